@@ -1,0 +1,33 @@
+/** A record as read, with the version that a conditional write must name. */
+export interface StoredRecord {
+  readonly bytes: Uint8Array;
+  /** Opaque; changes with each write (an S3 ETag, a file's content digest). */
+  readonly version: string;
+}
+
+export interface WriteCondition {
+  /** `absent`: only if there is none. Otherwise: only if it still has this version. */
+  readonly ifVersion?: 'absent' | (string & {});
+}
+
+export interface RecordEntry {
+  readonly key: string;
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly writtenAt: number;
+}
+
+/**
+ * Small named records (tag pointers, membership, usage, leases) beside the blobs, on the same medium. Keys are paths of
+ * `[A-Za-z0-9._@:-]` components joined by `/`, as keys.ts makes them.
+ */
+export interface Records {
+  /** The record, or undefined when there is none; throws when that cannot be told. */
+  get(key: string): Promise<StoredRecord | undefined>;
+  /** Writes whole or not at all, and durably. Resolves to the new version, or undefined when the condition did not hold. */
+  put(key: string, bytes: Uint8Array, condition?: WriteCondition): Promise<string | undefined>;
+  /** Absent is not an error. */
+  delete(key: string): Promise<void>;
+  /** Every record whose key begins with `prefix`, in no order. */
+  list(prefix: string, options?: { readonly signal?: AbortSignal }): AsyncIterable<RecordEntry>;
+}

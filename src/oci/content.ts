@@ -1,0 +1,128 @@
+import { type Digest, digester, isMatch } from './digest.ts';
+import { RegistryError } from './errors.ts';
+
+/**
+ * A body. A chunk is **lent**: it may be overwritten once the next one is asked for, so finish with it first
+ * (wait for the write) or copy it. Ends normally only when every byte came; otherwise throws. Leaving the loop
+ * early releases whatever the body holds.
+ */
+export type Bytes = AsyncIterable<Uint8Array>;
+
+/** What a piece of content is (image-spec, "Descriptor"), as far as a cache must know it. */
+export interface Descriptor {
+  readonly digest: Digest;
+  /** Bytes. */
+  readonly size: number;
+  /** As the upstream or the referring manifest states it; blobs of unknown type have none. */
+  readonly mediaType?: string;
+}
+
+/** Bytes `start` to `end`, both inclusive, as `Content-Range` counts them. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ReadOptions {
+  /** The part wanted; all of it without. Must lie within the content: see range.ts. */
+  readonly range?: ByteRange;
+  /** Ends the read when the reader is gone. */
+  readonly signal?: AbortSignal;
+}
+
+/** An opened piece of content. Iterate `body` once, or call `close`; nothing is held after either. */
+export interface Content {
+  readonly descriptor: Descriptor;
+  /** What `body` holds, when it is not everything. */
+  readonly range?: ByteRange;
+  readonly body: Bytes;
+  /** Releases the content unread. Harmless after the body was read. */
+  close(): Promise<void>;
+}
+
+/** Where content can be had by its digest. */
+export interface BlobSource {
+  /** The descriptor, or undefined when it is not here; throws when that cannot be told. */
+  stat(digest: Digest, options?: { readonly signal?: AbortSignal }): Promise<Descriptor | undefined>;
+  /** The bytes, or undefined when they are not here; throws when that cannot be told. */
+  open(digest: Digest, options?: ReadOptions): Promise<Content | undefined>;
+}
+
+/** Where content can be kept. */
+export interface BlobSink {
+  /**
+   * Keeps the content. Resolves once it is whole, verified against `descriptor` and durable; until then, and
+   * when it throws, nothing of it is visible to any reader. Putting what is there already is not an error.
+   */
+  put(descriptor: Descriptor, bytes: Bytes, options?: { readonly signal?: AbortSignal }): Promise<void>;
+}
+
+/** One piece of content in a listing. */
+export interface StoredBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  /** When it was stored, milliseconds since the epoch. */
+  readonly storedAt: number;
+}
+
+/** Content kept by digest, shared by all repositories; who may read it is not its business. */
+export interface BlobStore extends BlobSource, BlobSink {
+  /** Takes the content away; readers that have it open read on. Absent is not an error. */
+  delete(digest: Digest): Promise<void>;
+  /** Everything that is kept, in no order. */
+  list(options?: { readonly signal?: AbortSignal }): AsyncIterable<StoredBlob>;
+}
+
+/**
+ * The same bytes, checked: more or fewer of them than `descriptor.size`, or others than `descriptor.digest`
+ * names, throw `UPSTREAM_INVALID`. The last chunk is only handed on once everything fits, so no reader ever
+ * holds the whole of a wrong body.
+ */
+export async function* verified(
+  bytes: Bytes,
+  descriptor: Descriptor,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const hash = digester(descriptor.digest);
+  let seen = 0;
+  for await (const chunk of bytes) {
+    hash.update(chunk);
+    seen += chunk.byteLength;
+    if (seen > descriptor.size) throw mismatch(descriptor, seen);
+    if (seen < descriptor.size) {
+      yield chunk;
+    } else {
+      if (!isMatch(hash, descriptor.digest)) throw mismatch(descriptor, seen);
+      yield chunk;
+      return;
+    }
+  }
+  if (seen !== descriptor.size || !isMatch(hash, descriptor.digest)) throw mismatch(descriptor, seen);
+}
+
+/** The refusal of bytes that are not what their digest or size says. */
+export function mismatch(descriptor: Descriptor, seen: number): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', 'the content does not match its digest or size', {
+    detail: { digest: descriptor.digest, size: descriptor.size, seen },
+  });
+}
+
+/** A body of one chunk. */
+export async function* bytesOf(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  if (chunk.byteLength > 0) yield chunk;
+}
+
+/** The whole of a small body in memory; throws `SIZE_INVALID` past `maxBytes`. */
+export async function collected(bytes: Bytes, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.byteLength;
+    if (size > maxBytes) {
+      throw new RegistryError('SIZE_INVALID', 'the content is larger than its limit', {
+        detail: { maxBytes },
+      });
+    }
+    chunks.push(chunk.slice());
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size);
+}

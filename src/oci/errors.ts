@@ -1,0 +1,76 @@
+/**
+ * Every way a request may fail, and its HTTP status: the codes of the OCI distribution spec 1.1 ("Error Codes"),
+ * and, below them, the few that registries use beyond it because the spec has no word for them.
+ */
+const statusOf = {
+  BLOB_UNKNOWN: 404,
+  BLOB_UPLOAD_INVALID: 400,
+  BLOB_UPLOAD_UNKNOWN: 404,
+  DENIED: 403,
+  DIGEST_INVALID: 400,
+  MANIFEST_BLOB_UNKNOWN: 404,
+  MANIFEST_INVALID: 400,
+  MANIFEST_UNKNOWN: 404,
+  NAME_INVALID: 400,
+  NAME_UNKNOWN: 404,
+  SIZE_INVALID: 400,
+  TOOMANYREQUESTS: 429,
+  UNAUTHORIZED: 401,
+  UNSUPPORTED: 405,
+
+  HEADER_INVALID: 400,
+  PAGINATION_NUMBER_INVALID: 400,
+  RANGE_INVALID: 416,
+  TAG_INVALID: 400,
+  UNAVAILABLE: 503,
+  UNKNOWN: 500,
+  UPSTREAM_INVALID: 502,
+} as const;
+
+export type ErrorCode = keyof typeof statusOf;
+
+export interface ErrorOptions {
+  /** Facts for the client, put in `errors[].detail`. Never a credential, never an internal address. */
+  readonly detail?: Readonly<Record<string, unknown>>;
+  /** The failure below this one, for the log only. */
+  readonly cause?: unknown;
+  /** How long the client should wait, in seconds; becomes `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+  /** Header fields that belong to this refusal, such as `WWW-Authenticate`. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The one error that crosses module borders. Its message is one clause that a client may read. */
+export class RegistryError extends Error {
+  override readonly name = 'RegistryError';
+  readonly code: ErrorCode;
+  readonly detail: Readonly<Record<string, unknown>> | undefined;
+  readonly retryAfterSeconds: number | undefined;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.detail = options.detail;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+    this.headers = options.headers ?? {};
+  }
+
+  /** The HTTP status that says this. */
+  get status(): number {
+    return statusOf[this.code];
+  }
+}
+
+/** True for a refusal that another try, or another mirror, may get past: the upstream's trouble, not the request's. */
+export function isPassing(error: unknown): boolean {
+  return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
+}
+
+/** Whatever was thrown, as a RegistryError: strangers become `UNKNOWN` and keep their text out of the answer. */
+export function registryError(error: unknown): RegistryError {
+  if (error instanceof RegistryError) return error;
+  return new RegistryError('UNKNOWN', 'the request could not be answered; the log has the reason', {
+    cause: error,
+  });
+}

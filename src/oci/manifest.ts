@@ -1,0 +1,134 @@
+import type { Descriptor } from './content.ts';
+import { isDigest } from './digest.ts';
+import { RegistryError } from './errors.ts';
+
+/** Media types of the manifests that Quayside reads; every other type is passed through unread. */
+export const mediaTypes = {
+  ociIndex: 'application/vnd.oci.image.index.v1+json',
+  ociManifest: 'application/vnd.oci.image.manifest.v1+json',
+  dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
+  dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
+  dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
+} as const;
+
+/**
+ * The `Accept` value of every manifest request to an upstream. Always the full list: registries convert a manifest to
+ * what the client names, and a tag's digest must not depend on who asked first.
+ */
+export const acceptManifests = Object.values(mediaTypes).join(', ');
+
+/** Larger manifests are refused: containers/image and containerd read no more than this, in bytes. */
+export const maxManifestBytes = 4 * 1024 * 1024;
+
+/** What a manifest refers to; the bytes themselves are never rewritten. */
+export interface Manifest {
+  readonly mediaType: string;
+  /** Manifests that an index lists. */
+  readonly children: readonly Descriptor[];
+  /** Config and layers that the registry itself must deliver; foreign layers (those with `urls`) are left out. */
+  readonly blobs: readonly Descriptor[];
+  /** What this is an attachment of (image-spec, "subject"). */
+  readonly subject?: Descriptor;
+  /** Its own `artifactType`, else its config's media type (distribution-spec, "Listing Referrers"). */
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads a manifest. `statedType` is the upstream's `Content-Type`, which decides unless it is missing or no manifest type.
+ * Throws `UPSTREAM_INVALID` for what is not a manifest, such as a HTML page answered with 200.
+ */
+export function parseManifest(bytes: Uint8Array, statedType: string | undefined): Manifest {
+  const body = parseObject(bytes);
+  const mediaType = manifestType(body, statedType);
+  if (mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed) {
+    return { mediaType, children: [], blobs: schema1Blobs(body) };
+  }
+  const config = descriptorOf(body['config']);
+  const subject = descriptorOf(body['subject']);
+  const artifactType = textOf(body['artifactType']) ?? config?.mediaType;
+  const annotations = annotationsOf(body['annotations']);
+  return {
+    mediaType,
+    children: descriptorsOf(body['manifests']),
+    blobs: [...(config === undefined ? [] : [config]), ...descriptorsOf(body['layers'])],
+    ...(subject === undefined ? {} : { subject }),
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
+}
+
+/** True for the media types under which registries serve manifests. */
+export function isManifestType(mediaType: string): boolean {
+  return (Object.values(mediaTypes) as string[]).includes(mediaType);
+}
+
+function manifestType(body: Record<string, unknown>, statedType: string | undefined): string {
+  const stated = statedType?.split(';', 1)[0]?.trim().toLowerCase();
+  if (stated !== undefined && isManifestType(stated)) return stated;
+  const own = textOf(body['mediaType']);
+  if (own !== undefined && isManifestType(own)) return own;
+  if (Array.isArray(body['manifests'])) return mediaTypes.ociIndex;
+  if (Array.isArray(body['layers'])) return mediaTypes.ociManifest;
+  if (body['schemaVersion'] === 1)
+    return 'signatures' in body ? mediaTypes.dockerSchema1Signed : mediaTypes.dockerSchema1;
+  throw notManifest('the upstream answered a manifest request with something that is not a manifest');
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (isObject(value)) return value;
+  } catch (cause) {
+    throw notManifest('the upstream answered a manifest request with something that is not JSON', cause);
+  }
+  throw notManifest('the upstream answered a manifest request with JSON that is not an object');
+}
+
+function schema1Blobs(body: Record<string, unknown>): Descriptor[] {
+  const layers = body['fsLayers'];
+  if (!Array.isArray(layers)) return [];
+  const digests = layers.map((layer) => (isObject(layer) ? textOf(layer['blobSum']) : undefined));
+  return [...new Set(digests)].flatMap((digest) =>
+    digest !== undefined && isDigest(digest) ? [{ digest, size: -1 }] : [],
+  );
+}
+
+function descriptorsOf(value: unknown): Descriptor[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((item) => descriptorOf(item) ?? []);
+}
+
+function descriptorOf(value: unknown): Descriptor | undefined {
+  if (!isObject(value) || (Array.isArray(value['urls']) && value['urls'].length > 0)) return undefined;
+  const digest = textOf(value['digest']);
+  const size = value['size'];
+  if (digest === undefined || !isDigest(digest)) return undefined;
+  const mediaType = textOf(value['mediaType']);
+  return {
+    digest,
+    size: Number.isSafeInteger(size) && (size as number) >= 0 ? (size as number) : -1,
+    ...(mediaType === undefined ? {} : { mediaType }),
+  };
+}
+
+function annotationsOf(value: unknown): Record<string, string> | undefined {
+  if (!isObject(value)) return undefined;
+  const entries = Object.entries(value).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
+  return Object.fromEntries(entries);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function notManifest(message: string, cause?: unknown): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', message, cause === undefined ? {} : { cause });
+}

@@ -1,0 +1,106 @@
+import { type Digest, parseDigest } from './digest.ts';
+import { RegistryError } from './errors.ts';
+import { parseReference, parseRepository, type Reference, type Repository } from './reference.ts';
+
+/** What one request under `/v2/` asks for; the end-points are the distribution spec's. */
+export type RegistryRequest =
+  /** end-1, `GET /v2/` */
+  | { readonly kind: 'ping' }
+  /** end-3, `GET|HEAD /v2/<name>/manifests/<reference>` */
+  | { readonly kind: 'manifest'; readonly repository: Repository; readonly reference: Reference }
+  /** end-2, `GET|HEAD /v2/<name>/blobs/<digest>` */
+  | { readonly kind: 'blob'; readonly repository: Repository; readonly digest: Digest }
+  /** end-8, `GET /v2/<name>/tags/list`; `query` holds `n`, `last` and whatever the upstream's `Link` added */
+  | { readonly kind: 'tags'; readonly repository: Repository; readonly query: string }
+  /** end-12, `GET /v2/<name>/referrers/<digest>` */
+  | {
+      readonly kind: 'referrers';
+      readonly repository: Repository;
+      readonly digest: Digest;
+      readonly artifactType?: string;
+      readonly query: string;
+    };
+
+export interface ParsedRequest {
+  readonly request: RegistryRequest;
+  /** containerd's `?ns=`: the registry that the user wrote (spec main, "Registry Proxying"). */
+  readonly namespace?: string;
+}
+
+const content = /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]+)$/;
+const tagsList = /^\/v2\/(.+)\/tags\/list$/;
+const uploads = /^\/v2\/.+\/blobs\/uploads(\/.*)?$/;
+const longestQuery = 4096;
+
+/**
+ * The one parse of a request: access is decided on its result and upstream URLs are built from its result, never from the
+ * raw text, so no encoding can mean one repository to the one and another to the other. Percent-encoding
+ * is undone once. Throws `UNSUPPORTED` for every write, `NAME_INVALID`, `TAG_INVALID`, `DIGEST_INVALID`,
+ * `PAGINATION_NUMBER_INVALID`, and `NAME_UNKNOWN` for a path that is no end-point.
+ */
+export function parseRequest(method: string, url: string): ParsedRequest {
+  const mark = url.indexOf('?');
+  const path = decodedPath(mark < 0 ? url : url.slice(0, mark));
+  const query = mark < 0 ? '' : url.slice(mark + 1);
+  if (method !== 'GET' && method !== 'HEAD') throw readOnly();
+  if (query === '') return { request: parsePath(path, new URLSearchParams()) };
+  return parseWithQuery(path, query);
+}
+
+function parseWithQuery(path: string, query: string): ParsedRequest {
+  if (query.length > longestQuery) throw new RegistryError('NAME_INVALID', 'the query is too long');
+  const parameters = new URLSearchParams(query);
+  const namespace = parameters.get('ns');
+  parameters.delete('ns');
+  const request = parsePath(path, parameters);
+  return namespace === null || namespace === '' ? { request } : { request, namespace };
+}
+
+function parsePath(path: string, parameters: URLSearchParams): RegistryRequest {
+  if (path === '/v2/' || path === '/v2') return { kind: 'ping' };
+  if (uploads.test(path)) throw readOnly();
+  const list = tagsList.exec(path);
+  if (list?.[1] !== undefined) return tagsRequest(list[1], parameters);
+  const match = content.exec(path);
+  if (match === null) throw new RegistryError('NAME_UNKNOWN', 'no such end-point of the distribution API');
+  const [, name = '', kind, last = ''] = match;
+  const repository = parseRepository(name);
+  if (kind === 'manifests') return { kind: 'manifest', repository, reference: parseReference(last) };
+  if (kind === 'blobs') return { kind: 'blob', repository, digest: parseDigest(last) };
+  return referrersRequest(repository, parseDigest(last), parameters);
+}
+
+function tagsRequest(name: string, parameters: URLSearchParams): RegistryRequest {
+  const n = parameters.get('n');
+  if (n !== null && !/^\d{1,9}$/.test(n)) {
+    throw new RegistryError('PAGINATION_NUMBER_INVALID', '"n" is not a whole number', {
+      detail: { n: n.slice(0, 50) },
+    });
+  }
+  return { kind: 'tags', repository: parseRepository(name), query: parameters.toString() };
+}
+
+function referrersRequest(
+  repository: Repository,
+  digest: Digest,
+  parameters: URLSearchParams,
+): RegistryRequest {
+  const artifactType = parameters.get('artifactType');
+  const query = parameters.toString();
+  return { kind: 'referrers', repository, digest, query, ...(artifactType === null ? {} : { artifactType }) };
+}
+
+function decodedPath(path: string): string {
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new RegistryError('NAME_INVALID', 'the path holds a malformed percent-encoding');
+  }
+}
+
+function readOnly(): RegistryError {
+  return new RegistryError('UNSUPPORTED', 'this service is read-only: push to the upstream registry', {
+    headers: { allow: 'GET, HEAD' },
+  });
+}

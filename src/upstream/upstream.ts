@@ -1,0 +1,109 @@
+import type { Bytes, Descriptor } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Reference, Repository } from '../oci/reference.ts';
+
+export interface Cancellable {
+  readonly signal?: AbortSignal;
+}
+
+export interface ManifestOptions extends Cancellable {
+  /** `HEAD`: learn the descriptor only. Default `GET`. */
+  readonly method?: 'GET' | 'HEAD';
+  /** The entity tag of what we hold; sent as `If-None-Match`. */
+  readonly etag?: string;
+}
+
+/** What an upstream says about a manifest. */
+export type ManifestAnswer =
+  /** 404: there is no such tag or digest in that repository. */
+  | { readonly kind: 'absent' }
+  /** 304: what `etag` names is still true. */
+  | { readonly kind: 'unchanged' }
+  | {
+      readonly kind: 'found';
+      /** For a GET computed from the bytes; for a HEAD as the upstream states it. */
+      readonly descriptor: Descriptor & { readonly mediaType: string };
+      /** The body, at most maxManifestBytes, its digest checked; absent for a HEAD. */
+      readonly bytes?: Uint8Array;
+      readonly etag?: string;
+      /** `Warning` header values of the upstream, to be passed on. */
+      readonly warnings: readonly string[];
+    };
+
+export interface BlobOptions extends Cancellable {
+  /** First byte wanted; 0 without. */
+  readonly start?: number;
+  /** Last byte wanted, inclusive; the end without. */
+  readonly end?: number;
+}
+
+/** One opened blob of an upstream. Iterate `body` once, or call `close`. */
+export interface UpstreamBlob {
+  /** The whole blob's size in bytes, or undefined where the upstream does not say. */
+  readonly size: number | undefined;
+  /**
+   * The bytes from `start` to `end` as asked, never others. A broken connection is resumed below the reader's
+   * feet (Range, new token, new redirect) as long as it makes progress; throws once that is hopeless.
+   * Nothing is verified here.
+   */
+  readonly body: Bytes;
+  close(): void;
+}
+
+/** One page of a listing, as the upstream wrote it. */
+export interface Page {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  /** The query of the upstream's `Link: …; rel="next"`, without the `?`. */
+  readonly nextQuery?: string;
+  /** `OCI-Filters-Applied`, when the upstream filtered. */
+  readonly filtersApplied?: string;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * A registry that we read from, with its credentials, limits, retries and breaker inside. Every method throws
+ * `RegistryError`: `UNAVAILABLE` (network, 5xx, breaker open), `TOOMANYREQUESTS` (its 429, or our own limit), `DENIED`
+ * (401 or 403 after our own login), `UPSTREAM_INVALID` (it lies). A client's credential never gets here.
+ */
+export interface Upstream {
+  /** The configured name: the host that users write, such as `quay.io`. */
+  readonly name: string;
+  /** False once the upstream is known to ignore `Range`; starting in the middle then costs the bytes before it. */
+  readonly hasRanges: boolean;
+  /** Whether it can deliver now: true if it answered within the last seconds, else one quick question (shared). */
+  isReachable(options?: Cancellable): Promise<boolean>;
+  manifest(repository: Repository, reference: Reference, options?: ManifestOptions): Promise<ManifestAnswer>;
+  /** The blob's descriptor; undefined when the repository has no such blob. */
+  statBlob(repository: Repository, digest: Digest, options?: Cancellable): Promise<Descriptor | undefined>;
+  /** The blob's bytes; undefined when the repository has no such blob. */
+  openBlob(repository: Repository, digest: Digest, options?: BlobOptions): Promise<UpstreamBlob | undefined>;
+  /** One page of tags; undefined when there is no such repository. */
+  tags(repository: Repository, query: string, options?: Cancellable): Promise<Page | undefined>;
+  /** One page of referrers; undefined when the upstream has no referrers API. */
+  referrers(
+    repository: Repository,
+    digest: Digest,
+    query: string,
+    options?: Cancellable,
+  ): Promise<Page | undefined>;
+  /** Ends idle connections and timers. Requests under way fail. */
+  close(): Promise<void>;
+}
+
+/** What an upstream reports while it works. All labels come from small closed sets. */
+export interface UpstreamEvents {
+  /** One HTTP request ended: `status` 0 is a network failure. */
+  requested(event: {
+    readonly upstream: string;
+    readonly kind: UpstreamRequestKind;
+    readonly status: number;
+    readonly seconds: number;
+  }): void;
+  /** A request is made again, or a body resumed at a byte. */
+  retried(event: { readonly upstream: string; readonly reason: 'status' | 'network' | 'resume' }): void;
+  received(event: { readonly upstream: string; readonly bytes: number }): void;
+  breakerChanged(event: { readonly upstream: string; readonly state: 'closed' | 'open' | 'half-open' }): void;
+}
+
+export type UpstreamRequestKind = 'ping' | 'token' | 'manifest' | 'blob' | 'cdn' | 'tags' | 'referrers';
