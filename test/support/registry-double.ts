@@ -1,0 +1,164 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { Digest } from '../../src/oci/digest.ts';
+import { registryError } from '../../src/oci/errors.ts';
+import {
+  addBlob,
+  addImage,
+  addManifest,
+  type DoubleImage,
+  type Repositories,
+  repositoryOf,
+} from './registry-contents.ts';
+import type { Misbehaviours } from './registry-misbehaviours.ts';
+import { type Reply, refuse } from './registry-replies.ts';
+import { isRefused, route } from './registry-routes.ts';
+import { isAuthorised, tokenAnswer } from './registry-tokens.ts';
+
+/** One request as the double saw it. */
+export interface RecordedRequest {
+  readonly method: string;
+  /** As it stood on the wire, without the query. */
+  readonly path: string;
+  /** Without the `?`. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  /** True when it came to the second origin, where blobs are redirected to. */
+  readonly cdn: boolean;
+  /** 0 until it is answered, or when the socket was destroyed instead. */
+  status: number;
+  /** Body bytes handed to the socket. */
+  bytesSent: number;
+}
+
+/** A registry in this process that speaks real HTTP and can misbehave in every way that real ones do. */
+export interface RegistryDouble {
+  /** `http://127.0.0.1:<port>`, without a slash at the end. */
+  readonly url: string;
+  readonly host: string;
+  /** The second origin's URL. */
+  readonly cdnUrl: string;
+  /** Every request in order of arrival, to both origins. */
+  readonly requests: RecordedRequest[];
+  /** Set a field and the next answer is that wrong; see registry-misbehaviours.ts. */
+  readonly switches: Misbehaviours;
+  addBlob(repository: string, bytes: Uint8Array): Digest;
+  addManifest(repository: string, bytes: Uint8Array, mediaType: string, ...tags: string[]): Digest;
+  /** A whole image with layers of these sizes in bytes; its content depends on the tag and the sizes only. */
+  addImage(repository: string, tag: string, image?: { readonly layers?: readonly number[] }): DoubleImage;
+  /** Takes a tag away. */
+  removeTag(repository: string, tag: string): void;
+  /** The requests whose `METHOD /path` contains the text. */
+  seen(text: string): RecordedRequest[];
+  /** Every token issued so far is refused from now on. */
+  revokeTokens(): void;
+  close(): Promise<void>;
+}
+
+export interface RegistryDoubleOptions {
+  /** Serve TLS with these. Default: plain HTTP. */
+  readonly tls?: ServerOptions;
+}
+
+/** What the origins of one double share. */
+export interface DoubleState {
+  readonly repositories: Repositories;
+  readonly requests: RecordedRequest[];
+  readonly switches: Misbehaviours;
+  /** Issued bearer tokens and their scopes. */
+  readonly tokens: Map<string, string>;
+  url: string;
+  cdnUrl: string;
+}
+
+/** Starts the double on a free loopback port. */
+export async function registryDouble(options: RegistryDoubleOptions = {}): Promise<RegistryDouble> {
+  const repositories: Repositories = new Map();
+  const state: DoubleState = {
+    repositories,
+    requests: [],
+    switches: {},
+    tokens: new Map(),
+    url: '',
+    cdnUrl: '',
+  };
+  const registry = await origin(state, false, options.tls);
+  const cdn = await origin(state, true, options.tls);
+  state.url = registry.url;
+  state.cdnUrl = cdn.url;
+  return {
+    url: registry.url,
+    host: new URL(registry.url).host,
+    cdnUrl: cdn.url,
+    requests: state.requests,
+    switches: state.switches,
+    addBlob: (repository, bytes) => addBlob(repositories, repository, bytes),
+    addManifest: (repository, bytes, mediaType, ...tags) =>
+      addManifest(repositories, repository, bytes, mediaType, tags),
+    addImage: (repository, tag, image) =>
+      addImage(repositories, repository, tag, image?.layers ?? [1_000, 2_000]),
+    removeTag(repository, tag) {
+      repositoryOf(repositories, repository).tags.delete(tag);
+    },
+    seen: (text) => state.requests.filter(({ method, path }) => `${method} ${path}`.includes(text)),
+    revokeTokens: () => state.tokens.clear(),
+    async close() {
+      await Promise.all([registry.close(), cdn.close()]);
+    },
+  };
+}
+
+async function origin(state: DoubleState, cdn: boolean, tls?: ServerOptions) {
+  const listener = (request: IncomingMessage, response: ServerResponse) => {
+    answer(state, cdn, request, response).catch(() => response.destroy());
+  };
+  const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
+  server.keepAliveTimeout = 60_000;
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage, response: ServerResponse) {
+  const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+  const { headers, method = '' } = request;
+  const record: RecordedRequest = { method, path, query, headers, cdn, status: 0, bytesSent: 0 };
+  state.requests.push(record);
+  const { switches } = state;
+  if (switches.down === true) return request.socket.destroy();
+  if (switches.dropsRequests !== undefined && switches.dropsRequests > 0) {
+    switches.dropsRequests -= 1;
+    return request.socket.destroy();
+  }
+  if (switches.delayMs !== undefined) await pause(switches.delayMs, response);
+  const reply: Reply = { state, record, request, response };
+  if (path === '/token') return tokenAnswer(reply);
+  if (isRefused(reply)) return;
+  if (!cdn && !isAuthorised(reply)) return;
+  try {
+    route(reply);
+  } catch (error) {
+    const { code, message, status } = registryError(error);
+    refuse(reply, status, code, message);
+  }
+}
+
+function pause(ms: number, response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    response.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

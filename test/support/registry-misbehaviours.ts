@@ -1,0 +1,98 @@
+/** A cut or a stall of blob bodies after so many bytes of the answer. */
+export interface Cut {
+  readonly bytes: number;
+  /** How many answers; `Infinity` for all. Counts down. */
+  times: number;
+}
+
+/** Every way in which the double can be wrong or peculiar. All off by default; set and unset at any time. */
+export interface Misbehaviours {
+  /** Sockets are destroyed without an answer. */
+  down?: boolean;
+  /** So many requests are dropped without an answer, then all is well. */
+  dropsRequests?: number;
+  /** Answers wait so long, milliseconds. */
+  delayMs?: number;
+  /** A status for one kind of request; `times` counts down, for ever without. */
+  status?: {
+    readonly of: 'manifests' | 'blobs' | 'tags' | 'referrers' | 'cdn' | 'everything';
+    readonly code: number;
+    /** The code in the error body. */
+    readonly error?: string;
+    readonly times?: number;
+  };
+  /** So many requests are answered 429, then all is well. */
+  throttles?: number;
+  /** The `Retry-After` of refusals. */
+  retryAfter?: string;
+
+  /** Manifests and blobs come without `Docker-Content-Digest`. */
+  omitsDigestHeader?: boolean;
+  /** `Docker-Content-Digest` is another one. */
+  liesAboutDigest?: boolean;
+  /** `Content-Length` is 10 bytes too large, and the connection ends where the bytes end. */
+  liesAboutLength?: boolean;
+  /** One byte of each body is wrong. */
+  servesWrongBytes?: boolean;
+  /** Manifests and blobs are a HTML page with status 200. */
+  answersHtml?: boolean;
+  /** The `Content-Type` of manifests. */
+  wrongMediaType?: string;
+  /** A `Content-Encoding` that nobody asked for. */
+  contentEncoding?: string;
+  /** A `Warning` header on manifests and listings. */
+  warning?: string;
+  /** No `Content-Length`. */
+  chunked?: boolean;
+  /** Manifests come without an `ETag`. */
+  omitsEtag?: boolean;
+
+  /** A GET of a blob is redirected to the second origin. */
+  redirectsBlobs?: boolean;
+  /** A GET of a blob is redirected to this URL. */
+  redirectsTo?: string;
+  /** A GET of a blob is redirected to itself. */
+  redirectsInALoop?: boolean;
+  /** A HEAD of a blob is answered with this status. */
+  refusesBlobHead?: 401 | 403 | 405;
+  /** A Range is answered with 200 and everything. */
+  ignoresRange?: boolean;
+  /** The connection is cut in the middle of a body. */
+  dropsAfter?: Cut;
+  /** Nothing more comes in the middle of a body, and the connection stays open. */
+  stallsAfter?: Cut;
+  /** The pace of blob bodies. */
+  bytesPerSecond?: number;
+
+  /** There is no referrers API: 404. */
+  lacksReferrers?: boolean;
+  /** Referrers of an unknown manifest are 400 `MANIFEST_INVALID`, as quay has it. */
+  refusesUnknownReferrers?: boolean;
+
+  /** Everything needs this pair by Basic authentication. */
+  requiresBasic?: { readonly user: string; readonly password: string };
+  /** Everything needs a bearer token of `/token`. */
+  requiresToken?: TokenRules;
+}
+
+export interface TokenRules {
+  /** Who gets a token; everybody without. */
+  readonly user?: string;
+  readonly password?: string;
+  /** A `refresh_token` that POST takes. */
+  readonly identityToken?: string;
+  /** `expires_in` of the answer, seconds; left out without, as quay does. */
+  readonly expiresIn?: number;
+  /** The token is a JWT with an `exp` this many seconds away. */
+  readonly jwtSeconds?: number;
+  /** POST is answered 405. */
+  readonly lacksPost?: boolean;
+  /** A token's key is `access_token` instead of `token`. */
+  readonly isOauth?: boolean;
+  /** The token endpoint's URL. Default: `/token` of the double. */
+  readonly realm?: string;
+  /** Tokens are issued but buy nothing: the repository is private, or does not exist. */
+  readonly isPrivate?: boolean;
+  /** The status of the token endpoint, instead of an answer. */
+  readonly status?: number;
+}
