@@ -1,0 +1,61 @@
+import { Value } from 'typebox/value';
+import { type Contradiction, contradictions } from './config/checks.ts';
+import type { Config } from './config/config.ts';
+import { parseConfigDocument } from './config/document.ts';
+import { ConfigError, isWithin, type Path, pathText } from './config/faults.ts';
+import { prune } from './config/prune.ts';
+import { resolved } from './config/resolve.ts';
+import { type Settings, settingsSchema } from './config/schema.ts';
+import { type Refusal, refusals } from './config/validate.ts';
+
+export type { Config } from './config/config.ts';
+
+export interface LoadOptions {
+  /** What faults call the text. Default `config`. */
+  readonly fileName?: string;
+}
+
+/** The environment of a process; only `TMPDIR` is read here, for a spool that has no place of its own. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The configuration that a YAML text means: complete, in base units, frozen. An empty text means the defaults. Reads
+ * no file but the text; `fileFaults` looks at the files it names.
+ * Throws `ConfigError` with every fault at once, in the order of the text.
+ */
+export function load(text: string, env: Environment, options: LoadOptions = {}): Config {
+  const document = parseConfigDocument(text);
+  const read = document.faults.length === 0 ? readSettings(document.value) : { refused: [] };
+  const faults = [
+    ...document.faults,
+    ...read.refused.map(({ path, message }) => {
+      const line = document.lineOf(path);
+      return { path: pathText(path), message, ...(line === undefined ? {} : { line }) };
+    }),
+  ].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  if (faults.length > 0 || read.settings === undefined) {
+    throw new ConfigError(options.fileName ?? 'config', faults);
+  }
+  return resolved(read.settings, env['TMPDIR'] ?? '/tmp');
+}
+
+interface Reading {
+  readonly refused: readonly Refusal[];
+  readonly settings?: Settings;
+}
+
+/** What the schema refuses is taken away, so that the rest can be checked against each other in the same run. */
+function readSettings(value: unknown): Reading {
+  const completed = Value.Default(settingsSchema, value);
+  const refused = refusals(settingsSchema, completed);
+  const pruned = refused.map(({ path }) => prune(completed, path));
+  const sound = Value.Default(settingsSchema, completed);
+  if (!Value.Check(settingsSchema, sound)) return { refused };
+  const settings = Value.Decode(settingsSchema, sound);
+  const concerns = contradictions(settings).filter((concern) => !dependsOn(concern, pruned));
+  return { refused: [...refused, ...concerns], settings };
+}
+
+function dependsOn({ path, about = [] }: Contradiction, pruned: readonly Path[]): boolean {
+  return [path, ...about].some((place) => pruned.some((gone) => isWithin(place, gone)));
+}

@@ -1,0 +1,160 @@
+import type { Path } from './faults.ts';
+import type { Settings } from './schema.ts';
+import type { Refusal } from './validate.ts';
+
+/** A contradiction between settings. `about`: every setting it follows from, besides the one it is reported at. */
+export interface Contradiction extends Refusal {
+  readonly about?: readonly Path[];
+}
+
+const mib = 1024 ** 2;
+
+/** Every contradiction between settings that are each fine. */
+export function contradictions(settings: Settings): Contradiction[] {
+  return [
+    ...storeContradictions(settings.store),
+    ...sizeContradictions(settings),
+    ...portContradictions(settings),
+    ...Object.entries(settings.upstreams).flatMap(([name, upstream]) =>
+      upstreamContradictions(name, upstream),
+    ),
+    ...Object.entries(settings.hosts).flatMap(([name, host]) => hostContradictions(name, host)),
+    ...nameContradictions(settings),
+  ];
+}
+
+function storeContradictions(store: Settings['store']): Contradiction[] {
+  const kinds = ['filesystem', 'memory', 's3'] as const;
+  const given = kinds.filter((kind) => store[kind] !== undefined);
+  if (given.length !== 1) {
+    const message = `must hold exactly one of ${kinds.join(', ')}, not ${given.join(' and ') || 'none'}`;
+    return [{ path: ['store'], message, about: kinds.map((kind) => ['store', kind]) }];
+  }
+  return store.s3 === undefined ? [] : s3Contradictions(store.s3);
+}
+
+function s3Contradictions(s3: NonNullable<Settings['store']['s3']>): Contradiction[] {
+  const at = (key: string): Path => ['store', 's3', key];
+  const { partBytes, prefix, redirectExpiresSeconds } = s3;
+  return [
+    ...together(['store', 's3'], s3, ['accessKeyIdFile', 'secretAccessKeyFile']),
+    ...(s3.sessionTokenFile !== undefined && s3.accessKeyIdFile === undefined
+      ? [{ path: at('sessionTokenFile'), message: 'needs accessKeyIdFile and secretAccessKeyFile' }]
+      : []),
+    ...(partBytes !== undefined && (partBytes < 5 * mib || partBytes > 5 * 1024 * mib)
+      ? [{ path: at('partBytes'), message: 'must be from 5MiB to 5GiB, the limits of S3' }]
+      : []),
+    ...(prefix !== undefined && /^\/|\/$/.test(prefix)
+      ? [{ path: at('prefix'), message: 'must neither begin nor end with /' }]
+      : []),
+    ...(redirectExpiresSeconds < 1 || redirectExpiresSeconds > 7 * 86_400
+      ? [{ path: at('redirectExpiresSeconds'), message: 'must be from 1s to 7d, the limits of S3' }]
+      : []),
+  ];
+}
+
+function sizeContradictions({ eviction, memory }: Settings): Contradiction[] {
+  return [
+    ...(eviction.lowPercent >= eviction.highPercent
+      ? [
+          {
+            path: ['eviction', 'lowPercent'],
+            message: `must be below highPercent (${eviction.highPercent})`,
+            about: [['eviction', 'highPercent']],
+          },
+        ]
+      : []),
+    ...(memory.maxEntryBytes > memory.maxBytes
+      ? [
+          {
+            path: ['memory', 'maxEntryBytes'],
+            message: `must not be above maxBytes (${memory.maxBytes})`,
+            about: [['memory', 'maxBytes']],
+          },
+        ]
+      : []),
+  ];
+}
+
+function portContradictions({ listen, admin }: Settings): Contradiction[] {
+  if (listen !== admin.listen || listen.endsWith(':0')) return [];
+  return [{ path: ['admin', 'listen'], message: `must not be listen's own ${listen}`, about: [['listen']] }];
+}
+
+function upstreamContradictions(name: string, upstream: Settings['upstreams'][string]): Contradiction[] {
+  const path = ['upstreams', name];
+  return [
+    ...(isHost(name)
+      ? []
+      : [{ path, message: 'must be named by a host name in lower case, as users write it' }]),
+    ...together(path, upstream, ['certFile', 'keyFile']),
+    ...(upstream.credentials === undefined
+      ? []
+      : pairOr([...path, 'credentials'], upstream.credentials, 'authFile')),
+  ];
+}
+
+function hostContradictions(name: string, host: Settings['hosts'][string]): Contradiction[] {
+  const path = ['hosts', name];
+  const robots = [...path, 'robots'];
+  return [
+    ...(name === '*' || isHost(name)
+      ? []
+      : [{ path, message: 'must be a host name in lower case, with or without a port, or *' }]),
+    ...(host.auth === 'robots' && host.robots === undefined
+      ? [{ path: robots, message: 'is required where auth is robots', about: [[...path, 'auth']] }]
+      : []),
+    ...(host.auth === 'none' && host.robots !== undefined
+      ? [{ path: robots, message: 'has no effect: auth is none', about: [[...path, 'auth']] }]
+      : []),
+    ...(host.robots === undefined ? [] : pairOr(robots, host.robots, 'htpasswdFile')),
+    ...(host.tokenValiditySeconds < 300
+      ? [{ path: [...path, 'tokenValiditySeconds'], message: 'must be 5m at least' }]
+      : []),
+  ];
+}
+
+function nameContradictions({ upstreams, defaultUpstream, hosts }: Settings): Contradiction[] {
+  const names = Object.keys(upstreams).join(', ') || 'none';
+  const known = (name: string | undefined) => name === undefined || Object.hasOwn(upstreams, name);
+  const wrong = (path: Path, name: string | undefined): Contradiction[] =>
+    known(name) ? [] : [{ path, message: `${name} is not among the upstreams: ${names}` }];
+  return [
+    ...wrong(['defaultUpstream'], defaultUpstream),
+    ...Object.entries(hosts).flatMap(([name, host]) => wrong(['hosts', name, 'upstream'], host.upstream)),
+  ];
+}
+
+/** Two keys of which one is of no use alone. */
+function together<K extends string>(
+  path: Path,
+  section: Readonly<Partial<Record<K, unknown>>>,
+  keys: readonly [K, K],
+): Contradiction[] {
+  const [given] = keys.filter((key) => section[key] !== undefined);
+  const [missing] = keys.filter((key) => section[key] === undefined);
+  if (given === undefined || missing === undefined) return [];
+  return [{ path: [...path, missing], message: `is required beside ${given}` }];
+}
+
+interface PairFiles {
+  readonly usernameFile?: string;
+  readonly passwordFile?: string;
+}
+
+/** Either the pair of files or the single one, not both and not neither. */
+function pairOr<K extends string>(
+  path: Path,
+  files: PairFiles & Readonly<Partial<Record<K, string>>>,
+  single: K,
+): Contradiction[] {
+  const hasPair = files.usernameFile !== undefined || files.passwordFile !== undefined;
+  if (hasPair === (files[single] !== undefined)) {
+    return [{ path, message: `must hold either usernameFile and passwordFile, or ${single}` }];
+  }
+  return together(path, files, ['usernameFile', 'passwordFile']);
+}
+
+function isHost(name: string): boolean {
+  return /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/.test(name);
+}

@@ -1,0 +1,60 @@
+import type { Settings } from './schema.ts';
+import type { Redirect } from './store-schema.ts';
+
+/**
+ * Everything an operator decides, complete and frozen: what may be absent here is absent on purpose. The meaning, unit
+ * and default of each field stand where the schema names it (schema.ts, and store-, upstream- and host-schema.ts).
+ */
+export type Config = Frozen<
+  Omit<Settings, 'store' | 'spool' | 'upstreams' | 'hosts'> & {
+    readonly store: StoreConfig;
+    readonly spool: { readonly path: string; readonly maxBytes: number };
+    readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
+    readonly hosts: Readonly<Record<string, HostConfig>>;
+  }
+>;
+
+/** Where content is kept; `'s3' in store` and so on tell which. */
+export type StoreConfig =
+  | { readonly filesystem: Required<Settings['store']>['filesystem'] }
+  | { readonly memory: Required<Settings['store']>['memory'] }
+  | { readonly s3: S3Config };
+
+export type S3Config = Frozen<Omit<Required<Settings['store']>['s3'], 'redirect'>> & {
+  readonly redirect: Redirect;
+};
+
+type UpstreamSettings = Settings['upstreams'][string];
+
+/** One registry that we read from, with all that its own settings leave to the common ones. */
+export type UpstreamConfig = Frozen<Omit<UpstreamSettings, 'url' | 'library' | 'tags' | 'credentials'>> & {
+  readonly url: string;
+  readonly library: boolean;
+  readonly tags: TagsConfig;
+  readonly credentials?: CredentialFiles;
+};
+
+export type TagsConfig = Frozen<Settings['tags']>;
+
+/** Files that say who we are to an upstream, or who may come in. */
+export type CredentialFiles =
+  | { readonly usernameFile: string; readonly passwordFile: string }
+  | { readonly authFile: string };
+
+export type RobotFiles =
+  | { readonly usernameFile: string; readonly passwordFile: string }
+  | { readonly htpasswdFile: string };
+
+export type HostConfig = Frozen<Omit<Settings['hosts'][string], 'robots'>> & {
+  /** Present exactly when `auth` is `robots`. */
+  readonly robots?: RobotFiles;
+};
+
+/** Read-only all the way down. */
+type Frozen<T> = T extends RegExp
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Frozen<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+      : T;

@@ -1,0 +1,83 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Fault, type Path, pathText } from './faults.ts';
+
+/** A YAML text, read, with the way back from each setting to its line. */
+export interface ConfigDocument {
+  /** The settings as plain data; an empty text is an empty map. */
+  readonly value: unknown;
+  /** What is wrong with the YAML itself. */
+  readonly faults: readonly Fault[];
+  /** The line of the setting, or of the nearest one around it that the text holds. */
+  lineOf(path: Path): number | undefined;
+}
+
+/** Reads YAML 1.2. Faults: what the parser refuses, keys given twice, keys without a value. */
+export function parseConfigDocument(text: string): ConfigDocument {
+  const lineCounter = new LineCounter();
+  // The walk below finds duplicate keys: unlike the parser it knows their path.
+  const document = parseDocument(text, { lineCounter, uniqueKeys: false });
+  const lines = new Map<string, number>();
+  const faults: Fault[] = document.errors.map((error) => ({
+    path: '',
+    line: lineCounter.linePos(error.pos[0]).line,
+    message: firstLine(error.message),
+  }));
+  walk(document.contents, [], {
+    lineAt: (node) => (node.range ? lineCounter.linePos(node.range[0]).line : undefined),
+    found: (path, line) => lines.set(pathText(path), line),
+    refused: (path, line, message) => faults.push({ path: pathText(path), line, message }),
+  });
+  return {
+    value: faults.length === 0 ? (document.toJS() ?? {}) : {},
+    faults,
+    lineOf: (path) => nearestLine(lines, path),
+  };
+}
+
+interface Visitor {
+  lineAt(node: Node): number | undefined;
+  found(path: Path, line: number): void;
+  refused(path: Path, line: number, message: string): void;
+}
+
+function walk(node: unknown, path: Path, visitor: Visitor): void {
+  if (isMap(node)) {
+    const seen = new Set<string>();
+    for (const pair of node.items) walkPair(pair, path, seen, visitor);
+  } else if (isSeq(node)) {
+    for (const [index, item] of node.items.entries()) walkItem(item, [...path, index], visitor);
+  }
+}
+
+function walkPair({ key, value }: Pair, path: Path, seen: Set<string>, visitor: Visitor): void {
+  if (!isScalar(key)) return;
+  const name = String(key.value);
+  const inner = [...path, name];
+  const line = visitor.lineAt(key) ?? 1;
+  visitor.found(inner, line);
+  if (seen.has(name)) visitor.refused(inner, line, 'is given twice');
+  seen.add(name);
+  if (value === null || (isScalar(value) && value.value === null)) {
+    visitor.refused(inner, line, 'has no value: give it one ({} for an empty section), or remove the key');
+  }
+  walk(value, inner, visitor);
+}
+
+function walkItem(item: unknown, path: Path, visitor: Visitor): void {
+  const line =
+    isMap(item) || isScalar(item) || isSeq(item) || isAlias(item) ? visitor.lineAt(item) : undefined;
+  if (line !== undefined) visitor.found(path, line);
+  walk(item, path, visitor);
+}
+
+function nearestLine(lines: ReadonlyMap<string, number>, path: Path): number | undefined {
+  for (let length = path.length; length > 0; length -= 1) {
+    const line = lines.get(pathText(path.slice(0, length)));
+    if (line !== undefined) return line;
+  }
+  return undefined;
+}
+
+function firstLine(message: string): string {
+  return (message.split('\n')[0] ?? '').replace(/ at line \d+, column \d+:?$/, '');
+}

@@ -1,0 +1,46 @@
+/** Where a setting stands: keys, and positions in lists. */
+export type Path = readonly (string | number)[];
+
+/** One thing that is wrong with a configuration. */
+export interface Fault {
+  /** The setting, as one would write it: `upstreams["quay.io"].retries`; empty for the file as a whole. */
+  readonly path: string;
+  /** The line of the file, from 1; absent when the setting is not in it. */
+  readonly line?: number;
+  /** What is wrong and what would be right. Never the content of a file that a setting names. */
+  readonly message: string;
+}
+
+/** A configuration that must not be used, with everything that is wrong with it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly fileName: string;
+  readonly faults: readonly Fault[];
+
+  constructor(fileName: string, faults: readonly Fault[]) {
+    super(faults.map((fault) => faultLine(fileName, fault)).join('\n'));
+    this.fileName = fileName;
+    this.faults = faults;
+  }
+}
+
+/** The fault as compilers write theirs, so that editors can jump to it: `FILE:LINE: path: message`. */
+export function faultLine(fileName: string, { path, line, message }: Fault): string {
+  const place = line === undefined ? fileName : `${fileName}:${line}`;
+  return path === '' ? `${place}: ${message}` : `${place}: ${path}: ${message}`;
+}
+
+/** The path as one would write it, with quotes around keys that hold dots. */
+export function pathText(path: Path): string {
+  return path.map(segmentText).join('').replace(/^\./, '');
+}
+
+/** True when `path` is `outer` or inside of it. */
+export function isWithin(path: Path, outer: Path): boolean {
+  return outer.every((segment, index) => path[index] === segment);
+}
+
+function segmentText(segment: string | number): string {
+  if (typeof segment === 'number') return `[${segment}]`;
+  return /^[A-Za-z_][\w-]*$/.test(segment) ? `.${segment}` : `[${JSON.stringify(segment)}]`;
+}

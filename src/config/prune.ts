@@ -1,0 +1,24 @@
+import type { Path } from './faults.ts';
+
+/**
+ * Takes the refused setting out of `value`, in place, and returns what is gone: the setting itself, the whole list
+ * that holds it, or, for one that was required and is not there, the section that needs it.
+ */
+export function prune(value: unknown, path: Path): Path {
+  const position = path.findIndex((segment) => typeof segment === 'number');
+  const whole = position < 0 ? path : path.slice(0, position);
+  const key = whole.at(-1);
+  const holder = whole.slice(0, -1).reduce<unknown>(part, value);
+  if (key === undefined || !isSection(holder)) return whole;
+  if (!Object.hasOwn(holder, key) && whole.length > 1) return prune(value, whole.slice(0, -1));
+  Reflect.deleteProperty(holder, key);
+  return whole;
+}
+
+function part(value: unknown, segment: string | number): unknown {
+  return isSection(value) ? Reflect.get(value, segment) : undefined;
+}
+
+function isSection(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import type {
+  Config,
+  CredentialFiles,
+  HostConfig,
+  RobotFiles,
+  StoreConfig,
+  TagsConfig,
+  UpstreamConfig,
+} from './config.ts';
+import type { Settings } from './schema.ts';
+
+/** Settings that passed every check, with what follows from other settings filled in. `tmpdir`: for a spool without a place. */
+export function resolved(settings: Settings, tmpdir: string): Config {
+  const store = storeConfig(settings.store);
+  const upstreams = Object.entries(settings.upstreams).map(([name, upstream]): [string, UpstreamConfig] => [
+    name,
+    upstreamConfig(name, upstream, settings.tags),
+  ]);
+  const hosts = Object.entries(settings.hosts).map(([name, host]): [string, HostConfig] => [
+    name.toLowerCase(),
+    hostConfig(host),
+  ]);
+  return deepFrozen({
+    ...settings,
+    store,
+    spool: { ...settings.spool, path: settings.spool.path ?? spoolPath(store, tmpdir) },
+    upstreams: Object.fromEntries(upstreams),
+    hosts: Object.fromEntries(hosts),
+  });
+}
+
+function storeConfig({ filesystem, memory, s3 }: Settings['store']): StoreConfig {
+  if (s3 !== undefined) return { s3 };
+  if (memory !== undefined) return { memory };
+  return { filesystem: filesystem ?? { path: './.quayside' } };
+}
+
+function spoolPath(store: StoreConfig, tmpdir: string): string {
+  return 'filesystem' in store ? join(store.filesystem.path, 'spool') : join(tmpdir, 'quayside-spool');
+}
+
+function upstreamConfig(
+  name: string,
+  { credentials, ...upstream }: Settings['upstreams'][string],
+  tags: TagsConfig,
+): UpstreamConfig {
+  const files = credentials === undefined ? undefined : credentialFiles(credentials);
+  return {
+    ...upstream,
+    url: upstream.url ?? (name === 'docker.io' ? 'https://registry-1.docker.io' : `https://${name}`),
+    library: upstream.library ?? name === 'docker.io',
+    tags: { ...tags, ...upstream.tags },
+    ...(files === undefined ? {} : { credentials: files }),
+  };
+}
+
+function credentialFiles(
+  files: NonNullable<Settings['upstreams'][string]['credentials']>,
+): CredentialFiles | undefined {
+  const { authFile, usernameFile, passwordFile } = files;
+  if (authFile !== undefined) return { authFile };
+  return usernameFile === undefined || passwordFile === undefined
+    ? undefined
+    : { usernameFile, passwordFile };
+}
+
+function hostConfig({ robots, ...host }: Settings['hosts'][string]): HostConfig {
+  const files = robots === undefined ? undefined : robotFiles(robots);
+  return { ...host, ...(files === undefined ? {} : { robots: files }) };
+}
+
+function robotFiles(files: NonNullable<Settings['hosts'][string]['robots']>): RobotFiles | undefined {
+  const { htpasswdFile, usernameFile, passwordFile } = files;
+  if (htpasswdFile !== undefined) return { htpasswdFile };
+  return usernameFile === undefined || passwordFile === undefined
+    ? undefined
+    : { usernameFile, passwordFile };
+}
+
+function deepFrozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || value instanceof RegExp) return value;
+  for (const part of Object.values(value)) deepFrozen(part);
+  return Object.freeze(value);
+}

@@ -1,0 +1,122 @@
+import Type from 'typebox';
+import { hostSchema } from './host-schema.ts';
+import { leaf } from './leaf.ts';
+import {
+  address,
+  bytes,
+  closed,
+  count,
+  file,
+  httpUrl,
+  ms,
+  pattern,
+  section,
+  text,
+  timerMs,
+} from './leaves.ts';
+import { storeSchema } from './store-schema.ts';
+import { tagsSchema, upstreamSchema } from './upstream-schema.ts';
+
+const tls = closed({
+  /** The certificate chain, PEM. */
+  certFile: file(),
+  /** Its private key, PEM. */
+  keyFile: file(),
+});
+
+/** Metrics and health on a port of their own, which the world need not reach. */
+const admin = section({
+  /** Default `127.0.0.1:8401`; `false` for none. */
+  listen: leaf(parseAdminAddress, { default: '127.0.0.1:8401' }),
+});
+
+const log = section({
+  /** The least important that is written. Default `info`. */
+  level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
+});
+
+/** Where a download is written while it runs. */
+const spool = section({
+  /** The directory. Default: `spool` in the filesystem store, else `quayside-spool` in the system's temporary one. */
+  path: Type.Optional(text()),
+  /** Bytes of all downloads at once; above it a blob passes through without being kept. Default 20 GiB. */
+  maxBytes: bytes({ default: '20GiB' }),
+});
+
+/** What is answered without touching the store: manifests, configs, small blobs. */
+const memory = section({
+  /** Bytes of all. Default 64 MiB: some ten thousand manifests. */
+  maxBytes: bytes({ default: '64MiB' }),
+  /** Larger content is not kept in memory. Default 128 KiB. */
+  maxEntryBytes: bytes({ default: '128KiB' }),
+});
+
+/** Which content goes when the store is full: the least recently used. */
+const eviction = section({
+  /** The store's size. Default: none, and nothing is ever evicted. */
+  maxBytes: Type.Optional(bytes()),
+  /** Eviction begins above this part of `maxBytes`, in percent. Default 90. */
+  highPercent: Type.Number({ minimum: 1, maximum: 100, default: 90 }),
+  /** And ends below this part, in percent. Default 80. */
+  lowPercent: Type.Number({ minimum: 0, maximum: 99, default: 80 }),
+  /** How often the size is looked at, in milliseconds. Default 5 min. */
+  everyMs: timerMs({ default: '5m' }),
+  /** Never evicted: what a tag holds whose `<upstream>/<repository>:<tag>` matches one of these. Default: none. */
+  pins: Type.Array(pattern(), { default: [] }),
+});
+
+/** A bound on requests under way; 0 for none. */
+const limit = section({
+  /** Requests answered at once. Default 1000; 0 for no limit at all. */
+  maxRunning: count({ default: 1000 }),
+  /** Requests that may wait for their turn; more are refused with 429. Default 1000. */
+  maxInQueue: count({ default: 1000 }),
+  /** How long one may wait, in milliseconds. Default 10 s; 0 for as long as the client does. */
+  maxWaitInQueueMs: ms({ default: '10s' }),
+});
+
+/** Everything that can be set. A comment names the unit, the default, and why one would change it. */
+export const settingsSchema = closed({
+  /** Where clients reach us. Default `127.0.0.1:8400`: nobody else, until an operator says so. */
+  listen: address({ default: '127.0.0.1:8400' }),
+  /** Serve HTTPS. Default: plain HTTP. */
+  tls: Type.Optional(tls),
+  /** How clients see us, when something before us ends TLS or renames us. Default: as the request says. */
+  publicUrl: Type.Optional(httpUrl()),
+  admin,
+  log,
+  /** How long requests under way may still take once we are told to stop, in milliseconds. Default 30 s. */
+  shutdownGraceMs: ms({ default: '30s' }),
+  store: storeSchema,
+  spool,
+  memory,
+  eviction,
+  tags: tagsSchema,
+  /** As the OpenShift registry has them: GET, HEAD and OPTIONS are reads, all else writes. */
+  limits: section({ read: limit, write: limit }),
+  /** The upstream of a path whose first segment names none. Default `quay.io`. */
+  defaultUpstream: text({ default: 'quay.io' }),
+  /** By the host name that users write. Default: seven public registries. A list of one's own replaces them. */
+  upstreams: Type.Record(text(), upstreamSchema, {
+    default: {
+      'quay.io': {},
+      'docker.io': {},
+      'ghcr.io': {},
+      'registry.k8s.io': {},
+      'public.ecr.aws': {},
+      'gcr.io': {},
+      'registry.access.redhat.com': {},
+    },
+  }),
+  /** By the `Host` of the request. Default: every name, without a login. With any, other names are refused. */
+  hosts: Type.Record(text(), hostSchema, { default: { '*': {} } }),
+});
+
+/** The settings as an operator wrote them, defaults filled in, units read. */
+export type Settings = Type.StaticDecode<typeof settingsSchema>;
+
+function parseAdminAddress(value: unknown): string | false {
+  if (value === false) return false;
+  if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
+  throw new Error('must be host:port such as 127.0.0.1:8401, or false');
+}

@@ -1,0 +1,65 @@
+import Type from 'typebox';
+import { leaf } from './leaf.ts';
+import { bytes, closed, count, file, httpUrl, parseNetwork, seconds, text } from './leaves.ts';
+
+/** When a blob read is answered with a 307 to S3: never, always, or to clients of these networks. */
+export type Redirect = 'always' | 'never' | { readonly networks: readonly string[] };
+
+const filesystem = closed({
+  /** The directory. Default `./.quayside`, below the working directory. */
+  path: text({ default: './.quayside' }),
+});
+
+const memory = closed({
+  /** Bytes kept before the least recently used go. Default 1 GiB. For trials and tests: a restart forgets all. */
+  maxBytes: bytes({ default: '1GiB' }),
+});
+
+const s3 = closed({
+  bucket: text(),
+  /** Default `us-east-1`, which most S3-compatible servers accept. */
+  region: text({ default: 'us-east-1' }),
+  /** The server's URL. Default: AWS, by region. */
+  endpoint: Type.Optional(httpUrl()),
+  /** The bucket in the path instead of the host name; most servers other than AWS need it. Default false. */
+  pathStyle: Type.Boolean({ default: false }),
+  /** Put before every key, without a `/` at either end. Default: none. */
+  prefix: Type.Optional(text()),
+  /** Default: the AWS chain (environment, web identity, instance role). */
+  accessKeyIdFile: Type.Optional(file()),
+  secretAccessKeyFile: Type.Optional(file()),
+  sessionTokenFile: Type.Optional(file()),
+  /** Connections to S3 at once. Default 256: one for each of many slow readers, and a bound on file handles. */
+  maxSockets: count({ minimum: 1, default: 256 }),
+  /** The size of a multipart part, 5 MiB at least. Default: by the blob's size, so that 10,000 parts always do. */
+  partBytes: Type.Optional(bytes()),
+  /** Default `never`: clients need no way to S3, and its certificate and clock are no trouble of theirs. */
+  redirect: leaf(parseRedirect, { default: 'never' }),
+  /** How long a redirect's URL works, in seconds. Default 20 minutes: a slow client's whole download begins within. */
+  redirectExpiresSeconds: seconds({ default: '20m' }),
+});
+
+/** Where content is kept: exactly one of the three. */
+export const storeSchema = Type.Object(
+  {
+    /** A directory of this machine. */
+    filesystem: Type.Optional(filesystem),
+    /** The process's own memory. */
+    memory: Type.Optional(memory),
+    /** A bucket, which several replicas may share. */
+    s3: Type.Optional(s3),
+  },
+  { additionalProperties: false, default: { filesystem: {} } },
+);
+
+function parseRedirect(value: unknown): Redirect {
+  if (value === 'always' || value === 'never') return value;
+  const networks = isNetworks(value) ? value.networks : undefined;
+  if (networks === undefined) throw new Error('must be always, never, or networks: with a list of networks');
+  return { networks: networks.map(parseNetwork) };
+}
+
+function isNetworks(value: unknown): value is { networks: unknown[] } {
+  if (typeof value !== 'object' || value === null || !('networks' in value)) return false;
+  return Object.keys(value).length === 1 && Array.isArray(value.networks) && value.networks.length > 0;
+}

@@ -1,0 +1,113 @@
+import Type from 'typebox';
+import { leaf } from './leaf.ts';
+import { closed, count, file, httpUrl, ms, pattern, section, text, timerMs } from './leaves.ts';
+
+const tagDefaults = {
+  freshMs: '30s',
+  refreshBehindMs: '30s',
+  staleMs: '24h',
+  negativeMs: '5s',
+  immutable: ['^\\d{14}_prune_', '^\\d{8}_sha256_'],
+  gone: 'hide',
+  historyEntries: 20,
+};
+
+/** How long tags are believed, for every upstream that says nothing else. */
+export const tagsSchema = section({
+  /** An answer younger than this is given without a question to the upstream, in milliseconds. Default 30 s. */
+  freshMs: ms({ default: tagDefaults.freshMs }),
+  /** After `freshMs`, for this long: answer at once and ask behind it, in milliseconds. Default 30 s. */
+  refreshBehindMs: ms({ default: tagDefaults.refreshBehindMs }),
+  /** How old an answer may get while the upstream cannot be asked, in milliseconds. Default 24 h. */
+  staleMs: ms({ default: tagDefaults.staleMs }),
+  /** How long "there is no such tag" is believed, in milliseconds. Default 5 s: a promoted tag shows soon. */
+  negativeMs: ms({ default: tagDefaults.negativeMs }),
+  /** Tags that match one of these never move and are asked about once. Default: QCI's dated tags. */
+  immutable: Type.Array(pattern(), { default: tagDefaults.immutable }),
+  /** A tag that the upstream no longer has: `hide` it (default), or `keep` answering what it last was. */
+  gone: Type.Enum(['hide', 'keep'], { default: tagDefaults.gone }),
+  /** Earlier meanings of a tag that are remembered. Default 20. */
+  historyEntries: count({ default: tagDefaults.historyEntries }),
+});
+
+/** What one upstream does otherwise; absent keys are those of `tags`. */
+const tagsOverride = closed({
+  freshMs: Type.Optional(ms()),
+  refreshBehindMs: Type.Optional(ms()),
+  staleMs: Type.Optional(ms()),
+  negativeMs: Type.Optional(ms()),
+  immutable: Type.Optional(Type.Array(pattern())),
+  gone: Type.Optional(Type.Enum(['hide', 'keep'])),
+  historyEntries: Type.Optional(count()),
+});
+
+/** Who we are to an upstream: either the two files, or the one. */
+const credentials = closed({
+  usernameFile: Type.Optional(file()),
+  passwordFile: Type.Optional(file()),
+  /** A docker or podman `auth.json`; the longest entry that is a prefix of host and repository wins. */
+  authFile: Type.Optional(file()),
+});
+
+const breaker = section({
+  /** Failures in a row after which the upstream is left alone. Default 5. */
+  failures: count({ minimum: 1, default: 5 }),
+  /** For how long, in milliseconds, before one request tries again. Default 5 s. */
+  openMs: timerMs({ default: '5s' }),
+});
+
+/** One registry that we read from. The key above it is the host name that users write. */
+export const upstreamSchema = section({
+  /** Where it really is. Default `https://<name>`; `docker.io` is at `https://registry-1.docker.io`. */
+  url: Type.Optional(httpUrl()),
+  /** The repositories that may be read: names, where `*` is any text without and `**` any with `/`. Default: all. */
+  repositories: Type.Optional(Type.Array(leaf(parseRepositoryPattern))),
+  /** A repository of one component is sought under `library/`. Default: true for `docker.io`, else false. */
+  library: Type.Optional(Type.Boolean()),
+  /** Default: none, we are anonymous. */
+  credentials: Type.Optional(credentials),
+  /** Certificates of authorities to trust besides the system's, PEM. */
+  caFile: Type.Optional(file()),
+  /** Our client certificate and its key, PEM; both or neither. */
+  certFile: Type.Optional(file()),
+  keyFile: Type.Optional(file()),
+  /** The HTTP proxy towards it, or `none`. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment. */
+  proxy: Type.Optional(leaf(parseProxy)),
+  /** Whether it, its token realm and its redirects may be at private or loopback addresses. Default false. */
+  allowPrivateAddresses: Type.Boolean({ default: false }),
+  /** Hosts besides its own that its token challenge may name. Default: those known for its host name. */
+  realmHosts: Type.Optional(Type.Array(text())),
+  /** Redirects followed for one blob. Default 5. */
+  maxRedirects: count({ default: 5 }),
+  /** Limit of connecting, TLS included, in milliseconds. Default 10 s. */
+  connectTimeoutMs: timerMs({ default: '10s' }),
+  /** Limit from the request to the header of its answer, in milliseconds. Default 20 s. */
+  firstByteTimeoutMs: timerMs({ default: '20s' }),
+  /** Longest pause within a body, in milliseconds. Default 30 s. There is no limit on the whole. */
+  progressTimeoutMs: timerMs({ default: '30s' }),
+  /** Further tries of one request before its first byte. Default 3. */
+  retries: count({ default: 3 }),
+  /** Requests to it at once. Default 64. */
+  maxConcurrent: count({ minimum: 1, default: 64 }),
+  /** Requests that may wait for their turn; more are refused with 429. Default 1000. */
+  maxQueued: count({ default: 1000 }),
+  /** Requests started a second. Default: no limit. */
+  requestsPerSecond: Type.Optional(Type.Number({ exclusiveMinimum: 0 })),
+  breaker,
+  /** Default: `tags` as they are. */
+  tags: Type.Optional(tagsOverride),
+});
+
+function parseRepositoryPattern(value: unknown): string {
+  if (typeof value === 'string' && /^[a-z0-9*][a-z0-9*._/-]*$/.test(value)) return value;
+  throw new Error('must be a repository name, in which * and ** may stand for any text');
+}
+
+function parseProxy(value: unknown): string {
+  if (value === 'none') return value;
+  if (typeof value === 'string' && URL.canParse(value) && /^https?:$/.test(new URL(value).protocol)) {
+    if (new URL(value).password === '' && new URL(value).username === '') return value;
+    throw new Error('must not hold a user or password');
+  }
+  throw new Error('must be none, or a URL that begins with http:// or https://');
+}

@@ -1,0 +1,75 @@
+import type { TSchema } from 'typebox';
+import { Settings as TypeboxSettings } from 'typebox/system';
+import { Pointer, Value } from 'typebox/value';
+import type { Path } from './faults.ts';
+import { nearest } from './nearest.ts';
+
+/** Something the schema refuses, before it is known which line that is. */
+export interface Refusal {
+  readonly path: Path;
+  readonly message: string;
+}
+
+type SchemaFailure = ReturnType<typeof Value.Errors>[number];
+
+/** Everything about `value` that the schema refuses, each once, in the schema's order. */
+export function refusals(schema: TSchema, value: unknown): Refusal[] {
+  return allErrors(schema, value).flatMap((failure) => {
+    const path = pathOf(failure.instancePath, value);
+    return worded(failure, schema).map(([key, message]) => ({
+      path: key === undefined ? path : [...path, key],
+      message,
+    }));
+  });
+}
+
+/** The library stops at eight errors unless told otherwise, and can be told only for the whole process. */
+function allErrors(schema: TSchema, value: unknown): SchemaFailure[] {
+  const { maxErrors } = TypeboxSettings.Get();
+  try {
+    TypeboxSettings.Set({ maxErrors: 1000 });
+    return Value.Errors(schema, value);
+  } finally {
+    TypeboxSettings.Set({ maxErrors });
+  }
+}
+
+/** The failure in our words; with a key where it is about one inside the place that failed. */
+function worded(failure: SchemaFailure, schema: TSchema): [key: string | undefined, message: string][] {
+  switch (failure.keyword) {
+    case 'additionalProperties':
+      return failure.params.additionalProperties.map((key) => [
+        key,
+        `is not a setting${suggestion(key, schema, failure.schemaPath)}`,
+      ]);
+    // Says a second time what `additionalProperties` says.
+    case 'boolean':
+      return [];
+    case 'required':
+      return failure.params.requiredProperties.map((key) => [key, 'is required']);
+    case 'enum':
+      return [[undefined, `must be one of ${failure.params.allowedValues.join(', ')}`]];
+    case 'minLength':
+      return [[undefined, 'must not be empty']];
+    default:
+      return [[undefined, failure.message]];
+  }
+}
+
+function suggestion(key: string, schema: TSchema, schemaPath: string): string {
+  const place = Pointer.Get(schema, schemaPath.replace(/^#/, ''));
+  const known = typeof place === 'object' && place !== null && 'properties' in place ? place.properties : {};
+  const names = Object.keys(known ?? {});
+  const meant = nearest(key, names);
+  return meant === undefined ? `; there are ${names.join(', ')}` : `; did you mean ${meant}?`;
+}
+
+/** The pointer's segments, positions in lists as numbers. */
+function pathOf(pointer: string, value: unknown): Path {
+  let place = value;
+  return Pointer.Indices(pointer).map((segment) => {
+    const isPosition = Array.isArray(place);
+    place = typeof place === 'object' && place !== null ? Reflect.get(place, segment) : undefined;
+    return isPosition ? Number(segment) : segment;
+  });
+}
