@@ -1,0 +1,127 @@
+/**
+ * `npm run e2e [-- [--no-skip] [scenario…]]`: a real Quayside among real programs. Not tap: the scenarios share slow
+ * set-ups, run one after the other and skip by program, which a list of facts says more plainly than a test tree.
+ *
+ * Prints each fact as it is decided and, last, `N passed, N failed[, N skipped]`. A scenario whose programs are missing is
+ * skipped, with the reason; with `--no-skip` (CI) that is a failure. Exit code 1 after any failure, 2 for a wrong argument.
+ */
+import { parseArgs } from 'node:util';
+import { lastLines, type Stage, stage } from '../support/program.ts';
+import { located, type ProgramName } from './programs.ts';
+import type { Scenario } from './scenario.ts';
+import { scenarios } from './scenarios.ts';
+
+interface Tally {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+const defaultLimitMs = 180_000;
+
+/** Plays the scenarios and resolves to the exit code; `interrupted` ends the one that is being played. */
+async function main(args: readonly string[], interrupted: AbortSignal): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { 'no-skip': { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
+  const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name));
+  if (unknown.length > 0) {
+    console.error(
+      `no scenario ${unknown.join(', ')}; there are: ${scenarios.map(({ name }) => name).join(', ')}`,
+    );
+    return 2;
+  }
+  const tally = { passed: 0, failed: 0, skipped: 0 };
+  for (const scenario of scenarios) {
+    if (interrupted.aborted) break;
+    if (positionals.length > 0 && !positionals.includes(scenario.name)) continue;
+    await told(scenario, tally, values['no-skip'], interrupted);
+  }
+  if (interrupted.aborted) tally.failed += 1;
+  console.log(
+    `${tally.passed} passed, ${tally.failed} failed${tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''}`,
+  );
+  return tally.failed > 0 ? 1 : 0;
+}
+
+async function told(
+  scenario: Scenario,
+  tally: Tally,
+  noSkip: boolean,
+  interrupted: AbortSignal,
+): Promise<void> {
+  console.log(`\n${scenario.name}`);
+  const paths = new Map<ProgramName, string>();
+  for (const need of scenario.needs) {
+    const found = await located(need, (line) => console.log(`  … ${line}`));
+    if ('path' in found) {
+      paths.set(need, found.path);
+    } else {
+      console.log(`  ${noSkip ? 'FAILED' : 'skipped'}: ${found.missing}`);
+      tally[noSkip ? 'failed' : 'skipped'] += 1;
+      return;
+    }
+  }
+  await played(scenario, paths, tally, interrupted);
+}
+
+async function played(
+  scenario: Scenario,
+  paths: ReadonlyMap<ProgramName, string>,
+  tally: Tally,
+  interrupted: AbortSignal,
+): Promise<void> {
+  const own = await stage(scenario.name);
+  const failedBefore = tally.failed;
+  const limit = AbortSignal.any([interrupted, AbortSignal.timeout(scenario.limitMs ?? defaultLimitMs)]);
+  const over = Promise.withResolvers<never>();
+  limit.addEventListener('abort', () => over.reject(new Error(`ended early: ${String(limit.reason)}`)), {
+    once: true,
+  });
+  try {
+    await Promise.race([
+      over.promise,
+      scenario.play({
+        stage: own,
+        path: (program) => paths.get(program) ?? program,
+        fact: (name, check) => (limit.aborted ? over.promise : decided(name, check, tally)),
+      }),
+    ]);
+  } catch (error) {
+    failed('the scenario plays to its end', error, tally);
+  } finally {
+    if (tally.failed > failedBefore) await printLogs(own);
+    await own.close();
+  }
+}
+
+async function decided(name: string, check: () => Promise<unknown> | unknown, tally: Tally): Promise<void> {
+  const startedAt = performance.now();
+  try {
+    await check();
+    tally.passed += 1;
+    console.log(`  ok      ${name} (${((performance.now() - startedAt) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failed(name, error, tally);
+  }
+}
+
+function failed(name: string, error: unknown, tally: Tally): void {
+  tally.failed += 1;
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  console.log(`  FAILED  ${name}\n${text.replaceAll(/^/gm, '          ')}`);
+}
+
+async function printLogs(own: Stage): Promise<void> {
+  for (const { name, text } of await own.logs()) {
+    console.log(`  ---- the last lines of ${name}\n${lastLines(text).replaceAll(/^/gm, '       ')}`);
+  }
+}
+
+const interruption = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => interruption.abort(new Error(signal)));
+}
+process.exitCode = await main(process.argv.slice(2), interruption.signal);
