@@ -1,12 +1,12 @@
 import { Value } from 'typebox/value';
 import { type Contradiction, contradictions } from './config/checks.ts';
 import type { Config } from './config/config.ts';
-import { parseConfigDocument } from './config/document.ts';
-import { ConfigError, isWithin, type Path, pathText } from './config/faults.ts';
+import { located, parseConfigDocument } from './config/document.ts';
+import { ConfigError, isWithin, type Path, type Refusal } from './config/faults.ts';
 import { prune } from './config/prune.ts';
 import { resolved } from './config/resolve.ts';
 import { type Settings, settingsSchema } from './config/schema.ts';
-import { type Refusal, refusals } from './config/validate.ts';
+import { refusals } from './config/validate.ts';
 
 export type { Config } from './config/config.ts';
 
@@ -26,13 +26,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function load(text: string, env: Environment, options: LoadOptions = {}): Config {
   const document = parseConfigDocument(text);
   const read = document.faults.length === 0 ? readSettings(document.value) : { refused: [] };
-  const faults = [
-    ...document.faults,
-    ...read.refused.map(({ path, message }) => {
-      const line = document.lineOf(path);
-      return { path: pathText(path), message, ...(line === undefined ? {} : { line }) };
-    }),
-  ].sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  const faults = [...document.faults, ...located(read.refused, document)].sort(
+    (a, b) => (a.line ?? 0) - (b.line ?? 0),
+  );
   if (faults.length > 0 || read.settings === undefined) {
     throw new ConfigError(options.fileName ?? 'config', faults);
   }

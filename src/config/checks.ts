@@ -1,6 +1,5 @@
-import type { Path } from './faults.ts';
+import type { Path, Refusal } from './faults.ts';
 import type { Settings } from './schema.ts';
-import type { Refusal } from './validate.ts';
 
 /** A contradiction between settings. `about`: every setting it follows from, besides the one it is reported at. */
 export interface Contradiction extends Refusal {

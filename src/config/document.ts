@@ -1,5 +1,5 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
-import { type Fault, type Path, pathText } from './faults.ts';
+import { type Fault, type Path, pathText, type Refusal } from './faults.ts';
 
 /** A YAML text, read, with the way back from each setting to its line. */
 export interface ConfigDocument {
@@ -32,6 +32,14 @@ export function parseConfigDocument(text: string): ConfigDocument {
     faults,
     lineOf: (path) => nearestLine(lines, path),
   };
+}
+
+/** The refusals with the lines of the settings they are about. */
+export function located(refusals: readonly Refusal[], document: ConfigDocument): Fault[] {
+  return refusals.map(({ path, message }) => {
+    const line = document.lineOf(path);
+    return { path: pathText(path), message, ...(line === undefined ? {} : { line }) };
+  });
 }
 
 interface Visitor {

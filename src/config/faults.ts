@@ -11,6 +11,12 @@ export interface Fault {
   readonly message: string;
 }
 
+/** A fault before it is known which line that is. */
+export interface Refusal {
+  readonly path: Path;
+  readonly message: string;
+}
+
 /** A configuration that must not be used, with everything that is wrong with it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

@@ -2,32 +2,22 @@ import Type from 'typebox';
 import { leaf } from './leaf.ts';
 import { closed, count, file, httpUrl, ms, pattern, section, text, timerMs } from './leaves.ts';
 
-const tagDefaults = {
-  freshMs: '30s',
-  refreshBehindMs: '30s',
-  staleMs: '24h',
-  negativeMs: '5s',
-  immutable: ['^\\d{14}_prune_', '^\\d{8}_sha256_'],
-  gone: 'hide',
-  historyEntries: 20,
-};
-
 /** How long tags are believed, for every upstream that says nothing else. */
 export const tagsSchema = section({
   /** An answer younger than this is given without a question to the upstream, in milliseconds. Default 30 s. */
-  freshMs: ms({ default: tagDefaults.freshMs }),
+  freshMs: ms({ default: '30s' }),
   /** After `freshMs`, for this long: answer at once and ask behind it, in milliseconds. Default 30 s. */
-  refreshBehindMs: ms({ default: tagDefaults.refreshBehindMs }),
+  refreshBehindMs: ms({ default: '30s' }),
   /** How old an answer may get while the upstream cannot be asked, in milliseconds. Default 24 h. */
-  staleMs: ms({ default: tagDefaults.staleMs }),
+  staleMs: ms({ default: '24h' }),
   /** How long "there is no such tag" is believed, in milliseconds. Default 5 s: a promoted tag shows soon. */
-  negativeMs: ms({ default: tagDefaults.negativeMs }),
+  negativeMs: ms({ default: '5s' }),
   /** Tags that match one of these never move and are asked about once. Default: QCI's dated tags. */
-  immutable: Type.Array(pattern(), { default: tagDefaults.immutable }),
+  immutable: Type.Array(pattern(), { default: ['^\\d{14}_prune_', '^\\d{8}_sha256_'] }),
   /** A tag that the upstream no longer has: `hide` it (default), or `keep` answering what it last was. */
-  gone: Type.Enum(['hide', 'keep'], { default: tagDefaults.gone }),
+  gone: Type.Enum(['hide', 'keep'], { default: 'hide' }),
   /** Earlier meanings of a tag that are remembered. Default 20. */
-  historyEntries: count({ default: tagDefaults.historyEntries }),
+  historyEntries: count({ default: 20 }),
 });
 
 /** What one upstream does otherwise; absent keys are those of `tags`. */

@@ -1,14 +1,8 @@
 import type { TSchema } from 'typebox';
 import { Settings as TypeboxSettings } from 'typebox/system';
 import { Pointer, Value } from 'typebox/value';
-import type { Path } from './faults.ts';
+import type { Path, Refusal } from './faults.ts';
 import { nearest } from './nearest.ts';
-
-/** Something the schema refuses, before it is known which line that is. */
-export interface Refusal {
-  readonly path: Path;
-  readonly message: string;
-}
 
 type SchemaFailure = ReturnType<typeof Value.Errors>[number];
 

@@ -1,0 +1,18 @@
+/** Where a command writes text. */
+export interface Output {
+  write(text: string): unknown;
+}
+
+/** What a command may touch of the process it runs in. */
+export interface Io {
+  /** Results; for `serve` the log. */
+  readonly stdout: Output;
+  /** What a person should read: complaints, hints, the banner of `serve`. */
+  readonly stderr: Output;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborts when the process is asked to end; the command then finishes what it must and resolves. */
+  readonly signal: AbortSignal;
+}
+
+/** One command: resolves to the exit code. 0 is success, 1 a failure, 2 a mistake of whoever wrote the command or the file. */
+export type Run = (args: readonly string[], io: Io) => Promise<number>;

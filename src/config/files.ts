@@ -1,0 +1,37 @@
+import { access, constants, stat } from 'node:fs/promises';
+import type { Config } from './config.ts';
+import type { Path, Refusal } from './faults.ts';
+
+/**
+ * Every file that the configuration names (`…File`) and this process cannot read now. Only looks; what a file holds
+ * is read when it is used.
+ */
+export async function unreadableFiles(config: Config): Promise<Refusal[]> {
+  const refusals = await Promise.all(namedFiles(config, []).map(refusalOf));
+  return refusals.filter((refusal) => refusal !== undefined);
+}
+
+interface NamedFile {
+  readonly path: Path;
+  readonly file: string;
+}
+
+function namedFiles(value: unknown, path: Path): NamedFile[] {
+  if (typeof value !== 'object' || value === null || value instanceof RegExp) return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    typeof inner === 'string' && key.endsWith('File')
+      ? [{ path: [...path, key], file: inner }]
+      : namedFiles(inner, [...path, key]),
+  );
+}
+
+async function refusalOf({ path, file }: NamedFile): Promise<Refusal | undefined> {
+  try {
+    if (!(await stat(file)).isFile()) return { path, message: `${file} is not a file` };
+    await access(file, constants.R_OK);
+    return undefined;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    return { path, message: `${file} cannot be read (${code})` };
+  }
+}
