@@ -1,0 +1,69 @@
+import { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { StoredCopies } from './stored.ts';
+
+/**
+ * Clients choose a mirror at the manifest and stay with it for the blobs. So a manifest is only answered when its blobs
+ * are stored or the upstream can deliver them now; otherwise the refusal sends the client to its next mirror.
+ */
+export interface Completeness {
+  /** Resolves when the manifest may be answered; throws `UNAVAILABLE` when its blobs could not be. */
+  check(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
+  /** The digest left the store: nothing is known to be complete any more. */
+  forget(digest: Digest): void;
+}
+
+export interface CompletenessOptions {
+  readonly upstream: Upstream;
+  readonly copies: StoredCopies;
+  /** How many complete manifests are remembered. */
+  readonly maxEntries: number;
+}
+
+/** Nothing is known to be complete yet. */
+export function completeness({ upstream, copies, maxEntries }: CompletenessOptions): Completeness {
+  const complete = new LRUCache<Digest, true>({ max: maxEntries });
+
+  async function areStored(blobs: readonly Descriptor[]): Promise<boolean> {
+    for (const { digest } of blobs) if ((await copies.stat(digest)) === undefined) return false;
+    return true;
+  }
+
+  /** An index counts as complete with its first complete child: nobody pulls every platform. */
+  async function isComplete(manifest: Manifest): Promise<boolean> {
+    if (!(await areStored(manifest.blobs))) return false;
+    if (manifest.children.length === 0) return true;
+    for (const child of manifest.children) if (await isChildComplete(child)) return true;
+    return false;
+  }
+
+  async function isChildComplete(child: Descriptor): Promise<boolean> {
+    if (complete.has(child.digest)) return true;
+    if (child.size > maxManifestBytes || (await copies.stat(child.digest)) === undefined) return false;
+    const bytes = await copies.readSmall({ ...child, size: maxManifestBytes });
+    return bytes !== undefined && isComplete(parseManifest(bytes, child.mediaType));
+  }
+
+  return {
+    async check({ digest, mediaType }, bytes) {
+      if (complete.has(digest)) return;
+      if (await isComplete(parseManifest(bytes, mediaType))) {
+        complete.set(digest, true);
+      } else if (!(await upstream.isReachable())) {
+        throw new RegistryError(
+          'UNAVAILABLE',
+          'blobs of the manifest are not stored, and the upstream cannot be reached',
+          {
+            detail: { digest, upstream: upstream.name },
+            retryAfterSeconds: 5,
+          },
+        );
+      }
+    },
+    forget: () => complete.clear(),
+  };
+}

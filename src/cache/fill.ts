@@ -1,0 +1,180 @@
+import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../oci/content.ts';
+import { type Digest, digester, isMatch } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { UpstreamBlob } from '../upstream/upstream.ts';
+import { broadcast } from './broadcast.ts';
+import { type Spool, SpoolError, type SpoolFile } from './spool.ts';
+import type { CachedBlobs } from './store.ts';
+
+/** What became of a download. */
+export type FillOutcome = 'stored' | 'not-kept' | 'failed';
+
+export interface FillOptions {
+  readonly digest: Digest;
+  /** The size that a manifest states, for upstreams that state none. */
+  readonly size: number | undefined;
+  /** Opens the blob at the upstream; resolves to undefined when it has none. */
+  readonly origin: (signal: AbortSignal) => Promise<UpstreamBlob | undefined>;
+  readonly spool: Spool;
+  readonly store: CachedBlobs;
+  /** The store could not keep the blob; the readers do not notice. */
+  readonly storeFailed: (error: unknown) => void;
+}
+
+/**
+ * One download of one digest, owned by no request. It goes at its own pace into the spool, is hashed on the way, and is put
+ * into the store once it is whole and right. Readers follow the spool, each at its own place and pace.
+ */
+export interface Fill {
+  /**
+   * The descriptor, once the upstream's headers are there. Rejects with `BLOB_UNKNOWN` when the upstream has no such
+   * blob, with the upstream's refusal, and with NoRoom when the spool cannot hold it.
+   */
+  readonly opened: Promise<Descriptor>;
+  /** Never rejects. Resolves when the blob is in the store, or will not be. */
+  readonly settled: Promise<FillOutcome>;
+  /** How far the download is from `offset`: in bytes, and in milliseconds at its speed so far. 0 when it is there. */
+  distanceTo(offset: number): { readonly bytes: number; readonly ms: number };
+  /**
+   * Follows the download. The last byte of the blob is withheld until the whole of it proved right, so that no
+   * reader ever completes a wrong body. Throws what ended the download; SpoolError when only our disk is to blame.
+   */
+  read(range: ByteRange, signal?: AbortSignal): Bytes;
+  /** Gives the download up. */
+  abort(): void;
+}
+
+/** The spool cannot hold the blob: hand it through instead. */
+export class NoRoom extends Error {
+  override readonly name = 'NoRoom';
+}
+
+/** The most that is downloaded of a blob whose size nobody states. */
+const unstatedSizeLimit = 1024 ** 3;
+
+/** Starts the download. */
+export function fill(options: FillOptions): Fill {
+  const { digest, spool, store } = options;
+  const control = new AbortController();
+  const opened = Promise.withResolvers<Descriptor>();
+  const changed = broadcast();
+  const startedAt = performance.now();
+  let file: SpoolFile | undefined;
+  let failure: unknown;
+  let isRight = false;
+
+  const readable = (target: SpoolFile, size: number): number =>
+    isRight ? size : Math.min(target.written, size - 1);
+
+  async function* read(range: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const { size } = await opened.promise;
+    if (file === undefined || !file.hold()) throw new SpoolError('the spool file is gone');
+    try {
+      for (let offset = range.start; offset <= range.end; ) {
+        const end = Math.min(readable(file, size), range.end + 1);
+        if (end > offset) {
+          yield* file.read({ start: offset, end: end - 1 }, signal);
+          offset = end;
+        } else if (failure !== undefined) throw failure;
+        else await changed.wait();
+        signal?.throwIfAborted();
+      }
+    } finally {
+      await file.release();
+    }
+  }
+
+  async function download(): Promise<Descriptor> {
+    const blob = await options.origin(control.signal);
+    if (blob === undefined)
+      throw new RegistryError('BLOB_UNKNOWN', 'the upstream has no such blob', { detail: { digest } });
+    try {
+      const stated = blob.size ?? options.size;
+      file = await spool.file(stated ?? unstatedSizeLimit, changed.wake);
+      if (file === undefined) throw new NoRoom('the spool is full');
+      if (stated !== undefined) announce({ digest, size: stated });
+      return await received(blob, file, stated);
+    } finally {
+      blob.close();
+    }
+  }
+
+  /** From here on readers may come, and the store reads along unless it will take the file itself. */
+  function announce(descriptor: Descriptor): void {
+    opened.resolve(descriptor);
+    if (store.adopt === undefined) saving = save(descriptor);
+  }
+  let saving: Promise<boolean> | undefined;
+
+  async function received(
+    blob: UpstreamBlob,
+    target: SpoolFile,
+    stated: number | undefined,
+  ): Promise<Descriptor> {
+    const hash = digester(digest);
+    let seen = 0;
+    for await (const chunk of blob.body) {
+      seen += chunk.byteLength;
+      if (seen > (stated ?? unstatedSizeLimit)) break;
+      hash.update(chunk);
+      await target.append(chunk);
+    }
+    await target.flush();
+    const descriptor = { digest, size: stated ?? seen };
+    if (seen !== descriptor.size || !isMatch(hash, digest)) throw mismatch(descriptor, seen);
+    isRight = true;
+    if (stated === undefined) announce(descriptor);
+    changed.wake();
+    return descriptor;
+  }
+
+  async function save(descriptor: Descriptor): Promise<boolean> {
+    try {
+      await store.put(descriptor, read({ start: 0, end: descriptor.size - 1 }), { signal: control.signal });
+      return true;
+    } catch (error) {
+      if (failure === undefined) options.storeFailed(error);
+      return false;
+    }
+  }
+
+  async function keep(descriptor: Descriptor, target: SpoolFile): Promise<boolean> {
+    if (store.adopt === undefined) return (await saving) ?? false;
+    try {
+      if (!(await store.adopt(descriptor, target.path))) return await save(descriptor);
+      target.adopted();
+      return true;
+    } catch (error) {
+      options.storeFailed(error);
+      return false;
+    }
+  }
+
+  async function run(): Promise<FillOutcome> {
+    try {
+      const descriptor = await download();
+      return file !== undefined && (await keep(descriptor, file)) ? 'stored' : 'not-kept';
+    } catch (error) {
+      failure = error;
+      opened.promise.catch(() => undefined);
+      opened.reject(error);
+      changed.wake();
+      await saving;
+      return error instanceof NoRoom ? 'not-kept' : 'failed';
+    } finally {
+      await file?.release();
+    }
+  }
+
+  return {
+    opened: opened.promise,
+    settled: run(),
+    distanceTo(offset) {
+      const written = file?.written ?? 0;
+      const bytes = isRight ? 0 : Math.max(0, offset - written);
+      return { bytes, ms: (bytes * (performance.now() - startedAt)) / Math.max(written, 1) };
+    },
+    read,
+    abort: () => control.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down')),
+  };
+}

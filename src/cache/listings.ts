@@ -1,0 +1,130 @@
+import type { LRUCache } from 'lru-cache';
+import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { mediaTypes } from '../oci/manifest.ts';
+import { parseTag, type Repository, type Tag } from '../oci/reference.ts';
+import type { Page, Upstream } from '../upstream/upstream.ts';
+import type { Hit } from './events.ts';
+import { shared } from './shared.ts';
+import type { ResolvedManifests } from './tagged.ts';
+
+/** A page of a listing as it is answered. */
+export interface ServedPage {
+  readonly page: Page;
+  readonly hit: Hit;
+  readonly ageSeconds?: number;
+}
+
+export interface RememberedPage {
+  readonly page: Page;
+  readonly askedAt: number;
+}
+
+/** Lists of one upstream: tags, and what refers to a manifest. */
+export interface Listings {
+  /** Throws `NAME_UNKNOWN` when there is no such repository. */
+  tags(repository: Repository, query: string): Promise<ServedPage>;
+  /** Never throws for want of referrers: that is an empty index (distribution-spec, "Listing Referrers"). */
+  referrers(
+    repository: Repository,
+    digest: Digest,
+    query: string,
+    artifactType?: string,
+  ): Promise<ServedPage>;
+}
+
+export interface ListingsOptions {
+  readonly upstream: Upstream;
+  readonly manifests: ResolvedManifests;
+  readonly memory: LRUCache<string, RememberedPage>;
+  readonly policy: { readonly freshMs: number; readonly staleMs: number };
+  readonly now: () => number;
+}
+
+/** Listings asked of the upstream, remembered for as long as a tag is fresh, and answered stale when it is down. */
+export function listings({ upstream, manifests, memory, policy, now }: ListingsOptions): Listings {
+  const asking = shared<Page>();
+
+  async function remembered(key: string, ask: () => Promise<Page>): Promise<ServedPage> {
+    const before = memory.get(key);
+    if (before !== undefined && now() - before.askedAt <= policy.freshMs)
+      return { page: before.page, hit: 'memory' };
+    try {
+      const page = await asking(key, ask);
+      memory.set(key, { page, askedAt: now() });
+      return { page, hit: 'upstream' };
+    } catch (error) {
+      const ageMs = before === undefined ? Number.POSITIVE_INFINITY : now() - before.askedAt;
+      if (before === undefined || ageMs > policy.staleMs || isRefusal(error)) throw error;
+      return { page: before.page, hit: 'stale', ageSeconds: Math.round(ageMs / 1000) };
+    }
+  }
+
+  async function askTags(repository: Repository, query: string): Promise<Page> {
+    const page = await upstream.tags(repository, query);
+    if (page !== undefined) return page;
+    throw new RegistryError('NAME_UNKNOWN', 'the upstream has no such repository', {
+      detail: { repository },
+    });
+  }
+
+  async function askReferrers(
+    repository: Repository,
+    digest: Digest,
+    query: string,
+    type?: string,
+  ): Promise<Page> {
+    const page = await upstream.referrers(repository, digest, query);
+    return page ?? filtered(await fallback(repository, digest), type);
+  }
+
+  /** The index under the referrers tag, kept by clients of registries that lack the API. */
+  async function fallback(repository: Repository, digest: Digest): Promise<unknown[]> {
+    try {
+      const { bytes } = await manifests.resolve(repository, { tag: referrersTag(digest) });
+      const { manifests: entries } = JSON.parse(Buffer.from(bytes).toString()) as { manifests?: unknown };
+      return Array.isArray(entries) ? entries : [];
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return [];
+      throw error;
+    }
+  }
+
+  const keyOf = (repository: Repository, what: string): string => `${upstream.name}/${repository} ${what}`;
+  return {
+    tags: (repository, query) =>
+      remembered(keyOf(repository, `tags?${query}`), () => askTags(repository, query)),
+    referrers: (repository, digest, query, type) =>
+      remembered(keyOf(repository, `${digest}?${query}`), () =>
+        askReferrers(repository, digest, query, type),
+      ),
+  };
+}
+
+/** The tag that stands in for the referrers API (distribution-spec, "Referrers Tag Schema"). */
+function referrersTag(digest: Digest): Tag {
+  return parseTag(`${algorithmOf(digest)}-${hexOf(digest).slice(0, 64)}`);
+}
+
+function filtered(entries: readonly unknown[], artifactType: string | undefined): Page {
+  const isWanted = (entry: unknown): boolean =>
+    artifactType === undefined ||
+    (typeof entry === 'object' &&
+      entry !== null &&
+      'artifactType' in entry &&
+      entry.artifactType === artifactType);
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: entries.filter(isWanted) };
+  return {
+    bytes: Buffer.from(JSON.stringify(index)),
+    mediaType: mediaTypes.ociIndex,
+    warnings: [],
+    ...(artifactType === undefined ? {} : { filtersApplied: 'artifactType' }),
+  };
+}
+
+/** The upstream's own "no": an older "yes" must not stand in for it. */
+function isRefusal(error: unknown): boolean {
+  return (
+    error instanceof RegistryError && (error.code === 'NAME_UNKNOWN' || error.code === 'MANIFEST_UNKNOWN')
+  );
+}

@@ -1,0 +1,137 @@
+import type { LRUCache } from 'lru-cache';
+import { bytesOf, type Descriptor } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { isManifestType, maxManifestBytes, mediaTypes, parseManifest } from '../oci/manifest.ts';
+import type { Repository, Tag } from '../oci/reference.ts';
+import type { ManifestAnswer, Upstream } from '../upstream/upstream.ts';
+import type { CacheEvents, Hit } from './events.ts';
+import type { RepositoryScope } from './keys.ts';
+import type { Membership } from './membership.ts';
+import { shared } from './shared.ts';
+import type { CachedBlobs } from './store.ts';
+import type { StoredCopies } from './stored.ts';
+
+/** A manifest's descriptor; of a manifest the media type is always known. */
+export type ManifestDescriptor = Descriptor & { readonly mediaType: string };
+
+/** A manifest in memory, byte for byte as the upstream has it. */
+export interface HeldManifest {
+  readonly descriptor: ManifestDescriptor;
+  readonly bytes: Uint8Array;
+  readonly hit: Hit;
+}
+
+/** A manifest that the upstream answered. */
+export type FoundManifest = Extract<ManifestAnswer, { kind: 'found' }>;
+
+/** The manifests of one upstream by digest, through the cache. Content named by its digest is true for ever. */
+export interface Manifests {
+  /** Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
+  get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest>;
+  /** Keeps what the upstream answered, and who belongs to it, before it is handed to a client. */
+  keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest>;
+  /** Records that the tag now reaches the manifest, and everything below it that we hold. */
+  label(repository: Repository, manifest: HeldManifest, tag: Tag): Promise<void>;
+  /** Resolves once what is being written is written. */
+  settled(): Promise<void>;
+}
+
+export interface ManifestsOptions {
+  readonly upstream: Upstream;
+  readonly membership: Membership;
+  readonly store: CachedBlobs;
+  readonly copies: StoredCopies;
+  readonly memory: LRUCache<Digest, Uint8Array>;
+  readonly absent: LRUCache<string, true>;
+  readonly events: CacheEvents;
+  readonly touched: (digest: Digest) => void;
+}
+
+/** Manifests over the store, filled from the upstream. */
+export function manifests(options: ManifestsOptions): Manifests {
+  const { upstream, membership, store, copies, memory, absent, events, touched } = options;
+  const asking = shared<HeldManifest>();
+  const writing = new Set<Promise<void>>();
+
+  const scopeOf = (repository: Repository): RepositoryScope => ({ upstream: upstream.name, repository });
+  const keyOf = (repository: Repository, digest: Digest): string =>
+    `${upstream.name}/${repository}@${digest}`;
+
+  async function get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest> {
+    const member = await membership.find(scopeOf(repository), digest);
+    touched(digest);
+    const local = member === undefined ? undefined : await readLocal(member);
+    return local ?? asking(keyOf(repository, digest), () => ask(repository, digest, tag));
+  }
+
+  async function readLocal({ digest, size, mediaType }: Descriptor): Promise<HeldManifest | undefined> {
+    if (mediaType === undefined || !isManifestType(mediaType)) return undefined;
+    const descriptor = { digest, size, mediaType };
+    const remembered = memory.get(digest);
+    if (remembered !== undefined) return held(descriptor, remembered, 'memory');
+    const bytes = await copies.readSmall({ digest, size: size < 0 ? maxManifestBytes : size });
+    if (bytes === undefined) return undefined;
+    memory.set(digest, bytes);
+    return held(descriptor, bytes, 'store');
+  }
+
+  async function ask(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest> {
+    if (absent.has(keyOf(repository, digest))) throw manifestUnknown(digest);
+    const answer = await upstream.manifest(repository, { digest });
+    if (answer.kind === 'found') return keep(repository, answer, tag);
+    absent.set(keyOf(repository, digest), true);
+    throw manifestUnknown(digest);
+  }
+
+  async function keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest> {
+    const { descriptor, bytes } = found;
+    if (bytes === undefined)
+      throw new RegistryError('UPSTREAM_INVALID', 'the upstream answered a manifest without a body');
+    const { children, blobs } = parseManifest(bytes, descriptor.mediaType);
+    const scope = scopeOf(repository);
+    const reachedBy = tag === undefined ? await membership.tagsOf(scope, descriptor.digest) : [tag];
+    await membership.add(scope, [descriptor, ...children, ...blobs]);
+    for (const one of reachedBy) await membership.add(scope, [descriptor, ...children, ...blobs], one);
+    memory.set(descriptor.digest, bytes);
+    touched(descriptor.digest);
+    write(descriptor, bytes);
+    return held(descriptor, bytes, 'fill');
+  }
+
+  async function label(repository: Repository, { descriptor, bytes }: HeldManifest, tag: Tag): Promise<void> {
+    const { children, blobs } = parseManifest(bytes, descriptor.mediaType);
+    await membership.add(scopeOf(repository), [descriptor, ...children, ...blobs], tag);
+    for (const child of children) {
+      const below = await readLocal(child);
+      if (below !== undefined) await label(repository, below, tag);
+    }
+  }
+
+  /** A signed schema 1 manifest is named by the digest of its payload, so it cannot be kept by content. */
+  function write(descriptor: ManifestDescriptor, bytes: Uint8Array): void {
+    if (descriptor.mediaType === mediaTypes.dockerSchema1Signed) return;
+    const done = store
+      .put(descriptor, bytesOf(bytes))
+      .catch((error: unknown) => events.storeFailed({ operation: 'write', error }))
+      .then(() => void writing.delete(done));
+    writing.add(done);
+  }
+
+  return {
+    get,
+    keep,
+    label,
+    async settled() {
+      await Promise.all(writing);
+    },
+  };
+}
+
+function held(descriptor: ManifestDescriptor, bytes: Uint8Array, hit: Hit): HeldManifest {
+  return { descriptor: { ...descriptor, size: bytes.byteLength }, bytes, hit };
+}
+
+function manifestUnknown(digest: Digest): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', 'the repository has no such manifest', { detail: { digest } });
+}

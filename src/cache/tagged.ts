@@ -1,0 +1,187 @@
+import type { LRUCache } from 'lru-cache';
+import { RegistryError } from '../oci/errors.ts';
+import type { Reference, Repository, Tag } from '../oci/reference.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Completeness } from './completeness.ts';
+import { confirmed, freshness, mayServeStale, moved, type TagPointer, type TagPolicy } from './freshness.ts';
+import type { FoundManifest, HeldManifest, Manifests } from './manifests.ts';
+import { shared } from './shared.ts';
+import type { Tags } from './tags.ts';
+
+/** A manifest as it is answered to a client. */
+export interface ServedManifest extends HeldManifest {
+  /** `Warning` header values. */
+  readonly warnings: readonly string[];
+  /** Seconds since the upstream last confirmed it, for an answer that is older than the policy likes. */
+  readonly ageSeconds?: number;
+}
+
+/** The manifests of one upstream by tag or digest. */
+export interface ResolvedManifests {
+  /**
+   * Throws `MANIFEST_UNKNOWN` when there is none, `UNAVAILABLE` when its blobs could not be delivered, and the upstream's refusal
+   * when nothing is known that could be answered instead.
+   */
+  resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
+  /** Resolves once refreshes behind an answer have ended. */
+  settled(): Promise<void>;
+}
+
+export interface TaggedOptions {
+  readonly upstream: Upstream;
+  readonly manifests: Manifests;
+  readonly tags: Tags;
+  readonly completeness: Completeness;
+  readonly policy: TagPolicy;
+  readonly historyEntries: number;
+  /** "No such tag" by upstream, repository and tag. */
+  readonly absent: LRUCache<string, true>;
+  /** How long a client waits for the upstream while an older answer is at hand, milliseconds. */
+  readonly patienceMs: number;
+  readonly now: () => number;
+}
+
+/** Tags over manifests by digest: asked of the upstream as seldom as the policy allows, by one request for all who wait. */
+export function tagged(options: TaggedOptions): ResolvedManifests {
+  const { upstream, manifests, tags, completeness, policy, absent, now } = options;
+  const asking = shared<TagPointer>();
+  const behind = new Set<Promise<void>>();
+
+  const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
+  const keyOf = (repository: Repository, tag: Tag): string => `${upstream.name}/${repository}:${tag}`;
+
+  async function resolve(repository: Repository, { digest, tag }: Reference): Promise<ServedManifest> {
+    if (digest !== undefined) return complete(await manifests.get(repository, digest));
+    const pointer = await tags.find(scopeOf(repository), tag);
+    if (pointer === undefined) return answer(repository, tag, await refresh(repository, tag, undefined));
+    switch (freshness(tag, pointer, policy, now())) {
+      case 'answer':
+        return answer(repository, tag, pointer);
+      case 'answer-and-refresh':
+        refreshBehind(repository, tag, pointer);
+        return answer(repository, tag, pointer);
+      case 'ask':
+        return asked(repository, tag, pointer);
+    }
+  }
+
+  async function answer(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
+    try {
+      return complete(await manifests.get(repository, pointer.digest, tag), pointer.warnings);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      const latest = await refresh(repository, tag, undefined);
+      return complete(await manifests.get(repository, latest.digest, tag), latest.warnings);
+    }
+  }
+
+  async function complete(held: HeldManifest, warnings: readonly string[] = []): Promise<ServedManifest> {
+    if (held.hit !== 'fill') await completeness.check(held.descriptor, held.bytes);
+    return { ...held, warnings };
+  }
+
+  async function asked(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
+    const refreshed = refresh(repository, tag, pointer);
+    if (!mayServeStale(pointer, policy, now())) return answer(repository, tag, await refreshed);
+    let latest: TagPointer | undefined;
+    try {
+      latest = await within(refreshed, options.patienceMs);
+    } catch (error) {
+      if (isUnknown(error)) throw error;
+    }
+    return latest === undefined ? stale(repository, tag, pointer) : answer(repository, tag, latest);
+  }
+
+  async function stale(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
+    const ageSeconds = Math.round((now() - pointer.checkedAt) / 1000);
+    const warning = `299 - "${upstream.name} could not be asked; this tag was last confirmed ${ageSeconds} s ago"`;
+    const served = await answer(repository, tag, pointer);
+    return { ...served, hit: 'stale', ageSeconds, warnings: [...served.warnings, warning] };
+  }
+
+  function refreshBehind(repository: Repository, tag: Tag, pointer: TagPointer): void {
+    const done: Promise<void> = refresh(repository, tag, pointer).then(
+      () => void behind.delete(done),
+      () => void behind.delete(done),
+    );
+    behind.add(done);
+  }
+
+  /** The upstream's word, asked once for all who wait; throws `MANIFEST_UNKNOWN` when the tag is not there (any more). */
+  function refresh(repository: Repository, tag: Tag, pointer: TagPointer | undefined): Promise<TagPointer> {
+    const key = keyOf(repository, tag);
+    if (absent.has(key)) return Promise.reject(tagUnknown(tag));
+    return asking(key, () =>
+      pointer === undefined ? learn(repository, tag) : revalidate(repository, tag, pointer),
+    );
+  }
+
+  async function revalidate(repository: Repository, tag: Tag, pointer: TagPointer): Promise<TagPointer> {
+    const etag = pointer.etag === undefined ? {} : { etag: pointer.etag };
+    const head = await upstream.manifest(repository, { tag }, { method: 'HEAD', ...etag });
+    if (head.kind === 'absent') return gone(repository, tag, pointer);
+    if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
+    const { digest } = head.descriptor;
+    const held = digest === pointer.digest ? undefined : await manifests.get(repository, digest, tag);
+    if (held !== undefined) await manifests.label(repository, held, tag);
+    return set(repository, tag, moved(pointer, pointerOf(head), options.historyEntries));
+  }
+
+  async function learn(repository: Repository, tag: Tag): Promise<TagPointer> {
+    const found = await upstream.manifest(repository, { tag });
+    if (found.kind !== 'found') {
+      absent.set(keyOf(repository, tag), true);
+      throw tagUnknown(tag);
+    }
+    await manifests.keep(repository, found, tag);
+    return set(repository, tag, pointerOf(found));
+  }
+
+  function gone(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
+    if (policy.gone === 'keep') {
+      const warning = `299 - "${upstream.name} no longer has this tag; this is what it last meant"`;
+      return set(repository, tag, { ...confirmed(pointer, now()), warnings: [warning] });
+    }
+    absent.set(keyOf(repository, tag), true);
+    tags.remove(scopeOf(repository), tag);
+    throw tagUnknown(tag);
+  }
+
+  function set(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
+    tags.set(scopeOf(repository), tag, pointer);
+    return pointer;
+  }
+
+  function pointerOf({ descriptor, etag, warnings }: FoundManifest): Omit<TagPointer, 'history'> {
+    const { digest, mediaType, size } = descriptor;
+    return { digest, mediaType, size, checkedAt: now(), warnings, ...(etag === undefined ? {} : { etag }) };
+  }
+
+  return {
+    resolve,
+    async settled() {
+      await Promise.all(behind);
+    },
+  };
+}
+
+/** The value if it comes within the time, undefined if it does not; a later failure is nobody's. */
+async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, ms, undefined);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function isUnknown(error: unknown): boolean {
+  return (
+    error instanceof RegistryError && (error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN')
+  );
+}
+
+function tagUnknown(tag: Tag): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', 'the repository has no such tag', { detail: { tag } });
+}

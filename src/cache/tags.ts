@@ -1,0 +1,105 @@
+import { LRUCache } from 'lru-cache';
+import { isDigest } from '../oci/digest.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { CacheEvents } from './events.ts';
+import type { TagPointer } from './freshness.ts';
+import { type RepositoryScope, tagKey } from './keys.ts';
+import type { Records } from './records.ts';
+import { writeBehind } from './write-behind.ts';
+
+/** What tags mean, as far as we were told: pointers in memory, their records behind. */
+export interface Tags {
+  /** The pointer; undefined when there is none, or its record cannot be read just now. */
+  find(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
+  /** In force at once; written behind when it says something new. */
+  set(scope: RepositoryScope, tag: Tag, pointer: TagPointer): void;
+  /** The tag is gone. */
+  remove(scope: RepositoryScope, tag: Tag): void;
+  /** Resolves once what waits is written, or tried again and failed. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TagsOptions {
+  readonly records: Records;
+  /** Pointers kept in memory. */
+  readonly maxEntries: number;
+  /** A confirmation alone is written only when the record is older than this, milliseconds. */
+  readonly confirmEveryMs: number;
+  readonly events: Pick<CacheEvents, 'storeFailed'>;
+}
+
+interface Entry {
+  readonly pointer: TagPointer;
+  /** `checkedAt` as the record has it. */
+  readonly writtenAt: number;
+}
+
+/** Pointers over the records of a store. */
+export function tags(options: TagsOptions): Tags {
+  const { records, events } = options;
+  const entries = new LRUCache<string, Entry>({ max: options.maxEntries });
+  const behind = writeBehind<TagPointer | undefined>({
+    write: async (key, pointer) => {
+      if (pointer === undefined) await records.delete(key);
+      else await records.put(key, Buffer.from(JSON.stringify(pointer)));
+    },
+    failed: (error) => events.storeFailed({ operation: 'write', error }),
+  });
+
+  async function readRecord(key: string): Promise<TagPointer | undefined> {
+    try {
+      return parsePointer((await records.get(key))?.bytes);
+    } catch (error) {
+      events.storeFailed({ operation: 'read', error });
+      return undefined;
+    }
+  }
+
+  return {
+    async find(scope, tag) {
+      const key = tagKey(scope.upstream, scope.repository, tag);
+      const found = entries.get(key);
+      if (found !== undefined) return found.pointer;
+      const pointer = await readRecord(key);
+      if (pointer !== undefined) entries.set(key, { pointer, writtenAt: pointer.checkedAt });
+      return entries.get(key)?.pointer;
+    },
+    set(scope, tag, pointer) {
+      const key = tagKey(scope.upstream, scope.repository, tag);
+      const before = entries.get(key);
+      const isNews =
+        before === undefined ||
+        before.pointer.digest !== pointer.digest ||
+        pointer.checkedAt - before.writtenAt >= options.confirmEveryMs;
+      entries.set(key, { pointer, writtenAt: isNews ? pointer.checkedAt : before.writtenAt });
+      if (isNews) behind.add(key, pointer);
+    },
+    remove(scope, tag) {
+      const key = tagKey(scope.upstream, scope.repository, tag);
+      entries.delete(key);
+      behind.add(key, undefined);
+    },
+    settled: () => behind.settled(),
+    close: () => behind.close(),
+  };
+}
+
+/** The record's text as a pointer; undefined when it is none, as after an edit by hand. */
+function parsePointer(bytes: Uint8Array | undefined): TagPointer | undefined {
+  if (bytes === undefined) return undefined;
+  const value: unknown = JSON.parse(Buffer.from(bytes).toString());
+  return isPointer(value) ? value : undefined;
+}
+
+function isPointer(value: unknown): value is TagPointer {
+  if (typeof value !== 'object' || value === null) return false;
+  const { digest, mediaType, size, checkedAt } = value as Partial<Record<keyof TagPointer, unknown>>;
+  return (
+    typeof digest === 'string' &&
+    isDigest(digest) &&
+    typeof mediaType === 'string' &&
+    typeof size === 'number' &&
+    typeof checkedAt === 'number'
+  );
+}

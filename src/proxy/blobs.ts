@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import type { OpenedBlob, PulledBlobs } from '../cache/pull-through.ts';
+import type { ByteRange, Bytes, Descriptor } from '../oci/content.ts';
+import { boundRanges, lengthOf, parseRange } from '../oci/range.ts';
+import type { RegistryRequest } from '../oci/request.ts';
+import { begun, clientSignal, send } from './body.ts';
+import { answer, begin, type Exchange, type Headers, isKnown } from './exchange.ts';
+
+export interface BlobAnswerOptions {
+  readonly blobs: PulledBlobs;
+  /** A URL at the store for this client, where the store has such and the client's network may use it. */
+  readonly redirect?: (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+}
+
+type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>;
+
+/** end-2: a blob, whole, in parts, or only its head (distribution-spec, "Pulling blobs"; RFC 9110 section 14). */
+export async function answerBlob(
+  exchange: Exchange,
+  { repository, digest }: BlobRequest,
+  { blobs, redirect }: BlobAnswerOptions,
+): Promise<void> {
+  const { method, headers: asked } = exchange.req;
+  const isHead = method === 'HEAD';
+  if (isHead || isKnown(asked['if-none-match'], digest)) {
+    const descriptor = await blobs.stat(repository, digest);
+    const length = isHead ? { 'content-length': descriptor.size } : {};
+    return answer(exchange, isHead ? 200 : 304, { ...blobHeaders(descriptor), ...length });
+  }
+  const specs = isIfRangeStale(asked['if-range'], digest) ? undefined : parseRange(asked.range);
+  if (specs !== undefined) boundRanges(specs, (await blobs.stat(repository, digest)).size);
+  const blob = await blobs.open(repository, digest);
+  exchange.log.hit = blob.hit;
+  const ranges = specs === undefined ? [] : boundRanges(specs, blob.descriptor.size);
+  const [range] = ranges;
+  if (ranges.length > 1) return sendParts(exchange, blob, ranges);
+  const url = await redirect?.(blob, exchange.clientAddress);
+  if (url !== undefined) return sendElsewhere(exchange, blob, url);
+  return range === undefined ? sendWhole(exchange, blob) : sendPart(exchange, blob, range);
+}
+
+/** Never kept by anybody: the URL is signed for minutes. */
+function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location: string): void {
+  exchange.log.hit = 'redirect';
+  answer(exchange, 307, {
+    ...blobHeaders(descriptor),
+    location,
+    'cache-control': 'no-store',
+    'content-length': 0,
+  });
+}
+
+async function sendWhole(exchange: Exchange, blob: OpenedBlob): Promise<void> {
+  const headers = { ...blobHeaders(blob.descriptor), 'content-length': blob.descriptor.size };
+  await stream(exchange, 200, headers, blob.read(undefined, { signal: clientSignal(exchange.res) }));
+}
+
+async function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promise<void> {
+  const headers = {
+    ...blobHeaders(blob.descriptor),
+    'content-length': lengthOf(range),
+    'content-range': contentRange(range, blob.descriptor),
+  };
+  await stream(exchange, 206, headers, blob.read(range, { signal: clientSignal(exchange.res) }));
+}
+
+/** Exactly the parts asked for, in their order: containers/image counts them and reads them blindly. */
+async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly ByteRange[]): Promise<void> {
+  const boundary = randomBytes(16).toString('hex');
+  const heads = ranges.map((range) => partHead(boundary, range, blob.descriptor));
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  const length = ranges.reduce((sum, range) => sum + lengthOf(range), 0);
+  const headers = {
+    ...blobHeaders(blob.descriptor),
+    'content-type': `multipart/byteranges; boundary=${boundary}`,
+    'content-length': heads.reduce((sum, head) => sum + head.byteLength, length + tail.byteLength),
+  };
+  const signal = clientSignal(exchange.res);
+  async function* parts(): Bytes {
+    for (const [index, range] of ranges.entries()) {
+      yield heads[index] ?? tail;
+      yield* blob.read(range, { signal, follows: true });
+    }
+    yield tail;
+  }
+  await stream(exchange, 206, headers, parts());
+}
+
+async function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
+  const ready = await begun(body);
+  begin(exchange, status, headers);
+  await send(exchange.res, ready, (bytes) => exchange.sent(bytes));
+}
+
+function blobHeaders({ digest }: Descriptor): Headers {
+  return {
+    'content-type': 'application/octet-stream',
+    'docker-content-digest': digest,
+    'accept-ranges': 'bytes',
+    etag: `"${digest}"`,
+    'cache-control': 'max-age=31536000, immutable',
+  };
+}
+
+function partHead(boundary: string, range: ByteRange, descriptor: Descriptor): Buffer {
+  return Buffer.from(
+    `\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: ${contentRange(range, descriptor)}\r\n\r\n`,
+  );
+}
+
+function contentRange(range: ByteRange, { size }: Descriptor): string {
+  return `bytes ${range.start}-${range.end}/${size}`;
+}
+
+/** An `If-Range` that names something else makes the range void (RFC 9110 section 13.1.5). */
+function isIfRangeStale(header: string | string[] | undefined, digest: string): boolean {
+  return header !== undefined && header !== `"${digest}"`;
+}

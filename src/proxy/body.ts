@@ -1,0 +1,63 @@
+import type { ServerResponse } from 'node:http';
+import type { Bytes } from '../oci/content.ts';
+
+/** The client went away before it had everything. Nobody is told; the log says so. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+}
+
+/** A signal that fires when the client leaves before the response has ended. */
+export function clientSignal(res: ServerResponse): AbortSignal {
+  const control = new AbortController();
+  res.once('close', () => {
+    if (!res.writableFinished) control.abort(new ClientGone('the client has gone'));
+  });
+  return control.signal;
+}
+
+/**
+ * The same body after its first chunk has come. Until then the status can still be chosen: what fails here is answered
+ * with an error, what fails later can only cut the connection.
+ */
+export async function begun(body: Bytes): Promise<Bytes> {
+  const iterator = body[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  return (async function* () {
+    try {
+      for (let result = first; result.done !== true; result = await iterator.next()) yield result.value;
+    } finally {
+      await iterator.return?.();
+    }
+  })();
+}
+
+/**
+ * Sends the body at the client's pace and ends the response. Each chunk is handed to the kernel before the next is
+ * asked for, so one chunk is all that a slow client can hold. A body that breaks destroys the connection, never
+ * ends it: the client must see that bytes are missing.
+ */
+export async function send(res: ServerResponse, body: Bytes, sent: (bytes: number) => void): Promise<void> {
+  try {
+    for await (const chunk of body) {
+      await written(res, chunk);
+      sent(chunk.byteLength);
+    }
+    res.end();
+  } catch (error) {
+    res.destroy();
+    throw error;
+  }
+}
+
+function written(res: ServerResponse, chunk: Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const gone = (): void => reject(new ClientGone('the client has gone'));
+  if (res.destroyed) gone();
+  res.once('close', gone);
+  res.write(chunk, (error) => {
+    res.off('close', gone);
+    if (error === null || error === undefined) resolve();
+    else gone();
+  });
+  return promise;
+}

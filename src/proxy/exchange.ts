@@ -1,0 +1,64 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Hit } from '../cache/events.ts';
+
+export type Headers = Readonly<Record<string, string | number | readonly string[]>>;
+
+/** What the request log will say; filled in as the answer takes shape. */
+export interface RequestFacts {
+  hit?: Hit;
+  upstream?: string;
+  subject?: string;
+}
+
+/** One request being answered on the raw response, past the framework. */
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  readonly requestId: string;
+  /** containerd's `ns`, to be echoed (distribution-spec main, "Registry Proxying"). */
+  readonly namespace: string | undefined;
+  readonly clientAddress: string;
+  readonly log: RequestFacts;
+  /** Body bytes were handed to the client's socket. */
+  sent(bytes: number): void;
+}
+
+/** Writes the status line and the header fields, ours among them; the body is the caller's. */
+export function begin(exchange: Exchange, status: number, headers: Headers): void {
+  const { res, log, requestId, namespace } = exchange;
+  res.writeHead(status, {
+    ...headers,
+    'docker-distribution-api-version': 'registry/2.0',
+    'x-request-id': requestId,
+    ...(log.hit === undefined ? {} : { 'quayside-cache': cacheWords[log.hit] }),
+    ...(namespace === undefined ? {} : { 'oci-namespace': namespace }),
+  });
+}
+
+/** A whole answer from memory; a HEAD gets its head only. */
+export function answer(exchange: Exchange, status: number, headers: Headers, bytes?: Uint8Array): void {
+  begin(exchange, status, headers);
+  const isHead = exchange.req.method === 'HEAD';
+  if (bytes === undefined || isHead) {
+    exchange.res.end();
+  } else {
+    exchange.sent(bytes.byteLength);
+    exchange.res.end(bytes);
+  }
+}
+
+/** True when `If-None-Match` names the content that would be answered (RFC 9110 section 13.1.2). */
+export function isKnown(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false;
+  return header.split(',').some((entry) => entry.trim().replace(/^W\//, '') === `"${etag}"`);
+}
+
+const cacheWords: Readonly<Record<Hit, string>> = {
+  memory: 'hit; memory',
+  store: 'hit; store',
+  redirect: 'hit; redirect',
+  joined: 'hit; joined',
+  stale: 'hit; stale',
+  fill: 'miss; fill',
+  upstream: 'miss; upstream',
+};

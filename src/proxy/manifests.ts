@@ -1,0 +1,32 @@
+import type { ResolvedManifests, ServedManifest } from '../cache/tagged.ts';
+import type { RegistryRequest } from '../oci/request.ts';
+import { answer, type Exchange, type Headers, isKnown } from './exchange.ts';
+
+type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>;
+
+/** end-3: a manifest, byte for byte, with the media type it was pushed with (distribution-spec, "Pulling manifests"). */
+export async function answerManifest(
+  exchange: Exchange,
+  { repository, reference }: ManifestRequest,
+  manifests: ResolvedManifests,
+): Promise<void> {
+  const served = await manifests.resolve(repository, reference);
+  exchange.log.hit = served.hit;
+  const { digest } = served.descriptor;
+  if (isKnown(exchange.req.headers['if-none-match'], digest)) answer(exchange, 304, manifestHeaders(served));
+  else {
+    const length = { 'content-length': served.bytes.byteLength };
+    answer(exchange, 200, { ...manifestHeaders(served), ...length }, served.bytes);
+  }
+}
+
+function manifestHeaders({ descriptor, warnings, ageSeconds }: ServedManifest): Headers {
+  const { digest, mediaType } = descriptor;
+  return {
+    'content-type': mediaType,
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+    ...(warnings.length === 0 ? {} : { warning: warnings }),
+    ...(ageSeconds === undefined ? {} : { age: ageSeconds }),
+  };
+}
