@@ -122,7 +122,8 @@ export async function collected(bytes: Bytes, maxBytes: number): Promise<Uint8Ar
         detail: { maxBytes },
       });
     }
-    chunks.push(chunk.slice());
+    // Not slice(): a Buffer's shares its memory with the lent chunk.
+    chunks.push(new Uint8Array(chunk));
   }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size);
 }
