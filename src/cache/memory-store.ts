@@ -70,13 +70,13 @@ function memoryRecords(): Records {
   return {
     async get(key) {
       const found = kept.get(key);
-      return found && { bytes: found.bytes.slice(), version: found.version };
+      return found && { bytes: new Uint8Array(found.bytes), version: found.version };
     },
     async put(key, bytes, condition = {}) {
       const held = kept.get(key)?.version ?? 'absent';
       if (condition.ifVersion !== undefined && condition.ifVersion !== held) return undefined;
       const version = digestOf(bytes);
-      kept.set(key, { bytes: bytes.slice(), version, writtenAt: Date.now() });
+      kept.set(key, { bytes: new Uint8Array(bytes), version, writtenAt: Date.now() });
       return version;
     },
     async delete(key) {

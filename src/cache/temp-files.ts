@@ -1,0 +1,88 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { ifPresent, onDisk } from './durable-file.ts';
+
+/** A directory of files that are worth nothing once their process is gone. */
+export interface TempFiles {
+  /** A name nobody else uses, in the directory, which need not exist yet. */
+  newPath(): string;
+  /** Deletes what dead processes left behind, never what a living one may use. Resolves to how many. */
+  sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
+}
+
+/** Who made a temporary file; it is part of the file's name. */
+interface Owner {
+  readonly host: string;
+  readonly pid: number;
+  /** When its process began: tells it from an earlier one with the same pid, as every container's pid 1. */
+  readonly born: string;
+}
+
+/** Another host's process cannot be asked whether it lives: its files are left alone for this long after their last write. */
+const foreignMs = 60 * 60 * 1000;
+const shape = /^(?<host>[A-Za-z0-9.-]*)~(?<pid>\d+)~(?<born>[0-9a-z]+)~[0-9a-f]+$/;
+
+export function tempFiles(directory: string): TempFiles {
+  const self = currentOwner();
+  return {
+    newPath: () => join(directory, nameOf(self)),
+    async sweep({ signal } = {}) {
+      let swept = 0;
+      for await (const path of leftovers(directory, self)) {
+        signal?.throwIfAborted();
+        await onDisk('write', rm(path, { force: true }));
+        swept += 1;
+      }
+      return swept;
+    },
+  };
+}
+
+async function* leftovers(directory: string, self: Owner) {
+  const entries = await ifPresent(readdir(directory));
+  for (const name of entries ?? []) {
+    const owner = ownerOf(name);
+    const path = join(directory, name);
+    if (owner !== undefined && (isDead(owner, self) ?? (await isOld(path)))) yield path;
+  }
+}
+
+/** Whether the owner's process is gone; undefined when that cannot be told from here. */
+function isDead(owner: Owner, self: Owner): boolean | undefined {
+  if (owner.host !== self.host) return undefined;
+  if (owner.pid === self.pid) return owner.born !== self.born;
+  return isRunning(owner.pid) ? undefined : true;
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
+  }
+}
+
+async function isOld(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > foreignMs;
+}
+
+function currentOwner(): Owner {
+  return {
+    host: hostname().replace(/[^A-Za-z0-9.-]/g, '-'),
+    pid: process.pid,
+    born: Math.round(performance.timeOrigin).toString(36),
+  };
+}
+
+function nameOf({ host, pid, born }: Owner): string {
+  return `${host}~${pid}~${born}~${randomBytes(8).toString('hex')}`;
+}
+
+function ownerOf(name: string): Owner | undefined {
+  const parts = shape.exec(name)?.groups;
+  if (parts === undefined) return undefined;
+  return { host: parts['host'] ?? '', pid: Number(parts['pid']), born: parts['born'] ?? '' };
+}
