@@ -28,7 +28,8 @@ export interface WriteBehindOptions<Job> {
 interface State<Job> {
   readonly jobs: Map<string, Job>;
   readonly idle: (() => void)[];
-  running: number;
+  /** Keys whose job is under way: a key's jobs are done one after another, so the latest one wins. */
+  readonly running: Set<string>;
   /** Failures in a row; 0 while the medium works. */
   failures: number;
   pause: NodeJS.Timeout | undefined;
@@ -43,7 +44,7 @@ export function writeBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<
   const state: State<Job> = {
     jobs: new Map(),
     idle: [],
-    running: 0,
+    running: new Set(),
     failures: 0,
     pause: undefined,
     closed: false,
@@ -83,23 +84,29 @@ function makeRoom<Job>(state: State<Job>, options: WriteBehindOptions<Job>, key:
 
 function pump<Job>(state: State<Job>, options: WriteBehindOptions<Job>): void {
   for (const [key, job] of state.jobs) {
-    if (state.pause !== undefined || state.closed || state.running >= (options.concurrency ?? 8)) break;
+    if (state.pause !== undefined || state.closed || state.running.size >= (options.concurrency ?? 8)) break;
+    if (state.running.has(key)) continue;
     state.jobs.delete(key);
-    state.running += 1;
+    state.running.add(key);
     options.write(key, job).then(
-      () => ended(state, options),
+      () => ended(state, options, key),
       (error: unknown) => {
         if (!state.jobs.has(key)) state.jobs.set(key, job);
         options.failed?.(error);
-        ended(state, options, true);
+        ended(state, options, key, true);
       },
     );
   }
-  if (state.running === 0) for (const resolve of state.idle.splice(0)) resolve();
+  if (state.running.size === 0) for (const resolve of state.idle.splice(0)) resolve();
 }
 
-function ended<Job>(state: State<Job>, options: WriteBehindOptions<Job>, hasFailed = false): void {
-  state.running -= 1;
+function ended<Job>(
+  state: State<Job>,
+  options: WriteBehindOptions<Job>,
+  key: string,
+  hasFailed = false,
+): void {
+  state.running.delete(key);
   if (!hasFailed) state.failures = 0;
   else if (state.pause === undefined) pauseAfterFailure(state, options);
   pump(state, options);
