@@ -1,0 +1,57 @@
+import { test } from 'tap';
+import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
+
+const digest = (fill: string): string => `sha256:${fill.repeat(64)}`;
+const read = (value: unknown, type?: string) => parseManifest(Buffer.from(JSON.stringify(value)), type);
+
+test('a manifest refers to its config and layers, foreign layers left out', async (t) => {
+  const manifest = read({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociManifest,
+    config: { digest: digest('a'), size: 10, mediaType: 'application/vnd.oci.image.config.v1+json' },
+    layers: [
+      { digest: digest('b'), size: 20 },
+      { digest: digest('c'), size: 30, urls: ['https://elsewhere.example/layer'] },
+    ],
+    subject: { digest: digest('d'), size: 40 },
+  });
+  t.match(
+    manifest.blobs.map(({ size }) => size),
+    [10, 20],
+  );
+  t.match(manifest, {
+    subject: { digest: digest('d') },
+    artifactType: 'application/vnd.oci.image.config.v1+json',
+  });
+});
+
+test('an index refers to its children', async (t) => {
+  const index = read({ manifests: [{ digest: digest('a'), size: 1 }] });
+  t.match(index, { mediaType: mediaTypes.ociIndex, children: [{ digest: digest('a') }], blobs: [] });
+});
+
+test('the stated type decides, without its parameters', async (t) => {
+  t.equal(
+    read({ layers: [] }, `${mediaTypes.dockerManifest}; charset=utf-8`).mediaType,
+    mediaTypes.dockerManifest,
+  );
+  t.equal(read({ layers: [] }, 'application/json').mediaType, mediaTypes.ociManifest);
+});
+
+test('schema 1 is recognised, and its layers counted once', async (t) => {
+  const layers = [{ blobSum: digest('a') }, { blobSum: digest('a') }, { blobSum: digest('b') }];
+  const manifest = read(
+    { schemaVersion: 1, fsLayers: layers, signatures: [] },
+    mediaTypes.dockerSchema1Signed,
+  );
+  t.match(manifest, {
+    mediaType: mediaTypes.dockerSchema1Signed,
+    blobs: [{ digest: digest('a') }, { digest: digest('b') }],
+  });
+});
+
+test('what is not a manifest is the upstream’s fault', async (t) => {
+  for (const text of ['<html>Sign in</html>', '[]', '{}', '"x"', '\xff\xfe']) {
+    t.throws(() => parseManifest(Buffer.from(text, 'latin1'), undefined), { code: 'UPSTREAM_INVALID' });
+  }
+});
