@@ -9,6 +9,8 @@ import type { Records } from './records.ts';
 export interface Usage {
   /** Notes that the digest was served, from wherever. For the hot path: memory only, a few nanoseconds. */
   touched(digest: Digest): void;
+  /** True when this process served the digest within about the last ten minutes. */
+  isRecent(digest: Digest): boolean;
   /** Writes what was noted. Never rejects: what could not be written is written by the next flush. */
   flush(): Promise<void>;
   /**
@@ -104,6 +106,7 @@ export function usage(options: UsageOptions): Usage {
     touched(digest) {
       state.touched.add(digest);
     },
+    isRecent: (digest) => state.touched.has(digest) || state.recorded.has(digest),
     flush,
     async lastUsed({ signal } = {}) {
       const uses = await readUses(options.records, signal);

@@ -153,3 +153,17 @@ test('lines of garbage are skipped', async (t) => {
   t.same(await reader.lastUsed(), new Map([[b, 7_000]]));
   await reader.close();
 });
+
+test('what was served just now is recent for ten minutes', async (t) => {
+  let now = noon;
+  const replica = usage({ records: memoryStore().records, instance: 'one', clock: () => now });
+  t.notOk(replica.isRecent(a));
+  replica.touched(a);
+  t.ok(replica.isRecent(a));
+  await replica.flush();
+  t.ok(replica.isRecent(a));
+  now += 10 * minuteMs;
+  await replica.flush();
+  t.notOk(replica.isRecent(a));
+  await replica.close();
+});

@@ -1,0 +1,225 @@
+import type { StoredBlob } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import { concurrently } from './concurrently.ts';
+import { type Eviction, type EvictionPlan, evictionPlan, isAboveMark } from './eviction-plan.ts';
+import { leased } from './lease.ts';
+import { pinnedDigests } from './pins.ts';
+import type { Store } from './store.ts';
+import { storedGraph } from './stored-graph.ts';
+import type { Usage } from './usage.ts';
+
+/** Keeps the store within its size. */
+export interface Evictor {
+  /**
+   * Measures the store, and above the high mark deletes down to the low one. One run at a time over all replicas. Rejects
+   * when anything that the decision rests on cannot be read; then nothing was deleted.
+   */
+  run(options?: EvictionRunOptions): Promise<EvictionReport>;
+  /** Runs now and then, first after a random part of the pause, so that replicas take turns; failures are events. */
+  start(): void;
+  /** Ends the run under way after the deletion it is at, and begins no more. */
+  close(): Promise<void>;
+}
+
+export interface EvictionRunOptions {
+  /** Decides and reports, deletes nothing, and needs no lease. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface EvictionReport {
+  /** `busy`: another replica is at it. `below mark`: nothing to do. `planned`: a dry run's end. */
+  readonly outcome: 'busy' | 'below mark' | 'planned' | 'evicted';
+  /** How many pieces of content the store held. */
+  readonly blobs: number;
+  readonly beforeBytes: number;
+  readonly afterBytes: number;
+  /** What was deleted, or would be. */
+  readonly evictions: readonly Eviction[];
+  /** Why the rest stays; absent when nothing had to be decided. */
+  readonly kept?: EvictionPlan['kept'];
+  /** True when everything that may go went, and the store still holds more than the low mark. */
+  readonly isStuck: boolean;
+}
+
+/** What the evictor reports while it works. */
+export interface EvictionEvents {
+  /** The store was measured. */
+  measured(event: { readonly blobs: number; readonly bytes: number }): void;
+  /** One piece of content is gone; every deletion is told, with its reason. */
+  evicted(event: Eviction): void;
+  /** A run ended that had something to do. */
+  ran(event: EvictionReport): void;
+  /** A run broke off. */
+  failed(event: { readonly error: unknown }): void;
+}
+
+export interface EvictorOptions {
+  readonly store: Pick<Store, 'blobs' | 'records'>;
+  readonly usage: Pick<Usage, 'lastUsed' | 'flush' | 'isRecent'>;
+  /** Names this replica in the lease. */
+  readonly instance: string;
+  /** What the store may hold, bytes. */
+  readonly maxBytes: number;
+  /** Deleting begins above this part of `maxBytes`, percent. Default 90. */
+  readonly highPercent?: number;
+  /** Deleting ends at this part of `maxBytes`, percent. Default 80. */
+  readonly lowPercent?: number;
+  /** Pause between runs, milliseconds. Default 300,000. */
+  readonly everyMs?: number;
+  /** Tags `<upstream>/<repository>:<tag>` that match any of these are kept with all they refer to. Default none. */
+  readonly pins?: readonly RegExp[];
+  /** Content stored or used within this time is kept, milliseconds. Default 600,000. */
+  readonly graceMs?: number;
+  /** True while this process reads or fills the digest; such content is not deleted. Default: never. */
+  readonly isInUse?: (digest: Digest) => boolean;
+  /** Called after each deletion, so that whoever remembers the content in memory forgets it. */
+  readonly deleted?: (digest: Digest) => void;
+  readonly events?: Partial<EvictionEvents>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+type Settings = Required<Omit<EvictorOptions, 'events'>> & { readonly events: Partial<EvictionEvents> };
+
+const deletesAtATime = 8;
+/** Where pins alone fill the store, another look costs as much as the first and finds the same. */
+const hopelessFactor = 12;
+
+/** An evictor over any store. The store itself is the truth: nothing is remembered from one run to the next. */
+export function evictor(options: EvictorOptions): Evictor {
+  const settings = withDefaults(options);
+  const closing = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+
+  function run({ dryRun = false, signal }: EvictionRunOptions = {}): Promise<EvictionReport> {
+    const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
+    const next = running.then(() => (dryRun ? planned(settings, stop) : runLeased(settings, stop)));
+    running = next.catch(() => undefined);
+    return next;
+  }
+
+  function schedule(afterMs: number): void {
+    if (closing.signal.aborted) return;
+    timer = setTimeout(() => void runInBackground().then(schedule), afterMs);
+    timer.unref();
+  }
+
+  /** Resolves to the pause before the next run. */
+  async function runInBackground(): Promise<number> {
+    try {
+      return isHopeless(await run()) ? settings.everyMs * hopelessFactor : settings.everyMs;
+    } catch (error) {
+      if (!closing.signal.aborted) settings.events.failed?.({ error });
+      return settings.everyMs;
+    }
+  }
+
+  return {
+    run,
+    start: () => schedule(settings.everyMs * Math.random()),
+    async close() {
+      closing.abort(new Error('the evictor is closed'));
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function isHopeless({ isStuck, kept }: EvictionReport): boolean {
+  return isStuck && kept !== undefined && kept.young + kept.inUse === 0;
+}
+
+function withDefaults(options: EvictorOptions): Settings {
+  return {
+    highPercent: 90,
+    lowPercent: 80,
+    everyMs: 300_000,
+    pins: [],
+    graceMs: 600_000,
+    isInUse: () => false,
+    deleted: () => {},
+    events: {},
+    clock: Date.now,
+    ...options,
+  };
+}
+
+async function runLeased(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
+  const { clock, instance: holder } = settings;
+  const lease = { records: settings.store.records, name: 'eviction', holder, clock };
+  const done = await leased(lease, (held) => executed(settings, held), signal);
+  if (done !== undefined) return done.result;
+  return { outcome: 'busy', blobs: 0, beforeBytes: 0, afterBytes: 0, evictions: [], isStuck: false };
+}
+
+async function executed(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
+  const plan = await planned(settings, signal);
+  if (plan.outcome === 'below mark') return plan;
+  const evictions = await carriedOut(settings, plan.evictions, signal);
+  const freed = evictions.reduce((sum, { size }) => sum + size, 0);
+  const report: EvictionReport = {
+    ...plan,
+    outcome: 'evicted',
+    evictions,
+    afterBytes: plan.beforeBytes - freed,
+  };
+  settings.events.ran?.(report);
+  return report;
+}
+
+/** The decision, with all that it rests on freshly read. The expensive part is only read above the mark. */
+async function planned(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
+  const { store, events } = settings;
+  const blobs: StoredBlob[] = await Array.fromAsync(store.blobs.list({ signal }));
+  const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
+  events.measured?.({ blobs: blobs.length, bytes });
+  const idle = { blobs: blobs.length, beforeBytes: bytes, afterBytes: bytes, evictions: [], isStuck: false };
+  if (!isAboveMark(bytes, settings)) return { outcome: 'below mark', ...idle };
+  await settings.usage.flush();
+  const plan = evictionPlan({
+    ...settings,
+    blobs,
+    lastUsed: await settings.usage.lastUsed({ signal }),
+    pinned: await pinnedDigests(store.records, settings.pins, signal),
+    referenced: await storedGraph(store.blobs, blobs, { signal }),
+    now: settings.clock(),
+  });
+  const { afterBytes, delete: evictions, kept } = plan;
+  const isStuck = afterBytes > (settings.maxBytes * settings.lowPercent) / 100;
+  return { ...idle, outcome: 'planned', afterBytes, evictions, kept, isStuck };
+}
+
+/**
+ * Deletes what may still go; resolves to what went. All manifests first: should the run break off, no manifest is left
+ * whose blobs are gone. What was used since the plan was made stays, and with a manifest all that it refers to.
+ */
+async function carriedOut(
+  settings: Settings,
+  evictions: readonly Eviction[],
+  signal: AbortSignal,
+): Promise<Eviction[]> {
+  const { store, usage, isInUse, deleted, events } = settings;
+  const done: Eviction[] = [];
+  const spared = new Set<Digest>();
+
+  async function evict(eviction: Eviction): Promise<void> {
+    const { digest } = eviction;
+    const root = eviction.with;
+    if (isInUse(digest) || usage.isRecent(digest) || (root !== undefined && spared.has(root))) {
+      spared.add(digest);
+      return;
+    }
+    await store.blobs.delete(digest);
+    deleted(digest);
+    events.evicted?.(eviction);
+    done.push(eviction);
+  }
+
+  for (const isManifest of [true, false]) {
+    const phase = evictions.filter((eviction) => eviction.isManifest === isManifest);
+    await concurrently(phase, deletesAtATime, evict, { signal });
+  }
+  return done;
+}
