@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+// In the JavaScript of Node 12, so that whoever has an old one gets an answer and not a syntax error.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const oldestNode = 24;
+const script = fileURLToPath(import.meta.url);
+const project = dirname(dirname(script));
+const ownNode = join(project, 'node_modules', 'node', 'bin', 'node');
+
+/** The same command on the Node that `npm ci` put beside us, with our terminal, our signals, and our end. */
+function runOnOwnNode() {
+  // The channel tells the child when we are gone, even by SIGKILL.
+  const child = spawn(ownNode, [script, ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  const forward = (signal) => child.kill(signal);
+  process.on('SIGTERM', forward).on('SIGINT', forward);
+  child.on('error', (error) => refuse(`${ownNode} cannot be started: ${error.message}`));
+  child.on('exit', (code, signal) => {
+    process.removeListener('SIGTERM', forward).removeListener('SIGINT', forward);
+    if (signal) process.kill(process.pid, signal);
+    else process.exit(code);
+  });
+}
+
+function refuse(message) {
+  console.error(`quayside: ${message}`);
+  process.exit(1);
+}
+
+if (Number(process.versions.node.split('.')[0]) >= oldestNode) {
+  import('../src/main.ts').catch((error) => refuse(error.stack));
+} else if (existsSync(ownNode)) {
+  runOnOwnNode();
+} else {
+  refuse(
+    `needs Node ${oldestNode} or newer, and this is ${process.version}.\n` +
+      `Run "npm ci" in ${project}: it brings a Node of its own (its install script must be allowed to run).`,
+  );
+}

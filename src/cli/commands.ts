@@ -1,0 +1,47 @@
+import type { Run } from './io.ts';
+
+/** One thing that `quayside` can do. */
+export interface Command {
+  /** The words that call it. */
+  readonly name: string;
+  /** One clause for the list of commands. */
+  readonly summary: string;
+  /** What follows the name. */
+  readonly usage: string;
+  /** What `--help` says below the usage. */
+  readonly help: string;
+  /** Loads the command and runs it: who asks for the version does not wait for a server's libraries. */
+  readonly run: Run;
+}
+
+/** Every command, in the order of the help. */
+export const commands: readonly Command[] = [
+  {
+    name: 'serve',
+    summary: 'answer container clients until told to stop',
+    usage: '[--config FILE]',
+    help: `  --config FILE   the settings, YAML; without it: 127.0.0.1:8400, ./.quayside, public registries, no login
+
+Log lines (JSON) go to standard output, all else to standard error. SIGTERM and SIGINT end it once the requests
+under way are answered, within shutdownGraceMs; a second one ends it at once.`,
+    run: async (args, io) => {
+      const [{ serving }, { quayside }] = await Promise.all([import('./serve.ts'), import('../app.ts')]);
+      return serving(quayside)(args, io);
+    },
+  },
+  {
+    name: 'config check',
+    summary: 'say everything that is wrong with a configuration file',
+    usage: 'FILE',
+    help: `Prints each fault as FILE:LINE: setting: what is wrong, and ends with 2; with 0 when there is none.
+The files that settings name must be readable by whoever runs this.`,
+    run: async (args, io) => (await import('./check.ts')).check(args, io),
+  },
+  {
+    name: 'version',
+    summary: 'print the version',
+    usage: '',
+    help: 'Prints name and version on one line.',
+    run: async (args, io) => (await import('./version.ts')).version(args, io),
+  },
+];

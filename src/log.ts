@@ -1,0 +1,52 @@
+import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { loggable, scrubbed } from './redaction.ts';
+
+/**
+ * Where events go: `log.info({ fields }, 'message')`. A part of the program has its own,
+ * `log.child({ component: 'cache' })`.
+ */
+export type Log = Logger;
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** Takes whole lines. */
+export interface LogOutput {
+  write(line: string): unknown;
+}
+
+export interface LogOptions {
+  /** The least important that is written. Default `info`. */
+  readonly level?: LogLevel;
+  readonly destination: LogOutput;
+}
+
+/**
+ * JSON lines with `level` as a word, `time` in ISO 8601 and `msg`. No credential is ever written: fields by their name, texts by
+ * their form, errors without their other fields.
+ */
+export function logger({ level = 'info', destination }: LogOptions): Log {
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }), bindings: loggable, log: loggable },
+      // By then an error is plain fields, which pino's own serializer would take for an error and change again.
+      serializers: { err: (fields: unknown) => fields },
+      hooks: { streamWrite: scrubbed },
+    },
+    { write: (line) => void destination.write(line) },
+  );
+}
+
+/** Lines for a log file or pipe that must not slow down who writes them; they may come late, but always in order. */
+export interface BufferedOutput extends LogOutput {
+  /** Writes what is still here, and waits for it. Call it last. */
+  flush(): void;
+}
+
+/** An output to an open file descriptor that gathers lines while the one before is being written. */
+export function bufferedOutput(fd: number): BufferedOutput {
+  const stream = destination({ dest: fd, sync: false });
+  return { write: (line) => stream.write(line), flush: () => stream.flushSync() };
+}

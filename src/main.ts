@@ -1,0 +1,30 @@
+/** The program: the only file that touches the process. Commands see it through `Io`. */
+import { run } from './cli/run.ts';
+
+/** Ctrl-C may reach us twice at once, from the terminal and from npm; only a later one is a second request. */
+const sameKeyMs = 500;
+
+/** Aborts at the first request to end; a second one ends the process there and then. */
+function stopSignal(): AbortSignal {
+  const controller = new AbortController();
+  let firstAt: number | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    firstAt ??= performance.now();
+    if (!controller.signal.aborted) controller.abort(new Error(signal));
+    else if (performance.now() - firstAt > sameKeyMs) process.exit(signal === 'SIGINT' ? 130 : 143);
+  };
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  return controller.signal;
+}
+
+/** Started by bin/quayside.js on another Node, we go when that one is killed: nobody else knows that we are here. */
+function leaveWithParent(): void {
+  process.once('disconnect', () => process.exit(1));
+  process.channel?.unref();
+}
+
+leaveWithParent();
+const { argv, env, stdout, stderr } = process;
+process.exitCode = await run(argv.slice(2), { stdout, stderr, env, signal: stopSignal() });
+// What is still open has had its time. Does not keep a process that can end by itself.
+setTimeout(() => process.exit(), 1000).unref();
