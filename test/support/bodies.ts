@@ -1,0 +1,84 @@
+import { randomFillSync } from 'node:crypto';
+import type { Bytes, Descriptor } from '../../src/oci/content.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import type { UpstreamBlob } from '../../src/upstream/upstream.ts';
+
+/** Bytes that no two calls share, and their descriptor. */
+export function randomContent(size: number): { bytes: Buffer; descriptor: Descriptor } {
+  const bytes = randomFillSync(Buffer.alloc(size));
+  return { bytes, descriptor: { digest: digestOf(bytes), size } };
+}
+
+/** A body that the test feeds by hand. */
+export interface FedBody {
+  readonly blob: UpstreamBlob;
+  push(chunk: Uint8Array): void;
+  end(): void;
+  fail(error: Error): void;
+  /** Whether the reader has let go. */
+  readonly closed: boolean;
+}
+
+/** A body of `size` bytes, as the upstream states it, of which nothing has come yet. */
+export function fedBody(size: number | undefined): FedBody {
+  const chunks: Uint8Array[] = [];
+  let ended: Error | true | undefined;
+  let wake = Promise.withResolvers<void>();
+  let closed = false;
+  const changed = (): void => {
+    wake.resolve();
+    wake = Promise.withResolvers<void>();
+  };
+  const close = (): void => {
+    closed = true;
+  };
+  async function* body(): Bytes {
+    while (true) {
+      const chunk = chunks.shift();
+      if (chunk !== undefined) yield chunk;
+      else if (ended === true) return;
+      else if (ended !== undefined) throw ended;
+      else await wake.promise;
+    }
+  }
+  return {
+    blob: { size, body: body(), close },
+    push(chunk) {
+      chunks.push(chunk);
+      changed();
+    },
+    end() {
+      ended = true;
+      changed();
+    },
+    fail(error) {
+      ended = error;
+      changed();
+    },
+    get closed() {
+      return closed;
+    },
+  };
+}
+
+/** Reads a body to its end, or to its failure. Chunks are lent, so they are copied. */
+export async function readAll(body: Bytes): Promise<{ bytes: Buffer; error?: unknown }> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of body) chunks.push(Buffer.copyBytesFrom(chunk));
+    return { bytes: Buffer.concat(chunks) };
+  } catch (error) {
+    return { bytes: Buffer.concat(chunks), error };
+  }
+}
+
+/** Resolves once the condition holds; gives up, loudly, after five seconds. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what = 'the condition',
+): Promise<void> {
+  for (const deadline = Date.now() + 5_000; !(await condition()); ) {
+    if (Date.now() > deadline) throw new Error(`${what} did not come true within 5 s`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
