@@ -95,7 +95,10 @@ export function evictor(options: EvictorOptions): Evictor {
 
   function run({ dryRun = false, signal }: EvictionRunOptions = {}): Promise<EvictionReport> {
     const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
-    const next = running.then(() => (dryRun ? planned(settings, stop) : runLeased(settings, stop)));
+    const next = running.then(() => {
+      stop.throwIfAborted();
+      return dryRun ? planned(settings, stop) : runLeased(settings, stop);
+    });
     running = next.catch(() => undefined);
     return next;
   }

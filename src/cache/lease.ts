@@ -25,13 +25,14 @@ export async function leased<Result>(
   signal?: AbortSignal,
 ): Promise<{ readonly result: Result } | undefined> {
   const ttlMs = options.ttlMs ?? 60_000;
-  let version = await acquired(options, ttlMs);
-  if (version === undefined) return undefined;
+  const first = await acquired(options, ttlMs);
+  if (first === undefined) return undefined;
   const lost = new AbortController();
+  let version: string | undefined = first;
   let prolonging = Promise.resolve();
   const timer = setInterval(() => {
     prolonging = prolonging.then(async () => {
-      version = version && (await written(options, ttlMs, version).catch(() => undefined));
+      version = version && (await prolonged(options, ttlMs, version));
       if (version === undefined) lost.abort(new Error(`the lease "${options.name}" was lost`));
     });
   }, ttlMs / 3);
@@ -44,6 +45,14 @@ export async function leased<Result>(
     await prolonging;
     if (version !== undefined) await written(options, 0, version).catch(() => undefined);
   }
+}
+
+/** A second try makes up for one lost call; a write that failed but arrived shows as a lost lease, which is safe. */
+async function prolonged(options: LeaseOptions, ttlMs: number, version: string): Promise<string | undefined> {
+  const again = () => written(options, ttlMs, version);
+  return await again()
+    .catch(again)
+    .catch(() => undefined);
 }
 
 async function acquired(options: LeaseOptions, ttlMs: number): Promise<string | undefined> {

@@ -62,7 +62,7 @@ async function jsonBytes({ body }: Content): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) {
     if (chunks.length === 0 && !mayBeginObject(chunk[0])) return undefined;
-    chunks.push(chunk.slice());
+    chunks.push(new Uint8Array(chunk));
   }
   return Buffer.concat(chunks);
 }

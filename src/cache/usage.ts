@@ -81,7 +81,7 @@ export function usage(options: UsageOptions): Usage {
     if (state.segment.day !== today) {
       state.segment = segment(today, state.segment.isDirty ? state.segment.uses : new Map());
     }
-    absorb(state, now);
+    absorb(state, wholeSeconds(now));
     try {
       await writeSegment(options.records, state.segment);
       if (state.segment.uses.size >= maxEntries) state.segment = segment(today);
@@ -112,7 +112,7 @@ export function usage(options: UsageOptions): Usage {
       const uses = await readUses(options.records, signal);
       for (const [digest, usedAt] of state.segment.uses) note(uses, digest, usedAt);
       for (const [digest, usedAt] of state.recorded) note(uses, digest, usedAt);
-      for (const digest of state.touched) note(uses, digest, clock());
+      for (const digest of state.touched) note(uses, digest, wholeSeconds(clock()));
       return uses;
     },
     async close() {
@@ -149,7 +149,7 @@ function absorb(state: State, now: number): void {
 
 async function writeSegment(records: Records, segment: Segment): Promise<void> {
   if (!segment.isDirty) return;
-  const lines = Array.from(segment.uses, ([digest, usedAt]) => `${digest} ${Math.floor(usedAt / 1_000)}\n`);
+  const lines = Array.from(segment.uses, ([digest, usedAt]) => `${digest} ${usedAt / 1_000}\n`);
   await records.put(segment.key, Buffer.from(lines.join(''), 'latin1'));
   segment.isDirty = false;
 }
@@ -187,6 +187,11 @@ function readLines(uses: Map<Digest, number>, bytes: Buffer): void {
 
 function note(uses: Map<Digest, number>, digest: Digest, usedAt: number): void {
   if ((uses.get(digest) ?? 0) < usedAt) uses.set(digest, usedAt);
+}
+
+/** As the records have it, so that a replica sees its own uses as the others do. */
+function wholeSeconds(time: number): number {
+  return Math.floor(time / 1_000) * 1_000;
 }
 
 function dayOf(time: number): string {
