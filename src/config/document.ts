@@ -1,4 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+} from 'yaml';
 import { type Fault, type Path, pathText, type Refusal } from './faults.ts';
 
 /** A YAML text, read, with the way back from each setting to its line. */
@@ -28,10 +38,22 @@ export function parseConfigDocument(text: string): ConfigDocument {
     refused: (path, line, message) => faults.push({ path: pathText(path), line, message }),
   });
   return {
-    value: faults.length === 0 ? (document.toJS() ?? {}) : {},
-    faults,
+    ...plain(document, faults),
     lineOf: (path) => nearestLine(lines, path),
   };
+}
+
+/** The document as data. Aliases that blow up when they are followed are found only here. */
+function plain(document: Document, faults: readonly Fault[]): Pick<ConfigDocument, 'value' | 'faults'> {
+  if (faults.length > 0) return { value: {}, faults };
+  try {
+    return { value: document.toJS() ?? {}, faults };
+  } catch (error) {
+    return {
+      value: {},
+      faults: [{ path: '', message: error instanceof Error ? error.message : String(error) }],
+    };
+  }
 }
 
 /** The refusals with the lines of the settings they are about. */

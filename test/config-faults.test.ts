@@ -1,0 +1,173 @@
+import { test } from 'tap';
+import { ConfigError } from '../src/config/faults.ts';
+import { load } from '../src/config.ts';
+
+/** What is wrong with the text, a line each, as a person reads it. */
+function faultsOf(text: string): string[] {
+  try {
+    load(text, {}, { fileName: 'q.yaml' });
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.split('\n');
+    throw error;
+  }
+}
+
+test('every fault is told at once, with its line, in the order of the file', async (t) => {
+  const faults = faultsOf(`
+listen: 3
+log: { level: loud }
+store:
+  memory: {}
+  filesystem: {}
+upstreams:
+  quay.io:
+    retries: -1
+    url: ftp://quay.io
+    repositories: [openshift/ci, Open]
+eviction:
+  pins: ['[']
+  highPercent: 50
+hosts:
+  cache.example.com: { auth: robots, upstream: quay.oi }
+tls: { certFile: x }
+`);
+  t.same(faults, [
+    'q.yaml:2: listen: must be host:port, such as 127.0.0.1:8400, 0.0.0.0:8400 or [::1]:8400',
+    'q.yaml:3: log.level: must be one of trace, debug, info, warn, error, fatal, silent',
+    'q.yaml:4: store: must hold exactly one of filesystem, memory, s3, not filesystem and memory',
+    'q.yaml:9: upstreams["quay.io"].retries: must be >= 0',
+    'q.yaml:10: upstreams["quay.io"].url: must be a URL that begins with http:// or https://',
+    'q.yaml:11: upstreams["quay.io"].repositories[1]: must be a repository name, in which * and ** may stand for any text',
+    'q.yaml:12: eviction.lowPercent: must be below highPercent (50)',
+    'q.yaml:13: eviction.pins[0]: is not a regular expression: [',
+    'q.yaml:16: hosts["cache.example.com"].robots: is required where auth is robots',
+    'q.yaml:16: hosts["cache.example.com"].upstream: quay.oi is not among the upstreams: quay.io',
+    'q.yaml:17: tls.keyFile: is required',
+  ]);
+});
+
+test('twenty faults are twenty lines', async (t) => {
+  const text = Array.from({ length: 20 }, (_, index) => `unknown${index}: 1`).join('\n');
+  t.equal(faultsOf(text).length, 20);
+});
+
+test('the faults are data too', async (t) => {
+  t.throws(() => load('log: { levl: info }', {}), {
+    name: 'ConfigError',
+    faults: [{ path: 'log.levl', line: 1, message: 'is not a setting; did you mean level?' }],
+  });
+});
+
+const single: Readonly<Record<string, readonly [yaml: string, fault: string]>> = {
+  'an unknown key is refused, with the one that was probably meant': [
+    'tags: { freshMS: 30s }',
+    'q.yaml:1: tags.freshMS: is not a setting; did you mean freshMs?',
+  ],
+  'an unknown key like no other is refused, with those that there are': [
+    'admin: { colour: red }',
+    'q.yaml:1: admin.colour: is not a setting; there are listen',
+  ],
+  'a key given twice is refused where it is given again': [
+    'listen: 127.0.0.1:1\nlog: {}\nlisten: 127.0.0.1:2',
+    'q.yaml:3: listen: is given twice',
+  ],
+  'a key without a value is refused': [
+    'upstreams:\n  quay.io:\n',
+    'q.yaml:2: upstreams["quay.io"]: has no value: give it one ({} for an empty section), or remove the key',
+  ],
+  'a list is no configuration': ['- listen', 'q.yaml: must be object'],
+  'a time without a unit that is no number is refused': [
+    'shutdownGraceMs: 3 fortnights',
+    'q.yaml:1: shutdownGraceMs: must be a number of milliseconds, or text such as 500ms, 30s, 5m, 2h, 7d',
+  ],
+  'a negative size is refused': [
+    'spool: { maxBytes: -1 }',
+    'q.yaml:1: spool.maxBytes: must be a number of bytes, or text such as 64MiB, 50GiB, 200MB',
+  ],
+  'a time that no timer can wait is refused': [
+    'eviction: { everyMs: 30d }',
+    'q.yaml:1: eviction.everyMs: must be at least 1 ms and at most 24 days',
+  ],
+  'a port above 65535 is refused': [
+    'listen: 0.0.0.0:70000',
+    'q.yaml:1: listen: must be host:port, such as 127.0.0.1:8400, 0.0.0.0:8400 or [::1]:8400',
+  ],
+  'the same port for clients and for metrics is refused': [
+    'listen: 127.0.0.1:8401',
+    "q.yaml: admin.listen: must not be listen's own 127.0.0.1:8401",
+  ],
+  'a store of no kind is refused': [
+    'store: {}',
+    'q.yaml:1: store: must hold exactly one of filesystem, memory, s3, not none',
+  ],
+  'an S3 store without a bucket is refused': ['store: { s3: {} }', 'q.yaml:1: store.s3.bucket: is required'],
+  'half a pair of S3 keys is refused': [
+    'store: { s3: { bucket: b, accessKeyIdFile: /id } }',
+    'q.yaml:1: store.s3.secretAccessKeyFile: is required beside accessKeyIdFile',
+  ],
+  'a part smaller than S3 takes is refused': [
+    'store: { s3: { bucket: b, partBytes: 1MiB } }',
+    'q.yaml:1: store.s3.partBytes: must be from 5MiB to 5GiB, the limits of S3',
+  ],
+  'a redirect network that is none is refused': [
+    'store: { s3: { bucket: b, redirect: { networks: [10.0.0.0/64] } } }',
+    'q.yaml:1: store.s3.redirect: has no prefix length of its family: 10.0.0.0/64',
+  ],
+  'a default upstream that is none of the upstreams is refused': [
+    'defaultUpstream: quay.oi\nupstreams: { quay.io: {} }',
+    'q.yaml:1: defaultUpstream: quay.oi is not among the upstreams: quay.io',
+  ],
+  'an upstream that is no host name is refused': [
+    'upstreams: { quay.io: {}, "https://ghcr.io": {} }',
+    'q.yaml:1: upstreams["https://ghcr.io"]: must be named by a host name in lower case, as users write it',
+  ],
+  'credentials of both kinds are refused': [
+    'upstreams: { quay.io: { credentials: { authFile: /a, usernameFile: /u, passwordFile: /p } } }',
+    'q.yaml:1: upstreams["quay.io"].credentials: must hold either usernameFile and passwordFile, or authFile',
+  ],
+  'robots without their login are refused': [
+    'hosts: { "*": { robots: { htpasswdFile: /h } } }',
+    'q.yaml:1: hosts["*"].robots: has no effect: auth is none',
+  ],
+  'a token shorter than clients can use is refused': [
+    'hosts: { "*": { tokenValiditySeconds: 60 } }',
+    'q.yaml:1: hosts["*"].tokenValiditySeconds: must be 5m at least',
+  ],
+  'a memory entry larger than the memory is refused': [
+    'memory: { maxEntryBytes: 1GiB }',
+    'q.yaml:1: memory.maxEntryBytes: must not be above maxBytes (67108864)',
+  ],
+};
+
+for (const [fact, [yaml, fault]] of Object.entries(single)) {
+  test(fact, async (t) => {
+    t.same(faultsOf(yaml), [fault]);
+  });
+}
+
+test('YAML that cannot be read is told with its line', async (t) => {
+  const [fault, ...rest] = faultsOf('listen: 127.0.0.1:8400\nlog: {level: info\n');
+  t.match(fault, /^q\.yaml:\d: Flow map/);
+  t.same(rest, []);
+});
+
+test('what follows from a faulty setting is not told as a fault of its own', async (t) => {
+  t.equal(faultsOf('eviction: { highPercent: high, lowPercent: 95 }').length, 1);
+  t.equal(faultsOf('defaultUpstream: 3\nupstreams: { ghcr.io: {} }').length, 1);
+});
+
+test('a password in a URL is refused and not repeated', async (t) => {
+  const [fault = ''] = faultsOf('upstreams: { quay.io: { url: "https://robot:hunter2@quay.io" } }');
+  t.match(fault, /must not hold a user or password/);
+  t.notMatch(fault, /hunter2/);
+});
+
+test('a bomb of aliases is refused, not expanded', async (t) => {
+  const levels = Array.from(
+    { length: 12 },
+    (_, n) => `a${n + 1}: &a${n + 1} [${Array(10).fill(`*a${n}`).join(', ')}]`,
+  );
+  const [fault = ''] = faultsOf(`a0: &a0 [x]\n${levels.join('\n')}\n`);
+  t.match(fault, /alias/i);
+});
