@@ -18,6 +18,7 @@ interface Tally {
 }
 
 const defaultLimitMs = 180_000;
+const longestMessage = 40;
 
 /** Plays the scenarios and resolves to the exit code; `interrupted` ends the one that is being played. */
 async function main(args: readonly string[], interrupted: AbortSignal): Promise<number> {
@@ -111,13 +112,18 @@ async function decided(name: string, check: () => Promise<unknown> | unknown, ta
 function failed(name: string, error: unknown, tally: Tally): void {
   tally.failed += 1;
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  console.log(`  FAILED  ${name}\n${text.replaceAll(/^/gm, '          ')}`);
+  const own = text.split('\n').filter((line) => !/^\s+at .*(node:|e2e\/run\.ts)/.test(line));
+  console.log(`  FAILED  ${name}\n${indented(own.slice(0, longestMessage))}`);
 }
 
 async function printLogs(own: Stage): Promise<void> {
   for (const { name, text } of await own.logs()) {
-    console.log(`  ---- the last lines of ${name}\n${lastLines(text).replaceAll(/^/gm, '       ')}`);
+    console.log(`  ---- the last lines of ${name}\n${indented(lastLines(text).split('\n'))}`);
   }
+}
+
+function indented(lines: readonly string[]): string {
+  return lines.map((line) => `          ${line.slice(0, 400)}`).join('\n');
 }
 
 const interruption = new AbortController();

@@ -1,7 +1,31 @@
 import type { Scenario } from './scenario.ts';
+import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
+import { conformance } from './scenarios/conformance.ts';
 import { containerd } from './scenarios/containerd.ts';
+import { crane } from './scenarios/crane.ts';
+import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
+import { curl } from './scenarios/curl.ts';
+import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
 import { podman } from './scenarios/podman.ts';
+import { robots } from './scenarios/robots.ts';
+import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
 import { skopeo } from './scenarios/skopeo.ts';
 
 /** All of them, in the order in which they are played. */
-export const scenarios: readonly Scenario[] = [skopeo, podman, containerd];
+export const scenarios: readonly Scenario[] = [
+  skopeo,
+  podman,
+  containerd,
+  curl,
+  crane,
+  artifactsTag,
+  artifactsApi,
+  loginHtpasswd,
+  loginToken,
+  robots,
+  s3Versitygw,
+  s3Radosgw,
+  crashFilesystem,
+  crashS3,
+  conformance,
+];

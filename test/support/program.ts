@@ -79,7 +79,13 @@ export async function stage(name: string): Promise<Stage> {
     run: (command, args, options = {}) =>
       finished(command, args, { ...options, signal: AbortSignal.any([ended.signal, ...signalOf(options)]) }),
     defer: (end) => void ends.push(end),
-    logs: () => Promise.all(programs.map(async (each) => ({ name: each.name, text: await each.output() }))),
+    logs: () =>
+      Promise.all(
+        [...new Map(programs.map((each) => [each.name, each])).values()].map(async (each) => ({
+          name: each.name,
+          text: await each.output(),
+        })),
+      ),
     close: () => {
       closing ??= close();
       return closing;

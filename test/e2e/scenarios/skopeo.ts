@@ -54,7 +54,7 @@ export const skopeo: Scenario = {
       const told = JSON.parse(stdout) as { Layers: string[]; RepoTags: string[]; Architecture: string };
       assert.equal(told.Layers.length, 3);
       assert.equal(told.Architecture, 'amd64');
-      assert.deepEqual(told.RepoTags.toSorted(), ['docker', 'oci']);
+      assert.deepEqual(new Set(told.RepoTags), new Set(['docker', 'oci']));
     });
 
     await fact('skopeo inspects the raw manifest, byte for byte', async () => {
@@ -71,7 +71,8 @@ export const skopeo: Scenario = {
 
     await fact('skopeo lists the tags', async () => {
       const { stdout } = await run('list-tags', '--tls-verify=false', `docker://${proxy.prefix}/team/app`);
-      assert.deepEqual((JSON.parse(stdout) as { Tags: string[] }).Tags.toSorted(), ['docker', 'oci']);
+      const { Tags: tags } = JSON.parse(stdout) as { Tags: string[] };
+      assert.deepEqual(new Set(tags), new Set(['docker', 'oci']));
     });
 
     await fact('an absent tag is a manifest that is unknown', async () => {
