@@ -1,0 +1,74 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { RegistryError } from '../oci/errors.ts';
+import type { UpstreamRequestKind } from './upstream.ts';
+
+/** One HTTP request to be made. */
+export interface Ask {
+  readonly kind: UpstreamRequestKind;
+  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** The head of an HTTP answer, of whatever status. Read `body` or `discard` it: unread, it holds a connection. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Where it came from in the end. */
+  readonly url: URL;
+  readonly body: Readable;
+}
+
+/** Makes one request. Rejects when there is no answer; a bad status is an answer. */
+export type Send = (ask: Ask) => Promise<Answer>;
+
+/** More of an unwanted body than this is not worth a kept connection, in bytes. */
+const mostDiscarded = 64 * 1024;
+
+/** Lets go of a body that nobody wants: a short one is drained so that its connection is kept, a long one is cut. */
+export function discard({ body }: Answer): void {
+  let seen = 0;
+  body.on('data', (chunk: Uint8Array) => {
+    seen += chunk.byteLength;
+    if (seen > mostDiscarded) body.destroy();
+  });
+}
+
+/** The whole of a small body; one longer than `maxBytes` is refused with `UPSTREAM_INVALID`. */
+export async function wholeBody({ body }: Answer, maxBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, size);
+}
+
+/** A header's value; the first one of several lines. */
+export function headerOf(answer: Answer, name: string): string | undefined {
+  return headerLines(answer, name)[0];
+}
+
+/** Every line of a header. */
+export function headerLines({ headers }: Answer, name: string): readonly string[] {
+  const value = headers[name];
+  if (value === undefined) return [];
+  return typeof value === 'string' ? [value] : value;
+}
+
+/** `Content-Length`, or undefined when there is none that can be believed. */
+export function contentLength(answer: Answer): number | undefined {
+  const text = headerOf(answer, 'content-length');
+  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+function tooLarge(maxBytes: number): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', 'the upstream answered with more bytes than the limit', {
+    detail: { maxBytes },
+  });
+}

@@ -1,0 +1,121 @@
+import type { Descriptor } from '../oci/content.ts';
+import { type Algorithm, algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { acceptManifests, isManifestType, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
+import { type Reference, type Repository, referenceText } from '../oci/reference.ts';
+import type { Connection } from './connection.ts';
+import {
+  type Answer,
+  type Ask,
+  contentLength,
+  discard,
+  headerLines,
+  headerOf,
+  wholeBody,
+} from './exchange.ts';
+import { statusRefusal } from './retry.ts';
+import type { ManifestAnswer, ManifestOptions } from './upstream.ts';
+
+type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
+
+/** Asks for a manifest; see Upstream.manifest. A HEAD that does not say enough becomes a GET. */
+export async function askManifest(
+  connection: Connection,
+  repository: Repository,
+  reference: Reference,
+  options: ManifestOptions = {},
+): Promise<ManifestAnswer> {
+  const { method = 'GET', etag, signal } = options;
+  const ask: Ask = {
+    kind: 'manifest',
+    method,
+    url: connection.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
+    headers: { accept: acceptManifests, ...(etag === undefined ? {} : { 'if-none-match': etag }) },
+    ...(signal === undefined ? {} : { signal }),
+  };
+  if (method === 'GET') return connection.tried(ask, (answer) => readManifest(answer, ask, reference));
+  const stated = await connection.tried(ask, (answer) => readHead(answer, ask, reference));
+  if (stated !== undefined) return stated;
+  const full = await connection.tried({ ...ask, method: 'GET' }, (answer) =>
+    readManifest(answer, ask, reference),
+  );
+  return full.kind === 'found' ? withoutBytes(full) : full;
+}
+
+async function readManifest(answer: Answer, ask: Ask, reference: Reference): Promise<ManifestAnswer> {
+  const other = withoutContent(answer, ask);
+  if (other !== undefined) return other;
+  if (answer.status !== 200) {
+    discard(answer);
+    throw statusRefusal(answer, Date.now());
+  }
+  const bytes = await wholeBody(answer, maxManifestBytes);
+  const { mediaType } = parseManifest(bytes, headerOf(answer, 'content-type'));
+  const digest = checkedDigest(bytes, statedDigest(answer), reference);
+  return found(answer, { digest, size: bytes.byteLength, mediaType }, bytes);
+}
+
+/** What a HEAD says, or undefined when it does not say all that a GET would. */
+function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswer | undefined {
+  const other = withoutContent(answer, ask);
+  if (other !== undefined) return other;
+  const digest = statedDigest(answer);
+  const size = contentLength(answer);
+  const mediaType = headerOf(answer, 'content-type')?.split(';', 1)[0]?.trim();
+  if (answer.status !== 200 || digest === undefined || size === undefined) return undefined;
+  if (mediaType === undefined || !isManifestType(mediaType) || size > maxManifestBytes) return undefined;
+  if (reference.digest === undefined) return found(answer, { digest, size, mediaType });
+  if (algorithmOf(digest) === algorithmOf(reference.digest) && digest !== reference.digest) throw lie();
+  return found(answer, { digest: reference.digest, size, mediaType });
+}
+
+function withoutContent(answer: Answer, ask: Ask): ManifestAnswer | undefined {
+  const isUnchanged = answer.status === 304 && ask.headers?.['if-none-match'] !== undefined;
+  if (!isUnchanged && answer.status !== 404) return undefined;
+  discard(answer);
+  return { kind: isUnchanged ? 'unchanged' : 'absent' };
+}
+
+/** The digest under which the manifest was asked for, or is known; the bytes fit it and the one that the upstream states. */
+function checkedDigest(bytes: Uint8Array, stated: Digest | undefined, reference: Reference): Digest {
+  const computed = new Map<Algorithm, Digest>();
+  for (const expected of [stated, reference.digest]) {
+    if (expected === undefined) continue;
+    const algorithm = algorithmOf(expected);
+    const actual = computed.get(algorithm) ?? digestOf(bytes, algorithm);
+    computed.set(algorithm, actual);
+    if (actual !== expected) throw lie();
+  }
+  return reference.digest ?? stated ?? digestOf(bytes);
+}
+
+function statedDigest(answer: Answer): Digest | undefined {
+  const text = headerOf(answer, 'docker-content-digest');
+  return text !== undefined && isDigest(text) ? text : undefined;
+}
+
+function found(
+  answer: Answer,
+  descriptor: Descriptor & { readonly mediaType: string },
+  bytes?: Uint8Array,
+): Found {
+  const etag = headerOf(answer, 'etag');
+  return {
+    kind: 'found',
+    descriptor,
+    ...(bytes === undefined ? {} : { bytes }),
+    ...(etag === undefined ? {} : { etag }),
+    warnings: headerLines(answer, 'warning'),
+  };
+}
+
+function withoutBytes({ bytes: _bytes, ...rest }: Found): Found {
+  return rest;
+}
+
+function lie(): RegistryError {
+  return new RegistryError(
+    'UPSTREAM_INVALID',
+    'the upstream answered with another manifest than its digest names',
+  );
+}

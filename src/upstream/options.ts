@@ -1,0 +1,57 @@
+import type { BreakerOptions } from './breaker.ts';
+import type { UpstreamEvents } from './upstream.ts';
+
+/** Where the credentials of an upstream are kept. Files are read again when they change. */
+export type CredentialFiles =
+  /** One user for everything; a line end after the secret is not part of it. */
+  | { readonly usernameFile: string; readonly passwordFile: string }
+  /** A docker or podman auth file; the longest prefix of `host/repository` decides. Helper programs are not run. */
+  | { readonly authFile: string };
+
+export interface UpstreamOptions {
+  /** The host that users write, such as `quay.io`; also the name in auth files. */
+  readonly name: string;
+  /** Where it answers, such as `https://quay.io`; `http:` is plain HTTP. */
+  readonly url: string;
+  /** Default: anonymous. */
+  readonly credentials?: CredentialFiles;
+  /** PEM of the authorities to trust instead of the built-in ones. */
+  readonly caFile?: string;
+  /** PEM of a client certificate, shown to this upstream only. Needs `keyFile`. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  /** The URL of a proxy for all its requests, or `none`. Default: as the environment says. */
+  readonly proxy?: string;
+  /** The environment, for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` in either case. Default: empty. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** Whether redirects and token realms may lead to private, loopback and link-local addresses. Default: false. */
+  readonly allowPrivateAddresses?: boolean;
+  /** Hosts (with a port where it is not the usual one) that may be token realms. Default: every public one. */
+  readonly realmHosts?: readonly string[];
+  /** How tokens are asked for with a password; identity tokens are always posted. Default: `GET`. */
+  readonly tokenMethod?: 'GET' | 'POST';
+  /** Redirects followed for one request. Default: 5. */
+  readonly maxRedirects?: number;
+  /** Until a connection stands, TLS included, milliseconds. Default: 10,000. */
+  readonly connectTimeoutMs?: number;
+  /** From the request to the head of its answer, milliseconds. Default: 20,000. */
+  readonly firstByteTimeoutMs?: number;
+  /** Between two pieces of a body while we wait for one, milliseconds. Default: 30,000. */
+  readonly progressTimeoutMs?: number;
+  /** Tries after the first before an answer's first byte. Default: 3. */
+  readonly retries?: number;
+  /** Tries to resume a broken body without one new byte in between. Default: 8. */
+  readonly resumes?: number;
+  /** Requests at a time; downloads are counted apart, so that they never hold up a tag's HEAD. Default: 64. */
+  readonly maxConcurrent?: number;
+  /** Requests that may wait for their turn. Default: 1,000. */
+  readonly maxQueued?: number;
+  /** Requests per second to the registry itself, its CDN not counted. Default: no limit. */
+  readonly requestsPerSecond?: number;
+  readonly breaker?: BreakerOptions;
+  readonly events?: UpstreamEvents;
+  /** From 0 to 1, for jitter. Default: Math.random. */
+  readonly random?: () => number;
+  /** Milliseconds since the epoch. Default: Date.now. */
+  readonly now?: () => number;
+}

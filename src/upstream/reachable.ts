@@ -1,0 +1,63 @@
+import type { Breaker } from './breaker.ts';
+import { discard, type Send } from './exchange.ts';
+import type { Cancellable } from './upstream.ts';
+import { anySignal, joined } from './waiting.ts';
+
+export interface ReachabilityOptions {
+  readonly upstream: URL;
+  readonly send: Send;
+  readonly breaker: Breaker;
+  readonly now: () => number;
+  readonly closing: AbortSignal;
+}
+
+/** Whether the upstream can be asked now. */
+export interface Reachability {
+  isReachable(options?: Cancellable): Promise<boolean>;
+  /** The same requests, their answers taken as signs of life. */
+  noted(send: Send): Send;
+}
+
+/** A sign of life is believed for so long, milliseconds. */
+const believedMs = 5_000;
+/** A ping may take so long, milliseconds. */
+const pingMs = 3_000;
+
+/** Any answer below 500, a 401 too, is a sign of life; `GET /v2/` (end-1) is asked when there was none of late. */
+export function reachability({ upstream, send, breaker, now, closing }: ReachabilityOptions): Reachability {
+  let answeredAt = Number.NEGATIVE_INFINITY;
+  let asked: Promise<boolean> | undefined;
+  const noted =
+    (inner: Send): Send =>
+    async (ask) => {
+      const answer = await inner(ask);
+      if (answer.status < 500) answeredAt = now();
+      return answer;
+    };
+  const ping = async (): Promise<boolean> => {
+    try {
+      const signal = anySignal(closing, AbortSignal.timeout(pingMs));
+      const answer = await noted(send)({
+        kind: 'ping',
+        method: 'GET',
+        url: new URL('/v2/', upstream),
+        signal,
+      });
+      discard(answer);
+      return answer.status < 500;
+    } catch {
+      return false;
+    } finally {
+      asked = undefined;
+    }
+  };
+  return {
+    noted,
+    async isReachable({ signal } = {}) {
+      if (!breaker.isAdmitting()) return false;
+      if (now() - answeredAt < believedMs) return true;
+      asked ??= ping();
+      return joined(asked, signal);
+    },
+  };
+}

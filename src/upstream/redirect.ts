@@ -1,0 +1,70 @@
+import { RegistryError } from '../oci/errors.ts';
+import { isPrivateHost, privateTarget } from './addresses.ts';
+import { type Answer, discard, headerOf, type Send } from './exchange.ts';
+
+export interface TargetRules {
+  /** The registry itself, which may be anywhere. */
+  readonly upstream: URL;
+  readonly allowPrivateAddresses: boolean;
+}
+
+export interface RedirectOptions extends TargetRules {
+  readonly maxRedirects: number;
+  /** Requests to the registry itself, with our login. */
+  readonly own: Send;
+  /** Requests to anybody else, without. */
+  readonly foreign: Send;
+}
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/**
+ * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for minutes, whatever
+ * its `Cache-Control` says. Once a redirect has left the registry, no later hop carries our login, not even one back to it.
+ */
+export function followed(options: RedirectOptions): Send {
+  return async (ask) => {
+    let answer = await options.own(ask);
+    let hasLeft = false;
+    for (let hops = 0; redirects.has(answer.status); hops += 1) {
+      const url = targetOf(answer, options);
+      discard(answer);
+      if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');
+      hasLeft ||= url.origin !== options.upstream.origin;
+      answer = await (hasLeft ? options.foreign({ ...ask, kind: 'cdn', url }) : options.own({ ...ask, url }));
+    }
+    return answer;
+  };
+}
+
+/**
+ * A URL that the upstream names, as a redirect or a token realm. Throws `UPSTREAM_INVALID` unless it is one that we may
+ * ask: http or https, not from https down to http, and not inside our network. Names that resolve to private addresses
+ * are refused when we connect (addresses.ts).
+ */
+export function parseTarget(text: string, from: URL, rules: TargetRules): URL {
+  if (!URL.canParse(text, from)) throw invalid('the upstream names a malformed URL');
+  const url = new URL(text, from);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw invalid('the upstream names a URL that is not HTTP');
+  if (from.protocol === 'https:' && url.protocol === 'http:') {
+    throw invalid('the upstream leads from https to plain http');
+  }
+  const isAllowed = rules.allowPrivateAddresses || url.host === rules.upstream.host;
+  if (!isAllowed && isPrivateHost(url.hostname)) throw privateTarget();
+  url.username = '';
+  url.password = '';
+  url.hash = '';
+  return url;
+}
+
+function targetOf(answer: Answer, rules: TargetRules): URL {
+  const location = headerOf(answer, 'location');
+  if (location !== undefined) return parseTarget(location, answer.url, rules);
+  discard(answer);
+  throw invalid('the upstream redirects to nowhere');
+}
+
+function invalid(message: string): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', message);
+}

@@ -1,0 +1,72 @@
+import { errors } from 'undici';
+import type { Agents } from './agents.ts';
+import type { Answer, Ask, Send } from './exchange.ts';
+import type { UpstreamEvents } from './upstream.ts';
+
+export interface TransportOptions {
+  readonly name: string;
+  readonly agents: Agents;
+  readonly firstByteTimeoutMs: number;
+  readonly progressTimeoutMs: number;
+  readonly events: UpstreamEvents | undefined;
+}
+
+/** What undici may hold of a body that is read slowly, bytes. */
+const highWaterMark = 256 * 1024;
+
+/** Requests on the wire. Every one asks for the bytes as they are stored, and is reported when it ends. */
+export function transport(options: TransportOptions): Send {
+  return async (ask) => {
+    const startedAt = performance.now();
+    const report = (status: number): void => {
+      const seconds = (performance.now() - startedAt) / 1000;
+      options.events?.requested({ upstream: options.name, kind: ask.kind, status, seconds });
+    };
+    try {
+      const answer = await onLiveSocket(() => onWire(ask, options), ask);
+      report(answer.status);
+      return answer;
+    } catch (error) {
+      ask.signal?.throwIfAborted();
+      report(0);
+      throw error;
+    }
+  };
+}
+
+/** A kept connection may be cut by the other side in the moment we use it: that is no failure, and tried once more. */
+async function onLiveSocket(send: () => Promise<Answer>, { method }: Ask): Promise<Answer> {
+  try {
+    return await send();
+  } catch (error) {
+    if (method === 'POST' || !wasReused(error)) throw error;
+    return send();
+  }
+}
+
+function wasReused(error: unknown): boolean {
+  return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
+}
+
+async function onWire(ask: Ask, options: TransportOptions): Promise<Answer> {
+  const { url, method, signal } = ask;
+  const dispatcher = await options.agents.dispatcherFor(url);
+  const { statusCode, headers, body } = await dispatcher.request({
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
+    method,
+    headers: { 'user-agent': 'quayside', 'accept-encoding': 'identity', ...ask.headers },
+    body: ask.body ?? null,
+    signal: signal ?? null,
+    headersTimeout: options.firstByteTimeoutMs,
+    bodyTimeout: ask.kind === 'blob' || ask.kind === 'cdn' ? 0 : options.progressTimeoutMs,
+    highWaterMark,
+  });
+  body.on('error', ignored);
+  if (method === 'HEAD') body.resume();
+  return { status: statusCode, headers, url, body };
+}
+
+function ignored(): void {
+  // Whoever reads the body hears of it; nobody may be reading.
+}
