@@ -1,0 +1,81 @@
+import { Worker } from 'node:worker_threads';
+import { RegistryError } from '../oci/errors.ts';
+
+/** Compares passwords with bcrypt hashes on a thread of its own, so that no guesser slows down the others' pulls. */
+export interface Bcrypt {
+  /** Throws `TOOMANYREQUESTS` when too many comparisons wait, `UNAVAILABLE` when the thread is gone. */
+  matches(password: string, hash: string): Promise<boolean>;
+  /** Ends the thread; comparisons under way throw `UNAVAILABLE`. */
+  close(): Promise<void>;
+}
+
+/** What the thread is asked. */
+export interface Comparison {
+  readonly id: number;
+  readonly password: string;
+  readonly hash: string;
+}
+
+interface Verdict {
+  readonly id: number;
+  readonly matches: boolean;
+}
+
+type Waiting = Map<number, { resolve(matches: boolean): void; reject(error: unknown): void }>;
+
+/** At a cost of 10 this many comparisons are some five seconds of work. */
+const mostWaiting = 64;
+
+/** Starts its thread with the first comparison, and again should it die. An idle thread keeps no process alive. */
+export function bcrypt(): Bcrypt {
+  const waiting: Waiting = new Map();
+  let worker: Worker | undefined;
+  let serial = 0;
+  let isClosed = false;
+
+  function started(): Worker {
+    const fresh = new Worker(new URL('./bcrypt-worker.ts', import.meta.url));
+    fresh.on('message', ({ id, matches }: Verdict) => {
+      waiting.get(id)?.resolve(matches);
+      waiting.delete(id);
+      if (waiting.size === 0) fresh.unref();
+    });
+    fresh.once('error', (cause) => abandon(waiting, cause));
+    fresh.once('exit', () => {
+      abandon(waiting, undefined);
+      if (worker === fresh) worker = undefined;
+    });
+    return fresh;
+  }
+
+  return {
+    async matches(password, hash) {
+      if (isClosed) throw unavailable(undefined);
+      if (waiting.size >= mostWaiting) throw tooMany();
+      worker ??= started();
+      const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+      const id = serial++;
+      waiting.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ id, password, hash } satisfies Comparison);
+      return promise;
+    },
+    async close() {
+      isClosed = true;
+      await worker?.terminate();
+    },
+  };
+}
+
+function abandon(waiting: Waiting, cause: unknown): void {
+  for (const { reject } of waiting.values()) reject(unavailable(cause));
+  waiting.clear();
+}
+
+function unavailable(cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'logins cannot be checked at the moment', { cause });
+}
+
+function tooMany(): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', 'too many logins wait to be checked', { retryAfterSeconds: 2 });
+}

@@ -1,0 +1,121 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Authenticator, Authorizer, Credential, Subject } from './access.ts';
+import type { Bcrypt } from './bcrypt.ts';
+import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
+import { type RereadOptions, reread } from './reread.ts';
+
+/** Where the robots are written down: many as `htpasswd -B` writes them, or one name and its password. */
+export type RobotFiles =
+  | { readonly htpasswdFile: string }
+  | { readonly usernameFile: string; readonly passwordFile: string };
+
+export interface RobotsOptions extends RereadOptions {
+  readonly files: RobotFiles;
+  readonly bcrypt: Bcrypt;
+  /** How long a verdict on a name and password is remembered, in milliseconds. Default 60,000. */
+  readonly rememberMs?: number;
+}
+
+/** Knows robots by name and password, and lets each known one pull everything. */
+export type Robots = Authenticator & Authorizer;
+
+/** One reading of the files. */
+interface Register {
+  isKnown(name: string): boolean;
+  isPair(name: string, password: string): Promise<boolean>;
+}
+
+const mostRemembered = 1000;
+
+/**
+ * Robots out of files that may be replaced at any time: a robot that is taken out is out within a second, its tokens
+ * too. Verdicts are remembered under a keyed hash of the pair, right and wrong ones apart, so that nobody's guesses push
+ * out a robot that works.
+ */
+export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: RobotsOptions): Robots {
+  const read = reread(
+    'htpasswdFile' in files ? [files.htpasswdFile] : [files.usernameFile, files.passwordFile],
+    'htpasswdFile' in files
+      ? ([text = '']) => remembering(manyRobots(parseHtpasswd(text), bcrypt), rememberMs)
+      : ([name = '', password = '']) => oneRobot(withoutNewline(name), withoutNewline(password)),
+    options,
+  );
+
+  return {
+    async authenticate(credential: Credential): Promise<Subject | undefined> {
+      if (credential.kind !== 'basic') return undefined;
+      const { username, password } = credential;
+      const register = await read();
+      return (await register.isPair(username, password)) ? { name: username, groups: [] } : undefined;
+    },
+    async authorize({ name }) {
+      const register = await read();
+      if (register.isKnown(name)) return { allowed: true, rule: 'robots' };
+      return { allowed: false, rule: 'robots', reason: 'this robot is no longer known' };
+    },
+  };
+}
+
+/** A name that nobody has costs a comparison too, so that the time taken does not tell which names exist. */
+function manyRobots(hashes: Htpasswd, bcrypt: Bcrypt): Register {
+  const [somebodys] = hashes.values();
+  return {
+    isKnown: (name) => hashes.has(name),
+    async isPair(name, password) {
+      const hash = hashes.get(name) ?? somebodys;
+      return hash !== undefined && (await bcrypt.matches(password, hash)) && hashes.has(name);
+    },
+  };
+}
+
+function oneRobot(robot: string, secret: string): Register {
+  if (robot === '' || secret === '') throw new Error('the user name file or the password file is empty');
+  const digest = keyedDigest();
+  const expected = digest(robot, secret);
+  return {
+    isKnown: (name) => name === robot,
+    isPair: async (name, password) => timingSafeEqual(digest(name, password), expected),
+  };
+}
+
+/** Asks once per pair and while; the verdict is kept, and so is the question while it is open. */
+function remembering(register: Register, rememberMs: number): Register {
+  const digest = keyedDigest();
+  const options = { max: mostRemembered, ttl: rememberMs };
+  const right = new LRUCache<string, true>(options);
+  const wrong = new LRUCache<string, true>(options);
+  const open = new Map<string, Promise<boolean>>();
+
+  async function ask(key: string, name: string, password: string): Promise<boolean> {
+    try {
+      const isRight = await register.isPair(name, password);
+      (isRight ? right : wrong).set(key, true);
+      return isRight;
+    } finally {
+      open.delete(key);
+    }
+  }
+
+  return {
+    isKnown: register.isKnown,
+    async isPair(name, password) {
+      const key = digest(name, password).toString('base64');
+      if (right.has(key)) return true;
+      if (wrong.has(key)) return false;
+      const asked = open.get(key) ?? ask(key, name, password);
+      open.set(key, asked);
+      return asked;
+    },
+  };
+}
+
+/** A hash of name and password under a key that no other process has: of one length, fit for comparing and keeping. */
+function keyedDigest(): (name: string, password: string) => Buffer {
+  const key = randomBytes(32);
+  return (name, password) => createHmac('sha256', key).update(`${name.length}:${name}${password}`).digest();
+}
+
+function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}

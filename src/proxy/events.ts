@@ -1,0 +1,33 @@
+import type { Hit, ReadKind } from '../cache/events.ts';
+
+/** What a request asks for, as far as metrics tell them apart. */
+export type RequestKind = ReadKind | 'ping' | 'token' | 'other';
+
+/** Requests that share a bound: GET, HEAD and OPTIONS are reads, all else writes. */
+export type LimitName = 'read' | 'write';
+
+/** What the proxy reports while it works. All labels come from small closed sets. */
+export interface ProxyEvents {
+  /** A request is over; `status` 499 means that the client left before it had the whole answer. */
+  answered(event: {
+    readonly kind: RequestKind;
+    readonly status: number;
+    /** From the request's header to the answer's, in seconds. */
+    readonly firstByteSeconds: number;
+    readonly totalSeconds: number;
+  }): void;
+  /** Body bytes went to a client, or to a redirect in our stead. */
+  sent(event: { readonly source: Hit; readonly bytes: number }): void;
+  /** How many requests of a limit run and wait now. */
+  limitChanged(event: {
+    readonly limit: LimitName;
+    readonly running: number;
+    readonly waiting: number;
+  }): void;
+  /** A request was refused with 429. */
+  limitRefused(event: { readonly limit: LimitName; readonly reason: 'queue-full' | 'waited-too-long' }): void;
+  /** Somebody was turned away: without a credential, with a wrong one, or without the right. */
+  accessRefused(event: { readonly reason: 'anonymous' | 'credential' | 'scope' | 'rights' }): void;
+  /** A token was handed out. */
+  tokenIssued(): void;
+}

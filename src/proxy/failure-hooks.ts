@@ -1,0 +1,65 @@
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Failure, failureOf, frameworkFailure, rendered } from './failure.ts';
+
+/** Makes the framework's own refusals speak as we do. For the errors below it, give `failureHooks` when it is made. */
+export function failure(app: FastifyInstance): void {
+  app.setErrorHandler(answered);
+  app.setNotFoundHandler((request, reply) => send(frameworkFailure(404), request, reply));
+}
+
+/** Options of `fastify()` for what goes wrong before a route is found. */
+export const failureHooks = { frameworkErrors: answered, clientErrorHandler } as const;
+
+/** Tells the log what a client is not told. */
+export function logFailure(log: FastifyRequest['log'], { status, code, cause }: Failure): void {
+  if (status < 500) return;
+  log[status === 500 ? 'error' : 'warn']({ err: cause, code }, 'request failed');
+}
+
+function answered(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const failed = failureOf(error);
+  logFailure(request.log, failed);
+  send(failed, request, reply);
+}
+
+function send(failed: Failure, request: FastifyRequest, reply: FastifyReply): void {
+  const { status, headers, body } = rendered(failed, request.id);
+  if (reply.record !== undefined) reply.record.error = failed.code;
+  reply.code(status).headers(headers).send(body);
+}
+
+/**
+ * Bytes that Node cannot read as a request. Nothing may be written once an answer has begun on the same connection: it would end up
+ * within the body that the client is reading.
+ */
+function clientErrorHandler(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
+    socket.destroy();
+    return;
+  }
+  const { status, headers, body } = rendered(frameworkFailure(statuses[error.code ?? ''] ?? 400));
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(
+    ([name, value]) => `${name}: ${value}`,
+  );
+  socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+}
+
+const statuses: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+};
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  408: 'Request Timeout',
+  413: 'Content Too Large',
+  431: 'Request Header Fields Too Large',
+};
+
+/** Node keeps the response being written on its socket, as its own default handler looks it up. */
+function isAnswering(socket: Socket): boolean {
+  const response: unknown = Reflect.get(socket, '_httpMessage');
+  return typeof response === 'object' && response !== null && Reflect.get(response, 'headersSent') === true;
+}

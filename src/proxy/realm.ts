@@ -1,0 +1,45 @@
+import { challengeText } from '../oci/challenge.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Host } from './hosts.ts';
+
+export interface RealmOptions {
+  /** How clients see us, when something before us ends TLS or renames us. */
+  readonly publicUrl?: URL;
+  /** Whether our own listener speaks TLS; decides the realm's scheme where no `publicUrl` does. Default false. */
+  readonly isTls?: boolean;
+}
+
+export interface Refusal {
+  /** `errors[].message` */
+  readonly message: string;
+  /** RFC 6750 section 3.1: absent when no credential was shown. */
+  readonly error?: 'invalid_token' | 'insufficient_scope';
+  /** What a token should be asked for. */
+  readonly scope?: string;
+}
+
+/** Makes the 401 that leads a client to our token end-point. */
+export type Challenger = (host: Host, authority: string, refusal: Refusal) => RegistryError;
+
+/** Where our tokens are handed out. */
+export const tokenPath = '/v2/auth';
+
+/**
+ * Challenges for `Bearer` only, in one field line: containers/image reads a single challenge per line and takes the
+ * first it supports. `Basic` is accepted from whoever sends it unasked. The realm is on the host that the client
+ * asked, so that crane, which refuses a realm on a private address elsewhere, follows it.
+ */
+export function challenger({ publicUrl, isTls = false }: RealmOptions): Challenger {
+  const scheme = publicUrl?.protocol ?? (isTls ? 'https:' : 'http:');
+
+  return (host, authority, { message, error, scope }) => {
+    const seen = host.name === '*' ? (publicUrl?.host ?? authority) : authority;
+    const challenge = challengeText('Bearer', {
+      realm: `${scheme}//${seen}${tokenPath}`,
+      service: seen,
+      ...(scope === undefined ? {} : { scope }),
+      ...(error === undefined ? {} : { error }),
+    });
+    return new RegistryError('UNAUTHORIZED', message, { headers: { 'www-authenticate': challenge } });
+  };
+}

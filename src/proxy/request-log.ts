@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ErrorCode } from '../oci/errors.ts';
+import type { ProxyEvents, RequestKind } from './events.ts';
+import type { RequestFacts } from './exchange.ts';
+
+/** What the request log says about one request, filled in as its answer takes shape. */
+export interface RequestRecord extends RequestFacts {
+  /** Body bytes that were sent. */
+  bytes: number;
+  /** When the answer's header went out, as `performance.now` counts; the end of the request when nobody says. */
+  firstByteAtMs?: number;
+  /** The rule that admitted the subject. */
+  rule?: string;
+  error?: ErrorCode;
+}
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Absent only on replies that the framework makes for requests it cannot route. */
+    record: RequestRecord;
+  }
+}
+
+export interface RequestLogOptions {
+  /** Gets one line a request, at level `info`. */
+  readonly log: { info(fields: Readonly<Record<string, unknown>>, message: string): void };
+  readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
+}
+
+const saneId = /^[A-Za-z0-9._-]{1,64}$/;
+const longestPath = 512;
+const longestUserAgent = 200;
+/** Nginx's word for a client that left before it had its answer. */
+const clientLeft = 499;
+
+/**
+ * Gives every reply a record and writes it down when the response is closed, however it ended and whoever wrote it. The
+ * query stays out of the log, and every header field but the bounded user agent.
+ */
+export function requestLog(app: FastifyInstance, { log, events }: RequestLogOptions): void {
+  app.decorateReply('record');
+  app.addHook('onRequest', (request, reply, done) => {
+    const startedAtMs = performance.now();
+    const client = request.ip;
+    reply.record = { bytes: 0 };
+    reply.raw.once('close', () => {
+      const times = timesOf(startedAtMs, reply.record);
+      const status = reply.raw.writableFinished ? reply.raw.statusCode : clientLeft;
+      const path = pathOf(request.raw.url ?? '');
+      events?.answered?.({
+        kind: kindOf(path),
+        status,
+        firstByteSeconds: times.firstByteMs / 1000,
+        totalSeconds: times.totalMs / 1000,
+      });
+      log.info({ ...factsOf(request, reply, path), status, client, ...times }, 'request');
+    });
+    done();
+  });
+}
+
+/** An id for each request, for `genReqId`: the client's own `X-Request-Id` where it is sane, else a fresh one. */
+export function requestIds(): (incoming: IncomingMessage) => string {
+  const process = randomBytes(6)
+    .toString('base64url')
+    .replace(/[^A-Za-z0-9]/g, '0');
+  let serial = 0;
+  return ({ headers }) => {
+    const given = headers['x-request-id'];
+    if (typeof given === 'string' && saneId.test(given)) return given;
+    serial += 1;
+    return `${process}-${serial.toString(36)}`;
+  };
+}
+
+function factsOf(request: FastifyRequest, { record }: FastifyReply, path: string): Record<string, unknown> {
+  const { firstByteAtMs: _, ...facts } = record;
+  const userAgent = request.headers['user-agent']?.slice(0, longestUserAgent);
+  return { requestId: request.id, method: request.method, path, ...facts, userAgent };
+}
+
+function timesOf(startedAtMs: number, { firstByteAtMs }: RequestRecord) {
+  const endedAtMs = performance.now();
+  return {
+    firstByteMs: rounded((firstByteAtMs ?? endedAtMs) - startedAtMs),
+    totalMs: rounded(endedAtMs - startedAtMs),
+  };
+}
+
+/** The path alone, encodings undone as the parse of the request does; of a URL with an authority nothing, since it may name a user. */
+function pathOf(url: string): string {
+  if (!url.startsWith('/')) return '';
+  const mark = url.indexOf('?');
+  const path = url.slice(0, Math.min(mark < 0 ? url.length : mark, longestPath));
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function kindOf(path: string): RequestKind {
+  if (path === '/v2/' || path === '/v2') return 'ping';
+  if (path === '/v2/auth') return 'token';
+  if (path.includes('/manifests/')) return 'manifest';
+  if (path.includes('/blobs/')) return 'blob';
+  if (path.endsWith('/tags/list')) return 'tags';
+  return path.includes('/referrers/') ? 'referrers' : 'other';
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
