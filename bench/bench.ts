@@ -1,0 +1,88 @@
+import { rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { cleared, ground } from './ground.ts';
+import { type Lab, lab } from './lab.ts';
+import { machine } from './report/machine.ts';
+import type { Narrator } from './report/narrator.ts';
+import type { Report, Section } from './report/report.ts';
+import { written } from './report/write.ts';
+import type { Scenario } from './scenario.ts';
+
+export interface BenchOptions {
+  readonly scenarios: readonly Scenario[];
+  /** Fewer rounds. */
+  readonly isShort: boolean;
+  /** Where to keep files while it runs. Default: see ground.ts. */
+  readonly directory: string | undefined;
+  /** Whether the report becomes `results/latest.*`. */
+  readonly isKept: boolean;
+}
+
+const results = fileURLToPath(new URL('./results', import.meta.url));
+
+/** Runs the scenarios one after the other. A scenario that breaks is reported and does not stop the others. */
+export async function bench(options: BenchOptions, narrator: Narrator): Promise<Report> {
+  const directory = await ground(options.directory);
+  const leave = onSignal(() => rmSync(directory, { recursive: true, force: true }));
+  try {
+    const report = await reportOf(options, narrator, directory);
+    if (options.isKept) await written(report, results);
+    narrator.closing(report, options.isKept ? results : undefined);
+    return report;
+  } finally {
+    leave();
+    await cleared(directory);
+  }
+}
+
+async function reportOf(options: BenchOptions, narrator: Narrator, directory: string): Promise<Report> {
+  const startedAt = new Date();
+  const facts = await machine(directory);
+  narrator.machine(facts);
+  const place = await lab({ isShort: options.isShort, directory, say: narrator.say });
+  try {
+    const sections: Section[] = [];
+    for (const scenario of options.scenarios) {
+      const section = await sectionOf(scenario, place);
+      narrator.section(section);
+      sections.push(section);
+    }
+    return {
+      startedAt: startedAt.toISOString(),
+      isShort: options.isShort,
+      seconds: secondsSince(startedAt.getTime()),
+      machine: facts,
+      sections,
+      absent: Object.fromEntries(place.absent),
+    };
+  } finally {
+    await place.close();
+  }
+}
+
+async function sectionOf(scenario: Scenario, place: Lab): Promise<Section> {
+  const { name, title } = scenario;
+  const started = Date.now();
+  try {
+    const findings = await scenario.run(place);
+    return { name, title, seconds: secondsSince(started), ...findings };
+  } catch (error) {
+    const failure = error instanceof Error ? error.message : String(error);
+    return { name, title, seconds: secondsSince(started), failure, measures: [], targets: [], notes: [] };
+  }
+}
+
+/** Ends at once on SIGINT and SIGTERM, after `tidy`; the programs end with this process. */
+function onSignal(tidy: () => void): () => void {
+  const stop = (): void => {
+    process.exitCode = 130;
+    process.once('exit', tidy);
+    process.exit();
+  };
+  process.once('SIGINT', stop).once('SIGTERM', stop);
+  return () => process.off('SIGINT', stop).off('SIGTERM', stop);
+}
+
+function secondsSince(startedMs: number): number {
+  return Math.round((Date.now() - startedMs) / 100) / 10;
+}

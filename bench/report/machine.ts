@@ -1,0 +1,65 @@
+import { execFile } from 'node:child_process';
+import { statfs } from 'node:fs/promises';
+import { cpus, loadavg, release, totalmem, type } from 'node:os';
+import { promisify } from 'node:util';
+import { findProgram } from '../servers/programs.ts';
+
+/** What the figures were taken on: they mean nothing without. */
+export interface Machine {
+  readonly cores: number;
+  readonly processor: string;
+  readonly memoryGigabytes: number;
+  readonly system: string;
+  /** The load of the last minute before the run: more than 0.5 and something else was at work. */
+  readonly loadBefore: number;
+  /** `ram` when the bench kept its files in memory. */
+  readonly files: 'ram' | 'disk';
+  readonly node: string;
+  /** Git's short hash, with a `+` when the tree had changes. */
+  readonly commit: string;
+  /** Versions of the programs that were found. */
+  readonly programs: Readonly<Record<string, string>>;
+}
+
+const run = promisify(execFile);
+const tmpfs = 0x01021994;
+
+/** Looks at the machine; whatever cannot be told is `unknown`. */
+export async function machine(directory: string): Promise<Machine> {
+  const [processor] = cpus();
+  const programs = {
+    'docker-registry': await version('docker-registry', ['--version'], /distribution (\S+)/),
+    nginx: await version('nginx', ['-v'], /nginx\/(\S+)/),
+    wrk: await version('wrk', ['--version'], /wrk (?:debian\/)?(\S+)/),
+  };
+  return {
+    cores: cpus().length,
+    processor: processor?.model ?? 'unknown',
+    memoryGigabytes: Math.round(totalmem() / 1e9),
+    system: `${type()} ${release()}`,
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+    files: (await statfs(directory)).type === tmpfs ? 'ram' : 'disk',
+    node: process.version,
+    commit: await commit(),
+    programs: Object.fromEntries(Object.entries(programs).filter(([, found]) => found !== 'absent')),
+  };
+}
+
+async function version(name: string, args: readonly string[], shape: RegExp): Promise<string> {
+  const path = findProgram(name);
+  if (path === undefined) return 'absent';
+  const text = await output(path, args);
+  return shape.exec(text)?.[1] ?? 'unknown';
+}
+
+async function commit(): Promise<string> {
+  const hash = (await output('git', ['rev-parse', '--short', 'HEAD'])).trim();
+  const changes = (await output('git', ['status', '--porcelain', '--', 'src', 'package-lock.json'])).trim();
+  return hash === '' ? 'unknown' : `${hash}${changes === '' ? '' : '+'}`;
+}
+
+/** Both outputs, also of programs that end with an error when asked for their version. */
+async function output(command: string, args: readonly string[]): Promise<string> {
+  const result = await run(command, args).catch((error: { stdout?: string; stderr?: string }) => error);
+  return `${result.stdout ?? ''}${result.stderr ?? ''}`;
+}

@@ -1,0 +1,21 @@
+import type { Findings } from '../scenario.ts';
+import type { Machine } from './machine.ts';
+
+export interface Section extends Findings {
+  readonly name: string;
+  readonly title: string;
+  /** Why there are no figures, when the scenario failed. */
+  readonly failure?: string;
+  readonly seconds: number;
+}
+
+/** One run of the bench. */
+export interface Report {
+  readonly startedAt: string;
+  readonly isShort: boolean;
+  readonly seconds: number;
+  readonly machine: Machine;
+  readonly sections: readonly Section[];
+  /** Servers that could not take part, and why. */
+  readonly absent: Readonly<Record<string, string>>;
+}

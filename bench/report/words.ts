@@ -1,0 +1,43 @@
+import { isMet, type Target, type Unit } from '../scenario.ts';
+import type { Machine } from './machine.ts';
+
+/** A figure as a reader wants it: three significant digits and a thousands separator. */
+export function figure(value: number | undefined, unit: Unit): string {
+  if (value === undefined) return '–';
+  if (unit === 'calls' || unit === 'errors') return String(value);
+  if (unit === '×') return value.toFixed(value < 100 ? 2 : 0);
+  if (unit === 's') return value.toFixed(2);
+  if (unit === 'ms') return value.toFixed(1);
+  return Math.round(value).toLocaleString('en-US');
+}
+
+/** A figure with its unit. */
+export function amount(value: number | undefined, unit: Unit): string {
+  if (value === undefined) return '–';
+  return unit === '×' ? `${figure(value, unit)} ×` : `${figure(value, unit)} ${unit}`;
+}
+
+/** The bound of a target in words. */
+export function bound({ sense, bound: limit, unit }: Target): string {
+  const sign = sense === 'at least' ? '≥' : '≤';
+  const exact = Number.isInteger(limit) ? String(limit) : limit.toFixed(2);
+  return `${sign} ${exact}${unit === '×' ? ' ×' : ` ${unit}`}`;
+}
+
+/** What came of a target. */
+export function verdict(target: Target): 'met' | 'not met' | 'not measured' {
+  if (target.value === undefined) return 'not measured';
+  return isMet(target) ? 'met' : 'not met';
+}
+
+/** Everything a reader must know of the machine, one fact a line. */
+export function machineLines(machine: Machine): readonly (readonly [name: string, value: string])[] {
+  const programs = Object.entries(machine.programs).map(([name, version]) => `${name} ${version}`);
+  return [
+    ['machine', `${machine.cores} × ${machine.processor}, ${machine.memoryGigabytes} GB, ${machine.system}`],
+    ['load before', `${machine.loadBefore}`],
+    ['files in', machine.files === 'ram' ? 'memory (tmpfs)' : 'a directory on disk'],
+    ['quayside', `${machine.commit} on Node ${machine.node}, one process`],
+    ['peers', programs.join(', ')],
+  ];
+}

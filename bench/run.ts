@@ -1,0 +1,51 @@
+import { parseArgs } from 'node:util';
+import { bench } from './bench.ts';
+import { type Narrator, narrator } from './report/narrator.ts';
+import type { Scenario } from './scenario.ts';
+import { coldBlob } from './scenarios/cold-blob.ts';
+import { herd } from './scenarios/herd.ts';
+import { hotBlob } from './scenarios/hot-blob.ts';
+import { hotManifest } from './scenarios/hot-manifest.ts';
+import { slowReaders } from './scenarios/slow-readers.ts';
+
+const scenarios: readonly Scenario[] = [hotManifest, hotBlob, coldBlob, herd, slowReaders];
+
+const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]
+
+Measures Quayside beside docker-registry (proxy mode) and nginx (sendfile; proxy_cache with its lock), all of them
+started and stopped here, on loopback.
+
+  --short     fewer rounds: at most four minutes instead of fifteen
+  --dir DIR   keeps up to 6 GB there while it runs; default: memory where there is plenty, else the temporary directory
+  name…       any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all of them, and only then
+              bench/results/latest.* are written
+`;
+
+process.exitCode = await main(process.argv.slice(2), narrator(process.stdout));
+
+/** 0: everything was measured, whatever the figures; 1: something broke; 2: the command line is wrong. */
+async function main(args: readonly string[], tell: Narrator): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { short: { type: 'boolean' }, dir: { type: 'string' }, help: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const unknown = positionals.filter((name) => scenarios.every((scenario) => scenario.name !== name));
+  if (values.help === true || unknown.length > 0) {
+    tell.print(unknown.length > 0 ? `no such scenario: ${unknown.join(', ')}\n\n${usage}` : usage);
+    return unknown.length > 0 ? 2 : 0;
+  }
+  const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  const report = await bench(
+    {
+      scenarios: chosen,
+      isShort: values.short === true,
+      directory: values.dir,
+      isKept: chosen.length === scenarios.length,
+    },
+    tell,
+  );
+  const isBroken =
+    'quayside' in report.absent || report.sections.some(({ failure }) => failure !== undefined);
+  return isBroken ? 1 : 0;
+}

@@ -1,0 +1,52 @@
+import type { Lab } from './lab.ts';
+import type { ServerName } from './servers/server.ts';
+
+/** Who stands in a table: the servers, and the upstream asked without anything between. */
+export type Column = ServerName | 'upstream';
+
+export type Unit = 'requests/s' | 'MB/s' | 's' | 'ms' | 'MB' | '×' | 'calls' | 'errors';
+
+/** One line of a table: the same thing measured on everybody who took part. */
+export interface Measure {
+  readonly what: string;
+  readonly unit: Unit;
+  readonly values: Values;
+}
+
+export type Values = { readonly [column in Column]?: number };
+
+/** What was promised, and what came of it. */
+export interface Target {
+  readonly what: string;
+  /** Undefined when a peer it needs did not start. */
+  readonly value: number | undefined;
+  readonly sense: 'at least' | 'at most';
+  readonly bound: number;
+  readonly unit: Unit;
+}
+
+export interface Findings {
+  readonly measures: readonly Measure[];
+  readonly targets: readonly Target[];
+  /** What the figures do not say by themselves. */
+  readonly notes: readonly string[];
+}
+
+/** One question to the machine, in a file of its own. */
+export interface Scenario {
+  /** As it is chosen on the command line. */
+  readonly name: string;
+  readonly title: string;
+  run(lab: Lab): Promise<Findings>;
+}
+
+/** True when the target was measured and met. */
+export function isMet({ value, sense, bound }: Target): boolean {
+  return value !== undefined && (sense === 'at least' ? value >= bound : value <= bound);
+}
+
+/** The quotient of two columns of one measure, or undefined where one of them is missing. */
+export function ratio(values: Values, over: Column, under: Column): number | undefined {
+  const [above, below] = [values[over], values[under]];
+  return above === undefined || below === undefined ? undefined : above / below;
+}

@@ -1,0 +1,114 @@
+import type { Lab } from '../lab.ts';
+import { type Measure, ratio, type Scenario, type Values } from '../scenario.ts';
+import type { ServerName } from '../servers/server.ts';
+import { median } from '../statistics.ts';
+import { withFresh } from './started.ts';
+
+/** Many clients ask for the same blob that nobody has yet. */
+export const herd: Scenario = {
+  name: 'herd',
+  title: 'Herd on a cold blob of 200 MB, over 1 Gbit/s',
+  async run(lab) {
+    const twenty = await herdOf(lab, 20, ['quayside', 'docker-registry', 'nginx cache'], lab.isShort ? 1 : 3);
+    const many = await herdOf(lab, 200, ['quayside', 'nginx cache'], 1);
+    return {
+      measures: [...Object.values(twenty), ...Object.values(many)],
+      targets: [
+        {
+          what: 'herd of 20: upstream bytes ÷ blob',
+          value: rounded(twenty.amplification),
+          sense: 'at most',
+          bound: 1,
+          unit: '×',
+        },
+        {
+          what: 'herd of 20: wall time × docker-registry',
+          value: ratio(twenty.wall.values, 'quayside', 'docker-registry'),
+          sense: 'at most',
+          bound: 0.35,
+          unit: '×',
+        },
+        {
+          what: 'herd of 200: upstream bytes ÷ blob',
+          value: rounded(many.amplification),
+          sense: 'at most',
+          bound: 1,
+          unit: '×',
+        },
+        {
+          what: 'herd of 200: errors',
+          value: many.errors.values.quayside,
+          sense: 'at most',
+          bound: 0,
+          unit: 'errors',
+        },
+      ],
+      notes: [
+        'Upstream bytes are counted on the wire, HTTP heads included, and rounded to two decimals.',
+        'docker-registry is left out of the herd of 200: at 201 downloads over the link it would take over five minutes.',
+      ],
+    };
+  },
+};
+
+interface Herd {
+  readonly wall: Measure;
+  readonly amplification: Measure;
+  readonly errors: Measure;
+}
+
+interface Run {
+  readonly seconds: number;
+  readonly amplification: number;
+  readonly errors: number;
+}
+
+async function herdOf(
+  lab: Lab,
+  clients: number,
+  names: readonly ServerName[],
+  rounds: number,
+): Promise<Herd> {
+  const runs = new Map<ServerName, Run[]>();
+  for (let round = 1; round <= rounds; round += 1) {
+    for (const name of names) {
+      lab.say(`${clients} clients on ${name}, round ${round} of ${rounds}`);
+      const run = await withFresh(lab, name, ({ origin }) => oneRun(lab, origin, clients));
+      if (run !== undefined) runs.set(name, [...(runs.get(name) ?? []), run]);
+    }
+  }
+  const values = (of: (run: Run) => number): Values =>
+    Object.fromEntries([...runs].map(([name, each]) => [name, median(each.map(of))]));
+  return {
+    wall: {
+      what: `${clients} clients: last byte of the last`,
+      unit: 's',
+      values: values((run) => run.seconds),
+    },
+    amplification: {
+      what: `${clients} clients: upstream bytes ÷ blob`,
+      unit: '×',
+      values: values((run) => run.amplification),
+    },
+    errors: { what: `${clients} clients: errors`, unit: 'errors', values: values((run) => run.errors) },
+  };
+}
+
+async function oneRun(lab: Lab, origin: string, clients: number): Promise<Run> {
+  const { path, size, digest } = lab.offer.layer;
+  await lab.pull({ origin, path: lab.offer.manifest.byDigest, clients: 1 });
+  await lab.link.reset();
+  const pulled = await lab.pull({ origin, path, clients, isChecked: true });
+  const { bytes } = await lab.link.counts();
+  const errors = pulled.filter((each) => each.status !== 200 || !each.isWhole).length;
+  const isWrong = pulled[0]?.digest !== digest;
+  return {
+    seconds: Math.max(...pulled.map(({ totalMs }) => totalMs)) / 1000,
+    amplification: bytes / size,
+    errors: errors + (isWrong && errors === 0 ? 1 : 0),
+  };
+}
+
+function rounded({ values }: Measure): number | undefined {
+  return values.quayside === undefined ? undefined : Math.round(values.quayside * 100) / 100;
+}
