@@ -53,7 +53,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   async function resolve(repository: Repository, { digest, tag }: Reference): Promise<ServedManifest> {
     if (digest !== undefined) return complete(await manifests.get(repository, digest));
     const pointer = await tags.find(scopeOf(repository), tag);
-    if (pointer === undefined) return answer(repository, tag, await refresh(repository, tag, undefined));
+    if (pointer === undefined) return learned(repository, tag);
     switch (freshness(tag, pointer, policy, now())) {
       case 'answer':
         return answer(repository, tag, pointer);
@@ -65,13 +65,17 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     }
   }
 
+  async function learned(repository: Repository, tag: Tag): Promise<ServedManifest> {
+    const { digest, warnings = [] } = await refresh(repository, tag, undefined);
+    return { ...(await manifests.get(repository, digest, tag)), hit: 'fill', warnings };
+  }
+
   async function answer(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
     try {
-      return complete(await manifests.get(repository, pointer.digest, tag), pointer.warnings);
+      return await complete(await manifests.get(repository, pointer.digest, tag), pointer.warnings);
     } catch (error) {
       if (!isUnknown(error)) throw error;
-      const latest = await refresh(repository, tag, undefined);
-      return complete(await manifests.get(repository, latest.digest, tag), latest.warnings);
+      return learned(repository, tag);
     }
   }
 

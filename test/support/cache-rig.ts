@@ -1,0 +1,169 @@
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import type { Test } from 'tap';
+import { bufferPool } from '../../src/cache/buffers.ts';
+import type { CacheEvents } from '../../src/cache/events.ts';
+import { fills } from '../../src/cache/fills.ts';
+import type { TagPolicy } from '../../src/cache/freshness.ts';
+import { membership } from '../../src/cache/membership.ts';
+import { memoryStore } from '../../src/cache/memory-store.ts';
+import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry.ts';
+import { spool } from '../../src/cache/spool.ts';
+import type { Store } from '../../src/cache/store.ts';
+import { storedCopies } from '../../src/cache/stored.ts';
+import { tags } from '../../src/cache/tags.ts';
+import { tempFiles } from '../../src/cache/temp-files.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import { parseRepository, parseTag, type Repository, type Tag } from '../../src/oci/reference.ts';
+import { registryUpstream } from '../../src/upstream/client.ts';
+import { type RegistryDouble, registryDouble } from './registry-double.ts';
+
+/** A cache over one misbehaving registry, with a clock that the test turns. */
+export interface CacheRig {
+  readonly double: RegistryDouble;
+  readonly registry: CachedRegistry;
+  readonly store: Store;
+  /** What the cache reported, in order: the event's name and what it carried. */
+  readonly events: readonly (readonly [name: string, event: unknown])[];
+  readonly repository: Repository;
+  tag(text: string): Tag;
+  /** Turns the clock. */
+  pass(ms: number): void;
+  /** How often the upstream was asked for something that contains the text. */
+  asked(text: string): number;
+  /** Everything behind the answers is done. */
+  settled(): Promise<void>;
+  /** A second cache on the same store and upstream, with nothing in memory: after a restart. */
+  restarted(): Promise<CachedRegistry>;
+}
+
+export interface CacheRigOptions {
+  readonly store?: Store;
+  readonly spoolBytes?: number;
+  readonly policy?: Partial<TagPolicy>;
+  /** Larger content is not kept in memory, bytes. */
+  readonly maxEntryBytes?: number;
+}
+
+const policy: TagPolicy = {
+  freshMs: 30_000,
+  refreshBehindMs: 30_000,
+  staleMs: 3_600_000,
+  negativeMs: 5_000,
+  immutable: [/^\d{14}_prune_/],
+  gone: 'hide',
+};
+
+/** A rig that ends with its test. */
+export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<CacheRig> {
+  const double = await registryDouble();
+  const store = options.store ?? memoryStore();
+  const events: [string, unknown][] = [];
+  const report = recorder(events);
+  const clock = { now: 1_000_000_000_000 };
+  const closers: (() => Promise<void>)[] = [() => double.close()];
+
+  function cache(directory: string) {
+    const upstream = registryUpstream({
+      name: 'quay.io',
+      url: double.url,
+      allowPrivateAddresses: true,
+      progressTimeoutMs: 400,
+      firstByteTimeoutMs: 1_000,
+      retries: 1,
+      random: () => 0,
+      breaker: { failures: 3, openMs: 200 },
+    });
+    const members = membership({ records: store.records, clock: () => clock.now });
+    const pointers = tags({
+      records: store.records,
+      maxEntries: 1_000,
+      confirmEveryMs: 60_000,
+      events: report,
+    });
+    const downloads = fills({
+      spool: spool({
+        directory,
+        maxBytes: options.spoolBytes ?? 1e9,
+        files: tempFiles(directory),
+        buffers: bufferPool(),
+        changed: (bytes) => report.spoolChanged({ bytes }),
+      }),
+      store: store.blobs,
+      events: report,
+    });
+    const registry = cachedRegistry({
+      upstream,
+      membership: members,
+      tags: pointers,
+      store: store.blobs,
+      copies: storedCopies({ store: store.blobs, events: report }),
+      fills: downloads,
+      memory: new LRUCache<Digest, Uint8Array>({
+        maxSize: 8e6,
+        maxEntrySize: options.maxEntryBytes ?? 131_072,
+        sizeCalculation: (bytes) => bytes.byteLength || 1,
+      }),
+      pages: new LRUCache({ max: 100 }),
+      events: report,
+      touched: () => undefined,
+      now: () => clock.now,
+      policy: { ...policy, ...options.policy, historyEntries: 5 },
+      absent: new LRUCache({
+        max: 100,
+        ttl: policy.negativeMs,
+        ttlResolution: 0,
+        perf: { now: () => clock.now },
+      }),
+    });
+    const settled = async (): Promise<void> => {
+      await registry.settled();
+      await downloads.settled();
+      await members.settled();
+      await pointers.settled();
+    };
+    closers.unshift(async () => {
+      await downloads.abort();
+      await registry.settled();
+      await members.close();
+      await pointers.close();
+      await upstream.close();
+    });
+    return { registry, settled };
+  }
+
+  const first = cache(join(t.testdir(), 'spool'));
+  t.teardown(async () => {
+    for (const close of closers) await close();
+  });
+  return {
+    double,
+    registry: first.registry,
+    store,
+    events,
+    repository: parseRepository('openshift/ci'),
+    tag: parseTag,
+    pass: (ms) => {
+      clock.now += ms;
+    },
+    asked: (text) => double.seen(text).length,
+    settled: first.settled,
+    async restarted() {
+      await first.settled();
+      return cache(join(t.testdirName, 'second-spool')).registry;
+    },
+  };
+}
+
+function recorder(events: [string, unknown][]): CacheEvents {
+  const take = (name: string) => (event?: unknown) => void events.push([name, event]);
+  return {
+    read: take('read'),
+    fillStarted: take('fillStarted'),
+    fillEnded: take('fillEnded'),
+    joined: take('joined'),
+    spoolChanged: take('spoolChanged'),
+    repaired: take('repaired'),
+    storeFailed: take('storeFailed'),
+  };
+}
