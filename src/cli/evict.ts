@@ -1,0 +1,81 @@
+import { hostname } from 'node:os';
+import { evictor } from '../cache/eviction.ts';
+import type { Eviction } from '../cache/eviction-plan.ts';
+import type { Store } from '../cache/store.ts';
+import { usage } from '../cache/usage.ts';
+import type { Config } from '../config.ts';
+import { parsed, UsageError } from './arguments.ts';
+import { configFile } from './config-file.ts';
+import { evictionHeading, evictionLine, summaryText } from './eviction-text.ts';
+import type { Io, Output, Run } from './io.ts';
+
+/** Opens the medium that a configuration names. */
+export type OpenStore = (config: Config) => Store | Promise<Store>;
+
+interface Wish {
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * `quayside evict`: one run of the eviction, beside servers that use the same store, or what it would do. What those
+ * servers read right now was used just now, and so is not deleted.
+ */
+export function evicting(open: OpenStore): Run {
+  return async (args, io) => {
+    const { values, positionals } = parsed(args, {
+      config: { type: 'string' },
+      'dry-run': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    });
+    const [word] = positionals;
+    if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
+    const config = await configFile(values.config, io);
+    const { maxBytes } = config.eviction;
+    if (maxBytes === undefined)
+      throw new UsageError('eviction.maxBytes is not set, so nothing is ever evicted');
+    if ('memory' in config.store) throw new UsageError('a store in memory is its server’s alone');
+    const store = await open(config);
+    try {
+      await evictFrom(
+        store,
+        { ...config.eviction, maxBytes },
+        { dryRun: values['dry-run'], json: values.json },
+        io,
+      );
+      return 0;
+    } finally {
+      await store.close();
+    }
+  };
+}
+
+async function evictFrom(
+  store: Store,
+  marks: Config['eviction'] & { readonly maxBytes: number },
+  { dryRun, json }: Wish,
+  { stdout, signal }: Io,
+): Promise<void> {
+  const instance = `evict.${hostname()}`;
+  const uses = usage({ records: store.records, instance });
+  const evicted = json ? () => {} : table(stdout);
+  const evict = evictor({ ...marks, store, usage: uses, instance, events: { evicted } });
+  try {
+    const report = await evict.run({ dryRun, signal });
+    if (dryRun) report.evictions.forEach(evicted);
+    stdout.write(json ? `${JSON.stringify(report)}\n` : summaryText(report, marks));
+  } finally {
+    await evict.close();
+    await uses.close();
+  }
+}
+
+/** Writes each deletion when it is done, so that a run broken off has said what it did. */
+function table(stdout: Output): (eviction: Eviction) => void {
+  let isHeaded = false;
+  return (eviction) => {
+    if (!isHeaded) stdout.write(evictionHeading);
+    isHeaded = true;
+    stdout.write(evictionLine(eviction));
+  };
+}
