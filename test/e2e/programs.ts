@@ -49,7 +49,7 @@ const go = {
   },
 } as const;
 
-export type GoProgram = keyof typeof go;
+type GoProgram = keyof typeof go;
 export type ProgramName = keyof typeof debian | GoProgram;
 
 export type Located = { readonly path: string } | { readonly missing: string };

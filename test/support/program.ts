@@ -12,14 +12,14 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Finished, finished, killGroup, type RunOptions } from './run-command.ts';
 
-export interface StartOptions {
+interface StartOptions {
   /** Names the log file; the command's last path component without. Must differ between programs of one stage. */
   readonly name?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
 }
 
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

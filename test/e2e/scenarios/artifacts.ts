@@ -9,7 +9,8 @@ import {
   referrersIndex,
   referrersTag,
 } from '../../support/images.ts';
-import { craneRegistry } from '../fixtures/crane-registry.ts';
+import { wholeOf } from '../../support/random-blobs.ts';
+import { type RegistryDouble, registryDouble } from '../../support/registry-double.ts';
 import { onePlatform } from '../fixtures/images.ts';
 import { type Quayside, quayside, upstreamName } from '../fixtures/quayside.ts';
 import { registry } from '../fixtures/registry.ts';
@@ -21,22 +22,27 @@ export const artifactsTag: Scenario = {
   needs: ['docker-registry', 'oras'],
   async play(scene) {
     const upstream = await registry(scene);
-    const attached = await pushed(upstream.url);
+    const attached = await generated();
     const { subject, artifacts } = attached;
+    await pushImage(upstream.url, 'team/app', 'one', subject);
+    for (const artifact of artifacts) await pushImage(upstream.url, 'team/app', undefined, artifact);
     const tag = referrersTag(subject.root.descriptor.digest);
     await pushImage(upstream.url, 'team/app', tag, referrersIndex(artifacts));
     await facts(scene, await quayside(scene.stage, { upstream: upstream.url }), attached);
   },
 };
 
-/** The same on a registry that has the API. */
+/** The same on a registry that has the API. No packaged one has it, so the upstream is our own double. */
 export const artifactsApi: Scenario = {
   name: 'artifacts-api',
-  needs: ['crane', 'oras'],
+  needs: ['oras'],
   async play(scene) {
-    const upstream = await craneRegistry(scene);
-    const attached = await pushed(upstream);
-    await facts(scene, await quayside(scene.stage, { upstream }), attached);
+    const upstream = await registryDouble();
+    scene.stage.defer(() => upstream.close());
+    const attached = await generated();
+    await given(upstream, attached.subject, 'one');
+    for (const artifact of attached.artifacts) await given(upstream, artifact);
+    await facts(scene, await quayside(scene.stage, { upstream: upstream.url }), attached);
   },
 };
 
@@ -52,15 +58,18 @@ interface Index {
 
 const [signatureType, sbomType] = ['application/vnd.example.signature', 'application/vnd.example.sbom+json'];
 
-async function pushed(url: string): Promise<Attached> {
+async function generated(): Promise<Attached> {
   const subject = await onePlatform('artifacts', 'oci', 1);
   const { descriptor } = subject.root;
   const artifacts = [signatureType, sbomType].map((artifactType) =>
     generatedArtifact({ subject: descriptor, artifactType }),
   );
-  await pushImage(url, 'team/app', 'one', subject);
-  for (const artifact of artifacts) await pushImage(url, 'team/app', undefined, artifact);
   return { subject, artifacts };
+}
+
+async function given(double: RegistryDouble, image: GeneratedImage, ...tags: string[]): Promise<void> {
+  for (const blob of image.blobs) double.addBlob('team/app', await wholeOf(blob.body()));
+  double.addManifest('team/app', image.root.bytes, image.root.descriptor.mediaType, ...tags);
 }
 
 async function facts(
