@@ -1,4 +1,5 @@
 import type { Run } from './io.ts';
+import type { Start } from './serve.ts';
 
 /** One thing that `quayside` can do. */
 export interface Command {
@@ -14,6 +15,9 @@ export interface Command {
   readonly run: Run;
 }
 
+/** Loaded last: a mistake in the command line or the configuration is told without waiting for it. */
+const startApp: Start = async (config, options) => (await import('../app.ts')).quayside(config, options);
+
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [
   {
@@ -24,10 +28,7 @@ export const commands: readonly Command[] = [
 
 Log lines (JSON) go to standard output, all else to standard error. SIGTERM and SIGINT end it once the requests
 under way are answered, within shutdownGraceMs; a second one ends it at once.`,
-    run: async (args, io) => {
-      const [{ serving }, { quayside }] = await Promise.all([import('./serve.ts'), import('../app.ts')]);
-      return serving(quayside)(args, io);
-    },
+    run: async (args, io) => (await import('./serve.ts')).serving(startApp)(args, io),
   },
   {
     name: 'config check',

@@ -1,8 +1,8 @@
-/** The word that was probably meant, or undefined when none is close: at most a third of the letters differ. */
+/** The word that was probably meant, or undefined when none is close: at most two in five letters differ. */
 export function nearest(word: string, words: Iterable<string>): string | undefined {
   const ranked = [...words]
     .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .filter(({ candidate, distance }) => distance <= Math.max(1, candidate.length / 3))
+    .filter(({ candidate, distance }) => distance <= Math.max(1, candidate.length * 0.4))
     .sort((a, b) => a.distance - b.distance);
   return ranked[0]?.candidate;
 }
