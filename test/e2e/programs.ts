@@ -15,12 +15,14 @@ const debian = {
   curl: 'curl',
   'docker-registry': 'docker-registry',
   htpasswd: 'apache2-utils',
+  ip: 'iproute2',
   monmaptool: 'ceph-common',
   openssl: 'openssl',
   podman: 'podman',
   radosgw: 'radosgw',
   'radosgw-admin': 'radosgw',
   skopeo: 'skopeo',
+  unshare: 'util-linux',
 } as const;
 
 /**

@@ -5,14 +5,17 @@ import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
+import { fresh } from './scenarios/fresh.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
 import { podman } from './scenarios/podman.ts';
 import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
+import { shutdown } from './scenarios/shutdown.ts';
 import { skopeo } from './scenarios/skopeo.ts';
 
 /** All of them, in the order in which they are played. */
 export const scenarios: readonly Scenario[] = [
+  fresh,
   skopeo,
   podman,
   containerd,
@@ -25,6 +28,7 @@ export const scenarios: readonly Scenario[] = [
   robots,
   s3Versitygw,
   s3Radosgw,
+  shutdown,
   crashFilesystem,
   crashS3,
   conformance,

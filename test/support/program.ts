@@ -19,7 +19,7 @@ interface StartOptions {
   readonly cwd?: string;
 }
 
-interface Exit {
+export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

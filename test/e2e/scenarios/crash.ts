@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf, hexOf } from '../../../src/oci/digest.ts';
 import { pushImage } from '../../support/images.ts';
 import { until } from '../../support/program.ts';
+import { filesOf, readUntil } from '../fixtures/bodies.ts';
 import { front } from '../fixtures/front.ts';
 import { largest, onePlatform } from '../fixtures/images.ts';
 import { quayside, upstreamName } from '../fixtures/quayside.ts';
@@ -74,31 +74,11 @@ async function killed(scene: Scene, { store, keys, isUploading }: Medium): Promi
     await until('the blob is kept', isVisible);
   });
   await fact('the spool is empty again: what the crash left was swept', () =>
-    until(
-      'an empty spool',
-      async () => (await filesOf(join(stage.directory, 'quayside-spool'))).length === 0,
-    ),
+    until('an empty spool', async () => (await filesOf(proxy.spoolFolder)).length === 0),
   );
   await fact('from now on it is served without the upstream', async () => {
     link.down = true;
     const answer = await fetch(`${base}/blobs/${digest}`);
     assert.equal(digestOf(new Uint8Array(await answer.arrayBuffer())), digest);
   });
-}
-
-/** Reads on until `bytes` have come; the body stays open. Throws when it breaks, as a truncated body must. */
-async function readUntil(answer: Response, bytes: number): Promise<void> {
-  const reader = answer.body?.getReader();
-  let seen = 0;
-  while (reader !== undefined && seen < bytes) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    seen += value.byteLength;
-  }
-  reader?.releaseLock();
-}
-
-async function filesOf(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
 }

@@ -7,7 +7,7 @@ import { pushImage } from '../../support/images.ts';
 import { wholeOf } from '../../support/random-blobs.ts';
 import { largest, onePlatform } from '../fixtures/images.ts';
 import { quayside, upstreamName } from '../fixtures/quayside.ts';
-import { contentRequests, registry } from '../fixtures/registry.ts';
+import { blobGets, contentRequests, registry } from '../fixtures/registry.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
 /** The wire itself, as curl sees it: ranges, conditions, HEAD, refusals. */
@@ -39,6 +39,17 @@ export const curl: Scenario = {
       assert.equal(headers.get('content-range'), `bytes 500-1499/${size}`);
       assert.equal(headers.get('content-length'), '1000');
       assert.deepEqual(body, whole.subarray(500, 1500));
+    });
+    await fact('20 clients at once on a cold blob cost the upstream one request', async () => {
+      const cold = await onePlatform('curl, a herd', 'oci', 32);
+      await pushImage(upstream.url, 'team/app', 'herd', cold);
+      const wanted = largest(cold).descriptor.digest;
+      await ask(`${base}/manifests/herd`);
+      await upstream.forget();
+      const url = `${base}/blobs/${wanted}`;
+      const clients = Array.from({ length: 20 }, () => stage.run(scene.path('curl'), ['-sSf', url]));
+      for (const { bytes } of await Promise.all(clients)) assert.equal(digestOf(bytes), wanted);
+      assert.equal(blobGets(await upstream.asked(), wanted), 1);
     });
     await fact('a manifest has its type, digest, length and bytes, by tag and by digest', async () => {
       for (const reference of ['one', image.root.descriptor.digest]) {
