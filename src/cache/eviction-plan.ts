@@ -1,13 +1,13 @@
-import type { StoredBlob } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Inventory, References } from './inventory.ts';
 
 export interface EvictionInput {
   /** Everything the store holds. */
-  readonly blobs: readonly StoredBlob[];
-  /** Latest use of each digest, milliseconds since the epoch; one without counts as used when it was stored. */
-  readonly lastUsed: ReadonlyMap<Digest, number>;
+  readonly inventory: Inventory;
+  /** Latest use of each piece, by its index, milliseconds since the epoch. */
+  readonly usedAt: Float64Array;
   /** What each stored manifest refers to: blobs, and for an index its manifests. */
-  readonly referenced: ReadonlyMap<Digest, readonly Digest[]>;
+  readonly references: References;
   /** Kept with all that they refer to, whatever their age. */
   readonly pinned: ReadonlySet<Digest>;
   /** True while the digest is being read or filled; such content is not deleted. */
@@ -60,13 +60,12 @@ export interface EvictionPlan {
   readonly afterBytes: number;
 }
 
-/** The store's content as numbers: a million blobs must be planned without a million small objects. */
+/** What changes while the decision is made, by index. */
 interface Graph {
   readonly input: EvictionInput;
-  readonly indexOf: ReadonlyMap<Digest, number>;
-  /** Per blob, milliseconds since the epoch. */
+  /** As in the input, with manifests raised to what they alone refer to. */
   readonly usedAt: Float64Array;
-  /** Per blob, how many manifests that stay refer to it. */
+  /** How many manifests that stay refer to each piece. */
   readonly referrers: Int32Array;
   readonly isDeleted: Uint8Array;
 }
@@ -83,7 +82,7 @@ export function isAboveMark(bytes: number, marks: Pick<EvictionInput, 'maxBytes'
  */
 export function evictionPlan(input: EvictionInput): EvictionPlan {
   const graph = graphOf(input);
-  const beforeBytes = input.blobs.reduce((sum, { size }) => sum + size, 0);
+  const beforeBytes = input.inventory.sizes.reduce((sum, size) => sum + size, 0);
   const evictions: Eviction[] = [];
   let bytes = beforeBytes;
   if (isAboveMark(bytes, input)) {
@@ -100,27 +99,23 @@ export function evictionPlan(input: EvictionInput): EvictionPlan {
 }
 
 function graphOf(input: EvictionInput): Graph {
-  const { blobs, lastUsed } = input;
-  const indexOf = new Map<Digest, number>();
-  const usedAt = new Float64Array(blobs.length);
-  for (const [index, { digest, storedAt }] of blobs.entries()) {
-    indexOf.set(digest, index);
-    usedAt[index] = Math.max(storedAt, lastUsed.get(digest) ?? 0);
-  }
-  const referrers = new Int32Array(blobs.length);
-  const graph = { input, indexOf, usedAt, referrers, isDeleted: new Uint8Array(blobs.length) };
+  const { length } = input.inventory.digests;
+  const graph = {
+    input,
+    usedAt: input.usedAt.slice(),
+    referrers: new Int32Array(length),
+    isDeleted: new Uint8Array(length),
+  };
   raiseSoleReferrers(graph, countReferrers(graph));
   return graph;
 }
 
-/** Counts who refers to each blob, and resolves to one referrer of each: the only one, where the count is 1. */
-function countReferrers(graph: Graph): Int32Array {
-  const referrerOf = new Int32Array(graph.usedAt.length).fill(-1);
-  for (const digest of graph.input.referenced.keys()) {
-    const referrer = graph.indexOf.get(digest);
-    if (referrer === undefined) continue;
-    for (const child of children(graph, digest)) {
-      graph.referrers[child] = at(graph.referrers, child) + 1;
+/** Counts who refers to each piece, and returns one referrer of each: the only one, where the count is 1. */
+function countReferrers({ input, referrers }: Graph): Int32Array {
+  const referrerOf = new Int32Array(referrers.length).fill(-1);
+  for (const [referrer, children] of input.references) {
+    for (const child of children) {
+      referrers[child] = at(referrers, child) + 1;
       referrerOf[child] = referrer;
     }
   }
@@ -140,33 +135,36 @@ function raiseSoleReferrers(graph: Graph, referrerOf: Int32Array): void {
 }
 
 function leastRecentFirst(graph: Graph): Uint32Array {
-  const order = Uint32Array.from(graph.input.blobs.keys());
+  const order = Uint32Array.from(graph.usedAt.keys());
   return order.sort((a, b) => at(graph.usedAt, a) - at(graph.usedAt, b) || a - b);
 }
 
-/** Takes one blob away, and then whatever it alone held and nothing newer used: a graph goes as a whole. */
+/** Takes one piece away, and then whatever it alone held and nothing newer used: a graph goes as a whole. */
 function* evicted(graph: Graph, root: number): Generator<Eviction, void, undefined> {
   if (!mayGo(graph, root)) return;
-  const rootDigest = graph.input.blobs[root]?.digest;
   const waiting = [root];
   for (let index = waiting.pop(); index !== undefined; index = waiting.pop()) {
-    const blob = graph.input.blobs[index];
-    if (blob === undefined) continue;
     graph.isDeleted[index] = 1;
-    yield eviction(graph, index, blob, rootDigest);
-    for (const child of children(graph, blob.digest)) {
+    yield* eviction(graph, index, root);
+    for (const child of graph.input.references.get(index) ?? []) {
       graph.referrers[child] = at(graph.referrers, child) - 1;
       if (at(graph.usedAt, child) <= at(graph.usedAt, root) && mayGo(graph, child)) waiting.push(child);
     }
   }
 }
 
-function eviction(graph: Graph, index: number, blob: StoredBlob, root: Digest | undefined): Eviction {
-  const isManifest = graph.input.referenced.has(blob.digest);
-  const { digest, size } = blob;
-  const facts = { digest, size, usedAt: at(graph.usedAt, index), isManifest };
-  if (root !== undefined && root !== digest) return { ...facts, reason: 'manifest evicted', with: root };
-  return { ...facts, reason: isManifest ? 'manifest unused' : 'blob unused' };
+function* eviction(
+  { input, usedAt }: Graph,
+  index: number,
+  root: number,
+): Generator<Eviction, void, undefined> {
+  const { digests, sizes } = input.inventory;
+  const [digest, rootDigest] = [digests[index], digests[root]];
+  if (digest === undefined || rootDigest === undefined) return;
+  const isManifest = input.references.has(index);
+  const facts = { digest, size: at(sizes, index), usedAt: at(usedAt, index), isManifest };
+  if (index !== root) yield { ...facts, reason: 'manifest evicted', with: rootDigest };
+  else yield { ...facts, reason: isManifest ? 'manifest unused' : 'blob unused' };
 }
 
 function mayGo(graph: Graph, index: number): boolean {
@@ -174,7 +172,7 @@ function mayGo(graph: Graph, index: number): boolean {
 }
 
 function protection({ input, usedAt, referrers }: Graph, index: number): keyof KeptCounts {
-  const digest = input.blobs[index]?.digest;
+  const digest = input.inventory.digests[index];
   if (digest === undefined) return 'spare';
   if (input.pinned.has(digest)) return 'pinned';
   if (input.isInUse(digest)) return 'inUse';
@@ -184,20 +182,10 @@ function protection({ input, usedAt, referrers }: Graph, index: number): keyof K
 
 function keptCounts(graph: Graph): KeptCounts {
   const counts = { pinned: 0, inUse: 0, young: 0, referenced: 0, spare: 0 };
-  for (const index of graph.input.blobs.keys()) {
+  for (const index of graph.isDeleted.keys()) {
     if (at(graph.isDeleted, index) === 0) counts[protection(graph, index)] += 1;
   }
   return counts;
-}
-
-/** Indexes of what a manifest refers to, each once, without what the store does not hold. */
-function children(graph: Graph, manifest: Digest): number[] {
-  const indexes = new Set<number>();
-  for (const digest of graph.input.referenced.get(manifest) ?? []) {
-    const index = graph.indexOf.get(digest);
-    if (index !== undefined) indexes.add(index);
-  }
-  return [...indexes];
 }
 
 /** Every index that is asked for lies within the arrays; the type checker cannot know. */

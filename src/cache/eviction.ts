@@ -1,7 +1,7 @@
-import type { StoredBlob } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { concurrently } from './concurrently.ts';
 import { type Eviction, type EvictionPlan, evictionPlan, isAboveMark } from './eviction-plan.ts';
+import { type Inventory, inventoryOf, measured } from './inventory.ts';
 import { leased } from './lease.ts';
 import { pinnedDigests } from './pins.ts';
 import type { Store } from './store.ts';
@@ -56,7 +56,7 @@ export interface EvictionEvents {
 
 export interface EvictorOptions {
   readonly store: Pick<Store, 'blobs' | 'records'>;
-  readonly usage: Pick<Usage, 'lastUsed' | 'flush' | 'isRecent'>;
+  readonly usage: Pick<Usage, 'eachUse' | 'flush' | 'isRecent'>;
   /** Names this replica in the lease. */
   readonly instance: string;
   /** What the store may hold, bytes. */
@@ -172,26 +172,37 @@ async function executed(settings: Settings, signal: AbortSignal): Promise<Evicti
   return report;
 }
 
-/** The decision, with all that it rests on freshly read. The expensive part is only read above the mark. */
+/** The decision, with all that it rests on freshly read; below the mark that is the listing alone. */
 async function planned(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
-  const { store, events } = settings;
-  const blobs: StoredBlob[] = await Array.fromAsync(store.blobs.list({ signal }));
-  const bytes = blobs.reduce((sum, { size }) => sum + size, 0);
-  events.measured?.({ blobs: blobs.length, bytes });
-  const idle = { blobs: blobs.length, beforeBytes: bytes, afterBytes: bytes, evictions: [], isStuck: false };
+  const { store, usage, events, maxBytes, lowPercent } = settings;
+  const { blobs, bytes } = await measured(store.blobs.list({ signal }));
+  events.measured?.({ blobs, bytes });
+  const idle = { blobs, beforeBytes: bytes, afterBytes: bytes, evictions: [], isStuck: false };
   if (!isAboveMark(bytes, settings)) return { outcome: 'below mark', ...idle };
-  await settings.usage.flush();
-  const plan = evictionPlan({
-    ...settings,
-    blobs,
-    lastUsed: await settings.usage.lastUsed({ signal }),
-    pinned: await pinnedDigests(store.records, settings.pins, signal),
-    referenced: await storedGraph(store.blobs, blobs, { signal }),
-    now: settings.clock(),
-  });
-  const { afterBytes, delete: evictions, kept } = plan;
-  const isStuck = afterBytes > (settings.maxBytes * settings.lowPercent) / 100;
-  return { ...idle, outcome: 'planned', afterBytes, evictions, kept, isStuck };
+  await usage.flush();
+  const inventory = await inventoryOf(store.blobs.list({ signal }));
+  const references = await storedGraph(store.blobs, inventory, { signal });
+  const pinned = await pinnedDigests(store.records, settings.pins, signal);
+  const usedAt = await latestUses(usage, inventory, signal);
+  const plan = evictionPlan({ ...settings, inventory, references, pinned, usedAt, now: settings.clock() });
+  const { beforeBytes, afterBytes, delete: evictions, kept } = plan;
+  const isStuck = afterBytes > (maxBytes * lowPercent) / 100;
+  return { ...idle, outcome: 'planned', beforeBytes, afterBytes, evictions, kept, isStuck };
+}
+
+/** By index; what was never served counts as used when it was stored. */
+async function latestUses(
+  usage: Pick<Usage, 'eachUse'>,
+  inventory: Inventory,
+  signal: AbortSignal,
+): Promise<Float64Array> {
+  const latest = Float64Array.from(inventory.storedAt);
+  const note = (digest: Digest, usedAt: number) => {
+    const index = inventory.indexOf(digest);
+    if (index !== undefined) latest[index] = Math.max(latest[index] ?? 0, usedAt);
+  };
+  await usage.eachUse(note, { signal });
+  return latest;
 }
 
 /**

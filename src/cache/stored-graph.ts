@@ -1,8 +1,9 @@
-import type { BlobSource, Content, StoredBlob } from '../oci/content.ts';
+import type { BlobSource, Content, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { maxManifestBytes, parseManifest } from '../oci/manifest.ts';
 import { concurrently } from './concurrently.ts';
+import type { Inventory, References } from './inventory.ts';
 
 export interface StoredGraphOptions {
   /** Reads at a time. Default 16. */
@@ -23,32 +24,43 @@ const maxUnreadable = 100;
  */
 export async function storedGraph(
   source: BlobSource,
-  blobs: readonly StoredBlob[],
+  inventory: Inventory,
   { concurrency = 16, signal }: StoredGraphOptions = {},
-): Promise<Map<Digest, Digest[]>> {
-  const graph = new Map<Digest, Digest[]>();
-  const stored = new Map(blobs.map(({ digest }) => [digest, digest]));
-  const leaves = new Set<Digest>();
+): Promise<References> {
+  const graph = new Map<number, readonly number[]>();
+  const isLeaf = new Uint8Array(inventory.digests.length);
   let unreadable = 0;
 
-  async function look({ digest }: StoredBlob): Promise<void> {
-    if (leaves.has(digest)) return;
+  async function look(index: number): Promise<void> {
+    const digest = inventory.digests[index];
+    if (digest === undefined || isLeaf[index] === 1) return;
     try {
       const manifest = await readManifest(source, digest, signal);
       if (manifest === undefined) return;
-      const blobs = manifest.blobs.flatMap((blob) => stored.get(blob.digest) ?? []);
-      for (const blob of blobs) leaves.add(blob);
-      graph.set(digest, [...manifest.children.flatMap((child) => stored.get(child.digest) ?? []), ...blobs]);
+      const blobs = indexesOf(inventory, manifest.blobs);
+      for (const blob of blobs) isLeaf[blob] = 1;
+      graph.set(index, [...new Set([...indexesOf(inventory, manifest.children), ...blobs])]);
     } catch (error) {
       unreadable += 1;
       if (unreadable > maxUnreadable || signal?.aborted === true) throw error;
     }
   }
 
-  const candidates = blobs.filter(({ size }) => size > 0 && size <= maxManifestBytes);
-  candidates.sort((a, b) => a.storedAt - b.storedAt);
-  await concurrently(candidates, concurrency, look, { signal });
+  await concurrently(candidates(inventory), concurrency, look, { signal });
   return graph;
+}
+
+/** What is small enough for a manifest, in the order in which it was stored. */
+function candidates({ sizes, storedAt }: Inventory): Uint32Array {
+  const indexes = Uint32Array.from(sizes.keys()).filter((index) => {
+    const size = sizes[index] ?? 0;
+    return size > 0 && size <= maxManifestBytes;
+  });
+  return indexes.sort((a, b) => (storedAt[a] ?? 0) - (storedAt[b] ?? 0));
+}
+
+function indexesOf(inventory: Inventory, descriptors: readonly Descriptor[]): number[] {
+  return descriptors.flatMap(({ digest }) => inventory.indexOf(digest) ?? []);
 }
 
 async function readManifest(source: BlobSource, digest: Digest, signal: AbortSignal | undefined) {

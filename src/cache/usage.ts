@@ -14,13 +14,16 @@ export interface Usage {
   /** Writes what was noted. Never rejects: what could not be written is written by the next flush. */
   flush(): Promise<void>;
   /**
-   * The latest known use of each digest by all replicas, milliseconds since the epoch, right to about ten minutes. Rejects
-   * when any record cannot be read: an answer with gaps would let something in use look unused.
+   * Tells the uses of all replicas, in no order and several of one digest; the latest counts, and is right to about ten
+   * minutes. Rejects when any record cannot be read: an answer with gaps would let something in use look unused.
    */
-  lastUsed(options?: { readonly signal?: AbortSignal | undefined }): Promise<Map<Digest, number>>;
+  eachUse(visit: VisitUse, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Stops the timer and flushes. */
   close(): Promise<void>;
 }
+
+/** Takes one use; `usedAt` is in milliseconds since the epoch. */
+export type VisitUse = (digest: Digest, usedAt: number) => void;
 
 export interface UsageOptions {
   readonly records: Records;
@@ -108,12 +111,11 @@ export function usage(options: UsageOptions): Usage {
     },
     isRecent: (digest) => state.touched.has(digest) || state.recorded.has(digest),
     flush,
-    async lastUsed({ signal } = {}) {
-      const uses = await readUses(options.records, signal);
-      for (const [digest, usedAt] of state.segment.uses) note(uses, digest, usedAt);
-      for (const [digest, usedAt] of state.recorded) note(uses, digest, usedAt);
-      for (const digest of state.touched) note(uses, digest, wholeSeconds(clock()));
-      return uses;
+    async eachUse(visit, { signal } = {}) {
+      await readUses(options.records, visit, signal);
+      for (const [digest, usedAt] of state.segment.uses) visit(digest, usedAt);
+      for (const [digest, usedAt] of state.recorded) visit(digest, usedAt);
+      for (const digest of state.touched) visit(digest, wholeSeconds(clock()));
     },
     async close() {
       clearInterval(timer);
@@ -161,32 +163,26 @@ async function prune(records: Records, oldestDay: string): Promise<void> {
   });
 }
 
-async function readUses(records: Records, signal: AbortSignal | undefined): Promise<Map<Digest, number>> {
-  const uses = new Map<Digest, number>();
+async function readUses(records: Records, visit: VisitUse, signal: AbortSignal | undefined): Promise<void> {
   const listing = records.list(usagePrefix, signal === undefined ? {} : { signal });
   const read = async ({ key }: { readonly key: string }) => {
     const record = await records.get(key);
-    if (record !== undefined) readLines(uses, Buffer.from(record.bytes));
+    if (record !== undefined) readLines(Buffer.from(record.bytes), visit);
   };
   await concurrently(listing, readsAtATime, read, { signal });
-  return uses;
 }
 
 /** Cuts each digest out of the bytes as a string of its own, which does not hold the record's whole text in memory. */
-function readLines(uses: Map<Digest, number>, bytes: Buffer): void {
+function readLines(bytes: Buffer, visit: VisitUse): void {
   for (let start = 0; start < bytes.length; ) {
     const newline = bytes.indexOf(10, start);
     const end = newline < 0 ? bytes.length : newline;
     const space = bytes.indexOf(32, start);
     const digest = bytes.toString('latin1', start, Math.min(space < 0 ? end : space, end));
     const usedAt = Number(bytes.toString('latin1', space + 1, end)) * 1_000;
-    if (isDigest(digest) && Number.isSafeInteger(usedAt)) note(uses, digest, usedAt);
+    if (isDigest(digest) && Number.isSafeInteger(usedAt)) visit(digest, usedAt);
     start = end + 1;
   }
-}
-
-function note(uses: Map<Digest, number>, digest: Digest, usedAt: number): void {
-  if ((uses.get(digest) ?? 0) < usedAt) uses.set(digest, usedAt);
 }
 
 /** As the records have it, so that a replica sees its own uses as the others do. */

@@ -265,7 +265,7 @@ test('when usage cannot be read, nothing is deleted', async (t) => {
     usage: {
       flush: async () => {},
       isRecent: () => false,
-      lastUsed: () => Promise.reject(new Error('the store is down')),
+      eachUse: () => Promise.reject(new Error('the store is down')),
     },
   });
   await t.rejects(one.evict.run(), { message: 'the store is down' });
