@@ -44,6 +44,3 @@ export interface Authorizer {
   /** Throws `UNAVAILABLE` when it cannot be told: neither a yes nor a no. */
   authorize(subject: Subject, access: Access): Promise<Decision>;
 }
-
-/** The subject of a request to a host that asks nobody who they are. */
-export const anonymous: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });

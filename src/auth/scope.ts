@@ -20,11 +20,6 @@ export function grantedScopes(texts: readonly string[]): Scopes {
   return [...new Set(scopes.flatMap(pulledRepository))];
 }
 
-/** The scope that a challenge names. */
-export function scopeText(repository: string): string {
-  return `repository:${repository}:pull`;
-}
-
 function pulledRepository(scope: string): string[] {
   const [, name = '', actions = ''] = repositoryScope.exec(scope) ?? [];
   const isPull = actions.split(',').some((action) => action === 'pull' || action === '*');

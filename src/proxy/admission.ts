@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Access, anonymous, type Credential, type Subject } from '../auth/access.ts';
-import { parseAuthorization } from '../auth/basic.ts';
-import type { Guard } from '../auth/guard.ts';
-import { type Scopes, scopeText } from '../auth/scope.ts';
+import type { Access, Subject } from '../auth/access.ts';
+import type { Guard, Unidentified } from '../auth/guard.ts';
+import type { Scopes } from '../auth/scope.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ParsedRequest } from '../oci/request.ts';
 import type { ProxyEvents } from './events.ts';
@@ -37,13 +36,8 @@ export type Admission = (
   parsed: ParsedRequest,
 ) => Admitted | Promise<Admitted>;
 
-interface Identity {
-  readonly subject: Subject;
-  /** Absent for a credential that is not narrowed to some repositories. */
-  readonly scopes?: Scopes;
-}
-
-type Identified = Identity | (Refusal & { readonly reason: 'anonymous' | 'credential' });
+/** The subject of a request to a host that asks nobody who they are. */
+const anonymous: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });
 
 export function admission({ hosts, route, events, ...realm }: AdmissionOptions): Admission {
   const challenge = challenger(realm);
@@ -53,21 +47,21 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
     return request.kind === 'ping' ? {} : { routed: route({ ...parsed, request }, host.upstream) };
   }
 
-  async function guarded(host: Host, guard: Guard, headers: IncomingHttpHeaders, parsed: ParsedRequest) {
-    const identified = await identify(guard, parseAuthorization(headers.authorization));
-    const scope = parsed.request.kind === 'ping' ? {} : { scope: scopeText(parsed.request.repository) };
-    if ('reason' in identified) {
-      events?.accessRefused?.({ reason: identified.reason });
-      throw challenge(host, headers.host ?? '', { ...identified, ...scope });
+  async function guarded(host: Host, door: Guard, headers: IncomingHttpHeaders, parsed: ParsedRequest) {
+    const identified = await door.identify(headers.authorization);
+    const repository = parsed.request.kind === 'ping' ? {} : { repository: parsed.request.repository };
+    if ('refused' in identified) {
+      events?.accessRefused?.({ reason: identified.refused === 'absent' ? 'anonymous' : 'credential' });
+      throw challenge(host, headers.host ?? '', { ...refusals[identified.refused], ...repository });
     }
     const { subject, scopes } = identified;
     const { routed } = routedBy(parsed, host);
     if (routed === undefined) return { host, subject };
     if (scopes !== undefined && !isCovered(scopes, routed)) {
       events?.accessRefused?.({ reason: 'scope' });
-      throw challenge(host, headers.host ?? '', { ...insufficient, ...scope });
+      throw challenge(host, headers.host ?? '', { ...refusals.scope, ...repository });
     }
-    const { allowed, rule, reason } = await guard.authorizer.authorize(subject, accessOf(routed));
+    const { allowed, rule, reason } = await door.authorize(subject, accessOf(routed));
     if (!allowed) {
       events?.accessRefused?.({ reason: 'rights' });
       throw denied(routed, reason);
@@ -82,26 +76,13 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
   };
 }
 
-const insufficient: Refusal = {
-  message: 'the token was not asked for this repository',
-  error: 'insufficient_scope',
+const refusals: Readonly<Record<Unidentified['refused'] | 'scope', Refusal>> = {
+  absent: { message: 'a login is required' },
+  malformed: { message: 'the Authorization field is malformed', error: 'invalid_token' },
+  expired: { message: 'the token has expired', error: 'invalid_token' },
+  wrong: { message: 'the credential is not accepted', error: 'invalid_token' },
+  scope: { message: 'the token was not asked for this repository', error: 'insufficient_scope' },
 };
-
-/** A bearer token that is not ours may still be one that the authenticator knows. */
-async function identify(guard: Guard, credential: Credential | 'malformed' | undefined): Promise<Identified> {
-  if (credential === undefined) return { reason: 'anonymous', message: 'a login is required' };
-  if (credential === 'malformed') {
-    return { reason: 'credential', message: 'the Authorization field is malformed', error: 'invalid_token' };
-  }
-  const verdict = credential.kind === 'bearer' ? await guard.tokens.verify(credential.token) : undefined;
-  if (verdict !== undefined && !('refused' in verdict)) return verdict;
-  if (verdict?.refused === 'expired') {
-    return { reason: 'credential', message: 'the token has expired', error: 'invalid_token' };
-  }
-  const subject = await guard.authenticator.authenticate(credential);
-  if (subject !== undefined) return { subject };
-  return { reason: 'credential', message: 'the credential is not accepted', error: 'invalid_token' };
-}
 
 /**
  * Clients name a repository in the scope as their user wrote it, or as its path here: containerd leaves out a first component

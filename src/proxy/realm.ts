@@ -14,8 +14,8 @@ export interface Refusal {
   readonly message: string;
   /** RFC 6750 section 3.1: absent when no credential was shown. */
   readonly error?: 'invalid_token' | 'insufficient_scope';
-  /** What a token should be asked for. */
-  readonly scope?: string;
+  /** The repository that a token should be asked for, as the client names it. */
+  readonly repository?: string;
 }
 
 /** Makes the 401 that leads a client to our token end-point. */
@@ -32,12 +32,12 @@ export const tokenPath = '/v2/auth';
 export function challenger({ publicUrl, isTls = false }: RealmOptions): Challenger {
   const scheme = publicUrl?.protocol ?? (isTls ? 'https:' : 'http:');
 
-  return (host, authority, { message, error, scope }) => {
+  return (host, authority, { message, error, repository }) => {
     const seen = host.name === '*' ? (publicUrl?.host ?? authority) : authority;
     const challenge = challengeText('Bearer', {
       realm: `${scheme}//${seen}${tokenPath}`,
       service: seen,
-      ...(scope === undefined ? {} : { scope }),
+      ...(repository === undefined ? {} : { scope: `repository:${repository}:pull` }),
       ...(error === undefined ? {} : { error }),
     });
     return new RegistryError('UNAUTHORIZED', message, { headers: { 'www-authenticate': challenge } });

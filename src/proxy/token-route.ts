@@ -1,7 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { Credential } from '../auth/access.ts';
-import { parseAuthorization } from '../auth/basic.ts';
-import { grantedScopes } from '../auth/scope.ts';
+import type { Login } from '../auth/guard.ts';
 import { challengeText } from '../oci/challenge.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ProxyEvents } from './events.ts';
@@ -13,72 +11,64 @@ export interface TokenRouteOptions {
   readonly events?: Partial<ProxyEvents>;
 }
 
-interface Question {
-  readonly host: string | undefined;
-  readonly credential: Credential | 'malformed' | undefined;
-  readonly scopes: readonly string[];
-}
-
 const form = 'application/x-www-form-urlencoded';
 const longestForm = 16 * 1024;
 
 /**
  * Our token end-point (token protocol of the Docker registry): GET with Basic, or POST with `grant_type=password`, as
- * containerd asks first. What is granted is what was asked, as far as it is pulling: whether the subject has the right is
- * asked anew with every pull, so a token outlives no right. Without a scope the token serves a login's ping.
+ * containerd asks first. Without a scope the token serves a login's ping. Throws `UNAUTHORIZED`, and `NAME_UNKNOWN` under a host
+ * name that asks for no login.
  */
 export function tokenRoute(app: FastifyInstance, { hosts, events }: TokenRouteOptions): void {
-  async function answer({ host: authority, credential, scopes: asked }: Question, reply: FastifyReply) {
+  async function answer(
+    authority: string | undefined,
+    login: Login | undefined,
+    scopes: readonly string[],
+    reply: FastifyReply,
+  ) {
     const host = hosts(authority);
     if (host.guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'no login is asked for here');
-    const known = credential === undefined || credential === 'malformed' ? undefined : credential;
-    const subject = known && (await host.guard.authenticator.authenticate(known));
-    if (subject === undefined) {
-      events?.accessRefused?.({ reason: credential === undefined ? 'anonymous' : 'credential' });
-      throw wrong(host.name, credential === undefined);
+    const granted =
+      login === undefined ? { refused: 'malformed' as const } : await host.guard.grant(login, scopes);
+    if ('refused' in granted) {
+      const isAnonymous = granted.refused === 'absent';
+      events?.accessRefused?.({ reason: isAnonymous ? 'anonymous' : 'credential' });
+      throw wrong(host.name, isAnonymous);
     }
-    const scopes = grantedScopes(asked);
-    const { token, expiresInSeconds, issuedAt } = await host.guard.tokens.issue(subject, scopes);
     events?.tokenIssued?.();
-    reply.record.subject = subject.name;
+    reply.record.subject = granted.subject.name;
     reply.header('cache-control', 'no-store');
     return {
-      token,
-      access_token: token,
-      expires_in: expiresInSeconds,
-      issued_at: issuedAt.toISOString(),
+      token: granted.token,
+      access_token: granted.token,
+      expires_in: granted.expiresInSeconds,
+      issued_at: granted.issuedAt.toISOString(),
     };
   }
 
   app.register(async (scope) => {
-    scope.removeAllContentTypeParsers();
     const options = { parseAs: 'string', bodyLimit: longestForm } as const;
+    scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(form, options, async (_request: unknown, body: string | Buffer) =>
       String(body),
     );
 
-    scope.get(tokenPath, async ({ headers, url }, reply) => {
+    scope.get(tokenPath, async ({ headers: { host, authorization }, url }, reply) => {
       const query = new URLSearchParams(url.slice(tokenPath.length + 1));
-      const credential = parseAuthorization(headers.authorization);
-      return answer({ host: headers.host, credential, scopes: query.getAll('scope') }, reply);
+      return answer(host, { authorization }, query.getAll('scope'), reply);
     });
 
-    scope.post(tokenPath, async ({ headers, body }, reply) => {
+    scope.post(tokenPath, async ({ headers: { host }, body }, reply) => {
       const fields = new URLSearchParams(typeof body === 'string' ? body : '');
-      return answer(
-        { host: headers.host, credential: passwordGrant(fields), scopes: fields.getAll('scope') },
-        reply,
-      );
+      return answer(host, passwordGrant(fields), fields.getAll('scope'), reply);
     });
   });
 }
 
 /** OAuth 2 (RFC 6749 section 4.3). We hand out no refresh tokens, so nobody can show one. */
-function passwordGrant(fields: URLSearchParams): Credential | 'malformed' | undefined {
-  if (fields.get('grant_type') !== 'password') return 'malformed';
-  const username = fields.get('username') ?? '';
-  const password = fields.get('password') ?? '';
-  return username === '' && password === '' ? undefined : { kind: 'basic', username, password };
+function passwordGrant(fields: URLSearchParams): Login | undefined {
+  if (fields.get('grant_type') !== 'password') return undefined;
+  return { username: fields.get('username') ?? '', password: fields.get('password') ?? '' };
 }
 
 function wrong(host: string, isAnonymous: boolean): RegistryError {

@@ -1,0 +1,219 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { CacheEvents } from './cache/events.ts';
+import type { EvictionEvents } from './cache/eviction.ts';
+import type { StoreEvents } from './cache/store.ts';
+import { children } from './metrics/children.ts';
+import { type Row, table } from './metrics/table.ts';
+import type { ProxyEvents } from './proxy/events.ts';
+import type { UpstreamEvents } from './upstream/upstream.ts';
+
+/** Everything that the parts of Quayside report, each event turned into numbers. */
+export type MeteredEvents = CacheEvents & UpstreamEvents & StoreEvents & ProxyEvents & EvictionEvents;
+
+export interface Metrics {
+  readonly events: MeteredEvents;
+  /** All metrics in the exposition format that `contentType` names. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** From a hit in memory to a cold layer of some GB over a slow link, in seconds. */
+const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+
+/** A registry of its own, with Node's default metrics (event-loop lag, heap, garbage collection) beside ours. */
+export function metrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return {
+    events: {
+      ...proxyEvents(registry),
+      ...cacheEvents(registry),
+      ...storeEvents(registry),
+      ...upstreamEvents(registry),
+      ...amplification(registry),
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
+  const requests = counter(registry, table.requests);
+  const firstByte = histogram(registry, table.firstByte);
+  const duration = histogram(registry, table.duration);
+  const running = gauge(registry, table.running);
+  const waiting = gauge(registry, table.waiting);
+  const limited = counter(registry, table.limited);
+  const refused = counter(registry, table.refused);
+  const tokens = counter(registry, table.tokens);
+  return {
+    answered({ kind, status, firstByteSeconds, totalSeconds }) {
+      requests(kind, status).value += 1;
+      firstByte(kind).observe(firstByteSeconds);
+      duration(kind).observe(totalSeconds);
+    },
+    limitChanged(event) {
+      running(event.limit).value = event.running;
+      waiting(event.limit).value = event.waiting;
+    },
+    limitRefused({ limit, reason }) {
+      limited(limit, reason).value += 1;
+    },
+    accessRefused({ reason }) {
+      refused(reason).value += 1;
+    },
+    tokenIssued() {
+      tokens().value += 1;
+    },
+  };
+}
+
+function cacheEvents(registry: Registry): CacheEvents {
+  const reads = counter(registry, table.reads);
+  const fills = counter(registry, table.fills);
+  const filling = gauge(registry, table.filling);
+  const joined = counter(registry, table.joined);
+  const spool = gauge(registry, table.spool);
+  const repaired = counter(registry, table.repaired);
+  const failures = counter(registry, table.storeFailures);
+  return {
+    read({ kind, hit }) {
+      reads(kind, hit).value += 1;
+    },
+    fillStarted() {
+      filling().value += 1;
+    },
+    fillEnded({ outcome }) {
+      filling().value -= 1;
+      fills(outcome).value += 1;
+    },
+    joined() {
+      joined().value += 1;
+    },
+    spoolChanged({ bytes }) {
+      spool().value = bytes;
+    },
+    repaired() {
+      repaired().value += 1;
+    },
+    storeFailed({ operation }) {
+      failures(operation).value += 1;
+    },
+  };
+}
+
+function storeEvents(registry: Registry): StoreEvents & EvictionEvents {
+  const calls = counter(registry, table.s3Calls);
+  const seconds = histogram(registry, table.s3Seconds);
+  const storeBytes = gauge(registry, table.storeBytes);
+  const storeBlobs = gauge(registry, table.storeBlobs);
+  const evictions = counter(registry, table.evictions);
+  const evicted = counter(registry, table.evicted);
+  return {
+    called(event) {
+      calls(event.operation, event.outcome).value += 1;
+      seconds(event.operation).observe(event.seconds);
+    },
+    measured({ blobs, bytes }) {
+      storeBlobs().value = blobs;
+      storeBytes().value = bytes;
+    },
+    evicted() {
+      evicted().value += 1;
+    },
+    ran() {
+      evictions('done').value += 1;
+    },
+    failed() {
+      evictions('failed').value += 1;
+    },
+  };
+}
+
+function upstreamEvents(registry: Registry): Omit<UpstreamEvents, 'received'> {
+  const requests = counter(registry, table.upstreamRequests);
+  const seconds = histogram(registry, table.upstreamSeconds);
+  const retries = counter(registry, table.retries);
+  const breaker = gauge(registry, table.breaker);
+  return {
+    requested(event) {
+      requests(event.upstream, event.kind, event.status).value += 1;
+      seconds(event.upstream, event.kind).observe(event.seconds);
+    },
+    retried({ upstream, reason }) {
+      retries(upstream, reason).value += 1;
+    },
+    breakerChanged({ upstream, state }) {
+      for (const each of ['closed', 'open', 'half-open'] as const) {
+        breaker(upstream, each).value = each === state ? 1 : 0;
+      }
+    },
+  };
+}
+
+/** What the cache is for in one number; 0 until an upstream has sent anything. */
+function amplification(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<UpstreamEvents, 'received'> {
+  const bytesOut = counter(registry, table.sent);
+  const bytesIn = counter(registry, table.received);
+  let sent = 0;
+  let received = 0;
+  const [name, help] = table.amplification;
+  const ratio: Gauge = new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect: () => ratio.set(received === 0 ? 0 : sent / received),
+  });
+  return {
+    sent({ source, bytes }) {
+      sent += bytes;
+      bytesOut(source).value += bytes;
+    },
+    received({ upstream, bytes }) {
+      received += bytes;
+      bytesIn(upstream).value += bytes;
+    },
+  };
+}
+
+/** One number of a metric. Plain, because the hot path adds to several with each request; the library sees it when asked. */
+interface Cell {
+  value: number;
+}
+
+function counter<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+  const [name, help, labelNames] = row;
+  const cells = children<Labels, Cell>(() => ({ value: 0 }));
+  const metric: Counter<string> = new Counter<string>({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      metric.reset();
+      for (const [values, { value }] of cells.known()) metric.labels(...values).inc(value);
+    },
+  });
+  return cells.of;
+}
+
+function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+  const [name, help, labelNames] = row;
+  const cells = children<Labels, Cell>(() => ({ value: 0 }));
+  const metric: Gauge<string> = new Gauge<string>({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const [values, { value }] of cells.known()) metric.labels(...values).set(value);
+    },
+  });
+  return cells.of;
+}
+
+function histogram<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+  const [name, help, labelNames] = row;
+  const metric = new Histogram<string>({ name, help, labelNames, buckets, registers: [registry] });
+  return children<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
+}

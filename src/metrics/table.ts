@@ -1,0 +1,78 @@
+/** One metric. */
+export type Row<Labels extends readonly string[]> = readonly [name: string, help: string, labelNames: Labels];
+
+/** Every metric of our own: its name, its help, its labels. Labels come from small closed sets: no repository, tag or user. */
+export const table = {
+  requests: [
+    'quayside_requests_total',
+    'Requests that ended; 499 is a client that left.',
+    ['kind', 'status'],
+  ],
+  firstByte: ['quayside_request_first_byte_seconds', 'From request to first byte of the answer.', ['kind']],
+  duration: ['quayside_request_duration_seconds', 'From request to end of the answer.', ['kind']],
+  sent: [
+    'quayside_sent_bytes_total',
+    'Body bytes that clients were given, by where they came from.',
+    ['source'],
+  ],
+  reads: [
+    'quayside_cache_reads_total',
+    'Questions answered, by where the answer came from.',
+    ['kind', 'hit'],
+  ],
+  amplification: [
+    'quayside_amplification_ratio',
+    'Bytes sent to clients for each byte from an upstream.',
+    [],
+  ],
+  running: ['quayside_requests_running', 'Requests that hold a slot.', ['limit']],
+  waiting: ['quayside_requests_waiting', 'Requests that wait for a slot.', ['limit']],
+  limited: [
+    'quayside_requests_limited_total',
+    'Requests refused with 429 by our limits.',
+    ['limit', 'reason'],
+  ],
+  refused: [
+    'quayside_access_refused_total',
+    'Requests turned away for want of a login or a right.',
+    ['reason'],
+  ],
+  tokens: ['quayside_tokens_issued_total', 'Tokens handed out.', []],
+  fills: ['quayside_fills_total', 'Downloads that ended.', ['outcome']],
+  filling: ['quayside_fills_running', 'Downloads under way.', []],
+  joined: ['quayside_fill_joined_total', 'Readers that joined a download under way.', []],
+  spool: ['quayside_spool_bytes', 'Bytes in the spool.', []],
+  repaired: ['quayside_store_repaired_total', 'Stored blobs found broken and fetched again.', []],
+  storeFailures: [
+    'quayside_store_failures_total',
+    'Failures of the store that pulls went on without.',
+    ['operation'],
+  ],
+  storeBytes: ['quayside_store_bytes', 'Bytes in the store when it was last measured.', []],
+  storeBlobs: ['quayside_store_blobs', 'Blobs in the store when it was last measured.', []],
+  evictions: ['quayside_evictions_total', 'Runs of the eviction that had something to do.', ['outcome']],
+  evicted: ['quayside_evicted_total', 'Blobs evicted.', []],
+  s3Calls: ['quayside_s3_calls_total', 'Calls to S3.', ['operation', 'outcome']],
+  s3Seconds: ['quayside_s3_call_duration_seconds', 'Duration of calls to S3.', ['operation']],
+  upstreamRequests: [
+    'quayside_upstream_requests_total',
+    'Requests to upstreams; status 0 is a network failure.',
+    ['upstream', 'kind', 'status'],
+  ],
+  upstreamSeconds: [
+    'quayside_upstream_request_duration_seconds',
+    'Until the answer began.',
+    ['upstream', 'kind'],
+  ],
+  received: ['quayside_upstream_received_bytes_total', 'Body bytes from upstreams.', ['upstream']],
+  retries: [
+    'quayside_upstream_retries_total',
+    'Requests made again, bodies resumed.',
+    ['upstream', 'reason'],
+  ],
+  breaker: [
+    'quayside_upstream_breaker_state',
+    '1 for the state that the breaker is in.',
+    ['upstream', 'state'],
+  ],
+} as const satisfies Readonly<Record<string, Row<readonly string[]>>>;
