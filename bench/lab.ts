@@ -1,7 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Offer, offer } from './content.ts';
-import type { Pulled, PullQuestion } from './load/pull-process.ts';
+import type { Pulled } from './load/pull.ts';
+import type { PullQuestion } from './load/pull-process.ts';
 import { type RequestLoad, requestLoad } from './load/requests.ts';
 import { registryProxy, upstreamRegistry } from './servers/docker-registry.ts';
 import { gigabit, type Link, link } from './servers/link.ts';
@@ -93,7 +94,7 @@ type Starter = (ground: Ground) => Promise<Server | string>;
 function starter(name: ServerName, content: Offer, { s3 }: StartOptions): Starter {
   switch (name) {
     case 'quayside':
-      return (ground) => quayside(ground, s3).catch(reason);
+      return (ground) => quayside(ground, s3 === undefined ? {} : { s3 }).catch(reason);
     case 'docker-registry':
       return withProgram('docker-registry', registryProxy);
     case 'nginx cache':

@@ -1,5 +1,5 @@
 import type { Lab } from '../lab.ts';
-import type { Pulled } from '../load/pull-process.ts';
+import type { Pulled } from '../load/pull.ts';
 import { type Column, type Measure, ratio, type Scenario, type Values } from '../scenario.ts';
 import type { ServerName } from '../servers/server.ts';
 import { median } from '../statistics.ts';

@@ -11,26 +11,22 @@ export interface S3Settings {
   readonly redirect: 'always' | 'never';
 }
 
+export interface QuaysideOptions {
+  /** Default: the file system, below the ground's directory. */
+  readonly s3?: S3Settings;
+  /** Patterns of the only repositories it may ask for. Default: all. */
+  readonly repositories?: readonly string[];
+  /** How long a tag is answered without a question to the upstream, such as `3s`. Default: Quayside's own. */
+  readonly tagsFresh?: string;
+}
+
 const entry = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
 
-/** Quayside as an operator starts it: the defaults, one upstream, its log at the default level. */
-export async function quayside(ground: Ground, s3?: S3Settings): Promise<Server> {
+/** Quayside as an operator starts it: its defaults, one upstream, its log at the default level. */
+export async function quayside(ground: Ground, options: QuaysideOptions = {}): Promise<Server> {
   const port = await freePort();
   const file = join(ground.directory, 'quayside.yaml');
-  const credentials = s3 === undefined ? {} : await credentialFiles(ground.directory);
-  const store =
-    s3 === undefined
-      ? { filesystem: { path: join(ground.directory, 'store') } }
-      : { s3: { ...s3, ...credentials, region: 'us-east-1', pathStyle: true } };
-  const config = {
-    listen: `127.0.0.1:${port}`,
-    admin: false,
-    store,
-    spool: { path: join(ground.directory, 'store', 'spool') },
-    defaultUpstream: 'bench',
-    upstreams: { bench: { url: ground.upstream, allowPrivateAddresses: true } },
-  };
-  await writeFile(file, JSON.stringify(config, undefined, 2));
+  await writeFile(file, JSON.stringify(await configuration(ground, port, options), undefined, 2));
   const program = await ground.programs.start({
     name: 'quayside',
     command: process.execPath,
@@ -38,6 +34,31 @@ export async function quayside(ground: Ground, s3?: S3Settings): Promise<Server>
     port,
   });
   return { name: 'quayside', origin: `http://127.0.0.1:${port}`, pid: program.pid, stop: program.stop };
+}
+
+/** JSON is YAML. */
+async function configuration(ground: Ground, port: number, options: QuaysideOptions): Promise<unknown> {
+  const { s3, repositories, tagsFresh } = options;
+  const path = join(ground.directory, 'store');
+  return {
+    listen: `127.0.0.1:${port}`,
+    admin: { listen: false },
+    store: s3 === undefined ? { filesystem: { path } } : { s3: await s3Section(s3, ground.directory) },
+    spool: { path: join(path, 'spool') },
+    ...(tagsFresh === undefined ? {} : { tags: { freshMs: tagsFresh } }),
+    defaultUpstream: 'bench',
+    upstreams: {
+      bench: {
+        url: ground.upstream,
+        allowPrivateAddresses: true,
+        ...(repositories === undefined ? {} : { repositories }),
+      },
+    },
+  };
+}
+
+async function s3Section(s3: S3Settings, directory: string): Promise<unknown> {
+  return { ...s3, ...(await credentialFiles(directory)), region: 'us-east-1', pathStyle: true };
 }
 
 async function credentialFiles(directory: string): Promise<Record<string, string>> {
