@@ -148,7 +148,8 @@ async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage
   try {
     route(reply);
   } catch (error) {
-    const { code, message, status } = registryError(error);
+    const { code, headers: more, message, status } = registryError(error);
+    for (const [key, value] of Object.entries(more)) response.setHeader(key, value);
     refuse(reply, status, code, message);
   }
 }

@@ -1,4 +1,4 @@
-import type { Digest } from '../../src/oci/digest.ts';
+import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
 import type { DoubleRepository } from './registry-contents.ts';
 import { answerContent, answerJson, type Reply, refuse } from './registry-replies.ts';
@@ -39,11 +39,19 @@ export function route(reply: Reply) {
 
 function answerManifest(reply: Reply, repository: DoubleRepository, reference: string) {
   const digest = reference.includes(':') ? (reference as Digest) : repository.tags.get(reference);
-  const found = digest === undefined ? undefined : repository.manifests.get(digest);
+  const found = digest === undefined ? undefined : manifestOf(repository, digest);
   if (digest === undefined || found === undefined) {
     return refuse(reply, 404, 'MANIFEST_UNKNOWN', 'no such manifest');
   }
   answerContent(reply, { kind: 'manifest', digest, ...found });
+}
+
+/** Manifests are kept by sha256, and answered by any digest that fits. */
+function manifestOf({ manifests }: DoubleRepository, digest: Digest) {
+  const isOther = digest.startsWith('sha512:');
+  return isOther
+    ? [...manifests.values()].find(({ bytes }) => digestOf(bytes, 'sha512') === digest)
+    : manifests.get(digest);
 }
 
 function answerBlob(reply: Reply, repository: DoubleRepository, digest: string) {

@@ -1,0 +1,103 @@
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+
+/** A certificate with its key, both PEM. */
+export interface TestCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** An authority of this test run; what it signs is trusted by whoever trusts `cert`. */
+export interface TestAuthority extends TestCertificate {
+  /** A certificate for 127.0.0.1, for a server or a client; `days` from now until it ends, negative for an expired one. */
+  issued(options?: { readonly days?: number }): TestCertificate;
+}
+
+interface Subject {
+  readonly name: string;
+  readonly publicKey: KeyObject;
+  readonly days: number;
+  readonly extensions: readonly Buffer[];
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+const oid = {
+  commonName: '550403',
+  ecdsaWithSha256: '2a8648ce3d040302',
+  basicConstraints: '551d13',
+  subjectAltName: '551d11',
+} as const;
+
+/** Makes an authority, so that no key and no date of expiry has to be kept in the repository. */
+export function testAuthority(): TestAuthority {
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const isAuthority = extension(oid.basicConstraints, sequence(der(0x01, Buffer.from([0xff]))));
+  const own = { name: 'test authority', publicKey, days: 30, extensions: [isAuthority] };
+  return {
+    cert: certificate(own, privateKey),
+    key: pemOf(privateKey),
+    issued: ({ days = 30 } = {}) => {
+      const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const loopback = extension(oid.subjectAltName, sequence(der(0x87, Buffer.from([127, 0, 0, 1]))));
+      const subject = { name: '127.0.0.1', publicKey: pair.publicKey, days, extensions: [loopback] };
+      return { cert: certificate(subject, privateKey), key: pemOf(pair.privateKey) };
+    },
+  };
+}
+
+/** X.509 version 3 (RFC 5280 section 4.1), with as little in it as TLS needs. */
+function certificate({ name, publicKey, days, extensions }: Subject, signer: KeyObject): string {
+  const algorithm = sequence(objectId(oid.ecdsaWithSha256));
+  const end = Date.now() + days * dayMs;
+  const body = sequence(
+    der(0xa0, integer(2)),
+    integer(Math.floor(Math.random() * 2 ** 31)),
+    algorithm,
+    nameOf('test authority'),
+    sequence(time(Math.min(Date.now(), end) - dayMs), time(end)),
+    nameOf(name),
+    publicKey.export({ type: 'spki', format: 'der' }),
+    der(0xa3, sequence(...extensions)),
+  );
+  const signature = Buffer.concat([Buffer.from([0]), sign('sha256', body, signer)]);
+  const text = sequence(body, algorithm, der(0x03, signature)).toString('base64');
+  const lines = text.match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
+}
+
+function nameOf(commonName: string): Buffer {
+  const value = sequence(objectId(oid.commonName), der(0x0c, Buffer.from(commonName)));
+  return sequence(der(0x31, value));
+}
+
+function extension(id: string, value: Buffer): Buffer {
+  return sequence(objectId(id), der(0x04, value));
+}
+
+function time(ms: number): Buffer {
+  const text = new Date(ms).toISOString().replace(/[-:T]/g, '').slice(2, 14);
+  return der(0x17, Buffer.from(`${text}Z`));
+}
+
+function integer(value: number): Buffer {
+  const hex = value.toString(16);
+  const bytes = Buffer.from(hex.length % 2 === 0 ? hex : `0${hex}`, 'hex');
+  return der(0x02, (bytes[0] ?? 0) < 0x80 ? bytes : Buffer.concat([Buffer.from([0]), bytes]));
+}
+
+function objectId(hex: string): Buffer {
+  return der(0x06, Buffer.from(hex, 'hex'));
+}
+
+function sequence(...parts: readonly Buffer[]): Buffer {
+  return der(0x30, Buffer.concat(parts));
+}
+
+function der(tag: number, value: Buffer): Buffer {
+  const { length } = value;
+  const head = length < 0x80 ? [tag, length] : [tag, 0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from(head), value]);
+}
+
+function pemOf(key: KeyObject): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
