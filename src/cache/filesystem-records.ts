@@ -2,10 +2,10 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesOf } from '../oci/content.ts';
 import { digestOf } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
 import { ifPresent, onDisk, publish, writeDurably } from './durable-file.ts';
 import { fileLocks } from './file-locks.ts';
 import { filesBelow } from './file-walk.ts';
+import { checkedKey } from './keys.ts';
 import type { RecordEntry, Records } from './records.ts';
 import type { TempFiles } from './temp-files.ts';
 
@@ -20,13 +20,14 @@ export interface FilesystemRecordsOptions {
  * excludes those of other processes by a lock file, so compare and rename are one step.
  */
 export function filesystemRecords({ path, temps }: FilesystemRecordsOptions): Records {
+  const pathOf = (key: string) => join(path, checkedKey(key));
   const locks = fileLocks(join(path, 'locks'));
 
   async function write(key: string, bytes: Uint8Array): Promise<string> {
     const temp = temps.newPath();
     try {
       await writeDurably(temp, bytesOf(bytes));
-      await publish(temp, pathOf(path, key));
+      await publish(temp, pathOf(key));
     } catch (error) {
       await rm(temp, { force: true }).catch(() => {});
       throw error;
@@ -35,15 +36,15 @@ export function filesystemRecords({ path, temps }: FilesystemRecordsOptions): Re
   }
 
   return {
-    get: (key) => read(pathOf(path, key)),
+    get: (key) => read(pathOf(key)),
     put(key, bytes, { ifVersion } = {}) {
       if (ifVersion === undefined) return locks.inTurn(key, () => write(key, bytes));
       return locks.alone(key, async () => {
-        const held = (await read(pathOf(path, key)))?.version ?? 'absent';
+        const held = (await read(pathOf(key)))?.version ?? 'absent';
         return held === ifVersion ? await write(key, bytes) : undefined;
       });
     },
-    delete: (key) => locks.inTurn(key, () => onDisk('write', rm(pathOf(path, key), { force: true }))),
+    delete: (key) => locks.inTurn(key, () => onDisk('write', rm(pathOf(key), { force: true }))),
     list: (prefix, options) => listed(path, prefix, options?.signal),
   };
 }
@@ -64,10 +65,4 @@ async function* listed(
     const found = await ifPresent(stat(join(path, key)));
     if (found) yield { key, size: found.size, writtenAt: found.mtimeMs };
   }
-}
-
-/** Fails closed: a key that keys.ts would not make never becomes a path. */
-function pathOf(path: string, key: string): string {
-  if (/^v1(?:\/(?!\.)[A-Za-z0-9._@:-]{1,255})+$/.test(key)) return join(path, key);
-  throw new RegistryError('UNKNOWN', 'not a key of the store', { detail: { key: key.slice(0, 150) } });
 }

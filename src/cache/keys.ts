@@ -1,4 +1,5 @@
 import { algorithmOf, type Digest, hexOf, isDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, parseTag, type Repository, type Tag } from '../oci/reference.ts';
 
 /**
@@ -10,6 +11,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       members/<upstream>/<repository>/_digests/<digest>   this digest was seen in that repository
  *       usage/<day>/<instance>                              digests that one replica served that day
  *       leases/<name>                                       who does that job now
+ *       probes/<instance>                                   written and deleted to see whether the store works
  *
  * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins with `_` cannot be part
  * of a repository (it must begin with a letter or digit); it ends the repository's name, on S3 and as a directory alike.
@@ -92,6 +94,17 @@ export function parseUsageKey(key: string): { readonly day: string; readonly ins
 /** Where the lease of a job lies. */
 export function leaseKey(name: string): string {
   return `${leasesPrefix}${component(name)}`;
+}
+
+/** Where a replica writes to see whether the store works. */
+export function probeKey(instance: string): string {
+  return `${version}/probes/${component(instance)}`;
+}
+
+/** The key, if it is one that this file could have made; throws otherwise, so that none leads out of the store. */
+export function checkedKey(key: string): string {
+  if (/^v1(?:\/(?!\.)[A-Za-z0-9._@:-]{1,255})+$/.test(key)) return key;
+  throw new RegistryError('UNKNOWN', 'not a key of the store', { detail: { key: key.slice(0, 150) } });
 }
 
 /**
