@@ -39,6 +39,18 @@ The files that settings name must be readable by whoever runs this.`,
     run: async (args, io) => (await import('./check.ts')).check(args, io),
   },
   {
+    name: 'evict',
+    summary: 'delete what was not used for longest, down to the low mark',
+    usage: '[--config FILE] [--dry-run] [--json]',
+    help: `  --config FILE   the settings, YAML; those of the servers that use the store
+  --dry-run       say what would be deleted, and delete nothing
+  --json          print one JSON document instead of a table
+
+Servers do the same every eviction.everyMs, and may run meanwhile: one process evicts at a time. What pinned tags hold,
+and what was stored or used in the last ten minutes, is never deleted.`,
+    run: async (args, io) => (await import('./evict.ts')).evict(args, io),
+  },
+  {
     name: 'version',
     summary: 'print the version',
     usage: '',

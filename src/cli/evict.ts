@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { bufferPool } from '../cache/buffers.ts';
 import { evictor } from '../cache/eviction.ts';
 import type { Eviction } from '../cache/eviction-plan.ts';
 import type { Store } from '../cache/store.ts';
@@ -50,6 +51,12 @@ export function evicting(open: OpenStore): Run {
   };
 }
 
+/** `quayside evict` on the medium that the configuration names. */
+export const evict: Run = evicting(async (config) => {
+  const { configuredStore } = await import('../store.ts');
+  return configuredStore(config, bufferPool(), { called: () => {} });
+});
+
 async function evictFrom(
   store: Store,
   marks: Config['eviction'] & { readonly maxBytes: number },
@@ -59,13 +66,13 @@ async function evictFrom(
   const instance = `evict.${hostname()}`;
   const uses = usage({ records: store.records, instance });
   const evicted = json ? () => {} : table(stdout);
-  const evict = evictor({ ...marks, store, usage: uses, instance, events: { evicted } });
+  const runner = evictor({ ...marks, store, usage: uses, instance, events: { evicted } });
   try {
-    const report = await evict.run({ dryRun, signal });
+    const report = await runner.run({ dryRun, signal });
     if (dryRun) report.evictions.forEach(evicted);
     stdout.write(json ? `${JSON.stringify(report)}\n` : summaryText(report, marks));
   } finally {
-    await evict.close();
+    await runner.close();
     await uses.close();
   }
 }
