@@ -1,4 +1,5 @@
 import { ConfigError } from '../config/faults.ts';
+import { scrubbed } from '../redaction.ts';
 import { didYouMean, UsageError } from './arguments.ts';
 import { type Command, commands } from './commands.ts';
 import type { Io, Output } from './io.ts';
@@ -39,10 +40,8 @@ function complaint(error: unknown, name: string): [text: string, code: number] {
   if (error instanceof UsageError)
     return [`quayside ${name}: ${error.message}\nSee quayside ${name} --help\n`, 2];
   if (error instanceof ConfigError) return [`${error.message}\n`, 2];
-  return [
-    `quayside ${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-    1,
-  ];
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return [`quayside ${name}: ${scrubbed(text)}\n`, 1];
 }
 
 function programHelp(): string {

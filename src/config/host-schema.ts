@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { closed, file, seconds, section, text } from './leaves.ts';
+import { closed, file, oneOf, seconds, section, text } from './leaves.ts';
 
 /** Whom we let in under `auth: robots`: an htpasswd file of many, or one pair. */
 const robots = closed({
@@ -12,7 +12,7 @@ const robots = closed({
 /** What we are under one host name. The key above it is the name, `name:port`, or `*` for every other. */
 export const hostSchema = section({
   /** Who may read: anyone (`none`, default), or known robots by Basic or token. */
-  auth: Type.Enum(['none', 'robots'], { default: 'none' }),
+  auth: oneOf(['none', 'robots'], { default: 'none' }),
   /** The upstream that this host name stands for. Default: the first path segment decides, then `defaultUpstream`. */
   upstream: Type.Optional(text()),
   robots: Type.Optional(robots),

@@ -44,8 +44,8 @@ export const count = (options: LeafOptions & { readonly minimum?: number } = {})
 export const file = () => text();
 
 /** One of a few words. */
-export const oneOf = <const T extends string[]>(words: T, options?: LeafOptions) =>
-  Type.Enum(words, { ...options });
+export const oneOf = <T extends string[]>(words: readonly [...T], options?: LeafOptions) =>
+  Type.Enum<T>(words, { ...options });
 
 /** An object of exactly these keys, which may be left out as a whole: its parts then have their defaults. */
 export const section = <T extends Parameters<typeof Type.Object>[0]>(keys: T) =>

@@ -9,6 +9,7 @@ import {
   file,
   httpUrl,
   ms,
+  oneOf,
   pattern,
   section,
   text,
@@ -32,7 +33,7 @@ const admin = section({
 
 const log = section({
   /** The least important that is written. Default `info`. */
-  level: Type.Enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
+  level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
 });
 
 /** Where a download is written while it runs. */

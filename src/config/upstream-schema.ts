@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { leaf } from './leaf.ts';
-import { closed, count, file, httpUrl, ms, pattern, section, text, timerMs } from './leaves.ts';
+import { closed, count, file, httpUrl, ms, oneOf, pattern, section, text, timerMs } from './leaves.ts';
 
 /** How long tags are believed, for every upstream that says nothing else. */
 export const tagsSchema = section({
@@ -15,7 +15,7 @@ export const tagsSchema = section({
   /** Tags that match one of these never move and are asked about once. Default: QCI's dated tags. */
   immutable: Type.Array(pattern(), { default: ['^\\d{14}_prune_', '^\\d{8}_sha256_'] }),
   /** A tag that the upstream no longer has: `hide` it (default), or `keep` answering what it last was. */
-  gone: Type.Enum(['hide', 'keep'], { default: 'hide' }),
+  gone: oneOf(['hide', 'keep'], { default: 'hide' }),
   /** Earlier meanings of a tag that are remembered. Default 20. */
   historyEntries: count({ default: 20 }),
 });
@@ -27,7 +27,7 @@ const tagsOverride = closed({
   staleMs: Type.Optional(ms()),
   negativeMs: Type.Optional(ms()),
   immutable: Type.Optional(Type.Array(pattern())),
-  gone: Type.Optional(Type.Enum(['hide', 'keep'])),
+  gone: Type.Optional(oneOf(['hide', 'keep'])),
   historyEntries: Type.Optional(count()),
 });
 
@@ -56,7 +56,7 @@ export const upstreamSchema = section({
   library: Type.Optional(Type.Boolean()),
   /** Default: none, we are anonymous. */
   credentials: Type.Optional(credentials),
-  /** Certificates of authorities to trust besides the system's, PEM. */
+  /** Certificates of the authorities to trust instead of the built-in ones, PEM. */
   caFile: Type.Optional(file()),
   /** Our client certificate and its key, PEM; both or neither. */
   certFile: Type.Optional(file()),
@@ -65,8 +65,10 @@ export const upstreamSchema = section({
   proxy: Type.Optional(leaf(parseProxy)),
   /** Whether it, its token realm and its redirects may be at private or loopback addresses. Default false. */
   allowPrivateAddresses: Type.Boolean({ default: false }),
-  /** Hosts besides its own that its token challenge may name. Default: those known for its host name. */
+  /** The hosts that its challenge may send us to for a token, `host` or `host:port`. Default: every public one. */
   realmHosts: Type.Optional(Type.Array(text())),
+  /** How a token is asked for with a password. Default `GET`, which every token server understands. */
+  tokenMethod: oneOf(['GET', 'POST'], { default: 'GET' }),
   /** Redirects followed for one blob. Default 5. */
   maxRedirects: count({ default: 5 }),
   /** Limit of connecting, TLS included, in milliseconds. Default 10 s. */
@@ -77,7 +79,7 @@ export const upstreamSchema = section({
   progressTimeoutMs: timerMs({ default: '30s' }),
   /** Further tries of one request before its first byte. Default 3. */
   retries: count({ default: 3 }),
-  /** Requests to it at once. Default 64. */
+  /** Requests to it at once, downloads counted apart. Default 64. */
   maxConcurrent: count({ minimum: 1, default: 64 }),
   /** Requests that may wait for their turn; more are refused with 429. Default 1000. */
   maxQueued: count({ default: 1000 }),
