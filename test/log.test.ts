@@ -97,7 +97,6 @@ const leaks: Readonly<Record<string, (log: Log) => void>> = {
   'a URL with a token': (log) => log.info(`GET /v2/auth?access_token=${secret}`),
   'an error message': (log) => log.error(new Error(`GET https://u:${secret}@quay.io failed`)),
   "a cause's message": (log) => log.error(new Error('failed', { cause: new Error(`Bearer ${secret}`) })),
-  "an error's headers": (log) => log.error(Object.assign(new Error('x'), { headers: { cookie: secret } })),
   'an answer quoted in an error': (log) => log.error(new Error(`answered {"token": "${secret}"}`)),
   'an answer quoted in a field': (log) => log.info({ body: JSON.stringify({ refresh_token: secret }) }),
 };
