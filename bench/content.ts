@@ -12,6 +12,8 @@ export interface Offer {
   readonly image: GeneratedImage;
   /** A manifest by tag and by digest. */
   readonly manifest: { readonly byTag: string; readonly byDigest: string };
+  /** 2 MB: too large for Quayside's memory. */
+  readonly small: BlobOnOffer;
   /** 1 GiB. */
   readonly big: BlobOnOffer;
   /** 200 MB. */
@@ -41,6 +43,7 @@ export async function offer(registry: string): Promise<Offer> {
   return {
     image,
     manifest,
+    small: largest('bench/image', image),
     big,
     layer,
     bodies: {

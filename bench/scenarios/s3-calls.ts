@@ -1,0 +1,91 @@
+import type { Lab } from '../lab.ts';
+import type { Scenario, Target } from '../scenario.ts';
+import type { S3Answer, S3Question } from '../servers/s3-process.ts';
+import { type Worker, worker } from '../servers/worker.ts';
+import { warmed, withFresh } from './started.ts';
+
+const times = 100;
+const bucket = 'bench';
+
+/** What a warm pull costs in calls to S3: they are money and milliseconds. */
+export const s3Calls: Scenario = {
+  name: 's3-calls',
+  title: 'Warm pull with S3 behind',
+  async run(lab) {
+    const s3 = worker<S3Question, S3Answer>(new URL('../servers/s3-process.ts', import.meta.url));
+    try {
+      const { endpoint } = await s3.ask('endpoint');
+      const streamed = await callsOf(lab, s3, endpoint, 'never');
+      const redirected = await callsOf(lab, s3, endpoint, 'always');
+      const [manifest, blob, redirect] = [streamed?.manifest, streamed?.blob, redirected?.blob];
+      return {
+        measures: [
+          { what: 'a manifest by tag', unit: 'calls', values: valued(manifest) },
+          { what: 'a blob, streamed', unit: 'calls', values: valued(blob) },
+          { what: 'a blob, redirected', unit: 'calls', values: valued(redirect) },
+        ],
+        targets: [
+          target('S3 calls for a manifest', manifest, 0),
+          target('S3 calls for a blob, streamed', blob, 1),
+          target('S3 calls for a blob, redirected', redirect, 0),
+        ],
+        notes: [
+          `An S3 server of our own counts; means of ${times} pulls, everything counted but presigned GETs of clients.`,
+        ],
+      };
+    } finally {
+      s3.close();
+    }
+  },
+};
+
+interface Calls {
+  /** A mean, for one manifest. */
+  readonly manifest: number;
+  /** A mean, for one blob. */
+  readonly blob: number;
+}
+
+function callsOf(
+  lab: Lab,
+  s3: Worker<S3Question, S3Answer>,
+  endpoint: string,
+  redirect: 'always' | 'never',
+): Promise<Calls | undefined> {
+  lab.say(redirect === 'never' ? `streaming from S3` : 'redirecting to S3');
+  return withFresh(
+    lab,
+    'quayside',
+    async (server) => {
+      const { byTag, byDigest } = lab.offer.manifest;
+      await warmed(lab, server, byDigest, lab.offer.image.root.descriptor.digest);
+      await warmed(lab, server, byTag, lab.offer.image.root.descriptor.digest);
+      await stored(lab, server.origin, lab.offer.small.path);
+      const mean = async (path: string): Promise<number> => {
+        await s3.ask('take');
+        for (let i = 0; i < times; i += 1) await lab.pull({ origin: server.origin, path, clients: 1 });
+        return (await s3.ask('take')).operations.length / times;
+      };
+      return { manifest: await mean(byTag), blob: await mean(lab.offer.small.path) };
+    },
+    { s3: { endpoint, bucket, redirect } },
+  );
+}
+
+/** Pulls until the upstream is no longer asked; a redirect has no body to check. */
+async function stored(lab: Lab, origin: string, path: string): Promise<void> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    await lab.link.reset();
+    await lab.pull({ origin, path, clients: 1 });
+    if ((await lab.link.counts()).bytes < 10_000) return;
+  }
+  throw new Error('the blob never got to S3');
+}
+
+function valued(value: number | undefined): { readonly quayside?: number } {
+  return value === undefined ? {} : { quayside: value };
+}
+
+function target(what: string, value: number | undefined, bound: number): Target {
+  return { what, value, sense: 'at most', bound, unit: 'calls' };
+}
