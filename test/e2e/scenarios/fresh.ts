@@ -20,7 +20,7 @@ export const fresh: Scenario = {
         const script = [
           `${path('ip')} link set lo up || exit 9`,
           `${process.execPath} ${command} serve & pid=$!`,
-          `${path('curl')} -sS --retry 100 --retry-connrefused --retry-delay 0 --retry-max-time 20 -D - http://127.0.0.1:8400/v2/`,
+          `until ${path('curl')} -sS -D - http://127.0.0.1:8400/v2/; do kill -0 $pid || exit 8; sleep 0.2; done 2>&1`,
           'kill -TERM $pid; wait $pid',
         ].join('\n');
         const args = ['--net', 'sh', '-c', script];
