@@ -1,45 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { type Test, test } from 'tap';
+import { test } from 'tap';
 import { blobKey } from '../../src/cache/keys.ts';
 import { partBytesOf } from '../../src/cache/s3-put.ts';
-import { type S3StoreOptions, s3Store } from '../../src/cache/s3-store.ts';
 import type { Bytes } from '../../src/oci/content.ts';
-import { s3Double } from '../support/s3-double.ts';
+import { blob, made, mib, stored } from './s3-store-fixture.ts';
 import { all, described, large, patterned, pieces, storeSuite, whole } from './store-suite.ts';
 
 storeSuite('s3', async (t) => (await made(t)).store);
-
-const mib = 1024 * 1024;
-const blob = described(large);
-
-async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
-  const s3 = await s3Double();
-  const files = t.testdir({ id: 'AKIDEXAMPLE\n', secret: 'a-secret-key\n' });
-  const store = s3Store({
-    bucket: 'blobs',
-    endpoint: s3.endpoint,
-    pathStyle: true,
-    prefix: 'quayside/one',
-    accessKeyIdFile: join(files, 'id'),
-    secretAccessKeyFile: join(files, 'secret'),
-    partBytes: mib,
-    retries: 1,
-    ...options,
-  });
-  t.teardown(async () => {
-    await store.close();
-    await s3.close();
-  });
-  return {
-    s3,
-    store,
-    files,
-    blobs: store.blobs,
-    operations: () => s3.requests.splice(0).map((each) => each.operation),
-  };
-}
 
 test('a warm stat asks S3 nothing, a read asks once, a redirect nothing', async (t) => {
   const { blobs, operations } = await made(t);
@@ -168,94 +137,6 @@ test('however many are uploading, only so many parts are in memory', async (t) =
   for (const bytes of many) t.ok(bytes.equals(await whole(await blobs.open(described(bytes).digest))));
 });
 
-test('SlowDown is waited out; a throttled call is reported, and refused when it lasts', async (t) => {
-  const events: string[] = [];
-  const { s3, blobs } = await made(t, { events: { called: ({ outcome }) => events.push(outcome) } });
-  const body = Buffer.from('body');
-  s3.switches.slowDown = 1;
-  await blobs.put(described(body), pieces(body));
-  t.same(events, ['ok']);
-  s3.switches.slowDown = 2;
-  await t.rejects(blobs.open(described(body).digest), { code: 'UNAVAILABLE' });
-  t.same(events, ['ok', 'throttled']);
-});
-
-test('an object that became shorter throws, whole or by range, and never ends normally', async (t) => {
-  const { s3, blobs } = await made(t);
-  await blobs.put(blob, pieces(large));
-  s3.switches.truncatesObjects = 1000;
-  const cut = (start: number, end: number) => blobs.open(blob.digest, { range: { start, end } }).then(whole);
-  await t.rejects(cut(0, blob.size - 1), { code: 'UPSTREAM_INVALID' });
-  await t.rejects(cut(999, 1000), { code: 'UPSTREAM_INVALID' });
-  await t.rejects(cut(2000, 3000), { code: 'UPSTREAM_INVALID' });
-  t.match((await blobs.open(blob.digest))?.descriptor, { size: 1000 });
-});
-
-test('a connection that breaks or stalls in the middle throws', async (t) => {
-  const { s3, blobs } = await made(t, { stallMs: 50 });
-  await blobs.put(blob, pieces(large));
-  s3.switches.dropsAfter = 100_000;
-  await t.rejects(blobs.open(blob.digest).then(whole), { code: 'UNAVAILABLE' });
-  s3.switches.dropsAfter = undefined;
-  s3.switches.stallsAfter = 100_000;
-  await t.rejects(blobs.open(blob.digest).then(whole), { code: 'UNAVAILABLE' });
-});
-
-test('a reader slower than any limit is not cut off', async (t) => {
-  const { blobs } = await made(t, { stallMs: 20, responseTimeoutMs: 40 });
-  await blobs.put(blob, pieces(large));
-  const content = await blobs.open(blob.digest);
-  const seen: Uint8Array[] = [];
-  for await (const chunk of content?.body ?? []) {
-    if (seen.push(chunk.slice()) === 2) await new Promise((resolve) => setTimeout(resolve, 80));
-  }
-  t.ok(large.equals(Buffer.concat(seen)));
-});
-
-test('no reader pins a socket: unread, left early, aborted, cut off', async (t) => {
-  const { s3, blobs } = await made(t, { maxSockets: 1 });
-  await blobs.put(blob, pieces(large));
-  await (await blobs.open(blob.digest))?.close();
-  for await (const _ of (await blobs.open(blob.digest))?.body ?? []) break;
-  const reader = new AbortController();
-  const aborted = await blobs.open(blob.digest, { signal: reader.signal });
-  reader.abort(new Error('the reader is gone'));
-  await t.rejects(whole(aborted));
-  s3.switches.dropsAfter = 10;
-  await t.rejects(blobs.open(blob.digest).then(whole));
-  s3.switches.dropsAfter = undefined;
-  t.ok(large.equals(await whole(await blobs.open(blob.digest))));
-  t.ok((await s3.connections()) <= 1);
-});
-
-test('a store that is down says that it cannot tell, and is not usable', async (t) => {
-  const { s3, store, blobs } = await made(t);
-  s3.switches.down = true;
-  await t.rejects(blobs.stat(blob.digest), { code: 'UNAVAILABLE' });
-  await t.rejects(blobs.open(blob.digest), { code: 'UNAVAILABLE' });
-  await t.rejects(store.records.get('v1/leases/x'), { code: 'UNAVAILABLE' });
-  t.equal(await store.isUsable(), false);
-  s3.switches.down = false;
-  t.equal(await store.isUsable(), true);
-});
-
-test('a store that does not answer in time is given up', async (t) => {
-  const { s3, blobs } = await made(t, { responseTimeoutMs: 30, retries: 0 });
-  s3.switches.slowMs = 200;
-  await t.rejects(blobs.stat(blob.digest), { code: 'UNAVAILABLE' });
-});
-
-test('a conditional write whose answer got lost is known to be ours', async (t) => {
-  const { s3, store } = await made(t);
-  s3.switches.losesPutAnswers = 1;
-  const version = await store.records.put('v1/leases/x', Buffer.from('replica 1'), { ifVersion: 'absent' });
-  t.equal(version, (await store.records.get('v1/leases/x'))?.version);
-  t.equal(
-    await store.records.put('v1/leases/x', Buffer.from('replica 1'), { ifVersion: 'absent' }),
-    undefined,
-  );
-});
-
 test('a sweep aborts old uploads below our prefix, and no others', async (t) => {
   const { s3, store } = await made(t);
   const startedAt = new Date(Date.now() - 25 * 60 * 60 * 1000);
@@ -306,7 +187,3 @@ test('a blob is cut into at most 10,000 parts', async (t) => {
   t.equal(partBytesOf(gib, 8 * mib), 8 * mib);
   t.ok(Math.ceil((500 * gib) / partBytesOf(500 * gib, 8 * mib)) <= 10_000);
 });
-
-function stored(bytes: Buffer) {
-  return { bytes, etag: '"x"', contentType: undefined, writtenAt: new Date() };
-}

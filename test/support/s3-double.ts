@@ -3,10 +3,9 @@
  * S3 does, records every request, and has switches named after what real servers do to their clients. It checks no
  * signatures, but wants one: a request without any is refused.
  */
-import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { listXml, uploadsXml } from './s3-xml.ts';
+import { fail, type S3State, s3Operations } from './s3-operations.ts';
 
 /** What the server does wrong. All are off at first, and may be changed at any time. */
 export interface S3Switches {
@@ -84,7 +83,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     losesPutAnswers: 0,
     pageSize: 1000,
   };
-  const state: State = { switches, requests: [], objects: new Map(), uploads: new Map(), lastUpload: 0 };
+  const state: S3State = { switches, requests: [], objects: new Map(), uploads: new Map(), lastUpload: 0 };
   const server = createServer((request, response) => {
     answer(state, request, response).catch((error: unknown) => response.destroy(asError(error)));
   });
@@ -107,17 +106,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
   };
 }
 
-interface State extends Pick<S3Double, 'switches' | 'requests' | 'objects' | 'uploads'> {
-  lastUpload: number;
-}
-
-interface Call extends S3Request {
-  readonly state: State;
-  readonly body: Buffer;
-  readonly response: ServerResponse;
-}
-
-async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(state: S3State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = Buffer.concat(await request.toArray());
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://s3');
   const query = Object.fromEntries(searchParams);
@@ -127,15 +116,18 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
   const call = { operation, key, query, headers: request.headers, isPresigned, state, body, response };
   state.requests.push({ operation, key, query, headers: request.headers, isPresigned });
   if (state.switches.slowMs > 0) await new Promise((resolve) => setTimeout(resolve, state.switches.slowMs));
-  if (state.switches.down) return void response.destroy();
-  if (state.switches.slowDown > 0) {
+  const isSigned = isPresigned || request.headers.authorization !== undefined;
+  if (state.switches.down) {
+    response.destroy();
+  } else if (state.switches.slowDown > 0) {
     state.switches.slowDown -= 1;
-    return fail(response, 503, 'SlowDown');
+    fail(response, 503, 'SlowDown');
+  } else if (isSigned) {
+    const operate = s3Operations[operation] ?? (() => fail(response, 501, 'NotImplemented'));
+    operate(call);
+  } else {
+    fail(response, 403, 'AccessDenied');
   }
-  if (!isPresigned && request.headers.authorization === undefined) return fail(response, 403, 'AccessDenied');
-  const operate = operations[operation];
-  if (operate === undefined) return fail(response, 501, 'NotImplemented');
-  operate(call);
 }
 
 function operationOf(method: string, key: string, query: Readonly<Record<string, string>>): string {
@@ -156,114 +148,6 @@ function operationOf(method: string, key: string, query: Readonly<Record<string,
     DELETE: 'DeleteObject',
   };
   return ofObject[method] ?? method;
-}
-
-const operations: Readonly<Record<string, (call: Call) => void>> = {
-  GetObject: getObject,
-  HeadObject({ state, key, response }) {
-    const found = state.objects.get(key);
-    if (found === undefined) return void response.writeHead(404).end();
-    response.writeHead(200, { ...objectHeaders(found), 'content-length': found.bytes.byteLength }).end();
-  },
-  PutObject({ state, key, body, headers, response }) {
-    const held = state.objects.get(key);
-    const ifMatch = headers['if-match'];
-    if (headers['if-none-match'] === '*' && held !== undefined)
-      return fail(response, 412, 'PreconditionFailed');
-    if (ifMatch !== undefined && held === undefined) return fail(response, 404, 'NoSuchKey');
-    if (ifMatch !== undefined && held?.etag !== ifMatch) return fail(response, 412, 'PreconditionFailed');
-    const object = storedObject(body, headers['content-type']);
-    state.objects.set(key, object);
-    if (state.switches.losesPutAnswers > 0) {
-      state.switches.losesPutAnswers -= 1;
-      return fail(response, 500, 'InternalError');
-    }
-    response.writeHead(200, { etag: object.etag }).end();
-  },
-  DeleteObject({ state, key, response }) {
-    state.objects.delete(key);
-    response.writeHead(204).end();
-  },
-  ListObjectsV2({ state, query, response }) {
-    response.end(listXml([...state.objects], query, state.switches.pageSize));
-  },
-  CreateMultipartUpload({ state, key, response }) {
-    state.lastUpload += 1;
-    const id = `upload-${state.lastUpload}`;
-    state.uploads.set(id, { key, startedAt: new Date(), parts: new Map() });
-    response.end(`<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`);
-  },
-  UploadPart({ state, query, body, response }) {
-    const upload = state.uploads.get(query['uploadId'] ?? '');
-    const number = Number(query['partNumber']);
-    if (upload === undefined) return fail(response, 404, 'NoSuchUpload');
-    if (number === state.switches.errorOnPart) return fail(response, 500, 'InternalError');
-    const part = storedObject(body, undefined);
-    upload.parts.set(number, part);
-    response.writeHead(200, { etag: part.etag }).end();
-  },
-  CompleteMultipartUpload({ state, key, query, body, response }) {
-    const upload = state.uploads.get(query['uploadId'] ?? '');
-    if (upload === undefined) return fail(response, 404, 'NoSuchUpload');
-    if (state.switches.errorOnComplete) return fail(response, 200, 'InternalError');
-    const numbers = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)].map((match) =>
-      Number(match[1]),
-    );
-    const bytes = Buffer.concat(numbers.map((number) => upload.parts.get(number)?.bytes ?? Buffer.alloc(0)));
-    state.objects.set(key, storedObject(bytes, undefined));
-    state.uploads.delete(query['uploadId'] ?? '');
-    response.end('<CompleteMultipartUploadResult><ETag>"x-1"</ETag></CompleteMultipartUploadResult>');
-  },
-  AbortMultipartUpload({ state, query, response }) {
-    const isKnown = state.uploads.delete(query['uploadId'] ?? '');
-    if (isKnown) response.writeHead(204).end();
-    else fail(response, 404, 'NoSuchUpload');
-  },
-  ListMultipartUploads({ state, query, response }) {
-    response.end(uploadsXml([...state.uploads], query, state.switches.pageSize));
-  },
-};
-
-function getObject({ state: { switches, objects }, key, headers, response }: Call): void {
-  const found = objects.get(key);
-  if (found === undefined || switches.losesObjects) return fail(response, 404, 'NoSuchKey');
-  const bytes = found.bytes.subarray(0, switches.truncatesObjects);
-  const range = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '');
-  const start = Number(range?.[1] ?? 0);
-  const end = Math.min(Number(range?.[2] || bytes.byteLength - 1), bytes.byteLength - 1);
-  if (range !== null && start >= bytes.byteLength) return fail(response, 416, 'InvalidRange');
-  const part = bytes.subarray(start, end + 1);
-  response.writeHead(range === null ? 200 : 206, {
-    ...objectHeaders(found),
-    'content-length': part.byteLength,
-    ...(range === null ? {} : { 'content-range': `bytes ${start}-${end}/${bytes.byteLength}` }),
-  });
-  if (switches.stallsAfter !== undefined) {
-    response.write(part.subarray(0, switches.stallsAfter));
-  } else if (switches.dropsAfter !== undefined) {
-    response.write(part.subarray(0, switches.dropsAfter), () => response.destroy());
-  } else {
-    response.end(part);
-  }
-}
-
-function objectHeaders(object: StoredObject): Record<string, string> {
-  return {
-    etag: object.etag,
-    'last-modified': object.writtenAt.toUTCString(),
-    'accept-ranges': 'bytes',
-    ...(object.contentType === undefined ? {} : { 'content-type': object.contentType }),
-  };
-}
-
-function storedObject(bytes: Buffer, contentType: string | undefined): StoredObject {
-  const etag = `"${createHash('md5').update(bytes).digest('hex')}"`;
-  return { bytes, etag, contentType, writtenAt: new Date() };
-}
-
-function fail(response: ServerResponse, status: number, code: string): void {
-  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>the double says ${code}</Message></Error>`;
-  response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
 }
 
 function asError(error: unknown): Error {

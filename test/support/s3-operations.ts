@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
+import type { S3Double, S3Request, StoredObject } from './s3-double.ts';
+import { listXml, uploadsXml } from './s3-xml.ts';
+
+export interface S3State extends Pick<S3Double, 'switches' | 'requests' | 'objects' | 'uploads'> {
+  lastUpload: number;
+}
+
+export interface S3Call extends S3Request {
+  readonly state: S3State;
+  readonly body: Buffer;
+  readonly response: ServerResponse;
+}
+
+/** What each operation answers; a missing one is not implemented. */
+export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerResponse>> = {
+  GetObject: getObject,
+  HeadObject({ state, key, response }) {
+    const found = state.objects.get(key);
+    if (found === undefined) return response.writeHead(404).end();
+    return response
+      .writeHead(200, { ...objectHeaders(found), 'content-length': found.bytes.byteLength })
+      .end();
+  },
+  PutObject({ state, key, body, headers, response }) {
+    const held = state.objects.get(key);
+    const ifMatch = headers['if-match'];
+    if (headers['if-none-match'] === '*' && held !== undefined)
+      return fail(response, 412, 'PreconditionFailed');
+    if (ifMatch !== undefined && held === undefined) return fail(response, 404, 'NoSuchKey');
+    if (ifMatch !== undefined && held?.etag !== ifMatch) return fail(response, 412, 'PreconditionFailed');
+    const object = storedObject(body, headers['content-type']);
+    state.objects.set(key, object);
+    if (state.switches.losesPutAnswers > 0) {
+      state.switches.losesPutAnswers -= 1;
+      return fail(response, 500, 'InternalError');
+    }
+    return response.writeHead(200, { etag: object.etag }).end();
+  },
+  DeleteObject({ state, key, response }) {
+    state.objects.delete(key);
+    return response.writeHead(204).end();
+  },
+  ListObjectsV2({ state, query, response }) {
+    return response.end(listXml([...state.objects], query, state.switches.pageSize));
+  },
+  CreateMultipartUpload({ state, key, response }) {
+    state.lastUpload += 1;
+    const id = `upload-${state.lastUpload}`;
+    state.uploads.set(id, { key, startedAt: new Date(), parts: new Map() });
+    return response.end(
+      `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
+    );
+  },
+  UploadPart({ state, query, body, response }) {
+    const upload = state.uploads.get(query['uploadId'] ?? '');
+    const number = Number(query['partNumber']);
+    if (upload === undefined) return fail(response, 404, 'NoSuchUpload');
+    if (number === state.switches.errorOnPart) return fail(response, 500, 'InternalError');
+    const part = storedObject(body, undefined);
+    upload.parts.set(number, part);
+    return response.writeHead(200, { etag: part.etag }).end();
+  },
+  CompleteMultipartUpload({ state, key, query, body, response }) {
+    const upload = state.uploads.get(query['uploadId'] ?? '');
+    if (upload === undefined) return fail(response, 404, 'NoSuchUpload');
+    if (state.switches.errorOnComplete) return fail(response, 200, 'InternalError');
+    const numbers = [...body.toString().matchAll(/<PartNumber>(\d+)<\/PartNumber>/g)].map((match) =>
+      Number(match[1]),
+    );
+    const bytes = Buffer.concat(numbers.map((number) => upload.parts.get(number)?.bytes ?? Buffer.alloc(0)));
+    state.objects.set(key, storedObject(bytes, undefined));
+    state.uploads.delete(query['uploadId'] ?? '');
+    return response.end('<CompleteMultipartUploadResult><ETag>"x-1"</ETag></CompleteMultipartUploadResult>');
+  },
+  AbortMultipartUpload({ state, query, response }) {
+    const isKnown = state.uploads.delete(query['uploadId'] ?? '');
+    return isKnown ? response.writeHead(204).end() : fail(response, 404, 'NoSuchUpload');
+  },
+  ListMultipartUploads({ state, query, response }) {
+    return response.end(uploadsXml([...state.uploads], query, state.switches.pageSize));
+  },
+};
+
+function getObject({ state: { switches, objects }, key, headers, response }: S3Call): ServerResponse {
+  const found = objects.get(key);
+  if (found === undefined || switches.losesObjects) return fail(response, 404, 'NoSuchKey');
+  const bytes = found.bytes.subarray(0, switches.truncatesObjects);
+  const range = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '');
+  const start = Number(range?.[1] ?? 0);
+  const end = Math.min(Number(range?.[2] || bytes.byteLength - 1), bytes.byteLength - 1);
+  if (range !== null && start >= bytes.byteLength) return fail(response, 416, 'InvalidRange');
+  const part = bytes.subarray(start, end + 1);
+  response.writeHead(range === null ? 200 : 206, {
+    ...objectHeaders(found),
+    'content-length': part.byteLength,
+    ...(range === null ? {} : { 'content-range': `bytes ${start}-${end}/${bytes.byteLength}` }),
+  });
+  if (switches.stallsAfter !== undefined) {
+    response.write(part.subarray(0, switches.stallsAfter));
+    return response;
+  }
+  if (switches.dropsAfter === undefined) return response.end(part);
+  response.write(part.subarray(0, switches.dropsAfter), () => response.destroy());
+  return response;
+}
+
+function objectHeaders(object: StoredObject): Record<string, string> {
+  return {
+    etag: object.etag,
+    'last-modified': object.writtenAt.toUTCString(),
+    'accept-ranges': 'bytes',
+    ...(object.contentType === undefined ? {} : { 'content-type': object.contentType }),
+  };
+}
+
+function storedObject(bytes: Buffer, contentType: string | undefined): StoredObject {
+  const etag = `"${createHash('md5').update(bytes).digest('hex')}"`;
+  return { bytes, etag, contentType, writtenAt: new Date() };
+}
+
+/** An error as S3 writes it. */
+export function fail(response: ServerResponse, status: number, code: string): ServerResponse {
+  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>the double says ${code}</Message></Error>`;
+  return response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
+}
