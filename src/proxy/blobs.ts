@@ -42,6 +42,7 @@ export async function answerBlob(
 /** Never kept by anybody: the URL is signed for minutes. */
 function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location: string): void {
   exchange.log.hit = 'redirect';
+  exchange.redirected(descriptor.size);
   answer(exchange, 307, {
     ...blobHeaders(descriptor),
     location,

@@ -19,13 +19,18 @@ export interface Exchange {
   readonly namespace: string | undefined;
   readonly clientAddress: string;
   readonly log: RequestFacts;
+  /** The head of the answer goes out. */
+  begun(): void;
   /** Body bytes were handed to the client's socket. */
   sent(bytes: number): void;
+  /** The client was sent elsewhere for so many bytes. */
+  redirected(bytes: number): void;
 }
 
 /** Writes the status line and the header fields, ours among them; the body is the caller's. */
 export function begin(exchange: Exchange, status: number, headers: Headers): void {
   const { res, log, requestId, namespace } = exchange;
+  exchange.begun();
   res.writeHead(status, {
     ...headers,
     'docker-distribution-api-version': 'registry/2.0',

@@ -1,0 +1,153 @@
+import { LRUCache } from 'lru-cache';
+import { type Bcrypt, bcrypt } from './auth/bcrypt.ts';
+import { robotsGuard } from './auth/robots-guard.ts';
+import { bufferPool } from './cache/buffers.ts';
+import { type Evictor, evictor } from './cache/eviction.ts';
+import { type CacheParts, cacheParts } from './cache/parts.ts';
+import { type CachedRegistry, cachedRegistry } from './cache/registry.ts';
+import type { Config, Environment } from './config.ts';
+import { logged } from './event-log.ts';
+import type { Log } from './log.ts';
+import { type MeteredEvents, metrics } from './metrics.ts';
+import { readiness } from './proxy/health.ts';
+import { type Hosts, hosts } from './proxy/hosts.ts';
+import { adminServer, listening, pullServer } from './server.ts';
+import { configuredStore } from './store.ts';
+import { registryUpstream } from './upstream/client.ts';
+import type { Upstream } from './upstream/upstream.ts';
+
+export interface StartOptions {
+  readonly log: Log;
+  /** The environment, for the proxies towards the upstreams. */
+  readonly env: Environment;
+}
+
+/** A running service. */
+export interface Service {
+  /** `host:port` of the pull API. */
+  readonly address: string;
+  /** `host:port` of metrics and health, unless they are off. */
+  readonly adminAddress?: string | undefined;
+  /** Stops accepting, finishes what runs within the grace time, writes what is remembered, lets go of everything. */
+  close(): Promise<void>;
+}
+
+const absentEntries = 10_000;
+/** What is left of the grace time when requests and downloads that still run are given up. */
+const lastWordsMs = 2_000;
+
+/** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
+export async function quayside(config: Config, { log, env }: StartOptions): Promise<Service> {
+  const meters = metrics();
+  const events = logged(meters.events, log);
+  const buffers = bufferPool();
+  const cache = cacheParts({ ...config, store: configuredStore(config, buffers, events), buffers, events });
+  const upstreams = configuredUpstreams(config, env, events);
+  const registries = cachedRegistries(config, cache, upstreams);
+  const passwords = bcrypt();
+  const hostNames = configuredHosts(config, passwords);
+  const isReady = readiness([() => isAnyUsable(cache, upstreams)]);
+  const app = await pullServer(config, { log, events, hostNames, registries, store: cache.store, isReady });
+  const admin = adminServer(meters, isReady);
+  const eviction = startedEviction(config, cache, registries, events);
+
+  async function close(): Promise<void> {
+    const giveUp = (): void => {
+      app.server.closeAllConnections();
+      void cache.fills.abort();
+    };
+    const late = setTimeout(giveUp, Math.max(0, config.shutdownGraceMs - lastWordsMs));
+    await app.close();
+    await cache.fills.settled();
+    clearTimeout(late);
+    await Promise.all([...registries.values()].map((registry) => registry.settled()));
+    await eviction?.close();
+    await cache.close();
+    await Promise.all(upstreams.map((upstream) => upstream.close()));
+    await passwords.close();
+    await admin.close();
+  }
+
+  try {
+    const address = await listening(app, config.listen);
+    const adminAddress =
+      config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
+    void swept(cache, log);
+    return { address, adminAddress, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function swept(cache: CacheParts, log: Log): Promise<void> {
+  try {
+    const leftovers = await cache.sweep();
+    if (leftovers > 0) log.info({ leftovers }, 'removed what an earlier run had left behind');
+  } catch (error) {
+    log.warn({ err: error }, 'what an earlier run may have left behind could not be removed');
+  }
+}
+
+function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {
+  return Object.entries(config.upstreams).map(([name, options]) =>
+    registryUpstream({ ...options, name, env, events }),
+  );
+}
+
+function cachedRegistries(
+  config: Config,
+  cache: CacheParts,
+  upstreams: readonly Upstream[],
+): ReadonlyMap<string, CachedRegistry> {
+  const registries = upstreams.map((upstream) => {
+    const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
+    const absent = new LRUCache<string, true>({ max: absentEntries, ttl: Math.max(1, policy.negativeMs) });
+    return cachedRegistry({ ...cache, upstream, policy, absent });
+  });
+  return new Map(registries.map((registry) => [registry.name, registry]));
+}
+
+function configuredHosts(config: Config, passwords: Bcrypt): Hosts {
+  return hosts(
+    Object.entries(config.hosts).map(([name, { upstream, robots, ...tokens }]) => ({
+      name,
+      ...(upstream === undefined ? {} : { upstream }),
+      ...(robots === undefined
+        ? {}
+        : { guard: robotsGuard({ ...tokens, host: name, files: robots, bcrypt: passwords }) }),
+    })),
+  );
+}
+
+/** Evicts in the background, where the configuration says how much the store may hold. */
+function startedEviction(
+  { eviction: { maxBytes, ...marks } }: Config,
+  cache: CacheParts,
+  registries: ReadonlyMap<string, CachedRegistry>,
+  events: MeteredEvents,
+): Evictor | undefined {
+  if (maxBytes === undefined) return undefined;
+  const started = evictor({
+    ...marks,
+    maxBytes,
+    store: cache.medium,
+    usage: cache.usage,
+    instance: cache.instance,
+    isInUse: (digest) => cache.fills.find(digest) !== undefined,
+    deleted(digest) {
+      cache.memory.delete(digest);
+      for (const registry of registries.values()) registry.forget(digest);
+    },
+    events,
+  });
+  started.start();
+  return started;
+}
+
+/** Ready while the store or any upstream can serve: what is stored needs no upstream, what is not needs no store. */
+async function isAnyUsable(cache: CacheParts, upstreams: readonly Upstream[]): Promise<boolean> {
+  if (await cache.medium.isUsable()) return true;
+  const answers = await Promise.all(upstreams.map((upstream) => upstream.isReachable().catch(() => false)));
+  return answers.includes(true);
+}

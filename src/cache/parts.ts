@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../oci/digest.ts';
+import type { BufferPool } from './buffers.ts';
+import type { CacheEvents } from './events.ts';
+import { fills } from './fills.ts';
+import { membership } from './membership.ts';
+import type { SharedParts } from './registry.ts';
+import { spool } from './spool.ts';
+import type { Store } from './store.ts';
+import { storedCopies } from './stored.ts';
+import { tags } from './tags.ts';
+import { tempFiles } from './temp-files.ts';
+import { type Usage, usage } from './usage.ts';
+
+export interface CachePartsOptions {
+  readonly store: Store;
+  readonly spool: { readonly path: string; readonly maxBytes: number };
+  /** Small content kept in memory, bytes of all and of one at most. */
+  readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
+  readonly buffers: BufferPool;
+  readonly events: CacheEvents;
+}
+
+/** What all upstreams of a process share, and their common end. */
+export interface CacheParts extends SharedParts {
+  readonly medium: Store;
+  readonly usage: Usage;
+  /** This process's name among the replicas on one store. */
+  readonly instance: string;
+  /** Removes what an earlier process left behind; resolves to how many files and uploads. */
+  sweep(): Promise<number>;
+  /** Writes what is only remembered, and lets go of the store. */
+  close(): Promise<void>;
+}
+
+const tagPointers = 100_000;
+const confirmEveryMs = 300_000;
+const listingPages = 1_000;
+
+/** Makes the shared parts over a store. */
+export function cacheParts({ store, events, ...options }: CachePartsOptions): CacheParts {
+  const instance = `${hostname()}-${randomBytes(4).toString('hex')}`;
+  const spooling = spool({
+    directory: options.spool.path,
+    maxBytes: options.spool.maxBytes,
+    files: tempFiles(options.spool.path),
+    buffers: options.buffers,
+    changed: (bytes) => events.spoolChanged({ bytes }),
+  });
+  const members = membership({ records: store.records, events });
+  const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });
+  const used = usage({ records: store.records, instance, events });
+  return {
+    medium: store,
+    usage: used,
+    instance,
+    membership: members,
+    tags: pointers,
+    store: store.blobs,
+    copies: storedCopies({ store: store.blobs, events }),
+    fills: fills({ spool: spooling, store: store.blobs, events }),
+    memory: new LRUCache<Digest, Uint8Array>({
+      maxSize: options.memory.maxBytes,
+      maxEntrySize: options.memory.maxEntryBytes,
+      sizeCalculation: (bytes) => bytes.byteLength || 1,
+    }),
+    pages: new LRUCache({ max: listingPages }),
+    events,
+    touched: used.touched,
+    now: Date.now,
+    sweep: async () => (await spooling.sweep()) + (await store.sweep()),
+    async close() {
+      await used.close();
+      await members.close();
+      await pointers.close();
+      await store.close();
+    },
+  };
+}

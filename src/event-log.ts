@@ -1,0 +1,46 @@
+import type { Log } from './log.ts';
+import type { MeteredEvents } from './metrics.ts';
+
+/** The same events, with the ones an operator wants to read also in the log: changes of state and what was deleted, not traffic. */
+export function logged(events: MeteredEvents, log: Log): MeteredEvents {
+  const cache = log.child({ component: 'cache' });
+  const upstream = log.child({ component: 'upstream' });
+  const eviction = log.child({ component: 'eviction' });
+  return {
+    ...events,
+    repaired() {
+      events.repaired();
+      cache.warn('a stored blob was missing, short or wrong, and is fetched again');
+    },
+    storeFailed(event) {
+      events.storeFailed(event);
+      cache.warn(
+        { operation: event.operation, err: event.error },
+        'the store failed; pulls go on without it',
+      );
+    },
+    fillEnded(event) {
+      events.fillEnded(event);
+      if (event.outcome !== 'stored') cache.info(event, 'a download was not stored');
+    },
+    breakerChanged(event) {
+      events.breakerChanged(event);
+      upstream[event.state === 'open' ? 'warn' : 'info'](event, 'the breaker of an upstream has changed');
+    },
+    evicted(event) {
+      events.evicted(event);
+      eviction.info(event, 'evicted');
+    },
+    ran(event) {
+      events.ran(event);
+      const { outcome, blobs, beforeBytes, afterBytes, isStuck, kept, evictions } = event;
+      const fields = { outcome, blobs, beforeBytes, afterBytes, kept, evicted: evictions.length };
+      if (isStuck) eviction.warn(fields, 'everything that may go is gone, and the store is still too large');
+      else eviction.info(fields, 'the store was brought down to its low mark');
+    },
+    failed(event) {
+      events.failed(event);
+      eviction.warn({ err: event.error }, 'a run of the eviction broke off');
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { CacheEvents } from '../cache/events.ts';
+import type { OpenedBlob } from '../cache/pull-through.ts';
+import type { CachedRegistry } from '../cache/registry.ts';
+import { type ParsedRequest, parseRequest } from '../oci/request.ts';
+import type { Admission, Admitted } from './admission.ts';
+import { answerBlob } from './blobs.ts';
+import { ClientGone, clientSignal } from './body.ts';
+import type { ProxyEvents } from './events.ts';
+import { answer, type Exchange } from './exchange.ts';
+import { writeFailure } from './failure.ts';
+import { logFailure } from './failure-hooks.ts';
+import type { Limit } from './limits.ts';
+import { answerReferrers, answerTags } from './listings.ts';
+import { answerManifest } from './manifests.ts';
+import type { RoutedRequest } from './route.ts';
+
+export interface PullApiOptions {
+  readonly admission: Admission;
+  readonly limits: { readonly read: Limit; readonly write: Limit };
+  /** By the configured name of the upstream. */
+  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  /** A URL at the store for this blob and client, where there is one and the policy allows it. */
+  readonly redirect?: (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+  readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'sent'>;
+}
+
+/**
+ * The pull API under `/v2`: each request is parsed once, waits for its turn, is admitted, and is answered on the raw response. What
+ * is thrown on the way is answered in one place.
+ */
+export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
+  const { admission, limits, events } = options;
+
+  async function handle(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    reply.hijack();
+    const { raw, method } = request;
+    try {
+      const turn = (method === 'GET' || method === 'HEAD' ? limits.read : limits.write).enter(
+        clientSignal(reply.raw),
+      );
+      const leave = turn instanceof Promise ? await turn : turn;
+      try {
+        const parsed = parseRequest(method, raw.url ?? '');
+        const admitted = admission(raw, parsed);
+        await serve(
+          exchangeOf(request, reply, parsed),
+          admitted instanceof Promise ? await admitted : admitted,
+        );
+      } finally {
+        leave();
+      }
+    } catch (error) {
+      failed(request, reply, error);
+    }
+  }
+
+  function exchangeOf(request: FastifyRequest, reply: FastifyReply, { namespace }: ParsedRequest): Exchange {
+    const { record } = reply;
+    return {
+      req: request.raw,
+      res: reply.raw,
+      requestId: request.id,
+      namespace,
+      clientAddress: request.ip,
+      log: record,
+      begun() {
+        record.firstByteAtMs = performance.now();
+      },
+      sent(bytes) {
+        record.bytes += bytes;
+        if (record.hit !== undefined) events.sent?.({ source: record.hit, bytes });
+      },
+      redirected: (bytes) => events.sent?.({ source: 'redirect', bytes }),
+    };
+  }
+
+  async function serve(exchange: Exchange, { subject, rule, routed }: Admitted): Promise<void> {
+    const record = Object.assign(exchange.log, { subject: subject.name }, rule === undefined ? {} : { rule });
+    if (routed === undefined) {
+      const body = Buffer.from('{}');
+      return answer(exchange, 200, { 'content-type': 'application/json', 'content-length': 2 }, body);
+    }
+    record.upstream = routed.upstream;
+    await answerRouted(exchange, routed);
+    if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
+  }
+
+  async function answerRouted(
+    exchange: Exchange,
+    { upstream, asked, request }: RoutedRequest,
+  ): Promise<void> {
+    const registry = options.registries.get(upstream);
+    if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
+    switch (request.kind) {
+      case 'manifest':
+        return answerManifest(exchange, request, registry.manifests);
+      case 'blob':
+        return answerBlob(exchange, request, { ...options, blobs: registry.blobs });
+      case 'tags':
+        return answerTags(exchange, request, asked, registry.listings);
+      case 'referrers':
+        return answerReferrers(exchange, request, asked, registry.listings);
+    }
+  }
+
+  /** Writes are refused before their bodies are read. */
+  void app.register(async (scope) => {
+    scope.addHook('onRequest', async ({ method, raw }) => {
+      if (method !== 'GET' && method !== 'HEAD') parseRequest(method, raw.url ?? '');
+    });
+    for (const url of ['/v2', '/v2/', '/v2/*']) scope.all(url, handle);
+  });
+}
+
+function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+  if (error instanceof ClientGone) {
+    reply.raw.destroy();
+    return;
+  }
+  const failure = writeFailure(reply.raw, error, request.id);
+  reply.record.error = failure.code;
+  logFailure(request.log, failure);
+}

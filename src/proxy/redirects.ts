@@ -1,0 +1,34 @@
+import { BlockList, isIPv6 } from 'node:net';
+import type { OpenedBlob } from '../cache/pull-through.ts';
+import type { CachedBlobs } from '../cache/store.ts';
+
+/** When a blob is answered with a 307 to the store: never, always, or to clients of these networks (CIDR). */
+export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly string[] };
+
+/** The URL to send a client to, or undefined to serve it ourselves. */
+export type Redirect = (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+
+/**
+ * Redirects by policy. Only a blob that is read from the store is worth one: what is in memory is sent at once, and what is
+ * being filled is not at the store yet.
+ */
+export function redirects(policy: RedirectPolicy, store: CachedBlobs): Redirect {
+  const mayRedirect = redirectsTo(policy);
+  return async ({ hit, descriptor }, clientAddress) => {
+    if (hit !== 'store' || store.redirectUrl === undefined || !mayRedirect(clientAddress)) return undefined;
+    return store.redirectUrl(descriptor.digest);
+  };
+}
+
+function redirectsTo(policy: RedirectPolicy): (clientAddress: string) => boolean {
+  if (typeof policy === 'string') return () => policy === 'always';
+  const networks = new BlockList();
+  for (const network of policy.networks) {
+    const [address = '', prefix = ''] = network.split('/');
+    networks.addSubnet(address, Number(prefix), isIPv6(address) ? 'ipv6' : 'ipv4');
+  }
+  return (address) => {
+    const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
+    return networks.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
+  };
+}

@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import type { CachedRegistry } from './cache/registry.ts';
+import type { CachedBlobs } from './cache/store.ts';
+import type { Config } from './config.ts';
+import type { Log } from './log.ts';
+import type { MeteredEvents, Metrics } from './metrics.ts';
+import { admission } from './proxy/admission.ts';
+import { failure, failureHooks } from './proxy/failure-hooks.ts';
+import { health } from './proxy/health.ts';
+import type { Hosts } from './proxy/hosts.ts';
+import { limit } from './proxy/limits.ts';
+import { pullApi } from './proxy/plugin.ts';
+import { redirects } from './proxy/redirects.ts';
+import { requestIds, requestLog } from './proxy/request-log.ts';
+import { router } from './proxy/route.ts';
+import { tokenRoute } from './proxy/token-route.ts';
+
+export interface PullServerParts {
+  readonly log: Log;
+  readonly events: MeteredEvents;
+  readonly hostNames: Hosts;
+  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  readonly store: CachedBlobs;
+  readonly isReady: () => Promise<boolean>;
+}
+
+/** More than enough for a list of 1,024 ranges, which is about 20 KB. */
+const maxHeaderBytes = 64 * 1024;
+
+/** The server that clients pull from, not yet listening. */
+export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
+  const { events, hostNames } = parts;
+  const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
+  const app: FastifyInstance = fastify({
+    ...failureHooks,
+    ...(config.tls === undefined ? {} : { https: await keyPair(config.tls) }),
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: requestIds(),
+    exposeHeadRoutes: false,
+    forceCloseConnections: 'idle',
+    http: { maxHeaderSize: maxHeaderBytes },
+    routerOptions: { maxParamLength: maxHeaderBytes },
+  });
+  failure(app);
+  requestLog(app, { log, events });
+  health(app, parts);
+  tokenRoute(app, { hosts: hostNames, events });
+  pullApi(app, {
+    admission: admission({
+      hosts: hostNames,
+      route: router(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
+      isTls: config.tls !== undefined,
+      events,
+      ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
+    }),
+    limits: {
+      read: limit({ limit: 'read', ...config.limits.read, events }),
+      write: limit({ limit: 'write', ...config.limits.write, events }),
+    },
+    registries: parts.registries,
+    redirect: redirects('s3' in config.store ? config.store.s3.redirect : 'never', parts.store),
+    events,
+  });
+  return app;
+}
+
+/** Metrics and health on a server of their own, not yet listening. */
+export function adminServer(meters: Metrics, isReady: () => Promise<boolean>): FastifyInstance {
+  const app = fastify({ exposeHeadRoutes: false });
+  health(app, { isReady });
+  app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
+  return app;
+}
+
+/** Listens on `host:port`; resolves to where it really listens, and rejects when it cannot. */
+export async function listening(app: FastifyInstance, listen: string): Promise<string> {
+  const { hostname, port } = new URL(`http://${listen}`);
+  await app.listen({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) });
+  const bound = app.server.address();
+  if (bound === null || typeof bound === 'string') return listen;
+  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+}
+
+async function keyPair({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }) {
+  return { cert: await readFile(certFile), key: await readFile(keyFile), maxHeaderSize: maxHeaderBytes };
+}
