@@ -1,7 +1,8 @@
-import { cp } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { test } from 'tap';
+import { type Test, test } from 'tap';
+import { stage, until } from '../support/program.ts';
 import { finished } from '../support/run-command.ts';
 
 const script = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
@@ -41,3 +42,49 @@ test('started on an old Node without its own, it says what to do', async (t) => 
   t.match(stderr, 'quayside: needs Node 24 or newer, and this is v20.19.0.');
   t.match(stderr, `Run "npm ci" in ${dirname(dirname(at))}`);
 });
+
+test('a server says where it listens, answers there, and ends well on SIGTERM', async (t) => {
+  const { server, address, adminAddress } = await served(t);
+  t.equal((await fetch(`http://${address}/v2/`)).status, 200);
+  t.equal((await fetch(`http://${adminAddress}/livez`)).status, 200);
+  t.same(await server.stop('SIGTERM'), { code: 0, signal: null });
+});
+
+test('a second server on the same addresses says which setting to change', async (t) => {
+  const { address, adminAddress, directory } = await served(t);
+  const rivals = [
+    { setting: 'listen', taken: address, yaml: `{listen: "${address}", admin: {listen: 127.0.0.1:0}}` },
+    {
+      setting: 'admin.listen',
+      taken: adminAddress,
+      yaml: `{listen: 127.0.0.1:0, admin: {listen: "${adminAddress}"}}`,
+    },
+  ];
+  for (const { setting, taken, yaml } of rivals) {
+    const file = join(directory, 'rival.yaml');
+    await writeFile(file, yaml);
+    const { code, stderr } = await finished(process.execPath, [script, 'serve', '--config', file], {
+      mayFail: true,
+      cwd: directory,
+    });
+    t.equal(code, 1);
+    t.equal(
+      stderr,
+      `quayside serve: cannot listen on ${taken} (setting ${setting}): something listens there already (EADDRINUSE)\n`,
+    );
+  }
+});
+
+/** The real server, on ports of the system's choice, and where its banner says that it listens. */
+async function served(t: Test) {
+  const { directory, start, close } = await stage('program');
+  t.teardown(close);
+  const file = join(directory, 'q.yaml');
+  await writeFile(file, 'listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\n');
+  const server = await start(process.execPath, [script, 'serve', '--config', file], { name: 'quayside' });
+  await until('the banner', async () => (await server.output()).includes('docker pull'));
+  const [address, adminAddress] = (await server.output())
+    .matchAll(/^ {2}(?:listening|admin) +http:\/\/(\S+)/gm)
+    .map(([, found]) => found);
+  return { server, address, adminAddress, directory };
+}
