@@ -1,8 +1,9 @@
 import type { Digest } from '../oci/digest.ts';
-import { concurrently } from './concurrently.ts';
+import { carriedOut } from './eviction-act.ts';
 import { type Eviction, type EvictionPlan, evictionPlan, isAboveMark } from './eviction-plan.ts';
 import { type Inventory, inventoryOf, measured } from './inventory.ts';
 import { leased } from './lease.ts';
+import { deletedOldMembers } from './old-members.ts';
 import { pinnedDigests } from './pins.ts';
 import type { Store } from './store.ts';
 import { storedGraph } from './stored-graph.ts';
@@ -71,6 +72,8 @@ export interface EvictorOptions {
   readonly pins?: readonly RegExp[];
   /** Content stored or used within this time is kept, milliseconds. Default 600,000. */
   readonly graceMs?: number;
+  /** Membership of content that is not in the store is forgotten at this age, milliseconds. Default 30 days. */
+  readonly keepMembersMs?: number;
   /** True while this process reads or fills the digest; such content is not deleted. Default: never. */
   readonly isInUse?: (digest: Digest) => boolean;
   /** Called after each deletion, so that whoever remembers the content in memory forgets it. */
@@ -82,7 +85,6 @@ export interface EvictorOptions {
 
 type Settings = Required<Omit<EvictorOptions, 'events'>> & { readonly events: Partial<EvictionEvents> };
 
-const deletesAtATime = 8;
 /** Where pins alone fill the store, another look costs as much as the first and finds the same. */
 const hopelessFactor = 12;
 
@@ -97,7 +99,7 @@ export function evictor(options: EvictorOptions): Evictor {
     const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
     const next = running.then(() => {
       stop.throwIfAborted();
-      return dryRun ? planned(settings, stop) : runLeased(settings, stop);
+      return dryRun ? planned(settings, stop).then(({ report }) => report) : runLeased(settings, stop);
     });
     running = next.catch(() => undefined);
     return next;
@@ -141,6 +143,7 @@ function withDefaults(options: EvictorOptions): Settings {
     everyMs: 300_000,
     pins: [],
     graceMs: 600_000,
+    keepMembersMs: 30 * 86_400_000,
     isInUse: () => false,
     deleted: () => {},
     events: {},
@@ -158,9 +161,18 @@ async function runLeased(settings: Settings, signal: AbortSignal): Promise<Evict
 }
 
 async function executed(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
-  const plan = await planned(settings, signal);
-  if (plan.outcome === 'below mark') return plan;
-  const evictions = await carriedOut(settings, plan.evictions, signal);
+  const { report: plan, inventory } = await planned(settings, signal);
+  if (inventory === undefined) return plan;
+  const { store, usage, events, isInUse, deleted } = settings;
+  const evictions = await carriedOut(plan.evictions, {
+    store,
+    isInUse: (digest) => isInUse(digest) || usage.isRecent(digest),
+    evicted(eviction) {
+      deleted(eviction.digest);
+      events.evicted?.(eviction);
+    },
+    signal,
+  });
   const freed = evictions.reduce((sum, { size }) => sum + size, 0);
   const report: EvictionReport = {
     ...plan,
@@ -168,17 +180,29 @@ async function executed(settings: Settings, signal: AbortSignal): Promise<Evicti
     evictions,
     afterBytes: plan.beforeBytes - freed,
   };
-  settings.events.ran?.(report);
+  events.ran?.(report);
+  const gone = new Set(evictions.map(({ digest }) => digest));
+  await deletedOldMembers(store.records, {
+    isHeld: (digest) => inventory.indexOf(digest) !== undefined && !gone.has(digest),
+    before: settings.clock() - settings.keepMembersMs,
+    signal,
+  });
   return report;
 }
 
+interface Planned {
+  readonly report: EvictionReport;
+  /** Absent below the mark, where it is not read. */
+  readonly inventory?: Inventory;
+}
+
 /** The decision, with all that it rests on freshly read; below the mark that is the listing alone. */
-async function planned(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
+async function planned(settings: Settings, signal: AbortSignal): Promise<Planned> {
   const { store, usage, events, maxBytes, lowPercent } = settings;
   const { blobs, bytes } = await measured(store.blobs.list({ signal }));
   events.measured?.({ blobs, bytes });
   const idle = { blobs, beforeBytes: bytes, afterBytes: bytes, evictions: [], isStuck: false };
-  if (!isAboveMark(bytes, settings)) return { outcome: 'below mark', ...idle };
+  if (!isAboveMark(bytes, settings)) return { report: { outcome: 'below mark', ...idle } };
   await usage.flush();
   const inventory = await inventoryOf(store.blobs.list({ signal }));
   const references = await storedGraph(store.blobs, inventory, { signal });
@@ -187,7 +211,16 @@ async function planned(settings: Settings, signal: AbortSignal): Promise<Evictio
   const plan = evictionPlan({ ...settings, inventory, references, pinned, usedAt, now: settings.clock() });
   const { beforeBytes, afterBytes, delete: evictions, kept } = plan;
   const isStuck = afterBytes > (maxBytes * lowPercent) / 100;
-  return { ...idle, outcome: 'planned', beforeBytes, afterBytes, evictions, kept, isStuck };
+  const report: EvictionReport = {
+    ...idle,
+    outcome: 'planned',
+    beforeBytes,
+    afterBytes,
+    evictions,
+    kept,
+    isStuck,
+  };
+  return { report, inventory };
 }
 
 /** By index; what was never served counts as used when it was stored. */
@@ -203,37 +236,4 @@ async function latestUses(
   };
   await usage.eachUse(note, { signal });
   return latest;
-}
-
-/**
- * Deletes what may still go; resolves to what went. All manifests first: should the run break off, no manifest is left
- * whose blobs are gone. What was used since the plan was made stays, and with a manifest all that it refers to.
- */
-async function carriedOut(
-  settings: Settings,
-  evictions: readonly Eviction[],
-  signal: AbortSignal,
-): Promise<Eviction[]> {
-  const { store, usage, isInUse, deleted, events } = settings;
-  const done: Eviction[] = [];
-  const spared = new Set<Digest>();
-
-  async function evict(eviction: Eviction): Promise<void> {
-    const { digest } = eviction;
-    const root = eviction.with;
-    if (isInUse(digest) || usage.isRecent(digest) || (root !== undefined && spared.has(root))) {
-      spared.add(digest);
-      return;
-    }
-    await store.blobs.delete(digest);
-    deleted(digest);
-    events.evicted?.(eviction);
-    done.push(eviction);
-  }
-
-  for (const isManifest of [true, false]) {
-    const phase = evictions.filter((eviction) => eviction.isManifest === isManifest);
-    await concurrently(phase, deletesAtATime, evict, { signal });
-  }
-  return done;
 }

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { type EvictorOptions, evictor } from '../../src/cache/eviction.ts';
 import type { Eviction } from '../../src/cache/eviction-plan.ts';
-import { leaseKey, tagKey } from '../../src/cache/keys.ts';
+import { leaseKey, memberKey, membersPrefix, tagKey } from '../../src/cache/keys.ts';
 import { memoryStore } from '../../src/cache/memory-store.ts';
 import type { Store } from '../../src/cache/store.ts';
 import { usage } from '../../src/cache/usage.ts';
@@ -277,6 +277,27 @@ test('when usage cannot be read, nothing is deleted', async (t) => {
     0,
   );
   await one.close();
+});
+
+test('membership of what the store holds no more is forgotten after a month', async (t) => {
+  const store = memoryStore();
+  const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
+  const layers = images.map(({ layer }) => layer);
+  for (const layer of layers) {
+    await store.records.put(memberKey('quay.io', parseRepository('openshift/ci'), layer), Buffer.from('{}'));
+  }
+  const one = replica(store);
+  const members = async () => (await Array.fromAsync(store.records.list(membersPrefix))).length;
+  await one.evict.run();
+  t.equal(await missing(store, layers), 1);
+  t.equal(await members(), 3);
+  const full = replica(store, { maxBytes: layerBytes });
+  full.pass(30 * 24 * hourMs);
+  await full.evict.run();
+  t.equal(await missing(store, layers), 3);
+  t.equal(await members(), 0);
+  await one.close();
+  await full.close();
 });
 
 test('a store that pins fill is reported as stuck', async (t) => {
