@@ -51,17 +51,6 @@ and what was stored or used in the last ten minutes, is never deleted.`,
     run: async (args, io) => (await import('./evict.ts')).evict(args, io),
   },
   {
-    name: 'evict',
-    summary: 'delete now what the store would let go next, down to its low mark',
-    usage: '[--config FILE] [--dry-run] [--json]',
-    help: `  --config FILE   the settings of the servers whose store it is; eviction.maxBytes must be set
-  --dry-run       only say what would go, and why
-  --json          one JSON object instead of a table
-
-Runs beside servers that use the store; only one of all evicts at a time.`,
-    run: async (args, io) => (await import('./evict.ts')).evict(args, io),
-  },
-  {
     name: 'version',
     summary: 'print the version',
     usage: '',
