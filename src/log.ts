@@ -7,10 +7,10 @@ import { loggable, scrubbed } from './redaction.ts';
  */
 export type Log = Logger;
 
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 /** Takes whole lines. */
-export interface LogOutput {
+interface LogOutput {
   write(line: string): unknown;
 }
 

@@ -20,7 +20,7 @@ export type StoreConfig =
   | { readonly memory: Required<Settings['store']>['memory'] }
   | { readonly s3: S3Config };
 
-export type S3Config = Frozen<Omit<Required<Settings['store']>['s3'], 'redirect'>> & {
+type S3Config = Frozen<Omit<Required<Settings['store']>['s3'], 'redirect'>> & {
   readonly redirect: Redirect;
 };
 
