@@ -24,9 +24,13 @@ export interface CompletenessOptions {
   readonly maxEntries: number;
 }
 
+/** For this long it is believed that the upstream can deliver what is missing: a popular cold image is asked about often. */
+const deliverableMs = 1_000;
+
 /** Nothing is known to be complete yet. */
 export function completeness({ upstream, copies, maxEntries }: CompletenessOptions): Completeness {
   const complete = new LRUCache<Digest, true>({ max: maxEntries });
+  const deliverable = new LRUCache<Digest, true>({ max: maxEntries, ttl: deliverableMs });
 
   async function areStored(blobs: readonly Descriptor[]): Promise<boolean> {
     for (const { digest } of blobs) if ((await copies.stat(digest)) === undefined) return false;
@@ -50,10 +54,12 @@ export function completeness({ upstream, copies, maxEntries }: CompletenessOptio
 
   return {
     async check({ digest, mediaType }, bytes) {
-      if (complete.has(digest)) return;
+      if (complete.has(digest) || deliverable.has(digest)) return;
       if (await isComplete(parseManifest(bytes, mediaType))) {
         complete.set(digest, true);
-      } else if (!(await upstream.isReachable())) {
+      } else if (await upstream.isReachable()) {
+        deliverable.set(digest, true);
+      } else {
         throw new RegistryError(
           'UNAVAILABLE',
           'blobs of the manifest are not stored, and the upstream cannot be reached',
