@@ -34,7 +34,7 @@ export interface Misbehaviours {
   liesAboutLength?: boolean;
   /** One byte of each body is wrong. */
   servesWrongBytes?: boolean;
-  /** Manifests and blobs are a HTML page with status 200. */
+  /** Everything in a repository is a HTML page with status 200. */
   answersHtml?: boolean;
   /** The `Content-Type` of manifests. */
   wrongMediaType?: string;

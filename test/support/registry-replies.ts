@@ -51,7 +51,6 @@ export function answerContent(reply: Reply, served: Served) {
     response.writeHead(304, { etag }).end();
     return;
   }
-  if (switches.answersHtml === true) return answerHtml(reply);
   const { body, status, range } = partOf(reply, served);
   record.status = status;
   response.writeHead(status, { ...headersOf(reply, served, etag), ...range, ...lengthOf(reply, body) });
@@ -90,11 +89,13 @@ function lengthOf({ record, state: { switches } }: Reply, body: Buffer): Record<
   return { 'content-length': `${length}` };
 }
 
-function answerHtml({ record, response }: Reply): void {
+/** Answers like a portal on the way. */
+export function answerHtml({ record, response }: Reply): void {
   const page = '<!doctype html><title>Welcome</title><p>Please accept the terms.';
   record.status = 200;
   record.bytesSent = page.length;
-  response.writeHead(200, { 'content-type': 'text/html', 'content-length': page.length }).end(page);
+  response.writeHead(200, { 'content-type': 'text/html', 'content-length': page.length });
+  response.end(record.method === 'HEAD' ? undefined : page);
 }
 
 function altered(body: Buffer): Buffer {

@@ -1,7 +1,7 @@
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
 import type { DoubleRepository } from './registry-contents.ts';
-import { answerContent, answerJson, type Reply, refuse } from './registry-replies.ts';
+import { answerContent, answerHtml, answerJson, type Reply, refuse } from './registry-replies.ts';
 
 /** True when a switch refuses the request, which is then answered. */
 export function isRefused(reply: Reply): boolean {
@@ -30,6 +30,7 @@ export function route(reply: Reply) {
   const match = /^\/v2\/(.+)\/(manifests|blobs|tags|referrers)\/([^/]+)$/.exec(record.path);
   const repository = state.repositories.get(match?.[1] ?? '');
   const [, , kind = '', last = ''] = match ?? [];
+  if (state.switches.answersHtml === true) return answerHtml(reply);
   if (repository === undefined) return refuse(reply, 404, 'NAME_UNKNOWN', 'no such repository');
   if (kind === 'tags') return answerTags(reply, repository);
   if (kind === 'referrers') return answerReferrers(reply, repository, last);

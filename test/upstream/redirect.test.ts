@@ -1,0 +1,96 @@
+import { test } from 'tap';
+import { parseTarget } from '../../src/upstream/redirect.ts';
+import { app, blobIn, lines, pulled, refusalOf, rig, v1 } from './rig.ts';
+
+const strict = { upstream: new URL('https://quay.io'), allowPrivateAddresses: false };
+
+test('a redirect is followed on our side, with the range', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const layer = blobIn(registry, 100_000);
+  registry.switches.redirectsBlobs = true;
+  t.same(await pulled(upstream, layer.digest, { start: 10, end: 99 }), layer.bytes.subarray(10, 100));
+  t.same(lines(registry), ['GET blobs 302', 'GET cdn 206']);
+});
+
+test('a redirect is never kept, whatever its Cache-Control says', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsBlobs = true;
+  await pulled(upstream, layer.digest);
+  await pulled(upstream, layer.digest);
+  t.same(lines(registry), ['GET blobs 302', 'GET cdn 200', 'GET blobs 302', 'GET cdn 200']);
+});
+
+test('a loop of redirects ends after the limit', async (t) => {
+  const { registry, upstream } = await rig(t, { maxRedirects: 3 });
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsInALoop = true;
+  t.equal((await refusalOf(pulled(upstream, layer.digest))).code, 'UPSTREAM_INVALID');
+  t.equal(registry.requests.length, 4);
+});
+
+test('a redirect to a private address elsewhere is refused unasked', async (t) => {
+  const { registry, upstream } = await rig(t, { allowPrivateAddresses: false });
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsBlobs = true;
+  t.equal((await refusalOf(pulled(upstream, layer.digest))).code, 'UPSTREAM_INVALID');
+  t.equal(registry.requests.filter(({ cdn }) => cdn).length, 0);
+});
+
+test('a redirect to the registry itself is followed wherever that is', async (t) => {
+  const { registry, upstream } = await rig(t, { allowPrivateAddresses: false });
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsTo = '/v2/team/app/manifests/none';
+  t.equal(await upstream.openBlob(app, layer.digest), undefined);
+  t.same(lines(registry), ['GET blobs 302', 'GET manifests 404']);
+});
+
+test('a CDN that fails is retried with a fresh redirect', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsBlobs = true;
+  registry.switches.status = { of: 'cdn', code: 503, times: 1 };
+  t.same(await pulled(upstream, layer.digest), layer.bytes);
+  t.same(lines(registry), ['GET blobs 302', 'GET cdn 503', 'GET blobs 302', 'GET cdn 200']);
+});
+
+test('a redirect without a target is refused', async (t) => {
+  const { registry, upstream } = await rig(t);
+  registry.addImage('team/app', 'v1');
+  registry.switches.status = { of: 'manifests', code: 307 };
+  t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'UPSTREAM_INVALID');
+});
+
+test('https never becomes http', async (t) => {
+  t.throws(() => parseTarget('http://cdn.example.com/', strict.upstream, strict), {
+    code: 'UPSTREAM_INVALID',
+  });
+  t.equal(
+    parseTarget('https://cdn.example.com/a?b#c', strict.upstream, strict).href,
+    'https://cdn.example.com/a?b',
+  );
+});
+
+test('a target is relative to what was asked, and its credentials are dropped', async (t) => {
+  t.equal(parseTarget('/token', strict.upstream, strict).href, 'https://quay.io/token');
+  t.equal(
+    parseTarget('https://u:p@cdn.example.com/', strict.upstream, strict).href,
+    'https://cdn.example.com/',
+  );
+});
+
+for (const target of [
+  'https://10.0.0.1/',
+  'https://[::1]/',
+  'https://169.254.169.254/latest/meta-data',
+  'https://localhost/',
+  'https://2130706433/',
+  'https://[::ffff:192.168.0.1]/',
+  'ftp://cdn.example.com/',
+  'file:///etc/passwd',
+  'https://',
+]) {
+  test(`${target} is no target`, async (t) => {
+    t.throws(() => parseTarget(target, strict.upstream, strict), { code: 'UPSTREAM_INVALID' });
+  });
+}
