@@ -1,0 +1,81 @@
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { stringify } from 'yaml';
+import { quayside, type Service } from '../../src/app.ts';
+import { load } from '../../src/config.ts';
+import { logger } from '../../src/log.ts';
+import { type RegistryDouble, registryDouble } from './registry-double.ts';
+
+/** One line of the service's log. */
+export type LogLine = Readonly<Record<string, unknown>> & { readonly msg: string };
+
+/** The whole service over one misbehaving registry, as `quay.io`. */
+export interface ServiceRig {
+  readonly double: RegistryDouble;
+  readonly service: Service;
+  /** `http://127.0.0.1:<port>` */
+  readonly url: string;
+  /** Every log line so far. */
+  readonly log: readonly LogLine[];
+  /** The log as text, for what must not be in it. */
+  logText(): string;
+  /** The metrics as text. */
+  metrics(): Promise<string>;
+  /** Stops the service before its test ends. */
+  stop(): Promise<void>;
+}
+
+export interface ServiceRigOptions {
+  /** Settings over the rig's own, as the configuration file has them; `upstream` is merged into that of `quay.io`. */
+  readonly settings?: Readonly<Record<string, unknown>>;
+  readonly upstream?: Readonly<Record<string, unknown>>;
+  /** Another registry to stand for `quay.io`; not closed. */
+  readonly double?: RegistryDouble;
+}
+
+/** Starts the service; both end with the test. */
+export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Promise<ServiceRig> {
+  const double = options.double ?? (await registryDouble());
+  const lines: string[] = [];
+  const log = logger({ level: 'debug', destination: { write: (line) => void lines.push(line) } });
+  const directory = t.testdirName;
+  const settings = {
+    listen: '127.0.0.1:0',
+    admin: { listen: '127.0.0.1:0' },
+    store: { filesystem: { path: join(directory, 'store') } },
+    shutdownGraceMs: '5s',
+    upstreams: {
+      'quay.io': {
+        url: double.url,
+        allowPrivateAddresses: true,
+        retries: 1,
+        firstByteTimeoutMs: '1s',
+        progressTimeoutMs: '500ms',
+        breaker: { failures: 3, openMs: '200ms' },
+        ...options.upstream,
+      },
+    },
+    ...options.settings,
+  };
+  const service = await quayside(load(stringify(settings), {}), { log, env: {} });
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopped ??= service.close();
+    return stopped;
+  };
+  t.teardown(async () => {
+    await stop();
+    if (options.double === undefined) await double.close();
+  });
+  return {
+    double,
+    service,
+    url: `http://${service.address}`,
+    get log() {
+      return lines.map((line) => JSON.parse(line) as LogLine);
+    },
+    logText: () => lines.join(''),
+    metrics: async () => (await fetch(`http://${service.adminAddress}/metrics`)).text(),
+    stop,
+  };
+}
