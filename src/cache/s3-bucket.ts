@@ -61,12 +61,33 @@ export function s3Bucket({ client, bucket, prefix, call }: S3Calls): Bucket {
     return answer.kind === 'ok' ? openedObject(answer.value) : undefined;
   }
 
-  /** A refusal after a retry may be of our own first attempt, whose answer got lost: the content tells. */
-  async function isOurs(key: string, bytes: Uint8Array): Promise<string | undefined> {
-    const found = await get(key);
+  function put(key: string, bytes: Uint8Array, { contentType, ifVersion, signal }: PutOptions) {
+    const command = new PutObjectCommand({
+      ...at(key),
+      Body: bytes,
+      ContentLength: bytes.byteLength,
+      ...(contentType === undefined ? {} : { ContentType: contentType }),
+      ...(ifVersion === undefined ? {} : conditionOf(ifVersion)),
+    });
+    return call(
+      'PutObject',
+      (sending) => client.send(command, sending),
+      signal === undefined ? {} : { signal },
+    );
+  }
+
+  /**
+   * A second look at a refusal. After a retry it may be of our own first attempt, whose answer got lost: the content tells.
+   * And radosgw refuses a true `If-Match` in quotes, as RFC 9110 wants it, but not a bare one.
+   */
+  async function afterRefusal(key: string, bytes: Uint8Array, options: PutOptions, attempts: number) {
+    const found = await get(key, options);
     if (found === undefined) return undefined;
     const held = Buffer.concat(await found.body.toArray());
-    return held.equals(bytes) ? found.etag : undefined;
+    if (attempts > 1 && held.equals(bytes)) return found.etag;
+    if (found.etag !== options.ifVersion) return undefined;
+    const answer = await put(key, bytes, { ...options, ifVersion: found.etag.replaceAll('"', '') });
+    return answer.kind === 'ok' ? answer.value.ETag : undefined;
   }
 
   return {
@@ -77,17 +98,10 @@ export function s3Bucket({ client, bucket, prefix, call }: S3Calls): Bucket {
       return answer.kind === 'ok' ? (answer.value.ContentLength ?? 0) : undefined;
     },
     async put(key, bytes, options = {}) {
-      const { contentType, ifVersion } = options;
-      const command = new PutObjectCommand({
-        ...at(key),
-        Body: bytes,
-        ContentLength: bytes.byteLength,
-        ...(contentType === undefined ? {} : { ContentType: contentType }),
-        ...(ifVersion === undefined ? {} : conditionOf(ifVersion)),
-      });
-      const answer = await call('PutObject', (sending) => client.send(command, sending), options);
+      const answer = await put(key, bytes, options);
       if (answer.kind === 'ok') return answer.value.ETag ?? '';
-      return answer.attempts > 1 ? await isOurs(key, bytes) : undefined;
+      const isClear = options.ifVersion === 'absent' && answer.attempts === 1;
+      return isClear ? undefined : await afterRefusal(key, bytes, options, answer.attempts);
     },
     async delete(key) {
       const command = new DeleteObjectCommand(at(key));

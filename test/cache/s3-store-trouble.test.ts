@@ -89,3 +89,12 @@ test('a conditional write whose answer got lost is known to be ours', async (t) 
     undefined,
   );
 });
+
+test('a server that only knows bare ETags compares versions all the same', async (t) => {
+  const { s3, store } = await made(t);
+  s3.switches.wantsBareEtags = true;
+  const version = (await store.records.put('v1/leases/x', Buffer.from('1'))) ?? '';
+  const next = await store.records.put('v1/leases/x', Buffer.from('2'), { ifVersion: version });
+  t.equal(next, (await store.records.get('v1/leases/x'))?.version);
+  t.equal(await store.records.put('v1/leases/x', Buffer.from('3'), { ifVersion: version }), undefined);
+});

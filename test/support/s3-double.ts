@@ -29,6 +29,8 @@ export interface S3Switches {
   errorOnPart: number | undefined;
   /** A PutObject is done, but its first answer is lost. */
   losesPutAnswers: number;
+  /** If-Match is compared with the bare ETag, as radosgw does. */
+  wantsBareEtags: boolean;
   /** Entries of one listing page. */
   pageSize: number;
 }
@@ -81,6 +83,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     errorOnComplete: false,
     errorOnPart: undefined,
     losesPutAnswers: 0,
+    wantsBareEtags: false,
     pageSize: 1000,
   };
   const state: S3State = { switches, requests: [], objects: new Map(), uploads: new Map(), lastUpload: 0 };

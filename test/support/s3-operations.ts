@@ -29,7 +29,8 @@ export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerRespo
     if (headers['if-none-match'] === '*' && held !== undefined)
       return fail(response, 412, 'PreconditionFailed');
     if (ifMatch !== undefined && held === undefined) return fail(response, 404, 'NoSuchKey');
-    if (ifMatch !== undefined && held?.etag !== ifMatch) return fail(response, 412, 'PreconditionFailed');
+    const etag = state.switches.wantsBareEtags ? held?.etag.replaceAll('"', '') : held?.etag;
+    if (ifMatch !== undefined && etag !== ifMatch) return fail(response, 412, 'PreconditionFailed');
     const object = storedObject(body, headers['content-type']);
     state.objects.set(key, object);
     if (state.switches.losesPutAnswers > 0) {
