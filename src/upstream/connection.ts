@@ -43,7 +43,7 @@ export function connection(options: UpstreamOptions): Connection {
     }
   };
   return {
-    urlOf: (path) => new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base),
+    urlOf: (path) => urlIn(base, path),
     once,
     tried: (ask, read) => {
       const retriedFor = (reason: 'status' | 'network') =>
@@ -92,7 +92,13 @@ function sender(
   const guard = breaker(options.breaker ?? {}, now, (state) =>
     events?.breakerChanged({ upstream: name, state }),
   );
-  const reach = reachability({ upstream, send: guard.guarded(wire), breaker: guard, now, closing });
+  const reach = reachability({
+    url: urlIn(upstream, '/v2/'),
+    send: guard.guarded(wire),
+    breaker: guard,
+    now,
+    closing,
+  });
   const limited = inside(requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now));
   const registry = reach.noted(guard.guarded(limited));
   const rules = { upstream, allowPrivateAddresses };
@@ -127,6 +133,10 @@ function linesOf(options: UpstreamOptions, upstream: URL): ReturnType<typeof age
 function hostsOf(name: string, { host }: URL): readonly string[] {
   const hosts = name === host ? [name] : [name, host];
   return name === 'docker.io' || host === 'registry-1.docker.io' ? [...hosts, 'index.docker.io'] : hosts;
+}
+
+function urlIn(base: URL, path: string): URL {
+  return new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base);
 }
 
 function baseOf(text: string): URL {

@@ -28,7 +28,10 @@ export type Send = (ask: Ask) => Promise<Answer>;
 /** More of an unwanted body than this is not worth a kept connection, in bytes. */
 const mostDiscarded = 64 * 1024;
 
-/** Lets go of a body that nobody wants: a short one is drained so that its connection is kept, a long one is cut. */
+/**
+ * Lets go of a body that nobody wants: a short one is drained so that its connection is kept, a long one is cut. Harmless
+ * when it is done again.
+ */
 export function discard({ body }: Answer): void {
   let seen = 0;
   body.on('data', (chunk: Uint8Array) => {

@@ -29,13 +29,13 @@ export function loggedIn(options: LoginOptions): Send {
     const first = challenge && (await authorizationFor(challenge, ask, options));
     const answer = await options.send(authorised(ask, first));
     if (answer.status !== 401) return answer;
+    discard(answer);
     const asked = challengeOf(answer, options);
     if (asked === undefined || (first?.isNew === true && asked.scheme === challenge?.scheme)) return answer;
     if (first !== undefined) options.tokens.forget(first.value.replace(/^Bearer /, ''));
     challenge = asked;
     const second = await authorizationFor(asked, ask, options);
     if (second === undefined || second.value === first?.value) return answer;
-    discard(answer);
     return options.send(authorised(ask, second));
   };
 }

@@ -4,7 +4,8 @@ import type { Cancellable } from './upstream.ts';
 import { anySignal, joined } from './waiting.ts';
 
 export interface ReachabilityOptions {
-  readonly upstream: URL;
+  /** `/v2/` of the upstream. */
+  readonly url: URL;
   readonly send: Send;
   readonly breaker: Breaker;
   readonly now: () => number;
@@ -24,7 +25,7 @@ const believedMs = 5_000;
 const pingMs = 3_000;
 
 /** Any answer below 500, a 401 too, is a sign of life; `GET /v2/` (end-1) is asked when there was none of late. */
-export function reachability({ upstream, send, breaker, now, closing }: ReachabilityOptions): Reachability {
+export function reachability({ url, send, breaker, now, closing }: ReachabilityOptions): Reachability {
   let answeredAt = Number.NEGATIVE_INFINITY;
   let asked: Promise<boolean> | undefined;
   const noted =
@@ -40,7 +41,7 @@ export function reachability({ upstream, send, breaker, now, closing }: Reachabi
       const answer = await noted(send)({
         kind: 'ping',
         method: 'GET',
-        url: new URL('/v2/', upstream),
+        url,
         signal,
       });
       discard(answer);

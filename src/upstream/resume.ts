@@ -98,7 +98,7 @@ async function* watched(
   let isWaiting = true;
   const timer = setTimeout(() => {
     if (isWaiting) body.destroy(new Error('no byte came in time'));
-    else timer.refresh();
+    else if (!body.destroyed) timer.refresh();
   }, progressTimeoutMs);
   try {
     for await (const chunk of body as AsyncIterable<Uint8Array>) {

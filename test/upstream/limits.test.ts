@@ -56,6 +56,18 @@ test('downloads never hold up a question', async (t) => {
   opened?.close();
 });
 
+test('a login needs no second place', async (t) => {
+  const { registry, upstream } = await rig(t, { maxConcurrent: 1, maxQueued: 1 });
+  registry.addImage('team/app', 'v1');
+  registry.switches.requiresToken = { expiresIn: 300 };
+  t.equal((await upstream.manifest(app, v1)).kind, 'found');
+  registry.switches.requiresToken = { expiresIn: 300, user: 'somebody' };
+  registry.revokeTokens();
+  for (let request = 0; request < 3; request += 1) {
+    t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'DENIED');
+  }
+});
+
 test('requests are spread out to so many a second', async (t) => {
   const { registry, upstream } = await rig(t, { requestsPerSecond: 20 });
   registry.addImage('team/app', 'v1');
