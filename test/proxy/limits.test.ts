@@ -33,7 +33,7 @@ test('a full queue refuses with 429 and a time to come back', async (t) => {
     maxInQueue: 0,
     events: { limitRefused: (e) => refused.push(e) },
   });
-  slots.enter();
+  await slots.enter();
   t.throws(() => slots.enter(), { code: 'TOOMANYREQUESTS', status: 429, retryAfterSeconds: 1 });
   t.same(refused, [{ limit: 'read', reason: 'queue-full' }]);
 });
@@ -64,10 +64,10 @@ test('a client that leaves gives up its place', async (t) => {
 test('a slot is given back once, however often one leaves', async (t) => {
   const slots = limit({ ...bounds, maxInQueue: 0 });
   const leave = await slots.enter();
-  slots.enter();
+  await slots.enter();
   leave();
   leave();
-  slots.enter();
+  await slots.enter();
   t.throws(() => slots.enter(), { code: 'TOOMANYREQUESTS' });
 });
 
