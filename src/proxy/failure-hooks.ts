@@ -9,7 +9,7 @@ export function failure(app: FastifyInstance): void {
 }
 
 /** Options of `fastify()` for what goes wrong before a route is found. */
-export const failureHooks = { frameworkErrors: answered, clientErrorHandler } as const;
+export const failureHooks = { frameworkErrors: unrouted, clientErrorHandler } as const;
 
 /** Tells the log what a client is not told. */
 export function logFailure(log: FastifyRequest['log'], { status, code, cause }: Failure): void {
@@ -23,9 +23,17 @@ function answered(error: unknown, request: FastifyRequest, reply: FastifyReply):
   send(failed, request, reply);
 }
 
+/** The request log's hook does not see what the framework cannot route, so its line is written here. */
+function unrouted(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const { status, code } = failureOf(error);
+  const { id: requestId, method, ip: client } = request;
+  request.log.info({ requestId, method, status, error: code, client }, 'request');
+  answered(error, request, reply);
+}
+
 function send(failed: Failure, request: FastifyRequest, reply: FastifyReply): void {
   const { status, headers, body } = rendered(failed, request.id);
-  if (reply.record !== undefined) reply.record.error = failed.code;
+  if (reply.record !== undefined) Object.assign(reply.record, { error: failed.code, bytes: body.byteLength });
   reply.code(status).headers(headers).send(body);
 }
 

@@ -46,7 +46,7 @@ export function tokenRoute(app: FastifyInstance, { hosts, events }: TokenRouteOp
     };
   }
 
-  app.register(async (scope) => {
+  app.register((scope, _options, registered) => {
     const options = { parseAs: 'string', bodyLimit: longestForm } as const;
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(form, options, async (_request: unknown, body: string | Buffer) =>
@@ -62,6 +62,7 @@ export function tokenRoute(app: FastifyInstance, { hosts, events }: TokenRouteOp
       const fields = new URLSearchParams(typeof body === 'string' ? body : '');
       return answer(host, passwordGrant(fields), fields.getAll('scope'), reply);
     });
+    registered();
   });
 }
 

@@ -25,10 +25,6 @@ test('a line that could never let anybody in is named, and its hash is not', asy
     `b:${hash.replace('$05', '$15')}`,
     `b:${hash.replace('$05', '$03')}`,
   ]) {
-    t.throws(
-      () => parseHtpasswd(`a:${hash}\n${line}\n`),
-      /^line 2 of the htpasswd file (?!.*SHA)/,
-      line,
-    );
+    t.throws(() => parseHtpasswd(`a:${hash}\n${line}\n`), /^line 2 of the htpasswd file (?!.*SHA)/, line);
   }
 });

@@ -172,3 +172,20 @@ test('garbage behind a request whose answer has begun writes nothing into that a
   }
   t.ok(seen.endsWith('begun'), 'cut, with nothing added');
 });
+
+test('what the framework cannot route is in the request log too, without its path', async (t) => {
+  const lines: string[] = [];
+  const app = fastify({
+    ...failureHooks,
+    logger: { level: 'info', stream: { write: (line: string) => lines.push(line) } },
+    genReqId: () => 'id-1',
+  });
+  failure(app);
+  t.teardown(() => app.close());
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  lines.length = 0;
+  await fetch(`${url}/${secret}%zz`);
+  const line = lines.find((each) => each.includes('"msg":"request"')) ?? '{}';
+  t.match(JSON.parse(line), { requestId: 'id-1', method: 'GET', status: 400, error: 'NAME_INVALID' });
+  t.notMatch(line, secret);
+});
