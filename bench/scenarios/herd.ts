@@ -9,8 +9,13 @@ export const herd: Scenario = {
   name: 'herd',
   title: 'Herd on a cold blob of 200 MB, over 1 Gbit/s',
   async run(lab) {
-    const twenty = await herdOf(lab, 20, ['quayside', 'docker-registry', 'nginx cache'], lab.isShort ? 1 : 3);
-    const many = await herdOf(lab, 200, ['quayside', 'nginx cache'], 1);
+    const twenty = await herdOf(
+      lab,
+      20,
+      lab.isShort ? ['quayside', 'docker-registry'] : ['quayside', 'docker-registry', 'nginx cache'],
+      lab.isShort ? 1 : 3,
+    );
+    const many = await herdOf(lab, 200, lab.isShort ? ['quayside'] : ['quayside', 'nginx cache'], 1);
     return {
       measures: [...Object.values(twenty), ...Object.values(many)],
       targets: [
@@ -36,6 +41,13 @@ export const herd: Scenario = {
           unit: '×',
         },
         {
+          what: 'herd of 20: errors',
+          value: twenty.errors.values.quayside,
+          sense: 'at most',
+          bound: 0,
+          unit: 'errors',
+        },
+        {
           what: 'herd of 200: errors',
           value: many.errors.values.quayside,
           sense: 'at most',
@@ -44,6 +56,7 @@ export const herd: Scenario = {
         },
       ],
       notes: [
+        'A server that failed a client has no time here: it did less work.',
         'Upstream bytes are counted on the wire, HTTP heads included, and rounded to two decimals.',
         'docker-registry is left out of the herd of 200: at 201 downloads over the link it would take over five minutes.',
       ],
@@ -77,18 +90,19 @@ async function herdOf(
       if (run !== undefined) runs.set(name, [...(runs.get(name) ?? []), run]);
     }
   }
-  const values = (of: (run: Run) => number): Values =>
-    Object.fromEntries([...runs].map(([name, each]) => [name, median(each.map(of))]));
+  const values = (of: (run: Run) => number, from = [...runs]): Values =>
+    Object.fromEntries(from.map(([name, each]) => [name, median(each.map(of))]));
+  const whole = [...runs].filter(([, each]) => each.every(({ errors }) => errors === 0));
   return {
     wall: {
       what: `${clients} clients: last byte of the last`,
       unit: 's',
-      values: values((run) => run.seconds),
+      values: values((run) => run.seconds, whole),
     },
     amplification: {
       what: `${clients} clients: upstream bytes ÷ blob`,
       unit: '×',
-      values: values((run) => run.amplification),
+      values: values((run) => run.amplification, whole),
     },
     errors: { what: `${clients} clients: errors`, unit: 'errors', values: values((run) => run.errors) },
   };
@@ -105,7 +119,7 @@ async function oneRun(lab: Lab, origin: string, clients: number): Promise<Run> {
   return {
     seconds: Math.max(...pulled.map(({ totalMs }) => totalMs)) / 1000,
     amplification: bytes / size,
-    errors: errors + (isWrong && errors === 0 ? 1 : 0),
+    errors: Math.max(errors, isWrong ? 1 : 0),
   };
 }
 

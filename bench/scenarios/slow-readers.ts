@@ -28,7 +28,12 @@ export const slowReaders: Scenario = {
         { what: 'readers cut off, filling', unit: 'errors', values: failed(peaks?.filling) },
         { what: 'readers cut off, filled', unit: 'errors', values: failed(peaks?.filled) },
       ],
-      targets: [target('filling', peaks?.filling.megabytes), target('filled', peaks?.filled.megabytes)],
+      targets: [
+        target('filling', peaks?.filling.megabytes),
+        target('filled', peaks?.filled.megabytes),
+        complete('filling', peaks?.filling.failures),
+        complete('filled', peaks?.filled.failures),
+      ],
       notes: [
         'Resident set of the Quayside process (VmHWM); the readers leave after the stated time, mid-body.',
       ],
@@ -59,4 +64,8 @@ async function peakOf(lab: Lab, origin: string, pid: number): Promise<Peak> {
 
 function target(state: string, megabytes: number | undefined): Target {
   return { what: `most memory, ${state}`, value: megabytes, sense: 'at most', bound: 250, unit: 'MB' };
+}
+
+function complete(state: string, failures: number | undefined): Target {
+  return { what: `readers cut off, ${state}`, value: failures, sense: 'at most', bound: 0, unit: 'errors' };
 }

@@ -46,9 +46,9 @@ async function configuration(ground: Ground, port: number, options: QuaysideOpti
     store: s3 === undefined ? { filesystem: { path } } : { s3: await s3Section(s3, ground.directory) },
     spool: { path: join(path, 'spool') },
     ...(tagsFresh === undefined ? {} : { tags: { freshMs: tagsFresh } }),
-    defaultUpstream: 'bench',
+    defaultUpstream: 'origin',
     upstreams: {
-      bench: {
+      origin: {
         url: ground.upstream,
         allowPrivateAddresses: true,
         ...(repositories === undefined ? {} : { repositories }),
