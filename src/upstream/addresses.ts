@@ -15,7 +15,6 @@ const privateNetworks: readonly (readonly [network: string, prefix: number])[] =
   ['198.18.0.0', 15],
   ['224.0.0.0', 3],
   ['::', 127],
-  ['64:ff9b::', 96],
   ['64:ff9b:1::', 48],
   ['2002::', 16],
   ['fc00::', 7],
@@ -59,10 +58,16 @@ export function privateTarget(): RegistryError {
   );
 }
 
+/** NAT64 (RFC 6052) is how a network without IPv4 reaches public addresses, and private ones just as well. */
 function blockList(): BlockList {
   const list = new BlockList();
   for (const [network, prefix] of privateNetworks) {
-    list.addSubnet(network, prefix, network.includes(':') ? 'ipv6' : 'ipv4');
+    if (network.includes(':')) {
+      list.addSubnet(network, prefix, 'ipv6');
+    } else {
+      list.addSubnet(network, prefix, 'ipv4');
+      list.addSubnet(`64:ff9b::${network}`, 96 + prefix, 'ipv6');
+    }
   }
   return list;
 }

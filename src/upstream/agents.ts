@@ -1,19 +1,14 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { publicLookup } from './addresses.ts';
 import { freshFile } from './fresh-file.ts';
+import type { UpstreamSettings } from './options.ts';
 import { proxyFor } from './proxy-choice.ts';
 
-export interface AgentOptions {
+type Shared = 'caFile' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts';
+
+export interface AgentOptions
+  extends Pick<UpstreamSettings, Shared | 'env' | 'allowPrivateAddresses' | 'connectTimeoutMs'> {
   readonly upstream: URL;
-  /** `host:port` of those that may be at private addresses, beside the upstream. */
-  readonly trustedHosts: readonly string[];
-  readonly caFile: string | undefined;
-  readonly certFile: string | undefined;
-  readonly keyFile: string | undefined;
-  readonly proxy: string | undefined;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly allowPrivateAddresses: boolean;
-  readonly connectTimeoutMs: number;
 }
 
 /** The connections of one upstream, shared with nobody. */
@@ -71,7 +66,7 @@ export function agents(options: AgentOptions): Agents {
 
 function routeTo(url: URL, options: AgentOptions): Route {
   const isOwn = url.origin === options.upstream.origin;
-  const isTrusted = url.host === options.upstream.host || options.trustedHosts.includes(url.host);
+  const isTrusted = url.host === options.upstream.host || options.realmHosts?.includes(url.host) === true;
   return {
     proxy: proxyFor(url, options.proxy, options.env),
     isOwn,

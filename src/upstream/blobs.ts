@@ -98,9 +98,7 @@ function openedPart(
   if (status !== 200 && status !== 206) {
     discard(answer);
     if (status === 404) return undefined;
-    throw status === 416
-      ? invalid('the blob is shorter than the upstream said')
-      : statusRefusal(answer, Date.now());
+    throw status === 416 ? invalid('the blob is shorter than the upstream said') : statusRefusal(answer);
   }
   if (!isContent(answer, digest)) {
     body.destroy();
@@ -123,7 +121,7 @@ function probedSize(answer: Answer, digest: Digest): number | undefined {
   const { status } = answer;
   discard(answer);
   if (status === 404) return undefined;
-  if (status !== 200 && status !== 206 && status !== 416) throw statusRefusal(answer, Date.now());
+  if (status !== 200 && status !== 206 && status !== 416) throw statusRefusal(answer);
   const emptyOrTotal = /\/(\d{1,15})$/.exec(headerOf(answer, 'content-range') ?? '')?.[1];
   const size = status === 200 ? contentLength(answer) : emptyOrTotal;
   if (size === undefined || !isContent(answer, digest))

@@ -2,18 +2,17 @@ import { type BlobSettings, openBlob, statBlob } from './blobs.ts';
 import { connection } from './connection.ts';
 import { askReferrers, askTags } from './listings.ts';
 import { askManifest } from './manifests.ts';
-import type { UpstreamOptions } from './options.ts';
+import { settingsOf, type UpstreamOptions } from './options.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A registry over HTTP. Nothing is asked, and no file read, before the first call. */
 export function registryUpstream(options: UpstreamOptions): Upstream {
-  const { name, events } = options;
-  const link = connection(options);
+  const settings = settingsOf(options);
+  const { name, events } = settings;
+  const link = connection(settings);
   let hasRanges = true;
-  const settings: BlobSettings = {
-    resumes: options.resumes ?? 8,
-    progressTimeoutMs: options.progressTimeoutMs ?? 30_000,
-    random: options.random ?? Math.random,
+  const blobSettings: BlobSettings = {
+    ...settings,
     received: (bytes) => events?.received({ upstream: name, bytes }),
     resumed: () => events?.retried({ upstream: name, reason: 'resume' }),
     ignoredRange: () => {
@@ -28,7 +27,8 @@ export function registryUpstream(options: UpstreamOptions): Upstream {
     isReachable: (asked) => link.isReachable(asked),
     manifest: (repository, reference, asked) => askManifest(link, repository, reference, asked),
     statBlob: (repository, digest, asked) => statBlob(link, repository, digest, asked),
-    openBlob: (repository, digest, asked = {}) => openBlob(link, repository, digest, { ...asked, settings }),
+    openBlob: (repository, digest, asked = {}) =>
+      openBlob(link, repository, digest, { ...asked, settings: blobSettings }),
     tags: (repository, query, asked) => askTags(link, repository, query, asked),
     referrers: (repository, digest, query, asked) => askReferrers(link, repository, digest, query, asked),
     close: () => link.close(),

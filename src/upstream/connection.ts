@@ -1,11 +1,11 @@
 import { RegistryError } from '../oci/errors.ts';
-import { agents } from './agents.ts';
+import { type Agents, agents } from './agents.ts';
 import { breaker } from './breaker.ts';
 import { credentialsFrom } from './credentials.ts';
 import type { Answer, Ask, Send } from './exchange.ts';
 import { gates, paced } from './limits.ts';
 import { loggedIn } from './login.ts';
-import type { UpstreamOptions } from './options.ts';
+import type { UpstreamSettings } from './options.ts';
 import { type Reachability, reachability } from './reachable.ts';
 import { followed } from './redirect.ts';
 import { networkFailure, orTryAgain, retried } from './retry.ts';
@@ -26,13 +26,17 @@ export interface Connection {
 }
 
 /** A connection that is made when it is first used. */
-export function connection(options: UpstreamOptions): Connection {
-  const { now = Date.now, random = Math.random, retries = 3 } = options;
-  const base = baseOf(options.url);
+export function connection(settings: UpstreamSettings): Connection {
+  const { name, now, random, retries, events } = settings;
+  const upstream = baseOf(settings.url);
   const closing = new AbortController();
-  const lines = linesOf(options, base);
-  const { send, isReachable } = sender(options, base, lines, closing.signal);
-
+  const lines = agents({ ...settings, upstream });
+  const { send, isReachable } = sender(settings, upstream, lines, closing.signal);
+  const retry = {
+    retries,
+    random,
+    retried: (reason: 'status' | 'network') => events?.retried({ upstream: name, reason }),
+  };
   const once = async (ask: Ask): Promise<Answer> => {
     const signal = anySignal(ask.signal, closing.signal);
     try {
@@ -43,13 +47,11 @@ export function connection(options: UpstreamOptions): Connection {
     }
   };
   return {
-    urlOf: (path) => urlIn(base, path),
+    urlOf: (path) => urlIn(upstream, path),
     once,
     tried: (ask, read) => {
-      const retriedFor = (reason: 'status' | 'network') =>
-        options.events?.retried({ upstream: options.name, reason });
       const signal = anySignal(ask.signal, closing.signal);
-      return retried(() => readOf(once(ask), read, signal), { retries, random, retried: retriedFor, signal });
+      return retried(() => readOf(once(ask), read, signal), { ...retry, signal });
     },
     isReachable,
     async close() {
@@ -79,54 +81,28 @@ async function readOf<T>(
  * and its token server; a CDN's failures are retried, but do not stop us from asking for manifests.
  */
 function sender(
-  options: UpstreamOptions,
+  settings: UpstreamSettings,
   upstream: URL,
-  lines: ReturnType<typeof agents>,
+  lines: Agents,
   closing: AbortSignal,
 ): { readonly send: Send; readonly isReachable: Reachability['isReachable'] } {
-  const { name, events, now = Date.now, requestsPerSecond, maxRedirects = 5, realmHosts } = options;
-  const { firstByteTimeoutMs = 20_000, progressTimeoutMs = 30_000 } = options;
-  const { maxConcurrent = 64, maxQueued = 1_000, allowPrivateAddresses = false } = options;
-  const wire = transport({ name, agents: lines, firstByteTimeoutMs, progressTimeoutMs, events });
-  const inside = gates({ maxConcurrent, maxQueued });
-  const guard = breaker(options.breaker ?? {}, now, (state) =>
-    events?.breakerChanged({ upstream: name, state }),
-  );
-  const reach = reachability({
-    url: urlIn(upstream, '/v2/'),
-    send: guard.guarded(wire),
-    breaker: guard,
-    now,
-    closing,
-  });
-  const limited = inside(requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now));
-  const registry = reach.noted(guard.guarded(limited));
-  const rules = { upstream, allowPrivateAddresses };
+  const { name, events, now, requestsPerSecond } = settings;
+  const wire = transport({ ...settings, agents: lines });
+  const slow = requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now);
+  const inside = gates(settings);
+  const guard = breaker(settings.breaker, now, (state) => events?.breakerChanged({ upstream: name, state }));
+  const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
+  const reach = reachability({ ...ping, breaker: guard, now, closing });
+  const registry = reach.noted(guard.guarded(inside(slow)));
   const login = loggedIn({
-    ...rules,
-    send: registry,
-    credentials: credentialsFrom(options.credentials, hostsOf(name, upstream)),
-    realmHosts,
-    tokens: tokens({ send: registry, method: options.tokenMethod ?? 'GET', now, closing }),
-  });
-  const send = followed({ ...rules, own: login, foreign: inside(wire), maxRedirects });
-  return { send, isReachable: reach.isReachable };
-}
-
-function linesOf(options: UpstreamOptions, upstream: URL): ReturnType<typeof agents> {
-  const { caFile, certFile, keyFile, proxy } = options;
-  const { env = {}, allowPrivateAddresses = false, connectTimeoutMs = 10_000, realmHosts = [] } = options;
-  return agents({
+    ...settings,
     upstream,
-    trustedHosts: realmHosts,
-    caFile,
-    certFile,
-    keyFile,
-    proxy,
-    env,
-    allowPrivateAddresses,
-    connectTimeoutMs,
+    send: registry,
+    credentials: credentialsFrom(settings.credentials, hostsOf(name, upstream)),
+    tokens: tokens({ send: registry, method: settings.tokenMethod, now, closing }),
   });
+  const send = followed({ ...settings, upstream, own: login, foreign: inside(wire) });
+  return { send, isReachable: reach.isReachable };
 }
 
 /** The names under which auth files know an upstream; Docker Hub goes by three. */

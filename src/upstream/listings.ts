@@ -51,7 +51,7 @@ async function readPage(answer: Answer): Promise<Page | undefined> {
   if (answer.status === 404) return absent(answer);
   if (answer.status !== 200) {
     discard(answer);
-    throw statusRefusal(answer, Date.now());
+    throw statusRefusal(answer);
   }
   const bytes = await wholeBody(answer, maxPageBytes);
   if (!isJsonObject(bytes)) {

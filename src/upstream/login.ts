@@ -9,7 +9,8 @@ export interface LoginOptions extends TargetRules {
   readonly send: Send;
   readonly tokens: Tokens;
   readonly credentials: Credentials;
-  readonly realmHosts: readonly string[] | undefined;
+  /** Hosts that may be token realms; every public one without. */
+  readonly realmHosts?: readonly string[];
 }
 
 interface Authorization {

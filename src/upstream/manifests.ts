@@ -47,7 +47,7 @@ async function readManifest(answer: Answer, ask: Ask, reference: Reference): Pro
   if (other !== undefined) return other;
   if (answer.status !== 200) {
     discard(answer);
-    throw statusRefusal(answer, Date.now());
+    throw statusRefusal(answer);
   }
   const bytes = await wholeBody(answer, maxManifestBytes);
   const { mediaType } = parseManifest(bytes, headerOf(answer, 'content-type'));

@@ -55,3 +55,28 @@ export interface UpstreamOptions {
   /** Milliseconds since the epoch. Default: Date.now. */
   readonly now?: () => number;
 }
+
+const defaults = {
+  env: {},
+  allowPrivateAddresses: false,
+  tokenMethod: 'GET',
+  maxRedirects: 5,
+  connectTimeoutMs: 10_000,
+  firstByteTimeoutMs: 20_000,
+  progressTimeoutMs: 30_000,
+  retries: 3,
+  resumes: 8,
+  maxConcurrent: 64,
+  maxQueued: 1_000,
+  breaker: {},
+  random: Math.random,
+  now: Date.now,
+} satisfies Partial<UpstreamOptions>;
+
+/** The options with every default in its place. */
+export type UpstreamSettings = UpstreamOptions & Required<Pick<UpstreamOptions, keyof typeof defaults>>;
+
+/** Fills in the defaults. */
+export function settingsOf(options: UpstreamOptions): UpstreamSettings {
+  return { ...defaults, ...options };
+}

@@ -76,7 +76,7 @@ export function orTryAgain(answer: Answer, now: number): Answer {
 }
 
 /** What a bad status is called. 401 and 403 stand after our own login; the caller has dealt with 404. */
-export function statusRefusal(answer: Answer, now: number): RegistryError {
+export function statusRefusal(answer: Answer, now: number = Date.now()): RegistryError {
   const { status } = answer;
   const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);
   const options = {

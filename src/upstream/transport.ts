@@ -1,14 +1,11 @@
 import { errors } from 'undici';
 import type { Agents } from './agents.ts';
 import type { Answer, Ask, Send } from './exchange.ts';
-import type { UpstreamEvents } from './upstream.ts';
+import type { UpstreamSettings } from './options.ts';
 
-export interface TransportOptions {
-  readonly name: string;
+export interface TransportOptions
+  extends Pick<UpstreamSettings, 'name' | 'firstByteTimeoutMs' | 'progressTimeoutMs' | 'events'> {
   readonly agents: Agents;
-  readonly firstByteTimeoutMs: number;
-  readonly progressTimeoutMs: number;
-  readonly events: UpstreamEvents | undefined;
 }
 
 /** What undici may hold of a body that is read slowly, bytes. */

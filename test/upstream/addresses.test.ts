@@ -17,6 +17,8 @@ for (const host of [
   'fd00::1',
   'fe80::1',
   '::ffff:10.0.0.1',
+  '64:ff9b::a00:1',
+  '64:ff9b::127.0.0.1',
   'localhost',
   'LOCALHOST.',
   'a.localhost',
@@ -24,7 +26,14 @@ for (const host of [
   test(`${host} is private`, async (t) => t.ok(isPrivateHost(host)));
 }
 
-for (const host of ['8.8.8.8', '172.32.0.1', '2600:1f18::1', 'quay.io', 'localhost.example.com']) {
+for (const host of [
+  '8.8.8.8',
+  '172.32.0.1',
+  '2600:1f18::1',
+  '64:ff9b::808:808',
+  'quay.io',
+  'localhost.example.com',
+]) {
   test(`${host} is not private`, async (t) => t.notOk(isPrivateHost(host)));
 }
 

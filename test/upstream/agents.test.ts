@@ -120,11 +120,6 @@ test('a name that resolves to a private address is refused when we connect', asy
   const inside = await registryDouble();
   const connections = agents({
     upstream: new URL('https://quay.io'),
-    trustedHosts: [],
-    caFile: undefined,
-    certFile: undefined,
-    keyFile: undefined,
-    proxy: undefined,
     env: {},
     allowPrivateAddresses: false,
     connectTimeoutMs: 1_000,

@@ -53,14 +53,12 @@ for (const [mishap, arrange] of Object.entries(mishaps)) {
     });
     const { digest } = blobIn(registry, 10_000);
     arrange(registry);
-    const refusals: unknown[] = [];
-    for (const asked of [
+    const answers = await Promise.allSettled([
       upstream.manifest(app, v1),
       pulled(upstream, digest),
       upstream.statBlob(app, digest),
-    ]) {
-      await asked.catch((error: unknown) => refusals.push(error));
-    }
+    ]);
+    const refusals = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason] : []));
     t.ok(refusals.length > 0, 'something was refused');
     const told = inspect([refusals, events], { depth: 20, showHidden: true, maxStringLength: null });
     for (const secret of [password, basic, 'token-', 'hunter2']) t.notOk(told.includes(secret));
