@@ -9,6 +9,7 @@ import {
   verified,
 } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import { abortable } from './abortable.ts';
 import type { BufferPool } from './buffers.ts';
 import {
   hasCode,
@@ -56,7 +57,7 @@ export function filesystemBlobs({
     async put(descriptor, bytes, options) {
       const temp = temps.newPath();
       try {
-        await writeDurably(temp, verified(checked(bytes, options?.signal), descriptor));
+        await writeDurably(temp, verified(abortable(bytes, options?.signal), descriptor));
         await publish(temp, pathOf(descriptor.digest));
       } catch (error) {
         await rm(temp, { force: true }).catch(() => {});
@@ -98,13 +99,6 @@ async function* closing(file: FileHandle, bytes: Bytes) {
     yield* bytes;
   } finally {
     await file.close();
-  }
-}
-
-async function* checked(bytes: Bytes, signal: AbortSignal | undefined) {
-  for await (const chunk of bytes) {
-    signal?.throwIfAborted();
-    yield chunk;
   }
 }
 

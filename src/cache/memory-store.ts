@@ -1,6 +1,5 @@
 import {
   type ByteRange,
-  type Bytes,
   bytesOf,
   type Content,
   collected,
@@ -10,6 +9,7 @@ import {
 } from '../oci/content.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { abortable } from './abortable.ts';
 import type { Records } from './records.ts';
 import type { CachedBlobs, Store } from './store.ts';
 
@@ -50,7 +50,7 @@ function memoryBlobs(maxBytes: number): CachedBlobs {
     },
     async put(descriptor, bytes, options) {
       if (total + descriptor.size > maxBytes) throw full(descriptor);
-      const whole = await collected(verified(checked(bytes, options?.signal), descriptor), descriptor.size);
+      const whole = await collected(verified(abortable(bytes, options?.signal), descriptor), descriptor.size);
       forget(descriptor.digest);
       if (total + whole.byteLength > maxBytes) throw full(descriptor);
       kept.set(descriptor.digest, { bytes: whole, storedAt: Date.now() });
@@ -96,20 +96,13 @@ function memoryContent(descriptor: Descriptor, whole: Uint8Array, options: ReadO
   return {
     descriptor,
     ...(range === undefined ? {} : { range }),
-    body: checked(bytesOf(part), signal),
+    body: abortable(bytesOf(part), signal),
     close: async () => {},
   };
 }
 
 function within(whole: Uint8Array, { start, end }: ByteRange): Uint8Array {
   return whole.subarray(start, end + 1);
-}
-
-async function* checked(bytes: Bytes, signal: AbortSignal | undefined) {
-  for await (const chunk of bytes) {
-    signal?.throwIfAborted();
-    yield chunk;
-  }
 }
 
 function full(descriptor: Descriptor): RegistryError {

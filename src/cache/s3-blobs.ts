@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
-import { type Bytes, verified } from '../oci/content.ts';
+import { verified } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { lengthOf } from '../oci/range.ts';
+import { abortable } from './abortable.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from './keys.ts';
 import { objectBytes } from './s3-body.ts';
 import type { Bucket } from './s3-bucket.ts';
@@ -62,7 +63,7 @@ export function s3Blobs(
     },
 
     async put({ digest, size, mediaType = 'application/octet-stream' }, bytes, { signal } = {}) {
-      const right = verified(checked(bytes, signal), { digest, size });
+      const right = verified(abortable(bytes, signal), { digest, size });
       const partBytes = partBytesOf(size, leastBytes);
       const target = {
         key: blobKey(digest),
@@ -98,11 +99,4 @@ export function s3Blobs(
       return url;
     },
   };
-}
-
-async function* checked(bytes: Bytes, signal: AbortSignal | undefined) {
-  for await (const chunk of bytes) {
-    signal?.throwIfAborted();
-    yield chunk;
-  }
 }
