@@ -134,7 +134,7 @@ function startedEviction(
     store: cache.medium,
     usage: cache.usage,
     instance: cache.instance,
-    isInUse: (digest) => cache.fills.find(digest) !== undefined,
+    isInUse: cache.isInUse,
     deleted(digest) {
       cache.memory.delete(digest);
       for (const registry of registries.values()) registry.forget(digest);

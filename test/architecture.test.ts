@@ -25,7 +25,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   jose: /^auth\/token\.ts$/,
   bcryptjs: /^auth\//,
   'prom-client': /^metrics\.ts$/,
-  fastify: /^(proxy\/|app\.ts$)/,
+  fastify: /^(proxy\/|server\.ts$)/,
   'lru-cache': /^(cache\/|auth\/|app\.ts$)/,
   yaml: /^config/,
   typebox: /^config/,

@@ -6,6 +6,7 @@ import type { BufferPool } from './buffers.ts';
 import type { CacheEvents } from './events.ts';
 import { fills } from './fills.ts';
 import { membership } from './membership.ts';
+import { countedReads } from './open-reads.ts';
 import type { SharedParts } from './registry.ts';
 import { spool } from './spool.ts';
 import type { Store } from './store.ts';
@@ -29,6 +30,8 @@ export interface CacheParts extends SharedParts {
   readonly usage: Usage;
   /** This process's name among the replicas on one store. */
   readonly instance: string;
+  /** True while the digest is downloaded, or read from the store. */
+  isInUse(digest: Digest): boolean;
   /** Removes what an earlier process left behind; resolves to how many files and uploads. */
   sweep(): Promise<number>;
   /** Writes what is only remembered, and lets go of the store. */
@@ -52,15 +55,18 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
   const members = membership({ records: store.records, events });
   const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });
   const used = usage({ records: store.records, instance, events });
+  const counted = countedReads(store.blobs);
+  const downloads = fills({ spool: spooling, store: counted.blobs, events });
   return {
     medium: store,
     usage: used,
     instance,
     membership: members,
     tags: pointers,
-    store: store.blobs,
-    copies: storedCopies({ store: store.blobs, events }),
-    fills: fills({ spool: spooling, store: store.blobs, events }),
+    store: counted.blobs,
+    copies: storedCopies({ store: counted.blobs, events }),
+    fills: downloads,
+    isInUse: (digest) => downloads.find(digest) !== undefined || counted.isReading(digest),
     memory: new LRUCache<Digest, Uint8Array>({
       maxSize: options.memory.maxBytes,
       maxEntrySize: options.memory.maxEntryBytes,

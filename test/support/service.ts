@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
@@ -29,6 +31,8 @@ export interface ServiceRigOptions {
   /** Settings over the rig's own, as the configuration file has them; `upstream` is merged into that of `quay.io`. */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly upstream?: Readonly<Record<string, unknown>>;
+  /** Where the store is; a fresh directory without. */
+  readonly directory?: string;
   /** Another registry to stand for `quay.io`; not closed. */
   readonly double?: RegistryDouble;
 }
@@ -38,7 +42,7 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
   const double = options.double ?? (await registryDouble());
   const lines: string[] = [];
   const log = logger({ level: 'debug', destination: { write: (line) => void lines.push(line) } });
-  const directory = t.testdirName;
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'quayside-test-')));
   const settings = {
     listen: '127.0.0.1:0',
     admin: { listen: '127.0.0.1:0' },
@@ -66,6 +70,7 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
   t.teardown(async () => {
     await stop();
     if (options.double === undefined) await double.close();
+    if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
   });
   return {
     double,
