@@ -30,7 +30,7 @@ interface Route {
   readonly proxy: URL | undefined;
   /** Whether the client certificate is shown. */
   readonly isOwn: boolean;
-  /** Whether private addresses are refused. */
+  /** Whether names that resolve to private addresses are refused; behind a proxy it is the proxy that resolves. */
   readonly isGuarded: boolean;
 }
 
@@ -76,7 +76,7 @@ function routeTo(url: URL, options: AgentOptions): Route {
 
 function dispatcherOf({ proxy, isGuarded }: Route, tls: TlsFiles, options: AgentOptions): Dispatcher {
   const common = { keepAliveMaxTimeout, allowH2: false, connectTimeout: options.connectTimeoutMs };
-  const secure = { ...tls, allowH2: false, timeout: options.connectTimeoutMs };
+  const secure = { ...tls, allowH2: false };
   if (proxy !== undefined) {
     const proxyTls = { allowH2: false, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };
     return new ProxyAgent({ ...common, uri: proxy.href, requestTls: secure, proxyTls });

@@ -48,6 +48,7 @@ export async function* resumedBytes(
       throw new TryAgain('network', brokenOff());
     } catch (error) {
       options.signal.throwIfAborted();
+      if (options.end !== undefined && position > options.end) return;
       part = undefined;
       failures += 1;
       await pauseBefore(failures, error, options);
@@ -69,7 +70,10 @@ function isWorthResuming(refusal: RegistryError): boolean {
   return isPassing(refusal) && refusal.code !== 'UPSTREAM_INVALID';
 }
 
-/** The part's bytes from `position` to the end that is wanted. Counts what came, wanted or not. */
+/**
+ * The part's bytes from `position` to the end that is wanted. Counts what came, wanted or not. It reads on to the end of
+ * the answer, so that its connection is kept, unless more comes than is wanted.
+ */
 async function* wanted(
   part: Part,
   position: number,
@@ -83,7 +87,7 @@ async function* wanted(
     const to = Math.min(chunk.byteLength, last + 1 - offset);
     offset += chunk.byteLength;
     if (from < to) yield from === 0 && to === chunk.byteLength ? chunk : chunk.subarray(from, to);
-    if (offset > last) return;
+    if (offset > last + 1) return;
   }
 }
 

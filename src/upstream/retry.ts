@@ -86,8 +86,9 @@ export function statusRefusal(answer: Answer, now: number = Date.now()): Registr
   if (status === 401 || status === 403) {
     return new RegistryError('DENIED', 'the upstream refuses access to this repository', options);
   }
-  if (status === 429)
+  if (status === 429) {
     return new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down', options);
+  }
   if (status === 408 || status >= 500) {
     return new RegistryError('UNAVAILABLE', 'the upstream answers with a failure', options);
   }

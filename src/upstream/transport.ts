@@ -56,7 +56,7 @@ async function onWire(ask: Ask, options: TransportOptions): Promise<Answer> {
     body: ask.body ?? null,
     signal: signal ?? null,
     headersTimeout: options.firstByteTimeoutMs,
-    bodyTimeout: ask.kind === 'blob' || ask.kind === 'cdn' ? 0 : options.progressTimeoutMs,
+    bodyTimeout: options.progressTimeoutMs,
     highWaterMark,
   });
   body.on('error', ignored);

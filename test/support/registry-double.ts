@@ -26,6 +26,8 @@ export interface RecordedRequest {
   readonly headers: IncomingHttpHeaders;
   /** True when it came to the second origin, where blobs are redirected to. */
   readonly cdn: boolean;
+  /** The client's port: the same one means the same connection. */
+  readonly clientPort: number;
   /** 0 until it is answered, or when the socket was destroyed instead. */
   status: number;
   /** Body bytes handed to the socket. */
@@ -132,7 +134,8 @@ async function origin(state: DoubleState, cdn: boolean, tls?: ServerOptions) {
 async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage, response: ServerResponse) {
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   const { headers, method = '' } = request;
-  const record: RecordedRequest = { method, path, query, headers, cdn, status: 0, bytesSent: 0 };
+  const clientPort = request.socket.remotePort ?? 0;
+  const record = { method, path, query, headers, cdn, clientPort, status: 0, bytesSent: 0 };
   state.requests.push(record);
   const { switches } = state;
   if (switches.down === true) return request.socket.destroy();

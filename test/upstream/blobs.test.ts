@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { app, blobIn, lines, pulled, refusalOf, rig } from './rig.ts';
@@ -136,6 +137,16 @@ test('a signal ends a body with its own reason', async (t) => {
   })();
   await t.rejects(reading, { message: 'gone' });
   t.equal(registry.requests.length, 1);
+});
+
+test('a connection is kept from one blob to the next', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const layer = blobIn(registry, 300_000);
+  for (const part of [{}, { start: 5 }, { start: 0, end: 99 }, {}]) {
+    await pulled(upstream, layer.digest, part);
+    await setImmediate();
+  }
+  t.equal(new Set(registry.requests.map(({ clientPort }) => clientPort)).size, 1);
 });
 
 test('an unread blob can be closed, twice', async (t) => {

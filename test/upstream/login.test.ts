@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { parseRepository } from '../../src/oci/reference.ts';
+import { scopeFor } from '../../src/upstream/login.ts';
 import { registryDouble } from '../support/registry-double.ts';
 import { app, blobIn, lines, pulled, refusalOf, rig, v1 } from './rig.ts';
 
@@ -202,4 +203,11 @@ test('a blob behind a login comes from the CDN without it', async (t) => {
   const [cdn] = registry.requests.filter((request) => request.cdn);
   t.equal(cdn?.status, 200);
   t.equal(cdn?.headers.authorization, undefined);
+});
+
+test('a scope is the repository’s own, unless the registry has one for everything', async (t) => {
+  t.equal(scopeFor('repository:team/other:pull', 'team/app'), 'repository:team/app:pull');
+  t.equal(scopeFor(undefined, 'team/app'), 'repository:team/app:pull');
+  t.equal(scopeFor('aws', 'team/app'), 'aws', 'as ECR Public has it');
+  t.equal(scopeFor(undefined, undefined), undefined);
 });
