@@ -25,11 +25,18 @@ export interface S3BlobsOptions {
   readonly stallMs?: number;
 }
 
+export interface S3Connections {
+  readonly bucket: Bucket;
+  /** The same bucket through other connections: those that clients hold while they read. */
+  readonly readers: Bucket;
+  readonly uploads: Uploads;
+  /** The uploads of this process that are under way. */
+  readonly running: Set<string>;
+}
+
 /** Blobs as objects, with as few calls as can be: none for what is known to be there, one to read it. */
 export function s3Blobs(
-  bucket: Bucket,
-  uploads: Uploads,
-  running: Set<string>,
+  { bucket, readers, uploads, running }: S3Connections,
   options: S3BlobsOptions,
 ): CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>> {
   const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600, stallMs = 30_000 } = options;
@@ -44,7 +51,7 @@ export function s3Blobs(
     },
 
     async open(digest, reading = {}) {
-      const found = await bucket.get(blobKey(digest), reading);
+      const found = await readers.get(blobKey(digest), reading);
       if (found === undefined) {
         presence.forget(digest);
         return undefined;

@@ -19,7 +19,7 @@ export interface S3ClientOptions {
   readonly accessKeyIdFile?: string;
   readonly secretAccessKeyFile?: string;
   readonly sessionTokenFile?: string;
-  /** Most connections; further calls wait for one. Default 64. */
+  /** Most connections for bodies that are read, and as many for all else; further calls wait for one. Default 64. */
   readonly maxSockets?: number;
   /** How often a call that is throttled or fails is made again, each time later. Default 3. */
   readonly retries?: number;

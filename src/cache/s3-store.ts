@@ -23,20 +23,25 @@ export interface S3Store extends Store {
 /**
  * A store in a bucket of any S3-compatible server, laid out as keys.ts draws it below the prefix. The credentials need
  * Get, Put, Delete and List on it, and what multipart uploads need; without List a missing object looks like a forbidden one.
+ * Bodies are read through connections of their own, so that slow readers who hold all of them hold up nothing else.
  */
 export function s3Store(options: S3StoreOptions): S3Store {
   const calls = s3Calls(options);
+  const reading = s3Calls(options);
   const bucket = s3Bucket(calls);
   const uploads = s3Uploads(calls);
   const running = new Set<string>();
   const staleMs = options.staleUploadMs ?? 24 * 60 * 60 * 1000;
   return {
     kind: 's3',
-    blobs: s3Blobs(bucket, uploads, running, options),
+    blobs: s3Blobs({ bucket, readers: s3Bucket(reading), uploads, running }, options),
     records: s3Records(bucket),
     isUsable: () => isUsable(bucket),
     sweep: ({ signal } = {}) => sweep(uploads, running, staleMs, signal),
-    close: async () => calls.client.destroy(),
+    close: async () => {
+      calls.client.destroy();
+      reading.client.destroy();
+    },
   };
 }
 
