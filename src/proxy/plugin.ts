@@ -105,11 +105,13 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   }
 
   /** Writes are refused before their bodies are read. */
-  void app.register(async (scope) => {
-    scope.addHook('onRequest', async ({ method, raw }) => {
+  void app.register((scope, _options, done) => {
+    scope.addHook('onRequest', ({ method, raw }, _reply, next) => {
       if (method !== 'GET' && method !== 'HEAD') parseRequest(method, raw.url ?? '');
+      next();
     });
     for (const url of ['/v2', '/v2/', '/v2/*']) scope.all(url, handle);
+    done();
   });
 }
 
