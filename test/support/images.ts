@@ -24,6 +24,8 @@ export interface GeneratedManifest {
   readonly bytes: Uint8Array;
   /** `linux/amd64` and the like; an index and an artifact have none. */
   readonly platform?: string;
+  /** An artifact's own; a list of referrers repeats it. */
+  readonly artifactType?: string;
 }
 
 export interface GeneratedImage {
@@ -102,7 +104,8 @@ export function generatedArtifact(options: {
     layers: [payload.descriptor],
     subject,
   });
-  return { root, manifests: [root], blobs: [config, payload] };
+  const manifest = { ...root, artifactType };
+  return { root: manifest, manifests: [manifest], blobs: [config, payload] };
 }
 
 /** The tag under which clients keep referrers in a registry without the API, such as docker-registry 2.8. */
@@ -203,9 +206,10 @@ function manifestOf(
 }
 
 function indexOf(manifests: readonly GeneratedManifest[], mediaType: string): GeneratedManifest {
-  const entries = manifests.map(({ descriptor, platform }) => ({
+  const entries = manifests.map(({ descriptor, platform, artifactType }) => ({
     ...descriptor,
     ...platformField(platform),
+    ...(artifactType === undefined ? {} : { artifactType }),
   }));
   return manifestOf(mediaType, { manifests: entries }).root;
 }

@@ -15,6 +15,7 @@ export interface RunOptions {
 
 export interface Finished {
   readonly code: number;
+  /** Read as UTF-8 when asked for. */
   readonly stdout: string;
   readonly stderr: string;
   /** The bytes of standard output as they came. */
@@ -65,7 +66,15 @@ function spawned(
     child.once('close', (code) => {
       signal.removeEventListener('abort', kill);
       const bytes = Buffer.concat(out);
-      resolve({ code: code ?? -1, bytes, stdout: bytes.toString(), stderr: Buffer.concat(err).toString() });
+      const stderr = Buffer.concat(err).toString();
+      resolve({
+        code: code ?? -1,
+        bytes,
+        stderr,
+        get stdout() {
+          return bytes.toString();
+        },
+      });
     });
   });
 }

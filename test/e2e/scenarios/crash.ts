@@ -50,7 +50,8 @@ async function killed(scene: Scene, { store, keys, isUploading }: Medium): Promi
   const { digest, size } = descriptor;
   const base = `${proxy.url}/v2/${upstreamName}/team/app`;
   const visible = keys ?? (() => filesOf(join(proxy.folder, 'v1')));
-  const isVisible = async () => (await visible()).some((name) => name.endsWith(hexOf(digest)));
+  const isVisible = async () =>
+    (await visible()).some((name) => name.includes('/blobs/') && name.endsWith(hexOf(digest)));
 
   await fact('a client holds half of a blob that is being filled when Quayside is killed', async () => {
     await (await fetch(`${base}/manifests/one`)).arrayBuffer();

@@ -5,6 +5,7 @@ import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { pushImage } from '../../support/images.ts';
 import { wholeOf } from '../../support/random-blobs.ts';
+import { fileDigest } from '../fixtures/compare.ts';
 import { largest, onePlatform } from '../fixtures/images.ts';
 import { quayside, upstreamName } from '../fixtures/quayside.ts';
 import { blobGets, contentRequests, registry } from '../fixtures/registry.ts';
@@ -18,7 +19,11 @@ export const curl: Scenario = {
     const { stage, fact } = scene;
     const upstream = await registry(scene);
     const config = { tags: { freshMs: 300, refreshBehindMs: 0 } };
-    const proxy = await quayside(stage, { upstream: upstream.url, config });
+    const proxy = await quayside(stage, {
+      upstream: upstream.url,
+      upstreamFields: { repositories: ['team/**'] },
+      config,
+    });
     const image = await onePlatform('curl');
     await pushImage(upstream.url, 'team/app', 'one', image);
     const ask = asker(scene);
@@ -47,8 +52,9 @@ export const curl: Scenario = {
       await ask(`${base}/manifests/herd`);
       await upstream.forget();
       const url = `${base}/blobs/${wanted}`;
-      const clients = Array.from({ length: 20 }, () => stage.run(scene.path('curl'), ['-sSf', url]));
-      for (const { bytes } of await Promise.all(clients)) assert.equal(digestOf(bytes), wanted);
+      const files = Array.from({ length: 20 }, (_, index) => join(stage.directory, `herd-${index}`));
+      await Promise.all(files.map((file) => stage.run(scene.path('curl'), ['-sSf', '-o', file, url])));
+      for (const file of files) assert.equal(await fileDigest(file), wanted);
       assert.equal(blobGets(await upstream.asked(), wanted), 1);
     });
     await fact('a manifest has its type, digest, length and bytes, by tag and by digest', async () => {
@@ -130,6 +136,17 @@ export const curl: Scenario = {
       assert.deepEqual(await refusal(ask, `${base}/blobs/uploads/`, '-X', 'POST'), [405, 'UNSUPPORTED']);
       assert.deepEqual(await refusal(ask, `${base}/manifests/one`, '-X', 'DELETE'), [405, 'UNSUPPORTED']);
     });
+    await fact(
+      'a registry or repository that is not configured is 404 NAME_UNKNOWN, and no upstream hears of it',
+      async () => {
+        await upstream.forget();
+        const other = `${proxy.url}/v2/team/app/manifests/one?ns=elsewhere.test`;
+        const foreign = `${proxy.url}/v2/${upstreamName}/private/app/manifests/one`;
+        assert.deepEqual(await refusal(ask, other), [404, 'NAME_UNKNOWN']);
+        assert.deepEqual(await refusal(ask, foreign), [404, 'NAME_UNKNOWN']);
+        assert.deepEqual(contentRequests(await upstream.asked()), []);
+      },
+    );
     await fact('a traversal, in whatever encoding, reaches no upstream', async () => {
       await upstream.forget();
       for (const path of [

@@ -84,16 +84,5 @@ export const skopeo: Scenario = {
       assert.notEqual(result.code, 0);
       assert.match(result.stderr, /manifest unknown/i);
     });
-
-    await fact('an upstream that is not configured is refused without asking any', async () => {
-      await upstream.forget();
-      const reference = `docker://${proxy.host}/elsewhere.test/team/app:oci`;
-      const result = await stage.run(scene.path('skopeo'), ['inspect', '--tls-verify=false', reference], {
-        env,
-        mayFail: true,
-      });
-      assert.notEqual(result.code, 0);
-      assert.equal(contentRequests(await upstream.asked()).length, 0);
-    });
   },
 };
