@@ -19,8 +19,8 @@ export interface Reachability {
   noted(send: Send): Send;
 }
 
-/** A sign of life is believed for so long, milliseconds. */
-const believedMs = 5_000;
+/** A sign of life is believed for so long, unless a failure comes after it, milliseconds. */
+const believedMs = 3_000;
 /** A ping may take so long, milliseconds. */
 const pingMs = 3_000;
 
@@ -31,8 +31,11 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
   const noted =
     (inner: Send): Send =>
     async (ask) => {
-      const answer = await inner(ask);
-      if (answer.status < 500) answeredAt = now();
+      const answer = await inner(ask).catch((error: unknown) => {
+        if (ask.signal?.aborted !== true) answeredAt = Number.NEGATIVE_INFINITY;
+        throw error;
+      });
+      answeredAt = answer.status < 500 ? now() : Number.NEGATIVE_INFINITY;
       return answer;
     };
   const ping = async (): Promise<boolean> => {

@@ -18,12 +18,20 @@ test('an answer of the last seconds is as good as a ping', async (t) => {
   let now = 1_000_000;
   const { registry, upstream } = await rig(t, { now: () => now });
   await upstream.manifest(app, v1);
-  now += 4_900;
+  now += 2_900;
   t.equal(await upstream.isReachable(), true);
   t.same(lines(registry), ['GET manifests 404']);
   now += 200;
   t.equal(await upstream.isReachable(), true);
   t.same(lines(registry), ['GET manifests 404', 'GET /v2/ 200']);
+});
+
+test('a failure takes back what the answers before it said', async (t) => {
+  const { registry, upstream } = await rig(t, { retries: 0 });
+  await upstream.manifest(app, v1);
+  registry.switches.down = true;
+  await upstream.manifest(app, v1).catch(() => {});
+  t.equal(await upstream.isReachable(), false);
 });
 
 test('an upstream that fails or is gone is not reachable', async (t) => {
