@@ -41,7 +41,12 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   const meters = metrics();
   const events = logged(meters.events, log);
   const buffers = bufferPool();
-  const cache = cacheParts({ ...config, store: configuredStore(config, buffers, events), buffers, events });
+  const cache = cacheParts({
+    ...config,
+    store: await configuredStore(config, buffers, events),
+    buffers,
+    events,
+  });
   const upstreams = configuredUpstreams(config, env, events);
   const registries = cachedRegistries(config, cache, upstreams);
   const passwords = bcrypt();

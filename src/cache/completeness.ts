@@ -22,15 +22,16 @@ export interface CompletenessOptions {
   readonly copies: StoredCopies;
   /** How many complete manifests are remembered. */
   readonly maxEntries: number;
+  readonly now: () => number;
 }
 
 /** For this long it is believed that the upstream can deliver what is missing: a popular cold image is asked about often. */
 const deliverableMs = 1_000;
 
 /** Nothing is known to be complete yet. */
-export function completeness({ upstream, copies, maxEntries }: CompletenessOptions): Completeness {
+export function completeness({ upstream, copies, maxEntries, now }: CompletenessOptions): Completeness {
   const complete = new LRUCache<Digest, true>({ max: maxEntries });
-  const deliverable = new LRUCache<Digest, true>({ max: maxEntries, ttl: deliverableMs });
+  const deliverable = new LRUCache<Digest, true>({ max: maxEntries, ttl: deliverableMs, perf: { now } });
 
   async function areStored(blobs: readonly Descriptor[]): Promise<boolean> {
     for (const { digest } of blobs) if ((await copies.stat(digest)) === undefined) return false;

@@ -93,7 +93,10 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     touched(digest);
     const small = memory.get(digest);
     if (small !== undefined) return inMemory(digest, small, 'memory');
-    const stored = await copies.stat(digest);
+    const stored = await copies.stat(
+      digest,
+      member === undefined || member.size < 0 ? undefined : member.size,
+    );
     return stored === undefined ? openFilled(repository, digest, member) : openStored(repository, stored);
   }
 
@@ -116,7 +119,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
       read: (range = whole(descriptor), read = {}) =>
         continued(
           range,
-          [(rest) => copies.read(descriptor.digest, rest, read.signal), (rest) => refilled(rest, read)],
+          [(rest) => copies.read(descriptor, rest, read.signal), (rest) => refilled(rest, read)],
           isFinal,
         ),
     };
@@ -153,7 +156,6 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
   }
 
   function filledBlob(repository: Repository, descriptor: Descriptor, fill: Fill, hit: Hit): OpenedBlob {
-    const { digest } = descriptor;
     const isFar = (offset: number): boolean => {
       const distance = fill.distanceTo(offset);
       return upstream.hasRanges && distance.bytes > near.bytes && distance.ms > near.ms;
@@ -164,7 +166,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
       read(range = whole(descriptor), { signal, follows = false } = {}) {
         const passed = (rest: ByteRange): Bytes => passedBytes(repository, descriptor, rest, signal);
         const live = !follows && isFar(range.start) ? passed : (rest: ByteRange) => fill.read(rest, signal);
-        return continued(range, [live, (rest) => copies.read(digest, rest, signal), passed], isFinal);
+        return continued(range, [live, (rest) => copies.read(descriptor, rest, signal), passed], isFinal);
       },
     };
   }

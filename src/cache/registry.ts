@@ -57,7 +57,7 @@ const completeManifests = 100_000;
 /** The upstream, behind the cache. */
 export function cachedRegistry(options: RegistryOptions): CachedRegistry {
   const { upstream, copies, policy } = options;
-  const whole = completeness({ upstream, copies, maxEntries: completeManifests });
+  const whole = completeness({ upstream, copies, maxEntries: completeManifests, now: options.now });
   const byDigest = manifests(options);
   const byTag = tagged({
     ...options,

@@ -1,8 +1,18 @@
-import type { ByteRange, Bytes } from '../oci/content.ts';
-import { collected, type Descriptor } from '../oci/content.ts';
+import type { Hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import {
+  type ByteRange,
+  type Bytes,
+  collected,
+  type Descriptor,
+  mismatch,
+  verified,
+} from '../oci/content.ts';
 import { type Digest, digester, isMatch } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { lengthOf } from '../oci/range.ts';
 import type { CacheEvents } from './events.ts';
+import { shared } from './shared.ts';
 import type { CachedBlobs } from './store.ts';
 
 /** The stored copy cannot be read on: it is gone, short or wrong, or the store is down. Another source may have it. */
@@ -12,10 +22,17 @@ export class BrokenCopy extends Error {
 
 /** Reads from a store that may lose, cut or garble what it was given. */
 export interface StoredCopies {
-  /** The descriptor; undefined when it is not there, or the store cannot tell. Never throws. */
-  stat(digest: Digest): Promise<Descriptor | undefined>;
-  /** Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken out of the store. */
-  read(digest: Digest, range: ByteRange, signal?: AbortSignal): Bytes;
+  /**
+   * The descriptor; undefined when it is not there, or the store cannot tell. Never throws. A copy whose size is not the expected one is read
+   * and checked once; if it is wrong it is taken out of the store.
+   */
+  stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
+  /**
+   * Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken out of the store. The first
+   * time that this process reads a copy whole it checks it: garbled bytes throw `UPSTREAM_INVALID` in place of the last chunk,
+   * and that copy is taken out too.
+   */
+  read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
   /** A small blob, checked; undefined when it is not there or was not right, and then it is taken out. Never throws. */
   readSmall(descriptor: Descriptor): Promise<Uint8Array | undefined>;
 }
@@ -24,6 +41,9 @@ export interface StoredCopiesOptions {
   readonly store: CachedBlobs;
   readonly events: Pick<CacheEvents, 'repaired' | 'storeFailed'>;
 }
+
+/** Copies that this process has found right. */
+const mostRemembered = 100_000;
 
 /** The store, with no trust in its medium. */
 export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopies {
@@ -34,31 +54,63 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
     await store.delete(digest).catch(failed);
   }
 
+  const checking = shared<boolean>();
+  const right = new LRUCache<Digest, true>({ max: mostRemembered });
+
+  /** Whether the bytes are what the digest says, however long it takes to read them. */
+  async function isRight(descriptor: Descriptor): Promise<boolean> {
+    const content = await store.open(descriptor.digest);
+    if (content === undefined) return false;
+    try {
+      for await (const _chunk of verified(content.body, descriptor));
+      right.set(descriptor.digest, true);
+      return true;
+    } catch (error) {
+      if (!isWrongContent(error)) throw error;
+      await remove(descriptor.digest);
+      return false;
+    }
+  }
+
+  function confirm(descriptor: Descriptor, hash: Hash): void {
+    if (!isMatch(hash, descriptor.digest)) throw mismatch(descriptor, descriptor.size);
+    right.set(descriptor.digest, true);
+  }
+
   async function* opened(digest: Digest, range: ByteRange, signal?: AbortSignal): Bytes {
     const content = await store.open(digest, { range, ...(signal === undefined ? {} : { signal }) });
     if (content !== undefined) yield* content.body;
   }
 
   return {
-    async stat(digest) {
+    async stat(digest, expectedSize) {
       try {
-        return await store.stat(digest);
+        const found = await store.stat(digest);
+        const isSuspect = found !== undefined && expectedSize !== undefined && found.size !== expectedSize;
+        if (!isSuspect || right.has(digest)) return found;
+        return (await checking(digest, () => isRight(found))) ? found : undefined;
       } catch (error) {
         failed(error);
         return undefined;
       }
     },
 
-    async *read(digest, range, signal) {
+    async *read(descriptor, range, signal) {
+      const { digest, size } = descriptor;
+      const hash = lengthOf(range) === size && !right.has(digest) ? digester(digest) : undefined;
       let missing = lengthOf(range);
       try {
         for await (const chunk of opened(digest, range, signal)) {
           missing -= chunk.byteLength;
+          hash?.update(chunk);
+          if (missing === 0 && hash !== undefined) confirm(descriptor, hash);
           yield chunk;
         }
       } catch (cause) {
         if (signal?.aborted === true) throw cause;
-        failed(cause);
+        if (isWrongContent(cause)) await remove(digest);
+        else failed(cause);
+        if (missing === 0) throw cause;
         throw new BrokenCopy('the stored blob cannot be read', { cause });
       }
       if (missing === 0) return;
@@ -79,4 +131,9 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
       return undefined;
     },
   };
+}
+
+/** The stores' word for bytes that are too few or others than their digest says. */
+function isWrongContent(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'UPSTREAM_INVALID';
 }

@@ -140,6 +140,57 @@ test('a stored blob that is lost or unreadable is fetched again in the same answ
   }
 });
 
+test('a stored blob that was garbled is never completed, is removed, and the next pull is right', async (t) => {
+  const memory = memoryStore();
+  const garbled = new Set<Digest>();
+  const blobs: typeof memory.blobs = {
+    ...memory.blobs,
+    async open(digest, options) {
+      const content = await memory.blobs.open(digest, options);
+      return content === undefined || !garbled.has(digest)
+        ? content
+        : { ...content, body: zeroed(content.body) };
+    },
+    async delete(digest) {
+      garbled.delete(digest);
+      await memory.blobs.delete(digest);
+    },
+  };
+  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs } });
+  await pulled(rig, digest);
+  await rig.settled();
+  garbled.add(digest);
+  const { bytes: got, error } = await pulled(rig, digest);
+  t.match(error, { code: 'UPSTREAM_INVALID' });
+  t.ok(got.byteLength < size);
+  t.ok((await pulled(rig, digest)).bytes.equals(bytes));
+});
+
+test('a stored blob of another size than its manifest states is checked before it is served', async (t) => {
+  const memory = memoryStore();
+  let cut = false;
+  const blobs: typeof memory.blobs = {
+    ...memory.blobs,
+    async stat(digest) {
+      const found = await memory.blobs.stat(digest);
+      return cut && found !== undefined ? { ...found, size: 10 } : found;
+    },
+    async open(digest, options) {
+      const content = await memory.blobs.open(digest, options);
+      return cut && content !== undefined ? { ...content, body: head(content.body, 10) } : content;
+    },
+    async delete(digest) {
+      cut = false;
+      await memory.blobs.delete(digest);
+    },
+  };
+  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs } });
+  await pulled(rig, digest);
+  await rig.settled();
+  cut = true;
+  t.ok((await pulled(rig, digest)).bytes.equals(bytes));
+});
+
 test('small content is checked when it is read, and then kept in memory', async (t) => {
   const rig = await cacheRig(t);
   const content = randomContent(1_000);
@@ -213,4 +264,8 @@ async function* head(body: AsyncIterable<Uint8Array>, bytes: number): AsyncGener
     left -= chunk.byteLength;
     if (left <= 0) return;
   }
+}
+
+async function* zeroed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) yield new Uint8Array(chunk.byteLength);
 }

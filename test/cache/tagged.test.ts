@@ -128,6 +128,7 @@ test('with the upstream down a manifest is answered only if its blobs are stored
   await latest(rig);
   const { digest } = (await latest(rig)).descriptor;
   rig.double.switches.down = true;
+  rig.pass(6_000);
   await until(async () => {
     const outcome = await rig.registry.manifests.resolve(rig.repository, { digest }).catch((error) => error);
     return outcome.code === 'UNAVAILABLE';

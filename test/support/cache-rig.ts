@@ -72,6 +72,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       firstByteTimeoutMs: 1_000,
       retries: 1,
       random: () => 0,
+      now: () => clock.now + performance.now(),
       breaker: { failures: 3, openMs: 200 },
     });
     const members = membership({ records: store.records, clock: () => clock.now });
