@@ -3,6 +3,7 @@ import { type Algorithm, algorithmOf, type Digest, digestOf, isDigest } from '..
 import { RegistryError } from '../oci/errors.ts';
 import { acceptManifests, isManifestType, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
 import { type Reference, type Repository, referenceText } from '../oci/reference.ts';
+import { namedBytes } from '../oci/schema1.ts';
 import type { Connection } from './connection.ts';
 import {
   type Answer,
@@ -51,7 +52,7 @@ async function readManifest(answer: Answer, ask: Ask, reference: Reference): Pro
   }
   const bytes = await wholeBody(answer, maxManifestBytes);
   const { mediaType } = parseManifest(bytes, headerOf(answer, 'content-type'));
-  const digest = checkedDigest(bytes, statedDigest(answer), reference);
+  const digest = checkedDigest(namedBytes(bytes, mediaType), statedDigest(answer), reference);
   return found(answer, { digest, size: bytes.byteLength, mediaType }, bytes);
 }
 

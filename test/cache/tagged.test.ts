@@ -1,7 +1,9 @@
 import { test } from 'tap';
+import { digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
 import { readAll, until } from '../support/bodies.ts';
 import { type CacheRig, cacheRig } from '../support/cache-rig.ts';
+import { signedSchema1 } from '../support/schema1.ts';
 
 async function rigWithImage(t: Parameters<typeof cacheRig>[0], options?: Parameters<typeof cacheRig>[1]) {
   const rig = await cacheRig(t, options);
@@ -176,4 +178,15 @@ test('a warning of the upstream is passed on', async (t) => {
   rig.double.switches.warning = '299 - "this image is deprecated"';
   t.same((await latest(rig)).warnings, ['299 - "this image is deprecated"']);
   t.same((await latest(rig)).warnings, ['299 - "this image is deprecated"'], 'from memory as well');
+});
+
+test('a signed schema 1 manifest is answered byte for byte under the digest of its payload', async (t) => {
+  const rig = await cacheRig(t);
+  const payload = `{\n "schemaVersion": 1,\n "fsLayers": []\n}`;
+  const bytes = signedSchema1(payload);
+  const digest = digestOf(Buffer.from(payload));
+  rig.double.addManifest(rig.repository, bytes, mediaTypes.dockerSchema1Signed, 'old');
+  const served = await rig.registry.manifests.resolve(rig.repository, { tag: rig.tag('old') });
+  t.equal(served.descriptor.digest, digest);
+  t.ok(Buffer.from(served.bytes).equals(bytes));
 });

@@ -1,5 +1,6 @@
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
+import { namedBytes } from '../../src/oci/schema1.ts';
 
 /** What one repository holds. */
 export interface DoubleRepository {
@@ -40,7 +41,7 @@ export function addManifest(
   mediaType: string,
   tags: readonly string[],
 ): Digest {
-  const digest = digestOf(bytes);
+  const digest = digestOf(namedBytes(bytes, mediaType));
   const held = repositoryOf(repositories, repository);
   held.manifests.set(digest, { bytes: Buffer.from(bytes), mediaType });
   for (const tag of tags) held.tags.set(tag, digest);
