@@ -36,7 +36,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     ...failureHooks,
     ...(config.tls === undefined ? {} : { https: await keyPair(config.tls) }),
     loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIds(),
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
