@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -41,6 +41,11 @@ export async function badDay(t: Test, options: ServiceRigOptions = {}): Promise<
     get,
     getLayer: (init?: RequestInit) => get(`blobs/${layer.digest}`, init),
   });
+}
+
+/** The service once more, on the same store and over the same registry. */
+export function again(t: Test, { directory, double }: BadDay): Promise<BadDay> {
+  return badDay(t, { directory: dirname(directory), double });
 }
 
 /** A directory with these files, which goes with the test. */
