@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pushImage } from '../../support/images.ts';
+import type { Finished } from '../../support/run-command.ts';
 import { assertAskedOnce, assertDirectoryHolds } from '../fixtures/compare.ts';
 import { containersConfig } from '../fixtures/containers.ts';
 import { multiArch } from '../fixtures/images.ts';
-import { type QuaysideOptions, quayside } from '../fixtures/quayside.ts';
+import { type Quayside, type QuaysideOptions, quayside } from '../fixtures/quayside.ts';
 import { type Registry, registry } from '../fixtures/registry.ts';
 import { tokenServer } from '../fixtures/token-server.ts';
 import type { Scenario, Scene } from '../scenario.ts';
@@ -22,6 +23,7 @@ export const loginHtpasswd: Scenario = {
     await scene.stage.run(scene.path('htpasswd'), ['-Bbc', path, user.name, user.password]);
     const upstream = await registry(scene, { auth: { htpasswd: { realm: 'the tests', path } } });
     await pullsWithCredentials(scene, upstream, basic, {});
+    await refusedWithout(scene, upstream, {});
   },
 };
 
@@ -36,10 +38,12 @@ export const loginToken: Scenario = {
     const answer = await fetch(`${tokens.url}?scope=${scope}`, { headers: { authorization: basic } });
     const { token } = (await answer.json()) as { token: string };
     tokens.asked.length = 0;
-    await pullsWithCredentials(scene, upstream, `Bearer ${token}`, { realmHosts: [tokens.host] });
-    await scene.fact('one token for pulling was enough for the whole image', () =>
-      assert.deepEqual(tokens.asked.slice(0, 1), ['repository:team/app:pull']),
+    const fields = { realmHosts: [tokens.host] };
+    await pullsWithCredentials(scene, upstream, `Bearer ${token}`, fields);
+    await scene.fact('one token, for pulling from that repository, was enough for the whole image', () =>
+      assert.deepEqual(tokens.asked, ['repository:team/app:pull']),
     );
+    await refusedWithout(scene, upstream, fields);
   },
 };
 
@@ -55,44 +59,46 @@ async function pullsWithCredentials(
   await writeFile(passwordFile, `${user.password}\n`);
   const image = await multiArch('login', 'oci');
   await pushImage(upstream.url, 'team/app', 'one', image, { authorization });
-  const { env } = await containersConfig(stage);
-  const copy = async (prefix: string, folder: string, mayFail = false) => {
-    const directory = join(stage.directory, folder);
-    const args = ['copy', '--insecure-policy', '--src-tls-verify=false', '--all', '--src-no-creds'];
-    const result = await stage.run(
-      scene.path('skopeo'),
-      [...args, `docker://${prefix}/team/app:one`, `dir:${directory}`],
-      { env, mayFail },
-    );
-    return { directory, ...result };
-  };
-  const credentials = { usernameFile, passwordFile };
   const proxy = await quayside(stage, {
     upstream: upstream.url,
-    upstreamFields: { ...upstreamFields, credentials },
+    upstreamFields: { ...upstreamFields, credentials: { usernameFile, passwordFile } },
   });
   await upstream.forget();
-  await fact('a client without any credential gets the image byte for byte', async () =>
-    assertDirectoryHolds((await copy(proxy.prefix, 'cold')).directory, image),
-  );
-  await fact('the upstream has sent each blob and each manifest once', async () =>
+  await fact('a client without any credential gets the image byte for byte', async () => {
+    await copied(scene, proxy);
+    await assertDirectoryHolds(join(stage.directory, 'copied'), image);
+  });
+  await fact('the upstream has sent each blob and each manifest once', async () => {
+    const asked = await upstream.asked();
     assertAskedOnce(
-      (await upstream.asked()).filter(({ status }) => status !== 401),
+      asked.filter(({ status }) => status !== 401),
       image,
-    ),
-  );
+    );
+  });
   await fact('neither the log nor the metrics hold the credential', async () => {
     const written = (await proxy.output()) + (await proxy.metrics());
     assert.ok(!written.includes(user.password) && !written.includes(basic.slice('Basic '.length)));
   });
-  const stranger = await quayside(stage, {
-    upstream: upstream.url,
-    upstreamFields: { ...upstreamFields },
-    name: 'stranger',
-  });
-  await fact('a Quayside without the credential is refused, and says so at once', async () => {
-    const { code, stderr } = await copy(stranger.prefix, 'refused', true);
+}
+
+async function refusedWithout(
+  scene: Scene,
+  upstream: Registry,
+  upstreamFields: QuaysideOptions['upstreamFields'],
+): Promise<void> {
+  const options = { upstream: upstream.url, upstreamFields: { ...upstreamFields }, name: 'stranger' };
+  const stranger = await quayside(scene.stage, options);
+  await scene.fact('a Quayside without the credential is refused, and says so at once', async () => {
+    const { code, stderr } = await copied(scene, stranger, true);
     assert.notEqual(code, 0);
     assert.match(stderr, /denied|unauthorized|forbidden/i);
   });
+}
+
+/** skopeo, logged in nowhere, copies the image into the folder `copied`. */
+async function copied({ stage, path }: Scene, { prefix }: Quayside, mayFail = false): Promise<Finished> {
+  const { env } = await containersConfig(stage);
+  const args = ['copy', '--insecure-policy', '--src-tls-verify=false', '--all', '--src-no-creds'];
+  const [from, to] = [`docker://${prefix}/team/app:one`, `dir:${join(stage.directory, 'copied')}`];
+  return stage.run(path('skopeo'), [...args, from, to], { env, mayFail });
 }
