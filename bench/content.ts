@@ -14,6 +14,8 @@ export interface Offer {
   readonly manifest: { readonly byTag: string; readonly byDigest: string };
   /** 2 MB: too large for Quayside's memory. */
   readonly small: BlobOnOffer;
+  /** Everything of the small image: its manifest, config and layers. */
+  readonly smallPaths: readonly string[];
   /** 1 GiB. */
   readonly big: BlobOnOffer;
   /** 200 MB. */
@@ -44,6 +46,10 @@ export async function offer(registry: string): Promise<Offer> {
     image,
     manifest,
     small: largest('bench/image', image),
+    smallPaths: [
+      manifest.byTag,
+      ...image.blobs.map(({ descriptor }) => `/v2/bench/image/blobs/${descriptor.digest}`),
+    ],
     big,
     layer,
     bodies: {

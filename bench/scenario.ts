@@ -4,7 +4,7 @@ import type { ServerName } from './servers/server.ts';
 /** Who stands in a table: the servers, and the upstream asked without anything between. */
 export type Column = ServerName | 'upstream';
 
-export type Unit = 'requests/s' | 'MB/s' | 's' | 'ms' | 'MB' | '×' | 'calls' | 'errors';
+export type Unit = 'requests/s' | 'MB/s' | 's' | 'ms' | 'µs' | 'MB' | '×' | 'calls' | 'errors';
 
 /** One line of a table: the same thing measured on everybody who took part. */
 export interface Measure {

@@ -1,3 +1,36 @@
+import type { Column, Values } from './scenario.ts';
+
+/** What was measured on each of those who took part, once a round. */
+export type Samples<Sample> = ReadonlyMap<Column, readonly Sample[]>;
+
+/** Somebody to be measured; `measure` resolves to undefined when they could not take part. */
+export interface Contender<Sample> {
+  readonly name: Column;
+  readonly measure: () => Promise<Sample | undefined>;
+}
+
+/**
+ * Measures everybody in turn, `rounds` times over, so that a slow minute of the machine hits all of them alike.
+ */
+export async function inTurn<Sample>(
+  rounds: number,
+  contenders: readonly Contender<Sample>[],
+): Promise<Samples<Sample>> {
+  const samples = new Map<Column, Sample[]>();
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { name, measure } of contenders) {
+      const sample = await measure();
+      if (sample !== undefined) samples.set(name, [...(samples.get(name) ?? []), sample]);
+    }
+  }
+  return samples;
+}
+
+/** One figure of every sample, as the median of the rounds. */
+export function medians<Sample>(samples: Samples<Sample>, of: (sample: Sample) => number): Values {
+  return Object.fromEntries([...samples].map(([name, each]) => [name, median(each.map(of))]));
+}
+
 /** The middle of the values, or the mean of the two in the middle; throws when there are none. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -5,23 +38,4 @@ export function median(values: readonly number[]): number {
   const lower = sorted[Math.floor((sorted.length - 1) / 2)];
   if (upper === undefined || lower === undefined) throw new Error('nothing was measured');
   return (lower + upper) / 2;
-}
-
-/**
- * Measures everybody in turn, `rounds` times over, so that a slow minute of the machine hits all of them alike;
- * resolves to the median of each.
- */
-export async function inTurn<Name extends string>(
-  rounds: number,
-  contenders: readonly { readonly name: Name; readonly measure: () => Promise<number> }[],
-): Promise<{ [name in Name]?: number }> {
-  const samples = new Map<Name, number[]>();
-  for (let round = 0; round < rounds; round += 1) {
-    for (const { name, measure } of contenders) {
-      samples.set(name, [...(samples.get(name) ?? []), await measure()]);
-    }
-  }
-  const medians: { [name in Name]?: number } = {};
-  for (const [name, values] of samples) medians[name] = median(values);
-  return medians;
 }

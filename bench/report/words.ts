@@ -7,7 +7,7 @@ export function figure(value: number | undefined, unit: Unit): string {
   if (unit === 'calls' || unit === 'errors') return String(value);
   if (unit === '×') return value.toFixed(value < 100 ? 2 : 0);
   if (unit === 's') return value.toFixed(2);
-  if (unit === 'ms') return value.toFixed(1);
+  if (unit === 'ms' || unit === 'µs') return value.toFixed(1);
   return Math.round(value).toLocaleString('en-US');
 }
 

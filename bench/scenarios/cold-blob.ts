@@ -1,12 +1,12 @@
 import type { Lab } from '../lab.ts';
 import type { Pulled } from '../load/pull.ts';
-import { type Column, type Measure, ratio, type Scenario, type Values } from '../scenario.ts';
+import { type Measure, ratio, type Scenario } from '../scenario.ts';
 import type { ServerName } from '../servers/server.ts';
-import { median } from '../statistics.ts';
+import { inTurn, medians } from '../statistics.ts';
 import { withFresh } from './started.ts';
 
 /** A short run leaves the last one out. */
-const contenders: readonly ServerName[] = ['quayside', 'docker-registry', 'nginx cache'];
+const servers: readonly ServerName[] = ['quayside', 'docker-registry', 'nginx cache'];
 
 /** What a first pull costs over a GET straight from the upstream, on a link of stated speed and without any. */
 export const coldBlob: Scenario = {
@@ -47,55 +47,28 @@ interface Times {
 }
 
 async function timed(lab: Lab, way: 'link' | 'loopback', rounds: number): Promise<Times> {
-  const samples = new Map<Column, Pulled[]>();
-  const keep = (column: Column, pulled: Pulled | undefined): void => {
-    if (pulled !== undefined) samples.set(column, [...(samples.get(column) ?? []), pulled]);
-  };
-  for (let round = 1; round <= rounds; round += 1) {
-    lab.say(`${way === 'link' ? 'over 1 Gbit/s' : 'over the loopback'}, round ${round} of ${rounds}`);
-    keep('upstream', await pullBig(lab, way === 'link' ? lab.link.origin : lab.upstream));
-    const servers = contenders.slice(0, lab.isShort ? 2 : 3);
-    for (const name of servers) keep(name, await coldPull(lab, name, way));
-  }
   const name = way === 'link' ? '1 Gbit/s' : 'loopback, no limit';
+  lab.say(`${name}, ${rounds} rounds`);
+  const straight = way === 'link' ? lab.link.origin : lab.upstream;
+  const samples = await inTurn<Pulled>(rounds, [
+    { name: 'upstream', measure: () => pullBig(lab, straight) },
+    ...servers.slice(0, lab.isShort ? 2 : 3).map((server) => ({
+      name: server,
+      measure: () => withFresh(lab, server, ({ origin }) => pullBig(lab, origin), { upstream: way }),
+    })),
+  ]);
+  const lastByte = medians(samples, ({ totalMs }) => totalMs / 1000);
+  const firstByte = medians(samples, ({ firstByteMs }) => firstByteMs);
   return {
-    lastByte: {
-      what: `last byte, ${name}`,
-      unit: 's',
-      values: medians(samples, (each) => each.totalMs / 1000),
-    },
-    firstByte: {
-      what: `first byte, ${name}`,
-      unit: 'ms',
-      values: medians(samples, (each) => each.firstByteMs),
-    },
+    lastByte: { what: `last byte, ${name}`, unit: 's', values: lastByte },
+    firstByte: { what: `first byte, ${name}`, unit: 'ms', values: firstByte },
   };
-}
-
-/** A server that has just started is first asked for something small: its start is not what is measured. */
-function coldPull(lab: Lab, name: ServerName, upstream: 'link' | 'loopback'): Promise<Pulled | undefined> {
-  return withFresh(
-    lab,
-    name,
-    async ({ origin }) => {
-      for (let times = 0; times < 3; times += 1) {
-        await lab.pull({ origin, path: lab.offer.manifest.byDigest, clients: 1 });
-      }
-      return pullBig(lab, origin);
-    },
-    { upstream },
-  );
 }
 
 async function pullBig(lab: Lab, origin: string): Promise<Pulled> {
   const [pulled] = await lab.pull({ origin, path: lab.offer.big.path, clients: 1 });
-  if (pulled?.isWhole !== true)
-    throw new Error(`${origin} did not deliver the blob: ${JSON.stringify(pulled)}`);
-  return pulled;
-}
-
-function medians(samples: ReadonlyMap<Column, readonly Pulled[]>, of: (pulled: Pulled) => number): Values {
-  return Object.fromEntries([...samples].map(([column, pulled]) => [column, median(pulled.map(of))]));
+  if (pulled?.isWhole === true && pulled.status === 200) return pulled;
+  throw new Error(`${origin} did not deliver the blob: ${JSON.stringify(pulled)}`);
 }
 
 function difference(a: number | undefined, b: number | undefined): number | undefined {

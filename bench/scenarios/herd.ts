@@ -1,7 +1,7 @@
 import type { Lab } from '../lab.ts';
-import { type Measure, ratio, type Scenario, type Values } from '../scenario.ts';
+import { type Measure, ratio, type Scenario } from '../scenario.ts';
 import type { ServerName } from '../servers/server.ts';
-import { median } from '../statistics.ts';
+import { inTurn, medians } from '../statistics.ts';
 import { withFresh } from './started.ts';
 
 /** Many clients ask for the same blob that nobody has yet. */
@@ -82,35 +82,38 @@ async function herdOf(
   names: readonly ServerName[],
   rounds: number,
 ): Promise<Herd> {
-  const runs = new Map<ServerName, Run[]>();
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const name of names) {
-      lab.say(`${clients} clients on ${name}, round ${round} of ${rounds}`);
-      const run = await withFresh(lab, name, ({ origin }) => oneRun(lab, origin, clients));
-      if (run !== undefined) runs.set(name, [...(runs.get(name) ?? []), run]);
-    }
-  }
-  const values = (of: (run: Run) => number, from = [...runs]): Values =>
-    Object.fromEntries(from.map(([name, each]) => [name, median(each.map(of))]));
-  const whole = [...runs].filter(([, each]) => each.every(({ errors }) => errors === 0));
+  const samples = await inTurn<Run>(
+    rounds,
+    names.map((name) => ({
+      name,
+      measure() {
+        lab.say(`${clients} clients on ${name}`);
+        return withFresh(lab, name, ({ origin }) => oneRun(lab, origin, clients));
+      },
+    })),
+  );
+  const whole = new Map([...samples].filter(([, runs]) => runs.every(({ errors }) => errors === 0)));
   return {
     wall: {
       what: `${clients} clients: last byte of the last`,
       unit: 's',
-      values: values((run) => run.seconds, whole),
+      values: medians(whole, ({ seconds }) => seconds),
     },
     amplification: {
       what: `${clients} clients: upstream bytes ÷ blob`,
       unit: '×',
-      values: values((run) => run.amplification, whole),
+      values: medians(whole, ({ amplification }) => amplification),
     },
-    errors: { what: `${clients} clients: errors`, unit: 'errors', values: values((run) => run.errors) },
+    errors: {
+      what: `${clients} clients: errors`,
+      unit: 'errors',
+      values: medians(samples, ({ errors }) => errors),
+    },
   };
 }
 
 async function oneRun(lab: Lab, origin: string, clients: number): Promise<Run> {
   const { path, size, digest } = lab.offer.layer;
-  await lab.pull({ origin, path: lab.offer.manifest.byDigest, clients: 1 });
   await lab.link.reset();
   const pulled = await lab.pull({ origin, path, clients, isChecked: true });
   const { bytes } = await lab.link.counts();

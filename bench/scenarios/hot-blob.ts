@@ -1,7 +1,7 @@
 import type { Lab } from '../lab.ts';
 import { type Measure, ratio, type Scenario, type Target } from '../scenario.ts';
 import type { Server } from '../servers/server.ts';
-import { inTurn } from '../statistics.ts';
+import { inTurn, medians } from '../statistics.ts';
 import { warmed, withServers } from './started.ts';
 
 /** Bytes a second of a cached 1 GiB blob, for one client and for four at once. */
@@ -27,7 +27,11 @@ export const hotBlob: Scenario = {
             name: server.name,
             measure: () => megabytesPerSecond(lab, server, clients),
           }));
-          table.push({ what, unit: 'MB/s', values: await inTurn(rounds, contenders) });
+          table.push({
+            what,
+            unit: 'MB/s',
+            values: medians(await inTurn(rounds, contenders), (rate) => rate),
+          });
         }
         return table;
       },
@@ -45,7 +49,8 @@ export const hotBlob: Scenario = {
 
 async function megabytesPerSecond(lab: Lab, server: Server, clients: number): Promise<number> {
   const pulled = await lab.pull({ origin: server.origin, path: lab.offer.big.path, clients });
-  if (pulled.some(({ isWhole }) => !isWhole)) throw new Error(`${server.name}: a body was cut`);
+  if (pulled.some(({ isWhole, status }) => !isWhole || status !== 200))
+    throw new Error(`${server.name}: a body was cut`);
   const slowestMs = Math.max(...pulled.map(({ totalMs }) => totalMs));
   return (clients * lab.offer.big.size) / 1000 / slowestMs;
 }

@@ -1,6 +1,6 @@
 import type { Lab } from '../lab.ts';
 import type { Scenario, Target } from '../scenario.ts';
-import { peakMegabytes, resetPeak } from '../servers/memory.ts';
+import { peakMegabytes, resetPeak } from '../servers/process-cost.ts';
 import { withFresh } from './started.ts';
 
 const readers = 500;

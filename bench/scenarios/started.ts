@@ -20,7 +20,10 @@ export async function withServers<Result>(
   }
 }
 
-/** Starts one server with an empty cache, lets `use` have it, and stops it; undefined when it cannot start. */
+/**
+ * Starts one server with an empty cache, lets `use` have it, and stops it; undefined when it cannot start. It has pulled
+ * one small image before, because how a program warms up is not what is measured.
+ */
 export function withFresh<Result>(
   lab: Lab,
   name: ServerName,
@@ -30,7 +33,11 @@ export function withFresh<Result>(
   return withServers(
     lab,
     [name],
-    async ([server]) => (server === undefined ? undefined : use(server)),
+    async ([server]) => {
+      if (server === undefined) return undefined;
+      for (const path of lab.offer.smallPaths) await lab.pull({ origin: server.origin, path, clients: 1 });
+      return use(server);
+    },
     options,
   );
 }
