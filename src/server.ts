@@ -44,6 +44,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     routerOptions: { maxParamLength: maxHeaderBytes },
   });
   failure(app);
+  closeWhenIdle(app);
   requestLog(app, { log, events });
   health(app, parts);
   tokenRoute(app, { hosts: hostNames, events });
@@ -64,6 +65,24 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     events,
   });
   return app;
+}
+
+/**
+ * Once we are told to stop, a connection is closed with the answer that it carries. The framework only closes those that are idle at
+ * that moment: a client that keeps its connection after a download would hold us up until the grace time is over.
+ */
+function closeWhenIdle(app: FastifyInstance): void {
+  let isClosing = false;
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.raw.once('close', () => {
+      if (isClosing) app.server.closeIdleConnections();
+    });
+    done();
+  });
 }
 
 /** Metrics and health on a server of their own, not yet listening. */

@@ -129,14 +129,14 @@ export async function digestOrCut(response: Response): Promise<string> {
 }
 
 /**
- * Resolves once these are all the files in the store's directory that hold content or could become it: blobs, what is being
+ * Resolves once these, in any order, are all the files in the store's directory that hold content or could become it: blobs, what is being
  * written, the spool. Throws after five seconds.
  */
 export async function holdsOnly(directory: string, files: readonly string[] = []): Promise<void> {
   let found: readonly string[] = [];
   const isOrderly = async () => {
     found = await contentFiles(directory);
-    return isDeepStrictEqual(found, files);
+    return isDeepStrictEqual(found, files.toSorted(byText));
   };
   await until(isOrderly, 'an orderly store').catch((cause: unknown) => {
     throw new Error(`the store holds ${found.join(', ')}`, { cause });
@@ -150,5 +150,15 @@ export async function contentFiles(directory: string): Promise<readonly string[]
     .filter((entry) => entry.isFile())
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
     .filter((path) => /^(?:v1\/blobs|tmp|spool)\//.test(path))
-    .sort();
+    .sort(byText);
+}
+
+function byText(left: string, right: string): number {
+  return left.localeCompare(right);
+}
+
+/** The value of a sample such as `quayside_spool_bytes` among metrics; undefined when there is none. */
+export function sampleOf(metrics: string, sample: string): number | undefined {
+  const line = metrics.split('\n').find((each) => each.startsWith(`${sample} `));
+  return line === undefined ? undefined : Number(line.slice(sample.length));
 }

@@ -1,0 +1,159 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
+import { test } from 'tap';
+import { blobKey } from '../../src/cache/keys.ts';
+import { until } from '../support/bodies.ts';
+import { badDay, digestOrCut, holdsOnly, layerBytes, refusal, sampleOf } from './rig.ts';
+
+for (const atByte of [0, 1, 150_000, layerBytes - 1]) {
+  test(`a client that leaves at byte ${atByte} ends no download, and the next one joins it or has it`, async (t) => {
+    const { url, getLayer, double, layer, directory, metrics } = await badDay(t);
+    double.switches.bytesPerSecond = 2_000_000;
+    await leftAt(atByte, `${url}/v2/openshift/ci/blobs/${layer.digest}`);
+    t.equal(await digestOrCut(await getLayer()), layer.digest);
+    t.equal(double.seen(`GET /v2/openshift/ci/blobs/${layer.digest}`).length, 1);
+    await holdsOnly(directory, [blobKey(layer.digest)]);
+    t.equal(sampleOf(await metrics(), 'quayside_fills_running'), 0);
+  });
+}
+
+test('a client that leaves a warm blob holds nothing', async (t) => {
+  const { url, getLayer, layer, stop } = await badDay(t, { settings: { shutdownGraceMs: '60s' } });
+  await digestOrCut(await getLayer());
+  await leftAt(1, `${url}/v2/openshift/ci/blobs/${layer.digest}`);
+  t.equal(await digestOrCut(await getLayer()), layer.digest);
+  await stop();
+});
+
+test('a client that leaves while it waits for the upstream does not count as one that fails', async (t) => {
+  const rig = await badDay(t);
+  rig.double.switches.delayMs = 200;
+  const leaving = new AbortController();
+  const left = rig.getLayer({ signal: leaving.signal }).catch(() => 'left');
+  await until(() => rig.double.requests.length === 1, 'the question');
+  leaving.abort();
+  t.equal(await left, 'left');
+  await until(() => rig.log.some(({ status }) => status === 499), 'the line in the log');
+  delete rig.double.switches.delayMs;
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  t.equal(rig.double.seen('GET /v2/openshift/ci/blobs/').length, 1);
+});
+
+test('a client that reads at 10 KB/s slows down nobody else, cold or warm', async (t) => {
+  const { url, getLayer, double, layer } = await badDay(t);
+  const path = `${url}/v2/openshift/ci/blobs/${layer.digest}`;
+  const cold = await slowReader(path);
+  t.equal(await digestOrCut(await getLayer()), layer.digest);
+  const warm = await slowReader(path);
+  t.equal(await digestOrCut(await getLayer()), layer.digest);
+  t.equal(double.seen(`GET /v2/openshift/ci/blobs/${layer.digest}`).length, 1);
+  t.same([cold.isDone(), warm.isDone()], [false, false]);
+  t.same(await Promise.all([cold.rest(), warm.rest()]), [layerBytes, layerBytes]);
+});
+
+test('no slot and no queue left is 429 with a time to come back, and counted', async (t) => {
+  const { get, getLayer, double, metrics, layer } = await badDay(t, {
+    settings: { limits: { read: { maxRunning: 1, maxInQueue: 0 } } },
+  });
+  double.switches.delayMs = 200;
+  const first = getLayer();
+  await until(() => double.requests.length === 1, 'the question');
+  for (const path of ['manifests/tools', 'tags/list']) {
+    t.match(await refusal(await get(path)), { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 }, path);
+  }
+  t.equal(await digestOrCut(await first), layer.digest);
+  await until(async () => (await get('manifests/tools')).status === 200, 'the free slot');
+  const refusals = 'quayside_requests_limited_total{limit="read",reason="queue-full"}';
+  t.equal(sampleOf(await metrics(), refusals), 2);
+});
+
+test('one that waits too long in the queue is 429, and writes have a bound of their own', async (t) => {
+  const { url, get, getLayer, double } = await badDay(t, {
+    settings: { limits: { read: { maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: '50ms' } } },
+  });
+  double.switches.delayMs = 300;
+  const first = getLayer();
+  await until(() => double.requests.length === 1, 'the question');
+  const waiting = get('manifests/tools');
+  t.equal((await fetch(`${url}/v2/openshift/ci/manifests/x`, { method: 'PUT' })).status, 405);
+  t.match(await refusal(await waiting), { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 });
+  await digestOrCut(await first);
+});
+
+test('a download under way ends well while the service stops, and nobody new is let in', async (t) => {
+  const { url, getLayer, double, layer, stop, directory } = await badDay(t, {
+    settings: { shutdownGraceMs: '60s' },
+  });
+  double.switches.bytesPerSecond = 1_000_000;
+  const running = await getLayer();
+  const stopped = stop();
+  await until(async () => (await fetch(`${url}/v2/`).catch(() => undefined)) === undefined, 'closed doors');
+  t.equal(await digestOrCut(running), layer.digest);
+  await stopped;
+  await holdsOnly(directory, [blobKey(layer.digest)]);
+});
+
+test('a download that outlives the grace time is cut, and leaves nothing', async (t) => {
+  const { getLayer, double, stop, directory, log } = await badDay(t, {
+    settings: { shutdownGraceMs: '2200ms' },
+    upstream: { progressTimeoutMs: '60s' },
+  });
+  double.switches.stallsAfter = { bytes: 150_000, times: Number.POSITIVE_INFINITY };
+  const running = await getLayer();
+  await Promise.all([stop(), t.resolveMatch(digestOrCut(running), 'cut')]);
+  await holdsOnly(directory);
+  t.notOk(log.some(({ level }) => level === 'error'));
+});
+
+test('a client that keeps its connection does not hold up the end', async (t) => {
+  const { url, get, stop } = await badDay(t, { settings: { shutdownGraceMs: '60s' } });
+  for (let times = 0; times < 5; times += 1) t.equal((await get('manifests/tools')).status, 200);
+  const { socket } = await answered(`${url}/v2/`);
+  await stop();
+  await until(() => socket.destroyed, 'the end of the connection');
+});
+
+async function answered(url: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    httpRequest(url, { agent: false, headers: { connection: 'keep-alive' } }, resolve)
+      .once('error', reject)
+      .end();
+  });
+}
+
+/** Reads so many bytes and drops the connection. */
+async function leftAt(atByte: number, url: string): Promise<void> {
+  const response = await answered(url);
+  let seen = 0;
+  if (atByte > 0)
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      seen += chunk.byteLength;
+      if (seen >= atByte) break;
+    }
+  response.destroy();
+}
+
+/** Takes 1 KB each 100 ms from its socket until it is told to take the rest. */
+async function slowReader(url: string) {
+  const response = await answered(url);
+  let isHurried = false;
+  let isDone = false;
+  const read = async () => {
+    let seen = 0;
+    while (!response.readableEnded) {
+      const chunk: Buffer | null = response.read(isHurried ? undefined : 1_000);
+      seen += chunk?.byteLength ?? 0;
+      if (!isHurried || chunk === null) await pause(isHurried ? 1 : 100);
+    }
+    isDone = true;
+    return seen;
+  };
+  const whole = read();
+  return {
+    isDone: () => isDone,
+    rest: () => {
+      isHurried = true;
+      return whole;
+    },
+  };
+}
