@@ -27,7 +27,8 @@ export interface FillOptions {
  */
 export interface Fill {
   /**
-   * The descriptor, once the upstream's headers are there. Rejects with `BLOB_UNKNOWN` when the upstream has no such
+   * The descriptor, once the upstream's headers are there; of an empty blob, which has no last byte to withhold, and of one
+   * whose size nobody states, once it proved right. Rejects with `BLOB_UNKNOWN` when the upstream has no such
    * blob, with the upstream's refusal, and with NoRoom when the spool cannot hold it.
    */
   readonly opened: Promise<Descriptor>;
@@ -92,7 +93,7 @@ export function fill(options: FillOptions): Fill {
       const stated = blob.size ?? options.size;
       file = await spool.file(stated ?? unstatedSizeLimit, changed.wake);
       if (file === undefined) throw new NoRoom('the spool is full');
-      if (stated !== undefined) announce({ digest, size: stated });
+      if (stated !== undefined && stated > 0) announce({ digest, size: stated });
       return await received(blob, file, stated);
     } finally {
       blob.close();
@@ -123,7 +124,7 @@ export function fill(options: FillOptions): Fill {
     const descriptor = { digest, size: stated ?? seen };
     if (seen !== descriptor.size || !isMatch(hash, digest)) throw mismatch(descriptor, seen);
     isRight = true;
-    if (stated === undefined) announce(descriptor);
+    if (descriptor.size === 0 || stated === undefined) announce(descriptor);
     changed.wake();
     return descriptor;
   }

@@ -56,7 +56,7 @@ export function manifests(options: ManifestsOptions): Manifests {
 
   const scopeOf = (repository: Repository): RepositoryScope => ({ upstream: upstream.name, repository });
   const keyOf = (repository: Repository, digest: Digest): string =>
-    `${upstream.name}/${repository}@${digest}`;
+    `${upstream.name}/${repository} manifest ${digest}`;
 
   async function get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest> {
     const member = await membership.find(scopeOf(repository), digest);

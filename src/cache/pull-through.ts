@@ -42,7 +42,7 @@ export interface PullThroughOptions {
   readonly fills: Fills;
   /** Small content by digest; its `maxEntrySize` says what is small. */
   readonly memory: LRUCache<Digest, Uint8Array>;
-  /** "Not there" by repository and digest; its `ttl` says how long that is believed. */
+  /** "Not there" by repository and digest, shared with what else may be absent; its `ttl` says how long that is believed. */
   readonly absent: LRUCache<string, true>;
   /** A reader farther ahead of a download than both of these is served by an upstream request of its own. */
   readonly near: { readonly bytes: number; readonly ms: number };
@@ -61,16 +61,22 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
 
   const placeOf = (repository: Repository): string => `${upstream.name}/${repository}`;
 
+  const blobIn = (repository: Repository, digest: Digest): string => `${placeOf(repository)} blob ${digest}`;
+
   /** Whether it could be delivered without asking the upstream, so that asking must come first. */
   async function isHere(repository: Repository, digest: Digest): Promise<boolean> {
-    const fill = fills.find(digest);
-    if (fill !== undefined) return fill.from !== placeOf(repository);
+    if (fills.find(digest) !== undefined) return isFilledElsewhere(repository, digest);
     return memory.has(digest) || (await copies.stat(digest)) !== undefined;
+  }
+
+  function isFilledElsewhere(repository: Repository, digest: Digest): boolean {
+    const fill = fills.find(digest);
+    return fill !== undefined && fill.from !== placeOf(repository);
   }
 
   const confirming = shared<Descriptor>();
   const confirmed = (repository: Repository, digest: Digest): Promise<Descriptor> =>
-    confirming(`${placeOf(repository)}@${digest}`, () => confirm(repository, digest));
+    confirming(blobIn(repository, digest), () => confirm(repository, digest));
 
   async function confirm(repository: Repository, digest: Digest): Promise<Descriptor> {
     refuseAbsent(repository, digest);
@@ -91,12 +97,10 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     if (member === undefined && (await isHere(repository, digest)))
       member = await confirmed(repository, digest);
     touched(digest);
+    if (member === undefined) return openFilled(repository, digest);
     const small = memory.get(digest);
     if (small !== undefined) return inMemory(digest, small, 'memory');
-    const stored = await copies.stat(
-      digest,
-      member === undefined || member.size < 0 ? undefined : member.size,
-    );
+    const stored = await copies.stat(digest, member.size < 0 ? undefined : member.size);
     return stored === undefined ? openFilled(repository, digest, member) : openStored(repository, stored);
   }
 
@@ -125,12 +129,15 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     };
   }
 
+  /** No wait may stand between the look at the running download and the joining of it: it may be another repository's. */
   async function openFilled(
     repository: Repository,
     digest: Digest,
     member?: Descriptor,
   ): Promise<OpenedBlob> {
     refuseAbsent(repository, digest);
+    if (member === undefined && isFilledElsewhere(repository, digest))
+      return openFilled(repository, digest, await confirmed(repository, digest));
     const start = fillStart(repository, digest, member);
     const { fill, isNew, from } = fills.joinOrStart(start);
     try {
@@ -193,7 +200,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     signal?: AbortSignal,
   ): Bytes {
     const blob = await upstream.openBlob(repository, descriptor.digest, {
-      ...range,
+      ...(isWhole(range, descriptor) ? {} : range),
       ...(signal === undefined ? {} : { signal }),
     });
     if (blob === undefined) throw rememberedAbsent(repository, descriptor.digest);
@@ -205,11 +212,11 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
   }
 
   function refuseAbsent(repository: Repository, digest: Digest): void {
-    if (absent.has(`${placeOf(repository)}@${digest}`)) throw blobUnknown(digest);
+    if (absent.has(blobIn(repository, digest))) throw blobUnknown(digest);
   }
 
   function rememberedAbsent(repository: Repository, digest: Digest): RegistryError {
-    absent.set(`${placeOf(repository)}@${digest}`, true);
+    absent.set(blobIn(repository, digest), true);
     return blobUnknown(digest);
   }
 

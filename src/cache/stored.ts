@@ -47,15 +47,16 @@ const mostRemembered = 100_000;
 
 /** The store, with no trust in its medium. */
 export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopies {
+  const checking = shared<boolean>();
+  /** The size of what was right: a copy of another size is another copy. */
+  const right = new LRUCache<Digest, number>({ max: mostRemembered });
   const failed = (error: unknown): void => events.storeFailed({ operation: 'read', error });
 
   async function remove(digest: Digest): Promise<void> {
+    right.delete(digest);
     events.repaired();
     await store.delete(digest).catch(failed);
   }
-
-  const checking = shared<boolean>();
-  const right = new LRUCache<Digest, true>({ max: mostRemembered });
 
   /** Whether the bytes are what the digest says, however long it takes to read them. */
   async function isRight(descriptor: Descriptor): Promise<boolean> {
@@ -63,7 +64,7 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
     if (content === undefined) return false;
     try {
       for await (const _chunk of verified(content.body, descriptor));
-      right.set(descriptor.digest, true);
+      right.set(descriptor.digest, descriptor.size);
       return true;
     } catch (error) {
       if (!isWrongContent(error)) throw error;
@@ -74,7 +75,7 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
 
   function confirm(descriptor: Descriptor, hash: Hash): void {
     if (!isMatch(hash, descriptor.digest)) throw mismatch(descriptor, descriptor.size);
-    right.set(descriptor.digest, true);
+    right.set(descriptor.digest, descriptor.size);
   }
 
   async function* opened(digest: Digest, range: ByteRange, signal?: AbortSignal): Bytes {
@@ -87,7 +88,7 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
       try {
         const found = await store.stat(digest);
         const isSuspect = found !== undefined && expectedSize !== undefined && found.size !== expectedSize;
-        if (!isSuspect || right.has(digest)) return found;
+        if (!isSuspect || right.get(digest) === found.size) return found;
         return (await checking(digest, () => isRight(found))) ? found : undefined;
       } catch (error) {
         failed(error);
@@ -97,7 +98,7 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
 
     async *read(descriptor, range, signal) {
       const { digest, size } = descriptor;
-      const hash = lengthOf(range) === size && !right.has(digest) ? digester(digest) : undefined;
+      const hash = lengthOf(range) === size && right.get(digest) !== size ? digester(digest) : undefined;
       let missing = lengthOf(range);
       try {
         for await (const chunk of opened(digest, range, signal)) {

@@ -191,6 +191,32 @@ test('a stored blob of another size than its manifest states is checked before i
   t.ok((await pulled(rig, digest)).bytes.equals(bytes));
 });
 
+test('a stored blob that was right once and is short now is fetched again', async (t) => {
+  const memory = memoryStore();
+  let cut = false;
+  const blobs: typeof memory.blobs = {
+    ...memory.blobs,
+    async stat(digest) {
+      const found = await memory.blobs.stat(digest);
+      return cut && found !== undefined ? { ...found, size: 300_000 } : found;
+    },
+    async open(digest, options) {
+      const content = await memory.blobs.open(digest, options);
+      return cut && content !== undefined ? { ...content, body: head(content.body, 300_000) } : content;
+    },
+    async delete(digest) {
+      cut = false;
+      await memory.blobs.delete(digest);
+    },
+  };
+  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs } });
+  await pulled(rig, digest);
+  await rig.settled();
+  await pulled(rig, digest);
+  cut = true;
+  t.ok((await pulled(rig, digest)).bytes.equals(bytes));
+});
+
 test('small content is checked when it is read, and then kept in memory', async (t) => {
   const rig = await cacheRig(t);
   const content = randomContent(1_000);
@@ -222,6 +248,68 @@ test('another repository may not even join a running download before it is confi
   rig.double.switches.bytesPerSecond = 1_000_000;
   await rig.registry.blobs.open(rig.repository, digest);
   await t.rejects(rig.registry.blobs.open(parseRepository('other/place'), digest), { code: 'BLOB_UNKNOWN' });
+});
+
+test('a download or a copy that turns up while the store is being asked is no right either', async (t) => {
+  for (const pace of ['running', 'stored'] as const) {
+    const memory = memoryStore();
+    let during: (() => Promise<void>) | undefined;
+    const blobs: typeof memory.blobs = {
+      ...memory.blobs,
+      async stat(digest) {
+        const found = await memory.blobs.stat(digest);
+        const act = during;
+        during = undefined;
+        await act?.();
+        return found;
+      },
+    };
+    const { rig, digest } = await rigWithBlob(t, { store: { ...memory, blobs } });
+    during = async () => {
+      if (pace === 'running') rig.double.switches.bytesPerSecond = 1_000_000;
+      await rig.registry.blobs.open(rig.repository, digest);
+      if (pace === 'stored') await rig.settled();
+    };
+    const other = parseRepository('other/place');
+    await t.rejects(rig.registry.blobs.open(other, digest), { code: 'BLOB_UNKNOWN' }, pace);
+    await t.rejects(
+      rig.registry.blobs.stat(other, digest),
+      { code: 'BLOB_UNKNOWN' },
+      'and nothing was noted',
+    );
+  }
+});
+
+test('a digest that is no manifest may well be a blob, and the other way round', async (t) => {
+  const rig = await cacheRig(t);
+  const { bytes } = randomContent(1_000);
+  const blob = rig.double.addBlob(rig.repository, bytes);
+  await t.rejects(rig.registry.manifests.resolve(rig.repository, { digest: blob }), {
+    code: 'MANIFEST_UNKNOWN',
+  });
+  t.ok((await pulled(rig, blob)).bytes.equals(bytes));
+  const { digest: manifest } = rig.double.addImage(rig.repository, 'latest');
+  await t.rejects(rig.registry.blobs.open(rig.repository, manifest), { code: 'BLOB_UNKNOWN' });
+  t.ok(await rig.registry.manifests.resolve(rig.repository, { digest: manifest }));
+});
+
+test('an empty blob is pulled, kept or passed through, like any other', async (t) => {
+  for (const directory of [undefined, '/dev/null/nowhere']) {
+    const rig = await cacheRig(t, directory === undefined ? {} : { spoolDirectory: directory });
+    const digest = rig.double.addBlob(rig.repository, Buffer.alloc(0));
+    const { hit, bytes, error } = await pulled(rig, digest);
+    t.equal(hit, directory === undefined ? 'fill' : 'upstream');
+    t.equal(error, undefined);
+    t.equal(bytes.byteLength, 0);
+    t.notOk(rig.double.seen('GET')[1]?.headers.range?.includes('--'), 'and no impossible range is asked for');
+  }
+});
+
+test('an upstream that calls a blob empty is not believed before the digest fits', async (t) => {
+  const rig = await cacheRig(t);
+  const { digest } = randomContent(size).descriptor;
+  rig.double.addBlob(rig.repository, Buffer.alloc(0), digest);
+  await t.rejects(rig.registry.blobs.open(rig.repository, digest), { code: 'UPSTREAM_INVALID' });
 });
 
 test('a blob that nobody has is BLOB_UNKNOWN, and asked for once in a while only', async (t) => {

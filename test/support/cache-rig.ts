@@ -40,6 +40,8 @@ export interface CacheRig {
 export interface CacheRigOptions {
   readonly store?: Store;
   readonly spoolBytes?: number;
+  /** Where the spool is; a fresh directory without. */
+  readonly spoolDirectory?: string;
   readonly policy?: Partial<TagPolicy>;
   /** Larger content is not kept in memory, bytes. */
   readonly maxEntryBytes?: number;
@@ -133,7 +135,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
     return { registry, settled };
   }
 
-  const first = cache(join(t.testdir(), 'spool'));
+  const first = cache(options.spoolDirectory ?? join(t.testdir(), 'spool'));
   t.teardown(async () => {
     for (const close of closers) await close();
   });

@@ -26,9 +26,13 @@ export function repositoryOf(repositories: Repositories, name: string): DoubleRe
   return found;
 }
 
-/** Keeps a blob. */
-export function addBlob(repositories: Repositories, repository: string, bytes: Uint8Array): Digest {
-  const digest = digestOf(bytes);
+/** Keeps a blob, under its digest unless told otherwise. */
+export function addBlob(
+  repositories: Repositories,
+  repository: string,
+  bytes: Uint8Array,
+  digest: Digest = digestOf(bytes),
+): Digest {
   repositoryOf(repositories, repository).blobs.set(digest, Buffer.from(bytes));
   return digest;
 }

@@ -45,7 +45,8 @@ export interface RegistryDouble {
   readonly requests: RecordedRequest[];
   /** Set a field and the next answer is that wrong; see registry-misbehaviours.ts. */
   readonly switches: Misbehaviours;
-  addBlob(repository: string, bytes: Uint8Array): Digest;
+  /** Keeps a blob under its digest, or, as a lie, under another. */
+  addBlob(repository: string, bytes: Uint8Array, digest?: Digest): Digest;
   addManifest(repository: string, bytes: Uint8Array, mediaType: string, ...tags: string[]): Digest;
   /** A whole image with layers of these sizes in bytes; its content depends on the tag and the sizes only. */
   addImage(repository: string, tag: string, image?: { readonly layers?: readonly number[] }): DoubleImage;
@@ -95,7 +96,7 @@ export async function registryDouble(options: RegistryDoubleOptions = {}): Promi
     cdnUrl: cdn.url,
     requests: state.requests,
     switches: state.switches,
-    addBlob: (repository, bytes) => addBlob(repositories, repository, bytes),
+    addBlob: (repository, bytes, digest) => addBlob(repositories, repository, bytes, digest),
     addManifest: (repository, bytes, mediaType, ...tags) =>
       addManifest(repositories, repository, bytes, mediaType, tags),
     addImage: (repository, tag, image) =>
