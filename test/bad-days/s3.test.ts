@@ -1,0 +1,140 @@
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { blobKey } from '../../src/cache/keys.ts';
+import { until } from '../support/bodies.ts';
+import { type S3Double, type S3Switches, s3Double } from '../support/s3-double.ts';
+import { type BadDay, badDay, digestOrCut, layerBytes, temporary } from './rig.ts';
+
+/** Troubles that last, met by reads and writes alike. */
+const troubles: readonly (readonly [what: string, Partial<S3Switches>])[] = [
+  ['is down', { down: true }],
+  ['is slow', { slowMs: 25 }],
+  ['is busy for a while', { slowDown: 3 }],
+  ['breaks off each object', { dropsAfter: 1_000 }],
+  ['truncates each object', { truncatesObjects: 1_000 }],
+  ['has lost each object', { losesObjects: true }],
+];
+
+/** Troubles of a multipart upload. */
+const writeTroubles: readonly (readonly [what: string, Partial<S3Switches>])[] = [
+  ['fails each upload at its end', { errorOnComplete: true }],
+  ['fails each upload in the middle', { errorOnPart: 1 }],
+];
+
+/** They wait for tries and pauses, so they run side by side. */
+test('no trouble with S3 costs a pull', { jobs: 6 }, (t) => {
+  for (const [what, trouble] of troubles) {
+    void t.test(`cold and warm, when it ${what}`, { buffered: true }, async (t) => {
+      const { s3, rig } = await overS3(t);
+      Object.assign(s3.switches, trouble);
+      t.ok(await isPulled(rig), 'cold');
+      t.ok(await isPulled(rig), 'warm');
+      t.equal((await fetch(`${rig.url}/readyz`)).status, 200);
+    });
+  }
+  for (const [what, trouble] of troubles) {
+    void t.test(`after a restart, when it ${what}`, { buffered: true }, async (t) => {
+      const first = await overS3(t);
+      await stored(first);
+      await first.rig.stop();
+      Object.assign(first.s3.switches, trouble);
+      const { rig } = await overS3(t, first);
+      t.ok(await isPulled(rig));
+    });
+  }
+  for (const [what, trouble] of writeTroubles) {
+    void t.test(`of a layer in parts, when it ${what}`, { buffered: true }, async (t) => {
+      const { s3, rig } = await overS3(t);
+      const [layer] = rig.double.addImage('openshift/ci', 'large', { layers: [9 * 1024 * 1024] }).layers;
+      Object.assign(s3.switches, trouble);
+      t.equal(await digestOrCut(await rig.get(`blobs/${layer?.digest}`)), layer?.digest);
+      await until(() => rig.log.some(({ operation }) => operation === 'write'), 'the warning');
+      t.equal(s3.uploads.size, 0);
+      t.equal(await digestOrCut(await rig.get(`blobs/${layer?.digest}`)), layer?.digest);
+    });
+  }
+  t.end();
+});
+
+test('an S3 that breaks off in the middle of a hit is replaced by the upstream at that byte', async (t) => {
+  const { s3, rig } = await overS3(t);
+  await stored({ s3, rig });
+  rig.double.requests.length = 0;
+  s3.switches.dropsAfter = 150_000;
+  const range = { headers: { range: 'bytes=100000-349999' } };
+  const part = Buffer.from(await (await rig.getLayer(range)).bytes());
+  t.ok(part.equals(rig.layer.bytes.subarray(100_000, 350_000)));
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  t.ok(rig.double.requests.length >= 1);
+});
+
+test('an object that is too short is put again', async (t) => {
+  const { s3, rig } = await overS3(t);
+  await stored({ s3, rig });
+  const key = [...s3.objects.keys()].find((each) => each.endsWith(blobKey(rig.layer.digest))) ?? '';
+  const object = s3.objects.get(key);
+  if (object === undefined) throw new Error('the layer is not there');
+  s3.objects.set(key, { ...object, bytes: object.bytes.subarray(0, 99_999) });
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  await until(() => s3.objects.get(key)?.bytes.byteLength === layerBytes, 'the repair');
+  t.ok(await isPulled(rig));
+});
+
+test('wrong bytes are never put into S3, and no upload is left open', async (t) => {
+  const { s3, rig } = await overS3(t);
+  rig.double.switches.servesWrongBytes = true;
+  t.equal(await digestOrCut(await rig.getLayer()), 'cut');
+  await rig.stop();
+  t.notOk([...s3.objects.keys()].some((key) => key.includes('blobs')));
+  t.equal(s3.uploads.size, 0);
+});
+
+test('a service starts without its S3, serves, and uses it once it is there', async (t) => {
+  const s3 = await s3Double();
+  t.teardown(() => s3.close());
+  s3.switches.down = true;
+  const { rig } = await overS3(t, { s3 });
+  t.ok(await isPulled(rig));
+  s3.switches.down = false;
+  rig.double.addBlob('openshift/ci', Buffer.alloc(150_000, 'later'));
+  const { digest } = rig.double.addImage('openshift/ci', 'later', { layers: [1_000] });
+  t.equal(await digestOrCut(await rig.get('manifests/later')), digest);
+  await until(() => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(digest))), 'the object');
+});
+
+/** The service with its store in S3, over the S3 and the registry of another one where there is one. */
+async function overS3(t: Test, { s3: given, rig }: { s3?: S3Double; rig?: BadDay } = {}) {
+  const s3 = given ?? (await s3Double());
+  if (given === undefined) t.teardown(() => s3.close());
+  const directory = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
+  const store = {
+    s3: {
+      bucket: 'blobs',
+      endpoint: s3.endpoint,
+      pathStyle: true,
+      partBytes: '5MiB',
+      accessKeyIdFile: join(directory, 'id'),
+      secretAccessKeyFile: join(directory, 'key'),
+    },
+  };
+  const settings = { store, spool: { path: join(directory, 'spool') } };
+  return { s3, rig: await badDay(t, { settings, ...(rig === undefined ? {} : { double: rig.double }) }) };
+}
+
+/** Whether the whole image is answered, byte for byte. */
+async function isPulled({ get, getLayer, image, layer }: BadDay): Promise<boolean> {
+  const digests = [
+    await digestOrCut(await get('manifests/tools')),
+    await digestOrCut(await get(`blobs/${image.config}`)),
+    await digestOrCut(await getLayer()),
+  ];
+  return digests.join() === [image.digest, image.config, layer.digest].join();
+}
+
+/** Resolves once the whole image is in S3. */
+async function stored({ s3, rig }: { readonly s3: S3Double; readonly rig: BadDay }): Promise<void> {
+  await isPulled(rig);
+  const digests = [rig.image.digest, rig.image.config, rig.layer.digest];
+  const isThere = (key: string) => [...s3.objects.keys()].some((each) => each.endsWith(key));
+  await until(() => digests.every((digest) => isThere(blobKey(digest))), 'the image in S3');
+}
