@@ -66,7 +66,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     await cache.fills.settled();
     clearTimeout(late);
     await Promise.all([...registries.values()].map((registry) => registry.settled()));
-    await eviction?.close();
+    await eviction.close();
     await cache.close();
     await Promise.all(upstreams.map((upstream) => upstream.close()));
     await passwords.close();
@@ -125,14 +125,13 @@ function configuredHosts(config: Config, passwords: Bcrypt): Hosts {
   );
 }
 
-/** Evicts in the background, where the configuration says how much the store may hold. */
+/** Measures the store in the background, and evicts where the configuration says how much it may hold. */
 function startedEviction(
-  { eviction: { maxBytes, ...marks } }: Config,
+  { eviction: { maxBytes = Number.POSITIVE_INFINITY, ...marks } }: Config,
   cache: CacheParts,
   registries: ReadonlyMap<string, CachedRegistry>,
   events: MeteredEvents,
-): Evictor | undefined {
-  if (maxBytes === undefined) return undefined;
+): Evictor {
   const started = evictor({
     ...marks,
     maxBytes,
