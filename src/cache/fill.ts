@@ -38,7 +38,8 @@ export interface Fill {
   distanceTo(offset: number): { readonly bytes: number; readonly ms: number };
   /**
    * Follows the download. The last byte of the blob is withheld until the whole of it proved right, so that no
-   * reader ever completes a wrong body. Throws what ended the download; SpoolError when only our disk is to blame.
+   * reader ever completes a wrong body. Throws what ended the download, SpoolError when only our disk is to blame, and the
+   * signal's reason, however long nothing has come.
    */
   read(range: ByteRange, signal?: AbortSignal): Bytes;
   /** Gives the download up. */
@@ -70,6 +71,7 @@ export function fill(options: FillOptions): Fill {
   async function* read(range: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const { size } = await opened.promise;
     if (file === undefined || !file.hold()) throw new SpoolError('the spool file is gone');
+    signal?.addEventListener('abort', changed.wake);
     try {
       for (let offset = range.start; offset <= range.end; ) {
         const end = Math.min(readable(file, size), range.end + 1);
@@ -81,6 +83,7 @@ export function fill(options: FillOptions): Fill {
         signal?.throwIfAborted();
       }
     } finally {
+      signal?.removeEventListener('abort', changed.wake);
       await file.release();
     }
   }

@@ -27,10 +27,17 @@ export interface OpenedBlob {
   read(range?: ByteRange, options?: BlobReadOptions): Bytes;
 }
 
+/** A blob of which no byte is asked for. */
+export interface KnownBlob {
+  readonly descriptor: Descriptor;
+  /** `memory` when it was known, `upstream` when that had to be asked. */
+  readonly hit: Hit;
+}
+
 /** The blobs of one upstream, through the cache. */
 export interface PulledBlobs {
-  /** The descriptor; throws `BLOB_UNKNOWN` when that repository has no such blob. */
-  stat(repository: Repository, digest: Digest): Promise<Descriptor>;
+  /** What is known of the blob; throws `BLOB_UNKNOWN` when that repository has no such blob. */
+  stat(repository: Repository, digest: Digest): Promise<KnownBlob>;
   /** Throws `BLOB_UNKNOWN` likewise, and the upstream's refusal when the blob can be had nowhere. */
   open(repository: Repository, digest: Digest): Promise<OpenedBlob>;
 }
@@ -87,9 +94,10 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     return descriptor;
   }
 
-  async function stat(repository: Repository, digest: Digest): Promise<Descriptor> {
+  async function stat(repository: Repository, digest: Digest): Promise<KnownBlob> {
     const member = await membership.find(scopeOf(repository), digest);
-    return member !== undefined && member.size >= 0 ? member : confirmed(repository, digest);
+    if (member !== undefined && member.size >= 0) return { descriptor: member, hit: 'memory' };
+    return { descriptor: await confirmed(repository, digest), hit: 'upstream' };
   }
 
   async function open(repository: Repository, digest: Digest): Promise<OpenedBlob> {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { OpenedBlob, PulledBlobs } from '../cache/pull-through.ts';
+import type { KnownBlob, OpenedBlob, PulledBlobs } from '../cache/pull-through.ts';
 import type { ByteRange, Bytes, Descriptor } from '../oci/content.ts';
 import { boundRanges, lengthOf, parseRange } from '../oci/range.ts';
 import type { RegistryRequest } from '../oci/request.ts';
@@ -21,22 +21,37 @@ export async function answerBlob(
   { blobs, redirect }: BlobAnswerOptions,
 ): Promise<void> {
   const { method, headers: asked } = exchange.req;
-  const isHead = method === 'HEAD';
-  if (isHead || isKnown(asked['if-none-match'], digest)) {
-    const descriptor = await blobs.stat(repository, digest);
-    const length = isHead ? { 'content-length': descriptor.size } : {};
-    return answer(exchange, isHead ? 200 : 304, { ...blobHeaders(descriptor), ...length });
-  }
+  const isHeld = isKnown(asked['if-none-match'], digest);
+  if (isHeld || method === 'HEAD') return answerHead(exchange, await blobs.stat(repository, digest), isHeld);
   const specs = isIfRangeStale(asked['if-range'], digest) ? undefined : parseRange(asked.range);
-  if (specs !== undefined) boundRanges(specs, (await blobs.stat(repository, digest)).size);
+  if (specs !== undefined) boundRanges(specs, (await blobs.stat(repository, digest)).descriptor.size);
   const blob = await blobs.open(repository, digest);
   exchange.log.hit = blob.hit;
-  const ranges = specs === undefined ? [] : boundRanges(specs, blob.descriptor.size);
+  const ranges = specs === undefined ? [] : worthwhile(boundRanges(specs, blob.descriptor.size), blob);
   const [range] = ranges;
   if (ranges.length > 1) return sendParts(exchange, blob, ranges);
   const url = await redirect?.(blob, exchange.clientAddress);
   if (url !== undefined) return sendElsewhere(exchange, blob, url);
   return range === undefined ? sendWhole(exchange, blob) : sendPart(exchange, blob, range);
+}
+
+function answerHead(exchange: Exchange, { descriptor, hit }: KnownBlob, isHeld: boolean): void {
+  exchange.log.hit = hit;
+  const headers = blobHeaders(descriptor);
+  if (isHeld) answer(exchange, 304, headers);
+  else answer(exchange, 200, { ...headers, 'content-length': descriptor.size });
+}
+
+/**
+ * The parts, unless they overlap so much that they hold more than the blob does: then none, which is all of it. Else one small
+ * request could ask for a thousand times a layer (RFC 9110 section 14.2 lets a server ignore those).
+ */
+function worthwhile(ranges: readonly ByteRange[], { descriptor }: OpenedBlob): readonly ByteRange[] {
+  return totalOf(ranges) > descriptor.size ? [] : ranges;
+}
+
+function totalOf(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, range) => sum + lengthOf(range), 0);
 }
 
 /** Never kept by anybody: the URL is signed for minutes. */
@@ -70,11 +85,10 @@ async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly 
   const boundary = randomBytes(16).toString('hex');
   const heads = ranges.map((range) => partHead(boundary, range, blob.descriptor));
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  const length = ranges.reduce((sum, range) => sum + lengthOf(range), 0);
   const headers = {
     ...blobHeaders(blob.descriptor),
     'content-type': `multipart/byteranges; boundary=${boundary}`,
-    'content-length': heads.reduce((sum, head) => sum + head.byteLength, length + tail.byteLength),
+    'content-length': heads.reduce((sum, head) => sum + head.byteLength, totalOf(ranges) + tail.byteLength),
   };
   const signal = clientSignal(exchange.res);
   async function* parts(): Bytes {

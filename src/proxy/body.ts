@@ -6,12 +6,14 @@ export class ClientGone extends Error {
   override readonly name = 'ClientGone';
 }
 
-/** A signal that fires when the client leaves before the response has ended. */
+/** A signal that fires when the client leaves before the response has ended, or has left already. */
 export function clientSignal(res: ServerResponse): AbortSignal {
   const control = new AbortController();
-  res.once('close', () => {
+  const closed = (): void => {
     if (!res.writableFinished) control.abort(new ClientGone('the client has gone'));
-  });
+  };
+  if (res.destroyed) closed();
+  else res.once('close', closed);
   return control.signal;
 }
 

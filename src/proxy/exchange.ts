@@ -52,9 +52,10 @@ export function answer(exchange: Exchange, status: number, headers: Headers, byt
   }
 }
 
-/** True when `If-None-Match` names the content that would be answered (RFC 9110 section 13.1.2). */
+/** True when `If-None-Match` names the content that would be answered, or any by a star (RFC 9110 section 13.1.2). */
 export function isKnown(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
+  if (header.trim() === '*') return true;
   return header.split(',').some((entry) => entry.trim().replace(/^W\//, '') === `"${etag}"`);
 }
 
