@@ -1,0 +1,132 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Test, test } from 'tap';
+import { stringify } from 'yaml';
+import { blobKey } from '../../src/cache/keys.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { type Program, type Stage, stage, until } from '../support/program.ts';
+import { type RegistryDouble, registryDouble } from '../support/registry-double.ts';
+import { type S3Double, s3Double } from '../support/s3-double.ts';
+import { contentFiles, digestOrCut, holdsOnly } from './rig.ts';
+
+const script = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
+const layerBytes = 1_500_000;
+
+test('killed in the middle of a download, it shows nothing of it afterwards, and the next pull is right', async (t) => {
+  const { start, double, layer, path, store } = await prepared(t);
+  const first = await start('first');
+  double.switches.stallsAfter = { bytes: 700_000, times: 1 };
+  const answer = await fetch(first.url + path);
+  const body = digestOrCut(answer);
+  await until('the stall', () => double.requests.at(-1)?.bytesSent === 700_000);
+  await until('the spool file', async () => (await contentFiles(store)).length === 1);
+  await first.program.stop('SIGKILL');
+  t.equal(await body, 'cut');
+  t.match(await contentFiles(store), [/^spool\//]);
+  const second = await start('second');
+  await holdsOnly(store);
+  await until('the line in the log', async () => (await second.program.output()).includes('"leftovers":1'));
+  t.equal(await digestOrCut(await fetch(second.url + path)), layer.digest);
+  await holdsOnly(store, [blobKey(layer.digest)]);
+});
+
+test('killed as soon as a client has the last byte, it holds whole blobs only', async (t) => {
+  const { start, layer, image, path, store } = await prepared(t);
+  const first = await start('first');
+  await digestOrCut(await fetch(`${first.url}/v2/openshift/ci/manifests/tools`));
+  await digestOrCut(await fetch(first.url + path));
+  await first.program.stop('SIGKILL');
+  for (const file of await contentFiles(store)) {
+    if (!file.startsWith('v1/')) continue;
+    const bytes = await readFile(join(store, file));
+    t.equal(basename(file), digestOf(bytes).slice('sha256:'.length));
+  }
+  const second = await start('second');
+  t.equal(await digestOrCut(await fetch(second.url + path)), layer.digest);
+  const manifest = await fetch(`${second.url}/v2/openshift/ci/manifests/tools`);
+  t.equal(await digestOrCut(manifest), image.digest);
+});
+
+test('killed in the middle of an upload to S3, it shows nothing of it, and the next pull is right', async (t) => {
+  const s3 = await s3Double();
+  t.teardown(() => s3.close());
+  const { start, double, path, layer } = await prepared(t, { s3, layerBytes: 7_000_000 });
+  const first = await start('first');
+  double.switches.stallsAfter = { bytes: 6_500_000, times: 1 };
+  const body = digestOrCut(await fetch(first.url + path));
+  await until('the first part', () => s3.requests.some(({ operation }) => operation === 'UploadPart'));
+  await first.program.stop('SIGKILL');
+  t.equal(await body, 'cut');
+  t.notOk([...s3.objects.keys()].some((key) => key.includes('blobs')));
+  const second = await start('second');
+  t.equal(await digestOrCut(await fetch(second.url + path)), layer.digest);
+  await until('the object', () => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(layer.digest))));
+});
+
+test('a disk that is full in the middle of a download costs no pull, and leaves nothing', async (t) => {
+  const { start, layer, path, store } = await prepared(t);
+  const { url, program } = await start('limited', { largestFileBytes: 512 * 1024 });
+  for (const attempt of ['first', 'second']) {
+    t.equal(await digestOrCut(await fetch(url + path)), layer.digest, attempt);
+  }
+  t.match(await program.output(), /"msg":"a download was not stored"/);
+  await holdsOnly(store);
+  t.same(await program.stop('SIGTERM'), { code: 0, signal: null });
+});
+
+interface Prepared {
+  readonly s3?: S3Double;
+  readonly layerBytes?: number;
+}
+
+/** A registry with one image, and a way to start the real program before it, any number of times on one store. */
+async function prepared(t: Test, options: Prepared = {}) {
+  const scene = await stage('crash');
+  t.teardown(scene.close);
+  const double = await registryDouble();
+  t.teardown(() => double.close());
+  const image = double.addImage('openshift/ci', 'tools', { layers: [options.layerBytes ?? layerBytes] });
+  const [layer] = image.layers;
+  if (layer === undefined) throw new Error('the image has no layer');
+  const config = join(scene.directory, 'quayside.yaml');
+  await writeFile(config, stringify(settingsOf(scene, double, options.s3)));
+  return {
+    start: (name: string, limits: { readonly largestFileBytes?: number } = {}) =>
+      started(scene, config, name, limits.largestFileBytes),
+    double,
+    image,
+    layer,
+    path: `/v2/openshift/ci/blobs/${layer.digest}`,
+    store: join(scene.directory, 'store'),
+  };
+}
+
+function settingsOf({ directory }: Stage, { url }: RegistryDouble, s3: S3Double | undefined) {
+  const bucket = { bucket: 'blobs', endpoint: s3?.endpoint, pathStyle: true, partBytes: '5MiB' };
+  return {
+    listen: '127.0.0.1:0',
+    admin: { listen: false },
+    spool: { path: join(directory, 'store', 'spool') },
+    store: s3 === undefined ? { filesystem: { path: join(directory, 'store') } } : { s3: bucket },
+    upstreams: { 'quay.io': { url, allowPrivateAddresses: true } },
+  };
+}
+
+/** Starts the program; where files are limited, a write beyond fails as on a full disk, instead of ending the process. */
+async function started(
+  scene: Stage,
+  config: string,
+  name: string,
+  largestFileBytes?: number,
+): Promise<{ readonly program: Program; readonly url: string }> {
+  const serve = [process.execPath, script, 'serve', '--config', config];
+  const limit = `trap '' XFSZ; ulimit -f ${Math.floor((largestFileBytes ?? 0) / 512)}; exec "$@"`;
+  const [command = '', ...args] =
+    largestFileBytes === undefined ? serve : ['sh', '-c', limit, 'sh', ...serve];
+  const env = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'a-secret-key' };
+  const program = await scene.start(command, args, { name, env });
+  await until('the banner', async () => (await program.output()).includes('docker pull'));
+  const [, address = ''] = /^ {2}listening +(http:\S+)/m.exec(await program.output()) ?? [];
+  return { program, url: address.replace(/\/$/, '') };
+}
