@@ -30,7 +30,8 @@ const deliverableMs = 1_000;
 
 /** Nothing is known to be complete yet. */
 export function completeness({ upstream, copies, maxEntries, now }: CompletenessOptions): Completeness {
-  const complete = new LRUCache<Digest, true>({ max: maxEntries });
+  /** Whether it is an image that somebody may want for its own sake, too. */
+  const complete = new LRUCache<Digest, { readonly isImage: boolean }>({ max: maxEntries });
   const deliverable = new LRUCache<Digest, true>({ max: maxEntries, ttl: deliverableMs, perf: { now } });
 
   async function areStored(blobs: readonly Descriptor[]): Promise<boolean> {
@@ -38,7 +39,7 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
     return true;
   }
 
-  /** An index counts as complete with its first complete child: nobody pulls every platform. */
+  /** An index counts as complete with its first complete image: nobody pulls every platform. */
   async function isComplete(manifest: Manifest): Promise<boolean> {
     if (!(await areStored(manifest.blobs))) return false;
     if (manifest.children.length === 0) return true;
@@ -47,17 +48,20 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
   }
 
   async function isChildComplete(child: Descriptor): Promise<boolean> {
-    if (complete.has(child.digest)) return true;
+    const known = complete.get(child.digest);
+    if (known !== undefined) return known.isImage;
     if (child.size > maxManifestBytes || (await copies.stat(child.digest)) === undefined) return false;
     const bytes = await copies.readSmall({ ...child, size: maxManifestBytes });
-    return bytes !== undefined && isComplete(parseManifest(bytes, child.mediaType));
+    const manifest = bytes && manifestOrNone(bytes, child.mediaType);
+    return manifest !== undefined && isImage(manifest) && isComplete(manifest);
   }
 
   return {
     async check({ digest, mediaType }, bytes) {
       if (complete.has(digest) || deliverable.has(digest)) return;
-      if (await isComplete(parseManifest(bytes, mediaType))) {
-        complete.set(digest, true);
+      const manifest = parseManifest(bytes, mediaType);
+      if (await isComplete(manifest)) {
+        complete.set(digest, { isImage: isImage(manifest) });
       } else if (await upstream.isReachable()) {
         deliverable.set(digest, true);
       } else {
@@ -73,4 +77,19 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
     },
     forget: () => complete.clear(),
   };
+}
+
+/** False for what BuildKit puts beside the images of an index to attest them: nobody can run it. */
+function isImage({ blobs }: Manifest): boolean {
+  return !blobs.some(({ mediaType }) => mediaType === 'application/vnd.in-toto+json');
+}
+
+/** An index may name content of any type (image-spec, "Image Index"). */
+function manifestOrNone(bytes: Uint8Array, mediaType: string | undefined): Manifest | undefined {
+  try {
+    return parseManifest(bytes, mediaType);
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
 }

@@ -52,7 +52,7 @@ export interface ManifestsOptions {
 export function manifests(options: ManifestsOptions): Manifests {
   const { upstream, membership, store, copies, memory, absent, events, touched } = options;
   const asking = shared<HeldManifest>();
-  const writing = new Set<Promise<void>>();
+  const writing = new Map<Digest, { readonly bytes: Uint8Array; readonly done: Promise<void> }>();
 
   const scopeOf = (repository: Repository): RepositoryScope => ({ upstream: upstream.name, repository });
   const keyOf = (repository: Repository, digest: Digest): string =>
@@ -68,7 +68,7 @@ export function manifests(options: ManifestsOptions): Manifests {
   async function readLocal({ digest, size, mediaType }: Descriptor): Promise<HeldManifest | undefined> {
     if (mediaType === undefined || !isManifestType(mediaType)) return undefined;
     const descriptor = { digest, size, mediaType };
-    const remembered = memory.get(digest);
+    const remembered = memory.get(digest) ?? writing.get(digest)?.bytes;
     if (remembered !== undefined) return held(descriptor, remembered, 'memory');
     const bytes = await copies.readSmall({ digest, size: size < 0 ? maxManifestBytes : size });
     if (bytes === undefined) return undefined;
@@ -110,12 +110,13 @@ export function manifests(options: ManifestsOptions): Manifests {
 
   /** A signed schema 1 manifest is named by the digest of its payload, so it cannot be kept by content. */
   function write(descriptor: ManifestDescriptor, bytes: Uint8Array): void {
-    if (descriptor.mediaType === mediaTypes.dockerSchema1Signed) return;
+    const { digest, mediaType } = descriptor;
+    if (mediaType === mediaTypes.dockerSchema1Signed || writing.has(digest)) return;
     const done = store
       .put(descriptor, bytesOf(bytes))
       .catch((error: unknown) => events.storeFailed({ operation: 'write', error }))
-      .then(() => void writing.delete(done));
-    writing.add(done);
+      .then(() => void writing.delete(digest));
+    writing.set(digest, { bytes, done });
   }
 
   return {
@@ -123,7 +124,7 @@ export function manifests(options: ManifestsOptions): Manifests {
     keep,
     label,
     async settled() {
-      await Promise.all(writing);
+      await Promise.all([...writing.values()].map(({ done }) => done));
     },
   };
 }

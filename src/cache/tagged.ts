@@ -143,8 +143,10 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
 
   function gone(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
     if (policy.gone === 'keep') {
+      // Without its entity tag: if the tag comes back, a 304 would not say that the warning is over.
+      const { etag: _, ...known } = confirmed(pointer, now());
       const warning = `299 - "${upstream.name} no longer has this tag; this is what it last meant"`;
-      return set(repository, tag, { ...confirmed(pointer, now()), warnings: [warning] });
+      return set(repository, tag, { ...known, warnings: [warning] });
     }
     absent.set(keyOf(repository, tag), true);
     tags.remove(scopeOf(repository), tag);

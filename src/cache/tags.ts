@@ -62,7 +62,8 @@ export function tags(options: TagsOptions): Tags {
       const found = entries.get(key);
       if (found !== undefined) return found.pointer;
       const pointer = await readRecord(key);
-      if (pointer !== undefined) entries.set(key, { pointer, writtenAt: pointer.checkedAt });
+      if (pointer !== undefined && !entries.has(key))
+        entries.set(key, { pointer, writtenAt: pointer.checkedAt });
       return entries.get(key)?.pointer;
     },
     set(scope, tag, pointer) {

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
-import { readAll, until } from '../support/bodies.ts';
+import { randomContent, readAll, until } from '../support/bodies.ts';
 import { type CacheRig, cacheRig } from '../support/cache-rig.ts';
 import { signedSchema1 } from '../support/schema1.ts';
 
@@ -104,6 +104,67 @@ test('a tag that is gone upstream is gone here, or kept with a warning, as the p
   keeping.double.removeTag(keeping.repository, 'latest');
   keeping.pass(70_000);
   t.match((await latest(keeping)).warnings, [/no longer has this tag/]);
+});
+
+test('a kept tag that is there again loses its warning', async (t) => {
+  const rig = await rigWithImage(t, { policy: { gone: 'keep' } });
+  await latest(rig);
+  rig.double.removeTag(rig.repository, 'latest');
+  rig.pass(70_000);
+  await latest(rig);
+  rig.double.addImage(rig.repository, 'latest', { layers: [1_000, 2_000] });
+  rig.pass(70_000);
+  t.same((await latest(rig)).warnings, []);
+});
+
+test('a manifest too large for the memory crosses the link once all the same', async (t) => {
+  const rig = await rigWithImage(t, { maxEntryBytes: 10 });
+  await latest(rig);
+  t.equal(rig.asked('/manifests/'), 1);
+});
+
+test('an index with something in it that is no manifest is answered like any other', async (t) => {
+  const rig = await cacheRig(t);
+  const picture = randomContent(1_000);
+  const child = { ...picture.descriptor, mediaType: 'image/png' };
+  rig.double.addBlob(rig.repository, picture.bytes);
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [child] };
+  rig.double.addManifest(rig.repository, Buffer.from(JSON.stringify(index)), mediaTypes.ociIndex, 'latest');
+  await latest(rig);
+  await readAll((await rig.registry.blobs.open(rig.repository, child.digest)).read());
+  await rig.settled();
+  t.equal((await latest(rig)).hit, 'memory');
+});
+
+test('an index of which only an attestation is stored is not complete', async (t) => {
+  const rig = await cacheRig(t);
+  const image = rig.double.addImage(rig.repository, 'amd64');
+  const statement = randomContent(500);
+  const config = rig.double.addBlob(rig.repository, Buffer.from('{}'));
+  rig.double.addBlob(rig.repository, statement.bytes);
+  const attestation = Buffer.from(
+    JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociManifest,
+      config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: config, size: 2 },
+      layers: [{ ...statement.descriptor, mediaType: 'application/vnd.in-toto+json' }],
+    }),
+  );
+  const attested = rig.double.addManifest(rig.repository, attestation, mediaTypes.ociManifest);
+  const children = [
+    { mediaType: mediaTypes.ociManifest, digest: image.digest, size: image.manifest.length },
+    { mediaType: mediaTypes.ociManifest, digest: attested, size: attestation.length },
+  ];
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: children };
+  rig.double.addManifest(rig.repository, Buffer.from(JSON.stringify(index)), mediaTypes.ociIndex, 'latest');
+  await latest(rig);
+  await rig.registry.manifests.resolve(rig.repository, { digest: attested });
+  for (const digest of [config, statement.descriptor.digest])
+    await readAll((await rig.registry.blobs.open(rig.repository, digest)).read());
+  await rig.settled();
+  rig.double.switches.down = true;
+  rig.pass(6_000);
+  await t.rejects(latest(rig), { code: 'UNAVAILABLE' });
 });
 
 test('a tag that never was is asked about once in a while only', async (t) => {
