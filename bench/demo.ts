@@ -19,6 +19,7 @@ process.exitCode = await demo(process.stdout);
 
 /** 0 when every step came out as it must. */
 async function demo(out: WriteStream): Promise<number> {
+  const started = performance.now();
   const directory = await mkdtemp(join(tmpdir(), 'quayside-demo-'));
   const running = programs(directory);
   const stop = (): void => process.exit(130);
@@ -29,12 +30,14 @@ async function demo(out: WriteStream): Promise<number> {
     upstream.add('demo/app', 'v1', images.app);
     upstream.add('demo/model', 'v1', images.model);
     const ground = { programs: running, directory, upstream: upstream.origin };
-    const { origin } = await quayside(ground, { repositories: ['demo/*'], tagsFresh: `${freshMs}ms` });
+    const { origin } = await quayside(ground, { repositories: ['demo/*'], tagsFreshMs: freshMs });
     out.write(`upstream  ${upstream.origin}  two images, 1 Gbit/s\nquayside  ${origin}  empty\n\n`);
     const rows = await tour({ origin, upstream, images, freshMs }, out);
     await upstream.die();
-    out.write(`\n${table(rows).join('\n')}\n`);
-    return rows.every(({ isRight }) => isRight) ? 0 : 1;
+    const right = rows.filter(({ isRight }) => isRight).length;
+    const took = duration(performance.now() - started);
+    out.write(`\n${table(rows).join('\n')}\n\n${right} of ${rows.length} as they must be, in ${took}\n`);
+    return right === rows.length ? 0 : 1;
   } finally {
     await running.stopAll();
     await rm(directory, { recursive: true, force: true });
@@ -63,16 +66,20 @@ async function stop(step: Step, label: string, stage: Stage, out: WriteStream): 
 }
 
 function table(rows: readonly Row[]): readonly string[] {
-  const head = ['', 'asked', 'answer', 'to clients', 'time', 'upstream requests', 'upstream bytes'];
+  const head = ['', 'asked', 'answer', 'to clients', 'time', 'upstream asked', 'and sent'];
   const cells = rows.map((row) => [
     `${row.isRight ? '✓' : '✗'} ${row.what}`,
     row.asked,
     row.answer,
     size(row.bytes),
     duration(row.ms),
-    String(row.upstream.requests),
+    times(row.upstream.requests),
     size(row.upstream.bytes),
   ]);
-  const [top = '', ...lines] = aligned([head, ...cells], '  ');
+  const [top = '', ...lines] = aligned([head, ...cells], '   ', 3);
   return [top, '─'.repeat(top.length), ...lines];
+}
+
+function times(count: number): string {
+  return ['never', 'once', 'twice'][count] ?? `${count} times`;
 }

@@ -19,7 +19,7 @@ export interface ProgressOptions {
 
 const barWidth = 24;
 
-/** A line that moves on a terminal; elsewhere the step's name and its result, a line each. */
+/** A line that moves on a terminal and stays as the result; elsewhere the result alone. */
 export function progress(out: WriteStream, { label, expected, upstream }: ProgressOptions): Progress {
   const started = performance.now();
   const before = upstream().bytes;
@@ -30,7 +30,6 @@ export function progress(out: WriteStream, { label, expected, upstream }: Progre
     const from = `upstream ${size(upstream().bytes - before)}`;
     out.write(`\r\u001b[K${label}  ${bar(bytes / Math.max(1, expected))}  ${[...facts, from].join('   ')}`);
   };
-  if (!out.isTTY) out.write(`${label}  …\n`);
   const timer = out.isTTY ? setInterval(draw, 100) : undefined;
   return {
     received(more) {

@@ -34,7 +34,7 @@ const part = { start: 100_000_000, end: 108_388_607 };
 
 const cold: Step = {
   what: 'cold pull',
-  asked: `demo/app:v1 for ${amd64}`,
+  asked: `demo/app:v1, ${amd64}`,
   expected: ({ app }) => platformBytes(app, amd64),
   run: async (stage, received) => whole(await pullApp(stage, received)),
   allows: ({ bytes }, { app }) => bytes === platformBytes(app, amd64),
@@ -50,7 +50,7 @@ const warm: Step = {
 
 const herd: Step = {
   what: `herd of ${herdSize}`,
-  asked: `one cold layer, ${herdSize} clients at once`,
+  asked: `one cold layer, ${herdSize} clients`,
   expected: ({ app }) => herdSize * largestLayer(app, arm64).size,
   async run({ origin, images, upstream }, received) {
     const layer = largestLayer(images.app, arm64);
@@ -73,7 +73,7 @@ const herd: Step = {
 
 const resumed: Step = {
   what: 'resumed pull',
-  asked: 'a layer; the upstream breaks off at 50 %',
+  asked: 'a layer; the upstream cut at 50 %',
   expected: ({ model }) => largestLayer(model, amd64).size,
   async run({ origin, images, upstream }, received) {
     const { digest, size: total } = largestLayer(images.model, amd64);
@@ -97,7 +97,7 @@ const resumed: Step = {
 
 const range: Step = {
   what: 'range',
-  asked: `bytes=${part.start}-${part.end} of a layer`,
+  asked: '8 MiB from within a layer',
   expected: () => part.end - part.start + 1,
   async run({ origin, images }, received) {
     const path = `/v2/demo/app/blobs/${largestLayer(images.app, amd64).digest}`;
@@ -110,7 +110,7 @@ const range: Step = {
 
 const orphaned: Step = {
   what: 'upstream dead',
-  asked: `demo/app:v1 for ${amd64}, its tag no longer fresh`,
+  asked: 'demo/app:v1, its tag due for a check',
   expected: ({ app }) => platformBytes(app, amd64),
   async run(stage, received) {
     await stage.upstream.die();
@@ -122,7 +122,7 @@ const orphaned: Step = {
 
 const refused: Step = {
   what: 'refused',
-  asked: 'private/app:v1, not on the allow-list',
+  asked: 'private/app:v1, not allowed',
   expected: () => 0,
   async run({ origin }, received) {
     const repository = 'private/app';

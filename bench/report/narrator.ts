@@ -28,7 +28,7 @@ export function narrator(out: WriteStream): Narrator {
       out.write(isTerminal ? `${clear}${colour(`… ${text}`, 'dim')}` : `… ${text}\n`);
     },
     machine: (machine) => {
-      for (const line of aligned(machineLines(machine), '  ', 'left')) print(line);
+      for (const line of aligned(machineLines(machine), '  ', 2)) print(line);
     },
     section: ({ title, measures, targets, notes, failure, seconds }) => {
       print(`\n${colour(title, 'bold')}  ${colour(`${Math.round(seconds)} s`, 'dim')}`);

@@ -16,18 +16,18 @@ export function columnsOf(measures: readonly Measure[]): readonly Column[] {
   return order.filter((column) => measures.some(({ values }) => values[column] !== undefined));
 }
 
-/** Rows of cells as aligned lines: the first column to the left, the others as told. */
+/** Rows of cells as aligned lines: so many columns to the left, the others, which hold figures, to the right. */
 export function aligned(
   rows: readonly (readonly string[])[],
   gap = '   ',
-  others: 'left' | 'right' = 'right',
+  leftColumns = 1,
 ): readonly string[] {
   const widths = rows.reduce<number[]>(
     (widest, row) => row.map((cell, i) => Math.max(widest[i] ?? 0, cell.length)),
     [],
   );
   const cellOf = (cell: string, i: number): string =>
-    i === 0 || others === 'left' ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0);
+    i < leftColumns ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0);
   return rows.map((row) => row.map(cellOf).join(gap).trimEnd());
 }
 

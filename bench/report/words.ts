@@ -4,7 +4,8 @@ import type { Machine } from './machine.ts';
 /** A figure as a reader wants it: three significant digits and a thousands separator. */
 export function figure(value: number | undefined, unit: Unit): string {
   if (value === undefined) return '–';
-  if (unit === 'calls' || unit === 'errors') return String(value);
+  if (unit === 'errors') return String(value);
+  if (unit === 'calls') return value.toFixed(2);
   if (unit === '×') return value.toFixed(value < 100 ? 2 : 0);
   if (unit === 's') return value.toFixed(2);
   if (unit === 'ms' || unit === 'µs') return value.toFixed(1);

@@ -16,8 +16,8 @@ export interface QuaysideOptions {
   readonly s3?: S3Settings;
   /** Patterns of the only repositories it may ask for. Default: all. */
   readonly repositories?: readonly string[];
-  /** How long a tag is answered without a question to the upstream, such as `3s`. Default: Quayside's own. */
-  readonly tagsFresh?: string;
+  /** After how many milliseconds the upstream is asked for a tag before it is answered. Default: Quayside's own policy. */
+  readonly tagsFreshMs?: number;
 }
 
 const entry = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
@@ -38,14 +38,14 @@ export async function quayside(ground: Ground, options: QuaysideOptions = {}): P
 
 /** JSON is YAML. */
 async function configuration(ground: Ground, port: number, options: QuaysideOptions): Promise<unknown> {
-  const { s3, repositories, tagsFresh } = options;
+  const { s3, repositories, tagsFreshMs } = options;
   const path = join(ground.directory, 'store');
   return {
     listen: `127.0.0.1:${port}`,
     admin: { listen: false },
     store: s3 === undefined ? { filesystem: { path } } : { s3: await s3Section(s3, ground.directory) },
     spool: { path: join(path, 'spool') },
-    ...(tagsFresh === undefined ? {} : { tags: { freshMs: tagsFresh } }),
+    ...(tagsFreshMs === undefined ? {} : { tags: { freshMs: tagsFreshMs, refreshBehindMs: 0 } }),
     defaultUpstream: 'origin',
     upstreams: {
       origin: {

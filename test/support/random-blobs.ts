@@ -14,11 +14,6 @@ export interface GeneratedBlob {
 const chunkBytes = 256 * 1024;
 const block = 512;
 
-/** A blob of `size` random bytes, for what needs bytes and no image. */
-export async function generatedBlob(seed: string, size: number): Promise<GeneratedBlob> {
-  return streamedBlob((start) => keystream(seed, size, start), size, 'application/octet-stream');
-}
-
 /** A blob whose bytes are made anew for each reader; they are read once here for the digest. */
 export async function streamedBlob(
   bytes: (start: number) => Bytes,
