@@ -5,6 +5,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { BufferPool } from './buffers.ts';
 import type { CacheEvents } from './events.ts';
 import { fills } from './fills.ts';
+import type { RememberedPage } from './listings.ts';
 import { membership } from './membership.ts';
 import { countedReads } from './open-reads.ts';
 import type { SharedParts } from './registry.ts';
@@ -41,6 +42,8 @@ export interface CacheParts extends SharedParts {
 const tagPointers = 100_000;
 const confirmEveryMs = 300_000;
 const listingPages = 1_000;
+/** All pages together: one alone may hold 32 MiB, and each query is another page. */
+const listingBytes = 64 * 1024 * 1024;
 
 /** Makes the shared parts over a store. */
 export function cacheParts({ store, events, ...options }: CachePartsOptions): CacheParts {
@@ -72,7 +75,11 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
       maxEntrySize: options.memory.maxEntryBytes,
       sizeCalculation: (bytes) => bytes.byteLength || 1,
     }),
-    pages: new LRUCache({ max: listingPages }),
+    pages: new LRUCache<string, RememberedPage>({
+      max: listingPages,
+      maxSize: listingBytes,
+      sizeCalculation: ({ page }) => page.bytes.byteLength || 1,
+    }),
     events,
     touched: used.touched,
     now: Date.now,

@@ -15,7 +15,7 @@ export interface Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly requestId: string;
-  /** containerd's `ns`, to be echoed (distribution-spec main, "Registry Proxying"). */
+  /** containerd's `ns`, to be echoed, if it names a registry of ours (distribution-spec main, "Registry Proxying"). */
   readonly namespace: string | undefined;
   readonly clientAddress: string;
   readonly log: RequestFacts;

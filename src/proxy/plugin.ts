@@ -61,7 +61,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
       req: request.raw,
       res: reply.raw,
       requestId: request.id,
-      namespace,
+      namespace: options.registries.has(namespace ?? '') ? namespace : undefined,
       clientAddress: request.ip,
       log: record,
       begun() {

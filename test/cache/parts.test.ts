@@ -1,0 +1,31 @@
+import { test } from 'tap';
+import { bufferPool } from '../../src/cache/buffers.ts';
+import { memoryStore } from '../../src/cache/memory-store.ts';
+import { cacheParts } from '../../src/cache/parts.ts';
+
+test('listings are remembered within a bound, however large their pages are', async (t) => {
+  const quiet = () => undefined;
+  const parts = cacheParts({
+    store: memoryStore(),
+    spool: { path: t.testdir(), maxBytes: 1_000 },
+    memory: { maxBytes: 1_000, maxEntryBytes: 100 },
+    buffers: bufferPool(),
+    events: {
+      read: quiet,
+      fillStarted: quiet,
+      fillEnded: quiet,
+      joined: quiet,
+      spoolChanged: quiet,
+      repaired: quiet,
+      storeFailed: quiet,
+    },
+  });
+  const bytes = Buffer.alloc(20 * 1024 * 1024);
+  for (let at = 0; at < 10; at += 1) {
+    const page = { bytes, mediaType: 'application/json', warnings: [] };
+    parts.pages.set(`quay.io/openshift/ci tags?n=${at}`, { page, askedAt: 0 });
+  }
+  const held = [...parts.pages.values()].reduce((sum, { page }) => sum + page.bytes.byteLength, 0);
+  t.ok(held > 0 && held <= 64 * 1024 * 1024, `${held}`);
+  await parts.close();
+});
