@@ -65,7 +65,9 @@ const herd: Step = {
       answer: `upstream bytes ÷ layer = ${times.toFixed(2)}`,
       bytes: pulled.reduce((sum, { bytes }) => sum + bytes, 0),
       ms: Math.max(...pulled.map(({ totalMs }) => totalMs)),
-      isRight: pulled.every(({ isWhole }) => isWhole) && pulled[0]?.digest === layer.digest,
+      isRight:
+        pulled.every(({ isWhole, status }) => isWhole && status === 200) &&
+        pulled[0]?.digest === layer.digest,
     };
   },
   allows: ({ bytes }, { app }) => bytes === largestLayer(app, arm64).size,
