@@ -61,7 +61,9 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
       write: limit({ limit: 'write', ...config.limits.write, events }),
     },
     registries: parts.registries,
-    redirect: redirects('s3' in config.store ? config.store.s3.redirect : 'never', parts.store),
+    redirect: redirects('s3' in config.store ? config.store.s3.redirect : 'never', parts.store, (error) =>
+      events.storeFailed({ operation: 'read', error }),
+    ),
     events,
   });
   return app;

@@ -10,13 +10,22 @@ export type Redirect = (blob: OpenedBlob, clientAddress: string) => Promise<stri
 
 /**
  * Redirects by policy. Only a blob that is read from the store is worth one: what is in memory is sent at once, and what is
- * being filled is not at the store yet.
+ * being filled is not at the store yet. A URL that cannot be made is told, and the blob is served by us.
  */
-export function redirects(policy: RedirectPolicy, store: CachedBlobs): Redirect {
+export function redirects(
+  policy: RedirectPolicy,
+  store: CachedBlobs,
+  failed: (error: unknown) => void,
+): Redirect {
   const mayRedirect = redirectsTo(policy);
   return async ({ hit, descriptor }, clientAddress) => {
     if (hit !== 'store' || store.redirectUrl === undefined || !mayRedirect(clientAddress)) return undefined;
-    return store.redirectUrl(descriptor.digest);
+    try {
+      return await store.redirectUrl(descriptor.digest);
+    } catch (error) {
+      failed(error);
+      return undefined;
+    }
   };
 }
 
