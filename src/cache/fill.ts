@@ -49,6 +49,13 @@ export interface Fill {
 /** The spool cannot hold the blob: hand it through instead. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom';
+  /** Of the blob, as the upstream states it; bytes. */
+  readonly size: number | undefined;
+
+  constructor(size: number | undefined) {
+    super('the spool is full');
+    this.size = size;
+  }
 }
 
 /** The most that is downloaded of a blob whose size nobody states. */
@@ -95,7 +102,7 @@ export function fill(options: FillOptions): Fill {
     try {
       const stated = blob.size ?? options.size;
       file = await spool.file(stated ?? unstatedSizeLimit, changed.wake);
-      if (file === undefined) throw new NoRoom('the spool is full');
+      if (file === undefined) throw new NoRoom(blob.size);
       if (stated !== undefined && stated > 0) announce({ digest, size: stated });
       return await received(blob, file, stated);
     } finally {

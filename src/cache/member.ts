@@ -6,6 +6,8 @@ export interface Member {
   readonly mediaType?: string;
   /** Bytes; -1 where only schema 1 manifests, which name no sizes, were seen. */
   readonly size: number;
+  /** The bytes were read and counted: no word on the size weighs more. */
+  readonly isProven?: true;
   /** Tags whose graph held the digest, the latest last. */
   readonly tags: readonly Tag[];
   /** When the digest was first seen there, milliseconds since the epoch. */
@@ -20,15 +22,16 @@ const maxTags = 64;
 
 /**
  * What both say together; `known` itself when `seen` adds nothing. The first word on size and media type stands, so
- * that no manifest seen later can misstate a layer which others share.
+ * that no manifest seen later can misstate a layer which others share; only what was found by reading replaces it.
  */
 export function mergedMember(known: Member | undefined, seen: Member): Member {
   if (known === undefined) return seen;
   const mediaType = known.mediaType ?? seen.mediaType;
-  const size = known.size < 0 ? seen.size : known.size;
+  const { size, isProven } = sizeOf(known, seen);
   const tags = mergedTags(known.tags, seen.tags);
-  if (mediaType === known.mediaType && size === known.size && tags === known.tags) return known;
-  return { size, tags, seenAt: known.seenAt, ...(mediaType === undefined ? {} : { mediaType }) };
+  const isSameSize = size === known.size && isProven === known.isProven;
+  if (mediaType === known.mediaType && isSameSize && tags === known.tags) return known;
+  return { size, tags, seenAt: known.seenAt, ...optional({ mediaType, isProven }) };
 }
 
 /** A member as it is when a manifest, or the upstream itself, shows a descriptor. */
@@ -36,6 +39,11 @@ export function memberOf(descriptor: Descriptor, tag: Tag | undefined, seenAt: n
   const { mediaType, size } = descriptor;
   const tags = tag === undefined ? [] : [tag];
   return { size, tags, seenAt, ...(mediaType === undefined ? {} : { mediaType }) };
+}
+
+function sizeOf(known: Member, seen: Member): Member {
+  const isReplaced = known.isProven === undefined && (known.size < 0 || seen.isProven !== undefined);
+  return isReplaced ? seen : known;
 }
 
 /** The record's bytes. */
@@ -57,12 +65,34 @@ export function parseMember(bytes: Uint8Array | undefined): Member | undefined {
 function readMember({
   mediaType,
   size,
+  isProven,
   tags,
   seenAt,
 }: Readonly<Record<string, unknown>>): Member | undefined {
   if (typeof size !== 'number' || typeof seenAt !== 'number' || !Array.isArray(tags)) return undefined;
   const parsed = tags.map((tag: unknown) => parseTag(String(tag)));
-  return { size, seenAt, tags: parsed, ...(typeof mediaType === 'string' ? { mediaType } : {}) };
+  return {
+    size,
+    seenAt,
+    tags: parsed,
+    ...optional({
+      mediaType: typeof mediaType === 'string' ? mediaType : undefined,
+      isProven: isProven === true ? isProven : undefined,
+    }),
+  };
+}
+
+function optional({
+  mediaType,
+  isProven,
+}: {
+  readonly mediaType: string | undefined;
+  readonly isProven: true | undefined;
+}): Pick<Member, 'mediaType' | 'isProven'> {
+  return {
+    ...(mediaType === undefined ? {} : { mediaType }),
+    ...(isProven === undefined ? {} : { isProven }),
+  };
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -23,6 +23,11 @@ export interface Membership {
    * the records follow behind. Never rejects.
    */
   add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
+  /**
+   * The blob was read to its end and was right: its size stands from now on, whatever was said of it before or is said later. In force
+   * before the call returns, and never rejects, like `add`.
+   */
+  correct(scope: RepositoryScope, descriptor: Descriptor): Promise<void>;
   /** Tags whose graph held the digest, the latest ones of many; possibly no longer. */
   tagsOf(scope: RepositoryScope, digest: Digest): Promise<readonly Tag[]>;
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
@@ -75,13 +80,13 @@ export function membership(options: MembershipOptions): Membership {
   });
   const member = reader(options, memory, (key) => queue.waiting(key)?.member);
 
-  function addOne(scope: RepositoryScope, descriptor: Descriptor, tag: Tag | undefined): void {
-    const key = memoryKey(scope, descriptor.digest);
+  function addOne(scope: RepositoryScope, digest: Digest, added: Member): void {
+    const key = memoryKey(scope, digest);
     const known = present(memory.get(key)) ?? queue.waiting(key)?.member;
-    const seen = mergedMember(known, memberOf(descriptor, tag, clock()));
+    const seen = mergedMember(known, added);
     if (seen === known) return;
     memory.set(key, seen, { ttl: 0 });
-    queue.add(key, { record: memberKey(scope.upstream, scope.repository, descriptor.digest), member: seen });
+    queue.add(key, { record: memberKey(scope.upstream, scope.repository, digest), member: seen });
   }
 
   return {
@@ -90,7 +95,11 @@ export function membership(options: MembershipOptions): Membership {
       return found === undefined ? undefined : descriptorOf(digest, found);
     },
     async add(scope, descriptors, tag) {
-      for (const descriptor of descriptors) addOne(scope, descriptor, tag);
+      const now = clock();
+      for (const descriptor of descriptors) addOne(scope, descriptor.digest, memberOf(descriptor, tag, now));
+    },
+    async correct(scope, { digest, size }) {
+      addOne(scope, digest, { ...memberOf({ digest, size }, undefined, clock()), isProven: true });
     },
     async tagsOf(scope, digest) {
       return (await member(scope, digest))?.tags ?? [];

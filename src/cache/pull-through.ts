@@ -107,9 +107,25 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     touched(digest);
     if (member === undefined) return openFilled(repository, digest);
     const small = memory.get(digest);
-    if (small !== undefined) return inMemory(digest, small, 'memory');
+    if (small !== undefined) {
+      const blob = inMemory(digest, small, 'memory');
+      await correct(repository, member, blob.descriptor);
+      return blob;
+    }
     const stored = await copies.stat(digest, member.size < 0 ? undefined : member.size);
-    return stored === undefined ? openFilled(repository, digest, member) : openStored(repository, stored);
+    if (stored === undefined) return openFilled(repository, digest, member);
+    await correct(repository, member, stored);
+    return openStored(repository, stored);
+  }
+
+  /** What was told of a blob's size gives way to the size of what proved right. */
+  async function correct(
+    repository: Repository,
+    member: Descriptor | undefined,
+    right: Descriptor,
+  ): Promise<void> {
+    if (member !== undefined && member.size >= 0 && member.size !== right.size)
+      await membership.correct(scopeOf(repository), right);
   }
 
   async function openStored(repository: Repository, descriptor: Descriptor): Promise<OpenedBlob> {
@@ -151,10 +167,13 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     try {
       const descriptor = await fill.opened;
       await membership.add(scopeOf(repository), [descriptor]);
+      void fill.settled.then((outcome) =>
+        outcome === 'stored' ? correct(repository, member, descriptor) : undefined,
+      );
       return filledBlob(repository, descriptor, fill, isNew ? 'fill' : 'joined');
     } catch (error) {
-      if (error instanceof NoRoom || error instanceof SpoolError)
-        return passedThrough(repository, digest, member);
+      if (error instanceof NoRoom) return passedThrough(repository, digest, member, error.size);
+      if (error instanceof SpoolError) return passedThrough(repository, digest, member);
       if (from === start.from) throw isBlobUnknown(error) ? rememberedAbsent(repository, digest) : error;
       await fill.settled;
       return openFilled(repository, digest, member);
@@ -190,14 +209,18 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     repository: Repository,
     digest: Digest,
     member?: Descriptor,
+    stated?: number,
   ): Promise<OpenedBlob> {
-    const descriptor =
-      member !== undefined && member.size >= 0 ? member : await confirmed(repository, digest);
+    const known = member !== undefined && member.size >= 0 ? member : await confirmed(repository, digest);
+    const descriptor = { digest, size: stated ?? known.size };
+    async function* read(range: ByteRange, signal?: AbortSignal): Bytes {
+      yield* passedBytes(repository, descriptor, range, signal);
+      if (isWhole(range, descriptor)) await correct(repository, known, descriptor);
+    }
     return {
       descriptor,
       hit: 'upstream',
-      read: (range = whole(descriptor), { signal } = {}) =>
-        passedBytes(repository, descriptor, range, signal),
+      read: (range = whole(descriptor), { signal } = {}) => read(range, signal),
     };
   }
 

@@ -217,3 +217,18 @@ test('a record of garbage counts as none, and is replaced', async (t) => {
   t.same(await again.find(scope, digest), layer);
   await again.close();
 });
+
+test('a size that was found by reading replaces one that was told, for good', async (t) => {
+  const { records } = memoryStore();
+  const members = membership({ records });
+  await members.add(scope, [{ digest, size: 99 }]);
+  await members.correct(scope, layer);
+  await members.add(scope, [{ digest, size: 99 }]);
+  t.match(await members.find(scope, digest), { size: layer.size });
+  await members.close();
+  const later = membership({ records });
+  await later.add(scope, [{ digest, size: 99 }]);
+  await later.settled();
+  t.match(await later.find(scope, digest), { size: layer.size }, 'on record too');
+  await later.close();
+});

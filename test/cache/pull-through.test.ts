@@ -357,3 +357,37 @@ async function* head(body: AsyncIterable<Uint8Array>, bytes: number): AsyncGener
 async function* zeroed(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   for await (const chunk of body) yield new Uint8Array(chunk.byteLength);
 }
+
+test('a size that the upstream once misstated is forgotten when the blob has been read', async (t) => {
+  const { rig, digest, bytes } = await rigWithBlob(t);
+  rig.double.switches.liesAboutLength = true;
+  await rig.registry.blobs.stat(rig.repository, digest);
+  delete rig.double.switches.liesAboutLength;
+  t.ok((await pulled(rig, digest)).bytes.equals(bytes));
+  await rig.settled();
+  t.equal((await rig.registry.blobs.stat(rig.repository, digest)).descriptor.size, size);
+});
+
+test('a misstated size neither cuts nor fails a blob for which the spool has no room', async (t) => {
+  const { rig, digest, bytes } = await rigWithBlob(t, { spoolBytes: 1_000 });
+  rig.double.switches.liesAboutLength = true;
+  await rig.registry.blobs.stat(rig.repository, digest);
+  delete rig.double.switches.liesAboutLength;
+  const passed = await pulled(rig, digest);
+  t.equal(passed.hit, 'upstream');
+  t.ok(passed.bytes.equals(bytes));
+  t.equal((await rig.registry.blobs.stat(rig.repository, digest)).descriptor.size, size);
+});
+
+test('a misstated size does not outlive a stored copy of another', async (t) => {
+  const { rig, digest, bytes } = await rigWithBlob(t);
+  await pulled(rig, digest);
+  await rig.settled();
+  const elsewhere = parseRepository('openshift/other');
+  rig.double.addBlob(elsewhere, bytes);
+  rig.double.switches.liesAboutLength = true;
+  await rig.registry.blobs.stat(elsewhere, digest);
+  const blob = await rig.registry.blobs.open(elsewhere, digest);
+  t.ok((await readAll(blob.read())).bytes.equals(bytes));
+  t.equal((await rig.registry.blobs.stat(elsewhere, digest)).descriptor.size, size);
+});
