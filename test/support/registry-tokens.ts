@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import type { TokenRules } from './registry-misbehaviours.ts';
 import { answerJson, type Reply, refuse } from './registry-replies.ts';
@@ -41,7 +42,7 @@ export async function tokenAnswer(reply: Reply): Promise<void> {
 }
 
 function issued({ state }: Reply, rules: TokenRules, scope: string): string {
-  const serial = `token-${state.requests.length}`;
+  const serial = `token-${randomUUID()}`;
   const claims = { jti: serial, exp: Math.floor(Date.now() / 1000) + (rules.jwtSeconds ?? 0) };
   const encoded = Buffer.from(JSON.stringify(claims)).toString('base64url');
   const token = rules.jwtSeconds === undefined ? serial : `eyJhbGciOiJub25lIn0.${encoded}.c2ln`;
