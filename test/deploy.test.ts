@@ -1,0 +1,138 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { type Document, parseAllDocuments } from 'yaml';
+import type { Config } from '../src/config/config.ts';
+import { load } from '../src/config.ts';
+
+const folder = join(import.meta.dirname, '../deploy');
+const text = (path: string): Promise<string> => readFile(join(folder, path), 'utf8');
+
+async function yamlFiles(): Promise<string[]> {
+  return (await readdir(folder, { recursive: true })).filter((path) => path.endsWith('.yaml'));
+}
+
+/** The objects of a manifest. */
+async function objects(path: string): Promise<Document[]> {
+  return [...parseAllDocuments(await text(path))];
+}
+
+async function object(path: string, index = 0): Promise<Document> {
+  const document = (await objects(path))[index];
+  if (document === undefined) throw new Error(`${path} holds no object ${index}`);
+  return document;
+}
+
+/** The texts under `key` of every entry of the list at `path`. */
+function each(document: Document, path: readonly (string | number)[], key: string): string[] {
+  const found: string[] = [];
+  for (let index = 0; document.hasIn([...path, index]); index += 1)
+    found.push(String(document.getIn([...path, index, key])));
+  return found;
+}
+
+const pod = ['spec', 'template', 'spec'] as const;
+const container = [...pod, 'containers', 0] as const;
+
+/** The service's settings as the ConfigMap holds them. */
+async function settings(): Promise<Config> {
+  return load(String((await object('kubernetes/config.yaml')).getIn(['data', 'quayside.yaml'])), {});
+}
+
+/** Every file that the settings name. */
+function filesIn(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
+    key.endsWith('File') ? [String(inner)] : filesIn(inner),
+  );
+}
+
+test('every YAML file parses, and every object of a cluster has kind and name', async (t) => {
+  for (const path of await yamlFiles()) {
+    for (const document of await objects(path)) {
+      t.same(document.errors, [], path);
+      if (path === 'quayside.yaml') continue;
+      for (const field of [['apiVersion'], ['kind'], ['metadata', 'name']])
+        t.type(document.getIn(field), 'string', `${path}: ${field.join('.')}`);
+    }
+  }
+});
+
+test('the settings in the ConfigMap are accepted, and every file that they name is mounted', async (t) => {
+  const mounts = each(
+    await object('kubernetes/deployment.yaml'),
+    [...container, 'volumeMounts'],
+    'mountPath',
+  );
+  const config = await settings();
+  const files = filesIn(config);
+  t.ok(files.length >= 5);
+  for (const file of [...files, config.spool.path])
+    t.ok(
+      mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)),
+      file,
+    );
+});
+
+test('every mount has a volume, and the file that the image is started with is one of them', async (t) => {
+  const deployment = await object('kubernetes/deployment.yaml');
+  const volumes = each(deployment, [...pod, 'volumes'], 'name');
+  for (const name of each(deployment, [...container, 'volumeMounts'], 'name'))
+    t.ok(volumes.includes(name), name);
+  const [, command = '[]'] = /^CMD (.+)$/m.exec(await text('Containerfile')) ?? [];
+  const mounts = each(deployment, [...container, 'volumeMounts'], 'mountPath');
+  t.ok(mounts.includes(String(JSON.parse(command).at(-1))));
+});
+
+test('ports, probes and services are those that the service listens on', async (t) => {
+  const deployment = await object('kubernetes/deployment.yaml');
+  const config = await settings();
+  const ports = each(deployment, [...container, 'ports'], 'containerPort');
+  t.same(ports, [portOf(config.listen), portOf(String(config.admin.listen))]);
+  for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
+    t.match(deployment.getIn([...container, probe, 'httpGet', 'path']), /^\/(livez|readyz)$/);
+    t.equal(deployment.getIn([...container, probe, 'httpGet', 'port']), 'admin');
+  }
+  await reachesPods(t, 'kubernetes/service.yaml', deployment);
+});
+
+test('a pod has time to finish what runs, and room for what its spool may hold', async (t) => {
+  const deployment = await object('kubernetes/deployment.yaml');
+  const { shutdownGraceMs, spool } = await settings();
+  const graceSeconds = Number(deployment.getIn([...pod, 'terminationGracePeriodSeconds']));
+  t.ok(graceSeconds * 1000 > shutdownGraceMs + 5_000);
+  const spoolVolume = each(deployment, [...pod, 'volumes'], 'name').indexOf('spool');
+  const limit = String(deployment.getIn([...pod, 'volumes', spoolVolume, 'emptyDir', 'sizeLimit']));
+  t.ok(Number.parseInt(limit, 10) * 1024 ** 3 > spool.maxBytes, limit);
+});
+
+test('the mirror sets send the same repositories to the same place, which the settings serve', async (t) => {
+  const tags = await object('openshift/tag-mirrors.yaml');
+  const digests = await object('openshift/digest-mirrors.yaml');
+  const [tagSet, digestSet] = [
+    tags.getIn(['spec', 'imageTagMirrors', 0]),
+    digests.getIn(['spec', 'imageDigestMirrors', 0]),
+  ];
+  t.equal(String(tagSet), String(digestSet));
+  const source = String(tags.getIn(['spec', 'imageTagMirrors', 0, 'source']));
+  const mirror = String(tags.getIn(['spec', 'imageTagMirrors', 0, 'mirrors', 0]));
+  const { hosts, upstreams } = await settings();
+  const [host = '', upstream = '', ...repository] = mirror.split('/');
+  t.ok(hosts[host]);
+  t.equal(`${upstream}/${repository.join('/')}`, source);
+  t.ok(upstreams[upstream]?.repositories?.includes(repository.join('/')));
+  t.equal((await object('openshift/route.yaml')).getIn(['spec', 'host']), host);
+});
+
+async function reachesPods(t: Test, path: string, deployment: Document): Promise<void> {
+  const labels = String(deployment.getIn(['spec', 'template', 'metadata', 'labels']));
+  const names = each(deployment, [...container, 'ports'], 'name');
+  for (const service of await objects(path)) {
+    t.equal(String(service.getIn(['spec', 'selector'])), labels);
+    for (const port of each(service, ['spec', 'ports'], 'targetPort')) t.ok(names.includes(port), port);
+  }
+}
+
+function portOf(address: string): string {
+  return address.slice(address.lastIndexOf(':') + 1);
+}

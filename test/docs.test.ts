@@ -1,0 +1,155 @@
+import { access, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { load } from '../src/config.ts';
+import { table } from '../src/metrics/table.ts';
+
+const root = join(import.meta.dirname, '..');
+const text = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
+
+/** Every document of the project, by its path. */
+async function documents(): Promise<[path: string, markdown: string][]> {
+  const below = await Promise.all(
+    ['docs', 'docs/adr', 'deploy', 'changelog', 'changelog/unreleased'].map(async (folder) =>
+      (await readdir(join(root, folder))).map((name) => `${folder}/${name}`),
+    ),
+  );
+  const paths = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...below.flat()];
+  return Promise.all(
+    paths
+      .filter((path) => path.endsWith('.md'))
+      .map(async (path): Promise<[string, string]> => [path, await text(path)]),
+  );
+}
+
+/** The cells of each row of a document's tables, without the marks of inline code. */
+function rows(markdown: string): string[][] {
+  return markdown
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.split('|').slice(1, -1))
+    .map((cells) => cells.map((cell) => cell.replaceAll('`', '').trim()));
+}
+
+function fenced(markdown: string, language: string): string[] {
+  return [...markdown.matchAll(/^[ ]*```(\w+)\n([\s\S]*?)^[ ]*```$/gm)]
+    .filter(([, name]) => name === language)
+    .map(([, , body = '']) => body);
+}
+
+/** What GitHub makes of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+}
+
+test('every local link of the documents leads to a file, and to a heading where it names one', async (t) => {
+  for (const [path, markdown] of await documents()) {
+    for (const [, target = ''] of markdown.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const [file = '', anchor] = target.split('#');
+      const found = file === '' ? path : join(path, '..', file);
+      await t.resolves(access(join(root, found)), `${path}: ${target}`);
+      if (anchor === undefined) continue;
+      const headings = [...(await text(found)).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => heading);
+      t.ok(headings.map(anchorOf).includes(anchor), `${path}: ${target}`);
+    }
+  }
+});
+
+test('the operators’ table of metrics is that of the code, label for label', async (t) => {
+  const told = rows(await text('docs/operating.md')).filter(([name]) => name?.startsWith('quayside_'));
+  const metrics = Object.values(table).map(([name, , labels]) => [name, labels.join(', ')] as const);
+  t.same(new Map(told.map(([name = '', labels = '']) => [name, labels])), new Map(metrics));
+});
+
+test('every metric that a document names exists', async (t) => {
+  const known = Object.values(table).map(([name]): string => name);
+  for (const [path, markdown] of await documents()) {
+    const named = [...markdown.matchAll(/\bquayside_[a-z0-9_]+/g)].map(([name]) => name);
+    t.same(
+      named.filter((name) => !known.includes(name)),
+      [],
+      path,
+    );
+  }
+});
+
+test('the table of error codes has each code of the code, with its status', async (t) => {
+  const source = await text('src/oci/errors.ts');
+  const statuses = new Map(
+    [...source.matchAll(/^ {2}([A-Z_]+): (\d{3}),$/gm)].map(([, a = '', b = '']) => [a, b]),
+  );
+  const told = new Map(
+    rows(await text('docs/operating.md'))
+      .filter(([code = '']) => statuses.has(code))
+      .map(([code = '', status = '']) => [code, status.slice(0, 3)]),
+  );
+  for (const [code, status] of told) t.equal(status, statuses.get(code), code);
+  const pushOnly = /^(BLOB_UPLOAD_|MANIFEST_BLOB_UNKNOWN|MANIFEST_INVALID)/;
+  t.same(
+    [...statuses.keys()].filter((code) => !told.has(code) && !pushOnly.test(code)),
+    [],
+  );
+});
+
+test('the table of hit classes is that of the code', async (t) => {
+  const words = [...(await text('src/proxy/exchange.ts')).matchAll(/^ {2}(\w+): '((?:hit|miss); \w+)',$/gm)];
+  const told = rows(await text('docs/operating.md')).filter(([word = '']) => /^(hit|miss);/.test(word));
+  t.same(
+    new Map(told.map(([word = '', hit = '']) => [hit, word])),
+    new Map(words.map(([, hit = '', word = '']) => [hit, word])),
+  );
+});
+
+/** Inline code with dots in it, or with the ending of a setting. */
+const settingShape =
+  /`([a-z]\w*(?:\.(?:<\w+>|[a-z]\w*))+|[a-z]+\w*(?:Ms|File|Bytes|Percent|Hosts|Addresses))`/g;
+/** Of that shape, and no settings: fields of the log, and an example of a good name. */
+const noSettings: ReadonlySet<string> = new Set(['firstByteMs', 'totalMs', 'intervalMs']);
+
+test('every setting that a document names stands in the sample file', async (t) => {
+  const sample = await text('deploy/quayside.yaml');
+  const isSetting = (name: string): boolean => new RegExp(`^[ #]*${name}:`, 'm').test(sample);
+  for (const [path, markdown] of await documents()) {
+    for (const [, name = ''] of markdown.matchAll(settingShape)) {
+      const [first = '', ...others] = name.split('.').filter((part) => !part.startsWith('<'));
+      const isOther = others.length > 0 && (!isSetting(first) || /\.(?:ts|md|yaml)$/.test(name));
+      if (isOther || noSettings.has(name)) continue;
+      for (const part of [first, ...others]) t.ok(isSetting(part), `${path}: ${name}`);
+    }
+  }
+});
+
+test('the settings that documents show are accepted', async (t) => {
+  for (const [path, markdown] of await documents()) {
+    for (const block of fenced(markdown, 'yaml')) t.doesNotThrow(() => load(block, {}), path);
+    for (const block of fenced(markdown, 'json')) t.doesNotThrow(() => JSON.parse(block), path);
+  }
+});
+
+test('what the README shows for clients is what the samples hold', async (t) => {
+  const blocks = fenced(await text('README.md'), 'toml');
+  const samples = (await text('deploy/clients/registries.conf')) + (await text('deploy/clients/hosts.toml'));
+  t.ok(blocks.length > 0);
+  for (const block of blocks) t.ok(samples.includes(block), block);
+});
+
+test('every decision is listed, and says its context, its decision and its consequence', async (t) => {
+  const index = await text('docs/adr/README.md');
+  const decisions = (await documents()).filter(([path]) => /^docs\/adr\/\d/.test(path));
+  t.ok(decisions.length > 10);
+  for (const [path, markdown] of decisions) {
+    t.match(index, path.slice('docs/adr/'.length));
+    for (const word of ['Context', 'Decision', 'Consequence']) t.match(markdown, `**${word}.**`, path);
+  }
+});
+
+test('every change to come says its kind', async (t) => {
+  const changes = (await documents()).filter(([path]) => path.startsWith('changelog/unreleased/'));
+  t.ok(changes.length > 0);
+  for (const [path, markdown] of changes)
+    t.match(markdown, /^Kind: (?:Added|Changed|Fixed|Removed|Security)\n\n[A-Z`]/, path);
+});
