@@ -60,12 +60,13 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     const giveUp = (): void => {
       app.server.closeAllConnections();
       void cache.fills.abort();
+      for (const upstream of upstreams) void upstream.close();
     };
     const late = setTimeout(giveUp, Math.max(0, config.shutdownGraceMs - lastWordsMs));
     await app.close();
     await cache.fills.settled();
-    clearTimeout(late);
     await Promise.all([...registries.values()].map((registry) => registry.settled()));
+    clearTimeout(late);
     await eviction.close();
     await cache.close();
     await Promise.all(upstreams.map((upstream) => upstream.close()));
