@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'tap';
 import { blobKey } from '../../src/cache/keys.ts';
 import { until } from '../support/bodies.ts';
-import { badDay, digestOrCut, holdsOnly, layerBytes, refusal, sampleOf } from './rig.ts';
+import { badDay, digestOrCut, exchanged, holdsOnly, layerBytes, refusal, sampleOf } from './rig.ts';
 
 for (const atByte of [0, 1, 150_000, layerBytes - 1]) {
   test(`a client that leaves at byte ${atByte} ends no download, and the next one joins it or has it`, async (t) => {
@@ -13,7 +13,10 @@ for (const atByte of [0, 1, 150_000, layerBytes - 1]) {
     t.equal(await digestOrCut(await getLayer()), layer.digest);
     t.equal(double.seen(`GET /v2/openshift/ci/blobs/${layer.digest}`).length, 1);
     await holdsOnly(directory, [blobKey(layer.digest)]);
-    t.equal(sampleOf(await metrics(), 'quayside_fills_running'), 0);
+    await until(
+      async () => sampleOf(await metrics(), 'quayside_fills_running') === 0,
+      'the end of the download',
+    );
   });
 }
 
@@ -91,6 +94,25 @@ test('a download under way ends well while the service stops, and nobody new is 
   t.equal(await digestOrCut(running), layer.digest);
   await stopped;
   await holdsOnly(directory, [blobKey(layer.digest)]);
+});
+
+test('a download whose client has left is finished before the end', async (t) => {
+  const { url, double, layer, stop, directory } = await badDay(t, { settings: { shutdownGraceMs: '60s' } });
+  double.switches.bytesPerSecond = 2_000_000;
+  await leftAt(1, `${url}/v2/openshift/ci/blobs/${layer.digest}`);
+  await stop();
+  await holdsOnly(directory, [blobKey(layer.digest)]);
+});
+
+test('requests sent at once on one connection are answered in their order', async (t) => {
+  const { url, image, layer } = await badDay(t);
+  const paths = [`blobs/${layer.digest}`, 'manifests/.malformed', 'manifests/tools'];
+  const lines = paths.map((path) => `HEAD /v2/openshift/ci/${path} HTTP/1.1\r\nHost: a\r\n`);
+  const answers = await exchanged(url, `${lines.join('\r\n')}Connection: close\r\n\r\n`);
+  t.equal(answers.headers.get('docker-content-digest'), layer.digest);
+  const [refused = '', manifest = ''] = (await answers.text()).split('\r\n\r\n');
+  t.match(refused, /^HTTP\/1\.1 400 /);
+  t.match(manifest, image.digest);
 });
 
 test('a download that outlives the grace time is cut, and leaves nothing', async (t) => {
