@@ -42,9 +42,10 @@ export function parseRequest(method: string, url: string): ParsedRequest {
   const mark = url.indexOf('?');
   const path = decodedPath(mark < 0 ? url : url.slice(0, mark));
   const query = mark < 0 ? '' : url.slice(mark + 1);
+  const parsed =
+    query === '' ? { request: parsePath(path, new URLSearchParams()) } : parseWithQuery(path, query);
   if (method !== 'GET' && method !== 'HEAD') throw readOnly();
-  if (query === '') return { request: parsePath(path, new URLSearchParams()) };
-  return parseWithQuery(path, query);
+  return parsed;
 }
 
 function parseWithQuery(path: string, query: string): ParsedRequest {
