@@ -113,7 +113,10 @@ function settingsOf({ directory }: Stage, { url }: RegistryDouble, s3: S3Double 
   };
 }
 
-/** Starts the program; where files are limited, a write beyond fails as on a full disk, instead of ending the process. */
+/**
+ * Starts the program; where files are limited, a write beyond fails as on a full disk. The signal that comes with it is ignored, and the
+ * test runner's hooks, which would end the process at it, stay out.
+ */
 async function started(
   scene: Stage,
   config: string,
@@ -121,7 +124,8 @@ async function started(
   largestFileBytes?: number,
 ): Promise<{ readonly program: Program; readonly url: string }> {
   const serve = [process.execPath, script, 'serve', '--config', config];
-  const limit = `trap '' XFSZ; ulimit -f ${Math.floor((largestFileBytes ?? 0) / 512)}; exec "$@"`;
+  const blocks = Math.floor((largestFileBytes ?? 0) / 512);
+  const limit = `trap '' XFSZ; unset NODE_OPTIONS; ulimit -f ${blocks}; exec "$@"`;
   const [command = '', ...args] =
     largestFileBytes === undefined ? serve : ['sh', '-c', limit, 'sh', ...serve];
   const env = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'a-secret-key' };

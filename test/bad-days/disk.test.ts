@@ -34,7 +34,7 @@ for (const [what, spool] of [
     const part = await rig.getLayer({ headers: { range: 'bytes=100000-199999' } });
     t.equal(part.status, 206);
     t.equal(part.headers.get('quayside-cache'), 'miss; upstream');
-    t.same(Buffer.from(await part.bytes()), rig.layer.bytes.subarray(100_000, 200_000));
+    t.ok(rig.layer.bytes.subarray(100_000, 200_000).equals(await part.bytes()));
     const parts = await rig.getLayer({ headers: { range: 'bytes=0-9,50-59' } });
     t.equal((await parts.text()).match(/Content-Range/g)?.length, 2);
   });
