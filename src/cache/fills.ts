@@ -1,3 +1,4 @@
+import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { CacheEvents } from './events.ts';
 import { type Fill, type FillOptions, fill } from './fill.ts';
@@ -31,10 +32,12 @@ export interface FillsOptions {
   readonly spool: Spool;
   readonly store: CachedBlobs;
   readonly events: CacheEvents;
+  /** What was downloaded is in the store, and was checked on its way there. */
+  readonly stored?: (descriptor: Descriptor) => void;
 }
 
 /** No downloads yet. */
-export function fills({ spool, store, events }: FillsOptions): Fills {
+export function fills({ spool, store, events, stored }: FillsOptions): Fills {
   const running = new Map<Digest, JoinedFill>();
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
 
@@ -42,11 +45,15 @@ export function fills({ spool, store, events }: FillsOptions): Fills {
     events.fillStarted();
     const begun = { fill: fill({ ...start, spool, store, storeFailed }), from, isNew: true };
     running.set(start.digest, { ...begun, isNew: false });
-    void begun.fill.settled.then((outcome) => {
-      running.delete(start.digest);
-      events.fillEnded({ outcome });
-    });
+    void ended(begun.fill, start.digest);
     return begun;
+  };
+
+  const ended = async (done: Fill, digest: Digest): Promise<void> => {
+    const outcome = await done.settled;
+    if (outcome === 'stored') stored?.(await done.opened);
+    running.delete(digest);
+    events.fillEnded({ outcome });
   };
   const settled = async (): Promise<void> => {
     await Promise.all([...running.values()].map(({ fill }) => fill.settled));

@@ -59,7 +59,8 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
   const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });
   const used = usage({ records: store.records, instance, events });
   const counted = countedReads(store.blobs);
-  const downloads = fills({ spool: spooling, store: counted.blobs, events });
+  const copies = storedCopies({ store: counted.blobs, events });
+  const downloads = fills({ spool: spooling, store: counted.blobs, events, stored: copies.trust });
   return {
     medium: store,
     usage: used,
@@ -67,7 +68,7 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
     membership: members,
     tags: pointers,
     store: counted.blobs,
-    copies: storedCopies({ store: counted.blobs, events }),
+    copies,
     fills: downloads,
     isInUse: (digest) => downloads.find(digest) !== undefined || counted.isReading(digest),
     memory: new LRUCache<Digest, Uint8Array>({

@@ -33,6 +33,8 @@ export interface StoredCopies {
    * and that copy is taken out too.
    */
   read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
+  /** The copy was checked on its way into the store: its first reading need not do it again. */
+  trust(descriptor: Descriptor): void;
   /** A small blob, checked; undefined when it is not there or was not right, and then it is taken out. Never throws. */
   readSmall(descriptor: Descriptor): Promise<Uint8Array | undefined>;
 }
@@ -117,6 +119,10 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
       if (missing === 0) return;
       await remove(digest);
       throw new BrokenCopy('the stored blob is gone or short');
+    },
+
+    trust({ digest, size }) {
+      right.set(digest, size);
     },
 
     async readSmall({ digest, size }) {
