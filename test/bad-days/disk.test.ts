@@ -4,7 +4,16 @@ import { test } from 'tap';
 import { blobKey } from '../../src/cache/keys.ts';
 import { until } from '../support/bodies.ts';
 import { registryDouble } from '../support/registry-double.ts';
-import { again, type BadDay, badDay, digestOrCut, holdsOnly, layerBytes, temporary } from './rig.ts';
+import {
+  again,
+  type BadDay,
+  badDay,
+  digestOrCut,
+  holdsOnly,
+  isPulled,
+  layerBytes,
+  temporary,
+} from './rig.ts';
 
 test('a store that cannot be written costs no pull, and the log says so', async (t) => {
   const directory = await temporary(t, {});
@@ -107,16 +116,6 @@ test('it is ready without a store or without an upstream, not without both', asy
   double.switches.down = false;
   await until(async () => (await readiness()) === 200, 'readiness');
 });
-
-/** Whether the whole image is answered, byte for byte. */
-async function isPulled({ get, getLayer, image, layer }: BadDay): Promise<boolean> {
-  const digests = [
-    await digestOrCut(await get('manifests/tools')),
-    await digestOrCut(await get(`blobs/${image.config}`)),
-    await digestOrCut(await getLayer()),
-  ];
-  return digests.join() === [image.digest, image.config, layer.digest].join();
-}
 
 /** Resolves once the image's manifest and its layer are in the store. */
 async function stored({ get, getLayer, image, layer, directory }: BadDay): Promise<void> {

@@ -128,6 +128,16 @@ export async function digestOrCut(response: Response): Promise<string> {
   }
 }
 
+/** Whether the whole image is answered, byte for byte. */
+export async function isPulled({ get, getLayer, image, layer }: BadDay): Promise<boolean> {
+  const digests = [
+    await digestOrCut(await get('manifests/tools')),
+    await digestOrCut(await get(`blobs/${image.config}`)),
+    await digestOrCut(await getLayer()),
+  ];
+  return digests.join() === [image.digest, image.config, layer.digest].join();
+}
+
 /**
  * Resolves once these, in any order, are all the files in the store's directory that hold content or could become it: blobs, what is being
  * written, the spool. Throws after five seconds.
