@@ -56,8 +56,13 @@ export function listings({ upstream, manifests, memory, policy, now }: ListingsO
     } catch (error) {
       const ageMs = before === undefined ? Number.POSITIVE_INFINITY : now() - before.askedAt;
       if (before === undefined || ageMs > policy.staleMs || isRefusal(error)) throw error;
-      return { page: before.page, hit: 'stale', ageSeconds: Math.round(ageMs / 1000) };
+      return stale(before.page, Math.round(ageMs / 1000));
     }
+  }
+
+  function stale(page: Page, ageSeconds: number): ServedPage {
+    const warning = `299 - "${upstream.name} could not be asked; this list was last confirmed ${ageSeconds} s ago"`;
+    return { page: { ...page, warnings: [...page.warnings, warning] }, hit: 'stale', ageSeconds };
   }
 
   async function askTags(repository: Repository, query: string): Promise<Page> {

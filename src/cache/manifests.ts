@@ -60,8 +60,8 @@ export function manifests(options: ManifestsOptions): Manifests {
 
   async function get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest> {
     const member = await membership.find(scopeOf(repository), digest);
-    touched(digest);
     const local = member === undefined ? undefined : await readLocal(member);
+    if (local !== undefined) touched(digest);
     return local ?? asking(keyOf(repository, digest), () => ask(repository, digest, tag));
   }
 

@@ -104,8 +104,8 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     let member = await membership.find(scopeOf(repository), digest);
     if (member === undefined && (await isHere(repository, digest)))
       member = await confirmed(repository, digest);
-    touched(digest);
     if (member === undefined) return openFilled(repository, digest);
+    touched(digest);
     const small = memory.get(digest);
     if (small !== undefined) {
       const blob = inMemory(digest, small, 'memory');
@@ -166,6 +166,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     const { fill, isNew, from } = fills.joinOrStart(start);
     try {
       const descriptor = await fill.opened;
+      touched(digest);
       await membership.add(scopeOf(repository), [descriptor]);
       void fill.settled.then((outcome) =>
         outcome === 'stored' ? correct(repository, member, descriptor) : undefined,

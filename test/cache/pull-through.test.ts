@@ -320,6 +320,19 @@ test('a blob that nobody has is BLOB_UNKNOWN, and asked for once in a while only
   t.equal(rig.asked('/blobs/'), 1);
 });
 
+test('only what was there counts as used', async (t) => {
+  const { rig, digest } = await rigWithBlob(t);
+  const { digest: nowhere } = randomContent(10).descriptor;
+  await t.rejects(rig.registry.blobs.open(rig.repository, nowhere));
+  await t.rejects(rig.registry.manifests.resolve(rig.repository, { digest: nowhere }));
+  t.same(rig.touched, []);
+  await pulled(rig, digest);
+  t.same(rig.touched, [digest]);
+  await rig.settled();
+  await pulled(rig, digest);
+  t.same(rig.touched, [digest, digest]);
+});
+
 test('what is stored is served with the upstream down, also after a restart', async (t) => {
   const { rig, digest, bytes } = await rigWithBlob(t);
   await pulled(rig, digest);

@@ -25,6 +25,8 @@ export interface CacheRig {
   readonly store: Store;
   /** What the cache reported, in order: the event's name and what it carried. */
   readonly events: readonly (readonly [name: string, event: unknown])[];
+  /** What counts as used, in order. */
+  readonly touched: readonly Digest[];
   readonly repository: Repository;
   tag(text: string): Tag;
   /** Turns the clock. */
@@ -62,6 +64,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
   const store = options.store ?? memoryStore();
   const events: [string, unknown][] = [];
   const report = recorder(events);
+  const touched: Digest[] = [];
   const clock = { now: 1_000_000_000_000 };
   const closers: (() => Promise<void>)[] = [() => double.close()];
 
@@ -109,7 +112,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       }),
       pages: new LRUCache({ max: 100 }),
       events: report,
-      touched: () => undefined,
+      touched: (digest) => void touched.push(digest),
       now: () => clock.now,
       policy: { ...policy, ...options.policy, historyEntries: 5 },
       absent: new LRUCache({
@@ -144,6 +147,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
     registry: first.registry,
     store,
     events,
+    touched,
     repository: parseRepository('openshift/ci'),
     tag: parseTag,
     pass: (ms) => {

@@ -1,0 +1,61 @@
+import { test } from 'tap';
+import { mediaTypes } from '../../src/oci/manifest.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
+import { type CacheRig, cacheRig } from '../support/cache-rig.ts';
+
+const tagsOf = (rig: CacheRig, query = '') => rig.registry.listings.tags(rig.repository, query);
+const textOf = (bytes: Uint8Array) => JSON.parse(Buffer.from(bytes).toString());
+
+async function rigWithTag(t: Parameters<typeof cacheRig>[0]) {
+  const rig = await cacheRig(t);
+  const { digest, manifest } = rig.double.addImage(rig.repository, 'latest');
+  return { rig, digest, size: manifest.length };
+}
+
+test('a list is asked for once by all who wait, and again once it has aged', async (t) => {
+  const { rig } = await rigWithTag(t);
+  const [first] = await Promise.all(Array.from({ length: 20 }, () => tagsOf(rig)));
+  t.same(textOf(first?.page.bytes ?? Buffer.from('')).tags, ['latest']);
+  t.equal((await tagsOf(rig)).hit, 'memory');
+  t.equal(rig.asked('/tags/list'), 1);
+  rig.pass(31_000);
+  t.equal((await tagsOf(rig)).hit, 'upstream');
+  t.equal(rig.asked('/tags/list'), 2);
+});
+
+test('an upstream that fails yields the older list with a warning and its age, until it is too old', async (t) => {
+  const { rig } = await rigWithTag(t);
+  await tagsOf(rig);
+  rig.double.switches.down = true;
+  rig.pass(120_000);
+  const stale = await tagsOf(rig);
+  t.match(stale, { hit: 'stale', ageSeconds: 120, page: { warnings: [/^299 - ".*120 s ago"$/] } });
+  rig.pass(3_600_000);
+  await t.rejects(tagsOf(rig), { code: 'UNAVAILABLE' });
+});
+
+test('a repository that is gone is gone, whatever its list once was', async (t) => {
+  const { rig } = await rigWithTag(t);
+  await tagsOf(rig);
+  rig.double.switches.status = { of: 'tags', code: 404 };
+  rig.pass(31_000);
+  await t.rejects(tagsOf(rig), { code: 'NAME_UNKNOWN' });
+  await t.rejects(rig.registry.listings.tags(parseRepository('no/where'), ''), { code: 'NAME_UNKNOWN' });
+});
+
+test('without the referrers API the index under the fallback tag is the answer, filtered by us', async (t) => {
+  const { rig, digest, size } = await rigWithTag(t);
+  rig.double.switches.lacksReferrers = true;
+  const referrers = (artifactType?: string) =>
+    rig.registry.listings.referrers(rig.repository, digest, `artifactType=${artifactType}`, artifactType);
+  t.same(textOf((await referrers()).page.bytes).manifests, [], 'none is an empty index');
+  const entry = { mediaType: mediaTypes.ociManifest, digest, size };
+  const manifests = ['a/b', 'c/d'].map((artifactType) => ({ ...entry, artifactType }));
+  const index = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }));
+  rig.double.addManifest(rig.repository, index, mediaTypes.ociIndex, digest.replace(':', '-'));
+  rig.pass(31_000);
+  const { page } = await referrers('c/d');
+  t.same(textOf(page.bytes).manifests, [manifests[1]]);
+  t.equal(page.filtersApplied, 'artifactType');
+  t.same(textOf((await referrers()).page.bytes).manifests, manifests);
+});
