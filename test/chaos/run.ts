@@ -58,8 +58,8 @@ interface Run {
 
 /** Beyond these, one broken rule tells nothing new. */
 const mostFaults = 10;
-/** From one round to any later one. */
-const mostGrowthBytes = 64 * 1024 * 1024;
+/** From one round to any later one of the same service. */
+const mostGrowthBytes = 32 * 1024 * 1024;
 /** No action begins later in its storm or lull than this. */
 const longestStormMs = 1_200;
 
@@ -72,7 +72,7 @@ export async function chaos(t: Test, { seed, wallMs, medium }: ChaosOptions) {
   const run = await begun(t, seed, medium);
   const deadline = performance.now() + wallMs;
   const stopListening = complaints(run.faults);
-  let heldAtFirst: number | undefined;
+  const heldAtFirst = new Map<number, number>();
   for (let round = 0; performance.now() < deadline && run.faults.length < mostFaults; round += 1) {
     const isLying = run.random.isLucky(0.4);
     const hasRestart = round % 3 === 2;
@@ -81,8 +81,9 @@ export async function chaos(t: Test, { seed, wallMs, medium }: ChaosOptions) {
     await lull(run);
     await rest(run);
     const held = heldBytes();
-    heldAtFirst ??= held;
-    if (held - heldAtFirst > mostGrowthBytes) run.faults.push(`memory grew from ${heldAtFirst} to ${held}`);
+    const before = heldAtFirst.get(run.restarts) ?? held;
+    heldAtFirst.set(run.restarts, before);
+    if (held - before > mostGrowthBytes) run.faults.push(`memory grew from ${before} to ${held} bytes`);
   }
   await new Promise(setImmediate);
   stopListening();
