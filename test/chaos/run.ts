@@ -2,8 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { Test } from 'tap';
 import { until } from '../support/bodies.ts';
 import { type RegistryDouble, registryDouble } from '../support/registry-double.ts';
@@ -13,6 +11,7 @@ import { performed } from './client.ts';
 import { filesOf } from './damage.ts';
 import { type Circumstances, fault, wantedPiece } from './judge.ts';
 import { type Random, seeded } from './random.ts';
+import { complaints, heldBytes, recovered, settled } from './vitals.ts';
 import { changeWeather, clearWeather } from './weather.ts';
 import { type MovingTag, madeWorld, type World } from './world.ts';
 
@@ -256,61 +255,9 @@ async function restarted(run: Run, harm?: (random: Random) => Promise<void>): Pr
   run.isRestarting = false;
 }
 
-/** Resolves once an upstream that is well is believed to be. */
-async function recovered({ rig, agent, faults }: Run): Promise<void> {
-  let last = '';
-  const isWell = async () => {
-    const path = `/v2/openshift/ci/manifests/missing-${performance.now().toFixed()}`;
-    const { status, body } = await performed(
-      rig.url,
-      { method: 'GET', path, headers: {}, wants: undefined },
-      agent,
-    );
-    last = `${status} ${body}`;
-    return status === 404;
-  };
-  await until(isWell).catch(() => faults.push(`the service does not recover: ${last}`));
-}
-
-/** Resolves once nothing runs: no request, no download, nothing in the spool. */
-async function settled({ rig, faults }: Run): Promise<void> {
-  let gauges: readonly string[] = [];
-  const isAtRest = async () => {
-    gauges = [
-      ...(await rig.metrics()).matchAll(
-        /^quayside_(?:fills_running|spool_bytes|requests_running(?:\{.*\})?|requests_waiting(?:\{.*\})?) .*$/gm,
-      ),
-    ].map(([line]) => line);
-    return gauges.length >= 2 && gauges.every((line) => line.endsWith(' 0'));
-  };
-  await until(isAtRest).catch(() => faults.push(`does not come to rest: ${gauges.join(', ')}`));
-}
-
 async function repeated(random: Random, longestMs: number, over: AbortSignal, act: () => Promise<void>) {
   while (!over.aborted) {
     await act();
     await new Promise((resolve) => setTimeout(resolve, 5 + random.below(longestMs)));
   }
-}
-
-/** Warnings and unhandled rejections of the process become faults. */
-function complaints(faults: string[]): () => void {
-  const rejected = (reason: unknown): void => void faults.push(`unhandled rejection: ${String(reason)}`);
-  const warned = (warning: Error): void => {
-    if (warning.name !== 'ExperimentalWarning') faults.push(`warning: ${warning.stack}`);
-  };
-  process.on('unhandledRejection', rejected);
-  process.on('warning', warned);
-  return () => {
-    process.off('unhandledRejection', rejected);
-    process.off('warning', warned);
-  };
-}
-
-/** What is still held once all garbage is gone; the log of the run is a part of it. */
-function heldBytes(): number {
-  setFlagsFromString('--expose-gc');
-  runInNewContext('gc')();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
 }
