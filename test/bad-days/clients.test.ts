@@ -111,7 +111,7 @@ test('requests sent at once on one connection are answered in their order', asyn
   const answers = await exchanged(url, `${lines.join('\r\n')}Connection: close\r\n\r\n`);
   t.equal(answers.headers.get('docker-content-digest'), layer.digest);
   const [refused = '', manifest = ''] = (await answers.text()).split('\r\n\r\n');
-  t.match(refused, /^HTTP\/1\.1 400 /);
+  t.match(refused, /^HTTP\/1\.1 404 /);
   t.match(manifest, image.digest);
 });
 

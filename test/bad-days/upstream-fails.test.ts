@@ -32,7 +32,7 @@ for (const code of [500, 502, 503]) {
 }
 
 test('an upstream that failed several times is left alone, and asked again soon', async (t) => {
-  const rig = await badDay(t);
+  const rig = await badDay(t, { upstream: { breaker: { failures: 3, openMs: '1s' } } });
   const { get, double } = rig;
   double.switches.down = true;
   await until(async () => (await refusal(await get('manifests/tools'))).message.includes('left alone'));
