@@ -53,9 +53,15 @@ async function version(name: string, args: readonly string[], shape: RegExp): Pr
 }
 
 async function commit(): Promise<string> {
-  const hash = (await output('git', ['rev-parse', '--short', 'HEAD'])).trim();
-  const changes = (await output('git', ['status', '--porcelain', '--', 'src', 'package-lock.json'])).trim();
-  return hash === '' ? 'unknown' : `${hash}${changes === '' ? '' : '+'}`;
+  const git = async (...args: readonly string[]): Promise<string> =>
+    (await run('git', args, { cwd: import.meta.dirname })).stdout.trim();
+  try {
+    const hash = await git('rev-parse', '--short', 'HEAD');
+    const changes = await git('status', '--porcelain', '--', ':/src', ':/bin', ':/package-lock.json');
+    return `${hash}${changes === '' ? '' : '+'}`;
+  } catch {
+    return 'unknown';
+  }
 }
 
 /** Both outputs, also of programs that end with an error when asked for their version. */

@@ -4,7 +4,7 @@ import type { Machine } from './machine.ts';
 /** A figure as a reader wants it: three significant digits and a thousands separator. */
 export function figure(value: number | undefined, unit: Unit): string {
   if (value === undefined) return '–';
-  if (unit === 'errors') return String(value);
+  if (unit === 'errors') return value === 0 ? 'none' : String(value);
   if (unit === 'calls') return value.toFixed(2);
   if (unit === '×') return value.toFixed(value < 100 ? 2 : 0);
   if (unit === 's') return value.toFixed(2);
@@ -15,14 +15,15 @@ export function figure(value: number | undefined, unit: Unit): string {
 /** A figure with its unit. */
 export function amount(value: number | undefined, unit: Unit): string {
   if (value === undefined) return '–';
-  return unit === '×' ? `${figure(value, unit)} ×` : `${figure(value, unit)} ${unit}`;
+  return unit === 'errors' ? figure(value, unit) : `${figure(value, unit)} ${unit}`;
 }
 
 /** The bound of a target in words. */
 export function bound({ sense, bound: limit, unit }: Target): string {
+  if (limit === 0) return 'none';
   const sign = sense === 'at least' ? '≥' : '≤';
   const exact = Number.isInteger(limit) ? String(limit) : limit.toFixed(2);
-  return `${sign} ${exact}${unit === '×' ? ' ×' : ` ${unit}`}`;
+  return `${sign} ${exact} ${unit}`;
 }
 
 /** What came of a target. */
@@ -36,9 +37,17 @@ export function machineLines(machine: Machine): readonly (readonly [name: string
   const programs = Object.entries(machine.programs).map(([name, version]) => `${name} ${version}`);
   return [
     ['machine', `${machine.cores} × ${machine.processor}, ${machine.memoryGigabytes} GB, ${machine.system}`],
-    ['load before', `${machine.loadBefore}`],
+    [
+      'load before',
+      `${machine.loadBefore}${isBusy(machine) ? ' (other work went on here: trust ratios before figures)' : ''}`,
+    ],
     ['files in', machine.files === 'ram' ? 'memory (tmpfs)' : 'a directory on disk'],
     ['quayside', `${machine.commit} on Node ${machine.node}, one process`],
     ['peers', programs.join(', ')],
   ];
+}
+
+/** True when something else had more than a fifth of the processors just before. */
+function isBusy({ loadBefore, cores }: Machine): boolean {
+  return loadBefore > cores / 5;
 }

@@ -48,7 +48,7 @@ interface Times {
 
 async function timed(lab: Lab, way: 'link' | 'loopback', rounds: number): Promise<Times> {
   const name = way === 'link' ? '1 Gbit/s' : 'loopback, no limit';
-  lab.say(`${name}, ${rounds} rounds`);
+  lab.say(`${name}, ${rounds} ×`);
   const straight = way === 'link' ? lab.link.origin : lab.upstream;
   const samples = await inTurn<Pulled>(rounds, [
     { name: 'upstream', measure: () => pullBig(lab, straight) },

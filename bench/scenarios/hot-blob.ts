@@ -22,7 +22,7 @@ export const hotBlob: Scenario = {
         const table: Measure[] = [];
         for (const clients of [1, 4]) {
           const what = clients === 1 ? '1 client' : `${clients} clients`;
-          lab.say(`${what}, ${servers.length} servers in turn, ${rounds} rounds`);
+          lab.say(`${what}, ${servers.length} servers in turn, ${rounds} ×`);
           const contenders = servers.map((server) => ({
             name: server.name,
             measure: () => megabytesPerSecond(lab, server, clients),

@@ -64,7 +64,7 @@ async function warmedBoth(lab: Lab, server: Server): Promise<void> {
 
 async function lineOf(lab: Lab, servers: readonly Server[], line: Line): Promise<readonly Measure[]> {
   const rounds = lab.isShort ? 1 : 3;
-  lab.say(`${line.what}, ${servers.length} servers in turn, ${rounds} rounds`);
+  lab.say(`${line.what}, ${servers.length} servers in turn, ${rounds} ×`);
   const samples = await inTurn(
     rounds,
     servers.map((server) => ({ name: server.name, measure: () => sampleOf(lab, server, line) })),
