@@ -18,6 +18,20 @@ export function clientSignal(res: ServerResponse): AbortSignal {
 }
 
 /**
+ * The outcome of the work, or the signal's reason at once when that comes first. What was begun goes on, since others may wait for it, and
+ * what becomes of it is nobody's.
+ */
+export function unlessGone<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  const { promise, resolve, reject } = Promise.withResolvers<Value>();
+  const leave = (): void => reject(signal.reason);
+  if (signal.aborted) leave();
+  else signal.addEventListener('abort', leave, { once: true });
+  const stay = (): void => signal.removeEventListener('abort', leave);
+  work.then(resolve, reject).then(stay, stay);
+  return promise;
+}
+
+/**
  * The same body after its first chunk has come. Until then the status can still be chosen: what fails here is answered
  * with an error, what fails later can only cut the connection.
  */

@@ -5,7 +5,7 @@ import type { CachedRegistry } from '../cache/registry.ts';
 import { type ParsedRequest, parseRequest } from '../oci/request.ts';
 import type { Admission, Admitted } from './admission.ts';
 import { answerBlob } from './blobs.ts';
-import { ClientGone, clientSignal } from './body.ts';
+import { ClientGone, clientSignal, unlessGone } from './body.ts';
 import type { ProxyEvents } from './events.ts';
 import { answer, type Exchange } from './exchange.ts';
 import { writeFailure } from './failure.ts';
@@ -34,25 +34,28 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
 
   async function handle(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     reply.hijack();
-    const { raw, method } = request;
+    const gone = clientSignal(reply.raw);
     try {
-      const turn = (method === 'GET' || method === 'HEAD' ? limits.read : limits.write).enter(
-        clientSignal(reply.raw),
-      );
+      const turn = limitOf(request).enter(gone);
       const leave = turn instanceof Promise ? await turn : turn;
       try {
-        const parsed = parseRequest(method, raw.url ?? '');
-        const admitted = admission(raw, parsed);
-        await serve(
-          exchangeOf(request, reply, parsed),
-          admitted instanceof Promise ? await admitted : admitted,
-        );
+        await unlessGone(admitAndServe(request, reply), gone);
       } finally {
         leave();
       }
     } catch (error) {
       failed(request, reply, error);
     }
+  }
+
+  const limitOf = ({ method }: FastifyRequest): Limit =>
+    method === 'GET' || method === 'HEAD' ? limits.read : limits.write;
+
+  async function admitAndServe(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { raw, method } = request;
+    const parsed = parseRequest(method, raw.url ?? '');
+    const admitted = admission(raw, parsed);
+    await serve(exchangeOf(request, reply, parsed), admitted instanceof Promise ? await admitted : admitted);
   }
 
   function exchangeOf(request: FastifyRequest, reply: FastifyReply, { namespace }: ParsedRequest): Exchange {

@@ -109,3 +109,23 @@ test('a client that leaves a download which does not go on gives its place to th
   t.equal((await rig.get('manifests/tools')).status, 200);
   t.ok(performance.now() - startedAt < 10_000);
 });
+
+test('a client that leaves while the upstream hangs gives its place to the next', async (t) => {
+  const rig = await badDay(t, {
+    settings: { limits: { read: { maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: '20s' } } },
+    upstream: { firstByteTimeoutMs: '20s', retries: 0 },
+  });
+  await (await rig.get('manifests/tools')).arrayBuffer();
+  rig.double.switches.delayMs = 20_000;
+  for (const path of [`blobs/${rig.layer.digest}`, 'manifests/other', 'tags/list']) {
+    const counted = rig.double.requests.length;
+    const control = new AbortController();
+    const left = rig.get(path, { signal: control.signal }).catch(() => 'left');
+    await until(() => rig.double.requests.length > counted, 'the question');
+    control.abort();
+    t.equal(await left, 'left');
+    const startedAt = performance.now();
+    t.equal((await rig.get('manifests/tools')).status, 200);
+    t.ok(performance.now() - startedAt < 10_000, path);
+  }
+});
