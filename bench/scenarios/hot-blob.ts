@@ -9,7 +9,7 @@ export const hotBlob: Scenario = {
   name: 'hot-blob',
   title: 'Hot blob of 1 GiB',
   async run(lab) {
-    const rounds = lab.isShort ? 2 : 7;
+    const rounds = lab.isShort ? 2 : 5;
     const { path, digest } = lab.offer.big;
     const measures = await withServers(
       lab,
