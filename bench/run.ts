@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { bench } from './bench.ts';
+import { type BenchOptions, bench } from './bench.ts';
 import { type Narrator, narrator } from './report/narrator.ts';
 import type { Scenario } from './scenario.ts';
 import { coldBlob } from './scenarios/cold-blob.ts';
@@ -26,27 +26,38 @@ process.exitCode = await main(process.argv.slice(2), narrator(process.stdout));
 
 /** 0: everything was measured, whatever the figures; 1: something broke; 2: the command line is wrong. */
 async function main(args: readonly string[], tell: Narrator): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: { short: { type: 'boolean' }, dir: { type: 'string' }, help: { type: 'boolean' } },
-    allowPositionals: true,
-  });
-  const unknown = positionals.filter((name) => scenarios.every((scenario) => scenario.name !== name));
-  if (values.help === true || unknown.length > 0) {
-    tell.print(unknown.length > 0 ? `no such scenario: ${unknown.join(', ')}\n\n${usage}` : usage);
-    return unknown.length > 0 ? 2 : 0;
+  const wanted = wantedOf(args);
+  if (typeof wanted === 'string') {
+    tell.print(`${wanted}\n\n${usage}`);
+    return 2;
   }
-  const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  const report = await bench(
-    {
-      scenarios: chosen,
+  if (wanted.isHelp) {
+    tell.print(usage);
+    return 0;
+  }
+  const { sections, absent } = await bench(wanted, tell);
+  return 'quayside' in absent || sections.some(({ failure }) => failure !== undefined) ? 1 : 0;
+}
+
+/** What the command line asks for, or what is wrong with it. */
+function wantedOf(args: readonly string[]): (BenchOptions & { readonly isHelp: boolean }) | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: { short: { type: 'boolean' }, dir: { type: 'string' }, help: { type: 'boolean' } },
+      allowPositionals: true,
+    });
+    const unknown = positionals.filter((name) => scenarios.every((scenario) => scenario.name !== name));
+    if (unknown.length > 0) return `no such scenario: ${unknown.join(', ')}`;
+    const isAll = positionals.length === 0;
+    return {
+      scenarios: isAll ? scenarios : scenarios.filter(({ name }) => positionals.includes(name)),
       isShort: values.short === true,
       directory: values.dir,
-      isKept: chosen.length === scenarios.length,
-    },
-    tell,
-  );
-  const isBroken =
-    'quayside' in report.absent || report.sections.some(({ failure }) => failure !== undefined);
-  return isBroken ? 1 : 0;
+      isKept: isAll,
+      isHelp: values.help === true,
+    };
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
