@@ -3,8 +3,8 @@ import type { Action } from './actions.ts';
 
 /** What came of an action. */
 export interface Observed {
-  /** How the answer ended: with its last byte, broken off, by our leaving; or there was none. */
-  readonly ended: 'whole' | 'cut' | 'left' | 'unanswered';
+  /** How the answer ended: with its last byte, broken off, by our leaving; or there was none, or no end to it. */
+  readonly ended: 'whole' | 'cut' | 'left' | 'unanswered' | 'overdue';
   /** 0 when unanswered. */
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -15,7 +15,7 @@ export interface Observed {
 }
 
 /** No answer takes longer than this; milliseconds. */
-const longestMs = 20_000;
+const longestMs = 15_000;
 const mostPauses = 40;
 
 /** Does it, and tells what was seen. */
@@ -53,6 +53,11 @@ async function read(response: IncomingMessage, { leavesAfter, pauseMs }: Action)
     }
     return seen(response.complete ? 'whole' : 'cut');
   } catch (error) {
-    return seen('cut', String(error));
+    return seen(isTimeout(error) ? 'overdue' : 'cut', String(error));
   }
+}
+
+function isTimeout(error: unknown): boolean {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  return cause instanceof Error && cause.name === 'TimeoutError';
 }

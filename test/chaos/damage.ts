@@ -8,20 +8,23 @@ export async function damageFiles(random: Random, store: string): Promise<void> 
   const dice = random.next();
   if (dice < 0.15) return breakDirectory(random, store);
   const files = await filesOf(join(store, dice < 0.7 ? 'v1/blobs' : 'v1'));
-  if (files.length === 0) return;
-  const file = random.pick(files);
-  const kept = random.next();
-  const harm = random.isLucky(0.5) ? rm(file, { force: true }) : cut(file, kept);
-  await harm.catch(ignoreAbsent);
+  const share = random.isLucky(0.15) ? 1 : 0.1;
+  for (const file of files) {
+    if (!random.isLucky(share)) continue;
+    const harm = random.isLucky(0.5) ? rm(file, { force: true }) : cut(file, random.next());
+    await harm.catch(ignoreAbsent);
+  }
 }
 
-/** Harms what a bucket holds: an object is lost, or cut off. */
+/** Harms what a bucket holds: objects are lost, or cut off. */
 export function damageObjects(random: Random, objects: Map<string, StoredObject>): void {
-  if (objects.size === 0) return;
-  const [key, object] = random.pick([...objects]);
-  const { length } = object.bytes;
-  if (random.isLucky(0.5)) objects.delete(key);
-  else objects.set(key, { ...object, bytes: object.bytes.subarray(0, random.below(length + 1)) });
+  const share = random.isLucky(0.15) ? 1 : 0.1;
+  for (const [key, object] of [...objects]) {
+    if (!random.isLucky(share)) continue;
+    const bytes = object.bytes.subarray(0, random.below(object.bytes.length + 1));
+    if (random.isLucky(0.5)) objects.delete(key);
+    else objects.set(key, { ...object, bytes });
+  }
 }
 
 /** Changes one byte of some blobs. A store in use does not look for this on every read. */

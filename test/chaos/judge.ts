@@ -18,6 +18,7 @@ export function fault(action: Action, observed: Observed, around: Circumstances)
   const { status, ended } = observed;
   if (ended === 'unanswered')
     return around.isRestarting ? undefined : `there was no answer: ${observed.reason}`;
+  if (ended === 'overdue') return `no end came after ${observed.body.length} bytes`;
   if (status === 500) return `status 500: ${observed.body}`;
   if (status >= 400) return faultOfRefusal(action, observed, around);
   const wanted = wantedPiece(action, observed);

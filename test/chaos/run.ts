@@ -60,7 +60,7 @@ const mostFaults = 10;
 /** From one round to any later one of the same service. */
 const mostGrowthBytes = 32 * 1024 * 1024;
 /** No action begins later in its storm or lull than this. */
-const longestStormMs = 1_200;
+const longestStormMs = 800;
 
 /**
  * Storms and lulls until the time is up. In a storm the upstream, the store and the clients all misbehave, and every answer must
@@ -73,7 +73,7 @@ export async function chaos(t: Test, { seed, wallMs, medium }: ChaosOptions) {
   const stopListening = complaints(run.faults);
   const heldAtFirst = new Map<number, number>();
   for (let round = 0; performance.now() < deadline && run.faults.length < mostFaults; round += 1) {
-    const isLying = run.random.isLucky(0.4);
+    const isLying = run.random.isLucky(0.5);
     const hasRestart = round % 3 === 2;
     await storm(run, isLying, hasRestart ? restarted : undefined);
     if (round % 3 === 1) await spoiled(run);

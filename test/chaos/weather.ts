@@ -14,7 +14,7 @@ export function changeWeather(
   Object.assign(switches, random.pick(troubles)(random));
   if (random.isLucky(0.3)) Object.assign(switches, random.pick(habits)(random));
   if (random.isLucky(0.05)) double.revokeTokens();
-  if (isLying && random.isLucky(0.6)) Object.assign(switches, random.pick(lies));
+  if (isLying && random.isLucky(0.8)) Object.assign(switches, random.pick(lies));
 }
 
 /** All is well. */
