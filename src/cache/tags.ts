@@ -39,8 +39,8 @@ interface Entry {
 export function tags(options: TagsOptions): Tags {
   const { records, events } = options;
   const entries = new LRUCache<string, Entry>({ max: options.maxEntries });
-  const behind = writeBehind<TagPointer | undefined>({
-    write: async (key, pointer) => {
+  const behind = writeBehind<{ readonly pointer?: TagPointer }>({
+    write: async (key, { pointer }) => {
       if (pointer === undefined) await records.delete(key);
       else await records.put(key, Buffer.from(JSON.stringify(pointer)));
     },
@@ -61,6 +61,8 @@ export function tags(options: TagsOptions): Tags {
       const key = tagKey(scope.upstream, scope.repository, tag);
       const found = entries.get(key);
       if (found !== undefined) return found.pointer;
+      const waiting = behind.waiting(key);
+      if (waiting !== undefined) return waiting.pointer;
       const pointer = await readRecord(key);
       if (pointer !== undefined && !entries.has(key))
         entries.set(key, { pointer, writtenAt: pointer.checkedAt });
@@ -74,12 +76,12 @@ export function tags(options: TagsOptions): Tags {
         before.pointer.digest !== pointer.digest ||
         pointer.checkedAt - before.writtenAt >= options.confirmEveryMs;
       entries.set(key, { pointer, writtenAt: isNews ? pointer.checkedAt : before.writtenAt });
-      if (isNews) behind.add(key, pointer);
+      if (isNews) behind.add(key, { pointer });
     },
     remove(scope, tag) {
       const key = tagKey(scope.upstream, scope.repository, tag);
       entries.delete(key);
-      behind.add(key, undefined);
+      behind.add(key, {});
     },
     settled: () => behind.settled(),
     close: () => behind.close(),

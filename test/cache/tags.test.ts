@@ -38,3 +38,22 @@ test('a pointer that is learned while its record is being read stands', async (t
   t.match(await pointers.find(scope, tag), pointer('new', 2));
   await pointers.close();
 });
+
+test('a tag that is gone stays gone while its record cannot be deleted', async (t) => {
+  const { records } = memoryStore();
+  const stuck = { ...records, delete: () => Promise.reject(new Error('read-only')) };
+  const failures: unknown[] = [];
+  const pointers = tags({
+    records: stuck,
+    maxEntries: 10,
+    confirmEveryMs: 1_000,
+    events: { storeFailed: ({ error }) => failures.push(error) },
+  });
+  pointers.set(scope, tag, pointer('old', 1));
+  await pointers.settled();
+  pointers.remove(scope, tag);
+  await pointers.settled();
+  t.match(failures, [{ message: 'read-only' }]);
+  t.equal(await pointers.find(scope, tag), undefined);
+  await pointers.close();
+});
