@@ -33,6 +33,8 @@ export interface Service {
 }
 
 const absentEntries = 10_000;
+/** Where nothing is evicted the store's size is only a metric, and not worth listing a bucket every few minutes. */
+const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
 /** What is left of the grace time when requests and downloads that still run are given up. */
 const lastWordsMs = 2_000;
 
@@ -128,14 +130,14 @@ function configuredHosts(config: Config, passwords: Bcrypt): Hosts {
 
 /** Measures the store in the background, and evicts where the configuration says how much it may hold. */
 function startedEviction(
-  { eviction: { maxBytes = Number.POSITIVE_INFINITY, ...marks } }: Config,
+  { eviction }: Config,
   cache: CacheParts,
   registries: ReadonlyMap<string, CachedRegistry>,
   events: MeteredEvents,
 ): Evictor {
   const started = evictor({
-    ...marks,
-    maxBytes,
+    ...eviction,
+    ...(eviction.maxBytes === undefined ? measuring : { maxBytes: eviction.maxBytes }),
     store: cache.medium,
     usage: cache.usage,
     instance: cache.instance,

@@ -70,7 +70,10 @@ export interface EvictorOptions {
   readonly everyMs?: number;
   /** Tags `<upstream>/<repository>:<tag>` that match any of these are kept with all they refer to. Default none. */
   readonly pins?: readonly RegExp[];
-  /** Content stored or used within this time is kept, milliseconds. Default 600,000. */
+  /**
+   * Content stored or used within this time is kept, milliseconds. Default 1,200,000: what another replica uses shows here up to
+   * eleven minutes late.
+   */
   readonly graceMs?: number;
   /** Membership of content that is not in the store is forgotten at this age, milliseconds. Default 30 days. */
   readonly keepMembersMs?: number;
@@ -142,7 +145,7 @@ function withDefaults(options: EvictorOptions): Settings {
     lowPercent: 80,
     everyMs: 300_000,
     pins: [],
-    graceMs: 600_000,
+    graceMs: 1_200_000,
     keepMembersMs: 30 * 86_400_000,
     isInUse: () => false,
     deleted: () => {},

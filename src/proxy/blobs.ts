@@ -104,7 +104,8 @@ async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly 
 async function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
   const ready = await begun(body);
   begin(exchange, status, headers);
-  await send(exchange.res, ready, (bytes) => exchange.sent(bytes));
+  if (!ready.isReady) exchange.res.flushHeaders();
+  await send(exchange.res, ready.body, (bytes) => exchange.sent(bytes));
 }
 
 function blobHeaders({ digest }: Descriptor): Headers {

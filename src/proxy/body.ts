@@ -31,20 +31,42 @@ export function unlessGone<Value>(work: Promise<Value>, signal: AbortSignal): Pr
   return promise;
 }
 
+/** containerd gives up on a mirror that sends no header within 30 s. */
+const headWithinMs = 2_000;
+
+/** A body that one may begin to answer with. */
+export interface BegunBody {
+  readonly body: Bytes;
+  /** Whether its first chunk is there; without, the head should go out alone. */
+  readonly isReady: boolean;
+}
+
 /**
- * The same body after its first chunk has come. Until then the status can still be chosen: what fails here is answered
- * with an error, what fails later can only cut the connection.
+ * The same body once its first chunk has come, or after two seconds. Until then the status can still be chosen: what
+ * fails here is answered with an error, what fails later can only cut the connection.
  */
-export async function begun(body: Bytes): Promise<Bytes> {
+export async function begun(body: Bytes): Promise<BegunBody> {
   const iterator = body[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  return (async function* () {
+  const first = iterator.next();
+  async function* fromFirst(): Bytes {
     try {
-      for (let result = first; result.done !== true; result = await iterator.next()) yield result.value;
+      for (let result = await first; result.done !== true; result = await iterator.next()) yield result.value;
     } finally {
       await iterator.return?.();
     }
-  })();
+  }
+  return { isReady: await settlesWithin(first, headWithinMs), body: fromFirst() };
+}
+
+/** Rejects as the promise does; false when it has not settled in time. */
+async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, ms, false);
+  try {
+    return await Promise.race([promise.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /**

@@ -40,7 +40,7 @@ export interface UpstreamOptions {
   readonly progressTimeoutMs?: number;
   /** Tries after the first before an answer's first byte. Default: 3. */
   readonly retries?: number;
-  /** Tries to resume a broken body without one new byte in between. Default: 8. */
+  /** Tries to resume a broken body without one new byte in between. Default: 5. */
   readonly resumes?: number;
   /** Requests at a time; downloads are counted apart, so that they never hold up a tag's HEAD. Default: 64. */
   readonly maxConcurrent?: number;
@@ -65,7 +65,7 @@ const defaults = {
   firstByteTimeoutMs: 20_000,
   progressTimeoutMs: 30_000,
   retries: 3,
-  resumes: 8,
+  resumes: 5,
   maxConcurrent: 64,
   maxQueued: 1_000,
   breaker: {},

@@ -28,7 +28,7 @@ test('a store whose blobs cannot be written costs no pull', async (t) => {
   const rig = await badDay(t);
   await digestOrCut(await rig.get('manifests/tools'));
   await holdsOnly(rig.directory, [blobKey(rig.image.digest)]);
-  await rm(join(rig.directory, 'v1', 'blobs'), { recursive: true, force: true });
+  await rm(join(rig.directory, 'v1', 'blobs'), { recursive: true, force: true, maxRetries: 5 });
   await writeFile(join(rig.directory, 'v1', 'blobs'), 'a file where a directory should be');
   for (const attempt of ['first', 'second']) t.ok(await isPulled(rig), attempt);
 });
@@ -95,9 +95,9 @@ test('records that the disk garbled are as good as none', async (t) => {
 test('a store that is taken away under the service costs no pull, and does not hold up its end', async (t) => {
   const rig = await badDay(t);
   await stored(rig);
-  await rm(rig.directory, { recursive: true, force: true });
+  await rm(rig.directory, { recursive: true, force: true, maxRetries: 5 });
   t.ok(await isPulled(rig));
-  await rm(rig.directory, { recursive: true, force: true });
+  await rm(rig.directory, { recursive: true, force: true, maxRetries: 5 });
   await rig.stop();
 });
 
@@ -109,7 +109,7 @@ test('it is ready without a store or without an upstream, not without both', asy
   const rig = await badDay(t, { directory, double });
   const readiness = async () => (await fetch(`${rig.url}/readyz`)).status;
   t.equal(await readiness(), 200);
-  await rm(join(directory, 'store'), { recursive: true, force: true });
+  await rm(join(directory, 'store'), { recursive: true, force: true, maxRetries: 5 });
   await writeFile(join(directory, 'store'), 'a file where a directory should be');
   await until(async () => (await readiness()) === 503, 'a refusal');
   t.equal((await fetch(`${rig.url}/livez`)).status, 200);

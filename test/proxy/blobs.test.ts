@@ -129,3 +129,14 @@ test('a client that leaves while the upstream hangs gives its place to the next'
     t.ok(performance.now() - startedAt < 10_000, path);
   }
 });
+
+test('the head goes out soon though the first byte is late: a client that waits 30 s for it does not leave', async (t) => {
+  const rig = await badDay(t, { upstream: { progressTimeoutMs: '20s' } });
+  await (await rig.get('manifests/tools')).arrayBuffer();
+  rig.double.switches.stallsAfter = { bytes: 0, times: 1 };
+  const control = new AbortController();
+  const response = await rig.getLayer({ signal: control.signal });
+  t.equal(response.status, 200);
+  t.equal(response.headers.get('content-length'), `${layerBytes}`);
+  control.abort();
+});

@@ -70,7 +70,7 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
   t.teardown(async () => {
     await stop();
     if (options.double === undefined) await double.close();
-    if (options.directory === undefined) await rm(directory, { recursive: true, force: true });
+    if (options.directory === undefined) await rm(directory, { recursive: true, force: true, maxRetries: 5 });
   });
   return {
     double,
