@@ -82,7 +82,14 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
 
   async function* opened(digest: Digest, range: ByteRange, signal?: AbortSignal): Bytes {
     const content = await store.open(digest, { range, ...(signal === undefined ? {} : { signal }) });
-    if (content !== undefined) yield* content.body;
+    if (content === undefined) throw gone(digest);
+    yield* content.body;
+  }
+
+  /** A copy that was never there is nothing to mend. */
+  function gone(digest: Digest): BrokenCopy {
+    if (right.delete(digest)) events.repaired();
+    return new BrokenCopy('the stored blob is gone');
   }
 
   return {
@@ -110,7 +117,7 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
           yield chunk;
         }
       } catch (cause) {
-        if (signal?.aborted === true) throw cause;
+        if (signal?.aborted === true || cause instanceof BrokenCopy) throw cause;
         if (isWrongContent(cause)) await remove(digest);
         else failed(cause);
         if (missing === 0) throw cause;
@@ -118,7 +125,7 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
       }
       if (missing === 0) return;
       await remove(digest);
-      throw new BrokenCopy('the stored blob is gone or short');
+      throw new BrokenCopy('the stored blob is short');
     },
 
     trust({ digest, size }) {
