@@ -8,7 +8,7 @@ export async function damageFiles(random: Random, store: string): Promise<void> 
   const dice = random.next();
   if (dice < 0.15) return breakDirectory(random, store);
   const files = await filesOf(join(store, dice < 0.7 ? 'v1/blobs' : 'v1'));
-  const share = random.isLucky(0.15) ? 1 : 0.1;
+  const share = random.isLucky(0.25) ? 1 : 0.1;
   for (const file of files) {
     if (!random.isLucky(share)) continue;
     const harm = random.isLucky(0.5) ? rm(file, { force: true }) : cut(file, random.next());
@@ -18,7 +18,7 @@ export async function damageFiles(random: Random, store: string): Promise<void> 
 
 /** Harms what a bucket holds: objects are lost, or cut off. */
 export function damageObjects(random: Random, objects: Map<string, StoredObject>): void {
-  const share = random.isLucky(0.15) ? 1 : 0.1;
+  const share = random.isLucky(0.25) ? 1 : 0.1;
   for (const [key, object] of [...objects]) {
     if (!random.isLucky(share)) continue;
     const bytes = object.bytes.subarray(0, random.below(object.bytes.length + 1));

@@ -73,7 +73,7 @@ export async function chaos(t: Test, { seed, wallMs, medium }: ChaosOptions) {
   const stopListening = complaints(run.faults);
   const heldAtFirst = new Map<number, number>();
   for (let round = 0; performance.now() < deadline && run.faults.length < mostFaults; round += 1) {
-    const isLying = run.random.isLucky(0.5);
+    const isLying = round % 2 === 0;
     const hasRestart = round % 3 === 2;
     await storm(run, isLying, hasRestart ? restarted : undefined);
     if (round % 3 === 1) await spoiled(run);

@@ -3,7 +3,7 @@ import type { Misbehaviours } from '../support/registry-misbehaviours.ts';
 import type { S3Double } from '../support/s3-double.ts';
 import type { Random } from './random.ts';
 
-/** The upstream becomes bad in some way for a moment, or well again. Resolves to nothing: it is a switch. */
+/** The upstream becomes bad in some way for a moment, or well again. */
 export function changeWeather(
   random: Random,
   { switches, ...double }: RegistryDouble,
@@ -11,10 +11,10 @@ export function changeWeather(
 ): void {
   clearWeather(switches);
   if (random.isLucky(0.2)) return;
-  Object.assign(switches, random.pick(troubles)(random));
+  if (isLying && random.isLucky(0.6)) Object.assign(switches, random.pick(lies));
+  else Object.assign(switches, random.pick(troubles)(random));
   if (random.isLucky(0.3)) Object.assign(switches, random.pick(habits)(random));
   if (random.isLucky(0.05)) double.revokeTokens();
-  if (isLying && random.isLucky(0.8)) Object.assign(switches, random.pick(lies));
 }
 
 /** All is well. */
@@ -73,6 +73,7 @@ const habits: readonly ((random: Random) => Misbehaviours)[] = [
 
 const lies: readonly Misbehaviours[] = [
   { servesWrongBytes: true },
+  { servesWrongBytes: true, chunked: true },
   { liesAboutLength: true },
   { answersHtml: true },
 ];
