@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { hash } from 'bcryptjs';
 import { type Test, test } from 'tap';
+import { until } from '../support/bodies.ts';
 import type { Misbehaviours } from '../support/registry-misbehaviours.ts';
 import { type S3Double, s3Double } from '../support/s3-double.ts';
 import { type BadDay, badDay, digestOrCut, exchanged, getRaw, temporary } from './rig.ts';
@@ -141,6 +142,7 @@ for (const [what, trouble] of [
 test('a presigned URL is for the client that is sent there, and for no log', async (t) => {
   const { rig, s3 } = await overS3(t, 'always');
   await digestOrCut(await rig.getLayer());
+  await until(async () => (await rig.metrics()).includes('quayside_fills_total{outcome="stored"} 1'));
   await rig.double.close();
   const redirect = await rig.getLayer();
   const location = redirect.headers.get('location') ?? '';
