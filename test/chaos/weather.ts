@@ -15,6 +15,8 @@ export function changeWeather(
   else Object.assign(switches, random.pick(troubles)(random));
   if (random.isLucky(0.3)) Object.assign(switches, random.pick(habits)(random));
   if (random.isLucky(0.05)) double.revokeTokens();
+  // A tag's manifest that comes without a digest cannot be told from another one.
+  if (switches.servesWrongBytes === true) delete switches.omitsDigestHeader;
 }
 
 /** All is well. */
