@@ -18,15 +18,17 @@ export function clientSignal(res: ServerResponse): AbortSignal {
 }
 
 /**
- * The outcome of the work, or the signal's reason at once when that comes first. What was begun goes on, since others may wait for it, and
- * what becomes of it is nobody's.
+ * The outcome of the work, or ClientGone at once when the client leaves first. What was begun goes on, since others may wait for
+ * it, and what becomes of it is nobody's.
  */
-export function unlessGone<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
+export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>();
-  const leave = (): void => reject(signal.reason);
-  if (signal.aborted) leave();
-  else signal.addEventListener('abort', leave, { once: true });
-  const stay = (): void => signal.removeEventListener('abort', leave);
+  const closed = (): void => {
+    if (!res.writableFinished) reject(new ClientGone('the client has gone'));
+  };
+  if (res.destroyed) closed();
+  else res.once('close', closed);
+  const stay = (): void => void res.off('close', closed);
   work.then(resolve, reject).then(stay, stay);
   return promise;
 }

@@ -20,9 +20,10 @@ export type Leave = () => void;
 export interface Limit {
   /**
    * A slot: at once if one is free, else in the order of arrival. Throws or rejects with `TOOMANYREQUESTS` when the queue is full
-   * or the wait is over, and with the signal's reason when the client leaves; it then holds no place.
+   * or the wait is over, and with the signal's reason when the client leaves; it then holds no place. The signal is asked for
+   * only where there is a wait: on the hot path it would cost more than the slot.
    */
-  enter(signal?: AbortSignal): Leave | Promise<Leave>;
+  enter(leaving?: () => AbortSignal): Leave | Promise<Leave>;
 }
 
 /** Clients that honour it come back after this long, in seconds. */
@@ -88,10 +89,11 @@ export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
   }
 
   return {
-    enter(signal) {
-      signal?.throwIfAborted();
+    enter(leaving) {
       if (maxRunning === 0 || running < maxRunning) return entered();
       if (waiting.size >= maxInQueue) throw refused('queue-full');
+      const signal = leaving?.();
+      signal?.throwIfAborted();
       return queued(signal);
     },
   };

@@ -34,12 +34,11 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
 
   async function handle(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     reply.hijack();
-    const gone = clientSignal(reply.raw);
     try {
-      const turn = limitOf(request).enter(gone);
+      const turn = limitOf(request).enter(() => clientSignal(reply.raw));
       const leave = turn instanceof Promise ? await turn : turn;
       try {
-        await unlessGone(admitAndServe(request, reply), gone);
+        await unlessGone(admitAndServe(request, reply), reply.raw);
       } finally {
         leave();
       }
