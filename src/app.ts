@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { type Bcrypt, bcrypt } from './auth/bcrypt.ts';
 import { robotsGuard } from './auth/robots-guard.ts';
-import { bufferPool } from './cache/buffers.ts';
-import { type Evictor, evictor } from './cache/eviction.ts';
+import { type Evictor, evictor } from './cache/eviction/evictor.ts';
 import { type CacheParts, cacheParts } from './cache/parts.ts';
 import { type CachedRegistry, cachedRegistry } from './cache/registry.ts';
+import { bufferPool } from './cache/store/buffers.ts';
 import type { Config, Environment } from './config.ts';
 import { logged } from './event-log.ts';
 import type { Log } from './log.ts';

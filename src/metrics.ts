@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { CacheEvents } from './cache/events.ts';
-import type { EvictionEvents } from './cache/eviction.ts';
-import type { StoreEvents } from './cache/store.ts';
+import type { EvictionEvents } from './cache/eviction/evictor.ts';
+import type { StoreEvents } from './cache/store/store.ts';
 import { children } from './metrics/children.ts';
 import { type Row, table } from './metrics/table.ts';
 import type { ProxyEvents } from './proxy/events.ts';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import type { CachedRegistry } from './cache/registry.ts';
-import type { CachedBlobs } from './cache/store.ts';
+import type { CachedBlobs } from './cache/store/store.ts';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents, Metrics } from './metrics.ts';

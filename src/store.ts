@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import type { BufferPool } from './cache/buffers.ts';
-import { filesystemStore } from './cache/filesystem-store.ts';
-import { memoryStore } from './cache/memory-store.ts';
-import type { Store, StoreEvents } from './cache/store.ts';
+import type { BufferPool } from './cache/store/buffers.ts';
+import { filesystemStore } from './cache/store/filesystem-store.ts';
+import { memoryStore } from './cache/store/memory-store.ts';
+import type { Store, StoreEvents } from './cache/store/store.ts';
 import type { Config } from './config.ts';
 
 /** The store that the configuration names. The SDK of S3 is loaded only by those who use it. */
@@ -11,7 +11,7 @@ export async function configuredStore(
   readBuffers: BufferPool,
   events: StoreEvents,
 ): Promise<Store> {
-  if ('s3' in store) return (await import('./cache/s3-store.ts')).s3Store({ ...store.s3, events });
+  if ('s3' in store) return (await import('./cache/store/s3-store.ts')).s3Store({ ...store.s3, events });
   if ('memory' in store) return memoryStore(store.memory);
   return filesystemStore({ path: join(store.filesystem.path), readBuffers });
 }

@@ -19,8 +19,8 @@ const mayImport: Readonly<
 
 /** Which files may import each library: one place a library. */
 const onlyIn: Readonly<Record<string, RegExp>> = {
-  '@aws-sdk/': /^cache\/s3-/,
-  '@smithy/': /^cache\/s3-/,
+  '@aws-sdk/': /^cache\/store\/s3-/,
+  '@smithy/': /^cache\/store\/s3-/,
   undici: /^upstream\//,
   jose: /^auth\/token\.ts$/,
   bcryptjs: /^auth\//,

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { type Test, test } from 'tap';
-import { bufferPool } from '../src/cache/buffers.ts';
-import { evictor } from '../src/cache/eviction.ts';
-import { filesystemStore } from '../src/cache/filesystem-store.ts';
+import { evictor } from '../src/cache/eviction/evictor.ts';
 import { cacheParts } from '../src/cache/parts.ts';
 import { cachedRegistry } from '../src/cache/registry.ts';
-import { s3Store } from '../src/cache/s3-store.ts';
-import type { Store } from '../src/cache/store.ts';
+import { bufferPool } from '../src/cache/store/buffers.ts';
+import { filesystemStore } from '../src/cache/store/filesystem-store.ts';
+import { s3Store } from '../src/cache/store/s3-store.ts';
+import type { Store } from '../src/cache/store/store.ts';
 import { load } from '../src/config.ts';
 import { metrics } from '../src/metrics.ts';
 import type { ByteRange, Bytes } from '../src/oci/content.ts';

@@ -4,7 +4,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { UpstreamBlob } from '../upstream/upstream.ts';
 import { broadcast } from './broadcast.ts';
 import { type Spool, SpoolError, type SpoolFile } from './spool.ts';
-import type { CachedBlobs } from './store.ts';
+import type { CachedBlobs } from './store/store.ts';
 
 /** What became of a download. */
 export type FillOutcome = 'stored' | 'not-kept' | 'failed';

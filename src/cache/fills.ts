@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { CacheEvents } from './events.ts';
 import { type Fill, type FillOptions, fill } from './fill.ts';
 import type { Spool } from './spool.ts';
-import type { CachedBlobs } from './store.ts';
+import type { CachedBlobs } from './store/store.ts';
 
 /** The downloads under way, at most one a digest. */
 export interface Fills {

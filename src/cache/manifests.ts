@@ -6,10 +6,10 @@ import { isManifestType, maxManifestBytes, mediaTypes, parseManifest } from '../
 import type { Repository, Tag } from '../oci/reference.ts';
 import type { ManifestAnswer, Upstream } from '../upstream/upstream.ts';
 import type { CacheEvents, Hit } from './events.ts';
-import type { RepositoryScope } from './keys.ts';
 import type { Membership } from './membership.ts';
 import { shared } from './shared.ts';
-import type { CachedBlobs } from './store.ts';
+import type { RepositoryScope } from './store/keys.ts';
+import type { CachedBlobs } from './store/store.ts';
 import type { StoredCopies } from './stored.ts';
 
 /** A manifest's descriptor; of a manifest the media type is always known. */

@@ -3,9 +3,9 @@ import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { CacheEvents } from './events.ts';
-import { memberKey, type RepositoryScope } from './keys.ts';
 import { type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
-import type { Records } from './records.ts';
+import { memberKey, type RepositoryScope } from './store/keys.ts';
+import type { Records } from './store/records.ts';
 import { writeBehind } from './write-behind.ts';
 
 /**

@@ -2,19 +2,19 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
-import type { BufferPool } from './buffers.ts';
 import type { CacheEvents } from './events.ts';
+import { type Usage, usage } from './eviction/usage.ts';
 import { fills } from './fills.ts';
 import type { RememberedPage } from './listings.ts';
 import { membership } from './membership.ts';
-import { countedReads } from './open-reads.ts';
 import type { SharedParts } from './registry.ts';
 import { spool } from './spool.ts';
-import type { Store } from './store.ts';
+import type { BufferPool } from './store/buffers.ts';
+import { countedReads } from './store/open-reads.ts';
+import type { Store } from './store/store.ts';
+import { tempFiles } from './store/temp-files.ts';
 import { storedCopies } from './stored.ts';
 import { tags } from './tags.ts';
-import { tempFiles } from './temp-files.ts';
-import { type Usage, usage } from './usage.ts';
 
 export interface CachePartsOptions {
   readonly store: Store;

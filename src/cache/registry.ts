@@ -9,7 +9,7 @@ import { type Listings, listings, type RememberedPage } from './listings.ts';
 import { manifests } from './manifests.ts';
 import type { Membership } from './membership.ts';
 import { type PulledBlobs, pullThrough } from './pull-through.ts';
-import type { CachedBlobs } from './store.ts';
+import type { CachedBlobs } from './store/store.ts';
 import type { StoredCopies } from './stored.ts';
 import { type ResolvedManifests, tagged } from './tagged.ts';
 import type { Tags } from './tags.ts';

@@ -1,8 +1,8 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { ByteRange, Bytes } from '../oci/content.ts';
-import type { BufferPool } from './buffers.ts';
-import { fileBytes } from './file-bytes.ts';
-import type { TempFiles } from './temp-files.ts';
+import type { BufferPool } from './store/buffers.ts';
+import { fileBytes } from './store/file-bytes.ts';
+import type { TempFiles } from './store/temp-files.ts';
 
 /**
  * One growing file: a single writer appends, any number of readers follow. Its bytes stay readable until the last

@@ -13,7 +13,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { lengthOf } from '../oci/range.ts';
 import type { CacheEvents } from './events.ts';
 import { shared } from './shared.ts';
-import type { CachedBlobs } from './store.ts';
+import type { CachedBlobs } from './store/store.ts';
 
 /** The stored copy cannot be read on: it is gone, short or wrong, or the store is down. Another source may have it. */
 export class BrokenCopy extends Error {

@@ -3,8 +3,8 @@ import { isDigest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { CacheEvents } from './events.ts';
 import type { TagPointer } from './freshness.ts';
-import { type RepositoryScope, tagKey } from './keys.ts';
-import type { Records } from './records.ts';
+import { type RepositoryScope, tagKey } from './store/keys.ts';
+import type { Records } from './store/records.ts';
 import { writeBehind } from './write-behind.ts';
 
 /** What tags mean, as far as we were told: pointers in memory, their records behind. */

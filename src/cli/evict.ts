@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
-import { bufferPool } from '../cache/buffers.ts';
-import { evictor } from '../cache/eviction.ts';
-import type { Eviction } from '../cache/eviction-plan.ts';
-import type { Store } from '../cache/store.ts';
-import { usage } from '../cache/usage.ts';
+import { evictor } from '../cache/eviction/evictor.ts';
+import type { Eviction } from '../cache/eviction/plan.ts';
+import { usage } from '../cache/eviction/usage.ts';
+import { bufferPool } from '../cache/store/buffers.ts';
+import type { Store } from '../cache/store/store.ts';
 import type { Config } from '../config.ts';
 import { parsed, UsageError } from './arguments.ts';
 import { configFile } from './config-file.ts';

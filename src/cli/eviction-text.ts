@@ -1,5 +1,5 @@
-import type { EvictionReport } from '../cache/eviction.ts';
-import type { Eviction } from '../cache/eviction-plan.ts';
+import type { EvictionReport } from '../cache/eviction/evictor.ts';
+import type { Eviction } from '../cache/eviction/plan.ts';
 import type { Config } from '../config.ts';
 
 type Marks = Config['eviction'] & { readonly maxBytes: number };

@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { OpenedBlob } from '../cache/pull-through.ts';
-import type { CachedBlobs } from '../cache/store.ts';
+import type { CachedBlobs } from '../cache/store/store.ts';
 
 /** When a blob is answered with a 307 to the store: never, always, or to clients of these networks (CIDR). */
 export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly string[] };

@@ -52,7 +52,11 @@ async function readManifest(answer: Answer, ask: Ask, reference: Reference): Pro
   }
   const bytes = await wholeBody(answer, maxManifestBytes);
   const { mediaType } = parseManifest(bytes, headerOf(answer, 'content-type'));
-  const digest = checkedDigest(namedBytes(bytes, mediaType), statedDigest(answer), reference);
+  const digest = checkedDigest(
+    namedBytes(bytes, mediaType),
+    statedDigest(answer) ?? taggedDigest(answer),
+    reference,
+  );
   return found(answer, { digest, size: bytes.byteLength, mediaType }, bytes);
 }
 
@@ -92,6 +96,12 @@ function checkedDigest(bytes: Uint8Array, stated: Digest | undefined, reference:
 
 function statedDigest(answer: Answer): Digest | undefined {
   const text = headerOf(answer, 'docker-content-digest');
+  return text !== undefined && isDigest(text) ? text : undefined;
+}
+
+/** An entity tag that is a digest, as docker-registry's are: bytes that it does not fit would be confirmed by it for ever. */
+function taggedDigest(answer: Answer): Digest | undefined {
+  const text = headerOf(answer, 'etag')?.replaceAll('"', '');
   return text !== undefined && isDigest(text) ? text : undefined;
 }
 

@@ -1,7 +1,7 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'tap';
-import { blobKey } from '../../src/cache/keys.ts';
+import { blobKey } from '../../src/cache/store/keys.ts';
 import { until } from '../support/bodies.ts';
 import { badDay, digestOrCut, exchanged, holdsOnly, layerBytes, refusal, sampleOf } from './rig.ts';
 

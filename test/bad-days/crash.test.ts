@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { stringify } from 'yaml';
-import { blobKey } from '../../src/cache/keys.ts';
+import { blobKey } from '../../src/cache/store/keys.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type Program, type Stage, stage, until } from '../support/program.ts';
 import { type RegistryDouble, registryDouble } from '../support/registry-double.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { blobKey } from '../../src/cache/keys.ts';
+import { blobKey } from '../../src/cache/store/keys.ts';
 import { until } from '../support/bodies.ts';
 import { type S3Double, type S3Switches, s3Double } from '../support/s3-double.ts';
 import { type BadDay, badDay, digestOrCut, isPulled, layerBytes, temporary } from './rig.ts';

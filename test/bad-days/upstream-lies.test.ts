@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { blobKey } from '../../src/cache/keys.ts';
+import { blobKey } from '../../src/cache/store/keys.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
 import type { Misbehaviours } from '../support/registry-misbehaviours.ts';
 import { badDay, digestOrCut, holdsOnly, refusal } from './rig.ts';

@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { bufferPool } from '../../src/cache/buffers.ts';
 import { type FillOptions, fill } from '../../src/cache/fill.ts';
-import { memoryStore } from '../../src/cache/memory-store.ts';
 import { spool } from '../../src/cache/spool.ts';
-import { tempFiles } from '../../src/cache/temp-files.ts';
+import { bufferPool } from '../../src/cache/store/buffers.ts';
+import { memoryStore } from '../../src/cache/store/memory-store.ts';
+import { tempFiles } from '../../src/cache/store/temp-files.ts';
 import { fedBody, randomContent, readAll, until } from '../support/bodies.ts';
 
 const size = 3_000_000;

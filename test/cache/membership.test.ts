@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { memberKey } from '../../src/cache/keys.ts';
 import { membership } from '../../src/cache/membership.ts';
-import { memoryStore } from '../../src/cache/memory-store.ts';
-import type { Records } from '../../src/cache/records.ts';
+import { memberKey } from '../../src/cache/store/keys.ts';
+import { memoryStore } from '../../src/cache/store/memory-store.ts';
+import type { Records } from '../../src/cache/store/records.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 

@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { bufferPool } from '../../src/cache/buffers.ts';
-import { memoryStore } from '../../src/cache/memory-store.ts';
 import { cacheParts } from '../../src/cache/parts.ts';
+import { bufferPool } from '../../src/cache/store/buffers.ts';
+import { memoryStore } from '../../src/cache/store/memory-store.ts';
 
 test('listings are remembered within a bound, however large their pages are', async (t) => {
   const quiet = () => undefined;

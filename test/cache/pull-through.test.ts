@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { memoryStore } from '../../src/cache/memory-store.ts';
+import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { randomContent, readAll, until } from '../support/bodies.ts';

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { memoryStore } from '../../src/cache/memory-store.ts';
+import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import { tags } from '../../src/cache/tags.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { filesystemStore } from '../../src/cache/filesystem-store.ts';
-import { leaseKey } from '../../src/cache/keys.ts';
-import type { Store } from '../../src/cache/store.ts';
+import { filesystemStore } from '../../src/cache/store/filesystem-store.ts';
+import { leaseKey } from '../../src/cache/store/keys.ts';
+import type { Store } from '../../src/cache/store/store.ts';
 import { evicting } from '../../src/cli/evict.ts';
 import { bytesOf } from '../../src/oci/content.ts';
 import { digestOf } from '../../src/oci/digest.ts';

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { memoryStore } from '../../src/cache/memory-store.ts';
 import type { OpenedBlob } from '../../src/cache/pull-through.ts';
+import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import { redirects } from '../../src/proxy/redirects.ts';
 import { randomContent } from '../support/bodies.ts';
 

@@ -89,6 +89,13 @@ test('bytes that do not fit the digest asked for are refused', async (t) => {
   t.equal((await refusalOf(upstream.manifest(app, { digest }))).code, 'UPSTREAM_INVALID');
 });
 
+test('without a digest header the bytes of a tag must fit an entity tag that is a digest', async (t) => {
+  const { registry, upstream } = await rig(t);
+  registry.addImage('team/app', 'v1');
+  Object.assign(registry.switches, { servesWrongBytes: true, omitsDigestHeader: true });
+  t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'UPSTREAM_INVALID');
+});
+
 test('a HEAD that names another digest than asked for is a lie', async (t) => {
   const { registry, upstream } = await rig(t);
   const { digest } = registry.addImage('team/app', 'v1');

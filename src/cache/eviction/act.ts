@@ -1,0 +1,45 @@
+import type { Digest } from '../../oci/digest.ts';
+import { concurrently } from '../store/concurrently.ts';
+import type { Store } from '../store/store.ts';
+import type { Eviction } from './plan.ts';
+
+export interface EvictionActOptions {
+  readonly store: Pick<Store, 'blobs'>;
+  /** True for what has come into use since the plan was made. */
+  readonly isInUse: (digest: Digest) => boolean;
+  /** Called after each deletion. */
+  readonly evicted: (eviction: Eviction) => void;
+  readonly signal: AbortSignal;
+}
+
+const deletesAtATime = 8;
+
+/**
+ * Deletes what a plan says and what may still go; resolves to what went. All manifests first: should the run break off, no
+ * manifest is left whose blobs are gone. What has come into use stays, and with a manifest all that it refers to.
+ */
+export async function carriedOut(
+  evictions: readonly Eviction[],
+  { store, isInUse, evicted, signal }: EvictionActOptions,
+): Promise<Eviction[]> {
+  const done: Eviction[] = [];
+  const spared = new Set<Digest>();
+
+  async function evict(eviction: Eviction): Promise<void> {
+    const { digest } = eviction;
+    const root = eviction.with;
+    if (isInUse(digest) || (root !== undefined && spared.has(root))) {
+      spared.add(digest);
+      return;
+    }
+    await store.blobs.delete(digest);
+    evicted(eviction);
+    done.push(eviction);
+  }
+
+  for (const isManifest of [true, false]) {
+    const phase = evictions.filter((eviction) => eviction.isManifest === isManifest);
+    await concurrently(phase, deletesAtATime, evict, { signal });
+  }
+  return done;
+}

@@ -1,0 +1,242 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { Store } from '../store/store.ts';
+import { carriedOut } from './act.ts';
+import { type Inventory, inventoryOf, measured } from './inventory.ts';
+import { leased } from './lease.ts';
+import { deletedOldMembers } from './old-members.ts';
+import { pinnedDigests } from './pins.ts';
+import { type Eviction, type EvictionPlan, evictionPlan, isAboveMark } from './plan.ts';
+import { storedGraph } from './stored-graph.ts';
+import type { Usage } from './usage.ts';
+
+/** Keeps the store within its size. */
+export interface Evictor {
+  /**
+   * Measures the store, and above the high mark deletes down to the low one. One run at a time over all replicas. Rejects
+   * when anything that the decision rests on cannot be read; then nothing was deleted.
+   */
+  run(options?: EvictionRunOptions): Promise<EvictionReport>;
+  /** Runs now and then, first after a random part of the pause, so that replicas take turns; failures are events. */
+  start(): void;
+  /** Ends the run under way after the deletion it is at, and begins no more. */
+  close(): Promise<void>;
+}
+
+export interface EvictionRunOptions {
+  /** Decides and reports, deletes nothing, and needs no lease. */
+  readonly dryRun?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface EvictionReport {
+  /** `busy`: another replica is at it. `below mark`: nothing to do. `planned`: a dry run's end. */
+  readonly outcome: 'busy' | 'below mark' | 'planned' | 'evicted';
+  /** How many pieces of content the store held. */
+  readonly blobs: number;
+  readonly beforeBytes: number;
+  readonly afterBytes: number;
+  /** What was deleted, or would be. */
+  readonly evictions: readonly Eviction[];
+  /** Why the rest stays; absent when nothing had to be decided. */
+  readonly kept?: EvictionPlan['kept'];
+  /** True when everything that may go went, and the store still holds more than the low mark. */
+  readonly isStuck: boolean;
+}
+
+/** What the evictor reports while it works. */
+export interface EvictionEvents {
+  /** The store was measured. */
+  measured(event: { readonly blobs: number; readonly bytes: number }): void;
+  /** One piece of content is gone; every deletion is told, with its reason. */
+  evicted(event: Eviction): void;
+  /** A run ended that had something to do. */
+  ran(event: EvictionReport): void;
+  /** A run broke off. */
+  failed(event: { readonly error: unknown }): void;
+}
+
+export interface EvictorOptions {
+  readonly store: Pick<Store, 'blobs' | 'records'>;
+  readonly usage: Pick<Usage, 'eachUse' | 'flush' | 'isRecent'>;
+  /** Names this replica in the lease. */
+  readonly instance: string;
+  /** What the store may hold, bytes. */
+  readonly maxBytes: number;
+  /** Deleting begins above this part of `maxBytes`, percent. Default 90. */
+  readonly highPercent?: number;
+  /** Deleting ends at this part of `maxBytes`, percent. Default 80. */
+  readonly lowPercent?: number;
+  /** Pause between runs, milliseconds. Default 300,000. */
+  readonly everyMs?: number;
+  /** Tags `<upstream>/<repository>:<tag>` that match any of these are kept with all they refer to. Default none. */
+  readonly pins?: readonly RegExp[];
+  /**
+   * Content stored or used within this time is kept, milliseconds. Default 1,200,000: what another replica uses shows here up to
+   * eleven minutes late.
+   */
+  readonly graceMs?: number;
+  /** Membership of content that is not in the store is forgotten at this age, milliseconds. Default 30 days. */
+  readonly keepMembersMs?: number;
+  /** True while this process reads or fills the digest; such content is not deleted. Default: never. */
+  readonly isInUse?: (digest: Digest) => boolean;
+  /** Called after each deletion, so that whoever remembers the content in memory forgets it. */
+  readonly deleted?: (digest: Digest) => void;
+  readonly events?: Partial<EvictionEvents>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+type Settings = Required<Omit<EvictorOptions, 'events'>> & { readonly events: Partial<EvictionEvents> };
+
+/** Where pins alone fill the store, another look costs as much as the first and finds the same. */
+const hopelessFactor = 12;
+
+/** An evictor over any store. The store itself is the truth: nothing is remembered from one run to the next. */
+export function evictor(options: EvictorOptions): Evictor {
+  const settings = withDefaults(options);
+  const closing = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+
+  function run({ dryRun = false, signal }: EvictionRunOptions = {}): Promise<EvictionReport> {
+    const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
+    const next = running.then(() => {
+      stop.throwIfAborted();
+      return dryRun ? planned(settings, stop).then(({ report }) => report) : runLeased(settings, stop);
+    });
+    running = next.catch(() => undefined);
+    return next;
+  }
+
+  function schedule(afterMs: number): void {
+    if (closing.signal.aborted) return;
+    timer = setTimeout(() => void runInBackground().then(schedule), afterMs);
+    timer.unref();
+  }
+
+  /** Resolves to the pause before the next run. */
+  async function runInBackground(): Promise<number> {
+    try {
+      return isHopeless(await run()) ? settings.everyMs * hopelessFactor : settings.everyMs;
+    } catch (error) {
+      if (!closing.signal.aborted) settings.events.failed?.({ error });
+      return settings.everyMs;
+    }
+  }
+
+  return {
+    run,
+    start: () => schedule(settings.everyMs * Math.random()),
+    async close() {
+      closing.abort(new Error('the evictor is closed'));
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function isHopeless({ isStuck, kept }: EvictionReport): boolean {
+  return isStuck && kept !== undefined && kept.young + kept.inUse === 0;
+}
+
+function withDefaults(options: EvictorOptions): Settings {
+  return {
+    highPercent: 90,
+    lowPercent: 80,
+    everyMs: 300_000,
+    pins: [],
+    graceMs: 1_200_000,
+    keepMembersMs: 30 * 86_400_000,
+    isInUse: () => false,
+    deleted: () => {},
+    events: {},
+    clock: Date.now,
+    ...options,
+  };
+}
+
+async function runLeased(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
+  const { clock, instance: holder } = settings;
+  const lease = { records: settings.store.records, name: 'eviction', holder, clock };
+  const done = await leased(lease, (held) => executed(settings, held), signal);
+  if (done !== undefined) return done.result;
+  return { outcome: 'busy', blobs: 0, beforeBytes: 0, afterBytes: 0, evictions: [], isStuck: false };
+}
+
+async function executed(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
+  const { report: plan, inventory } = await planned(settings, signal);
+  if (inventory === undefined) return plan;
+  const { store, usage, events, isInUse, deleted } = settings;
+  const evictions = await carriedOut(plan.evictions, {
+    store,
+    isInUse: (digest) => isInUse(digest) || usage.isRecent(digest),
+    evicted(eviction) {
+      deleted(eviction.digest);
+      events.evicted?.(eviction);
+    },
+    signal,
+  });
+  const freed = evictions.reduce((sum, { size }) => sum + size, 0);
+  const report: EvictionReport = {
+    ...plan,
+    outcome: 'evicted',
+    evictions,
+    afterBytes: plan.beforeBytes - freed,
+  };
+  events.ran?.(report);
+  const gone = new Set(evictions.map(({ digest }) => digest));
+  await deletedOldMembers(store.records, {
+    isHeld: (digest) => inventory.indexOf(digest) !== undefined && !gone.has(digest),
+    before: settings.clock() - settings.keepMembersMs,
+    signal,
+  });
+  return report;
+}
+
+interface Planned {
+  readonly report: EvictionReport;
+  /** Absent below the mark, where it is not read. */
+  readonly inventory?: Inventory;
+}
+
+/** The decision, with all that it rests on freshly read; below the mark that is the listing alone. */
+async function planned(settings: Settings, signal: AbortSignal): Promise<Planned> {
+  const { store, usage, events, maxBytes, lowPercent } = settings;
+  const { blobs, bytes } = await measured(store.blobs.list({ signal }));
+  events.measured?.({ blobs, bytes });
+  const idle = { blobs, beforeBytes: bytes, afterBytes: bytes, evictions: [], isStuck: false };
+  if (!isAboveMark(bytes, settings)) return { report: { outcome: 'below mark', ...idle } };
+  await usage.flush();
+  const inventory = await inventoryOf(store.blobs.list({ signal }));
+  const references = await storedGraph(store.blobs, inventory, { signal });
+  const pinned = await pinnedDigests(store.records, settings.pins, signal);
+  const usedAt = await latestUses(usage, inventory, signal);
+  const plan = evictionPlan({ ...settings, inventory, references, pinned, usedAt, now: settings.clock() });
+  const { beforeBytes, afterBytes, delete: evictions, kept } = plan;
+  const isStuck = afterBytes > (maxBytes * lowPercent) / 100;
+  const report: EvictionReport = {
+    ...idle,
+    outcome: 'planned',
+    beforeBytes,
+    afterBytes,
+    evictions,
+    kept,
+    isStuck,
+  };
+  return { report, inventory };
+}
+
+/** By index; what was never served counts as used when it was stored. */
+async function latestUses(
+  usage: Pick<Usage, 'eachUse'>,
+  inventory: Inventory,
+  signal: AbortSignal,
+): Promise<Float64Array> {
+  const latest = Float64Array.from(inventory.storedAt);
+  const note = (digest: Digest, usedAt: number) => {
+    const index = inventory.indexOf(digest);
+    if (index !== undefined) latest[index] = Math.max(latest[index] ?? 0, usedAt);
+  };
+  await usage.eachUse(note, { signal });
+  return latest;
+}

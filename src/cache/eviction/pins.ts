@@ -1,0 +1,47 @@
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import { concurrently } from '../store/concurrently.ts';
+import { parseTagKey, tagsPrefix } from '../store/keys.ts';
+import type { Records } from '../store/records.ts';
+
+const readsAtATime = 8;
+
+/**
+ * The digests that the pinned tags point at now. A tag is pinned when any of the patterns matches its full name
+ * `<upstream>/<repository>:<tag>`. Rejects when a pinned tag's pointer cannot be read: better no eviction than that of
+ * something pinned.
+ */
+export async function pinnedDigests(
+  records: Records,
+  pins: readonly RegExp[],
+  signal?: AbortSignal,
+): Promise<Set<Digest>> {
+  const digests = new Set<Digest>();
+  if (pins.length === 0) return digests;
+  const listing = records.list(tagsPrefix, signal === undefined ? {} : { signal });
+  const look = async ({ key }: { readonly key: string }) => {
+    if (!isPinned(key, pins)) return;
+    const digest = pointedDigest((await records.get(key))?.bytes);
+    if (digest !== undefined) digests.add(digest);
+  };
+  await concurrently(listing, readsAtATime, look, { signal });
+  return digests;
+}
+
+function isPinned(key: string, pins: readonly RegExp[]): boolean {
+  const parsed = parseTagKey(key);
+  if (parsed === undefined) return false;
+  const name = `${parsed.upstream}/${parsed.repository}:${parsed.tag}`;
+  return pins.some((pin) => name.search(pin) >= 0);
+}
+
+function pointedDigest(bytes: Uint8Array | undefined): Digest | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
+    const digest =
+      typeof value === 'object' && value !== null && 'digest' in value ? value.digest : undefined;
+    return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
+  } catch {
+    return undefined;
+  }
+}

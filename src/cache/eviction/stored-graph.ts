@@ -1,0 +1,93 @@
+import type { BlobSource, Content, Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
+import { concurrently } from '../store/concurrently.ts';
+import type { Inventory, References } from './inventory.ts';
+
+export interface StoredGraphOptions {
+  /** Reads at a time. Default 16. */
+  readonly concurrency?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Damaged content that is passed over in silence; more of it means that the medium is ill, and nothing may be decided. */
+const maxUnreadable = 100;
+
+/**
+ * What each stored manifest refers to, as far as that is stored too; found by reading the content, so it is right for
+ * a store of which nothing else survived. Content too big for a manifest is never read, and of other content that is none
+ * only the first chunk.
+ *
+ * A manifest is stored before what it lists. Read in that order, it tells most of the blobs behind it apart unread, so the
+ * cost is about one read per manifest.
+ */
+export async function storedGraph(
+  source: BlobSource,
+  inventory: Inventory,
+  { concurrency = 16, signal }: StoredGraphOptions = {},
+): Promise<References> {
+  const graph = new Map<number, readonly number[]>();
+  const isLeaf = new Uint8Array(inventory.digests.length);
+  let unreadable = 0;
+
+  async function look(index: number): Promise<void> {
+    const digest = inventory.digests[index];
+    if (digest === undefined || isLeaf[index] === 1) return;
+    try {
+      const manifest = await readManifest(source, digest, signal);
+      if (manifest === undefined) return;
+      const blobs = indexesOf(inventory, manifest.blobs);
+      for (const blob of blobs) isLeaf[blob] = 1;
+      graph.set(index, [...new Set([...indexesOf(inventory, manifest.children), ...blobs])]);
+    } catch (error) {
+      unreadable += 1;
+      if (unreadable > maxUnreadable || signal?.aborted === true) throw error;
+    }
+  }
+
+  await concurrently(candidates(inventory), concurrency, look, { signal });
+  return graph;
+}
+
+/** What is small enough for a manifest, in the order in which it was stored. */
+function candidates({ sizes, storedAt }: Inventory): Uint32Array {
+  const indexes = Uint32Array.from(sizes.keys()).filter((index) => {
+    const size = sizes[index] ?? 0;
+    return size > 0 && size <= maxManifestBytes;
+  });
+  return indexes.sort((a, b) => (storedAt[a] ?? 0) - (storedAt[b] ?? 0));
+}
+
+function indexesOf(inventory: Inventory, descriptors: readonly Descriptor[]): number[] {
+  return descriptors.flatMap(({ digest }) => inventory.indexOf(digest) ?? []);
+}
+
+async function readManifest(source: BlobSource, digest: Digest, signal: AbortSignal | undefined) {
+  const content = await source.open(digest, signal === undefined ? {} : { signal });
+  const bytes = content && (await jsonBytes(content));
+  return bytes && parsed(bytes);
+}
+
+/** The whole body when it may be a JSON object; leaves the body, which releases it, at a first byte that says otherwise. */
+async function jsonBytes({ body }: Content): Promise<Uint8Array | undefined> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) {
+    if (chunks.length === 0 && !mayBeginObject(chunk[0])) return undefined;
+    chunks.push(new Uint8Array(chunk));
+  }
+  return Buffer.concat(chunks);
+}
+
+function mayBeginObject(byte: number | undefined): boolean {
+  return byte === 0x7b || byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function parsed(bytes: Uint8Array) {
+  try {
+    return parseManifest(bytes, undefined);
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,195 @@
+import { randomBytes } from 'node:crypto';
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import type { CacheEvents } from '../events.ts';
+import { concurrently } from '../store/concurrently.ts';
+import { parseUsageKey, usageKey, usagePrefix } from '../store/keys.ts';
+import type { Records } from '../store/records.ts';
+
+/** When content was last served, by any replica: what "least recently used" means to all of them. */
+export interface Usage {
+  /** Notes that the digest was served, from wherever. For the hot path: memory only, a few nanoseconds. */
+  touched(digest: Digest): void;
+  /** True when this process served the digest within about the last ten minutes. */
+  isRecent(digest: Digest): boolean;
+  /** Writes what was noted. Never rejects: what could not be written is written by the next flush. */
+  flush(): Promise<void>;
+  /**
+   * Tells the uses of all replicas, in no order and several of one digest; the latest counts, and is right to about ten
+   * minutes. Rejects when any record cannot be read: an answer with gaps would let something in use look unused.
+   */
+  eachUse(visit: VisitUse, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** Stops the timer and flushes. */
+  close(): Promise<void>;
+}
+
+/** Takes one use; `usedAt` is in milliseconds since the epoch. */
+export type VisitUse = (digest: Digest, usedAt: number) => void;
+
+export interface UsageOptions {
+  readonly records: Records;
+  /** Names this replica in the records. A random part is added, so two of one name do no harm. */
+  readonly instance: string;
+  /** Pause between writes, milliseconds. Default 60,000. */
+  readonly flushMs?: number;
+  /** Days that usage is kept; content unused for longer counts as used when it was stored. Default 30. */
+  readonly keepDays?: number;
+  readonly events?: Pick<CacheEvents, 'storeFailed'>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+/** A later use is written again only once the one on record is this old: a digest in steady use costs no writes. */
+const resolutionMs = 600_000;
+/** Digests in one record, about 0.8 MB; then the next record begins, so that no flush rewrites the whole day. */
+const maxEntries = 10_000;
+const dayMs = 86_400_000;
+const readsAtATime = 8;
+
+/** The one record that is being added to. */
+interface Segment {
+  readonly day: string;
+  readonly key: string;
+  readonly uses: Map<Digest, number>;
+  isDirty: boolean;
+}
+
+interface State {
+  /** Served since the last flush. */
+  touched: Set<Digest>;
+  /** Latest use on record, for uses younger than the resolution. */
+  readonly recorded: Map<Digest, number>;
+  segment: Segment;
+  flushing: Promise<void> | undefined;
+  prunedOn: string;
+}
+
+/**
+ * Usage in records of one writer each, `v1/usage/<day>/<instance>`: nothing to lock, nothing to merge on writing, and any
+ * replica reads them all. A line is a digest and a time in seconds.
+ */
+export function usage(options: UsageOptions): Usage {
+  const clock = options.clock ?? Date.now;
+  const segment = segments(options.instance);
+  const state: State = {
+    touched: new Set(),
+    recorded: new Map(),
+    segment: segment(dayOf(clock())),
+    flushing: undefined,
+    prunedOn: '',
+  };
+
+  async function flushOnce(): Promise<void> {
+    const now = clock();
+    const today = dayOf(now);
+    if (state.segment.day !== today) {
+      state.segment = segment(today, state.segment.isDirty ? state.segment.uses : new Map());
+    }
+    absorb(state, wholeSeconds(now));
+    try {
+      await writeSegment(options.records, state.segment);
+      if (state.segment.uses.size >= maxEntries) state.segment = segment(today);
+      if (state.prunedOn !== today)
+        await prune(options.records, dayOf(now - (options.keepDays ?? 30) * dayMs));
+      state.prunedOn = today;
+    } catch (error) {
+      options.events?.storeFailed({ operation: 'write', error });
+    }
+  }
+
+  function flush(): Promise<void> {
+    state.flushing ??= flushOnce().finally(() => {
+      state.flushing = undefined;
+    });
+    return state.flushing;
+  }
+
+  const timer = setInterval(() => void flush(), options.flushMs ?? 60_000);
+  timer.unref();
+  return {
+    touched(digest) {
+      state.touched.add(digest);
+    },
+    isRecent: (digest) => state.touched.has(digest) || state.recorded.has(digest),
+    flush,
+    async eachUse(visit, { signal } = {}) {
+      await readUses(options.records, visit, signal);
+      for (const [digest, usedAt] of state.segment.uses) visit(digest, usedAt);
+      for (const [digest, usedAt] of state.recorded) visit(digest, usedAt);
+      for (const digest of state.touched) visit(digest, wholeSeconds(clock()));
+    },
+    async close() {
+      clearInterval(timer);
+      await state.flushing;
+      await flush();
+    },
+  };
+}
+
+/** Makes the records of one process, each with a key that no other process writes. */
+function segments(instance: string): (day: string, uses?: Map<Digest, number>) => Segment {
+  const boot = randomBytes(4).toString('hex');
+  let count = 0;
+  return (day, uses = new Map()) => {
+    count += 1;
+    const key = usageKey(day, `${instance}.${boot}.${count}`);
+    return { day, key, uses, isDirty: uses.size > 0 };
+  };
+}
+
+function absorb(state: State, now: number): void {
+  for (const [digest, usedAt] of state.recorded) {
+    if (usedAt <= now - resolutionMs) state.recorded.delete(digest);
+  }
+  for (const digest of state.touched) {
+    if (state.recorded.has(digest)) continue;
+    state.recorded.set(digest, now);
+    state.segment.uses.set(digest, now);
+    state.segment.isDirty = true;
+  }
+  state.touched = new Set();
+}
+
+async function writeSegment(records: Records, segment: Segment): Promise<void> {
+  if (!segment.isDirty) return;
+  const lines = Array.from(segment.uses, ([digest, usedAt]) => `${digest} ${usedAt / 1_000}\n`);
+  await records.put(segment.key, Buffer.from(lines.join(''), 'latin1'));
+  segment.isDirty = false;
+}
+
+async function prune(records: Records, oldestDay: string): Promise<void> {
+  await concurrently(records.list(usagePrefix), readsAtATime, async ({ key }) => {
+    const parsed = parseUsageKey(key);
+    if (parsed !== undefined && parsed.day < oldestDay) await records.delete(key);
+  });
+}
+
+async function readUses(records: Records, visit: VisitUse, signal: AbortSignal | undefined): Promise<void> {
+  const listing = records.list(usagePrefix, signal === undefined ? {} : { signal });
+  const read = async ({ key }: { readonly key: string }) => {
+    const record = await records.get(key);
+    if (record !== undefined) readLines(Buffer.from(record.bytes), visit);
+  };
+  await concurrently(listing, readsAtATime, read, { signal });
+}
+
+/** Cuts each digest out of the bytes as a string of its own, which does not hold the record's whole text in memory. */
+function readLines(bytes: Buffer, visit: VisitUse): void {
+  for (let start = 0; start < bytes.length; ) {
+    const newline = bytes.indexOf(10, start);
+    const end = newline < 0 ? bytes.length : newline;
+    const space = bytes.indexOf(32, start);
+    const digest = bytes.toString('latin1', start, Math.min(space < 0 ? end : space, end));
+    const usedAt = Number(bytes.toString('latin1', space + 1, end)) * 1_000;
+    if (isDigest(digest) && Number.isSafeInteger(usedAt)) visit(digest, usedAt);
+    start = end + 1;
+  }
+}
+
+/** As the records have it, so that a replica sees its own uses as the others do. */
+function wholeSeconds(time: number): number {
+  return Math.floor(time / 1_000) * 1_000;
+}
+
+function dayOf(time: number): string {
+  return new Date(time).toISOString().slice(0, 10);
+}

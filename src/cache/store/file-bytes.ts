@@ -1,0 +1,109 @@
+import type { FileHandle } from 'node:fs/promises';
+import type { ByteRange } from '../../oci/content.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { BufferPair, BufferPool } from './buffers.ts';
+
+export interface FileBytesOptions {
+  /** Where fast readers get their large buffers. */
+  readonly pool: BufferPool;
+  /** Ends the read, with the signal's reason, before the next chunk. */
+  readonly signal?: AbortSignal;
+}
+
+/** What every reader has, however slow: 500 of them are 16 MB. */
+const smallBytes = 32 * 1024;
+/** A reader must take this much at speed to be called fast: the socket's own buffers make any client look fast at first. */
+const provenBytes = 4 * 1024 * 1024;
+/** The speed that earns large buffers, and the one that loses them; bytes a millisecond. */
+const fastPace = 16 * 1024;
+const slowPace = 4 * 1024;
+
+interface Cursor {
+  readonly file: FileHandle;
+  readonly end: number;
+  position: number;
+  /** Bytes taken at `fastPace` or above, without a slow chunk between. */
+  provenBytes: number;
+}
+
+/**
+ * The bytes of an open file, in lent chunks. The caller owns `file` and closes it after the last `next`; no read is under
+ * way then. Throws `UPSTREAM_INVALID` when the file ends before `range` does.
+ *
+ * A reader begins with one small buffer. One that takes its chunks quickly gets two large ones, so that the disk is read
+ * while the socket is written, and gives them back when it becomes slow, ends, or leaves.
+ */
+export async function* fileBytes(
+  file: FileHandle,
+  range: ByteRange,
+  { pool, signal }: FileBytesOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const cursor: Cursor = { file, end: range.end, position: range.start, provenBytes: 0 };
+  const small = Buffer.allocUnsafeSlow(Math.max(1, Math.min(smallBytes, leftOf(cursor))));
+  while (leftOf(cursor) > 0) {
+    const pair = mayHavePair(cursor, pool) ? pool.takePair() : undefined;
+    if (pair !== undefined) {
+      yield* doubled(cursor, pair, pool, signal);
+    } else {
+      signal?.throwIfAborted();
+      const chunk = await readNext(cursor, small);
+      const lentAt = performance.now();
+      yield chunk;
+      learnPace(cursor, chunk.byteLength, lentAt);
+    }
+  }
+}
+
+async function* doubled(cursor: Cursor, pair: BufferPair, pool: BufferPool, signal: AbortSignal | undefined) {
+  let [free, lent] = pair;
+  let reading = readAhead(cursor, free);
+  try {
+    while (reading !== undefined) {
+      signal?.throwIfAborted();
+      const chunk: Uint8Array = await reading;
+      [free, lent] = [lent, free];
+      reading = cursor.provenBytes > 0 ? readAhead(cursor, free) : undefined;
+      const lentAt = performance.now();
+      yield chunk;
+      learnPace(cursor, chunk.byteLength, lentAt);
+    }
+  } finally {
+    await reading?.catch(() => {});
+    pool.giveBack(pair);
+  }
+}
+
+/** Starts a read whose failure waits until somebody asks for it. */
+function readAhead(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> | undefined {
+  if (leftOf(cursor) === 0) return undefined;
+  const reading = readNext(cursor, buffer);
+  reading.catch(() => {});
+  return reading;
+}
+
+async function readNext(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> {
+  const length = Math.min(buffer.byteLength, leftOf(cursor));
+  const { bytesRead } = await cursor.file.read(buffer, 0, length, cursor.position);
+  if (bytesRead === 0) {
+    throw new RegistryError('UPSTREAM_INVALID', 'the stored content ends too early', {
+      detail: { at: cursor.position, expected: cursor.end + 1 },
+    });
+  }
+  cursor.position += bytesRead;
+  return buffer.subarray(0, bytesRead);
+}
+
+/** Learns from how long the reader kept a chunk. */
+function learnPace(cursor: Cursor, bytes: number, lentAt: number): void {
+  const pace = bytes / (performance.now() - lentAt);
+  if (pace >= fastPace) cursor.provenBytes += bytes;
+  else if (pace < slowPace) cursor.provenBytes = 0;
+}
+
+function mayHavePair(cursor: Cursor, pool: BufferPool): boolean {
+  return cursor.provenBytes >= provenBytes && leftOf(cursor) > pool.bufferBytes;
+}
+
+function leftOf(cursor: Cursor): number {
+  return cursor.end + 1 - cursor.position;
+}

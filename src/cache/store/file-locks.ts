@@ -1,0 +1,86 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as waited } from 'node:timers/promises';
+import { RegistryError } from '../../oci/errors.ts';
+import { hasCode, onDisk } from './durable-file.ts';
+
+/** Exclusion of writers by name. */
+export interface FileLocks {
+  /** Runs after everything this process began earlier under the same name. */
+  inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** The same, and while no other process runs alone under that name. Throws `UNAVAILABLE` after 20 s of waiting. */
+  alone<T>(name: string, work: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * Work under a lock is one small read and one small write, so a lock of this age belongs to a process that died. (Two
+ * processes that find it in the same instant may both enter: the price of having no lock that dies with its owner.)
+ */
+const staleMs = 10_000;
+const longestWaitMs = 20_000;
+const pollMs = 10;
+
+/** Locks as files of `directory`, created with O_EXCL. */
+export function fileLocks(directory: string): FileLocks {
+  const last = new Map<string, Promise<unknown>>();
+
+  async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const turn = (last.get(name) ?? Promise.resolve()).then(work);
+    const ended = turn.catch(() => {});
+    last.set(name, ended);
+    try {
+      return await turn;
+    } finally {
+      if (last.get(name) === ended) last.delete(name);
+    }
+  }
+
+  async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const path = join(directory, createHash('sha256').update(name).digest('hex'));
+    await onDisk('write', mkdir(directory, { recursive: true }));
+    await acquired(path);
+    try {
+      return await work();
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  return { inTurn, alone: (name, work) => inTurn(name, () => exclusively(name, work)) };
+}
+
+async function acquired(path: string): Promise<void> {
+  const deadline = performance.now() + longestWaitMs;
+  while (!(await isCreated(path))) {
+    if (performance.now() > deadline) throw new RegistryError('UNAVAILABLE', 'a record stays locked');
+    if (await isStale(path)) await broken(path);
+    else await waited(pollMs + Math.random() * pollMs);
+  }
+}
+
+async function isCreated(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx');
+    await file.close();
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false;
+    return await onDisk('write', Promise.reject(error));
+  }
+}
+
+async function isStale(path: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > staleMs;
+}
+
+/** By rename, so that of several that find the same stale lock only one removes it. */
+async function broken(path: string): Promise<void> {
+  const aside = `${path}.${Math.random().toString(36).slice(2)}`;
+  const isMine = await rename(path, aside).then(
+    () => true,
+    () => false,
+  );
+  if (isMine) await rm(aside, { force: true });
+}

@@ -1,0 +1,67 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { bufferPool } from '../../../src/cache/store/buffers.ts';
+import { fileBytes } from '../../../src/cache/store/file-bytes.ts';
+import { collected } from '../../../src/oci/content.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { patterned } from './store-suite.ts';
+
+const size = 12 * 1024 * 1024 + 1;
+const bytes = patterned(size);
+const everything = { start: 0, end: size - 1 };
+
+async function opened(t: Test): Promise<FileHandle> {
+  const file = await open(join(t.testdir({ blob: bytes }), 'blob'), 'r');
+  t.teardown(() => file.close());
+  return file;
+}
+
+test('a fast reader gets large buffers, the right bytes, and gives the buffers back', async (t) => {
+  const file = await opened(t);
+  const pool = bufferPool();
+  let most = 0;
+  async function* watched() {
+    for await (const chunk of fileBytes(file, everything, { pool })) {
+      most = Math.max(most, pool.usedBytes);
+      yield chunk;
+    }
+  }
+  t.equal(digestOf(await collected(watched(), size)), digestOf(bytes));
+  t.equal(most, 2 * pool.bufferBytes);
+  t.equal(pool.usedBytes, 0);
+});
+
+test('a reader that becomes slow gives its large buffers back', async (t) => {
+  const file = await opened(t);
+  const pool = bufferPool();
+  const reading = fileBytes(file, everything, { pool });
+  while (pool.usedBytes === 0) await reading.next();
+  const clock = t.intercept(performance, 'now', { value: () => clock().length * 60_000 });
+  for (let taken = 0; taken < 3; taken += 1) await reading.next();
+  t.equal(pool.usedBytes, 0);
+  t.equal((await reading.next()).value?.byteLength, 32 * 1024);
+  await reading.return();
+});
+
+test('a reader that leaves gives its large buffers back', async (t) => {
+  const file = await opened(t);
+  const pool = bufferPool();
+  for await (const _ of fileBytes(file, everything, { pool })) if (pool.usedBytes > 0) break;
+  t.equal(pool.usedBytes, 0);
+});
+
+test('without room in the pool every reader still gets the right bytes', async (t) => {
+  const file = await opened(t);
+  const reading = fileBytes(file, everything, { pool: bufferPool({ maxBytes: 0 }) });
+  t.equal(digestOf(await collected(reading, size)), digestOf(bytes));
+});
+
+test('a pool lends no more than its limit, and the same buffers again', async (t) => {
+  const pool = bufferPool({ maxBytes: 4000, bufferBytes: 1000 });
+  const [first, second] = [pool.takePair(), pool.takePair()];
+  t.equal(pool.takePair(), undefined);
+  if (first) pool.giveBack(first);
+  t.equal(pool.takePair(), first);
+  t.not(first, second);
+});
