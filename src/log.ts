@@ -45,8 +45,12 @@ export interface BufferedOutput extends LogOutput {
   flush(): void;
 }
 
-/** An output to an open file descriptor that gathers lines while the one before is being written. */
+/** Lines are written when there are so many bytes of them, or after this time: a write for each would cost more than the line. */
+const gatheredBytes = 4096;
+const gatheredMs = 100;
+
+/** An output to an open file descriptor that gathers lines, for a tenth of a second at most. */
 export function bufferedOutput(fd: number): BufferedOutput {
-  const stream = destination({ dest: fd, sync: false });
+  const stream = destination({ dest: fd, sync: false, minLength: gatheredBytes, periodicFlush: gatheredMs });
   return { write: (line) => stream.write(line), flush: () => stream.flushSync() };
 }

@@ -30,7 +30,7 @@ export async function quayside(ground: Ground, options: QuaysideOptions = {}): P
   const program = await ground.programs.start({
     name: 'quayside',
     command: process.execPath,
-    args: [entry, 'serve', '--config', file],
+    args: ['--max-semi-space-size=8', entry, 'serve', '--config', file],
     port,
   });
   return { name: 'quayside', origin: `http://127.0.0.1:${port}`, pid: program.pid, stop: program.stop };

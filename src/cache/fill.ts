@@ -4,6 +4,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { UpstreamBlob } from '../upstream/upstream.ts';
 import { broadcast } from './broadcast.ts';
 import { type Spool, SpoolError, type SpoolFile } from './spool.ts';
+import type { Growth } from './store/file-bytes.ts';
 import type { CachedBlobs } from './store/store.ts';
 
 /** What became of a download. */
@@ -79,16 +80,13 @@ export function fill(options: FillOptions): Fill {
     const { size } = await opened.promise;
     if (file === undefined || !file.hold()) throw new SpoolError('the spool file is gone');
     signal?.addEventListener('abort', changed.wake);
+    const target = file;
+    const growth: Growth = {
+      readable: () => readable(target, size),
+      more: () => (failure === undefined ? changed.wait() : Promise.reject(failure)),
+    };
     try {
-      for (let offset = range.start; offset <= range.end; ) {
-        const end = Math.min(readable(file, size), range.end + 1);
-        if (end > offset) {
-          yield* file.read({ start: offset, end: end - 1 }, signal);
-          offset = end;
-        } else if (failure !== undefined) throw failure;
-        else await changed.wait();
-        signal?.throwIfAborted();
-      }
+      yield* target.read(range, growth, signal);
     } finally {
       signal?.removeEventListener('abort', changed.wake);
       await file.release();

@@ -1,7 +1,7 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { ByteRange, Bytes } from '../oci/content.ts';
 import type { BufferPool } from './store/buffers.ts';
-import { fileBytes } from './store/file-bytes.ts';
+import { fileBytes, type Growth } from './store/file-bytes.ts';
 import type { TempFiles } from './store/temp-files.ts';
 
 /**
@@ -17,7 +17,7 @@ export interface SpoolFile {
   /** Resolves once everything appended is readable. */
   flush(): Promise<void>;
   /** Bytes that were written already. */
-  read(range: ByteRange, signal?: AbortSignal): Bytes;
+  read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes;
   /** One more holder; false when the last one has let go already. */
   hold(): boolean;
   /** One holder less; the last one closes the file, and removes it unless the store has adopted it. Never rejects. */
@@ -142,8 +142,8 @@ function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptio
       while (flushing !== undefined) await flushing;
       if (failure !== undefined) throw failure;
     },
-    read: (range, signal) =>
-      fileBytes(handle, range, { pool: buffers, ...(signal === undefined ? {} : { signal }) }),
+    read: (range, growth, signal) =>
+      fileBytes(handle, range, { pool: buffers, growth, ...(signal === undefined ? {} : { signal }) }),
     hold() {
       if (holders > 0) holders += 1;
       return holders > 0;

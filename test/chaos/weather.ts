@@ -4,17 +4,12 @@ import type { S3Double } from '../support/s3-double.ts';
 import type { Random } from './random.ts';
 
 /** The upstream becomes bad in some way for a moment, or well again. */
-export function changeWeather(
-  random: Random,
-  { switches, ...double }: RegistryDouble,
-  isLying: boolean,
-): void {
+export function changeWeather(random: Random, { switches }: RegistryDouble, isLying: boolean): void {
   clearWeather(switches);
   if (random.isLucky(0.2)) return;
   if (isLying && random.isLucky(0.6)) Object.assign(switches, random.pick(lies));
   else Object.assign(switches, random.pick(troubles)(random));
   if (random.isLucky(0.3)) Object.assign(switches, random.pick(habits)(random));
-  if (random.isLucky(0.05)) double.revokeTokens();
   // A tag's manifest that comes without a digest cannot be told from another one.
   if (switches.servesWrongBytes === true) delete switches.omitsDigestHeader;
 }

@@ -1,5 +1,5 @@
 export interface BufferPoolOptions {
-  /** Most bytes in use at a time, all readers together. Default 32 MiB. */
+  /** Most bytes in use at a time, all readers together. Default 16 MiB. */
   readonly maxBytes?: number;
   /** Size of one buffer in bytes. Default 512 KiB: a pair fits a core's own cache, and a megabyte each is a third slower. */
   readonly bufferBytes?: number;
@@ -23,7 +23,7 @@ export type BufferPair = readonly [Uint8Array, Uint8Array];
 
 /** Buffers are reused: a fresh megabyte for each read costs more in page faults than the read itself. */
 export function bufferPool(options: BufferPoolOptions = {}): BufferPool {
-  const { maxBytes = 32 * 1024 * 1024, bufferBytes = 512 * 1024, spareBytes = 8 * 1024 * 1024 } = options;
+  const { maxBytes = 16 * 1024 * 1024, bufferBytes = 512 * 1024, spareBytes = 8 * 1024 * 1024 } = options;
   const pairBytes = 2 * bufferBytes;
   const spare: BufferPair[] = [];
   let usedBytes = 0;

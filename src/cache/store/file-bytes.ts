@@ -8,12 +8,22 @@ export interface FileBytesOptions {
   readonly pool: BufferPool;
   /** Ends the read, with the signal's reason, before the next chunk. */
   readonly signal?: AbortSignal;
+  /** A file that still grows. Default: the range is there. */
+  readonly growth?: Growth;
+}
+
+/** How far a growing file may be read. */
+export interface Growth {
+  /** Bytes from its start. */
+  readonly readable: () => number;
+  /** Resolves when `readable` may have changed; throws what ended the growth. */
+  readonly more: () => Promise<void>;
 }
 
 /** What every reader has, however slow: 500 of them are 16 MB. */
 const smallBytes = 32 * 1024;
 /** A reader must take this much at speed to be called fast: the socket's own buffers make any client look fast at first. */
-const provenBytes = 4 * 1024 * 1024;
+const provenBytes = 16 * 1024 * 1024;
 /** The speed that earns large buffers, and the one that loses them; bytes a millisecond. */
 const fastPace = 16 * 1024;
 const slowPace = 4 * 1024;
@@ -21,6 +31,7 @@ const slowPace = 4 * 1024;
 interface Cursor {
   readonly file: FileHandle;
   readonly end: number;
+  readonly growth: Growth | undefined;
   position: number;
   /** Bytes taken at `fastPace` or above, without a slow chunk between. */
   provenBytes: number;
@@ -36,11 +47,15 @@ interface Cursor {
 export async function* fileBytes(
   file: FileHandle,
   range: ByteRange,
-  { pool, signal }: FileBytesOptions,
+  { pool, signal, growth }: FileBytesOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const cursor: Cursor = { file, end: range.end, position: range.start, provenBytes: 0 };
+  const cursor: Cursor = { file, end: range.end, growth, position: range.start, provenBytes: 0 };
   const small = Buffer.allocUnsafeSlow(Math.max(1, Math.min(smallBytes, leftOf(cursor))));
   while (leftOf(cursor) > 0) {
+    while (readyOf(cursor) <= 0) {
+      await growth?.more();
+      signal?.throwIfAborted();
+    }
     const pair = mayHavePair(cursor, pool) ? pool.takePair() : undefined;
     if (pair !== undefined) {
       yield* doubled(cursor, pair, pool, signal);
@@ -75,14 +90,14 @@ async function* doubled(cursor: Cursor, pair: BufferPair, pool: BufferPool, sign
 
 /** Starts a read whose failure waits until somebody asks for it. */
 function readAhead(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> | undefined {
-  if (leftOf(cursor) === 0) return undefined;
+  if (readyOf(cursor) <= 0) return undefined;
   const reading = readNext(cursor, buffer);
   reading.catch(() => {});
   return reading;
 }
 
 async function readNext(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> {
-  const length = Math.min(buffer.byteLength, leftOf(cursor));
+  const length = Math.min(buffer.byteLength, readyOf(cursor));
   const { bytesRead } = await cursor.file.read(buffer, 0, length, cursor.position);
   if (bytesRead === 0) {
     throw new RegistryError('UPSTREAM_INVALID', 'the stored content ends too early', {
@@ -106,4 +121,9 @@ function mayHavePair(cursor: Cursor, pool: BufferPool): boolean {
 
 function leftOf(cursor: Cursor): number {
   return cursor.end + 1 - cursor.position;
+}
+
+/** What can be read now. */
+function readyOf({ growth, end, position }: Cursor): number {
+  return Math.min(end + 1, growth?.readable() ?? end + 1) - position;
 }

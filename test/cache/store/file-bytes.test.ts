@@ -7,7 +7,7 @@ import { collected } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { patterned } from './store-suite.ts';
 
-const size = 12 * 1024 * 1024 + 1;
+const size = 40 * 1024 * 1024 + 1;
 const bytes = patterned(size);
 const everything = { start: 0, end: size - 1 };
 
