@@ -1,4 +1,4 @@
-import { destination, type Logger, pino, stdTimeFunctions } from 'pino';
+import { destination, type Logger, pino, stdTimeFunctions, symbols } from 'pino';
 import { loggable, scrubbed } from './redaction.ts';
 
 /**
@@ -39,6 +39,43 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
   );
 }
 
+/** Values that need no reduction before they are written. */
+export type PlainFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/**
+ * The same lines as `log.child({ component }).info(…)`, at a quarter of their cost: for the one line that every request
+ * writes. The names of the fields are the caller's own and name no secret; what is in them is scrubbed like every line.
+ */
+export function plainLines(log: Log, component: string) {
+  const output: unknown = Reflect.get(log, symbols.streamSym);
+  const time = isoClock();
+  const isWritten = log.isLevelEnabled('info') && isOutput(output);
+  return {
+    info(fields: PlainFields, message: string): void {
+      if (!isWritten) return;
+      const told = JSON.stringify({ component, ...fields, msg: message }).slice(1);
+      output.write(scrubbed(`{"level":"info","time":"${time()}",${told}\n`));
+    },
+  };
+}
+
+/** The time in ISO 8601, made anew once a millisecond. */
+function isoClock(): () => string {
+  let now = 0;
+  let text = '';
+  return () => {
+    if (now !== Date.now()) {
+      now = Date.now();
+      text = new Date(now).toISOString();
+    }
+    return text;
+  };
+}
+
+function isOutput(value: unknown): value is LogOutput {
+  return typeof value === 'object' && value !== null && 'write' in value && typeof value.write === 'function';
+}
+
 /** Lines for a log file or pipe that must not slow down who writes them; they may come late, but always in order. */
 export interface BufferedOutput extends LogOutput {
   /** Writes what is still here, and waits for it. Call it last. */
@@ -46,7 +83,7 @@ export interface BufferedOutput extends LogOutput {
 }
 
 /** Lines are written when there are so many bytes of them, or after this time: a write for each would cost more than the line. */
-const gatheredBytes = 4096;
+const gatheredBytes = 8 * 1024;
 const gatheredMs = 100;
 
 /** An output to an open file descriptor that gathers lines, for a tenth of a second at most. */

@@ -3,7 +3,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } 
 import type { CachedRegistry } from './cache/registry.ts';
 import type { CachedBlobs } from './cache/store/store.ts';
 import type { Config } from './config.ts';
-import type { Log } from './log.ts';
+import { type Log, plainLines } from './log.ts';
 import type { MeteredEvents, Metrics } from './metrics.ts';
 import { admission } from './proxy/admission.ts';
 import { failure, failureHooks } from './proxy/failure-hooks.ts';
@@ -45,7 +45,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   });
   failure(app);
   closeWhenIdle(app);
-  requestLog(app, { log, events });
+  requestLog(app, { log: plainLines(parts.log, 'proxy'), events });
   health(app, parts);
   tokenRoute(app, { hosts: hostNames, events });
   pullApi(app, {

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { type Log, logger } from '../src/log.ts';
+import { type Log, logger, plainLines } from '../src/log.ts';
 import { RegistryError } from '../src/oci/errors.ts';
 
 /** The lines that `act` logs, as they are written. */
@@ -124,4 +124,18 @@ test('what is no credential is told whole', async (t) => {
     lineOf((log) => log.info(fields, 'plain')),
     fields,
   );
+});
+
+test('plain lines are those of a child at level info, scrubbed alike, and none below its level', async (t) => {
+  const written: string[] = [];
+  const destination = { write: (line: string) => void written.push(line) };
+  const log = logger({ destination });
+  const fields = { path: '/v2/', bytes: 2, hit: undefined, userAgent: 'a "quoted" one Bearer abcdef.ghi' };
+  log.child({ component: 'proxy' }).info(fields, 'request');
+  plainLines(log, 'proxy').info(fields, 'request');
+  const [child, plain] = written.map((line) => ({ ...JSON.parse(line), time: '' }));
+  t.same(plain, child);
+  t.match(JSON.parse(written[1] ?? '').time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+  plainLines(logger({ level: 'warn', destination }), 'proxy').info(fields, 'request');
+  t.equal(written.length, 2);
 });
