@@ -43,7 +43,7 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
 export type PlainFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * The same lines as `log.child({ component }).info(…)`, at a quarter of their cost: for the one line that every request
+ * The same lines as `log.child({ component }).info(…)`, at half their cost: for the one line that every request
  * writes. The names of the fields are the caller's own and name no secret; what is in them is scrubbed like every line.
  */
 export function plainLines(log: Log, component: string) {
