@@ -21,8 +21,10 @@ const mayImport: Readonly<
 const onlyIn: Readonly<Record<string, RegExp>> = {
   '@aws-sdk/': /^cache\/store\/s3-/,
   '@smithy/': /^cache\/store\/s3-/,
-  undici: /^upstream\//,
-  jose: /^auth\/token\.ts$/,
+  undici: /^(upstream\/|auth\/kubernetes\/|proxy\/bypass\.ts$)/,
+  '@kubernetes/client-node': /^(auth\/kubernetes\/|mirror\/kubernetes\/)/,
+  '@fastify/http-proxy': /^proxy\/bypass\.ts$/,
+  jose: /^auth\/(token|token-keys|kubernetes\/local-check)\.ts$/,
   bcryptjs: /^auth\//,
   'prom-client': /^metrics\.ts$/,
   fastify: /^(proxy\/|server\.ts$)/,

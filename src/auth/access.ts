@@ -1,4 +1,8 @@
-import type { Reference, Repository } from '../oci/reference.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Reference, Repository, Tag } from '../oci/reference.ts';
+
+/** A value that is at hand, or one that somebody has to be asked for. What is at hand costs a hot request no turn of the loop. */
+export type Answer<Value> = Value | Promise<Value>;
 
 /** What a client shows to say who it is; lives as long as its request and is never logged. */
 export type Credential =
@@ -11,36 +15,62 @@ export interface Subject {
   readonly groups: readonly string[];
   readonly uid?: string;
   readonly extra?: Readonly<Record<string, readonly string[]>>;
+  /** The cluster that knows them, and that is asked for their rights; absent for a robot of ours. */
+  readonly cluster?: string;
+}
+
+/** A repository of an upstream, as that upstream names it. */
+export interface Place {
+  /** The configured name of the upstream. */
+  readonly upstream: string;
+  readonly repository: Repository;
 }
 
 /** Something that a subject wants to do. */
-export interface Access {
-  /** The configured name of the upstream. */
-  readonly upstream: string;
-  /** As the upstream names it. */
-  readonly repository: Repository;
+export interface Access extends Place {
   /** The manifest or, as a digest, the blob; absent for listings. */
   readonly reference?: Reference;
   readonly action: 'pull';
 }
 
-/** The verdict on an access, with what decided it. */
+/** The verdict on an access, with what decided it, for the person and for the audit line. Holds no credential. */
 export interface Decision {
   readonly allowed: boolean;
   /** The rule that decided, for the log. */
   readonly rule?: string;
   /** Why not, for the client: one clause without secrets. */
   readonly reason?: string;
+  /** What was asked of the cluster, in words (questionText); absent where nothing had to be asked. */
+  readonly question?: string;
+  /** The cluster that was asked. */
+  readonly cluster?: string;
+  /** The answer is one of before. */
+  readonly isRemembered?: boolean;
+  /** Of a listing: some of its tags may be shown, and `visible` says which. */
+  readonly isPartial?: boolean;
 }
 
 /** Knows who is behind a credential. */
 export interface Authenticator {
   /** The subject, or undefined for a credential that is wrong; throws `UNAVAILABLE` when that cannot be told. */
-  authenticate(credential: Credential): Promise<Subject | undefined>;
+  authenticate(credential: Credential): Answer<Subject | undefined>;
 }
 
 /** Knows who may do what. */
 export interface Authorizer {
   /** Throws `UNAVAILABLE` when it cannot be told: neither a yes nor a no. */
-  authorize(subject: Subject, access: Access): Promise<Decision>;
+  authorize(subject: Subject, access: Access): Answer<Decision>;
+  /** Those of the tags that the subject may pull, in their order. Throws `UNAVAILABLE` as `authorize` does. */
+  visible(subject: Subject, place: Place, tags: readonly Tag[]): Promise<readonly Tag[]>;
+}
+
+/**
+ * How a repository's content hangs together, as far as it was seen: what makes the right to a tag one to all that the tag leads to.
+ * The cache knows.
+ */
+export interface Reach {
+  /** Tags that may lead to the digest, the likeliest first; none for content that was never seen below a tag. */
+  tagsTowards(place: Place, digest: Digest): Answer<readonly Tag[]>;
+  /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
+  leadsTo(place: Place, tag: Tag, digest: Digest): Answer<boolean>;
 }

@@ -53,6 +53,7 @@ export function guard({ authenticator, authorizer, tokens }: GuardParts): Guard 
 
   return {
     authorize: (subject, access) => authorizer.authorize(subject, access),
+    visible: (subject, place, tags) => authorizer.visible(subject, place, tags),
     async identify(authorization) {
       const credential = parseAuthorization(authorization);
       if ('refused' in credential) return credential;

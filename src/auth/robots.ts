@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Authenticator, Authorizer, Credential, Subject } from './access.ts';
+import type { Authorizer, Credential, Subject } from './access.ts';
 import type { Bcrypt } from './bcrypt.ts';
 import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
 import { type RereadOptions, reread } from './reread.ts';
@@ -18,7 +18,9 @@ export interface RobotsOptions extends RereadOptions {
 }
 
 /** Knows robots by name and password, and lets each known one pull everything. */
-export type Robots = Authenticator & Authorizer;
+export interface Robots extends Authorizer {
+  authenticate(credential: Credential): Promise<Subject | undefined>;
+}
 
 /** One reading of the files. */
 interface Register {
@@ -54,6 +56,7 @@ export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: Robot
       if (register.isKnown(name)) return { allowed: true, rule: 'robots' };
       return { allowed: false, rule: 'robots', reason: 'this robot is no longer known' };
     },
+    visible: async (_subject, _place, tags) => tags,
   };
 }
 

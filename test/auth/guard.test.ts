@@ -24,6 +24,7 @@ function guarded(clock = Date.now) {
       },
       authorizer: {
         authorize: async ({ name }, { action }) => ({ allowed: true, rule: `${name} ${action}` }),
+        visible: async (_subject, _place, tags) => tags,
       },
       tokens: tokens({ keys: () => keys, audience: 'host', validitySeconds: 300, now: () => clock() }),
     }),

@@ -30,7 +30,10 @@ function door({ authorize, authenticate, ...options }: Door = {}) {
         (async (shown) =>
           shown.kind === 'basic' && shown.password === 'right' ? { name: 'robot', groups: [] } : undefined),
     },
-    authorizer: { authorize: authorize ?? (async () => ({ allowed: true, rule: 'robots' })) },
+    authorizer: {
+      authorize: authorize ?? (async () => ({ allowed: true, rule: 'robots' })),
+      visible: async (_subject, _place, tags) => tags,
+    },
     tokens: tokens({ keys: () => keys, audience: 'cache.example' }),
   });
   const admit = admission({

@@ -19,7 +19,10 @@ async function served(t: Test, { isOpen = false } = {}) {
           ? { name: shown.username, groups: [] }
           : undefined,
     },
-    authorizer: { authorize: async () => ({ allowed: true }) },
+    authorizer: {
+      authorize: async () => ({ allowed: true }),
+      visible: async (_subject, _place, tags) => tags,
+    },
     tokens: tokens({ keys: () => keys, audience: '*', validitySeconds: 300 }),
   });
   const lines: string[] = [];

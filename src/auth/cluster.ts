@@ -1,0 +1,51 @@
+import type { Answer, Subject } from './access.ts';
+import type { Question } from './question.ts';
+
+/** A cluster's word on a question. */
+export interface Verdict {
+  /** Only for `status.allowed === true`. */
+  readonly allowed: boolean;
+  /** The cluster's own `status.reason`, bounded and of printable characters. */
+  readonly reason?: string;
+  /** The answer is one of before. */
+  readonly isRemembered?: boolean;
+}
+
+/**
+ * A Kubernetes cluster as the judge of people: TokenReview and SubjectAccessReview. Both methods throw `UNAVAILABLE`, with `Retry-After`, when
+ * the cluster is slow, down, or does not let us ask; neither ever turns that into a yes or a no.
+ */
+export interface Cluster {
+  /** As configured; subjects that it knows carry it. */
+  readonly name: string;
+  /** Whose token this is; undefined for one that the cluster does not know. */
+  review(token: string): Answer<Subject | undefined>;
+  /** Whether the subject may. */
+  ask(subject: Subject, question: Question): Answer<Verdict>;
+  /** Ends connections and timers. Questions under way fail. */
+  close(): Promise<void>;
+}
+
+/** A cluster whose answers are kept for a while. */
+export interface RememberedCluster extends Cluster {
+  /** Drops what is kept; the next question of each kind is asked again. */
+  forget(): void;
+}
+
+/** What a cluster reports while it works. All labels come from small closed sets. */
+export interface ClusterEvents {
+  /** One review was asked; `failed` says in which way it was not answered. */
+  reviewed(event: {
+    readonly cluster: string;
+    readonly kind: 'token' | 'access';
+    readonly outcome: 'yes' | 'no' | 'failed';
+    /** Of a failure: in time, at all, with 5xx or 429, with 401 or 403 for ourselves, or with something unreadable. */
+    readonly failure?: 'slow' | 'unreachable' | 'status' | 'not-allowed-to-ask' | 'invalid';
+    readonly status?: number;
+    readonly seconds: number;
+    /** The user's name of a token that was known. */
+    readonly subject?: string;
+  }): void;
+  /** A question was answered from memory. */
+  remembered(event: { readonly cluster: string; readonly kind: 'token' | 'access' }): void;
+}
