@@ -59,7 +59,7 @@ test('the faults are data too', async (t) => {
   });
 });
 
-const single: Readonly<Record<string, readonly [yaml: string, fault: string]>> = {
+const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[]]>> = {
   'an unknown key is refused, with the one that was probably meant': [
     'tags: { freshMS: 30s }',
     'q.yaml:1: tags.freshMS: is not a setting; did you mean freshMs?',
@@ -130,6 +130,35 @@ const single: Readonly<Record<string, readonly [yaml: string, fault: string]>> =
     'hosts: { "*": { robots: { htpasswdFile: /h } } }',
     'q.yaml:1: hosts["*"].robots: has no effect: auth is none',
   ],
+  'a host of a cluster names its rules, and clusters that there are': [
+    'clusters: { a: {} }\nhosts: { "*": { auth: cluster, clusters: [b], access: mine } }',
+    'q.yaml:2: hosts["*"].access: mine is not among the rules: parity, imagestream, repository, open',
+    'q.yaml:2: hosts["*"].clusters[0]: b is not among the clusters: a',
+  ],
+  'a host of a cluster needs rules and a cluster': [
+    'hosts: { "*": { auth: cluster } }',
+    'q.yaml:1: hosts["*"].access: is required where auth is cluster: one of parity, imagestream, repository, open',
+    'q.yaml:1: hosts["*"].auth: cluster needs one under clusters',
+  ],
+  'rules have no effect without a cluster': [
+    'hosts: { "*": { auth: none, access: parity } }',
+    'q.yaml:1: hosts["*"].access: has no effect: auth is none',
+  ],
+  'a rule does one thing, and names groups that it has': [
+    "rules: { mine: [{ name: a, repositories: 'x/(?<y>.+)', allow: true, ask: { namespace: $<z> } }], open: [] }",
+    'q.yaml:1: rules.mine[0]: must hold exactly one of ask, allow, refuse, followDigest, not ask and allow',
+    'q.yaml:1: rules.mine[0].ask.namespace: no expression of the rule has a group z',
+    'q.yaml:1: rules.open: is the name of a built-in list',
+  ],
+  'a local check of tokens needs to know whose tokens they are': [
+    'clusters: { a: { serviceAccountTokens: { check: local }, context: admin } }',
+    'q.yaml:1: clusters.a.context: needs kubeconfigFile',
+    'q.yaml:1: clusters.a.serviceAccountTokens.issuer: is required where check is local',
+  ],
+  'blobs cannot be redirected to a file': [
+    'hosts: { "*": { blobs: redirect } }',
+    'q.yaml:1: hosts["*"].blobs: redirect needs an S3 store',
+  ],
   'a token shorter than clients can use is refused': [
     'hosts: { "*": { tokenValiditySeconds: 60 } }',
     'q.yaml:1: hosts["*"].tokenValiditySeconds: must be 5m at least',
@@ -140,9 +169,9 @@ const single: Readonly<Record<string, readonly [yaml: string, fault: string]>> =
   ],
 };
 
-for (const [fact, [yaml, fault]] of Object.entries(single)) {
+for (const [fact, [yaml, ...faults]] of Object.entries(single)) {
   test(fact, async (t) => {
-    t.same(faultsOf(yaml), [fault]);
+    t.same(faultsOf(yaml), faults);
   });
 }
 

@@ -1,3 +1,4 @@
+import { accessContradictions } from './access-checks.ts';
 import type { Path, Refusal } from './faults.ts';
 import type { Settings } from './schema.ts';
 
@@ -18,6 +19,7 @@ export function contradictions(settings: Settings): Contradiction[] {
       upstreamContradictions(name, upstream),
     ),
     ...Object.entries(settings.hosts).flatMap(([name, host]) => hostContradictions(name, host)),
+    ...accessContradictions(settings),
     ...nameContradictions(settings),
   ];
 }

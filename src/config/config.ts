@@ -46,9 +46,15 @@ export type RobotFiles =
   | { readonly htpasswdFile: string };
 
 export type HostConfig = Frozen<Omit<Settings['hosts'][string], 'robots'>> & {
-  /** Present exactly when `auth` is `robots`. */
+  /** Present when `auth` is `robots`, possibly when it is `cluster`. */
   readonly robots?: RobotFiles;
 };
+
+/** A cluster whose logins we accept. */
+export type ClusterConfig = Frozen<Settings['clusters'][string]>;
+
+/** One rule of access; its expressions fit whole names only. */
+export type RuleConfig = Frozen<Settings['rules'][string][number]>;
 
 /** Read-only all the way down. */
 type Frozen<T> = T extends RegExp

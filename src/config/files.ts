@@ -3,7 +3,7 @@ import type { Config } from './config.ts';
 import type { Path, Refusal } from './faults.ts';
 
 /**
- * Every file that the configuration names (`…File`) and this process cannot read now. Only looks; what a file holds
+ * Every file that the configuration names (`…File`, `…Files`) and this process cannot read now. Only looks; what a file holds
  * is read when it is used.
  */
 export async function unreadableFiles(config: Config): Promise<Refusal[]> {
@@ -18,11 +18,12 @@ interface NamedFile {
 
 function namedFiles(value: unknown, path: Path): NamedFile[] {
   if (typeof value !== 'object' || value === null || value instanceof RegExp) return [];
-  return Object.entries(value).flatMap(([key, inner]) =>
-    typeof inner === 'string' && key.endsWith('File')
-      ? [{ path: [...path, key], file: inner }]
-      : namedFiles(inner, [...path, key]),
-  );
+  return Object.entries(value).flatMap(([key, inner]) => {
+    if (typeof inner === 'string' && key.endsWith('File')) return [{ path: [...path, key], file: inner }];
+    if (key.endsWith('Files') && Array.isArray(inner))
+      return inner.map((file, index) => ({ path: [...path, key, index], file: String(file) }));
+    return namedFiles(inner, [...path, key]);
+  });
 }
 
 async function refusalOf({ path, file }: NamedFile): Promise<Refusal | undefined> {

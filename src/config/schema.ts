@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { clusterSchema, ruleSchema } from './cluster-schema.ts';
 import { hostSchema } from './host-schema.ts';
 import { leaf } from './leaf.ts';
 import {
@@ -34,6 +35,8 @@ const admin = section({
 const log = section({
   /** The least important that is written. Default `info`. */
   level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
+  /** Also the lines of the program `qci-appci`, for queries and alerts that know them. Default false. */
+  qciAppci: Type.Boolean({ default: false }),
 });
 
 /** Where a download is written while it runs. */
@@ -109,6 +112,10 @@ export const settingsSchema = closed({
       'registry.access.redhat.com': {},
     },
   }),
+  /** Clusters whose logins we accept under `auth: cluster`, by name, in order of asking. Default: none. */
+  clusters: Type.Record(text(), clusterSchema, { default: {} }),
+  /** Lists of rules by name, for a host's `access`. Default: none but the built-in ones. */
+  rules: Type.Record(text(), Type.Array(ruleSchema), { default: {} }),
   /** By the `Host` of the request. Default: every name, without a login. With any, other names are refused. */
   hosts: Type.Record(text(), hostSchema, { default: { '*': {} } }),
 });

@@ -18,6 +18,11 @@ export const tagsSchema = section({
   gone: oneOf(['hide', 'keep'], { default: 'hide' }),
   /** Earlier meanings of a tag that are remembered. Default 20. */
   historyEntries: count({ default: 20 }),
+  /**
+   * For how long the right to a tag is one to what the tag led to before it moved, in milliseconds. Default 7 d: jobs go on pulling by
+   * digest. 0: only what it leads to now.
+   */
+  formerMs: ms({ default: '7d' }),
 });
 
 /** What one upstream does otherwise; absent keys are those of `tags`. */
@@ -29,6 +34,7 @@ const tagsOverride = closed({
   immutable: Type.Optional(Type.Array(pattern())),
   gone: Type.Optional(oneOf(['hide', 'keep'])),
   historyEntries: Type.Optional(count()),
+  formerMs: Type.Optional(ms()),
 });
 
 /** Who we are to an upstream: either the two files, or the one. */

@@ -1,0 +1,135 @@
+import type { Contradiction } from './checks.ts';
+import type { Path } from './faults.ts';
+import type { Settings } from './schema.ts';
+
+/** The rules that every service has; a list under `rules` cannot take their names. */
+export const builtInRules = ['parity', 'imagestream', 'repository', 'open'] as const;
+
+const actions = ['ask', 'allow', 'refuse', 'followDigest'] as const;
+
+/** Contradictions among hosts, clusters and rules. */
+export function accessContradictions(settings: Settings): Contradiction[] {
+  return [
+    ...Object.entries(settings.hosts).flatMap(([name, host]) => [
+      ...hostContradictions(settings, name, host),
+      ...blobsContradictions(settings, name, host),
+    ]),
+    ...Object.entries(settings.clusters).flatMap(([name, cluster]) => clusterContradictions(name, cluster)),
+    ...Object.entries(settings.rules).flatMap(([name, rules]) => [
+      ...(builtInRules.some((builtIn) => builtIn === name)
+        ? [{ path: ['rules', name], message: 'is the name of a built-in list' }]
+        : []),
+      ...rules.flatMap((rule, index) => ruleContradictions(['rules', name, index], rule)),
+    ]),
+  ];
+}
+
+function hostContradictions(
+  { clusters, rules }: Settings,
+  name: string,
+  host: Settings['hosts'][string],
+): Contradiction[] {
+  const path = ['hosts', name];
+  const about = [[...path, 'auth']];
+  if (host.auth !== 'cluster') {
+    const idle = (['access', 'clusters'] as const).filter((key) => host[key] !== undefined);
+    return idle.map((key) => ({
+      path: [...path, key],
+      message: `has no effect: auth is ${host.auth}`,
+      about,
+    }));
+  }
+  const known = [...builtInRules, ...Object.keys(rules)];
+  const names = Object.keys(clusters);
+  return [
+    ...(host.access === undefined
+      ? [
+          {
+            path: [...path, 'access'],
+            message: `is required where auth is cluster: one of ${known.join(', ')}`,
+            about,
+          },
+        ]
+      : []),
+    ...(host.access !== undefined && !known.includes(host.access)
+      ? [{ path: [...path, 'access'], message: `${host.access} is not among the rules: ${known.join(', ')}` }]
+      : []),
+    ...(names.length === 0 || host.clusters?.length === 0
+      ? [{ path: [...path, 'auth'], message: 'cluster needs one under clusters' }]
+      : []),
+    ...(host.clusters ?? []).flatMap((cluster, index) =>
+      names.includes(cluster)
+        ? []
+        : [
+            {
+              path: [...path, 'clusters', index],
+              message: `${cluster} is not among the clusters: ${names.join(', ') || 'none'}`,
+            },
+          ],
+    ),
+  ];
+}
+
+function blobsContradictions(
+  { store }: Settings,
+  name: string,
+  { blobs }: Settings['hosts'][string],
+): Contradiction[] {
+  if (blobs !== 'redirect' || store.s3 !== undefined) return [];
+  return [{ path: ['hosts', name, 'blobs'], message: 'redirect needs an S3 store', about: [['store']] }];
+}
+
+function clusterContradictions(name: string, cluster: Settings['clusters'][string]): Contradiction[] {
+  const path = ['clusters', name];
+  const { check, issuer } = cluster.serviceAccountTokens;
+  return [
+    ...(cluster.context !== undefined && cluster.kubeconfigFile === undefined
+      ? [{ path: [...path, 'context'], message: 'needs kubeconfigFile' }]
+      : []),
+    ...(check !== 'review' && issuer === undefined
+      ? [
+          {
+            path: [...path, 'serviceAccountTokens', 'issuer'],
+            message: `is required where check is ${check}`,
+          },
+        ]
+      : []),
+  ];
+}
+
+function ruleContradictions(path: Path, rule: Settings['rules'][string][number]): Contradiction[] {
+  const given = actions.filter((action) => rule[action] !== undefined);
+  const groups = groupsOf(rule);
+  const unknown = Object.entries(rule.ask ?? {}).flatMap(([part, template]) =>
+    [...String(template).matchAll(/\$<([^>]*)>/g)]
+      .map(([, group = '']) => group)
+      .filter((group) => !groups.has(group))
+      .map((group) => ({
+        path: [...path, 'ask', part],
+        message: `no expression of the rule has a group ${group}`,
+      })),
+  );
+  return [
+    ...(given.length === 1
+      ? []
+      : [
+          {
+            path,
+            message: `must hold exactly one of ${actions.join(', ')}, not ${given.join(' and ') || 'none'}`,
+          },
+        ]),
+    ...(rule.followDigest === true && !groups.has('hex')
+      ? [{ path: [...path, 'tags'], message: 'must have a group hex, for followDigest' }]
+      : []),
+    ...unknown,
+  ];
+}
+
+function groupsOf({ repositories, tags }: Settings['rules'][string][number]): ReadonlySet<string> {
+  const sources = [repositories.source, tags?.source ?? ''];
+  return new Set(
+    sources.flatMap((source) =>
+      [...source.matchAll(/\(\?<([A-Za-z_$][\w$]*)>/g)].map(([, name = '']) => name),
+    ),
+  );
+}

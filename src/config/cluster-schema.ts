@@ -1,0 +1,96 @@
+import Type from 'typebox';
+import { leaf } from './leaf.ts';
+import { closed, count, file, ms, oneOf, section, text, timerMs } from './leaves.ts';
+
+/** How long a cluster's answers are used. What it could not answer is never kept. */
+const remember = section({
+  /** A token that it knows, in milliseconds. Default 2 min, as kubelets do; never past the token's own end. */
+  tokenMs: ms({ default: '2m' }),
+  /** A token that it does not know, in milliseconds. Default 30 s. */
+  badTokenMs: ms({ default: '30s' }),
+  /** A right, in milliseconds: how long one that was taken away may still work. Default 5 min. */
+  allowMs: ms({ default: '5m' }),
+  /** A right that is missing, in milliseconds: how long a new one may take to show. Default 30 s. */
+  denyMs: ms({ default: '30s' }),
+  /** Answers kept, of each kind. Default 50,000. */
+  maxEntries: count({ minimum: 1, default: 50_000 }),
+});
+
+/** What is done with service accounts' tokens, which are signed and can be checked without a question. */
+const serviceAccountTokens = section({
+  /**
+   * `review` (default): asked of the cluster like every other. `prefilter`: forged and expired ones are refused without a question.
+   * `local`: good ones are accepted for `localMs` without one; that the account was deleted shows only after it.
+   */
+  check: oneOf(['review', 'prefilter', 'local'], { default: 'review' }),
+  /** The cluster's `--service-account-issuer`. Tokens of this issuer are shown to no other cluster. */
+  issuer: Type.Optional(text()),
+  /** Audiences of which a token must name one. Default: any that the cluster accepts. */
+  audiences: Type.Optional(Type.Array(text())),
+  /** How long `local` may go without asking, in milliseconds. Default 60 s. */
+  localMs: ms({ default: '60s' }),
+});
+
+/** A cluster whose logins we accept, and whose RBAC decides. The key above it is its name in messages and logs. */
+export const clusterSchema = section({
+  /** Where it is and who we are there. Default: the cluster we run in, as our service account. */
+  kubeconfigFile: Type.Optional(file()),
+  /** The context of that file. Default: its current one. */
+  context: Type.Optional(text()),
+  /** How long one question may take, in milliseconds. Default 3 s. */
+  timeoutMs: timerMs({ default: '3s' }),
+  /** Connections to its API. Default 8. */
+  connections: count({ minimum: 1, default: 8 }),
+  remember,
+  serviceAccountTokens,
+});
+
+/** What the cluster is asked. Each may use `$<group>` of the rule's expressions. */
+const question = closed({
+  /** Empty: all namespaces. */
+  namespace: Type.String(),
+  /** Default: none, which asks for every name. */
+  name: Type.Optional(text()),
+  /** Default `get`. */
+  verb: Type.Optional(text()),
+  /** Default `image.openshift.io`; empty for the core group. */
+  group: Type.Optional(Type.String()),
+  /** Default: none. */
+  version: Type.Optional(text()),
+  /** Default `imagestreams`. */
+  resource: Type.Optional(text()),
+  /** Default `layers`; empty for none. */
+  subresource: Type.Optional(Type.String()),
+});
+
+/**
+ * One rule. The first whose expressions fit decides. Exactly one of `ask`, `allow`, `refuse` and `followDigest`. A rule without `tags`
+ * decides whole repositories; what is pulled by digest is decided by the rules of the tags that lead to it.
+ */
+export const ruleSchema = closed({
+  /** For logs and messages. */
+  name: text(),
+  /** The whole of `<upstream>/<repository>`. */
+  repositories: leaf(parseWhole),
+  /** The whole of the tag. Default: the rule does not depend on the tag. */
+  tags: Type.Optional(leaf(parseWhole)),
+  ask: Type.Optional(question),
+  /** Everybody who is logged in. */
+  allow: Type.Optional(Type.Literal(true)),
+  /** Nobody. */
+  refuse: Type.Optional(Type.Literal(true)),
+  /** The tag names a digest in its groups `algorithm` (default sha256) and `hex`: whoever may read that may read this. */
+  followDigest: Type.Optional(Type.Literal(true)),
+  /** Users and groups (`system:serviceaccounts`) who are not asked about: their cluster's login is enough. */
+  exempt: Type.Optional(Type.Array(text())),
+});
+
+/** An expression for whole names: one that fits a part of a name would give rights nobody meant. */
+function parseWhole(value: unknown): RegExp {
+  if (typeof value !== 'string' || value === '') throw new Error('must be a regular expression');
+  try {
+    return new RegExp(`^(?:${value})$`);
+  } catch {
+    throw new Error(`is not a regular expression: ${value}`);
+  }
+}
