@@ -26,8 +26,16 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
+/** Knows what a subject may do, and what it said of that before. */
+export interface Judge {
+  /** Whether the subject may; throws `UNAVAILABLE` when that cannot be told. A plain value for an answer of before. */
+  ask(subject: Subject, question: Question): Answer<Verdict>;
+  /** The answer of before, if it still counts; undefined where `ask` would have to ask. Never asks, never throws. */
+  recall(subject: Subject, question: Question): Verdict | undefined;
+}
+
 /** A cluster whose answers are kept for a while. */
-export interface RememberedCluster extends Cluster {
+export interface RememberedCluster extends Cluster, Judge {
   /** Drops what is kept; the next question of each kind is asked again. */
   forget(): void;
 }
