@@ -13,6 +13,8 @@ import type { StoredCopies } from './stored.ts';
 export interface Completeness {
   /** Resolves when the manifest may be answered; throws `UNAVAILABLE` when its blobs could not be. */
   check(descriptor: Descriptor, bytes: Uint8Array): Promise<void>;
+  /** Whether `check` would resolve without looking anywhere. */
+  isKnown(digest: Digest): boolean;
   /** The digest left the store: nothing is known to be complete any more. */
   forget(digest: Digest): void;
 }
@@ -56,9 +58,12 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
     return manifest !== undefined && isImage(manifest) && isComplete(manifest);
   }
 
+  const isKnown = (digest: Digest): boolean => complete.has(digest) || deliverable.has(digest);
+
   return {
+    isKnown,
     async check({ digest, mediaType }, bytes) {
-      if (complete.has(digest) || deliverable.has(digest)) return;
+      if (isKnown(digest)) return;
       const manifest = parseManifest(bytes, mediaType);
       if (await isComplete(manifest)) {
         complete.set(digest, { isImage: isImage(manifest) });

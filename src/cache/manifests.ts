@@ -29,6 +29,8 @@ export type FoundManifest = Extract<ManifestAnswer, { kind: 'found' }>;
 export interface Manifests {
   /** Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
   get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest>;
+  /** What `get` would get without a wait; undefined when it would have to look beyond memory. */
+  known(repository: Repository, digest: Digest): HeldManifest | undefined;
   /** Keeps what the upstream answered, and who belongs to it, before it is handed to a client. */
   keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest>;
   /** Records that the tag now reaches the manifest, and everything below it that we hold. */
@@ -65,15 +67,28 @@ export function manifests(options: ManifestsOptions): Manifests {
     return local ?? asking(keyOf(repository, digest), () => ask(repository, digest, tag));
   }
 
-  async function readLocal({ digest, size, mediaType }: Descriptor): Promise<HeldManifest | undefined> {
+  function known(repository: Repository, digest: Digest): HeldManifest | undefined {
+    const member = membership.known(scopeOf(repository), digest);
+    const local = member === undefined ? undefined : remembered(member);
+    if (local !== undefined) touched(digest);
+    return local;
+  }
+
+  function remembered({ digest, mediaType }: Descriptor): HeldManifest | undefined {
     if (mediaType === undefined || !isManifestType(mediaType)) return undefined;
-    const descriptor = { digest, size, mediaType };
-    const remembered = memory.get(digest) ?? writing.get(digest)?.bytes;
-    if (remembered !== undefined) return held(descriptor, remembered, 'memory');
+    const bytes = memory.get(digest) ?? writing.get(digest)?.bytes;
+    return bytes && held({ digest, mediaType }, bytes, 'memory');
+  }
+
+  async function readLocal(member: Descriptor): Promise<HeldManifest | undefined> {
+    const { digest, size, mediaType } = member;
+    if (mediaType === undefined || !isManifestType(mediaType)) return undefined;
+    const inMemory = remembered(member);
+    if (inMemory !== undefined) return inMemory;
     const bytes = await copies.readSmall({ digest, size: size < 0 ? maxManifestBytes : size });
     if (bytes === undefined) return undefined;
     memory.set(digest, bytes);
-    return held(descriptor, bytes, 'store');
+    return held({ digest, mediaType }, bytes, 'store');
   }
 
   async function ask(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest> {
@@ -121,6 +136,7 @@ export function manifests(options: ManifestsOptions): Manifests {
 
   return {
     get,
+    known,
     keep,
     label,
     async settled() {
@@ -129,8 +145,12 @@ export function manifests(options: ManifestsOptions): Manifests {
   };
 }
 
-function held(descriptor: ManifestDescriptor, bytes: Uint8Array, hit: Hit): HeldManifest {
-  return { descriptor: { ...descriptor, size: bytes.byteLength }, bytes, hit };
+function held(
+  { digest, mediaType }: Omit<ManifestDescriptor, 'size'>,
+  bytes: Uint8Array,
+  hit: Hit,
+): HeldManifest {
+  return { descriptor: { digest, mediaType, size: bytes.byteLength }, bytes, hit };
 }
 
 function manifestUnknown(digest: Digest): RegistryError {

@@ -18,6 +18,8 @@ export interface Membership {
    * read just now. Undefined never means "no": ask the upstream.
    */
   find(scope: RepositoryScope, digest: Digest): Promise<Descriptor | undefined>;
+  /** What `find` would find without reading a record; undefined when it would have to, or would find nothing. */
+  known(scope: RepositoryScope, digest: Digest): Descriptor | undefined;
   /**
    * Remembers that the upstream showed these in that repository, and under which tag. In force before the call returns;
    * the records follow behind. Never rejects.
@@ -78,7 +80,8 @@ export function membership(options: MembershipOptions): Membership {
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     ...(options.retryMs === undefined ? {} : { retryMs: options.retryMs }),
   });
-  const member = reader(options, memory, (key) => queue.waiting(key)?.member);
+  const held = (key: string): Member | 'absent' | undefined => memory.get(key) ?? queue.waiting(key)?.member;
+  const member = reader(options, memory, held);
 
   function addOne(scope: RepositoryScope, digest: Digest, added: Member): void {
     const key = memoryKey(scope, digest);
@@ -92,6 +95,10 @@ export function membership(options: MembershipOptions): Membership {
   return {
     async find(scope, digest) {
       const found = await member(scope, digest);
+      return found === undefined ? undefined : descriptorOf(digest, found);
+    },
+    known(scope, digest) {
+      const found = present(held(memoryKey(scope, digest)));
       return found === undefined ? undefined : descriptorOf(digest, found);
     },
     async add(scope, descriptors, tag) {
@@ -113,14 +120,14 @@ export function membership(options: MembershipOptions): Membership {
 function reader(
   options: MembershipOptions,
   memory: Remembered,
-  waiting: (key: string) => Member | undefined,
+  held: (key: string) => Member | 'absent' | undefined,
 ): (scope: RepositoryScope, digest: Digest) => Promise<Member | undefined> {
   const reading = new Map<string, Promise<Member | undefined>>();
 
   async function read(key: string, record: string): Promise<Member | undefined> {
     try {
       const stored = parseMember((await options.records.get(record))?.bytes);
-      const meanwhile = present(memory.get(key)) ?? waiting(key);
+      const meanwhile = present(held(key));
       const found = meanwhile === undefined ? stored : mergedMember(stored, meanwhile);
       memory.set(key, found ?? 'absent', { ttl: found === undefined ? (options.negativeMs ?? 5_000) : 0 });
       return found;
@@ -134,7 +141,7 @@ function reader(
 
   return async (scope, digest) => {
     const key = memoryKey(scope, digest);
-    const known = memory.get(key) ?? waiting(key);
+    const known = held(key);
     if (known !== undefined) return present(known);
     const shared = reading.get(key) ?? read(key, memberKey(scope.upstream, scope.repository, digest));
     reading.set(key, shared);

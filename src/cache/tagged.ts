@@ -1,4 +1,5 @@
 import type { LRUCache } from 'lru-cache';
+import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -23,6 +24,8 @@ export interface ResolvedManifests {
    * when nothing is known that could be answered instead.
    */
   resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
+  /** What `resolve` would resolve to, where there is nothing to wait for: it is in memory, fresh, and complete. */
+  ready(repository: Repository, reference: Reference): ServedManifest | undefined;
   /** Resolves once refreshes behind an answer have ended. */
   settled(): Promise<void>;
 }
@@ -65,6 +68,19 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     }
   }
 
+  function ready(repository: Repository, { digest, tag }: Reference): ServedManifest | undefined {
+    if (digest !== undefined) return readyBy(repository, digest);
+    const pointer = tags.known(scopeOf(repository), tag);
+    if (pointer === undefined || freshness(tag, pointer, policy, now()) !== 'answer') return undefined;
+    return readyBy(repository, pointer.digest, pointer.warnings);
+  }
+
+  function readyBy(repository: Repository, digest: Digest, warnings?: readonly string[]) {
+    if (!completeness.isKnown(digest)) return undefined;
+    const held = manifests.known(repository, digest);
+    return held && served(held, warnings);
+  }
+
   async function learned(repository: Repository, tag: Tag): Promise<ServedManifest> {
     const { digest, warnings = [] } = await refresh(repository, tag, undefined);
     return { ...(await manifests.get(repository, digest, tag)), hit: 'fill', warnings };
@@ -79,9 +95,9 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     }
   }
 
-  async function complete(held: HeldManifest, warnings: readonly string[] = []): Promise<ServedManifest> {
+  async function complete(held: HeldManifest, warnings?: readonly string[]): Promise<ServedManifest> {
     if (held.hit !== 'fill') await completeness.check(held.descriptor, held.bytes);
-    return { ...held, warnings };
+    return served(held, warnings);
   }
 
   async function asked(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
@@ -165,10 +181,17 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
 
   return {
     resolve,
+    ready,
     async settled() {
       await Promise.all(behind);
     },
   };
+}
+
+const noWarnings: readonly string[] = Object.freeze([]);
+
+function served({ descriptor, bytes, hit }: HeldManifest, warnings = noWarnings): ServedManifest {
+  return { descriptor, bytes, hit, warnings };
 }
 
 /** The value if it comes within the time, undefined if it does not; a later failure is nobody's. */

@@ -11,6 +11,8 @@ import { writeBehind } from './write-behind.ts';
 export interface Tags {
   /** The pointer; undefined when there is none, or its record cannot be read just now. */
   find(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
+  /** What `find` would find without reading a record, as far as it is in memory. */
+  known(scope: RepositoryScope, tag: Tag): TagPointer | undefined;
   /** In force at once; written behind when it says something new. */
   set(scope: RepositoryScope, tag: Tag, pointer: TagPointer): void;
   /** The tag is gone. */
@@ -58,34 +60,44 @@ export function tags(options: TagsOptions): Tags {
 
   return {
     async find(scope, tag) {
-      const key = tagKey(scope.upstream, scope.repository, tag);
+      const key = memoryKey(scope, tag);
       const found = entries.get(key);
       if (found !== undefined) return found.pointer;
-      const waiting = behind.waiting(key);
+      const record = recordKey(scope, tag);
+      const waiting = behind.waiting(record);
       if (waiting !== undefined) return waiting.pointer;
-      const pointer = await readRecord(key);
+      const pointer = await readRecord(record);
       if (pointer !== undefined && !entries.has(key))
         entries.set(key, { pointer, writtenAt: pointer.checkedAt });
       return entries.get(key)?.pointer;
     },
+    known: (scope, tag) => entries.get(memoryKey(scope, tag))?.pointer,
     set(scope, tag, pointer) {
-      const key = tagKey(scope.upstream, scope.repository, tag);
+      const key = memoryKey(scope, tag);
       const before = entries.get(key);
       const isNews =
         before === undefined ||
         before.pointer.digest !== pointer.digest ||
         pointer.checkedAt - before.writtenAt >= options.confirmEveryMs;
       entries.set(key, { pointer, writtenAt: isNews ? pointer.checkedAt : before.writtenAt });
-      if (isNews) behind.add(key, { pointer });
+      if (isNews) behind.add(recordKey(scope, tag), { pointer });
     },
     remove(scope, tag) {
-      const key = tagKey(scope.upstream, scope.repository, tag);
-      entries.delete(key);
-      behind.add(key, {});
+      entries.delete(memoryKey(scope, tag));
+      behind.add(recordKey(scope, tag), {});
     },
     settled: () => behind.settled(),
     close: () => behind.close(),
   };
+}
+
+/** Shorter to make than the record's key, which is escaped. No repository holds a colon. */
+function memoryKey({ upstream, repository }: RepositoryScope, tag: Tag): string {
+  return `${upstream}/${repository}:${tag}`;
+}
+
+function recordKey({ upstream, repository }: RepositoryScope, tag: Tag): string {
+  return tagKey(upstream, repository, tag);
 }
 
 /** The record's text as a pointer; undefined when it is none, as after an edit by hand. */

@@ -8,6 +8,8 @@ export interface RequestFacts {
   hit?: Hit;
   upstream?: string;
   subject?: string;
+  /** The rule that admitted the subject. */
+  rule?: string;
 }
 
 /** One request being answered on the raw response, past the framework. */

@@ -1,16 +1,24 @@
 import type { ResolvedManifests, ServedManifest } from '../cache/tagged.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import { answer, type Exchange, type Headers, isKnown } from './exchange.ts';
+import { type Soon, soon } from './soon.ts';
 
 type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>;
 
-/** end-3: a manifest, byte for byte, with the media type it was pushed with (distribution-spec, "Pulling manifests"). */
-export async function answerManifest(
+/**
+ * end-3: a manifest, byte for byte, with the media type it was pushed with (distribution-spec, "Pulling manifests"). One that is
+ * ready is answered before the call returns.
+ */
+export function answerManifest(
   exchange: Exchange,
   { repository, reference }: ManifestRequest,
   manifests: ResolvedManifests,
-): Promise<void> {
-  const served = await manifests.resolve(repository, reference);
+): Soon<void> {
+  const served = manifests.ready(repository, reference) ?? manifests.resolve(repository, reference);
+  return soon(served, (manifest) => answerServed(exchange, manifest));
+}
+
+function answerServed(exchange: Exchange, served: ServedManifest): void {
   exchange.log.hit = served.hit;
   const { digest } = served.descriptor;
   if (isKnown(exchange.req.headers['if-none-match'], digest)) answer(exchange, 304, manifestHeaders(served));

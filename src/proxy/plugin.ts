@@ -10,10 +10,11 @@ import type { ProxyEvents } from './events.ts';
 import { answer, type Exchange } from './exchange.ts';
 import { writeFailure } from './failure.ts';
 import { logFailure } from './failure-hooks.ts';
-import type { Limit } from './limits.ts';
+import type { Leave, Limit } from './limits.ts';
 import { answerReferrers, answerTags } from './listings.ts';
 import { answerManifest } from './manifests.ts';
 import type { RoutedRequest } from './route.ts';
+import { type Soon, soon } from './soon.ts';
 
 export interface PullApiOptions {
   readonly admission: Admission;
@@ -32,29 +33,37 @@ export interface PullApiOptions {
 export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   const { admission, limits, events } = options;
 
-  async function handle(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  function handle(request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack();
+    const broken = (error: unknown): void => failed(request, reply, error);
     try {
       const turn = limitOf(request).enter(() => clientSignal(reply.raw));
-      const leave = turn instanceof Promise ? await turn : turn;
-      try {
-        await unlessGone(admitAndServe(request, reply), reply.raw);
-      } finally {
-        leave();
-      }
+      const done = soon(turn, (leave) => inTurn(leave, request, reply));
+      if (done instanceof Promise) done.catch(broken);
     } catch (error) {
-      failed(request, reply, error);
+      broken(error);
     }
+  }
+
+  function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
+    let done: Soon<void>;
+    try {
+      done = admitAndServe(request, reply);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    if (done instanceof Promise) return unlessGone(done, reply.raw).finally(leave);
+    leave();
   }
 
   const limitOf = ({ method }: FastifyRequest): Limit =>
     method === 'GET' || method === 'HEAD' ? limits.read : limits.write;
 
-  async function admitAndServe(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  function admitAndServe(request: FastifyRequest, reply: FastifyReply): Soon<void> {
     const { raw, method } = request;
     const parsed = parseRequest(method, raw.url ?? '');
-    const admitted = admission(raw, parsed);
-    await serve(exchangeOf(request, reply, parsed), admitted instanceof Promise ? await admitted : admitted);
+    return soon(admission(raw, parsed), (admitted) => serve(exchangeOf(request, reply, parsed), admitted));
   }
 
   function exchangeOf(request: FastifyRequest, reply: FastifyReply, { namespace }: ParsedRequest): Exchange {
@@ -77,21 +86,21 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     };
   }
 
-  async function serve(exchange: Exchange, { subject, rule, routed }: Admitted): Promise<void> {
-    const record = Object.assign(exchange.log, { subject: subject.name }, rule === undefined ? {} : { rule });
+  function serve(exchange: Exchange, { subject, rule, routed }: Admitted): Soon<void> {
+    const record = exchange.log;
+    record.subject = subject.name;
+    if (rule !== undefined) record.rule = rule;
     if (routed === undefined) {
       const body = Buffer.from('{}');
       return answer(exchange, 200, { 'content-type': 'application/json', 'content-length': 2 }, body);
     }
     record.upstream = routed.upstream;
-    await answerRouted(exchange, routed);
-    if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
+    return soon(answerRouted(exchange, routed), () => {
+      if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
+    });
   }
 
-  async function answerRouted(
-    exchange: Exchange,
-    { upstream, asked, request }: RoutedRequest,
-  ): Promise<void> {
+  function answerRouted(exchange: Exchange, { upstream, asked, request }: RoutedRequest): Soon<void> {
     const registry = options.registries.get(upstream);
     if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
     switch (request.kind) {

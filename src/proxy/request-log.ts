@@ -11,8 +11,6 @@ export interface RequestRecord extends RequestFacts {
   bytes: number;
   /** When the answer's header went out, as `performance.now` counts; the end of the request when nobody says. */
   firstByteAtMs?: number;
-  /** The rule that admitted the subject. */
-  rule?: string;
   error?: ErrorCode;
 }
 
