@@ -1,0 +1,36 @@
+/**
+ * Ways in which an image cannot be copied. The first two pass, and are tried again; the others stay until the source's digest
+ * changes or a day is over, and are parked with their reason.
+ */
+export type FailureClass =
+  | 'throttled'
+  | 'unavailable'
+  | 'source-gone'
+  | 'blob-unknown'
+  | 'schema-1'
+  | 'manifest-invalid'
+  | 'denied';
+
+export interface CopyErrorOptions {
+  /** How long the registry wants us to wait, in seconds. */
+  readonly retryAfterSeconds?: number;
+  readonly cause?: unknown;
+}
+
+/** An image that was not copied. The message names digest, repository and what to do, in one line without secrets. */
+export class CopyError extends Error {
+  override readonly name = 'CopyError';
+  readonly kind: FailureClass;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(kind: FailureClass, message: string, options: CopyErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.kind = kind;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+
+  /** Whether another try may succeed although nothing changed at the source. */
+  get isPassing(): boolean {
+    return this.kind === 'throttled' || this.kind === 'unavailable';
+  }
+}
