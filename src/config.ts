@@ -25,14 +25,22 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function load(text: string, env: Environment, options: LoadOptions = {}): Config {
   const document = parseConfigDocument(text);
-  const read = document.faults.length === 0 ? readSettings(document.value) : { refused: [] };
-  const faults = [...document.faults, ...located(read.refused, document)].sort(
+  const reading = document.faults.length === 0 ? read(document.value, env) : { refused: [] };
+  if ('config' in reading) return reading.config;
+  const faults = [...document.faults, ...located(reading.refused, document)].sort(
     (a, b) => (a.line ?? 0) - (b.line ?? 0),
   );
-  if (faults.length > 0 || read.settings === undefined) {
-    throw new ConfigError(options.fileName ?? 'config', faults);
-  }
-  return resolved(read.settings, env['TMPDIR'] ?? '/tmp');
+  throw new ConfigError(options.fileName ?? 'config', faults);
+}
+
+/** The configuration that settings mean which are data already, or everything that is refused about them. */
+export function read(
+  value: unknown,
+  env: Environment,
+): { readonly config: Config } | { readonly refused: readonly Refusal[] } {
+  const { settings, refused } = readSettings(value);
+  if (settings === undefined || refused.length > 0) return { refused };
+  return { config: resolved(settings, env['TMPDIR'] ?? '/tmp') };
 }
 
 interface Reading {

@@ -30,18 +30,23 @@ export function serving(start: Start): Run {
     const { values, positionals } = parsed(args, { config: { type: 'string' } });
     const [word] = positionals;
     if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
-    const config = await configFile(values.config, io);
-    const output = logOutput(io.stdout);
-    const log = logger({ level: config.log.level, destination: output });
-    try {
-      return await served(start, config, log, io);
-    } finally {
-      output.flush();
-    }
+    return served(start, () => configFile(values.config, io), io);
   };
 }
 
-async function served(start: Start, config: Config, log: Log, io: Io): Promise<number> {
+/** Serves what `configuration` says; resolves as `quayside serve` does. Throws `ConfigError` before anything is started. */
+export async function served(start: Start, configuration: () => Promise<Config>, io: Io): Promise<number> {
+  const config = await configuration();
+  const output = logOutput(io.stdout);
+  const log = logger({ level: config.log.level, destination: output });
+  try {
+    return await untilStopped(start, config, log, io);
+  } finally {
+    output.flush();
+  }
+}
+
+async function untilStopped(start: Start, config: Config, log: Log, io: Io): Promise<number> {
   let server: Server;
   try {
     server = await start(config, { log, env: io.env, signal: io.signal });

@@ -8,6 +8,7 @@ import {
   type Node,
   type Pair,
   parseDocument,
+  stringify,
 } from 'yaml';
 import { type Fault, type Path, pathText, type Refusal } from './faults.ts';
 
@@ -41,6 +42,11 @@ export function parseConfigDocument(text: string): ConfigDocument {
     ...plain(document, faults),
     lineOf: (path) => nearestLine(lines, path),
   };
+}
+
+/** The settings as a file would hold them. */
+export function configText(settings: unknown): string {
+  return stringify(settings);
 }
 
 /** The document as data. Aliases that blow up when they are followed are found only here. */

@@ -7,6 +7,8 @@ export interface Fault {
   readonly path: string;
   /** The line of the file, from 1; absent when the setting is not in it. */
   readonly line?: number;
+  /** The file, where the settings come from several. Default: the one that the error names. */
+  readonly file?: string;
   /** What is wrong and what would be right. Never the content of a file that a setting names. */
   readonly message: string;
 }
@@ -31,8 +33,8 @@ export class ConfigError extends Error {
 }
 
 /** The fault as compilers write theirs, so that editors can jump to it: `FILE:LINE: path: message`. */
-export function faultLine(fileName: string, { path, line, message }: Fault): string {
-  const place = line === undefined ? fileName : `${fileName}:${line}`;
+export function faultLine(fileName: string, { path, line, file = fileName, message }: Fault): string {
+  const place = line === undefined ? file : `${file}:${line}`;
   return path === '' ? `${place}: ${message}` : `${place}: ${path}: ${message}`;
 }
 
