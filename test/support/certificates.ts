@@ -8,8 +8,15 @@ export interface TestCertificate {
 
 /** An authority of this test run; what it signs is trusted by whoever trusts `cert`. */
 export interface TestAuthority extends TestCertificate {
-  /** A certificate for 127.0.0.1, for a server or a client; `days` from now until it ends, negative for an expired one. */
-  issued(options?: { readonly days?: number }): TestCertificate;
+  /** A certificate for a server or a client. */
+  issued(options?: IssueOptions): TestCertificate;
+}
+
+export interface IssueOptions {
+  /** From now until it ends, negative for an expired one. Default 30. */
+  readonly days?: number;
+  /** Host names that it is for, besides 127.0.0.1. Default: none. */
+  readonly hosts?: readonly string[];
 }
 
 interface Subject {
@@ -35,10 +42,12 @@ export function testAuthority(): TestAuthority {
   return {
     cert: certificate(own, privateKey),
     key: pemOf(privateKey),
-    issued: ({ days = 30 } = {}) => {
+    issued: ({ days = 30, hosts = [] } = {}) => {
       const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      const loopback = extension(oid.subjectAltName, sequence(der(0x87, Buffer.from([127, 0, 0, 1]))));
-      const subject = { name: '127.0.0.1', publicKey: pair.publicKey, days, extensions: [loopback] };
+      const hostNames = hosts.map((host) => der(0x82, Buffer.from(host)));
+      const names = sequence(der(0x87, Buffer.from([127, 0, 0, 1])), ...hostNames);
+      const extensions = [extension(oid.subjectAltName, names)];
+      const subject = { name: '127.0.0.1', publicKey: pair.publicKey, days, extensions };
       return { cert: certificate(subject, privateKey), key: pemOf(pair.privateKey) };
     },
   };
@@ -94,10 +103,15 @@ function sequence(...parts: readonly Buffer[]): Buffer {
 
 function der(tag: number, value: Buffer): Buffer {
   const { length } = value;
-  const head = length < 0x80 ? [tag, length] : [tag, 0x82, length >> 8, length & 0xff];
-  return Buffer.concat([Buffer.from(head), value]);
+  return Buffer.concat([Buffer.from([tag, ...lengthOf(length)]), value]);
 }
 
 function pemOf(key: KeyObject): string {
   return key.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+/** As short as it can be, which DER demands (X.690 section 10.1) and Go checks. */
+function lengthOf(length: number): readonly number[] {
+  if (length < 0x80) return [length];
+  return length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
 }
