@@ -31,6 +31,29 @@ under way are answered, within shutdownGraceMs; a second one ends it at once.`,
     run: async (args, io) => (await import('./serve.ts')).serving(startApp)(args, io),
   },
   {
+    name: 'proxy',
+    summary: 'answer in the place of qci-appci, under its command line',
+    usage: '[-FLAG=VALUE]...',
+    help: `Its flags, with one dash or two, and what they are without one:
+  -listen-addr          127.0.0.1:8400; always HTTPS
+  -exposed-host         quay-proxy.ci.openshift.org, where clients find us and log in
+  -gracePeriod          10s, for requests under way when it is told to stop
+  -robot-username-file  required, with -robot-password-file: who we are to quay.io, and a login here
+  -token-secret-file    required; lines of 32 bytes or more, the first signs our tokens and all are accepted
+  -token-validity       21600s
+  -tls-cert-file        required, with -tls-key-file
+  -interval             accepted and without effect: a token for quay.io is renewed before it ends
+
+Ours beside them:
+  --kubeconfig FILE     the cluster that knows the users (default: $KUBECONFIG, then the one we run in)
+  --config FILE         more settings, YAML; a flag that is given counts more
+  --print-config        print the settings that all this means, and end
+
+Users are asked about as before: whoever may get imagestreams/layers in ocp may pull, and every service account. Blobs are where quay.io
+redirects to. Secrets and certificates are read again when they change. Ends as quayside serve does.`,
+    run: async (args, io) => (await import('./proxy.ts')).proxying(startApp)(args, io),
+  },
+  {
     name: 'config check',
     summary: 'say everything that is wrong with a configuration file',
     usage: 'FILE',

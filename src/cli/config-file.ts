@@ -11,14 +11,15 @@ import type { Io } from './io.ts';
  */
 export async function configFile(fileName: string | undefined, { env }: Pick<Io, 'env'>): Promise<Config> {
   if (fileName === undefined) return load('', env);
-  const text = await readText(fileName);
+  const text = await configFileText(fileName);
   const config = load(text, env, { fileName });
   const refusals = await unreadableFiles(config);
   if (refusals.length === 0) return config;
   throw new ConfigError(fileName, located(refusals, parseConfigDocument(text)));
 }
 
-async function readText(fileName: string): Promise<string> {
+/** The text of a configuration file. Throws `ConfigError` for one that cannot be read. */
+export async function configFileText(fileName: string): Promise<string> {
   try {
     return await readFile(fileName, 'utf8');
   } catch (error) {
