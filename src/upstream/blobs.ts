@@ -130,7 +130,7 @@ function probedSize(answer: Answer, digest: Digest): number | undefined {
 }
 
 /** False for what is surely not the blob: coded bytes, another digest, or a page of some portal on the way. */
-function isContent(answer: Answer, digest: Digest): boolean {
+export function isContent(answer: Answer, digest: Digest): boolean {
   const coding = headerOf(answer, 'content-encoding') ?? 'identity';
   const stated = headerOf(answer, 'docker-content-digest');
   const isPage = stated === undefined && /^text\/html\b/i.test(headerOf(answer, 'content-type') ?? '');

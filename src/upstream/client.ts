@@ -1,5 +1,6 @@
 import { type BlobSettings, openBlob, statBlob } from './blobs.ts';
 import { connection } from './connection.ts';
+import { forwardBlob } from './forward.ts';
 import { askReferrers, askTags } from './listings.ts';
 import { askManifest } from './manifests.ts';
 import { settingsOf, type UpstreamOptions } from './options.ts';
@@ -29,6 +30,7 @@ export function registryUpstream(options: UpstreamOptions): Upstream {
     statBlob: (repository, digest, asked) => statBlob(link, repository, digest, asked),
     openBlob: (repository, digest, asked = {}) =>
       openBlob(link, repository, digest, { ...asked, settings: blobSettings }),
+    forwardBlob: (repository, digest, asked) => forwardBlob(link, repository, digest, asked),
     tags: (repository, query, asked) => askTags(link, repository, query, asked),
     referrers: (repository, digest, query, asked) => askReferrers(link, repository, digest, query, asked),
     close: () => link.close(),

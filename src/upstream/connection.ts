@@ -7,7 +7,7 @@ import { gates, paced } from './limits.ts';
 import { loggedIn } from './login.ts';
 import type { UpstreamSettings } from './options.ts';
 import { type Reachability, reachability } from './reachable.ts';
-import { followed } from './redirect.ts';
+import { followed, targetOf } from './redirect.ts';
 import { networkFailure, orTryAgain, retried } from './retry.ts';
 import { tokens } from './tokens.ts';
 import { transport } from './transport.ts';
@@ -21,8 +21,19 @@ export interface Connection {
   once(ask: Ask): Promise<Answer>;
   /** As many tries as are set. `read` takes what it needs of the answer; a body that breaks off there is a failed try. */
   tried<T>(ask: Ask, read: (answer: Answer) => Promise<T> | T): Promise<T>;
+  /** One try, logged in, whose redirects are answers: for somebody who follows them. */
+  forwarded<T>(ask: Ask, read: (answer: Answer) => T): Promise<T>;
+  /** Where a redirect of the upstream leads; throws `UPSTREAM_INVALID` where nobody should go. */
+  targetOf(answer: Answer): URL;
   readonly isReachable: Reachability['isReachable'];
   close(): Promise<void>;
+}
+
+interface Way {
+  readonly send: Send;
+  /** The same, no redirect followed. */
+  readonly own: Send;
+  readonly isReachable: Reachability['isReachable'];
 }
 
 /** A connection that is made when it is first used. */
@@ -31,21 +42,25 @@ export function connection(settings: UpstreamSettings): Connection {
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
   const lines = agents({ ...settings, upstream });
-  const { send, isReachable } = sender(settings, upstream, lines, closing.signal);
+  const { send, own, isReachable } = sender(settings, upstream, lines, closing.signal);
   const retry = {
     retries,
     random,
     retried: (reason: 'status' | 'network') => events?.retried({ upstream: name, reason }),
   };
-  const once = async (ask: Ask): Promise<Answer> => {
-    const signal = anySignal(ask.signal, closing.signal);
-    try {
-      return orTryAgain(await send({ ...ask, signal }), now());
-    } catch (error) {
-      signal.throwIfAborted();
-      throw networkFailure(error);
-    }
-  };
+  const through =
+    (send: Send) =>
+    async (ask: Ask): Promise<Answer> => {
+      const signal = anySignal(ask.signal, closing.signal);
+      try {
+        return orTryAgain(await send({ ...ask, signal }), now());
+      } catch (error) {
+        signal.throwIfAborted();
+        throw networkFailure(error);
+      }
+    };
+  const once = through(send);
+  const unfollowed = through(own);
   return {
     urlOf: (path) => urlIn(upstream, path),
     once,
@@ -53,6 +68,11 @@ export function connection(settings: UpstreamSettings): Connection {
       const signal = anySignal(ask.signal, closing.signal);
       return retried(() => readOf(once(ask), read, signal), { ...retry, signal });
     },
+    forwarded: (ask, read) => {
+      const signal = anySignal(ask.signal, closing.signal);
+      return retried(() => readOf(unfollowed(ask), read, signal), { ...retry, retries: 0, signal });
+    },
+    targetOf: (answer) => targetOf(answer, { ...settings, upstream }),
     isReachable,
     async close() {
       closing.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down'));
@@ -80,12 +100,7 @@ async function readOf<T>(
  * From the inside out: the wire, the pace, the gates, the breaker, the login, the redirects. The breaker watches the registry
  * and its token server; a CDN's failures are retried, but do not stop us from asking for manifests.
  */
-function sender(
-  settings: UpstreamSettings,
-  upstream: URL,
-  lines: Agents,
-  closing: AbortSignal,
-): { readonly send: Send; readonly isReachable: Reachability['isReachable'] } {
+function sender(settings: UpstreamSettings, upstream: URL, lines: Agents, closing: AbortSignal): Way {
   const { name, events, now, requestsPerSecond } = settings;
   const wire = transport({ ...settings, agents: lines });
   const slow = requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now);
@@ -102,7 +117,7 @@ function sender(
     tokens: tokens({ send: registry, method: settings.tokenMethod, now, closing }),
   });
   const send = followed({ ...settings, upstream, own: login, foreign: inside(wire) });
-  return { send, isReachable: reach.isReachable };
+  return { send, own: login, isReachable: reach.isReachable };
 }
 
 /** The names under which auth files know an upstream; Docker Hub goes by three. */

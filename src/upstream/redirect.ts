@@ -18,6 +18,11 @@ export interface RedirectOptions extends TargetRules {
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
+/** True for an answer that is to be had elsewhere. */
+export function isRedirect({ status }: Answer): boolean {
+  return redirects.has(status);
+}
+
 /**
  * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for minutes, whatever
  * its `Cache-Control` says. Once a redirect has left the registry, no later hop carries our login, not even one back to it.
@@ -26,9 +31,8 @@ export function followed(options: RedirectOptions): Send {
   return async (ask) => {
     let answer = await options.own(ask);
     let hasLeft = false;
-    for (let hops = 0; redirects.has(answer.status); hops += 1) {
+    for (let hops = 0; isRedirect(answer); hops += 1) {
       const url = targetOf(answer, options);
-      discard(answer);
       if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');
       hasLeft ||= url.origin !== options.upstream.origin;
       answer = await (hasLeft ? options.foreign({ ...ask, kind: 'cdn', url }) : options.own({ ...ask, url }));
@@ -58,10 +62,11 @@ export function parseTarget(text: string, from: URL, rules: TargetRules): URL {
   return url;
 }
 
-function targetOf(answer: Answer, rules: TargetRules): URL {
+/** Where a redirect leads, by the rules of `parseTarget`. Lets go of its body. */
+export function targetOf(answer: Answer, rules: TargetRules): URL {
+  discard(answer);
   const location = headerOf(answer, 'location');
   if (location !== undefined) return parseTarget(location, answer.url, rules);
-  discard(answer);
   throw invalid('the upstream redirects to nowhere');
 }
 

@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Bytes, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
@@ -35,6 +37,22 @@ export interface BlobOptions extends Cancellable {
   readonly start?: number;
   /** Last byte wanted, inclusive; the end without. */
   readonly end?: number;
+}
+
+export interface ForwardOptions extends Cancellable {
+  readonly method: 'GET' | 'HEAD';
+  /** The `Range`, `If-Range` and `If-None-Match` of the client. Default: none. */
+  readonly conditions?: Readonly<Record<string, string>>;
+}
+
+/** An upstream's own answer. Read `body`, or destroy it: unread, it holds a connection. */
+export interface ForwardedBlob {
+  /** 200, 206, 304, or a redirect. */
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Of a redirect: where the bytes are, as a whole URL. It may be signed, and then opens them to whoever has it. */
+  readonly location?: URL;
+  readonly body: Readable;
 }
 
 /** One opened blob of an upstream. Iterate `body` once, or call `close`. */
@@ -78,6 +96,15 @@ export interface Upstream {
   statBlob(repository: Repository, digest: Digest, options?: Cancellable): Promise<Descriptor | undefined>;
   /** The blob's bytes; undefined when the repository has no such blob. */
   openBlob(repository: Repository, digest: Digest, options?: BlobOptions): Promise<UpstreamBlob | undefined>;
+  /**
+   * The upstream's own answer to one request for a blob, for a client that is to have it as it is: our login, no redirect followed,
+   * nothing tried again, nothing verified. Undefined when the repository has no such blob; `RANGE_INVALID` for a range outside of it.
+   */
+  forwardBlob(
+    repository: Repository,
+    digest: Digest,
+    options: ForwardOptions,
+  ): Promise<ForwardedBlob | undefined>;
   /** One page of tags; undefined when there is no such repository. */
   tags(repository: Repository, query: string, options?: Cancellable): Promise<Page | undefined>;
   /** One page of referrers; undefined when the upstream has no referrers API. */
