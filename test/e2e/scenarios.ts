@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.ts';
 import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
+import { clusterRbac } from './scenarios/cluster-rbac.ts';
 import { conformance } from './scenarios/conformance.ts';
 import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
@@ -26,6 +27,7 @@ export const scenarios: readonly Scenario[] = [
   loginHtpasswd,
   loginToken,
   robots,
+  clusterRbac,
   s3Versitygw,
   s3Radosgw,
   shutdown,

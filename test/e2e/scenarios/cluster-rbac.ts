@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import type { GeneratedImage } from '../../support/images.ts';
+import { until } from '../../support/program.ts';
+import { clusterName, ourself } from '../fixtures/cluster.ts';
+import { type ClusterStand, clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
+import { people } from '../fixtures/people.ts';
+import type { Scenario, Scene } from '../scenario.ts';
+
+const allowMs = 2_000;
+const slackMs = 3_000;
+/** For this long an API server itself takes a token without looking again. */
+const apiserverMs = 10_000;
+const largestToken = 6 * 1024;
+
+/** A real API server decides who pulls what from one flat repository. */
+export const clusterRbac: Scenario = {
+  name: 'cluster-rbac',
+  needs: ['docker-registry', 'kubernetes'],
+  async play(scene) {
+    const stand = await clusterStand(scene, {
+      remember: { tokenMs: '1s', allowMs: `${allowMs}ms`, denyMs: '500ms' },
+      hosts: { localhost: clusterHost({ anonymous: true }) },
+    });
+    const client = dockerClient(stand.proxy.url, repository);
+    await logins(scene, stand, client);
+    await rights(scene, stand, client);
+    await digests(scene, stand, client);
+    await listings(scene, stand, client);
+    await anonymous(scene, stand);
+    await revocation(scene, stand, client);
+    await ownRights(scene, stand);
+  },
+};
+
+async function logins({ fact }: Scene, { proxy }: ClusterStand, client: DockerClient): Promise<void> {
+  await fact('without a credential a pull is 401, and the challenge names our token end-point', async () => {
+    const { status, code, headers } = await client.get(manifest(tags.cli));
+    assert.deepEqual([status, code], [401, 'UNAUTHORIZED']);
+    const challenge = `Bearer realm="${proxy.url}/v2/auth",service="${proxy.host}"`;
+    assert.ok(headers.get('www-authenticate')?.startsWith(challenge), headers.get('www-authenticate') ?? '');
+  });
+  await fact(
+    'a token that the cluster does not know is 401 at the token end-point and as a bearer',
+    async () => {
+      assert.equal((await client.login('sha256~nobody')).status, 401);
+      assert.equal((await client.get(manifest(tags.cli), 'sha256~nobody')).status, 401);
+    },
+  );
+  await fact('a login is answered in all the words that clients know', async () => {
+    const { status, body } = await client.login(people.alice.token);
+    assert.equal(status, 200);
+    const told = JSON.parse(body.toString()) as Record<string, unknown>;
+    assert.equal(told['token'], told['access_token']);
+    assert.ok(Number(told['expires_in']) >= 60);
+    assert.ok(!Number.isNaN(Date.parse(String(told['issued_at']))));
+  });
+  await fact('the token of somebody in 2,000 groups is small enough for any header', async () => {
+    const token = await client.token(people.carol.token);
+    assert.ok(token.length < largestToken, `${token.length} bytes`);
+  });
+}
+
+async function rights({ fact }: Scene, { cluster, images, upstream }: ClusterStand, client: DockerClient) {
+  const [puller, stranger] = [await cluster.account('puller'), await cluster.account('stranger')];
+  await bind(cluster, 'ci-puller', 'ocp', ['--serviceaccount=ci:puller']);
+  const expected = Buffer.from(images.cli.root.bytes);
+
+  for (const [who, credential] of [
+    ['a person of a group that may pull', people.alice.token],
+    ['a person in 2,000 groups, the last of which may pull', people.carol.token],
+    ['a service account with a bound token that may pull', puller.token],
+  ] as const) {
+    await fact(`${who} gets the image`, async () => {
+      const { status, body, message } = await client.get(manifest(tags.cli), await client.token(credential));
+      assert.equal(status, 200, message);
+      assert.deepEqual(body, expected);
+    });
+  }
+  for (const [who, credential] of [
+    ['a person without the right', people.bob.token],
+    ['a service account without the right', stranger.token],
+  ] as const) {
+    await fact(`${who} is told which question was asked of which cluster`, async () => {
+      const answer = await client.get(manifest(tags.cli), await client.token(credential));
+      assert.deepEqual([answer.status, answer.code], [403, 'DENIED']);
+      for (const word of ['imagestreams', 'layers', '4.20', 'ocp', clusterName])
+        assert.ok(answer.message.includes(word), `${word} is not in: ${answer.message}`);
+    });
+  }
+  await fact('a right in one namespace is none in another', async () => {
+    const token = await client.token(people.alice.token);
+    assert.equal((await client.get(manifest(tags.secret), token)).status, 403);
+    assert.equal((await client.get(manifest(tags.cli), token)).status, 200);
+  });
+  await fact('the upstream never sees a credential of a client', () => {
+    const shown = upstream.passed.map(({ headers }) => headers['authorization']);
+    assert.deepEqual(
+      shown.filter((each) => each !== undefined),
+      [],
+    );
+  });
+}
+
+async function digests({ fact }: Scene, { images }: ClusterStand, client: DockerClient): Promise<void> {
+  const [alice, bob] = [await client.token(people.alice.token), await client.token(people.bob.token)];
+  await client.get(manifest(tags.secret), await client.token(people.admin.token));
+  const [open, secret] = [contentOf(images.cli), contentOf(images.secret)];
+  const shared = open.filter((path) => secret.includes(path));
+
+  await fact('two images share a blob and are not the same', () => {
+    assert.equal(shared.length, 1);
+    assert.ok(secret.length > 1);
+  });
+  await fact(
+    'who may pull a tag gets all that it leads to by digest, also what a secret tag shares',
+    async () => {
+      for (const path of open) assert.equal((await client.get(path, alice)).status, 200, path);
+    },
+  );
+  await fact(
+    'a digest that only a secret tag leads to is refused: whole, in part, and as a HEAD',
+    async () => {
+      for (const path of secret.filter((each) => !shared.includes(each))) {
+        const answers = [
+          await client.get(path, alice),
+          await client.get(path, alice, { range: 'bytes=0-9' }),
+          await client.head(path, alice),
+        ];
+        for (const { status } of answers) assert.ok(status === 403 || status === 404, `${path}: ${status}`);
+      }
+    },
+  );
+  await fact('the same digest is served to who may pull that tag', async () => {
+    const admin = await client.token(people.admin.token);
+    for (const path of secret) assert.equal((await client.get(path, admin)).status, 200, path);
+  });
+  await fact('who may pull nothing gets nothing by digest', async () => {
+    for (const path of open) assert.ok([403, 404].includes((await client.get(path, bob)).status), path);
+  });
+}
+
+async function listings({ fact }: Scene, _stand: ClusterStand, client: DockerClient): Promise<void> {
+  const listed = async (credential: string) => {
+    const { status, body } = await client.get(`${repository}/tags/list`, await client.token(credential));
+    assert.equal(status, 200, body.toString());
+    return new Set((JSON.parse(body.toString()) as { tags: string[] }).tags);
+  };
+  await fact('a list of tags shows what may be pulled and nothing else', async () => {
+    assert.deepEqual(await listed(people.alice.token), new Set([tags.cli]));
+    assert.deepEqual(await listed(people.admin.token), new Set(Object.values(tags)));
+  });
+}
+
+async function anonymous({ fact }: Scene, { proxy, cluster }: ClusterStand): Promise<void> {
+  const closed = dockerClient(proxy.url, repository);
+  const open = dockerClient(proxy.url.replace('127.0.0.1', 'localhost'), repository);
+  const everybody = ['--group=system:unauthenticated', '--group=system:authenticated'];
+  await bind(cluster, 'everybody', 'public', everybody);
+
+  await fact('under a host that wants logins nobody gets a token', async () =>
+    assert.equal((await closed.login()).status, 401),
+  );
+  await fact(
+    'under a host that lets in whom the cluster lets in, nobody pulls what is granted to all',
+    async () => {
+      const { status, message } = await open.get(manifest(tags.tools), await open.token());
+      assert.equal(status, 200, message);
+    },
+  );
+  await fact('and nothing else', async () => {
+    for (const tag of [tags.cli, tags.secret]) {
+      const { status } = await open.get(manifest(tag), await open.token());
+      assert.ok(status === 401 || status === 403, `${tag}: ${status}`);
+    }
+  });
+  await fact('a token of one host is none of another', async () => {
+    const { status } = await closed.get(manifest(tags.tools), await open.token(people.alice.token));
+    assert.equal(status, 401);
+  });
+}
+
+async function revocation(
+  { fact }: Scene,
+  { cluster, proxy }: ClusterStand,
+  client: DockerClient,
+): Promise<void> {
+  await fact('a RoleBinding that is removed ends the pulling of a token that was given before', async () => {
+    const token = await client.token(people.alice.token);
+    assert.equal((await client.get(manifest(tags.cli), token)).status, 200);
+    await cluster.kubectl(['delete', 'rolebinding', 'qci-image-puller', '--namespace=ocp']);
+    const isRefused = async () => (await client.get(manifest(tags.cli), token)).status === 403;
+    await until('the right is gone', isRefused, allowMs + slackMs);
+    for (const path of ['manifests/latest', 'tags/list'])
+      assert.notEqual((await client.get(`${repository}/${path}`, token)).status, 200);
+  });
+  await fact('a RoleBinding that comes back lets the same token in again', async () => {
+    await cluster.applyRights();
+    const token = await client.token(people.alice.token);
+    const isServed = async () => (await client.get(manifest(tags.cli), token)).status === 200;
+    await until('the right is back', isServed, slackMs);
+  });
+  await fact('a service account that is deleted cannot log in any more', async () => {
+    const { token } = await cluster.account('leaver');
+    assert.equal((await client.login(token)).status, 200);
+    await cluster.kubectl(['delete', 'serviceaccount', 'leaver', '--namespace=ci']);
+    const isRefused = async () => (await client.login(token)).status === 401;
+    await until('the token is worth nothing', isRefused, apiserverMs + slackMs);
+  });
+  await fact('no log line holds a credential or a token', async () => {
+    const log = await proxy.output();
+    for (const { token } of Object.values(people)) assert.ok(!log.includes(token));
+    assert.doesNotMatch(log, /eyJ[\w-]+\.eyJ/);
+  });
+}
+
+async function ownRights({ fact }: Scene, { cluster }: ClusterStand): Promise<void> {
+  const asOurself = { kubeconfig: cluster.ourKubeconfig };
+  await fact('Quayside may ask about tokens and rights, and what everybody may', async () => {
+    const { stdout } = await cluster.kubectl(['auth', 'can-i', '--list', '--no-headers'], asOurself);
+    const resources = stdout.split('\n').filter((line) => /^\S/.test(line));
+    assert.deepEqual(new Set(resources.map((line) => line.split(/\s+/)[0])), new Set(delegated));
+    for (const line of resources) assert.match(line, /\[create\]$/);
+  });
+  await fact('Quayside may read no secret and no namespace', async () => {
+    for (const what of ['secrets', 'namespaces']) {
+      const { code, stderr } = await cluster.kubectl(['get', what, '-A'], { ...asOurself, mayFail: true });
+      assert.notEqual(code, 0);
+      assert.match(stderr, /forbidden/i);
+    }
+  });
+  await fact('the API server has answered every review of Quayside', async () => {
+    const reviews = await cluster.reviews(ourself);
+    assert.ok(reviews.some(({ kind }) => kind === 'token') && reviews.some(({ kind }) => kind === 'access'));
+    for (const { status } of reviews) assert.equal(status, 201);
+  });
+}
+
+/** `system:auth-delegator`, and the questions about oneself that every login may ask. */
+const delegated = [
+  'tokenreviews.authentication.k8s.io',
+  'subjectaccessreviews.authorization.k8s.io',
+  'selfsubjectreviews.authentication.k8s.io',
+  'selfsubjectaccessreviews.authorization.k8s.io',
+  'selfsubjectrulesreviews.authorization.k8s.io',
+] as const;
+
+/** May pull all that is in the namespace. */
+async function bind(
+  { kubectl }: ClusterStand['cluster'],
+  name: string,
+  namespace: string,
+  subjects: readonly string[],
+): Promise<void> {
+  const words = ['create', 'rolebinding', name, `--namespace=${namespace}`, '--clusterrole=image-puller'];
+  await kubectl([...words, ...subjects]);
+}
+
+function manifest(tag: string): string {
+  return `${repository}/manifests/${tag}`;
+}
+
+/** The paths of all that a tag leads to, by digest. */
+function contentOf(image: GeneratedImage): readonly string[] {
+  return [
+    `${repository}/manifests/${image.root.descriptor.digest}`,
+    ...image.blobs.map(({ descriptor }) => `${repository}/blobs/${descriptor.digest}`),
+  ];
+}

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { freePort, until } from '../../support/program.ts';
+import { clusterName, ourself } from '../fixtures/cluster.ts';
+import { type ClusterStand, clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
+import { people } from '../fixtures/people.ts';
+import { quayside } from '../fixtures/quayside.ts';
+import type { Scenario, Scene } from '../scenario.ts';
+
+const herd = 200;
+const mostConnections = 20;
+const recoveryMs = 30_000;
+const pulled = `${repository}/manifests/${tags.cli}`;
+
+/** How often a real API server is asked, with what, over how many connections, and what happens when it is gone. */
+export const clusterReviews: Scenario = {
+  name: 'cluster-reviews',
+  needs: ['docker-registry', 'kubernetes'],
+  async play(scene) {
+    const stand = await clusterStand(scene);
+    const client = dockerClient(stand.proxy.url, repository);
+    await questions(scene, stand, client);
+    await herds(scene, stand, client);
+    await oneOfTwo(scene, stand);
+    await gone(scene, stand, client);
+  },
+};
+
+async function questions({ fact }: Scene, { cluster }: ClusterStand, client: DockerClient): Promise<void> {
+  await fact('a review of rights carries all that the cluster said about the account', async () => {
+    const { name, token } = await cluster.account('asker');
+    const uid = await cluster.kubectl(['get', 'sa', 'asker', '-n', 'ci', '-o', 'jsonpath={.metadata.uid}']);
+    assert.equal((await client.get(pulled, await client.token(token))).status, 403);
+    const spec = (await cluster.reviews(ourself)).findLast((review) => review.spec?.user === name)?.spec;
+    assert.equal(spec?.uid, uid.stdout);
+    assert.ok(spec.groups?.includes('system:serviceaccounts:ci'));
+    assert.ok((spec.extra?.['authentication.kubernetes.io/credential-id'] ?? []).length > 0);
+  });
+  await fact('the question is the image stream that the tag names', async () => {
+    const [last] = (await cluster.reviews(ourself)).slice(-1);
+    const { version: _, ...attributes } = last?.spec?.resourceAttributes ?? {};
+    assert.deepEqual(attributes, {
+      verb: 'get',
+      group: 'image.openshift.io',
+      resource: 'imagestreams',
+      subresource: 'layers',
+      namespace: 'ocp',
+      name: '4.20',
+    });
+  });
+}
+
+async function herds({ fact }: Scene, { cluster }: ClusterStand, client: DockerClient): Promise<void> {
+  const asked = async (kind: 'token' | 'access') =>
+    (await cluster.reviews(ourself)).filter((review) => review.kind === kind).length;
+
+  await fact(`${herd} logins of one token at once are one TokenReview`, async () => {
+    const { token } = await cluster.account('crowd');
+    const before = await asked('token');
+    const answers = await Promise.all(Array.from({ length: herd }, () => client.login(token)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    assert.equal((await asked('token')) - before, 1);
+  });
+  await fact(`${herd} pulls of one subject at once are one SubjectAccessReview`, async () => {
+    const token = await client.token(people.alice.token);
+    const before = await asked('access');
+    const answers = await Promise.all(Array.from({ length: herd }, () => client.get(pulled, token)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    assert.equal((await asked('access')) - before, 1);
+  });
+  await fact(`${herd} different questions at once need a handful of connections`, async () => {
+    const token = await client.token(people.alice.token);
+    const [reviews, connections] = [await asked('access'), cluster.way.opened()];
+    const unheardOf = Array.from({ length: herd }, (_, index) => `${repository}/manifests/ocp_${index}_cli`);
+    const answers = await Promise.all(unheardOf.map((path) => client.get(path, token)));
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([404]));
+    assert.equal((await asked('access')) - reviews, herd);
+    const opened = cluster.way.opened() - connections;
+    assert.ok(opened <= mostConnections, `${opened} connections`);
+  });
+}
+
+async function oneOfTwo({ stage, fact }: Scene, { cluster, upstream }: ClusterStand): Promise<void> {
+  const nowhere = await cluster.kubeconfig('nowhere', people.bob.token, await freePort());
+  const both = await quayside(stage, {
+    name: 'quayside-of-two',
+    upstream: upstream.url,
+    config: {
+      clusters: {
+        gone: { kubeconfigFile: nowhere },
+        [clusterName]: { kubeconfigFile: cluster.ourKubeconfig },
+      },
+      hosts: { '*': clusterHost({ clusters: ['gone', clusterName] }) },
+    },
+  });
+  const client = dockerClient(both.url, repository);
+  await fact('a cluster that is gone does not lock out the people of another', async () =>
+    assert.equal((await client.get(pulled, await client.token(people.alice.token))).status, 200),
+  );
+  await fact('a token that only the one that is gone could know is 503: it may be right', async () => {
+    const { status, headers } = await client.login('sha256~of-the-other');
+    assert.equal(status, 503);
+    assert.ok(Number(headers.get('retry-after')) > 0);
+  });
+}
+
+async function gone(
+  { fact }: Scene,
+  { cluster, proxy, images }: ClusterStand,
+  client: DockerClient,
+): Promise<void> {
+  const alice = await client.token(people.alice.token);
+  for (const { descriptor } of images.cli.blobs)
+    await client.get(`${repository}/blobs/${descriptor.digest}`, alice);
+  await client.get(pulled, alice);
+  await cluster.kill();
+
+  await fact('with the API server killed, a token never seen is 503 with a time to come back', async () => {
+    const { status, code, headers } = await client.login(people.bob.token);
+    assert.deepEqual([status, code], [503, 'UNAVAILABLE']);
+    assert.ok(Number(headers.get('retry-after')) > 0);
+  });
+  await fact('a question never asked is 503 as well, neither a yes nor a no', async () => {
+    const { status, headers } = await client.get(`${repository}/manifests/${tags.secret}`, alice);
+    assert.equal(status, 503);
+    assert.ok(Number(headers.get('retry-after')) > 0);
+  });
+  await fact('who was let in lately is still served, logins too', async () => {
+    const again = await client.token(people.alice.token);
+    for (const token of [alice, again]) {
+      assert.equal((await client.get(pulled, token)).status, 200);
+      for (const { descriptor } of images.cli.blobs)
+        assert.equal((await client.get(`${repository}/blobs/${descriptor.digest}`, token)).status, 200);
+    }
+  });
+  await fact('the log says that the API server cannot be reached', async () =>
+    assert.match(
+      await proxy.output(),
+      new RegExp(`${clusterName}[^\n]*unreachable|unreachable[^\n]*${clusterName}`),
+    ),
+  );
+  await cluster.start();
+  await fact('once it is back, so is everybody else', async () => {
+    const isLetIn = async () => (await client.login(people.bob.token)).status === 200;
+    await until('the cluster is asked again', isLetIn, recoveryMs);
+  });
+}
