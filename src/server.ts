@@ -36,16 +36,26 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     ...failureHooks,
     ...(config.tls === undefined ? {} : { https: await keyPair(config.tls) }),
     loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIds(),
+    // A logger for each request costs more than the line that few of them write, which names the request itself.
+    childLoggerFactory: (parent) => parent,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
     http: { maxHeaderSize: maxHeaderBytes },
     routerOptions: { maxParamLength: maxHeaderBytes },
   });
   failure(app);
-  closeWhenIdle(app);
-  requestLog(app, { log: plainLines(parts.log, 'proxy'), events });
+  const idle = closeWhenIdle(app);
+  requestLog(app, {
+    log: plainLines(parts.log, 'proxy'),
+    events: {
+      answered(event) {
+        events.answered(event);
+        idle.answered();
+      },
+    },
+  });
   health(app, parts);
   tokenRoute(app, { hosts: hostNames, events });
   pullApi(app, {
@@ -71,20 +81,20 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
 
 /**
  * Once we are told to stop, a connection is closed with the answer that it carries. The framework only closes those that are idle at
- * that moment: a client that keeps its connection after a download would hold us up until the grace time is over.
+ * that moment: a client that keeps its connection after a download would hold us up until the grace time is over. Wants to be told of
+ * each answer that has ended.
  */
-function closeWhenIdle(app: FastifyInstance): void {
+function closeWhenIdle(app: FastifyInstance): { answered(): void } {
   let isClosing = false;
   app.addHook('preClose', (done) => {
     isClosing = true;
     done();
   });
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.raw.once('close', () => {
+  return {
+    answered() {
       if (isClosing) app.server.closeIdleConnections();
-    });
-    done();
-  });
+    },
+  };
 }
 
 /** Metrics and health on a server of their own, not yet listening. */

@@ -11,11 +11,12 @@ export interface Children<Labels extends readonly string[], Child> {
 export function children<Labels extends readonly string[], Child>(
   make: (values: readonly string[]) => Child,
 ): Children<Labels, Child> {
-  const known = new Map<string, readonly [readonly string[], Child]>();
+  const known = new Map<string | number, readonly [readonly string[], Child]>();
   return {
     known: () => known.values(),
     of(...values) {
-      const key = values.join('\n');
+      const [first = ''] = values;
+      const key = values.length > 1 ? values.join('\n') : first;
       const entry = known.get(key);
       if (entry !== undefined) return entry[1];
       const texts = values.map(String);

@@ -12,6 +12,8 @@ export const mediaTypes = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
+const manifestTypes: ReadonlySet<string> = new Set(Object.values(mediaTypes));
+
 /**
  * The `Accept` value of every manifest request to an upstream. Always the full list: registries convert a manifest to
  * what the client names, and a tag's digest must not depend on who asked first.
@@ -61,7 +63,7 @@ export function parseManifest(bytes: Uint8Array, statedType: string | undefined)
 
 /** True for the media types under which registries serve manifests. */
 export function isManifestType(mediaType: string): boolean {
-  return (Object.values(mediaTypes) as string[]).includes(mediaType);
+  return manifestTypes.has(mediaType);
 }
 
 function manifestType(body: Record<string, unknown>, statedType: string | undefined): string {

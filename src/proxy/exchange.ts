@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Hit } from '../cache/events.ts';
 
 export type Headers = Readonly<Record<string, string | number | readonly string[]>>;
@@ -8,6 +8,8 @@ export interface RequestFacts {
   hit?: Hit;
   upstream?: string;
   subject?: string;
+  /** The cluster that knows the subject; absent for a robot of ours. */
+  cluster?: string;
   /** The rule that admitted the subject. */
   rule?: string;
 }
@@ -32,14 +34,15 @@ export interface Exchange {
 /** Writes the status line and the header fields, ours among them; the body is the caller's. */
 export function begin(exchange: Exchange, status: number, headers: Headers): void {
   const { res, log, requestId, namespace } = exchange;
-  exchange.begun();
-  res.writeHead(status, {
+  const fields: OutgoingHttpHeaders = {
     ...headers,
     'docker-distribution-api-version': 'registry/2.0',
     'x-request-id': requestId,
-    ...(log.hit === undefined ? {} : { 'quayside-cache': cacheWords[log.hit] }),
-    ...(namespace === undefined ? {} : { 'oci-namespace': namespace }),
-  });
+  };
+  if (log.hit !== undefined) fields['quayside-cache'] = cacheWords[log.hit];
+  if (namespace !== undefined) fields['oci-namespace'] = namespace;
+  exchange.begun();
+  res.writeHead(status, fields);
 }
 
 /** A whole answer from memory; a HEAD gets its head only. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Failure, failureOf, frameworkFailure, rendered } from './failure.ts';
+import type { RequestRecord } from './request-log.ts';
 
 /** Makes the framework's own refusals speak as we do. For the errors below it, give `failureHooks` when it is made. */
 export function failure(app: FastifyInstance): void {
@@ -12,14 +13,21 @@ export function failure(app: FastifyInstance): void {
 export const failureHooks = { frameworkErrors: unrouted, clientErrorHandler } as const;
 
 /** Tells the log what a client is not told. */
-export function logFailure(log: FastifyRequest['log'], { status, code, cause }: Failure): void {
+export function logFailure({ log, id: requestId }: FastifyRequest, { status, code, cause }: Failure): void {
   if (status < 500) return;
-  log[status === 500 ? 'error' : 'warn']({ err: cause, code }, 'request failed');
+  log[status === 500 ? 'error' : 'warn']({ requestId, err: cause, code }, 'request failed');
+}
+
+/** Keeps what the request's line says of a failure. */
+export function noteFailure(record: RequestRecord, { code, headers }: Failure): void {
+  record.error = code;
+  const challenge = headers['www-authenticate'];
+  if (challenge !== undefined) record.challenge = challenge;
 }
 
 function answered(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const failed = failureOf(error);
-  logFailure(request.log, failed);
+  logFailure(request, failed);
   send(failed, request, reply);
 }
 
@@ -33,7 +41,10 @@ function unrouted(error: unknown, request: FastifyRequest, reply: FastifyReply):
 
 function send(failed: Failure, request: FastifyRequest, reply: FastifyReply): void {
   const { status, headers, body } = rendered(failed, request.id);
-  if (reply.record !== undefined) Object.assign(reply.record, { error: failed.code, bytes: body.byteLength });
+  if (reply.record !== undefined) {
+    noteFailure(reply.record, failed);
+    reply.record.bytes = body.byteLength;
+  }
   reply.code(status).headers(headers).send(body);
 }
 

@@ -9,7 +9,7 @@ import { ClientGone, clientSignal, unlessGone } from './body.ts';
 import type { ProxyEvents } from './events.ts';
 import { answer, type Exchange } from './exchange.ts';
 import { writeFailure } from './failure.ts';
-import { logFailure } from './failure-hooks.ts';
+import { logFailure, noteFailure } from './failure-hooks.ts';
 import type { Leave, Limit } from './limits.ts';
 import { answerReferrers, answerTags } from './listings.ts';
 import { answerManifest } from './manifests.ts';
@@ -132,6 +132,6 @@ function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): v
     return;
   }
   const failure = writeFailure(reply.raw, error, request.id);
-  reply.record.error = failure.code;
-  logFailure(request.log, failure);
+  noteFailure(reply.record, failure);
+  logFailure(request, failure);
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../oci/errors.ts';
 import type { ProxyEvents, RequestKind } from './events.ts';
 import type { RequestFacts } from './exchange.ts';
@@ -12,6 +12,8 @@ export interface RequestRecord extends RequestFacts {
   /** When the answer's header went out, as `performance.now` counts; the end of the request when nobody says. */
   firstByteAtMs?: number;
   error?: ErrorCode;
+  /** The `WWW-Authenticate` of a 401; not for the line. */
+  challenge?: string;
 }
 
 declare module 'fastify' {
@@ -25,6 +27,15 @@ export interface RequestLogOptions {
   /** Gets one line a request, at level `info`. */
   readonly log: { info(fields: Readonly<Record<string, unknown>>, message: string): void };
   readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
+}
+
+/** How a request ended. */
+interface Ended {
+  readonly path: string;
+  readonly status: number;
+  readonly client: string;
+  readonly firstByteMs: number;
+  readonly totalMs: number;
 }
 
 const saneId = /^[A-Za-z0-9._-]{1,64}$/;
@@ -44,16 +55,16 @@ export function requestLog(app: FastifyInstance, { log, events }: RequestLogOpti
     const client = request.ip;
     reply.record = { bytes: 0 };
     reply.raw.once('close', () => {
-      const times = timesOf(startedAtMs, reply.record);
+      const { firstByteMs, totalMs } = timesOf(startedAtMs, reply.record);
       const status = reply.raw.writableFinished ? reply.raw.statusCode : clientLeft;
       const path = pathOf(request.raw.url ?? '');
       events?.answered?.({
         kind: kindOf(path),
         status,
-        firstByteSeconds: times.firstByteMs / 1000,
-        totalSeconds: times.totalMs / 1000,
+        firstByteSeconds: firstByteMs / 1000,
+        totalSeconds: totalMs / 1000,
       });
-      log.info({ ...factsOf(request, reply, path), status, client, ...times }, 'request');
+      log.info(factsOf(request, reply.record, { path, status, client, firstByteMs, totalMs }), 'request');
     });
     done();
   });
@@ -73,10 +84,28 @@ export function requestIds(): (incoming: IncomingMessage) => string {
   };
 }
 
-function factsOf(request: FastifyRequest, { record }: FastifyReply, path: string): Record<string, unknown> {
-  const { firstByteAtMs: _, ...facts } = record;
+/** One flat literal: what is spread is copied name by name, on the way of every request. */
+function factsOf(request: FastifyRequest, record: RequestRecord, ended: Ended) {
+  const { hit, upstream, subject, rule, bytes, error } = record;
+  const { path, status, client, firstByteMs, totalMs } = ended;
+  const { id: requestId, method } = request;
   const userAgent = request.headers['user-agent']?.slice(0, longestUserAgent);
-  return { requestId: request.id, method: request.method, path, ...facts, userAgent };
+  return {
+    requestId,
+    method,
+    path,
+    status,
+    hit,
+    upstream,
+    subject,
+    rule,
+    bytes,
+    error,
+    userAgent,
+    client,
+    firstByteMs,
+    totalMs,
+  };
 }
 
 function timesOf(startedAtMs: number, { firstByteAtMs }: RequestRecord) {
