@@ -6,6 +6,7 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
   const cache = log.child({ component: 'cache' });
   const upstream = log.child({ component: 'upstream' });
   const eviction = log.child({ component: 'eviction' });
+  const access = log.child({ component: 'access' });
   return {
     ...events,
     repaired() {
@@ -26,6 +27,13 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     breakerChanged(event) {
       events.breakerChanged(event);
       upstream[event.state === 'open' ? 'warn' : 'info'](event, 'the breaker of an upstream has changed');
+    },
+    reviewed(event) {
+      events.reviewed(event);
+      if (event.outcome !== 'failed') return;
+      const { cluster, kind, failure, status, seconds } = event;
+      const fields = { cluster, review: kind, failure, status, seconds };
+      access.warn(fields, 'a cluster did not answer a review; what is not remembered is answered 503');
     },
     evicted(event) {
       events.evicted(event);

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { ClusterEvents } from './auth/cluster.ts';
 import type { CacheEvents } from './cache/events.ts';
 import type { EvictionEvents } from './cache/eviction/evictor.ts';
 import type { StoreEvents } from './cache/store/store.ts';
@@ -8,7 +9,12 @@ import type { ProxyEvents } from './proxy/events.ts';
 import type { UpstreamEvents } from './upstream/upstream.ts';
 
 /** Everything that the parts of Quayside report, each event turned into numbers. */
-export type MeteredEvents = CacheEvents & UpstreamEvents & StoreEvents & ProxyEvents & EvictionEvents;
+export type MeteredEvents = CacheEvents &
+  UpstreamEvents &
+  StoreEvents &
+  ProxyEvents &
+  EvictionEvents &
+  ClusterEvents;
 
 export interface Metrics {
   readonly events: MeteredEvents;
@@ -30,6 +36,7 @@ export function metrics(): Metrics {
       ...cacheEvents(registry),
       ...storeEvents(registry),
       ...upstreamEvents(registry),
+      ...clusterEvents(registry),
       ...amplification(registry),
     },
     text: () => registry.metrics(),
@@ -147,6 +154,23 @@ function upstreamEvents(registry: Registry): Omit<UpstreamEvents, 'received'> {
       for (const each of ['closed', 'open', 'half-open'] as const) {
         breaker(upstream, each).value = each === state ? 1 : 0;
       }
+    },
+  };
+}
+
+function clusterEvents(registry: Registry): ClusterEvents {
+  const reviews = counter(registry, table.reviews);
+  const seconds = histogram(registry, table.reviewSeconds);
+  const failures = counter(registry, table.reviewFailures);
+  const remembered = counter(registry, table.reviewsRemembered);
+  return {
+    reviewed(event) {
+      reviews(event.cluster, event.kind, event.outcome).value += 1;
+      seconds(event.cluster, event.kind).observe(event.seconds);
+      if (event.failure !== undefined) failures(event.cluster, event.failure).value += 1;
+    },
+    remembered({ cluster, kind }) {
+      remembered(cluster, kind).value += 1;
     },
   };
 }

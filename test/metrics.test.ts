@@ -33,6 +33,8 @@ test('each event is counted where its name says', async (t) => {
   events.limitRefused({ limit: 'read', reason: 'queue-full' });
   events.accessRefused({ reason: 'credential' });
   events.tokenIssued();
+  events.reviewed({ cluster: 'app.ci', kind: 'token', outcome: 'failed', failure: 'slow', seconds: 3 });
+  events.remembered({ cluster: 'app.ci', kind: 'access' });
   events.fillStarted();
   events.fillStarted();
   events.fillEnded({ outcome: 'stored' });
@@ -57,6 +59,10 @@ test('each event is counted where its name says', async (t) => {
     'quayside_requests_limited_total{limit="read",reason="queue-full"}': 1,
     'quayside_access_refused_total{reason="credential"}': 1,
     quayside_tokens_issued_total: 1,
+    'quayside_cluster_reviews_total{cluster="app.ci",kind="token",outcome="failed"}': 1,
+    'quayside_cluster_review_duration_seconds_count{cluster="app.ci",kind="token"}': 1,
+    'quayside_cluster_review_failures_total{cluster="app.ci",failure="slow"}': 1,
+    'quayside_cluster_reviews_remembered_total{cluster="app.ci",kind="access"}': 1,
     quayside_fills_running: 1,
     'quayside_fills_total{outcome="stored"}': 1,
     quayside_fill_joined_total: 1,

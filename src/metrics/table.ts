@@ -38,6 +38,26 @@ export const table = {
     ['reason'],
   ],
   tokens: ['quayside_tokens_issued_total', 'Tokens handed out.', []],
+  reviews: [
+    'quayside_cluster_reviews_total',
+    'Questions put to a cluster: whose token it is, and who may.',
+    ['cluster', 'kind', 'outcome'],
+  ],
+  reviewSeconds: [
+    'quayside_cluster_review_duration_seconds',
+    'Until a cluster had answered, or not.',
+    ['cluster', 'kind'],
+  ],
+  reviewFailures: [
+    'quayside_cluster_review_failures_total',
+    'Questions that a cluster did not answer, by what was in the way.',
+    ['cluster', 'failure'],
+  ],
+  reviewsRemembered: [
+    'quayside_cluster_reviews_remembered_total',
+    'Questions answered from memory.',
+    ['cluster', 'kind'],
+  ],
   fills: ['quayside_fills_total', 'Downloads that ended.', ['outcome']],
   filling: ['quayside_fills_running', 'Downloads under way.', []],
   joined: ['quayside_fill_joined_total', 'Readers that joined a download under way.', []],
