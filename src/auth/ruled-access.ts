@@ -1,0 +1,68 @@
+import type { Answer, Authorizer, Decision, Place, Reach, Subject } from './access.ts';
+import { answered, firstFound } from './answer.ts';
+import { byDigest } from './by-digest.ts';
+import type { Judge } from './cluster.ts';
+import { decided } from './decision.ts';
+import { type RuleBook, type Ruling, rulingKey } from './rules.ts';
+
+export interface RuledAccessOptions {
+  readonly rules: RuleBook;
+  /** The clusters: each subject is asked about at its own. */
+  readonly judge: Judge;
+  /** What leads where: for all that is pulled by digest. */
+  readonly reach: Reach;
+  /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none (`refuse`). */
+  readonly listings?: 'filter' | 'refuse';
+}
+
+const askedAtOnce = 16;
+
+/**
+ * Rights by rules, for subjects of a cluster. A decision is at hand, without a promise, where all that it takes is remembered. Of a
+ * digest only those learn that it exists who may have it: to everybody else the answer is the same as for one that nobody knows.
+ */
+export function ruledAccess({ rules, judge, reach, listings = 'filter' }: RuledAccessOptions): Authorizer {
+  const ofDigest = byDigest({ rules, judge, reach });
+
+  /** A tag that names a digest is as good as that: nobody may have the one and not the other. */
+  function ruled(subject: Subject, place: Place, ruling: Ruling): Answer<Decision> {
+    if (ruling.kind !== 'follow') return decided(judge, subject, ruling);
+    const { rule, digest } = ruling;
+    return answered(ofDigest({ subject, place, digest }), (decision) => ({ ...decision, rule }));
+  }
+
+  function ofListing(subject: Subject, place: Place): Answer<Decision> {
+    if (subject.cluster === undefined || !rules.dependsOnTag(place))
+      return decided(judge, subject, rules.ofRepository(place));
+    if (listings === 'filter') return { allowed: true, isPartial: true };
+    const reason = 'tags of this repository are not listed here: pull by name';
+    return { allowed: false, isPartial: true, reason };
+  }
+
+  async function mayPull(subject: Subject, place: Place, ruling: Ruling): Promise<boolean> {
+    return (await ruled(subject, place, ruling)).allowed;
+  }
+
+  return {
+    authorize(subject, { upstream, repository, reference }) {
+      const place = { upstream, repository };
+      if (reference === undefined) return ofListing(subject, place);
+      return reference.digest === undefined
+        ? ruled(subject, place, rules.ofTag(place, reference.tag))
+        : ofDigest({ subject, place, ...reference });
+    },
+    async visible(subject, place, tags) {
+      const rulings = tags.map((tag) => rules.ofTag(place, tag));
+      const different = new Map(rulings.map((ruling) => [rulingKey(ruling), ruling]));
+      const pulled = new Set<string>();
+      await firstFound(different, {
+        atOnce: askedAtOnce,
+        async find([key, ruling]) {
+          if (await mayPull(subject, place, ruling)) pulled.add(key);
+          return undefined;
+        },
+      });
+      return tags.filter((tag) => pulled.has(rulingKey(rules.ofTag(place, tag))));
+    },
+  };
+}
