@@ -27,9 +27,10 @@ export function health(app: FastifyInstance, { isReady }: HealthOptions): void {
     (await isReadyNow(isReady)) ? text(reply, 200, 'OK\n') : text(reply, 503, 'not ready\n');
   for (const method of ['GET', 'HEAD'] as const) {
     app.route({ method, url: '/livez', handler: alive });
-    app.route({ method, url: '/healthz', handler: alive });
     app.route({ method, url: '/readyz', handler: ready });
   }
+  // By any method, before a body is looked at.
+  app.route({ method: app.supportedMethods, url: '/healthz', onRequest: alive, handler: alive });
 }
 
 /**

@@ -20,6 +20,16 @@ test('a process that answers is alive, ready or not', async (t) => {
   t.equal((await fetch(`${url}/livez`, { method: 'HEAD' })).status, 200);
 });
 
+test('/healthz answers every method, without a look at the body', async (t) => {
+  const url = await served(t, () => false);
+  for (const method of ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']) {
+    const body = method === 'GET' ? {} : { body: '{', headers: { 'content-type': 'text/odd' } };
+    const answer = await fetch(`${url}/healthz`, { method, ...body });
+    t.equal(answer.status, 200, method);
+    t.equal(await answer.text(), 'OK\n', method);
+  }
+});
+
 test('readiness is what it is asked for, and what throws is not ready', async (t) => {
   let isReady: () => boolean | Promise<boolean> = () => true;
   const url = await served(t, () => isReady());
