@@ -3,11 +3,12 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { generatedImage, pushImage } from '../../support/images.ts';
-import { type Stage, until } from '../../support/program.ts';
+import type { Stage } from '../../support/program.ts';
 import { assertAskedOnce } from '../fixtures/compare.ts';
+import { containerdDaemon } from '../fixtures/containerd.ts';
 import { quayside, upstreamName } from '../fixtures/quayside.ts';
 import { contentRequests, registry } from '../fixtures/registry.ts';
-import type { Scenario, Scene } from '../scenario.ts';
+import type { Scenario } from '../scenario.ts';
 
 /** containerd with a `hosts.toml`: it says by `?ns=` which registry the user wrote, and keeps the repository's path. */
 export const containerd: Scenario = {
@@ -31,7 +32,8 @@ export const containerd: Scenario = {
     });
     await pushImage(upstream.url, 'team/app', 'one', image);
     await pushImage(upstream.url, 'team/app', 'many', list);
-    const ctr = await daemon(scene);
+    const daemon = await containerdDaemon(scene);
+    const ctr = (...args: string[]) => daemon(args);
     const hosts = await hostsFolder(stage, `http://${upstream.host}`, proxy.url);
     const pull = (tag: string, ...more: string[]) =>
       ctr(
@@ -86,36 +88,6 @@ export const containerd: Scenario = {
     await fact('with the upstream stopped, a pull is served from what was kept', () => pull('one'));
   },
 };
-
-/** A containerd with folders and socket of its own; resolves to its `ctr`. */
-async function daemon(scene: Scene) {
-  const { stage } = scene;
-  const folder = join(stage.directory, 'containerd');
-  await mkdir(folder, { recursive: true });
-  const socket = join(folder, 'c.sock');
-  const config = join(folder, 'config.toml');
-  const lines = [
-    'version = 2',
-    `root = "${join(folder, 'root')}"`,
-    `state = "${join(folder, 'state')}"`,
-    'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
-    `[grpc]\n  address = "${socket}"`,
-    `[ttrpc]\n  address = "${join(folder, 't.sock')}"`,
-  ];
-  await writeFile(config, lines.join('\n'));
-  await stage.start(scene.path('containerd'), ['--config', config]);
-  const ctr = (...args: string[]) => stage.run(scene.path('ctr'), ['--address', socket, ...args]);
-  await until(
-    'containerd answers',
-    () =>
-      ctr('version').then(
-        () => true,
-        () => false,
-      ),
-    20_000,
-  );
-  return ctr;
-}
 
 async function hostsFolder(stage: Stage, server: string, mirror: string): Promise<string> {
   const folder = join(stage.directory, 'certs.d');

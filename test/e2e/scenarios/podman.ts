@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { type GeneratedImage, generatedImage, pushImage } from '../../support/images.ts';
-import type { Stage } from '../../support/program.ts';
 import { assertAskedOnce } from '../fixtures/compare.ts';
-import { containersConfig } from '../fixtures/containers.ts';
+import { containersConfig, podmanStorage } from '../fixtures/containers.ts';
 import { quayside, upstreamName } from '../fixtures/quayside.ts';
 import { contentRequests, registry } from '../fixtures/registry.ts';
 import type { Scenario } from '../scenario.ts';
@@ -25,7 +23,7 @@ export const podman: Scenario = {
     ]);
     const images = await pushed(upstream.url);
     const run = async (...args: string[]) => {
-      const { stdout } = await stage.run(scene.path('podman'), [...storage(stage), ...args], { env });
+      const { stdout } = await stage.run(scene.path('podman'), [...podmanStorage(stage), ...args], { env });
       return stdout.trim();
     };
     const pull = async (tag: keyof typeof images) => {
@@ -80,7 +78,7 @@ export const podman: Scenario = {
       'with the upstream stopped, a tag never seen fails within seconds, not by hanging',
       async () => {
         const reference = `${upstreamName}/team/app:unseen`;
-        const args = [...storage(stage), 'pull', '--quiet', '--signature-policy', policy, reference];
+        const args = [...podmanStorage(stage), 'pull', '--quiet', '--signature-policy', policy, reference];
         const result = await stage.run(scene.path('podman'), args, { env, mayFail: true, timeoutMs: 45_000 });
         assert.notEqual(result.code, 0);
       },
@@ -97,13 +95,4 @@ async function pushed(url: string): Promise<Readonly<Record<'oci' | 'docker', Ge
   await pushImage(url, 'team/app', 'oci', images.oci);
   await pushImage(url, 'team/app', 'docker', images.docker);
   return images;
-}
-
-/** A storage of its own: no mounts needed, nothing of the machine's touched. */
-function storage(stage: Stage): readonly string[] {
-  return [
-    ...['--root', join(stage.directory, 'podman-root'), '--runroot', join(stage.directory, 'podman-run')],
-    ...['--tmpdir', join(stage.directory, 'podman-tmp'), '--storage-driver', 'vfs'],
-    ...['--cgroup-manager', 'cgroupfs', '--events-backend', 'none'],
-  ];
 }
