@@ -1,6 +1,8 @@
 import type { Scenario } from './scenario.ts';
 import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
+import { clusterClients } from './scenarios/cluster-clients.ts';
 import { clusterRbac } from './scenarios/cluster-rbac.ts';
+import { clusterReviews } from './scenarios/cluster-reviews.ts';
 import { conformance } from './scenarios/conformance.ts';
 import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
@@ -28,6 +30,8 @@ export const scenarios: readonly Scenario[] = [
   loginToken,
   robots,
   clusterRbac,
+  clusterReviews,
+  clusterClients,
   s3Versitygw,
   s3Radosgw,
   shutdown,

@@ -19,7 +19,7 @@ export const clusterRbac: Scenario = {
   needs: ['docker-registry', 'kubernetes'],
   async play(scene) {
     const stand = await clusterStand(scene, {
-      remember: { tokenMs: '1s', allowMs: `${allowMs}ms`, denyMs: '500ms' },
+      remember: { tokenMs: '1s', badTokenMs: '500ms', allowMs: `${allowMs}ms`, denyMs: '500ms' },
       hosts: { localhost: clusterHost({ anonymous: true }) },
     });
     const client = dockerClient(stand.proxy.url, repository);

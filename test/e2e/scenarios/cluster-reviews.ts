@@ -8,7 +8,7 @@ import { quayside } from '../fixtures/quayside.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
 const herd = 200;
-const mostConnections = 20;
+const mostConnections = 8;
 const recoveryMs = 30_000;
 const pulled = `${repository}/manifests/${tags.cli}`;
 
