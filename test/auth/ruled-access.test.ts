@@ -1,0 +1,324 @@
+import { test } from 'tap';
+import type { Access, Decision, Reach, Subject } from '../../src/auth/access.ts';
+import type { Judge, Verdict } from '../../src/auth/cluster.ts';
+import { questionText } from '../../src/auth/question.ts';
+import { rulePresets } from '../../src/auth/rule-presets.ts';
+import { ruledAccess } from '../../src/auth/ruled-access.ts';
+import { type Rule, ruleBook } from '../../src/auth/rules.ts';
+import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import { RegistryError } from '../../src/oci/errors.ts';
+import { parseRepository, parseTag, type Tag } from '../../src/oci/reference.ts';
+
+const place = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
+const ann: Subject = { name: 'ann', groups: ['system:authenticated'], cluster: 'app.ci' };
+const account: Subject = {
+  name: 'system:serviceaccount:ci:bot',
+  groups: ['system:serviceaccounts'],
+  cluster: 'app.ci',
+};
+const robot: Subject = { name: 'system:serviceaccount:ci:robot', groups: ['system:serviceaccounts'] };
+const everything = 'get imagestreams.image.openshift.io/layers --all-namespaces';
+
+function digest(text: string): Digest {
+  return digestOf(Buffer.from(text));
+}
+
+function layers(name: string, namespace: string): string {
+  return `get imagestreams.image.openshift.io/layers ${name} -n ${namespace}`;
+}
+
+function down(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'cluster app.ci does not answer', { retryAfterSeconds: 5 });
+}
+
+/** A cluster that allows these questions, remembers them once they are asked, and writes down which those were. */
+function cluster({
+  allows = [],
+  fails = () => false,
+}: {
+  allows?: string[];
+  fails?: (text: string) => boolean;
+}) {
+  const asked: string[] = [];
+  const memory = new Map<string, boolean>();
+  const judge: Judge = {
+    ask(subject, question) {
+      const known = judge.recall(subject, question);
+      if (known !== undefined) return known;
+      const text = questionText(question);
+      asked.push(text);
+      return answer(text);
+    },
+    recall(_subject, question): Verdict | undefined {
+      const allowed = memory.get(questionText(question));
+      return allowed === undefined ? undefined : { allowed, isRemembered: true };
+    },
+  };
+  async function answer(text: string): Promise<Verdict> {
+    if (fails(text)) throw down();
+    memory.set(text, allows.includes(text));
+    return { allowed: allows.includes(text) };
+  }
+  return { judge, asked };
+}
+
+/** Which tags lead to which digests; `stale` tags are still named and lead nowhere. */
+function graph(
+  tags: Readonly<Record<string, readonly Digest[]>>,
+  stale: Readonly<Record<string, readonly Digest[]>> = {},
+) {
+  const calls = { leadsTo: 0, tagsTowards: 0 };
+  const towards = (held: Readonly<Record<string, readonly Digest[]>>, to: Digest): Tag[] =>
+    Object.entries(held).flatMap(([tag, digests]) => (digests.includes(to) ? [parseTag(tag)] : []));
+  const reach: Reach = {
+    tagsTowards(_place, to) {
+      calls.tagsTowards += 1;
+      return [...towards(stale, to), ...towards(tags, to)];
+    },
+    leadsTo(_place, tag, to) {
+      calls.leadsTo += 1;
+      return tags[tag]?.includes(to) === true;
+    },
+  };
+  return { reach, calls };
+}
+
+function access(wanted: { tag?: string; digest?: Digest }): Access {
+  const { tag, digest: named } = wanted;
+  if (named !== undefined)
+    return {
+      ...place,
+      action: 'pull',
+      reference: { digest: named, ...(tag === undefined ? {} : { tag: parseTag(tag) }) },
+    };
+  return tag === undefined
+    ? { ...place, action: 'pull' }
+    : { ...place, action: 'pull', reference: { tag: parseTag(tag) } };
+}
+
+function authorizer(parts: {
+  allows?: string[];
+  fails?: (text: string) => boolean;
+  tags?: Readonly<Record<string, readonly Digest[]>>;
+  stale?: Readonly<Record<string, readonly Digest[]>>;
+  rules?: readonly Rule[];
+  listings?: 'filter' | 'refuse';
+}) {
+  const { judge, asked } = cluster(parts);
+  const { reach, calls } = graph(parts.tags ?? {}, parts.stale);
+  const rules = ruleBook(parts.rules ?? rulePresets.imagestream);
+  const { listings = 'filter' } = parts;
+  return { ...ruledAccess({ rules, judge, reach, listings }), judge, reach, asked, calls };
+}
+
+const shared = digest('shared layer');
+const secret = digest('secret layer');
+const two = { 'ocp_4.5_cli': [digest('cli'), shared], 'ocp-priv_4.5_cli': [digest('priv'), shared, secret] };
+
+test('a tag is decided by its image stream', async (t) => {
+  const { authorize } = authorizer({ allows: [layers('4.5', 'ocp')] });
+  t.same(await authorize(ann, access({ tag: 'ocp_4.5_cli' })), {
+    allowed: true,
+    rule: 'imagestream: tag',
+    question: layers('4.5', 'ocp'),
+    cluster: 'app.ci',
+  });
+  t.match(await authorize(ann, access({ tag: 'ocp-priv_4.5_cli' })), {
+    allowed: false,
+    question: layers('4.5', 'ocp-priv'),
+    reason:
+      /ask for a role that allows `get imagestreams.image.openshift.io\/layers 4.5 -n ocp-priv` on cluster app.ci/,
+  });
+});
+
+test('what is remembered is decided at once, without a promise', async (t) => {
+  const { authorize, asked } = authorizer({ allows: [layers('4.5', 'ocp')], tags: two });
+  await authorize(ann, access({ tag: 'ocp_4.5_cli' }));
+  t.match(authorize(ann, access({ tag: 'ocp_4.5_cli' })), { allowed: true, isRemembered: true });
+  t.match(authorize(ann, access({ digest: shared })), {
+    allowed: true,
+    rule: 'imagestream: tag',
+    question: layers('4.5', 'ocp'),
+    isRemembered: true,
+  });
+  t.same(asked, [layers('4.5', 'ocp')]);
+});
+
+test('a digest has the rights of the tags that lead to it', async (t) => {
+  const { authorize } = authorizer({ allows: [layers('4.5', 'ocp')], tags: two });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: true });
+  t.match(await authorize(ann, access({ digest: digest('cli') })), { allowed: true });
+  t.match(await authorize(ann, access({ digest: secret })), { allowed: false });
+});
+
+test('a refused digest looks the same as one that nobody knows', async (t) => {
+  const { authorize } = authorizer({ tags: two });
+  const known = await authorize(ann, access({ digest: secret }));
+  const { authorize: elsewhere } = authorizer({ tags: two });
+  t.same(known, await elsewhere(ann, access({ digest: digest('unknown') })));
+  t.match(known, {
+    allowed: false,
+    question: everything,
+    reason: /no tag that you may pull.*--all-namespaces/,
+  });
+});
+
+test('a digest that no tag leads to is for those who may read everything', async (t) => {
+  const { authorize, calls } = authorizer({ allows: [everything] });
+  t.match(await authorize(ann, access({ digest: secret })), {
+    allowed: true,
+    rule: 'imagestream: everything',
+  });
+  t.equal(calls.tagsTowards, 1);
+  t.match(authorize(ann, access({ digest: secret })), { allowed: true });
+  t.equal(calls.tagsTowards, 1, 'a remembered right to everything asks for no tag');
+});
+
+test('a tag that no longer leads to the digest gives no right', async (t) => {
+  const parts = { allows: [layers('4.5', 'ocp')], stale: { 'ocp_4.5_cli': [secret] } };
+  t.match(await authorizer(parts).authorize(ann, access({ digest: secret })), { allowed: false });
+  const other = authorizer({ ...parts, tags: { 'ocp_4.5_new': [secret] } });
+  t.match(
+    await other.authorize(ann, access({ digest: secret })),
+    { allowed: true },
+    'another tag of the same question does',
+  );
+});
+
+test('of a tag and a digest the digest decides', async (t) => {
+  const { authorize } = authorizer({ allows: [layers('4.5', 'ocp')], tags: two });
+  t.match(await authorize(ann, access({ tag: 'ocp_4.5_cli', digest: secret })), {
+    allowed: false,
+    reason: /layers 4.5 -n ocp`/,
+  });
+  t.match(await authorize(ann, access({ tag: 'ocp-priv_4.5_cli', digest: shared })), { allowed: true });
+});
+
+test('a tag that the client names is tried though nothing else names it', async (t) => {
+  const tags = { 'ocp_4.5_cli': [shared] };
+  const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
+  const reach: Reach = { ...graph(tags).reach, tagsTowards: () => [] };
+  const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  t.match(await authorize(ann, access({ tag: 'ocp_4.5_cli', digest: shared })), { allowed: true });
+});
+
+test('one question for each namespace comes before the second for any, and 64 at most', async (t) => {
+  const tags = Object.fromEntries(
+    Array.from({ length: 100 }, (_, index) => [`ns${index % 50}_s${index}_x`, [shared]]),
+  );
+  const { authorize, asked } = authorizer({ tags });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: false });
+  t.equal(asked.length, 65, 'and the last resort');
+  t.equal(new Set(asked.slice(0, 50).map((text) => text.split(' -n ')[1])).size, 50);
+  t.equal(asked.at(-1), everything);
+  await authorize(ann, access({ digest: shared }));
+  t.equal(asked.length, 65 + 36, 'the next try asks the rest');
+});
+
+test('a signature may be read by whoever may read what it signs', async (t) => {
+  const signed = digest('cli');
+  const tag = `sha256-${signed.slice(7)}.sig`;
+  const signature = digest('signature');
+  const tags = { ...two, [tag]: [signature] };
+  const { authorize } = authorizer({ allows: [layers('4.5', 'ocp')], tags });
+  t.match(await authorize(ann, access({ tag })), { allowed: true, rule: 'imagestream: signature' });
+  t.match(await authorize(ann, access({ digest: signature })), { allowed: true });
+  const other = authorizer({ allows: [layers('4.5', 'ocp-priv')], tags });
+  t.match(await other.authorize(ann, access({ tag })), { allowed: false });
+  t.match(await other.authorize(ann, access({ digest: signature })), { allowed: false });
+});
+
+test('digests that name each other in a circle end', async (t) => {
+  const [a, b] = [digest('a'), digest('b')];
+  const tags = { [`sha256-${a.slice(7)}`]: [b], [`sha256-${b.slice(7)}`]: [a] };
+  const { authorize, calls } = authorizer({ tags });
+  t.match(await authorize(ann, access({ digest: a })), { allowed: false });
+  t.ok(calls.tagsTowards <= 3);
+});
+
+test('a cluster that does not answer is neither a yes nor a no', async (t) => {
+  const { authorize, visible } = authorizer({ fails: () => true, tags: two });
+  const unavailable = { code: 'UNAVAILABLE' };
+  await t.rejects(Promise.resolve(authorize(ann, access({ tag: 'ocp_4.5_cli' }))), unavailable);
+  await t.rejects(Promise.resolve(authorize(ann, access({ digest: shared }))), unavailable);
+  await t.rejects(visible(ann, place, [parseTag('ocp_4.5_cli')]), unavailable);
+});
+
+test('a question that fails does not stand in the way of another that is allowed', async (t) => {
+  const fails = (text: string) => text === layers('4.5', 'ocp-priv');
+  const { authorize } = authorizer({ fails, allows: [layers('4.5', 'ocp')], tags: two });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: true });
+  await t.rejects(Promise.resolve(authorize(ann, access({ digest: secret }))), { code: 'UNAVAILABLE' });
+});
+
+test('a cluster that is silent is asked eight questions, not sixty-four', async (t) => {
+  const tags = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`n_s${index}_x`, [shared]]));
+  const { authorize, asked } = authorizer({ tags, fails: () => true });
+  await t.rejects(Promise.resolve(authorize(ann, access({ digest: shared }))), { code: 'UNAVAILABLE' });
+  t.equal(asked.length, 8);
+});
+
+test('what cannot be told of the content is UNAVAILABLE, unless something else gives the right', async (t) => {
+  const rules = ruleBook(rulePresets.imagestream);
+  const { judge } = cluster({ allows: [layers('4.5', 'ocp'), layers('4.5', 'ocp-priv')] });
+  const reach: Reach = {
+    tagsTowards: graph(two).reach.tagsTowards,
+    leadsTo: async (_place, tag) => {
+      if (tag === 'ocp-priv_4.5_cli') throw down();
+      return true;
+    },
+  };
+  const { authorize } = ruledAccess({ rules, judge, reach });
+  await t.rejects(Promise.resolve(authorize(ann, access({ digest: secret }))), { code: 'UNAVAILABLE' });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: true });
+});
+
+test('a list shows the tags that may be pulled, in their order', async (t) => {
+  const { authorize, visible, asked } = authorizer({ allows: [layers('4.5', 'ocp')], tags: two });
+  const signature = `sha256-${digest('cli').slice(7)}.sig`;
+  const tags = ['ocp_4.5_cli', 'ocp-priv_4.5_cli', signature, 'ocp_4.5_base', 'other'].map(parseTag);
+  t.same(authorize(ann, access({})), { allowed: true, isPartial: true });
+  t.same(await visible(ann, place, tags), ['ocp_4.5_cli', signature, 'ocp_4.5_base']);
+  t.equal(new Set(asked).size, asked.length, 'each question is asked once');
+});
+
+test('a list can be refused where it would show a part', async (t) => {
+  const { authorize } = authorizer({ listings: 'refuse' });
+  t.match(authorize(ann, access({})), { allowed: false, isPartial: true, reason: /not listed/ });
+});
+
+test('a list that does not depend on tags is decided like a pull', async (t) => {
+  const { authorize, visible } = authorizer({ rules: rulePresets.open });
+  t.same(authorize(ann, access({})), { allowed: true, rule: 'open' });
+  t.same(await visible(ann, place, [parseTag('x')]), ['x']);
+});
+
+test('service accounts pass where the rule exempts them, people do not', async (t) => {
+  const { authorize, asked } = authorizer({ rules: rulePresets.parity });
+  t.same(authorize(account, access({ digest: secret })), { allowed: true, rule: 'parity' });
+  t.match(await authorize(ann, access({ digest: secret })), { allowed: false });
+  t.equal(asked.length, 1);
+});
+
+test('a robot has no rights here, whatever it is called', async (t) => {
+  for (const rules of Object.values(rulePresets)) {
+    const { authorize, visible } = authorizer({ rules, tags: two, allows: [everything] });
+    for (const wanted of [{ tag: 'ocp_4.5_cli' }, { digest: shared }, {}])
+      t.match(await authorize(robot, access(wanted)), {
+        allowed: rules === rulePresets.imagestream && false,
+      });
+    t.same(await visible(robot, place, [parseTag('ocp_4.5_cli')]), []);
+  }
+});
+
+test('an exemption means a user, or a group of the cluster itself', async (t) => {
+  const rules = [
+    { name: 'r', repositories: /.+/, ask: { namespace: 'x' }, exempt: ['ops', 'system:admins'] },
+  ];
+  const { authorize } = authorizer({ rules });
+  const allowed = async (subject: Subject): Promise<boolean> =>
+    ((await authorize(subject, access({ tag: 'x' }))) satisfies Decision).allowed;
+  t.equal(await allowed({ ...ann, name: 'ops' }), true);
+  t.equal(await allowed({ ...ann, groups: ['ops'] }), false);
+  t.equal(await allowed({ ...ann, groups: ['system:admins'] }), true);
+});
