@@ -1,9 +1,10 @@
 /**
- * `npm run e2e [-- [--no-skip] [scenario…]]`: a real Quayside among real programs. Not tap: the scenarios share slow
+ * `npm run e2e [-- [--no-skip | --prepare] [scenario…]]`: a real Quayside among real programs. Not tap: the scenarios share slow
  * set-ups, run one after the other and skip by program, which a list of facts says more plainly than a test tree.
  *
  * Prints each fact as it is decided and, last, `N passed, N failed[, N skipped]`. A scenario whose programs are missing is
- * skipped, with the reason; with `--no-skip` (CI) that is a failure. Exit code 1 after any failure, 2 for a wrong argument.
+ * skipped, with the reason; with `--no-skip` (CI) that is a failure. `--prepare` builds what has to be built, which is long the
+ * first time, and plays nothing. Exit code 1 after any failure, 2 for a wrong argument.
  */
 import { parseArgs } from 'node:util';
 import { lastLines, type Stage, stage } from '../support/program.ts';
@@ -24,7 +25,10 @@ const longestMessage = 40;
 async function main(args: readonly string[], interrupted: AbortSignal): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: { 'no-skip': { type: 'boolean', default: false } },
+    options: {
+      'no-skip': { type: 'boolean', default: false },
+      prepare: { type: 'boolean', default: false },
+    },
     allowPositionals: true,
   });
   const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name));
@@ -34,10 +38,11 @@ async function main(args: readonly string[], interrupted: AbortSignal): Promise<
     );
     return 2;
   }
+  const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  if (values.prepare) return prepared(chosen);
   const tally = { passed: 0, failed: 0, skipped: 0 };
-  for (const scenario of scenarios) {
+  for (const scenario of chosen) {
     if (interrupted.aborted) break;
-    if (positionals.length > 0 && !positionals.includes(scenario.name)) continue;
     await told(scenario, tally, values['no-skip'], interrupted);
   }
   if (interrupted.aborted) tally.failed += 1;
@@ -45,6 +50,17 @@ async function main(args: readonly string[], interrupted: AbortSignal): Promise<
     `${tally.passed} passed, ${tally.failed} failed${tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''}`,
   );
   return tally.failed > 0 ? 1 : 0;
+}
+
+/** Resolves to 1 when a program is missing and cannot be had. */
+async function prepared(chosen: readonly Scenario[]): Promise<number> {
+  let code = 0;
+  for (const need of new Set(chosen.flatMap(({ needs }) => needs))) {
+    const found = await located(need, said);
+    if ('missing' in found) code = 1;
+    console.log('path' in found ? `  ok      ${found.path}` : `  missing ${found.missing}`);
+  }
+  return code;
 }
 
 async function told(
@@ -56,7 +72,7 @@ async function told(
   console.log(`\n${scenario.name}`);
   const paths = new Map<ProgramName, string>();
   for (const need of scenario.needs) {
-    const found = await located(need, (line) => console.log(`  … ${line}`));
+    const found = await located(need, said);
     if ('path' in found) {
       paths.set(need, found.path);
     } else {
@@ -120,6 +136,10 @@ async function printLogs(own: Stage): Promise<void> {
   for (const { name, text } of await own.logs()) {
     console.log(`  ---- the last lines of ${name}\n${indented(lastLines(text).split('\n'))}`);
   }
+}
+
+function said(line: string): void {
+  console.log(`  … ${line}`);
 }
 
 function indented(lines: readonly string[]): string {
