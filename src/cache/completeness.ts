@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { manifestOrNone } from './manifest-or-none.ts';
 import type { StoredCopies } from './stored.ts';
 
 /**
@@ -87,14 +88,4 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
 /** False for what BuildKit puts beside the images of an index to attest them: nobody can run it. */
 function isImage({ blobs }: Manifest): boolean {
   return !blobs.some(({ mediaType }) => mediaType === 'application/vnd.in-toto+json');
-}
-
-/** An index may name content of any type (image-spec, "Image Index"). */
-function manifestOrNone(bytes: Uint8Array, mediaType: string | undefined): Manifest | undefined {
-  try {
-    return parseManifest(bytes, mediaType);
-  } catch (error) {
-    if (error instanceof RegistryError) return undefined;
-    throw error;
-  }
 }

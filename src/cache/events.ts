@@ -13,7 +13,9 @@ export type Hit =
   /** older than the policy likes, because the upstream could not be asked */
   | 'stale'
   /** the client was sent to the store itself */
-  | 'redirect';
+  | 'redirect'
+  /** the client got the upstream's own answer, past the cache */
+  | 'bypass';
 
 export type ReadKind = 'manifest' | 'blob' | 'tags' | 'referrers';
 

@@ -74,7 +74,7 @@ export function fill(options: FillOptions): Fill {
   let isRight = false;
 
   const readable = (target: SpoolFile, size: number): number =>
-    isRight ? size : Math.min(target.written, size - 1);
+    isRight ? size : Math.min(target.length, size - 1);
 
   async function* read(range: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const { size } = await opened.promise;
@@ -125,15 +125,16 @@ export function fill(options: FillOptions): Fill {
     for await (const chunk of blob.body) {
       seen += chunk.byteLength;
       if (seen > (stated ?? unstatedSizeLimit)) break;
+      const next = target.append(chunk);
       hash.update(chunk);
-      await target.append(chunk);
+      await next;
     }
-    await target.flush();
     const descriptor = { digest, size: stated ?? seen };
     if (seen !== descriptor.size || !isMatch(hash, digest)) throw mismatch(descriptor, seen);
     isRight = true;
     if (descriptor.size === 0 || stated === undefined) announce(descriptor);
     changed.wake();
+    await target.flush();
     return descriptor;
   }
 
@@ -179,9 +180,9 @@ export function fill(options: FillOptions): Fill {
     opened: opened.promise,
     settled: run(),
     distanceTo(offset) {
-      const written = file?.written ?? 0;
-      const bytes = isRight ? 0 : Math.max(0, offset - written);
-      return { bytes, ms: (bytes * (performance.now() - startedAt)) / Math.max(written, 1) };
+      const length = file?.length ?? 0;
+      const bytes = isRight ? 0 : Math.max(0, offset - length);
+      return { bytes, ms: (bytes * (performance.now() - startedAt)) / Math.max(length, 1) };
     },
     read,
     abort: () => control.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down')),

@@ -1,12 +1,21 @@
 import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { CacheEvents } from './events.ts';
-import { type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
+import { isWorthWriting, type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
+import type { TagMerging } from './member-tags.ts';
+import { shared } from './shared.ts';
 import { memberKey, type RepositoryScope } from './store/keys.ts';
 import type { Records } from './store/records.ts';
 import { writeBehind } from './write-behind.ts';
+
+/** Content that was seen in a repository. */
+export interface SeenContent extends Descriptor {
+  /** Tags whose graph held it, the latest last. The same array until that changes. */
+  readonly tags: readonly Tag[];
+}
 
 /**
  * Which digests were seen in which repository. Content is kept once for all repositories, so this is what stands between
@@ -19,19 +28,29 @@ export interface Membership {
    */
   find(scope: RepositoryScope, digest: Digest): Promise<Descriptor | undefined>;
   /** What `find` would find without reading a record; undefined when it would have to, or would find nothing. */
-  known(scope: RepositoryScope, digest: Digest): Descriptor | undefined;
+  known(scope: RepositoryScope, digest: Digest): SeenContent | undefined;
   /**
    * Remembers that the upstream showed these in that repository, and under which tag. In force before the call returns;
    * the records follow behind. Never rejects.
    */
   add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
+  /** As `add`, of what a manifest lists that is itself under these tags, of which the latest was seen last. */
+  inherit(scope: RepositoryScope, descriptors: readonly Descriptor[], tags: readonly Tag[]): Promise<void>;
   /**
    * The blob was read to its end and was right: its size stands from now on, whatever was said of it before or is said later. In force
    * before the call returns, and never rejects, like `add`.
    */
   correct(scope: RepositoryScope, descriptor: Descriptor): Promise<void>;
-  /** Tags whose graph held the digest, the latest ones of many; possibly no longer. */
-  tagsOf(scope: RepositoryScope, digest: Digest): Promise<readonly Tag[]>;
+  /**
+   * Tags whose graph held the digest, the latest last; possibly no longer. Of very many there is one for each scope. At once when some are in
+   * memory, unless they are wanted `afresh`: as other replicas may have written them. Throws `UNAVAILABLE` when the record
+   * had to be read and cannot be.
+   */
+  tagsOf(
+    scope: RepositoryScope,
+    digest: Digest,
+    options?: { readonly afresh?: boolean },
+  ): readonly Tag[] | Promise<readonly Tag[]>;
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
   settled(): Promise<void>;
   /** Writes what waits, then stops. */
@@ -40,6 +59,11 @@ export interface Membership {
 
 export interface MembershipOptions {
   readonly records: Records;
+  /**
+   * What a tag gives a right to, as a key: who may pull one tag of a scope may pull them all. Of a digest under very many tags one of each scope is
+   * kept. Default: the same for all.
+   */
+  readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   /** Digests per repository kept in memory, about 0.5 KB each. Default 100,000. */
   readonly maxEntries?: number;
   /** How long "never seen" is remembered, milliseconds: another replica may learn better. Default 5,000. */
@@ -56,11 +80,18 @@ export interface MembershipOptions {
 
 /** What waits to be written, and where it goes. */
 interface Addition {
-  readonly record: string;
+  readonly scope: RepositoryScope;
+  readonly digest: Digest;
   readonly member: Member;
 }
 
 type Remembered = LRUCache<string, Member | 'absent'>;
+
+/** Of what one repository has; how tags are held together there. */
+type MergingIn = (scope: RepositoryScope) => TagMerging;
+
+/** Scopes of tags kept in memory, and for how long, milliseconds: rules may change while we run. */
+const scopesKept = { max: 50_000, ttl: 600_000 };
 
 /** Conditional writes lost in a row before the write is left for later: replicas that learn the same at once. */
 const attempts = 5;
@@ -73,114 +104,156 @@ export function membership(options: MembershipOptions): Membership {
     perf: { now: clock },
     ttlResolution: 0,
   });
+  const merging = rememberedScopes(options.scopeOf);
   const queue = writeBehind<Addition>({
-    write: (key, addition) => write(options.records, memory, key, addition),
+    write: (key, addition) => write({ records: options.records, memory, merging }, key, addition),
     failed: (error) => options.events?.storeFailed({ operation: 'write', error }),
     dropped: (key) => memory.delete(key),
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     ...(options.retryMs === undefined ? {} : { retryMs: options.retryMs }),
   });
   const held = (key: string): Member | 'absent' | undefined => memory.get(key) ?? queue.waiting(key)?.member;
-  const member = reader(options, memory, held);
+  const reading = reader(options, { memory, merging, held });
 
-  function addOne(scope: RepositoryScope, digest: Digest, added: Member): void {
+  function addOne(scope: RepositoryScope, digest: Digest, added: Member, isInherited = false): void {
     const key = memoryKey(scope, digest);
     const known = present(memory.get(key)) ?? queue.waiting(key)?.member;
-    const seen = mergedMember(known, added);
+    const seen = mergedMember(known, added, { ...merging(scope), isInherited });
     if (seen === known) return;
     memory.set(key, seen, { ttl: 0 });
-    queue.add(key, { record: memberKey(scope.upstream, scope.repository, digest), member: seen });
+    if (isWorthWriting(known, seen)) queue.add(key, { scope, digest, member: seen });
   }
 
   return {
     async find(scope, digest) {
-      const found = await member(scope, digest);
+      const key = memoryKey(scope, digest);
+      const read = held(key) ?? (await reading(scope, digest));
+      const found = read === 'unreadable' ? present(held(key)) : present(read);
       return found === undefined ? undefined : descriptorOf(digest, found);
     },
     known(scope, digest) {
       const found = present(held(memoryKey(scope, digest)));
-      return found === undefined ? undefined : descriptorOf(digest, found);
+      return found === undefined ? undefined : seenContent(digest, found);
     },
     async add(scope, descriptors, tag) {
       const now = clock();
-      for (const descriptor of descriptors) addOne(scope, descriptor.digest, memberOf(descriptor, tag, now));
+      const tags = tag === undefined ? [] : [tag];
+      for (const descriptor of descriptors) addOne(scope, descriptor.digest, memberOf(descriptor, tags, now));
+    },
+    async inherit(scope, descriptors, tags) {
+      const now = clock();
+      for (const descriptor of descriptors)
+        addOne(scope, descriptor.digest, memberOf(descriptor, tags, now), true);
     },
     async correct(scope, { digest, size }) {
-      addOne(scope, digest, { ...memberOf({ digest, size }, undefined, clock()), isProven: true });
+      addOne(scope, digest, { ...memberOf({ digest, size }, [], clock()), isProven: true });
     },
-    async tagsOf(scope, digest) {
-      return (await member(scope, digest))?.tags ?? [];
+    tagsOf(scope, digest, { afresh = false } = {}) {
+      const known = present(held(memoryKey(scope, digest)))?.tags ?? [];
+      return known.length > 0 && !afresh ? known : reading(scope, digest).then(tagsOrThrow);
     },
     settled: queue.settled,
     close: queue.close,
   };
 }
 
-/** Memory first, then one record read that all who ask for the same digest share. */
+/** One record read that all who ask for the same digest share, told apart from one that fails. */
 function reader(
   options: MembershipOptions,
-  memory: Remembered,
-  held: (key: string) => Member | 'absent' | undefined,
-): (scope: RepositoryScope, digest: Digest) => Promise<Member | undefined> {
-  const reading = new Map<string, Promise<Member | undefined>>();
+  {
+    memory,
+    merging,
+    held,
+  }: {
+    readonly memory: Remembered;
+    readonly merging: MergingIn;
+    readonly held: (key: string) => Member | 'absent' | undefined;
+  },
+): (scope: RepositoryScope, digest: Digest) => Promise<Member | 'absent' | 'unreadable'> {
+  const asking = shared<Member | 'absent' | 'unreadable'>();
 
-  async function read(key: string, record: string): Promise<Member | undefined> {
+  async function read(key: string, scope: RepositoryScope, record: string) {
     try {
       const stored = parseMember((await options.records.get(record))?.bytes);
       const meanwhile = present(held(key));
-      const found = meanwhile === undefined ? stored : mergedMember(stored, meanwhile);
+      const found = meanwhile === undefined ? stored : mergedMember(stored, meanwhile, merging(scope));
       memory.set(key, found ?? 'absent', { ttl: found === undefined ? (options.negativeMs ?? 5_000) : 0 });
-      return found;
+      return found ?? 'absent';
     } catch (error) {
       options.events?.storeFailed({ operation: 'read', error });
-      return present(memory.get(key));
-    } finally {
-      reading.delete(key);
+      return 'unreadable';
     }
   }
 
-  return async (scope, digest) => {
+  return (scope, digest) => {
     const key = memoryKey(scope, digest);
-    const known = held(key);
-    if (known !== undefined) return present(known);
-    const shared = reading.get(key) ?? read(key, memberKey(scope.upstream, scope.repository, digest));
-    reading.set(key, shared);
-    return await shared;
+    return asking(key, () => read(key, scope, memberKey(scope.upstream, scope.repository, digest)));
   };
 }
 
 /** Adds to the record what it lacks; replicas that write the same record at once lose nothing of each other. */
 async function write(
-  records: Records,
-  memory: Remembered,
+  {
+    records,
+    memory,
+    merging,
+  }: { readonly records: Records; readonly memory: Remembered; readonly merging: MergingIn },
   key: string,
-  { record, member }: Addition,
+  { scope, digest, member }: Addition,
 ): Promise<void> {
+  const record = memberKey(scope.upstream, scope.repository, digest);
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const stored = await records.get(record);
     const before = parseMember(stored?.bytes);
-    const after = mergedMember(before, member);
+    const after = mergedMember(before, member, merging(scope));
     const isWritten =
       after === before ||
       (await records.put(record, memberBytes(after), { ifVersion: stored?.version ?? 'absent' })) !==
         undefined;
     if (isWritten) {
       const newer = present(memory.get(key));
-      if (newer !== undefined) memory.set(key, mergedMember(after, newer), { ttl: 0 });
+      if (newer !== undefined) memory.set(key, mergedMember(after, newer, merging(scope)), { ttl: 0 });
       return;
     }
   }
   throw new Error('the membership record is written by others again and again');
 }
 
+/** Scopes are asked for again and again: each tag of a full record, for each tag that comes. */
+function rememberedScopes(scopeOf: MembershipOptions['scopeOf']): MergingIn {
+  if (scopeOf === undefined) return () => ({ scopeOf: () => '' });
+  const scopes = new LRUCache<string, string>(scopesKept);
+  return (scope) => ({
+    scopeOf(tag) {
+      const key = `${scope.upstream}/${scope.repository}:${tag}`;
+      const known = scopes.get(key);
+      if (known !== undefined) return known;
+      const found = scopeOf(scope, tag);
+      scopes.set(key, found);
+      return found;
+    },
+  });
+}
+
 function memoryKey(scope: RepositoryScope, digest: Digest): string {
   return `${scope.upstream}/${scope.repository}@${digest}`;
 }
 
-function present(known: Member | 'absent' | undefined): Member | undefined {
-  return known === 'absent' ? undefined : known;
+function present(known: Member | 'absent' | 'unreadable' | undefined): Member | undefined {
+  return typeof known === 'string' ? undefined : known;
+}
+
+function tagsOrThrow(found: Member | 'absent' | 'unreadable'): readonly Tag[] {
+  if (found !== 'unreadable') return present(found)?.tags ?? [];
+  throw new RegistryError('UNAVAILABLE', 'the store cannot tell which tags lead to this digest', {
+    retryAfterSeconds: 5,
+  });
 }
 
 function descriptorOf(digest: Digest, { size, mediaType }: Member): Descriptor {
   return mediaType === undefined ? { digest, size } : { digest, size, mediaType };
+}
+
+function seenContent(digest: Digest, { size, mediaType, tags }: Member): SeenContent {
+  return mediaType === undefined ? { digest, size, tags } : { digest, size, mediaType, tags };
 }

@@ -20,6 +20,8 @@ export interface CachedRegistry {
   readonly blobs: PulledBlobs;
   readonly manifests: ResolvedManifests;
   readonly listings: Listings;
+  /** What is behind the cache, for what is to go past it. */
+  readonly upstream: Upstream;
   /** The digest left the store. */
   forget(digest: Digest): void;
   /** Resolves once refreshes and writes behind the answers have ended. */
@@ -68,6 +70,7 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
   });
   return {
     name: upstream.name,
+    upstream,
     blobs: pullThrough({ ...options, near }),
     manifests: byTag,
     listings: listings({ upstream, manifests: byTag, memory: options.pages, policy, now: options.now }),

@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { ByteRange, Bytes } from '../oci/content.ts';
+import { staging } from './staging.ts';
 import type { BufferPool } from './store/buffers.ts';
 import { fileBytes, type Growth } from './store/file-bytes.ts';
 import type { TempFiles } from './store/temp-files.ts';
@@ -10,13 +11,13 @@ import type { TempFiles } from './store/temp-files.ts';
  */
 export interface SpoolFile {
   readonly path: string;
-  /** Bytes that readers may have. */
-  readonly written: number;
-  /** Takes a chunk; resolves when the next one may come, which is before this one is readable. */
+  /** Bytes that readers may have, wherever they are by now. */
+  readonly length: number;
+  /** Takes a chunk, readable as far as there is room when the call returns; resolves when the next one may come. */
   append(chunk: Uint8Array): Promise<void>;
-  /** Resolves once everything appended is readable. */
+  /** Resolves once everything appended is on the disk. */
   flush(): Promise<void>;
-  /** Bytes that were written already. */
+  /** Bytes within `length`. Those that came last are read from memory. */
   read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes;
   /** One more holder; false when the last one has let go already. */
   hold(): boolean;
@@ -38,7 +39,7 @@ export interface SpoolOptions {
 
 /** Room on the local disk for downloads that are under way. */
 export interface Spool {
-  /** A file with room for `size` bytes, or undefined when there is none. */
+  /** A file with room for `size` bytes, or undefined when there is none. `progressed` is called whenever it has grown. */
   file(size: number, progressed: () => void): Promise<SpoolFile | undefined>;
   /** Removes what a crash left behind; resolves to how many files. */
   sweep(): Promise<number>;
@@ -48,9 +49,6 @@ export interface Spool {
 export class SpoolError extends Error {
   override readonly name = 'SpoolError';
 }
-
-/** Half of what is collected before it is written: large enough that the thread pool's round trip does not show. */
-const stagingBytes = 512 * 1024;
 
 /** A spool in a directory of its own; no other process may use the same one. */
 export function spool(options: SpoolOptions): Spool {
@@ -64,9 +62,8 @@ export function spool(options: SpoolOptions): Spool {
       if (reserved + size > options.maxBytes) return undefined;
       reserve(size);
       try {
-        await mkdir(options.directory, { recursive: true });
         const path = options.files.newPath();
-        const handle = await open(path, 'wx+', 0o600);
+        const handle = await opened(path, options.directory);
         return spoolFile({
           path,
           handle,
@@ -83,6 +80,16 @@ export function spool(options: SpoolOptions): Spool {
   };
 }
 
+/** The directory is nearly always there. */
+async function opened(path: string, directory: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'wx+', 0o600);
+  } catch {
+    await mkdir(directory, { recursive: true });
+    return open(path, 'wx+', 0o600);
+  }
+}
+
 interface SpoolFileOptions {
   readonly path: string;
   readonly handle: FileHandle;
@@ -92,23 +99,17 @@ interface SpoolFileOptions {
 }
 
 function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptions): SpoolFile {
+  const latest = staging();
   let written = 0;
-  let filling = Buffer.allocUnsafe(stagingBytes);
-  let writing = Buffer.allocUnsafe(stagingBytes);
-  let filled = 0;
   let flushing: Promise<void> | undefined;
   let failure: SpoolError | undefined;
   let holders = 1;
   let isAdopted = false;
 
   const writeOut = async (): Promise<void> => {
-    while (filled > 0) {
-      const length = filled;
-      [filling, writing] = [writing, filling];
-      filled = 0;
-      await writeAll(handle, writing.subarray(0, length), written);
-      written += length;
-      progressed();
+    for (let bytes = latest.turn(); bytes !== undefined; bytes = latest.turn()) {
+      await writeAll(handle, bytes, written);
+      written += bytes.byteLength;
     }
   };
   const start = (): void => {
@@ -118,24 +119,30 @@ function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptio
       })
       .then(() => {
         flushing = undefined;
-        if (filled > 0 && failure === undefined) start();
+        if (written < latest.length && failure === undefined) start();
       });
   };
 
+  /** What memory no longer holds is on the disk, all of it. */
+  async function readAt(target: Uint8Array, _offset: number, length: number, position: number) {
+    const copied = latest.copy(position, target.subarray(0, length));
+    if (copied > 0) return { bytesRead: copied };
+    return handle.read(target, 0, Math.min(length, written - position), position);
+  }
+
   return {
     path,
-    get written() {
-      return written;
+    get length() {
+      return latest.length;
     },
     async append(chunk) {
-      for (let offset = 0; offset < chunk.byteLength; ) {
-        if (filled === stagingBytes) await flushing;
+      for (let rest = chunk; rest.byteLength > 0; ) {
         if (failure !== undefined) throw failure;
-        const piece = chunk.subarray(offset, offset + stagingBytes - filled);
-        filling.set(piece, filled);
-        filled += piece.byteLength;
-        offset += piece.byteLength;
+        const taken = latest.take(rest);
+        rest = rest.subarray(taken);
         start();
+        if (taken > 0) progressed();
+        else await flushing;
       }
     },
     async flush() {
@@ -143,7 +150,11 @@ function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptio
       if (failure !== undefined) throw failure;
     },
     read: (range, growth, signal) =>
-      fileBytes(handle, range, { pool: buffers, growth, ...(signal === undefined ? {} : { signal }) }),
+      fileBytes({ read: readAt }, range, {
+        pool: buffers,
+        growth,
+        ...(signal === undefined ? {} : { signal }),
+      }),
     hold() {
       if (holders > 0) holders += 1;
       return holders > 0;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { isDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { CacheEvents } from './events.ts';
 import type { TagPointer } from './freshness.ts';
@@ -11,6 +12,8 @@ import { writeBehind } from './write-behind.ts';
 export interface Tags {
   /** The pointer; undefined when there is none, or its record cannot be read just now. */
   find(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
+  /** The pointer as other replicas may have written it meanwhile, where theirs is later. Throws `UNAVAILABLE` when that cannot be read. */
+  reread(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
   /** What `find` would find without reading a record, as far as it is in memory. */
   known(scope: RepositoryScope, tag: Tag): TagPointer | undefined;
   /** In force at once; written behind when it says something new. */
@@ -71,6 +74,21 @@ export function tags(options: TagsOptions): Tags {
         entries.set(key, { pointer, writtenAt: pointer.checkedAt });
       return entries.get(key)?.pointer;
     },
+    async reread(scope, tag) {
+      const key = memoryKey(scope, tag);
+      const record = recordKey(scope, tag);
+      const waiting = behind.waiting(record);
+      if (waiting !== undefined) return waiting.pointer;
+      const stored = await records.get(record).catch((error: unknown) => {
+        events.storeFailed({ operation: 'read', error });
+        throw unreadable(error);
+      });
+      const pointer = parsePointer(stored?.bytes);
+      const held = entries.get(key)?.pointer;
+      if (pointer === undefined || (held !== undefined && held.checkedAt >= pointer.checkedAt)) return held;
+      entries.set(key, { pointer, writtenAt: pointer.checkedAt });
+      return pointer;
+    },
     known: (scope, tag) => entries.get(memoryKey(scope, tag))?.pointer,
     set(scope, tag, pointer) {
       const key = memoryKey(scope, tag);
@@ -103,8 +121,19 @@ function recordKey({ upstream, repository }: RepositoryScope, tag: Tag): string 
 /** The record's text as a pointer; undefined when it is none, as after an edit by hand. */
 function parsePointer(bytes: Uint8Array | undefined): TagPointer | undefined {
   if (bytes === undefined) return undefined;
-  const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-  return isPointer(value) ? value : undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
+    return isPointer(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the store cannot tell what the tag means', {
+    retryAfterSeconds: 5,
+    cause,
+  });
 }
 
 function isPointer(value: unknown): value is TagPointer {

@@ -2,7 +2,7 @@
 export interface WriteBehind<Job> {
   /** Takes the job at once and returns; a waiting job of the same key is replaced. */
   add(key: string, job: Job): void;
-  /** The job of that key that still waits for its turn. */
+  /** The latest job of that key that is not done yet. */
   waiting(key: string): Job | undefined;
   /** Resolves once nothing waits, or once what waits has been tried again and failed. Never rejects. */
   settled(): Promise<void>;
@@ -29,7 +29,7 @@ interface State<Job> {
   readonly jobs: Map<string, Job>;
   readonly idle: (() => void)[];
   /** Keys whose job is under way: a key's jobs are done one after another, so the latest one wins. */
-  readonly running: Set<string>;
+  readonly running: Map<string, Job>;
   /** Failures in a row; 0 while the medium works. */
   failures: number;
   pause: NodeJS.Timeout | undefined;
@@ -44,7 +44,7 @@ export function writeBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<
   const state: State<Job> = {
     jobs: new Map(),
     idle: [],
-    running: new Set(),
+    running: new Map(),
     failures: 0,
     pause: undefined,
     closed: false,
@@ -56,7 +56,7 @@ export function writeBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<
       state.jobs.set(key, job);
       pump(state, options);
     },
-    waiting: (key) => state.jobs.get(key),
+    waiting: (key) => state.jobs.get(key) ?? state.running.get(key),
     settled: () => settled(state, options),
     async close() {
       await settled(state, options);
@@ -87,7 +87,7 @@ function pump<Job>(state: State<Job>, options: WriteBehindOptions<Job>): void {
     if (state.pause !== undefined || state.closed || state.running.size >= (options.concurrency ?? 8)) break;
     if (state.running.has(key)) continue;
     state.jobs.delete(key);
-    state.running.add(key);
+    state.running.set(key, job);
     options.write(key, job).then(
       () => ended(state, options, key),
       (error: unknown) => {

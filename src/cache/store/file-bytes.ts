@@ -1,4 +1,3 @@
-import type { FileHandle } from 'node:fs/promises';
 import type { ByteRange } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { BufferPair, BufferPool } from './buffers.ts';
@@ -10,6 +9,16 @@ export interface FileBytesOptions {
   readonly signal?: AbortSignal;
   /** A file that still grows. Default: the range is there. */
   readonly growth?: Growth;
+}
+
+/** What is read: an open file, or what stands for one. */
+export interface ReadableFile {
+  read(
+    target: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesRead: number }>;
 }
 
 /** How far a growing file may be read. */
@@ -29,7 +38,7 @@ const fastPace = 16 * 1024;
 const slowPace = 4 * 1024;
 
 interface Cursor {
-  readonly file: FileHandle;
+  readonly file: ReadableFile;
   readonly end: number;
   readonly growth: Growth | undefined;
   position: number;
@@ -45,7 +54,7 @@ interface Cursor {
  * while the socket is written, and gives them back when it becomes slow, ends, or leaves.
  */
 export async function* fileBytes(
-  file: FileHandle,
+  file: ReadableFile,
   range: ByteRange,
   { pool, signal, growth }: FileBytesOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {

@@ -1,0 +1,62 @@
+/**
+ * The last bytes of a growing file, in memory: one half collects while the other is written. What was written stays readable here
+ * until its half is needed again, so that whoever follows the growth closely never waits for a disk.
+ */
+export interface Staging {
+  /** Bytes of the whole file that were taken so far. */
+  readonly length: number;
+  /** Takes the start of the chunk, as much as there is room for; returns how many bytes. */
+  take(chunk: Uint8Array): number;
+  /** What is to be written next, behind all that was given out before, which must be written by now; undefined when there is nothing. */
+  turn(): Uint8Array | undefined;
+  /** Copies bytes of the file from `position` on; returns how many, 0 when they are no longer here. */
+  copy(position: number, target: Uint8Array): number;
+}
+
+/** Of each half: large enough that the thread pool's round trip does not show. */
+const halfBytes = 512 * 1024;
+
+/** Nothing was taken yet. */
+export function staging(): Staging {
+  let collecting = half(0);
+  let leaving = half(0);
+
+  return {
+    get length() {
+      return collecting.start + collecting.length;
+    },
+    take(chunk) {
+      const taken = chunk.subarray(0, halfBytes - collecting.length);
+      collecting.bytes.set(taken, collecting.length);
+      collecting.length += taken.byteLength;
+      return taken.byteLength;
+    },
+    turn() {
+      if (collecting.length === 0) return undefined;
+      const { start, length } = collecting;
+      [collecting, leaving] = [leaving, collecting];
+      collecting.start = start + length;
+      collecting.length = 0;
+      return leaving.bytes.subarray(0, length);
+    },
+    copy(position, target) {
+      const { bytes, start, length } = position < collecting.start ? leaving : collecting;
+      if (position < start) return 0;
+      const held = bytes.subarray(position - start, Math.min(length, position - start + target.byteLength));
+      target.set(held);
+      return held.byteLength;
+    },
+  };
+}
+
+interface Half {
+  readonly bytes: Uint8Array;
+  /** Where in the file it begins. */
+  start: number;
+  /** Bytes in use. */
+  length: number;
+}
+
+function half(start: number): Half {
+  return { bytes: Buffer.allocUnsafe(halfBytes), start, length: 0 };
+}
