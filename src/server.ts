@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { type Attempts, attempts } from './auth/attempts.ts';
 import type { CachedRegistry } from './cache/registry.ts';
 import type { CachedBlobs } from './cache/store/store.ts';
 import type { Config } from './config.ts';
 import { type Log, plainLines } from './log.ts';
 import type { MeteredEvents, Metrics } from './metrics.ts';
 import { admission } from './proxy/admission.ts';
+import { elsewhere } from './proxy/elsewhere.ts';
 import { failure, failureHooks } from './proxy/failure-hooks.ts';
 import { health } from './proxy/health.ts';
 import type { Hosts } from './proxy/hosts.ts';
@@ -57,15 +59,19 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     },
   });
   health(app, parts);
-  tokenRoute(app, { hosts: hostNames, events });
+  const guesses = slowedAttempts(app);
+  const doors = {
+    hosts: hostNames,
+    route: router(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
+    isTls: config.tls !== undefined,
+    events,
+    ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
+  };
+  tokenRoute(app, { ...doors, attempts: guesses });
+  elsewhere(app, doors);
   pullApi(app, {
-    admission: admission({
-      hosts: hostNames,
-      route: router(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
-      isTls: config.tls !== undefined,
-      events,
-      ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
-    }),
+    admission: admission(doors),
+    attempts: guesses,
     limits: {
       read: limit({ limit: 'read', ...config.limits.read, events }),
       write: limit({ limit: 'write', ...config.limits.write, events }),
@@ -77,6 +83,16 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     events,
   });
   return app;
+}
+
+/** Answers to failed logins that are held back go out when we are told to stop. */
+function slowedAttempts(app: FastifyInstance): Attempts {
+  const slowed = attempts();
+  app.addHook('preClose', (done) => {
+    slowed.close();
+    done();
+  });
+  return slowed;
 }
 
 /**

@@ -1,18 +1,24 @@
-import type { Authenticator, Authorizer, Credential, Subject } from './access.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { Answer, Authenticator, Authorizer, Credential, Place, Subject } from './access.ts';
+import { answered } from './answer.ts';
 import { parseAuthorization } from './basic.ts';
-import { grantedScopes, type Scopes } from './scope.ts';
+import { requestedScopes, type Scope } from './scope.ts';
 import type { IssuedToken, Tokens } from './token.ts';
 
 /** Somebody, and what the credential was narrowed to. */
 export interface Identity {
   readonly subject: Subject;
   /** The repositories that a token of ours was asked for; absent for a credential that knows no scopes. */
-  readonly scopes?: Scopes;
+  readonly scopes?: readonly string[];
 }
 
 /** Nobody: no credential was shown, or one that is not accepted. */
 export interface Unidentified {
-  readonly refused: 'absent' | 'malformed' | 'expired' | 'wrong';
+  /**
+   * `expired` and `foreign` are tokens of our own kind: one whose time is over, and one for another host, of another key, or changed.
+   * `wrong` is any other credential that nobody knows: the only kind that may be a guess.
+   */
+  readonly refused: 'absent' | 'malformed' | 'expired' | 'foreign' | 'wrong';
 }
 
 /** What is shown at the token end-point: an `Authorization` value (GET), or a name and password (POST). */
@@ -27,48 +33,68 @@ export interface Grant extends IssuedToken {
   readonly subject: Subject;
 }
 
+/** Where a repository lies, as clients of this host name it; undefined for one that lies nowhere. */
+export type Locate = (name: Repository) => Place | undefined;
+
 /** All that stands between a client and a host with logins. Every method throws `UNAVAILABLE` when it cannot tell. */
 export interface Guard extends Authorizer {
-  /** Who shows this `Authorization` value: a token of ours, or whatever the authenticator knows. */
-  identify(authorization: string | undefined): Promise<Identity | Unidentified>;
+  /** Who shows this `Authorization` value: a token of ours, or whatever the authenticator knows. At once for a token seen before. */
+  identify(authorization: string | undefined): Answer<Identity | Unidentified>;
   /**
-   * A token for the subject and as much of the scopes as is pulling. Whether there is a right to pull is asked with each pull,
-   * so no token outlives a right. Throws `UNAUTHORIZED` for too many scopes.
+   * A token for the subject, with the scopes that are pulling. It says which of them were in sight, and opens none: the right is asked with
+   * each pull, so no token outlives it. Throws `UNAUTHORIZED` for too many scopes.
    */
-  grant(login: Login, scopes: readonly string[]): Promise<Grant | Unidentified>;
+  grant(login: Login, scopes: readonly string[], locate: Locate): Promise<Grant | Unidentified>;
 }
 
 export interface GuardParts {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly tokens: Tokens;
+  /** Who gets a token without a login. Default: nobody. */
+  readonly anonymous?: Subject;
 }
 
 /** Joins the three questions: who is it, may they, and how do they say so next time. */
-export function guard({ authenticator, authorizer, tokens }: GuardParts): Guard {
-  async function authenticate(credential: Credential): Promise<Identity | Unidentified> {
-    const subject = await authenticator.authenticate(credential);
-    return subject === undefined ? { refused: 'wrong' } : { subject };
+export function guard({ authenticator, authorizer, tokens, anonymous }: GuardParts): Guard {
+  function authenticate(credential: Credential): Answer<Identity | Unidentified> {
+    return answered(authenticator.authenticate(credential), (subject) =>
+      subject === undefined ? { refused: 'wrong' } : { subject },
+    );
+  }
+
+  function whoLogsIn(credential: Credential | Unidentified): Answer<Identity | Unidentified> {
+    if (!('refused' in credential)) return authenticate(credential);
+    return credential.refused === 'absent' && anonymous !== undefined ? { subject: anonymous } : credential;
+  }
+
+  /** Of a listing only: what depends on the tag is asked when there is one. */
+  async function isInSight(subject: Subject, place: Place | undefined): Promise<boolean> {
+    if (place === undefined) return false;
+    const { allowed, isPartial = false } = await authorizer.authorize(subject, { ...place, action: 'pull' });
+    return allowed || isPartial;
   }
 
   return {
-    authorize: (subject, access) => authorizer.authorize(subject, access),
-    visible: (subject, place, tags) => authorizer.visible(subject, place, tags),
-    async identify(authorization) {
+    authorize: authorizer.authorize,
+    visible: authorizer.visible,
+    identify(authorization) {
       const credential = parseAuthorization(authorization);
       if ('refused' in credential) return credential;
-      const verdict = credential.kind === 'bearer' ? await tokens.verify(credential.token) : undefined;
-      if (verdict === undefined) return authenticate(credential);
-      if (!('refused' in verdict)) return verdict;
-      return verdict.refused === 'expired' ? { refused: 'expired' } : authenticate(credential);
+      if (credential.kind === 'basic') return authenticate(credential);
+      return answered(tokens.verify(credential.token), (verdict): Answer<Identity | Unidentified> => {
+        if (!('refused' in verdict)) return verdict;
+        return verdict.refused === 'strange' ? authenticate(credential) : { refused: verdict.refused };
+      });
     },
-    async grant(login, texts) {
-      const credential = credentialOf(login);
-      if ('refused' in credential) return credential;
-      const identified = await authenticate(credential);
+    async grant(login, texts, locate) {
+      const identified = await whoLogsIn(credentialOf(login));
       if ('refused' in identified) return identified;
       const { subject } = identified;
-      return { subject, ...(await tokens.issue(subject, grantedScopes(texts))) };
+      const scopes: Scope[] = [];
+      for (const name of requestedScopes(texts))
+        scopes.push({ name, isGranted: await isInSight(subject, locate(name)) });
+      return { subject, ...(await tokens.issue(subject, scopes)) };
     },
   };
 }

@@ -1,16 +1,13 @@
 import type { Bcrypt } from './bcrypt.ts';
 import { type Guard, guard } from './guard.ts';
-import { reread } from './reread.ts';
 import { type RobotFiles, robots } from './robots.ts';
 import { tokens } from './token.ts';
-import { parseTokenKeys, randomTokenKeys } from './token-keys.ts';
+import { type TokenKeyFiles, tokenKeys } from './token-keys.ts';
 
-export interface RobotsGuardOptions {
+export interface RobotsGuardOptions extends TokenKeyFiles {
   /** The host's name in the configuration: the audience of its tokens. */
   readonly host: string;
   readonly files: RobotFiles;
-  /** Keys that sign tokens, see parseTokenKeys. Default: a random one, which other replicas do not accept. */
-  readonly tokenSecretFile?: string;
   /** How long a token works, in seconds. Default 21,600: 6 hours. */
   readonly tokenValiditySeconds?: number;
   readonly bcrypt: Bcrypt;
@@ -18,17 +15,12 @@ export interface RobotsGuardOptions {
 
 /** The guard of a host with `auth: robots`. Reads its files when they are needed first, and again when they change. */
 export function robotsGuard(options: RobotsGuardOptions): Guard {
-  const { host, files, tokenSecretFile, tokenValiditySeconds, bcrypt } = options;
+  const { host, files, tokenValiditySeconds, bcrypt } = options;
   const known = robots({ files, bcrypt });
-  const randomKeys = randomTokenKeys();
-  const keys =
-    tokenSecretFile === undefined
-      ? () => randomKeys
-      : reread([tokenSecretFile], ([text = '']) => parseTokenKeys(text));
   const validity = tokenValiditySeconds === undefined ? {} : { validitySeconds: tokenValiditySeconds };
   return guard({
     authenticator: known,
     authorizer: known,
-    tokens: tokens({ audience: host, keys, ...validity }),
+    tokens: tokens({ audience: host, keys: tokenKeys(options), ...validity }),
   });
 }

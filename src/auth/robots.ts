@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Authorizer, Credential, Subject } from './access.ts';
+import type { Authorizer, Credential, Decision, Subject } from './access.ts';
+import { answered } from './answer.ts';
 import type { Bcrypt } from './bcrypt.ts';
 import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
 import { type RereadOptions, reread } from './reread.ts';
@@ -29,6 +30,14 @@ interface Register {
 }
 
 const mostRemembered = 1000;
+const allowed: Decision = Object.freeze({ allowed: true, rule: 'robots' });
+
+/** On one who was a robot when the token was made. */
+export const noLongerKnown: Decision = Object.freeze({
+  allowed: false,
+  rule: 'robots',
+  reason: 'this robot is no longer known',
+});
 
 /**
  * Robots out of files that may be replaced at any time: a robot that is taken out is out within a second, its tokens
@@ -51,11 +60,8 @@ export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: Robot
       const register = await read();
       return (await register.isPair(username, password)) ? { name: username, groups: [] } : undefined;
     },
-    async authorize({ name }) {
-      const register = await read();
-      if (register.isKnown(name)) return { allowed: true, rule: 'robots' };
-      return { allowed: false, rule: 'robots', reason: 'this robot is no longer known' };
-    },
+    authorize: ({ name }) =>
+      answered(read(), (register) => (register.isKnown(name) ? allowed : noLongerKnown)),
     visible: async (_subject, _place, tags) => tags,
   };
 }

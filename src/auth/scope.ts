@@ -1,35 +1,46 @@
 import { RegistryError } from '../oci/errors.ts';
-import { parseRepository } from '../oci/reference.ts';
+import { parseRepository, type Repository } from '../oci/reference.ts';
 
-/** Repositories, as the client writes them, that a token may be used to pull from. */
-export type Scopes = readonly string[];
+/** A repository, as the client writes it, that a token was asked for. */
+export interface Scope {
+  readonly name: Repository;
+  /** Whether pulling from it was in sight then. Whether it may be is asked with each pull. */
+  readonly isGranted: boolean;
+}
 
 /** One request asks for a handful: the repository, and those it may mount from. */
 const mostScopes = 100;
+/** What all names may take in a token, in characters: a token is sent with each request. */
+const mostNames = 3_700;
+const besideName = '{"type":"repository","name":"","actions":["pull"]},'.length;
 const repositoryScope = /^repository:(.+):([a-z*,]+)$/;
 
 /**
- * What is granted of the scopes that a client asks for (token protocol: `repository:<name>:<actions>`, several in one
- * text or in several): the repositories to be pulled from. Pushing, deleting, catalogs and unreadable names are left
- * out in silence, because clients ask for whatever they may come to need. Throws `UNAUTHORIZED` past 100 scopes.
+ * The repositories that a client wants to pull from (token protocol: `repository:<name>:<actions>`, several in one text or
+ * in several). Pushing, deleting, catalogs and unreadable names are left out in silence, because clients ask for whatever they
+ * may come to need; so are names past 3.7 KB, for which the client will ask again. Throws `UNAUTHORIZED` past 100 scopes.
  */
-export function grantedScopes(texts: readonly string[]): Scopes {
+export function requestedScopes(texts: readonly string[]): readonly Repository[] {
   const scopes = texts.flatMap((text) => text.split(' ')).filter((text) => text !== '');
   if (scopes.length > mostScopes)
     throw new RegistryError('UNAUTHORIZED', 'more than 100 scopes are asked for');
-  return [...new Set(scopes.flatMap(pulledRepository))];
+  let room = mostNames;
+  return [...new Set(scopes.flatMap(pulledRepository))].filter((name) => {
+    room -= name.length + besideName;
+    return room >= 0;
+  });
 }
 
-function pulledRepository(scope: string): string[] {
+function pulledRepository(scope: string): Repository[] {
   const [, name = '', actions = ''] = repositoryScope.exec(scope) ?? [];
   const isPull = actions.split(',').some((action) => action === 'pull' || action === '*');
-  return isPull && isRepository(name) ? [name] : [];
+  return isPull ? repositoryIn(name) : [];
 }
 
-function isRepository(text: string): boolean {
+function repositoryIn(text: string): Repository[] {
   try {
-    return parseRepository(text) === text;
+    return [parseRepository(text)];
   } catch {
-    return false;
+    return [];
   }
 }

@@ -1,13 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Access, Subject } from '../auth/access.ts';
-import type { Guard, Unidentified } from '../auth/guard.ts';
-import type { Scopes } from '../auth/scope.ts';
-import { RegistryError } from '../oci/errors.ts';
+import type { Access, Decision, Subject } from '../auth/access.ts';
+import type { Guard, Identity, Unidentified } from '../auth/guard.ts';
+import type { RegistryError } from '../oci/errors.ts';
 import type { ParsedRequest } from '../oci/request.ts';
+import { authorizationOf } from './authorization.ts';
 import type { ProxyEvents } from './events.ts';
+import type { RequestFacts } from './exchange.ts';
 import type { Host, Hosts } from './hosts.ts';
-import { challenger, type RealmOptions, type Refusal } from './realm.ts';
+import { challenger, type RealmOptions } from './realm.ts';
+import { denied, FailedLogin, refusals } from './refusals.ts';
 import type { RoutedRequest, Router } from './route.ts';
+import { type Soon, soon } from './soon.ts';
 
 export interface AdmissionOptions extends RealmOptions {
   readonly hosts: Hosts;
@@ -19,76 +22,129 @@ export interface AdmissionOptions extends RealmOptions {
 export interface Admitted {
   readonly host: Host;
   readonly subject: Subject;
-  /** The rule that let it pass. */
-  readonly rule?: string;
+  /** What let it pass; absent for a ping, and where nobody is asked who they are. */
+  readonly decision?: Decision;
   /** Where it goes; absent for a ping. */
   readonly routed?: RoutedRequest;
 }
 
+/** A request as far as it matters for who asks. */
+export interface Incoming {
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as they came: shows what came twice. */
+  readonly rawHeaders?: readonly string[];
+}
+
 /**
  * Decides who asks, and whether they may. Nothing of a request is routed, let alone answered, before its host has admitted it,
- * and access is decided on the routed request, the very one that is then answered. At once where no login is asked for.
- * Throws `NAME_UNKNOWN` (host, registry or repository), `UNAUTHORIZED` with our challenge, `DENIED`, and `UNAVAILABLE`
- * when it cannot be told.
+ * and access is decided on the routed request, the very one that is then answered. At once where nobody has to be asked for it.
+ * The log is told who it is and what decided, also of those who are turned away. Throws `NAME_UNKNOWN` (host, registry or
+ * repository), `UNAUTHORIZED` with our challenge (a FailedLogin where it may be a guess), `DENIED`, and `UNAVAILABLE` when it
+ * cannot be told.
  */
-export type Admission = (
-  incoming: { readonly headers: IncomingHttpHeaders },
-  parsed: ParsedRequest,
-) => Admitted | Promise<Admitted>;
+export type Admission = (incoming: Incoming, parsed: ParsedRequest, log?: RequestFacts) => Soon<Admitted>;
 
 /** The subject of a request to a host that asks nobody who they are. */
-const anonymous: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });
+const anyone: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });
+/** Kubernetes' name for whoever has no login. */
+const nobody = 'system:anonymous';
+
+/** One request to a host with a guard. */
+interface Call {
+  readonly host: Host;
+  readonly door: Guard;
+  readonly incoming: Incoming;
+  readonly parsed: ParsedRequest;
+  readonly log: RequestFacts;
+}
 
 export function admission({ hosts, route, events, ...realm }: AdmissionOptions): Admission {
   const challenge = challenger(realm);
 
-  function routedBy(parsed: ParsedRequest, host: Host): { readonly routed?: RoutedRequest } {
+  function routedBy(parsed: ParsedRequest, host: Host): RoutedRequest | undefined {
     const { request } = parsed;
-    return request.kind === 'ping' ? {} : { routed: route({ ...parsed, request }, host.upstream) };
+    return request.kind === 'ping' ? undefined : route({ ...parsed, request }, host.upstream);
   }
 
-  async function guarded(host: Host, door: Guard, headers: IncomingHttpHeaders, parsed: ParsedRequest) {
-    const identified = await door.identify(headers.authorization);
-    const repository = parsed.request.kind === 'ping' ? {} : { repository: parsed.request.repository };
-    if ('refused' in identified) {
-      events?.accessRefused?.({ reason: identified.refused === 'absent' ? 'anonymous' : 'credential' });
-      throw challenge(host, headers.host ?? '', { ...refusals[identified.refused], ...repository });
-    }
-    const { subject, scopes } = identified;
-    const { routed } = routedBy(parsed, host);
+  function challenged(
+    why: keyof typeof refusals,
+    { host, incoming, parsed: { request } }: Call,
+  ): RegistryError {
+    const repository = request.kind === 'ping' ? {} : { repository: request.repository };
+    return challenge(host, incoming.headers.host ?? '', { ...refusals[why], ...repository });
+  }
+
+  function strangerRefused({ refused }: Unidentified, call: Call): RegistryError {
+    events?.accessRefused?.({ reason: refused === 'absent' ? 'anonymous' : 'credential' });
+    const error = challenged(refused, call);
+    return refused === 'wrong' ? new FailedLogin(error) : error;
+  }
+
+  function rightRefused(
+    routed: RoutedRequest,
+    decision: Decision,
+    subject: Subject,
+    call: Call,
+  ): RegistryError {
+    const isNobody = subject.name === nobody;
+    events?.accessRefused?.({ reason: isNobody ? 'anonymous' : 'rights' });
+    return isNobody ? challenged('anonymous', call) : denied(routed.asked, decision);
+  }
+
+  function identified({ subject, scopes }: Identity, call: Call): Soon<Admitted> {
+    const { host, door, parsed, log } = call;
+    log.subject = subject.name;
+    if (subject.cluster !== undefined) log.cluster = subject.cluster;
+    const routed = routedBy(parsed, host);
     if (routed === undefined) return { host, subject };
+    log.upstream = routed.upstream;
     if (scopes !== undefined && !isCovered(scopes, routed)) {
       events?.accessRefused?.({ reason: 'scope' });
-      throw challenge(host, headers.host ?? '', { ...refusals.scope, ...repository });
+      throw challenged('scope', call);
     }
-    const { allowed, rule, reason } = await door.authorize(subject, accessOf(routed));
-    if (!allowed) {
-      events?.accessRefused?.({ reason: 'rights' });
-      throw denied(routed, reason);
-    }
-    return { host, subject, routed, ...(rule === undefined ? {} : { rule }) };
+    return soon(door.authorize(subject, accessOf(routed)), (decision) => {
+      tell(log, decision);
+      if (decision.allowed) return { host, subject, routed, decision };
+      throw rightRefused(routed, decision, subject, call);
+    });
   }
 
-  return ({ headers }, parsed) => {
-    const host = hosts(headers.host);
-    if (host.guard !== undefined) return guarded(host, host.guard, headers, parsed);
-    return { host, subject: anonymous, ...routedBy(parsed, host) };
+  return (incoming, parsed, log = {}) => {
+    const host = hosts(incoming.headers.host);
+    const { guard: door } = host;
+    if (door === undefined) {
+      const routed = routedBy(parsed, host);
+      log.subject = anyone.name;
+      if (routed === undefined) return { host, subject: anyone };
+      log.upstream = routed.upstream;
+      return { host, subject: anyone, routed };
+    }
+    const call = { host, door, incoming, parsed, log };
+    return soon(door.identify(authorizationOf(incoming.headers, incoming.rawHeaders)), (identity) => {
+      if ('refused' in identity) throw strangerRefused(identity, call);
+      return identified(identity, call);
+    });
   };
 }
 
-const refusals: Readonly<Record<Unidentified['refused'] | 'scope', Refusal>> = {
-  absent: { message: 'a login is required' },
-  malformed: { message: 'the Authorization field is malformed', error: 'invalid_token' },
-  expired: { message: 'the token has expired', error: 'invalid_token' },
-  wrong: { message: 'the credential is not accepted', error: 'invalid_token' },
-  scope: { message: 'the token was not asked for this repository', error: 'insufficient_scope' },
-};
+function tell(log: RequestFacts, decision: Decision): void {
+  const { allowed, rule, question, cluster, isRemembered = false } = decision;
+  if (rule !== undefined) log.rule = rule;
+  if (cluster !== undefined) log.cluster = cluster;
+  if (question !== undefined) log.question = question;
+  log.verdict = allowed ? 'allowed' : 'refused';
+  log.asked = question === undefined ? 'none' : isRemembered ? 'remembered' : 'asked';
+}
 
 /**
  * Clients name a repository in the scope as their user wrote it, or as its path here: containerd leaves out a first component
- * that its mirror's URL added, so each name of the same repository counts.
+ * that its mirror's URL added, so each name of the same repository counts. What was asked for and not granted counts too: rights
+ * may have been given since, and a client that asks for the same token over and over would be told no more.
  */
-function isCovered(scopes: Scopes, { asked, upstream, request: { repository } }: RoutedRequest): boolean {
+function isCovered(
+  scopes: readonly string[],
+  { asked, upstream, request: { repository } }: RoutedRequest,
+): boolean {
   return (
     scopes.includes(asked) || scopes.includes(repository) || scopes.includes(`${upstream}/${repository}`)
   );
@@ -98,8 +154,4 @@ function accessOf({ upstream, request }: RoutedRequest): Access {
   const access = { upstream, repository: request.repository, action: 'pull' } as const;
   if (request.kind === 'manifest') return { ...access, reference: request.reference };
   return request.kind === 'tags' ? access : { ...access, reference: { digest: request.digest } };
-}
-
-function denied({ asked }: RoutedRequest, reason = 'no right to pull from this repository'): RegistryError {
-  return new RegistryError('DENIED', reason, { detail: { repository: asked, action: 'pull' } });
 }

@@ -10,8 +10,13 @@ export interface RequestFacts {
   subject?: string;
   /** The cluster that knows the subject; absent for a robot of ours. */
   cluster?: string;
-  /** The rule that admitted the subject. */
+  /** The rule that decided. */
   rule?: string;
+  /** What the cluster was asked about the subject. */
+  question?: string;
+  verdict?: 'allowed' | 'refused';
+  /** Where the verdict comes from; `none` where nothing had to be asked. */
+  asked?: 'remembered' | 'asked' | 'none';
 }
 
 /** One request being answered on the raw response, past the framework. */

@@ -9,6 +9,11 @@ export interface Host {
   readonly upstream?: string;
   /** Who is let in; absent where everybody is. */
   readonly guard?: Guard;
+  /**
+   * What the 401 asks for: a login for the repository (`scoped`, default), or for the host alone, `plain`, as clients of the OpenShift
+   * CI's front door know it. A plain host also challenges at the token end-point, and on paths that are nothing.
+   */
+  readonly challenge?: 'scoped' | 'plain';
 }
 
 /** Finds the host that a `Host` field names; throws `NAME_UNKNOWN` for one that is not configured. */

@@ -13,12 +13,15 @@ import { logFailure, noteFailure } from './failure-hooks.ts';
 import type { Leave, Limit } from './limits.ts';
 import { answerReferrers, answerTags } from './listings.ts';
 import { answerManifest } from './manifests.ts';
+import { FailedLogin, type FailedLogins } from './refusals.ts';
 import type { RoutedRequest } from './route.ts';
 import { type Soon, soon } from './soon.ts';
 
 export interface PullApiOptions {
   readonly admission: Admission;
   readonly limits: { readonly read: Limit; readonly write: Limit };
+  /** Slows down who guesses at logins. Default: nobody is. */
+  readonly attempts?: FailedLogins;
   /** By the configured name of the upstream. */
   readonly registries: ReadonlyMap<string, CachedRegistry>;
   /** A URL at the store for this blob and client, where there is one and the policy allows it. */
@@ -31,11 +34,11 @@ export interface PullApiOptions {
  * is thrown on the way is answered in one place.
  */
 export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
-  const { admission, limits, events } = options;
+  const { admission, limits, attempts, events } = options;
 
   function handle(request: FastifyRequest, reply: FastifyReply): void {
     reply.hijack();
-    const broken = (error: unknown): void => failed(request, reply, error);
+    const broken = (error: unknown): void => failedInTime(request, reply, error);
     try {
       const turn = limitOf(request).enter(() => clientSignal(reply.raw));
       const done = soon(turn, (leave) => inTurn(leave, request, reply));
@@ -43,6 +46,13 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     } catch (error) {
       broken(error);
     }
+  }
+
+  /** A failed login waits after its turn is over: whoever guesses takes nobody's place. */
+  function failedInTime(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+    const broken = (why: unknown): void => failed(request, reply, why);
+    if (attempts === undefined || !(error instanceof FailedLogin)) broken(error);
+    else attempts.failed(request.ip, clientSignal(reply.raw)).then(() => broken(error), broken);
   }
 
   function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
@@ -63,7 +73,9 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   function admitAndServe(request: FastifyRequest, reply: FastifyReply): Soon<void> {
     const { raw, method } = request;
     const parsed = parseRequest(method, raw.url ?? '');
-    return soon(admission(raw, parsed), (admitted) => serve(exchangeOf(request, reply, parsed), admitted));
+    return soon(admission(raw, parsed, reply.record), (admitted) =>
+      serve(exchangeOf(request, reply, parsed), admitted),
+    );
   }
 
   function exchangeOf(request: FastifyRequest, reply: FastifyReply, { namespace }: ParsedRequest): Exchange {
@@ -86,15 +98,12 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     };
   }
 
-  function serve(exchange: Exchange, { subject, rule, routed }: Admitted): Soon<void> {
+  function serve(exchange: Exchange, { routed }: Admitted): Soon<void> {
     const record = exchange.log;
-    record.subject = subject.name;
-    if (rule !== undefined) record.rule = rule;
     if (routed === undefined) {
       const body = Buffer.from('{}');
       return answer(exchange, 200, { 'content-type': 'application/json', 'content-length': 2 }, body);
     }
-    record.upstream = routed.upstream;
     return soon(answerRouted(exchange, routed), () => {
       if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
     });

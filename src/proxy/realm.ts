@@ -10,7 +10,7 @@ export interface RealmOptions {
 }
 
 export interface Refusal {
-  /** `errors[].message` */
+  /** `errors[].message`; with `error` also what `error_description` says. */
   readonly message: string;
   /** RFC 6750 section 3.1: absent when no credential was shown. */
   readonly error?: 'invalid_token' | 'insufficient_scope';
@@ -32,14 +32,22 @@ export const tokenPath = '/v2/auth';
 export function challenger({ publicUrl, isTls = false }: RealmOptions): Challenger {
   const scheme = publicUrl?.protocol ?? (isTls ? 'https:' : 'http:');
 
-  return (host, authority, { message, error, repository }) => {
+  return (host, authority, refusal) => {
     const seen = host.name === '*' ? (publicUrl?.host ?? authority) : authority;
     const challenge = challengeText('Bearer', {
       realm: `${scheme}//${seen}${tokenPath}`,
       service: seen,
-      ...(repository === undefined ? {} : { scope: `repository:${repository}:pull` }),
-      ...(error === undefined ? {} : { error }),
+      ...parametersOf(host, refusal),
     });
-    return new RegistryError('UNAUTHORIZED', message, { headers: { 'www-authenticate': challenge } });
+    return new RegistryError('UNAUTHORIZED', refusal.message, { headers: { 'www-authenticate': challenge } });
+  };
+}
+
+/** A plain host names a scope only to who shows a token that lacks it, and cannot go on without. */
+function parametersOf(host: Host, { message, error, repository }: Refusal): Record<string, string> {
+  const isScoped = host.challenge !== 'plain' || error === 'insufficient_scope';
+  return {
+    ...(repository === undefined || !isScoped ? {} : { scope: `repository:${repository}:pull` }),
+    ...(error === undefined ? {} : { error, error_description: message }),
   };
 }

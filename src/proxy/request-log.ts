@@ -86,7 +86,7 @@ export function requestIds(): (incoming: IncomingMessage) => string {
 
 /** One flat literal: what is spread is copied name by name, on the way of every request. */
 function factsOf(request: FastifyRequest, record: RequestRecord, ended: Ended) {
-  const { hit, upstream, subject, rule, bytes, error } = record;
+  const { hit, upstream, subject, cluster, rule, question, verdict, asked, bytes, error } = record;
   const { path, status, client, firstByteMs, totalMs } = ended;
   const { id: requestId, method } = request;
   const userAgent = request.headers['user-agent']?.slice(0, longestUserAgent);
@@ -98,7 +98,11 @@ function factsOf(request: FastifyRequest, record: RequestRecord, ended: Ended) {
     hit,
     upstream,
     subject,
+    cluster,
     rule,
+    question,
+    verdict,
+    asked,
     bytes,
     error,
     userAgent,

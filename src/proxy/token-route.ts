@@ -1,13 +1,21 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { Login } from '../auth/guard.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Locate, Login, Unidentified } from '../auth/guard.ts';
 import { challengeText } from '../oci/challenge.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { authorizationOf } from './authorization.ts';
+import { clientSignal } from './body.ts';
 import type { ProxyEvents } from './events.ts';
-import type { Hosts } from './hosts.ts';
-import { tokenPath } from './realm.ts';
+import type { Host, Hosts } from './hosts.ts';
+import { challenger, type RealmOptions, tokenPath } from './realm.ts';
+import { type FailedLogins, refusals } from './refusals.ts';
+import type { Router } from './route.ts';
 
-export interface TokenRouteOptions {
+export interface TokenRouteOptions extends RealmOptions {
   readonly hosts: Hosts;
+  /** Finds the repositories that tokens are asked for. */
+  readonly route: Router;
+  /** Slows down who guesses. Default: nobody is. */
+  readonly attempts?: FailedLogins;
   readonly events?: Partial<ProxyEvents>;
 }
 
@@ -16,65 +24,80 @@ const longestForm = 16 * 1024;
 
 /**
  * Our token end-point (token protocol of the Docker registry): GET with Basic, or POST with `grant_type=password`, as
- * containerd asks first. Without a scope the token serves a login's ping. Throws `UNAUTHORIZED`, and `NAME_UNKNOWN` under a host
- * name that asks for no login.
+ * containerd asks first. Without a scope the token serves a login's ping. Throws `UNAUTHORIZED`, `TOOMANYREQUESTS` after too many wrong
+ * logins, and `NAME_UNKNOWN` under a host name that asks for no login.
  */
-export function tokenRoute(app: FastifyInstance, { hosts, events }: TokenRouteOptions): void {
+export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): void {
+  const { hosts, route, attempts, events, ...realm } = options;
+  const challenge = challenger(realm);
+
+  /** Who is wrong about a password gets the same as who shows none: an error would make clients show a token. */
+  function refused(why: Unidentified['refused'], host: Host, authority: string): RegistryError {
+    const message = why === 'absent' ? refusals.absent.message : 'the user name or the password is wrong';
+    if (host.challenge === 'plain') return challenge(host, authority, { message });
+    const headers = { 'www-authenticate': challengeText('Basic', { realm: host.name }) };
+    return new RegistryError('UNAUTHORIZED', message, { headers });
+  }
+
   async function answer(
-    authority: string | undefined,
-    login: Login | undefined,
-    scopes: readonly string[],
+    request: FastifyRequest,
     reply: FastifyReply,
-  ) {
-    const host = hosts(authority);
+    login: Login | Unidentified,
+    scopes: readonly string[],
+  ): Promise<string> {
+    const { headers, ip } = request;
+    const host = hosts(headers.host);
     if (host.guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'no login is asked for here');
-    const granted =
-      login === undefined ? { refused: 'malformed' as const } : await host.guard.grant(login, scopes);
+    const granted = 'refused' in login ? login : await host.guard.grant(login, scopes, locator(route, host));
     if ('refused' in granted) {
-      const isAnonymous = granted.refused === 'absent';
-      events?.accessRefused?.({ reason: isAnonymous ? 'anonymous' : 'credential' });
-      throw wrong(host.name, isAnonymous);
+      events?.accessRefused?.({ reason: granted.refused === 'absent' ? 'anonymous' : 'credential' });
+      if (granted.refused === 'wrong') await attempts?.failed(ip, clientSignal(reply.raw));
+      throw refused(granted.refused, host, headers.host ?? '');
     }
     events?.tokenIssued?.();
-    reply.record.subject = granted.subject.name;
-    reply.header('cache-control', 'no-store');
-    return {
-      token: granted.token,
-      access_token: granted.token,
-      expires_in: granted.expiresInSeconds,
-      issued_at: granted.issuedAt.toISOString(),
-    };
+    const { subject, token, expiresInSeconds: expires_in, issuedAt } = granted;
+    reply.record.subject = subject.name;
+    if (subject.cluster !== undefined) reply.record.cluster = subject.cluster;
+    reply.header('cache-control', 'no-store').type('application/json');
+    const issued_at = issuedAt.toISOString();
+    return `${JSON.stringify({ token, access_token: token, expires_in, issued_at })}\n`;
   }
 
   app.register((scope, _options, registered) => {
-    const options = { parseAs: 'string', bodyLimit: longestForm } as const;
+    const parsing = { parseAs: 'string', bodyLimit: longestForm } as const;
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser(form, options, async (_request: unknown, body: string | Buffer) =>
+    scope.addContentTypeParser(form, parsing, async (_request: unknown, body: string | Buffer) =>
       String(body),
     );
 
-    scope.get(tokenPath, async ({ headers: { host, authorization }, url }, reply) => {
-      const query = new URLSearchParams(url.slice(tokenPath.length + 1));
-      return answer(host, { authorization }, query.getAll('scope'), reply);
+    scope.get(tokenPath, async (request, reply) => {
+      const query = new URLSearchParams(request.url.slice(tokenPath.length + 1));
+      const authorization = authorizationOf(request.headers, request.raw.rawHeaders);
+      return answer(request, reply, { authorization }, query.getAll('scope'));
     });
 
-    scope.post(tokenPath, async ({ headers: { host }, body }, reply) => {
-      const fields = new URLSearchParams(typeof body === 'string' ? body : '');
-      return answer(host, passwordGrant(fields), fields.getAll('scope'), reply);
+    scope.post(tokenPath, async (request, reply) => {
+      const fields = new URLSearchParams(typeof request.body === 'string' ? request.body : '');
+      return answer(request, reply, passwordGrant(fields), fields.getAll('scope'));
     });
     registered();
   });
 }
 
 /** OAuth 2 (RFC 6749 section 4.3). We hand out no refresh tokens, so nobody can show one. */
-function passwordGrant(fields: URLSearchParams): Login | undefined {
-  if (fields.get('grant_type') !== 'password') return undefined;
+function passwordGrant(fields: URLSearchParams): Login | Unidentified {
+  if (fields.get('grant_type') !== 'password') return { refused: 'malformed' };
   return { username: fields.get('username') ?? '', password: fields.get('password') ?? '' };
 }
 
-function wrong(host: string, isAnonymous: boolean): RegistryError {
-  const message = isAnonymous ? 'a login is required' : 'the user name or the password is wrong';
-  return new RegistryError('UNAUTHORIZED', message, {
-    headers: { 'www-authenticate': challengeText('Basic', { realm: host }) },
-  });
+function locator(route: Router, host: Host): Locate {
+  return (repository) => {
+    try {
+      const routed = route({ request: { kind: 'tags', repository, query: '' } }, host.upstream);
+      return { upstream: routed.upstream, repository: routed.request.repository };
+    } catch (error) {
+      if (error instanceof RegistryError) return undefined;
+      throw error;
+    }
+  };
 }

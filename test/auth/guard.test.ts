@@ -2,8 +2,10 @@ import { test } from 'tap';
 import { guard } from '../../src/auth/guard.ts';
 import { tokens } from '../../src/auth/token.ts';
 import { randomTokenKeys } from '../../src/auth/token-keys.ts';
+import type { Repository } from '../../src/oci/reference.ts';
 
 const subject = { name: 'somebody', groups: [] };
+const locate = (repository: Repository) => ({ upstream: 'quay.io', repository });
 const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
 
 function guarded(clock = Date.now) {
@@ -33,7 +35,7 @@ function guarded(clock = Date.now) {
 
 test('a token that was granted identifies its subject, narrowed to what it was asked for', async (t) => {
   const { door, seen } = guarded();
-  const granted = await door.grant({ authorization: basic('a:right') }, ['repository:x/y:pull,push']);
+  const granted = await door.grant({ authorization: basic('a:right') }, ['repository:x/y:pull,push'], locate);
   t.match(granted, { subject, token: /^ey/, expiresInSeconds: 300 });
   t.match(await door.identify(`Bearer ${'token' in granted ? granted.token : ''}`), {
     subject,
@@ -60,14 +62,14 @@ test('what is refused says why', async (t) => {
   t.same(await door.identify('Basic'), { refused: 'malformed' });
   t.same(await door.identify(basic('a:wrong')), { refused: 'wrong' });
   t.same(await door.identify('Bearer nonsense'), { refused: 'wrong' });
-  const granted = await door.grant({ username: 'a', password: 'right' }, []);
+  const granted = await door.grant({ username: 'a', password: 'right' }, [], locate);
   clock += 301_000;
   t.same(await door.identify(`Bearer ${'token' in granted ? granted.token : ''}`), { refused: 'expired' });
 });
 
 test('no token is granted without a login', async (t) => {
   const { door } = guarded();
-  t.same(await door.grant({ authorization: undefined }, []), { refused: 'absent' });
-  t.same(await door.grant({ username: '', password: '' }, []), { refused: 'absent' });
-  t.same(await door.grant({ username: 'a', password: 'wrong' }, []), { refused: 'wrong' });
+  t.same(await door.grant({ authorization: undefined }, [], locate), { refused: 'absent' });
+  t.same(await door.grant({ username: '', password: '' }, [], locate), { refused: 'absent' });
+  t.same(await door.grant({ username: 'a', password: 'wrong' }, [], locate), { refused: 'wrong' });
 });

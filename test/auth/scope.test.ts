@@ -1,15 +1,19 @@
 import { test } from 'tap';
-import { grantedScopes } from '../../src/auth/scope.ts';
+import { requestedScopes } from '../../src/auth/scope.ts';
 
 test('pulling is granted, in one text or several', async (t) => {
-  t.same(grantedScopes(['repository:a/b:pull', 'repository:c:pull,push repository:d:*']), ['a/b', 'c', 'd']);
-  t.same(grantedScopes(['repository:a:pull', 'repository:a:pull']), ['a']);
-  t.same(grantedScopes([]), []);
+  t.same(requestedScopes(['repository:a/b:pull', 'repository:c:pull,push repository:d:*']), [
+    'a/b',
+    'c',
+    'd',
+  ]);
+  t.same(requestedScopes(['repository:a:pull', 'repository:a:pull']), ['a']);
+  t.same(requestedScopes([]), []);
 });
 
 test('everything but pulling is left out in silence', async (t) => {
   t.same(
-    grantedScopes([
+    requestedScopes([
       'repository:a:push',
       'registry:catalog:*',
       'repository(plugin):a:pull',
@@ -23,6 +27,6 @@ test('everything but pulling is left out in silence', async (t) => {
 });
 
 test('more than 100 scopes are refused', async (t) => {
-  t.equal(grantedScopes(['repository:a:pull '.repeat(100)]).length, 1);
-  t.throws(() => grantedScopes(['repository:a:pull '.repeat(101)]), { code: 'UNAUTHORIZED' });
+  t.equal(requestedScopes(['repository:a:pull '.repeat(100)]).length, 1);
+  t.throws(() => requestedScopes(['repository:a:pull '.repeat(101)]), { code: 'UNAUTHORIZED' });
 });

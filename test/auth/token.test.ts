@@ -2,23 +2,26 @@ import { decodeJwt, decodeProtectedHeader, SignJWT } from 'jose';
 import { test } from 'tap';
 import { tokens } from '../../src/auth/token.ts';
 import { parseTokenKeys, randomTokenKeys, type TokenKeys } from '../../src/auth/token-keys.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
 
 const subject = { name: 'robot', groups: ['g'], uid: 'u', extra: { scopes: ['user:full'] } };
-const keys = parseTokenKeys('a'.repeat(32));
+const keys = parseTokenKeys(['a'.repeat(32)]);
 const fixed = (value: TokenKeys) => () => value;
 
 test('a token carries its subject and scopes to whoever holds the key', async (t) => {
   const issuing = tokens({ keys: fixed(keys), audience: 'cache' });
-  const { token, expiresInSeconds, issuedAt } = await issuing.issue(subject, ['a/b']);
+  const { token, expiresInSeconds, issuedAt } = await issuing.issue(subject, [
+    { name: parseRepository('a/b'), isGranted: true },
+  ]);
   t.equal(expiresInSeconds, 21_600);
   t.ok(issuedAt instanceof Date);
-  const replica = tokens({ keys: fixed(parseTokenKeys('a'.repeat(32))), audience: 'cache' });
+  const replica = tokens({ keys: fixed(parseTokenKeys(['a'.repeat(32)])), audience: 'cache' });
   t.match(await replica.verify(token), { subject, scopes: ['a/b'] });
   t.notOk(replica.verify(token) instanceof Promise, 'at once the second time');
   const { iat = 0, exp = 0, jti, aud, sub } = decodeJwt(token);
   t.equal(exp - iat, 21_600);
   t.match({ jti, aud, sub }, { jti: /^[0-9a-f-]{36}$/, aud: 'cache', sub: 'robot' });
-  t.equal(decodeProtectedHeader(token).kid, keys[0].kid);
+  t.equal(decodeProtectedHeader(token).kid, keys.signing.kid);
 });
 
 test('a token ends, remembered or not', async (t) => {
@@ -39,7 +42,9 @@ test('a token of another host or another key is foreign', async (t) => {
     refused: 'foreign',
   });
   const [head, , signature] = token.split('.');
-  const forged = Buffer.from('{"subject":{"name":"admin","groups":[]}}').toString('base64url');
+  const forged = Buffer.from(
+    '{"iss":"quayside","aud":"one","subject":{"name":"admin","groups":[]}}',
+  ).toString('base64url');
   t.same(await tokens({ keys: fixed(keys), audience: 'one' }).verify(`${head}.${forged}.${signature}`), {
     refused: 'foreign',
   });
@@ -49,33 +54,28 @@ test('an unsigned token, and one signed another way, say nothing', async (t) => 
   const mine = tokens({ keys: fixed(keys), audience: 'one' });
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { iss: 'quayside', aud: 'one', exp: 9_999_999_999, subject };
-  t.match(await mine.verify(`${part({ alg: 'none', kid: keys[0].kid })}.${part(claims)}.`), {
-    refused: /foreign|malformed/,
+  t.match(await mine.verify(`${part({ alg: 'none', kid: keys.signing.kid })}.${part(claims)}.`), {
+    refused: 'foreign',
   });
   const otherwise = await new SignJWT(claims)
-    .setProtectedHeader({ alg: 'HS512', kid: keys[0].kid })
+    .setProtectedHeader({ alg: 'HS512', kid: keys.signing.kid })
     .sign(Buffer.alloc(64, 'a'));
   t.same(await mine.verify(otherwise), { refused: 'foreign' });
   for (const garbage of ['', 'a', 'a.b.c', 'sha256~abc', 'x'.repeat(8000)]) {
-    t.match(await mine.verify(garbage), { refused: /foreign|malformed/ }, garbage.slice(0, 20));
+    t.match(await mine.verify(garbage), { refused: 'strange' }, garbage.slice(0, 20));
   }
 });
 
 test('keys are rotated: the first signs, all verify, one that is taken away ends its tokens at once', async (t) => {
-  let current = parseTokenKeys('o'.repeat(32));
+  let current = parseTokenKeys(['o'.repeat(32)]);
   const mine = tokens({ keys: () => current, audience: 'cache' });
   const { token: old } = await mine.issue(subject, []);
-  current = parseTokenKeys(`${'n'.repeat(40)}\n\n${'o'.repeat(32)}\n`);
+  current = parseTokenKeys([`${'n'.repeat(40)}\n\n${'o'.repeat(32)}\n`]);
   const { token: fresh } = await mine.issue(subject, []);
   t.match(await mine.verify(old), { subject });
   t.match(await mine.verify(fresh), { subject });
   t.not(decodeProtectedHeader(old).kid, decodeProtectedHeader(fresh).kid);
-  current = parseTokenKeys('n'.repeat(40));
+  current = parseTokenKeys(['n'.repeat(40)]);
   t.same(await mine.verify(old), { refused: 'foreign' });
   t.match(await mine.verify(fresh), { subject });
-});
-
-test('a secret that is too short is named by its line and not shown', async (t) => {
-  t.throws(() => parseTokenKeys(`${'a'.repeat(32)}\nhunter2\n`), /^line 2 (?!.*hunter2)/);
-  t.throws(() => parseTokenKeys(' \n'), /empty/);
 });

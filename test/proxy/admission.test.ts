@@ -57,7 +57,7 @@ function door({ authorize, authenticate, ...options }: Door = {}) {
       admit({ headers: { host: 'cache.example', ...headers } }, parseRequest('GET', path)),
     now: (path: string, headers: IncomingHttpHeaders) => admit({ headers }, parseRequest('GET', path)),
     async token(...scopes: string[]): Promise<string> {
-      const granted = await host.grant({ authorization: right }, scopes);
+      const granted = await host.grant({ authorization: right }, scopes, () => undefined);
       return `Bearer ${'token' in granted ? granted.token : ''}`;
     },
   };
@@ -146,7 +146,7 @@ test('Basic is accepted from whoever sends it', async (t) => {
   t.match(await ask('/v2/', { authorization: right }), { subject: { name: 'robot' }, routed: undefined });
   t.match(await ask('/v2/a/b/tags/list', { authorization: right }), {
     subject: { name: 'robot' },
-    rule: 'robots',
+    decision: { rule: 'robots' },
     routed: { upstream: 'quay.io' },
   });
 });

@@ -6,6 +6,7 @@ import { randomTokenKeys } from '../../src/auth/token-keys.ts';
 import { failure, failureHooks } from '../../src/proxy/failure-hooks.ts';
 import { hosts } from '../../src/proxy/hosts.ts';
 import { requestLog } from '../../src/proxy/request-log.ts';
+import { router } from '../../src/proxy/route.ts';
 import { tokenRoute } from '../../src/proxy/token-route.ts';
 
 const right = `Basic ${Buffer.from('robot:right').toString('base64')}`;
@@ -29,7 +30,10 @@ async function served(t: Test, { isOpen = false } = {}) {
   const app = fastify({ ...failureHooks, exposeHeadRoutes: false });
   failure(app);
   requestLog(app, { log: { info: (fields) => lines.push(JSON.stringify(fields)) } });
-  tokenRoute(app, { hosts: hosts([isOpen ? { name: '*' } : { name: '*', guard: door }]) });
+  tokenRoute(app, {
+    hosts: hosts([isOpen ? { name: '*' } : { name: '*', guard: door }]),
+    route: router(new Map([['quay.io', {}]]), 'quay.io'),
+  });
   t.teardown(() => app.close());
   const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/v2/auth`;
   return { url, door, app, lines };

@@ -1,0 +1,113 @@
+import { isIPv6 } from 'node:net';
+import { LRUCache } from 'lru-cache';
+import { RegistryError } from '../oci/errors.ts';
+
+/** Slows down who guesses, by the address they come from. A login that succeeds is never held. */
+export interface Attempts {
+  /**
+   * Counts a login that failed, and resolves when its answer may go out: at once for the first few, then later and later. Resolves also
+   * when the client leaves and when we close. Throws `TOOMANYREQUESTS` when too many answers to that address are held already.
+   */
+  failed(address: string, signal: AbortSignal): Promise<void>;
+  /** Lets every answer go that is held, and holds none from now on. */
+  close(): void;
+}
+
+export interface AttemptsOptions {
+  /** Failures within a minute that cost nothing. Default 4. */
+  readonly free?: number;
+  /** How long the next one is held, in milliseconds; each one after it twice as long. Default 1,000. */
+  readonly firstHoldMs?: number;
+  /** The longest that one is held, in milliseconds. Default 5,000. */
+  readonly longestHoldMs?: number;
+  /** Answers held for one address at a time. Default 50. */
+  readonly mostHeld?: number;
+  /** Addresses remembered; who failed longest ago is forgotten first. Default 10,000. */
+  readonly mostAddresses?: number;
+  /** The clock, in milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
+}
+
+/** One address, or one IPv6 network. */
+interface Origin {
+  /** When its latest logins failed; only as many as make a difference. */
+  times: readonly number[];
+  held: number;
+}
+
+const windowMs = 60_000;
+/** After so many doublings the longest hold is reached. */
+const mostDoublings = 8;
+
+export function attempts(options: AttemptsOptions = {}): Attempts {
+  const {
+    free = 4,
+    firstHoldMs = 1000,
+    longestHoldMs = 5000,
+    mostHeld = 50,
+    mostAddresses = 10_000,
+  } = options;
+  const { now = () => performance.now() } = options;
+  const origins = new LRUCache<string, Origin>({ max: mostAddresses });
+  const held = new Set<() => void>();
+  let isClosed = false;
+
+  function holdMs(origin: Origin): number {
+    const past = origin.times.length - free;
+    return past <= 0 ? 0 : Math.min(longestHoldMs, firstHoldMs * 2 ** (past - 1));
+  }
+
+  function hold(origin: Origin, ms: number, signal: AbortSignal): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const release = (): void => {
+      if (!held.delete(release)) return;
+      clearTimeout(timer);
+      signal.removeEventListener('abort', release);
+      origin.held -= 1;
+      resolve();
+    };
+    const timer = setTimeout(release, ms);
+    signal.addEventListener('abort', release);
+    held.add(release);
+    origin.held += 1;
+    return promise;
+  }
+
+  return {
+    async failed(address, signal) {
+      const name = originOf(address);
+      const origin = origins.get(name) ?? { times: [], held: 0 };
+      origins.set(name, origin);
+      const since = now() - windowMs;
+      origin.times = [...origin.times, now()].filter((time) => time > since).slice(-free - mostDoublings);
+      const ms = holdMs(origin);
+      if (ms === 0 || isClosed || signal.aborted) return;
+      if (origin.held >= mostHeld) throw tooMany(longestHoldMs);
+      await hold(origin, ms, signal);
+    },
+    close() {
+      isClosed = true;
+      for (const release of [...held]) release();
+    },
+  };
+}
+
+/** Of IPv6 the network: whoever has one address there has 2^64. */
+function originOf(address: string): string {
+  if (!isIPv6(address) || address.includes('.')) return address;
+  const [head = '', tail] = address.split('::');
+  const groups = head.split(':');
+  const rest = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = Array.from({ length: Math.max(0, 8 - groups.length - rest.length) }, () => '0');
+  const all = tail === undefined ? groups : [...groups, ...zeros, ...rest];
+  return all
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group || '0', 16).toString(16))
+    .join(':');
+}
+
+function tooMany(holdMs: number): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', 'too many logins from this address have failed', {
+    retryAfterSeconds: Math.ceil(holdMs / 1000),
+  });
+}

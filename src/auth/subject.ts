@@ -1,0 +1,47 @@
+import { hash } from 'node:crypto';
+import type { Subject } from './access.ts';
+
+/** The subject as one text, the same for everybody who has the same rights to ask about: groups and extras in order, none twice. */
+export function subjectText({ name, groups, uid, extra, cluster }: Subject): string {
+  const ordered = extra && Object.fromEntries(Object.entries(extra).sort(([a], [b]) => byText(a, b)));
+  return JSON.stringify({ name, groups: [...new Set(groups)].sort(byText), uid, extra: ordered, cluster });
+}
+
+/** The sha256 of a subject's text, in hexadecimal. */
+export function subjectId(text: string): string {
+  return hash('sha256', text);
+}
+
+/** The subject in a text of ours, frozen through and through; undefined when it is none. */
+export function parseSubject(text: string): Subject | undefined {
+  try {
+    const value: unknown = JSON.parse(text, (_key, part: unknown) => Object.freeze(part));
+    return isSubject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isSubject(value: unknown): value is Subject {
+  if (!isObject(value)) return false;
+  const { name, groups, uid, extra, cluster } = value;
+  return (
+    typeof name === 'string' &&
+    isTexts(groups) &&
+    (uid === undefined || typeof uid === 'string') &&
+    (extra === undefined || (isObject(extra) && Object.values(extra).every(isTexts))) &&
+    (cluster === undefined || typeof cluster === 'string')
+  );
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
+
+function isObject(value: unknown): value is Readonly<Partial<Record<keyof Subject, unknown>>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((part) => typeof part === 'string');
+}
