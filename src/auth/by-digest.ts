@@ -5,7 +5,7 @@ import { answered, firstFound, firstPassing } from './answer.ts';
 import type { Judge } from './cluster.ts';
 import { advice, decided, recalled } from './decision.ts';
 import type { FinalRuling, RuleBook } from './rules.ts';
-import { type FinalWay, finalWays, followedWays, isWhole, type Way, waysFrom } from './ways.ts';
+import { type FinalWay, finalWays, followedWays, type Steps, type Way, waysFrom } from './ways.ts';
 
 export interface ByDigestParts {
   readonly rules: RuleBook;
@@ -25,6 +25,7 @@ export interface Sought {
 /** One search for a tag that gives the right. What cannot be told is kept for the end, because another tag may do. */
 interface Search extends Sought {
   readonly last: FinalRuling;
+  readonly steps: Steps;
   readonly failures: unknown[];
 }
 
@@ -37,34 +38,38 @@ const askedAtOnce = 8;
  * each namespace before the second for any. Throws `UNAVAILABLE` when nothing allowed it and something could not be told.
  */
 export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sought) => Answer<Decision> {
-  function remembered(search: Search, ways: Iterator<FinalWay>): Answer<Decision | undefined> {
-    const { subject, place, failures } = search;
-    const known = firstPassing(
-      ways,
-      (way) =>
-        recalled(judge, subject, way.ruling)?.allowed === true &&
-        forgiven(failures, false, () => isWhole(reach, place, way)),
-    );
+  function begun(sought: Sought): Search {
+    const { place } = sought;
+    const failures: unknown[] = [];
+    const steps: Steps = {
+      tagsTowards: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest)),
+      leads: ({ tag, digest }) => forgiven(failures, false, () => reach.leadsTo(place, tag, digest)),
+    };
+    return { ...sought, last: rules.ofRepository(place), steps, failures };
+  }
+
+  function remembered({ subject, steps }: Search, ways: Iterator<FinalWay>): Answer<Decision | undefined> {
+    const mayPull = ({ ruling }: FinalWay): boolean => recalled(judge, subject, ruling)?.allowed === true;
+    const known = firstPassing(ways, (way) => mayPull(way) && steps.leads(way));
     return answered(known, (way) => (way === undefined ? way : recalled(judge, subject, way.ruling)));
   }
 
   async function asked(search: Search, ways: readonly FinalWay[]): Promise<Decision | undefined> {
-    const { subject, place, failures } = search;
+    const { subject, last, steps, failures } = search;
     const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling) === undefined);
-    const questions = namespacesFirst(open, search.last).slice(0, mostAsked);
+    const questions = namespacesFirst(open, last).slice(0, mostAsked);
     let isAnswered = false;
-    function* whileAnswering(): Generator<readonly FinalWay[]> {
+    function* whileAnswering(): Generator<Question> {
       for (const question of questions) if (isAnswered || failures.length < askedAtOnce) yield question;
     }
     const found = await firstFound(whileAnswering(), {
       atOnce: askedAtOnce,
-      async find(sameQuestion) {
-        const [{ ruling } = { ruling: search.last }] = sameQuestion;
+      async find({ ruling, ways: led }) {
         const decision = await forgiven(failures, undefined, () => decided(judge, subject, ruling));
         isAnswered ||= decision !== undefined;
         if (decision?.allowed !== true) return undefined;
-        const holds = (way: Way) => forgiven(failures, false, () => isWhole(reach, place, way));
-        return (await firstPassing(sameQuestion.values(), holds)) === undefined ? undefined : decision;
+        const way = await firstPassing(led.values(), steps.leads);
+        return way === undefined ? undefined : decision;
       },
     });
     if (questions.length > 0 && !isAnswered) throw failures[0];
@@ -72,18 +77,19 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
   }
 
   async function searched(search: Search, direct: readonly Way[]): Promise<Decision> {
-    const { subject, place, last, failures } = search;
-    const tagsOf = (digest: Digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest));
-    const followed = await followedWays(rules, place, { direct, tagsOf });
+    const { subject, place, last, steps, failures } = search;
+    const followed = await followedWays(rules, place, { direct, steps });
     const found =
       (await remembered(search, followed.values())) ??
       (await asked(search, [...finalWays(direct), ...followed]));
     if (found !== undefined) return found;
     const decision = await decided(judge, subject, last);
-    if (!decision.allowed && failures.length > 0) throw failures[0];
-    return decision.allowed ? decision : withAdvice(search, decision);
+    if (decision.allowed) return decision;
+    if (failures.length > 0) throw failures[0];
+    return withAdvice(search, decision);
   }
 
+  /** Names no tag but the client's own: others would tell that the digest exists, and where. */
   function withAdvice({ subject, place, tag, last }: Search, decision: Decision): Decision {
     const named = tag === undefined ? last : rules.ofTag(place, tag);
     if (named.kind !== 'ask') return decision;
@@ -95,20 +101,16 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
 
   return (sought) => {
     const { subject, place, digest, tag } = sought;
-    const last = rules.ofRepository(place);
-    const known = recalled(judge, subject, last);
-    if (known?.allowed === true || subject.cluster === undefined)
-      return known ?? decided(judge, subject, last);
-    if (!rules.dependsOnTag(place)) return decided(judge, subject, last);
-    const search: Search = { ...sought, last, failures: [] };
-    const towards = forgiven(search.failures, [], () => reach.tagsTowards(place, digest));
-    return answered(towards, (others) => {
+    const search = begun(sought);
+    const known = recalled(judge, subject, search.last);
+    if (known?.allowed === true) return known;
+    if (subject.cluster === undefined || !rules.dependsOnTag(place))
+      return known ?? decided(judge, subject, search.last);
+    return answered(search.steps.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];
-      const ways = () => waysFrom(rules, place, { tags, digest });
-      return answered(
-        remembered(search, finalWays(ways())),
-        (decision) => decision ?? searched(search, [...ways()]),
-      );
+      const ways = (): Iterable<Way> => waysFrom(rules, place, tags, digest);
+      const found = remembered(search, finalWays(ways()));
+      return answered(found, (decision) => decision ?? searched(search, [...ways()]));
     });
   };
 }
@@ -127,29 +129,26 @@ function forgiven<Value>(failures: unknown[], otherwise: Value, work: () => Answ
   }
 }
 
-/**
- * Ways of the same question together, without those of the last one; a first question of each namespace before all others,
- * because most roles are bound in a namespace.
- */
-function namespacesFirst(ways: readonly FinalWay[], last: FinalRuling): readonly (readonly FinalWay[])[] {
-  const isLast = ({ ruling }: FinalWay): boolean => textOf(ruling) === textOf(last);
-  const questions = Map.groupBy(
-    ways.filter((way) => !isLast(way)),
-    ({ ruling }) => textOf(ruling),
-  );
-  const seen = new Set<string>();
-  const isFirst = ([way]: readonly FinalWay[]): boolean => {
-    const namespace = way?.ruling.kind === 'ask' ? way.ruling.question.namespace : '';
-    return seen.size < seen.add(namespace).size;
-  };
-  const [first, others] = partitioned([...questions.values()], isFirst);
-  return [...first, ...others];
+/** A question, and the ways on which it is the one to ask. */
+interface Question {
+  readonly ruling: FinalRuling;
+  readonly ways: readonly FinalWay[];
 }
 
-function partitioned<Item>(items: readonly Item[], isFirst: (item: Item) => boolean): [Item[], Item[]] {
-  const parts: [Item[], Item[]] = [[], []];
-  for (const item of items) parts[isFirst(item) ? 0 : 1].push(item);
-  return parts;
+/** Each question once, and not the last one; first one for each namespace, because most roles are bound in a namespace. */
+function namespacesFirst(ways: readonly FinalWay[], last: FinalRuling): readonly Question[] {
+  const others = ways.filter(({ ruling }) => textOf(ruling) !== textOf(last));
+  const questions = Map.groupBy(others, ({ ruling }) => textOf(ruling))
+    .values()
+    .flatMap((led) => led.slice(0, 1).map(({ ruling }) => ({ ruling, ways: led })));
+  const seen = new Set<string>();
+  const ranked = [...questions].map((question) => {
+    const { ruling } = question;
+    const isFirst = ruling.kind === 'ask' && !seen.has(ruling.question.namespace);
+    if (ruling.kind === 'ask') seen.add(ruling.question.namespace);
+    return { question, rank: isFirst ? 0 : 1 };
+  });
+  return ranked.toSorted((a, b) => a.rank - b.rank).map(({ question }) => question);
 }
 
 function textOf(ruling: FinalRuling): string {
