@@ -1,32 +1,17 @@
 import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { testAuthority } from '../../support/certificates.ts';
-import { type ClusterStand, clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import { repository, tags } from '../fixtures/cluster-stand.ts';
 import { assertDirectoryHolds } from '../fixtures/compare.ts';
 import { containerdDaemon } from '../fixtures/containerd.ts';
 import { containersConfig, podmanStorage } from '../fixtures/containers.ts';
-import { hostNames, type Named } from '../fixtures/host-names.ts';
+import { curled, loginHost, type NamedStand, namedStand, openHost } from '../fixtures/named-stand.ts';
 import { people } from '../fixtures/people.ts';
-import { type Trace, tokenRequests, trace } from '../fixtures/trace.ts';
+import { tokenRequests } from '../fixtures/trace.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
-/** Where people log in with a token of the cluster. */
-const loginHost = 'quay-proxy.example';
-/** Another name of the same service, where nobody is asked who he is. */
-const openHost = 'cache.example';
 const mostTokenRequests = 2;
 const refused = /unauthorized|denied|forbidden|authentication required|invalid username|401|403/i;
-
-interface Stand extends ClusterStand {
-  readonly port: number;
-  /** Holds the authority's certificate as `ca.crt` and nothing else. */
-  readonly certificates: string;
-  readonly ca: string;
-  readonly named: Named;
-  readonly log: Trace;
-  readonly allowed: { readonly name: string; readonly token: string };
-}
 
 /** Real clients, each with its own way to log in and to trust an authority, against host names with TLS. */
 export const clusterClients: Scenario = {
@@ -36,7 +21,7 @@ export const clusterClients: Scenario = {
     ...(['podman', 'skopeo', 'containerd', 'ctr', 'crane'] as const),
   ],
   async play(scene) {
-    const stand = await prepared(scene);
+    const stand = await namedStand(scene);
     await curl(scene, stand);
     await podman(scene, stand);
     await skopeo(scene, stand);
@@ -50,32 +35,7 @@ export const clusterClients: Scenario = {
   },
 };
 
-async function prepared(scene: Scene): Promise<Stand> {
-  const { stage } = scene;
-  const certificates = join(stage.directory, 'certificates');
-  await mkdir(certificates);
-  const authority = testAuthority();
-  const { cert, key } = authority.issued({ hosts: [loginHost, openHost] });
-  const ca = join(certificates, 'ca.crt');
-  const [certFile, keyFile] = [join(stage.directory, 'server.crt'), join(stage.directory, 'server.key')];
-  await writeFile(ca, authority.cert);
-  await writeFile(certFile, cert);
-  await writeFile(keyFile, key, { mode: 0o600 });
-  const stand = await clusterStand(scene, {
-    config: { tls: { certFile, keyFile }, hosts: { [loginHost]: clusterHost(), [openHost]: {} } },
-  });
-  const port = Number(stand.proxy.host.split(':')[1]);
-  const allowed = await stand.cluster.account('puller');
-  await stand.cluster.kubectl([
-    ...['create', 'rolebinding', 'ci-puller', '--namespace=ocp'],
-    ...['--clusterrole=image-puller', '--serviceaccount=ci:puller'],
-  ]);
-  const named = await hostNames(scene, [loginHost, openHost]);
-  const log = trace(stand.proxy.output, (path) => curled(scene, { port, ca }, loginHost, path));
-  return { ...stand, port, certificates, ca, named, log, allowed };
-}
-
-async function curl(scene: Scene, stand: Stand): Promise<void> {
+async function curl(scene: Scene, stand: NamedStand): Promise<void> {
   const ask = (path: string, ...more: readonly string[]) => curled(scene, stand, loginHost, path, ...more);
   const account = '?account=alice&client_id=docker&offline_token=true';
   const basic = ['--user', `alice:${people.alice.token}`];
@@ -98,7 +58,7 @@ async function curl(scene: Scene, stand: Stand): Promise<void> {
   );
 }
 
-async function podman(scene: Scene, stand: Stand): Promise<void> {
+async function podman(scene: Scene, stand: NamedStand): Promise<void> {
   const { stage, fact } = scene;
   const { env, policy } = await containersConfig(stage);
   const host = `${loginHost}:${stand.port}`;
@@ -140,7 +100,7 @@ async function podman(scene: Scene, stand: Stand): Promise<void> {
   });
 }
 
-async function skopeo(scene: Scene, stand: Stand): Promise<void> {
+async function skopeo(scene: Scene, stand: NamedStand): Promise<void> {
   const { stage, fact } = scene;
   const { env } = await containersConfig(stage);
   const copy = (credentials: readonly string[], tag: string, folder: string, host = loginHost) => {
@@ -179,7 +139,7 @@ async function skopeo(scene: Scene, stand: Stand): Promise<void> {
   });
 }
 
-async function containerd(scene: Scene, stand: Stand): Promise<void> {
+async function containerd(scene: Scene, stand: NamedStand): Promise<void> {
   const { stage, fact } = scene;
   const host = `${loginHost}:${stand.port}`;
   const hosts = join(stage.directory, 'certs.d');
@@ -208,7 +168,7 @@ async function containerd(scene: Scene, stand: Stand): Promise<void> {
   });
 }
 
-async function crane(scene: Scene, stand: Stand): Promise<void> {
+async function crane(scene: Scene, stand: NamedStand): Promise<void> {
   const { stage, fact } = scene;
   const host = `${loginHost}:${stand.port}`;
   const env = { SSL_CERT_FILE: stand.ca, DOCKER_CONFIG: join(stage.directory, 'crane') };
@@ -236,7 +196,7 @@ async function crane(scene: Scene, stand: Stand): Promise<void> {
 /** The pull succeeds, and Quayside's log shows at most two requests for a token, each of somebody known. */
 async function asksForFewTokens(
   scene: Scene,
-  { log }: Stand,
+  { log }: NamedStand,
   what: string,
   pull: () => Promise<{ readonly code: number; readonly stderr: string }>,
 ): Promise<void> {
@@ -255,32 +215,4 @@ async function asksForFewTokens(
     );
     for (const { path, status } of requests) assert.ok(status < 400 || status === 401, `${path}\n${flow}`);
   });
-}
-
-interface Curled {
-  readonly status: number;
-  readonly head: ReadonlyMap<string, string>;
-  readonly body: string;
-}
-
-/** curl told where the name is, so that it needs no list of hosts. */
-async function curled(
-  { stage, path }: Scene,
-  { port, ca }: Pick<Stand, 'port' | 'ca'>,
-  host: string,
-  target: string,
-  ...more: readonly string[]
-): Promise<Curled> {
-  const where = ['--resolve', `${host}:${port}:127.0.0.1`, '--cacert', ca];
-  const url = `https://${host}:${port}${target}`;
-  const { stdout } = await stage.run(path('curl'), ['-sS', '--http1.1', '-i', ...where, ...more, url]);
-  const [top = '', body = ''] = stdout.split('\r\n\r\n');
-  const [line = '', ...fields] = top.split('\r\n');
-  const head = new Map(
-    fields.map((field) => {
-      const colon = field.indexOf(':');
-      return [field.slice(0, colon).toLowerCase(), field.slice(colon + 1).trim()] as const;
-    }),
-  );
-  return { status: Number(line.split(' ')[1]), head, body };
 }

@@ -63,7 +63,7 @@ async function logins({ fact }: Scene, { proxy }: ClusterStand, client: DockerCl
 
 async function rights({ fact }: Scene, { cluster, images, upstream }: ClusterStand, client: DockerClient) {
   const [puller, stranger] = [await cluster.account('puller'), await cluster.account('stranger')];
-  await bind(cluster, 'ci-puller', 'ocp', ['--serviceaccount=ci:puller']);
+  await cluster.letPull('ocp', ['--serviceaccount=ci:puller']);
   const expected = Buffer.from(images.cli.root.bytes);
 
   for (const [who, credential] of [
@@ -155,8 +155,7 @@ async function listings({ fact }: Scene, _stand: ClusterStand, client: DockerCli
 async function anonymous({ fact }: Scene, { proxy, cluster }: ClusterStand): Promise<void> {
   const closed = dockerClient(proxy.url, repository);
   const open = dockerClient(proxy.url.replace('127.0.0.1', 'localhost'), repository);
-  const everybody = ['--group=system:unauthenticated', '--group=system:authenticated'];
-  await bind(cluster, 'everybody', 'public', everybody);
+  await cluster.letPull('public', ['--group=system:unauthenticated', '--group=system:authenticated']);
 
   await fact('under a host that wants logins nobody gets a token', async () =>
     assert.equal((await closed.login()).status, 401),
@@ -244,17 +243,6 @@ const delegated = [
   'selfsubjectaccessreviews.authorization.k8s.io',
   'selfsubjectrulesreviews.authorization.k8s.io',
 ] as const;
-
-/** May pull all that is in the namespace. */
-async function bind(
-  { kubectl }: ClusterStand['cluster'],
-  name: string,
-  namespace: string,
-  subjects: readonly string[],
-): Promise<void> {
-  const words = ['create', 'rolebinding', name, `--namespace=${namespace}`, '--clusterrole=image-puller'];
-  await kubectl([...words, ...subjects]);
-}
 
 function manifest(tag: string): string {
   return `${repository}/manifests/${tag}`;
