@@ -29,6 +29,12 @@ interface Search extends Sought {
   readonly failures: unknown[];
 }
 
+/** A tag that the subject may pull; whether it leads to the digest is still open. */
+interface Promising {
+  readonly way: FinalWay;
+  readonly decision: Decision;
+}
+
 const mostAsked = 64;
 const askedAtOnce = 8;
 
@@ -48,10 +54,16 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     return { ...sought, last: rules.ofRepository(place), steps, failures };
   }
 
-  function remembered({ subject, steps }: Search, ways: Iterator<FinalWay>): Answer<Decision | undefined> {
-    const mayPull = ({ ruling }: FinalWay): boolean => recalled(judge, subject, ruling)?.allowed === true;
-    const known = firstPassing(ways, (way) => mayPull(way) && steps.leads(way));
-    return answered(known, (way) => (way === undefined ? way : recalled(judge, subject, way.ruling)));
+  function* mayPull(subject: Subject, ways: Iterable<FinalWay>): Generator<Promising> {
+    for (const way of ways) {
+      const decision = recalled(judge, subject, way.ruling);
+      if (decision?.allowed === true) yield { way, decision };
+    }
+  }
+
+  function remembered({ subject, steps }: Search, ways: Iterable<FinalWay>): Answer<Decision | undefined> {
+    const found = firstPassing(mayPull(subject, ways), ({ way }) => steps.leads(way));
+    return answered(found, (promising) => promising?.decision);
   }
 
   async function asked(search: Search, ways: readonly FinalWay[]): Promise<Decision | undefined> {
@@ -80,8 +92,7 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     const { subject, place, last, steps, failures } = search;
     const followed = await followedWays(rules, place, { direct, steps });
     const found =
-      (await remembered(search, followed.values())) ??
-      (await asked(search, [...finalWays(direct), ...followed]));
+      (await remembered(search, followed)) ?? (await asked(search, [...finalWays(direct), ...followed]));
     if (found !== undefined) return found;
     const decision = await decided(judge, subject, last);
     if (decision.allowed) return decision;
