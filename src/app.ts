@@ -9,6 +9,7 @@ import type { Config, Environment } from './config.ts';
 import { logged } from './event-log.ts';
 import type { Log } from './log.ts';
 import { type MeteredEvents, metrics } from './metrics.ts';
+import type { BlobModes } from './proxy/blob-modes.ts';
 import { readiness } from './proxy/health.ts';
 import { type Hosts, hosts } from './proxy/hosts.ts';
 import { adminServer, listening, pullServer } from './server.ts';
@@ -28,6 +29,8 @@ export interface Service {
   readonly address: string;
   /** `host:port` of metrics and health, unless they are off. */
   readonly adminAddress?: string | undefined;
+  /** Takes over what `isReloadable` names; all else of the configuration stays as it was. */
+  reload(config: Config): void;
   /** Stops accepting, finishes what runs within the grace time, writes what is remembered, lets go of everything. */
   close(): Promise<void>;
 }
@@ -54,7 +57,16 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   const passwords = bcrypt();
   const hostNames = configuredHosts(config, passwords);
   const isReady = readiness([() => isAnyUsable(cache, upstreams)]);
-  const app = await pullServer(config, { log, events, hostNames, registries, store: cache.store, isReady });
+  let modes = blobModesOf(config);
+  const app = await pullServer(config, {
+    log,
+    events,
+    hostNames,
+    registries,
+    store: cache.store,
+    isReady,
+    blobModes: () => modes,
+  });
   const admin = adminServer(meters, isReady);
   const eviction = startedEviction(config, cache, registries, events);
 
@@ -81,7 +93,14 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     const adminAddress =
       config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
     void swept(cache, log);
-    return { address, adminAddress, close };
+    return {
+      address,
+      adminAddress,
+      reload: (changed) => {
+        modes = blobModesOf(changed);
+      },
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -125,6 +144,12 @@ function configuredHosts(config: Config, passwords: Bcrypt): Hosts {
         ? {}
         : { guard: robotsGuard({ ...tokens, host: name, files: robots, bcrypt: passwords }) }),
     })),
+  );
+}
+
+function blobModesOf({ hosts }: Config): BlobModes {
+  return new Map(
+    Object.entries(hosts).flatMap(([name, { blobs }]) => (blobs === undefined ? [] : [[name, blobs]])),
   );
 }
 

@@ -7,13 +7,14 @@ import type { Config } from './config.ts';
 import { type Log, plainLines } from './log.ts';
 import type { MeteredEvents, Metrics } from './metrics.ts';
 import { admission } from './proxy/admission.ts';
+import { type BlobModes, blobAnswers } from './proxy/blob-modes.ts';
 import { elsewhere } from './proxy/elsewhere.ts';
 import { failure, failureHooks } from './proxy/failure-hooks.ts';
 import { health } from './proxy/health.ts';
 import type { Hosts } from './proxy/hosts.ts';
 import { limit } from './proxy/limits.ts';
 import { pullApi } from './proxy/plugin.ts';
-import { redirects } from './proxy/redirects.ts';
+import { type Redirect, type RedirectPolicy, redirects } from './proxy/redirects.ts';
 import { requestIds, requestLog } from './proxy/request-log.ts';
 import { router } from './proxy/route.ts';
 import { tokenRoute } from './proxy/token-route.ts';
@@ -25,6 +26,7 @@ export interface PullServerParts {
   readonly registries: ReadonlyMap<string, CachedRegistry>;
   readonly store: CachedBlobs;
   readonly isReady: () => Promise<boolean>;
+  readonly blobModes: () => BlobModes;
 }
 
 /** More than enough for a list of 1,024 ranges, which is about 20 KB. */
@@ -77,9 +79,11 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
       write: limit({ limit: 'write', ...config.limits.write, events }),
     },
     registries: parts.registries,
-    redirect: redirects('s3' in config.store ? config.store.s3.redirect : 'never', parts.store, (error) =>
-      events.storeFailed({ operation: 'read', error }),
-    ),
+    blobs: blobAnswers({
+      modes: parts.blobModes,
+      redirect: redirectsBy('s3' in config.store ? config.store.s3.redirect : 'never', parts),
+      redirectAlways: redirectsBy('always', parts),
+    }),
     events,
   });
   return app;
@@ -93,6 +97,10 @@ function slowedAttempts(app: FastifyInstance): Attempts {
     done();
   });
   return slowed;
+}
+
+function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts): Redirect {
+  return redirects(policy, store, (error) => events.storeFailed({ operation: 'read', error }));
 }
 
 /**

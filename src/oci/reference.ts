@@ -26,9 +26,14 @@ export function parseRepository(text: string): Repository {
   });
 }
 
+/** True for the text of a tag. */
+export function isTag(text: unknown): text is Tag {
+  return typeof text === 'string' && tagShape.test(text);
+}
+
 /** The text as a tag; throws `TAG_INVALID`. */
 export function parseTag(text: string): Tag {
-  if (tagShape.test(text)) return text as Tag;
+  if (isTag(text)) return text;
   throw new RegistryError('TAG_INVALID', 'not a tag: 1 to 128 characters of A-Z a-z 0-9 _ . -', {
     detail: { tag: text.slice(0, 150) },
   });

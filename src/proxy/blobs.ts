@@ -108,7 +108,8 @@ async function stream(exchange: Exchange, status: number, headers: Headers, body
   await send(exchange.res, ready.body, (bytes) => exchange.sent(bytes));
 }
 
-function blobHeaders({ digest }: Descriptor): Headers {
+/** What is said of a blob, however it goes out. */
+export function blobHeaders({ digest }: Pick<Descriptor, 'digest'>): Headers {
   return {
     'content-type': 'application/octet-stream',
     'docker-content-digest': digest,

@@ -77,4 +77,5 @@ const cacheWords: Readonly<Record<Hit, string>> = {
   stale: 'hit; stale',
   fill: 'miss; fill',
   upstream: 'miss; upstream',
+  bypass: 'bypass',
 };

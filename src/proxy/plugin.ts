@@ -1,17 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Place } from '../auth/access.ts';
 import type { CacheEvents } from '../cache/events.ts';
-import type { OpenedBlob } from '../cache/pull-through.ts';
 import type { CachedRegistry } from '../cache/registry.ts';
 import { type ParsedRequest, parseRequest } from '../oci/request.ts';
 import type { Admission, Admitted } from './admission.ts';
-import { answerBlob } from './blobs.ts';
+import type { BlobAnswers } from './blob-modes.ts';
 import { ClientGone, clientSignal, unlessGone } from './body.ts';
 import type { ProxyEvents } from './events.ts';
 import { answer, type Exchange } from './exchange.ts';
 import { writeFailure } from './failure.ts';
 import { logFailure, noteFailure } from './failure-hooks.ts';
 import type { Leave, Limit } from './limits.ts';
-import { answerReferrers, answerTags } from './listings.ts';
+import { answerReferrers, answerTags, type VisibleTags } from './listings.ts';
 import { answerManifest } from './manifests.ts';
 import { FailedLogin, type FailedLogins } from './refusals.ts';
 import type { RoutedRequest } from './route.ts';
@@ -24,8 +24,7 @@ export interface PullApiOptions {
   readonly attempts?: FailedLogins;
   /** By the configured name of the upstream. */
   readonly registries: ReadonlyMap<string, CachedRegistry>;
-  /** A URL at the store for this blob and client, where there is one and the policy allows it. */
-  readonly redirect?: (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+  readonly blobs: BlobAnswers;
   readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'sent'>;
 }
 
@@ -98,27 +97,38 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     };
   }
 
-  function serve(exchange: Exchange, { routed }: Admitted): Soon<void> {
+  function serve(exchange: Exchange, admitted: Admitted): Soon<void> {
     const record = exchange.log;
+    const { routed } = admitted;
     if (routed === undefined) {
       const body = Buffer.from('{}');
       return answer(exchange, 200, { 'content-type': 'application/json', 'content-length': 2 }, body);
     }
-    return soon(answerRouted(exchange, routed), () => {
+    return soon(answerRouted(exchange, routed, admitted), () => {
       if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
     });
   }
 
-  function answerRouted(exchange: Exchange, { upstream, asked, request }: RoutedRequest): Soon<void> {
+  function answerRouted(
+    exchange: Exchange,
+    { upstream, asked, request }: RoutedRequest,
+    admitted: Admitted,
+  ): Soon<void> {
     const registry = options.registries.get(upstream);
     if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
     switch (request.kind) {
       case 'manifest':
         return answerManifest(exchange, request, registry.manifests);
       case 'blob':
-        return answerBlob(exchange, request, { ...options, blobs: registry.blobs });
+        return options.blobs(exchange, admitted.host.name, request, registry);
       case 'tags':
-        return answerTags(exchange, request, asked, registry.listings);
+        return answerTags(
+          exchange,
+          request,
+          asked,
+          registry.listings,
+          visibleTo(admitted, { upstream, repository: request.repository }),
+        );
       case 'referrers':
         return answerReferrers(exchange, request, asked, registry.listings);
     }
@@ -133,6 +143,12 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     for (const url of ['/v2', '/v2/', '/v2/*']) scope.all(url, handle);
     done();
   });
+}
+
+/** Of a list that is shown in part: which tags this subject may see. */
+function visibleTo({ host, subject, decision }: Admitted, place: Place): VisibleTags | undefined {
+  if (decision?.isPartial !== true) return undefined;
+  return async (tags) => (await host.guard?.visible(subject, place, tags)) ?? [];
 }
 
 function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
