@@ -1,0 +1,41 @@
+/** What a cluster's token says of itself, believed by nobody yet. */
+export interface TokenClaims {
+  readonly issuer?: string;
+  readonly expiresAtMs?: number;
+}
+
+const shortest = 8;
+const longest = 8 * 1024;
+/** The characters of a bearer token (RFC 6750 section 2.1, b64token). */
+const bearer = /^[A-Za-z0-9\-._~+/]+=*$/;
+const jwt = /^[\w-]+\.([\w-]+)\.[\w-]+$/;
+
+/** Whether some cluster could have made it: what could not be one is worth no question. */
+export function mayBeToken(text: string): boolean {
+  return text.length >= shortest && text.length <= longest && bearer.test(text);
+}
+
+/**
+ * The claims of a token in the form of a JWT (RFC 7519); undefined for others. Nothing is verified: it serves to ask the right cluster, and to
+ * remember a token no longer than it wants to live.
+ */
+export function claimsOf(token: string): TokenClaims | undefined {
+  const payload = jwt.exec(token)?.[1];
+  if (payload === undefined) return undefined;
+  const claims = parsed(payload);
+  if (typeof claims !== 'object' || claims === null) return undefined;
+  const issuer: unknown = Reflect.get(claims, 'iss');
+  const expiry: unknown = Reflect.get(claims, 'exp');
+  return {
+    ...(typeof issuer === 'string' ? { issuer } : {}),
+    ...(typeof expiry === 'number' ? { expiresAtMs: expiry * 1000 } : {}),
+  };
+}
+
+function parsed(payload: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(payload, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}
