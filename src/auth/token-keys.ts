@@ -7,7 +7,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { basename } from 'node:path';
-import { type Reread, reread } from './reread.ts';
+import { type Reread, type RereadOptions, reread } from './reread.ts';
 
 /** A key for our tokens, and the name by which a token says which one signed it. */
 export interface TokenKey {
@@ -41,9 +41,13 @@ export interface TokenKeyFiles {
 const shortestSecret = 32;
 
 /** The keys of the files as they are now. Throws `UNAVAILABLE` while a file cannot be read or holds something else. */
-export function tokenKeys({ tokenKeyFiles = [], tokenSecretFile }: TokenKeyFiles): Reread<TokenKeys> {
+export function tokenKeys(
+  { tokenKeyFiles = [], tokenSecretFile }: TokenKeyFiles,
+  options?: RereadOptions,
+): Reread<TokenKeys> {
   const files = tokenSecretFile === undefined ? tokenKeyFiles : [...tokenKeyFiles, tokenSecretFile];
-  if (files.length > 0) return reread(files, (texts) => parseTokenKeys(texts, files.map(nameOf)));
+  const names = files.map((file) => basename(file));
+  if (files.length > 0) return reread(files, (texts) => parseTokenKeys(texts, names), options);
   const random = randomTokenKeys();
   return () => random;
 }
@@ -133,8 +137,4 @@ function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): 'E
 function thumbprint(key: KeyObject): string {
   const { crv, kty, x, y } = key.export({ format: 'jwk' });
   return createHash('sha256').update(JSON.stringify({ crv, kty, x, y })).digest('base64url');
-}
-
-function nameOf(file: string): string {
-  return basename(file);
 }

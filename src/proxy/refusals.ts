@@ -29,15 +29,13 @@ export interface FailedLogins {
 
 const longestReason = 1000;
 
-/** 403, with what decided and what to do about it. */
-export function denied(repository: string, { reason, question, cluster }: Decision): RegistryError {
-  const why = reason ?? 'no right to pull from this repository';
-  const isNamed = question === undefined || why.includes(question);
-  const message = isNamed ? why : `${why}: ask for a role that allows \`${question}\` on cluster ${cluster}`;
-  return new RegistryError('DENIED', printable(message), { detail: { repository, action: 'pull' } });
+/** 403, with the reason and what to do about it. */
+export function denied(repository: string, { reason }: Decision): RegistryError {
+  const message = printable(reason ?? 'no right to pull from this repository');
+  return new RegistryError('DENIED', message, { detail: { repository, action: 'pull' } });
 }
 
-/** Names of users and a cluster's own words are data from outside: one line of ASCII, for terminals. */
+/** A cluster's own words and names are data from outside: one line of ASCII, fit for a terminal. */
 function printable(text: string): string {
   return text.replaceAll(/[^ -~]/g, '?').slice(0, longestReason);
 }

@@ -1,0 +1,98 @@
+import { mock } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { type Test, test } from 'tap';
+import { type Attempts, type AttemptsOptions, attempts } from '../../src/auth/attempts.ts';
+
+const staying = new AbortController().signal;
+
+/** Attempts under a clock that stands still until it is moved. */
+function underClock(t: Test, options: AttemptsOptions = {}) {
+  let now = 0;
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  const slowed = attempts({ now: () => now, ...options });
+  t.teardown(() => slowed.close());
+  return {
+    slowed,
+    async pass(ms: number): Promise<void> {
+      now += ms;
+      mock.timers.tick(ms);
+      await setImmediate();
+    },
+  };
+}
+
+async function isHeld(answer: Promise<void>): Promise<boolean> {
+  return (await Promise.race([answer.then(() => 'out'), setImmediate('held')])) === 'held';
+}
+
+async function fail(slowed: Attempts, times: number, address = '192.0.2.1'): Promise<void> {
+  for (let count = 0; count < times; count += 1) await slowed.failed(address, staying);
+}
+
+test('four failures in a minute cost nothing, then each is held longer, up to five seconds', async (t) => {
+  const { slowed, pass } = underClock(t);
+  await fail(slowed, 4);
+  for (const ms of [1000, 2000, 4000, 5000, 5000]) {
+    const answer = slowed.failed('192.0.2.1', staying);
+    await pass(ms - 1);
+    t.ok(await isHeld(answer), `held for ${ms} ms`);
+    await pass(1);
+    t.notOk(await isHeld(answer));
+  }
+});
+
+test('a minute without a failure is forgiven', async (t) => {
+  const { slowed, pass } = underClock(t);
+  await fail(slowed, 4);
+  await pass(60_000);
+  t.notOk(await isHeld(slowed.failed('192.0.2.1', staying)));
+});
+
+test('addresses do not suffer for each other, and an IPv6 network is one', async (t) => {
+  const { slowed } = underClock(t);
+  await fail(slowed, 4, '2001:db8:0:1::1');
+  t.notOk(await isHeld(slowed.failed('192.0.2.1', staying)));
+  t.notOk(await isHeld(slowed.failed('2001:db8:0:2::1', staying)));
+  t.notOk(await isHeld(slowed.failed('::1', staying)));
+  t.ok(await isHeld(slowed.failed('2001:DB8::1:a:b:c:d', staying)));
+});
+
+test('fifty answers are held, the next is 429 at once', async (t) => {
+  const { slowed, pass } = underClock(t);
+  await fail(slowed, 4);
+  const held = Array.from({ length: 50 }, () => slowed.failed('192.0.2.1', staying));
+  await t.rejects(slowed.failed('192.0.2.1', staying), { code: 'TOOMANYREQUESTS', retryAfterSeconds: 5 });
+  await pass(5000);
+  await Promise.all(held);
+  t.ok(await isHeld(slowed.failed('192.0.2.1', staying)), 'there is room again');
+});
+
+test('a client that leaves makes room at once, and may have left before', async (t) => {
+  const { slowed } = underClock(t, { mostHeld: 1 });
+  await fail(slowed, 4);
+  const leaving = new AbortController();
+  const answer = slowed.failed('192.0.2.1', leaving.signal);
+  t.ok(await isHeld(answer));
+  leaving.abort();
+  await answer;
+  t.notOk(await isHeld(slowed.failed('192.0.2.1', leaving.signal)));
+  t.ok(await isHeld(slowed.failed('192.0.2.1', staying)));
+});
+
+test('closing lets everything go, and holds nothing after', async (t) => {
+  const { slowed } = underClock(t);
+  await fail(slowed, 4);
+  const answer = slowed.failed('192.0.2.1', staying);
+  t.ok(await isHeld(answer));
+  slowed.close();
+  await answer;
+  t.notOk(await isHeld(slowed.failed('192.0.2.1', staying)));
+});
+
+test('the table of addresses has an end', async (t) => {
+  const { slowed } = underClock(t, { mostAddresses: 2 });
+  await fail(slowed, 4, '192.0.2.1');
+  for (const address of ['192.0.2.2', '192.0.2.3']) await slowed.failed(address, staying);
+  t.notOk(await isHeld(slowed.failed('192.0.2.1', staying)), 'the first one is forgotten');
+});
