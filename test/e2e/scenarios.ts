@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
 import { clusterClients } from './scenarios/cluster-clients.ts';
+import { clusterOurself } from './scenarios/cluster-ourself.ts';
 import { clusterRbac } from './scenarios/cluster-rbac.ts';
 import { clusterReviews } from './scenarios/cluster-reviews.ts';
 import { conformance } from './scenarios/conformance.ts';
@@ -31,6 +32,7 @@ export const scenarios: readonly Scenario[] = [
   robots,
   clusterRbac,
   clusterReviews,
+  clusterOurself,
   clusterClients,
   s3Versitygw,
   s3Radosgw,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { GeneratedImage } from '../../support/images.ts';
 import { until } from '../../support/program.ts';
-import { clusterName, ourself } from '../fixtures/cluster.ts';
+import { clusterName } from '../fixtures/cluster.ts';
 import { type ClusterStand, clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
 import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
 import { people } from '../fixtures/people.ts';
@@ -29,7 +29,6 @@ export const clusterRbac: Scenario = {
     await listings(scene, stand, client);
     await anonymous(scene, stand);
     await revocation(scene, stand, client);
-    await ownRights(scene, stand);
   },
 };
 
@@ -212,37 +211,6 @@ async function revocation(
     assert.doesNotMatch(log, /eyJ[\w-]+\.eyJ/);
   });
 }
-
-async function ownRights({ fact }: Scene, { cluster }: ClusterStand): Promise<void> {
-  const asOurself = { kubeconfig: cluster.ourKubeconfig };
-  await fact('Quayside may ask about tokens and rights, and what everybody may', async () => {
-    const { stdout } = await cluster.kubectl(['auth', 'can-i', '--list', '--no-headers'], asOurself);
-    const resources = stdout.split('\n').filter((line) => /^\S/.test(line));
-    assert.deepEqual(new Set(resources.map((line) => line.split(/\s+/)[0])), new Set(delegated));
-    for (const line of resources) assert.match(line, /\[create\]$/);
-  });
-  await fact('Quayside may read no secret and no namespace', async () => {
-    for (const what of ['secrets', 'namespaces']) {
-      const { code, stderr } = await cluster.kubectl(['get', what, '-A'], { ...asOurself, mayFail: true });
-      assert.notEqual(code, 0);
-      assert.match(stderr, /forbidden/i);
-    }
-  });
-  await fact('the API server has answered every review of Quayside', async () => {
-    const reviews = await cluster.reviews(ourself);
-    assert.ok(reviews.some(({ kind }) => kind === 'token') && reviews.some(({ kind }) => kind === 'access'));
-    for (const { status } of reviews) assert.equal(status, 201);
-  });
-}
-
-/** `system:auth-delegator`, and the questions about oneself that every login may ask. */
-const delegated = [
-  'tokenreviews.authentication.k8s.io',
-  'subjectaccessreviews.authorization.k8s.io',
-  'selfsubjectreviews.authentication.k8s.io',
-  'selfsubjectaccessreviews.authorization.k8s.io',
-  'selfsubjectrulesreviews.authorization.k8s.io',
-] as const;
 
 function manifest(tag: string): string {
   return `${repository}/manifests/${tag}`;
