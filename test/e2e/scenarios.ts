@@ -4,6 +4,7 @@ import { clusterClients } from './scenarios/cluster-clients.ts';
 import { clusterOurself } from './scenarios/cluster-ourself.ts';
 import { clusterRbac } from './scenarios/cluster-rbac.ts';
 import { clusterReviews } from './scenarios/cluster-reviews.ts';
+import { clusterSeveral } from './scenarios/cluster-several.ts';
 import { conformance } from './scenarios/conformance.ts';
 import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
@@ -32,6 +33,7 @@ export const scenarios: readonly Scenario[] = [
   robots,
   clusterRbac,
   clusterReviews,
+  clusterSeveral,
   clusterOurself,
   clusterClients,
   s3Versitygw,

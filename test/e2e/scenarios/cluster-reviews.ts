@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { freePort, until } from '../../support/program.ts';
+import { until } from '../../support/program.ts';
 import { clusterName, ourself } from '../fixtures/cluster.ts';
-import { type ClusterStand, clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import { type ClusterStand, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
 import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
 import { people } from '../fixtures/people.ts';
-import { quayside } from '../fixtures/quayside.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
 const herd = 200;
@@ -21,7 +20,6 @@ export const clusterReviews: Scenario = {
     const client = dockerClient(stand.proxy.url, repository);
     await questions(scene, stand, client);
     await herds(scene, stand, client);
-    await oneOfTwo(scene, stand);
     await gone(scene, stand, client);
   },
 };
@@ -77,30 +75,6 @@ async function herds({ fact }: Scene, { cluster }: ClusterStand, client: DockerC
     assert.equal((await asked('access')) - reviews, herd);
     const opened = cluster.way.opened() - connections;
     assert.ok(opened <= mostConnections, `${opened} connections`);
-  });
-}
-
-async function oneOfTwo({ stage, fact }: Scene, { cluster, upstream }: ClusterStand): Promise<void> {
-  const nowhere = await cluster.kubeconfig('nowhere', people.bob.token, await freePort());
-  const both = await quayside(stage, {
-    name: 'quayside-of-two',
-    upstream: upstream.url,
-    config: {
-      clusters: {
-        gone: { kubeconfigFile: nowhere },
-        [clusterName]: { kubeconfigFile: cluster.ourKubeconfig },
-      },
-      hosts: { '*': clusterHost({ clusters: ['gone', clusterName] }) },
-    },
-  });
-  const client = dockerClient(both.url, repository);
-  await fact('a cluster that is gone does not lock out the people of another', async () =>
-    assert.equal((await client.get(pulled, await client.token(people.alice.token))).status, 200),
-  );
-  await fact('a token that only the one that is gone could know is 503: it may be right', async () => {
-    const { status, headers } = await client.login('sha256~of-the-other');
-    assert.equal(status, 503);
-    assert.ok(Number(headers.get('retry-after')) > 0);
   });
 }
 
