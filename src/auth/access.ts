@@ -69,8 +69,11 @@ export interface Authorizer {
  * The cache knows.
  */
 export interface Reach {
-  /** Tags that may lead to the digest, the likeliest first; none for content that was never seen below a tag. */
-  tagsTowards(place: Place, digest: Digest): Answer<readonly Tag[]>;
+  /**
+   * Tags that may lead to the digest, the likeliest first; none for content that was never seen below a tag. `afresh` also knows what other
+   * replicas have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when that cannot be told.
+   */
+  tagsTowards(place: Place, digest: Digest, options?: { readonly afresh?: boolean }): Answer<readonly Tag[]>;
   /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
   leadsTo(place: Place, tag: Tag, digest: Digest): Answer<boolean>;
 }

@@ -25,10 +25,10 @@ export function ruledAccess({ rules, judge, reach, listings = 'filter' }: RuledA
   const ofDigest = byDigest({ rules, judge, reach });
 
   /** A tag that names a digest is as good as that: nobody may have the one and not the other. */
-  function ruled(subject: Subject, place: Place, ruling: Ruling): Answer<Decision> {
+  function ruled(subject: Subject, place: Place, ruling: Ruling, isBrief = false): Answer<Decision> {
     if (ruling.kind !== 'follow') return decided(judge, subject, ruling);
     const { rule, digest } = ruling;
-    return answered(ofDigest({ subject, place, digest }), (decision) => ({ ...decision, rule }));
+    return answered(ofDigest({ subject, place, digest, isBrief }), (decision) => ({ ...decision, rule }));
   }
 
   function ofListing(subject: Subject, place: Place): Answer<Decision> {
@@ -37,10 +37,6 @@ export function ruledAccess({ rules, judge, reach, listings = 'filter' }: RuledA
     if (listings === 'filter') return { allowed: true, isPartial: true };
     const reason = 'tags of this repository are not listed here: pull by name';
     return { allowed: false, isPartial: true, reason };
-  }
-
-  async function mayPull(subject: Subject, place: Place, ruling: Ruling): Promise<boolean> {
-    return (await ruled(subject, place, ruling)).allowed;
   }
 
   return {
@@ -58,7 +54,7 @@ export function ruledAccess({ rules, judge, reach, listings = 'filter' }: RuledA
       await firstFound(different, {
         atOnce: askedAtOnce,
         async find([key, ruling]) {
-          if (await mayPull(subject, place, ruling)) pulled.add(key);
+          if ((await ruled(subject, place, ruling, true)).allowed) pulled.add(key);
           return undefined;
         },
       });

@@ -215,6 +215,19 @@ test('one question for each namespace comes before the second for any, and 64 at
   t.equal(asked.length, 65 + 36, 'the next try asks the rest');
 });
 
+test('before a refusal it looks at what other replicas have learned, but not for each tag of a list', async (t) => {
+  const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
+  const later = graph({ 'ocp_4.5_cli': [shared], [`sha256-${shared.slice(7)}`]: [digest('signature')] });
+  const reach: Reach = {
+    ...later.reach,
+    tagsTowards: (where, to, { afresh = false } = {}) => (afresh ? later.reach.tagsTowards(where, to) : []),
+  };
+  const { authorize, visible } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
+  t.same(await visible(ann, place, [parseTag(`sha256-${shared.slice(7)}`)]), []);
+  t.match(await authorize(ann, access({ digest: secret })), { allowed: false });
+});
+
 test('a signature may be read by whoever may read what it signs', async (t) => {
   const signed = digest('cli');
   const tag = `sha256-${signed.slice(7)}.sig`;

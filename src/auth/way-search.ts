@@ -1,0 +1,87 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Tag } from '../oci/reference.ts';
+import type { Answer, Decision, Place, Reach, Subject } from './access.ts';
+import { answered, firstFound, firstPassing } from './answer.ts';
+import type { Judge } from './cluster.ts';
+import { decided, recalled } from './decision.ts';
+import { type OpenQuestion, openQuestions } from './open-questions.ts';
+import type { FinalRuling } from './rules.ts';
+import type { FinalWay, Steps } from './ways.ts';
+
+/** One subject's search for a way that it may go. What cannot be told does not end it, because another way may do. */
+export interface WaySearch extends Steps {
+  /** Tags that other replicas may have learned of meanwhile, too. */
+  tagsAfresh(digest: Digest): Answer<readonly Tag[]>;
+  /** The right to one of the ways, as far as it is remembered; at once where what leads where is in memory. */
+  remembered(ways: Iterable<FinalWay>): Answer<Decision | undefined>;
+  /** The right to one of the ways, by asking what is not remembered. Rejects when the cluster answers nothing at all. */
+  asked(ways: readonly FinalWay[], last: FinalRuling): Promise<Decision | undefined>;
+  /** Throws the first failure, if there was one: without it there might have been a way. */
+  assertTold(): void;
+}
+
+export interface WaySearchParts {
+  readonly judge: Judge;
+  readonly reach: Reach;
+}
+
+const mostAsked = 64;
+const askedAtOnce = 8;
+
+/** A search in one repository. */
+export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, place: Place): WaySearch {
+  const failures: unknown[] = [];
+  const leads = ({ tag, digest }: { readonly tag: Tag; readonly digest: Digest }): Answer<boolean> =>
+    forgiven(failures, false, () => reach.leadsTo(place, tag, digest));
+
+  function* mayPull(ways: Iterable<FinalWay>): Generator<{ way: FinalWay; decision: Decision }> {
+    for (const way of ways) {
+      const decision = recalled(judge, subject, way.ruling);
+      if (decision?.allowed === true) yield { way, decision };
+    }
+  }
+
+  return {
+    leads,
+    tagsTowards: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest)),
+    tagsAfresh: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest, { afresh: true })),
+    remembered(ways) {
+      const found = firstPassing(mayPull(ways), ({ way }) => leads(way));
+      return answered(found, (known) => known?.decision);
+    },
+    async asked(ways, last) {
+      const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling) === undefined);
+      const questions = openQuestions(open, last).slice(0, mostAsked);
+      let isAnswered = false;
+      function* whileAnswering(): Generator<OpenQuestion> {
+        for (const question of questions) if (isAnswered || failures.length < askedAtOnce) yield question;
+      }
+      async function find({ ruling, ways: asked }: OpenQuestion): Promise<Decision | undefined> {
+        const decision = await forgiven(failures, undefined, () => decided(judge, subject, ruling));
+        isAnswered ||= decision !== undefined;
+        if (decision?.allowed !== true) return undefined;
+        return (await firstPassing(asked.values(), leads)) === undefined ? undefined : decision;
+      }
+      const found = await firstFound(whileAnswering(), { atOnce: askedAtOnce, find });
+      if (questions.length > 0 && !isAnswered) throw failures[0];
+      return found;
+    },
+    assertTold() {
+      if (failures.length > 0) throw failures[0];
+    },
+  };
+}
+
+/** The answer; where there is none, keeps the failure and goes on with something else. */
+function forgiven<Value>(failures: unknown[], otherwise: Value, work: () => Answer<Value>): Answer<Value> {
+  const failed = (error: unknown): Value => {
+    failures.push(error);
+    return otherwise;
+  };
+  try {
+    const answer = work();
+    return answer instanceof Promise ? answer.catch(failed) : answer;
+  } catch (error) {
+    return failed(error);
+  }
+}
