@@ -69,7 +69,7 @@ test('files are followed: a new first key signs from its next look on, the old o
   const read = tokenKeys({ tokenKeyFiles: [first], tokenSecretFile: second }, { everyMs: 0 });
   const before = await read();
   t.equal(before.byKid.size, 2);
-  await writeFile(`${first}.new`, privatePem(ed25519.privateKey) + '');
+  await writeFile(`${first}.new`, privatePem(ed25519.privateKey));
   await rename(`${first}.new`, first);
   const after = await read();
   t.equal(after.signing.algorithm, 'EdDSA');
