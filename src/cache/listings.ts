@@ -1,10 +1,14 @@
 import type { LRUCache } from 'lru-cache';
-import { algorithmOf, type Digest, hexOf } from '../oci/digest.ts';
+import type { Descriptor } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { mediaTypes } from '../oci/manifest.ts';
-import { parseTag, type Repository, type Tag } from '../oci/reference.ts';
+import type { Repository } from '../oci/reference.ts';
+import { referrersTag } from '../oci/referrers-tag.ts';
 import type { Page, Upstream } from '../upstream/upstream.ts';
 import type { Hit } from './events.ts';
+import { manifestOrNone } from './manifest-or-none.ts';
+import type { Membership } from './membership.ts';
 import { shared } from './shared.ts';
 import type { ResolvedManifests } from './tagged.ts';
 
@@ -36,13 +40,25 @@ export interface Listings {
 export interface ListingsOptions {
   readonly upstream: Upstream;
   readonly manifests: ResolvedManifests;
+  /** Learns that what refers to a manifest is reached by those who reach that. */
+  readonly membership: Membership;
   readonly memory: LRUCache<string, RememberedPage>;
   readonly policy: { readonly freshMs: number; readonly staleMs: number };
   readonly now: () => number;
 }
 
+/** Of one page; nothing real has a tenth of it, and each is a record. */
+const mostLabelled = 1_000;
+
 /** Listings asked of the upstream, remembered for as long as a tag is fresh, and answered stale when it is down. */
-export function listings({ upstream, manifests, memory, policy, now }: ListingsOptions): Listings {
+export function listings({
+  upstream,
+  manifests,
+  membership,
+  memory,
+  policy,
+  now,
+}: ListingsOptions): Listings {
   const asking = shared<Page>();
 
   async function remembered(key: string, ask: () => Promise<Page>): Promise<ServedPage> {
@@ -80,7 +96,10 @@ export function listings({ upstream, manifests, memory, policy, now }: ListingsO
     type?: string,
   ): Promise<Page> {
     const page = await upstream.referrers(repository, digest, query);
-    return page ?? filtered(await fallback(repository, digest), type);
+    if (page === undefined) return filtered(await fallback(repository, digest), type);
+    const scope = { upstream: upstream.name, repository };
+    await membership.add(scope, listedIn(page), referrersTag(digest));
+    return page;
   }
 
   /** The index under the referrers tag, kept by clients of registries that lack the API. */
@@ -106,9 +125,9 @@ export function listings({ upstream, manifests, memory, policy, now }: ListingsO
   };
 }
 
-/** The tag that stands in for the referrers API (distribution-spec, "Referrers Tag Schema"). */
-function referrersTag(digest: Digest): Tag {
-  return parseTag(`${algorithmOf(digest)}-${hexOf(digest).slice(0, 64)}`);
+/** What a page lists; nothing where it is no index, which is the client's to judge. */
+function listedIn({ bytes, mediaType }: Page): readonly Descriptor[] {
+  return (manifestOrNone(bytes, mediaType)?.children ?? []).slice(0, mostLabelled);
 }
 
 function filtered(entries: readonly unknown[], artifactType: string | undefined): Page {

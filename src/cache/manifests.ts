@@ -6,11 +6,13 @@ import { isManifestType, maxManifestBytes, mediaTypes, parseManifest } from '../
 import type { Repository, Tag } from '../oci/reference.ts';
 import type { ManifestAnswer, Upstream } from '../upstream/upstream.ts';
 import type { CacheEvents, Hit } from './events.ts';
+import { labels } from './labels.ts';
 import type { Membership } from './membership.ts';
 import { shared } from './shared.ts';
 import type { RepositoryScope } from './store/keys.ts';
 import type { CachedBlobs } from './store/store.ts';
 import type { StoredCopies } from './stored.ts';
+import type { Tags } from './tags.ts';
 
 /** A manifest's descriptor; of a manifest the media type is always known. */
 export type ManifestDescriptor = Descriptor & { readonly mediaType: string };
@@ -25,16 +27,19 @@ export interface HeldManifest {
 /** A manifest that the upstream answered. */
 export type FoundManifest = Extract<ManifestAnswer, { kind: 'found' }>;
 
-/** The manifests of one upstream by digest, through the cache. Content named by its digest is true for ever. */
+/**
+ * The manifests of one upstream by digest, through the cache. Content named by its digest is true for ever. Whatever is handed to a client has left
+ * its tags, and the one it was asked for by, on the records of all that it lists.
+ */
 export interface Manifests {
   /** Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
   get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest>;
-  /** What `get` would get without a wait; undefined when it would have to look beyond memory. */
-  known(repository: Repository, digest: Digest): HeldManifest | undefined;
+  /** What `get` would get without a wait; undefined when it would have to look beyond memory, or to write labels. */
+  known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined;
+  /** As `get`, for our own reading: it does not count as used, and gets no labels unless it had to be fetched. */
+  read(repository: Repository, digest: Digest): Promise<HeldManifest>;
   /** Keeps what the upstream answered, and who belongs to it, before it is handed to a client. */
   keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest>;
-  /** Records that the tag now reaches the manifest, and everything below it that we hold. */
-  label(repository: Repository, manifest: HeldManifest, tag: Tag): Promise<void>;
   /** Resolves once what is being written is written. */
   settled(): Promise<void>;
 }
@@ -42,36 +47,50 @@ export interface Manifests {
 export interface ManifestsOptions {
   readonly upstream: Upstream;
   readonly membership: Membership;
+  readonly tags: Tags;
   readonly store: CachedBlobs;
   readonly copies: StoredCopies;
   readonly memory: LRUCache<Digest, Uint8Array>;
   readonly absent: LRUCache<string, true>;
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
+  readonly now: () => number;
 }
 
 /** Manifests over the store, filled from the upstream. */
 export function manifests(options: ManifestsOptions): Manifests {
-  const { upstream, membership, store, copies, memory, absent, events, touched } = options;
+  const { upstream, membership, tags, store, copies, memory, absent, events, touched, now } = options;
   const asking = shared<HeldManifest>();
   const writing = new Map<Digest, { readonly bytes: Uint8Array; readonly done: Promise<void> }>();
+
+  const labelled = labels({ membership, tags, remembered, stored: readLocal, now });
 
   const scopeOf = (repository: Repository): RepositoryScope => ({ upstream: upstream.name, repository });
   const keyOf = (repository: Repository, digest: Digest): string =>
     `${upstream.name}/${repository} manifest ${digest}`;
 
   async function get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest> {
-    const member = await membership.find(scopeOf(repository), digest);
-    const local = member === undefined ? undefined : await readLocal(member);
+    const local = await find(repository, digest);
     if (local !== undefined) touched(digest);
-    return local ?? asking(keyOf(repository, digest), () => ask(repository, digest, tag));
+    const manifest = local ?? (await asked(repository, digest));
+    await labelled.spread(scopeOf(repository), manifest, tag);
+    return manifest;
   }
 
-  function known(repository: Repository, digest: Digest): HeldManifest | undefined {
+  function known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined {
     const member = membership.known(scopeOf(repository), digest);
-    const local = member === undefined ? undefined : remembered(member);
+    const local = member && labelled.isSpread(member.tags, tag) ? remembered(member) : undefined;
     if (local !== undefined) touched(digest);
     return local;
+  }
+
+  async function read(repository: Repository, digest: Digest): Promise<HeldManifest> {
+    return (await find(repository, digest)) ?? asked(repository, digest);
+  }
+
+  async function find(repository: Repository, digest: Digest): Promise<HeldManifest | undefined> {
+    const member = await membership.find(scopeOf(repository), digest);
+    return member === undefined ? undefined : readLocal(member);
   }
 
   function remembered({ digest, mediaType }: Descriptor): HeldManifest | undefined {
@@ -91,10 +110,13 @@ export function manifests(options: ManifestsOptions): Manifests {
     return held({ digest, mediaType }, bytes, 'store');
   }
 
-  async function ask(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest> {
+  const asked = (repository: Repository, digest: Digest): Promise<HeldManifest> =>
+    asking(keyOf(repository, digest), () => ask(repository, digest));
+
+  async function ask(repository: Repository, digest: Digest): Promise<HeldManifest> {
     if (absent.has(keyOf(repository, digest))) throw manifestUnknown(digest);
     const answer = await upstream.manifest(repository, { digest });
-    if (answer.kind === 'found') return keep(repository, answer, tag);
+    if (answer.kind === 'found') return keep(repository, answer);
     absent.set(keyOf(repository, digest), true);
     throw manifestUnknown(digest);
   }
@@ -105,22 +127,13 @@ export function manifests(options: ManifestsOptions): Manifests {
       throw new RegistryError('UPSTREAM_INVALID', 'the upstream answered a manifest without a body');
     const { children, blobs } = parseManifest(bytes, descriptor.mediaType);
     const scope = scopeOf(repository);
-    const reachedBy = tag === undefined ? await membership.tagsOf(scope, descriptor.digest) : [tag];
     await membership.add(scope, [descriptor, ...children, ...blobs]);
-    for (const one of reachedBy) await membership.add(scope, [descriptor, ...children, ...blobs], one);
     memory.set(descriptor.digest, bytes);
     touched(descriptor.digest);
     write(descriptor, bytes);
-    return held(descriptor, bytes, 'fill');
-  }
-
-  async function label(repository: Repository, { descriptor, bytes }: HeldManifest, tag: Tag): Promise<void> {
-    const { children, blobs } = parseManifest(bytes, descriptor.mediaType);
-    await membership.add(scopeOf(repository), [descriptor, ...children, ...blobs], tag);
-    for (const child of children) {
-      const below = await readLocal(child);
-      if (below !== undefined) await label(repository, below, tag);
-    }
+    const manifest = held(descriptor, bytes, 'fill');
+    await labelled.spread(scope, manifest, tag);
+    return manifest;
   }
 
   /** A signed schema 1 manifest is named by the digest of its payload, so it cannot be kept by content. */
@@ -137,8 +150,8 @@ export function manifests(options: ManifestsOptions): Manifests {
   return {
     get,
     known,
+    read,
     keep,
-    label,
     async settled() {
       await Promise.all([...writing.values()].map(({ done }) => done));
     },

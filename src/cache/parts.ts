@@ -6,7 +6,7 @@ import type { CacheEvents } from './events.ts';
 import { type Usage, usage } from './eviction/usage.ts';
 import { fills } from './fills.ts';
 import type { RememberedPage } from './listings.ts';
-import { membership } from './membership.ts';
+import { type MembershipOptions, membership } from './membership.ts';
 import type { SharedParts } from './registry.ts';
 import { spool } from './spool.ts';
 import type { BufferPool } from './store/buffers.ts';
@@ -22,6 +22,8 @@ export interface CachePartsOptions {
   /** Small content kept in memory, bytes of all and of one at most. */
   readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
   readonly buffers: BufferPool;
+  /** Who may pull one tag of a scope may pull them all: see MembershipOptions. Default: the same for all. */
+  readonly scopeOf?: MembershipOptions['scopeOf'];
   readonly events: CacheEvents;
 }
 
@@ -55,7 +57,11 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
     buffers: options.buffers,
     changed: (bytes) => events.spoolChanged({ bytes }),
   });
-  const members = membership({ records: store.records, events });
+  const members = membership({
+    records: store.records,
+    events,
+    ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
+  });
   const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });
   const used = usage({ records: store.records, instance, events });
   const counted = countedReads(store.blobs);

@@ -1,12 +1,13 @@
 import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { completeness } from './completeness.ts';
 import type { CacheEvents } from './events.ts';
 import type { Fills } from './fills.ts';
 import type { TagPolicy } from './freshness.ts';
 import { type Listings, listings, type RememberedPage } from './listings.ts';
-import { manifests } from './manifests.ts';
+import { type HeldManifest, manifests } from './manifests.ts';
 import type { Membership } from './membership.ts';
 import { type PulledBlobs, pullThrough } from './pull-through.ts';
 import type { CachedBlobs } from './store/store.ts';
@@ -20,6 +21,8 @@ export interface CachedRegistry {
   readonly blobs: PulledBlobs;
   readonly manifests: ResolvedManifests;
   readonly listings: Listings;
+  /** A manifest for our own reading, from wherever it can be had. Throws `MANIFEST_UNKNOWN` where there is none. */
+  read(repository: Repository, digest: Digest): Promise<HeldManifest>;
   /** What is behind the cache, for what is to go past it. */
   readonly upstream: Upstream;
   /** The digest left the store. */
@@ -73,7 +76,8 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
     upstream,
     blobs: pullThrough({ ...options, near }),
     manifests: byTag,
-    listings: listings({ upstream, manifests: byTag, memory: options.pages, policy, now: options.now }),
+    listings: listings({ ...options, manifests: byTag, memory: options.pages }),
+    read: byDigest.read,
     forget: whole.forget,
     async settled() {
       await byTag.settled();

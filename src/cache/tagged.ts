@@ -72,12 +72,12 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     if (digest !== undefined) return readyBy(repository, digest);
     const pointer = tags.known(scopeOf(repository), tag);
     if (pointer === undefined || freshness(tag, pointer, policy, now()) !== 'answer') return undefined;
-    return readyBy(repository, pointer.digest, pointer.warnings);
+    return readyBy(repository, pointer.digest, tag, pointer.warnings);
   }
 
-  function readyBy(repository: Repository, digest: Digest, warnings?: readonly string[]) {
+  function readyBy(repository: Repository, digest: Digest, tag?: Tag, warnings?: readonly string[]) {
     if (!completeness.isKnown(digest)) return undefined;
-    const held = manifests.known(repository, digest);
+    const held = manifests.known(repository, digest, tag);
     return held && served(held, warnings);
   }
 
@@ -142,8 +142,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     if (head.kind === 'absent') return gone(repository, tag, pointer);
     if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
     const { digest } = head.descriptor;
-    const held = digest === pointer.digest ? undefined : await manifests.get(repository, digest, tag);
-    if (held !== undefined) await manifests.label(repository, held, tag);
+    if (digest !== pointer.digest) await manifests.get(repository, digest, tag);
     return set(repository, tag, moved(pointer, pointerOf(head), options.historyEntries));
   }
 

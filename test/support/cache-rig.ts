@@ -4,15 +4,17 @@ import type { Test } from 'tap';
 import type { CacheEvents } from '../../src/cache/events.ts';
 import { fills } from '../../src/cache/fills.ts';
 import type { TagPolicy } from '../../src/cache/freshness.ts';
-import { membership } from '../../src/cache/membership.ts';
+import { type Membership, membership } from '../../src/cache/membership.ts';
+import { reach, type TagReach } from '../../src/cache/reach.ts';
 import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry.ts';
 import { spool } from '../../src/cache/spool.ts';
 import { bufferPool } from '../../src/cache/store/buffers.ts';
+import type { RepositoryScope } from '../../src/cache/store/keys.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import type { Store } from '../../src/cache/store/store.ts';
 import { tempFiles } from '../../src/cache/store/temp-files.ts';
 import { storedCopies } from '../../src/cache/stored.ts';
-import { tags } from '../../src/cache/tags.ts';
+import { type Tags, tags } from '../../src/cache/tags.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Repository, type Tag } from '../../src/oci/reference.ts';
 import { registryUpstream } from '../../src/upstream/client.ts';
@@ -22,6 +24,7 @@ import { type RegistryDouble, registryDouble } from './registry-double.ts';
 export interface CacheRig {
   readonly double: RegistryDouble;
   readonly registry: CachedRegistry;
+  readonly reach: TagReach;
   readonly store: Store;
   /** What the cache reported, in order: the event's name and what it carried. */
   readonly events: readonly (readonly [name: string, event: unknown])[];
@@ -37,6 +40,17 @@ export interface CacheRig {
   settled(): Promise<void>;
   /** A second cache on the same store and upstream, with nothing in memory: after a restart. */
   restarted(): Promise<CachedRegistry>;
+  /** The same with all its parts; the first one works on, as a replica does. */
+  replica(): Cache;
+}
+
+/** A cache of the rig. */
+export interface Cache {
+  readonly registry: CachedRegistry;
+  readonly reach: TagReach;
+  readonly membership: Membership;
+  readonly tags: Tags;
+  settled(): Promise<void>;
 }
 
 export interface CacheRigOptions {
@@ -47,6 +61,9 @@ export interface CacheRigOptions {
   readonly policy?: Partial<TagPolicy>;
   /** Larger content is not kept in memory, bytes. */
   readonly maxEntryBytes?: number;
+  /** The scopes of tags; the same for all without. */
+  readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
+  readonly formerMs?: number;
 }
 
 const policy: TagPolicy = {
@@ -68,7 +85,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
   const clock = { now: 1_000_000_000_000 };
   const closers: (() => Promise<void>)[] = [() => double.close()];
 
-  function cache(directory: string) {
+  function cache(directory: string): Cache {
     const upstream = registryUpstream({
       name: 'quay.io',
       url: double.url,
@@ -80,7 +97,11 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       now: () => clock.now + performance.now(),
       breaker: { failures: 3, openMs: 200 },
     });
-    const members = membership({ records: store.records, clock: () => clock.now });
+    const members = membership({
+      records: store.records,
+      clock: () => clock.now,
+      ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
+    });
     const pointers = tags({
       records: store.records,
       maxEntries: 1_000,
@@ -135,7 +156,15 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       await pointers.close();
       await upstream.close();
     });
-    return { registry, settled };
+    const reaching = reach({
+      membership: members,
+      tags: pointers,
+      registry: (name) => (name === 'quay.io' ? registry : undefined),
+      now: () => clock.now,
+      lagMs: 20,
+      ...(options.formerMs === undefined ? {} : { formerMs: options.formerMs }),
+    });
+    return { registry, reach: reaching, membership: members, tags: pointers, settled };
   }
 
   const first = cache(options.spoolDirectory ?? join(t.testdir(), 'spool'));
@@ -145,6 +174,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
   return {
     double,
     registry: first.registry,
+    reach: first.reach,
     store,
     events,
     touched,
@@ -159,6 +189,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       await first.settled();
       return cache(join(t.testdirName, 'second-spool')).registry;
     },
+    replica: () => cache(join(t.testdirName, 'second-spool')),
   };
 }
 

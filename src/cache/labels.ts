@@ -1,0 +1,130 @@
+import type { Descriptor } from '../oci/content.ts';
+import type { Manifest } from '../oci/manifest.ts';
+import type { Tag } from '../oci/reference.ts';
+import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
+import type { Hit } from './events.ts';
+import { manifestOrNone } from './manifest-or-none.ts';
+import type { Membership } from './membership.ts';
+import { concurrently } from './store/concurrently.ts';
+import type { RepositoryScope } from './store/keys.ts';
+import type { Tags } from './tags.ts';
+
+/** A manifest that is at hand. */
+interface ReadManifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+  readonly hit: Hit;
+}
+
+/** Keeps on the records of all content the tags that lead to it: whoever may pull a tag may pull what hangs below it. */
+export interface Labels {
+  /** Whether that was lately made sure for what is below content with these tags, and for the tag that led to it now. Looks nowhere. */
+  isSpread(tags: readonly Tag[], tag?: Tag): boolean;
+  /**
+   * Makes sure of it, before the manifest is answered, under `tag` where it was asked for by one. Of the manifests below it those get their
+   * labels that are at hand, the others when they are fetched. In force when it resolves.
+   */
+  spread(scope: RepositoryScope, manifest: ReadManifest, tag?: Tag): Promise<void>;
+}
+
+export interface LabelsOptions {
+  readonly membership: Membership;
+  readonly tags: Pick<Tags, 'find'>;
+  /** The manifest, if it is in memory. */
+  readonly remembered: (descriptor: Descriptor) => ReadManifest | undefined;
+  /** The manifest, if it is in memory or stored. */
+  readonly stored: (descriptor: Descriptor) => Promise<ReadManifest | undefined>;
+  readonly now: () => number;
+}
+
+/** Records are gone over again this often, milliseconds: other tags may have taken a place, rules and the evictor may have changed. */
+const spreadEveryMs = 600_000;
+
+const readAtOnce = 8;
+
+/** An index of indexes has three levels; deeper content gets its labels when it is fetched. */
+const deepest = 4;
+
+/** A manifest on its way down, and how far that goes. */
+interface Step {
+  readonly tag: Tag | undefined;
+  /** The tag never led to this, which was held before: what is stored below is looked at, too. */
+  readonly isNew: boolean;
+  readonly depth: number;
+}
+
+/** Labels over the membership of one upstream. */
+export function labels({ membership, tags, remembered, stored, now }: LabelsOptions): Labels {
+  /** When the tags of a record were last spread, by the tag that was asked for; '' without one. */
+  const spreadAt = new WeakMap<readonly Tag[], Map<string, number>>();
+
+  function isSpread(reaching: readonly Tag[], tag?: Tag): boolean {
+    const at = spreadAt.get(reaching)?.get(tag ?? '');
+    return at !== undefined && now() - at < spreadEveryMs;
+  }
+
+  function note(reaching: readonly Tag[], tag: Tag | undefined): void {
+    const times = spreadAt.get(reaching) ?? new Map<string, number>();
+    spreadAt.set(reaching, times.set('', now()).set(tag ?? '', now()));
+  }
+
+  async function spreadFrom(scope: RepositoryScope, manifest: ReadManifest, step: Step): Promise<void> {
+    const { descriptor, bytes } = manifest;
+    const before = membership.known(scope, descriptor.digest)?.tags ?? [];
+    const content = manifestOrNone(bytes, descriptor.mediaType);
+    if (content === undefined || (isSpread(before, step.tag) && !step.isNew)) return;
+    const own = ownTags(content);
+    for (const tag of step.tag === undefined ? own : [...own, step.tag])
+      await membership.add(scope, [descriptor], tag);
+    const reaching = membership.known(scope, descriptor.digest)?.tags ?? [];
+    const below = [...content.children, ...content.blobs];
+    await membership.inherit(scope, below, await inherited(scope, reaching, own));
+    if (step.tag !== undefined) await membership.add(scope, below, step.tag);
+    await spreadBelow(scope, content.children, step);
+    note(reaching, step.tag);
+  }
+
+  async function spreadBelow(
+    scope: RepositoryScope,
+    children: readonly Descriptor[],
+    step: Step,
+  ): Promise<void> {
+    if (step.depth >= deepest) return;
+    await concurrently(children, readAtOnce, async (child) => {
+      const manifest = remembered(child) ?? (step.isNew ? await stored(child) : undefined);
+      if (manifest !== undefined) await spreadFrom(scope, manifest, { ...step, depth: step.depth + 1 });
+    });
+  }
+
+  /** A referrers tag that nobody pushed leads to what names its subject, and through that alone to what is below it. */
+  async function inherited(
+    scope: RepositoryScope,
+    reaching: readonly Tag[],
+    own: readonly Tag[],
+  ): Promise<readonly Tag[]> {
+    const checked = await Promise.all(
+      reaching.map(async (tag) => {
+        const isPassedOn =
+          !isReferrersTag(tag) || own.includes(tag) || (await tags.find(scope, tag)) !== undefined;
+        return isPassedOn ? [tag] : [];
+      }),
+    );
+    return checked.flat();
+  }
+
+  return {
+    isSpread,
+    async spread(scope, manifest, tag) {
+      const { digest } = manifest.descriptor;
+      const before = membership.known(scope, digest)?.tags ?? [];
+      if (isSpread(before, tag)) return;
+      const isNew = tag !== undefined && manifest.hit !== 'fill' && !before.includes(tag);
+      await spreadFrom(scope, manifest, { tag, isNew, depth: 0 });
+    },
+  };
+}
+
+/** What a manifest refers to says so in its own bytes; no list of referrers has to. */
+function ownTags({ subject }: Manifest): readonly Tag[] {
+  return subject === undefined ? [] : [referrersTag(subject.digest)];
+}

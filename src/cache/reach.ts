@@ -1,0 +1,186 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { isManifestType, parseManifest } from '../oci/manifest.ts';
+import type { Tag } from '../oci/reference.ts';
+import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
+import type { TagPointer } from './freshness.ts';
+import { type Graphs, graphs } from './graphs.ts';
+import type { Membership } from './membership.ts';
+import type { CachedRegistry } from './registry.ts';
+import { shared } from './shared.ts';
+import type { RepositoryScope } from './store/keys.ts';
+import type { Tags } from './tags.ts';
+
+type Answer<Value> = Value | Promise<Value>;
+
+/** Which tags lead to which content, as far as it was seen; what `auth` asks in order to let those through who may pull such a tag. */
+export interface TagReach {
+  /**
+   * Tags that may lead to the digest, the latest first; none for content that was never seen below a tag. `afresh` also knows what other replicas
+   * have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when the store cannot tell.
+   */
+  tagsTowards(
+    place: RepositoryScope,
+    digest: Digest,
+    options?: { readonly afresh?: boolean },
+  ): Answer<readonly Tag[]>;
+  /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
+  leadsTo(place: RepositoryScope, tag: Tag, digest: Digest): Answer<boolean>;
+}
+
+export interface ReachOptions {
+  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf'>;
+  readonly tags: Pick<Tags, 'known' | 'reread'>;
+  /** The upstream of that name behind the cache; undefined for one that is not configured. */
+  readonly registry: (upstream: string) => Pick<CachedRegistry, 'manifests' | 'read'> | undefined;
+  /**
+   * For how long a tag still gives the right to what it led to before it moved, milliseconds; and how old the upstream's word on it may
+   * be. 0: only what it means now counts, and as fresh as an answer by that tag. Default 7 days.
+   */
+  readonly formerMs?: number;
+  /** How long other replicas may need to write down what they have learned, milliseconds. Default 1,000. */
+  readonly lagMs?: number;
+  readonly graphs?: Graphs;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+const sevenDaysMs = 7 * 86_400_000;
+
+/** Looks at the records of other replicas, as parts of the lag. */
+const looks = [0, 0.25, 0.75];
+
+/** What the membership, the tags and the manifests of all upstreams say together. */
+export function reach(options: ReachOptions): TagReach {
+  const { membership, tags, registry, now } = options;
+  const { formerMs = sevenDaysMs, lagMs = 1_000, graphs: below = graphs() } = options;
+  const looking = shared<boolean>();
+  const lookingAfresh = shared<readonly Tag[]>();
+  /** By the array of a record, which stays the same until the record changes. */
+  const latestFirst = new WeakMap<readonly Tag[], readonly Tag[]>();
+
+  function reversed(known: readonly Tag[]): readonly Tag[] {
+    const found = latestFirst.get(known) ?? known.toReversed();
+    latestFirst.set(known, found);
+    return found;
+  }
+
+  async function tagsAfresh(place: RepositoryScope, digest: Digest): Promise<readonly Tag[]> {
+    const before = new Set(membership.known(place, digest)?.tags);
+    let found: readonly Tag[] = [];
+    for (const part of looks) {
+      await pause(part * lagMs);
+      found = await membership.tagsOf(place, digest, { afresh: true });
+      if (found.some((tag) => !before.has(tag))) break;
+    }
+    return reversed(found);
+  }
+
+  /** What the tag means, and what it lately meant. */
+  function rootsOf({ digest, history = [] }: TagPointer): readonly Digest[] {
+    const former = history.filter(({ until }) => now() - until < formerMs);
+    return [digest, ...former.map((meaning) => meaning.digest)];
+  }
+
+  /** The upstream said so lately enough, or it would be answered now to whoever asks by that tag. */
+  function isCurrent(
+    { upstream, repository }: RepositoryScope,
+    tag: Tag,
+    { checkedAt }: TagPointer,
+  ): boolean {
+    return (
+      now() - checkedAt < formerMs || registry(upstream)?.manifests.ready(repository, { tag }) !== undefined
+    );
+  }
+
+  async function holds(place: RepositoryScope, pointer: TagPointer, digest: Digest): Promise<boolean> {
+    const failures: unknown[] = [];
+    for (const root of rootsOf(pointer))
+      try {
+        if (await below.holds(root, digest, (each) => read(place, each))) return true;
+      } catch (error) {
+        failures.push(error);
+      }
+    if (failures.length > 0) throw failures[0];
+    return false;
+  }
+
+  function read(place: RepositoryScope, digest: Digest) {
+    const found = registry(place.upstream);
+    if (found === undefined) throw cannotTell(new Error('the upstream is not configured'));
+    return found.read(place.repository, digest);
+  }
+
+  async function looked(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    const inMemory = tags.known(place, tag);
+    if (inMemory !== undefined && (await holds(place, inMemory, digest)))
+      return isCurrent(place, tag, inMemory) || heldStill(place, tag, digest);
+    const onRecord = await tags.reread(place, tag);
+    const isOther = onRecord !== undefined && onRecord.digest !== inMemory?.digest;
+    if (isOther && (await holds(place, onRecord, digest)))
+      return isCurrent(place, tag, onRecord) || heldStill(place, tag, digest);
+    return isReferrersTag(tag) && refersTo(place, tag, digest);
+  }
+
+  /** Nobody has asked for the tag for long: what would it mean to whoever asks now? */
+  async function heldStill(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    try {
+      await registry(place.upstream)?.manifests.resolve(place.repository, { tag });
+    } catch (error) {
+      if (isUnknown(error)) return false;
+      throw cannotTell(error);
+    }
+    const pointer = tags.known(place, tag);
+    return pointer !== undefined && holds(place, pointer, digest);
+  }
+
+  /** A manifest says in its own bytes what it refers to; what is below it has its tags from there. */
+  async function refersTo(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    const labelled = await membership.tagsOf(place, digest);
+    if (!labelled.includes(tag)) return false;
+    const { mediaType } = (await membership.find(place, digest)) ?? {};
+    if (mediaType === undefined || !isManifestType(mediaType)) return true;
+    try {
+      const { bytes } = await read(place, digest);
+      const { subject } = parseManifest(bytes, mediaType);
+      return subject !== undefined && referrersTag(subject.digest) === tag;
+    } catch (error) {
+      if (isUnknown(error)) return false;
+      throw cannotTell(error);
+    }
+  }
+
+  return {
+    tagsTowards(place, digest, { afresh = false } = {}) {
+      if (afresh) return lookingAfresh(keyOf(place, digest), () => tagsAfresh(place, digest));
+      const found = membership.tagsOf(place, digest);
+      return found instanceof Promise ? found.then(reversed) : reversed(found);
+    },
+    leadsTo(place, tag, digest) {
+      const pointer = tags.known(place, tag);
+      const isHeld =
+        pointer !== undefined &&
+        rootsOf(pointer).some((root) => below.known(root, digest) === true) &&
+        isCurrent(place, tag, pointer);
+      return isHeld || looking(keyOf(place, digest, tag), () => looked(place, tag, digest));
+    },
+  };
+}
+
+function keyOf({ upstream, repository }: RepositoryScope, digest: Digest, tag = ''): string {
+  return `${upstream}/${repository}:${tag}@${digest}`;
+}
+
+function isUnknown(error: unknown): boolean {
+  return (
+    error instanceof RegistryError && (error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN')
+  );
+}
+
+function cannotTell(cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'it cannot be told now whether the tag leads to this digest', {
+    retryAfterSeconds: 5,
+    cause,
+  });
+}
