@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { Server as TlsServer } from 'node:tls';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { type Attempts, attempts } from './auth/attempts.ts';
 import type { CachedRegistry } from './cache/registry.ts';
 import type { CachedBlobs } from './cache/store/store.ts';
+import { keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
 import type { Config } from './config.ts';
 import { type Log, plainLines } from './log.ts';
 import type { MeteredEvents, Metrics } from './metrics.ts';
@@ -38,7 +39,9 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
   const app: FastifyInstance = fastify({
     ...failureHooks,
-    ...(config.tls === undefined ? {} : { https: await keyPair(config.tls) }),
+    ...(config.tls === undefined
+      ? {}
+      : { https: { ...(await keyPair(config.tls)), maxHeaderSize: maxHeaderBytes } }),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIds(),
@@ -49,6 +52,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     http: { maxHeaderSize: maxHeaderBytes },
     routerOptions: { maxParamLength: maxHeaderBytes },
   });
+  if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
   failure(app);
   const idle = closeWhenIdle(app);
   requestLog(app, {
@@ -61,19 +65,19 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     },
   });
   health(app, parts);
-  const guesses = slowedAttempts(app);
   const doors = {
     hosts: hostNames,
     route: router(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
     isTls: config.tls !== undefined,
+    attempts: slowedAttempts(app),
     events,
     ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
   };
-  tokenRoute(app, { ...doors, attempts: guesses });
+  tokenRoute(app, doors);
   elsewhere(app, doors);
   pullApi(app, {
     admission: admission(doors),
-    attempts: guesses,
+    attempts: doors.attempts,
     limits: {
       read: limit({ limit: 'read', ...config.limits.read, events }),
       write: limit({ limit: 'write', ...config.limits.write, events }),
@@ -99,6 +103,12 @@ function slowedAttempts(app: FastifyInstance): Attempts {
   return slowed;
 }
 
+function renewCertificate(app: FastifyInstance, options: RenewalOptions): void {
+  if (!(app.server instanceof TlsServer)) return;
+  const renewal = renewedCertificate(app.server, options);
+  app.addHook('onClose', async () => renewal.close());
+}
+
 function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts): Redirect {
   return redirects(policy, store, (error) => events.storeFailed({ operation: 'read', error }));
 }
@@ -121,10 +131,21 @@ function closeWhenIdle(app: FastifyInstance): { answered(): void } {
   };
 }
 
-/** Metrics and health on a server of their own, not yet listening. */
-export function adminServer(meters: Metrics, isReady: () => Promise<boolean>): FastifyInstance {
+export interface AdminServerParts {
+  readonly meters: Metrics;
+  readonly isReady: () => Promise<boolean>;
+  /** Drops what is remembered of people and their rights. */
+  readonly forget: () => void;
+}
+
+/** Metrics, health, and what an operator may ask of a running server, on a server of their own, not yet listening. */
+export function adminServer({ meters, isReady, forget }: AdminServerParts): FastifyInstance {
   const app = fastify({ exposeHeadRoutes: false });
   health(app, { isReady });
+  app.post('/access/forget', async (_request, reply) => {
+    forget();
+    return reply.code(204).send();
+  });
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
   return app;
 }
@@ -136,8 +157,4 @@ export async function listening(app: FastifyInstance, listen: string): Promise<s
   const bound = app.server.address();
   if (bound === null || typeof bound === 'string') return listen;
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
-}
-
-async function keyPair({ certFile, keyFile }: { readonly certFile: string; readonly keyFile: string }) {
-  return { cert: await readFile(certFile), key: await readFile(keyFile), maxHeaderSize: maxHeaderBytes };
 }

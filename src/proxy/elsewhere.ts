@@ -1,26 +1,32 @@
 import type { FastifyInstance } from 'fastify';
 import { RegistryError } from '../oci/errors.ts';
 import { authorizationOf } from './authorization.ts';
+import { clientSignal } from './body.ts';
 import type { Hosts } from './hosts.ts';
 import { challenger, type RealmOptions } from './realm.ts';
-import { refusals } from './refusals.ts';
+import { type FailedLogins, refusals } from './refusals.ts';
 
 export interface ElsewhereOptions extends RealmOptions {
   readonly hosts: Hosts;
+  /** Slows down who guesses. Default: nobody is. */
+  readonly attempts?: FailedLogins;
 }
 
 /**
  * Every path that is nothing of ours. Under a host with a plain challenge whoever is not known is sent to log in, on these as on all others,
  * and only then learns that there is nothing. Bodies are left unread.
  */
-export function elsewhere(app: FastifyInstance, { hosts, ...realm }: ElsewhereOptions): void {
+export function elsewhere(app: FastifyInstance, { hosts, attempts, ...realm }: ElsewhereOptions): void {
   const challenge = challenger(realm);
   void app.register((scope, _options, done) => {
-    scope.addHook('onRequest', async ({ headers, raw }) => {
+    scope.addHook('onRequest', async ({ headers, raw, ip }, reply) => {
       const host = hosts(headers.host);
       if (host.guard !== undefined && host.challenge === 'plain') {
         const identity = await host.guard.identify(authorizationOf(headers, raw.rawHeaders));
-        if ('refused' in identity) throw challenge(host, headers.host ?? '', refusals[identity.refused]);
+        if ('refused' in identity) {
+          if (identity.refused === 'wrong') await attempts?.failed(ip, clientSignal(reply.raw));
+          throw challenge(host, headers.host ?? '', refusals[identity.refused]);
+        }
       }
       throw new RegistryError('NAME_UNKNOWN', 'no such end-point');
     });
