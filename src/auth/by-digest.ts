@@ -11,7 +11,7 @@ export interface ByDigestParts extends WaySearchParts {
   readonly rules: RuleBook;
 }
 
-/** Content that somebody wants by its digest. */
+/** Content that somebody wants by its digest; of the subject it is known that it is one of a cluster. */
 export interface Sought {
   readonly subject: Subject;
   readonly place: Place;
@@ -67,8 +67,7 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     const last = rules.ofRepository(place);
     const known = recalled(judge, subject, last);
     if (known?.allowed === true) return known;
-    if (subject.cluster === undefined || !rules.dependsOnTag(place))
-      return known ?? decided(judge, subject, last);
+    if (!rules.dependsOnTag(place)) return known ?? decided(judge, subject, last);
     const search = waySearch({ judge, reach }, subject, place);
     return answered(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];

@@ -6,13 +6,13 @@ import type { AskRuling, FinalRuling } from './rules.ts';
 
 /** What the ruling comes to for the subject. The cluster is asked where it must be; throws `UNAVAILABLE` when it does not answer. */
 export function decided(judge: Judge, subject: Subject, ruling: FinalRuling): Answer<Decision> {
-  if (!isAsked(subject, ruling)) return unasked(subject, ruling);
+  if (!isAsked(subject, ruling)) return unasked(ruling);
   return answered(judge.ask(subject, ruling.question), (verdict) => judged(subject, ruling, verdict));
 }
 
 /** What the ruling comes to as far as that is known without asking; else undefined. */
 export function recalled(judge: Judge, subject: Subject, ruling: FinalRuling): Decision | undefined {
-  if (!isAsked(subject, ruling)) return unasked(subject, ruling);
+  if (!isAsked(subject, ruling)) return unasked(ruling);
   const verdict = judge.recall(subject, ruling.question);
   return verdict === undefined ? undefined : judged(subject, ruling, verdict);
 }
@@ -22,14 +22,13 @@ export function advice({ text }: AskRuling, { cluster = 'none' }: Subject): stri
   return `ask for a role that allows \`${text}\` on cluster ${cluster}`;
 }
 
-/** Whether it takes the word of the subject's cluster. Robots have none, so no rule gives them anything. */
+/** Whether it takes the word of the subject's cluster. */
 function isAsked(subject: Subject, ruling: FinalRuling): ruling is AskRuling {
-  return ruling.kind === 'ask' && subject.cluster !== undefined && !isExempt(subject, ruling.exempt);
+  return ruling.kind === 'ask' && !isExempt(subject, ruling.exempt);
 }
 
-function unasked({ cluster }: Subject, ruling: FinalRuling): Decision {
+function unasked(ruling: FinalRuling): Decision {
   const { rule } = ruling;
-  if (cluster === undefined) return { allowed: false, rule, reason: 'this is for logins of a cluster' };
   if (ruling.kind !== 'refuse') return { allowed: true, rule };
   return { allowed: false, rule, reason: ruling.reason ?? 'nobody may pull this' };
 }

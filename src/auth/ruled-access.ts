@@ -9,6 +9,11 @@ export interface RuledAccessOptions {
   readonly rules: RuleBook;
   /** The clusters: each subject is asked about at its own. */
   readonly judge: Judge;
+  /**
+   * The names of the clusters whose subjects have rights here. One that was taken out of the configuration gives none, though a token of ours
+   * may outlive it. Default: any.
+   */
+  readonly clusters?: readonly string[];
   /** What leads where: for all that is pulled by digest. */
   readonly reach: Reach;
   /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none (`refuse`). */
@@ -16,12 +21,17 @@ export interface RuledAccessOptions {
 }
 
 const askedAtOnce = 16;
+const stranger: Decision = Object.freeze({
+  allowed: false,
+  reason: 'this is for logins of the clusters that decide here',
+});
 
 /**
  * Rights by rules, for subjects of a cluster. A decision is at hand, without a promise, where all that it takes is remembered. Of a
  * digest only those learn that it exists who may have it: to everybody else the answer is the same as for one that nobody knows.
  */
-export function ruledAccess({ rules, judge, reach, listings = 'filter' }: RuledAccessOptions): Authorizer {
+export function ruledAccess(options: RuledAccessOptions): Authorizer {
+  const { rules, judge, clusters, reach, listings = 'filter' } = options;
   const ofDigest = byDigest({ rules, judge, reach });
 
   /** A tag that names a digest is as good as that: nobody may have the one and not the other. */
@@ -32,15 +42,18 @@ export function ruledAccess({ rules, judge, reach, listings = 'filter' }: RuledA
   }
 
   function ofListing(subject: Subject, place: Place): Answer<Decision> {
-    if (subject.cluster === undefined || !rules.dependsOnTag(place))
-      return decided(judge, subject, rules.ofRepository(place));
+    if (!rules.dependsOnTag(place)) return decided(judge, subject, rules.ofRepository(place));
     if (listings === 'filter') return { allowed: true, isPartial: true };
     const reason = 'tags of this repository are not listed here: pull by name';
     return { allowed: false, isPartial: true, reason };
   }
 
+  const isOurs = ({ cluster }: Subject): boolean =>
+    cluster !== undefined && (clusters === undefined || clusters.includes(cluster));
+
   return {
     authorize(subject, { upstream, repository, reference }) {
+      if (!isOurs(subject)) return stranger;
       const place = { upstream, repository };
       if (reference === undefined) return ofListing(subject, place);
       return reference.digest === undefined
@@ -48,6 +61,7 @@ export function ruledAccess({ rules, judge, reach, listings = 'filter' }: RuledA
         : ofDigest({ subject, place, ...reference });
     },
     async visible(subject, place, tags) {
+      if (!isOurs(subject)) return [];
       const rulings = tags.map((tag) => rules.ofTag(place, tag));
       const different = new Map(rulings.map((ruling) => [rulingKey(ruling), ruling]));
       const pulled = new Set<string>();

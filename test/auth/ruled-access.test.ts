@@ -324,6 +324,21 @@ test('a robot has no rights here, whatever it is called', async (t) => {
   }
 });
 
+test('a cluster that is not among those that decide here gives no rights, not even exemptions', async (t) => {
+  const { judge } = cluster({ allows: [everything] });
+  const { reach } = graph(two);
+  for (const rules of [rulePresets.parity, rulePresets.open, rulePresets.imagestream]) {
+    const options = { rules: ruleBook(rules), judge, reach };
+    const here = ruledAccess({ ...options, clusters: ['app.ci'] });
+    const elsewhere = ruledAccess({ ...options, clusters: ['build01'] });
+    t.match(await here.authorize(account, access({ tag: 'ocp_4.5_cli' })), {
+      allowed: rules !== rulePresets.imagestream,
+    });
+    t.match(await elsewhere.authorize(account, access({ tag: 'ocp_4.5_cli' })), { allowed: false });
+    t.same(await elsewhere.visible(account, place, [parseTag('ocp_4.5_cli')]), []);
+  }
+});
+
 test('an exemption means a user, or a group of the cluster itself', async (t) => {
   const rules = [
     { name: 'r', repositories: /.+/, ask: { namespace: 'x' }, exempt: ['ops', 'system:admins'] },
