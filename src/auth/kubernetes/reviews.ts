@@ -2,6 +2,7 @@ import type { Subject } from '../access.ts';
 import type { Verdict } from '../cluster.ts';
 import type { Question } from '../question.ts';
 import { ApiFailure } from './failure.ts';
+import { field } from './field.ts';
 
 /** A review: where it is posted, and what. */
 export interface Review {
@@ -73,10 +74,6 @@ function parsed(text: string): unknown {
     // The parser's message quotes the text, which repeats the token that was asked about.
     throw invalid();
   }
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }
 
 function nameOf(value: unknown): string {
