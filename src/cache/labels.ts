@@ -2,7 +2,6 @@ import type { Descriptor } from '../oci/content.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
-import type { Hit } from './events.ts';
 import { manifestOrNone } from './manifest-or-none.ts';
 import type { Membership } from './membership.ts';
 import { concurrently } from './store/concurrently.ts';
@@ -13,7 +12,14 @@ import type { Tags } from './tags.ts';
 interface ReadManifest {
   readonly descriptor: Descriptor;
   readonly bytes: Uint8Array;
-  readonly hit: Hit;
+}
+
+/** How a manifest came to be answered. */
+export interface Cause {
+  /** The tag that it was asked for by. */
+  readonly tag?: Tag | undefined;
+  /** The repository had it before, so that what is below it may be stored. */
+  readonly wasHeld: boolean;
 }
 
 /** Keeps on the records of all content the tags that lead to it: whoever may pull a tag may pull what hangs below it. */
@@ -21,10 +27,10 @@ export interface Labels {
   /** Whether that was lately made sure for what is below content with these tags, and for the tag that led to it now. Looks nowhere. */
   isSpread(tags: readonly Tag[], tag?: Tag): boolean;
   /**
-   * Makes sure of it, before the manifest is answered, under `tag` where it was asked for by one. Of the manifests below it those get their
+   * Makes sure of it, before the manifest is answered. Of the manifests below it those get their
    * labels that are at hand, the others when they are fetched. In force when it resolves.
    */
-  spread(scope: RepositoryScope, manifest: ReadManifest, tag?: Tag): Promise<void>;
+  spread(scope: RepositoryScope, manifest: ReadManifest, cause: Cause): Promise<void>;
 }
 
 export interface LabelsOptions {
@@ -114,11 +120,11 @@ export function labels({ membership, tags, remembered, stored, now }: LabelsOpti
 
   return {
     isSpread,
-    async spread(scope, manifest, tag) {
+    async spread(scope, manifest, { tag, wasHeld }) {
       const { digest } = manifest.descriptor;
       const before = membership.known(scope, digest)?.tags ?? [];
       if (isSpread(before, tag)) return;
-      const isNew = tag !== undefined && manifest.hit !== 'fill' && !before.includes(tag);
+      const isNew = tag !== undefined && wasHeld && !before.includes(tag);
       await spreadFrom(scope, manifest, { tag, isNew, depth: 0 });
     },
   };

@@ -73,7 +73,7 @@ export function manifests(options: ManifestsOptions): Manifests {
     const local = await find(repository, digest);
     if (local !== undefined) touched(digest);
     const manifest = local ?? (await asked(repository, digest));
-    await labelled.spread(scopeOf(repository), manifest, tag);
+    await labelled.spread(scopeOf(repository), manifest, { tag, wasHeld: local !== undefined });
     return manifest;
   }
 
@@ -127,12 +127,13 @@ export function manifests(options: ManifestsOptions): Manifests {
       throw new RegistryError('UPSTREAM_INVALID', 'the upstream answered a manifest without a body');
     const { children, blobs } = parseManifest(bytes, descriptor.mediaType);
     const scope = scopeOf(repository);
+    const wasHeld = tag !== undefined && (await membership.find(scope, descriptor.digest)) !== undefined;
     await membership.add(scope, [descriptor, ...children, ...blobs]);
     memory.set(descriptor.digest, bytes);
     touched(descriptor.digest);
     write(descriptor, bytes);
     const manifest = held(descriptor, bytes, 'fill');
-    await labelled.spread(scope, manifest, tag);
+    await labelled.spread(scope, manifest, { tag, wasHeld });
     return manifest;
   }
 

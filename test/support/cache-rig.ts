@@ -25,6 +25,7 @@ export interface CacheRig {
   readonly double: RegistryDouble;
   readonly registry: CachedRegistry;
   readonly reach: TagReach;
+  readonly membership: Membership;
   readonly store: Store;
   /** What the cache reported, in order: the event's name and what it carried. */
   readonly events: readonly (readonly [name: string, event: unknown])[];
@@ -175,6 +176,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
     double,
     registry: first.registry,
     reach: first.reach,
+    membership: first.membership,
     store,
     events,
     touched,

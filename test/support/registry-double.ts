@@ -52,6 +52,8 @@ export interface RegistryDouble {
   addImage(repository: string, tag: string, image?: { readonly layers?: readonly number[] }): DoubleImage;
   /** Takes a tag away. */
   removeTag(repository: string, tag: string): void;
+  /** Takes a manifest away; its tags stay, and lead nowhere. */
+  removeManifest(repository: string, digest: Digest): void;
   /** The requests whose `METHOD /path` contains the text. */
   seen(text: string): RecordedRequest[];
   /** Every token issued so far is refused from now on. */
@@ -103,6 +105,9 @@ export async function registryDouble(options: RegistryDoubleOptions = {}): Promi
       addImage(repositories, repository, tag, image?.layers ?? [1_000, 2_000]),
     removeTag(repository, tag) {
       repositoryOf(repositories, repository).tags.delete(tag);
+    },
+    removeManifest(repository, digest) {
+      repositoryOf(repositories, repository).manifests.delete(digest);
     },
     seen: (text) => state.requests.filter(({ method, path }) => `${method} ${path}`.includes(text)),
     revokeTokens: () => state.tokens.clear(),
