@@ -1,17 +1,21 @@
 import { LRUCache } from 'lru-cache';
-import { type Bcrypt, bcrypt } from './auth/bcrypt.ts';
-import { robotsGuard } from './auth/robots-guard.ts';
+import { configuredAccess, configuredClusters, configuredRules } from './access.ts';
+import { bcrypt } from './auth/bcrypt.ts';
+import { keptSubjects } from './auth/kept-subjects.ts';
+import { rightsKey } from './auth/rules.ts';
 import { type Evictor, evictor } from './cache/eviction/evictor.ts';
 import { type CacheParts, cacheParts } from './cache/parts.ts';
+import { reach } from './cache/reach.ts';
 import { type CachedRegistry, cachedRegistry } from './cache/registry.ts';
 import { bufferPool } from './cache/store/buffers.ts';
 import type { Config, Environment } from './config.ts';
 import { logged } from './event-log.ts';
 import type { Log } from './log.ts';
 import { type MeteredEvents, metrics } from './metrics.ts';
+import { parityLogged } from './parity-events.ts';
 import type { BlobModes } from './proxy/blob-modes.ts';
 import { readiness } from './proxy/health.ts';
-import { type Hosts, hosts } from './proxy/hosts.ts';
+import { hosts } from './proxy/hosts.ts';
 import { adminServer, listening, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
 import { registryUpstream } from './upstream/client.ts';
@@ -31,6 +35,8 @@ export interface Service {
   readonly adminAddress?: string | undefined;
   /** Takes over what `isReloadable` names; all else of the configuration stays as it was. */
   reload(config: Config): void;
+  /** Drops what is remembered of people and their rights: the next of each is asked again. */
+  forget(): void;
   /** Stops accepting, finishes what runs within the grace time, writes what is remembered, lets go of everything. */
   close(): Promise<void>;
 }
@@ -44,10 +50,15 @@ const lastWordsMs = 2_000;
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
 export async function quayside(config: Config, { log, env }: StartOptions): Promise<Service> {
   const meters = metrics();
-  const events = logged(meters.events, log);
+  const ours = logged(meters.events, log);
+  const events = config.log.qciAppci ? parityLogged(ours, log) : ours;
   const buffers = bufferPool();
+  const clusters = await configuredClusters(config.clusters, events);
+  const rules = configuredRules(config);
+  const books = [...rules.values()];
   const cache = cacheParts({
     ...config,
+    scopeOf: (place, tag) => rightsKey(books, place, tag),
     store: await configuredStore(config, buffers, events),
     buffers,
     events,
@@ -55,19 +66,30 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   const upstreams = configuredUpstreams(config, env, events);
   const registries = cachedRegistries(config, cache, upstreams);
   const passwords = bcrypt();
-  const hostNames = configuredHosts(config, passwords);
+  const subjects = keptSubjects({ records: cache.medium.records });
+  const access = configuredAccess(config, {
+    rules,
+    reach: reach({
+      ...cache,
+      registry: (upstream) => registries.get(upstream),
+      formerMs: config.tags.formerMs,
+    }),
+    subjects,
+    passwords,
+    clusters,
+  });
   const isReady = readiness([() => isAnyUsable(cache, upstreams)]);
   let modes = blobModesOf(config);
   const app = await pullServer(config, {
     log,
     events,
-    hostNames,
+    hostNames: hosts(access.hosts),
     registries,
     store: cache.store,
     isReady,
     blobModes: () => modes,
   });
-  const admin = adminServer(meters, isReady);
+  const admin = adminServer({ meters, isReady, forget: access.forget });
   const eviction = startedEviction(config, cache, registries, events);
 
   async function close(): Promise<void> {
@@ -85,6 +107,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     await cache.close();
     await Promise.all(upstreams.map((upstream) => upstream.close()));
     await passwords.close();
+    await access.close();
     await admin.close();
   }
 
@@ -92,13 +115,14 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     const address = await listening(app, config.listen);
     const adminAddress =
       config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
-    void swept(cache, log);
+    void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
     return {
       address,
       adminAddress,
       reload: (changed) => {
         modes = blobModesOf(changed);
       },
+      forget: access.forget,
       close,
     };
   } catch (error) {
@@ -107,13 +131,24 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   }
 }
 
-async function swept(cache: CacheParts, log: Log): Promise<void> {
-  try {
-    const leftovers = await cache.sweep();
-    if (leftovers > 0) log.info({ leftovers }, 'removed what an earlier run had left behind');
-  } catch (error) {
-    log.warn({ err: error }, 'what an earlier run may have left behind could not be removed');
+async function swept(sweeps: readonly (() => Promise<number>)[], log: Log): Promise<void> {
+  for (const sweep of sweeps) {
+    try {
+      const leftovers = await sweep();
+      if (leftovers > 0) log.info({ leftovers }, 'removed what an earlier run had left behind');
+    } catch (error) {
+      log.warn({ err: error }, 'what an earlier run may have left behind could not be removed');
+    }
   }
+}
+
+/** As long as a token may name them, and the day within which they are written anew. */
+function subjectsKeptMs({ hosts }: Config): number {
+  const longest = Math.max(
+    0,
+    ...Object.values(hosts).map(({ tokenValiditySeconds }) => tokenValiditySeconds),
+  );
+  return (longest + 2 * 86_400) * 1000;
 }
 
 function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {
@@ -133,18 +168,6 @@ function cachedRegistries(
     return cachedRegistry({ ...cache, upstream, policy, absent });
   });
   return new Map(registries.map((registry) => [registry.name, registry]));
-}
-
-function configuredHosts(config: Config, passwords: Bcrypt): Hosts {
-  return hosts(
-    Object.entries(config.hosts).map(([name, { upstream, robots, ...tokens }]) => ({
-      name,
-      ...(upstream === undefined ? {} : { upstream }),
-      ...(robots === undefined
-        ? {}
-        : { guard: robotsGuard({ ...tokens, host: name, files: robots, bcrypt: passwords }) }),
-    })),
-  );
 }
 
 function blobModesOf({ hosts }: Config): BlobModes {
