@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap';
 import type { TagReach } from '../../src/cache/reach.ts';
 import type { Digest } from '../../src/oci/digest.ts';
-import { parseTag } from '../../src/oci/reference.ts';
+import { parseTag, type Tag } from '../../src/oci/reference.ts';
 import { referrersTag } from '../../src/oci/referrers-tag.ts';
 import { readAll, until } from '../support/bodies.ts';
 import { type CacheRig, type CacheRigOptions, cacheRig } from '../support/cache-rig.ts';
@@ -295,4 +295,22 @@ test('a blob that was fetched under a tag of another repository is not reached f
   const elsewhere = { ...place, repository: 'openshift/other' as typeof rig.repository };
   t.same(await rig.reach.tagsTowards(elsewhere, layer), []);
   t.equal(await rig.reach.leadsTo(elsewhere, parseTag('latest'), layer), false);
+});
+
+test('labels keep nobody waiting: what was answered twice is ready, by tag and by digest', async (t) => {
+  const { rig, content, pull } = await rigOf(t);
+  const image = content.image(['layer']);
+  const index = content.index([image.digest], 'latest');
+  const ready = (reference: { tag: Tag } | { digest: Digest }) =>
+    rig.registry.manifests.ready(rig.repository, reference);
+  for (let round = 0; round < 2; round += 1) {
+    await pull('latest');
+    await pull(image.digest);
+    await rig.settled();
+  }
+  t.ok(ready({ tag: parseTag('latest') }));
+  t.ok(ready({ digest: index }));
+  t.ok(ready({ digest: image.digest }));
+  rig.pass(20_000);
+  t.ok(ready({ tag: parseTag('latest') }), 'and stays so');
 });
