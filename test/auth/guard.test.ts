@@ -1,7 +1,9 @@
+import { decodeJwt } from 'jose';
 import { test } from 'tap';
 import { guard } from '../../src/auth/guard.ts';
 import { tokens } from '../../src/auth/token.ts';
 import { randomTokenKeys } from '../../src/auth/token-keys.ts';
+import { RegistryError } from '../../src/oci/errors.ts';
 import type { Repository } from '../../src/oci/reference.ts';
 
 const subject = { name: 'somebody', groups: [] };
@@ -72,4 +74,72 @@ test('no token is granted without a login', async (t) => {
   t.same(await door.grant({ authorization: undefined }, [], locate), { refused: 'absent' });
   t.same(await door.grant({ username: '', password: '' }, [], locate), { refused: 'absent' });
   t.same(await door.grant({ username: 'a', password: 'wrong' }, [], locate), { refused: 'wrong' });
+});
+
+test('a token of ours that is not accepted is shown to nobody else', async (t) => {
+  const { door, seen } = guarded();
+  const elsewhere = tokens({ keys: () => randomTokenKeys(), audience: 'another-host' });
+  const { token } = await elsewhere.issue(subject, []);
+  t.same(await door.identify(`Bearer ${token}`), { refused: 'foreign' });
+  t.same(seen, [], 'it may be good for another host');
+});
+
+test('who is remembered is identified at once', async (t) => {
+  const { door } = guarded();
+  const granted = await door.grant({ authorization: basic('a:right') }, [], locate);
+  const header = `Bearer ${'token' in granted ? granted.token : ''}`;
+  t.ok(door.identify(header) instanceof Promise);
+  await door.identify(header);
+  t.notOk(door.identify(header) instanceof Promise);
+});
+
+test('a token says which of its scopes were in sight, and covers them all', async (t) => {
+  const asked: unknown[] = [];
+  const keys = randomTokenKeys();
+  const door = guard({
+    authenticator: { authenticate: () => subject },
+    authorizer: {
+      authorize(_subject, access) {
+        asked.push(access);
+        if (access.repository === 'partly') return { allowed: false, isPartial: true };
+        return { allowed: access.repository === 'mine' };
+      },
+      visible: async (_subject, _place, tags) => tags,
+    },
+    tokens: tokens({ keys: () => keys, audience: 'host' }),
+  });
+  const found = (repository: Repository) => (repository === 'nowhere' ? undefined : locate(repository));
+  const names = ['mine', 'partly', 'theirs', 'nowhere'];
+  const granted = await door.grant(
+    { authorization: basic('a:b') },
+    names.map((name) => `repository:${name}:pull`),
+    found,
+  );
+  const token = 'token' in granted ? granted.token : '';
+  t.match(
+    decodeJwt(token)['access'],
+    names.map((name) => ({ name, actions: name === 'mine' || name === 'partly' ? ['pull'] : [] })),
+  );
+  t.match(await door.identify(`Bearer ${token}`), { scopes: names });
+  t.same(
+    asked[0],
+    { upstream: 'quay.io', repository: 'mine', action: 'pull' },
+    'of a listing, without a tag',
+  );
+  t.equal(asked.length, 3);
+});
+
+test('a right that cannot be told is no token', async (t) => {
+  const door = guard({
+    authenticator: { authenticate: () => subject },
+    authorizer: {
+      authorize() {
+        throw new RegistryError('UNAVAILABLE', 'x');
+      },
+      visible: async () => [],
+    },
+    tokens: tokens({ keys: () => randomTokenKeys(), audience: 'host' }),
+  });
+  const granted = door.grant({ authorization: basic('a:b') }, ['repository:a:pull'], locate);
+  await t.rejects(granted, { code: 'UNAVAILABLE' });
 });
