@@ -4,6 +4,7 @@ import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
 import { manifestOrNone } from './manifest-or-none.ts';
 import type { Membership } from './membership.ts';
+import { shared } from './shared.ts';
 import { concurrently } from './store/concurrently.ts';
 import type { RepositoryScope } from './store/keys.ts';
 import type { Tags } from './tags.ts';
@@ -61,6 +62,7 @@ interface Step {
 
 /** Labels over the membership of one upstream. */
 export function labels({ membership, tags, remembered, stored, now }: LabelsOptions): Labels {
+  const spreading = shared<void>();
   /** When the tags of a record were last spread, by the tag that was asked for; '' without one. */
   const spreadAt = new WeakMap<readonly Tag[], Map<string, number>>();
 
@@ -125,7 +127,8 @@ export function labels({ membership, tags, remembered, stored, now }: LabelsOpti
       const before = membership.known(scope, digest)?.tags ?? [];
       if (isSpread(before, tag)) return;
       const isNew = tag !== undefined && wasHeld && !before.includes(tag);
-      await spreadFrom(scope, manifest, { tag, isNew, depth: 0 });
+      const key = `${scope.upstream}/${scope.repository}:${tag ?? ''}@${digest}`;
+      await spreading(key, () => spreadFrom(scope, manifest, { tag, isNew, depth: 0 }));
     },
   };
 }

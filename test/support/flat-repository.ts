@@ -1,4 +1,4 @@
-import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import type { Digest } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
 import type { Repository } from '../../src/oci/reference.ts';
 import { referrersTag } from '../../src/oci/referrers-tag.ts';
@@ -65,9 +65,4 @@ export function flatRepository(double: RegistryDouble, repository: Repository): 
     artifact: (subject, payload) => image([payload], [], { subject: manifestDescriptor(subject) }),
     fallbackIndex: (subject, artifacts) => index(artifacts, referrersTag(subject)),
   };
-}
-
-/** The digest of a layer's text. */
-export function layerOf(text: string): Digest {
-  return digestOf(Buffer.from(text));
 }
