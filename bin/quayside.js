@@ -20,10 +20,10 @@ function runOnOwnNode() {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
   const forward = (signal) => child.kill(signal);
-  process.on('SIGTERM', forward).on('SIGINT', forward);
+  process.on('SIGTERM', forward).on('SIGINT', forward).on('SIGHUP', forward);
   child.on('error', (error) => refuse(`${ownNode} cannot be started: ${error.message}`));
   child.on('exit', (code, signal) => {
-    process.removeListener('SIGTERM', forward).removeListener('SIGINT', forward);
+    for (const each of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.removeListener(each, forward);
     if (signal) process.kill(process.pid, signal);
     else process.exit(code);
   });

@@ -17,6 +17,13 @@ function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** In a terminal SIGHUP means that it was closed, and ends us; heard by nobody it does so too. */
+function onHangup(heard: () => void): () => void {
+  if (process.stdin.isTTY) return () => undefined;
+  process.on('SIGHUP', heard);
+  return () => process.off('SIGHUP', heard);
+}
+
 /** Started by bin/quayside.js on another Node, we go when that one is killed: nobody else knows that we are here. */
 function leaveWithParent(): void {
   process.once('disconnect', () => process.exit(1));
@@ -25,6 +32,6 @@ function leaveWithParent(): void {
 
 leaveWithParent();
 const { argv, env, stdout, stderr } = process;
-process.exitCode = await run(argv.slice(2), { stdout, stderr, env, signal: stopSignal() });
+process.exitCode = await run(argv.slice(2), { stdout, stderr, env, signal: stopSignal(), onHangup });
 // What is still open has had its time. Does not keep a process that can end by itself.
 setTimeout(() => process.exit(), 1000).unref();

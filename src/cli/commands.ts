@@ -27,7 +27,8 @@ export const commands: readonly Command[] = [
     help: `  --config FILE   the settings, YAML; without it: 127.0.0.1:8400, ./.quayside, public registries, no login
 
 Log lines (JSON) go to standard output, all else to standard error. SIGTERM and SIGINT end it once the requests
-under way are answered, within shutdownGraceMs; a second one ends it at once.`,
+under way are answered, within shutdownGraceMs; a second one ends it at once. SIGHUP reads the file again, as a change of
+it does, and drops what is remembered of logins and rights; outside of a terminal only.`,
     run: async (args, io) => (await import('./serve.ts')).serving(startApp)(args, io),
   },
   {
@@ -72,6 +73,16 @@ The files that settings name must be readable by whoever runs this.`,
 Servers do the same every eviction.everyMs, and may run meanwhile: one process evicts at a time. What pinned tags hold,
 and what was stored or used in the last ten minutes, is never deleted.`,
     run: async (args, io) => (await import('./evict.ts')).evict(args, io),
+  },
+  {
+    name: 'access forget',
+    summary: 'make a running server ask for everybody’s logins and rights anew',
+    usage: '[--config FILE | --admin URL]',
+    help: `  --config FILE   the settings of that server, YAML, which say where its admin listener is; default 127.0.0.1:8401
+  --admin URL     where it is, such as http://127.0.0.1:8401
+
+For a right that was taken away a moment ago. Each replica remembers for itself.`,
+    run: async (args, io) => (await import('./access-forget.ts')).accessForget(args, io),
   },
   {
     name: 'version',

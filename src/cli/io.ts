@@ -12,6 +12,8 @@ export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts when the process is asked to end; the command then finishes what it must and resolves. */
   readonly signal: AbortSignal;
+  /** Calls `heard` at each request to read the settings again (SIGHUP), until the function it gives is called. */
+  onHangup(heard: () => void): () => void;
 }
 
 /** One command: resolves to the exit code. 0 is success, 1 a failure, 2 a mistake of whoever wrote the command or the file. */

@@ -17,7 +17,7 @@ const program = 'quayside proxy';
 export function proxying(start: Start): Run {
   return async (args, io) => {
     const flags = parseProxyFlags(args, io.env['KUBECONFIG']);
-    if (!flags.isPrinted) return served(start, () => usable(flags, io), io);
+    if (!flags.isPrinted) return served(start, { read: () => usable(flags, io), file: flags.configFile }, io);
     const { settings } = await sound(flags, io);
     io.stdout.write(configText(settings));
     return 0;

@@ -1,5 +1,7 @@
 import type { Config, Environment } from '../config.ts';
+import { fileWatch } from '../file-watch.ts';
 import { bufferedOutput, type Log, logger } from '../log.ts';
+import { reloading } from '../reload.ts';
 import { parsed, UsageError } from './arguments.ts';
 import { type Addresses, banner } from './banner.ts';
 import { configFile } from './config-file.ts';
@@ -8,6 +10,10 @@ import { listenComplaint } from './listen-complaint.ts';
 
 /** A server that listens. */
 export interface Server extends Addresses {
+  /** Takes over what of the configuration can change while it runs. */
+  reload(config: Config): void;
+  /** Drops what is remembered of people and their rights. */
+  forget(): void;
   /** Stops accepting; resolves once every request under way is answered and nothing half-written is left. */
   close(): Promise<void>;
 }
@@ -30,23 +36,39 @@ export function serving(start: Start): Run {
     const { values, positionals } = parsed(args, { config: { type: 'string' } });
     const [word] = positionals;
     if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
-    return served(start, () => configFile(values.config, io), io);
+    return served(start, { read: () => configFile(values.config, io), file: values.config }, io);
   };
 }
 
-/** Serves what `configuration` says; resolves as `quayside serve` does. Throws `ConfigError` before anything is started. */
-export async function served(start: Start, configuration: () => Promise<Config>, io: Io): Promise<number> {
-  const config = await configuration();
+/** Where a configuration comes from. */
+export interface Source {
+  /** Reads all of it, now. Throws `ConfigError` with all that is wrong. */
+  readonly read: () => Promise<Config>;
+  /** Read again when this file changes. */
+  readonly file: string | undefined;
+}
+
+/** How often the configuration file is looked at, milliseconds. */
+const lookEveryMs = 10_000;
+
+/** Serves what the source says; resolves as `quayside serve` does. Throws `ConfigError` before anything is started. */
+export async function served(start: Start, source: Source, io: Io): Promise<number> {
+  const config = await source.read();
   const output = logOutput(io.stdout);
   const log = logger({ level: config.log.level, destination: output });
   try {
-    return await untilStopped(start, config, log, io);
+    return await untilStopped(start, { ...source, started: config }, log, io);
   } finally {
     output.flush();
   }
 }
 
-async function untilStopped(start: Start, config: Config, log: Log, io: Io): Promise<number> {
+interface StartedSource extends Source {
+  readonly started: Config;
+}
+
+async function untilStopped(start: Start, source: StartedSource, log: Log, io: Io): Promise<number> {
+  const { started: config } = source;
   let server: Server;
   try {
     server = await start(config, { log, env: io.env, signal: io.signal });
@@ -58,8 +80,25 @@ async function untilStopped(start: Start, config: Config, log: Log, io: Io): Pro
     return 1;
   }
   io.stderr.write(banner(config, server));
+  const words = log.child({ component: 'serve' });
+  const unheard = reloaded(server, source, words, io);
   await aborted(io.signal);
-  return stopped(server, config.shutdownGraceMs, log.child({ component: 'serve' }));
+  unheard();
+  return stopped(server, config.shutdownGraceMs, words);
+}
+
+/** Reads the configuration again at SIGHUP, which also drops what is remembered, and when its file changes. Gives what ends that. */
+function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, io: Io): () => void {
+  const reload = reloading({ ...source, apply: (config) => server.reload(config), log });
+  const watch = fileWatch(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
+  const unheard = io.onHangup(() => {
+    server.forget();
+    void reload();
+  });
+  return () => {
+    unheard();
+    watch.close();
+  };
 }
 
 async function stopped(server: Server, graceMs: number, log: Log): Promise<number> {

@@ -7,6 +7,7 @@ import type { Store } from '../../src/cache/store/store.ts';
 import { evicting } from '../../src/cli/evict.ts';
 import { bytesOf } from '../../src/oci/content.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import { recordedIo } from './io.ts';
 
 /** A store of three blobs of 10 KiB, and its configuration with an eviction section. */
 async function stage(t: Test, eviction: string) {
@@ -41,8 +42,8 @@ async function evicted(store: Store, args: readonly string[]) {
   const write = (text: string) => {
     stdout += text;
   };
-  const signal = new AbortController().signal;
-  const code = await evicting(() => store)(args, { stdout: { write }, stderr: { write }, env: {}, signal });
+  const io = { ...recordedIo(), stdout: { write }, stderr: { write } };
+  const code = await evicting(() => store)(args, io);
   return { code, stdout };
 }
 

@@ -15,6 +15,7 @@ export function recordedIo(signal: AbortSignal = new AbortController().signal): 
     stderr: { write: (text) => err.push(text) },
     env: {},
     signal,
+    onHangup: () => () => undefined,
     out: () => out.join(''),
     err: () => err.join(''),
   };

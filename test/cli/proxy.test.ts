@@ -32,7 +32,8 @@ async function started(args: readonly string[], env: Readonly<Record<string, str
   const seen: Config[] = [];
   const start: Start = async (config) => {
     seen.push(config);
-    return { address: '127.0.0.1:8400', close: async () => undefined };
+    const nothing = () => undefined;
+    return { address: '127.0.0.1:8400', reload: nothing, forget: nothing, close: async () => undefined };
   };
   await proxying(start)(args, { ...recordedIo(AbortSignal.abort()), env });
   const [config] = seen;

@@ -9,7 +9,13 @@ const nothing = async () => undefined;
 
 /** A start that succeeds at once, with a server that closes as it is told. */
 function startOf(close: Server['close'] = nothing): Start {
-  return async () => ({ address: '127.0.0.1:8400', adminAddress: '127.0.0.1:8401', close });
+  return async () => ({
+    address: '127.0.0.1:8400',
+    adminAddress: '127.0.0.1:8401',
+    reload: () => undefined,
+    forget: () => undefined,
+    close,
+  });
 }
 
 function logLines(out: string): { msg: string; level: string }[] {
