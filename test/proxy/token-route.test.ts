@@ -1,17 +1,28 @@
+import { request } from 'node:http';
 import fastify from 'fastify';
+import { decodeJwt } from 'jose';
 import { type Test, test } from 'tap';
+import type { Subject } from '../../src/auth/access.ts';
 import { guard } from '../../src/auth/guard.ts';
 import { tokens } from '../../src/auth/token.ts';
 import { randomTokenKeys } from '../../src/auth/token-keys.ts';
+import { RegistryError } from '../../src/oci/errors.ts';
 import { failure, failureHooks } from '../../src/proxy/failure-hooks.ts';
-import { hosts } from '../../src/proxy/hosts.ts';
+import { type Host, hosts } from '../../src/proxy/hosts.ts';
 import { requestLog } from '../../src/proxy/request-log.ts';
 import { router } from '../../src/proxy/route.ts';
-import { tokenRoute } from '../../src/proxy/token-route.ts';
+import { type TokenRouteOptions, tokenRoute } from '../../src/proxy/token-route.ts';
 
 const right = `Basic ${Buffer.from('robot:right').toString('base64')}`;
 
-async function served(t: Test, { isOpen = false } = {}) {
+interface Served extends Partial<TokenRouteOptions> {
+  readonly isOpen?: boolean;
+  /** How the host is, beside its guard. */
+  readonly host?: Pick<Host, 'challenge'>;
+  readonly anonymous?: Subject;
+}
+
+async function served(t: Test, { isOpen = false, host = {}, anonymous, ...options }: Served = {}) {
   const keys = randomTokenKeys();
   const door = guard({
     authenticator: {
@@ -25,14 +36,16 @@ async function served(t: Test, { isOpen = false } = {}) {
       visible: async (_subject, _place, tags) => tags,
     },
     tokens: tokens({ keys: () => keys, audience: '*', validitySeconds: 300 }),
+    ...(anonymous === undefined ? {} : { anonymous }),
   });
   const lines: string[] = [];
   const app = fastify({ ...failureHooks, exposeHeadRoutes: false });
   failure(app);
   requestLog(app, { log: { info: (fields) => lines.push(JSON.stringify(fields)) } });
   tokenRoute(app, {
-    hosts: hosts([isOpen ? { name: '*' } : { name: '*', guard: door }]),
-    route: router(new Map([['quay.io', {}]]), 'quay.io'),
+    hosts: hosts([isOpen ? { name: '*' } : { name: '*', guard: door, ...host }]),
+    route: router(new Map([['quay.io', { repositories: ['a', 'a/b', 'b'] }]]), 'quay.io'),
+    ...options,
   });
   t.teardown(() => app.close());
   const url = `${await app.listen({ port: 0, host: '127.0.0.1' })}/v2/auth`;
@@ -134,4 +147,101 @@ test('the log names the subject and holds no credential', async (t) => {
   const token: unknown = JSON.parse(bodies[0] ?? '').token;
   for (const secret of ['right', 'wrong-one', right.slice(6), String(token)])
     t.notMatch(lines.join(), secret);
+});
+
+const wrong = `Basic ${Buffer.from('robot:wrong').toString('base64')}`;
+
+test('the answer ends with a line, as the program before us wrote it', async (t) => {
+  const { url } = await served(t);
+  const answer = await fetch(url, { headers: { authorization: right } });
+  t.match(await answer.text(), /^\{"token":"[^\n]+\}\n$/);
+});
+
+test('a repository that lies nowhere is in the token and not granted', async (t) => {
+  const { url } = await served(t);
+  const scope = 'scope=repository:a/b:pull&scope=repository:evil/x:pull&scope=repository:quay.io/b:pull';
+  const answer = await fetch(`${url}?${scope}`, { headers: { authorization: right } });
+  const { token } = (await answer.json()) as Answer;
+  t.match(decodeJwt(token)['access'], [
+    { name: 'a/b', actions: ['pull'] },
+    { name: 'evil/x', actions: [] },
+    { name: 'quay.io/b', actions: ['pull'] },
+  ]);
+});
+
+test('a plain host challenges here as everywhere, whatever is wrong', async (t) => {
+  const { url } = await served(t, { host: { challenge: 'plain' }, isTls: true });
+  const { host } = new URL(url);
+  for (const init of [
+    {},
+    { headers: { authorization: 'Basic Og==' } },
+    { headers: { authorization: wrong } },
+    { headers: { authorization: 'nonsense' } },
+    form({ grant_type: 'password', username: 'robot', password: 'wrong' }),
+    form({ grant_type: 'refresh_token', refresh_token: 'x' }),
+  ] satisfies RequestInit[]) {
+    const answer = await fetch(url, init);
+    t.equal(answer.status, 401);
+    const challenge = `Bearer realm="https://${host}/v2/auth",service="${host}"`;
+    t.equal(answer.headers.get('www-authenticate'), challenge);
+  }
+});
+
+test('where nobody may come in too, no login is one', async (t) => {
+  const nobody = { name: 'system:anonymous', groups: ['system:unauthenticated'], cluster: 'app.ci' };
+  const { url, door, lines, app } = await served(t, { anonymous: nobody });
+  for (const init of [{}, { headers: { authorization: 'Basic Og==' } }, form({ grant_type: 'password' })]) {
+    const answer = await fetch(url, init);
+    const { token } = (await answer.json()) as Answer;
+    t.match(await door.identify(`Bearer ${token}`), { subject: nobody });
+  }
+  t.equal((await fetch(url, { headers: { authorization: wrong } })).status, 401);
+  await app.close();
+  t.match(JSON.parse(lines[0] ?? ''), { subject: 'system:anonymous', cluster: 'app.ci', status: 200 });
+});
+
+test('a failed login waits for its answer; one that has waited too often is 429', async (t) => {
+  const failures: string[] = [];
+  const attempts = {
+    async failed(address: string): Promise<void> {
+      failures.push(address);
+      if (failures.length > 1) throw new RegistryError('TOOMANYREQUESTS', 'x', { retryAfterSeconds: 5 });
+    },
+  };
+  const { url } = await served(t, { attempts });
+  for (const authorization of [right, 'nonsense', 'Basic Og=='])
+    await fetch(url, { headers: { authorization } });
+  t.same(failures, [], 'neither for a good login nor for none');
+  t.equal((await fetch(url, { headers: { authorization: wrong } })).status, 401);
+  const again = await fetch(url, form({ grant_type: 'password', username: 'robot', password: 'guess' }));
+  t.equal(again.status, 429);
+  t.equal(again.headers.get('retry-after'), '5');
+  t.same(failures, ['127.0.0.1', '127.0.0.1']);
+});
+
+test('a field that comes twice is no login', async (t) => {
+  const { url } = await served(t);
+  const { status } = await new Promise<{ readonly status: number | undefined }>((resolve, reject) => {
+    const asked = request(
+      url,
+      { headers: ['Host', 'x', 'Authorization', right, 'Authorization', wrong] },
+      (answer) => {
+        answer.resume();
+        resolve({ status: answer.statusCode });
+      },
+    );
+    asked.on('error', reject).end();
+  });
+  t.equal(status, 401);
+});
+
+test('a user name cannot write into the log', async (t) => {
+  const { url, app, lines } = await served(t);
+  const username = 'x","subject":"admin"}\r\n{"level":"info","subject":"admin"';
+  const answer = await fetch(url, form({ grant_type: 'password', username, password: 'right' }));
+  t.equal(answer.status, 200);
+  await app.close();
+  t.equal(lines.length, 1);
+  t.equal(JSON.parse(lines[0] ?? '').subject, username);
+  t.notMatch(lines[0], '\n');
 });
