@@ -98,7 +98,7 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
     const routed = routedBy(parsed, host);
     if (routed === undefined) return { host, subject };
     log.upstream = routed.upstream;
-    if (scopes !== undefined && !isCovered(scopes, routed)) {
+    if (scopes !== undefined && !isCovered(scopes, routed) && !isUnasked(scopes, host)) {
       events?.accessRefused?.({ reason: 'scope' });
       throw challenged('scope', call);
     }
@@ -148,6 +148,11 @@ function isCovered(
   return (
     scopes.includes(asked) || scopes.includes(repository) || scopes.includes(`${upstream}/${repository}`)
   );
+}
+
+/** The challenge of a plain host names no scope: a token that was got just as it says is for all that its subject may pull. */
+function isUnasked(scopes: readonly string[], { challenge }: Host): boolean {
+  return challenge === 'plain' && scopes.length === 0;
 }
 
 function accessOf({ upstream, request }: RoutedRequest): Access {

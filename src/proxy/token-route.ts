@@ -1,10 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Locate, Login, Unidentified } from '../auth/guard.ts';
+import type { Grant, Locate, Login, Unidentified } from '../auth/guard.ts';
 import { challengeText } from '../oci/challenge.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { authorizationOf } from './authorization.ts';
 import { clientSignal } from './body.ts';
 import type { ProxyEvents } from './events.ts';
+import { failureOf } from './failure.ts';
+import { logFailure, noteFailure } from './failure-hooks.ts';
 import type { Host, Hosts } from './hosts.ts';
 import { challenger, type RealmOptions, tokenPath } from './realm.ts';
 import { type FailedLogins, refusals } from './refusals.ts';
@@ -44,11 +46,25 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     reply: FastifyReply,
     login: Login | Unidentified,
     scopes: readonly string[],
-  ): Promise<string> {
-    const { headers, ip } = request;
-    const host = hosts(headers.host);
+  ): Promise<Buffer> {
+    const host = hosts(request.headers.host);
     if (host.guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'no login is asked for here');
-    const granted = 'refused' in login ? login : await host.guard.grant(login, scopes, locator(route, host));
+    try {
+      const granted =
+        'refused' in login ? login : await host.guard.grant(login, scopes, locator(route, host));
+      return await told(granted, host, request, reply);
+    } catch (error) {
+      if (error instanceof RegistryError || host.challenge !== 'plain') throw error;
+      return notSigned(error, request, reply);
+    }
+  }
+
+  async function told(
+    granted: Grant | Unidentified,
+    host: Host,
+    { headers, ip }: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Buffer> {
     if ('refused' in granted) {
       events?.accessRefused?.({ reason: granted.refused === 'absent' ? 'anonymous' : 'credential' });
       if (granted.refused === 'wrong') await attempts?.failed(ip, clientSignal(reply.raw));
@@ -58,9 +74,9 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     const { subject, token, expiresInSeconds: expires_in, issuedAt } = granted;
     reply.record.subject = subject.name;
     if (subject.cluster !== undefined) reply.record.cluster = subject.cluster;
-    reply.header('cache-control', 'no-store').type('application/json');
+    reply.headers({ 'cache-control': 'no-store', 'content-type': 'application/json' });
     const issued_at = issuedAt.toISOString();
-    return `${JSON.stringify({ token, access_token: token, expires_in, issued_at })}\n`;
+    return Buffer.from(`${JSON.stringify({ token, access_token: token, expires_in, issued_at })}\n`);
   }
 
   app.register((scope, _options, registered) => {
@@ -82,6 +98,15 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     });
     registered();
   });
+}
+
+/** A fault of ours where qci-appci could not sign a token either: its clients know these words. */
+function notSigned(error: unknown, request: FastifyRequest, reply: FastifyReply): Buffer {
+  const failure = failureOf(error);
+  logFailure(request, failure);
+  noteFailure(reply.record, failure);
+  reply.code(500).type('text/plain; charset=utf-8');
+  return Buffer.from('Internal Server Error\n');
 }
 
 /** OAuth 2 (RFC 6749 section 4.3). We hand out no refresh tokens, so nobody can show one. */

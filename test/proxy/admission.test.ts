@@ -39,6 +39,7 @@ function door({ authorize, authenticate, ...options }: Door = {}) {
   const admit = admission({
     hosts: hosts([
       { name: 'cache.example', guard: host },
+      { name: 'plain.example', guard: host, challenge: 'plain' },
       { name: 'localhost', upstream: 'docker.io' },
       { name: 'localhost:5000' },
     ]),
@@ -175,6 +176,16 @@ test('a token of another scope leads to a new one, and serves a ping', async (t)
     t.match(challengeOf(error), { error: 'insufficient_scope', scope: 'repository:a/b:pull' });
     t.match(await ask('/v2/', { authorization }), { subject: { name: 'robot' } });
   }
+});
+
+test('where the challenge names no scope, a token that was got without one is for everything', async (t) => {
+  const { ask, token } = door();
+  const plain = { host: 'plain.example' };
+  const answer = await ask('/v2/a/b/manifests/x', { ...plain, authorization: await token() });
+  t.match(answer, { subject: { name: 'robot' }, routed: { upstream: 'quay.io' } });
+  const authorization = await token('repository:b:pull');
+  const error = await refusal(ask('/v2/a/b/manifests/x', { ...plain, authorization }));
+  t.match(challengeOf(error), { error: 'insufficient_scope' });
 });
 
 test('a wrong credential is refused with our challenge, and appears nowhere', async (t) => {

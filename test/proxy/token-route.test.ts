@@ -187,6 +187,26 @@ test('a plain host challenges here as everywhere, whatever is wrong', async (t) 
   }
 });
 
+test('a plain host says in the words of its predecessor that a token could not be signed', async (t) => {
+  const { door } = await served(t);
+  const broken = { ...door, grant: () => Promise.reject(new Error('no key: hunter2')) };
+  for (const [challenge, type] of [
+    ['plain', 'text/plain'],
+    ['scoped', 'application/json'],
+  ] as const) {
+    const host = { name: '*', guard: broken, challenge };
+    const { url, lines, app } = await served(t, { hosts: hosts([host]) });
+    const answer = await fetch(url, { headers: { authorization: right } });
+    t.equal(answer.status, 500);
+    t.match(answer.headers.get('content-type'), type);
+    const text = await answer.text();
+    t.equal(text === 'Internal Server Error\n', challenge === 'plain');
+    t.notMatch(text, 'hunter2');
+    await app.close();
+    t.match(JSON.parse(lines[0] ?? ''), { status: 500, error: 'UNKNOWN' });
+  }
+});
+
 test('where nobody may come in too, no login is one', async (t) => {
   const nobody = { name: 'system:anonymous', groups: ['system:unauthenticated'], cluster: 'app.ci' };
   const { url, door, lines, app } = await served(t, { anonymous: nobody });
