@@ -6,7 +6,7 @@ import { firstKnown } from './first-known.ts';
 import { keyedHash } from './keyed-hash.ts';
 
 export interface ClustersOptions {
-  /** Issuers of service accounts' tokens, by the name of their cluster. Their tokens are shown to no other. Default: none is known. */
+  /** Issuers of service accounts' tokens, by the name of their cluster, in the list or not. Their tokens are shown to no other. Default: none is known. */
   readonly issuers?: Readonly<Record<string, string>>;
   /** How long a cluster may be silent before the next one is asked too, in milliseconds. Default 1,000. */
   readonly patienceMs?: number;
@@ -16,8 +16,6 @@ export interface ClustersOptions {
 export interface Clusters extends Authenticator, Judge {
   /** Drops all that is remembered of any. */
   forget(): void;
-  /** Closes every one. */
-  close(): Promise<void>;
 }
 
 /** Tokens of which is kept who knew them. */
@@ -30,14 +28,15 @@ const mostHomes = 10_000;
 export function clusters(list: readonly RememberedCluster[], options: ClustersOptions = {}): Clusters {
   const { issuers = {}, patienceMs = 1000 } = options;
   const byName = new Map(list.map((cluster) => [cluster.name, cluster]));
+  const owned = new Set(Object.values(issuers));
   const homes = new LRUCache<string, RememberedCluster>({ max: mostHomes });
   const hashOf = keyedHash();
 
   /** The clusters that may know the token, the likeliest first. */
   function candidates(token: string, home: RememberedCluster | undefined): readonly RememberedCluster[] {
     const issuer = claimsOf(token)?.issuer;
-    const owners = list.filter(({ name }) => issuer !== undefined && issuers[name] === issuer);
-    const all = owners.length > 0 ? owners : list;
+    const isOwned = issuer !== undefined && owned.has(issuer);
+    const all = isOwned ? list.filter(({ name }) => issuers[name] === issuer) : list;
     return home !== undefined && all.includes(home) ? [home, ...all.filter((one) => one !== home)] : all;
   }
 
@@ -62,9 +61,6 @@ export function clusters(list: readonly RememberedCluster[], options: ClustersOp
     forget() {
       homes.clear();
       for (const cluster of list) cluster.forget();
-    },
-    async close() {
-      await Promise.all(list.map((cluster) => cluster.close()));
     },
   };
 }

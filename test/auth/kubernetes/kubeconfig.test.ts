@@ -1,7 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { kubernetesCluster } from '../../../src/auth/kubernetes/cluster.ts';
+import { kubeconfig } from '../../../src/auth/kubernetes/kubeconfig.ts';
+import { logins } from '../../../src/auth/kubernetes/login.ts';
 import { clusterDouble } from '../../support/cluster-double.ts';
 
 async function started(t: Test) {
@@ -84,4 +88,40 @@ test('another context than the current one can be chosen', async (t) => {
   const cluster = await kubernetesCluster({ name: 'app.ci', kubeconfigFile: path, context: 'double' });
   t.teardown(() => cluster.close());
   t.match(await cluster.review('sha256~a'), { name: 'alice' });
+});
+
+test('the proxy of a kubeconfig is used, through a few tunnels that are kept', async (t) => {
+  const tunnels: (string | undefined)[] = [];
+  const proxy = createServer((_, response) => response.writeHead(405).end());
+  proxy.on('connect', ({ url }, client) => {
+    tunnels.push(url);
+    const server = connect(Number(new URL(`https://${url}`).port), '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      server.pipe(client).pipe(server);
+    });
+    server.on('error', () => client.destroy());
+    client.on('error', () => server.destroy());
+  });
+  await new Promise<void>((resolve) => {
+    proxy.listen(0, '127.0.0.1', resolve);
+  });
+  t.teardown(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const kubeconfigFile = await altered(t, (text) =>
+    text.replace('"server"', `"proxy-url":"http://127.0.0.1:${port}","server"`),
+  );
+  const cluster = await kubernetesCluster({ name: 'app.ci', kubeconfigFile, connections: 2 });
+  t.teardown(() => cluster.close());
+  const reviews = Array.from({ length: 20 }, () => cluster.review('sha256~a'));
+  t.match((await Promise.all(reviews)).at(-1), { name: 'alice' });
+  t.ok(tunnels.length <= 2, `${tunnels.length}`);
+});
+
+test('whoever the kubeconfig acts as is told to the cluster', async (t) => {
+  const api = await started(t);
+  const kubeconfigFile = await api.kubeconfig(t.testdir(), 'token');
+  const text = await readFile(kubeconfigFile, 'utf8');
+  await writeFile(kubeconfigFile, text.replace('"token"', '"as":"reviewer","token"'));
+  const login = await logins(await kubeconfig({ kubeconfigFile }))();
+  t.same(login.headers, { 'impersonate-user': 'reviewer', authorization: `Bearer ${api.ourToken()}` });
 });
