@@ -180,7 +180,7 @@ async function anonymous({ fact }: Scene, { proxy, cluster }: ClusterStand): Pro
 
 async function revocation(
   { fact }: Scene,
-  { cluster, proxy }: ClusterStand,
+  { cluster, images, proxy }: ClusterStand,
   client: DockerClient,
 ): Promise<void> {
   await fact('a RoleBinding that is removed ends the pulling of a token that was given before', async () => {
@@ -189,8 +189,10 @@ async function revocation(
     await cluster.kubectl(['delete', 'rolebinding', 'qci-image-puller', '--namespace=ocp']);
     const isRefused = async () => (await client.get(manifest(tags.cli), token)).status === 403;
     await until('the right is gone', isRefused, allowMs + slackMs);
-    for (const path of ['manifests/latest', 'tags/list'])
-      assert.notEqual((await client.get(`${repository}/${path}`, token)).status, 200);
+    for (const path of contentOf(images.cli))
+      assert.notEqual((await client.get(path, token)).status, 200, path);
+    const { body } = await client.get(`${repository}/tags/list`, token);
+    assert.ok(!body.includes(tags.cli));
   });
   await fact('a RoleBinding that comes back lets the same token in again', async () => {
     await cluster.applyRights();

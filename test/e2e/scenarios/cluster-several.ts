@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { cluster, clusterName } from '../fixtures/cluster.ts';
-import { clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import { clusterHost, clusterStand, repository, tags, upstreamName } from '../fixtures/cluster-stand.ts';
 import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
 import { people } from '../fixtures/people.ts';
 import { quayside } from '../fixtures/quayside.ts';
@@ -20,6 +20,7 @@ export const clusterSeveral: Scenario = {
     const both = await quayside(scene.stage, {
       name: 'quayside-of-both',
       upstream: stand.upstream.url,
+      upstreamName,
       config: {
         clusters: {
           [farm]: { kubeconfigFile: other.ourKubeconfig },
