@@ -13,7 +13,7 @@ async function checked(t: Test, options: Partial<LocalCheckOptions> = {}) {
     users: { 'sha256~a-token': { username: 'alice' } },
   });
   const kubeconfigFile = await api.kubeconfig(t.testdir());
-  const kubernetes = await kubernetesCluster({ name: 'app.ci', kubeconfigFile, timeoutMs: 500 });
+  const kubernetes = await kubernetesCluster({ name: 'app.ci', kubeconfigFile });
   t.teardown(async () => {
     await kubernetes.close();
     await api.close();
