@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { tagKey } from '../../src/cache/store/keys.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import { tags } from '../../src/cache/tags.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -56,4 +57,47 @@ test('a tag that is gone stays gone while its record cannot be deleted', async (
   t.match(failures, [{ message: 'read-only' }]);
   t.equal(await pointers.find(scope, tag), undefined);
   await pointers.close();
+});
+
+const settings = { maxEntries: 10, confirmEveryMs: 1_000, events: { storeFailed: () => undefined } };
+
+test('what another replica wrote later is found by reading again, and what it wrote earlier is not believed', async (t) => {
+  const { records } = memoryStore();
+  const [ours, theirs] = [tags({ ...settings, records }), tags({ ...settings, records })];
+  ours.set(scope, tag, pointer('old', 1));
+  await ours.settled();
+  theirs.set(scope, tag, pointer('new', 2));
+  await theirs.settled();
+  t.match(ours.known(scope, tag), pointer('old', 1));
+  t.match(await ours.reread(scope, tag), pointer('new', 2));
+  t.match(ours.known(scope, tag), pointer('new', 2));
+  ours.set(scope, tag, pointer('newest', 3));
+  t.match(await ours.reread(scope, tag), pointer('newest', 3));
+  await Promise.all([ours.close(), theirs.close()]);
+});
+
+test('a tag that is being taken away is not read again', async (t) => {
+  const { records } = memoryStore();
+  const gate = Promise.withResolvers<void>();
+  const slowly = { ...records, delete: (key: string) => gate.promise.then(() => records.delete(key)) };
+  const pointers = tags({ ...settings, records: slowly });
+  pointers.set(scope, tag, pointer('old', 1));
+  await pointers.settled();
+  pointers.remove(scope, tag);
+  t.equal(await pointers.reread(scope, tag), undefined);
+  t.equal(await pointers.find(scope, tag), undefined);
+  gate.resolve();
+  await pointers.close();
+});
+
+test('a record that cannot be read again is no answer, and one of garbage is none', async (t) => {
+  const { records } = memoryStore();
+  await records.put(tagKey(scope.upstream, scope.repository, tag), Buffer.from('{'));
+  const pointers = tags({ ...settings, records });
+  t.equal(await pointers.reread(scope, tag), undefined);
+  await pointers.close();
+  const broken = { ...records, get: () => Promise.reject(new Error('down')) };
+  const blind = tags({ ...settings, records: broken });
+  await t.rejects(blind.reread(scope, tag), { code: 'UNAVAILABLE' });
+  await blind.close();
 });

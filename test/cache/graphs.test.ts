@@ -1,0 +1,109 @@
+import { test } from 'tap';
+import { graphs } from '../../src/cache/graphs.ts';
+import { type Digest, digestOf } from '../../src/oci/digest.ts';
+import { RegistryError } from '../../src/oci/errors.ts';
+import { mediaTypes } from '../../src/oci/manifest.ts';
+
+const digest = (text: string): Digest => digestOf(Buffer.from(text));
+
+/** Manifests by name, and a reader of them that counts. */
+function manifests(lists: Readonly<Record<string, { children?: string[]; layers?: string[] }>>) {
+  const entries = (names: readonly string[] = [], mediaType: string) =>
+    names.map((name) => ({ digest: digest(name), size: 1, mediaType }));
+  const byDigest = new Map(
+    Object.entries(lists).map(([name, { children, layers }]) => [
+      digest(name),
+      Buffer.from(
+        JSON.stringify(
+          children === undefined
+            ? { layers: entries(layers, 'application/vnd.oci.image.layer.v1.tar') }
+            : { manifests: entries(children, mediaTypes.ociIndex) },
+        ),
+      ),
+    ]),
+  );
+  const state = { reads: 0, isDown: false };
+  async function read(wanted: Digest) {
+    state.reads += 1;
+    if (state.isDown) throw new RegistryError('UNAVAILABLE', 'down');
+    const bytes = byDigest.get(wanted);
+    if (bytes === undefined) throw new RegistryError('MANIFEST_UNKNOWN', 'nowhere');
+    return { descriptor: { digest: wanted, size: bytes.length }, bytes };
+  }
+  return { read, state };
+}
+
+test('what hangs below is held at every level, read once, and known from then on', async (t) => {
+  const { read, state } = manifests({
+    root: { children: ['inner', 'other'] },
+    inner: { children: ['image'] },
+    other: { layers: ['b'] },
+    image: { layers: ['a'] },
+  });
+  const below = graphs();
+  t.equal(below.known(digest('root'), digest('a')), undefined);
+  for (const name of ['root', 'inner', 'image', 'a', 'b'])
+    t.equal(await below.holds(digest('root'), digest(name), read), true, name);
+  t.equal(await below.holds(digest('root'), digest('c'), read), false);
+  t.equal(state.reads, 4);
+  t.equal(below.known(digest('root'), digest('a')), true);
+  t.equal(below.known(digest('root'), digest('c')), false);
+});
+
+test('what is found needs nothing else to be read', async (t) => {
+  const { read, state } = manifests({ root: { children: ['image', 'unread'] }, image: { layers: ['a'] } });
+  const below = graphs();
+  t.equal(await below.holds(digest('root'), digest('unread'), read), true);
+  t.equal(state.reads, 1);
+});
+
+test('a manifest that is nowhere has nothing below it', async (t) => {
+  const { read } = manifests({ root: { children: ['gone'] } });
+  t.equal(await graphs().holds(digest('root'), digest('a'), read), false);
+});
+
+test('what cannot be read leaves the answer open, now and not for ever', async (t) => {
+  const { read, state } = manifests({ root: { children: ['image'] }, image: { layers: ['a'] } });
+  const below = graphs();
+  t.equal(await below.holds(digest('root'), digest('image'), read), true);
+  state.isDown = true;
+  await t.rejects(below.holds(digest('root'), digest('a'), read), { code: 'UNAVAILABLE' });
+  state.isDown = false;
+  t.equal(await below.holds(digest('root'), digest('a'), read), true);
+});
+
+test('many ways to the same manifest are one', async (t) => {
+  const levels = 30;
+  const lists = Object.fromEntries(
+    Array.from({ length: levels }, (_, level) => [
+      level,
+      { children: [`${level + 1}`, `also ${level + 1}`] },
+    ]),
+  );
+  const also = Object.fromEntries(
+    Array.from({ length: levels }, (_, level) => [
+      `also ${level}`,
+      { children: [`${level + 1}`, `also ${level + 1}`] },
+    ]),
+  );
+  const { read, state } = manifests({ ...lists, ...also });
+  t.equal(await graphs().holds(digest('0'), digest('a'), read), false);
+  t.ok(state.reads <= 2 * levels + 2, `${state.reads} reads`);
+});
+
+test('more manifests than anybody lists leave the answer open', async (t) => {
+  const children = Array.from({ length: 100 }, (_, at) => `child ${at}`);
+  const { read, state } = manifests({ root: { children } });
+  await t.rejects(graphs({ mostRead: 20 }).holds(digest('root'), digest('a'), read), { code: 'UNAVAILABLE' });
+  t.ok(state.reads < 30);
+});
+
+test('a graph too large for memory is walked all the same', async (t) => {
+  const { read } = manifests({
+    root: { children: ['image'] },
+    image: { layers: ['a', 'b', 'c'] },
+  });
+  const below = graphs({ maxDigests: 2 });
+  t.equal(await below.holds(digest('root'), digest('c'), read), true);
+  t.equal(await below.holds(digest('root'), digest('d'), read), false);
+});
