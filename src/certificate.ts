@@ -17,7 +17,7 @@ export interface KeyPair {
 }
 
 export interface RenewalOptions extends CertificateFiles {
-  /** How often the files are looked at, in milliseconds. Default 5,000. */
+  /** How often the files are looked at, in milliseconds. Default 2,000. */
   readonly everyMs?: number;
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
@@ -34,7 +34,7 @@ export async function keyPair({ certFile, keyFile }: CertificateFiles): Promise<
  */
 export function renewedCertificate(
   server: Pick<Server, 'setSecureContext'>,
-  { everyMs = 5_000, log, ...files }: RenewalOptions,
+  { everyMs = 2_000, log, ...files }: RenewalOptions,
 ): Watch {
   async function renew(): Promise<void> {
     try {

@@ -1,5 +1,6 @@
 import type { Authenticator, Authorizer, Subject } from './access.ts';
 import type { Bcrypt } from './bcrypt.ts';
+import { cursors } from './cursors.ts';
 import { type Guard, guard } from './guard.ts';
 import type { KeptSubjects } from './kept-subjects.ts';
 import { noLongerKnown, type RobotFiles, type Robots, robots } from './robots.ts';
@@ -28,10 +29,12 @@ export function clusterGuard(options: ClusterGuardOptions): Guard {
   const { host, authenticator, authorizer, subjects, anonymousCluster, tokenValiditySeconds } = options;
   const known = options.robots === undefined ? undefined : robots(options.robots);
   const validity = tokenValiditySeconds === undefined ? {} : { validitySeconds: tokenValiditySeconds };
+  const keys = tokenKeys(options);
   return guard({
     authenticator: known === undefined ? authenticator : eitherKnows(known, authenticator),
     authorizer: separate(known, authorizer),
-    tokens: tokens({ audience: host, keys: tokenKeys(options), subjects, ...validity }),
+    tokens: tokens({ audience: host, keys, subjects, ...validity }),
+    cursors: cursors(keys),
     ...(anonymousCluster === undefined ? {} : { anonymous: anonymous(anonymousCluster) }),
   });
 }

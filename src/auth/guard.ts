@@ -2,6 +2,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Answer, Authenticator, Authorizer, Credential, Place, Subject } from './access.ts';
 import { answered } from './answer.ts';
 import { parseAuthorization } from './basic.ts';
+import type { Cursors } from './cursors.ts';
 import { requestedScopes, type Scope } from './scope.ts';
 import type { IssuedToken, Tokens } from './token.ts';
 
@@ -38,6 +39,8 @@ export type Locate = (name: Repository) => Place | undefined;
 
 /** All that stands between a client and a host with logins. Every method throws `UNAVAILABLE` when it cannot tell. */
 export interface Guard extends Authorizer {
+  /** Present where lists may be shown in part. */
+  readonly cursors?: Cursors;
   /** Who shows this `Authorization` value: a token of ours, or whatever the authenticator knows. At once for a token seen before. */
   identify(authorization: string | undefined): Answer<Identity | Unidentified>;
   /**
@@ -51,12 +54,14 @@ export interface GuardParts {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly tokens: Tokens;
+  /** Needed where the authorizer shows lists in part. */
+  readonly cursors?: Cursors;
   /** Who gets a token without a login. Default: nobody. */
   readonly anonymous?: Subject;
 }
 
 /** Joins the three questions: who is it, may they, and how do they say so next time. */
-export function guard({ authenticator, authorizer, tokens, anonymous }: GuardParts): Guard {
+export function guard({ authenticator, authorizer, tokens, cursors, anonymous }: GuardParts): Guard {
   function authenticate(credential: Credential): Answer<Identity | Unidentified> {
     return answered(authenticator.authenticate(credential), (subject) =>
       subject === undefined ? { refused: 'wrong' } : { subject },
@@ -78,6 +83,7 @@ export function guard({ authenticator, authorizer, tokens, anonymous }: GuardPar
   return {
     authorize: authorizer.authorize,
     visible: authorizer.visible,
+    ...(cursors === undefined ? {} : { cursors }),
     identify(authorization) {
       const credential = parseAuthorization(authorization);
       if ('refused' in credential) return credential;

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Place } from '../auth/access.ts';
 import type { CacheEvents } from '../cache/events.ts';
+import type { Listings } from '../cache/listings.ts';
 import type { CachedRegistry } from '../cache/registry.ts';
 import { type ParsedRequest, parseRequest } from '../oci/request.ts';
 import type { Admission, Admitted } from './admission.ts';
@@ -11,8 +11,9 @@ import { answer, type Exchange } from './exchange.ts';
 import { writeFailure } from './failure.ts';
 import { logFailure, noteFailure } from './failure-hooks.ts';
 import type { Leave, Limit } from './limits.ts';
-import { answerReferrers, answerTags, type VisibleTags } from './listings.ts';
+import { answerReferrers, answerTags } from './listings.ts';
 import { answerManifest } from './manifests.ts';
+import { inPart, type Visible } from './partial-list.ts';
 import { FailedLogin, type FailedLogins } from './refusals.ts';
 import type { RoutedRequest } from './route.ts';
 import { type Soon, soon } from './soon.ts';
@@ -122,13 +123,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
       case 'blob':
         return options.blobs(exchange, admitted.host.name, request, registry);
       case 'tags':
-        return answerTags(
-          exchange,
-          request,
-          asked,
-          registry.listings,
-          visibleTo(admitted, { upstream, repository: request.repository }),
-        );
+        return answerTags(exchange, request, asked, listingsFor(admitted, registry));
       case 'referrers':
         return answerReferrers(exchange, request, asked, registry.listings);
     }
@@ -145,10 +140,13 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   });
 }
 
-/** Of a list that is shown in part: which tags this subject may see. */
-function visibleTo({ host, subject, decision }: Admitted, place: Place): VisibleTags | undefined {
-  if (decision?.isPartial !== true) return undefined;
-  return async (tags) => (await host.guard?.visible(subject, place, tags)) ?? [];
+/** The lists of tags as this subject may see them. */
+function listingsFor({ host: { guard }, subject, decision }: Admitted, registry: CachedRegistry): Listings {
+  const { listings, name: upstream } = registry;
+  if (decision?.isPartial !== true) return listings;
+  if (guard?.cursors === undefined) throw new Error('a list cannot be shown in part without cursors');
+  const visible: Visible = (repository, tags) => guard.visible(subject, { upstream, repository }, tags);
+  return { ...listings, tags: inPart(listings, { visible, cursors: guard.cursors }) };
 }
 
 function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {

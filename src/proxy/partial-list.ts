@@ -1,0 +1,52 @@
+import type { Cursors } from '../auth/cursors.ts';
+import type { Listings } from '../cache/listings.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { isTag, type Repository, type Tag } from '../oci/reference.ts';
+import { tagsOf } from './listings.ts';
+
+/** Those of the tags that somebody may see, in their order. */
+export type Visible = (repository: Repository, tags: readonly Tag[]) => Promise<readonly Tag[]>;
+
+export interface PartialListOptions {
+  readonly visible: Visible;
+  readonly cursors: Cursors;
+}
+
+/** A page whose every tag may cost a question is no longer than this. */
+const longestPage = 1000;
+/** The query parameter of a sealed cursor. */
+const cursorParameter = 'cursor';
+
+/**
+ * Lists of tags for somebody who may see a part of them. A page may hold fewer tags than was asked for, or none, and still link to the next
+ * (distribution-spec, "Listing Tags": fewer than `n` is no end). The link tells nothing that the page does not. Throws
+ * `PAGINATION_NUMBER_INVALID` for a cursor that is none of ours.
+ */
+export function inPart(
+  { tags }: Pick<Listings, 'tags'>,
+  { visible, cursors }: PartialListOptions,
+): Listings['tags'] {
+  async function upstreamQuery(query: string): Promise<string> {
+    const cursor = new URLSearchParams(query).get(cursorParameter);
+    const opened = cursor === null ? query : await cursors.opened(cursor);
+    if (opened !== undefined) return bounded(opened);
+    throw new RegistryError('PAGINATION_NUMBER_INVALID', 'this list cannot go on here: begin it anew');
+  }
+
+  return async (repository, query) => {
+    const served = await tags(repository, await upstreamQuery(query));
+    const { nextQuery, ...page } = served.page;
+    const shown = await visible(repository, tagsOf(page.bytes).filter(isTag));
+    const bytes = Buffer.from(JSON.stringify({ tags: shown }));
+    const next =
+      nextQuery === undefined ? {} : { nextQuery: `${cursorParameter}=${await cursors.sealed(nextQuery)}` };
+    return { ...served, page: { ...page, bytes, ...next } };
+  };
+}
+
+function bounded(query: string): string {
+  const parameters = new URLSearchParams(query);
+  const size = Number(parameters.get('n') ?? longestPage);
+  parameters.set('n', `${Math.min(size, longestPage)}`);
+  return parameters.toString();
+}

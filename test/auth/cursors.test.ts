@@ -1,0 +1,43 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'tap';
+import { type Cursors, cursors } from '../../src/auth/cursors.ts';
+import { parseTokenKeys, randomTokenKeys } from '../../src/auth/token-keys.ts';
+
+const secret = 'a'.repeat(32);
+const other = 'b'.repeat(32);
+const cursor = 'n=1&last=ocp-priv_4.20_installer';
+
+function under(...texts: string[]): Cursors {
+  const keys = parseTokenKeys(texts);
+  return cursors(() => keys);
+}
+
+test('a cursor comes back as it was, and shows nothing of itself meanwhile', async (t) => {
+  const { sealed, opened } = under(secret);
+  const text = await sealed(cursor);
+  t.match(text, /^[\w-]+$/);
+  t.notOk(Buffer.from(text, 'base64url').toString('latin1').includes('ocp'));
+  t.not(await sealed(cursor), text, 'not even that it is the same');
+  t.equal(await opened(text), cursor);
+});
+
+test('replicas with the same keys open each other’s, in whatever order they have them', async (t) => {
+  const text = await under(secret).sealed(cursor);
+  t.equal(await under(other, secret).opened(text), cursor);
+  t.equal(await under(other).opened(text), undefined);
+  const random = randomTokenKeys();
+  t.equal(await cursors(() => random).opened(text), undefined);
+});
+
+test('a private key seals as a secret does', async (t) => {
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  t.equal(await under(pem).opened(await under(pem).sealed(cursor)), cursor);
+});
+
+test('what was changed, cut or made up is not opened', async (t) => {
+  const { sealed, opened } = under(secret);
+  const text = await sealed(cursor);
+  for (const wrong of ['', 'x', text.slice(0, -4), `${text}AAAA`, `A${text.slice(1)}B`, 'n=1&last=x', '%00'])
+    t.equal(await opened(wrong), undefined, wrong);
+});

@@ -1,0 +1,67 @@
+import { type Test, test } from 'tap';
+import { cursors } from '../../src/auth/cursors.ts';
+import { randomTokenKeys } from '../../src/auth/token-keys.ts';
+import { inPart } from '../../src/proxy/partial-list.ts';
+import { cacheRig } from '../support/cache-rig.ts';
+
+/** A repository of these tags, of which those beginning with `ocp_` may be seen. */
+async function stage(t: Test, tags: readonly string[]) {
+  const rig = await cacheRig(t);
+  for (const tag of tags) rig.double.addImage(rig.repository, tag);
+  const asked: (readonly string[])[] = [];
+  const keys = randomTokenKeys();
+  const list = inPart(rig.registry.listings, {
+    cursors: cursors(() => keys),
+    visible: async (_, each) => {
+      asked.push(each);
+      return each.filter((tag) => tag.startsWith('ocp_'));
+    },
+  });
+  return {
+    double: rig.double,
+    asked,
+    async page(query: string) {
+      const { page } = await list(rig.repository, query);
+      return { tags: JSON.parse(Buffer.from(page.bytes).toString()).tags, next: page.nextQuery };
+    },
+  };
+}
+
+test('only what may be seen is shown, and each page leads to the next, also one that shows nothing', async (t) => {
+  const { page } = await stage(t, ['a', 'b', 'ocp_1', 'priv_1', 'ocp_2', 'z']);
+  const shown: unknown[] = [];
+  for (let query: string | undefined = 'n=2'; query !== undefined; ) {
+    const { tags, next }: Awaited<ReturnType<typeof page>> = await page(query);
+    shown.push(tags);
+    query = next;
+  }
+  t.same(shown, [[], ['ocp_1', 'ocp_2'], []]);
+});
+
+test('no link names a tag, however small the pages are', async (t) => {
+  const { page } = await stage(t, ['a_secret', 'b_secret']);
+  const { tags, next = '' } = await page('n=1');
+  t.same(tags, []);
+  t.match(next, /^cursor=[\w-]+$/);
+  t.notOk(Buffer.from(next.slice('cursor='.length), 'base64url').includes('secret'));
+});
+
+test('no page has more than 1,000 tags to ask about, whatever is asked for', async (t) => {
+  const { page, double } = await stage(t, ['ocp_1']);
+  for (const query of ['', 'n=5000', 'n=7']) await page(query);
+  t.same(
+    double.seen('/tags/list').map(({ query }) => query),
+    ['n=1000', 'n=7'],
+  );
+});
+
+test('a cursor that is none of ours is refused', async (t) => {
+  const { page } = await stage(t, ['ocp_1']);
+  await t.rejects(page('cursor=bj0x'), { code: 'PAGINATION_NUMBER_INVALID' });
+});
+
+test('what the upstream lists and is no tag is not asked about, nor shown', async (t) => {
+  const { page, asked } = await stage(t, ['ocp_1', 'ocp_ /../x']);
+  t.same((await page('')).tags, ['ocp_1']);
+  t.same(asked, [['ocp_1']]);
+});
