@@ -70,7 +70,9 @@ test('a disk that is full in the middle of a download costs no pull, and leaves 
   for (const attempt of ['first', 'second']) {
     t.equal(await digestOrCut(await fetch(url + path)), layer.digest, attempt);
   }
-  t.match(await program.output(), /"msg":"a download was not stored"/);
+  const isTold = async (): Promise<boolean> =>
+    (await program.output()).includes('"msg":"a download was not stored"');
+  await until('the line in the log', isTold);
   await holdsOnly(store);
   t.same(await program.stop('SIGTERM'), { code: 0, signal: null });
 });
