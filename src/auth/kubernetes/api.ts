@@ -28,8 +28,8 @@ export interface Api {
 
 /** The longest answer that is read, in bytes: a review with 2,000 groups of the longest names has half of it. */
 const maxResponseSize = 1024 * 1024;
-/** An idle connection is given up before a load balancer on the way cuts it, in milliseconds. */
-const keepAliveMaxTimeout = 25_000;
+/** An idle connection is kept for so long, and given up before a load balancer on the way cuts it, in milliseconds. */
+const keepAliveTimeout = 25_000;
 
 /** Connections are made again when the login's TLS changes; what runs on the old ones ends in peace. */
 export function api({ logins, timeoutMs, connections }: ApiOptions): Api {
@@ -55,6 +55,7 @@ export function api({ logins, timeoutMs, connections }: ApiOptions): Api {
   }
 
   async function exchange(request: ApiRequest, signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted();
     const login = await within(logins(), signal);
     signal.throwIfAborted();
     const dispatcher = dispatcherFor(login);
@@ -88,7 +89,8 @@ function dispatcherOf(
   { server, proxy, tls }: Login,
   { connections, timeoutMs }: { readonly connections: number; readonly timeoutMs: number },
 ): Dispatcher {
-  const common = { connections, keepAliveMaxTimeout, maxResponseSize, allowH2: false };
+  const keepAlive = { keepAliveTimeout, keepAliveMaxTimeout: keepAliveTimeout };
+  const common = { connections, ...keepAlive, maxResponseSize, allowH2: false };
   const secure = { ...tls, allowH2: false, timeout: timeoutMs };
   if (proxy === undefined) return new Pool(server.origin, { ...common, connect: secure });
   return new ProxyAgent({ ...common, uri: proxy, requestTls: secure, connectTimeout: timeoutMs });
