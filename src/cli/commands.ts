@@ -75,6 +75,26 @@ and what was stored or used in the last ten minutes, is never deleted.`,
     run: async (args, io) => (await import('./evict.ts')).evict(args, io),
   },
   {
+    name: 'access check',
+    summary: 'say what a host would answer to somebody, and why',
+    usage: '--config FILE [--host HOST] --as USER [--groups A,B] [--cluster NAME] [--json] REFERENCE',
+    help: `  --config FILE    the settings, YAML; those of the servers
+  --host HOST      the host that is asked; default: the one in the reference, or the only one with auth: cluster
+  --as USER        whose pull it is; system:serviceaccount:NAMESPACE:NAME for a service account
+  --groups A,B     groups of the user; those that a cluster gives by itself are added
+  --cluster NAME   the cluster that knows the user; default: the first that the host asks
+  --json           print one JSON document instead of lines
+
+REFERENCE is [HOST/]REPOSITORY:TAG or [HOST/]REPOSITORY@DIGEST. The cluster is asked anew, with the rights of whoever runs
+this. A digest is judged by what is in the store, which may be in use; no upstream is asked, nothing is written.
+
+Ends with 0 when the pull is allowed, 1 when it is refused, 2 for a mistake, 3 when it could not be told.`,
+    run: async (args, io) => {
+      const { accessSources } = await import('./access-sources.ts');
+      return (await import('./access-check.ts')).checkingAccess(accessSources)(args, io);
+    },
+  },
+  {
     name: 'access forget',
     summary: 'make a running server ask for everybody’s logins and rights anew',
     usage: '[--config FILE | --admin URL]',

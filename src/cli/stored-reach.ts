@@ -1,0 +1,49 @@
+import type { Reach } from '../auth/access.ts';
+import { membership } from '../cache/membership.ts';
+import { type ReachOptions, reach } from '../cache/reach.ts';
+import type { Store } from '../cache/store/store.ts';
+import { tags } from '../cache/tags.ts';
+import { collected } from '../oci/content.ts';
+import { type Digest, digestOf } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { maxManifestBytes, parseManifest } from '../oci/manifest.ts';
+
+/** How content hangs together, read from a store that servers may use meanwhile. */
+export interface StoredReach extends Reach {
+  close(): Promise<void>;
+}
+
+/** Asks no upstream and writes nothing: what the store alone does not tell is `UNAVAILABLE`. Leaves the store open. */
+export function storedReach(store: Store, formerMs: number): StoredReach {
+  const events = { storeFailed: () => {} };
+  const members = membership({ records: store.records, events });
+  const pointers = tags({ records: store.records, maxEntries: 1_000, confirmEveryMs: 0, events });
+  const registry: ReturnType<ReachOptions['registry']> = {
+    read: (_repository, digest) => storedManifest(store, digest),
+    manifests: {
+      ready: () => undefined,
+      resolve: () => Promise.reject(untold('the tag has not been pulled for long')),
+      settled: () => Promise.resolve(),
+    },
+  };
+  return {
+    ...reach({ membership: members, tags: pointers, registry: () => registry, formerMs, now: Date.now }),
+    async close() {
+      await members.close();
+      await pointers.close();
+    },
+  };
+}
+
+async function storedManifest({ blobs }: Store, digest: Digest) {
+  const content = await blobs.open(digest);
+  if (content === undefined) throw untold(`the store does not hold ${digest}`);
+  const bytes = await collected(content.body, maxManifestBytes);
+  if (digestOf(bytes) !== digest) throw untold(`the store holds something else than ${digest}`);
+  const { mediaType } = parseManifest(bytes, undefined);
+  return { descriptor: { digest, size: bytes.byteLength, mediaType }, bytes, hit: 'store' } as const;
+}
+
+function untold(why: string): RegistryError {
+  return new RegistryError('UNAVAILABLE', why);
+}
