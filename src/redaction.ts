@@ -11,11 +11,11 @@ const jsonField =
   '[\\w-]*(?:authorization|cookie|credential|passwd|password|secret|token|apikey)[\\w-]*(?<!File)';
 
 /**
- * Forms that a credential has wherever it appears: a scheme and what follows it (not a challenge), a signed token, an
+ * Forms that a credential has wherever it appears: a scheme and what follows it (no challenge, no mere word), a signed token, an
  * OpenShift token, the user part of a URL, a signature or token in a query.
  */
 const secretForms: readonly (readonly [RegExp, string])[] = [
-  [/\b(basic|bearer)\s+(?!realm=)[\w.~+/=-]{4,}/gi, `$1 ${redacted}`],
+  [/\b(basic|bearer)\s+(?!realm=|(?:auth|token)(?![\w.~+/=-]))[\w.~+/=-]{4,}/gi, `$1 ${redacted}`],
   [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, redacted],
   [/\bsha256~[\w-]+/g, redacted],
   [new RegExp(`("${jsonField}"\\s*:\\s*")(?:[^"\\\\]|\\\\.)+`, 'gi'), `$1${redacted}`],

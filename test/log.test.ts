@@ -118,6 +118,7 @@ test('what is no credential is told whole', async (t) => {
     passwordFile: '/etc/quayside/password',
     tokenValiditySeconds: 3600,
     challenge: 'Bearer realm="https://quay.io/v2/auth",service="quay.io"',
+    words: 'Replacing bearer token ..., Failed to get basic auth',
     image: 'docker://quay.io/openshift/ci@sha256:abc',
   };
   t.match(
