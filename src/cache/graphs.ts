@@ -14,22 +14,35 @@ interface Node {
 
 /** One question on its way through manifests that were not in memory. */
 interface Search {
+  readonly reader: ManifestReader;
   readonly loaded: Map<Digest, Node>;
+  /** Not stored: to be had from the upstream, if at all. */
+  readonly remote: Set<Digest>;
   readonly failures: unknown[];
 }
 
 /** A manifest as it was read. */
 type ReadManifest = { readonly descriptor: Descriptor; readonly bytes: Uint8Array };
 
-/** Reads a manifest, from wherever it can be had; throws `MANIFEST_UNKNOWN` for one that is nowhere. */
-export type ReadsManifest = (digest: Digest) => Promise<ReadManifest>;
+/** Where the manifests of a repository are read, the cheapest first. */
+export interface ManifestReader {
+  /** From memory. */
+  peek(digest: Digest): ReadManifest | undefined;
+  /** From memory or the store. */
+  stored(digest: Digest): Promise<ReadManifest | undefined>;
+  /** From wherever it can be had; throws `MANIFEST_UNKNOWN` for one that is nowhere. */
+  read(digest: Digest): Promise<ReadManifest>;
+}
 
 /** What hangs below manifests: children, theirs, configs and layers; not what a manifest is attached to. */
 export interface Graphs {
   /** Whether the root is the digest or reaches it, as far as that is in memory; undefined when more would have to be read. */
-  known(root: Digest, digest: Digest): boolean | undefined;
-  /** Whether it does. Throws `UNAVAILABLE` when what is missing cannot be read, or is too much. */
-  holds(root: Digest, digest: Digest, read: ReadsManifest): Promise<boolean>;
+  known(root: Digest, digest: Digest, reader: Pick<ManifestReader, 'peek'>): boolean | undefined;
+  /**
+   * Whether it does. The upstream is asked only for what is stored nowhere, and only while the digest was not found without. Throws
+   * `UNAVAILABLE` when what is missing cannot be read, or is too much.
+   */
+  holds(root: Digest, digest: Digest, reader: ManifestReader): Promise<boolean>;
 }
 
 export interface GraphsOptions {
@@ -47,43 +60,54 @@ export function graphs({ maxDigests = 200_000, mostRead = 1_000 }: GraphsOptions
     maxSize: maxDigests,
     sizeCalculation: ({ lists }) => lists.size + 1,
   });
-  const inMemory = (digest: Digest): Node | undefined => nodes.get(digest);
 
-  async function load(digest: Digest, read: ReadsManifest): Promise<Node> {
-    try {
-      const node = nodeOf(await read(digest));
-      nodes.set(digest, node);
-      return node;
-    } catch (error) {
-      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return leaf;
-      throw error;
-    }
+  function kept(digest: Digest, manifest: ReadManifest | undefined): Node | undefined {
+    if (manifest === undefined) return undefined;
+    const node = nodeOf(manifest);
+    nodes.set(digest, node);
+    return node;
+  }
+
+  const nodeIn = (digest: Digest, reader: Pick<ManifestReader, 'peek'>): Node | undefined =>
+    nodes.get(digest) ?? kept(digest, reader.peek(digest));
+
+  async function lookStored({ reader, loaded, remote }: Search, digest: Digest): Promise<void> {
+    const node = kept(digest, await reader.stored(digest));
+    if (node === undefined) remote.add(digest);
+    else loaded.set(digest, node);
   }
 
   /** What cannot be read now is passed over, for this search alone: the digest may be found without it. */
-  async function loadInto({ loaded, failures }: Search, digest: Digest, read: ReadsManifest): Promise<void> {
+  async function fetched({ reader, loaded, failures }: Search, digest: Digest): Promise<void> {
     try {
-      loaded.set(digest, await load(digest, read));
+      loaded.set(digest, kept(digest, await reader.read(digest)) ?? leaf);
     } catch (error) {
-      failures.push(error);
+      if (!isUnknown(error)) failures.push(error);
       loaded.set(digest, leaf);
     }
   }
 
+  function loadSome(search: Search, missing: readonly Digest[]): Promise<unknown> {
+    const untried = missing.filter((each) => !search.remote.has(each)).slice(0, readAtOnce);
+    return untried.length > 0
+      ? Promise.all(untried.map((each) => lookStored(search, each)))
+      : Promise.all(missing.slice(0, readAtOnce).map((each) => fetched(search, each)));
+  }
+
   return {
-    known(root, digest) {
-      const walked = walk(root, digest, inMemory);
+    known(root, digest, reader) {
+      const walked = walk(root, digest, (each) => nodeIn(each, reader));
       return walked === true ? true : walked.length === 0 ? false : undefined;
     },
-    async holds(root, digest, read) {
-      const search: Search = { loaded: new Map(), failures: [] };
-      const nodeAt = (each: Digest): Node | undefined => search.loaded.get(each) ?? inMemory(each);
+    async holds(root, digest, reader) {
+      const search: Search = { reader, loaded: new Map(), remote: new Set(), failures: [] };
+      const nodeAt = (each: Digest): Node | undefined => search.loaded.get(each) ?? nodeIn(each, reader);
       for (let missing = walk(root, digest, nodeAt); ; missing = walk(root, digest, nodeAt)) {
         if (missing === true) return true;
         if (missing.length === 0) break;
         if (search.loaded.size >= mostRead)
           throw cannotTell(new Error('too many manifests for one question'));
-        await Promise.all(missing.slice(0, readAtOnce).map((each) => loadInto(search, each, read)));
+        await loadSome(search, missing);
       }
       if (search.failures.length > 0) throw cannotTell(search.failures[0]);
       return false;
@@ -123,6 +147,10 @@ function nodeOf({ descriptor, bytes }: ReadManifest): Node {
 
 function isPerhapsManifest({ mediaType }: Descriptor): boolean {
   return mediaType === undefined || isManifestType(mediaType);
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN';
 }
 
 function cannotTell(cause: unknown): RegistryError {

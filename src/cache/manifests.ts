@@ -27,6 +27,16 @@ export interface HeldManifest {
 /** A manifest that the upstream answered. */
 export type FoundManifest = Extract<ManifestAnswer, { kind: 'found' }>;
 
+/** Manifests for ourselves and not for a client, the cheapest way first. */
+export interface ManifestReading {
+  /** From memory. */
+  peek(repository: Repository, digest: Digest): HeldManifest | undefined;
+  /** From memory or the store. */
+  stored(repository: Repository, digest: Digest): Promise<HeldManifest | undefined>;
+  /** From wherever it can be had. Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
+  read(repository: Repository, digest: Digest): Promise<HeldManifest>;
+}
+
 /**
  * The manifests of one upstream by digest, through the cache. Content named by its digest is true for ever. Whatever is handed to a client has left
  * its tags, and the one it was asked for by, on the records of all that it lists.
@@ -36,8 +46,8 @@ export interface Manifests {
   get(repository: Repository, digest: Digest, tag?: Tag): Promise<HeldManifest>;
   /** What `get` would get without a wait; undefined when it would have to look beyond memory, or to write labels. */
   known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined;
-  /** As `get`, for our own reading: it does not count as used, and gets no labels unless it had to be fetched. */
-  read(repository: Repository, digest: Digest): Promise<HeldManifest>;
+  /** For our own reading, which does not count as use. */
+  readonly reading: ManifestReading;
   /** Keeps what the upstream answered, and who belongs to it, before it is handed to a client. */
   keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest>;
   /** Resolves once what is being written is written. */
@@ -84,8 +94,9 @@ export function manifests(options: ManifestsOptions): Manifests {
     return local;
   }
 
-  async function read(repository: Repository, digest: Digest): Promise<HeldManifest> {
-    return (await find(repository, digest)) ?? asked(repository, digest);
+  function peek(repository: Repository, digest: Digest): HeldManifest | undefined {
+    const member = membership.known(scopeOf(repository), digest);
+    return member && remembered(member);
   }
 
   async function find(repository: Repository, digest: Digest): Promise<HeldManifest | undefined> {
@@ -151,7 +162,11 @@ export function manifests(options: ManifestsOptions): Manifests {
   return {
     get,
     known,
-    read,
+    reading: {
+      peek,
+      stored: find,
+      read: async (repository, digest) => (await find(repository, digest)) ?? asked(repository, digest),
+    },
     keep,
     async settled() {
       await Promise.all([...writing.values()].map(({ done }) => done));

@@ -5,7 +5,7 @@ import { isManifestType, parseManifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
 import type { TagPointer } from './freshness.ts';
-import { type Graphs, graphs } from './graphs.ts';
+import { type Graphs, graphs, type ManifestReader } from './graphs.ts';
 import type { Membership } from './membership.ts';
 import type { CachedRegistry } from './registry.ts';
 import { shared } from './shared.ts';
@@ -33,7 +33,7 @@ export interface ReachOptions {
   readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf'>;
   readonly tags: Pick<Tags, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
-  readonly registry: (upstream: string) => Pick<CachedRegistry, 'manifests' | 'read'> | undefined;
+  readonly registry: (upstream: string) => Pick<CachedRegistry, 'manifests' | 'reading'> | undefined;
   /**
    * For how long a tag still gives the right to what it led to before it moved, milliseconds; and how old the upstream's word on it may
    * be. 0: only what it means now counts, and as fresh as an answer by that tag. Default 7 days.
@@ -94,11 +94,16 @@ export function reach(options: ReachOptions): TagReach {
     );
   }
 
+  function isKnownToHold(place: RepositoryScope, pointer: TagPointer, digest: Digest): boolean {
+    const reader = readerOf(place);
+    return rootsOf(pointer).some((root) => below.known(root, digest, reader) === true);
+  }
+
   async function holds(place: RepositoryScope, pointer: TagPointer, digest: Digest): Promise<boolean> {
     const failures: unknown[] = [];
     for (const root of rootsOf(pointer))
       try {
-        if (await below.holds(root, digest, (each) => read(place, each))) return true;
+        if (await below.holds(root, digest, readerOf(place))) return true;
       } catch (error) {
         failures.push(error);
       }
@@ -106,10 +111,14 @@ export function reach(options: ReachOptions): TagReach {
     return false;
   }
 
-  function read(place: RepositoryScope, digest: Digest) {
-    const found = registry(place.upstream);
-    if (found === undefined) throw cannotTell(new Error('the upstream is not configured'));
-    return found.read(place.repository, digest);
+  function readerOf({ upstream, repository }: RepositoryScope): ManifestReader {
+    const reading = registry(upstream)?.reading;
+    if (reading === undefined) throw cannotTell(new Error('the upstream is not configured'));
+    return {
+      peek: (digest) => reading.peek(repository, digest),
+      stored: (digest) => reading.stored(repository, digest),
+      read: (digest) => reading.read(repository, digest),
+    };
   }
 
   async function looked(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
@@ -142,7 +151,7 @@ export function reach(options: ReachOptions): TagReach {
     const { mediaType } = (await membership.find(place, digest)) ?? {};
     if (mediaType === undefined || !isManifestType(mediaType)) return true;
     try {
-      const { bytes } = await read(place, digest);
+      const { bytes } = await readerOf(place).read(digest);
       const { subject } = parseManifest(bytes, mediaType);
       return subject !== undefined && referrersTag(subject.digest) === tag;
     } catch (error) {
@@ -159,11 +168,9 @@ export function reach(options: ReachOptions): TagReach {
     },
     leadsTo(place, tag, digest) {
       const pointer = tags.known(place, tag);
-      const isHeld =
-        pointer !== undefined &&
-        rootsOf(pointer).some((root) => below.known(root, digest) === true) &&
-        isCurrent(place, tag, pointer);
-      return isHeld || looking(keyOf(place, digest, tag), () => looked(place, tag, digest));
+      const isHeld = pointer !== undefined && isKnownToHold(place, pointer, digest);
+      if (isHeld && isCurrent(place, tag, pointer)) return true;
+      return looking(keyOf(place, digest, tag), () => looked(place, tag, digest));
     },
   };
 }

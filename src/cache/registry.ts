@@ -1,13 +1,12 @@
 import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
-import type { Repository } from '../oci/reference.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { completeness } from './completeness.ts';
 import type { CacheEvents } from './events.ts';
 import type { Fills } from './fills.ts';
 import type { TagPolicy } from './freshness.ts';
 import { type Listings, listings, type RememberedPage } from './listings.ts';
-import { type HeldManifest, manifests } from './manifests.ts';
+import { type ManifestReading, manifests } from './manifests.ts';
 import type { Membership } from './membership.ts';
 import { type PulledBlobs, pullThrough } from './pull-through.ts';
 import type { CachedBlobs } from './store/store.ts';
@@ -21,8 +20,7 @@ export interface CachedRegistry {
   readonly blobs: PulledBlobs;
   readonly manifests: ResolvedManifests;
   readonly listings: Listings;
-  /** A manifest for our own reading, from wherever it can be had. Throws `MANIFEST_UNKNOWN` where there is none. */
-  read(repository: Repository, digest: Digest): Promise<HeldManifest>;
+  readonly reading: ManifestReading;
   /** What is behind the cache, for what is to go past it. */
   readonly upstream: Upstream;
   /** The digest left the store. */
@@ -77,7 +75,7 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
     blobs: pullThrough({ ...options, near }),
     manifests: byTag,
     listings: listings({ ...options, manifests: byTag, memory: options.pages }),
-    read: byDigest.read,
+    reading: byDigest.reading,
     forget: whole.forget,
     async settled() {
       await byTag.settled();

@@ -1,6 +1,6 @@
 import type { Reach } from '../auth/access.ts';
 import { membership } from '../cache/membership.ts';
-import { type ReachOptions, reach } from '../cache/reach.ts';
+import { reach } from '../cache/reach.ts';
 import type { Store } from '../cache/store/store.ts';
 import { tags } from '../cache/tags.ts';
 import { collected } from '../oci/content.ts';
@@ -18,8 +18,10 @@ export function storedReach(store: Store, formerMs: number): StoredReach {
   const events = { storeFailed: () => {} };
   const members = membership({ records: store.records, events });
   const pointers = tags({ records: store.records, maxEntries: 1_000, confirmEveryMs: 0, events });
-  const registry: ReturnType<ReachOptions['registry']> = {
-    read: (_repository, digest) => storedManifest(store, digest),
+  const read = (_repository: unknown, digest: Digest) => storedManifest(store, digest);
+  const registry = {
+    read,
+    reading: { peek: () => undefined, read },
     manifests: {
       ready: () => undefined,
       resolve: () => Promise.reject(untold('the tag has not been pulled for long')),

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { graphs } from '../../src/cache/graphs.ts';
+import { graphs, type ManifestReader } from '../../src/cache/graphs.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
@@ -30,46 +30,58 @@ function manifests(lists: Readonly<Record<string, { children?: string[]; layers?
     if (bytes === undefined) throw new RegistryError('MANIFEST_UNKNOWN', 'nowhere');
     return { descriptor: { digest: wanted, size: bytes.length }, bytes };
   }
-  return { read, state };
+  const reader: ManifestReader = { peek: () => undefined, stored: async () => undefined, read };
+  return { reader, state };
 }
 
 test('what hangs below is held at every level, read once, and known from then on', async (t) => {
-  const { read, state } = manifests({
+  const { reader, state } = manifests({
     root: { children: ['inner', 'other'] },
     inner: { children: ['image'] },
     other: { layers: ['b'] },
     image: { layers: ['a'] },
   });
   const below = graphs();
-  t.equal(below.known(digest('root'), digest('a')), undefined);
+  t.equal(below.known(digest('root'), digest('a'), reader), undefined);
   for (const name of ['root', 'inner', 'image', 'a', 'b'])
-    t.equal(await below.holds(digest('root'), digest(name), read), true, name);
-  t.equal(await below.holds(digest('root'), digest('c'), read), false);
+    t.equal(await below.holds(digest('root'), digest(name), reader), true, name);
+  t.equal(await below.holds(digest('root'), digest('c'), reader), false);
   t.equal(state.reads, 4);
-  t.equal(below.known(digest('root'), digest('a')), true);
-  t.equal(below.known(digest('root'), digest('c')), false);
+  t.equal(below.known(digest('root'), digest('a'), reader), true);
+  t.equal(below.known(digest('root'), digest('c'), reader), false);
 });
 
 test('what is found needs nothing else to be read', async (t) => {
-  const { read, state } = manifests({ root: { children: ['image', 'unread'] }, image: { layers: ['a'] } });
+  const { reader, state } = manifests({ root: { children: ['image', 'unread'] }, image: { layers: ['a'] } });
   const below = graphs();
-  t.equal(await below.holds(digest('root'), digest('unread'), read), true);
+  t.equal(await below.holds(digest('root'), digest('unread'), reader), true);
   t.equal(state.reads, 1);
 });
 
+test('the upstream is asked for nothing while what is stored has the answer', async (t) => {
+  const { reader, state } = manifests({
+    root: { children: ['amd64', 'arm64', 's390x'] },
+    s390x: { layers: ['a'] },
+  });
+  const isHere = (wanted: Digest): boolean => [digest('root'), digest('s390x')].includes(wanted);
+  const stored = async (wanted: Digest) => (isHere(wanted) ? reader.read(wanted) : undefined);
+  t.equal(await graphs().holds(digest('root'), digest('a'), { ...reader, stored }), true);
+  t.equal(state.reads, 2);
+});
+
 test('a manifest that is nowhere has nothing below it', async (t) => {
-  const { read } = manifests({ root: { children: ['gone'] } });
-  t.equal(await graphs().holds(digest('root'), digest('a'), read), false);
+  const { reader } = manifests({ root: { children: ['gone'] } });
+  t.equal(await graphs().holds(digest('root'), digest('a'), reader), false);
 });
 
 test('what cannot be read leaves the answer open, now and not for ever', async (t) => {
-  const { read, state } = manifests({ root: { children: ['image'] }, image: { layers: ['a'] } });
+  const { reader, state } = manifests({ root: { children: ['image'] }, image: { layers: ['a'] } });
   const below = graphs();
-  t.equal(await below.holds(digest('root'), digest('image'), read), true);
+  t.equal(await below.holds(digest('root'), digest('image'), reader), true);
   state.isDown = true;
-  await t.rejects(below.holds(digest('root'), digest('a'), read), { code: 'UNAVAILABLE' });
+  await t.rejects(below.holds(digest('root'), digest('a'), reader), { code: 'UNAVAILABLE' });
   state.isDown = false;
-  t.equal(await below.holds(digest('root'), digest('a'), read), true);
+  t.equal(await below.holds(digest('root'), digest('a'), reader), true);
 });
 
 test('many ways to the same manifest are one', async (t) => {
@@ -86,24 +98,26 @@ test('many ways to the same manifest are one', async (t) => {
       { children: [`${level + 1}`, `also ${level + 1}`] },
     ]),
   );
-  const { read, state } = manifests({ ...lists, ...also });
-  t.equal(await graphs().holds(digest('0'), digest('a'), read), false);
+  const { reader, state } = manifests({ ...lists, ...also });
+  t.equal(await graphs().holds(digest('0'), digest('a'), reader), false);
   t.ok(state.reads <= 2 * levels + 2, `${state.reads} reads`);
 });
 
 test('more manifests than anybody lists leave the answer open', async (t) => {
   const children = Array.from({ length: 100 }, (_, at) => `child ${at}`);
-  const { read, state } = manifests({ root: { children } });
-  await t.rejects(graphs({ mostRead: 20 }).holds(digest('root'), digest('a'), read), { code: 'UNAVAILABLE' });
+  const { reader, state } = manifests({ root: { children } });
+  await t.rejects(graphs({ mostRead: 20 }).holds(digest('root'), digest('a'), reader), {
+    code: 'UNAVAILABLE',
+  });
   t.ok(state.reads < 30);
 });
 
 test('a graph too large for memory is walked all the same', async (t) => {
-  const { read } = manifests({
+  const { reader } = manifests({
     root: { children: ['image'] },
     image: { layers: ['a', 'b', 'c'] },
   });
   const below = graphs({ maxDigests: 2 });
-  t.equal(await below.holds(digest('root'), digest('c'), read), true);
-  t.equal(await below.holds(digest('root'), digest('d'), read), false);
+  t.equal(await below.holds(digest('root'), digest('c'), reader), true);
+  t.equal(await below.holds(digest('root'), digest('d'), reader), false);
 });

@@ -314,3 +314,17 @@ test('labels keep nobody waiting: what was answered twice is ready, by tag and b
   rig.pass(20_000);
   t.ok(ready({ tag: parseTag('latest') }), 'and stays so');
 });
+
+test('a pull of one platform costs the upstream nothing for the others, and no wait', async (t) => {
+  const { rig, content, pull, place } = await rigOf(t);
+  const images = ['amd64', 'arm64', 's390x'].map((platform) => content.image(['base', platform]));
+  content.index(
+    images.map(({ digest }) => digest),
+    'latest',
+  );
+  const [wanted] = images;
+  await pull('latest');
+  await pull(wanted?.digest ?? '');
+  t.equal(rig.reach.leadsTo(place, parseTag('latest'), wanted?.layers[1] as Digest), true);
+  t.equal(rig.asked('/manifests/'), 2);
+});
