@@ -75,13 +75,30 @@ test('a second server on the same addresses says which setting to change', async
   }
 });
 
+test('a server reads its settings again at SIGHUP, and goes on, also below an old Node', async (t) => {
+  for (const node of [[], ['--import', pretending]]) {
+    const { server, address, directory } = await served(t, node);
+    await writeFile(join(directory, 'q.yaml'), `${settings}hosts: { '*': { blobs: bypass } }\n`);
+    process.kill(server.pid, 'SIGHUP');
+    await until('the line', async () =>
+      (await server.output()).includes('"settings":["hosts[\\"*\\"].blobs"]'),
+    );
+    t.equal((await fetch(`http://${address}/v2/`)).status, 200);
+    t.same(await server.stop('SIGTERM'), { code: 0, signal: null });
+  }
+});
+
+const settings = 'listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\n';
+
 /** The real server, on ports of the system's choice, and where its banner says that it listens. */
-async function served(t: Test) {
+async function served(t: Test, node: readonly string[] = []) {
   const { directory, start, close } = await stage('program');
   t.teardown(close);
   const file = join(directory, 'q.yaml');
-  await writeFile(file, 'listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\n');
-  const server = await start(process.execPath, [script, 'serve', '--config', file], { name: 'quayside' });
+  await writeFile(file, settings);
+  const server = await start(process.execPath, [...node, script, 'serve', '--config', file], {
+    name: 'quayside',
+  });
   await until('the banner', async () => (await server.output()).includes('docker pull'));
   const [address, adminAddress] = (await server.output())
     .matchAll(/^ {2}(?:listening|admin) +http:\/\/(\S+)/gm)

@@ -1,8 +1,10 @@
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { type Server, type Start, serving } from '../../src/cli/serve.ts';
+import { until } from '../support/bodies.ts';
 import { recordedIo } from './io.ts';
 
 const nothing = async () => undefined;
@@ -49,6 +51,32 @@ test('standard output holds log lines only, and standard error the banner', asyn
     ['stopping: requests under way are finished', 'stopped'],
   );
   t.match(io.err(), /^Quayside is up\n {2}listening +http:\/\/127\.0\.0\.1:8400\n/);
+});
+
+test('a hang-up reads the settings again and forgets people; after the end nobody hears it', async (t) => {
+  const stop = new AbortController();
+  const heard = new Set<() => void>();
+  const onHangup = (each: () => void) => {
+    heard.add(each);
+    return () => heard.delete(each);
+  };
+  const file = join(t.testdir({ 'q.yaml': 'hosts: { a.example: {} }' }), 'q.yaml');
+  const did: string[] = [];
+  const start: Start = async () => ({
+    address: '127.0.0.1:8400',
+    reload: ({ hosts }) => void did.push(`blobs ${hosts['a.example']?.blobs}`),
+    forget: () => void did.push('forget'),
+    close: nothing,
+  });
+  const code = serving(start)(['--config', file], { ...recordedIo(stop.signal), onHangup });
+  await until(() => heard.size === 1);
+  await writeFile(file, 'hosts: { a.example: { blobs: bypass } }');
+  for (const each of heard) each();
+  await until(() => did.length === 2);
+  t.same(did, ['forget', 'blobs bypass']);
+  stop.abort();
+  t.equal(await code, 0);
+  t.equal(heard.size, 0);
 });
 
 test('requests that outlive the grace time do not hold up the end', async (t) => {
