@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly upstream?: 'link' | 'loopback';
   /** Quayside only. */
   readonly s3?: S3Settings;
+  /** Quayside only: settings besides, as in its configuration file. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 /** The bench's own ground: an upstream with content, a link to it, clients, and the servers under measurement. */
@@ -91,10 +93,14 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
 
 type Starter = (ground: Ground) => Promise<Server | string>;
 
-function starter(name: ServerName, content: Offer, { s3 }: StartOptions): Starter {
+function starter(name: ServerName, content: Offer, { s3, settings }: StartOptions): Starter {
   switch (name) {
     case 'quayside':
-      return (ground) => quayside(ground, s3 === undefined ? {} : { s3 }).catch(reason);
+      return (ground) =>
+        quayside(ground, {
+          ...(s3 === undefined ? {} : { s3 }),
+          ...(settings === undefined ? {} : { settings }),
+        }).catch(reason);
     case 'docker-registry':
       return withProgram('docker-registry', registryProxy);
     case 'nginx cache':

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { type BenchOptions, bench } from './bench.ts';
 import { type Narrator, narrator } from './report/narrator.ts';
 import type { Scenario } from './scenario.ts';
+import { access } from './scenarios/access.ts';
 import { coldBlob } from './scenarios/cold-blob.ts';
 import { herd } from './scenarios/herd.ts';
 import { hotBlob } from './scenarios/hot-blob.ts';
@@ -9,7 +10,7 @@ import { hotManifest } from './scenarios/hot-manifest.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
 
-const scenarios: readonly Scenario[] = [hotManifest, hotBlob, coldBlob, herd, slowReaders, s3Calls];
+const scenarios: readonly Scenario[] = [hotManifest, hotBlob, coldBlob, herd, slowReaders, s3Calls, access];
 
 const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]
 

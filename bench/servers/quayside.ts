@@ -18,6 +18,8 @@ export interface QuaysideOptions {
   readonly repositories?: readonly string[];
   /** After how many milliseconds the upstream is asked for a tag before it is answered. Default: Quayside's own policy. */
   readonly tagsFreshMs?: number;
+  /** Settings besides, as in the configuration file. */
+  readonly settings?: Readonly<Record<string, unknown>>;
 }
 
 const entry = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
@@ -41,6 +43,7 @@ async function configuration(ground: Ground, port: number, options: QuaysideOpti
   const { s3, repositories, tagsFreshMs } = options;
   const path = join(ground.directory, 'store');
   return {
+    ...options.settings,
     listen: `127.0.0.1:${port}`,
     admin: { listen: false },
     store: s3 === undefined ? { filesystem: { path } } : { s3: await s3Section(s3, ground.directory) },
