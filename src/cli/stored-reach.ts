@@ -1,4 +1,5 @@
 import type { Reach } from '../auth/access.ts';
+import type { HeldManifest } from '../cache/manifests.ts';
 import { membership } from '../cache/membership.ts';
 import { reach } from '../cache/reach.ts';
 import type { Store } from '../cache/store/store.ts';
@@ -18,10 +19,14 @@ export function storedReach(store: Store, formerMs: number): StoredReach {
   const events = { storeFailed: () => {} };
   const members = membership({ records: store.records, events });
   const pointers = tags({ records: store.records, maxEntries: 1_000, confirmEveryMs: 0, events });
-  const read = (_repository: unknown, digest: Digest) => storedManifest(store, digest);
+  const stored = (_repository: unknown, digest: Digest) => storedManifest(store, digest);
+  async function read(_repository: unknown, digest: Digest): Promise<HeldManifest> {
+    const found = await storedManifest(store, digest);
+    if (found === undefined) throw untold(`the store does not hold ${digest}`);
+    return found;
+  }
   const registry = {
-    read,
-    reading: { peek: () => undefined, read },
+    reading: { peek: () => undefined, stored, read },
     manifests: {
       ready: () => undefined,
       resolve: () => Promise.reject(untold('the tag has not been pulled for long')),
@@ -37,13 +42,13 @@ export function storedReach(store: Store, formerMs: number): StoredReach {
   };
 }
 
-async function storedManifest({ blobs }: Store, digest: Digest) {
+async function storedManifest({ blobs }: Store, digest: Digest): Promise<HeldManifest | undefined> {
   const content = await blobs.open(digest);
-  if (content === undefined) throw untold(`the store does not hold ${digest}`);
+  if (content === undefined) return undefined;
   const bytes = await collected(content.body, maxManifestBytes);
   if (digestOf(bytes) !== digest) throw untold(`the store holds something else than ${digest}`);
   const { mediaType } = parseManifest(bytes, undefined);
-  return { descriptor: { digest, size: bytes.byteLength, mediaType }, bytes, hit: 'store' } as const;
+  return { descriptor: { digest, size: bytes.byteLength, mediaType }, bytes, hit: 'store' };
 }
 
 function untold(why: string): RegistryError {
