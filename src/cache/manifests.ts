@@ -138,7 +138,7 @@ export function manifests(options: ManifestsOptions): Manifests {
       throw new RegistryError('UPSTREAM_INVALID', 'the upstream answered a manifest without a body');
     const { children, blobs } = parseManifest(bytes, descriptor.mediaType);
     const scope = scopeOf(repository);
-    const wasHeld = tag !== undefined && (await membership.find(scope, descriptor.digest)) !== undefined;
+    const wasHeld = children.length > 0 && (await membership.find(scope, descriptor.digest)) !== undefined;
     await membership.add(scope, [descriptor, ...children, ...blobs]);
     memory.set(descriptor.digest, bytes);
     touched(descriptor.digest);
