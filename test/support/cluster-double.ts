@@ -152,7 +152,9 @@ function complaintOf(
   request: IncomingMessage,
   body: ReviewBody,
 ): ClusterAnswer | undefined {
-  const wrong = complaint(kind, request.headers['content-type'], body);
+  const { accept = '*/*', 'content-type': contentType } = request.headers;
+  if (kind === 'jwks' && !/jwk-set\+json|\*\/\*/.test(accept)) return status(406, `not ${accept}`);
+  const wrong = complaint(kind, contentType, body);
   return wrong === undefined ? undefined : status(wrong.status, wrong.message);
 }
 

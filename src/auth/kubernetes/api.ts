@@ -16,6 +16,8 @@ export interface ApiRequest {
   readonly path: string;
   /** JSON. */
   readonly body?: string;
+  /** The media type of the answer. Default `application/json`. */
+  readonly accept?: string;
 }
 
 /** An API server, over connections that are kept. */
@@ -99,7 +101,7 @@ function dispatcherOf(
 async function answered(
   dispatcher: Dispatcher,
   { server, headers }: Login,
-  { method, path, body }: ApiRequest,
+  { method, path, body, accept = 'application/json' }: ApiRequest,
   signal: AbortSignal,
 ): Promise<string> {
   const answer = await dispatcher.request({
@@ -107,7 +109,7 @@ async function answered(
     path: `${server.pathname.replace(/\/$/, '')}${path}`,
     method,
     headers: {
-      accept: 'application/json',
+      accept,
       'accept-encoding': 'identity',
       'user-agent': 'quayside',
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -20,6 +20,9 @@ export interface KubernetesCluster extends Cluster {
   keySet(): Promise<string>;
 }
 
+/** An API server refuses to send its keys as plain JSON: 406. */
+const keySetRequest = { method: 'GET', path: '/openid/v1/jwks', accept: 'application/jwk-set+json' } as const;
+
 type Reviewed = Parameters<ClusterEvents['reviewed']>[0];
 
 /** A cluster that is asked each time. Throws, in words for the operator, when it is not even known where it is or who we are there. */
@@ -66,7 +69,7 @@ export async function kubernetesCluster(options: KubernetesClusterOptions): Prom
       })),
     async keySet() {
       try {
-        return await server.send({ method: 'GET', path: '/openid/v1/jwks' });
+        return await server.send(keySetRequest);
       } catch (error) {
         throw error instanceof ApiFailure ? unavailable(name, error) : error;
       }
