@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
 import { clusterClients } from './scenarios/cluster-clients.ts';
+import { clusterHosts } from './scenarios/cluster-hosts.ts';
 import { clusterOurself } from './scenarios/cluster-ourself.ts';
 import { clusterRbac } from './scenarios/cluster-rbac.ts';
 import { clusterReviews } from './scenarios/cluster-reviews.ts';
@@ -32,6 +33,7 @@ export const scenarios: readonly Scenario[] = [
   loginToken,
   robots,
   clusterRbac,
+  clusterHosts,
   clusterReviews,
   clusterSeveral,
   clusterOurself,
