@@ -1,4 +1,5 @@
 import type { Descriptor } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
@@ -52,12 +53,17 @@ const readAtOnce = 8;
 /** An index of indexes has three levels; deeper content gets its labels when it is fetched. */
 const deepest = 4;
 
+/** Nor does an answer wait for more manifests than anybody lists. */
+const mostMet = 1_000;
+
 /** A manifest on its way down, and how far that goes. */
 interface Step {
   readonly tag: Tag | undefined;
   /** The tag never led to this, which was held before: what is stored below is looked at, too. */
   readonly isNew: boolean;
   readonly depth: number;
+  /** Each manifest is gone over once, however many list it. */
+  readonly met: Set<Digest>;
 }
 
 /** Labels over the membership of one upstream. */
@@ -99,6 +105,8 @@ export function labels({ membership, tags, remembered, stored, now }: LabelsOpti
   ): Promise<void> {
     if (step.depth >= deepest) return;
     await concurrently(children, readAtOnce, async (child) => {
+      if (step.met.has(child.digest) || step.met.size >= mostMet) return;
+      step.met.add(child.digest);
       const manifest = remembered(child) ?? (step.isNew ? await stored(child) : undefined);
       if (manifest !== undefined) await spreadFrom(scope, manifest, { ...step, depth: step.depth + 1 });
     });
@@ -128,7 +136,7 @@ export function labels({ membership, tags, remembered, stored, now }: LabelsOpti
       if (isSpread(before, tag)) return;
       const isNew = tag !== undefined && wasHeld && !before.includes(tag);
       const key = `${scope.upstream}/${scope.repository}:${tag ?? ''}@${digest}`;
-      await spreading(key, () => spreadFrom(scope, manifest, { tag, isNew, depth: 0 }));
+      await spreading(key, () => spreadFrom(scope, manifest, { tag, isNew, depth: 0, met: new Set() }));
     },
   };
 }
