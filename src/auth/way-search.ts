@@ -49,27 +49,44 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
       const found = firstPassing(mayPull(ways), ({ way }) => leads(way));
       return answered(found, (known) => known?.decision);
     },
-    async asked(ways, last) {
+    asked(ways, last) {
       const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling) === undefined);
       const questions = openQuestions(open, last).slice(0, mostAsked);
-      let isAnswered = false;
-      function* whileAnswering(): Generator<OpenQuestion> {
-        for (const question of questions) if (isAnswered || failures.length < askedAtOnce) yield question;
-      }
-      async function find({ ruling, ways: asked }: OpenQuestion): Promise<Decision | undefined> {
-        const decision = await forgiven(failures, undefined, () => decided(judge, subject, ruling));
-        isAnswered ||= decision !== undefined;
-        if (decision?.allowed !== true) return undefined;
-        return (await firstPassing(asked.values(), leads)) === undefined ? undefined : decision;
-      }
-      const found = await firstFound(whileAnswering(), { atOnce: askedAtOnce, find });
-      if (questions.length > 0 && !isAnswered) throw failures[0];
-      return found;
+      const ask = (ruling: FinalRuling) =>
+        forgiven(failures, undefined, () => decided(judge, subject, ruling));
+      return firstAllowed(questions, { failures, ask, leads });
     },
     assertTold() {
       if (failures.length > 0) throw failures[0];
     },
   };
+}
+
+interface Asking {
+  readonly failures: readonly unknown[];
+  /** Undefined where the question failed. */
+  ask(ruling: FinalRuling): Answer<Decision | undefined>;
+  leads(way: FinalWay): Answer<boolean>;
+}
+
+/** Asks some questions at a time until one is allowed and leads there; gives up on a cluster that answers none of the first. */
+async function firstAllowed(
+  questions: readonly OpenQuestion[],
+  { failures, ask, leads }: Asking,
+): Promise<Decision | undefined> {
+  let isAnswered = false;
+  function* whileAnswering(): Generator<OpenQuestion> {
+    for (const question of questions) if (isAnswered || failures.length < askedAtOnce) yield question;
+  }
+  async function find({ ruling, ways }: OpenQuestion): Promise<Decision | undefined> {
+    const decision = await ask(ruling);
+    isAnswered ||= decision !== undefined;
+    if (decision?.allowed !== true) return undefined;
+    return (await firstPassing(ways.values(), leads)) === undefined ? undefined : decision;
+  }
+  const found = await firstFound(whileAnswering(), { atOnce: askedAtOnce, find });
+  if (questions.length > 0 && !isAnswered) throw failures[0];
+  return found;
 }
 
 /** The answer; where there is none, keeps the failure and goes on with something else. */
