@@ -11,6 +11,8 @@ export interface Identity {
   readonly subject: Subject;
   /** The repositories that a token of ours was asked for; absent for a credential that knows no scopes. */
   readonly scopes?: readonly string[];
+  /** Of a token: no scope was named when it was asked for. */
+  readonly isUnscoped?: boolean;
 }
 
 /** Nobody: no credential was shown, or one that is not accepted. */
@@ -97,10 +99,11 @@ export function guard({ authenticator, authorizer, tokens, cursors, anonymous }:
       const identified = await whoLogsIn(credentialOf(login));
       if ('refused' in identified) return identified;
       const { subject } = identified;
+      const names = requestedScopes(texts);
       const scopes: Scope[] = [];
-      for (const name of requestedScopes(texts))
+      for (const name of names ?? [])
         scopes.push({ name, isGranted: await isInSight(subject, locate(name)) });
-      return { subject, ...(await tokens.issue(subject, scopes)) };
+      return { subject, ...(await tokens.issue(subject, names && scopes)) };
     },
   };
 }

@@ -18,12 +18,14 @@ const repositoryScope = /^repository:(.+):([a-z*,]+)$/;
 /**
  * The repositories that a client wants to pull from (token protocol: `repository:<name>:<actions>`, several in one text or
  * in several). Pushing, deleting, catalogs and unreadable names are left out in silence, because clients ask for whatever they
- * may come to need; so are names past 3.7 KB, for which the client will ask again. Throws `UNAUTHORIZED` past 100 scopes.
+ * may come to need; so are names past 3.7 KB, for which the client will ask again. Undefined when there is no scope at all, readable or
+ * not. Throws `UNAUTHORIZED` past 100 scopes.
  */
-export function requestedScopes(texts: readonly string[]): readonly Repository[] {
+export function requestedScopes(texts: readonly string[]): readonly Repository[] | undefined {
   const scopes = texts.flatMap((text) => text.split(' ')).filter((text) => text !== '');
   if (scopes.length > mostScopes)
     throw new RegistryError('UNAUTHORIZED', 'more than 100 scopes are asked for');
+  if (scopes.length === 0) return undefined;
   let room = mostNames;
   return [...new Set(scopes.flatMap(pulledRepository))].filter((name) => {
     room -= name.length + besideName;

@@ -34,6 +34,8 @@ interface TokenFacts {
   readonly subject: Subject;
   /** The repositories that the token was asked for, as the client names them, granted or not. */
   readonly scopes: readonly string[];
+  /** No scope was named when it was asked for, not even one that we do not know. */
+  readonly isUnscoped: boolean;
   readonly expiresAtMs: number;
 }
 
@@ -47,8 +49,8 @@ export type TokenVerdict =
 
 /** Our own tokens (token protocol of the Docker registry, "JWT"): who the client is, and for what it asked. */
 export interface Tokens {
-  /** A token of less than 6 KB. Throws `UNAVAILABLE` when the keys cannot be read, or the subject not be kept. */
-  issue(subject: Subject, scopes: readonly Scope[]): Promise<IssuedToken>;
+  /** A token of less than 6 KB; without scopes when none were asked for. Throws `UNAVAILABLE` when the keys cannot be read, or the subject not be kept. */
+  issue(subject: Subject, scopes: readonly Scope[] | undefined): Promise<IssuedToken>;
   /** At once for a token seen before. Throws `UNAVAILABLE` when the keys or the subject cannot be read. */
   verify(token: string): Answer<TokenVerdict>;
 }
@@ -80,8 +82,9 @@ export function tokens(options: TokensOptions): Tokens {
     const { claims } = verified;
     const subject = await subjectIn(claims);
     if (subject === undefined) return { refused: 'expired' };
-    const { access = [], exp = 0 } = claims;
-    const facts = { subject, scopes: access.map(({ name }) => name), expiresAtMs: exp * 1000 };
+    const { access, exp = 0 } = claims;
+    const scopes = access?.map(({ name }) => name) ?? [];
+    const facts = { subject, scopes, isUnscoped: access === undefined, expiresAtMs: exp * 1000 };
     if (current === seenUnder) seen.set(id, facts, { size: sizeOf(subjectText(subject)) });
     return facts;
   }
@@ -106,16 +109,17 @@ export function tokens(options: TokensOptions): Tokens {
     return facts.expiresAtMs > now() ? facts : { refused: 'expired' };
   }
 
-  async function claimsOf(subject: Subject, scopes: readonly Scope[]): Promise<Claims> {
-    const access = scopes.map(({ name, isGranted }) => ({
+  async function claimsOf(subject: Subject, scopes: readonly Scope[] | undefined): Promise<Claims> {
+    const access = scopes?.map(({ name, isGranted }) => ({
       type: 'repository',
       name,
       actions: isGranted ? ['pull'] : [],
     }));
     const bytes = Buffer.byteLength(subjectText(subject));
-    const room = largestClaims - Buffer.byteLength(JSON.stringify(access));
+    const room = largestClaims - Buffer.byteLength(JSON.stringify(access ?? []));
     const isKept = subjects !== undefined && bytes > Math.min(largestSubject, room);
-    return { access, ...(isKept ? { subjectId: await subjects.keep(subject) } : { subject }) };
+    const named = access === undefined ? {} : { access };
+    return { ...named, ...(isKept ? { subjectId: await subjects.keep(subject) } : { subject }) };
   }
 
   return {

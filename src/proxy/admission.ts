@@ -91,14 +91,15 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
     return isNobody ? challenged('anonymous', call) : denied(routed.asked, decision);
   }
 
-  function identified({ subject, scopes }: Identity, call: Call): Soon<Admitted> {
+  function identified(identity: Identity, call: Call): Soon<Admitted> {
     const { host, door, parsed, log } = call;
+    const { subject } = identity;
     log.subject = subject.name;
     if (subject.cluster !== undefined) log.cluster = subject.cluster;
     const routed = routedBy(parsed, host);
     if (routed === undefined) return { host, subject };
     log.upstream = routed.upstream;
-    if (scopes !== undefined && !isCovered(scopes, routed) && !isUnasked(scopes, host)) {
+    if (!isCovered(identity, routed, host)) {
       events?.accessRefused?.({ reason: 'scope' });
       throw challenged('scope', call);
     }
@@ -139,20 +140,18 @@ function tell(log: RequestFacts, decision: Decision): void {
 /**
  * Clients name a repository in the scope as their user wrote it, or as its path here: containerd leaves out a first component
  * that its mirror's URL added, so each name of the same repository counts. What was asked for and not granted counts too: rights
- * may have been given since, and a client that asks for the same token over and over would be told no more.
+ * may have been given since, and a client that asks for the same token over and over would be told no more. The challenge of a plain
+ * host names no scope, so a token that was got just as it says is for all that its subject may pull.
  */
 function isCovered(
-  scopes: readonly string[],
+  { scopes, isUnscoped = false }: Identity,
   { asked, upstream, request: { repository } }: RoutedRequest,
+  { challenge }: Host,
 ): boolean {
+  if (scopes === undefined || (isUnscoped && challenge === 'plain')) return true;
   return (
     scopes.includes(asked) || scopes.includes(repository) || scopes.includes(`${upstream}/${repository}`)
   );
-}
-
-/** The challenge of a plain host names no scope: a token that was got just as it says is for all that its subject may pull. */
-function isUnasked(scopes: readonly string[], { challenge }: Host): boolean {
-  return challenge === 'plain' && scopes.length === 0;
 }
 
 function accessOf({ upstream, request }: RoutedRequest): Access {
