@@ -93,7 +93,8 @@ export async function exchanged(url: string, text: string): Promise<Response> {
     const colon = line.indexOf(':');
     return [line.slice(0, colon), line.slice(colon + 1).trim()];
   });
-  return new Response(answer.slice(end + 4), { status: Number(statusLine.split(' ')[1]), headers });
+  const status = Number(statusLine.split(' ')[1]);
+  return new Response(status === 304 ? null : answer.slice(end + 4), { status, headers });
 }
 
 /** A GET of a path that is sent as it is written here. */

@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Test } from 'tap';
+import { type RegistryDouble, registryDouble } from './registry-double.ts';
+
+/** A registry out in the world, as far as a client can see: its name is known to a proxy alone. */
+export interface FarRegistry {
+  readonly double: RegistryDouble;
+  /** `http://registry.example.com` */
+  readonly url: string;
+  /** The proxy's own URL. */
+  readonly proxy: string;
+  /** Whatever else the proxy was asked for. */
+  readonly strayed: readonly string[];
+}
+
+const far = 'registry.example.com';
+
+/** Starts the registry and the proxy, which know absolute URLs alone; both end with the test. */
+export async function farRegistry(t: Test): Promise<FarRegistry> {
+  const double = await registryDouble();
+  const strayed: string[] = [];
+  const proxy = createServer((asked, answer) => {
+    const url = new URL(asked.url ?? '');
+    if (url.host !== far) {
+      strayed.push(url.href);
+      answer.writeHead(502).end();
+      return;
+    }
+    const { method = 'GET', headers } = asked;
+    const onward = request(new URL(url.pathname + url.search, double.url), { method, headers }, (given) => {
+      answer.writeHead(given.statusCode ?? 502, given.headers);
+      given.pipe(answer);
+    });
+    onward.on('error', () => answer.destroy());
+    asked.pipe(onward);
+  });
+  proxy.on('connect', ({ url }, socket) => {
+    strayed.push(String(url));
+    socket.destroy();
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  t.teardown(async () => {
+    proxy.close();
+    proxy.closeAllConnections();
+    await double.close();
+  });
+  const { port } = proxy.address() as AddressInfo;
+  return { double, url: `http://${far}`, proxy: `http://127.0.0.1:${port}`, strayed };
+}
