@@ -77,7 +77,13 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
     const guard = clusterGuard({
       ...own,
       authenticator: court,
-      authorizer: ruledAccess({ rules: bookOf(name, parts), judge: court, reach, listings: host.listings }),
+      authorizer: ruledAccess({
+        rules: bookOf(name, parts),
+        judge: court,
+        clusters: courtNames(host, config),
+        reach,
+        listings: host.listings,
+      }),
       subjects,
       ...(robots === undefined ? {} : { robots: { files: robots, bcrypt } }),
       ...(anonymousCluster === undefined ? {} : { anonymousCluster }),
