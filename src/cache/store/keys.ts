@@ -11,6 +11,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/
  *       members/<upstream>/<repository>/_digests/<digest>   this digest was seen in that repository
  *       usage/<day>/<instance>                              digests that one replica served that day
  *       leases/<name>                                       who does that job now
+ *       subjects/<sha256>                                   somebody with too many groups for a token, see auth/kept-subjects.ts
  *       probes/<instance>                                   written and deleted to see whether the store works
  *
  * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins with `_` cannot be part
