@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isManifestType } from '../oci/manifest.ts';
 import { manifestOrNone } from './manifest-or-none.ts';
+import { isUnknown } from './unknown.ts';
 
 /** What one manifest lists. True for ever, as the manifest is. */
 interface Node {
@@ -149,11 +150,8 @@ function isPerhapsManifest({ mediaType }: Descriptor): boolean {
   return mediaType === undefined || isManifestType(mediaType);
 }
 
-function isUnknown(error: unknown): boolean {
-  return error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN';
-}
-
-function cannotTell(cause: unknown): RegistryError {
+/** Neither a yes nor a no. */
+export function cannotTell(cause: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', 'it cannot be told now whether the tag leads to this digest', {
     retryAfterSeconds: 5,
     cause,

@@ -11,6 +11,7 @@ import { manifestOrNone } from './manifest-or-none.ts';
 import type { Membership } from './membership.ts';
 import { shared } from './shared.ts';
 import type { ResolvedManifests } from './tagged.ts';
+import { isUnknown } from './unknown.ts';
 
 /** A page of a listing as it is answered. */
 export interface ServedPage {
@@ -70,8 +71,9 @@ export function listings({
       memory.set(key, { page, askedAt: now() });
       return { page, hit: 'upstream' };
     } catch (error) {
+      // An older "yes" must not stand in for the upstream's own "no".
       const ageMs = before === undefined ? Number.POSITIVE_INFINITY : now() - before.askedAt;
-      if (before === undefined || ageMs > policy.staleMs || isRefusal(error)) throw error;
+      if (before === undefined || ageMs > policy.staleMs || isUnknown(error)) throw error;
       return stale(before.page, Math.round(ageMs / 1000));
     }
   }
@@ -144,11 +146,4 @@ function filtered(entries: readonly unknown[], artifactType: string | undefined)
     warnings: [],
     ...(artifactType === undefined ? {} : { filtersApplied: 'artifactType' }),
   };
-}
-
-/** The upstream's own "no": an older "yes" must not stand in for it. */
-function isRefusal(error: unknown): boolean {
-  return (
-    error instanceof RegistryError && (error.code === 'NAME_UNKNOWN' || error.code === 'MANIFEST_UNKNOWN')
-  );
 }

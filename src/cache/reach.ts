@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
 import { isManifestType, parseManifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
 import type { TagPointer } from './freshness.ts';
-import { type Graphs, graphs, type ManifestReader } from './graphs.ts';
+import { cannotTell, type Graphs, graphs, type ManifestReader } from './graphs.ts';
 import type { Membership } from './membership.ts';
 import type { CachedRegistry } from './registry.ts';
 import { shared } from './shared.ts';
 import type { RepositoryScope } from './store/keys.ts';
 import type { Tags } from './tags.ts';
+import { isUnknown } from './unknown.ts';
 
 type Answer<Value> = Value | Promise<Value>;
 
@@ -177,17 +177,4 @@ export function reach(options: ReachOptions): TagReach {
 
 function keyOf({ upstream, repository }: RepositoryScope, digest: Digest, tag = ''): string {
   return `${upstream}/${repository}:${tag}@${digest}`;
-}
-
-function isUnknown(error: unknown): boolean {
-  return (
-    error instanceof RegistryError && (error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN')
-  );
-}
-
-function cannotTell(cause: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'it cannot be told now whether the tag leads to this digest', {
-    retryAfterSeconds: 5,
-    cause,
-  });
 }

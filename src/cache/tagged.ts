@@ -8,6 +8,7 @@ import { confirmed, freshness, mayServeStale, moved, type TagPointer, type TagPo
 import type { FoundManifest, HeldManifest, Manifests } from './manifests.ts';
 import { shared } from './shared.ts';
 import type { Tags } from './tags.ts';
+import { isUnknown } from './unknown.ts';
 
 /** A manifest as it is answered to a client. */
 export interface ServedManifest extends HeldManifest {
@@ -202,12 +203,6 @@ async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value
   } finally {
     clearTimeout(timer);
   }
-}
-
-function isUnknown(error: unknown): boolean {
-  return (
-    error instanceof RegistryError && (error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN')
-  );
 }
 
 function tagUnknown(tag: Tag): RegistryError {
