@@ -2,6 +2,7 @@ import type { Scenario } from './scenario.ts';
 import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
 import { clusterClients } from './scenarios/cluster-clients.ts';
 import { clusterHosts } from './scenarios/cluster-hosts.ts';
+import { clusterOperator } from './scenarios/cluster-operator.ts';
 import { clusterOurself } from './scenarios/cluster-ourself.ts';
 import { clusterRbac } from './scenarios/cluster-rbac.ts';
 import { clusterReviews } from './scenarios/cluster-reviews.ts';
@@ -35,6 +36,7 @@ export const scenarios: readonly Scenario[] = [
   clusterRbac,
   clusterHosts,
   clusterReviews,
+  clusterOperator,
   clusterSeveral,
   clusterOurself,
   clusterClients,
