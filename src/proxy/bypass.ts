@@ -26,12 +26,12 @@ interface Passage {
   readonly failed: (error: unknown) => void;
 }
 
-type Passages = AsyncLocalStorage<Passage>;
+type Passages = AsyncLocalStorage<Passage | undefined>;
 
 /** What a client may say to the upstream. All else is made by us, so nothing can be smuggled. */
 const conditions = ['range', 'if-range', 'if-none-match'] as const;
 /** What an upstream may say to a client, over what we say of every blob. */
-const passedOn = ['content-type', 'content-length', 'content-range', 'etag', 'location'] as const;
+const passedOn = ['content-length', 'content-range', 'etag'] as const;
 /** More than any path that the parse of a request lets through. */
 const maxPathBytes = 64 * 1024;
 
@@ -94,15 +94,20 @@ function forwarding(passages: Passages): FastifyHttpProxyOptions {
 
 type UndiciRequest = Extract<FastifyHttpProxyOptions['undici'], { request: unknown }>['request'];
 
-/** The upstream, in the form of undici's `request` that http-proxy uses: with a callback. */
+/**
+ * The upstream, in the form of undici's `request` that http-proxy uses: with a callback. It is asked outside of the passage, or a kept
+ * connection would hold on to the request that it was opened for.
+ */
 function requestOf(passages: Passages): UndiciRequest {
   const request = (asked: { headers: IncomingHttpHeaders }, answered: Answered): void => {
     const passage = passages.getStore();
     if (passage === undefined) return;
-    forwarded(passage, asked.headers)
+    passages
+      .run(undefined, () => forwarded(passage, asked.headers))
       .then(({ status, headers, body, location }) => {
+        const { location: _, ...rest } = headers;
         const place = location === undefined ? {} : { location: location.href };
-        answered(null, { statusCode: status, headers: { ...headers, ...place }, body });
+        answered(null, { statusCode: status, headers: { ...rest, ...place }, body });
       })
       .catch(passage.failed);
   };
@@ -136,17 +141,27 @@ async function handedOn(
   body: Readable,
 ): Promise<void> {
   const { statusCode } = reply;
-  const headers = { ...blobHeaders(request), ...picked(passedOn, (name) => reply.getHeader(name)) };
+  const location = reply.getHeader('location');
+  const own = blobHeaders(request);
   exchange.log.hit = 'bypass';
-  if ('location' in headers) {
-    answer(exchange, statusCode, { ...headers, 'cache-control': 'no-store', 'content-length': 0 });
-  } else if (exchange.req.method === 'HEAD' || statusCode === 304) {
+  if (location !== undefined) {
+    answer(exchange, statusCode, { ...own, location, 'cache-control': 'no-store', 'content-length': 0 });
+    return;
+  }
+  const headers = { ...own, ...partsType(reply), ...picked(passedOn, (name) => reply.getHeader(name)) };
+  if (exchange.req.method === 'HEAD' || statusCode === 304) {
     body.resume();
     answer(exchange, statusCode, headers);
   } else {
     begin(exchange, statusCode, headers);
     await send(exchange.res, body, (bytes) => exchange.sent(bytes));
   }
+}
+
+/** Several parts say where each begins. Of all else the type is ours: no blob is a page on this host. */
+function partsType(reply: Pick<FastifyReply, 'getHeader'>): Headers {
+  const type = String(reply.getHeader('content-type'));
+  return /^multipart\/byteranges\b/i.test(type) ? { 'content-type': type } : {};
 }
 
 /** Those of the fields that are there. */

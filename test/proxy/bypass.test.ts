@@ -1,6 +1,11 @@
+import { createServer } from 'node:http';
+import { Readable } from 'node:stream';
 import { type Test, test } from 'tap';
+import { parseRepository } from '../../src/oci/reference.ts';
+import { bypass } from '../../src/proxy/bypass.ts';
+import type { Upstream } from '../../src/upstream/upstream.ts';
 import { type BadDay, badDay, digestOrCut, getRaw, layerBytes, refusal } from '../bad-days/rig.ts';
-import { until } from '../support/bodies.ts';
+import { randomContent, until } from '../support/bodies.ts';
 import type { ServiceRigOptions } from '../support/service.ts';
 
 /** A service whose every host lets blobs bypass the cache, over a registry that redirects them, its manifest known already. */
@@ -112,9 +117,66 @@ test('nothing of the client goes upstream but what it asks of the blob', async (
   t.equal(response.status, 302);
   const [asked] = rig.double.requests;
   t.equal(asked?.query, '');
-  t.same(Object.keys(asked?.headers ?? {}).sort(), ['accept-encoding', 'connection', 'host', 'user-agent']);
+  t.same(
+    new Set(Object.keys(asked?.headers ?? {})),
+    new Set(['accept-encoding', 'connection', 'host', 'user-agent']),
+  );
   t.equal(asked?.headers['user-agent'], 'quayside');
   t.equal(asked?.headers.host, rig.double.host);
+});
+
+test('of what the upstream says, only what describes the blob gets to the client', async (t) => {
+  const { bytes, descriptor } = randomContent(10);
+  const url = await pastOf(t, {
+    forwardBlob: async () => ({
+      status: 200,
+      headers: {
+        'content-type': 'text/html',
+        'content-length': '10',
+        connection: 'x-hop',
+        'x-hop': '1',
+        'set-cookie': ['a=b'],
+        'www-authenticate': 'Bearer realm="https://elsewhere.example"',
+        location: 'https://elsewhere.example',
+        'strict-transport-security': 'max-age=1',
+      },
+      body: Readable.from([bytes]),
+    }),
+  });
+  const response = await fetch(url);
+  t.equal(await digestOrCut(response), descriptor.digest);
+  t.same(
+    [...response.headers.keys()],
+    [
+      'accept-ranges',
+      'cache-control',
+      'connection',
+      'content-length',
+      'content-type',
+      'date',
+      'docker-content-digest',
+      'docker-distribution-api-version',
+      'etag',
+      'keep-alive',
+      'quayside-cache',
+      'x-request-id',
+    ],
+  );
+  t.equal(response.headers.get('content-type'), 'application/octet-stream');
+});
+
+test('several parts are handed on under the upstream’s boundary', async (t) => {
+  const type = 'multipart/byteranges; boundary=x';
+  const url = await pastOf(t, {
+    forwardBlob: async () => ({
+      status: 206,
+      headers: { 'content-type': type },
+      body: Readable.from(['--x--']),
+    }),
+  });
+  const response = await fetch(url, { headers: { range: 'bytes=0-1,3-4' } });
+  t.equal(response.headers.get('content-type'), type);
+  t.equal(await response.text(), '--x--');
 });
 
 test('an odd path in the request is the same path upstream', async (t) => {
@@ -162,6 +224,34 @@ test('whoever may not come in gets no redirect', async (t) => {
   t.equal((await rig.getLayer({ headers: { authorization } })).status, 302);
   t.equal(rig.double.requests[0]?.headers.authorization, undefined);
 });
+
+/** A server that answers everything with one blob of this upstream. */
+async function pastOf(t: Test, upstream: Pick<Upstream, 'forwardBlob'>): Promise<string> {
+  const past = bypass();
+  const request = {
+    kind: 'blob',
+    repository: parseRepository('a/b'),
+    digest: randomContent(1).descriptor.digest,
+  } as const;
+  const server = createServer((req, res) => {
+    const exchange = {
+      req,
+      res,
+      requestId: '1',
+      namespace: undefined,
+      clientAddress: '127.0.0.1',
+      log: {},
+      begun: () => undefined,
+      sent: () => undefined,
+      redirected: () => undefined,
+    };
+    past(exchange, request, upstream).catch(() => res.destroy());
+  });
+  t.teardown(() => server.close());
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/`;
+}
 
 function robot(t: Test) {
   const folder = t.testdir({ username: 'we', password: 'secret' });
