@@ -7,6 +7,7 @@ import { keyPair, type RenewalOptions, renewedCertificate } from './certificate.
 import type { Config } from './config.ts';
 import { type Log, plainLines } from './log.ts';
 import type { MeteredEvents, Metrics } from './metrics.ts';
+import { parityWriter } from './parity-events.ts';
 import { admission } from './proxy/admission.ts';
 import { type BlobModes, blobAnswers } from './proxy/blob-modes.ts';
 import { elsewhere } from './proxy/elsewhere.ts';
@@ -14,6 +15,7 @@ import { failure, failureHooks } from './proxy/failure-hooks.ts';
 import { health } from './proxy/health.ts';
 import type { Hosts } from './proxy/hosts.ts';
 import { limit } from './proxy/limits.ts';
+import { parityLog } from './proxy/parity-log.ts';
 import { pullApi } from './proxy/plugin.ts';
 import { type Redirect, type RedirectPolicy, redirects } from './proxy/redirects.ts';
 import { requestIds, requestLog } from './proxy/request-log.ts';
@@ -64,6 +66,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
       },
     },
   });
+  if (config.log.qciAppci) parityLog(app, { write: parityWriter(parts.log) });
   health(app, parts);
   const doors = {
     hosts: hostNames,
