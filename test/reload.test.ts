@@ -1,4 +1,4 @@
-import { type Test, test } from 'tap';
+import { test } from 'tap';
 import { type Config, load } from '../src/config.ts';
 import { differences, isReloadable, type Reload, reloading } from '../src/reload.ts';
 
@@ -12,7 +12,7 @@ interface Stage {
   readonly log: (readonly [string, string, unknown])[];
 }
 
-function stage(_t: Test): Stage {
+function stage(): Stage {
   let text = start;
   const applied: Config[] = [];
   const log: (readonly [string, string, unknown])[] = [];
@@ -38,7 +38,7 @@ function stage(_t: Test): Stage {
 const wasRead = 'the configuration was read again';
 
 test('how the blobs of a host go out is taken over, there and back', async (t) => {
-  const { reread, applied, log } = stage(t);
+  const { reread, applied, log } = stage();
   await reread('hosts: { a.example: { blobs: bypass }, b.example: {} }');
   await reread(start);
   t.same(
@@ -49,25 +49,22 @@ test('how the blobs of a host go out is taken over, there and back', async (t) =
 });
 
 test('what waits for a restart is named, each time', async (t) => {
-  const { reread, applied, log } = stage(t);
+  const { reread, applied, log } = stage();
   const changed = 'hosts: { a.example: {}, c.example: { blobs: bypass } }\nlisten: 127.0.0.1:1';
   await reread(changed);
   await reread(changed);
   t.same(applied, []);
-  const waiting = ['listen', 'hosts["a.example"]', 'hosts["b.example"]', 'hosts["c.example"]'];
   t.same(
     log.map(([level]) => level),
     ['info', 'warn', 'info', 'warn'],
   );
+  const waiting = new Set(['listen', 'hosts["b.example"]', 'hosts["c.example"]']);
   for (const [, , settings] of log.filter(([level]) => level === 'warn'))
-    t.same(
-      [...(settings as string[])].sort(),
-      waiting.filter((path) => path !== 'hosts["a.example"]').sort(),
-    );
+    t.same(new Set(Array.isArray(settings) ? settings : []), waiting);
 });
 
 test('a faulty configuration changes nothing, and each fault is told with its line', async (t) => {
-  const { reread, applied, log } = stage(t);
+  const { reread, applied, log } = stage();
   await reread('listen: nowhere\nhosts: { a.example: { blobs: maybe } }');
   t.same(applied, []);
   t.match(log, [['warn', 'the configuration was not read again, and stays as it was', { length: 2 }]]);
@@ -77,7 +74,7 @@ test('a faulty configuration changes nothing, and each fault is told with its li
 });
 
 test('the same configuration is no change', async (t) => {
-  const { reread, applied, log } = stage(t);
+  const { reread, applied, log } = stage();
   await reread(`${start}\n# a comment`);
   t.same(applied, []);
   t.same(log, [['info', wasRead, []]]);
