@@ -12,6 +12,7 @@ import { rulePresets } from './auth/rule-presets.ts';
 import { ruledAccess } from './auth/ruled-access.ts';
 import { type Rule, type RuleBook, ruleBook } from './auth/rules.ts';
 import type { ClusterConfig, Config, HostConfig } from './config/config.ts';
+import { ConfigError } from './config/faults.ts';
 import type { Host } from './proxy/hosts.ts';
 
 /** The rules of each host that asks a cluster, by the host's name. */
@@ -132,7 +133,7 @@ function issuersOf(all: Config['clusters']): Readonly<Record<string, string>> {
   );
 }
 
-/** Rejects, in words for the operator, when it is not known where a cluster is or who we are there. Asks nothing yet. */
+/** Rejects with `ConfigError` when it is not known where a cluster is or who we are there. Asks nothing yet. */
 export async function configuredClusters(
   all: Config['clusters'],
   events: ClusterEvents,
@@ -151,7 +152,9 @@ async function configuredCluster(
   { remember, serviceAccountTokens, ...where }: ClusterConfig,
   events: ClusterEvents,
 ): Promise<RememberedCluster> {
-  const cluster = await kubernetesCluster({ ...where, name, events });
+  const cluster = await kubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
+    throw new ConfigError('config', [{ path: '', message: cause.message }]);
+  });
   const known = remembered(cluster, { ...remember, events });
   const { check, issuer, audiences, localMs } = serviceAccountTokens;
   if (check === 'review' || issuer === undefined) return known;
