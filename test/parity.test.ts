@@ -154,6 +154,13 @@ test('/v2 and /v2/ with a token are 200, without a question to the registry', as
   t.same(proxy.registry.requests, []);
 });
 
+test('a token of one replica is good at another', async (t) => {
+  const [one, other] = await Promise.all([rig(t), rig(t)]);
+  const headers = bearer(await token(one, 'any', tokens.alice));
+  t.equal((await other.call(manifest, { headers })).status, 200);
+  t.same(other.cluster.seen('TokenReview'), []);
+});
+
 test('behind a good token the registry sees the robot’s own, and nothing of the client’s', async (t) => {
   const proxy = await rig(t);
   const { call, registry } = proxy;
