@@ -42,6 +42,8 @@ export interface Service {
 }
 
 const absentEntries = 10_000;
+/** How long a replica may take to write down what it learned; only S3 is shared by several. */
+const replicaLagMs = 1_000;
 /** Where nothing is evicted the store's size is only a metric, and not worth listing a bucket every few minutes. */
 const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
 /** What is left of the grace time when requests and downloads that still run are given up. */
@@ -72,7 +74,8 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     reach: reach({
       ...cache,
       registry: (upstream) => registries.get(upstream),
-      formerMs: config.tags.formerMs,
+      formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
+      lagMs: 's3' in config.store ? replicaLagMs : 0,
     }),
     subjects,
     passwords,

@@ -38,7 +38,7 @@ export interface ReachOptions {
    * For how long a tag still gives the right to what it led to before it moved, milliseconds; and how old the upstream's word on it may
    * be. 0: only what it means now counts, and as fresh as an answer by that tag. Default 7 days.
    */
-  readonly formerMs?: number;
+  readonly formerMs?: (upstream: string) => number;
   /** How long other replicas may need to write down what they have learned, milliseconds. Default 1,000. */
   readonly lagMs?: number;
   readonly graphs?: Graphs;
@@ -54,7 +54,7 @@ const looks = [0, 0.25, 0.75];
 /** What the membership, the tags and the manifests of all upstreams say together. */
 export function reach(options: ReachOptions): TagReach {
   const { membership, tags, registry, now } = options;
-  const { formerMs = sevenDaysMs, lagMs = 1_000, graphs: below = graphs() } = options;
+  const { formerMs = () => sevenDaysMs, lagMs = 1_000, graphs: below = graphs() } = options;
   const looking = shared<boolean>();
   const lookingAfresh = shared<readonly Tag[]>();
   /** By the array of a record, which stays the same until the record changes. */
@@ -78,8 +78,8 @@ export function reach(options: ReachOptions): TagReach {
   }
 
   /** What the tag means, and what it lately meant. */
-  function rootsOf({ digest, history = [] }: TagPointer): readonly Digest[] {
-    const former = history.filter(({ until }) => now() - until < formerMs);
+  function rootsOf(upstream: string, { digest, history = [] }: TagPointer): readonly Digest[] {
+    const former = history.filter(({ until }) => now() - until < formerMs(upstream));
     return [digest, ...former.map((meaning) => meaning.digest)];
   }
 
@@ -90,18 +90,19 @@ export function reach(options: ReachOptions): TagReach {
     { checkedAt }: TagPointer,
   ): boolean {
     return (
-      now() - checkedAt < formerMs || registry(upstream)?.manifests.ready(repository, { tag }) !== undefined
+      now() - checkedAt < formerMs(upstream) ||
+      registry(upstream)?.manifests.ready(repository, { tag }) !== undefined
     );
   }
 
   function isKnownToHold(place: RepositoryScope, pointer: TagPointer, digest: Digest): boolean {
     const reader = readerOf(place);
-    return rootsOf(pointer).some((root) => below.known(root, digest, reader) === true);
+    return rootsOf(place.upstream, pointer).some((root) => below.known(root, digest, reader) === true);
   }
 
   async function holds(place: RepositoryScope, pointer: TagPointer, digest: Digest): Promise<boolean> {
     const failures: unknown[] = [];
-    for (const root of rootsOf(pointer))
+    for (const root of rootsOf(place.upstream, pointer))
       try {
         if (await below.holds(root, digest, readerOf(place))) return true;
       } catch (error) {

@@ -33,7 +33,7 @@ async function openedReach(config: Config): Promise<StoredReach> {
   if ('memory' in config.store)
     throw new RegistryError('UNAVAILABLE', 'a store in memory tells only its own server what leads where');
   const store = await configuredStore(config, bufferPool(), { called: () => {} });
-  const known = storedReach(store, config.tags.formerMs);
+  const known = storedReach(store, (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0);
   return {
     ...known,
     async close() {

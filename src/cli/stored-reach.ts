@@ -15,7 +15,7 @@ export interface StoredReach extends Reach {
 }
 
 /** Asks no upstream and writes nothing: what the store alone does not tell is `UNAVAILABLE`. Leaves the store open. */
-export function storedReach(store: Store, formerMs: number): StoredReach {
+export function storedReach(store: Store, formerMs: (upstream: string) => number): StoredReach {
   const events = { storeFailed: () => {} };
   const members = membership({ records: store.records, events });
   const pointers = tags({ records: store.records, maxEntries: 1_000, confirmEveryMs: 0, events });

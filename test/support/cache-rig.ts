@@ -163,7 +163,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       registry: (name) => (name === 'quay.io' ? registry : undefined),
       now: () => clock.now,
       lagMs: 20,
-      ...(options.formerMs === undefined ? {} : { formerMs: options.formerMs }),
+      formerMs: () => options.formerMs ?? 7 * 86_400_000,
     });
     return { registry, reach: reaching, membership: members, tags: pointers, settled };
   }
