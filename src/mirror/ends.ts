@@ -9,6 +9,12 @@ export interface ManifestBytes {
   readonly bytes: Uint8Array;
 }
 
+/** A descriptor as a list of referrers has it (distribution-spec, "Listing Referrers"). */
+export interface Referrer extends Descriptor {
+  readonly artifactType?: string;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** Where images are copied from: a registry, our own cache before one, or a directory. Throws `RegistryError` as an Upstream does. */
 export interface ImageSource {
   /** The registry's host as users write it; of a directory `file://` and its path. */
@@ -59,4 +65,13 @@ export interface ImageDestination {
     manifest: ManifestBytes,
     options?: Cancellable,
   ): Promise<void>;
+  /**
+   * What the list under the referrers' fallback tag holds, for whoever pushes a referrer to keep that list up himself; undefined
+   * where the destination lists referrers by itself. A destination without this method does, or nobody asks it.
+   */
+  taggedReferrers?(
+    repository: Repository,
+    subject: Digest,
+    options?: Cancellable,
+  ): Promise<readonly Referrer[] | undefined>;
 }

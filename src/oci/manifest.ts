@@ -30,6 +30,8 @@ export interface Manifest {
   readonly children: readonly Descriptor[];
   /** Config and layers that the registry itself must deliver; foreign layers (those with `urls`) are left out. */
   readonly blobs: readonly Descriptor[];
+  /** Layers that are to be fetched from their own `urls` (image-spec, "Descriptor"); absent when there are none. */
+  readonly foreign?: readonly Descriptor[];
   /** What this is an attachment of (image-spec, "subject"). */
   readonly subject?: Descriptor;
   /** Its own `artifactType`, else its config's media type (distribution-spec, "Listing Referrers"). */
@@ -51,10 +53,12 @@ export function parseManifest(bytes: Uint8Array, statedType: string | undefined)
   const subject = descriptorOf(body['subject']);
   const artifactType = textOf(body['artifactType']) ?? config?.mediaType;
   const annotations = annotationsOf(body['annotations']);
+  const foreign = foreignLayers(body['layers']);
   return {
     mediaType,
     children: descriptorsOf(body['manifests']),
     blobs: [...(config === undefined ? [] : [config]), ...descriptorsOf(body['layers'])],
+    ...(foreign.length === 0 ? {} : { foreign }),
     ...(subject === undefined ? {} : { subject }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
@@ -102,8 +106,17 @@ function descriptorsOf(value: unknown): Descriptor[] {
   return value.flatMap((item) => descriptorOf(item) ?? []);
 }
 
+function foreignLayers(value: unknown): Descriptor[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((item) => (isForeign(item) ? (descriptorOf({ ...item, urls: [] }) ?? []) : []));
+}
+
+function isForeign(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0;
+}
+
 function descriptorOf(value: unknown): Descriptor | undefined {
-  if (!isObject(value) || (Array.isArray(value['urls']) && value['urls'].length > 0)) return undefined;
+  if (!isObject(value) || isForeign(value)) return undefined;
   const digest = textOf(value['digest']);
   const size = value['size'];
   if (digest === undefined || !isDigest(digest)) return undefined;

@@ -19,6 +19,7 @@ test('a manifest refers to its config and layers, foreign layers left out', asyn
     manifest.blobs.map(({ size }) => size),
     [10, 20],
   );
+  t.match(manifest.foreign, [{ digest: digest('c'), size: 30 }]);
   t.match(manifest, {
     subject: { digest: digest('d') },
     artifactType: 'application/vnd.oci.image.config.v1+json',
