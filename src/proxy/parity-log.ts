@@ -24,6 +24,8 @@ export interface ParityFacts {
   readonly subject?: string;
   /** Absent for a robot. */
   readonly cluster?: string;
+  /** Of a pull. */
+  readonly verdict?: 'allowed' | 'refused';
   /** The code of the answer's error. */
   readonly error?: string;
   /** The answer's `WWW-Authenticate`. */
@@ -97,12 +99,12 @@ function loginLines({ path, shown, status, subject, cluster, error }: ParityFact
   return [debug('Failed to validate the user', { path, username, error, valid: false })];
 }
 
-function pullLines({ path, status, subject, error, challenge }: ParityFacts, isTurnedAway: boolean) {
-  const middle = isTurnedAway
-    ? [failed('Failed to validate token', { error })]
-    : subject === undefined
-      ? []
-      : [debug('Replacing bearer token ...', {})];
+function pullLines({ path, status, error, challenge, ...who }: ParityFacts, isTurnedAway: boolean) {
+  const isLetThrough = status !== 401 && who.subject !== undefined && who.verdict !== 'refused';
+  const middle = [
+    ...(isTurnedAway ? [failed('Failed to validate token', { error })] : []),
+    ...(isLetThrough ? [debug('Replacing bearer token ...', {})] : []),
+  ];
   const answer = status === 401 ? { authenticateHeader: challenge } : { statusCode: status };
   return [debug('Proxy received request', { path }), ...middle, debug('Proxy responded', answer)];
 }
@@ -116,7 +118,7 @@ function failed(message: string, fields: ParityLine['fields']): ParityLine {
 }
 
 function factsOf({ method, raw, headers }: FastifyRequest, reply: FastifyReply) {
-  const { subject, cluster, error, challenge, bytes } = reply.record;
+  const { subject, cluster, verdict, error, challenge, bytes } = reply.record;
   return {
     method,
     path: pathOf(raw.url ?? ''),
@@ -125,6 +127,7 @@ function factsOf({ method, raw, headers }: FastifyRequest, reply: FastifyReply) 
     shown: shownBy(headers.authorization),
     ...(subject === undefined ? {} : { subject }),
     ...(cluster === undefined ? {} : { cluster }),
+    ...(verdict === undefined ? {} : { verdict }),
     ...(error === undefined ? {} : { error }),
     ...(challenge === undefined ? {} : { challenge }),
   };

@@ -52,6 +52,14 @@ test('a pull that is answered tells of its token and its status', (t) => {
   t.end();
 });
 
+test('a pull that is refused tells of no token: none went on', (t) => {
+  t.same(told({ subject: 'bob', cluster: 'app.ci', verdict: 'refused', status: 403, error: 'DENIED' }), [
+    ['Proxy received request', { path: manifest }],
+    ['Proxy responded', { statusCode: 403 }],
+  ]);
+  t.end();
+});
+
 test('a pull without a token, and one with a token that is not accepted, are told apart', (t) => {
   t.same(told({ status: 401, shown: { kind: 'none' } }), [['Found no token', { path: manifest }]]);
   t.same(told({ status: 401, error: 'UNAUTHORIZED', challenge: 'Bearer realm="x"' }), [
