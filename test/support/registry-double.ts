@@ -15,6 +15,7 @@ import type { Misbehaviours } from './registry-misbehaviours.ts';
 import { type Reply, refuse } from './registry-replies.ts';
 import { isRefused, route } from './registry-routes.ts';
 import { isAuthorised, tokenAnswer } from './registry-tokens.ts';
+import { type DoubleUpload, isPushed } from './registry-uploads.ts';
 
 /** One request as the double saw it. */
 export interface RecordedRequest {
@@ -32,6 +33,8 @@ export interface RecordedRequest {
   status: number;
   /** Body bytes handed to the socket. */
   bytesSent: number;
+  /** Body bytes of a push that came in. */
+  bytesReceived: number;
 }
 
 /** A registry in this process that speaks real HTTP and can misbehave in every way that real ones do. */
@@ -54,6 +57,12 @@ export interface RegistryDouble {
   removeTag(repository: string, tag: string): void;
   /** Takes a manifest away; its tags stay, and lead nowhere. */
   removeManifest(repository: string, digest: Digest): void;
+  /** Upload sessions that were neither completed nor cancelled. */
+  openUploads(): number;
+  /** A blob of a repository, as it was pushed or added. */
+  blobOf(repository: string, digest: Digest): Buffer | undefined;
+  /** What a tag points to. */
+  tagOf(repository: string, tag: string): Digest | undefined;
   /** The requests whose `METHOD /path` contains the text. */
   seen(text: string): RecordedRequest[];
   /** Every token issued so far is refused from now on. */
@@ -73,6 +82,10 @@ export interface DoubleState {
   readonly switches: Misbehaviours;
   /** Issued bearer tokens and their scopes. */
   readonly tokens: Map<string, string>;
+  /** Blobs that are being pushed, by session. */
+  readonly uploads: Map<string, DoubleUpload>;
+  /** Requests that could have been throttled. */
+  counted: number;
   url: string;
   cdnUrl: string;
 }
@@ -85,6 +98,8 @@ export async function registryDouble(options: RegistryDoubleOptions = {}): Promi
     requests: [],
     switches: {},
     tokens: new Map(),
+    uploads: new Map(),
+    counted: 0,
     url: '',
     cdnUrl: '',
   };
@@ -109,6 +124,9 @@ export async function registryDouble(options: RegistryDoubleOptions = {}): Promi
     removeManifest(repository, digest) {
       repositoryOf(repositories, repository).manifests.delete(digest);
     },
+    openUploads: () => state.uploads.size,
+    blobOf: (repository, digest) => repositories.get(repository)?.blobs.get(digest),
+    tagOf: (repository, tag) => repositories.get(repository)?.tags.get(tag),
     seen: (text) => state.requests.filter(({ method, path }) => `${method} ${path}`.includes(text)),
     revokeTokens: () => state.tokens.clear(),
     async close() {
@@ -141,7 +159,7 @@ async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   const { headers, method = '' } = request;
   const clientPort = request.socket.remotePort ?? 0;
-  const record = { method, path, query, headers, cdn, clientPort, status: 0, bytesSent: 0 };
+  const record = { method, path, query, headers, cdn, clientPort, status: 0, bytesSent: 0, bytesReceived: 0 };
   state.requests.push(record);
   const { switches } = state;
   if (switches.down === true) return request.socket.destroy();
@@ -155,6 +173,7 @@ async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage
   if (isRefused(reply)) return;
   if (!cdn && !isAuthorised(reply)) return;
   try {
+    if (!cdn && (await isPushed(reply))) return;
     route(reply);
   } catch (error) {
     const { code, headers: more, message, status } = registryError(error);

@@ -15,7 +15,7 @@ export interface Misbehaviours {
   delayMs?: number;
   /** A status for one kind of request; `times` counts down, for ever without. */
   status?: {
-    readonly of: 'manifests' | 'blobs' | 'tags' | 'referrers' | 'cdn' | 'everything';
+    readonly of: 'manifests' | 'blobs' | 'uploads' | 'tags' | 'referrers' | 'cdn' | 'everything';
     readonly code: number;
     /** The code in the error body. */
     readonly error?: string;
@@ -23,6 +23,10 @@ export interface Misbehaviours {
   };
   /** So many requests are answered 429, then all is well. */
   throttles?: number;
+  /** Every so many-th request is answered 429; 2.5 is two of five. */
+  throttlesEvery?: number;
+  /** Refusals are HTML pages, as those of a load balancer. */
+  refusesInHtml?: boolean;
   /** The `Retry-After` of refusals. */
   retryAfter?: string;
 
@@ -68,6 +72,21 @@ export interface Misbehaviours {
   lacksReferrers?: boolean;
   /** Referrers of an unknown manifest are 400 `MANIFEST_INVALID`, as quay has it. */
   refusesUnknownReferrers?: boolean;
+
+  /** The connection is cut after so many bytes of an upload's body, which are kept. */
+  cutsUploadAfter?: Cut;
+  /** What is pushed is answered 201 and thrown away. */
+  lies201?: boolean;
+  /** So many requests to upload sessions find them gone. */
+  forgetsSessions?: number;
+  /** `OCI-Chunk-Min-Length`: uploads must come in chunks of a multiple of this, bytes. */
+  chunkMinLength?: number;
+  /** A mount is answered with a session. */
+  refusesMounts?: boolean;
+  /** Schema 1 manifests are refused. */
+  refusesSchema1?: boolean;
+  /** Where the `Location` of uploads leads: this registry by a whole URL, or another origin. Default: a path. */
+  uploadsAt?: 'absolute' | `http${string}`;
 
   /** Everything needs this pair by Basic authentication. */
   requiresBasic?: { readonly user: string; readonly password: string };

@@ -36,9 +36,10 @@ export function answerJson(
 
 /** Answers with the error body of the distribution spec. */
 export function refuse(reply: Reply, status: number, code: string, message: string): void {
-  const { retryAfter } = reply.state.switches;
+  const { refusesInHtml, retryAfter } = reply.state.switches;
   if (retryAfter !== undefined) reply.response.setHeader('retry-after', retryAfter);
-  answerJson(reply, status, { errors: [{ code, message, detail: {} }] });
+  if (refusesInHtml === true) answerHtml(reply, status);
+  else answerJson(reply, status, { errors: [{ code, message, detail: {} }] });
 }
 
 /** Answers with a manifest or a blob, as the switches say. */
@@ -90,11 +91,11 @@ function lengthOf({ record, state: { switches } }: Reply, body: Buffer): Record<
 }
 
 /** Answers like a portal on the way. */
-export function answerHtml({ record, response }: Reply): void {
+export function answerHtml({ record, response }: Reply, status = 200): void {
   const page = '<!doctype html><title>Welcome</title><p>Please accept the terms.';
-  record.status = 200;
+  record.status = status;
   record.bytesSent = page.length;
-  response.writeHead(200, { 'content-type': 'text/html', 'content-length': page.length });
+  response.writeHead(status, { 'content-type': 'text/html', 'content-length': page.length });
   response.end(record.method === 'HEAD' ? undefined : page);
 }
 

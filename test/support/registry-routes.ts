@@ -12,6 +12,10 @@ export function isRefused(reply: Reply): boolean {
     refuse(reply, 429, 'TOOMANYREQUESTS', 'slow down');
     return true;
   }
+  if (isThrottled(reply)) {
+    refuse(reply, 429, 'TOOMANYREQUESTS', 'slow down');
+    return true;
+  }
   const fault = switches.status;
   if (fault === undefined || fault.times === 0) return false;
   const isHit =
@@ -21,6 +25,13 @@ export function isRefused(reply: Reply): boolean {
   if (fault.times !== undefined) switches.status = { ...fault, times: fault.times - 1 };
   refuse(reply, fault.code, fault.error ?? 'UNKNOWN', 'as the switch says');
   return true;
+}
+
+function isThrottled({ state }: Reply): boolean {
+  const { throttlesEvery } = state.switches;
+  if (throttlesEvery === undefined) return false;
+  state.counted += 1;
+  return Math.floor(state.counted / throttlesEvery) > Math.floor((state.counted - 1) / throttlesEvery);
 }
 
 /** Answers from what the repositories hold. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
+import type { RecordedRequest } from './registry-double.ts';
 import type { TokenRules } from './registry-misbehaviours.ts';
 import { answerJson, type Reply, refuse } from './registry-replies.ts';
 
@@ -14,7 +15,7 @@ export function isAuthorised(reply: Reply): boolean {
   }
   const rules = switches.requiresToken;
   if (rules === undefined) return true;
-  const scope = scopeOf(reply.record.path);
+  const scope = scopeOf(reply.record);
   const granted = reply.state.tokens.get(authorization.replace(/^Bearer /, ''));
   if (granted !== undefined && rules.isPrivate !== true && (scope === '' || granted.includes(scope)))
     return true;
@@ -61,9 +62,17 @@ function isGranted(form: URLSearchParams, rules: TokenRules): boolean {
   return form.get('username') === rules.user && form.get('password') === rules.password;
 }
 
-function scopeOf(path: string): string {
+/** True when the request's token opens that repository for reading; without tokens everything is open. */
+export function isGrantedPull({ request, state }: Reply, repository: string): boolean {
+  if (state.switches.requiresToken === undefined) return true;
+  const granted = state.tokens.get((request.headers.authorization ?? '').replace(/^Bearer /, ''));
+  return granted?.includes(`repository:${repository}:pull`) === true;
+}
+
+function scopeOf({ method, path }: RecordedRequest): string {
   const name = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(path)?.[1];
-  return name === undefined ? '' : `repository:${name}:pull`;
+  const isRead = method === 'GET' || method === 'HEAD';
+  return name === undefined ? '' : `repository:${name}:${isRead ? 'pull' : 'pull,push'}`;
 }
 
 function challenge(reply: Reply, value: string): void {
