@@ -150,6 +150,10 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'q.yaml:1: rules.mine[0].ask.namespace: no expression of the rule has a group z',
     'q.yaml:1: rules.open: is the name of a built-in list',
   ],
+  'a rule that lets everybody pass does not undo by digest what rules before it decide by tag': [
+    "rules: { a: [{ name: x, repositories: r/s, tags: 't.+', ask: { namespace: n } }, { name: y, repositories: .+, allow: true }] }",
+    'q.yaml:1: rules.a[1].allow: would let everybody pull by digest what x decides by tag; give it tags: .+',
+  ],
   'a local check of tokens needs to know whose tokens they are': [
     'clusters: { a: { serviceAccountTokens: { check: local }, context: admin } }',
     'q.yaml:1: clusters.a.context: needs kubeconfigFile',

@@ -5,6 +5,8 @@ import type { Settings } from './schema.ts';
 /** The rules that every service has; a list under `rules` cannot take their names. */
 export const builtInRules = ['parity', 'imagestream', 'repository', 'open'] as const;
 
+type RuleSettings = Settings['rules'][string][number];
+
 const actions = ['ask', 'allow', 'refuse', 'followDigest'] as const;
 
 /** Contradictions among hosts, clusters and rules. */
@@ -20,6 +22,7 @@ export function accessContradictions(settings: Settings): Contradiction[] {
         ? [{ path: ['rules', name], message: 'is the name of a built-in list' }]
         : []),
       ...rules.flatMap((rule, index) => ruleContradictions(['rules', name, index], rule)),
+      ...rules.flatMap((rule, index) => openedByDigest(['rules', name, index], rule, rules.slice(0, index))),
     ]),
   ];
 }
@@ -97,7 +100,7 @@ function clusterContradictions(name: string, cluster: Settings['clusters'][strin
   ];
 }
 
-function ruleContradictions(path: Path, rule: Settings['rules'][string][number]): Contradiction[] {
+function ruleContradictions(path: Path, rule: RuleSettings): Contradiction[] {
   const given = actions.filter((action) => rule[action] !== undefined);
   const groups = groupsOf(rule);
   const unknown = Object.entries(rule.ask ?? {}).flatMap(([part, template]) =>
@@ -125,7 +128,23 @@ function ruleContradictions(path: Path, rule: Settings['rules'][string][number])
   ];
 }
 
-function groupsOf({ repositories, tags }: Settings['rules'][string][number]): ReadonlySet<string> {
+const everything = new Set(['^(?:.+)$', '^(?:.*)$']);
+
+/** A rule without tags decides what no tag that one may pull leads to: one that lets everybody pass would undo the rules before it. */
+function openedByDigest(
+  path: Path,
+  { allow, tags, repositories: { source } }: RuleSettings,
+  before: readonly RuleSettings[],
+): Contradiction[] {
+  const undone = before.find(
+    (rule) => rule.tags !== undefined && (everything.has(source) || rule.repositories.source === source),
+  );
+  if (allow !== true || tags !== undefined || undone === undefined) return [];
+  const message = `would let everybody pull by digest what ${undone.name} decides by tag; give it tags: .+`;
+  return [{ path: [...path, 'allow'], message }];
+}
+
+function groupsOf({ repositories, tags }: RuleSettings): ReadonlySet<string> {
   const sources = [repositories.source, tags?.source ?? ''];
   return new Set(
     sources.flatMap((source) =>
