@@ -70,7 +70,7 @@ export interface ProxyFlags {
 
 /**
  * Reads flags as Go does: one dash or two, the value behind `=` or as the next word, the last of several counts. `KUBECONFIG` stands
- * for `--kubeconfig` where that is not given. Throws `UsageError` for a flag that there is not.
+ * for `--kubeconfig` where neither that nor a file says it. Throws `UsageError` for a flag that there is not.
  */
 export function parseProxyFlags(args: readonly string[], kubeconfig: string | undefined): ProxyFlags {
   const { values, positionals } = parsed(args.map(withTwoDashes), {
@@ -80,10 +80,9 @@ export function parseProxyFlags(args: readonly string[], kubeconfig: string | un
   });
   const written = new Map<string, unknown>(Object.entries(values));
   const configFile = written.get('config');
-  const readings = Object.entries<Flag>(flags).map(([name, flag]) => {
-    const text = written.get(name) ?? (name === 'kubeconfig' && kubeconfig !== '' ? kubeconfig : undefined);
-    return reading(name, flag, typeof text === 'string' ? text : undefined);
-  });
+  const ambient = kubeconfig === undefined || kubeconfig === '' ? {} : { default: kubeconfig };
+  const known = { ...flags, kubeconfig: { ...flags.kubeconfig, ...ambient } };
+  const readings = Object.entries<Flag>(known).map(([name, flag]) => reading(name, flag, written.get(name)));
   return {
     given: readings.flatMap(({ isGiven, decided }) => (isGiven ? decided : [])),
     assumed: readings.flatMap(({ isGiven, decided }) => (isGiven ? [] : decided)),
@@ -102,9 +101,9 @@ interface Reading {
   readonly complaint?: Complaint;
 }
 
-function reading(name: string, flag: Flag, given: string | undefined): Reading {
-  const text = given ?? flag.default;
-  const isGiven = given !== undefined;
+function reading(name: string, flag: Flag, given: unknown): Reading {
+  const isGiven = typeof given === 'string';
+  const text = isGiven ? given : flag.default;
   const refused = (message: string): Reading => ({
     isGiven,
     decided: [],

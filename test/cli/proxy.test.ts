@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { parseGoDuration } from '../../src/cli/go-duration.ts';
@@ -156,6 +157,16 @@ test('the cluster is the one of --kubeconfig, else of KUBECONFIG', async (t) => 
   t.match(await started([...args, '--kubeconfig', join(folder, 'two')], env), {
     clusters: { 'app.ci': { kubeconfigFile: join(folder, 'two') } },
   });
+});
+
+test('KUBECONFIG gives way to a file of settings', async (t) => {
+  const folder = t.testdir({ ...secrets, one: 'x', two: 'x' });
+  const more = join(folder, 'more.yaml');
+  await writeFile(more, `clusters: { app.ci: { kubeconfigFile: ${join(folder, 'two')} } }`);
+  const config = await started([...deploymentArgs(folder), `--config=${more}`], {
+    KUBECONFIG: join(folder, 'one'),
+  });
+  t.match(config, { clusters: { 'app.ci': { kubeconfigFile: join(folder, 'two') } } });
 });
 
 test('a file adds settings: it counts more than a default, and less than a flag that is given', async (t) => {
