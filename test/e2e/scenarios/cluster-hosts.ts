@@ -6,6 +6,7 @@ import {
   type ClusterStand,
   clusterHost,
   clusterStand,
+  manifestPath,
   repository,
   tags,
   upstreamName,
@@ -60,10 +61,7 @@ function trier({ proxy }: ClusterStand): Tried {
 async function access({ fact }: Scene, stand: ClusterStand): Promise<void> {
   const tried = trier(stand);
   const account = await stand.cluster.account('passer-by');
-  const [cli, secret, tools] = [tags.cli, tags.secret, tags.tools].map(
-    (tag) => `${repository}/manifests/${tag}`,
-  );
-  if (cli === undefined || secret === undefined || tools === undefined) throw new Error('no tags');
+  const [cli, secret, tools] = [manifestPath(tags.cli), manifestPath(tags.secret), manifestPath(tags.tools)];
 
   await fact('imagestream: each tag asks about its own image stream', async () => {
     assert.deepEqual(
@@ -108,7 +106,7 @@ async function blobs({ fact }: Scene, stand: ClusterStand): Promise<void> {
   const path = `${repository}/blobs/${digest}`;
 
   await fact('blobs: bypass asks the upstream each time, after the same question', async () => {
-    await tried('bypass.example', 'alice', `${repository}/manifests/${tags.cli}`);
+    await tried('bypass.example', 'alice', manifestPath(tags.cli));
     stand.upstream.passed.length = 0;
     for (let time = 0; time < 2; time += 1) assert.equal(await tried('bypass.example', 'alice', path), 200);
     assert.equal(stand.upstream.passed.filter((each) => each.path.includes(digest)).length, 2);

@@ -3,14 +3,21 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../../support/program.ts';
 import { clusterName } from '../fixtures/cluster.ts';
-import { type ClusterStand, clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import {
+  type ClusterStand,
+  clusterHost,
+  clusterStand,
+  manifestPath,
+  repository,
+  tags,
+} from '../fixtures/cluster-stand.ts';
 import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
 import { largest } from '../fixtures/images.ts';
 import { people } from '../fixtures/people.ts';
 import { command } from '../fixtures/quayside.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
-const pulled = `${repository}/manifests/${tags.cli}`;
+const pulled = manifestPath(tags.cli);
 
 /** What an operator does while people pull with their logins of a real cluster: ask why, take back, restart, switch over. */
 export const clusterOperator: Scenario = {
@@ -51,7 +58,7 @@ async function reasons(scene: Scene, { proxy, images }: ClusterStand, client: Do
   );
   await scene.fact('access check knows what tags lead to, from the store that is in use', async () => {
     for (const tag of [tags.cli, tags.secret])
-      await client.get(`${repository}/manifests/${tag}`, await client.token(people.admin.token));
+      await client.get(manifestPath(tag), await client.token(people.admin.token));
     const digestOf = (name: 'cli' | 'secret') => `${repository}@${images[name].root.descriptor.digest}`;
     await until('it is written', async () => (await check(digestOf('cli'), ...alice)).code === 0);
     assert.equal((await check(digestOf('secret'), ...alice)).code, 1);

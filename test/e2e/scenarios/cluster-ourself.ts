@@ -5,6 +5,7 @@ import {
   type ClusterStand,
   clusterHost,
   clusterStand,
+  manifestPath,
   repository,
   tags,
   upstreamName,
@@ -15,7 +16,7 @@ import { pod } from '../fixtures/pod.ts';
 import { quayside } from '../fixtures/quayside.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
-const pulled = `${repository}/manifests/${tags.cli}`;
+const pulled = manifestPath(tags.cli);
 const remember = { tokenMs: '200ms', badTokenMs: '200ms', allowMs: '200ms', denyMs: '200ms' };
 /** An API server hears of a changed binding within moments, Quayside of a changed file within a second. */
 const noticedMs = 10_000;

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
-import type { GeneratedImage } from '../../support/images.ts';
 import { until } from '../../support/program.ts';
 import { clusterName } from '../fixtures/cluster.ts';
-import { type ClusterStand, clusterHost, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import {
+  type ClusterStand,
+  clusterHost,
+  clusterStand,
+  contentPaths,
+  manifestPath,
+  repository,
+  tags,
+} from '../fixtures/cluster-stand.ts';
 import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
 import { people } from '../fixtures/people.ts';
 import type { Scenario, Scene } from '../scenario.ts';
@@ -26,7 +33,7 @@ export const clusterRbac: Scenario = {
     await logins(scene, stand, client);
     await rights(scene, stand, client);
     await digests(scene, stand, client);
-    await listings(scene, stand, client);
+    await listings(scene, client);
     await anonymous(scene, stand);
     await revocation(scene, stand, client);
   },
@@ -34,7 +41,7 @@ export const clusterRbac: Scenario = {
 
 async function logins({ fact }: Scene, { proxy }: ClusterStand, client: DockerClient): Promise<void> {
   await fact('without a credential a pull is 401, and the challenge names our token end-point', async () => {
-    const { status, code, headers } = await client.get(manifest(tags.cli));
+    const { status, code, headers } = await client.get(manifestPath(tags.cli));
     assert.deepEqual([status, code], [401, 'UNAUTHORIZED']);
     const challenge = `Bearer realm="${proxy.url}/v2/auth",service="${proxy.host}"`;
     const shown = headers['www-authenticate'] ?? '';
@@ -44,7 +51,7 @@ async function logins({ fact }: Scene, { proxy }: ClusterStand, client: DockerCl
     'a token that the cluster does not know is 401 at the token end-point and as a bearer',
     async () => {
       assert.equal((await client.login('sha256~nobody')).status, 401);
-      assert.equal((await client.get(manifest(tags.cli), 'sha256~nobody')).status, 401);
+      assert.equal((await client.get(manifestPath(tags.cli), 'sha256~nobody')).status, 401);
     },
   );
   await fact('a login is answered in all the words that clients know', async () => {
@@ -72,7 +79,10 @@ async function rights({ fact }: Scene, { cluster, images, upstream }: ClusterSta
     ['a service account with a bound token that may pull', puller.token],
   ] as const) {
     await fact(`${who} gets the image`, async () => {
-      const { status, body, message } = await client.get(manifest(tags.cli), await client.token(credential));
+      const { status, body, message } = await client.get(
+        manifestPath(tags.cli),
+        await client.token(credential),
+      );
       assert.equal(status, 200, message);
       assert.deepEqual(body, expected);
     });
@@ -82,7 +92,7 @@ async function rights({ fact }: Scene, { cluster, images, upstream }: ClusterSta
     ['a service account without the right', stranger.token],
   ] as const) {
     await fact(`${who} is told which question was asked of which cluster`, async () => {
-      const answer = await client.get(manifest(tags.cli), await client.token(credential));
+      const answer = await client.get(manifestPath(tags.cli), await client.token(credential));
       assert.deepEqual([answer.status, answer.code], [403, 'DENIED']);
       for (const word of ['imagestreams', 'layers', '4.20', 'ocp', clusterName])
         assert.ok(answer.message.includes(word), `${word} is not in: ${answer.message}`);
@@ -90,22 +100,20 @@ async function rights({ fact }: Scene, { cluster, images, upstream }: ClusterSta
   }
   await fact('a right in one namespace is none in another', async () => {
     const token = await client.token(people.alice.token);
-    assert.equal((await client.get(manifest(tags.secret), token)).status, 403);
-    assert.equal((await client.get(manifest(tags.cli), token)).status, 200);
+    assert.equal((await client.get(manifestPath(tags.secret), token)).status, 403);
+    assert.equal((await client.get(manifestPath(tags.cli), token)).status, 200);
   });
   await fact('the upstream never sees a credential of a client', () => {
-    const shown = upstream.passed.map(({ headers }) => headers['authorization']);
-    assert.deepEqual(
-      shown.filter((each) => each !== undefined),
-      [],
-    );
+    const shown = JSON.stringify(upstream.passed.map(({ path, headers }) => [path, headers]));
+    assert.ok(upstream.passed.length > 0);
+    assert.doesNotMatch(shown, /authorization|sha256~|eyJ/i);
   });
 }
 
 async function digests({ fact }: Scene, { images }: ClusterStand, client: DockerClient): Promise<void> {
   const [alice, bob] = [await client.token(people.alice.token), await client.token(people.bob.token)];
-  await client.get(manifest(tags.secret), await client.token(people.admin.token));
-  const [open, secret] = [contentOf(images.cli), contentOf(images.secret)];
+  await client.get(manifestPath(tags.secret), await client.token(people.admin.token));
+  const [open, secret] = [contentPaths(images.cli), contentPaths(images.secret)];
   const shared = open.filter((path) => secret.includes(path));
 
   await fact('two images share a blob and are not the same', () => {
@@ -140,7 +148,7 @@ async function digests({ fact }: Scene, { images }: ClusterStand, client: Docker
   });
 }
 
-async function listings({ fact }: Scene, _stand: ClusterStand, client: DockerClient): Promise<void> {
+async function listings({ fact }: Scene, client: DockerClient): Promise<void> {
   const listed = async (credential: string) => {
     const { status, body } = await client.get(`${repository}/tags/list`, await client.token(credential));
     assert.equal(status, 200, body.toString());
@@ -163,18 +171,18 @@ async function anonymous({ fact }: Scene, { proxy, cluster }: ClusterStand): Pro
   await fact(
     'under a host that lets in whom the cluster lets in, nobody pulls what is granted to all',
     async () => {
-      const { status, message } = await open.get(manifest(tags.tools), await open.token());
+      const { status, message } = await open.get(manifestPath(tags.tools), await open.token());
       assert.equal(status, 200, message);
     },
   );
   await fact('and nothing else', async () => {
     for (const tag of [tags.cli, tags.secret]) {
-      const { status } = await open.get(manifest(tag), await open.token());
+      const { status } = await open.get(manifestPath(tag), await open.token());
       assert.ok(status === 401 || status === 403, `${tag}: ${status}`);
     }
   });
   await fact('a token of one host is none of another', async () => {
-    const { status } = await closed.get(manifest(tags.tools), await open.token(people.alice.token));
+    const { status } = await closed.get(manifestPath(tags.tools), await open.token(people.alice.token));
     assert.equal(status, 401);
   });
 }
@@ -186,11 +194,11 @@ async function revocation(
 ): Promise<void> {
   await fact('a RoleBinding that is removed ends the pulling of a token that was given before', async () => {
     const token = await client.token(people.alice.token);
-    assert.equal((await client.get(manifest(tags.cli), token)).status, 200);
+    assert.equal((await client.get(manifestPath(tags.cli), token)).status, 200);
     await cluster.kubectl(['delete', 'rolebinding', 'qci-image-puller', '--namespace=ocp']);
-    const isRefused = async () => (await client.get(manifest(tags.cli), token)).status === 403;
+    const isRefused = async () => (await client.get(manifestPath(tags.cli), token)).status === 403;
     await until('the right is gone', isRefused, allowMs + slackMs);
-    for (const path of contentOf(images.cli))
+    for (const path of contentPaths(images.cli))
       assert.notEqual((await client.get(path, token)).status, 200, path);
     const { body } = await client.get(`${repository}/tags/list`, token);
     assert.ok(!body.includes(tags.cli));
@@ -198,7 +206,7 @@ async function revocation(
   await fact('a RoleBinding that comes back lets the same token in again', async () => {
     await cluster.applyRights();
     const token = await client.token(people.alice.token);
-    const isServed = async () => (await client.get(manifest(tags.cli), token)).status === 200;
+    const isServed = async () => (await client.get(manifestPath(tags.cli), token)).status === 200;
     await until('the right is back', isServed, slackMs);
   });
   await fact('a service account that is deleted cannot log in any more', async () => {
@@ -213,16 +221,4 @@ async function revocation(
     for (const { token } of Object.values(people)) assert.ok(!log.includes(token));
     assert.doesNotMatch(log, /eyJ[\w-]+\.eyJ/);
   });
-}
-
-function manifest(tag: string): string {
-  return `${repository}/manifests/${tag}`;
-}
-
-/** The paths of all that a tag leads to, by digest. */
-function contentOf(image: GeneratedImage): readonly string[] {
-  return [
-    `${repository}/manifests/${image.root.descriptor.digest}`,
-    ...image.blobs.map(({ descriptor }) => `${repository}/blobs/${descriptor.digest}`),
-  ];
 }

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { until } from '../../support/program.ts';
 import { clusterName, ourself } from '../fixtures/cluster.ts';
-import { type ClusterStand, clusterStand, repository, tags } from '../fixtures/cluster-stand.ts';
+import {
+  type ClusterStand,
+  clusterStand,
+  contentPaths,
+  manifestPath,
+  repository,
+  tags,
+} from '../fixtures/cluster-stand.ts';
 import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
 import { people } from '../fixtures/people.ts';
 import type { Scenario, Scene } from '../scenario.ts';
@@ -9,7 +16,7 @@ import type { Scenario, Scene } from '../scenario.ts';
 const herd = 200;
 const mostConnections = 8;
 const recoveryMs = 30_000;
-const pulled = `${repository}/manifests/${tags.cli}`;
+const pulled = manifestPath(tags.cli);
 
 /** How often a real API server is asked, with what, over how many connections, and what happens when it is gone. */
 export const clusterReviews: Scenario = {
@@ -69,12 +76,16 @@ async function herds({ fact }: Scene, { cluster }: ClusterStand, client: DockerC
   await fact(`${herd} different questions at once need a handful of connections`, async () => {
     const token = await client.token(people.alice.token);
     const [reviews, connections] = [await asked('access'), cluster.way.opened()];
-    const unheardOf = Array.from({ length: herd }, (_, index) => `${repository}/manifests/ocp_${index}_cli`);
+    const unheardOf = Array.from({ length: herd }, (_, index) => manifestPath(`ocp_${index}_cli`));
     const answers = await Promise.all(unheardOf.map((path) => client.get(path, token)));
     assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([404]));
     assert.equal((await asked('access')) - reviews, herd);
     const opened = cluster.way.opened() - connections;
     assert.ok(opened <= mostConnections, `${opened} connections`);
+  });
+  await fact('every review was one that the API server takes', async () => {
+    const reviews = await cluster.reviews(ourself);
+    assert.deepEqual(new Set(reviews.map(({ status }) => status)), new Set([201]));
   });
 }
 
@@ -84,9 +95,7 @@ async function gone(
   client: DockerClient,
 ): Promise<void> {
   const alice = await client.token(people.alice.token);
-  for (const { descriptor } of images.cli.blobs)
-    await client.get(`${repository}/blobs/${descriptor.digest}`, alice);
-  await client.get(pulled, alice);
+  for (const path of [pulled, ...contentPaths(images.cli)]) await client.get(path, alice);
   await cluster.kill();
 
   await fact('with the API server killed, a token never seen is 503 with a time to come back', async () => {
@@ -95,17 +104,15 @@ async function gone(
     assert.ok(Number(headers['retry-after']) > 0);
   });
   await fact('a question never asked is 503 as well, neither a yes nor a no', async () => {
-    const { status, headers } = await client.get(`${repository}/manifests/${tags.secret}`, alice);
+    const { status, headers } = await client.get(manifestPath(tags.secret), alice);
     assert.equal(status, 503);
     assert.ok(Number(headers['retry-after']) > 0);
   });
   await fact('who was let in lately is still served, logins too', async () => {
     const again = await client.token(people.alice.token);
-    for (const token of [alice, again]) {
-      assert.equal((await client.get(pulled, token)).status, 200);
-      for (const { descriptor } of images.cli.blobs)
-        assert.equal((await client.get(`${repository}/blobs/${descriptor.digest}`, token)).status, 200);
-    }
+    for (const token of [alice, again])
+      for (const path of [pulled, ...contentPaths(images.cli)])
+        assert.equal((await client.get(path, token)).status, 200);
   });
   await fact('the log says that the API server cannot be reached', async () => {
     const words = new RegExp(`"cluster":"${clusterName}"[^\n]*"unreachable"`);

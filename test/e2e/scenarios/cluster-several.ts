@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
 import { cluster, clusterName } from '../fixtures/cluster.ts';
-import { clusterHost, clusterStand, repository, tags, upstreamName } from '../fixtures/cluster-stand.ts';
+import {
+  clusterHost,
+  clusterStand,
+  manifestPath,
+  repository,
+  tags,
+  upstreamName,
+} from '../fixtures/cluster-stand.ts';
 import { type DockerClient, dockerClient } from '../fixtures/docker-client.ts';
 import { people } from '../fixtures/people.ts';
 import { quayside } from '../fixtures/quayside.ts';
 import type { Scenario } from '../scenario.ts';
 
 const farm = 'build-farm.test';
-const pulled = `${repository}/manifests/${tags.cli}`;
+const pulled = manifestPath(tags.cli);
 
 /** Two real clusters behind one host name: each knows its own people, and decides for them. */
 export const clusterSeveral: Scenario = {
