@@ -38,7 +38,7 @@ interface Way {
 
 /** A connection that is made when it is first used. */
 export function connection(settings: UpstreamSettings): Connection {
-  const { name, now, random, retries, events } = settings;
+  const { name, now, random, retries, longestWaitSeconds, events } = settings;
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
   const lines = agents({ ...settings, upstream });
@@ -46,6 +46,7 @@ export function connection(settings: UpstreamSettings): Connection {
   const retry = {
     retries,
     random,
+    longestWaitSeconds,
     retried: (reason: 'status' | 'network') => events?.retried({ upstream: name, reason }),
   };
   const through =
@@ -97,18 +98,19 @@ async function readOf<T>(
 }
 
 /**
- * From the inside out: the wire, the pace, the gates, the breaker, the login, the redirects. The breaker watches the registry
+ * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the login, the redirects. The breaker watches the registry
  * and its token server; a CDN's failures are retried, but do not stop us from asking for manifests.
  */
 function sender(settings: UpstreamSettings, upstream: URL, lines: Agents, closing: AbortSignal): Way {
-  const { name, events, now, requestsPerSecond } = settings;
+  const { name, events, now, requestsPerSecond, limit } = settings;
   const wire = transport({ ...settings, agents: lines });
   const slow = requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now);
+  const bearable = limit?.limited(slow) ?? slow;
   const inside = gates(settings);
   const guard = breaker(settings.breaker, now, (state) => events?.breakerChanged({ upstream: name, state }));
   const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
   const reach = reachability({ ...ping, breaker: guard, now, closing });
-  const registry = reach.noted(guard.guarded(inside(slow)));
+  const registry = reach.noted(guard.guarded(inside(bearable)));
   const login = loggedIn({
     ...settings,
     upstream,

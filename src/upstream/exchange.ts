@@ -1,16 +1,29 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
+import type { Bytes } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { Repository } from '../oci/reference.ts';
 import type { UpstreamRequestKind } from './upstream.ts';
 
 /** One HTTP request to be made. */
 export interface Ask {
   readonly kind: UpstreamRequestKind;
-  readonly method: 'GET' | 'HEAD' | 'POST';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
+  /** Bytes in memory, or a stream, which can be sent once only: nobody below the caller asks again with it. */
+  readonly body?: string | Uint8Array | Bytes;
+  /** What the request is to be allowed. Default: to read the repository of its URL. */
+  readonly push?: PushRight;
+  /** From the last byte sent to the head of the answer, milliseconds. Default: as set for the upstream. */
+  readonly firstByteTimeoutMs?: number;
   readonly signal?: AbortSignal;
+}
+
+/** The right to write to one repository, and to read the one that a blob is mounted from. */
+export interface PushRight {
+  readonly repository: Repository;
+  readonly from?: Repository;
 }
 
 /** The head of an HTTP answer, of whatever status. Read `body` or `discard` it: unread, it holds a connection. */
@@ -24,6 +37,11 @@ export interface Answer {
 
 /** Makes one request. Rejects when there is no answer; a bad status is an answer. */
 export type Send = (ask: Ask) => Promise<Answer>;
+
+/** True unless the body is a stream, of which a part may be gone. */
+export function isReplayable({ body }: Ask): boolean {
+  return body === undefined || typeof body === 'string' || body instanceof Uint8Array;
+}
 
 /** More of an unwanted body than this is not worth a kept connection, in bytes. */
 const mostDiscarded = 64 * 1024;

@@ -1,9 +1,15 @@
 import { RegistryError } from '../oci/errors.ts';
-import type { Ask, Send } from './exchange.ts';
+import { type Ask, isReplayable, type Send } from './exchange.ts';
 import { pause } from './waiting.ts';
 
 export interface LimitOptions {
   readonly maxConcurrent: number;
+  readonly maxQueued: number;
+}
+
+interface GateOptions {
+  /** A number, or what says how many there may be by now. */
+  readonly maxConcurrent: number | (() => number);
   readonly maxQueued: number;
 }
 
@@ -14,14 +20,15 @@ export interface Gate {
 }
 
 /** A gate, empty. */
-export function gate({ maxConcurrent, maxQueued }: LimitOptions): Gate {
+export function gate({ maxConcurrent, maxQueued }: GateOptions): Gate {
+  const width = typeof maxConcurrent === 'number' ? () => maxConcurrent : maxConcurrent;
   let inside = 0;
   const queue = new Set<() => void>();
   const left = (): void => {
-    const [next] = queue;
-    if (next === undefined) {
-      inside -= 1;
-    } else {
+    inside -= 1;
+    for (const next of queue) {
+      if (inside >= width()) return;
+      inside += 1;
       queue.delete(next);
       next();
     }
@@ -29,7 +36,7 @@ export function gate({ maxConcurrent, maxQueued }: LimitOptions): Gate {
   return {
     async enter(signal) {
       signal?.throwIfAborted();
-      if (inside < maxConcurrent) inside += 1;
+      if (inside < width()) inside += 1;
       else if (queue.size < maxQueued) await turn(queue, signal);
       else throw crowded();
       return once(left);
@@ -38,14 +45,19 @@ export function gate({ maxConcurrent, maxQueued }: LimitOptions): Gate {
 }
 
 /**
- * What keeps requests inside one of two gates until their bodies are over: downloads in one, everything else in the
- * other, so that long downloads never hold up a question.
+ * What keeps requests inside one of three gates until their bodies are over: downloads in one, uploads in the second,
+ * everything else in the third, so that long bodies never hold up a question, nor an upload the download that feeds it.
  */
 export function gates(options: LimitOptions): (send: Send) => Send {
   const downloads = gate(options);
+  const uploads = gate(options);
   const questions = gate(options);
+  const gateOf = (ask: Ask): Gate => {
+    if (!isReplayable(ask)) return uploads;
+    return isDownload(ask) ? downloads : questions;
+  };
   return (send) => async (ask) => {
-    const leave = await (isDownload(ask) ? downloads : questions).enter(ask.signal);
+    const leave = await gateOf(ask).enter(ask.signal);
     try {
       const answer = await send(ask);
       if (answer.body.closed) leave();
@@ -60,14 +72,25 @@ export function gates(options: LimitOptions): (send: Send) => Send {
 
 /** The same requests, spread out to so many a second, with bursts of one second's worth. */
 export function paced(send: Send, requestsPerSecond: number, now: () => number): Send {
+  const turn = metronome(requestsPerSecond, now);
+  return async (ask) => {
+    await turn(ask.signal);
+    return send(ask);
+  };
+}
+
+/** Resolves so many times a second, after bursts of one second's worth. */
+export function metronome(
+  requestsPerSecond: number,
+  now: () => number,
+): (signal?: AbortSignal) => Promise<void> {
   const stepMs = 1000 / requestsPerSecond;
   let nextAt = 0;
-  return async (ask) => {
+  return async (signal) => {
     const time = now();
     nextAt = Math.max(nextAt, time) + stepMs;
     const waitMs = nextAt - time - Math.max(1000, stepMs);
-    if (waitMs > 0) await pause(waitMs, ask.signal);
-    return send(ask);
+    if (waitMs > 0) await pause(waitMs, signal);
   };
 }
 

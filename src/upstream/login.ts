@@ -1,7 +1,15 @@
 import { type Challenge, parseChallenges } from '../oci/challenge.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Credentials } from './credentials.ts';
-import { type Answer, type Ask, discard, headerLines, type Send } from './exchange.ts';
+import {
+  type Answer,
+  type Ask,
+  discard,
+  headerLines,
+  isReplayable,
+  type PushRight,
+  type Send,
+} from './exchange.ts';
 import { parseTarget, type TargetRules } from './redirect.ts';
 import { basicOf, type Tokens } from './tokens.ts';
 
@@ -22,7 +30,8 @@ interface Authorization {
 /**
  * Requests to the registry with our login, as its last challenge asked for it. A 401 is answered once: with a login when
  * there was none, with a new token when the old one may have ended. A second 401 is the answer; so is one to a new token,
- * which is how registries say that a repository is private or does not exist.
+ * which is how registries say that a repository is private or does not exist. A stream is sent once: its 401 is the answer, and
+ * the next request gets a new token.
  */
 export function loggedIn(options: LoginOptions): Send {
   let challenge: Challenge | undefined;
@@ -35,6 +44,7 @@ export function loggedIn(options: LoginOptions): Send {
     if (asked === undefined || (first?.isNew === true && asked.scheme === challenge?.scheme)) return answer;
     if (first !== undefined) options.tokens.forget(first.value.replace(/^Bearer /, ''));
     challenge = asked;
+    if (!isReplayable(ask)) return answer;
     const second = await authorizationFor(asked, ask, options);
     if (second === undefined || second.value === first?.value) return answer;
     return options.send(authorised(ask, second));
@@ -51,24 +61,30 @@ function challengeOf(answer: Answer, { upstream }: LoginOptions): Challenge | un
 
 async function authorizationFor(
   { scheme, parameters }: Challenge,
-  { url, signal }: Ask,
+  { url, push, signal }: Ask,
   options: LoginOptions,
 ): Promise<Authorization | undefined> {
   const { realm: realmText = '', service, scope: askedScope } = parameters;
-  const repository = repositoryOf(url);
+  const repository = push?.repository ?? repositoryOf(url);
   const credential = await options.credentials(repository ?? '');
   if (scheme === 'basic') return credential && { value: basicOf(credential), isNew: true };
   const realm = realmOf(realmText, options);
-  const scope = scopeFor(askedScope, repository);
+  const scope = scopeFor(askedScope, repository, push);
   const question = { realm, service, scope, credential };
   const { value, isNew } = await options.tokens.get(question, signal);
   return { value: `Bearer ${value}`, isNew };
 }
 
 /** The scope of this repository in the manner of the challenge: some registries have one scope for everything. */
-export function scopeFor(asked: string | undefined, repository: string | undefined): string | undefined {
+export function scopeFor(
+  asked: string | undefined,
+  repository: string | undefined,
+  push?: PushRight,
+): string | undefined {
   if (repository === undefined || (asked !== undefined && !asked.startsWith('repository:'))) return asked;
-  return `repository:${repository}:pull`;
+  const own = `repository:${repository}:${push === undefined ? 'pull' : 'pull,push'}`;
+  const from = push?.from;
+  return from === undefined || from === repository ? own : `${own} repository:${from}:pull`;
 }
 
 function realmOf(text: string, { upstream, allowPrivateAddresses, realmHosts }: LoginOptions): URL {

@@ -1,3 +1,4 @@
+import type { AdaptiveLimit } from './adaptive.ts';
 import type { BreakerOptions } from './breaker.ts';
 import type { UpstreamEvents } from './upstream.ts';
 
@@ -40,6 +41,8 @@ export interface UpstreamOptions {
   readonly progressTimeoutMs?: number;
   /** Tries after the first before an answer's first byte. Default: 3. */
   readonly retries?: number;
+  /** A `Retry-After` of up to so long is waited for; a longer one is the caller's business, seconds. Default: 15. */
+  readonly longestWaitSeconds?: number;
   /** Tries to resume a broken body without one new byte in between. Default: 5. */
   readonly resumes?: number;
   /** Requests at a time; downloads are counted apart, so that they never hold up a tag's HEAD. Default: 64. */
@@ -48,6 +51,8 @@ export interface UpstreamOptions {
   readonly maxQueued?: number;
   /** Requests per second to the registry itself, its CDN not counted. Default: no limit. */
   readonly requestsPerSecond?: number;
+  /** Follows what the registry can take; give one to all that talk to the same registry. Default: none. */
+  readonly limit?: AdaptiveLimit;
   readonly breaker?: BreakerOptions;
   readonly events?: UpstreamEvents;
   /** From 0 to 1, for jitter. Default: Math.random. */
@@ -65,6 +70,7 @@ const defaults = {
   firstByteTimeoutMs: 20_000,
   progressTimeoutMs: 30_000,
   retries: 3,
+  longestWaitSeconds: 15,
   resumes: 5,
   maxConcurrent: 64,
   maxQueued: 1_000,

@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import { isPrivateHost, privateTarget } from './addresses.ts';
-import { type Answer, discard, headerOf, type Send } from './exchange.ts';
+import { type Answer, type Ask, discard, headerOf, type Send } from './exchange.ts';
 
 export interface TargetRules {
   /** The registry itself, which may be anywhere. */
@@ -25,13 +25,13 @@ export function isRedirect({ status }: Answer): boolean {
 
 /**
  * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for minutes, whatever
- * its `Cache-Control` says. Once a redirect has left the registry, no later hop carries our login, not even one back to it.
+ * its `Cache-Control` says. What is written goes to the registry itself or nowhere. Once a redirect has left the registry, no later hop carries our login, not even one back to it.
  */
 export function followed(options: RedirectOptions): Send {
   return async (ask) => {
     let answer = await options.own(ask);
     let hasLeft = false;
-    for (let hops = 0; isRedirect(answer); hops += 1) {
+    for (let hops = 0; isRedirect(answer) && isRead(ask); hops += 1) {
       const url = targetOf(answer, options);
       if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');
       hasLeft ||= url.origin !== options.upstream.origin;
@@ -39,6 +39,10 @@ export function followed(options: RedirectOptions): Send {
     }
     return answer;
   };
+}
+
+function isRead({ method }: Ask): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /**

@@ -19,6 +19,8 @@ export interface RetryOptions {
   /** Tries after the first. */
   readonly retries: number;
   readonly random: () => number;
+  /** See UpstreamOptions.longestWaitSeconds. */
+  readonly longestWaitSeconds?: number;
   readonly retried: (reason: 'status' | 'network') => void;
   readonly signal?: AbortSignal;
 }
@@ -26,8 +28,8 @@ export interface RetryOptions {
 /** A first pause is up to this long and each next one up to twice as long, milliseconds. */
 const firstPauseMs = 250;
 const longestPauseMs = 5_000;
-/** A `Retry-After` beyond this is the client's to wait for, not ours, seconds. */
-const longestWaitSeconds = 15;
+/** A `Retry-After` beyond this is the client's to wait for, not ours, unless set otherwise, seconds. */
+const longestClientWait = 15;
 /** More than this is never passed on, seconds. */
 const longestRetryAfter = 300;
 
@@ -38,7 +40,12 @@ export async function retried<T>(work: () => Promise<T>, options: RetryOptions):
       return await work();
     } catch (error) {
       if (!(error instanceof TryAgain)) throw error;
-      const pauseMs = pauseAfter(attempt, error.refusal.retryAfterSeconds, options.random);
+      const pauseMs = pauseAfter(
+        attempt,
+        error.refusal.retryAfterSeconds,
+        options.random,
+        options.longestWaitSeconds,
+      );
       if (attempt >= options.retries || pauseMs === undefined) throw error.refusal;
       options.retried(error.reason);
       await pause(pauseMs, options.signal);
@@ -54,6 +61,7 @@ export function pauseAfter(
   attempt: number,
   retryAfterSeconds: number | undefined,
   random: () => number,
+  longestWaitSeconds = longestClientWait,
 ): number | undefined {
   const jitterMs = random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
   if (retryAfterSeconds === undefined) return jitterMs;

@@ -5,7 +5,7 @@ import { orTryAgain } from './retry.ts';
 import { parseTokenAnswer, type Token } from './token-answer.ts';
 import { joined } from './waiting.ts';
 
-/** One scope at one token server. */
+/** One scope, or several with a space between them, at one token server. */
 export interface TokenQuestion {
   readonly realm: URL;
   readonly service: string | undefined;
@@ -91,7 +91,7 @@ async function got(
 ): Promise<Answer> {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set('service', service);
-  if (scope !== undefined) url.searchParams.set('scope', scope);
+  for (const each of scope?.split(' ') ?? []) url.searchParams.append('scope', each);
   if (credential !== undefined) url.searchParams.set('account', credential.username);
   const headers = credential === undefined ? {} : { authorization: basicOf(credential) };
   const answer = await options.send({ kind: 'token', method: 'GET', url, headers, signal: options.closing });

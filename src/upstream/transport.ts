@@ -1,6 +1,7 @@
+import type { Readable } from 'node:stream';
 import { errors } from 'undici';
 import type { Agents } from './agents.ts';
-import type { Answer, Ask, Send } from './exchange.ts';
+import { type Answer, type Ask, isReplayable, type Send } from './exchange.ts';
 import type { UpstreamSettings } from './options.ts';
 
 export interface TransportOptions
@@ -32,11 +33,11 @@ export function transport(options: TransportOptions): Send {
 }
 
 /** A kept connection may be cut by the other side in the moment we use it: that is no failure, and tried once more. */
-async function onLiveSocket(send: () => Promise<Answer>, { method }: Ask): Promise<Answer> {
+async function onLiveSocket(send: () => Promise<Answer>, ask: Ask): Promise<Answer> {
   try {
     return await send();
   } catch (error) {
-    if (method === 'POST' || !wasReused(error)) throw error;
+    if (ask.method === 'POST' || !isReplayable(ask) || !wasReused(error)) throw error;
     return send();
   }
 }
@@ -53,15 +54,22 @@ async function onWire(ask: Ask, options: TransportOptions): Promise<Answer> {
     path: `${url.pathname}${url.search}`,
     method,
     headers: { 'user-agent': 'quayside', 'accept-encoding': 'identity', ...ask.headers },
-    body: ask.body ?? null,
+    body: bodyOf(ask),
     signal: signal ?? null,
-    headersTimeout: options.firstByteTimeoutMs,
+    headersTimeout: ask.firstByteTimeoutMs ?? options.firstByteTimeoutMs,
     bodyTimeout: options.progressTimeoutMs,
     highWaterMark,
   });
   body.on('error', ignored);
   if (method === 'HEAD') body.resume();
   return { status: statusCode, headers, url, body };
+}
+
+/** undici sends any async iterable, and waits for the socket between its chunks; its types name only `Readable`. */
+function bodyOf({ body }: Ask): string | Uint8Array | Readable | null {
+  return body === undefined || typeof body === 'string' || body instanceof Uint8Array
+    ? (body ?? null)
+    : (body as Readable);
 }
 
 function ignored(): void {

@@ -133,4 +133,12 @@ export interface UpstreamEvents {
   breakerChanged(event: { readonly upstream: string; readonly state: 'closed' | 'open' | 'half-open' }): void;
 }
 
-export type UpstreamRequestKind = 'ping' | 'token' | 'manifest' | 'blob' | 'cdn' | 'tags' | 'referrers';
+export type UpstreamRequestKind =
+  | 'ping'
+  | 'token'
+  | 'manifest'
+  | 'blob'
+  | 'cdn'
+  | 'tags'
+  | 'referrers'
+  | 'upload';
