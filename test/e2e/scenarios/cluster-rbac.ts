@@ -62,6 +62,12 @@ async function logins({ fact }: Scene, { proxy }: ClusterStand, client: DockerCl
     assert.ok(Number(told['expires_in']) >= 60);
     assert.ok(!Number.isNaN(Date.parse(String(told['issued_at']))));
   });
+  await fact('the name in a login is not looked at: any, with a colon, or none', async () => {
+    for (const name of ['alice', 'bob', 'kube:admin', '']) {
+      const authorization = `Basic ${Buffer.from(`${name}:${people.alice.token}`).toString('base64')}`;
+      assert.equal((await client.get('auth', undefined, { authorization })).status, 200, name);
+    }
+  });
   await fact('the token of somebody in 2,000 groups is small enough for any header', async () => {
     const token = await client.token(people.carol.token);
     assert.ok(token.length < largestToken, `${token.length} bytes`);

@@ -16,6 +16,9 @@ import type { Scenario, Scene } from '../scenario.ts';
 const herd = 200;
 const mostConnections = 8;
 const recoveryMs = 30_000;
+/** Quayside's own for one question. */
+const timeoutMs = 3_000;
+const slackMs = 2_000;
 const pulled = manifestPath(tags.cli);
 
 /** How often a real API server is asked, with what, over how many connections, and what happens when it is gone. */
@@ -27,6 +30,7 @@ export const clusterReviews: Scenario = {
     const client = dockerClient(stand.proxy.url, repository);
     await questions(scene, stand, client);
     await herds(scene, stand, client);
+    await frozen(scene, stand, client);
     await gone(scene, stand, client);
   },
 };
@@ -86,6 +90,28 @@ async function herds({ fact }: Scene, { cluster }: ClusterStand, client: DockerC
   await fact('every review was one that the API server takes', async () => {
     const reviews = await cluster.reviews(ourself);
     assert.deepEqual(new Set(reviews.map(({ status }) => status)), new Set([201]));
+  });
+}
+
+async function frozen({ fact }: Scene, { cluster }: ClusterStand, client: DockerClient): Promise<void> {
+  const alice = await client.token(people.alice.token);
+  await client.get(pulled, alice);
+  const thaw = cluster.freeze();
+  await fact(
+    'an API server that says nothing is given up on in time, and meanwhile nobody else waits',
+    async () => {
+      const startedAt = performance.now();
+      const hanging = client.login(people.carol.token);
+      assert.equal((await client.get(pulled, alice)).status, 200);
+      assert.ok(performance.now() - startedAt < timeoutMs / 2);
+      assert.equal((await hanging).status, 503);
+      assert.ok(performance.now() - startedAt < timeoutMs + slackMs);
+    },
+  );
+  thaw();
+  await fact('and once it speaks again, who was put off is let in', async () => {
+    const isLetIn = async () => (await client.login(people.carol.token)).status === 200;
+    await until('the cluster is asked again', isLetIn, recoveryMs);
   });
 }
 
