@@ -12,7 +12,10 @@ export interface Question {
   readonly name?: string;
 }
 
-/** The question in the words of `kubectl auth can-i`, for logs, messages and as a key: `get imagestreams.image.openshift.io/layers cli -n ocp`. */
+/**
+ * The question in words near those of kubectl, for logs, messages and as a key: `get imagestreams.image.openshift.io/layers cli -n ocp`. Not for
+ * `kubectl auth can-i`, which reads what is behind the slash as a name.
+ */
 export function questionText({ verb, group, resource, subresource, namespace, name }: Question): string {
   const kind = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
   return `${verb} ${kind}${name === undefined ? '' : ` ${name}`} ${namespace === '' ? '--all-namespaces' : `-n ${namespace}`}`;
