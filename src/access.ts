@@ -164,6 +164,7 @@ async function configuredCluster(
     issuer,
     localMs,
     keySet,
+    events,
     ...(audiences === undefined ? {} : { audiences }),
   });
 }

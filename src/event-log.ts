@@ -35,6 +35,14 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
       const fields = { cluster, review: kind, failure, status, seconds };
       access.warn(fields, 'a cluster did not answer a review; what is not remembered is answered 503');
     },
+    keysFailed(event) {
+      events.keysFailed(event);
+      const fields = { cluster: event.cluster, err: event.error };
+      access.warn(
+        fields,
+        'the keys of service accounts could not be had; each of their tokens is asked about for a while',
+      );
+    },
     evicted(event) {
       events.evicted(event);
       eviction.info(event, 'evicted');

@@ -172,6 +172,9 @@ function clusterEvents(registry: Registry): ClusterEvents {
     remembered({ cluster, kind }) {
       remembered(cluster, kind).value += 1;
     },
+    keysFailed({ cluster }) {
+      failures(cluster, 'keys').value += 1;
+    },
   };
 }
 

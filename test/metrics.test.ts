@@ -35,6 +35,7 @@ test('each event is counted where its name says', async (t) => {
   events.tokenIssued();
   events.reviewed({ cluster: 'app.ci', kind: 'token', outcome: 'failed', failure: 'slow', seconds: 3 });
   events.remembered({ cluster: 'app.ci', kind: 'access' });
+  events.keysFailed({ cluster: 'app.ci', error: new Error('x') });
   events.fillStarted();
   events.fillStarted();
   events.fillEnded({ outcome: 'stored' });
@@ -62,6 +63,7 @@ test('each event is counted where its name says', async (t) => {
     'quayside_cluster_reviews_total{cluster="app.ci",kind="token",outcome="failed"}': 1,
     'quayside_cluster_review_duration_seconds_count{cluster="app.ci",kind="token"}': 1,
     'quayside_cluster_review_failures_total{cluster="app.ci",failure="slow"}': 1,
+    'quayside_cluster_review_failures_total{cluster="app.ci",failure="keys"}': 1,
     'quayside_cluster_reviews_remembered_total{cluster="app.ci",kind="access"}': 1,
     quayside_fills_running: 1,
     'quayside_fills_total{outcome="stored"}': 1,

@@ -54,6 +54,8 @@ export interface ClusterEvents {
     /** The user's name of a token that was known. */
     readonly subject?: string;
   }): void;
+  /** The keys of service accounts' tokens could not be had: for a while each token is asked about. */
+  keysFailed(event: { readonly cluster: string; readonly error: unknown }): void;
   /** A question was answered from memory. */
   remembered(event: { readonly cluster: string; readonly kind: 'token' | 'access' }): void;
 }

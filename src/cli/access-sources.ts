@@ -12,6 +12,7 @@ export async function accessSources(config: Config, name: string): Promise<Acces
   const clusters = await configuredClusters(wanted === undefined ? {} : { [name]: wanted }, {
     reviewed: () => {},
     remembered: () => {},
+    keysFailed: () => {},
   });
   const judge = clusters.get(name);
   if (judge === undefined) throw new Error(`cluster ${name} is not configured`);

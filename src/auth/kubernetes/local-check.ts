@@ -1,6 +1,6 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Subject } from '../access.ts';
-import type { RememberedCluster } from '../cluster.ts';
+import type { ClusterEvents, RememberedCluster } from '../cluster.ts';
 import { claimsOf } from '../cluster-token.ts';
 import { kept } from '../kept.ts';
 import { keyedHash } from '../keyed-hash.ts';
@@ -20,6 +20,8 @@ export interface LocalCheckOptions {
   readonly localMs?: number;
   /** The cluster's keys, as JSON (RFC 7517). */
   readonly keySet: () => Promise<string>;
+  /** Told when the keys cannot be had, and the cluster is asked about each token for a while. */
+  readonly events?: Pick<Partial<ClusterEvents>, 'keysFailed'>;
   /** Tokens that were found good and are kept. Default 50,000. */
   readonly maxEntries?: number;
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
@@ -95,7 +97,7 @@ export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOp
 /** Checks one token; never rejects. */
 function examination(
   cluster: string,
-  { issuer, audiences, keySet }: LocalCheckOptions,
+  { issuer, audiences, keySet, events }: LocalCheckOptions,
   now: () => number,
 ): (token: string) => Promise<Checked> {
   let restUntilMs = Number.NEGATIVE_INFINITY;
@@ -114,6 +116,7 @@ function examination(
     } catch (error) {
       if (isOfToken(error)) return 'bad';
       restUntilMs = now() + restMs;
+      events?.keysFailed?.({ cluster, error });
       return 'unsure';
     }
   };

@@ -85,13 +85,16 @@ test('the key set is read once, and again for a key that is new', async (t) => {
   t.ok(reviews() >= 6);
 });
 
-test('without the keys the cluster is asked about every token', async (t) => {
-  const { api, cluster, reviews } = await checked(t);
+test('without the keys the cluster is asked about every token, and it is told once', async (t) => {
+  const told: string[] = [];
+  const events = { keysFailed: (event: { readonly cluster: string }) => void told.push(event.cluster) };
+  const { api, cluster, reviews } = await checked(t, { events });
   api.switches.lacksKeySet = true;
   t.match(await cluster.review(api.serviceAccountToken(account)), puller);
   t.equal(await cluster.review(api.serviceAccountToken(account, { expiresInSeconds: -60 })), undefined);
   t.equal(reviews(), 2);
   t.equal(api.seen('jwks').length, 1, 'and the key set is left alone for a while');
+  t.same(told, ['app.ci']);
 });
 
 test('a good token is accepted for a while without a question, as the cluster would say who it is', async (t) => {
