@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { configuredClusters } from '../src/access.ts';
 import { load } from '../src/config.ts';
 
-const nothing = { reviewed: () => undefined, remembered: () => undefined };
+const nothing = { reviewed: () => undefined, remembered: () => undefined, keysFailed: () => undefined };
 
 test('a cluster that cannot be known is a fault of the configuration, in one line', async (t) => {
   const file = join(t.testdir({ kubeconfig: '{}' }), 'kubeconfig');
