@@ -1,0 +1,57 @@
+import type { CopyEvents } from './copy-events.ts';
+import { type ImageCopy, routeOf } from './image-copy.ts';
+import { persistently, type RetryOptions, retryOptions } from './retry.ts';
+import { type SharedContent, sharedContent } from './shared-content.ts';
+import { slots } from './slots.ts';
+import { type CopyReport, type Tally, tally } from './tally.ts';
+
+export interface CopyRunOptions extends RetryOptions {
+  /** Requests and uploads at a time between one source and one destination. Default 6. */
+  readonly maxPerRoute?: number;
+  /** Default: nobody is told. */
+  readonly events?: Partial<CopyEvents>;
+  /** Ends everything that runs. Default: never. */
+  readonly signal?: AbortSignal;
+  /** Milliseconds. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** What many copies share: limits, knowledge of what is where, counters. Holds nothing that must be closed. */
+export interface CopyRun {
+  readonly shared: SharedContent;
+  readonly tally: Tally;
+  readonly events: Partial<CopyEvents>;
+  readonly signal: AbortSignal;
+  /** One request or upload of that image, when its route has room. */
+  step<T>(image: ImageCopy, work: () => Promise<T>, signal: AbortSignal): Promise<T>;
+  /** Tried again while it fails in a way that passes; `tries` default: those of a blob. */
+  persistently<T>(
+    image: ImageCopy,
+    work: () => Promise<T>,
+    options: { readonly signal: AbortSignal; readonly tries?: number },
+  ): Promise<T>;
+  report(): CopyReport;
+}
+
+/** A run in which nothing is known yet. Copies that run for long should not share one for days: what it knows is not asked again. */
+export function copyRun(options: CopyRunOptions = {}): CopyRun {
+  const { maxPerRoute = 6, events = {}, now = Date.now } = options;
+  const retry = retryOptions(options);
+  const routes = slots(maxPerRoute);
+  const counters = tally(now);
+  return {
+    shared: sharedContent(),
+    tally: counters,
+    events,
+    signal: options.signal ?? new AbortController().signal,
+    step: (image, work, signal) => routes.run(routeOf(image), work, signal),
+    persistently: (image, work, { signal, tries = retry.blobTries }) =>
+      persistently(work, {
+        ...retry,
+        tries,
+        signal,
+        retried: ({ kind, message }, waitMs) => events.retried?.({ image, kind, reason: message, waitMs }),
+      }),
+    report: () => counters.report(),
+  };
+}
