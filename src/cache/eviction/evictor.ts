@@ -1,8 +1,9 @@
 import type { Digest } from '../../oci/digest.ts';
+import { type Lease, lease } from '../lease.ts';
+import { recordLease } from '../store/record-lease.ts';
 import type { Store } from '../store/store.ts';
 import { carriedOut } from './act.ts';
 import { type Inventory, inventoryOf, measured } from './inventory.ts';
-import { leased } from './lease.ts';
 import { deletedOldMembers } from './old-members.ts';
 import { pinnedDigests } from './pins.ts';
 import { type Eviction, type EvictionPlan, evictionPlan, isAboveMark } from './plan.ts';
@@ -88,12 +89,15 @@ export interface EvictorOptions {
 
 type Settings = Required<Omit<EvictorOptions, 'events'>> & { readonly events: Partial<EvictionEvents> };
 
+/** How long the others wait for a replica that died while it evicted, milliseconds. */
+const leaseMs = 60_000;
 /** Where pins alone fill the store, another look costs as much as the first and finds the same. */
 const hopelessFactor = 12;
 
 /** An evictor over any store. The store itself is the truth: nothing is remembered from one run to the next. */
 export function evictor(options: EvictorOptions): Evictor {
   const settings = withDefaults(options);
+  const turn = evictionLease(settings);
   const closing = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<unknown> = Promise.resolve();
@@ -102,7 +106,7 @@ export function evictor(options: EvictorOptions): Evictor {
     const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
     const next = running.then(() => {
       stop.throwIfAborted();
-      return dryRun ? planned(settings, stop).then(({ report }) => report) : runLeased(settings, stop);
+      return dryRun ? planned(settings, stop).then(({ report }) => report) : runLeased(settings, turn, stop);
     });
     running = next.catch(() => undefined);
     return next;
@@ -155,10 +159,15 @@ function withDefaults(options: EvictorOptions): Settings {
   };
 }
 
-async function runLeased(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
-  const { clock, instance: holder } = settings;
-  const lease = { records: settings.store.records, name: 'eviction', holder, clock };
-  const done = await leased(lease, (held) => executed(settings, held), signal);
+/** A run looks at the lease once, so that the clock of a holder that died must do. */
+function evictionLease({ store, instance: holder, clock }: Settings): Lease {
+  const name = 'eviction';
+  const medium = recordLease(store.records, { name, clock });
+  return lease({ name, medium, holder, ttlMs: leaseMs, trustsClocks: true, clock });
+}
+
+async function runLeased(settings: Settings, turn: Lease, signal: AbortSignal): Promise<EvictionReport> {
+  const done = await turn.tried((held) => executed(settings, held), { signal });
   if (done !== undefined) return done.result;
   return { outcome: 'busy', blobs: 0, beforeBytes: 0, afterBytes: 0, evictions: [], isStuck: false };
 }
