@@ -68,7 +68,7 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
       const manifest = parseManifest(bytes, mediaType);
       if (await isComplete(manifest)) {
         complete.set(digest, { isImage: isImage(manifest) });
-      } else if (await upstream.isReachable()) {
+      } else if (await upstream.isReachable({ manifest: digest })) {
         deliverable.set(digest, true);
       } else {
         throw new RegistryError(

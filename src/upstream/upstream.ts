@@ -8,6 +8,11 @@ export interface Cancellable {
   readonly signal?: AbortSignal;
 }
 
+export interface ReachableOptions extends Cancellable {
+  /** The manifest whose blobs are wanted, for an upstream that has some of them from elsewhere. */
+  readonly manifest?: Digest;
+}
+
 export interface ManifestOptions extends Cancellable {
   /** `HEAD`: learn the descriptor only. Default `GET`. */
   readonly method?: 'GET' | 'HEAD';
@@ -90,7 +95,7 @@ export interface Upstream {
   /** False once the upstream is known to ignore `Range`; starting in the middle then costs the bytes before it. */
   readonly hasRanges: boolean;
   /** Whether it can deliver now: true if it answered within the last seconds, else one quick question (shared). */
-  isReachable(options?: Cancellable): Promise<boolean>;
+  isReachable(options?: ReachableOptions): Promise<boolean>;
   manifest(repository: Repository, reference: Reference, options?: ManifestOptions): Promise<ManifestAnswer>;
   /** The blob's descriptor; undefined when the repository has no such blob. */
   statBlob(repository: Repository, digest: Digest, options?: Cancellable): Promise<Descriptor | undefined>;

@@ -1,0 +1,45 @@
+import { type RememberedOptions, remembered } from './remembered.ts';
+
+export interface MissQuestionsOptions extends Omit<RememberedOptions, 'keepMs'> {
+  /** How long "not at the source either" is believed, milliseconds. */
+  readonly absentMs: number;
+  /** Questions put to sources, all together; one second's worth may come at once. */
+  readonly perSecond: number;
+}
+
+/** Whether a source may be asked for a tag: `absent` when it just said no, `limited` when too many were asked for. */
+export type Leave = 'ask' | 'absent' | 'limited';
+
+/** Keeps a flood of tags that nobody has from the sources. */
+export interface MissQuestions {
+  /** `ask` counts as asked. */
+  leave(key: string): Leave;
+  /** The source has no such tag. */
+  answeredNo(key: string): void;
+}
+
+/** Nobody was asked yet. */
+export function missQuestions({ absentMs, perSecond, ...rest }: MissQuestionsOptions): MissQuestions {
+  const { now } = rest;
+  const absent = remembered<true>({ ...rest, keepMs: absentMs });
+  const burst = Math.max(1, perSecond);
+  let left = burst;
+  let countedAt = now();
+
+  function isWithinLimit(): boolean {
+    const time = now();
+    left = Math.min(burst, left + ((time - countedAt) * perSecond) / 1000);
+    countedAt = time;
+    if (left < 1) return false;
+    left -= 1;
+    return true;
+  }
+
+  return {
+    leave(key) {
+      if (absent.get(key) === true) return 'absent';
+      return isWithinLimit() ? 'ask' : 'limited';
+    },
+    answeredNo: (key) => absent.set(key, true),
+  };
+}

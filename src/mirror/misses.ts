@@ -1,0 +1,207 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { ServedManifest } from '../cache/tagged.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Reference, Repository, Tag } from '../oci/reference.ts';
+import type { ManifestAnswer, ManifestOptions, Upstream } from '../upstream/upstream.ts';
+import { missCopies } from './miss-copies.ts';
+import { missQuestions } from './miss-questions.ts';
+import {
+  type MissOrigin,
+  type MissSourcesOptions,
+  missSources,
+  type OpenSource,
+  refusalOf,
+  sourceUnavailable,
+} from './miss-sources.ts';
+import type { TaskSink } from './queue.ts';
+import { remembered } from './remembered.ts';
+
+/**
+ * What becomes of a pull of a tag that its source has and the upstream lacks. The copy is queued in each case.
+ * - `serve`: answered from the source at once.
+ * - `wait`: answered from the upstream as soon as the copy is there, or from the source when that takes too long.
+ * - `queue`: 404, as if nobody had it.
+ */
+export type OnMiss = 'serve' | 'wait' | 'queue';
+
+/**
+ * How a miss ended. `arrived`: the copy came while the client waited. `denied`: the source keeps it from us. `limited`: too many unknown
+ * tags were asked for.
+ */
+export type MissOutcome = 'served' | 'arrived' | 'queued' | 'absent' | 'denied' | 'limited' | 'unavailable';
+
+export interface MissEvents {
+  /** The upstream has no such tag, and a rule named a source for it. */
+  missed(event: { readonly outcome: MissOutcome }): void;
+}
+
+export interface MissOptions extends Omit<MissSourcesOptions, 'upstream'> {
+  /** Takes copies over. */
+  readonly queue: TaskSink;
+  readonly events?: Partial<MissEvents>;
+  /** Default `serve`. */
+  readonly onMiss?: OnMiss;
+  /** With `wait`: how long, milliseconds. Default 60,000. */
+  readonly waitMs?: number;
+  /** With `wait`: how often the upstream is asked whether the copy is there, milliseconds. Default 1,000. */
+  readonly pollMs?: number;
+  /** How long a source's "no such tag" is believed, milliseconds. Default 5,000. */
+  readonly absentMs?: number;
+  /** Questions for unknown tags put to sources, a second; beyond that a tag is absent unasked. Default 50. */
+  readonly questionsPerSecond?: number;
+  /** For how long a copy of the same content is not queued again, milliseconds. Default 600,000. */
+  readonly requeueMs?: number;
+  /** Tags remembered as absent, and as queued, about 0.2 KB each. Default 50,000. */
+  readonly maxEntries?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+const absent: ManifestAnswer = Object.freeze({ kind: 'absent' });
+
+/**
+ * The upstream, filled from its sources. What it answers 404 to, and only that, is answered from where a rule says that it comes from; by
+ * digest, what hangs below such a tag. Of whoever may not read the tag nothing must get here: no right is asked about. A source
+ * that cannot tell is `UNAVAILABLE`, so that a client goes on to its next mirror and nobody remembers a no that nobody said.
+ */
+export function filledFromSource(upstream: Upstream, options: MissOptions): Upstream {
+  const { events = {}, onMiss = 'serve', now = Date.now, maxEntries = 50_000 } = options;
+  const { waitMs = 60_000, pollMs = 1_000, absentMs = 5_000, questionsPerSecond = 50 } = options;
+  const { queue, requeueMs = 600_000 } = options;
+  const sources = missSources({ ...options, upstream: upstream.name });
+  const questions = missQuestions({ maxEntries, now, absentMs, perSecond: questionsPerSecond });
+  const copies = missCopies({ maxEntries, now, queue, requeueMs });
+  /** What was answered from elsewhere, by digest: its blobs are perhaps only there. */
+  const lent = remembered<MissOrigin>({ maxEntries, now, keepMs: requeueMs });
+  const closing = new AbortController();
+
+  const ended = (outcome: MissOutcome): void => events.missed?.({ outcome });
+
+  const destinationOf = (repository: Repository, tag: Tag): string => `${upstream.name}/${repository}:${tag}`;
+
+  async function missed(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
+    const source = sources.ofTag(repository, tag);
+    if (source === undefined) return absent;
+    const destination = destinationOf(repository, tag);
+    const manifest = await foundAt(source, destination);
+    if (manifest === undefined) return absent;
+    copies.add(destination, source, manifest.descriptor.digest);
+    if (onMiss === 'queue') {
+      ended('queued');
+      return absent;
+    }
+    const arrived = onMiss === 'wait' ? await arrival(repository, tag, asked) : undefined;
+    ended(arrived === undefined ? 'served' : 'arrived');
+    return arrived ?? lending(manifest, source, asked);
+  }
+
+  /** Of a tag that was found a short while ago the source is always asked: others' guesses must not take it away. */
+  async function foundAt(
+    { origin, repository, reference }: OpenSource,
+    destination: string,
+  ): Promise<ServedManifest | undefined> {
+    const leave = copies.isUnderWay(destination) ? 'ask' : questions.leave(destination);
+    if (leave !== 'ask') {
+      ended(leave);
+      return undefined;
+    }
+    try {
+      return await origin.manifests.resolve(repository, reference);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      ended(refusal ?? 'unavailable');
+      if (refusal === undefined) throw sourceUnavailable(error);
+      questions.answeredNo(destination);
+      return undefined;
+    }
+  }
+
+  /** What the upstream says once the copy is there; undefined when that takes too long, or the upstream has troubles of its own. */
+  async function arrival(
+    repository: Repository,
+    tag: Tag,
+    asked: ManifestOptions,
+  ): Promise<ManifestAnswer | undefined> {
+    const endsAt = performance.now() + waitMs;
+    try {
+      for (let leftMs = waitMs; leftMs > 0; leftMs = endsAt - performance.now()) {
+        await pause(Math.min(pollMs, leftMs), undefined, { signal: closing.signal });
+        const answer = await taggedAnswer(repository, tag, asked);
+        if (answer.kind !== 'absent') return answer;
+      }
+    } catch (error) {
+      if (asked.signal?.aborted === true) throw error;
+    }
+    return undefined;
+  }
+
+  async function taggedAnswer(repository: Repository, tag: Tag, asked: ManifestOptions) {
+    const answer = await upstream.manifest(repository, { tag }, asked);
+    if (answer.kind !== 'absent') copies.arrived(destinationOf(repository, tag));
+    if (answer.kind === 'found') lent.delete(answer.descriptor.digest);
+    return answer;
+  }
+
+  /** Without the source's entity tag: the upstream would take it for one of its own. */
+  function lending(
+    { descriptor, bytes, warnings }: ServedManifest,
+    { origin }: OpenSource,
+    { method }: ManifestOptions,
+  ): ManifestAnswer {
+    lent.set(descriptor.digest, origin);
+    return { kind: 'found', descriptor, warnings, ...(method === 'HEAD' ? {} : { bytes }) };
+  }
+
+  async function manifest(
+    repository: Repository,
+    { digest, tag }: Reference,
+    asked: ManifestOptions = {},
+  ): Promise<ManifestAnswer> {
+    if (digest === undefined) {
+      const answer = await taggedAnswer(repository, tag, asked);
+      return answer.kind === 'absent' ? missed(repository, tag, asked) : answer;
+    }
+    const answer = await upstream.manifest(repository, { digest }, asked);
+    if (answer.kind !== 'absent') return answer;
+    const found = await sources.answer(repository, digest, async (source) =>
+      lending(await source.origin.manifests.resolve(source.repository, { digest }), source, asked),
+    );
+    return found ?? absent;
+  }
+
+  /** What the upstream has of the digest, else what a source has. */
+  async function orLent<Value>(
+    repository: Repository,
+    digest: Digest,
+    ask: (registry: Upstream, repository: Repository) => Promise<Value | undefined>,
+  ): Promise<Value | undefined> {
+    const own = await ask(upstream, repository);
+    if (own !== undefined) return own;
+    return sources.answer(repository, digest, (source) => ask(source.origin.upstream, source.repository));
+  }
+
+  return {
+    name: upstream.name,
+    get hasRanges() {
+      return upstream.hasRanges;
+    },
+    async isReachable(asked = {}) {
+      const origin = asked.manifest && lent.get(asked.manifest);
+      if (!(await upstream.isReachable(asked))) return false;
+      return origin === undefined || origin.upstream.isReachable(asked);
+    },
+    manifest,
+    statBlob: (repository, digest, asked) =>
+      orLent(repository, digest, (registry, place) => registry.statBlob(place, digest, asked)),
+    openBlob: (repository, digest, asked) =>
+      orLent(repository, digest, (registry, place) => registry.openBlob(place, digest, asked)),
+    forwardBlob: (repository, digest, asked) =>
+      orLent(repository, digest, (registry, place) => registry.forwardBlob(place, digest, asked)),
+    tags: (repository, query, asked) => upstream.tags(repository, query, asked),
+    referrers: (repository, digest, query, asked) => upstream.referrers(repository, digest, query, asked),
+    async close() {
+      closing.abort();
+      await upstream.close();
+    },
+  };
+}
