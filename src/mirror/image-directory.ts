@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { type Bytes, bytesOf, type Descriptor, verified } from '../oci/content.ts';
 import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
+import { isManifestType, type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import { referrersTag } from '../oci/referrers-tag.ts';
 import { namedBytes } from '../oci/schema1.ts';
@@ -140,7 +140,7 @@ export function imageDirectory(layout: DirectoryLayout): ImageDirectory {
     },
     async putManifest(repository, reference, manifest, { signal } = {}) {
       const { descriptor, bytes } = manifest;
-      const parsed = parseManifest(bytes, descriptor.mediaType);
+      const parsed = namedParts(bytes, descriptor.mediaType);
       const missing = await missingBlob(repository, parsed, signal);
       if (missing !== undefined) throw missingIn(layout.name, repository, missing.digest);
       await writeWhole(layout.blobPath(repository, descriptor.digest), bytesOf(bytes));
@@ -161,9 +161,16 @@ async function heldManifest(path: string, digest: Digest): Promise<Held | undefi
   return { descriptor: { digest, size: bytes.byteLength, mediaType: parsed.mediaType }, bytes, parsed };
 }
 
+/** What is not known by type, or says none, names nothing that we could look for. */
+function namedParts(bytes: Uint8Array, mediaType: string | undefined): Manifest {
+  if (mediaType !== undefined && !isManifestType(mediaType)) return { mediaType, children: [], blobs: [] };
+  return parseManifest(bytes, mediaType);
+}
+
 function parsedOrNone(bytes: Uint8Array): Manifest | undefined {
   try {
-    return parseManifest(bytes, undefined);
+    const { mediaType } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { readonly mediaType?: unknown };
+    return namedParts(bytes, typeof mediaType === 'string' ? mediaType : undefined);
   } catch {
     return undefined;
   }

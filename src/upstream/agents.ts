@@ -4,7 +4,7 @@ import { freshFile } from './fresh-file.ts';
 import type { UpstreamSettings } from './options.ts';
 import { proxyFor } from './proxy-choice.ts';
 
-type Shared = 'caFile' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts';
+type Shared = 'caFile' | 'verifyTls' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts';
 
 export interface AgentOptions
   extends Pick<UpstreamSettings, Shared | 'env' | 'allowPrivateAddresses' | 'connectTimeoutMs'> {
@@ -40,7 +40,7 @@ interface Route {
  */
 const keepAliveMaxTimeout = 25_000;
 
-/** Connections with the certificates of the files, which are read again when they change. TLS is always verified. */
+/** Connections with the certificates of the files, which are read again when they change. TLS is verified unless the options say otherwise. */
 export function agents(options: AgentOptions): Agents {
   const files = tlsFiles(options);
   const current = new Map<string, { readonly tls: TlsFiles; readonly dispatcher: Dispatcher }>();
@@ -76,7 +76,7 @@ function routeTo(url: URL, options: AgentOptions): Route {
 
 function dispatcherOf({ proxy, isGuarded }: Route, tls: TlsFiles, options: AgentOptions): Dispatcher {
   const common = { keepAliveMaxTimeout, allowH2: false, connectTimeout: options.connectTimeoutMs };
-  const secure = { ...tls, allowH2: false };
+  const secure = { ...tls, allowH2: false, rejectUnauthorized: options.verifyTls !== false };
   if (proxy !== undefined) {
     const proxyTls = { allowH2: false, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };
     return new ProxyAgent({ ...common, uri: proxy.href, requestTls: secure, proxyTls });

@@ -18,6 +18,8 @@ export interface UpstreamOptions {
   readonly credentials?: CredentialFiles;
   /** PEM of the authorities to trust instead of the built-in ones. */
   readonly caFile?: string;
+  /** Whether servers must prove who they are. False is for one command of a person who knows why. Default: true. */
+  readonly verifyTls?: boolean;
   /** PEM of a client certificate, shown to this upstream only. Needs `keyFile`. */
   readonly certFile?: string;
   readonly keyFile?: string;

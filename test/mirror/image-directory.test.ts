@@ -138,6 +138,13 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     t.same(await again().statManifest(repository, { tag }), index.descriptor);
   });
 
+  test(`${scheme} keeps a manifest of a type that nobody knows`, async (t) => {
+    const { directory, again } = stage(t);
+    const strange = manifestOf({ layers: [described(layer)] }, 'application/vnd.example.thing+json');
+    await directory.putManifest(repository, { tag }, strange);
+    t.same(await again().statManifest(repository, { tag }), strange.descriptor);
+  });
+
   test(`${scheme} moves a tag, and lists what refers to a manifest by the fallback tag`, async (t) => {
     const { directory } = stage(t);
     await putImage(directory);
