@@ -2,14 +2,17 @@
  * Ways in which an image cannot be copied. The first two pass, and are tried again; the others stay until the source's digest
  * changes or a day is over, and are parked with their reason.
  */
-export type FailureClass =
-  | 'throttled'
-  | 'unavailable'
-  | 'source-gone'
-  | 'blob-unknown'
-  | 'schema-1'
-  | 'manifest-invalid'
-  | 'denied';
+export const failureClasses = [
+  'throttled',
+  'unavailable',
+  'source-gone',
+  'blob-unknown',
+  'schema-1',
+  'manifest-invalid',
+  'denied',
+] as const;
+
+export type FailureClass = (typeof failureClasses)[number];
 
 export interface CopyErrorOptions {
   /** How long the registry wants us to wait, in seconds. */

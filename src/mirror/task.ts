@@ -1,7 +1,9 @@
 import type { FailureClass } from './failure.ts';
 
 /** What comes before what: somebody waits for a miss, a change was just made, a resync only makes sure. */
-export type Priority = 'miss' | 'change' | 'resync';
+export const priorities = ['miss', 'change', 'resync'] as const;
+
+export type Priority = (typeof priorities)[number];
 
 /** One image to be copied to one place. The destination is its key: a later task for the same one takes its place. */
 export interface MirrorTask {

@@ -1,0 +1,45 @@
+import type { MirrorTask, QueuedTask } from './task.ts';
+import { priorities } from './task.ts';
+
+/** A task that was put in, before anything became of it. */
+export function fresh(task: MirrorTask): QueuedTask {
+  return { ...task, state: 'waiting', attempts: 0, notBefore: 0 };
+}
+
+/** Whether both ask for the same content of the same source, as far as that is known. */
+export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
+  return known.source === task.source && known.sourceDigest === task.sourceDigest;
+}
+
+/** Whether a later task says anything that one which waits does not say already. */
+export function isNews(known: MirrorTask, task: MirrorTask): boolean {
+  const isMoreUrgent = moreUrgent(known.priority, task.priority) !== known.priority;
+  return (
+    !isSameWork(known, task) || isMoreUrgent || (known.backup === undefined && task.backup !== undefined)
+  );
+}
+
+/**
+ * What a later task for the same destination makes of one that waits: the later one, in the earlier one's place where it asks for the
+ * same, with the more urgent priority, and with the name under which the destination's content is to be kept as long as that is the
+ * same content: a name that was chosen once may be in use.
+ */
+export function merged(known: MirrorTask, task: MirrorTask): MirrorTask {
+  return {
+    ...task,
+    priority: moreUrgent(known.priority, task.priority),
+    ...(isSameWork(known, task) ? { createdAt: known.createdAt } : {}),
+    ...keptBackup(known, task),
+  };
+}
+
+function keptBackup(known: MirrorTask, task: MirrorTask): Partial<MirrorTask> {
+  const isSameTarget = known.currentDigest === task.currentDigest || task.currentDigest === undefined;
+  if (known.backup === undefined || (task.backup !== undefined && !isSameTarget)) return {};
+  const { backup, currentDigest } = known;
+  return { backup, ...(currentDigest === undefined ? {} : { currentDigest }) };
+}
+
+function moreUrgent(one: MirrorTask['priority'], other: MirrorTask['priority']): MirrorTask['priority'] {
+  return priorities.indexOf(one) < priorities.indexOf(other) ? one : other;
+}
