@@ -6,10 +6,12 @@ import type { CopyRun } from './run.ts';
 export interface CopyImagesOptions {
   /** Images at a time between one source and one destination. Default 6. */
   readonly maxImages?: number;
+  /** Pairs of source and destination at a time. Default: all. */
+  readonly maxRoutes?: number;
   /** How often an image is tried, when what fails may pass. Default 3. */
   readonly tries?: number;
-  /** After an image failed for good the others are copied all the same. Default false: no other is begun. */
-  readonly continueOnError?: boolean;
+  /** After an image failed for good, or for good in such a way, the others are copied all the same. Default false: no other is begun. */
+  readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
 }
 
 /**
@@ -22,7 +24,8 @@ export async function copyImages(
   run: CopyRun,
   options: CopyImagesOptions = {},
 ): Promise<readonly ImageCopy[]> {
-  const { maxImages = 6, continueOnError = false } = options;
+  const { maxImages = 6, maxRoutes = Number.POSITIVE_INFINITY, continueOnError = false } = options;
+  const goesOn = typeof continueOnError === 'function' ? continueOnError : () => continueOnError;
   const left: ImageCopy[] = [];
   let isStopped = false;
 
@@ -33,15 +36,19 @@ export async function copyImages(
     }
     const outcome = await copied(image, run, options.tries ?? 3);
     if (outcome === 'aborted') left.push(image);
-    if (outcome === 'failed' && !continueOnError) isStopped = true;
+    if (outcome instanceof CopyError && !goesOn(outcome)) isStopped = true;
   };
 
   const routes = Map.groupBy(images, routeOf);
-  await Promise.all([...routes.values()].map((queue) => inOrder(queue, maxImages, copy)));
+  await inOrder([...routes.values()], maxRoutes, (queue) => inOrder(queue, maxImages, copy));
   return left;
 }
 
-async function copied(image: ImageCopy, run: CopyRun, tries: number): Promise<'done' | 'failed' | 'aborted'> {
+async function copied(
+  image: ImageCopy,
+  run: CopyRun,
+  tries: number,
+): Promise<'done' | 'aborted' | CopyError> {
   const { signal, events } = run;
   events.imageStarted?.({ image });
   try {
@@ -53,7 +60,7 @@ async function copied(image: ImageCopy, run: CopyRun, tries: number): Promise<'d
     if (!(error instanceof CopyError)) return 'aborted';
     run.tally.imageFailed(image, error);
     events.imageEnded?.({ image, failure: error });
-    return 'failed';
+    return error;
   }
 }
 
