@@ -167,7 +167,7 @@ test('what was parked and what waits can be tried at once', async (t) => {
   queue.failed(targetOf('a'), schema1);
   t.equal(queue.retry({ destination: targetOf('a') }), 1);
   t.equal(queue.retry(), 1, 'the other one; what runs is left alone');
-  t.same(names(queue.take()).sort(), ['a', 'b']);
+  t.same(new Set(names(queue.take())), new Set(['a', 'b']));
 });
 
 test('a registry that throttles does not hold up others', async (t) => {
