@@ -19,22 +19,35 @@ const cursorParameter = 'cursor';
 
 /**
  * Lists of tags for somebody who may see a part of them. A page may hold fewer tags than was asked for, or none, and still link to the next
- * (distribution-spec, "Listing Tags": fewer than `n` is no end). The link tells nothing that the page does not. Throws
- * `PAGINATION_NUMBER_INVALID` for a cursor that is none of ours.
+ * (distribution-spec, "Listing Tags": fewer than `n` is no end). The link tells nothing that the page does not, and `last` is a tag
+ * that they may see: between any others the length of the pages would tell the hidden names, letter by letter. Throws
+ * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is none of ours.
  */
 export function inPart(
   { tags }: Pick<Listings, 'tags'>,
   { visible, cursors }: PartialListOptions,
 ): Listings['tags'] {
-  async function upstreamQuery(query: string): Promise<string> {
-    const cursor = new URLSearchParams(query).get(cursorParameter);
-    const opened = cursor === null ? query : await cursors.opened(cursor);
+  async function upstreamQuery(repository: Repository, query: string): Promise<string> {
+    const parameters = new URLSearchParams(query);
+    const cursor = parameters.get(cursorParameter);
+    const opened = cursor === null ? await own(repository, parameters) : await cursors.opened(cursor);
     if (opened !== undefined) return bounded(opened);
     throw new RegistryError('PAGINATION_NUMBER_INVALID', 'this list cannot go on here: begin it anew');
   }
 
+  /** What a client may say of a page by itself; undefined where it must not. */
+  async function own(repository: Repository, parameters: URLSearchParams): Promise<string | undefined> {
+    const [n, last] = [parameters.get('n'), parameters.get('last') || null];
+    if (last !== null && !(isTag(last) && (await visible(repository, [last])).includes(last)))
+      return undefined;
+    return new URLSearchParams({
+      ...(n === null ? {} : { n }),
+      ...(last === null ? {} : { last }),
+    }).toString();
+  }
+
   return async (repository, query) => {
-    const served = await tags(repository, await upstreamQuery(query));
+    const served = await tags(repository, await upstreamQuery(repository, query));
     const { nextQuery, ...page } = served.page;
     const shown = await visible(repository, tagsOf(page.bytes).filter(isTag));
     const bytes = Buffer.from(JSON.stringify({ tags: shown }));

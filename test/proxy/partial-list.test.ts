@@ -46,6 +46,27 @@ test('no link names a tag, however small the pages are', async (t) => {
   t.notOk(Buffer.from(next.slice('cursor='.length), 'base64url').includes('secret'));
 });
 
+test('a list goes on only after a tag that may be seen: the places between others would tell their names', async (t) => {
+  const { page, asked } = await stage(t, ['ocp_1', 'ocq_secret', 'z']);
+  for (const last of ['ocq_r', 'ocq_secret', 'ocq_t', 'no%20tag'])
+    await t.rejects(page(`n=1&last=${last}`), { code: 'PAGINATION_NUMBER_INVALID' });
+  t.same(
+    asked.filter((tags) => tags.includes('z')),
+    [],
+  );
+  t.same((await page('n=1&last=ocp_1')).tags, []);
+  t.same((await page('n=1&last=')).tags, ['ocp_1']);
+});
+
+test('nothing else of a client finds its way into the upstream question', async (t) => {
+  const { page, double } = await stage(t, ['ocp_1']);
+  await page('n=7&next_page=x&last=ocp_0&offset=3');
+  t.same(
+    double.seen('/tags/list').map(({ query }) => query),
+    ['n=7&last=ocp_0'],
+  );
+});
+
 test('no page has more than 1,000 tags to ask about, whatever is asked for', async (t) => {
   const { page, double } = await stage(t, ['ocp_1']);
   for (const query of ['', 'n=5000', 'n=7']) await page(query);
