@@ -1,0 +1,154 @@
+import { collected, type Descriptor } from '../oci/content.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { pauseAfter, TryAgain } from './retry.ts';
+import type { SentBytes } from './sent-bytes.ts';
+import { begun, cancelled, completed, patched, type Session, standing, type UploadWay } from './uploads.ts';
+import { pause } from './waiting.ts';
+
+export interface PushSettings {
+  /** A blob of up to this size goes with the request that ends its upload, which saves one; it is held in memory, bytes. */
+  readonly smallBytes: number;
+  /** The size of chunks for a registry that wants them, bytes; never below its own minimum. */
+  readonly chunkBytes: number;
+  /** Tries without one new byte at the registry in between. */
+  readonly resumes: number;
+  readonly longestWaitSeconds: number;
+  readonly random: () => number;
+  /** Told of each new try. */
+  readonly resumed: () => void;
+  /** Whether the registry has the blob, as an upload whose end nobody heard may have ended well. */
+  readonly isThere: () => Promise<boolean>;
+}
+
+const nothing = new Uint8Array();
+
+/** What the registry answers to an upload that was taken up again but does not fit together. */
+const spoiled: ReadonlySet<string> = new Set([
+  'BLOB_UPLOAD_INVALID',
+  'DIGEST_INVALID',
+  'RANGE_INVALID',
+  'SIZE_INVALID',
+]);
+
+/** One upload: what is sent, how far it came, and the session that is open. */
+interface Push {
+  readonly way: UploadWay;
+  readonly descriptor: Descriptor;
+  readonly bytes: SentBytes;
+  readonly settings: PushSettings;
+  /** All of a small blob. */
+  readonly whole: Uint8Array | undefined;
+  session?: Session | undefined;
+  /** The furthest byte that any session reached. */
+  best: number;
+  failures: number;
+  isResumed: boolean;
+}
+
+/**
+ * Uploads a blob through as many broken connections and lost sessions as it takes, going on at the byte that the registry
+ * has, as long as there are new ones. Rejects with the last refusal, the session cancelled.
+ */
+export async function pushBlob(
+  way: UploadWay,
+  descriptor: Descriptor,
+  bytes: SentBytes,
+  settings: PushSettings,
+): Promise<void> {
+  const { smallBytes } = settings;
+  const isSmall = descriptor.size >= 0 && descriptor.size <= smallBytes;
+  const whole = isSmall ? await collected(bytes.from(0), smallBytes) : undefined;
+  const push: Push = { way, descriptor, bytes, settings, whole, best: 0, failures: 0, isResumed: false };
+  try {
+    while (!(await isUploaded(push))) push.settings.resumed();
+  } catch (error) {
+    if (push.session !== undefined) await cancelled(way, push.session);
+    throw error;
+  } finally {
+    bytes.close();
+  }
+}
+
+/** One try; false when another one may help, which then begins where this one left off. */
+async function isUploaded(push: Push): Promise<boolean> {
+  try {
+    push.session ??= await begun(push.way);
+    await sent(push, push.session);
+    return true;
+  } catch (error) {
+    push.way.signal?.throwIfAborted();
+    const refusal = passingRefusal(error, push);
+    push.failures += 1;
+    await pauseBefore(push, refusal);
+    if (push.session === undefined) return false;
+    push.session = await resumed(push, push.session, refusal);
+    return push.session === undefined && push.settings.isThere();
+  }
+}
+
+async function sent(push: Push, begunSession: Session): Promise<void> {
+  const { way, bytes, whole, descriptor } = push;
+  let session = begunSession;
+  if (whole !== undefined) {
+    return completed(way, session, descriptor.digest, whole.subarray(session.offset));
+  }
+  while (session.offset !== bytes.size) {
+    const next = await patched(way, session, pieceOf(push, session));
+    if (next.offset > bytes.seen) throw invented();
+    if (next.offset <= session.offset && next.offset !== bytes.size) throw new TryAgain('status', stuck());
+    session = next;
+    push.session = next;
+  }
+  await completed(way, session, descriptor.digest, nothing);
+}
+
+/** All that is left; or the next chunk, for a registry that asked for chunks. */
+function pieceOf({ bytes, settings }: Push, { offset, minChunkBytes }: Session) {
+  const chunkBytes =
+    minChunkBytes === undefined ? Number.POSITIVE_INFINITY : Math.max(minChunkBytes, settings.chunkBytes);
+  const length = bytes.size === undefined ? undefined : Math.min(chunkBytes, bytes.size - offset);
+  return {
+    bytes: bytes.from(offset, length),
+    length,
+    isRange: minChunkBytes !== undefined || offset > 0,
+  };
+}
+
+/** The session to go on with. One that the registry lost, or spoiled as it was taken up again, is left for a new one. */
+async function resumed(push: Push, session: Session, refusal: RegistryError): Promise<Session | undefined> {
+  const { way, bytes } = push;
+  const found = spoiled.has(refusal.code) && push.isResumed ? undefined : await standing(way, session);
+  if (found === undefined || found.offset > bytes.seen) {
+    await cancelled(way, session);
+    push.isResumed = false;
+    return undefined;
+  }
+  if (found.offset > push.best) {
+    push.best = found.offset;
+    push.failures = 0;
+  }
+  push.isResumed = found.offset > 0;
+  return found;
+}
+
+/** The refusal of a failed try that another one may get past; throws what is final. */
+function passingRefusal(error: unknown, { isResumed, failures, settings }: Push): RegistryError {
+  if (error instanceof TryAgain && failures < settings.resumes) return error.refusal;
+  if (error instanceof RegistryError && isResumed && spoiled.has(error.code)) return error;
+  throw error instanceof TryAgain ? error.refusal : error;
+}
+
+async function pauseBefore({ failures, settings, way }: Push, refusal: RegistryError): Promise<void> {
+  const { random, longestWaitSeconds } = settings;
+  const pauseMs = pauseAfter(failures - 1, refusal.retryAfterSeconds, random, longestWaitSeconds);
+  if (pauseMs === undefined) throw refusal;
+  await pause(pauseMs, way.signal);
+}
+
+function stuck(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry took none of the bytes it was sent');
+}
+
+function invented(): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', 'the registry says that it has more bytes than it was sent');
+}

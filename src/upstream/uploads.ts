@@ -1,0 +1,203 @@
+import type { Bytes } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { Connection } from './connection.ts';
+import { type Answer, type Ask, discard, headerOf, type PushRight } from './exchange.ts';
+import { TryAgain } from './retry.ts';
+import { writeRefusal } from './write-refusal.ts';
+
+/** Where the requests of one upload go. */
+export interface UploadWay {
+  readonly connection: Connection;
+  readonly push: PushRight;
+  /** What a registry may take to answer once it has the bytes, milliseconds. */
+  readonly commitTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A blob that is being uploaded (distribution-spec, "Pushing a blob in chunks"). */
+export interface Session {
+  readonly location: URL;
+  /** Bytes that the registry has. */
+  readonly offset: number;
+  /** `OCI-Chunk-Min-Length`, where the registry wants chunks. */
+  readonly minChunkBytes?: number;
+}
+
+/** A session may be cancelled for so long by somebody who gave up, milliseconds. */
+const cancelMs = 5_000;
+
+/** Opens a session (end-4a). */
+export async function begun(way: UploadWay): Promise<Session> {
+  const ask = uploadAsk(way, 'POST', uploadsUrl(way));
+  return way.connection.tried(ask, (answer) => sessionOf(answer, way));
+}
+
+/**
+ * Asks for a blob of another repository without its bytes (end-11). False where the registry will not, and then nothing is left
+ * behind: a session that it opened instead is cancelled.
+ */
+export async function mounted(way: UploadWay, digest: Digest, from: Repository): Promise<boolean> {
+  const url = uploadsUrl(way);
+  url.search = `mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
+  const ask = uploadAsk({ ...way, push: { ...way.push, from } }, 'POST', url);
+  const session = await way.connection.tried<Session | boolean>(ask, (answer) => {
+    if (answer.status === 202) return sessionOf(answer, way);
+    discard(answer);
+    return answer.status === 201;
+  });
+  if (typeof session === 'boolean') return session;
+  await cancelled(way, session);
+  return false;
+}
+
+/**
+ * Streams bytes into the session (end-5); `length` is undefined where nobody knows it. Resolves to the session as it is then,
+ * which may have taken fewer bytes. Throws TryAgain when it may have broken off in the middle.
+ */
+export async function patched(
+  way: UploadWay,
+  session: Session,
+  piece: { readonly bytes: Bytes; readonly length: number | undefined; readonly isRange: boolean },
+): Promise<Session> {
+  const { bytes, length, isRange } = piece;
+  let sent = 0;
+  const range = `${session.offset}-${session.offset + (length ?? 0) - 1}`;
+  const answer = await way.connection.once({
+    ...uploadAsk(way, 'PATCH', session.location),
+    headers: {
+      'content-type': 'application/octet-stream',
+      ...(length === undefined ? {} : { 'content-length': String(length) }),
+      ...(isRange && length !== undefined ? { 'content-range': range } : {}),
+    },
+    body: counted(bytes, (byteLength) => {
+      sent += byteLength;
+    }),
+  });
+  if (!isTaken(answer)) throw await brokenSession(answer);
+  discard(answer);
+  const offset = receivedBytes(answer) ?? session.offset + sent;
+  return { ...session, location: locationOf(answer, way) ?? session.location, offset };
+}
+
+/** Closes the session (end-6) with what is left of the blob, which may be all of it or nothing. */
+export async function completed(
+  way: UploadWay,
+  { location, offset }: Session,
+  digest: Digest,
+  rest: Uint8Array,
+): Promise<void> {
+  const url = new URL(location);
+  // Appended as text: what stands there already is the registry's own, to be sent back as it came.
+  url.search = `${location.search === '' ? '?' : `${location.search}&`}digest=${encodeURIComponent(digest)}`;
+  const isRange = offset > 0 && rest.byteLength > 0;
+  const answer = await way.connection.once({
+    ...uploadAsk(way, 'PUT', url),
+    headers: {
+      'content-type': 'application/octet-stream',
+      ...(isRange ? { 'content-range': `${offset}-${offset + rest.byteLength - 1}` } : {}),
+    },
+    ...(rest.byteLength === 0 ? {} : { body: rest }),
+  });
+  if (!isTaken(answer)) throw await brokenSession(answer);
+  discard(answer);
+}
+
+/** The session as the registry has it (end-13); undefined when it is gone, or is not to be relied on. */
+export async function standing(way: UploadWay, session: Session): Promise<Session | undefined> {
+  return way.connection.tried(uploadAsk(way, 'GET', session.location), (answer) => {
+    discard(answer);
+    const offset = receivedBytes(answer);
+    if (!isTaken(answer) || offset === undefined) return undefined;
+    return { ...session, location: locationOf(answer, way) ?? session.location, offset };
+  });
+}
+
+/** Gives the session up (end-14), also for a caller who was told to stop; a registry that will not hear of it clears it away itself. */
+export async function cancelled(way: UploadWay, session: Session): Promise<void> {
+  try {
+    const signal = AbortSignal.timeout(cancelMs);
+    discard(await way.connection.once({ ...uploadAsk(way, 'DELETE', session.location), signal }));
+  } catch {
+    // As above.
+  }
+}
+
+async function* counted(
+  bytes: Bytes,
+  passed: (byteLength: number) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const chunk of bytes) {
+    passed(chunk.byteLength);
+    yield chunk;
+  }
+}
+
+function uploadsUrl({ connection, push }: UploadWay): URL {
+  return connection.urlOf(`/v2/${push.repository}/blobs/uploads/`);
+}
+
+function uploadAsk({ push, signal, commitTimeoutMs }: UploadWay, method: Ask['method'], url: URL): Ask {
+  const isLong = method === 'PATCH' || method === 'PUT';
+  return {
+    kind: 'upload',
+    method,
+    url,
+    push,
+    ...(isLong ? { firstByteTimeoutMs: commitTimeoutMs } : {}),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
+async function sessionOf(answer: Answer, way: UploadWay): Promise<Session> {
+  if (answer.status !== 202) throw await writeRefusal(answer, 'BLOB_UPLOAD_INVALID');
+  discard(answer);
+  const location = locationOf(answer, way);
+  if (location === undefined) {
+    throw new RegistryError('UPSTREAM_INVALID', 'the registry opens an upload without saying where');
+  }
+  const minimum = headerOf(answer, 'oci-chunk-min-length') ?? '';
+  return {
+    location,
+    offset: 0,
+    ...(/^[1-9]\d{0,11}$/.test(minimum) ? { minChunkBytes: Number(minimum) } : {}),
+  };
+}
+
+/**
+ * The next URL of a session, opaque but on the registry's own origin: our login and the bytes of a private blob go there. A
+ * registry behind a proxy that ends TLS may not know that it is reached by https.
+ */
+function locationOf(answer: Answer, { connection }: UploadWay): URL | undefined {
+  const text = headerOf(answer, 'location');
+  if (text === undefined) return undefined;
+  const own = connection.urlOf('/v2/');
+  const url = URL.canParse(text, answer.url) ? new URL(text, answer.url) : undefined;
+  if (url?.host !== own.host) {
+    throw new RegistryError('UPSTREAM_INVALID', 'the registry leads an upload to another host');
+  }
+  url.protocol = own.protocol;
+  url.username = '';
+  url.password = '';
+  url.hash = '';
+  return url;
+}
+
+/** How many bytes arrived, by `Range`. Some registries say `0-0` for none, some put `bytes=` before it. */
+function receivedBytes(answer: Answer): number | undefined {
+  const last = /^(?:bytes=)?0-(-1|\d{1,15})$/.exec(headerOf(answer, 'range') ?? '')?.[1];
+  if (last === undefined) return undefined;
+  return Number(last) <= 0 ? 0 : Number(last) + 1;
+}
+
+function isTaken({ status }: Answer): boolean {
+  return status >= 200 && status < 300;
+}
+
+/** A session that is gone, out of step, or whose token ended is worth another try; other refusals are final. */
+async function brokenSession(answer: Answer): Promise<Error> {
+  const refusal = await writeRefusal(answer, 'BLOB_UPLOAD_INVALID');
+  const isPassing = answer.status === 404 || answer.status === 416 || answer.status === 401;
+  return isPassing ? new TryAgain('status', refusal) : refusal;
+}

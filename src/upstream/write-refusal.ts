@@ -1,0 +1,64 @@
+import type { ErrorCode, ErrorOptions } from '../oci/errors.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { type Answer, wholeBody } from './exchange.ts';
+import { statusRefusal } from './retry.ts';
+
+/** What a registry may say about a push in words of the spec; everything else is told by the status. */
+const told: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ['BLOB_UNKNOWN', 'BLOB_UNKNOWN'],
+  ['BLOB_UPLOAD_INVALID', 'BLOB_UPLOAD_INVALID'],
+  ['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN'],
+  ['DENIED', 'DENIED'],
+  ['DIGEST_INVALID', 'DIGEST_INVALID'],
+  ['MANIFEST_BLOB_UNKNOWN', 'MANIFEST_BLOB_UNKNOWN'],
+  ['MANIFEST_INVALID', 'MANIFEST_INVALID'],
+  ['MANIFEST_UNVERIFIED', 'MANIFEST_INVALID'],
+  ['NAME_INVALID', 'NAME_INVALID'],
+  ['NAME_UNKNOWN', 'NAME_UNKNOWN'],
+  ['RANGE_INVALID', 'RANGE_INVALID'],
+  ['SIZE_INVALID', 'SIZE_INVALID'],
+  ['TAG_INVALID', 'TAG_INVALID'],
+  ['UNAUTHORIZED', 'DENIED'],
+  ['UNSUPPORTED', 'UNSUPPORTED'],
+]);
+
+const byStatus: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
+  [404, 'NAME_UNKNOWN'],
+  [405, 'UNSUPPORTED'],
+  [413, 'SIZE_INVALID'],
+  [415, 'UNSUPPORTED'],
+]);
+
+const maxErrorBytes = 64 * 1024;
+
+/**
+ * What a registry's refusal of a push is called: by the code in its body, else by its status, where `otherwise` stands for a
+ * 400 that says no more. The registry's own text stays out of it, as it may repeat what it was sent.
+ */
+export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promise<RegistryError> {
+  const { status } = answer;
+  const upstreamCode = await codeIn(answer);
+  const plain = statusRefusal(answer);
+  if (plain.code === 'DENIED' || status < 400 || status >= 500) return plain;
+  const code = told.get(upstreamCode ?? '') ?? byStatus.get(status) ?? otherwise;
+  const detail: ErrorOptions['detail'] = {
+    upstreamStatus: status,
+    ...(upstreamCode === undefined ? {} : { upstreamCode }),
+  };
+  return new RegistryError(code, `the registry does not take it: ${upstreamCode ?? status}`, { detail });
+}
+
+async function codeIn(answer: Answer): Promise<string | undefined> {
+  try {
+    const body: unknown = JSON.parse(Buffer.from(await wholeBody(answer, maxErrorBytes)).toString('utf8'));
+    const code = propertyOf(propertyOf(propertyOf(body, 'errors'), '0'), 'code');
+    return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? code : undefined;
+  } catch {
+    answer.body.destroy();
+    return undefined;
+  }
+}
+
+function propertyOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+}

@@ -1,0 +1,252 @@
+import type { Bytes, Descriptor } from '../oci/content.ts';
+import { algorithmOf, type Digest, isDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { type Reference, type Repository, referenceText } from '../oci/reference.ts';
+import { statBlob } from './blobs.ts';
+import { type Connection, connection } from './connection.ts';
+import { type Answer, type Ask, discard, headerOf, type PushRight } from './exchange.ts';
+import { askManifest } from './manifests.ts';
+import { settingsOf, type UpstreamOptions, type UpstreamSettings } from './options.ts';
+import { pushBlob } from './push-blob.ts';
+import { retried, TryAgain } from './retry.ts';
+import { type SentBytes, sentBytes } from './sent-bytes.ts';
+import { mounted, type UploadWay } from './uploads.ts';
+import type { Cancellable } from './upstream.ts';
+import { writeRefusal } from './write-refusal.ts';
+
+export interface WriterOptions extends UpstreamOptions {
+  /** Tries after the first before an answer's first byte. Default: 6. */
+  readonly retries?: number;
+  /** A `Retry-After` of up to so long is waited for, seconds. Default: 60. */
+  readonly longestWaitSeconds?: number;
+  /** Tries to take up a broken upload without one new byte at the registry in between. Default: 8. */
+  readonly resumes?: number;
+  /** Blobs of up to this size are uploaded by two requests instead of three, and held in memory, bytes. Default: 64 KiB. */
+  readonly smallBytes?: number;
+  /** The size of chunks for a registry that wants chunks, bytes. Default: 32 MiB. */
+  readonly chunkBytes?: number;
+  /** What a registry may take to answer once it has all bytes, milliseconds. Default: 300,000. */
+  readonly commitTimeoutMs?: number;
+}
+
+/**
+ * A registry that we write to. Every method throws `RegistryError` as an Upstream does, and besides what the registry says about
+ * a push: `BLOB_UNKNOWN`, `BLOB_UPLOAD_INVALID`, `DIGEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `MANIFEST_INVALID`, `NAME_INVALID`,
+ * `NAME_UNKNOWN`, `SIZE_INVALID`, `TAG_INVALID`, `UNSUPPORTED`. The detail names repository and digest.
+ * What the source of a blob throws is thrown as it is. What a method resolved to was confirmed by a HEAD.
+ */
+export interface RegistryWriter {
+  /** The host as users write it. */
+  readonly name: string;
+  statManifest(
+    repository: Repository,
+    reference: Reference,
+    options?: Cancellable,
+  ): Promise<Descriptor | undefined>;
+  statBlob(repository: Repository, digest: Digest, options?: Cancellable): Promise<Descriptor | undefined>;
+  /** False when the registry will not, for whatever reason: the blob is to be uploaded. */
+  mountBlob(
+    repository: Repository,
+    digest: Digest,
+    from: Repository,
+    options?: Cancellable,
+  ): Promise<boolean>;
+  /** `open` is called for the bytes from an offset on, again after each break. A `size` below 0 is an unknown one. */
+  putBlob(
+    repository: Repository,
+    descriptor: Descriptor,
+    open: (start: number) => Promise<Bytes>,
+    options?: Cancellable,
+  ): Promise<void>;
+  /** Byte for byte, with its own media type. */
+  putManifest(
+    repository: Repository,
+    reference: Reference,
+    manifest: {
+      readonly descriptor: Descriptor & { readonly mediaType: string };
+      readonly bytes: Uint8Array;
+    },
+    options?: Cancellable,
+  ): Promise<void>;
+  /** Ends every connection. Requests under way fail, and what they began is left to the registry to clear away. */
+  close(): Promise<void>;
+}
+
+type Settings = UpstreamSettings & Required<Pick<WriterOptions, keyof typeof defaults>>;
+
+interface Writer {
+  readonly link: Connection;
+  readonly settings: Settings;
+}
+
+const defaults = {
+  retries: 6,
+  longestWaitSeconds: 60,
+  resumes: 8,
+  smallBytes: 64 * 1024,
+  chunkBytes: 32 * 1024 * 1024,
+  commitTimeoutMs: 300_000,
+} satisfies Partial<WriterOptions>;
+
+/** Tries after the first to see by HEAD what a registry says it took: some need a moment. */
+const confirmations = 3;
+
+/** A registry over HTTP, for writing. Nothing is asked, and no file read, before the first call. */
+export function registryWriter(options: WriterOptions): RegistryWriter {
+  const settings = { ...defaults, ...settingsOf({ ...defaults, ...options }) };
+  const link = connection(settings);
+  const writer: Writer = { link, settings };
+  return {
+    name: settings.name,
+    statManifest: (repository, reference, asked = {}) =>
+      about({ repository, ...digestIn(reference) }, () =>
+        statedManifest(writer, repository, reference, asked),
+      ),
+    statBlob: (repository, digest, asked) =>
+      about({ repository, digest }, () =>
+        statBlob(withRight(link, { repository }), repository, digest, asked),
+      ),
+    mountBlob: (repository, digest, from, asked = {}) =>
+      about({ repository, digest, from }, () => mountedBlob(writer, repository, digest, from, asked)),
+    putBlob(repository, descriptor, open, asked = {}) {
+      const bytes = sentBytes(descriptor, open);
+      const work = () => pushedBlob(writer, repository, descriptor, bytes, asked);
+      return about({ repository, digest: descriptor.digest }, work, bytes);
+    },
+    putManifest: (repository, reference, manifest, asked = {}) =>
+      about({ repository, digest: manifest.descriptor.digest }, () =>
+        pushedManifest(writer, repository, reference, manifest, asked),
+      ),
+    close: () => link.close(),
+  };
+}
+
+async function statedManifest(
+  { link }: Writer,
+  repository: Repository,
+  reference: Reference,
+  { signal }: Cancellable,
+): Promise<Descriptor | undefined> {
+  const asked = { method: 'HEAD', ...(signal === undefined ? {} : { signal }) } as const;
+  const answer = await askManifest(withRight(link, { repository }), repository, reference, asked);
+  return answer.kind === 'found' ? answer.descriptor : undefined;
+}
+
+async function mountedBlob(
+  writer: Writer,
+  repository: Repository,
+  digest: Digest,
+  from: Repository,
+  asked: Cancellable,
+): Promise<boolean> {
+  const isMounted = await mounted(wayTo(writer, repository, asked), digest, from);
+  if (!isMounted) return false;
+  const found = await statBlob(withRight(writer.link, { repository, from }), repository, digest, asked);
+  return found !== undefined;
+}
+
+async function pushedBlob(
+  writer: Writer,
+  repository: Repository,
+  descriptor: Descriptor,
+  bytes: SentBytes,
+  asked: Cancellable,
+): Promise<void> {
+  const { link, settings } = writer;
+  const isThere = async (): Promise<boolean> => {
+    const found = await statBlob(withRight(link, { repository }), repository, descriptor.digest, asked);
+    return found !== undefined && (bytes.size === undefined || found.size === bytes.size);
+  };
+  const resumed = (): void => settings.events?.retried({ upstream: settings.name, reason: 'resume' });
+  await pushBlob(wayTo(writer, repository, asked), descriptor, bytes, { ...settings, resumed, isThere });
+  await confirmed(isThere, settings, asked);
+}
+
+async function pushedManifest(
+  writer: Writer,
+  repository: Repository,
+  reference: Reference,
+  { descriptor, bytes }: Parameters<RegistryWriter['putManifest']>[2],
+  asked: Cancellable,
+): Promise<void> {
+  const { link, settings } = writer;
+  const ask: Ask = {
+    kind: 'manifest',
+    method: 'PUT',
+    url: link.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
+    headers: { 'content-type': descriptor.mediaType },
+    body: bytes,
+    push: { repository },
+    firstByteTimeoutMs: settings.commitTimeoutMs,
+    ...asked,
+  };
+  await link.tried(ask, (answer) => takenManifest(answer, descriptor.digest));
+  const isThere = async (): Promise<boolean> => {
+    const found = await statedManifest(writer, repository, reference, asked);
+    return found?.digest === descriptor.digest;
+  };
+  await confirmed(isThere, settings, asked);
+}
+
+/** A registry that stored something else, such as a converted manifest, says so by its digest. */
+async function takenManifest(answer: Answer, digest: Digest): Promise<void> {
+  if (answer.status < 200 || answer.status >= 300) throw await writeRefusal(answer, 'MANIFEST_INVALID');
+  discard(answer);
+  const stated = headerOf(answer, 'docker-content-digest');
+  if (stated === undefined || !isDigest(stated) || algorithmOf(stated) !== algorithmOf(digest)) return;
+  if (stated === digest) return;
+  throw new RegistryError('UPSTREAM_INVALID', 'the registry took the manifest as another one');
+}
+
+/** Nothing is there because a registry said so: it is there once it can be seen. */
+function confirmed(
+  isThere: () => Promise<boolean>,
+  { random }: Settings,
+  { signal }: Cancellable,
+): Promise<void> {
+  const look = async (): Promise<void> => {
+    if (!(await isThere())) throw new TryAgain('status', unconfirmed());
+  };
+  const again = { retries: confirmations, random, retried: () => undefined };
+  return retried(look, signal === undefined ? again : { ...again, signal });
+}
+
+function wayTo({ link, settings }: Writer, repository: Repository, { signal }: Cancellable): UploadWay {
+  return { connection: link, push: { repository }, commitTimeoutMs: settings.commitTimeoutMs, signal };
+}
+
+/** The same connection, every request with one right: reading and writing a repository then take one token. */
+function withRight(link: Connection, push: PushRight): Connection {
+  return {
+    ...link,
+    once: (ask) => link.once({ push, ...ask }),
+    tried: (ask, read) => link.tried({ push, ...ask }, read),
+  };
+}
+
+/** Adds what it was about to a refusal, but for those of the source, which are about something else. */
+async function about<T>(
+  facts: Readonly<Record<string, string>>,
+  work: () => Promise<T>,
+  source?: SentBytes,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error === source?.failure) throw error;
+    throw new RegistryError(error.code, error.message, {
+      cause: error.cause,
+      detail: { ...error.detail, ...facts },
+      headers: error.headers,
+      ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
+    });
+  }
+}
+
+function digestIn({ digest }: Reference): { readonly digest?: Digest } {
+  return digest === undefined ? {} : { digest };
+}
+
+function unconfirmed(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry said that it took the content, but does not have it');
+}
