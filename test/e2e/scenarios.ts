@@ -14,6 +14,10 @@ import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { fresh } from './scenarios/fresh.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
+import { mirrorCrash } from './scenarios/mirror-crash.ts';
+import { mirrorFiles } from './scenarios/mirror-files.ts';
+import { mirrorRegistries } from './scenarios/mirror-registries.ts';
+import { mirrorThrottled } from './scenarios/mirror-throttled.ts';
 import { podman } from './scenarios/podman.ts';
 import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
@@ -45,5 +49,9 @@ export const scenarios: readonly Scenario[] = [
   shutdown,
   crashFilesystem,
   crashS3,
+  mirrorRegistries,
+  mirrorThrottled,
+  mirrorFiles,
+  mirrorCrash,
   conformance,
 ];
