@@ -1,6 +1,8 @@
 /** Where a command writes text. */
 export interface Output {
   write(text: string): unknown;
+  /** Whether somebody looks at it on a terminal. Default: no. */
+  readonly isTTY?: boolean;
 }
 
 /** What a command may touch of the process it runs in. */

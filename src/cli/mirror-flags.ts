@@ -1,0 +1,144 @@
+import { arch } from 'node:os';
+import { parsed, UsageError } from './arguments.ts';
+
+/** What a command line of `quayside mirror` asks for. */
+export interface MirrorWish {
+  /** `SRC=DST…` or `SRC DST…` */
+  readonly words: readonly string[];
+  /** Mapping files; `-` is standard input. */
+  readonly files: readonly string[];
+  readonly registryConfig: string | undefined;
+  readonly certificateAuthority: string | undefined;
+  readonly insecure: boolean;
+  readonly filterByOs: RegExp | undefined;
+  readonly keepManifestList: boolean;
+  readonly allTags: boolean;
+  readonly referrers: boolean;
+  readonly maxPerRegistry: number;
+  readonly maxRegistry: number;
+  readonly dryRun: boolean;
+  readonly continueOnError: boolean;
+  readonly skipMissing: boolean;
+  readonly skipMount: boolean;
+  readonly force: boolean;
+  /** Where `file://` destinations lie, and sources unless `fromDir` says otherwise. */
+  readonly dir: string;
+  readonly fromDir: string;
+  readonly json: boolean;
+  readonly failedFile: string | undefined;
+}
+
+/** Written as Go writes them: alone, or with `=true` and the like behind. */
+const switches = [
+  'all-tags',
+  'continue-on-error',
+  'dry-run',
+  'force',
+  'insecure',
+  'keep-manifest-list',
+  'referrers',
+  'skip-missing',
+  'skip-mount',
+  'skip-multiple-scopes',
+  'skip-verification',
+] as const;
+
+type Switch = (typeof switches)[number];
+
+const options = {
+  'registry-config': { type: 'string', short: 'a' },
+  'certificate-authority': { type: 'string' },
+  'filter-by-os': { type: 'string' },
+  'max-per-registry': { type: 'string', default: '6' },
+  'max-registry': { type: 'string', default: '4' },
+  filename: { type: 'string', short: 'f', multiple: true, default: [] as string[] },
+  dir: { type: 'string', default: '.' },
+  'from-dir': { type: 'string' },
+  output: { type: 'string' },
+  'failed-file': { type: 'string' },
+  's3-source-bucket': { type: 'string', multiple: true },
+} as const;
+
+const switchOptions = Object.fromEntries(switches.map((name) => [name, { type: 'string' } as const]));
+const truths = new Map(
+  ['1', 't', 'T', 'TRUE', 'true', 'True']
+    .map((text): [string, boolean] => [text, true])
+    .concat(['0', 'f', 'F', 'FALSE', 'false', 'False'].map((text) => [text, false])),
+);
+
+/** Reads the flags of `oc image mirror`, and ours beside them. Throws `UsageError`. */
+export function parseMirrorFlags(args: readonly string[]): MirrorWish {
+  const { values, positionals } = parsed(args.map(withValue), { ...switchOptions, ...options });
+  const given: Readonly<Record<string, unknown>> = values;
+  const isOn = (name: Switch) => truth(name, given[name]);
+  refuse(isOn('skip-verification') === true, given['s3-source-bucket'] !== undefined);
+  if (values.output !== undefined && values.output !== 'json')
+    throw new UsageError('--output knows json alone');
+  return {
+    words: positionals,
+    files: values.filename.flatMap((names) => names.split(',')),
+    registryConfig: values['registry-config'],
+    certificateAuthority: values['certificate-authority'],
+    insecure: isOn('insecure') === true,
+    ...platforms(values['filter-by-os'], isOn('keep-manifest-list')),
+    allTags: isOn('all-tags') === true,
+    referrers: isOn('referrers') === true,
+    maxPerRegistry: count('max-per-registry', values['max-per-registry']),
+    maxRegistry: count('max-registry', values['max-registry']),
+    dryRun: isOn('dry-run') === true,
+    continueOnError: isOn('continue-on-error') === true,
+    skipMissing: isOn('skip-missing') === true,
+    skipMount: isOn('skip-mount') === true,
+    force: isOn('force') === true,
+    dir: values.dir,
+    fromDir: values['from-dir'] ?? values.dir,
+    json: values.output === 'json',
+    failedFile: values['failed-file'],
+  };
+}
+
+/**
+ * Lists are kept unless a filter leaves something out: a list over missing images is what many registries refuse. Without the list
+ * and without a filter it is this machine's architecture that is wanted, as with oc.
+ */
+function platforms(
+  filter: string | undefined,
+  isKept: boolean | undefined,
+): Pick<MirrorWish, 'filterByOs' | 'keepManifestList'> {
+  if (filter === '.*' || (filter === undefined && isKept !== false))
+    return { filterByOs: undefined, keepManifestList: true };
+  const machine = arch() === 'x64' ? 'amd64' : arch();
+  return { filterByOs: pattern(filter ?? `^linux/${machine}(/|$)`), keepManifestList: isKept === true };
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch {
+    throw new UsageError(`--filter-by-os ${text} is not a regular expression`);
+  }
+}
+
+function refuse(skipsVerification: boolean, hasBucket: boolean): void {
+  if (skipsVerification)
+    throw new UsageError('--skip-verification is refused: nothing is copied whose digest was not checked');
+  if (hasBucket)
+    throw new UsageError('--s3-source-bucket is refused: buckets are no source and no destination here');
+}
+
+function withValue(word: string): string {
+  return switches.some((name) => word === `--${name}`) ? `${word}=true` : word;
+}
+
+function truth(name: Switch, text: unknown): boolean | undefined {
+  if (text === undefined) return undefined;
+  const value = truths.get(String(text));
+  if (value === undefined) throw new UsageError(`--${name} must be true or false, not ${text}`);
+  return value;
+}
+
+function count(name: string, text: string): number {
+  if (!/^[1-9]\d{0,4}$/.test(text))
+    throw new UsageError(`--${name} must be a whole number from 1 on, not ${text}`);
+  return Number(text);
+}

@@ -1,0 +1,93 @@
+import type { CopyEvents } from '../mirror/copy-events.ts';
+import type { CopyError } from '../mirror/failure.ts';
+import type { ImageCopy } from '../mirror/image-copy.ts';
+import type { Mapping } from '../mirror/mapping.ts';
+import { placeText, pullSpecText } from '../mirror/pull-spec.ts';
+import { binarySize, decimalSize, durationText } from './go-text.ts';
+import type { Io } from './io.ts';
+
+export interface MirrorLinesOptions {
+  readonly mappingOf: (image: ImageCopy) => Mapping;
+  /** How many images there are. */
+  readonly images: number;
+  /** Whether standard output gets a line for each image. */
+  readonly hasResults: boolean;
+  readonly skipMissing: boolean;
+}
+
+/** What a person sees of a run. */
+export interface MirrorLines {
+  readonly events: Partial<CopyEvents>;
+  /** Takes the progress away and stops drawing it. */
+  close(): void;
+}
+
+/** The progress is drawn this often, milliseconds. */
+const drawMs = 200;
+const clearLine = '\r\u001b[K';
+
+/**
+ * Results on standard output, all else on standard error: on a terminal one line that keeps changing below the complaints,
+ * elsewhere a line for each upload.
+ */
+export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions): MirrorLines {
+  const { mappingOf, images, hasResults, skipMissing } = options;
+  const isTerminal = stderr.isTTY === true;
+  const counters = { images: 0, blobs: 0, bytes: 0, startedAt: performance.now() };
+  const say = (text: string) => stderr.write(`${isTerminal ? clearLine : ''}${text}\n`);
+  const placeOf = (image: ImageCopy) => placeText(mappingOf(image).destination);
+  const draw = () => stderr.write(`${clearLine}${progressText(counters, images)}`);
+  const timer = isTerminal ? setInterval(draw, drawMs) : undefined;
+  return {
+    events: {
+      uploadStarted({ image, descriptor: { digest, size } }) {
+        if (!isTerminal) say(`uploading: ${placeOf(image)} ${digest}${sizeText(size)}`);
+      },
+      blobEnded({ image, descriptor: { digest, size }, outcome }) {
+        counters.blobs += 1;
+        if (outcome === 'mounted' && !isTerminal)
+          say(`mounted: ${placeOf(image)} ${digest}${sizeText(size)}`);
+      },
+      received({ bytes }) {
+        counters.bytes += bytes;
+      },
+      retried({ reason, waitMs }) {
+        say(`warning: ${reason} (in ${durationText(waitMs / 1000)})`);
+      },
+      imageEnded({ image, copied, failure }) {
+        const { source, destination } = mappingOf(image);
+        counters.images += 1;
+        if (failure !== undefined) say(failureText(failure, pullSpecText(source), skipMissing));
+        else if (copied?.outcome === 'filtered')
+          say(`info: Filtered all images from ${pullSpecText(source)}, skipping`);
+        else if (hasResults) stdout.write(`${copied?.digest} ${pullSpecText(destination)}\n`);
+      },
+    },
+    close() {
+      clearInterval(timer);
+      if (isTerminal) stderr.write(clearLine);
+    },
+  };
+}
+
+function failureText({ kind, message }: CopyError, source: string, skipMissing: boolean): string {
+  const isSkipped = skipMissing && kind === 'source-gone';
+  return isSkipped ? `warning: Image ${source} does not exist and will not be mirrored` : `error: ${message}`;
+}
+
+interface Counters {
+  readonly images: number;
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly startedAt: number;
+}
+
+function progressText({ images, blobs, bytes, startedAt }: Counters, total: number): string {
+  const seconds = (performance.now() - startedAt) / 1000;
+  const rate = decimalSize(bytes / Math.max(seconds, 0.001));
+  return `images ${images}/${total}, blobs ${blobs}, ${decimalSize(bytes)} (${rate}/s), ${durationText(Math.floor(seconds))}`;
+}
+
+function sizeText(size: number): string {
+  return size < 0 ? '' : ` ${binarySize(size)}`;
+}

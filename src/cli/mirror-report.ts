@@ -1,0 +1,82 @@
+import type { CopiedImage, ImageCopy } from '../mirror/image-copy.ts';
+import type { Mapping } from '../mirror/mapping.ts';
+import { pullSpecText } from '../mirror/pull-spec.ts';
+import type { CopyReport } from '../mirror/tally.ts';
+import { decimalSize, durationText } from './go-text.ts';
+
+/** What a run came to, in the words of whoever wrote the mappings. */
+export interface MirrorReport {
+  readonly images: Readonly<Record<CopiedImage['outcome'] | 'missing' | 'failed', number>>;
+  readonly blobs: CopyReport['blobs'];
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly done: readonly (Pair & CopiedImage)[];
+  readonly failed: readonly (Pair & { readonly kind: string; readonly reason: string })[];
+  /** Not begun, or not ended when the run was broken off. */
+  readonly left: readonly Pair[];
+}
+
+interface Pair {
+  readonly source: string;
+  readonly destination: string;
+}
+
+export interface MirrorOutcome {
+  readonly report: CopyReport;
+  readonly done: ReadonlyMap<ImageCopy, CopiedImage>;
+  readonly left: readonly ImageCopy[];
+  readonly mappingOf: (image: ImageCopy) => Mapping;
+  /** A source that does not exist is nothing to complain of. */
+  readonly skipMissing: boolean;
+}
+
+/** Puts together what is to be said. */
+export function mirrorReport({ report, done, left, mappingOf, skipMissing }: MirrorOutcome): MirrorReport {
+  const pair = (image: ImageCopy): Pair => {
+    const { source, destination } = mappingOf(image);
+    return { source: pullSpecText(source), destination: pullSpecText(destination) };
+  };
+  const failures = report.failures.filter(({ kind }) => !(skipMissing && kind === 'source-gone'));
+  const missing = report.failures.length - failures.length;
+  return {
+    images: { ...report.images, missing, failed: failures.length },
+    blobs: report.blobs,
+    bytes: report.bytes,
+    seconds: report.seconds,
+    done: [...done].map(([image, copied]) => ({ ...pair(image), ...copied })),
+    failed: failures.map(({ image, kind, reason }) => ({ ...pair(image), kind, reason })),
+    left: left.map(pair),
+  };
+}
+
+/** Whether everything is where it should be. */
+export function isComplete({ failed, left }: MirrorReport): boolean {
+  return failed.length === 0 && left.length === 0;
+}
+
+/** What failed and what was not begun as a mapping file, each reason as a comment above its line. Empty when all is well. */
+export function failedMappings({ failed, left }: MirrorReport): string {
+  const failures = failed.map(({ kind, reason, ...pair }) => `# ${kind}: ${oneLine(reason)}\n${line(pair)}`);
+  const rest = left.length === 0 ? [] : ['# not copied because the run ended before\n', ...left.map(line)];
+  return [...failures, ...rest].join('');
+}
+
+/** The two lines of counters, and the one with the time and the rate. */
+export function countersText({ images, blobs, bytes, seconds }: MirrorReport): string {
+  const { copied, unchanged, filtered, missing, failed } = images;
+  const rate = decimalSize(bytes / Math.max(seconds, 0.001));
+  return [
+    `info: images: ${copied} copied, ${unchanged} up to date, ${filtered} filtered, ${missing} missing, ${failed} failed`,
+    `info: blobs: ${blobs.copied} copied (${decimalSize(bytes)}), ${blobs.mounted} mounted, ${blobs.present} already there, ${blobs.failed} failed`,
+    `info: Mirroring completed in ${durationText(seconds)} (${rate}/s)`,
+    '',
+  ].join('\n');
+}
+
+function line({ source, destination }: Pair): string {
+  return `${source} ${destination}\n`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ');
+}
