@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { isPassing, RegistryError } from '../oci/errors.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
 import type { MissRule, MissSource } from './miss-rule.ts';
+import { type RememberedOptions, remembered } from './remembered.ts';
 
 /** A registry that images come from: manifests are read through its cache, blobs past it, into the download of whoever asks. */
 export type MissOrigin = Pick<CachedRegistry, 'manifests' | 'upstream'>;
@@ -22,14 +23,22 @@ export interface MissSourcesOptions {
   readonly membership: Pick<Membership, 'tagsOf'>;
   /** The name of the upstream that lacks them. */
   readonly upstream: string;
+  /** For manifests that were lent. */
+  readonly remembering: RememberedOptions;
 }
 
 /** Where the content of one upstream comes from. */
 export interface MissSources {
   ofTag(repository: Repository, tag: Tag): OpenSource | undefined;
+  /** The manifest was answered from there: whoever was told its digest may ask for it before any tag is known to lead to it. */
+  lent(repository: Repository, digest: Digest, source: OpenSource): void;
+  /** The upstream has the manifest itself. */
+  returned(digest: Digest): void;
+  /** The source of a manifest that was lent lately. */
+  lenderOf(digest: Digest): OpenSource | undefined;
   /**
-   * The first answer that a source has to a question about the digest; the sources are those of the tags that lead to it. Undefined when none has
-   * one. Throws `UNAVAILABLE` when one of them could not tell, and what is wrong with the question itself.
+   * The first answer that a source has to a question about the digest; the sources are the lender, and those of the tags that lead to it. Undefined when none
+   * has one. Throws `UNAVAILABLE` when one of them could not tell, and what is wrong with the question itself.
    */
   answer<Value>(
     repository: Repository,
@@ -41,32 +50,50 @@ export interface MissSources {
 /** Repositories that are asked for one digest: a base layer may have come from any of thousands. */
 const mostAsked = 4;
 
-export function missSources({ rule, origin, membership, upstream }: MissSourcesOptions): MissSources {
+/** Nothing is lent yet. */
+export function missSources(options: MissSourcesOptions): MissSources {
+  const { rule, origin, membership, upstream, remembering } = options;
+  const lenders = remembered<{ readonly to: Repository; readonly source: OpenSource }>(remembering);
+
   function ofTag(repository: Repository, tag: Tag): OpenSource | undefined {
     const source = rule({ upstream, repository }, tag);
     const registry = source && origin(source.registry);
     return source && registry && { ...source, origin: registry };
   }
 
-  /** One source a repository, that of the latest tag first. */
-  async function towards(repository: Repository, digest: Digest): Promise<Iterable<OpenSource>> {
+  /** The likeliest first: the latest tag leads to what was asked for just now. */
+  async function* towards(
+    repository: Repository,
+    digest: Digest,
+  ): AsyncGenerator<OpenSource, void, undefined> {
+    const lender = lenders.get(digest);
+    if (lender?.to === repository) yield lender.source;
     const tags = await membership.tagsOf({ upstream, repository }, digest);
-    const sources = new Map<string, OpenSource>();
     for (const tag of tags.toReversed()) {
-      if (sources.size >= mostAsked) break;
       const source = ofTag(repository, tag);
-      if (source === undefined) continue;
-      const place = `${source.registry}/${source.repository}`;
-      if (!sources.has(place)) sources.set(place, source);
+      if (source !== undefined) yield source;
     }
-    return sources.values();
+  }
+
+  /** One source for each repository. */
+  async function* eachPlace(sources: AsyncIterable<OpenSource>): AsyncGenerator<OpenSource, void, undefined> {
+    const places = new Set<string>();
+    for await (const source of sources) {
+      const place = `${source.registry}/${source.repository}`;
+      if (places.has(place)) continue;
+      yield source;
+      if (places.add(place).size >= mostAsked) return;
+    }
   }
 
   return {
     ofTag,
+    lent: (repository, digest, source) => lenders.set(digest, { to: repository, source }),
+    returned: lenders.delete,
+    lenderOf: (digest) => lenders.get(digest)?.source,
     async answer(repository, digest, ask) {
       const failures: unknown[] = [];
-      for (const source of await towards(repository, digest)) {
+      for await (const source of eachPlace(towards(repository, digest))) {
         try {
           const answer = await ask(source);
           if (answer !== undefined) return answer;

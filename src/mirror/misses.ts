@@ -6,7 +6,6 @@ import type { ManifestAnswer, ManifestOptions, Upstream } from '../upstream/upst
 import { missCopies } from './miss-copies.ts';
 import { missQuestions } from './miss-questions.ts';
 import {
-  type MissOrigin,
   type MissSourcesOptions,
   missSources,
   type OpenSource,
@@ -14,15 +13,15 @@ import {
   sourceUnavailable,
 } from './miss-sources.ts';
 import type { TaskSink } from './queue.ts';
-import { remembered } from './remembered.ts';
 
 /**
- * What becomes of a pull of a tag that its source has and the upstream lacks. The copy is queued in each case.
+ * What becomes of a pull of a tag that its source has and the upstream lacks. But for `off` the copy is queued.
  * - `serve`: answered from the source at once.
  * - `wait`: answered from the upstream as soon as the copy is there, or from the source when that takes too long.
  * - `queue`: 404, as if nobody had it.
+ * - `off`: 404, and no source is asked.
  */
-export type OnMiss = 'serve' | 'wait' | 'queue';
+export type OnMiss = 'serve' | 'wait' | 'queue' | 'off';
 
 /**
  * How a miss ended. `arrived`: the copy came while the client waited. `denied`: the source keeps it from us. `limited`: too many unknown
@@ -35,7 +34,7 @@ export interface MissEvents {
   missed(event: { readonly outcome: MissOutcome }): void;
 }
 
-export interface MissOptions extends Omit<MissSourcesOptions, 'upstream'> {
+export interface MissOptions extends Omit<MissSourcesOptions, 'upstream' | 'remembering'> {
   /** Takes copies over. */
   readonly queue: TaskSink;
   readonly events?: Partial<MissEvents>;
@@ -68,11 +67,11 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   const { events = {}, onMiss = 'serve', now = Date.now, maxEntries = 50_000 } = options;
   const { waitMs = 60_000, pollMs = 1_000, absentMs = 5_000, questionsPerSecond = 50 } = options;
   const { queue, requeueMs = 600_000 } = options;
-  const sources = missSources({ ...options, upstream: upstream.name });
+  if (onMiss === 'off') return upstream;
+  const remembering = { maxEntries, now, keepMs: requeueMs };
+  const sources = missSources({ ...options, upstream: upstream.name, remembering });
   const questions = missQuestions({ maxEntries, now, absentMs, perSecond: questionsPerSecond });
   const copies = missCopies({ maxEntries, now, queue, requeueMs });
-  /** What was answered from elsewhere, by digest: its blobs are perhaps only there. */
-  const lent = remembered<MissOrigin>({ maxEntries, now, keepMs: requeueMs });
   const closing = new AbortController();
 
   const ended = (outcome: MissOutcome): void => events.missed?.({ outcome });
@@ -92,7 +91,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     }
     const arrived = onMiss === 'wait' ? await arrival(repository, tag, asked) : undefined;
     ended(arrived === undefined ? 'served' : 'arrived');
-    return arrived ?? lending(manifest, source, asked);
+    return arrived ?? lending(manifest, { to: repository, from: source, asked });
   }
 
   /** Of a tag that was found a short while ago the source is always asked: others' guesses must not take it away. */
@@ -138,18 +137,21 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   async function taggedAnswer(repository: Repository, tag: Tag, asked: ManifestOptions) {
     const answer = await upstream.manifest(repository, { tag }, asked);
     if (answer.kind !== 'absent') copies.arrived(destinationOf(repository, tag));
-    if (answer.kind === 'found') lent.delete(answer.descriptor.digest);
+    if (answer.kind === 'found') sources.returned(answer.descriptor.digest);
     return answer;
   }
 
   /** Without the source's entity tag: the upstream would take it for one of its own. */
   function lending(
     { descriptor, bytes, warnings }: ServedManifest,
-    { origin }: OpenSource,
-    { method }: ManifestOptions,
+    {
+      to,
+      from,
+      asked,
+    }: { readonly to: Repository; readonly from: OpenSource; readonly asked: ManifestOptions },
   ): ManifestAnswer {
-    lent.set(descriptor.digest, origin);
-    return { kind: 'found', descriptor, warnings, ...(method === 'HEAD' ? {} : { bytes }) };
+    sources.lent(to, descriptor.digest, from);
+    return { kind: 'found', descriptor, warnings, ...(asked.method === 'HEAD' ? {} : { bytes }) };
   }
 
   async function manifest(
@@ -163,8 +165,12 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     }
     const answer = await upstream.manifest(repository, { digest }, asked);
     if (answer.kind !== 'absent') return answer;
-    const found = await sources.answer(repository, digest, async (source) =>
-      lending(await source.origin.manifests.resolve(source.repository, { digest }), source, asked),
+    const found = await sources.answer(repository, digest, async (from) =>
+      lending(await from.origin.manifests.resolve(from.repository, { digest }), {
+        to: repository,
+        from,
+        asked,
+      }),
     );
     return found ?? absent;
   }
@@ -186,9 +192,9 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       return upstream.hasRanges;
     },
     async isReachable(asked = {}) {
-      const origin = asked.manifest && lent.get(asked.manifest);
+      const lender = asked.manifest && sources.lenderOf(asked.manifest);
       if (!(await upstream.isReachable(asked))) return false;
-      return origin === undefined || origin.upstream.isReachable(asked);
+      return lender === undefined || lender.origin.upstream.isReachable(asked);
     },
     manifest,
     statBlob: (repository, digest, asked) =>

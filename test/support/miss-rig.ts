@@ -1,0 +1,173 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import type { Test } from 'tap';
+import { cacheParts } from '../../src/cache/parts.ts';
+import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry.ts';
+import { bufferPool } from '../../src/cache/store/buffers.ts';
+import { memoryStore } from '../../src/cache/store/memory-store.ts';
+import { metrics } from '../../src/metrics.ts';
+import { cachedSource } from '../../src/mirror/cached-source.ts';
+import type { MirrorConfig } from '../../src/mirror/config-file.ts';
+import type { ImageSource } from '../../src/mirror/ends.ts';
+import { missRule } from '../../src/mirror/miss-rule.ts';
+import { filledFromSource, type MissOptions, type MissOutcome } from '../../src/mirror/misses.ts';
+import { appCi } from '../../src/mirror/names.ts';
+import type { MirrorTask } from '../../src/mirror/task.ts';
+import { parseRepository, type Repository } from '../../src/oci/reference.ts';
+import { registryUpstream } from '../../src/upstream/client.ts';
+import type { Upstream } from '../../src/upstream/upstream.ts';
+import { type RegistryDouble, registryDouble } from './registry-double.ts';
+
+/** A cache before QCI and the registry of app.ci, both doubles. */
+export interface MissCache {
+  readonly qci: CachedRegistry;
+  readonly source: CachedRegistry;
+  /** What a copy of a miss reads from. */
+  readonly copied: ImageSource;
+  /** Everything behind the answers is done. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface MissRig extends MissCache {
+  readonly doubles: { readonly qci: RegistryDouble; readonly source: RegistryDouble };
+  readonly repository: Repository;
+  readonly tasks: readonly MirrorTask[];
+  readonly outcomes: readonly MissOutcome[];
+  /** Turns the clock. */
+  pass(ms: number): void;
+  /** A process after this one, with nothing but the store. */
+  restarted(): Promise<MissCache>;
+}
+
+export interface MissRigOptions extends Partial<MissOptions> {
+  readonly config?: Partial<MirrorConfig>;
+}
+
+const policy = {
+  freshMs: 30_000,
+  refreshBehindMs: 0,
+  staleMs: 3_600_000,
+  negativeMs: 1_000,
+  immutable: [],
+  gone: 'hide',
+  historyEntries: 5,
+} as const;
+
+/** A rig that ends with its test. */
+export async function missRig(t: Test, { config, ...options }: MissRigOptions = {}): Promise<MissRig> {
+  const directory = await mkdtemp(join(tmpdir(), 'quayside-misses-'));
+  const doubles = { qci: await registryDouble(), source: await registryDouble() };
+  const store = memoryStore();
+  const tasks: MirrorTask[] = [];
+  const outcomes: MissOutcome[] = [];
+  const clock = { now: 1_700_000_000_000 };
+  const now = () => clock.now;
+  const running = new Set<MissCache>();
+
+  function started(): MissCache {
+    const parts = cacheParts({
+      store,
+      spool: { path: join(directory, `spool-${running.size}`), maxBytes: 1e9 },
+      memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
+      buffers: bufferPool(),
+      events: metrics().events,
+    });
+    const registries = new Map<string, CachedRegistry>();
+    const cached = (upstream: Upstream): CachedRegistry => {
+      const perf = { now };
+      const absent = new LRUCache<string, true>({
+        max: 1_000,
+        ttl: policy.negativeMs,
+        ttlResolution: 0,
+        perf,
+      });
+      const registry = cachedRegistry({ ...parts, upstream, policy, absent, now });
+      registries.set(registry.name, registry);
+      return registry;
+    };
+    const plain = upstreamOf(appCi, doubles.source);
+    const filled = filledFromSource(upstreamOf('quay.io', doubles.qci), {
+      rule: missRule({ supplemental: [], ignored: [], ...config }),
+      origin: (registry) => registries.get(registry),
+      membership: parts.membership,
+      queue: {
+        async put(task) {
+          tasks.push(task);
+          return true;
+        },
+      },
+      events: { missed: ({ outcome }) => void outcomes.push(outcome) },
+      now,
+      ...options,
+    });
+    const [qci, source] = [cached(filled), cached(plain)];
+    const settled = async (): Promise<void> => {
+      await Promise.all([qci.settled(), source.settled(), parts.fills.settled()]);
+      await Promise.all([parts.membership.settled(), parts.tags.settled()]);
+    };
+    const cache: MissCache = {
+      qci,
+      source,
+      copied: cachedSource({ source: plainSource(plain), registry: source }),
+      settled,
+      async close() {
+        if (!running.delete(cache)) return;
+        await parts.fills.abort();
+        await settled();
+        await Promise.all([filled.close(), plain.close()]);
+        await parts.membership.close();
+        await parts.tags.close();
+      },
+    };
+    running.add(cache);
+    return cache;
+  }
+
+  const first = started();
+  t.teardown(async () => {
+    for (const cache of running) await cache.close();
+    await Promise.all([doubles.qci.close(), doubles.source.close()]);
+    await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  });
+  return {
+    ...first,
+    doubles,
+    repository: parseRepository('openshift/ci'),
+    tasks,
+    outcomes,
+    pass: (ms) => {
+      clock.now += ms;
+    },
+    async restarted() {
+      await first.settled();
+      await first.close();
+      return started();
+    },
+  };
+}
+
+function upstreamOf(name: string, { url }: RegistryDouble): Upstream {
+  return registryUpstream({
+    name,
+    url,
+    allowPrivateAddresses: true,
+    retries: 0,
+    firstByteTimeoutMs: 1_000,
+    progressTimeoutMs: 400,
+    breaker: { failures: 1_000, openMs: 200 },
+  });
+}
+
+/** A registry as a source without its lists. */
+export function plainSource(upstream: Upstream): ImageSource {
+  return {
+    name: upstream.name,
+    manifest: (repository, reference, asked) => upstream.manifest(repository, reference, asked),
+    openBlob: (repository, digest, asked) => upstream.openBlob(repository, digest, asked),
+    async *tags() {},
+    referrers: async () => [],
+  };
+}
