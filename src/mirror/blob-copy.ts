@@ -40,11 +40,13 @@ export async function copyBlob(needed: NeededBlob, copying: Copying): Promise<vo
   });
 }
 
+/** Between the look at what others send and the upload of our own nothing is waited for: or several would send it at once. */
 async function landed(needed: NeededBlob, place: Place, copying: Copying): Promise<Landing> {
   const { run } = copying;
   if (needed.mustSend) return sent(needed, place, copying);
   if (await isPresent(needed, copying)) return 'present';
-  await run.shared.sentElsewhere(place);
+  const elsewhere = run.shared.sentElsewhere(place);
+  if (elsewhere !== undefined) await elsewhere;
   const holders = mountCandidates(place, copying);
   if (holders.length > 0 && (await isMounted(needed, holders, copying))) return 'mounted';
   return sent(needed, place, copying);

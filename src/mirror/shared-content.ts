@@ -31,7 +31,7 @@ export interface SharedContent {
   /** Other repositories of the registry that are known to hold it, the latest first. */
   holders(place: Place): readonly Repository[];
   /** Sends it; meanwhile whoever wants it in another repository of the registry may wait for it. */
-  send<T>(place: Place, work: () => Promise<T>): Promise<T>;
+  send(place: Place, work: () => Promise<void>): Promise<void>;
   /** Resolves, whatever the outcome, once the upload to another repository is over that runs now; undefined when there is none. */
   sentElsewhere(place: Place): Promise<void> | undefined;
 }
@@ -92,7 +92,8 @@ export function sharedContent(maxKnown = 100_000): SharedContent {
       const { promise, resolve } = Promise.withResolvers<void>();
       if (!uploads.has(key)) uploads.set(key, promise);
       try {
-        return await work();
+        await work();
+        remember(place, 'copied');
       } finally {
         if (uploads.get(key) === promise) uploads.delete(key);
         resolve();
