@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { Digest } from '../../src/oci/digest.ts';
+import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { readAll, until } from '../support/bodies.ts';
@@ -64,19 +64,13 @@ test("the source's bytes cross the wire once, for client, store and copy togethe
   const pulled = Promise.all(blobsOf(image).map((digest) => pullBlob(rig, rig, digest)));
   await copyTo(rig, rig);
   t.same(
-    (await pulled).map(({ bytes }) => bytes.length),
-    [
-      ...blobsOf(image)
-        .map(() => 0)
-        .slice(0, 1)
-        .map(() => rig.doubles.source.seen(image.config)[0]?.bytesSent ?? 0),
-      ...layers,
-    ],
+    (await pulled).map(({ bytes }) => digestOf(bytes)),
+    blobsOf(image),
   );
   await rig.settled();
   for (const digest of blobsOf(image)) {
     t.equal(rig.doubles.source.seen(`GET /v2/ocp/4.5/blobs/${digest}`).length, 1);
-    t.ok(await rig.qci.blobs.open(rig.repository, digest));
+    t.ok(await rig.store.stat(digest));
   }
   t.equal(rig.doubles.source.seen('GET /v2/ocp/4.5/manifests/').length, 1);
 });

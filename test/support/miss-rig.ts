@@ -7,6 +7,7 @@ import { cacheParts } from '../../src/cache/parts.ts';
 import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry.ts';
 import { bufferPool } from '../../src/cache/store/buffers.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
+import type { CachedBlobs } from '../../src/cache/store/store.ts';
 import { metrics } from '../../src/metrics.ts';
 import { cachedSource } from '../../src/mirror/cached-source.ts';
 import type { MirrorConfig } from '../../src/mirror/config-file.ts';
@@ -36,6 +37,7 @@ export interface MissRig extends MissCache {
   readonly repository: Repository;
   readonly tasks: readonly MirrorTask[];
   readonly outcomes: readonly MissOutcome[];
+  readonly store: CachedBlobs;
   /** Turns the clock. */
   pass(ms: number): void;
   /** A process after this one, with nothing but the store. */
@@ -88,8 +90,9 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
       registries.set(registry.name, registry);
       return registry;
     };
-    const plain = upstreamOf(appCi, doubles.source);
-    const filled = filledFromSource(upstreamOf('quay.io', doubles.qci), {
+    const passing = () => clock.now + performance.now();
+    const plain = upstreamOf(appCi, doubles.source, passing);
+    const filled = filledFromSource(upstreamOf('quay.io', doubles.qci, passing), {
       rule: missRule({ supplemental: [], ignored: [], ...config }),
       origin: (registry) => registries.get(registry),
       membership: parts.membership,
@@ -138,6 +141,7 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
     repository: parseRepository('openshift/ci'),
     tasks,
     outcomes,
+    store: store.blobs,
     pass: (ms) => {
       clock.now += ms;
     },
@@ -149,10 +153,11 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
   };
 }
 
-function upstreamOf(name: string, { url }: RegistryDouble): Upstream {
+function upstreamOf(name: string, { url }: RegistryDouble, now: () => number): Upstream {
   return registryUpstream({
     name,
     url,
+    now,
     allowPrivateAddresses: true,
     retries: 0,
     firstByteTimeoutMs: 1_000,
