@@ -105,6 +105,38 @@ For a right that was taken away a moment ago. Each replica remembers for itself.
     run: async (args, io) => (await import('./access-forget.ts')).accessForget(args, io),
   },
   {
+    name: 'mirror',
+    summary: 'copy images between registries and directories, as oc image mirror does',
+    usage: '[OPTION]... [SRC=DST... | SRC DST [DST]...] [-f FILE]...',
+    help: `SRC and DST are REGISTRY/REPOSITORY[:TAG|@DIGEST], file://REPOSITORY[:TAG] in a directory as oc lays it out, or
+oci:PATH[:TAG], an OCI image layout. SRC without tag and digest, or with * in its tag, is every tag that fits; DST without a
+tag takes that of SRC. What is there already is not sent again; nothing counts as copied before the destination confirmed it.
+
+  -f, --filename FILE            mappings, one SRC=DST or SRC DST [DST]... a line, # for comments; - is standard input
+  -a, --registry-config FILE     logins; default $REGISTRY_AUTH_FILE, then those of podman and docker
+      --insecure                 plain HTTP, and TLS that proves nothing
+      --certificate-authority FILE   PEM of the authorities to trust
+      --filter-by-os REGEXP      of a list, the images for such OS/ARCH[/VARIANT]
+      --keep-manifest-list       push a list as it is, also over fewer images; default: yes, unless --filter-by-os leaves some out
+      --all-tags                 every SRC is a repository
+      --referrers                what refers to an image too: signatures, attestations
+      --dir DIR, --from-dir DIR  where file:// lies, and where it lies for SRC; default: here
+      --max-per-registry N       requests at a time to each registry; default 6
+      --max-registry N           pairs of registries at a time; default 4
+      --dry-run                  say what would be copied, in bytes, and copy nothing
+      --continue-on-error        go on with the other images when one fails
+      --skip-missing             a SRC that does not exist is only worth a warning
+      --skip-mount               send every blob, take none over from another repository
+      --force                    write everything, also what is there
+      --failed-file FILE         what was not copied, as mappings for -f; default: standard error
+      --output json              one JSON document at the end instead of a line for each image
+      --skip-multiple-scopes     accepted: a token is never asked for several repositories at once but to mount
+
+Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line or in a file of mappings.
+Run again it copies what is missing.`,
+    run: async (args, io) => (await import('./mirror.ts')).mirror(args, io),
+  },
+  {
     name: 'version',
     summary: 'print the version',
     usage: '',

@@ -1,0 +1,109 @@
+import { resolve } from 'node:path';
+import type { ImageDestination, ImageSource } from '../mirror/ends.ts';
+import type { ImageDirectory } from '../mirror/image-directory.ts';
+import { imageSource } from '../mirror/image-source.ts';
+import { ocDirectory } from '../mirror/oc-directory.ts';
+import { ociLayout } from '../mirror/oci-layout.ts';
+import type { Place } from '../mirror/pull-spec.ts';
+import { adaptiveLimit } from '../upstream/adaptive.ts';
+import { registryUpstream } from '../upstream/client.ts';
+import { registryWriter, type WriterOptions } from '../upstream/writer.ts';
+import type { MirrorWish } from './mirror-flags.ts';
+
+/** Where images come from and go to, each registry and directory made once. */
+export interface MirrorEnds {
+  source(place: Place): Promise<ImageSource>;
+  destination(place: Place): Promise<ImageDestination>;
+  close(): Promise<void>;
+}
+
+export interface MirrorEndsOptions
+  extends Pick<
+    MirrorWish,
+    'insecure' | 'certificateAuthority' | 'maxPerRegistry' | 'skipMount' | 'dir' | 'fromDir'
+  > {
+  /** The logins. Default: anonymous. */
+  readonly authFile: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+interface Registry {
+  readonly source: ImageSource;
+  readonly destination: ImageDestination;
+  close(): Promise<void>;
+}
+
+/** Nothing is asked before the first call; with `insecure` that one finds out whether a registry speaks TLS. */
+export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
+  const registries = new Map<string, Promise<Registry>>();
+  const directories = new Map<string, ImageDirectory>();
+
+  function registry(host: string): Promise<Registry> {
+    const made = registries.get(host) ?? madeRegistry(host, options);
+    registries.set(host, made);
+    return made;
+  }
+
+  function directory({ medium, location }: Place, base: string): ImageDirectory {
+    const path = resolve(medium === 'file' ? base : location);
+    const key = `${medium}:${path}`;
+    const made = directories.get(key) ?? (medium === 'file' ? ocDirectory(path) : ociLayout(path));
+    directories.set(key, made);
+    return made;
+  }
+
+  return {
+    async source(place) {
+      if (place.medium !== 'registry') return directory(place, options.fromDir);
+      return (await registry(place.location)).source;
+    },
+    async destination(place) {
+      const { medium, location } = place;
+      const end =
+        medium === 'registry' ? (await registry(location)).destination : directory(place, options.dir);
+      return options.skipMount ? { ...end, mountBlob: async () => false } : end;
+    },
+    async close() {
+      const made = await Promise.allSettled(registries.values());
+      await Promise.all(made.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)));
+    },
+  };
+}
+
+async function madeRegistry(host: string, options: MirrorEndsOptions): Promise<Registry> {
+  const settings = await registryOptions(host, options);
+  const upstream = registryUpstream(settings);
+  const writer = registryWriter(settings);
+  return {
+    source: imageSource(upstream),
+    destination: writer,
+    async close() {
+      await Promise.all([upstream.close(), writer.close()]);
+    },
+  };
+}
+
+/** Reading and writing share one limit. A registry and its storage may be inside: whoever runs us named it. */
+async function registryOptions(host: string, options: MirrorEndsOptions): Promise<WriterOptions> {
+  const { authFile, certificateAuthority, env, insecure, maxPerRegistry } = options;
+  const settings: WriterOptions = {
+    name: host,
+    url: `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`,
+    allowPrivateAddresses: true,
+    env,
+    limit: adaptiveLimit({ maxConcurrent: maxPerRegistry }),
+    ...(authFile === undefined ? {} : { credentials: { authFile } }),
+    ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),
+    ...(insecure ? { verifyTls: false } : {}),
+  };
+  return insecure && !(await speaksTls(settings)) ? { ...settings, url: `http://${host}` } : settings;
+}
+
+async function speaksTls(settings: WriterOptions): Promise<boolean> {
+  const upstream = registryUpstream(settings);
+  try {
+    return await upstream.isReachable();
+  } finally {
+    await upstream.close();
+  }
+}

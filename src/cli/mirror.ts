@@ -1,0 +1,196 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { type CopyImagesOptions, copyImages } from '../mirror/copy-all.ts';
+import type { CopyEvents } from '../mirror/copy-events.ts';
+import type { CopiedImage, ImageCopy } from '../mirror/image-copy.ts';
+import { expanded, type Mapping, MappingError, parseMappingFile, parseMappings } from '../mirror/mapping.ts';
+import { copyPlan, untouched } from '../mirror/plan.ts';
+import { type PullSpec, pullSpecText, referenceOf } from '../mirror/pull-spec.ts';
+import { copyRun } from '../mirror/run.ts';
+import type { Tag } from '../oci/reference.ts';
+import { UsageError } from './arguments.ts';
+import { authFile } from './auth-file.ts';
+import { durationText } from './go-text.ts';
+import type { Io, Run } from './io.ts';
+import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
+import { type MirrorWish, parseMirrorFlags } from './mirror-flags.ts';
+import { mirrorLines } from './mirror-lines.ts';
+import { planText } from './mirror-plan.ts';
+import {
+  countersText,
+  failedMappings,
+  isComplete,
+  type MirrorReport,
+  mirrorReport,
+} from './mirror-report.ts';
+
+/** What is to be copied, and what each copy was written as. */
+interface Work {
+  readonly images: readonly ImageCopy[];
+  readonly mappingOf: (image: ImageCopy) => Mapping;
+}
+
+/**
+ * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every image is where it should be, 1 when
+ * not, 2 for a mistake in the command line or in a mapping file.
+ */
+export const mirror: Run = async (args, io) => {
+  const wish = parseMirrorFlags(args);
+  const ends = mirrorEnds({ ...wish, authFile: await authFile(wish.registryConfig, io.env), env: io.env });
+  try {
+    const work = await workOf(await mappingsOf(wish, ends, io.signal), wish, ends);
+    return wish.dryRun ? await dryRun(work, wish, io) : await realRun(work, wish, io);
+  } catch (error) {
+    if (!(error instanceof MappingError)) throw error;
+    io.stderr.write(`error: ${error.message}\n`);
+    return 2;
+  } finally {
+    await ends.close();
+  }
+};
+
+async function mappingsOf(
+  wish: MirrorWish,
+  ends: MirrorEnds,
+  signal: AbortSignal,
+): Promise<readonly Mapping[]> {
+  const files = await Promise.all(wish.files.map(async (file) => parseMappingFile(file, await textOf(file))));
+  const mappings = [...parseMappings(wish.words), ...files.flat()];
+  if (mappings.length === 0) throw new UsageError(nothingToDo);
+  const tagged = wish.allTags ? mappings.find(({ source }) => referenceOf(source) !== undefined) : undefined;
+  if (tagged !== undefined)
+    throw new UsageError(`--all-tags is for repositories, not ${pullSpecText(tagged.source)}`);
+  return expanded(mappings, (source) => tagsOf(source, ends, signal));
+}
+
+const nothingToDo =
+  'you must specify at least one source image to pull and the destination to push to as SRC=DST or SRC DST [DST2 DST3 ...]';
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read`, { cause: error });
+  }
+}
+
+async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): Promise<readonly Tag[]> {
+  try {
+    return await Array.fromAsync((await ends.source(source)).tags(source.repository, { signal }));
+  } catch (error) {
+    signal.throwIfAborted();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new MappingError(`the tags of ${pullSpecText(source)} cannot be listed: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+async function workOf(mappings: readonly Mapping[], wish: MirrorWish, ends: MirrorEnds): Promise<Work> {
+  const byImage = new Map<ImageCopy, Mapping>();
+  for (const mapping of mappings) byImage.set(await imageOf(mapping, wish, ends), mapping);
+  return {
+    images: [...byImage.keys()],
+    mappingOf(image) {
+      const mapping = byImage.get(image);
+      if (mapping === undefined) throw new Error('an image that nobody asked for');
+      return mapping;
+    },
+  };
+}
+
+async function imageOf(
+  { source, destination }: Mapping,
+  wish: MirrorWish,
+  ends: MirrorEnds,
+): Promise<ImageCopy> {
+  const reference = referenceOf(source);
+  if (reference === undefined) throw new MappingError('you must specify a tag or digest for SRC');
+  const { filterByOs, keepManifestList, referrers, force } = wish;
+  const { repository, tag } = destination;
+  const end = await ends.destination(destination);
+  return {
+    source: await ends.source(source),
+    from: { repository: source.repository, reference },
+    destination: wish.dryRun ? untouched(end) : end,
+    to: { repository, ...(tag === undefined ? {} : { tag }) },
+    ...(filterByOs === undefined ? {} : { filterByOs }),
+    keepManifestList,
+    referrers,
+    force,
+  };
+}
+
+/** One run, told to whoever looks; its report. */
+async function ran(
+  { images, mappingOf }: Work,
+  wish: MirrorWish,
+  io: Io,
+  events: Partial<CopyEvents>,
+): Promise<MirrorReport> {
+  const { maxPerRegistry, skipMissing } = wish;
+  const done = new Map<ImageCopy, CopiedImage>();
+  const collected: Partial<CopyEvents> = {
+    ...events,
+    imageEnded(event) {
+      if (event.copied !== undefined) done.set(event.image, event.copied);
+      events.imageEnded?.(event);
+    },
+  };
+  const run = copyRun({ maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
+  const left = await copyImages(images, run, copyOptions(wish));
+  return mirrorReport({ report: run.report(), done, left, mappingOf, skipMissing });
+}
+
+function copyOptions({
+  maxPerRegistry,
+  maxRegistry,
+  continueOnError,
+  skipMissing,
+}: MirrorWish): CopyImagesOptions {
+  return {
+    maxImages: maxPerRegistry,
+    maxRoutes: maxRegistry,
+    continueOnError: ({ kind }) => continueOnError || (skipMissing && kind === 'source-gone'),
+  };
+}
+
+async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
+  const plan = copyPlan();
+  const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: false });
+  const { retried, imageEnded } = lines.events;
+  const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };
+  const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(lines.close);
+  const text = planText(plan.repositories(), work.mappingOf);
+  if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  io.stderr.write(`${text}\ninfo: Planning completed in ${durationText(report.seconds)}\n`);
+  const isFine = isComplete(report);
+  io.stderr.write(isFine ? 'info: Dry run complete\n' : 'error: an error occurred during planning\n');
+  return isFine ? 0 : 1;
+}
+
+async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
+  const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
+  const report = await ran(work, wish, io, lines.events).finally(lines.close);
+  if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  await tellFailed(report, wish.failedFile, io);
+  io.stderr.write(countersText(report));
+  if (isComplete(report)) return 0;
+  io.stderr.write('error: one or more errors occurred\n');
+  return 1;
+}
+
+function shown({ images, mappingOf }: Work) {
+  return { images: images.length, mappingOf };
+}
+
+/** A file is written on success too: what an earlier run put there would be copied again. */
+async function tellFailed(report: MirrorReport, file: string | undefined, { stderr }: Io): Promise<void> {
+  const text = failedMappings(report);
+  if (file !== undefined) {
+    await writeFile(file, text);
+    if (text !== '')
+      stderr.write(`info: what was not copied is in ${file}, to be tried again with -f ${file}\n`);
+  } else if (text !== '') {
+    stderr.write(`info: what was not copied, to be tried again with -f:\n${text}`);
+  }
+}
