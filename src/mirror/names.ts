@@ -65,8 +65,17 @@ export function appCiImage({ namespace, name, tag }: ImageStreamTag, digest?: st
  * (`^\d{14}_prune_`). A name that is too long for a tag ends in a part of its digest.
  */
 export function backupImage({ namespace, name, tag }: ImageStreamTag, at: number): string {
-  const time = new Date(at).toISOString().replace(/\D/g, '').slice(0, 14);
-  return `${qci}:${fitting(`${time}_prune___ci_images_mirror__${namespace}_${name}_${tag}`)}`;
+  return `${qci}:${fitting(`${timeText(at)}_prune___ci_images_mirror__${namespace}_${name}_${tag}`)}`;
+}
+
+/** The same backup, of another time. */
+export function backupAt(backup: string, at: number): string {
+  return backup.replace(/:\d{14}_/, `:${timeText(at)}_`);
+}
+
+/** What a pull spec by tag stands for just now, for good. */
+export function pinned(pullSpec: string, digest: string): string {
+  return `${pullSpec.replace(/(?::[^/:@]*)?(?:@.*)?$/, '')}@${digest}`;
 }
 
 /** The registry of a pull spec: what stands before the first `/`. */
@@ -78,6 +87,10 @@ function imageStreamTag(match: RegExpExecArray | null): ImageStreamTag | undefin
   const [, namespace, name, tag] = match ?? [];
   if (namespace === undefined || name === undefined || !isTag(tag)) return undefined;
   return { namespace, name, tag };
+}
+
+function timeText(at: number): string {
+  return new Date(at).toISOString().replace(/\D/g, '').slice(0, 14);
 }
 
 function fitting(tag: string): string {

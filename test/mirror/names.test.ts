@@ -1,10 +1,12 @@
 import { test } from 'tap';
 import {
   appCiImage,
+  backupAt,
   backupImage,
   imageStreamTagOf,
   imageStreamTagText,
   parseImageStreamTag,
+  pinned,
   quayImage,
   quayProxyImage,
   quayTag,
@@ -66,6 +68,7 @@ test('a backup carries its time and its image, within the length of a tag', (t) 
     backupImage(boskos, at),
     'quay.io/openshift/ci:20251023140242_prune___ci_images_mirror__ci_boskos_latest',
   );
+  t.equal(backupAt(backupImage(boskos, 0), at), backupImage(boskos, at));
   const long = backupImage({ ...boskos, tag: 'x'.repeat(127) }, at);
   t.equal(long.slice(long.indexOf(':') + 1).length, 128);
   t.not(long, backupImage({ ...boskos, tag: `${'x'.repeat(126)}y` }, at), 'and stays its own');
@@ -75,5 +78,12 @@ test('a backup carries its time and its image, within the length of a tag', (t) 
 test('the registry of a pull spec is what stands before the first slash', (t) => {
   t.equal(registryOf('quay.io/openshift/ci:a'), 'quay.io');
   t.equal(registryOf('localhost:5000/a/b@sha256:12'), 'localhost:5000');
+  t.end();
+});
+
+test('a pull spec is pinned to what it stands for', (t) => {
+  t.equal(pinned('quay.io/openshift/ci:a', 'sha256:12'), 'quay.io/openshift/ci@sha256:12');
+  t.equal(pinned('localhost:5000/a/b', 'sha256:12'), 'localhost:5000/a/b@sha256:12');
+  t.equal(pinned('localhost:5000/a/b:c@sha256:11', 'sha256:12'), 'localhost:5000/a/b@sha256:12');
   t.end();
 });
