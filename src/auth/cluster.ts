@@ -32,6 +32,8 @@ export interface Judge {
   ask(subject: Subject, question: Question): Answer<Verdict>;
   /** The answer of before, if it still counts; undefined where `ask` would have to ask. Never asks, never throws. */
   recall(subject: Subject, question: Question): Verdict | undefined;
+  /** Whether the last answer was a yes, lapsed or not: of many questions these are asked first. A hint, and no right. */
+  wasAllowed?(subject: Subject, question: Question): boolean;
 }
 
 /** A cluster whose answers are kept for a while. */

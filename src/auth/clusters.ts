@@ -58,6 +58,8 @@ export function clusters(list: readonly RememberedCluster[], options: ClustersOp
     ask: (subject, question) =>
       byName.get(subject.cluster ?? '')?.ask(subject, question) ?? { allowed: false },
     recall: (subject, question) => byName.get(subject.cluster ?? '')?.recall(subject, question),
+    wasAllowed: (subject, question) =>
+      byName.get(subject.cluster ?? '')?.wasAllowed?.(subject, question) ?? false,
     forget() {
       homes.clear();
       for (const cluster of list) cluster.forget();

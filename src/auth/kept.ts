@@ -20,6 +20,8 @@ export interface KeptOptions<Value> {
 export interface Kept<Value> {
   /** The answer of before, in a box because undefined may be one. */
   find(key: string): { readonly value: Value } | undefined;
+  /** Whether the last answer was a yes, though it may have lapsed. */
+  wasYes(key: string): boolean;
   /**
    * Asks, unless that is being asked already, and keeps the answer, a yes not beyond `endMs` of the clock. A failure is everybody's who
    * waits, and is not kept.
@@ -45,7 +47,10 @@ export function kept<Value>(options: KeptOptions<Value>): Kept<Value> {
 
   function keep(key: string, value: Value, endMs: number): void {
     if (isYes(value)) yes.set(key, { value, untilMs: Math.min(now() + yesMs, endMs) });
-    else no.set(key, { value, untilMs: now() + noMs });
+    else {
+      yes.delete(key);
+      no.set(key, { value, untilMs: now() + noMs });
+    }
   }
 
   async function asked(key: string, question: Promise<Value>, endMs: number): Promise<Value> {
@@ -67,6 +72,7 @@ export function kept<Value>(options: KeptOptions<Value>): Kept<Value> {
       const refusal = no.get(key);
       return refusal !== undefined && time < refusal.untilMs ? refusal : undefined;
     },
+    wasYes: (key) => yes.has(key),
     ask(key, question, endMs = Number.POSITIVE_INFINITY) {
       const running = open.get(key) ?? asked(key, Promise.resolve().then(question), endMs);
       open.set(key, running);

@@ -71,6 +71,7 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
       return found.value;
     },
     recall: (subject, question) => recall(keyOf(subject, question)),
+    wasAllowed: (subject, question) => rights.wasYes(keyOf(subject, question)),
     ask(subject, question) {
       const key = keyOf(subject, question);
       return recall(key) ?? askAnew(key, subject, question);

@@ -25,7 +25,8 @@ export interface WaySearchParts {
   readonly reach: Reach;
 }
 
-const mostAsked = 64;
+/** A base layer may be under tags of so many streams (see mergedTags), of which the last may be the subject's only one. */
+const mostAsked = 1_024;
 const askedAtOnce = 8;
 
 /** A search in one repository. */
@@ -33,6 +34,11 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
   const failures: unknown[] = [];
   const leads = ({ tag, digest }: { readonly tag: Tag; readonly digest: Digest }): Answer<boolean> =>
     forgiven(failures, false, () => reach.leadsTo(place, tag, digest));
+
+  const ask = (ruling: FinalRuling): Answer<Decision | undefined> =>
+    forgiven(failures, undefined, () => decided(judge, subject, ruling));
+  const wasAllowed = (ruling: FinalRuling): boolean =>
+    ruling.kind === 'ask' && judge.wasAllowed?.(subject, ruling.question) === true;
 
   function* mayPull(ways: Iterable<FinalWay>): Generator<{ way: FinalWay; decision: Decision }> {
     for (const way of ways) {
@@ -49,12 +55,19 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
       const found = firstPassing(mayPull(ways), ({ way }) => leads(way));
       return answered(found, (known) => known?.decision);
     },
-    asked(ways, last) {
+    async asked(ways, last) {
       const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling) === undefined);
-      const questions = openQuestions(open, last).slice(0, mostAsked);
-      const ask = (ruling: FinalRuling) =>
-        forgiven(failures, undefined, () => decided(judge, subject, ruling));
-      return firstAllowed(questions, { failures, ask, leads });
+      const { likely = [], others = [] } = Object.groupBy(open, ({ ruling }) =>
+        wasAllowed(ruling) ? 'likely' : 'others',
+      );
+      const tally: Tally = { answered: 0, failed: 0 };
+      for (const some of [likely, others]) {
+        const questions = openQuestions(some, last).slice(0, mostAsked);
+        const found = await firstAllowed(questions, { tally, ask, leads });
+        if (found !== undefined) return found;
+      }
+      if (tally.failed > 0 && tally.answered === 0) throw failures[0];
+      return undefined;
     },
     assertTold() {
       if (failures.length > 0) throw failures[0];
@@ -62,31 +75,34 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
   };
 }
 
+/** How the questions of one search went. */
+interface Tally {
+  answered: number;
+  failed: number;
+}
+
 interface Asking {
-  readonly failures: readonly unknown[];
+  readonly tally: Tally;
   /** Undefined where the question failed. */
   ask(ruling: FinalRuling): Answer<Decision | undefined>;
   leads(way: FinalWay): Answer<boolean>;
 }
 
-/** Asks some questions at a time until one is allowed and leads there; gives up on a cluster that answers none of the first. */
-async function firstAllowed(
+/** Asks some questions at a time until one is allowed and leads there; gives up on a cluster that leaves several unanswered. */
+function firstAllowed(
   questions: readonly OpenQuestion[],
-  { failures, ask, leads }: Asking,
+  { tally, ask, leads }: Asking,
 ): Promise<Decision | undefined> {
-  let isAnswered = false;
   function* whileAnswering(): Generator<OpenQuestion> {
-    for (const question of questions) if (isAnswered || failures.length < askedAtOnce) yield question;
+    for (const question of questions) if (tally.failed < askedAtOnce) yield question;
   }
   async function find({ ruling, ways }: OpenQuestion): Promise<Decision | undefined> {
     const decision = await ask(ruling);
-    isAnswered ||= decision !== undefined;
+    tally[decision === undefined ? 'failed' : 'answered'] += 1;
     if (decision?.allowed !== true) return undefined;
     return (await firstPassing(ways.values(), leads)) === undefined ? undefined : decision;
   }
-  const found = await firstFound(whileAnswering(), { atOnce: askedAtOnce, find });
-  if (questions.length > 0 && !isAnswered) throw failures[0];
-  return found;
+  return firstFound(whileAnswering(), { atOnce: askedAtOnce, find });
 }
 
 /** The answer; where there is none, keeps the failure and goes on with something else. */

@@ -126,6 +126,18 @@ test('a right that was taken away works no longer than it is remembered, and a n
   t.match(await memory.ask(alice, cli), { allowed: false });
 });
 
+test('that something was allowed is known until the cluster says no, as a hint and not as a right', async (t) => {
+  const { memory, rights, state } = recorded();
+  t.equal(memory.wasAllowed?.(alice, cli), false);
+  await memory.ask(alice, cli);
+  state.now += 300_000;
+  t.equal(memory.recall(alice, cli), undefined);
+  t.equal(memory.wasAllowed?.(alice, cli), true);
+  rights.clear();
+  t.match(await memory.ask(alice, cli), { allowed: false });
+  t.equal(memory.wasAllowed?.(alice, cli), false);
+});
+
 test('what is remembered counts while the cluster is down, and no failure is remembered', async (t) => {
   const { memory, asked, state } = recorded();
   await memory.review('alices-token');
