@@ -43,6 +43,8 @@ interface Push {
   best: number;
   failures: number;
   isResumed: boolean;
+  /** What the last try failed with, as long as nobody looked what became of its session. */
+  broken?: RegistryError | undefined;
 }
 
 /**
@@ -72,18 +74,26 @@ export async function pushBlob(
 /** One try; false when another one may help, which then begins where this one left off. */
 async function isUploaded(push: Push): Promise<boolean> {
   try {
+    if (await isThereAlready(push)) return true;
     push.session ??= await begun(push.way);
     await sent(push, push.session);
     return true;
   } catch (error) {
     push.way.signal?.throwIfAborted();
-    const refusal = passingRefusal(error, push);
+    push.broken = passingRefusal(error, push);
     push.failures += 1;
-    await pauseBefore(push, refusal);
-    if (push.session === undefined) return false;
-    push.session = await resumed(push, push.session, refusal);
-    return push.session === undefined && push.settings.isThere();
+    await pauseBefore(push, push.broken);
+    return false;
   }
+}
+
+/** Looks what became of a session that broke; where it is gone, its last request may have done it all the same. */
+async function isThereAlready(push: Push): Promise<boolean> {
+  const { broken, session, settings } = push;
+  if (broken === undefined || session === undefined) return false;
+  push.session = await resumed(push, session, broken);
+  push.broken = undefined;
+  return push.session === undefined && settings.isThere();
 }
 
 async function sent(push: Push, begunSession: Session): Promise<void> {
@@ -117,9 +127,10 @@ function pieceOf({ bytes, settings }: Push, { offset, minChunkBytes }: Session) 
 /** The session to go on with. One that the registry lost, or spoiled as it was taken up again, is left for a new one. */
 async function resumed(push: Push, session: Session, refusal: RegistryError): Promise<Session | undefined> {
   const { way, bytes } = push;
-  const found = spoiled.has(refusal.code) && push.isResumed ? undefined : await standing(way, session);
+  const isSpoiled = spoiled.has(refusal.code) && push.isResumed;
+  const found = isSpoiled ? undefined : await standing(way, session);
   if (found === undefined || found.offset > bytes.seen) {
-    await cancelled(way, session);
+    if (isSpoiled || found !== undefined) await cancelled(way, session);
     push.isResumed = false;
     return undefined;
   }
@@ -132,10 +143,18 @@ async function resumed(push: Push, session: Session, refusal: RegistryError): Pr
 }
 
 /** The refusal of a failed try that another one may get past; throws what is final. */
-function passingRefusal(error: unknown, { isResumed, failures, settings }: Push): RegistryError {
-  if (error instanceof TryAgain && failures < settings.resumes) return error.refusal;
-  if (error instanceof RegistryError && isResumed && spoiled.has(error.code)) return error;
-  throw error instanceof TryAgain ? error.refusal : error;
+function passingRefusal(error: unknown, push: Push): RegistryError {
+  const refusal = error instanceof TryAgain ? error.refusal : error;
+  if (!(refusal instanceof RegistryError) || refusal === push.bytes.failure) throw refusal;
+  const isPassing = error instanceof TryAgain || (push.session !== undefined && isHeldBack(refusal));
+  if (isPassing && push.failures < push.settings.resumes) return refusal;
+  if (push.isResumed && spoiled.has(refusal.code)) return refusal;
+  throw refusal;
+}
+
+/** By the breaker or a limit of ours, or after all tries of one small request: no reason to give up what has arrived. */
+function isHeldBack({ code }: RegistryError): boolean {
+  return code === 'TOOMANYREQUESTS' || code === 'UNAVAILABLE';
 }
 
 async function pauseBefore({ failures, settings, way }: Push, refusal: RegistryError): Promise<void> {

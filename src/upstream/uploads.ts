@@ -5,6 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Connection } from './connection.ts';
 import { type Answer, type Ask, discard, headerOf, type PushRight } from './exchange.ts';
 import { TryAgain } from './retry.ts';
+import { anySignal } from './waiting.ts';
 import { writeRefusal } from './write-refusal.ts';
 
 /** Where the requests of one upload go. */
@@ -13,6 +14,8 @@ export interface UploadWay {
   readonly push: PushRight;
   /** What a registry may take to answer once it has the bytes, milliseconds. */
   readonly commitTimeoutMs: number;
+  /** How long a registry may take none of the bytes that wait for it, milliseconds. */
+  readonly progressTimeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -62,6 +65,7 @@ export async function patched(
   piece: { readonly bytes: Bytes; readonly length: number | undefined; readonly isRange: boolean },
 ): Promise<Session> {
   const { bytes, length, isRange } = piece;
+  const stalled = new AbortController();
   let sent = 0;
   const range = `${session.offset}-${session.offset + (length ?? 0) - 1}`;
   const answer = await way.connection.once({
@@ -71,8 +75,12 @@ export async function patched(
       ...(length === undefined ? {} : { 'content-length': String(length) }),
       ...(isRange && length !== undefined ? { 'content-range': range } : {}),
     },
-    body: counted(bytes, (byteLength) => {
-      sent += byteLength;
+    signal: anySignal(way.signal, stalled.signal),
+    body: watched(bytes, way.progressTimeoutMs, {
+      sent: (byteLength) => {
+        sent += byteLength;
+      },
+      stalled: () => stalled.abort(new TryAgain('network', stall())),
     }),
   });
   if (!isTaken(answer)) throw await brokenSession(answer);
@@ -124,13 +132,20 @@ export async function cancelled(way: UploadWay, session: Session): Promise<void>
   }
 }
 
-async function* counted(
+/** The same bytes. The clock only runs while the registry has a chunk to take: a slow source is not a silent registry. */
+async function* watched(
   bytes: Bytes,
-  passed: (byteLength: number) => void,
+  progressTimeoutMs: number,
+  tell: { sent(byteLength: number): void; stalled(): void },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of bytes) {
-    passed(chunk.byteLength);
-    yield chunk;
+    tell.sent(chunk.byteLength);
+    const timer = setTimeout(tell.stalled, progressTimeoutMs);
+    try {
+      yield chunk;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }
 
@@ -200,4 +215,8 @@ async function brokenSession(answer: Answer): Promise<Error> {
   const refusal = await writeRefusal(answer, 'BLOB_UPLOAD_INVALID');
   const isPassing = answer.status === 404 || answer.status === 416 || answer.status === 401;
   return isPassing ? new TryAgain('status', refusal) : refusal;
+}
+
+function stall(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry takes no more bytes of an upload');
 }

@@ -21,7 +21,10 @@ export interface WriterOptions extends UpstreamOptions {
   readonly longestWaitSeconds?: number;
   /** Tries to take up a broken upload without one new byte at the registry in between. Default: 8. */
   readonly resumes?: number;
-  /** Blobs of up to this size are uploaded by two requests instead of three, and held in memory, bytes. Default: 64 KiB. */
+  /**
+   * Blobs of up to this size are held in memory and take one request less. Before a registry on the same machine that
+   * is a fifth of the time at 64 KiB, and nothing to measure at 1 MiB. Bytes. Default: 256 KiB.
+   */
   readonly smallBytes?: number;
   /** The size of chunks for a registry that wants chunks, bytes. Default: 32 MiB. */
   readonly chunkBytes?: number;
@@ -83,7 +86,7 @@ const defaults = {
   retries: 6,
   longestWaitSeconds: 60,
   resumes: 8,
-  smallBytes: 64 * 1024,
+  smallBytes: 256 * 1024,
   chunkBytes: 32 * 1024 * 1024,
   commitTimeoutMs: 300_000,
 } satisfies Partial<WriterOptions>;
@@ -139,10 +142,19 @@ async function mountedBlob(
   from: Repository,
   asked: Cancellable,
 ): Promise<boolean> {
-  const isMounted = await mounted(wayTo(writer, repository, asked), digest, from);
-  if (!isMounted) return false;
+  if (!(await isMounted(wayTo(writer, repository, asked), digest, from))) return false;
   const found = await statBlob(withRight(writer.link, { repository, from }), repository, digest, asked);
   return found !== undefined;
+}
+
+/** A token server that gives no right to the other repository is a refused mount. */
+async function isMounted(way: UploadWay, digest: Digest, from: Repository): Promise<boolean> {
+  try {
+    return await mounted(way, digest, from);
+  } catch (error) {
+    if (error instanceof RegistryError && error.code === 'DENIED') return false;
+    throw error;
+  }
 }
 
 async function pushedBlob(
@@ -212,7 +224,8 @@ function confirmed(
 }
 
 function wayTo({ link, settings }: Writer, repository: Repository, { signal }: Cancellable): UploadWay {
-  return { connection: link, push: { repository }, commitTimeoutMs: settings.commitTimeoutMs, signal };
+  const { commitTimeoutMs, progressTimeoutMs } = settings;
+  return { connection: link, push: { repository }, commitTimeoutMs, progressTimeoutMs, signal };
 }
 
 /** The same connection, every request with one right: reading and writing a repository then take one token. */

@@ -75,6 +75,8 @@ export interface Misbehaviours {
 
   /** The connection is cut after so many bytes of an upload's body, which are kept. */
   cutsUploadAfter?: Cut;
+  /** No more is read of an upload's body after so many bytes, and the connection stays open. */
+  stallsUploadAfter?: Cut;
   /** What is pushed is answered 201 and thrown away. */
   lies201?: boolean;
   /** So many requests to upload sessions find them gone. */

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { type Digest, digestOf, isDigest } from '../../src/oci/digest.ts';
 import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
 import { addBlob, addManifest, type DoubleRepository, repositoryOf } from './registry-contents.ts';
+import type { Cut } from './registry-misbehaviours.ts';
 import { type Reply, refuse } from './registry-replies.ts';
 import { isGrantedPull } from './registry-tokens.ts';
 
@@ -114,27 +116,35 @@ async function complete(reply: Reply, upload: DoubleUpload, id: string): Promise
 
 /** False when the body broke off, by the client's will or as the switch says. */
 async function isReceived({ request, record, state }: Reply, upload: DoubleUpload): Promise<boolean> {
-  const cut = state.switches.cutsUploadAfter;
   const length = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY);
-  const limit = cut !== undefined && cut.times > 0 && cut.bytes < length ? cut.bytes : undefined;
-  if (cut !== undefined && limit !== undefined) cut.times -= 1;
-  const chunks: Buffer[] = [];
+  const cut = taken(state.switches.cutsUploadAfter, length);
+  const stall = taken(state.switches.stallsUploadAfter, length);
+  const limit = cut ?? stall;
+  const chunks = [upload.bytes];
+  const before = upload.bytes.length;
   let received = 0;
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       chunks.push(chunk);
       received += chunk.length;
       record.bytesReceived = received;
-      if (limit !== undefined && received >= limit) request.socket.destroy();
+      if (limit !== undefined && received >= limit)
+        upload.bytes = Buffer.concat(chunks).subarray(0, before + limit);
+      if (stall !== undefined && received >= stall) await once(request.socket, 'close');
+      if (cut !== undefined && received >= cut) request.socket.destroy();
     }
   } catch {
     // The client is gone; what came before is kept.
   }
-  upload.bytes = Buffer.concat([upload.bytes, ...chunks]).subarray(
-    0,
-    upload.bytes.length + (limit ?? received),
-  );
-  return limit === undefined && request.complete;
+  if (limit !== undefined && received >= limit) return false;
+  upload.bytes = Buffer.concat(chunks);
+  return request.complete;
+}
+
+function taken(cut: Cut | undefined, length: number): number | undefined {
+  if (cut === undefined || cut.times <= 0 || cut.bytes >= length) return undefined;
+  cut.times -= 1;
+  return cut.bytes;
 }
 
 /** `PUT …/manifests/…`, taken only when all that it names is there. */

@@ -23,6 +23,7 @@ export async function writerRig(
     url: registry.url,
     allowPrivateAddresses: true,
     random: () => 0,
+    smallBytes: 64 * 1024,
     events: eventsInto(events),
     ...options,
   });

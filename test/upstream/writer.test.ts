@@ -82,6 +82,34 @@ test('a cut upload goes on at the byte that the registry has', async (t) => {
   t.equal(events.filter((event) => event === 'retried resume').length, 2);
 });
 
+test('a registry that takes no more bytes is asked again, a slow source is waited for', async (t) => {
+  const { registry, writer } = await writerRig(t, { progressTimeoutMs: 100 });
+  registry.switches.stallsUploadAfter = { bytes: 1_000_000, times: 1 };
+  const source = lentSource(20_000_000);
+  await writer.putBlob(app, source.descriptor, source.open);
+  t.ok(registry.blobOf('team/app', source.descriptor.digest)?.equals(source.bytes));
+  t.same(source.opened, [0, 1_000_000]);
+  const slow = lentSource(200_000);
+  const open = async (start: number) => late(await slow.open(start));
+  await writer.putBlob(other, slow.descriptor, open);
+  t.equal(registry.seen('PATCH /v2/team/other').length, 1);
+});
+
+async function* late(bytes: Bytes): Bytes & AsyncGenerator<Uint8Array> {
+  await new Promise((resolve) => {
+    setTimeout(resolve, 200);
+  });
+  yield* bytes;
+}
+
+test('an open breaker is waited for in the middle of an upload', async (t) => {
+  const { registry, writer } = await writerRig(t, { breaker: { failures: 1, openMs: 20 } });
+  registry.switches.cutsUploadAfter = { bytes: 100_000, times: 1 };
+  const source = lentSource(300_000);
+  await writer.putBlob(app, source.descriptor, source.open);
+  t.same(source.opened, [0, 100_000]);
+});
+
 test('an upload goes on as long as bytes arrive', async (t) => {
   const { registry, writer } = await writerRig(t, { resumes: 1 });
   registry.switches.cutsUploadAfter = { bytes: 300_000, times: 9 };
