@@ -58,7 +58,9 @@ export function tokenKeys(
  * the file and the line or block, and never shows a key.
  */
 export function parseTokenKeys(texts: readonly string[], names: readonly string[] = []): TokenKeys {
-  return joined(texts.flatMap((text, index) => keysIn(text, names[index] ?? 'the token key file')));
+  return joined(
+    texts.flatMap((text, index) => parseTokenKeyFile(text, names[index] ?? 'the token key file')),
+  );
 }
 
 /** A key that only this process has: its tokens end with it, and no replica accepts them. */
@@ -72,7 +74,8 @@ function joined(keys: readonly TokenKey[]): TokenKeys {
   return { signing, byKid: new Map(keys.map((key) => [key.kid, key])) };
 }
 
-function keysIn(text: string, name: string): TokenKey[] {
+/** The keys of one file alone; throws as parseTokenKeys does, except that they need not sign. */
+export function parseTokenKeyFile(text: string, name: string): readonly TokenKey[] {
   const keys = text.includes('-----BEGIN ') ? pemKeys(text, name) : secrets(text, name);
   if (keys.length === 0) throw new Error(`${name} holds no token key`);
   return keys;

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { located, parseConfigDocument } from '../config/document.ts';
 import { ConfigError } from '../config/faults.ts';
-import { unreadableFiles } from '../config/files.ts';
 import { type Config, load } from '../config.ts';
+import { fileFaults } from './file-faults.ts';
 import type { Io } from './io.ts';
 
 /**
- * The configuration in a file, or the defaults without one, with every file that it names seen to be readable.
+ * The configuration in a file, or the defaults without one, with every file that it names seen to be usable.
  * Throws `ConfigError` with all faults.
  */
 export async function configFile(fileName: string | undefined, { env }: Pick<Io, 'env'>): Promise<Config> {
   if (fileName === undefined) return load('', env);
   const text = await configFileText(fileName);
   const config = load(text, env, { fileName });
-  const refusals = await unreadableFiles(config);
+  const refusals = await fileFaults(config);
   if (refusals.length === 0) return config;
   throw new ConfigError(fileName, located(refusals, parseConfigDocument(text)));
 }

@@ -1,8 +1,8 @@
 import { type ConfigDocument, configText, located, parseConfigDocument } from '../config/document.ts';
 import { ConfigError, type Fault, isWithin, type Path, pathText, type Refusal } from '../config/faults.ts';
-import { unreadableFiles } from '../config/files.ts';
 import { type Config, read } from '../config.ts';
 import { configFileText } from './config-file.ts';
+import { fileFaults } from './file-faults.ts';
 import type { Io, Run } from './io.ts';
 import { type Decided, type ProxyFlags, parseProxyFlags } from './proxy-flags.ts';
 import { isSection, proxySettings, type SettingsPart } from './proxy-settings.ts';
@@ -38,7 +38,7 @@ interface SettingsFile {
 
 async function usable(flags: ProxyFlags, io: Pick<Io, 'env'>): Promise<Config> {
   const { config, file } = await sound(flags, io);
-  const refused = await unreadableFiles(config);
+  const refused = await fileFaults(config);
   if (refused.length > 0) throw new ConfigError(program, faultsOf(refused, flags, file));
   return config;
 }

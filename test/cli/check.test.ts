@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -61,4 +62,30 @@ test('files that can be read are fine, and nothing of them is printed', async (t
 test('a configuration that is not there is a fault', async (t) => {
   const file = join(t.testdir({}), 'nowhere.yaml');
   t.same(await checked(file), { code: 2, out: `${file}: cannot be read (ENOENT)\n`, err: '' });
+});
+
+test('token keys with which nobody could log in are faults at their lines', async (t) => {
+  const { file, directory } = await withConfig(
+    t,
+    `hosts:
+  a.example:
+    auth: robots
+    robots: { usernameFile: DIR/secret, passwordFile: DIR/secret }
+    tokenSecretFile: DIR/secret
+  b.example:
+    auth: robots
+    robots: { usernameFile: DIR/secret, passwordFile: DIR/secret }
+    tokenKeyFiles:
+      - DIR/public.pem
+`,
+  );
+  const { publicKey } = generateKeyPairSync('ed25519');
+  await writeFile(join(directory, 'public.pem'), publicKey.export({ type: 'spki', format: 'pem' }));
+  const { code, out } = await checked(file);
+  t.equal(code, 2);
+  t.same(out.split('\n'), [
+    `${file}:5: hosts["a.example"].tokenSecretFile: line 1 of secret is shorter than 32 bytes`,
+    `${file}:10: hosts["b.example"].tokenKeyFiles[0]: no token key can sign: one must be a private key or a secret`,
+    '',
+  ]);
 });
