@@ -4,7 +4,7 @@ import { type Offer, offer } from './content.ts';
 import type { Pulled } from './load/pull.ts';
 import type { PullQuestion } from './load/pull-process.ts';
 import { type RequestLoad, requestLoad } from './load/requests.ts';
-import { registryProxy, upstreamRegistry } from './servers/docker-registry.ts';
+import { plainRegistry, registryProxy } from './servers/docker-registry.ts';
 import { gigabit, type Link, link } from './servers/link.ts';
 import { nginxCache, nginxStatic } from './servers/nginx.ts';
 import { findProgram, type Programs, programs } from './servers/programs.ts';
@@ -31,6 +31,8 @@ export interface Lab {
   /** The upstream without the link, an origin. */
   readonly upstream: string;
   readonly programs: Programs;
+  /** Everything is below it. */
+  readonly directory: string;
   readonly requests: RequestLoad;
   /** Why a server could not take part, by its name. */
   readonly absent: ReadonlyMap<ServerName, string>;
@@ -53,7 +55,7 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
   const running = programs(directory);
   const registry = findProgram('docker-registry');
   if (registry === undefined) throw new Error('docker-registry is not installed, and it plays the upstream');
-  const upstream = await upstreamRegistry(registry, { programs: running, directory });
+  const upstream = await plainRegistry(registry, 'upstream', { programs: running, directory });
   say('generating and pushing 1.2 GB of images to the upstream');
   const content = await offer(upstream.origin);
   const slowLink = await link({ targetPort: upstream.port, bytesPerSecond: gigabit });
@@ -67,6 +69,7 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
     link: slowLink,
     upstream: upstream.origin,
     programs: running,
+    directory,
     requests,
     absent,
     async start(name, options = {}) {

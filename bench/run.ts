@@ -7,10 +7,20 @@ import { coldBlob } from './scenarios/cold-blob.ts';
 import { herd } from './scenarios/herd.ts';
 import { hotBlob } from './scenarios/hot-blob.ts';
 import { hotManifest } from './scenarios/hot-manifest.ts';
+import { mirror } from './scenarios/mirror.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
 
-const scenarios: readonly Scenario[] = [hotManifest, hotBlob, coldBlob, herd, slowReaders, s3Calls, access];
+const scenarios: readonly Scenario[] = [
+  hotManifest,
+  hotBlob,
+  coldBlob,
+  herd,
+  slowReaders,
+  s3Calls,
+  access,
+  mirror,
+];
 
 const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]
 

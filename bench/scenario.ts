@@ -1,10 +1,21 @@
 import type { Lab } from './lab.ts';
 import type { ServerName } from './servers/server.ts';
 
-/** Who stands in a table: the servers, and the upstream asked without anything between. */
-export type Column = ServerName | 'upstream';
+/** Who stands in a table: the servers, the upstream asked without anything between, and who else copies images. */
+export type Column = ServerName | 'upstream' | 'skopeo' | 'skopeo × 6';
 
-export type Unit = 'requests/s' | 'MB/s' | 's' | 'ms' | 'µs' | 'MB' | '×' | 'calls' | 'errors';
+export type Unit =
+  | 'requests/s'
+  | 'requests'
+  | 'images'
+  | 'MB/s'
+  | 's'
+  | 'ms'
+  | 'µs'
+  | 'MB'
+  | '×'
+  | 'calls'
+  | 'errors';
 
 /** One line of a table: the same thing measured on everybody who took part. */
 export interface Measure {

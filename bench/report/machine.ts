@@ -30,6 +30,7 @@ export async function machine(directory: string): Promise<Machine> {
   const programs = {
     'docker-registry': await version('docker-registry', ['--version'], /distribution (\S+)/),
     nginx: await version('nginx', ['-v'], /nginx\/(\S+)/),
+    skopeo: await version('skopeo', ['--version'], /version (\S+)/),
     wrk: await version('wrk', ['--version'], /wrk (?:debian\/)?(\S+)/),
   };
   return {

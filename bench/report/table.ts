@@ -4,7 +4,10 @@ import { amount, bound, figure, verdict } from './words.ts';
 export type Paint = (text: string, colour: 'green' | 'red' | 'yellow' | 'bold' | 'dim') => string;
 
 const codes = { green: 32, red: 31, yellow: 33, bold: 1, dim: 2 } as const;
-const order: readonly Column[] = ['quayside', 'docker-registry', 'nginx static', 'nginx cache', 'upstream'];
+const order: readonly Column[] = [
+  ...(['quayside', 'docker-registry', 'nginx static', 'nginx cache', 'upstream'] as const),
+  ...(['skopeo', 'skopeo × 6'] as const),
+];
 
 /** Colours where somebody looks, plain text in files and pipes. */
 export function paint(isTerminal: boolean): Paint {

@@ -5,7 +5,7 @@ import type { Machine } from './machine.ts';
 export function figure(value: number | undefined, unit: Unit): string {
   if (value === undefined) return '–';
   if (unit === 'errors') return value === 0 ? 'none' : String(value);
-  if (unit === 'calls') return value.toFixed(2);
+  if (unit === 'calls' || unit === 'requests') return value.toFixed(2);
   if (unit === '×') return value.toFixed(value < 1 ? 3 : value < 100 ? 2 : 0);
   if (unit === 's') return value.toFixed(2);
   if (unit === 'ms' || unit === 'µs') return value.toFixed(1);

@@ -11,12 +11,21 @@ export async function registryProxy(command: string, ground: Ground): Promise<Se
   return { name: 'docker-registry', origin, pid: program.pid, stop: program.stop };
 }
 
-/** The same program as the upstream itself. */
-export async function upstreamRegistry(
+/** The same program without the proxy: what the upstream is, and what images are mirrored to. */
+export interface PlainRegistry {
+  readonly origin: string;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** Empty unless its directory was used before. */
+export async function plainRegistry(
   command: string,
+  name: string,
   ground: Omit<Ground, 'upstream'>,
-): Promise<{ readonly origin: string; readonly port: number }> {
-  return await registry(command, 'upstream', ground);
+): Promise<PlainRegistry> {
+  const { program, origin, port } = await registry(command, name, ground);
+  return { origin, port, stop: program.stop };
 }
 
 async function registry(

@@ -14,8 +14,12 @@ export interface LinkOptions {
 export interface LinkCounts {
   /** Bytes from the upstream, HTTP heads included. */
   readonly bytes: number;
-  /** Requests seen: a head is told by its first word at the beginning of a segment. */
+  /** Bytes to the upstream, likewise. */
+  readonly sentBytes: number;
+  /** Requests that want content: a head is told by its first word at the beginning of a segment. */
   readonly requests: number;
+  /** Requests of any kind. */
+  readonly allRequests: number;
 }
 
 export type LinkQuestion =
@@ -25,13 +29,17 @@ export type LinkQuestion =
 export type LinkAnswer = { readonly port: number } & LinkCounts;
 
 const tickMs = 2;
+/** A line of a request: an upload's location is long. */
+const longestHead = 1500;
 const requestLine = /^(?:GET|HEAD) \/v2\/[^ ]+\/(?:manifests|blobs)\//;
+const anyRequestLine = /^[A-Z]+ \/v2\/[^ ]* HTTP\//;
+const none = { bytes: 0, sentBytes: 0, requests: 0, allRequests: 0 } as const;
 
 function link(): (question: LinkQuestion) => Promise<LinkAnswer> {
-  let counts = { bytes: 0, requests: 0 };
+  let counts: { -readonly [name in keyof LinkCounts]: number } = { ...none };
   let port = 0;
   return async (question) => {
-    if (question.kind === 'reset') counts = { bytes: 0, requests: 0 };
+    if (question.kind === 'reset') counts = { ...none };
     if (question.kind === 'listen') {
       const gate = throttle(question.bytesPerSecond);
       port = await listening((client) =>
@@ -39,8 +47,11 @@ function link(): (question: LinkQuestion) => Promise<LinkAnswer> {
           received: (bytes) => {
             counts.bytes += bytes;
           },
-          sent: (text) => {
+          sent: (chunk) => {
+            const text = chunk.toString('latin1', 0, longestHead);
+            counts.sentBytes += chunk.byteLength;
             if (requestLine.test(text)) counts.requests += 1;
+            if (anyRequestLine.test(text)) counts.allRequests += 1;
           },
         }),
       );
@@ -51,16 +62,18 @@ function link(): (question: LinkQuestion) => Promise<LinkAnswer> {
 
 interface Meter {
   received(bytes: number): void;
-  sent(text: string): void;
+  sent(chunk: Buffer): void;
 }
 
 function relay(client: Socket, targetPort: number, gate: Gate, meter: Meter): void {
   const upstream = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
   client.setNoDelay(true);
   client.on('data', (chunk: Buffer) => {
-    meter.sent(chunk.toString('latin1', 0, 300));
-    upstream.write(chunk);
+    meter.sent(chunk);
+    const isFull = !upstream.write(chunk);
+    if (isFull) client.pause();
   });
+  upstream.on('drain', () => client.resume());
   upstream.on('data', (chunk: Buffer) => {
     meter.received(chunk.byteLength);
     const isFull = !client.write(chunk);

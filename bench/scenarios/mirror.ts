@@ -1,0 +1,144 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Copier, quaysideMirror, skopeoCopy } from '../mirror/copiers.ts';
+import { withEmptyRegistry } from '../mirror/destination.ts';
+import { bytesOf, type ImageSet, pushedImages } from '../mirror/images.ts';
+import {
+  counted,
+  type Place,
+  type Refused,
+  refused,
+  type Times,
+  type Traffic,
+  timed,
+} from '../mirror/rounds.ts';
+import { type Findings, type Measure, ratio, type Scenario, type Target } from '../scenario.ts';
+import { findProgram } from '../servers/programs.ts';
+import { type Contender, inTurn, medians, type Samples } from '../statistics.ts';
+
+/** 2 GB in all. */
+const full: ImageSet = { count: 200, layers: { shared: 12e6, family: 8e6, own: 9.5e6 } };
+/** 190 MB. */
+const short: ImageSet = { count: 40, layers: { shared: 12e6, family: 8e6, own: 2.5e6 } };
+/** How many of the images are copied from and to registries that refuse. */
+const refusedImages = { full: 40, short: 12 } as const;
+const refusedShare = 0.3;
+
+/** What it costs to copy many images that share layers, to look again later, and to be refused. */
+export const mirror: Scenario = {
+  name: 'mirror',
+  title: 'Mirroring from registry to registry',
+  async run(lab) {
+    const registry = findProgram('docker-registry');
+    if (registry === undefined) throw new Error('docker-registry is not installed');
+    const directory = join(lab.directory, 'mirror');
+    await mkdir(directory);
+    const set = lab.isShort ? short : full;
+    return withEmptyRegistry(lab, registry, 'mirror-source', async ({ origin }) => {
+      lab.say(`generating and pushing ${set.count} images, ${Math.round(bytesOf(set) / 1e6)} MB`);
+      const images = await pushedImages(origin, set);
+      return found({ lab, registry, source: origin, images, set }, copiersIn(directory));
+    });
+  },
+};
+
+interface Samplings {
+  readonly times: Samples<Times>;
+  readonly traffic: Samples<Traffic>;
+  readonly refusals: Samples<Refused>;
+}
+
+async function found(place: Place, copiers: readonly Copier[]): Promise<Findings> {
+  const { lab, images } = place;
+  const few = { ...place, images: images.slice(0, refusedImages[lab.isShort ? 'short' : 'full']) };
+  const quick = copiers.filter(({ name }) => name !== 'skopeo');
+  const samplings = {
+    times: await inTurn(
+      lab.isShort ? 1 : 2,
+      each(copiers, (copier) => timed(place, copier)),
+    ),
+    traffic: await inTurn(
+      1,
+      each(quick, (copier) => counted(place, copier)),
+    ),
+    refusals: await inTurn(
+      1,
+      each(quick, (copier) => refused(few, copier, refusedShare)),
+    ),
+  };
+  const measures = measuresOf(samplings, few.images.length);
+  return {
+    measures: Object.values(measures),
+    targets: targetsOf(measures, bytesOf(place.set), few.images.length),
+    notes: [
+      `${images.length} images of ${Math.round(bytesOf(place.set) / 1e6)} MB in all: one layer is everybody’s, one a family’s, one an image’s own.`,
+      'skopeo copy --all --preserve-digests: without the second flag it would compress layers, and others would arrive.',
+      'Both registries, the counters and the copier share this machine’s cores; a registry takes in no faster than it hashes.',
+    ],
+  };
+}
+
+function copiersIn(directory: string): readonly Copier[] {
+  const skopeo = findProgram('skopeo');
+  const others = (['skopeo × 6', 'skopeo'] as const).map((name) => skopeoCopy(skopeo ?? '', name, directory));
+  return [quaysideMirror(directory), ...(skopeo === undefined ? [] : others)];
+}
+
+function each<Sample>(
+  copiers: readonly Copier[],
+  measure: (copier: Copier) => Promise<Sample>,
+): readonly Contender<Sample>[] {
+  return copiers.map((copier) => ({ name: copier.name, measure: () => measure(copier) }));
+}
+
+type Measures = Readonly<
+  Record<'first' | 'second' | 'megabytes' | 'requests' | 'arrived' | 'seconds', Measure>
+>;
+
+function measuresOf({ times, traffic, refusals }: Samplings, few: number): Measures {
+  const troubled = `${few} images, ${refusedShare * 100} % of requests refused`;
+  return {
+    first: { what: 'into an empty registry', unit: 's', values: medians(times, ({ first }) => first) },
+    second: { what: 'nothing new', unit: 's', values: medians(times, ({ second }) => second) },
+    megabytes: {
+      what: 'into an empty registry: crossed both wires',
+      unit: 'MB',
+      values: medians(traffic, ({ bytes }) => bytes / 1e6),
+    },
+    requests: {
+      what: 'nothing new: requests per image, both sides',
+      unit: 'requests',
+      values: medians(traffic, ({ requests }) => requests),
+    },
+    arrived: {
+      what: `${troubled}: arrived`,
+      unit: 'images',
+      values: medians(refusals, ({ arrived }) => arrived),
+    },
+    seconds: { what: troubled, unit: 's', values: medians(refusals, ({ seconds }) => seconds) },
+  };
+}
+
+function targetsOf(measures: Measures, allBytes: number, few: number): readonly Target[] {
+  const { first, second, megabytes, requests, arrived } = measures;
+  const againstSkopeo = ({ values }: Measure) => ratio(values, 'quayside', 'skopeo × 6');
+  const sent = megabytes.values.quayside;
+  const atMost = (what: string, value: number | undefined, bound: number, unit: Target['unit']): Target => ({
+    ...{ what, value, bound, unit },
+    sense: 'at most',
+  });
+  return [
+    atMost('into an empty registry: time × skopeo’s, 6 at a time', againstSkopeo(first), 0.5, '×'),
+    atMost('into an empty registry: bytes × skopeo’s', againstSkopeo(megabytes), 1, '×'),
+    atMost('and × twice all blobs', sent && (sent * 1e6) / (2 * allBytes), 1.02, '×'),
+    atMost('nothing new: time × skopeo’s, 6 at a time', againstSkopeo(second), 0.1, '×'),
+    atMost('nothing new: requests per image', requests.values.quayside, 2, 'requests'),
+    {
+      what: `30 % of requests refused: images that arrived of ${few}`,
+      value: arrived.values.quayside,
+      sense: 'at least',
+      bound: few,
+      unit: 'images',
+    },
+  ];
+}
