@@ -13,8 +13,8 @@ export interface CachedSourceOptions {
   /** The same registry behind the cache. */
   readonly registry: Pick<CachedRegistry, 'reading' | 'blobs'>;
   /**
-   * Which blobs are read through the cache; the others go past it and are not kept. Default: all, for an image that somebody is pulling just
-   * now. A mirror that copies what nobody asked for would fill the store with it: say what is stored or being downloaded.
+   * What is read through the cache; the rest goes past it and is not kept. Default: all, for an image that somebody is pulling just now. A
+   * mirror that copies what nobody asked for would fill the store with it: say what is stored or being downloaded.
    */
   readonly isCached?: (digest: Digest) => boolean | Promise<boolean>;
 }
@@ -25,6 +25,7 @@ export interface CachedSourceOptions {
  */
 export function cachedSource({ source, registry, isCached = () => true }: CachedSourceOptions): ImageSource {
   async function held(repository: Repository, digest: Digest): Promise<HeldManifest | undefined> {
+    if (!(await isCached(digest))) return undefined;
     try {
       return await registry.reading.read(repository, digest);
     } catch (error) {
@@ -40,7 +41,7 @@ export function cachedSource({ source, registry, isCached = () => true }: Cached
       const { digest } = reference;
       if (digest !== undefined) {
         const manifest = await held(repository, digest);
-        if (manifest === undefined) return { kind: 'absent' };
+        if (manifest === undefined) return source.manifest(repository, reference, options);
         return { kind: 'found', descriptor: manifest.descriptor, bytes: manifest.bytes, warnings: [] };
       }
       const head = await source.manifest(repository, reference, { ...options, method: 'HEAD' });

@@ -1,6 +1,9 @@
 import { test } from 'tap';
+import { copyImage } from '../../src/mirror/copy.ts';
+import type { CopiedImage } from '../../src/mirror/image-copy.ts';
+import { copyRun } from '../../src/mirror/run.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
-import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
+import { mediaTypes } from '../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { readAll, until } from '../support/bodies.ts';
 import { type MissCache, type MissRig, missRig } from '../support/miss-rig.ts';
@@ -23,19 +26,10 @@ const blobsOf = ({ config, layers: all }: DoubleImage) => [config, ...all.map(({
 
 const inSource = (rig: MissRig) => rig.doubles.source.addImage('ocp/4.5', 'base', { layers });
 
-/** What the copy of a miss does: reads the source through the cache, and writes to QCI. */
-async function copyTo(rig: MissRig, cache: MissCache): Promise<void> {
-  const answer = await cache.copied.manifest(sourceRepository, { tag: parseTag('base') });
-  if (answer.kind !== 'found' || answer.bytes === undefined) throw new Error('the source has no such tag');
-  const { mediaType } = answer.descriptor;
-  await Promise.all(
-    parseManifest(answer.bytes, mediaType).blobs.map(async ({ digest }) => {
-      const blob = await cache.copied.openBlob(sourceRepository, digest);
-      if (blob === undefined) throw new Error('the source has no such blob');
-      rig.doubles.qci.addBlob('openshift/ci', (await readAll(blob.body)).bytes, digest);
-    }),
-  );
-  rig.doubles.qci.addManifest('openshift/ci', answer.bytes, mediaType, tag);
+/** The task of a miss, done. */
+function copyTo({ repository, destination }: MissRig, { copied }: MissCache): Promise<CopiedImage> {
+  const from = { repository: sourceRepository, reference: { tag: parseTag('base') } };
+  return copyImage({ source: copied, from, destination, to: { repository, tag } }, copyRun());
 }
 
 test('a tag that the upstream lacks is answered from its source, byte for byte, and its copy comes before all else', async (t) => {
@@ -71,6 +65,7 @@ test("the source's bytes cross the wire once, for client, store and copy togethe
   for (const digest of blobsOf(image)) {
     t.equal(rig.doubles.source.seen(`GET /v2/ocp/4.5/blobs/${digest}`).length, 1);
     t.ok(await rig.store.stat(digest));
+    t.ok(await rig.destination.statBlob(rig.repository, digest));
   }
   t.equal(rig.doubles.source.seen('GET /v2/ocp/4.5/manifests/').length, 1);
 });
@@ -93,13 +88,14 @@ test('once the copy is there the next check finds it at the upstream, and the so
   await pull(rig, rig);
   await copyTo(rig, rig);
   await rig.settled();
-  const before = rig.doubles.source.requests.length;
+  const checked = () => rig.doubles.qci.seen(`HEAD /v2/openshift/ci/manifests/${tag}`).length;
+  const before = { source: rig.doubles.source.requests.length, checked: checked() };
   for (let check = 0; check < 3; check += 1) {
     rig.pass(60_000);
     t.equal((await pull(rig, rig)).descriptor.digest, image.digest);
   }
-  t.equal(rig.doubles.source.requests.length, before);
-  t.equal(rig.doubles.qci.seen(`HEAD /v2/openshift/ci/manifests/${tag}`).length, 3);
+  t.equal(rig.doubles.source.requests.length, before.source);
+  t.equal(checked() - before.checked, 3);
   t.equal(rig.tasks.length, 1);
 });
 

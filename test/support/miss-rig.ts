@@ -11,7 +11,8 @@ import type { CachedBlobs } from '../../src/cache/store/store.ts';
 import { metrics } from '../../src/metrics.ts';
 import { cachedSource } from '../../src/mirror/cached-source.ts';
 import type { MirrorConfig } from '../../src/mirror/config-file.ts';
-import type { ImageSource } from '../../src/mirror/ends.ts';
+import type { ImageDestination, ImageSource } from '../../src/mirror/ends.ts';
+import { imageSource } from '../../src/mirror/image-source.ts';
 import { missRule } from '../../src/mirror/miss-rule.ts';
 import { filledFromSource, type MissOptions, type MissOutcome } from '../../src/mirror/misses.ts';
 import { appCi } from '../../src/mirror/names.ts';
@@ -19,6 +20,7 @@ import type { MirrorTask } from '../../src/mirror/task.ts';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
 import { registryUpstream } from '../../src/upstream/client.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
+import { registryWriter } from '../../src/upstream/writer.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
 /** A cache before QCI and the registry of app.ci, both doubles. */
@@ -34,6 +36,8 @@ export interface MissCache {
 
 export interface MissRig extends MissCache {
   readonly doubles: { readonly qci: RegistryDouble; readonly source: RegistryDouble };
+  /** QCI, for writing. */
+  readonly destination: ImageDestination;
   readonly repository: Repository;
   readonly tasks: readonly MirrorTask[];
   readonly outcomes: readonly MissOutcome[];
@@ -68,6 +72,7 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
   const clock = { now: 1_700_000_000_000 };
   const now = () => clock.now;
   const running = new Set<MissCache>();
+  const writer = registryWriter({ name: 'quay.io', url: doubles.qci.url, allowPrivateAddresses: true });
 
   function started(): MissCache {
     const parts = cacheParts({
@@ -114,7 +119,7 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
     const cache: MissCache = {
       qci,
       source,
-      copied: cachedSource({ source: plainSource(plain), registry: source }),
+      copied: cachedSource({ source: imageSource(plain), registry: source }),
       settled,
       async close() {
         if (!running.delete(cache)) return;
@@ -132,12 +137,14 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
   const first = started();
   t.teardown(async () => {
     for (const cache of running) await cache.close();
+    await writer.close();
     await Promise.all([doubles.qci.close(), doubles.source.close()]);
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   });
   return {
     ...first,
     doubles,
+    destination: writer,
     repository: parseRepository('openshift/ci'),
     tasks,
     outcomes,
@@ -164,15 +171,4 @@ function upstreamOf(name: string, { url }: RegistryDouble, now: () => number): U
     progressTimeoutMs: 400,
     breaker: { failures: 1_000, openMs: 200 },
   });
-}
-
-/** A registry as a source without its lists. */
-export function plainSource(upstream: Upstream): ImageSource {
-  return {
-    name: upstream.name,
-    manifest: (repository, reference, asked) => upstream.manifest(repository, reference, asked),
-    openBlob: (repository, digest, asked) => upstream.openBlob(repository, digest, asked),
-    async *tags() {},
-    referrers: async () => [],
-  };
 }
