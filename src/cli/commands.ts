@@ -134,7 +134,7 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
 
 Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line or in a file of mappings.
 Run again it copies what is missing.`,
-    run: async (args, io) => (await import('./mirror.ts')).mirror(args, io),
+    run: async (args, io) => (await import('./mirror.ts')).mirroring()(args, io),
   },
   {
     name: 'version',

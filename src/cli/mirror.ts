@@ -5,6 +5,7 @@ import type { CopiedImage, ImageCopy } from '../mirror/image-copy.ts';
 import { expanded, type Mapping, MappingError, parseMappingFile, parseMappings } from '../mirror/mapping.ts';
 import { copyPlan, untouched } from '../mirror/plan.ts';
 import { type PullSpec, pullSpecText, referenceOf } from '../mirror/pull-spec.ts';
+import type { RetryOptions } from '../mirror/retry.ts';
 import { copyRun } from '../mirror/run.ts';
 import type { Tag } from '../oci/reference.ts';
 import { UsageError } from './arguments.ts';
@@ -29,24 +30,30 @@ interface Work {
   readonly mappingOf: (image: ImageCopy) => Mapping;
 }
 
+interface PlannedWork extends Work {
+  readonly retry: RetryOptions;
+}
+
 /**
  * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every image is where it should be, 1 when
  * not, 2 for a mistake in the command line or in a mapping file.
  */
-export const mirror: Run = async (args, io) => {
-  const wish = parseMirrorFlags(args);
-  const ends = mirrorEnds({ ...wish, authFile: await authFile(wish.registryConfig, io.env), env: io.env });
-  try {
-    const work = await workOf(await mappingsOf(wish, ends, io.signal), wish, ends);
-    return wish.dryRun ? await dryRun(work, wish, io) : await realRun(work, wish, io);
-  } catch (error) {
-    if (!(error instanceof MappingError)) throw error;
-    io.stderr.write(`error: ${error.message}\n`);
-    return 2;
-  } finally {
-    await ends.close();
-  }
-};
+export function mirroring(retry: RetryOptions = {}): Run {
+  return async (args, io) => {
+    const wish = parseMirrorFlags(args);
+    const ends = mirrorEnds({ ...wish, authFile: await authFile(wish.registryConfig, io.env), env: io.env });
+    try {
+      const work = await workOf(await mappingsOf(wish, ends, io.signal), wish, ends);
+      return await (wish.dryRun ? dryRun : realRun)({ ...work, retry }, wish, io);
+    } catch (error) {
+      if (!(error instanceof MappingError)) throw error;
+      io.stderr.write(`error: ${error.message}\n`);
+      return 2;
+    } finally {
+      await ends.close();
+    }
+  };
+}
 
 async function mappingsOf(
   wish: MirrorWish,
@@ -122,7 +129,7 @@ async function imageOf(
 
 /** One run, told to whoever looks; its report. */
 async function ran(
-  { images, mappingOf }: Work,
+  { images, mappingOf, retry }: PlannedWork,
   wish: MirrorWish,
   io: Io,
   events: Partial<CopyEvents>,
@@ -136,7 +143,7 @@ async function ran(
       events.imageEnded?.(event);
     },
   };
-  const run = copyRun({ maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
+  const run = copyRun({ ...retry, maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
   const left = await copyImages(images, run, copyOptions(wish));
   return mirrorReport({ report: run.report(), done, left, mappingOf, skipMissing });
 }
@@ -154,7 +161,7 @@ function copyOptions({
   };
 }
 
-async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
+async function dryRun(work: PlannedWork, wish: MirrorWish, io: Io): Promise<number> {
   const plan = copyPlan();
   const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: false });
   const { retried, imageEnded } = lines.events;
@@ -168,7 +175,7 @@ async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   return isFine ? 0 : 1;
 }
 
-async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
+async function realRun(work: PlannedWork, wish: MirrorWish, io: Io): Promise<number> {
   const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
   const report = await ran(work, wish, io, lines.events).finally(lines.close);
   if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
