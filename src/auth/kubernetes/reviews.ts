@@ -22,11 +22,15 @@ export function tokenReview(token: string): Review {
   };
 }
 
-/** Who is behind the token; undefined for nobody. Only `authenticated: true` with a user name is somebody; throws `ApiFailure` for nonsense. */
+/** Who is behind the token; undefined for nobody. Only `authenticated: true` with a user name is somebody; throws `ApiFailure` for nonsense, and where the cluster could not look. */
 export function reviewedSubject(answer: string, cluster: string): Subject | undefined {
   const status = statusOf(answer, 'TokenReview');
   const authenticated = field(status, 'authenticated');
-  if (authenticated === undefined || authenticated === false) return undefined;
+  if (authenticated === undefined || authenticated === false) {
+    if (couldNotLook(field(status, 'error')))
+      throw new ApiFailure('unreachable', 'cannot reach what knows its tokens');
+    return undefined;
+  }
   if (authenticated !== true) throw invalid();
   const user = field(status, 'user');
   const uid = field(user, 'uid');
@@ -59,6 +63,17 @@ export function reviewedVerdict(answer: string): Verdict {
   const reason = field(status, 'reason');
   if (typeof allowed !== 'boolean') throw invalid();
   return { allowed, ...(typeof reason === 'string' && reason !== '' ? { reason: printable(reason) } : {}) };
+}
+
+const trouble =
+  /dial tcp|connection re(?:fused|set)|time(?:d )?out|deadline exceeded|no such host|\bEOF\b|not initialized|internal error|unavailable|unable to (?:handle|process)|too many requests/i;
+
+/**
+ * An API server says "not authenticated" also when the authenticator that it asks itself, as OpenShift's OAuth server behind a webhook, is
+ * down. Only the words of `status.error`, which every wrong token has, tell that apart.
+ */
+function couldNotLook(error: unknown): boolean {
+  return typeof error === 'string' && trouble.test(error);
 }
 
 function statusOf(answer: string, kind: string): unknown {

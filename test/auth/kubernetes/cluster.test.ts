@@ -189,6 +189,33 @@ test('an answer that makes no sense says neither yes nor no', async (t) => {
   }
 });
 
+test('a token that the cluster could not look up is not a wrong one', async (t) => {
+  const { api, cluster, events } = await asked(t);
+  const says = (error: string): void => {
+    const status = { authenticated: false, user: {}, error };
+    api.switches.answersText = JSON.stringify({ kind: 'TokenReview', status });
+  };
+  for (const error of [
+    '[invalid bearer token, Post "https://10.0.0.1/apis/oauth.openshift.io/v1/tokenreviews": dial tcp 10.0.0.1:443: connect: connection refused]',
+    'Post "https://oauth.example/": context deadline exceeded',
+    'oidc: authenticator not initialized',
+    'the server is currently unable to handle the request',
+  ]) {
+    says(error);
+    t.match((await failure(t, cluster.review(token))).message, /cannot reach what knows its tokens/);
+    t.match(events.pop(), { outcome: 'failed', failure: 'unreachable' });
+  }
+  for (const error of [
+    '[invalid bearer token, token lookup failed]',
+    '[invalid bearer token, service account token has expired]',
+    'oidc: verify token: oidc: token is expired (Token Expiry: 2026-11-22 00:00:00 +0000 UTC)',
+    '',
+  ]) {
+    says(error);
+    t.equal(await cluster.review(token), undefined);
+  }
+});
+
 test('a rotated token, and whatever else says who we are, is taken up at once', async (t) => {
   const { api, cluster } = await asked(t);
   t.match(await cluster.review(token), { name: 'alice' });
