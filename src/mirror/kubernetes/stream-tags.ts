@@ -1,0 +1,110 @@
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import { isTag } from '../../oci/reference.ts';
+import type { ImageStreamTag } from '../names.ts';
+
+/** A tag of an ImageStream with the image that it stands for now: the newest item of its status. */
+export interface StatusTag extends ImageStreamTag {
+  readonly digest: Digest;
+  /** When it began to stand for that image, milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** As much as is read of an ImageStream (`image.openshift.io/v1`). */
+export interface ImageStreamObject {
+  readonly metadata?: {
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly resourceVersion?: string;
+  };
+  readonly status?: { readonly tags?: readonly TagEvents[] | null };
+}
+
+interface TagEvents {
+  readonly tag?: string;
+  /** Newest first. */
+  readonly items?: readonly { readonly created?: string; readonly image?: string }[] | null;
+}
+
+/** The tags of a stream that stand for an image; one whose import never succeeded stands for none. */
+export function statusTags({ metadata, status }: ImageStreamObject): readonly StatusTag[] {
+  const { namespace = '', name = '' } = metadata ?? {};
+  return (status?.tags ?? []).flatMap(({ tag, items }) => {
+    const { image = '', created = '' } = items?.[0] ?? {};
+    if (!isTag(tag) || !isDigest(image)) return [];
+    return [{ namespace, name, tag, digest: image, createdAt: Date.parse(created) || 0 }];
+  });
+}
+
+/** What changed from one sight of a stream to the next. */
+export interface StreamChange {
+  readonly changed: readonly StatusTag[];
+  readonly removed: readonly ImageStreamTag[];
+}
+
+/** Remembers of every tag what it stands for, and nothing else: ten thousands of tags are a few megabytes. */
+export interface SeenTags {
+  readonly streams: number;
+  readonly tags: number;
+  /** The stream as it is now. */
+  saw(stream: ImageStreamObject): StreamChange;
+  /** The stream is no more. */
+  lost(stream: ImageStreamObject): StreamChange;
+  /** Begins a look at all streams; what was not seen again when the returned function is called is no more. */
+  look(): () => readonly ImageStreamTag[];
+}
+
+interface Seen {
+  readonly namespace: string;
+  readonly name: string;
+  readonly digests: ReadonlyMap<string, Digest>;
+  readonly look: number;
+}
+
+export function seenTags(): SeenTags {
+  const streams = new Map<string, Seen>();
+  let looks = 0;
+
+  function removed({ namespace, name, digests }: Seen, but: ReadonlyMap<string, Digest> = new Map()) {
+    return [...digests.keys()]
+      .filter((tag) => !but.has(tag))
+      .map((tag): ImageStreamTag => ({ namespace, name, tag }));
+  }
+
+  return {
+    get streams() {
+      return streams.size;
+    },
+    get tags() {
+      return [...streams.values()].reduce((sum, { digests }) => sum + digests.size, 0);
+    },
+    saw(stream) {
+      const key = keyOf(stream);
+      const before = streams.get(key);
+      const tags = statusTags(stream);
+      const digests = new Map(tags.map(({ tag, digest }) => [tag, digest]));
+      const { namespace = '', name = '' } = stream.metadata ?? {};
+      streams.set(key, { namespace, name, digests, look: looks });
+      return {
+        changed: tags.filter(({ tag, digest }) => before?.digests.get(tag) !== digest),
+        removed: before === undefined ? [] : removed(before, digests),
+      };
+    },
+    lost(stream) {
+      const before = streams.get(keyOf(stream));
+      streams.delete(keyOf(stream));
+      return { changed: [], removed: before === undefined ? [] : removed(before) };
+    },
+    look() {
+      looks += 1;
+      return () => {
+        const gone = [...streams].filter(([, { look }]) => look < looks);
+        for (const [key] of gone) streams.delete(key);
+        return gone.flatMap(([, stream]) => removed(stream));
+      };
+    },
+  };
+}
+
+function keyOf({ metadata }: ImageStreamObject): string {
+  return `${metadata?.namespace}/${metadata?.name}`;
+}
