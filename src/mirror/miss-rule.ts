@@ -23,6 +23,11 @@ export type MissRule = (place: RepositoryScope, tag: Tag) => MissSource | undefi
 export interface MissRuleOptions {
   /** The repository that is filled, with its upstream's name. Default: QCI. */
   readonly destination?: string;
+  /**
+   * The whole of `<namespace>/<name>:<tag>` that may come from app.ci unnamed by the configuration. What is copied can be read by whoever reads
+   * the destination, so leave out what not all of them may have. Default: all that our login there may read.
+   */
+  readonly imageStreams?: RegExp;
 }
 
 /**
@@ -31,8 +36,10 @@ export interface MissRuleOptions {
  */
 export function missRule(
   config: Pick<MirrorConfig, 'supplemental' | 'ignored'>,
-  { destination = qci }: MissRuleOptions = {},
+  { destination = qci, imageStreams }: MissRuleOptions = {},
 ): MissRule {
+  const mayCome =
+    imageStreams && new RegExp(`^(?:${imageStreams.source})$`, imageStreams.flags.replaceAll(/[gy]/g, ''));
   const supplemental = new Map(
     config.supplemental.map(({ target, source }) => [imageStreamTagText(target), source]),
   );
@@ -40,7 +47,9 @@ export function missRule(
     if (`${upstream}/${repository}` !== destination) return undefined;
     const target = imageStreamTagOf(tag);
     if (target === undefined) return undefined;
-    const named = supplemental.get(imageStreamTagText(target));
+    const key = imageStreamTagText(target);
+    const named = supplemental.get(key);
+    if (named === undefined && mayCome?.test(key) === false) return undefined;
     const source = named ?? appCiImage(target);
     if (ignoredBy(config, source) !== undefined) return undefined;
     const place = placeOf(source);

@@ -191,8 +191,8 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     get hasRanges() {
       return upstream.hasRanges;
     },
-    async isReachable(asked = {}) {
-      const lender = asked.manifest && sources.lenderOf(asked.manifest);
+    async isReachable({ manifest: wanted, ...asked } = {}) {
+      const lender = wanted && sources.lenderOf(wanted);
       if (!(await upstream.isReachable(asked))) return false;
       return lender === undefined || lender.origin.upstream.isReachable(asked);
     },

@@ -75,3 +75,16 @@ test('the repository that is filled may be another', (t) => {
   t.equal(rule(qci, parseTag('ocp_4.5_base')), undefined);
   t.end();
 });
+
+test('what may come from app.ci can be limited, but not what the configuration names', (t) => {
+  const imageStreams = /(?:ocp|ci)\/[^/]+/g;
+  const source = 'gcr.io/k8s/private:1';
+  const privately = { namespace: 'ocp-priv', name: 'named', tag: 'latest' };
+  const rule = missRule({ supplemental: [{ target: privately, source }], ignored: [] }, { imageStreams });
+  const from = (tag: string) => rule(qci, parseTag(tag))?.source;
+  for (const time of ['first', 'second'])
+    t.equal(from('ocp_4.5_base'), 'registry.ci.openshift.org/ocp/4.5:base', time);
+  t.equal(from('ocp-priv_4.5_base'), undefined);
+  t.equal(from('ocp-priv_named_latest'), source);
+  t.end();
+});

@@ -12,7 +12,7 @@ import { RegistryError } from '../../src/oci/errors.ts';
 import { parseTag } from '../../src/oci/reference.ts';
 import { hosts } from '../../src/proxy/hosts.ts';
 import { listening, pullServer } from '../../src/server.ts';
-import { until } from '../support/bodies.ts';
+import { readAll, until } from '../support/bodies.ts';
 import { type MissRig, missRig } from '../support/miss-rig.ts';
 
 const tag = parseTag('ocp_4.5_base');
@@ -97,6 +97,17 @@ test('a supplemental entry says where its tag comes from', async (t) => {
   t.equal((await pull(rig)).descriptor.digest, digest);
   t.match(rig.tasks, [{ source, destination: 'quay.io/openshift/ci:ocp_4.5_base' }]);
   t.notOk(rig.tasks[0]?.sourceTagRef);
+});
+
+test('the source may be another repository of the same registry', async (t) => {
+  const target = { namespace: 'ocp', name: '4.5', tag: 'base' };
+  const rig = await missRig(t, { config: { supplemental: [{ target, source: 'quay.io/team/base:1' }] } });
+  const image = rig.doubles.qci.addImage('team/base', '1', { layers: [100_000] });
+  t.equal((await pull(rig)).descriptor.digest, image.digest);
+  rig.pass(5_000);
+  t.equal((await pull(rig)).descriptor.digest, image.digest);
+  const blob = await rig.qci.blobs.open(rig.repository, image.layers[0]?.digest ?? image.config);
+  t.equal((await readAll(blob.read())).bytes.length, 100_000);
 });
 
 test('a source that cannot tell is 503 with a time to come back, and no 404 is remembered', async (t) => {
