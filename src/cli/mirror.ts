@@ -7,6 +7,7 @@ import { copyPlan, untouched } from '../mirror/plan.ts';
 import { type PullSpec, pullSpecText, referenceOf } from '../mirror/pull-spec.ts';
 import type { RetryOptions } from '../mirror/retry.ts';
 import { copyRun } from '../mirror/run.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 import { UsageError } from './arguments.ts';
 import { authFile } from './auth-file.ts';
@@ -46,13 +47,18 @@ export function mirroring(retry: RetryOptions = {}): Run {
       const work = await workOf(await mappingsOf(wish, ends, io.signal), wish, ends);
       return await (wish.dryRun ? dryRun : realRun)({ ...work, retry }, wish, io);
     } catch (error) {
-      if (!(error instanceof MappingError)) throw error;
-      io.stderr.write(`error: ${error.message}\n`);
-      return 2;
+      return complaint(error, io);
     } finally {
       await ends.close();
     }
   };
+}
+
+function complaint(error: unknown, { stderr, signal }: Io): number {
+  const isKnown = error instanceof MappingError || error instanceof RegistryError;
+  if (!isKnown && !signal.aborted) throw error;
+  stderr.write(`error: ${isKnown ? error.message : 'told to stop before anything was copied'}\n`);
+  return error instanceof MappingError ? 2 : 1;
 }
 
 async function mappingsOf(
@@ -84,11 +90,9 @@ async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): 
   try {
     return await Array.fromAsync((await ends.source(source)).tags(source.repository, { signal }));
   } catch (error) {
-    signal.throwIfAborted();
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new MappingError(`the tags of ${pullSpecText(source)} cannot be listed: ${reason}`, {
-      cause: error,
-    });
+    if (!(error instanceof RegistryError)) throw error;
+    const message = `the tags of ${pullSpecText(source)} cannot be listed: ${error.message}`;
+    throw new RegistryError(error.code, message, { cause: error });
   }
 }
 

@@ -195,7 +195,7 @@ test('a terminal gets one line that changes', async (t) => {
   const io = recordedIo();
   const stderr = { write: io.stderr.write, isTTY: true };
   const { err } = await runIn({ ...io, stderr }, `${from.host}/team/app:v1`, `${to.host}/a:1`);
-  t.match(err, /\r\u001b\[Kimages [01]\/1, blobs \d, /);
+  t.match(err, '\r\u001b[Kimages 0/1, blobs ');
   t.notMatch(err, 'uploading:');
 });
 
