@@ -37,7 +37,7 @@ interface Push {
   readonly bytes: SentBytes;
   readonly settings: PushSettings;
   /** All of a small blob. */
-  readonly whole: Uint8Array | undefined;
+  whole?: Uint8Array | undefined;
   session?: Session | undefined;
   /** The furthest byte that any session reached. */
   best: number;
@@ -57,11 +57,9 @@ export async function pushBlob(
   bytes: SentBytes,
   settings: PushSettings,
 ): Promise<void> {
-  const { smallBytes } = settings;
-  const isSmall = descriptor.size >= 0 && descriptor.size <= smallBytes;
-  const whole = isSmall ? await collected(bytes.from(0), smallBytes) : undefined;
-  const push: Push = { way, descriptor, bytes, settings, whole, best: 0, failures: 0, isResumed: false };
+  const push: Push = { way, descriptor, bytes, settings, best: 0, failures: 0, isResumed: false };
   try {
+    push.whole = await wholeOfSmall(push);
     while (!(await isUploaded(push))) push.settings.resumed();
   } catch (error) {
     if (push.session !== undefined) await cancelled(way, push.session);
@@ -69,6 +67,13 @@ export async function pushBlob(
   } finally {
     bytes.close();
   }
+}
+
+/** Read before anything is begun: a source that fails costs no session. */
+async function wholeOfSmall({ descriptor, bytes, settings }: Push): Promise<Uint8Array | undefined> {
+  const { smallBytes } = settings;
+  const isSmall = descriptor.size >= 0 && descriptor.size <= smallBytes;
+  return isSmall ? collected(bytes.from(0), smallBytes) : undefined;
 }
 
 /** One try; false when another one may help, which then begins where this one left off. */
