@@ -1,0 +1,67 @@
+import { test } from 'tap';
+import { parseMirrorFlags } from '../../src/cli/mirror-flags.ts';
+
+test('without flags everything is copied as it is', async (t) => {
+  t.match(parseMirrorFlags(['q.io/a:1', 'r.io/a']), {
+    words: ['q.io/a:1', 'r.io/a'],
+    files: [],
+    insecure: false,
+    filterByOs: undefined,
+    keepManifestList: true,
+    maxPerRegistry: 6,
+    maxRegistry: 4,
+    continueOnError: false,
+    dir: '.',
+    fromDir: '.',
+    json: false,
+  });
+});
+
+test('switches are written alone or with a value, as Go takes them', async (t) => {
+  const { dryRun, force, skipMount } = parseMirrorFlags(['--dry-run=true', '--force', '--skip-mount=F']);
+  t.same([dryRun, force, skipMount], [true, true, false]);
+  t.equal(parseMirrorFlags(['--force', '--force=false']).force, false, 'the last one counts');
+  t.throws(() => parseMirrorFlags(['--force=yes']), { message: '--force must be true or false, not yes' });
+});
+
+test('the flags of scripts that were written for oc are taken', async (t) => {
+  const wish = parseMirrorFlags([
+    ...['-f', 'a.txt,b.txt', '-f=c.txt', '-a', 'auth.json', '--filter-by-os', '.*', '--insecure'],
+    ...['--skip-multiple-scopes', '--max-per-registry=1', '--continue-on-error=true', '--from-dir', '/in'],
+  ]);
+  t.match(wish, {
+    files: ['a.txt', 'b.txt', 'c.txt'],
+    registryConfig: 'auth.json',
+    filterByOs: undefined,
+    keepManifestList: true,
+    maxPerRegistry: 1,
+    continueOnError: true,
+    dir: '.',
+    fromDir: '/in',
+  });
+});
+
+test('a filter takes the list apart, unless it is to be kept', async (t) => {
+  const filtered = parseMirrorFlags(['--filter-by-os=linux/amd64']);
+  t.same([filtered.filterByOs, filtered.keepManifestList], [/linux\/amd64/, false]);
+  t.equal(parseMirrorFlags(['--filter-by-os=linux/.*', '--keep-manifest-list']).keepManifestList, true);
+  const apart = parseMirrorFlags(['--keep-manifest-list=false']);
+  t.match(apart.filterByOs?.source, /^\^linux\\\/[a-z0-9]+\(/, 'this machine’s architecture');
+  t.equal(apart.keepManifestList, false);
+  t.throws(() => parseMirrorFlags(['--filter-by-os=(']), { message: /is not a regular expression/ });
+});
+
+test('what cannot be done is refused with its reason', async (t) => {
+  const refusals: Readonly<Record<string, RegExp>> = {
+    '--skip-verification': /nothing is copied whose digest was not checked/,
+    '--s3-source-bucket=b/p': /buckets are no source and no destination/,
+    '--output=yaml': /--output knows json alone/,
+    '--max-registry=0': /--max-registry must be a whole number from 1 on, not 0/,
+    '--max-per-registry=many': /not many/,
+    '--keep-manifest-lists': /unknown option --keep-manifest-lists \(did you mean --keep-manifest-list\?\)/,
+  };
+  for (const [flag, message] of Object.entries(refusals)) {
+    t.throws(() => parseMirrorFlags([flag]), { name: 'UsageError', message }, flag);
+  }
+  t.equal(parseMirrorFlags(['--skip-verification=false']).force, false);
+});
