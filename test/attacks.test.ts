@@ -125,6 +125,28 @@ test('after a restart, without a registry to ask, the same digests open to the s
   );
 });
 
+test('what one host shows to everybody is shut at another that asks for rights, by whatever name one comes', async (t) => {
+  const rig = await attacked(t);
+  const [open, alice] = [await rig.login(tokens.mallory, { host: otherHost }), await rig.login(tokens.alice)];
+  await rig.get(manifest(publicTag), alice);
+  const { digest, config, layer, shared } = rig.hidden;
+  for (const path of [manifest(privateTag), manifest(digest), ...[config, layer, shared].map(blob)])
+    t.equal((await rig.get(path, open, `Host: ${otherHost}`)).status, 200);
+  t.same(new Set(await statuses(rig, rig.hidden, alice)), new Set([403]));
+  for (const path of [
+    `${blob(layer)}?ns=quay.io`,
+    `${manifest(digest)}?ns=quay.io`,
+    blob(layer).replace('/v2/', '/v2/quay.io/'),
+    `${blob(layer).replace('/v2/', '/v2/quay.io/')}?ns=quay.io`,
+    manifest(`${publicTag}@${digest}`),
+    manifest(`${privateTag}@${digest}`),
+    manifest(`${publicTag}@${config}`),
+  ])
+    t.not((await rig.get(path, await rig.login(tokens.alice))).status, 200, path);
+  t.equal((await rig.get(manifest(`${privateTag}@${rig.open.digest}`), alice)).status, 200);
+  nothingLeaked(t, rig, alice, open);
+});
+
 test('what the private image has is not asked of the registry for those who may not have it', async (t) => {
   const rig = await attacked(t);
   const alice = await rig.login(tokens.alice);

@@ -1,4 +1,4 @@
-import type { Digest } from '../oci/digest.ts';
+import { type Digest, digestOf } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Answer, Decision, Place, Subject } from './access.ts';
 import { answered } from './answer.ts';
@@ -21,6 +21,13 @@ export interface Sought {
   /** One of many: what other replicas learned in the last seconds is not worth a wait. Default false. */
   readonly isBrief?: boolean;
 }
+
+/**
+ * `{}`, the config of artifacts that have none (image-spec, "Guidance for an Empty Descriptor"). More tags lead to it than anybody could be asked
+ * about, and everybody knows it.
+ */
+const emptyConfig = digestOf(Buffer.from('{}'));
+const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config' });
 
 /**
  * Decides on digests: whoever may pull some tag that leads to the digest may have it, else who may by the rule that does not depend
@@ -68,6 +75,7 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     const known = recalled(judge, subject, last);
     if (known?.allowed === true) return known;
     if (!rules.dependsOnTag(place)) return known ?? decided(judge, subject, last);
+    if (digest === emptyConfig) return knownToAll;
     const search = waySearch({ judge, reach }, subject, place);
     return answered(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];

@@ -124,7 +124,7 @@ export function rightsKey(books: readonly RuleBook[], place: Place, tag: Tag): s
 
 /** Equal for rulings that come to the same for everybody. */
 export function rulingKey(ruling: Ruling): string {
-  if (ruling.kind === 'ask') return `${ruling.rule}: ${ruling.text}`;
+  if (ruling.kind === 'ask') return [ruling.text, ...ruling.exempt].join('\n');
   return ruling.kind === 'follow' ? ruling.digest : `${ruling.kind} ${ruling.rule}`;
 }
 

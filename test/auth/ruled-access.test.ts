@@ -284,6 +284,17 @@ test('a config that the signatures of two hundred streams share is for the reade
   t.match(await authorizer({ tags }).authorize(ann, access({ digest: shared })), { allowed: false });
 });
 
+test('the empty config of all artifacts is nobody’s own, and opens nothing else', async (t) => {
+  const { authorize } = authorizer({
+    tags: { [`sha256-${digest('cli').slice(7)}`]: [digest('{}'), secret] },
+  });
+  t.match(await authorize(ann, access({ digest: digest('{}') })), { allowed: true, rule: 'empty config' });
+  t.match(await authorize(ann, access({ digest: secret })), { allowed: false });
+  const elsewhere = { ...access({ digest: digest('{}') }), repository: parseRepository('other/repository') };
+  t.match(await authorize(ann, elsewhere), { allowed: false });
+  t.match(await authorize(robot, access({ digest: digest('{}') })), { allowed: false });
+});
+
 test('digests that name each other in a circle end', async (t) => {
   const [a, b] = [digest('a'), digest('b')];
   const tags = { [`sha256-${a.slice(7)}`]: [b], [`sha256-${b.slice(7)}`]: [a] };
@@ -392,4 +403,13 @@ test('an exemption means a user, or a group of the cluster itself', async (t) =>
   t.equal(await allowed({ ...ann, name: 'ops' }), true);
   t.equal(await allowed({ ...ann, groups: ['ops'] }), false);
   t.equal(await allowed({ ...ann, groups: ['system:admins'] }), true);
+});
+
+test('an exemption of one rule is none of another that has its name and its question', async (t) => {
+  const ask = { namespace: 'x' };
+  const rules = [
+    { name: 'r', repositories: /.+/, tags: /a/, ask, exempt: ['ann'] },
+    { name: 'r', repositories: /.+/, tags: /b/, ask },
+  ];
+  t.same(await authorizer({ rules }).visible(ann, place, ['a', 'b'].map(parseTag)), ['a']);
 });
