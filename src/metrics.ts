@@ -4,7 +4,8 @@ import type { CacheEvents } from './cache/events.ts';
 import type { EvictionEvents } from './cache/eviction/evictor.ts';
 import type { StoreEvents } from './cache/store/store.ts';
 import { children } from './metrics/children.ts';
-import { type Row, table } from './metrics/table.ts';
+import { mirrorTable, type Row, table } from './metrics/table.ts';
+import type { MirrorEvents, WorkqueueEvents } from './mirror/events.ts';
 import type { ProxyEvents } from './proxy/events.ts';
 import type { UpstreamEvents } from './upstream/upstream.ts';
 
@@ -14,7 +15,9 @@ export type MeteredEvents = CacheEvents &
   StoreEvents &
   ProxyEvents &
   EvictionEvents &
-  ClusterEvents;
+  ClusterEvents &
+  MirrorEvents &
+  WorkqueueEvents;
 
 export interface Metrics {
   readonly events: MeteredEvents;
@@ -25,6 +28,12 @@ export interface Metrics {
 
 /** From a hit in memory to a cold layer of some GB over a slow link, in seconds. */
 const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+/** As the alerts on copies of images were made for, in seconds. */
+const mirrorBuckets = [1, 2, 4, 8, 16, 32, 64];
+/** Those of the library below the original's controller: from 10 ns by tens, in seconds. */
+const workqueueBuckets = Array.from({ length: 12 }, (_, index) => Number(`1e${index - 8}`));
+/** The controller that looks at image streams. */
+const controller = 'quay_io_ci_images_distributor';
 
 /** A registry of its own, with Node's default metrics (event-loop lag, heap, garbage collection) beside ours. */
 export function metrics(): Metrics {
@@ -37,6 +46,7 @@ export function metrics(): Metrics {
       ...storeEvents(registry),
       ...upstreamEvents(registry),
       ...clusterEvents(registry),
+      ...mirrorEvents(registry),
       ...amplification(registry),
     },
     text: () => registry.metrics(),
@@ -178,6 +188,39 @@ function clusterEvents(registry: Registry): ClusterEvents {
   };
 }
 
+function mirrorEvents(registry: Registry): MirrorEvents & WorkqueueEvents {
+  const mirroring = histogram(registry, mirrorTable.mirroring, mirrorBuckets);
+  const waiting = gauge(registry, mirrorTable.queueDepth);
+  const depth = gauge(registry, mirrorTable.workqueueDepth);
+  const adds = counter(registry, mirrorTable.workqueueAdds);
+  const retries = counter(registry, mirrorTable.workqueueRetries);
+  const wait = histogram(registry, mirrorTable.workqueueWait, workqueueBuckets);
+  const work = histogram(registry, mirrorTable.workqueueWork, workqueueBuckets);
+  return {
+    imageMirrored({ state, seconds }) {
+      mirroring(state).observe(seconds);
+    },
+    mirrorQueueChanged(event) {
+      waiting().value = event.waiting;
+    },
+    workqueueAdded() {
+      adds(controller).value += 1;
+    },
+    workqueueRetried() {
+      retries(controller).value += 1;
+    },
+    workqueueChanged(event) {
+      depth(controller).value = event.depth;
+    },
+    workqueueStarted({ waitedSeconds }) {
+      wait(controller).observe(waitedSeconds);
+    },
+    workqueueEnded({ seconds }) {
+      work(controller).observe(seconds);
+    },
+  };
+}
+
 /** What the cache is for in one number; 0 until an upstream has sent anything. */
 function amplification(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<UpstreamEvents, 'received'> {
   const bytesOut = counter(registry, table.sent);
@@ -239,8 +282,18 @@ function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<La
   return cells.of;
 }
 
-function histogram<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+function histogram<Labels extends readonly string[]>(
+  registry: Registry,
+  row: Row<Labels>,
+  within: readonly number[] = buckets,
+) {
   const [name, help, labelNames] = row;
-  const metric = new Histogram<string>({ name, help, labelNames, buckets, registers: [registry] });
+  const metric = new Histogram<string>({
+    name,
+    help,
+    labelNames,
+    buckets: [...within],
+    registers: [registry],
+  });
   return children<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
 }
