@@ -96,7 +96,8 @@ async function registryOptions(host: string, options: MirrorEndsOptions): Promis
     ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),
     ...(insecure ? { verifyTls: false } : {}),
   };
-  return insecure && !(await speaksTls(settings)) ? { ...settings, url: `http://${host}` } : settings;
+  if (!insecure || (await speaksTls(settings))) return settings;
+  return { ...settings, url: settings.url.replace('https:', 'http:') };
 }
 
 async function speaksTls(settings: WriterOptions): Promise<boolean> {
