@@ -43,6 +43,8 @@ const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
   UPSTREAM_INVALID: { kind: 'unavailable', advice: tryLater },
   BLOB_UPLOAD_INVALID: { kind: 'unavailable', advice: tryLater },
   BLOB_UPLOAD_UNKNOWN: { kind: 'unavailable', advice: tryLater },
+  DIGEST_INVALID: { kind: 'unavailable', advice: tryLater },
+  RANGE_INVALID: { kind: 'unavailable', advice: tryLater },
   DENIED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
   UNAUTHORIZED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
   NAME_UNKNOWN: { kind: 'denied', advice: 'make the repository first' },

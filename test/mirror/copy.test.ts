@@ -174,6 +174,25 @@ test('a layer that the source lost is unknown, and its manifest is not pushed', 
   t.match(run.report(), { blobs: { failed: 1 } });
 });
 
+test('what is begun of an image is given up when a part of it is gone', async (t) => {
+  const stuck = new Promise<void>(() => {});
+  const { source, destination, run, image } = copyRig(plain, {
+    destination: {
+      delay: async ({ reference }) => (reference === base.descriptor.digest ? stuck : undefined),
+    },
+  });
+  source.contents(app).blobs.delete(own.descriptor.digest);
+  await t.rejects(copyImage(image(), run), { kind: 'blob-unknown', message: /unknown blob/ });
+  t.notMatch(destination.counts(), { 'put-manifest': Number });
+});
+
+test('an index that the destination has says nothing of its children', async (t) => {
+  const { destination, run, image } = copyRig(nested);
+  destination.contents(app).manifests.set(index.root.descriptor.digest, index.root);
+  await copyImage(image(), run);
+  t.same(destination.contents(app).blobs.size, 5);
+});
+
 test('an index over a manifest that the source lost is not pushed', async (t) => {
   const { source, destination, run, image } = copyRig(index);
   source.contents(app).manifests.delete(other.root.descriptor.digest);
@@ -193,6 +212,9 @@ test('an image that the source does not have is gone', async (t) => {
 test('a source that breaks off in the middle is the source’s failure', async (t) => {
   const { run, image } = copyRig(plain, { source: { cutsDownloadsAfter: 10 } });
   await t.rejects(copyImage(image(), run), { kind: 'unavailable', message: /source\.example/ });
+  const echo = new RegistryError('BLOB_UPLOAD_INVALID', 'too few bytes');
+  const echoed = copyRig(plain, { source: { cutsDownloadsAfter: 10 }, destination: { echoes: echo } });
+  await t.rejects(copyImage(echoed.image(), echoed.run), { message: /source\.example/ });
 });
 
 test('schema 1 is copied byte for byte where it is taken, and parked where it is not', async (t) => {

@@ -37,6 +37,8 @@ export interface Misbehaviours {
   cutsUploadsAfter?: number;
   /** A download breaks after so many bytes, for good. */
   cutsDownloadsAfter?: number;
+  /** What it says when the bytes of an upload break off. */
+  echoes?: Error;
   refusesSchema1?: boolean;
   refusesMounts?: boolean;
   /** Drops these when a manifest is put that names them, once each, and then misses them. */
@@ -85,10 +87,15 @@ export function memoryEnd(name: string, misbehaviours: Misbehaviours = {}): Memo
     return found;
   };
 
-  async function called(verb: MemoryVerb, repository: Repository, reference: string): Promise<Contents> {
+  async function called(
+    verb: MemoryVerb,
+    repository: Repository,
+    reference: string,
+    signal?: AbortSignal,
+  ): Promise<Contents> {
     const call = { verb, repository, reference };
     calls.push(call);
-    await misbehaviours.delay?.(call);
+    if (misbehaviours.delay !== undefined) await unlessAborted(misbehaviours.delay(call), signal);
     const failure = misbehaviours.fails?.(call);
     if (failure !== undefined) throw failure;
     return contents(repository);
@@ -152,8 +159,8 @@ export function memoryEnd(name: string, misbehaviours: Misbehaviours = {}): Memo
       return manifestAt(there, reference)?.descriptor;
     },
 
-    async statBlob(repository, digest) {
-      const bytes = (await called('stat-blob', repository, digest)).blobs.get(digest);
+    async statBlob(repository, digest, { signal } = {}) {
+      const bytes = (await called('stat-blob', repository, digest, signal)).blobs.get(digest);
       const size = misbehaviours.pretendsToHave?.get(digest) ?? bytes?.byteLength;
       return size === undefined ? undefined : { digest, size };
     },
@@ -166,9 +173,11 @@ export function memoryEnd(name: string, misbehaviours: Misbehaviours = {}): Memo
       return true;
     },
 
-    async putBlob(repository, descriptor, open) {
-      const there = await called('put-blob', repository, descriptor.digest);
-      const bytes = await uploaded(open, misbehaviours.cutsUploadsAfter);
+    async putBlob(repository, descriptor, open, { signal } = {}) {
+      const there = await called('put-blob', repository, descriptor.digest, signal);
+      const bytes = await uploaded(open, misbehaviours.cutsUploadsAfter).catch((error: unknown) => {
+        throw misbehaviours.echoes ?? error;
+      });
       received += bytes.byteLength;
       if (digestOf(bytes) !== descriptor.digest || bytes.byteLength !== descriptor.size) {
         throw new RegistryError('UPSTREAM_INVALID', 'the content does not match its digest or size');
@@ -213,6 +222,13 @@ export function isWhole(there: Contents, { bytes, descriptor }: ManifestBytes): 
     (parts.blobs.every(({ digest }) => there.blobs.has(digest)) &&
       parts.children.every(({ digest }) => there.manifests.has(digest)))
   );
+}
+
+function unlessAborted(delay: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason), { once: true });
+    delay.then(resolve, reject);
+  });
 }
 
 function parsed(bytes: Uint8Array, mediaType: string) {
