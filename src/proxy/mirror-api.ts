@@ -1,0 +1,112 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+const states = ['waiting', 'running', 'parked'] as const;
+
+export type MirrorState = (typeof states)[number];
+
+export interface MirrorFilter {
+  readonly state?: MirrorState;
+  readonly destination?: string;
+}
+
+/** What the API may ask of the mirror. */
+export interface MirrorDesk {
+  /** Tasks in the form in which they are shown. */
+  tasks(filter: MirrorFilter): Iterable<object>;
+  /** Queues a copy. Resolves to whether it would outlive us; throws an Error with a message for whoever ordered it. */
+  order(pair: { readonly source: string; readonly destination: string }): Promise<boolean>;
+  /** Tries failed copies again. Gives how many. */
+  retry(filter: Pick<MirrorFilter, 'destination'>): number;
+}
+
+export interface MirrorApiOptions {
+  readonly desk: MirrorDesk;
+  /** Told of the path of each request. */
+  readonly serving: (path: string) => void;
+}
+
+type Query = { readonly [Key: string]: unknown };
+
+/**
+ * The queue as the program `ci-images-mirror` showed it, on a port of its own: `/api/health`, `/api/v1/mirrors?action=summarize|show&limit=`.
+ * Besides, `state` (`waiting`, the default, `running`, `parked` or `all`) and `destination` choose what is counted and shown.
+ */
+export function mirrorApi(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
+  app.get('/api/health', async (request, reply) => {
+    serving(pathOf(request));
+    return json(reply, { ok: true });
+  });
+  app.get<{ Querystring: Query }>('/api/v1/mirrors', async (request, reply) => {
+    serving(pathOf(request));
+    const { action = 'summarize', limit = '1' } = request.query;
+    const filter = filterOf(request.query);
+    if (filter === undefined) return refused(reply, 400, `invalid state: ${request.query['state']}`);
+    if (action !== 'summarize' && action !== 'show') return refused(reply, 500, `invalid action: ${action}`);
+    if (action === 'show' && !/^[+-]?\d{1,15}$/.test(String(limit))) {
+      return refused(reply, 500, `strconv.Atoi: parsing ${JSON.stringify(limit)}: invalid syntax`);
+    }
+    const tasks = [...desk.tasks(filter)];
+    const total = tasks.length;
+    if (action === 'summarize') return json(reply, { total });
+    const shown = tasks.slice(0, Math.max(0, Number(limit)));
+    return json(reply, { mirrors: shown.length === 0 ? null : shown, total });
+  });
+}
+
+/**
+ * What an operator may order: `POST /api/v1/mirrors` with `source` and `destination` queues a copy, `POST /api/v1/mirrors/retry`, with or
+ * without a `destination`, tries failed ones again. For a listener that only operators reach.
+ */
+export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
+  app.post('/api/v1/mirrors', async (request, reply) => {
+    serving(pathOf(request));
+    const [source, destination] = [textOf(request.body, 'source'), textOf(request.body, 'destination')];
+    if (source === undefined || destination === undefined) {
+      return refused(reply, 400, 'both source and destination must be set');
+    }
+    try {
+      const kept = await desk.order({ source, destination });
+      return json(reply.code(202), { source, destination, kept });
+    } catch (error) {
+      return refused(reply, 400, error instanceof Error ? error.message : 'not an image');
+    }
+  });
+  app.post('/api/v1/mirrors/retry', async (request, reply) => {
+    serving(pathOf(request));
+    const destination = textOf(request.body, 'destination');
+    return json(reply, { retried: desk.retry(destination === undefined ? {} : { destination }) });
+  });
+}
+
+/** Undefined for a state that there is not. */
+function filterOf({ state = 'waiting', destination }: Query): MirrorFilter | undefined {
+  const known = states.find((each) => each === state);
+  if (known === undefined && state !== 'all') return undefined;
+  return {
+    ...(known === undefined ? {} : { state: known }),
+    ...(typeof destination === 'string' ? { destination } : {}),
+  };
+}
+
+/** A field of a JSON body; a form, which any web page may send, has none. */
+function textOf(body: unknown, key: string): string | undefined {
+  const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, key) : undefined;
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
+/** As bytes: to a text the framework would add a charset. */
+function json(reply: FastifyReply, value: object): FastifyReply {
+  return reply.header('content-type', 'application/json').send(Buffer.from(`${JSON.stringify(value)}\n`));
+}
+
+function refused(reply: FastifyReply, status: number, message: string): FastifyReply {
+  return reply
+    .code(status)
+    .header('content-type', 'text/plain; charset=utf-8')
+    .header('x-content-type-options', 'nosniff')
+    .send(`${message}\n`);
+}
