@@ -42,7 +42,7 @@ export interface MissOptions extends Omit<MissSourcesOptions, 'upstream' | 'reme
   readonly onMiss?: OnMiss;
   /** With `wait`: how long, milliseconds. Default 60,000. */
   readonly waitMs?: number;
-  /** With `wait`: how often the upstream is asked whether the copy is there, milliseconds. Default 1,000. */
+  /** With `wait`: until the upstream is first asked whether the copy is there, milliseconds; then in longer and longer pauses. Default 500. */
   readonly pollMs?: number;
   /** How long a source's "no such tag" is believed, milliseconds. Default 5,000. */
   readonly absentMs?: number;
@@ -56,6 +56,9 @@ export interface MissOptions extends Omit<MissSourcesOptions, 'upstream' | 'reme
   readonly now?: () => number;
 }
 
+/** Many may wait, for copies of which none is near: with this, ten questions in a minute. */
+const longerBy = 1.5;
+
 const absent: ManifestAnswer = Object.freeze({ kind: 'absent' });
 
 /**
@@ -65,7 +68,7 @@ const absent: ManifestAnswer = Object.freeze({ kind: 'absent' });
  */
 export function filledFromSource(upstream: Upstream, options: MissOptions): Upstream {
   const { events = {}, onMiss = 'serve', now = Date.now, maxEntries = 50_000 } = options;
-  const { waitMs = 60_000, pollMs = 1_000, absentMs = 5_000, questionsPerSecond = 50 } = options;
+  const { waitMs = 60_000, pollMs = 500, absentMs = 5_000, questionsPerSecond = 50 } = options;
   const { queue, requeueMs = 600_000 } = options;
   if (onMiss === 'off') return upstream;
   const remembering = { maxEntries, now, keepMs: requeueMs };
@@ -123,8 +126,8 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   ): Promise<ManifestAnswer | undefined> {
     const endsAt = performance.now() + waitMs;
     try {
-      for (let leftMs = waitMs; leftMs > 0; leftMs = endsAt - performance.now()) {
-        await pause(Math.min(pollMs, leftMs), undefined, { signal: closing.signal });
+      for (let pauseMs = pollMs; performance.now() < endsAt; pauseMs *= longerBy) {
+        await pause(Math.min(pauseMs, endsAt - performance.now()), undefined, { signal: closing.signal });
         const answer = await taggedAnswer(repository, tag, asked);
         if (answer.kind !== 'absent') return answer;
       }

@@ -153,8 +153,10 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
       clock.now += ms;
     },
     async restarted() {
-      await first.settled();
-      await first.close();
+      for (const cache of running) {
+        await cache.settled();
+        await cache.close();
+      }
       return started();
     },
   };
