@@ -13,8 +13,8 @@ import { type WatchEnd, watched } from './watch.ts';
 
 /** Who is told of the tags. Called for one tag at a time; must not throw. */
 export interface StreamListener {
-  /** The tag stands for this image now; at the beginning, every tag. */
-  changed(tag: StatusTag): void;
+  /** The tag stands for this image now; at the beginning, every tag. What is watched happened just now. */
+  changed(tag: StatusTag, seen: 'listed' | 'watched'): void;
   /** The tag, or its stream, is no more. */
   removed(tag: ImageStreamTag): void;
 }
@@ -95,9 +95,9 @@ async function listed(
   let version = '';
   for await (const page of pages(signal)) {
     version ||= page.version;
-    for (const stream of page.streams) changed += told(tags.saw(stream), listener);
+    for (const stream of page.streams) changed += told(tags.saw(stream), listener, 'listed');
   }
-  changed += told({ changed: [], removed: lookedAll() }, listener);
+  changed += told({ changed: [], removed: lookedAll() }, listener, 'listed');
   const seconds = (performance.now() - startedAt) / 1000;
   options.events?.listed?.({ reason, streams: tags.streams, tags: tags.tags, changed, seconds });
   return version;
@@ -114,8 +114,8 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
     freshness.sign();
     memory.pauses.reset();
     version = object.metadata?.resourceVersion ?? version;
-    if (type === 'DELETED') told(memory.tags.lost(object), listener);
-    else if (type !== 'BOOKMARK') told(memory.tags.saw(object), listener);
+    if (type === 'DELETED') told(memory.tags.lost(object), listener, 'watched');
+    else if (type !== 'BOOKMARK') told(memory.tags.saw(object), listener, 'watched');
   };
   try {
     while (!stop.aborted) {
@@ -168,8 +168,12 @@ function fresh({ silenceMs = 300_000, relistMs = 3_600_000 }: FollowOptions) {
   };
 }
 
-function told({ changed, removed }: StreamChange, listener: StreamListener): number {
-  for (const tag of changed) listener.changed(tag);
+function told(
+  { changed, removed }: StreamChange,
+  listener: StreamListener,
+  seen: 'listed' | 'watched',
+): number {
+  for (const tag of changed) listener.changed(tag, seen);
   for (const tag of removed) listener.removed(tag);
   return changed.length + removed.length;
 }
