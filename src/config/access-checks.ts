@@ -12,6 +12,7 @@ const actions = ['ask', 'allow', 'refuse', 'followDigest'] as const;
 /** Contradictions among hosts, clusters and rules. */
 export function accessContradictions(settings: Settings): Contradiction[] {
   return [
+    ...mirrorContradictions(settings),
     ...Object.entries(settings.hosts).flatMap(([name, host]) => [
       ...hostContradictions(settings, name, host),
       ...blobsContradictions(settings, name, host),
@@ -71,6 +72,17 @@ function hostContradictions(
           ],
     ),
   ];
+}
+
+/** The mirror's clusters must be among ours. */
+function mirrorContradictions({ mirror, clusters }: Settings): Contradiction[] {
+  const names = Object.keys(clusters);
+  return (['lease', 'imageStreams'] as const).flatMap((part) => {
+    const cluster = mirror?.[part]?.cluster;
+    if (cluster === undefined || names.includes(cluster)) return [];
+    const message = `${cluster} is not among the clusters: ${names.join(', ') || 'none'}`;
+    return [{ path: ['mirror', part, 'cluster'], message }];
+  });
 }
 
 function blobsContradictions(

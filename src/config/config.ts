@@ -53,6 +53,9 @@ export type HostConfig = Frozen<Omit<Settings['hosts'][string], 'robots'>> & {
 /** A cluster whose logins we accept. */
 export type ClusterConfig = Frozen<Settings['clusters'][string]>;
 
+/** What is copied between registries. */
+export type MirrorSettings = Frozen<NonNullable<Settings['mirror']>>;
+
 /** One rule of access; its expressions fit whole names only. */
 export type RuleConfig = Frozen<Settings['rules'][string][number]>;
 

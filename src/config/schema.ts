@@ -16,6 +16,7 @@ import {
   text,
   timerMs,
 } from './leaves.ts';
+import { mirrorSchema } from './mirror-schema.ts';
 import { storeSchema } from './store-schema.ts';
 import { tagsSchema, upstreamSchema } from './upstream-schema.ts';
 
@@ -112,6 +113,8 @@ export const settingsSchema = closed({
       'registry.access.redhat.com': {},
     },
   }),
+  /** Copying between registries. Default: none. */
+  mirror: Type.Optional(mirrorSchema),
   /** Clusters whose logins we accept under `auth: cluster`, by name, in order of asking. Default: none. */
   clusters: Type.Record(text(), clusterSchema, { default: {} }),
   /** Lists of rules by name, for a host's `access`. Default: none but the built-in ones. */

@@ -1,0 +1,71 @@
+import Type from 'typebox';
+import { leaf } from './leaf.ts';
+import { closed, count, file, ms, oneOf, pattern, section, text } from './leaves.ts';
+
+/** Who works, where several processes have the same task: the one that holds the lease. Default: a lease in the store. */
+const lease = closed({
+  /** The cluster that keeps a Lease (`coordination.k8s.io/v1`); a name under `clusters`. */
+  cluster: text(),
+  namespace: text({ default: 'ci' }),
+  name: text({ default: 'ci-image-mirror' }),
+});
+
+/** What becomes of a pull of a tag that the destination lacks and its source has. */
+const misses = section({
+  /**
+   * `serve` (default): answered from the source at once, and copied. `wait`: copied, and answered when the copy is there, at the latest after
+   * `waitMs`. `queue`: 404, and copied. `off`: 404.
+   */
+  onMiss: oneOf(['serve', 'wait', 'queue', 'off'], { default: 'serve' }),
+  /** How long `wait` waits before it serves, in milliseconds. Default 1 min. */
+  waitMs: ms({ default: '1m' }),
+  /** How long a source's "there is no such tag" is believed, in milliseconds. Default 5 s. */
+  absentMs: ms({ default: '5s' }),
+  /** Questions to sources about unknown tags, a second; above it such a tag is a 404 unasked. Default 50. */
+  questionsPerSecond: count({ minimum: 1, default: 50 }),
+  /** The whole of `<namespace>/<name>:<tag>` that may come unnamed by `configFile`. Default: all that our login may read. */
+  imageStreams: Type.Optional(pattern()),
+});
+
+/** The controller that keeps QCI as the image streams of a cluster are. */
+const imageStreams = closed({
+  /** Whose image streams; a name under `clusters`. */
+  cluster: text(),
+  /** Watch them, and copy what changes (true). Default false: they are read for `artImages` alone. */
+  watch: Type.Boolean({ default: false }),
+  /** `namespace/name:tag`: copied although no test uses them. */
+  additionalTags: Type.Array(text(), { default: [] }),
+  /** `namespace/name`, whole. */
+  additionalStreams: Type.Array(text(), { default: [] }),
+  /** Whole namespaces. */
+  additionalNamespaces: Type.Array(text(), { default: [] }),
+  /** `namespace/name:tag`: never copied; wins over the others. */
+  ignoredTags: Type.Array(text(), { default: [] }),
+  /** Leave out images whose layers are not compressed by gzip. Default true. */
+  onlyValidManifestV2Images: Type.Boolean({ default: true }),
+});
+
+/** Copies images between registries, and into QCI what a pull misses there. One process at a time copies. */
+export const mirrorSchema = section({
+  /** `supplementalCIImages`, `qciToAppCIImages`, `ignoredSources`, `artImages`. Default: none, and only misses and orders are copied. */
+  configFile: Type.Optional(file()),
+  /** A docker or podman auth file, for reading sources and writing destinations. Default: the upstreams' own credentials. */
+  authFile: Type.Optional(file()),
+  /** Where the queue is shown; `false` (default) for nowhere but `admin.listen`. */
+  listen: leaf(parseListen, { default: false }),
+  /** Look, and copy nothing. Default false. */
+  dryRun: Type.Boolean({ default: false }),
+  /** Images copied at a time. Default 24. */
+  images: count({ minimum: 1, default: 24 }),
+  /** Requests and uploads at a time to one registry; fewer after its 429s. Default 20. */
+  maxPerRegistry: count({ minimum: 1, default: 20 }),
+  lease: Type.Optional(lease),
+  imageStreams: Type.Optional(imageStreams),
+  misses,
+});
+
+function parseListen(value: unknown): string | false {
+  if (value === false) return false;
+  if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
+  throw new Error('must be host:port such as 127.0.0.1:8090, or false');
+}
