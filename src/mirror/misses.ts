@@ -1,7 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { ServedManifest } from '../cache/tagged.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Reference, Repository, Tag } from '../oci/reference.ts';
+import type { Repository, Tag } from '../oci/reference.ts';
 import type { ManifestAnswer, ManifestOptions, Upstream } from '../upstream/upstream.ts';
 import { missCopies } from './miss-copies.ts';
 import { missQuestions } from './miss-questions.ts';
@@ -12,6 +11,7 @@ import {
   refusalOf,
   sourceUnavailable,
 } from './miss-sources.ts';
+import { answerInTime } from './miss-wait.ts';
 import type { TaskSink } from './queue.ts';
 
 /**
@@ -56,8 +56,12 @@ export interface MissOptions extends Omit<MissSourcesOptions, 'upstream' | 'reme
   readonly now?: () => number;
 }
 
-/** Many may wait, for copies of which none is near: with this, ten questions in a minute. */
-const longerBy = 1.5;
+/** What is lent, and what was asked for. */
+interface Loan {
+  readonly to: Repository;
+  readonly from: OpenSource;
+  readonly asked: ManifestOptions;
+}
 
 const absent: ManifestAnswer = Object.freeze({ kind: 'absent' });
 
@@ -94,7 +98,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     }
     const arrived = onMiss === 'wait' ? await arrival(repository, tag, asked) : undefined;
     ended(arrived === undefined ? 'served' : 'arrived');
-    return arrived ?? lending(manifest, { to: repository, from: source, asked });
+    return arrived ?? lent(manifest, { to: repository, from: source, asked });
   }
 
   /** Of a tag that was found a short while ago the source is always asked: others' guesses must not take it away. */
@@ -118,26 +122,16 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     }
   }
 
-  /** What the upstream says once the copy is there; undefined when that takes too long, or the upstream has troubles of its own. */
-  async function arrival(
-    repository: Repository,
-    tag: Tag,
-    asked: ManifestOptions,
-  ): Promise<ManifestAnswer | undefined> {
-    const endsAt = performance.now() + waitMs;
-    try {
-      for (let pauseMs = pollMs; performance.now() < endsAt; pauseMs *= longerBy) {
-        await pause(Math.min(pauseMs, endsAt - performance.now()), undefined, { signal: closing.signal });
-        const answer = await taggedAnswer(repository, tag, asked);
-        if (answer.kind !== 'absent') return answer;
-      }
-    } catch (error) {
-      if (asked.signal?.aborted === true) throw error;
-    }
-    return undefined;
+  /** What the upstream says once the copy is there. If it has troubles of its own, those are not the client's. */
+  function arrival(repository: Repository, tag: Tag, asked: ManifestOptions) {
+    const ask = async () => {
+      const answer = await ownByTag(repository, tag, asked);
+      return answer.kind === 'absent' ? undefined : answer;
+    };
+    return answerInTime(ask, { waitMs, pollMs, signal: closing.signal });
   }
 
-  async function taggedAnswer(repository: Repository, tag: Tag, asked: ManifestOptions) {
+  async function ownByTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
     const answer = await upstream.manifest(repository, { tag }, asked);
     if (answer.kind !== 'absent') copies.arrived(destinationOf(repository, tag));
     if (answer.kind === 'found') sources.returned(answer.descriptor.digest);
@@ -145,37 +139,28 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   }
 
   /** Without the source's entity tag: the upstream would take it for one of its own. */
-  function lending(
-    { descriptor, bytes, warnings }: ServedManifest,
-    {
-      to,
-      from,
-      asked,
-    }: { readonly to: Repository; readonly from: OpenSource; readonly asked: ManifestOptions },
-  ): ManifestAnswer {
+  function lent({ descriptor, bytes, warnings }: ServedManifest, { to, from, asked }: Loan): ManifestAnswer {
     sources.lent(to, descriptor.digest, from);
     return { kind: 'found', descriptor, warnings, ...(asked.method === 'HEAD' ? {} : { bytes }) };
   }
 
-  async function manifest(
+  async function byDigest(
     repository: Repository,
-    { digest, tag }: Reference,
-    asked: ManifestOptions = {},
+    digest: Digest,
+    asked: ManifestOptions,
   ): Promise<ManifestAnswer> {
-    if (digest === undefined) {
-      const answer = await taggedAnswer(repository, tag, asked);
-      return answer.kind === 'absent' ? missed(repository, tag, asked) : answer;
-    }
     const answer = await upstream.manifest(repository, { digest }, asked);
     if (answer.kind !== 'absent') return answer;
-    const found = await sources.answer(repository, digest, async (from) =>
-      lending(await from.origin.manifests.resolve(from.repository, { digest }), {
-        to: repository,
-        from,
-        asked,
-      }),
-    );
+    const found = await sources.answer(repository, digest, async (from) => {
+      const manifest = await from.origin.manifests.resolve(from.repository, { digest });
+      return lent(manifest, { to: repository, from, asked });
+    });
     return found ?? absent;
+  }
+
+  async function byTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
+    const answer = await ownByTag(repository, tag, asked);
+    return answer.kind === 'absent' ? missed(repository, tag, asked) : answer;
   }
 
   /** What the upstream has of the digest, else what a source has. */
@@ -199,7 +184,8 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       if (!(await upstream.isReachable(asked))) return false;
       return lender === undefined || lender.origin.upstream.isReachable(asked);
     },
-    manifest,
+    manifest: (repository, { digest, tag }, asked = {}) =>
+      digest === undefined ? byTag(repository, tag, asked) : byDigest(repository, digest, asked),
     statBlob: (repository, digest, asked) =>
       orLent(repository, digest, (registry, place) => registry.statBlob(place, digest, asked)),
     openBlob: (repository, digest, asked) =>

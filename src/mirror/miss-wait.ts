@@ -1,0 +1,31 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+export interface MissWaitOptions {
+  /** All in all, milliseconds. */
+  readonly waitMs: number;
+  /** Before the first question, milliseconds; each pause after that is longer. */
+  readonly pollMs: number;
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
+}
+
+/** Many may wait, for copies of which none is near: at 500 ms before the first, ten questions in a minute. */
+const longerBy = 1.5;
+
+/** Asks until there is an answer; undefined when that takes too long, when a question fails, or when the wait is ended. */
+export async function answerInTime<Value>(
+  ask: () => Promise<Value | undefined>,
+  { waitMs, pollMs, signal }: MissWaitOptions,
+): Promise<Value | undefined> {
+  const endsAt = performance.now() + waitMs;
+  try {
+    for (let pauseMs = pollMs; performance.now() < endsAt; pauseMs *= longerBy) {
+      await pause(Math.min(pauseMs, endsAt - performance.now()), undefined, { signal });
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+    }
+  } catch {
+    return undefined;
+  }
+  return undefined;
+}
