@@ -5,6 +5,7 @@ import { imageSource } from '../mirror/image-source.ts';
 import { ocDirectory } from '../mirror/oc-directory.ts';
 import { ociLayout } from '../mirror/oci-layout.ts';
 import type { Place } from '../mirror/pull-spec.ts';
+import { taggedReferrers } from '../mirror/tagged-referrers.ts';
 import { adaptiveLimit } from '../upstream/adaptive.ts';
 import { registryUpstream } from '../upstream/client.ts';
 import { registryWriter, type WriterOptions } from '../upstream/writer.ts';
@@ -32,6 +33,9 @@ interface Registry {
   readonly destination: ImageDestination;
   close(): Promise<void>;
 }
+
+/** One image's tries are fewer, so that its failure says what is the matter, and not that we gave the registry up. */
+const breakerFailures = 20;
 
 /** Nothing is asked before the first call; with `insecure` that one finds out whether a registry speaks TLS. */
 export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
@@ -76,7 +80,7 @@ async function madeRegistry(host: string, options: MirrorEndsOptions): Promise<R
   const writer = registryWriter(settings);
   return {
     source: imageSource(upstream),
-    destination: writer,
+    destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
     async close() {
       await Promise.all([upstream.close(), writer.close()]);
     },
@@ -91,6 +95,7 @@ async function registryOptions(host: string, options: MirrorEndsOptions): Promis
     url: `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`,
     allowPrivateAddresses: true,
     env,
+    breaker: { failures: breakerFailures },
     limit: adaptiveLimit({ maxConcurrent: maxPerRegistry }),
     ...(authFile === undefined ? {} : { credentials: { authFile } }),
     ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),

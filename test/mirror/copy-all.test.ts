@@ -92,6 +92,16 @@ test('an image that fails in passing is tried again, and sends only what is miss
   t.match(run.report(), { images: { copied: 1, failed: 0 } });
 });
 
+test('a blob that failed and then arrived did not fail', async (t) => {
+  const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
+  let refusals = 1;
+  destination.misbehaviours.fails = ({ verb }) =>
+    verb === 'put-blob' && refusals-- > 0 ? throttled : undefined;
+  const run = quickRun({ blobTries: 1 });
+  await copyImages(images(source, destination, 1), run);
+  t.match(run.report(), { images: { copied: 1, failed: 0 }, blobs: { copied: 3, failed: 0 } });
+});
+
 test('all arrive while a registry throttles three requests of ten', async (t) => {
   const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
   const random = seeded(7);

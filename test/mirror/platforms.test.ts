@@ -76,6 +76,14 @@ test('a list of one image that is not kept gives way to the image', async (t) =>
   t.match(await copyImage(image(choice), run), { outcome: 'unchanged' });
 });
 
+test('a list that the destination has gives way too, when it is no longer kept', async (t) => {
+  const { destination, run, image } = copyRig(list);
+  destination.hold(app, list, latest);
+  const { descriptor } = images.armv7.root;
+  const choice = { filterByOs: /v7/, keepManifestList: false };
+  t.match(await copyImage(image(choice), run), { outcome: 'copied', digest: descriptor.digest });
+});
+
 test('an image without a list is not asked for its platform', async (t) => {
   const choice = { filterByOs: /windows/ };
   t.match(chosen(images.amd64, choice), { kind: 'node', node: { manifest: images.amd64.root } });

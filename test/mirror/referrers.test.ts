@@ -28,6 +28,9 @@ test('what refers to an image and to its parts comes along, before the tag', asy
   t.same(destination.contents(app).blobs, source.contents(app).blobs);
   t.match(destination.calls.at(-1), { verb: 'put-manifest', reference: 'latest' });
   t.same([...destination.contents(app).tags.keys()], [latest]);
+  const puts = destination.calls.filter(({ verb }) => verb === 'put-manifest').map((call) => call.reference);
+  t.ok(puts.indexOf(index.root.descriptor.digest) < puts.indexOf(signature.root.descriptor.digest));
+  t.not(puts.indexOf(index.root.descriptor.digest), -1);
 });
 
 test('nobody asks for referrers that are not wanted', async (t) => {
