@@ -43,11 +43,14 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     const { place, digest } = sought;
     const direct: readonly Way[] = [...waysFrom(rules, place, tags, digest)];
     const followed = await followedWays(rules, place, { direct, steps: search });
-    const known = await search.remembered(followed);
-    return known ?? search.asked([...finalWays(direct), ...followed], rules.ofRepository(place));
+    const ways = [...finalWays(direct), ...followed];
+    return (await search.remembered(ways)) ?? search.asked(ways, rules.ofRepository(place));
   }
 
-  /** What the replicas have learned meanwhile comes last, because it takes a while. */
+  /**
+   * What the replicas have learned meanwhile comes last, because it takes a while: new tags, and what those that were known mean by now, which
+   * is written in another record.
+   */
   async function searched(sought: Sought, search: WaySearch, tags: readonly Tag[]): Promise<Decision> {
     const { subject, place, digest, isBrief = false } = sought;
     const found = await tried(sought, search, tags);
@@ -55,8 +58,7 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     const decision = await decided(judge, subject, rules.ofRepository(place));
     if (decision.allowed) return decision;
     const latest = isBrief ? [] : await search.tagsAfresh(digest);
-    const unseen = latest.filter((tag) => !tags.includes(tag));
-    const late = unseen.length === 0 ? undefined : await tried(sought, search, unseen);
+    const late = latest.length === 0 ? undefined : await tried(sought, search, latest);
     if (late !== undefined) return late;
     search.assertTold();
     return { ...decision, ...withAdvice(sought) };

@@ -14,7 +14,7 @@ export interface WaySearch extends Steps {
   tagsAfresh(digest: Digest): Answer<readonly Tag[]>;
   /** The right to one of the ways, as far as it is remembered; at once where what leads where is in memory. */
   remembered(ways: Iterable<FinalWay>): Answer<Decision | undefined>;
-  /** The right to one of the ways, by asking what is not remembered. Rejects when the cluster answers nothing at all. */
+  /** The right to one of the ways, by asking what is not remembered as refused; another request may have asked meanwhile. Rejects when the cluster answers nothing at all. */
   asked(ways: readonly FinalWay[], last: FinalRuling): Promise<Decision | undefined>;
   /** Throws the first failure, if there was one: without it there might have been a way. */
   assertTold(): void;
@@ -56,7 +56,7 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
       return answered(found, (known) => known?.decision);
     },
     async asked(ways, last) {
-      const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling) === undefined);
+      const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling)?.allowed !== false);
       const { likely = [], others = [] } = Object.groupBy(open, ({ ruling }) =>
         wasAllowed(ruling) ? 'likely' : 'others',
       );

@@ -256,6 +256,51 @@ test('before a refusal it looks at what other replicas have learned, but not for
   t.match(await authorize(ann, access({ digest: secret })), { allowed: false });
 });
 
+test('a tag that another replica has named, and is about to say where it leads, is tried again', async (t) => {
+  const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
+  const { reach: inTheEnd } = graph({ 'ocp_4.5_cli': [shared] });
+  let isWritten = false;
+  const reach: Reach = {
+    tagsTowards(where, to, { afresh = false } = {}) {
+      isWritten ||= afresh;
+      return inTheEnd.tagsTowards(where, to);
+    },
+    leadsTo: (...asked) => isWritten && inTheEnd.leadsTo(...asked),
+  };
+  const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
+});
+
+test('a right that is remembered counts for a tag that another replica has named meanwhile', async (t) => {
+  const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
+  const { reach: inTheEnd } = graph({ 'ocp_4.5_cli': [shared] });
+  const reach: Reach = {
+    ...inTheEnd,
+    tagsTowards: (where, to, { afresh = false } = {}) => (afresh ? inTheEnd.tagsTowards(where, to) : []),
+  };
+  const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  t.match(await authorize(ann, access({ tag: 'ocp_4.5_other' })), { allowed: true });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
+});
+
+test('a right that another request learns in the middle of a search counts for both', async (t) => {
+  const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
+  const signature = `sha256-${digest('cli').slice(7)}.sig`;
+  const { reach: content } = graph({ 'ocp_4.5_cli': [shared], [signature]: [shared] });
+  const { authorize } = ruledAccess({
+    rules: ruleBook(rulePresets.imagestream),
+    judge,
+    reach: {
+      ...content,
+      async leadsTo(where, tag, to) {
+        if (tag === signature) await authorize(ann, access({ tag: 'ocp_4.5_other' }));
+        return content.leadsTo(where, tag, to);
+      },
+    },
+  });
+  t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
+});
+
 test('a signature may be read by whoever may read what it signs', async (t) => {
   const signed = digest('cli');
   const tag = `sha256-${signed.slice(7)}.sig`;
@@ -300,7 +345,7 @@ test('digests that name each other in a circle end', async (t) => {
   const tags = { [`sha256-${a.slice(7)}`]: [b], [`sha256-${b.slice(7)}`]: [a] };
   const { authorize, calls } = authorizer({ tags });
   t.match(await authorize(ann, access({ digest: a })), { allowed: false });
-  t.ok(calls.tagsTowards <= 3);
+  t.ok(calls.tagsTowards <= 6);
 });
 
 test('a cluster that does not answer is neither a yes nor a no', async (t) => {
