@@ -3,8 +3,10 @@ import type { CopyError } from '../mirror/failure.ts';
 import type { ImageCopy } from '../mirror/image-copy.ts';
 import type { Mapping } from '../mirror/mapping.ts';
 import { placeText, pullSpecText } from '../mirror/pull-spec.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { binarySize, decimalSize, durationText } from './go-text.ts';
 import type { Io } from './io.ts';
+import { reasonText } from './mirror-report.ts';
 
 export interface MirrorLinesOptions {
   readonly mappingOf: (image: ImageCopy) => Mapping;
@@ -52,7 +54,7 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
         counters.bytes += bytes;
       },
       retried({ reason, waitMs }) {
-        say(`warning: ${reason} (in ${durationText(waitMs / 1000)})`);
+        say(`warning: ${reasonText(reason)}; trying again in ${durationText(waitMs / 1000)}`);
       },
       imageEnded({ image, copied, failure }) {
         const { source, destination } = mappingOf(image);
@@ -70,9 +72,18 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
   };
 }
 
-function failureText({ kind, message }: CopyError, source: string, skipMissing: boolean): string {
-  const isSkipped = skipMissing && kind === 'source-gone';
-  return isSkipped ? `warning: Image ${source} does not exist and will not be mirrored` : `error: ${message}`;
+function failureText(failure: CopyError, source: string, skipMissing: boolean): string {
+  if (skipMissing && failure.kind === 'source-gone')
+    return `warning: Image ${source} does not exist and will not be mirrored`;
+  const code = codeBelow(failure);
+  return `error: ${reasonText(failure.message)}${code === undefined ? '' : ` (${code})`}`;
+}
+
+/** What the system or TLS called it, such as `ENOTFOUND`, which says what to put right. */
+function codeBelow({ cause }: Error): string | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  const code = 'code' in cause && !(cause instanceof RegistryError) ? cause.code : undefined;
+  return codeBelow(cause) ?? (typeof code === 'string' ? code : undefined);
 }
 
 interface Counters {

@@ -44,7 +44,7 @@ export function mirrorReport({ report, done, left, mappingOf, skipMissing }: Mir
     bytes: report.bytes,
     seconds: report.seconds,
     done: [...done].map(([image, copied]) => ({ ...pair(image), ...copied })),
-    failed: failures.map(({ image, kind, reason }) => ({ ...pair(image), kind, reason })),
+    failed: failures.map(({ image, kind, reason }) => ({ ...pair(image), kind, reason: reasonText(reason) })),
     left: left.map(pair),
   };
 }
@@ -56,7 +56,7 @@ export function isComplete({ failed, left }: MirrorReport): boolean {
 
 /** What failed and what was not begun as a mapping file, each reason as a comment above its line. Empty when all is well. */
 export function failedMappings({ failed, left }: MirrorReport): string {
-  const failures = failed.map(({ kind, reason, ...pair }) => `# ${kind}: ${oneLine(reason)}\n${line(pair)}`);
+  const failures = failed.map(({ kind, reason, ...pair }) => `# ${kind}: ${reason}\n${line(pair)}`);
   const rest = left.length === 0 ? [] : ['# not copied because the run ended before\n', ...left.map(line)];
   return [...failures, ...rest].join('');
 }
@@ -73,10 +73,11 @@ export function countersText({ images, blobs, bytes, seconds }: MirrorReport): s
   ].join('\n');
 }
 
-function line({ source, destination }: Pair): string {
-  return `${source} ${destination}\n`;
+/** A reason without what only holds for who runs on: a command has tried as often as it does. */
+export function reasonText(reason: string): string {
+  return reason.replace(/\s+/g, ' ').replace(/: it is tried again later$/, '');
 }
 
-function oneLine(text: string): string {
-  return text.replace(/\s+/g, ' ');
+function line({ source, destination }: Pair): string {
+  return `${source} ${destination}\n`;
 }

@@ -109,7 +109,7 @@ export function imageDirectory(layout: DirectoryLayout): ImageDirectory {
       };
     },
     openBlob: (repository, digest, options) =>
-      openedFile(layout.blobPath(repository, digest), options?.start),
+      openedFile(layout.blobPath(repository, digest), digest, options?.start),
     async *tags(repository) {
       const tags = await layout.tags(repository);
       if (tags === undefined)
@@ -176,12 +176,19 @@ function parsedOrNone(bytes: Uint8Array): Manifest | undefined {
   }
 }
 
-async function openedFile(path: string, start = 0): Promise<UpstreamBlob | undefined> {
+/** From its start on a file is checked while it is read; one that is damaged is none. */
+async function openedFile(path: string, digest: Digest, start = 0): Promise<UpstreamBlob | undefined> {
   const found = await ifThere(stat(path));
   if (found === undefined || !found.isFile()) return undefined;
   const stream = createReadStream(path, { start, highWaterMark: readBytes });
   stream.on('error', () => {});
-  return { size: found.size, body: readBody(stream), close: () => void stream.destroy() };
+  const { size } = found;
+  const bytes = readBody(stream);
+  return {
+    size,
+    body: start === 0 ? wholeBytes(bytes, { digest, size }) : bytes,
+    close: () => void stream.destroy(),
+  };
 }
 
 async function* readBody(stream: Readable): AsyncGenerator<Uint8Array, void, undefined> {
@@ -189,6 +196,18 @@ async function* readBody(stream: Readable): AsyncGenerator<Uint8Array, void, und
     yield* stream;
   } catch (error) {
     await onDisk(Promise.reject(error));
+  }
+}
+
+async function* wholeBytes(
+  bytes: Bytes,
+  descriptor: Descriptor,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* verified(bytes, descriptor);
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'UPSTREAM_INVALID') throw error;
+    throw new RegistryError('BLOB_UNKNOWN', 'the file does not hold what its name says', { cause: error });
   }
 }
 

@@ -125,6 +125,16 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     }
   });
 
+  test(`${scheme} hands on no damaged layer as a whole one`, async (t) => {
+    const { path, directory } = stage(t);
+    await putImage(directory);
+    await truncate(blobFile(path, digestOf(layer)), 50);
+    await t.rejects(bodyOf(directory, digestOf(layer), 0), {
+      code: 'BLOB_UNKNOWN',
+      message: 'the file does not hold what its name says',
+    });
+  });
+
   test(`${scheme} counts an index only with all its manifests, but for the one who wrote it so`, async (t) => {
     const { directory, again } = stage(t);
     await putImage(directory);
