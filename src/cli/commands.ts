@@ -105,6 +105,18 @@ For a right that was taken away a moment ago. Each replica remembers for itself.
     run: async (args, io) => (await import('./access-forget.ts')).accessForget(args, io),
   },
   {
+    name: 'mirror validate',
+    summary: 'say what speaks against a configuration of the image mirroring',
+    usage: '--config FILE [--against FILE] [-a FILE]',
+    help: `  --config FILE             the image mirroring's _config.yaml
+  --against FILE            the one in force: what it has is not questioned again
+  -a, --registry-config FILE   logins; default $REGISTRY_AUTH_FILE, then those of podman and docker
+
+New supplemental images must not come from docker.io, must be there, and must not exist in QCI. Ends with 0 when nothing speaks
+against the file, 1 when something does, 2 when it cannot be used.`,
+    run: async (args, io) => (await import('./mirror-validate.ts')).validating()(args, io),
+  },
+  {
     name: 'mirror',
     summary: 'copy images between registries and directories, as oc image mirror does',
     usage: '[OPTION]... [SRC=DST... | SRC DST [DST]...] [-f FILE]...',

@@ -20,7 +20,7 @@ export interface Look {
 type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
 
 /** Looks into registries; `sourceOf` gives the one of a host as users write it. */
-export function registryLook(sourceOf: (registry: string) => ImageSource): Look {
+export function registryLook(sourceOf: (registry: string) => ImageSource | Promise<ImageSource>): Look {
   async function ask(
     method: 'GET' | 'HEAD',
     pullSpec: string,
@@ -28,7 +28,8 @@ export function registryLook(sourceOf: (registry: string) => ImageSource): Look 
   ): Promise<Found | undefined> {
     const { registry, repository, reference } = placeOf(pullSpec);
     try {
-      const answer = await sourceOf(registry).manifest(repository, reference, { method, signal });
+      const source = await sourceOf(registry);
+      const answer = await source.manifest(repository, reference, { method, signal });
       return answer.kind === 'found' ? answer : undefined;
     } catch (error) {
       signal.throwIfAborted();

@@ -1,0 +1,70 @@
+import { readFile } from 'node:fs/promises';
+import { type MirrorConfig, parseMirrorConfig } from '../mirror/config-file.ts';
+import { type Look, registryLook } from '../mirror/look.ts';
+import { parsePullSpec } from '../mirror/pull-spec.ts';
+import { MirrorConfigError } from '../mirror/strict-yaml.ts';
+import { objections } from '../mirror/validate.ts';
+import { parsed, UsageError } from './arguments.ts';
+import { authFile } from './auth-file.ts';
+import type { Io, Run } from './io.ts';
+import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
+
+/** A look at registries, with what must be closed after it. */
+export interface ClosableLook {
+  readonly look: Look;
+  close(): Promise<void>;
+}
+
+export type OpenLook = (registryConfig: string | undefined, io: Io) => Promise<ClosableLook>;
+
+/** `quayside mirror validate`: 0 when nothing speaks against the file, 1 when something does, 2 when it cannot be used at all. */
+export function validating(open: OpenLook = openLook): Run {
+  return async (args, io) => {
+    const { values, positionals } = parsed(args, {
+      config: { type: 'string' },
+      against: { type: 'string' },
+      'registry-config': { type: 'string', short: 'a' },
+    });
+    if (values.config === undefined || positionals.length > 0) throw new UsageError('needs --config FILE');
+    const config = await fileConfig(values.config);
+    const against = values.against === undefined ? undefined : await fileConfig(values.against);
+    const { look, close } = await open(values['registry-config'], io);
+    try {
+      const options = { config, look, ...(against === undefined ? {} : { against }) };
+      const found = await objections(options, io.signal);
+      for (const objection of found) io.stderr.write(`${objection}\n`);
+      if (found.length > 0) return 1;
+    } finally {
+      await close();
+    }
+    io.stdout.write('The config file is valid\n');
+    return 0;
+  };
+}
+
+/** The configuration in a file. Throws `UsageError` with every fault, each on a line that begins with the file. */
+async function fileConfig(file: string): Promise<MirrorConfig> {
+  try {
+    return parseMirrorConfig(await readFile(file));
+  } catch (error) {
+    if (error instanceof MirrorConfigError)
+      throw new UsageError(error.faults.map((fault) => `${file}: ${fault}`).join('\n'));
+    throw new UsageError(`${file} cannot be read`);
+  }
+}
+
+const openLook: OpenLook = async (registryConfig, { env }) => {
+  const ends: MirrorEnds = mirrorEnds({
+    authFile: await authFile(registryConfig, env),
+    env,
+    insecure: false,
+    certificateAuthority: undefined,
+    maxPerRegistry: 8,
+    skipMount: false,
+    dir: '.',
+    fromDir: '.',
+  });
+  // Any repository will do: a registry is found by its host.
+  const look = registryLook((registry) => ends.source(parsePullSpec(`${registry}/any/repository`)));
+  return { look, close: ends.close };
+};

@@ -1,0 +1,80 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { UsageError } from '../../src/cli/arguments.ts';
+import { validating } from '../../src/cli/mirror-validate.ts';
+import { CopyError } from '../../src/mirror/failure.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { recordedIo } from './io.ts';
+
+const old = `supplementalCIImages:
+  ci/old:latest: {image: docker.io/library/old:v1}
+`;
+const file = `${old}  ci/new:latest: {image: quay.io/someone/new:v1}
+  ci/hub:latest: {image: docker.io/library/hub:v1}
+  ci/gone:latest: {image: quay.io/someone/gone:v1}
+  ci/taken:latest: {image: quay.io/someone/new:v1}
+`;
+const there = ['quay.io/someone/new:v1', 'quay.io/openshift/ci:ci_taken_latest'];
+
+async function run(directory: string, texts: Readonly<Record<string, string>>, args: readonly string[]) {
+  for (const [name, text] of Object.entries(texts)) await writeFile(join(directory, name), text);
+  const io = recordedIo();
+  let closed = 0;
+  const command = validating(async () => ({
+    look: {
+      async stat(spec) {
+        if (spec.includes('silent')) throw new CopyError('unavailable', 'no answer');
+        return there.includes(spec) ? { digest: digestOf(Buffer.from(spec)), size: 1 } : undefined;
+      },
+      amd64: async () => undefined,
+    },
+    close: async () => {
+      closed += 1;
+    },
+  }));
+  const code = await command(
+    args.map((word) => (word.endsWith('.yaml') ? join(directory, word) : word)),
+    io,
+  );
+  return { code, closed, stdout: io.out(), stderr: io.err() };
+}
+
+test('what speaks against new entries is said, and old ones are not questioned', async (t) => {
+  const { code, stderr, closed } = await run(t.testdir(), { 'new.yaml': file, 'old.yaml': old }, [
+    '--config',
+    'new.yaml',
+    '--against',
+    'old.yaml',
+  ]);
+  t.equal(code, 1);
+  t.same(stderr.trim().split('\n'), [
+    'source image docker.io/library/hub:v1 is from docker.io',
+    'source image quay.io/someone/gone:v1 is not accessible',
+    'target ci/taken:latest already exists in quay',
+  ]);
+  t.equal(closed, 1);
+});
+
+test('a sound file is said to be valid', async (t) => {
+  const sound = 'supplementalCIImages: {"ci/new:latest": {image: "quay.io/someone/new:v1"}}';
+  const { code, stdout } = await run(t.testdir(), { 'a.yaml': sound }, ['--config', 'a.yaml']);
+  t.equal(code, 0);
+  t.equal(stdout, 'The config file is valid\n');
+});
+
+test('a registry that does not say is an objection', async (t) => {
+  const silent = 'supplementalCIImages: {"ci/silent:latest": {image: "quay.io/x/silent:v1"}}';
+  const { stderr } = await run(t.testdir(), { 'a.yaml': silent }, ['--config', 'a.yaml']);
+  t.match(stderr, 'source image quay.io/x/silent:v1 is not accessible: no answer');
+  t.match(stderr, 'target ci/silent:latest cannot be looked up in quay: no answer');
+});
+
+test('a file that cannot be used is a mistake, with every fault', async (t) => {
+  const broken = 'unknown: {}\nsupplementalCIImages: {nowhere: {image: a/b:c}}';
+  const running = run(t.testdir(), { 'a.yaml': broken }, ['--config', 'a.yaml']);
+  await t.rejects(running, UsageError);
+  await t.rejects(running, /unknown field "unknown"\n.*invalid target: nowhere/);
+  await t.rejects(run(t.testdir(), {}, ['--config', 'absent.yaml']), /cannot be read/);
+  await t.rejects(run(t.testdir(), {}, []), /needs --config/);
+});
