@@ -1,17 +1,8 @@
 import { test } from 'tap';
-import { stringify } from 'yaml';
-import { guard } from '../../src/auth/guard.ts';
-import { tokens } from '../../src/auth/token.ts';
-import { randomTokenKeys } from '../../src/auth/token-keys.ts';
-import { load } from '../../src/config.ts';
-import { logger } from '../../src/log.ts';
-import { metrics } from '../../src/metrics.ts';
 import { missRule } from '../../src/mirror/miss-rule.ts';
 import { filledFromSource } from '../../src/mirror/misses.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { parseTag } from '../../src/oci/reference.ts';
-import { hosts } from '../../src/proxy/hosts.ts';
-import { listening, pullServer } from '../../src/server.ts';
 import { readAll, until } from '../support/bodies.ts';
 import { type MissRig, missRig } from '../support/miss-rig.ts';
 
@@ -203,32 +194,4 @@ test('whoever waits for a copy is answered when we end', async (t) => {
   await until(() => rig.tasks.length === 1);
   await rig.qci.upstream.close();
   t.ok(await waiting);
-});
-
-test('whom the rules turn away causes no question to the source', async (t) => {
-  const rig = await missRig(t);
-  inSource(rig);
-  const door = guard({
-    authenticator: { authenticate: async () => ({ name: 'somebody', groups: [] }) },
-    authorizer: { authorize: async () => ({ allowed: false, rule: 'test' }), visible: async () => [] },
-    tokens: tokens({ keys: randomTokenKeys, audience: 'ci.example.com' }),
-  });
-  const app = await pullServer(load(stringify({ upstreams: { 'quay.io': {} } }), {}), {
-    log: logger({ level: 'error', destination: { write: () => undefined } }),
-    events: metrics().events,
-    hostNames: hosts([{ name: '*', upstream: 'quay.io', guard: door }]),
-    registries: new Map([['quay.io', rig.qci]]),
-    store: rig.store,
-    isReady: async () => true,
-    blobModes: () => new Map(),
-  });
-  t.teardown(() => app.close());
-  const address = await listening(app, '127.0.0.1:0');
-  const authorization = `Basic ${Buffer.from('somebody:password').toString('base64')}`;
-  const response = await fetch(`http://${address}/v2/openshift/ci/manifests/${tag}`, {
-    headers: { authorization },
-  });
-  t.equal(response.status, 403);
-  t.same(rig.doubles.source.requests, []);
-  t.same(rig.tasks, []);
 });
