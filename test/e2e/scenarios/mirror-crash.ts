@@ -8,12 +8,13 @@ import { pushed, repeated, uploaded } from '../fixtures/uploads.ts';
 import type { Scenario } from '../scenario.ts';
 
 const count = 200;
-const someMs = 60_000;
+const someMs = 120_000;
 
 /** kill -9 in the middle of 200 images. */
 export const mirrorCrash: Scenario = {
   name: 'mirror-crash',
   needs: ['docker-registry'],
+  limitMs: 400_000,
   async play(scene) {
     const { stage, fact } = scene;
     const source = await registry(scene, { name: 'source' });

@@ -4,17 +4,20 @@ import { join } from 'node:path';
 import { type Digest, hexOf } from '../../../src/oci/digest.ts';
 import { fileDigest } from '../fixtures/compare.ts';
 import { containersConfig } from '../fixtures/containers.ts';
-import { front } from '../fixtures/front.ts';
+import { front, type Trouble } from '../fixtures/front.ts';
 import { largest, multiArch } from '../fixtures/images.ts';
 import { mirrorCommand, type Pair } from '../fixtures/mirror.ts';
 import { assertFlatHolds, flat, type Placed, placed, pushAll, smallImages } from '../fixtures/mirrored.ts';
 import { registry } from '../fixtures/registry.ts';
+import { unknownBlob } from '../fixtures/weather.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
 /** A directory that is carried from one network to another, one image per place in it. */
 interface Device {
   readonly name: string;
   readonly directory: string;
+  /** What the source answers for one of the layers at first. */
+  readonly refusal: Trouble;
   /** What the command needs to know besides the pairs. */
   readonly args: readonly string[];
   /** As it is written in a mapping. */
@@ -51,7 +54,7 @@ async function carried(scene: Scene, sourceUrl: string, images: readonly Placed[
   const { digest } = largest(last.image).descriptor;
   let refuses = true;
   const way = await front(stage, sourceUrl, ({ path }) =>
-    refuses && path.includes(digest) ? { status: 429 } : undefined,
+    refuses && path.includes(digest) ? device.refusal : undefined,
   );
   const mirror = await mirrorCommand(stage);
   const onto = images.map(({ repository, tag, flatTag }) => ({
@@ -161,8 +164,11 @@ async function layoutFacts(scene: Scene, sourceHost: string, images: readonly Pl
   const raw = async (reference: string) =>
     (await stage.run(scene.path('skopeo'), ['inspect', '--raw', '--tls-verify=false', reference], { env }))
       .bytes;
+  // skopeo 1.9 finds nothing in a layout that is not of OCI types.
+  const known = images.filter(({ image }) => image.root.descriptor.mediaType.includes('.oci.'));
   await fact('skopeo reads the OCI layout, and finds the manifests of the source', async () => {
-    for (const { repository, tag, flatTag } of images) {
+    assert.ok(known.length > 0);
+    for (const { repository, tag, flatTag } of known) {
       const carriedBytes = await raw(`oci:${device.directory}:${flatTag}`);
       assert.deepEqual(carriedBytes, await raw(`docker://${sourceHost}/${repository}:${tag}`));
     }
@@ -178,6 +184,7 @@ function ocDevice({ stage }: Scene): Device {
   return {
     name: 'oc',
     directory,
+    refusal: { status: 429 },
     args: ['--dir', directory, '--from-dir', directory],
     place: (flatTag) => `file://${flat}:${flatTag}`,
     blob: (digest) => join(directory, 'v2', flat, 'blobs', digest),
@@ -189,6 +196,7 @@ function layoutDevice({ stage }: Scene): Device {
   return {
     name: 'oci',
     directory,
+    refusal: unknownBlob,
     args: [],
     place: (flatTag) => `oci:${directory}:${flatTag}`,
     blob: (digest) => join(directory, 'blobs/sha256', hexOf(digest)),

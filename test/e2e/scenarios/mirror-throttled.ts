@@ -12,7 +12,15 @@ import {
 } from '../fixtures/mirrored.ts';
 import { type Registry, registry } from '../fixtures/registry.ts';
 import { pushed, repeated, uploaded } from '../fixtures/uploads.ts';
-import { every, isDownload, isLastOfUpload, isUpload, only, refusals } from '../fixtures/weather.ts';
+import {
+  every,
+  isDownload,
+  isLastOfUpload,
+  isUpload,
+  only,
+  refusals,
+  unknownBlob,
+} from '../fixtures/weather.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
 const limitMs = 150_000;
@@ -25,7 +33,7 @@ export const mirrorThrottled: Scenario = {
   async play(scene) {
     const source = await registry(scene, { name: 'source' });
     const images = [
-      ...(await smallImages(16)),
+      ...(await smallImages(10)),
       placed(await multiArch('throttled', 'oci'), 'team/app', 'oci'),
       placed(await multiArch('throttled too', 'docker'), 'team/app', 'docker'),
     ];
@@ -33,7 +41,7 @@ export const mirrorThrottled: Scenario = {
     await refused(scene, source, images);
     await broken(scene, source, images);
     await lied(scene, source, images);
-    await paused(scene, source, images);
+    await paused(scene, source, images.slice(0, 8));
     await gone(scene, source);
   },
 };
@@ -87,7 +95,7 @@ async function lied(scene: Scene, source: Registry, images: readonly Placed[]) {
 }
 
 async function paused(scene: Scene, source: Registry, images: readonly Placed[]) {
-  const seconds = 6;
+  const seconds = 10;
   const [slow, quick] = [
     await registry(scene, { name: 'qci-pausing' }),
     await registry(scene, { name: 'qci-willing' }),
@@ -129,11 +137,7 @@ async function gone(scene: Scene, source: Registry) {
   assert.ok(image);
   await pushAll(source.url, [image, ...others]);
   const lost = image.image.blobs.at(-1)?.descriptor.digest ?? '';
-  const from = await front(stage, source.url, ({ path }) =>
-    path.includes(lost)
-      ? { status: 404, headers: { 'content-type': 'application/json' }, body: unknown }
-      : undefined,
-  );
+  const from = await front(stage, source.url, ({ path }) => (path.includes(lost) ? unknownBlob : undefined));
   const mirror = await mirrorCommand(stage);
   const file = await mirror.mapping('gone.txt', intoFlat(hostOf(from), qci.host, [image, ...others]));
 
@@ -152,8 +156,6 @@ async function gone(scene: Scene, source: Registry) {
     );
   });
 }
-
-const unknown = JSON.stringify({ errors: [{ code: 'BLOB_UNKNOWN', message: 'blob unknown to registry' }] });
 
 async function mirrored(
   { stage }: Scene,
