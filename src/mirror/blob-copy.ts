@@ -15,7 +15,7 @@ export interface NeededBlob {
   readonly mustSend: boolean;
 }
 
-/** A destination may refuse to mount from a repository that its login may not read: then another is asked, no more than this. */
+/** A registry may refuse to mount from a repository that our login may not read: so many are tried before the bytes are sent. */
 const mostMounts = 2;
 
 /** Resolves once the destination has confirmed the blob. Throws CopyError, after as many tries as the run allows. */
@@ -40,7 +40,7 @@ export async function copyBlob(needed: NeededBlob, copying: Copying): Promise<vo
   });
 }
 
-/** Between the look at what others send and the upload of our own nothing is waited for: or several would send it at once. */
+/** Nothing is waited for between the look at what others send and our own upload, or several would send it at once. */
 async function landed(needed: NeededBlob, place: Place, copying: Copying): Promise<Landing> {
   const { run } = copying;
   if (needed.mustSend) return sent(needed, place, copying);

@@ -10,13 +10,13 @@ export interface CopyImagesOptions {
   readonly maxRoutes?: number;
   /** How often an image is tried, when what fails may pass. Default 3. */
   readonly tries?: number;
-  /** After an image failed for good, or for good in such a way, the others are copied all the same. Default false: no other is begun. */
+  /** The others are copied all the same after an image failed for good, or did so in such a way. Default false: none is begun. */
   readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
 }
 
 /**
- * Copies many images, in order between each two registries, all pairs of registries side by side: a slow one holds up its own only. Never
- * rejects: what failed, and why, is in the run's report. Resolves to the images that were not begun, or not ended
+ * Copies many images, in order between each two registries, all pairs of registries side by side: a slow one holds up its own
+ * only. Never rejects: what failed, and why, is in the run's report. Resolves to the images that were not begun, or not ended
  * before the run was aborted.
  */
 export async function copyImages(

@@ -15,8 +15,8 @@ class GivenUp extends Error {
 }
 
 /**
- * Copies an image whole: blobs before the manifests that name them, manifests before their index, the tag last. An image that the destination
- * has already costs a HEAD on each side. Throws CopyError, or the reason of whoever aborted; what was
+ * Copies an image whole: blobs before the manifests that name them, manifests before their index, the tag last. An image that
+ * the destination has already costs a HEAD on each side. Throws CopyError, or the reason of whoever aborted; what was
  * confirmed until then stays, and is not sent again.
  */
 export async function copyImage(

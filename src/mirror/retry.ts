@@ -27,8 +27,8 @@ export function retryOptions(options: RetryOptions): Required<RetryOptions> {
 }
 
 /**
- * Does the work, and does it again each time that it fails in a way that passes, as often as `tries` allows. Throws the last failure; the
- * signal's reason once it is aborted.
+ * Does the work, and does it again each time that it fails in a way that passes, as often as `tries` allows. Throws the last
+ * failure; the signal's reason once it is aborted.
  */
 export async function persistently<T>(work: () => Promise<T>, options: Persistence): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

@@ -33,7 +33,10 @@ export interface CopyRun {
   report(): CopyReport;
 }
 
-/** A run in which nothing is known yet. Copies that run for long should not share one for days: what it knows is not asked again. */
+/**
+ * A run in which nothing is known yet. What it comes to know it does not ask again, so it should not live for days; what a
+ * destination forgot meanwhile costs a refused manifest and is mended.
+ */
 export function copyRun(options: CopyRunOptions = {}): CopyRun {
   const { maxPerRoute = 6, events = {}, now = Date.now } = options;
   const retry = retryOptions(options);

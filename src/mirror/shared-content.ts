@@ -32,7 +32,7 @@ export interface SharedContent {
   holders(place: Place): readonly Repository[];
   /** Sends it; meanwhile whoever wants it in another repository of the registry may wait for it. */
   send(place: Place, work: () => Promise<void>): Promise<void>;
-  /** Resolves, whatever the outcome, once the upload to another repository is over that runs now; undefined when there is none. */
+  /** Resolves, whatever the outcome, when the upload to another repository that runs now is over; undefined when none runs. */
   sentElsewhere(place: Place): Promise<void> | undefined;
 }
 
@@ -103,7 +103,7 @@ export function sharedContent(maxKnown = 100_000): SharedContent {
   };
 }
 
-/** Resolves when the other one is through, or gave up for reasons of its own; shares its failure when ours would be the same. */
+/** Resolves when the other is through, or gave up for reasons of its own; shares its failure when ours would be the same. */
 async function landed(flight: Flight, origin: string, signal: AbortSignal): Promise<void> {
   try {
     await flight.done;

@@ -4,8 +4,8 @@ import type { Upstream } from '../upstream/upstream.ts';
 import type { ImageDestination, Referrer } from './ends.ts';
 
 /**
- * Reads the list under the fallback tag of a registry that has no referrers API; `upstream` is the destination, for reading. The
- * entries are kept as they are, with whatever others wrote into them.
+ * Reads the list under the fallback tag of a registry that has no referrers API; `upstream` is the destination, for reading.
+ * The entries are kept as they are, with whatever others wrote into them.
  */
 export function taggedReferrers(
   upstream: Pick<Upstream, 'manifest' | 'referrers'>,

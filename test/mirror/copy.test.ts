@@ -168,7 +168,10 @@ test('a layer that the source lost is unknown, and its manifest is not pushed', 
   const failure = await copyImage(image(), run).catch((error: unknown) => error);
   t.match(failure, {
     kind: 'blob-unknown',
-    message: `blob ${own.descriptor.digest} of source.example/team/app: unknown blob: manifest ${plain.root.descriptor.digest} names it`,
+    message: [
+      `blob ${own.descriptor.digest} of source.example/team/app`,
+      `unknown blob: manifest ${plain.root.descriptor.digest} names it`,
+    ].join(': '),
   });
   t.notMatch(destination.counts(), { 'put-manifest': Number });
   t.match(run.report(), { blobs: { failed: 1 } });
