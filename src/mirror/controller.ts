@@ -1,3 +1,4 @@
+import type { BuiltAt } from './built-at.ts';
 import type { WorkqueueEvents } from './events.ts';
 import type { ImageStreams, SourceTag } from './kubernetes/image-streams.ts';
 import type { Look } from './look.ts';
@@ -19,8 +20,8 @@ export interface ControllerOptions extends Pick<WorkQueueOptions, 'firstPauseMs'
   /** Which tags are mirrored: `tagFilter`. */
   readonly isWanted: (tag: ImageStreamTag) => boolean;
   readonly look: Look;
-  /** When the image was built, milliseconds since the epoch. Default: nobody knows, and no image is called stale. */
-  readonly builtAt?: (pullSpec: string, signal: AbortSignal) => Promise<number | undefined>;
+  /** Tells which targets are stale. Default: none is. */
+  readonly builtAt?: BuiltAt;
   readonly queue: TaskSink;
   readonly tell: Tell;
   /** Docker images (schema 2) with a layer that is not compressed by gzip are left out. Default true. */
