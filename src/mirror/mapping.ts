@@ -31,14 +31,15 @@ export function parseMappingFile(file: string, text: string): readonly Mapping[]
 
 /** The mappings of one line, or of a command line; no words are no mappings. Throws `MappingError`. */
 export function parseMappings(words: readonly string[], where?: string): readonly Mapping[] {
-  const pairs = words.filter((word) => word.includes('='));
-  const [source, ...destinations] = words.filter((word) => !word.includes('='));
-  if (pairs.length > 0 && source !== undefined) throw wrong(where, pairsOnly);
-  if (pairs.length > 0) return pairs.map((pair) => fromPair(pair, where));
-  const given = destinations.filter((word) => word !== '');
-  if (source !== undefined && given.length === 0)
+  const given = words.filter((word) => word !== '');
+  const pairs = given.filter((word) => word.includes('='));
+  const [source, ...destinations] = given.filter((word) => !word.includes('='));
+  if (source === undefined) return pairs.map((pair) => fromPair(pair, where));
+  if (pairs.length > 0) throw wrong(where, pairsOnly);
+  if (destinations.length === 0) {
     throw wrong(where, `${pairsOnly}, or you must specify one SRC argument and one or more DST arguments`);
-  return given.map((destination) => fromTwo(source ?? '', destination, where));
+  }
+  return destinations.map((destination) => fromTwo(source, destination, where));
 }
 
 /**

@@ -16,7 +16,7 @@ function tagsOf(...tags: string[]) {
 test('a line holds pairs, or one source and its destinations; comments and blank lines are nothing', async (t) => {
   const file = [
     '# all of it',
-    'q.io/a:1=r.io/a:1 q.io/b:1=r.io/b:2 # twice',
+    'q.io/a:1=r.io/a:1  q.io/b:1=r.io/b:2 # twice',
     '',
     '  q.io/c:1 r.io/c:1 r.io/c:2\r',
     `q.io/d@${digest} r.io/d`,
