@@ -6,6 +6,7 @@ import type { StoreEvents } from './cache/store/store.ts';
 import { children } from './metrics/children.ts';
 import { mirrorTable, type Row, table } from './metrics/table.ts';
 import type { MirrorEvents, WorkqueueEvents } from './mirror/events.ts';
+import type { MissEvents } from './mirror/misses.ts';
 import type { ProxyEvents } from './proxy/events.ts';
 import type { UpstreamEvents } from './upstream/upstream.ts';
 
@@ -17,6 +18,7 @@ export type MeteredEvents = CacheEvents &
   EvictionEvents &
   ClusterEvents &
   MirrorEvents &
+  MissEvents &
   WorkqueueEvents;
 
 export interface Metrics {
@@ -188,7 +190,8 @@ function clusterEvents(registry: Registry): ClusterEvents {
   };
 }
 
-function mirrorEvents(registry: Registry): MirrorEvents & WorkqueueEvents {
+function mirrorEvents(registry: Registry): MirrorEvents & MissEvents & WorkqueueEvents {
+  const misses = counter(registry, table.misses);
   const mirroring = histogram(registry, mirrorTable.mirroring, mirrorBuckets);
   const waiting = gauge(registry, mirrorTable.queueDepth);
   const depth = gauge(registry, mirrorTable.workqueueDepth);
@@ -197,6 +200,9 @@ function mirrorEvents(registry: Registry): MirrorEvents & WorkqueueEvents {
   const wait = histogram(registry, mirrorTable.workqueueWait, workqueueBuckets);
   const work = histogram(registry, mirrorTable.workqueueWork, workqueueBuckets);
   return {
+    missed({ outcome }) {
+      misses(outcome).value += 1;
+    },
     imageMirrored({ state, seconds }) {
       mirroring(state).observe(seconds);
     },

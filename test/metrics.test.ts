@@ -35,6 +35,7 @@ test('each event is counted where its name says', async (t) => {
   events.tokenIssued();
   events.reviewed({ cluster: 'app.ci', kind: 'token', outcome: 'failed', failure: 'slow', seconds: 3 });
   events.remembered({ cluster: 'app.ci', kind: 'access' });
+  events.missed({ outcome: 'served' });
   events.keysFailed({ cluster: 'app.ci', error: new Error('x') });
   events.fillStarted();
   events.fillStarted();
@@ -60,6 +61,7 @@ test('each event is counted where its name says', async (t) => {
     'quayside_requests_limited_total{limit="read",reason="queue-full"}': 1,
     'quayside_access_refused_total{reason="credential"}': 1,
     quayside_tokens_issued_total: 1,
+    'quayside_misses_total{outcome="served"}': 1,
     'quayside_cluster_reviews_total{cluster="app.ci",kind="token",outcome="failed"}': 1,
     'quayside_cluster_review_duration_seconds_count{cluster="app.ci",kind="token"}': 1,
     'quayside_cluster_review_failures_total{cluster="app.ci",failure="slow"}': 1,

@@ -38,6 +38,11 @@ export const table = {
     ['reason'],
   ],
   tokens: ['quayside_tokens_issued_total', 'Tokens handed out.', []],
+  misses: [
+    'quayside_misses_total',
+    'Tags that an upstream lacked and a rule names a source for, by how that ended.',
+    ['outcome'],
+  ],
   reviews: [
     'quayside_cluster_reviews_total',
     'Questions put to a cluster: whose token it is, and who may.',

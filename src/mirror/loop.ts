@@ -12,6 +12,8 @@ import type { QueuedTask } from './task.ts';
 export interface Pair {
   readonly source: string;
   readonly destination: string;
+  /** Somebody pulls it just now: what is read of it is worth keeping. */
+  readonly isPulled?: boolean;
 }
 
 export interface LoopOptions {
@@ -79,7 +81,7 @@ async function mirrored(options: LoopOptions, task: QueuedTask, signal: AbortSig
   if (held !== undefined && task.backup !== undefined) {
     await backedUp(options, { ...task, backup: task.backup }, held, signal, now());
   }
-  await copied(options, { source, destination: target }, signal);
+  await copied(options, { source, destination: target, isPulled: task.owner === 'misses' }, signal);
 }
 
 /**

@@ -1,0 +1,95 @@
+import type { CacheParts } from './cache/parts.ts';
+import type { CachedRegistry } from './cache/registry.ts';
+import type { MirrorSettings } from './config/config.ts';
+import type { Config, Environment } from './config.ts';
+import type { MeteredEvents } from './metrics.ts';
+import { cachedSource } from './mirror/cached-source.ts';
+import type { ImageDestination, ImageSource } from './mirror/ends.ts';
+import { imageSource } from './mirror/image-source.ts';
+import { taggedReferrers } from './mirror/tagged-referrers.ts';
+import { type AdaptiveLimit, adaptiveLimit } from './upstream/adaptive.ts';
+import { registryUpstream } from './upstream/client.ts';
+import type { UpstreamOptions } from './upstream/options.ts';
+import { registryWriter } from './upstream/writer.ts';
+
+/** The registries that are copied from and to, each made when it is first named. */
+export interface RegistryEnds {
+  source(registry: string): ImageSource;
+  /** The registry through its cache, so that what somebody pulls meanwhile is read once for both; without a cache as `source`. */
+  pulledSource(registry: string): ImageSource;
+  destination(registry: string): ImageDestination;
+  close(): Promise<void>;
+}
+
+export interface RegistryEndsOptions {
+  readonly config: Config;
+  readonly settings: MirrorSettings;
+  readonly env: Environment;
+  readonly events: MeteredEvents;
+  readonly cache: Pick<CacheParts, 'store' | 'fills'>;
+  /** What clients pull through. */
+  readonly registry: (name: string) => CachedRegistry | undefined;
+}
+
+/** As patient as a job without anybody waiting for it: such a pause is waited for, longer ones go back to the queue. */
+const longestWaitSeconds = 60;
+
+/** One end of a copy, as it is read, and as it is written. */
+interface End {
+  readonly source: ImageSource;
+  readonly pulled: ImageSource;
+  readonly destination: ImageDestination;
+  close(): Promise<void>;
+}
+
+/** Registries as their upstream is configured, others at `https://` and their name. Nothing is asked before the first copy. */
+export function registryEnds(options: RegistryEndsOptions): RegistryEnds {
+  const ends = new Map<string, End>();
+
+  function end(name: string): End {
+    const made = ends.get(name) ?? madeEnd(name, options);
+    ends.set(name, made);
+    return made;
+  }
+
+  return {
+    source: (registry) => end(registry).source,
+    pulledSource: (registry) => end(registry).pulled,
+    destination: (registry) => end(registry).destination,
+    async close() {
+      await Promise.all([...ends.values()].map((each) => each.close()));
+    },
+  };
+}
+
+function madeEnd(name: string, options: RegistryEndsOptions): End {
+  const { maxPerRegistry } = options.settings;
+  const limit = adaptiveLimit({ maxConcurrent: maxPerRegistry, longestWaitSeconds });
+  const settings = registryOptions(name, options, limit);
+  const upstream = registryUpstream(settings);
+  const writer = registryWriter(settings);
+  const plain = imageSource(upstream);
+  const registry = options.registry(name);
+  const { store, fills } = options.cache;
+  const atHand = async (digest: Parameters<typeof store.stat>[0]): Promise<boolean> =>
+    fills.find(digest) !== undefined || (await store.stat(digest).catch(() => undefined)) !== undefined;
+  return {
+    source: registry === undefined ? plain : cachedSource({ source: plain, registry, isCached: atHand }),
+    pulled: registry === undefined ? plain : cachedSource({ source: plain, registry }),
+    destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
+    async close() {
+      await Promise.all([upstream.close(), writer.close()]);
+    },
+  };
+}
+
+function registryOptions(
+  name: string,
+  { config, settings, env, events }: RegistryEndsOptions,
+  limit: AdaptiveLimit,
+): UpstreamOptions {
+  const known = config.upstreams[name];
+  const own = settings.authFile === undefined ? {} : { credentials: { authFile: settings.authFile } };
+  const url = `https://${name === 'docker.io' ? 'registry-1.docker.io' : name}`;
+  return { url, ...known, ...own, name, env, events, limit, longestWaitSeconds };
+}

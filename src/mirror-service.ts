@@ -1,0 +1,325 @@
+import { readFile } from 'node:fs/promises';
+import { kubeconfig } from './auth/kubernetes/kubeconfig.ts';
+import { lease } from './cache/lease.ts';
+import type { CacheParts } from './cache/parts.ts';
+import { paused } from './cache/patience.ts';
+import type { CachedRegistry } from './cache/registry.ts';
+import { recordLease } from './cache/store/record-lease.ts';
+import type { MirrorSettings } from './config/config.ts';
+import type { Config, Environment } from './config.ts';
+import { fileWatch } from './file-watch.ts';
+import type { Log } from './log.ts';
+import type { MeteredEvents } from './metrics.ts';
+import { type MirrorConfig, parseMirrorConfig } from './mirror/config-file.ts';
+import { watchedConfig } from './mirror/config-watch.ts';
+import { controller, controllerName } from './mirror/controller.ts';
+import { copyImage } from './mirror/copy.ts';
+import { type Desk, desk } from './mirror/desk.ts';
+import { hourly } from './mirror/jobs.ts';
+import type { Login } from './mirror/kubernetes/api-call.ts';
+import { type ImageStreams, imageStreams } from './mirror/kubernetes/image-streams.ts';
+import { leaseObject } from './mirror/kubernetes/lease-object.ts';
+import { registryLook } from './mirror/look.ts';
+import { mirrorLoop, type Pair } from './mirror/loop.ts';
+import { mirrorLog, type Tell } from './mirror/mirror-log.ts';
+import { type MissRule, missRule } from './mirror/miss-rule.ts';
+import { filledFromSource } from './mirror/misses.ts';
+import { imageStreamTagText, qci } from './mirror/names.ts';
+import { parsePullSpec, referenceOf } from './mirror/pull-spec.ts';
+import { type Queue, queue, type TaskSink } from './mirror/queue.ts';
+import { type CopyRun, copyRun } from './mirror/run.ts';
+import { tagFilter } from './mirror/tag-filter.ts';
+import { offerTask, taskRecords } from './mirror/task-records.ts';
+import { type RegistryEnds, registryEnds } from './mirror-ends.ts';
+import type { Upstream } from './upstream/upstream.ts';
+
+export interface MirrorParts {
+  readonly settings: MirrorSettings;
+  readonly config: Config;
+  readonly cache: CacheParts;
+  readonly registry: (name: string) => CachedRegistry | undefined;
+  readonly events: MeteredEvents;
+  readonly log: Log;
+  readonly env: Environment;
+}
+
+/** The mirror of a process; one process of those that share a store works, the others hand it their misses. */
+export interface Mirror {
+  /** The upstream, answering from its source what it lacks, where the settings say so. */
+  filled(upstream: Upstream): Upstream;
+  readonly desk: Desk;
+  readonly serving: (path: string) => void;
+  /** Waits for its turn, and works. */
+  start(): void;
+  /** Gives up what is being copied, keeps what is left to do, and lets the next one work. */
+  close(): Promise<void>;
+}
+
+/** A run knows what is where, which does not stay true for ever. */
+const runMs = 10 * 60_000;
+/** How often what other processes offered is taken in, and the configuration's file is looked at, milliseconds. */
+const collectEveryMs = 2_000;
+const lookEveryMs = 10_000;
+
+/** Makes the mirror of the settings. Rejects, in words for the operator, when a cluster or the configuration cannot be read. */
+export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
+  const { settings, cache, events, log } = parts;
+  const { records } = cache.medium;
+  const own = log.child({ component: 'ci-images-mirror' }, { level: 'debug' });
+  const tellAs = (subcomponent?: string): Tell =>
+    mirrorLog(({ level, message, fields }) => own[level](fields, message), subcomponent);
+  const tell = tellAs();
+  const newQueue = (): Queue =>
+    queue({
+      records: taskRecords({ records, storeFailed: (event) => tell('storeFailed', event) }),
+      places: settings.images,
+      depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
+    });
+  const ends = registryEnds(parts);
+  const rules = await configuredRules(settings, tell);
+  const streams = await configuredStreams(parts);
+  const turn = await configuredTurn(parts);
+  const stopping = new AbortController();
+  /** Ours, while it is our turn. */
+  let current: Queue | undefined;
+  let working: Promise<void> = Promise.resolve();
+
+  /** A task for whoever works: for us in memory, for another process in the store. */
+  const sink: TaskSink = {
+    async put(task) {
+      if (current !== undefined) return current.put(task);
+      return offerTask(records, task).then(
+        () => true,
+        (error: unknown) => {
+          tell('storeFailed', { operation: 'write', error });
+          return false;
+        },
+      );
+    },
+  };
+
+  async function work(signal: AbortSignal): Promise<void> {
+    const lines = newQueue();
+    await lines.load(signal);
+    current = lines;
+    const copy = copying(ends, settings, signal);
+    const jobs = { look, queue: lines, tell: tellAs };
+    try {
+      await Promise.all([
+        mirrorLoop({ queue: lines, look, copy, tell, events }, signal),
+        rules.atTick && hourly({ ...jobs, config: rules.atTick, ...(streams && { streams }) }, signal),
+        streams && watching(streams, parts, { ...jobs, rules }).run(signal),
+        collecting(lines, tell, signal),
+      ]);
+    } finally {
+      current = undefined;
+      await lines.close();
+    }
+  }
+
+  const look = registryLook((registry) => ends.source(registry));
+  return {
+    filled(upstream) {
+      const { onMiss, waitMs, absentMs, questionsPerSecond } = settings.misses;
+      if (`${upstream.name}/` !== qci.slice(0, upstream.name.length + 1)) return upstream;
+      return filledFromSource(upstream, {
+        rule: rules.rule,
+        origin: (registry) => parts.registry(registry),
+        membership: cache.membership,
+        queue: sink,
+        events,
+        onMiss: settings.dryRun ? 'off' : onMiss,
+        waitMs,
+        absentMs,
+        questionsPerSecond,
+      });
+    },
+    desk: desk(
+      deskQueue(sink, () => current),
+      tell,
+    ),
+    serving: (path) => tell('serving', { path }),
+    start() {
+      working = working.then(() => turns(turn, work, tell, stopping.signal));
+    },
+    async close() {
+      stopping.abort(new Error('the service stops'));
+      rules.close();
+      await working;
+      await ends.close();
+    },
+  };
+}
+
+/** One turn after the other, until we are told to stop: a lease may be lost, and come back. Never rejects. */
+async function turns(
+  turn: Turn,
+  work: (signal: AbortSignal) => Promise<void>,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await turn(work, signal);
+    } catch (error) {
+      if (!signal.aborted) tell('storeFailed', { operation: 'read', error });
+    }
+    await paused(collectEveryMs, signal);
+  }
+}
+
+type Turn = (work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>;
+
+/** What the API needs of a queue, also while another process has it. */
+function deskQueue(
+  { put }: TaskSink,
+  current: () => Queue | undefined,
+): Pick<Queue, 'put' | 'list' | 'retry'> {
+  return {
+    put,
+    list: (filter) => current()?.list(filter) ?? [],
+    retry: (filter) => current()?.retry(filter) ?? 0,
+  };
+}
+
+/** One process at a time, by a Lease of a cluster or by a record in the store. */
+async function configuredTurn({ settings, config, cache, log }: MirrorParts): Promise<Turn> {
+  const own = log.child({ component: 'ci-images-mirror' });
+  const events = {
+    acquired: (event: object) => own.info(event, 'it is our turn to mirror'),
+    lost: (event: object) => own.warn(event, 'it is no longer our turn to mirror'),
+    failed: ({ name, error }: { readonly name: string; readonly error: unknown }) =>
+      own.warn({ name, err: error }, 'the lease of the mirror does not answer'),
+  };
+  const { instance: holder } = cache;
+  if (settings.lease === undefined) {
+    const name = 'mirror';
+    const ours = lease({ name, medium: recordLease(cache.medium.records, { name }), holder, events });
+    return (work, signal) => ours.held(work, { signal });
+  }
+  const { cluster, namespace, name } = settings.lease;
+  const login = await loginOf(config, cluster);
+  const ours = lease({ name, medium: leaseObject({ login, namespace, name }), holder, events });
+  return (work, signal) => ours.held(work, { signal });
+}
+
+function loginOf({ clusters }: Config, name: string): Promise<Login> {
+  const { kubeconfigFile, context } = clusters[name] ?? {};
+  return kubeconfig({
+    ...(kubeconfigFile === undefined ? {} : { kubeconfigFile }),
+    ...(context === undefined ? {} : { context }),
+  });
+}
+
+async function configuredStreams({ settings, config }: MirrorParts): Promise<ImageStreams | undefined> {
+  if (settings.imageStreams === undefined) return undefined;
+  return imageStreams({ login: await loginOf(config, settings.imageStreams.cluster) });
+}
+
+/** What the configuration's file says, as it changes. */
+interface Rules {
+  readonly rule: MissRule;
+  /** Absent where there is no file. */
+  readonly atTick?: () => Promise<MirrorConfig | undefined>;
+  /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
+  isIgnored(tag: string): boolean;
+  close(): void;
+}
+
+const noConfig: MirrorConfig = Object.freeze({ supplemental: [], qciToAppCi: [], ignored: [], art: [] });
+
+async function configuredRules({ configFile, misses }: MirrorSettings, tell: Tell): Promise<Rules> {
+  const limits = misses.imageStreams === undefined ? {} : { imageStreams: misses.imageStreams };
+  let rule = missRule(noConfig, limits);
+  let targets: ReadonlySet<string> = new Set();
+  const asked: MissRule = (place, tag) => rule(place, tag);
+  const isIgnored = (tag: string): boolean => targets.has(tag);
+  if (configFile === undefined) return { rule: asked, isIgnored, close: () => undefined };
+  const read = () => readFile(configFile);
+  parseMirrorConfig(await read());
+  const watched = watchedConfig({
+    file: configFile,
+    read,
+    tell,
+    changed(config) {
+      rule = missRule(config, limits);
+      targets = new Set(
+        [...config.supplemental, ...config.qciToAppCi].map(({ target }) => imageStreamTagText(target)),
+      );
+    },
+  });
+  await watched.reread();
+  const watch = fileWatch([configFile], { everyMs: lookEveryMs, changed: watched.reread });
+  return { rule: asked, isIgnored, atTick: watched.atTick, close: watch.close };
+}
+
+interface Jobs {
+  readonly look: ReturnType<typeof registryLook>;
+  readonly queue: Queue;
+  readonly tell: (subcomponent: string) => Tell;
+  readonly rules: Rules;
+}
+
+/** The controller; one that watches nothing where the settings do not say so. */
+function watching(
+  streams: ImageStreams,
+  { settings, events }: MirrorParts,
+  { look, queue: lines, tell, rules }: Jobs,
+): { run(signal: AbortSignal): Promise<void> } {
+  const { imageStreams: wanted } = settings;
+  if (wanted?.watch !== true) return { run: () => Promise.resolve() };
+  const ignored = new Set(wanted.ignoredTags);
+  const isWanted = tagFilter({
+    isIgnored: (tag) => ignored.has(tag) || rules.isIgnored(tag),
+    additionalTags: new Set(wanted.additionalTags),
+    additionalNamespaces: new Set(wanted.additionalNamespaces),
+    additionalStreams: new Set(wanted.additionalStreams),
+  });
+  const { onlyValidManifestV2Images } = wanted;
+  return controller({
+    streams,
+    isWanted,
+    look,
+    queue: lines,
+    tell: tell(controllerName),
+    onlyValidManifestV2Images,
+    events,
+  });
+}
+
+/** Copies one image of the queue; many at a time share what they learn, for a while. */
+function copying(ends: RegistryEnds, settings: MirrorSettings, signal: AbortSignal) {
+  let run: CopyRun | undefined;
+  let since = 0;
+
+  function shared(): CopyRun {
+    if (run === undefined || performance.now() - since > runMs) {
+      run = copyRun({ signal, maxPerRoute: settings.maxPerRegistry });
+      since = performance.now();
+    }
+    return run;
+  }
+
+  return async ({ source, destination, isPulled = false }: Pair, stop: AbortSignal): Promise<void> => {
+    if (settings.dryRun) return;
+    const [from, to] = [parsePullSpec(source), parsePullSpec(destination)];
+    const reference = referenceOf(from);
+    const tag = referenceOf(to)?.tag;
+    if (reference === undefined) throw new Error(`${source} names no image`);
+    const image = {
+      source: isPulled ? ends.pulledSource(from.location) : ends.source(from.location),
+      from: { repository: from.repository, reference },
+      destination: ends.destination(to.location),
+      to: { repository: to.repository, ...(tag === undefined ? {} : { tag }) },
+    };
+    await copyImage(image, shared(), { signal: stop });
+  };
+}
+
+async function collecting(lines: Queue, tell: Tell, signal: AbortSignal): Promise<void> {
+  do {
+    await lines.collect(signal).catch((error: unknown) => {
+      if (!signal.aborted) tell('storeFailed', { operation: 'read', error });
+    });
+  } while (await paused(collectEveryMs, signal));
+}
