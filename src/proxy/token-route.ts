@@ -35,7 +35,7 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
 
   /** Who is wrong about a password gets the same as who shows none: an error would make clients show a token. */
   function refused(why: Unidentified['refused'], host: Host, authority: string): RegistryError {
-    const message = why === 'absent' ? refusals.absent.message : 'the user name or the password is wrong';
+    const message = whatToDo(why, host);
     if (host.challenge === 'plain') return challenge(host, authority, { message });
     const headers = { 'www-authenticate': challengeText('Basic', { realm: host.name }) };
     return new RegistryError('UNAUTHORIZED', message, { headers });
@@ -98,6 +98,15 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     });
     registered();
   });
+}
+
+/** Read by a person, in their client. A plain host is where a token is the password, which not everybody knows. */
+function whatToDo(why: Unidentified['refused'], { challenge }: Host): string {
+  if (challenge !== 'plain')
+    return why === 'absent' ? refusals.absent.message : 'the user name or the password is wrong';
+  return why === 'absent'
+    ? 'a login is required: log in with a token of the cluster as the password'
+    : 'the password is no token that the cluster knows: get a new one and log in again';
 }
 
 /** A fault of ours where qci-appci could not sign a token either: its clients know these words. */
