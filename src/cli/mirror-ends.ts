@@ -5,7 +5,7 @@ import { imageSource } from '../mirror/image-source.ts';
 import { ocDirectory } from '../mirror/oc-directory.ts';
 import { ociLayout } from '../mirror/oci-layout.ts';
 import type { Place } from '../mirror/pull-spec.ts';
-import { taggedReferrers, taggedReferrers } from '../mirror/tagged-referrers.ts';
+import { taggedReferrers } from '../mirror/tagged-referrers.ts';
 import { adaptiveLimit } from '../upstream/adaptive.ts';
 import { registryUpstream } from '../upstream/client.ts';
 import { registryWriter, type WriterOptions } from '../upstream/writer.ts';
