@@ -59,6 +59,8 @@ async function onWire(ask: Ask, options: TransportOptions): Promise<Answer> {
     headersTimeout: ask.firstByteTimeoutMs ?? options.firstByteTimeoutMs,
     bodyTimeout: options.progressTimeoutMs,
     highWaterMark,
+    // undici would close the connection after a HEAD, in fear of servers that send a body then: those cost a connection, the others none.
+    reset: false,
   });
   body.on('error', ignored);
   if (method === 'HEAD') body.resume();
