@@ -13,7 +13,7 @@ export class CallError extends Error {
   readonly status: number | undefined;
 
   constructor(message: string, { status, cause }: { readonly status?: number; readonly cause?: unknown }) {
-    super(message, { cause });
+    super(message, cause === undefined ? undefined : { cause });
     this.status = status;
   }
 }
