@@ -1,14 +1,24 @@
-import { type ConfigDocument, configText, located, parseConfigDocument } from '../config/document.ts';
-import { ConfigError, type Fault, isWithin, type Path, pathText, type Refusal } from '../config/faults.ts';
-import { type Config, read } from '../config.ts';
-import { configFileText } from './config-file.ts';
-import { fileFaults } from './file-faults.ts';
-import type { Io, Run } from './io.ts';
-import { type Decided, type ProxyFlags, parseProxyFlags } from './proxy-flags.ts';
-import { isSection, proxySettings, type SettingsPart } from './proxy-settings.ts';
-import { type Start, served } from './serve.ts';
+import type { SettingsPart } from './flag-settings.ts';
+import { printedSettings, servedByFlags } from './flagged.ts';
+import type { Run } from './io.ts';
+import { parseProxyFlags, theirs } from './proxy-flags.ts';
+import type { Start } from './serve.ts';
 
-const program = 'quayside proxy';
+/**
+ * What the program `qci-appci` does whatever its flags say, in our words: it lets everybody in whom the cluster lets read the streams of
+ * `ocp`, keeps nothing on a disk, and sends clients to where the registry has its blobs.
+ */
+const always: SettingsPart = {
+  log: { qciAppci: true },
+  store: { memory: { maxBytes: '128MiB' } },
+  spool: { maxBytes: '1GiB' },
+  defaultUpstream: theirs.upstream,
+  upstreams: { [theirs.upstream]: { repositories: ['openshift/ci'] } },
+  clusters: { [theirs.cluster]: {} },
+  hosts: {
+    [theirs.host]: { auth: 'cluster', access: 'parity', upstream: theirs.upstream, blobs: 'bypass' },
+  },
+};
 
 /**
  * `quayside proxy`: the service under the command line of the program `qci-appci`, so that its Deployment can go on as it is. Resolves
@@ -17,77 +27,9 @@ const program = 'quayside proxy';
 export function proxying(start: Start): Run {
   return async (args, io) => {
     const flags = parseProxyFlags(args, io.env['KUBECONFIG']);
-    if (!flags.isPrinted) return served(start, { read: () => usable(flags, io), file: flags.configFile }, io);
-    const { settings } = await sound(flags, io);
-    io.stdout.write(configText(settings));
-    return 0;
+    const program = { name: 'quayside proxy', always, flags, file: flags.written.get('config') };
+    return flags.written.has('print-config')
+      ? printedSettings(program, io)
+      : servedByFlags(start, program, io);
   };
-}
-
-/** The flags and the file together, in both forms. */
-interface Sound {
-  readonly settings: SettingsPart;
-  readonly config: Config;
-  readonly file: SettingsFile | undefined;
-}
-
-interface SettingsFile {
-  readonly name: string;
-  readonly document: ConfigDocument;
-}
-
-async function usable(flags: ProxyFlags, io: Pick<Io, 'env'>): Promise<Config> {
-  const { config, file } = await sound(flags, io);
-  const refused = await fileFaults(config);
-  if (refused.length > 0) throw new ConfigError(program, faultsOf(refused, flags, file));
-  return config;
-}
-
-/** Throws `ConfigError` with all that is wrong: with flags under their names, with the file in its lines. */
-async function sound(flags: ProxyFlags, { env }: Pick<Io, 'env'>): Promise<Sound> {
-  const file = flags.configFile === undefined ? undefined : await settingsFile(flags.configFile);
-  const early = [
-    ...flags.complaints.map(({ flag, message }) => ({ path: '', message: `${flag} ${message}` })),
-    ...(file?.document.faults ?? []).map((fault) => ({ ...fault, file: flags.configFile ?? '' })),
-  ];
-  if (early.length > 0) throw new ConfigError(program, early);
-  const value = file?.document.value;
-  const settings = proxySettings(flags, isSection(value) ? value : {});
-  const reading = read(structuredClone(settings), env);
-  if ('refused' in reading) throw new ConfigError(program, faultsOf(reading.refused, flags, file));
-  return { settings, config: reading.config, file };
-}
-
-async function settingsFile(name: string): Promise<SettingsFile> {
-  return { name, document: parseConfigDocument(await configFileText(name)) };
-}
-
-/** Each fault where a person can put it right, once: a flag may decide several settings. */
-function faultsOf(refused: readonly Refusal[], flags: ProxyFlags, file: SettingsFile | undefined): Fault[] {
-  const faults = refused.map((refusal): Fault => {
-    const { path, message } = refusal;
-    const flag = flagOf(path, flags.given);
-    if (flag === undefined && file !== undefined && holds(file.document.value, path)) {
-      return { ...located([refusal], file.document)[0], path: pathText(path), message, file: file.name };
-    }
-    const name = flag ?? flagOf(path, flags.assumed);
-    return name === undefined
-      ? { path: pathText(path), message }
-      : { path: '', message: `${name} ${message}` };
-  });
-  return [...new Map(faults.map((fault) => [JSON.stringify(fault), fault])).values()];
-}
-
-function flagOf(path: Path, decided: readonly Decided[]): string | undefined {
-  return decided.find(({ place }) => isWithin(path, place))?.flag;
-}
-
-function holds(settings: unknown, [key, ...rest]: Path): boolean {
-  if (key === undefined) return true;
-  return (
-    typeof settings === 'object' &&
-    settings !== null &&
-    Object.hasOwn(settings, key) &&
-    holds(Reflect.get(settings, key), rest)
-  );
 }

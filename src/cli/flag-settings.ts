@@ -1,32 +1,20 @@
 import type { Path } from '../config/faults.ts';
-import { type Decided, theirs } from './proxy-flags.ts';
+import type { Decided } from './go-flags.ts';
 
 /** A part of the settings, as a file would hold it. */
 export type SettingsPart = { readonly [Key: string]: unknown };
 
-/**
- * What the program `qci-appci` does whatever its flags say, in our words: it lets everybody in whom the cluster lets read the streams of
- * `ocp`, keeps nothing on a disk, and sends clients to where the registry has its blobs.
- */
-const always: SettingsPart = {
-  log: { qciAppci: true },
-  store: { memory: { maxBytes: '128MiB' } },
-  spool: { maxBytes: '1GiB' },
-  defaultUpstream: theirs.upstream,
-  upstreams: { [theirs.upstream]: { repositories: ['openshift/ci'] } },
-  clusters: { [theirs.cluster]: {} },
-  hosts: {
-    [theirs.host]: { auth: 'cluster', access: 'parity', upstream: theirs.upstream, blobs: 'bypass' },
-  },
-};
-
 /** Sections of which one form excludes the other: a file's `store.filesystem` replaces a `store.memory`. */
 const choices = new Set(['store', 'credentials', 'robots']);
 
-/** What the flags mean together with a file: a flag that was given counts more than the file, the file more than a default. */
-export function proxySettings(
+/**
+ * What the flags mean together with a file, and with what the program does `always`: a flag that was given counts more than the file, the
+ * file more than a default.
+ */
+export function flagSettings(
   { given, assumed }: { readonly given: readonly Decided[]; readonly assumed: readonly Decided[] },
   file: SettingsPart,
+  always: SettingsPart,
 ): SettingsPart {
   return [settingsOf(assumed), file, settingsOf(given)].reduce(over, always);
 }
