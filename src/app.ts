@@ -12,11 +12,12 @@ import type { Config, Environment } from './config.ts';
 import { logged } from './event-log.ts';
 import type { Log } from './log.ts';
 import { type MeteredEvents, metrics } from './metrics.ts';
+import type { Mirror, MirrorParts } from './mirror-service.ts';
 import { parityLogged } from './parity-events.ts';
 import type { BlobModes } from './proxy/blob-modes.ts';
 import { readiness } from './proxy/health.ts';
 import { hosts } from './proxy/hosts.ts';
-import { adminServer, listening, pullServer } from './server.ts';
+import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
 import { registryUpstream } from './upstream/client.ts';
 import type { Upstream } from './upstream/upstream.ts';
@@ -33,6 +34,8 @@ export interface Service {
   readonly address: string;
   /** `host:port` of metrics and health, unless they are off. */
   readonly adminAddress?: string | undefined;
+  /** `host:port` where the mirror's queue is shown, if it has an address of its own. */
+  readonly mirrorAddress?: string | undefined;
   /** Takes over what `isReloadable` names; all else of the configuration stays as it was. */
   reload(config: Config): void;
   /** Drops what is remembered of people and their rights: the next of each is asked again. */
@@ -65,7 +68,11 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     buffers,
     events,
   });
-  const upstreams = configuredUpstreams(config, env, events);
+  const registry = (name: string): CachedRegistry | undefined => registries.get(name);
+  const settings = config.mirror;
+  const mirror =
+    settings && (await mirrored({ settings, config, cache, registry, events, log, env }));
+  const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
   const registries = cachedRegistries(config, cache, upstreams);
   const passwords = bcrypt();
   const subjects = keptSubjects({ records: cache.medium.records });
@@ -73,7 +80,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     rules,
     reach: reach({
       ...cache,
-      registry: (upstream) => registries.get(upstream),
+      registry,
       formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
       lagMs: 's3' in config.store ? replicaLagMs : 0,
     }),
@@ -92,7 +99,8 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     isReady,
     blobModes: () => modes,
   });
-  const admin = adminServer({ meters, isReady, forget: access.forget });
+  const admin = adminServer({ meters, isReady, forget: access.forget, ...(mirror && { mirror }) });
+  const shown = mirror && settings?.listen ? mirrorServer(mirror) : undefined;
   const eviction = startedEviction(config, cache, registries, events);
 
   async function close(): Promise<void> {
@@ -102,7 +110,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
       for (const upstream of upstreams) void upstream.close();
     };
     const late = setTimeout(giveUp, Math.max(0, config.shutdownGraceMs - lastWordsMs));
-    await app.close();
+    await Promise.all([app.close(), mirror?.close()]);
     await cache.fills.settled();
     await Promise.all([...registries.values()].map((registry) => registry.settled()));
     clearTimeout(late);
@@ -111,17 +119,20 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     await Promise.all(upstreams.map((upstream) => upstream.close()));
     await passwords.close();
     await access.close();
-    await admin.close();
+    await Promise.all([admin.close(), shown?.close()]);
   }
 
   try {
     const address = await listening(app, config.listen);
     const adminAddress =
       config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
+    const mirrorAddress = shown && settings?.listen ? await listening(shown, settings.listen) : undefined;
+    mirror?.start();
     void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
     return {
       address,
       adminAddress,
+      mirrorAddress,
       reload: (changed) => {
         modes = blobModesOf(changed);
       },
@@ -132,6 +143,11 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     await close();
     throw error;
   }
+}
+
+/** Loaded by those who mirror. */
+async function mirrored(parts: MirrorParts): Promise<Mirror> {
+  return (await import('./mirror-service.ts')).configuredMirror(parts);
 }
 
 async function swept(sweeps: readonly (() => Promise<number>)[], log: Log): Promise<void> {

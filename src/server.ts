@@ -15,6 +15,7 @@ import { failure, failureHooks } from './proxy/failure-hooks.ts';
 import { health } from './proxy/health.ts';
 import type { Hosts } from './proxy/hosts.ts';
 import { limit } from './proxy/limits.ts';
+import { type MirrorApiOptions, mirrorApi, mirrorOrders } from './proxy/mirror-api.ts';
 import { parityLog } from './proxy/parity-log.ts';
 import { pullApi } from './proxy/plugin.ts';
 import { type Redirect, type RedirectPolicy, redirects } from './proxy/redirects.ts';
@@ -139,10 +140,12 @@ export interface AdminServerParts {
   readonly isReady: () => Promise<boolean>;
   /** Drops what is remembered of people and their rights. */
   readonly forget: () => void;
+  /** Default: there is none. */
+  readonly mirror?: MirrorApiOptions;
 }
 
 /** Metrics, health, and what an operator may ask of a running server, on a server of their own, not yet listening. */
-export function adminServer({ meters, isReady, forget }: AdminServerParts): FastifyInstance {
+export function adminServer({ meters, isReady, forget, mirror }: AdminServerParts): FastifyInstance {
   const app = fastify({ exposeHeadRoutes: false });
   health(app, { isReady });
   app.post('/access/forget', async (_request, reply) => {
@@ -150,6 +153,17 @@ export function adminServer({ meters, isReady, forget }: AdminServerParts): Fast
     return reply.code(204).send();
   });
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
+  if (mirror !== undefined) {
+    mirrorApi(app, mirror);
+    mirrorOrders(app, mirror);
+  }
+  return app;
+}
+
+/** The mirror's queue where its predecessor showed it, to look at only; not yet listening. */
+export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
+  const app = fastify({ exposeHeadRoutes: false });
+  mirrorApi(app, mirror);
   return app;
 }
 
