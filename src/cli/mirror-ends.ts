@@ -34,6 +34,8 @@ interface Registry {
   close(): Promise<void>;
 }
 
+/** A registry that asks us to wait is waited for so long; whoever asks for more fails the image. */
+const longestWaitSeconds = 60;
 /** One image's tries are fewer, so that its failure says what is the matter, and not that we gave the registry up. */
 const breakerFailures = 20;
 
@@ -96,7 +98,8 @@ async function registryOptions(host: string, options: MirrorEndsOptions): Promis
     allowPrivateAddresses: true,
     env,
     breaker: { failures: breakerFailures },
-    limit: adaptiveLimit({ maxConcurrent: maxPerRegistry }),
+    longestWaitSeconds,
+    limit: adaptiveLimit({ maxConcurrent: maxPerRegistry, longestWaitSeconds }),
     ...(authFile === undefined ? {} : { credentials: { authFile } }),
     ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),
     ...(insecure ? { verifyTls: false } : {}),
