@@ -1,0 +1,100 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { until } from './support/bodies.ts';
+import { type RegistryDouble, registryDouble } from './support/registry-double.ts';
+import { type ServiceRig, serviceRig } from './support/service.ts';
+
+const ci = 'openshift/ci';
+
+interface MirrorRig extends ServiceRig {
+  /** The registry of app.ci; `double` is QCI. */
+  readonly source: RegistryDouble;
+}
+
+/** The whole service with a mirror, before doubles of QCI and of app.ci's registry. */
+async function mirrorRig(
+  t: Test,
+  mirror: Readonly<Record<string, unknown>> = {},
+  prepare: (source: RegistryDouble) => void = () => undefined,
+): Promise<MirrorRig> {
+  const [double, source] = await Promise.all([registryDouble(), registryDouble()]);
+  prepare(source);
+  const registry = ({ url }: RegistryDouble) => ({ url, allowPrivateAddresses: true, retries: 1 });
+  const rig = await serviceRig(t, {
+    double,
+    settings: {
+      mirror: { listen: '127.0.0.1:0', ...mirror },
+      upstreams: { 'quay.io': registry(double), 'registry.ci.openshift.org': registry(source) },
+      tags: { freshMs: 0, refreshBehindMs: 0, negativeMs: 1 },
+    },
+  });
+  t.teardown(() => Promise.all([double.close(), source.close()]));
+  return Object.assign(rig, { source });
+}
+
+async function pulled(rig: MirrorRig, reference: string): Promise<Response> {
+  return fetch(`${rig.url}/v2/quay.io/${ci}/manifests/${reference}`);
+}
+
+test('a tag that QCI lacks is answered from app.ci at once, and copied; each byte is read once', async (t) => {
+  const rig = await mirrorRig(t);
+  const image = rig.source.addImage('ocp/4.20', 'cli', { layers: [300_000, 200_000] });
+  const answer = await pulled(rig, 'ocp_4.20_cli');
+  t.equal(answer.status, 200);
+  t.equal(answer.headers.get('docker-content-digest'), image.digest);
+  for (const { digest } of image.layers) {
+    const blob = await fetch(`${rig.url}/v2/quay.io/${ci}/blobs/${digest}`);
+    t.equal((await blob.arrayBuffer()).byteLength > 0, true);
+  }
+  await until(() => rig.double.tagOf(ci, 'ocp_4.20_cli') === image.digest);
+  const gets = rig.source.requests.filter(({ method, path }) => method === 'GET' && path.includes('/blobs/'));
+  t.equal(gets.length, new Set(gets.map(({ path }) => path)).size, 'no blob of the source was read twice');
+  t.match(await rig.metrics(), /quayside_misses_total\{outcome="served"\} 1/);
+  await until(() => rig.log.some(({ msg }) => msg === 'Mirrored successfully'));
+  t.match(
+    rig.log.find(({ msg }) => msg === 'Mirrored successfully'),
+    { component: 'ci-images-mirror' },
+  );
+});
+
+test('what nobody has is a 404, and the queue is shown on its own address', async (t) => {
+  const rig = await mirrorRig(t);
+  t.equal((await pulled(rig, 'ocp_4.20_nothing')).status, 404);
+  const api = `http://${rig.service.mirrorAddress}/api`;
+  t.same(await (await fetch(`${api}/health`)).json(), { ok: true });
+  t.same(await (await fetch(`${api}/v1/mirrors`)).json(), { total: 0 });
+  t.equal((await fetch(`${api}/v1/mirrors`, { method: 'POST' })).status, 404, 'orders are not taken there');
+});
+
+test('an operator orders a copy, and a configuration lists what is copied at start', async (t) => {
+  const configFile = join(t.testdir(), '_config.yaml');
+  await writeFile(
+    configFile,
+    'supplementalCIImages:\n  ci/tool:latest: { image: registry.ci.openshift.org/tools/tool:v1 }\n',
+  );
+  const rig = await mirrorRig(t, { configFile }, (source) => void source.addImage('tools/tool', 'v1'));
+  const ordered = rig.source.addImage('tools/other', 'v2');
+  const answer = await fetch(`http://${rig.service.adminAddress}/api/v1/mirrors`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      source: 'registry.ci.openshift.org/tools/other:v2',
+      destination: 'quay.io/openshift/ci:ci_other_v2',
+    }),
+  });
+  t.equal(answer.status, 202);
+  await until(() => rig.double.tagOf(ci, 'ci_other_v2') === ordered.digest);
+  await until(() => rig.double.tagOf(ci, 'ci_tool_latest') === rig.source.tagOf('tools/tool', 'v1'));
+  t.same(
+    rig.log.filter(({ msg }) => msg === 'Mirrored successfully').map(({ component }) => component),
+    ['ci-images-mirror', 'ci-images-mirror'],
+  );
+});
+
+test('a mirror that only looks copies nothing', async (t) => {
+  const rig = await mirrorRig(t, { dryRun: true });
+  rig.source.addImage('ocp/4.20', 'cli');
+  t.equal((await pulled(rig, 'ocp_4.20_cli')).status, 404);
+  t.equal(rig.source.requests.length, 0);
+});
