@@ -101,9 +101,15 @@ function namesOf(value: unknown): readonly string[] {
   return value.map(nameOf);
 }
 
+/** What an authenticator adds is its own affair: it may be empty, or long. */
+function textsOf(value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return value;
+  throw invalid();
+}
+
 function extraOf(value: unknown): Readonly<Record<string, readonly string[]>> {
   if (typeof value !== 'object' || value === null) throw invalid();
-  return Object.fromEntries(Object.entries(value).map(([key, texts]) => [nameOf(key), namesOf(texts)]));
+  return Object.fromEntries(Object.entries(value).map(([key, texts]) => [nameOf(key), textsOf(texts)]));
 }
 
 function printable(text: string): string {

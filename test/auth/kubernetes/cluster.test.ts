@@ -53,7 +53,10 @@ async function failure(t: Test, asking: unknown): Promise<RegistryError> {
 }
 
 test('a token that the cluster knows is a subject, with all that it says of them', async (t) => {
-  const extra = { 'scopes.authorization.openshift.io': ['user:info'] };
+  const extra = {
+    'scopes.authorization.openshift.io': ['user:info'],
+    'example.com/claims': ['', 'x'.repeat(3000)],
+  };
   const alice = { username: 'alice', uid: 'u-1', groups: ['dev'], extra };
   const { cluster, events } = await asked(t, { users: { [token]: alice } });
   t.same(await cluster.review(token), {
