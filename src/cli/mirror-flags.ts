@@ -1,5 +1,6 @@
 import { arch } from 'node:os';
 import { parsed, UsageError } from './arguments.ts';
+import { parseGoBoolean } from './go-flags.ts';
 
 /** What a command line of `quayside mirror` asks for. */
 export interface MirrorWish {
@@ -60,12 +61,6 @@ const options = {
 } as const;
 
 const switchOptions = Object.fromEntries(switches.map((name) => [name, { type: 'string' } as const]));
-const truths = new Map(
-  ['1', 't', 'T', 'TRUE', 'true', 'True']
-    .map((text): [string, boolean] => [text, true])
-    .concat(['0', 'f', 'F', 'FALSE', 'false', 'False'].map((text) => [text, false])),
-);
-
 /** Reads the flags of `oc image mirror`, and ours beside them. Throws `UsageError`. */
 export function parseMirrorFlags(args: readonly string[]): MirrorWish {
   const { values, positionals } = parsed(args.map(withValue), { ...switchOptions, ...options });
@@ -132,9 +127,11 @@ function withValue(word: string): string {
 
 function truth(name: Switch, text: unknown): boolean | undefined {
   if (text === undefined) return undefined;
-  const value = truths.get(String(text));
-  if (value === undefined) throw new UsageError(`--${name} must be true or false, not ${text}`);
-  return value;
+  try {
+    return parseGoBoolean(String(text));
+  } catch (error) {
+    throw new UsageError(`--${name} must be true or false, not ${text}`, { cause: error });
+  }
 }
 
 function count(name: string, text: string): number {
