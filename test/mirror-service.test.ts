@@ -86,8 +86,10 @@ test('an operator orders a copy, and a configuration lists what is copied at sta
   t.equal(answer.status, 202);
   await until(() => rig.double.tagOf(ci, 'ci_other_v2') === ordered.digest);
   await until(() => rig.double.tagOf(ci, 'ci_tool_latest') === rig.source.tagOf('tools/tool', 'v1'));
+  const successes = () => rig.log.filter(({ msg }) => msg === 'Mirrored successfully');
+  await until(() => successes().length === 2);
   t.same(
-    rig.log.filter(({ msg }) => msg === 'Mirrored successfully').map(({ component }) => component),
+    successes().map(({ component }) => component),
     ['ci-images-mirror', 'ci-images-mirror'],
   );
 });
