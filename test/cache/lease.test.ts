@@ -92,7 +92,7 @@ test('two jobs have two leases', async (t) => {
 
 test('a lease is prolonged while its work runs', async (t) => {
   const { records } = memoryStore();
-  await ours({ records, ttlMs: 600 }).tried(async () => {
+  await ours({ records, ttlMs: 1500 }).tried(async () => {
     const versions = new Set<string | undefined>();
     while (versions.size < 3) {
       versions.add((await records.get(leaseKey(name)))?.version);
@@ -138,7 +138,7 @@ test('a prolongation whose answer got lost is no lost lease', async (t) => {
     name,
     medium,
     holder: 'one',
-    ttlMs: 600,
+    ttlMs: 1500,
     events: { lost: (event) => lost.push(event) },
   });
   await one.held(async (signal) => {
@@ -161,10 +161,10 @@ test('a lease of one who died is taken when it did not change for its time, what
 
 test('a lease of one whose clock is behind is not taken while it is prolonged', async (t) => {
   const { records } = memoryStore();
-  await ours({ records, ttlMs: 600, clock: () => 0 }).held(async () => {
-    const two = ours({ records, holder: 'two', ttlMs: 600 });
+  await ours({ records, ttlMs: 1500, clock: () => 0 }).held(async () => {
+    const two = ours({ records, holder: 'two', ttlMs: 1500 });
     t.equal(await two.tried(async () => 'stolen'), undefined);
-    const stop = AbortSignal.timeout(900);
+    const stop = AbortSignal.timeout(1800);
     await t.rejects(
       two.held(async () => 'stolen', { signal: stop }),
       { name: 'TimeoutError' },

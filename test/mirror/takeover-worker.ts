@@ -58,5 +58,5 @@ async function work(signal: AbortSignal): Promise<void> {
 
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
-const turn = lease({ name: 'mirror', medium: recordLease(records, { name: 'mirror' }), holder, ttlMs: 1500 });
+const turn = lease({ name: 'mirror', medium: recordLease(records, { name: 'mirror' }), holder, ttlMs: 2000 });
 while (!stop.signal.aborted) await turn.held(work, { signal: stop.signal }).catch(() => {});

@@ -10,7 +10,7 @@ async function started(t: Test) {
   const api = await imageStreamDouble();
   t.teardown(() => api.close());
   const medium = () => leaseObject({ login: api.login, namespace: 'ci', name: 'ci-image-mirror' });
-  const contender = (holder: string, ttlMs = 1000) =>
+  const contender = (holder: string, ttlMs = 3000) =>
     lease({ name: 'mirror', medium: medium(), holder, ttlMs });
   return { api, medium, contender };
 }
@@ -60,7 +60,7 @@ test('of two that write at once, one has lost the race', async (t) => {
 
 test('a renewal whose answer is cut off keeps the Lease', async (t) => {
   const { api, contender } = await started(t);
-  await contender('pod-1', 3000).held(async (signal) => {
+  await contender('pod-1').held(async (signal) => {
     const before = api.leases.get(key);
     api.switches.cutsAnswers = true;
     while (api.leases.get(key) === before) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -74,14 +74,15 @@ test('a renewal whose answer is cut off keeps the Lease', async (t) => {
 
 test('work stops while the API server refuses, before another may take over', async (t) => {
   const { api, contender } = await started(t);
-  const startedAt = performance.now();
+  let startedAt = 0;
   const work = contender('pod-1').held(async (signal) => {
+    startedAt = performance.now();
     api.switches.answersStatus = 500;
     await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     signal.throwIfAborted();
   });
   await t.rejects(work, { message: 'the lease "mirror" was lost' });
-  t.ok(performance.now() - startedAt < 1000, 'within the duration that the others wait');
+  t.ok(performance.now() - startedAt < 3000, 'within the duration that the others wait');
 });
 
 test('no connection outlives its call', async (t) => {
