@@ -105,6 +105,32 @@ For a right that was taken away a moment ago. Each replica remembers for itself.
     run: async (args, io) => (await import('./access-forget.ts')).accessForget(args, io),
   },
   {
+    name: 'mirror serve',
+    summary: 'mirror images in the place of ci-images-mirror, under its command line',
+    usage: '[--FLAG=VALUE]...',
+    help: `Its flags, with one dash or two, and what they are without one:
+  --config                        none; the image mirroring's _config.yaml, looked over every hour and when it changes
+  --registry-config               required; logins for reading and writing, a docker or podman auth file
+  --leader-election-namespace     ci; --leader-election-suffix none, only with --dry-run: who works holds this Lease
+  --enable-controller             none; quay_io_ci_images_distributor watches the image streams
+  --dry-run                       false
+  --port                          8090, where the queue is shown
+  --gracePeriod                   10s, for copies under way when it is told to stop
+  --only-valid-manifest-v2-images true
+  --quayIOCIImagesDistributorOptions.additional-image-stream-tag, .additional-image-stream,
+  .additional-image-stream-namespace, .ignore-image-stream-tag   which tags are mirrored; each may be repeated
+  --validate-config-only          false; says what speaks against --config, and ends
+  --release-repo-git-sync-path    accepted and without effect
+
+Ours beside them:
+  --kubeconfig FILE     the cluster app.ci (default: $KUBECONFIG, then the one we run in)
+  --settings FILE       more settings, YAML; a flag that is given counts more
+  --print-config        print the settings that all this means, and end
+
+Metrics are at :8080. What is to be copied is kept in the store, and survives a restart. Ends as quayside serve does.`,
+    run: async (args, io) => (await import('./mirror-serve.ts')).mirrorServing(startApp)(args, io),
+  },
+  {
     name: 'mirror validate',
     summary: 'say what speaks against a configuration of the image mirroring',
     usage: '--config FILE [--against FILE] [-a FILE]',

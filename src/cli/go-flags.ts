@@ -39,8 +39,8 @@ export interface GoFlags {
   /** By flags that were not, and have a default. */
   readonly assumed: readonly Decided[];
   readonly complaints: readonly Complaint[];
-  /** What was given, as it was written: without dashes, the last of several. */
-  readonly written: ReadonlyMap<string, string>;
+  /** What was given, as it was written: the flags without dashes, each with its texts in order. */
+  readonly written: ReadonlyMap<string, readonly string[]>;
 }
 
 /** The flag with a default of the environment, where that has one: it counts less than a file. */
@@ -69,15 +69,24 @@ export function parseGoFlags(table: GoFlagTable, args: readonly string[]): GoFla
       ...positionals.map((word) => ({ flag: word, message: 'is no flag' })),
       ...readings.flatMap(({ complaint }) => complaint ?? []),
     ],
-    written: new Map(Object.entries(values).flatMap(([name, texts]) => writtenOf(name, texts))),
+    written: new Map(Object.entries(values).flatMap(([name, texts = []]) => [[name, texts]])),
   };
+}
+
+/** Whether a switch was given, and not as false. */
+export function isOn({ written }: Pick<GoFlags, 'written'>, name: string): boolean {
+  return isTrue(written.get(name)?.at(-1) ?? '');
 }
 
 /** `true` or `false`, as Go reads them. */
 export function parseGoBoolean(text: string): boolean {
-  if (/^(?:1|t|T|true|TRUE|True)$/.test(text)) return true;
+  if (isTrue(text)) return true;
   if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
   throw new Error('must be true or false');
+}
+
+function isTrue(text: string): boolean {
+  return /^(?:1|t|T|true|TRUE|True)$/.test(text);
 }
 
 interface Reading {
@@ -104,11 +113,6 @@ function reading(name: string, flag: GoFlag, given: readonly string[] | undefine
   } catch (error) {
     return refused(error instanceof Error ? error.message : String(error));
   }
-}
-
-function writtenOf(name: string, texts: readonly string[] | undefined): [string, string][] {
-  const last = texts?.at(-1);
-  return last === undefined ? [] : [[name, last]];
 }
 
 function withTwoDashes(word: string): string {

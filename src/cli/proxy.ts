@@ -1,5 +1,6 @@
 import type { SettingsPart } from './flag-settings.ts';
 import { printedSettings, servedByFlags } from './flagged.ts';
+import { isOn } from './go-flags.ts';
 import type { Run } from './io.ts';
 import { parseProxyFlags, theirs } from './proxy-flags.ts';
 import type { Start } from './serve.ts';
@@ -27,9 +28,7 @@ const always: SettingsPart = {
 export function proxying(start: Start): Run {
   return async (args, io) => {
     const flags = parseProxyFlags(args, io.env['KUBECONFIG']);
-    const program = { name: 'quayside proxy', always, flags, file: flags.written.get('config') };
-    return flags.written.has('print-config')
-      ? printedSettings(program, io)
-      : servedByFlags(start, program, io);
+    const program = { name: 'quayside proxy', always, flags, file: flags.written.get('config')?.at(-1) };
+    return isOn(flags, 'print-config') ? printedSettings(program, io) : servedByFlags(start, program, io);
   };
 }

@@ -25,6 +25,8 @@ export interface MirrorApiOptions {
   readonly serving: (path: string) => void;
 }
 
+const notFromHere = 'copies are ordered from the host that mirrors';
+
 type Query = { readonly [Key: string]: unknown };
 
 /**
@@ -55,11 +57,13 @@ export function mirrorApi(app: FastifyInstance, { desk, serving }: MirrorApiOpti
 
 /**
  * What an operator may order: `POST /api/v1/mirrors` with `source` and `destination` queues a copy, `POST /api/v1/mirrors/retry`, with or
- * without a `destination`, tries failed ones again. For a listener that only operators reach.
+ * without a `destination`, tries failed ones again. For the admin listener, and from this host alone: its metrics are often open to a
+ * whole cluster, and whoever orders a copy writes with our credentials.
  */
 export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
   app.post('/api/v1/mirrors', async (request, reply) => {
     serving(pathOf(request));
+    if (!isFromHere(request)) return refused(reply, 403, notFromHere);
     const [source, destination] = [textOf(request.body, 'source'), textOf(request.body, 'destination')];
     if (source === undefined || destination === undefined) {
       return refused(reply, 400, 'both source and destination must be set');
@@ -73,6 +77,7 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
   });
   app.post('/api/v1/mirrors/retry', async (request, reply) => {
     serving(pathOf(request));
+    if (!isFromHere(request)) return refused(reply, 403, notFromHere);
     const destination = textOf(request.body, 'destination');
     return json(reply, { retried: desk.retry(destination === undefined ? {} : { destination }) });
   });
@@ -92,6 +97,11 @@ function filterOf({ state = 'waiting', destination }: Query): MirrorFilter | und
 function textOf(body: unknown, key: string): string | undefined {
   const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, key) : undefined;
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** By the connection: headers say anything. */
+function isFromHere({ socket }: FastifyRequest): boolean {
+  return /^(?:127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? '');
 }
 
 function pathOf({ url }: FastifyRequest): string {

@@ -38,7 +38,7 @@ async function rig(tasks: readonly MirrorTask[]) {
     const { statusCode, body } = await app.inject({ method: 'POST', url, ...(payload && { payload }) });
     return { status: statusCode, body };
   };
-  return { queued, get, post, served, messages };
+  return { app, queued, get, post, served, messages };
 }
 
 test('the original’s requests have the original’s answers', async (t) => {
@@ -107,6 +107,23 @@ test('a copy is ordered by its two ends, and goes ahead of changes', async (t) =
     t.match(await post('/api/v1/mirrors', { source, destination: wrong }), { status: 400 }, wrong);
   }
   t.match(messages, ['Skipped an invalid mirror task: both source and destination must be set']);
+});
+
+test('nobody orders copies from elsewhere, whatever headers say', async (t) => {
+  const { app, queued } = await rig([task]);
+  queued.take();
+  queued.failed(task.destination, new CopyError('denied', 'no'));
+  for (const url of ['/api/v1/mirrors', '/api/v1/mirrors/retry']) {
+    const { statusCode } = await app.inject({
+      method: 'POST',
+      url,
+      payload: { source: task.source, destination: task.destination },
+      headers: { 'x-forwarded-for': '127.0.0.1' },
+      remoteAddress: '10.0.0.7',
+    });
+    t.equal(statusCode, 403);
+  }
+  t.same(queued.take(), []);
 });
 
 test('failed copies are tried again when somebody says so', async (t) => {

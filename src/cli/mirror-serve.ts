@@ -1,0 +1,37 @@
+import type { SettingsPart } from './flag-settings.ts';
+import { printedSettings, servedByFlags } from './flagged.ts';
+import { isOn } from './go-flags.ts';
+import type { Run } from './io.ts';
+import { cluster, parseMirrorServeFlags } from './mirror-serve-flags.ts';
+import { validating } from './mirror-validate.ts';
+import type { Start } from './serve.ts';
+
+/**
+ * What the program `ci-images-mirror` does whatever its flags say, in our words: its metrics are for everybody on a port of their own, its
+ * image streams and its lease are those of one cluster. It answered no pulls; ours listen for this host alone.
+ */
+const always: SettingsPart = {
+  listen: '127.0.0.1:8400',
+  admin: { listen: '0.0.0.0:8080' },
+  clusters: { [cluster]: {} },
+  mirror: { lease: { cluster }, imageStreams: { cluster }, misses: { onMiss: 'off' } },
+};
+
+/**
+ * `quayside mirror serve`: the mirror under the command line of the program `ci-images-mirror`, so that its Deployment can go on as it is.
+ * Resolves as `quayside serve` does; with `--validate-config-only` as `quayside mirror validate`.
+ */
+export function mirrorServing(start: Start, validate: Run = validating()): Run {
+  return async (args, io) => {
+    const flags = parseMirrorServeFlags(args, io.env['KUBECONFIG']);
+    const last = (name: string) => flags.written.get(name)?.at(-1);
+    const program = { name: 'quayside mirror serve', always, flags, file: last('settings') };
+    if (isOn(flags, 'print-config')) return printedSettings(program, io);
+    if (!isOn(flags, 'validate-config-only')) return servedByFlags(start, program, io);
+    const passed = ['config', 'registry-config'].flatMap((name) => {
+      const value = last(name);
+      return value === undefined ? [] : [`--${name}`, value];
+    });
+    return validate(passed, io);
+  };
+}
