@@ -29,9 +29,6 @@ import {
 interface Work {
   readonly images: readonly ImageCopy[];
   readonly mappingOf: (image: ImageCopy) => Mapping;
-}
-
-interface PlannedWork extends Work {
   readonly retry: RetryOptions;
 }
 
@@ -44,8 +41,9 @@ export function mirroring(retry: RetryOptions = {}): Run {
     const wish = parseMirrorFlags(args);
     const ends = mirrorEnds({ ...wish, authFile: await authFile(wish.registryConfig, io.env), env: io.env });
     try {
-      const work = await workOf(await mappingsOf(wish, ends, io.signal), wish, ends);
-      return await (wish.dryRun ? dryRun : realRun)({ ...work, retry }, wish, io);
+      const images = await imagesOf(await mappingsOf(wish, ends, io.signal), wish, ends);
+      const work = { images: [...images.keys()], mappingOf: mappingIn(images), retry };
+      return await (wish.dryRun ? dryRun : realRun)(work, wish, io);
     } catch (error) {
       return complaint(error, io);
     } finally {
@@ -96,16 +94,21 @@ async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): 
   }
 }
 
-async function workOf(mappings: readonly Mapping[], wish: MirrorWish, ends: MirrorEnds): Promise<Work> {
-  const byImage = new Map<ImageCopy, Mapping>();
-  for (const mapping of mappings) byImage.set(await imageOf(mapping, wish, ends), mapping);
-  return {
-    images: [...byImage.keys()],
-    mappingOf(image) {
-      const mapping = byImage.get(image);
-      if (mapping === undefined) throw new Error('an image that nobody asked for');
-      return mapping;
-    },
+async function imagesOf(
+  mappings: readonly Mapping[],
+  wish: MirrorWish,
+  ends: MirrorEnds,
+): Promise<ReadonlyMap<ImageCopy, Mapping>> {
+  const images = new Map<ImageCopy, Mapping>();
+  for (const mapping of mappings) images.set(await imageOf(mapping, wish, ends), mapping);
+  return images;
+}
+
+function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
+  return (image) => {
+    const mapping = images.get(image);
+    if (mapping === undefined) throw new Error('an image that nobody asked for');
+    return mapping;
   };
 }
 
@@ -133,7 +136,7 @@ async function imageOf(
 
 /** One run, told to whoever looks; its report. */
 async function ran(
-  { images, mappingOf, retry }: PlannedWork,
+  { images, mappingOf, retry }: Work,
   wish: MirrorWish,
   io: Io,
   events: Partial<CopyEvents>,
@@ -165,7 +168,7 @@ function copyOptions({
   };
 }
 
-async function dryRun(work: PlannedWork, wish: MirrorWish, io: Io): Promise<number> {
+async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   const plan = copyPlan();
   const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: false });
   const { retried, imageEnded } = lines.events;
@@ -179,7 +182,7 @@ async function dryRun(work: PlannedWork, wish: MirrorWish, io: Io): Promise<numb
   return isFine ? 0 : 1;
 }
 
-async function realRun(work: PlannedWork, wish: MirrorWish, io: Io): Promise<number> {
+async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
   const report = await ran(work, wish, io, lines.events).finally(lines.close);
   if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);

@@ -81,6 +81,7 @@ async function expandedOne(mapping: Mapping, listTags: ListTags): Promise<readon
   if (!isMany(source)) return [mapping];
   const { glob = '*', ...place } = source;
   const tags = (await listTags(source)).filter(isMatching(glob));
+  if (tags.length === 0) throw wrong(where, `no tag fits ${pullSpecText(source)}`);
   return tags.map((tag) => ({
     source: { ...place, tag },
     destination: withTagOf({ ...place, tag }, destination),

@@ -66,6 +66,14 @@ test('a glob, and a source without a tag, become the tags that there are', async
   t.equal((await expanded(parseMappings(['q.io/a=file://b']), list)).length, 3);
 });
 
+test('a glob that no tag fits is a mistake', async (t) => {
+  const mappings = parseMappingFile('m.txt', 'q.io/a:v9* r.io/a');
+  await t.rejects(expanded(mappings, tagsOf('v1')), {
+    name: 'MappingError',
+    message: 'file m.txt, line 1: no tag fits q.io/a:v9*',
+  });
+});
+
 test('each destination may be named once', async (t) => {
   const twice = parseMappingFile('m.txt', 'q.io/a:1 r.io/a:1\nq.io/b:1 r.io/a:1');
   const message = 'file m.txt, line 2: each destination tag may only be specified once: r.io/a:1';
