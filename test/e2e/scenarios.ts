@@ -16,8 +16,10 @@ import { fresh } from './scenarios/fresh.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
 import { mirrorCrash } from './scenarios/mirror-crash.ts';
 import { mirrorFiles } from './scenarios/mirror-files.ts';
+import { mirrorLoop } from './scenarios/mirror-loop.ts';
 import { mirrorRegistries } from './scenarios/mirror-registries.ts';
 import { mirrorThrottled } from './scenarios/mirror-throttled.ts';
+import { misses } from './scenarios/misses.ts';
 import { podman } from './scenarios/podman.ts';
 import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
@@ -53,5 +55,7 @@ export const scenarios: readonly Scenario[] = [
   mirrorThrottled,
   mirrorFiles,
   mirrorCrash,
+  mirrorLoop,
+  misses,
   conformance,
 ];
