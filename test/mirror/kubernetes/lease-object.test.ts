@@ -21,7 +21,7 @@ test('a Lease names its holder as other components do', async (t) => {
     const { spec } = api.leases.get(key) ?? {};
     t.match(spec?.holderIdentity, /^pod-1_/);
     t.match(spec, {
-      leaseDurationSeconds: 1,
+      leaseDurationSeconds: 3,
       acquireTime: microTime,
       renewTime: microTime,
       leaseTransitions: 0,
