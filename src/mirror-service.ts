@@ -10,6 +10,7 @@ import type { Config, Environment } from './config.ts';
 import { fileWatch } from './file-watch.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
+import { type Bell, bell } from './mirror/bell.ts';
 import { type MirrorConfig, parseMirrorConfig } from './mirror/config-file.ts';
 import { watchedConfig } from './mirror/config-watch.ts';
 import { controller, controllerName } from './mirror/controller.ts';
@@ -31,6 +32,7 @@ import { type CopyRun, copyRun } from './mirror/run.ts';
 import { tagFilter } from './mirror/tag-filter.ts';
 import { offerTask, taskRecords } from './mirror/task-records.ts';
 import { type RegistryEnds, registryEnds } from './mirror-ends.ts';
+import { mirrorWriter } from './mirror-log.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 export interface MirrorParts {
@@ -65,9 +67,8 @@ const lookEveryMs = 10_000;
 export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   const { settings, cache, events, log } = parts;
   const { records } = cache.medium;
-  const own = log.child({ component: 'ci-images-mirror' }, { level: 'debug' });
-  const tellAs = (subcomponent?: string): Tell =>
-    mirrorLog(({ level, message, fields }) => own[level](fields, message), subcomponent);
+  const write = mirrorWriter(log);
+  const tellAs = (subcomponent?: string): Tell => mirrorLog(write, subcomponent);
   const tell = tellAs();
   const newQueue = (): Queue =>
     queue({
@@ -107,7 +108,11 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     try {
       await Promise.all([
         mirrorLoop({ queue: lines, look, copy, tell, events }, signal),
-        rules.atTick && hourly({ ...jobs, config: rules.atTick, ...(streams && { streams }) }, signal),
+        rules.atTick &&
+          hourly(
+            { ...jobs, changed: rules.changed, config: rules.atTick, ...(streams && { streams }) },
+            signal,
+          ),
         streams && watching(streams, parts, { ...jobs, rules }).run(signal),
         collecting(lines, tell, signal),
       ]);
@@ -221,6 +226,8 @@ interface Rules {
   readonly rule: MissRule;
   /** Absent where there is no file. */
   readonly atTick?: () => Promise<MirrorConfig | undefined>;
+  /** Rings when it says something else. */
+  readonly changed: Bell;
   /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
   isIgnored(tag: string): boolean;
   close(): void;
@@ -234,7 +241,8 @@ async function configuredRules({ configFile, misses }: MirrorSettings, tell: Tel
   let targets: ReadonlySet<string> = new Set();
   const asked: MissRule = (place, tag) => rule(place, tag);
   const isIgnored = (tag: string): boolean => targets.has(tag);
-  if (configFile === undefined) return { rule: asked, isIgnored, close: () => undefined };
+  const changed = bell();
+  if (configFile === undefined) return { rule: asked, isIgnored, changed, close: () => undefined };
   const read = () => readFile(configFile);
   parseMirrorConfig(await read());
   const watched = watchedConfig({
@@ -246,11 +254,12 @@ async function configuredRules({ configFile, misses }: MirrorSettings, tell: Tel
       targets = new Set(
         [...config.supplemental, ...config.qciToAppCi].map(({ target }) => imageStreamTagText(target)),
       );
+      changed.ring();
     },
   });
   await watched.reread();
   const watch = fileWatch([configFile], { everyMs: lookEveryMs, changed: watched.reread });
-  return { rule: asked, isIgnored, atTick: watched.atTick, close: watch.close };
+  return { rule: asked, isIgnored, atTick: watched.atTick, changed, close: watch.close };
 }
 
 interface Jobs {

@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { type Bell, bell } from './bell.ts';
 import { type ArtSelector, ignoredBy, type MirrorConfig, type MirroredImage } from './config-file.ts';
 import type { Look } from './look.ts';
 import type { Tell } from './mirror-log.ts';
@@ -22,6 +22,8 @@ export interface JobsOptions {
   readonly tell: (subcomponent: string) => Tell;
   /** Milliseconds. Default 1 h. */
   readonly everyMs?: number;
+  /** Rung when the configuration has changed: the next look does not wait for the hour. Default: never. */
+  readonly changed?: Pick<Bell, 'heard'>;
   /** Images looked at at a time. Default 8. */
   readonly concurrency?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -40,11 +42,13 @@ interface Service {
   backup?(image: ImageStreamTag, at: number): string;
 }
 
-/** At start and then every hour, what `_config.yaml` lists is looked at, until the signal aborts. Never rejects. */
+/** At start, then every hour and at each change, what `_config.yaml` lists is looked at, until the signal aborts. Never rejects. */
 export async function hourly(options: JobsOptions, signal: AbortSignal): Promise<void> {
+  const { everyMs = 3_600_000, changed = bell() } = options;
   while (!signal.aborted) {
+    const next = changed.heard(everyMs, signal);
     await lookedOver(options, signal);
-    await wait(options.everyMs ?? 3_600_000, undefined, { signal }).catch(() => undefined);
+    await next;
   }
 }
 

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { bell } from '../../src/mirror/bell.ts';
 import { parseMirrorConfig } from '../../src/mirror/config-file.ts';
 import { CopyError } from '../../src/mirror/failure.ts';
 import { hourly, type JobsOptions, lookedOver } from '../../src/mirror/jobs.ts';
@@ -196,6 +197,27 @@ test('the first look is at start, the next after an hour, none after the end', a
       config: async () => {
         ticks += 1;
         if (ticks === 3) stop.abort();
+        return undefined;
+      },
+    },
+  );
+  await hourly(jobs, stop.signal);
+  t.equal(ticks, 3);
+});
+
+test('a change of the configuration does not wait for the hour, nor does one during a look', async (t) => {
+  let ticks = 0;
+  const changed = bell();
+  const stop = new AbortController();
+  const { jobs } = rig(
+    '',
+    {},
+    {
+      changed,
+      config: async () => {
+        ticks += 1;
+        if (ticks === 3) stop.abort();
+        else changed.ring();
         return undefined;
       },
     },
