@@ -11,6 +11,7 @@ import { fileWatch } from './file-watch.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
 import { type Bell, bell } from './mirror/bell.ts';
+import { builtAt } from './mirror/built-at.ts';
 import { type MirrorConfig, parseMirrorConfig } from './mirror/config-file.ts';
 import { watchedConfig } from './mirror/config-watch.ts';
 import { controller, controllerName } from './mirror/controller.ts';
@@ -104,7 +105,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     await lines.load(signal);
     current = lines;
     const copy = copying(ends, settings, signal);
-    const jobs = { look, queue: lines, tell: tellAs };
+    const jobs = { ends, look, queue: lines, tell: tellAs };
     try {
       await Promise.all([
         mirrorLoop({ queue: lines, look, copy, tell, events }, signal),
@@ -216,9 +217,18 @@ function loginOf({ clusters }: Config, name: string): Promise<Login> {
   });
 }
 
-async function configuredStreams({ settings, config }: MirrorParts): Promise<ImageStreams | undefined> {
+async function configuredStreams({ settings, config, log }: MirrorParts): Promise<ImageStreams | undefined> {
   if (settings.imageStreams === undefined) return undefined;
-  return imageStreams({ login: await loginOf(config, settings.imageStreams.cluster) });
+  const { cluster } = settings.imageStreams;
+  const own = log.child({ component: 'ci-images-mirror', cluster });
+  return imageStreams({
+    login: await loginOf(config, cluster),
+    events: {
+      listed: (event) => own.info(event, 'the image streams were listed'),
+      failed: ({ error, pauseMs }) =>
+        own.warn({ err: error, pauseMs }, 'the image streams cannot be read; the cluster is asked again'),
+    },
+  });
 }
 
 /** What the configuration's file says, as it changes. */
@@ -263,6 +273,7 @@ async function configuredRules({ configFile, misses }: MirrorSettings, tell: Tel
 }
 
 interface Jobs {
+  readonly ends: RegistryEnds;
   readonly look: ReturnType<typeof registryLook>;
   readonly queue: Queue;
   readonly tell: (subcomponent: string) => Tell;
@@ -273,7 +284,7 @@ interface Jobs {
 function watching(
   streams: ImageStreams,
   { settings, events }: MirrorParts,
-  { look, queue: lines, tell, rules }: Jobs,
+  { ends, look, queue: lines, tell, rules }: Jobs,
 ): { run(signal: AbortSignal): Promise<void> } {
   const { imageStreams: wanted } = settings;
   if (wanted?.watch !== true) return { run: () => Promise.resolve() };
@@ -291,6 +302,7 @@ function watching(
     look,
     queue: lines,
     tell: tell(controllerName),
+    builtAt: builtAt((registry) => ends.source(registry)),
     onlyValidManifestV2Images,
     events,
   });
