@@ -35,7 +35,7 @@ function rig(
   const stop = new AbortController();
   const tasks = queue({ records: taskRecords({ records: store }), firstPauseMs: 1, longestPauseMs: 2 });
   const copy: LoopOptions['copy'] = async (pair, signal) => {
-    copies.push(pair);
+    copies.push({ source: pair.source, destination: pair.destination });
     const failure = failures.shift();
     if (failure !== undefined) throw failure;
     signal.throwIfAborted();
