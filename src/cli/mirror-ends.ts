@@ -6,6 +6,7 @@ import { ocDirectory } from '../mirror/oc-directory.ts';
 import { ociLayout } from '../mirror/oci-layout.ts';
 import type { Place } from '../mirror/pull-spec.ts';
 import { taggedReferrers } from '../mirror/tagged-referrers.ts';
+import type { Digest } from '../oci/digest.ts';
 import { adaptiveLimit } from '../upstream/adaptive.ts';
 import { registryUpstream } from '../upstream/client.ts';
 import { registryWriter, type WriterOptions } from '../upstream/writer.ts';
@@ -26,6 +27,8 @@ export interface MirrorEndsOptions
   /** The logins. Default: anonymous. */
   readonly authFile: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Told when a registry would not take a blob over from that repository of its own. Default: nobody is. */
+  readonly mountIgnored?: (from: string, digest: Digest) => void;
 }
 
 interface Registry {
@@ -65,13 +68,25 @@ export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
     },
     async destination(place) {
       const { medium, location } = place;
-      const end =
-        medium === 'registry' ? (await registry(location)).destination : directory(place, options.dir);
-      return options.skipMount ? { ...end, mountBlob: async () => false } : end;
+      if (medium !== 'registry') return mounting(directory(place, options.dir), options);
+      return mounting((await registry(location)).destination, options);
     },
     async close() {
       const made = await Promise.allSettled(registries.values());
       await Promise.all(made.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)));
+    },
+  };
+}
+
+/** Without mounts, or with a word about each that was not taken. */
+function mounting(end: ImageDestination, options: MirrorEndsOptions): ImageDestination {
+  if (options.skipMount) return { ...end, mountBlob: async () => false };
+  return {
+    ...end,
+    async mountBlob(repository, digest, from, asked) {
+      const isMounted = await end.mountBlob(repository, digest, from, asked);
+      if (!isMounted) options.mountIgnored?.(`${end.name}/${from}`, digest);
+      return isMounted;
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Mapping } from '../mirror/mapping.ts';
 import { placeText, pullSpecText } from '../mirror/pull-spec.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { binarySize, decimalSize, durationText } from './go-text.ts';
-import type { Io } from './io.ts';
+import type { Io, Output } from './io.ts';
 import { reasonText } from './mirror-report.ts';
 
 export interface MirrorLinesOptions {
@@ -28,6 +28,11 @@ export interface MirrorLines {
 const drawMs = 200;
 const clearLine = '\r\u001b[K';
 
+/** Writes a line, in the place of the progress where that is drawn. */
+export function told(stderr: Output, text: string): void {
+  stderr.write(`${stderr.isTTY === true ? clearLine : ''}${text}\n`);
+}
+
 /**
  * Results on standard output, all else on standard error: on a terminal one line that keeps changing below the complaints,
  * elsewhere a line for each upload.
@@ -36,7 +41,7 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
   const { mappingOf, images, hasResults, skipMissing } = options;
   const isTerminal = stderr.isTTY === true;
   const counters = { images: 0, blobs: 0, bytes: 0, startedAt: performance.now() };
-  const say = (text: string) => stderr.write(`${isTerminal ? clearLine : ''}${text}\n`);
+  const say = (text: string) => told(stderr, text);
   const placeOf = (image: ImageCopy) => placeText(mappingOf(image).destination);
   const draw = () => stderr.write(`${clearLine}${progressText(counters, images)}`);
   const timer = isTerminal ? setInterval(draw, drawMs) : undefined;

@@ -1,4 +1,6 @@
+import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { type CopyImagesOptions, copyImages } from '../mirror/copy-all.ts';
 import type { CopyEvents } from '../mirror/copy-events.ts';
 import type { CopiedImage, ImageCopy } from '../mirror/image-copy.ts';
@@ -15,7 +17,7 @@ import { durationText } from './go-text.ts';
 import type { Io, Run } from './io.ts';
 import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
 import { type MirrorWish, parseMirrorFlags } from './mirror-flags.ts';
-import { mirrorLines } from './mirror-lines.ts';
+import { mirrorLines, told } from './mirror-lines.ts';
 import { planText } from './mirror-plan.ts';
 import {
   countersText,
@@ -39,7 +41,13 @@ interface Work {
 export function mirroring(retry: RetryOptions = {}): Run {
   return async (args, io) => {
     const wish = parseMirrorFlags(args);
-    const ends = mirrorEnds({ ...wish, authFile: await authFile(wish.registryConfig, io.env), env: io.env });
+    const ends = mirrorEnds({
+      ...wish,
+      authFile: await authFile(wish.registryConfig, io.env),
+      env: io.env,
+      mountIgnored: (from, digest) =>
+        told(io.stderr, `warning: Expected to mount ${digest} from ${from} but mount was ignored`),
+    });
     try {
       const images = await imagesOf(await mappingsOf(wish, ends, io.signal), wish, ends);
       const work = { images: [...images.keys()], mappingOf: mappingIn(images), retry };
@@ -78,7 +86,9 @@ const nothingToDo =
 
 async function textOf(file: string): Promise<string> {
   try {
-    return await readFile(file === '-' ? '/dev/stdin' : file, 'utf8');
+    return await (file === '-'
+      ? text(createReadStream('', { fd: 0, autoClose: false }))
+      : readFile(file, 'utf8'));
   } catch (error) {
     throw new UsageError(`${file} cannot be read`, { cause: error });
   }
@@ -174,9 +184,9 @@ async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   const { retried, imageEnded } = lines.events;
   const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };
   const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(lines.close);
-  const text = planText(plan.repositories(), work.mappingOf);
+  const planned = planText(plan.repositories(), work.mappingOf);
   if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
-  io.stderr.write(`${text}\ninfo: Planning completed in ${durationText(report.seconds)}\n`);
+  io.stderr.write(`${planned}\ninfo: Planning completed in ${durationText(report.seconds)}\n`);
   const isFine = isComplete(report);
   io.stderr.write(isFine ? 'info: Dry run complete\n' : 'error: an error occurred during planning\n');
   return isFine ? 0 : 1;
@@ -199,12 +209,12 @@ function shown({ images, mappingOf }: Work) {
 
 /** A file is written on success too: what an earlier run put there would be copied again. */
 async function tellFailed(report: MirrorReport, file: string | undefined, { stderr }: Io): Promise<void> {
-  const text = failedMappings(report);
+  const lines = failedMappings(report);
   if (file !== undefined) {
-    await writeFile(file, text);
-    if (text !== '')
+    await writeFile(file, lines);
+    if (lines !== '')
       stderr.write(`info: what was not copied is in ${file}, to be tried again with -f ${file}\n`);
-  } else if (text !== '') {
-    stderr.write(`info: what was not copied, to be tried again with -f:\n${text}`);
+  } else if (lines !== '') {
+    stderr.write(`info: what was not copied, to be tried again with -f:\n${lines}`);
   }
 }

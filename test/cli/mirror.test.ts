@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text as streamText } from 'node:stream/consumers';
 import { test } from 'tap';
 import { exists } from '../mirror/files.ts';
 import type { RegistryDouble } from '../support/registry-double.ts';
@@ -162,6 +165,17 @@ test('blobs are mounted from a repository beside, unless --skip-mount is given',
   t.match(sent.err, /blobs: 3 copied \(73\.\d+kB\), 0 mounted/);
 });
 
+test('a mount that a registry ignores is told, and the blob is sent', async (t) => {
+  const { from, run } = await mirrorRig(t);
+  const { layers: blobs } = from.addImage('team/app', 'v1', layers);
+  from.switches.refusesMounts = true;
+  const { err, code } = await run(`${from.host}/team/app:v1`, `${from.host}/team/copy:v1`);
+  t.equal(code, 0, err);
+  const where = `${blobs[0]?.digest} from ${from.host}/team/app`;
+  t.match(err, `warning: Expected to mount ${where} but mount was ignored\n`);
+  t.match(err, 'blobs: 3 copied');
+});
+
 test('--force writes what is there', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   from.addImage('team/app', 'v1');
@@ -220,6 +234,17 @@ test('mistakes end with 2 and say where they are', async (t) => {
   await t.rejects(run('-f', '/nowhere'), { name: 'UsageError', message: '/nowhere cannot be read' });
   const tagged = run('--all-tags', 'q.io/a:1', 'r.io/a');
   await t.rejects(tagged, { name: 'UsageError', message: /--all-tags is for repositories, not q.io\/a:1/ });
+});
+
+test('-f - reads the mappings from standard input', async (t) => {
+  const program = join(import.meta.dirname, '../../bin/quayside.js');
+  const mirroring = spawn(process.execPath, [program, 'mirror', '-f', '-'], {
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  mirroring.stdin.end('# a comment\nq.io/a:1\n');
+  const [err, [code]] = await Promise.all([streamText(mirroring.stderr), once(mirroring, 'exit')]);
+  t.equal(code, 2);
+  t.match(err, 'error: file -, line 2: ');
 });
 
 test('tags that cannot be listed are told as such', async (t) => {
