@@ -44,6 +44,7 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
   const say = (text: string) => told(stderr, text);
   const placeOf = (image: ImageCopy) => placeText(mappingOf(image).destination);
   const draw = () => stderr.write(`${clearLine}${progressText(counters, images)}`);
+  if (isTerminal) draw();
   const timer = isTerminal ? setInterval(draw, drawMs) : undefined;
   return {
     events: {

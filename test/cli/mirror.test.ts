@@ -205,7 +205,6 @@ test('a run that is broken off says what is left', async (t) => {
 test('a terminal gets one line that changes', async (t) => {
   const { from, to, runIn } = await mirrorRig(t);
   from.addImage('team/app', 'v1', layers);
-  from.switches.delayMs = 60;
   const io = recordedIo();
   const stderr = { write: io.stderr.write, isTTY: true };
   const { err } = await runIn({ ...io, stderr }, `${from.host}/team/app:v1`, `${to.host}/a:1`);
