@@ -13,7 +13,11 @@ export interface Desk {
 }
 
 /** See `Desk`. */
-export function desk(queue: Pick<Queue, 'put' | 'list' | 'retry'>, tell: Tell, now: () => number = Date.now): Desk {
+export function desk(
+  queue: Pick<Queue, 'put' | 'list' | 'retry'>,
+  tell: Tell,
+  now: () => number = Date.now,
+): Desk {
   return {
     *tasks(filter) {
       for (const task of queue.list(filter)) yield taskItem(task);

@@ -180,10 +180,16 @@ async function compare(
     throw wanted.reason;
   }
   const sourceDigest = wanted.value?.digest;
-  if (sourceDigest === undefined) return tell('sourceAbsent', pair);
+  if (sourceDigest === undefined) {
+    tell('sourceAbsent', pair);
+    return;
+  }
   const currentDigest = held.status === 'fulfilled' ? (held.value?.digest ?? '') : undefined;
   const digests = { ...pair, sourceDigest, targetDigest: currentDigest ?? '' };
-  if (sourceDigest === currentDigest) return tell('inSync', digests);
+  if (sourceDigest === currentDigest) {
+    tell('inSync', digests);
+    return;
+  }
   tell('needsSync', digests);
   const at = now();
   await queue.put({

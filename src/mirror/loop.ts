@@ -55,7 +55,10 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
     await mirrored(options, task, signal);
     queue.done(destination);
   } catch (error) {
-    if (signal.aborted) return queue.released(destination);
+    if (signal.aborted) {
+      queue.released(destination);
+      return;
+    }
     const failure = failureOf(error);
     complained(options, queue.failed(destination, failure), failure, startedAt);
   }
@@ -151,7 +154,10 @@ function complained(options: LoopOptions, task: QueuedTask, error: CopyError, st
   const { tell, complainAfter = 5 } = options;
   const { source, destination: target, state, attempts } = task;
   const pairs = pairsOf(task);
-  if (error.kind === 'source-gone') return tell('sourceAbsent', { source, target });
+  if (error.kind === 'source-gone') {
+    tell('sourceAbsent', { source, target });
+    return;
+  }
   tell('mirrorFailed', { pairs, duration: ended(options, 'failure', startedAt), error });
   if (state === 'parked' || attempts === complainAfter) {
     tell('mirrorGivenUp', { pairs, error, reason: error.kind, state });

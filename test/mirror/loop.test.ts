@@ -56,7 +56,11 @@ function rig(
         amd64: async (spec) => images.get(spec)?.amd64,
       },
       tell: mirrorLog((line) => lines.push(line)),
-      events: { imageMirrored: ({ state }) => void (counts[state] += 1) },
+      events: {
+        imageMirrored({ state }) {
+          counts[state] += 1;
+        },
+      },
       now: () => options.clock ?? Date.UTC(2030, 0, 1),
     },
     stop.signal,
