@@ -2,7 +2,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type Document, parse, parseAllDocuments } from 'yaml';
+import type { Run } from '../src/cli/io.ts';
+import { mirrorServing } from '../src/cli/mirror-serve.ts';
 import { proxying } from '../src/cli/proxy.ts';
+import type { Start } from '../src/cli/serve.ts';
 import type { Config } from '../src/config/config.ts';
 import { load } from '../src/config.ts';
 import { recordedIo } from './cli/io.ts';
@@ -44,9 +47,21 @@ async function settings(): Promise<Config> {
 /** Every file that the settings name. */
 function filesIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
-  return Object.entries(value).flatMap(([key, inner]: [string, unknown]) =>
-    key.endsWith('File') ? [String(inner)] : filesIn(inner),
-  );
+  return Object.entries(value).flatMap(([key, inner]: [string, unknown]) => {
+    if (key.endsWith('Files') && Array.isArray(inner)) return inner.map(String);
+    return key.endsWith('File') ? [String(inner)] : filesIn(inner);
+  });
+}
+
+/** The arguments of a Deployment's container, and the settings that they mean. */
+async function printed(path: string, run: (start: Start) => Run, command: readonly string[]) {
+  const args: unknown = parse(String((await object(path)).getIn([...container, 'args'])));
+  const words = Array.isArray(args) ? args.map(String) : [];
+  const io = recordedIo();
+  const never = () => Promise.reject(new Error('started'));
+  const code = await run(never)([...words.slice(command.length), '--print-config'], io);
+  if (code !== 0) throw new Error(io.err());
+  return { words, config: load(io.out(), {}) };
 }
 
 test('every YAML file parses, and every object of a cluster has kind and name', async (t) => {
@@ -129,15 +144,12 @@ test('the mirror sets send the same repositories to the same place, which the se
 const successor = 'openshift/qci-appci/deployment.yaml';
 
 test('the successor of qci-appci is started with its arguments, and they mean what the sample file says', async (t) => {
-  const args = parse(String((await object(successor)).getIn([...container, 'args'])));
-  t.equal(args[0], 'proxy');
-  const io = recordedIo();
-  const never = () => Promise.reject(new Error('started'));
-  t.equal(await proxying(never)([...args.slice(1), '--print-config'], io), 0);
-  t.same(load(io.out(), {}), load(await text('quayside-qci-appci.yaml'), {}));
+  const { words, config } = await printed(successor, proxying, ['proxy']);
+  t.equal(words[0], 'proxy');
+  t.same(config, load(await text('quayside-qci-appci.yaml'), {}));
 });
 
-test('the successor finds each of its files mounted, and is probed and reached where it listens', async (t) => {
+test('the successor of qci-appci finds each of its files mounted, and is probed and reached where it listens', async (t) => {
   const deployment = await object(successor);
   const config = load(await text('quayside-qci-appci.yaml'), {});
   const mounts = each(deployment, [...container, 'volumeMounts'], 'mountPath');
@@ -162,6 +174,97 @@ test('the successor finds each of its files mounted, and is probed and reached w
   t.equal(route?.getIn(['spec', 'tls', 'termination']), 'passthrough');
   const account = await object('rbac/auth-delegator.yaml');
   t.equal(deployment.getIn([...pod, 'serviceAccountName']), account.getIn(['metadata', 'name']));
+});
+
+const mirror = 'openshift/ci-images-mirror';
+
+test('the successor of ci-images-mirror is started with its arguments, and shows itself where that did', async (t) => {
+  const { words, config } = await printed(`${mirror}/deployment.yaml`, mirrorServing, ['mirror', 'serve']);
+  t.same(words, [
+    'mirror',
+    'serve',
+    '--leader-election-namespace=ci',
+    '--release-repo-git-sync-path=/var/repo/release',
+    '--registry-config=/etc/push/.dockerconfigjson',
+    '--config=/var/repo/release/core-services/image-mirroring/_config.yaml',
+  ]);
+  const deployment = await object(`${mirror}/deployment.yaml`);
+  const ports = each(deployment, [...container, 'ports'], 'containerPort');
+  t.same(ports, ['8090', '8080']);
+  t.same(ports, [portOf(String(config.mirror?.listen)), portOf(String(config.admin.listen))]);
+  const [monitor] = await objects(`${mirror}/monitor.yaml`);
+  const scraped = monitor?.getIn(['spec', 'podMetricsEndpoints', 0, 'port']);
+  t.equal(scraped, each(deployment, [...container, 'ports'], 'name')[1]);
+  t.equal(
+    String(monitor?.getIn(['spec', 'selector', 'matchLabels'])),
+    String(deployment.getIn(['spec', 'selector', 'matchLabels'])),
+  );
+});
+
+test('it finds its files, keeps its queue on a volume that outlives the pod, and has time to stop', async (t) => {
+  const { config } = await printed(`${mirror}/deployment.yaml`, mirrorServing, ['mirror', 'serve']);
+  const [deployment, claim] = await objects(`${mirror}/deployment.yaml`);
+  if (deployment === undefined) throw new Error('no Deployment');
+  const mounts = each(deployment, [...container, 'volumeMounts'], 'mountPath');
+  const files = filesIn(config);
+  t.same(files.length, 2);
+  for (const file of files)
+    t.ok(
+      mounts.some((mount) => file.startsWith(`${mount}/`)),
+      file,
+    );
+  t.match(config.store, { filesystem: { path: /^(?!\/)/ } });
+  const kept = mounts.indexOf(String(deployment.getIn([...container, 'workingDir'])));
+  const name = deployment.getIn([...container, 'volumeMounts', kept, 'name']);
+  const volume = each(deployment, [...pod, 'volumes'], 'name').indexOf(String(name));
+  const claimed = deployment.getIn([...pod, 'volumes', volume, 'persistentVolumeClaim', 'claimName']);
+  t.equal(claimed, claim?.getIn(['metadata', 'name']));
+  const graceSeconds = Number(deployment.getIn([...pod, 'terminationGracePeriodSeconds']));
+  t.ok(graceSeconds * 1000 > config.shutdownGraceMs);
+});
+
+test('it may read image streams and hold the Lease that its arguments name, and nothing else', async (t) => {
+  const { config } = await printed(`${mirror}/deployment.yaml`, mirrorServing, ['mirror', 'serve']);
+  const [account, streams, , leases] = await objects(`${mirror}/rbac.yaml`);
+  const deployment = await object(`${mirror}/deployment.yaml`);
+  t.equal(deployment.getIn([...pod, 'serviceAccountName']), account?.getIn(['metadata', 'name']));
+  t.same(streams?.toJS().rules, [
+    { apiGroups: ['image.openshift.io'], resources: ['imagestreams'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: ['image.openshift.io'], resources: ['imagestreamtags'], verbs: ['get'] },
+  ]);
+  const { namespace, name } = config.mirror?.lease ?? {};
+  t.equal(leases?.getIn(['metadata', 'namespace']), namespace);
+  t.same(leases?.toJS().rules, [
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+    {
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      resourceNames: [name],
+      verbs: ['get', 'update'],
+    },
+  ]);
+});
+
+test('the sample of all three parts joins them: who pulls what, from where a miss comes, and who copies', async (t) => {
+  const config = load(await text('quayside-ci.yaml'), {});
+  const { upstreams, hosts, clusters } = config;
+  const settings = config.mirror;
+  const alone = (await printed(`${mirror}/deployment.yaml`, mirrorServing, ['mirror', 'serve'])).config
+    .mirror;
+  t.same(settings?.lease, alone?.lease, 'never beside the mirror that it may replace');
+  t.equal(settings?.listen, alone?.listen);
+  t.ok(clusters[settings?.imageStreams?.cluster ?? '']);
+  t.ok(upstreams['registry.ci.openshift.org'], 'or a miss is answered by nobody');
+  t.same(upstreams['quay.io']?.repositories, ['openshift/ci']);
+  t.same(Object.keys(hosts), ['quay-proxy.ci.openshift.org', 'qci-cache.ci.openshift.org']);
+  for (const [name, host] of Object.entries(hosts)) {
+    t.not(host.auth, 'none', name);
+    t.equal(host.upstream, 'quay.io', name);
+  }
+  t.ok('s3' in config.store, 'replicas share what they know, and the queue');
+  t.ok(settings?.misses.imageStreams?.test('ocp/4.20:cli'));
+  t.notOk(settings?.misses.imageStreams?.test('ocp-priv/4.20-priv:cli'));
+  t.ok(filesIn(config).length >= 12);
 });
 
 async function reachesPods(t: Test, path: string, deployment: Document): Promise<void> {
