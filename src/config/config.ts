@@ -56,9 +56,6 @@ export type ClusterConfig = Frozen<Settings['clusters'][string]>;
 /** What is copied between registries. */
 export type MirrorSettings = Frozen<NonNullable<Settings['mirror']>>;
 
-/** One rule of access; its expressions fit whole names only. */
-export type RuleConfig = Frozen<Settings['rules'][string][number]>;
-
 /** Read-only all the way down. */
 type Frozen<T> = T extends RegExp
   ? T
