@@ -8,6 +8,7 @@ import { herd } from './scenarios/herd.ts';
 import { hotBlob } from './scenarios/hot-blob.ts';
 import { hotManifest } from './scenarios/hot-manifest.ts';
 import { mirror } from './scenarios/mirror.ts';
+import { mirrorRestart } from './scenarios/mirror-restart.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
 
@@ -20,14 +21,15 @@ const scenarios: readonly Scenario[] = [
   s3Calls,
   access,
   mirror,
+  mirrorRestart,
 ];
 
 const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]
 
-Measures Quayside beside docker-registry (proxy mode) and nginx (sendfile; proxy_cache with its lock), all of them
+Measures Quayside beside docker-registry (proxy mode), nginx (sendfile; proxy_cache with its lock) and skopeo, all of them
 started and stopped here, on loopback.
 
-  --short     fewer rounds: at most four minutes instead of fifteen
+  --short     fewer rounds: at most five minutes instead of thirty
   --dir DIR   keeps up to 6 GB there while it runs; default: memory where there is plenty, else the temporary directory
   name…       any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all of them, and only then
               bench/results/latest.* are written
