@@ -40,6 +40,7 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
   const jobs = new Map<string, Job>();
   const writing = new Map<string, Job>();
   const idle: (() => void)[] = [];
+  const unreadable = new Set<string>();
   let failures = 0;
   let pause: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -86,7 +87,8 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
   }
 
   return {
-    load: (signal) => read(options, queuedPrefix, signal).then((found) => found.map(({ task }) => task)),
+    load: (signal) =>
+      read(options, queuedPrefix, unreadable, signal).then((found) => found.map(({ task }) => task)),
     keep(destination, task) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const waiting = jobs.get(destination)?.told ?? [];
@@ -103,7 +105,7 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
       return await promise;
     },
     async collect(taken, signal) {
-      for (const { key, task } of await read(options, offeredPrefix, signal)) {
+      for (const { key, task } of await read(options, offeredPrefix, unreadable, signal)) {
         if (await taken(task)) await records.delete(key);
       }
     },
@@ -128,9 +130,11 @@ interface Found {
   readonly task: QueuedTask;
 }
 
+/** What cannot be read may be another version's: it stays, and is told of once. */
 async function read(
   { records, storeFailed }: TaskRecordsOptions,
   prefix: string,
+  unreadable: Set<string>,
   signal: AbortSignal | undefined,
 ): Promise<Found[]> {
   const found: Found[] = [];
@@ -143,8 +147,9 @@ async function read(
       const record = await records.get(key);
       const task = record && parseTask(record.bytes);
       if (task !== undefined) found.push({ key, task });
-      else if (record)
-        storeFailed?.({ operation: 'read', error: new Error(`cannot read the task in ${key}`) });
+      if (task !== undefined || record === undefined || unreadable.has(key)) continue;
+      unreadable.add(key);
+      storeFailed?.({ operation: 'read', error: new Error(`cannot read the task in ${key}`) });
     }
   };
   await Promise.all(Array.from({ length: readsAtATime }, reader));

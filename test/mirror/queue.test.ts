@@ -238,12 +238,18 @@ test('a store that fails loses nothing that was put in meanwhile', async (t) => 
 });
 
 test('a record that nobody can read is passed over', async (t) => {
-  const { records, made } = rig();
+  const { records } = memoryStore();
   await records.put('v1/tasks/queued/a', Buffer.from('{'));
-  await records.put('v1/tasks/queued/b', Buffer.from('{"source":1}'));
-  const next = made();
+  await records.put('v1/tasks/offered/b', Buffer.from('{"source":1}'));
+  const told: string[] = [];
+  const kept = taskRecords({ records, storeFailed: ({ error }) => told.push(String(error)) });
+  const next = queue({ records: kept });
   await next.load();
+  await next.collect();
+  await next.collect();
   t.equal(next.count(), 0);
+  t.match(told, [/queued\/a/, /offered\/b/]);
+  t.equal(told.length, 2, 'and told of once');
 });
 
 test('who waits for news hears of a new task, of a pause that ends, and of the end', async (t) => {
