@@ -254,7 +254,8 @@ test('the sample of all three parts joins them: who pulls what, from where a mis
   t.same(settings?.lease, alone?.lease, 'never beside the mirror that it may replace');
   t.equal(settings?.listen, alone?.listen);
   t.ok(clusters[settings?.imageStreams?.cluster ?? '']);
-  t.ok(upstreams['registry.ci.openshift.org'], 'or a miss is answered by nobody');
+  const { 'registry.ci.openshift.org': source } = upstreams;
+  t.same(source?.repositories, [], 'there for misses, and for nobody who names it');
   t.same(upstreams['quay.io']?.repositories, ['openshift/ci']);
   t.same(Object.keys(hosts), ['quay-proxy.ci.openshift.org', 'qci-cache.ci.openshift.org']);
   for (const [name, host] of Object.entries(hosts)) {
