@@ -104,7 +104,7 @@ function settingsOf({ port, adminPort, directory, registry, kubeconfigFile }: Pl
 async function lookedAt(metrics: string, tags: number): Promise<void> {
   const deadline = performance.now() + longestMs;
   for (;;) {
-    const text = await (await fetch(metrics)).text();
+    const text = await textOf(metrics);
     const value = (name: string) =>
       Number(new RegExp(`^${name}{name="${queueName}"} (\\S+)$`, 'm').exec(text)?.[1]);
     if (value('workqueue_work_duration_seconds_count') >= tags && value('workqueue_depth') === 0) return;
@@ -112,4 +112,10 @@ async function lookedAt(metrics: string, tags: number): Promise<void> {
       throw new Error(`after ${longestMs} ms not all of ${tags} tags were looked at`);
     await after(100);
   }
+}
+
+/** Empty while nobody listens there yet. */
+async function textOf(url: string): Promise<string> {
+  const answer = await fetch(url).catch(() => undefined);
+  return answer === undefined ? '' : answer.text();
 }
