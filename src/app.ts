@@ -70,8 +70,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   });
   const registry = (name: string): CachedRegistry | undefined => registries.get(name);
   const settings = config.mirror;
-  const mirror =
-    settings && (await mirrored({ settings, config, cache, registry, events, log, env }));
+  const mirror = settings && (await mirrored({ settings, config, cache, registry, events, log, env }));
   const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
   const registries = cachedRegistries(config, cache, upstreams);
   const passwords = bcrypt();

@@ -6,7 +6,7 @@ import type { StoreEvents } from './cache/store/store.ts';
 import { children } from './metrics/children.ts';
 import { mirrorTable, type Row, table } from './metrics/table.ts';
 import type { MirrorEvents, WorkqueueEvents } from './mirror/events.ts';
-import type { MissEvents } from './mirror/misses.ts';
+import type { MissEvents } from './mirror/misses/misses.ts';
 import type { ProxyEvents } from './proxy/events.ts';
 import type { UpstreamEvents } from './upstream/upstream.ts';
 

@@ -1,5 +1,5 @@
 import type { Log } from './log.ts';
-import type { MirrorLine } from './mirror/mirror-log.ts';
+import type { MirrorLine } from './mirror/loop/mirror-log.ts';
 
 /** Writes the lines of the mirror. The original wrote all that it had to say, and its readers wait for it: our own level is no bound. */
 export function mirrorWriter(log: Log): (line: MirrorLine) => void {

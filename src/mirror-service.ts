@@ -10,29 +10,30 @@ import type { Config, Environment } from './config.ts';
 import { fileWatch } from './file-watch.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
-import { type Bell, bell } from './mirror/bell.ts';
-import { builtAt } from './mirror/built-at.ts';
-import { type MirrorConfig, parseMirrorConfig } from './mirror/config-file.ts';
-import { watchedConfig } from './mirror/config-watch.ts';
-import { controller, controllerName } from './mirror/controller.ts';
-import { copyImage } from './mirror/copy.ts';
-import { type Desk, desk } from './mirror/desk.ts';
-import { hourly } from './mirror/jobs.ts';
+import { builtAt } from './mirror/copy/built-at.ts';
+import { copyImage } from './mirror/copy/copy.ts';
+import { registryLook } from './mirror/copy/look.ts';
+import { type CopyRun, copyRun } from './mirror/copy/run.ts';
 import type { Login } from './mirror/kubernetes/api-call.ts';
 import { type ImageStreams, imageStreams } from './mirror/kubernetes/image-streams.ts';
 import { leaseObject } from './mirror/kubernetes/lease-object.ts';
-import { registryLook } from './mirror/look.ts';
-import { mirrorLoop, type Pair } from './mirror/loop.ts';
-import { mirrorLog, type Tell } from './mirror/mirror-log.ts';
-import { type MissRule, missRule } from './mirror/miss-rule.ts';
-import { filledFromSource } from './mirror/misses.ts';
+import { type MirrorConfig, parseMirrorConfig } from './mirror/loop/config-file.ts';
+import { watchedConfig } from './mirror/loop/config-watch.ts';
+import { controller, controllerName } from './mirror/loop/controller.ts';
+import { type Desk, desk } from './mirror/loop/desk.ts';
+import { hourly } from './mirror/loop/jobs.ts';
+import { mirrorLoop, type Pair } from './mirror/loop/loop.ts';
+import { mirrorLog, type Tell } from './mirror/loop/mirror-log.ts';
+import { tagFilter } from './mirror/loop/tag-filter.ts';
+import { type MissRule, missRule } from './mirror/misses/miss-rule.ts';
+import { filledFromSource } from './mirror/misses/misses.ts';
 import { imageStreamTagText, qci } from './mirror/names.ts';
 import { parsePullSpec, referenceOf } from './mirror/pull-spec.ts';
-import { type Queue, queue, type TaskSink } from './mirror/queue.ts';
-import { type CopyRun, copyRun } from './mirror/run.ts';
-import { tagFilter } from './mirror/tag-filter.ts';
-import { offerTask, taskRecords } from './mirror/task-records.ts';
+import { type Bell, bell } from './mirror/queue/bell.ts';
+import { type Queue, queue, type TaskSink } from './mirror/queue/queue.ts';
+import { offerTask, taskRecords } from './mirror/queue/task-records.ts';
 import { type RegistryEnds, registryEnds } from './mirror-ends.ts';
+import { followedInputs } from './mirror-inputs.ts';
 import { mirrorWriter } from './mirror-log.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -288,24 +289,28 @@ function watching(
 ): { run(signal: AbortSignal): Promise<void> } {
   const { imageStreams: wanted } = settings;
   if (wanted?.watch !== true) return { run: () => Promise.resolve() };
+  const { onlyValidManifestV2Images, releaseRepo: folder } = wanted;
+  const own = tell(controllerName);
+  const followed = folder === undefined ? undefined : followedInputs({ folder, tell: own });
   const ignored = new Set(wanted.ignoredTags);
   const isWanted = tagFilter({
     isIgnored: (tag) => ignored.has(tag) || rules.isIgnored(tag),
     additionalTags: new Set(wanted.additionalTags),
     additionalNamespaces: new Set(wanted.additionalNamespaces),
     additionalStreams: new Set(wanted.additionalStreams),
+    ...(followed && { inputs: followed.inputs }),
   });
-  const { onlyValidManifestV2Images } = wanted;
-  return controller({
+  const distributor = controller({
     streams,
     isWanted,
     look,
     queue: lines,
-    tell: tell(controllerName),
+    tell: own,
     builtAt: builtAt((registry) => ends.source(registry)),
     onlyValidManifestV2Images,
     events,
   });
+  return followed === undefined ? distributor : { run: (signal) => followed.during(distributor, signal) };
 }
 
 /** Copies one image of the queue; many at a time share what they learn, for a while. */

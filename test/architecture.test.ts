@@ -29,7 +29,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   'prom-client': /^metrics\.ts$/,
   fastify: /^(proxy\/|server\.ts$)/,
   'lru-cache': /^(cache\/|auth\/|app\.ts$)/,
-  yaml: /^(config|mirror\/strict-yaml\.ts$)/,
+  yaml: /^(config|mirror\/loop\/strict-yaml\.ts$)/,
   typebox: /^config/,
   pino: /^log\.ts$/,
 };

@@ -120,7 +120,7 @@ For a right that was taken away a moment ago. Each replica remembers for itself.
   --quayIOCIImagesDistributorOptions.additional-image-stream-tag, .additional-image-stream,
   .additional-image-stream-namespace, .ignore-image-stream-tag   which tags are mirrored; each may be repeated
   --validate-config-only          false; says what speaks against --config, and ends
-  --release-repo-git-sync-path    accepted and without effect
+  --release-repo-git-sync-path    none; a checkout of openshift/release: the controller mirrors what its tests use
 
 Ours beside them:
   --kubeconfig FILE     the cluster app.ci (default: $KUBECONFIG, then the one we run in)

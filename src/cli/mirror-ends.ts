@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
-import type { ImageDestination, ImageSource } from '../mirror/ends.ts';
-import type { ImageDirectory } from '../mirror/image-directory.ts';
-import { imageSource } from '../mirror/image-source.ts';
-import { ocDirectory } from '../mirror/oc-directory.ts';
-import { ociLayout } from '../mirror/oci-layout.ts';
+import { taggedReferrers } from '../mirror/copy/tagged-referrers.ts';
+import type { ImageDestination, ImageSource } from '../mirror/ends/ends.ts';
+import type { ImageDirectory } from '../mirror/ends/image-directory.ts';
+import { imageSource } from '../mirror/ends/image-source.ts';
+import { ocDirectory } from '../mirror/ends/oc-directory.ts';
+import { ociLayout } from '../mirror/ends/oci-layout.ts';
 import type { Place } from '../mirror/pull-spec.ts';
-import { taggedReferrers } from '../mirror/tagged-referrers.ts';
 import type { Digest } from '../oci/digest.ts';
 import { adaptiveLimit } from '../upstream/adaptive.ts';
 import { registryUpstream } from '../upstream/client.ts';

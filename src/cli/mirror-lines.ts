@@ -1,6 +1,6 @@
-import type { CopyEvents } from '../mirror/copy-events.ts';
+import type { CopyEvents } from '../mirror/copy/copy-events.ts';
+import type { ImageCopy } from '../mirror/copy/image-copy.ts';
 import type { CopyError } from '../mirror/failure.ts';
-import type { ImageCopy } from '../mirror/image-copy.ts';
 import type { Mapping } from '../mirror/mapping.ts';
 import { placeText, pullSpecText } from '../mirror/pull-spec.ts';
 import { RegistryError } from '../oci/errors.ts';

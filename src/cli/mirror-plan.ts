@@ -1,6 +1,6 @@
-import type { ImageCopy } from '../mirror/image-copy.ts';
+import type { ImageCopy } from '../mirror/copy/image-copy.ts';
+import type { PlannedBlob, PlannedRepository } from '../mirror/copy/plan.ts';
 import type { Mapping } from '../mirror/mapping.ts';
-import type { PlannedBlob, PlannedRepository } from '../mirror/plan.ts';
 import { placeText } from '../mirror/pull-spec.ts';
 import { binarySize } from './go-text.ts';
 

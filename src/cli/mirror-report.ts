@@ -1,7 +1,7 @@
-import type { CopiedImage, ImageCopy } from '../mirror/image-copy.ts';
+import type { CopiedImage, ImageCopy } from '../mirror/copy/image-copy.ts';
+import type { CopyReport } from '../mirror/copy/tally.ts';
 import type { Mapping } from '../mirror/mapping.ts';
 import { pullSpecText } from '../mirror/pull-spec.ts';
-import type { CopyReport } from '../mirror/tally.ts';
 import { decimalSize, durationText } from './go-text.ts';
 
 /** What a run came to, in the words of whoever wrote the mappings. */

@@ -23,7 +23,7 @@ const flags = {
   'leader-election-suffix': { places: [mirror('lease', 'name')], read: (text) => `ci-image-mirror${text}` },
   'enable-controller': { isList: true, places: [] },
   'dry-run': { isSwitch: true, default: 'false', places: [mirror('dryRun')], read: parseGoBoolean },
-  'release-repo-git-sync-path': { places: [] },
+  'release-repo-git-sync-path': { places: [streams('releaseRepo')] },
   config: { places: [mirror('configFile')] },
   'registry-config': { isRequired: true, places: [mirror('authFile')] },
   [`${distributor}.additional-image-stream-tag`]: { isList: true, places: [streams('additionalTags')] },

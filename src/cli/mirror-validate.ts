@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { type MirrorConfig, parseMirrorConfig } from '../mirror/config-file.ts';
-import { type Look, registryLook } from '../mirror/look.ts';
+import { type Look, registryLook } from '../mirror/copy/look.ts';
+import { type MirrorConfig, parseMirrorConfig } from '../mirror/loop/config-file.ts';
+import { MirrorConfigError } from '../mirror/loop/strict-yaml.ts';
+import { objections } from '../mirror/loop/validate.ts';
 import { parsePullSpec } from '../mirror/pull-spec.ts';
-import { MirrorConfigError } from '../mirror/strict-yaml.ts';
-import { objections } from '../mirror/validate.ts';
 import { parsed, UsageError } from './arguments.ts';
 import { authFile } from './auth-file.ts';
 import type { Io, Run } from './io.ts';

@@ -33,6 +33,11 @@ const imageStreams = closed({
   cluster: text(),
   /** Watch them, and copy what changes (true). Default false: they are read for `artImages` alone. */
   watch: Type.Boolean({ default: false }),
+  /**
+   * A checkout of openshift/release: what the tests of its ci-operator configurations use is copied. Read again when the link of git-sync
+   * moves. Default: none, and only the tags below are copied.
+   */
+  releaseRepo: Type.Optional(text()),
   /** `namespace/name:tag`: copied although no test uses them. */
   additionalTags: Type.Array(text(), { default: [] }),
   /** `namespace/name`, whole. */

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text as streamText } from 'node:stream/consumers';
 import { test } from 'tap';
-import { exists } from '../mirror/files.ts';
+import { exists } from '../mirror/ends/files.ts';
 import type { RegistryDouble } from '../support/registry-double.ts';
 import { recordedIo } from './io.ts';
 import { mirrorRig } from './mirror-rig.ts';

@@ -18,6 +18,7 @@ import { mirrorCrash } from './scenarios/mirror-crash.ts';
 import { mirrorFiles } from './scenarios/mirror-files.ts';
 import { mirrorLoop } from './scenarios/mirror-loop.ts';
 import { mirrorRegistries } from './scenarios/mirror-registries.ts';
+import { mirrorStreams } from './scenarios/mirror-streams.ts';
 import { mirrorThrottled } from './scenarios/mirror-throttled.ts';
 import { misses } from './scenarios/misses.ts';
 import { podman } from './scenarios/podman.ts';
@@ -56,6 +57,7 @@ export const scenarios: readonly Scenario[] = [
   mirrorFiles,
   mirrorCrash,
   mirrorLoop,
+  mirrorStreams,
   misses,
   conformance,
 ];

@@ -1,12 +1,12 @@
 import { fastify } from 'fastify';
 import { test } from 'tap';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
-import { desk } from '../../src/mirror/desk.ts';
 import { CopyError } from '../../src/mirror/failure.ts';
-import { mirrorLog } from '../../src/mirror/mirror-log.ts';
-import { queue } from '../../src/mirror/queue.ts';
-import type { MirrorTask } from '../../src/mirror/task.ts';
-import { taskRecords } from '../../src/mirror/task-records.ts';
+import { desk } from '../../src/mirror/loop/desk.ts';
+import { mirrorLog } from '../../src/mirror/loop/mirror-log.ts';
+import { queue } from '../../src/mirror/queue/queue.ts';
+import type { MirrorTask } from '../../src/mirror/queue/task.ts';
+import { taskRecords } from '../../src/mirror/queue/task-records.ts';
 import { mirrorApi, mirrorOrders } from '../../src/proxy/mirror-api.ts';
 
 const sourceTagRef = { namespace: 'ci', name: 'a', tag: 'latest' };

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { ImageDestination } from '../../src/mirror/ends.ts';
+import type { ImageDestination } from '../../src/mirror/ends/ends.ts';
 import type { Bytes } from '../../src/oci/content.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';

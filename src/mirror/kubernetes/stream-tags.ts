@@ -16,7 +16,13 @@ export interface ImageStreamObject {
     readonly name?: string;
     readonly resourceVersion?: string;
   };
+  readonly spec?: { readonly tags?: readonly SpecTag[] | null };
   readonly status?: { readonly tags?: readonly TagEvents[] | null };
+}
+
+interface SpecTag {
+  readonly name?: string;
+  readonly annotations?: Readonly<Record<string, string>> | null;
 }
 
 interface TagEvents {
@@ -41,7 +47,7 @@ export interface StreamChange {
   readonly removed: readonly ImageStreamTag[];
 }
 
-/** Remembers of every tag what it stands for, and nothing else: ten thousands of tags are a few megabytes. */
+/** Remembers of every tag what it stands for and whether it is about to go, and nothing else: ten thousands of tags are a few megabytes. */
 export interface SeenTags {
   readonly streams: number;
   readonly tags: number;
@@ -53,10 +59,12 @@ export interface SeenTags {
   look(): () => readonly ImageStreamTag[];
 }
 
+const softDelete = 'release.openshift.io/soft-delete';
+
 interface Seen {
   readonly namespace: string;
   readonly name: string;
-  readonly digests: ReadonlyMap<string, Digest>;
+  readonly marks: ReadonlyMap<string, string>;
   readonly look: number;
 }
 
@@ -64,8 +72,8 @@ export function seenTags(): SeenTags {
   const streams = new Map<string, Seen>();
   let looks = 0;
 
-  function removed({ namespace, name, digests }: Seen, but: ReadonlyMap<string, Digest> = new Map()) {
-    return [...digests.keys()]
+  function removed({ namespace, name, marks }: Seen, but: ReadonlyMap<string, string> = new Map()) {
+    return [...marks.keys()]
       .filter((tag) => !but.has(tag))
       .map((tag): ImageStreamTag => ({ namespace, name, tag }));
   }
@@ -75,18 +83,21 @@ export function seenTags(): SeenTags {
       return streams.size;
     },
     get tags() {
-      return [...streams.values()].reduce((sum, { digests }) => sum + digests.size, 0);
+      return [...streams.values()].reduce((sum, { marks }) => sum + marks.size, 0);
     },
     saw(stream) {
       const key = keyOf(stream);
       const before = streams.get(key);
       const tags = statusTags(stream);
-      const digests = new Map(tags.map(({ tag, digest }) => [tag, digest]));
+      const doomed = softDeleted(stream);
+      const marks = new Map(
+        tags.map(({ tag, digest }) => [tag, doomed.has(tag) ? `${digest} ${softDelete}` : digest]),
+      );
       const { namespace = '', name = '' } = stream.metadata ?? {};
-      streams.set(key, { namespace, name, digests, look: looks });
+      streams.set(key, { namespace, name, marks, look: looks });
       return {
-        changed: tags.filter(({ tag, digest }) => before?.digests.get(tag) !== digest),
-        removed: before === undefined ? [] : removed(before, digests),
+        changed: tags.filter(({ tag }) => before?.marks.get(tag) !== marks.get(tag)),
+        removed: before === undefined ? [] : removed(before, marks),
       };
     },
     lost(stream) {
@@ -103,6 +114,12 @@ export function seenTags(): SeenTags {
       };
     },
   };
+}
+
+/** Tags that the release controller will take away. A last look is worth it while there is something to copy. */
+function softDeleted({ spec }: ImageStreamObject): ReadonlySet<string | undefined> {
+  const doomed = spec?.tags?.filter(({ annotations }) => annotations?.[softDelete] !== undefined);
+  return new Set(doomed?.map(({ name }) => name));
 }
 
 function keyOf({ metadata }: ImageStreamObject): string {

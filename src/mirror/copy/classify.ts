@@ -1,0 +1,118 @@
+import { type ErrorCode, RegistryError } from '../../oci/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { CopyError, type FailureClass } from '../failure.ts';
+
+/** What was asked for when it failed. */
+export interface Subject {
+  readonly kind: 'blob' | 'manifest' | 'referrers';
+  /** A digest or a tag. */
+  readonly reference: string;
+  /** The registry's name. */
+  readonly registry: string;
+  readonly repository: Repository;
+  /** Whether it is a schema 1 manifest. */
+  readonly isSchema1?: boolean;
+}
+
+interface Verdict {
+  readonly kind: FailureClass;
+  /** What the reader is to do about it. */
+  readonly advice: string;
+}
+
+const tryLater = 'it is tried again later';
+const repush = 'push the image to the source again, or leave it out';
+
+const passing: Partial<Record<ErrorCode, Verdict>> = {
+  TOOMANYREQUESTS: { kind: 'throttled', advice: tryLater },
+  UNAVAILABLE: { kind: 'unavailable', advice: tryLater },
+  UNKNOWN: { kind: 'unavailable', advice: tryLater },
+};
+
+const ofSource: Partial<Record<ErrorCode, Verdict>> = {
+  ...passing,
+  DENIED: { kind: 'denied', advice: 'give the source credentials that may pull it' },
+  UNAUTHORIZED: { kind: 'denied', advice: 'give the source credentials that may pull it' },
+  NAME_UNKNOWN: { kind: 'source-gone', advice: repush },
+  MANIFEST_UNKNOWN: { kind: 'source-gone', advice: repush },
+  BLOB_UNKNOWN: { kind: 'blob-unknown', advice: repush },
+};
+
+const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
+  ...passing,
+  UPSTREAM_INVALID: { kind: 'unavailable', advice: tryLater },
+  BLOB_UPLOAD_INVALID: { kind: 'unavailable', advice: tryLater },
+  BLOB_UPLOAD_UNKNOWN: { kind: 'unavailable', advice: tryLater },
+  DIGEST_INVALID: { kind: 'unavailable', advice: tryLater },
+  RANGE_INVALID: { kind: 'unavailable', advice: tryLater },
+  DENIED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
+  UNAUTHORIZED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
+  NAME_UNKNOWN: { kind: 'denied', advice: 'make the repository first' },
+  BLOB_UNKNOWN: {
+    kind: 'blob-unknown',
+    advice: 'the destination lacks a part of it that it confirmed before',
+  },
+  MANIFEST_BLOB_UNKNOWN: {
+    kind: 'blob-unknown',
+    advice: 'the destination lacks a part of it: copy it whole, without a filter',
+  },
+};
+
+/** A source's refusal as what it means for the copy; whatever is not the source's word passes. */
+export function sourceFailure(error: unknown, subject: Subject): CopyError {
+  const invalid: Verdict =
+    subject.kind === 'blob'
+      ? { kind: 'unavailable', advice: tryLater }
+      : { kind: 'manifest-invalid', advice: repush };
+  return classified(error, subject, ofSource, invalid);
+}
+
+/** A destination's refusal likewise. What it says of a schema 1 manifest it says of schema 1. */
+export function destinationFailure(error: unknown, subject: Subject): CopyError {
+  const refused: Verdict =
+    subject.isSchema1 === true
+      ? {
+          kind: 'schema-1',
+          advice: 'the destination takes no Docker schema 1: push the image to the source as schema 2',
+        }
+      : { kind: 'manifest-invalid', advice: 'the destination takes no such content' };
+  return classified(error, subject, ofDestination, refused);
+}
+
+/** What the source does not have although something there names it. */
+export function missingPart(subject: Subject, namedBy: string): CopyError {
+  return new CopyError(
+    'blob-unknown',
+    `${textOf(subject)}: unknown ${subject.kind}: ${namedBy} names it and the source does not have it: ${repush}`,
+  );
+}
+
+/** `blob sha256:… of quay.io/team/app` */
+function textOf({ kind, reference, registry, repository }: Subject): string {
+  return `${kind} ${reference} of ${registry}/${repository}`;
+}
+
+function classified(
+  error: unknown,
+  subject: Subject,
+  table: Partial<Record<ErrorCode, Verdict>>,
+  otherwise: Verdict,
+): CopyError {
+  if (error instanceof CopyError) return error;
+  const options = { cause: error };
+  if (!(error instanceof RegistryError)) {
+    return new CopyError('unavailable', `${textOf(subject)}: ${strangerText(error)}: ${tryLater}`, options);
+  }
+  const { kind, advice } = table[error.code] ?? otherwise;
+  const { retryAfterSeconds } = error;
+  return new CopyError(kind, `${textOf(subject)}: ${error.message}: ${advice}`, {
+    ...options,
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  });
+}
+
+/** The system's word for it, such as `ENOSPC`; any other text may hold what nobody should read. */
+function strangerText(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : 'it failed for an unknown reason';
+}

@@ -1,0 +1,40 @@
+import type { Descriptor } from '../../oci/content.ts';
+import type { CopyError, FailureClass } from '../failure.ts';
+import type { CopiedImage, ImageCopy } from './image-copy.ts';
+
+/** How content came to be at its destination: sent, taken over from a repository beside it, or there before. */
+export type Landing = 'copied' | 'mounted' | 'present';
+
+/** What a run reports while it works. */
+export interface CopyEvents {
+  imageStarted(event: { readonly image: ImageCopy }): void;
+  /** Once an image, when it is not tried again. */
+  imageEnded(event: {
+    readonly image: ImageCopy;
+    readonly copied?: CopiedImage;
+    readonly failure?: CopyError;
+  }): void;
+  /** Bytes of a blob are about to be sent. */
+  uploadStarted(event: { readonly image: ImageCopy; readonly descriptor: Descriptor }): void;
+  /** A blob that this image was the first to need is there, or is given up. */
+  blobEnded(event: {
+    readonly image: ImageCopy;
+    readonly descriptor: Descriptor;
+    readonly outcome: Landing | 'failed';
+  }): void;
+  /** A manifest was written and confirmed. */
+  manifestPut(event: {
+    readonly image: ImageCopy;
+    readonly descriptor: Descriptor;
+    readonly reference: string;
+  }): void;
+  /** Bytes were read from a source, to be sent. */
+  received(event: { readonly bytes: number }): void;
+  /** An image or a blob is tried again after a pause. */
+  retried(event: {
+    readonly image: ImageCopy;
+    readonly kind: FailureClass;
+    readonly reason: string;
+    readonly waitMs: number;
+  }): void;
+}

@@ -1,0 +1,96 @@
+import type { Digest } from '../../oci/digest.ts';
+import { CopyError } from '../failure.ts';
+import { destinationFailure, type Subject, sourceFailure } from './classify.ts';
+import type { Landing } from './copy-events.ts';
+import type { ImageCopy } from './image-copy.ts';
+import type { CopyRun } from './run.ts';
+import type { Place } from './shared-content.ts';
+
+/** One image on its way: ended by the run, by its caller, or by its own first failure that does not pass. */
+export interface Copying {
+  readonly image: ImageCopy;
+  readonly run: CopyRun;
+  readonly signal: AbortSignal;
+  /** What is begun of this image need not be finished. */
+  readonly giveUp: () => void;
+  /** Something was written. */
+  readonly changed: () => void;
+}
+
+/** What a question is about: `reference` is a digest or a tag. */
+export type Topic = Pick<Subject, 'kind' | 'reference' | 'isSchema1'>;
+
+/** One question to the source, when there is room for it. Throws CopyError. */
+export function askSource<T>(
+  copying: Copying,
+  topic: Topic,
+  question: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return asked(copying, question, (error) => sourceFailure(error, sourceSubject(copying, topic)));
+}
+
+/** One question or order to the destination, when there is room for it. Throws CopyError. */
+export function askDestination<T>(
+  copying: Copying,
+  topic: Topic,
+  question: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  return asked(copying, question, (error) => destinationFailure(error, destinationSubject(copying, topic)));
+}
+
+/** The topic at the source, for people. */
+export function sourceSubject({ image }: Copying, topic: Topic): Subject {
+  return { ...topic, registry: image.source.name, repository: image.from.repository };
+}
+
+/** The topic at the destination, for people. */
+export function destinationSubject({ image }: Copying, topic: Topic): Subject {
+  return { ...topic, registry: image.destination.name, repository: image.to.repository };
+}
+
+/** A piece of content at the image's destination. */
+export function placeOf({ image }: Copying, kind: Place['kind'], digest: Digest): Place {
+  return { kind, registry: image.destination.name, repository: image.to.repository, digest };
+}
+
+/** Sees to it that the content is at its place, once a run, whichever image needs it first. */
+export function once(
+  copying: Copying,
+  place: Place,
+  mustSend: boolean,
+  work: () => Promise<Landing>,
+): Promise<void> {
+  const { image, run, signal } = copying;
+  const origin = `${image.source.name}/${image.from.repository}`;
+  return run.shared.once(place, { origin, mustSend, signal }, work);
+}
+
+/**
+ * All of them to their end; then throws the failure of the first one that failed. After one that does not pass, what else
+ * runs of the image is given up.
+ */
+export async function together(works: readonly Promise<void>[], copying: Copying): Promise<void> {
+  const failures: unknown[] = [];
+  const failed = (error: unknown): void => {
+    failures.push(error);
+    if (error instanceof CopyError && !error.isPassing) copying.giveUp();
+  };
+  await Promise.all(works.map((work) => work.catch(failed)));
+  if (failures.length > 0) throw failures.find((error) => error instanceof CopyError) ?? failures[0];
+}
+
+function asked<T>(
+  { image, run, signal }: Copying,
+  question: (signal: AbortSignal) => Promise<T>,
+  failure: (error: unknown) => CopyError,
+): Promise<T> {
+  const work = async (): Promise<T> => {
+    try {
+      return await question(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw failure(error);
+    }
+  };
+  return run.step(image, work, signal);
+}

@@ -1,0 +1,116 @@
+import type { Descriptor } from '../../oci/content.ts';
+import { type Reference, referenceText } from '../../oci/reference.ts';
+import { CopyError } from '../failure.ts';
+import { copyBlob } from './blob-copy.ts';
+import { missingPart } from './classify.ts';
+import type { Landing } from './copy-events.ts';
+import {
+  askDestination,
+  askSource,
+  type Copying,
+  once,
+  placeOf,
+  sourceSubject,
+  together,
+} from './copying.ts';
+import { isIndex, type Node, nodeOf } from './graph.ts';
+import { publish } from './publish.ts';
+import { copyReferrers } from './referrers.ts';
+
+/** How deep indexes, and referrers of referrers, may lie in each other: no tool makes more than two. */
+const deepest = 8;
+
+/** The manifest as the source has it; undefined when it does not. Throws CopyError. */
+export function fetchNode(reference: Reference, copying: Copying): Promise<Node | undefined> {
+  const { source, from, foreignLayers = 'skip' } = copying.image;
+  const topic = { kind: 'manifest', reference: referenceText(reference) } as const;
+  return askSource(copying, topic, async (signal) => {
+    const answer = await source.manifest(from.repository, reference, { signal });
+    if (answer.kind !== 'found' || answer.bytes === undefined) return undefined;
+    return nodeOf({ descriptor: answer.descriptor, bytes: answer.bytes }, foreignLayers);
+  });
+}
+
+/** What the destination has under the reference. Throws CopyError. */
+export function foundManifest(reference: Reference, copying: Copying): Promise<Descriptor | undefined> {
+  const { destination, to } = copying.image;
+  const topic = { kind: 'manifest', reference: referenceText(reference) } as const;
+  return askDestination(copying, topic, (signal) =>
+    destination.statManifest(to.repository, reference, { signal }),
+  );
+}
+
+/**
+ * True when a destination that has this manifest has all below it. An index says nothing of its children: it may have been
+ * pushed over some of them.
+ */
+export function speaksForParts(descriptor: Descriptor, { image }: Copying): boolean {
+  return image.trust !== 'blobs' && descriptor.mediaType !== undefined && !isIndex(descriptor);
+}
+
+/** Everything that the manifest names, confirmed at the destination. Throws CopyError. */
+export async function copyParts(node: Node, copying: Copying, needed: PartsNeeded): Promise<void> {
+  const { mustSend, depth } = needed;
+  const { digest } = node.manifest.descriptor;
+  const child = { mustSend, depth: depth + 1, namedBy: `index ${digest}` };
+  const children = node.children.map((descriptor) => copyManifest(descriptor, copying, child));
+  const blobs = node.blobs.map((descriptor) => copyBlob({ descriptor, namedBy: digest, mustSend }, copying));
+  await together([...children, ...blobs], copying);
+}
+
+/** What refers to the manifest, each with all below it. Resolves to whether there is any. */
+export function copyReferrersOf(subject: Descriptor, copying: Copying, depth: number): Promise<boolean> {
+  const namedBy = `the list of referrers of ${subject.digest}`;
+  const mustSend = copying.image.force === true;
+  return copyReferrers(subject, copying, (referrer) =>
+    copyManifest(referrer, copying, { mustSend, depth: depth + 1, namedBy }),
+  );
+}
+
+export interface PartsNeeded {
+  /** The destination's word that it has it is not enough. */
+  readonly mustSend: boolean;
+  /** Manifests above. */
+  readonly depth: number;
+}
+
+interface ManifestNeeded extends PartsNeeded {
+  /** What names it, for people. */
+  readonly namedBy: string;
+}
+
+/** A manifest by its digest, with all below it, and by choice with what refers to it. */
+async function copyManifest(descriptor: Descriptor, copying: Copying, needed: ManifestNeeded): Promise<void> {
+  if (needed.depth > deepest) throw tooDeep(descriptor, copying);
+  await once(copying, placeOf(copying, 'manifest', descriptor.digest), needed.mustSend, () =>
+    landed(descriptor, copying, needed),
+  );
+  if (copying.image.referrers === true) await copyReferrersOf(descriptor, copying, needed.depth);
+}
+
+async function landed(
+  descriptor: Descriptor,
+  copying: Copying,
+  { namedBy, ...needed }: ManifestNeeded,
+): Promise<Landing> {
+  const { digest } = descriptor;
+  const isThere = !needed.mustSend && (await foundManifest({ digest }, copying)) !== undefined;
+  if (isThere && speaksForParts(descriptor, copying)) return 'present';
+  const node = await fetchNode({ digest }, copying);
+  if (node === undefined) {
+    throw missingPart(sourceSubject(copying, { kind: 'manifest', reference: digest }), namedBy);
+  }
+  const parts = (mustSend: boolean) => copyParts(node, copying, { ...needed, mustSend });
+  await parts(needed.mustSend);
+  if (isThere) return 'present';
+  await publish(node, { digest }, copying, parts);
+  return 'copied';
+}
+
+function tooDeep({ digest }: Descriptor, { image }: Copying): CopyError {
+  const place = `${image.source.name}/${image.from.repository}`;
+  return new CopyError(
+    'manifest-invalid',
+    `manifest ${digest} of ${place}: it lies more than ${deepest} manifests deep: leave it out`,
+  );
+}

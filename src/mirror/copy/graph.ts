@@ -1,0 +1,36 @@
+import type { Descriptor } from '../../oci/content.ts';
+import { isManifestType, mediaTypes, parseManifest } from '../../oci/manifest.ts';
+import type { ManifestBytes } from '../ends/ends.ts';
+
+/** A manifest and what of it is to be copied. */
+export interface Node {
+  readonly manifest: ManifestBytes;
+  readonly children: readonly Descriptor[];
+  readonly blobs: readonly Descriptor[];
+}
+
+/**
+ * The node of a manifest, each digest once. One of a type that nobody knows names nothing: it is copied byte for byte. Throws
+ * `UPSTREAM_INVALID` for one of a known type that cannot be read.
+ */
+export function nodeOf(manifest: ManifestBytes, foreignLayers: 'skip' | 'copy'): Node {
+  const { mediaType } = manifest.descriptor;
+  if (!isManifestType(mediaType)) return { manifest, children: [], blobs: [] };
+  const { children, blobs, foreign = [] } = parseManifest(manifest.bytes, mediaType);
+  const wanted = foreignLayers === 'copy' ? [...blobs, ...foreign] : blobs;
+  return { manifest, children: unique(children), blobs: unique(wanted) };
+}
+
+/** True for manifests that list others. */
+export function isIndex({ mediaType }: Descriptor): boolean {
+  return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
+}
+
+/** True for the two types of Docker schema 1, which newer registries refuse. */
+export function isSchema1({ mediaType }: Descriptor): boolean {
+  return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
+}
+
+function unique(descriptors: readonly Descriptor[]): Descriptor[] {
+  return [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
+}

@@ -1,0 +1,52 @@
+import { RegistryError } from '../../oci/errors.ts';
+import { type Reference, referenceText } from '../../oci/reference.ts';
+import { CopyError } from '../failure.ts';
+import { askDestination, type Copying, placeOf } from './copying.ts';
+import { isSchema1, type Node } from './graph.ts';
+
+/**
+ * Puts the manifest, whose parts are confirmed, under the reference. A destination that misses a part all the same is asked
+ * anew for each, and where that did not help each is sent anew: by `parts`. Throws CopyError.
+ */
+export async function publish(
+  node: Node,
+  reference: Reference,
+  copying: Copying,
+  parts: (mustSend: boolean) => Promise<void>,
+): Promise<void> {
+  for (let refusals = 0; ; refusals += 1) {
+    try {
+      return await putManifest(node, reference, copying);
+    } catch (error) {
+      if (!(error instanceof CopyError) || refusals >= remediesOf(error)) throw error;
+    }
+    forgetParts(node, copying);
+    await parts(copying.image.force === true || refusals > 0);
+  }
+}
+
+async function putManifest({ manifest }: Node, reference: Reference, copying: Copying): Promise<void> {
+  const { image, run } = copying;
+  const { destination, to } = image;
+  const { descriptor } = manifest;
+  const topic = { kind: 'manifest', reference: descriptor.digest, isSchema1: isSchema1(descriptor) } as const;
+  await askDestination(copying, topic, (signal) =>
+    destination.putManifest(to.repository, reference, manifest, { signal }),
+  );
+  copying.changed();
+  run.events.manifestPut?.({ image, descriptor, reference: referenceText(reference) });
+}
+
+/** How often it is worth mending. Quay says of a manifest whose blobs it lacks that it is invalid: then one look is enough. */
+function remediesOf({ kind, cause }: CopyError): number {
+  if (kind === 'blob-unknown') return 2;
+  return kind === 'manifest-invalid' && cause instanceof RegistryError && cause.code === 'MANIFEST_INVALID'
+    ? 1
+    : 0;
+}
+
+function forgetParts({ blobs, children }: Node, copying: Copying): void {
+  const { shared } = copying.run;
+  for (const { digest } of blobs) shared.forget(placeOf(copying, 'blob', digest));
+  for (const { digest } of children) shared.forget(placeOf(copying, 'manifest', digest));
+}

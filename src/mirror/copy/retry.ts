@@ -1,0 +1,68 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { CopyError } from '../failure.ts';
+
+export interface RetryOptions {
+  /** How often a blob is tried before it fails. Default 4. */
+  readonly blobTries?: number;
+  /** A first pause is up to this long and each next one up to twice as long, milliseconds. Default 1,000. */
+  readonly firstPauseMs?: number;
+  /** No pause of our own choice is longer, milliseconds. Default 30,000. */
+  readonly longestPauseMs?: number;
+  /** A `Retry-After` beyond this is not waited for: the failure carries it, milliseconds. Default 60,000. */
+  readonly longestWaitMs?: number;
+  /** Default `Math.random`. */
+  readonly random?: () => number;
+}
+
+export interface Persistence extends Required<RetryOptions> {
+  readonly tries: number;
+  readonly signal: AbortSignal;
+  readonly retried: (failure: CopyError, waitMs: number) => void;
+}
+
+/** The options with their defaults. */
+export function retryOptions(options: RetryOptions): Required<RetryOptions> {
+  const { blobTries = 4, firstPauseMs = 1_000, longestPauseMs = 30_000, longestWaitMs = 60_000 } = options;
+  return { blobTries, firstPauseMs, longestPauseMs, longestWaitMs, random: options.random ?? Math.random };
+}
+
+/**
+ * Does the work, and does it again each time that it fails in a way that passes, as often as `tries` allows. Throws the last
+ * failure; the signal's reason once it is aborted.
+ */
+export async function persistently<T>(work: () => Promise<T>, options: Persistence): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (!(error instanceof CopyError) || !error.isPassing || attempt >= options.tries) throw error;
+      const waitMs = pauseAfter(attempt, error.retryAfterSeconds, options);
+      if (waitMs === undefined) throw error;
+      options.retried(error, waitMs);
+      await pause(waitMs, options.signal);
+    }
+  }
+}
+
+/**
+ * What the registry asks for, and a random part of a doubling span, so that many copies do not come back together; undefined
+ * when it asks for too long.
+ */
+function pauseAfter(
+  attempt: number,
+  retryAfterSeconds: number | undefined,
+  options: Persistence,
+): number | undefined {
+  const askedMs = (retryAfterSeconds ?? 0) * 1_000;
+  const spanMs = Math.min(options.longestPauseMs, options.firstPauseMs * 2 ** (attempt - 1));
+  return askedMs > options.longestWaitMs ? undefined : askedMs + options.random() * spanMs;
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await wait(ms, undefined, { signal });
+  } catch {
+    signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,122 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { CopyError } from '../failure.ts';
+import type { Landing } from './copy-events.ts';
+
+/** Where a piece of content is wanted. */
+export interface Place {
+  readonly kind: 'blob' | 'manifest' | 'referrers';
+  readonly registry: string;
+  readonly repository: Repository;
+  readonly digest: Digest;
+}
+
+export interface OnceOptions {
+  /** Whose content it is, as text: a failure is shared only with those who would ask the same source. */
+  readonly origin: string;
+  /** That it was there before is not enough. */
+  readonly mustSend: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** What several copies of a run know of each other's work. Nothing in it outlives the run. */
+export interface SharedContent {
+  /**
+   * Sees to it that the content is at that place: nothing is done when this run saw to it before, who comes while another
+   * does it waits for that, and the first one does `work`.
+   */
+  once(place: Place, options: OnceOptions, work: () => Promise<Landing>): Promise<void>;
+  /** The destination says that it does not have it after all. */
+  forget(place: Place): void;
+  /** Other repositories of the registry that are known to hold it, the latest first. */
+  holders(place: Place): readonly Repository[];
+  /** Sends it; meanwhile whoever wants it in another repository of the registry may wait for it. */
+  send(place: Place, work: () => Promise<void>): Promise<void>;
+  /** Resolves, whatever the outcome, when the upload to another repository that runs now is over; undefined when none runs. */
+  sentElsewhere(place: Place): Promise<void> | undefined;
+}
+
+interface Flight {
+  readonly origin: string;
+  readonly done: Promise<Landing>;
+}
+
+/** Nothing known yet. Of more than `maxKnown` digests the oldest are forgotten, which only costs questions. */
+export function sharedContent(maxKnown = 100_000): SharedContent {
+  const known = new Map<string, Map<Repository, Landing>>();
+  const flights = new Map<string, Flight>();
+  const uploads = new Map<string, Promise<void>>();
+
+  function remember(place: Place, landing: Landing): void {
+    const key = registryKey(place);
+    const repositories = known.get(key) ?? new Map<Repository, Landing>();
+    repositories.set(place.repository, landing);
+    known.delete(key);
+    known.set(key, repositories);
+    const [oldest] = known.keys();
+    if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
+  }
+
+  function isSettled(place: Place, mustSend: boolean): boolean {
+    const landing = known.get(registryKey(place))?.get(place.repository);
+    return landing !== undefined && (!mustSend || landing === 'copied');
+  }
+
+  async function lead(place: Place, origin: string, work: () => Promise<Landing>): Promise<void> {
+    const key = placeKey(place);
+    const done = work();
+    flights.set(key, { origin, done });
+    try {
+      remember(place, await done);
+    } finally {
+      flights.delete(key);
+    }
+  }
+
+  return {
+    async once(place, { origin, mustSend, signal }, work) {
+      for (;;) {
+        if (isSettled(place, mustSend)) return;
+        const flight = flights.get(placeKey(place));
+        if (flight === undefined) return lead(place, origin, work);
+        await landed(flight, origin, signal);
+      }
+    },
+    forget: (place) => void known.get(registryKey(place))?.delete(place.repository),
+    holders: (place) =>
+      [...(known.get(registryKey(place))?.keys() ?? [])]
+        .filter((repository) => repository !== place.repository)
+        .reverse(),
+    async send(place, work) {
+      const key = registryKey(place);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      if (!uploads.has(key)) uploads.set(key, promise);
+      try {
+        await work();
+        remember(place, 'copied');
+      } finally {
+        if (uploads.get(key) === promise) uploads.delete(key);
+        resolve();
+      }
+    },
+    sentElsewhere: (place) => uploads.get(registryKey(place)),
+  };
+}
+
+/** Resolves when the other is through, or gave up for reasons of its own; shares its failure when ours would be the same. */
+async function landed(flight: Flight, origin: string, signal: AbortSignal): Promise<void> {
+  try {
+    await flight.done;
+  } catch (error) {
+    if (error instanceof CopyError && flight.origin === origin) throw error;
+  }
+  signal.throwIfAborted();
+}
+
+function registryKey({ kind, registry, digest }: Place): string {
+  return `${kind} ${registry} ${digest}`;
+}
+
+function placeKey(place: Place): string {
+  return `${registryKey(place)} ${place.repository}`;
+}

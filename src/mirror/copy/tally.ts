@@ -1,0 +1,76 @@
+import type { CopyError, FailureClass } from '../failure.ts';
+import type { Landing } from './copy-events.ts';
+import { type CopiedImage, destinationText, type ImageCopy, sourceText } from './image-copy.ts';
+
+/** An image that was not copied, and why. */
+export interface CopyFailure {
+  readonly image: ImageCopy;
+  /** Pull specs. */
+  readonly source: string;
+  readonly destination: string;
+  readonly kind: FailureClass;
+  readonly reason: string;
+}
+
+/** What a run did so far. */
+export interface CopyReport {
+  readonly images: Readonly<Record<CopiedImage['outcome'] | 'failed', number>>;
+  /** Each blob once a destination repository. */
+  readonly blobs: Readonly<Record<Landing | 'failed', number>>;
+  /** Read from sources, to be sent. */
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly failures: readonly CopyFailure[];
+}
+
+/** The counters of a run. */
+export interface Tally {
+  imageDone(copied: CopiedImage): void;
+  imageFailed(image: ImageCopy, failure: CopyError): void;
+  /** `place` names blob and repository; one that failed and then landed did not fail. */
+  blobDone(place: string, outcome: Landing | 'failed'): void;
+  received(bytes: number): void;
+  report(): CopyReport;
+}
+
+/** Counters at zero; `now` in milliseconds. */
+export function tally(now: () => number): Tally {
+  const startedAt = now();
+  const images = { copied: 0, unchanged: 0, filtered: 0 };
+  const blobs = { copied: 0, mounted: 0, present: 0 };
+  const failedBlobs = new Set<string>();
+  const failures: CopyFailure[] = [];
+  let bytes = 0;
+  return {
+    imageDone({ outcome }) {
+      images[outcome] += 1;
+    },
+    imageFailed(image, { kind, message }) {
+      failures.push({
+        image,
+        source: sourceText(image),
+        destination: destinationText(image),
+        kind,
+        reason: message,
+      });
+    },
+    blobDone(place, outcome) {
+      if (outcome === 'failed') {
+        failedBlobs.add(place);
+      } else {
+        failedBlobs.delete(place);
+        blobs[outcome] += 1;
+      }
+    },
+    received(count) {
+      bytes += count;
+    },
+    report: () => ({
+      images: { ...images, failed: failures.length },
+      blobs: { ...blobs, failed: failedBlobs.size },
+      bytes,
+      seconds: (now() - startedAt) / 1_000,
+      failures: [...failures],
+    }),
+  };
+}

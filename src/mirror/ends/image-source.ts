@@ -1,0 +1,96 @@
+import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseManifest } from '../../oci/manifest.ts';
+import { isTag, type Repository, type Tag } from '../../oci/reference.ts';
+import { referrersTag } from '../../oci/referrers-tag.ts';
+import type { Cancellable, Page, Upstream } from '../../upstream/upstream.ts';
+import type { ImageSource } from './ends.ts';
+
+/** The page size that is asked for; registries give less where they like. */
+const tagsPerPage = 1_000;
+
+/** A registry as a source of images. Closing the upstream stays with who made it. */
+export function imageSource(upstream: Upstream): ImageSource {
+  return {
+    name: upstream.name,
+    manifest: (repository, reference, options) => upstream.manifest(repository, reference, options),
+    openBlob: (repository, digest, options) => upstream.openBlob(repository, digest, options),
+    tags: (repository, options) => allTags(upstream, repository, options),
+    referrers: (repository, digest, options) => allReferrers(upstream, repository, digest, options),
+  };
+}
+
+async function* allTags(
+  upstream: Upstream,
+  repository: Repository,
+  options: Cancellable = {},
+): AsyncGenerator<Tag, void, undefined> {
+  const ask = (query: string) => upstream.tags(repository, query, options);
+  for await (const page of pages(ask, `n=${tagsPerPage}`)) {
+    if (page === undefined) {
+      throw new RegistryError('NAME_UNKNOWN', 'no such repository', { detail: { repository } });
+    }
+    yield* tagsOf(page);
+  }
+}
+
+/** By the API, else by the tag that stands in for it (distribution-spec, "Referrers Tag Schema"). */
+async function allReferrers(
+  upstream: Upstream,
+  repository: Repository,
+  digest: Digest,
+  options: Cancellable = {},
+): Promise<readonly Descriptor[]> {
+  const found: Descriptor[] = [];
+  const ask = (query: string) => upstream.referrers(repository, digest, query, options);
+  for await (const page of pages(ask, '')) {
+    if (page === undefined) return taggedReferrers(upstream, repository, digest, options);
+    found.push(...childrenIn(page.bytes, page.mediaType));
+  }
+  return found;
+}
+
+async function taggedReferrers(
+  upstream: Upstream,
+  repository: Repository,
+  digest: Digest,
+  options: Cancellable,
+): Promise<readonly Descriptor[]> {
+  const answer = await upstream.manifest(repository, { tag: referrersTag(digest) }, options);
+  if (answer.kind !== 'found' || answer.bytes === undefined) return [];
+  return childrenIn(answer.bytes, answer.descriptor.mediaType);
+}
+
+/**
+ * A listing, page by page; undefined for the first one when there is none. A registry whose pages lead in a circle, or that ends in
+ * the middle, is refused: whoever counts on the whole would take the rest for gone.
+ */
+async function* pages(
+  ask: (query: string) => Promise<Page | undefined>,
+  firstQuery: string,
+): AsyncGenerator<Page | undefined, void, undefined> {
+  const asked = new Set<string>();
+  for (let query: string | undefined = firstQuery; query !== undefined; ) {
+    asked.add(query);
+    const page: Page | undefined = await ask(query);
+    if (page === undefined && asked.size > 1) throw invalid('the upstream lost a listing between two pages');
+    yield page;
+    query = page?.nextQuery;
+    if (query !== undefined && asked.has(query)) throw invalid('the upstream lists in a circle');
+  }
+}
+
+function tagsOf({ bytes }: Page): readonly Tag[] {
+  const body: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  const tags: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'tags') : undefined;
+  return Array.isArray(tags) ? tags.filter(isTag) : [];
+}
+
+function childrenIn(bytes: Uint8Array, mediaType: string): readonly Descriptor[] {
+  return parseManifest(bytes, mediaType).children;
+}
+
+function invalid(message: string): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', message);
+}

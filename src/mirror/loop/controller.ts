@@ -1,0 +1,193 @@
+import type { BuiltAt } from '../copy/built-at.ts';
+import type { Look } from '../copy/look.ts';
+import type { WorkqueueEvents } from '../events.ts';
+import type { ImageStreams, SourceTag } from '../kubernetes/image-streams.ts';
+import {
+  appCiImage,
+  type ImageStreamTag,
+  imageStreamTagText,
+  parseImageStreamTag,
+  quayImage,
+} from '../names.ts';
+import type { TaskSink } from '../queue/queue.ts';
+import type { Priority } from '../queue/task.ts';
+import type { Tell } from './mirror-log.ts';
+import { type WorkQueueOptions, workQueue } from './work-queue.ts';
+
+export interface ControllerOptions extends Pick<WorkQueueOptions, 'firstPauseMs' | 'longestPauseMs'> {
+  /** Of app.ci. */
+  readonly streams: Pick<ImageStreams, 'tags' | 'tag' | 'follow'>;
+  /** Which tags are mirrored: `tagFilter`. */
+  readonly isWanted: (tag: ImageStreamTag) => boolean;
+  readonly look: Look;
+  /** Tells which targets are stale. Default: none is. */
+  readonly builtAt?: BuiltAt;
+  readonly queue: TaskSink;
+  readonly tell: Tell;
+  /** Docker images (schema 2) with a layer that is not compressed by gzip are left out. Default true. */
+  readonly onlyValidManifestV2Images?: boolean;
+  readonly events?: Partial<WorkqueueEvents>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** Keeps in QCI what tags of image streams stand for. */
+export interface Controller {
+  /** Looks at every wanted tag, then at each that changes, one at a time, until the signal aborts. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+  /** A test uses this from now on: a tag as `namespace/name:tag`, or each tag of `imagestream_namespace/name`. */
+  referenced(key: string): void;
+}
+
+export const controllerName = 'quay_io_ci_images_distributor';
+
+const streamPrefix = 'imagestream_';
+const staleMs = 24 * 60 * 60 * 1000;
+
+/** What was seen of a tag that waits to be looked at. */
+interface Sight {
+  readonly digest: string;
+  readonly priority: Priority;
+}
+
+export function controller(options: ControllerOptions): Controller {
+  const { streams, isWanted, tell, events = {} } = options;
+  const sights = new Map<string, Sight>();
+  const line = workQueue({ ...options, work, events });
+
+  async function work(key: string, signal: AbortSignal): Promise<void> {
+    if (key.startsWith(streamPrefix)) return await spread(key.slice(streamPrefix.length), signal);
+    const tag = parseImageStreamTag(key);
+    if (tag === undefined) return;
+    const fields = fieldsOf(tag);
+    const sight = sights.get(key);
+    try {
+      tell('reconcileStarted', fields);
+      await reconciled(options, tag, sight, signal);
+      if (sights.get(key) === sight) sights.delete(key);
+      tell('reconciled', fields);
+    } catch (error) {
+      if (!signal.aborted) tell('reconcileFailed', { ...fields, error });
+      throw error;
+    }
+  }
+
+  async function spread(stream: string, signal: AbortSignal): Promise<void> {
+    const [namespace = '', name] = stream.split('/');
+    for await (const tag of streams.tags({ namespace, signal })) if (tag.name === name) add(tag);
+  }
+
+  function add(tag: ImageStreamTag): void {
+    if (isWanted(tag)) line.add(imageStreamTagText(tag));
+  }
+
+  const listener: Parameters<ImageStreams['follow']>[0] = {
+    changed(tag, seen) {
+      if (!isWanted(tag)) return;
+      const priority = seen === 'watched' ? 'change' : 'resync';
+      sights.set(imageStreamTagText(tag), { digest: tag.digest, priority });
+      add(tag);
+    },
+    removed: (tag) => void sights.delete(imageStreamTagText(tag)),
+  };
+
+  return {
+    async run(signal) {
+      await Promise.all([streams.follow(listener, { signal }), line.run(signal)]);
+      sights.clear();
+    },
+    referenced(key) {
+      const tag = parseImageStreamTag(key);
+      if (tag !== undefined) add(tag);
+      else if (key.startsWith(streamPrefix)) line.add(key);
+    },
+  };
+}
+
+/** Most tags of a list are what QCI has already: that takes one HEAD there, and nothing else. */
+async function reconciled(
+  options: ControllerOptions,
+  tag: ImageStreamTag,
+  sight: Sight | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  const { streams, look, tell, onlyValidManifestV2Images = true } = options;
+  const target = quayImage(tag);
+  const current = (await look.stat(target, signal))?.digest;
+  const fields = { ...fieldsOf(tag), currentQuayDigest: current ?? '' };
+  if (current !== undefined && sight?.digest === current) return tell('upToDate', { ...fields, target });
+  const found = await streams.tag(tag, { signal });
+  if (found === undefined) return tell('imageStreamTagAbsent', fieldsOf(tag));
+  if (isSchema1(found) && current !== undefined) return tell('skippedSchema1', fields);
+  if (onlyValidManifestV2Images && isInvalidV2(found)) return tell('skippedInvalidV2', fieldsOf(tag));
+  if (!found.image.startsWith('sha256:'))
+    throw new Error(`image name has no prefix \`sha256:\`: ${found.image}`);
+  const source = appCiImage(tag, found.image);
+  if (current === found.image || (await isChild(found.image, current, target, look, signal)))
+    return tell('upToDate', { ...fields, target });
+  if ((await look.stat(source, signal)) === undefined)
+    return tell('appCiSourceAbsent', { ...fieldsOf(tag), source });
+  await enqueued(
+    options,
+    { tag, source, target, current, found, priority: sight?.priority ?? 'change' },
+    signal,
+  );
+}
+
+interface Difference {
+  readonly tag: ImageStreamTag;
+  readonly source: string;
+  readonly target: string;
+  /** What the target holds; absent for nothing. */
+  readonly current: string | undefined;
+  readonly found: SourceTag;
+  readonly priority: Priority;
+}
+
+async function enqueued(
+  { builtAt, queue, tell, now = Date.now }: ControllerOptions,
+  { tag, source, target, current = '', found, priority }: Difference,
+  signal: AbortSignal,
+): Promise<void> {
+  const built = current === '' ? undefined : await builtAt?.(target, signal);
+  const stale = built !== undefined && built + staleMs < found.createdAt;
+  const digests = { currentQuayDigest: current, currentAppCIDigest: found.image };
+  tell('mirroring', { ...fieldsOf(tag), ...digests, stale, source, target });
+  await queue.put({
+    source,
+    destination: target,
+    priority,
+    owner: controllerName,
+    createdAt: now(),
+    sourceTagRef: { namespace: tag.namespace, name: tag.name, tag: tag.tag },
+    sourceDigest: found.image,
+    currentDigest: current,
+    stale,
+  });
+}
+
+/** An image of one architecture never takes the place of an index that holds it. */
+async function isChild(
+  digest: string,
+  current: string | undefined,
+  target: string,
+  look: Look,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return current !== undefined && (await look.amd64(target, signal)) === digest;
+}
+
+/** Their digest may have changed on the way into QCI, so that it tells nothing. */
+function isSchema1({ mediaType }: SourceTag): boolean {
+  return mediaType.endsWith('manifest.v1+prettyjws');
+}
+
+function isInvalidV2({ mediaType, layerMediaTypes }: SourceTag): boolean {
+  return mediaType.endsWith('manifest.v2+json') && layerMediaTypes.some((type) => !type.endsWith('.gzip'));
+}
+
+function fieldsOf(tag: ImageStreamTag) {
+  const request = imageStreamTagText(tag);
+  const { namespace } = tag;
+  return { controller: controllerName, request, namespace, name: `${tag.name}:${tag.tag}` };
+}

@@ -1,0 +1,68 @@
+import { CopyError } from '../failure.ts';
+import { parsePullSpec, referenceOf } from '../pull-spec.ts';
+import type { Queue, TaskFilter } from '../queue/queue.ts';
+import type { QueuedTask } from '../queue/task.ts';
+import type { Tell } from './mirror-log.ts';
+
+/** The queue as its HTTP API has it. */
+export interface Desk {
+  tasks(filter: TaskFilter): Iterable<object>;
+  /** Queues a copy ahead of changes. Throws `RegistryError` or `CopyError` for what is no image in a registry. */
+  order(pair: { readonly source: string; readonly destination: string }): Promise<boolean>;
+  retry(filter: Pick<TaskFilter, 'destination'>): number;
+}
+
+/** See `Desk`. */
+export function desk(
+  queue: Pick<Queue, 'put' | 'list' | 'retry'>,
+  tell: Tell,
+  now: () => number = Date.now,
+): Desk {
+  return {
+    *tasks(filter) {
+      for (const task of queue.list(filter)) yield taskItem(task);
+    },
+    async order({ source, destination }) {
+      try {
+        needImage(source);
+        needImage(destination);
+      } catch (error) {
+        tell('invalidTask', { source, destination });
+        throw error;
+      }
+      return queue.put({ source, destination, priority: 'miss', owner: 'api', createdAt: now() });
+    },
+    retry: (filter) => queue.retry(filter),
+  };
+}
+
+/** A task in JSON: first what the original shows of it, under its names, then what became of it. */
+export function taskItem(task: QueuedTask): object {
+  const { sourceTagRef = { namespace: '', name: '', tag: '' }, failure } = task;
+  return {
+    source_tag_ref: sourceTagRef,
+    source: task.source,
+    destination: task.destination,
+    current_quay_digest: task.currentDigest ?? '',
+    created_at: timeText(task.createdAt),
+    stale: task.stale ?? false,
+    owner: task.owner,
+    state: task.state,
+    priority: task.priority,
+    attempts: task.attempts,
+    source_digest: task.sourceDigest,
+    backup: task.backup,
+    ...(task.notBefore === 0 ? {} : { not_before: timeText(task.notBefore) }),
+    ...(failure && { failure: { ...failure, at: timeText(failure.at) } }),
+  };
+}
+
+function needImage(pullSpec: string): void {
+  const spec = parsePullSpec(pullSpec);
+  if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined) return;
+  throw new CopyError('manifest-invalid', `${pullSpec}: not an image of a registry, with its tag or digest`);
+}
+
+function timeText(at: number): string {
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,206 @@
+import type { Look } from '../copy/look.ts';
+import { slots } from '../copy/slots.ts';
+import { appCiImage, backupImage, type ImageStreamTag, imageStreamTagText, quayImage } from '../names.ts';
+import { type Bell, bell } from '../queue/bell.ts';
+import type { TaskSink } from '../queue/queue.ts';
+import { type ArtSelector, ignoredBy, type MirrorConfig, type MirroredImage } from './config-file.ts';
+import type { Tell } from './mirror-log.ts';
+
+export interface JobsOptions {
+  /** The configuration of this tick; undefined skips it. */
+  readonly config: () => Promise<MirrorConfig | undefined>;
+  /** The image streams of app.ci, for `artImages`. Default: none, and nothing is selected. */
+  readonly streams?: {
+    tags(options: {
+      readonly namespace: string;
+      readonly signal: AbortSignal;
+    }): AsyncIterable<ImageStreamTag>;
+  };
+  readonly look: Look;
+  readonly queue: TaskSink;
+  /** Speaks for one part of the jobs, such as `supplementalCIImagesService`. */
+  readonly tell: (subcomponent: string) => Tell;
+  /** Milliseconds. Default 1 h. */
+  readonly everyMs?: number;
+  /** Rung when the configuration has changed: the next look does not wait for the hour. Default: never. */
+  readonly changed?: Pick<Bell, 'heard'>;
+  /** Images looked at at a time. Default 8. */
+  readonly concurrency?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** The part that an image belongs to: how it speaks, and what it does with an image that is not the same on both sides. */
+interface Service {
+  readonly owner: string;
+  readonly tell: Tell;
+  /** What is said when one of the registries does not say what it has, and when that was so for some image. */
+  readonly failures: { readonly [Where in 'source' | 'target' | 'all']: Parameters<Tell>[0] };
+  /** The pull spec of the target. */
+  target(image: ImageStreamTag): string;
+  /** Where its content is kept before it is overwritten. */
+  backup?(image: ImageStreamTag, at: number): string;
+}
+
+/** At start, then every hour and at each change, what `_config.yaml` lists is looked at, until the signal aborts. Never rejects. */
+export async function hourly(options: JobsOptions, signal: AbortSignal): Promise<void> {
+  const { everyMs = 3_600_000, changed = bell() } = options;
+  while (!signal.aborted) {
+    const next = changed.heard(everyMs, signal);
+    await lookedOver(options, signal);
+    await next;
+  }
+}
+
+/** One look at everything that the configuration lists; what is not the same on both sides is queued. Never rejects. */
+export async function lookedOver(options: JobsOptions, signal: AbortSignal): Promise<void> {
+  const config = await options.config();
+  if (config === undefined) return;
+  await Promise.all([
+    supplementalJob(options, config, signal),
+    artJob(options, config, signal),
+    qciToAppCiJob(options, config, signal),
+  ]);
+}
+
+async function supplementalJob(
+  options: JobsOptions,
+  config: MirrorConfig,
+  signal: AbortSignal,
+): Promise<void> {
+  const service = intoQci(options.tell('supplementalCIImagesService'), 'supplementalFailed');
+  service.tell('supplementalStarted');
+  const images = wanted(config, config.supplemental, 'SupplementalCIImages', service.tell);
+  await compareAll(options, images, service, signal);
+}
+
+async function artJob(options: JobsOptions, config: MirrorConfig, signal: AbortSignal): Promise<void> {
+  if (options.streams === undefined || config.art.length === 0) return;
+  const service = intoQci(options.tell('artImagesService'), 'artFailed');
+  service.tell('artStarted');
+  try {
+    const images = await selected(options.streams, config.art, signal);
+    await compareAll(options, wanted(config, images, 'artImages', service.tell), service, signal);
+  } catch (error) {
+    if (!signal.aborted) service.tell('artFailed', { error });
+  }
+}
+
+async function qciToAppCiJob(options: JobsOptions, config: MirrorConfig, signal: AbortSignal): Promise<void> {
+  const tell = options.tell('qciToAppCIImages');
+  const images = wanted(config, config.qciToAppCi, 'QCIToAppCIImages', tell);
+  tell('qciToAppCiStarted', { count: images.length });
+  const failures = { source: 'qciUnknown', target: 'appCiUnknown', all: 'qciToAppCiFailed' } as const;
+  await compareAll(
+    options,
+    images,
+    { owner: 'qciToAppCIImages', tell, failures, target: appCiImage },
+    signal,
+  );
+}
+
+/** Supplemental images and those of ART lie in QCI, where what is overwritten may be garbage at once: it is kept. */
+function intoQci(tell: Tell, all: Parameters<Tell>[0]): Service {
+  return {
+    owner: 'supplementalCIImagesService',
+    tell,
+    failures: { source: 'sourceUnknown', target: 'targetUnknown', all },
+    target: quayImage,
+    backup: backupImage,
+  };
+}
+
+function wanted(
+  config: MirrorConfig,
+  images: readonly MirroredImage[],
+  section: string,
+  tell: Tell,
+): readonly MirroredImage[] {
+  return images.filter(({ target, source }) => {
+    const ignored = ignoredBy(config, source);
+    if (ignored === undefined) return true;
+    const { reason } = ignored;
+    tell('ignoredSource', { section, image: source, ISTagName: imageStreamTagText(target), reason });
+    return false;
+  });
+}
+
+async function selected(
+  streams: NonNullable<JobsOptions['streams']>,
+  selectors: readonly ArtSelector[],
+  signal: AbortSignal,
+): Promise<readonly MirroredImage[]> {
+  const found = new Map<string, MirroredImage>();
+  for (const namespace of new Set(selectors.map((selector) => selector.namespace))) {
+    for await (const { name, tag } of streams.tags({ namespace, signal })) {
+      const target = { namespace, name, tag };
+      const isSelected = selectors.some((selector) => isMatch(selector, target));
+      if (isSelected) found.set(imageStreamTagText(target), { target, source: appCiImage(target) });
+    }
+  }
+  return [...found.values()];
+}
+
+function isMatch(selector: ArtSelector, { namespace, name, tag }: ImageStreamTag): boolean {
+  return selector.namespace === namespace && selector.name.test(name) && selector.tag?.test(tag) !== false;
+}
+
+async function compareAll(
+  options: JobsOptions,
+  images: readonly MirroredImage[],
+  service: Service,
+  signal: AbortSignal,
+): Promise<void> {
+  const turns = slots(options.concurrency ?? 8);
+  const work = (image: MirroredImage) =>
+    turns.run('', () => compare(options, image, service, signal), signal);
+  const outcomes = await Promise.allSettled(images.map(work));
+  const failed = outcomes.filter((outcome) => outcome.status === 'rejected').length;
+  if (failed === 0 || signal.aborted) return;
+  service.tell(service.failures.all, { error: `${failed} of ${images.length} sources did not answer` });
+}
+
+/**
+ * Two HEADs; a task when they do not agree. Without a word of the source there is nothing to copy until the next hour: throws what
+ * went wrong.
+ */
+async function compare(
+  { look, queue, now = Date.now }: JobsOptions,
+  { source, target: imageStream }: MirroredImage,
+  { owner, tell, failures, target: targetOf, backup }: Service,
+  signal: AbortSignal,
+): Promise<void> {
+  const target = targetOf(imageStream);
+  const pair = { source, target };
+  const [held, wanted] = await Promise.allSettled([look.stat(target, signal), look.stat(source, signal)]);
+  if (signal.aborted) return;
+  if (held.status === 'rejected') tell(failures.target, { ...pair, error: held.reason });
+  if (wanted.status === 'rejected') {
+    tell(failures.source, { ...pair, error: wanted.reason });
+    throw wanted.reason;
+  }
+  const sourceDigest = wanted.value?.digest;
+  if (sourceDigest === undefined) {
+    tell('sourceAbsent', pair);
+    return;
+  }
+  const currentDigest = held.status === 'fulfilled' ? (held.value?.digest ?? '') : undefined;
+  const digests = { ...pair, sourceDigest, targetDigest: currentDigest ?? '' };
+  if (sourceDigest === currentDigest) {
+    tell('inSync', digests);
+    return;
+  }
+  tell('needsSync', digests);
+  const at = now();
+  await queue.put({
+    source,
+    destination: target,
+    priority: 'change',
+    owner,
+    createdAt: at,
+    sourceTagRef: imageStream,
+    sourceDigest,
+    ...(currentDigest === undefined ? {} : { currentDigest }),
+    ...(backup === undefined ? {} : { backup: backup(imageStream, at) }),
+  });
+}

@@ -1,0 +1,191 @@
+import type { Descriptor } from '../../oci/content.ts';
+import { isIndex } from '../copy/graph.ts';
+import type { Look } from '../copy/look.ts';
+import type { MirrorEvents } from '../events.ts';
+import { CopyError } from '../failure.ts';
+import { backupAt, pinned } from '../names.ts';
+import type { Queue } from '../queue/queue.ts';
+import type { QueuedTask } from '../queue/task.ts';
+import type { Tell } from './mirror-log.ts';
+
+/** One image to be copied, by pull specs. */
+export interface Pair {
+  readonly source: string;
+  readonly destination: string;
+  /** Somebody pulls it just now: what is read of it is worth keeping. */
+  readonly isPulled?: boolean;
+}
+
+export interface LoopOptions {
+  readonly queue: Queue;
+  readonly look: Look;
+  /** Copies an image. Resolves once the destination has confirmed it; throws `CopyError`, or the signal's reason. */
+  readonly copy: (pair: Pair, signal: AbortSignal) => Promise<unknown>;
+  readonly tell: Tell;
+  readonly events: Pick<MirrorEvents, 'imageMirrored'>;
+  /** Failures that pass after which it is said aloud that an image cannot be copied. Default 5: some minutes. */
+  readonly complainAfter?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/**
+ * Copies what is in the queue until the signal aborts; resolves once all that it began has ended. What was not finished by then stays in
+ * the queue. Never rejects.
+ */
+export async function mirrorLoop(options: LoopOptions, signal: AbortSignal): Promise<void> {
+  const { queue, tell } = options;
+  const running = new Set<Promise<void>>();
+  while (!signal.aborted) {
+    for (const task of queue.take()) {
+      const work: Promise<void> = worked(options, task, signal).then(() => void running.delete(work));
+      running.add(work);
+    }
+    if (running.size === 0) tell('waiting');
+    await queue.changed(signal);
+  }
+  await Promise.all(running);
+}
+
+async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
+  const { queue } = options;
+  const { destination } = task;
+  const startedAt = performance.now();
+  try {
+    await mirrored(options, task, signal);
+    queue.done(destination);
+  } catch (error) {
+    if (signal.aborted) {
+      queue.released(destination);
+      return;
+    }
+    const failure = failureOf(error);
+    complained(options, queue.failed(destination, failure), failure, startedAt);
+  }
+}
+
+async function mirrored(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
+  const { look, tell, now = Date.now } = options;
+  const { source, destination: target } = task;
+  const [wanted, held] = await Promise.all([look.stat(source, signal), look.stat(target, signal)]);
+  if (wanted === undefined) throw sourceGone(task);
+  if (held !== undefined && (await isUpToDate(look, wanted, held, target, signal))) {
+    tell('upToDate', { currentQuayDigest: held.digest, source, target });
+    return;
+  }
+  if (task.owner === 'misses' && task.attempts === 0) {
+    tell('mirroring', {
+      currentQuayDigest: held?.digest ?? '',
+      currentAppCIDigest: wanted.digest,
+      source,
+      target,
+    });
+  }
+  if (held !== undefined && task.backup !== undefined) {
+    await backedUp(options, { ...task, backup: task.backup }, held, signal, now());
+  }
+  await copied(options, { source, destination: target, isPulled: task.owner === 'misses' }, signal);
+}
+
+/**
+ * The same digest, or the target's index holds it for linux/amd64: some image streams know no more of an index than that child, and an
+ * index must not be overwritten with a part of itself.
+ */
+async function isUpToDate(
+  look: Look,
+  wanted: Descriptor,
+  held: Descriptor,
+  target: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (wanted.digest === held.digest) return true;
+  if (!isIndex(held) || isIndex(wanted)) return false;
+  return (await look.amd64(target, signal)) === wanted.digest;
+}
+
+/**
+ * Keeps what the target holds, once, however often the copy after it fails: the name is fixed for that content before it is used. A name
+ * that already keeps something else is left alone.
+ */
+async function backedUp(
+  options: LoopOptions,
+  task: QueuedTask & { readonly backup: string },
+  held: Descriptor,
+  signal: AbortSignal,
+  at: number,
+): Promise<void> {
+  const { look, queue } = options;
+  const { destination, currentDigest } = task;
+  const isFixed = currentDigest === held.digest;
+  const backup = isFixed ? task.backup : backupAt(task.backup, at);
+  if (!isFixed && !(await queue.keepUnder(destination, { backup, currentDigest: held.digest }))) {
+    throw new CopyError(
+      'unavailable',
+      `${backup}: the store could not keep this name: it is tried again later`,
+    );
+  }
+  const kept = await look.stat(backup, signal);
+  if (kept?.digest === held.digest) return;
+  if (kept === undefined)
+    await copied(options, { source: pinned(destination, held.digest), destination: backup }, signal);
+  else await backedUp(options, { ...task, backup, currentDigest: '' }, held, signal, at + 1000);
+}
+
+async function copied(options: LoopOptions, pair: Pair, signal: AbortSignal): Promise<void> {
+  const { copy, tell } = options;
+  const pairs = pairsOf(pair);
+  const command = { args: `image mirror --keep-manifest-list ${pairs}`, client: 'quayside' };
+  const startedAt = performance.now();
+  tell('mirrorStarted', { pairs });
+  try {
+    await copy(pair, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    const { message: output, kind } = failureOf(error);
+    tell('commandFailed', { ...command, output, error: kind });
+    throw error;
+  }
+  tell('commandSucceeded', { ...command, output: '' });
+  tell('mirrored', { pairs, duration: ended(options, 'success', startedAt) });
+}
+
+/** A source that is gone is no alarm: the image's owner has taken it away. */
+function complained(options: LoopOptions, task: QueuedTask, error: CopyError, startedAt: number): void {
+  const { tell, complainAfter = 5 } = options;
+  const { source, destination: target, state, attempts } = task;
+  const pairs = pairsOf(task);
+  if (error.kind === 'source-gone') {
+    tell('sourceAbsent', { source, target });
+    return;
+  }
+  tell('mirrorFailed', { pairs, duration: ended(options, 'failure', startedAt), error });
+  if (state === 'parked' || attempts === complainAfter) {
+    tell('mirrorGivenUp', { pairs, error, reason: error.kind, state });
+  }
+}
+
+/** Counts the attempt. Gives what it took, in whole seconds. */
+function ended({ events }: LoopOptions, state: 'success' | 'failure', startedAt: number): number {
+  const seconds = (performance.now() - startedAt) / 1000;
+  events.imageMirrored({ state, seconds });
+  return Math.round(seconds);
+}
+
+function pairsOf({ source, destination }: Pair): readonly string[] {
+  return [`${source}=${destination}`];
+}
+
+function sourceGone({ source }: QueuedTask): CopyError {
+  return new CopyError(
+    'source-gone',
+    `${source}: the source has no such image: push it there again, or leave it out`,
+  );
+}
+
+/** A stranger's text may hold what nobody should read. */
+function failureOf(error: unknown): CopyError {
+  if (error instanceof CopyError) return error;
+  return new CopyError('unavailable', 'it failed for an unknown reason: it is tried again later', {
+    cause: error,
+  });
+}

@@ -1,0 +1,79 @@
+import type { WorkqueueEvents } from '../events.ts';
+import { bell } from '../queue/bell.ts';
+
+export interface WorkQueueOptions {
+  /** Looks at what the key stands for. What it throws brings the key back after a pause; reporting it is up to the work. */
+  readonly work: (key: string, signal: AbortSignal) => Promise<void>;
+  /** Pause after a first failure, milliseconds; doubles with each further one. Default 1,000. */
+  readonly firstPauseMs?: number;
+  /** No pause is longer, milliseconds. Default 1,000,000. */
+  readonly longestPauseMs?: number;
+  readonly events?: Partial<WorkqueueEvents>;
+}
+
+/** Keys that wait to be looked at, each once, in the order in which they came; one is looked at at a time. */
+export interface WorkQueue {
+  /** A key that comes while it is looked at is looked at again. */
+  add(key: string): void;
+  /** Works until the signal aborts; what was not looked at by then is dropped. Never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export function workQueue(options: WorkQueueOptions): WorkQueue {
+  const { work, firstPauseMs = 1000, longestPauseMs = 1_000_000, events = {} } = options;
+  const waiting = new Map<string, number>();
+  const failures = new Map<string, number>();
+  const pausing = new Map<string, NodeJS.Timeout>();
+  const news = bell();
+
+  function put(key: string): void {
+    clearTimeout(pausing.get(key));
+    pausing.delete(key);
+    if (waiting.has(key)) return;
+    waiting.set(key, performance.now());
+    events.workqueueAdded?.();
+    events.workqueueChanged?.({ depth: waiting.size });
+    news.ring();
+  }
+
+  function putLater(key: string): void {
+    const count = failures.get(key) ?? 0;
+    failures.set(key, count + 1);
+    events.workqueueRetried?.();
+    if (waiting.has(key)) return;
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(count, 40));
+    pausing.set(key, setTimeout(put, pauseMs, key));
+  }
+
+  async function worked(key: string, addedAt: number, signal: AbortSignal): Promise<void> {
+    waiting.delete(key);
+    const startedAt = performance.now();
+    events.workqueueChanged?.({ depth: waiting.size });
+    events.workqueueStarted?.({ waitedSeconds: (startedAt - addedAt) / 1000 });
+    try {
+      await work(key, signal);
+      failures.delete(key);
+    } catch {
+      if (!signal.aborted) putLater(key);
+    }
+    events.workqueueEnded?.({ seconds: (performance.now() - startedAt) / 1000 });
+  }
+
+  function drop(): void {
+    for (const timer of pausing.values()) clearTimeout(timer);
+    for (const kept of [pausing, waiting, failures]) kept.clear();
+    events.workqueueChanged?.({ depth: 0 });
+  }
+
+  return {
+    add: put,
+    async run(signal) {
+      while (!signal.aborted) {
+        const [next] = waiting;
+        if (next === undefined) await news.heard(Number.POSITIVE_INFINITY, signal);
+        else await worked(next[0], next[1], signal);
+      }
+      drop();
+    },
+  };
+}

@@ -1,0 +1,252 @@
+import type { CopyError } from '../failure.ts';
+import { registryOf } from '../names.ts';
+import { bell } from './bell.ts';
+import { lanes } from './lanes.ts';
+import { fresh, isNews, isSameWork, merged } from './pending.ts';
+import type { MirrorTask, QueuedTask, TaskState } from './task.ts';
+import type { TaskRecords } from './task-records.ts';
+
+export interface QueueOptions {
+  readonly records: TaskRecords;
+  /** Images copied at a time. One pair of registries gets half of them at most, but for misses. Default 24. */
+  readonly places?: number;
+  /** Pause after a first failure that passes, milliseconds; doubles with each further one. Half of it is by chance. Default 5,000. */
+  readonly firstPauseMs?: number;
+  /** No pause of our own choice is longer, milliseconds. Default 10 min. */
+  readonly longestPauseMs?: number;
+  /** How long a failure that does not pass is left alone, milliseconds. Default 1 day. */
+  readonly parkedMs?: number;
+  /** Told of how many wait now. */
+  readonly depthChanged?: (waiting: number) => void;
+  /** Default `Math.random`. */
+  readonly random?: () => number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** Which tasks. Default: every one. */
+export interface TaskFilter {
+  readonly state?: TaskState;
+  readonly destination?: string;
+}
+
+/** Where tasks are given to. */
+export interface TaskSink {
+  /** In line at once; resolves to whether it would outlive us: false while the store fails, which is tried again. Never rejects. */
+  put(task: MirrorTask): Promise<boolean>;
+}
+
+/**
+ * Tasks by destination, kept in a store. A task is there until it is done: whoever is killed, at whatever moment, leaves what a successor
+ * finishes. Each destination is worked at by one at a time.
+ */
+export interface Queue extends TaskSink {
+  /** Takes over what is kept. Before anything else; throws when the store does. */
+  load(signal?: AbortSignal): Promise<void>;
+  /** Takes in what other processes have offered. Throws when the store does. */
+  collect(signal?: AbortSignal): Promise<void>;
+  /** What may start now, most urgent first, as running: each must be given back by `done`, `failed` or `released`. */
+  take(): readonly QueuedTask[];
+  /** The image is there; a task that came meanwhile gets its turn. */
+  done(destination: string): void;
+  /** Tried again after a pause, or parked when that would not help. Gives what became of it. */
+  failed(destination: string, failure: CopyError): QueuedTask;
+  /** Given up without being tried; it waits as before. */
+  released(destination: string): void;
+  /** Fixes where the destination's content is kept before it is overwritten. Resolves to whether that would outlive us. */
+  keepUnder(
+    destination: string,
+    backup: Required<Pick<MirrorTask, 'backup' | 'currentDigest'>>,
+  ): Promise<boolean>;
+  /** Parked tasks and such as wait after a failure are tried at the next opportunity. Gives how many. */
+  retry(filter?: Pick<TaskFilter, 'destination'>): number;
+  list(filter?: TaskFilter): Iterable<QueuedTask>;
+  count(filter?: TaskFilter): number;
+  /** Resolves once `take` may have something that it had not; when the signal aborts, at once. */
+  changed(signal: AbortSignal): Promise<void>;
+  /** Writes what is not kept yet. */
+  close(): Promise<void>;
+}
+
+interface Item {
+  task: QueuedTask;
+  /** Came for the same destination while the task was running. */
+  again?: MirrorTask;
+}
+
+/** See `Queue`. Nothing is written for what says nothing new, nor for a failure that passes. */
+export function queue(options: QueueOptions): Queue {
+  const { records, places = 24, now = Date.now, depthChanged = () => undefined } = options;
+  const items = new Map<string, Item>();
+  const ready = lanes(places);
+  /** Waiting or parked until a time. */
+  const later = new Map<string, number>();
+  const news = bell();
+  let depth = 0;
+
+  function enter({ task }: Pick<Item, 'task'>): void {
+    const isDue = task.notBefore <= now();
+    const { destination, state } = task;
+    items.set(destination, { task: isDue ? { ...task, state: 'waiting', notBefore: 0 } : task });
+    if (isDue || state === 'waiting') depth += 1;
+    if (isDue) ready.add(laneOf(task), task.priority, destination);
+    else later.set(destination, task.notBefore);
+    depthChanged(depth);
+    news.ring();
+  }
+
+  /** The item out of line, to be put back, run or dropped. */
+  function withdrawn(item: Item): Item {
+    const { task } = item;
+    if (task.state === 'waiting') depth -= 1;
+    if (!later.delete(task.destination)) ready.remove(laneOf(task), task.priority, task.destination);
+    return item;
+  }
+
+  function due(): void {
+    for (const [destination, at] of later) {
+      const item = at > now() ? undefined : items.get(destination);
+      if (item !== undefined) enter(withdrawn(item));
+    }
+  }
+
+  function put(task: MirrorTask): Promise<boolean> {
+    const { destination } = task;
+    const known = items.get(destination);
+    if (known === undefined) return replaced(fresh(task));
+    if (known.task.state === 'running') return putBehind(known, task);
+    const isNothingNew =
+      known.task.state === 'parked' ? isSameWork(known.task, task) : !isNews(known.task, task);
+    if (isNothingNew) return records.kept(destination);
+    const next = merged(known.task, task);
+    const { attempts, notBefore, failure } = known.task;
+    withdrawn(known);
+    if (!isSameWork(known.task, task)) return replaced(fresh(next));
+    return replaced({ ...fresh(next), attempts, notBefore, ...(failure && { failure }) });
+  }
+
+  function replaced(task: QueuedTask): Promise<boolean> {
+    enter({ task });
+    return records.keep(task.destination, task);
+  }
+
+  /** What runs may have read its source before it changed; only a digest proves that it has not. */
+  function putBehind(item: Item, task: MirrorTask): Promise<boolean> {
+    const known = item.again ?? item.task;
+    if (isSameWork(known, task) && (item.again !== undefined || task.sourceDigest !== undefined)) {
+      return records.kept(task.destination);
+    }
+    item.again = merged(known, task);
+    return records.keep(task.destination, item.again);
+  }
+
+  function takeOne(): QueuedTask | undefined {
+    const key = ready.next();
+    const item = key === undefined ? undefined : items.get(key);
+    if (item === undefined) return undefined;
+    item.task = { ...item.task, state: 'running' };
+    depth -= 1;
+    return item.task;
+  }
+
+  /** The item that ran, no longer running. */
+  function back(destination: string, isThrottled: boolean): Item {
+    const item = items.get(destination);
+    if (item?.task.state !== 'running') throw new Error(`no task is running for ${destination}`);
+    items.delete(destination);
+    ready.leave(laneOf(item.task), isThrottled);
+    news.ring();
+    return item;
+  }
+
+  function failed(destination: string, failure: CopyError): QueuedTask {
+    const { task, again } = back(destination, failure.kind === 'throttled');
+    if (again !== undefined && !failure.isPassing) {
+      enter({ task: fresh(again) });
+      return fresh(again);
+    }
+    const attempts = task.attempts + 1;
+    const next: QueuedTask = {
+      ...(again ?? task),
+      state: failure.isPassing ? 'waiting' : 'parked',
+      attempts,
+      notBefore: now() + pauseMs(options, attempts, failure),
+      failure: { kind: failure.kind, reason: failure.message, at: now() },
+    };
+    enter({ task: next });
+    if (!failure.isPassing) void records.keep(destination, next);
+    return next;
+  }
+
+  return {
+    put,
+    failed,
+    async load(signal) {
+      for (const task of await records.load(signal)) {
+        if (!items.has(task.destination)) enter({ task });
+      }
+    },
+    collect: (signal) => records.collect((task) => put(task), signal),
+    take() {
+      due();
+      const taken: QueuedTask[] = [];
+      for (let task = takeOne(); task !== undefined; task = takeOne()) taken.push(task);
+      if (taken.length > 0) depthChanged(depth);
+      return taken;
+    },
+    done(destination) {
+      const { again } = back(destination, false);
+      if (again !== undefined) enter({ task: fresh(again) });
+      else void records.keep(destination, undefined);
+    },
+    released(destination) {
+      const { task, again } = back(destination, false);
+      enter({ task: again === undefined ? { ...task, state: 'waiting' } : fresh(again) });
+    },
+    keepUnder(destination, backup) {
+      const item = items.get(destination);
+      if (item === undefined) return Promise.resolve(false);
+      item.task = { ...item.task, ...backup };
+      if (item.again?.backup !== undefined) item.again = { ...item.again, ...backup };
+      return records.keep(destination, item.again ?? item.task);
+    },
+    retry(filter = {}) {
+      const failures = [...matching(items, filter)].filter((task) => later.has(task.destination));
+      for (const task of failures) {
+        const item = items.get(task.destination);
+        if (item === undefined) continue;
+        withdrawn(item);
+        void replaced({ ...task, state: 'waiting', notBefore: 0 });
+      }
+      return failures.length;
+    },
+    list: (filter = {}) => matching(items, filter),
+    count: (filter = {}) => [...matching(items, filter)].length,
+    changed: (signal) => news.heard(earliest(later.values()) - now(), signal),
+    close: () => records.close(),
+  };
+}
+
+function laneOf({ source, destination }: MirrorTask): string {
+  return `${registryOf(source)} ${registryOf(destination)}`;
+}
+
+function pauseMs(options: QueueOptions, attempts: number, failure: CopyError): number {
+  if (!failure.isPassing) return options.parkedMs ?? 86_400_000;
+  const { firstPauseMs = 5000, longestPauseMs = 600_000, random = Math.random } = options;
+  const span = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempts - 1));
+  return (failure.retryAfterSeconds ?? 0) * 1000 + span / 2 + (random() * span) / 2;
+}
+
+function* matching(items: ReadonlyMap<string, Item>, filter: TaskFilter): Generator<QueuedTask> {
+  for (const { task } of items.values()) {
+    if (filter.state !== undefined && task.state !== filter.state) continue;
+    if (filter.destination === undefined || task.destination === filter.destination) yield task;
+  }
+}
+
+function earliest(times: Iterable<number>): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const time of times) least = Math.min(least, time);
+  return least;
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto';
+import { failureClasses } from '../failure.ts';
+import type { MirrorTask, Priority, QueuedTask } from './task.ts';
+
+/** Where tasks lie beside the blobs: one record a destination. The first part is the version of the store's layout. */
+export const queuedPrefix = 'v1/tasks/queued/';
+/** Where other processes leave tasks for the one that works. */
+export const offeredPrefix = 'v1/tasks/offered/';
+
+/** Where the task for that destination lies. */
+export function taskKey(destination: string): string {
+  return queuedPrefix + createHash('sha256').update(destination).digest('hex');
+}
+
+/** What of a task survives the process: one that was running is one that waits. */
+export function taskBytes(task: MirrorTask & Partial<QueuedTask>): Uint8Array {
+  const { attempts: _attempts, state, notBefore, ...kept } = task;
+  return Buffer.from(JSON.stringify(state === 'parked' ? { ...kept, state, notBefore } : kept));
+}
+
+/** The task in a record; undefined for one that cannot be understood, as another version may have written it. */
+export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
+  const fields = objectOf(bytes);
+  const [source, destination, owner] = [fields['source'], fields['destination'], fields['owner']];
+  if (typeof source !== 'string' || typeof destination !== 'string' || typeof owner !== 'string')
+    return undefined;
+  const failure = failureOf(fields['failure']);
+  return {
+    source,
+    destination,
+    owner,
+    priority: priorityOf(fields['priority']),
+    createdAt: numberOf(fields['createdAt']),
+    ...sourceTagOf(fields['sourceTagRef']),
+    ...optionalText('sourceDigest', fields['sourceDigest']),
+    ...optionalText('currentDigest', fields['currentDigest']),
+    ...optionalText('backup', fields['backup']),
+    ...(typeof fields['stale'] === 'boolean' ? { stale: fields['stale'] } : {}),
+    ...(failure === undefined ? {} : { failure }),
+    attempts: 0,
+    ...(fields['state'] === 'parked' && failure !== undefined
+      ? { state: 'parked', notBefore: numberOf(fields['notBefore']) }
+      : { state: 'waiting', notBefore: 0 }),
+  };
+}
+
+type Fields = { readonly [Key: string]: unknown };
+
+function objectOf(bytes: Uint8Array): Fields {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
+    return isObject(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+function failureOf(value: unknown): QueuedTask['failure'] {
+  if (!isObject(value)) return undefined;
+  const kind = failureClasses.find((each) => each === value['kind']);
+  return kind && { kind, reason: String(value['reason']), at: numberOf(value['at']) };
+}
+
+function sourceTagOf(value: unknown): Pick<MirrorTask, 'sourceTagRef'> {
+  if (!isObject(value)) return {};
+  const { namespace, name, tag } = value;
+  if (typeof namespace !== 'string' || typeof name !== 'string' || typeof tag !== 'string') return {};
+  return { sourceTagRef: { namespace, name, tag } };
+}
+
+function optionalText<Key extends string>(key: Key, value: unknown): { readonly [Each in Key]?: string } {
+  const found: { [Each in Key]?: string } = {};
+  if (typeof value === 'string') found[key] = value;
+  return found;
+}
+
+function priorityOf(value: unknown): Priority {
+  return value === 'miss' || value === 'change' ? value : 'resync';
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+function isObject(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

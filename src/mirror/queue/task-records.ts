@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto';
+import type { Records } from '../../cache/store/records.ts';
+import type { MirrorTask, QueuedTask } from './task.ts';
+import { offeredPrefix, parseTask, queuedPrefix, taskBytes, taskKey } from './task-record.ts';
+
+export interface TaskRecordsOptions {
+  readonly records: Records;
+  /** Told of each failure of the store. What could not be written is tried again. */
+  readonly storeFailed?: (event: { readonly operation: 'read' | 'write'; readonly error: unknown }) => void;
+  /** Records written at a time. Default 16. */
+  readonly concurrency?: number;
+  /** Pause after a first failed write, milliseconds; doubles up to 64 times that. Default 1,000. */
+  readonly retryMs?: number;
+}
+
+/** The tasks of a queue, kept in a store: the latest state of each destination, however often it changes meanwhile. */
+export interface TaskRecords {
+  /** Everything that is kept. Throws when the store cannot be listed. */
+  load(signal?: AbortSignal): Promise<readonly QueuedTask[]>;
+  /** Keeps the task, or with undefined nothing, under its destination. Resolves to whether the store has it; never rejects. */
+  keep(destination: string, task: MirrorTask | QueuedTask | undefined): Promise<boolean>;
+  /** Resolves like the last `keep` of that destination that is not done yet, and to true when there is none. */
+  kept(destination: string): Promise<boolean>;
+  /** Takes in what other processes have offered: `taken` must resolve to true before an offer is deleted. */
+  collect(taken: (task: QueuedTask) => Promise<boolean>, signal?: AbortSignal): Promise<void>;
+  /** Writes what is waiting, then stops trying. */
+  close(): Promise<void>;
+}
+
+interface Job {
+  readonly task: MirrorTask | QueuedTask | undefined;
+  readonly told: ((isKept: boolean) => void)[];
+}
+
+const readsAtATime = 64;
+
+/** See `TaskRecords`. One process writes to them at a time: whoever holds the mirror's lease. */
+export function taskRecords(options: TaskRecordsOptions): TaskRecords {
+  const { records, storeFailed, concurrency = 16, retryMs = 1000 } = options;
+  const jobs = new Map<string, Job>();
+  const writing = new Map<string, Job>();
+  const idle: (() => void)[] = [];
+  const unreadable = new Set<string>();
+  let failures = 0;
+  let pause: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  function pump(): void {
+    for (const [destination, job] of jobs) {
+      if (pause !== undefined || writing.size >= concurrency) break;
+      if (writing.has(destination)) continue;
+      jobs.delete(destination);
+      writing.set(destination, job);
+      void write(destination, job);
+    }
+    const isStuck = pause !== undefined && writing.size === 0;
+    if (isStuck || jobs.size + writing.size === 0) for (const resolve of idle.splice(0)) resolve();
+  }
+
+  async function write(destination: string, job: Job): Promise<void> {
+    try {
+      if (job.task === undefined) await records.delete(taskKey(destination));
+      else await records.put(taskKey(destination), taskBytes(job.task));
+      failures = 0;
+      tell(job, true);
+    } catch (error) {
+      storeFailed?.({ operation: 'write', error });
+      tell(job, false);
+      if (!jobs.has(destination)) jobs.set(destination, { ...job, told: [] });
+      rest();
+    }
+    writing.delete(destination);
+    pump();
+  }
+
+  /** A store that is down is asked now and then, not once a task. */
+  function rest(): void {
+    if (pause !== undefined || isClosed) return;
+    pause = setTimeout(wakeUp, retryMs * 2 ** Math.min(failures, 6));
+    failures += 1;
+  }
+
+  function wakeUp(): void {
+    clearTimeout(pause);
+    pause = undefined;
+    pump();
+  }
+
+  return {
+    load: (signal) =>
+      read(options, queuedPrefix, unreadable, signal).then((found) => found.map(({ task }) => task)),
+    keep(destination, task) {
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      const waiting = jobs.get(destination)?.told ?? [];
+      waiting.push(resolve);
+      jobs.set(destination, { task, told: waiting });
+      pump();
+      return promise;
+    },
+    async kept(destination) {
+      const job = jobs.get(destination) ?? writing.get(destination);
+      if (job === undefined) return true;
+      const { promise, resolve } = Promise.withResolvers<boolean>();
+      job.told.push(resolve);
+      return await promise;
+    },
+    async collect(taken, signal) {
+      for (const { key, task } of await read(options, offeredPrefix, unreadable, signal)) {
+        if (await taken(task)) await records.delete(key);
+      }
+    },
+    async close() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      idle.push(resolve);
+      wakeUp();
+      await promise;
+      isClosed = true;
+      clearTimeout(pause);
+    },
+  };
+}
+
+/** Leaves the task for the process that works, whichever that is. Resolves once it is kept; throws when the store fails. */
+export async function offerTask(records: Records, task: MirrorTask): Promise<void> {
+  await records.put(offeredPrefix + randomUUID(), taskBytes(task));
+}
+
+interface Found {
+  readonly key: string;
+  readonly task: QueuedTask;
+}
+
+/** What cannot be read may be another version's: it stays, and is told of once. */
+async function read(
+  { records, storeFailed }: TaskRecordsOptions,
+  prefix: string,
+  unreadable: Set<string>,
+  signal: AbortSignal | undefined,
+): Promise<Found[]> {
+  const found: Found[] = [];
+  const keys: string[] = [];
+  for await (const { key } of records.list(prefix, signal && { signal })) keys.push(key);
+  const rest = keys.values();
+  const reader = async (): Promise<void> => {
+    for (const key of rest) {
+      signal?.throwIfAborted();
+      const record = await records.get(key);
+      const task = record && parseTask(record.bytes);
+      if (task !== undefined) found.push({ key, task });
+      if (task !== undefined || record === undefined || unreadable.has(key)) continue;
+      unreadable.add(key);
+      storeFailed?.({ operation: 'read', error: new Error(`cannot read the task in ${key}`) });
+    }
+  };
+  await Promise.all(Array.from({ length: readsAtATime }, reader));
+  return found;
+}
+
+function tell({ told }: Job, isKept: boolean): void {
+  for (const resolve of told) resolve(isKept);
+}

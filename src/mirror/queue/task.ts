@@ -1,0 +1,40 @@
+import type { FailureClass } from '../failure.ts';
+
+/** What comes before what: somebody waits for a miss, a change was just made, a resync only makes sure. */
+export const priorities = ['miss', 'change', 'resync'] as const;
+
+export type Priority = (typeof priorities)[number];
+
+/** One image to be copied to one place. The destination is its key: a later task for the same one takes its place. */
+export interface MirrorTask {
+  /** Pull specs: `registry/repository:tag` or `…@digest`. */
+  readonly source: string;
+  readonly destination: string;
+  readonly priority: Priority;
+  /** Which part of us asked, such as `supplementalCIImagesService`. */
+  readonly owner: string;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** The ImageStreamTag it came from, where it came from one. */
+  readonly sourceTagRef?: { readonly namespace: string; readonly name: string; readonly tag: string };
+  /** The source's digest when the task was made. */
+  readonly sourceDigest?: string;
+  /** What the destination held then; empty for nothing. */
+  readonly currentDigest?: string;
+  /** The destination is more than a day older than the source. */
+  readonly stale?: boolean;
+  /** Keep what the destination holds under this pull spec before it is overwritten: done first, once, and only if something is overwritten. */
+  readonly backup?: string;
+}
+
+export type TaskState = 'waiting' | 'running' | 'parked';
+
+/** A task with what became of it so far. */
+export interface QueuedTask extends MirrorTask {
+  readonly state: TaskState;
+  readonly attempts: number;
+  /** Not before, milliseconds since the epoch. */
+  readonly notBefore: number;
+  /** The last failure, for people. */
+  readonly failure?: { readonly kind: FailureClass; readonly reason: string; readonly at: number };
+}

@@ -1,0 +1,129 @@
+import { hash } from 'node:crypto';
+import { readdir, readFile, realpath } from 'node:fs/promises';
+import { join } from 'node:path';
+import { dataOf } from '../loop/strict-yaml.ts';
+import { type ConfigFacts, factReader, type StepFacts } from './facts.ts';
+import { stepRegistry } from './steps.ts';
+
+/** What all configurations of a checkout use. */
+export interface Reading {
+  /** `namespace/name:tag`, and `imagestream_namespace/name` for a stream that is used as a whole. */
+  readonly keys: ReadonlySet<string>;
+  readonly files: number;
+  /** Files that could not be read, each told of once for as long as it stays the same. */
+  readonly faults: readonly { readonly file: string; readonly error: string }[];
+  /** What tests refer to and the step registry lacks, such as `chain ipi-aws`; each told of once. */
+  readonly unknown: readonly string[];
+}
+
+/** A checkout of openshift/release. */
+export interface Checkout {
+  /**
+   * Reads it as a whole. A file whose content was there at the last reading is not parsed again. Rejects when there is no such checkout; a
+   * faulty file is only a fault.
+   */
+  read(): Promise<Reading>;
+}
+
+interface FileFacts {
+  readonly config?: ConfigFacts;
+  readonly step?: StepFacts;
+}
+
+/** Which files lie where. */
+const parts = [
+  { folder: 'ci-operator/config', isOurs: /\.ya?ml$/, kind: 'config' },
+  { folder: 'ci-operator/step-registry', isOurs: /-(?:ref|chain|workflow|observer)\.yaml$/, kind: 'step' },
+] as const;
+
+type Kind = (typeof parts)[number]['kind'];
+
+interface Place {
+  /** From the root. */
+  readonly file: string;
+  readonly kind: Kind;
+}
+
+const readAtATime = 8;
+
+/** `folder` may be a symbolic link that moves on from one commit to the next, as git-sync keeps it. */
+export function checkout(folder: string): Checkout {
+  const reader = factReader();
+  let known: ReadonlyMap<string, FileFacts> = new Map();
+  let told: ReadonlySet<string> = new Set();
+
+  function parsed(bytes: Uint8Array, kind: Kind): FileFacts {
+    const data = dataOf(bytes);
+    if (kind === 'config') return { config: reader.config(data) };
+    const step = reader.step(data);
+    if (step === undefined) throw new Error('defines no step');
+    return { step };
+  }
+
+  async function facts(root: string) {
+    const places = await placesIn(root);
+    const found = new Map<string, FileFacts>();
+    const faults: { file: string; error: string }[] = [];
+    await eachOf(places, async ({ file, kind }) => {
+      try {
+        const bytes = await readFile(join(root, file));
+        const key = `${kind} ${hash('sha256', bytes)}`;
+        const before = found.get(key) ?? known.get(key);
+        found.set(key, before ?? {});
+        if (before === undefined) found.set(key, parsed(bytes, kind));
+      } catch (error) {
+        faults.push({ file, error: error instanceof Error ? error.message : String(error) });
+      }
+    });
+    return { found, faults, files: places.length };
+  }
+
+  return {
+    async read() {
+      for (;;) {
+        const root = await realpath(folder);
+        const { found, faults, files } = await facts(root);
+        if ((await realpath(folder)) !== root) continue;
+        const { keys, unknown } = used([...found.values()]);
+        const news = [...unknown].filter((name) => !told.has(name));
+        [known, told] = [found, unknown];
+        return { keys, files, faults, unknown: news };
+      }
+    },
+  };
+}
+
+function used(files: readonly FileFacts[]) {
+  const registry = stepRegistry(files.flatMap(({ step }) => step ?? []));
+  const keys = new Set<string>();
+  const unknown = new Set<string>();
+  for (const { tags, streams, tests } of files.flatMap(({ config }) => config ?? [])) {
+    const made = tests.map((test) => registry.usedBy(test));
+    for (const tag of tags) keys.add(tag);
+    for (const stream of streams) keys.add(`imagestream_${stream}`);
+    for (const each of made) {
+      for (const tag of each.tags) keys.add(tag);
+      for (const name of each.unknown) unknown.add(name);
+    }
+  }
+  return { keys, unknown };
+}
+
+async function placesIn(root: string): Promise<readonly Place[]> {
+  const lists = await Promise.all(
+    parts.map(async ({ folder, isOurs, kind }) => {
+      const names = await readdir(join(root, folder), { recursive: true });
+      return names.filter((name) => isOurs.test(name)).map((name) => ({ file: join(folder, name), kind }));
+    }),
+  );
+  return lists.flat();
+}
+
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const rest = items.values();
+  await Promise.all(
+    Array.from({ length: readAtATime }, async () => {
+      for (const item of rest) await work(item);
+    }),
+  );
+}

@@ -1,0 +1,46 @@
+import type { Tell } from '../loop/mirror-log.ts';
+import type { TestInputs } from '../loop/tag-filter.ts';
+import type { Checkout } from './checkout.ts';
+
+export interface ReadInputsOptions {
+  /** For messages. */
+  readonly folder: string;
+  /** Of openshift/release: `checkoutThread`. */
+  readonly checkout: Checkout;
+  readonly tell: Tell;
+}
+
+/** What tests use, as of the last time that the checkout could be read; nothing before. */
+export interface ReadInputs extends TestInputs {
+  /**
+   * Reads the checkout again. Resolves to the keys that tests use now and did not before, as `Controller.referenced` takes them. Never
+   * rejects: a checkout that cannot be read changes nothing.
+   */
+  reread(signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** Nothing is read yet. */
+export function readInputs({ folder, checkout, tell }: ReadInputsOptions): ReadInputs {
+  let used: ReadonlySet<string> = new Set();
+  return {
+    hasTag: (tag) => used.has(tag),
+    hasStream: (stream) => used.has(`imagestream_${stream}`),
+    async reread(signal) {
+      const startedAt = performance.now();
+      try {
+        signal.throwIfAborted();
+        const { keys, files, faults, unknown } = await checkout.read();
+        const added = [...keys].filter((key) => !used.has(key));
+        used = keys;
+        for (const fault of faults) tell('inputFaulty', fault);
+        if (unknown.length > 0) tell('stepsUnknown', { steps: unknown });
+        const duration = Math.round((performance.now() - startedAt) / 1000);
+        tell('inputsRead', { duration, files, keys: keys.size, added: added.length });
+        return added;
+      } catch (error) {
+        if (!signal.aborted) tell('inputsFailed', { folder, error });
+        return [];
+      }
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { Checkout, Reading } from './checkout.ts';
+
+/** What the thread answers. */
+export type Answer = { readonly reading: Reading } | { readonly error: string };
+
+/** A checkout that is read on a thread of its own. */
+export interface CheckoutThread extends Checkout {
+  /** Ends the thread; a reading under way rejects. */
+  close(): Promise<void>;
+}
+
+/**
+ * Parsing the tens of megabytes of openshift/release takes half a minute at first, in which nobody's pull may stand still. The thread starts
+ * with the first reading, and again should it die; idle, it keeps no process alive. One reading at a time.
+ */
+export function checkoutThread(folder: string): CheckoutThread {
+  let running: { readonly worker: Worker; readonly ended: AbortSignal } | undefined;
+  const closing = new AbortController();
+
+  function started() {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: folder });
+    const end = new AbortController();
+    const fresh = { worker, ended: AbortSignal.any([end.signal, closing.signal]) };
+    worker.once('error', (error) => end.abort(error));
+    worker.once('exit', () => {
+      end.abort(new Error('the thread ended'));
+      if (running === fresh) running = undefined;
+    });
+    return fresh;
+  }
+
+  return {
+    async read() {
+      closing.signal.throwIfAborted();
+      running ??= started();
+      const { worker, ended } = running;
+      worker.ref();
+      worker.postMessage('read');
+      const answer = await answerOf(worker, ended);
+      worker.unref();
+      if ('error' in answer) throw new Error(answer.error);
+      return answer.reading;
+    },
+    async close() {
+      closing.abort(new Error('the reading was given up'));
+      await running?.worker.terminate();
+    },
+  };
+}
+
+async function answerOf(worker: Worker, signal: AbortSignal): Promise<Answer> {
+  try {
+    const [answer]: Answer[] = await once(worker, 'message', { signal });
+    if (answer !== undefined) return answer;
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  }
+  throw new Error('the thread said nothing');
+}

@@ -1,0 +1,77 @@
+import { test } from 'tap';
+import { copyImage } from '../../../src/mirror/copy/copy.ts';
+import { mediaTypes } from '../../../src/oci/manifest.ts';
+import { parseTag, type Tag } from '../../../src/oci/reference.ts';
+import { app, copyRig, latest } from '../../support/copy-rig.ts';
+import { indexImage, manifestBytes, plainImage, textBlob } from '../../support/memory-images.ts';
+
+const plain = plainImage('amd64', [textBlob('layer')]);
+const index = indexImage([['linux/amd64', plain]]);
+const signature = plainImage('sig', [textBlob('signature')], {
+  subject: index.root.descriptor,
+  artifactType: 'application/vnd.example.signature',
+});
+const bill = plainImage('sbom', [textBlob('bill')], { subject: plain.root.descriptor });
+const signedBill = plainImage('sbom-sig', [textBlob('signed')], { subject: bill.root.descriptor });
+const tag: Tag = parseTag(index.root.descriptor.digest.replace(':', '-'));
+
+function rig(destination: Parameters<typeof copyRig>[1] = {}) {
+  const made = copyRig(index, destination);
+  for (const image of [signature, bill, signedBill]) made.source.hold(app, image);
+  return made;
+}
+
+test('what refers to an image and to its parts comes along, before the tag', async (t) => {
+  const { source, destination, run, image } = rig();
+  await copyImage(image({ referrers: true }), run);
+  t.same(destination.contents(app).manifests, source.contents(app).manifests);
+  t.same(destination.contents(app).blobs, source.contents(app).blobs);
+  t.match(destination.calls.at(-1), { verb: 'put-manifest', reference: 'latest' });
+  t.same([...destination.contents(app).tags.keys()], [latest]);
+  const puts = destination.calls.filter(({ verb }) => verb === 'put-manifest').map((call) => call.reference);
+  t.ok(puts.indexOf(index.root.descriptor.digest) < puts.indexOf(signature.root.descriptor.digest));
+  t.not(puts.indexOf(index.root.descriptor.digest), -1);
+});
+
+test('nobody asks for referrers that are not wanted', async (t) => {
+  const { source, destination, run, image } = rig();
+  await copyImage(image(), run);
+  t.notMatch(source.counts(), { referrers: Number });
+  t.equal(destination.contents(app).manifests.size, 2);
+});
+
+test('a referrer that came later is copied although the image is unchanged', async (t) => {
+  const { destination, run, image } = rig();
+  destination.hold(app, index, latest);
+  t.match(await copyImage(image({ referrers: true }), run), { outcome: 'copied' });
+  t.ok(destination.contents(app).manifests.has(signature.root.descriptor.digest));
+  t.match(await copyImage(image({ referrers: true }), run), { outcome: 'unchanged' });
+});
+
+test('a destination without the referrers API gets them under the fallback tag, beside what is there', async (t) => {
+  const { destination, run, image } = rig({
+    destination: { tagsReferrers: true, takesPartialManifests: true },
+  });
+  const other = { digest: textBlob('other').descriptor.digest, size: 5, mediaType: mediaTypes.ociManifest };
+  const list = manifestBytes(mediaTypes.ociIndex, { manifests: [other] });
+  destination.hold(app, { root: list, manifests: [list], blobs: new Map() }, tag);
+  await copyImage(image({ referrers: true }), run);
+  const digest = destination.contents(app).tags.get(tag);
+  const manifest = digest === undefined ? undefined : destination.contents(app).manifests.get(digest);
+  t.match(JSON.parse(Buffer.from(manifest?.bytes ?? []).toString()), {
+    mediaType: mediaTypes.ociIndex,
+    manifests: [
+      other,
+      { digest: signature.root.descriptor.digest, artifactType: 'application/vnd.example.signature' },
+    ],
+  });
+});
+
+test('a list that names them already is left alone', async (t) => {
+  const { destination, run, image } = rig({ destination: { tagsReferrers: true } });
+  await copyImage(image({ referrers: true }), run);
+  const puts = destination.counts()['put-manifest'];
+  const again = copyRig(index);
+  await copyImage(image({ referrers: true }), again.run);
+  t.equal(destination.counts()['put-manifest'], puts);
+});

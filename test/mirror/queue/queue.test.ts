@@ -1,0 +1,284 @@
+import { test } from 'tap';
+import { memoryStore } from '../../../src/cache/store/memory-store.ts';
+import type { Records } from '../../../src/cache/store/records.ts';
+import { CopyError } from '../../../src/mirror/failure.ts';
+import { type Queue, type QueueOptions, queue } from '../../../src/mirror/queue/queue.ts';
+import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
+import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
+
+const day = 86_400_000;
+const throttled = new CopyError('throttled', 'slow down');
+const schema1 = new CopyError('schema-1', 'sha256:12 is a schema 1 manifest');
+
+function task(name: string, fields: Partial<MirrorTask> = {}): MirrorTask {
+  return {
+    source: `registry.ci.openshift.org/ci/${name}:latest`,
+    destination: `quay.io/openshift/ci:ci_${name}_latest`,
+    priority: 'change',
+    owner: 'test',
+    createdAt: 1,
+    ...fields,
+  };
+}
+
+const targetOf = (name: string) => task(name).destination;
+
+function counted(records: Records) {
+  const calls = { put: 0, delete: 0 };
+  const put: Records['put'] = (...args) => {
+    calls.put += 1;
+    return records.put(...args);
+  };
+  const remove: Records['delete'] = (key) => {
+    calls.delete += 1;
+    return records.delete(key);
+  };
+  return { calls, records: { ...records, put, delete: remove } };
+}
+
+function rig(options: Partial<QueueOptions> & { readonly store?: Records } = {}) {
+  const clock = { now: 1_000_000 };
+  const { calls, records } = counted(options.store ?? memoryStore().records);
+  const made = (): Queue =>
+    queue({
+      records: taskRecords({ records, retryMs: 1 }),
+      now: () => clock.now,
+      random: () => 1,
+      ...options,
+    });
+  const names = (of: Iterable<MirrorTask>) =>
+    [...of].map(({ destination }) => destination.replace(/.*:ci_(.*)_latest/, '$1'));
+  return { clock, calls, records, names, made, queue: made() };
+}
+
+test('what is put in outlives the process, until it is done', async (t) => {
+  const { queue, made, names } = rig();
+  t.equal(await queue.put(task('a')), true);
+  t.equal(await queue.put(task('b')), true);
+  t.same(names(queue.take()), ['a', 'b']);
+  queue.done(targetOf('a'));
+  await queue.close();
+  const next = made();
+  await next.load();
+  t.same(names(next.list()), ['b'], 'also what was running');
+  t.same(names(next.take()), ['b']);
+});
+
+test('one destination is one task: the later one counts, and what says nothing new is not written', async (t) => {
+  const { queue, calls } = rig();
+  await queue.put(task('a', { sourceDigest: 'sha256:1' }));
+  await queue.put(task('a', { sourceDigest: 'sha256:1', createdAt: 9 }));
+  t.equal(calls.put, 1);
+  await queue.put(task('a', { sourceDigest: 'sha256:2', createdAt: 9 }));
+  t.equal(calls.put, 2);
+  t.match([...queue.list()], [{ sourceDigest: 'sha256:2', createdAt: 9 }]);
+  t.equal(queue.count(), 1);
+});
+
+test('what came while its destination was being worked at has its turn afterwards', async (t) => {
+  const { queue, names, made } = rig();
+  await queue.put(task('a'));
+  queue.take();
+  await queue.put(task('a', { source: 'registry.ci.openshift.org/ci/other:latest' }));
+  t.same(queue.take(), [], 'one at a time');
+  const successor = made();
+  await successor.load();
+  t.match([...successor.list()], [{ source: /other/ }], 'a crash now would not lose it');
+  queue.done(targetOf('a'));
+  t.match(queue.take(), [{ source: /other/ }]);
+  queue.done(targetOf('a'));
+  t.same(names(queue.list()), []);
+});
+
+test('the digest that is being copied is not copied again', async (t) => {
+  const { queue } = rig();
+  await queue.put(task('a', { sourceDigest: 'sha256:1' }));
+  queue.take();
+  await queue.put(task('a', { sourceDigest: 'sha256:1' }));
+  queue.done(targetOf('a'));
+  t.equal(queue.count(), 0);
+});
+
+test('misses go before changes, changes before the rest', async (t) => {
+  const { queue, names } = rig();
+  await queue.put(task('c', { priority: 'resync' }));
+  await queue.put(task('b'));
+  await queue.put(task('a', { priority: 'miss' }));
+  await queue.put(task('d'));
+  t.same(names(queue.take()), ['a', 'b', 'd', 'c']);
+});
+
+test('a task may become more urgent, never less', async (t) => {
+  const { queue, names } = rig();
+  await queue.put(task('a'));
+  await queue.put(task('b', { priority: 'resync' }));
+  await queue.put(task('b', { priority: 'miss' }));
+  await queue.put(task('b', { priority: 'resync' }));
+  t.same(names(queue.take()), ['b', 'a']);
+});
+
+test('a failure that passes is tried again later and later, and not before the registry wants it', async (t) => {
+  const { queue, clock, calls } = rig({ firstPauseMs: 1000, longestPauseMs: 4000 });
+  await queue.put(task('a'));
+  for (const pause of [1000, 2000, 4000, 4000]) {
+    t.equal(queue.take().length, 1);
+    queue.failed(targetOf('a'), throttled);
+    clock.now += pause - 1;
+    t.same(queue.take(), [], `${pause} ms are not over`);
+    clock.now += 1;
+  }
+  queue.take();
+  const waits = queue.failed(targetOf('a'), new CopyError('throttled', 'x', { retryAfterSeconds: 60 }));
+  t.match(waits, {
+    attempts: 5,
+    notBefore: clock.now + 64_000,
+    state: 'waiting',
+    failure: { kind: 'throttled' },
+  });
+  t.equal(calls.put, 1, 'and nothing of it is written');
+});
+
+test('a failure that stays is parked for a day, or until the source has changed', async (t) => {
+  const { queue, clock, made } = rig();
+  const first = task('a', { sourceDigest: 'sha256:1' });
+  await queue.put(first);
+  queue.take();
+  t.match(queue.failed(first.destination, schema1), { state: 'parked', failure: { kind: 'schema-1' } });
+  await queue.put({ ...first, priority: 'miss' });
+  t.same(queue.take(), []);
+  await queue.close();
+
+  const next = made();
+  await next.load();
+  t.match([...next.list({ state: 'parked' })], [{ failure: { reason: /schema 1/ } }], 'a restart remembers');
+  t.same(next.take(), []);
+  clock.now += day;
+  t.equal(next.take().length, 1, 'a day is over');
+  next.failed(first.destination, schema1);
+  await next.put({ ...first, sourceDigest: 'sha256:2' });
+  t.match(next.take(), [{ sourceDigest: 'sha256:2', attempts: 0 }], 'the source has changed');
+});
+
+test('what was parked and what waits can be tried at once', async (t) => {
+  const { queue, names } = rig();
+  for (const name of ['a', 'b', 'c']) await queue.put(task(name));
+  queue.take();
+  queue.failed(targetOf('b'), throttled);
+  queue.failed(targetOf('a'), schema1);
+  t.equal(queue.retry({ destination: targetOf('a') }), 1);
+  t.equal(queue.retry(), 1, 'the other one; what runs is left alone');
+  t.same(new Set(names(queue.take())), new Set(['a', 'b']));
+});
+
+test('a registry that throttles does not hold up others', async (t) => {
+  const { queue, names } = rig({ places: 8, firstPauseMs: 0 });
+  const slow = Array.from({ length: 20 }, (_, index) =>
+    task(`slow${index}`, { source: `slow.example/ci/${index}:latest` }),
+  );
+  for (const each of slow) await queue.put(each);
+  t.equal(queue.take().length, 4, 'one pair of registries gets half of the places');
+  await queue.put(task('quick'));
+  t.same(names(queue.take()), ['quick'], 'and another one always finds some');
+  for (const { destination } of slow.slice(0, 4)) queue.failed(destination, throttled);
+  t.equal(queue.take().length, 1, 'one probes whether it still throttles');
+  queue.done(slow[4]?.destination ?? '');
+  t.ok(queue.take().length > 1, 'it does not');
+});
+
+test('a miss takes the last place', async (t) => {
+  const { queue, names } = rig({ places: 4 });
+  for (const name of ['a', 'b', 'c', 'd']) await queue.put(task(name));
+  t.equal(queue.take().length, 2);
+  for (const name of ['x', 'y', 'z']) await queue.put(task(name, { priority: 'miss' }));
+  t.same(names(queue.take()), ['x', 'y']);
+});
+
+test('where content is kept before it is overwritten is decided once', async (t) => {
+  const { queue, made } = rig();
+  const wished = task('a', { backup: 'quay.io/openshift/ci:2025_prune_a', currentDigest: 'sha256:old' });
+  await queue.put(wished);
+  queue.take();
+  await queue.keepUnder(wished.destination, { backup: 'q/x/y:first', currentDigest: 'sha256:old' });
+  queue.failed(wished.destination, throttled);
+  await queue.put({ ...wished, sourceDigest: 'sha256:new' });
+  t.match([...queue.list()], [{ backup: 'q/x/y:first', sourceDigest: 'sha256:new' }]);
+  const next = made();
+  await next.load();
+  t.match([...next.list()], [{ backup: 'q/x/y:first' }]);
+  await next.put({ ...wished, sourceDigest: 'sha256:3', currentDigest: 'sha256:other' });
+  t.match([...next.list()], [{ backup: wished.backup }], 'other content has another name');
+});
+
+test('other processes leave tasks for the one that works', async (t) => {
+  const { queue, records, names, calls } = rig();
+  await offerTask(records, task('a', { priority: 'miss' }));
+  await offerTask(records, task('a', { priority: 'miss' }));
+  await queue.collect();
+  t.same(names(queue.take()), ['a']);
+  t.equal(calls.delete, 2);
+  await queue.collect();
+  t.equal(calls.delete, 2, 'each is taken in once');
+});
+
+test('a store that fails loses nothing that was put in meanwhile', async (t) => {
+  const { records } = memoryStore();
+  let isDown = true;
+  const store: Records = {
+    ...records,
+    put: async (...args) => (isDown ? Promise.reject(new Error('down')) : records.put(...args)),
+  };
+  const { queue, made, names } = rig({ store });
+  t.equal(await queue.put(task('a')), false, 'and says so');
+  t.same(names(queue.list()), ['a']);
+  isDown = false;
+  t.equal(await queue.put(task('a')), true, 'once the store is back');
+  const next = made();
+  await next.load();
+  t.same(names(next.list()), ['a']);
+});
+
+test('a record that nobody can read is passed over', async (t) => {
+  const { records } = memoryStore();
+  await records.put('v1/tasks/queued/a', Buffer.from('{'));
+  await records.put('v1/tasks/offered/b', Buffer.from('{"source":1}'));
+  const told: string[] = [];
+  const kept = taskRecords({ records, storeFailed: ({ error }) => told.push(String(error)) });
+  const next = queue({ records: kept });
+  await next.load();
+  await next.collect();
+  await next.collect();
+  t.equal(next.count(), 0);
+  t.match(told, [/queued\/a/, /offered\/b/]);
+  t.equal(told.length, 2, 'and told of once');
+});
+
+test('who waits for news hears of a new task, of a pause that ends, and of the end', async (t) => {
+  const { queue } = rig({ now: Date.now, firstPauseMs: 20 });
+  const ended = new AbortController();
+  const heard = queue.changed(ended.signal);
+  await queue.put(task('a'));
+  await heard;
+  queue.take();
+  queue.failed(targetOf('a'), throttled);
+  const startedAt = Date.now();
+  while (queue.take().length === 0) await queue.changed(ended.signal);
+  t.ok(Date.now() - startedAt >= 9);
+  const last = queue.changed(ended.signal);
+  ended.abort();
+  await last;
+  await queue.changed(ended.signal);
+});
+
+test('13,000 tasks are taken over in moments, and a resync of all of them writes nothing', async (t) => {
+  const { queue, made, calls } = rig();
+  const tasks = Array.from({ length: 13_000 }, (_, index) => task(`n${index}`, { sourceDigest: 'sha256:1' }));
+  await Promise.all(tasks.map((each) => queue.put(each)));
+  t.equal(calls.put, 13_000);
+  const startedAt = performance.now();
+  const next = made();
+  await next.load();
+  await Promise.all(tasks.map((each) => next.put({ ...each, createdAt: 9 })));
+  t.ok(performance.now() - startedAt < 3000, `${Math.round(performance.now() - startedAt)} ms`);
+  t.equal(calls.put, 13_000);
+  t.equal(next.count({ state: 'waiting' }), 13_000);
+});

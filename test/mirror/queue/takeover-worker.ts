@@ -1,0 +1,62 @@
+/** One instance of a mirror, as a process to be killed: `node takeover-worker.ts DIRECTORY PORT NAME`. */
+import { once } from 'node:events';
+import { access, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { lease } from '../../../src/cache/lease.ts';
+import { filesystemStore } from '../../../src/cache/store/filesystem-store.ts';
+import { recordLease } from '../../../src/cache/store/record-lease.ts';
+import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
+import { queue } from '../../../src/mirror/queue/queue.ts';
+import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseDigest } from '../../../src/oci/digest.ts';
+
+const [directory = '', port = '', holder = ''] = process.argv.slice(2);
+const { records } = filesystemStore({ path: join(directory, 'store') });
+const image = { digest: parseDigest(`sha256:${'a'.repeat(64)}`), size: 1 };
+
+/** What a registry would hold is a file. */
+const fileOf = (pullSpec: string) => join(directory, 'copied', encodeURIComponent(pullSpec));
+
+async function isCopied(pullSpec: string): Promise<boolean> {
+  return await access(fileOf(pullSpec)).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** While it works it is connected: the kernel knows when it is dead. */
+async function work(signal: AbortSignal): Promise<void> {
+  const line = connect(Number(port), '127.0.0.1');
+  await once(line, 'connect');
+  line.write(`holder ${holder}\n`);
+  const tasks = queue({ records: taskRecords({ records }), places: 2 });
+  await tasks.load(signal);
+  await mirrorLoop(
+    {
+      queue: tasks,
+      look: {
+        stat: async (pullSpec) =>
+          pullSpec.startsWith('source') || (await isCopied(pullSpec)) ? image : undefined,
+        amd64: async () => undefined,
+      },
+      async copy({ destination }) {
+        await delay(25, undefined, { signal });
+        await writeFile(fileOf(destination), '', { flag: 'wx' });
+        line.write(`copied ${destination}\n`);
+      },
+      tell: () => {},
+      events: { imageMirrored: () => {} },
+    },
+    signal,
+  );
+  await tasks.close();
+  line.end('bye\n');
+  await once(line, 'close');
+}
+
+const stop = new AbortController();
+process.once('SIGTERM', () => stop.abort());
+const turn = lease({ name: 'mirror', medium: recordLease(records, { name: 'mirror' }), holder, ttlMs: 2000 });
+while (!stop.signal.aborted) await turn.held(work, { signal: stop.signal }).catch(() => {});

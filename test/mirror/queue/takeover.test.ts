@@ -1,0 +1,106 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type Test, test } from 'tap';
+import { filesystemStore } from '../../../src/cache/store/filesystem-store.ts';
+import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+
+const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
+const images = 120;
+const kills = 3;
+
+/** Sees who works, by the connections that are open, and what they copied. */
+async function witness(t: Test) {
+  const working = new Set<Socket>();
+  const holders: string[] = [];
+  const copied: string[] = [];
+  let mostAtOnce = 0;
+  const server = createServer((socket) => {
+    working.add(socket);
+    mostAtOnce = Math.max(mostAtOnce, working.size);
+    socket.once('close', () => working.delete(socket));
+    socket.on('error', () => {});
+    createInterface(socket).on('line', (line) => {
+      const [word, value = ''] = line.split(' ');
+      if (word === 'holder') holders.push(value);
+      else if (word === 'copied') copied.push(value);
+      else socket.end();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => new Promise((resolve) => server.close(resolve)));
+  const { port } = server.address() as AddressInfo;
+  return { port, holders, copied, mostAtOnce: () => mostAtOnce };
+}
+
+async function filled(directory: string): Promise<void> {
+  await mkdir(join(directory, 'copied'));
+  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const tasks = taskRecords({ records });
+  const kept = Array.from({ length: images }, (_, index) =>
+    tasks.keep(`target/ci:${index}`, {
+      source: `source/ci:${index}`,
+      destination: `target/ci:${index}`,
+      priority: 'change',
+      owner: 'test',
+      createdAt: index,
+    }),
+  );
+  await Promise.all(kept);
+  await tasks.close();
+}
+
+/** How many tasks wait. */
+async function left(directory: string): Promise<number> {
+  const { records } = filesystemStore({ path: join(directory, 'store') });
+  return (await taskRecords({ records }).load()).length;
+}
+
+async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('of two instances that are killed at random one works at a time, and all images arrive', async (t) => {
+  const directory = t.testdir({});
+  await filled(directory);
+  const { port, holders, copied, mostAtOnce } = await witness(t);
+  const instances = new Map<string, ChildProcess>();
+  let started = 0;
+
+  function start(): void {
+    started += 1;
+    const name = `instance-${started}`;
+    const args = [script, directory, `${port}`, name];
+    instances.set(name, spawn(process.execPath, args, { stdio: 'inherit' }));
+  }
+
+  async function end(name: string, signal: NodeJS.Signals): Promise<void> {
+    const instance = instances.get(name);
+    instances.delete(name);
+    if (instance === undefined) return;
+    const gone = once(instance, 'exit');
+    instance.kill(signal);
+    await gone;
+  }
+
+  t.teardown(() => Promise.all([...instances.keys()].map((name) => end(name, 'SIGKILL'))));
+  start();
+  start();
+  for (let kill = 1; kill <= kills; kill += 1) {
+    const enough = copied.length + Math.ceil(Math.random() * 20);
+    await until(() => copied.length >= Math.min(enough, images - 1) && holders.length >= kill);
+    await end(holders.at(-1) ?? '', 'SIGKILL');
+    start();
+  }
+  await until(async () => (await left(directory)) === 0);
+  for (const name of [...instances.keys()]) await end(name, 'SIGTERM');
+  t.equal((await readdir(join(directory, 'copied'))).length, images);
+  t.equal(new Set(copied).size, copied.length, 'what was there is not copied again');
+  t.equal(mostAtOnce(), 1);
+  t.ok(holders.length > kills, `${holders.length} takeovers`);
+});
