@@ -12,7 +12,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/
  *       usage/<day>/<instance>                              digests that one replica served that day
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   somebody with too many groups for a token, see auth/kept-subjects.ts
- *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored, see mirror/task-record.ts
+ *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored, see mirror/queue/task-record.ts
  *       probes/<instance>                                   written and deleted to see whether the store works
  *
  * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins with `_` cannot be part
