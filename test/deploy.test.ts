@@ -208,7 +208,7 @@ test('it finds its files, keeps its queue on a volume that outlives the pod, and
   const mounts = each(deployment, [...container, 'volumeMounts'], 'mountPath');
   const files = filesIn(config);
   t.same(files.length, 2);
-  for (const file of files)
+  for (const file of [...files, `${config.mirror?.imageStreams?.releaseRepo}/ci-operator`])
     t.ok(
       mounts.some((mount) => file.startsWith(`${mount}/`)),
       file,
