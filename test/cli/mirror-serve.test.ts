@@ -46,7 +46,12 @@ test('the Deployment of the original means the same here', async (t) => {
       listen: '0.0.0.0:8090',
       dryRun: false,
       lease: { cluster: 'app.ci', namespace: 'ci', name: 'ci-image-mirror' },
-      imageStreams: { cluster: 'app.ci', watch: false, onlyValidManifestV2Images: true },
+      imageStreams: {
+        cluster: 'app.ci',
+        watch: false,
+        releaseRepo: '/var/repo/release',
+        onlyValidManifestV2Images: true,
+      },
       misses: { onMiss: 'off' },
     },
   });

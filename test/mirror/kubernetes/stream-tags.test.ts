@@ -44,6 +44,26 @@ test('what changed is told, and what is no more', (t) => {
   t.end();
 });
 
+test('a tag that is about to be taken away is told once more', (t) => {
+  const seen = seenTags();
+  const tags = stream('4.5', { a: digestOf('a'), b: digestOf('b') });
+  const annotated = (name: string) => ({
+    ...tags,
+    spec: {
+      tags: [
+        { name: 'a', annotations: null },
+        { name: 'b', annotations: { [name]: '2026-01-01T00:00:00Z' } },
+      ],
+    },
+  });
+  seen.saw(tags);
+  t.same(seen.saw(annotated('release.openshift.io/other')).changed, []);
+  const doomed = annotated('release.openshift.io/soft-delete');
+  t.match(seen.saw(doomed).changed, [{ tag: 'b', digest: digestOf('b') }]);
+  t.same(seen.saw(doomed), { changed: [], removed: [] });
+  t.end();
+});
+
 test('what a look does not find again is no more, and is told once', (t) => {
   const seen = seenTags();
   seen.saw(stream('4.5', { a: digestOf('a') }));
