@@ -1,4 +1,4 @@
-import type { LeaseEvents, LeaseMedium, LeaseRecord } from './lease.ts';
+import type { LeaseEvents, LeaseMedium, LeaseRecord } from './lease-medium.ts';
 import { bounded, paused } from './patience.ts';
 
 /** A lease as we have it: nobody takes it before `since + ttlMs` by our monotonic clock. */

@@ -1,5 +1,4 @@
-import type { Contradiction } from './checks.ts';
-import type { Path } from './faults.ts';
+import type { Contradiction, Path } from './faults.ts';
 import type { Settings } from './schema.ts';
 
 /** The rules that every service has; a list under `rules` cannot take their names. */

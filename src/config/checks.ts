@@ -1,11 +1,6 @@
 import { accessContradictions } from './access-checks.ts';
-import type { Path, Refusal } from './faults.ts';
+import type { Contradiction, Path } from './faults.ts';
 import type { Settings } from './schema.ts';
-
-/** A contradiction between settings. `about`: every setting it follows from, besides the one it is reported at. */
-export interface Contradiction extends Refusal {
-  readonly about?: readonly Path[];
-}
 
 const mib = 1024 ** 2;
 

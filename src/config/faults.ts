@@ -19,6 +19,11 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** A contradiction between settings. `about`: every setting it follows from, besides the one it is reported at. */
+export interface Contradiction extends Refusal {
+  readonly about?: readonly Path[];
+}
+
 /** A configuration that must not be used, with everything that is wrong with it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';

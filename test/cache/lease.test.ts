@@ -1,5 +1,6 @@
 import { test } from 'tap';
-import { type LeaseMedium, type LeaseRecord, lease } from '../../src/cache/lease.ts';
+import { lease } from '../../src/cache/lease.ts';
+import type { LeaseMedium, LeaseRecord } from '../../src/cache/lease-medium.ts';
 import { leaseKey } from '../../src/cache/store/keys.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import { recordLease } from '../../src/cache/store/record-lease.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { LeaseMedium, LeaseRecord } from '../lease.ts';
+import type { LeaseMedium, LeaseRecord } from '../lease-medium.ts';
 import { leaseKey } from './keys.ts';
 import type { Records } from './records.ts';
 

@@ -1,12 +1,12 @@
 import type { ImageStreamTag } from '../names.ts';
 import type { Login } from './api-call.ts';
 import { type Backoff, backoff, paused } from './backoff.ts';
-import type { StreamPage } from './image-streams.ts';
 import {
   type ImageStreamObject,
   type SeenTags,
   type StatusTag,
   type StreamChange,
+  type StreamPage,
   seenTags,
 } from './stream-tags.ts';
 import { type WatchEnd, watched } from './watch.ts';

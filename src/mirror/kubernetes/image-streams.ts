@@ -1,7 +1,7 @@
 import type { ImageStreamTag } from '../names.ts';
 import { called, found, type Login } from './api-call.ts';
 import { type FollowEvents, type FollowOptions, followed, type StreamListener } from './follow.ts';
-import { type ImageStreamObject, type StatusTag, statusTags } from './stream-tags.ts';
+import { type ImageStreamObject, type StatusTag, type StreamPage, statusTags } from './stream-tags.ts';
 
 /** An ImageStreamTag as the API server knows it, with the manifest that it stands for. */
 export interface SourceTag {
@@ -35,13 +35,6 @@ export interface ImageStreamsOptions extends Omit<FollowOptions, 'events'> {
 
 const group = { group: 'image.openshift.io', version: 'v1' };
 const plural = 'imagestreams';
-
-/** One page of streams. */
-export interface StreamPage {
-  /** Of the whole list. */
-  readonly version: string;
-  readonly streams: readonly ImageStreamObject[];
-}
 
 interface ListAnswer {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };

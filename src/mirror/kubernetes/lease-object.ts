@@ -1,5 +1,5 @@
 import type { V1Lease } from '@kubernetes/client-node';
-import type { LeaseClaim, LeaseMedium, LeaseRecord } from '../../cache/lease.ts';
+import type { LeaseClaim, LeaseMedium, LeaseRecord } from '../../cache/lease-medium.ts';
 import { called, found, type Library, type Login, unless } from './api-call.ts';
 
 export interface LeaseObjectOptions {

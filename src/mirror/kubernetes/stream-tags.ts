@@ -20,6 +20,13 @@ export interface ImageStreamObject {
   readonly status?: { readonly tags?: readonly TagEvents[] | null };
 }
 
+/** One page of streams. */
+export interface StreamPage {
+  /** Of the whole list. */
+  readonly version: string;
+  readonly streams: readonly ImageStreamObject[];
+}
+
 interface SpecTag {
   readonly name?: string;
   readonly annotations?: Readonly<Record<string, string>> | null;
