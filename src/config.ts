@@ -1,8 +1,8 @@
 import { Value } from 'typebox/value';
-import { type Contradiction, contradictions } from './config/checks.ts';
+import { contradictions } from './config/checks.ts';
 import type { Config } from './config/config.ts';
 import { located, parseConfigDocument } from './config/document.ts';
-import { ConfigError, isWithin, type Path, type Refusal } from './config/faults.ts';
+import { ConfigError, type Contradiction, isWithin, type Path, type Refusal } from './config/faults.ts';
 import { prune } from './config/prune.ts';
 import { resolved } from './config/resolve.ts';
 import { type Settings, settingsSchema } from './config/schema.ts';
