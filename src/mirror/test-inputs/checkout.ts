@@ -3,7 +3,7 @@ import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataOf } from '../loop/strict-yaml.ts';
 import { type ConfigFacts, factReader, type StepFacts } from './facts.ts';
-import { stepRegistry } from './steps.ts';
+import { usedByTests } from './steps.ts';
 
 /** What all configurations of a checkout use. */
 export interface Reading {
@@ -94,17 +94,15 @@ export function checkout(folder: string): Checkout {
 }
 
 function used(files: readonly FileFacts[]) {
-  const registry = stepRegistry(files.flatMap(({ step }) => step ?? []));
-  const keys = new Set<string>();
-  const unknown = new Set<string>();
-  for (const { tags, streams, tests } of files.flatMap(({ config }) => config ?? [])) {
-    const made = tests.map((test) => registry.usedBy(test));
-    for (const tag of tags) keys.add(tag);
-    for (const stream of streams) keys.add(`imagestream_${stream}`);
-    for (const each of made) {
-      for (const tag of each.tags) keys.add(tag);
-      for (const name of each.unknown) unknown.add(name);
-    }
+  const configs = files.flatMap(({ config }) => config ?? []);
+  const { tags, unknown } = usedByTests(
+    files.flatMap(({ step }) => step ?? []),
+    configs.flatMap(({ tests }) => tests),
+  );
+  const keys = new Set(tags);
+  for (const config of configs) {
+    for (const tag of config.tags) keys.add(tag);
+    for (const stream of config.streams) keys.add(`imagestream_${stream}`);
   }
   return { keys, unknown };
 }

@@ -1,75 +1,65 @@
 import type { StepFacts, Steps, TestFacts } from './facts.ts';
 
-/** What a test uses once all that it refers to is looked up. */
-export interface UsedByTest {
+/** What tests use once all that they refer to is looked up. */
+export interface UsedByTests {
+  /** `namespace/name:tag` */
   readonly tags: ReadonlySet<string>;
-  /** What it refers to and the registry does not have, such as `chain ipi-aws`. */
+  /** What they refer to and the step registry does not have, such as `chain ipi-aws`. */
   readonly unknown: ReadonlySet<string>;
 }
 
-/** The step registry, as far as images go. */
-export interface StepRegistry {
-  usedBy(test: TestFacts): UsedByTest;
+/**
+ * Looks up what tests are made of. Thousands of them share a few hundred chains and workflows: each is gone through once. A chain that leads
+ * back to itself ends there; what is defined twice is what it was defined as last.
+ */
+export function usedByTests(registry: Iterable<StepFacts>, tests: Iterable<TestFacts>): UsedByTests {
+  const { steps, workflows } = named(registry);
+  const tags = new Set<string>();
+  const unknown = new Set<string>();
+  const known = new Map<Steps, Set<string>>();
+
+  /** Of a list, and of all that it leads to. They alone belong to one test: another one may do without them. */
+  function observersOf(list: Steps): ReadonlySet<string> {
+    const before = known.get(list);
+    if (before !== undefined) return before;
+    const observers = new Set(list.observers);
+    known.set(list, observers);
+    addAll(tags, list.tags);
+    for (const ref of list.refs) addAll(observers, observersAt(`ref ${ref}`));
+    for (const chain of list.chains) addAll(observers, observersAt(`chain ${chain}`));
+    return observers;
+  }
+
+  function observersAt(key: string): ReadonlySet<string> {
+    const list = steps.get(key);
+    if (list === undefined) unknown.add(key);
+    return list === undefined ? new Set() : observersOf(list);
+  }
+
+  function workflowOf({ workflow }: TestFacts): TestFacts | undefined {
+    const found = workflow === undefined ? undefined : workflows.get(workflow);
+    if (workflow !== undefined && found === undefined) unknown.add(`workflow ${workflow}`);
+    return found;
+  }
+
+  for (const each of tests) {
+    const { pre, test, post, observers } = { ...workflowOf(each), ...each };
+    const enabled = new Set(observers?.enable);
+    for (const list of [pre, test, post]) if (list !== undefined) addAll(enabled, observersOf(list));
+    for (const name of observers?.disable ?? []) enabled.delete(name);
+    for (const name of enabled) observersAt(`observer ${name}`);
+  }
+  return { tags, unknown };
 }
 
-interface Used {
-  readonly tags: Set<string>;
-  readonly observers: Set<string>;
-  readonly unknown: Set<string>;
-}
-
-/** A thing that is defined twice is what it was defined as last. */
-export function stepRegistry(files: Iterable<StepFacts>): StepRegistry {
+function named(registry: Iterable<StepFacts>) {
   const steps = new Map<string, Steps>();
   const workflows = new Map<string, TestFacts>();
-  for (const file of files) {
+  for (const file of registry) {
     if (file.kind === 'workflow') workflows.set(file.name, file.test);
     else steps.set(`${file.kind} ${file.name}`, file.steps);
   }
-  /** Thousands of tests share a few hundred chains and workflows. A chain that leads back to itself ends there. */
-  const known = new Map<Steps, Used>();
-
-  function usedOf(list: Steps): Used {
-    const before = known.get(list);
-    if (before !== undefined) return before;
-    const used = nothing();
-    known.set(list, used);
-    addAll(used.tags, list.tags);
-    addAll(used.observers, list.observers);
-    for (const ref of list.refs) take(used, `ref ${ref}`);
-    for (const chain of list.chains) take(used, `chain ${chain}`);
-    return used;
-  }
-
-  function take(used: Used, key: string): void {
-    const list = steps.get(key);
-    if (list === undefined) used.unknown.add(key);
-    else add(used, usedOf(list));
-  }
-
-  return {
-    usedBy(test) {
-      const used = nothing();
-      const workflow = test.workflow === undefined ? {} : workflows.get(test.workflow);
-      if (workflow === undefined) used.unknown.add(`workflow ${test.workflow}`);
-      const { pre, test: main, post, observers } = { ...workflow, ...test };
-      for (const list of [pre, main, post]) if (list !== undefined) add(used, usedOf(list));
-      addAll(used.observers, observers?.enable ?? []);
-      for (const name of observers?.disable ?? []) used.observers.delete(name);
-      for (const name of used.observers) take(used, `observer ${name}`);
-      return used;
-    },
-  };
-}
-
-function nothing(): Used {
-  return { tags: new Set(), observers: new Set(), unknown: new Set() };
-}
-
-function add(used: Used, more: Used): void {
-  addAll(used.tags, more.tags);
-  addAll(used.observers, more.observers);
-  addAll(used.unknown, more.unknown);
+  return { steps, workflows };
 }
 
 function addAll(set: Set<string>, items: Iterable<string>): void {

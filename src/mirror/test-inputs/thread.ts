@@ -11,6 +11,9 @@ export interface CheckoutThread extends Checkout {
   close(): Promise<void>;
 }
 
+/** A checkout that takes more memory fails to be read, and nothing else does. */
+const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 };
+
 /**
  * Parsing the tens of megabytes of openshift/release takes half a minute at first, in which nobody's pull may stand still. The thread starts
  * with the first reading, and again should it die; idle, it keeps no process alive. One reading at a time.
@@ -20,7 +23,10 @@ export function checkoutThread(folder: string): CheckoutThread {
   const closing = new AbortController();
 
   function started() {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: folder });
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: folder,
+      resourceLimits,
+    });
     const end = new AbortController();
     const fresh = { worker, ended: AbortSignal.any([end.signal, closing.signal]) };
     worker.once('error', (error) => end.abort(error));
