@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { acceptManifests } from '../../../src/oci/manifest.ts';
+import { generatedArtifact, pushImage, referrersIndex, referrersTag } from '../../support/images.ts';
+import { assertRegistryHolds } from '../fixtures/compare.ts';
 import { containersConfig } from '../fixtures/containers.ts';
 import { multiArch } from '../fixtures/images.ts';
 import { mirrorCommand, type Pair } from '../fixtures/mirror.ts';
@@ -36,6 +38,7 @@ export const mirrorRegistries: Scenario = {
     await judged(scene, source, qci, images);
     await again(scene, source, qci, images);
     await onward(scene, qci, appCi, images);
+    await attached(scene, source, qci, images);
   },
 };
 
@@ -140,6 +143,36 @@ async function onward({ fact, stage }: Scene, qci: Registry, appCi: Registry, im
       assert.ok(mounted(asked).length > 0);
     },
   );
+}
+
+async function attached({ fact, stage }: Scene, source: Registry, qci: Registry, images: readonly Placed[]) {
+  const [first] = images;
+  assert.ok(first);
+  const { image, repository } = first;
+  const subject = image.root.descriptor;
+  const signature = generatedArtifact({ subject, artifactType: 'application/vnd.example.signature' });
+  const list = referrersTag(subject.digest);
+  await pushImage(source.url, repository, undefined, signature);
+  await pushImage(source.url, repository, list, referrersIndex([signature]));
+  const mirror = await mirrorCommand(stage);
+  const file = await mirror.mapping('attached.txt', intoFlat(source.host, qci.host, [first]));
+
+  await fact('a signature goes along where it is asked for, and is listed at the destination', async () => {
+    await mirror.run(['-f', file]);
+    assert.equal((await fetch(`${qci.url}/v2/${flat}/manifests/${list}`)).status, 404);
+    await mirror.run(['-f', file, '--referrers']);
+    await assertRegistryHolds(qci.url, flat, signature.root.descriptor.digest, signature);
+    const answer = await fetch(`${qci.url}/v2/${flat}/manifests/${list}`, {
+      headers: { accept: acceptManifests },
+    });
+    const { manifests } = (await answer.json()) as {
+      readonly manifests: readonly { readonly digest: string }[];
+    };
+    assert.deepEqual(
+      manifests.map(({ digest }) => digest),
+      [signature.root.descriptor.digest],
+    );
+  });
 }
 
 function target({ host }: Registry, flatTag: string): string {

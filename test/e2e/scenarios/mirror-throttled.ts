@@ -100,32 +100,28 @@ async function paused(scene: Scene, source: Registry, images: readonly Placed[])
     await registry(scene, { name: 'qci-pausing' }),
     await registry(scene, { name: 'qci-willing' }),
   ];
-  let refusal = performance.now();
   const pause: Trouble = { status: 429, headers: { 'retry-after': String(seconds) } };
-  const first = (
-    (count) => () =>
-      count++ === 0 ? pause : undefined
-  )(0);
-  const once = () => {
-    const trouble = first();
-    if (trouble !== undefined) refusal = performance.now();
-    return trouble;
-  };
-  const to = await front(scene.stage, slow.url, once);
+  let refusedAt: number | undefined;
+  const to = await front(scene.stage, slow.url, ({ at }) => {
+    if (refusedAt !== undefined) return undefined;
+    refusedAt = at;
+    return pause;
+  });
   const open = await front(scene.stage, quick.url);
   await scene.fact('a registry that asks for a pause gets it, and holds up no other registry', async () => {
     const mirror = await mirrorCommand(scene.stage);
     const pairs = [to, open].flatMap((way) => intoFlat(source.host, hostOf(way), images));
     await mirror.run(['-f', await mirror.mapping('paused.txt', pairs)], { timeoutMs: limitMs });
-    const pauseEnds = refusal + seconds * 1000;
+    assert.ok(refusedAt);
+    const [begins, ends] = [refusedAt, refusedAt + seconds * 1000];
     // Those that were on their way when the refusal came are not held against it.
-    const early = to.passed.filter(({ at }) => at > refusal + 1000 && at < pauseEnds - 100);
+    const early = to.passed.filter(({ at }) => at > begins + 1000 && at < ends - 100);
     assert.deepEqual(
       early.map(({ method, path }) => `${method} ${path}`),
       [],
     );
     const lastElsewhere = Math.max(...open.passed.map(({ at }) => at));
-    assert.ok(lastElsewhere < pauseEnds, `the other had to wait ${lastElsewhere - refusal} ms`);
+    assert.ok(lastElsewhere < ends, `the other had to wait ${lastElsewhere - begins} ms`);
     for (const { url } of [slow, quick]) await assertFlatHolds(url, images);
   });
 }
