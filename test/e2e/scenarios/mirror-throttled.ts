@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { type Front, front, type Trouble } from '../fixtures/front.ts';
 import { multiArch } from '../fixtures/images.ts';
 import { mirrorCommand } from '../fixtures/mirror.ts';
 import {
   assertFlatHolds,
+  flat,
   intoFlat,
   type Placed,
   placed,
@@ -133,12 +135,19 @@ async function gone(scene: Scene, source: Registry) {
   assert.ok(image);
   await pushAll(source.url, [image, ...others]);
   const lost = image.image.blobs.at(-1)?.descriptor.digest ?? '';
-  const from = await front(stage, source.url, ({ path }) => (path.includes(lost) ? unknownBlob : undefined));
+  let isGone = true;
+  const from = await front(stage, source.url, ({ path }) =>
+    isGone && path.includes(lost) ? unknownBlob : undefined,
+  );
+  const failed = join(stage.directory, 'failed.txt');
   const mirror = await mirrorCommand(stage);
   const file = await mirror.mapping('gone.txt', intoFlat(hostOf(from), qci.host, [image, ...others]));
 
   await fact('an image of which a layer is gone is named with its digest; all others arrive', async () => {
-    const { code, stdout, stderr } = await mirror.run(['-f', file, '--continue-on-error'], { mayFail: true });
+    const { code, stdout, stderr } = await mirror.run(
+      ['-f', file, '--continue-on-error', '--failed-file', failed],
+      { mayFail: true },
+    );
     assert.equal(code, 1);
     assert.ok(`${stdout}${stderr}`.includes(lost), stderr);
     assert.match(stderr, /^error: one or more errors occurred/m);
@@ -150,6 +159,13 @@ async function gone(scene: Scene, source: Registry) {
       tags.filter((each) => each.endsWith(image.flatTag)),
       [],
     );
+  });
+  await fact('what failed is written down as mappings, and comes when it is there again', async () => {
+    isGone = false;
+    await qci.forget();
+    await mirror.run(['-f', failed]);
+    assert.deepEqual(pushed(await qci.asked()), [`${flat}:${image.flatTag}`]);
+    await assertFlatHolds(qci.url, [image]);
   });
 }
 
