@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { kubeconfig } from './auth/kubernetes/kubeconfig.ts';
 import { lease } from './cache/lease.ts';
 import type { CacheParts } from './cache/parts.ts';
 import { paused } from './cache/patience.ts';
 import type { CachedRegistry } from './cache/registry.ts';
+import { memoryStore } from './cache/store/memory-store.ts';
 import { recordLease } from './cache/store/record-lease.ts';
 import type { MirrorSettings } from './config/config.ts';
 import type { Config, Environment } from './config.ts';
-import { fileWatch } from './file-watch.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
 import { builtAt } from './mirror/copy/built-at.ts';
@@ -17,24 +16,21 @@ import { type CopyRun, copyRun } from './mirror/copy/run.ts';
 import type { Login } from './mirror/kubernetes/api-call.ts';
 import { type ImageStreams, imageStreams } from './mirror/kubernetes/image-streams.ts';
 import { leaseObject } from './mirror/kubernetes/lease-object.ts';
-import { type MirrorConfig, parseMirrorConfig } from './mirror/loop/config-file.ts';
-import { watchedConfig } from './mirror/loop/config-watch.ts';
 import { controller, controllerName } from './mirror/loop/controller.ts';
 import { type Desk, desk } from './mirror/loop/desk.ts';
 import { hourly } from './mirror/loop/jobs.ts';
 import { mirrorLoop, type Pair } from './mirror/loop/loop.ts';
 import { mirrorLog, type Tell } from './mirror/loop/mirror-log.ts';
 import { tagFilter } from './mirror/loop/tag-filter.ts';
-import { type MissRule, missRule } from './mirror/misses/miss-rule.ts';
 import { filledFromSource } from './mirror/misses/misses.ts';
-import { imageStreamTagText, qci } from './mirror/names.ts';
+import { qci } from './mirror/names.ts';
 import { parsePullSpec, referenceOf } from './mirror/pull-spec.ts';
-import { type Bell, bell } from './mirror/queue/bell.ts';
 import { type Queue, queue, type TaskSink } from './mirror/queue/queue.ts';
 import { offerTask, taskRecords } from './mirror/queue/task-records.ts';
 import { type RegistryEnds, registryEnds } from './mirror-ends.ts';
 import { followedInputs } from './mirror-inputs.ts';
 import { mirrorWriter } from './mirror-log.ts';
+import { configuredRules, type Rules } from './mirror-rules.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 export interface MirrorParts {
@@ -61,14 +57,14 @@ export interface Mirror {
 
 /** A run knows what is where, which does not stay true for ever. */
 const runMs = 10 * 60_000;
-/** How often what other processes offered is taken in, and the configuration's file is looked at, milliseconds. */
+/** How often what other processes offered is taken in, milliseconds. */
 const collectEveryMs = 2_000;
-const lookEveryMs = 10_000;
 
 /** Makes the mirror of the settings. Rejects, in words for the operator, when a cluster or the configuration cannot be read. */
 export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   const { settings, cache, events, log } = parts;
-  const { records } = cache.medium;
+  // What only looks must neither end tasks that wait to be done nor keep another process from doing them.
+  const { records } = settings.dryRun ? memoryStore() : cache.medium;
   const write = mirrorWriter(log);
   const tellAs = (subcomponent?: string): Tell => mirrorLog(write, subcomponent);
   const tell = tellAs();
@@ -105,6 +101,11 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     const lines = newQueue();
     await lines.load(signal);
     current = lines;
+    // Whoever comes after us has read the store by then: what is still put in is to be offered.
+    const over = (): void => {
+      current = undefined;
+    };
+    signal.addEventListener('abort', over, { once: true });
     const copy = copying(ends, settings, signal);
     const jobs = { ends, look, queue: lines, tell: tellAs };
     try {
@@ -119,8 +120,10 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
         collecting(lines, tell, signal),
       ]);
     } finally {
-      current = undefined;
+      over();
+      signal.removeEventListener('abort', over);
       await lines.close();
+      events.mirrorQueueChanged({ waiting: 0 });
     }
   }
 
@@ -191,6 +194,7 @@ function deskQueue(
 
 /** One process at a time, by a Lease of a cluster or by a record in the store. */
 async function configuredTurn({ settings, config, cache, log }: MirrorParts): Promise<Turn> {
+  if (settings.dryRun) return (work, signal) => work(signal);
   const own = log.child({ component: 'ci-images-mirror' });
   const events = {
     acquired: (event: object) => own.info(event, 'it is our turn to mirror'),
@@ -230,47 +234,6 @@ async function configuredStreams({ settings, config, log }: MirrorParts): Promis
         own.warn({ err: error, pauseMs }, 'the image streams cannot be read; the cluster is asked again'),
     },
   });
-}
-
-/** What the configuration's file says, as it changes. */
-interface Rules {
-  readonly rule: MissRule;
-  /** Absent where there is no file. */
-  readonly atTick?: () => Promise<MirrorConfig | undefined>;
-  /** Rings when it says something else. */
-  readonly changed: Bell;
-  /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
-  isIgnored(tag: string): boolean;
-  close(): void;
-}
-
-const noConfig: MirrorConfig = Object.freeze({ supplemental: [], qciToAppCi: [], ignored: [], art: [] });
-
-async function configuredRules({ configFile, misses }: MirrorSettings, tell: Tell): Promise<Rules> {
-  const limits = misses.imageStreams === undefined ? {} : { imageStreams: misses.imageStreams };
-  let rule = missRule(noConfig, limits);
-  let targets: ReadonlySet<string> = new Set();
-  const asked: MissRule = (place, tag) => rule(place, tag);
-  const isIgnored = (tag: string): boolean => targets.has(tag);
-  const changed = bell();
-  if (configFile === undefined) return { rule: asked, isIgnored, changed, close: () => undefined };
-  const read = () => readFile(configFile);
-  parseMirrorConfig(await read());
-  const watched = watchedConfig({
-    file: configFile,
-    read,
-    tell,
-    changed(config) {
-      rule = missRule(config, limits);
-      targets = new Set(
-        [...config.supplemental, ...config.qciToAppCi].map(({ target }) => imageStreamTagText(target)),
-      );
-      changed.ring();
-    },
-  });
-  await watched.reread();
-  const watch = fileWatch([configFile], { everyMs: lookEveryMs, changed: watched.reread });
-  return { rule: asked, isIgnored, atTick: watched.atTick, changed, close: watch.close };
 }
 
 interface Jobs {

@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
+import { filesystemStore } from '../src/cache/store/filesystem-store.ts';
+import { taskRecords } from '../src/mirror/queue/task-records.ts';
 import { until } from './support/bodies.ts';
 import { type RegistryDouble, registryDouble } from './support/registry-double.ts';
-import { type ServiceRig, serviceRig } from './support/service.ts';
+import { type LogLine, type ServiceRig, serviceRig } from './support/service.ts';
 
 const ci = 'openshift/ci';
 
@@ -17,12 +19,14 @@ async function mirrorRig(
   t: Test,
   mirror: Readonly<Record<string, unknown>> = {},
   prepare: (source: RegistryDouble) => void = () => undefined,
+  directory?: string,
 ): Promise<MirrorRig> {
   const [double, source] = await Promise.all([registryDouble(), registryDouble()]);
   prepare(source);
   const registry = ({ url }: RegistryDouble) => ({ url, allowPrivateAddresses: true, retries: 1 });
   const rig = await serviceRig(t, {
     double,
+    ...(directory === undefined ? {} : { directory }),
     settings: {
       mirror: { listen: '127.0.0.1:0', ...mirror },
       upstreams: { 'quay.io': registry(double), 'registry.ci.openshift.org': registry(source) },
@@ -67,6 +71,17 @@ test('what nobody has is a 404, and the queue is shown on its own address', asyn
   t.equal((await fetch(`${api}/v1/mirrors`, { method: 'POST' })).status, 404, 'orders are not taken there');
 });
 
+const isSuccess = (line: LogLine, tag: string): boolean =>
+  line.msg === 'Mirrored successfully' && String(line['pairs']).endsWith(`:${tag}`);
+
+async function order(rig: MirrorRig, source: string, destination: string): Promise<Response> {
+  return fetch(`http://${rig.service.adminAddress}/api/v1/mirrors`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ source, destination }),
+  });
+}
+
 test('an operator orders a copy, and a configuration lists what is copied at start', async (t) => {
   const configFile = join(t.testdir(), '_config.yaml');
   await writeFile(
@@ -75,14 +90,11 @@ test('an operator orders a copy, and a configuration lists what is copied at sta
   );
   const rig = await mirrorRig(t, { configFile }, (source) => void source.addImage('tools/tool', 'v1'));
   const ordered = rig.source.addImage('tools/other', 'v2');
-  const answer = await fetch(`http://${rig.service.adminAddress}/api/v1/mirrors`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({
-      source: 'registry.ci.openshift.org/tools/other:v2',
-      destination: 'quay.io/openshift/ci:ci_other_v2',
-    }),
-  });
+  const answer = await order(
+    rig,
+    'registry.ci.openshift.org/tools/other:v2',
+    'quay.io/openshift/ci:ci_other_v2',
+  );
   t.equal(answer.status, 202);
   await until(() => rig.double.tagOf(ci, 'ci_other_v2') === ordered.digest);
   await until(() => rig.double.tagOf(ci, 'ci_tool_latest') === rig.source.tagOf('tools/tool', 'v1'));
@@ -99,4 +111,24 @@ test('a mirror that only looks copies nothing', async (t) => {
   rig.source.addImage('ocp/4.20', 'cli');
   t.equal((await pulled(rig, 'ocp_4.20_cli')).status, 404);
   t.equal(rig.source.requests.length, 0);
+});
+
+test('a mirror that only looks leaves to others what waits, and their turn', async (t) => {
+  const directory = t.testdir();
+  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const source = 'registry.ci.openshift.org/ocp/4.20:cli';
+  const destination = 'quay.io/openshift/ci:ocp_4.20_cli';
+  const waiting = { source, destination, priority: 'change', owner: 'misses', createdAt: 1 } as const;
+  await taskRecords({ records }).keep(destination, waiting);
+  const prepare = (double: RegistryDouble) => void double.addImage('ocp/4.20', 'cli');
+  const rig = await mirrorRig(t, { dryRun: true }, prepare, directory);
+  for (const tag of ['ordered', 'ordered-later']) {
+    t.equal((await order(rig, source, `quay.io/openshift/ci:${tag}`)).status, 202);
+    await until(() => rig.log.some((line) => isSuccess(line, tag)));
+  }
+  await rig.stop();
+  const keys = (prefix: string) => Array.fromAsync(records.list(prefix));
+  t.equal((await keys('v1/tasks/')).length, 1);
+  t.same(await keys('v1/leases/'), []);
+  t.equal(rig.double.tagOf(ci, 'ordered'), undefined);
 });
