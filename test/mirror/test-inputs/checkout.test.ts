@@ -114,7 +114,7 @@ test('what the registry lacks is told of once, and the rest of the test counts',
   const release = checkout(t.testdir(releaseFiles({ 'a.yaml': `tests: [{as: e2e, steps: ${steps}}]` })));
   const { keys, unknown } = await release.read();
   t.same([...keys], ['ci/a:a']);
-  t.same([...unknown].sort(), ['observer o', 'ref r', 'workflow w']);
+  t.same(new Set(unknown), new Set(['observer o', 'ref r', 'workflow w']));
   t.same((await release.read()).unknown, []);
 });
 
