@@ -17,8 +17,8 @@ export interface MissCopies {
   add(destination: string, source: MissSource, sourceDigest: Digest): void;
   /** Whether a copy to there was queued lately, and is not there as far as we know. */
   isUnderWay(destination: string): boolean;
-  /** The copy is there. */
-  arrived(destination: string): void;
+  /** The copy is there, or has nothing to come from any more. */
+  forget(destination: string): void;
 }
 
 /** No copies yet. */
@@ -40,6 +40,6 @@ export function missCopies({ queue, requeueMs, ...rest }: MissCopiesOptions): Mi
       });
     },
     isUnderWay: (destination) => queued.get(destination) !== undefined,
-    arrived: queued.delete,
+    forget: queued.delete,
   };
 }

@@ -117,6 +117,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       const refusal = refusalOf(error);
       ended(refusal ?? 'unavailable');
       if (refusal === undefined) throw sourceUnavailable(error);
+      copies.forget(destination);
       questions.answeredNo(destination);
       return undefined;
     }
@@ -133,7 +134,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
 
   async function ownByTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
     const answer = await upstream.manifest(repository, { tag }, asked);
-    if (answer.kind !== 'absent') copies.arrived(destinationOf(repository, tag));
+    if (answer.kind !== 'absent') copies.forget(destinationOf(repository, tag));
     if (answer.kind === 'found') sources.returned(answer.descriptor.digest);
     return answer;
   }

@@ -11,6 +11,12 @@ export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
   return known.source === task.source && known.sourceDigest === task.sourceDigest;
 }
 
+/** Whether a later task is a reason to try again what failed in a way that does not pass. */
+export function isWorthATry(known: QueuedTask, task: MirrorTask): boolean {
+  const isBack = known.failure?.kind === 'source-gone' && task.sourceDigest !== undefined;
+  return isBack || task.owner === 'api' || !isSameWork(known, task);
+}
+
 /** Whether a later task says anything that one which waits does not say already. */
 export function isNews(known: MirrorTask, task: MirrorTask): boolean {
   const isMoreUrgent = moreUrgent(known.priority, task.priority) !== known.priority;

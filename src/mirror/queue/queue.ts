@@ -2,7 +2,7 @@ import type { CopyError } from '../failure.ts';
 import { registryOf } from '../names.ts';
 import { bell } from './bell.ts';
 import { lanes } from './lanes.ts';
-import { fresh, isNews, isSameWork, merged } from './pending.ts';
+import { fresh, isNews, isSameWork, isWorthATry, merged } from './pending.ts';
 import type { MirrorTask, QueuedTask, TaskState } from './task.ts';
 import type { TaskRecords } from './task-records.ts';
 
@@ -115,13 +115,13 @@ export function queue(options: QueueOptions): Queue {
     const known = items.get(destination);
     if (known === undefined) return replaced(fresh(task));
     if (known.task.state === 'running') return putBehind(known, task);
-    const isNothingNew =
-      known.task.state === 'parked' ? isSameWork(known.task, task) : !isNews(known.task, task);
-    if (isNothingNew) return records.kept(destination);
+    const mayStart = isWorthATry(known.task, task);
+    const isParked = known.task.state === 'parked';
+    if (isParked ? !mayStart : !isNews(known.task, task)) return records.kept(destination);
     const next = merged(known.task, task);
     const { attempts, notBefore, failure } = known.task;
     withdrawn(known);
-    if (!isSameWork(known.task, task)) return replaced(fresh(next));
+    if (mayStart) return replaced(fresh(next));
     return replaced({ ...fresh(next), attempts, notBefore, ...(failure && { failure }) });
   }
 

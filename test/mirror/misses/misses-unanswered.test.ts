@@ -65,6 +65,21 @@ test('ten thousand unknown tags cost the source what a second allows, and take n
   t.equal(outcomes.filter((outcome) => outcome === 'limited').length, 10_000 - 39);
 });
 
+test('a tag that its source loses again is asked for once in a while, though its copy was queued', async (t) => {
+  const rig = await missRig(t);
+  inSource(rig);
+  await pull(rig);
+  rig.doubles.source.removeTag('ocp/4.5', 'base');
+  rig.pass(40_000);
+  const before = rig.doubles.source.requests.length;
+  for (let pulls = 0; pulls < 3; pulls += 1) {
+    rig.pass(1_100);
+    await t.rejects(pull(rig), unknown);
+  }
+  t.equal(rig.doubles.source.requests.length - before, 1);
+  t.same(rig.outcomes, ['served', 'absent', 'absent', 'absent']);
+});
+
 test('an ignored source, or one that is not configured, is not asked', async (t) => {
   const target = { namespace: 'ocp', name: '4.5', tag: 'base' };
   const ignored = { source: 'registry.ci.openshift.org/ocp/4.5:base', reason: 'broken' };

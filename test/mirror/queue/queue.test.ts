@@ -159,6 +159,23 @@ test('a failure that stays is parked for a day, or until the source has changed'
   t.match(next.take(), [{ sourceDigest: 'sha256:2', attempts: 0 }], 'the source has changed');
 });
 
+test('what was parked is tried once the source is seen again, or when a person orders it', async (t) => {
+  const { queue } = rig();
+  const seen = task('a', { sourceDigest: 'sha256:1' });
+  const ordered = task('b', { owner: 'api' });
+  for (const each of [seen, ordered]) await queue.put(each);
+  queue.take();
+  queue.failed(seen.destination, new CopyError('source-gone', 'x'));
+  queue.failed(ordered.destination, new CopyError('denied', 'x'));
+  await queue.put(task('b'));
+  t.same(queue.take(), [], 'a job that finds what it found before is no reason');
+  for (const each of [seen, ordered]) await queue.put(each);
+  t.same(
+    queue.take().map(({ attempts }) => attempts),
+    [0, 0],
+  );
+});
+
 test('what was parked and what waits can be tried at once', async (t) => {
   const { queue, names } = rig();
   for (const name of ['a', 'b', 'c']) await queue.put(task(name));
