@@ -93,7 +93,7 @@ test('what is asked about a subject is all that is known of them', async (t) => 
 });
 
 test('200 reviews at once open a handful of connections', async (t) => {
-  const { api, cluster } = await asked(t, undefined, { connections: 4 });
+  const { api, cluster } = await asked(t, undefined, { connections: 4, timeoutMs: 30_000 });
   const subjects = await Promise.all(Array.from({ length: 200 }, () => cluster.review(token)));
   t.equal(subjects.filter((subject) => subject?.name === 'alice').length, 200);
   t.equal(api.seen('TokenReview').length, 200);
