@@ -12,7 +12,9 @@ import { queue } from '../../../src/mirror/queue/queue.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 
-const [directory = '', port = '', holder = ''] = process.argv.slice(2);
+const [directory, port = '', holder = ''] = process.argv.slice(2);
+// Run with all other files of its folder it would keep its leases in whatever directory that was.
+if (directory === undefined) throw new Error('usage: takeover-worker.ts DIRECTORY PORT NAME');
 const { records } = filesystemStore({ path: join(directory, 'store') });
 const image = { digest: parseDigest(`sha256:${'a'.repeat(64)}`), size: 1 };
 
