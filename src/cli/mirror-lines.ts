@@ -82,7 +82,8 @@ function failureText(failure: CopyError, source: string, skipMissing: boolean): 
   if (skipMissing && failure.kind === 'source-gone')
     return `warning: Image ${source} does not exist and will not be mirrored`;
   const code = codeBelow(failure);
-  return `error: ${reasonText(failure.message)}${code === undefined ? '' : ` (${code})`}`;
+  const isSaid = code === undefined || failure.message.includes(code);
+  return `error: ${reasonText(failure.message)}${isSaid ? '' : ` (${code})`}`;
 }
 
 /** What the system or TLS called it, such as `ENOTFOUND`, which says what to put right. */

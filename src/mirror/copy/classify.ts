@@ -67,8 +67,12 @@ export function sourceFailure(error: unknown, subject: Subject): CopyError {
   return classified(error, subject, ofSource, invalid);
 }
 
-/** A destination's refusal likewise. What it says of a schema 1 manifest it says of schema 1. */
+/** A destination's refusal likewise. What it says of a schema 1 manifest it says of schema 1. A full disk stays full until somebody comes. */
 export function destinationFailure(error: unknown, subject: Subject): CopyError {
+  if (error instanceof RegistryError && isDiskFull(error)) {
+    const message = `${textOf(subject)}: ${error.message}: make room, or take another directory`;
+    return new CopyError('denied', message, { cause: error });
+  }
   const refused: Verdict =
     subject.isSchema1 === true
       ? {
@@ -109,6 +113,11 @@ function classified(
     ...options,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
+}
+
+function isDiskFull({ cause }: RegistryError): boolean {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS' || code === 'EFBIG';
 }
 
 /** The system's word for it, such as `ENOSPC`; any other text may hold what nobody should read. */

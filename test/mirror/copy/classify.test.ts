@@ -1,0 +1,33 @@
+import { test } from 'tap';
+import { destinationFailure } from '../../../src/mirror/copy/classify.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { RegistryError } from '../../../src/oci/errors.ts';
+import { parseRepository } from '../../../src/oci/reference.ts';
+
+const digest = digestOf(Buffer.from('x'));
+const subject = {
+  kind: 'blob',
+  reference: digest,
+  registry: 'file:///media/stick',
+  repository: parseRepository('team/app'),
+} as const;
+
+function failed(code: string) {
+  const cause = Object.assign(new Error('write failed'), { code });
+  return destinationFailure(
+    new RegistryError('UNAVAILABLE', 'the directory has no room', { cause }),
+    subject,
+  );
+}
+
+test('a disk that is full is written to no more, and says so', async (t) => {
+  for (const code of ['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG']) t.equal(failed(code).isPassing, false, code);
+  t.equal(
+    failed('ENOSPC').message,
+    `blob ${digest} of file:///media/stick/team/app: the directory has no room: make room, or take another directory`,
+  );
+});
+
+test('a destination that cannot be reached may be in a moment', async (t) => {
+  t.equal(failed('ECONNREFUSED').isPassing, true);
+});
