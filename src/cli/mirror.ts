@@ -199,7 +199,8 @@ async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   await tellFailed(report, wish.failedFile, io);
   io.stderr.write(countersText(report));
   if (isComplete(report)) return 0;
-  io.stderr.write('error: one or more errors occurred\n');
+  const why = io.signal.aborted ? 'told to stop before everything was copied' : 'one or more errors occurred';
+  io.stderr.write(`error: ${why}\n`);
   return 1;
 }
 
