@@ -10,23 +10,21 @@ import type { Config, Environment } from './config.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
 import { builtAt } from './mirror/copy/built-at.ts';
-import { copyImage } from './mirror/copy/copy.ts';
 import { registryLook } from './mirror/copy/look.ts';
-import { type CopyRun, copyRun } from './mirror/copy/run.ts';
 import type { Login } from './mirror/kubernetes/api-call.ts';
 import { type ImageStreams, imageStreams } from './mirror/kubernetes/image-streams.ts';
 import { leaseObject } from './mirror/kubernetes/lease-object.ts';
 import { controller, controllerName } from './mirror/loop/controller.ts';
 import { type Desk, desk } from './mirror/loop/desk.ts';
 import { hourly } from './mirror/loop/jobs.ts';
-import { mirrorLoop, type Pair } from './mirror/loop/loop.ts';
+import { mirrorLoop } from './mirror/loop/loop.ts';
 import { mirrorLog, type Tell } from './mirror/loop/mirror-log.ts';
 import { tagFilter } from './mirror/loop/tag-filter.ts';
 import { filledFromSource } from './mirror/misses/misses.ts';
 import { qci } from './mirror/names.ts';
-import { parsePullSpec, referenceOf } from './mirror/pull-spec.ts';
 import { type Queue, queue, type TaskSink } from './mirror/queue/queue.ts';
 import { offerTask, taskRecords } from './mirror/queue/task-records.ts';
+import { copying } from './mirror-copying.ts';
 import { type RegistryEnds, registryEnds } from './mirror-ends.ts';
 import { followedInputs } from './mirror-inputs.ts';
 import { mirrorWriter } from './mirror-log.ts';
@@ -55,8 +53,6 @@ export interface Mirror {
   close(): Promise<void>;
 }
 
-/** A run knows what is where, which does not stay true for ever. */
-const runMs = 10 * 60_000;
 /** How often what other processes offered is taken in, milliseconds. */
 const collectEveryMs = 2_000;
 
@@ -274,35 +270,6 @@ function watching(
     events,
   });
   return followed === undefined ? distributor : { run: (signal) => followed.during(distributor, signal) };
-}
-
-/** Copies one image of the queue; many at a time share what they learn, for a while. */
-function copying(ends: RegistryEnds, settings: MirrorSettings, signal: AbortSignal) {
-  let run: CopyRun | undefined;
-  let since = 0;
-
-  function shared(): CopyRun {
-    if (run === undefined || performance.now() - since > runMs) {
-      run = copyRun({ signal, maxPerRoute: settings.maxPerRegistry });
-      since = performance.now();
-    }
-    return run;
-  }
-
-  return async ({ source, destination, isPulled = false }: Pair, stop: AbortSignal): Promise<void> => {
-    if (settings.dryRun) return;
-    const [from, to] = [parsePullSpec(source), parsePullSpec(destination)];
-    const reference = referenceOf(from);
-    const tag = referenceOf(to)?.tag;
-    if (reference === undefined) throw new Error(`${source} names no image`);
-    const image = {
-      source: isPulled ? ends.pulledSource(from.location) : ends.source(from.location),
-      from: { repository: from.repository, reference },
-      destination: ends.destination(to.location),
-      to: { repository: to.repository, ...(tag === undefined ? {} : { tag }) },
-    };
-    await copyImage(image, shared(), { signal: stop });
-  };
 }
 
 async function collecting(lines: Queue, tell: Tell, signal: AbortSignal): Promise<void> {

@@ -106,6 +106,17 @@ test('an operator orders a copy, and a configuration lists what is copied at sta
   );
 });
 
+test('a listed source without a tag is its latest, and copied', async (t) => {
+  const configFile = join(t.testdir(), '_config.yaml');
+  await writeFile(
+    configFile,
+    'supplementalCIImages:\n  ci/tool:1: { image: registry.ci.openshift.org/tools/tool }\n',
+  );
+  const rig = await mirrorRig(t, { configFile }, (source) => void source.addImage('tools/tool', 'latest'));
+  await until(() => rig.double.tagOf(ci, 'ci_tool_1') === rig.source.tagOf('tools/tool', 'latest'));
+  t.equal(rig.log.filter(({ msg }) => msg === 'Failed to mirror').length, 0);
+});
+
 test('a mirror that only looks copies nothing', async (t) => {
   const rig = await mirrorRig(t, { dryRun: true });
   rig.source.addImage('ocp/4.20', 'cli');

@@ -265,7 +265,7 @@ test('refusals say whose they are and what to do', async (t) => {
   await t.rejects(copyImage(destination.image(), destination.run), { kind: 'denied', message: /may push/ });
 });
 
-test('a disk that is full is named, and passes', async (t) => {
+test('a failure of an unknown kind is named in the word of the system alone, and passes', async (t) => {
   const full = Object.assign(new Error('/secret/path'), { code: 'ENOSPC' });
   const rig = copyRig(plain, {
     destination: { fails: ({ verb }) => (verb === 'put-manifest' ? full : undefined) },
