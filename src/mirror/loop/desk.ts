@@ -26,6 +26,7 @@ export function desk(
       try {
         needImage(source);
         needImage(destination);
+        needTag(destination);
       } catch (error) {
         tell('invalidTask', { source, destination });
         throw error;
@@ -61,6 +62,12 @@ function needImage(pullSpec: string): void {
   const spec = parsePullSpec(pullSpec);
   if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined) return;
   throw new CopyError('manifest-invalid', `${pullSpec}: not an image of a registry, with its tag or digest`);
+}
+
+/** A digest is what a destination gets, not what it is told to be: a copy of anything else would never be there. */
+function needTag(pullSpec: string): void {
+  if (referenceOf(parsePullSpec(pullSpec))?.tag !== undefined) return;
+  throw new CopyError('manifest-invalid', `${pullSpec}: not a tag to copy to`);
 }
 
 function timeText(at: number): string {

@@ -1,0 +1,43 @@
+import { test } from 'tap';
+import { desk } from '../../../src/mirror/loop/desk.ts';
+import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
+
+const digest = `sha256:${'a'.repeat(64)}`;
+
+function orders() {
+  const tasks: MirrorTask[] = [];
+  const told: string[] = [];
+  const queue = {
+    async put(task: MirrorTask) {
+      tasks.push(task);
+      return true;
+    },
+    list: () => [],
+    retry: () => 0,
+  };
+  const { order } = desk(
+    queue,
+    (what) => void told.push(what),
+    () => 7,
+  );
+  return { tasks, told, order };
+}
+
+test('an order is a task ahead of changes', async (t) => {
+  const { order, tasks } = orders();
+  const pair = { source: `q.io/a@${digest}`, destination: 'r.io/b:1' };
+  t.equal(await order(pair), true);
+  t.same(tasks, [{ ...pair, priority: 'miss', owner: 'api', createdAt: 7 }]);
+});
+
+test('what is no image, or no tag to copy to, is refused and told', async (t) => {
+  const { order, tasks, told } = orders();
+  const destination = 'r.io/b:1';
+  for (const source of ['file://a/b:1', 'q.io/a', 'q.io/a:*', '::'])
+    await t.rejects(order({ source, destination }), source);
+  await t.rejects(order({ source: 'q.io/a:1', destination: `r.io/b@${digest}` }), {
+    message: /not a tag to copy to/,
+  });
+  t.same(tasks, []);
+  t.same(new Set(told), new Set(['invalidTask']));
+});
