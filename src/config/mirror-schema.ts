@@ -58,7 +58,7 @@ export const mirrorSchema = section({
   authFile: Type.Optional(file()),
   /** Where the queue is shown; `false` (default) for nowhere but `admin.listen`. */
   listen: leaf(parseListen, { default: false }),
-  /** Look, and copy nothing. Default false. */
+  /** Look, and copy nothing; the queue and the turn of those who copy are left alone. Default false. */
   dryRun: Type.Boolean({ default: false }),
   /** Images copied at a time. Default 24. */
   images: count({ minimum: 1, default: 24 }),
