@@ -12,6 +12,11 @@ interface Sum {
 }
 
 const bin = new URL('../node_modules/.bin/', import.meta.url).pathname;
+/** Each test file is a process of its own: what one has compiled, the others need not. */
+const env = {
+  ...process.env,
+  NODE_COMPILE_CACHE: new URL('../node_modules/.cache/tests', import.meta.url).pathname,
+};
 
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
@@ -61,7 +66,7 @@ function report(isOk: boolean, name: string): void {
 }
 
 async function run(command: string, args: readonly string[], line: (text: string) => void): Promise<number> {
-  const child = spawn(bin + command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(bin + command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const exited = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? 1)));
   for (const output of [child.stdout, child.stderr]) createInterface({ input: output }).on('line', line);
   return exited;
