@@ -26,10 +26,16 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
 
 const sum: Sum = { passed: 0, failed: 0 };
 const files = process.argv.slice(2);
-if (files.length === 0) for (const [name, command, ...args] of checks) await check(name, command, args);
+const checked = files.length === 0 ? checkText() : Promise.resolve();
 await runTests(files);
+await checked;
 console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;
+
+/** Beside the tests, one after the other: none of them keeps a core busy by itself. */
+async function checkText(): Promise<void> {
+  for (const [name, command, ...args] of checks) await check(name, command, args);
+}
 
 /** One check of the text; its output is shown only when it fails. */
 async function check(name: string, command: string, args: readonly string[]): Promise<void> {

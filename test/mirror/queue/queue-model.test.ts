@@ -5,7 +5,7 @@ import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 
-const rounds = 60;
+const rounds = 40;
 const steps = 150;
 const destinations = 6;
 

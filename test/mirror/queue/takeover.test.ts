@@ -11,7 +11,7 @@ import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 
 const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
 const images = 120;
-const kills = 3;
+const kills = 2;
 
 /** Sees who works, by the connections that are open, and what they copied. */
 async function witness(t: Test) {
