@@ -1,12 +1,10 @@
 import type { ByteRange } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Block, BufferPool, Place } from './buffers.ts';
+import type { BufferPair, BufferPool } from './buffers.ts';
 
 export interface FileBytesOptions {
   /** Where fast readers get their large buffers. */
   readonly pool: BufferPool;
-  /** The same for all who read this very file; they share what is read. Default: this reader is alone. */
-  readonly name?: string;
   /** Ends the read, with the signal's reason, before the next chunk. */
   readonly signal?: AbortSignal;
   /** A file that still grows. Default: the range is there. */
@@ -53,12 +51,12 @@ interface Cursor {
  * way then. Throws `UPSTREAM_INVALID` when the file ends before `range` does.
  *
  * A reader begins with one small buffer. One that takes its chunks quickly gets two large ones, so that the disk is read
- * while the socket is written, shared with those who read the same file as fast, and gives them back when it becomes slow, ends, or leaves.
+ * while the socket is written, and gives them back when it becomes slow, ends, or leaves.
  */
 export async function* fileBytes(
   file: ReadableFile,
   range: ByteRange,
-  { pool, name, signal, growth }: FileBytesOptions,
+  { pool, signal, growth }: FileBytesOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const cursor: Cursor = { file, end: range.end, growth, position: range.start, provenBytes: 0 };
   const small = Buffer.allocUnsafeSlow(Math.max(1, Math.min(smallBytes, leftOf(cursor))));
@@ -67,9 +65,9 @@ export async function* fileBytes(
       await growth?.more();
       signal?.throwIfAborted();
     }
-    const place = isFast(cursor, pool) ? pool.join(name) : undefined;
-    if (place !== undefined) {
-      yield* inBlocks(cursor, place, pool.bufferBytes, signal);
+    const pair = mayHavePair(cursor, pool) ? pool.takePair() : undefined;
+    if (pair !== undefined) {
+      yield* doubled(cursor, pair, pool, signal);
     } else {
       signal?.throwIfAborted();
       const chunk = await readNext(cursor, small);
@@ -80,73 +78,43 @@ export async function* fileBytes(
   }
 }
 
-async function* inBlocks(cursor: Cursor, place: Place, bufferBytes: number, signal: AbortSignal | undefined) {
-  let ahead = blockAhead(cursor, place, bufferBytes);
-  let lent: Block | undefined;
+async function* doubled(cursor: Cursor, pair: BufferPair, pool: BufferPool, signal: AbortSignal | undefined) {
+  let [free, lent] = pair;
+  let reading = readAhead(cursor, free);
   try {
-    while (ahead !== undefined) {
+    while (reading !== undefined) {
       signal?.throwIfAborted();
-      const chunk = advanced(cursor, await ahead.bytes, ahead.offset);
-      [lent, ahead] = [ahead, undefined];
-      if (cursor.provenBytes > 0) ahead = blockAhead(cursor, place, bufferBytes);
+      const chunk: Uint8Array = await reading;
+      [free, lent] = [lent, free];
+      reading = cursor.provenBytes > 0 ? readAhead(cursor, free) : undefined;
       const lentAt = performance.now();
       yield chunk;
       learnPace(cursor, chunk.byteLength, lentAt);
-      lent = released(lent);
     }
   } finally {
-    released(lent);
-    await ahead?.bytes.catch(() => {});
-    released(ahead);
-    place.leave();
+    await reading?.catch(() => {});
+    pool.giveBack(pair);
   }
 }
 
-function released(block: Block | undefined): undefined {
-  block?.release();
-}
-
-/**
- * Starts a read whose failure waits until somebody asks for it. A file that is whole is read in the same blocks by all, wherever their
- * ranges begin and end; one that grows as far as it has come.
- */
-function blockAhead(cursor: Cursor, place: Place, bufferBytes: number): Block | undefined {
-  const { file, position, growth } = cursor;
-  const ready = readyOf(cursor);
-  if (ready <= 0) return undefined;
-  const offset = growth === undefined ? position - (position % bufferBytes) : position;
-  const length = growth === undefined ? bufferBytes : Math.min(bufferBytes, ready);
-  return place.take(offset, (target) => filled(file, target.subarray(0, length), offset));
-}
-
-/** As much of the target as the file has. */
-async function filled(file: ReadableFile, target: Uint8Array, offset: number): Promise<Uint8Array> {
-  for (let length = 0; length < target.byteLength; ) {
-    const { bytesRead } = await file.read(target, length, target.byteLength - length, offset + length);
-    if (bytesRead === 0) return target.subarray(0, length);
-    length += bytesRead;
-  }
-  return target;
-}
-
-/** What the reader has not had of a block that begins at `offset`. */
-function advanced(cursor: Cursor, block: Uint8Array, offset: number): Uint8Array {
-  const chunk = block.subarray(cursor.position - offset, cursor.end + 1 - offset);
-  if (chunk.byteLength === 0) throw endsTooEarly(cursor);
-  cursor.position += chunk.byteLength;
-  return chunk;
+/** Starts a read whose failure waits until somebody asks for it. */
+function readAhead(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> | undefined {
+  if (readyOf(cursor) <= 0) return undefined;
+  const reading = readNext(cursor, buffer);
+  reading.catch(() => {});
+  return reading;
 }
 
 async function readNext(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> {
   const length = Math.min(buffer.byteLength, readyOf(cursor));
   const { bytesRead } = await cursor.file.read(buffer, 0, length, cursor.position);
-  return advanced(cursor, buffer.subarray(0, bytesRead), cursor.position);
-}
-
-function endsTooEarly({ position, end }: Cursor): RegistryError {
-  return new RegistryError('UPSTREAM_INVALID', 'the stored content ends too early', {
-    detail: { at: position, expected: end + 1 },
-  });
+  if (bytesRead === 0) {
+    throw new RegistryError('UPSTREAM_INVALID', 'the stored content ends too early', {
+      detail: { at: cursor.position, expected: cursor.end + 1 },
+    });
+  }
+  cursor.position += bytesRead;
+  return buffer.subarray(0, bytesRead);
 }
 
 /** Learns from how long the reader kept a chunk. */
@@ -156,7 +124,7 @@ function learnPace(cursor: Cursor, bytes: number, lentAt: number): void {
   else if (pace < slowPace) cursor.provenBytes = 0;
 }
 
-function isFast(cursor: Cursor, pool: BufferPool): boolean {
+function mayHavePair(cursor: Cursor, pool: BufferPool): boolean {
   return cursor.provenBytes >= provenBytes && leftOf(cursor) > pool.bufferBytes;
 }
 

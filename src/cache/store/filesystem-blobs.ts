@@ -80,8 +80,8 @@ async function openedContent(
   { range, signal }: ReadOptions,
 ): Promise<Content> {
   try {
-    const { size, ino } = await onDisk('read', file.stat());
-    const reading = { pool, name: `${digest} ${ino}`, ...(signal === undefined ? {} : { signal }) };
+    const { size } = await onDisk('read', file.stat());
+    const reading = { pool, ...(signal === undefined ? {} : { signal }) };
     return {
       descriptor: { digest, size },
       ...(range === undefined ? {} : { range }),

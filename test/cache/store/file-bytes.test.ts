@@ -2,7 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { bufferPool } from '../../../src/cache/store/buffers.ts';
-import { fileBytes, type ReadableFile } from '../../../src/cache/store/file-bytes.ts';
+import { fileBytes } from '../../../src/cache/store/file-bytes.ts';
 import { collected } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { patterned } from './store-suite.ts';
@@ -57,68 +57,11 @@ test('without room in the pool every reader still gets the right bytes', async (
   t.equal(digestOf(await collected(reading, size)), digestOf(bytes));
 });
 
-/** A file that counts what is read of it in large pieces. */
-function counting(file: FileHandle) {
-  let count = 0;
-  const read: ReadableFile['read'] = (target, offset, length, position) => {
-    if (length > 32 * 1024) count += 1;
-    return file.read(target, offset, length, position);
-  };
-  return { read, count: () => count };
-}
-
-test('what fast readers of the same file want at the same time is read once', async (t) => {
-  const file = counting(await opened(t));
-  const pool = bufferPool();
-  const readers = Array.from({ length: 4 }, () => fileBytes(file, everything, { pool, name: 'blob' }));
-  const digests = await Promise.all(readers.map(async (each) => digestOf(await collected(each, size))));
-  t.same(new Set(digests), new Set([digestOf(bytes)]));
-  const blocks = Math.ceil(size / pool.bufferBytes);
-  t.ok(file.count() > 0 && file.count() < 1.5 * blocks, `${file.count()} reads of ${blocks} blocks`);
-  t.equal(pool.usedBytes, 0);
-});
-
-test('readers of files with other names share nothing', async (t) => {
-  const others = Buffer.alloc(size, 7);
-  const directory = t.testdir({ other: others });
-  const other = await open(join(directory, 'other'), 'r');
-  t.teardown(() => other.close());
-  const pool = bufferPool();
-  const [one, two] = await Promise.all([
-    collected(fileBytes(await opened(t), everything, { pool, name: 'one' }), size),
-    collected(fileBytes(other, everything, { pool, name: 'two' }), size),
-  ]);
-  t.equal(digestOf(one), digestOf(bytes));
-  t.equal(digestOf(two), digestOf(others));
-});
-
-test('ranges that begin and end anywhere share with a reader of the whole', async (t) => {
-  const file = counting(await opened(t));
-  const pool = bufferPool();
-  const range = { start: 1_234_567, end: size - 765_432 };
-  const [whole, part] = await Promise.all([
-    collected(fileBytes(file, everything, { pool, name: 'blob' }), size),
-    collected(fileBytes(file, range, { pool, name: 'blob' }), range.end - range.start + 1),
-  ]);
-  t.equal(digestOf(whole), digestOf(bytes));
-  t.equal(digestOf(part), digestOf(bytes.subarray(range.start, range.end + 1)));
-  t.equal(pool.usedBytes, 0);
-});
-
-test('a file that ends too early is told of by every reader, after the bytes that it has', async (t) => {
-  const file = await opened(t);
-  const pool = bufferPool();
-  const beyond = { start: 0, end: size };
-  async function readToTheEnd() {
-    let taken = 0;
-    for await (const chunk of fileBytes(file, beyond, { pool, name: 'blob' })) {
-      taken += chunk.byteLength;
-      if (taken === size) break;
-    }
-    return taken;
-  }
-  const reading = () => collected(fileBytes(file, beyond, { pool, name: 'blob' }), size + 1);
-  t.equal(await readToTheEnd(), size);
-  await Promise.all([reading(), reading()].map((each) => t.rejects(each, { code: 'UPSTREAM_INVALID' })));
-  t.equal(pool.usedBytes, 0);
+test('a pool lends no more than its limit, and the same buffers again', async (t) => {
+  const pool = bufferPool({ maxBytes: 4000, bufferBytes: 1000 });
+  const [first, second] = [pool.takePair(), pool.takePair()];
+  t.equal(pool.takePair(), undefined);
+  if (first) pool.giveBack(first);
+  t.equal(pool.takePair(), first);
+  t.not(first, second);
 });
