@@ -158,3 +158,8 @@ function settingNames(schema: unknown): string[] {
   const names = Object.keys(Reflect.get(schema, 'properties') ?? {});
   return [...names, ...sections.flatMap((section) => Object.values(section).flatMap(settingNames))];
 }
+
+test('nothing is mirrored unless the settings say so', async (t) => {
+  t.equal(load('', {}).mirror, undefined);
+  t.match(load('mirror: {}', {}).mirror, { dryRun: false, misses: { onMiss: 'serve' } });
+});

@@ -51,7 +51,7 @@ const imageStreams = closed({
 });
 
 /** Copies images between registries, and into QCI what a pull misses there. One process at a time copies. */
-export const mirrorSchema = section({
+export const mirrorSchema = closed({
   /** `supplementalCIImages`, `qciToAppCIImages`, `ignoredSources`, `artImages`. Default: none, and only misses and orders are copied. */
   configFile: Type.Optional(file()),
   /** A docker or podman auth file, for reading sources and writing destinations. Default: the upstreams' own credentials. */
