@@ -1,7 +1,8 @@
-import type { Bytes, Descriptor } from '../../oci/content.ts';
+import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import type { Cancellable, ManifestAnswer, ManifestOptions, UpstreamBlob } from '../../upstream/upstream.ts';
+import type { RegistryWriter } from '../../upstream/writer.ts';
 
 /** A manifest's descriptor, with the bytes it names. */
 export interface ManifestBytes {
@@ -32,39 +33,11 @@ export interface ImageSource {
   referrers(repository: Repository, digest: Digest, options?: Cancellable): Promise<readonly Descriptor[]>;
 }
 
-/** Where images are copied to. What a method resolved to is confirmed: a registry's word was checked, a file is durable. */
-export interface ImageDestination {
-  readonly name: string;
-  statManifest(
-    repository: Repository,
-    reference: Reference,
-    options?: Cancellable,
-  ): Promise<Descriptor | undefined>;
-  statBlob(repository: Repository, digest: Digest, options?: Cancellable): Promise<Descriptor | undefined>;
-  /** Makes a blob of another repository here one of this repository too, without its bytes; false when it will not. */
-  mountBlob(
-    repository: Repository,
-    digest: Digest,
-    from: Repository,
-    options?: Cancellable,
-  ): Promise<boolean>;
-  /**
-   * Uploads the blob. `open` is called for its bytes from an offset on, and again after a cut upload was taken up where it
-   * broke. Rejects, leaving nothing half-done behind, unless the destination confirmed the whole.
-   */
-  putBlob(
-    repository: Repository,
-    descriptor: Descriptor,
-    open: (start: number) => Promise<Bytes>,
-    options?: Cancellable,
-  ): Promise<void>;
-  /** Byte for byte, under its digest or a tag. */
-  putManifest(
-    repository: Repository,
-    reference: Reference,
-    manifest: ManifestBytes,
-    options?: Cancellable,
-  ): Promise<void>;
+/**
+ * Where images are copied to: a registry that is written to, or a directory that keeps the same promises. What a method resolved to is confirmed: a
+ * registry's word was checked, a file is durable. What rejected has left nothing half-done that anybody sees.
+ */
+export interface ImageDestination extends Omit<RegistryWriter, 'close'> {
   /**
    * What the list under the referrers' fallback tag holds, for whoever pushes a referrer to keep that list up himself; undefined
    * where the destination lists referrers by itself. A destination without this method does, or nobody asks it.
