@@ -117,7 +117,7 @@ function requestOf(passages: Passages): UndiciRequest {
 
 type Answered = (
   error: null,
-  answer: { readonly statusCode: number; readonly headers: IncomingHttpHeaders; readonly body: Readable },
+  answer: Pick<ForwardedBlob, 'headers' | 'body'> & { readonly statusCode: number },
 ) => void;
 
 async function forwarded(

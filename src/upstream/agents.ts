@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { publicLookup } from './addresses.ts';
+import type { Line } from './download/lent-socket.ts';
 import { freshFile } from './fresh-file.ts';
 import type { UpstreamSettings } from './options.ts';
 import { proxyFor } from './proxy-choice.ts';
@@ -11,10 +12,17 @@ export interface AgentOptions
   readonly upstream: URL;
 }
 
-/** The connections of one upstream, shared with nobody. */
+/** How one upstream's hosts are reached. */
+export interface Way {
+  /** Makes connections: straight, or through the proxy that is set for that host. Shared with no other upstream. */
+  readonly dispatcher: Dispatcher;
+  /** For who makes connections of their own: undefined where a proxy must make them. The same one as long as nothing of it changes. */
+  readonly line?: Line;
+}
+
+/** The ways to the hosts of one upstream. */
 export interface Agents {
-  /** Who makes the connections to that URL's host: straight, or through the proxy that is set for it. */
-  dispatcherFor(url: URL): Promise<Dispatcher>;
+  wayTo(url: URL): Promise<Way>;
   /** Cuts every connection. */
   close(): Promise<void>;
 }
@@ -43,20 +51,20 @@ const keepAliveMaxTimeout = 25_000;
 /** Connections with the certificates of the files, which are read again when they change. TLS is verified unless the options say otherwise. */
 export function agents(options: AgentOptions): Agents {
   const files = tlsFiles(options);
-  const current = new Map<string, { readonly tls: TlsFiles; readonly dispatcher: Dispatcher }>();
+  const current = new Map<string, Way & { readonly tls: TlsFiles }>();
   const all = new Set<Dispatcher>();
   return {
-    async dispatcherFor(url) {
+    async wayTo(url) {
       const route = routeTo(url, options);
       const tls = await files(route.isOwn);
       const key = `${route.proxy?.href} ${route.isOwn} ${route.isGuarded}`;
       const held = current.get(key);
-      if (held !== undefined && isSame(held.tls, tls)) return held.dispatcher;
-      const dispatcher = dispatcherOf(route, tls, options);
-      current.set(key, { tls, dispatcher });
-      all.add(dispatcher);
+      if (held !== undefined && isSame(held.tls, tls)) return held;
+      const way = { tls, ...wayOf(route, tls, options) };
+      current.set(key, way);
+      all.add(way.dispatcher);
       if (held !== undefined) retire(held.dispatcher, all);
-      return dispatcher;
+      return way;
     },
     async close() {
       await Promise.all([...all].map((dispatcher) => dispatcher.destroy()));
@@ -74,14 +82,18 @@ function routeTo(url: URL, options: AgentOptions): Route {
   };
 }
 
-function dispatcherOf({ proxy, isGuarded }: Route, tls: TlsFiles, options: AgentOptions): Dispatcher {
-  const common = { keepAliveMaxTimeout, allowH2: false, connectTimeout: options.connectTimeoutMs };
-  const secure = { ...tls, allowH2: false, rejectUnauthorized: options.verifyTls !== false };
+function wayOf({ proxy, isGuarded }: Route, tls: TlsFiles, options: AgentOptions): Way {
+  const { connectTimeoutMs } = options;
+  const common = { keepAliveMaxTimeout, allowH2: false, connectTimeout: connectTimeoutMs };
+  const secure = { ...tls, rejectUnauthorized: options.verifyTls !== false };
   if (proxy !== undefined) {
     const proxyTls = { allowH2: false, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };
-    return new ProxyAgent({ ...common, uri: proxy.href, requestTls: secure, proxyTls });
+    const requestTls = { ...secure, allowH2: false };
+    return { dispatcher: new ProxyAgent({ ...common, uri: proxy.href, requestTls, proxyTls }) };
   }
-  return new Agent({ ...common, connect: isGuarded ? { ...secure, lookup: publicLookup } : secure });
+  const guard = isGuarded ? { lookup: publicLookup } : {};
+  const dispatcher = new Agent({ ...common, connect: { ...secure, allowH2: false, ...guard } });
+  return { dispatcher, line: { tls: secure, connectTimeoutMs, ...guard } };
 }
 
 /** Requests that are under way on the old certificates end in peace. */

@@ -56,7 +56,7 @@ export async function openBlob(
   const { start = 0, end, settings } = options;
   const closing = new AbortController();
   const signal = anySignal(options.signal, closing.signal);
-  const ask = blobAsk(connection, repository, digest, signal);
+  const ask = { ...blobAsk(connection, repository, digest, signal), isDownload: true };
   const partAt = (position: number) => (answer: Answer) => openedPart(answer, position, digest, settings);
   const first = await connection.tried(rangeAsk(ask, start, end), partAt(start));
   if (first === undefined) return undefined;

@@ -2,6 +2,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { type Agents, agents } from './agents.ts';
 import { breaker } from './breaker.ts';
 import { credentialsFrom } from './credentials.ts';
+import { type Downloads, downloads } from './download/downloads.ts';
 import type { Answer, Ask, Send } from './exchange.ts';
 import { gates, paced } from './limits.ts';
 import { loggedIn } from './login.ts';
@@ -29,6 +30,12 @@ export interface Connection {
   close(): Promise<void>;
 }
 
+/** What connections are made with. */
+interface Wires {
+  readonly agents: Agents;
+  readonly downloads: Downloads;
+}
+
 interface Way {
   readonly send: Send;
   /** The same, no redirect followed. */
@@ -41,8 +48,8 @@ export function connection(settings: UpstreamSettings): Connection {
   const { name, now, random, retries, longestWaitSeconds, events } = settings;
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
-  const lines = agents({ ...settings, upstream });
-  const { send, own, isReachable } = sender(settings, upstream, lines, closing.signal);
+  const wires: Wires = { agents: agents({ ...settings, upstream }), downloads: downloads() };
+  const { send, own, isReachable } = sender(settings, upstream, wires, closing.signal);
   const retry = {
     retries,
     random,
@@ -77,7 +84,8 @@ export function connection(settings: UpstreamSettings): Connection {
     isReachable,
     async close() {
       closing.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down'));
-      await lines.close();
+      wires.downloads.close();
+      await wires.agents.close();
     },
   };
 }
@@ -101,9 +109,9 @@ async function readOf<T>(
  * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the login, the redirects. The breaker watches the registry
  * and its token server; a CDN's failures are retried, but do not stop us from asking for manifests.
  */
-function sender(settings: UpstreamSettings, upstream: URL, lines: Agents, closing: AbortSignal): Way {
+function sender(settings: UpstreamSettings, upstream: URL, wires: Wires, closing: AbortSignal): Way {
   const { name, events, now, requestsPerSecond, limit } = settings;
-  const wire = transport({ ...settings, agents: lines });
+  const wire = transport({ ...settings, ...wires });
   const slow = requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now);
   const bearable = limit?.limited(slow) ?? slow;
   const inside = gates(settings);

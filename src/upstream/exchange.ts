@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { Bytes } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
@@ -15,6 +14,8 @@ export interface Ask {
   readonly body?: string | Uint8Array | Bytes;
   /** What the request is to be allowed. Default: to read the repository of its URL. */
   readonly push?: PushRight;
+  /** A GET whose body may be large, and is read once, by somebody who takes its chunks lent. Default: false. */
+  readonly isDownload?: boolean;
   /** From the last byte sent to the head of the answer, milliseconds. Default: as set for the upstream. */
   readonly firstByteTimeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -32,7 +33,16 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   /** Where it came from in the end. */
   readonly url: URL;
-  readonly body: Readable;
+  readonly body: AnswerBody;
+}
+
+/** The bytes of an answer, to be read once. What anybody here needs of a Node stream. */
+export interface AnswerBody extends Bytes {
+  /** Over, whatever the end was: it holds nothing any more. */
+  readonly closed: boolean;
+  once(event: 'close', heard: () => void): unknown;
+  /** Cuts it off; whoever waits for bytes has the reason thrown at them. */
+  destroy(reason?: Error): unknown;
 }
 
 /** Makes one request. Rejects when there is no answer; a bad status is an answer. */
@@ -51,21 +61,25 @@ const mostDiscarded = 64 * 1024;
  * when it is done again.
  */
 export function discard({ body }: Answer): void {
+  drained(body).catch(() => undefined);
+}
+
+async function drained(body: AnswerBody): Promise<void> {
   let seen = 0;
-  body.on('data', (chunk: Uint8Array) => {
+  for await (const chunk of body) {
     seen += chunk.byteLength;
-    if (seen > mostDiscarded) body.destroy();
-  });
+    if (seen > mostDiscarded) break;
+  }
 }
 
 /** The whole of a small body; one longer than `maxBytes` is refused with `UPSTREAM_INVALID`. */
 export async function wholeBody({ body }: Answer, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+  for await (const chunk of body) {
     size += chunk.byteLength;
     if (size > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
+    chunks.push(new Uint8Array(chunk));
   }
   return Buffer.concat(chunks, size);
 }

@@ -1,5 +1,5 @@
-import type { Readable } from 'node:stream';
 import { isPassing, RegistryError } from '../oci/errors.ts';
+import type { AnswerBody } from './exchange.ts';
 import { pauseAfter, TryAgain } from './retry.ts';
 import { pause } from './waiting.ts';
 
@@ -7,7 +7,7 @@ import { pause } from './waiting.ts';
 export interface Part {
   /** Offset of the body's first byte in the blob; before what was asked for when the upstream ignores ranges. */
   readonly start: number;
-  readonly body: Readable;
+  readonly body: AnswerBody;
 }
 
 export interface ResumeOptions {
@@ -96,16 +96,16 @@ async function* wanted(
  * the reader is busy: a slow reader is not a silent upstream.
  */
 async function* watched(
-  body: Readable,
+  body: AnswerBody,
   progressTimeoutMs: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let isWaiting = true;
   const timer = setTimeout(() => {
     if (isWaiting) body.destroy(new Error('no byte came in time'));
-    else if (!body.destroyed) timer.refresh();
+    else if (!body.closed) timer.refresh();
   }, progressTimeoutMs);
   try {
-    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    for await (const chunk of body) {
       isWaiting = false;
       yield chunk;
       isWaiting = true;

@@ -18,9 +18,11 @@ export interface SentBytes {
 
 /**
  * A socket that is not handed at least this much at once may keep a chunk by reference after it asked for the next one, while
- * a lent chunk changes under it: smaller ones are copied. Twice the mark at which Node's sockets want to be drained, bytes.
+ * a lent chunk changes under it. Twice the mark at which Node's sockets want to be drained, bytes.
  */
 const surelyDrained = 128 * 1024;
+/** Smaller chunks are gathered to that size, but not for longer than this: the registry is to hear of a slow source too, milliseconds. */
+const longestGatherMs = 100;
 
 /** One pass over the source. */
 interface Reading {
@@ -79,6 +81,7 @@ export function sentBytes(descriptor: Descriptor, open: (start: number) => Promi
       const reading: Reading = active ?? { position: start };
       active = reading;
       isAtRest = false;
+      const gathered = gathering();
       for (let left = length; left > 0 && reading.position !== check.size; ) {
         const chunk = await next(reading);
         if (chunk === undefined) break;
@@ -86,9 +89,35 @@ export function sentBytes(descriptor: Descriptor, open: (start: number) => Promi
         reading.rest = piece === chunk ? undefined : chunk.subarray(left);
         reading.position += piece.byteLength;
         left -= piece.byteLength;
-        yield piece.byteLength < surelyDrained ? Buffer.from(piece) : piece;
+        yield* gathered.with(piece);
       }
+      yield* gathered.rest();
       isAtRest = !isOver(reading);
+    },
+  };
+}
+
+/** Small chunks in large ones, which a socket has taken whole when it asks for more: their memory is used again. */
+function gathering() {
+  let held: Buffer | undefined;
+  let length = 0;
+  let since = performance.now();
+  function* rest(): Generator<Uint8Array, void, undefined> {
+    if (held === undefined || length === 0) return;
+    const bytes = held.subarray(0, length);
+    length = 0;
+    yield bytes.byteLength < surelyDrained ? Buffer.from(bytes) : bytes;
+    since = performance.now();
+  }
+  return {
+    rest,
+    *with(piece: Uint8Array): Generator<Uint8Array, void, undefined> {
+      if (length + piece.byteLength > 2 * surelyDrained) yield* rest();
+      if (piece.byteLength >= surelyDrained && length === 0) return yield piece;
+      held ??= Buffer.allocUnsafeSlow(2 * surelyDrained);
+      held.set(piece, length);
+      length += piece.byteLength;
+      if (length >= surelyDrained || performance.now() - since > longestGatherMs) yield* rest();
     },
   };
 }

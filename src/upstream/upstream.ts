@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
 import type { Bytes, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
+import type { AnswerBody } from './exchange.ts';
 
 export interface Cancellable {
   readonly signal?: AbortSignal;
@@ -57,7 +57,7 @@ export interface ForwardedBlob {
   readonly headers: IncomingHttpHeaders;
   /** Of a redirect: where the bytes are, as a whole URL. It may be signed, and then opens them to whoever has it. */
   readonly location?: URL;
-  readonly body: Readable;
+  readonly body: AnswerBody;
 }
 
 /** One opened blob of an upstream. Iterate `body` once, or call `close`. */

@@ -135,11 +135,13 @@ test('a manifest that lies about a blob’s size changes nothing: the blob is wh
 
 test('a body that is dropped after n bytes goes on from there, and the client does not notice', async (t) => {
   const { getLayer, double, layer } = await badDay(t);
-  double.switches.dropsAfter = { bytes: 150_000, times: 3 };
+  double.switches.dropsAfter = { bytes: 150_000, times: 2 };
   t.equal(await digestOrCut(await getLayer()), layer.digest);
   const asked = double.seen(`GET /v2/openshift/ci/blobs/${layer.digest}`);
-  t.equal(asked.length, 4);
-  t.match(asked.at(-1)?.headers.range, /^bytes=\d+-$/);
+  t.same(
+    asked.map(({ headers }) => headers.range),
+    [undefined, 'bytes=150000-', 'bytes=300000-'],
+  );
 });
 
 test('a blob that vanishes in the middle cuts the client off, and leaves nothing', async (t) => {

@@ -122,7 +122,7 @@ test('a body that is read holds its place; one more waits for it', async (t) => 
   const first = await forwarded(upstream, digest);
   t.match(await refusalOf(forwarded(upstream, digest)), { code: 'TOOMANYREQUESTS' });
   first.body.destroy();
-  await new Promise((resolve) => first.body.once('close', resolve));
+  await new Promise<void>((resolve) => first.body.once('close', resolve));
   t.equal((await forwarded(upstream, digest)).status, 200);
 });
 

@@ -27,7 +27,7 @@ test('a resumed body takes a fresh redirect, and a fresh token where the old one
   const opened = await upstream.openBlob(app, layer.digest);
   registry.revokeTokens();
   const chunks: Uint8Array[] = [];
-  for await (const chunk of opened?.body ?? []) chunks.push(chunk.slice());
+  for await (const chunk of opened?.body ?? []) chunks.push(new Uint8Array(chunk));
   t.same(Buffer.concat(chunks), layer.bytes);
   t.equal(registry.seen('/token').length, 2);
   t.equal(registry.requests.filter(({ status }) => status === 302).length, 2);
@@ -88,7 +88,7 @@ test('a throttled resume waits and goes on', async (t) => {
   const opened = await upstream.openBlob(app, layer.digest);
   registry.switches.throttles = 2;
   const chunks: Uint8Array[] = [];
-  for await (const chunk of opened?.body ?? []) chunks.push(chunk.slice());
+  for await (const chunk of opened?.body ?? []) chunks.push(new Uint8Array(chunk));
   t.same(Buffer.concat(chunks), layer.bytes);
 });
 

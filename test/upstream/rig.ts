@@ -72,7 +72,7 @@ export async function refusalOf(asked: Promise<unknown>): Promise<RegistryError>
 export async function bytesOfBlob(opened: UpstreamBlob | undefined): Promise<Buffer> {
   if (opened === undefined) throw new Error('the blob is absent');
   const chunks: Uint8Array[] = [];
-  for await (const chunk of opened.body) chunks.push(chunk.slice());
+  for await (const chunk of opened.body) chunks.push(new Uint8Array(chunk));
   return Buffer.concat(chunks);
 }
 

@@ -26,8 +26,23 @@ test('bytes that come again are not hashed again', async (t) => {
   t.same(opened, [0, 10_000, 0]);
 });
 
+test('small chunks go out in large ones', async (t) => {
+  const { bytes, descriptor, open } = lentSource(1_000_000);
+  const sizes: number[] = [];
+  const copies: Uint8Array[] = [];
+  for await (const chunk of sentBytes(descriptor, open).from(0)) {
+    sizes.push(chunk.byteLength);
+    copies.push(new Uint8Array(chunk));
+  }
+  t.ok(Buffer.concat(copies).equals(bytes));
+  t.ok(
+    sizes.slice(0, -1).every((size) => size >= 128 * 1024),
+    sizes.join(),
+  );
+});
+
 test('the last chunk of a wrong blob is kept back', async (t) => {
-  const { bytes } = lentSource(100_000);
+  const { bytes } = lentSource(400_000);
   const wrong = { digest: digestOf(Buffer.from('other')), size: bytes.length };
   const sent = sentBytes(wrong, async () => halves(bytes));
   let seen = 0;
@@ -37,11 +52,11 @@ test('the last chunk of a wrong blob is kept back', async (t) => {
   const refusal = await refusalOf(read());
   t.equal(refusal.code, 'UPSTREAM_INVALID');
   t.equal(refusal, sent.failure);
-  t.equal(seen, 50_000);
+  t.equal(seen, 200_000);
 });
 
 test('a chunk that comes after its request broke off belongs to nobody', async (t) => {
-  const { bytes, descriptor } = lentSource(100_000);
+  const { bytes, descriptor } = lentSource(400_000);
   const gate = Promise.withResolvers<void>();
   const isReleased = Promise.withResolvers<void>();
   const opens = [() => stuck(bytes, gate.promise, isReleased.resolve), () => bytesOf(bytes)];
@@ -49,7 +64,7 @@ test('a chunk that comes after its request broke off belongs to nobody', async (
   const broken = sent.from(0)[Symbol.asyncIterator]();
   await broken.next();
   const late = refusalOf(Promise.resolve(broken.next()).then(({ value }) => value));
-  const whole = await collected(sent.from(0), 100_000);
+  const whole = await collected(sent.from(0), 400_000);
   gate.resolve();
   await isReleased.promise;
   await late.catch(() => undefined);
@@ -74,9 +89,9 @@ async function* stuck(
   released: () => void,
 ): Bytes & AsyncGenerator<Uint8Array> {
   try {
-    yield bytes.subarray(0, 40_000);
+    yield bytes.subarray(0, 200_000);
     await gate;
-    yield bytes.subarray(40_000);
+    yield bytes.subarray(200_000);
   } finally {
     released();
   }

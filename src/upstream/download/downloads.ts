@@ -1,0 +1,201 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
+import type { Answer, AnswerBody, Ask } from '../exchange.ts';
+import { bodyBytes, type Incoming } from './body-bytes.ts';
+import { keptSockets } from './kept-sockets.ts';
+import type { LentSocket, Line } from './lent-socket.ts';
+import { malformed, parseHead, type ResponseHead } from './response-head.ts';
+
+/** A GET whose body may be large. */
+export interface DownloadAsk extends Pick<Ask, 'url' | 'headers' | 'signal'> {
+  readonly line: Line;
+  /** Until the head of the answer, and between two pieces of its body while somebody waits for one; milliseconds. */
+  readonly firstByteTimeoutMs: number;
+  readonly progressTimeoutMs: number;
+}
+
+/** GETs by HTTP/1.1 on connections of our own, whose bytes are lent from memory that is used again. */
+export interface Downloads {
+  /** Rejects when there is no answer, or none that can be understood; a bad status is an answer. */
+  get(ask: DownloadAsk): Promise<Answer>;
+  /** Cuts every connection. */
+  close(): void;
+}
+
+const longestHead = 64 * 1024;
+/** How long a connection is kept where the server does not say, and at most, milliseconds. */
+const idleMs = 4_000;
+const longestIdleMs = 25_000;
+
+/** No connection yet. */
+export function downloads(): Downloads {
+  const sockets = keptSockets();
+
+  async function answered(ask: DownloadAsk, socket: LentSocket): Promise<Answer> {
+    const { url, line, signal, progressTimeoutMs } = ask;
+    const stop = (): void => socket.destroy(signal?.reason);
+    signal?.addEventListener('abort', stop);
+    void socket.closed.then(() => signal?.removeEventListener('abort', stop));
+    try {
+      signal?.throwIfAborted();
+      await socket.opened;
+      socket.send(requestText(ask));
+      const head = await headOf(socket, ask.firstByteTimeoutMs);
+      const ended = (isWhole: boolean): void => {
+        signal?.removeEventListener('abort', stop);
+        if (isWhole && head.isKept) sockets.keep(url, line, socket, idleOf(head));
+        else socket.destroy();
+      };
+      return {
+        status: head.status,
+        headers: head.headers,
+        url,
+        body: bodyOf(head, socket, ended, progressTimeoutMs),
+      };
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
+  }
+
+  return {
+    async get(ask) {
+      const kept = sockets.take(ask.url, ask.line);
+      if (kept === undefined) return answered(ask, sockets.open(ask.url, ask.line));
+      try {
+        return await answered(ask, kept);
+      } catch (error) {
+        // The server may have cut it in the moment we used it: that is no failure.
+        if (!(error instanceof NoAnswer)) throw error;
+        return answered(ask, sockets.open(ask.url, ask.line));
+      }
+    },
+    close: sockets.close,
+  };
+}
+
+/** The connection ended before the first byte of an answer. */
+class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+/** Throws for a header that would be another one to the server. */
+function requestText({ url, headers = {} }: DownloadAsk): string {
+  const fields = { host: url.host, 'user-agent': 'quayside', 'accept-encoding': 'identity', ...headers };
+  const lines = Object.entries(fields).map(([name, value]) => {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return `${name}: ${value}`;
+  });
+  return [`GET ${url.pathname}${url.search} HTTP/1.1`, ...lines, '', ''].join('\r\n');
+}
+
+async function headOf(socket: LentSocket, timeoutMs: number): Promise<ResponseHead> {
+  const timer = setTimeout(() => socket.destroy(new Error('no answer came in time')), timeoutMs);
+  try {
+    for (;;) {
+      const head = parseHead(await headText(socket));
+      if (head.status === 101) throw malformed('status');
+      if (head.status >= 200) return head;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Up to the empty line, without it. */
+async function headText(socket: LentSocket): Promise<string> {
+  let text = '';
+  for (;;) {
+    const bytes = await (text === '' ? firstBytes(socket) : socket.next());
+    if (bytes === undefined) throw malformed('head');
+    const before = text.length;
+    text += Buffer.from(bytes.subarray(0, longestHead)).toString('latin1');
+    const end = text.indexOf('\r\n\r\n');
+    if (end > longestHead || (end < 0 && text.length >= longestHead)) throw malformed('head');
+    if (end < 0) continue;
+    socket.unread(bytes.subarray(end + 4 - before));
+    return text.slice(0, end);
+  }
+}
+
+async function firstBytes(socket: LentSocket): Promise<Uint8Array> {
+  const bytes = await socket.next().catch((cause: unknown) => {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    throw code === 'ECONNRESET' || code === 'EPIPE' ? new NoAnswer(endedEarly, { cause }) : cause;
+  });
+  if (bytes === undefined) throw new NoAnswer(endedEarly);
+  return bytes;
+}
+
+const endedEarly = 'the connection ended before an answer came';
+
+/** What the server says about it, less a second for the way. */
+function idleOf({ headers }: ResponseHead): number {
+  const hint = /\btimeout=(\d{1,6})\b/.exec(headers['keep-alive']?.toString() ?? '')?.[1];
+  return hint === undefined ? idleMs : Math.min(longestIdleMs, Math.max(0, Number(hint) * 1_000 - 1_000));
+}
+
+/** Can be read once; a second reader gets nothing. `ended` is called once, when no byte is to come any more. */
+function bodyOf(
+  { framing }: ResponseHead,
+  socket: LentSocket,
+  ended: (isWhole: boolean) => void,
+  progressTimeoutMs: number,
+): AnswerBody {
+  const listeners: (() => void)[] = [];
+  let isBegun = false;
+  let isClosed = false;
+  const timed = impatient(socket, progressTimeoutMs);
+  const close = (isWhole: boolean): void => {
+    if (isClosed) return;
+    isClosed = true;
+    timed.done();
+    ended(isWhole);
+    for (const heard of listeners) heard();
+  };
+  void socket.closed.then(() => close(false));
+
+  async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
+    if (isBegun) return;
+    isBegun = true;
+    let isWhole = false;
+    try {
+      yield* bodyBytes(timed, framing);
+      isWhole = true;
+    } finally {
+      close(isWhole);
+    }
+  }
+
+  return {
+    get closed() {
+      return isClosed;
+    },
+    once: (_event, heard) => void listeners.push(heard),
+    destroy(reason) {
+      if (!isClosed) socket.destroy(reason);
+      close(false);
+    },
+    [Symbol.asyncIterator]: read,
+  };
+}
+
+/** The same bytes; a connection that brings none for so long while somebody waits is cut. */
+function impatient(socket: LentSocket, timeoutMs: number): Incoming & { done(): void } {
+  let isWaiting = false;
+  const timer = setTimeout(() => {
+    if (isWaiting) socket.destroy(new Error('no byte came in time'));
+    else timer.refresh();
+  }, timeoutMs);
+  return {
+    async next() {
+      isWaiting = true;
+      timer.refresh();
+      const bytes = await socket.next();
+      isWaiting = false;
+      return bytes;
+    },
+    unread: socket.unread,
+    done: () => clearTimeout(timer),
+  };
+}

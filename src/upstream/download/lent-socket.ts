@@ -1,0 +1,144 @@
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { Incoming } from './body-bytes.ts';
+import { landing } from './landing.ts';
+
+/** How to get to a host that is reached straight. */
+export interface Line {
+  /** Names are resolved by it. Default: as the system does. */
+  readonly lookup?: LookupFunction;
+  /** PEM texts, and whether the server must prove who it is. */
+  readonly tls: {
+    readonly ca?: string;
+    readonly cert?: string;
+    readonly key?: string;
+    readonly rejectUnauthorized: boolean;
+  };
+  /** Until the connection stands, TLS included, milliseconds. */
+  readonly connectTimeoutMs: number;
+}
+
+/** A connection whose bytes are lent from memory that is used again. */
+export interface LentSocket extends Incoming {
+  /** Resolves when the connection stands; rejects with what it failed with. */
+  readonly opened: Promise<void>;
+  /** Whether bytes are there that nobody asked for, or the connection is over. */
+  readonly isSpent: boolean;
+  send(text: string): void;
+  /** With a reason, whoever waits for bytes has it thrown at them. Harmless when it is done again. */
+  destroy(reason?: Error): void;
+  /** Nothing is asked for the time being: the process may end meanwhile. `over` is called once when that is over, by `wake` or by the other side. */
+  rest(over: () => void): void;
+  wake(): void;
+  /** Resolves when the connection is over. */
+  readonly closed: Promise<void>;
+}
+
+/** With this much unread a socket is left to fill its own buffers, bytes. */
+const mostUnread = 128 * 1024;
+
+/** Begins to connect to the host of the URL, `http:` or `https:`. */
+export function lentSocket(url: URL, line: Line): LentSocket {
+  const landed = landing();
+  let failure: Error | undefined;
+  let isOver = false;
+  let unread: Uint8Array | undefined;
+  let heard: (() => void) | undefined;
+  let rested: (() => void) | undefined;
+  const opened = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const news = (): void => {
+    heard?.();
+    heard = undefined;
+  };
+  const roused = (): void => {
+    rested?.();
+    rested = undefined;
+  };
+  const over = (error?: Error): void => {
+    failure ??= error;
+    isOver = true;
+    socket.destroy();
+    clearTimeout(timer);
+    opened.reject(failure ?? new Error('the connection was closed'));
+    closed.resolve();
+    roused();
+    news();
+  };
+  const socket = socketTo(url, line, {
+    buffer: () => landed.room(),
+    callback(bytes) {
+      landed.landed(bytes);
+      // Nobody asked: this is not the answer to anything.
+      if (rested !== undefined) socket.destroy();
+      news();
+      return landed.length < mostUnread;
+    },
+  });
+  const timer = setTimeout(
+    () => socket.destroy(new Error('the connection took too long')),
+    line.connectTimeoutMs,
+  );
+  socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+    clearTimeout(timer);
+    opened.resolve();
+  });
+  socket
+    .on('error', over)
+    .once('end', () => over())
+    .once('close', () => over());
+  opened.promise.catch(() => undefined);
+
+  async function next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const bytes = unread ?? landed.take();
+      unread = undefined;
+      if (bytes !== undefined) return bytes;
+      if (failure !== undefined) throw failure;
+      if (isOver) return undefined;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      heard = resolve;
+      socket.resume();
+      await promise;
+    }
+  }
+
+  return {
+    opened: opened.promise,
+    get isSpent() {
+      return isOver || unread !== undefined || landed.length > 0;
+    },
+    next,
+    unread(bytes) {
+      unread = bytes.byteLength > 0 ? bytes : undefined;
+    },
+    send: (text) => void socket.write(text, 'latin1'),
+    destroy(reason) {
+      failure ??= reason;
+      socket.destroy(reason);
+    },
+    rest(over) {
+      rested = over;
+      socket.resume();
+      socket.unref();
+    },
+    wake() {
+      roused();
+      socket.ref();
+    },
+    closed: closed.promise,
+  };
+}
+
+interface OnRead {
+  readonly buffer: () => Uint8Array;
+  readonly callback: (bytes: number) => boolean;
+}
+
+function socketTo({ protocol, hostname, port }: URL, { lookup, tls }: Line, onread: OnRead): Socket {
+  const host = hostname.replace(/^\[|\]$/g, '');
+  const place = { host, ...(lookup === undefined ? {} : { lookup }), onread };
+  if (protocol === 'http:') return connect({ ...place, port: Number(port || 80), noDelay: true });
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  return connectTls({ ...place, ...tls, ...name, port: Number(port || 443), ALPNProtocols: ['http/1.1'] });
+}

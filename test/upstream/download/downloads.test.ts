@@ -1,0 +1,215 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
+import { test } from 'tap';
+import { type DownloadAsk, downloads } from '../../../src/upstream/download/downloads.ts';
+import type { Line } from '../../../src/upstream/download/lent-socket.ts';
+import { testAuthority } from '../../support/certificates.ts';
+import { patterned } from '../../support/registry-contents.ts';
+
+interface Test {
+  teardown(done: () => unknown): void;
+}
+
+/** What a server does with the n-th request on one of its connections. */
+type Script = (socket: Socket, request: string, count: number) => void;
+
+const plain: Line = { tls: { rejectUnauthorized: true }, connectTimeoutMs: 1_000 };
+const body = patterned(700_000, 'download');
+const whole = (bytes: Buffer) => `HTTP/1.1 200 OK\r\ncontent-length: ${bytes.length}\r\n\r\n`;
+
+/** Serves by the script; both ends are cut when the test ends. */
+async function scripted(t: Test, script: Script, { line = plain, server = createServer() } = {}) {
+  let connections = 0;
+  const sockets = new Set<Socket>();
+  server.on(line === plain ? 'connection' : 'secureConnection', (socket: Socket) => {
+    connections += 1;
+    let count = 0;
+    let asked = '';
+    sockets.add(socket.on('error', () => undefined));
+    socket.on('data', (bytes) => {
+      asked += bytes.toString('latin1');
+      if (!asked.endsWith('\r\n\r\n')) return;
+      count += 1;
+      script(socket, asked, count);
+      asked = '';
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const own = downloads();
+  t.teardown(() => {
+    own.close();
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const url = new URL(`${line === plain ? 'http' : 'https'}://127.0.0.1:${port}/blob?a=b`);
+  const limits = { firstByteTimeoutMs: 500, progressTimeoutMs: 500 };
+  return {
+    sockets,
+    connections: () => connections,
+    get: (ask: Partial<DownloadAsk> = {}) => own.get({ url, line, ...limits, ...ask }),
+  };
+}
+
+async function read(answer: { readonly body: AsyncIterable<Uint8Array> }): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of answer.body) chunks.push(new Uint8Array(chunk));
+  return Buffer.concat(chunks);
+}
+
+test('one connection serves one download after the other', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(Buffer.concat([Buffer.from(whole(body)), body])));
+  for (let round = 0; round < 3; round += 1) t.ok((await read(await server.get())).equals(body));
+  t.equal(server.connections(), 1);
+});
+
+test('a request is what was asked for, and nothing else', async (t) => {
+  let asked = '';
+  const server = await scripted(t, (socket, request) => {
+    asked = request;
+    socket.write(whole(Buffer.alloc(0)));
+  });
+  await read(await server.get({ headers: { authorization: 'Bearer x', range: 'bytes=5-' } }));
+  t.match(asked, /^GET \/blob\?a=b HTTP\/1\.1\r\nhost: 127\.0\.0\.1:\d+\r\n/);
+  t.match(asked, /\r\nauthorization: Bearer x\r\nrange: bytes=5-\r\n\r\n$/);
+  await t.rejects(server.get({ headers: { authorization: 'x\r\nhost: evil' } }));
+});
+
+test('a body in chunks is put together, wherever its pieces are cut', async (t) => {
+  const sizes = [1, 70_000, 3, 400_000];
+  let offset = 0;
+  const pieces = sizes.map((size) => {
+    const piece = body.subarray(offset, offset + size);
+    offset += size;
+    return [Buffer.from(`${size.toString(16)};name=value\r\n`), piece, Buffer.from('\r\n')];
+  });
+  const text = Buffer.concat([
+    Buffer.from('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n'),
+    ...pieces.flat(),
+    Buffer.from('0\r\ntrailer: x\r\n\r\n'),
+  ]);
+  const server = await scripted(t, (socket, _, count) => {
+    const cut = count * 61;
+    socket.write(text.subarray(0, cut), () => setImmediate(() => socket.write(text.subarray(cut))));
+  });
+  for (let round = 0; round < 5; round += 1)
+    t.ok((await read(await server.get())).equals(body.subarray(0, offset)));
+  t.equal(server.connections(), 1);
+});
+
+test('a body without a length ends with its connection', async (t) => {
+  const server = await scripted(t, (socket) =>
+    socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\n\r\n'), body])),
+  );
+  t.ok((await read(await server.get())).equals(body));
+});
+
+test('a body that is cut is no body', async (t) => {
+  const server = await scripted(t, (socket) => socket.end(`${whole(body)}only this`));
+  await t.rejects(read(await server.get()), /middle of an answer/);
+  const chunked = await scripted(t, (socket) =>
+    socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n'),
+  );
+  await t.rejects(read(await chunked.get()), /middle of an answer/);
+});
+
+test('a kept connection that the server cut costs no download', async (t) => {
+  const server = await scripted(t, (socket, _, count) => {
+    if (count > 1) socket.destroy();
+    else socket.write(Buffer.concat([Buffer.from(whole(body)), body]));
+  });
+  await read(await server.get());
+  t.ok((await read(await server.get())).equals(body));
+  t.equal(server.connections(), 2);
+});
+
+test('bytes that nobody asked for end the connection, and are nobody’s answer', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(`${whole(Buffer.from('one'))}one${whole(body)}`));
+  t.equal((await read(await server.get())).toString(), 'one');
+  t.equal((await read(await server.get())).toString(), 'one');
+  t.equal(server.connections(), 2);
+});
+
+test('answers before the answer are passed over', async (t) => {
+  const early = 'HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n';
+  const server = await scripted(t, (socket) => socket.write(`${early}${early}${whole(Buffer.from('ok'))}ok`));
+  t.equal((await read(await server.get())).toString(), 'ok');
+});
+
+test('what is no HTTP, or no end of a head, is no answer', async (t) => {
+  const garbage = await scripted(t, (socket) => socket.write('SSH-2.0-OpenSSH\r\n\r\n'));
+  await t.rejects(garbage.get(), /malformed status line/);
+  const endless = await scripted(t, (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(70_000)}`));
+  await t.rejects(endless.get(), /malformed head/);
+  const switched = await scripted(t, (socket) => socket.write('HTTP/1.1 101 Switching\r\n\r\n'));
+  await t.rejects(switched.get(), /malformed status/);
+});
+
+test('a silent server is given up, before the head and in the middle of the body', async (t) => {
+  const dumb = await scripted(t, () => undefined);
+  await t.rejects(dumb.get({ firstByteTimeoutMs: 30 }), /no answer came in time/);
+  const stuck = await scripted(t, (socket) => socket.write(`${whole(body)}some`));
+  await t.rejects(read(await stuck.get({ progressTimeoutMs: 30 })), /no byte came in time/);
+});
+
+test('a reader that is told to stop has the reason thrown at it, and the connection is cut', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(`${whole(body)}some`));
+  const leaving = new AbortController();
+  const answer = await server.get({ signal: leaving.signal });
+  const reading = read(answer);
+  leaving.abort(new Error('gone'));
+  await t.rejects(reading, /gone/);
+  t.ok(answer.body.closed);
+  await t.rejects(server.get({ signal: leaving.signal }), /gone/);
+});
+
+test('a body that is let go of is over at once, and a second reader gets nothing', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(Buffer.concat([Buffer.from(whole(body)), body])));
+  const answer = await server.get();
+  for await (const _ of answer.body) break;
+  t.ok(answer.body.closed);
+  t.equal((await read(answer)).length, 0);
+  const unread = await server.get();
+  const closed = new Promise<void>((resolve) => unread.body.once('close', resolve));
+  unread.body.destroy();
+  await closed;
+  t.equal(server.connections(), 2);
+});
+
+test('over TLS the server must prove who it is, and bytes that come in a burst stay in order', async (t) => {
+  const authority = testAuthority();
+  const { cert, key } = authority.issued();
+  const large = patterned(5_000_000, 'burst');
+  const script: Script = (socket) => socket.write(Buffer.concat([Buffer.from(whole(large)), large]));
+  const trusting: Line = { tls: { ca: authority.cert, rejectUnauthorized: true }, connectTimeoutMs: 1_000 };
+  const server = await scripted(t, script, {
+    line: trusting,
+    server: createTlsServer({ cert, key }) as Server,
+  });
+  for (let round = 0; round < 2; round += 1) t.ok((await read(await server.get())).equals(large));
+  t.equal(server.connections(), 1);
+  await t.rejects(server.get({ line: plain }), { code: /CERT|VERIFY/ });
+});
+
+test('a slow reader makes the server wait, not this process grow', async (t) => {
+  let sent = 0;
+  const huge = Buffer.alloc(64 * 1024 * 1024);
+  const server = await scripted(t, (socket) => {
+    socket.write(whole(huge));
+    const more = (): void => {
+      const piece = huge.subarray(sent, sent + 1024 * 1024);
+      sent += piece.length;
+      if (piece.length > 0) socket.write(piece, more);
+    };
+    more();
+  });
+  const answer = await server.get();
+  const bytes = answer.body[Symbol.asyncIterator]();
+  await bytes.next();
+  const before = sent;
+  await bytes.next();
+  t.ok(before < huge.length / 2, `${before} bytes were taken`);
+  answer.body.destroy();
+});

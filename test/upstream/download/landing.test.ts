@@ -1,0 +1,53 @@
+import { test } from 'tap';
+import { type Landing, landing } from '../../../src/upstream/download/landing.ts';
+import { seeded } from '../../chaos/random.ts';
+
+/** Byte `n` of the stream. */
+const byteAt = (position: number): number => (position * 7 + (position >> 8)) % 251;
+
+function land(landed: Landing, position: number, most: number): number {
+  const room = landed.room();
+  const bytes = Math.min(room.byteLength, most);
+  for (let index = 0; index < bytes; index += 1) room[index] = byteAt(position + index);
+  landed.landed(bytes);
+  return bytes;
+}
+
+test('bytes are taken as they landed, and what is lent stays as it is', async (t) => {
+  const chance = seeded(1);
+  const landed = landing();
+  let written = 0;
+  let read = 0;
+  let wrong = 0;
+  let lent: Uint8Array = new Uint8Array();
+  for (let turn = 0; turn < 500; turn += 1) {
+    written += land(landed, written, 1 + chance.below(70_000));
+    for (const [index, byte] of lent.entries())
+      if (byte !== byteAt(read - lent.byteLength + index)) wrong += 1;
+    if (landed.length > 100_000 || chance.isLucky(0.7)) {
+      lent = landed.take() ?? new Uint8Array();
+      read += lent.byteLength;
+    }
+  }
+  t.equal(wrong, 0);
+  t.equal(read + landed.length, written);
+});
+
+test('nothing is lent where nothing landed', async (t) => {
+  const landed = landing();
+  t.equal(landed.take(), undefined);
+  land(landed, 0, 10);
+  t.equal(landed.take()?.byteLength, 10);
+  t.equal(landed.take(), undefined);
+});
+
+test('a reader who keeps up needs two blocks, however much comes', async (t) => {
+  const landed = landing();
+  const memory = new Set<ArrayBufferLike>();
+  for (let turn = 0; turn < 200; turn += 1) {
+    memory.add(landed.room().buffer);
+    landed.landed(60_000);
+    landed.take();
+  }
+  t.equal(memory.size, 2);
+});
