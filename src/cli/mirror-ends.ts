@@ -27,6 +27,8 @@ export interface MirrorEndsOptions
   /** The logins. Default: anonymous. */
   readonly authFile: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** From 0 to 1, for jitter. Default: Math.random. */
+  readonly random?: () => number;
   /** Told when a registry would not take a blob over from that repository of its own. Default: nobody is. */
   readonly mountIgnored?: (from: string, digest: Digest) => void;
 }
@@ -39,8 +41,10 @@ interface Registry {
 
 /** A registry that asks us to wait is waited for so long; whoever asks for more fails the image. */
 const longestWaitSeconds = 60;
+/** Reading is as patient as writing. */
+const retries = 6;
 /** One image's tries are fewer, so that its failure says what is the matter, and not that we gave the registry up. */
-const breakerFailures = 20;
+const breakerFailures = 30;
 
 /** Nothing is asked before the first call; with `insecure` that one finds out whether a registry speaks TLS. */
 export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
@@ -113,7 +117,9 @@ async function registryOptions(host: string, options: MirrorEndsOptions): Promis
     allowPrivateAddresses: true,
     env,
     breaker: { failures: breakerFailures },
+    retries,
     longestWaitSeconds,
+    ...(options.random && { random: options.random }),
     limit: adaptiveLimit({ maxConcurrent: maxPerRegistry, longestWaitSeconds }),
     ...(authFile === undefined ? {} : { credentials: { authFile } }),
     ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),

@@ -43,6 +43,7 @@ export function mirroring(retry: RetryOptions = {}): Run {
     const wish = parseMirrorFlags(args);
     const ends = mirrorEnds({
       ...wish,
+      ...(retry.random && { random: retry.random }),
       authFile: await authFile(wish.registryConfig, io.env),
       env: io.env,
       mountIgnored: (from, digest) =>

@@ -17,6 +17,8 @@ export type FailureClass = (typeof failureClasses)[number];
 export interface CopyErrorOptions {
   /** How long the registry wants us to wait, in seconds. */
   readonly retryAfterSeconds?: number;
+  /** Default: false. */
+  readonly lasts?: boolean;
   readonly cause?: unknown;
 }
 
@@ -25,11 +27,14 @@ export class CopyError extends Error {
   override readonly name = 'CopyError';
   readonly kind: FailureClass;
   readonly retryAfterSeconds: number | undefined;
+  /** Whether it was tried to the end already: one that passes does not do so while somebody waits. */
+  readonly lasts: boolean;
 
   constructor(kind: FailureClass, message: string, options: CopyErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
     this.retryAfterSeconds = options.retryAfterSeconds;
+    this.lasts = options.lasts ?? false;
   }
 
   /** Whether another try may succeed although nothing changed at the source. */

@@ -38,6 +38,8 @@ export interface ErrorOptions {
   readonly retryAfterSeconds?: number;
   /** Header fields that belong to this refusal, such as `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** Default: false. */
+  readonly lasts?: boolean;
 }
 
 /** The one error that crosses module borders. Its message is one clause that a client may read. */
@@ -47,6 +49,8 @@ export class RegistryError extends Error {
   readonly detail: Readonly<Record<string, unknown>> | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  /** Whether it was tried to the end where it failed, or cannot but fail again: who tries again should do so much later. */
+  readonly lasts: boolean;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -54,6 +58,7 @@ export class RegistryError extends Error {
     this.detail = options.detail;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.headers = options.headers ?? {};
+    this.lasts = options.lasts ?? false;
   }
 
   /** The HTTP status that says this. */

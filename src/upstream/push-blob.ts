@@ -12,13 +12,20 @@ export interface PushSettings {
   readonly chunkBytes: number;
   /** Tries without one new byte at the registry in between. */
   readonly resumes: number;
+  /** Of these, with the first one, how many may send bytes in vain; one that was answered 429 does not count. */
+  readonly sends: number;
   readonly longestWaitSeconds: number;
   readonly random: () => number;
   /** Told of each new try. */
   readonly resumed: () => void;
   /** Whether the registry has the blob, as an upload whose end nobody heard may have ended well. */
   readonly isThere: () => Promise<boolean>;
+  /** The same, for a registry that may need a moment to show what it took. */
+  readonly isConfirmed: () => Promise<boolean>;
 }
+
+/** A second send waits a random part of this and each next one of four times as much, for a registry to recover, milliseconds. */
+const firstResendPauseMs = 1_000;
 
 const nothing = new Uint8Array();
 
@@ -42,6 +49,8 @@ interface Push {
   /** The furthest byte that any session reached. */
   best: number;
   failures: number;
+  /** Failures that cost bytes. */
+  vain: number;
   isResumed: boolean;
   /** What the last try failed with, as long as nobody looked what became of its session. */
   broken?: RegistryError | undefined;
@@ -49,7 +58,8 @@ interface Push {
 
 /**
  * Uploads a blob through as many broken connections and lost sessions as it takes, going on at the byte that the registry
- * has, as long as there are new ones. Rejects with the last refusal, the session cancelled.
+ * has, as long as there are new ones, and looks whether the registry has it in the end. Rejects with the last refusal, the
+ * session cancelled; it lasts when all of `sends` were in vain.
  */
 export async function pushBlob(
   way: UploadWay,
@@ -57,7 +67,7 @@ export async function pushBlob(
   bytes: SentBytes,
   settings: PushSettings,
 ): Promise<void> {
-  const push: Push = { way, descriptor, bytes, settings, best: 0, failures: 0, isResumed: false };
+  const push: Push = { way, descriptor, bytes, settings, best: 0, failures: 0, vain: 0, isResumed: false };
   try {
     push.whole = await wholeOfSmall(push);
     while (!(await isUploaded(push))) push.settings.resumed();
@@ -82,11 +92,12 @@ async function isUploaded(push: Push): Promise<boolean> {
     if (await isThereAlready(push)) return true;
     push.session ??= await begun(push.way);
     await sent(push, push.session);
+    push.session = undefined;
+    if (!(await push.settings.isConfirmed())) throw new TryAgain('status', unconfirmed());
     return true;
   } catch (error) {
     push.way.signal?.throwIfAborted();
     push.broken = passingRefusal(error, push);
-    push.failures += 1;
     await pauseBefore(push, push.broken);
     return false;
   }
@@ -95,8 +106,8 @@ async function isUploaded(push: Push): Promise<boolean> {
 /** Looks what became of a session that broke; where it is gone, its last request may have done it all the same. */
 async function isThereAlready(push: Push): Promise<boolean> {
   const { broken, session, settings } = push;
-  if (broken === undefined || session === undefined) return false;
-  push.session = await resumed(push, session, broken);
+  if (broken === undefined) return false;
+  if (session !== undefined) push.session = await resumed(push, session, broken);
   push.broken = undefined;
   return push.session === undefined && settings.isThere();
 }
@@ -142,6 +153,7 @@ async function resumed(push: Push, session: Session, refusal: RegistryError): Pr
   if (found.offset > push.best) {
     push.best = found.offset;
     push.failures = 0;
+    push.vain = 0;
   }
   push.isResumed = found.offset > 0;
   return found;
@@ -149,12 +161,17 @@ async function resumed(push: Push, session: Session, refusal: RegistryError): Pr
 
 /** The refusal of a failed try that another one may get past; throws what is final. */
 function passingRefusal(error: unknown, push: Push): RegistryError {
+  const { settings, session, isResumed } = push;
   const refusal = error instanceof TryAgain ? error.refusal : error;
   if (!(refusal instanceof RegistryError) || refusal === push.bytes.failure) throw refusal;
-  const isPassing = error instanceof TryAgain || (push.session !== undefined && isHeldBack(refusal));
-  if (isPassing && push.failures < push.settings.resumes) return refusal;
-  if (push.isResumed && spoiled.has(refusal.code)) return refusal;
-  throw refusal;
+  const isSpoiled = isResumed && spoiled.has(refusal.code);
+  const isHeld = session !== undefined && isHeldBack(refusal);
+  if (!(error instanceof TryAgain) && !isSpoiled && !isHeld) throw refusal;
+  push.failures += 1;
+  if (isSpoiled || (error instanceof TryAgain && refusal.code !== 'TOOMANYREQUESTS')) push.vain += 1;
+  if (push.vain >= settings.sends) throw sentInVain(refusal, settings.sends);
+  if (push.failures > settings.resumes && !isSpoiled) throw refusal;
+  return refusal;
 }
 
 /** By the breaker or a limit of ours, or after all tries of one small request: no reason to give up what has arrived. */
@@ -162,11 +179,25 @@ function isHeldBack({ code }: RegistryError): boolean {
   return code === 'TOOMANYREQUESTS' || code === 'UNAVAILABLE';
 }
 
-async function pauseBefore({ failures, settings, way }: Push, refusal: RegistryError): Promise<void> {
+async function pauseBefore({ failures, vain, settings, way }: Push, refusal: RegistryError): Promise<void> {
   const { random, longestWaitSeconds } = settings;
   const pauseMs = pauseAfter(failures - 1, refusal.retryAfterSeconds, random, longestWaitSeconds);
   if (pauseMs === undefined) throw refusal;
-  await pause(pauseMs, way.signal);
+  const resendMs = vain === 0 ? 0 : random() * firstResendPauseMs * 4 ** (vain - 1);
+  await pause(Math.max(pauseMs, resendMs), way.signal);
+}
+
+function sentInVain({ code, message, detail, cause }: RegistryError, sends: number): RegistryError {
+  return new RegistryError(code, `${message}: it was sent ${sends} times`, {
+    ...(detail === undefined ? {} : { detail }),
+    cause,
+    lasts: true,
+  });
+}
+
+/** What the registry took and does not have. */
+export function unconfirmed(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry said that it took the content, but does not have it');
 }
 
 function stuck(): RegistryError {

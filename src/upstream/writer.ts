@@ -7,11 +7,12 @@ import { type Connection, connection } from './connection.ts';
 import { type Answer, type Ask, discard, headerOf, type PushRight } from './exchange.ts';
 import { askManifest } from './manifests.ts';
 import { settingsOf, type UpstreamOptions, type UpstreamSettings } from './options.ts';
-import { pushBlob } from './push-blob.ts';
-import { retried, TryAgain } from './retry.ts';
+import { pushBlob, unconfirmed } from './push-blob.ts';
+import { pauseAfter } from './retry.ts';
 import { type SentBytes, sentBytes } from './sent-bytes.ts';
 import { mounted, type UploadWay } from './uploads.ts';
 import type { Cancellable } from './upstream.ts';
+import { pause } from './waiting.ts';
 import { writeRefusal } from './write-refusal.ts';
 
 export interface WriterOptions extends UpstreamOptions {
@@ -21,6 +22,8 @@ export interface WriterOptions extends UpstreamOptions {
   readonly longestWaitSeconds?: number;
   /** Tries to take up a broken upload without one new byte at the registry in between. Default: 8. */
   readonly resumes?: number;
+  /** Of these tries, with the first one, how many may send bytes in vain; one that was answered 429 does not count. Default: 4. */
+  readonly sends?: number;
   /**
    * Blobs of up to this size are held in memory and take one request less. Before a registry on the same machine that
    * is a fifth of the time at 64 KiB, and nothing to measure at 1 MiB. Bytes. Default: 256 KiB.
@@ -86,6 +89,7 @@ const defaults = {
   retries: 6,
   longestWaitSeconds: 60,
   resumes: 8,
+  sends: 4,
   smallBytes: 256 * 1024,
   chunkBytes: 32 * 1024 * 1024,
   commitTimeoutMs: 300_000,
@@ -170,8 +174,9 @@ async function pushedBlob(
     return found !== undefined && (bytes.size === undefined || found.size === bytes.size);
   };
   const resumed = (): void => settings.events?.retried({ upstream: settings.name, reason: 'resume' });
-  await pushBlob(wayTo(writer, repository, asked), descriptor, bytes, { ...settings, resumed, isThere });
-  await confirmed(isThere, settings, asked);
+  const isConfirmed = () => isSeen(isThere, settings, asked);
+  const push = { ...settings, resumed, isThere, isConfirmed };
+  await pushBlob(wayTo(writer, repository, asked), descriptor, bytes, push);
 }
 
 async function pushedManifest(
@@ -197,7 +202,7 @@ async function pushedManifest(
     const found = await statedManifest(writer, repository, reference, asked);
     return found?.digest === descriptor.digest;
   };
-  await confirmed(isThere, settings, asked);
+  if (!(await isSeen(isThere, settings, asked))) throw unconfirmed();
 }
 
 /** A registry that stored something else, such as a converted manifest, says so by its digest. */
@@ -211,16 +216,16 @@ async function takenManifest(answer: Answer, digest: Digest): Promise<void> {
 }
 
 /** Nothing is there because a registry said so: it is there once it can be seen. */
-function confirmed(
+async function isSeen(
   isThere: () => Promise<boolean>,
   { random }: Settings,
   { signal }: Cancellable,
-): Promise<void> {
-  const look = async (): Promise<void> => {
-    if (!(await isThere())) throw new TryAgain('status', unconfirmed());
-  };
-  const again = { retries: confirmations, random, retried: () => undefined };
-  return retried(look, signal === undefined ? again : { ...again, signal });
+): Promise<boolean> {
+  for (let attempt = 0; ; attempt += 1) {
+    if (await isThere()) return true;
+    if (attempt >= confirmations) return false;
+    await pause(pauseAfter(attempt, undefined, random) ?? 0, signal);
+  }
 }
 
 function wayTo({ link, settings }: Writer, repository: Repository, { signal }: Cancellable): UploadWay {
@@ -251,6 +256,7 @@ async function about<T>(
       cause: error.cause,
       detail: { ...error.detail, ...facts },
       headers: error.headers,
+      lasts: error.lasts,
       ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
     });
   }
@@ -258,8 +264,4 @@ async function about<T>(
 
 function digestIn({ digest }: Reference): { readonly digest?: Digest } {
   return digest === undefined ? {} : { digest };
-}
-
-function unconfirmed(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the registry said that it took the content, but does not have it');
 }

@@ -29,7 +29,7 @@ export async function mirrorRig(t: Test): Promise<MirrorRig> {
   const [from, to] = await Promise.all([registryDouble(), registryDouble()]);
   t.teardown(() => Promise.all([from.close(), to.close()]));
   const dir = t.testdir({ 'auth.json': '{}' });
-  const mirror = mirroring({ firstPauseMs: 1, longestPauseMs: 5, blobTries: 2 });
+  const mirror = mirroring({ firstPauseMs: 1, longestPauseMs: 5, random: () => 0 });
   async function runIn(io: RecordedIo, ...args: string[]): Promise<Ran> {
     const env = { REGISTRY_AUTH_FILE: join(dir, 'auth.json'), ...io.env };
     const code = await mirror(['--insecure', '--dir', dir, ...args], { ...io, env });

@@ -77,6 +77,8 @@ export interface Misbehaviours {
   cutsUploadAfter?: Cut;
   /** No more is read of an upload's body after so many bytes, and the connection stays open. */
   stallsUploadAfter?: Cut;
+  /** Bytes of uploads are read to the end, thrown away and answered with this status; `times` counts down, for ever without. */
+  failsUploads?: { readonly code: number; readonly times?: number };
   /** What is pushed is answered 201 and thrown away. */
   lies201?: boolean;
   /** So many requests to upload sessions find them gone. */

@@ -64,6 +64,7 @@ async function continued(reply: Reply, repository: string, id: string): Promise<
     state.uploads.delete(id);
   }
   const upload = state.uploads.get(id);
+  if ((record.method === 'PATCH' || record.method === 'PUT') && (await isFailed(reply))) return;
   if (upload === undefined || upload.repository !== repository) {
     return refuse(reply, 404, 'BLOB_UPLOAD_UNKNOWN', 'no such upload');
   }
@@ -112,6 +113,17 @@ async function complete(reply: Reply, upload: DoubleUpload, id: string): Promise
   if (state.switches.omitsDigestHeader !== true) response.setHeader('docker-content-digest', digest);
   response.setHeader('location', `/v2/${upload.repository}/blobs/${digest}`);
   empty(reply, 201);
+}
+
+/** True when the switch throws away what is sent, which is then answered. */
+async function isFailed(reply: Reply): Promise<boolean> {
+  const { request, record, state } = reply;
+  const fault = state.switches.failsUploads;
+  if (fault === undefined || fault.times === 0) return false;
+  if (fault.times !== undefined) state.switches.failsUploads = { ...fault, times: fault.times - 1 };
+  for await (const chunk of request as AsyncIterable<Buffer>) record.bytesReceived += chunk.length;
+  refuse(reply, fault.code, 'UNKNOWN', 'as the switch says');
+  return true;
 }
 
 /** False when the body broke off, by the client's will or as the switch says. */

@@ -131,6 +131,36 @@ test('an upload without progress ends, and cancels its session', async (t) => {
   t.equal(registry.openUploads(), 0);
 });
 
+for (const size of [2_000, 200_000]) {
+  test(`${size} bytes that a registry answers 5xx are sent four times, and that is said`, async (t) => {
+    const { registry, writer } = await writerRig(t, { breaker: { failures: 100 } });
+    registry.switches.failsUploads = { code: 502 };
+    const source = lentSource(size);
+    const refusal = await refusalOf(writer.putBlob(app, source.descriptor, source.open));
+    t.match(refusal, { code: 'UNAVAILABLE', lasts: true, message: /: it was sent 4 times$/ });
+    const sent = registry.requests.reduce((sum, { bytesReceived }) => sum + bytesReceived, 0);
+    t.equal(sent, 4 * size);
+    t.equal(registry.openUploads(), 0);
+  });
+}
+
+test('a throttled upload is tried more often, as 429 says nothing of the blob', async (t) => {
+  const { registry, writer } = await writerRig(t);
+  registry.switches.failsUploads = { code: 429, times: 8 };
+  const source = lentSource(2_000);
+  await writer.putBlob(app, source.descriptor, source.open);
+  t.ok(registry.blobOf('team/app', source.descriptor.digest));
+});
+
+test('bytes that a registry says it took and does not have are sent again, four times in all', async (t) => {
+  const { registry, writer } = await writerRig(t);
+  registry.switches.lies201 = true;
+  const source = lentSource(2_000);
+  const refusal = await refusalOf(writer.putBlob(app, source.descriptor, source.open));
+  t.match(refusal, { code: 'UNAVAILABLE', lasts: true, message: /does not have it: it was sent 4 times$/ });
+  t.equal(registry.seen('PUT').length, 4);
+});
+
 test('a session that was lost starts anew', async (t) => {
   const { registry, writer } = await writerRig(t);
   registry.switches.forgetsSessions = 1;

@@ -18,7 +18,10 @@ export interface NeededBlob {
 /** A registry may refuse to mount from a repository that our login may not read: so many are tried before the bytes are sent. */
 const mostMounts = 2;
 
-/** Resolves once the destination has confirmed the blob. Throws CopyError, after as many tries as the run allows. */
+/**
+ * Resolves once the destination has confirmed the blob. Throws CopyError. It tries nothing again: the destination sends a blob as
+ * often as makes sense, and whoever wants the image decides on all else.
+ */
 export async function copyBlob(needed: NeededBlob, copying: Copying): Promise<void> {
   const { image, run, signal } = copying;
   const { descriptor, mustSend } = needed;
@@ -29,7 +32,7 @@ export async function copyBlob(needed: NeededBlob, copying: Copying): Promise<vo
   };
   await once(copying, place, mustSend, async () => {
     try {
-      const landing = await run.persistently(image, () => landed(needed, place, copying), { signal });
+      const landing = await landed(needed, place, copying);
       if (landing !== 'present') copying.changed();
       ended(landing);
       return landing;

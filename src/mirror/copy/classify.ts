@@ -108,9 +108,10 @@ function classified(
     return new CopyError('unavailable', `${textOf(subject)}: ${strangerText(error)}: ${tryLater}`, options);
   }
   const { kind, advice } = table[error.code] ?? otherwise;
-  const { retryAfterSeconds } = error;
+  const { retryAfterSeconds, lasts } = error;
   return new CopyError(kind, `${textOf(subject)}: ${error.message}: ${advice}`, {
     ...options,
+    lasts,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
 }

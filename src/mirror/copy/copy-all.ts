@@ -8,7 +8,7 @@ export interface CopyImagesOptions {
   readonly maxImages?: number;
   /** Pairs of source and destination at a time. Default: all. */
   readonly maxRoutes?: number;
-  /** How often an image is tried, when what fails may pass. Default 3. */
+  /** How often an image is tried, when what fails may pass and its registry has not tried it to the end. Default 3. */
   readonly tries?: number;
   /** The others are copied all the same after an image failed for good, or did so in such a way. Default false: none is begun. */
   readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
@@ -49,10 +49,10 @@ async function copied(
   run: CopyRun,
   tries: number,
 ): Promise<'done' | 'aborted' | CopyError> {
-  const { signal, events } = run;
+  const { events } = run;
   events.imageStarted?.({ image });
   try {
-    const done = await run.persistently(image, () => copyImage(image, run), { signal, tries });
+    const done = await run.persistently(image, () => copyImage(image, run), tries);
     run.tally.imageDone(done);
     events.imageEnded?.({ image, copied: done });
     return 'done';

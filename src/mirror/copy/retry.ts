@@ -2,8 +2,6 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { CopyError } from '../failure.ts';
 
 export interface RetryOptions {
-  /** How often a blob is tried before it fails. Default 4. */
-  readonly blobTries?: number;
   /** A first pause is up to this long and each next one up to twice as long, milliseconds. Default 1,000. */
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 30,000. */
@@ -22,13 +20,13 @@ export interface Persistence extends Required<RetryOptions> {
 
 /** The options with their defaults. */
 export function retryOptions(options: RetryOptions): Required<RetryOptions> {
-  const { blobTries = 4, firstPauseMs = 1_000, longestPauseMs = 30_000, longestWaitMs = 60_000 } = options;
-  return { blobTries, firstPauseMs, longestPauseMs, longestWaitMs, random: options.random ?? Math.random };
+  const { firstPauseMs = 1_000, longestPauseMs = 30_000, longestWaitMs = 60_000 } = options;
+  return { firstPauseMs, longestPauseMs, longestWaitMs, random: options.random ?? Math.random };
 }
 
 /**
- * Does the work, and does it again each time that it fails in a way that passes, as often as `tries` allows. Throws the last
- * failure; the signal's reason once it is aborted.
+ * Does the work, and does it again each time that it fails in a way that passes and was not tried to its end below, as often as
+ * `tries` allows. Throws the last failure; the signal's reason once it is aborted.
  */
 export async function persistently<T>(work: () => Promise<T>, options: Persistence): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -36,7 +34,8 @@ export async function persistently<T>(work: () => Promise<T>, options: Persisten
       return await work();
     } catch (error) {
       options.signal.throwIfAborted();
-      if (!(error instanceof CopyError) || !error.isPassing || attempt >= options.tries) throw error;
+      if (!(error instanceof CopyError) || !error.isPassing || error.lasts) throw error;
+      if (attempt >= options.tries) throw error;
       const waitMs = pauseAfter(attempt, error.retryAfterSeconds, options);
       if (waitMs === undefined) throw error;
       options.retried(error, waitMs);

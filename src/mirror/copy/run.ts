@@ -24,12 +24,8 @@ export interface CopyRun {
   readonly signal: AbortSignal;
   /** One request or upload of that image, when its route has room. */
   step<T>(image: ImageCopy, work: () => Promise<T>, signal: AbortSignal): Promise<T>;
-  /** Tried again while it fails in a way that passes; `tries` default: those of a blob. */
-  persistently<T>(
-    image: ImageCopy,
-    work: () => Promise<T>,
-    options: { readonly signal: AbortSignal; readonly tries?: number },
-  ): Promise<T>;
+  /** Tried again while it fails in a way that passes. */
+  persistently<T>(image: ImageCopy, work: () => Promise<T>, tries: number): Promise<T>;
   report(): CopyReport;
 }
 
@@ -42,13 +38,14 @@ export function copyRun(options: CopyRunOptions = {}): CopyRun {
   const retry = retryOptions(options);
   const routes = slots(maxPerRoute);
   const counters = tally(now);
+  const signal = options.signal ?? new AbortController().signal;
   return {
     shared: sharedContent(),
     tally: counters,
     events,
-    signal: options.signal ?? new AbortController().signal,
-    step: (image, work, signal) => routes.run(routeOf(image), work, signal),
-    persistently: (image, work, { signal, tries = retry.blobTries }) =>
+    signal,
+    step: (image, work, own) => routes.run(routeOf(image), work, own),
+    persistently: (image, work, tries) =>
       persistently(work, {
         ...retry,
         tries,

@@ -92,12 +92,22 @@ test('an image that fails in passing is tried again, and sends only what is miss
   t.match(run.report(), { images: { copied: 1, failed: 0 } });
 });
 
+test('what lasts is not tried again while somebody waits', async (t) => {
+  const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
+  const spent = new RegistryError('UNAVAILABLE', 'it was sent four times', { lasts: true });
+  destination.misbehaviours.fails = ({ verb }) => (verb === 'put-blob' ? spent : undefined);
+  const run = quickRun();
+  await copyImages(images(source, destination, 1), run);
+  t.match(destination.counts(), { 'put-blob': 3 });
+  t.match(run.report().failures, [{ kind: 'unavailable' }]);
+});
+
 test('a blob that failed and then arrived did not fail', async (t) => {
   const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
   let refusals = 1;
   destination.misbehaviours.fails = ({ verb }) =>
     verb === 'put-blob' && refusals-- > 0 ? throttled : undefined;
-  const run = quickRun({ blobTries: 1 });
+  const run = quickRun();
   await copyImages(images(source, destination, 1), run);
   t.match(run.report(), { images: { copied: 1, failed: 0 }, blobs: { copied: 3, failed: 0 } });
 });
@@ -108,7 +118,7 @@ test('all arrive while a registry throttles three requests of ten', async (t) =>
   const sometimes = (): Error | undefined => (random.isLucky(0.3) ? throttled : undefined);
   source.misbehaviours.fails = sometimes;
   destination.misbehaviours.fails = sometimes;
-  const run = quickRun({ blobTries: 10 });
+  const run = quickRun();
   const copies = images(source, destination, 40);
   await copyImages(copies, run, { continueOnError: true, tries: 100 });
   t.match(run.report(), { images: { copied: 40, failed: 0 } });
