@@ -81,12 +81,16 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
 function failureText(failure: CopyError, source: string, skipMissing: boolean): string {
   if (skipMissing && failure.kind === 'source-gone')
     return `warning: Image ${source} does not exist and will not be mirrored`;
-  const code = codeBelow(failure);
-  const isSaid = code === undefined || failure.message.includes(code);
-  return `error: ${reasonText(failure.message)}${isSaid ? '' : ` (${code})`}`;
+  return `error: ${complaintText(failure)}`;
 }
 
-/** What the system or TLS called it, such as `ENOTFOUND`, which says what to put right. */
+/** The failure for a person, with what the system or TLS called it, such as `ENOTFOUND`. */
+export function complaintText(failure: Error): string {
+  const code = codeBelow(failure);
+  const isSaid = code === undefined || failure.message.includes(code);
+  return `${reasonText(failure.message)}${isSaid ? '' : ` (${code})`}`;
+}
+
 function codeBelow({ cause }: Error): string | undefined {
   if (!(cause instanceof Error)) return undefined;
   const code = 'code' in cause && !(cause instanceof RegistryError) ? cause.code : undefined;

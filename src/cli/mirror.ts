@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
+import { connectionAdvice } from '../mirror/copy/classify.ts';
 import { type CopyImagesOptions, copyImages } from '../mirror/copy/copy-all.ts';
 import type { CopyEvents } from '../mirror/copy/copy-events.ts';
 import type { CopiedImage, ImageCopy } from '../mirror/copy/image-copy.ts';
@@ -17,7 +18,7 @@ import { durationText } from './go-text.ts';
 import type { Io, Run } from './io.ts';
 import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
 import { type MirrorWish, parseMirrorFlags } from './mirror-flags.ts';
-import { mirrorLines, told } from './mirror-lines.ts';
+import { complaintText, mirrorLines, told } from './mirror-lines.ts';
 import { planText } from './mirror-plan.ts';
 import {
   countersText,
@@ -64,7 +65,7 @@ export function mirroring(retry: RetryOptions = {}): Run {
 function complaint(error: unknown, { stderr, signal }: Io): number {
   const isKnown = error instanceof MappingError || error instanceof RegistryError;
   if (!isKnown && !signal.aborted) throw error;
-  stderr.write(`error: ${isKnown ? error.message : 'told to stop before anything was copied'}\n`);
+  stderr.write(`error: ${isKnown ? complaintText(error) : 'told to stop before anything was copied'}\n`);
   return error instanceof MappingError ? 2 : 1;
 }
 
@@ -100,7 +101,9 @@ async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): 
     return await Array.fromAsync((await ends.source(source)).tags(source.repository, { signal }));
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
-    const message = `the tags of ${pullSpecText(source)} cannot be listed: ${error.message}`;
+    const advice = connectionAdvice(error);
+    const reason = advice === undefined ? error.message : `${error.message}: ${advice}`;
+    const message = `the tags of ${pullSpecText(source)} cannot be listed: ${reason}`;
     throw new RegistryError(error.code, message, { cause: error });
   }
 }

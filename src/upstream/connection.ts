@@ -1,4 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
+import { absentFailure } from './absence.ts';
 import { type Agents, agents } from './agents.ts';
 import { breaker } from './breaker.ts';
 import { credentialsFrom } from './credentials.ts';
@@ -40,7 +41,7 @@ interface Way {
   readonly send: Send;
   /** The same, no redirect followed. */
   readonly own: Send;
-  readonly isReachable: Reachability['isReachable'];
+  readonly reach: Reachability;
 }
 
 /** A connection that is made when it is first used. */
@@ -49,7 +50,7 @@ export function connection(settings: UpstreamSettings): Connection {
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
   const wires: Wires = { agents: agents({ ...settings, upstream }), downloads: downloads() };
-  const { send, own, isReachable } = sender(settings, upstream, wires, closing.signal);
+  const { send, own, reach } = sender(settings, upstream, wires, closing.signal);
   const retry = {
     retries,
     random,
@@ -64,7 +65,8 @@ export function connection(settings: UpstreamSettings): Connection {
         return orTryAgain(await send({ ...ask, signal }), now());
       } catch (error) {
         signal.throwIfAborted();
-        throw networkFailure(error);
+        const absence = reach.absence();
+        throw absence === undefined ? networkFailure(error) : absentFailure(error, absence, now());
       }
     };
   const once = through(send);
@@ -81,7 +83,7 @@ export function connection(settings: UpstreamSettings): Connection {
       return retried(() => readOf(unfollowed(ask), read, signal), { ...retry, retries: 0, signal });
     },
     targetOf: (answer) => targetOf(answer, { ...settings, upstream }),
-    isReachable,
+    isReachable: reach.isReachable,
     async close() {
       closing.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down'));
       wires.downloads.close();
@@ -127,7 +129,7 @@ function sender(settings: UpstreamSettings, upstream: URL, wires: Wires, closing
     tokens: tokens({ send: registry, method: settings.tokenMethod, now, closing }),
   });
   const send = followed({ ...settings, upstream, own: login, foreign: inside(wire) });
-  return { send, own: login, isReachable: reach.isReachable };
+  return { send, own: login, reach };
 }
 
 /** The names under which auth files know an upstream; Docker Hub goes by three. */

@@ -1,3 +1,4 @@
+import { type Absence, absenceAfter } from './absence.ts';
 import type { Breaker } from './breaker.ts';
 import { discard, type Send } from './exchange.ts';
 import type { Cancellable } from './upstream.ts';
@@ -15,6 +16,8 @@ export interface ReachabilityOptions {
 /** Whether the upstream can be asked now. */
 export interface Reachability {
   isReachable(options?: Cancellable): Promise<boolean>;
+  /** Undefined once it has answered. */
+  absence(): Absence | undefined;
   /** The same requests, their answers taken as signs of life. */
   noted(send: Send): Send;
 }
@@ -27,14 +30,20 @@ const pingMs = 3_000;
 /** Any answer below 500, a 401 too, is a sign of life; `GET /v2/` (end-1) is asked when there was none of late. */
 export function reachability({ url, send, breaker, now, closing }: ReachabilityOptions): Reachability {
   let answeredAt = Number.NEGATIVE_INFINITY;
+  let hasAnswered = false;
+  let absence: Absence | undefined;
   let asked: Promise<boolean> | undefined;
   const noted =
     (inner: Send): Send =>
     async (ask) => {
+      const startedAt = now();
       const answer = await inner(ask).catch((error: unknown) => {
         if (ask.signal?.aborted !== true) answeredAt = Number.NEGATIVE_INFINITY;
+        if (!hasAnswered) absence = absenceAfter(error, { startedAt, before: absence });
         throw error;
       });
+      hasAnswered = true;
+      absence = undefined;
       answeredAt = answer.status < 500 ? now() : Number.NEGATIVE_INFINITY;
       return answer;
     };
@@ -57,6 +66,7 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
   };
   return {
     noted,
+    absence: () => absence,
     async isReachable({ signal } = {}) {
       if (!breaker.isAdmitting()) return false;
       if (now() - answeredAt < believedMs) return true;

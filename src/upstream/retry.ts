@@ -7,11 +7,18 @@ export class TryAgain extends Error {
   override readonly name = 'TryAgain';
   readonly reason: 'status' | 'network';
   readonly refusal: RegistryError;
+  /** Another try is worth no longer wait, milliseconds. */
+  readonly longestPauseMs: number;
 
-  constructor(reason: 'status' | 'network', refusal: RegistryError) {
+  constructor(
+    reason: 'status' | 'network',
+    refusal: RegistryError,
+    longestPauseMs = Number.POSITIVE_INFINITY,
+  ) {
     super(refusal.message, { cause: refusal });
     this.reason = reason;
     this.refusal = refusal;
+    this.longestPauseMs = longestPauseMs;
   }
 }
 
@@ -48,7 +55,7 @@ export async function retried<T>(work: () => Promise<T>, options: RetryOptions):
       );
       if (attempt >= options.retries || pauseMs === undefined) throw error.refusal;
       options.retried(error.reason);
-      await pause(pauseMs, options.signal);
+      await pause(Math.min(pauseMs, error.longestPauseMs), options.signal);
     }
   }
 }
@@ -107,7 +114,10 @@ export function statusRefusal(answer: Answer, now: number = Date.now()): Registr
 export function networkFailure(cause: unknown): TryAgain | RegistryError {
   if (cause instanceof RegistryError || cause instanceof TryAgain) return cause;
   if (isCertificateFault(cause)) {
-    return new RegistryError('UNAVAILABLE', "the upstream's certificate cannot be trusted", { cause });
+    return new RegistryError('UNAVAILABLE', "the upstream's certificate cannot be trusted", {
+      cause,
+      lasts: true,
+    });
   }
   return new TryAgain(
     'network',

@@ -1,4 +1,7 @@
 import { test } from 'tap';
+import { testAuthority } from '../support/certificates.ts';
+import { registryDouble } from '../support/registry-double.ts';
+import { recordedIo } from './io.ts';
 import { mirrorRig } from './mirror-rig.ts';
 
 const layers = { layers: [300_000] };
@@ -22,4 +25,44 @@ test('an image is tried again when a registry refused what carries no blob', asy
   t.equal(code, 0, err);
   t.match(err, /warning: manifest .*; trying again in \d+m?s\n/);
   t.equal(to.seen('PATCH').length, 1);
+});
+
+test('a registry where nobody listens is told by its host, with the reason and what to do', async (t) => {
+  const { from, to, run } = await mirrorRig(t);
+  await from.close();
+  const { code, err } = await run(`${from.host}/team/app:v1`, `${to.host}/a:1`);
+  t.equal(code, 1);
+  t.match(
+    err,
+    `error: manifest v1 of ${from.host}/team/app: the upstream takes no connection: check host and port, and that something listens there (ECONNREFUSED)\n`,
+  );
+  t.notMatch(err, 'trying again');
+});
+
+test('a host that nobody knows is told at once, for images and for lists of tags', async (t) => {
+  const { to, run } = await mirrorRig(t);
+  const unknown = `${'a'.repeat(64)}.test/team/app`;
+  const reason = "the upstream's host name is unknown: check how it is written, and the name servers";
+  const one = await run(`${unknown}:v1`, `${to.host}/a:1`);
+  t.match(one.err, `error: manifest v1 of ${unknown}: ${reason} (ENOTFOUND)\n`);
+  const many = await run(unknown, `${to.host}/a`);
+  t.match(many.err, `error: the tags of ${unknown} cannot be listed: ${reason} (ENOTFOUND)\n`);
+  t.notMatch(one.err + many.err, 'trying again');
+});
+
+test('a certificate that is not trusted is told at once', async (t) => {
+  const { to, runIn } = await mirrorRig(t);
+  const registry = await registryDouble({ tls: testAuthority().issued() });
+  t.teardown(() => registry.close());
+  const { err } = await runIn(recordedIo(), '--insecure=false', `${registry.host}/a:1`, `${to.host}/a:1`);
+  const advice = 'name the authority that signed it (--certificate-authority, caFile)';
+  t.match(err, `manifest 1 of ${registry.host}/a: the upstream's certificate cannot be trusted: ${advice} (`);
+  t.notMatch(err, 'trying again');
+});
+
+test('a registry that speaks no TLS is told at once', async (t) => {
+  const { from, to, runIn } = await mirrorRig(t);
+  const { err } = await runIn(recordedIo(), '--insecure=false', `${from.host}/a:1`, `${to.host}/a:1`);
+  t.match(err, 'the upstream does not speak TLS: --insecure lets plain HTTP pass (ERR_SSL');
+  t.notMatch(err, 'trying again');
 });

@@ -213,16 +213,6 @@ test('a terminal gets one line that changes', async (t) => {
   t.notMatch(err, 'uploading:');
 });
 
-test('a registry that cannot be reached is told with the reason of the system', async (t) => {
-  const { from, to, run } = await mirrorRig(t);
-  await from.close();
-  const { code, err } = await run(`${from.host}/team/app:v1`, `${to.host}/a:1`);
-  t.equal(code, 1);
-  t.match(err, /warning: manifest .*; trying again in \d+m?s\n/);
-  t.match(err, /error: manifest v1 of .* \(ECONNREFUSED\)\n/);
-  t.notMatch(err, 'tried again later');
-});
-
 test('mistakes end with 2 and say where they are', async (t) => {
   const { run, file } = await mirrorRig(t);
   const mappings = await file('m.txt', '', 'q.io/a:1 r.io/a@sha256:12');

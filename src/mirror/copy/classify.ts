@@ -109,20 +109,45 @@ function classified(
   }
   const { kind, advice } = table[error.code] ?? otherwise;
   const { retryAfterSeconds, lasts } = error;
-  return new CopyError(kind, `${textOf(subject)}: ${error.message}: ${advice}`, {
+  return new CopyError(kind, `${textOf(subject)}: ${error.message}: ${connectionAdvice(error) ?? advice}`, {
     ...options,
     lasts,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
 }
 
+/** By what the system or TLS calls it. */
+const connectionAdvices: readonly (readonly [RegExp, string])[] = [
+  [/^ENOTFOUND$/, 'check how it is written, and the name servers'],
+  [/^ERR_SSL_(PACKET|WRONG)/, '--insecure lets plain HTTP pass'],
+  [
+    /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/,
+    'name the authority that signed it (--certificate-authority, caFile)',
+  ],
+  [
+    /^EAI_AGAIN|^ECONNREFUSED|^EADDR|^EHOST|^ENET|TIMED?OUT$/,
+    'check host and port, and that something listens there',
+  ],
+];
+
+/** What to do about a registry to which no connection comes about; undefined of any other failure, and of one that passes. */
+export function connectionAdvice({ lasts, cause }: RegistryError): string | undefined {
+  const code = lasts ? codeOf(cause) : undefined;
+  return code === undefined ? undefined : connectionAdvices.find(([pattern]) => pattern.test(code))?.[1];
+}
+
+function codeOf(error: unknown): string | undefined {
+  const code =
+    error instanceof Error && !(error instanceof RegistryError) && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+}
+
 function isDiskFull({ cause }: RegistryError): boolean {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+  const code = codeOf(cause);
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS' || code === 'EFBIG';
 }
 
 /** The system's word for it, such as `ENOSPC`; any other text may hold what nobody should read. */
 function strangerText(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : 'it failed for an unknown reason';
+  return codeOf(error) ?? 'it failed for an unknown reason';
 }
