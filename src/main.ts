@@ -1,4 +1,5 @@
 /** The program: the only file that touches the process. Commands see it through `Io`. */
+import { stopCode } from './cli/io.ts';
 import { run } from './cli/run.ts';
 
 /** Ctrl-C may reach us twice at once, from the terminal and from npm; only a later one is a second request. */
@@ -11,7 +12,7 @@ function stopSignal(): AbortSignal {
   const stop = (signal: NodeJS.Signals) => {
     firstAt ??= performance.now();
     if (!controller.signal.aborted) controller.abort(new Error(signal));
-    else if (performance.now() - firstAt > sameKeyMs) process.exit(signal === 'SIGINT' ? 130 : 143);
+    else if (performance.now() - firstAt > sameKeyMs) process.exit(stopCode(controller.signal.reason));
   };
   process.on('SIGTERM', stop).on('SIGINT', stop);
   return controller.signal;

@@ -32,10 +32,7 @@ export interface MirrorOutcome {
 
 /** Puts together what is to be said. */
 export function mirrorReport({ report, done, left, mappingOf, skipMissing }: MirrorOutcome): MirrorReport {
-  const pair = (image: ImageCopy): Pair => {
-    const { source, destination } = mappingOf(image);
-    return { source: pullSpecText(source), destination: pullSpecText(destination) };
-  };
+  const pair = (image: ImageCopy): Pair => pairOf(mappingOf(image));
   const failures = report.failures.filter(({ kind }) => !(skipMissing && kind === 'source-gone'));
   const missing = report.failures.length - failures.length;
   return {
@@ -49,13 +46,21 @@ export function mirrorReport({ report, done, left, mappingOf, skipMissing }: Mir
   };
 }
 
+/** What is not where it should be. */
+export type Undone = Pick<MirrorReport, 'failed' | 'left'>;
+
+/** The mapping as a line of a mapping file has it. */
+export function pairOf({ source, destination }: Mapping): Pair {
+  return { source: pullSpecText(source), destination: pullSpecText(destination) };
+}
+
 /** Whether everything is where it should be. */
-export function isComplete({ failed, left }: MirrorReport): boolean {
+export function isComplete({ failed, left }: Undone): boolean {
   return failed.length === 0 && left.length === 0;
 }
 
 /** What failed and what was not begun as a mapping file, each reason as a comment above its line. Empty when all is well. */
-export function failedMappings({ failed, left }: MirrorReport): string {
+export function failedMappings({ failed, left }: Undone): string {
   const failures = failed.map(({ kind, reason, ...pair }) => `# ${kind}: ${reason}\n${line(pair)}`);
   const rest = left.length === 0 ? [] : ['# not copied because the run ended before\n', ...left.map(line)];
   return [...failures, ...rest].join('');

@@ -15,7 +15,7 @@ import type { Tag } from '../oci/reference.ts';
 import { UsageError } from './arguments.ts';
 import { authFile } from './auth-file.ts';
 import { durationText } from './go-text.ts';
-import type { Io, Run } from './io.ts';
+import { type Io, type Run, stopCode } from './io.ts';
 import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
 import { type MirrorWish, parseMirrorFlags } from './mirror-flags.ts';
 import { complaintText, mirrorLines, told } from './mirror-lines.ts';
@@ -26,6 +26,8 @@ import {
   isComplete,
   type MirrorReport,
   mirrorReport,
+  pairOf,
+  type Undone,
 } from './mirror-report.ts';
 
 /** What is to be copied, and what each copy was written as. */
@@ -37,7 +39,8 @@ interface Work {
 
 /**
  * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every image is where it should be, 1 when
- * not, 2 for a mistake in the command line or in a mapping file.
+ * not, 2 for a mistake in the command line or in a mapping file, 130 or 143 when a signal came before all was done: then what is left
+ * is told as what failed is.
  */
 export function mirroring(retry: RetryOptions = {}): Run {
   return async (args, io) => {
@@ -51,7 +54,9 @@ export function mirroring(retry: RetryOptions = {}): Run {
         told(io.stderr, `warning: Expected to mount ${digest} from ${from} but mount was ignored`),
     });
     try {
-      const images = await imagesOf(await mappingsOf(wish, ends, io.signal), wish, ends);
+      const written = await mappingsOf(wish);
+      const images = await imagesOf(written, wish, ends, io.signal);
+      if (images === undefined) return await stoppedEarly(written, wish, io);
       const work = { images: [...images.keys()], mappingOf: mappingIn(images), retry };
       return await (wish.dryRun ? dryRun : realRun)(work, wish, io);
     } catch (error) {
@@ -62,25 +67,21 @@ export function mirroring(retry: RetryOptions = {}): Run {
   };
 }
 
-function complaint(error: unknown, { stderr, signal }: Io): number {
-  const isKnown = error instanceof MappingError || error instanceof RegistryError;
-  if (!isKnown && !signal.aborted) throw error;
-  stderr.write(`error: ${isKnown ? complaintText(error) : 'told to stop before anything was copied'}\n`);
+function complaint(error: unknown, { stderr }: Io): number {
+  if (!(error instanceof MappingError || error instanceof RegistryError)) throw error;
+  stderr.write(`error: ${complaintText(error)}\n`);
   return error instanceof MappingError ? 2 : 1;
 }
 
-async function mappingsOf(
-  wish: MirrorWish,
-  ends: MirrorEnds,
-  signal: AbortSignal,
-): Promise<readonly Mapping[]> {
+/** As they were written: a glob, or a repository, is one. */
+async function mappingsOf(wish: MirrorWish): Promise<readonly Mapping[]> {
   const files = await Promise.all(wish.files.map(async (file) => parseMappingFile(file, await textOf(file))));
   const mappings = [...parseMappings(wish.words), ...files.flat()];
   if (mappings.length === 0) throw new UsageError(nothingToDo);
   const tagged = wish.allTags ? mappings.find(({ source }) => referenceOf(source) !== undefined) : undefined;
   if (tagged !== undefined)
     throw new UsageError(`--all-tags is for repositories, not ${pullSpecText(tagged.source)}`);
-  return expanded(mappings, (source) => tagsOf(source, ends, signal));
+  return mappings;
 }
 
 const nothingToDo =
@@ -108,14 +109,28 @@ async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): 
   }
 }
 
+/** Undefined when the signal aborted before they were known. */
 async function imagesOf(
-  mappings: readonly Mapping[],
+  written: readonly Mapping[],
   wish: MirrorWish,
   ends: MirrorEnds,
-): Promise<ReadonlyMap<ImageCopy, Mapping>> {
-  const images = new Map<ImageCopy, Mapping>();
-  for (const mapping of mappings) images.set(await imageOf(mapping, wish, ends), mapping);
-  return images;
+  signal: AbortSignal,
+): Promise<ReadonlyMap<ImageCopy, Mapping> | undefined> {
+  try {
+    const images = new Map<ImageCopy, Mapping>();
+    const mappings = await expanded(written, (source) => tagsOf(source, ends, signal));
+    for (const mapping of mappings) images.set(await imageOf(mapping, wish, ends), mapping);
+    return images;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function stoppedEarly(written: readonly Mapping[], wish: MirrorWish, io: Io): Promise<number> {
+  if (!wish.dryRun) await tellFailed({ failed: [], left: written.map(pairOf) }, wish.failedFile, io);
+  io.stderr.write('error: told to stop before anything was copied\n');
+  return stopCode(io.signal.reason);
 }
 
 function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
@@ -193,7 +208,7 @@ async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   io.stderr.write(`${planned}\ninfo: Planning completed in ${durationText(report.seconds)}\n`);
   const isFine = isComplete(report);
   io.stderr.write(isFine ? 'info: Dry run complete\n' : 'error: an error occurred during planning\n');
-  return isFine ? 0 : 1;
+  return isFine ? 0 : failureCode(io);
 }
 
 async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
@@ -205,7 +220,11 @@ async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   if (isComplete(report)) return 0;
   const why = io.signal.aborted ? 'told to stop before everything was copied' : 'one or more errors occurred';
   io.stderr.write(`error: ${why}\n`);
-  return 1;
+  return failureCode(io);
+}
+
+function failureCode({ signal }: Io): number {
+  return signal.aborted ? stopCode(signal.reason) : 1;
 }
 
 function shown({ images, mappingOf }: Work) {
@@ -213,7 +232,7 @@ function shown({ images, mappingOf }: Work) {
 }
 
 /** A file is written on success too: what an earlier run put there would be copied again. */
-async function tellFailed(report: MirrorReport, file: string | undefined, { stderr }: Io): Promise<void> {
+async function tellFailed(report: Undone, file: string | undefined, { stderr }: Io): Promise<void> {
   const lines = failedMappings(report);
   if (file !== undefined) {
     await writeFile(file, lines);
