@@ -170,7 +170,8 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --output json              one JSON document at the end instead of a line for each image
       --skip-multiple-scopes     accepted: a token is never asked for several repositories at once but to mount
 
-Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line or in a file of mappings.
+Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line or in a file of mappings,
+130 or 143 when it was stopped by ^C or SIGTERM before.
 Run again it copies what is missing.`,
     run: async (args, io) => (await import('./mirror.ts')).mirroring()(args, io),
   },

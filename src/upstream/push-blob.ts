@@ -187,9 +187,11 @@ async function pauseBefore({ failures, vain, settings, way }: Push, refusal: Reg
   await pause(Math.max(pauseMs, resendMs), way.signal);
 }
 
-function sentInVain({ code, message, detail, cause }: RegistryError, sends: number): RegistryError {
+function sentInVain(refusal: RegistryError, sends: number): RegistryError {
+  const { code, message, detail, cause, retryAfterSeconds } = refusal;
   return new RegistryError(code, `${message}: it was sent ${sends} times`, {
     ...(detail === undefined ? {} : { detail }),
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     cause,
     lasts: true,
   });
