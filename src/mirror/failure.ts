@@ -1,6 +1,7 @@
 /**
- * Ways in which an image cannot be copied. The first two pass, and are tried again; the others stay until the source's digest
- * changes or a day is over, and are parked with their reason.
+ * Ways in which an image cannot be copied. The first two pass, and are tried again. The others are parked with their reason until the
+ * source's digest changes or a day is over, in which somebody may have given rights, or pushed what was missing; schema 1 that is refused
+ * stays parked, as no day makes it anything else.
  */
 export const failureClasses = [
   'throttled',

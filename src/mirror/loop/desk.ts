@@ -53,7 +53,9 @@ export function taskItem(task: QueuedTask): object {
     attempts: task.attempts,
     source_digest: task.sourceDigest,
     backup: task.backup,
-    ...(task.notBefore === 0 ? {} : { not_before: timeText(task.notBefore) }),
+    ...(task.notBefore > 0 && Number.isFinite(task.notBefore)
+      ? { not_before: timeText(task.notBefore) }
+      : {}),
     ...(failure && { failure: { ...failure, at: timeText(failure.at) } }),
   };
 }

@@ -48,11 +48,15 @@ export async function mirrorLoop(options: LoopOptions, signal: AbortSignal): Pro
 }
 
 async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
-  const { queue } = options;
-  const { destination } = task;
+  const { queue, look } = options;
+  const { source, destination } = task;
   const startedAt = performance.now();
+  let sourceDigest: string | undefined;
   try {
-    await mirrored(options, task, signal);
+    const [wanted, held] = await Promise.all([look.stat(source, signal), look.stat(destination, signal)]);
+    if (wanted === undefined) throw sourceGone(task);
+    sourceDigest = wanted.digest;
+    await mirrored(options, task, { wanted, held }, signal);
     queue.done(destination);
   } catch (error) {
     if (signal.aborted) {
@@ -60,15 +64,24 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
       return;
     }
     const failure = failureOf(error);
-    complained(options, queue.failed(destination, failure), failure, startedAt);
+    complained(options, queue.failed(destination, failure, sourceDigest), failure, startedAt);
   }
 }
 
-async function mirrored(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
+/** What both sides have. */
+interface Sides {
+  readonly wanted: Descriptor;
+  readonly held: Descriptor | undefined;
+}
+
+async function mirrored(
+  options: LoopOptions,
+  task: QueuedTask,
+  { wanted, held }: Sides,
+  signal: AbortSignal,
+): Promise<void> {
   const { look, tell, now = Date.now } = options;
   const { source, destination: target } = task;
-  const [wanted, held] = await Promise.all([look.stat(source, signal), look.stat(target, signal)]);
-  if (wanted === undefined) throw sourceGone(task);
   if (held !== undefined && (await isUpToDate(look, wanted, held, target, signal))) {
     tell('upToDate', { currentQuayDigest: held.digest, source, target });
     return;

@@ -11,10 +11,16 @@ export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
   return known.source === task.source && known.sourceDigest === task.sourceDigest;
 }
 
-/** Whether a later task is a reason to try again what failed in a way that does not pass. */
+/**
+ * Whether a later task is a reason to try again what failed in a way that does not pass. Schema 1 is refused as what it is, wherever it
+ * comes from.
+ */
 export function isWorthATry(known: QueuedTask, task: MirrorTask): boolean {
-  const isBack = known.failure?.kind === 'source-gone' && task.sourceDigest !== undefined;
-  return isBack || task.owner === 'api' || !isSameWork(known, task);
+  if (task.owner === 'api') return true;
+  const kind = known.failure?.kind;
+  if (kind === 'schema-1' && known.sourceDigest !== undefined)
+    return known.sourceDigest !== task.sourceDigest;
+  return (kind === 'source-gone' && task.sourceDigest !== undefined) || !isSameWork(known, task);
 }
 
 /** Whether a later task says anything that one which waits does not say already. */

@@ -14,7 +14,7 @@ export interface QueueOptions {
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 10 min. */
   readonly longestPauseMs?: number;
-  /** How long a failure that does not pass is left alone, milliseconds. Default 1 day. */
+  /** How long a failure that does not pass by itself is left alone, milliseconds. Default 1 day. */
   readonly parkedMs?: number;
   /** Told of how many wait now. */
   readonly depthChanged?: (waiting: number) => void;
@@ -49,8 +49,11 @@ export interface Queue extends TaskSink {
   take(): readonly QueuedTask[];
   /** The image is there; a task that came meanwhile gets its turn. */
   done(destination: string): void;
-  /** Tried again after a pause, or parked when that would not help. Gives what became of it. */
-  failed(destination: string, failure: CopyError): QueuedTask;
+  /**
+   * Tried again after a pause, or parked when that would not help: for a day, but schema 1 that is refused until its digest changes.
+   * `sourceDigest` is what was tried, as far as it is known. Gives what became of it.
+   */
+  failed(destination: string, failure: CopyError, sourceDigest?: string): QueuedTask;
   /** Given up without being tried; it waits as before. */
   released(destination: string): void;
   /** Fixes where the destination's content is kept before it is overwritten. Resolves to whether that would outlive us. */
@@ -159,23 +162,25 @@ export function queue(options: QueueOptions): Queue {
     return item;
   }
 
-  function failed(destination: string, failure: CopyError): QueuedTask {
+  function failed(destination: string, failure: CopyError, sourceDigest?: string): QueuedTask {
     const { task, again } = back(destination, failure.kind === 'throttled');
-    if (again !== undefined && !failure.isPassing) {
-      enter({ task: fresh(again) });
-      return fresh(again);
-    }
     const attempts = task.attempts + 1;
-    const next: QueuedTask = {
-      ...(again ?? task),
-      state: failure.isPassing ? 'waiting' : 'parked',
+    const outcome = {
       attempts,
       notBefore: now() + pauseMs(options, attempts, failure),
       failure: { kind: failure.kind, reason: failure.message, at: now() },
     };
-    enter({ task: next });
-    if (!failure.isPassing) void records.keep(destination, next);
-    return next;
+    if (failure.isPassing) return entered({ ...(again ?? task), ...outcome, state: 'waiting' });
+    const tried = sourceDigest === undefined ? task : { ...task, sourceDigest };
+    const parked: QueuedTask = { ...tried, ...outcome, state: 'parked' };
+    if (again !== undefined && isWorthATry(parked, again)) return entered(fresh(again));
+    void records.keep(destination, parked);
+    return entered(parked);
+  }
+
+  function entered(task: QueuedTask): QueuedTask {
+    enter({ task });
+    return task;
   }
 
   return {
@@ -232,6 +237,7 @@ function laneOf({ source, destination }: MirrorTask): string {
 }
 
 function pauseMs(options: QueueOptions, attempts: number, failure: CopyError): number {
+  if (failure.kind === 'schema-1') return Number.POSITIVE_INFINITY;
   if (!failure.isPassing) return options.parkedMs ?? 86_400_000;
   const { firstPauseMs = 5000, longestPauseMs = 600_000, random = Math.random } = options;
   const span = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempts - 1));

@@ -39,7 +39,7 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
     ...(failure === undefined ? {} : { failure }),
     attempts: 0,
     ...(fields['state'] === 'parked' && failure !== undefined
-      ? { state: 'parked', notBefore: numberOf(fields['notBefore']) }
+      ? { state: 'parked', notBefore: numberOf(fields['notBefore'], Number.POSITIVE_INFINITY) }
       : { state: 'waiting', notBefore: 0 }),
   };
 }
@@ -78,8 +78,9 @@ function priorityOf(value: unknown): Priority {
   return value === 'miss' || value === 'change' ? value : 'resync';
 }
 
-function numberOf(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+/** JSON has no infinite numbers: they come back as null. */
+function numberOf(value: unknown, otherwise = 0): number {
+  return typeof value === 'number' ? value : otherwise;
 }
 
 function isObject(value: unknown): value is Fields {

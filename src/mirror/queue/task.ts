@@ -33,7 +33,7 @@ export type TaskState = 'waiting' | 'running' | 'parked';
 export interface QueuedTask extends MirrorTask {
   readonly state: TaskState;
   readonly attempts: number;
-  /** Not before, milliseconds since the epoch. */
+  /** Not before, milliseconds since the epoch; infinite for what no time mends. */
   readonly notBefore: number;
   /** The last failure, for people. */
   readonly failure?: { readonly kind: FailureClass; readonly reason: string; readonly at: number };

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { desk } from '../../../src/mirror/loop/desk.ts';
-import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
+import { desk, taskItem } from '../../../src/mirror/loop/desk.ts';
+import type { MirrorTask, QueuedTask } from '../../../src/mirror/queue/task.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 
@@ -28,6 +28,23 @@ test('an order is a task ahead of changes', async (t) => {
   const pair = { source: `q.io/a@${digest}`, destination: 'r.io/b:1' };
   t.equal(await order(pair), true);
   t.same(tasks, [{ ...pair, priority: 'miss', owner: 'api', createdAt: 7 }]);
+});
+
+test('what no time mends is shown without a time', (t) => {
+  const parked: QueuedTask = {
+    source: 'q.io/a:1',
+    destination: 'r.io/b:1',
+    priority: 'change',
+    owner: 'test',
+    createdAt: 1,
+    state: 'parked',
+    attempts: 1,
+    notBefore: Number.POSITIVE_INFINITY,
+    failure: { kind: 'schema-1', reason: 'it is schema 1', at: 1 },
+  };
+  t.notOk('not_before' in taskItem(parked));
+  t.match(taskItem({ ...parked, notBefore: 1 }), { not_before: '1970-01-01T00:00:00.001Z' });
+  t.end();
 });
 
 test('what is no image, or no tag to copy to, is refused and told', async (t) => {

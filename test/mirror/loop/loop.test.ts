@@ -206,6 +206,19 @@ test('one bad image is parked and holds up nobody', async (t) => {
   await end();
 });
 
+test('what is parked is known by the digest that was refused', async (t) => {
+  const { images, tasks, idle, end, failures, copies } = rig();
+  images.set(source, { digest: digest('newer') });
+  failures.push(new CopyError('schema-1', 'it is schema 1'));
+  await tasks.put({ ...wish, sourceDigest: digest('old') });
+  await idle();
+  t.match([...tasks.list()], [{ state: 'parked', sourceDigest: digest('newer') }]);
+  await tasks.put({ ...wish, sourceDigest: digest('newer') });
+  await idle();
+  t.equal(copies.length, 1);
+  await end();
+});
+
 test('a source that is gone is parked without an alarm', async (t) => {
   const { tasks, idle, end, messages, counts } = rig();
   await tasks.put(wish);

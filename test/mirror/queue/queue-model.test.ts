@@ -108,6 +108,7 @@ async function played(seed: number): Promise<string | undefined> {
 
   while (current.count() > 0) {
     clock.now += 1000;
+    current.retry();
     const fault = start();
     if (fault !== undefined) return fault;
     if (running.size === 0) return 'something waits that never starts';

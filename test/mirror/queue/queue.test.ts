@@ -9,6 +9,7 @@ import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.t
 const day = 86_400_000;
 const throttled = new CopyError('throttled', 'slow down');
 const schema1 = new CopyError('schema-1', 'sha256:12 is a schema 1 manifest');
+const invalid = new CopyError('manifest-invalid', 'the destination takes no such content');
 
 function task(name: string, fields: Partial<MirrorTask> = {}): MirrorTask {
   return {
@@ -138,23 +139,65 @@ test('a failure that passes is tried again later and later, and not before the r
   t.equal(calls.put, 1, 'and nothing of it is written');
 });
 
-test('a failure that stays is parked for a day, or until the source has changed', async (t) => {
+test('schema 1 that is refused stays parked until the digest changes or somebody says retry', async (t) => {
   const { queue, clock, made } = rig();
   const first = task('a', { sourceDigest: 'sha256:1' });
   await queue.put(first);
   queue.take();
   t.match(queue.failed(first.destination, schema1), { state: 'parked', failure: { kind: 'schema-1' } });
+  clock.now += 1000 * day;
+  await queue.put({ ...first, priority: 'miss' });
+  await queue.put({ ...first, source: 'registry.ci.openshift.org/ci/a@sha256:1' });
+  t.same(queue.take(), [], 'years pass, and it is found again, by other names too');
+  await queue.close();
+
+  const next = made();
+  await next.load();
+  t.same(next.take(), []);
+  t.match([...next.list({ state: 'parked' })], [{ failure: { reason: /schema 1/ } }], 'a restart remembers');
+  t.equal(next.retry({ destination: first.destination }), 1);
+  t.equal(next.take().length, 1, 'somebody says retry');
+  next.failed(first.destination, schema1);
+  await next.put({ ...first, sourceDigest: 'sha256:2' });
+  t.match(next.take(), [{ sourceDigest: 'sha256:2', attempts: 0 }], 'the digest has changed');
+});
+
+test('the digest that counts is the one that was refused', async (t) => {
+  const { queue } = rig();
+  await queue.put(task('a', { sourceDigest: 'sha256:1' }));
+  queue.take();
+  await queue.put(task('a', { sourceDigest: 'sha256:2', source: 'registry.ci.openshift.org/ci/a@sha256:2' }));
+  t.match(queue.failed(targetOf('a'), schema1, 'sha256:2'), { state: 'parked', sourceDigest: 'sha256:2' });
+  await queue.put(task('a', { sourceDigest: 'sha256:2' }));
+  t.same(queue.take(), []);
+  await queue.put(task('a', { sourceDigest: 'sha256:1' }));
+  t.equal(queue.take().length, 1);
+});
+
+test('any other failure that stays is parked for a day, or until the source has changed', async (t) => {
+  const { queue, clock, made } = rig();
+  const first = task('a', { sourceDigest: 'sha256:1' });
+  await queue.put(first);
+  queue.take();
+  t.match(queue.failed(first.destination, invalid), {
+    state: 'parked',
+    failure: { kind: 'manifest-invalid' },
+  });
   await queue.put({ ...first, priority: 'miss' });
   t.same(queue.take(), []);
   await queue.close();
 
   const next = made();
   await next.load();
-  t.match([...next.list({ state: 'parked' })], [{ failure: { reason: /schema 1/ } }], 'a restart remembers');
+  t.match(
+    [...next.list({ state: 'parked' })],
+    [{ failure: { reason: /no such content/ } }],
+    'a restart remembers',
+  );
   t.same(next.take(), []);
   clock.now += day;
   t.equal(next.take().length, 1, 'a day is over');
-  next.failed(first.destination, schema1);
+  next.failed(first.destination, invalid);
   await next.put({ ...first, sourceDigest: 'sha256:2' });
   t.match(next.take(), [{ sourceDigest: 'sha256:2', attempts: 0 }], 'the source has changed');
 });
