@@ -1,4 +1,10 @@
+import type { Descriptor } from './content.ts';
 import { mediaTypes } from './manifest.ts';
+
+/** True for the two types of Docker schema 1, which newer registries refuse. */
+export function isSchema1({ mediaType }: Descriptor): boolean {
+  return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
+}
 
 /**
  * The bytes that name a manifest. All of them, but for a signed schema 1 manifest: its digest is that of the payload below its

@@ -62,7 +62,7 @@ export function connection(settings: UpstreamSettings): Connection {
     async (ask: Ask): Promise<Answer> => {
       const signal = anySignal(ask.signal, closing.signal);
       try {
-        return orTryAgain(await send({ ...ask, signal }), now());
+        return orTryAgain(await send({ ...ask, signal }), now(), ask);
       } catch (error) {
         signal.throwIfAborted();
         const absence = reach.absence();

@@ -1,5 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
-import { type Answer, discard, headerOf } from './exchange.ts';
+import { type Answer, type Ask, discard, headerOf } from './exchange.ts';
 import { pause } from './waiting.ts';
 
 /** A failure that another try may get past, and what to say when there is none. */
@@ -83,9 +83,9 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
 }
 
 /** The answer, unless its status says that it is worth another try; then throws TryAgain. */
-export function orTryAgain(answer: Answer, now: number): Answer {
+export function orTryAgain(answer: Answer, now: number, { reads500 = false }: Partial<Ask> = {}): Answer {
   const { status } = answer;
-  if (status !== 429 && status !== 408 && status < 500) return answer;
+  if (status !== 429 && status !== 408 && status < (reads500 ? 501 : 500)) return answer;
   discard(answer);
   throw new TryAgain('status', statusRefusal(answer, now));
 }

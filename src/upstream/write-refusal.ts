@@ -1,10 +1,10 @@
 import type { ErrorCode, ErrorOptions } from '../oci/errors.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type Answer, wholeBody } from './exchange.ts';
-import { statusRefusal } from './retry.ts';
+import { statusRefusal, TryAgain } from './retry.ts';
 
 /** What a registry may say about a push in words of the spec; everything else is told by the status. */
-const told: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+const known: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['BLOB_UNKNOWN', 'BLOB_UNKNOWN'],
   ['BLOB_UPLOAD_INVALID', 'BLOB_UPLOAD_INVALID'],
   ['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN'],
@@ -37,10 +37,10 @@ const maxErrorBytes = 64 * 1024;
  */
 export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promise<RegistryError> {
   const { status } = answer;
-  const upstreamCode = await codeIn(answer);
+  const { code: upstreamCode } = await told(answer);
   const plain = statusRefusal(answer);
   if (plain.code === 'DENIED' || status < 400 || status >= 500) return plain;
-  const code = told.get(upstreamCode ?? '') ?? byStatus.get(status) ?? otherwise;
+  const code = known.get(upstreamCode ?? '') ?? byStatus.get(status) ?? otherwise;
   const detail: ErrorOptions['detail'] = {
     upstreamStatus: status,
     ...(upstreamCode === undefined ? {} : { upstreamCode }),
@@ -48,14 +48,33 @@ export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promis
   return new RegistryError(code, `the registry does not take it: ${upstreamCode ?? status}`, { detail });
 }
 
-async function codeIn(answer: Answer): Promise<string | undefined> {
+/**
+ * What a 500 to a schema 1 manifest means. docker-registry 2.8 has no code for "no schema 1" and says so by an unknown error without any
+ * detail, while its disk's and its own failures come with theirs: another try would end the same. Throws TryAgain for all others.
+ */
+export async function schema1Refusal(answer: Answer): Promise<RegistryError> {
+  const { code, hasDetail } = await told(answer);
+  if (code !== 'UNKNOWN' || hasDetail) throw new TryAgain('status', statusRefusal(answer));
+  const detail = { upstreamStatus: answer.status, upstreamCode: code };
+  return new RegistryError('UNSUPPORTED', 'the registry does not take schema 1', { detail });
+}
+
+interface Told {
+  readonly code?: string;
+  readonly hasDetail: boolean;
+}
+
+/** What the body's first error says. */
+async function told(answer: Answer): Promise<Told> {
   try {
     const body: unknown = JSON.parse(Buffer.from(await wholeBody(answer, maxErrorBytes)).toString('utf8'));
-    const code = propertyOf(propertyOf(propertyOf(body, 'errors'), '0'), 'code');
-    return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? code : undefined;
+    const error = propertyOf(propertyOf(body, 'errors'), '0');
+    const [code, detail] = [propertyOf(error, 'code'), propertyOf(error, 'detail')];
+    const hasDetail = typeof detail !== 'object' || Object.keys(detail ?? {}).length > 0;
+    return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? { code, hasDetail } : { hasDetail };
   } catch {
     answer.body.destroy();
-    return undefined;
+    return { hasDetail: false };
   }
 }
 

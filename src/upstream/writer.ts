@@ -2,6 +2,7 @@ import type { Bytes, Descriptor } from '../oci/content.ts';
 import { algorithmOf, type Digest, isDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type Reference, type Repository, referenceText } from '../oci/reference.ts';
+import { isSchema1 } from '../oci/schema1.ts';
 import { statBlob } from './blobs.ts';
 import { type Connection, connection } from './connection.ts';
 import { type Answer, type Ask, discard, headerOf, type PushRight } from './exchange.ts';
@@ -13,7 +14,7 @@ import { type SentBytes, sentBytes } from './sent-bytes.ts';
 import { mounted, type UploadWay } from './uploads.ts';
 import type { Cancellable } from './upstream.ts';
 import { pause } from './waiting.ts';
-import { writeRefusal } from './write-refusal.ts';
+import { schema1Refusal, writeRefusal } from './write-refusal.ts';
 
 export interface WriterOptions extends UpstreamOptions {
   /** Tries after the first before an answer's first byte. Default: 6. */
@@ -195,6 +196,7 @@ async function pushedManifest(
     body: bytes,
     push: { repository },
     firstByteTimeoutMs: settings.commitTimeoutMs,
+    reads500: isSchema1(descriptor),
     ...asked,
   };
   await link.tried(ask, (answer) => takenManifest(answer, descriptor.digest));
@@ -207,6 +209,7 @@ async function pushedManifest(
 
 /** A registry that stored something else, such as a converted manifest, says so by its digest. */
 async function takenManifest(answer: Answer, digest: Digest): Promise<void> {
+  if (answer.status === 500) throw await schema1Refusal(answer);
   if (answer.status < 200 || answer.status >= 300) throw await writeRefusal(answer, 'MANIFEST_INVALID');
   discard(answer);
   const stated = headerOf(answer, 'docker-content-digest');

@@ -18,6 +18,7 @@ import { mirrorCrash } from './scenarios/mirror-crash.ts';
 import { mirrorFiles } from './scenarios/mirror-files.ts';
 import { mirrorLoop } from './scenarios/mirror-loop.ts';
 import { mirrorRegistries } from './scenarios/mirror-registries.ts';
+import { mirrorSchema1 } from './scenarios/mirror-schema1.ts';
 import { mirrorStreams } from './scenarios/mirror-streams.ts';
 import { mirrorThrottled } from './scenarios/mirror-throttled.ts';
 import { misses } from './scenarios/misses.ts';
@@ -57,6 +58,7 @@ export const scenarios: readonly Scenario[] = [
   mirrorFiles,
   mirrorCrash,
   mirrorLoop,
+  mirrorSchema1,
   mirrorStreams,
   misses,
   conformance,

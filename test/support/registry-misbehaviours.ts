@@ -87,8 +87,8 @@ export interface Misbehaviours {
   chunkMinLength?: number;
   /** A mount is answered with a session. */
   refusesMounts?: boolean;
-  /** Schema 1 manifests are refused. */
-  refusesSchema1?: boolean;
+  /** Schema 1 manifests are refused; `with 500` as docker-registry 2.8 does it. */
+  refusesSchema1?: boolean | 'with 500';
   /** Where the `Location` of uploads leads: this registry by a whole URL, or another origin. Default: a path. */
   uploadsAt?: 'absolute' | `http${string}`;
 

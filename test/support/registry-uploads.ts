@@ -169,6 +169,8 @@ async function putManifest(reply: Reply, name: string, reference: string): Promi
   const mediaType = request.headers['content-type'] ?? '';
   const repository = repositoryOf(state.repositories, name);
   const isSchema1 = mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
+  if (isSchema1 && state.switches.refusesSchema1 === 'with 500')
+    return refuse(reply, 500, 'UNKNOWN', 'unknown error');
   if (isSchema1 && state.switches.refusesSchema1 === true)
     return refuse(reply, 400, 'MANIFEST_INVALID', 'schema version 1 is not taken');
   const missing = missingOf(bytes, mediaType, repository);

@@ -337,6 +337,26 @@ test('a signed schema 1 manifest keeps its digest', async (t) => {
   t.match(refusal, { code: 'MANIFEST_INVALID', detail: { digest, repository: 'team/app' } });
 });
 
+test('a 500 that stands for "no schema 1" is a refusal; every other 500 passes', async (t) => {
+  const { registry, writer } = await writerRig(t, { random: () => 0 });
+  const bytes = signedSchema1(JSON.stringify({ schemaVersion: 1, fsLayers: [] }, undefined, 3));
+  const digest = registry.addManifest('team/other', bytes, mediaTypes.dockerSchema1Signed);
+  const old = {
+    descriptor: { digest, size: bytes.length, mediaType: mediaTypes.dockerSchema1Signed },
+    bytes,
+  };
+  registry.switches.refusesSchema1 = 'with 500';
+  const refusal = await refusalOf(writer.putManifest(app, parseReference('old'), old));
+  t.match(refusal, { code: 'UNSUPPORTED', detail: { digest, upstreamStatus: 500, upstreamCode: 'UNKNOWN' } });
+  t.same(pushes(registry), ['PUT manifests 500'], 'it is not asked again');
+  registry.switches.refusesSchema1 = false;
+  registry.switches.status = { of: 'manifests', code: 500, error: 'INTERNAL', times: 1 };
+  await writer.putManifest(app, parseReference('old'), old);
+  registry.switches.status = { of: 'manifests', code: 500, error: 'UNKNOWN', times: 1 };
+  const { manifest } = imageOf(registry.addBlob('team/app', Buffer.from('{}')));
+  await writer.putManifest(app, parseReference('v1'), manifest);
+});
+
 test('a manifest over a missing blob is refused by its own code', async (t) => {
   const { writer } = await writerRig(t);
   const { manifest, digest } = imageOf(digestOf(Buffer.from('{}')));

@@ -26,11 +26,6 @@ export function isIndex({ mediaType }: Descriptor): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 
-/** True for the two types of Docker schema 1, which newer registries refuse. */
-export function isSchema1({ mediaType }: Descriptor): boolean {
-  return mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
-}
-
 function unique(descriptors: readonly Descriptor[]): Descriptor[] {
   return [...new Map(descriptors.map((descriptor) => [descriptor.digest, descriptor])).values()];
 }
