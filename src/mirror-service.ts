@@ -97,9 +97,11 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     const lines = newQueue();
     await lines.load(signal);
     current = lines;
-    // Whoever comes after us has read the store by then: what is still put in is to be offered.
+    let handing: Promise<void> | undefined;
+    // Whoever comes after us has read the store by then: what is still put in is to be offered, as is what we were writing when the lease was lost.
     const over = (): void => {
       current = undefined;
+      if (signal.aborted && !stopping.signal.aborted) handing = lines.handOver();
     };
     signal.addEventListener('abort', over, { once: true });
     const copy = copying(ends, settings, signal);
@@ -118,6 +120,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     } finally {
       over();
       signal.removeEventListener('abort', over);
+      await handing;
       await lines.close();
       events.mirrorQueueChanged({ waiting: 0 });
     }

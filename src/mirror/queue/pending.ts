@@ -55,3 +55,8 @@ function keptBackup(known: MirrorTask, task: MirrorTask): Partial<MirrorTask> {
 function moreUrgent(one: MirrorTask['priority'], other: MirrorTask['priority']): MirrorTask['priority'] {
   return priorities.indexOf(one) < priorities.indexOf(other) ? one : other;
 }
+
+/** Whoever looks at all sides, as each does when its turn begins, finds it: nobody has asked for it. */
+export function isFoundByLooking({ owner }: MirrorTask): boolean {
+  return owner !== 'misses' && owner !== 'api';
+}

@@ -41,7 +41,7 @@ export interface TaskSink {
  * finishes. Each destination is worked at by one at a time.
  */
 export interface Queue extends TaskSink {
-  /** Takes over what is kept. Before anything else; throws when the store does. */
+  /** Begins our turn, and takes over what is kept. Before anything else; throws when the store does. */
   load(signal?: AbortSignal): Promise<void>;
   /** Takes in what other processes have offered. Throws when the store does. */
   collect(signal?: AbortSignal): Promise<void>;
@@ -67,6 +67,8 @@ export interface Queue extends TaskSink {
   count(filter?: TaskFilter): number;
   /** Resolves once `take` may have something that it had not; when the signal aborts, at once. */
   changed(signal: AbortSignal): Promise<void>;
+  /** Another may be at work by now: keeps nothing more, and leaves to whoever it is what was asked for and may not be kept. */
+  handOver(): Promise<void>;
   /** Writes what is not kept yet. */
   close(): Promise<void>;
 }
@@ -228,6 +230,7 @@ export function queue(options: QueueOptions): Queue {
     list: (filter = {}) => matching(items, filter),
     count: (filter = {}) => [...matching(items, filter)].length,
     changed: (signal) => news.heard(earliest(later.values()) - now(), signal),
+    handOver: () => records.handOver(),
     close: () => records.close(),
   };
 }

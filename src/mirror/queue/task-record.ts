@@ -7,6 +7,9 @@ export const queuedPrefix = 'v1/tasks/queued/';
 /** Where other processes leave tasks for the one that works. */
 export const offeredPrefix = 'v1/tasks/offered/';
 
+/** The number of the turn at the work, for whoever begins the next one. */
+export const turnKey = 'v1/tasks/turn';
+
 /** Where the task for that destination lies. */
 export function taskKey(destination: string): string {
   return queuedPrefix + createHash('sha256').update(destination).digest('hex');
@@ -14,8 +17,30 @@ export function taskKey(destination: string): string {
 
 /** What of a task survives the process: one that was running is one that waits. */
 export function taskBytes(task: MirrorTask & Partial<QueuedTask>): Uint8Array {
-  const { attempts: _attempts, state, notBefore, ...kept } = task;
-  return Buffer.from(JSON.stringify(state === 'parked' ? { ...kept, state, notBefore } : kept));
+  return Buffer.from(JSON.stringify(keptOf(task)));
+}
+
+function keptOf({ attempts: _attempts, state, notBefore, ...kept }: MirrorTask & Partial<QueuedTask>) {
+  return state === 'parked' ? { ...kept, state, notBefore } : kept;
+}
+
+/** Who wrote a record: no two writes have the same mark, so that no version comes twice, on media whose versions are digests of the bytes. */
+export interface Mark {
+  readonly turn: number;
+  readonly write: number;
+}
+
+/** A record of up to so many bytes is a trace of what is done, and need not be read to know that. */
+export const longestTrace = 64;
+
+/** The task, marked; without one the trace of what is done. */
+export function recordBytes(task: (MirrorTask & Partial<QueuedTask>) | undefined, mark: Mark): Uint8Array {
+  return Buffer.from(JSON.stringify(task === undefined ? mark : { ...keptOf(task), ...mark }));
+}
+
+/** The turn that wrote it; 0 when none did. */
+export function turnIn(bytes: Uint8Array): number {
+  return numberOf(objectOf(bytes)['turn']);
 }
 
 /** The task in a record; undefined for one that cannot be understood, as another version may have written it. */

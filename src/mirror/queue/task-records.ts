@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Records } from '../../cache/store/records.ts';
+import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
-import { offeredPrefix, parseTask, queuedPrefix, taskBytes, taskKey } from './task-record.ts';
+import { longestTrace, offeredPrefix, parseTask, queuedPrefix, taskBytes, taskKey } from './task-record.ts';
+import { turnRecords } from './turn-records.ts';
 
 export interface TaskRecordsOptions {
   readonly records: Records;
@@ -15,7 +17,7 @@ export interface TaskRecordsOptions {
 
 /** The tasks of a queue, kept in a store: the latest state of each destination, however often it changes meanwhile. */
 export interface TaskRecords {
-  /** Everything that is kept. Throws when the store cannot be listed. */
+  /** Begins our turn. Everything that is kept; what earlier turns write from now on is not. Throws when the store does. */
   load(signal?: AbortSignal): Promise<readonly QueuedTask[]>;
   /** Keeps the task, or with undefined nothing, under its destination. Resolves to whether the store has it; never rejects. */
   keep(destination: string, task: MirrorTask | QueuedTask | undefined): Promise<boolean>;
@@ -23,6 +25,11 @@ export interface TaskRecords {
   kept(destination: string): Promise<boolean>;
   /** Takes in what other processes have offered: `taken` must resolve to true before an offer is deleted. */
   collect(taken: (task: QueuedTask) => Promise<boolean>, signal?: AbortSignal): Promise<void>;
+  /**
+   * Another may be at work by now: nothing is written any more, and what nobody finds by looking is offered, also what is on its way and may
+   * arrive too late. Never rejects.
+   */
+  handOver(): Promise<void>;
   /** Writes what is waiting, then stops trying. */
   close(): Promise<void>;
 }
@@ -33,14 +40,18 @@ interface Job {
 }
 
 const readsAtATime = 64;
+/** No write is on its way for so long, milliseconds. */
+const traceMs = 86_400_000;
 
-/** See `TaskRecords`. One process writes to them at a time: whoever holds the mirror's lease. */
+/** See `TaskRecords`. One process works on them at a time: whoever holds the mirror's lease. */
 export function taskRecords(options: TaskRecordsOptions): TaskRecords {
   const { records, storeFailed, concurrency = 16, retryMs = 1000 } = options;
   const jobs = new Map<string, Job>();
   const writing = new Map<string, Job>();
   const idle: (() => void)[] = [];
   const unreadable = new Set<string>();
+  const turn = turnRecords(records);
+  let isOver = false;
   let failures = 0;
   let pause: NodeJS.Timeout | undefined;
   let isClosed = false;
@@ -59,10 +70,10 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
 
   async function write(destination: string, job: Job): Promise<void> {
     try {
-      if (job.task === undefined) await records.delete(taskKey(destination));
-      else await records.put(taskKey(destination), taskBytes(job.task));
+      if (!isOver) isOver = !(await turn.write(taskKey(destination), job.task));
+      const isKept = !isOver || (await offered(job));
       failures = 0;
-      tell(job, true);
+      tell(job, isKept);
     } catch (error) {
       storeFailed?.({ operation: 'write', error });
       tell(job, false);
@@ -71,6 +82,12 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
     }
     writing.delete(destination);
     pump();
+  }
+
+  async function offered({ task }: Job): Promise<boolean> {
+    if (task === undefined || isFoundByLooking(task)) return false;
+    await offerTask(records, task);
+    return true;
   }
 
   /** A store that is down is asked now and then, not once a task. */
@@ -86,9 +103,22 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
     pump();
   }
 
+  async function closed(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    idle.push(resolve);
+    wakeUp();
+    await promise;
+    isClosed = true;
+    clearTimeout(pause);
+  }
+
   return {
-    load: (signal) =>
-      read(options, queuedPrefix, unreadable, signal).then((found) => found.map(({ task }) => task)),
+    async load(signal) {
+      await turn.begin();
+      const found = await read(options, queuedPrefix, unreadable, signal);
+      for (const { key, version } of found) turn.seen(key, version);
+      return found.map(({ task }) => task);
+    },
     keep(destination, task) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const waiting = jobs.get(destination)?.told ?? [];
@@ -106,17 +136,16 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
     },
     async collect(taken, signal) {
       for (const { key, task } of await read(options, offeredPrefix, unreadable, signal)) {
-        if (await taken(task)) await records.delete(key);
+        if ((await taken(task)) && !isOver) await records.delete(key);
       }
     },
-    async close() {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      idle.push(resolve);
-      wakeUp();
-      await promise;
-      isClosed = true;
-      clearTimeout(pause);
+    async handOver() {
+      isOver = true;
+      const failed = (error: unknown): void => storeFailed?.({ operation: 'write', error });
+      await Promise.all([...writing.values()].map((job) => offered(job).catch(failed)));
+      await closed();
     },
+    close: closed,
   };
 }
 
@@ -127,10 +156,11 @@ export async function offerTask(records: Records, task: MirrorTask): Promise<voi
 
 interface Found {
   readonly key: string;
+  readonly version: string;
   readonly task: QueuedTask;
 }
 
-/** What cannot be read may be another version's: it stays, and is told of once. */
+/** What cannot be read may be another version's: it stays, and is told of once. Old traces of what is done are cleared away. */
 async function read(
   { records, storeFailed }: TaskRecordsOptions,
   prefix: string,
@@ -139,15 +169,19 @@ async function read(
 ): Promise<Found[]> {
   const found: Found[] = [];
   const keys: string[] = [];
-  for await (const { key } of records.list(prefix, signal && { signal })) keys.push(key);
+  for await (const { key, size, writtenAt } of records.list(prefix, signal && { signal })) {
+    if (size > longestTrace) keys.push(key);
+    else if (Date.now() - writtenAt > traceMs) await records.delete(key);
+  }
   const rest = keys.values();
   const reader = async (): Promise<void> => {
     for (const key of rest) {
       signal?.throwIfAborted();
       const record = await records.get(key);
       const task = record && parseTask(record.bytes);
-      if (task !== undefined) found.push({ key, task });
-      if (task !== undefined || record === undefined || unreadable.has(key)) continue;
+      if (record === undefined) continue;
+      if (task !== undefined) found.push({ key, version: record.version, task });
+      if (task !== undefined || unreadable.has(key)) continue;
       unreadable.add(key);
       storeFailed?.({ operation: 'read', error: new Error(`cannot read the task in ${key}`) });
     }

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { filesystemStore } from '../../../src/cache/store/filesystem-store.ts';
+import { longestTrace, queuedPrefix } from '../../../src/mirror/queue/task-record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 
 const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
@@ -55,10 +56,12 @@ async function filled(directory: string): Promise<void> {
   await tasks.close();
 }
 
-/** How many tasks wait. */
+/** How many tasks wait: what is done leaves less behind. */
 async function left(directory: string): Promise<number> {
   const { records } = filesystemStore({ path: join(directory, 'store') });
-  return (await taskRecords({ records }).load()).length;
+  let tasks = 0;
+  for await (const { size } of records.list(queuedPrefix)) if (size > longestTrace) tasks += 1;
+  return tasks;
 }
 
 async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {

@@ -1,0 +1,64 @@
+import type { Records } from '../../cache/store/records.ts';
+import type { MirrorTask, QueuedTask } from './task.ts';
+import { recordBytes, turnIn, turnKey } from './task-record.ts';
+
+/**
+ * The records of tasks as one turn at the work writes them. A turn has a higher number than those before it, and each write names the
+ * version that it replaces. So a late write of an earlier turn is refused where this one has written, and is replaced where this one is yet
+ * to write. What is done leaves a trace, in which a late write does not find what it names.
+ */
+export interface TurnRecords {
+  /** From now on it is our turn. Throws when the store does. */
+  begin(): Promise<void>;
+  /** What was read there is what the next write replaces. */
+  seen(key: string, version: string): void;
+  /** With undefined the task is done. Resolves to false, with nothing written, when a later turn has written there. Throws when the store does. */
+  write(key: string, task: MirrorTask | QueuedTask | undefined): Promise<boolean>;
+}
+
+/** A refusal takes another's write, or one of ours that seemed to fail: more of them in a row come of a store that keeps no word. */
+const mostRefusals = 10;
+
+export function turnRecords(records: Pick<Records, 'get' | 'put'>): TurnRecords {
+  /** Of tasks that are not done. */
+  const versions = new Map<string, string>();
+  let turn = 0;
+  let writes = 0;
+
+  /** What another has written there meanwhile; a write of our own whose answer was lost is found in the same way. */
+  async function isOvertaken(key: string): Promise<boolean> {
+    const found = await records.get(key);
+    if (found === undefined) versions.delete(key);
+    else versions.set(key, found.version);
+    return found !== undefined && turnIn(found.bytes) > turn;
+  }
+
+  return {
+    seen: (key, version) => void versions.set(key, version),
+    async begin() {
+      for (let refusals = 0; refusals <= mostRefusals; refusals += 1) {
+        const found = await records.get(turnKey);
+        const next = (found === undefined ? 0 : turnIn(found.bytes)) + 1;
+        const bytes = recordBytes(undefined, { turn: next, write: 0 });
+        const written = await records.put(turnKey, bytes, { ifVersion: found?.version ?? 'absent' });
+        turn = next;
+        if (written !== undefined) return;
+      }
+      throw new Error('the number of the turn cannot be written');
+    },
+    async write(key, task) {
+      for (let refusals = 0; refusals <= mostRefusals; refusals += 1) {
+        writes += 1;
+        const bytes = recordBytes(task, { turn, write: writes });
+        const version = await records.put(key, bytes, { ifVersion: versions.get(key) ?? 'absent' });
+        if (version !== undefined) {
+          if (task === undefined) versions.delete(key);
+          else versions.set(key, version);
+          return true;
+        }
+        if (await isOvertaken(key)) return false;
+      }
+      throw new Error(`the task in ${key} cannot be written`);
+    },
+  };
+}
