@@ -1,5 +1,6 @@
 import type { MirrorSettings } from './config/config.ts';
 import { copyImage } from './mirror/copy/copy.ts';
+import type { CopiedImage } from './mirror/copy/image-copy.ts';
 import { type CopyRun, copyRun } from './mirror/copy/run.ts';
 import type { Pair } from './mirror/loop/loop.ts';
 import { parsePullSpec, referenceOf } from './mirror/pull-spec.ts';
@@ -22,8 +23,11 @@ export function copying(ends: RegistryEnds, settings: MirrorSettings, signal: Ab
     return run;
   }
 
-  return async ({ source, destination, isPulled = false }: Pair, stop: AbortSignal): Promise<void> => {
-    if (settings.dryRun) return;
+  return async (
+    { source, destination, isPulled = false, fills = false }: Pair,
+    stop: AbortSignal,
+  ): Promise<CopiedImage | undefined> => {
+    if (settings.dryRun) return undefined;
     const [from, to] = [parsePullSpec(source), parsePullSpec(destination)];
     const reference = referenceOf(from) ?? { tag: parseTag('latest') };
     const tag = referenceOf(to)?.tag;
@@ -32,7 +36,8 @@ export function copying(ends: RegistryEnds, settings: MirrorSettings, signal: Ab
       from: { repository: from.repository, reference },
       destination: ends.destination(to.location),
       to: { repository: to.repository, ...(tag === undefined ? {} : { tag }) },
+      overwrites: !fills,
     };
-    await copyImage(image, shared(), { signal: stop });
+    return await copyImage(image, shared(), { signal: stop });
   };
 }

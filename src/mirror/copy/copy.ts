@@ -1,4 +1,5 @@
 import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
 import { askSource, type Copying } from './copying.ts';
@@ -53,12 +54,18 @@ async function copyRoot(copying: Copying): Promise<CopiedImage> {
   if (isUpToDate(stated, there, copying) && !mayChange(stated, image)) {
     return { outcome: 'unchanged', digest: stated.digest };
   }
+  if (image.overwrites === false && there !== undefined) return leftTo(there.digest, stated.digest);
   const root = await chosenRoot(copying);
   if (root === undefined) return { outcome: 'filtered', digest: stated.digest };
   const { descriptor } = root.manifest;
   if (isUpToDate(descriptor, there, copying)) return { outcome: 'unchanged', digest: descriptor.digest };
-  await publishRoot(root, there, copying);
+  const holder = await publishRoot(root, there, copying);
+  if (holder !== undefined) return leftTo(holder, descriptor.digest);
   return { outcome: 'copied', digest: descriptor.digest };
+}
+
+function leftTo(digest: Digest, wanted: Digest): CopiedImage {
+  return { outcome: 'unchanged', digest, ...(digest === wanted ? {} : { isKept: true }) };
 }
 
 /** With referrers there is always something to ask: they change while the image does not. */
@@ -93,8 +100,15 @@ async function chosenRoot(copying: Copying): Promise<Node | undefined> {
   return child;
 }
 
-/** What refers to it comes before its tag: whoever pulls the tag finds the signatures. */
-async function publishRoot(root: Node, there: Descriptor | undefined, copying: Copying): Promise<void> {
+/**
+ * What refers to it comes before its tag: whoever pulls the tag finds the signatures. Resolves to what has the tag instead, where that was
+ * not to be overwritten.
+ */
+async function publishRoot(
+  root: Node,
+  there: Descriptor | undefined,
+  copying: Copying,
+): Promise<Digest | undefined> {
   const { image } = copying;
   const { descriptor } = root.manifest;
   const { digest } = descriptor;
@@ -108,7 +122,7 @@ async function publishRoot(root: Node, there: Descriptor | undefined, copying: C
     if (!isThere) await put({ digest });
     await copyReferrersOf(descriptor, copying, 0);
   }
-  if (!isTagged) await put(tag === undefined ? { digest } : { tag });
+  return isTagged ? undefined : await put(tag === undefined ? { digest } : { tag });
 }
 
 async function isThereByDigest({ digest }: Descriptor, copying: Copying): Promise<boolean> {

@@ -20,6 +20,8 @@ export interface ImageCopy {
   readonly foreignLayers?: 'skip' | 'copy';
   /** Also what refers to the image and to its parts, and what refers to that. Default false. */
   readonly referrers?: boolean;
+  /** Whether the tag may be taken from what has it at the destination. Default true. */
+  readonly overwrites?: boolean;
   /** Writes everything, whatever the destination says that it has. Default false. */
   readonly force?: boolean;
   /**
@@ -34,6 +36,8 @@ export interface CopiedImage {
   readonly outcome: 'copied' | 'unchanged' | 'filtered';
   /** What the destination has now; of a filtered image, the source's. */
   readonly digest: Digest;
+  /** The destination has something else than the source, which was not to be overwritten. */
+  readonly isKept?: true;
 }
 
 /** The pull spec of the source. */

@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { isSchema1 } from '../../oci/schema1.ts';
@@ -7,14 +8,15 @@ import type { Node } from './graph.ts';
 
 /**
  * Puts the manifest, whose parts are confirmed, under the reference. A destination that misses a part all the same is asked
- * anew for each, and where that did not help each is sent anew: by `parts`. Throws CopyError.
+ * anew for each, and where that did not help each is sent anew: by `parts`. Resolves to what has the tag instead, where that was not to be
+ * overwritten. Throws CopyError.
  */
 export async function publish(
   node: Node,
   reference: Reference,
   copying: Copying,
   parts: (mustSend: boolean) => Promise<void>,
-): Promise<void> {
+): Promise<Digest | undefined> {
   for (let refusals = 0; ; refusals += 1) {
     try {
       return await putManifest(node, reference, copying);
@@ -26,16 +28,27 @@ export async function publish(
   }
 }
 
-async function putManifest({ manifest }: Node, reference: Reference, copying: Copying): Promise<void> {
+/** There is no conditional PUT (distribution-spec, "Pushing Manifests"): who must not overwrite looks right before it, in the same step. */
+async function putManifest(
+  { manifest }: Node,
+  reference: Reference,
+  copying: Copying,
+): Promise<Digest | undefined> {
   const { image, run } = copying;
   const { destination, to } = image;
   const { descriptor } = manifest;
   const topic = { kind: 'manifest', reference: descriptor.digest, isSchema1: isSchema1(descriptor) } as const;
-  await askDestination(copying, topic, (signal) =>
-    destination.putManifest(to.repository, reference, manifest, { signal }),
-  );
+  const holder = await askDestination(copying, topic, async (signal) => {
+    const isGuarded = image.overwrites === false && reference.tag !== undefined;
+    const found = isGuarded && (await destination.statManifest(to.repository, reference, { signal }));
+    if (found) return found.digest;
+    await destination.putManifest(to.repository, reference, manifest, { signal });
+    return undefined;
+  });
+  if (holder !== undefined) return holder;
   copying.changed();
   run.events.manifestPut?.({ image, descriptor, reference: referenceText(reference) });
+  return undefined;
 }
 
 /** How often it is worth mending. Quay says of a manifest whose blobs it lacks that it is invalid: then one look is enough. */

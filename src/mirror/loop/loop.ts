@@ -14,13 +14,21 @@ export interface Pair {
   readonly destination: string;
   /** Somebody pulls it just now: what is read of it is worth keeping. */
   readonly isPulled?: boolean;
+  /** Only where there is nothing. */
+  readonly fills?: boolean;
+}
+
+/** What the destination has now; `isKept` when that is what it had, and not what was to be copied. */
+export interface Copied {
+  readonly digest: string;
+  readonly isKept?: true;
 }
 
 export interface LoopOptions {
   readonly queue: Queue;
   readonly look: Look;
-  /** Copies an image. Resolves once the destination has confirmed it; throws `CopyError`, or the signal's reason. */
-  readonly copy: (pair: Pair, signal: AbortSignal) => Promise<unknown>;
+  /** Copies an image. Resolves once the destination has confirmed it, in a dry run to nothing; throws `CopyError`, or the signal's reason. */
+  readonly copy: (pair: Pair, signal: AbortSignal) => Promise<Copied | undefined>;
   readonly tell: Tell;
   readonly events: Pick<MirrorEvents, 'imageMirrored'>;
   /** Failures that pass after which it is said aloud that an image cannot be copied. Default 5: some minutes. */
@@ -86,6 +94,12 @@ async function mirrored(
     tell('upToDate', { currentQuayDigest: held.digest, source, target });
     return;
   }
+  const kept = ({ digest }: Copied): void =>
+    tell('targetKept', { currentQuayDigest: digest, currentAppCIDigest: wanted.digest, source, target });
+  if (held !== undefined && task.fills === true) {
+    kept(held);
+    return;
+  }
   if (task.owner === 'misses' && task.attempts === 0) {
     tell('mirroring', {
       currentQuayDigest: held?.digest ?? '',
@@ -97,7 +111,9 @@ async function mirrored(
   if (held !== undefined && task.backup !== undefined) {
     await backedUp(options, { ...task, backup: task.backup }, held, signal, now());
   }
-  await copied(options, { source, destination: target, isPulled: task.owner === 'misses' }, signal);
+  const pair = { source, destination: target, isPulled: task.owner === 'misses', fills: task.fills === true };
+  const there = await copied(options, pair, signal);
+  if (there?.isKept === true) kept(there);
 }
 
 /**
@@ -144,14 +160,15 @@ async function backedUp(
   else await backedUp(options, { ...task, backup, currentDigest: '' }, held, signal, at + 1000);
 }
 
-async function copied(options: LoopOptions, pair: Pair, signal: AbortSignal): Promise<void> {
+async function copied(options: LoopOptions, pair: Pair, signal: AbortSignal): Promise<Copied | undefined> {
   const { copy, tell } = options;
   const pairs = pairsOf(pair);
   const command = { args: `image mirror --keep-manifest-list ${pairs}`, client: 'quayside' };
   const startedAt = performance.now();
   tell('mirrorStarted', { pairs });
+  let there: Copied | undefined;
   try {
-    await copy(pair, signal);
+    there = await copy(pair, signal);
   } catch (error) {
     signal.throwIfAborted();
     const { message: output, kind } = failureOf(error);
@@ -159,7 +176,8 @@ async function copied(options: LoopOptions, pair: Pair, signal: AbortSignal): Pr
     throw error;
   }
   tell('commandSucceeded', { ...command, output: '' });
-  tell('mirrored', { pairs, duration: ended(options, 'success', startedAt) });
+  if (there?.isKept !== true) tell('mirrored', { pairs, duration: ended(options, 'success', startedAt) });
+  return there;
 }
 
 /** A source that is gone is no alarm: the image's owner has taken it away. */

@@ -71,6 +71,8 @@ const messages = {
   mirroring: ['info', 'Mirroring'],
   /** Fields: `currentQuayDigest`, `target`. */
   upToDate: ['debug', 'Image is up to date'],
+  /** Ours. Fields: `currentQuayDigest`, `currentAppCIDigest`, `source`, `target`. */
+  targetKept: ['info', 'Image is there already, and a miss does not overwrite it'],
 
   waiting: ['debug', 'Waiting for mirror tasks ...'],
   /** Fields: `source`, `destination`. */

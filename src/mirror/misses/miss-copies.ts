@@ -33,6 +33,7 @@ export function missCopies({ queue, requeueMs, ...rest }: MissCopiesOptions): Mi
         destination,
         priority: 'miss',
         owner: 'misses',
+        fills: true,
         createdAt: rest.now(),
         sourceDigest,
         currentDigest: '',

@@ -6,9 +6,10 @@ export function fresh(task: MirrorTask): QueuedTask {
   return { ...task, state: 'waiting', attempts: 0, notBefore: 0 };
 }
 
-/** Whether both ask for the same content of the same source, as far as that is known. */
+/** Whether who does what is known does what the task asks for: the same content of the same source, as far as that is known. */
 export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
-  return known.source === task.source && known.sourceDigest === task.sourceDigest;
+  const isEnough = known.fills !== true || task.fills === true;
+  return isEnough && known.source === task.source && known.sourceDigest === task.sourceDigest;
 }
 
 /**
@@ -34,11 +35,12 @@ export function isNews(known: MirrorTask, task: MirrorTask): boolean {
 /**
  * What a later task for the same destination makes of one that waits: the later one, in the earlier one's place where it asks for the
  * same, with the more urgent priority, and with the name under which the destination's content is to be kept as long as that is the
- * same content: a name that was chosen once may be in use.
+ * same content: a name that was chosen once may be in use. Where one of them overwrites, both do.
  */
-export function merged(known: MirrorTask, task: MirrorTask): MirrorTask {
+export function merged(known: MirrorTask, { fills, ...task }: MirrorTask): MirrorTask {
   return {
     ...task,
+    ...(known.fills === true && fills === true ? { fills } : {}),
     priority: moreUrgent(known.priority, task.priority),
     ...(isSameWork(known, task) ? { createdAt: known.createdAt } : {}),
     ...keptBackup(known, task),

@@ -61,6 +61,7 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
     ...optionalText('currentDigest', fields['currentDigest']),
     ...optionalText('backup', fields['backup']),
     ...(typeof fields['stale'] === 'boolean' ? { stale: fields['stale'] } : {}),
+    ...(fields['fills'] === true ? { fills: true } : {}),
     ...(failure === undefined ? {} : { failure }),
     attempts: 0,
     ...(fields['state'] === 'parked' && failure !== undefined

@@ -23,6 +23,8 @@ export interface MirrorTask {
   readonly currentDigest?: string;
   /** The destination is more than a day older than the source. */
   readonly stale?: boolean;
+  /** Only where there is nothing: what the destination holds is never overwritten. */
+  readonly fills?: true;
   /** Keep what the destination holds under this pull spec before it is overwritten: done first, once, and only if something is overwritten. */
   readonly backup?: string;
 }

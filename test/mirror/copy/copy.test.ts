@@ -221,6 +221,34 @@ test('a source that breaks off in the middle is the source’s failure', async (
   await t.rejects(copyImage(echoed.image(), echoed.run), { message: /source\.example/ });
 });
 
+test('what is only to be filled is left alone where something is', async (t) => {
+  const { destination, run, image } = copyRig(plain);
+  destination.hold(app, other, latest);
+  t.same(await copyImage(image({ overwrites: false }), run), {
+    outcome: 'unchanged',
+    digest: other.root.descriptor.digest,
+    isKept: true,
+  });
+  t.same(destination.counts(), { 'stat-manifest': 1 });
+  const empty = copyRig(plain);
+  t.match(await copyImage(empty.image({ overwrites: false }), empty.run), { outcome: 'copied' });
+  t.match(await copyImage(empty.image({ overwrites: false }), empty.run), { isKept: undefined });
+});
+
+test('a tag that appears while its image is being filled is left alone', async (t) => {
+  for (const appeared of [other, plain]) {
+    const { destination, run, image } = copyRig(plain);
+    destination.misbehaviours.delay = async ({ verb }) => {
+      if (verb === 'put-blob') destination.hold(app, appeared, latest);
+    };
+    const { digest } = appeared.root.descriptor;
+    t.match(await copyImage(image({ overwrites: false }), run), { outcome: 'unchanged', digest });
+    t.equal(destination.contents(app).tags.get(latest), digest);
+    t.equal(destination.counts()['put-manifest'], undefined);
+    t.match(destination.calls.at(-1), { verb: 'stat-manifest', reference: 'latest' });
+  }
+});
+
 test('schema 1 is copied byte for byte where it is taken, and parked where it is not', async (t) => {
   const layers = [...plain.blobs.keys()].map((digest) => ({ blobSum: digest }));
   const payload = JSON.stringify({ schemaVersion: 1, name: 'x', fsLayers: layers }, undefined, 3);

@@ -13,6 +13,8 @@ import { mediaTypes } from '../../../src/oci/manifest.ts';
 const source = 'registry.ci.openshift.org/ci/a:latest';
 const destination = 'quay.io/openshift/ci:ci_a_latest';
 const backup = 'quay.io/openshift/ci:20251023140242_prune___ci_images_mirror__ci_a_latest';
+/** What stands there comes to the destination just before the copy does. */
+const appearing = 'appearing';
 const wish: MirrorTask = { source, destination, priority: 'change', owner: 'test', createdAt: 1 };
 
 const digest = (text: string): Digest => digestOf(Buffer.from(text));
@@ -39,10 +41,16 @@ function rig(
     const failure = failures.shift();
     if (failure !== undefined) throw failure;
     signal.throwIfAborted();
+    const appeared = images.get(appearing);
+    if (appeared !== undefined && pair.fills === true) {
+      images.set(pair.destination, appeared);
+      return { digest: appeared.digest, isKept: true };
+    }
     const byDigest = [...images.values()].find(({ digest }) => pair.source.endsWith(`@${digest}`));
     const image = images.get(pair.source) ?? byDigest;
     if (image === undefined) throw new CopyError('source-gone', 'gone');
     images.set(pair.destination, image);
+    return undefined;
   };
   const done = mirrorLoop(
     {
@@ -129,6 +137,31 @@ test('what is overwritten is kept first, by its digest', async (t) => {
     { source, destination },
   ]);
   t.equal(images.get(backup)?.digest, digest('old'));
+});
+
+test('what only fills does not overwrite what somebody has pushed meanwhile, and says so', async (t) => {
+  const { images, tasks, idle, end, copies, messages, lines, counts } = rig();
+  images.set(source, { digest: digest('new') }).set(destination, { digest: digest('pushed') });
+  await tasks.put({ ...wish, fills: true });
+  await idle();
+  images.delete(destination);
+  images.set(appearing, { digest: digest('pushed') });
+  await tasks.put({ ...wish, fills: true });
+  await idle();
+  await end();
+  t.equal(copies.length, 1);
+  t.equal(images.get(destination)?.digest, digest('pushed'));
+  const kept = messages().filter((each) => /^Image is there already/.test(each));
+  t.equal(kept.length, 2);
+  t.notOk(messages().includes('Mirrored successfully'));
+  t.match(lines.find(({ message }) => message === kept[0])?.fields, {
+    source,
+    target: destination,
+    currentQuayDigest: digest('pushed'),
+    currentAppCIDigest: digest('new'),
+  });
+  t.same(counts, { success: 0, failure: 0 });
+  t.equal(tasks.count(), 0);
 });
 
 test('nothing is kept where nothing is overwritten', async (t) => {

@@ -98,6 +98,7 @@ async function played(names: readonly string[]) {
   const copy = async ({ source, destination }: { source: string; destination: string }) => {
     if (source.includes('bad')) throw new CopyError('blob-unknown', 'blob sha256:12: unknown blob');
     images.set(destination, images.get(source) ?? digest('?'));
+    return undefined;
   };
   const loop = mirrorLoop({ queue: tasks, look, copy, tell: tell(), events: meters.events }, stop.signal);
   while (tasks.count() > tasks.count({ state: 'parked' })) await tasks.changed(AbortSignal.timeout(50));

@@ -118,6 +118,31 @@ test('a task may become more urgent, never less', async (t) => {
   t.same(names(queue.take()), ['b', 'a']);
 });
 
+test('a wish to overwrite is no less one for a miss that comes before or after it', async (t) => {
+  const miss = task('a', { priority: 'miss', fills: true, sourceDigest: 'sha256:1' });
+  const change = task('a', { sourceDigest: 'sha256:1' });
+  for (const wishes of [
+    [miss, change],
+    [change, miss],
+  ]) {
+    const { queue, made } = rig();
+    for (const each of wishes) await queue.put(each);
+    t.match(queue.take(), [{ priority: 'miss', fills: undefined }]);
+    const next = made();
+    await next.load();
+    t.match([...next.list()], [{ fills: undefined }]);
+  }
+  const { queue, made } = rig();
+  await queue.put(miss);
+  const next = made();
+  await next.load();
+  t.match([...next.list()], [{ fills: true }], 'it is kept');
+  queue.take();
+  await queue.put(change);
+  queue.done(targetOf('a'));
+  t.match(queue.take(), [{ fills: undefined }], 'also while the miss is being copied');
+});
+
 test('a failure that passes is tried again later and later, and not before the registry wants it', async (t) => {
   const { queue, clock, calls } = rig({ firstPauseMs: 1000, longestPauseMs: 4000 });
   await queue.put(task('a'));

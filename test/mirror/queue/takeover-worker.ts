@@ -47,6 +47,7 @@ async function work(signal: AbortSignal): Promise<void> {
         await delay(25, undefined, { signal });
         await writeFile(fileOf(destination), '', { flag: 'wx' });
         line.write(`copied ${destination}\n`);
+        return undefined;
       },
       tell: () => {},
       events: { imageMirrored: () => {} },
