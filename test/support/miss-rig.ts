@@ -7,7 +7,7 @@ import { cacheParts } from '../../src/cache/parts.ts';
 import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry.ts';
 import { bufferPool } from '../../src/cache/store/buffers.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
-import type { CachedBlobs } from '../../src/cache/store/store.ts';
+import type { CachedBlobs, Store } from '../../src/cache/store/store.ts';
 import { metrics } from '../../src/metrics.ts';
 import { cachedSource } from '../../src/mirror/ends/cached-source.ts';
 import type { ImageDestination, ImageSource } from '../../src/mirror/ends/ends.ts';
@@ -50,6 +50,10 @@ export interface MissRig extends MissCache {
 
 export interface MissRigOptions extends Partial<MissOptions> {
   readonly config?: Partial<MirrorConfig>;
+  /** Ends with the rig. Default: one in memory. */
+  readonly medium?: Store;
+  /** The spool's room, bytes. Default 1 GB. */
+  readonly spoolBytes?: number;
 }
 
 const policy = {
@@ -63,10 +67,12 @@ const policy = {
 } as const;
 
 /** A rig that ends with its test. */
-export async function missRig(t: Test, { config, ...options }: MissRigOptions = {}): Promise<MissRig> {
+export async function missRig(
+  t: Test,
+  { config, medium: store = memoryStore(), spoolBytes = 1e9, ...options }: MissRigOptions = {},
+): Promise<MissRig> {
   const directory = await mkdtemp(join(tmpdir(), 'quayside-misses-'));
   const doubles = { qci: await registryDouble(), source: await registryDouble() };
-  const store = memoryStore();
   const tasks: MirrorTask[] = [];
   const outcomes: MissOutcome[] = [];
   const clock = { now: 1_700_000_000_000 };
@@ -77,7 +83,7 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
   function started(): MissCache {
     const parts = cacheParts({
       store,
-      spool: { path: join(directory, `spool-${running.size}`), maxBytes: 1e9 },
+      spool: { path: join(directory, `spool-${running.size}`), maxBytes: spoolBytes },
       memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
       buffers: bufferPool(),
       events: metrics().events,
@@ -138,6 +144,7 @@ export async function missRig(t: Test, { config, ...options }: MissRigOptions = 
   t.teardown(async () => {
     for (const cache of running) await cache.close();
     await writer.close();
+    await store.close();
     await Promise.all([doubles.qci.close(), doubles.source.close()]);
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   });
