@@ -70,7 +70,7 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
 
   async function write(destination: string, job: Job): Promise<void> {
     try {
-      if (!isOver) isOver = !(await turn.write(taskKey(destination), job.task));
+      if (!isOver && !(await turn.write(taskKey(destination), job.task))) isOver = true;
       const isKept = !isOver || (await offered(job));
       failures = 0;
       tell(job, isKept);
@@ -141,8 +141,6 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
     },
     async handOver() {
       isOver = true;
-      const failed = (error: unknown): void => storeFailed?.({ operation: 'write', error });
-      await Promise.all([...writing.values()].map((job) => offered(job).catch(failed)));
       await closed();
     },
     close: closed,

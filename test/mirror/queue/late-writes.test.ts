@@ -139,6 +139,7 @@ test('what was under way when the turn was over is left to the successor', async
   await stage.land();
   await handed;
   t.equal(await kept, true);
+  t.equal(await stage.predecessor.put(wish('later')), false, 'nothing more is written');
   await next.collect();
   t.match([...next.list()], [{ sourceDigest: 'missed' }]);
 });
