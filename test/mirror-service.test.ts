@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { filesystemStore } from '../src/cache/store/filesystem-store.ts';
+import { recordLease } from '../src/cache/store/record-lease.ts';
 import { taskRecords } from '../src/mirror/queue/task-records.ts';
 import { until } from './support/bodies.ts';
 import { type RegistryDouble, registryDouble } from './support/registry-double.ts';
@@ -142,4 +143,20 @@ test('a mirror that only looks leaves to others what waits, and their turn', asy
   t.equal((await keys('v1/tasks/')).length, 1);
   t.same(await keys('v1/leases/'), []);
   t.equal(rig.double.tagOf(ci, 'ordered'), undefined);
+});
+
+test('what a mirror is asked for after it has lost its lease, it leaves to others', async (t) => {
+  const directory = t.testdir();
+  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const rig = await mirrorRig(t, {}, undefined, directory);
+  await until(() => rig.log.some(({ msg }) => msg === 'it is our turn to mirror'));
+  const medium = recordLease(records, { name: 'mirror' });
+  const taken = async () =>
+    (await medium.write({ holder: 'another', ttlMs: 60_000 }, await medium.read())) !== undefined;
+  await until(taken);
+  await until(() => rig.log.some(({ msg }) => msg === 'it is no longer our turn to mirror'));
+  const source = 'registry.ci.openshift.org/ocp/4.20:cli';
+  t.equal((await order(rig, source, 'quay.io/openshift/ci:ordered')).status, 202);
+  t.same(await Array.fromAsync(records.list('v1/tasks/queued/')), []);
+  t.equal((await Array.fromAsync(records.list('v1/tasks/offered/'))).length, 1);
 });
