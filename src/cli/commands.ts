@@ -119,7 +119,7 @@ For a right that was taken away a moment ago. Each replica remembers for itself.
   --only-valid-manifest-v2-images true
   --quayIOCIImagesDistributorOptions.additional-image-stream-tag, .additional-image-stream,
   .additional-image-stream-namespace, .ignore-image-stream-tag   which tags are mirrored; each may be repeated
-  --validate-config-only          false; says what speaks against --config, and ends
+  --validate-config-only          false; says what speaks against --config, and ends; in a checkout, against what is new in it
   --release-repo-git-sync-path    none; a checkout of openshift/release: the controller mirrors what its tests use
 
 Ours beside them:
@@ -133,13 +133,14 @@ Metrics are at :8080. What is to be copied is kept in the store, and survives a 
   {
     name: 'mirror validate',
     summary: 'say what speaks against a configuration of the image mirroring',
-    usage: '--config FILE [--against FILE] [-a FILE]',
+    usage: '--config FILE [--against FILE|URL] [--release-repo-git-sync-path DIR] [-a FILE]',
     help: `  --config FILE             the image mirroring's _config.yaml
-  --against FILE            the one in force: what it has is not questioned again
+  --against FILE|URL        the one in force: what it has is not questioned again
+  --release-repo-git-sync-path DIR   a checkout of openshift/release: what its configurations promote is not overwritten
   -a, --registry-config FILE   logins; default $REGISTRY_AUTH_FILE, then those of podman and docker
 
-New supplemental images must not come from docker.io, must be there, and must not exist in QCI. Ends with 0 when nothing speaks
-against the file, 1 when something does, 2 when it cannot be used.`,
+New supplemental images must not come from docker.io, must be there, and must neither exist in QCI nor be promoted into it. Ends with 0
+when nothing speaks against the file, 1 when something does, 2 when it cannot be used.`,
     run: async (args, io) => (await import('./mirror-validate.ts')).validating()(args, io),
   },
   {

@@ -1,6 +1,8 @@
+import { relative } from 'node:path';
+import { UsageError } from './arguments.ts';
 import type { SettingsPart } from './flag-settings.ts';
 import { printedSettings, servedByFlags } from './flagged.ts';
-import { isOn } from './go-flags.ts';
+import { type GoFlags, isOn } from './go-flags.ts';
 import type { Run } from './io.ts';
 import { cluster, parseMirrorServeFlags } from './mirror-serve-flags.ts';
 import { validating } from './mirror-validate.ts';
@@ -17,6 +19,9 @@ const always: SettingsPart = {
   mirror: { lease: { cluster }, imageStreams: { cluster }, misses: { onMiss: 'off' } },
 };
 
+/** Where the configuration lies that is in force, below it the path in the repository. */
+const inForce = 'https://raw.githubusercontent.com/openshift/release/main';
+
 /**
  * `quayside mirror serve`: the mirror under the command line of the program `ci-images-mirror`, so that its Deployment can go on as it is.
  * Resolves as `quayside serve` does; with `--validate-config-only` as `quayside mirror validate`.
@@ -24,14 +29,29 @@ const always: SettingsPart = {
 export function mirrorServing(start: Start, validate: Run = validating()): Run {
   return async (args, io) => {
     const flags = parseMirrorServeFlags(args, io.env['KUBECONFIG']);
-    const last = (name: string) => flags.written.get(name)?.at(-1);
-    const program = { name: 'quayside mirror serve', always, flags, file: last('settings') };
+    const file = flags.written.get('settings')?.at(-1);
+    const program = { name: 'quayside mirror serve', always, flags, file };
     if (isOn(flags, 'print-config')) return printedSettings(program, io);
     if (!isOn(flags, 'validate-config-only')) return servedByFlags(start, program, io);
-    const passed = ['config', 'registry-config'].flatMap((name) => {
-      const value = last(name);
-      return value === undefined ? [] : [`--${name}`, value];
-    });
-    return validate(passed, io);
+    if (flags.complaints.length > 0)
+      throw new UsageError(flags.complaints.map(({ flag, message }) => `${flag} ${message}`).join('\n'));
+    return validate(validateArguments(flags), io);
   };
+}
+
+/** The original compared with what is on openshift/release; here too, where the file lies in a checkout of it. */
+function validateArguments({ written }: GoFlags): readonly string[] {
+  const passed = ['config', 'registry-config', 'release-repo-git-sync-path'] as const;
+  const [config, , release] = passed.map((name) => written.get(name)?.at(-1));
+  const path = config === undefined || release === undefined ? '..' : relative(release, config);
+  return [
+    ...passed.flatMap(
+      (name) =>
+        written
+          .get(name)
+          ?.slice(-1)
+          .map((value) => `--${name}=${value}`) ?? [],
+    ),
+    ...(path.startsWith('..') ? [] : [`--against=${inForce}/${path}`]),
+  ];
 }

@@ -8,6 +8,7 @@ import { parsed, UsageError } from './arguments.ts';
 import { authFile } from './auth-file.ts';
 import type { Io, Run } from './io.ts';
 import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
+import { nothingPromoted, promotions } from './mirror-promotions.ts';
 
 /** A look at registries, with what must be closed after it. */
 export interface ClosableLook {
@@ -17,6 +18,9 @@ export interface ClosableLook {
 
 export type OpenLook = (registryConfig: string | undefined, io: Io) => Promise<ClosableLook>;
 
+/** How long the configuration in force may take to come, milliseconds. */
+const patienceMs = 30_000;
+
 /** `quayside mirror validate`: 0 when nothing speaks against the file, 1 when something does, 2 when it cannot be used at all. */
 export function validating(open: OpenLook = openLook): Run {
   return async (args, io) => {
@@ -24,14 +28,18 @@ export function validating(open: OpenLook = openLook): Run {
       config: { type: 'string' },
       against: { type: 'string' },
       'registry-config': { type: 'string', short: 'a' },
+      'release-repo-git-sync-path': { type: 'string' },
     });
     if (values.config === undefined || positionals.length > 0) throw new UsageError('needs --config FILE');
-    const config = await fileConfig(values.config);
-    const against = values.against === undefined ? undefined : await fileConfig(values.against);
+    const config = await mirrorConfig(values.config, io.signal);
+    const against = values.against === undefined ? undefined : await mirrorConfig(values.against, io.signal);
+    const release = values['release-repo-git-sync-path'];
+    const { promoted, unread } =
+      release === undefined ? nothingPromoted : await promotions(release, io.signal);
     const { look, close } = await open(values['registry-config'], io);
     try {
-      const options = { config, look, ...(against === undefined ? {} : { against }) };
-      const found = await objections(options, io.signal);
+      const options = { config, look, promoted, ...(against === undefined ? {} : { against }) };
+      const found = [...unread, ...(await objections(options, io.signal))];
       for (const objection of found) io.stderr.write(`${objection}\n`);
       if (found.length > 0) return 1;
     } finally {
@@ -42,15 +50,25 @@ export function validating(open: OpenLook = openLook): Run {
   };
 }
 
-/** The configuration in a file. Throws `UsageError` with every fault, each on a line that begins with the file. */
-async function fileConfig(file: string): Promise<MirrorConfig> {
+/** The configuration at a path or an address. Throws `UsageError` with every fault, each on a line that begins with the place. */
+async function mirrorConfig(place: string, signal: AbortSignal): Promise<MirrorConfig> {
   try {
-    return parseMirrorConfig(await readFile(file));
+    return parseMirrorConfig(
+      /^https?:\/\//.test(place) ? await fetched(place, signal) : await readFile(place),
+    );
   } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof UsageError) throw error;
     if (error instanceof MirrorConfigError)
-      throw new UsageError(error.faults.map((fault) => `${file}: ${fault}`).join('\n'));
-    throw new UsageError(`${file} cannot be read`);
+      throw new UsageError(error.faults.map((fault) => `${place}: ${fault}`).join('\n'));
+    throw new UsageError(`${place} cannot be read`);
   }
+}
+
+async function fetched(address: string, signal: AbortSignal): Promise<Uint8Array> {
+  const answer = await fetch(address, { signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]) });
+  if (!answer.ok) throw new UsageError(`${address} answers with ${answer.status}`);
+  return answer.bytes();
 }
 
 const openLook: OpenLook = async (registryConfig, { env }) => {

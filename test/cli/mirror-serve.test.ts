@@ -118,7 +118,33 @@ test('--validate-config-only validates, and serves nothing', async (t) => {
   ]);
   t.equal(code, 0);
   t.equal(config, undefined);
-  t.same(validated, [['--config', 'a.yaml', '--registry-config', 'b']]);
+  t.same(validated, [['--config=a.yaml', '--registry-config=b']]);
+});
+
+test('--validate-config-only compares a file of a checkout with the one in force', async (t) => {
+  const release = '--release-repo-git-sync-path=/go/release';
+  const args = ['--validate-config-only', '--registry-config=b', release];
+  const { validated } = await run([
+    ...args,
+    '--config=/go/release/core-services/image-mirroring/_config.yaml',
+  ]);
+  t.same(validated, [
+    [
+      '--config=/go/release/core-services/image-mirroring/_config.yaml',
+      '--registry-config=b',
+      release,
+      '--against=https://raw.githubusercontent.com/openshift/release/main/core-services/image-mirroring/_config.yaml',
+    ],
+  ]);
+  t.same((await run([...args, '--config=/elsewhere/_config.yaml'])).validated, [
+    ['--config=/elsewhere/_config.yaml', '--registry-config=b', release],
+  ]);
+});
+
+test('--validate-config-only needs flags that are sound', async (t) => {
+  const running = run(['--validate-config-only', '--config=a.yaml', '--enable-controller=other']);
+  await t.rejects(running, /--registry-config must not be empty/);
+  await t.rejects(running, /--enable-controller the following controllers are unknown: \[other\]/);
 });
 
 test('--print-config prints the settings that all this means', async (t) => {

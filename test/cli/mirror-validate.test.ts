@@ -1,10 +1,14 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { UsageError } from '../../src/cli/arguments.ts';
 import { validating } from '../../src/cli/mirror-validate.ts';
 import { CopyError } from '../../src/mirror/failure.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import { releaseFiles } from '../mirror/test-inputs/release.ts';
 import { recordedIo } from './io.ts';
 
 const old = `supplementalCIImages:
@@ -54,6 +58,66 @@ test('what speaks against new entries is said, and old ones are not questioned',
     'target ci/taken:latest already exists in quay',
   ]);
   t.equal(closed, 1);
+});
+
+test('a new entry is judged by what is in force elsewhere', async (t) => {
+  const server = createServer((request, response) => {
+    response.statusCode = request.url === '/in-force' ? 200 : 404;
+    response.end(old);
+  }).listen(0, '127.0.0.1');
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const args = ['--config', 'a.yaml', '--against'];
+  const { code } = await run(t.testdir(), { 'a.yaml': old }, [...args, `http://127.0.0.1:${port}/in-force`]);
+  t.equal(code, 0);
+  const gone = `http://127.0.0.1:${port}/gone`;
+  await t.rejects(run(t.testdir(), { 'a.yaml': old }, [...args, gone]), {
+    message: `${gone} answers with 404`,
+  });
+});
+
+const targets = `supplementalCIImages:
+  ci/tool:latest: {image: quay.io/someone/new:v1}
+  ci/hub:latest: {image: docker.io/library/hub:v1}
+`;
+
+function inCheckout(configs: Readonly<Record<string, string>>, steps: Readonly<Record<string, string>> = {}) {
+  return { release: releaseFiles(configs, steps) };
+}
+
+function releaseFlag(directory: string): readonly string[] {
+  return ['--config', 'a.yaml', '--release-repo-git-sync-path', join(directory, 'release')];
+}
+
+test('a target that a configuration promotes is not overwritten', async (t) => {
+  const directory = t.testdir(
+    inCheckout({
+      'a.yaml': 'promotion: {to: [{namespace: ci, tag: latest}]}\nimages: [{to: tool}, {to: hub}]',
+    }),
+  );
+  const { code, stderr } = await run(directory, { 'a.yaml': targets }, releaseFlag(directory));
+  t.equal(code, 1);
+  t.same(stderr.trim().split('\n'), [
+    'target ci/tool:latest would overwrite a promoted tag',
+    'source image docker.io/library/hub:v1 is from docker.io',
+    'target ci/hub:latest would overwrite a promoted tag',
+  ]);
+});
+
+test('a configuration that cannot be read may promote anything', async (t) => {
+  const directory = t.testdir(inCheckout({ 'bad.yaml': '[' }, { 'no-ref.yaml': 'nothing: {}' }));
+  const sound = 'supplementalCIImages: {"ci/new:latest": {image: "quay.io/someone/new:v1"}}';
+  const { code, stderr } = await run(directory, { 'a.yaml': sound }, releaseFlag(directory));
+  t.equal(code, 1);
+  t.match(stderr, /^what ci-operator\/config\/openshift\/thing\/bad\.yaml promotes is not known: .+\n$/);
+});
+
+test('a folder that is no checkout is a mistake', async (t) => {
+  const directory = t.testdir();
+  const running = run(directory, { 'a.yaml': targets }, releaseFlag(directory));
+  await t.rejects(running, UsageError);
+  await t.rejects(running, /release is no checkout of openshift\/release/);
 });
 
 test('a sound file is said to be valid', async (t) => {

@@ -5,10 +5,12 @@ import { dataOf } from '../loop/strict-yaml.ts';
 import { type ConfigFacts, factReader, type StepFacts } from './facts.ts';
 import { usedByTests } from './steps.ts';
 
-/** What all configurations of a checkout use. */
+/** What all configurations of a checkout use, and promote. */
 export interface Reading {
   /** `namespace/name:tag`, and `imagestream_namespace/name` for a stream that is used as a whole. */
   readonly keys: ReadonlySet<string>;
+  /** The tags that they promote to, `namespace/name:tag`. */
+  readonly promoted: ReadonlySet<string>;
   readonly files: number;
   /** Files that could not be read, each told of once for as long as it stays the same. */
   readonly faults: readonly { readonly file: string; readonly error: string }[];
@@ -84,10 +86,10 @@ export function checkout(folder: string): Checkout {
         const root = await realpath(folder);
         const { found, faults, files } = await facts(root);
         if ((await realpath(folder)) !== root) continue;
-        const { keys, unknown } = used([...found.values()]);
+        const { keys, promoted, unknown } = used([...found.values()]);
         const news = [...unknown].filter((name) => !told.has(name));
         [known, told] = [found, unknown];
-        return { keys, files, faults, unknown: news };
+        return { keys, promoted, files, faults, unknown: news };
       }
     },
   };
@@ -104,7 +106,7 @@ function used(files: readonly FileFacts[]) {
     for (const tag of config.tags) keys.add(tag);
     for (const stream of config.streams) keys.add(`imagestream_${stream}`);
   }
-  return { keys, unknown };
+  return { keys, promoted: new Set(configs.flatMap(({ promoted }) => promoted)), unknown };
 }
 
 async function placesIn(root: string): Promise<readonly Place[]> {

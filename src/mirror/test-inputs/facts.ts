@@ -1,4 +1,6 @@
 import { imageStreamTagText, parseImageStreamTag } from '../names.ts';
+import { fieldsOf, isFields, isText, listOf } from './fields.ts';
+import { buildCache, promotedTags } from './promotion.ts';
 
 /** What a list of steps uses. Their order does not matter here. */
 export interface Steps {
@@ -25,6 +27,8 @@ export interface ConfigFacts {
   readonly tags: readonly string[];
   /** `namespace/name`, used as a whole. */
   readonly streams: readonly string[];
+  /** `namespace/name:tag`, of what it promotes. */
+  readonly promoted: readonly string[];
   readonly tests: readonly TestFacts[];
 }
 
@@ -39,8 +43,6 @@ export interface FactReader {
   /** Undefined for a file that defines no step. */
   step(data: unknown): StepFacts | undefined;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /**
  * One reader for many files: what they have in common it keeps once, and as text of its own. What a parser hands out may be a part of the
@@ -116,6 +118,7 @@ export function factReader(): FactReader {
           ...raw.map(({ source_step }) => fieldsOf(source_step)['clonerefs_image']),
         ),
         streams: streams(file['tag_specification'], ...releases.map(({ integration }) => integration)),
+        promoted: names(promotedTags(file)),
         tests: tested
           .flatMap(({ steps: made, literal_steps }) => [made, literal_steps].filter(isFields))
           .map(test),
@@ -134,30 +137,4 @@ export function factReader(): FactReader {
       return undefined;
     },
   };
-}
-
-/** The image that a build root's cache is kept in, of a configuration that says where it is from. */
-function buildCache(metadata: unknown): unknown {
-  const { org, repo, branch, variant } = fieldsOf(metadata);
-  return {
-    namespace: 'build-cache',
-    name: `${org}-${repo}`,
-    tag: isText(variant) ? `${branch}-${variant}` : branch,
-  };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== '';
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function fieldsOf(value: unknown): Fields {
-  return isFields(value) ? value : {};
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
 }

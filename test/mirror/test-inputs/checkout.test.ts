@@ -74,6 +74,15 @@ test('steps are looked up in the registry, and a test’s own parts take the pla
   t.same(await keysOf(folder), new Set(['ci/inner:a', 'ci/installer:a', 'ci/look:a']));
 });
 
+test('what any configuration promotes is known', async (t) => {
+  const promotes = (stream: string, to: string) =>
+    `promotion: {to: [{namespace: ocp, name: "${stream}"}]}\nimages: [{to: ${to}}]`;
+  const folder = t.testdir(
+    releaseFiles({ 'a.yaml': promotes('4.20', 'cli'), 'b.yaml': promotes('4.21', 'cli') }),
+  );
+  t.same((await checkout(folder).read()).promoted, new Set(['ocp/4.20:cli', 'ocp/4.21:cli']));
+});
+
 test('a registry file that nothing refers to is not used', async (t) => {
   const steps = { 'a-ref.yaml': `ref: {as: a, from_image: ${image('ci/a:a')}}` };
   t.same(await keysOf(t.testdir(releaseFiles({ 'a.yaml': '' }, steps))), new Set([]));

@@ -15,7 +15,7 @@ function rig(...readings: readonly (Partial<Reading> | Error)[]) {
       async read() {
         const { value } = rest.next();
         if (value === undefined || value instanceof Error) throw value;
-        return { keys: new Set(), files: 1, faults: [], unknown: [], ...value };
+        return { keys: new Set(), promoted: new Set(), files: 1, faults: [], unknown: [], ...value };
       },
     },
     tell: mirrorLog((line) => lines.push(line)),
