@@ -58,6 +58,9 @@ const options = {
   output: { type: 'string' },
   'failed-file': { type: 'string' },
   's3-source-bucket': { type: 'string', multiple: true },
+  // How much oc says of what it does. We have one way to say it.
+  loglevel: { type: 'string' },
+  v: { type: 'string', short: 'v' },
 } as const;
 
 const switchOptions = Object.fromEntries(switches.map((name) => [name, { type: 'string' } as const]));
@@ -121,8 +124,10 @@ function refuse(skipsVerification: boolean, hasBucket: boolean): void {
     throw new UsageError('--s3-source-bucket is refused: buckets are no source and no destination here');
 }
 
+/** `--force` is `--force=true`, and `-f=FILE` is `-f FILE`. */
 function withValue(word: string): string {
-  return switches.some((name) => word === `--${name}`) ? `${word}=true` : word;
+  if (switches.some((name) => word === `--${name}`)) return `${word}=true`;
+  return word.replace(/^(-[afv])=/, '$1');
 }
 
 function truth(name: Switch, text: unknown): boolean | undefined {

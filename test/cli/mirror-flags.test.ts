@@ -26,12 +26,12 @@ test('switches are written alone or with a value, as Go takes them', async (t) =
 
 test('the flags of scripts that were written for oc are taken', async (t) => {
   const wish = parseMirrorFlags([
-    ...['-f', 'a.txt,b.txt', '-f=c.txt', '-a', 'auth.json', '--filter-by-os', '.*', '--insecure'],
+    ...['-f', 'a.txt,b.txt', '-f=c.txt', '-a=auth.json', '--filter-by-os', '.*', '--insecure'],
+    ...['--loglevel=2', '-v=4', '--v', '6'],
     ...['--skip-multiple-scopes', '--max-per-registry=1', '--continue-on-error=true', '--from-dir', '/in'],
   ]);
+  t.same([wish.files, wish.registryConfig], [['a.txt', 'b.txt', 'c.txt'], 'auth.json']);
   t.match(wish, {
-    files: ['a.txt', 'b.txt', 'c.txt'],
-    registryConfig: 'auth.json',
     filterByOs: undefined,
     keepManifestList: true,
     maxPerRegistry: 1,
