@@ -21,7 +21,7 @@ export interface MirrorDesk {
 
 export interface MirrorApiOptions {
   readonly desk: MirrorDesk;
-  /** Told of the path of each request. */
+  /** Told of the path of each request, but for that of probes. */
   readonly serving: (path: string) => void;
 }
 
@@ -34,19 +34,17 @@ type Query = { readonly [Key: string]: unknown };
  * Besides, `state` (`waiting`, the default, `running`, `parked` or `all`) and `destination` choose what is counted and shown.
  */
 export function mirrorApi(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
-  app.get('/api/health', async (request, reply) => {
-    serving(pathOf(request));
-    return json(reply, { ok: true });
-  });
+  app.get('/api/health', async (_, reply) => json(reply, { ok: true }));
   app.get<{ Querystring: Query }>('/api/v1/mirrors', async (request, reply) => {
     serving(pathOf(request));
-    const { action = 'summarize', limit = '1' } = request.query;
+    const action = request.query['action'] || 'summarize';
+    const limit = request.query['limit'] || '1';
     const filter = filterOf(request.query);
     if (filter === undefined) return refused(reply, 400, `invalid state: ${request.query['state']}`);
-    if (action !== 'summarize' && action !== 'show') return refused(reply, 500, `invalid action: ${action}`);
-    if (action === 'show' && !/^[+-]?\d{1,15}$/.test(String(limit))) {
+    if (!/^[+-]?\d{1,15}$/.test(String(limit))) {
       return refused(reply, 500, `strconv.Atoi: parsing ${JSON.stringify(limit)}: invalid syntax`);
     }
+    if (action !== 'summarize' && action !== 'show') return refused(reply, 500, `invalid action: ${action}`);
     const tasks = [...desk.tasks(filter)];
     const total = tasks.length;
     if (action === 'summarize') return json(reply, { total });

@@ -91,7 +91,7 @@ const messages = {
   commandFailed: ['debug', 'Running command failed.'],
 
   /** Fields: `path`. */
-  serving: ['debug', 'serving'],
+  serving: ['info', 'serving'],
   /** Ours. Fields: `operation`, `error`. */
   storeFailed: ['warn', 'The queue could not be kept; it is tried again'],
 } as const satisfies Readonly<Record<string, readonly [MirrorLine['level'], string]>>;
