@@ -1,6 +1,13 @@
 import type { Look } from '../copy/look.ts';
 import { slots } from '../copy/slots.ts';
-import { appCiImage, backupImage, type ImageStreamTag, imageStreamTagText, quayImage } from '../names.ts';
+import {
+  appCi,
+  appCiImage,
+  backupImage,
+  type ImageStreamTag,
+  imageStreamTagText,
+  quayImage,
+} from '../names.ts';
 import { type Bell, bell } from '../queue/bell.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import { type ArtSelector, ignoredBy, type MirrorConfig, type MirroredImage } from './config-file.ts';
@@ -116,11 +123,12 @@ function wanted(
   section: string,
   tell: Tell,
 ): readonly MirroredImage[] {
-  return images.filter(({ target, source }) => {
+  return images.filter(({ source }) => {
     const ignored = ignoredBy(config, source);
     if (ignored === undefined) return true;
     const { reason } = ignored;
-    tell('ignoredSource', { section, image: source, ISTagName: imageStreamTagText(target), reason });
+    const key = source.startsWith(`${appCi}/`) ? source.slice(appCi.length + 1) : undefined;
+    tell('ignoredSource', { section, image: source, ...(key && { ISTagName: key }), reason });
     return false;
   });
 }

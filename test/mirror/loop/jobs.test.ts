@@ -110,15 +110,24 @@ test('an ignored source is not even asked', async (t) => {
   );
   await run();
   t.same([tasks, asked], [[], []]);
-  t.match(lines[1], {
-    message: 'Ignored source',
-    fields: {
-      section: 'SupplementalCIImages',
-      image: from,
-      ISTagName: 'ci/boskos:latest',
-      reason: 'RFE-5363',
-    },
+  t.match(lines[1], { message: 'Ignored source' });
+  const section = 'SupplementalCIImages';
+  t.same(lines[1]?.fields, {
+    subcomponent: 'supplementalCIImagesService',
+    section,
+    image: from,
+    reason: 'RFE-5363',
   });
+});
+
+test('a source at app.ci is ignored by the name of its own tag', async (t) => {
+  const { run, lines } = rig(
+    `supplementalCIImages: {"ci/alias:latest": {namespace: ocp, name: builder, tag: golang}}
+ignoredSources: [{namespace: ocp, name: builder, tag: golang, reason: broken}]`,
+    {},
+  );
+  await run();
+  t.match(lines[1]?.fields, { ISTagName: 'ocp/builder:golang', reason: 'broken' });
 });
 
 test('images of QCI go to app.ci, where nothing is kept', async (t) => {
