@@ -1,7 +1,8 @@
 import { CopyError } from '../failure.ts';
-import { parsePullSpec, referenceOf } from '../pull-spec.ts';
+import { backupImage, imageStreamTagOf, qci } from '../names.ts';
+import { parsePullSpec, placeText, referenceOf } from '../pull-spec.ts';
 import type { Queue, TaskFilter } from '../queue/queue.ts';
-import type { QueuedTask } from '../queue/task.ts';
+import type { MirrorTask, QueuedTask } from '../queue/task.ts';
 import type { Tell } from './mirror-log.ts';
 
 /** The queue as its HTTP API has it. */
@@ -31,7 +32,9 @@ export function desk(
         tell('invalidTask', { source, destination });
         throw error;
       }
-      return queue.put({ source, destination, priority: 'miss', owner: 'api', createdAt: now() });
+      const at = now();
+      const pair = { source, destination };
+      return queue.put({ ...pair, priority: 'miss', owner: 'api', createdAt: at, ...kept(destination, at) });
     },
     retry: (filter) => queue.retry(filter),
   };
@@ -70,6 +73,13 @@ function needImage(pullSpec: string): void {
 function needTag(pullSpec: string): void {
   if (referenceOf(parsePullSpec(pullSpec))?.tag !== undefined) return;
   throw new CopyError('manifest-invalid', `${pullSpec}: not a tag to copy to`);
+}
+
+/** What lay in QCI under the tag of an image stream may be garbage at once. */
+function kept(destination: string, at: number): Pick<MirrorTask, 'backup'> {
+  const { tag = '', ...place } = parsePullSpec(destination);
+  const imageStream = placeText(place) === qci ? imageStreamTagOf(tag) : undefined;
+  return imageStream === undefined ? {} : { backup: backupImage(imageStream, at) };
 }
 
 function timeText(at: number): string {

@@ -47,6 +47,16 @@ test('what no time mends is shown without a time', (t) => {
   t.end();
 });
 
+test('an order into QCI keeps what it overwrites', async (t) => {
+  const { order, tasks } = orders();
+  await order({ source: 'q.io/a:1', destination: 'quay.io/openshift/ci:ci_tool_latest' });
+  await order({ source: 'q.io/a:1', destination: 'quay.io/openshift/ci:art__tool' });
+  t.same(
+    tasks.map(({ backup }) => backup),
+    ['quay.io/openshift/ci:19700101000000_prune___ci_images_mirror__ci_tool_latest', undefined],
+  );
+});
+
 test('what is no image, or no tag to copy to, is refused and told', async (t) => {
   const { order, tasks, told } = orders();
   const destination = 'r.io/b:1';
