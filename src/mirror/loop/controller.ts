@@ -4,6 +4,7 @@ import type { WorkqueueEvents } from '../events.ts';
 import type { ImageStreams, SourceTag } from '../kubernetes/image-streams.ts';
 import {
   appCiImage,
+  backupImage,
   type ImageStreamTag,
   imageStreamTagText,
   parseImageStreamTag,
@@ -152,17 +153,19 @@ async function enqueued(
   const built = current === '' ? undefined : await builtAt?.(target, signal);
   const stale = built !== undefined && built + staleMs < found.createdAt;
   const digests = { currentQuayDigest: current, currentAppCIDigest: found.image };
+  const at = now();
   tell('mirroring', { ...fieldsOf(tag), ...digests, stale, source, target });
   await queue.put({
     source,
     destination: target,
     priority,
     owner: controllerName,
-    createdAt: now(),
+    createdAt: at,
     sourceTagRef: { namespace: tag.namespace, name: tag.name, tag: tag.tag },
     sourceDigest: found.image,
     currentDigest: current,
     stale,
+    ...(current === '' ? {} : { backup: backupImage(tag, at) }),
   });
 }
 

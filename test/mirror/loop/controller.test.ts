@@ -128,6 +128,11 @@ test('what changes while it is watched is queued as a change', async (t) => {
   await until('Mirroring');
   await until('Finished reconciliation', 2);
   t.match(tasks, [{ priority: 'change', sourceDigest: b, currentDigest: a }]);
+  t.equal(
+    tasks[0]?.backup,
+    'quay.io/openshift/ci:19700101000001_prune___ci_images_mirror__ocp_4.5_base',
+    'with the name under which the old one is kept',
+  );
 });
 
 test('an image of one architecture does not replace the index that holds it', async (t) => {
