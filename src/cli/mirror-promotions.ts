@@ -24,7 +24,8 @@ export async function promotions(folder: string, signal: AbortSignal): Promise<P
     return { promoted, unread };
   } catch (error) {
     signal.throwIfAborted();
-    throw new UsageError(`${folder} is no checkout of openshift/release: ${String(error)}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${folder} is no checkout of openshift/release: ${reason}`);
   } finally {
     signal.removeEventListener('abort', stop);
     await thread.close();

@@ -9,6 +9,7 @@ import { authFile } from './auth-file.ts';
 import type { Io, Run } from './io.ts';
 import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
 import { nothingPromoted, promotions } from './mirror-promotions.ts';
+import { reasonText } from './mirror-report.ts';
 
 /** A look at registries, with what must be closed after it. */
 export interface ClosableLook {
@@ -40,7 +41,7 @@ export function validating(open: OpenLook = openLook): Run {
     try {
       const options = { config, look, promoted, ...(against === undefined ? {} : { against }) };
       const found = [...unread, ...(await objections(options, io.signal))];
-      for (const objection of found) io.stderr.write(`${objection}\n`);
+      for (const objection of found) io.stderr.write(`${reasonText(objection)}\n`);
       if (found.length > 0) return 1;
     } finally {
       await close();
