@@ -82,12 +82,12 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
 }
 
 /** Undefined for a state that there is not. */
-function filterOf({ state = 'waiting', destination }: Query): MirrorFilter | undefined {
-  const known = states.find((each) => each === state);
+function filterOf({ state, destination }: Query): MirrorFilter | undefined {
+  const known = states.find((each) => each === (state || 'waiting'));
   if (known === undefined && state !== 'all') return undefined;
   return {
     ...(known === undefined ? {} : { state: known }),
-    ...(typeof destination === 'string' ? { destination } : {}),
+    ...(typeof destination === 'string' && destination !== '' ? { destination } : {}),
   };
 }
 
