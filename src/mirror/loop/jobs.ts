@@ -84,7 +84,7 @@ async function supplementalJob(
 async function artJob(options: JobsOptions, config: MirrorConfig, signal: AbortSignal): Promise<void> {
   if (options.streams === undefined || config.art.length === 0) return;
   const service = intoQci(options.tell('artImagesService'), 'artFailed');
-  service.tell('artStarted');
+  service.tell('supplementalStarted');
   try {
     const images = await selected(options.streams, config.art, signal);
     await compareAll(options, wanted(config, images, 'artImages', service.tell), service, signal);

@@ -19,10 +19,10 @@ const messages = {
   /** Fields: `section`, `image` or `ISTagName`, `reason`. */
   ignoredSource: ['info', 'Ignored source'],
 
+  /** Of `artImagesService` too. */
   supplementalStarted: ['info', 'Mirroring supplemental CI images ...'],
   /** Fields: `error`. */
   supplementalFailed: ['error', 'Failed to mirror supplemental CI images'],
-  artStarted: ['info', 'Mirroring ART images ...'],
   /** Fields: `error`. */
   artFailed: ['error', 'Failed to mirror ART images'],
   /** Fields: `count`. */

@@ -154,7 +154,7 @@ test('ART images are those tags of app.ci that a selector names', async (t) => {
     { namespace: 'ocp', name: '4.18-priv', tag: 'rhel-coreos' },
   ];
   const asked: string[] = [];
-  const { run, tasks } = rig(
+  const { run, tasks, told } = rig(
     `artImages: [{namespace: ocp, name: '^\\d+\\.\\d+$', tag: ^rhel-coreos}, {namespace: ocp, name: ^builder$}]`,
     Object.fromEntries(tags.map(({ name, tag }) => [`registry.ci.openshift.org/ocp/${name}:${tag}`, 'new'])),
     {
@@ -168,6 +168,7 @@ test('ART images are those tags of app.ci that a selector names', async (t) => {
   );
   await run();
   t.same(asked, ['ocp'], 'each namespace is listed once');
+  t.ok(told().includes('artImagesService: Mirroring supplemental CI images ...'), 'as the original says it');
   t.same(
     tasks.map(({ destination, owner }) => [destination, owner]),
     [
