@@ -1,3 +1,4 @@
+import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { taggedReferrers } from '../mirror/copy/tagged-referrers.ts';
 import type { ImageDestination, ImageSource } from '../mirror/ends/ends.ts';
@@ -10,6 +11,7 @@ import type { Digest } from '../oci/digest.ts';
 import { adaptiveLimit } from '../upstream/adaptive.ts';
 import { registryUpstream } from '../upstream/client.ts';
 import { registryWriter, type WriterOptions } from '../upstream/writer.ts';
+import { UsageError } from './arguments.ts';
 import type { MirrorWish } from './mirror-flags.ts';
 
 /** Where images come from and go to, each registry and directory made once. */
@@ -111,6 +113,7 @@ async function madeRegistry(host: string, options: MirrorEndsOptions): Promise<R
 /** Reading and writing share one limit. A registry and its storage may be inside: whoever runs us named it. */
 async function registryOptions(host: string, options: MirrorEndsOptions): Promise<WriterOptions> {
   const { authFile, certificateAuthority, env, insecure, maxPerRegistry } = options;
+  if (certificateAuthority !== undefined) await needReadable(certificateAuthority);
   const settings: WriterOptions = {
     name: host,
     url: `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`,
@@ -127,6 +130,14 @@ async function registryOptions(host: string, options: MirrorEndsOptions): Promis
   };
   if (!insecure || (await speaksTls(settings))) return settings;
   return { ...settings, url: settings.url.replace('https:', 'http:') };
+}
+
+async function needReadable(authorities: string): Promise<void> {
+  try {
+    await access(authorities);
+  } catch (cause) {
+    throw new UsageError(`the authorities in ${authorities} cannot be read`, { cause });
+  }
 }
 
 async function speaksTls(settings: WriterOptions): Promise<boolean> {
