@@ -215,9 +215,9 @@ async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
   const report = await ran(work, wish, io, lines.events).finally(lines.close);
   if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
-  await tellFailed(report, wish.failedFile, io);
+  const isTold = await tellFailed(report, wish.failedFile, io);
   io.stderr.write(countersText(report));
-  if (isComplete(report)) return 0;
+  if (isComplete(report) && isTold) return 0;
   const why = io.signal.aborted ? 'told to stop before everything was copied' : 'one or more errors occurred';
   io.stderr.write(`error: ${why}\n`);
   return failureCode(io);
@@ -231,14 +231,31 @@ function shown({ images, mappingOf }: Work) {
   return { images: images.length, mappingOf };
 }
 
-/** A file is written on success too: what an earlier run put there would be copied again. */
-async function tellFailed(report: Undone, file: string | undefined, { stderr }: Io): Promise<void> {
+/**
+ * A file is written on success too: what an earlier run put there would be copied again. Where it cannot be, standard error has its lines.
+ * Resolves to whether they are where they should be.
+ */
+async function tellFailed(report: Undone, file: string | undefined, { stderr }: Io): Promise<boolean> {
   const lines = failedMappings(report);
-  if (file !== undefined) {
+  const refusal = file === undefined ? undefined : await refusalOf(file, lines);
+  if (refusal !== undefined) stderr.write(`error: ${file} cannot be written (${refusal})\n`);
+  const isKept = file !== undefined && refusal === undefined;
+  if (lines !== '') {
+    stderr.write(
+      isKept
+        ? `info: what was not copied is in ${file}, to be tried again with -f ${file}\n`
+        : `info: what was not copied, to be tried again with -f:\n${lines}`,
+    );
+  }
+  return refusal === undefined;
+}
+
+/** Why the system would not write it; undefined once it is written. */
+async function refusalOf(file: string, lines: string): Promise<string | undefined> {
+  try {
     await writeFile(file, lines);
-    if (lines !== '')
-      stderr.write(`info: what was not copied is in ${file}, to be tried again with -f ${file}\n`);
-  } else if (lines !== '') {
-    stderr.write(`info: what was not copied, to be tried again with -f:\n${lines}`);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
   }
 }

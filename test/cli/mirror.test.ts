@@ -226,6 +226,27 @@ test('mistakes end with 2 and say where they are', async (t) => {
   await t.rejects(tagged, { name: 'UsageError', message: /--all-tags is for repositories, not q.io\/a:1/ });
 });
 
+test('what failed is said where its file cannot be written', async (t) => {
+  const { run, from, to, dir } = await mirrorRig(t);
+  const file = join(dir, 'nowhere/failed.txt');
+  const gone = `${from.host}/team/gone:v1`;
+  const { code, err } = await run('--failed-file', file, `${gone}=${to.host}/team/gone:v1`);
+  t.equal(code, 1);
+  t.match(err, `error: ${file} cannot be written (ENOENT)\n`);
+  t.match(err, `\n${gone} ${to.host}/team/gone:v1\n`);
+  t.match(err, /\nerror: one or more errors occurred\n$/);
+});
+
+test('authorities that cannot be read are a mistake, told before anything is asked', async (t) => {
+  const { run, from, to } = await mirrorRig(t);
+  from.addImage('team/app', 'v1');
+  const pair = `${from.host}/team/app:v1=${to.host}/team/app:v1`;
+  await t.rejects(run('--certificate-authority', '/nowhere.pem', pair), {
+    name: 'UsageError',
+    message: 'the authorities in /nowhere.pem cannot be read',
+  });
+});
+
 test('-f - reads the mappings from standard input', async (t) => {
   const program = join(import.meta.dirname, '../../bin/quayside.js');
   const mirroring = spawn(process.execPath, [program, 'mirror', '-f', '-'], {
