@@ -4,7 +4,9 @@
  * anything failed. Arguments are test files; without any, all of them run.
  */
 import { spawn } from 'node:child_process';
+import { glob } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { runFiles } from './run/pool.ts';
 
 interface Sum {
   passed: number;
@@ -12,11 +14,18 @@ interface Sum {
 }
 
 const bin = new URL('../node_modules/.bin/', import.meta.url).pathname;
-/** Each test file is a process of its own: what one has compiled, the others need not. */
+/** What one process has compiled, the others and the programs that tests start need not. */
 const env = {
   ...process.env,
   NODE_COMPILE_CACHE: new URL('../node_modules/.cache/tests', import.meta.url).pathname,
 };
+
+/** Files that get a process of their own, and why. */
+const alone: ReadonlySet<string> = new Set([
+  'test/chaos.test.ts', // takes every warning and rejection of the process for one of the service, and its heap for the service's
+  'test/cache/store/filesystem-store.test.ts', // counts the files that the process has open
+  'test/mirror/kubernetes/stream-tags.test.ts', // measures the heap
+]);
 
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'check', '--error-on-warnings', '.'],
@@ -25,9 +34,9 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
 ];
 
 const sum: Sum = { passed: 0, failed: 0 };
-const files = process.argv.slice(2);
-const checked = files.length === 0 ? checkText() : Promise.resolve();
-await runTests(files);
+const named = process.argv.slice(2);
+const checked = named.length === 0 ? checkText() : Promise.resolve();
+await runTests(named.length === 0 ? await testFiles() : named);
 await checked;
 console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;
@@ -45,24 +54,23 @@ async function check(name: string, command: string, args: readonly string[]): Pr
   if (exitCode !== 0) console.log(output.join('\n'));
 }
 
-/** The tests; tap's own protocol is read line by line, so that a failure is shown whole and a pass in one line. */
+/** The tests: a pass in one line, a failure whole. */
 async function runTests(wanted: readonly string[]): Promise<void> {
-  let facts = 0;
-  let pending: string[] = [];
-  const exitCode = await run('tap', ['run', '--reporter=tap', ...wanted], (line) => {
-    if (/^ {4}ok /.test(line)) facts += 1;
-    if (/^ {4}not ok /.test(line)) sum.failed += 1;
-    pending.push(line);
-    const file = /^(not )?ok \d+ - (\S+)/.exec(line);
-    if (file === null) return;
-    const isOk = file[1] === undefined;
-    sum.passed += facts;
-    console.log(`${isOk ? '✓' : '✗'} ${file[2]} — ${facts} facts`);
-    if (!isOk) console.log(pending.filter((text) => !/^ {4,}ok /.test(text)).join('\n'));
-    facts = 0;
-    pending = [];
-  });
-  if (exitCode !== 0 && sum.failed === 0) sum.failed += 1;
+  await runFiles(
+    wanted,
+    { env, jobs: 3, isAlone: (file) => alone.has(file) },
+    ({ file, passed, failed, output }) => {
+      sum.passed += passed;
+      sum.failed += failed;
+      console.log(`${failed === 0 ? '✓' : '✗'} ${file} — ${passed} facts`);
+      if (failed > 0) console.log(output.filter((line) => !/^ *ok /.test(line)).join('\n'));
+    },
+  );
+}
+
+async function testFiles(): Promise<string[]> {
+  const files = glob('test/**/*.test.ts', { exclude: (path) => path === 'test/e2e' });
+  return (await Array.fromAsync(files)).sort();
 }
 
 function report(isOk: boolean, name: string): void {

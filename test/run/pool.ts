@@ -1,0 +1,88 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+/** What one test file said. */
+export interface FileResult {
+  readonly file: string;
+  readonly passed: number;
+  /** At least 1 for a file that proves nothing, and for one that ends its process. */
+  readonly failed: number;
+  /** Its TAP and whatever else it printed. */
+  readonly output: readonly string[];
+}
+
+export interface PoolOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /** How many processes there are at a time. */
+  readonly jobs: number;
+  /** Whether a file gets a process that ran no other and will run no other. */
+  readonly isAlone: (file: string) => boolean;
+}
+
+/** A process that can run one more file. */
+interface FileProcess {
+  run(file: string): Promise<FileResult>;
+  close(): void;
+}
+
+const script = new URL('process.ts', import.meta.url).pathname;
+/** Longer than a file has by its own clock: this one is for a file that lets no clock run. */
+const killMs = 80_000;
+
+/** Runs the files, each once, and calls `told` when one has ended. No process runs another file after one that failed. */
+export async function runFiles(
+  files: readonly string[],
+  { env, jobs, isAlone }: PoolOptions,
+  told: (result: FileResult) => void,
+): Promise<void> {
+  const waiting = [...files];
+  const work = async (): Promise<void> => {
+    let shared: FileProcess | undefined;
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+      const mine = isAlone(file) ? fileProcess(env) : (shared ?? fileProcess(env));
+      const result = await mine.run(file);
+      told(result);
+      const isDone = isAlone(file) || result.failed > 0;
+      if (isDone) mine.close();
+      if (!isAlone(file)) shared = isDone ? undefined : mine;
+    }
+    shared?.close();
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+}
+
+function fileProcess(env: NodeJS.ProcessEnv): FileProcess {
+  const child = fork(script, { env, execArgv: ['--no-warnings'], stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+  const gone = once(child, 'close').then(
+    ([code, signal]) => `the process ended: ${signal ?? `exit code ${code}`}`,
+  );
+  let heard = (_line: string): void => {};
+  for (const input of [child.stdout, child.stderr])
+    if (input !== null) createInterface({ input }).on('line', (line) => heard(line));
+  return {
+    close: () => {
+      if (child.connected) child.disconnect();
+    },
+    async run(file) {
+      const output: string[] = [];
+      const ended = Promise.withResolvers<undefined>();
+      heard = (line) => {
+        if (line === `# end of ${file}`) ended.resolve(undefined);
+        else output.push(line);
+      };
+      const timer = setTimeout(() => child.kill('SIGKILL'), killMs);
+      child.send(file);
+      const end = await Promise.race([ended.promise, gone]);
+      clearTimeout(timer);
+      if (end !== undefined) output.push(end);
+      return { file, ...judged(output, end === undefined), output };
+    },
+  };
+}
+
+function judged(output: readonly string[], isWhole: boolean): Pick<FileResult, 'passed' | 'failed'> {
+  const count = (shape: RegExp): number => output.filter((line) => shape.test(line)).length;
+  const [passed, failed] = [count(/^ok /), count(/^not ok /)];
+  return { passed, failed: isWhole && passed + failed > 0 ? failed : Math.max(failed, 1) };
+}
