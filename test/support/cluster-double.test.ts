@@ -1,5 +1,8 @@
 import { hash } from 'node:crypto';
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { connect as secureConnect } from 'node:tls';
 import { type Test, test } from 'tap';
 import { Agent, request } from 'undici';
 import { type ClusterDouble, type ClusterDoubleOptions, clusterDouble } from './cluster-double.ts';
@@ -140,4 +143,16 @@ test('it misbehaves on demand', async (t) => {
   t.equal(await codeWith({ answersHtml: true }), 0, 'no JSON');
   t.equal(await codeWith({}), 201);
   t.ok(double.connections >= 2);
+});
+
+test('closing cuts a connection whose handshake is not over, too', async (t) => {
+  const double = await clusterDouble();
+  const port = Number(new URL(double.url).port);
+  const silent = connect(port, '127.0.0.1').on('error', () => undefined);
+  await once(silent, 'connect');
+  // The server takes connections in their order: it has the silent one once it has greeted this one.
+  const greeted = secureConnect({ port, host: '127.0.0.1', ca: double.authority.cert });
+  greeted.on('error', () => undefined);
+  await once(greeted, 'secureConnect');
+  await t.resolves(double.close());
 });

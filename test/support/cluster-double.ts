@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { TLSSocket } from 'node:tls';
@@ -87,6 +87,12 @@ export async function clusterDouble(options: ClusterDoubleOptions = {}): Promise
   server.on('secureConnection', () => {
     connections += 1;
   });
+  // The server itself forgets those whose handshake is not over, and would wait for them when it closes.
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   double.url = await listening(server);
   const tokenFiles = new Set<string>();
   return {
@@ -117,7 +123,7 @@ export async function clusterDouble(options: ClusterDoubleOptions = {}): Promise
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
       }),
   };
 }
