@@ -114,16 +114,23 @@ async function atTheStart({ fact }: Scene, { qci, images, private: other }: Stan
 }
 
 async function changes({ fact }: Scene, { cluster, appCi, qci, images }: Stand) {
-  await fact('a tag that stands for another image is copied, and no other one', async () => {
-    const [cli, ...others] = images;
-    assert.ok(cli);
-    const newer = await pushedNewer(appCi, cli, 'newer');
-    await qci.forget();
-    await cluster.put(`${namespace}/4.20`, digestsOf([newer, ...others]));
-    await inQci(qci, [newer]);
-    const tags = pushed(await qci.asked()).filter((tag) => !tag.includes('@'));
-    assert.deepEqual(tags, [`${flat}:${cli.flatTag}`]);
-  });
+  await fact(
+    'a tag that stands for another image is kept under another name and copied, and no other one',
+    async () => {
+      const [cli, ...others] = images;
+      assert.ok(cli);
+      const newer = await pushedNewer(appCi, cli, 'newer');
+      await qci.forget();
+      await cluster.put(`${namespace}/4.20`, digestsOf([newer, ...others]));
+      await inQci(qci, [newer]);
+      const tags = pushed(await qci.asked()).filter((tag) => !tag.includes('@'));
+      const names = tags.map((tag) => tag.replace(/:\d{14}_/, ':<time>_'));
+      assert.deepEqual(names, [
+        `${flat}:<time>_prune___ci_images_mirror__${cli.flatTag}`,
+        `${flat}:${cli.flatTag}`,
+      ]);
+    },
+  );
 }
 
 async function withoutTheServer({ fact }: Scene, { cluster, appCi, qci, images }: Stand) {
