@@ -14,8 +14,8 @@ export interface Offer {
   readonly manifest: { readonly byTag: string; readonly byDigest: string };
   /** 2 MB: too large for Quayside's memory. */
   readonly small: BlobOnOffer;
-  /** Everything of the small image: its manifest, config and layers. */
-  readonly smallPaths: readonly string[];
+  /** Small things that nothing measures, for a program to become warm on: two manifests, their configs and layers. */
+  readonly warmUpPaths: readonly string[];
   /** 1 GiB. */
   readonly big: BlobOnOffer;
   /** 200 MB. */
@@ -25,6 +25,7 @@ export interface Offer {
 }
 
 const gibibyte = 1024 ** 3;
+const crumbSizes = Array.from({ length: 20 }, (_, index) => 300_000 + index * 512);
 
 /** Pushes the images of the bench to an empty registry. */
 export async function offer(registry: string): Promise<Offer> {
@@ -35,7 +36,9 @@ export async function offer(registry: string): Promise<Offer> {
   });
   const bigImage = await generatedImage({ seed: 'bench big', layers: [gibibyte], mediaTypes: 'oci' });
   const layerImage = await generatedImage({ seed: 'bench layer', layers: [200_000_000], mediaTypes: 'oci' });
+  const crumbs = await generatedImage({ seed: 'bench warm-up', layers: crumbSizes, mediaTypes: 'oci' });
   await pushImage(registry, 'bench/image', 'v1', image);
+  await pushImage(registry, 'bench/warm-up', 'v1', crumbs);
   await pushImage(registry, 'bench/big', 'v1', bigImage);
   await pushImage(registry, 'bench/layer', 'v1', layerImage);
   const { digest } = image.root.descriptor;
@@ -46,10 +49,7 @@ export async function offer(registry: string): Promise<Offer> {
     image,
     manifest,
     small: largest('bench/image', image),
-    smallPaths: [
-      manifest.byTag,
-      ...image.blobs.map(({ descriptor }) => `/v2/bench/image/blobs/${descriptor.digest}`),
-    ],
+    warmUpPaths: [...pathsOf('bench/image', image), ...pathsOf('bench/warm-up', crumbs)],
     big,
     layer,
     bodies: {
@@ -58,6 +58,11 @@ export async function offer(registry: string): Promise<Offer> {
       [big.path]: () => bodyOf(bigImage, big.digest),
     },
   };
+}
+
+function pathsOf(repository: string, image: GeneratedImage): readonly string[] {
+  const blobs = image.blobs.map(({ descriptor }) => `/v2/${repository}/blobs/${descriptor.digest}`);
+  return [`/v2/${repository}/manifests/v1`, ...blobs];
 }
 
 function largest(repository: string, image: GeneratedImage): BlobOnOffer {

@@ -22,7 +22,7 @@ export async function withServers<Result>(
 
 /**
  * Starts one server with an empty cache, lets `use` have it, and stops it; undefined when it cannot start. It has pulled
- * one small image before, because how a program warms up is not what is measured.
+ * two small images before, because how a program warms up is not what is measured.
  */
 export function withFresh<Result>(
   lab: Lab,
@@ -35,7 +35,7 @@ export function withFresh<Result>(
     [name],
     async ([server]) => {
       if (server === undefined) return undefined;
-      for (const path of lab.offer.smallPaths) await lab.pull({ origin: server.origin, path, clients: 1 });
+      for (const path of lab.offer.warmUpPaths) await lab.pull({ origin: server.origin, path, clients: 1 });
       return use(server);
     },
     options,

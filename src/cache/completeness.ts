@@ -4,6 +4,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { upTo } from './entries.ts';
 import { manifestOrNone } from './manifest-or-none.ts';
 import type { StoredCopies } from './stored.ts';
 
@@ -34,8 +35,8 @@ const deliverableMs = 1_000;
 /** Nothing is known to be complete yet. */
 export function completeness({ upstream, copies, maxEntries, now }: CompletenessOptions): Completeness {
   /** Whether it is an image that somebody may want for its own sake, too. */
-  const complete = new LRUCache<Digest, { readonly isImage: boolean }>({ max: maxEntries });
-  const deliverable = new LRUCache<Digest, true>({ max: maxEntries, ttl: deliverableMs, perf: { now } });
+  const complete = new LRUCache<Digest, { readonly isImage: boolean }>(upTo(maxEntries));
+  const deliverable = new LRUCache<Digest, true>({ ...upTo(maxEntries), ttl: deliverableMs, perf: { now } });
 
   async function areStored(blobs: readonly Descriptor[]): Promise<boolean> {
     for (const { digest } of blobs) if ((await copies.stat(digest)) === undefined) return false;

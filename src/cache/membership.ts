@@ -3,6 +3,7 @@ import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
+import { upTo } from './entries.ts';
 import type { CacheEvents } from './events.ts';
 import { isWorthWriting, type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
 import type { TagMerging } from './member-tags.ts';
@@ -100,7 +101,7 @@ const attempts = 5;
 export function membership(options: MembershipOptions): Membership {
   const clock = options.clock ?? Date.now;
   const memory: Remembered = new LRUCache({
-    max: options.maxEntries ?? 100_000,
+    ...upTo(options.maxEntries ?? 100_000),
     perf: { now: clock },
     ttlResolution: 0,
   });

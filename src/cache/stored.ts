@@ -11,6 +11,7 @@ import {
 import { type Digest, digester, isMatch } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { lengthOf } from '../oci/range.ts';
+import { upTo } from './entries.ts';
 import type { CacheEvents } from './events.ts';
 import { shared } from './shared.ts';
 import type { CachedBlobs } from './store/store.ts';
@@ -51,7 +52,7 @@ const mostRemembered = 100_000;
 export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopies {
   const checking = shared<boolean>();
   /** The size of what was right: a copy of another size is another copy. */
-  const right = new LRUCache<Digest, number>({ max: mostRemembered });
+  const right = new LRUCache<Digest, number>(upTo(mostRemembered));
   const failed = (error: unknown): void => events.storeFailed({ operation: 'read', error });
 
   async function remove(digest: Digest): Promise<void> {

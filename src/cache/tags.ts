@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { isDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
+import { upTo } from './entries.ts';
 import type { CacheEvents } from './events.ts';
 import type { TagPointer } from './freshness.ts';
 import { type RepositoryScope, tagKey } from './store/keys.ts';
@@ -43,7 +44,7 @@ interface Entry {
 /** Pointers over the records of a store. */
 export function tags(options: TagsOptions): Tags {
   const { records, events } = options;
-  const entries = new LRUCache<string, Entry>({ max: options.maxEntries });
+  const entries = new LRUCache<string, Entry>(upTo(options.maxEntries));
   const behind = writeBehind<{ readonly pointer?: TagPointer }>({
     write: async (key, { pointer }) => {
       if (pointer === undefined) await records.delete(key);

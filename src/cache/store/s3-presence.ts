@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
+import { upTo } from '../entries.ts';
 
 /** What is known about S3 without asking it. */
 export interface Presence {
@@ -18,7 +19,7 @@ const absentMs = 3_000;
 const absent = -1;
 
 export function s3Presence(maxEntries: number): Presence {
-  const known = new LRUCache<Digest, number>({ max: maxEntries });
+  const known = new LRUCache<Digest, number>(upTo(maxEntries));
   const asked = new Map<Digest, Promise<number | undefined>>();
 
   function learn(digest: Digest, size: number): void {
