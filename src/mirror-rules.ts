@@ -16,6 +16,8 @@ export interface Rules {
   readonly rule: MissRule;
   /** Absent where there is no file. */
   readonly atTick?: () => Promise<MirrorConfig | undefined>;
+  /** What it said when it could last be read; undefined where there is no file. */
+  current(): MirrorConfig | undefined;
   /** Rings when it says something else. */
   readonly changed: Bell;
   /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
@@ -33,7 +35,8 @@ export async function configuredRules({ configFile, misses }: MirrorSettings, te
   const asked: MissRule = (place, tag) => rule(place, tag);
   const isIgnored = (tag: string): boolean => targets.has(tag);
   const changed = bell();
-  if (configFile === undefined) return { rule: asked, isIgnored, changed, close: () => undefined };
+  if (configFile === undefined)
+    return { rule: asked, current: () => undefined, isIgnored, changed, close: () => undefined };
   const read = () => readFile(configFile);
   parseMirrorConfig(await read());
   const watched = watchedConfig({
@@ -50,5 +53,6 @@ export async function configuredRules({ configFile, misses }: MirrorSettings, te
   });
   await watched.reread();
   const watch = fileWatch([configFile], { everyMs: lookEveryMs, changed: watched.reread });
-  return { rule: asked, isIgnored, atTick: watched.atTick, changed, close: watch.close };
+  const { atTick, current } = watched;
+  return { rule: asked, isIgnored, atTick, current, changed, close: watch.close };
 }

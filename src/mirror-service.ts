@@ -20,9 +20,11 @@ import { hourly } from './mirror/loop/jobs.ts';
 import { mirrorLoop } from './mirror/loop/loop.ts';
 import { mirrorLog, type Tell } from './mirror/loop/mirror-log.ts';
 import { tagFilter } from './mirror/loop/tag-filter.ts';
+import { isWanted } from './mirror/loop/wanted.ts';
 import { filledFromSource } from './mirror/misses/misses.ts';
 import { qci } from './mirror/names.ts';
 import { type Queue, queue, type TaskSink } from './mirror/queue/queue.ts';
+import type { MirrorTask } from './mirror/queue/task.ts';
 import { offerTask, taskRecords } from './mirror/queue/task-records.ts';
 import { copying } from './mirror-copying.ts';
 import { type RegistryEnds, registryEnds } from './mirror-ends.ts';
@@ -72,6 +74,10 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     });
   const ends = registryEnds(parts);
   const rules = await configuredRules(settings, tell);
+  const stillWanted = (task: MirrorTask): boolean => {
+    const current = rules.current();
+    return current === undefined || isWanted(current, task, tell);
+  };
   const streams = await configuredStreams(parts);
   const turn = await configuredTurn(parts);
   const stopping = new AbortController();
@@ -108,7 +114,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     const jobs = { ends, look, queue: lines, tell: tellAs };
     try {
       await Promise.all([
-        mirrorLoop({ queue: lines, look, copy, tell, events }, signal),
+        mirrorLoop({ queue: lines, look, copy, isWanted: stillWanted, tell, events }, signal),
         rules.atTick &&
           hourly(
             { ...jobs, changed: rules.changed, config: rules.atTick, ...(streams && { streams }) },
@@ -183,11 +189,12 @@ type Turn = (work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) 
 function deskQueue(
   { put }: TaskSink,
   current: () => Queue | undefined,
-): Pick<Queue, 'put' | 'list' | 'retry'> {
+): Pick<Queue, 'put' | 'list' | 'retry' | 'drop'> {
   return {
     put,
     list: (filter) => current()?.list(filter) ?? [],
     retry: (filter) => current()?.retry(filter) ?? 0,
+    drop: (destination) => current()?.drop(destination),
   };
 }
 
@@ -255,7 +262,7 @@ function watching(
   const own = tell(controllerName);
   const followed = folder === undefined ? undefined : followedInputs({ folder, tell: own });
   const ignored = new Set(wanted.ignoredTags);
-  const isWanted = tagFilter({
+  const isFollowed = tagFilter({
     isIgnored: (tag) => ignored.has(tag) || rules.isIgnored(tag),
     additionalTags: new Set(wanted.additionalTags),
     additionalNamespaces: new Set(wanted.additionalNamespaces),
@@ -264,7 +271,7 @@ function watching(
   });
   const distributor = controller({
     streams,
-    isWanted,
+    isWanted: isFollowed,
     look,
     queue: lines,
     tell: own,

@@ -118,6 +118,32 @@ test('a listed source without a tag is its latest, and copied', async (t) => {
   t.equal(rig.log.filter(({ msg }) => msg === 'Failed to mirror').length, 0);
 });
 
+test('a task that waits from before ends when its entry is gone', async (t) => {
+  const directory = t.testdir({ '_config.yaml': '{}' });
+  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const source = 'registry.ci.openshift.org/tools/tool:v1';
+  const destination = 'quay.io/openshift/ci:ci_tool_latest';
+  const owner = 'supplementalCIImagesService';
+  await taskRecords({ records }).keep(destination, {
+    source,
+    destination,
+    priority: 'change',
+    owner,
+    createdAt: 1,
+  });
+  const configFile = join(directory, '_config.yaml');
+  const rig = await mirrorRig(
+    t,
+    { configFile },
+    (double) => void double.addImage('tools/tool', 'v1'),
+    directory,
+  );
+  await until(() => rig.log.some(({ msg }) => msg === 'No longer configured, skipping mirror'));
+  await rig.stop();
+  t.equal(rig.double.tagOf(ci, 'ci_tool_latest'), undefined);
+  t.same(await taskRecords({ records }).load(), []);
+});
+
 test('a mirror that only looks copies nothing', async (t) => {
   const rig = await mirrorRig(t, { dryRun: true });
   rig.source.addImage('ocp/4.20', 'cli');

@@ -11,11 +11,20 @@ export interface Desk {
   /** Queues a copy ahead of changes. Throws `RegistryError` or `CopyError` for what is no image in a registry. */
   order(pair: { readonly source: string; readonly destination: string }): Promise<boolean>;
   retry(filter: Pick<TaskFilter, 'destination'>): number;
+  /** Ends a task that is not running, and tells who wanted that. */
+  drop(destination: string, asker: Asker): 'dropped' | 'running' | 'unknown';
+}
+
+/** Who wants something, as far as that is known. */
+interface Asker {
+  /** An address. */
+  readonly client: string;
+  readonly userAgent?: string;
 }
 
 /** See `Desk`. */
 export function desk(
-  queue: Pick<Queue, 'put' | 'list' | 'retry'>,
+  queue: Pick<Queue, 'put' | 'list' | 'retry' | 'drop'>,
   tell: Tell,
   now: () => number = Date.now,
 ): Desk {
@@ -37,6 +46,14 @@ export function desk(
       return queue.put({ ...pair, priority: 'miss', owner: 'api', createdAt: at, ...kept(destination, at) });
     },
     retry: (filter) => queue.retry(filter),
+    drop(destination, asker) {
+      const task = queue.drop(destination);
+      if (task === undefined) return 'unknown';
+      if (task === 'running') return task;
+      const { source, state } = task;
+      tell('dropped', { source, target: destination, state, ...asker });
+      return 'dropped';
+    },
   };
 }
 

@@ -1,17 +1,11 @@
 import type { Look } from '../copy/look.ts';
 import { slots } from '../copy/slots.ts';
-import {
-  appCi,
-  appCiImage,
-  backupImage,
-  type ImageStreamTag,
-  imageStreamTagText,
-  quayImage,
-} from '../names.ts';
+import { appCiImage, backupImage, type ImageStreamTag, imageStreamTagText, quayImage } from '../names.ts';
 import { type Bell, bell } from '../queue/bell.ts';
 import type { TaskSink } from '../queue/queue.ts';
-import { type ArtSelector, ignoredBy, type MirrorConfig, type MirroredImage } from './config-file.ts';
+import type { ArtSelector, MirrorConfig, MirroredImage } from './config-file.ts';
 import type { Tell } from './mirror-log.ts';
+import { isIgnored, isSelected, listing } from './wanted.ts';
 
 export interface JobsOptions {
   /** The configuration of this tick; undefined skips it. */
@@ -75,7 +69,7 @@ async function supplementalJob(
   config: MirrorConfig,
   signal: AbortSignal,
 ): Promise<void> {
-  const service = intoQci(options.tell('supplementalCIImagesService'), 'supplementalFailed');
+  const service = intoQci(options.tell(listing.supplemental), 'supplementalFailed');
   service.tell('supplementalStarted');
   const images = wanted(config, config.supplemental, 'SupplementalCIImages', service.tell);
   await compareAll(options, images, service, signal);
@@ -94,14 +88,14 @@ async function artJob(options: JobsOptions, config: MirrorConfig, signal: AbortS
 }
 
 async function qciToAppCiJob(options: JobsOptions, config: MirrorConfig, signal: AbortSignal): Promise<void> {
-  const tell = options.tell('qciToAppCIImages');
+  const tell = options.tell(listing.qciToAppCi);
   const images = wanted(config, config.qciToAppCi, 'QCIToAppCIImages', tell);
   tell('qciToAppCiStarted', { count: images.length });
   const failures = { source: 'qciUnknown', target: 'appCiUnknown', all: 'qciToAppCiFailed' } as const;
   await compareAll(
     options,
     images,
-    { owner: 'qciToAppCIImages', tell, failures, target: appCiImage },
+    { owner: listing.qciToAppCi, tell, failures, target: appCiImage },
     signal,
   );
 }
@@ -109,7 +103,7 @@ async function qciToAppCiJob(options: JobsOptions, config: MirrorConfig, signal:
 /** Supplemental images and those of ART lie in QCI, where what is overwritten may be garbage at once: it is kept. */
 function intoQci(tell: Tell, all: Parameters<Tell>[0]): Service {
   return {
-    owner: 'supplementalCIImagesService',
+    owner: listing.supplemental,
     tell,
     failures: { source: 'sourceUnknown', target: 'targetUnknown', all },
     target: quayImage,
@@ -123,14 +117,7 @@ function wanted(
   section: string,
   tell: Tell,
 ): readonly MirroredImage[] {
-  return images.filter(({ source }) => {
-    const ignored = ignoredBy(config, source);
-    if (ignored === undefined) return true;
-    const { reason } = ignored;
-    const key = source.startsWith(`${appCi}/`) ? source.slice(appCi.length + 1) : undefined;
-    tell('ignoredSource', { section, image: source, ...(key && { ISTagName: key }), reason });
-    return false;
-  });
+  return images.filter(({ source }) => !isIgnored(config, source, section, tell));
 }
 
 async function selected(
@@ -142,15 +129,11 @@ async function selected(
   for (const namespace of new Set(selectors.map((selector) => selector.namespace))) {
     for await (const { name, tag } of streams.tags({ namespace, signal })) {
       const target = { namespace, name, tag };
-      const isSelected = selectors.some((selector) => isMatch(selector, target));
-      if (isSelected) found.set(imageStreamTagText(target), { target, source: appCiImage(target) });
+      if (isSelected(selectors, target))
+        found.set(imageStreamTagText(target), { target, source: appCiImage(target) });
     }
   }
   return [...found.values()];
-}
-
-function isMatch(selector: ArtSelector, { namespace, name, tag }: ImageStreamTag): boolean {
-  return selector.namespace === namespace && selector.name.test(name) && selector.tag?.test(tag) !== false;
 }
 
 async function compareAll(

@@ -5,7 +5,7 @@ import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
 import { backupAt, pinned } from '../names.ts';
 import type { Queue } from '../queue/queue.ts';
-import type { QueuedTask } from '../queue/task.ts';
+import type { MirrorTask, QueuedTask } from '../queue/task.ts';
 import type { Tell } from './mirror-log.ts';
 
 /** One image to be copied, by pull specs. */
@@ -29,6 +29,8 @@ export interface LoopOptions {
   readonly look: Look;
   /** Copies an image. Resolves once the destination has confirmed it, in a dry run to nothing; throws `CopyError`, or the signal's reason. */
   readonly copy: (pair: Pair, signal: AbortSignal) => Promise<Copied | undefined>;
+  /** Whether a task is still one, by what is configured now; asked before each try, and says why not. Default: each is. */
+  readonly isWanted?: (task: MirrorTask) => boolean;
   readonly tell: Tell;
   readonly events: Pick<MirrorEvents, 'imageMirrored'>;
   /** Failures that pass after which it is said aloud that an image cannot be copied. Default 5: some minutes. */
@@ -45,19 +47,25 @@ export async function mirrorLoop(options: LoopOptions, signal: AbortSignal): Pro
   const { queue, tell } = options;
   const running = new Set<Promise<void>>();
   while (!signal.aborted) {
+    // Before the take: what ends at once leaves its place to another.
+    const news = queue.changed(signal);
     for (const task of queue.take()) {
       const work: Promise<void> = worked(options, task, signal).then(() => void running.delete(work));
       running.add(work);
     }
     if (running.size === 0) tell('waiting');
-    await queue.changed(signal);
+    await news;
   }
   await Promise.all(running);
 }
 
 async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
-  const { queue, look } = options;
+  const { queue, look, isWanted } = options;
   const { source, destination } = task;
+  if (isWanted?.(task) === false) {
+    queue.done(destination);
+    return;
+  }
   const startedAt = performance.now();
   let sourceDigest: string | undefined;
   try {
@@ -72,6 +80,12 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
       return;
     }
     const failure = failureOf(error);
+    if (failure.kind === 'source-gone' && task.failure?.kind === 'source-gone') {
+      // Whoever still names the image looks for its source as well.
+      queue.done(destination);
+      options.tell('sourceAbsent', { source, target: destination });
+      return;
+    }
     complained(options, queue.failed(destination, failure, sourceDigest), failure, startedAt);
   }
 }

@@ -18,6 +18,8 @@ const messages = {
   configFailed: ['error', 'Failed to reload config'],
   /** Fields: `section`, `image` or `ISTagName`, `reason`. */
   ignoredSource: ['info', 'Ignored source'],
+  /** Ours. Fields: `owner`, `source`, `target`. A task leaves the queue: the entry that it came from is gone. */
+  unlisted: ['info', 'No longer configured, skipping mirror'],
 
   /** Of `artImagesService` too. */
   supplementalStarted: ['info', 'Mirroring supplemental CI images ...'],
@@ -77,6 +79,8 @@ const messages = {
   waiting: ['debug', 'Waiting for mirror tasks ...'],
   /** Fields: `source`, `destination`. */
   invalidTask: ['warn', 'Skipped an invalid mirror task: both source and destination must be set'],
+  /** Ours. Fields: `source`, `target`, `state`, and of who asked `client` and `userAgent`. */
+  dropped: ['info', 'A mirror task was dropped by order'],
   /** Fields: `pairs`. */
   mirrorStarted: ['info', 'Mirroring ...'],
   /** Fields: `pairs`, `duration` in whole seconds. */

@@ -63,6 +63,8 @@ export interface Queue extends TaskSink {
   ): Promise<boolean>;
   /** Parked tasks and such as wait after a failure are tried at the next opportunity. Gives how many. */
   retry(filter?: Pick<TaskFilter, 'destination'>): number;
+  /** Ends a task that waits or is parked. Gives the task; undefined when there is none, `running` for one that cannot be dropped now. */
+  drop(destination: string): QueuedTask | 'running' | undefined;
   list(filter?: TaskFilter): Iterable<QueuedTask>;
   count(filter?: TaskFilter): number;
   /** Resolves once `take` may have something that it had not; when the signal aborts, at once. */
@@ -226,6 +228,16 @@ export function queue(options: QueueOptions): Queue {
         void replaced({ ...task, state: 'waiting', notBefore: 0 });
       }
       return failures.length;
+    },
+    drop(destination) {
+      const item = items.get(destination);
+      if (item === undefined) return undefined;
+      if (item.task.state === 'running') return 'running';
+      withdrawn(item);
+      items.delete(destination);
+      depthChanged(depth);
+      void records.keep(destination, undefined);
+      return item.task;
     },
     list: (filter = {}) => matching(items, filter),
     count: (filter = {}) => [...matching(items, filter)].length,

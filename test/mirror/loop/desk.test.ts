@@ -14,6 +14,7 @@ function orders() {
     },
     list: () => [],
     retry: () => 0,
+    drop: () => undefined,
   };
   const { order } = desk(
     queue,

@@ -27,7 +27,12 @@ interface Held {
 
 /** Registries as a table of what each pull spec stands for; a copy moves an entry. */
 function rig(
-  options: { readonly store?: Records; readonly images?: Map<string, Held>; clock?: number } = {},
+  options: {
+    readonly store?: Records;
+    readonly images?: Map<string, Held>;
+    readonly isWanted?: LoopOptions['isWanted'];
+    clock?: number;
+  } = {},
 ) {
   const { store = memoryStore().records, images = new Map<string, Held>() } = options;
   const lines: MirrorLine[] = [];
@@ -70,6 +75,7 @@ function rig(
         },
       },
       now: () => options.clock ?? Date.UTC(2030, 0, 1),
+      ...(options.isWanted && { isWanted: options.isWanted }),
     },
     stop.signal,
   );
@@ -260,6 +266,31 @@ test('a source that is gone is parked without an alarm', async (t) => {
   t.same(messages(), ['Source image does not exist, skipping mirror']);
   t.same(counts, { success: 0, failure: 0 });
   await end();
+});
+
+test('a source that is still gone when it is tried again leaves the queue', async (t) => {
+  const { tasks, idle, end, messages } = rig();
+  await tasks.put(wish);
+  await idle();
+  t.match([...tasks.list()], [{ state: 'parked', failure: { kind: 'source-gone' } }]);
+  tasks.retry();
+  await idle();
+  await end();
+  t.same([...tasks.list()], []);
+  t.same(messages(), Array(2).fill('Source image does not exist, skipping mirror'));
+});
+
+test('what is not wanted any more ends untried, however much of it waits', async (t) => {
+  const { images, tasks, idle, end, copies, store } = rig({ isWanted: ({ owner }) => owner !== 'nobody' });
+  images.set(source, { digest: digest('new') });
+  for (let index = 0; index < 99; index += 1)
+    void tasks.put({ ...wish, destination: `${destination}${index}`, owner: 'nobody' });
+  await tasks.put(wish);
+  await idle();
+  await end();
+  t.same(copies, [{ source, destination }]);
+  t.same([...tasks.list()], []);
+  t.same(await taskRecords({ records: store }).load(), []);
 });
 
 test('what runs when we are stopped stays in the queue, untried', async (t) => {

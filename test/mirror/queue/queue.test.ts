@@ -255,6 +255,24 @@ test('what was parked and what waits can be tried at once', async (t) => {
   t.same(new Set(names(queue.take())), new Set(['a', 'b']));
 });
 
+test('what waits or is parked can be dropped, and what runs cannot', async (t) => {
+  const depths: number[] = [];
+  const { queue, made, names } = rig({ depthChanged: (waiting) => depths.push(waiting) });
+  for (const name of ['a', 'b']) await queue.put(task(name));
+  queue.take();
+  await queue.put(task('c'));
+  queue.failed(targetOf('a'), invalid);
+  for (const name of ['a', 'c']) t.match(queue.drop(targetOf(name)), { destination: targetOf(name) });
+  t.equal(queue.drop(targetOf('a')), undefined);
+  t.equal(queue.drop(targetOf('b')), 'running');
+  t.same(names(queue.list()), ['b']);
+  t.equal(depths.at(-1), 0);
+  await queue.close();
+  const next = made();
+  await next.load();
+  t.same(names(next.list()), ['b']);
+});
+
 test('a registry that throttles does not hold up others', async (t) => {
   const { queue, names } = rig({ places: 8, firstPauseMs: 0 });
   const slow = Array.from({ length: 20 }, (_, index) =>
