@@ -17,6 +17,11 @@ export interface MirrorDesk {
   order(pair: { readonly source: string; readonly destination: string }): Promise<boolean>;
   /** Tries failed copies again. Gives how many. */
   retry(filter: Pick<MirrorFilter, 'destination'>): number;
+  /** Ends a task that is not running. */
+  drop(
+    destination: string,
+    asker: { readonly client: string; readonly userAgent?: string },
+  ): 'dropped' | 'running' | 'unknown';
 }
 
 export interface MirrorApiOptions {
@@ -26,6 +31,7 @@ export interface MirrorApiOptions {
 }
 
 const notFromHere = 'copies are ordered from the host that mirrors';
+const longestUserAgent = 200;
 
 type Query = { readonly [Key: string]: unknown };
 
@@ -55,13 +61,16 @@ export function mirrorApi(app: FastifyInstance, { desk, serving }: MirrorApiOpti
 
 /**
  * What an operator may order: `POST /api/v1/mirrors` with `source` and `destination` queues a copy, `POST /api/v1/mirrors/retry`, with or
- * without a `destination`, tries failed ones again. For the admin listener, and from this host alone: its metrics are often open to a
- * whole cluster, and whoever orders a copy writes with our credentials.
+ * without a `destination`, tries failed ones again, `DELETE /api/v1/mirrors?destination=` drops one that does not run. What cannot be meant,
+ * such as a misspelt key, is refused: without it the order would be a larger one. For the admin listener, and from this host alone: its
+ * metrics are often open to a whole cluster, and whoever orders a copy writes with our credentials.
  */
 export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
   app.post('/api/v1/mirrors', async (request, reply) => {
     serving(pathOf(request));
     if (!isFromHere(request)) return refused(reply, 403, notFromHere);
+    const fault = faultIn(request, ['source', 'destination']);
+    if (fault !== undefined) return refused(reply, 400, fault);
     const [source, destination] = [textOf(request.body, 'source'), textOf(request.body, 'destination')];
     if (source === undefined || destination === undefined) {
       return refused(reply, 400, 'both source and destination must be set');
@@ -76,9 +85,38 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
   app.post('/api/v1/mirrors/retry', async (request, reply) => {
     serving(pathOf(request));
     if (!isFromHere(request)) return refused(reply, 403, notFromHere);
+    const fault = faultIn(request, ['destination']);
+    if (fault !== undefined) return refused(reply, 400, fault);
     const destination = textOf(request.body, 'destination');
     return json(reply, { retried: desk.retry(destination === undefined ? {} : { destination }) });
   });
+  app.delete<{ Querystring: Query }>('/api/v1/mirrors', async (request, reply) => {
+    serving(pathOf(request));
+    if (!isFromHere(request)) return refused(reply, 403, notFromHere);
+    const destination = textOf(request.query, 'destination');
+    if (destination === undefined) return refused(reply, 400, 'destination must be set');
+    const outcome = desk.drop(destination, askerOf(request));
+    if (outcome === 'unknown') return refused(reply, 404, `no task for ${destination}`);
+    if (outcome === 'running') return refused(reply, 409, `the task for ${destination} is running`);
+    return json(reply, { dropped: 1 });
+  });
+}
+
+/** What is wrong with an order of those texts, all of which may be absent; undefined for nothing. */
+function faultIn({ body, query }: FastifyRequest, keys: readonly string[]): string | undefined {
+  const fields: unknown = body ?? {};
+  if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
+    return 'the body must be an object of JSON';
+  const given = Object.keys(fields);
+  const unknown = [...given.filter((key) => !keys.includes(key)), ...Object.keys(Object(query))];
+  if (unknown.length > 0) return `unknown key: ${unknown.join(', ')}`;
+  const faulty = given.find((key) => textOf(fields, key) === undefined);
+  return faulty === undefined ? undefined : `${faulty} must be a text that is not empty`;
+}
+
+function askerOf({ socket, headers }: FastifyRequest): { client: string; userAgent?: string } {
+  const userAgent = headers['user-agent']?.slice(0, longestUserAgent);
+  return { client: socket.remoteAddress ?? '', ...(userAgent === undefined ? {} : { userAgent }) };
 }
 
 /** Undefined for a state that there is not. */

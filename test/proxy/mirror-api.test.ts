@@ -3,7 +3,7 @@ import { test } from 'tap';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import { CopyError } from '../../src/mirror/failure.ts';
 import { desk } from '../../src/mirror/loop/desk.ts';
-import { mirrorLog } from '../../src/mirror/loop/mirror-log.ts';
+import { type MirrorLine, mirrorLog } from '../../src/mirror/loop/mirror-log.ts';
 import { queue } from '../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../src/mirror/queue/task-records.ts';
@@ -23,10 +23,11 @@ const task: MirrorTask = {
 async function rig(tasks: readonly MirrorTask[]) {
   const queued = queue({ records: taskRecords({ records: memoryStore().records }) });
   for (const each of tasks) await queued.put(each);
-  const messages: string[] = [];
+  const lines: MirrorLine[] = [];
+  const messages = () => lines.map(({ message }) => message);
   const served: string[] = [];
   const app = fastify();
-  const tell = mirrorLog(({ message }) => messages.push(message));
+  const tell = mirrorLog((line) => lines.push(line));
   const options = { desk: desk(queued, tell, () => 1), serving: (path: string) => void served.push(path) };
   mirrorApi(app, options);
   mirrorOrders(app, options);
@@ -38,7 +39,12 @@ async function rig(tasks: readonly MirrorTask[]) {
     const { statusCode, body } = await app.inject({ method: 'POST', url, ...(payload && { payload }) });
     return { status: statusCode, body };
   };
-  return { app, queued, get, post, served, messages };
+  const drop = async (destination: string, options = {}) => {
+    const url = `/api/v1/mirrors?destination=${encodeURIComponent(destination)}`;
+    const { statusCode, body } = await app.inject({ method: 'DELETE', url, ...options });
+    return { status: statusCode, body };
+  };
+  return { app, queued, get, post, drop, served, lines, messages };
 }
 
 test('the original’s requests have the original’s answers', async (t) => {
@@ -112,7 +118,7 @@ test('a copy is ordered by its two ends, and goes ahead of changes', async (t) =
   for (const wrong of ['quay.io/openshift/ci', 'file://a/b:c', 'quay.io/openshift/ci:*', 'quay.io/A:b']) {
     t.match(await post('/api/v1/mirrors', { source, destination: wrong }), { status: 400 }, wrong);
   }
-  t.match(messages, ['Skipped an invalid mirror task: both source and destination must be set']);
+  t.match(messages(), ['Skipped an invalid mirror task: both source and destination must be set']);
 });
 
 test('nobody orders copies from elsewhere, whatever headers say', async (t) => {
@@ -141,4 +147,64 @@ test('failed copies are tried again when somebody says so', async (t) => {
   });
   t.match(await post('/api/v1/mirrors/retry'), { status: 200, body: '{"retried":1}\n' });
   t.equal(queued.take().length, 1);
+});
+
+test('a body that cannot be meant tries nothing again, and the answer names what is wrong', async (t) => {
+  const { app, queued, post } = await rig([task]);
+  queued.take();
+  queued.failed(task.destination, new CopyError('denied', 'no'));
+  const { source, destination } = task;
+  t.same(await post('/api/v1/mirrors/retry', { destnation: destination }), {
+    status: 400,
+    body: 'unknown key: destnation\n',
+  });
+  t.match(await post('/api/v1/mirrors', { source, destination, priority: 'miss' }), {
+    status: 400,
+    body: 'unknown key: priority\n',
+  });
+  for (const wrong of [5, '', [destination], null]) {
+    t.match(await post('/api/v1/mirrors/retry', { destination: wrong }), {
+      status: 400,
+      body: 'destination must be a text that is not empty\n',
+    });
+  }
+  t.match(await post('/api/v1/mirrors/retry', [destination]), { status: 400 });
+  t.match(await post(`/api/v1/mirrors/retry?destination=${destination}`), {
+    status: 400,
+    body: 'unknown key: destination\n',
+  });
+  const text = {
+    method: 'POST',
+    url: '/api/v1/mirrors/retry',
+    headers: { 'content-type': 'text/plain' },
+  } as const;
+  t.equal((await app.inject({ ...text, payload: destination })).statusCode, 400);
+  t.same(queued.take(), []);
+});
+
+test('a task is dropped by its destination, and who asked is told', async (t) => {
+  const { queued, drop, lines } = await rig([task]);
+  const headers = { 'user-agent': 'curl/8' };
+  t.same(await drop(task.destination, { headers }), { status: 200, body: '{"dropped":1}\n' });
+  t.same([...queued.list()], []);
+  const { source, destination: target } = task;
+  t.match(lines, [
+    {
+      message: 'A mirror task was dropped by order',
+      fields: { source, target, state: 'waiting', client: '127.0.0.1', userAgent: 'curl/8' },
+    },
+  ]);
+  t.match(await drop(task.destination), { status: 404, body: /no task/ });
+  t.match(await drop(''), { status: 400, body: 'destination must be set\n' });
+});
+
+test('a task that runs is not dropped, and none from elsewhere', async (t) => {
+  const other = { ...task, destination: 'quay.io/openshift/ci:ci_b_latest' };
+  const { queued, drop, messages } = await rig([task]);
+  queued.take();
+  await queued.put(other);
+  t.match(await drop(task.destination), { status: 409, body: /running/ });
+  t.equal((await drop(other.destination, { remoteAddress: '10.0.0.7' })).status, 403);
+  t.equal(queued.count(), 2);
+  t.same(messages(), []);
 });
