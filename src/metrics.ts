@@ -1,10 +1,10 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ClusterEvents } from './auth/cluster.ts';
 import type { CacheEvents } from './cache/events.ts';
 import type { EvictionEvents } from './cache/eviction/evictor.ts';
 import type { StoreEvents } from './cache/store/store.ts';
-import { children } from './metrics/children.ts';
-import { mirrorTable, type Row, table } from './metrics/table.ts';
+import { counter, gauge, histogram, measured } from './metrics/kinds.ts';
+import { mirrorTable, table } from './metrics/table.ts';
 import type { MirrorEvents, WorkqueueEvents } from './mirror/events.ts';
 import type { MissEvents } from './mirror/misses/misses.ts';
 import type { ProxyEvents } from './proxy/events.ts';
@@ -28,8 +28,6 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-/** From a hit in memory to a cold layer of some GB over a slow link, in seconds. */
-const buckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 /** As the alerts on copies of images were made for, in seconds. */
 const mirrorBuckets = [1, 2, 4, 8, 16, 32, 64];
 /** Those of the library below the original's controller: from 10 ns by tens, in seconds. */
@@ -37,8 +35,11 @@ const workqueueBuckets = Array.from({ length: 12 }, (_, index) => Number(`1e${in
 /** The controller that looks at image streams. */
 const controller = 'quay_io_ci_images_distributor';
 
+/** Milliseconds that only go forward. */
+type Now = () => number;
+
 /** A registry of its own, with Node's default metrics (event-loop lag, heap, garbage collection) beside ours. */
-export function metrics(): Metrics {
+export function metrics({ now = () => performance.now() }: { readonly now?: Now } = {}): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return {
@@ -49,6 +50,7 @@ export function metrics(): Metrics {
       ...upstreamEvents(registry),
       ...clusterEvents(registry),
       ...mirrorEvents(registry),
+      ...workqueueEvents(registry, now),
       ...amplification(registry),
     },
     text: () => registry.metrics(),
@@ -190,15 +192,10 @@ function clusterEvents(registry: Registry): ClusterEvents {
   };
 }
 
-function mirrorEvents(registry: Registry): MirrorEvents & MissEvents & WorkqueueEvents {
+function mirrorEvents(registry: Registry): MirrorEvents & MissEvents {
   const misses = counter(registry, table.misses);
   const mirroring = histogram(registry, mirrorTable.mirroring, mirrorBuckets);
   const waiting = gauge(registry, mirrorTable.queueDepth);
-  const depth = gauge(registry, mirrorTable.workqueueDepth);
-  const adds = counter(registry, mirrorTable.workqueueAdds);
-  const retries = counter(registry, mirrorTable.workqueueRetries);
-  const wait = histogram(registry, mirrorTable.workqueueWait, workqueueBuckets);
-  const work = histogram(registry, mirrorTable.workqueueWork, workqueueBuckets);
   return {
     missed({ outcome }) {
       misses(outcome).value += 1;
@@ -209,6 +206,21 @@ function mirrorEvents(registry: Registry): MirrorEvents & MissEvents & Workqueue
     mirrorQueueChanged(event) {
       waiting().value = event.waiting;
     },
+  };
+}
+
+/** One request is looked at at a time, so that the longest one is all that is unfinished. */
+function workqueueEvents(registry: Registry, now: Now): WorkqueueEvents {
+  const depth = gauge(registry, mirrorTable.workqueueDepth);
+  const adds = counter(registry, mirrorTable.workqueueAdds);
+  const retries = counter(registry, mirrorTable.workqueueRetries);
+  const wait = histogram(registry, mirrorTable.workqueueWait, workqueueBuckets);
+  const work = histogram(registry, mirrorTable.workqueueWork, workqueueBuckets);
+  let startedAt: number | undefined;
+  const unfinished = (): number => (startedAt === undefined ? 0 : (now() - startedAt) / 1000);
+  for (const row of [mirrorTable.workqueueUnfinished, mirrorTable.workqueueLongest])
+    measured(registry, row, [controller], unfinished);
+  return {
     workqueueAdded() {
       adds(controller).value += 1;
     },
@@ -219,9 +231,11 @@ function mirrorEvents(registry: Registry): MirrorEvents & MissEvents & Workqueue
       depth(controller).value = event.depth;
     },
     workqueueStarted({ waitedSeconds }) {
+      startedAt = now();
       wait(controller).observe(waitedSeconds);
     },
     workqueueEnded({ seconds }) {
+      startedAt = undefined;
       work(controller).observe(seconds);
     },
   };
@@ -233,13 +247,7 @@ function amplification(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<Ups
   const bytesIn = counter(registry, table.received);
   let sent = 0;
   let received = 0;
-  const [name, help] = table.amplification;
-  const ratio: Gauge = new Gauge({
-    name,
-    help,
-    registers: [registry],
-    collect: () => ratio.set(received === 0 ? 0 : sent / received),
-  });
+  measured(registry, table.amplification, [], () => (received === 0 ? 0 : sent / received));
   return {
     sent({ source, bytes }) {
       sent += bytes;
@@ -250,56 +258,4 @@ function amplification(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<Ups
       bytesIn(upstream).value += bytes;
     },
   };
-}
-
-/** One number of a metric. Plain, because the hot path adds to several with each request; the library sees it when asked. */
-interface Cell {
-  value: number;
-}
-
-function counter<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
-  const [name, help, labelNames] = row;
-  const cells = children<Labels, Cell>(() => ({ value: 0 }));
-  const metric: Counter<string> = new Counter<string>({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      metric.reset();
-      for (const [values, { value }] of cells.known()) metric.labels(...values).inc(value);
-    },
-  });
-  return cells.of;
-}
-
-function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
-  const [name, help, labelNames] = row;
-  const cells = children<Labels, Cell>(() => ({ value: 0 }));
-  const metric: Gauge<string> = new Gauge<string>({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
-    collect() {
-      for (const [values, { value }] of cells.known()) metric.labels(...values).set(value);
-    },
-  });
-  return cells.of;
-}
-
-function histogram<Labels extends readonly string[]>(
-  registry: Registry,
-  row: Row<Labels>,
-  within: readonly number[] = buckets,
-) {
-  const [name, help, labelNames] = row;
-  const metric = new Histogram<string>({
-    name,
-    help,
-    labelNames,
-    buckets: [...within],
-    registers: [registry],
-  });
-  return children<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
 }

@@ -26,7 +26,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   '@fastify/http-proxy': /^proxy\/bypass\.ts$/,
   jose: /^auth\/(token|token-keys|kubernetes\/local-check)\.ts$/,
   bcryptjs: /^auth\//,
-  'prom-client': /^metrics\.ts$/,
+  'prom-client': /^metrics(\/kinds)?\.ts$/,
   fastify: /^(proxy\/|server\.ts$)/,
   'lru-cache': /^(cache\/|auth\/|app\.ts$)/,
   yaml: /^(config|mirror\/loop\/strict-yaml\.ts$)/,

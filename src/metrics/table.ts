@@ -114,5 +114,15 @@ export const mirrorTable = {
   workqueueAdds: ['workqueue_adds_total', 'Requests added.', ['name']],
   workqueueRetries: ['workqueue_retries_total', 'Requests added again after a failure.', ['name']],
   workqueueWait: ['workqueue_queue_duration_seconds', 'From being added to being begun.', ['name']],
+  workqueueUnfinished: [
+    'workqueue_unfinished_work_seconds',
+    'How long the requests that are being looked at have taken so far, together.',
+    ['name'],
+  ],
+  workqueueLongest: [
+    'workqueue_longest_running_processor_seconds',
+    'How long the longest of them has.',
+    ['name'],
+  ],
   workqueueWork: ['workqueue_work_duration_seconds', 'Time that one request took.', ['name']],
 } as const satisfies Readonly<Record<string, Row<readonly string[]>>>;

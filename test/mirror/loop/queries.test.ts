@@ -184,3 +184,17 @@ test('the controller’s own queue is seen under the name that the original gave
     t.match(await text(), line);
   }
 });
+
+test('a request that hangs is seen while it is looked at', async (t) => {
+  const clock = { seconds: 100 };
+  const { events, text } = metrics({ now: () => clock.seconds * 1000 });
+  const series = ['workqueue_unfinished_work_seconds', 'workqueue_longest_running_processor_seconds'].map(
+    (name) => `${name}{name="quay_io_ci_images_distributor"}`,
+  );
+  for (const each of series) t.match(await text(), `${each} 0\n`);
+  events.workqueueStarted({ waitedSeconds: 1 });
+  clock.seconds += 7;
+  for (const each of series) t.match(await text(), `${each} 7\n`);
+  events.workqueueEnded({ seconds: 7 });
+  for (const each of series) t.match(await text(), `${each} 0\n`);
+});
