@@ -26,13 +26,18 @@ export interface RegistryEndsOptions {
   readonly settings: MirrorSettings;
   readonly env: Environment;
   readonly events: MeteredEvents;
-  readonly cache: Pick<CacheParts, 'store' | 'fills'>;
+  readonly cache: Pick<CacheParts, 'store'> & { readonly fills: Pick<CacheParts['fills'], 'find'> };
   /** What clients pull through. */
   readonly registry: (name: string) => CachedRegistry | undefined;
+  /** From 0 to 1, for jitter. Default `Math.random`. */
+  readonly random?: () => number;
 }
 
 /** As patient as a job without anybody waiting for it: such a pause is waited for, longer ones go back to the queue. */
 const longestWaitSeconds = 60;
+
+/** One image's tries are fewer, so that a write's failure says what is the matter, and not that we gave the registry up. */
+const writerFailures = 30;
 
 /** One end of a copy, as it is read, and as it is written. */
 interface End {
@@ -67,7 +72,9 @@ function madeEnd(name: string, options: RegistryEndsOptions): End {
   const limit = adaptiveLimit({ maxConcurrent: maxPerRegistry, longestWaitSeconds });
   const settings = registryOptions(name, options, limit);
   const upstream = registryUpstream(settings);
-  const writer = registryWriter(settings);
+  // How patient an upstream is counts for reading: clients wait for that.
+  const { retries: _whileClientsWait, ...unhurried } = settings;
+  const writer = registryWriter({ ...unhurried, breaker: { ...settings.breaker, failures: writerFailures } });
   const plain = imageSource(upstream);
   const registry = options.registry(name);
   const { store, fills } = options.cache;
@@ -85,11 +92,11 @@ function madeEnd(name: string, options: RegistryEndsOptions): End {
 
 function registryOptions(
   name: string,
-  { config, settings, env, events }: RegistryEndsOptions,
+  { config, settings, env, events, random = Math.random }: RegistryEndsOptions,
   limit: AdaptiveLimit,
 ): UpstreamOptions {
   const known = config.upstreams[name];
   const own = settings.authFile === undefined ? {} : { credentials: { authFile: settings.authFile } };
   const url = `https://${name === 'docker.io' ? 'registry-1.docker.io' : name}`;
-  return { url, ...known, ...own, name, env, events, limit, longestWaitSeconds };
+  return { url, ...known, ...own, name, env, events, limit, longestWaitSeconds, random };
 }
