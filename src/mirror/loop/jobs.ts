@@ -5,6 +5,7 @@ import { type Bell, bell } from '../queue/bell.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { ArtSelector, MirrorConfig, MirroredImage } from './config-file.ts';
 import type { Tell } from './mirror-log.ts';
+import { isUpToDate } from './up-to-date.ts';
 import { isIgnored, isSelected, listing } from './wanted.ts';
 
 export interface JobsOptions {
@@ -152,7 +153,7 @@ async function compareAll(
 }
 
 /**
- * Two HEADs; a task when they do not agree. Without a word of the source there is nothing to copy until the next hour: throws what
+ * Two HEADs, and a GET where the target holds an index and the source none; a task when they do not agree. Without a word of the source there is nothing to copy until the next hour: throws what
  * went wrong.
  */
 async function compare(
@@ -170,14 +171,20 @@ async function compare(
     tell(failures.source, { ...pair, error: wanted.reason });
     throw wanted.reason;
   }
-  const sourceDigest = wanted.value?.digest;
-  if (sourceDigest === undefined) {
+  if (wanted.value === undefined) {
     tell('sourceAbsent', pair);
     return;
   }
-  const currentDigest = held.status === 'fulfilled' ? (held.value?.digest ?? '') : undefined;
+  const sourceDigest = wanted.value.digest;
+  const current = held.status === 'fulfilled' ? held.value : undefined;
+  const currentDigest = held.status === 'fulfilled' ? (current?.digest ?? '') : undefined;
   const digests = { ...pair, sourceDigest, targetDigest: currentDigest ?? '' };
-  if (sourceDigest === currentDigest) {
+  const asked = current === undefined ? undefined : isUpToDate(look, wanted.value, current, target, signal);
+  const isInSync = await asked?.catch((error: unknown) => {
+    if (!signal.aborted) tell(failures.target, { ...pair, error });
+  });
+  if (signal.aborted) return;
+  if (isInSync === true) {
     tell('inSync', digests);
     return;
   }

@@ -1,5 +1,4 @@
 import type { Descriptor } from '../../oci/content.ts';
-import { isIndex } from '../copy/graph.ts';
 import type { Look } from '../copy/look.ts';
 import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
@@ -7,6 +6,7 @@ import { backupAt, pinned } from '../names.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
 import type { Tell } from './mirror-log.ts';
+import { isUpToDate } from './up-to-date.ts';
 
 /** One image to be copied, by pull specs. */
 export interface Pair {
@@ -128,22 +128,6 @@ async function mirrored(
   const pair = { source, destination: target, isPulled: task.owner === 'misses', fills: task.fills === true };
   const there = await copied(options, pair, signal);
   if (there?.isKept === true) kept(there);
-}
-
-/**
- * The same digest, or the target's index holds it for linux/amd64: some image streams know no more of an index than that child, and an
- * index must not be overwritten with a part of itself.
- */
-async function isUpToDate(
-  look: Look,
-  wanted: Descriptor,
-  held: Descriptor,
-  target: string,
-  signal: AbortSignal,
-): Promise<boolean> {
-  if (wanted.digest === held.digest) return true;
-  if (!isIndex(held) || isIndex(wanted)) return false;
-  return (await look.amd64(target, signal)) === wanted.digest;
 }
 
 /**

@@ -6,6 +6,7 @@ import { type MirrorLine, mirrorLog } from '../../../src/mirror/loop/mirror-log.
 import { bell } from '../../../src/mirror/queue/bell.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
+import { mediaTypes } from '../../../src/oci/manifest.ts';
 
 const at = Date.UTC(2025, 9, 23, 14, 2, 42);
 const digest = (text: string): Digest => digestOf(Buffer.from(text));
@@ -78,6 +79,38 @@ test('an image that has not changed costs one question on each side, and nothing
   t.same(new Set(asked), new Set([from, to]));
   t.equal(asked.length, 2);
   t.ok(told().includes('supplementalCIImagesService: Image already in sync, skipping'));
+});
+
+test('an image that its destination’s index holds for linux/amd64 is in sync, as it is to the copy', async (t) => {
+  const look = (child: string): JobsOptions['look'] => ({
+    stat: async (spec) =>
+      spec === to
+        ? { digest: digest('index'), size: 1, mediaType: mediaTypes.ociIndex }
+        : { digest: digest('child'), size: 1, mediaType: mediaTypes.ociManifest },
+    amd64: async () => digest(child),
+  });
+  const held = rig(boskos, {}, { look: look('child') });
+  await held.run();
+  t.same(held.tasks, []);
+  t.ok(held.told().includes('supplementalCIImagesService: Image already in sync, skipping'));
+  const other = rig(boskos, {}, { look: look('other') });
+  await other.run();
+  t.match(other.tasks, [{ destination: to, currentDigest: digest('index') }]);
+});
+
+test('an index that cannot be read is copied to all the same: the copy asks again', async (t) => {
+  const look: JobsOptions['look'] = {
+    stat: async (spec) => ({
+      digest: digest(spec),
+      size: 1,
+      mediaType: spec === to ? mediaTypes.ociIndex : mediaTypes.ociManifest,
+    }),
+    amd64: async () => Promise.reject(new CopyError('unavailable', 'no answer')),
+  };
+  const { run, tasks, told } = rig(boskos, {}, { look });
+  await run();
+  t.match(tasks, [{ destination: to, currentDigest: digest(to) }]);
+  t.ok(told().includes('supplementalCIImagesService: Failed to get target image info, will attempt mirror'));
 });
 
 test('a source that is not there, or does not say, is left for the next hour', async (t) => {

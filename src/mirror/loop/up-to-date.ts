@@ -1,0 +1,19 @@
+import type { Descriptor } from '../../oci/content.ts';
+import { isIndex } from '../copy/graph.ts';
+import type { Look } from '../copy/look.ts';
+
+/**
+ * The same digest, or the target's index holds it for linux/amd64: some image streams know no more of an index than that child, and an
+ * index must not be overwritten with a part of itself. At most one GET; throws as `Look` does.
+ */
+export async function isUpToDate(
+  look: Look,
+  wanted: Descriptor,
+  held: Descriptor,
+  target: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (wanted.digest === held.digest) return true;
+  if (!isIndex(held) || isIndex(wanted)) return false;
+  return (await look.amd64(target, signal)) === wanted.digest;
+}
