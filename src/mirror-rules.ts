@@ -28,7 +28,10 @@ export interface Rules {
 const noConfig: MirrorConfig = Object.freeze({ supplemental: [], qciToAppCi: [], ignored: [], art: [] });
 
 /** Follows the file that the settings name; no rules but the general one without any. Rejects when it cannot be read at first. */
-export async function configuredRules({ configFile, misses }: MirrorSettings, tell: Tell): Promise<Rules> {
+export async function configuredRules(
+  { configFile, misses, imageStreams }: MirrorSettings,
+  tell: Tell,
+): Promise<Rules> {
   const limits = misses.imageStreams === undefined ? {} : { imageStreams: misses.imageStreams };
   let rule = missRule(noConfig, limits);
   let targets: ReadonlySet<string> = new Set();
@@ -39,6 +42,7 @@ export async function configuredRules({ configFile, misses }: MirrorSettings, te
     return { rule: asked, current: () => undefined, isIgnored, changed, close: () => undefined };
   const read = () => readFile(configFile);
   parseMirrorConfig(await read());
+  let isWarned = false;
   const watched = watchedConfig({
     file: configFile,
     read,
@@ -49,6 +53,9 @@ export async function configuredRules({ configFile, misses }: MirrorSettings, te
         [...config.supplemental, ...config.qciToAppCi].map(({ target }) => imageStreamTagText(target)),
       );
       changed.ring();
+      if (config.art.length === 0 || imageStreams !== undefined || isWarned) return;
+      isWarned = true;
+      tell('artWithoutCluster', { file: configFile });
     },
   });
   await watched.reread();

@@ -118,6 +118,20 @@ test('a listed source without a tag is its latest, and copied', async (t) => {
   t.equal(rig.log.filter(({ msg }) => msg === 'Failed to mirror').length, 0);
 });
 
+test('image streams that are selected without a cluster to read them from are warned of once, at start', async (t) => {
+  const configFile = join(
+    t.testdir({ '_config.yaml': 'artImages: [{namespace: ocp, name: ^builder$}]' }),
+    '_config.yaml',
+  );
+  const rig = await mirrorRig(t, { configFile });
+  await until(() => rig.log.some(({ msg }) => msg === 'Mirroring QCI images to app.ci ...'));
+  const warnings = rig.log.filter(({ msg }) => msg.includes('artImages'));
+  t.match(warnings, [
+    { level: 'warn', component: 'ci-images-mirror', file: configFile, msg: /mirror\.imageStreams/ },
+  ]);
+  t.equal(warnings.length, 1);
+});
+
 test('a task that waits from before ends when its entry is gone', async (t) => {
   const directory = t.testdir({ '_config.yaml': '{}' });
   const { records } = filesystemStore({ path: join(directory, 'store') });

@@ -27,6 +27,11 @@ const messages = {
   supplementalFailed: ['error', 'Failed to mirror supplemental CI images'],
   /** Fields: `error`. */
   artFailed: ['error', 'Failed to mirror ART images'],
+  /** Ours. Fields: `file`. Once. */
+  artWithoutCluster: [
+    'warn',
+    'artImages selects nothing: the settings name no cluster whose image streams are read (mirror.imageStreams)',
+  ],
   /** Fields: `count`. */
   qciToAppCiStarted: ['info', 'Mirroring QCI images to app.ci ...'],
   /** Fields: `error`. */
