@@ -166,6 +166,7 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --continue-on-error        go on with the other images when one fails
       --skip-missing             a SRC that does not exist is only worth a warning
       --skip-mount               send every blob, take none over from another repository
+      --foreign-layers skip|copy layers with urls of their own: leave them there, or copy them (default), from there where SRC lacks them
       --force                    write everything, also what is there
       --failed-file FILE         what was not copied, as mappings for -f; default: standard error
       --output json              one JSON document at the end instead of a line for each image

@@ -10,6 +10,8 @@ import type { Place } from '../mirror/pull-spec.ts';
 import type { Digest } from '../oci/digest.ts';
 import { adaptiveLimit } from '../upstream/adaptive.ts';
 import { registryUpstream } from '../upstream/client.ts';
+import type { UpstreamOptions } from '../upstream/options.ts';
+import { type UrlBlobs, urlBlobs } from '../upstream/url-blobs.ts';
 import { registryWriter, type WriterOptions } from '../upstream/writer.ts';
 import { UsageError } from './arguments.ts';
 import type { MirrorWish } from './mirror-flags.ts';
@@ -52,6 +54,10 @@ const breakerFailures = 30;
 export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
   const registries = new Map<string, Promise<Registry>>();
   const directories = new Map<string, ImageDirectory>();
+  const urls = urlBlobsBeside(
+    { name: 'urls', url: 'https://urls.invalid', ...wireOptions(options) },
+    options,
+  );
 
   function registry(host: string): Promise<Registry> {
     const made = registries.get(host) ?? madeRegistry(host, options);
@@ -62,7 +68,10 @@ export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
   function directory({ medium, location }: Place, base: string): ImageDirectory {
     const path = resolve(medium === 'file' ? base : location);
     const key = `${medium}:${path}`;
-    const made = directories.get(key) ?? (medium === 'file' ? ocDirectory(path) : ociLayout(path));
+    const made = directories.get(key) ?? {
+      ...(medium === 'file' ? ocDirectory(path) : ociLayout(path)),
+      openByUrls: urls.open,
+    };
     directories.set(key, made);
     return made;
   }
@@ -79,7 +88,8 @@ export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
     },
     async close() {
       const made = await Promise.allSettled(registries.values());
-      await Promise.all(made.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined)));
+      const ended = made.map((each) => (each.status === 'fulfilled' ? each.value.close() : undefined));
+      await Promise.all([...ended, urls.close()]);
     },
   };
 }
@@ -101,32 +111,45 @@ async function madeRegistry(host: string, options: MirrorEndsOptions): Promise<R
   const settings = await registryOptions(host, options);
   const upstream = registryUpstream(settings);
   const writer = registryWriter(settings);
+  const urls = urlBlobsBeside(settings, options);
   return {
-    source: imageSource(upstream),
+    source: { ...imageSource(upstream), openByUrls: urls.open },
     destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
     async close() {
-      await Promise.all([upstream.close(), writer.close()]);
+      await Promise.all([upstream.close(), writer.close(), urls.close()]);
     },
+  };
+}
+
+/** What foreign layers are read with: they may lead to the registry of the settings, inside or not, and else to public hosts alone. */
+function urlBlobsBeside(settings: UpstreamOptions, { insecure }: MirrorEndsOptions): UrlBlobs {
+  return urlBlobs({ ...settings, allowsHttp: insecure });
+}
+
+/** How whatever host is reached. */
+function wireOptions({ certificateAuthority, env, insecure, random }: MirrorEndsOptions) {
+  return {
+    env,
+    retries,
+    longestWaitSeconds,
+    ...(random && { random }),
+    ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),
+    ...(insecure ? { verifyTls: false } : {}),
   };
 }
 
 /** Reading and writing share one limit. A registry and its storage may be inside: whoever runs us named it. */
 async function registryOptions(host: string, options: MirrorEndsOptions): Promise<WriterOptions> {
-  const { authFile, certificateAuthority, env, insecure, maxPerRegistry } = options;
+  const { authFile, certificateAuthority, insecure, maxPerRegistry } = options;
   if (certificateAuthority !== undefined) await needReadable(certificateAuthority);
   const settings: WriterOptions = {
     name: host,
     url: `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`,
     allowPrivateAddresses: true,
-    env,
+    ...wireOptions(options),
     breaker: { failures: breakerFailures },
-    retries,
-    longestWaitSeconds,
-    ...(options.random && { random: options.random }),
     limit: adaptiveLimit({ maxConcurrent: maxPerRegistry, longestWaitSeconds }),
     ...(authFile === undefined ? {} : { credentials: { authFile } }),
-    ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),
-    ...(insecure ? { verifyTls: false } : {}),
   };
   if (!insecure || (await speaksTls(settings))) return settings;
   return { ...settings, url: settings.url.replace('https:', 'http:') };

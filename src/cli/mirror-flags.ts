@@ -22,6 +22,8 @@ export interface MirrorWish {
   readonly skipMissing: boolean;
   readonly skipMount: boolean;
   readonly force: boolean;
+  /** Layers with `urls` of their own: left there, or copied as oc does. */
+  readonly foreignLayers: 'skip' | 'copy';
   /** Where `file://` destinations lie, and sources unless `fromDir` says otherwise. */
   readonly dir: string;
   readonly fromDir: string;
@@ -55,6 +57,7 @@ const options = {
   filename: { type: 'string', short: 'f', multiple: true, default: [] as string[] },
   dir: { type: 'string', default: '.' },
   'from-dir': { type: 'string' },
+  'foreign-layers': { type: 'string', default: 'copy' },
   output: { type: 'string' },
   'failed-file': { type: 'string' },
   's3-source-bucket': { type: 'string', multiple: true },
@@ -88,6 +91,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorWish {
     skipMissing: isOn('skip-missing') === true,
     skipMount: isOn('skip-mount') === true,
     force: isOn('force') === true,
+    foreignLayers: foreignLayers(values['foreign-layers']),
     dir: values.dir,
     fromDir: values['from-dir'] ?? values.dir,
     json: values.output === 'json',
@@ -107,6 +111,11 @@ function platforms(
     return { filterByOs: undefined, keepManifestList: true };
   const machine = arch() === 'x64' ? 'amd64' : arch();
   return { filterByOs: pattern(filter ?? `^linux/${machine}(/|$)`), keepManifestList: isKept === true };
+}
+
+function foreignLayers(text: string): MirrorWish['foreignLayers'] {
+  if (text === 'skip' || text === 'copy') return text;
+  throw new UsageError(`--foreign-layers must be skip or copy, not ${text}`);
 }
 
 function pattern(text: string): RegExp {

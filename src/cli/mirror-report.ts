@@ -8,6 +8,7 @@ import { decimalSize, durationText } from './go-text.ts';
 export interface MirrorReport {
   readonly images: Readonly<Record<CopiedImage['outcome'] | 'missing' | 'failed', number>>;
   readonly blobs: CopyReport['blobs'];
+  readonly foreignSkipped: CopyReport['foreignSkipped'];
   readonly bytes: number;
   readonly seconds: number;
   readonly done: readonly (Pair & CopiedImage)[];
@@ -38,6 +39,7 @@ export function mirrorReport({ report, done, left, mappingOf, skipMissing }: Mir
   return {
     images: { ...report.images, missing, failed: failures.length },
     blobs: report.blobs,
+    foreignSkipped: report.foreignSkipped,
     bytes: report.bytes,
     seconds: report.seconds,
     done: [...done].map(([image, copied]) => ({ ...pair(image), ...copied })),
@@ -66,17 +68,20 @@ export function failedMappings({ failed, left }: Undone): string {
   return [...failures, ...rest].join('');
 }
 
-/** The two lines of counters, and the one with the time and the rate. */
-export function countersText({ images, blobs, bytes, seconds }: MirrorReport): string {
+/** The two lines of counters, one for foreign layers that were skipped, if any, and the one with the time and the rate. */
+export function countersText({ images, blobs, foreignSkipped, bytes, seconds }: MirrorReport): string {
   const { copied, unchanged, filtered, missing, failed } = images;
   const rate = decimalSize(bytes / Math.max(seconds, 0.001));
   return [
     `info: images: ${copied} copied, ${unchanged} up to date, ${filtered} filtered, ${missing} missing, ${failed} failed`,
     `info: blobs: ${blobs.copied} copied (${decimalSize(bytes)}), ${blobs.mounted} mounted, ${blobs.present} already there, ${blobs.failed} failed`,
+    ...(foreignSkipped === 0 ? [] : [`info: foreign layers: ${foreignSkipped} skipped: ${whereForeign}`]),
     `info: Mirroring completed in ${durationText(seconds)} (${rate}/s)`,
     '',
   ].join('\n');
 }
+
+const whereForeign = 'whoever pulls the images fetches them from their own urls';
 
 /** A reason without what only holds for who runs on: a command has tried as often as it does. */
 export function reasonText(reason: string): string {

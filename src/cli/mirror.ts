@@ -148,7 +148,7 @@ async function imageOf(
 ): Promise<ImageCopy> {
   const reference = referenceOf(source);
   if (reference === undefined) throw new MappingError('you must specify a tag or digest for SRC');
-  const { filterByOs, keepManifestList, referrers, force } = wish;
+  const { filterByOs, keepManifestList, referrers, force, foreignLayers } = wish;
   const { repository, tag } = destination;
   const end = await ends.destination(destination);
   return {
@@ -160,6 +160,7 @@ async function imageOf(
     keepManifestList,
     referrers,
     force,
+    foreignLayers,
   };
 }
 

@@ -108,10 +108,14 @@ function descriptorsOf(value: unknown): Descriptor[] {
 
 function foreignLayers(value: unknown): Descriptor[] {
   if (!Array.isArray(value)) return [];
-  return value.flatMap((item) => (isForeign(item) ? (descriptorOf({ ...item, urls: [] }) ?? []) : []));
+  return value.filter(isForeign).flatMap((item) => {
+    const descriptor = descriptorOf({ ...item, urls: [] });
+    const urls = item.urls.filter((url) => typeof url === 'string');
+    return descriptor === undefined ? [] : [{ ...descriptor, urls }];
+  });
 }
 
-function isForeign(value: unknown): value is Record<string, unknown> {
+function isForeign(value: unknown): value is { readonly urls: readonly unknown[] } {
   return isObject(value) && Array.isArray(value['urls']) && value['urls'].length > 0;
 }
 

@@ -46,17 +46,31 @@ export async function statBlob(
   return size === undefined ? undefined : { digest, size };
 }
 
+interface OpenOptions extends BlobOptions {
+  readonly settings: BlobSettings;
+}
+
 /** Opens a blob, or a part of it; see Upstream.openBlob. */
-export async function openBlob(
+export function openBlob(
   connection: Connection,
   repository: Repository,
   digest: Digest,
-  options: BlobOptions & { readonly settings: BlobSettings },
+  options: OpenOptions,
+): Promise<UpstreamBlob | undefined> {
+  return openAsked(connection, blobAsk(connection, repository, digest, undefined), digest, options);
+}
+
+/** The same for a question that leads to the blob in another way; 404 is undefined here too. */
+export async function openAsked(
+  connection: Connection,
+  question: Ask,
+  digest: Digest,
+  options: OpenOptions,
 ): Promise<UpstreamBlob | undefined> {
   const { start = 0, end, settings } = options;
   const closing = new AbortController();
   const signal = anySignal(options.signal, closing.signal);
-  const ask = { ...blobAsk(connection, repository, digest, signal), isDownload: true };
+  const ask = { ...question, signal, isDownload: true };
   const partAt = (position: number) => (answer: Answer) => openedPart(answer, position, digest, settings);
   const first = await connection.tried(rangeAsk(ask, start, end), partAt(start));
   if (first === undefined) return undefined;

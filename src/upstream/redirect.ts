@@ -25,12 +25,13 @@ export function isRedirect({ status }: Answer): boolean {
 
 /**
  * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for minutes, whatever
- * its `Cache-Control` says. What is written goes to the registry itself or nowhere. Once a redirect has left the registry, no later hop carries our login, not even one back to it.
+ * its `Cache-Control` says. What is written goes to the registry itself or nowhere. Once a redirect has left the registry, no later hop carries our login, not even one back to it;
+ * neither does a request of the kind `cdn`, wherever it leads.
  */
 export function followed(options: RedirectOptions): Send {
   return async (ask) => {
-    let answer = await options.own(ask);
-    let hasLeft = false;
+    let hasLeft = ask.kind === 'cdn';
+    let answer = await (hasLeft ? options.foreign : options.own)(ask);
     for (let hops = 0; isRedirect(answer) && isRead(ask); hops += 1) {
       const url = targetOf(answer, options);
       if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');

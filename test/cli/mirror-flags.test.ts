@@ -55,6 +55,7 @@ test('what cannot be done is refused with its reason', async (t) => {
   const refusals: Readonly<Record<string, RegExp>> = {
     '--skip-verification': /nothing is copied whose digest was not checked/,
     '--s3-source-bucket=b/p': /buckets are no source and no destination/,
+    '--foreign-layers=some': /--foreign-layers must be skip or copy, not some/,
     '--output=yaml': /--output knows json alone/,
     '--max-registry=0': /--max-registry must be a whole number from 1 on, not 0/,
     '--max-per-registry=many': /not many/,

@@ -27,7 +27,7 @@ export async function copyBlob(needed: NeededBlob, copying: Copying): Promise<vo
   const { descriptor, mustSend } = needed;
   const place = placeOf(copying, 'blob', descriptor.digest);
   const ended = (outcome: Landing | 'failed'): void => {
-    run.tally.blobDone(`${place.registry}/${place.repository} ${descriptor.digest}`, outcome);
+    run.tally.blobDone(blobText(copying, descriptor.digest), outcome);
     run.events.blobEnded?.({ image, descriptor, outcome });
   };
   await once(copying, place, mustSend, async () => {
@@ -41,6 +41,11 @@ export async function copyBlob(needed: NeededBlob, copying: Copying): Promise<vo
       throw error;
     }
   });
+}
+
+/** What counts as one blob: the same one in another repository is another. */
+export function blobText({ image: { destination, to } }: Copying, digest: Digest): string {
+  return `${destination.name}/${to.repository} ${digest}`;
 }
 
 /** Nothing is waited for between the look at what others send and our own upload, or several would send it at once. */

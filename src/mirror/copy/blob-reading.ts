@@ -20,7 +20,8 @@ export interface BlobReading {
 export function blobReading(descriptor: Descriptor, namedBy: Digest, copying: Copying): BlobReading {
   const { image, run, signal } = copying;
   const { source, from } = image;
-  const subject = sourceSubject(copying, { kind: 'blob', reference: descriptor.digest });
+  const isForeign = descriptor.urls !== undefined;
+  const subject = sourceSubject(copying, { kind: 'blob', reference: descriptor.digest, isForeign });
   let opened: UpstreamBlob | undefined;
   let failure: CopyError | undefined;
 
@@ -36,6 +37,7 @@ export function blobReading(descriptor: Descriptor, namedBy: Digest, copying: Co
     failure = undefined;
     try {
       opened = await source.openBlob(from.repository, descriptor.digest, { start, signal });
+      if (isForeign) opened ??= await source.openByUrls?.(descriptor, { start, signal });
     } catch (error) {
       throw failed(error);
     }

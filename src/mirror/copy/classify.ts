@@ -12,6 +12,8 @@ export interface Subject {
   readonly repository: Repository;
   /** Whether it is a schema 1 manifest. */
   readonly isSchema1?: boolean;
+  /** Whether it is a layer with `urls` of its own. */
+  readonly isForeign?: boolean;
 }
 
 interface Verdict {
@@ -21,6 +23,7 @@ interface Verdict {
 }
 
 const tryLater = 'it is tried again later';
+const skipForeign = 'leave such layers where they are (--foreign-layers=skip), or the image out';
 const repush = 'push the image to the source again, or leave it out';
 
 const passing: Partial<Record<ErrorCode, Verdict>> = {
@@ -36,6 +39,11 @@ const ofSource: Partial<Record<ErrorCode, Verdict>> = {
   NAME_UNKNOWN: { kind: 'source-gone', advice: repush },
   MANIFEST_UNKNOWN: { kind: 'source-gone', advice: repush },
   BLOB_UNKNOWN: { kind: 'blob-unknown', advice: repush },
+};
+
+const ofForeign: Partial<Record<ErrorCode, Verdict>> = {
+  ...ofSource,
+  BLOB_UNKNOWN: { kind: 'blob-unknown', advice: skipForeign },
 };
 
 const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
@@ -64,7 +72,8 @@ export function sourceFailure(error: unknown, subject: Subject): CopyError {
     subject.kind === 'blob'
       ? { kind: 'unavailable', advice: tryLater }
       : { kind: 'manifest-invalid', advice: repush };
-  return classified(error, subject, ofSource, invalid);
+  const table = subject.isForeign === true ? ofForeign : ofSource;
+  return classified(error, subject, table, invalid);
 }
 
 /** A destination's refusal likewise. What it says of a schema 1 manifest it says of schema 1. A full disk stays full until somebody comes. */

@@ -18,7 +18,7 @@ export interface Copying {
 }
 
 /** What a question is about: `reference` is a digest or a tag. */
-export type Topic = Pick<Subject, 'kind' | 'reference' | 'isSchema1'>;
+export type Topic = Pick<Subject, 'kind' | 'reference' | 'isSchema1' | 'isForeign'>;
 
 /** One question to the source, when there is room for it. Throws CopyError. */
 export function askSource<T>(

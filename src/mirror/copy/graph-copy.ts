@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../oci/content.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
-import { copyBlob } from './blob-copy.ts';
+import { blobText, copyBlob } from './blob-copy.ts';
 import { missingPart } from './classify.ts';
 import type { Landing } from './copy-events.ts';
 import {
@@ -52,6 +52,8 @@ export function speaksForParts(descriptor: Descriptor, { image }: Copying): bool
 export async function copyParts(node: Node, copying: Copying, needed: PartsNeeded): Promise<void> {
   const { mustSend, depth } = needed;
   const { digest } = node.manifest.descriptor;
+  for (const { digest: skipped } of node.skipped)
+    copying.run.tally.foreignSkipped(blobText(copying, skipped));
   const child = { mustSend, depth: depth + 1, namedBy: `index ${digest}` };
   const children = node.children.map((descriptor) => copyManifest(descriptor, copying, child));
   const blobs = node.blobs.map((descriptor) => copyBlob({ descriptor, namedBy: digest, mustSend }, copying));

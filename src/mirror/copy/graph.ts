@@ -7,6 +7,8 @@ export interface Node {
   readonly manifest: ManifestBytes;
   readonly children: readonly Descriptor[];
   readonly blobs: readonly Descriptor[];
+  /** Layers with `urls` of their own that are left where they are. */
+  readonly skipped: readonly Descriptor[];
 }
 
 /**
@@ -15,10 +17,13 @@ export interface Node {
  */
 export function nodeOf(manifest: ManifestBytes, foreignLayers: 'skip' | 'copy'): Node {
   const { mediaType } = manifest.descriptor;
-  if (!isManifestType(mediaType)) return { manifest, children: [], blobs: [] };
+  if (!isManifestType(mediaType)) return { manifest, children: [], blobs: [], skipped: [] };
   const { children, blobs, foreign = [] } = parseManifest(manifest.bytes, mediaType);
-  const wanted = foreignLayers === 'copy' ? [...blobs, ...foreign] : blobs;
-  return { manifest, children: unique(children), blobs: unique(wanted) };
+  const parts =
+    foreignLayers === 'copy'
+      ? { blobs: unique([...blobs, ...foreign]), skipped: [] }
+      : { blobs: unique(blobs), skipped: unique(foreign) };
+  return { manifest, children: unique(children), ...parts };
 }
 
 /** True for manifests that list others. */

@@ -16,7 +16,7 @@ export interface ImageCopy {
    * shorter index takes its place, under another digest, or the only manifest that is left. Default true.
    */
   readonly keepManifestList?: boolean;
-  /** Layers that have their own `urls`. Default `skip`. */
+  /** Layers that have their own `urls`: left there, or copied, from there where the source lacks them. Default `skip`. */
   readonly foreignLayers?: 'skip' | 'copy';
   /** Also what refers to the image and to its parts, and what refers to that. Default false. */
   readonly referrers?: boolean;

@@ -17,6 +17,8 @@ export interface CopyReport {
   readonly images: Readonly<Record<CopiedImage['outcome'] | 'failed', number>>;
   /** Each blob once a destination repository. */
   readonly blobs: Readonly<Record<Landing | 'failed', number>>;
+  /** Layers with `urls` of their own that were left where they are, each once a destination repository. */
+  readonly foreignSkipped: number;
   /** Read from sources, to be sent. */
   readonly bytes: number;
   readonly seconds: number;
@@ -29,6 +31,8 @@ export interface Tally {
   imageFailed(image: ImageCopy, failure: CopyError): void;
   /** `place` names blob and repository; one that failed and then landed did not fail. */
   blobDone(place: string, outcome: Landing | 'failed'): void;
+  /** `place` as for a blob. */
+  foreignSkipped(place: string): void;
   received(bytes: number): void;
   report(): CopyReport;
 }
@@ -39,6 +43,7 @@ export function tally(now: () => number): Tally {
   const images = { copied: 0, unchanged: 0, filtered: 0 };
   const blobs = { copied: 0, mounted: 0, present: 0 };
   const failedBlobs = new Set<string>();
+  const skippedBlobs = new Set<string>();
   const failures: CopyFailure[] = [];
   let bytes = 0;
   return {
@@ -62,12 +67,16 @@ export function tally(now: () => number): Tally {
         blobs[outcome] += 1;
       }
     },
+    foreignSkipped(place) {
+      skippedBlobs.add(place);
+    },
     received(count) {
       bytes += count;
     },
     report: () => ({
       images: { ...images, failed: failures.length },
       blobs: { ...blobs, failed: failedBlobs.size },
+      foreignSkipped: skippedBlobs.size,
       bytes,
       seconds: (now() - startedAt) / 1_000,
       failures: [...failures],

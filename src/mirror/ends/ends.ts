@@ -27,6 +27,14 @@ export interface ImageSource {
     digest: Digest,
     options?: Cancellable & { readonly start?: number },
   ): Promise<UpstreamBlob | undefined>;
+  /**
+   * A blob that the source itself lacks, from the `urls` of its descriptor; throws `BLOB_UNKNOWN` where none has it. A source without this
+   * method has what it has.
+   */
+  openByUrls?(
+    descriptor: Descriptor,
+    options?: Cancellable & { readonly start?: number },
+  ): Promise<UpstreamBlob>;
   /** Every tag, page by page; throws `NAME_UNKNOWN` when there is no such repository. */
   tags(repository: Repository, options?: Cancellable): AsyncIterable<Tag>;
   /** What refers to the manifest; none where the source does not say. */
