@@ -66,7 +66,7 @@ function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON');
+    throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { lasts: true });
   }
 }
 

@@ -24,6 +24,13 @@ test('a file that is named and is not there is a mistake', async (t) => {
   await t.rejects(authFile(undefined, { REGISTRY_AUTH_FILE: missing }), { name: 'UsageError', message });
 });
 
+test('a file that is not JSON is a mistake, told by its name and not by its text', async (t) => {
+  const broken = join(t.testdir({ broken: '{"auths": secret' }), 'broken');
+  const message = `the logins in ${broken} cannot be read: the file is not JSON`;
+  await t.rejects(authFile(broken, {}), { name: 'UsageError', message, cause: undefined });
+  await t.rejects(authFile(undefined, { REGISTRY_AUTH_FILE: broken }), { name: 'UsageError', message });
+});
+
 test('then those that podman and docker write are tried', async (t) => {
   const path = t.testdir({});
   const env = { HOME: join(path, 'home'), XDG_RUNTIME_DIR: join(path, 'run') };
