@@ -162,6 +162,7 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --dir DIR, --from-dir DIR  where file:// lies, and where it lies for SRC; default: here
       --max-per-registry N       requests at a time to each registry; default 6
       --max-registry N           pairs of registries at a time; default 4
+      --requests-per-second N    to each registry, to read and to write together; default: as many as it takes
       --dry-run                  say what would be copied, in bytes, and copy nothing
       --continue-on-error        go on with the other images when one fails
       --skip-missing             a SRC that does not exist is only worth a warning

@@ -26,7 +26,13 @@ export interface MirrorEnds {
 export interface MirrorEndsOptions
   extends Pick<
     MirrorWish,
-    'insecure' | 'certificateAuthority' | 'maxPerRegistry' | 'skipMount' | 'dir' | 'fromDir'
+    | 'insecure'
+    | 'certificateAuthority'
+    | 'maxPerRegistry'
+    | 'requestsPerSecond'
+    | 'skipMount'
+    | 'dir'
+    | 'fromDir'
   > {
   /** The logins. Default: anonymous. */
   readonly authFile: string | undefined;
@@ -140,7 +146,7 @@ function wireOptions({ certificateAuthority, env, insecure, random }: MirrorEnds
 
 /** Reading and writing share one limit. A registry and its storage may be inside: whoever runs us named it. */
 async function registryOptions(host: string, options: MirrorEndsOptions): Promise<WriterOptions> {
-  const { authFile, certificateAuthority, insecure, maxPerRegistry } = options;
+  const { authFile, certificateAuthority, insecure, maxPerRegistry, requestsPerSecond } = options;
   if (certificateAuthority !== undefined) await needReadable(certificateAuthority);
   const settings: WriterOptions = {
     name: host,
@@ -148,7 +154,11 @@ async function registryOptions(host: string, options: MirrorEndsOptions): Promis
     allowPrivateAddresses: true,
     ...wireOptions(options),
     breaker: { failures: breakerFailures },
-    limit: adaptiveLimit({ maxConcurrent: maxPerRegistry, longestWaitSeconds }),
+    limit: adaptiveLimit({
+      maxConcurrent: maxPerRegistry,
+      longestWaitSeconds,
+      ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+    }),
     ...(authFile === undefined ? {} : { credentials: { authFile } }),
   };
   if (!insecure || (await speaksTls(settings))) return settings;

@@ -17,6 +17,8 @@ export interface MirrorWish {
   readonly referrers: boolean;
   readonly maxPerRegistry: number;
   readonly maxRegistry: number;
+  /** To each registry, to read and to write together. Undefined: as many as it takes. */
+  readonly requestsPerSecond: number | undefined;
   readonly dryRun: boolean;
   readonly continueOnError: boolean;
   readonly skipMissing: boolean;
@@ -54,6 +56,7 @@ const options = {
   'filter-by-os': { type: 'string' },
   'max-per-registry': { type: 'string', default: '6' },
   'max-registry': { type: 'string', default: '4' },
+  'requests-per-second': { type: 'string' },
   filename: { type: 'string', short: 'f', multiple: true, default: [] as string[] },
   dir: { type: 'string', default: '.' },
   'from-dir': { type: 'string' },
@@ -86,6 +89,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorWish {
     referrers: isOn('referrers') === true,
     maxPerRegistry: count('max-per-registry', values['max-per-registry']),
     maxRegistry: count('max-registry', values['max-registry']),
+    requestsPerSecond: rate(values['requests-per-second']),
     dryRun: isOn('dry-run') === true,
     continueOnError: isOn('continue-on-error') === true,
     skipMissing: isOn('skip-missing') === true,
@@ -151,5 +155,12 @@ function truth(name: Switch, text: unknown): boolean | undefined {
 function count(name: string, text: string): number {
   if (!/^[1-9]\d{0,4}$/.test(text))
     throw new UsageError(`--${name} must be a whole number from 1 on, not ${text}`);
+  return Number(text);
+}
+
+function rate(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,5}(\.\d{1,3})?$/.test(text) || Number(text) === 0)
+    throw new UsageError(`--requests-per-second must be a number above 0, not ${text}`);
   return Number(text);
 }

@@ -79,6 +79,7 @@ const openLook: OpenLook = async (registryConfig, { env }) => {
     insecure: false,
     certificateAuthority: undefined,
     maxPerRegistry: 8,
+    requestsPerSecond: undefined,
     skipMount: false,
     dir: '.',
     fromDir: '.',

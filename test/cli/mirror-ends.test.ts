@@ -15,6 +15,7 @@ const usual = {
   certificateAuthority: undefined,
   authFile: undefined,
   maxPerRegistry: 6,
+  requestsPerSecond: undefined,
   skipMount: false,
   dir: '/dir',
   fromDir: '/from',
@@ -68,6 +69,24 @@ test('logins of the file are used, also to write', async (t) => {
   const { tag } = parsePullSpec(`${double.host}/team/app:v1`);
   const destination = await ends.destination(place);
   t.ok(tag && (await destination.statManifest(place.repository, { tag })));
+});
+
+test('what is read from a registry and written to it counts together against its requests per second', async (t) => {
+  const { double, place } = await registry(t);
+  const ends = mirrorEnds({ ...usual, insecure: true, requestsPerSecond: 5 });
+  t.teardown(() => ends.close());
+  const { tag } = parsePullSpec(`${double.host}/team/app:v1`);
+  if (tag === undefined) throw new Error('no tag');
+  const source = await ends.source(place);
+  const destination = await ends.destination(place);
+  const startedAt = performance.now();
+  await Promise.all(
+    Array.from({ length: 3 }, async () => {
+      await source.manifest(place.repository, { tag }, { method: 'HEAD' });
+      await destination.statManifest(place.repository, { tag });
+    }),
+  );
+  t.ok(performance.now() - startedAt >= 190, 'the sixth one waited a fifth of a second');
 });
 
 test('a place is one end, however often it is asked for', async (t) => {

@@ -10,6 +10,7 @@ test('without flags everything is copied as it is', async (t) => {
     keepManifestList: true,
     maxPerRegistry: 6,
     maxRegistry: 4,
+    requestsPerSecond: undefined,
     continueOnError: false,
     dir: '.',
     fromDir: '.',
@@ -41,6 +42,10 @@ test('the flags of scripts that were written for oc are taken', async (t) => {
   });
 });
 
+test('requests per second may be less than one', async (t) => {
+  t.equal(parseMirrorFlags(['--requests-per-second', '0.5']).requestsPerSecond, 0.5);
+});
+
 test('a filter takes the list apart, unless it is to be kept', async (t) => {
   const filtered = parseMirrorFlags(['--filter-by-os=linux/amd64']);
   t.same([filtered.filterByOs, filtered.keepManifestList], [/linux\/amd64/, false]);
@@ -58,6 +63,7 @@ test('what cannot be done is refused with its reason', async (t) => {
     '--foreign-layers=some': /--foreign-layers must be skip or copy, not some/,
     '--output=yaml': /--output knows json alone/,
     '--max-registry=0': /--max-registry must be a whole number from 1 on, not 0/,
+    '--requests-per-second=0': /--requests-per-second must be a number above 0, not 0/,
     '--max-per-registry=many': /not many/,
     '--keep-manifest-lists': /unknown option --keep-manifest-lists \(did you mean --keep-manifest-list\?\)/,
   };

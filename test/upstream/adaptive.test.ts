@@ -82,6 +82,21 @@ test('so many requests are under way as the limit says', async (t) => {
   t.equal(most, 2, 'the tenth good answer let a second one in');
 });
 
+test('so many requests a second are sent as the limit says, after a burst of one second’s worth', async (t) => {
+  let now = 0;
+  const limit = adaptiveLimit({ requestsPerSecond: 50, now: () => now });
+  const send = limit.limited(async (ask) => answerTo(ask, 200));
+  const secondsFor = async (count: number): Promise<number> => {
+    const startedAt = performance.now();
+    await Promise.all(Array.from({ length: count }, () => send(questionTo('/v2/'))));
+    return (performance.now() - startedAt) / 1000;
+  };
+  t.ok((await secondsFor(50)) < 0.9);
+  t.ok((await secondsFor(10)) >= 0.19, 'ten more take a fifth of a second');
+  now = 10_000;
+  t.ok((await secondsFor(50)) < 0.9);
+});
+
 test('an upload never waits for the question that it needs', async (t) => {
   const limit = adaptiveLimit({ maxConcurrent: 1 });
   const send = limit.limited(async (ask) => answerTo(ask, 200));
