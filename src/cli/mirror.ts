@@ -55,8 +55,10 @@ export function mirroring(retry: RetryOptions = {}): Run {
     });
     try {
       const written = await mappingsOf(wish);
-      const images = await imagesOf(written, wish, ends, io.signal);
-      if (images === undefined) return await stoppedEarly(written, wish, io);
+      const images = await imagesOf(written, wish, ends, io.signal).catch((error: unknown) =>
+        notBegun(error, written, wish, io),
+      );
+      if (typeof images === 'number') return images;
       const work = { images: [...images.keys()], mappingOf: mappingIn(images), retry };
       return await (wish.dryRun ? dryRun : realRun)(work, wish, io);
     } catch (error) {
@@ -109,28 +111,34 @@ async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): 
   }
 }
 
-/** Undefined when the signal aborted before they were known. */
 async function imagesOf(
   written: readonly Mapping[],
   wish: MirrorWish,
   ends: MirrorEnds,
   signal: AbortSignal,
-): Promise<ReadonlyMap<ImageCopy, Mapping> | undefined> {
-  try {
-    const images = new Map<ImageCopy, Mapping>();
-    const mappings = await expanded(written, (source) => tagsOf(source, ends, signal));
-    for (const mapping of mappings) images.set(await imageOf(mapping, wish, ends), mapping);
-    return images;
-  } catch (error) {
-    if (signal.aborted) return undefined;
-    throw error;
-  }
+): Promise<ReadonlyMap<ImageCopy, Mapping>> {
+  const images = new Map<ImageCopy, Mapping>();
+  const mappings = await expanded(written, (source) => tagsOf(source, ends, signal));
+  for (const mapping of mappings) images.set(await imageOf(mapping, wish, ends), mapping);
+  return images;
 }
 
-async function stoppedEarly(written: readonly Mapping[], wish: MirrorWish, io: Io): Promise<number> {
+/** The end of a run that never came to know its images: all that was written is left. Throws what is a mistake, and no failure. */
+async function notBegun(
+  error: unknown,
+  written: readonly Mapping[],
+  wish: MirrorWish,
+  io: Io,
+): Promise<number> {
+  const why = io.signal.aborted ? 'told to stop before anything was copied' : listingFailure(error);
   if (!wish.dryRun) await tellFailed({ failed: [], left: written.map(pairOf) }, wish.failedFile, io);
-  io.stderr.write('error: told to stop before anything was copied\n');
-  return stopCode(io.signal.reason);
+  io.stderr.write(`error: ${why}\n`);
+  return failureCode(io);
+}
+
+function listingFailure(error: unknown): string {
+  if (error instanceof RegistryError) return complaintText(error);
+  throw error;
 }
 
 function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
