@@ -55,6 +55,11 @@ export function placeText({ medium, location, repository }: Place): string {
   return medium === 'file' ? `file://${repository}` : `${location}/${repository}`;
 }
 
+/** A repository of what has that name, a registry or a directory, for people. */
+export function repositoryText(name: string, repository: Repository): string {
+  return name.startsWith('oci:') ? name : `${name}/${repository}`;
+}
+
 /** The image as people write it. */
 export function pullSpecText(spec: PullSpec): string {
   const label = spec.tag ?? spec.glob;

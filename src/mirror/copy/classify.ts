@@ -1,6 +1,7 @@
 import { type ErrorCode, RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { CopyError, type FailureClass } from '../failure.ts';
+import { repositoryText } from '../pull-spec.ts';
 
 /** What was asked for when it failed. */
 export interface Subject {
@@ -102,7 +103,7 @@ export function missingPart(subject: Subject, namedBy: string): CopyError {
 
 /** `blob sha256:… of quay.io/team/app` */
 function textOf({ kind, reference, registry, repository }: Subject): string {
-  return `${kind} ${reference} of ${registry}/${repository}`;
+  return `${kind} ${reference} of ${repositoryText(registry, repository)}`;
 }
 
 function classified(

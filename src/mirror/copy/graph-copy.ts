@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../oci/content.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
+import { repositoryText } from '../pull-spec.ts';
 import { blobText, copyBlob } from './blob-copy.ts';
 import { missingPart } from './classify.ts';
 import type { Landing } from './copy-events.ts';
@@ -110,7 +111,7 @@ async function landed(
 }
 
 function tooDeep({ digest }: Descriptor, { image }: Copying): CopyError {
-  const place = `${image.source.name}/${image.from.repository}`;
+  const place = repositoryText(image.source.name, image.from.repository);
   return new CopyError(
     'manifest-invalid',
     `manifest ${digest} of ${place}: it lies more than ${deepest} manifests deep: leave it out`,

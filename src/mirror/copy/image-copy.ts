@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
 import type { ImageDestination, ImageSource } from '../ends/ends.ts';
+import { repositoryText } from '../pull-spec.ts';
 
 /** One image to be copied to one place. */
 export interface ImageCopy {
@@ -42,12 +43,12 @@ export interface CopiedImage {
 
 /** The pull spec of the source. */
 export function sourceText({ source, from }: ImageCopy): string {
-  return `${source.name}/${from.repository}${separator(from.reference)}${referenceText(from.reference)}`;
+  return `${repositoryText(source.name, from.repository)}${separator(from.reference)}${referenceText(from.reference)}`;
 }
 
 /** The pull spec of the destination; only its repository when it has no tag. */
 export function destinationText({ destination, to }: ImageCopy): string {
-  return `${destination.name}/${to.repository}${to.tag === undefined ? '' : `:${to.tag}`}`;
+  return `${repositoryText(destination.name, to.repository)}${to.tag === undefined ? '' : `:${to.tag}`}`;
 }
 
 /** What shares its fate, and its limits: everything between these two. */
