@@ -5,6 +5,8 @@ import { parsed } from './arguments.ts';
 export interface GoFlag {
   /** As one would write it. Default: none, the settings below it are then what they are without it. */
   readonly default?: string;
+  /** Its default by the environment. */
+  readonly ambient?: string;
   /** It has no default, and nothing can be served without it. */
   readonly isRequired?: true;
   /** The word alone means `true`. */
@@ -45,21 +47,24 @@ export interface GoFlags {
 
 /** The flag with a default of the environment, where that has one: it counts less than a file. */
 export function ambient(flag: GoFlag, text: string | undefined): GoFlag {
-  return text === undefined || text === '' ? flag : { ...flag, default: text };
+  return text === undefined || text === '' ? flag : { ...flag, ambient: text };
 }
 
 /**
- * Reads flags as Go does: one dash or two, the value behind `=` or as the next word, the last of several counts but for lists. Throws
- * `UsageError` for a flag that there is not.
+ * Reads flags as Go does: one dash or two, the value behind `=` or as the next word, the last of several counts but for lists; a text
+ * that may be left out is left out where it is empty. Throws `UsageError` for a flag that there is not.
  */
 export function parseGoFlags(table: GoFlagTable, args: readonly string[]): GoFlags {
   const names = Object.entries(table);
   const options = Object.fromEntries(
     names.map(([name]) => [name, { type: 'string', multiple: true } as const]),
   );
-  const { values, positionals } = parsed(
+  const { values: all, positionals } = parsed(
     args.map((word) => completed(withTwoDashes(word), table)),
     options,
+  );
+  const values = Object.fromEntries(
+    Object.entries(all).filter(([name, texts]) => !isLeftOut(table[name], texts)),
   );
   const readings = names.map(([name, flag]) => reading(name, flag, values[name]));
   return {
@@ -96,7 +101,8 @@ interface Reading {
 }
 
 function reading(name: string, flag: GoFlag, given: readonly string[] | undefined): Reading {
-  const texts = given ?? (flag.default === undefined ? [] : [flag.default]);
+  const assumed = flag.default ?? flag.ambient;
+  const texts = given ?? (assumed === undefined ? [] : [assumed]);
   const isGiven = given !== undefined;
   const refused = (message: string): Reading => ({
     isGiven,
@@ -113,6 +119,12 @@ function reading(name: string, flag: GoFlag, given: readonly string[] | undefine
   } catch (error) {
     return refused(error instanceof Error ? error.message : String(error));
   }
+}
+
+/** Go's default of a text is the empty one; what is no text, and what must be said, is another matter. */
+function isLeftOut(flag: GoFlag | undefined, texts: readonly string[] | undefined): boolean {
+  const isText = flag?.isList !== true && flag?.isSwitch !== true;
+  return isText && flag?.isRequired !== true && flag?.default === undefined && texts?.at(-1) === '';
 }
 
 function withTwoDashes(word: string): string {

@@ -110,6 +110,17 @@ test('what is wrong with flags is told at once, under their names', async (t) =>
   await t.rejects(run(['--unknown']), /unknown option --unknown/);
 });
 
+test('an optional flag that is empty is as if it were not there, as Go has it', async (t) => {
+  const folder = t.testdir(files);
+  const empty = ['--leader-election-suffix=', '--config', '', '--settings=', '--kubeconfig='];
+  const { config } = await run([...deploymentArgs(folder), ...empty]);
+  t.match(config?.mirror, { configFile: undefined, lease: { name: 'ci-image-mirror' } });
+  t.match(config?.clusters, { 'app.ci': { kubeconfigFile: undefined } });
+  const refused = ['--leader-election-namespace=', '--gracePeriod=', '--dry-run=', '--enable-controller='];
+  for (const flag of refused)
+    await t.rejects(run([...deploymentArgs(folder), flag]), /must not be empty/, flag);
+});
+
 test('--validate-config-only validates, and serves nothing', async (t) => {
   const { code, config, validated } = await run([
     '--validate-config-only',
