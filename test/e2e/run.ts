@@ -1,12 +1,10 @@
 /**
- * `npm run e2e [-- [--no-skip | --prepare] [scenario…]]`: a real Quayside among real programs. Not tap: the scenarios share slow
+ * `npm run e2e`: a real Quayside among real programs, as `usage` below says. Not tap: the scenarios share slow
  * set-ups, run one after the other and skip by program, which a list of facts says more plainly than a test tree.
  *
- * Prints each fact as it is decided and, last, `N passed, N failed[, N skipped]`. A scenario whose programs are missing is
- * skipped, with the reason; with `--no-skip` (CI) that is a failure. `--prepare` builds what has to be built, which is long the
- * first time, and plays nothing. Exit code 1 after any failure, 2 for a wrong argument.
+ * Prints each fact as it is decided and, last, `N passed, N failed[, N skipped]`.
  */
-import { parseArgs } from 'node:util';
+import { parsed, UsageError } from '../../src/cli/arguments.ts';
 import { lastLines, type Stage, stage } from '../support/program.ts';
 import { located, type ProgramName } from './programs.ts';
 import type { Scenario } from './scenario.ts';
@@ -18,19 +16,31 @@ interface Tally {
   skipped: number;
 }
 
+const usage = `npm run e2e [-- [--no-skip | --prepare] [scenario…]]
+
+A real Quayside among real programs, on loopback. Ends with 1 after any failure, 2 for a wrong argument.
+
+  --no-skip   a scenario whose programs are missing has failed; default: it is skipped, with the reason
+  --prepare   only build what has to be built, which is long the first time
+  scenario…   any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all
+`;
+
+const options = {
+  help: { type: 'boolean', short: 'h', default: false },
+  'no-skip': { type: 'boolean', default: false },
+  prepare: { type: 'boolean', default: false },
+} as const;
+
 const defaultLimitMs = 180_000;
 const longestMessage = 40;
 
 /** Plays the scenarios and resolves to the exit code; `interrupted` ends the one that is being played. */
 async function main(args: readonly string[], interrupted: AbortSignal): Promise<number> {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    options: {
-      'no-skip': { type: 'boolean', default: false },
-      prepare: { type: 'boolean', default: false },
-    },
-    allowPositionals: true,
-  });
+  const { values, positionals } = parsed(args, options);
+  if (values.help) {
+    console.log(usage.trimEnd());
+    return 0;
+  }
   const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name));
   if (unknown.length > 0) {
     console.error(
@@ -150,4 +160,8 @@ const interruption = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => interruption.abort(new Error(signal)));
 }
-process.exitCode = await main(process.argv.slice(2), interruption.signal);
+process.exitCode = await main(process.argv.slice(2), interruption.signal).catch((error: unknown) => {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\nnpm run e2e -- --help says what there is`);
+  return 2;
+});
