@@ -174,7 +174,7 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --skip-multiple-scopes     accepted: a token is never asked for several repositories at once but to mount
       --loglevel N, -v N         accepted, and without effect
 
-Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line or in a file of mappings,
+Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line, in a file of mappings or of logins,
 130 or 143 when it was stopped by ^C or SIGTERM before.
 Run again it copies what is missing.`,
     run: async (args, io) => (await import('./mirror.ts')).mirroring()(args, io),

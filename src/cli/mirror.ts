@@ -39,8 +39,8 @@ interface Work {
 
 /**
  * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every image is where it should be, 1 when
- * not, 2 for a mistake in the command line or in a mapping file, 130 or 143 when a signal came before all was done: then what is left
- * is told as what failed is.
+ * not, 2 for a mistake in the command line, in a mapping file or in the logins, 130 or 143 when a signal came before all was done: then what
+ * is left is told as what failed is.
  */
 export function mirroring(retry: RetryOptions = {}): Run {
   return async (args, io) => {
