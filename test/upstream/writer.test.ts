@@ -83,7 +83,7 @@ test('a cut upload goes on at the byte that the registry has', async (t) => {
 });
 
 test('a registry that takes no more bytes is asked again, a slow source is waited for', async (t) => {
-  const { registry, writer } = await writerRig(t, { progressTimeoutMs: 100 });
+  const { registry, writer } = await writerRig(t, { progressTimeoutMs: 300 });
   registry.switches.stallsUploadAfter = { bytes: 1_000_000, times: 1 };
   const source = lentSource(20_000_000);
   await writer.putBlob(app, source.descriptor, source.open);
@@ -97,7 +97,7 @@ test('a registry that takes no more bytes is asked again, a slow source is waite
 
 async function* late(bytes: Bytes): Bytes & AsyncGenerator<Uint8Array> {
   await new Promise((resolve) => {
-    setTimeout(resolve, 200);
+    setTimeout(resolve, 600);
   });
   yield* bytes;
 }
