@@ -18,7 +18,7 @@ export interface ResponseHead {
 }
 
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [^\0\r\n]*)?$/;
-const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([^\0\r\n]*?)[ \t]*$/;
+const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\0\r\n]*)$/;
 
 /**
  * Reads a head, without the empty line that ends it. Throws for whatever RFC 9112 does not allow, such as folded lines, bare line
@@ -47,9 +47,23 @@ function fieldsOf(lines: readonly string[]): IncomingHttpHeaders {
     if (name === undefined || value === undefined) throw malformed('header');
     const key = name.toLowerCase();
     const held = fields[key];
-    fields[key] = held === undefined ? value : [held, value].flat();
+    if (Array.isArray(held)) held.push(trimmed(value));
+    else fields[key] = held === undefined ? trimmed(value) : [held, trimmed(value)];
   }
   return fields;
+}
+
+/** Without the spaces and tabs around it, and no more than those. An expression would take long for a long run of them. */
+function trimmed(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text[start])) start += 1;
+  while (end > start && isBlank(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t';
 }
 
 function framingOf(status: number, headers: IncomingHttpHeaders): Framing {
@@ -73,5 +87,5 @@ function tokensOf(value: string | readonly string[] | undefined): readonly strin
     .join(',')
     .toLowerCase()
     .split(',')
-    .map((token) => token.trim());
+    .map(trimmed);
 }

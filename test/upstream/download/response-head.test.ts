@@ -48,6 +48,8 @@ test('what RFC 9112 does not allow is refused', async (t) => {
     ok('content-length: 0x10'),
     ok('content-length: 1e3'),
     ok('content-length:'),
+    ok('content-length: \xa05'),
+    ok('content-length: 5\v'),
     ok('content-length: 5', 'transfer-encoding: chunked'),
     ok('transfer-encoding: gzip, chunked'),
     ok('transfer-encoding: chunked, chunked'),
@@ -62,4 +64,13 @@ test('a field named as the prototype of objects is a field', async (t) => {
     ['__proto__', 'x'],
     ['content-length', '0'],
   ]);
+});
+
+test('a head made to be slow is read in no time', async (t) => {
+  const blank = ' '.repeat(30_000);
+  const startedAt = performance.now();
+  t.match(parseHead(ok(`a: b${blank}c`)).headers, { a: `b${blank}c` });
+  t.throws(() => parseHead(ok(`a:${blank}b\0`)), /malformed/);
+  t.equal(parseHead(ok(...Array(15_000).fill('a:'))).headers['a']?.length, 15_000);
+  t.ok(performance.now() - startedAt < 500);
 });
