@@ -1,4 +1,5 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
+import { setImmediate } from 'node:timers/promises';
 import type { Answer, AnswerBody, Ask } from '../exchange.ts';
 import { bodyBytes, type Incoming } from './body-bytes.ts';
 import { keptSockets } from './kept-sockets.ts';
@@ -33,15 +34,14 @@ export function downloads(): Downloads {
   async function answered(ask: DownloadAsk, socket: LentSocket): Promise<Answer> {
     const { url, line, signal, progressTimeoutMs } = ask;
     const stop = (): void => socket.destroy(signal?.reason);
+    const left = (): void => signal?.removeEventListener('abort', stop);
     signal?.addEventListener('abort', stop);
-    void socket.closed.then(() => signal?.removeEventListener('abort', stop));
     try {
-      signal?.throwIfAborted();
       await socket.opened;
       socket.send(requestText(ask));
       const head = await headOf(socket, ask.firstByteTimeoutMs);
       const ended = (isWhole: boolean): void => {
-        signal?.removeEventListener('abort', stop);
+        left();
         if (isWhole && head.isKept) sockets.keep(url, line, socket, idleOf(head));
         else socket.destroy();
       };
@@ -52,6 +52,7 @@ export function downloads(): Downloads {
         body: bodyOf(head, socket, ended, progressTimeoutMs),
       };
     } catch (error) {
+      left();
       socket.destroy();
       throw error;
     }
@@ -59,6 +60,9 @@ export function downloads(): Downloads {
 
   return {
     async get(ask) {
+      // A connection at rest to which bytes came unasked has read them, and is cut, by the end of this turn of the loop.
+      await setImmediate();
+      ask.signal?.throwIfAborted();
       const kept = sockets.take(ask.url, ask.line);
       if (kept === undefined) return answered(ask, sockets.open(ask.url, ask.line));
       try {
@@ -66,6 +70,7 @@ export function downloads(): Downloads {
       } catch (error) {
         // The server may have cut it in the moment we used it: that is no failure.
         if (!(error instanceof NoAnswer)) throw error;
+        ask.signal?.throwIfAborted();
         return answered(ask, sockets.open(ask.url, ask.line));
       }
     },
@@ -150,10 +155,11 @@ function bodyOf(
     if (isClosed) return;
     isClosed = true;
     timed.done();
+    forget();
     ended(isWhole);
     for (const heard of listeners) heard();
   };
-  void socket.closed.then(() => close(false));
+  const forget = socket.whenOver(() => close(false));
 
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
     if (isBegun) return;

@@ -29,14 +29,19 @@ export function keptSockets(): KeptSockets {
 
   return {
     take(url, line) {
-      const socket = shelfOf(url, line).pop();
-      socket?.wake();
-      return socket;
+      const shelf = shelfOf(url, line);
+      for (let socket = shelf.pop(); socket !== undefined; socket = shelf.pop()) {
+        // It has just been cut, which takes a moment to be known.
+        if (socket.isSpent) continue;
+        socket.wake();
+        return socket;
+      }
+      return undefined;
     },
     open(url, line) {
       const socket = lentSocket(url, line);
       all.add(socket);
-      void socket.closed.then(() => all.delete(socket));
+      socket.whenOver(() => all.delete(socket));
       return socket;
     },
     keep(url, line, socket, idleMs) {

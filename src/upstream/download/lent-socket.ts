@@ -22,7 +22,7 @@ export interface Line {
 export interface LentSocket extends Incoming {
   /** Resolves when the connection stands; rejects with what it failed with. */
   readonly opened: Promise<void>;
-  /** Whether bytes are there that nobody asked for, or the connection is over. */
+  /** Whether bytes are there that nobody asked for, or the connection is over, or about to be. */
   readonly isSpent: boolean;
   send(text: string): void;
   /** With a reason, whoever waits for bytes has it thrown at them. Harmless when it is done again. */
@@ -30,8 +30,8 @@ export interface LentSocket extends Incoming {
   /** Nothing is asked for the time being: the process may end meanwhile. `over` is called once when that is over, by `wake` or by the other side. */
   rest(over: () => void): void;
   wake(): void;
-  /** Resolves when the connection is over. */
-  readonly closed: Promise<void>;
+  /** Calls `heard` once the connection is over, soon if it is. What it returns takes that back: a connection outlives its answers. */
+  whenOver(heard: () => void): () => void;
 }
 
 /** With this much unread a socket is left to fill its own buffers, bytes. */
@@ -46,7 +46,7 @@ export function lentSocket(url: URL, line: Line): LentSocket {
   let heard: (() => void) | undefined;
   let rested: (() => void) | undefined;
   const opened = Promise.withResolvers<void>();
-  const closed = Promise.withResolvers<void>();
+  const hearers = new Set<() => void>();
   const news = (): void => {
     heard?.();
     heard = undefined;
@@ -56,13 +56,14 @@ export function lentSocket(url: URL, line: Line): LentSocket {
     rested = undefined;
   };
   const over = (error?: Error): void => {
-    failure ??= error;
+    if (isOver) return;
     isOver = true;
+    failure ??= error;
     socket.destroy();
     clearTimeout(timer);
-    opened.reject(failure ?? new Error('the connection was closed'));
-    closed.resolve();
+    opened.reject(failure ?? cutOff());
     roused();
+    for (const hearer of hearers) hearer();
     news();
   };
   const socket = socketTo(url, line, {
@@ -76,7 +77,7 @@ export function lentSocket(url: URL, line: Line): LentSocket {
     },
   });
   const timer = setTimeout(
-    () => socket.destroy(new Error('the connection took too long')),
+    () => socket.destroy(Object.assign(new Error('the connection took too long'), { code: 'ETIMEDOUT' })),
     line.connectTimeoutMs,
   );
   socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
@@ -86,7 +87,7 @@ export function lentSocket(url: URL, line: Line): LentSocket {
   socket
     .on('error', over)
     .once('end', () => over())
-    .once('close', () => over());
+    .once('close', () => over(cutOff()));
   opened.promise.catch(() => undefined);
 
   async function next(): Promise<Uint8Array | undefined> {
@@ -106,7 +107,7 @@ export function lentSocket(url: URL, line: Line): LentSocket {
   return {
     opened: opened.promise,
     get isSpent() {
-      return isOver || unread !== undefined || landed.length > 0;
+      return isOver || socket.destroyed || unread !== undefined || landed.length > 0;
     },
     next,
     unread(bytes) {
@@ -126,8 +127,17 @@ export function lentSocket(url: URL, line: Line): LentSocket {
       roused();
       socket.ref();
     },
-    closed: closed.promise,
+    whenOver(heard) {
+      if (isOver) queueMicrotask(heard);
+      else hearers.add(heard);
+      return () => void hearers.delete(heard);
+    },
   };
+}
+
+/** By us: where the other side ended, a body without a length would be whole. */
+function cutOff(): Error {
+  return new Error('the connection was cut');
 }
 
 interface OnRead {

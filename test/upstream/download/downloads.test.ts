@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
 import { test } from 'tap';
 import { type DownloadAsk, downloads } from '../../../src/upstream/download/downloads.ts';
@@ -49,6 +49,7 @@ async function scripted(t: Test, script: Script, { line = plain, server = create
   return {
     sockets,
     connections: () => connections,
+    close: own.close,
     get: (ask: Partial<DownloadAsk> = {}) => own.get({ url, line, ...limits, ...ask }),
   };
 }
@@ -130,6 +131,60 @@ test('bytes that nobody asked for end the connection, and are nobody’s answer'
   t.equal((await read(await server.get())).toString(), 'one');
   t.equal((await read(await server.get())).toString(), 'one');
   t.equal(server.connections(), 2);
+});
+
+test('a connection at rest that is being cut for such bytes is not used for them', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(`${whole(Buffer.from('own'))}own`));
+  const bell = createServer((socket) => void socket.write('ring')).listen(0, '127.0.0.1');
+  await once(bell, 'listening');
+  t.teardown(() => bell.close());
+  const answers = new Set<string>();
+  for (let round = 0; round < 20; round += 1) {
+    await read(await server.get());
+    const ringing = connect((bell.address() as AddressInfo).port, '127.0.0.1');
+    // The loop is held up until both have come, so that the download begins between the bytes and the end of their connection.
+    ringing.once('connect', () => {
+      for (const socket of server.sockets) socket.write(`${whole(Buffer.from('other'))}other`);
+      for (const until = performance.now() + 3; performance.now() < until; );
+    });
+    await once(ringing, 'data');
+    answers.add((await read(await server.get())).toString());
+    ringing.destroy();
+    for (const socket of server.sockets) socket.destroy();
+    server.sockets.clear();
+  }
+  t.same([...answers], ['own']);
+});
+
+test('a download that is cut by us is no body, even where its end is that of the connection', async (t) => {
+  const server = await scripted(t, (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\nsome'));
+  const reading = read(await server.get());
+  setImmediate(server.close);
+  await t.rejects(reading, /cut/);
+});
+
+test('a request that is cut by us is not made again', async (t) => {
+  const server = await scripted(t, (socket, _, count) => {
+    if (count > 1) server.close();
+    else socket.write(whole(Buffer.alloc(0)));
+  });
+  await read(await server.get());
+  await t.rejects(server.get(), /cut/);
+  t.equal(server.connections(), 1);
+});
+
+test('a connection that takes too long fails as any other that does not come about', async (t) => {
+  const mute = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1');
+  await once(mute, 'listening');
+  const own = downloads();
+  t.teardown(() => {
+    own.close();
+    mute.close();
+  });
+  const url = new URL(`https://127.0.0.1:${(mute.address() as AddressInfo).port}/`);
+  const limits = { firstByteTimeoutMs: 500, progressTimeoutMs: 500 };
+  const line = { ...plain, connectTimeoutMs: 30 };
+  await t.rejects(own.get({ url, line, ...limits }), { code: 'ETIMEDOUT' });
 });
 
 test('answers before the answer are passed over', async (t) => {
