@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { createServer as createTlsServer } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { test } from 'tap';
 import { type DownloadAsk, downloads } from '../../../src/upstream/download/downloads.ts';
 import type { Line } from '../../../src/upstream/download/lent-socket.ts';
@@ -66,6 +69,25 @@ test('one connection serves one download after the other', async (t) => {
   t.equal(server.connections(), 1);
 });
 
+test('a connection remembers nothing of who used it', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(`${whole(Buffer.from('ok'))}ok`));
+  const used = async () => {
+    const { signal } = new AbortController();
+    await read(await server.get({ signal }));
+    return new WeakRef(signal);
+  };
+  const users = [await used(), await used(), await used()];
+  await used();
+  await setImmediate();
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  t.same(
+    users.map((user) => user.deref()),
+    [undefined, undefined, undefined],
+  );
+  t.equal(server.connections(), 1);
+});
+
 test('a request is what was asked for, and nothing else', async (t) => {
   let asked = '';
   const server = await scripted(t, (socket, request) => {
@@ -93,7 +115,7 @@ test('a body in chunks is put together, wherever its pieces are cut', async (t) 
   ]);
   const server = await scripted(t, (socket, _, count) => {
     const cut = count * 61;
-    socket.write(text.subarray(0, cut), () => setImmediate(() => socket.write(text.subarray(cut))));
+    socket.write(text.subarray(0, cut), () => void setImmediate().then(() => socket.write(text.subarray(cut))));
   });
   for (let round = 0; round < 5; round += 1)
     t.ok((await read(await server.get())).equals(body.subarray(0, offset)));
@@ -159,7 +181,7 @@ test('a connection at rest that is being cut for such bytes is not used for them
 test('a download that is cut by us is no body, even where its end is that of the connection', async (t) => {
   const server = await scripted(t, (socket) => socket.write('HTTP/1.1 200 OK\r\n\r\nsome'));
   const reading = read(await server.get());
-  setImmediate(server.close);
+  void setImmediate().then(server.close);
   await t.rejects(reading, /cut/);
 });
 
