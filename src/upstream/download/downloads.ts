@@ -34,14 +34,14 @@ export function downloads(): Downloads {
   async function answered(ask: DownloadAsk, socket: LentSocket): Promise<Answer> {
     const { url, line, signal, progressTimeoutMs } = ask;
     const stop = (): void => socket.destroy(signal?.reason);
-    const left = (): void => signal?.removeEventListener('abort', stop);
+    const letGo = (): void => signal?.removeEventListener('abort', stop);
     signal?.addEventListener('abort', stop);
     try {
       await socket.opened;
       socket.send(requestText(ask));
       const head = await headOf(socket, ask.firstByteTimeoutMs);
       const ended = (isWhole: boolean): void => {
-        left();
+        letGo();
         if (isWhole && head.isKept) sockets.keep(url, line, socket, idleOf(head));
         else socket.destroy();
       };
@@ -52,7 +52,7 @@ export function downloads(): Downloads {
         body: bodyOf(head, socket, ended, progressTimeoutMs),
       };
     } catch (error) {
-      left();
+      letGo();
       socket.destroy();
       throw error;
     }
@@ -164,12 +164,16 @@ function bodyOf(
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
     if (isBegun) return;
     isBegun = true;
-    let isWhole = false;
+    let left = framing.kind === 'length' ? framing.bytes : Number.POSITIVE_INFINITY;
     try {
-      yield* bodyBytes(timed, framing);
-      isWhole = true;
+      for await (const bytes of bodyBytes(timed, framing)) {
+        left -= bytes.byteLength;
+        yield bytes;
+      }
+      left = 0;
     } finally {
-      close(isWhole);
+      // Who knows the size does not ask for the end: all that came is whole for them too.
+      close(left === 0);
     }
   }
 

@@ -30,8 +30,8 @@ export interface LentSocket extends Incoming {
   /** Nothing is asked for the time being: the process may end meanwhile. `over` is called once when that is over, by `wake` or by the other side. */
   rest(over: () => void): void;
   wake(): void;
-  /** Calls `heard` once the connection is over, soon if it is. What it returns takes that back: a connection outlives its answers. */
-  whenOver(heard: () => void): () => void;
+  /** Calls `hearer` once the connection is over, soon if it is. What it returns takes that back: a connection outlives its answers. */
+  whenOver(hearer: () => void): () => void;
 }
 
 /** With this much unread a socket is left to fill its own buffers, bytes. */
@@ -61,7 +61,7 @@ export function lentSocket(url: URL, line: Line): LentSocket {
     failure ??= error;
     socket.destroy();
     clearTimeout(timer);
-    opened.reject(failure ?? cutOff());
+    opened.reject(failure ?? new Error('the connection ended before it stood'));
     roused();
     for (const hearer of hearers) hearer();
     news();
@@ -127,10 +127,10 @@ export function lentSocket(url: URL, line: Line): LentSocket {
       roused();
       socket.ref();
     },
-    whenOver(heard) {
-      if (isOver) queueMicrotask(heard);
-      else hearers.add(heard);
-      return () => void hearers.delete(heard);
+    whenOver(hearer) {
+      if (isOver) queueMicrotask(hearer);
+      else hearers.add(hearer);
+      return () => void hearers.delete(hearer);
     },
   };
 }

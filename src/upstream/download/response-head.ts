@@ -82,10 +82,5 @@ function framingOf(status: number, headers: IncomingHttpHeaders): Framing {
 
 function tokensOf(value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return [];
-  return [value]
-    .flat()
-    .join(',')
-    .toLowerCase()
-    .split(',')
-    .map(trimmed);
+  return [value].flat().join(',').toLowerCase().split(',').map(trimmed);
 }

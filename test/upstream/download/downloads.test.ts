@@ -115,7 +115,10 @@ test('a body in chunks is put together, wherever its pieces are cut', async (t) 
   ]);
   const server = await scripted(t, (socket, _, count) => {
     const cut = count * 61;
-    socket.write(text.subarray(0, cut), () => void setImmediate().then(() => socket.write(text.subarray(cut))));
+    socket.write(
+      text.subarray(0, cut),
+      () => void setImmediate().then(() => socket.write(text.subarray(cut))),
+    );
   });
   for (let round = 0; round < 5; round += 1)
     t.ok((await read(await server.get())).equals(body.subarray(0, offset)));
@@ -253,6 +256,18 @@ test('a body that is let go of is over at once, and a second reader gets nothing
   unread.body.destroy();
   await closed;
   t.equal(server.connections(), 2);
+});
+
+test('a reader that leaves with the last byte leaves the connection to the next one', async (t) => {
+  const server = await scripted(t, (socket) => socket.write(Buffer.concat([Buffer.from(whole(body)), body])));
+  for (let round = 0; round < 3; round += 1) {
+    let left = body.length;
+    for await (const bytes of (await server.get()).body) {
+      left -= bytes.length;
+      if (left === 0) break;
+    }
+  }
+  t.equal(server.connections(), 1);
 });
 
 test('over TLS the server must prove who it is, and bytes that come in a burst stay in order', async (t) => {
