@@ -92,6 +92,8 @@ export function sentBytes(descriptor: Descriptor, open: (start: number) => Promi
         yield* gathered.with(piece);
       }
       yield* gathered.rest();
+      // Not only on `close`, which comes with an end to all that is still open: the source's connection is to be kept.
+      if (reading.position === check.size) released(reading);
       isAtRest = !isOver(reading);
     },
   };

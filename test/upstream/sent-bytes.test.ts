@@ -26,6 +26,23 @@ test('bytes that come again are not hashed again', async (t) => {
   t.same(opened, [0, 10_000, 0]);
 });
 
+test('the source is let go of with its last byte, while the registry still thinks', async (t) => {
+  const { bytes, descriptor } = lentSource(100_000);
+  let isReleased = false;
+  const sent = sentBytes(descriptor, async () => {
+    async function* source(): Bytes {
+      try {
+        yield bytes;
+      } finally {
+        isReleased = true;
+      }
+    }
+    return source();
+  });
+  await collected(sent.from(0), 100_000);
+  t.ok(isReleased);
+});
+
 test('small chunks go out in large ones', async (t) => {
   const { bytes, descriptor, open } = lentSource(1_000_000);
   const sizes: number[] = [];
