@@ -1,6 +1,6 @@
-import { BlockList, isIPv6 } from 'node:net';
 import type { OpenedBlob } from '../cache/pull-through.ts';
 import type { CachedBlobs } from '../cache/store/store.ts';
+import { networks } from './networks.ts';
 
 /** When a blob is answered with a 307 to the store: never, always, or to clients of these networks (CIDR). */
 export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly string[] };
@@ -30,14 +30,5 @@ export function redirects(
 }
 
 function redirectsTo(policy: RedirectPolicy): (clientAddress: string) => boolean {
-  if (typeof policy === 'string') return () => policy === 'always';
-  const networks = new BlockList();
-  for (const network of policy.networks) {
-    const [address = '', prefix = ''] = network.split('/');
-    networks.addSubnet(address, Number(prefix), isIPv6(address) ? 'ipv6' : 'ipv4');
-  }
-  return (address) => {
-    const plain = address.replace(/^::ffff:(?=\d+\.)/, '');
-    return networks.check(plain, isIPv6(plain) ? 'ipv6' : 'ipv4');
-  };
+  return typeof policy === 'string' ? () => policy === 'always' : networks(policy.networks);
 }
