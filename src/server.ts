@@ -10,6 +10,7 @@ import type { MeteredEvents, Metrics } from './metrics.ts';
 import { parityWriter } from './parity-events.ts';
 import { admission } from './proxy/admission.ts';
 import { type BlobModes, blobAnswers } from './proxy/blob-modes.ts';
+import { clientAddress } from './proxy/client-address.ts';
 import { elsewhere } from './proxy/elsewhere.ts';
 import { failure, failureHooks } from './proxy/failure-hooks.ts';
 import { health } from './proxy/health.ts';
@@ -60,6 +61,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   const idle = closeWhenIdle(app);
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
+    clientAddress: clientAddress(config.trustedProxies),
     events: {
       answered(event) {
         events.answered(event);

@@ -114,6 +114,19 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'store: { s3: { bucket: b, redirect: { networks: [10.0.0.0/64] } } }',
     'q.yaml:1: store.s3.redirect: has no prefix length of its family: 10.0.0.0/64',
   ],
+  'a trusted proxy that is no network is refused, with its place': [
+    'trustedProxies: [10.0.0.0/8, 10.0.0.1]',
+    'q.yaml:1: trustedProxies[1]: must be a network such as 10.0.0.0/8 or fd00::/8',
+  ],
+  'everybody is no trusted proxy': [
+    'trustedProxies: ["0.0.0.0/0", "::/0"]',
+    'q.yaml:1: trustedProxies[0]: is everybody, who could then choose their address: 0.0.0.0/0',
+    'q.yaml:1: trustedProxies[1]: is everybody, who could then choose their address: ::/0',
+  ],
+  'a trusted proxy that is no list is refused': [
+    'trustedProxies: 10.0.0.0/8',
+    'q.yaml:1: trustedProxies: must be array',
+  ],
   'a default upstream that is none of the upstreams is refused': [
     'defaultUpstream: quay.oi\nupstreams: { quay.io: {} }',
     'q.yaml:1: defaultUpstream: quay.oi is not among the upstreams: quay.io',

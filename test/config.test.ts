@@ -126,6 +126,11 @@ test('redirects may be bound to client networks', async (t) => {
   t.match(store, { s3: { redirect: { networks: ['10.0.0.0/8', 'fd00::/8'] } } });
 });
 
+test('trusted proxies are networks, and there are none by default', async (t) => {
+  t.same(load('', {}).trustedProxies, []);
+  t.same(load('trustedProxies: [10.0.0.0/8, "fd00::/8"]', {}).trustedProxies, ['10.0.0.0/8', 'fd00::/8']);
+});
+
 test('credentials are one file or two, and nothing of them is read', async (t) => {
   const { upstreams, hosts } = load(
     `

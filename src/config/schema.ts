@@ -11,6 +11,7 @@ import {
   httpUrl,
   ms,
   oneOf,
+  parseNetwork,
   pattern,
   section,
   text,
@@ -88,6 +89,11 @@ export const settingsSchema = closed({
   tls: Type.Optional(tls),
   /** How clients see us, when something before us ends TLS or renames us. Default: as the request says. */
   publicUrl: Type.Optional(httpUrl()),
+  /**
+   * Networks (CIDR) of the proxies before us whose word on who the client is counts, at most 256. Default: none, and the client is whoever
+   * connects. Nobody else may be able to connect from there.
+   */
+  trustedProxies: Type.Array(leaf(parseProxies), { maxItems: 256, default: [] }),
   admin,
   log,
   /** How long requests under way may still take once we are told to stop, in milliseconds. Default 30 s. */
@@ -130,4 +136,10 @@ function parseAdminAddress(value: unknown): string | false {
   if (value === false) return false;
   if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
   throw new Error('must be host:port such as 127.0.0.1:8401, or false');
+}
+
+function parseProxies(value: unknown): string {
+  const network = parseNetwork(value);
+  if (/\/0+$/.test(network)) throw new Error(`is everybody, who could then choose their address: ${network}`);
+  return network;
 }

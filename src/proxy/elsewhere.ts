@@ -19,12 +19,13 @@ export interface ElsewhereOptions extends RealmOptions {
 export function elsewhere(app: FastifyInstance, { hosts, attempts, ...realm }: ElsewhereOptions): void {
   const challenge = challenger(realm);
   void app.register((scope, _options, done) => {
-    scope.addHook('onRequest', async ({ headers, raw, ip }, reply) => {
+    scope.addHook('onRequest', async ({ headers, raw }, reply) => {
       const host = hosts(headers.host);
       if (host.guard !== undefined && host.challenge === 'plain') {
         const identity = await host.guard.identify(authorizationOf(headers, raw.rawHeaders));
         if ('refused' in identity) {
-          if (identity.refused === 'wrong') await attempts?.failed(ip, clientSignal(reply.raw));
+          if (identity.refused === 'wrong')
+            await attempts?.failed(reply.record.client, clientSignal(reply.raw));
           throw challenge(host, headers.host ?? '', refusals[identity.refused]);
         }
       }

@@ -50,10 +50,9 @@ const clientLeft = 499;
 export function parityLog(app: FastifyInstance, { write }: ParityLogOptions): void {
   app.addHook('onRequest', (request, reply, done) => {
     const startedAtMs = performance.now();
-    const { ip } = request;
     reply.raw.once('close', () => {
       const seconds = (performance.now() - startedAtMs) / 1000;
-      for (const line of parityLines({ ...factsOf(request, reply), client: ip, seconds })) write(line);
+      for (const line of parityLines({ ...factsOf(request, reply), seconds })) write(line);
     });
     done();
   });
@@ -118,12 +117,13 @@ function failed(message: string, fields: ParityLine['fields']): ParityLine {
 }
 
 function factsOf({ method, raw, headers }: FastifyRequest, reply: FastifyReply) {
-  const { subject, cluster, verdict, error, challenge, bytes } = reply.record;
+  const { subject, cluster, verdict, error, challenge, bytes, client } = reply.record;
   return {
     method,
     path: pathOf(raw.url ?? ''),
     status: reply.raw.writableFinished ? reply.raw.statusCode : clientLeft,
     bytes,
+    client,
     shown: shownBy(headers.authorization),
     ...(subject === undefined ? {} : { subject }),
     ...(cluster === undefined ? {} : { cluster }),

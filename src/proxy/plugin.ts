@@ -52,7 +52,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   function failedInTime(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
     const broken = (why: unknown): void => failed(request, reply, why);
     if (attempts === undefined || !(error instanceof FailedLogin)) broken(error);
-    else attempts.failed(request.ip, clientSignal(reply.raw)).then(() => broken(error), broken);
+    else attempts.failed(reply.record.client, clientSignal(reply.raw)).then(() => broken(error), broken);
   }
 
   function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
@@ -85,7 +85,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
       res: reply.raw,
       requestId: request.id,
       namespace: options.registries.has(namespace ?? '') ? namespace : undefined,
-      clientAddress: request.ip,
+      clientAddress: record.client,
       log: record,
       begun() {
         record.firstByteAtMs = performance.now();

@@ -2,11 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../oci/errors.ts';
+import { type ClientAddress, clientAddress } from './client-address.ts';
 import type { ProxyEvents, RequestKind } from './events.ts';
 import type { RequestFacts } from './exchange.ts';
 
 /** What the request log says about one request, filled in as its answer takes shape. */
 export interface RequestRecord extends RequestFacts {
+  /** The address that it comes from, as ClientAddress says. */
+  readonly client: string;
   /** Body bytes that were sent. */
   bytes: number;
   /** When the answer's header went out, as `performance.now` counts; the end of the request when nobody says. */
@@ -26,6 +29,8 @@ declare module 'fastify' {
 export interface RequestLogOptions {
   /** Gets one line a request, at level `info`. */
   readonly log: { info(fields: Readonly<Record<string, unknown>>, message: string): void };
+  /** Default: the other end of the connection. */
+  readonly clientAddress?: ClientAddress;
   readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
 }
 
@@ -33,7 +38,6 @@ export interface RequestLogOptions {
 interface Ended {
   readonly path: string;
   readonly status: number;
-  readonly client: string;
   readonly firstByteMs: number;
   readonly totalMs: number;
 }
@@ -48,12 +52,12 @@ const clientLeft = 499;
  * Gives every reply a record and writes it down when the response is closed, however it ended and whoever wrote it. The
  * query stays out of the log, and every header field but the bounded user agent.
  */
-export function requestLog(app: FastifyInstance, { log, events }: RequestLogOptions): void {
+export function requestLog(app: FastifyInstance, options: RequestLogOptions): void {
+  const { log, clientAddress: addressOf = clientAddress([]), events } = options;
   app.decorateReply('record');
   app.addHook('onRequest', (request, reply, done) => {
     const startedAtMs = performance.now();
-    const client = request.ip;
-    reply.record = { bytes: 0 };
+    reply.record = { client: addressOf(request.raw), bytes: 0 };
     reply.raw.once('close', () => {
       const { firstByteMs, totalMs } = timesOf(startedAtMs, reply.record);
       const status = reply.raw.writableFinished ? reply.raw.statusCode : clientLeft;
@@ -64,7 +68,7 @@ export function requestLog(app: FastifyInstance, { log, events }: RequestLogOpti
         firstByteSeconds: firstByteMs / 1000,
         totalSeconds: totalMs / 1000,
       });
-      log.info(factsOf(request, reply.record, { path, status, client, firstByteMs, totalMs }), 'request');
+      log.info(factsOf(request, reply.record, { path, status, firstByteMs, totalMs }), 'request');
     });
     done();
   });
@@ -86,8 +90,8 @@ export function requestIds(): (incoming: IncomingMessage) => string {
 
 /** One flat literal: what is spread is copied name by name, on the way of every request. */
 function factsOf(request: FastifyRequest, record: RequestRecord, ended: Ended) {
-  const { hit, upstream, subject, cluster, rule, question, verdict, asked, bytes, error } = record;
-  const { path, status, client, firstByteMs, totalMs } = ended;
+  const { hit, upstream, subject, cluster, rule, question, verdict, asked, bytes, client, error } = record;
+  const { path, status, firstByteMs, totalMs } = ended;
   const { id: requestId, method } = request;
   const userAgent = request.headers['user-agent']?.slice(0, longestUserAgent);
   return {

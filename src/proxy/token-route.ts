@@ -62,12 +62,12 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
   async function told(
     granted: Grant | Unidentified,
     host: Host,
-    { headers, ip }: FastifyRequest,
+    { headers }: FastifyRequest,
     reply: FastifyReply,
   ): Promise<Buffer> {
     if ('refused' in granted) {
       events?.accessRefused?.({ reason: granted.refused === 'absent' ? 'anonymous' : 'credential' });
-      if (granted.refused === 'wrong') await attempts?.failed(ip, clientSignal(reply.raw));
+      if (granted.refused === 'wrong') await attempts?.failed(reply.record.client, clientSignal(reply.raw));
       throw refused(granted.refused, host, headers.host ?? '');
     }
     events?.tokenIssued?.();

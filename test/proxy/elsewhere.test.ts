@@ -5,6 +5,7 @@ import { elsewhere } from '../../src/proxy/elsewhere.ts';
 import { failure, failureHooks } from '../../src/proxy/failure-hooks.ts';
 import { health } from '../../src/proxy/health.ts';
 import { type Host, hosts } from '../../src/proxy/hosts.ts';
+import { requestLog } from '../../src/proxy/request-log.ts';
 
 const door: Guard = {
   identify: (authorization) =>
@@ -22,6 +23,7 @@ async function served(t: Test, host: Partial<Host>) {
   const guesses: string[] = [];
   const app = fastify({ ...failureHooks, exposeHeadRoutes: false });
   failure(app);
+  requestLog(app, { log: { info: () => undefined } });
   health(app, { isReady: () => true });
   elsewhere(app, {
     hosts: hosts([{ name: '*', ...host }]),
