@@ -72,6 +72,11 @@ async function registryOf(
   const server = createServer((request, response) => {
     const [, reference = ''] = /\/manifests\/(.+)$/.exec(request.url ?? '') ?? [];
     const isChanged = changed.has(reference);
+    if (reference.includes('_prune_')) {
+      counts.otherAsked += 1;
+      response.writeHead(404, { 'content-length': 0 }).end();
+      return;
+    }
     counts[reference === '' || isChanged || reference.includes(':') ? 'otherAsked' : 'unchangedAsked'] += 1;
     const bytes = manifestOf(inStreams.get(reference) ?? (isChanged ? `old ${reference}` : reference));
     response.writeHead(200, {

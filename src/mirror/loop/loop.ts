@@ -123,12 +123,15 @@ async function mirrored(
     });
   }
   if (held !== undefined && task.backup !== undefined) {
-    await backedUp(options, { ...task, backup: task.backup }, held, signal, now());
+    await backedUp(options, { ...task, backup: task.backup }, held, signal, { at: now(), left: mostNames });
   }
   const pair = { source, destination: target, isPulled: task.owner === 'misses', fills: task.fills === true };
   const there = await copied(options, pair, signal);
   if (there?.isKept === true) kept(there);
 }
+
+/** Names of seconds in a row that may be taken: more of them come of a registry that knows every tag. */
+const mostNames = 10;
 
 /**
  * Keeps what the target holds, once, however often the copy after it fails: the name is fixed for that content before it is used. A name
@@ -139,7 +142,7 @@ async function backedUp(
   task: QueuedTask & { readonly backup: string },
   held: Descriptor,
   signal: AbortSignal,
-  at: number,
+  { at, left }: { readonly at: number; readonly left: number },
 ): Promise<void> {
   const { look, queue } = options;
   const { destination, currentDigest } = task;
@@ -153,9 +156,14 @@ async function backedUp(
   }
   const kept = await look.stat(backup, signal);
   if (kept?.digest === held.digest) return;
-  if (kept === undefined)
+  if (kept === undefined) {
     await copied(options, { source: pinned(destination, held.digest), destination: backup }, signal);
-  else await backedUp(options, { ...task, backup, currentDigest: '' }, held, signal, at + 1000);
+    return;
+  }
+  if (left === 0)
+    throw new CopyError('unavailable', `${backup}: each of ${mostNames} names keeps something else`);
+  const another = { at: at + 1000, left: left - 1 };
+  await backedUp(options, { ...task, backup, currentDigest: '' }, held, signal, another);
 }
 
 async function copied(options: LoopOptions, pair: Pair, signal: AbortSignal): Promise<Copied | undefined> {

@@ -211,6 +211,26 @@ test('a name that keeps something else is left alone', async (t) => {
   t.equal(kept.length, 1);
 });
 
+test('a registry in which every name is taken ends the search for one, and the image is left', async (t) => {
+  let looks = 0;
+  class Crowded extends Map<string, Held> {
+    override get(spec: string): Held | undefined {
+      if (!spec.includes('_prune_')) return super.get(spec);
+      looks += 1;
+      return { digest: digest('older') };
+    }
+  }
+  const { images, tasks, end, lines, copies } = rig({ images: new Crowded() });
+  images.set(source, { digest: digest('new') }).set(destination, { digest: digest('old') });
+  await tasks.put({ ...wish, backup, currentDigest: digest('old') });
+  while (!lines.some(({ message }) => message === 'Failed to mirror'))
+    await tasks.changed(AbortSignal.timeout(50));
+  const seen = looks;
+  await end();
+  t.ok(seen <= 22, `${seen} looks`);
+  t.same(copies, []);
+});
+
 test('a failure that passes is tried again, and said aloud when it goes on for long', async (t) => {
   const { images, tasks, idle, end, failures, messages, counts, lines } = rig();
   images.set(source, { digest: digest('new') });
