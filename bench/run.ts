@@ -29,7 +29,7 @@ const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]
 Measures Quayside beside docker-registry (proxy mode), nginx (sendfile; proxy_cache with its lock) and skopeo, all of them
 started and stopped here, on loopback.
 
-  --short     fewer rounds: at most five minutes instead of thirty
+  --short     fewer rounds: some seven minutes instead of twenty
   --dir DIR   keeps up to 6 GB there while it runs; default: memory where there is plenty, else the temporary directory
   name…       any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all of them, and only then
               bench/results/latest.* are written

@@ -1,4 +1,5 @@
 import type { Lab } from '../lab.ts';
+import { processorSeconds } from '../servers/process-cost.ts';
 import type { Copier } from './copiers.ts';
 import { missingIn, withEmptyRegistry } from './destination.ts';
 import type { ImageSet, MirroredImage } from './images.ts';
@@ -9,8 +10,9 @@ export interface Place {
   readonly lab: Lab;
   /** The command of docker-registry. */
   readonly registry: string;
-  /** The source, an origin. */
+  /** The source: an origin, and its process. */
   readonly source: string;
+  readonly sourcePid: number;
   readonly images: readonly MirroredImage[];
   readonly set: ImageSet;
 }
@@ -18,19 +20,25 @@ export interface Place {
 export interface Times {
   /** Seconds into an empty registry. */
   readonly first: number;
+  /** Processor seconds that the two registries spent on that, together. */
+  readonly registries: number;
   /** Seconds when everything is there already. */
   readonly second: number;
 }
 
 /** From the source straight into an empty registry, and once more. Throws when an image did not arrive. */
-export function timed({ lab, registry, source, images }: Place, copier: Copier): Promise<Times> {
-  return withEmptyRegistry(lab, registry, 'mirror-timed', async ({ origin }) => {
+export function timed({ lab, registry, source, sourcePid, images }: Place, copier: Copier): Promise<Times> {
+  return withEmptyRegistry(lab, registry, 'mirror-timed', async ({ origin, pid }) => {
     lab.say(`${copier.name} copies ${images.length} images, and looks again`);
+    const spent = async () =>
+      ((await processorSeconds(sourcePid)) ?? Number.NaN) + ((await processorSeconds(pid)) ?? Number.NaN);
+    const before = await spent();
     const first = await secondsOf(() => copier.copy(images, hostOf(source), hostOf(origin)));
+    const registries = (await spent()) - before;
     const second = await secondsOf(() => copier.copy(images, hostOf(source), hostOf(origin)));
     const missing = await missingIn(origin, images);
     if (missing > 0) throw new Error(`${copier.name} left out ${missing} of ${images.length} images`);
-    return { first, second };
+    return { first, registries, second };
   });
 }
 

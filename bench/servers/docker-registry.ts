@@ -15,6 +15,7 @@ export async function registryProxy(command: string, ground: Ground): Promise<Se
 export interface PlainRegistry {
   readonly origin: string;
   readonly port: number;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -25,7 +26,7 @@ export async function plainRegistry(
   ground: Omit<Ground, 'upstream'>,
 ): Promise<PlainRegistry> {
   const { program, origin, port } = await registry(command, name, ground);
-  return { origin, port, stop: program.stop };
+  return { origin, port, pid: program.pid, stop: program.stop };
 }
 
 async function registry(
