@@ -48,7 +48,7 @@ function wasReused(error: unknown): boolean {
   return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
 }
 
-/** A download that no proxy has to make goes over a connection of our own: there its bytes cost a fifth of the processor's time. */
+/** A download that no proxy has to make goes over a connection of our own: there its bytes cost a third of the processor’s time. */
 async function onWire(ask: Ask, options: TransportOptions): Promise<Answer> {
   const { agents, downloads, progressTimeoutMs, firstByteTimeoutMs } = options;
   const { dispatcher, line } = await agents.wayTo(ask.url);
