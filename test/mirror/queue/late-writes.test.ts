@@ -52,6 +52,14 @@ function rig() {
   };
 }
 
+/** The predecessor has this turn, and these wishes one after the other. */
+async function begun(digests: readonly string[] = ['1']) {
+  const stage = rig();
+  await stage.predecessor.load();
+  for (const digest of digests) await stage.predecessor.put(wish(digest));
+  return stage;
+}
+
 /** What a third process would find. */
 async function found({ successor }: ReturnType<typeof rig>) {
   return [...(await successor()).list()].map(({ sourceDigest }) => sourceDigest);
@@ -62,9 +70,7 @@ function finish(tasks: Queue): void {
 }
 
 test('a late write of a predecessor does not take the place of a newer one', async (t) => {
-  const stage = rig();
-  await stage.predecessor.load();
-  await stage.predecessor.put(wish('1'));
+  const stage = await begun();
   stage.slowDown();
   void stage.predecessor.put(wish('2'));
   const next = await stage.successor();
@@ -75,9 +81,7 @@ test('a late write of a predecessor does not take the place of a newer one', asy
 
 test('a late write does not bring back what is done', async (t) => {
   for (const before of [['1'], []]) {
-    const stage = rig();
-    await stage.predecessor.load();
-    for (const digest of before) await stage.predecessor.put(wish(digest));
+    const stage = await begun(before);
     stage.slowDown();
     void stage.predecessor.put(wish('2'));
     const next = await stage.successor();
@@ -90,9 +94,7 @@ test('a late write does not bring back what is done', async (t) => {
 });
 
 test('a late end of a predecessor does not take away what came since', async (t) => {
-  const stage = rig();
-  await stage.predecessor.load();
-  await stage.predecessor.put(wish('1'));
+  const stage = await begun();
   stage.slowDown();
   finish(stage.predecessor);
   const next = await stage.successor();
@@ -102,9 +104,7 @@ test('a late end of a predecessor does not take away what came since', async (t)
 });
 
 test('what landed after the successor had read is no obstacle to it', async (t) => {
-  const stage = rig();
-  await stage.predecessor.load();
-  await stage.predecessor.put(wish('1'));
+  const stage = await begun();
   stage.slowDown();
   void stage.predecessor.put(wish('2'));
   const next = await stage.successor();
@@ -117,9 +117,7 @@ test('what landed after the successor had read is no obstacle to it', async (t) 
 });
 
 test('whoever was overtaken writes nothing more, and leaves to the successor what it was asked for', async (t) => {
-  const stage = rig();
-  await stage.predecessor.load();
-  await stage.predecessor.put(wish('1'));
+  const stage = await begun();
   const next = await stage.successor();
   await next.put(wish('2'));
   t.equal(await stage.predecessor.put(wish('3')), false, 'a change is found by whoever looks');
