@@ -20,21 +20,24 @@ interface Own {
   readonly build: readonly string[];
 }
 
-/**
- * The conformance suite has no newer version that the checksum database knows; it is a test binary, hence `go test -c`.
- * An API server says its version to its clients, hence `-X`.
- */
+/** An API server says its version to its clients, hence `-X`. */
 const programs = {
   conformance: {
     module: 'github.com/opencontainers/distribution-spec/conformance',
-    version: 'v0.0.0-20230516164017-7fcdf80f3c8b',
+    version: 'v0.0.0-20260831232431-97274622c111',
     folder: '',
-    build: ['test', '-c'],
+    build: ['build'],
   },
   crane: {
     module: 'github.com/google/go-containerregistry',
     version: 'v0.22.1',
     folder: '/cmd/crane',
+    build: ['build'],
+  },
+  distribution: {
+    module: 'github.com/distribution/distribution/v3',
+    version: 'v3.1.2',
+    folder: '/cmd/registry',
     build: ['build'],
   },
   kubernetes: {
@@ -88,9 +91,9 @@ export async function built(
   return { path };
 }
 
-/** A module of ours that requires the program's: so the version is exact, and test packages build like commands. */
+/** A module of ours that requires the program's, so that the version is exact. */
 async function required({ module, version, folder }: Published, directory: string): Promise<string[]> {
-  await writeFile(join(directory, 'go.mod'), `module build\n\ngo 1.24\n\nrequire ${module} ${version}\n`);
+  await writeFile(join(directory, 'go.mod'), `module build\n\ngo 1.25\n\nrequire ${module} ${version}\n`);
   return ['-mod=mod', `${module}${folder}`];
 }
 
