@@ -2,10 +2,11 @@ import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
+import { type Manifest, maxManifestBytes } from '../oci/manifest.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { upTo } from './entries.ts';
-import { manifestOrNone } from './manifest-or-none.ts';
+import { mostRecorded } from './listed.ts';
+import type { ParsedManifests } from './parsed.ts';
 import type { StoredCopies } from './stored.ts';
 
 /**
@@ -24,6 +25,7 @@ export interface Completeness {
 export interface CompletenessOptions {
   readonly upstream: Upstream;
   readonly copies: StoredCopies;
+  readonly parsed: ParsedManifests;
   /** How many complete manifests are remembered. */
   readonly maxEntries: number;
   readonly now: () => number;
@@ -32,14 +34,20 @@ export interface CompletenessOptions {
 /** For this long it is believed that the upstream can deliver what is missing: a popular cold image is asked about often. */
 const deliverableMs = 1_000;
 
+/** Of an index that lists more, the upstream is asked sooner than all are looked for. */
+const mostChildren = 1_000;
+
 /** Nothing is known to be complete yet. */
-export function completeness({ upstream, copies, maxEntries, now }: CompletenessOptions): Completeness {
+export function completeness(options: CompletenessOptions): Completeness {
+  const { upstream, copies, parsed, maxEntries, now } = options;
   /** Whether it is an image that somebody may want for its own sake, too. */
   const complete = new LRUCache<Digest, { readonly isImage: boolean }>(upTo(maxEntries));
   const deliverable = new LRUCache<Digest, true>({ ...upTo(maxEntries), ttl: deliverableMs, perf: { now } });
 
   async function areStored(blobs: readonly Descriptor[]): Promise<boolean> {
-    for (const { digest } of blobs) if ((await copies.stat(digest)) === undefined) return false;
+    if (blobs.length > mostRecorded) return false;
+    for (const digest of new Set(blobs.map((blob) => blob.digest)))
+      if ((await copies.stat(digest)) === undefined) return false;
     return true;
   }
 
@@ -47,7 +55,8 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
   async function isComplete(manifest: Manifest): Promise<boolean> {
     if (!(await areStored(manifest.blobs))) return false;
     if (manifest.children.length === 0) return true;
-    for (const child of manifest.children) if (await isChildComplete(child)) return true;
+    for (const child of manifest.children.slice(0, mostChildren))
+      if (await isChildComplete(child)) return true;
     return false;
   }
 
@@ -56,7 +65,7 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
     if (known !== undefined) return known.isImage;
     if (child.size > maxManifestBytes || (await copies.stat(child.digest)) === undefined) return false;
     const bytes = await copies.readSmall({ ...child, size: maxManifestBytes });
-    const manifest = bytes && manifestOrNone(bytes, child.mediaType);
+    const manifest = bytes && parsed.orNone({ descriptor: child, bytes });
     return manifest !== undefined && isImage(manifest) && isComplete(manifest);
   }
 
@@ -64,9 +73,10 @@ export function completeness({ upstream, copies, maxEntries, now }: Completeness
 
   return {
     isKnown,
-    async check({ digest, mediaType }, bytes) {
+    async check(descriptor, bytes) {
+      const { digest } = descriptor;
       if (isKnown(digest)) return;
-      const manifest = parseManifest(bytes, mediaType);
+      const manifest = parsed.of({ descriptor, bytes });
       if (await isComplete(manifest)) {
         complete.set(digest, { isImage: isImage(manifest) });
       } else if (await upstream.isReachable({ manifest: digest })) {

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import { ageMs } from './age.ts';
 
 /** What is known of a tag. */
 export interface TagPointer {
@@ -18,6 +19,7 @@ export interface TagPointer {
 /** One earlier meaning of a tag. */
 export interface TagMeaning {
   readonly digest: Digest;
+  readonly mediaType: string;
   /** When it was first and last seen, milliseconds since the epoch. */
   readonly from: number;
   readonly until: number;
@@ -41,17 +43,17 @@ export interface TagPolicy {
 
 export type Freshness = 'answer' | 'answer-and-refresh' | 'ask';
 
-/** What to do with a tag before anybody was asked. */
+/** What to do with a tag before anybody was asked. A check whose time has not come yet is none. */
 export function freshness(tag: string, pointer: TagPointer, policy: TagPolicy, now: number): Freshness {
   if (policy.immutable.some((pattern) => pattern.test(tag))) return 'answer';
-  const age = now - pointer.checkedAt;
+  const age = ageMs(pointer.checkedAt, now);
   if (age <= policy.freshMs) return 'answer';
   return age <= policy.freshMs + policy.refreshBehindMs ? 'answer-and-refresh' : 'ask';
 }
 
 /** Whether the tag may still be answered although the upstream could not be asked (RFC 9111 section 4.2.4). */
 export function mayServeStale(pointer: TagPointer, policy: TagPolicy, now: number): boolean {
-  return now - pointer.checkedAt <= policy.staleMs;
+  return ageMs(pointer.checkedAt, now) <= policy.staleMs;
 }
 
 /** The pointer after the upstream confirmed it. */
@@ -69,6 +71,7 @@ export function moved(
   const history = before.history ?? [];
   if (before.digest === after.digest) return { ...after, history };
   const from = history[0]?.until ?? before.checkedAt;
-  const meaning = { digest: before.digest, from, until: after.checkedAt };
+  const { digest, mediaType } = before;
+  const meaning = { digest, mediaType, from, until: after.checkedAt };
   return { ...after, history: [meaning, ...history].slice(0, historyEntries) };
 }

@@ -2,8 +2,8 @@ import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { isManifestType } from '../oci/manifest.ts';
-import { manifestOrNone } from './manifest-or-none.ts';
+import { digestsIn, isManifestType, type Manifest } from '../oci/manifest.ts';
+import { createParsedManifests, type ParsedManifests, type ReadManifest } from './parsed.ts';
 import { isUnknown } from './unknown.ts';
 
 /** What one manifest lists. True for ever, as the manifest is. */
@@ -21,9 +21,6 @@ interface Search {
   readonly remote: Set<Digest>;
   readonly failures: unknown[];
 }
-
-/** A manifest as it was read. */
-type ReadManifest = { readonly descriptor: Descriptor; readonly bytes: Uint8Array };
 
 /** Where the manifests of a repository are read, the cheapest first. */
 export interface ManifestReader {
@@ -49,14 +46,17 @@ export interface Graphs {
 export interface GraphsOptions {
   /** Digests kept in memory, in all manifests together, about 0.15 KB each. Default 200,000. */
   readonly maxDigests?: number;
-  /** Manifests read for one question. Default 1,000. */
+  /** Manifests read for one question, and children gone over that would have to be. Default 1,000. */
   readonly mostRead?: number;
+  /** What manifests list, by bytes that fit their digests. Default: remembers for these graphs alone. */
+  readonly parsed?: Pick<ParsedManifests, 'orNone'>;
 }
 
 const readAtOnce = 8;
 
 /** Nothing is in memory yet. */
-export function graphs({ maxDigests = 200_000, mostRead = 1_000 }: GraphsOptions = {}): Graphs {
+export function graphs(options: GraphsOptions = {}): Graphs {
+  const { maxDigests = 200_000, mostRead = 1_000, parsed = createParsedManifests() } = options;
   const nodes = new LRUCache<Digest, Node>({
     maxSize: maxDigests,
     sizeCalculation: ({ lists }) => lists.size + 1,
@@ -64,7 +64,9 @@ export function graphs({ maxDigests = 200_000, mostRead = 1_000 }: GraphsOptions
 
   function kept(digest: Digest, manifest: ReadManifest | undefined): Node | undefined {
     if (manifest === undefined) return undefined;
-    const node = nodeOf(manifest);
+    const content = parsed.orNone(manifest);
+    if (content === undefined) return leaf;
+    const node = nodeOf(content);
     nodes.set(digest, node);
     return node;
   }
@@ -97,13 +99,14 @@ export function graphs({ maxDigests = 200_000, mostRead = 1_000 }: GraphsOptions
 
   return {
     known(root, digest, reader) {
-      const walked = walk(root, digest, (each) => nodeIn(each, reader));
+      const walked = walk({ root, digest, mostMissing: mostRead }, (each) => nodeIn(each, reader));
       return walked === true ? true : walked.length === 0 ? false : undefined;
     },
     async holds(root, digest, reader) {
       const search: Search = { reader, loaded: new Map(), remote: new Set(), failures: [] };
       const nodeAt = (each: Digest): Node | undefined => search.loaded.get(each) ?? nodeIn(each, reader);
-      for (let missing = walk(root, digest, nodeAt); ; missing = walk(root, digest, nodeAt)) {
+      for (;;) {
+        const missing = walk({ root, digest, mostMissing: mostRead }, nodeAt);
         if (missing === true) return true;
         if (missing.length === 0) break;
         if (search.loaded.size >= mostRead)
@@ -119,8 +122,18 @@ export function graphs({ maxDigests = 200_000, mostRead = 1_000 }: GraphsOptions
 /** What is no manifest, or is nowhere. */
 const leaf: Node = { lists: new Set(), children: [] };
 
+/** From where to where, and after how many manifests that would have to be read a walk ends. */
+interface Walk {
+  readonly root: Digest;
+  readonly digest: Digest;
+  readonly mostMissing: number;
+}
+
 /** Breadth first, each digest once; true when the digest was met, else the manifests that would have to be read. */
-function walk(root: Digest, digest: Digest, nodeAt: (digest: Digest) => Node | undefined): true | Digest[] {
+function walk(
+  { root, digest, mostMissing }: Walk,
+  nodeAt: (digest: Digest) => Node | undefined,
+): true | Digest[] {
   if (root === digest) return true;
   const first = nodeAt(root);
   if (first === undefined) return [root];
@@ -129,6 +142,7 @@ function walk(root: Digest, digest: Digest, nodeAt: (digest: Digest) => Node | u
   const met = new Set(first.children);
   for (const child of met) {
     const node = nodeAt(child);
+    if (missing.length >= mostMissing) break;
     if (node === undefined) missing.push(child);
     else if (node.lists.has(digest)) return true;
     else for (const next of node.children) met.add(next);
@@ -136,14 +150,9 @@ function walk(root: Digest, digest: Digest, nodeAt: (digest: Digest) => Node | u
   return missing;
 }
 
-function nodeOf({ descriptor, bytes }: ReadManifest): Node {
-  const manifest = manifestOrNone(bytes, descriptor.mediaType);
-  if (manifest === undefined) return leaf;
+function nodeOf(manifest: Manifest): Node {
   const children = manifest.children.filter(isPerhapsManifest).map(({ digest }) => digest);
-  return {
-    lists: new Set([...manifest.children, ...manifest.blobs].map(({ digest }) => digest)),
-    children: [...new Set(children)],
-  };
+  return { lists: digestsIn(manifest), children: [...new Set(children)] };
 }
 
 function isPerhapsManifest({ mediaType }: Descriptor): boolean {

@@ -1,20 +1,16 @@
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
-import type { Manifest } from '../oci/manifest.ts';
+import { digestsIn, type Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
-import { manifestOrNone } from './manifest-or-none.ts';
+import { ageMs } from './age.ts';
+import { mostRecorded, recordedIn } from './listed.ts';
 import type { Membership } from './membership.ts';
+import type { ParsedManifests, ReadManifest } from './parsed.ts';
 import { shared } from './shared.ts';
 import { concurrently } from './store/concurrently.ts';
 import type { RepositoryScope } from './store/keys.ts';
 import type { Tags } from './tags.ts';
-
-/** A manifest that is at hand. */
-interface ReadManifest {
-  readonly descriptor: Descriptor;
-  readonly bytes: Uint8Array;
-}
 
 /** How a manifest came to be answered. */
 export interface Cause {
@@ -38,10 +34,11 @@ export interface Labels {
 export interface LabelsOptions {
   readonly membership: Membership;
   readonly tags: Pick<Tags, 'find'>;
+  readonly parsed: Pick<ParsedManifests, 'orNone'>;
   /** The manifest, if it is in memory. */
-  readonly remembered: (descriptor: Descriptor) => ReadManifest | undefined;
+  readonly remembered: (scope: RepositoryScope, digest: Digest) => ReadManifest | undefined;
   /** The manifest, if it is in memory or stored. */
-  readonly stored: (descriptor: Descriptor) => Promise<ReadManifest | undefined>;
+  readonly stored: (scope: RepositoryScope, digest: Digest) => Promise<ReadManifest | undefined>;
   readonly now: () => number;
 }
 
@@ -53,7 +50,7 @@ const readAtOnce = 8;
 /** An index of indexes has three levels; deeper content gets its labels when it is fetched. */
 const deepest = 4;
 
-/** Nor does an answer wait for more manifests than anybody lists. */
+/** Nor does an answer wait for more manifests than an index lists. */
 const mostMet = 1_000;
 
 /** A manifest on its way down, and how far that goes. */
@@ -62,19 +59,26 @@ interface Step {
   /** The tag never led to this, which was held before: what is stored below is looked at, too. */
   readonly isNew: boolean;
   readonly depth: number;
-  /** Each manifest is gone over once, however many list it. */
+  /** What all steps of one answer share. */
+  readonly run: Run;
+}
+
+/** One answer's labels. Each manifest is gone over once, however many list it, and all together only up to a bound. */
+interface Run {
   readonly met: Set<Digest>;
+  /** How many descriptors may still get records. */
+  left: number;
 }
 
 /** Labels over the membership of one upstream. */
-export function labels({ membership, tags, remembered, stored, now }: LabelsOptions): Labels {
+export function labels({ membership, tags, parsed, remembered, stored, now }: LabelsOptions): Labels {
   const spreading = shared<void>();
   /** When the tags of a record were last spread, by the tag that was asked for; '' without one. */
   const spreadAt = new WeakMap<readonly Tag[], Map<string, number>>();
 
   function isSpread(reaching: readonly Tag[], tag?: Tag): boolean {
     const at = spreadAt.get(reaching)?.get(tag ?? '');
-    return at !== undefined && now() - at < spreadEveryMs;
+    return at !== undefined && ageMs(at, now()) < spreadEveryMs;
   }
 
   function note(reaching: readonly Tag[], tag: Tag | undefined): void {
@@ -83,16 +87,21 @@ export function labels({ membership, tags, remembered, stored, now }: LabelsOpti
   }
 
   async function spreadFrom(scope: RepositoryScope, manifest: ReadManifest, step: Step): Promise<void> {
-    const { descriptor, bytes } = manifest;
+    const { descriptor } = manifest;
     const before = membership.known(scope, descriptor.digest)?.tags ?? [];
-    const content = manifestOrNone(bytes, descriptor.mediaType);
+    const content = parsed.orNone(manifest);
     if (content === undefined || (isSpread(before, step.tag) && !step.isNew)) return;
     const own = ownTags(content);
     for (const tag of step.tag === undefined ? own : [...own, step.tag])
       await membership.add(scope, [descriptor], tag);
     const reaching = membership.known(scope, descriptor.digest)?.tags ?? [];
-    const below = [...content.children, ...content.blobs];
-    await membership.inherit(scope, below, await inherited(scope, reaching, own));
+    const passedOn = await inherited(scope, reaching, own);
+    const { below, isPartial } = recordedIn(content, step.run.left);
+    step.run.left -= below.length;
+    const tagsAbove = step.tag === undefined ? passedOn : [...passedOn, step.tag];
+    if (isPartial && tagsAbove.length > 0)
+      membership.addPartial(scope, { digest: descriptor.digest, lists: digestsIn(content) }, tagsAbove);
+    await membership.inherit(scope, below, passedOn);
     if (step.tag !== undefined) await membership.add(scope, below, step.tag);
     await spreadBelow(scope, content.children, step);
     note(reaching, step.tag);
@@ -104,10 +113,11 @@ export function labels({ membership, tags, remembered, stored, now }: LabelsOpti
     step: Step,
   ): Promise<void> {
     if (step.depth >= deepest) return;
-    await concurrently(children, readAtOnce, async (child) => {
-      if (step.met.has(child.digest) || step.met.size >= mostMet) return;
-      step.met.add(child.digest);
-      const manifest = remembered(child) ?? (step.isNew ? await stored(child) : undefined);
+    const { met } = step.run;
+    await concurrently(children.slice(0, mostMet), readAtOnce, async ({ digest }) => {
+      if (met.has(digest) || met.size >= mostMet) return;
+      met.add(digest);
+      const manifest = remembered(scope, digest) ?? (step.isNew ? await stored(scope, digest) : undefined);
       if (manifest !== undefined) await spreadFrom(scope, manifest, { ...step, depth: step.depth + 1 });
     });
   }
@@ -136,7 +146,8 @@ export function labels({ membership, tags, remembered, stored, now }: LabelsOpti
       if (isSpread(before, tag)) return;
       const isNew = tag !== undefined && wasHeld && !before.includes(tag);
       const key = `${scope.upstream}/${scope.repository}:${tag ?? ''}@${digest}`;
-      await spreading(key, () => spreadFrom(scope, manifest, { tag, isNew, depth: 0, met: new Set() }));
+      const run = { met: new Set<Digest>(), left: mostRecorded };
+      await spreading(key, () => spreadFrom(scope, manifest, { tag, isNew, depth: 0, run }));
     },
   };
 }

@@ -6,6 +6,7 @@ import { mediaTypes } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { referrersTag } from '../oci/referrers-tag.ts';
 import type { Page, Upstream } from '../upstream/upstream.ts';
+import { ageMs } from './age.ts';
 import type { Hit } from './events.ts';
 import { manifestOrNone } from './manifest-or-none.ts';
 import type { Membership } from './membership.ts';
@@ -64,7 +65,7 @@ export function listings({
 
   async function remembered(key: string, ask: () => Promise<Page>): Promise<ServedPage> {
     const before = memory.get(key);
-    if (before !== undefined && now() - before.askedAt <= policy.freshMs)
+    if (before !== undefined && ageMs(before.askedAt, now()) <= policy.freshMs)
       return { page: before.page, hit: 'memory' };
     try {
       const page = await asking(key, ask);
@@ -72,9 +73,9 @@ export function listings({
       return { page, hit: 'upstream' };
     } catch (error) {
       // An older "yes" must not stand in for the upstream's own "no".
-      const ageMs = before === undefined ? Number.POSITIVE_INFINITY : now() - before.askedAt;
-      if (before === undefined || ageMs > policy.staleMs || isUnknown(error)) throw error;
-      return stale(before.page, Math.round(ageMs / 1000));
+      const age = before === undefined ? Number.POSITIVE_INFINITY : ageMs(before.askedAt, now());
+      if (before === undefined || age > policy.staleMs || isUnknown(error)) throw error;
+      return stale(before.page, Math.round(age / 1000));
     }
   }
 

@@ -2,14 +2,17 @@ import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { isManifestType } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { upTo } from './entries.ts';
 import type { CacheEvents } from './events.ts';
 import { isWorthWriting, type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
-import type { TagMerging } from './member-tags.ts';
+import { PartialTags } from './partial-tags.ts';
 import { shared } from './shared.ts';
 import { memberKey, type RepositoryScope } from './store/keys.ts';
 import type { Records } from './store/records.ts';
+import { type MergingIn, rememberedScopes } from './tag-scopes.ts';
+import { Unwritten } from './unwritten.ts';
 import { writeBehind } from './write-behind.ts';
 
 /** Content that was seen in a repository. */
@@ -24,8 +27,8 @@ export interface SeenContent extends Descriptor {
  */
 export interface Membership {
   /**
-   * What is known of the digest in that repository; undefined when it was never seen there, or when the record cannot be
-   * read just now. Undefined never means "no": ask the upstream.
+   * What is known of the digest in that repository; undefined when it was never seen there, when its record is one that an earlier
+   * version may have written in error, or cannot be read just now. Undefined never means "no": ask the upstream.
    */
   find(scope: RepositoryScope, digest: Digest): Promise<Descriptor | undefined>;
   /** What `find` would find without reading a record; undefined when it would have to, or would find nothing. */
@@ -35,11 +38,13 @@ export interface Membership {
    * the records follow behind. Never rejects.
    */
   add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
+  /** Remembers that below these tags hangs what the manifest lists, of which not all was added. */
+  addPartial(scope: RepositoryScope, manifest: ListedContent, tags: readonly Tag[]): void;
   /** As `add`, of what a manifest lists that is itself under these tags, of which the latest was seen last. */
   inherit(scope: RepositoryScope, descriptors: readonly Descriptor[], tags: readonly Tag[]): Promise<void>;
   /**
-   * The blob was read to its end and was right: its size stands from now on, whatever was said of it before or is said later. In force
-   * before the call returns, and never rejects, like `add`.
+   * The content was read to its end and was right: its size stands from now on, and of a manifest the type that it was answered with,
+   * whatever manifests say of it that list it. In force before the call returns, and never rejects, like `add`.
    */
   correct(scope: RepositoryScope, descriptor: Descriptor): Promise<void>;
   /**
@@ -52,10 +57,21 @@ export interface Membership {
     digest: Digest,
     options?: { readonly afresh?: boolean },
   ): readonly Tag[] | Promise<readonly Tag[]>;
+  /**
+   * Tags that may lead to a digest although its record does not say so: records are missing of what a manifest lists that lists very much,
+   * and where the store could not be written for long. Throws `UNAVAILABLE` when there are more such tags than are remembered.
+   */
+  partialTags(scope: RepositoryScope, digest: Digest): readonly Tag[];
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
   settled(): Promise<void>;
   /** Writes what waits, then stops. */
   close(): Promise<void>;
+}
+
+/** A manifest, and the digests that it lists. */
+export interface ListedContent {
+  readonly digest: Digest;
+  readonly lists: ReadonlySet<Digest>;
 }
 
 export interface MembershipOptions {
@@ -67,6 +83,8 @@ export interface MembershipOptions {
   readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   /** Digests per repository kept in memory, about 0.5 KB each. Default 100,000. */
   readonly maxEntries?: number;
+  /** Records that wait to be written. Default 10,000. */
+  readonly maxWaiting?: number;
   /** How long "never seen" is remembered, milliseconds: another replica may learn better. Default 5,000. */
   readonly negativeMs?: number;
   /** Records written at a time. Default 8. */
@@ -88,52 +106,67 @@ interface Addition {
 
 type Remembered = LRUCache<string, Member | 'absent'>;
 
-/** Of what one repository has; how tags are held together there. */
-type MergingIn = (scope: RepositoryScope) => TagMerging;
-
-/** Scopes of tags kept in memory, and for how long, milliseconds: rules may change while we run. */
-const scopesKept = { max: 50_000, ttl: 600_000 };
-
 /** Conditional writes lost in a row before the write is left for later: replicas that learn the same at once. */
 const attempts = 5;
 
 /** Membership kept in records, with the most recently used part of it in memory. */
 export function membership(options: MembershipOptions): Membership {
   const clock = options.clock ?? Date.now;
+  const partial = new PartialTags();
+  /** In memory alone: written when the queue has room again. */
+  const unwritten = new Unwritten<Addition>();
   const memory: Remembered = new LRUCache({
     ...upTo(options.maxEntries ?? 100_000),
     perf: { now: clock },
     ttlResolution: 0,
+    dispose(member, key, reason) {
+      const lost = reason === 'evict' ? unwritten.take(key) : undefined;
+      if (lost !== undefined) partial.addUnwritten(lost.scope, present(member)?.tags ?? []);
+    },
   });
   const merging = rememberedScopes(options.scopeOf);
   const queue = writeBehind<Addition>({
     write: (key, addition) => write({ records: options.records, memory, merging }, key, addition),
+    laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
+    written() {
+      const next = unwritten.next();
+      if (next !== undefined) queue.add(next.key, latest(next.key, next.job));
+    },
     failed: (error) => options.events?.storeFailed({ operation: 'write', error }),
-    dropped: (key) => memory.delete(key),
+    dropped(key, addition) {
+      if (memory.has(key)) unwritten.set(key, addition);
+      else partial.addUnwritten(addition.scope, addition.member.tags);
+    },
+    ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     ...(options.retryMs === undefined ? {} : { retryMs: options.retryMs }),
   });
   const held = (key: string): Member | 'absent' | undefined => memory.get(key) ?? queue.waiting(key)?.member;
   const reading = reader(options, { memory, merging, held });
+  const latest = (key: string, addition: Addition): Addition => ({
+    ...addition,
+    member: present(memory.get(key)) ?? addition.member,
+  });
 
   function addOne(scope: RepositoryScope, digest: Digest, added: Member, isInherited = false): void {
     const key = memoryKey(scope, digest);
     const known = present(memory.get(key)) ?? queue.waiting(key)?.member;
     const seen = mergedMember(known, added, { ...merging(scope), isInherited });
-    if (seen === known) return;
+    const isUnwritten = unwritten.take(key) !== undefined;
+    if (seen === known && !isUnwritten) return;
     memory.set(key, seen, { ttl: 0 });
-    if (isWorthWriting(known, seen)) queue.add(key, { scope, digest, member: seen });
+    if (isUnwritten || isWorthWriting(known, seen)) queue.add(key, { scope, digest, member: seen });
   }
 
   return {
     async find(scope, digest) {
       const key = memoryKey(scope, digest);
       const read = held(key) ?? (await reading(scope, digest));
-      const found = read === 'unreadable' ? present(held(key)) : present(read);
+      const found = trusted(read === 'unreadable' ? present(held(key)) : present(read));
       return found === undefined ? undefined : descriptorOf(digest, found);
     },
     known(scope, digest) {
-      const found = present(held(memoryKey(scope, digest)));
+      const found = trusted(present(held(memoryKey(scope, digest))));
       return found === undefined ? undefined : seenContent(digest, found);
     },
     async add(scope, descriptors, tag) {
@@ -141,20 +174,27 @@ export function membership(options: MembershipOptions): Membership {
       const tags = tag === undefined ? [] : [tag];
       for (const descriptor of descriptors) addOne(scope, descriptor.digest, memberOf(descriptor, tags, now));
     },
+    addPartial: (scope, { digest, lists }, tags) => partial.addManifest(scope, digest, lists, tags),
     async inherit(scope, descriptors, tags) {
       const now = clock();
       for (const descriptor of descriptors)
         addOne(scope, descriptor.digest, memberOf(descriptor, tags, now), true);
     },
-    async correct(scope, { digest, size }) {
-      addOne(scope, digest, { ...memberOf({ digest, size }, [], clock()), isProven: true });
+    async correct(scope, { digest, size, mediaType }) {
+      const type = mediaType !== undefined && isManifestType(mediaType) ? { mediaType } : {};
+      const member = memberOf({ digest, size, ...type }, [], clock());
+      addOne(scope, digest, member.size < 0 ? member : { ...member, isProven: true });
     },
     tagsOf(scope, digest, { afresh = false } = {}) {
       const known = present(held(memoryKey(scope, digest)))?.tags ?? [];
       return known.length > 0 && !afresh ? known : reading(scope, digest).then(tagsOrThrow);
     },
-    settled: queue.settled,
-    close: queue.close,
+    partialTags(scope, digest) {
+      if (partial.isLost(scope)) throw untold();
+      return partial.towards(scope, digest);
+    },
+    settled: () => queue.settled(),
+    close: () => queue.close(),
   };
 }
 
@@ -220,22 +260,6 @@ async function write(
   throw new Error('the membership record is written by others again and again');
 }
 
-/** Scopes are asked for again and again: each tag of a full record, for each tag that comes. */
-function rememberedScopes(scopeOf: MembershipOptions['scopeOf']): MergingIn {
-  if (scopeOf === undefined) return () => ({ scopeOf: () => '' });
-  const scopes = new LRUCache<string, string>(scopesKept);
-  return (scope) => ({
-    scopeOf(tag) {
-      const key = `${scope.upstream}/${scope.repository}:${tag}`;
-      const known = scopes.get(key);
-      if (known !== undefined) return known;
-      const found = scopeOf(scope, tag);
-      scopes.set(key, found);
-      return found;
-    },
-  });
-}
-
 function memoryKey(scope: RepositoryScope, digest: Digest): string {
   return `${scope.upstream}/${scope.repository}@${digest}`;
 }
@@ -246,9 +270,17 @@ function present(known: Member | 'absent' | 'unreadable' | undefined): Member | 
 
 function tagsOrThrow(found: Member | 'absent' | 'unreadable'): readonly Tag[] {
   if (found !== 'unreadable') return present(found)?.tags ?? [];
-  throw new RegistryError('UNAVAILABLE', 'the store cannot tell which tags lead to this digest', {
+  throw untold();
+}
+
+function untold(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the store cannot tell which tags lead to this digest', {
     retryAfterSeconds: 5,
   });
+}
+
+function trusted(member: Member | undefined): Member | undefined {
+  return member?.isDoubtful ? undefined : member;
 }
 
 function descriptorOf(digest: Digest, { size, mediaType }: Member): Descriptor {

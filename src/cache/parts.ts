@@ -7,6 +7,7 @@ import { type Usage, usage } from './eviction/usage.ts';
 import { fills } from './fills.ts';
 import type { RememberedPage } from './listings.ts';
 import { type MembershipOptions, membership } from './membership.ts';
+import { createParsedManifests } from './parsed.ts';
 import type { SharedParts } from './registry.ts';
 import { spool } from './spool.ts';
 import type { BufferPool } from './store/buffers.ts';
@@ -82,6 +83,7 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
       maxEntrySize: options.memory.maxEntryBytes,
       sizeCalculation: (bytes) => bytes.byteLength || 1,
     }),
+    parsed: createParsedManifests(),
     pages: new LRUCache<string, RememberedPage>({
       max: listingPages,
       maxSize: listingBytes,

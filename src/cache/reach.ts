@@ -1,11 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Digest } from '../oci/digest.ts';
-import { isManifestType, parseManifest } from '../oci/manifest.ts';
+import { isManifestType } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
+import { ageMs } from './age.ts';
 import type { TagPointer } from './freshness.ts';
 import { cannotTell, type Graphs, graphs, type ManifestReader } from './graphs.ts';
 import type { Membership } from './membership.ts';
+import { createParsedManifests, type ParsedManifests } from './parsed.ts';
 import type { CachedRegistry } from './registry.ts';
 import { shared } from './shared.ts';
 import type { RepositoryScope } from './store/keys.ts';
@@ -30,7 +32,7 @@ export interface TagReach {
 }
 
 export interface ReachOptions {
-  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf'>;
+  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'partialTags'>;
   readonly tags: Pick<Tags, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
   readonly registry: (upstream: string) => Pick<CachedRegistry, 'manifests' | 'reading'> | undefined;
@@ -42,6 +44,8 @@ export interface ReachOptions {
   /** How long other replicas may need to write down what they have learned, milliseconds. Default 1,000. */
   readonly lagMs?: number;
   readonly graphs?: Graphs;
+  /** Where manifests are read once for all. Default: for this reach alone. */
+  readonly parsed?: ParsedManifests;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -54,7 +58,8 @@ const looks = [0, 0.25, 0.75];
 /** What the membership, the tags and the manifests of all upstreams say together. */
 export function reach(options: ReachOptions): TagReach {
   const { membership, tags, registry, now } = options;
-  const { formerMs = () => sevenDaysMs, lagMs = 1_000, graphs: below = graphs() } = options;
+  const { formerMs = () => sevenDaysMs, lagMs = 1_000, parsed = createParsedManifests() } = options;
+  const { graphs: below = graphs({ parsed }) } = options;
   const looking = shared<boolean>();
   const lookingAfresh = shared<readonly Tag[]>();
   /** By the array of a record, which stays the same until the record changes. */
@@ -74,12 +79,13 @@ export function reach(options: ReachOptions): TagReach {
       found = await membership.tagsOf(place, digest, { afresh: true });
       if (found.some((tag) => !before.has(tag))) break;
     }
-    return reversed(found);
+    const others = membership.partialTags(place, digest).filter((tag) => !found.includes(tag));
+    return [...reversed(found), ...others];
   }
 
   /** What the tag means, and what it lately meant. */
   function rootsOf(upstream: string, { digest, history = [] }: TagPointer): readonly Digest[] {
-    const former = history.filter(({ until }) => now() - until < formerMs(upstream));
+    const former = history.filter(({ until }) => ageMs(until, now()) < formerMs(upstream));
     return [digest, ...former.map((meaning) => meaning.digest)];
   }
 
@@ -90,7 +96,7 @@ export function reach(options: ReachOptions): TagReach {
     { checkedAt }: TagPointer,
   ): boolean {
     return (
-      now() - checkedAt < formerMs(upstream) ||
+      ageMs(checkedAt, now()) < formerMs(upstream) ||
       registry(upstream)?.manifests.ready(repository, { tag }) !== undefined
     );
   }
@@ -145,15 +151,17 @@ export function reach(options: ReachOptions): TagReach {
     return pointer !== undefined && holds(place, pointer, digest);
   }
 
-  /** A manifest says in its own bytes what it refers to; what is below it has its tags from there. */
+  /**
+   * A manifest says in its own bytes what it refers to; what is below it has its tags from there, and is told from a manifest by a record
+   * that is not in doubt.
+   */
   async function refersTo(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
     const labelled = await membership.tagsOf(place, digest);
     if (!labelled.includes(tag)) return false;
-    const { mediaType } = (await membership.find(place, digest)) ?? {};
-    if (mediaType === undefined || !isManifestType(mediaType)) return true;
+    const seen = await membership.find(place, digest);
+    if (seen !== undefined && (seen.mediaType === undefined || !isManifestType(seen.mediaType))) return true;
     try {
-      const { bytes } = await readerOf(place).read(digest);
-      const { subject } = parseManifest(bytes, mediaType);
+      const { subject } = parsed.of(await readerOf(place).read(digest));
       return subject !== undefined && referrersTag(subject.digest) === tag;
     } catch (error) {
       if (isUnknown(error)) return false;

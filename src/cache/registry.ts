@@ -8,6 +8,7 @@ import type { TagPolicy } from './freshness.ts';
 import { type Listings, listings, type RememberedPage } from './listings.ts';
 import { type ManifestReading, manifests } from './manifests.ts';
 import type { Membership } from './membership.ts';
+import type { ParsedManifests } from './parsed.ts';
 import { type PulledBlobs, pullThrough } from './pull-through.ts';
 import type { CachedBlobs } from './store/store.ts';
 import type { StoredCopies } from './stored.ts';
@@ -37,6 +38,7 @@ export interface SharedParts {
   readonly copies: StoredCopies;
   readonly fills: Fills;
   readonly memory: LRUCache<Digest, Uint8Array>;
+  readonly parsed: ParsedManifests;
   readonly pages: LRUCache<string, RememberedPage>;
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
@@ -60,7 +62,13 @@ const completeManifests = 100_000;
 /** The upstream, behind the cache. */
 export function cachedRegistry(options: RegistryOptions): CachedRegistry {
   const { upstream, copies, policy } = options;
-  const whole = completeness({ upstream, copies, maxEntries: completeManifests, now: options.now });
+  const whole = completeness({
+    upstream,
+    copies,
+    parsed: options.parsed,
+    maxEntries: completeManifests,
+    now: options.now,
+  });
   const byDigest = manifests(options);
   const byTag = tagged({
     ...options,

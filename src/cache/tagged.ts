@@ -3,6 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { ageMs } from './age.ts';
 import type { Completeness } from './completeness.ts';
 import { confirmed, freshness, mayServeStale, moved, type TagPointer, type TagPolicy } from './freshness.ts';
 import type { FoundManifest, HeldManifest, Manifests } from './manifests.ts';
@@ -89,7 +90,8 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
 
   async function answer(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
     try {
-      return await complete(await manifests.get(repository, pointer.digest, tag), pointer.warnings);
+      const held = await manifests.get(repository, pointer.digest, tag, pointer);
+      return await complete(held, pointer.warnings);
     } catch (error) {
       if (!isUnknown(error)) throw error;
       return learned(repository, tag);
@@ -114,7 +116,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   }
 
   async function stale(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
-    const ageSeconds = Math.round((now() - pointer.checkedAt) / 1000);
+    const ageSeconds = Math.round(ageMs(pointer.checkedAt, now()) / 1000);
     const warning = `299 - "${upstream.name} could not be asked; this tag was last confirmed ${ageSeconds} s ago"`;
     const served = await answer(repository, tag, pointer);
     return { ...served, hit: 'stale', ageSeconds, warnings: [...served.warnings, warning] };

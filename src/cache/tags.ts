@@ -1,15 +1,22 @@
 import { LRUCache } from 'lru-cache';
-import { isDigest } from '../oci/digest.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { isObject } from '../oci/json.ts';
 import type { Tag } from '../oci/reference.ts';
+import { isSignedSchema1 } from '../oci/schema1.ts';
+import { ageMs } from './age.ts';
 import { upTo } from './entries.ts';
 import type { CacheEvents } from './events.ts';
-import type { TagPointer } from './freshness.ts';
+import type { TagMeaning, TagPointer } from './freshness.ts';
 import { type RepositoryScope, tagKey } from './store/keys.ts';
 import type { Records } from './store/records.ts';
+import { Unwritten } from './unwritten.ts';
 import { writeBehind } from './write-behind.ts';
 
-/** What tags mean, as far as we were told: pointers in memory, their records behind. */
+/**
+ * What tags mean, as far as we were told: pointers in memory, their records behind. A pointer to a signed schema 1 manifest has no
+ * record: its digest is true of a document that was seen, and no such document is stored.
+ */
 export interface Tags {
   /** The pointer; undefined when there is none, or its record cannot be read just now. */
   find(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
@@ -30,9 +37,13 @@ export interface TagsOptions {
   readonly records: Records;
   /** Pointers kept in memory. */
   readonly maxEntries: number;
+  /** Records that wait to be written. Default 10,000. */
+  readonly maxWaiting?: number;
   /** A confirmation alone is written only when the record is older than this, milliseconds. */
   readonly confirmEveryMs: number;
   readonly events: Pick<CacheEvents, 'storeFailed'>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
 }
 
 interface Entry {
@@ -41,17 +52,41 @@ interface Entry {
   readonly writtenAt: number;
 }
 
+/** What is to become of a record; no pointer: it goes. */
+interface Change {
+  readonly scope: RepositoryScope;
+  readonly pointer?: TagPointer;
+}
+
 /** Pointers over the records of a store. */
 export function tags(options: TagsOptions): Tags {
-  const { records, events } = options;
+  const { records, events, now = Date.now } = options;
   const entries = new LRUCache<string, Entry>(upTo(options.maxEntries));
-  const behind = writeBehind<{ readonly pointer?: TagPointer }>({
+  /** What the queue had no room for, as far as there is memory for it. */
+  const unwritten = new Unwritten<Change>();
+  const behind = writeBehind<Change>({
     write: async (key, { pointer }) => {
       if (pointer === undefined) await records.delete(key);
       else await records.put(key, Buffer.from(JSON.stringify(pointer)));
     },
+    laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
+    written() {
+      const next = unwritten.next();
+      if (next !== undefined) behind.add(next.key, next.job);
+    },
+    dropped(key, change) {
+      if (unwritten.size < options.maxEntries) unwritten.set(key, change);
+    },
     failed: (error) => events.storeFailed({ operation: 'write', error }),
+    ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
   });
+  const waiting = (record: string): Change | undefined => behind.waiting(record) ?? unwritten.get(record);
+
+  function change(scope: RepositoryScope, tag: Tag, pointer?: TagPointer): void {
+    const record = recordKey(scope, tag);
+    unwritten.take(record);
+    behind.add(record, pointer === undefined ? { scope } : { scope, pointer });
+  }
 
   async function readRecord(key: string): Promise<TagPointer | undefined> {
     try {
@@ -68,8 +103,8 @@ export function tags(options: TagsOptions): Tags {
       const found = entries.get(key);
       if (found !== undefined) return found.pointer;
       const record = recordKey(scope, tag);
-      const waiting = behind.waiting(record);
-      if (waiting !== undefined) return waiting.pointer;
+      const changed = waiting(record);
+      if (changed !== undefined) return changed.pointer;
       const pointer = await readRecord(record);
       if (pointer !== undefined && !entries.has(key))
         entries.set(key, { pointer, writtenAt: pointer.checkedAt });
@@ -78,15 +113,15 @@ export function tags(options: TagsOptions): Tags {
     async reread(scope, tag) {
       const key = memoryKey(scope, tag);
       const record = recordKey(scope, tag);
-      const waiting = behind.waiting(record);
-      if (waiting !== undefined) return waiting.pointer;
+      const changed = waiting(record);
+      if (changed !== undefined) return changed.pointer;
       const stored = await records.get(record).catch((error: unknown) => {
         events.storeFailed({ operation: 'read', error });
         throw unreadable(error);
       });
       const pointer = parsePointer(stored?.bytes);
       const held = entries.get(key)?.pointer;
-      if (pointer === undefined || (held !== undefined && held.checkedAt >= pointer.checkedAt)) return held;
+      if (pointer === undefined || (held !== undefined && isLater(held, pointer, now()))) return held;
       entries.set(key, { pointer, writtenAt: pointer.checkedAt });
       return pointer;
     },
@@ -97,13 +132,13 @@ export function tags(options: TagsOptions): Tags {
       const isNews =
         before === undefined ||
         before.pointer.digest !== pointer.digest ||
-        pointer.checkedAt - before.writtenAt >= options.confirmEveryMs;
+        ageMs(before.writtenAt, pointer.checkedAt) >= options.confirmEveryMs;
       entries.set(key, { pointer, writtenAt: isNews ? pointer.checkedAt : before.writtenAt });
-      if (isNews) behind.add(recordKey(scope, tag), { pointer });
+      if (isNews && !isSignedSchema1(pointer)) change(scope, tag, pointer);
     },
     remove(scope, tag) {
       entries.delete(memoryKey(scope, tag));
-      behind.add(recordKey(scope, tag), {});
+      change(scope, tag);
     },
     settled: () => behind.settled(),
     close: () => behind.close(),
@@ -119,12 +154,22 @@ function recordKey({ upstream, repository }: RepositoryScope, tag: Tag): string 
   return tagKey(upstream, repository, tag);
 }
 
-/** The record's text as a pointer; undefined when it is none, as after an edit by hand. */
+/** Whether the upstream was asked later. */
+function isLater(held: TagPointer, other: TagPointer, now: number): boolean {
+  return ageMs(held.checkedAt, now) <= ageMs(other.checkedAt, now);
+}
+
+/**
+ * The record's text as a pointer; undefined when it is none, as after an edit by hand, and for what an earlier version may have written in
+ * error: it let documents say which digest they have. So former meanings of unknown type are left out as well.
+ */
 function parsePointer(bytes: Uint8Array | undefined): TagPointer | undefined {
   if (bytes === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return isPointer(value) ? value : undefined;
+    if (!isPointer(value) || isSignedSchema1(value)) return undefined;
+    const { history } = value;
+    return history === undefined ? value : { ...value, history: history.filter(isMeaning) };
   } catch {
     return undefined;
   }
@@ -137,14 +182,24 @@ function unreadable(cause: unknown): RegistryError {
   });
 }
 
-function isPointer(value: unknown): value is TagPointer {
-  if (typeof value !== 'object' || value === null) return false;
-  const { digest, mediaType, size, checkedAt } = value as Partial<Record<keyof TagPointer, unknown>>;
+function isPointer(value: unknown): value is TagPointer & { readonly history?: readonly unknown[] } {
+  if (!isContent(value)) return false;
+  const { size, checkedAt, history }: Partial<Record<keyof TagPointer, unknown>> = value;
   return (
-    typeof digest === 'string' &&
-    isDigest(digest) &&
-    typeof mediaType === 'string' &&
     typeof size === 'number' &&
-    typeof checkedAt === 'number'
+    typeof checkedAt === 'number' &&
+    (history === undefined || Array.isArray(history))
   );
+}
+
+function isMeaning(value: unknown): value is TagMeaning {
+  if (!isContent(value)) return false;
+  const { from, until }: Partial<Record<keyof TagMeaning, unknown>> = value;
+  return typeof from === 'number' && typeof until === 'number';
+}
+
+function isContent(value: unknown): value is { readonly digest: Digest; readonly mediaType: string } {
+  if (!isObject(value)) return false;
+  const { digest, mediaType } = value;
+  return typeof digest === 'string' && isDigest(digest) && typeof mediaType === 'string';
 }

@@ -1,3 +1,5 @@
+import { Lanes } from './lanes.ts';
+
 /** Work that may wait: each key's latest job is done once, soon, and again later when it failed. */
 export interface WriteBehind<Job> {
   /** Takes the job at once and returns; a waiting job of the same key is replaced. */
@@ -13,6 +15,10 @@ export interface WriteBehind<Job> {
 export interface WriteBehindOptions<Job> {
   /** Does the job; a rejection means "again later". */
   readonly write: (key: string, job: Job) => Promise<void>;
+  /** Whose job it is. Those take turns, and of too many jobs those go first of which there are most. Default: all the same. */
+  readonly laneOf?: (job: Job) => string;
+  /** Told of each job that is done; may add others, which are then waited for. */
+  readonly written?: (key: string) => void;
   /** Told of each failure; the job stays. */
   readonly failed?: (error: unknown) => void;
   /** Told of a job that is given up because more than `maxWaiting` wait. */
@@ -25,15 +31,10 @@ export interface WriteBehindOptions<Job> {
   readonly retryMs?: number;
 }
 
-interface State<Job> {
-  readonly jobs: Map<string, Job>;
-  readonly idle: (() => void)[];
-  /** Keys whose job is under way: a key's jobs are done one after another, so the latest one wins. */
-  readonly running: Map<string, Job>;
-  /** Failures in a row; 0 while the medium works. */
-  failures: number;
-  pause: NodeJS.Timeout | undefined;
-  closed: boolean;
+/** A job under way, and the latest of its key that came meanwhile: a key's jobs are done one after another. */
+interface Running<Job> {
+  readonly job: Job;
+  next: { readonly job: Job } | undefined;
 }
 
 /**
@@ -41,86 +42,105 @@ interface State<Job> {
  * medium is asked a few times a minute and not once per job.
  */
 export function writeBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<Job> {
-  const state: State<Job> = {
-    jobs: new Map(),
-    idle: [],
-    running: new Map(),
-    failures: 0,
-    pause: undefined,
-    closed: false,
-  };
-  return {
-    add(key, job) {
-      if (state.closed) return options.dropped?.(key, job);
-      makeRoom(state, options, key);
-      state.jobs.set(key, job);
-      pump(state, options);
-    },
-    waiting: (key) => state.jobs.get(key) ?? state.running.get(key),
-    settled: () => settled(state, options),
-    async close() {
-      await settled(state, options);
-      state.closed = true;
-      clearTimeout(state.pause);
-    },
-  };
+  return new Queue(options);
 }
 
-function settled<Job>(state: State<Job>, options: WriteBehindOptions<Job>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  state.idle.push(resolve);
-  resume(state, options);
-  return promise;
-}
+class Queue<Job> implements WriteBehind<Job> {
+  readonly #options: WriteBehindOptions<Job>;
+  readonly #jobs = new Lanes<Job>();
+  readonly #running = new Map<string, Running<Job>>();
+  readonly #idle: (() => void)[] = [];
+  /** Failures in a row; 0 while the medium works. */
+  #failures = 0;
+  #pause: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
-function makeRoom<Job>(state: State<Job>, options: WriteBehindOptions<Job>, key: string): void {
-  if (state.jobs.has(key) || state.jobs.size < (options.maxWaiting ?? 10_000)) return;
-  for (const [oldest, job] of state.jobs) {
-    state.jobs.delete(oldest);
-    options.dropped?.(oldest, job);
-    return;
+  constructor(options: WriteBehindOptions<Job>) {
+    this.#options = options;
   }
-}
 
-function pump<Job>(state: State<Job>, options: WriteBehindOptions<Job>): void {
-  for (const [key, job] of state.jobs) {
-    if (state.pause !== undefined || state.closed || state.running.size >= (options.concurrency ?? 8)) break;
-    if (state.running.has(key)) continue;
-    state.jobs.delete(key);
-    state.running.set(key, job);
-    options.write(key, job).then(
-      () => ended(state, options, key),
+  add(key: string, job: Job): void {
+    if (this.#isClosed) {
+      this.#options.dropped?.(key, job);
+      return;
+    }
+    this.#put(key, job);
+    this.#pump();
+  }
+
+  waiting(key: string): Job | undefined {
+    const running = this.#running.get(key);
+    return (running === undefined ? undefined : (running.next ?? running).job) ?? this.#jobs.get(key);
+  }
+
+  settled(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#idle.push(resolve);
+    this.#resume();
+    return promise;
+  }
+
+  async close(): Promise<void> {
+    await this.settled();
+    this.#isClosed = true;
+    clearTimeout(this.#pause);
+  }
+
+  #put(key: string, job: Job): void {
+    const running = this.#running.get(key);
+    if (running !== undefined) {
+      running.next = { job };
+      return;
+    }
+    this.#jobs.set(this.#options.laneOf?.(job) ?? '', key, job);
+    if (this.#jobs.size <= (this.#options.maxWaiting ?? 10_000)) return;
+    const dropped = this.#jobs.takeFromLongest();
+    if (dropped !== undefined) this.#options.dropped?.(dropped.key, dropped.job);
+  }
+
+  #pump(): void {
+    const { concurrency = 8 } = this.#options;
+    while (this.#pause === undefined && !this.#isClosed && this.#running.size < concurrency) {
+      const taken = this.#jobs.take();
+      if (taken === undefined) break;
+      this.#start(taken.key, taken.job);
+    }
+    if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #start(key: string, job: Job): void {
+    const running: Running<Job> = { job, next: undefined };
+    this.#running.set(key, running);
+    this.#options.write(key, job).then(
+      () => {
+        this.#failures = 0;
+        this.#options.written?.(key);
+        this.#ended(key, running.next);
+      },
       (error: unknown) => {
-        if (!state.jobs.has(key)) state.jobs.set(key, job);
-        options.failed?.(error);
-        ended(state, options, key, true);
+        this.#options.failed?.(error);
+        if (this.#pause === undefined) this.#pauseAfterFailure();
+        this.#ended(key, running.next ?? running);
       },
     );
   }
-  if (state.running.size === 0) for (const resolve of state.idle.splice(0)) resolve();
-}
 
-function ended<Job>(
-  state: State<Job>,
-  options: WriteBehindOptions<Job>,
-  key: string,
-  hasFailed = false,
-): void {
-  state.running.delete(key);
-  if (!hasFailed) state.failures = 0;
-  else if (state.pause === undefined) pauseAfterFailure(state, options);
-  pump(state, options);
-}
+  #ended(key: string, next: { readonly job: Job } | undefined): void {
+    this.#running.delete(key);
+    if (next !== undefined) this.#put(key, next.job);
+    this.#pump();
+  }
 
-function pauseAfterFailure<Job>(state: State<Job>, options: WriteBehindOptions<Job>): void {
-  const pauseMs = (options.retryMs ?? 1_000) * 2 ** Math.min(state.failures, 6);
-  state.failures += 1;
-  state.pause = setTimeout(() => resume(state, options), pauseMs);
-  state.pause.unref();
-}
+  #pauseAfterFailure(): void {
+    const pauseMs = (this.#options.retryMs ?? 1_000) * 2 ** Math.min(this.#failures, 6);
+    this.#failures += 1;
+    this.#pause = setTimeout(() => this.#resume(), pauseMs);
+    this.#pause.unref();
+  }
 
-function resume<Job>(state: State<Job>, options: WriteBehindOptions<Job>): void {
-  clearTimeout(state.pause);
-  state.pause = undefined;
-  pump(state, options);
+  #resume(): void {
+    clearTimeout(this.#pause);
+    this.#pause = undefined;
+    this.#pump();
+  }
 }

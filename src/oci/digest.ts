@@ -47,3 +47,8 @@ export function digester(digest: Digest): Hash {
 export function isMatch(hash: Hash, digest: Digest): boolean {
   return hash.digest('hex') === hexOf(digest);
 }
+
+/** Whether the bytes are the ones that `digest` names. */
+export function isNamedBy(digest: Digest, bytes: Uint8Array): boolean {
+  return digestOf(bytes, algorithmOf(digest)) === digest;
+}

@@ -1,6 +1,7 @@
 import type { Descriptor } from './content.ts';
-import { isDigest } from './digest.ts';
+import { type Digest, isDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
+import { isObject, parseJson } from './json.ts';
 
 /** Media types of the manifests that Quayside reads; every other type is passed through unread. */
 export const mediaTypes = {
@@ -12,7 +13,20 @@ export const mediaTypes = {
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
 } as const;
 
-const manifestTypes: ReadonlySet<string> = new Set(Object.values(mediaTypes));
+/** A media type of a manifest. */
+type ManifestType = (typeof mediaTypes)[keyof typeof mediaTypes];
+
+/** What a manifest lists: manifests, a config and layers, or layers alone. */
+type Kind = 'index' | 'image' | 'schema1';
+
+const kinds: Readonly<Record<ManifestType, Kind>> = {
+  [mediaTypes.ociIndex]: 'index',
+  [mediaTypes.dockerList]: 'index',
+  [mediaTypes.ociManifest]: 'image',
+  [mediaTypes.dockerManifest]: 'image',
+  [mediaTypes.dockerSchema1]: 'schema1',
+  [mediaTypes.dockerSchema1Signed]: 'schema1',
+};
 
 /**
  * The `Accept` value of every manifest request to an upstream. Always the full list: registries convert a manifest to
@@ -41,36 +55,46 @@ export interface Manifest {
 
 /**
  * Reads a manifest. `statedType` is the upstream's `Content-Type`, which decides unless it is missing or no manifest type.
- * Throws `UPSTREAM_INVALID` for what is not a manifest, such as a HTML page answered with 200.
+ * Throws `UPSTREAM_INVALID` for what is not a manifest, such as a HTML page answered with 200, and for one that also lists what
+ * manifests of its type do not list: a registry that checked only what the type has would vouch for the rest unseen
+ * (image-spec, "Ambiguous documents").
  */
 export function parseManifest(bytes: Uint8Array, statedType: string | undefined): Manifest {
   const body = parseObject(bytes);
   const mediaType = manifestType(body, statedType);
-  if (mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed) {
-    return { mediaType, children: [], blobs: schema1Blobs(body) };
-  }
-  const config = descriptorOf(body['config']);
+  const listed = listedIn(body, kinds[mediaType]);
+  if (kinds[mediaType] === 'schema1') return { mediaType, ...listed };
   const subject = descriptorOf(body['subject']);
-  const artifactType = textOf(body['artifactType']) ?? config?.mediaType;
+  const artifactType = textOf(body['artifactType']) ?? descriptorOf(body['config'])?.mediaType;
   const annotations = annotationsOf(body['annotations']);
-  const foreign = foreignLayers(body['layers']);
   return {
     mediaType,
-    children: descriptorsOf(body['manifests']),
-    blobs: [...(config === undefined ? [] : [config]), ...descriptorsOf(body['layers'])],
-    ...(foreign.length === 0 ? {} : { foreign }),
+    ...listed,
     ...(subject === undefined ? {} : { subject }),
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined ? {} : { annotations }),
   };
 }
 
-/** True for the media types under which registries serve manifests. */
-export function isManifestType(mediaType: string): boolean {
-  return manifestTypes.has(mediaType);
+/** Each digest once, in the order of the manifest. */
+export function digestsIn({ children, blobs }: Pick<Manifest, 'children' | 'blobs'>): ReadonlySet<Digest> {
+  const digests = new Set<Digest>();
+  for (const { digest } of children) digests.add(digest);
+  for (const { digest } of blobs) digests.add(digest);
+  return digests;
 }
 
-function manifestType(body: Record<string, unknown>, statedType: string | undefined): string {
+/** True for the media types under which registries serve manifests. */
+export function isManifestType(mediaType: string): mediaType is ManifestType {
+  return Object.hasOwn(kinds, mediaType);
+}
+
+/** True for media types of manifests that list the same things. */
+export function isSameKind(some: string, other: string): boolean {
+  return isManifestType(some) && isManifestType(other) && kinds[some] === kinds[other];
+}
+
+function manifestType(body: Readonly<Record<string, unknown>>, statedType: string | undefined): ManifestType {
   const stated = statedType?.split(';', 1)[0]?.trim().toLowerCase();
   if (stated !== undefined && isManifestType(stated)) return stated;
   const own = textOf(body['mediaType']);
@@ -82,9 +106,9 @@ function manifestType(body: Record<string, unknown>, statedType: string | undefi
   throw notManifest('the upstream answered a manifest request with something that is not a manifest');
 }
 
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
+function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const value = parseJson(bytes);
     if (isObject(value)) return value;
   } catch (cause) {
     throw notManifest('the upstream answered a manifest request with something that is not JSON', cause);
@@ -92,8 +116,27 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
   throw notManifest('the upstream answered a manifest request with JSON that is not an object');
 }
 
-function schema1Blobs(body: Record<string, unknown>): Descriptor[] {
-  const layers = body['fsLayers'];
+function listedIn(
+  body: Readonly<Record<string, unknown>>,
+  kind: Kind,
+): Pick<Manifest, 'children' | 'blobs' | 'foreign'> {
+  const children = descriptorsOf(body['manifests']);
+  const config = descriptorOf(body['config']);
+  const layers = descriptorsOf(body['layers']);
+  const blobs = config === undefined ? layers : [config, ...layers];
+  const foreign = foreignLayers(body['layers']);
+  const schema1 = schema1Blobs(body['fsLayers']);
+  const counts = { index: children.length, image: blobs.length + foreign.length, schema1: schema1.length };
+  if (counts.index + counts.image + counts.schema1 > counts[kind])
+    throw notManifest('the upstream answered a manifest that lists what manifests of its type do not list');
+  return {
+    children,
+    blobs: kind === 'schema1' ? schema1 : blobs,
+    ...(foreign.length === 0 ? {} : { foreign }),
+  };
+}
+
+function schema1Blobs(layers: unknown): Descriptor[] {
   if (!Array.isArray(layers)) return [];
   const digests = layers.map((layer) => (isObject(layer) ? textOf(layer['blobSum']) : undefined));
   return [...new Set(digests)].flatMap((digest) =>
@@ -142,10 +185,6 @@ function annotationsOf(value: unknown): Record<string, string> | undefined {
 
 function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function notManifest(message: string, cause?: unknown): RegistryError {

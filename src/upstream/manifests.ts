@@ -1,9 +1,15 @@
 import type { Descriptor } from '../oci/content.ts';
 import { type Algorithm, algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { acceptManifests, isManifestType, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
+import {
+  acceptManifests,
+  isManifestType,
+  type Manifest,
+  maxManifestBytes,
+  parseManifest,
+} from '../oci/manifest.ts';
 import { type Reference, type Repository, referenceText } from '../oci/reference.ts';
-import { namedBytes } from '../oci/schema1.ts';
+import { isSignedSchema1, namedBytes } from '../oci/schema1.ts';
 import type { Connection } from './connection.ts';
 import {
   type Answer,
@@ -51,16 +57,20 @@ async function readManifest(answer: Answer, ask: Ask, reference: Reference): Pro
     throw statusRefusal(answer);
   }
   const bytes = await wholeBody(answer, maxManifestBytes);
-  const { mediaType } = parseManifest(bytes, headerOf(answer, 'content-type'));
+  const manifest = parseManifest(bytes, headerOf(answer, 'content-type'));
+  const { mediaType } = manifest;
   const digest = checkedDigest(
     namedBytes(bytes, mediaType),
     statedDigest(answer) ?? taggedDigest(answer),
     reference,
   );
-  return found(answer, { digest, size: bytes.byteLength, mediaType }, bytes);
+  return found(answer, { digest, size: bytes.byteLength, mediaType }, { bytes, manifest });
 }
 
-/** What a HEAD says, or undefined when it does not say all that a GET would. */
+/**
+ * What a HEAD says, or undefined when it does not say all that a GET would. Of a signed schema 1 manifest it does not: only the
+ * document shows that it has this digest, which the registry took from what was pushed.
+ */
 function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswer | undefined {
   const other = withoutContent(answer, ask);
   if (other !== undefined) return other;
@@ -69,6 +79,7 @@ function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswe
   const mediaType = headerOf(answer, 'content-type')?.split(';', 1)[0]?.trim();
   if (answer.status !== 200 || digest === undefined || size === undefined) return undefined;
   if (mediaType === undefined || !isManifestType(mediaType) || size > maxManifestBytes) return undefined;
+  if (isSignedSchema1({ mediaType })) return undefined;
   if (reference.digest === undefined) return found(answer, { digest, size, mediaType });
   if (algorithmOf(digest) === algorithmOf(reference.digest) && digest !== reference.digest) throw lie();
   return found(answer, { digest: reference.digest, size, mediaType });
@@ -108,19 +119,19 @@ function taggedDigest(answer: Answer): Digest | undefined {
 function found(
   answer: Answer,
   descriptor: Descriptor & { readonly mediaType: string },
-  bytes?: Uint8Array,
+  content: { readonly bytes?: Uint8Array; readonly manifest?: Manifest } = {},
 ): Found {
   const etag = headerOf(answer, 'etag');
   return {
     kind: 'found',
     descriptor,
-    ...(bytes === undefined ? {} : { bytes }),
+    ...content,
     ...(etag === undefined ? {} : { etag }),
     warnings: headerLines(answer, 'warning'),
   };
 }
 
-function withoutBytes({ bytes: _bytes, ...rest }: Found): Found {
+function withoutBytes({ bytes: _bytes, manifest: _manifest, ...rest }: Found): Found {
   return rest;
 }
 

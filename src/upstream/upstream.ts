@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Bytes, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Manifest } from '../oci/manifest.ts';
 import type { Reference, Repository } from '../oci/reference.ts';
 import type { AnswerBody } from './exchange.ts';
 
@@ -32,6 +33,8 @@ export type ManifestAnswer =
       readonly descriptor: Descriptor & { readonly mediaType: string };
       /** The body, at most maxManifestBytes, its digest checked; absent for a HEAD. */
       readonly bytes?: Uint8Array;
+      /** What the body lists, for callers that need not read it again. */
+      readonly manifest?: Manifest;
       readonly etag?: string;
       /** `Warning` header values of the upstream, to be passed on. */
       readonly warnings: readonly string[];

@@ -42,12 +42,12 @@ test('a confirmation makes it young again', async (t) => {
 
 test('a move keeps what the tag meant before, newest first and bounded', async (t) => {
   const second = moved(pointer, { ...pointer, digest: digest('two'), checkedAt: 2_000 }, 2);
-  t.same(second.history, [{ digest: digest('one'), from: 1_000, until: 2_000 }]);
+  t.same(second.history, [{ digest: digest('one'), mediaType: 'x', from: 1_000, until: 2_000 }]);
   const third = moved(second, { ...pointer, digest: digest('three'), checkedAt: 3_000 }, 2);
   const fourth = moved(third, { ...pointer, digest: digest('four'), checkedAt: 4_000 }, 2);
   t.same(fourth.history, [
-    { digest: digest('three'), from: 3_000, until: 4_000 },
-    { digest: digest('two'), from: 2_000, until: 3_000 },
+    { digest: digest('three'), mediaType: 'x', from: 3_000, until: 4_000 },
+    { digest: digest('two'), mediaType: 'x', from: 2_000, until: 3_000 },
   ]);
 });
 

@@ -5,6 +5,7 @@ import type { CacheEvents } from '../../src/cache/events.ts';
 import { fills } from '../../src/cache/fills.ts';
 import type { TagPolicy } from '../../src/cache/freshness.ts';
 import { type Membership, membership } from '../../src/cache/membership.ts';
+import { createParsedManifests } from '../../src/cache/parsed.ts';
 import { reach, type TagReach } from '../../src/cache/reach.ts';
 import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry.ts';
 import { spool } from '../../src/cache/spool.ts';
@@ -108,6 +109,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       maxEntries: 1_000,
       confirmEveryMs: 60_000,
       events: report,
+      now: () => clock.now,
     });
     const downloads = fills({
       spool: spool({
@@ -120,6 +122,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       store: store.blobs,
       events: report,
     });
+    const parsed = createParsedManifests();
     const registry = cachedRegistry({
       upstream,
       membership: members,
@@ -132,6 +135,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
         maxEntrySize: options.maxEntryBytes ?? 131_072,
         sizeCalculation: (bytes) => bytes.byteLength || 1,
       }),
+      parsed,
       pages: new LRUCache({ max: 100 }),
       events: report,
       touched: (digest) => void touched.push(digest),
@@ -160,6 +164,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
     const reaching = reach({
       membership: members,
       tags: pointers,
+      parsed,
       registry: (name) => (name === 'quay.io' ? registry : undefined),
       now: () => clock.now,
       lagMs: 20,

@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.ts';
+import { ageMs } from '../age.ts';
 import { type Lease, lease } from '../lease.ts';
 import { recordLease } from '../store/record-lease.ts';
 import type { Store } from '../store/store.ts';
@@ -219,7 +220,7 @@ async function planned(settings: Settings, signal: AbortSignal): Promise<Planned
   const inventory = await inventoryOf(store.blobs.list({ signal }));
   const references = await storedGraph(store.blobs, inventory, { signal });
   const pinned = await pinnedDigests(store.records, settings.pins, signal);
-  const usedAt = await latestUses(usage, inventory, signal);
+  const usedAt = await latestUses(settings, inventory, signal);
   const plan = evictionPlan({ ...settings, inventory, references, pinned, usedAt, now: settings.clock() });
   const { beforeBytes, afterBytes, delete: evictions, kept } = plan;
   const isStuck = afterBytes > (maxBytes * lowPercent) / 100;
@@ -235,16 +236,21 @@ async function planned(settings: Settings, signal: AbortSignal): Promise<Planned
   return { report, inventory };
 }
 
-/** By index; what was never served counts as used when it was stored. */
+/**
+ * By index; what was never served counts as used when it was stored. A use whose time has not come yet, by a clock that was wrong, is a
+ * late one, and does not hold the content until that time.
+ */
 async function latestUses(
-  usage: Pick<Usage, 'eachUse'>,
+  { usage, graceMs, clock }: Settings,
   inventory: Inventory,
   signal: AbortSignal,
 ): Promise<Float64Array> {
-  const latest = Float64Array.from(inventory.storedAt);
+  const now = clock();
+  const believed = (at: number): number => (Number.isFinite(ageMs(at, now)) ? at : now - graceMs);
+  const latest = Float64Array.from(inventory.storedAt, believed);
   const note = (digest: Digest, usedAt: number) => {
     const index = inventory.indexOf(digest);
-    if (index !== undefined) latest[index] = Math.max(latest[index] ?? 0, usedAt);
+    if (index !== undefined) latest[index] = Math.max(latest[index] ?? 0, believed(usedAt));
   };
   await usage.eachUse(note, { signal });
   return latest;

@@ -1,0 +1,39 @@
+/** Documents of registries have fewer levels than this; the parser needs seconds for one of a million. */
+const deepest = 100;
+
+const quote = 0x22;
+const backslash = 0x5c;
+const isOpening = (byte: number): boolean => byte === 0x5b || byte === 0x7b;
+const isClosing = (byte: number): boolean => byte === 0x5d || byte === 0x7d;
+
+/** The value of JSON text from outside. Throws for what is not UTF-8, not JSON, or nests too deep; in linear time. */
+export function parseJson(bytes: Uint8Array): unknown {
+  if (isDeep(bytes)) throw new SyntaxError(`the JSON nests deeper than ${deepest} levels`);
+  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+}
+
+/** True for an object that is neither null nor an array. */
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isDeep(bytes: Uint8Array): boolean {
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (byte === quote) at = endOfString(bytes, at);
+    else if (isClosing(byte)) depth -= 1;
+    else if (isOpening(byte)) {
+      depth += 1;
+      if (depth > deepest) return true;
+    }
+  }
+  return false;
+}
+
+/** Where the closing quote stands; the end of the text when there is none. */
+function endOfString(bytes: Uint8Array, start: number): number {
+  let at = start + 1;
+  while (at < bytes.length && bytes[at] !== quote) at += bytes[at] === backslash ? 2 : 1;
+  return at;
+}
