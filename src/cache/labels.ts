@@ -63,7 +63,10 @@ interface Step {
   readonly run: Run;
 }
 
-/** One answer's labels. Each manifest is gone over once, however many list it, and all together only up to a bound. */
+/**
+ * One answer's labels. Each manifest is gone over once, however many list it, and all together only
+ * up to a bound.
+ */
 interface Run {
   readonly met: Set<Digest>;
   /** How many descriptors may still get records. */

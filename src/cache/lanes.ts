@@ -36,8 +36,9 @@ export interface Waiting<Job> {
 }
 
 /**
- * Jobs in lanes, the oldest of a lane first, one for each key. Lanes take turns, and when there are too many jobs the longest lane
- * loses one: no lane waits for another, or is displaced by it. Every operation takes the same time, however many jobs wait.
+ * Jobs in lanes, the oldest of a lane first, one for each key. Lanes take turns, and when there are
+ * too many jobs the longest lane loses one: no lane waits for another, or is displaced by it. Every
+ * operation takes the same time, however many jobs wait.
  */
 export class Lanes<Job> {
   readonly #jobs = new Map<string, { readonly lane: Lane; job: Job }>();

@@ -2,8 +2,9 @@ import type { Descriptor } from '../oci/content.ts';
 import type { Manifest } from '../oci/manifest.ts';
 
 /**
- * Descriptors that get records at one answer. Real images list some ten, and one manifest of 4 MB may list 41,000: of those the rest is
- * confirmed when it is asked for, by the upstream and by the manifest itself.
+ * Descriptors that get records at one answer. Real images list some ten, and one manifest of 4 MB
+ * may list 41,000: of those the rest is confirmed when it is asked for, by the upstream and by the
+ * manifest itself.
  */
 export const mostRecorded = 4_000;
 

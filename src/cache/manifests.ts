@@ -46,8 +46,9 @@ export interface ManifestReading {
  */
 export interface Manifests {
   /**
-   * Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. `meant` is what the upstream said that the tag means, which makes it
-   * one of the repository even where no record says so.
+   * Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. `meant` is what the
+   * upstream said that the tag means, which makes it one of the repository even where no record
+   * says so.
    */
   get(repository: Repository, digest: Digest, tag?: Tag, meant?: Descriptor): Promise<HeldManifest>;
   /** What `get` would get without a wait; undefined when it would have to look beyond memory, or to write labels. */
@@ -80,7 +81,10 @@ const maxSignedBytes = 8 * 1024 * 1024;
 /** Manifests over the store, filled from the upstream. */
 export function manifests(options: ManifestsOptions): Manifests {
   const { upstream, membership, tags, store, copies, memory, parsed, absent, events, touched, now } = options;
-  /** Their bytes are not what their digest names, so they stay with the repository whose upstream answered them. */
+  /**
+   * Their bytes are not what their digest names, so they stay with the repository whose upstream
+   * answered them.
+   */
   const signed = new LRUCache<string, HeldManifest>({
     maxSize: maxSignedBytes,
     sizeCalculation: ({ bytes }) => bytes.byteLength || 1,
@@ -137,7 +141,10 @@ export function manifests(options: ManifestsOptions): Manifests {
     return member && readable(inMemory(repository, member) ?? (await readLocal(member)));
   }
 
-  /** A manifest that lists another states what type that has. Where its bytes say otherwise, the upstream is asked. */
+  /**
+   * A manifest that lists another states what type that has. Where its bytes say otherwise, the
+   * upstream is asked.
+   */
   function readable(manifest: HeldManifest | undefined): HeldManifest | undefined {
     if (manifest === undefined) return undefined;
     const content = parsed.orNone(manifest);

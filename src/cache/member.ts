@@ -13,8 +13,8 @@ export interface Member {
   /** The bytes were read: no word on the size, and of a manifest on the type, weighs more. */
   readonly isProven?: true;
   /**
-   * Written by a version that believed what any upstream said to be under a digest. It does not show that the digest is of the
-   * repository; its tags may lead there as any other may.
+   * Written by a version that believed what any upstream said to be under a digest. It does not
+   * show that the digest is of the repository; its tags may lead there as any other may.
    */
   readonly isDoubtful?: true;
   /** Tags whose graph held the digest, the latest last. */
@@ -57,8 +57,9 @@ export function mergedMember(known: Member | undefined, seen: Member, merging: T
 }
 
 /**
- * Of a doubtful record only the tags are kept, which are proven by what hangs below them when they are used. Referrers tags are not,
- * of what is no manifest; they come again with the manifest that refers.
+ * Of a doubtful record only the tags are kept, which are proven by what hangs below them when they
+ * are used. Referrers tags are not, of what is no manifest; they come again with the manifest that
+ * refers.
  */
 function confirmedMember(known: Member, seen: Member, merging: TagMerging): Member {
   const tags = known.tags.filter((tag) => !isReferrersTag(tag));
@@ -78,8 +79,8 @@ export function isWorthWriting(before: Member | undefined, after: Member): boole
 }
 
 /**
- * A member as it is when a manifest, or the upstream itself, shows a descriptor. Of a signed schema 1 manifest neither type nor size is
- * of its digest, which other documents have as well.
+ * A member as it is when a manifest, or the upstream itself, shows a descriptor. Of a signed schema
+ * 1 manifest neither type nor size is of its digest, which other documents have as well.
  */
 export function memberOf(descriptor: Descriptor, tags: readonly Tag[], seenAt: number): Member {
   const { mediaType, size } = descriptor;

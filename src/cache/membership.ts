@@ -27,8 +27,9 @@ export interface SeenContent extends Descriptor {
  */
 export interface Membership {
   /**
-   * What is known of the digest in that repository; undefined when it was never seen there, when its record is one that an earlier
-   * version may have written in error, or cannot be read just now. Undefined never means "no": ask the upstream.
+   * What is known of the digest in that repository; undefined when it was never seen there, when
+   * its record is one that an earlier version may have written in error, or cannot be read just
+   * now. Undefined never means "no": ask the upstream.
    */
   find(scope: RepositoryScope, digest: Digest): Promise<Descriptor | undefined>;
   /** What `find` would find without reading a record; undefined when it would have to, or would find nothing. */
@@ -43,8 +44,9 @@ export interface Membership {
   /** As `add`, of what a manifest lists that is itself under these tags, of which the latest was seen last. */
   inherit(scope: RepositoryScope, descriptors: readonly Descriptor[], tags: readonly Tag[]): Promise<void>;
   /**
-   * The content was read to its end and was right: its size stands from now on, and of a manifest the type that it was answered with,
-   * whatever manifests say of it that list it. In force before the call returns, and never rejects, like `add`.
+   * The content was read to its end and was right: its size stands from now on, and of a manifest
+   * the type that it was answered with, whatever manifests say of it that list it. In force before
+   * the call returns, and never rejects, like `add`.
    */
   correct(scope: RepositoryScope, descriptor: Descriptor): Promise<void>;
   /**
@@ -58,8 +60,9 @@ export interface Membership {
     options?: { readonly afresh?: boolean },
   ): readonly Tag[] | Promise<readonly Tag[]>;
   /**
-   * Tags that may lead to a digest although its record does not say so: records are missing of what a manifest lists that lists very much,
-   * and where the store could not be written for long. Throws `UNAVAILABLE` when there are more such tags than are remembered.
+   * Tags that may lead to a digest although its record does not say so: records are missing of what
+   * a manifest lists that lists very much, and where the store could not be written for long.
+   * Throws `UNAVAILABLE` when there are more such tags than are remembered.
    */
   partialTags(scope: RepositoryScope, digest: Digest): readonly Tag[];
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */

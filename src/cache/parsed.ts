@@ -13,11 +13,20 @@ export interface ReadManifest {
 
 /** What manifests list, read once. Nothing is told of a digest but what bytes say that it names. */
 export interface ParsedManifests {
-  /** Verifies bytes that come in, and keeps what they list. Throws `UPSTREAM_INVALID` for others than the digest names. */
+  /**
+   * Verifies bytes that come in, and keeps what they list. Throws `UPSTREAM_INVALID` for others
+   * than the digest names.
+   */
   admit(manifest: ReadManifest, parsed?: Manifest): Manifest;
-  /** What the manifest lists; reads and verifies it unless that is remembered. Throws `UPSTREAM_INVALID` as `admit` does. */
+  /**
+   * What the manifest lists; reads and verifies it unless that is remembered. Throws
+   * `UPSTREAM_INVALID` as `admit` does.
+   */
   of(manifest: ReadManifest): Manifest;
-  /** The same; undefined for what is no manifest: an index may name content of any type (image-spec, "Image Index"). */
+  /**
+   * The same; undefined for what is no manifest: an index may name content of any type (image-spec,
+   * "Image Index").
+   */
   orNone(manifest: ReadManifest): Manifest | undefined;
 }
 

@@ -4,7 +4,10 @@ import type { Tag } from '../oci/reference.ts';
 import { upTo } from './entries.ts';
 import type { RepositoryScope } from './store/keys.ts';
 
-/** Tags of one repository that are remembered because records of what is below them could not be written. */
+/**
+ * Tags of one repository that are remembered because records of what is below them could not be
+ * written.
+ */
 const mostTags = 1_000;
 const mostRepositories = 10_000;
 /** Of all manifests that list too much, together; one of 4 MB takes 160 KB. */
@@ -20,8 +23,9 @@ interface WideManifest {
 }
 
 /**
- * Tags below which there is content without a record that says so: because a manifest lists too much, or because the records could not
- * be written. What has no record may be below one of them, which the manifests then tell.
+ * Tags below which there is content without a record that says so: because a manifest lists too
+ * much, or because the records could not be written. What has no record may be below one of them,
+ * which the manifests then tell.
  */
 export class PartialTags {
   readonly #wide = new LRUCache<string, WideManifest>({
@@ -51,7 +55,9 @@ export class PartialTags {
     } else for (const tag of tags) known.tags.add(tag);
   }
 
-  /** Something below these tags has a record that was never written and is not remembered any more. */
+  /**
+   * Something below these tags has a record that was never written and is not remembered any more.
+   */
   addUnwritten(scope: RepositoryScope, tags: readonly Tag[]): void {
     const repository = nameOf(scope);
     const known = this.#unwritten.get(repository) ?? new Set();
@@ -71,7 +77,10 @@ export class PartialTags {
     return [...tags];
   }
 
-  /** Whether there were more such tags than are remembered: what is found below none may be below one of those. */
+  /**
+   * Whether there were more such tags than are remembered: what is found below none may be below
+   * one of those.
+   */
   isLost(scope: RepositoryScope): boolean {
     return this.#lost.has(nameOf(scope));
   }

@@ -152,8 +152,8 @@ export function reach(options: ReachOptions): TagReach {
   }
 
   /**
-   * A manifest says in its own bytes what it refers to; what is below it has its tags from there, and is told from a manifest by a record
-   * that is not in doubt.
+   * A manifest says in its own bytes what it refers to; what is below it has its tags from there,
+   * and is told from a manifest by a record that is not in doubt.
    */
   async function refersTo(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
     const labelled = await membership.tagsOf(place, digest);

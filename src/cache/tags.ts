@@ -14,8 +14,9 @@ import { Unwritten } from './unwritten.ts';
 import { writeBehind } from './write-behind.ts';
 
 /**
- * What tags mean, as far as we were told: pointers in memory, their records behind. A pointer to a signed schema 1 manifest has no
- * record: its digest is true of a document that was seen, and no such document is stored.
+ * What tags mean, as far as we were told: pointers in memory, their records behind. A pointer to a
+ * signed schema 1 manifest has no record: its digest is true of a document that was seen, and no
+ * such document is stored.
  */
 export interface Tags {
   /** The pointer; undefined when there is none, or its record cannot be read just now. */
@@ -160,8 +161,9 @@ function isLater(held: TagPointer, other: TagPointer, now: number): boolean {
 }
 
 /**
- * The record's text as a pointer; undefined when it is none, as after an edit by hand, and for what an earlier version may have written in
- * error: it let documents say which digest they have. So former meanings of unknown type are left out as well.
+ * The record's text as a pointer; undefined when it is none, as after an edit by hand, and for what
+ * an earlier version may have written in error: it let documents say which digest they have. So
+ * former meanings of unknown type are left out as well.
  */
 function parsePointer(bytes: Uint8Array | undefined): TagPointer | undefined {
   if (bytes === undefined) return undefined;

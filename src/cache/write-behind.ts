@@ -15,7 +15,10 @@ export interface WriteBehind<Job> {
 export interface WriteBehindOptions<Job> {
   /** Does the job; a rejection means "again later". */
   readonly write: (key: string, job: Job) => Promise<void>;
-  /** Whose job it is. Those take turns, and of too many jobs those go first of which there are most. Default: all the same. */
+  /**
+   * Whose job it is. Those take turns, and of too many jobs those go first of which there are most.
+   * Default: all the same.
+   */
   readonly laneOf?: (job: Job) => string;
   /** Told of each job that is done; may add others, which are then waited for. */
   readonly written?: (key: string) => void;
@@ -31,7 +34,10 @@ export interface WriteBehindOptions<Job> {
   readonly retryMs?: number;
 }
 
-/** A job under way, and the latest of its key that came meanwhile: a key's jobs are done one after another. */
+/**
+ * A job under way, and the latest of its key that came meanwhile: a key's jobs are done one after
+ * another.
+ */
 interface Running<Job> {
   readonly job: Job;
   next: { readonly job: Job } | undefined;

@@ -54,10 +54,11 @@ export interface Manifest {
 }
 
 /**
- * Reads a manifest. `statedType` is the upstream's `Content-Type`, which decides unless it is missing or no manifest type.
- * Throws `UPSTREAM_INVALID` for what is not a manifest, such as a HTML page answered with 200, and for one that also lists what
- * manifests of its type do not list: a registry that checked only what the type has would vouch for the rest unseen
- * (image-spec, "Ambiguous documents").
+ * Reads a manifest. `statedType` is the upstream's `Content-Type`, which decides unless it is
+ * missing or no manifest type. Throws `UPSTREAM_INVALID` for what is not a manifest, such as a HTML
+ * page answered with 200, and for one that also lists what manifests of its type do not list: a
+ * registry that checked only what the type has would vouch for the rest unseen (image-spec,
+ * "Ambiguous documents").
  */
 export function parseManifest(bytes: Uint8Array, statedType: string | undefined): Manifest {
   const body = parseObject(bytes);

@@ -16,16 +16,20 @@ export function isSchema1({ mediaType }: Pick<Descriptor, 'mediaType'>): boolean
   return mediaType === mediaTypes.dockerSchema1 || isSignedSchema1({ mediaType });
 }
 
-/** True for the type whose digest names less than the document: several documents have one digest. */
+/**
+ * True for the type whose digest names less than the document: several documents have one digest.
+ */
 export function isSignedSchema1({ mediaType }: { readonly mediaType?: string | undefined }): boolean {
   return mediaType === mediaTypes.dockerSchema1Signed;
 }
 
 /**
- * The bytes that name a manifest. All of them, but for a signed schema 1 manifest: its digest is that of the payload below its
- * signatures (image manifest version 2, schema 1, "Signed Manifests"). The document describes the payload itself, so the description
- * is believed only where the document is that payload with signatures put before its last brace: whatever is read of the
- * document is then read of the payload. Any other description yields all the bytes, which then fit no digest.
+ * The bytes that name a manifest. All of them, but for a signed schema 1 manifest: its digest is
+ * that of the payload below its signatures (image manifest version 2, schema 1, "Signed
+ * Manifests"). The document describes the payload itself, so the description is believed only where
+ * the document is that payload with signatures put before its last brace: whatever is read of the
+ * document is then read of the payload. Any other description yields all the bytes, which then fit
+ * no digest.
  */
 export function namedBytes(bytes: Uint8Array, mediaType: string): Uint8Array {
   if (!isSignedSchema1({ mediaType })) return bytes;
@@ -36,12 +40,17 @@ export function namedBytes(bytes: Uint8Array, mediaType: string): Uint8Array {
   }
 }
 
-/** Whether the digest is that of the manifest: of all its bytes, or of the payload that they sign. */
+/**
+ * Whether the digest is that of the manifest: of all its bytes, or of the payload that they sign.
+ */
 export function isManifestNamedBy(bytes: Uint8Array, mediaType: string, digest: Digest): boolean {
   return isNamedBy(digest, namedBytes(bytes, mediaType));
 }
 
-/** Undefined unless the payload is a schema 1 manifest, the document's beginning, and closed by nothing but a brace. */
+/**
+ * Undefined unless the payload is a schema 1 manifest, the document's beginning, and closed by
+ * nothing but a brace.
+ */
 function payloadOf(bytes: Uint8Array): Uint8Array | undefined {
   const format = formatOf(parseJson(bytes));
   if (format === undefined || format.formatLength > bytes.length) return undefined;
@@ -77,7 +86,10 @@ function protectedFormat(signature: unknown): Format | undefined {
   return formatLength > 0 && typeof formatTail === 'string' ? { formatLength, formatTail } : undefined;
 }
 
-/** Whether the text is `,"signatures":[…]}` and nothing more: a second key would be read, and is not signed. */
+/**
+ * Whether the text is `,"signatures":[…]}` and nothing more: a second key would be read, and is not
+ * signed.
+ */
 function isSignatures(rest: Uint8Array): boolean {
   const text = Buffer.from(rest).toString('utf8');
   const opening = /^,[ \t\r\n]*"signatures"[ \t\r\n]*:/.exec(text)?.[0];

@@ -68,8 +68,9 @@ async function readManifest(answer: Answer, ask: Ask, reference: Reference): Pro
 }
 
 /**
- * What a HEAD says, or undefined when it does not say all that a GET would. Of a signed schema 1 manifest it does not: only the
- * document shows that it has this digest, which the registry took from what was pushed.
+ * What a HEAD says, or undefined when it does not say all that a GET would. Of a signed schema 1
+ * manifest it does not: only the document shows that it has this digest, which the registry took
+ * from what was pushed.
  */
 function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswer | undefined {
   const other = withoutContent(answer, ask);

@@ -54,3 +54,9 @@ test('a move keeps what the tag meant before, newest first and bounded', async (
 test('the same digest again is no move', async (t) => {
   t.same(moved(pointer, { ...pointer, checkedAt: 2_000 }, 2).history, []);
 });
+
+test('a check whose time has not come yet is none, but for what clocks differ by', async (t) => {
+  t.equal(freshness('a', { ...pointer, checkedAt: 86_400_000 }, policy, 1_000), 'ask');
+  t.notOk(mayServeStale({ ...pointer, checkedAt: 86_400_000 }, policy, 1_000));
+  t.equal(freshness('a', { ...pointer, checkedAt: 6_000 }, policy, 1_000), 'answer');
+});

@@ -232,3 +232,54 @@ test('a size that was found by reading replaces one that was told, for good', as
   t.match(await later.find(scope, digest), { size: layer.size }, 'on record too');
   await later.close();
 });
+
+const entries = (count: number, name = 'layer') =>
+  Array.from({ length: count }, (_, index) => ({
+    digest: digestOf(Buffer.from(`${name} ${index}`)),
+    size: 1,
+  }));
+
+test('what the queue has no room for stays in memory, and is written once the store works', async (t) => {
+  const { records, state } = switched(memoryStore().records);
+  const members = membership({ records, maxWaiting: 10, retryMs: 1 });
+  state.isDown = true;
+  const layers = entries(50);
+  await members.add(scope, layers, latest);
+  for (const each of layers) t.same(members.known(scope, each.digest)?.tags, [latest]);
+  await members.settled();
+  state.isDown = false;
+  await members.settled();
+  t.equal((await Array.fromAsync(records.list('v1/members/'))).length, 50);
+  await members.close();
+});
+
+test('no repository’s records are displaced by those of another', async (t) => {
+  const { records } = memoryStore();
+  const gate = Promise.withResolvers<void>();
+  const put: Records['put'] = (key, bytes, condition) =>
+    gate.promise.then(() => records.put(key, bytes, condition));
+  const members = membership({ records: { ...records, put }, maxWaiting: 20, maxEntries: 5 });
+  await members.add(scope, entries(8), latest);
+  await members.add(elsewhere, entries(500, 'other'), parseTag('giant'));
+  t.same(members.partialTags(scope, digest), []);
+  gate.resolve();
+  await members.close();
+  const later = membership({ records });
+  for (const each of entries(8)) t.same(await later.tagsOf(scope, each.digest), [latest]);
+  await later.close();
+});
+
+test('what leaves memory unwritten leaves its tag behind, and too many tags are told', async (t) => {
+  const { records, state } = switched(memoryStore().records);
+  state.isDown = true;
+  const members = membership({ records, maxWaiting: 2, maxEntries: 4 });
+  await members.add(scope, entries(10), latest);
+  await members.add(scope, entries(10, 'more'), parseTag('next'));
+  t.same(members.partialTags(scope, digest), ['latest', 'next']);
+  t.same(members.partialTags(elsewhere, digest), []);
+  for (let index = 0; index < 1_100; index += 1)
+    await members.add(scope, entries(1, `${index}`), parseTag(`t${index}`));
+  t.throws(() => members.partialTags(scope, digest), { code: 'UNAVAILABLE' });
+  t.same(members.partialTags(elsewhere, digest), []);
+  await members.close();
+});

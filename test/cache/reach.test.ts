@@ -328,3 +328,20 @@ test('a pull of one platform costs the upstream nothing for the others, and no w
   t.equal(rig.reach.leadsTo(place, parseTag('latest'), wanted?.layers[1] as Digest), true);
   t.equal(rig.asked('/manifests/'), 2);
 });
+
+test('neither a word nor a meaning of a time that has not come yet gives a right', async (t) => {
+  const { rig, content, pull, place } = await rigOf(t, { formerMs: day });
+  const before = content.image(['old'], 'latest');
+  await pull('latest');
+  rig.pass(30 * day);
+  const after = content.image(['new'], 'latest');
+  await pull('latest');
+  await rig.settled();
+  rig.pass(-29 * day);
+  const tag = parseTag('latest');
+  const later = rig.replica();
+  t.equal(await later.reach.leadsTo(place, tag, before.digest), false);
+  const asked = rig.asked('HEAD /v2/openshift/ci/manifests/latest');
+  t.equal(await later.reach.leadsTo(place, tag, after.digest), true);
+  t.equal(rig.asked('HEAD /v2/openshift/ci/manifests/latest'), asked + 1, 'by a word of now');
+});

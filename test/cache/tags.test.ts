@@ -101,3 +101,35 @@ test('a record that cannot be read again is no answer, and one of garbage is non
   await t.rejects(blind.reread(scope, tag), { code: 'UNAVAILABLE' });
   await blind.close();
 });
+
+test('a pointer from a clock that was ahead wins over none that was written since', async (t) => {
+  const { records } = memoryStore();
+  const [now, ahead] = [1_000_000, 90_000_000];
+  const at = { ...settings, records, now: () => now };
+  const [wrong, right] = [tags(at), tags(at)];
+  wrong.set(scope, tag, pointer('old', ahead));
+  await wrong.settled();
+  t.match(await right.find(scope, tag), pointer('old', ahead));
+  right.set(scope, tag, pointer('old', now));
+  await right.settled();
+  t.match(await tags(at).find(scope, tag), pointer('old', now), 'a confirmation mends the record');
+  right.set(scope, tag, pointer('new', now));
+  await right.settled();
+  t.match(await wrong.reread(scope, tag), pointer('new', now));
+  await Promise.all([wrong.close(), right.close()]);
+});
+
+test('a tag that is gone stays gone when the queue has no room for that', async (t) => {
+  const { records } = memoryStore();
+  const others = Array.from({ length: 20 }, (_, index) => parseTag(`other${index}`));
+  const before = tags({ ...settings, records });
+  before.set(scope, tag, pointer('old', 1));
+  await before.close();
+  const broken = { ...records, delete: () => Promise.reject(new Error('read-only')) };
+  const pointers = tags({ ...settings, records: broken, maxEntries: 100, maxWaiting: 2 });
+  pointers.remove(scope, tag);
+  for (const other of others) pointers.remove(scope, other);
+  t.equal(await pointers.find(scope, tag), undefined);
+  t.equal(await pointers.reread(scope, tag), undefined);
+  await pointers.close();
+});

@@ -95,3 +95,21 @@ test('what waits is bounded: the oldest is given up', async (t) => {
   queue.add('late', 0);
   t.same(dropped, ['a', 'late']);
 });
+
+test('who has many jobs waiting neither holds up nor displaces who has few', async (t) => {
+  const { written, gates, write } = medium();
+  const dropped: string[] = [];
+  const options = { write, concurrency: 1, maxWaiting: 5, laneOf: (job: number) => `${job}` };
+  const queue = writeBehind<number>({ ...options, dropped: (key) => dropped.push(key) });
+  for (const key of ['a', 'b']) queue.add(key, 1);
+  for (let index = 0; index < 20; index += 1) queue.add(`many ${index}`, 2);
+  t.equal(dropped.length, 16);
+  t.ok(dropped.every((key) => key.startsWith('many')));
+  const closed = queue.close();
+  for (let index = 0; index < 6; index += 1) {
+    gates[index]?.resolve();
+    await new Promise(setImmediate);
+  }
+  await closed;
+  t.same(written.slice(0, 3), ['a=1', 'b=1', 'many 16=2']);
+});

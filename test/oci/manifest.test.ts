@@ -56,3 +56,28 @@ test('what is not a manifest is the upstream’s fault', async (t) => {
     t.throws(() => parseManifest(Buffer.from(text, 'latin1'), undefined), { code: 'UPSTREAM_INVALID' });
   }
 });
+
+test('a manifest that also lists what its type does not list is refused', async (t) => {
+  const entries = [{ digest: digest('a'), size: 1 }];
+  const both = { manifests: entries, layers: entries };
+  const ambiguous: readonly (readonly [type: string, body: object])[] = [
+    [mediaTypes.ociManifest, both],
+    [mediaTypes.ociIndex, both],
+    [mediaTypes.ociManifest, { manifests: entries }],
+    [mediaTypes.dockerList, { layers: entries }],
+    [mediaTypes.ociIndex, { manifests: entries, config: entries[0] }],
+    [mediaTypes.ociIndex, { manifests: entries, layers: [{ ...entries[0], urls: ['https://a.example'] }] }],
+    [mediaTypes.dockerManifest, { layers: entries, fsLayers: [{ blobSum: digest('b') }] }],
+    [mediaTypes.dockerSchema1, { layers: entries }],
+    [mediaTypes.dockerSchema1Signed, { fsLayers: [], manifests: entries }],
+  ];
+  for (const [type, body] of ambiguous)
+    t.throws(() => read(body, type), { code: 'UPSTREAM_INVALID' }, `${type} ${Object.keys(body)}`);
+  t.throws(() => read(both), { code: 'UPSTREAM_INVALID' });
+  t.match(read({ manifests: entries, layers: [] }, mediaTypes.ociIndex), { children: entries, blobs: [] });
+});
+
+test('a manifest that nests without end is refused before it is parsed', async (t) => {
+  const deep = `{"schemaVersion":2,"layers":[],"x":${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}}`;
+  t.throws(() => parseManifest(Buffer.from(deep), mediaTypes.ociManifest), { code: 'UPSTREAM_INVALID' });
+});

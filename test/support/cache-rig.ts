@@ -66,6 +66,9 @@ export interface CacheRigOptions {
   /** The scopes of tags; the same for all without. */
   readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   readonly formerMs?: number;
+  /** Digests that are known in memory, and records that wait to be written. */
+  readonly maxMembers?: number;
+  readonly maxWaiting?: number;
 }
 
 const policy: TagPolicy = {
@@ -102,6 +105,8 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
     const members = membership({
       records: store.records,
       clock: () => clock.now,
+      ...(options.maxMembers === undefined ? {} : { maxEntries: options.maxMembers }),
+      ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
       ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
     });
     const pointers = tags({

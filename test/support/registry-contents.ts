@@ -37,15 +37,15 @@ export function addBlob(
   return digest;
 }
 
-/** Keeps a manifest under its digest and tags. */
+/** Keeps a manifest under its tags and its digest, unless told another. */
 export function addManifest(
   repositories: Repositories,
   repository: string,
   bytes: Uint8Array,
   mediaType: string,
   tags: readonly string[],
+  digest: Digest = digestOf(namedBytes(bytes, mediaType)),
 ): Digest {
-  const digest = digestOf(namedBytes(bytes, mediaType));
   const held = repositoryOf(repositories, repository);
   held.manifests.set(digest, { bytes: Buffer.from(bytes), mediaType });
   for (const tag of tags) held.tags.set(tag, digest);

@@ -51,6 +51,10 @@ export interface RegistryDouble {
   /** Keeps a blob under its digest, or, as a lie, under another. */
   addBlob(repository: string, bytes: Uint8Array, digest?: Digest): Digest;
   addManifest(repository: string, bytes: Uint8Array, mediaType: string, ...tags: string[]): Digest;
+  /**
+   * Believes what a manifest says of itself: keeps it under a digest that its bytes do not have.
+   */
+  believeManifest(repository: string, manifest: BelievedManifest, ...tags: string[]): void;
   /** A whole image with layers of these sizes in bytes; its content depends on the tag and the sizes only. */
   addImage(repository: string, tag: string, image?: { readonly layers?: readonly number[] }): DoubleImage;
   /** Takes a tag away. */
@@ -68,6 +72,13 @@ export interface RegistryDouble {
   /** Every token issued so far is refused from now on. */
   revokeTokens(): void;
   close(): Promise<void>;
+}
+
+/** A manifest under a digest of its own choice. */
+export interface BelievedManifest {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  readonly digest: Digest;
 }
 
 export interface RegistryDoubleOptions {
@@ -116,6 +127,9 @@ export async function registryDouble(options: RegistryDoubleOptions = {}): Promi
     addBlob: (repository, bytes, digest) => addBlob(repositories, repository, bytes, digest),
     addManifest: (repository, bytes, mediaType, ...tags) =>
       addManifest(repositories, repository, bytes, mediaType, tags),
+    believeManifest(repository, { bytes, mediaType, digest }, ...tags) {
+      addManifest(repositories, repository, bytes, mediaType, tags, digest);
+    },
     addImage: (repository, tag, image) =>
       addImage(repositories, repository, tag, image?.layers ?? [1_000, 2_000]),
     removeTag(repository, tag) {

@@ -2,6 +2,7 @@ import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { acceptManifests, maxManifestBytes, mediaTypes } from '../../src/oci/manifest.ts';
 import { parseReference } from '../../src/oci/reference.ts';
+import { forgedSchema1, signedSchema1 } from '../support/schema1.ts';
 import { app, lines, refusalOf, rig, v1 } from './rig.ts';
 
 test('a manifest comes with its bytes, digest, size, media type and entity tag', async (t) => {
@@ -150,4 +151,18 @@ test('a manifest that breaks off is asked for again', async (t) => {
   registry.switches.dropsRequests = 1;
   t.equal((await upstream.manifest(app, v1)).kind, 'found');
   t.ok(events.includes('retried network'));
+});
+
+test('that a signed schema 1 manifest has a digest is believed of the document alone', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const payload = '{\n "schemaVersion": 1,\n "fsLayers": []\n}';
+  const mediaType = mediaTypes.dockerSchema1Signed;
+  const digest = registry.addManifest('team/app', signedSchema1(payload), mediaType, 'v1');
+  t.match(await upstream.manifest(app, v1, { method: 'HEAD' }), { kind: 'found', descriptor: { digest } });
+  t.same(lines(registry), ['HEAD manifests 200', 'GET manifests 200']);
+  const { digest: claimed, manifest } = registry.addImage('team/app', 'v2');
+  const bytes = forgedSchema1(manifest, { fsLayers: [] });
+  registry.believeManifest('team/app', { bytes, mediaType, digest: claimed }, 'v1');
+  for (const method of ['HEAD', 'GET'] as const)
+    await t.rejects(upstream.manifest(app, v1, { method }), { code: 'UPSTREAM_INVALID' });
 });

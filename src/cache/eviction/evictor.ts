@@ -237,8 +237,8 @@ async function planned(settings: Settings, signal: AbortSignal): Promise<Planned
 }
 
 /**
- * By index; what was never served counts as used when it was stored. A use whose time has not come yet, by a clock that was wrong, is a
- * late one, and does not hold the content until that time.
+ * By index; what was never served counts as used when it was stored. A use whose time has not come
+ * yet, by a clock that was wrong, is a late one, and does not hold the content until that time.
  */
 async function latestUses(
   { usage, graceMs, clock }: Settings,

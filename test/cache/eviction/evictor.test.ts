@@ -302,3 +302,21 @@ test('it runs by itself, tells failures, and ends when closed', async (t) => {
   await one.close();
   await t.rejects(one.evict.run(), { message: 'the evictor is closed' });
 });
+
+test('a use by a clock that was ahead counts as a late one, and holds nothing until that time', async (t) => {
+  const store = memoryStore();
+  const [first, second, third] = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
+  const [ahead, right] = [replica(store), replica(store)];
+  ahead.pass(1_000 * hourMs);
+  for (const { digests } of [first, second, third]) for (const digest of digests) ahead.uses.touched(digest);
+  await ahead.uses.flush();
+  right.pass(hourMs);
+  for (const digest of second.digests) right.uses.touched(digest);
+  await right.uses.flush();
+  const report = await right.evict.run();
+  t.equal(report.isStuck, false);
+  t.equal(await missing(store, second.digests), 0, 'what was used here just now stays');
+  t.equal(await missing(store, [...first.digests, ...third.digests]), 3);
+  await ahead.close();
+  await right.close();
+});
