@@ -166,11 +166,11 @@ export function manifests(options: ManifestsOptions): Manifests {
   }
 
   async function readLocal(member: Descriptor): Promise<HeldManifest | undefined> {
-    const { digest, size, mediaType } = member;
+    const { digest, mediaType } = member;
     if (!isKeptAs(mediaType)) return undefined;
     const known = remembered(member);
     if (known !== undefined) return known;
-    const bytes = await copies.readSmall({ digest, size: size < 0 ? maxManifestBytes : size });
+    const bytes = await copies.readSmall({ digest, size: maxManifestBytes });
     if (bytes === undefined) return undefined;
     memory.set(digest, bytes);
     return held({ digest, mediaType }, bytes, 'store');
