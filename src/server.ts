@@ -21,6 +21,7 @@ import { parityLog } from './proxy/parity-log.ts';
 import { pullApi } from './proxy/plugin.ts';
 import { type Redirect, type RedirectPolicy, redirects } from './proxy/redirects.ts';
 import { requestIds, requestLog } from './proxy/request-log.ts';
+import { createOrderedServer } from './proxy/request-order.ts';
 import { router } from './proxy/route.ts';
 import { tokenRoute } from './proxy/token-route.ts';
 
@@ -36,16 +37,17 @@ export interface PullServerParts {
 
 /** More than enough for a list of 1,024 ranges, which is about 20 KB. */
 const maxHeaderBytes = 64 * 1024;
+/** Balancers keep idle connections for 60 s and must be the first to close them. */
+const serverLimits = { maxHeaderBytes, keepAliveMs: 72_000, requestMs: 60_000 };
 
 /** The server that clients pull from, not yet listening. */
 export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
   const { events, hostNames } = parts;
   const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
+  const tls = config.tls && (await keyPair(config.tls));
   const app: FastifyInstance = fastify({
     ...failureHooks,
-    ...(config.tls === undefined
-      ? {}
-      : { https: { ...(await keyPair(config.tls)), maxHeaderSize: maxHeaderBytes } }),
+    serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIds(),
@@ -53,7 +55,6 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     childLoggerFactory: (parent) => parent,
     exposeHeadRoutes: false,
     forceCloseConnections: 'idle',
-    http: { maxHeaderSize: maxHeaderBytes },
     routerOptions: { maxParamLength: maxHeaderBytes },
   });
   if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });

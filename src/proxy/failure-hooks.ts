@@ -1,3 +1,4 @@
+import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Failure, failureOf, frameworkFailure, rendered } from './failure.ts';
@@ -49,15 +50,28 @@ function send(failed: Failure, request: FastifyRequest, reply: FastifyReply): vo
 }
 
 /**
- * Bytes that Node cannot read as a request. Nothing may be written once an answer has begun on the same connection: it would end up
- * within the body that the client is reading.
+ * Bytes that Node cannot read as a request: refused once the requests before them are answered, since bytes that are
+ * written earlier end up within an answer or in its place (RFC 9112 section 9.3.2).
  */
 function clientErrorHandler(error: Error & { readonly code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
-    socket.destroy();
-    return;
+  const answering = responseOn(socket);
+  if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+  else if (answering === undefined) refuse(socket, statuses[error.code ?? ''] ?? 400);
+  else if (!refused.has(socket)) {
+    refused.add(socket);
+    // Node gives the socket to the next response before it tells us.
+    answering.once('finish', () => {
+      refused.delete(socket);
+      clientErrorHandler(error, socket);
+    });
   }
-  const { status, headers, body } = rendered(frameworkFailure(statuses[error.code ?? ''] ?? 400));
+}
+
+/** Connections whose malformed bytes wait for the answers before them: Node reports each further packet anew. */
+const refused = new WeakSet<Socket>();
+
+function refuse(socket: Socket, code: number): void {
+  const { status, headers, body } = rendered(frameworkFailure(code));
   const lines = Object.entries({ ...headers, connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}`,
   );
@@ -77,8 +91,8 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-/** Node keeps the response being written on its socket, as its own default handler looks it up. */
-function isAnswering(socket: Socket): boolean {
+/** The response that Node is writing on the socket, found where Node's own default handler looks. */
+function responseOn(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
-  return typeof response === 'object' && response !== null && Reflect.get(response, 'headersSent') === true;
+  return response instanceof ServerResponse ? response : undefined;
 }

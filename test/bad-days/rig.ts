@@ -104,7 +104,8 @@ export function getRaw(url: string, path: string, ...headerLines: readonly strin
   return exchanged(url, `${lines.join('\r\n')}\r\n\r\n`);
 }
 
-function spoken(url: string, text: string): Promise<string> {
+/** Sends the text as it is; resolves to all that comes back until the connection closes. */
+export function spoken(url: string, text: string): Promise<string> {
   const { hostname, port } = new URL(url);
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const socket = connect(Number(port), hostname, () => socket.write(text, 'latin1'));

@@ -1,0 +1,62 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
+import type { Socket } from 'node:net';
+
+export interface OrderedServerOptions {
+  /** Key and certificate; plain HTTP without. */
+  readonly tls?: TlsOptions;
+  /** The longest head of a request, in bytes. */
+  readonly maxHeaderBytes: number;
+  /** An idle connection is closed after this long, in milliseconds. */
+  readonly keepAliveMs: number;
+  /** A request must have arrived whole after this long, in milliseconds. */
+  readonly requestMs: number;
+}
+
+/** Requests that a connection may send ahead of their answers; clients of registries send none. */
+const mostAhead = 64;
+
+/**
+ * A server that begins with a request when the answer before it on the same connection has ended (RFC 9112 section
+ * 9.3.2). Node begins with all of them at once: an answer that is not yet assigned to its socket never hears that the
+ * socket has closed, and an interim answer lands within the answer before it.
+ */
+export function createOrderedServer(handle: RequestListener, options: OrderedServerOptions): Server {
+  const { tls, maxHeaderBytes: maxHeaderSize, keepAliveMs, requestMs } = options;
+  const ordered = inOrder(handle);
+  const server =
+    tls === undefined
+      ? createServer({ maxHeaderSize }, ordered)
+      : createTlsServer({ ...tls, maxHeaderSize }, ordered);
+  server.keepAliveTimeout = keepAliveMs;
+  server.requestTimeout = requestMs;
+  return server.on('checkContinue', inOrder(continued(handle)));
+}
+
+/** The same listener; each request waits until its response has the socket. */
+function inOrder(handle: RequestListener): RequestListener {
+  const waiting = new WeakMap<Socket, number>();
+  return (request, response) => {
+    if (response.socket !== null) return handle(request, response);
+    const { socket } = request;
+    const ahead = (waiting.get(socket) ?? 0) + 1;
+    waiting.set(socket, ahead);
+    if (ahead > mostAhead) return void socket.destroy();
+    response.once('socket', () => {
+      waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
+      // Node still flushes the response after it has told us of the socket.
+      queueMicrotask(() => {
+        if (!response.destroyed) handle(request, response);
+      });
+    });
+    return undefined;
+  };
+}
+
+/** `Expect: 100-continue` is met when the request's turn has come (RFC 9110 section 10.1.1). */
+function continued(handle: RequestListener): RequestListener {
+  return (request, response) => {
+    response.writeContinue();
+    handle(request, response);
+  };
+}
