@@ -26,14 +26,18 @@ const noConnection = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
+/** True when the failure is that no connection came about: it is the same for every request. */
+export function hasNoConnection(error: unknown): boolean {
+  const code = codeOf(error);
+  return noName.has(code) || noTls.has(code) || noConnection.has(code);
+}
+
 /** What is known after one more failure; undefined when it is not about the connection. */
 export function absenceAfter(
   cause: unknown,
   { startedAt, before }: { readonly startedAt: number; readonly before: Absence | undefined },
 ): Absence | undefined {
-  const code = codeOf(cause);
-  const isAbsent = noName.has(code) || noTls.has(code) || noConnection.has(code);
-  return isAbsent ? { since: before?.since ?? startedAt, cause } : before;
+  return hasNoConnection(cause) ? { since: before?.since ?? startedAt, cause } : before;
 }
 
 /** As `networkFailure`, for an absent upstream: what our breaker says of it only repeats the cause. */

@@ -4,6 +4,7 @@ import type { Line } from './download/lent-socket.ts';
 import { freshFile } from './fresh-file.ts';
 import type { UpstreamSettings } from './options.ts';
 import { proxyFor } from './proxy-choice.ts';
+import { longestHead } from './unreadable.ts';
 
 type Shared = 'caFile' | 'verifyTls' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts';
 
@@ -84,7 +85,12 @@ function routeTo(url: URL, options: AgentOptions): Route {
 
 function wayOf({ proxy, isGuarded }: Route, tls: TlsFiles, options: AgentOptions): Way {
   const { connectTimeoutMs } = options;
-  const common = { keepAliveMaxTimeout, allowH2: false, connectTimeout: connectTimeoutMs };
+  const common = {
+    keepAliveMaxTimeout,
+    allowH2: false,
+    connectTimeout: connectTimeoutMs,
+    maxHeaderSize: longestHead,
+  };
   const secure = { ...tls, rejectUnauthorized: options.verifyTls !== false };
   if (proxy !== undefined) {
     const proxyTls = { allowH2: false, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };

@@ -1,8 +1,10 @@
 import { RegistryError } from '../oci/errors.ts';
-import type { Send } from './exchange.ts';
+import { hasNoConnection } from './absence.ts';
+import { type Ask, repositoryOf, type Send } from './exchange.ts';
+import { isUnreadable } from './unreadable.ts';
 
 export interface BreakerOptions {
-  /** Failures in a row that open it. Default: 5. */
+  /** Failures in a row that open it; of one repository alone they open it for that one. Default: 5. */
   readonly failures?: number;
   /** How long it stays open before one request may try, milliseconds. Default: 5,000. */
   readonly openMs?: number;
@@ -45,50 +47,111 @@ export function settled(
   if (outcome === 'success') return closedBreaker;
   if (outcome === 'unknown') return state.phase === 'half-open' ? { ...state, phase: 'open' } : state;
   const failures = state.failures + 1;
-  if (state.phase === 'closed' && failures < (options.failures ?? 5)) return { ...state, failures };
+  if (state.phase === 'closed' && failures < failuresOf(options)) return { ...state, failures };
   return { phase: 'open', failures, openedAt: now };
 }
 
 export interface Breaker {
   readonly phase: BreakerPhase;
-  /** False while a request would be refused; asking changes nothing. */
+  /** False while every request would be refused; asking changes nothing. */
   isAdmitting(): boolean;
-  /** The same requests, refused with `UNAVAILABLE` while open. Network failures and 5xx are what opens it. */
+  /** The same requests, refused with `UNAVAILABLE` while open for all, or for their repository. */
   guarded(send: Send): Send;
 }
 
-/** A breaker with a clock; `changed` hears of each new phase. */
+/** Repositories of which failures are remembered. */
+const mostRepositories = 1_000;
+
+/**
+ * A breaker with a clock; `changed` hears of each new phase. Connections that do not come about open it
+ * for the whole registry. A 5xx or a silence may be of one repository alone: each repository has a breaker
+ * of its own, and in a row of failures it counts for at most half of what opens the registry's. An answer
+ * that cannot be read counts for nothing.
+ */
 export function breaker(
   options: BreakerOptions,
   now: () => number,
   changed: (phase: BreakerPhase) => void,
 ): Breaker {
-  let state = closedBreaker;
+  let whole = closedBreaker;
+  const own = new Map<string, BreakerState>();
+  const shares = new Map<string, number>();
+  const mostShare = Math.ceil(failuresOf(options) / 2);
   const become = (next: BreakerState): void => {
-    const isChanged = next.phase !== state.phase;
-    state = next;
+    const isChanged = next.phase !== whole.phase;
+    whole = next;
     if (isChanged) changed(next.phase);
   };
-  const settle = (outcome: Outcome) => become(settled(state, outcome, now(), options));
+  const settle = (outcome: Outcome) => become(settled(whole, outcome, now(), options));
+
+  function succeeded(repository: string | undefined): void {
+    settle('success');
+    shares.clear();
+    if (repository !== undefined) own.delete(repository);
+  }
+
+  function failed(repository: string | undefined, isOfRegistry: boolean): void {
+    if (repository === undefined || isOfRegistry) return settle('failure');
+    remember(repository, settled(own.get(repository) ?? closedBreaker, 'failure', now(), options));
+    const share = shares.get(repository) ?? 0;
+    settle(share < mostShare || whole.phase === 'half-open' ? 'failure' : 'unknown');
+    shares.set(repository, share + 1);
+  }
+
+  function remember(repository: string, state: BreakerState): void {
+    own.delete(repository);
+    own.set(repository, state);
+    const [oldest] = own.keys();
+    if (own.size > mostRepositories && oldest !== undefined) own.delete(oldest);
+  }
+
+  /** Nothing was learned of the registry, so the next request may try. */
+  function leftOpen(repository: string | undefined): void {
+    settle('unknown');
+    const state = repository === undefined ? undefined : own.get(repository);
+    if (repository !== undefined && state !== undefined)
+      own.set(repository, settled(state, 'unknown', now(), options));
+  }
+
+  function admit(repository: string | undefined): void {
+    const held = repository === undefined ? undefined : own.get(repository);
+    const next = admitted(whole, now(), options);
+    const nextOwn = held && admitted(held, now(), options);
+    if (next === undefined) throw refusal(whole, now(), options);
+    if (held !== undefined && nextOwn === undefined) throw refusal(held, now(), options);
+    become(next);
+    if (repository !== undefined && nextOwn !== undefined) own.set(repository, nextOwn);
+  }
+
   return {
     get phase() {
-      return state.phase;
+      return whole.phase;
     },
-    isAdmitting: () => admitted(state, now(), options) !== undefined,
+    isAdmitting: () => admitted(whole, now(), options) !== undefined,
     guarded: (send) => async (ask) => {
-      const next = admitted(state, now(), options);
-      if (next === undefined) throw refusal(state, now(), options);
-      become(next);
+      const repository = repositoryOf(ask.url);
+      admit(repository);
       try {
         const answer = await send(ask);
-        settle(answer.status < 500 ? 'success' : 'failure');
+        if (isTrouble(answer)) failed(repository, false);
+        else succeeded(repository);
         return answer;
       } catch (error) {
-        settle(error instanceof RegistryError || ask.signal?.aborted === true ? 'unknown' : 'failure');
+        if (saysNothing(error, ask)) leftOpen(repository);
+        else failed(repository, hasNoConnection(error));
         throw error;
       }
     },
   };
+}
+
+/** A 501 is a well registry's word that it does not know the end-point. */
+function isTrouble({ status }: { readonly status: number }): boolean {
+  return status >= 500 && status !== 501;
+}
+
+function saysNothing(error: unknown, { signal }: Ask): boolean {
+  return error instanceof RegistryError || signal?.aborted === true || isUnreadable(error);
 }
 
 function refusal(state: BreakerState, now: number, options: BreakerOptions): RegistryError {
@@ -100,6 +163,10 @@ function refusal(state: BreakerState, now: number, options: BreakerOptions): Reg
       retryAfterSeconds: Math.max(1, Math.ceil(leftMs / 1000)),
     },
   );
+}
+
+function failuresOf({ failures = 5 }: BreakerOptions): number {
+  return failures;
 }
 
 function openMsOf({ openMs = 5_000 }: BreakerOptions): number {

@@ -109,3 +109,10 @@ function tooLarge(maxBytes: number): RegistryError {
     detail: { maxBytes },
   });
 }
+
+const endPoint = /\/v2\/(.+)\/(?:(?:manifests|blobs|tags|referrers)\/[^/]+|blobs\/uploads\/[^/]*)$/;
+
+/** The repository that a URL of a registry is about; undefined where it is about none. */
+export function repositoryOf({ pathname }: URL): string | undefined {
+  return endPoint.exec(pathname)?.[1];
+}

@@ -1,5 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import { type Answer, type Ask, discard, headerOf } from './exchange.ts';
+import { isUnreadable } from './unreadable.ts';
 import { pause } from './waiting.ts';
 
 /** A failure that another try may get past, and what to say when there is none. */
@@ -82,10 +83,11 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
   return Number.isNaN(seconds) ? undefined : Math.min(longestRetryAfter, Math.max(0, seconds));
 }
 
-/** The answer, unless its status says that it is worth another try; then throws TryAgain. */
+/** The answer, unless its status says that it is worth another try, as 501 does not; then throws TryAgain. */
 export function orTryAgain(answer: Answer, now: number, { reads500 = false }: Partial<Ask> = {}): Answer {
   const { status } = answer;
-  if (status !== 429 && status !== 408 && status < (reads500 ? 501 : 500)) return answer;
+  const isTrouble = status >= 500 && status !== 501 && !(reads500 && status === 500);
+  if (status !== 429 && status !== 408 && !isTrouble) return answer;
   discard(answer);
   throw new TryAgain('status', statusRefusal(answer, now));
 }
@@ -119,10 +121,10 @@ export function networkFailure(cause: unknown): TryAgain | RegistryError {
       lasts: true,
     });
   }
-  return new TryAgain(
-    'network',
-    new RegistryError('UNAVAILABLE', 'the upstream cannot be reached', { cause }),
-  );
+  const message = isUnreadable(cause)
+    ? "the upstream's answer cannot be read as HTTP"
+    : 'the upstream cannot be reached';
+  return new TryAgain('network', new RegistryError('UNAVAILABLE', message, { cause }));
 }
 
 function isCertificateFault(error: unknown): boolean {

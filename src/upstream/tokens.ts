@@ -1,7 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
 import type { Credential } from './credentials.ts';
 import { type Answer, discard, type Send, wholeBody } from './exchange.ts';
-import { orTryAgain } from './retry.ts';
+import { orTryAgain, statusRefusal } from './retry.ts';
 import { parseTokenAnswer, type Token } from './token-answer.ts';
 import { joined } from './waiting.ts';
 
@@ -79,6 +79,7 @@ async function newToken(question: TokenQuestion, options: TokenOptions): Promise
   const answer = await (isPosted ? posted(question, credential, options) : got(question, options));
   if (answer.status === 200) return parseTokenAnswer(await wholeBody(answer, maxAnswerBytes), options.now());
   discard(answer);
+  if (answer.status >= 500) throw statusRefusal(answer, options.now());
   throw new RegistryError('DENIED', "the upstream's token server refuses our login", {
     detail: { upstreamStatus: answer.status },
   });

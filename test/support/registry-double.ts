@@ -182,6 +182,8 @@ async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage
     return request.socket.destroy();
   }
   if (switches.delayMs !== undefined) await pause(switches.delayMs, response);
+  for (let at = 0; at < (switches.headBytes ?? 0) / 1_000; at += 1)
+    response.setHeader(`x-padding-${at}`, 'p'.repeat(980));
   const reply: Reply = { state, record, request, response };
   if (path === '/token') return tokenAnswer(reply);
   if (isRefused(reply)) return;

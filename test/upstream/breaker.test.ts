@@ -1,5 +1,7 @@
 import { test } from 'tap';
+import { parseRepository, type Repository } from '../../src/oci/reference.ts';
 import { admitted, type BreakerState, closedBreaker, settled } from '../../src/upstream/breaker.ts';
+import type { Upstream } from '../../src/upstream/upstream.ts';
 import { app, refusalOf, rig, v1 } from './rig.ts';
 
 const options = { failures: 3, openMs: 5_000 };
@@ -35,12 +37,22 @@ test('a caller who leaves decides nothing, and the next request may try', async 
   t.equal(admitted(after, 6_100, options)?.phase, 'half-open');
 });
 
+const other = parseRepository('team/other');
+
+/** Asks so often, by turns, for a tag of these repositories, and is refused each time. */
+async function refused(upstream: Upstream, count: number, repositories: readonly Repository[]) {
+  for (let at = 0; at < count; at += 1)
+    await refusalOf(upstream.manifest(repositories[at % repositories.length] ?? app, v1));
+}
+
+const ofBreaker = (events: readonly string[]) => events.filter((line) => line.startsWith('breaker'));
+
 test('an upstream that fails is left alone, and asked again seconds later', async (t) => {
   let now = 1_000_000;
   const { registry, upstream, events } = await rig(t, { now: () => now, retries: 0, breaker: options });
   registry.addImage('team/app', 'v1');
   registry.switches.status = { of: 'everything', code: 500 };
-  for (let request = 0; request < 3; request += 1) await refusalOf(upstream.manifest(app, v1));
+  await refused(upstream, 3, [app, other]);
   const refusal = await refusalOf(upstream.manifest(app, v1));
   t.match(refusal, { code: 'UNAVAILABLE', retryAfterSeconds: 5 });
   t.equal(registry.requests.length, 3);
@@ -48,10 +60,42 @@ test('an upstream that fails is left alone, and asked again seconds later', asyn
   now += 5_000;
   delete registry.switches.status;
   t.equal((await upstream.manifest(app, v1)).kind, 'found');
-  t.same(
-    events.filter((line) => line.startsWith('breaker')),
-    ['breaker open', 'breaker half-open', 'breaker closed'],
-  );
+  t.same(ofBreaker(events), ['breaker open', 'breaker half-open', 'breaker closed']);
+});
+
+test('a repository that alone fails is left alone by itself, and asked again seconds later', async (t) => {
+  let now = 1_000_000;
+  const { registry, upstream, events } = await rig(t, { now: () => now, retries: 0, breaker: options });
+  registry.addImage('team/app', 'v1');
+  registry.addImage('team/other', 'v1');
+  registry.switches.status = { of: 'manifests', code: 500, times: 3 };
+  await refused(upstream, 5, [app]);
+  t.equal(registry.requests.length, 3);
+  t.equal((await upstream.manifest(other, v1)).kind, 'found');
+  t.equal(await upstream.isReachable(), true);
+  now += 5_000;
+  t.equal((await upstream.manifest(app, v1)).kind, 'found');
+  t.same(ofBreaker(events), []);
+});
+
+test('an upstream that takes no connection is left alone, whatever was asked for', async (t) => {
+  const { registry, upstream, events } = await rig(t, { retries: 0, breaker: options });
+  await upstream.manifest(app, v1);
+  await registry.close();
+  await refused(upstream, 3, [app]);
+  t.same(ofBreaker(events), ['breaker open']);
+});
+
+test('answers that cannot be read, and end-points that are not there, do not open it', async (t) => {
+  const { registry, upstream, events } = await rig(t, { retries: 0, breaker: { failures: 1 } });
+  registry.addImage('team/app', 'v1');
+  registry.switches.headBytes = 300_000;
+  t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'UNAVAILABLE');
+  delete registry.switches.headBytes;
+  registry.switches.status = { of: 'tags', code: 501 };
+  t.equal((await refusalOf(upstream.tags(app, ''))).code, 'UNAVAILABLE');
+  t.equal((await upstream.manifest(app, v1)).kind, 'found');
+  t.same(ofBreaker(events), []);
 });
 
 test('throttling and refusals do not open it', async (t) => {

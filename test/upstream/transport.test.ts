@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
-import { app, rig } from './rig.ts';
+import { app, pulled, rig, v1 } from './rig.ts';
 
 const manifest = Buffer.from('{"schemaVersion":2}');
 const digest = digestOf(manifest);
@@ -44,4 +44,13 @@ test('a server that sends a body after a HEAD costs a connection, and no request
   for (let round = 0; round < 3; round += 1)
     t.equal((await upstream.statBlob(app, digest))?.size, manifest.byteLength);
   t.equal(server.connections(), 3);
+});
+
+test('a registry whose every answer has a head of 200 KB is read as any other', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const image = registry.addImage('team/app', 'v1');
+  registry.switches.headBytes = 200_000;
+  t.equal((await upstream.manifest(app, v1)).kind, 'found');
+  t.equal((await upstream.tags(app, ''))?.mediaType, 'application/json');
+  t.equal((await pulled(upstream, image.config)).length > 0, true);
 });

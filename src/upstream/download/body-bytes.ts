@@ -1,4 +1,5 @@
-import { type Framing, malformed } from './response-head.ts';
+import { malformed } from '../unreadable.ts';
+import type { Framing } from './response-head.ts';
 
 /** Bytes as they come from a connection, lent chunk by chunk. */
 export interface Incoming {

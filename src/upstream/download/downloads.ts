@@ -1,10 +1,11 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
 import type { Answer, AnswerBody, Ask } from '../exchange.ts';
+import { longestHead, malformed } from '../unreadable.ts';
 import { bodyBytes, type Incoming } from './body-bytes.ts';
 import { keptSockets } from './kept-sockets.ts';
 import type { LentSocket, Line } from './lent-socket.ts';
-import { malformed, parseHead, type ResponseHead } from './response-head.ts';
+import { parseHead, type ResponseHead } from './response-head.ts';
 
 /** A GET whose body may be large. */
 export interface DownloadAsk extends Pick<Ask, 'url' | 'headers' | 'signal'> {
@@ -22,7 +23,6 @@ export interface Downloads {
   close(): void;
 }
 
-const longestHead = 64 * 1024;
 /** How long a connection is kept where the server does not say, and at most, milliseconds. */
 const idleMs = 4_000;
 const longestIdleMs = 25_000;
@@ -107,19 +107,26 @@ async function headOf(socket: LentSocket, timeoutMs: number): Promise<ResponseHe
   }
 }
 
-/** Up to the empty line, without it. */
+const emptyLine = Buffer.from('\r\n\r\n');
+
+/** Up to the empty line, without it. Each byte is looked at once, however small the pieces are. */
 async function headText(socket: LentSocket): Promise<string> {
-  let text = '';
-  for (;;) {
-    const bytes = await (text === '' ? firstBytes(socket) : socket.next());
+  const pieces: Buffer[] = [];
+  let tail = Buffer.alloc(0);
+  for (let length = 0; ; ) {
+    const bytes = await (length === 0 ? firstBytes(socket) : socket.next());
     if (bytes === undefined) throw malformed('head');
-    const before = text.length;
-    text += Buffer.from(bytes.subarray(0, longestHead)).toString('latin1');
-    const end = text.indexOf('\r\n\r\n');
-    if (end > longestHead || (end < 0 && text.length >= longestHead)) throw malformed('head');
+    const piece = Buffer.from(bytes.subarray(0, longestHead));
+    const seam = Buffer.concat([tail, piece]);
+    const end = seam.indexOf(emptyLine);
+    pieces.push(piece);
+    const headLength = length - tail.byteLength + end;
+    length += piece.byteLength;
+    if (end >= 0 ? headLength > longestHead : length >= longestHead) throw malformed('head');
+    tail = seam.subarray(-3);
     if (end < 0) continue;
-    socket.unread(bytes.subarray(end + 4 - before));
-    return text.slice(0, end);
+    socket.unread(bytes.subarray(headLength + emptyLine.byteLength - (length - piece.byteLength)));
+    return Buffer.concat(pieces).toString('latin1', 0, headLength);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { malformed } from '../unreadable.ts';
 
 /** How the end of a body is known (RFC 9112 section 6.3). */
 export type Framing =
@@ -33,11 +34,6 @@ export function parseHead(text: string): ResponseHead {
   const framing = framingOf(status, headers);
   const isAsked = tokensOf(headers['connection']).includes('close');
   return { status, headers, framing, isKept: minor === '1' && !isAsked && framing.kind !== 'close' };
-}
-
-/** An answer that is no HTTP. */
-export function malformed(what: string): Error {
-  return new Error(`the answer has a malformed ${what}`);
 }
 
 function fieldsOf(lines: readonly string[]): IncomingHttpHeaders {

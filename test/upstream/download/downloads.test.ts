@@ -125,6 +125,17 @@ test('a body in chunks is put together, wherever its pieces are cut', async (t) 
   t.equal(server.connections(), 1);
 });
 
+test('a head of 250 KiB is read, wherever its pieces are cut', async (t) => {
+  const field = `x: ${'x'.repeat(250 * 1024)}\r\n`;
+  const text = `HTTP/1.1 200 OK\r\n${field}content-length: 2\r\n\r\nok`;
+  const server = await scripted(t, (socket, _, count) => {
+    const cut = text.length - 2 - count;
+    socket.write(text.slice(0, cut), () => void setImmediate().then(() => socket.write(text.slice(cut))));
+  });
+  for (let round = 0; round < 5; round += 1) t.equal((await read(await server.get())).toString(), 'ok');
+  t.equal(server.connections(), 1);
+});
+
 test('a body without a length ends with its connection', async (t) => {
   const server = await scripted(t, (socket) =>
     socket.end(Buffer.concat([Buffer.from('HTTP/1.1 200 OK\r\n\r\n'), body])),
@@ -221,7 +232,7 @@ test('answers before the answer are passed over', async (t) => {
 test('what is no HTTP, or no end of a head, is no answer', async (t) => {
   const garbage = await scripted(t, (socket) => socket.write('SSH-2.0-OpenSSH\r\n\r\n'));
   await t.rejects(garbage.get(), /malformed status line/);
-  const endless = await scripted(t, (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(70_000)}`));
+  const endless = await scripted(t, (socket) => socket.write(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(270_000)}`));
   await t.rejects(endless.get(), /malformed head/);
   const switched = await scripted(t, (socket) => socket.write('HTTP/1.1 101 Switching\r\n\r\n'));
   await t.rejects(switched.get(), /malformed status/);
