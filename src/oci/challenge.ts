@@ -4,8 +4,13 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const scheme = /^\s*,?\s*([A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]*)(?:\s+|$)(?!\s*=)/;
-const parameter = /^\s*,?\s*([A-Za-z0-9!#$%&'*+.^_`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/;
+const gap = /[ \t,]*/y;
+const token = /[A-Za-z0-9!#$%&'*+.^_`|~-]+/y;
+const equals = /[ \t]*=[ \t]*/y;
+/** Unquoted values hold whole URLs in the field. */
+const value = /"((?:[^"\\]|\\.)*)"|([^\s,"]+)/y;
+/** What Negotiate and its like say instead of parameters. */
+const token68 = /[ \t]+[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/y;
 
 /** The challenges of one or several header lines, in order; what cannot be read ends its line. */
 export function parseChallenges(lines: string | readonly string[] | undefined): readonly Challenge[] {
@@ -21,17 +26,34 @@ export function challengeText(schemeName: string, parameters: Readonly<Record<st
   return `${schemeName} ${pairs.join(',')}`;
 }
 
+/** Element by element: a word with a value belongs to the scheme before it, any other one is a scheme. */
 function parseLine(line: string): Challenge[] {
   const challenges: Challenge[] = [];
-  let rest = line;
-  for (let match = scheme.exec(rest); match?.[1] !== undefined; match = scheme.exec(rest)) {
-    rest = rest.slice(match[0].length);
-    const parameters: Record<string, string> = {};
-    for (let pair = parameter.exec(rest); pair?.[1] !== undefined; pair = parameter.exec(rest)) {
-      parameters[pair[1].toLowerCase()] = pair[2]?.replace(/\\(.)/g, '$1') ?? pair[3] ?? '';
-      rest = rest.slice(pair[0].length);
+  let parameters: Record<string, string> | undefined;
+  const read = reader(line);
+  for (;;) {
+    read(gap);
+    const word = read(token)?.[0];
+    if (word === undefined) return challenges;
+    if (read(equals) === undefined) {
+      parameters = {};
+      challenges.push({ scheme: word.toLowerCase(), parameters });
+      read(token68);
+    } else {
+      const [, quoted, bare = ''] = read(value) ?? [];
+      if (parameters === undefined) return challenges;
+      parameters[word.toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? bare;
     }
-    challenges.push({ scheme: match[1].toLowerCase(), parameters });
   }
-  return challenges;
+}
+
+/** Reads what fits next, and goes on behind it: each character is looked at a few times at most. */
+function reader(line: string): (expected: RegExp) => RegExpExecArray | undefined {
+  let at = 0;
+  return (expected) => {
+    expected.lastIndex = at;
+    const match = expected.exec(line) ?? undefined;
+    at += match?.[0].length ?? 0;
+    return match;
+  };
 }

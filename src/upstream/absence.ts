@@ -51,7 +51,7 @@ export function absentFailure(
   const code = codeOf(cause);
   const refusal = new RegistryError('UNAVAILABLE', messageOf(code), { cause, lasts: true });
   const leftMs = noConnection.has(code) ? since + waitMs - now : 0;
-  return leftMs > 0 && !isEcho ? new TryAgain('network', refusal, leftMs) : refusal;
+  return leftMs > 0 && !isEcho ? new TryAgain('network', refusal, { longestPauseMs: leftMs }) : refusal;
 }
 
 function messageOf(code: string): string {

@@ -36,7 +36,7 @@ export async function statBlob(
 ): Promise<Descriptor | undefined> {
   const head = blobAsk(connection, repository, digest, signal);
   const stated = await connection.tried({ ...head, method: 'HEAD' }, (answer) => {
-    if (answer.status === 404) return 'absent';
+    if (answer.status === 404 && answer.isOfStorage !== true) return 'absent';
     return answer.status === 200 && isContent(answer, digest) ? contentLength(answer) : undefined;
   });
   if (stated === 'absent') return undefined;
@@ -77,7 +77,7 @@ export async function openAsked(
   const { size } = first;
   const last = end ?? (size === undefined ? undefined : size - 1);
   const reopen = async (position: number): Promise<Part> => {
-    const part = await openedOrGone(connection, rangeAsk(ask, position, end), partAt(position));
+    const part = await openedOrGone(connection, rangeAsk(ask, position, last), partAt(position));
     if (size === undefined || part.size === undefined || part.size === size) return part;
     part.body.destroy();
     throw invalid('the upstream changed its mind about the size of a blob');

@@ -91,7 +91,10 @@ export function breaker(
   }
 
   function failed(repository: string | undefined, isOfRegistry: boolean): void {
-    if (repository === undefined || isOfRegistry) return settle('failure');
+    if (repository === undefined || isOfRegistry) {
+      settle('failure');
+      return;
+    }
     remember(repository, settled(own.get(repository) ?? closedBreaker, 'failure', now(), options));
     const share = shares.get(repository) ?? 0;
     settle(share < mostShare || whole.phase === 'half-open' ? 'failure' : 'unknown');

@@ -128,7 +128,15 @@ function sender(settings: UpstreamSettings, upstream: URL, wires: Wires, closing
     credentials: credentialsFrom(settings.credentials, hostsOf(name, upstream)),
     tokens: tokens({ send: registry, method: settings.tokenMethod, now, closing }),
   });
-  const send = followed({ ...settings, upstream, own: login, foreign: inside(wire) });
+  const foreign = inside(wire);
+  const guest = loggedIn({
+    ...settings,
+    upstream,
+    send: foreign,
+    credentials: async () => undefined,
+    tokens: tokens({ send: foreign, method: 'GET', now, closing }),
+  });
+  const send = followed({ ...settings, upstream, own: login, foreign, guest });
   return { send, own: login, reach };
 }
 

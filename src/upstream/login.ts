@@ -8,6 +8,7 @@ import {
   headerLines,
   isReplayable,
   type PushRight,
+  repositoryOf,
   type Send,
 } from './exchange.ts';
 import { parseTarget, type TargetRules } from './redirect.ts';
@@ -21,58 +22,170 @@ export interface LoginOptions extends TargetRules {
   readonly realmHosts?: readonly string[];
 }
 
+/** One answer to a challenge. */
 interface Authorization {
   readonly value: string;
-  /** Got just now, so that a refusal of it is final. */
+  /** A token that was got just now, so that its refusal says more than that it has ended. */
   readonly isNew: boolean;
+  readonly challenge: Challenge;
+  /** Equal for answers that come to the same. */
+  readonly key: string;
 }
 
+/** Answers that one request may try: an old token, two new ones, a password. */
+const mostTries = 4;
+
 /**
- * Requests to the registry with our login, as its last challenge asked for it. A 401 is answered once: with a login when
- * there was none, with a new token when the old one may have ended. A second 401 is the answer; so is one to a new token,
- * which is how registries say that a repository is private or does not exist. A stream is sent once: its 401 is the answer, and
- * the next request gets a new token.
+ * Requests with our login, as the last challenge for the same repository asked for it, or, of a repository
+ * that is new, the last one of its host. A 401 is answered with what its challenges ask for, Bearer before
+ * Basic: another token when the old one may have ended, once more when a new one is refused, which a
+ * server with a late clock does. Then the 401 is the answer, which is how registries say that a repository
+ * is private or does not exist. A stream is sent once: its 401 is the answer, and the next request gets a
+ * new token.
  */
 export function loggedIn(options: LoginOptions): Send {
-  let challenge: Challenge | undefined;
+  const known = knownChallenges();
+
+  /** What was asked for before; nothing where that leads nowhere any more, or did so elsewhere on the host. */
+  async function guessed(ask: Ask): Promise<Authorization | undefined> {
+    const { challenge, isOwn } = known.of(ask);
+    if (challenge === undefined) return undefined;
+    try {
+      return await authorizationFor(challenge, ask, options);
+    } catch (error) {
+      ask.signal?.throwIfAborted();
+      if (isOwn && !isRefusal(error)) throw error;
+      known.forget(ask);
+      return undefined;
+    }
+  }
+
   return async (ask) => {
-    const first = challenge && (await authorizationFor(challenge, ask, options));
-    const answer = await options.send(authorised(ask, first));
-    if (answer.status !== 401) return answer;
-    discard(answer);
-    const asked = challengeOf(answer, options);
-    if (asked === undefined || (first?.isNew === true && asked.scheme === challenge?.scheme)) return answer;
-    if (first !== undefined) options.tokens.forget(first.value.replace(/^Bearer /, ''));
-    challenge = asked;
-    if (!isReplayable(ask)) return answer;
-    const second = await authorizationFor(asked, ask, options);
-    if (second === undefined || second.value === first?.value) return answer;
-    return options.send(authorised(ask, second));
+    const refused: Authorization[] = [];
+    let used = await guessed(ask);
+    for (;;) {
+      const answer = await options.send(authorised(ask, used));
+      if (answer.status !== 401) return answer;
+      discard(answer);
+      if (used !== undefined) {
+        refused.push(used);
+        options.tokens.forget(used.value.replace(/^Bearer /, ''));
+      }
+      const challenges = challengesOf(answer);
+      if (!isReplayable(ask)) {
+        const [first] = challenges;
+        if (first !== undefined) known.set(ask, first);
+        return answer;
+      }
+      used = refused.length < mostTries ? await nextOf(challenges, refused, ask, options) : undefined;
+      if (used === undefined) return answer;
+      known.set(ask, used.challenge);
+    }
   };
 }
 
-/** The first challenge that we can meet. */
-function challengeOf(answer: Answer, { upstream }: LoginOptions): Challenge | undefined {
-  const lines = headerLines(answer, 'www-authenticate');
-  return parseChallenges(lines).find(({ scheme, parameters: { realm = '' } }) => {
-    return scheme === 'basic' || (scheme === 'bearer' && URL.canParse(realm, upstream));
+interface KnownChallenges {
+  /** The last one for the repository, and that right to it, else the last one of the host. */
+  of(ask: Ask): { readonly challenge: Challenge | undefined; readonly isOwn: boolean };
+  set(ask: Ask, challenge: Challenge): void;
+  forget(ask: Ask): void;
+}
+
+const mostPlaces = 1_000;
+
+function knownChallenges(): KnownChallenges {
+  const byPlace = new Map<string, Challenge>();
+  const placeOf = ({ url, push }: Ask): string =>
+    `${url.origin} ${push === undefined ? 'pull' : 'push'} ${push?.repository ?? repositoryOf(url) ?? ''}`;
+  const keep = (place: string, challenge: Challenge): void => {
+    byPlace.delete(place);
+    byPlace.set(place, challenge);
+    const [oldest] = byPlace.keys();
+    if (byPlace.size > mostPlaces && oldest !== undefined) byPlace.delete(oldest);
+  };
+  return {
+    of(ask) {
+      const own = byPlace.get(placeOf(ask));
+      return { challenge: own ?? byPlace.get(ask.url.origin), isOwn: own !== undefined };
+    },
+    set(ask, challenge) {
+      keep(placeOf(ask), challenge);
+      keep(ask.url.origin, challenge);
+    },
+    forget(ask) {
+      byPlace.delete(placeOf(ask));
+      byPlace.delete(ask.url.origin);
+    },
+  };
+}
+
+/** Those that we know how to meet, Bearer first: where both work, a password is shown to fewer. */
+function challengesOf(answer: Answer): readonly Challenge[] {
+  const challenges = parseChallenges(headerLines(answer, 'www-authenticate'));
+  const bearer = challenges.filter(({ scheme, parameters: { realm = '' } }) => {
+    return scheme === 'bearer' && URL.canParse(realm, answer.url);
   });
+  return [...bearer, ...challenges.filter(({ scheme }) => scheme === 'basic')];
+}
+
+/** The first answer that was not refused yet. Throws the token server's refusal where that leaves none. */
+async function nextOf(
+  challenges: readonly Challenge[],
+  refused: readonly Authorization[],
+  ask: Ask,
+  options: LoginOptions,
+): Promise<Authorization | undefined> {
+  let failure: unknown;
+  for (const challenge of challenges) {
+    if (isSpent(challenge, refused, ask)) continue;
+    try {
+      const next = await authorizationFor(challenge, ask, options);
+      if (next !== undefined) return next;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return undefined;
+}
+
+/** A new token that lacks a right will lack it again, so it is not asked for twice. */
+function isSpent(challenge: Challenge, refused: readonly Authorization[], ask: Ask): boolean {
+  const key = keyOf(challenge, ask);
+  const same = refused.filter((each) => each.key === key);
+  if (challenge.scheme === 'basic') return same.length > 0;
+  const news = same.filter(({ isNew }) => isNew).length;
+  return news > 1 || (news === 1 && challenge.parameters['error'] === 'insufficient_scope');
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof RegistryError && (error.code === 'DENIED' || error.code === 'UPSTREAM_INVALID');
 }
 
 async function authorizationFor(
-  { scheme, parameters }: Challenge,
-  { url, push, signal }: Ask,
+  challenge: Challenge,
+  ask: Ask,
   options: LoginOptions,
 ): Promise<Authorization | undefined> {
-  const { realm: realmText = '', service, scope: askedScope } = parameters;
-  const repository = push?.repository ?? repositoryOf(url);
-  const credential = await options.credentials(repository ?? '');
-  if (scheme === 'basic') return credential && { value: basicOf(credential), isNew: true };
-  const realm = realmOf(realmText, options);
-  const scope = scopeFor(askedScope, repository, push);
-  const question = { realm, service, scope, credential };
-  const { value, isNew } = await options.tokens.get(question, signal);
-  return { value: `Bearer ${value}`, isNew };
+  const { scheme, parameters } = challenge;
+  const key = keyOf(challenge, ask);
+  const credential = await options.credentials(ask.push?.repository ?? repositoryOf(ask.url) ?? '');
+  if (scheme === 'basic') return credential && { value: basicOf(credential), isNew: true, challenge, key };
+  const realm = realmOf(parameters['realm'] ?? '', ask.url, options);
+  const question = { realm, service: parameters['service'], scope: scopeOf(challenge, ask), credential };
+  const { value, isNew } = await options.tokens.get(question, ask.signal);
+  return { value: `Bearer ${value}`, isNew, challenge, key };
+}
+
+function keyOf(challenge: Challenge, ask: Ask): string {
+  const { scheme, parameters } = challenge;
+  if (scheme === 'basic') return scheme;
+  return JSON.stringify([parameters['realm'], parameters['service'], scopeOf(challenge, ask)]);
+}
+
+function scopeOf({ parameters }: Challenge, { url, push }: Ask): string | undefined {
+  return scopeFor(parameters['scope'], push?.repository ?? repositoryOf(url), push);
 }
 
 /** The scope of this repository in the manner of the challenge: some registries have one scope for everything. */
@@ -87,19 +200,19 @@ export function scopeFor(
   return from === undefined || from === repository ? own : `${own} repository:${from}:pull`;
 }
 
-function realmOf(text: string, { upstream, allowPrivateAddresses, realmHosts }: LoginOptions): URL {
+function realmOf(
+  text: string,
+  from: URL,
+  { upstream, allowPrivateAddresses, realmHosts }: LoginOptions,
+): URL {
   const isListed = URL.canParse(text) && realmHosts?.includes(new URL(text).host) === true;
   const rules = { upstream, allowPrivateAddresses: allowPrivateAddresses || isListed };
-  const realm = parseTarget(text, upstream, rules);
-  if (isListed || realm.origin === upstream.origin || realmHosts === undefined) return realm;
+  const realm = parseTarget(text, from, rules);
+  if (isListed || realm.origin === from.origin || realmHosts === undefined) return realm;
   throw new RegistryError(
     'UPSTREAM_INVALID',
     'the upstream sends us to a token server that is not on the list',
   );
-}
-
-function repositoryOf({ pathname }: URL): string | undefined {
-  return /\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\/[^/]+$/.exec(pathname)?.[1];
 }
 
 function authorised(ask: Ask, authorization: Authorization | undefined): Ask {

@@ -88,7 +88,7 @@ function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswe
 
 function withoutContent(answer: Answer, ask: Ask): ManifestAnswer | undefined {
   const isUnchanged = answer.status === 304 && ask.headers?.['if-none-match'] !== undefined;
-  if (!isUnchanged && answer.status !== 404) return undefined;
+  if (!isUnchanged && (answer.status !== 404 || answer.isOfStorage === true)) return undefined;
   discard(answer);
   return { kind: isUnchanged ? 'unchanged' : 'absent' };
 }

@@ -1,6 +1,8 @@
 import { RegistryError } from '../oci/errors.ts';
 import { isPrivateHost, privateTarget } from './addresses.ts';
 import { type Answer, type Ask, discard, headerOf, type Send } from './exchange.ts';
+import { isStoragesRefusal } from './registry-word.ts';
+import { TryAgain } from './retry.ts';
 
 export interface TargetRules {
   /** The registry itself, which may be anywhere. */
@@ -14,6 +16,8 @@ export interface RedirectOptions extends TargetRules {
   readonly own: Send;
   /** Requests to anybody else, without. */
   readonly foreign: Send;
+  /** The same, where a registry that asks for a token is shown one that anybody gets. */
+  readonly guest: Send;
 }
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -25,21 +29,53 @@ export function isRedirect({ status }: Answer): boolean {
 
 /**
  * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for minutes, whatever
- * its `Cache-Control` says. What is written goes to the registry itself or nowhere. Once a redirect has left the registry, no later hop carries our login, not even one back to it;
- * neither does a request of the kind `cdn`, wherever it leads.
+ * its `Cache-Control` says. What is written goes to the registry itself or nowhere. Once a redirect has left the
+ * registry, no later hop carries our login, not even one back to it; neither does a request of the kind `cdn`,
+ * wherever it leads. A refusal by storage is not the registry's word: it is worth one try with another URL of the
+ * registry, and is `UNAVAILABLE` then.
  */
 export function followed(options: RedirectOptions): Send {
   return async (ask) => {
-    let hasLeft = ask.kind === 'cdn';
-    let answer = await (hasLeft ? options.foreign : options.own)(ask);
-    for (let hops = 0; isRedirect(answer) && isRead(ask); hops += 1) {
-      const url = targetOf(answer, options);
-      if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');
-      hasLeft ||= url.origin !== options.upstream.origin;
-      answer = await (hasLeft ? options.foreign({ ...ask, kind: 'cdn', url }) : options.own({ ...ask, url }));
-    }
-    return answer;
+    if (ask.kind === 'cdn') return (await hopped(ask, options.foreign, options)).answer;
+    const { answer, hasLeft } = await hopped(ask, options.own, options);
+    return hasLeft ? orWorthAnotherUrl(answer, ask) : answer;
   };
+}
+
+async function hopped(
+  ask: Ask,
+  first: Send,
+  options: RedirectOptions,
+): Promise<{ readonly answer: Answer; readonly hasLeft: boolean }> {
+  let hasLeft = ask.kind === 'cdn';
+  const elsewhere = hasLeft ? options.foreign : options.guest;
+  let answer = await first(ask);
+  for (let hops = 0; isRedirect(answer) && isRead(ask); hops += 1) {
+    const url = targetOf(answer, options);
+    if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');
+    hasLeft ||= url.origin !== options.upstream.origin;
+    answer = await (hasLeft ? elsewhere(away(ask, url)) : options.own({ ...ask, url }));
+  }
+  return { answer, hasLeft };
+}
+
+/** Clients say where they come from, and some storage wants to know; a query may be a secret. */
+function away(ask: Ask, url: URL): Ask {
+  const referer = `${ask.url.origin}${ask.url.pathname}`;
+  return { ...ask, kind: 'cdn', url, headers: { ...ask.headers, referer } };
+}
+
+/** What refers to a manifest is judged by whoever asked: a page of some site is no list. */
+async function orWorthAnotherUrl(answer: Answer, { kind, method }: Ask): Promise<Answer> {
+  if (kind === 'referrers' || !(await isStoragesRefusal(answer, method))) return answer;
+  if (method === 'HEAD') return { ...answer, isOfStorage: true };
+  discard(answer);
+  const refusal = new RegistryError(
+    'UNAVAILABLE',
+    'the storage that the upstream redirects to refuses the content',
+    { detail: { storageStatus: answer.status } },
+  );
+  throw new TryAgain('status', refusal, { longestPauseMs: 0, mostRetries: 1 });
 }
 
 function isRead({ method }: Ask): boolean {

@@ -10,18 +10,19 @@ export class TryAgain extends Error {
   readonly refusal: RegistryError;
   /** Another try is worth no longer wait, milliseconds. */
   readonly longestPauseMs: number;
+  /** More tries after the first are worth nothing. */
+  readonly mostRetries: number;
 
-  constructor(
-    reason: 'status' | 'network',
-    refusal: RegistryError,
-    longestPauseMs = Number.POSITIVE_INFINITY,
-  ) {
+  constructor(reason: 'status' | 'network', refusal: RegistryError, limits: Partial<TryLimits> = {}) {
     super(refusal.message, { cause: refusal });
     this.reason = reason;
     this.refusal = refusal;
-    this.longestPauseMs = longestPauseMs;
+    this.longestPauseMs = limits.longestPauseMs ?? Number.POSITIVE_INFINITY;
+    this.mostRetries = limits.mostRetries ?? Number.POSITIVE_INFINITY;
   }
 }
+
+type TryLimits = Pick<TryAgain, 'longestPauseMs' | 'mostRetries'>;
 
 export interface RetryOptions {
   /** Tries after the first. */
@@ -54,7 +55,8 @@ export async function retried<T>(work: () => Promise<T>, options: RetryOptions):
         options.random,
         options.longestWaitSeconds,
       );
-      if (attempt >= options.retries || pauseMs === undefined) throw error.refusal;
+      if (attempt >= Math.min(options.retries, error.mostRetries) || pauseMs === undefined)
+        throw error.refusal;
       options.retried(error.reason);
       await pause(Math.min(pauseMs, error.longestPauseMs), options.signal);
     }

@@ -1,3 +1,5 @@
+import type { RecordedRequest } from './registry-double.ts';
+
 /** A cut or a stall of blob bodies after so many bytes of the answer. */
 export interface Cut {
   readonly bytes: number;
@@ -55,6 +57,8 @@ export interface Misbehaviours {
 
   /** A GET of a blob is redirected to the second origin. */
   redirectsBlobs?: boolean;
+  /** A HEAD of a blob is redirected as its GET is. */
+  redirectsHeads?: boolean;
   /** A GET of a blob is redirected to this URL. */
   redirectsTo?: string;
   /** A GET of a blob is redirected to itself. */
@@ -96,6 +100,13 @@ export interface Misbehaviours {
 
   /** Everything needs this pair by Basic authentication. */
   requiresBasic?: { readonly user: string; readonly password: string };
+  /** Everything needs what the lines of its challenge ask for: one for each request. */
+  challenges?: (request: RecordedRequest) => {
+    readonly lines: readonly string[];
+    readonly takes: (authorization: string) => boolean;
+  };
+  /** So many new tokens are refused, as by a server whose clock is late. */
+  refusesNewTokens?: number;
   /** Everything needs a bearer token of `/token`. */
   requiresToken?: TokenRules;
 }

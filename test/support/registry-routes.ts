@@ -74,7 +74,8 @@ function answerBlob(reply: Reply, repository: DoubleRepository, digest: string) 
   if (switches.refusesBlobHead !== undefined && record.method === 'HEAD' && !record.cdn) {
     return refuse(reply, switches.refusesBlobHead, 'DENIED', 'no HEAD here');
   }
-  const location = record.method === 'HEAD' ? undefined : redirectOf(reply);
+  const isStated = record.method === 'HEAD' && switches.redirectsHeads !== true;
+  const location = isStated ? undefined : redirectOf(reply);
   if (location !== undefined) {
     const headers = { location, 'docker-content-digest': digest, 'cache-control': 'max-age=31536000' };
     record.status = 302;

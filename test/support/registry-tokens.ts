@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import type { RecordedRequest } from './registry-double.ts';
+import type { DoubleState, RecordedRequest } from './registry-double.ts';
 import type { TokenRules } from './registry-misbehaviours.ts';
 import { answerJson, type Reply, refuse } from './registry-replies.ts';
 
@@ -8,6 +8,12 @@ import { answerJson, type Reply, refuse } from './registry-replies.ts';
 export function isAuthorised(reply: Reply): boolean {
   const { switches } = reply.state;
   const authorization = reply.request.headers.authorization ?? '';
+  if (switches.challenges !== undefined) {
+    const { lines, takes } = switches.challenges(reply.record);
+    if (takes(authorization)) return true;
+    challenge(reply, [...lines]);
+    return false;
+  }
   if (switches.requiresBasic !== undefined) {
     if (authorization === basic(switches.requiresBasic)) return true;
     challenge(reply, 'Basic realm="double"');
@@ -20,7 +26,11 @@ export function isAuthorised(reply: Reply): boolean {
   if (granted !== undefined && rules.isPrivate !== true && (scope === '' || granted.includes(scope)))
     return true;
   const realm = rules.realm ?? `${reply.state.url}/token`;
-  challenge(reply, `Bearer realm="${realm}",service="double"${scope === '' ? '' : `,scope="${scope}"`}`);
+  const more = [
+    ...(scope === '' ? [] : [`,scope="${scope}"`]),
+    ...(granted !== undefined && rules.isPrivate === true ? [',error="insufficient_scope"'] : []),
+  ];
+  challenge(reply, `Bearer realm="${realm}",service="double"${more.join('')}`);
   return false;
 }
 
@@ -47,8 +57,15 @@ function issued({ state }: Reply, rules: TokenRules, scope: string): string {
   const claims = { jti: serial, exp: Math.floor(Date.now() / 1000) + (rules.jwtSeconds ?? 0) };
   const encoded = Buffer.from(JSON.stringify(claims)).toString('base64url');
   const token = rules.jwtSeconds === undefined ? serial : `eyJhbGciOiJub25lIn0.${encoded}.c2ln`;
+  if (isRefusedAnyway(state)) return token;
   state.tokens.set(token, scope);
   return token;
+}
+
+function isRefusedAnyway({ switches }: DoubleState): boolean {
+  const { refusesNewTokens = 0 } = switches;
+  if (refusesNewTokens > 0) switches.refusesNewTokens = refusesNewTokens - 1;
+  return refusesNewTokens > 0;
 }
 
 function isKnown(reply: Reply, rules: TokenRules): boolean {
@@ -75,7 +92,7 @@ function scopeOf({ method, path }: RecordedRequest): string {
   return name === undefined ? '' : `repository:${name}:${isRead ? 'pull' : 'pull,push'}`;
 }
 
-function challenge(reply: Reply, value: string): void {
+function challenge(reply: Reply, value: string | string[]): void {
   reply.response.setHeader('www-authenticate', value);
   refuse(reply, 401, 'UNAUTHORIZED', 'authentication required');
 }

@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { parseTarget } from '../../src/upstream/redirect.ts';
+import { registryDouble } from '../support/registry-double.ts';
 import { app, blobIn, lines, pulled, refusalOf, rig, v1 } from './rig.ts';
 
 const strict = { upstream: new URL('https://quay.io'), allowPrivateAddresses: false };
@@ -52,6 +53,62 @@ test('a CDN that fails is retried with a fresh redirect', async (t) => {
   registry.switches.status = { of: 'cdn', code: 503, times: 1 };
   t.same(await pulled(upstream, layer.digest), layer.bytes);
   t.same(lines(registry), ['GET blobs 302', 'GET cdn 503', 'GET blobs 302', 'GET cdn 200']);
+});
+
+for (const code of [400, 401, 403, 404] as const) {
+  test(`storage that answers ${code} is not the registry's word: another URL is asked for, once`, async (t) => {
+    const { registry, upstream } = await rig(t);
+    const layer = blobIn(registry, 1_000);
+    Object.assign(registry.switches, { redirectsBlobs: true, refusesInHtml: true });
+    registry.switches.status = { of: 'cdn', code, times: 1 };
+    t.same(await pulled(upstream, layer.digest), layer.bytes);
+    t.same(lines(registry), ['GET blobs 302', `GET cdn ${code}`, 'GET blobs 302', 'GET cdn 200']);
+    registry.switches.status = { of: 'cdn', code };
+    t.match(await refusalOf(pulled(upstream, layer.digest)), { code: 'UNAVAILABLE' });
+    t.equal(registry.requests.length, 8);
+  });
+}
+
+test('a registry behind a redirect is believed when it says that there is no such blob', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsBlobs = true;
+  registry.switches.status = { of: 'cdn', code: 404, error: 'BLOB_UNKNOWN' };
+  t.equal(await upstream.openBlob(app, layer.digest), undefined);
+});
+
+test('a registry behind a redirect gets the token that anybody gets there, and none of ours', async (t) => {
+  const folder = t.testdir({ user: 'team+robot', password: 'robot-secret' });
+  const credentials = { usernameFile: `${folder}/user`, passwordFile: `${folder}/password` };
+  const other = await registryDouble();
+  t.teardown(() => other.close());
+  const { registry, upstream } = await rig(t, { credentials });
+  const layer = blobIn(registry, 1_000);
+  other.addBlob('team/app', layer.bytes);
+  registry.switches.redirectsTo = `${other.url}/v2/team/app/blobs/${layer.digest}?signature=secret`;
+  registry.switches.requiresBasic = { user: 'team+robot', password: 'robot-secret' };
+  other.switches.requiresToken = { expiresIn: 300 };
+  t.same(await pulled(upstream, layer.digest), layer.bytes);
+  t.same(await pulled(upstream, layer.digest), layer.bytes);
+  t.same(lines(other), ['GET blobs 401', 'GET /token 200', 'GET blobs 200', 'GET blobs 200']);
+  t.notOk(other.requests.some(({ headers }) => /^Basic/.test(headers.authorization ?? '')));
+});
+
+test('storage learns which URL of the registry led to it, without its query', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsBlobs = true;
+  await pulled(upstream, layer.digest);
+  t.equal(registry.requests[1]?.headers.referer, `${registry.url}/v2/team/app/blobs/${layer.digest}`);
+});
+
+test('a HEAD that storage refuses is no word of the registry either', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const layer = blobIn(registry, 1_000);
+  registry.switches.redirectsHeads = true;
+  Object.assign(registry.switches, { redirectsBlobs: true, refusesInHtml: true });
+  registry.switches.status = { of: 'cdn', code: 404, times: 1 };
+  t.same(await upstream.statBlob(app, layer.digest), { digest: layer.digest, size: 1_000 });
 });
 
 test('a redirect without a target is refused', async (t) => {

@@ -8,7 +8,7 @@ test('a body that breaks off is resumed at the byte reached', async (t) => {
   t.same(await pulled(upstream, layer.digest), layer.bytes);
   t.same(
     registry.requests.map(({ headers }) => headers.range),
-    [undefined, 'bytes=300000-', 'bytes=600000-', 'bytes=900000-'],
+    [undefined, 'bytes=300000-999999', 'bytes=600000-999999', 'bytes=900000-999999'],
   );
   const received = events.filter((line) => line.startsWith('received'));
   t.equal(
@@ -38,7 +38,7 @@ test('a body that stalls is given up and resumed', async (t) => {
   const layer = blobIn(registry, 1_000_000);
   registry.switches.stallsAfter = { bytes: 500_000, times: 1 };
   t.same(await pulled(upstream, layer.digest), layer.bytes);
-  t.equal(registry.requests[1]?.headers.range, 'bytes=500000-');
+  t.equal(registry.requests[1]?.headers.range, 'bytes=500000-999999');
 });
 
 test('a slow reader is not taken for a silent upstream', async (t) => {
