@@ -6,37 +6,22 @@ import { mediaTypes } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { referrersTag } from '../oci/referrers-tag.ts';
 import type { Page, Upstream } from '../upstream/upstream.ts';
-import { ageMs } from './age.ts';
-import type { Hit } from './events.ts';
+import { askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
 import { manifestOrNone } from './manifest-or-none.ts';
 import type { Membership } from './membership.ts';
-import { shared } from './shared.ts';
+import { type HeldTags, type TagPages, tagPages } from './tag-pages.ts';
 import type { ResolvedManifests } from './tagged.ts';
-import { isUnknown } from './unknown.ts';
-
-/** A page of a listing as it is answered. */
-export interface ServedPage {
-  readonly page: Page;
-  readonly hit: Hit;
-  readonly ageSeconds?: number;
-}
-
-export interface RememberedPage {
-  readonly page: Page;
-  readonly askedAt: number;
-}
 
 /** Lists of one upstream: tags, and what refers to a manifest. */
 export interface Listings {
-  /** Throws `NAME_UNKNOWN` when there is no such repository. */
-  tags(repository: Repository, query: string): Promise<ServedPage>;
+  readonly tags: TagPages;
   /** Never throws for want of referrers: that is an empty index (distribution-spec, "Listing Referrers"). */
   referrers(
     repository: Repository,
     digest: Digest,
     query: string,
     artifactType?: string,
-  ): Promise<ServedPage>;
+  ): Promise<ServedPage<Page>>;
 }
 
 export interface ListingsOptions {
@@ -44,7 +29,8 @@ export interface ListingsOptions {
   readonly manifests: ResolvedManifests;
   /** Learns that what refers to a manifest is reached by those who reach that. */
   readonly membership: Membership;
-  readonly memory: LRUCache<string, RememberedPage>;
+  readonly pages: LRUCache<string, RememberedPage<Page>>;
+  readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
   readonly policy: { readonly freshMs: number; readonly staleMs: number };
   readonly now: () => number;
 }
@@ -57,40 +43,12 @@ export function listings({
   upstream,
   manifests,
   membership,
-  memory,
+  pages,
+  tagLists,
   policy,
   now,
 }: ListingsOptions): Listings {
-  const asking = shared<Page>();
-
-  async function remembered(key: string, ask: () => Promise<Page>): Promise<ServedPage> {
-    const before = memory.get(key);
-    if (before !== undefined && ageMs(before.askedAt, now()) <= policy.freshMs)
-      return { page: before.page, hit: 'memory' };
-    try {
-      const page = await asking(key, ask);
-      memory.set(key, { page, askedAt: now() });
-      return { page, hit: 'upstream' };
-    } catch (error) {
-      // An older "yes" must not stand in for the upstream's own "no".
-      const age = before === undefined ? Number.POSITIVE_INFINITY : ageMs(before.askedAt, now());
-      if (before === undefined || age > policy.staleMs || isUnknown(error)) throw error;
-      return stale(before.page, Math.round(age / 1000));
-    }
-  }
-
-  function stale(page: Page, ageSeconds: number): ServedPage {
-    const warning = `299 - "${upstream.name} could not be asked; this list was last confirmed ${ageSeconds} s ago"`;
-    return { page: { ...page, warnings: [...page.warnings, warning] }, hit: 'stale', ageSeconds };
-  }
-
-  async function askTags(repository: Repository, query: string): Promise<Page> {
-    const page = await upstream.tags(repository, query);
-    if (page !== undefined) return page;
-    throw new RegistryError('NAME_UNKNOWN', 'the upstream has no such repository', {
-      detail: { repository },
-    });
-  }
+  const answered = askedPages<Page>({ name: upstream.name, policy, now });
 
   async function askReferrers(
     repository: Repository,
@@ -117,14 +75,20 @@ export function listings({
     }
   }
 
-  const keyOf = (repository: Repository, what: string): string => `${upstream.name}/${repository} ${what}`;
   return {
-    tags: (repository, query) =>
-      remembered(keyOf(repository, `tags?${query}`), () => askTags(repository, query)),
-    referrers: (repository, digest, query, type) =>
-      remembered(keyOf(repository, `${digest}?${query}`), () =>
-        askReferrers(repository, digest, query, type),
-      ),
+    tags: tagPages({ upstream, memory: tagLists, policy, now }),
+    referrers(repository, digest, query, type) {
+      const key = `${upstream.name}/${repository} ${digest}?${query}`;
+      return answered({
+        key,
+        held: () => pages.get(key),
+        async ask() {
+          const page = await askReferrers(repository, digest, query, type);
+          pages.set(key, { page, askedAt: now() });
+          return page;
+        },
+      });
+    },
   };
 }
 

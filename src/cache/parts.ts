@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
+import type { Page } from '../upstream/upstream.ts';
+import type { RememberedPage } from './asked-pages.ts';
 import type { CacheEvents } from './events.ts';
 import { type Usage, usage } from './eviction/usage.ts';
 import { fills } from './fills.ts';
-import type { RememberedPage } from './listings.ts';
 import { type MembershipOptions, membership } from './membership.ts';
 import { createParsedManifests } from './parsed.ts';
 import type { SharedParts } from './registry.ts';
@@ -15,6 +16,7 @@ import { countedReads } from './store/open-reads.ts';
 import type { Store } from './store/store.ts';
 import { tempFiles } from './store/temp-files.ts';
 import { storedCopies } from './stored.ts';
+import type { HeldTags } from './tag-pages.ts';
 import { tags } from './tags.ts';
 
 export interface CachePartsOptions {
@@ -44,9 +46,10 @@ export interface CacheParts extends SharedParts {
 
 const tagPointers = 100_000;
 const confirmEveryMs = 300_000;
-const listingPages = 1_000;
-/** All pages together: one alone may hold 32 MiB, and each query is another page. */
-const listingBytes = 64 * 1024 * 1024;
+/** Of all lists of one kind together: one alone may hold 32 MiB, and each query is another page. */
+const listingPages = 2_000;
+const tagListBytes = 64 * 1024 * 1024;
+const referrersBytes = 16 * 1024 * 1024;
 
 /** Makes the shared parts over a store. */
 export function cacheParts({ store, events, ...options }: CachePartsOptions): CacheParts {
@@ -84,10 +87,15 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
       sizeCalculation: (bytes) => bytes.byteLength || 1,
     }),
     parsed: createParsedManifests(),
-    pages: new LRUCache<string, RememberedPage>({
+    pages: new LRUCache<string, RememberedPage<Page>>({
       max: listingPages,
-      maxSize: listingBytes,
+      maxSize: referrersBytes,
       sizeCalculation: ({ page }) => page.bytes.byteLength || 1,
+    }),
+    tagLists: new LRUCache<string, RememberedPage<HeldTags>>({
+      max: listingPages,
+      maxSize: tagListBytes,
+      sizeCalculation: ({ page }) => page.list.bytes || 1,
     }),
     events,
     touched: used.touched,

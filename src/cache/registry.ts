@@ -1,17 +1,19 @@
 import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
-import type { Upstream } from '../upstream/upstream.ts';
+import type { Page, Upstream } from '../upstream/upstream.ts';
+import type { RememberedPage } from './asked-pages.ts';
 import { completeness } from './completeness.ts';
 import type { CacheEvents } from './events.ts';
 import type { Fills } from './fills.ts';
 import type { TagPolicy } from './freshness.ts';
-import { type Listings, listings, type RememberedPage } from './listings.ts';
+import { type Listings, listings } from './listings.ts';
 import { type ManifestReading, manifests } from './manifests.ts';
 import type { Membership } from './membership.ts';
 import type { ParsedManifests } from './parsed.ts';
 import { type PulledBlobs, pullThrough } from './pull-through.ts';
 import type { CachedBlobs } from './store/store.ts';
 import type { StoredCopies } from './stored.ts';
+import type { HeldTags } from './tag-pages.ts';
 import { type ResolvedManifests, tagged } from './tagged.ts';
 import type { Tags } from './tags.ts';
 
@@ -39,7 +41,8 @@ export interface SharedParts {
   readonly fills: Fills;
   readonly memory: LRUCache<Digest, Uint8Array>;
   readonly parsed: ParsedManifests;
-  readonly pages: LRUCache<string, RememberedPage>;
+  readonly pages: LRUCache<string, RememberedPage<Page>>;
+  readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
   readonly now: () => number;
@@ -82,7 +85,7 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
     upstream,
     blobs: pullThrough({ ...options, near }),
     manifests: byTag,
-    listings: listings({ ...options, manifests: byTag, memory: options.pages }),
+    listings: listings({ ...options, manifests: byTag }),
     reading: byDigest.reading,
     forget: whole.forget,
     async settled() {

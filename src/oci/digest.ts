@@ -38,6 +38,11 @@ export function digestOf(bytes: Uint8Array, algorithm: Algorithm = 'sha256'): Di
   return `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}` as Digest;
 }
 
+/** True for the digest of no bytes. */
+export function isOfNothing(digest: Digest): boolean {
+  return digest === digestOf(new Uint8Array(), algorithmOf(digest));
+}
+
 /** A running hash of the algorithm that `digest` names; compare with isMatch. */
 export function digester(digest: Digest): Hash {
   return createHash(algorithmOf(digest));

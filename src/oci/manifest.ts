@@ -11,13 +11,16 @@ export const mediaTypes = {
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
+  /** Of image-spec 1.1's release candidates, and its forerunner: registries still hold and serve both. */
+  ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
+  orasArtifact: 'application/vnd.cncf.oras.artifact.manifest.v1+json',
 } as const;
 
 /** A media type of a manifest. */
 type ManifestType = (typeof mediaTypes)[keyof typeof mediaTypes];
 
-/** What a manifest lists: manifests, a config and layers, or layers alone. */
-type Kind = 'index' | 'image' | 'schema1';
+/** What a manifest lists: manifests, a config and layers, layers alone, or `blobs`. */
+type Kind = 'index' | 'image' | 'schema1' | 'artifact';
 
 const kinds: Readonly<Record<ManifestType, Kind>> = {
   [mediaTypes.ociIndex]: 'index',
@@ -26,6 +29,8 @@ const kinds: Readonly<Record<ManifestType, Kind>> = {
   [mediaTypes.dockerManifest]: 'image',
   [mediaTypes.dockerSchema1]: 'schema1',
   [mediaTypes.dockerSchema1Signed]: 'schema1',
+  [mediaTypes.ociArtifact]: 'artifact',
+  [mediaTypes.orasArtifact]: 'artifact',
 };
 
 /**
@@ -42,7 +47,7 @@ export interface Manifest {
   readonly mediaType: string;
   /** Manifests that an index lists. */
   readonly children: readonly Descriptor[];
-  /** Config and layers that the registry itself must deliver; foreign layers (those with `urls`) are left out. */
+  /** Config and layers, or an artifact manifest's `blobs`, that the registry itself must deliver; foreign layers (those with `urls`) are left out. */
   readonly blobs: readonly Descriptor[];
   /** Layers that are to be fetched from their own `urls` (image-spec, "Descriptor"); absent when there are none. */
   readonly foreign?: readonly Descriptor[];
@@ -124,17 +129,22 @@ function listedIn(
   const children = descriptorsOf(body['manifests']);
   const config = descriptorOf(body['config']);
   const layers = descriptorsOf(body['layers']);
-  const blobs = config === undefined ? layers : [config, ...layers];
   const foreign = foreignLayers(body['layers']);
-  const schema1 = schema1Blobs(body['fsLayers']);
-  const counts = { index: children.length, image: blobs.length + foreign.length, schema1: schema1.length };
+  const blobs = {
+    index: [],
+    image: config === undefined ? layers : [config, ...layers],
+    schema1: schema1Blobs(body['fsLayers']),
+    artifact: descriptorsOf(body['blobs']),
+  };
+  const counts = {
+    index: children.length,
+    image: blobs.image.length + foreign.length,
+    schema1: blobs.schema1.length,
+    artifact: 0,
+  };
   if (counts.index + counts.image + counts.schema1 > counts[kind])
     throw notManifest('the upstream answered a manifest that lists what manifests of its type do not list');
-  return {
-    children,
-    blobs: kind === 'schema1' ? schema1 : blobs,
-    ...(foreign.length === 0 ? {} : { foreign }),
-  };
+  return { children, blobs: blobs[kind], ...(foreign.length === 0 ? {} : { foreign }) };
 }
 
 function schema1Blobs(layers: unknown): Descriptor[] {

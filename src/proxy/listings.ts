@@ -1,8 +1,8 @@
-import type { Listings, ServedPage } from '../cache/listings.ts';
-import { RegistryError } from '../oci/errors.ts';
+import type { ServedPage } from '../cache/asked-pages.ts';
+import type { Listings } from '../cache/listings.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { RegistryRequest } from '../oci/request.ts';
-import { answer, type Exchange, type Headers } from './exchange.ts';
+import { begin, type Exchange, type Headers } from './exchange.ts';
 
 type TagsRequest = Extract<RegistryRequest, { kind: 'tags' }>;
 type ReferrersRequest = Extract<RegistryRequest, { kind: 'referrers' }>;
@@ -16,8 +16,9 @@ export async function answerTags(
 ): Promise<void> {
   const served = await tags(repository, query);
   exchange.log.hit = served.hit;
-  const bytes = Buffer.from(JSON.stringify({ name: asked, tags: tagsOf(served.page.bytes) }));
-  answerPage(exchange, served, bytes, 'application/json', `/v2/${asked}/tags/list`);
+  const head = Buffer.from(`{"name":${JSON.stringify(asked)},"tags":`);
+  const body = [head, served.page.json, Buffer.from('}')];
+  answerPage(exchange, served, body, 'application/json', `/v2/${asked}/tags/list`);
 }
 
 /** end-12: what refers to a manifest (distribution-spec, "Listing Referrers"). */
@@ -29,20 +30,27 @@ export async function answerReferrers(
 ): Promise<void> {
   const served = await listings.referrers(repository, digest, query, artifactType);
   exchange.log.hit = served.hit;
-  answerPage(exchange, served, served.page.bytes, served.page.mediaType, `/v2/${asked}/referrers/${digest}`);
+  const { bytes, mediaType } = served.page;
+  answerPage(exchange, served, [bytes], mediaType, `/v2/${asked}/referrers/${digest}`);
+}
+
+interface ListPage {
+  readonly nextQuery?: string;
+  readonly filtersApplied?: string;
+  readonly warnings: readonly string[];
 }
 
 function answerPage(
   exchange: Exchange,
-  served: ServedPage,
-  bytes: Uint8Array,
+  served: ServedPage<ListPage>,
+  body: readonly Uint8Array[],
   type: string,
   path: string,
 ): void {
   const { nextQuery, filtersApplied, warnings } = served.page;
   const headers: Headers = {
     'content-type': type,
-    'content-length': bytes.byteLength,
+    'content-length': body.reduce((sum, { byteLength }) => sum + byteLength, 0),
     ...(nextQuery === undefined
       ? {}
       : { link: `<${path}?${withNamespace(nextQuery, exchange.namespace)}>; rel="next"` }),
@@ -50,21 +58,17 @@ function answerPage(
     ...(warnings.length === 0 ? {} : { warning: warnings }),
     ...(served.ageSeconds === undefined ? {} : { age: served.ageSeconds }),
   };
-  answer(exchange, 200, headers, bytes);
+  begin(exchange, 200, headers);
+  if (exchange.req.method !== 'HEAD') for (const piece of body) write(exchange, piece);
+  exchange.res.end();
+}
+
+/** As it is: a long list is held once, however many read it. */
+function write({ res, sent }: Exchange, piece: Uint8Array): void {
+  sent(piece.byteLength);
+  res.write(piece);
 }
 
 function withNamespace(query: string, namespace: string | undefined): string {
   return namespace === undefined ? query : `${query}&ns=${encodeURIComponent(namespace)}`;
-}
-
-/** The tags of a page as the upstream wrote it; throws `UPSTREAM_INVALID`. */
-export function tagsOf(bytes: Uint8Array): unknown[] {
-  try {
-    const { tags } = JSON.parse(Buffer.from(bytes).toString()) as { tags?: unknown };
-    return Array.isArray(tags) ? tags : [];
-  } catch (cause) {
-    throw new RegistryError('UPSTREAM_INVALID', 'the upstream answered a tag list that is not JSON', {
-      cause,
-    });
-  }
 }

@@ -2,13 +2,14 @@ import type { Cursors } from '../auth/cursors.ts';
 import type { Listings } from '../cache/listings.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isTag, type Repository, type Tag } from '../oci/reference.ts';
-import { tagsOf } from './listings.ts';
 
 /** Those of the tags that somebody may see, in their order. */
 export type Visible = (repository: Repository, tags: readonly Tag[]) => Promise<readonly Tag[]>;
 
 export interface PartialListOptions {
   readonly visible: Visible;
+  /** Whether somebody may pull that tag, shown or not: they may go on there. */
+  readonly mayPull: (repository: Repository, tag: Tag) => Promise<boolean>;
   readonly cursors: Cursors;
 }
 
@@ -20,12 +21,12 @@ const cursorParameter = 'cursor';
 /**
  * Lists of tags for somebody who may see a part of them. A page may hold fewer tags than was asked for, or none, and still link to the next
  * (distribution-spec, "Listing Tags": fewer than `n` is no end). The link tells nothing that the page does not, and `last` is a tag
- * that they may see: between any others the length of the pages would tell the hidden names, letter by letter. Throws
+ * that they may pull: between any others the length of the pages would tell the hidden names, letter by letter. Throws
  * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is none of ours.
  */
 export function inPart(
   { tags }: Pick<Listings, 'tags'>,
-  { visible, cursors }: PartialListOptions,
+  { visible, mayPull, cursors }: PartialListOptions,
 ): Listings['tags'] {
   async function upstreamQuery(repository: Repository, query: string): Promise<string> {
     const parameters = new URLSearchParams(query);
@@ -38,8 +39,7 @@ export function inPart(
   /** What a client may say of a page by itself; undefined where it must not. */
   async function own(repository: Repository, parameters: URLSearchParams): Promise<string | undefined> {
     const [n, last] = [parameters.get('n'), parameters.get('last') || null];
-    if (last !== null && !(isTag(last) && (await visible(repository, [last])).includes(last)))
-      return undefined;
+    if (last !== null && !(isTag(last) && (await mayPull(repository, last)))) return undefined;
     return new URLSearchParams({
       ...(n === null ? {} : { n }),
       ...(last === null ? {} : { last }),
@@ -49,12 +49,16 @@ export function inPart(
   return async (repository, query) => {
     const served = await tags(repository, await upstreamQuery(repository, query));
     const { nextQuery, ...page } = served.page;
-    const shown = await visible(repository, tagsOf(page.bytes).filter(isTag));
-    const bytes = Buffer.from(JSON.stringify({ tags: shown }));
+    const json = Buffer.from(JSON.stringify(await visible(repository, tagsOf(page.json))));
     const next =
       nextQuery === undefined ? {} : { nextQuery: `${cursorParameter}=${await cursors.sealed(nextQuery)}` };
-    return { ...served, page: { ...page, bytes, ...next } };
+    return { ...served, page: { ...page, json, ...next } };
   };
+}
+
+function tagsOf(json: Uint8Array): readonly Tag[] {
+  const tags: unknown = JSON.parse(Buffer.from(json).toString());
+  return Array.isArray(tags) ? tags.filter(isTag) : [];
 }
 
 function bounded(query: string): string {

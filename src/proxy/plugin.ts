@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CacheEvents } from '../cache/events.ts';
 import type { Listings } from '../cache/listings.ts';
 import type { CachedRegistry } from '../cache/registry.ts';
+import type { Repository, Tag } from '../oci/reference.ts';
 import { type ParsedRequest, parseRequest } from '../oci/request.ts';
 import type { Admission, Admitted } from './admission.ts';
 import type { BlobAnswers } from './blob-modes.ts';
@@ -146,7 +147,9 @@ function listingsFor({ host: { guard }, subject, decision }: Admitted, registry:
   if (decision?.isPartial !== true) return listings;
   if (guard?.cursors === undefined) throw new Error('a list cannot be shown in part without cursors');
   const visible: Visible = (repository, tags) => guard.visible(subject, { upstream, repository }, tags);
-  return { ...listings, tags: inPart(listings, { visible, cursors: guard.cursors }) };
+  const mayPull = async (repository: Repository, tag: Tag): Promise<boolean> =>
+    (await guard.authorize(subject, { upstream, repository, reference: { tag }, action: 'pull' })).allowed;
+  return { ...listings, tags: inPart(listings, { visible, mayPull, cursors: guard.cursors }) };
 }
 
 function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {

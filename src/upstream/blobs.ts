@@ -1,5 +1,5 @@
 import type { Descriptor } from '../oci/content.ts';
-import { algorithmOf, type Digest, isDigest } from '../oci/digest.ts';
+import { algorithmOf, type Digest, isDigest, isOfNothing } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Connection } from './connection.ts';
@@ -25,8 +25,8 @@ interface OpenedPart extends Part {
 }
 
 /**
- * The size of a blob by HEAD, or, where a registry answers HEAD with 401, 403 or 405 or without a length, by asking for
- * one byte of it.
+ * The size of a blob by HEAD, or, where a registry answers HEAD with 401, 403 or 405, without a length or
+ * with one of 0 that cannot be, by asking for one byte of it.
  */
 export async function statBlob(
   connection: Connection,
@@ -37,13 +37,19 @@ export async function statBlob(
   const head = blobAsk(connection, repository, digest, signal);
   const stated = await connection.tried({ ...head, method: 'HEAD' }, (answer) => {
     if (answer.status === 404 && answer.isOfStorage !== true) return 'absent';
-    return answer.status === 200 && isContent(answer, digest) ? contentLength(answer) : undefined;
+    return answer.status === 200 && isContent(answer, digest) ? statedLength(answer, digest) : undefined;
   });
   if (stated === 'absent') return undefined;
   if (stated !== undefined) return { digest, size: stated };
   const probe = { ...head, headers: { range: 'bytes=0-0' } };
   const size = await connection.tried(probe, (answer) => probedSize(answer, digest));
   return size === undefined ? undefined : { digest, size };
+}
+
+/** Of coded bytes the length says nothing; some registries state 0 for every HEAD. */
+function statedLength(answer: Answer, digest: Digest): number | undefined {
+  const length = contentLength(answer);
+  return isCoded(answer) || (length === 0 && !isOfNothing(digest)) ? undefined : length;
 }
 
 interface OpenOptions extends BlobOptions {
@@ -71,7 +77,9 @@ export async function openAsked(
   const closing = new AbortController();
   const signal = anySignal(options.signal, closing.signal);
   const ask = { ...question, signal, isDownload: true };
-  const partAt = (position: number) => (answer: Answer) => openedPart(answer, position, digest, settings);
+  const isPart = start > 0 || end !== undefined;
+  const partAt = (position: number) => (answer: Answer) =>
+    openedPart(answer, position, { digest, isPart, settings });
   const first = await connection.tried(rangeAsk(ask, start, end), partAt(start));
   if (first === undefined) return undefined;
   const { size } = first;
@@ -102,11 +110,17 @@ async function openedOrGone(
   return part;
 }
 
+interface Wanted {
+  readonly digest: Digest;
+  /** Less than the whole, so that no digest can tell whether it is right. */
+  readonly isPart: boolean;
+  readonly settings: BlobSettings;
+}
+
 function openedPart(
   answer: Answer,
   position: number,
-  digest: Digest,
-  settings: BlobSettings,
+  { digest, isPart, settings }: Wanted,
 ): OpenedPart | undefined {
   const { body, status } = answer;
   if (status !== 200 && status !== 206) {
@@ -114,7 +128,7 @@ function openedPart(
     if (status === 404) return undefined;
     throw status === 416 ? invalid('the blob is shorter than the upstream said') : statusRefusal(answer);
   }
-  if (!isContent(answer, digest)) {
+  if (!isContent(answer, digest) || (isPart && isCoded(answer))) {
     body.destroy();
     throw invalid('the upstream answered with something that is not the blob as it is stored');
   }
@@ -138,14 +152,13 @@ function probedSize(answer: Answer, digest: Digest): number | undefined {
   if (status !== 200 && status !== 206 && status !== 416) throw statusRefusal(answer);
   const emptyOrTotal = /\/(\d{1,15})$/.exec(headerOf(answer, 'content-range') ?? '')?.[1];
   const size = status === 200 ? contentLength(answer) : emptyOrTotal;
-  if (size === undefined || !isContent(answer, digest))
+  if (size === undefined || !isContent(answer, digest) || isCoded(answer))
     throw invalid('the upstream does not say how large a blob is');
   return Number(size);
 }
 
-/** False for what is surely not the blob: coded bytes, another digest, or a page of some portal on the way. */
+/** False for what is surely not the blob: another digest, or a page of some portal on the way. */
 export function isContent(answer: Answer, digest: Digest): boolean {
-  const coding = headerOf(answer, 'content-encoding') ?? 'identity';
   const stated = headerOf(answer, 'docker-content-digest');
   const isPage = stated === undefined && /^text\/html\b/i.test(headerOf(answer, 'content-type') ?? '');
   const isOther =
@@ -153,7 +166,15 @@ export function isContent(answer: Answer, digest: Digest): boolean {
     isDigest(stated) &&
     algorithmOf(stated) === algorithmOf(digest) &&
     stated !== digest;
-  return coding === 'identity' && !isPage && !isOther;
+  return !isPage && !isOther;
+}
+
+/**
+ * True where a coding is named. We ask for none, so it is mostly a web server's word for what a layer is
+ * anyway, and the bytes are right; whether they are, the digest of the whole tells.
+ */
+function isCoded(answer: Answer): boolean {
+  return (headerOf(answer, 'content-encoding') ?? 'identity').toLowerCase() !== 'identity';
 }
 
 function blobAsk(

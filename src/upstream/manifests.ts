@@ -78,7 +78,7 @@ function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswe
   const digest = statedDigest(answer);
   const size = contentLength(answer);
   const mediaType = headerOf(answer, 'content-type')?.split(';', 1)[0]?.trim();
-  if (answer.status !== 200 || digest === undefined || size === undefined) return undefined;
+  if (answer.status !== 200 || digest === undefined || size === undefined || size === 0) return undefined;
   if (mediaType === undefined || !isManifestType(mediaType) || size > maxManifestBytes) return undefined;
   if (isSignedSchema1({ mediaType })) return undefined;
   if (reference.digest === undefined) return found(answer, { digest, size, mediaType });

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Bytes, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
-import type { Reference, Repository } from '../oci/reference.ts';
+import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { AnswerBody } from './exchange.ts';
 
 export interface Cancellable {
@@ -76,15 +76,24 @@ export interface UpstreamBlob {
   close(): void;
 }
 
-/** One page of a listing, as the upstream wrote it. */
-export interface Page {
-  readonly bytes: Uint8Array;
-  readonly mediaType: string;
+/** One page of a listing. */
+interface ListPage {
   /** The query of the upstream's `Link: …; rel="next"`, without the `?`. */
   readonly nextQuery?: string;
+  readonly warnings: readonly string[];
+}
+
+/** One page of tags, in the upstream's order; names that are no tags are left out. */
+export interface TagPage extends ListPage {
+  readonly tags: readonly Tag[];
+}
+
+/** One page of referrers: an OCI index, as the upstream wrote it. */
+export interface Page extends ListPage {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
   /** `OCI-Filters-Applied`, when the upstream filtered. */
   readonly filtersApplied?: string;
-  readonly warnings: readonly string[];
 }
 
 /**
@@ -114,8 +123,8 @@ export interface Upstream {
     options: ForwardOptions,
   ): Promise<ForwardedBlob | undefined>;
   /** One page of tags; undefined when there is no such repository. */
-  tags(repository: Repository, query: string, options?: Cancellable): Promise<Page | undefined>;
-  /** One page of referrers; undefined when the upstream has no referrers API. */
+  tags(repository: Repository, query: string, options?: Cancellable): Promise<TagPage | undefined>;
+  /** One page of referrers; undefined when the upstream has no referrers API, or answers it with anything but an index. */
   referrers(
     repository: Repository,
     digest: Digest,

@@ -68,6 +68,19 @@ test('wrong bytes reach nobody whole, are not stored, and the next pull is right
   t.ok((await pulled(rig, digest)).bytes.equals(bytes));
 });
 
+test('bytes that an upstream codes on the way are never stored, labelled ones are', async (t) => {
+  const { rig, digest, bytes } = await rigWithBlob(t);
+  rig.double.switches.gzips = true;
+  const broken = await pulled(rig, digest).catch(() => undefined);
+  t.notOk(broken?.bytes.length === size && broken.bytes.equals(bytes));
+  await rig.settled();
+  t.equal(await rig.store.blobs.stat(digest), undefined);
+  Object.assign(rig.double.switches, { gzips: false, contentEncoding: 'x-gzip' });
+  t.ok((await pulled(rig, digest)).bytes.equals(bytes));
+  await rig.settled();
+  t.match(await rig.store.blobs.stat(digest), { size });
+});
+
 test('a range far ahead of the download does not wait for it', async (t) => {
   const { rig } = await rigWithBlob(t);
   const large = randomContent(20_000_000);

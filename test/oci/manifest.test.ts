@@ -26,6 +26,19 @@ test('a manifest refers to its config and layers, foreign layers left out', asyn
   });
 });
 
+for (const mediaType of [mediaTypes.ociArtifact, mediaTypes.orasArtifact]) {
+  test(`${mediaType} refers to its blobs and its subject`, async (t) => {
+    const artifact = { mediaType, artifactType: 'a/b', blobs: [{ digest: digest('a'), size: 1 }] };
+    t.match(read({ ...artifact, subject: { digest: digest('b'), size: 2 } }), {
+      mediaType,
+      artifactType: 'a/b',
+      blobs: [{ digest: digest('a'), size: 1 }],
+      subject: { digest: digest('b') },
+    });
+    t.same(read({ blobs: artifact.blobs, layers: [] }).blobs, [], 'which no other manifest has');
+  });
+}
+
 test('an index refers to its children', async (t) => {
   const index = read({ manifests: [{ digest: digest('a'), size: 1 }] });
   t.match(index, { mediaType: mediaTypes.ociIndex, children: [{ digest: digest('a') }], blobs: [] });

@@ -142,6 +142,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       }),
       parsed,
       pages: new LRUCache({ max: 100 }),
+      tagLists: new LRUCache({ max: 100 }),
       events: report,
       touched: (digest) => void touched.push(digest),
       now: () => clock.now,

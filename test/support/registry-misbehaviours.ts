@@ -50,6 +50,10 @@ export interface Misbehaviours {
   contentEncoding?: string;
   /** A `Warning` header on manifests and listings. */
   warning?: string;
+  /** Bodies are gzipped, and said to be, whatever was asked for. */
+  gzips?: boolean;
+  /** The `Content-Length` of every HEAD is 0. */
+  statesNoLength?: boolean;
   /** No `Content-Length`. */
   chunked?: boolean;
   /** Manifests come without an `ETag`. */
@@ -74,6 +78,14 @@ export interface Misbehaviours {
   /** The pace of blob bodies. */
   bytesPerSecond?: number;
 
+  /** Pages of tags come without a link to the next one. */
+  omitsLinks?: boolean;
+  /** All tags come in one page, whatever is asked for. */
+  ignoresPageSize?: boolean;
+  /** What the referrers API answers instead: this text with status 200. */
+  referrersText?: string;
+  /** Referrers are 303 to this URL, as ghcr.io has it. */
+  redirectsReferrers?: string;
   /** There is no referrers API: 404. */
   lacksReferrers?: boolean;
   /** Referrers of an unknown manifest are 400 `MANIFEST_INVALID`, as quay has it. */

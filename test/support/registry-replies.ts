@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import type { Digest } from '../../src/oci/digest.ts';
 import { boundRanges, parseRange } from '../../src/oci/range.ts';
 import type { DoubleState, RecordedRequest } from './registry-double.ts';
@@ -59,7 +60,8 @@ export function answerContent(reply: Reply, served: Served) {
   else sendBody(reply, switches.servesWrongBytes === true ? altered(body) : body, served.kind === 'blob');
 }
 
-function partOf({ request, state }: Reply, { kind, bytes }: Served) {
+function partOf({ request, state }: Reply, { kind, bytes: stored }: Served) {
+  const bytes = state.switches.gzips === true ? gzipSync(stored) : stored;
   const whole = { body: bytes, status: 200, range: {} };
   const specs = kind === 'blob' ? parseRange(request.headers.range) : undefined;
   if (specs === undefined || state.switches.ignoresRange === true) return whole;
@@ -80,12 +82,14 @@ function headersOf({ state: { switches } }: Reply, served: Served, etag: string)
     ...(switches.omitsDigestHeader === true ? {} : { 'docker-content-digest': digest }),
     ...(isManifest && switches.omitsEtag !== true ? { etag } : {}),
     ...(isManifest && switches.warning !== undefined ? { warning: switches.warning } : {}),
+    ...(switches.gzips === true ? { 'content-encoding': 'gzip' } : {}),
     ...(switches.contentEncoding === undefined ? {} : { 'content-encoding': switches.contentEncoding }),
   };
 }
 
 function lengthOf({ record, state: { switches } }: Reply, body: Buffer): Record<string, string> {
   if (switches.chunked === true) return record.method === 'HEAD' ? { 'transfer-encoding': 'chunked' } : {};
+  if (switches.statesNoLength === true && record.method === 'HEAD') return { 'content-length': '0' };
   const length = body.length + (switches.liesAboutLength === true ? 10 : 0);
   return { 'content-length': `${length}` };
 }

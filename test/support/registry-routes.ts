@@ -100,10 +100,11 @@ function redirectOf({ record, state }: Reply): string | undefined {
 function answerTags(reply: Reply, repository: DoubleRepository): void {
   const query = new URLSearchParams(reply.record.query);
   const all = [...repository.tags.keys()].filter((tag) => tag > (query.get('last') ?? '')).sort(byCodeUnit);
-  const size = Number(query.get('n') ?? 100);
+  const { ignoresPageSize, omitsLinks } = reply.state.switches;
+  const size = ignoresPageSize === true ? Number.POSITIVE_INFINITY : Number(query.get('n') ?? 100);
   const tags = all.slice(0, size);
   const name = reply.record.path.slice('/v2/'.length, -'/tags/list'.length);
-  if (all.length > tags.length && tags.length > 0) {
+  if (all.length > tags.length && tags.length > 0 && omitsLinks !== true) {
     const next = `${reply.state.url}/v2/${name}/tags/list?n=${size}&last=${tags.at(-1)}`;
     reply.response.setHeader('link', `<${next}>; rel="next"`);
   }
@@ -111,6 +112,15 @@ function answerTags(reply: Reply, repository: DoubleRepository): void {
 }
 
 function answerReferrers(reply: Reply, repository: DoubleRepository, digest: string) {
+  const { referrersText, redirectsReferrers } = reply.state.switches;
+  if (redirectsReferrers !== undefined) {
+    reply.record.status = 303;
+    return reply.response.writeHead(303, { location: redirectsReferrers }).end();
+  }
+  if (referrersText !== undefined) {
+    reply.record.status = 200;
+    return reply.response.writeHead(200, { 'content-type': 'text/html' }).end(referrersText);
+  }
   if (reply.state.switches.lacksReferrers === true) {
     return refuse(reply, 404, 'UNSUPPORTED', 'no referrers API');
   }

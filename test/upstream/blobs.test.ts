@@ -91,11 +91,31 @@ test('a blob of unknown length is read to its end', async (t) => {
   t.same(await pulled(upstream, digest), bytes);
 });
 
-test('a coded blob is refused', async (t) => {
+for (const coding of ['gzip', 'x-gzip', 'Identity']) {
+  test(`a whole blob that is said to be ${coding} is what its digest says`, async (t) => {
+    const { registry, upstream } = await rig(t);
+    const layer = blobIn(registry, 1_000);
+    registry.switches.contentEncoding = coding;
+    t.same(await pulled(upstream, layer.digest), layer.bytes);
+  });
+}
+
+test('a part of a blob that is said to be coded is refused, and so is its length', async (t) => {
   const { registry, upstream } = await rig(t);
-  const digest = registry.addBlob('team/app', Buffer.alloc(1_000));
+  const { digest } = blobIn(registry, 1_000);
   registry.switches.contentEncoding = 'gzip';
-  t.equal((await refusalOf(upstream.openBlob(app, digest))).code, 'UPSTREAM_INVALID');
+  t.equal((await refusalOf(upstream.openBlob(app, digest, { start: 5 }))).code, 'UPSTREAM_INVALID');
+  t.equal((await refusalOf(upstream.statBlob(app, digest))).code, 'UPSTREAM_INVALID');
+});
+
+test('a HEAD length of 0 that cannot be is not believed', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const digest = registry.addBlob('team/app', Buffer.alloc(1_234));
+  const empty = registry.addBlob('team/app', Buffer.alloc(0));
+  registry.switches.statesNoLength = true;
+  t.same(await upstream.statBlob(app, digest), { digest, size: 1_234 });
+  t.same(await upstream.statBlob(app, empty), { digest: empty, size: 0 });
+  t.same(lines(registry), ['HEAD blobs 200', 'GET blobs 206', 'HEAD blobs 200']);
 });
 
 test('another digest in the header is a lie', async (t) => {

@@ -166,3 +166,13 @@ test('that a signed schema 1 manifest has a digest is believed of the document a
   for (const method of ['HEAD', 'GET'] as const)
     await t.rejects(upstream.manifest(app, v1, { method }), { code: 'UPSTREAM_INVALID' });
 });
+
+test('a HEAD whose length is 0 becomes a GET', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const image = registry.addImage('team/app', 'v1');
+  registry.switches.statesNoLength = true;
+  t.match(await upstream.manifest(app, v1, { method: 'HEAD' }), {
+    kind: 'found',
+    descriptor: { digest: image.digest, size: image.manifest.length },
+  });
+});

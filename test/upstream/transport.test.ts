@@ -51,6 +51,6 @@ test('a registry whose every answer has a head of 200 KB is read as any other', 
   const image = registry.addImage('team/app', 'v1');
   registry.switches.headBytes = 200_000;
   t.equal((await upstream.manifest(app, v1)).kind, 'found');
-  t.equal((await upstream.tags(app, ''))?.mediaType, 'application/json');
+  t.same((await upstream.tags(app, ''))?.tags, ['v1']);
   t.equal((await pulled(upstream, image.config)).length > 0, true);
 });

@@ -2,9 +2,9 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseManifest } from '../../oci/manifest.ts';
-import { isTag, type Repository, type Tag } from '../../oci/reference.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
-import type { Cancellable, Page, Upstream } from '../../upstream/upstream.ts';
+import type { Cancellable, Upstream } from '../../upstream/upstream.ts';
 import type { ImageSource } from './ends.ts';
 
 /** The page size that is asked for; registries give less where they like. */
@@ -31,7 +31,7 @@ async function* allTags(
     if (page === undefined) {
       throw new RegistryError('NAME_UNKNOWN', 'no such repository', { detail: { repository } });
     }
-    yield* tagsOf(page);
+    yield* page.tags;
   }
 }
 
@@ -66,7 +66,7 @@ async function taggedReferrers(
  * A listing, page by page; undefined for the first one when there is none. A registry whose pages lead in a circle, or that ends in
  * the middle, is refused: whoever counts on the whole would take the rest for gone.
  */
-async function* pages(
+async function* pages<Page extends { readonly nextQuery?: string }>(
   ask: (query: string) => Promise<Page | undefined>,
   firstQuery: string,
 ): AsyncGenerator<Page | undefined, void, undefined> {
@@ -79,12 +79,6 @@ async function* pages(
     query = page?.nextQuery;
     if (query !== undefined && asked.has(query)) throw invalid('the upstream lists in a circle');
   }
-}
-
-function tagsOf({ bytes }: Page): readonly Tag[] {
-  const body: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  const tags: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, 'tags') : undefined;
-  return Array.isArray(tags) ? tags.filter(isTag) : [];
 }
 
 function childrenIn(bytes: Uint8Array, mediaType: string): readonly Descriptor[] {
