@@ -282,6 +282,7 @@ function isBlobUnknown(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'BLOB_UNKNOWN';
 }
 
-function blobUnknown(digest: Digest): RegistryError {
+/** The refusal of a blob that a repository does not have. */
+export function blobUnknown(digest: Digest): RegistryError {
   return new RegistryError('BLOB_UNKNOWN', 'the repository has no such blob', { detail: { digest } });
 }

@@ -2,6 +2,7 @@ import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../oci/digest.ts';
 import type { Page, Upstream } from '../upstream/upstream.ts';
 import type { RememberedPage } from './asked-pages.ts';
+import { blobsAlone } from './blobs-alone.ts';
 import { completeness } from './completeness.ts';
 import type { CacheEvents } from './events.ts';
 import type { Fills } from './fills.ts';
@@ -83,7 +84,7 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
   return {
     name: upstream.name,
     upstream,
-    blobs: pullThrough({ ...options, near }),
+    blobs: blobsAlone(pullThrough({ ...options, near }), { ...options, readManifest: byDigest.reading.read }),
     manifests: byTag,
     listings: listings({ ...options, manifests: byTag }),
     reading: byDigest.reading,

@@ -145,8 +145,32 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     if (head.kind === 'absent') return gone(repository, tag, pointer);
     if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
     const { digest } = head.descriptor;
-    if (digest !== pointer.digest) await manifests.get(repository, digest, tag);
-    return set(repository, tag, moved(pointer, pointerOf(head), options.historyEntries));
+    const named = digest === pointer.digest || (await isHad(repository, digest, tag));
+    const latest = named ? head : await askedByTag(repository, tag);
+    return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
+  }
+
+  /** False where the upstream has named the manifest and has none: one of its servers lags behind. */
+  async function isHad(repository: Repository, digest: Digest, tag: Tag): Promise<boolean> {
+    try {
+      await manifests.get(repository, digest, tag);
+      return true;
+    } catch (error) {
+      if (isUnknown(error)) return false;
+      throw error;
+    }
+  }
+
+  /** What the tag's own name brings, wherever it is answered. Throws `UNAVAILABLE` where that is nothing: the tag was there just now. */
+  async function askedByTag(repository: Repository, tag: Tag): Promise<FoundManifest> {
+    const found = await upstream.manifest(repository, { tag });
+    if (found.kind !== 'found')
+      throw new RegistryError('UNAVAILABLE', 'the upstream does not have yet what it says this tag means', {
+        detail: { tag },
+        retryAfterSeconds: 5,
+      });
+    await manifests.keep(repository, found, tag);
+    return found;
   }
 
   async function learn(repository: Repository, tag: Tag): Promise<TagPointer> {

@@ -59,12 +59,13 @@ function parseWithQuery(path: string, query: string): ParsedRequest {
 
 function parsePath(path: string, parameters: URLSearchParams): RegistryRequest {
   if (path === '/v2/' || path === '/v2') return { kind: 'ping' };
-  if (uploads.test(path)) throw readOnly();
+  if (path === '/v2/_catalog') throw noCatalog();
   const list = tagsList.exec(path);
   if (list?.[1] !== undefined) return tagsRequest(list[1], parameters);
   const match = content.exec(path);
-  if (match === null) throw new RegistryError('NAME_UNKNOWN', 'no such end-point of the distribution API');
+  if (match === null) throw uploads.test(path) ? readOnly() : noEndPoint();
   const [, name = '', kind, last = ''] = match;
+  if (kind === 'blobs' && last === 'uploads') throw readOnly();
   const repository = parseRepository(name);
   if (kind === 'manifests') return { kind: 'manifest', repository, reference: parseReference(last) };
   if (kind === 'blobs') return { kind: 'blob', repository, digest: parseDigest(last) };
@@ -98,6 +99,18 @@ function decodedPath(path: string): string {
   } catch {
     throw new RegistryError('NAME_INVALID', 'the path holds a malformed percent-encoding');
   }
+}
+
+function noEndPoint(): RegistryError {
+  return new RegistryError('NAME_UNKNOWN', 'no such end-point of the distribution API');
+}
+
+/** ADR 0041. */
+function noCatalog(): RegistryError {
+  return new RegistryError(
+    'NAME_UNKNOWN',
+    'there is no catalog here: ask for a repository by its name, or for its tags',
+  );
 }
 
 function readOnly(): RegistryError {

@@ -47,7 +47,7 @@ test('an upstream that cuts the body is resumed at the byte reached, unseen', as
   const { bytes: got, error } = await pulled(rig, digest);
   t.equal(error, undefined);
   t.ok(got.equals(bytes));
-  t.match(rig.double.seen('/blobs/')[1]?.headers, { range: /^bytes=[1-9]\d*-$/ });
+  t.match(rig.double.seen('/blobs/')[1]?.headers, { range: /^bytes=[1-9]\d*-1999999$/ });
 });
 
 test('an upstream that stalls is resumed too', async (t) => {

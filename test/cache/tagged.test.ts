@@ -71,6 +71,34 @@ test('a tag that moved is seen after the check, and what it meant before is on r
   t.match(pointer, { digest: after.descriptor.digest, history: [{ digest: before.descriptor.digest }] });
 });
 
+test('a tag whose new manifest is not there yet by its digest is asked for by its name', async (t) => {
+  const rig = await rigWithImage(t);
+  await latest(rig);
+  const { digest } = rig.double.addImage(rig.repository, 'latest', { layers: [3_000] });
+  rig.double.switches.lagsBehind = digest;
+  rig.pass(70_000);
+  t.equal((await latest(rig)).descriptor.digest, digest);
+});
+
+test('a tag whose new manifest is nowhere yet has its older meaning, with a warning, and never none', async (t) => {
+  const rig = await rigWithImage(t);
+  await pullBlobs(rig);
+  const before = await latest(rig);
+  const after = rig.double.addImage(rig.repository, 'latest', { layers: [3_000] });
+  rig.double.switches.headsOnly = after.digest;
+  for (let round = 0; round < 2; round += 1) {
+    rig.pass(70_000);
+    const served = await latest(rig);
+    t.match(served, { hit: 'stale', descriptor: { digest: before.descriptor.digest } });
+    t.match(served.warnings.at(-1), /^299 - /);
+  }
+  rig.pass(3_600_000);
+  await t.rejects(latest(rig), { code: 'UNAVAILABLE' });
+  delete rig.double.switches.headsOnly;
+  rig.pass(6_000);
+  t.equal((await latest(rig)).descriptor.digest, after.digest);
+});
+
 test('an upstream that fails in any way yields the older answer with a warning and its age', async (t) => {
   for (const code of [401, 403, 429, 500, 502, 503]) {
     const rig = await rigWithImage(t);

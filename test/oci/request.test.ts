@@ -77,6 +77,18 @@ test('every write is refused as unsupported, and says what is allowed', async (t
   }
 });
 
+test('a repository may be named as an end-point is', async (t) => {
+  const parsed = (path: string) => parseRequest('GET', path).request;
+  const repository = 'team/blobs/uploads';
+  t.match(parsed(`/v2/${repository}/tags/list`), { kind: 'tags', repository });
+  t.match(parsed(`/v2/${repository}/manifests/v1`), { kind: 'manifest', repository });
+  t.match(parsed(`/v2/${repository}/blobs/${digest}`), { kind: 'blob', repository });
+  t.match(parsed('/v2/team/tags/list/tags/list'), { kind: 'tags', repository: 'team/tags/list' });
+  t.match(parsed('/v2/a/manifests/uploads'), { kind: 'manifest', reference: { tag: 'uploads' } });
+  for (const path of ['/v2/a/blobs/uploads', `/v2/${repository}/blobs/uploads/`, '/v2/a/blobs/uploads/b/c'])
+    t.throws(() => parsed(path), { code: 'UNSUPPORTED' }, path);
+});
+
 test('a page size must be a number', async (t) => {
   t.throws(() => parseRequest('GET', '/v2/a/tags/list?n=many'), { code: 'PAGINATION_NUMBER_INVALID' });
   t.throws(() => parseRequest('GET', '/v2/a/tags/list?n=-1'), { code: 'PAGINATION_NUMBER_INVALID' });

@@ -34,6 +34,10 @@ export interface Misbehaviours {
   /** The `Retry-After` of refusals. */
   retryAfter?: string;
 
+  /** This manifest is there by its tags, and not yet by its digest. */
+  lagsBehind?: string;
+  /** This manifest is there for a HEAD by its tags, and for nothing else. */
+  headsOnly?: string;
   /** Manifests and blobs come without `Docker-Content-Digest`. */
   omitsDigestHeader?: boolean;
   /** `Docker-Content-Digest` is another one. */

@@ -52,10 +52,16 @@ export function route(reply: Reply) {
 function answerManifest(reply: Reply, repository: DoubleRepository, reference: string) {
   const digest = reference.includes(':') ? (reference as Digest) : repository.tags.get(reference);
   const found = digest === undefined ? undefined : manifestOf(repository, digest);
-  if (digest === undefined || found === undefined) {
+  if (digest === undefined || found === undefined || isLate(reply, reference, digest)) {
     return refuse(reply, 404, 'MANIFEST_UNKNOWN', 'no such manifest');
   }
   answerContent(reply, { kind: 'manifest', digest, ...found });
+}
+
+function isLate({ record, state }: Reply, reference: string, digest: Digest): boolean {
+  const { lagsBehind, headsOnly } = state.switches;
+  const isHeadByTag = record.method === 'HEAD' && reference !== digest;
+  return reference === lagsBehind || (digest === headsOnly && !isHeadByTag);
 }
 
 /** Manifests are kept by sha256, and answered by any digest that fits. */
