@@ -165,7 +165,7 @@ const rows: readonly Row[] = [
       rig.double.switches.dropsAfter = { bytes: 400_000, times: 1 };
     },
     act: pullLayer,
-    upstream: ['GET layer', 'GET layer bytes=N-'],
+    upstream: ['GET layer', 'GET layer bytes=N-999999'],
   },
   {
     name: 'a client that leaves, and another that comes: one download',

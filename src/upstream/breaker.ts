@@ -51,28 +51,32 @@ export function settled(
   return { phase: 'open', failures, openedAt: now };
 }
 
+export interface BreakerListener {
+  /** The breaker for all has another phase. */
+  changed(phase: BreakerPhase): void;
+  /** A repository's breaker opened, while that for all is closed: whose trouble it is can be asked. */
+  suspected(): void;
+}
+
 export interface Breaker {
   readonly phase: BreakerPhase;
   /** False while every request would be refused; asking changes nothing. */
   isAdmitting(): boolean;
   /** The same requests, refused with `UNAVAILABLE` while open for all, or for their repository. */
   guarded(send: Send): Send;
+  /** Opens for all: the registry itself was asked, and did not answer. */
+  open(): void;
 }
 
 /** Repositories of which failures are remembered. */
 const mostRepositories = 1_000;
 
 /**
- * A breaker with a clock; `changed` hears of each new phase. Connections that do not come about open it
- * for the whole registry. A 5xx or a silence may be of one repository alone: each repository has a breaker
- * of its own, and in a row of failures it counts for at most half of what opens the registry's. An answer
- * that cannot be read counts for nothing.
+ * A breaker with a clock. Connections that do not come about open it for the whole registry. A 5xx or a
+ * silence may be of one repository alone: each repository has a breaker of its own, and in a row of failures
+ * it counts for at most half of what opens the registry's. An answer that cannot be read counts for nothing.
  */
-export function breaker(
-  options: BreakerOptions,
-  now: () => number,
-  changed: (phase: BreakerPhase) => void,
-): Breaker {
+export function breaker(options: BreakerOptions, now: () => number, listener: BreakerListener): Breaker {
   let whole = closedBreaker;
   const own = new Map<string, BreakerState>();
   const shares = new Map<string, number>();
@@ -80,7 +84,7 @@ export function breaker(
   const become = (next: BreakerState): void => {
     const isChanged = next.phase !== whole.phase;
     whole = next;
-    if (isChanged) changed(next.phase);
+    if (isChanged) listener.changed(next.phase);
   };
   const settle = (outcome: Outcome) => become(settled(whole, outcome, now(), options));
 
@@ -95,10 +99,12 @@ export function breaker(
       settle('failure');
       return;
     }
-    remember(repository, settled(own.get(repository) ?? closedBreaker, 'failure', now(), options));
+    const next = settled(own.get(repository) ?? closedBreaker, 'failure', now(), options);
+    remember(repository, next);
     const share = shares.get(repository) ?? 0;
     settle(share < mostShare || whole.phase === 'half-open' ? 'failure' : 'unknown');
     shares.set(repository, share + 1);
+    if (next.phase === 'open' && whole.phase === 'closed') listener.suspected();
   }
 
   function remember(repository: string, state: BreakerState): void {
@@ -131,6 +137,7 @@ export function breaker(
       return whole.phase;
     },
     isAdmitting: () => admitted(whole, now(), options) !== undefined,
+    open: () => become({ ...whole, phase: 'open', openedAt: now() }),
     guarded: (send) => async (ask) => {
       const repository = repositoryOf(ask.url);
       admit(repository);

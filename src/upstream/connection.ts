@@ -117,9 +117,12 @@ function sender(settings: UpstreamSettings, upstream: URL, wires: Wires, closing
   const slow = requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now);
   const bearable = limit?.limited(slow) ?? slow;
   const inside = gates(settings);
-  const guard = breaker(settings.breaker, now, (state) => events?.breakerChanged({ upstream: name, state }));
+  const guard = breaker(settings.breaker, now, {
+    changed: (state) => events?.breakerChanged({ upstream: name, state }),
+    suspected: () => reach.suspect(),
+  });
   const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
-  const reach = reachability({ ...ping, breaker: guard, now, closing });
+  const reach: Reachability = reachability({ ...ping, breaker: guard, now, closing });
   const registry = reach.noted(guard.guarded(inside(bearable)));
   const login = loggedIn({
     ...settings,

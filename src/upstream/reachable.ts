@@ -16,6 +16,8 @@ export interface ReachabilityOptions {
 /** Whether the upstream can be asked now. */
 export interface Reachability {
   isReachable(options?: Cancellable): Promise<boolean>;
+  /** Asks the registry itself, whatever was heard of it lately, and opens the breaker when it does not answer. */
+  suspect(): void;
   /** Undefined once it has answered. */
   absence(): Absence | undefined;
   /** The same requests, their answers taken as signs of life. */
@@ -64,8 +66,13 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
       asked = undefined;
     }
   };
+  const judged = async (): Promise<void> => {
+    asked ??= ping();
+    if (!(await asked) && !closing.aborted) breaker.open();
+  };
   return {
     noted,
+    suspect: () => void judged(),
     absence: () => absence,
     async isReachable({ signal } = {}) {
       if (!breaker.isAdmitting()) return false;

@@ -36,11 +36,11 @@ test('an upstream that failed several times is left alone, and asked again soon'
   const { get, double } = rig;
   double.switches.down = true;
   await until(async () => (await refusal(await get('manifests/tools'))).message.includes('left alone'));
+  await until(async () => rig.log.some(({ level, state }) => level === 'warn' && state === 'open'));
   const asked = double.requests.length;
   t.match(await refusal(await get('manifests/other')), { ...unavailable, retryAfter: 1 });
   t.equal(double.requests.length, asked);
   t.match(await rig.metrics(), /breaker_state\{upstream="quay\.io",state="open"\} 1/);
-  t.ok(rig.log.some(({ level, state }) => level === 'warn' && state === 'open'));
   double.switches.down = false;
   await until(async () => (await get('manifests/tools')).status === 200, 'the recovery');
 });

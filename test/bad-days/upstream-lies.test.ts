@@ -67,7 +67,6 @@ test('HTML with 200 instead of a listing is 502', async (t) => {
 const blobHeadLies: readonly (readonly [what: string, Misbehaviours])[] = [
   ['another digest', { liesAboutDigest: true }],
   ['HTML with 200', { answersHtml: true }],
-  ['a coding that nobody asked for', { contentEncoding: 'gzip' }],
 ];
 
 for (const [what, lie] of blobHeadLies) {
@@ -87,6 +86,7 @@ const blobBodyLies: readonly (readonly [what: string, Misbehaviours])[] = [
   ['a wrong byte', { servesWrongBytes: true }],
   ['ten bytes less than were promised', { liesAboutLength: true }],
   ['a wrong byte and no length', { servesWrongBytes: true, chunked: true }],
+  ['a coding that nobody asked for', { gzips: true }],
 ];
 
 for (const [what, lie] of blobBodyLies) {
@@ -140,7 +140,7 @@ test('a body that is dropped after n bytes goes on from there, and the client do
   const asked = double.seen(`GET /v2/openshift/ci/blobs/${layer.digest}`);
   t.same(
     asked.map(({ headers }) => headers.range),
-    [undefined, 'bytes=150000-', 'bytes=300000-'],
+    [undefined, 'bytes=150000-399999', 'bytes=300000-399999'],
   );
 });
 

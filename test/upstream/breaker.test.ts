@@ -2,7 +2,8 @@ import { test } from 'tap';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
 import { admitted, type BreakerState, closedBreaker, settled } from '../../src/upstream/breaker.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
-import { app, refusalOf, rig, v1 } from './rig.ts';
+import { until } from '../support/bodies.ts';
+import { app, lines, refusalOf, rig, v1 } from './rig.ts';
 
 const options = { failures: 3, openMs: 5_000 };
 const open: BreakerState = { phase: 'open', failures: 3, openedAt: 1_000 };
@@ -70,12 +71,23 @@ test('a repository that alone fails is left alone by itself, and asked again sec
   registry.addImage('team/other', 'v1');
   registry.switches.status = { of: 'manifests', code: 500, times: 3 };
   await refused(upstream, 5, [app]);
-  t.equal(registry.requests.length, 3);
+  await until(() => lines(registry).includes('GET /v2/ 200'));
+  t.equal(registry.requests.length, 4, 'and the registry itself is asked, once');
   t.equal((await upstream.manifest(other, v1)).kind, 'found');
   t.equal(await upstream.isReachable(), true);
   now += 5_000;
   t.equal((await upstream.manifest(app, v1)).kind, 'found');
   t.same(ofBreaker(events), []);
+});
+
+test('a registry of which one repository alone is asked for is left alone when it answers nothing at all', async (t) => {
+  const { registry, upstream, events } = await rig(t, { retries: 0, breaker: options });
+  registry.switches.status = { of: 'everything', code: 502 };
+  await refused(upstream, 3, [app]);
+  await until(() => events.includes('breaker open'));
+  const { length } = registry.requests;
+  await refused(upstream, 2, [app, other]);
+  t.equal(registry.requests.length, length);
 });
 
 test('an upstream that takes no connection is left alone, whatever was asked for', async (t) => {
