@@ -23,6 +23,7 @@ import { type Redirect, type RedirectPolicy, redirects } from './proxy/redirects
 import { requestIds, requestLog } from './proxy/request-log.ts';
 import { createOrderedServer } from './proxy/request-order.ts';
 import { router } from './proxy/route.ts';
+import { requestTargets } from './proxy/target.ts';
 import { tokenRoute } from './proxy/token-route.ts';
 
 export interface PullServerParts {
@@ -70,6 +71,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
       },
     },
   });
+  requestTargets(app);
   if (config.log.qciAppci) parityLog(app, { write: parityWriter(parts.log) });
   health(app, parts);
   const doors = {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { headerLineCount } from './header-lines.ts';
 
 /**
  * The `Authorization` value of a request. One that comes twice is joined as RFC 9110 section 5.2 says, and so no credential: Node keeps the first
@@ -8,12 +9,7 @@ export function authorizationOf(
   headers: IncomingHttpHeaders,
   rawHeaders: readonly string[] = [],
 ): string | undefined {
-  let lines = 0;
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index];
-    if (name?.length === field.length && name.toLowerCase() === field) lines += 1;
-  }
-  return lines > 1 ? `${headers.authorization}, ` : headers.authorization;
+  return headerLineCount(rawHeaders, 'authorization') > 1
+    ? `${headers.authorization}, `
+    : headers.authorization;
 }
-
-const field = 'authorization';

@@ -184,6 +184,32 @@ test('a host name that is not configured is refused unasked', async (t) => {
   t.equal((await getRaw(url, path, 'Host: Cache.Example.:8400')).status, 200);
 });
 
+test('two Host lines are refused, whichever comes first, on every path', async (t) => {
+  const { url, double } = await badDay(t, { settings: { hosts: { 'cache.example': {} } } });
+  for (const path of ['/v2/openshift/ci/manifests/tools', '/v2/', '/v2/auth', '/nothing', '/livez'])
+    for (const other of ['other.example', 'cache.example'])
+      t.match(await refusal(await getRaw(url, path, 'Host: cache.example', `hOST: ${other}`)), {
+        status: 400,
+        code: 'HEADER_INVALID',
+      });
+  t.same(double.requests, []);
+});
+
+test('a whole URL as the target says which host is meant, whatever Host says', async (t) => {
+  const { url, image, double } = await badDay(t, { settings: { hosts: { 'cache.example': {} } } });
+  const path = '/v2/openshift/ci/manifests/tools';
+  const answer = await getRaw(url, `http://cache.example${path}?ns=quay.io`, 'Host: other.example');
+  t.match([answer.status, answer.headers.get('docker-content-digest')], [200, image.digest]);
+  double.requests.length = 0;
+  for (const target of [
+    `HTTP://other.example${path}`,
+    `http://user@cache.example${path}`,
+    `//cache.example${path}`,
+  ])
+    t.match(await refusal(await getRaw(url, target, 'Host: cache.example')), { status: 404 }, target);
+  t.same(double.requests, []);
+});
+
 test('a registry that is not configured is unknown, however it is named', async (t) => {
   const { url, double } = await badDay(t, { settings: { defaultUpstream: 'quay.io' } });
   for (const path of [
