@@ -10,15 +10,18 @@ import { isUnknown } from './unknown.ts';
 export interface BlobsAloneOptions {
   readonly upstream: { readonly name: string };
   readonly membership: Pick<Membership, 'known' | 'find'>;
-  /** A manifest, from wherever it can be had; throws `MANIFEST_UNKNOWN` where the repository has none. */
+  /**
+   * A manifest, from wherever it can be had; throws `MANIFEST_UNKNOWN` where the repository has
+   * none.
+   */
   readonly readManifest: (repository: Repository, digest: Digest) => Promise<{ readonly bytes: Uint8Array }>;
 }
 
 /**
- * The same blobs, where a digest that is known as a manifest is `BLOB_UNKNOWN`, as it is in most registries.
- * A blob's answer has no media type, and containerd, which asks for a manifest there once its own end-point
- * refuses it, keeps for good what that answer says. A type is only what some manifest claims, and must not
- * hide another's layer, so the bytes decide.
+ * The same blobs, where a digest that is known as a manifest is `BLOB_UNKNOWN`, as it is in most
+ * registries. A blob's answer has no media type, and containerd, which asks for a manifest there
+ * once its own end-point refuses it, keeps for good what that answer says. A type is only what some
+ * manifest claims, and must not hide another's layer, so the bytes decide.
  */
 export function blobsAlone(
   blobs: PulledBlobs,

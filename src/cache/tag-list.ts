@@ -9,8 +9,8 @@ export interface TagRange {
 }
 
 /**
- * Many tags in little memory: the text of their JSON array, and where each begins in it, so that a page is a
- * piece of the text. Nothing is parsed again.
+ * Many tags in little memory: the text of their JSON array, and where each begins in it, so that a
+ * page is a piece of the text. Nothing is parsed again.
  */
 export interface TagList {
   readonly length: number;

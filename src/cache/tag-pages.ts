@@ -31,9 +31,9 @@ export type TagPages = (repository: Repository, query: string) => Promise<Served
 const mostJoined = 2_000;
 
 /**
- * Pages of tags. A list that is held as a whole, in one page or in all that lead from the first to the last,
- * answers every question of `n` and `last`: at once while it is fresh, and with a warning when the upstream
- * cannot be asked. It was parsed once.
+ * Pages of tags. A list that is held as a whole, in one page or in all that lead from the first to
+ * the last, answers every question of `n` and `last`: at once while it is fresh, and with a warning
+ * when the upstream cannot be asked. It was parsed once.
  */
 export function tagPages({ upstream, memory, policy, now }: TagPagesOptions): TagPages {
   const answered = askedPages<ServedTags>({ name: upstream.name, policy, now });
@@ -106,7 +106,9 @@ function rangeOf(query: string): TagRange | undefined {
   return { ...(n === undefined ? {} : { n: Number(n) }), ...(last === undefined ? {} : { last }) };
 }
 
-/** A registry without links may end a page at `n` in the middle; one of another length it does not. */
+/**
+ * A registry without links may end a page at `n` in the middle; one of another length it does not.
+ */
 function isWhole({ tags, nextQuery }: TagPage, { n, last }: TagRange): boolean {
   return nextQuery === undefined && last === undefined && tags.length !== n;
 }

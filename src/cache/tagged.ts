@@ -150,7 +150,9 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
   }
 
-  /** False where the upstream has named the manifest and has none: one of its servers lags behind. */
+  /**
+   * False where the upstream has named the manifest and has none: one of its servers lags behind.
+   */
   async function isHad(repository: Repository, digest: Digest, tag: Tag): Promise<boolean> {
     try {
       await manifests.get(repository, digest, tag);
@@ -161,7 +163,10 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     }
   }
 
-  /** What the tag's own name brings, wherever it is answered. Throws `UNAVAILABLE` where that is nothing: the tag was there just now. */
+  /**
+   * What the tag's own name brings, wherever it is answered. Throws `UNAVAILABLE` where that is
+   * nothing: the tag was there just now.
+   */
   async function askedByTag(repository: Repository, tag: Tag): Promise<FoundManifest> {
     const found = await upstream.manifest(repository, { tag });
     if (found.kind !== 'found')

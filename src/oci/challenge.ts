@@ -26,7 +26,10 @@ export function challengeText(schemeName: string, parameters: Readonly<Record<st
   return `${schemeName} ${pairs.join(',')}`;
 }
 
-/** Element by element: a word with a value belongs to the scheme before it, any other one is a scheme. */
+/**
+ * Element by element: a word with a value belongs to the scheme before it, any other one is a
+ * scheme.
+ */
 function parseLine(line: string): Challenge[] {
   const challenges: Challenge[] = [];
   let parameters: Record<string, string> | undefined;

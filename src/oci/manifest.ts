@@ -11,7 +11,10 @@ export const mediaTypes = {
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
-  /** Of image-spec 1.1's release candidates, and its forerunner: registries still hold and serve both. */
+  /**
+   * Of image-spec 1.1's release candidates, and its forerunner: registries still hold and serve
+   * both.
+   */
   ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
   orasArtifact: 'application/vnd.cncf.oras.artifact.manifest.v1+json',
 } as const;
@@ -47,7 +50,10 @@ export interface Manifest {
   readonly mediaType: string;
   /** Manifests that an index lists. */
   readonly children: readonly Descriptor[];
-  /** Config and layers, or an artifact manifest's `blobs`, that the registry itself must deliver; foreign layers (those with `urls`) are left out. */
+  /**
+   * Config and layers, or an artifact manifest's `blobs`, that the registry itself must deliver;
+   * foreign layers (those with `urls`) are left out.
+   */
   readonly blobs: readonly Descriptor[];
   /** Layers that are to be fetched from their own `urls` (image-spec, "Descriptor"); absent when there are none. */
   readonly foreign?: readonly Descriptor[];

@@ -1,4 +1,7 @@
-/** How many lines a header field has; its name in lower case. Node keeps the first of two, and tells nothing of the other. */
+/**
+ * How many lines a header field has; its name in lower case. Node keeps the first of two, and tells
+ * nothing of the other.
+ */
 export function headerLineCount(rawHeaders: readonly string[], field: string): number {
   let lines = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -19,9 +19,10 @@ const longestPage = 1000;
 const cursorParameter = 'cursor';
 
 /**
- * Lists of tags for somebody who may see a part of them. A page may hold fewer tags than was asked for, or none, and still link to the next
- * (distribution-spec, "Listing Tags": fewer than `n` is no end). The link tells nothing that the page does not, and `last` is a tag
- * that they may pull: between any others the length of the pages would tell the hidden names, letter by letter. Throws
+ * Lists of tags for somebody who may see a part of them. A page may hold fewer tags than was asked
+ * for, or none, and still link to the next (distribution-spec, "Listing Tags": fewer than `n` is no
+ * end). The link tells nothing that the page does not, and `last` is a tag that they may pull:
+ * between any others the length of the pages would tell the hidden names, letter by letter. Throws
  * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is none of ours.
  */
 export function inPart(

@@ -7,9 +7,9 @@ import { headerLineCount } from './header-lines.ts';
 const absoluteForm = /^https?:\/\/([^/?#@]+)(\/[^#]*)?$/i;
 
 /**
- * Which host and path a request is for, said once. A target in absolute form names both, and its `Host`
- * counts for nothing (RFC 9112 section 3.2.2). Two `Host` lines are 400 (section 3.2): what is before us may
- * have gone by the other one.
+ * Which host and path a request is for, said once. A target in absolute form names both, and its
+ * `Host` counts for nothing (RFC 9112 section 3.2.2). Two `Host` lines are 400 (section 3.2): what
+ * is before us may have gone by the other one.
  */
 export function requestTargets(app: FastifyInstance): void {
   app.server.prependListener('request', inOriginForm);

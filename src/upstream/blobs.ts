@@ -25,8 +25,8 @@ interface OpenedPart extends Part {
 }
 
 /**
- * The size of a blob by HEAD, or, where a registry answers HEAD with 401, 403 or 405, without a length or
- * with one of 0 that cannot be, by asking for one byte of it.
+ * The size of a blob by HEAD, or, where a registry answers HEAD with 401, 403 or 405, without a
+ * length or with one of 0 that cannot be, by asking for one byte of it.
  */
 export async function statBlob(
   connection: Connection,
@@ -170,8 +170,8 @@ export function isContent(answer: Answer, digest: Digest): boolean {
 }
 
 /**
- * True where a coding is named. We ask for none, so it is mostly a web server's word for what a layer is
- * anyway, and the bytes are right; whether they are, the digest of the whole tells.
+ * True where a coding is named. We ask for none, so it is mostly a web server's word for what a
+ * layer is anyway, and the bytes are right; whether they are, the digest of the whole tells.
  */
 function isCoded(answer: Answer): boolean {
   return (headerOf(answer, 'content-encoding') ?? 'identity').toLowerCase() !== 'identity';

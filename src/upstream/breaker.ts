@@ -4,7 +4,9 @@ import { type Ask, repositoryOf, type Send } from './exchange.ts';
 import { isUnreadable } from './unreadable.ts';
 
 export interface BreakerOptions {
-  /** Failures in a row that open it; of one repository alone they open it for that one. Default: 5. */
+  /**
+   * Failures in a row that open it; of one repository alone they open it for that one. Default: 5.
+   */
   readonly failures?: number;
   /** How long it stays open before one request may try, milliseconds. Default: 5,000. */
   readonly openMs?: number;
@@ -54,7 +56,9 @@ export function settled(
 export interface BreakerListener {
   /** The breaker for all has another phase. */
   changed(phase: BreakerPhase): void;
-  /** A repository's breaker opened, while that for all is closed: whose trouble it is can be asked. */
+  /**
+   * A repository's breaker opened, while that for all is closed: whose trouble it is can be asked.
+   */
   suspected(): void;
 }
 
@@ -72,9 +76,10 @@ export interface Breaker {
 const mostRepositories = 1_000;
 
 /**
- * A breaker with a clock. Connections that do not come about open it for the whole registry. A 5xx or a
- * silence may be of one repository alone: each repository has a breaker of its own, and in a row of failures
- * it counts for at most half of what opens the registry's. An answer that cannot be read counts for nothing.
+ * A breaker with a clock. Connections that do not come about open it for the whole registry. A 5xx
+ * or a silence may be of one repository alone: each repository has a breaker of its own, and in a
+ * row of failures it counts for at most half of what opens the registry's. An answer that cannot be
+ * read counts for nothing.
  */
 export function breaker(options: BreakerOptions, now: () => number, listener: BreakerListener): Breaker {
   let whole = closedBreaker;

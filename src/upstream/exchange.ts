@@ -35,7 +35,10 @@ export interface Answer {
   readonly headers: IncomingHttpHeaders;
   /** Where it came from in the end. */
   readonly url: URL;
-  /** A refusal by what the registry redirected to, which is no registry: it says nothing of the content. */
+  /**
+   * A refusal by what the registry redirected to, which is no registry: it says nothing of the
+   * content.
+   */
   readonly isOfStorage?: true;
   readonly body: AnswerBody;
 }

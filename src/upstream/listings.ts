@@ -24,9 +24,10 @@ export async function askTags(
 }
 
 /**
- * One page of referrers (end-12); undefined when the upstream has no such end-point. Registries without one
- * answer it with all manner of statuses and pages, and none but an index is believed: the tag that stands in
- * for the API must not be missed. Quay's 400 for a manifest that it does not know leads there, too.
+ * One page of referrers (end-12); undefined when the upstream has no such end-point. Registries
+ * without one answer it with all manner of statuses and pages, and none but an index is believed:
+ * the tag that stands in for the API must not be missed. Quay's 400 for a manifest that it does not
+ * know leads there, too.
  */
 export async function askReferrers(
   connection: Connection,
@@ -94,8 +95,8 @@ function pageOf(answer: Answer): Pick<TagPage, 'nextQuery' | 'warnings'> {
 }
 
 /**
- * The query of the `next` link (RFC 8288); its host and path are the upstream's own business. Old quays
- * leave out the angle brackets.
+ * The query of the `next` link (RFC 8288); its host and path are the upstream's own business. Old
+ * quays leave out the angle brackets.
  */
 export function nextQueryOf(lines: readonly string[], from: URL): string | undefined {
   for (const line of lines) {

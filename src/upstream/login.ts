@@ -36,17 +36,20 @@ interface Authorization {
 const mostTries = 4;
 
 /**
- * Requests with our login, as the last challenge for the same repository asked for it, or, of a repository
- * that is new, the last one of its host. A 401 is answered with what its challenges ask for, Bearer before
- * Basic: another token when the old one may have ended, once more when a new one is refused, which a
- * server with a late clock does. Then the 401 is the answer, which is how registries say that a repository
- * is private or does not exist. A stream is sent once: its 401 is the answer, and the next request gets a
- * new token.
+ * Requests with our login, as the last challenge for the same repository asked for it, or, of a
+ * repository that is new, the last one of its host. A 401 is answered with what its challenges ask
+ * for, Bearer before Basic: another token when the old one may have ended, once more when a new one
+ * is refused, which a server with a late clock does. Then the 401 is the answer, which is how
+ * registries say that a repository is private or does not exist. A stream is sent once: its 401 is
+ * the answer, and the next request gets a new token.
  */
 export function loggedIn(options: LoginOptions): Send {
   const known = knownChallenges();
 
-  /** What was asked for before; nothing where that leads nowhere any more, or did so elsewhere on the host. */
+  /**
+   * What was asked for before; nothing where that leads nowhere any more, or did so elsewhere on
+   * the host.
+   */
   async function guessed(ask: Ask): Promise<Authorization | undefined> {
     const { challenge, isOwn } = known.of(ask);
     if (challenge === undefined) return undefined;
@@ -128,7 +131,10 @@ function challengesOf(answer: Answer): readonly Challenge[] {
   return [...bearer, ...challenges.filter(({ scheme }) => scheme === 'basic')];
 }
 
-/** The first answer that was not refused yet. Throws the token server's refusal where that leaves none. */
+/**
+ * The first answer that was not refused yet. Throws the token server's refusal where that leaves
+ * none.
+ */
 async function nextOf(
   challenges: readonly Challenge[],
   refused: readonly Authorization[],

@@ -1,3 +1,4 @@
+import { RegistryError } from '../oci/errors.ts';
 import { type Absence, absenceAfter } from './absence.ts';
 import type { Breaker } from './breaker.ts';
 import { discard, type Send } from './exchange.ts';
@@ -16,7 +17,10 @@ export interface ReachabilityOptions {
 /** Whether the upstream can be asked now. */
 export interface Reachability {
   isReachable(options?: Cancellable): Promise<boolean>;
-  /** Asks the registry itself, whatever was heard of it lately, and opens the breaker when it does not answer. */
+  /**
+   * Asks the registry itself, whatever was heard of it lately, and opens the breaker when it does
+   * not answer.
+   */
   suspect(): void;
   /** Undefined once it has answered. */
   absence(): Absence | undefined;
@@ -40,7 +44,8 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
     async (ask) => {
       const startedAt = now();
       const answer = await inner(ask).catch((error: unknown) => {
-        if (ask.signal?.aborted !== true) answeredAt = Number.NEGATIVE_INFINITY;
+        const isOurs = error instanceof RegistryError || ask.signal?.aborted === true;
+        if (!isOurs) answeredAt = Number.NEGATIVE_INFINITY;
         if (!hasAnswered) absence = absenceAfter(error, { startedAt, before: absence });
         throw error;
       });

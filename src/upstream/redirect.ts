@@ -28,11 +28,12 @@ export function isRedirect({ status }: Answer): boolean {
 }
 
 /**
- * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for minutes, whatever
- * its `Cache-Control` says. What is written goes to the registry itself or nowhere. Once a redirect has left the
- * registry, no later hop carries our login, not even one back to it; neither does a request of the kind `cdn`,
- * wherever it leads. A refusal by storage is not the registry's word: it is worth one try with another URL of the
- * registry, and is `UNAVAILABLE` then.
+ * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for
+ * minutes, whatever its `Cache-Control` says. What is written goes to the registry itself or
+ * nowhere. Once a redirect has left the registry, no later hop carries our login, not even one back
+ * to it; neither does a request of the kind `cdn`, wherever it leads. A refusal by storage is not
+ * the registry's word: it is worth one try with another URL of the registry, and is `UNAVAILABLE`
+ * then.
  */
 export function followed(options: RedirectOptions): Send {
   return async (ask) => {

@@ -85,7 +85,10 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
   return Number.isNaN(seconds) ? undefined : Math.min(longestRetryAfter, Math.max(0, seconds));
 }
 
-/** The answer, unless its status says that it is worth another try, as 501 does not; then throws TryAgain. */
+/**
+ * The answer, unless its status says that it is worth another try, as 501 does not; then throws
+ * TryAgain.
+ */
 export function orTryAgain(answer: Answer, now: number, { reads500 = false }: Partial<Ask> = {}): Answer {
   const { status } = answer;
   const isTrouble = status >= 500 && status !== 501 && !(reads500 && status === 500);

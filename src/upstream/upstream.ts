@@ -124,7 +124,10 @@ export interface Upstream {
   ): Promise<ForwardedBlob | undefined>;
   /** One page of tags; undefined when there is no such repository. */
   tags(repository: Repository, query: string, options?: Cancellable): Promise<TagPage | undefined>;
-  /** One page of referrers; undefined when the upstream has no referrers API, or answers it with anything but an index. */
+  /**
+   * One page of referrers; undefined when the upstream has no referrers API, or answers it with
+   * anything but an index.
+   */
   referrers(
     repository: Repository,
     digest: Digest,
