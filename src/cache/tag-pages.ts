@@ -101,8 +101,10 @@ export function tagPages({ upstream, memory, policy, now }: TagPagesOptions): Ta
 
 /** What is asked for in the spec's words alone; undefined where the query says more. */
 function rangeOf(query: string): TagRange | undefined {
-  const { n, last, ...others } = Object.fromEntries(new URLSearchParams(query));
-  if (Object.keys(others).length > 0) return undefined;
+  const parameters = new URLSearchParams(query);
+  const { n, last, ...others } = Object.fromEntries(parameters);
+  const isPlain = parameters.size === new Set(parameters.keys()).size && /^\d{0,9}$/.test(n ?? '');
+  if (!isPlain || n === '' || Object.keys(others).length > 0) return undefined;
   return { ...(n === undefined ? {} : { n: Number(n) }), ...(last === undefined ? {} : { last }) };
 }
 

@@ -18,7 +18,7 @@ export async function isStoragesRefusal(answer: Answer, method: string): Promise
   if (!isRefusal(answer)) return false;
   const isJson = /\bjson\b/i.test(headerOf(answer, 'content-type') ?? '');
   if (method === 'HEAD') return !isJson && headerOf(answer, 'docker-distribution-api-version') === undefined;
-  return !isJson || !hasCode(await wholeBody(answer, maxErrorBytes));
+  return !isJson || !hasCode(await wholeBody(answer, maxErrorBytes).catch(() => new Uint8Array()));
 }
 
 function hasCode(bytes: Uint8Array): boolean {

@@ -93,6 +93,13 @@ test('a part of a list is never taken for the whole', async (t) => {
   await t.rejects(tagsOf(rig, 'n=2&last=b&x=y'), { code: 'UNAVAILABLE' });
 });
 
+test('what is more than n and last is the upstream’s to answer', async (t) => {
+  const rig = await rigWithTags(t, ['a', 'b']);
+  await tagsOf(rig);
+  for (const query of ['n=1&n=x', 'n=1&next_page=x', 'last=a&last=b', 'n=']) await tagsOf(rig, query);
+  t.equal(rig.asked('/tags/list'), 5);
+});
+
 test('a page that a registry without links ends at n may not be the last one', async (t) => {
   const rig = await rigWithTags(t, ['a', 'b', 'c']);
   rig.double.switches.omitsLinks = true;
