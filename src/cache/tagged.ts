@@ -145,8 +145,8 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     if (head.kind === 'absent') return gone(repository, tag, pointer);
     if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
     const { digest } = head.descriptor;
-    const named = digest === pointer.digest || (await isHad(repository, digest, tag));
-    const latest = named ? head : await askedByTag(repository, tag);
+    const isThere = digest === pointer.digest || (await isHad(repository, digest, tag));
+    const latest = isThere ? head : await askedByTag(repository, tag);
     return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
   }
 
