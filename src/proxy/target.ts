@@ -12,7 +12,7 @@ const absoluteForm = /^https?:\/\/([^/?#@]+)(\/[^#]*)?$/i;
  * is before us may have gone by the other one.
  */
 export function requestTargets(app: FastifyInstance): void {
-  app.server.prependListener('request', inOriginForm);
+  app.server.prependListener('request', inOriginForm).prependListener('checkContinue', inOriginForm);
   app.addHook('onRequest', ({ raw }, _reply, next) => {
     if (headerLineCount(raw.rawHeaders, 'host') > 1) throw twoHosts();
     next();
