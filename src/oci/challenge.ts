@@ -4,13 +4,16 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-const gap = /[ \t,]*/y;
+/** Longer lines are no challenge: the longest scopes that registries ask for have some 2,000 characters. */
+const longestLine = 8192;
+/** Each expression is sticky and reads one token whose characters the next one cannot begin with: linear. */
+const separators = /[\s,]*/y;
+const blanks = /\s*/y;
 const token = /[A-Za-z0-9!#$%&'*+.^_`|~-]+/y;
-const equals = /[ \t]*=[ \t]*/y;
-/** Unquoted values hold whole URLs in the field. */
-const value = /"((?:[^"\\]|\\.)*)"|([^\s,"]+)/y;
-/** What Negotiate and its like say instead of parameters. */
-const token68 = /[ \t]+[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|$)/y;
+const equals = /=\s*/y;
+const quoted = /"((?:[^"\\]|\\.)*)"/y;
+const bare = /[^\s,"]+/y;
+const token68 = /[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))/y;
 
 /** The challenges of one or several header lines, in order; what cannot be read ends its line. */
 export function parseChallenges(lines: string | readonly string[] | undefined): readonly Challenge[] {
@@ -31,32 +34,39 @@ export function challengeText(schemeName: string, parameters: Readonly<Record<st
  * scheme.
  */
 function parseLine(line: string): Challenge[] {
-  const challenges: Challenge[] = [];
-  let parameters: Record<string, string> | undefined;
-  const read = reader(line);
+  const challenges: { readonly scheme: string; readonly parameters: Record<string, string> }[] = [];
+  if (line.length > longestLine) return challenges;
+  const scan = scanner(line);
   for (;;) {
-    read(gap);
-    const word = read(token)?.[0];
-    if (word === undefined) return challenges;
-    if (read(equals) === undefined) {
-      parameters = {};
-      challenges.push({ scheme: word.toLowerCase(), parameters });
-      read(token68);
+    scan(separators);
+    const name = scan(token)?.[0].toLowerCase();
+    if (name === undefined) return challenges;
+    const isParted = scan(blanks)?.[0] !== '';
+    if (scan(equals) !== null) {
+      const value = parameterValue(scan);
+      const challenge = challenges.at(-1);
+      if (value === undefined || challenge === undefined) return challenges;
+      challenge.parameters[name] = value;
     } else {
-      const [, quoted, bare = ''] = read(value) ?? [];
-      if (parameters === undefined) return challenges;
-      parameters[word.toLowerCase()] = quoted?.replace(/\\(.)/g, '$1') ?? bare;
+      challenges.push({ scheme: name, parameters: {} });
+      if (isParted) scan(token68);
     }
   }
 }
 
-/** Reads what fits next, and goes on behind it: each character is looked at a few times at most. */
-function reader(line: string): (expected: RegExp) => RegExpExecArray | undefined {
+type Scan = (shape: RegExp) => RegExpExecArray | null;
+
+/** Reads on with each match; what does not match moves nothing. */
+function scanner(text: string): Scan {
   let at = 0;
-  return (expected) => {
-    expected.lastIndex = at;
-    const match = expected.exec(line) ?? undefined;
-    at += match?.[0].length ?? 0;
+  return (shape) => {
+    shape.lastIndex = at;
+    const match = shape.exec(text);
+    if (match !== null) at = shape.lastIndex;
     return match;
   };
+}
+
+function parameterValue(scan: Scan): string | undefined {
+  return scan(quoted)?.[1]?.replace(/\\(.)/g, '$1') ?? scan(bare)?.[0];
 }

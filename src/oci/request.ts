@@ -27,9 +27,9 @@ export interface ParsedRequest {
   readonly namespace?: string;
 }
 
-const content = /^\/v2\/(.+)\/(manifests|blobs|referrers)\/([^/]+)$/;
-const tagsList = /^\/v2\/(.+)\/tags\/list$/;
-const uploads = /^\/v2\/.+\/blobs\/uploads(\/.*)?$/;
+const prefix = '/v2/';
+/** The longest name, tag and digest together have some 550 characters, three times that in percent-encoding. */
+const longestPath = 2048;
 const longestQuery = 4096;
 
 /**
@@ -40,7 +40,7 @@ const longestQuery = 4096;
  */
 export function parseRequest(method: string, url: string): ParsedRequest {
   const mark = url.indexOf('?');
-  const path = decodedPath(mark < 0 ? url : url.slice(0, mark));
+  const path = decodedPath(boundedPath(mark < 0 ? url : url.slice(0, mark)));
   const query = mark < 0 ? '' : url.slice(mark + 1);
   const parsed =
     query === '' ? { request: parsePath(path, new URLSearchParams()) } : parseWithQuery(path, query);
@@ -60,16 +60,30 @@ function parseWithQuery(path: string, query: string): ParsedRequest {
 function parsePath(path: string, parameters: URLSearchParams): RegistryRequest {
   if (path === '/v2/' || path === '/v2') return { kind: 'ping' };
   if (path === '/v2/_catalog') throw noCatalog();
-  const list = tagsList.exec(path);
-  if (list?.[1] !== undefined) return tagsRequest(list[1], parameters);
-  const match = content.exec(path);
-  if (match === null) throw uploads.test(path) ? readOnly() : noEndPoint();
-  const [, name = '', kind, last = ''] = match;
-  if (kind === 'blobs' && last === 'uploads') throw readOnly();
-  const repository = parseRepository(name);
-  if (kind === 'manifests') return { kind: 'manifest', repository, reference: parseReference(last) };
-  if (kind === 'blobs') return { kind: 'blob', repository, digest: parseDigest(last) };
-  return referrersRequest(repository, parseDigest(last), parameters);
+  const end = path.lastIndexOf('/');
+  const middle = path.lastIndexOf('/', end - 1);
+  if (!path.startsWith(prefix) || middle <= prefix.length) throw noEndPoint();
+  const name = path.slice(prefix.length, middle);
+  const kind = path.slice(middle + 1, end);
+  const last = path.slice(end + 1);
+  if (isUpload(name, kind, last)) throw readOnly();
+  if (kind === 'tags' && last === 'list') return tagsRequest(name, parameters);
+  if (last === '') throw noEndPoint();
+  switch (kind) {
+    case 'manifests':
+      return { kind: 'manifest', repository: parseRepository(name), reference: parseReference(last) };
+    case 'blobs':
+      return { kind: 'blob', repository: parseRepository(name), digest: parseDigest(last) };
+    case 'referrers':
+      return referrersRequest(parseRepository(name), parseDigest(last), parameters);
+    default:
+      throw noEndPoint();
+  }
+}
+
+/** `<name>/blobs/uploads`, with or without a session behind it; a repository may end in these words. */
+function isUpload(name: string, kind: string, last: string): boolean {
+  return kind === 'blobs' ? last === 'uploads' : kind === 'uploads' && name.endsWith('/blobs');
 }
 
 function tagsRequest(name: string, parameters: URLSearchParams): RegistryRequest {
@@ -90,6 +104,11 @@ function referrersRequest(
   const artifactType = parameters.get('artifactType');
   const query = parameters.toString();
   return { kind: 'referrers', repository, digest, query, ...(artifactType === null ? {} : { artifactType }) };
+}
+
+function boundedPath(path: string): string {
+  if (path.length <= longestPath) return path;
+  throw new RegistryError('NAME_INVALID', `the path is longer than ${longestPath} characters`);
 }
 
 function decodedPath(path: string): string {

@@ -116,7 +116,11 @@ function isNext(parameters: string): boolean {
   });
 }
 
+/** Longer `Link` lines are not read: a cursor has some hundred characters. */
+const longestLink = 8192;
+
 function linksIn(line: string): readonly (readonly [target: string, parameters: string])[] {
+  if (line.length > longestLink) return [];
   if (!line.includes('<')) {
     const end = line.indexOf(';');
     return end < 0 ? [] : [[line.slice(0, end).trim(), line.slice(end)]];

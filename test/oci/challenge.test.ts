@@ -41,3 +41,31 @@ test('what is written can be read again', async (t) => {
   const parameters = { realm: 'https://x/"y"', service: 'a\\b' };
   t.same(parseChallenges(challengeText('Bearer', parameters)), [{ scheme: 'bearer', parameters }]);
 });
+
+test('a scheme without parameters, or with a token of its own, hides none of the others', async (t) => {
+  for (const first of ['Negotiate', 'Negotiate YII+abc/==', 'NTLM TlRMTVNTUAAB', 'Negotiate ,, ']) {
+    t.same(
+      parseChallenges(`${first}, Basic realm="x"`).map(({ scheme }) => scheme),
+      [first.split(' ', 1)[0]?.toLowerCase(), 'basic'],
+      first,
+    );
+  }
+});
+
+test('spaces around an equals sign part nothing, and an open quote ends the line', async (t) => {
+  t.same(parseChallenges('Bearer realm = "a" , service= b'), [
+    { scheme: 'bearer', parameters: { realm: 'a', service: 'b' } },
+  ]);
+  t.same(parseChallenges('Bearer realm="a", service="b'), [{ scheme: 'bearer', parameters: { realm: 'a' } }]);
+});
+
+test('a line that is made to take long is read in no time, or not at all', async (t) => {
+  const began = performance.now();
+  for (const filling of [' ', '\t', ',', 'a', 'a ', 'a=', 'a,', '"', '\\', '=', 'a="']) {
+    for (const length of [8000, 64_000]) {
+      const line = `Bearer ${filling.repeat(length / filling.length)}\u0000`;
+      t.ok(parseChallenges(line).length <= 8000);
+    }
+  }
+  t.ok(performance.now() - began < 500, `${performance.now() - began} ms`);
+});

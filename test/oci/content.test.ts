@@ -55,3 +55,8 @@ test('only whole digests parse', async (t) => {
   t.equal(parseDigest(right.digest), right.digest);
   t.throws(() => parseDigest(`${right.digest}0`), { code: 'DIGEST_INVALID' });
 });
+
+test('more bytes than were stated are refused, also where their digest is right', async (t) => {
+  const body = verified(bytesOf(bytes), { ...right, size: bytes.byteLength - 1 });
+  await t.rejects(collected(body, 100), { code: 'UPSTREAM_INVALID' });
+});

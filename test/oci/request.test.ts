@@ -113,3 +113,20 @@ test('other paths under /v2/ are no end-points', async (t) => {
     t.throws(() => parseRequest('GET', path), { code: 'NAME_UNKNOWN' }, path);
   }
 });
+
+test('a repository may be named as the end of an end-point', async (t) => {
+  for (const name of ['team/blobs/uploads', 'team/tags/list', 'team/manifests/a', 'blobs/uploads']) {
+    t.match(parseRequest('GET', `/v2/${name}/manifests/x`).request, { kind: 'manifest', repository: name });
+    t.match(parseRequest('GET', `/v2/${name}/tags/list`).request, { kind: 'tags', repository: name });
+  }
+});
+
+test('a path that is longer than any name is refused before it is read', async (t) => {
+  t.throws(() => parseRequest('GET', `/v2/${'a/'.repeat(1100)}manifests/x`), { code: 'NAME_INVALID' });
+  t.throws(() => parseRequest('GET', `/v2${'/blobs/uploads/'.repeat(4000)}%0A`), { code: 'NAME_INVALID' });
+  const encoded = [...'a'.repeat(255)].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('');
+  t.match(parseRequest('GET', `/v2/${encoded}/manifests/${'t'.repeat(128)}@${sha512}`).request, {
+    kind: 'manifest',
+    repository: 'a'.repeat(255),
+  });
+});

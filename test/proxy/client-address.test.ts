@@ -104,3 +104,8 @@ test('a header as long as one may be is read in no time, whatever is in it', asy
   }
   t.ok(performance.now() - begunAt < 1000);
 });
+
+test('a comma in quotes does not part two elements', async (t) => {
+  const forwarded = 'for=192.0.2.1;host="a,b", for=10.0.0.2';
+  t.equal(addressOf(from('10.0.0.1', { forwarded })), '192.0.2.1');
+});

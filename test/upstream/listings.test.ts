@@ -38,6 +38,8 @@ test('a next link may be absolute, relative, and beside others', async (t) => {
   t.equal(nextQueryOf(['</v2/team/app/tags/list?last=b>; rel=next'], from), 'last=b');
   t.equal(nextQueryOf(['<?last=a>; rel="prev", <?last=b>; rel="next"'], from), 'last=b');
   t.equal(nextQueryOf(['<?last=a>; rel="prev"'], from), undefined);
+  t.equal(nextQueryOf(['<?last=a>; title="rel=next"'], from), undefined);
+  t.equal(nextQueryOf(['<?last=b>; title=x; rel = "last NEXT"'], from), 'last=b');
   t.equal(nextQueryOf([], from), undefined);
 });
 
@@ -124,4 +126,15 @@ test('a name that is no tag is not listed', async (t) => {
   registry.addImage('team/app', 'v1');
   registry.addImage('team/app', 'v1","evil');
   t.same((await upstream.tags(app, ''))?.tags, ['v1']);
+});
+
+test('a Link line that is made to take long costs no time', async (t) => {
+  const from = new URL('https://quay.io/v2/team/app/tags/list');
+  const began = performance.now();
+  for (const filling of ['<', '<>', ';rel=', ';rel="', ';rel="\t', '<?a>;rel=" ', ' ', ';']) {
+    for (const length of [8000, 64_000]) {
+      t.equal(nextQueryOf([`<?a>;rel=${filling.repeat(length / filling.length)}`], from), undefined);
+    }
+  }
+  t.ok(performance.now() - began < 500, `${performance.now() - began} ms`);
 });

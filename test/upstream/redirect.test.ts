@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream';
 import { test } from 'tap';
-import { parseTarget } from '../../src/upstream/redirect.ts';
+import type { Send } from '../../src/upstream/exchange.ts';
+import { followed, parseTarget } from '../../src/upstream/redirect.ts';
 import { registryDouble } from '../support/registry-double.ts';
 import { app, blobIn, lines, pulled, refusalOf, rig, v1 } from './rig.ts';
 
@@ -151,3 +153,25 @@ for (const target of [
     t.throws(() => parseTarget(target, strict.upstream, strict), { code: 'UPSTREAM_INVALID' });
   });
 }
+
+test('a login that a redirect left behind is not sent again, not even to the registry', async (t) => {
+  const leads = new Map([
+    ['https://quay.io/a', 'https://cdn.example.com/b'],
+    ['https://cdn.example.com/b', 'https://quay.io/c'],
+  ]);
+  const seen: string[] = [];
+  const sends =
+    (who: string): Send =>
+    async ({ url }) => {
+      seen.push(`${who} ${url.href}`);
+      const location = leads.get(url.href);
+      const body = Readable.from([]);
+      return location === undefined
+        ? { status: 200, headers: {}, url, body }
+        : { status: 307, headers: { location }, url, body };
+    };
+  const routes = { own: sends('own'), foreign: sends('foreign'), guest: sends('guest') };
+  const send = followed({ ...strict, maxRedirects: 5, ...routes });
+  await send({ kind: 'blob', method: 'GET', url: new URL('https://quay.io/a'), headers: {} });
+  t.same(seen, ['own https://quay.io/a', 'guest https://cdn.example.com/b', 'guest https://quay.io/c']);
+});

@@ -56,13 +56,19 @@ export function accessReview({ name: user, groups, uid, extra }: Subject, questi
   };
 }
 
-/** The verdict on it: only `allowed: true` is a yes; throws `ApiFailure` for what is neither yes nor no. */
+/**
+ * The verdict on it: only `allowed: true` that is not `denied` as well is a yes; throws `ApiFailure` for what is neither yes nor no.
+ */
 export function reviewedVerdict(answer: string): Verdict {
   const status = statusOf(answer, 'SubjectAccessReview');
   const allowed = field(status, 'allowed');
+  const denied = field(status, 'denied') ?? false;
   const reason = field(status, 'reason');
-  if (typeof allowed !== 'boolean') throw invalid();
-  return { allowed, ...(typeof reason === 'string' && reason !== '' ? { reason: printable(reason) } : {}) };
+  if (typeof allowed !== 'boolean' || typeof denied !== 'boolean') throw invalid();
+  return {
+    allowed: allowed && !denied,
+    ...(typeof reason === 'string' && reason !== '' ? { reason: printable(reason) } : {}),
+  };
 }
 
 const trouble =

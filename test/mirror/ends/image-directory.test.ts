@@ -2,6 +2,7 @@ import { readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import type { ManifestBytes } from '../../../src/mirror/ends/ends.ts';
+import { fileChecks } from '../../../src/mirror/ends/file-checks.ts';
 import type { ImageDirectory } from '../../../src/mirror/ends/image-directory.ts';
 import { ocDirectory } from '../../../src/mirror/ends/oc-directory.ts';
 import { ociLayout } from '../../../src/mirror/ends/oci-layout.ts';
@@ -196,3 +197,14 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     t.notOk(await exists(dirname(blobFile(path, digestOf(layer))), /./));
   });
 }
+
+test('a file that changes without changing its size is read again', async (t) => {
+  const file = join(t.testdir({ blob: 'right' }), 'blob');
+  const checks = fileChecks();
+  const digest = digestOf(Buffer.from('right'));
+  await utimes(file, new Date(1_000), new Date(1_000));
+  t.match(await checks.check(file, digest), { size: 5 });
+  await writeFile(file, 'wrong');
+  await utimes(file, new Date(2_000), new Date(2_000));
+  t.equal(await checks.check(file, digest), undefined);
+});
