@@ -13,6 +13,7 @@ import { ruledAccess } from './auth/ruled-access.ts';
 import { type Rule, type RuleBook, ruleBook } from './auth/rules.ts';
 import type { ClusterConfig, Config, HostConfig } from './config/config.ts';
 import { ConfigError } from './config/faults.ts';
+import type { Readings } from './image-streams/flat-tags.ts';
 import type { Host } from './proxy/hosts.ts';
 
 /** The rules of each host that asks a cluster, by the host's name. */
@@ -21,11 +22,11 @@ export type RuleBooks = ReadonlyMap<string, RuleBook>;
 /** The clusters that may be asked, by name. */
 export type KnownClusters = ReadonlyMap<string, RememberedCluster>;
 
-/** Compiles the rules that hosts name. */
-export function configuredRules({ hosts, rules }: Config): RuleBooks {
+/** Compiles the rules that hosts name; `readings` says what flat tags stand for. */
+export function configuredRules({ hosts, rules }: Config, readings: Readings): RuleBooks {
   return new Map(
     Object.entries(hosts).flatMap(([name, { auth, access = '' }]) =>
-      auth === 'cluster' ? [[name, ruleBook(rulesNamed(access, rules))]] : [],
+      auth === 'cluster' ? [[name, ruleBook(rulesNamed(access, rules), { readings })]] : [],
     ),
   );
 }

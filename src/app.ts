@@ -10,6 +10,7 @@ import { type CachedRegistry, cachedRegistry } from './cache/registry.ts';
 import { bufferPool } from './cache/store/buffers.ts';
 import type { Config, Environment } from './config.ts';
 import { logged } from './event-log.ts';
+import { flatTags } from './image-streams/flat-tags.ts';
 import type { Log } from './log.ts';
 import { type MeteredEvents, metrics } from './metrics.ts';
 import type { Mirror, MirrorParts } from './mirror-service.ts';
@@ -59,7 +60,8 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   const events = config.log.qciAppci ? parityLogged(ours, log) : ours;
   const buffers = bufferPool();
   const clusters = await configuredClusters(config.clusters, events);
-  const rules = configuredRules(config);
+  let readings = flatTags();
+  const rules = configuredRules(config, (flat) => readings(flat));
   const books = [...rules.values()];
   const cache = cacheParts({
     ...config,
@@ -70,7 +72,12 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   });
   const registry = (name: string): CachedRegistry | undefined => registries.get(name);
   const settings = config.mirror;
-  const mirror = settings && (await mirrored({ settings, config, cache, registry, events, log, env }));
+  const reread = (): void => {
+    for (const book of books) book.reread();
+  };
+  const parts = { config, cache, registry, events, log, env, reread };
+  const mirror = settings && (await mirrored({ settings, ...parts }));
+  readings = mirror?.readings ?? readings;
   const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
   const registries = cachedRegistries(config, cache, upstreams);
   const passwords = bcrypt();

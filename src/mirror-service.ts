@@ -7,6 +7,7 @@ import { memoryStore } from './cache/store/memory-store.ts';
 import { recordLease } from './cache/store/record-lease.ts';
 import type { MirrorSettings } from './config/config.ts';
 import type { Config, Environment } from './config.ts';
+import type { Readings } from './image-streams/flat-tags.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
 import { builtAt } from './mirror/copy/built-at.ts';
@@ -41,6 +42,8 @@ export interface MirrorParts {
   readonly events: MeteredEvents;
   readonly log: Log;
   readonly env: Environment;
+  /** Called when the tags of QCI stand for something else, because the configuration's file changed. */
+  readonly reread: () => void;
 }
 
 /** The mirror of a process; one process of those that share a store works, the others hand it their misses. */
@@ -48,6 +51,8 @@ export interface Mirror {
   /** The upstream, answering from its source what it lacks, where the settings say so. */
   filled(upstream: Upstream): Upstream;
   readonly desk: Desk;
+  /** What the tags of QCI stand for now. */
+  readonly readings: Readings;
   readonly serving: (path: string) => void;
   /** Waits for its turn, and works. */
   start(): void;
@@ -73,7 +78,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
     });
   const ends = registryEnds(parts);
-  const rules = await configuredRules(settings, tell);
+  const rules = await configuredRules(settings, tell, parts.reread);
   const stillWanted = (task: MirrorTask): boolean => {
     const current = rules.current();
     return current === undefined || isWanted(current, task, tell);
@@ -152,7 +157,9 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     desk: desk(
       deskQueue(sink, () => current),
       tell,
+      { readings: rules.readings },
     ),
+    readings: rules.readings,
     serving: (path) => tell('serving', { path }),
     start() {
       working = working.then(() => turns(turn, work, tell, stopping.signal));

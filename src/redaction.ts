@@ -1,28 +1,49 @@
+import { Expression } from './expressions/expression.ts';
+
 /** What stands in place of a credential. */
 const redacted = '[redacted]';
 
-/** Keys whose values are credentials, whatever else the key says. The path of a file that holds one is none. */
-const secretKey = /(?:authorization|cookie|credential|passwd|password|secret|token|api-?key)(?!.*File$)/i;
+/** What a key says whose value is a credential, whatever else it says. */
+const secretWord = /authorization|cookie|credential|passwd|password|secret|token|api-?key/i;
+const secretParameter = /auth|credential|key|password|secret|sig|token/i;
 
 const deepest = 6;
 
-/** The same keys in JSON, which an error's text may quote. */
-const jsonField =
-  '[\\w-]*(?:authorization|cookie|credential|passwd|password|secret|token|apikey)[\\w-]*(?<!File)';
+/** A key with a value that may be secret; the path of a file that holds a secret is none. */
+function isSecretKey(key: string): boolean {
+  return secretWord.test(key) && !key.toLowerCase().endsWith('file');
+}
+
+type Clean = (text: string) => string;
 
 /**
  * Forms that a credential has wherever it appears: a scheme and what follows it (no challenge, no mere word), a signed token, an
- * OpenShift token, the user part of a URL, a signature or token in a query.
+ * OpenShift token, a field of JSON, which an error's text may quote, also within a string, the user part of a URL, a signature or token in
+ * a query. What is secret by its name is looked at by name, so that each expression reads a text once.
  */
-const secretForms: readonly (readonly [RegExp, string])[] = [
-  [/\b(basic|bearer)\s+(?!realm=|(?:auth|token)(?![\w.~+/=-]))[\w.~+/=-]{4,}/gi, `$1 ${redacted}`],
-  [/\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, redacted],
-  [/\bsha256~[\w-]+/g, redacted],
-  [new RegExp(`("${jsonField}"\\s*:\\s*")(?:[^"\\\\]|\\\\.)+`, 'gi'), `$1${redacted}`],
-  [new RegExp(`(\\\\+"${jsonField}\\\\+"\\s*:\\s*\\\\+")[^"\\\\]+`, 'gi'), `$1${redacted}`],
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/"'@\\]+@/gi, `$1${redacted}@`],
-  [/([?&][\w.-]*(?:auth|credential|key|password|secret|sig|token)[\w.-]*=)[^&\s"'\\]+/gi, `$1${redacted}`],
+const forms: readonly Clean[] = [
+  (text) =>
+    text.replace(
+      /\b(basic|bearer)\s+(?!realm=|(?:auth|token)(?![\w.~+/=-]))[\w.~+/=-]{4,}/gi,
+      `$1 ${redacted}`,
+    ),
+  (text) => text.replace(/\beyJ[\w-]{8,}(?:\.[\w-]*)*/g, redacted),
+  (text) => text.replace(/\bsha256~[\w-]+/g, redacted),
+  (text) => text.replace(/("([\w-]+)"\s*:\s*")(?:[^"\\]|\\.)+/g, withoutValue(isSecretKey)),
+  (text) => text.replace(/(\\"([\w-]+)\\+"\s*:\s*\\+")[^"\\]+/g, withoutValue(isSecretKey)),
+  (text) => text.replace(/:\/\/[^\s/"'@\\]+@/g, `://${redacted}@`),
+  (text) =>
+    text.replace(
+      /([?&]([\w.-]+)=)[^&\s"'\\]+/g,
+      withoutValue((name) => secretParameter.test(name)),
+    ),
 ];
+
+/** Replaces the value behind a name that is secret, and leaves the others as they are. */
+function withoutValue(isSecret: (name: string) => boolean) {
+  return (whole: string, before: string, name: string): string =>
+    isSecret(name) ? `${before}${redacted}` : whole;
+}
 
 /** Something that every one of these forms holds: most lines have none of it, and are done after one look. */
 const suspicious = /basic|bearer|eyJ|sha256~|auth|cookie|credential|passw|secret|token|key|sig|:\/\//i;
@@ -30,7 +51,7 @@ const suspicious = /basic|bearer|eyJ|sha256~|auth|cookie|credential|passw|secret
 /** The text without anything that has the form of a credential. */
 export function scrubbed(text: string): string {
   if (!suspicious.test(text)) return text;
-  return secretForms.reduce((clean, [form, instead]) => clean.replace(form, instead), text);
+  return forms.reduce((cleaned, clean) => clean(cleaned), text);
 }
 
 /**
@@ -49,7 +70,7 @@ function fieldsOf(fields: object, depth: number): Record<string, unknown> {
 
 function fieldOf(key: string, value: unknown, depth: number): unknown {
   if (typeof value === 'number' || typeof value === 'boolean' || value === undefined) return value;
-  return secretKey.test(key) ? redacted : safeValue(value, depth + 1);
+  return isSecretKey(key) ? redacted : safeValue(value, depth + 1);
 }
 
 function safeValue(value: unknown, depth: number): unknown {
@@ -57,7 +78,7 @@ function safeValue(value: unknown, depth: number): unknown {
   if (depth > deepest) return '[deeper]';
   if (value instanceof Error) return errorFields(value, depth);
   if (value instanceof Date) return value;
-  if (value instanceof RegExp || value instanceof URL) return String(value);
+  if (value instanceof RegExp || value instanceof Expression || value instanceof URL) return String(value);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (Symbol.iterator in value) return Array.from(iterable(value), (item) => safeValue(item, depth + 1));
   return fieldsOf(value, depth);

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { ConfigError, faultLine, type Path, pathText } from './config/faults.ts';
 import type { Config } from './config.ts';
+import { Expression } from './expressions/expression.ts';
 import type { Log } from './log.ts';
 
 export interface ReloadOptions {
@@ -65,5 +66,7 @@ export function differences(before: unknown, after: unknown, path: Path = []): r
 }
 
 function isSection(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof RegExp);
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Expression)
+  );
 }

@@ -9,12 +9,14 @@ const mayImport: Readonly<
   Record<string, { readonly code: readonly string[]; readonly types?: readonly string[] }>
 > = {
   oci: { code: [] },
+  expressions: { code: [] },
   upstream: { code: ['oci'] },
   cache: { code: ['oci'], types: ['upstream'] },
-  auth: { code: ['oci'] },
-  mirror: { code: ['oci'], types: ['upstream', 'cache'] },
-  proxy: { code: ['oci'], types: ['auth', 'cache'] },
-  config: { code: [] },
+  auth: { code: ['oci', 'expressions', 'image-streams'] },
+  mirror: { code: ['oci', 'expressions', 'image-streams'], types: ['upstream', 'cache'] },
+  proxy: { code: ['oci', 'expressions'], types: ['auth', 'cache'] },
+  config: { code: ['expressions'] },
+  'image-streams': { code: ['oci'] },
 };
 
 /** Which files may import each library: one place a library. */
@@ -29,7 +31,8 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   'prom-client': /^metrics(\/kinds)?\.ts$/,
   fastify: /^(proxy\/|server\.ts$)/,
   'lru-cache': /^(cache\/|auth\/|app\.ts$)/,
-  yaml: /^(config|mirror\/loop\/strict-yaml\.ts$)/,
+  re2js: /^expressions\//,
+  yaml: /^(config|mirror\/loop\/located-yaml\.ts$)/,
   typebox: /^config/,
   pino: /^log\.ts$/,
 };

@@ -40,7 +40,7 @@ tls: { certFile: x }
     'q.yaml:10: upstreams["quay.io"].url: must be a URL that begins with http:// or https://',
     'q.yaml:11: upstreams["quay.io"].repositories[1]: must be a repository name, in which * and ** may stand for any text',
     'q.yaml:12: eviction.lowPercent: must be below highPercent (50)',
-    'q.yaml:13: eviction.pins[0]: is not a regular expression: [',
+    'q.yaml:13: eviction.pins[0]: is not a regular expression of RE2, which has no back-references and no lookaround: missing closing ]: `[`',
     'q.yaml:16: hosts["cache.example.com"].robots: is required where auth is robots',
     'q.yaml:16: hosts["cache.example.com"].upstream: quay.oi is not among the upstreams: quay.io',
     'q.yaml:17: tls.keyFile: is required',

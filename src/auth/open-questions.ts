@@ -17,7 +17,7 @@ export function openQuestions(ways: readonly FinalWay[], last: FinalRuling): rea
   const questions = groups.flatMap((same) => same.slice(0, 1).map(({ ruling }) => ({ ruling, ways: same })));
   const seen = new Set<string>();
   const { first = [], second = [] } = Object.groupBy(questions, ({ ruling }) => {
-    const namespace = ruling.kind === 'ask' ? ruling.question.namespace : '';
+    const namespace = ruling.kind === 'ask' ? (ruling.questions[0]?.namespace ?? '') : '';
     if (seen.has(namespace)) return 'second';
     seen.add(namespace);
     return 'first';

@@ -1,3 +1,4 @@
+import type { Groups } from '../expressions/expression.ts';
 import type { Question } from './question.ts';
 
 /** A question with holes: each part may hold `$<group>`, the text of that named group of the rule's expressions. */
@@ -18,10 +19,7 @@ export interface QuestionTemplate {
   readonly subresource?: string;
 }
 
-/** What the named groups of an expression stood for; undefined for one that took no part in the match. */
-export type Groups = Readonly<Record<string, string | undefined>>;
-
-const hole = /\$<([^>]*)>/g;
+const hole = /\$<([^$<>]*)>/g;
 
 /**
  * The question that the groups make of the template. A group without a text is empty, and that asks for more, never for less: no

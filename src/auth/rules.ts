@@ -1,12 +1,19 @@
 import { LRUCache } from 'lru-cache';
+import { Expression, type Groups } from '../expressions/expression.ts';
+import { flatTags, type Readings } from '../image-streams/flat-tags.ts';
+import type { ImageStreamTag } from '../image-streams/image-stream-tag.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Place } from './access.ts';
 import { type Question, questionText } from './question.ts';
-import { filledQuestion, type Groups, groupsNamedIn, type QuestionTemplate } from './rule-question.ts';
+import { filledQuestion, groupsNamedIn, type QuestionTemplate } from './rule-question.ts';
+
+/** An expression as it was written, for whole texts; the syntax is RE2's. */
+export type Written = Pick<Expression, 'source'>;
 
 /**
- * One line of a list in which the first that fits decides; it holds exactly one of `ask`, `allow`, `refuse` and `followDigest`.
+ * One line of a list in which the first that fits decides; it holds exactly one of `ask`, `askImageStreams`, `allow`, `refuse` and
+ * `followDigest`.
  *
  * A rule without `tags` does not depend on the tag: it decides tags, listings and digests of its repositories alike. What is pulled
  * by digest is otherwise decided by the tags that lead to it, and last by the first rule without `tags`. So one that allows
@@ -15,12 +22,17 @@ import { filledQuestion, type Groups, groupsNamedIn, type QuestionTemplate } fro
 export interface Rule {
   /** For logs and messages. */
   readonly name: string;
-  /** The whole of `<upstream>/<repository>`. An operator's expression runs on 400 characters at most. */
-  readonly repositories: RegExp;
+  /** The whole of `<upstream>/<repository>`. */
+  readonly repositories: Written;
   /** The whole of the tag. Default: the rule does not depend on the tag. */
-  readonly tags?: RegExp;
+  readonly tags?: Written;
   /** Those may pull whom their cluster allows this. */
   readonly ask?: QuestionTemplate;
+  /**
+   * The tag, or else its group `flat`, stands for an image stream's in a flat repository: those may pull it whom their cluster allows
+   * every image stream that it may stand for. A tag that stands for none does not fit.
+   */
+  readonly askImageStreams?: true;
   /** Everybody may whom a cluster knows. */
   readonly allow?: true;
   /** Nobody may. */
@@ -46,13 +58,14 @@ export type FinalRuling = Exclude<Ruling, { kind: 'follow' }>;
 export interface AskRuling {
   readonly kind: 'ask';
   readonly rule: string;
-  readonly question: Question;
-  /** The question in words: equal for equal questions. */
+  /** All of them must be answered with yes; there is one at least. */
+  readonly questions: readonly Question[];
+  /** The questions in words: equal for equal questions. */
   readonly text: string;
   readonly exempt: readonly string[];
 }
 
-/** Rules ready for use. Pure: the same place and tag always have the same ruling. */
+/** Rules ready for use. The same place and tag always have the same ruling, until what tags stand for changes. */
 export interface RuleBook {
   /** The first rule that fits the tag. */
   ofTag(place: Place, tag: Tag): Ruling;
@@ -60,17 +73,24 @@ export interface RuleBook {
   ofRepository(place: Place): FinalRuling;
   /** Whether a rule that depends on the tag comes before that one. */
   dependsOnTag(place: Place): boolean;
+  /** Drops the rulings on tags, since flat tags may stand for something else now. */
+  reread(): void;
 }
 
 export interface RuleBookOptions {
   /** Tags whose ruling is kept in memory, about 0.2 KB each. Default 20,000. */
   readonly maxEntries?: number;
+  /** What flat tags stand for, of which `askImageStreams` asks. Default: what their pattern says. */
+  readonly readings?: Readings;
 }
 
+/** Undefined for a tag that the rule says nothing of. */
+type RulingOf = (groups: Groups, tag?: Tag) => Ruling | undefined;
+
 interface CompiledRule {
-  readonly repositories: RegExp;
-  readonly tags: RegExp | undefined;
-  readonly ruling: (groups: Groups) => Ruling;
+  readonly repositories: Expression;
+  readonly tags: Expression | undefined;
+  readonly ruling: RulingOf;
 }
 
 interface RepositoryRulings {
@@ -82,7 +102,9 @@ interface RepositoryRulings {
 type Questions = LRUCache<string, AskRuling>;
 
 const mostRepositories = 2_000;
-const actions = ['ask', 'allow', 'refuse', 'followDigest'] as const;
+const actions = ['ask', 'askImageStreams', 'allow', 'refuse', 'followDigest'] as const;
+/** Of a tag with more readings than this the whole namespace is asked about, which is a right to each of them. */
+const mostReadings = 8;
 const unnamed: FinalRuling = Object.freeze({
   kind: 'refuse',
   rule: 'none',
@@ -90,9 +112,10 @@ const unnamed: FinalRuling = Object.freeze({
 });
 
 /** Reads the rules. Throws an Error that names the rule, for a rule that says nothing or too much, and the group that a question lacks. */
-export function ruleBook(rules: readonly Rule[], { maxEntries = 20_000 }: RuleBookOptions = {}): RuleBook {
+export function ruleBook(rules: readonly Rule[], options: RuleBookOptions = {}): RuleBook {
+  const { maxEntries = 20_000, readings = flatTags() } = options;
   const questions: Questions = new LRUCache({ max: maxEntries });
-  const compiled = rules.map((rule) => compiledRule(rule, questions));
+  const compiled = rules.map((rule) => compiledRule(rule, { questions, readings }));
   const ofTags = new LRUCache<string, Ruling>({ max: maxEntries });
   const ofRepositories = new LRUCache<string, RepositoryRulings>({ max: mostRepositories });
 
@@ -114,6 +137,7 @@ export function ruleBook(rules: readonly Rule[], { maxEntries = 20_000 }: RuleBo
     },
     ofRepository: (place) => ofRepository(place).ruling,
     dependsOnTag: (place) => ofRepository(place).dependsOnTag,
+    reread: () => ofTags.clear(),
   };
 }
 
@@ -130,9 +154,10 @@ export function rulingKey(ruling: Ruling): string {
 
 function tagRuling(rules: readonly CompiledRule[], text: string, tag: Tag): Ruling {
   for (const { repositories, tags, ruling } of rules) {
-    const place = repositories.exec(text);
-    const named = place === null ? null : tags === undefined ? place : tags.exec(tag);
-    if (named !== null) return ruling({ ...place?.groups, ...named.groups });
+    const place = repositories.match(text);
+    const named = place && (tags === undefined ? place : tags.match(tag));
+    const decided = named && ruling({ ...place, ...named }, tag);
+    if (decided !== undefined) return decided;
   }
   return unnamed;
 }
@@ -140,25 +165,33 @@ function tagRuling(rules: readonly CompiledRule[], text: string, tag: Tag): Ruli
 function repositoryRulings(rules: readonly CompiledRule[], text: string): RepositoryRulings {
   let dependsOnTag = false;
   for (const { repositories, tags, ruling } of rules) {
-    const place = repositories.exec(text);
-    if (place === null) continue;
-    const decisive = tags === undefined ? ruling(place.groups ?? {}) : undefined;
+    const place = repositories.match(text);
+    if (place === undefined) continue;
+    const decisive = tags === undefined ? ruling(place) : undefined;
     if (decisive !== undefined && decisive.kind !== 'follow') return { ruling: decisive, dependsOnTag };
     dependsOnTag = true;
   }
   return { ruling: unnamed, dependsOnTag };
 }
 
-function compiledRule(rule: Rule, questions: Questions): CompiledRule {
-  const groups = [rule.repositories, ...(rule.tags === undefined ? [] : [rule.tags])].flatMap(groupsOf);
+/** What a rule's rulings are made with. */
+interface RulingParts {
+  readonly questions: Questions;
+  readonly readings: Readings;
+}
+
+function compiledRule(rule: Rule, parts: RulingParts): CompiledRule {
+  const repositories = whole(rule, rule.repositories);
+  const tags = rule.tags === undefined ? undefined : whole(rule, rule.tags);
+  const groups = [...repositories.groups, ...(tags?.groups ?? [])];
   const action = onlyAction(rule);
   for (const group of rule.ask === undefined ? [] : groupsNamedIn(rule.ask)) {
     if (!groups.includes(group)) throw fault(rule, `no expression has the group ${group} that it asks about`);
   }
-  if (action === 'followDigest' && !(rule.tags !== undefined && groupsOf(rule.tags).includes('hex')))
+  if (action === 'followDigest' && tags?.groups.includes('hex') !== true)
     throw fault(rule, 'followDigest needs tags with a group hex');
-  const tags = rule.tags === undefined ? undefined : whole(rule.tags);
-  return { repositories: whole(rule.repositories), tags, ruling: rulingOf(rule, questions) };
+  if (action === 'askImageStreams' && tags === undefined) throw fault(rule, 'askImageStreams needs tags');
+  return { repositories, tags, ruling: rulingOf(rule, parts) };
 }
 
 function onlyAction(rule: Rule): (typeof actions)[number] {
@@ -168,25 +201,47 @@ function onlyAction(rule: Rule): (typeof actions)[number] {
   throw fault(rule, `must hold exactly one of ${actions.join(', ')}, not ${given}`);
 }
 
-function rulingOf(rule: Rule, questions: Questions): (groups: Groups) => Ruling {
+function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {
   const { name, ask, exempt = [] } = rule;
-  if (ask !== undefined) return (groups) => asking({ name, exempt }, filledQuestion(ask, groups), questions);
+  const asker = { name, exempt };
+  if (ask !== undefined) return (groups) => asking(asker, [filledQuestion(ask, groups)], questions);
   if (rule.followDigest === true) return (groups) => following(name, groups);
+  if (rule.askImageStreams === true) {
+    return ({ flat }, tag) => {
+      const streams = [tag, flat].map((text) => (text === undefined ? [] : readings(text)));
+      const found = streams.find(({ length }) => length > 0);
+      return found && asking(asker, streamQuestions(found), questions);
+    };
+  }
   const ruling = rule.allow === true ? Object.freeze({ kind: 'allow', rule: name } as const) : refusal(rule);
   return () => ruling;
 }
 
+const streamTemplate = { namespace: '$<namespace>', name: '$<name>' };
+const namespaceTemplate = { namespace: '$<namespace>' };
+
+/** One for each image stream, or for each namespace where there are too many. */
+function streamQuestions(readings: readonly ImageStreamTag[]): readonly (Question | undefined)[] {
+  const template = readings.length > mostReadings ? namespaceTemplate : streamTemplate;
+  return readings.map(({ namespace, name }) => filledQuestion(template, { namespace, name }));
+}
+
 function asking(
   { name, exempt }: Required<Pick<Rule, 'name' | 'exempt'>>,
-  question: Question | undefined,
-  questions: Questions,
+  asked: readonly (Question | undefined)[],
+  known: Questions,
 ): Ruling {
-  if (question === undefined) return refusal({ name, reason: 'the rule has no question for this name' });
-  const text = questionText(question);
+  const questions = new Map<string, Question>();
+  for (const question of asked) {
+    if (question === undefined) return refusal({ name, reason: 'the rule has no question for this name' });
+    questions.set(questionText(question), question);
+  }
+  const text = [...questions.keys()].join(' and ');
   const key = `${name}\n${exempt.join('\n')}\n${text}`;
   const ruling =
-    questions.get(key) ?? Object.freeze({ kind: 'ask', rule: name, question, text, exempt } as const);
-  questions.set(key, ruling);
+    known.get(key) ??
+    Object.freeze({ kind: 'ask', rule: name, questions: [...questions.values()], text, exempt } as const);
+  known.set(key, ruling);
   return ruling;
 }
 
@@ -200,14 +255,12 @@ function refusal({ name, reason }: Pick<Rule, 'name' | 'reason'>): FinalRuling {
   return Object.freeze({ kind: 'refuse', rule: name, ...(reason === undefined ? {} : { reason }) });
 }
 
-/** The expression for whole names, however it was written, and without a state of its own. */
-function whole({ source, flags }: RegExp): RegExp {
-  return new RegExp(`^(?:${source})$`, flags.replaceAll(/[gym]/g, ''));
-}
-
-/** The names of the groups: a match of nothing lists them all. */
-function groupsOf({ source, flags }: RegExp): readonly string[] {
-  return Object.keys(new RegExp(`${source}|`, flags).exec('')?.groups ?? {});
+function whole(rule: Rule, { source }: Written): Expression {
+  try {
+    return Expression.whole(source);
+  } catch (error) {
+    throw fault(rule, error instanceof Error ? error.message : source);
+  }
 }
 
 function fault({ name }: Rule, what: string): Error {

@@ -38,7 +38,8 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
   const ask = (ruling: FinalRuling): Answer<Decision | undefined> =>
     forgiven(failures, undefined, () => decided(judge, subject, ruling));
   const wasAllowed = (ruling: FinalRuling): boolean =>
-    ruling.kind === 'ask' && judge.wasAllowed?.(subject, ruling.question) === true;
+    ruling.kind === 'ask' &&
+    ruling.questions.every((question) => judge.wasAllowed?.(subject, question) === true);
 
   function* mayPull(ways: Iterable<FinalWay>): Generator<{ way: FinalWay; decision: Decision }> {
     for (const way of ways) {

@@ -1,6 +1,11 @@
 import type { Digest } from '../oci/digest.ts';
 import { ageMs } from './age.ts';
 
+/** An expression over a tag's text. */
+export interface TagTest {
+  test(text: string): boolean;
+}
+
 /** What is known of a tag. */
 export interface TagPointer {
   readonly digest: Digest;
@@ -36,7 +41,7 @@ export interface TagPolicy {
   /** How long "no such tag" is believed. */
   readonly negativeMs: number;
   /** Tags that never move: never asked about again. */
-  readonly immutable: readonly RegExp[];
+  readonly immutable: readonly TagTest[];
   /** What becomes of a tag that the upstream no longer has: hidden, or still answered, with a warning. */
   readonly gone: 'hide' | 'keep';
 }
@@ -45,9 +50,8 @@ export type Freshness = 'answer' | 'answer-and-refresh' | 'ask';
 
 /** What to do with a tag before anybody was asked. A check whose time has not come yet is none. */
 export function freshness(tag: string, pointer: TagPointer, policy: TagPolicy, now: number): Freshness {
-  if (policy.immutable.some((pattern) => pattern.test(tag))) return 'answer';
   const age = ageMs(pointer.checkedAt, now);
-  if (age <= policy.freshMs) return 'answer';
+  if (age <= policy.freshMs || policy.immutable.some((pattern) => pattern.test(tag))) return 'answer';
   return age <= policy.freshMs + policy.refreshBehindMs ? 'answer-and-refresh' : 'ask';
 }
 

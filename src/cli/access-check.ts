@@ -4,6 +4,7 @@ import type { Judge } from '../auth/cluster.ts';
 import { questionText } from '../auth/question.ts';
 import { ruledAccess } from '../auth/ruled-access.ts';
 import type { Config } from '../config.ts';
+import { configuredReadings } from '../mirror-rules.ts';
 import { referenceText } from '../oci/reference.ts';
 import { scrubbed } from '../redaction.ts';
 import { type AccessQuestion, accessQuestion } from './access-question.ts';
@@ -95,11 +96,12 @@ async function decidedBy(config: Config, { host, subject, access }: AccessQuesti
       return verdict;
     },
   };
-  const rules = configuredRules(config).get(host);
+  const rules = configuredRules(config, await configuredReadings(config.mirror)).get(host);
   if (rules === undefined) throw new Error(`host ${host} has no rules`);
   const { authorize } = ruledAccess({ rules, judge, reach: sources.reach });
   const decision = await authorize(subject, access);
-  return { decision, because: words.get(decision.question ?? '') };
+  const asked = (decision.question ?? '').split(' and ');
+  return { decision, because: asked.flatMap((question) => words.get(question) ?? []).at(-1) };
 }
 
 function reported({ allowed, rule, question, reason }: Decision, because: string | undefined) {

@@ -26,7 +26,7 @@ export function didYouMean(word: string, words: readonly string[]): string {
 function complaint(error: unknown, options: Options): string {
   const message = error instanceof Error ? error.message : String(error);
   const [, unknown] = /^Unknown option '(-[^']*)'/.exec(message) ?? [];
-  if (unknown === undefined) return (message.split('\n')[0] ?? '').replace(/\.? To specify .*$/, '');
+  if (unknown === undefined) return message.split(/\.? To specify |\n/, 1)[0] ?? '';
   const known = Object.keys(options).map((name) => `--${name}`);
   return `unknown option ${unknown}${didYouMean(unknown, known)}`;
 }

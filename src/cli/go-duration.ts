@@ -12,7 +12,7 @@ const unitMs: ReadonlyMap<string, number> = new Map([
 
 const shape =
   /^\+?(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h)(?:(?:\d+(?:\.\d*)?|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))*$/u;
-const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gu;
+const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/guy;
 
 /**
  * The whole milliseconds of a duration as Go's tools print and read it: `10s`, `21600s`, `6h0m0s`, `1.5h`, `0`. Throws an Error

@@ -1,4 +1,5 @@
 import { arch } from 'node:os';
+import { Expression } from '../expressions/expression.ts';
 import { parsed, UsageError } from './arguments.ts';
 import { parseGoBoolean } from './go-flags.ts';
 
@@ -11,7 +12,7 @@ export interface MirrorWish {
   readonly registryConfig: string | undefined;
   readonly certificateAuthority: string | undefined;
   readonly insecure: boolean;
-  readonly filterByOs: RegExp | undefined;
+  readonly filterByOs: Expression | undefined;
   readonly keepManifestList: boolean;
   readonly allTags: boolean;
   readonly referrers: boolean;
@@ -122,11 +123,11 @@ function foreignLayers(text: string): MirrorWish['foreignLayers'] {
   throw new UsageError(`--foreign-layers must be skip or copy, not ${text}`);
 }
 
-function pattern(text: string): RegExp {
+function pattern(text: string): Expression {
   try {
-    return new RegExp(text);
-  } catch {
-    throw new UsageError(`--filter-by-os ${text} is not a regular expression`);
+    return Expression.anywhere(text);
+  } catch (error) {
+    throw new UsageError(`--filter-by-os ${error instanceof Error ? error.message : text}`);
   }
 }
 

@@ -3,6 +3,7 @@ import type { CopyReport } from '../mirror/copy/tally.ts';
 import type { Mapping } from '../mirror/mapping.ts';
 import { pullSpecText } from '../mirror/pull-spec.ts';
 import { decimalSize, durationText } from './go-text.ts';
+import type { PlannedImages } from './mirror-images.ts';
 
 /** What a run came to, in the words of whoever wrote the mappings. */
 export interface MirrorReport {
@@ -15,6 +16,8 @@ export interface MirrorReport {
   readonly failed: readonly (Pair & { readonly kind: string; readonly reason: string })[];
   /** Not begun, or not ended when the run was broken off. */
   readonly left: readonly Pair[];
+  /** Lines of files that mean nothing, each with its place. */
+  readonly faults: readonly string[];
 }
 
 interface Pair {
@@ -29,27 +32,43 @@ export interface MirrorOutcome {
   readonly mappingOf: (image: ImageCopy) => Mapping;
   /** A source that does not exist is nothing to complain of. */
   readonly skipMissing: boolean;
+  readonly unplanned: PlannedImages['unplanned'];
+  readonly faults: PlannedImages['faults'];
 }
 
 /** Puts together what is to be said. */
-export function mirrorReport({ report, done, left, mappingOf, skipMissing }: MirrorOutcome): MirrorReport {
+export function mirrorReport(outcome: MirrorOutcome): MirrorReport {
+  const { report, done, left, mappingOf, skipMissing, unplanned, faults } = outcome;
   const pair = (image: ImageCopy): Pair => pairOf(mappingOf(image));
-  const failures = report.failures.filter(({ kind }) => !(skipMissing && kind === 'source-gone'));
-  const missing = report.failures.length - failures.length;
+  const all = [
+    ...unplanned.map(({ mapping, ...why }) => ({ ...pairOf(mapping), ...why })),
+    ...report.failures.map(({ image, kind, reason }) => ({
+      ...pair(image),
+      kind,
+      reason,
+      isMissing: skipMissing && kind === 'source-gone',
+    })),
+  ];
+  const failures = all.filter(({ isMissing }) => !isMissing);
+  const missing = all.length - failures.length;
   return {
-    images: { ...report.images, missing, failed: failures.length },
+    images: { ...report.images, missing, failed: failures.length + faults.length },
     blobs: report.blobs,
     foreignSkipped: report.foreignSkipped,
     bytes: report.bytes,
     seconds: report.seconds,
     done: [...done].map(([image, copied]) => ({ ...pair(image), ...copied })),
-    failed: failures.map(({ image, kind, reason }) => ({ ...pair(image), kind, reason: reasonText(reason) })),
+    failed: failures.map(({ isMissing: _isMissing, reason, ...rest }) => ({
+      ...rest,
+      reason: reasonText(reason),
+    })),
     left: left.map(pair),
+    faults,
   };
 }
 
 /** What is not where it should be. */
-export type Undone = Pick<MirrorReport, 'failed' | 'left'>;
+export type Undone = Pick<MirrorReport, 'failed' | 'left' | 'faults'>;
 
 /** The mapping as a line of a mapping file has it. */
 export function pairOf({ source, destination }: Mapping): Pair {
@@ -57,15 +76,16 @@ export function pairOf({ source, destination }: Mapping): Pair {
 }
 
 /** Whether everything is where it should be. */
-export function isComplete({ failed, left }: Undone): boolean {
-  return failed.length === 0 && left.length === 0;
+export function isComplete({ failed, left, faults }: Undone): boolean {
+  return failed.length === 0 && left.length === 0 && faults.length === 0;
 }
 
 /** What failed and what was not begun as a mapping file, each reason as a comment above its line. Empty when all is well. */
-export function failedMappings({ failed, left }: Undone): string {
+export function failedMappings({ failed, left, faults }: Undone): string {
+  const lines = faults.map((fault) => `# ${fault}\n`);
   const failures = failed.map(({ kind, reason, ...pair }) => `# ${kind}: ${reason}\n${line(pair)}`);
   const rest = left.length === 0 ? [] : ['# not copied because the run ended before\n', ...left.map(line)];
-  return [...failures, ...rest].join('');
+  return [...lines, ...failures, ...rest].join('');
 }
 
 /** The two lines of counters, one for foreign layers that were skipped, if any, and the one with the time and the rate. */

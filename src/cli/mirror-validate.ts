@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
+import { ConfigError } from '../config/faults.ts';
 import { type Look, registryLook } from '../mirror/copy/look.ts';
 import { type MirrorConfig, parseMirrorConfig } from '../mirror/loop/config-file.ts';
-import { MirrorConfigError } from '../mirror/loop/strict-yaml.ts';
+import { MirrorConfigError } from '../mirror/loop/located-yaml.ts';
 import { objections } from '../mirror/loop/validate.ts';
 import { parsePullSpec } from '../mirror/pull-spec.ts';
+import { configFaults } from '../mirror-rules.ts';
 import { parsed, UsageError } from './arguments.ts';
 import { authFile } from './auth-file.ts';
 import type { Io, Run } from './io.ts';
@@ -51,7 +53,7 @@ export function validating(open: OpenLook = openLook): Run {
   };
 }
 
-/** The configuration at a path or an address. Throws `UsageError` with every fault, each on a line that begins with the place. */
+/** The configuration at a path or an address. Throws `ConfigError` with every fault, each on a line that begins with the place. */
 async function mirrorConfig(place: string, signal: AbortSignal): Promise<MirrorConfig> {
   try {
     return parseMirrorConfig(
@@ -60,8 +62,7 @@ async function mirrorConfig(place: string, signal: AbortSignal): Promise<MirrorC
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof UsageError) throw error;
-    if (error instanceof MirrorConfigError)
-      throw new UsageError(error.faults.map((fault) => `${place}: ${fault}`).join('\n'));
+    if (error instanceof MirrorConfigError) throw new ConfigError(place, configFaults(error));
     throw new UsageError(`${place} cannot be read`);
   }
 }

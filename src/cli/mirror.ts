@@ -1,23 +1,18 @@
-import { createReadStream } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
-import { connectionAdvice } from '../mirror/copy/classify.ts';
+import { writeFile } from 'node:fs/promises';
 import { type CopyImagesOptions, copyImages } from '../mirror/copy/copy-all.ts';
 import type { CopyEvents } from '../mirror/copy/copy-events.ts';
 import type { CopiedImage, ImageCopy } from '../mirror/copy/image-copy.ts';
-import { copyPlan, untouched } from '../mirror/copy/plan.ts';
+import { copyPlan } from '../mirror/copy/plan.ts';
 import type { RetryOptions } from '../mirror/copy/retry.ts';
 import { copyRun } from '../mirror/copy/run.ts';
-import { expanded, type Mapping, MappingError, parseMappingFile, parseMappings } from '../mirror/mapping.ts';
-import { type PullSpec, pullSpecText, referenceOf } from '../mirror/pull-spec.ts';
+import { type Mapping, MappingError } from '../mirror/mapping.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Tag } from '../oci/reference.ts';
-import { UsageError } from './arguments.ts';
 import { authFile } from './auth-file.ts';
 import { durationText } from './go-text.ts';
 import { type Io, type Run, stopCode } from './io.ts';
-import { type MirrorEnds, mirrorEnds } from './mirror-ends.ts';
+import { mirrorEnds } from './mirror-ends.ts';
 import { type MirrorWish, parseMirrorFlags } from './mirror-flags.ts';
+import { type PlannedImages, plannedImages, writtenMappings } from './mirror-images.ts';
 import { complaintText, mirrorLines, told } from './mirror-lines.ts';
 import { planText } from './mirror-plan.ts';
 import {
@@ -30,8 +25,8 @@ import {
   type Undone,
 } from './mirror-report.ts';
 
-/** What is to be copied, and what each copy was written as. */
-interface Work {
+/** What is to be copied, what each copy was written as, and what came to no copy. */
+interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
   readonly images: readonly ImageCopy[];
   readonly mappingOf: (image: ImageCopy) => Mapping;
   readonly retry: RetryOptions;
@@ -54,12 +49,14 @@ export function mirroring(retry: RetryOptions = {}): Run {
         told(io.stderr, `warning: Expected to mount ${digest} from ${from} but mount was ignored`),
     });
     try {
-      const written = await mappingsOf(wish);
-      const images = await imagesOf(written, wish, ends, io.signal).catch((error: unknown) =>
-        notBegun(error, written, wish, io),
+      const written = await writtenMappings(wish);
+      const planned = await plannedImages(written, wish, ends, io.signal).catch((error: unknown) =>
+        notBegun(error, written.mappings, wish, io),
       );
-      if (typeof images === 'number') return images;
-      const work = { images: [...images.keys()], mappingOf: mappingIn(images), retry };
+      if (typeof planned === 'number') return planned;
+      tellUnplanned(planned, io);
+      const { images } = planned;
+      const work = { ...planned, images: [...images.keys()], mappingOf: mappingIn(images), retry };
       return await (wish.dryRun ? dryRun : realRun)(work, wish, io);
     } catch (error) {
       return complaint(error, io);
@@ -71,56 +68,15 @@ export function mirroring(retry: RetryOptions = {}): Run {
 
 function complaint(error: unknown, { stderr }: Io): number {
   if (!(error instanceof MappingError || error instanceof RegistryError)) throw error;
-  stderr.write(`error: ${complaintText(error)}\n`);
+  const texts = error instanceof MappingError ? error.faults : [complaintText(error)];
+  for (const text of texts) stderr.write(`error: ${text}\n`);
   return error instanceof MappingError ? 2 : 1;
 }
 
-/** As they were written: a glob, or a repository, is one. */
-async function mappingsOf(wish: MirrorWish): Promise<readonly Mapping[]> {
-  const files = await Promise.all(wish.files.map(async (file) => parseMappingFile(file, await textOf(file))));
-  const mappings = [...parseMappings(wish.words), ...files.flat()];
-  if (mappings.length === 0) throw new UsageError(nothingToDo);
-  const tagged = wish.allTags ? mappings.find(({ source }) => referenceOf(source) !== undefined) : undefined;
-  if (tagged !== undefined)
-    throw new UsageError(`--all-tags is for repositories, not ${pullSpecText(tagged.source)}`);
-  return mappings;
-}
-
-const nothingToDo =
-  'you must specify at least one source image to pull and the destination to push to as SRC=DST or SRC DST [DST2 DST3 ...]';
-
-async function textOf(file: string): Promise<string> {
-  try {
-    return await (file === '-'
-      ? text(createReadStream('', { fd: 0, autoClose: false }))
-      : readFile(file, 'utf8'));
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read`, { cause: error });
-  }
-}
-
-async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): Promise<readonly Tag[]> {
-  try {
-    return await Array.fromAsync((await ends.source(source)).tags(source.repository, { signal }));
-  } catch (error) {
-    if (!(error instanceof RegistryError)) throw error;
-    const advice = connectionAdvice(error);
-    const reason = advice === undefined ? error.message : `${error.message}: ${advice}`;
-    const message = `the tags of ${pullSpecText(source)} cannot be listed: ${reason}`;
-    throw new RegistryError(error.code, message, { cause: error });
-  }
-}
-
-async function imagesOf(
-  written: readonly Mapping[],
-  wish: MirrorWish,
-  ends: MirrorEnds,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<ImageCopy, Mapping>> {
-  const images = new Map<ImageCopy, Mapping>();
-  const mappings = await expanded(written, (source) => tagsOf(source, ends, signal));
-  for (const mapping of mappings) images.set(await imageOf(mapping, wish, ends), mapping);
-  return images;
+function tellUnplanned({ unplanned, faults }: PlannedImages, { stderr }: Io): void {
+  for (const fault of faults) stderr.write(`error: ${fault}\n`);
+  for (const { isMissing, reason } of unplanned)
+    stderr.write(`${isMissing ? 'warning' : 'error'}: ${reason}\n`);
 }
 
 /** The end of a run that never came to know its images: all that was written is left. Throws what is a mistake, and no failure. */
@@ -131,7 +87,8 @@ async function notBegun(
   io: Io,
 ): Promise<number> {
   const why = io.signal.aborted ? 'told to stop before anything was copied' : listingFailure(error);
-  if (!wish.dryRun) await tellFailed({ failed: [], left: written.map(pairOf) }, wish.failedFile, io);
+  if (!wish.dryRun)
+    await tellFailed({ failed: [], faults: [], left: written.map(pairOf) }, wish.failedFile, io);
   io.stderr.write(`error: ${why}\n`);
   return failureCode(io);
 }
@@ -149,32 +106,9 @@ function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
   };
 }
 
-async function imageOf(
-  { source, destination }: Mapping,
-  wish: MirrorWish,
-  ends: MirrorEnds,
-): Promise<ImageCopy> {
-  const reference = referenceOf(source);
-  if (reference === undefined) throw new MappingError('you must specify a tag or digest for SRC');
-  const { filterByOs, keepManifestList, referrers, force, foreignLayers } = wish;
-  const { repository, tag } = destination;
-  const end = await ends.destination(destination);
-  return {
-    source: await ends.source(source),
-    from: { repository: source.repository, reference },
-    destination: wish.dryRun ? untouched(end) : end,
-    to: { repository, ...(tag === undefined ? {} : { tag }) },
-    ...(filterByOs === undefined ? {} : { filterByOs }),
-    keepManifestList,
-    referrers,
-    force,
-    foreignLayers,
-  };
-}
-
 /** One run, told to whoever looks; its report. */
 async function ran(
-  { images, mappingOf, retry }: Work,
+  { images, mappingOf, retry, unplanned, faults }: Work,
   wish: MirrorWish,
   io: Io,
   events: Partial<CopyEvents>,
@@ -190,7 +124,7 @@ async function ran(
   };
   const run = copyRun({ ...retry, maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
   const left = await copyImages(images, run, copyOptions(wish));
-  return mirrorReport({ report: run.report(), done, left, mappingOf, skipMissing });
+  return mirrorReport({ report: run.report(), done, left, mappingOf, skipMissing, unplanned, faults });
 }
 
 function copyOptions({

@@ -115,7 +115,7 @@ function ruleContradictions(path: Path, rule: RuleSettings): Contradiction[] {
   const given = actions.filter((action) => rule[action] !== undefined);
   const groups = groupsOf(rule);
   const unknown = Object.entries(rule.ask ?? {}).flatMap(([part, template]) =>
-    [...String(template).matchAll(/\$<([^>]*)>/g)]
+    [...String(template).matchAll(/\$<([^$<>]*)>/g)]
       .map(([, group = '']) => group)
       .filter((group) => !groups.has(group))
       .map((group) => ({
@@ -139,7 +139,7 @@ function ruleContradictions(path: Path, rule: RuleSettings): Contradiction[] {
   ];
 }
 
-const everything = new Set(['^(?:.+)$', '^(?:.*)$']);
+const everything = new Set(['.+', '.*']);
 
 /** A rule without tags decides what no tag that one may pull leads to: one that lets everybody pass would undo the rules before it. */
 function openedByDigest(
@@ -156,10 +156,5 @@ function openedByDigest(
 }
 
 function groupsOf({ repositories, tags }: RuleSettings): ReadonlySet<string> {
-  const sources = [repositories.source, tags?.source ?? ''];
-  return new Set(
-    sources.flatMap((source) =>
-      [...source.matchAll(/\(\?<([A-Za-z_$][\w$]*)>/g)].map(([, name = '']) => name),
-    ),
-  );
+  return new Set([...repositories.groups, ...(tags?.groups ?? [])]);
 }

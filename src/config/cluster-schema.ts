@@ -1,6 +1,5 @@
 import Type from 'typebox';
-import { leaf } from './leaf.ts';
-import { closed, count, file, ms, oneOf, section, text, timerMs } from './leaves.ts';
+import { closed, count, file, ms, oneOf, section, text, timerMs, wholePattern } from './leaves.ts';
 
 /** How long a cluster's answers are used. What it could not answer is never kept. */
 const remember = section({
@@ -71,9 +70,9 @@ export const ruleSchema = closed({
   /** For logs and messages. */
   name: text(),
   /** The whole of `<upstream>/<repository>`. */
-  repositories: leaf(parseWhole),
+  repositories: wholePattern(),
   /** The whole of the tag. Default: the rule does not depend on the tag. */
-  tags: Type.Optional(leaf(parseWhole)),
+  tags: Type.Optional(wholePattern()),
   ask: Type.Optional(question),
   /** Everybody who is logged in. */
   allow: Type.Optional(Type.Literal(true)),
@@ -84,13 +83,3 @@ export const ruleSchema = closed({
   /** Users and groups (`system:serviceaccounts`) who are not asked about: their cluster's login is enough. */
   exempt: Type.Optional(Type.Array(text())),
 });
-
-/** An expression for whole names: one that fits a part of a name would give rights nobody meant. */
-function parseWhole(value: unknown): RegExp {
-  if (typeof value !== 'string' || value === '') throw new Error('must be a regular expression');
-  try {
-    return new RegExp(`^(?:${value})$`);
-  } catch {
-    throw new Error(`is not a regular expression: ${value}`);
-  }
-}

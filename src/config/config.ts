@@ -1,3 +1,4 @@
+import type { Expression } from '../expressions/expression.ts';
 import type { Settings } from './schema.ts';
 import type { Redirect } from './store-schema.ts';
 
@@ -57,7 +58,7 @@ export type ClusterConfig = Frozen<Settings['clusters'][string]>;
 export type MirrorSettings = Frozen<NonNullable<Settings['mirror']>>;
 
 /** Read-only all the way down. */
-type Frozen<T> = T extends RegExp
+type Frozen<T> = T extends Expression
   ? T
   : T extends readonly (infer Item)[]
     ? readonly Frozen<Item>[]

@@ -1,4 +1,5 @@
 import { access, constants, stat } from 'node:fs/promises';
+import { Expression } from '../expressions/expression.ts';
 import type { Config } from './config.ts';
 import type { Path, Refusal } from './faults.ts';
 
@@ -17,7 +18,7 @@ interface NamedFile {
 }
 
 function namedFiles(value: unknown, path: Path): NamedFile[] {
-  if (typeof value !== 'object' || value === null || value instanceof RegExp) return [];
+  if (typeof value !== 'object' || value === null || value instanceof Expression) return [];
   return Object.entries(value).flatMap(([key, inner]) => {
     if (typeof inner === 'string' && key.endsWith('File')) return [{ path: [...path, key], file: inner }];
     if (key.endsWith('Files') && Array.isArray(inner))

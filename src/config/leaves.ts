@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net';
 import Type from 'typebox';
+import { Expression } from '../expressions/expression.ts';
 import { type LeafOptions, leaf } from './leaf.ts';
 import { parseBytes, parseMs, parseSeconds } from './units.ts';
 
@@ -24,8 +25,11 @@ export const seconds = (options?: LeafOptions) => leaf(parseSeconds, options);
 /** A size in bytes: a number, or text with a unit (`50GiB`). */
 export const bytes = (options?: LeafOptions) => leaf(parseBytes, options);
 
-/** A regular expression, read once: `RegExp` in the Config. */
-export const pattern = () => leaf(parsePattern);
+/** A regular expression that fits texts in which it matches anywhere. */
+export const pattern = () => leaf((value) => Expression.anywhere(expressionText(value)));
+
+/** A regular expression for whole names: one that fits a part of a name would give rights that nobody meant. */
+export const wholePattern = () => leaf((value) => Expression.whole(expressionText(value)));
 
 /** An absolute `http:` or `https:` URL without a user, query or fragment; a trailing `/` goes away. */
 export const httpUrl = (options?: LeafOptions) => leaf(parseHttpUrl, options);
@@ -60,13 +64,9 @@ function within(value: number, least: number, most: number, message: string): nu
   return value;
 }
 
-function parsePattern(value: unknown): RegExp {
-  if (typeof value !== 'string') throw new Error('must be a regular expression');
-  try {
-    return new RegExp(value);
-  } catch {
-    throw new Error(`is not a regular expression: ${value}`);
-  }
+function expressionText(value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new Error('must be a regular expression');
 }
 
 function parseHttpUrl(value: unknown): string {
@@ -78,7 +78,7 @@ function parseHttpUrl(value: unknown): string {
     throw new Error('must not hold a user or password; name the files that hold them');
   }
   if (url.search !== '' || url.hash !== '') throw new Error('must not have a query or a fragment');
-  return url.href.replace(/\/+$/, '');
+  return url.href.replace(/(?<!\/)\/+$/, '');
 }
 
 function parseAddress(value: unknown): string {

@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { leaf } from './leaf.ts';
-import { closed, count, file, ms, oneOf, pattern, section, text } from './leaves.ts';
+import { closed, count, file, ms, oneOf, section, text, wholePattern } from './leaves.ts';
 
 /** Who works, where several processes have the same task: the one that holds the lease. Default: a lease in the store. */
 const lease = closed({
@@ -24,7 +24,7 @@ const misses = section({
   /** Questions to sources about unknown tags, a second; above it such a tag is a 404 unasked. Default 50. */
   questionsPerSecond: count({ minimum: 1, default: 50 }),
   /** The whole of `<namespace>/<name>:<tag>` that may come unnamed by `configFile`. Default: all that our login may read. */
-  imageStreams: Type.Optional(pattern()),
+  imageStreams: Type.Optional(wholePattern()),
 });
 
 /** The controller that keeps QCI as the image streams of a cluster are. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Expression } from '../expressions/expression.ts';
 import type {
   Config,
   CredentialFiles,
@@ -79,7 +80,7 @@ function robotFiles(files: NonNullable<Settings['hosts'][string]['robots']>): Ro
 }
 
 function deepFrozen<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || value instanceof RegExp) return value;
+  if (typeof value !== 'object' || value === null || value instanceof Expression) return value;
   for (const part of Object.values(value)) deepFrozen(part);
   return Object.freeze(value);
 }

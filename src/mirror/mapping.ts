@@ -1,5 +1,6 @@
+import { tagGlob } from '../expressions/glob.ts';
 import type { Tag } from '../oci/reference.ts';
-import { isMatching, type PullSpec, parsePullSpec, pullSpecText } from './pull-spec.ts';
+import { type PullSpec, parsePullSpec, pullSpecText } from './pull-spec.ts';
 
 /** One image, or several by a glob, and where it is to go. */
 export interface Mapping {
@@ -10,23 +11,60 @@ export interface Mapping {
   readonly where: string | undefined;
 }
 
-/** A mapping that cannot be meant. The message says where it stands. */
+/** Mappings that cannot be meant. */
 export class MappingError extends Error {
   override readonly name = 'MappingError';
+  /** What is wrong with each, and where it stands. */
+  readonly faults: readonly string[];
+  /** Why there is nothing to copy: it makes no sense, or the source has no such tag. */
+  readonly kind: 'invalid' | 'source-gone';
+
+  constructor(faults: readonly string[], kind: MappingError['kind'] = 'invalid') {
+    super(faults.join('\n'));
+    this.faults = faults;
+    this.kind = kind;
+  }
 }
 
 /** Every tag of the repository that a spec names. */
 export type ListTags = (source: PullSpec) => Promise<readonly Tag[]>;
 
+/** What a file of mappings holds. */
+export interface MappingFile {
+  readonly mappings: readonly Mapping[];
+  /** Of each line that means nothing: what is wrong, and where. */
+  readonly faults: readonly string[];
+}
+
+/** A mapping whose images could not be found out, and why. */
+export interface Unplanned {
+  readonly mapping: Mapping;
+  readonly error: unknown;
+}
+
+/** Images to be copied, and mappings that came to none. */
+export interface Expansion {
+  readonly mappings: readonly Mapping[];
+  readonly unplanned: readonly Unplanned[];
+}
+
 /**
  * The mappings of a file: one or more `SRC=DST`, or `SRC DST [DST…]`, on each line, separated by single spaces; `#` begins a comment
- * wherever it stands. The first line that means nothing throws `MappingError`.
+ * wherever it stands. One line that means nothing takes nothing away from the others.
  */
-export function parseMappingFile(file: string, text: string): readonly Mapping[] {
-  return text.split(/\r?\n/).flatMap((line, index) => {
-    const words = line.replace(/#.*$/, '').trim();
-    return words === '' ? [] : parseMappings(words.split(' '), `file ${file}, line ${index + 1}`);
+export function parseMappingFile(file: string, text: string): MappingFile {
+  const faults: string[] = [];
+  const mappings = text.split(/\r?\n/).flatMap((line, index) => {
+    const [words = ''] = line.split('#', 1).map((part) => part.trim());
+    try {
+      return words === '' ? [] : parseMappings(words.split(' '), `file ${file}, line ${index + 1}`);
+    } catch (error) {
+      if (!(error instanceof MappingError)) throw error;
+      faults.push(...error.faults);
+      return [];
+    }
   });
+  return { mappings, faults };
 }
 
 /** The mappings of one line, or of a command line; no words are no mappings. Throws `MappingError`. */
@@ -44,16 +82,20 @@ export function parseMappings(words: readonly string[], where?: string): readonl
 
 /**
  * The mappings with every glob, and every source without tag and digest, replaced by the tags that there are; a destination without a
- * tag takes the source's. Throws `MappingError` for two that have one destination, and for what `listTags` throws.
+ * tag takes the source's. What `listTags` rejects with, a glob that fits no tag (`MappingError`), and a destination that an earlier
+ * mapping has (`MappingError`) leave that mapping unplanned, and the others as they are.
  */
-export async function expanded(
-  mappings: readonly Mapping[],
-  listTags: ListTags,
-): Promise<readonly Mapping[]> {
-  const found = await Promise.all(mappings.map((mapping) => expandedOne(mapping, listTags)));
-  const whole = found.flat();
-  checkDestinations(whole);
-  return whole;
+export async function expanded(mappings: readonly Mapping[], listTags: ListTags): Promise<Expansion> {
+  const outcomes = await Promise.allSettled(mappings.map((mapping) => expandedOne(mapping, listTags)));
+  const unplanned: Unplanned[] = [];
+  const isFirst = distinctDestinations(unplanned);
+  const found = mappings.flatMap((mapping, index) => {
+    const outcome = outcomes[index];
+    if (outcome?.status === 'fulfilled') return outcome.value.filter(isFirst);
+    unplanned.push({ mapping, error: outcome?.reason });
+    return [];
+  });
+  return { mappings: found, unplanned };
 }
 
 const pairsOnly = 'all arguments must be valid SRC=DST mappings';
@@ -80,8 +122,9 @@ async function expandedOne(mapping: Mapping, listTags: ListTags): Promise<readon
   const { source, destination, where } = mapping;
   if (!isMany(source)) return [mapping];
   const { glob = '*', ...place } = source;
-  const tags = (await listTags(source)).filter(isMatching(glob));
-  if (tags.length === 0) throw wrong(where, `no tag fits ${pullSpecText(source)}`);
+  const wanted = tagGlob(glob);
+  const tags = [...new Set(await listTags(source))].filter((tag) => wanted.test(tag));
+  if (tags.length === 0) throw wrong(where, `no tag fits ${pullSpecText(source)}`, 'source-gone');
   return tags.map((tag) => ({
     source: { ...place, tag },
     destination: withTagOf({ ...place, tag }, destination),
@@ -90,15 +133,20 @@ async function expandedOne(mapping: Mapping, listTags: ListTags): Promise<readon
 }
 
 /** A tag that two images want would be whichever came last. */
-function checkDestinations(mappings: readonly Mapping[]): void {
+function distinctDestinations(unplanned: Unplanned[]): (mapping: Mapping) => boolean {
   const seen = new Set<string>();
-  for (const { source, destination, where } of mappings) {
+  return (mapping) => {
+    const { source, destination, where } = mapping;
     const text = pullSpecText(destination);
-    if (text === pullSpecText(source)) throw wrong(where, 'SRC and DST may not be the same');
     const key = destination.tag === undefined ? `${text} ${pullSpecText(source)}` : text;
-    if (seen.has(key)) throw wrong(where, `each destination tag may only be specified once: ${text}`);
+    const fault =
+      text === pullSpecText(source)
+        ? 'SRC and DST may not be the same'
+        : seen.has(key) && `each destination tag may only be specified once: ${text}`;
     seen.add(key);
-  }
+    if (fault !== false) unplanned.push({ mapping, error: wrong(where, fault) });
+    return fault === false;
+  };
 }
 
 function isMany({ tag, digest, glob }: PullSpec): boolean {
@@ -117,6 +165,6 @@ function parsed(text: string, where: string | undefined): PullSpec {
   }
 }
 
-function wrong(where: string | undefined, message: string): MappingError {
-  return new MappingError(where === undefined ? message : `${where}: ${message}`);
+function wrong(where: string | undefined, message: string, kind?: MappingError['kind']): MappingError {
+  return new MappingError([where === undefined ? message : `${where}: ${message}`], kind);
 }

@@ -1,6 +1,8 @@
 import { type Digest, parseDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, parseTag, type Reference, type Repository, type Tag } from '../oci/reference.ts';
+import { hostFault } from './registry-host.ts';
+import { transportFault, withoutTransport } from './transports.ts';
 
 /** What holds images: a registry, a directory in the layout of `oc image mirror`, or an OCI image layout. */
 export type Medium = 'registry' | 'file' | 'oci';
@@ -24,20 +26,25 @@ export interface PullSpec extends Place {
 /** An OCI layout has no repositories; this one stands for all of it. */
 const wholeLayout = parseRepository('layout');
 const hub = 'docker.io';
-const globShape = /:([\w.*-]*\*[\w.*-]*)$/;
+const globShape = /^[\w.*-]+$/;
+/** A path of a layout may be long; nothing else is. */
+const longestText = 4096;
 
 /**
  * Reads what people write for an image, with the defaults that `docker` and `oc` have: `alpine` is `docker.io/library/alpine`, the
  * first component is a host if it holds a dot or a port, or is `localhost`. Also `file://REPOSITORY` and `oci:PATH`, each with a
- * tag or a digest or none. Throws `RegistryError` with the text in its message.
+ * tag or a digest or none; `docker://` may stand before a registry. What it returns has a host that can be asked. Throws
+ * `RegistryError` with the text in its message, and the name of a transport that is not read here.
  */
 export function parsePullSpec(text: string): PullSpec {
-  if (text.startsWith('s3://'))
-    throw invalid(text, 'buckets are not supported, use a registry that keeps its blobs there');
+  if (text.length > longestText) throw invalid(text, `it is longer than ${longestText} characters`);
+  const fault = transportFault(text);
+  if (fault !== undefined) throw invalid(text, fault);
   if (text.startsWith('oci:')) return layoutSpec(text);
   const isFile = text.startsWith('file://');
-  const { name, ...rest } = parts(text, isFile ? text.slice(7).replace(/^\//, '') : text);
-  const { host, path } = hostAndPath(name);
+  const written = isFile ? text.slice(text.startsWith('file:///') ? 8 : 7) : withoutTransport(text);
+  const { name, ...rest } = parts(text, written);
+  const { host, path } = hostAndPath(text, name);
   if (isFile) return { medium: 'file', location: '', repository: repositoryIn(text, path), ...rest };
   const location = host === undefined || host === 'index.docker.io' ? hub : host;
   const isShort = location === hub && !path.includes('/');
@@ -72,13 +79,6 @@ export function referenceOf({ tag, digest }: PullSpec): Reference | undefined {
   return tag === undefined ? undefined : { tag };
 }
 
-/** The test that a glob makes of a tag's text. */
-export function isMatching(glob: string): (tag: string) => boolean {
-  const literal = glob.split('*').map((part) => part.replace(/[.*+?^${}()|[\]\\-]/g, '\\$&'));
-  const shape = new RegExp(`^${literal.join('.*')}$`);
-  return (tag) => shape.test(tag);
-}
-
 interface Parts extends Pick<PullSpec, 'tag' | 'digest' | 'glob'> {
   readonly name: string;
 }
@@ -88,12 +88,12 @@ function parts(whole: string, text: string): Parts {
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : read(whole, () => parseDigest(text.slice(at + 1)));
   const tagged = at < 0 ? text : text.slice(0, at);
-  const glob = digest === undefined ? globShape.exec(tagged)?.[1] : undefined;
   const colon = tagged.lastIndexOf(':');
   if (colon <= tagged.lastIndexOf('/')) return { name: tagged, ...(digest === undefined ? {} : { digest }) };
   const name = tagged.slice(0, colon);
-  if (glob !== undefined) return { name, glob };
-  const tag = read(whole, () => parseTag(tagged.slice(colon + 1)));
+  const label = tagged.slice(colon + 1);
+  if (digest === undefined && label.includes('*') && globShape.test(label)) return { name, glob: label };
+  const tag = read(whole, () => parseTag(label));
   return { name, tag, ...(digest === undefined ? {} : { digest }) };
 }
 
@@ -103,10 +103,12 @@ function layoutSpec(text: string): PullSpec {
   return { medium: 'oci', location: name, repository: wholeLayout, ...rest };
 }
 
-function hostAndPath(name: string): { readonly host?: string; readonly path: string } {
+function hostAndPath(whole: string, name: string): { readonly host?: string; readonly path: string } {
   const slash = name.indexOf('/');
   const first = name.slice(0, Math.max(0, slash));
-  if (!/[.:]/.test(first) && first !== 'localhost') return { path: name };
+  if (!first.includes('.') && !first.includes(':') && first !== 'localhost') return { path: name };
+  const fault = hostFault(first);
+  if (fault !== undefined) throw invalid(whole, fault);
   return { host: first, path: name.slice(slash + 1) };
 }
 

@@ -1,3 +1,4 @@
+import { repositoryGlob } from '../expressions/glob.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, type Repository } from '../oci/reference.ts';
 import type { ParsedRequest, RegistryRequest } from '../oci/request.ts';
@@ -35,7 +36,7 @@ export function router(
   defaultUpstream: string | undefined,
 ): Router {
   const allowed = new Map(
-    [...upstreams].map(([name, { repositories }]) => [name, repositories?.map(globShape)]),
+    [...upstreams].map(([name, { repositories }]) => [name, repositories?.map(repositoryGlob)]),
   );
 
   function choose(
@@ -64,16 +65,6 @@ export function router(
       throw notAllowed(name, repository);
     return { upstream: name, asked, request: { ...parsed.request, repository } };
   };
-}
-
-function globShape(glob: string): RegExp {
-  const source = glob
-    .split(/(\*\*|\*)/)
-    .map((part) =>
-      part === '**' ? '.*' : part === '*' ? '[^/]*' : part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'),
-    )
-    .join('');
-  return new RegExp(`^${source}$`);
 }
 
 function unknown(registry: string): RegistryError {

@@ -85,7 +85,7 @@ function prefixOf(key: string): string {
   return key
     .replace(/^https?:\/\//, '')
     .replace(/\/v[12]\/?$/, '')
-    .replace(/\/+$/, '');
+    .replace(/(?<!\/)\/+$/, '');
 }
 
 function withoutLineEnd(text: string): string {

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { type RulePreset, rulePresets } from '../../src/auth/rule-presets.ts';
 import { type RuleBook, type Ruling, ruleBook } from '../../src/auth/rules.ts';
+import { flatTags } from '../../src/image-streams/flat-tags.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 
 const hex = 'a'.repeat(64);
@@ -8,6 +9,10 @@ const everything = 'get imagestreams.image.openshift.io/layers --all-namespaces'
 
 function layers(name: string, namespace: string): string {
   return `get imagestreams.image.openshift.io/layers ${name} -n ${namespace}`;
+}
+
+function all(namespace: string, ...names: readonly string[]): string {
+  return names.map((name) => layers(name, namespace)).join(' and ');
 }
 
 function place(text: string) {
@@ -32,7 +37,10 @@ const imagestreamTable: readonly (readonly [tag: string, question: string])[] = 
   ['ci_boskos_latest', layers('boskos', 'ci')],
   ['ocp_builder_rhel-9-golang-1.21-openshift-4.16', layers('builder', 'ocp')],
   ['ocp-priv_4.18-priv_installer', layers('4.18-priv', 'ocp-priv')],
-  ['ci_a_tag_with_more', layers('a', 'ci')],
+  ['ci_a_tag_with_more', all('ci', 'a', 'a_tag', 'a_tag_with')],
+  ['ci_rh_jdk_latest__pre', all('ci', 'rh', 'rh_jdk')],
+  ['ci_a_b__c', layers('a', 'ci')],
+  [`ci_${'a_'.repeat(9)}b`, 'get imagestreams.image.openshift.io/layers -n ci'],
   ['ci_a_Tag-In-Capitals', layers('a', 'ci')],
   ['4-stage_a_b', layers('a', '4-stage')],
   ['ocp_4.5_base_incoming', layers('4.5', 'ocp')],
@@ -95,6 +103,22 @@ test('imagestream reads each shape of a tag', async (t) => {
   }
 });
 
+test('imagestream reads a tag by the targets that are configured, and anew when they change', async (t) => {
+  const odd = { namespace: 'rh_ee_abc', name: 'aro-hcp', tag: 'v1.0' };
+  let readings = flatTags();
+  const rules = ruleBook(rulePresets.imagestream, { readings: (flat) => readings(flat) });
+  const asked = (tag: string) => asks(rules, 'quay.io/openshift/ci', tag);
+  const guessed = all('rh', 'ee', 'ee_abc', 'ee_abc_aro-hcp');
+  t.equal(asked('rh_ee_abc_aro-hcp_v1.0'), guessed);
+  readings = flatTags([odd, { ...odd, namespace: 'rh_ee', name: 'abc_aro-hcp' }]);
+  t.equal(asked('rh_ee_abc_aro-hcp_v1.0'), guessed, 'as long as nothing is said');
+  rules.reread();
+  const both = [layers('aro-hcp', 'rh_ee_abc'), layers('abc_aro-hcp', 'rh_ee')].join(' and ');
+  t.equal(asked('rh_ee_abc_aro-hcp_v1.0'), both);
+  t.equal(asked('20240603235401_prune___ci_images_mirror__rh_ee_abc_aro-hcp_v1.0'), both);
+  t.equal(asked('ocp_4.5_base'), layers('4.5', 'ocp'));
+});
+
 test('imagestream asks for every namespace where no tag leads to the content', async (t) => {
   const rules = book('imagestream');
   t.equal(words(rules.ofRepository(place('quay.io/openshift/ci'))), everything);
@@ -124,14 +148,16 @@ test('parity asks one question about everything, and nothing about service accou
   t.same(ruling, {
     kind: 'ask',
     rule: 'parity',
-    question: {
-      verb: 'get',
-      group: 'image.openshift.io',
-      version: 'v1',
-      resource: 'imagestreams',
-      subresource: 'layers',
-      namespace: 'ocp',
-    },
+    questions: [
+      {
+        verb: 'get',
+        group: 'image.openshift.io',
+        version: 'v1',
+        resource: 'imagestreams',
+        subresource: 'layers',
+        namespace: 'ocp',
+      },
+    ],
     text: 'get imagestreams.image.openshift.io/layers -n ocp',
     exempt: ['system:serviceaccount:*'],
   });

@@ -131,6 +131,32 @@ test('a tag is decided by its image stream', async (t) => {
   });
 });
 
+test('of a tag that may stand for several image streams the right to each is needed', async (t) => {
+  const [one, other] = [layers('x', 'ci'), layers('x_a', 'ci')];
+  const asked = async (...allows: string[]) =>
+    authorizer({ allows }).authorize(ann, access({ tag: 'ci_x_a_b' }));
+  t.match(await asked(one, other), { allowed: true, question: `${one} and ${other}` });
+  for (const allows of [[one], [other], []]) {
+    t.match(await asked(...allows), { allowed: false, reason: `role that allows \`${one} and ${other}\`` });
+  }
+  const { authorize } = authorizer({ allows: [one, other], fails: (text) => text === other });
+  await t.rejects(Promise.resolve(authorize(ann, access({ tag: 'ci_x_a_b' }))), { code: 'UNAVAILABLE' });
+});
+
+test('several rights are remembered as one, and a missing one is enough for a no', async (t) => {
+  const tag = 'ci_x_a_b';
+  const both = authorizer({ allows: [layers('x', 'ci'), layers('x_a', 'ci')], tags: { [tag]: [shared] } });
+  t.match(await both.authorize(ann, access({ tag })), { allowed: true, isRemembered: undefined });
+  const again = both.authorize(ann, access({ tag }));
+  t.notOk(again instanceof Promise);
+  t.match(again, { allowed: true, isRemembered: true });
+  t.match(both.authorize(ann, access({ digest: shared })), { allowed: true });
+  t.equal(both.asked.length, 2);
+  const half = authorizer({ allows: [layers('x_a', 'ci')], tags: { [tag]: [shared] } });
+  t.match(await half.authorize(ann, access({ digest: shared })), { allowed: false });
+  t.same(await half.visible(ann, place, [parseTag(tag)]), []);
+});
+
 test('what is remembered is decided at once, without a promise', async (t) => {
   const { authorize, asked } = authorizer({ allows: [layers('4.5', 'ocp')], tags: two });
   await authorize(ann, access({ tag: 'ocp_4.5_cli' }));

@@ -52,7 +52,7 @@ test('a question takes the groups of both expressions', async (t) => {
   ]);
   t.match(rules.ofTag(place, tag), {
     text: 'list pods app -n ours-dev',
-    question: { verb: 'list', group: '', resource: 'pods', namespace: 'ours-dev', name: 'app' },
+    questions: [{ verb: 'list', group: '', resource: 'pods', namespace: 'ours-dev', name: 'app' }],
   });
 });
 

@@ -48,10 +48,10 @@ test('requests per second may be less than one', async (t) => {
 
 test('a filter takes the list apart, unless it is to be kept', async (t) => {
   const filtered = parseMirrorFlags(['--filter-by-os=linux/amd64']);
-  t.same([filtered.filterByOs, filtered.keepManifestList], [/linux\/amd64/, false]);
+  t.match([filtered.filterByOs, filtered.keepManifestList], [{ source: 'linux/amd64' }, false]);
   t.equal(parseMirrorFlags(['--filter-by-os=linux/.*', '--keep-manifest-list']).keepManifestList, true);
   const apart = parseMirrorFlags(['--keep-manifest-list=false']);
-  t.match(apart.filterByOs?.source, /^\^linux\\\/[a-z0-9]+\(/, 'this machine’s architecture');
+  t.match(apart.filterByOs?.source, /^\^linux\/[a-z0-9]+\(/, 'this machine’s architecture');
   t.equal(apart.keepManifestList, false);
   t.throws(() => parseMirrorFlags(['--filter-by-os=(']), { message: /is not a regular expression/ });
 });

@@ -4,7 +4,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { UsageError } from '../../src/cli/arguments.ts';
 import { validating } from '../../src/cli/mirror-validate.ts';
 import { CopyError } from '../../src/mirror/failure.ts';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -116,7 +115,7 @@ test('a configuration that cannot be read may promote anything', async (t) => {
 test('a folder that is no checkout is a mistake', async (t) => {
   const directory = t.testdir();
   const running = run(directory, { 'a.yaml': targets }, releaseFlag(directory));
-  await t.rejects(running, UsageError);
+  await t.rejects(running, { name: 'UsageError' });
   await t.rejects(running, /release is no checkout of openshift\/release/);
 });
 
@@ -139,8 +138,8 @@ test('a registry that does not say is an objection', async (t) => {
 test('a file that cannot be used is a mistake, with every fault', async (t) => {
   const broken = 'unknown: {}\nsupplementalCIImages: {nowhere: {image: a/b:c}}';
   const running = run(t.testdir(), { 'a.yaml': broken }, ['--config', 'a.yaml']);
-  await t.rejects(running, UsageError);
-  await t.rejects(running, /unknown field "unknown"\n.*invalid target: nowhere/);
+  await t.rejects(running, { name: 'ConfigError' });
+  await t.rejects(running, /a\.yaml:1: unknown field "unknown"\n.*a\.yaml:2: invalid target: nowhere/);
   await t.rejects(run(t.testdir(), {}, ['--config', 'absent.yaml']), /cannot be read/);
   await t.rejects(run(t.testdir(), {}, []), /needs --config/);
 });

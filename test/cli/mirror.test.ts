@@ -258,6 +258,69 @@ test('-f - reads the mappings from standard input', async (t) => {
   t.match(err, 'error: file -, line 2: ');
 });
 
+test('with --continue-on-error no line holds up another one, and what failed can be fed back', async (t) => {
+  const { from, to, run, file, dir } = await mirrorRig(t);
+  const app = from.addImage('team/app', 'v1');
+  from.addImage('team/more', 'a');
+  const bad = [
+    `quay.io:team/app ${to.host}/x:1`,
+    `${from.host}/team/app:nope-* ${to.host}/y`,
+    `${from.host}/team/none ${to.host}/z`,
+    `${from.host}/team/app:v1 ${to.host}/app:v1`,
+  ];
+  const good = [`${from.host}/team/app:v1=${to.host}/app:v1`, `${from.host}/team/more ${to.host}/more`];
+  const mappings = await file('m.txt', ...good, ...bad);
+  const failed = join(dir, 'failed.txt');
+  const { code, err } = await run('-f', mappings, '--continue-on-error', '--failed-file', failed);
+  t.equal(code, 1);
+  t.equal(to.tagOf('app', 'v1'), app.digest);
+  t.ok(to.tagOf('more', 'a'));
+  t.match(err, `error: file ${mappings}, line 3: "quay.io:team/app" is not a valid image reference`);
+  t.match(err, `error: file ${mappings}, line 4: no tag fits `);
+  t.match(err, `error: the tags of ${from.host}/team/none cannot be listed`);
+  t.match(err, `error: file ${mappings}, line 6: each destination tag may only be specified once`);
+  t.match(err, /2 copied, 0 up to date, 0 filtered, 0 missing, 4 failed/);
+  const list = await readFile(failed, 'utf8');
+  t.match(list, `# file ${mappings}, line 3: `);
+  t.match(list, `# source-gone: the tags of ${from.host}/team/none `);
+  t.match(list, `\n${from.host}/team/none ${to.host}/z\n`);
+  from.addImage('team/none', 'v1');
+  from.addImage('team/app', 'nope-1');
+  t.equal((await run('-f', failed, '--failed-file', failed)).code, 0);
+  t.ok(to.tagOf('z', 'v1'));
+  t.ok(to.tagOf('y', 'nope-1'));
+});
+
+test('--skip-missing makes warnings of globs and repositories that are not there', async (t) => {
+  const { from, to, run } = await mirrorRig(t);
+  from.addImage('team/app', 'v1');
+  const pairs = ['team/app:nope-*', 'team/none', 'team/app:v1'].map(
+    (one) => `${from.host}/${one}=${to.host}/a`,
+  );
+  const { code, err } = await run('--skip-missing', ...pairs);
+  t.equal(code, 0, err);
+  t.match(err, 'warning: no tag fits ');
+  t.match(err, `warning: the tags of ${from.host}/team/none cannot be listed: no such repository`);
+  t.match(err, '1 copied, 0 up to date, 0 filtered, 2 missing, 0 failed');
+});
+
+test('every faulty line of a file is told before anything is copied', async (t) => {
+  const { from, to, run, file } = await mirrorRig(t);
+  from.addImage('team/app', 'v1');
+  const mappings = await file(
+    'm.txt',
+    `${from.host}/team/app:v1 ${to.host}/a:1`,
+    'quay.io:99999/a q.io/a:1',
+    'dir:x/y q.io/b:1',
+  );
+  const { code, err } = await run('-f', mappings);
+  t.equal(code, 2);
+  t.match(err, `error: file ${mappings}, line 2: "quay.io:99999/a" is not a valid image reference: what`);
+  t.match(err, `\nerror: file ${mappings}, line 3: "dir:x/y" is not a valid image reference: dir: is a`);
+  t.same(uploads(to), []);
+  t.equal((await run('quay.io:team/app', `${to.host}/a`)).code, 2);
+});
+
 test('tags that cannot be listed are told as such', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   const { code, err } = await run(`${from.host}/team/none`, `${to.host}/a`);

@@ -29,6 +29,26 @@ test('the program ends with the code of its command', async (t) => {
   });
 });
 
+test('a mirroring configuration that cannot be used ends the start, with every fault and no stack', async (t) => {
+  const folder = t.testdir({
+    '_config.yaml': 'supplementalCIImages:\n  ci/a: {image: q.io/b/c:d}\n  ci/b:c: {image: "quay.io:x/y"}\n',
+  });
+  const configFile = join(folder, '_config.yaml');
+  const file = join(folder, 'q.yaml');
+  await writeFile(
+    file,
+    JSON.stringify({ listen: '127.0.0.1:0', store: { memory: {} }, mirror: { configFile } }),
+  );
+  const { code, stderr } = await program('serve', '--config', file);
+  t.equal(code, 2);
+  const said = stderr.split('\n').filter((line) => line.includes('_config.yaml'));
+  t.match(said, [
+    `${configFile}:2: invalid target: ci/a: write namespace/name:tag`,
+    `${configFile}:3: supplementalCIImages[ci/b:c]: the source "quay.io:x/y" is not a valid image reference`,
+  ]);
+  t.notMatch(stderr, /\n\s+at /);
+});
+
 test('started on an old Node, it runs on its own', async (t) => {
   t.match(await programOnOldNode(script, 'version'), { code: 0, stdout: /^quayside \d/, stderr: '' });
   t.match(await programOnOldNode(script, 'frobnicate'), { code: 2, stderr: /unknown command frobnicate/ });

@@ -1,15 +1,12 @@
 import { test } from 'tap';
+import { imageStreamTagText } from '../../src/image-streams/image-stream-tag.ts';
 import {
   appCiImage,
   backupAt,
   backupImage,
-  imageStreamTagOf,
-  imageStreamTagText,
-  parseImageStreamTag,
   pinned,
   quayImage,
   quayProxyImage,
-  quayTag,
   registryOf,
 } from '../../src/mirror/names.ts';
 
@@ -21,43 +18,6 @@ test('an ImageStreamTag has one name in each place', (t) => {
   t.equal(quayProxyImage(base), 'quay-proxy.ci.openshift.org/openshift/ci:ocp_4.5_base');
   t.equal(appCiImage(base), 'registry.ci.openshift.org/ocp/4.5:base');
   t.equal(appCiImage(base, 'sha256:12'), 'registry.ci.openshift.org/ocp/4.5@sha256:12');
-  t.end();
-});
-
-test('a key is read back, and what is no key is none', (t) => {
-  t.same(parseImageStreamTag('ocp/4.5:base'), base);
-  for (const wrong of ['ocp/4.5', 'ocp:base', 'a/b/c:d', 'ocp/4.5:', 'OCP/4.5:x', 'a_b/c:d', 'a/b:c:d', '']) {
-    t.equal(parseImageStreamTag(wrong), undefined, wrong);
-  }
-  t.end();
-});
-
-test('a tag of QCI is read back; the image stream tag may hold the separator', (t) => {
-  const golang = { namespace: 'ocp', name: 'builder', tag: 'rhel-9-golang-1.21-openshift-4.16' };
-  t.same(imageStreamTagOf('ocp_builder_rhel-9-golang-1.21-openshift-4.16'), golang);
-  t.same(imageStreamTagOf('ci_x_a_b__c'), { namespace: 'ci', name: 'x', tag: 'a_b__c' });
-  for (const each of [base, golang]) t.same(imageStreamTagOf(quayTag(each)), each);
-  t.end();
-});
-
-test('tags that others keep in the same repository are no image streams', (t) => {
-  for (const other of [
-    '20240603235401_prune_ci_a_latest',
-    '20240603235401_prune_art__ocp_4.5_base',
-    `20231030_sha256_${'a'.repeat(64)}`,
-    'art__ocp_4.5_base',
-    'rc_payload__4.18.0-rc.1',
-    'rc_payload__4.18.0-rc.1__component__cli',
-    'preserved__rc_payload__4.18.0-rc.1',
-    'remove__rc_payload__4.18.0-rc.1',
-    'ocp_4.5_base_incoming',
-    'ocp_4.5_base__pre',
-    'ocp_4.5_base__post1',
-    'ocp_base',
-    'latest',
-  ]) {
-    t.equal(imageStreamTagOf(other), undefined, other);
-  }
   t.end();
 });
 

@@ -28,7 +28,10 @@ async function rig(tasks: readonly MirrorTask[]) {
   const served: string[] = [];
   const app = fastify();
   const tell = mirrorLog((line) => lines.push(line));
-  const options = { desk: desk(queued, tell, () => 1), serving: (path: string) => void served.push(path) };
+  const options = {
+    desk: desk(queued, tell, { now: () => 1 }),
+    serving: (path: string) => void served.push(path),
+  };
   mirrorApi(app, options);
   mirrorOrders(app, options);
   const get = async (url: string) => {

@@ -1,5 +1,6 @@
 import type { Digest } from '../../oci/digest.ts';
 import { ageMs } from '../age.ts';
+import type { TagTest } from '../freshness.ts';
 import { type Lease, lease } from '../lease.ts';
 import { recordLease } from '../store/record-lease.ts';
 import type { Store } from '../store/store.ts';
@@ -71,7 +72,7 @@ export interface EvictorOptions {
   /** Pause between runs, milliseconds. Default 300,000. */
   readonly everyMs?: number;
   /** Tags `<upstream>/<repository>:<tag>` that match any of these are kept with all they refer to. Default none. */
-  readonly pins?: readonly RegExp[];
+  readonly pins?: readonly TagTest[];
   /**
    * Content stored or used within this time is kept, milliseconds. Default 1,200,000: what another replica uses shows here up to
    * eleven minutes late.

@@ -1,4 +1,5 @@
 import { type Digest, isDigest } from '../../oci/digest.ts';
+import type { TagTest } from '../freshness.ts';
 import { concurrently } from '../store/concurrently.ts';
 import { parseTagKey, tagsPrefix } from '../store/keys.ts';
 import type { Records } from '../store/records.ts';
@@ -12,7 +13,7 @@ const readsAtATime = 8;
  */
 export async function pinnedDigests(
   records: Records,
-  pins: readonly RegExp[],
+  pins: readonly TagTest[],
   signal?: AbortSignal,
 ): Promise<Set<Digest>> {
   const digests = new Set<Digest>();
@@ -27,11 +28,11 @@ export async function pinnedDigests(
   return digests;
 }
 
-function isPinned(key: string, pins: readonly RegExp[]): boolean {
+function isPinned(key: string, pins: readonly TagTest[]): boolean {
   const parsed = parseTagKey(key);
   if (parsed === undefined) return false;
   const name = `${parsed.upstream}/${parsed.repository}:${parsed.tag}`;
-  return pins.some((pin) => name.search(pin) >= 0);
+  return pins.some((pin) => pin.test(name));
 }
 
 function pointedDigest(bytes: Uint8Array | undefined): Digest | undefined {

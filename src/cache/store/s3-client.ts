@@ -71,7 +71,7 @@ export function s3Calls(options: S3ClientOptions): S3Calls {
   return {
     client: new S3Client(clientConfig(options)),
     bucket: options.bucket,
-    prefix: options.prefix ? `${options.prefix.replace(/^\/+|\/+$/g, '')}/` : '',
+    prefix: options.prefix ? `${options.prefix.replace(/^\/+|(?<!\/)\/+$/g, '')}/` : '',
     async call(operation, send, { signal } = {}) {
       signal?.throwIfAborted();
       const startedAt = performance.now();

@@ -1,3 +1,4 @@
+import type { Expression } from '../../expressions/expression.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
 import type { ImageDestination, ImageSource } from '../ends/ends.ts';
@@ -11,7 +12,7 @@ export interface ImageCopy {
   /** Without a tag the image is there by its digest alone. */
   readonly to: { readonly repository: Repository; readonly tag?: Tag };
   /** Of an index, the platforms `os/arch[/variant]` that are wanted. Default: all. */
-  readonly filterByOs?: RegExp;
+  readonly filterByOs?: Pick<Expression, 'test'>;
   /**
    * With a filter: the index stays as it is, over fewer manifests than it names, which some registries refuse. Without it a
    * shorter index takes its place, under another digest, or the only manifest that is left. Default true.

@@ -1,3 +1,4 @@
+import type { Expression } from '../../expressions/expression.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
@@ -5,7 +6,7 @@ import type { ManifestBytes } from '../ends/ends.ts';
 import { isIndex, type Node } from './graph.ts';
 
 export interface PlatformChoice {
-  readonly filterByOs?: RegExp;
+  readonly filterByOs?: Pick<Expression, 'test'>;
   readonly keepManifestList?: boolean;
 }
 

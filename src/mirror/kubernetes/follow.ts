@@ -1,4 +1,4 @@
-import type { ImageStreamTag } from '../names.ts';
+import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import type { Login } from './api-call.ts';
 import { type Backoff, backoff, paused } from './backoff.ts';
 import {

@@ -1,4 +1,4 @@
-import type { ImageStreamTag } from '../names.ts';
+import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { called, found, type Login } from './api-call.ts';
 import { type FollowEvents, type FollowOptions, followed, type StreamListener } from './follow.ts';
 import { type ImageStreamObject, type StatusTag, type StreamPage, statusTags } from './stream-tags.ts';

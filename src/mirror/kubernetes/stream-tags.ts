@@ -1,6 +1,6 @@
+import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { isTag } from '../../oci/reference.ts';
-import type { ImageStreamTag } from '../names.ts';
 
 /** A tag of an ImageStream with the image that it stands for now: the newest item of its status. */
 export interface StatusTag extends ImageStreamTag {

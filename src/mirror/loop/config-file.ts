@@ -1,12 +1,8 @@
-import {
-  appCiImage,
-  type ImageStreamTag,
-  parseImageStreamTag,
-  qci,
-  qciProxy,
-  quayProxyImage,
-} from '../names.ts';
-import { dataOf, entriesOf, fieldsOf, itemsOf, MirrorConfigError, textsOf } from './strict-yaml.ts';
+import { Expression } from '../../expressions/expression.ts';
+import { type ImageStreamTag, parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
+import { appCiImage, qci, qciProxy, quayImage, quayProxyImage } from '../names.ts';
+import { parsePullSpec } from '../pull-spec.ts';
+import { type Part, strictlyRead } from './strict-yaml.ts';
 
 /** One image to be copied: the ImageStreamTag it is known by, and where it comes from. */
 export interface MirroredImage {
@@ -25,9 +21,9 @@ export interface IgnoredSource {
 /** Which tags of app.ci's image streams are copied. */
 export interface ArtSelector {
   readonly namespace: string;
-  readonly name: RegExp;
+  readonly name: Expression;
   /** Default: every tag. */
-  readonly tag?: RegExp;
+  readonly tag?: Expression;
 }
 
 /** What `_config.yaml` of the image mirroring says. */
@@ -40,33 +36,24 @@ export interface MirrorConfig {
   readonly art: readonly ArtSelector[];
 }
 
+const sections = ['supplementalCIImages', 'qciToAppCIImages', 'ignoredSources', 'artImages'] as const;
 const imageKeys = ['namespace', 'name', 'tag', 'as', 'image'] as const;
 
 /**
  * Reads the file, packed by gzip or not. As strict as its first reader: unknown and repeated keys are refused, the case of keys does
- * not matter. Throws `MirrorConfigError`.
+ * not matter; and a source or target that no copy could ever use is refused as well. Throws `MirrorConfigError` with every fault and
+ * its line.
  */
 export function parseMirrorConfig(file: Uint8Array): MirrorConfig {
-  const faults: string[] = [];
-  const sections = ['supplementalCIImages', 'qciToAppCIImages', 'ignoredSources', 'artImages'] as const;
-  const { supplementalCIImages, qciToAppCIImages, ignoredSources, artImages } = fieldsOf(
-    dataOf(file),
-    sections,
-    '',
-    faults,
-  );
-  const config: MirrorConfig = {
-    supplemental: entriesOf(supplementalCIImages, 'supplementalCIImages', faults).flatMap(([key, entry]) =>
-      supplementalImage(key, entry, faults),
-    ),
-    qciToAppCi: entriesOf(qciToAppCIImages, 'qciToAppCIImages', faults).flatMap(([key, entry]) =>
-      qciImage(key, entry, faults),
-    ),
-    ignored: itemsOf(ignoredSources, 'ignoredSources', faults).flatMap((item) => ignoredSource(item, faults)),
-    art: itemsOf(artImages, 'artImages', faults).flatMap((item, index) => artSelector(item, index, faults)),
-  };
-  if (faults.length > 0) throw new MirrorConfigError(faults);
-  return config;
+  return strictlyRead(file, (whole) => {
+    const { supplementalCIImages, qciToAppCIImages, ignoredSources, artImages } = whole.fields(sections);
+    return {
+      supplemental: supplementalCIImages?.entries().flatMap(supplementalImage) ?? [],
+      qciToAppCi: qciToAppCIImages?.entries().flatMap(qciImage) ?? [],
+      ignored: ignoredSources?.items().flatMap(ignoredSource) ?? [],
+      art: artImages?.items().flatMap(artSelector) ?? [],
+    };
+  });
 }
 
 /** The entry that says that nothing is copied from there, by its pull spec or its ImageStreamTag; undefined for a source that is fine. */
@@ -74,62 +61,78 @@ export function ignoredBy(config: Pick<MirrorConfig, 'ignored'>, source: string)
   return config.ignored.find((entry) => entry.source === source);
 }
 
-function supplementalImage(key: string, value: unknown, faults: string[]): MirroredImage[] {
-  const place = `supplementalCIImages[${key}]`;
-  const { image, namespace, name, tag, as } = textsOf(value, imageKeys, place, faults);
+function supplementalImage([key, entry]: [string, Part]): MirroredImage[] {
+  const part = entry.named(`supplementalCIImages[${key}]`);
+  const { image, namespace, name, tag, as } = part.texts(imageKeys);
+  if (as !== undefined) part.refuse('as cannot be set');
   const missing = image === undefined ? missingParts({ namespace, name, tag }) : [];
-  if (as !== undefined) faults.push(`${place}: as cannot be set`);
-  faults.push(...missing.map((part) => `${place}: ${part} for the source must be set`));
-  const source = image ?? sourceTag({ namespace, name, tag });
-  return targeted(key, source, faults);
+  for (const each of missing) part.refuse(`${each} for the source must be set`);
+  return targeted(key, part, { source: image ?? sourceTag({ namespace, name, tag }), placed: quayImage });
 }
 
-function qciImage(key: string, value: unknown, faults: string[]): MirroredImage[] {
-  const place = `qciToAppCIImages[${key}]`;
-  const { image, namespace, name, tag, as } = textsOf(value, imageKeys, place, faults);
-  if (as !== undefined) faults.push(`${place}: as cannot be set`);
+function qciImage([key, entry]: [string, Part]): MirroredImage[] {
+  const part = entry.named(`qciToAppCIImages[${key}]`);
+  const { image, namespace, name, tag, as } = part.texts(imageKeys);
+  if (as !== undefined) part.refuse('as cannot be set');
   if (namespace !== undefined || name !== undefined || tag !== undefined) {
-    faults.push(`${place}: namespace/name/tag must not be set; use image or omit to derive from the key`);
+    part.refuse('namespace/name/tag must not be set; use image or omit to derive from the key');
   }
   if (image !== undefined && ![qci, qciProxy].some((place) => isOf(place, image))) {
-    faults.push(`${place}: image ${JSON.stringify(image)} must be under ${qci} or ${qciProxy}`);
+    part.refuse(`image ${JSON.stringify(image)} must be under ${qci} or ${qciProxy}`);
   }
   const target = parseImageStreamTag(key);
-  return targeted(key, image ?? (target && quayProxyImage(target)), faults);
+  return targeted(key, part, { source: image ?? (target && quayProxyImage(target)), placed: appCiImage });
 }
 
-function targeted(key: string, source: string | undefined, faults: string[]): MirroredImage[] {
+interface Ends {
+  readonly source: string | undefined;
+  /** The pull spec of a target. */
+  readonly placed: (target: ImageStreamTag) => string;
+}
+
+function targeted(key: string, part: Part, { source, placed }: Ends): MirroredImage[] {
   const target = parseImageStreamTag(key);
-  if (target === undefined) faults.push(`invalid target: ${key}`);
+  if (target === undefined) part.refuseAs(`invalid target: ${key}: write namespace/name:tag`);
+  const targetFault = target && referenceFault(placed(target));
+  if (targetFault !== undefined) part.refuseAs(`invalid target: ${key}: ${targetFault}`);
+  const sourceFault = source === undefined ? undefined : referenceFault(source);
+  if (sourceFault !== undefined && sourceFault !== targetFault) part.refuse(`the source ${sourceFault}`);
   return target === undefined || source === undefined ? [] : [{ target, source }];
 }
 
-function ignoredSource(item: unknown, faults: string[]): IgnoredSource[] {
-  const fields = textsOf(item, [...imageKeys, 'reason'], 'ignoredSources', faults);
+function referenceFault(pullSpec: string): string | undefined {
+  try {
+    const { medium, glob } = parsePullSpec(pullSpec);
+    const isImage = medium === 'registry' && glob === undefined;
+    return isImage ? undefined : `${JSON.stringify(pullSpec)} is no image of a registry`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function ignoredSource(item: Part): IgnoredSource[] {
+  const fields = item.texts([...imageKeys, 'reason']);
   const source = fields.image ?? sourceTag(fields);
   return source === undefined ? [] : [{ source, reason: fields.reason ?? '' }];
 }
 
-function artSelector(item: unknown, index: number, faults: string[]): ArtSelector[] {
+function artSelector(item: Part, index: number): ArtSelector[] {
   const place = `ArtImages[${index}]`;
-  const { namespace, name, tag } = textsOf(item, ['namespace', 'name', 'tag'], place, faults);
-  if (namespace === undefined) faults.push(`namespace for ${place} must be set`);
-  if (name === undefined) faults.push(`name's regex for ${place} must be set`);
-  const [nameShape, tagShape] = [
-    expression(name, `name's regex for ${place}`, faults),
-    expression(tag, `tag's regex for ${place}`, faults),
-  ];
+  const { namespace, name, tag } = item.named(place).texts(['namespace', 'name', 'tag']);
+  if (namespace === undefined) item.refuseAs(`namespace for ${place} must be set`);
+  if (name === undefined) item.refuseAs(`name's regex for ${place} must be set`);
+  const nameShape = name === undefined ? undefined : expression(name, `name's regex for ${place}`, item);
+  const tagShape = tag === undefined ? undefined : expression(tag, `tag's regex for ${place}`, item);
   if (namespace === undefined || nameShape === undefined) return [];
   return [{ namespace, name: nameShape, ...(tagShape === undefined ? {} : { tag: tagShape }) }];
 }
 
-/** Go's expressions are JavaScript's, but for a flag that stands before the whole. */
-function expression(text: string | undefined, what: string, faults: string[]): RegExp | undefined {
-  if (text === undefined) return undefined;
+/** Go's expressions are those of RE2. */
+function expression(text: string, what: string, item: Part): Expression | undefined {
   try {
-    return text.startsWith('(?i)') ? new RegExp(text.slice(4), 'i') : new RegExp(text);
-  } catch {
-    faults.push(`${what} cannot be compiled: ${text}`);
+    return Expression.anywhere(text);
+  } catch (error) {
+    item.refuseAs(`${what} cannot be compiled: it ${error instanceof Error ? error.message : text}`);
     return undefined;
   }
 }

@@ -1,15 +1,13 @@
+import {
+  type ImageStreamTag,
+  imageStreamTagText,
+  parseImageStreamTag,
+} from '../../image-streams/image-stream-tag.ts';
 import type { BuiltAt } from '../copy/built-at.ts';
 import type { Look } from '../copy/look.ts';
 import type { WorkqueueEvents } from '../events.ts';
 import type { ImageStreams, SourceTag } from '../kubernetes/image-streams.ts';
-import {
-  appCiImage,
-  backupImage,
-  type ImageStreamTag,
-  imageStreamTagText,
-  parseImageStreamTag,
-  quayImage,
-} from '../names.ts';
+import { appCiImage, backupImage, quayImage } from '../names.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { Priority } from '../queue/task.ts';
 import type { Tell } from './mirror-log.ts';

@@ -1,5 +1,6 @@
+import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
 import { CopyError } from '../failure.ts';
-import { backupImage, imageStreamTagOf, qci } from '../names.ts';
+import { backupImage, qci } from '../names.ts';
 import { parsePullSpec, placeText, referenceOf } from '../pull-spec.ts';
 import type { Queue, TaskFilter } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
@@ -22,11 +23,18 @@ interface Asker {
   readonly userAgent?: string;
 }
 
+export interface DeskOptions {
+  /** What a tag of QCI stands for. Default: what its pattern says. */
+  readonly readings?: Readings;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
 /** See `Desk`. */
 export function desk(
   queue: Pick<Queue, 'put' | 'list' | 'retry' | 'drop'>,
   tell: Tell,
-  now: () => number = Date.now,
+  { readings = flatTags(), now = Date.now }: DeskOptions = {},
 ): Desk {
   return {
     *tasks(filter) {
@@ -43,7 +51,13 @@ export function desk(
       }
       const at = now();
       const pair = { source, destination };
-      return queue.put({ ...pair, priority: 'miss', owner: 'api', createdAt: at, ...kept(destination, at) });
+      return queue.put({
+        ...pair,
+        priority: 'miss',
+        owner: 'api',
+        createdAt: at,
+        ...kept(destination, at, readings),
+      });
     },
     retry: (filter) => queue.retry(filter),
     drop(destination, asker) {
@@ -93,9 +107,9 @@ function needTag(pullSpec: string): void {
 }
 
 /** What lay in QCI under the tag of an image stream may be garbage at once. */
-function kept(destination: string, at: number): Pick<MirrorTask, 'backup'> {
+function kept(destination: string, at: number, readings: Readings): Pick<MirrorTask, 'backup'> {
   const { tag = '', ...place } = parsePullSpec(destination);
-  const imageStream = placeText(place) === qci ? imageStreamTagOf(tag) : undefined;
+  const [imageStream] = placeText(place) === qci ? readings(tag) : [];
   return imageStream === undefined ? {} : { backup: backupImage(imageStream, at) };
 }
 

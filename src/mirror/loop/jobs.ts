@@ -1,6 +1,7 @@
+import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { Look } from '../copy/look.ts';
 import { slots } from '../copy/slots.ts';
-import { appCiImage, backupImage, type ImageStreamTag, imageStreamTagText, quayImage } from '../names.ts';
+import { appCiImage, backupImage, quayImage } from '../names.ts';
 import { type Bell, bell } from '../queue/bell.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { ArtSelector, MirrorConfig, MirroredImage } from './config-file.ts';

@@ -1,4 +1,5 @@
 import type { Descriptor } from '../../oci/content.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { Look } from '../copy/look.ts';
 import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
@@ -222,6 +223,9 @@ function sourceGone({ source }: QueuedTask): CopyError {
 /** A stranger's text may hold what nobody should read. */
 function failureOf(error: unknown): CopyError {
   if (error instanceof CopyError) return error;
+  // A task of an earlier version may name what is no reference: no time mends it.
+  if (error instanceof RegistryError && error.code === 'NAME_INVALID')
+    return new CopyError('manifest-invalid', error.message, { cause: error });
   return new CopyError('unavailable', 'it failed for an unknown reason: it is tried again later', {
     cause: error,
   });

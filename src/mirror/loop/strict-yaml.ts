@@ -1,95 +1,110 @@
-import { gunzipSync } from 'node:zlib';
-import { parseDocument } from 'yaml';
+import { type FileFault, locatedYaml, MirrorConfigError, type Path } from './located-yaml.ts';
 
-/** A file that must not be used, with everything that is wrong with it, a line each. */
-export class MirrorConfigError extends Error {
-  override readonly name = 'MirrorConfigError';
-  readonly faults: readonly string[];
-
-  constructor(faults: readonly string[]) {
-    super(faults.join('\n'));
-    this.faults = faults;
-  }
-}
-
-/** More than this is no configuration, unpacked or not: bytes. */
-const longestFile = 16 * 1024 * 1024;
-
-/** The file as data, packed by gzip or not. Throws `MirrorConfigError`. */
-export function dataOf(file: Uint8Array): unknown {
-  try {
-    const document = parseDocument(textOf(file));
-    const [error] = document.errors;
-    if (error !== undefined) throw error;
-    return document.toJS() ?? {};
-  } catch (error) {
-    throw new MirrorConfigError([firstLine(error instanceof Error ? error.message : String(error))]);
-  }
-}
-
-function textOf(file: Uint8Array): string {
-  const isPacked = file[0] === 0x1f && file[1] === 0x8b;
-  try {
-    const bytes = isPacked ? gunzipSync(file, { maxOutputLength: longestFile }) : file;
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new Error('the file is neither text nor packed by gzip');
-  }
-}
-
-/** The values of an object's keys, whatever their case; `null` counts as absent. */
-export function fieldsOf<Key extends string>(
-  value: unknown,
-  keys: readonly Key[],
-  place: string,
-  faults: string[],
-): { readonly [Each in Key]?: unknown } {
-  const found: { [Each in Key]?: unknown } = {};
-  for (const [written, field] of entriesOf(value, place, faults)) {
-    const key = keys.find((each) => each.toLowerCase() === written.toLowerCase());
-    if (key === undefined) faults.push(`${placed(place)}unknown field ${JSON.stringify(written)}`);
-    else if (found[key] !== undefined)
-      faults.push(`${placed(place)}key ${JSON.stringify(written)} already set`);
-    else if (field !== null) found[key] = field;
-  }
+/**
+ * What `read` makes of the file's content, packed by gzip or not. Throws `MirrorConfigError` with everything that `read` refused, in the
+ * order of the file's lines.
+ */
+export function strictlyRead<T>(file: Uint8Array, read: (whole: Part) => T): T {
+  const { data, lineOf } = locatedYaml(file);
+  const faults: FileFault[] = [];
+  const refuse = (path: Path, message: string): void => {
+    const line = path.length === 0 ? undefined : lineOf(path);
+    faults.push({ ...(line === undefined ? {} : { line }), message });
+  };
+  const found = read(new Part({ value: data, name: '', path: [], refuse }));
+  if (faults.length > 0)
+    throw new MirrorConfigError(faults.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)));
   return found;
 }
 
-/** The same where each value is a text; an empty one counts as absent. */
-export function textsOf<Key extends string>(
-  value: unknown,
-  keys: readonly Key[],
-  place: string,
-  faults: string[],
-): { readonly [Each in Key]?: string } {
-  const fields = fieldsOf(value, keys, place, faults);
-  const texts: { [Each in Key]?: string } = {};
-  for (const key of keys) {
-    const field = fields[key];
-    if (typeof field === 'string' && field !== '') texts[key] = field;
-    else if (field !== undefined && field !== '') faults.push(`${placed(place)}${key} must be text`);
+interface PartOptions {
+  readonly value: unknown;
+  /** For messages. */
+  readonly name: string;
+  readonly path: Path;
+  readonly refuse: (path: Path, message: string) => void;
+}
+
+/** A part of the file that knows where it stands. What it is asked for and does not hold is refused, and the reading goes on. */
+export class Part {
+  readonly #options: PartOptions;
+
+  constructor(options: PartOptions) {
+    this.#options = options;
   }
-  return texts;
-}
 
-/** What a map holds; nothing where there is none. */
-export function entriesOf(value: unknown, place: string, faults: string[]): [string, unknown][] {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.entries(value);
-  if (value !== undefined && value !== null) faults.push(`${placed(place)}must be a map`);
-  return [];
-}
+  /** What it holds, as data. */
+  get value(): unknown {
+    return this.#options.value;
+  }
 
-/** What a list holds; nothing where there is none. */
-export function itemsOf(value: unknown, place: string, faults: string[]): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  if (value !== undefined && value !== null) faults.push(`${placed(place)}must be a list`);
-  return [];
-}
+  /** Says that the part is wrong. */
+  refuse(message: string): void {
+    const { name, path, refuse } = this.#options;
+    refuse(path, name === '' ? message : `${name}: ${message}`);
+  }
 
-function placed(place: string): string {
-  return place === '' ? '' : `${place}: `;
-}
+  /** Says that the part is wrong, in words that name it themselves. */
+  refuseAs(message: string): void {
+    this.#options.refuse(this.#options.path, message);
+  }
 
-function firstLine(message: string): string {
-  return (message.split('\n')[0] ?? '').replace(/:$/, '');
+  /** The values of a map's keys, whatever their case; `null` counts as absent. Each has its key for a name. */
+  fields<Key extends string>(keys: readonly Key[]): { readonly [Each in Key]?: Part } {
+    const found: { [Each in Key]?: Part } = {};
+    for (const [written, part] of this.entries()) {
+      const key = keys.find((each) => each.toLowerCase() === written.toLowerCase());
+      if (key === undefined) this.#refuseAt(written, `unknown field ${JSON.stringify(written)}`);
+      else if (found[key] !== undefined)
+        this.#refuseAt(written, `key ${JSON.stringify(written)} already set`);
+      else if (part.value !== null) found[key] = part;
+    }
+    return found;
+  }
+
+  /** The same where each value is a text; an empty one counts as absent. */
+  texts<Key extends string>(keys: readonly Key[]): { readonly [Each in Key]?: string } {
+    const texts: { [Each in Key]?: string } = {};
+    for (const [key, part] of Object.entries<Part | undefined>(this.fields(keys))) {
+      const value = part?.value;
+      const wanted = keys.find((each) => each === key);
+      if (wanted === undefined || value === '') continue;
+      if (typeof value === 'string') texts[wanted] = value;
+      else this.#refuseAt(key, `${key} must be text`);
+    }
+    return texts;
+  }
+
+  /** What a map holds, each under its own name; nothing where there is none. */
+  entries(): [key: string, part: Part][] {
+    const { value } = this.#options;
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      return Object.entries(value).map(([key, inner]) => [key, this.#inner(key, inner, key)]);
+    }
+    if (value !== undefined && value !== null) this.refuse('must be a map');
+    return [];
+  }
+
+  /** What a list holds, under the list's name; nothing where there is none. */
+  items(): readonly Part[] {
+    const { value, name } = this.#options;
+    if (Array.isArray(value)) return value.map((inner, index) => this.#inner(index, inner, name));
+    if (value !== undefined && value !== null) this.refuse('must be a list');
+    return [];
+  }
+
+  /** The same part under another name. */
+  named(name: string): Part {
+    return new Part({ ...this.#options, name });
+  }
+
+  #inner(step: string | number, value: unknown, name: string): Part {
+    const { path, refuse } = this.#options;
+    return new Part({ value, name, path: [...path, step], refuse });
+  }
+
+  #refuseAt(key: string, message: string): void {
+    const { name, path, refuse } = this.#options;
+    refuse([...path, key], name === '' ? message : `${name}: ${message}`);
+  }
 }

@@ -1,4 +1,4 @@
-import { type ImageStreamTag, imageStreamTagText } from '../names.ts';
+import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 
 /** Keys are `namespace/name:tag` of a tag, `namespace/name` of a stream. */
 export interface TagFilterOptions {

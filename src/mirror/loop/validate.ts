@@ -1,6 +1,7 @@
+import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { Look } from '../copy/look.ts';
 import { slots } from '../copy/slots.ts';
-import { type ImageStreamTag, imageStreamTagText, quayImage } from '../names.ts';
+import { quayImage } from '../names.ts';
 import type { MirrorConfig, MirroredImage } from './config-file.ts';
 
 export interface ValidateOptions {

@@ -1,4 +1,5 @@
-import { appCi, appCiImage, type ImageStreamTag, quayImage } from '../names.ts';
+import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
+import { appCi, appCiImage, quayImage } from '../names.ts';
 import type { MirrorTask } from '../queue/task.ts';
 import { type ArtSelector, ignoredBy, type MirrorConfig } from './config-file.ts';
 import type { Tell } from './mirror-log.ts';

@@ -1,8 +1,11 @@
 import type { RepositoryScope } from '../../cache/store/keys.ts';
+import type { Expression } from '../../expressions/expression.ts';
+import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseTag, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
 import { ignoredBy, type MirrorConfig } from '../loop/config-file.ts';
-import { appCiImage, type ImageStreamTag, imageStreamTagOf, imageStreamTagText, qci } from '../names.ts';
+import { appCiImage, qci } from '../names.ts';
 import { parsePullSpec, referenceOf } from '../pull-spec.ts';
 
 /** Where an image comes from that a registry lacks. */
@@ -27,7 +30,9 @@ export interface MissRuleOptions {
    * The whole of `<namespace>/<name>:<tag>` that may come from app.ci unnamed by the configuration. What is copied can be read by whoever reads
    * the destination, so leave out what not all of them may have. Default: all that our login there may read.
    */
-  readonly imageStreams?: RegExp;
+  readonly imageStreams?: Pick<Expression, 'test'>;
+  /** What a tag stands for. Default: the configuration's own targets, and what the pattern says. */
+  readonly readings?: Readings;
 }
 
 /**
@@ -36,20 +41,22 @@ export interface MissRuleOptions {
  */
 export function missRule(
   config: Pick<MirrorConfig, 'supplemental' | 'ignored'>,
-  { destination = qci, imageStreams }: MissRuleOptions = {},
+  {
+    destination = qci,
+    imageStreams,
+    readings = flatTags(config.supplemental.map(({ target }) => target)),
+  }: MissRuleOptions = {},
 ): MissRule {
-  const mayCome =
-    imageStreams && new RegExp(`^(?:${imageStreams.source})$`, imageStreams.flags.replaceAll(/[gy]/g, ''));
   const supplemental = new Map(
     config.supplemental.map(({ target, source }) => [imageStreamTagText(target), source]),
   );
   return ({ upstream, repository }, tag) => {
     if (`${upstream}/${repository}` !== destination) return undefined;
-    const target = imageStreamTagOf(tag);
+    const [target] = readings(tag);
     if (target === undefined) return undefined;
     const key = imageStreamTagText(target);
     const named = supplemental.get(key);
-    if (named === undefined && mayCome?.test(key) === false) return undefined;
+    if (named === undefined && imageStreams?.test(key) === false) return undefined;
     const source = named ?? appCiImage(target);
     if (ignoredBy(config, source) !== undefined) return undefined;
     const place = placeOf(source);

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dataOf } from '../loop/strict-yaml.ts';
+import { locatedYaml } from '../loop/located-yaml.ts';
 import { type ConfigFacts, factReader, type StepFacts } from './facts.ts';
 import { usedByTests } from './steps.ts';
 
@@ -55,7 +55,7 @@ export function checkout(folder: string): Checkout {
   let told: ReadonlySet<string> = new Set();
 
   function parsed(bytes: Uint8Array, kind: Kind): FileFacts {
-    const data = dataOf(bytes);
+    const data = locatedYaml(bytes).data;
     if (kind === 'config') return { config: reader.config(data) };
     const step = reader.step(data);
     if (step === undefined) throw new Error('defines no step');

@@ -1,4 +1,4 @@
-import { imageStreamTagText, parseImageStreamTag } from '../names.ts';
+import { imageStreamTagText, parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { fieldsOf, isFields, isText, listOf } from './fields.ts';
 import { buildCache, promotedTags } from './promotion.ts';
 

@@ -1,4 +1,4 @@
-import { imageStreamTagText } from '../names.ts';
+import { imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import { type Fields, fieldsOf, isText, listOf } from './fields.ts';
 
 /** Among `excluded_images`: no image that the configuration builds is promoted. */

@@ -20,7 +20,7 @@ function rig() {
     },
     now: () => state.now,
   });
-  return { config, state, told: () => lines.splice(0).map(({ message }) => message) };
+  return { config, state, lines, told: () => lines.splice(0).map(({ message }) => message) };
 }
 
 test('a tick reads the file again, unless it was read less than half an hour ago', async (t) => {
@@ -56,4 +56,19 @@ test('a faulty or absent file is told of, skips a tick, and changes nothing', as
     t.same(told(), ['Loading config ...', 'Failed to reload config']);
     t.equal(config.current()?.supplemental.length, 1);
   }
+});
+
+test('a faulty file is told of with every line that is wrong', async (t) => {
+  const { config, state, lines } = rig();
+  await config.atTick();
+  state.text = 'supplementalCIImages:\n  ci/a: {image: "q.io/x:y"}\n  ci/b:c: {as: d, image: "q.io/x:y"}';
+  await config.reread();
+  t.match(lines.at(-1), {
+    level: 'error',
+    message: 'Failed to reload config',
+    fields: {
+      error: /^line 2: invalid target: ci\/a.*\nline 3: supplementalCIImages\[ci\/b:c\]: as cannot be set$/,
+    },
+  });
+  t.equal(config.current()?.supplemental[0]?.target.name, 'a');
 });

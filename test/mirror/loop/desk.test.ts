@@ -16,11 +16,7 @@ function orders() {
     retry: () => 0,
     drop: () => undefined,
   };
-  const { order } = desk(
-    queue,
-    (what) => void told.push(what),
-    () => 7,
-  );
+  const { order } = desk(queue, (what) => void told.push(what), { now: () => 7 });
   return { tasks, told, order };
 }
 
@@ -68,4 +64,13 @@ test('what is no image, or no tag to copy to, is refused and told', async (t) =>
   });
   t.same(tasks, []);
   t.same(new Set(told), new Set(['invalidTask']));
+});
+
+test('an order that names no image is refused, and told', async (t) => {
+  const { order, tasks, told } = orders();
+  for (const source of ['quay.io:team/app', 'quay.io:99999/a:1', 'docker-archive:x.tar', 'q.io/a']) {
+    await t.rejects(order({ source, destination: 'r.io/b:1' }));
+  }
+  t.same(tasks, []);
+  t.equal(told.length, 4);
 });

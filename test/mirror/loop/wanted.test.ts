@@ -1,8 +1,8 @@
 import { test } from 'tap';
+import { parseImageStreamTag } from '../../../src/image-streams/image-stream-tag.ts';
 import { parseMirrorConfig } from '../../../src/mirror/loop/config-file.ts';
 import { type MirrorFields, mirrorLog } from '../../../src/mirror/loop/mirror-log.ts';
 import { isWanted } from '../../../src/mirror/loop/wanted.ts';
-import { parseImageStreamTag } from '../../../src/mirror/names.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 
 const file = `

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { Expression } from '../../../src/expressions/expression.ts';
 import { missRule } from '../../../src/mirror/misses/miss-rule.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 
@@ -77,7 +78,7 @@ test('the repository that is filled may be another', (t) => {
 });
 
 test('what may come from app.ci can be limited, but not what the configuration names', (t) => {
-  const imageStreams = /(?:ocp|ci)\/[^/]+/g;
+  const imageStreams = Expression.whole('(?:ocp|ci)/[^/]+');
   const source = 'gcr.io/k8s/private:1';
   const privately = { namespace: 'ocp-priv', name: 'named', tag: 'latest' };
   const rule = missRule({ supplemental: [{ target: privately, source }], ignored: [] }, { imageStreams });
@@ -86,5 +87,16 @@ test('what may come from app.ci can be limited, but not what the configuration n
     t.equal(from('ocp_4.5_base'), 'registry.ci.openshift.org/ocp/4.5:base', time);
   t.equal(from('ocp-priv_4.5_base'), undefined);
   t.equal(from('ocp-priv_named_latest'), source);
+  t.end();
+});
+
+test('a tag of a target whose names hold the separator comes from where the configuration says', (t) => {
+  const odd = { namespace: 'rh_ee_abc', name: 'aro-hcp', tag: 'v1.0' };
+  const config = { supplemental: [{ target: odd, source: 'gcr.io/k8s/aro:1' }] };
+  t.equal(sourceOf('rh_ee_abc_aro-hcp_v1.0', config)?.source, 'gcr.io/k8s/aro:1');
+  t.equal(
+    sourceOf('rh_ee_abc_aro-hcp_v1.1', config)?.source,
+    'registry.ci.openshift.org/rh/ee:abc_aro-hcp_v1.1',
+  );
   t.end();
 });

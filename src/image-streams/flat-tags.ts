@@ -1,0 +1,55 @@
+import { isTag } from '../oci/reference.ts';
+import type { ImageStreamTag } from './image-stream-tag.ts';
+
+/**
+ * The way back from a tag of the flat repository: every ImageStreamTag that it may stand for, the likeliest first. None for a tag
+ * that only keeps, stages or marks something.
+ */
+export type Readings = (flat: string) => readonly ImageStreamTag[];
+
+/** The tag of a flat repository that stands for an image stream's: `ocp_4.5_base`. */
+export function flatTag({ namespace, name, tag }: ImageStreamTag): string {
+  return `${namespace}_${name}_${tag}`;
+}
+
+/**
+ * Readings by the configured targets first, then by the pattern `<namespace>_<name>_<tag>`. A target's namespace may hold `_`, which
+ * no pattern can tell; so what is configured is read as that alone.
+ */
+export function flatTags(targets: Iterable<ImageStreamTag> = []): Readings {
+  const configured = Map.groupBy(distinct(targets), flatTag);
+  return (flat) => configured.get(flat) ?? patternReadings(flat);
+}
+
+/** A Kubernetes namespace: a label (RFC 1123). One of digits alone is left out: a time stamp must give nobody rights. */
+const namespaceShape = /^(?!\d+$)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+/** What stands between the underscores of an image stream's name. */
+const nameShape = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
+const tagShape = /^[A-Za-z0-9]/;
+/** The steps of a promotion. */
+const stages = ['_incoming', '__pre', '__post1'];
+
+function patternReadings(flat: string): readonly ImageStreamTag[] {
+  const [namespace = '', ...parts] = flat.split('_');
+  if (!isTag(flat) || !namespaceShape.test(namespace) || isMark(flat)) return [];
+  const nameless = parts.findIndex((part) => !nameShape.test(part));
+  const longest = nameless < 0 ? parts.length - 1 : nameless;
+  return Array.from({ length: longest }, (_, index) => ({
+    namespace,
+    name: parts.slice(0, index + 1).join('_'),
+    tag: parts.slice(index + 1).join('_'),
+  })).filter(({ tag }) => tagShape.test(tag));
+}
+
+function isMark(flat: string): boolean {
+  return stages.some((stage) => flat.endsWith(stage)) || `${flat}_`.startsWith('rc_payload_');
+}
+
+function* distinct(targets: Iterable<ImageStreamTag>): Generator<ImageStreamTag> {
+  const seen = new Set<string>();
+  for (const target of targets) {
+    const key = JSON.stringify([target.namespace, target.name, target.tag]);
+    if (!seen.has(key)) yield target;
+    seen.add(key);
+  }
+}
