@@ -11,9 +11,13 @@ const oldestNode = 24;
 const youngHeap = '--max-semi-space-size=8';
 const script = fileURLToPath(import.meta.url);
 const project = dirname(dirname(script));
-const ownNode = join(project, 'node_modules', 'node', 'bin', 'node');
+/** A checkout runs its sources. The package has them without their types, which Node does not skip below node_modules. */
+const isCheckout = existsSync(join(project, 'src', 'main.ts'));
+/** Where npm is to be run, and puts a Node: the checkout, or the folder that the package is installed in. */
+const home = isCheckout ? project : dirname(dirname(project));
+const ownNode = join(home, 'node_modules', 'node', 'bin', 'node');
 
-/** The same command on the Node that `npm ci` put beside us, with our terminal, our signals, and our end. */
+/** The same command on the Node that npm put beside us, with our terminal, our signals, and our end. */
 function runOnOwnNode() {
   // The channel tells the child when we are gone, even by SIGKILL.
   const child = spawn(ownNode, [youngHeap, script, ...process.argv.slice(2)], {
@@ -37,12 +41,12 @@ function refuse(message) {
 if (Number(process.versions.node.split('.')[0]) >= oldestNode) {
   // Compiled once, not at each start: a tenth of a second or more, and 20 MB or more, less. In a directory of our own, because what stands there is run.
   module.enableCompileCache(join(project, 'node_modules', '.cache', 'compiled'));
-  import('../src/main.ts').catch((error) => refuse(error.stack));
+  import(isCheckout ? '../src/main.ts' : '../dist/main.js').catch((error) => refuse(error.stack));
 } else if (existsSync(ownNode)) {
   runOnOwnNode();
 } else {
   refuse(
     `needs Node ${oldestNode} or newer, and this is ${process.version}.\n` +
-      `Run "npm ci" in ${project}: it brings a Node of its own (its install script must be allowed to run).`,
+      `Run "npm ${isCheckout ? 'ci' : 'install node@26'}" in ${home}: it brings a Node of its own (its install script must be allowed to run).`,
   );
 }

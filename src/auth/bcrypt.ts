@@ -1,3 +1,4 @@
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { RegistryError } from '../oci/errors.ts';
 
@@ -34,7 +35,7 @@ export function bcrypt(): Bcrypt {
   let isClosed = false;
 
   function started(): Worker {
-    const fresh = new Worker(new URL('./bcrypt-worker.ts', import.meta.url));
+    const fresh = new Worker(new URL(`./bcrypt-worker${extname(import.meta.url)}`, import.meta.url));
     fresh.on('message', ({ id, matches }: Verdict) => {
       waiting.get(id)?.resolve(matches);
       waiting.delete(id);

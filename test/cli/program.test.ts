@@ -1,5 +1,5 @@
 import { cp, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { stage, until } from '../support/program.ts';
@@ -54,13 +54,23 @@ test('started on an old Node, it runs on its own', async (t) => {
   t.match(await programOnOldNode(script, 'frobnicate'), { code: 2, stderr: /unknown command frobnicate/ });
 });
 
-test('started on an old Node without its own, it says what to do', async (t) => {
-  const at = join(t.testdir({ 'package.json': '{"type":"module"}', bin: {} }), 'bin', 'quayside.js');
-  await cp(script, at);
-  const { code, stderr } = await programOnOldNode(at, 'version');
-  t.equal(code, 1);
-  t.match(stderr, 'quayside: needs Node 24 or newer, and this is v20.19.0.');
-  t.match(stderr, `Run "npm ci" in ${dirname(dirname(at))}`);
+test('started on an old Node without its own, it says what to do, in a checkout and installed', async (t) => {
+  const bare = () => ({ 'package.json': '{"type":"module"}', bin: {} });
+  const folder = t.testdir({
+    checkout: { ...bare(), src: { 'main.ts': '' } },
+    app: { node_modules: { quayside: { ...bare(), dist: { 'main.js': '' } } } },
+  });
+  for (const [at, advice] of [
+    ['checkout', `Run "npm ci" in ${join(folder, 'checkout')}`],
+    ['app/node_modules/quayside', `Run "npm install node@26" in ${join(folder, 'app')}`],
+  ] as const) {
+    const copy = join(folder, at, 'bin', 'quayside.js');
+    await cp(script, copy);
+    const { code, stderr } = await programOnOldNode(copy, 'version');
+    t.equal(code, 1);
+    t.match(stderr, 'quayside: needs Node 24 or newer, and this is v20.19.0.');
+    t.match(stderr, advice);
+  }
 });
 
 test('a server says where it listens, answers there, and ends well on SIGTERM', async (t) => {

@@ -22,6 +22,7 @@ import { mirrorSchema1 } from './scenarios/mirror-schema1.ts';
 import { mirrorStreams } from './scenarios/mirror-streams.ts';
 import { mirrorThrottled } from './scenarios/mirror-throttled.ts';
 import { misses } from './scenarios/misses.ts';
+import { packed } from './scenarios/packed.ts';
 import { podman } from './scenarios/podman.ts';
 import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
@@ -31,6 +32,7 @@ import { skopeo } from './scenarios/skopeo.ts';
 /** All of them, in the order in which they are played. */
 export const scenarios: readonly Scenario[] = [
   fresh,
+  packed,
   skopeo,
   podman,
   containerd,

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { Checkout, Reading } from './checkout.ts';
 
@@ -23,7 +24,7 @@ export function checkoutThread(folder: string): CheckoutThread {
   const closing = new AbortController();
 
   function started() {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    const worker = new Worker(new URL(`./worker${extname(import.meta.url)}`, import.meta.url), {
       workerData: folder,
       resourceLimits,
     });
