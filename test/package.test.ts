@@ -8,13 +8,16 @@ test('the package holds the program and no tests, benches or sources', { timeout
   });
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
   const paths = files.map(({ path }) => path).filter((path) => !path.startsWith('dist/'));
-  t.same(paths.toSorted(), [
-    'CHANGELOG.md',
-    'LICENSE',
-    'README.md',
-    'SECURITY.md',
-    'bin/quayside.js',
-    'deploy/quayside.yaml',
-    'package.json',
-  ]);
+  t.same(
+    new Set(paths),
+    new Set([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+      'bin/quayside.js',
+      'deploy/quayside.yaml',
+      'package.json',
+    ]),
+  );
 });

@@ -71,7 +71,10 @@ function parsedJson(text: string): unknown {
 }
 
 function credentialOf(entry: unknown): Credential | undefined {
-  const pair = Buffer.from(textOf(entry, 'auth') ?? '', 'base64').toString('utf8');
+  // Docker pads what it encodes with NUL.
+  const [pair = ''] = Buffer.from(textOf(entry, 'auth') ?? '', 'base64')
+    .toString('utf8')
+    .split('\0', 1);
   const colon = pair.indexOf(':');
   const username = textOf(entry, 'username') ?? pair.slice(0, Math.max(0, colon));
   const identityToken = textOf(entry, 'identitytoken');

@@ -33,6 +33,11 @@ test('a password may hold colons', async (t) => {
   t.match(credentialFor(entries, ['quay.io'], 'openshift/ci'), { password: '3:with:colons' });
 });
 
+test('what docker pads a login with is no part of the password', async (t) => {
+  const padded = parseAuthFile(JSON.stringify({ auths: { 'q.io': basic('robot:s\0\0') } }));
+  t.same(credentialFor(padded, ['q.io'], 'a'), { username: 'robot', password: 's' });
+});
+
 test('a key that is a URL names its host', async (t) => {
   t.match(credentialFor(entries, ['docker.io', 'index.docker.io'], 'library/alpine'), { username: 'hub' });
 });
