@@ -84,8 +84,8 @@ export interface RuleBookOptions {
   readonly readings?: Readings;
 }
 
-/** Undefined for a tag that the rule says nothing of. */
-type RulingOf = (groups: Groups, tag?: Tag) => Ruling | undefined;
+/** Undefined for a tag that the rule says nothing of. Groups are looked for where they are needed: that takes ten times a test. */
+type RulingOf = (groups: () => Groups, tag?: Tag) => Ruling | undefined;
 
 interface CompiledRule {
   readonly repositories: Expression;
@@ -93,7 +93,13 @@ interface CompiledRule {
   readonly ruling: RulingOf;
 }
 
+/** A rule for the repository, with what the groups of its expression stand for there. */
+interface LocalRule extends Omit<CompiledRule, 'repositories'> {
+  readonly placeGroups: Groups;
+}
+
 interface RepositoryRulings {
+  readonly rules: readonly LocalRule[];
   readonly ruling: FinalRuling;
   readonly dependsOnTag: boolean;
 }
@@ -119,19 +125,21 @@ export function ruleBook(rules: readonly Rule[], options: RuleBookOptions = {}):
   const ofTags = new LRUCache<string, Ruling>({ max: maxEntries });
   const ofRepositories = new LRUCache<string, RepositoryRulings>({ max: mostRepositories });
 
-  function ofRepository({ upstream, repository }: Place): RepositoryRulings {
-    const text = `${upstream}/${repository}`;
+  function ofRepository(
+    { upstream, repository }: Place,
+    text = `${upstream}/${repository}`,
+  ): RepositoryRulings {
     const known = ofRepositories.get(text) ?? repositoryRulings(compiled, text);
     ofRepositories.set(text, known);
     return known;
   }
 
   return {
-    ofTag({ upstream, repository }, tag) {
-      const key = `${upstream}/${repository}:${tag}`;
+    ofTag(place, tag) {
+      const key = `${place.upstream}/${place.repository}:${tag}`;
       const known = ofTags.get(key);
       if (known !== undefined) return known;
-      const ruling = tagRuling(compiled, `${upstream}/${repository}`, tag);
+      const ruling = tagRuling(ofRepository(place).rules, tag);
       ofTags.set(key, ruling);
       return ruling;
     },
@@ -152,26 +160,28 @@ export function rulingKey(ruling: Ruling): string {
   return ruling.kind === 'follow' ? ruling.digest : `${ruling.kind} ${ruling.rule}`;
 }
 
-function tagRuling(rules: readonly CompiledRule[], text: string, tag: Tag): Ruling {
-  for (const { repositories, tags, ruling } of rules) {
-    const place = repositories.match(text);
-    const named = place && (tags === undefined ? place : tags.match(tag));
-    const decided = named && ruling({ ...place, ...named }, tag);
+function tagRuling(rules: readonly LocalRule[], tag: Tag): Ruling {
+  for (const { tags, placeGroups, ruling } of rules) {
+    if (tags?.test(tag) === false) continue;
+    const decided = ruling(() => ({ ...placeGroups, ...tags?.match(tag) }), tag);
     if (decided !== undefined) return decided;
   }
   return unnamed;
 }
 
-function repositoryRulings(rules: readonly CompiledRule[], text: string): RepositoryRulings {
+function repositoryRulings(compiled: readonly CompiledRule[], text: string): RepositoryRulings {
+  const rules = compiled.flatMap(({ repositories, ...rule }) => {
+    const placeGroups = repositories.match(text);
+    return placeGroups === undefined ? [] : [{ ...rule, placeGroups }];
+  });
   let dependsOnTag = false;
-  for (const { repositories, tags, ruling } of rules) {
-    const place = repositories.match(text);
-    if (place === undefined) continue;
-    const decisive = tags === undefined ? ruling(place) : undefined;
-    if (decisive !== undefined && decisive.kind !== 'follow') return { ruling: decisive, dependsOnTag };
+  for (const { tags, placeGroups, ruling } of rules) {
+    const decisive = tags === undefined ? ruling(() => placeGroups) : undefined;
+    if (decisive !== undefined && decisive.kind !== 'follow')
+      return { rules, ruling: decisive, dependsOnTag };
     dependsOnTag = true;
   }
-  return { ruling: unnamed, dependsOnTag };
+  return { rules, ruling: unnamed, dependsOnTag };
 }
 
 /** What a rule's rulings are made with. */
@@ -204,17 +214,22 @@ function onlyAction(rule: Rule): (typeof actions)[number] {
 function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {
   const { name, ask, exempt = [] } = rule;
   const asker = { name, exempt };
-  if (ask !== undefined) return (groups) => asking(asker, [filledQuestion(ask, groups)], questions);
-  if (rule.followDigest === true) return (groups) => following(name, groups);
+  if (ask !== undefined) return (groups) => asking(asker, [filledQuestion(ask, groups())], questions);
+  if (rule.followDigest === true) return (groups) => following(name, groups());
   if (rule.askImageStreams === true) {
-    return ({ flat }, tag) => {
-      const streams = [tag, flat].map((text) => (text === undefined ? [] : readings(text)));
-      const found = streams.find(({ length }) => length > 0);
-      return found && asking(asker, streamQuestions(found), questions);
+    return (groups, tag) => {
+      const whole = tag === undefined ? [] : readings(tag);
+      const found = whole.length > 0 ? whole : readings(unmarked(groups));
+      return found.length === 0 ? undefined : asking(asker, streamQuestions(found), questions);
     };
   }
   const ruling = rule.allow === true ? Object.freeze({ kind: 'allow', rule: name } as const) : refusal(rule);
   return () => ruling;
+}
+
+/** The flat tag without the marks before and behind it. */
+function unmarked(groups: () => Groups): string {
+  return groups()['flat'] ?? '';
 }
 
 const streamTemplate = { namespace: '$<namespace>', name: '$<name>' };
