@@ -115,9 +115,15 @@ function tooLarge(maxBytes: number): RegistryError {
   });
 }
 
-const endPoint = /\/v2\/(.+)\/(?:(?:manifests|blobs|tags|referrers)\/[^/]+|blobs\/uploads\/[^/]*)$/;
+const kinds: ReadonlySet<string> = new Set(['manifests', 'blobs', 'tags', 'referrers']);
+const uploads = '/blobs/uploads';
 
 /** The repository that a URL of a registry is about; undefined where it is about none. */
 export function repositoryOf({ pathname }: URL): string | undefined {
-  return endPoint.exec(pathname)?.[1];
+  const start = pathname.indexOf('/v2/') + '/v2/'.length;
+  const last = pathname.lastIndexOf('/');
+  const end = pathname.lastIndexOf('/', last - 1);
+  if (start < '/v2/'.length || end <= start) return undefined;
+  if (pathname.slice(0, last).endsWith(uploads)) return pathname.slice(start, last - uploads.length);
+  return kinds.has(pathname.slice(end + 1, last)) ? pathname.slice(start, end) : undefined;
 }
