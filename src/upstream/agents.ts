@@ -6,7 +6,7 @@ import type { UpstreamSettings } from './options.ts';
 import { proxyFor } from './proxy-choice.ts';
 import { longestHead } from './unreadable.ts';
 
-type Shared = 'caFile' | 'verifyTls' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts';
+type Shared = 'caFile' | 'verifyTls' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts' | 'uploadHosts';
 
 export interface AgentOptions
   extends Pick<UpstreamSettings, Shared | 'env' | 'allowPrivateAddresses' | 'connectTimeoutMs'> {
@@ -75,7 +75,8 @@ export function agents(options: AgentOptions): Agents {
 
 function routeTo(url: URL, options: AgentOptions): Route {
   const isOwn = url.origin === options.upstream.origin;
-  const isTrusted = url.host === options.upstream.host || options.realmHosts?.includes(url.host) === true;
+  const { realmHosts = [], uploadHosts = [] } = options;
+  const isTrusted = [options.upstream.host, ...realmHosts, ...uploadHosts].includes(url.host);
   return {
     proxy: proxyFor(url, options.proxy, options.env),
     isOwn,

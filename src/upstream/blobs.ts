@@ -41,7 +41,17 @@ export async function statBlob(
   });
   if (stated === 'absent') return undefined;
   if (stated !== undefined) return { digest, size: stated };
-  const probe = { ...head, headers: { range: 'bytes=0-0' } };
+  return probeBlob(connection, repository, digest, signal === undefined ? {} : { signal });
+}
+
+/** The same by asking for one byte, where HEAD is not to be relied on. */
+export async function probeBlob(
+  connection: Connection,
+  repository: Repository,
+  digest: Digest,
+  { signal }: Cancellable = {},
+): Promise<Descriptor | undefined> {
+  const probe = { ...blobAsk(connection, repository, digest, signal), headers: { range: 'bytes=0-0' } };
   const size = await connection.tried(probe, (answer) => probedSize(answer, digest));
   return size === undefined ? undefined : { digest, size };
 }

@@ -18,8 +18,8 @@ export interface Ask {
   readonly isDownload?: boolean;
   /** From the last byte sent to the head of the answer, milliseconds. Default: as set for the upstream. */
   readonly firstByteTimeoutMs?: number;
-  /** Whether a 500 is an answer like any other, to be read by the caller. Default: it is worth another try. */
-  readonly reads500?: boolean;
+  /** Which statuses from 500 on are answers like any other, to be read by the caller. Default: none. */
+  readonly reads?: (status: number) => boolean;
   readonly signal?: AbortSignal;
 }
 

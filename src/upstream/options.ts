@@ -31,6 +31,11 @@ export interface UpstreamOptions {
   readonly allowPrivateAddresses?: boolean;
   /** Hosts (with a port where it is not the usual one) that may be token realms. Default: every public one. */
   readonly realmHosts?: readonly string[];
+  /**
+   * Hosts (with a port where it is not the usual one) to which the registry may lead an upload beside its own: another
+   * name of it. They get our login and the bytes. Default: none.
+   */
+  readonly uploadHosts?: readonly string[];
   /** How tokens are asked for with a password; identity tokens are always posted. Default: `GET`. */
   readonly tokenMethod?: 'GET' | 'POST';
   /** Redirects followed for one request. Default: 5. */

@@ -1,8 +1,20 @@
 import { collected, type Descriptor } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { pauseAfter, TryAgain } from './retry.ts';
+import { unconfirmed } from './seen.ts';
 import type { SentBytes } from './sent-bytes.ts';
-import { begun, cancelled, completed, patched, type Session, standing, type UploadWay } from './uploads.ts';
+import { smallerPiece, type UploadManners } from './upload-manners.ts';
+import {
+  begun,
+  cancelled,
+  completed,
+  completedAtOnce,
+  PatchUnsupported,
+  patched,
+  type Session,
+  standing,
+  type UploadWay,
+} from './uploads.ts';
 import { pause } from './waiting.ts';
 
 export interface PushSettings {
@@ -15,6 +27,8 @@ export interface PushSettings {
   /** Of these, with the first one, how many may send bytes in vain; one that was answered 429 does not count. */
   readonly sends: number;
   readonly longestWaitSeconds: number;
+  /** What all uploads to this registry share. */
+  readonly manners: UploadManners;
   readonly random: () => number;
   /** Told of each new try. */
   readonly resumed: () => void;
@@ -26,6 +40,12 @@ export interface PushSettings {
 
 /** A second send waits a random part of this and each next one of four times as much, for a registry to recover, milliseconds. */
 const firstResendPauseMs = 1_000;
+
+/** A smaller piece than this is not suspected of being too large, bytes. */
+const leastSuspectBytes = 8 * 1024 * 1024;
+
+/** Redirects of the bytes of one session that are followed. */
+const mostMoves = 5;
 
 const nothing = new Uint8Array();
 
@@ -48,6 +68,9 @@ interface Push {
   session?: Session | undefined;
   /** The furthest byte that any session reached. */
   best: number;
+  /** The size of the last piece that was sent, as far as it is known, and what no piece may exceed, bytes. */
+  pieceBytes: number;
+  mostBytes: number;
   failures: number;
   /** Failures that cost bytes. */
   vain: number;
@@ -67,7 +90,9 @@ export async function pushBlob(
   bytes: SentBytes,
   settings: PushSettings,
 ): Promise<void> {
-  const push: Push = { way, descriptor, bytes, settings, best: 0, failures: 0, vain: 0, isResumed: false };
+  const { mostBytes } = settings.manners;
+  const counters = { best: 0, pieceBytes: 0, mostBytes, failures: 0, vain: 0, isResumed: false };
+  const push: Push = { way, descriptor, bytes, settings, ...counters };
   try {
     push.whole = await wholeOfSmall(push);
     while (!(await isUploaded(push))) push.settings.resumed();
@@ -97,10 +122,26 @@ async function isUploaded(push: Push): Promise<boolean> {
     return true;
   } catch (error) {
     push.way.signal?.throwIfAborted();
+    if (error instanceof PatchUnsupported) return withoutPatch(push);
     push.broken = passingRefusal(error, push);
     await pauseBefore(push, push.broken);
     return false;
   }
+}
+
+/** From now on each blob goes whole with its PUT. */
+async function withoutPatch(push: Push): Promise<false> {
+  push.settings.manners.takesPatch = false;
+  await leave(push);
+  return false;
+}
+
+/** The next try is to begin a session of its own. */
+async function leave(push: Push): Promise<void> {
+  const { session } = push;
+  push.session = undefined;
+  push.isResumed = false;
+  if (session !== undefined) await cancelled(push.way, session);
 }
 
 /** Looks what became of a session that broke; where it is gone, its last request may have done it all the same. */
@@ -113,40 +154,47 @@ async function isThereAlready(push: Push): Promise<boolean> {
 }
 
 async function sent(push: Push, begunSession: Session): Promise<void> {
-  const { way, bytes, whole, descriptor } = push;
+  const { way, bytes, whole, descriptor, settings } = push;
   let session = begunSession;
   if (whole !== undefined) {
     return completed(way, session, descriptor.digest, whole.subarray(session.offset));
   }
-  while (session.offset !== bytes.size) {
+  if (!settings.manners.takesPatch) {
+    push.pieceBytes = bytes.size ?? 0;
+    return completedAtOnce(way, session, descriptor.digest, { bytes: bytes.from(0), length: bytes.size });
+  }
+  for (let moves = 0; session.offset !== bytes.size; ) {
     const next = await patched(way, session, pieceOf(push, session));
-    if (next.offset > bytes.seen) throw invented();
-    if (next.offset <= session.offset && next.offset !== bytes.size) throw new TryAgain('status', stuck());
-    session = next;
     push.session = next;
+    if (next.offset === session.offset && next.offset !== bytes.size) moves += 1;
+    if (moves > mostMoves) throw moved();
+    session = next;
   }
   await completed(way, session, descriptor.digest, nothing);
 }
 
-/** All that is left; or the next chunk, for a registry that asked for chunks. */
-function pieceOf({ bytes, settings }: Push, { offset, minChunkBytes }: Session) {
-  const chunkBytes =
-    minChunkBytes === undefined ? Number.POSITIVE_INFINITY : Math.max(minChunkBytes, settings.chunkBytes);
-  const length = bytes.size === undefined ? undefined : Math.min(chunkBytes, bytes.size - offset);
+/** All that is left; or the next chunk, for a registry that asked for chunks or refused more at a time. */
+function pieceOf(push: Push, { offset, minChunkBytes }: Session) {
+  const { bytes, settings, mostBytes } = push;
+  const chunkBytes = minChunkBytes === undefined ? mostBytes : Math.min(settings.chunkBytes, mostBytes);
+  const pieceBytes = Math.max(minChunkBytes ?? 1, chunkBytes);
+  const length = bytes.size === undefined ? undefined : Math.min(pieceBytes, bytes.size - offset);
+  push.pieceBytes = length ?? 0;
   return {
     bytes: bytes.from(offset, length),
     length,
-    isRange: minChunkBytes !== undefined || offset > 0,
+    isRange: minChunkBytes !== undefined || offset > 0 || length !== bytes.size,
   };
 }
 
 /** The session to go on with. One that the registry lost, or spoiled as it was taken up again, is left for a new one. */
 async function resumed(push: Push, session: Session, refusal: RegistryError): Promise<Session | undefined> {
-  const { way, bytes } = push;
+  const { way, bytes, settings } = push;
   const isSpoiled = spoiled.has(refusal.code) && push.isResumed;
-  const found = isSpoiled ? undefined : await standing(way, session);
+  const isOver = isSpoiled || !settings.manners.takesPatch;
+  const found = isOver ? undefined : await standing(way, session);
   if (found === undefined || found.offset > bytes.seen) {
-    if (isSpoiled || found !== undefined) await cancelled(way, session);
+    if (isOver || found !== undefined) await leave(push);
     push.isResumed = false;
     return undefined;
   }
@@ -155,7 +203,8 @@ async function resumed(push: Push, session: Session, refusal: RegistryError): Pr
     push.failures = 0;
     push.vain = 0;
   }
-  push.isResumed = found.offset > 0;
+  // Even where nothing is said to have arrived: some say that whatever they hold.
+  push.isResumed = true;
   return found;
 }
 
@@ -164,6 +213,10 @@ function passingRefusal(error: unknown, push: Push): RegistryError {
   const { settings, session, isResumed } = push;
   const refusal = error instanceof TryAgain ? error.refusal : error;
   if (!(refusal instanceof RegistryError) || refusal === push.bytes.failure) throw refusal;
+  if (isTooLarge(refusal) && isShrunk(push)) {
+    settings.manners.mostBytes = Math.min(settings.manners.mostBytes, push.mostBytes);
+    return refusal;
+  }
   const isSpoiled = isResumed && spoiled.has(refusal.code);
   const isHeld = session !== undefined && isHeldBack(refusal);
   if (!(error instanceof TryAgain) && !isSpoiled && !isHeld) throw refusal;
@@ -171,7 +224,30 @@ function passingRefusal(error: unknown, push: Push): RegistryError {
   if (isSpoiled || (error instanceof TryAgain && refusal.code !== 'TOOMANYREQUESTS')) push.vain += 1;
   if (push.vain >= settings.sends) throw sentInVain(refusal, settings.sends);
   if (push.failures > settings.resumes && !isSpoiled) throw refusal;
+  if (error instanceof TryAgain && error.reason === 'network' && push.vain > 1) suspectSize(push);
   return refusal;
+}
+
+/**
+ * A proxy that answers 413 and closes at once may do so before we read its answer: a large piece that broke off twice
+ * without one byte kept is tried smaller, for this blob alone.
+ */
+function suspectSize(push: Push): void {
+  if (push.pieceBytes > leastSuspectBytes) isShrunk(push);
+}
+
+/** Whether there is a smaller piece to try, which the next one then is. */
+function isShrunk(push: Push): boolean {
+  if (!push.settings.manners.takesPatch || push.whole !== undefined) return false;
+  const least = push.session?.minChunkBytes ?? 0;
+  const next = smallerPiece(push.pieceBytes, push.settings.chunkBytes);
+  if (next === undefined || push.pieceBytes <= least) return false;
+  push.mostBytes = next;
+  return true;
+}
+
+function isTooLarge({ detail }: RegistryError): boolean {
+  return detail?.['upstreamStatus'] === 413;
 }
 
 /** By the breaker or a limit of ours, or after all tries of one small request: no reason to give up what has arrived. */
@@ -197,15 +273,6 @@ function sentInVain(refusal: RegistryError, sends: number): RegistryError {
   });
 }
 
-/** What the registry took and does not have. */
-export function unconfirmed(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the registry said that it took the content, but does not have it');
-}
-
-function stuck(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the registry took none of the bytes it was sent');
-}
-
-function invented(): RegistryError {
-  return new RegistryError('UPSTREAM_INVALID', 'the registry says that it has more bytes than it was sent');
+function moved(): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', 'the registry redirects the bytes of an upload too often');
 }

@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import { isPrivateHost, privateTarget } from './addresses.ts';
-import { type Answer, type Ask, discard, headerOf, type Send } from './exchange.ts';
+import { type Answer, type Ask, discard, headerOf, isReplayable, type Send } from './exchange.ts';
 import { isStoragesRefusal } from './registry-word.ts';
 import { TryAgain } from './retry.ts';
 
@@ -22,24 +22,32 @@ export interface RedirectOptions extends TargetRules {
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
+/** Those after which method and body stay as they were (RFC 9110 sections 15.4.8 and 15.4.9). */
+const keptRedirects: ReadonlySet<number> = new Set([307, 308]);
+
 /** True for an answer that is to be had elsewhere. */
 export function isRedirect({ status }: Answer): boolean {
   return redirects.has(status);
 }
 
+/** True where the same request, with its body, is to be made elsewhere. */
+export function isKeptRedirect({ status }: Answer): boolean {
+  return keptRedirects.has(status);
+}
+
 /**
  * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for
- * minutes, whatever its `Cache-Control` says. What is written goes to the registry itself or
- * nowhere. Once a redirect has left the registry, no later hop carries our login, not even one back
- * to it; neither does a request of the kind `cdn`, wherever it leads. A refusal by storage is not
- * the registry's word: it is worth one try with another URL of the registry, and is `UNAVAILABLE`
- * then.
+ * minutes, whatever its `Cache-Control` says. A write follows 307 and 308, to the same scheme; one
+ * whose body is a stream is the caller's to repeat. Once a redirect has left the registry, no later
+ * hop carries our login, not even one back to it; neither does a request of the kind `cdn`, wherever
+ * it leads. A refusal by storage is not the registry's word: it is worth one try with another URL of
+ * the registry, and is `UNAVAILABLE` then.
  */
 export function followed(options: RedirectOptions): Send {
   return async (ask) => {
     if (ask.kind === 'cdn') return (await hopped(ask, options.foreign, options)).answer;
     const { answer, hasLeft } = await hopped(ask, options.own, options);
-    return hasLeft ? orWorthAnotherUrl(answer, ask) : answer;
+    return hasLeft && isRead(ask) ? orWorthAnotherUrl(answer, ask) : answer;
   };
 }
 
@@ -49,11 +57,13 @@ async function hopped(
   options: RedirectOptions,
 ): Promise<{ readonly answer: Answer; readonly hasLeft: boolean }> {
   let hasLeft = ask.kind === 'cdn';
-  const elsewhere = hasLeft ? options.foreign : options.guest;
+  const elsewhere = hasLeft || !isRead(ask) ? options.foreign : options.guest;
   let answer = await first(ask);
-  for (let hops = 0; isRedirect(answer) && isRead(ask); hops += 1) {
+  for (let hops = 0; isFollowed(answer, ask); hops += 1) {
     const url = targetOf(answer, options);
     if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');
+    if (!isRead(ask) && url.protocol !== answer.url.protocol)
+      throw invalid('the upstream redirects a write to another scheme');
     hasLeft ||= url.origin !== options.upstream.origin;
     answer = await (hasLeft ? elsewhere(away(ask, url)) : options.own({ ...ask, url }));
   }
@@ -77,6 +87,10 @@ async function orWorthAnotherUrl(answer: Answer, { kind, method }: Ask): Promise
     { detail: { storageStatus: answer.status } },
   );
   throw new TryAgain('status', refusal, { longestPauseMs: 0, mostRetries: 1 });
+}
+
+function isFollowed(answer: Answer, ask: Ask): boolean {
+  return isRead(ask) ? isRedirect(answer) : isKeptRedirect(answer) && isReplayable(ask);
 }
 
 function isRead({ method }: Ask): boolean {

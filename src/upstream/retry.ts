@@ -89,9 +89,9 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
  * The answer, unless its status says that it is worth another try, as 501 does not; then throws
  * TryAgain.
  */
-export function orTryAgain(answer: Answer, now: number, { reads500 = false }: Partial<Ask> = {}): Answer {
+export function orTryAgain(answer: Answer, now: number, { reads }: Pick<Ask, 'reads'> = {}): Answer {
   const { status } = answer;
-  const isTrouble = status >= 500 && status !== 501 && !(reads500 && status === 500);
+  const isTrouble = status >= 500 && status !== 501 && reads?.(status) !== true;
   if (status !== 429 && status !== 408 && !isTrouble) return answer;
   discard(answer);
   throw new TryAgain('status', statusRefusal(answer, now));

@@ -4,7 +4,9 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { Connection } from './connection.ts';
 import { type Answer, type Ask, discard, headerOf, type PushRight } from './exchange.ts';
+import { isKeptRedirect } from './redirect.ts';
 import { TryAgain } from './retry.ts';
+import { parseUploadLocation } from './upload-location.ts';
 import { anySignal } from './waiting.ts';
 import { writeRefusal } from './write-refusal.ts';
 
@@ -16,6 +18,8 @@ export interface UploadWay {
   readonly commitTimeoutMs: number;
   /** How long a registry may take none of the bytes that wait for it, milliseconds. */
   readonly progressTimeoutMs: number;
+  /** See UpstreamOptions.uploadHosts. */
+  readonly uploadHosts: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
 
@@ -28,8 +32,23 @@ export interface Session {
   readonly minChunkBytes?: number;
 }
 
+/** A part of the blob, as a stream. */
+export interface Piece {
+  readonly bytes: Bytes;
+  /** Undefined where nobody knows it. */
+  readonly length: number | undefined;
+}
+
+/** The registry has no PATCH: the blob is to go whole with the PUT that ends its upload (end-4b). */
+export class PatchUnsupported extends Error {
+  override readonly name = 'PatchUnsupported';
+}
+
 /** A session may be cancelled for so long by somebody who gave up, milliseconds. */
 const cancelMs = 5_000;
+
+const octets = 'application/octet-stream';
+const lostSession = 'BLOB_UPLOAD_UNKNOWN';
 
 /** Opens a session (end-4a). */
 export async function begun(way: UploadWay): Promise<Session> {
@@ -38,13 +57,14 @@ export async function begun(way: UploadWay): Promise<Session> {
 }
 
 /**
- * Asks for a blob of another repository without its bytes (end-11). False where the registry will not, and then nothing is left
- * behind: a session that it opened instead is cancelled.
+ * Asks for a blob of another repository without its bytes (end-11). False where the registry refuses, with whatever
+ * status but 429, and then nothing is left behind: a session that it opened instead is cancelled.
  */
 export async function mounted(way: UploadWay, digest: Digest, from: Repository): Promise<boolean> {
   const url = uploadsUrl(way);
   url.search = `mount=${encodeURIComponent(digest)}&from=${encodeURIComponent(from)}`;
-  const ask = uploadAsk({ ...way, push: { ...way.push, from } }, 'POST', url);
+  const right = { ...way, push: { ...way.push, from } };
+  const ask = { ...uploadAsk(right, 'POST', url), reads: () => true };
   const session = await way.connection.tried<Session | boolean>(ask, (answer) => {
     if (answer.status === 202) return sessionOf(answer, way);
     discard(answer);
@@ -56,24 +76,88 @@ export async function mounted(way: UploadWay, digest: Digest, from: Repository):
 }
 
 /**
- * Streams bytes into the session (end-5); `length` is undefined where nobody knows it. Resolves to the session as it is then,
- * which may have taken fewer bytes. Throws TryAgain when it may have broken off in the middle.
+ * Streams bytes into the session (end-5), as a chunk where `isRange`. Resolves to the session as it is then: a registry
+ * that took the request has what was sent, whatever its `Range` says, which some leave at the first chunk, at `0-0`
+ * or one off. Throws `PatchUnsupported`, and TryAgain when it may have broken off in the middle.
  */
 export async function patched(
   way: UploadWay,
   session: Session,
-  piece: { readonly bytes: Bytes; readonly length: number | undefined; readonly isRange: boolean },
+  piece: Piece & { readonly isRange: boolean },
 ): Promise<Session> {
-  const { bytes, length, isRange } = piece;
+  const { length, isRange } = piece;
+  const range = `${session.offset}-${session.offset + (length ?? 0) - 1}`;
+  const headers = isRange && length !== undefined ? { 'content-range': range } : {};
+  const { answer, sent, isWhole } = await streamed(way, 'PATCH', session.location, piece, headers);
+  if (isKeptRedirect(answer)) {
+    discard(answer);
+    return { ...session, location: locationOf(answer, way) ?? session.location };
+  }
+  if (!isTaken(answer)) throw await patchRefusal(answer, session);
+  discard(answer);
+  if (!isWhole) throw new TryAgain('status', early());
+  const location = locationOf(answer, way) ?? session.location;
+  return { ...session, location, offset: session.offset + sent };
+}
+
+/** Closes the session (end-6) with what is left of the blob, which may be all of it or nothing. */
+export async function completed(
+  way: UploadWay,
+  session: Session,
+  digest: Digest,
+  rest: Uint8Array,
+): Promise<void> {
+  const { offset } = session;
+  const isRange = offset > 0 && rest.byteLength > 0;
+  const answer = await way.connection.once({
+    ...uploadAsk(way, 'PUT', closingUrl(session, digest)),
+    headers: {
+      'content-type': octets,
+      ...(isRange ? { 'content-range': `${offset}-${offset + rest.byteLength - 1}` } : {}),
+    },
+    ...(rest.byteLength === 0 ? {} : { body: rest }),
+  });
+  if (!isTaken(answer)) throw await brokenSession(answer);
+  discard(answer);
+}
+
+/** Closes a session of which nothing was sent yet with the whole blob. */
+export async function completedAtOnce(
+  way: UploadWay,
+  session: Session,
+  digest: Digest,
+  whole: Piece,
+): Promise<void> {
+  const { answer } = await streamed(way, 'PUT', closingUrl(session, digest), whole, {});
+  if (!isTaken(answer)) throw await brokenSession(answer);
+  discard(answer);
+}
+
+/** Appended as text: what stands there already is the registry's own, to be sent back as it came. */
+function closingUrl({ location }: Session, digest: Digest): URL {
+  const url = new URL(location);
+  url.search = `${location.search === '' ? '?' : `${location.search}&`}digest=${encodeURIComponent(digest)}`;
+  return url;
+}
+
+/** One request with a stream as its body. */
+async function streamed(
+  way: UploadWay,
+  method: 'PATCH' | 'PUT',
+  url: URL,
+  { bytes, length }: Piece,
+  headers: Readonly<Record<string, string>>,
+) {
   const stalled = new AbortController();
   let sent = 0;
-  const range = `${session.offset}-${session.offset + (length ?? 0) - 1}`;
+  let isOver = false;
   const answer = await way.connection.once({
-    ...uploadAsk(way, 'PATCH', session.location),
+    ...uploadAsk(way, method, url),
+    reads: (status) => status === 501 && method === 'PATCH',
     headers: {
-      'content-type': 'application/octet-stream',
+      'content-type': octets,
       ...(length === undefined ? {} : { 'content-length': String(length) }),
-      ...(isRange && length !== undefined ? { 'content-range': range } : {}),
+      ...headers,
     },
     signal: anySignal(way.signal, stalled.signal),
     body: watched(bytes, way.progressTimeoutMs, {
@@ -81,35 +165,12 @@ export async function patched(
         sent += byteLength;
       },
       stalled: () => stalled.abort(new TryAgain('network', stall())),
+      ended: () => {
+        isOver = true;
+      },
     }),
   });
-  if (!isTaken(answer)) throw await brokenSession(answer);
-  discard(answer);
-  const offset = receivedBytes(answer) ?? session.offset + sent;
-  return { ...session, location: locationOf(answer, way) ?? session.location, offset };
-}
-
-/** Closes the session (end-6) with what is left of the blob, which may be all of it or nothing. */
-export async function completed(
-  way: UploadWay,
-  { location, offset }: Session,
-  digest: Digest,
-  rest: Uint8Array,
-): Promise<void> {
-  const url = new URL(location);
-  // Appended as text: what stands there already is the registry's own, to be sent back as it came.
-  url.search = `${location.search === '' ? '?' : `${location.search}&`}digest=${encodeURIComponent(digest)}`;
-  const isRange = offset > 0 && rest.byteLength > 0;
-  const answer = await way.connection.once({
-    ...uploadAsk(way, 'PUT', url),
-    headers: {
-      'content-type': 'application/octet-stream',
-      ...(isRange ? { 'content-range': `${offset}-${offset + rest.byteLength - 1}` } : {}),
-    },
-    ...(rest.byteLength === 0 ? {} : { body: rest }),
-  });
-  if (!isTaken(answer)) throw await brokenSession(answer);
-  discard(answer);
+  return { answer, sent, isWhole: length === undefined ? isOver : sent === length };
 }
 
 /** The session as the registry has it (end-13); undefined when it is gone, or is not to be relied on. */
@@ -136,7 +197,7 @@ export async function cancelled(way: UploadWay, session: Session): Promise<void>
 async function* watched(
   bytes: Bytes,
   progressTimeoutMs: number,
-  tell: { sent(byteLength: number): void; stalled(): void },
+  tell: { sent(byteLength: number): void; stalled(): void; ended(): void },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of bytes) {
     tell.sent(chunk.byteLength);
@@ -147,6 +208,7 @@ async function* watched(
       clearTimeout(timer);
     }
   }
+  tell.ended();
 }
 
 function uploadsUrl({ connection, push }: UploadWay): URL {
@@ -180,23 +242,11 @@ async function sessionOf(answer: Answer, way: UploadWay): Promise<Session> {
   };
 }
 
-/**
- * The next URL of a session, opaque but on the registry's own origin: our login and the bytes of a private blob go there. A
- * registry behind a proxy that ends TLS may not know that it is reached by https.
- */
-function locationOf(answer: Answer, { connection }: UploadWay): URL | undefined {
+/** The next URL of a session. */
+function locationOf(answer: Answer, { connection, uploadHosts }: UploadWay): URL | undefined {
   const text = headerOf(answer, 'location');
   if (text === undefined) return undefined;
-  const own = connection.urlOf('/v2/');
-  const url = URL.canParse(text, answer.url) ? new URL(text, answer.url) : undefined;
-  if (url?.host !== own.host) {
-    throw new RegistryError('UPSTREAM_INVALID', 'the registry leads an upload to another host');
-  }
-  url.protocol = own.protocol;
-  url.username = '';
-  url.password = '';
-  url.hash = '';
-  return url;
+  return parseUploadLocation(text, answer.url, { upstream: connection.urlOf('/v2/'), uploadHosts });
 }
 
 /** How many bytes arrived, by `Range`. Some registries say `0-0` for none, some put `bytes=` before it. */
@@ -210,11 +260,28 @@ function isTaken({ status }: Answer): boolean {
   return status >= 200 && status < 300;
 }
 
+/**
+ * A refusal of PATCH as such: by 405 or 501, or by a 404 to the first bytes of a new session that is not said to be
+ * gone. What else is refused is a broken session.
+ */
+async function patchRefusal(answer: Answer, { offset }: Session): Promise<Error> {
+  const refusal = await brokenSession(answer);
+  const { code, detail } = refusal instanceof TryAgain ? refusal.refusal : refusal;
+  const isUnknown = answer.status === 404 && offset === 0 && detail?.['upstreamCode'] !== lostSession;
+  const isUnsupported = answer.status === 405 && code === 'UNSUPPORTED';
+  if (isUnknown || isUnsupported || answer.status === 501) return new PatchUnsupported();
+  return refusal;
+}
+
 /** A session that is gone, out of step, or whose token ended is worth another try; other refusals are final. */
-async function brokenSession(answer: Answer): Promise<Error> {
+async function brokenSession(answer: Answer): Promise<TryAgain | RegistryError> {
   const refusal = await writeRefusal(answer, 'BLOB_UPLOAD_INVALID');
   const isPassing = answer.status === 404 || answer.status === 416 || answer.status === 401;
   return isPassing ? new TryAgain('status', refusal) : refusal;
+}
+
+function early(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the registry answered an upload before it had all bytes');
 }
 
 function stall(): RegistryError {

@@ -41,22 +41,28 @@ export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promis
   const plain = statusRefusal(answer);
   if (plain.code === 'DENIED' || status < 400 || status >= 500) return plain;
   const code = known.get(upstreamCode ?? '') ?? byStatus.get(status) ?? otherwise;
+  const why =
+    status === 413
+      ? 'the registry, or a proxy before it, takes no request of this size: 413'
+      : `the registry does not take it: ${upstreamCode ?? status}`;
   const detail: ErrorOptions['detail'] = {
     upstreamStatus: status,
     ...(upstreamCode === undefined ? {} : { upstreamCode }),
   };
-  return new RegistryError(code, `the registry does not take it: ${upstreamCode ?? status}`, { detail });
+  return new RegistryError(code, why, { detail });
 }
 
 /**
- * What a 500 to a schema 1 manifest means. docker-registry 2.8 has no code for "no schema 1" and says so by an unknown error without any
- * detail, while its disk's and its own failures come with theirs: another try would end the same. Throws TryAgain for all others.
+ * What a 500 to a manifest with something odd about it means. docker-registry 2.8 has no code for "no schema 1" and "no such urls", and says
+ * so by an unknown error without any detail, while its disk's and its own failures come with theirs: another try would end the same. Throws
+ * TryAgain for all others.
  */
-export async function schema1Refusal(answer: Answer): Promise<RegistryError> {
+export async function lastingRefusal(answer: Answer, oddity: string | undefined): Promise<RegistryError> {
   const { code, hasDetail } = await told(answer);
-  if (code !== 'UNKNOWN' || hasDetail) throw new TryAgain('status', statusRefusal(answer));
+  if (code !== 'UNKNOWN' || hasDetail || oddity === undefined)
+    throw new TryAgain('status', statusRefusal(answer));
   const detail = { upstreamStatus: answer.status, upstreamCode: code };
-  return new RegistryError('UNSUPPORTED', 'the registry does not take schema 1', { detail });
+  return new RegistryError('UNSUPPORTED', `the registry does not take ${oddity}`, { detail });
 }
 
 interface Told {

@@ -1,20 +1,19 @@
 import type { Bytes, Descriptor } from '../oci/content.ts';
-import { algorithmOf, type Digest, isDigest } from '../oci/digest.ts';
+import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { type Reference, type Repository, referenceText } from '../oci/reference.ts';
-import { isSchema1 } from '../oci/schema1.ts';
-import { statBlob } from './blobs.ts';
+import type { Reference, Repository } from '../oci/reference.ts';
+import { probeBlob, statBlob } from './blobs.ts';
 import { type Connection, connection } from './connection.ts';
-import { type Answer, type Ask, discard, headerOf, type PushRight } from './exchange.ts';
+import type { PushRight } from './exchange.ts';
 import { askManifest } from './manifests.ts';
 import { settingsOf, type UpstreamOptions, type UpstreamSettings } from './options.ts';
-import { pushBlob, unconfirmed } from './push-blob.ts';
-import { pauseAfter } from './retry.ts';
+import { pushBlob } from './push-blob.ts';
+import { type PushedManifest, pushManifest } from './push-manifest.ts';
+import { isSeen } from './seen.ts';
 import { type SentBytes, sentBytes } from './sent-bytes.ts';
+import { createUploadManners, type UploadManners } from './upload-manners.ts';
 import { mounted, type UploadWay } from './uploads.ts';
 import type { Cancellable } from './upstream.ts';
-import { pause } from './waiting.ts';
-import { schema1Refusal, writeRefusal } from './write-refusal.ts';
 
 export interface WriterOptions extends UpstreamOptions {
   /** Tries after the first before an answer's first byte. Default: 6. */
@@ -69,10 +68,7 @@ export interface RegistryWriter {
   putManifest(
     repository: Repository,
     reference: Reference,
-    manifest: {
-      readonly descriptor: Descriptor & { readonly mediaType: string };
-      readonly bytes: Uint8Array;
-    },
+    manifest: PushedManifest,
     options?: Cancellable,
   ): Promise<void>;
   /** Ends every connection. Requests under way fail, and what they began is left to the registry to clear away. */
@@ -84,6 +80,7 @@ type Settings = UpstreamSettings & Required<Pick<WriterOptions, keyof typeof def
 interface Writer {
   readonly link: Connection;
   readonly settings: Settings;
+  readonly manners: UploadManners;
 }
 
 const defaults = {
@@ -96,14 +93,14 @@ const defaults = {
   commitTimeoutMs: 300_000,
 } satisfies Partial<WriterOptions>;
 
-/** Tries after the first to see by HEAD what a registry says it took: some need a moment. */
-const confirmations = 3;
+/** Looks after the first one for a blob that a registry says it took: some need a moment. */
+const looks = 3;
 
 /** A registry over HTTP, for writing. Nothing is asked, and no file read, before the first call. */
 export function registryWriter(options: WriterOptions): RegistryWriter {
   const settings = { ...defaults, ...settingsOf({ ...defaults, ...options }) };
   const link = connection(settings);
-  const writer: Writer = { link, settings };
+  const writer: Writer = { link, settings, manners: createUploadManners() };
   return {
     name: settings.name,
     statManifest: (repository, reference, asked = {}) =>
@@ -152,12 +149,13 @@ async function mountedBlob(
   return found !== undefined;
 }
 
-/** A token server that gives no right to the other repository is a refused mount. */
+/** Whatever stands in the way of a mount, such as a token server that gives no right to the other repository, says nothing of an upload. */
 async function isMounted(way: UploadWay, digest: Digest, from: Repository): Promise<boolean> {
   try {
     return await mounted(way, digest, from);
   } catch (error) {
-    if (error instanceof RegistryError && error.code === 'DENIED') return false;
+    way.signal?.throwIfAborted();
+    if (error instanceof RegistryError && error.code !== 'TOOMANYREQUESTS') return false;
     throw error;
   }
 }
@@ -169,71 +167,41 @@ async function pushedBlob(
   bytes: SentBytes,
   asked: Cancellable,
 ): Promise<void> {
-  const { link, settings } = writer;
-  const isThere = async (): Promise<boolean> => {
-    const found = await statBlob(withRight(link, { repository }), repository, descriptor.digest, asked);
+  const { link, settings, manners } = writer;
+  const right = withRight(link, { repository });
+  const isThere = async (look = 0): Promise<boolean> => {
+    const ask = look === 0 ? statBlob : probeBlob;
+    const found = await ask(right, repository, descriptor.digest, asked);
     return found !== undefined && (bytes.size === undefined || found.size === bytes.size);
   };
   const resumed = (): void => settings.events?.retried({ upstream: settings.name, reason: 'resume' });
-  const isConfirmed = () => isSeen(isThere, settings, asked);
-  const push = { ...settings, resumed, isThere, isConfirmed };
+  const isConfirmed = () => isSeen(isThere, looks, { ...settings, ...asked });
+  const push = { ...settings, manners, resumed, isThere, isConfirmed };
   await pushBlob(wayTo(writer, repository, asked), descriptor, bytes, push);
 }
 
-async function pushedManifest(
-  writer: Writer,
+function pushedManifest(
+  { link, settings }: Writer,
   repository: Repository,
   reference: Reference,
-  { descriptor, bytes }: Parameters<RegistryWriter['putManifest']>[2],
+  manifest: PushedManifest,
   asked: Cancellable,
 ): Promise<void> {
-  const { link, settings } = writer;
-  const ask: Ask = {
-    kind: 'manifest',
-    method: 'PUT',
-    url: link.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
-    headers: { 'content-type': descriptor.mediaType },
-    body: bytes,
-    push: { repository },
-    firstByteTimeoutMs: settings.commitTimeoutMs,
-    reads500: isSchema1(descriptor),
+  const { commitTimeoutMs, random } = settings;
+  const right = withRight(link, { repository });
+  return pushManifest(manifest, {
+    connection: right,
+    repository,
+    reference,
+    commitTimeoutMs,
+    random,
     ...asked,
-  };
-  await link.tried(ask, (answer) => takenManifest(answer, descriptor.digest));
-  const isThere = async (): Promise<boolean> => {
-    const found = await statedManifest(writer, repository, reference, asked);
-    return found?.digest === descriptor.digest;
-  };
-  if (!(await isSeen(isThere, settings, asked))) throw unconfirmed();
-}
-
-/** A registry that stored something else, such as a converted manifest, says so by its digest. */
-async function takenManifest(answer: Answer, digest: Digest): Promise<void> {
-  if (answer.status === 500) throw await schema1Refusal(answer);
-  if (answer.status < 200 || answer.status >= 300) throw await writeRefusal(answer, 'MANIFEST_INVALID');
-  discard(answer);
-  const stated = headerOf(answer, 'docker-content-digest');
-  if (stated === undefined || !isDigest(stated) || algorithmOf(stated) !== algorithmOf(digest)) return;
-  if (stated === digest) return;
-  throw new RegistryError('UPSTREAM_INVALID', 'the registry took the manifest as another one');
-}
-
-/** Nothing is there because a registry said so: it is there once it can be seen. */
-async function isSeen(
-  isThere: () => Promise<boolean>,
-  { random }: Settings,
-  { signal }: Cancellable,
-): Promise<boolean> {
-  for (let attempt = 0; ; attempt += 1) {
-    if (await isThere()) return true;
-    if (attempt >= confirmations) return false;
-    await pause(pauseAfter(attempt, undefined, random) ?? 0, signal);
-  }
+  });
 }
 
 function wayTo({ link, settings }: Writer, repository: Repository, { signal }: Cancellable): UploadWay {
-  const { commitTimeoutMs, progressTimeoutMs } = settings;
-  return { connection: link, push: { repository }, commitTimeoutMs, progressTimeoutMs, signal };
+  const { commitTimeoutMs, progressTimeoutMs, uploadHosts = [] } = settings;
+  return { connection: link, push: { repository }, commitTimeoutMs, progressTimeoutMs, uploadHosts, signal };
 }
 
 /** The same connection, every request with one right: reading and writing a repository then take one token. */

@@ -107,8 +107,18 @@ export interface Misbehaviours {
   forgetsSessions?: number;
   /** `OCI-Chunk-Min-Length`: uploads must come in chunks of a multiple of this, bytes. */
   chunkMinLength?: number;
-  /** A mount is answered with a session. */
-  refusesMounts?: boolean;
+  /** A mount is answered with a session, or with this status. */
+  refusesMounts?: boolean | number;
+  /** The `Range` of an upload that holds so many bytes; none for undefined. Default: as docker-registry has it. */
+  rangeOfUpload?: (bytes: number) => string | undefined;
+  /** PATCH is answered with this status. */
+  refusesPatch?: 404 | 405 | 501;
+  /** Pushes with larger bodies are answered 413, bytes. */
+  mostPushedBytes?: number;
+  /** So many questions for a manifest find nothing, from its PUT on; `HEAD`: every HEAD. */
+  hidesManifests?: number | 'HEAD';
+  /** Every push of these methods is redirected once, with this status, to this origin or within the registry. */
+  redirectsPushes?: { readonly methods: readonly string[]; readonly code: number; readonly to?: string };
   /** Schema 1 manifests are refused; `with 500` as docker-registry 2.8 does it. */
   refusesSchema1?: boolean | 'with 500';
   /** Where the `Location` of uploads leads: this registry by a whole URL, or another origin. Default: a path. */

@@ -50,6 +50,7 @@ export function route(reply: Reply) {
 }
 
 function answerManifest(reply: Reply, repository: DoubleRepository, reference: string) {
+  if (isHidden(reply)) return refuse(reply, 404, 'MANIFEST_UNKNOWN', 'not yet');
   const digest = reference.includes(':') ? (reference as Digest) : repository.tags.get(reference);
   const found = digest === undefined ? undefined : manifestOf(repository, digest);
   if (digest === undefined || found === undefined || isLate(reply, reference, digest)) {
@@ -62,6 +63,14 @@ function isLate({ record, state }: Reply, reference: string, digest: Digest): bo
   const { lagsBehind, headsOnly } = state.switches;
   const isHeadByTag = record.method === 'HEAD' && reference !== digest;
   return reference === lagsBehind || (digest === headsOnly && !isHeadByTag);
+}
+
+function isHidden({ record, state: { switches } }: Reply): boolean {
+  const { hidesManifests } = switches;
+  if (hidesManifests === 'HEAD') return record.method === 'HEAD';
+  if (hidesManifests === undefined || hidesManifests === 0) return false;
+  switches.hidesManifests = hidesManifests - 1;
+  return true;
 }
 
 /** Manifests are kept by sha256, and answered by any digest that fits. */

@@ -22,10 +22,29 @@ const manifest = /^\/v2\/(.+)\/manifests\/([^/]+)$/;
 export async function isPushed(reply: Reply): Promise<boolean> {
   const { method, path } = reply.record;
   const [, repository = '', id = ''] = session.exec(path) ?? start.exec(path) ?? manifest.exec(path) ?? [];
+  const isPush =
+    method !== 'GET' && method !== 'HEAD' && (session.test(path) || start.test(path) || manifest.test(path));
+  if (isPush && isTurnedAway(reply)) return true;
   if (method === 'POST' && start.test(path)) begin(reply, repository);
   else if (session.test(path)) await continued(reply, repository, id);
   else if (method === 'PUT' && manifest.test(path)) await putManifest(reply, repository, id);
   else return false;
+  return true;
+}
+
+/** True when a switch sends the push elsewhere, or away for its size. */
+function isTurnedAway(reply: Reply): boolean {
+  const { request, record, response, state } = reply;
+  const { mostPushedBytes = Number.POSITIVE_INFINITY, redirectsPushes } = state.switches;
+  if (Number(request.headers['content-length'] ?? 0) > mostPushedBytes) {
+    refuse(reply, 413, '', 'too large');
+    return true;
+  }
+  const isMoved = record.query.includes('moved=1');
+  if (redirectsPushes?.methods.includes(record.method) !== true || isMoved) return false;
+  const query = record.query === '' ? 'moved=1' : `${record.query}&moved=1`;
+  response.setHeader('location', `${redirectsPushes.to ?? ''}${record.path}?${query}`);
+  empty(reply, redirectsPushes.code);
   return true;
 }
 
@@ -36,7 +55,10 @@ function begin(reply: Reply, repository: string) {
   const digest = query.get('mount') ?? '';
   const from = query.get('from') ?? '';
   const bytes = isDigest(digest) ? state.repositories.get(from)?.blobs.get(digest) : undefined;
-  if (bytes !== undefined && state.switches.refusesMounts !== true && isGrantedPull(reply, from)) {
+  const { refusesMounts = false } = state.switches;
+  if (digest !== '' && typeof refusesMounts === 'number')
+    return refuse(reply, refusesMounts, '', 'no mounts');
+  if (bytes !== undefined && refusesMounts === false && isGrantedPull(reply, from)) {
     if (state.switches.lies201 !== true)
       addBlob(
         state.repositories,
@@ -68,23 +90,26 @@ async function continued(reply: Reply, repository: string, id: string): Promise<
   if (upload === undefined || upload.repository !== repository) {
     return refuse(reply, 404, 'BLOB_UPLOAD_UNKNOWN', 'no such upload');
   }
+  const { refusesPatch } = switches;
+  if (record.method === 'PATCH' && refusesPatch !== undefined)
+    return refuse(reply, refusesPatch, '', 'no PATCH here');
   if (record.method === 'PATCH') return append(reply, upload, id);
   if (record.method === 'PUT') return complete(reply, upload, id);
   if (record.method === 'DELETE') state.uploads.delete(id);
   if (record.method === 'GET') {
     located(reply, repository, id);
-    reply.response.setHeader('range', rangeOf(upload));
+    ranged(reply, upload);
   }
   empty(reply, 204);
 }
 
 /** `PATCH`: what arrives is kept, even when the connection is cut below it. */
 async function append(reply: Reply, upload: DoubleUpload, id: string): Promise<void> {
-  const { request, response, state } = reply;
+  const { request, state } = reply;
   const range = request.headers['content-range'];
   const [, first] = /^(\d+)-\d+$/.exec(range ?? '') ?? [];
   if (range !== undefined && Number(first) !== upload.bytes.length) {
-    response.setHeader('range', rangeOf(upload));
+    ranged(reply, upload);
     return refuse(reply, 416, 'BLOB_UPLOAD_INVALID', 'the chunk does not begin where the last one ended');
   }
   const before = upload.bytes.length;
@@ -95,7 +120,7 @@ async function append(reply: Reply, upload: DoubleUpload, id: string): Promise<v
   if (minimum !== undefined && before > 0 && before % minimum !== 0)
     return refuse(reply, 400, 'SIZE_INVALID', 'a chunk before the last one was too small');
   located(reply, upload.repository, id);
-  response.setHeader('range', rangeOf(upload));
+  ranged(reply, upload);
   empty(reply, 202);
 }
 
@@ -208,8 +233,10 @@ function located({ response, state }: Reply, repository: string, id: string): vo
 }
 
 /** As docker-registry has it: no byte and one byte are both `0-0`. */
-function rangeOf({ bytes }: DoubleUpload): string {
-  return `0-${Math.max(0, bytes.length - 1)}`;
+function ranged({ response, state }: Reply, { bytes }: DoubleUpload): void {
+  const { rangeOfUpload = (length: number) => `0-${Math.max(0, length - 1)}` } = state.switches;
+  const range = rangeOfUpload(bytes.length);
+  if (range !== undefined) response.setHeader('range', range);
 }
 
 function empty({ record, response }: Reply, status: number): void {
