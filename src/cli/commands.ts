@@ -172,7 +172,8 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --failed-file FILE         what was not copied, as mappings for -f; default: standard error
       --output json              one JSON document at the end instead of a line for each image
       --skip-multiple-scopes     accepted: a token is never asked for several repositories at once but to mount
-      --loglevel N, -v N         accepted, and without effect
+      --upload-host HOST[:PORT]  another name of a registry, to which it may lead uploads and our login
+      --loglevel N, -v N, and what every oc command has (--request-timeout, --kubeconfig, --context …): accepted, and without effect
 
 Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line, in a file of mappings or of logins,
 130 or 143 when it was stopped by ^C or SIGTERM before.

@@ -34,6 +34,8 @@ export interface MirrorEndsOptions
     | 'dir'
     | 'fromDir'
   > {
+  /** See MirrorWish. Default: none. */
+  readonly uploadHosts?: readonly string[];
   /** The logins. Default: anonymous. */
   readonly authFile: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -152,6 +154,7 @@ async function registryOptions(host: string, options: MirrorEndsOptions): Promis
     name: host,
     url: `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`,
     allowPrivateAddresses: true,
+    uploadHosts: options.uploadHosts ?? [],
     ...wireOptions(options),
     breaker: { failures: breakerFailures },
     limit: adaptiveLimit({

@@ -32,6 +32,8 @@ export interface MirrorWish {
   readonly fromDir: string;
   readonly json: boolean;
   readonly failedFile: string | undefined;
+  /** Other names of registries, to which they may lead uploads. */
+  readonly uploadHosts: readonly string[];
 }
 
 /** Written as Go writes them: alone, or with `=true` and the like behind. */
@@ -65,15 +67,61 @@ const options = {
   output: { type: 'string' },
   'failed-file': { type: 'string' },
   's3-source-bucket': { type: 'string', multiple: true },
-  // How much oc says of what it does. We have one way to say it.
-  loglevel: { type: 'string' },
-  v: { type: 'string', short: 'v' },
+  'upload-host': { type: 'string', multiple: true, default: [] as string[] },
 } as const;
 
-const switchOptions = Object.fromEntries(switches.map((name) => [name, { type: 'string' } as const]));
+/** Flags of every oc command: which cluster it asks, as whom, and how much it says. No cluster is asked here. */
+const global = [
+  'as',
+  'as-group',
+  'as-uid',
+  'cache-dir',
+  'client-certificate',
+  'client-key',
+  'cluster',
+  'context',
+  'kubeconfig',
+  'log-flush-frequency',
+  'loglevel',
+  'namespace',
+  'password',
+  'profile',
+  'profile-output',
+  'request-timeout',
+  'server',
+  'tls-server-name',
+  'token',
+  'user',
+  'username',
+  'v',
+  'vmodule',
+] as const;
+
+const shortOfGlobal: Readonly<Record<string, string>> = { namespace: 'n', server: 's', v: 'v' };
+const globalSwitches = [
+  'disable-compression',
+  'insecure-skip-tls-verify',
+  'match-server-version',
+  'warnings-as-errors',
+] as const;
+
+const switchOptions = Object.fromEntries(
+  [...switches, ...globalSwitches].map((name) => [name, { type: 'string' } as const]),
+);
+const globalOptions = Object.fromEntries(
+  global.map((name) => {
+    const short = shortOfGlobal[name];
+    return [name, { type: 'string', multiple: true, ...(short === undefined ? {} : { short }) } as const];
+  }),
+);
+
 /** Reads the flags of `oc image mirror`, and ours beside them. Throws `UsageError`. */
 export function parseMirrorFlags(args: readonly string[]): MirrorWish {
-  const { values, positionals } = parsed(args.map(withValue), { ...switchOptions, ...options });
+  const { values, positionals } = parsed(args.map(withValue), {
+    ...switchOptions,
+    ...globalOptions,
+    ...options,
+  });
   const given: Readonly<Record<string, unknown>> = values;
   const isOn = (name: Switch) => truth(name, given[name]);
   refuse(isOn('skip-verification') === true, given['s3-source-bucket'] !== undefined);
@@ -101,6 +149,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorWish {
     fromDir: values['from-dir'] ?? values.dir,
     json: values.output === 'json',
     failedFile: values['failed-file'],
+    uploadHosts: values['upload-host'].flatMap((hosts) => hosts.split(',')),
   };
 }
 
@@ -140,8 +189,8 @@ function refuse(skipsVerification: boolean, hasBucket: boolean): void {
 
 /** `--force` is `--force=true`, and `-f=FILE` is `-f FILE`. */
 function withValue(word: string): string {
-  if (switches.some((name) => word === `--${name}`)) return `${word}=true`;
-  return word.replace(/^(-[afv])=/, '$1');
+  if ([...switches, ...globalSwitches].some((name) => word === `--${name}`)) return `${word}=true`;
+  return word.replace(/^(-[afnsv])=/, '$1');
 }
 
 function truth(name: Switch, text: unknown): boolean | undefined {

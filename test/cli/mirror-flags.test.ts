@@ -42,6 +42,21 @@ test('the flags of scripts that were written for oc are taken', async (t) => {
   });
 });
 
+test('the flags of every oc command are taken, and have no effect', async (t) => {
+  const plain = parseMirrorFlags(['q.io/a:1', 'r.io/a']);
+  const given = parseMirrorFlags([
+    ...['--request-timeout=30s', '--kubeconfig', '/k', '--context=app.ci', '-n', 'ci', '--namespace=ci'],
+    ...['--as', 'system:admin', '-s=https://api', '--insecure-skip-tls-verify', '--token', 'sha256~x'],
+    ...['--match-server-version=false', '--cache-dir', '/c', 'q.io/a:1', 'r.io/a'],
+  ]);
+  t.same(given, plain);
+});
+
+test('other names of registries are listed', async (t) => {
+  const { uploadHosts } = parseMirrorFlags(['--upload-host', 'a.io:5000,b.io', '--upload-host=c.io']);
+  t.same(uploadHosts, ['a.io:5000', 'b.io', 'c.io']);
+});
+
 test('requests per second may be less than one', async (t) => {
   t.equal(parseMirrorFlags(['--requests-per-second', '0.5']).requestsPerSecond, 0.5);
 });

@@ -82,12 +82,22 @@ async function replaced(path: string, make: (temporary: string) => Promise<void>
   await syncDirectory(directory);
 }
 
-/** A new directory is only durable once its parent is. */
+/**
+ * A new directory is only durable once its parent is. Each is made by a call of its own: where a file system says of a
+ * parent that is there that it is not, such as `/proc`, Node's recursive call never ends.
+ */
 async function makeDirectory(directory: string): Promise<void> {
-  const first = await onDisk(mkdir(directory, { recursive: true, mode: 0o755 }));
-  if (first === undefined) return;
-  for (let made = directory; made.length >= first.length; made = dirname(made))
-    await syncDirectory(dirname(made));
+  if (await isDirectory(directory)) return;
+  const parent = dirname(directory);
+  if (parent !== directory) await makeDirectory(parent);
+  await onDisk(mkdir(directory, { mode: 0o755 })).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  });
+  await syncDirectory(parent);
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return (await ifThere(stat(path)))?.isDirectory() === true;
 }
 
 async function syncDirectory(directory: string): Promise<void> {

@@ -35,7 +35,7 @@ export interface ImageSource {
     descriptor: Descriptor,
     options?: Cancellable & { readonly start?: number },
   ): Promise<UpstreamBlob>;
-  /** Every tag, page by page; throws `NAME_UNKNOWN` when there is no such repository. */
+  /** Every tag once, page by page; throws `NAME_UNKNOWN` when there is no such repository. */
   tags(repository: Repository, options?: Cancellable): AsyncIterable<Tag>;
   /** What refers to the manifest; none where the source does not say. */
   referrers(repository: Repository, digest: Digest, options?: Cancellable): Promise<readonly Descriptor[]>;

@@ -2,9 +2,9 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseManifest } from '../../oci/manifest.ts';
-import type { Repository, Tag } from '../../oci/reference.ts';
+import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
-import type { Cancellable, Upstream } from '../../upstream/upstream.ts';
+import type { Cancellable, ManifestAnswer, ManifestOptions, Upstream } from '../../upstream/upstream.ts';
 import type { ImageSource } from './ends.ts';
 
 /** The page size that is asked for; registries give less where they like. */
@@ -14,11 +14,26 @@ const tagsPerPage = 1_000;
 export function imageSource(upstream: Upstream): ImageSource {
   return {
     name: upstream.name,
-    manifest: (repository, reference, options) => upstream.manifest(repository, reference, options),
+    manifest: (repository, reference, options) => manifestOf(upstream, repository, reference, options),
     openBlob: (repository, digest, options) => upstream.openBlob(repository, digest, options),
     tags: (repository, options) => allTags(upstream, repository, options),
     referrers: (repository, digest, options) => allReferrers(upstream, repository, digest, options),
   };
+}
+
+/** Some registries find nothing by HEAD: only a GET says that an image is not there. */
+async function manifestOf(
+  upstream: Upstream,
+  repository: Repository,
+  reference: Reference,
+  options: ManifestOptions = {},
+): Promise<ManifestAnswer> {
+  const answer = await upstream.manifest(repository, reference, options);
+  if (options.method !== 'HEAD' || answer.kind !== 'absent') return answer;
+  const full = await upstream.manifest(repository, reference, { ...options, method: 'GET' });
+  if (full.kind !== 'found') return full;
+  const { bytes: _bytes, ...stated } = full;
+  return stated;
 }
 
 async function* allTags(
@@ -27,11 +42,15 @@ async function* allTags(
   options: Cancellable = {},
 ): AsyncGenerator<Tag, void, undefined> {
   const ask = (query: string) => upstream.tags(repository, query, options);
+  const seen = new Set<Tag>();
   for await (const page of pages(ask, `n=${tagsPerPage}`)) {
     if (page === undefined) {
       throw new RegistryError('NAME_UNKNOWN', 'no such repository', { detail: { repository } });
     }
-    yield* page.tags;
+    for (const tag of page.tags) {
+      if (!seen.has(tag)) yield tag;
+      seen.add(tag);
+    }
   }
 }
 

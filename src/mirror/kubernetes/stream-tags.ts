@@ -16,8 +16,8 @@ export interface ImageStreamObject {
     readonly name?: string;
     readonly resourceVersion?: string;
   };
-  readonly spec?: { readonly tags?: readonly SpecTag[] | null };
-  readonly status?: { readonly tags?: readonly TagEvents[] | null };
+  readonly spec?: { readonly tags?: readonly (SpecTag | null)[] | null };
+  readonly status?: { readonly tags?: readonly (TagEvents | null)[] | null };
 }
 
 /** One page of streams. */
@@ -35,14 +35,14 @@ interface SpecTag {
 interface TagEvents {
   readonly tag?: string;
   /** Newest first. */
-  readonly items?: readonly { readonly created?: string; readonly image?: string }[] | null;
+  readonly items?: readonly ({ readonly created?: string; readonly image?: string } | null)[] | null;
 }
 
 /** The tags of a stream that stand for an image; one whose import never succeeded stands for none. */
 export function statusTags({ metadata, status }: ImageStreamObject): readonly StatusTag[] {
   const { namespace = '', name = '' } = metadata ?? {};
-  return (status?.tags ?? []).flatMap(({ tag, items }) => {
-    const { image = '', created = '' } = items?.[0] ?? {};
+  return present(status?.tags).flatMap(({ tag, items }) => {
+    const { image = '', created = '' } = present(items)[0] ?? {};
     if (!isTag(tag) || !isDigest(image)) return [];
     return [{ namespace, name, tag, digest: image, createdAt: Date.parse(created) || 0 }];
   });
@@ -125,8 +125,13 @@ export function seenTags(): SeenTags {
 
 /** Tags that the release controller will take away. A last look is worth it while there is something to copy. */
 function softDeleted({ spec }: ImageStreamObject): ReadonlySet<string | undefined> {
-  const doomed = spec?.tags?.filter(({ annotations }) => annotations?.[softDelete] !== undefined);
-  return new Set(doomed?.map(({ name }) => name));
+  const doomed = present(spec?.tags).filter(({ annotations }) => annotations?.[softDelete] !== undefined);
+  return new Set(doomed.map(({ name }) => name));
+}
+
+/** A list of the API, which may be null and hold nulls. */
+function present<T>(list: readonly (T | null)[] | null | undefined): readonly T[] {
+  return (list ?? []).filter((each) => each !== null);
 }
 
 function keyOf({ metadata }: ImageStreamObject): string {

@@ -17,6 +17,28 @@ test('every tag is listed, over all pages', async (t) => {
   t.equal(registry.seen('/tags/list').length, 3);
 });
 
+test('a tag that is listed twice, on one page or on two, is one', async (t) => {
+  const { upstream } = await rig(t);
+  const pageOf = (...tags: string[]) => ({ tags: tags.map(parseTag), warnings: [] });
+  const twice = {
+    ...upstream,
+    tags: async (_: unknown, query: string) =>
+      query === 'last=b' ? pageOf('b', 'c') : { ...pageOf('a', 'a', 'b'), nextQuery: 'last=b' },
+  };
+  t.same(await Array.fromAsync(imageSource(twice).tags(app)), ['a', 'b', 'c']);
+});
+
+test('an image that HEAD does not find is there when GET finds it', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const { digest } = registry.addImage('team/app', 'v1');
+  registry.switches.hidesManifests = 'HEAD';
+  const stated = await imageSource(upstream).manifest(app, v1, { method: 'HEAD' });
+  t.match(stated, { kind: 'found', descriptor: { digest } });
+  t.notOk('bytes' in stated);
+  registry.removeTag('team/app', 'v1');
+  t.same(await imageSource(upstream).manifest(app, v1, { method: 'HEAD' }), { kind: 'absent' });
+});
+
 test('the tags of no repository are refused', async (t) => {
   const { upstream } = await rig(t);
   const tags = imageSource(upstream).tags(parseRepository('team/none'))[Symbol.asyncIterator]();

@@ -30,6 +30,12 @@ test('files, links and modes are those that oc makes', async (t) => {
   t.equal(await readlink(join(folder, 'manifests', 'v1')), blob.digest);
 });
 
+test('a file system that takes no directory is trouble at once', async (t) => {
+  const nowhere = ocDirectory('/proc/nope');
+  const refused = nowhere.putManifest(repository, { tag }, manifest);
+  await t.rejects(refused, { code: 'UNAVAILABLE', message: 'the directory cannot be used (ENOENT)' });
+});
+
 test('what oc left is read, also a tag that leads nowhere', async (t) => {
   const path = t.testdir({
     v2: {

@@ -28,6 +28,13 @@ test('tags without an image, of odd names and in streams without a status are le
   t.same(statusTags({}), []);
   t.same(statusTags({ status: { tags: null } }), []);
   t.same(statusTags({ status: { tags: [{ tag: 'a', items: null }, { tag: 'a', items: [] }, {}] } }), []);
+  const [held] = stream('4.5', { base: digestOf('a') }).status?.tags ?? [];
+  const withNulls = {
+    spec: { tags: [null] },
+    status: { tags: [null, { tag: 'b', items: [null] }, held ?? null] },
+  };
+  t.match(statusTags(withNulls), [{ tag: 'base' }], 'and nulls among them');
+  t.match(seenTags().saw(withNulls).changed, [{ tag: 'base' }]);
   t.same(statusTags(stream('4.5', { 'no tag': digestOf('a'), base: 'no digest' })), []);
   t.end();
 });
