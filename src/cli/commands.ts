@@ -11,6 +11,8 @@ export interface Command {
   readonly usage: string;
   /** What `--help` says below the usage. */
   readonly help: string;
+  /** What a mistake in its command line ends with. Default 2. */
+  readonly mistakeCode?: number;
   /** Loads the command and runs it: who asks for the version does not wait for a server's libraries. */
   readonly run: Run;
 }
@@ -156,7 +158,8 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --insecure                 plain HTTP, and TLS that proves nothing
       --certificate-authority FILE   PEM of the authorities to trust
       --filter-by-os REGEXP      of a list, the images for such OS/ARCH[/VARIANT]
-      --keep-manifest-list       push a list as it is, also over fewer images; default: yes, unless --filter-by-os leaves some out
+      --keep-manifest-list       push a list as it is, also over fewer images, and print a line for each image that is pushed with it;
+                                 default: as it is, unless --filter-by-os leaves some out
       --all-tags                 every SRC is a repository
       --referrers                what refers to an image too: signatures, attestations
       --dir DIR, --from-dir DIR  where file:// lies, and where it lies for SRC; default: here
@@ -175,9 +178,10 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --upload-host HOST[:PORT]  another name of a registry, to which it may lead uploads and our login
       --loglevel N, -v N, and what every oc command has (--request-timeout, --kubeconfig, --context …): accepted, and without effect
 
-Ends with 0 when every image is where it should be, 1 when not, 2 for a mistake in the command line, in a file of mappings or of logins,
-130 or 143 when it was stopped by ^C or SIGTERM before.
+Ends with 0 when every image is where it should be, 1 when not, also for a mistake in the command line, in a file of mappings or of logins,
+130 or 143 when it was stopped by ^C or SIGTERM before. Without --continue-on-error nothing is copied when a SRC is missing.
 Run again it copies what is missing.`,
+    mistakeCode: 1,
     run: async (args, io) => (await import('./mirror.ts')).mirroring()(args, io),
   },
   {

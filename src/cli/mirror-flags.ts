@@ -14,6 +14,8 @@ export interface MirrorWish {
   readonly insecure: boolean;
   readonly filterByOs: Expression | undefined;
   readonly keepManifestList: boolean;
+  /** Whether the images of a list are told as the list is. */
+  readonly listsChildren: boolean;
   readonly allTags: boolean;
   readonly referrers: boolean;
   readonly maxPerRegistry: number;
@@ -134,6 +136,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorWish {
     certificateAuthority: values['certificate-authority'],
     insecure: isOn('insecure') === true,
     ...platforms(values['filter-by-os'], isOn('keep-manifest-list')),
+    listsChildren: isOn('keep-manifest-list') === true,
     allTags: isOn('all-tags') === true,
     referrers: isOn('referrers') === true,
     maxPerRegistry: count('max-per-registry', values['max-per-registry']),

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { connectionAdvice, sourceFailure } from '../mirror/copy/classify.ts';
+import { connectionAdvice, registryText, sourceFailure } from '../mirror/copy/classify.ts';
 import type { ImageCopy } from '../mirror/copy/image-copy.ts';
 import { untouched } from '../mirror/copy/plan.ts';
 import {
@@ -108,7 +108,8 @@ async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): 
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     const advice = connectionAdvice(error);
-    const reason = advice === undefined ? error.message : `${error.message}: ${advice}`;
+    const said = registryText(error);
+    const reason = advice === undefined ? said : `${said}: ${advice}`;
     const message = `the tags of ${pullSpecText(source)} cannot be listed: ${reason}`;
     throw new RegistryError(error.code, message, { cause: error });
   }

@@ -2,7 +2,7 @@ import type { CopyEvents } from '../mirror/copy/copy-events.ts';
 import type { ImageCopy } from '../mirror/copy/image-copy.ts';
 import type { CopyError } from '../mirror/failure.ts';
 import type { Mapping } from '../mirror/mapping.ts';
-import { placeText, pullSpecText } from '../mirror/pull-spec.ts';
+import { type PullSpec, placeText, pullSpecText } from '../mirror/pull-spec.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { binarySize, decimalSize, durationText } from './go-text.ts';
 import type { Io, Output } from './io.ts';
@@ -15,6 +15,8 @@ export interface MirrorLinesOptions {
   /** Whether standard output gets a line for each image. */
   readonly hasResults: boolean;
   readonly skipMissing: boolean;
+  /** Whether what is pushed with an image, such as those of a list, has lines too. */
+  readonly listsChildren: boolean;
 }
 
 /** What a person sees of a run. */
@@ -38,7 +40,8 @@ export function told(stderr: Output, text: string): void {
  * elsewhere a line for each upload.
  */
 export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions): MirrorLines {
-  const { mappingOf, images, hasResults, skipMissing } = options;
+  const { mappingOf, images, hasResults, skipMissing, listsChildren } = options;
+  const children = new Map<ImageCopy, Set<string>>();
   const isTerminal = stderr.isTTY === true;
   const counters = { images: 0, blobs: 0, bytes: 0, startedAt: performance.now() };
   const say = (text: string) => told(stderr, text);
@@ -56,6 +59,9 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
         if (outcome === 'mounted' && !isTerminal)
           say(`mounted: ${placeOf(image)} ${digest}${sizeText(size)}`);
       },
+      manifestPut({ image, descriptor: { digest } }) {
+        children.set(image, (children.get(image) ?? new Set()).add(digest));
+      },
       received({ bytes }) {
         counters.bytes += bytes;
       },
@@ -65,10 +71,16 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
       imageEnded({ image, copied, failure }) {
         const { source, destination } = mappingOf(image);
         counters.images += 1;
-        if (failure !== undefined) say(failureText(failure, pullSpecText(source), skipMissing));
+        if (failure !== undefined) say(failureText(failure, source, skipMissing));
         else if (copied?.outcome === 'filtered')
           say(`info: Filtered all images from ${pullSpecText(source)}, skipping`);
-        else if (hasResults) stdout.write(`${copied?.digest} ${pullSpecText(destination)}\n`);
+        else if (hasResults) {
+          const pushed = listsChildren ? [...(children.get(image) ?? [])] : [];
+          const place = placeText(destination);
+          for (const digest of pushed) if (digest !== copied?.digest) stdout.write(`${digest} ${place}\n`);
+          stdout.write(`${copied?.digest} ${pullSpecText(destination)}\n`);
+        }
+        children.delete(image);
       },
     },
     close() {
@@ -78,10 +90,12 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
   };
 }
 
-function failureText(failure: CopyError, source: string, skipMissing: boolean): string {
+/** Of one that is throttled the line begins as that of oc: people look for the repositories in such lines. */
+function failureText(failure: CopyError, source: PullSpec, skipMissing: boolean): string {
   if (skipMissing && failure.kind === 'source-gone')
-    return `warning: Image ${source} does not exist and will not be mirrored`;
-  return `error: ${complaintText(failure)}`;
+    return `warning: Image ${pullSpecText(source)} does not exist and will not be mirrored`;
+  const image = failure.kind === 'throttled' ? `unable to push ${placeText(source)}: ` : '';
+  return `error: ${image}${complaintText(failure)}`;
 }
 
 /** The failure for a person, with what the system or TLS called it, such as `ENOTFOUND`. */

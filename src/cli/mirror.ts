@@ -34,8 +34,8 @@ interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
 
 /**
  * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every image is where it should be, 1 when
- * not, 2 for a mistake in the command line, in a mapping file or in the logins, 130 or 143 when a signal came before all was done: then what
- * is left is told as what failed is.
+ * not, as for a mistake in the command line, in a mapping file or in the logins, 130 or 143 when a signal came before all was done: then
+ * what is left is told as what failed is.
  */
 export function mirroring(retry: RetryOptions = {}): Run {
   return async (args, io) => {
@@ -70,7 +70,7 @@ function complaint(error: unknown, { stderr }: Io): number {
   if (!(error instanceof MappingError || error instanceof RegistryError)) throw error;
   const texts = error instanceof MappingError ? error.faults : [complaintText(error)];
   for (const text of texts) stderr.write(`error: ${text}\n`);
-  return error instanceof MappingError ? 2 : 1;
+  return 1;
 }
 
 function tellUnplanned({ unplanned, faults }: PlannedImages, { stderr }: Io): void {
@@ -134,6 +134,7 @@ function copyOptions({
   skipMissing,
 }: MirrorWish): CopyImagesOptions {
   return {
+    looksFirst: !continueOnError,
     maxImages: maxPerRegistry,
     maxRoutes: maxRegistry,
     continueOnError: ({ kind }) => continueOnError || (skipMissing && kind === 'source-gone'),

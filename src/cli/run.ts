@@ -17,7 +17,7 @@ export async function run(args: readonly string[], io: Io): Promise<number> {
   try {
     return await command.run(rest, io);
   } catch (error) {
-    return said(io.stderr, ...complaint(error, command.name));
+    return said(io.stderr, ...complaint(error, command));
   }
 }
 
@@ -35,10 +35,10 @@ function runNothing(args: readonly string[], io: Io): number {
   );
 }
 
-/** What a person should read about the failure, and the exit code: 2 where the person can put it right. */
-function complaint(error: unknown, name: string): [text: string, code: number] {
+/** What a person should read about the failure, and the exit code: mostly 2 where the person can put it right. */
+function complaint(error: unknown, { name, mistakeCode = 2 }: Command): [text: string, code: number] {
   if (error instanceof UsageError)
-    return [`quayside ${name}: ${error.message}\nSee quayside ${name} --help\n`, 2];
+    return [`quayside ${name}: ${error.message}\nSee quayside ${name} --help\n`, mistakeCode];
   if (error instanceof ConfigError) return [`${error.message}\n`, 2];
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return [`quayside ${name}: ${scrubbed(text)}\n`, 1];

@@ -10,16 +10,22 @@ export const failureClasses = [
   'blob-unknown',
   'schema-1',
   'manifest-invalid',
+  'too-large',
   'denied',
 ] as const;
 
 export type FailureClass = (typeof failureClasses)[number];
+
+/** How often an image whose failure is doubtful is tried. In the loop that takes some minutes. */
+export const doubtfulTries = 6;
 
 export interface CopyErrorOptions {
   /** How long the registry wants us to wait, in seconds. */
   readonly retryAfterSeconds?: number;
   /** Default: false. */
   readonly lasts?: boolean;
+  /** Default: false. */
+  readonly isDoubtful?: boolean;
   readonly cause?: unknown;
 }
 
@@ -30,12 +36,18 @@ export class CopyError extends Error {
   readonly retryAfterSeconds: number | undefined;
   /** Whether it was tried to the end already: one that passes does not do so while somebody waits. */
   readonly lasts: boolean;
+  /**
+   * Of one that does not pass: whether registries have been seen to say so of an image that they took minutes later. It
+   * is tried `doubtfulTries` times before it is believed.
+   */
+  readonly isDoubtful: boolean;
 
   constructor(kind: FailureClass, message: string, options: CopyErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.lasts = options.lasts ?? false;
+    this.isDoubtful = options.isDoubtful ?? false;
   }
 
   /** Whether another try may succeed although nothing changed at the source. */

@@ -102,11 +102,14 @@ export async function* verified(
 }
 
 /** The refusal of bytes that are not what their digest or size says. */
-export function mismatch(descriptor: Descriptor, seen: number): RegistryError {
-  return new RegistryError('UPSTREAM_INVALID', 'the content does not match its digest or size', {
-    detail: { digest: descriptor.digest, size: descriptor.size, seen },
+export function mismatch({ digest, size }: Descriptor, seen: number): ContentMismatch {
+  return new ContentMismatch('UPSTREAM_INVALID', 'the content does not match its digest or size', {
+    detail: { digest, size, seen },
   });
 }
+
+/** What the bytes came from is at fault, not what they were for. */
+export class ContentMismatch extends RegistryError {}
 
 /** A body of one chunk. */
 export async function* bytesOf(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

@@ -45,6 +45,18 @@ test('an index is kept as it is', async (t) => {
   t.equal(out, `${index} ${to.host}/a:all\n`);
 });
 
+test('with --keep-manifest-list each image of the list is a line, as with oc', async (t) => {
+  const { from, to, run } = await mirrorRig(t);
+  const { index, arm } = addIndex(from);
+  const pair = [`${from.host}/${repository}:all`, `${to.host}/a:all`];
+  const { out } = await run('--keep-manifest-list', ...pair);
+  const lines = out.trimEnd().split('\n');
+  t.equal(lines.length, 3);
+  t.ok(lines.includes(`${arm} ${to.host}/a`));
+  t.equal(lines.at(-1), `${index} ${to.host}/a:all`);
+  t.equal((await run('--keep-manifest-list', ...pair)).out, `${index} ${to.host}/a:all\n`, 'once pushed');
+});
+
 test('a filter leaves the only image that fits in its place', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   const { arm } = addIndex(from);
@@ -72,7 +84,7 @@ test('a list over some of its images is kept in a directory', async (t) => {
   const kept = ['--filter-by-os=linux/arm64', '--keep-manifest-list', `${from.host}/${repository}:all`];
   const { out, err, code } = await run(...kept, 'file://a:all');
   t.equal(code, 0, err);
-  t.equal(out, `${index} file://a:all\n`);
+  t.match(out, `file://a\n${index} file://a:all\n`);
   t.match(err, 'blobs: 3 copied');
 });
 

@@ -129,6 +129,20 @@ test('without --continue-on-error no other image is begun after a failure, and t
   t.same(uploads(to), []);
 });
 
+test('without --continue-on-error nothing is copied when any source is missing, as with oc', async (t) => {
+  const { from, to, run } = await mirrorRig(t);
+  from.addImage('team/app', 'v1');
+  const pairs = ['team/app:v1', 'team/gone:v1', 'team/gone:v2'].map(
+    (source, index) => `${from.host}/${source}=${to.host}/a:${index}`,
+  );
+  const { err, code } = await run(...pairs);
+  t.equal(code, 1);
+  t.equal(err.match(/^error: manifest .*the source has no such image/gm)?.length, 2, 'each is told');
+  t.same(uploads(to), []);
+  t.equal((await run('--continue-on-error', ...pairs)).code, 1);
+  t.ok(to.tagOf('a', '0'));
+});
+
 test('--skip-missing makes a warning of a source that is not there', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   from.addImage('team/app', 'v1');
@@ -213,13 +227,13 @@ test('a terminal gets one line that changes', async (t) => {
   t.notMatch(err, 'uploading:');
 });
 
-test('mistakes end with 2 and say where they are', async (t) => {
+test('mistakes end with 1 and say where they are', async (t) => {
   const { run, file } = await mirrorRig(t);
   const mappings = await file('m.txt', '', 'q.io/a:1 r.io/a@sha256:12');
   const { code, err } = await run('-f', mappings);
-  t.equal(code, 2);
+  t.equal(code, 1);
   t.match(err, `error: file ${mappings}, line 2: "r.io/a@sha256:12" is not a valid image reference`);
-  t.equal((await run('q.io/a:1', 's3://s3.amazonaws.com/r/b/a:1')).code, 2);
+  t.equal((await run('q.io/a:1', 's3://s3.amazonaws.com/r/b/a:1')).code, 1);
   await t.rejects(run(), { name: 'UsageError', message: /you must specify at least one source image/ });
   await t.rejects(run('-f', '/nowhere'), { name: 'UsageError', message: '/nowhere cannot be read' });
   const tagged = run('--all-tags', 'q.io/a:1', 'r.io/a');
@@ -254,7 +268,7 @@ test('-f - reads the mappings from standard input', async (t) => {
   });
   mirroring.stdin.end('# a comment\nq.io/a:1\n');
   const [err, [code]] = await Promise.all([streamText(mirroring.stderr), once(mirroring, 'exit')]);
-  t.equal(code, 2);
+  t.equal(code, 1);
   t.match(err, 'error: file -, line 2: ');
 });
 

@@ -1,5 +1,5 @@
 import type { ImageDestination, ImageSource, ManifestBytes, Referrer } from '../../src/mirror/ends/ends.ts';
-import { type Bytes, collected, type Descriptor } from '../../src/oci/content.ts';
+import { type Bytes, collected, type Descriptor, mismatch } from '../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
@@ -180,7 +180,7 @@ export function memoryEnd(name: string, misbehaviours: Misbehaviours = {}): Memo
       });
       received += bytes.byteLength;
       if (digestOf(bytes) !== descriptor.digest || bytes.byteLength !== descriptor.size) {
-        throw new RegistryError('UPSTREAM_INVALID', 'the content does not match its digest or size');
+        throw mismatch(descriptor, bytes.byteLength);
       }
       if (misbehaviours.lies201?.delete(descriptor.digest)) {
         throw new RegistryError('UPSTREAM_INVALID', 'the registry confirmed an upload that it did not keep');

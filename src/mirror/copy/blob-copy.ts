@@ -1,10 +1,18 @@
-import type { Descriptor } from '../../oci/content.ts';
+import { ContentMismatch, type Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { type BlobReading, blobReading } from './blob-reading.ts';
-import { destinationFailure } from './classify.ts';
+import { destinationFailure, sourceFailure } from './classify.ts';
 import type { Landing } from './copy-events.ts';
-import { askDestination, type Copying, destinationSubject, once, placeOf, type Topic } from './copying.ts';
+import {
+  askDestination,
+  type Copying,
+  destinationSubject,
+  once,
+  placeOf,
+  sourceSubject,
+  type Topic,
+} from './copying.ts';
 import type { Place } from './shared-content.ts';
 
 export interface NeededBlob {
@@ -106,6 +114,7 @@ async function upload({ descriptor, namedBy }: NeededBlob, copying: Copying): Pr
   try {
     const whole = { ...descriptor, size: await reading.size() };
     await destination.putBlob(to.repository, whole, (start) => reading.open(start), { signal });
+    run.tally.sent(whole.size);
   } catch (error) {
     throw failureOf(error, reading, descriptor, copying);
   } finally {
@@ -113,10 +122,14 @@ async function upload({ descriptor, namedBy }: NeededBlob, copying: Copying): Pr
   }
 }
 
-/** When the source broke, what the destination then said is only an echo. */
+/** When the source broke, or its bytes were wrong, what the destination then said is only an echo. */
 function failureOf(error: unknown, reading: BlobReading, descriptor: Descriptor, copying: Copying): unknown {
   copying.signal.throwIfAborted();
-  return reading.failure ?? destinationFailure(error, destinationSubject(copying, topicOf(descriptor)));
+  const topic = topicOf(descriptor);
+  if (reading.failure !== undefined) return reading.failure;
+  return error instanceof ContentMismatch
+    ? sourceFailure(error, sourceSubject(copying, topic))
+    : destinationFailure(error, destinationSubject(copying, topic));
 }
 
 function topicOf({ digest }: Descriptor): Topic {

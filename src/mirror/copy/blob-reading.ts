@@ -2,7 +2,7 @@ import type { Bytes, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { UpstreamBlob } from '../../upstream/upstream.ts';
 import type { CopyError } from '../failure.ts';
-import { missingPart, sourceFailure } from './classify.ts';
+import { missingPart, otherSize, sourceFailure } from './classify.ts';
 import { type Copying, sourceSubject } from './copying.ts';
 
 /** A blob being read from its source, as often and from wherever the upload needs it. */
@@ -41,14 +41,17 @@ export function blobReading(descriptor: Descriptor, namedBy: Digest, copying: Co
     } catch (error) {
       throw failed(error);
     }
-    if (opened === undefined) throw failed(missingPart(subject, `manifest ${namedBy}`));
+    const manifest = `manifest ${namedBy}`;
+    if (opened === undefined) throw failed(missingPart(subject, manifest));
+    const { size } = opened;
+    if (size !== undefined && descriptor.size >= 0 && size !== descriptor.size)
+      throw failed(otherSize(subject, descriptor, size, manifest));
     return opened;
   }
 
   async function* body(blob: UpstreamBlob): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       for await (const chunk of blob.body) {
-        run.tally.received(chunk.byteLength);
         run.events.received?.({ bytes: chunk.byteLength });
         yield chunk;
       }

@@ -1,3 +1,4 @@
+import { ContentMismatch, type Descriptor } from '../../oci/content.ts';
 import { type ErrorCode, RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { CopyError, type FailureClass } from '../failure.ts';
@@ -21,6 +22,8 @@ interface Verdict {
   readonly kind: FailureClass;
   /** What the reader is to do about it. */
   readonly advice: string;
+  /** See CopyError. */
+  readonly isDoubtful?: true;
 }
 
 const tryLater = 'it is tried again later';
@@ -47,6 +50,13 @@ const ofForeign: Partial<Record<ErrorCode, Verdict>> = {
   BLOB_UNKNOWN: { kind: 'blob-unknown', advice: skipForeign },
 };
 
+/** quay says so of a manifest whose blobs it does not see yet, and takes it minutes later. */
+const ofContent: Verdict = { kind: 'manifest-invalid', advice: 'the destination takes no such content' };
+const tooLarge: Verdict = {
+  kind: 'too-large',
+  advice: 'raise its limit (nginx: client_max_body_size), or leave the image out',
+};
+
 const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
   ...passing,
   UPSTREAM_INVALID: { kind: 'unavailable', advice: tryLater },
@@ -54,6 +64,8 @@ const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
   BLOB_UPLOAD_UNKNOWN: { kind: 'unavailable', advice: tryLater },
   DIGEST_INVALID: { kind: 'unavailable', advice: tryLater },
   RANGE_INVALID: { kind: 'unavailable', advice: tryLater },
+  SIZE_INVALID: { kind: 'unavailable', advice: tryLater },
+  MANIFEST_INVALID: { ...ofContent, isDoubtful: true },
   DENIED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
   UNAUTHORIZED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
   NAME_UNKNOWN: { kind: 'denied', advice: 'make the repository first' },
@@ -69,6 +81,8 @@ const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
 
 /** A source's refusal as what it means for the copy; whatever is not the source's word passes. */
 export function sourceFailure(error: unknown, subject: Subject): CopyError {
+  if (error instanceof ContentMismatch)
+    return classified(error, subject, {}, { kind: 'blob-unknown', advice: repush, isDoubtful: true });
   const invalid: Verdict =
     subject.kind === 'blob'
       ? { kind: 'unavailable', advice: tryLater }
@@ -83,14 +97,19 @@ export function destinationFailure(error: unknown, subject: Subject): CopyError 
     const message = `${textOf(subject)}: ${error.message}: make room, or take another directory`;
     return new CopyError('denied', message, { cause: error });
   }
-  const refused: Verdict =
-    subject.isSchema1 === true
-      ? {
-          kind: 'schema-1',
-          advice: 'the destination takes no Docker schema 1: push the image to the source as schema 2',
-        }
-      : { kind: 'manifest-invalid', advice: 'the destination takes no such content' };
-  return classified(error, subject, ofDestination, refused);
+  if (isTooLarge(error)) return classified(error, subject, {}, tooLarge);
+  return subject.isSchema1 === true
+    ? classified(error, subject, { ...ofDestination, MANIFEST_INVALID: noSchema1 }, noSchema1)
+    : classified(error, subject, ofDestination, ofContent);
+}
+
+const noSchema1: Verdict = {
+  kind: 'schema-1',
+  advice: 'the destination takes no Docker schema 1: push the image to the source as schema 2',
+};
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof RegistryError && error.detail?.['upstreamStatus'] === 413;
 }
 
 /** What the source does not have although something there names it. */
@@ -98,6 +117,19 @@ export function missingPart(subject: Subject, namedBy: string): CopyError {
   return new CopyError(
     'blob-unknown',
     `${textOf(subject)}: unknown ${subject.kind}: ${namedBy} names it and the source does not have it: ${repush}`,
+  );
+}
+
+/** What the source has in another size than its manifest says: no try makes the two fit. */
+export function otherSize(
+  subject: Subject,
+  { size }: Descriptor,
+  actual: number,
+  namedBy: string,
+): CopyError {
+  return new CopyError(
+    'blob-unknown',
+    `${textOf(subject)}: ${namedBy} states ${size} bytes and the source has ${actual}: ${repush}`,
   );
 }
 
@@ -117,13 +149,33 @@ function classified(
   if (!(error instanceof RegistryError)) {
     return new CopyError('unavailable', `${textOf(subject)}: ${strangerText(error)}: ${tryLater}`, options);
   }
-  const { kind, advice } = table[error.code] ?? otherwise;
+  const { kind, advice, isDoubtful = false } = table[error.code] ?? otherwise;
   const { retryAfterSeconds, lasts } = error;
-  return new CopyError(kind, `${textOf(subject)}: ${error.message}: ${connectionAdvice(error) ?? advice}`, {
+  const isThrottled = kind === 'throttled';
+  const why = isThrottled ? throttledText(error) : registryText(error);
+  const what =
+    isThrottled && table !== ofDestination ? `failed to retrieve ${textOf(subject)}` : textOf(subject);
+  return new CopyError(kind, `${what}: ${why}: ${connectionAdvice(error) ?? advice}`, {
     ...options,
     lasts,
+    isDoubtful,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
+}
+
+/** What is read from and written to are registries here; an upstream is what a client is served from. */
+export function registryText({ message }: RegistryError): string {
+  return message.replace(/\bthe upstream\b/g, 'the registry');
+}
+
+/** In the words that people search a log of `oc image mirror` for. */
+function throttledText(error: RegistryError): string {
+  const { retryAfterSeconds } = error;
+  const until =
+    retryAfterSeconds === undefined
+      ? ''
+      : `: throttled until ${new Date(Date.now() + retryAfterSeconds * 1000).toISOString()}`;
+  return `toomanyrequests (HTTP 429): ${registryText(error)}${until}`;
 }
 
 /** By what the system or TLS calls it. */

@@ -1,6 +1,8 @@
+import type { Descriptor } from '../../oci/content.ts';
 import { CopyError } from '../failure.ts';
-import { copyImage } from './copy.ts';
+import { copyImage, statedSource } from './copy.ts';
 import { type ImageCopy, routeOf } from './image-copy.ts';
+import { inOrder } from './in-order.ts';
 import type { CopyRun } from './run.ts';
 
 export interface CopyImagesOptions {
@@ -12,6 +14,8 @@ export interface CopyImagesOptions {
   readonly tries?: number;
   /** The others are copied all the same after an image failed for good, or did so in such a way. Default false: none is begun. */
   readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
+  /** Every source is asked what it has before anything is written: a failure there leaves all as it is. Default false. */
+  readonly looksFirst?: boolean;
 }
 
 /**
@@ -24,55 +28,60 @@ export async function copyImages(
   run: CopyRun,
   options: CopyImagesOptions = {},
 ): Promise<readonly ImageCopy[]> {
-  const { maxImages = 6, maxRoutes = Number.POSITIVE_INFINITY, continueOnError = false } = options;
+  const { maxImages = 6, maxRoutes = Number.POSITIVE_INFINITY } = options;
+  const { continueOnError = false, looksFirst = false } = options;
   const goesOn = typeof continueOnError === 'function' ? continueOnError : () => continueOnError;
+  const stated = new Map<ImageCopy, Descriptor>();
   const left: ImageCopy[] = [];
   let isStopped = false;
 
+  const look = async (image: ImageCopy): Promise<void> => {
+    stated.set(image, await statedSource(image, run));
+  };
   const copy = async (image: ImageCopy): Promise<void> => {
-    if (isStopped || run.signal.aborted) {
-      left.push(image);
-      return;
-    }
-    const outcome = await copied(image, run, options.tries ?? 3);
-    if (outcome === 'aborted') left.push(image);
-    if (outcome instanceof CopyError && !goesOn(outcome)) isStopped = true;
+    const seen = stated.get(image);
+    const copied = await copyImage(image, run, seen === undefined ? {} : { stated: seen });
+    run.tally.imageDone(copied);
+    run.events.imageEnded?.({ image, copied });
+  };
+  /** The work on each image, as long as it may begin; what is not begun is left. Resolves to those where it went well. */
+  const each = async (
+    wanted: readonly ImageCopy[],
+    work: (image: ImageCopy) => Promise<void>,
+    mayBegin: () => boolean,
+  ): Promise<readonly ImageCopy[]> => {
+    const done = new Set<ImageCopy>();
+    const one = async (image: ImageCopy): Promise<void> => {
+      const isBegun = mayBegin() && !run.signal.aborted;
+      const outcome = isBegun ? await tried(image, run, () => work(image), options.tries ?? 3) : 'left';
+      if (outcome === 'done') done.add(image);
+      if (outcome === 'left') left.push(image);
+      if (outcome instanceof CopyError && !goesOn(outcome)) isStopped = true;
+    };
+    const routes = Map.groupBy(wanted, routeOf);
+    await inOrder([...routes.values()], maxRoutes, (queue) => inOrder(queue, maxImages, one));
+    return wanted.filter((image) => done.has(image));
   };
 
-  const routes = Map.groupBy(images, routeOf);
-  await inOrder([...routes.values()], maxRoutes, (queue) => inOrder(queue, maxImages, copy));
+  const seen = looksFirst ? await each(images, look, () => true) : images;
+  await each(seen, copy, () => !isStopped);
   return left;
 }
 
-async function copied(
+/** The work on an image, as often as it makes sense; a failure is told and counted. */
+async function tried(
   image: ImageCopy,
   run: CopyRun,
+  work: () => Promise<void>,
   tries: number,
-): Promise<'done' | 'aborted' | CopyError> {
-  const { events } = run;
-  events.imageStarted?.({ image });
+): Promise<'done' | 'left' | CopyError> {
   try {
-    const done = await run.persistently(image, () => copyImage(image, run), tries);
-    run.tally.imageDone(done);
-    events.imageEnded?.({ image, copied: done });
+    await run.persistently(image, work, tries);
     return 'done';
   } catch (error) {
-    if (!(error instanceof CopyError)) return 'aborted';
+    if (!(error instanceof CopyError)) return 'left';
     run.tally.imageFailed(image, error);
-    events.imageEnded?.({ image, failure: error });
+    run.events.imageEnded?.({ image, failure: error });
     return error;
   }
-}
-
-/** So many at a time; `work` must not reject. */
-async function inOrder<Item>(
-  items: readonly Item[],
-  limit: number,
-  work: (item: Item) => Promise<void>,
-): Promise<void> {
-  const rest = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of rest) await work(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, worker));
 }

@@ -7,7 +7,6 @@ export type Landing = 'copied' | 'mounted' | 'present';
 
 /** What a run reports while it works. */
 export interface CopyEvents {
-  imageStarted(event: { readonly image: ImageCopy }): void;
   /** Once an image, when it is not tried again. */
   imageEnded(event: {
     readonly image: ImageCopy;

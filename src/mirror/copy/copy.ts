@@ -2,7 +2,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
-import { askSource, type Copying } from './copying.ts';
+import { type Asking, askSource, type Copying } from './copying.ts';
 import type { Node } from './graph.ts';
 import { copyParts, copyReferrersOf, fetchNode, foundManifest, speaksForParts } from './graph-copy.ts';
 import { type CopiedImage, destinationText, type ImageCopy, sourceText } from './image-copy.ts';
@@ -15,6 +15,17 @@ class GivenUp extends Error {
   override readonly name = 'GivenUp';
 }
 
+export interface CopyImageOptions {
+  /** What the source was just seen to have: it is not asked that again. */
+  readonly stated?: Descriptor;
+  readonly signal?: AbortSignal;
+}
+
+/** What the source has, by one HEAD. Throws CopyError, or the reason of whoever aborted the run. */
+export function statedSource(image: ImageCopy, run: CopyRun): Promise<Descriptor> {
+  return statedAtSource({ image, run, signal: run.signal });
+}
+
 /**
  * Copies an image whole: blobs before the manifests that name them, manifests before their index, the tag last. An image that
  * the destination has already costs a HEAD on each side. Throws CopyError, or the reason of whoever aborted; what was
@@ -23,7 +34,7 @@ class GivenUp extends Error {
 export async function copyImage(
   image: ImageCopy,
   run: CopyRun,
-  options: { readonly signal?: AbortSignal } = {},
+  options: CopyImageOptions = {},
 ): Promise<CopiedImage> {
   const own = new AbortController();
   const signals = [run.signal, own.signal, ...(options.signal === undefined ? [] : [options.signal])];
@@ -38,7 +49,7 @@ export async function copyImage(
     },
   };
   try {
-    const copied = await copyRoot(copying);
+    const copied = await copyRoot(copying, options.stated);
     return copied.outcome === 'copied' && !isChanged ? { ...copied, outcome: 'unchanged' } : copied;
   } catch (error) {
     run.signal.throwIfAborted();
@@ -47,9 +58,9 @@ export async function copyImage(
   }
 }
 
-async function copyRoot(copying: Copying): Promise<CopiedImage> {
+async function copyRoot(copying: Copying, seen: Descriptor | undefined): Promise<CopiedImage> {
   const { image } = copying;
-  const stated = await statedAtSource(copying);
+  const stated = seen ?? (await statedAtSource(copying));
   const there = image.force === true ? undefined : await thereUnderTag(copying, stated);
   if (isUpToDate(stated, there, copying) && !mayChange(stated, image)) {
     return { outcome: 'unchanged', digest: stated.digest };
@@ -73,7 +84,7 @@ function isUpToDate(wanted: Descriptor, there: Descriptor | undefined, { image }
   return wanted.digest === there?.digest && image.trust !== 'blobs' && image.referrers !== true;
 }
 
-async function statedAtSource(copying: Copying): Promise<Descriptor> {
+async function statedAtSource(copying: Asking): Promise<Descriptor> {
   const { source, from } = copying.image;
   const topic = { kind: 'manifest', reference: referenceText(from.reference) } as const;
   const answer = await askSource(copying, topic, (signal) =>

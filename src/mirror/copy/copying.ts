@@ -6,11 +6,15 @@ import type { ImageCopy } from './image-copy.ts';
 import type { CopyRun } from './run.ts';
 import type { Place } from './shared-content.ts';
 
-/** One image on its way: ended by the run, by its caller, or by its own first failure that does not pass. */
-export interface Copying {
+/** An image about which something is asked. */
+export interface Asking {
   readonly image: ImageCopy;
   readonly run: CopyRun;
   readonly signal: AbortSignal;
+}
+
+/** One image on its way: ended by the run, by its caller, or by its own first failure that does not pass. */
+export interface Copying extends Asking {
   /** What is begun of this image need not be finished. */
   readonly giveUp: () => void;
   /** Something was written. */
@@ -22,7 +26,7 @@ export type Topic = Pick<Subject, 'kind' | 'reference' | 'isSchema1' | 'isForeig
 
 /** One question to the source, when there is room for it. Throws CopyError. */
 export function askSource<T>(
-  copying: Copying,
+  copying: Asking,
   topic: Topic,
   question: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
@@ -39,7 +43,7 @@ export function askDestination<T>(
 }
 
 /** The topic at the source, for people. */
-export function sourceSubject({ image }: Copying, topic: Topic): Subject {
+export function sourceSubject({ image }: Asking, topic: Topic): Subject {
   return { ...topic, registry: image.source.name, repository: image.from.repository };
 }
 
@@ -80,7 +84,7 @@ export async function together(works: readonly Promise<void>[], copying: Copying
 }
 
 function asked<T>(
-  { image, run, signal }: Copying,
+  { image, run, signal }: Asking,
   question: (signal: AbortSignal) => Promise<T>,
   failure: (error: unknown) => CopyError,
 ): Promise<T> {

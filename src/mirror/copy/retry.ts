@@ -1,12 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { CopyError } from '../failure.ts';
+import { CopyError, doubtfulTries } from '../failure.ts';
 
 export interface RetryOptions {
   /** A first pause is up to this long and each next one up to twice as long, milliseconds. Default 1,000. */
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 30,000. */
   readonly longestPauseMs?: number;
-  /** A `Retry-After` beyond this is not waited for: the failure carries it, milliseconds. Default 60,000. */
+  /** A `Retry-After` beyond this is not waited for: the failure carries it, milliseconds. Default 300,000. */
   readonly longestWaitMs?: number;
   /** Default `Math.random`. */
   readonly random?: () => number;
@@ -20,13 +20,13 @@ export interface Persistence extends Required<RetryOptions> {
 
 /** The options with their defaults. */
 export function retryOptions(options: RetryOptions): Required<RetryOptions> {
-  const { firstPauseMs = 1_000, longestPauseMs = 30_000, longestWaitMs = 60_000 } = options;
+  const { firstPauseMs = 1_000, longestPauseMs = 30_000, longestWaitMs = 300_000 } = options;
   return { firstPauseMs, longestPauseMs, longestWaitMs, random: options.random ?? Math.random };
 }
 
 /**
  * Does the work, and does it again each time that it fails in a way that passes and was not tried to its end below, as often as
- * `tries` allows. Throws the last failure; the signal's reason once it is aborted.
+ * `tries` allows, or in a way that is doubtful, as often as that is tried. Throws the last failure; the signal's reason once it is aborted.
  */
 export async function persistently<T>(work: () => Promise<T>, options: Persistence): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
@@ -34,14 +34,18 @@ export async function persistently<T>(work: () => Promise<T>, options: Persisten
       return await work();
     } catch (error) {
       options.signal.throwIfAborted();
-      if (!(error instanceof CopyError) || !error.isPassing || error.lasts) throw error;
-      if (attempt >= options.tries) throw error;
+      if (!(error instanceof CopyError) || attempt >= triesOf(error, options)) throw error;
       const waitMs = pauseAfter(attempt, error.retryAfterSeconds, options);
       if (waitMs === undefined) throw error;
       options.retried(error, waitMs);
       await pause(waitMs, options.signal);
     }
   }
+}
+
+function triesOf({ isPassing, isDoubtful, lasts }: CopyError, { tries }: Persistence): number {
+  if (isDoubtful) return Math.max(tries, doubtfulTries);
+  return isPassing && !lasts ? tries : 1;
 }
 
 /**

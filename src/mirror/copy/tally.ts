@@ -19,7 +19,7 @@ export interface CopyReport {
   readonly blobs: Readonly<Record<Landing | 'failed', number>>;
   /** Layers with `urls` of their own that were left where they are, each once a destination repository. */
   readonly foreignSkipped: number;
-  /** Read from sources, to be sent. */
+  /** Of the blobs that were copied. */
   readonly bytes: number;
   readonly seconds: number;
   readonly failures: readonly CopyFailure[];
@@ -33,7 +33,8 @@ export interface Tally {
   blobDone(place: string, outcome: Landing | 'failed'): void;
   /** `place` as for a blob. */
   foreignSkipped(place: string): void;
-  received(bytes: number): void;
+  /** A blob of that size was copied. */
+  sent(bytes: number): void;
   report(): CopyReport;
 }
 
@@ -70,7 +71,7 @@ export function tally(now: () => number): Tally {
     foreignSkipped(place) {
       skippedBlobs.add(place);
     },
-    received(count) {
+    sent(count) {
       bytes += count;
     },
     report: () => ({

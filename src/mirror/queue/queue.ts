@@ -1,4 +1,4 @@
-import type { CopyError } from '../failure.ts';
+import { type CopyError, doubtfulTries } from '../failure.ts';
 import { registryOf } from '../names.ts';
 import { bell } from './bell.ts';
 import { lanes } from './lanes.ts';
@@ -50,7 +50,8 @@ export interface Queue extends TaskSink {
   /** The image is there; a task that came meanwhile gets its turn. */
   done(destination: string): void;
   /**
-   * Tried again after a pause, or parked when that would not help: for a day, but schema 1 that is refused until its digest changes.
+   * Tried again after a pause, or parked when that would not help, a doubtful failure after some minutes of tries: for a day, but schema 1
+   * that is refused until its digest changes.
    * `sourceDigest` is what was tried, as far as it is known. Gives what became of it.
    */
   failed(destination: string, failure: CopyError, sourceDigest?: string): QueuedTask;
@@ -174,7 +175,7 @@ export function queue(options: QueueOptions): Queue {
       notBefore: now() + pauseMs(options, attempts, failure),
       failure: { kind: failure.kind, reason: failure.message, at: now() },
     };
-    if (failure.isPassing) return entered({ ...(again ?? task), ...outcome, state: 'waiting' });
+    if (isTriedAgain(attempts, failure)) return entered({ ...(again ?? task), ...outcome, state: 'waiting' });
     const tried = sourceDigest === undefined ? task : { ...task, sourceDigest };
     const parked: QueuedTask = { ...tried, ...outcome, state: 'parked' };
     if (again !== undefined && isWorthATry(parked, again)) return entered(fresh(again));
@@ -251,9 +252,13 @@ function laneOf({ source, destination }: MirrorTask): string {
   return `${registryOf(source)} ${registryOf(destination)}`;
 }
 
+function isTriedAgain(attempts: number, { isPassing, isDoubtful }: CopyError): boolean {
+  return isPassing || (isDoubtful && attempts < doubtfulTries);
+}
+
 function pauseMs(options: QueueOptions, attempts: number, failure: CopyError): number {
   if (failure.kind === 'schema-1') return Number.POSITIVE_INFINITY;
-  if (!failure.isPassing) return options.parkedMs ?? 86_400_000;
+  if (!isTriedAgain(attempts, failure)) return options.parkedMs ?? 86_400_000;
   const { firstPauseMs = 5000, longestPauseMs = 600_000, random = Math.random } = options;
   const span = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempts - 1));
   return (failure.retryAfterSeconds ?? 0) * 1000 + span / 2 + (random() * span) / 2;

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { copyImages } from '../../../src/mirror/copy/copy-all.ts';
 import type { ImageCopy } from '../../../src/mirror/copy/image-copy.ts';
+import type { CopyError } from '../../../src/mirror/failure.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { seeded } from '../../chaos/random.ts';
@@ -79,6 +80,40 @@ test('without continueOnError no image is begun after a failure', async (t) => {
   const left = await copyImages(copies, run, { maxImages: 1 });
   t.same(left, copies.slice(3));
   t.match(run.report(), { images: { copied: 2, failed: 1 } });
+});
+
+test('sources are all asked first where that is wished, and a failure there leaves everything as it is', async (t) => {
+  const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
+  const copies = images(source, destination, 10);
+  const again = await copyImages(copies.slice(0, 1), quickRun(), { looksFirst: true });
+  t.same(again, []);
+  t.equal(source.counts()['head-manifest'], 1, 'and not asked again');
+  for (const gone of ['v3', 'v7']) source.contents(app).tags.delete(parseTag(gone));
+  const run = quickRun();
+  const left = await copyImages(copies, run, { looksFirst: true });
+  t.equal(left.length, 8);
+  t.match(run.report(), { images: { copied: 0, failed: 2 } });
+  t.equal(destination.contents(app).tags.size, 1);
+  const onward = quickRun();
+  const isGone = ({ kind }: CopyError) => kind === 'source-gone';
+  t.same(await copyImages(copies, onward, { looksFirst: true, continueOnError: isGone }), []);
+  t.match(onward.report(), { images: { copied: 7, unchanged: 1, failed: 2 } });
+});
+
+test('a Retry-After of minutes is waited for between two tries of an image, and a longer one is not', async (t) => {
+  const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
+  const waits: number[] = [];
+  const askedFor = [0.01, 301];
+  destination.misbehaviours.fails = ({ verb }) => {
+    const retryAfterSeconds = verb === 'put-manifest' ? askedFor.shift() : undefined;
+    return retryAfterSeconds === undefined
+      ? undefined
+      : new RegistryError('TOOMANYREQUESTS', 'wait', { retryAfterSeconds });
+  };
+  const run = quickRun({ events: { retried: ({ waitMs }) => waits.push(waitMs) } });
+  await copyImages(images(source, destination, 1), run);
+  t.same(waits, [10]);
+  t.match(run.report().failures, [{ kind: 'throttled', reason: /throttled until/ }]);
 });
 
 test('an image that fails in passing is tried again, and sends only what is missing', async (t) => {
@@ -171,7 +206,6 @@ test('what a run does is told as it happens', async (t) => {
   const told: string[] = [];
   const run = quickRun({
     events: {
-      imageStarted: () => told.push('image'),
       uploadStarted: () => told.push('upload'),
       blobEnded: ({ outcome }) => told.push(outcome),
       manifestPut: ({ reference }) => told.push(reference),
@@ -179,7 +213,7 @@ test('what a run does is told as it happens', async (t) => {
     },
   });
   await copyImages(images(source, destination, 1), run);
-  t.same(told.slice(0, 2), ['image', 'upload']);
+  t.equal(told[0], 'upload');
   t.same(told.filter((word) => word === 'upload').length, 3);
   t.same(told.slice(-3), ['copied', 'v0', 'copied']);
 });

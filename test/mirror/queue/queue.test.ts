@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { memoryStore } from '../../../src/cache/store/memory-store.ts';
 import type { Records } from '../../../src/cache/store/records.ts';
-import { CopyError } from '../../../src/mirror/failure.ts';
+import { CopyError, doubtfulTries } from '../../../src/mirror/failure.ts';
 import { type Queue, type QueueOptions, queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
@@ -162,6 +162,22 @@ test('a failure that passes is tried again later and later, and not before the r
     failure: { kind: 'throttled' },
   });
   t.equal(calls.put, 1, 'and nothing of it is written');
+});
+
+test('a doubtful failure is tried for some minutes, and parked then', async (t) => {
+  const { queue, clock } = rig();
+  const doubtful = new CopyError('manifest-invalid', 'invalid', { isDoubtful: true });
+  await queue.put(task('a'));
+  const startedAt = clock.now;
+  for (let attempt = 1; attempt < doubtfulTries; attempt += 1) {
+    queue.take();
+    const { state, notBefore } = queue.failed(targetOf('a'), doubtful);
+    t.equal(state, 'waiting');
+    clock.now = notBefore;
+  }
+  t.ok(clock.now - startedAt >= 77_500, 'a minute or more');
+  queue.take();
+  t.match(queue.failed(targetOf('a'), doubtful), { state: 'parked', attempts: doubtfulTries });
 });
 
 test('schema 1 that is refused stays parked until the digest changes or somebody says retry', async (t) => {
