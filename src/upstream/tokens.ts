@@ -80,9 +80,13 @@ async function newToken(question: TokenQuestion, options: TokenOptions): Promise
   if (answer.status === 200) return parseTokenAnswer(await wholeBody(answer, maxAnswerBytes), options.now());
   discard(answer);
   if (answer.status >= 500) throw statusRefusal(answer, options.now());
-  throw new RegistryError('DENIED', "the upstream's token server refuses our login", {
-    detail: { upstreamStatus: answer.status },
-  });
+  throw new RegistryError('DENIED', refusalText(answer), { detail: { upstreamStatus: answer.status } });
+}
+
+/** Only two statuses are about the login; another one may be about the question. */
+function refusalText({ status }: Answer): string {
+  const isLogin = status === 401 || status === 403;
+  return `the upstream's token server ${isLogin ? 'refuses our login' : `answers our question with ${status}`}`;
 }
 
 /** Distribution's token protocol: GET with Basic. */

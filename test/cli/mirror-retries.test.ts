@@ -36,6 +36,15 @@ test('a failure by 429 is a line that people find by repository, status and code
   t.match(io.err(), /\n# throttled: .*throttled until/);
 });
 
+test('a token server that does not take the question is told with its status', async (t) => {
+  const { from, to, run } = await mirrorRig(t);
+  from.switches.requiresToken = { status: 400 };
+  const { err } = await run(`${from.host}/team/app:v1`, `${to.host}/a:1`);
+  t.match(err, "the registry's token server answers our question with 400");
+  from.switches.requiresToken = { status: 403 };
+  t.match((await run(`${from.host}/team/app:v1`, `${to.host}/a:1`)).err, /token server refuses our login/);
+});
+
 test('an image is tried again when a registry refused what carries no blob', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   from.addImage('team/app', 'v1', layers);
