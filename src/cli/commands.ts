@@ -161,7 +161,7 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
       --keep-manifest-list       push a list as it is, also over fewer images, and print a line for each image that is pushed with it;
                                  default: as it is, unless --filter-by-os leaves some out
       --all-tags                 every SRC is a repository
-      --referrers                what refers to an image too: signatures, attestations
+      --referrers                what refers to an image too: signatures, attestations, also under the tags of cosign
       --dir DIR, --from-dir DIR  where file:// lies, and where it lies for SRC; default: here
       --max-per-registry N       requests at a time to each registry; default 6
       --max-registry N           pairs of registries at a time; default 4

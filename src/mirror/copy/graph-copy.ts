@@ -1,5 +1,5 @@
 import type { Descriptor } from '../../oci/content.ts';
-import { type Reference, referenceText } from '../../oci/reference.ts';
+import { type Reference, referenceText, type Tag } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
 import { repositoryText } from '../pull-spec.ts';
 import { blobText, copyBlob } from './blob-copy.ts';
@@ -14,6 +14,7 @@ import {
   sourceSubject,
   together,
 } from './copying.ts';
+import { cosignTags } from './cosign-tags.ts';
 import { isIndex, type Node, nodeOf } from './graph.ts';
 import { publish } from './publish.ts';
 import { copyReferrers } from './referrers.ts';
@@ -61,13 +62,33 @@ export async function copyParts(node: Node, copying: Copying, needed: PartsNeede
   await together([...children, ...blobs], copying);
 }
 
-/** What refers to the manifest, each with all below it. Resolves to whether there is any. */
-export function copyReferrersOf(subject: Descriptor, copying: Copying, depth: number): Promise<boolean> {
+/** What refers to the manifest, by the list of referrers or by cosign's tags, each with all below it. */
+export async function copyReferrersOf(subject: Descriptor, copying: Copying, depth: number): Promise<void> {
   const namedBy = `the list of referrers of ${subject.digest}`;
-  const mustSend = copying.image.force === true;
-  return copyReferrers(subject, copying, (referrer) =>
-    copyManifest(referrer, copying, { mustSend, depth: depth + 1, namedBy }),
+  const needed = { mustSend: copying.image.force === true, depth: depth + 1 };
+  await copyReferrers(subject, copying, (referrer) =>
+    copyManifest(referrer, copying, { ...needed, namedBy }),
   );
+  await once(copying, placeOf(copying, 'cosign', subject.digest), false, async () => {
+    const tags = cosignTags(subject.digest);
+    await together(
+      tags.map((tag) => copyTagged(tag, copying, needed)),
+      copying,
+    );
+    return 'present';
+  });
+}
+
+/** What the source has under the tag, if anything, to the same tag: it grows with each signature. */
+async function copyTagged(tag: Tag, copying: Copying, needed: PartsNeeded): Promise<void> {
+  const node = await fetchNode({ tag }, copying);
+  if (node === undefined) return;
+  const { descriptor } = node.manifest;
+  const there = needed.mustSend ? undefined : await foundManifest({ tag }, copying);
+  if (there?.digest === descriptor.digest && speaksForParts(descriptor, copying)) return;
+  const parts = (mustSend: boolean) => copyParts(node, copying, { ...needed, mustSend });
+  await parts(needed.mustSend);
+  await publish(node, { tag }, copying, parts);
 }
 
 export interface PartsNeeded {

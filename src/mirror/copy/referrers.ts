@@ -7,21 +7,20 @@ import { askDestination, askSource, type Copying, once, placeOf, together } from
 
 /**
  * Copies what refers to the manifest, by `copy`, and lists it under the fallback tag where the destination does not list it by
- * itself (distribution-spec, "Referrers Tag Schema"). Resolves to whether there is any.
+ * itself (distribution-spec, "Referrers Tag Schema").
  */
 export async function copyReferrers(
   subject: Descriptor,
   copying: Copying,
   copy: (referrer: Descriptor) => Promise<void>,
-): Promise<boolean> {
+): Promise<void> {
   const referrers = await listed(subject, copying);
-  if (referrers.length === 0) return false;
+  if (referrers.length === 0) return;
   await together(referrers.map(copy), copying);
   await once(copying, placeOf(copying, 'referrers', subject.digest), false, async () => {
     await listUnderTag(subject, referrers, copying);
     return 'present';
   });
-  return true;
 }
 
 function listed({ digest }: Descriptor, copying: Copying): Promise<readonly Descriptor[]> {

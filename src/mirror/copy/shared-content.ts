@@ -5,7 +5,7 @@ import type { Landing } from './copy-events.ts';
 
 /** Where a piece of content is wanted. */
 export interface Place {
-  readonly kind: 'blob' | 'manifest' | 'referrers';
+  readonly kind: 'blob' | 'manifest' | 'referrers' | 'cosign';
   readonly registry: string;
   readonly repository: Repository;
   readonly digest: Digest;

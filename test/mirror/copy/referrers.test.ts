@@ -1,8 +1,10 @@
 import { test } from 'tap';
 import { copyImage } from '../../../src/mirror/copy/copy.ts';
+import { cosignTags } from '../../../src/mirror/copy/cosign-tags.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseTag, type Tag } from '../../../src/oci/reference.ts';
-import { app, copyRig, latest } from '../../support/copy-rig.ts';
+import { app, copyRig, latest, quickRun } from '../../support/copy-rig.ts';
 import { indexImage, manifestBytes, plainImage, textBlob } from '../../support/memory-images.ts';
 
 const plain = plainImage('amd64', [textBlob('layer')]);
@@ -31,6 +33,21 @@ test('what refers to an image and to its parts comes along, before the tag', asy
   const puts = destination.calls.filter(({ verb }) => verb === 'put-manifest').map((call) => call.reference);
   t.ok(puts.indexOf(index.root.descriptor.digest) < puts.indexOf(signature.root.descriptor.digest));
   t.not(puts.indexOf(index.root.descriptor.digest), -1);
+});
+
+test('what cosign keeps under tags of an image and of its parts comes along, and is kept up to date', async (t) => {
+  const { source, destination, run, image } = copyRig(index);
+  const [root = tag] = cosignTags(index.root.descriptor.digest);
+  const bills = cosignTags(plain.root.descriptor.digest)[2] ?? tag;
+  source.hold(app, plainImage('one signature', []), root);
+  source.hold(app, plainImage('a bill', []), bills);
+  await copyImage(image({ referrers: true }), run);
+  t.same(destination.contents(app).tags, source.contents(app).tags);
+  t.match(destination.calls.at(-1), { verb: 'put-manifest', reference: 'latest' });
+  source.hold(app, plainImage('two signatures', []), root);
+  await copyImage(image({ referrers: true }), quickRun());
+  t.same(destination.contents(app).tags, source.contents(app).tags);
+  t.same(cosignTags(digestOf(Buffer.from('x'), 'sha512')), []);
 });
 
 test('nobody asks for referrers that are not wanted', async (t) => {
