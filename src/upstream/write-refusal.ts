@@ -67,21 +67,28 @@ export async function lastingRefusal(answer: Answer, oddity: string | undefined)
 
 interface Told {
   readonly code?: string;
+  /** Whether an error without a code of its own says more about itself. */
   readonly hasDetail: boolean;
 }
 
-/** What the body's first error says. */
+/** What the body's first error says. docker-registry lists everything about a manifest, each unknown error twice. */
 async function told(answer: Answer): Promise<Told> {
   try {
     const body: unknown = JSON.parse(Buffer.from(await wholeBody(answer, maxErrorBytes)).toString('utf8'));
-    const error = propertyOf(propertyOf(body, 'errors'), '0');
-    const [code, detail] = [propertyOf(error, 'code'), propertyOf(error, 'detail')];
-    const hasDetail = typeof detail !== 'object' || Object.keys(detail ?? {}).length > 0;
+    const errors: unknown = propertyOf(body, 'errors');
+    const hasDetail = Array.isArray(errors) && errors.some(isDetailed);
+    const code = propertyOf(propertyOf(errors, '0'), 'code');
     return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? { code, hasDetail } : { hasDetail };
   } catch {
     answer.body.destroy();
     return { hasDetail: false };
   }
+}
+
+function isDetailed(error: unknown): boolean {
+  const detail = propertyOf(error, 'detail') ?? {};
+  const isEmpty = typeof detail === 'object' && Object.keys(detail).length === 0;
+  return propertyOf(error, 'code') === 'UNKNOWN' && !isEmpty;
 }
 
 function propertyOf(value: unknown, key: string): unknown {
