@@ -3,17 +3,19 @@ import { memoryStore } from '../src/cache/store/memory-store.ts';
 import { load } from '../src/config.ts';
 import { metrics } from '../src/metrics.ts';
 import { registryEnds } from '../src/mirror-ends.ts';
+import { bytesOf } from '../src/oci/content.ts';
+import { digestOf } from '../src/oci/digest.ts';
 import { parseReference, parseRepository } from '../src/oci/reference.ts';
 import { registryDouble } from './support/registry-double.ts';
 
 const repository = parseRepository('openshift/ci');
 const reference = parseReference('tool');
 
-/** The ends of a registry that is named under `upstreams`, as the service makes them. */
-async function ends(t: Test) {
+/** The ends of a registry that is named under `upstreams`, with those settings, as the service makes them. */
+async function ends(t: Test, more: (url: URL) => string = () => '') {
   const double = await registryDouble();
   const config = load(
-    `{upstreams: {quay.io: {url: "${double.url}", allowPrivateAddresses: true, retries: 1}}, mirror: {}}`,
+    `{upstreams: {quay.io: {url: "${double.url}", allowPrivateAddresses: true, retries: 1${more(new URL(double.url))}}}, mirror: {}}`,
     {},
   );
   if (config.mirror === undefined) throw new Error('the settings have no mirror');
@@ -36,6 +38,17 @@ test('writing is as patient as by hand, whatever an upstream says of reading', a
   double.switches.status = { of: 'manifests', code: 502, times: 6 };
   t.ok(await destination.statManifest(repository, reference));
   t.equal(double.seen('HEAD').length, 7);
+});
+
+test('an upload may be led to the names of a registry that its settings list', async (t) => {
+  const bytes = Buffer.from('a blob');
+  const descriptor = { digest: digestOf(bytes), size: bytes.length };
+  const push = async ({ double, destination }: Awaited<ReturnType<typeof ends>>): Promise<void> => {
+    double.switches.uploadsAt = `http://localhost:${new URL(double.url).port}`;
+    await destination.putBlob(repository, descriptor, async () => bytesOf(bytes));
+  };
+  await t.rejects(push(await ends(t)), { code: 'UPSTREAM_INVALID', message: /uploadHosts/ });
+  await push(await ends(t, ({ port }) => `, uploadHosts: ["localhost:${port}"]`));
 });
 
 test('reading is as patient as the upstream says', async (t) => {

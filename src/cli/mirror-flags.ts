@@ -72,7 +72,10 @@ const options = {
   'upload-host': { type: 'string', multiple: true, default: [] as string[] },
 } as const;
 
-/** Flags of every oc command: which cluster it asks, as whom, and how much it says. No cluster is asked here. */
+/**
+ * Flags of every oc command: which cluster it asks, as whom, and how much it says. No cluster is
+ * asked here.
+ */
 const global = [
   'as',
   'as-group',

@@ -90,7 +90,10 @@ export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions)
   };
 }
 
-/** Of one that is throttled the line begins as that of oc: people look for the repositories in such lines. */
+/**
+ * Of one that is throttled the line begins as that of oc: people look for the repositories in such
+ * lines.
+ */
 function failureText(failure: CopyError, source: PullSpec, skipMissing: boolean): string {
   if (skipMissing && failure.kind === 'source-gone')
     return `warning: Image ${pullSpecText(source)} does not exist and will not be mirrored`;

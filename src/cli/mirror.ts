@@ -33,9 +33,10 @@ interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
 }
 
 /**
- * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every image is where it should be, 1 when
- * not, as for a mistake in the command line, in a mapping file or in the logins, 130 or 143 when a signal came before all was done: then
- * what is left is told as what failed is.
+ * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every
+ * image is where it should be, 1 when not, as for a mistake in the command line, in a mapping file
+ * or in the logins, 130 or 143 when a signal came before all was done: then what is left is told as
+ * what failed is.
  */
 export function mirroring(retry: RetryOptions = {}): Run {
   return async (args, io) => {

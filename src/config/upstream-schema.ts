@@ -73,7 +73,10 @@ export const upstreamSchema = section({
   allowPrivateAddresses: Type.Boolean({ default: false }),
   /** The hosts that its challenge may send us to for a token, `host` or `host:port`. Default: every public one. */
   realmHosts: Type.Optional(Type.Array(text())),
-  /** Other names of it, `host` or `host:port`, to which it may lead what the mirror uploads. Default: none. */
+  /**
+   * Other names of it, `host` or `host:port`, to which it may lead what the mirror uploads.
+   * Default: none.
+   */
   uploadHosts: Type.Optional(Type.Array(text())),
   /** How a token is asked for with a password. Default `GET`, which every token server understands. */
   tokenMethod: oneOf(['GET', 'POST'], { default: 'GET' }),

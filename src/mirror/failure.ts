@@ -37,8 +37,8 @@ export class CopyError extends Error {
   /** Whether it was tried to the end already: one that passes does not do so while somebody waits. */
   readonly lasts: boolean;
   /**
-   * Of one that does not pass: whether registries have been seen to say so of an image that they took minutes later. It
-   * is tried `doubtfulTries` times before it is believed.
+   * Of one that does not pass: whether registries have been seen to say so of an image that they
+   * took minutes later. It is tried `doubtfulTries` times before it is believed.
    */
   readonly isDoubtful: boolean;
 

@@ -18,7 +18,9 @@ export interface Ask {
   readonly isDownload?: boolean;
   /** From the last byte sent to the head of the answer, milliseconds. Default: as set for the upstream. */
   readonly firstByteTimeoutMs?: number;
-  /** Which statuses from 500 on are answers like any other, to be read by the caller. Default: none. */
+  /**
+   * Which statuses from 500 on are answers like any other, to be read by the caller. Default: none.
+   */
   readonly reads?: (status: number) => boolean;
   readonly signal?: AbortSignal;
 }

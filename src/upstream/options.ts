@@ -32,8 +32,8 @@ export interface UpstreamOptions {
   /** Hosts (with a port where it is not the usual one) that may be token realms. Default: every public one. */
   readonly realmHosts?: readonly string[];
   /**
-   * Hosts (with a port where it is not the usual one) to which the registry may lead an upload beside its own: another
-   * name of it. They get our login and the bytes. Default: none.
+   * Hosts (with a port where it is not the usual one) to which the registry may lead an upload
+   * beside its own: another name of it. They get our login and the bytes. Default: none.
    */
   readonly uploadHosts?: readonly string[];
   /** How tokens are asked for with a password; identity tokens are always posted. Default: `GET`. */

@@ -68,7 +68,10 @@ interface Push {
   session?: Session | undefined;
   /** The furthest byte that any session reached. */
   best: number;
-  /** The size of the last piece that was sent, as far as it is known, and what no piece may exceed, bytes. */
+  /**
+   * The size of the last piece that was sent, as far as it is known, and what no piece may exceed,
+   * bytes.
+   */
   pieceBytes: number;
   mostBytes: number;
   failures: number;
@@ -173,7 +176,10 @@ async function sent(push: Push, begunSession: Session): Promise<void> {
   await completed(way, session, descriptor.digest, nothing);
 }
 
-/** All that is left; or the next chunk, for a registry that asked for chunks or refused more at a time. */
+/**
+ * All that is left; or the next chunk, for a registry that asked for chunks or refused more at a
+ * time.
+ */
 function pieceOf(push: Push, { offset, minChunkBytes }: Session) {
   const { bytes, settings, mostBytes } = push;
   const chunkBytes = minChunkBytes === undefined ? mostBytes : Math.min(settings.chunkBytes, mostBytes);
@@ -229,8 +235,8 @@ function passingRefusal(error: unknown, push: Push): RegistryError {
 }
 
 /**
- * A proxy that answers 413 and closes at once may do so before we read its answer: a large piece that broke off twice
- * without one byte kept is tried smaller, for this blob alone.
+ * A proxy that answers 413 and closes at once may do so before we read its answer: a large piece
+ * that broke off twice without one byte kept is tried smaller, for this blob alone.
  */
 function suspectSize(push: Push): void {
   if (push.pieceBytes > leastSuspectBytes) isShrunk(push);

@@ -9,8 +9,9 @@ export interface Confirming extends Cancellable {
 }
 
 /**
- * Nothing is there because a registry said so: it is there once it can be seen. `isThere` is told how many looks came
- * before; after the first one there are so many more, in longer and longer pauses.
+ * Nothing is there because a registry said so: it is there once it can be seen. `isThere` is told
+ * how many looks came before; after the first one there are so many more, in longer and longer
+ * pauses.
  */
 export async function isSeen(
   isThere: (look: number) => Promise<boolean>,

@@ -8,9 +8,10 @@ export interface LocationRules {
 }
 
 /**
- * The URL of an upload that the registry names, opaque but on the registry's own host or a listed one: our login and
- * the bytes of a private blob go there. A registry behind a proxy may know neither the scheme nor the port that it is
- * reached by: on its own host name both are the ones that we use. Throws `UPSTREAM_INVALID`.
+ * The URL of an upload that the registry names, opaque but on the registry's own host or a listed
+ * one: our login and the bytes of a private blob go there. A registry behind a proxy may know
+ * neither the scheme nor the port that it is reached by: on its own host name both are the ones
+ * that we use. Throws `UPSTREAM_INVALID`.
  */
 export function parseUploadLocation(text: string, from: URL, rules: LocationRules): URL {
   const { upstream, uploadHosts } = rules;

@@ -1,4 +1,7 @@
-/** What a registry has shown of how it takes uploads. All uploads to it share one, and each may learn. */
+/**
+ * What a registry has shown of how it takes uploads. All uploads to it share one, and each may
+ * learn.
+ */
 export interface UploadManners {
   /** False once it has refused PATCH: a blob then goes whole with the PUT that ends its upload. */
   takesPatch: boolean;
@@ -15,8 +18,8 @@ export function createUploadManners(): UploadManners {
 }
 
 /**
- * The size to try after a piece of `length` bytes was too large: `chunkBytes` at most, and a quarter of the piece.
- * Undefined when there is no smaller one to try.
+ * The size to try after a piece of `length` bytes was too large: `chunkBytes` at most, and a
+ * quarter of the piece. Undefined when there is no smaller one to try.
  */
 export function smallerPiece(length: number, chunkBytes: number): number | undefined {
   if (length <= leastPieceBytes) return undefined;

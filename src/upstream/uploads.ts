@@ -39,7 +39,9 @@ export interface Piece {
   readonly length: number | undefined;
 }
 
-/** The registry has no PATCH: the blob is to go whole with the PUT that ends its upload (end-4b). */
+/**
+ * The registry has no PATCH: the blob is to go whole with the PUT that ends its upload (end-4b).
+ */
 export class PatchUnsupported extends Error {
   override readonly name = 'PatchUnsupported';
 }
@@ -57,8 +59,9 @@ export async function begun(way: UploadWay): Promise<Session> {
 }
 
 /**
- * Asks for a blob of another repository without its bytes (end-11). False where the registry refuses, with whatever
- * status but 429, and then nothing is left behind: a session that it opened instead is cancelled.
+ * Asks for a blob of another repository without its bytes (end-11). False where the registry
+ * refuses, with whatever status but 429, and then nothing is left behind: a session that it opened
+ * instead is cancelled.
  */
 export async function mounted(way: UploadWay, digest: Digest, from: Repository): Promise<boolean> {
   const url = uploadsUrl(way);
@@ -76,9 +79,10 @@ export async function mounted(way: UploadWay, digest: Digest, from: Repository):
 }
 
 /**
- * Streams bytes into the session (end-5), as a chunk where `isRange`. Resolves to the session as it is then: a registry
- * that took the request has what was sent, whatever its `Range` says, which some leave at the first chunk, at `0-0`
- * or one off. Throws `PatchUnsupported`, and TryAgain when it may have broken off in the middle.
+ * Streams bytes into the session (end-5), as a chunk where `isRange`. Resolves to the session as it
+ * is then: a registry that took the request has what was sent, whatever its `Range` says, which
+ * some leave at the first chunk, at `0-0` or one off. Throws `PatchUnsupported`, and TryAgain when
+ * it may have broken off in the middle.
  */
 export async function patched(
   way: UploadWay,
@@ -133,7 +137,9 @@ export async function completedAtOnce(
   discard(answer);
 }
 
-/** Appended as text: what stands there already is the registry's own, to be sent back as it came. */
+/**
+ * Appended as text: what stands there already is the registry's own, to be sent back as it came.
+ */
 function closingUrl({ location }: Session, digest: Digest): URL {
   const url = new URL(location);
   url.search = `${location.search === '' ? '?' : `${location.search}&`}digest=${encodeURIComponent(digest)}`;
@@ -261,8 +267,8 @@ function isTaken({ status }: Answer): boolean {
 }
 
 /**
- * A refusal of PATCH as such: by 405 or 501, or by a 404 to the first bytes of a new session that is not said to be
- * gone. What else is refused is a broken session.
+ * A refusal of PATCH as such: by 405 or 501, or by a 404 to the first bytes of a new session that
+ * is not said to be gone. What else is refused is a broken session.
  */
 async function patchRefusal(answer: Answer, { offset }: Session): Promise<Error> {
   const refusal = await brokenSession(answer);

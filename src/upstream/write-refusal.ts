@@ -53,9 +53,10 @@ export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promis
 }
 
 /**
- * What a 500 to a manifest with something odd about it means. docker-registry 2.8 has no code for "no schema 1" and "no such urls", and says
- * so by an unknown error without any detail, while its disk's and its own failures come with theirs: another try would end the same. Throws
- * TryAgain for all others.
+ * What a 500 to a manifest with something odd about it means. docker-registry 2.8 has no code for
+ * "no schema 1" and "no such urls", and says so by an unknown error without any detail, while its
+ * disk's and its own failures come with theirs: another try would end the same. Throws TryAgain for
+ * all others.
  */
 export async function lastingRefusal(answer: Answer, oddity: string | undefined): Promise<RegistryError> {
   const { code, hasDetail } = await told(answer);
@@ -71,7 +72,10 @@ interface Told {
   readonly hasDetail: boolean;
 }
 
-/** What the body's first error says. docker-registry lists everything about a manifest, each unknown error twice. */
+/**
+ * What the body's first error says. docker-registry lists everything about a manifest, each unknown
+ * error twice.
+ */
 async function told(answer: Answer): Promise<Told> {
   try {
     const body: unknown = JSON.parse(Buffer.from(await wholeBody(answer, maxErrorBytes)).toString('utf8'));

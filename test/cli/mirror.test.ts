@@ -190,6 +190,16 @@ test('a mount that a registry ignores is told, and the blob is sent', async (t) 
   t.match(err, 'blobs: 3 copied');
 });
 
+test('--upload-host lets a registry lead uploads to another name of it', async (t) => {
+  const { from, to, run } = await mirrorRig(t);
+  from.addImage('team/app', 'v1', layers);
+  const other = `localhost:${new URL(to.url).port}`;
+  to.switches.uploadsAt = `http://${other}`;
+  const pair = [`${from.host}/team/app:v1`, `${to.host}/copy:v1`];
+  t.match(await run(...pair), { code: 1, err: `to another host, ${other}: ` });
+  t.equal((await run('--upload-host', other, ...pair)).code, 0);
+});
+
 test('--force writes what is there', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   from.addImage('team/app', 'v1');

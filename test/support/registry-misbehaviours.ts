@@ -109,7 +109,10 @@ export interface Misbehaviours {
   chunkMinLength?: number;
   /** A mount is answered with a session, or with this status. */
   refusesMounts?: boolean | number;
-  /** The `Range` of an upload that holds so many bytes; none for undefined. Default: as docker-registry has it. */
+  /**
+   * The `Range` of an upload that holds so many bytes; none for undefined. Default: as
+   * docker-registry has it.
+   */
   rangeOfUpload?: (bytes: number) => string | undefined;
   /** PATCH is answered with this status. */
   refusesPatch?: 404 | 405 | 501;
@@ -117,7 +120,10 @@ export interface Misbehaviours {
   mostPushedBytes?: number;
   /** So many questions for a manifest find nothing, from its PUT on; `HEAD`: every HEAD. */
   hidesManifests?: number | 'HEAD';
-  /** Every push of these methods is redirected once, with this status, to this origin or within the registry. */
+  /**
+   * Every push of these methods is redirected once, with this status, to this origin or within the
+   * registry.
+   */
   redirectsPushes?: { readonly methods: readonly string[]; readonly code: number; readonly to?: string };
   /** Schema 1 manifests are refused; `with 500` as docker-registry 2.8 does it. */
   refusesSchema1?: boolean | 'with 500';

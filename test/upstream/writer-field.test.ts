@@ -181,6 +181,14 @@ test('a manifest that HEAD does not find is confirmed by GET', async (t) => {
   t.same(pushes(registry), ['PUT manifests 201', 'HEAD manifests 404', 'GET manifests 200']);
 });
 
+test('a manifest is confirmed where a HEAD states no digest', async (t) => {
+  const { registry, writer } = await writerRig(t);
+  const { manifest } = imageOf(registry.addBlob('team/app', Buffer.from('{}')));
+  registry.switches.omitsDigestHeader = true;
+  await writer.putManifest(app, parseReference('v1'), manifest);
+  t.same(pushes(registry), ['PUT manifests 201', 'HEAD manifests 200', 'GET manifests 200']);
+});
+
 test('a manifest that was copied by its sha512 is confirmed by the sha256 of a tag', async (t) => {
   const { registry, writer } = await writerRig(t);
   const { manifest } = imageOf(registry.addBlob('team/app', Buffer.from('{}')));

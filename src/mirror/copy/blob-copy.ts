@@ -122,7 +122,9 @@ async function upload({ descriptor, namedBy }: NeededBlob, copying: Copying): Pr
   }
 }
 
-/** When the source broke, or its bytes were wrong, what the destination then said is only an echo. */
+/**
+ * When the source broke, or its bytes were wrong, what the destination then said is only an echo.
+ */
 function failureOf(error: unknown, reading: BlobReading, descriptor: Descriptor, copying: Copying): unknown {
   copying.signal.throwIfAborted();
   const topic = topicOf(descriptor);

@@ -163,7 +163,10 @@ function classified(
   });
 }
 
-/** What is read from and written to are registries here; an upstream is what a client is served from. */
+/**
+ * What is read from and written to are registries here; an upstream is what a client is served
+ * from.
+ */
 export function registryText({ message }: RegistryError): string {
   return message.replace(/\bthe upstream\b/g, 'the registry');
 }

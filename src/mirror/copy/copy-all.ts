@@ -14,7 +14,10 @@ export interface CopyImagesOptions {
   readonly tries?: number;
   /** The others are copied all the same after an image failed for good, or did so in such a way. Default false: none is begun. */
   readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
-  /** Every source is asked what it has before anything is written: a failure there leaves all as it is. Default false. */
+  /**
+   * Every source is asked what it has before anything is written: a failure there leaves all as it
+   * is. Default false.
+   */
   readonly looksFirst?: boolean;
 }
 
@@ -44,7 +47,10 @@ export async function copyImages(
     run.tally.imageDone(copied);
     run.events.imageEnded?.({ image, copied });
   };
-  /** The work on each image, as long as it may begin; what is not begun is left. Resolves to those where it went well. */
+  /**
+   * The work on each image, as long as it may begin; what is not begun is left. Resolves to those
+   * where it went well.
+   */
   const each = async (
     wanted: readonly ImageCopy[],
     work: (image: ImageCopy) => Promise<void>,

@@ -13,7 +13,10 @@ export interface Asking {
   readonly signal: AbortSignal;
 }
 
-/** One image on its way: ended by the run, by its caller, or by its own first failure that does not pass. */
+/**
+ * One image on its way: ended by the run, by its caller, or by its own first failure that does not
+ * pass.
+ */
 export interface Copying extends Asking {
   /** What is begun of this image need not be finished. */
   readonly giveUp: () => void;

@@ -6,7 +6,10 @@ export interface RetryOptions {
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 30,000. */
   readonly longestPauseMs?: number;
-  /** A `Retry-After` beyond this is not waited for: the failure carries it, milliseconds. Default 300,000. */
+  /**
+   * A `Retry-After` beyond this is not waited for: the failure carries it, milliseconds. Default
+   * 300,000.
+   */
   readonly longestWaitMs?: number;
   /** Default `Math.random`. */
   readonly random?: () => number;
@@ -25,8 +28,9 @@ export function retryOptions(options: RetryOptions): Required<RetryOptions> {
 }
 
 /**
- * Does the work, and does it again each time that it fails in a way that passes and was not tried to its end below, as often as
- * `tries` allows, or in a way that is doubtful, as often as that is tried. Throws the last failure; the signal's reason once it is aborted.
+ * Does the work, and does it again each time that it fails in a way that passes and was not tried
+ * to its end below, as often as `tries` allows, or in a way that is doubtful, as often as that is
+ * tried. Throws the last failure; the signal's reason once it is aborted.
  */
 export async function persistently<T>(work: () => Promise<T>, options: Persistence): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

@@ -50,8 +50,8 @@ export interface Queue extends TaskSink {
   /** The image is there; a task that came meanwhile gets its turn. */
   done(destination: string): void;
   /**
-   * Tried again after a pause, or parked when that would not help, a doubtful failure after some minutes of tries: for a day, but schema 1
-   * that is refused until its digest changes.
+   * Tried again after a pause, or parked when that would not help, a doubtful failure after some
+   * minutes of tries: for a day, but schema 1 that is refused until its digest changes.
    * `sourceDigest` is what was tried, as far as it is known. Gives what became of it.
    */
   failed(destination: string, failure: CopyError, sourceDigest?: string): QueuedTask;
