@@ -159,7 +159,6 @@ async function streamed(
   let isOver = false;
   const answer = await way.connection.once({
     ...uploadAsk(way, method, url),
-    reads: (status) => status === 501 && method === 'PATCH',
     headers: {
       'content-type': octets,
       ...(length === undefined ? {} : { 'content-length': String(length) }),
