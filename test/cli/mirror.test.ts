@@ -338,11 +338,11 @@ test('every faulty line of a file is told before anything is copied', async (t) 
     'dir:x/y q.io/b:1',
   );
   const { code, err } = await run('-f', mappings);
-  t.equal(code, 2);
+  t.equal(code, 1);
   t.match(err, `error: file ${mappings}, line 2: "quay.io:99999/a" is not a valid image reference: what`);
   t.match(err, `\nerror: file ${mappings}, line 3: "dir:x/y" is not a valid image reference: dir: is a`);
   t.same(uploads(to), []);
-  t.equal((await run('quay.io:team/app', `${to.host}/a`)).code, 2);
+  t.equal((await run('quay.io:team/app', `${to.host}/a`)).code, 1);
 });
 
 test('tags that cannot be listed are told as such', async (t) => {
