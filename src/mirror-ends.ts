@@ -79,7 +79,7 @@ function madeEnd(name: string, options: RegistryEndsOptions): End {
   const registry = options.registry(name);
   const { store, fills } = options.cache;
   const atHand = async (digest: Parameters<typeof store.stat>[0]): Promise<boolean> =>
-    fills.find(digest) !== undefined || (await store.stat(digest).catch(() => undefined)) !== undefined;
+    fills.find(name, digest) !== undefined || (await store.stat(digest).catch(() => undefined)) !== undefined;
   return {
     source: registry === undefined ? plain : cachedSource({ source: plain, registry, isCached: atHand }),
     pulled: registry === undefined ? plain : cachedSource({ source: plain, registry }),

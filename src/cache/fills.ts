@@ -1,14 +1,21 @@
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
 import type { CacheEvents } from './events.ts';
 import { type Fill, type FillOptions, fill } from './fill.ts';
 import type { Spool } from './spool.ts';
 import type { CachedBlobs } from './store/store.ts';
 
-/** The downloads under way, at most one a digest. */
+/**
+ * The downloads under way: one for each upstream and digest. Bytes are unverified while they come, so that only readers of
+ * the same upstream share them; what proved right is in the store, for all.
+ */
 export interface Fills {
-  find(digest: Digest): JoinedFill | undefined;
-  /** Joins the download of that digest, or begins it. */
+  /** The download of that digest from that upstream. */
+  find(upstream: string, digest: Digest): JoinedFill | undefined;
+  /** True while any upstream delivers that digest. */
+  isRunning(digest: Digest): boolean;
+  /** Joins the download of that digest from that upstream, or begins it. */
   joinOrStart(start: FillStart): JoinedFill;
   /** Resolves when every download that runs now has ended. */
   settled(): Promise<void>;
@@ -17,14 +24,16 @@ export interface Fills {
 }
 
 export interface FillStart extends Pick<FillOptions, 'digest' | 'size' | 'origin'> {
-  /** Whose download it is, as text: the upstream and repository that it is asked of. */
-  readonly from: string;
+  /** The upstream's name. */
+  readonly upstream: string;
+  /** Where the upstream is asked for it. */
+  readonly repository: Repository;
 }
 
 export interface JoinedFill {
   readonly fill: Fill;
-  /** Where it comes from: not the caller's own place when another repository began it. */
-  readonly from: string;
+  /** Where the upstream is asked for it: not the caller's own repository when another one began it. */
+  readonly repository: Repository;
   readonly isNew: boolean;
 }
 
@@ -38,30 +47,33 @@ export interface FillsOptions {
 
 /** No downloads yet. */
 export function fills({ spool, store, events, stored }: FillsOptions): Fills {
-  const running = new Map<Digest, JoinedFill>();
+  const running = new Map<string, JoinedFill & { readonly digest: Digest }>();
+  const keyOf = (upstream: string, digest: Digest): string => `${upstream} ${digest}`;
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
 
-  const started = ({ from, ...start }: FillStart): JoinedFill => {
+  const started = ({ upstream, repository, ...start }: FillStart): JoinedFill => {
     events.fillStarted();
-    const begun = { fill: fill({ ...start, spool, store, storeFailed }), from, isNew: true };
-    running.set(start.digest, { ...begun, isNew: false });
-    void ended(begun.fill, start.digest);
+    const key = keyOf(upstream, start.digest);
+    const begun = { fill: fill({ ...start, spool, store, storeFailed }), repository, isNew: true };
+    running.set(key, { ...begun, digest: start.digest, isNew: false });
+    void ended(begun.fill, key);
     return begun;
   };
 
-  const ended = async (done: Fill, digest: Digest): Promise<void> => {
+  const ended = async (done: Fill, key: string): Promise<void> => {
     const outcome = await done.settled;
     if (outcome === 'stored') stored?.(await done.opened);
-    running.delete(digest);
+    running.delete(key);
     events.fillEnded({ outcome });
   };
   const settled = async (): Promise<void> => {
     await Promise.all([...running.values()].map(({ fill }) => fill.settled));
   };
   return {
-    find: (digest) => running.get(digest),
+    find: (upstream, digest) => running.get(keyOf(upstream, digest)),
+    isRunning: (digest) => running.values().some((each) => each.digest === digest),
     joinOrStart(start) {
-      const found = running.get(start.digest);
+      const found = running.get(keyOf(start.upstream, start.digest));
       if (found === undefined) return started(start);
       events.joined();
       return found;

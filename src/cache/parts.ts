@@ -80,7 +80,7 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
     store: counted.blobs,
     copies,
     fills: downloads,
-    isInUse: (digest) => downloads.find(digest) !== undefined || counted.isReading(digest),
+    isInUse: (digest) => downloads.isRunning(digest) || counted.isReading(digest),
     memory: new LRUCache<Digest, Uint8Array>({
       maxSize: options.memory.maxBytes,
       maxEntrySize: options.memory.maxEntryBytes,

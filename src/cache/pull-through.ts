@@ -66,19 +66,19 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
 
   const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
 
-  const placeOf = (repository: Repository): string => `${upstream.name}/${repository}`;
-
-  const blobIn = (repository: Repository, digest: Digest): string => `${placeOf(repository)} blob ${digest}`;
+  const blobIn = (repository: Repository, digest: Digest): string =>
+    `${upstream.name}/${repository} blob ${digest}`;
 
   /** Whether it could be delivered without asking the upstream, so that asking must come first. */
   async function isHere(repository: Repository, digest: Digest): Promise<boolean> {
-    if (fills.find(digest) !== undefined) return isFilledElsewhere(repository, digest);
+    const fill = fills.find(upstream.name, digest);
+    if (fill !== undefined) return fill.repository !== repository;
     return memory.has(digest) || (await copies.stat(digest)) !== undefined;
   }
 
   function isFilledElsewhere(repository: Repository, digest: Digest): boolean {
-    const fill = fills.find(digest);
-    return fill !== undefined && fill.from !== placeOf(repository);
+    const fill = fills.find(upstream.name, digest);
+    return fill !== undefined && fill.repository !== repository;
   }
 
   const confirming = shared<Descriptor>();
@@ -162,8 +162,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     refuseAbsent(repository, digest);
     if (member === undefined && isFilledElsewhere(repository, digest))
       return openFilled(repository, digest, await confirmed(repository, digest));
-    const start = fillStart(repository, digest, member);
-    const { fill, isNew, from } = fills.joinOrStart(start);
+    const { fill, isNew, repository: asked } = fills.joinOrStart(fillStart(repository, digest, member));
     try {
       const descriptor = await fill.opened;
       touched(digest);
@@ -175,7 +174,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     } catch (error) {
       if (error instanceof NoRoom) return passedThrough(repository, digest, member, error.size);
       if (error instanceof SpoolError) return passedThrough(repository, digest, member);
-      if (from === start.from) throw isBlobUnknown(error) ? rememberedAbsent(repository, digest) : error;
+      if (asked === repository) throw isBlobUnknown(error) ? rememberedAbsent(repository, digest) : error;
       await fill.settled;
       return openFilled(repository, digest, member);
     }
@@ -185,7 +184,8 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     return {
       digest,
       size: member !== undefined && member.size >= 0 ? member.size : undefined,
-      from: placeOf(repository),
+      upstream: upstream.name,
+      repository,
       origin: (signal) => upstream.openBlob(repository, digest, { signal }),
     };
   }

@@ -1,10 +1,11 @@
 import type { HeldManifest } from '../../cache/manifests.ts';
+import type { PulledBlobs } from '../../cache/pull-through.ts';
 import type { CachedRegistry } from '../../cache/registry.ts';
 import { bytesOf } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { UpstreamBlob } from '../../upstream/upstream.ts';
+import type { BlobOptions, UpstreamBlob } from '../../upstream/upstream.ts';
 import type { ImageSource } from './ends.ts';
 
 export interface CachedSourceOptions {
@@ -53,33 +54,40 @@ export function cachedSource({ source, registry, isCached = () => true }: Cached
     },
     async openBlob(repository, digest, options = {}) {
       if (!(await isCached(digest))) return source.openBlob(repository, digest, options);
-      try {
-        return opened(await registry.blobs.open(repository, digest), options);
-      } catch (error) {
-        if (isCode(error, 'BLOB_UNKNOWN')) return undefined;
-        throw error;
-      }
+      // A copy has time: it follows the download, however far ahead of it an upload is taken up again.
+      return cachedBlob(registry.blobs, repository, digest, { ...options, follows: true });
     },
     tags: (repository, options) => source.tags(repository, options),
     referrers: (repository, digest, options) => source.referrers(repository, digest, options),
   };
 }
 
-type Opened = Awaited<ReturnType<CachedRegistry['blobs']['open']>>;
+export interface CachedBlobOptions extends BlobOptions {
+  /** As in BlobReadOptions. Default false. */
+  readonly follows?: boolean;
+}
 
-function opened(
-  { descriptor: { size }, read }: Opened,
-  { start = 0, signal }: { readonly start?: number; readonly signal?: AbortSignal },
-): UpstreamBlob {
-  const closing = new AbortController();
-  const ends = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
-  // A copy has time: it follows the download, however far ahead of it an upload is taken up again.
-  const options = { signal: ends, follows: true };
-  return {
-    size,
-    body: start < size ? read({ start, end: size - 1 }, options) : bytesOf(new Uint8Array()),
-    close: () => closing.abort(),
-  };
+/** A blob behind a cache, as an upstream gives it; undefined when the repository has no such blob. */
+export async function cachedBlob(
+  blobs: PulledBlobs,
+  repository: Repository,
+  digest: Digest,
+  { start = 0, end, signal, follows = false }: CachedBlobOptions = {},
+): Promise<UpstreamBlob | undefined> {
+  try {
+    const { descriptor, read } = await blobs.open(repository, digest);
+    const range = { start, end: Math.min(end ?? Number.POSITIVE_INFINITY, descriptor.size - 1) };
+    const closing = new AbortController();
+    const ends = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+    return {
+      size: descriptor.size,
+      body: start <= range.end ? read(range, { signal: ends, follows }) : bytesOf(new Uint8Array()),
+      close: () => closing.abort(),
+    };
+  } catch (error) {
+    if (isCode(error, 'BLOB_UNKNOWN')) return undefined;
+    throw error;
+  }
 }
 
 function isCode(error: unknown, code: string): boolean {

@@ -6,8 +6,8 @@ import type { Repository, Tag } from '../../oci/reference.ts';
 import type { MissRule, MissSource } from './miss-rule.ts';
 import { type RememberedOptions, remembered } from './remembered.ts';
 
-/** A registry that images come from: manifests are read through its cache, blobs past it, into the download of whoever asks. */
-export type MissOrigin = Pick<CachedRegistry, 'manifests' | 'upstream'>;
+/** A registry that images come from: what is delivered of it is read through its cache. */
+export type MissOrigin = Pick<CachedRegistry, 'manifests' | 'blobs' | 'upstream'>;
 
 /** Where an image comes from, with its registry. */
 export interface OpenSource extends MissSource {

@@ -1,7 +1,8 @@
 import type { ServedManifest } from '../../cache/tagged.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
-import type { ManifestAnswer, ManifestOptions, Upstream } from '../../upstream/upstream.ts';
+import type { BlobOptions, ManifestAnswer, ManifestOptions, Upstream } from '../../upstream/upstream.ts';
+import { cachedBlob } from '../ends/cached-source.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import { missCopies } from './miss-copies.ts';
 import { missQuestions } from './miss-questions.ts';
@@ -175,6 +176,20 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     return sources.answer(repository, digest, (source) => ask(source.origin.upstream, source.repository));
   }
 
+  /**
+   * A source's blob comes through the source's own cache, so that copies and clients share one download of it. A source that
+   * is this registry too is asked directly: the download in its cache is the one that asks here.
+   */
+  async function openBlob(repository: Repository, digest: Digest, asked?: BlobOptions) {
+    const own = await upstream.openBlob(repository, digest, asked);
+    if (own !== undefined) return own;
+    return sources.answer(repository, digest, ({ origin, repository: place }) =>
+      origin.upstream.name === upstream.name
+        ? origin.upstream.openBlob(place, digest, asked)
+        : cachedBlob(origin.blobs, place, digest, asked),
+    );
+  }
+
   return {
     name: upstream.name,
     get hasRanges() {
@@ -189,8 +204,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       digest === undefined ? byTag(repository, tag, asked) : byDigest(repository, digest, asked),
     statBlob: (repository, digest, asked) =>
       orLent(repository, digest, (registry, place) => registry.statBlob(place, digest, asked)),
-    openBlob: (repository, digest, asked) =>
-      orLent(repository, digest, (registry, place) => registry.openBlob(place, digest, asked)),
+    openBlob,
     forwardBlob: (repository, digest, asked) =>
       orLent(repository, digest, (registry, place) => registry.forwardBlob(place, digest, asked)),
     tags: (repository, query, asked) => upstream.tags(repository, query, asked),

@@ -83,6 +83,15 @@ test('a copy that comes first starts the downloads that clients join', async (t)
   t.equal(rig.doubles.source.seen('GET /v2/ocp/4.5/blobs/').length, 3);
 });
 
+test('a source in another repository of the same registry delivers its blobs too', async (t) => {
+  const target = { namespace: 'ocp', name: '4.5', tag: 'base' };
+  const source = 'quay.io/other/place:v1';
+  const rig = await missRig(t, { config: { supplemental: [{ target, source }] } });
+  const image = rig.doubles.qci.addImage('other/place', 'v1', { layers });
+  await pull(rig, rig);
+  for (const digest of blobsOf(image)) t.equal(digestOf((await pullBlob(rig, rig, digest)).bytes), digest);
+});
+
 test('once the copy is there the next check finds it at the upstream, and the source is asked no more', async (t) => {
   const rig = await missRig(t);
   const image = inSource(rig);
