@@ -20,11 +20,14 @@ export interface Offer {
   readonly big: BlobOnOffer;
   /** 200 MB. */
   readonly layer: BlobOnOffer;
+  /** An image of ordinary size, 44 MB: its manifest, and then its config and eight layers. */
+  readonly ordinary: readonly string[];
   /** Everything below a path of the offer, streamed; for a server that is given files. */
   readonly bodies: Readonly<Record<string, () => AsyncIterable<Uint8Array>>>;
 }
 
 const gibibyte = 1024 ** 3;
+const ordinarySizes = [20, 10, 6, 4, 2, 1, 0.7, 0.3].map((megabytes) => megabytes * 1e6);
 const crumbSizes = Array.from({ length: 20 }, (_, index) => 300_000 + index * 512);
 
 /** Pushes the images of the bench to an empty registry. */
@@ -37,6 +40,8 @@ export async function offer(registry: string): Promise<Offer> {
   const bigImage = await generatedImage({ seed: 'bench big', layers: [gibibyte], mediaTypes: 'oci' });
   const layerImage = await generatedImage({ seed: 'bench layer', layers: [200_000_000], mediaTypes: 'oci' });
   const crumbs = await generatedImage({ seed: 'bench warm-up', layers: crumbSizes, mediaTypes: 'oci' });
+  const ordinary = await generatedImage({ seed: 'bench ordinary', layers: ordinarySizes, mediaTypes: 'oci' });
+  await pushImage(registry, 'bench/ordinary', 'v1', ordinary);
   await pushImage(registry, 'bench/image', 'v1', image);
   await pushImage(registry, 'bench/warm-up', 'v1', crumbs);
   await pushImage(registry, 'bench/big', 'v1', bigImage);
@@ -47,12 +52,14 @@ export async function offer(registry: string): Promise<Offer> {
   const layer = largest('bench/layer', layerImage);
   return {
     image,
+    ordinary: pathsOf('bench/ordinary', ordinary),
     manifest,
     small: largest('bench/image', image),
     warmUpPaths: [...pathsOf('bench/image', image), ...pathsOf('bench/warm-up', crumbs)],
     big,
     layer,
     bodies: {
+      ...bodiesOf('bench/ordinary', ordinary),
       [manifest.byTag]: () => whole(image.root.bytes),
       [manifest.byDigest]: () => whole(image.root.bytes),
       [big.path]: () => bodyOf(bigImage, big.digest),
@@ -63,6 +70,17 @@ export async function offer(registry: string): Promise<Offer> {
 function pathsOf(repository: string, image: GeneratedImage): readonly string[] {
   const blobs = image.blobs.map(({ descriptor }) => `/v2/${repository}/blobs/${descriptor.digest}`);
   return [`/v2/${repository}/manifests/v1`, ...blobs];
+}
+
+function bodiesOf(repository: string, image: GeneratedImage): Offer['bodies'] {
+  const blobs = image.blobs.map((blob) => [
+    `/v2/${repository}/blobs/${blob.descriptor.digest}`,
+    () => blob.body(),
+  ]);
+  return {
+    [`/v2/${repository}/manifests/v1`]: () => whole(image.root.bytes),
+    ...Object.fromEntries(blobs),
+  };
 }
 
 function largest(repository: string, image: GeneratedImage): BlobOnOffer {

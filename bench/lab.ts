@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Offer, offer } from './content.ts';
+import type { ImageQuestion, ImagesPulled } from './load/image-process.ts';
 import type { Pulled } from './load/pull.ts';
 import type { PullQuestion } from './load/pull-process.ts';
 import { type RequestLoad, requestLoad } from './load/requests.ts';
@@ -39,6 +40,7 @@ export interface Lab {
   /** Starts a server with an empty cache; undefined, and a reason in `absent`, when this machine cannot. Its `stop` takes its files away. */
   start(name: ServerName, options?: StartOptions): Promise<Server | undefined>;
   pull(question: PullQuestion): Promise<readonly Pulled[]>;
+  pullImages(question: ImageQuestion): Promise<ImagesPulled>;
   say(text: string): void;
   close(): Promise<void>;
 }
@@ -60,6 +62,9 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
   const content = await offer(upstream.origin);
   const slowLink = await link({ targetPort: upstream.port, bytesPerSecond: gigabit });
   const puller = worker<PullQuestion, readonly Pulled[]>(new URL('./load/pull-process.ts', import.meta.url));
+  const imagePuller = worker<ImageQuestion, ImagesPulled>(
+    new URL('./load/image-process.ts', import.meta.url),
+  );
   const requests = requestLoad();
   const absent = new Map<ServerName, string>();
   let started = 0;
@@ -84,9 +89,11 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
       return typeof server === 'string' ? undefined : cleaning(server, ground.directory);
     },
     pull: (question) => puller.ask(question),
+    pullImages: (question) => imagePuller.ask(question),
     say,
     async close() {
       puller.close();
+      imagePuller.close();
       requests.close();
       slowLink.close();
       await running.stopAll();

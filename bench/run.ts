@@ -11,10 +11,12 @@ import { mirror } from './scenarios/mirror.ts';
 import { mirrorRestart } from './scenarios/mirror-restart.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
+import { warmImage } from './scenarios/warm-image.ts';
 
 const scenarios: readonly Scenario[] = [
   hotManifest,
   hotBlob,
+  warmImage,
   coldBlob,
   herd,
   slowReaders,

@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { BufferPair, BufferPool } from './buffers.ts';
 
 export interface FileBytesOptions {
-  /** Where fast readers get their large buffers. */
+  /** Where readers get their large buffers. */
   readonly pool: BufferPool;
   /** Ends the read, with the signal's reason, before the next chunk. */
   readonly signal?: AbortSignal;
@@ -29,47 +29,47 @@ export interface Growth {
   readonly more: () => Promise<void>;
 }
 
-/** What every reader has, however slow: 500 of them are 16 MB. */
+/** What a reader gets for whom the pool has no pair, or who is slow: 500 of them are 16 MB. */
 const smallBytes = 32 * 1024;
-/** A reader must take this much at speed to be called fast: the socket's own buffers make any client look fast at first. */
+/** A reader that takes a chunk slower than this is slow, bytes a millisecond. A loaded process makes any reader look slow, so it is low. */
+const slowPace = 256;
+/** A slow reader must take this much without a slow chunk to be fast again: for a while the socket's own buffers take what it does not. */
 const provenBytes = 16 * 1024 * 1024;
-/** The speed that earns large buffers, and the one that loses them; bytes a millisecond. */
-const fastPace = 16 * 1024;
-const slowPace = 4 * 1024;
 
 interface Cursor {
   readonly file: ReadableFile;
   readonly end: number;
   readonly growth: Growth | undefined;
   position: number;
-  /** Bytes taken at `fastPace` or above, without a slow chunk between. */
-  provenBytes: number;
+  /** Bytes taken since the last slow chunk. */
+  takenBytes: number;
 }
 
 /**
  * The bytes of an open file, in lent chunks. The caller owns `file` and closes it after the last `next`; no read is under
  * way then. Throws `UPSTREAM_INVALID` when the file ends before `range` does.
  *
- * A reader begins with one small buffer. One that takes its chunks quickly gets two large ones, so that the disk is read
- * while the socket is written, and gives them back when it becomes slow, ends, or leaves.
+ * A reader has two large buffers from the first byte, so that the disk is read while the socket is written. It gives them
+ * back when it becomes slow, waits for growth, ends, or leaves. Without them, and for what fits, it has a small one.
  */
 export async function* fileBytes(
   file: ReadableFile,
   range: ByteRange,
   { pool, signal, growth }: FileBytesOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const cursor: Cursor = { file, end: range.end, growth, position: range.start, provenBytes: 0 };
-  const small = Buffer.allocUnsafeSlow(Math.max(1, Math.min(smallBytes, leftOf(cursor))));
+  const cursor: Cursor = { file, end: range.end, growth, position: range.start, takenBytes: provenBytes };
+  let small: Uint8Array | undefined;
   while (leftOf(cursor) > 0) {
     while (readyOf(cursor) <= 0) {
       await growth?.more();
       signal?.throwIfAborted();
     }
-    const pair = mayHavePair(cursor, pool) ? pool.takePair() : undefined;
+    const pair = mayHavePair(cursor) ? pool.takePair() : undefined;
     if (pair !== undefined) {
       yield* doubled(cursor, pair, pool, signal);
     } else {
       signal?.throwIfAborted();
+      small ??= Buffer.allocUnsafeSlow(Math.min(smallBytes, leftOf(cursor)));
       const chunk = await readNext(cursor, small);
       const lentAt = performance.now();
       yield chunk;
@@ -86,7 +86,7 @@ async function* doubled(cursor: Cursor, pair: BufferPair, pool: BufferPool, sign
       signal?.throwIfAborted();
       const chunk: Uint8Array = await reading;
       [free, lent] = [lent, free];
-      reading = cursor.provenBytes > 0 ? readAhead(cursor, free) : undefined;
+      reading = cursor.takenBytes > 0 ? readAhead(cursor, free) : undefined;
       const lentAt = performance.now();
       yield chunk;
       learnPace(cursor, chunk.byteLength, lentAt);
@@ -119,13 +119,12 @@ async function readNext(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array>
 
 /** Learns from how long the reader kept a chunk. */
 function learnPace(cursor: Cursor, bytes: number, lentAt: number): void {
-  const pace = bytes / (performance.now() - lentAt);
-  if (pace >= fastPace) cursor.provenBytes += bytes;
-  else if (pace < slowPace) cursor.provenBytes = 0;
+  const isSlow = bytes / (performance.now() - lentAt) < slowPace;
+  cursor.takenBytes = isSlow ? 0 : cursor.takenBytes + bytes;
 }
 
-function mayHavePair(cursor: Cursor, pool: BufferPool): boolean {
-  return cursor.provenBytes >= provenBytes && leftOf(cursor) > pool.bufferBytes;
+function mayHavePair(cursor: Cursor): boolean {
+  return cursor.takenBytes >= provenBytes && readyOf(cursor) > smallBytes;
 }
 
 function leftOf(cursor: Cursor): number {

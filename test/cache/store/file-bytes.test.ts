@@ -17,17 +17,20 @@ async function opened(t: Test): Promise<FileHandle> {
   return file;
 }
 
-test('a fast reader gets large buffers, the right bytes, and gives the buffers back', async (t) => {
+test('a reader has large buffers from the first byte, the right bytes, and gives the buffers back', async (t) => {
   const file = await opened(t);
   const pool = bufferPool();
   let most = 0;
+  let first: number | undefined;
   async function* watched() {
     for await (const chunk of fileBytes(file, everything, { pool })) {
       most = Math.max(most, pool.usedBytes);
+      first ??= chunk.byteLength;
       yield chunk;
     }
   }
   t.equal(digestOf(await collected(watched(), size)), digestOf(bytes));
+  t.equal(first, pool.bufferBytes);
   t.equal(most, 2 * pool.bufferBytes);
   t.equal(pool.usedBytes, 0);
 });
@@ -42,6 +45,29 @@ test('a reader that becomes slow gives its large buffers back', async (t) => {
   t.equal(pool.usedBytes, 0);
   t.equal((await reading.next()).value?.byteLength, 32 * 1024);
   await reading.return();
+});
+
+test('a slow reader gets large buffers again once it has taken 16 MiB without a pause', async (t) => {
+  const file = await opened(t);
+  const pool = bufferPool();
+  const reading = fileBytes(file, everything, { pool });
+  await reading.next();
+  const clock = t.intercept(performance, 'now', { value: () => clock().length * 60_000 });
+  for (let taken = 0; taken < 3; taken += 1) await reading.next();
+  clock.restore();
+  let taken = 0;
+  while (pool.usedBytes === 0) taken += (await reading.next()).value?.byteLength ?? 0;
+  t.ok(taken >= 16 * 1024 * 1024);
+  await reading.return();
+});
+
+test('a range that fits a small buffer takes no large ones, and no more memory than it has bytes', async (t) => {
+  const file = await opened(t);
+  const pool = bufferPool();
+  for await (const chunk of fileBytes(file, { start: 7, end: 106 }, { pool })) {
+    t.equal(pool.usedBytes, 0);
+    t.equal(chunk.buffer.byteLength, 100);
+  }
 });
 
 test('a reader that leaves gives its large buffers back', async (t) => {
