@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../oci/content.ts';
 import { type Digest, digester, isMatch } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -85,12 +86,27 @@ export function fill(options: FillOptions): Fill {
       readable: () => readable(target, size),
       more: () => (failure === undefined ? changed.wait() : Promise.reject(failure)),
     };
+    let position = range.start;
     try {
-      yield* target.read(range, growth, signal);
+      for await (const chunk of target.read(range, growth, signal)) {
+        position += chunk.byteLength;
+        yield chunk;
+      }
+    } catch (error) {
+      if (!(error instanceof SpoolError) || isRight || range.start > 0 || range.end < size - 1) throw error;
+      throw new SpoolError(error.message, { cause: error, delivered: await hashed(target, position) });
     } finally {
       signal?.removeEventListener('abort', changed.wake);
       await file.release();
     }
+  }
+
+  /** Of the first bytes of the file, which stay readable where the disk takes no more. */
+  async function hashed(target: SpoolFile, length: number): Promise<Hash> {
+    const hash = digester(digest);
+    const there: Growth = { readable: () => length, more: () => Promise.resolve() };
+    for await (const chunk of target.read({ start: 0, end: length - 1 }, there)) hash.update(chunk);
+    return hash;
   }
 
   async function download(): Promise<Descriptor> {

@@ -15,7 +15,7 @@ import type { BufferPool } from './store/buffers.ts';
 import { countedReads } from './store/open-reads.ts';
 import type { Store } from './store/store.ts';
 import { tempFiles } from './store/temp-files.ts';
-import { storedCopies } from './stored.ts';
+import { storedCopies, type Verifies } from './stored.ts';
 import type { HeldTags } from './tag-pages.ts';
 import { tags } from './tags.ts';
 
@@ -27,6 +27,8 @@ export interface CachePartsOptions {
   readonly buffers: BufferPool;
   /** Who may pull one tag of a scope may pull them all: see MembershipOptions. Default: the same for all. */
   readonly scopeOf?: MembershipOptions['scopeOf'];
+  /** Which whole reads of stored blobs are hashed. Default `first`; what comes from S3 is always. */
+  readonly verifies?: Verifies;
   readonly events: CacheEvents;
 }
 
@@ -38,6 +40,8 @@ export interface CacheParts extends SharedParts {
   readonly instance: string;
   /** True while the digest is downloaded, or read from the store. */
   isInUse(digest: Digest): boolean;
+  /** How many reads of the store are open. */
+  openReads(): number;
   /** Removes what an earlier process left behind; resolves to how many files and uploads. */
   sweep(): Promise<number>;
   /** Writes what is only remembered, and lets go of the store. */
@@ -69,7 +73,11 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
   const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });
   const used = usage({ records: store.records, instance, events });
   const counted = countedReads(store.blobs);
-  const copies = storedCopies({ store: counted.blobs, events });
+  const copies = storedCopies({
+    store: counted.blobs,
+    events,
+    verifies: store.kind === 's3' ? 'always' : (options.verifies ?? 'first'),
+  });
   const downloads = fills({ spool: spooling, store: counted.blobs, events, stored: copies.trust });
   return {
     medium: store,
@@ -81,6 +89,7 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
     copies,
     fills: downloads,
     isInUse: (digest) => downloads.isRunning(digest) || counted.isReading(digest),
+    openReads: () => counted.openReads,
     memory: new LRUCache<Digest, Uint8Array>({
       maxSize: options.memory.maxBytes,
       maxEntrySize: options.memory.maxEntryBytes,

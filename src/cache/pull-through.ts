@@ -11,7 +11,7 @@ import type { FillStart, Fills } from './fills.ts';
 import type { Membership } from './membership.ts';
 import { shared } from './shared.ts';
 import { SpoolError } from './spool.ts';
-import { BrokenCopy, type StoredCopies } from './stored.ts';
+import type { StoredCopies } from './stored.ts';
 
 export interface BlobReadOptions {
   readonly signal?: AbortSignal;
@@ -145,11 +145,10 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
       descriptor,
       hit: 'store',
       read: (range = whole(descriptor), read = {}) =>
-        continued(
-          range,
-          [(rest) => copies.read(descriptor, rest, read.signal), (rest) => refilled(rest, read)],
-          isFinal,
-        ),
+        continued(descriptor, range, [
+          (rest) => copies.read(descriptor, rest, read.signal),
+          (rest) => refilled(rest, read),
+        ]),
     };
   }
 
@@ -201,7 +200,8 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
       read(range = whole(descriptor), { signal, follows = false } = {}) {
         const passed = (rest: ByteRange): Bytes => passedBytes(repository, descriptor, rest, signal);
         const live = !follows && isFar(range.start) ? passed : (rest: ByteRange) => fill.read(rest, signal);
-        return continued(range, [live, (rest) => copies.read(descriptor, rest, signal), passed], isFinal);
+        const stored = (rest: ByteRange): Bytes => copies.read(descriptor, rest, signal);
+        return continued(descriptor, range, [live, stored, passed]);
       },
     };
   }
@@ -263,11 +263,6 @@ function inMemory(digest: Digest, bytes: Uint8Array, hit: Hit): OpenedBlob {
     hit,
     read: (range = whole(descriptor)) => bytesOf(bytes.subarray(range.start, range.end + 1)),
   };
-}
-
-/** Only a bad copy of ours can be mended from elsewhere; the upstream's own end is the end. */
-function isFinal(error: unknown): boolean {
-  return !(error instanceof BrokenCopy || error instanceof SpoolError);
 }
 
 function whole({ size }: Descriptor): ByteRange {

@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { ByteRange, Bytes } from '../oci/content.ts';
+import { BrokenSource } from './continued.ts';
 import { staging } from './staging.ts';
 import type { BufferPool } from './store/buffers.ts';
 import { fileBytes, type Growth } from './store/file-bytes.ts';
@@ -46,7 +47,7 @@ export interface Spool {
 }
 
 /** The disk, or our share of it, failed: the download itself may be well. */
-export class SpoolError extends Error {
+export class SpoolError extends BrokenSource {
   override readonly name = 'SpoolError';
 }
 

@@ -5,19 +5,20 @@ import {
   type Bytes,
   collected,
   type Descriptor,
+  isWrongContent,
   mismatch,
   verified,
 } from '../oci/content.ts';
 import { type Digest, digester, isMatch } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
 import { lengthOf } from '../oci/range.ts';
+import { BrokenSource } from './continued.ts';
 import { upTo } from './entries.ts';
 import type { CacheEvents } from './events.ts';
 import { shared } from './shared.ts';
 import type { CachedBlobs } from './store/store.ts';
 
 /** The stored copy cannot be read on: it is gone, short or wrong, or the store is down. Another source may have it. */
-export class BrokenCopy extends Error {
+export class BrokenCopy extends BrokenSource {
   override readonly name = 'BrokenCopy';
 }
 
@@ -29,19 +30,29 @@ export interface StoredCopies {
    */
   stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
   /**
-   * Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken out of the store. The first
-   * time that this process reads a copy whole it checks it: garbled bytes throw `UPSTREAM_INVALID` in place of the last chunk,
-   * and that copy is taken out too.
+   * Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken out of the store. A whole
+   * read is hashed, always or the first time, as `verifies` says: garbled bytes throw `UPSTREAM_INVALID` in place of the last
+   * chunk, and that copy is taken out too. Of a part that is not the whole nothing is verified.
    */
   read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
-  /** The copy was checked on its way into the store: its first reading need not do it again. */
+  /** The copy was verified just now, on its way into the store or in it: a first reading need not do it again. */
   trust(descriptor: Descriptor): void;
+  /** The copy left the store: the next one is another. */
+  forget(digest: Digest): void;
   /** A small blob, checked; undefined when it is not there or was not right, and then it is taken out. Never throws. */
   readSmall(descriptor: Descriptor): Promise<Uint8Array | undefined>;
 }
 
+/**
+ * Which whole reads of stored blobs are hashed: the first by each process, of what it neither stored nor verified itself, or
+ * all of them.
+ */
+export type Verifies = 'first' | 'always';
+
 export interface StoredCopiesOptions {
   readonly store: CachedBlobs;
+  /** Default `first`. */
+  readonly verifies?: Verifies;
   readonly events: Pick<CacheEvents, 'repaired' | 'storeFailed'>;
 }
 
@@ -49,7 +60,7 @@ export interface StoredCopiesOptions {
 const mostRemembered = 100_000;
 
 /** The store, with no trust in its medium. */
-export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopies {
+export function storedCopies({ store, events, verifies = 'first' }: StoredCopiesOptions): StoredCopies {
   const checking = shared<boolean>();
   /** The size of what was right: a copy of another size is another copy. */
   const right = new LRUCache<Digest, number>(upTo(mostRemembered));
@@ -75,6 +86,9 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
       return false;
     }
   }
+
+  const mustVerify = ({ digest, size }: Descriptor, range: ByteRange): boolean =>
+    lengthOf(range) === size && (verifies === 'always' || right.get(digest) !== size);
 
   function confirm(descriptor: Descriptor, hash: Hash): void {
     if (!isMatch(hash, descriptor.digest)) throw mismatch(descriptor, descriptor.size);
@@ -107,8 +121,8 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
     },
 
     async *read(descriptor, range, signal) {
-      const { digest, size } = descriptor;
-      const hash = lengthOf(range) === size && right.get(digest) !== size ? digester(digest) : undefined;
+      const { digest } = descriptor;
+      const hash = mustVerify(descriptor, range) ? digester(digest) : undefined;
       let missing = lengthOf(range);
       try {
         for await (const chunk of opened(digest, range, signal)) {
@@ -122,16 +136,18 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
         if (isWrongContent(cause)) await remove(digest);
         else failed(cause);
         if (missing === 0) throw cause;
-        throw new BrokenCopy('the stored blob cannot be read', { cause });
+        throw new BrokenCopy('the stored blob cannot be read', { cause, delivered: hash });
       }
       if (missing === 0) return;
       await remove(digest);
-      throw new BrokenCopy('the stored blob is short');
+      throw new BrokenCopy('the stored blob is short', { delivered: hash });
     },
 
     trust({ digest, size }) {
       right.set(digest, size);
     },
+
+    forget: (digest) => void right.delete(digest),
 
     async readSmall({ digest, size }) {
       try {
@@ -146,9 +162,4 @@ export function storedCopies({ store, events }: StoredCopiesOptions): StoredCopi
       return undefined;
     },
   };
-}
-
-/** The stores' word for bytes that are too few or others than their digest says. */
-function isWrongContent(error: unknown): boolean {
-  return error instanceof RegistryError && error.code === 'UPSTREAM_INVALID';
 }

@@ -67,12 +67,17 @@ export interface StoredBlob {
   readonly storedAt: number;
 }
 
+export interface ListOptions {
+  readonly after?: Digest;
+  readonly signal?: AbortSignal;
+}
+
 /** Content kept by digest, shared by all repositories; who may read it is not its business. */
 export interface BlobStore extends BlobSource, BlobSink {
   /** Takes the content away; readers that have it open read on. Absent is not an error. */
   delete(digest: Digest): Promise<void>;
-  /** Everything that is kept, in no order. */
-  list(options?: { readonly signal?: AbortSignal }): AsyncIterable<StoredBlob>;
+  /** Everything that is kept, in the order of the digests; only what comes behind `after`, where that is given. */
+  list(options?: ListOptions): AsyncIterable<StoredBlob>;
 }
 
 /**
@@ -110,6 +115,11 @@ export function mismatch({ digest, size }: Descriptor, seen: number): ContentMis
 
 /** What the bytes came from is at fault, not what they were for. */
 export class ContentMismatch extends RegistryError {}
+
+/** Whether the error says that bytes are too few, too many, or others than their digest names. */
+export function isWrongContent(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'UPSTREAM_INVALID';
+}
 
 /** A body of one chunk. */
 export async function* bytesOf(chunk: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

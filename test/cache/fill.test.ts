@@ -2,10 +2,11 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type FillOptions, fill } from '../../src/cache/fill.ts';
-import { spool } from '../../src/cache/spool.ts';
+import { type Spool, SpoolError, spool } from '../../src/cache/spool.ts';
 import { bufferPool } from '../../src/cache/store/buffers.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import { tempFiles } from '../../src/cache/store/temp-files.ts';
+import { digestOf, isMatch } from '../../src/oci/digest.ts';
 import { fedBody, randomContent, readAll, until } from '../support/bodies.ts';
 
 const size = 3_000_000;
@@ -81,6 +82,36 @@ test('wrong bytes are never stored, and no reader completes them', async (t) => 
   t.equal(await filling.settled, 'failed');
   t.equal(await store.blobs.stat(content.descriptor.digest), undefined);
 });
+
+test('a reader whose download ends for want of disk is told what it has, so that the rest can be verified', async (t) => {
+  const { content, body, options, whole } = rig(t);
+  const filling = fill({ ...options, spool: fullAfter(options.spool, 2) });
+  const reading = readAll(filling.read(whole));
+  for (const at of [0, 700_000, 1_400_000]) body.push(content.bytes.subarray(at, at + 700_000));
+  const { bytes, error } = await reading;
+  t.equal(bytes.byteLength, 1_400_000);
+  t.ok(error instanceof SpoolError && error.delivered !== undefined);
+  if (error instanceof SpoolError && error.delivered !== undefined)
+    t.ok(isMatch(error.delivered, digestOf(content.bytes.subarray(0, 1_400_000))));
+  t.equal(await filling.settled, 'failed');
+});
+
+/** Its files take so many chunks. */
+function fullAfter(room: Spool, chunks: number): Spool {
+  return {
+    ...room,
+    async file(bytes, progressed) {
+      const file = await room.file(bytes, progressed);
+      let taken = 0;
+      const append = async (chunk: Uint8Array): Promise<void> => {
+        taken += 1;
+        if (taken > chunks) throw new SpoolError('the spool cannot be written');
+        await file?.append(chunk);
+      };
+      return file && Object.create(file, { append: { value: append } });
+    },
+  };
+}
 
 test('too few and too many bytes are refused alike', async (t) => {
   for (const length of [size - 1, size + 1]) {

@@ -179,6 +179,54 @@ test('a stored blob that was garbled is never completed, is removed, and the nex
   t.ok((await pulled(rig, digest)).bytes.equals(bytes));
 });
 
+test('a copy that turns bad after it was read is noticed at the next read, where each is verified', async (t) => {
+  const memory = memoryStore();
+  let isBad = false;
+  const blobs: typeof memory.blobs = {
+    ...memory.blobs,
+    async open(digest, options) {
+      const content = await memory.blobs.open(digest, options);
+      return content === undefined || !isBad ? content : { ...content, body: zeroed(content.body) };
+    },
+  };
+  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs }, verifies: 'always' });
+  for (let pull = 0; pull < 3; pull += 1) {
+    t.ok((await pulled(rig, digest)).bytes.equals(bytes));
+    await rig.settled();
+  }
+  isBad = true;
+  const { bytes: got, error } = await pulled(rig, digest);
+  t.match(error, { code: 'UPSTREAM_INVALID' });
+  t.ok(got.byteLength < size);
+  t.equal(await memory.blobs.stat(digest), undefined, 'it is gone');
+  isBad = false;
+  t.match(await pulled(rig, digest), { hit: 'fill', bytes });
+});
+
+for (const beginning of ['right', 'wrong'] as const) {
+  test(`a copy that breaks off after a ${beginning} beginning is continued, and the whole verified`, async (t) => {
+    const memory = memoryStore();
+    let isBroken = false;
+    const blobs: typeof memory.blobs = {
+      ...memory.blobs,
+      async open(digest, options) {
+        const content = await memory.blobs.open(digest, options);
+        if (content === undefined || !isBroken) return content;
+        const body = head(content.body, 700_000);
+        return { ...content, body: beginning === 'right' ? body : zeroed(body) };
+      },
+    };
+    const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs }, verifies: 'always' });
+    await pulled(rig, digest);
+    await rig.settled();
+    isBroken = true;
+    const { bytes: got, error } = await pulled(rig, digest);
+    t.match(error, beginning === 'right' ? undefined : { code: 'UPSTREAM_INVALID' });
+    t.equal(got.equals(bytes), beginning === 'right');
+    t.equal(got.byteLength === size, beginning === 'right', 'wrong bytes are never completed with right ones');
+  });
+}
+
 test('a stored blob of another size than its manifest states is checked before it is served', async (t) => {
   const memory = memoryStore();
   let cut = false;

@@ -14,7 +14,7 @@ import type { RepositoryScope } from '../../src/cache/store/keys.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import type { Store } from '../../src/cache/store/store.ts';
 import { tempFiles } from '../../src/cache/store/temp-files.ts';
-import { storedCopies } from '../../src/cache/stored.ts';
+import { storedCopies, type Verifies } from '../../src/cache/stored.ts';
 import { type Tags, tags } from '../../src/cache/tags.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Repository, type Tag } from '../../src/oci/reference.ts';
@@ -63,6 +63,8 @@ export interface CacheRigOptions {
   readonly policy?: Partial<TagPolicy>;
   /** Larger content is not kept in memory, bytes. */
   readonly maxEntryBytes?: number;
+  /** Which whole reads of stored blobs are hashed. */
+  readonly verifies?: Verifies;
   /** The scopes of tags; the same for all without. */
   readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   readonly formerMs?: number;
@@ -133,7 +135,11 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       membership: members,
       tags: pointers,
       store: store.blobs,
-      copies: storedCopies({ store: store.blobs, events: report }),
+      copies: storedCopies({
+        store: store.blobs,
+        events: report,
+        ...(options.verifies === undefined ? {} : { verifies: options.verifies }),
+      }),
       fills: downloads,
       memory: new LRUCache<Digest, Uint8Array>({
         maxSize: 8e6,

@@ -4,7 +4,12 @@ type Query = Readonly<Record<string, string>>;
 
 /** One page of ListObjectsV2; the continuation token is the last key of the page before. */
 export function listXml(objects: readonly [string, StoredObject][], query: Query, pageSize: number): string {
-  const { page, next } = paged(objects, query['prefix'], query['continuation-token'], pageSize);
+  const { page, next } = paged(
+    objects,
+    query['prefix'],
+    query['continuation-token'] ?? query['start-after'],
+    pageSize,
+  );
   const contents = page.map(
     ([key, { bytes, etag, writtenAt }]) =>
       `<Contents><Key>${escaped(key)}</Key><Size>${bytes.byteLength}</Size><ETag>${escaped(etag)}</ETag>` +

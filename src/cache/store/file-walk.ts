@@ -1,4 +1,4 @@
-import { opendir } from 'node:fs/promises';
+import { opendir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifPresent } from './durable-file.ts';
 
@@ -18,6 +18,27 @@ export async function* filesBelow(
       if (entry.isDirectory()) directories.push(`${next}${entry.name}/`);
       else if (entry.isFile()) yield `${next}${entry.name}`;
     }
+  }
+}
+
+/**
+ * The same in the order of their names, and only those behind `after`. The names of one directory of each level are in
+ * memory at a time.
+ */
+export async function* sortedFilesBelow(
+  path: string,
+  prefix: string,
+  after: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<string> {
+  signal?.throwIfAborted();
+  const entries = (await ifPresent(readdir(join(path, prefix), { withFileTypes: true }))) ?? [];
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const name = `${prefix}${entry.name}`;
+    if (entry.isFile() && name > after) yield name;
+    const below = `${name}/`;
+    if (entry.isDirectory() && (below > after || after.startsWith(below)))
+      yield* sortedFilesBelow(path, below, after, signal);
   }
 }
 

@@ -4,6 +4,7 @@ import {
   type Bytes,
   type Content,
   type Descriptor,
+  type ListOptions,
   type ReadOptions,
   type StoredBlob,
   verified,
@@ -21,7 +22,7 @@ import {
   writeDurably,
 } from './durable-file.ts';
 import { fileBytes } from './file-bytes.ts';
-import { filesBelow } from './file-walk.ts';
+import { sortedFilesBelow } from './file-walk.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from './keys.ts';
 import type { CachedBlobs } from './store.ts';
 import type { TempFiles } from './temp-files.ts';
@@ -68,7 +69,7 @@ export function filesystemBlobs({
     async delete(digest) {
       await onDisk('write', rm(pathOf(digest), { force: true }));
     },
-    list: (options) => listed(path, options?.signal),
+    list: (options) => listed(path, options),
   };
 }
 
@@ -121,8 +122,9 @@ async function adopt(descriptor: Descriptor, file: string, path: string): Promis
   return true;
 }
 
-async function* listed(path: string, signal: AbortSignal | undefined): AsyncGenerator<StoredBlob> {
-  for await (const key of filesBelow(path, blobsPrefix, signal)) {
+async function* listed(path: string, { after, signal }: ListOptions = {}): AsyncGenerator<StoredBlob> {
+  const from = after === undefined ? '' : blobKey(after);
+  for await (const key of sortedFilesBelow(path, blobsPrefix, from, signal)) {
     const digest = parseBlobKey(key);
     const found = digest && (await ifPresent(stat(join(path, key))));
     if (digest && found) yield { digest, size: found.size, storedAt: found.mtimeMs };

@@ -13,6 +13,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   somebody with too many groups for a token, see auth/kept-subjects.ts
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored, see mirror/queue/task-record.ts
+ *       scrub/progress                                      how far the check of all blobs has come, see scrub/progress.ts
  *       probes/<instance>                                   written and deleted to see whether the store works
  *
  * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins with `_` cannot be part
@@ -97,6 +98,9 @@ export function parseUsageKey(key: string): { readonly day: string; readonly ins
 export function leaseKey(name: string): string {
   return `${leasesPrefix}${component(name)}`;
 }
+
+/** Where the progress of the scrub lies. */
+export const scrubKey = `${version}/scrub/progress`;
 
 /** Where a replica writes to see whether the store works. */
 export function probeKey(instance: string): string {

@@ -59,8 +59,9 @@ function memoryBlobs(maxBytes: number): CachedBlobs {
     async delete(digest) {
       forget(digest);
     },
-    async *list() {
-      for (const [digest, { bytes, storedAt }] of kept) yield { digest, size: bytes.byteLength, storedAt };
+    async *list({ after = '' } = {}) {
+      for (const [digest, { bytes, storedAt }] of [...kept].sort(([a], [b]) => (a < b ? -1 : 1)))
+        if (digest > after) yield { digest, size: bytes.byteLength, storedAt };
     },
   };
 }

@@ -8,6 +8,8 @@ export interface CountedBlobs {
   readonly blobs: CachedBlobs;
   /** True from the call of `open` until its content was read to the end, left, or closed. */
   isReading(digest: Digest): boolean;
+  /** How many reads are open. */
+  readonly openReads: number;
 }
 
 /**
@@ -16,13 +18,16 @@ export interface CountedBlobs {
  */
 export function countedReads(blobs: CachedBlobs): CountedBlobs {
   const reads = new Map<Digest, number>();
+  let openReads = 0;
 
   function begun(digest: Digest): () => void {
     reads.set(digest, (reads.get(digest) ?? 0) + 1);
+    openReads += 1;
     let isOpen = true;
     return () => {
       if (!isOpen) return;
       isOpen = false;
+      openReads -= 1;
       const left = (reads.get(digest) ?? 1) - 1;
       if (left === 0) reads.delete(digest);
       else reads.set(digest, left);
@@ -46,6 +51,9 @@ export function countedReads(blobs: CachedBlobs): CountedBlobs {
       },
     },
     isReading: (digest) => reads.has(digest),
+    get openReads() {
+      return openReads;
+    },
   };
 }
 

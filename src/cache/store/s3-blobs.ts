@@ -89,8 +89,9 @@ export function s3Blobs(
       presence.forget(digest);
     },
 
-    async *list(listing) {
-      for await (const { key, size, writtenAt } of bucket.list(blobsPrefix, listing)) {
+    async *list({ after, ...listing } = {}) {
+      const from = after === undefined ? {} : { after: blobKey(after) };
+      for await (const { key, size, writtenAt } of bucket.list(blobsPrefix, { ...listing, ...from })) {
         const digest = parseBlobKey(key);
         if (digest === undefined) continue;
         presence.learn(digest, size);

@@ -46,7 +46,8 @@ export interface Bucket {
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<string | undefined>;
   /** Absent is not an error. */
   delete(key: string): Promise<void>;
-  list(prefix: string, options?: CallOptions): AsyncIterable<ObjectEntry>;
+  /** In the order of the keys, beginning behind `after`. */
+  list(prefix: string, options?: CallOptions & { readonly after?: string }): AsyncIterable<ObjectEntry>;
   /** A URL for a plain GET, made without a call. */
   signedUrl(key: string, expiresSeconds: number): Promise<SignedUrl>;
 }
@@ -107,8 +108,9 @@ export function s3Bucket({ client, bucket, prefix, call }: S3Calls): Bucket {
       const command = new DeleteObjectCommand(at(key));
       await call('DeleteObject', (sending) => client.send(command, sending));
     },
-    async *list(below, options) {
-      let from: { ContinuationToken?: string } | undefined = {};
+    async *list(below, { after, ...options } = {}) {
+      let from: { ContinuationToken?: string; StartAfter?: string } | undefined =
+        after === undefined ? {} : { StartAfter: `${prefix}${after}` };
       while (from !== undefined) {
         const command: ListObjectsV2Command = new ListObjectsV2Command({
           Bucket: bucket,

@@ -93,6 +93,20 @@ function readingFacts(fact: Fact): void {
     t.same(listed, new Set(kept.map((bytes) => `${described(bytes).digest} ${bytes.byteLength}`)));
   });
 
+  fact('a listing is in the order of the digests, and may begin behind any of them', async (t, { blobs }) => {
+    const kept = Array.from({ length: 20 }, (_, index) => Buffer.from(`number ${index}`));
+    for (const bytes of kept) await blobs.put(described(bytes), pieces(bytes));
+    const digests = kept.map((bytes) => described(bytes).digest).sort((a, b) => (a < b ? -1 : 1));
+    for (const [index, after] of digests.entries()) {
+      const listed = (await all(blobs.list({ after }))).map(({ digest }) => digest);
+      t.same(listed, digests.slice(index + 1));
+    }
+    t.same(
+      (await all(blobs.list())).map(({ digest }) => digest),
+      digests,
+    );
+  });
+
   fact('unread content can be closed, twice', async (t, { blobs }) => {
     const descriptor = described(large);
     await blobs.put(descriptor, pieces(large));

@@ -1,0 +1,49 @@
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import { scrubKey } from '../store/keys.ts';
+import type { Records } from '../store/records.ts';
+
+/** How far a scrub has come, or that it has ended: it survives the process that does it. */
+export interface ScrubProgress {
+  /** When the scrub began, milliseconds since the epoch. */
+  readonly beganAt: number;
+  readonly state: 'running' | 'complete';
+  /** The last digest that was looked at. */
+  readonly after?: Digest;
+  readonly blobs: number;
+  readonly bytes: number;
+  /** Blobs that were not what their digests say. */
+  readonly wrong: number;
+}
+
+/** The latest scrub; undefined when there was none, or its record cannot be understood. Throws when the store cannot tell. */
+export async function readProgress(records: Pick<Records, 'get'>): Promise<ScrubProgress | undefined> {
+  const record = await records.get(scrubKey);
+  return record && parsed(record.bytes);
+}
+
+/** Writes the progress over the one before: there is one scrub at a time. */
+export async function writeProgress(records: Pick<Records, 'put'>, progress: ScrubProgress): Promise<void> {
+  await records.put(scrubKey, Buffer.from(JSON.stringify(progress)));
+}
+
+function parsed(bytes: Uint8Array): ScrubProgress | undefined {
+  try {
+    const value: Partial<Record<keyof ScrubProgress, unknown>> | null = JSON.parse(
+      Buffer.from(bytes).toString(),
+    );
+    const { state, after } = value ?? {};
+    const [beganAt, blobs, read, wrong] = [value?.beganAt, value?.blobs, value?.bytes, value?.wrong].map(
+      count,
+    );
+    if (beganAt === undefined || (state !== 'running' && state !== 'complete')) return undefined;
+    const counts = { blobs: blobs ?? 0, bytes: read ?? 0, wrong: wrong ?? 0 };
+    const isPlace = typeof after === 'string' && isDigest(after);
+    return { beganAt, state, ...counts, ...(isPlace ? { after } : {}) };
+  } catch {
+    return undefined;
+  }
+}
+
+function count(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? value : undefined;
+}

@@ -1,0 +1,114 @@
+import { lease } from '../lease.ts';
+import { recordLease } from '../store/record-lease.ts';
+import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';
+import { readProgress, type ScrubProgress } from './progress.ts';
+
+/** Reads every stored blob now and then, and takes those out that are no longer what their digests say. */
+export interface Scrubber {
+  /**
+   * Goes through the whole store, or on from where an earlier process was interrupted. One scrub at a time over all
+   * replicas. Rejects when a blob cannot be read or the store cannot be listed; the next run goes on behind it.
+   */
+  run(): Promise<ScrubReport>;
+  /** Runs whenever a scrub is due, first after a random pause, so that replicas and restarts spread. */
+  start(): void;
+  /** Ends the run under way, which is continued by the next one, and begins no more. */
+  close(): Promise<void>;
+}
+
+export interface ScrubReport extends Pick<ScrubProgress, 'blobs' | 'bytes' | 'wrong'> {
+  /** `busy`: another replica is at it. `not due`: the last one began too short a time ago. */
+  readonly outcome: 'busy' | 'not due' | 'complete';
+  /** Until another one is due, milliseconds. */
+  readonly dueInMs: number;
+}
+
+export interface ScrubberOptions extends Omit<PassOptions, 'signal'> {
+  /** Names this replica in the lease. */
+  readonly instance: string;
+  /** From the beginning of one scrub to that of the next, milliseconds. */
+  readonly everyMs: number;
+}
+
+/** How long the others wait for a replica that died while it scrubbed, milliseconds. Each prolongation is a write. */
+const leaseMs = 600_000;
+/** The first look comes within this part of `everyMs`, a quarter of an hour of a day; after a failure or another's run too. */
+const patience = 1 / 96;
+
+/** A scrubber over any store. */
+export function scrubber(options: ScrubberOptions): Scrubber {
+  const { store, everyMs, events, clock } = options;
+  const closing = new AbortController();
+  const turn = lease({
+    name: 'scrub',
+    medium: recordLease(store.records, { name: 'scrub', clock }),
+    holder: options.instance,
+    ttlMs: leaseMs,
+    trustsClocks: true,
+    clock,
+  });
+  const nothing = { blobs: 0, bytes: 0, wrong: 0 };
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<unknown> = Promise.resolve();
+
+  function run(): Promise<ScrubReport> {
+    const next = running.then(runDue);
+    running = next.catch(() => undefined);
+    return next;
+  }
+
+  async function runDue(): Promise<ScrubReport> {
+    closing.signal.throwIfAborted();
+    const dueInMs = dueIn(await readProgress(store.records));
+    if (dueInMs > 0) return { outcome: 'not due', dueInMs, ...nothing };
+    const done = await turn.tried(runLeased, { signal: closing.signal });
+    return done?.result ?? { outcome: 'busy', dueInMs: everyMs * patience, ...nothing };
+  }
+
+  /** A record of a clock that was ahead puts the next scrub off for one pause at most. */
+  function dueIn(latest: ScrubProgress | undefined): number {
+    if (latest?.state !== 'complete') return 0;
+    return Math.min(everyMs, Math.max(0, latest.beganAt + everyMs - clock()));
+  }
+
+  async function runLeased(signal: AbortSignal): Promise<ScrubReport> {
+    const latest = await readProgress(store.records);
+    const dueInMs = dueIn(latest);
+    if (dueInMs > 0) return { outcome: 'not due', dueInMs, ...nothing };
+    const begun = latest?.state === 'running' ? latest : undefined;
+    const progress = await scrubPass(begun ?? { beganAt: clock(), state: 'running', ...nothing }, {
+      ...options,
+      signal,
+    });
+    events.scrubEnded(progress);
+    return { outcome: 'complete', ...progress, dueInMs: dueIn(progress) };
+  }
+
+  function schedule(afterMs: number): void {
+    if (closing.signal.aborted) return;
+    timer = setTimeout(() => void runInBackground().then(schedule), afterMs);
+    timer.unref();
+  }
+
+  /** Resolves to the pause before the next look. */
+  async function runInBackground(): Promise<number> {
+    try {
+      return (await run()).dueInMs;
+    } catch (error) {
+      const failure =
+        error instanceof ScrubFailure ? { error: error.cause, digest: error.digest } : { error };
+      if (!closing.signal.aborted) events.scrubFailed(failure);
+      return everyMs * patience;
+    }
+  }
+
+  return {
+    run,
+    start: () => schedule(everyMs * patience * Math.random()),
+    async close() {
+      closing.abort(new Error('the scrubber is closed'));
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
