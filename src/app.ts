@@ -3,7 +3,6 @@ import { configuredAccess, configuredClusters, configuredRules } from './access.
 import { bcrypt } from './auth/bcrypt.ts';
 import { keptSubjects } from './auth/kept-subjects.ts';
 import { rightsKey } from './auth/rules.ts';
-import { type Evictor, evictor } from './cache/eviction/evictor.ts';
 import { type CacheParts, cacheParts } from './cache/parts.ts';
 import { reach } from './cache/reach.ts';
 import { type CachedRegistry, cachedRegistry } from './cache/registry.ts';
@@ -20,6 +19,7 @@ import { readiness } from './proxy/health.ts';
 import { hosts } from './proxy/hosts.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
+import { startedUpkeep } from './upkeep.ts';
 import { registryUpstream } from './upstream/client.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
@@ -48,8 +48,6 @@ export interface Service {
 const absentEntries = 10_000;
 /** How long a replica may take to write down what it learned; only S3 is shared by several. */
 const replicaLagMs = 1_000;
-/** Where nothing is evicted the store's size is only a metric, and not worth listing a bucket every few minutes. */
-const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
 /** What is left of the grace time when requests and downloads that still run are given up. */
 const lastWordsMs = 2_000;
 
@@ -65,6 +63,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   const books = [...rules.values()];
   const cache = cacheParts({
     ...config,
+    ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
     scopeOf: (place, tag) => rightsKey(books, place, tag),
     store: await configuredStore(config, buffers, events),
     buffers,
@@ -107,7 +106,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   });
   const admin = adminServer({ meters, isReady, forget: access.forget, ...(mirror && { mirror }) });
   const shown = mirror && settings?.listen ? mirrorServer(mirror) : undefined;
-  const eviction = startedEviction(config, cache, registries, events);
+  const upkeep = startedUpkeep(config, { cache, registries, events });
 
   async function close(): Promise<void> {
     const giveUp = (): void => {
@@ -120,7 +119,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     await cache.fills.settled();
     await Promise.all([...registries.values()].map((registry) => registry.settled()));
     clearTimeout(late);
-    await eviction.close();
+    await upkeep.close();
     await cache.close();
     await Promise.all(upstreams.map((upstream) => upstream.close()));
     await passwords.close();
@@ -199,30 +198,6 @@ function blobModesOf({ hosts }: Config): BlobModes {
   return new Map(
     Object.entries(hosts).flatMap(([name, { blobs }]) => (blobs === undefined ? [] : [[name, blobs]])),
   );
-}
-
-/** Measures the store in the background, and evicts where the configuration says how much it may hold. */
-function startedEviction(
-  { eviction }: Config,
-  cache: CacheParts,
-  registries: ReadonlyMap<string, CachedRegistry>,
-  events: MeteredEvents,
-): Evictor {
-  const started = evictor({
-    ...eviction,
-    ...(eviction.maxBytes === undefined ? measuring : { maxBytes: eviction.maxBytes }),
-    store: cache.medium,
-    usage: cache.usage,
-    instance: cache.instance,
-    isInUse: cache.isInUse,
-    deleted(digest) {
-      cache.memory.delete(digest);
-      for (const registry of registries.values()) registry.forget(digest);
-    },
-    events,
-  });
-  started.start();
-  return started;
 }
 
 /** Ready while the store or any upstream can serve: what is stored needs no upstream, what is not needs no store. */

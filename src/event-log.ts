@@ -6,6 +6,7 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
   const cache = log.child({ component: 'cache' });
   const upstream = log.child({ component: 'upstream' });
   const eviction = log.child({ component: 'eviction' });
+  const scrub = log.child({ component: 'scrub' });
   const access = log.child({ component: 'access' });
   return {
     ...events,
@@ -53,6 +54,21 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
       const fields = { outcome, blobs, beforeBytes, afterBytes, kept, evicted: evictions.length };
       if (isStuck) eviction.warn(fields, 'everything that may go is gone, and the store is still too large');
       else eviction.info(fields, 'the store was brought down to its low mark');
+    },
+    scrubFoundWrong(event) {
+      events.scrubFoundWrong(event);
+      scrub.warn(
+        event,
+        'a stored blob was not what its digest says and was deleted; the next pull fetches it again',
+      );
+    },
+    scrubEnded(event) {
+      events.scrubEnded(event);
+      scrub.info(event, 'every stored blob was read and verified');
+    },
+    scrubFailed({ error, digest }) {
+      events.scrubFailed({ error, digest });
+      scrub.warn({ err: error, digest }, 'the scrub broke off and goes on later, behind that blob');
     },
     failed(event) {
       events.failed(event);

@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ClusterEvents } from './auth/cluster.ts';
 import type { CacheEvents } from './cache/events.ts';
 import type { EvictionEvents } from './cache/eviction/evictor.ts';
+import type { ScrubEvents } from './cache/scrub/pass.ts';
 import type { StoreEvents } from './cache/store/store.ts';
 import { counter, gauge, histogram, measured } from './metrics/kinds.ts';
 import { mirrorTable, table } from './metrics/table.ts';
@@ -16,6 +17,7 @@ export type MeteredEvents = CacheEvents &
   StoreEvents &
   ProxyEvents &
   EvictionEvents &
+  ScrubEvents &
   ClusterEvents &
   MirrorEvents &
   MissEvents &
@@ -47,6 +49,7 @@ export function metrics({ now = () => performance.now() }: { readonly now?: Now 
       ...proxyEvents(registry),
       ...cacheEvents(registry),
       ...storeEvents(registry),
+      ...scrubEvents(registry),
       ...upstreamEvents(registry),
       ...clusterEvents(registry),
       ...mirrorEvents(registry),
@@ -147,6 +150,27 @@ function storeEvents(registry: Registry): StoreEvents & EvictionEvents {
     },
     failed() {
       evictions('failed').value += 1;
+    },
+  };
+}
+
+function scrubEvents(registry: Registry): ScrubEvents {
+  const read = counter(registry, table.scrubbed);
+  const wrong = counter(registry, table.scrubWrong);
+  const failures = counter(registry, table.scrubFailures);
+  const completed = gauge(registry, table.scrubCompleted);
+  return {
+    scrubbed({ bytes }) {
+      read().value += bytes;
+    },
+    scrubFoundWrong() {
+      wrong().value += 1;
+    },
+    scrubEnded({ endedAt }) {
+      completed().value = endedAt / 1000;
+    },
+    scrubFailed() {
+      failures().value += 1;
     },
   };
 }

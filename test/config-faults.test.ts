@@ -101,6 +101,14 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'store: {}',
     'q.yaml:1: store: must hold exactly one of filesystem, memory, s3, not none',
   ],
+  'a scrub that never ends is refused': [
+    'store: { filesystem: {}, scrubBytesPerSecond: 1kB }',
+    'q.yaml:1: store.scrubBytesPerSecond: must be 64KiB at least',
+  ],
+  'a scrub of memory is refused': [
+    'store: { memory: {}, scrubEveryMs: 1d }',
+    'q.yaml:1: store.scrubEveryMs: has no effect: the store is the process’s memory',
+  ],
   'an S3 store without a bucket is refused': ['store: { s3: {} }', 'q.yaml:1: store.s3.bucket: is required'],
   'half a pair of S3 keys is refused': [
     'store: { s3: { bucket: b, accessKeyIdFile: /id } }',

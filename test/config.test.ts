@@ -8,7 +8,11 @@ test('an empty text means the defaults: loopback, a directory, seven public regi
   const config = load('', { TMPDIR: '/var/tmp' });
   t.equal(config.listen, '127.0.0.1:8400');
   t.equal(config.admin.listen, '127.0.0.1:8401');
-  t.same(config.store, { filesystem: { path: './.quayside' } });
+  t.same(config.store, {
+    filesystem: { path: './.quayside', verifyReads: 'first' },
+    scrubEveryMs: 86_400_000,
+    scrubBytesPerSecond: 16 * 1024 ** 2,
+  });
   t.equal(config.spool.path, '.quayside/spool');
   t.equal(config.defaultUpstream, 'quay.io');
   t.same(Object.keys(config.upstreams), [
@@ -116,6 +120,18 @@ test('an S3 store has defaults that fit AWS', async (t) => {
     redirectExpiresSeconds: 1200,
   };
   t.match(store, { s3 });
+});
+
+test('a directory is scrubbed every day, a bucket and memory only where that is asked for', async (t) => {
+  const s3 = 's3: { bucket: b }';
+  const every = (text: string) => load(`store: { ${text} }`, {}).store.scrubEveryMs;
+  t.equal(every('filesystem: {}'), 86_400_000);
+  t.equal(every('filesystem: {}, scrubEveryMs: false'), false);
+  t.equal(every('filesystem: {}, scrubEveryMs: 0'), false);
+  t.equal(every('filesystem: {}, scrubEveryMs: 7d'), 604_800_000);
+  t.equal(every(s3), false);
+  t.equal(every(`${s3}, scrubEveryMs: 7d`), 604_800_000);
+  t.equal(every('memory: {}'), false);
 });
 
 test('redirects may be bound to client networks', async (t) => {

@@ -3,6 +3,7 @@ import type { Contradiction, Path } from './faults.ts';
 import type { Settings } from './schema.ts';
 
 const mib = 1024 ** 2;
+const leastScrubBytes = 64 * 1024;
 
 /** Every contradiction between settings that are each fine. */
 export function contradictions(settings: Settings): Contradiction[] {
@@ -26,7 +27,22 @@ function storeContradictions(store: Settings['store']): Contradiction[] {
     const message = `must hold exactly one of ${kinds.join(', ')}, not ${given.join(' and ') || 'none'}`;
     return [{ path: ['store'], message, about: kinds.map((kind) => ['store', kind]) }];
   }
-  return store.s3 === undefined ? [] : s3Contradictions(store.s3);
+  return [...scrubContradictions(store), ...(store.s3 === undefined ? [] : s3Contradictions(store.s3))];
+}
+
+function scrubContradictions({
+  memory,
+  scrubEveryMs,
+  scrubBytesPerSecond,
+}: Settings['store']): Contradiction[] {
+  return [
+    ...(memory === undefined || typeof scrubEveryMs !== 'number'
+      ? []
+      : [{ path: ['store', 'scrubEveryMs'], message: 'has no effect: the store is the process’s memory' }]),
+    ...(scrubBytesPerSecond >= leastScrubBytes
+      ? []
+      : [{ path: ['store', 'scrubBytesPerSecond'], message: 'must be 64KiB at least' }]),
+  ];
 }
 
 function s3Contradictions(s3: NonNullable<Settings['store']['s3']>): Contradiction[] {

@@ -16,10 +16,18 @@ export type Config = Frozen<
 >;
 
 /** Where content is kept; `'s3' in store` and so on tell which. */
-export type StoreConfig =
-  | { readonly filesystem: Required<Settings['store']>['filesystem'] }
-  | { readonly memory: Required<Settings['store']>['memory'] }
-  | { readonly s3: S3Config };
+export type StoreConfig = ScrubConfig &
+  (
+    | { readonly filesystem: Required<Settings['store']>['filesystem'] }
+    | { readonly memory: Required<Settings['store']>['memory'] }
+    | { readonly s3: S3Config }
+  );
+
+interface ScrubConfig {
+  /** False: never. */
+  readonly scrubEveryMs: number | false;
+  readonly scrubBytesPerSecond: number;
+}
 
 type S3Config = Frozen<Omit<Required<Settings['store']>['s3'], 'redirect'>> & {
   readonly redirect: Redirect;

@@ -13,11 +13,7 @@ export const ms = (options?: LeafOptions) => leaf(parseMs, options);
  * A time in milliseconds that a timer waits for: at least 1, and at most what a timer of Node can hold (2³¹ − 1, some
  * 24 days), above which it would fire at once.
  */
-export const timerMs = (options?: LeafOptions) =>
-  leaf(
-    (value) => within(parseMs(value), 1, longestTimerMs, 'must be at least 1 ms and at most 24 days'),
-    options,
-  );
+export const timerMs = (options?: LeafOptions) => leaf(parseTimerMs, options);
 
 /** A time in seconds: a number, or text with a unit (`6h`). */
 export const seconds = (options?: LeafOptions) => leaf(parseSeconds, options);
@@ -58,6 +54,11 @@ export const section = <T extends Parameters<typeof Type.Object>[0]>(keys: T) =>
 /** An object of exactly these keys. */
 export const closed = <T extends Parameters<typeof Type.Object>[0]>(keys: T) =>
   Type.Object(keys, { additionalProperties: false });
+
+/** The milliseconds of a timer; throws an Error that says what is accepted. */
+export function parseTimerMs(value: unknown): number {
+  return within(parseMs(value), 1, longestTimerMs, 'must be at least 1 ms and at most 24 days');
+}
 
 function within(value: number, least: number, most: number, message: string): number {
   if (value < least || value > most) throw new Error(message);

@@ -31,10 +31,17 @@ export function resolved(settings: Settings, tmpdir: string): Config {
   });
 }
 
-function storeConfig({ filesystem, memory, s3 }: Settings['store']): StoreConfig {
-  if (s3 !== undefined) return { s3 };
-  if (memory !== undefined) return { memory };
-  return { filesystem: filesystem ?? { path: './.quayside' } };
+const dayMs = 86_400_000;
+
+function storeConfig({ filesystem, memory, s3, ...settings }: Settings['store']): StoreConfig {
+  const scrub = { ...settings, scrubEveryMs: settings.scrubEveryMs ?? false };
+  if (s3 !== undefined) return { s3, ...scrub };
+  if (memory !== undefined) return { memory, ...scrub };
+  return {
+    filesystem: filesystem ?? { path: './.quayside', verifyReads: 'first' },
+    ...scrub,
+    scrubEveryMs: settings.scrubEveryMs ?? dayMs,
+  };
 }
 
 function spoolPath(store: StoreConfig, tmpdir: string): string {

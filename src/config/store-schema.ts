@@ -1,6 +1,17 @@
 import Type from 'typebox';
 import { leaf } from './leaf.ts';
-import { bytes, closed, count, file, httpUrl, parseNetwork, seconds, text } from './leaves.ts';
+import {
+  bytes,
+  closed,
+  count,
+  file,
+  httpUrl,
+  oneOf,
+  parseNetwork,
+  parseTimerMs,
+  seconds,
+  text,
+} from './leaves.ts';
 
 /** When a blob read is answered with a 307 to S3: never, always, or to clients of these networks. */
 export type Redirect = 'always' | 'never' | { readonly networks: readonly string[] };
@@ -8,6 +19,11 @@ export type Redirect = 'always' | 'never' | { readonly networks: readonly string
 const filesystem = closed({
   /** The directory. Default `./.quayside`, below the working directory. */
   path: text({ default: './.quayside' }),
+  /**
+   * Which whole reads of stored blobs are hashed while they stream. Default `first`: the first by each process, of what it did
+   * not store itself. `always` is for a disk that is not trusted, and costs half a second of a core for each GiB served.
+   */
+  verifyReads: oneOf(['first', 'always'], { default: 'first' }),
 });
 
 const memory = closed({
@@ -48,9 +64,20 @@ export const storeSchema = Type.Object(
     memory: Type.Optional(memory),
     /** A bucket, which several replicas may share. */
     s3: Type.Optional(s3),
+    /**
+     * How often every stored blob is read and verified in the background, in milliseconds; `false` or 0 for never. Default: one
+     * day for a directory; never for a bucket, whose whole reads are all verified, and where each byte read costs money.
+     */
+    scrubEveryMs: Type.Optional(leaf(parseScrubEvery)),
+    /** How fast that reads, in bytes a second; slower while clients read. Default 16 MiB: 1.4 TB in a day. */
+    scrubBytesPerSecond: bytes({ default: '16MiB' }),
   },
   { additionalProperties: false, default: { filesystem: {} } },
 );
+
+function parseScrubEvery(value: unknown): number | false {
+  return value === false || value === 0 ? false : parseTimerMs(value);
+}
 
 function parseRedirect(value: unknown): Redirect {
   if (value === 'always' || value === 'never') return value;

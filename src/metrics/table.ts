@@ -77,6 +77,18 @@ export const table = {
   storeBlobs: ['quayside_store_blobs', 'Blobs in the store when it was last measured.', []],
   evictions: ['quayside_evictions_total', 'Runs of the eviction that had something to do.', ['outcome']],
   evicted: ['quayside_evicted_total', 'Blobs evicted.', []],
+  scrubbed: ['quayside_scrub_bytes_total', 'Bytes of stored blobs that the scrub read and verified.', []],
+  scrubWrong: [
+    'quayside_scrub_wrong_total',
+    'Stored blobs that were not what their digests say, and were deleted.',
+    [],
+  ],
+  scrubFailures: ['quayside_scrub_failures_total', 'Scrubs that broke off, and go on later.', []],
+  scrubCompleted: [
+    'quayside_scrub_last_completed_seconds',
+    'When this process last completed a scrub, in Unix time; 0 when it has not.',
+    [],
+  ],
   s3Calls: ['quayside_s3_calls_total', 'Calls to S3.', ['operation', 'outcome']],
   s3Seconds: ['quayside_s3_call_duration_seconds', 'Duration of calls to S3.', ['operation']],
   upstreamRequests: [

@@ -1,4 +1,4 @@
-import { rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { blobKey } from '../../src/cache/store/keys.ts';
@@ -68,6 +68,37 @@ test('a blob that lost its end on the disk is completed from the upstream, and m
   t.equal((await stat(file)).size, layerBytes);
 });
 
+test('a bit that flips on the disk under the service is found by the scrub, and the next pull is right', async (t) => {
+  const directory = await temporary(t);
+  const path = join(directory, 'store');
+  const rig = await badDay(t, {
+    directory,
+    settings: { store: { filesystem: { path }, scrubEveryMs: 100, scrubBytesPerSecond: '1GiB' } },
+  });
+  await stored(rig);
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  await flipped(join(path, blobKey(rig.layer.digest)));
+  await until(async () => (await rig.metrics()).includes('quayside_scrub_wrong_total 1'), 'the scrub');
+  t.ok(rig.log.some(({ level, digest }) => level === 'warn' && digest === rig.layer.digest));
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  t.match(await rig.metrics(), /^quayside_scrub_bytes_total [1-9]/m);
+  await until(async () => /^quayside_scrub_last_completed_seconds [1-9]/m.test(await rig.metrics()));
+});
+
+test('where each read is verified, a bit that flips on the disk under the service reaches nobody whole', async (t) => {
+  const directory = await temporary(t);
+  const path = join(directory, 'store');
+  const rig = await badDay(t, {
+    directory,
+    settings: { store: { filesystem: { path, verifyReads: 'always' } } },
+  });
+  await stored(rig);
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  await flipped(join(path, blobKey(rig.layer.digest)));
+  t.equal(await digestOrCut(await rig.getLayer()), 'cut');
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+});
+
 test('a manifest that the disk garbled is asked for again', async (t) => {
   const first = await badDay(t);
   await digestOrCut(await first.get('manifests/tools'));
@@ -116,6 +147,16 @@ test('it is ready without a store or without an upstream, not without both', asy
   double.switches.down = false;
   await until(async () => (await readiness()) === 200, 'readiness');
 });
+
+/** Flips a bit in the middle of the file, whose size and name stay. */
+async function flipped(path: string): Promise<void> {
+  const bytes = await readFile(path);
+  const middle = bytes.length >> 1;
+  bytes[middle] = (bytes[middle] ?? 0) ^ 1;
+  const file = await open(path, 'r+');
+  await file.write(bytes, middle, 1, middle);
+  await file.close();
+}
 
 /** Resolves once the image's manifest and its layer are in the store. */
 async function stored({ get, getLayer, image, layer, directory }: BadDay): Promise<void> {

@@ -85,6 +85,20 @@ test('an object that is too short is put again', async (t) => {
   t.ok(await isPulled(rig));
 });
 
+test('an object that turns bad after it was read reaches nobody whole, and is put again', async (t) => {
+  const { s3, rig } = await overS3(t);
+  await stored({ s3, rig });
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  const key = [...s3.objects.keys()].find((each) => each.endsWith(blobKey(rig.layer.digest))) ?? '';
+  const object = s3.objects.get(key);
+  if (object === undefined) throw new Error('the layer is not there');
+  s3.objects.set(key, { ...object, bytes: Buffer.from(object.bytes).fill('x', 200_000, 200_001) });
+  t.equal(await digestOrCut(await rig.getLayer()), 'cut');
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+  await until(() => s3.objects.get(key)?.bytes.equals(rig.layer.bytes) === true, 'the repair');
+  t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
+});
+
 test('wrong bytes are never put into S3, and no upload is left open', async (t) => {
   const { s3, rig } = await overS3(t);
   rig.double.switches.servesWrongBytes = true;

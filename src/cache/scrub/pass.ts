@@ -10,8 +10,10 @@ export interface ScrubEvents {
   scrubbed(event: { readonly bytes: number }): void;
   /** A blob was not what its digest says, twice, and was deleted. */
   scrubFoundWrong(event: { readonly digest: Digest; readonly size: number }): void;
-  /** The whole store was read since `beganAt`, milliseconds since the epoch. */
-  scrubEnded(event: Pick<ScrubProgress, 'beganAt' | 'blobs' | 'bytes' | 'wrong'>): void;
+  /** The whole store was read. Times are milliseconds since the epoch. */
+  scrubEnded(
+    event: Pick<ScrubProgress, 'beganAt' | 'blobs' | 'bytes' | 'wrong'> & { readonly endedAt: number },
+  ): void;
   /** A run broke off, at that blob where there is one. */
   scrubFailed(event: { readonly error: unknown; readonly digest?: Digest | undefined }): void;
 }

@@ -80,8 +80,9 @@ export function scrubber(options: ScrubberOptions): Scrubber {
       ...options,
       signal,
     });
-    events.scrubEnded(progress);
-    return { outcome: 'complete', ...progress, dueInMs: dueIn(progress) };
+    const { beganAt, blobs, bytes, wrong } = progress;
+    events.scrubEnded({ beganAt, endedAt: clock(), blobs, bytes, wrong });
+    return { outcome: 'complete', blobs, bytes, wrong, dueInMs: dueIn(progress) };
   }
 
   function schedule(afterMs: number): void {
