@@ -43,8 +43,8 @@ export function withFresh<Result>(
 }
 
 /**
- * Pulls a path once, checked where a digest is given, then until the upstream is no longer asked for it: now it is hot.
- * Throws when it never is.
+ * Pulls a path once, checked where a digest is given, then until the upstream is no longer asked
+ * for it: now it is hot. Throws when it never is.
  */
 export async function warmed(lab: Lab, server: Server, path: string, digest?: string): Promise<void> {
   for (let attempt = 0; attempt < 10; attempt += 1) {

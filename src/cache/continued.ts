@@ -8,7 +8,10 @@ export type Source = (rest: ByteRange) => Bytes;
 /** A source broke that another one can replace at the byte reached. */
 export class BrokenSource extends Error {
   override readonly name: string = 'BrokenSource';
-  /** The hash of what it delivered, from the blob's first byte, of a whole blob that nothing has verified. */
+  /**
+   * The hash of what it delivered, from the blob's first byte, of a whole blob that nothing has
+   * verified.
+   */
   readonly delivered: Hash | undefined;
 
   constructor(
@@ -21,10 +24,11 @@ export class BrokenSource extends Error {
 }
 
 /**
- * The bytes of a range from the first source; where that breaks or ends early, the next one goes on at the byte reached. A
- * reader sees one unbroken body. Where bytes of a whole blob came from a source that broke before they were verified, the
- * last chunk is withheld until the whole fits the digest: two halves of different blobs never make one. Throws what the last
- * source threw, at once what is no BrokenSource, and `UPSTREAM_INVALID` when the whole does not fit.
+ * The bytes of a range from the first source; where that breaks or ends early, the next one goes on
+ * at the byte reached. A reader sees one unbroken body. Where bytes of a whole blob came from a
+ * source that broke before they were verified, the last chunk is withheld until the whole fits the
+ * digest: two halves of different blobs never make one. Throws what the last source threw, at once
+ * what is no BrokenSource, and `UPSTREAM_INVALID` when the whole does not fit.
  */
 export async function* continued(
   descriptor: Descriptor,

@@ -7,8 +7,8 @@ import type { Spool } from './spool.ts';
 import type { CachedBlobs } from './store/store.ts';
 
 /**
- * The downloads under way: one for each upstream and digest. Bytes are unverified while they come, so that only readers of
- * the same upstream share them; what proved right is in the store, for all.
+ * The downloads under way: one for each upstream and digest. Bytes are unverified while they come,
+ * so that only readers of the same upstream share them; what proved right is in the store, for all.
  */
 export interface Fills {
   /** The download of that digest from that upstream. */
@@ -32,7 +32,9 @@ export interface FillStart extends Pick<FillOptions, 'digest' | 'size' | 'origin
 
 export interface JoinedFill {
   readonly fill: Fill;
-  /** Where the upstream is asked for it: not the caller's own repository when another one began it. */
+  /**
+   * Where the upstream is asked for it: not the caller's own repository when another one began it.
+   */
   readonly repository: Repository;
   readonly isNew: boolean;
 }

@@ -27,7 +27,9 @@ export interface CachePartsOptions {
   readonly buffers: BufferPool;
   /** Who may pull one tag of a scope may pull them all: see MembershipOptions. Default: the same for all. */
   readonly scopeOf?: MembershipOptions['scopeOf'];
-  /** Which whole reads of stored blobs are hashed. Default `first`; what comes from S3 is always. */
+  /**
+   * Which whole reads of stored blobs are hashed. Default `first`; what comes from S3 is always.
+   */
   readonly verifies?: Verifies;
   readonly events: CacheEvents;
 }

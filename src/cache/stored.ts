@@ -30,12 +30,16 @@ export interface StoredCopies {
    */
   stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
   /**
-   * Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken out of the store. A whole
-   * read is hashed, always or the first time, as `verifies` says: garbled bytes throw `UPSTREAM_INVALID` in place of the last
-   * chunk, and that copy is taken out too. Of a part that is not the whole nothing is verified.
+   * Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken
+   * out of the store. A whole read is hashed, always or the first time, as `verifies` says: garbled
+   * bytes throw `UPSTREAM_INVALID` in place of the last chunk, and that copy is taken out too. Of a
+   * part that is not the whole nothing is verified.
    */
   read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
-  /** The copy was verified just now, on its way into the store or in it: a first reading need not do it again. */
+  /**
+   * The copy was verified just now, on its way into the store or in it: a first reading need not do
+   * it again.
+   */
   trust(descriptor: Descriptor): void;
   /** The copy left the store: the next one is another. */
   forget(digest: Digest): void;
@@ -44,8 +48,8 @@ export interface StoredCopies {
 }
 
 /**
- * Which whole reads of stored blobs are hashed: the first by each process, of what it neither stored nor verified itself, or
- * all of them.
+ * Which whole reads of stored blobs are hashed: the first by each process, of what it neither
+ * stored nor verified itself, or all of them.
  */
 export type Verifies = 'first' | 'always';
 

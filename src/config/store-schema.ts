@@ -20,8 +20,9 @@ const filesystem = closed({
   /** The directory. Default `./.quayside`, below the working directory. */
   path: text({ default: './.quayside' }),
   /**
-   * Which whole reads of stored blobs are hashed while they stream. Default `first`: the first by each process, of what it did
-   * not store itself. `always` is for a disk that is not trusted, and costs half a second of a core for each GiB served.
+   * Which whole reads of stored blobs are hashed while they stream. Default `first`: the first by
+   * each process, of what it did not store itself. `always` is for a disk that is not trusted, and
+   * costs 0.6 s of a core for each GiB served.
    */
   verifyReads: oneOf(['first', 'always'], { default: 'first' }),
 });
@@ -65,11 +66,15 @@ export const storeSchema = Type.Object(
     /** A bucket, which several replicas may share. */
     s3: Type.Optional(s3),
     /**
-     * How often every stored blob is read and verified in the background, in milliseconds; `false` or 0 for never. Default: one
-     * day for a directory; never for a bucket, whose whole reads are all verified, and where each byte read costs money.
+     * How often every stored blob is read and verified in the background, in milliseconds; `false`
+     * or 0 for never. Default: one day for a directory; never for a bucket, whose whole reads are
+     * all verified, and where each byte read costs money.
      */
     scrubEveryMs: Type.Optional(leaf(parseScrubEvery)),
-    /** How fast that reads, in bytes a second; slower while clients read. Default 16 MiB: 1.4 TB in a day. */
+    /**
+     * How fast that reads, in bytes a second; slower while clients read. Default 16 MiB: 1.4 TB in
+     * a day.
+     */
     scrubBytesPerSecond: bytes({ default: '16MiB' }),
   },
   { additionalProperties: false, default: { filesystem: {} } },

@@ -223,7 +223,11 @@ for (const beginning of ['right', 'wrong'] as const) {
     const { bytes: got, error } = await pulled(rig, digest);
     t.match(error, beginning === 'right' ? undefined : { code: 'UPSTREAM_INVALID' });
     t.equal(got.equals(bytes), beginning === 'right');
-    t.equal(got.byteLength === size, beginning === 'right', 'wrong bytes are never completed with right ones');
+    t.equal(
+      got.byteLength === size,
+      beginning === 'right',
+      'wrong bytes are never completed with right ones',
+    );
   });
 }
 

@@ -17,7 +17,9 @@ export interface Pace {
 }
 
 const mostOthers = 9;
-/** Shorter pauses are saved up: a timer is not exact, and costs more than the read of a small blob. */
+/**
+ * Shorter pauses are saved up: a timer is not exact, and costs more than the read of a small blob.
+ */
 const leastPauseMs = 10;
 
 /** The pace of one reader in the background. */

@@ -45,14 +45,20 @@ export class ScrubFailure extends Error {
   }
 }
 
-/** Progress is written this often, milliseconds: what a killed process read since then is read again. */
+/**
+ * Progress is written this often, milliseconds: what a killed process read since then is read
+ * again.
+ */
 const saveEveryMs = 30_000;
-/** What a blob costs at least of the pace, bytes: a million manifests are a million files to open. */
+/**
+ * What a blob costs at least of the pace, bytes: a million manifests are a million files to open.
+ */
 const leastBytes = 64 * 1024;
 
 /**
- * Reads every blob from where the progress says, in the order of digests. Resolves to the end of it, which is on record.
- * Throws ScrubFailure, and what failed otherwise, with the progress on record: the next pass goes on behind that blob.
+ * Reads every blob from where the progress says, in the order of digests. Resolves to the end of
+ * it, which is on record. Throws ScrubFailure, and what failed otherwise, with the progress on
+ * record: the next pass goes on behind that blob.
  */
 export async function scrubPass(begun: ScrubProgress, options: PassOptions): Promise<ScrubProgress> {
   const { store, clock, signal } = options;
@@ -119,7 +125,8 @@ function blobCheck({
 
   return async ({ digest, size }) => {
     await spend(Math.max(0, leastBytes - size));
-    // A second look: the bytes may have been wrong on their way to us, and the next pull may have replaced them.
+    // A second look: the bytes may have been wrong on their way to us, and the next pull may have
+    // replaced them.
     if (!(await isWrong(digest)) || !(await isWrong(digest))) return false;
     await store.blobs.delete(digest);
     options.deleted(digest);

@@ -3,14 +3,20 @@ import { recordLease } from '../store/record-lease.ts';
 import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';
 import { readProgress, type ScrubProgress } from './progress.ts';
 
-/** Reads every stored blob now and then, and takes those out that are no longer what their digests say. */
+/**
+ * Reads every stored blob now and then, and takes those out that are no longer what their digests
+ * say.
+ */
 export interface Scrubber {
   /**
-   * Goes through the whole store, or on from where an earlier process was interrupted. One scrub at a time over all
-   * replicas. Rejects when a blob cannot be read or the store cannot be listed; the next run goes on behind it.
+   * Goes through the whole store, or on from where an earlier process was interrupted. One scrub at
+   * a time over all replicas. Rejects when a blob cannot be read or the store cannot be listed; the
+   * next run goes on behind it.
    */
   run(): Promise<ScrubReport>;
-  /** Runs whenever a scrub is due, first after a random pause, so that replicas and restarts spread. */
+  /**
+   * Runs whenever a scrub is due, first after a random pause, so that replicas and restarts spread.
+   */
   start(): void;
   /** Ends the run under way, which is continued by the next one, and begins no more. */
   close(): Promise<void>;
@@ -30,9 +36,15 @@ export interface ScrubberOptions extends Omit<PassOptions, 'signal'> {
   readonly everyMs: number;
 }
 
-/** How long the others wait for a replica that died while it scrubbed, milliseconds. Each prolongation is a write. */
+/**
+ * How long the others wait for a replica that died while it scrubbed, milliseconds. Each
+ * prolongation is a write.
+ */
 const leaseMs = 600_000;
-/** The first look comes within this part of `everyMs`, a quarter of an hour of a day; after a failure or another's run too. */
+/**
+ * The first look comes within this part of `everyMs`, a quarter of an hour of a day; after a
+ * failure or another's run too.
+ */
 const patience = 1 / 96;
 
 /** A scrubber over any store. */

@@ -1,5 +1,8 @@
 export interface BufferPoolOptions {
-  /** Most bytes, all readers together. Default 24 MiB: 48 readers. Kept for the next readers once they were needed. */
+  /**
+   * Most bytes, all readers together. Default 24 MiB: 48 readers. Kept for the next readers once
+   * they were needed.
+   */
   readonly maxBytes?: number;
   /** Size of one buffer in bytes. Default 256 KiB. */
   readonly bufferBytes?: number;

@@ -31,9 +31,15 @@ export interface Growth {
 
 /** What a reader gets for whom the pool has no pair, or who is slow: 500 of them are 16 MB. */
 const smallBytes = 32 * 1024;
-/** A reader that takes a chunk slower than this is slow, bytes a millisecond. A loaded process makes any reader look slow, so it is low. */
+/**
+ * A reader that takes a chunk slower than this is slow, bytes a millisecond. A loaded process makes
+ * any reader look slow, so it is low.
+ */
 const slowPace = 256;
-/** A slow reader must take this much without a slow chunk to be fast again: for a while the socket's own buffers take what it does not. */
+/**
+ * A slow reader must take this much without a slow chunk to be fast again: for a while the socket's
+ * own buffers take what it does not.
+ */
 const provenBytes = 16 * 1024 * 1024;
 
 interface Cursor {
@@ -46,11 +52,13 @@ interface Cursor {
 }
 
 /**
- * The bytes of an open file, in lent chunks. The caller owns `file` and closes it after the last `next`; no read is under
- * way then. Throws `UPSTREAM_INVALID` when the file ends before `range` does.
+ * The bytes of an open file, in lent chunks. The caller owns `file` and closes it after the last
+ * `next`; no read is under way then. Throws `UPSTREAM_INVALID` when the file ends before `range`
+ * does.
  *
- * A reader has two large buffers from the first byte, so that the disk is read while the socket is written. It gives them
- * back when it becomes slow, waits for growth, ends, or leaves. Without them, and for what fits, it has a small one.
+ * A reader has two large buffers from the first byte, so that the disk is read while the socket is
+ * written. It gives them back when it becomes slow, waits for growth, ends, or leaves. Without
+ * them, and for what fits, it has a small one.
  */
 export async function* fileBytes(
   file: ReadableFile,

@@ -22,8 +22,8 @@ export async function* filesBelow(
 }
 
 /**
- * The same in the order of their names, and only those behind `after`. The names of one directory of each level are in
- * memory at a time.
+ * The same in the order of their names, and only those behind `after`. The names of one directory
+ * of each level are in memory at a time.
  */
 export async function* sortedFilesBelow(
   path: string,

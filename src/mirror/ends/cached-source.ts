@@ -54,7 +54,8 @@ export function cachedSource({ source, registry, isCached = () => true }: Cached
     },
     async openBlob(repository, digest, options = {}) {
       if (!(await isCached(digest))) return source.openBlob(repository, digest, options);
-      // A copy has time: it follows the download, however far ahead of it an upload is taken up again.
+      // A copy has time: it follows the download, however far ahead of it an upload is taken up
+      // again.
       return cachedBlob(registry.blobs, repository, digest, { ...options, follows: true });
     },
     tags: (repository, options) => source.tags(repository, options),
@@ -67,7 +68,9 @@ export interface CachedBlobOptions extends BlobOptions {
   readonly follows?: boolean;
 }
 
-/** A blob behind a cache, as an upstream gives it; undefined when the repository has no such blob. */
+/**
+ * A blob behind a cache, as an upstream gives it; undefined when the repository has no such blob.
+ */
 export async function cachedBlob(
   blobs: PulledBlobs,
   repository: Repository,

@@ -177,8 +177,9 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   }
 
   /**
-   * A source's blob comes through the source's own cache, so that copies and clients share one download of it. A source that
-   * is this registry too is asked directly: the download in its cache is the one that asks here.
+   * A source's blob comes through the source's own cache, so that copies and clients share one
+   * download of it. A source that is this registry too is asked directly: the download in its cache
+   * is the one that asks here.
    */
   async function openBlob(repository: Repository, digest: Digest, asked?: BlobOptions) {
     const own = await upstream.openBlob(repository, digest, asked);

@@ -7,7 +7,9 @@ import { randomContent, until } from '../../support/bodies.ts';
 
 const everyMs = 86_400_000;
 
-/** A store of so many blobs that may be read wrongly or not at all, and what the scrubs of it say. */
+/**
+ * A store of so many blobs that may be read wrongly or not at all, and what the scrubs of it say.
+ */
 async function rig(count: number) {
   const store = memoryStore();
   const digests: Digest[] = [];

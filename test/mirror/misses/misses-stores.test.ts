@@ -60,7 +60,10 @@ test('with S3 as the store the bytes of the source cross the wire once, into it 
   }
 });
 
-/** Each ask to hear that there is no room for the blob (the client for two caches), and once for its bytes. */
+/**
+ * Each ask to hear that there is no room for the blob (the client for two caches), and once for its
+ * bytes.
+ */
 const mostCrossings = 5;
 
 test('where the spool has no room, each reader has the bytes from the source, and nothing is kept', async (t) => {
