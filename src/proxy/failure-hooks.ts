@@ -56,7 +56,8 @@ function send(failed: Failure, request: FastifyRequest, reply: FastifyReply): vo
 function clientErrorHandler(error: Error & { readonly code?: string }, socket: Socket): void {
   const answering = responseOn(socket);
   if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
-  else if (answering === undefined) refuse(socket, statuses[error.code ?? ''] ?? 400);
+  else if (answering === undefined || isAwaitingBody(answering))
+    refuse(socket, statuses[error.code ?? ''] ?? 400);
   else if (!refused.has(socket)) {
     refused.add(socket);
     // Node gives the socket to the next response before it tells us.
@@ -65,6 +66,11 @@ function clientErrorHandler(error: Error & { readonly code?: string }, socket: S
       clientErrorHandler(error, socket);
     });
   }
+}
+
+/** The malformed bytes are then the body of the request itself, and no answer comes before their refusal. */
+function isAwaitingBody({ req, headersSent }: ServerResponse): boolean {
+  return !req.complete && !headersSent;
 }
 
 /** Connections whose malformed bytes wait for the answers before them: Node reports each further packet anew. */

@@ -1,3 +1,5 @@
+import { readdir, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'tap';
 import { until } from '../support/bodies.ts';
 import { type BadDay, badDay, digestOrCut, sampleOf, spoken } from './rig.ts';
@@ -17,6 +19,7 @@ for (const kind of ['blob', 'manifest'] as const)
     for (let connection = 0; connection < 20; connection += 1)
       await spoken(rig.url, get + get + connectMethod).catch(() => 'cut');
     await until(async () => (await running(rig)) === 0, 'the slots');
+    await until(async () => (await openBelow(rig.directory)) === 0, 'the files');
     t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
   });
 
@@ -54,6 +57,17 @@ test('a malformed request is refused after the good one before it is answered', 
   t.same(statusesIn(text), ['200', '400']);
 });
 
+test('a malformed body is refused though its request has no answer yet', async (t) => {
+  const { url } = await badDay(t);
+  const post = requestOf(
+    '/v2/auth',
+    'Content-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n',
+    'POST',
+  );
+  t.same(statusesIn(await spoken(url, `${post}no chunk\r\n`)), ['400']);
+  t.same(statusesIn(await spoken(url, `${requestOf('/v2/')}${post}no chunk\r\n`)), ['200', '400']);
+});
+
 test('a client that sends more requests ahead than we keep is cut', async (t) => {
   const rig = await badDay(t);
   rig.double.switches.delayMs = 1_000;
@@ -61,6 +75,13 @@ test('a client that sends more requests ahead than we keep is cut', async (t) =>
   t.equal(await spoken(rig.url, slow + requestOf('/v2/').repeat(100)).catch(() => ''), '');
   await until(async () => (await running(rig)) === 0, 'the slots');
 });
+
+/** How many files of that directory this process has open. */
+async function openBelow(directory: string): Promise<number> {
+  const names = await readdir('/proc/self/fd');
+  const paths = await Promise.all(names.map((name) => readlink(join('/proc/self/fd', name)).catch(() => '')));
+  return paths.filter((path) => path.startsWith(directory)).length;
+}
 
 function requestOf(path: string, more = '', method = 'GET'): string {
   return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}\r\n`;
