@@ -102,10 +102,11 @@ async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly 
 }
 
 async function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
-  const ready = await begun(body);
-  begin(exchange, status, headers);
-  if (!ready.isReady) exchange.res.flushHeaders();
-  await send(exchange.res, ready.body, (bytes) => exchange.sent(bytes));
+  const bytes = begun(body, (isReady) => {
+    begin(exchange, status, headers);
+    if (!isReady) exchange.res.flushHeaders();
+  });
+  await send(exchange.res, bytes, (sent) => exchange.sent(sent));
 }
 
 /** What is said of a blob, however it goes out. */

@@ -36,28 +36,20 @@ export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Pr
 /** containerd gives up on a mirror that sends no header within 30 s. */
 const headWithinMs = 2_000;
 
-/** A body that one may begin to answer with. */
-export interface BegunBody {
-  readonly body: Bytes;
-  /** Whether its first chunk is there; without, the head should go out alone. */
-  readonly isReady: boolean;
-}
-
 /**
- * The same body once its first chunk has come, or after two seconds. Until then the status can still be chosen: what
- * fails here is answered with an error, what fails later can only cut the connection.
+ * The same body. `begin` is called once its first chunk has come, or after two seconds with
+ * `isReady` false: then the head should go out alone. Until that call the status can still be chosen:
+ * what fails before it is answered with an error, what fails later can only cut the connection.
  */
-export async function begun(body: Bytes): Promise<BegunBody> {
+export async function* begun(body: Bytes, begin: (isReady: boolean) => void): Bytes {
   const iterator = body[Symbol.asyncIterator]();
-  const first = iterator.next();
-  async function* fromFirst(): Bytes {
-    try {
-      for (let result = await first; result.done !== true; result = await iterator.next()) yield result.value;
-    } finally {
-      await iterator.return?.();
-    }
+  try {
+    const first = iterator.next();
+    begin(await settlesWithin(first, headWithinMs));
+    for (let result = await first; result.done !== true; result = await iterator.next()) yield result.value;
+  } finally {
+    await iterator.return?.();
   }
-  return { isReady: await settlesWithin(first, headWithinMs), body: fromFirst() };
 }
 
 /** Rejects as the promise does; false when it has not settled in time. */
@@ -73,8 +65,8 @@ async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boo
 
 /**
  * Sends the body at the client's pace and ends the response. Each chunk is handed to the kernel before the next is
- * asked for, so one chunk is all that a slow client can hold. A body that breaks destroys the connection, never
- * ends it: the client must see that bytes are missing.
+ * asked for, so one chunk is all that a slow client can hold. A body that breaks once the head is out destroys the
+ * connection, never ends it: the client must see that bytes are missing. The body is released however this ends.
  */
 export async function send(res: ServerResponse, body: Bytes, sent: (bytes: number) => void): Promise<void> {
   try {
@@ -84,7 +76,7 @@ export async function send(res: ServerResponse, body: Bytes, sent: (bytes: numbe
     }
     res.end();
   } catch (error) {
-    res.destroy();
+    if (res.headersSent) res.destroy();
     throw error;
   }
 }
