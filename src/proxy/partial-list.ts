@@ -1,4 +1,4 @@
-import type { Cursors } from '../auth/cursors.ts';
+import type { CursorOwner, Cursors } from '../auth/cursors.ts';
 import type { Listings } from '../cache/listings.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isTag, type Repository, type Tag } from '../oci/reference.ts';
@@ -11,6 +11,8 @@ export interface PartialListOptions {
   /** Whether somebody may pull that tag, shown or not: they may go on there. */
   readonly mayPull: (repository: Repository, tag: Tag) => Promise<boolean>;
   readonly cursors: Cursors;
+  /** Whose cursors they are, but for the repository. */
+  readonly owner: Omit<CursorOwner, 'repository'>;
 }
 
 /** A page whose every tag may cost a question is no longer than this. */
@@ -23,16 +25,20 @@ const cursorParameter = 'cursor';
  * for, or none, and still link to the next (distribution-spec, "Listing Tags": fewer than `n` is no
  * end). The link tells nothing that the page does not, and `last` is a tag that they may pull:
  * between any others the length of the pages would tell the hidden names, letter by letter. Throws
- * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is none of ours.
+ * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is none of ours, or another
+ * list's or subject's.
  */
 export function inPart(
   { tags }: Pick<Listings, 'tags'>,
-  { visible, mayPull, cursors }: PartialListOptions,
+  { visible, mayPull, cursors, owner }: PartialListOptions,
 ): Listings['tags'] {
   async function upstreamQuery(repository: Repository, query: string): Promise<string> {
     const parameters = new URLSearchParams(query);
     const cursor = parameters.get(cursorParameter);
-    const opened = cursor === null ? await own(repository, parameters) : await cursors.opened(cursor);
+    const opened =
+      cursor === null
+        ? await own(repository, parameters)
+        : await cursors.opened(cursor, { ...owner, repository });
     if (opened !== undefined) return bounded(opened);
     throw new RegistryError('PAGINATION_NUMBER_INVALID', 'this list cannot go on here: begin it anew');
   }
@@ -51,9 +57,9 @@ export function inPart(
     const served = await tags(repository, await upstreamQuery(repository, query));
     const { nextQuery, ...page } = served.page;
     const json = Buffer.from(JSON.stringify(await visible(repository, tagsOf(page.json))));
-    const next =
-      nextQuery === undefined ? {} : { nextQuery: `${cursorParameter}=${await cursors.sealed(nextQuery)}` };
-    return { ...served, page: { ...page, json, ...next } };
+    if (nextQuery === undefined) return { ...served, page: { ...page, json } };
+    const cursor = await cursors.sealed(nextQuery, { ...owner, repository });
+    return { ...served, page: { ...page, json, nextQuery: `${cursorParameter}=${cursor}` } };
   };
 }
 

@@ -142,14 +142,16 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
 }
 
 /** The lists of tags as this subject may see them. */
-function listingsFor({ host: { guard }, subject, decision }: Admitted, registry: CachedRegistry): Listings {
+function listingsFor({ host, subject, decision }: Admitted, registry: CachedRegistry): Listings {
   const { listings, name: upstream } = registry;
   if (decision?.isPartial !== true) return listings;
+  const { guard, name } = host;
   if (guard?.cursors === undefined) throw new Error('a list cannot be shown in part without cursors');
   const visible: Visible = (repository, tags) => guard.visible(subject, { upstream, repository }, tags);
   const mayPull = async (repository: Repository, tag: Tag): Promise<boolean> =>
     (await guard.authorize(subject, { upstream, repository, reference: { tag }, action: 'pull' })).allowed;
-  return { ...listings, tags: inPart(listings, { visible, mayPull, cursors: guard.cursors }) };
+  const owner = { host: name, upstream, subject };
+  return { ...listings, tags: inPart(listings, { visible, mayPull, cursors: guard.cursors, owner }) };
 }
 
 function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {

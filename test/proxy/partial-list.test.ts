@@ -1,6 +1,7 @@
 import { type Test, test } from 'tap';
 import { cursors } from '../../src/auth/cursors.ts';
 import { randomTokenKeys } from '../../src/auth/token-keys.ts';
+import { parseRepository } from '../../src/oci/reference.ts';
 import { inPart } from '../../src/proxy/partial-list.ts';
 import { cacheRig } from '../support/cache-rig.ts';
 
@@ -12,6 +13,7 @@ async function stage(t: Test, tags: readonly string[]) {
   const keys = randomTokenKeys();
   const list = inPart(rig.registry.listings, {
     cursors: cursors(() => keys),
+    owner: { host: 'a', upstream: rig.registry.name, subject: { name: 'ann' } },
     mayPull: async (_, tag) => tag.startsWith('ocp_') || tag === 'dated_sha256_1',
     visible: async (_, each) => {
       asked.push(each);
@@ -21,8 +23,8 @@ async function stage(t: Test, tags: readonly string[]) {
   return {
     double: rig.double,
     asked,
-    async page(query: string) {
-      const { page } = await list(rig.repository, query);
+    async page(query: string, repository = rig.repository) {
+      const { page } = await list(repository, query);
       return { tags: JSON.parse(Buffer.from(page.json).toString()), next: page.nextQuery };
     },
   };
@@ -97,6 +99,16 @@ test('no page has more than 1,000 tags to ask about, whatever is asked for', asy
 test('a cursor that is none of ours is refused', async (t) => {
   const { page } = await stage(t, ['ocp_1']);
   await t.rejects(page('cursor=bj0x'), { code: 'PAGINATION_NUMBER_INVALID' });
+});
+
+test('a cursor of one repository is refused at another, and no upstream is asked', async (t) => {
+  const { page, double } = await stage(t, ['ocp_1', 'secret', 'z']);
+  const other = parseRepository('team/other');
+  double.addImage(other, 'ocp_2');
+  const { next = '' } = await page('n=1');
+  await t.rejects(page(next, other), { code: 'PAGINATION_NUMBER_INVALID' });
+  t.same(double.seen('team/other/tags/list'), []);
+  t.same((await page(next)).tags, []);
 });
 
 test('what the upstream lists and is no tag is not asked about, nor shown', async (t) => {
