@@ -1,9 +1,15 @@
 import { Server as TlsServer } from 'node:tls';
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  fastify,
+  LogController,
+} from 'fastify';
 import { type Attempts, attempts } from './auth/attempts.ts';
 import type { CachedRegistry } from './cache/registry.ts';
 import type { CachedBlobs } from './cache/store/store.ts';
-import { keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
+import { type KeyPair, keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
 import type { Config } from './config.ts';
 import { type Log, plainLines } from './log.ts';
 import type { MeteredEvents, Metrics } from './metrics.ts';
@@ -17,6 +23,7 @@ import { health } from './proxy/health.ts';
 import type { Hosts } from './proxy/hosts.ts';
 import { limit } from './proxy/limits.ts';
 import { type MirrorApiOptions, mirrorApi, mirrorOrders } from './proxy/mirror-api.ts';
+import { nosniff } from './proxy/nosniff.ts';
 import { parityLog } from './proxy/parity-log.ts';
 import { pullApi } from './proxy/plugin.ts';
 import { type Redirect, type RedirectPolicy, redirects } from './proxy/redirects.ts';
@@ -45,21 +52,19 @@ const serverLimits = { maxHeaderBytes, keepAliveMs: 72_000, requestMs: 60_000 };
 export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
   const { events, hostNames } = parts;
   const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
-  const tls = config.tls && (await keyPair(config.tls));
-  const app: FastifyInstance = fastify({
-    ...failureHooks,
-    serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
-    loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
-    genReqId: requestIds(),
-    // A logger for each request costs more than the line that few of them write, which names the request itself.
-    childLoggerFactory: (parent) => parent,
-    exposeHeadRoutes: false,
-    forceCloseConnections: 'idle',
-    routerOptions: { maxParamLength: maxHeaderBytes },
-  });
+  const app = createServer(
+    {
+      loggerInstance: log,
+      logController: new LogController({ disableRequestLogging: true }),
+      genReqId: requestIds(),
+      // A logger for each request costs more than the line that few of them write, which names the request itself.
+      childLoggerFactory: (parent) => parent,
+      forceCloseConnections: 'idle',
+      routerOptions: { maxParamLength: maxHeaderBytes },
+    },
+    config.tls && (await keyPair(config.tls)),
+  );
   if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
-  failure(app);
   const idle = closeWhenIdle(app);
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
@@ -99,6 +104,19 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     }),
     events,
   });
+  return app;
+}
+
+/** What our servers share: the order of their answers, their limits, and how a failure is answered. */
+function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    ...failureHooks,
+    serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
+    exposeHeadRoutes: false,
+    ...options,
+  });
+  nosniff(app);
+  failure(app);
   return app;
 }
 
@@ -151,7 +169,7 @@ export interface AdminServerParts {
 
 /** Metrics, health, and what an operator may ask of a running server, on a server of their own, not yet listening. */
 export function adminServer({ meters, isReady, forget, mirror }: AdminServerParts): FastifyInstance {
-  const app = fastify({ exposeHeadRoutes: false });
+  const app = createServer();
   health(app, { isReady });
   app.post('/access/forget', async (_request, reply) => {
     forget();
@@ -167,7 +185,7 @@ export function adminServer({ meters, isReady, forget, mirror }: AdminServerPart
 
 /** The mirror's queue where its predecessor showed it, to look at only; not yet listening. */
 export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
-  const app = fastify({ exposeHeadRoutes: false });
+  const app = createServer();
   mirrorApi(app, mirror);
   return app;
 }

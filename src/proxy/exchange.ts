@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Hit } from '../cache/events.ts';
+import { noSniffing } from './nosniff.ts';
 
 export type Headers = Readonly<Record<string, string | number | readonly string[]>>;
 
@@ -41,6 +42,7 @@ export function begin(exchange: Exchange, status: number, headers: Headers): voi
   const { res, log, requestId, namespace } = exchange;
   const fields: OutgoingHttpHeaders = {
     ...headers,
+    ...noSniffing,
     'docker-distribution-api-version': 'registry/2.0',
     'x-request-id': requestId,
   };

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { type ErrorCode, RegistryError, registryError } from '../oci/errors.ts';
+import { noSniffing } from './nosniff.ts';
 
 /** An error as HTTP says it. */
 export interface Failure {
@@ -59,6 +60,7 @@ export function rendered(failure: Failure, requestId?: string): RenderedFailure 
     headers: {
       ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
       ...headers,
+      ...noSniffing,
       'content-type': 'application/json',
       'content-length': body.byteLength,
       'docker-distribution-api-version': 'registry/2.0',

@@ -150,9 +150,5 @@ function json(reply: FastifyReply, value: object): FastifyReply {
 }
 
 function refused(reply: FastifyReply, status: number, message: string): FastifyReply {
-  return reply
-    .code(status)
-    .header('content-type', 'text/plain; charset=utf-8')
-    .header('x-content-type-options', 'nosniff')
-    .send(`${message}\n`);
+  return reply.code(status).header('content-type', 'text/plain; charset=utf-8').send(`${message}\n`);
 }

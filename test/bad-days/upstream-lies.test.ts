@@ -48,6 +48,14 @@ test('a manifest with a media type that is none is answered with its own', async
   t.equal(await digestOrCut(response), image.digest);
 });
 
+test('listings have types of ours, whatever the upstream calls them', async (t) => {
+  const { get, double, image } = await badDay(t);
+  double.switches.wrongMediaType = 'text/html';
+  const typeOf = async (path: string) => (await get(path)).headers.get('content-type');
+  t.equal(await typeOf('tags/list'), 'application/json');
+  t.equal(await typeOf(`referrers/${image.digest}`), mediaTypes.ociIndex);
+});
+
 test('something that no manifest type fits is 502', async (t) => {
   const { get, double } = await badDay(t);
   double.addManifest('openshift/ci', Buffer.from('{"schemaVersion": 2}'), 'application/json', 'odd');

@@ -159,6 +159,7 @@ test('of what the upstream says, only what describes the blob gets to the client
       'etag',
       'keep-alive',
       'quayside-cache',
+      'x-content-type-options',
       'x-request-id',
     ],
   );

@@ -48,7 +48,7 @@ export interface Misbehaviours {
   servesWrongBytes?: boolean;
   /** Everything in a repository is a HTML page with status 200. */
   answersHtml?: boolean;
-  /** The `Content-Type` of manifests. */
+  /** The `Content-Type` of manifests and listings. */
   wrongMediaType?: string;
   /** A `Content-Encoding` that nobody asked for. */
   contentEncoding?: string;

@@ -123,7 +123,7 @@ function answerTags(reply: Reply, repository: DoubleRepository): void {
     const next = `${reply.state.url}/v2/${name}/tags/list?n=${size}&last=${tags.at(-1)}`;
     reply.response.setHeader('link', `<${next}>; rel="next"`);
   }
-  answerJson(reply, 200, { name, tags });
+  answerJson(reply, 200, { name, tags }, reply.state.switches.wrongMediaType);
 }
 
 function answerReferrers(reply: Reply, repository: DoubleRepository, digest: string) {
@@ -150,7 +150,7 @@ function answerReferrers(reply: Reply, repository: DoubleRepository, digest: str
   });
   if (wanted !== null) reply.response.setHeader('oci-filters-applied', 'artifactType');
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests };
-  answerJson(reply, 200, index, mediaTypes.ociIndex);
+  answerJson(reply, 200, index, reply.state.switches.wrongMediaType ?? mediaTypes.ociIndex);
 }
 
 function byCodeUnit(left: string, right: string): number {
