@@ -27,6 +27,11 @@ export function noteFailure(record: RequestRecord, { code, headers }: Failure): 
 }
 
 function answered(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  if (request.raw.socket.destroyed) {
+    // The client left within its body: an answer reaches no client, and the failure is not ours.
+    reply.hijack();
+    return;
+  }
   const failed = failureOf(error);
   logFailure(request, failed);
   send(failed, request, reply);

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'tap';
@@ -102,6 +103,27 @@ test('a download whose client has left is finished before the end', async (t) =>
   await leftAt(1, `${url}/v2/openshift/ci/blobs/${layer.digest}`);
   await stop();
   await holdsOnly(directory, [blobKey(layer.digest)]);
+});
+
+test('a client that leaves within its form is no failure of ours', async (t) => {
+  const rig = await badDay(t);
+  const form = httpRequest(`${rig.url}/v2/auth`, {
+    method: 'POST',
+    agent: false,
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': 100,
+      expect: '100-continue',
+    },
+  });
+  form.on('error', () => {}).flushHeaders();
+  await once(form, 'continue');
+  form.destroy();
+  await until(() => rig.log.some(({ path, status }) => path === '/v2/auth' && status === 499), 'its line');
+  t.same(
+    rig.log.filter(({ level }) => level === 'error'),
+    [],
+  );
 });
 
 test('requests sent at once on one connection are answered in their order', async (t) => {

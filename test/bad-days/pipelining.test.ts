@@ -1,7 +1,6 @@
-import { readdir, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
 import { test } from 'tap';
 import { until } from '../support/bodies.ts';
+import { openBelow } from '../support/open-files.ts';
 import { type BadDay, badDay, digestOrCut, sampleOf, spoken } from './rig.ts';
 
 const running = async ({ metrics }: BadDay): Promise<number | undefined> =>
@@ -19,7 +18,7 @@ for (const kind of ['blob', 'manifest'] as const)
     for (let connection = 0; connection < 20; connection += 1)
       await spoken(rig.url, get + get + connectMethod).catch(() => 'cut');
     await until(async () => (await running(rig)) === 0, 'the slots');
-    await until(async () => (await openBelow(rig.directory)) === 0, 'the files');
+    await until(async () => (await openBelow(process.pid, rig.directory)) === 0, 'the files');
     t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);
   });
 
@@ -75,13 +74,6 @@ test('a client that sends more requests ahead than we keep is cut', async (t) =>
   t.equal(await spoken(rig.url, slow + requestOf('/v2/').repeat(100)).catch(() => ''), '');
   await until(async () => (await running(rig)) === 0, 'the slots');
 });
-
-/** How many files of that directory this process has open. */
-async function openBelow(directory: string): Promise<number> {
-  const names = await readdir('/proc/self/fd');
-  const paths = await Promise.all(names.map((name) => readlink(join('/proc/self/fd', name)).catch(() => '')));
-  return paths.filter((path) => path.startsWith(directory)).length;
-}
 
 function requestOf(path: string, more = '', method = 'GET'): string {
   return `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${more}\r\n`;
