@@ -6,6 +6,7 @@ import { type Clusters, clusters } from './auth/clusters.ts';
 import type { KeptSubjects } from './auth/kept-subjects.ts';
 import { kubernetesCluster } from './auth/kubernetes/cluster.ts';
 import { locallyChecked } from './auth/kubernetes/local-check.ts';
+import { createOperators, type Operators } from './auth/operators.ts';
 import { remembered } from './auth/remembered.ts';
 import { robotsGuard } from './auth/robots-guard.ts';
 import { rulePresets } from './auth/rule-presets.ts';
@@ -106,6 +107,19 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
       await Promise.all([...known.values()].map((cluster) => cluster.close()));
     },
   };
+}
+
+/** Who may operate the server from elsewhere; undefined for none. */
+export function configuredOperators(
+  { tokenFile, cluster: name }: Config['admin'],
+  known: KnownClusters,
+): Operators | undefined {
+  const cluster = name === undefined ? undefined : known.get(name);
+  if (tokenFile === undefined && cluster === undefined) return undefined;
+  return createOperators({
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+    ...(cluster === undefined ? {} : { cluster }),
+  });
 }
 
 /** The clusters that a host asks, in order. */

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { configuredAccess, configuredClusters, configuredRules } from './access.ts';
+import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
 import { bcrypt } from './auth/bcrypt.ts';
 import { keptSubjects } from './auth/kept-subjects.ts';
 import { rightsKey } from './auth/rules.ts';
@@ -104,7 +104,17 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     isReady,
     blobModes: () => modes,
   });
-  const admin = adminServer({ meters, isReady, forget: access.forget, ...(mirror && { mirror }) });
+  const operators = configuredOperators(config.admin, clusters);
+  const admin = adminServer({
+    meters,
+    isReady,
+    forget: access.forget,
+    listen: config.admin.listen,
+    trustedProxies: config.trustedProxies,
+    operated: (event) => log.info({ component: 'admin', ...event }, 'operator request'),
+    ...(operators && { operators }),
+    ...(mirror && { mirror }),
+  });
   const shown = mirror && settings?.listen ? mirrorServer(mirror) : undefined;
   const upkeep = startedUpkeep(config, { cache, registries, events });
 

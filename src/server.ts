@@ -7,6 +7,7 @@ import {
   LogController,
 } from 'fastify';
 import { type Attempts, attempts } from './auth/attempts.ts';
+import type { Operators } from './auth/operators.ts';
 import type { CachedRegistry } from './cache/registry.ts';
 import type { CachedBlobs } from './cache/store/store.ts';
 import { type KeyPair, keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
@@ -22,8 +23,10 @@ import { failure, failureHooks } from './proxy/failure-hooks.ts';
 import { health } from './proxy/health.ts';
 import type { Hosts } from './proxy/hosts.ts';
 import { limit } from './proxy/limits.ts';
-import { type MirrorApiOptions, mirrorApi, mirrorOrders } from './proxy/mirror-api.ts';
+import { localRequests } from './proxy/local-request.ts';
+import { type MirrorApiOptions, mirrorHealth, mirrorOrders, mirrorQueue } from './proxy/mirror-api.ts';
 import { nosniff } from './proxy/nosniff.ts';
+import { type OperatorEvent, operatorDoor } from './proxy/operator-door.ts';
 import { parityLog } from './proxy/parity-log.ts';
 import { pullApi } from './proxy/plugin.ts';
 import { type Redirect, type RedirectPolicy, redirects } from './proxy/redirects.ts';
@@ -165,36 +168,66 @@ export interface AdminServerParts {
   readonly forget: () => void;
   /** Default: there is none. */
   readonly mirror?: MirrorApiOptions;
+  /** Where it is going to listen: `host:port`, or nowhere. */
+  readonly listen: string | false;
+  /** Networks (CIDR) of proxies, whose requests come from elsewhere. */
+  readonly trustedProxies: readonly string[];
+  /** Who may come in from elsewhere. Default: none. */
+  readonly operators?: Operators;
+  /** Told of each request that changed something. */
+  readonly operated: (event: OperatorEvent) => void;
 }
 
-/** Metrics, health, and what an operator may ask of a running server, on a server of their own, not yet listening. */
-export function adminServer({ meters, isReady, forget, mirror }: AdminServerParts): FastifyInstance {
+/**
+ * Metrics and health for all who reach it, and what operators may see and change in a running server;
+ * a server of their own, not yet listening.
+ */
+export function adminServer(parts: AdminServerParts): FastifyInstance {
+  const { meters, mirror, listen } = parts;
   const app = createServer();
-  health(app, { isReady });
-  app.post('/access/forget', async (_request, reply) => {
-    forget();
-    return reply.code(204).send();
-  });
+  health(app, parts);
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
-  if (mirror !== undefined) {
-    mirrorApi(app, mirror);
-    mirrorOrders(app, mirror);
-  }
+  if (mirror !== undefined) mirrorHealth(app);
+  const door = {
+    ...parts,
+    attempts: slowedAttempts(app),
+    isLocal: localRequests({
+      names: listen === false ? [] : [addressOf(listen).hostname],
+      proxies: parts.trustedProxies,
+    }),
+  };
+  void app.register((scope, _options, done) => {
+    operatorDoor(scope, door);
+    scope.post('/access/forget', async (_request, reply) => {
+      parts.forget();
+      return reply.code(204).send();
+    });
+    if (mirror !== undefined) {
+      mirrorQueue(scope, mirror);
+      mirrorOrders(scope, mirror);
+    }
+    done();
+  });
   return app;
 }
 
 /** The mirror's queue where its predecessor showed it, to look at only; not yet listening. */
 export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
   const app = createServer();
-  mirrorApi(app, mirror);
+  mirrorHealth(app);
+  mirrorQueue(app, mirror);
   return app;
 }
 
 /** Listens on `host:port`; resolves to where it really listens, and rejects when it cannot. */
 export async function listening(app: FastifyInstance, listen: string): Promise<string> {
-  const { hostname, port } = new URL(`http://${listen}`);
+  const { hostname, port } = addressOf(listen);
   await app.listen({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) });
   const bound = app.server.address();
   if (bound === null || typeof bound === 'string') return listen;
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+}
+
+function addressOf(listen: string): URL {
+  return new URL(`http://${listen}`);
 }

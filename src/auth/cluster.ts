@@ -1,5 +1,5 @@
 import type { Answer, Subject } from './access.ts';
-import type { Question } from './question.ts';
+import type { PathQuestion, Question } from './question.ts';
 
 /** A cluster's word on a question. */
 export interface Verdict {
@@ -20,8 +20,8 @@ export interface Cluster {
   readonly name: string;
   /** Whose token this is; undefined for one that the cluster does not know. */
   review(token: string): Answer<Subject | undefined>;
-  /** Whether the subject may. */
-  ask(subject: Subject, question: Question): Answer<Verdict>;
+  /** Whether the subject may what is asked about: a resource of the cluster, or a path. */
+  ask(subject: Subject, question: Question | PathQuestion): Answer<Verdict>;
   /** Ends connections and timers. Questions under way fail. */
   close(): Promise<void>;
 }
@@ -37,7 +37,7 @@ export interface Judge {
 }
 
 /** A cluster whose answers are kept for a while. */
-export interface RememberedCluster extends Cluster, Judge {
+export interface RememberedCluster extends Cluster, Omit<Judge, 'ask'> {
   /** Drops what is kept; the next question of each kind is asked again. */
   forget(): void;
 }

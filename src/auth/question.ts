@@ -13,6 +13,15 @@ export interface Question {
 }
 
 /**
+ * What a cluster is asked about a path that is none of its resources: the `nonResourceAttributes`
+ * of a SubjectAccessReview.
+ */
+export interface PathQuestion {
+  readonly verb: string;
+  readonly path: string;
+}
+
+/**
  * The question in words near those of kubectl, for logs, messages and as a key: `get imagestreams.image.openshift.io/layers cli -n ocp`. Not for
  * `kubectl auth can-i`, which reads what is behind the slash as a name.
  */

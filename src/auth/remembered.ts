@@ -3,7 +3,7 @@ import type { Cluster, ClusterEvents, RememberedCluster, Verdict } from './clust
 import { claimsOf } from './cluster-token.ts';
 import { kept } from './kept.ts';
 import { keyedHash } from './keyed-hash.ts';
-import type { Question } from './question.ts';
+import type { PathQuestion, Question } from './question.ts';
 import { subjectId, subjectText } from './subject.ts';
 
 export interface RememberedOptions {
@@ -47,7 +47,8 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
   });
   const hashOf = keyedHash();
   const idOf = subjectIds();
-  const keyOf = (subject: Subject, question: Question) => `${idOf(subject)}\n${questionKey(question)}`;
+  const keyOf = (subject: Subject, question: Question | PathQuestion) =>
+    `${idOf(subject)}\n${questionKey(question)}`;
 
   function recall(key: string): Verdict | undefined {
     const found = rights.find(key)?.value;
@@ -55,7 +56,7 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
     return found;
   }
 
-  async function askAnew(key: string, subject: Subject, question: Question): Promise<Verdict> {
+  async function askAnew(key: string, subject: Subject, question: Question | PathQuestion): Promise<Verdict> {
     const answer = async () => ({ ...(await cluster.ask(subject, question)), isRemembered: true });
     return { ...(await rights.ask(key, answer)), isRemembered: false };
   }
@@ -96,15 +97,9 @@ function subjectIds(): (subject: Subject) => string {
   };
 }
 
-function questionKey({
-  verb,
-  group,
-  version = '',
-  resource,
-  subresource = '',
-  namespace,
-  name,
-}: Question): string {
+function questionKey(question: Question | PathQuestion): string {
+  if ('path' in question) return `${question.verb}\n${question.path}`;
+  const { verb, group, version = '', resource, subresource = '', namespace, name } = question;
   return `${verb}\n${group}\n${version}\n${resource}\n${subresource}\n${namespace}\n${name === undefined ? '' : `=${name}`}`;
 }
 

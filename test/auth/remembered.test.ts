@@ -26,8 +26,11 @@ function recorded(options: RememberedOptions = {}) {
   const cluster: Cluster = {
     name: 'app.ci',
     review: (token) => answer(token, () => (known.has(token) ? { ...alice } : undefined)),
-    ask: ({ name }, { namespace }) =>
-      answer(`${name} ${namespace}`, (): Verdict => ({ allowed: rights.has(name), reason: 'RBAC' })),
+    ask: ({ name }, question) =>
+      answer(
+        `${name} ${'path' in question ? question.path : question.namespace}`,
+        (): Verdict => ({ allowed: rights.has(name), reason: 'RBAC' }),
+      ),
     close: async () => {},
   };
   const memory = remembered(cluster, {

@@ -1,18 +1,34 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
+import { createOperators } from '../../src/auth/operators.ts';
 import { accessForget } from '../../src/cli/access-forget.ts';
 import { metrics } from '../../src/metrics.ts';
 import { adminServer } from '../../src/server.ts';
 import { badDay } from '../bad-days/rig.ts';
 import { recordedIo } from './io.ts';
 
+const token = 'a-token-of-the-operators';
+
+async function tokenFile(t: Test): Promise<string> {
+  const file = join(await mkdtemp(join(tmpdir(), 'quayside-tokens-')), 'tokens');
+  t.teardown(() => rm(dirname(file), { recursive: true }));
+  await writeFile(file, `# ours\n${token}\n`);
+  return file;
+}
+
 /** An admin listener, and how often it was told to forget. */
-async function admin(t: Test) {
+async function admin(t: Test, trustedProxies: readonly string[] = []) {
   const seen = { count: 0 };
   const app = adminServer({
     meters: metrics(),
+    listen: '127.0.0.1:0',
+    trustedProxies,
+    operated: () => {},
+    operators: createOperators({ tokenFile: await tokenFile(t) }),
     isReady: async () => true,
     forget: () => {
       seen.count += 1;
@@ -31,6 +47,24 @@ test('a running server forgets, found by its URL or by its settings', async (t) 
   t.equal(io.out(), `${host}: forgotten\n`);
   const file = join(t.testdir({ 'q.yaml': `admin: { listen: "${host}" }` }), 'q.yaml');
   t.equal(await accessForget(['--config', file], recordedIo()), 0);
+  t.equal(seen.count, 2);
+});
+
+test('a server that asks for a login is shown a token, of the option or of the settings', async (t) => {
+  const { url, seen } = await admin(t, ['127.0.0.1/32']);
+  const { host } = new URL(url);
+  const io = recordedIo();
+  t.equal(await accessForget(['--admin', url], io), 1);
+  t.match(
+    io.err(),
+    `${host} answers with 401: it does not know the token; name a file with one by --token-file`,
+  );
+  const directory = t.testdir({
+    tokens: `${token}\n`,
+    'q.yaml': `admin: { listen: "${host}", tokenFile: ${join(t.testdirName, 'tokens')} }`,
+  });
+  t.equal(await accessForget(['--admin', url, '--token-file', join(directory, 'tokens')], recordedIo()), 0);
+  t.equal(await accessForget(['--config', join(directory, 'q.yaml')], recordedIo()), 0);
   t.equal(seen.count, 2);
 });
 
@@ -61,6 +95,8 @@ test('a command line that means nothing is refused', async (t) => {
     ['--admin', 'localhost'],
     ['--admin', 'http://127.0.0.1:1', '--config', file],
     ['--config', file],
+    ['--admin', 'http://127.0.0.1:1', '--token-file', `${file}.none`],
+    ['--admin', 'http://127.0.0.1:1', '--token-file', file],
   ])
     await t.rejects(accessForget(args, recordedIo()), { name: 'UsageError' }, args.join(' '));
 });

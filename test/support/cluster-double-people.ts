@@ -24,6 +24,19 @@ export interface DoubleBinding {
 }
 
 /** The `resourceAttributes` of a SubjectAccessReview. */
+/** A right to paths that begin so, as a ClusterRole with `nonResourceURLs` gives it. */
+export interface DoublePathRight {
+  /** The name of a user or a group. */
+  readonly to: string;
+  readonly verbs: readonly string[];
+  readonly prefix: string;
+}
+
+export interface DoublePathQuestion {
+  readonly verb: string;
+  readonly path: string;
+}
+
 export interface DoubleQuestion {
   readonly namespace?: string;
   readonly verb?: string;
@@ -60,6 +73,7 @@ export interface DoublePeople {
   /** Whose token that is, for one of the audiences. */
   userOf(token: string, audiences: readonly string[]): DoubleUser | undefined;
   isAllowed(user: string, groups: readonly string[], question: DoubleQuestion): boolean;
+  isAllowedOnPath(user: string, groups: readonly string[], question: DoublePathQuestion): boolean;
 }
 
 /** The audience of the API server, which a token is for when nothing else was asked. */
@@ -82,6 +96,7 @@ export interface PeopleOptions {
   readonly users?: Readonly<Record<string, DoubleUser>>;
   readonly serviceAccounts?: readonly string[];
   readonly bindings?: readonly DoubleBinding[];
+  readonly pathRights?: readonly DoublePathRight[];
   readonly issuer: string;
 }
 
@@ -133,6 +148,11 @@ export function doublePeople({ issuer, ...options }: PeopleOptions): DoublePeopl
       audiences.includes(apiAudience) && users.has(token)
         ? users.get(token)
         : serviceAccountOf(token, audiences),
+    isAllowedOnPath: (user, groups, { verb, path }) =>
+      (options.pathRights ?? []).some(
+        ({ to, verbs, prefix }) =>
+          (to === user || groups.includes(to)) && verbs.includes(verb) && path.startsWith(prefix),
+      ),
     isAllowed: (user, groups, question) =>
       bindings.some(
         (binding) => (binding.to === user || groups.includes(binding.to)) && covers(binding, question),

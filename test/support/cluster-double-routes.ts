@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import {
   apiAudience,
+  type DoublePathQuestion,
   type DoublePeople,
   type DoubleQuestion,
   type DoubleUser,
@@ -68,6 +69,7 @@ export interface ReviewBody {
     readonly uid?: string;
     readonly extra?: Readonly<Record<string, readonly string[]>>;
     readonly resourceAttributes?: DoubleQuestion;
+    readonly nonResourceAttributes?: DoublePathQuestion;
     readonly expirationSeconds?: number;
   };
 }
@@ -96,7 +98,7 @@ const versions: Readonly<Partial<Record<ClusterRequestKind, string>>> = {
 const fields: Readonly<Partial<Record<ClusterRequestKind, readonly string[]>>> = {
   TokenReview: ['token', 'audiences'],
   TokenRequest: ['audiences', 'expirationSeconds'],
-  SubjectAccessReview: ['user', 'groups', 'uid', 'extra', 'resourceAttributes'],
+  SubjectAccessReview: ['user', 'groups', 'uid', 'extra', 'resourceAttributes', 'nonResourceAttributes'],
 };
 
 const attributes = ['namespace', 'verb', 'group', 'version', 'resource', 'subresource', 'name'];
@@ -124,8 +126,10 @@ export function complaint(kind: ClusterRequestKind, contentType: string | undefi
 
 function complaintOfAccess({ spec = {} }: ReviewBody) {
   if (spec.user === undefined && spec.groups === undefined) return bad('neither spec.user nor spec.groups');
-  if (spec.resourceAttributes === undefined) return bad('no spec.resourceAttributes');
-  const unknown = Object.keys(spec.resourceAttributes).find((key) => !attributes.includes(key));
+  const { resourceAttributes, nonResourceAttributes } = spec;
+  if ((resourceAttributes === undefined) === (nonResourceAttributes === undefined))
+    return bad('exactly one of spec.resourceAttributes and spec.nonResourceAttributes');
+  const unknown = Object.keys(resourceAttributes ?? {}).find((key) => !attributes.includes(key));
   return unknown === undefined ? undefined : bad(`unknown field spec.resourceAttributes.${unknown}`);
 }
 
@@ -180,8 +184,11 @@ function groupsOf(user: DoubleUser): readonly string[] {
 }
 
 function accessReview({ body, people, switches }: ClusterQuestion): ClusterAnswer {
-  const { user = '', groups = [], resourceAttributes = {} } = body.spec ?? {};
-  const allowed = people.isAllowed(user, groups, resourceAttributes);
+  const { user = '', groups = [], resourceAttributes = {}, nonResourceAttributes } = body.spec ?? {};
+  const allowed =
+    nonResourceAttributes === undefined
+      ? people.isAllowed(user, groups, resourceAttributes)
+      : people.isAllowedOnPath(user, groups, nonResourceAttributes);
   const reason = allowed ? { reason: `RBAC: allowed by RoleBinding of User "${user}"` } : {};
   return {
     status: 201,

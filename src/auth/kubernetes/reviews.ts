@@ -1,6 +1,6 @@
 import type { Subject } from '../access.ts';
 import type { Verdict } from '../cluster.ts';
-import type { Question } from '../question.ts';
+import type { PathQuestion, Question } from '../question.ts';
 import { ApiFailure } from './failure.ts';
 import { field } from './field.ts';
 
@@ -48,8 +48,13 @@ export function reviewedSubject(answer: string, cluster: string): Subject | unde
  * The question whether the subject may (authorization.k8s.io/v1 SubjectAccessReview). `uid` and `extra` go along: in `extra` are the scopes that an
  * OpenShift token may be narrowed to, and without them it would have its owner's every right.
  */
-export function accessReview({ name: user, groups, uid, extra }: Subject, question: Question): Review {
-  const spec = { user, groups, uid, extra, resourceAttributes: question };
+export function accessReview(
+  { name: user, groups, uid, extra }: Subject,
+  question: Question | PathQuestion,
+): Review {
+  const attributes =
+    'path' in question ? { nonResourceAttributes: question } : { resourceAttributes: question };
+  const spec = { user, groups, uid, extra, ...attributes };
   return {
     path: '/apis/authorization.k8s.io/v1/subjectaccessreviews',
     body: JSON.stringify({ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec }),
