@@ -64,6 +64,13 @@ export interface Authorizer {
   visible(subject: Subject, place: Place, tags: readonly Tag[]): Promise<readonly Tag[]>;
 }
 
+/** Tags that may lead to a digest although no record of it says so. */
+export interface UnrecordedTags {
+  readonly tags: readonly Tag[];
+  /** False when there may be others, so that there is no "no". */
+  readonly isAll: boolean;
+}
+
 /**
  * How a repository's content hangs together, as far as it was seen: what makes the right to a tag one to all that the tag leads to.
  * The cache knows.
@@ -74,6 +81,11 @@ export interface Reach {
    * replicas have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when that cannot be told.
    */
   tagsTowards(place: Place, digest: Digest, options?: { readonly afresh?: boolean }): Answer<readonly Tag[]>;
+  /**
+   * Tags that may lead to the digest although no record of it says so, and whether that is all of
+   * them: ask so last, before a refusal. Never rejects.
+   */
+  unrecordedTags(place: Place, digest: Digest): Promise<UnrecordedTags>;
   /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
   leadsTo(place: Place, tag: Tag, digest: Digest): Answer<boolean>;
 }

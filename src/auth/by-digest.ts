@@ -48,8 +48,8 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
   }
 
   /**
-   * What the replicas have learned meanwhile comes last, because it takes a while: new tags, and what those that were known mean by now, which
-   * is written in another record.
+   * What the replicas have learned meanwhile comes late, because it takes a while: new tags, and what those that were known mean by now, which
+   * is written in another record. Last come tags that no record of the digest names.
    */
   async function searched(sought: Sought, search: WaySearch, tags: readonly Tag[]): Promise<Decision> {
     const { subject, place, digest, isBrief = false } = sought;
@@ -57,9 +57,11 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     if (found !== undefined) return found;
     const decision = await decided(judge, subject, rules.ofRepository(place));
     if (decision.allowed) return decision;
-    const latest = isBrief ? [] : await search.tagsAfresh(digest);
-    const late = latest.length === 0 ? undefined : await tried(sought, search, latest);
-    if (late !== undefined) return late;
+    for (const look of isBrief ? [] : [search.tagsAfresh, search.tagsUnrecorded]) {
+      const others = await look(digest);
+      const late = others.length === 0 ? undefined : await tried(sought, search, others);
+      if (late !== undefined) return late;
+    }
     search.assertTold();
     return { ...decision, ...withAdvice(sought) };
   }

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 import type { Answer, Decision, Place, Reach, Subject } from './access.ts';
 import { answered, firstFound, firstPassing } from './answer.ts';
@@ -12,6 +13,8 @@ import type { FinalWay, Steps } from './ways.ts';
 export interface WaySearch extends Steps {
   /** Tags that other replicas may have learned of meanwhile, too. */
   tagsAfresh(digest: Digest): Answer<readonly Tag[]>;
+  /** Tags that no record of the digest names. */
+  tagsUnrecorded(digest: Digest): Promise<readonly Tag[]>;
   /** The right to one of the ways, as far as it is remembered; at once where what leads where is in memory. */
   remembered(ways: Iterable<FinalWay>): Answer<Decision | undefined>;
   /** The right to one of the ways, by asking what is not remembered as refused; another request may have asked meanwhile. Rejects when the cluster answers nothing at all. */
@@ -52,6 +55,11 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
     leads,
     tagsTowards: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest)),
     tagsAfresh: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest, { afresh: true })),
+    async tagsUnrecorded(digest) {
+      const { tags, isAll } = await reach.unrecordedTags(place, digest);
+      if (!isAll) failures.push(untold());
+      return tags;
+    },
     remembered(ways) {
       const found = firstPassing(mayPull(ways), ({ way }) => leads(way));
       return answered(found, (known) => known?.decision);
@@ -74,6 +82,12 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
       if (failures.length > 0) throw failures[0];
     },
   };
+}
+
+function untold(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'it cannot be told now which tags lead to this digest', {
+    retryAfterSeconds: 5,
+  });
 }
 
 /** How the questions of one search went. */

@@ -1,6 +1,6 @@
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
-import { digestsIn, type Manifest } from '../oci/manifest.ts';
+import type { Manifest } from '../oci/manifest.ts';
 import type { Tag } from '../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../oci/referrers-tag.ts';
 import { ageMs } from './age.ts';
@@ -94,7 +94,7 @@ export function labels({ membership, tags, parsed, remembered, stored, now }: La
     const before = membership.known(scope, descriptor.digest)?.tags ?? [];
     const content = parsed.orNone(manifest);
     if (content === undefined || (isSpread(before, step.tag) && !step.isNew)) return;
-    const own = ownTags(content);
+    const own = [...(before.length > 0 ? [] : unrecorded(scope, descriptor.digest)), ...ownTags(content)];
     for (const tag of step.tag === undefined ? own : [...own, step.tag])
       await membership.add(scope, [descriptor], tag);
     const reaching = membership.known(scope, descriptor.digest)?.tags ?? [];
@@ -103,11 +103,16 @@ export function labels({ membership, tags, parsed, remembered, stored, now }: La
     step.run.left -= below.length;
     const tagsAbove = step.tag === undefined ? passedOn : [...passedOn, step.tag];
     if (isPartial && tagsAbove.length > 0)
-      membership.addPartial(scope, { digest: descriptor.digest, lists: digestsIn(content) }, tagsAbove);
+      membership.addPartial(scope, { ...content, digest: descriptor.digest }, tagsAbove);
     await membership.inherit(scope, below, passedOn);
     if (step.tag !== undefined) await membership.add(scope, below, step.tag);
     await spreadBelow(scope, content.children, step);
     note(reaching, step.tag);
+  }
+
+  /** Of what is below a manifest that lists more than has records. */
+  function unrecorded(scope: RepositoryScope, digest: Digest): readonly Tag[] {
+    return membership.partialTags(scope, digest).filter((tag) => !isReferrersTag(tag));
   }
 
   async function spreadBelow(

@@ -7,7 +7,7 @@ import type { Tag } from '../oci/reference.ts';
 import { upTo } from './entries.ts';
 import type { CacheEvents } from './events.ts';
 import { isWorthWriting, type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
-import { PartialTags } from './partial-tags.ts';
+import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags } from './partial-tags.ts';
 import { shared } from './shared.ts';
 import { memberKey, type RepositoryScope } from './store/keys.ts';
 import type { Records } from './store/records.ts';
@@ -40,7 +40,7 @@ export interface Membership {
    */
   add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
   /** Remembers that below these tags hangs what the manifest lists, of which not all was added. */
-  addPartial(scope: RepositoryScope, manifest: ListedContent, tags: readonly Tag[]): void;
+  addPartial(scope: RepositoryScope, manifest: PartialManifest, tags: readonly Tag[]): void;
   /** As `add`, of what a manifest lists that is itself under these tags, of which the latest was seen last. */
   inherit(scope: RepositoryScope, descriptors: readonly Descriptor[], tags: readonly Tag[]): Promise<void>;
   /**
@@ -60,21 +60,20 @@ export interface Membership {
     options?: { readonly afresh?: boolean },
   ): readonly Tag[] | Promise<readonly Tag[]>;
   /**
-   * Tags that may lead to a digest although its record does not say so: records are missing of what
-   * a manifest lists that lists very much, and where the store could not be written for long.
-   * Throws `UNAVAILABLE` when there are more such tags than are remembered.
+   * Tags of manifests that list the digest and more than has records, as far as that is in memory.
    */
   partialTags(scope: RepositoryScope, digest: Digest): readonly Tag[];
+  /**
+   * Tags that may lead to a digest although its record does not say so: records are missing of what
+   * a manifest lists that lists very much, and where the store could not be written for long. Not
+   * all of them where more are missing than is remembered, and while the store cannot be read or
+   * written, as then other replicas cannot say what they have learned. Never rejects.
+   */
+  unrecordedTags(scope: RepositoryScope, digest: Digest, listedBy: ListedBy): Promise<UnrecordedTags>;
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
   settled(): Promise<void>;
   /** Writes what waits, then stops. */
   close(): Promise<void>;
-}
-
-/** A manifest, and the digests that it lists. */
-export interface ListedContent {
-  readonly digest: Digest;
-  readonly lists: ReadonlySet<Digest>;
 }
 
 export interface MembershipOptions {
@@ -94,6 +93,8 @@ export interface MembershipOptions {
   readonly concurrency?: number;
   /** Pause after a failed write, milliseconds; grows while it fails. Default 1,000. */
   readonly retryMs?: number;
+  /** Whether replicas can write records now. Default: yes. */
+  readonly isWritable?: () => Promise<boolean>;
   /** Told of each record that could not be read or written; no pull fails for it. */
   readonly events?: Pick<CacheEvents, 'storeFailed'>;
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -115,7 +116,8 @@ const attempts = 5;
 /** Membership kept in records, with the most recently used part of it in memory. */
 export function membership(options: MembershipOptions): Membership {
   const clock = options.clock ?? Date.now;
-  const partial = new PartialTags();
+  const { records, events, retryMs, isWritable = async () => true } = options;
+  const partial = new PartialTags({ records, events, retryMs, clock });
   /** In memory alone: written when the queue has room again. */
   const unwritten = new Unwritten<Addition>();
   const memory: Remembered = new LRUCache({
@@ -177,7 +179,7 @@ export function membership(options: MembershipOptions): Membership {
       const tags = tag === undefined ? [] : [tag];
       for (const descriptor of descriptors) addOne(scope, descriptor.digest, memberOf(descriptor, tags, now));
     },
-    addPartial: (scope, { digest, lists }, tags) => partial.addManifest(scope, digest, lists, tags),
+    addPartial: (scope, manifest, tags) => partial.addManifest(scope, manifest, tags),
     async inherit(scope, descriptors, tags) {
       const now = clock();
       for (const descriptor of descriptors)
@@ -192,12 +194,19 @@ export function membership(options: MembershipOptions): Membership {
       const known = present(held(memoryKey(scope, digest)))?.tags ?? [];
       return known.length > 0 && !afresh ? known : reading(scope, digest).then(tagsOrThrow);
     },
-    partialTags(scope, digest) {
-      if (partial.isLost(scope)) throw untold();
-      return partial.towards(scope, digest);
+    partialTags: (scope, digest) => partial.known(scope, digest),
+    async unrecordedTags(scope, digest, listedBy) {
+      const found = await partial.towards(scope, digest, listedBy);
+      return found.isAll && !(await isWritable()) ? { ...found, isAll: false } : found;
     },
-    settled: () => queue.settled(),
-    close: () => queue.close(),
+    async settled() {
+      await queue.settled();
+      await partial.settled();
+    },
+    async close() {
+      await queue.close();
+      await partial.close();
+    },
   };
 }
 
@@ -273,11 +282,7 @@ function present(known: Member | 'absent' | 'unreadable' | undefined): Member | 
 
 function tagsOrThrow(found: Member | 'absent' | 'unreadable'): readonly Tag[] {
   if (found !== 'unreadable') return present(found)?.tags ?? [];
-  throw untold();
-}
-
-function untold(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the store cannot tell which tags lead to this digest', {
+  throw new RegistryError('UNAVAILABLE', 'the store cannot tell which tags lead to this digest', {
     retryAfterSeconds: 5,
   });
 }

@@ -18,6 +18,7 @@ import { tempFiles } from './store/temp-files.ts';
 import { storedCopies, type Verifies } from './stored.ts';
 import type { HeldTags } from './tag-pages.ts';
 import { tags } from './tags.ts';
+import { createWritable } from './writable.ts';
 
 export interface CachePartsOptions {
   readonly store: Store;
@@ -70,6 +71,7 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
   const members = membership({
     records: store.records,
     events,
+    isWritable: createWritable(store),
     ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
   });
   const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });

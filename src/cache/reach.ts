@@ -8,6 +8,7 @@ import type { TagPointer } from './freshness.ts';
 import { cannotTell, type Graphs, graphs, type ManifestReader } from './graphs.ts';
 import type { Membership } from './membership.ts';
 import { createParsedManifests, type ParsedManifests } from './parsed.ts';
+import type { ListedContent, UnrecordedTags } from './partial-tags.ts';
 import type { CachedRegistry } from './registry.ts';
 import { shared } from './shared.ts';
 import type { RepositoryScope } from './store/keys.ts';
@@ -27,12 +28,17 @@ export interface TagReach {
     digest: Digest,
     options?: { readonly afresh?: boolean },
   ): Answer<readonly Tag[]>;
+  /**
+   * Tags that may lead to the digest although no record of it says so, and whether that is all of
+   * them: ask so last, before a refusal. Never rejects.
+   */
+  unrecordedTags(place: RepositoryScope, digest: Digest): Promise<UnrecordedTags>;
   /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
   leadsTo(place: RepositoryScope, tag: Tag, digest: Digest): Answer<boolean>;
 }
 
 export interface ReachOptions {
-  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'partialTags'>;
+  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'unrecordedTags'>;
   readonly tags: Pick<Tags, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
   readonly registry: (upstream: string) => Pick<CachedRegistry, 'manifests' | 'reading'> | undefined;
@@ -62,6 +68,7 @@ export function reach(options: ReachOptions): TagReach {
   const { graphs: below = graphs({ parsed }) } = options;
   const looking = shared<boolean>();
   const lookingAfresh = shared<readonly Tag[]>();
+  const lookingUnrecorded = shared<UnrecordedTags>();
   /** By the array of a record, which stays the same until the record changes. */
   const latestFirst = new WeakMap<readonly Tag[], readonly Tag[]>();
 
@@ -79,8 +86,7 @@ export function reach(options: ReachOptions): TagReach {
       found = await membership.tagsOf(place, digest, { afresh: true });
       if (found.some((tag) => !before.has(tag))) break;
     }
-    const others = membership.partialTags(place, digest).filter((tag) => !found.includes(tag));
-    return [...reversed(found), ...others];
+    return reversed(found);
   }
 
   /** What the tag means, and what it lately meant. */
@@ -128,18 +134,31 @@ export function reach(options: ReachOptions): TagReach {
     };
   }
 
+  /** Undefined where it cannot be told now. */
+  async function listedBy(place: RepositoryScope, manifest: Digest): Promise<ListedContent | undefined> {
+    try {
+      return parsed.orNone(await readerOf(place).read(manifest));
+    } catch {
+      return undefined;
+    }
+  }
+
   async function looked(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
     const inMemory = tags.known(place, tag);
     if (inMemory !== undefined && (await holds(place, inMemory, digest)))
       return isCurrent(place, tag, inMemory) || heldStill(place, tag, digest);
     const onRecord = await tags.reread(place, tag);
-    const isOther = onRecord !== undefined && onRecord.digest !== inMemory?.digest;
-    if (isOther && (await holds(place, onRecord, digest)))
-      return isCurrent(place, tag, onRecord) || heldStill(place, tag, digest);
-    return isReferrersTag(tag) && refersTo(place, tag, digest);
+    if (isReferrersTag(tag) && (await refersTo(place, tag, digest))) return true;
+    if (onRecord === undefined) return heldStill(place, tag, digest);
+    const isOther = onRecord.digest !== inMemory?.digest;
+    if (!isOther || !(await holds(place, onRecord, digest))) return false;
+    return isCurrent(place, tag, onRecord) || heldStill(place, tag, digest);
   }
 
-  /** Nobody has asked for the tag for long: what would it mean to whoever asks now? */
+  /**
+   * What the tag would mean to a client that asks for it now: it was not asked for within
+   * `formerMs`, or what it means is on no record, as of a signed schema 1 manifest.
+   */
   async function heldStill(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
     try {
       await registry(place.upstream)?.manifests.resolve(place.repository, { tag });
@@ -175,6 +194,10 @@ export function reach(options: ReachOptions): TagReach {
       const found = membership.tagsOf(place, digest);
       return found instanceof Promise ? found.then(reversed) : reversed(found);
     },
+    unrecordedTags: (place, digest) =>
+      lookingUnrecorded(keyOf(place, digest), () =>
+        membership.unrecordedTags(place, digest, (manifest) => listedBy(place, manifest)),
+      ),
     leadsTo(place, tag, digest) {
       const pointer = tags.known(place, tag);
       const isHeld = pointer !== undefined && isKnownToHold(place, pointer, digest);

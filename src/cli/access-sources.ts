@@ -21,6 +21,7 @@ export async function accessSources(config: Config, name: string): Promise<Acces
     judge,
     reach: {
       tagsTowards: async (...asked) => (await opened.value()).tagsTowards(...asked),
+      unrecordedTags: async (...asked) => (await opened.value()).unrecordedTags(...asked),
       leadsTo: async (...asked) => (await opened.value()).leadsTo(...asked),
     },
     async close() {

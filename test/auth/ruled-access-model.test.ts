@@ -112,6 +112,7 @@ function reachOf(world: World): Reach {
         world,
         [...world.holds, ...world.stale].flatMap(([tag, held]) => (held.has(digest) ? [tag] : [])),
       ),
+    unrecordedTags: async () => ({ tags: [], isAll: true }),
     leadsTo: (_place, tag, digest) => sometimesLate(world, world.holds.get(tag)?.has(digest) === true),
   };
 }

@@ -75,6 +75,7 @@ function graph(
       calls.tagsTowards += 1;
       return [...towards(stale, to), ...towards(tags, to)];
     },
+    unrecordedTags: async () => ({ tags: [], isAll: true }),
     leadsTo(_place, tag, to) {
       calls.leadsTo += 1;
       return tags[tag]?.includes(to) === true;
@@ -287,6 +288,7 @@ test('a tag that another replica has named, and is about to say where it leads, 
   const { reach: inTheEnd } = graph({ 'ocp_4.5_cli': [shared] });
   let isWritten = false;
   const reach: Reach = {
+    ...inTheEnd,
     tagsTowards(where, to, { afresh = false } = {}) {
       isWritten ||= afresh;
       return inTheEnd.tagsTowards(where, to);
@@ -400,7 +402,7 @@ test('what cannot be told of the content is UNAVAILABLE, unless something else g
   const rules = ruleBook(rulePresets.imagestream);
   const { judge } = cluster({ allows: [layers('4.5', 'ocp'), layers('4.5', 'ocp-priv')] });
   const reach: Reach = {
-    tagsTowards: graph(two).reach.tagsTowards,
+    ...graph(two).reach,
     leadsTo: async (_place, tag) => {
       if (tag === 'ocp-priv_4.5_cli') throw down();
       return true;

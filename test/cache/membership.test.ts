@@ -253,6 +253,8 @@ test('what the queue has no room for stays in memory, and is written once the st
   await members.close();
 });
 
+const nothing = () => Promise.resolve(undefined);
+
 test('no repository’s records are displaced by those of another', async (t) => {
   const { records } = memoryStore();
   const gate = Promise.withResolvers<void>();
@@ -261,7 +263,7 @@ test('no repository’s records are displaced by those of another', async (t) =>
   const members = membership({ records: { ...records, put }, maxWaiting: 20, maxEntries: 5 });
   await members.add(scope, entries(8), latest);
   await members.add(elsewhere, entries(500, 'other'), parseTag('giant'));
-  t.same(members.partialTags(scope, digest), []);
+  t.same((await members.unrecordedTags(scope, digest, nothing)).tags, []);
   gate.resolve();
   await members.close();
   const later = membership({ records });
@@ -270,16 +272,17 @@ test('no repository’s records are displaced by those of another', async (t) =>
 });
 
 test('what leaves memory unwritten leaves its tag behind, and too many tags are told', async (t) => {
-  const { records, state } = switched(memoryStore().records);
-  state.isDown = true;
-  const members = membership({ records, maxWaiting: 2, maxEntries: 4 });
+  const { records } = memoryStore();
+  const put = () => Promise.reject(new Error('read-only'));
+  const members = membership({ records: { ...records, put }, maxWaiting: 2, maxEntries: 4 });
   await members.add(scope, entries(10), latest);
   await members.add(scope, entries(10, 'more'), parseTag('next'));
-  t.same(members.partialTags(scope, digest), ['latest', 'next']);
-  t.same(members.partialTags(elsewhere, digest), []);
+  const all = { tags: ['latest', 'next'], isAll: true };
+  t.same(await members.unrecordedTags(scope, digest, nothing), all);
+  t.same(await members.unrecordedTags(elsewhere, digest, nothing), { tags: [], isAll: true });
   for (let index = 0; index < 1_100; index += 1)
     await members.add(scope, entries(1, `${index}`), parseTag(`t${index}`));
-  t.throws(() => members.partialTags(scope, digest), { code: 'UNAVAILABLE' });
-  t.same(members.partialTags(elsewhere, digest), []);
+  t.match(await members.unrecordedTags(scope, digest, nothing), { isAll: false });
+  t.same(await members.unrecordedTags(elsewhere, digest, nothing), { tags: [], isAll: true });
   await members.close();
 });

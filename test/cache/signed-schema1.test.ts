@@ -111,3 +111,19 @@ test('what lists a manifest under another type does not keep it from being answe
   for (const { digest } of image.layers)
     await readAll((await rig.registry.blobs.open(rig.repository, digest)).read());
 });
+
+test('another replica learns what a tag of a document means before it refuses the layers', async (t) => {
+  const { rig, image, pull } = await forgedRig(t);
+  const layer = image.layers[0]?.digest as Digest;
+  const own = `{\n "schemaVersion": 1,\n "fsLayers": [{"blobSum": "${layer}"}]\n}`;
+  rig.double.addManifest(rig.repository, signedSchema1(own), mediaType, 'old');
+  await pull('old');
+  await rig.settled();
+  const place = { upstream: 'quay.io', repository: rig.repository };
+  const { reach } = rig.replica();
+  t.same(await reach.tagsTowards(place, layer), ['old']);
+  t.equal(await reach.leadsTo(place, parseTag('old'), layer), true);
+  rig.double.switches.down = true;
+  const another = rig.replica();
+  await t.rejects(async () => another.reach.leadsTo(place, parseTag('old'), layer), { code: 'UNAVAILABLE' });
+});

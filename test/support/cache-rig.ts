@@ -107,6 +107,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
     const members = membership({
       records: store.records,
       clock: () => clock.now,
+      isWritable: store.isUsable,
       ...(options.maxMembers === undefined ? {} : { maxEntries: options.maxMembers }),
       ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
       ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),

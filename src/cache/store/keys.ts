@@ -9,6 +9,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/
  *       blobs/<algorithm>/<2 hex>/<hex>                     content, manifests too
  *       tags/<upstream>/<repository>/_tags/<tag>            where a tag points, and where it pointed before
  *       members/<upstream>/<repository>/_digests/<digest>   this digest was seen in that repository
+ *       partial/<upstream>/<repository>/_partial            tags below which content has no record, see partial-tags.ts
  *       usage/<day>/<instance>                              digests that one replica served that day
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   somebody with too many groups for a token, see auth/kept-subjects.ts
@@ -79,6 +80,11 @@ export function parseMemberKey(key: string): (RepositoryScope & { readonly diges
   const parts = scopedParts(key, membersPrefix, '/_digests/');
   const digest = parts?.last ?? '';
   return parts && isDigest(digest) ? valid(() => ({ ...parts.scope(), digest })) : undefined;
+}
+
+/** Where a repository's partial tags lie. */
+export function partialKey({ upstream, repository }: RepositoryScope): string {
+  return `${version}/partial/${component(upstream)}/${repository}/_partial`;
 }
 
 /** Where a replica's usage of one day lies; `day` as in `2026-11-22` (UTC). */
