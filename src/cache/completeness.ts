@@ -34,6 +34,8 @@ export interface CompletenessOptions {
 /** For this long it is believed that the upstream can deliver what is missing: a popular cold image is asked about often. */
 const deliverableMs = 1_000;
 
+const mostWide = 1_000;
+
 /** Of an index that lists more, the upstream is asked sooner than all are looked for. */
 const mostChildren = 1_000;
 
@@ -42,7 +44,19 @@ export function completeness(options: CompletenessOptions): Completeness {
   const { upstream, copies, parsed, maxEntries, now } = options;
   /** Whether it is an image that somebody may want for its own sake, too. */
   const complete = new LRUCache<Digest, { readonly isImage: boolean }>(upTo(maxEntries));
+  /** Lists more than is looked for: never known to be complete. */
+  const wide = new LRUCache<Digest, true>(upTo(mostWide));
   const deliverable = new LRUCache<Digest, true>({ ...upTo(maxEntries), ttl: deliverableMs, perf: { now } });
+
+  async function isWhole(descriptor: Descriptor, bytes: Uint8Array): Promise<boolean> {
+    const { digest } = descriptor;
+    if (wide.has(digest)) return false;
+    const manifest = parsed.of({ descriptor, bytes });
+    if (manifest.blobs.length > mostRecorded) wide.set(digest, true);
+    const isFound = await isComplete(manifest);
+    if (isFound) complete.set(digest, { isImage: isImage(manifest) });
+    return isFound;
+  }
 
   async function areStored(blobs: readonly Descriptor[]): Promise<boolean> {
     if (blobs.length > mostRecorded) return false;
@@ -76,12 +90,9 @@ export function completeness(options: CompletenessOptions): Completeness {
     async check(descriptor, bytes) {
       const { digest } = descriptor;
       if (isKnown(digest)) return;
-      const manifest = parsed.of({ descriptor, bytes });
-      if (await isComplete(manifest)) {
-        complete.set(digest, { isImage: isImage(manifest) });
-      } else if (await upstream.isReachable({ manifest: digest })) {
-        deliverable.set(digest, true);
-      } else {
+      if (await isWhole(descriptor, bytes)) return;
+      const isDeliverable = await upstream.isReachable({ manifest: digest });
+      if (!isDeliverable)
         throw new RegistryError(
           'UNAVAILABLE',
           'blobs of the manifest are not stored, and the upstream cannot be reached',
@@ -90,7 +101,7 @@ export function completeness(options: CompletenessOptions): Completeness {
             retryAfterSeconds: 5,
           },
         );
-      }
+      deliverable.set(digest, true);
     },
     forget: () => complete.clear(),
   };

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { bytesOf, type Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { isManifestType, isSameKind, maxManifestBytes } from '../oci/manifest.ts';
+import { isManifestType, maxManifestBytes } from '../oci/manifest.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
 import { isSignedSchema1 } from '../oci/schema1.ts';
 import type { ManifestAnswer, Upstream } from '../upstream/upstream.ts';
@@ -146,10 +146,7 @@ export function manifests(options: ManifestsOptions): Manifests {
    * upstream is asked.
    */
   function readable(manifest: HeldManifest | undefined): HeldManifest | undefined {
-    if (manifest === undefined) return undefined;
-    const content = parsed.orNone(manifest);
-    const isStated = content !== undefined && isSameKind(content.mediaType, manifest.descriptor.mediaType);
-    return isStated ? manifest : undefined;
+    return manifest !== undefined && parsed.isOne(manifest) ? manifest : undefined;
   }
 
   /** A record never has the type of a signed schema 1 manifest. */

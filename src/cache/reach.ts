@@ -38,7 +38,7 @@ export interface TagReach {
 }
 
 export interface ReachOptions {
-  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'unrecordedTags'>;
+  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;
   readonly tags: Pick<Tags, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
   readonly registry: (upstream: string) => Pick<CachedRegistry, 'manifests' | 'reading'> | undefined;
@@ -148,11 +148,18 @@ export function reach(options: ReachOptions): TagReach {
     if (inMemory !== undefined && (await holds(place, inMemory, digest)))
       return isCurrent(place, tag, inMemory) || heldStill(place, tag, digest);
     const onRecord = await tags.reread(place, tag);
+    const isOther = onRecord !== undefined && onRecord.digest !== inMemory?.digest;
+    if (isOther && (await holds(place, onRecord, digest)))
+      return isCurrent(place, tag, onRecord) || heldStill(place, tag, digest);
     if (isReferrersTag(tag) && (await refersTo(place, tag, digest))) return true;
-    if (onRecord === undefined) return heldStill(place, tag, digest);
-    const isOther = onRecord.digest !== inMemory?.digest;
-    if (!isOther || !(await holds(place, onRecord, digest))) return false;
-    return isCurrent(place, tag, onRecord) || heldStill(place, tag, digest);
+    const isOpen = onRecord === undefined && (await isNamed(place, tag, digest));
+    return isOpen && heldStill(place, tag, digest);
+  }
+
+  /** Whether a record says that the tag leads there: a client may name any tag. */
+  async function isNamed(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    const labelled = await membership.tagsOf(place, digest);
+    return labelled.includes(tag) || membership.partialTags(place, digest).includes(tag);
   }
 
   /**

@@ -101,11 +101,6 @@ export function isManifestType(mediaType: string): mediaType is ManifestType {
   return Object.hasOwn(kinds, mediaType);
 }
 
-/** True for media types of manifests that list the same things. */
-export function isSameKind(some: string, other: string): boolean {
-  return isManifestType(some) && isManifestType(other) && kinds[some] === kinds[other];
-}
-
 function manifestType(body: Readonly<Record<string, unknown>>, statedType: string | undefined): ManifestType {
   const stated = statedType?.split(';', 1)[0]?.trim().toLowerCase();
   if (stated !== undefined && isManifestType(stated)) return stated;
