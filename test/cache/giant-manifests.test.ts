@@ -5,7 +5,7 @@ import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import type { Records } from '../../src/cache/store/records.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
-import { parseRepository, parseTag } from '../../src/oci/reference.ts';
+import { parseTag } from '../../src/oci/reference.ts';
 import { readAll } from '../support/bodies.ts';
 import { type CacheRigOptions, cacheRig } from '../support/cache-rig.ts';
 import { flatRepository } from '../support/flat-repository.ts';
@@ -96,22 +96,6 @@ test('what is below a child that has no record has the tags of what lists the ch
   await pull();
   await rig.registry.manifests.resolve(rig.repository, { digest: image.digest });
   for (const digest of image.layers) t.same(await rig.reach.tagsTowards(place, digest), [giant]);
-});
-
-test('more giants than are remembered are no reason to refuse, and are nothing to other repositories', async (t) => {
-  const { rig, place, pull, layer, bytes } = await giantRig(t);
-  await pull();
-  for (let index = 0; index < 17; index += 1) {
-    const padded = Buffer.concat([bytes, Buffer.alloc(index + 1, ' ')]);
-    rig.double.addManifest(rig.repository, padded, mediaTypes.ociManifest, `ocp_${index}`);
-    await pull(parseTag(`ocp_${index}`));
-  }
-  await rig.settled();
-  for (const { reach } of [rig, rig.replica()]) {
-    t.match(await reach.unrecordedTags(place, layer), { isAll: false });
-    const elsewhere = { ...place, repository: parseRepository('team/app') };
-    t.same(await reach.unrecordedTags(elsewhere, layer), { tags: [], isAll: true });
-  }
 });
 
 test('while the store cannot be written or read, there may be tags that another replica knows', async (t) => {

@@ -286,3 +286,19 @@ test('what leaves memory unwritten leaves its tag behind, and too many tags are 
   t.same(await members.unrecordedTags(elsewhere, digest, nothing), { tags: [], isAll: true });
   await members.close();
 });
+
+test('more partial manifests than are remembered are told to all replicas, and not of other repositories', async (t) => {
+  const { records } = memoryStore();
+  const members = membership({ records });
+  for (const each of entries(17, 'giant'))
+    members.addPartial(scope, { digest: each.digest, children: [], blobs: [{ digest, size: 1 }] }, [latest]);
+  await members.settled();
+  const later = membership({ records });
+  for (const each of [members, later]) {
+    const found = await each.unrecordedTags(scope, digest, nothing);
+    t.same(found, { tags: [latest], isAll: false });
+    t.same(await each.unrecordedTags(elsewhere, digest, nothing), { tags: [], isAll: true });
+  }
+  await members.close();
+  await later.close();
+});
