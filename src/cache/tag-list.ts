@@ -22,8 +22,12 @@ export interface TagList {
   page(range: TagRange): { readonly json: Uint8Array; readonly last?: string };
 }
 
-/** Of tags alone, which need no escapes; their order is kept. */
-export function tagList(tags: readonly Tag[]): TagList {
+/**
+ * Of tags alone, which need no escapes; their order is kept, and each is held once: a walk from
+ * page to page would come back to the first of two.
+ */
+export function tagList(listed: Iterable<Tag>): TagList {
+  const tags = [...new Set(listed)];
   const { length } = tags;
   const text = Buffer.from(tagsJson(tags), 'latin1');
   const starts = new Uint32Array(length);

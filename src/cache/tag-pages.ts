@@ -126,8 +126,8 @@ function served({ list, ...page }: HeldTags): ServedTags {
 }
 
 function joinedPages(pages: readonly RememberedPage<HeldTags>[]): RememberedPage<HeldTags> {
-  const tags = new Set(pages.flatMap(({ page }) => tagsIn(page.list.json)));
+  const list = tagList(pages.flatMap(({ page }) => tagsIn(page.list.json)));
   const warnings = new Set(pages.flatMap(({ page }) => page.warnings));
   const askedAt = Math.min(...pages.map((page) => page.askedAt));
-  return { page: { list: tagList([...tags]), warnings: [...warnings] }, askedAt };
+  return { page: { list, warnings: [...warnings] }, askedAt };
 }

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
+import { isObject, parseJson } from '../oci/json.ts';
 import { mediaTypes } from '../oci/manifest.ts';
 import { isTag, type Repository } from '../oci/reference.ts';
 import type { Connection } from './connection.ts';
@@ -66,7 +67,7 @@ async function readTags(answer: Answer): Promise<TagPage | undefined> {
       'the upstream answered a listing with something that is not JSON',
     );
   }
-  const tags: unknown = Reflect.get(list, 'tags');
+  const { tags } = list;
   return { tags: Array.isArray(tags) ? tags.filter(isTag) : [], ...pageOf(answer) };
 }
 
@@ -79,7 +80,7 @@ async function readReferrers(answer: Answer): Promise<Page | undefined> {
   if (answer.status !== 200) return absent(answer);
   const bytes = await wholeBody(answer, maxPageBytes);
   const index = objectIn(bytes);
-  if (index === undefined || !Array.isArray(Reflect.get(index, 'manifests'))) return undefined;
+  if (!Array.isArray(index?.['manifests'])) return undefined;
   const filtersApplied = headerOf(answer, 'oci-filters-applied');
   return {
     bytes,
@@ -133,10 +134,10 @@ function absent(answer: Answer): undefined {
   return undefined;
 }
 
-function objectIn(bytes: Uint8Array): object | undefined {
+function objectIn(bytes: Uint8Array): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined;
+    const value = parseJson(bytes);
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }

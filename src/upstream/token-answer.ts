@@ -1,4 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
+import { isObject, parseJson } from '../oci/json.ts';
 
 /** A bearer token and how long it may be used. */
 export interface Token {
@@ -50,10 +51,10 @@ function expiryOf(token: string): number | undefined {
 }
 
 /** No cause: what JSON.parse throws quotes the text, which may hold a token. */
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
+function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-    if (typeof value === 'object' && value !== null) return { ...value };
+    const value = parseJson(bytes);
+    if (isObject(value)) return value;
   } catch {
     // Said below.
   }

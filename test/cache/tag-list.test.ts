@@ -41,3 +41,14 @@ test('half a million tags take little more memory than their text', async (t) =>
   t.same(parsed(json), texts.slice(499_991, 499_994));
   t.equal(last, texts[499_993]);
 });
+
+test('a tag that is listed twice leads to no page that was there before', async (t) => {
+  const list = listOf('a', 'b', 'a', 'c');
+  const shown: unknown[] = [];
+  for (let last: string | undefined = ''; last !== undefined && shown.length < 9; ) {
+    const page: ReturnType<typeof list.page> = list.page({ n: 1, last });
+    shown.push(...[parsed(page.json)].flat());
+    last = page.last;
+  }
+  t.same(shown, ['a', 'b', 'c']);
+});

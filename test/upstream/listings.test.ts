@@ -104,6 +104,13 @@ for (const text of ['<!doctype html>', '{"Referrers":[]}', '[]', '', 'null', '{"
   });
 }
 
+test('a list that nests deeper than any is read as no list', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const { digest } = registry.addImage('team/app', 'v1');
+  registry.switches.referrersText = `{"manifests":[${'['.repeat(200)}${']'.repeat(200)}]}`;
+  t.equal(await upstream.referrers(app, digest, ''), undefined);
+});
+
 test('referrers that are sent on to a page of a site are none', async (t) => {
   const { registry, upstream } = await rig(t);
   const { digest } = registry.addImage('team/app', 'v1');

@@ -54,6 +54,7 @@ test('an answer without a token is refused, and not quoted', async (t) => {
     answer('secret'),
     answer({ token: 'se\ncret' }),
     Buffer.from('secret {'),
+    Buffer.from(`{"token":"secret","more":${'['.repeat(200)}${']'.repeat(200)}}`),
   ]) {
     try {
       parseTokenAnswer(bytes, now);
