@@ -4,9 +4,7 @@ import { type Ask, repositoryOf, type Send } from './exchange.ts';
 import { isUnreadable } from './unreadable.ts';
 
 export interface BreakerOptions {
-  /**
-   * Failures in a row that open it; of one repository alone they open it for that one. Default: 5.
-   */
+  /** Failures in a row that open it; those of one repository open it for that one. Default: 5. */
   readonly failures?: number;
   /** How long it stays open before one request may try, milliseconds. Default: 5,000. */
   readonly openMs?: number;
@@ -56,9 +54,7 @@ export function settled(
 export interface BreakerListener {
   /** The breaker for all has another phase. */
   changed(phase: BreakerPhase): void;
-  /**
-   * A repository's breaker opened, while that for all is closed: whose trouble it is can be asked.
-   */
+  /** Repositories fail, and it may be the registry that does: that can be asked. */
   suspected(): void;
 }
 
@@ -77,15 +73,16 @@ const mostRepositories = 1_000;
 
 /**
  * A breaker with a clock. Connections that do not come about open it for the whole registry. A 5xx
- * or a silence may be of one repository alone: each repository has a breaker of its own, and in a
- * row of failures it counts for at most half of what opens the registry's. An answer that cannot be
- * read counts for nothing.
+ * or a silence may be of one repository alone: each repository has a breaker of its own, and those
+ * of several, in a row, are reason to ask the registry itself. An answer that cannot be read counts
+ * for nothing. A token server's trouble is the registry's, as nothing is to be had without tokens;
+ * that it answers says nothing of the registry.
  */
 export function breaker(options: BreakerOptions, now: () => number, listener: BreakerListener): Breaker {
   let whole = closedBreaker;
   const own = new Map<string, BreakerState>();
-  const shares = new Map<string, number>();
-  const mostShare = Math.ceil(failuresOf(options) / 2);
+  /** Failures in a row that may be of repositories. */
+  let row = 0;
   const become = (next: BreakerState): void => {
     const isChanged = next.phase !== whole.phase;
     whole = next;
@@ -95,7 +92,7 @@ export function breaker(options: BreakerOptions, now: () => number, listener: Br
 
   function succeeded(repository: string | undefined): void {
     settle('success');
-    shares.clear();
+    row = 0;
     if (repository !== undefined) own.delete(repository);
   }
 
@@ -106,10 +103,12 @@ export function breaker(options: BreakerOptions, now: () => number, listener: Br
     }
     const next = settled(own.get(repository) ?? closedBreaker, 'failure', now(), options);
     remember(repository, next);
-    const share = shares.get(repository) ?? 0;
-    settle(share < mostShare || whole.phase === 'half-open' ? 'failure' : 'unknown');
-    shares.set(repository, share + 1);
-    if (next.phase === 'open' && whole.phase === 'closed') listener.suspected();
+    row += 1;
+    const isSuspect = next.phase === 'open' || row >= failuresOf(options) || whole.phase === 'half-open';
+    if (!isSuspect || whole.phase === 'open') return;
+    row = 0;
+    settle('unknown');
+    listener.suspected();
   }
 
   function remember(repository: string, state: BreakerState): void {
@@ -149,6 +148,7 @@ export function breaker(options: BreakerOptions, now: () => number, listener: Br
       try {
         const answer = await send(ask);
         if (isTrouble(answer)) failed(repository, false);
+        else if (ask.kind === 'token') leftOpen(repository);
         else succeeded(repository);
         return answer;
       } catch (error) {

@@ -123,13 +123,13 @@ function sender(settings: UpstreamSettings, upstream: URL, wires: Wires, closing
   });
   const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
   const reach: Reachability = reachability({ ...ping, breaker: guard, now, closing });
-  const registry = reach.noted(guard.guarded(inside(bearable)));
+  const guarded = guard.guarded(inside(bearable));
   const login = loggedIn({
     ...settings,
     upstream,
-    send: registry,
+    send: reach.noted(guarded),
     credentials: credentialsFrom(settings.credentials, hostsOf(name, upstream)),
-    tokens: tokens({ send: registry, method: settings.tokenMethod, now, closing }),
+    tokens: tokens({ send: guarded, method: settings.tokenMethod, now, closing }),
   });
   const foreign = inside(wire);
   const guest = loggedIn({

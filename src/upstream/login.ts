@@ -34,6 +34,8 @@ interface Authorization {
 
 /** Answers that one request may try: an old token, two new ones, a password. */
 const mostTries = 4;
+/** Of one answer; registries have two, and each may be a question to another token server. */
+const mostChallenges = 4;
 
 /**
  * Requests with our login, as the last challenge for the same repository asked for it, or, of a
@@ -56,9 +58,10 @@ export function loggedIn(options: LoginOptions): Send {
     try {
       return await authorizationFor(challenge, ask, options);
     } catch (error) {
+      const isMeant = isOwn && !isRefusal(error);
+      if (!isMeant) known.forget(ask);
       ask.signal?.throwIfAborted();
-      if (isOwn && !isRefusal(error)) throw error;
-      known.forget(ask);
+      if (isMeant) throw error;
       return undefined;
     }
   }
@@ -128,7 +131,8 @@ function challengesOf(answer: Answer): readonly Challenge[] {
   const bearer = challenges.filter(({ scheme, parameters: { realm = '' } }) => {
     return scheme === 'bearer' && URL.canParse(realm, answer.url);
   });
-  return [...bearer, ...challenges.filter(({ scheme }) => scheme === 'basic')];
+  const basic = challenges.filter(({ scheme }) => scheme === 'basic');
+  return [...bearer.slice(0, mostChallenges), ...basic.slice(0, 1)];
 }
 
 /**

@@ -3,6 +3,7 @@ import { parseRepository, type Repository } from '../../src/oci/reference.ts';
 import { admitted, type BreakerState, closedBreaker, settled } from '../../src/upstream/breaker.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
 import { until } from '../support/bodies.ts';
+import { registryDouble } from '../support/registry-double.ts';
 import { app, lines, refusalOf, rig, v1 } from './rig.ts';
 
 const options = { failures: 3, openMs: 5_000 };
@@ -54,9 +55,10 @@ test('an upstream that fails is left alone, and asked again seconds later', asyn
   registry.addImage('team/app', 'v1');
   registry.switches.status = { of: 'everything', code: 500 };
   await refused(upstream, 3, [app, other]);
+  await until(() => events.includes('breaker open'));
   const refusal = await refusalOf(upstream.manifest(app, v1));
   t.match(refusal, { code: 'UNAVAILABLE', retryAfterSeconds: 5 });
-  t.equal(registry.requests.length, 3);
+  t.equal(registry.requests.length, 4, 'the last is /v2/');
   t.equal(await upstream.isReachable(), false);
   now += 5_000;
   delete registry.switches.status;
@@ -78,6 +80,42 @@ test('a repository that alone fails is left alone by itself, and asked again sec
   now += 5_000;
   t.equal((await upstream.manifest(app, v1)).kind, 'found');
   t.same(ofBreaker(events), []);
+});
+
+test('however many repositories fail, others of a registry that answers are asked for', async (t) => {
+  const { registry, upstream, events } = await rig(t, { retries: 0, breaker: options });
+  registry.addImage('team/well', 'v1');
+  registry.switches.status = { of: 'manifests', code: 500, times: 8 };
+  await refused(upstream, 8, ['a', 'b', 'c', 'd'].map(parseRepository));
+  t.equal((await upstream.manifest(parseRepository('team/well'), v1)).kind, 'found');
+  t.same(ofBreaker(events), []);
+});
+
+test('a repository that fails while the registry is tried again does not keep it closed to others', async (t) => {
+  let now = 1_000_000;
+  const { registry, upstream, events } = await rig(t, { now: () => now, retries: 0, breaker: options });
+  registry.addImage('team/other', 'v1');
+  registry.switches.status = { of: 'everything', code: 500 };
+  await refused(upstream, 3, [app, other]);
+  await until(() => events.includes('breaker open'));
+  now += 5_000;
+  registry.switches.status = { of: 'manifests', code: 500, times: 1 };
+  await refused(upstream, 1, [app]);
+  await until(() => events.includes('breaker closed'));
+  t.equal((await upstream.manifest(other, v1)).kind, 'found');
+});
+
+test('a token server that answers is no sign of life of its registry', async (t) => {
+  const { registry, upstream, events } = await rig(t, { retries: 0, breaker: options });
+  const realm = await registryDouble();
+  t.teardown(() => realm.close());
+  registry.switches.requiresToken = { realm: `${realm.url}/token` };
+  realm.switches.requiresToken = { expiresIn: 0 };
+  await refused(upstream, 1, [app]);
+  await registry.close();
+  await refused(upstream, 3, [app]);
+  t.same(ofBreaker(events), ['breaker open']);
+  t.equal(await upstream.isReachable(), false);
 });
 
 test('a registry of which one repository alone is asked for is left alone when it answers nothing at all', async (t) => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { scopeFor } from '../../src/upstream/login.ts';
+import { until } from '../support/bodies.ts';
 import { registryDouble } from '../support/registry-double.ts';
 import { app, blobIn, lines, pulled, refusalOf, rig, v1 } from './rig.ts';
 
@@ -208,6 +209,37 @@ test('a registry that names another realm each time is not asked without end', a
   };
   t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'DENIED');
   t.ok(registry.requests.length < 12);
+});
+
+test('of a challenge that names token servers without end a few are asked', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const line = Array.from({ length: 100 }, (_, at) => `Bearer realm="/none/${at}"`).join(', ');
+  registry.switches.challenges = () => ({ lines: [line, line, line], takes: () => false });
+  t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'DENIED');
+  t.ok(registry.requests.length < 12, `${registry.requests.length}`);
+});
+
+test('a token server that hangs for one repository holds up another once, however early that is given up', async (t) => {
+  const { registry, upstream } = await rig(t);
+  const realm = await registryDouble();
+  t.teardown(() => realm.close());
+  realm.switches.requiresToken = { expiresIn: 0 };
+  registry.addImage('team/other', 'v1');
+  registry.switches.challenges = ({ path }) => ({
+    lines: [`Bearer realm="${path.includes('team/app') ? realm.url : registry.url}/token"`],
+    takes: (value) => path.includes('team/other') && isBearer(value),
+  });
+  t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'DENIED');
+  realm.switches.delayMs = 60_000;
+  const leaving = new AbortController();
+  const count = realm.requests.length;
+  const first = upstream.manifest(parseRepository('team/other'), v1, { signal: leaving.signal });
+  await Promise.all([
+    t.rejects(first),
+    until(() => realm.requests.length > count).then(() => leaving.abort()),
+  ]);
+  const soon = { signal: AbortSignal.timeout(5_000) };
+  t.equal((await upstream.manifest(parseRepository('team/other'), v1, soon)).kind, 'found');
 });
 
 test('a refused login is denied, and tried once', async (t) => {
