@@ -1,15 +1,17 @@
 import type { Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
-import { isManifestType } from '../oci/manifest.ts';
+import { isManifestType, maxManifestBytes } from '../oci/manifest.ts';
 import type { Repository } from '../oci/reference.ts';
 import { manifestOrNone } from './manifest-or-none.ts';
 import type { Membership } from './membership.ts';
 import { blobUnknown, type PulledBlobs } from './pull-through.ts';
+import type { StoredCopies } from './stored.ts';
 import { isUnknown } from './unknown.ts';
 
 export interface BlobsAloneOptions {
   readonly upstream: { readonly name: string };
   readonly membership: Pick<Membership, 'known' | 'find'>;
+  readonly copies: Pick<StoredCopies, 'stat' | 'readSmall'>;
   /**
    * A manifest, from wherever it can be had; throws `MANIFEST_UNKNOWN` where the repository has
    * none.
@@ -25,19 +27,25 @@ export interface BlobsAloneOptions {
  */
 export function blobsAlone(
   blobs: PulledBlobs,
-  { upstream, membership, readManifest }: BlobsAloneOptions,
+  { upstream, membership, copies, readManifest }: BlobsAloneOptions,
 ): PulledBlobs {
   async function refuseManifest(repository: Repository, digest: Digest): Promise<void> {
     const member = await membership.find({ upstream: upstream.name, repository }, digest);
     if (!isClaimed(member)) return;
-    try {
-      const { bytes } = await readManifest(repository, digest);
-      if (manifestOrNone(bytes, undefined) === undefined) return;
-    } catch (error) {
-      if (isUnknown(error)) return;
+    const isManifest = await hasManifestBytes(repository, digest).catch((error: unknown) => {
+      if (isUnknown(error)) return false;
       throw error;
-    }
-    throw blobUnknown(digest);
+    });
+    if (isManifest) throw blobUnknown(digest);
+  }
+
+  /** What is stored tells without the upstream. */
+  async function hasManifestBytes(repository: Repository, digest: Digest): Promise<boolean> {
+    const stored = await copies.stat(digest);
+    if (stored !== undefined && stored.size > maxManifestBytes) return false;
+    const copy = stored && (await copies.readSmall(stored));
+    const bytes = copy ?? (await readManifest(repository, digest)).bytes;
+    return manifestOrNone(bytes, undefined) !== undefined;
   }
 
   /** A layer that was seen before waits for nothing. */

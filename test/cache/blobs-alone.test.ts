@@ -54,6 +54,22 @@ test('an index that calls a layer or a config an image hides neither', async (t)
   }
 });
 
+test('a layer that is stored is none, whatever an index calls it, with the upstream gone', async (t) => {
+  for (const size of [2_000, 5_000_000]) {
+    const rig = await cacheRig(t);
+    const digest = rig.double.addBlob(rig.repository, Buffer.alloc(size, 'layer'));
+    indexOf(rig, digest, size);
+    await latest(rig);
+    const read = async ({ blobs }: CacheRig['registry']) =>
+      (await readAll((await blobs.open(rig.repository, digest)).read())).bytes.length;
+    t.equal(await read(rig.registry), size);
+    await rig.settled();
+    const later = await rig.restarted();
+    rig.double.switches.down = true;
+    t.equal(await read(later), size);
+  }
+});
+
 test('a manifest of one repository may be a blob of another', async (t) => {
   const rig = await cacheRig(t);
   const other = parseRepository('team/backup');
