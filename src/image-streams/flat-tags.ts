@@ -23,22 +23,20 @@ export function flatTags(targets: Iterable<ImageStreamTag> = []): Readings {
 
 /** A Kubernetes namespace: a label (RFC 1123). One of digits alone is left out: a time stamp must give nobody rights. */
 const namespaceShape = /^(?!\d+$)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
-/** What stands between the underscores of an image stream's name. */
-const nameShape = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
-const tagShape = /^[A-Za-z0-9]/;
+const nameShape = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
 /** The steps of a promotion. */
 const stages = ['_incoming', '__pre', '__post1'];
 
 function patternReadings(flat: string): readonly ImageStreamTag[] {
   const [namespace = '', ...parts] = flat.split('_');
   if (!isTag(flat) || !namespaceShape.test(namespace) || isMark(flat)) return [];
-  const nameless = parts.findIndex((part) => !nameShape.test(part));
-  const longest = nameless < 0 ? parts.length - 1 : nameless;
-  return Array.from({ length: longest }, (_, index) => ({
-    namespace,
-    name: parts.slice(0, index + 1).join('_'),
-    tag: parts.slice(index + 1).join('_'),
-  })).filter(({ tag }) => tagShape.test(tag));
+  return parts
+    .map((_, index) => ({
+      namespace,
+      name: parts.slice(0, index).join('_'),
+      tag: parts.slice(index).join('_'),
+    }))
+    .filter(({ name, tag }) => nameShape.test(name) && isTag(tag));
 }
 
 function isMark(flat: string): boolean {

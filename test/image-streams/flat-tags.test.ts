@@ -32,7 +32,8 @@ test('a flat tag is read back', async (t) => {
 });
 
 test('where the pattern leaves several readings, each of them is one', async (t) => {
-  t.same(texts('ci_x_a_b__c'), ['ci/x:a_b__c', 'ci/x_a:b__c']);
+  t.same(texts('ci_x_a_b__c'), ['ci/x:a_b__c', 'ci/x_a:b__c', 'ci/x_a_b:_c']);
+  t.same(texts('ci_x_a__b_c'), ['ci/x:a__b_c', 'ci/x_a:_b_c', 'ci/x_a__b:c']);
   t.same(texts('rh_ee_abc_aro-hcp_v1.0'), [
     'rh/ee:abc_aro-hcp_v1.0',
     'rh/ee_abc:aro-hcp_v1.0',
