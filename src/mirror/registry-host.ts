@@ -1,4 +1,5 @@
 const label = /^[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?$/;
+const address = /^\[[0-9A-Fa-f:.]+\]$/;
 const longestHost = 255;
 
 /**
@@ -11,7 +12,7 @@ export function hostFault(host: string): string | undefined {
   if (port !== undefined && !isPort(port)) {
     return `what follows ${name === '' ? 'the colon' : `${name}:`} is no port: a number from 1 to 65535`;
   }
-  const isName = name.startsWith('[') || name.split('.').every((part) => label.test(part));
+  const isName = address.test(name) || name.split('.').every((part) => label.test(part));
   if (isName && URL.canParse(`https://${name}`)) return undefined;
   return `${JSON.stringify(name)} is no host name`;
 }

@@ -82,7 +82,18 @@ test('a port is a number from 1 to 65535, and a host is a name or an address', a
   ]) {
     t.throws(() => parsePullSpec(text), { code: 'NAME_INVALID', message: /is no port|is no host/ }, text);
   }
-  for (const text of ['a..b/c', '-a.b/c', 'a.b-/c', '1.2.3.999/a', '[::g]:80/a', 'a_b.c/d', 'a.b c/d']) {
+  for (const text of [
+    'a..b/c',
+    '-a.b/c',
+    'a.b-/c',
+    '1.2.3.999/a',
+    '[::g]:80/a',
+    'a_b.c/d',
+    'a.b c/d',
+    '[::1]?x/a',
+    '[::1]\\x/a',
+    '[::1]#x/a',
+  ]) {
     t.throws(() => parsePullSpec(text), { code: 'NAME_INVALID', message: /is no host name/ }, text);
   }
   for (const host of ['[::1]:5000', '[fd00::1]', '10.0.0.1', 'q.io:65535', 'Q.io', 'localhost:1']) {
