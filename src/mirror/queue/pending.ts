@@ -3,7 +3,7 @@ import { priorities } from './task.ts';
 
 /** A task that was put in, before anything became of it. */
 export function fresh(task: MirrorTask): QueuedTask {
-  return { ...task, state: 'waiting', attempts: 0, notBefore: 0 };
+  return { ...task, state: 'waiting', attempts: 0, doubts: 0, notBefore: 0 };
 }
 
 /** Whether who does what is known does what the task asks for: the same content of the same source, as far as that is known. */

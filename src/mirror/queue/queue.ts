@@ -127,10 +127,10 @@ export function queue(options: QueueOptions): Queue {
     const isParked = known.task.state === 'parked';
     if (isParked ? !mayStart : !isNews(known.task, task)) return records.kept(destination);
     const next = merged(known.task, task);
-    const { attempts, notBefore, failure } = known.task;
+    const { attempts, doubts, notBefore, failure } = known.task;
     withdrawn(known);
     if (mayStart) return replaced(fresh(next));
-    return replaced({ ...fresh(next), attempts, notBefore, ...(failure && { failure }) });
+    return replaced({ ...fresh(next), attempts, doubts, notBefore, ...(failure && { failure }) });
   }
 
   function replaced(task: QueuedTask): Promise<boolean> {
@@ -170,12 +170,15 @@ export function queue(options: QueueOptions): Queue {
   function failed(destination: string, failure: CopyError, sourceDigest?: string): QueuedTask {
     const { task, again } = back(destination, failure.kind === 'throttled');
     const attempts = task.attempts + 1;
+    const doubts = task.doubts + (failure.isDoubtful ? 1 : 0);
+    const isTriedAgain = failure.isPassing || (failure.isDoubtful && doubts < doubtfulTries);
     const outcome = {
       attempts,
-      notBefore: now() + pauseMs(options, attempts, failure),
+      doubts,
+      notBefore: now() + (isTriedAgain ? pauseMs(options, attempts, failure) : parkedMs(options, failure)),
       failure: { kind: failure.kind, reason: failure.message, at: now() },
     };
-    if (isTriedAgain(attempts, failure)) return entered({ ...(again ?? task), ...outcome, state: 'waiting' });
+    if (isTriedAgain) return entered({ ...(again ?? task), ...outcome, state: 'waiting' });
     const tried = sourceDigest === undefined ? task : { ...task, sourceDigest };
     const parked: QueuedTask = { ...tried, ...outcome, state: 'parked' };
     if (again !== undefined && isWorthATry(parked, again)) return entered(fresh(again));
@@ -252,13 +255,11 @@ function laneOf({ source, destination }: MirrorTask): string {
   return `${registryOf(source)} ${registryOf(destination)}`;
 }
 
-function isTriedAgain(attempts: number, { isPassing, isDoubtful }: CopyError): boolean {
-  return isPassing || (isDoubtful && attempts < doubtfulTries);
+function parkedMs(options: QueueOptions, { kind }: CopyError): number {
+  return kind === 'schema-1' ? Number.POSITIVE_INFINITY : (options.parkedMs ?? 86_400_000);
 }
 
 function pauseMs(options: QueueOptions, attempts: number, failure: CopyError): number {
-  if (failure.kind === 'schema-1') return Number.POSITIVE_INFINITY;
-  if (!isTriedAgain(attempts, failure)) return options.parkedMs ?? 86_400_000;
   const { firstPauseMs = 5000, longestPauseMs = 600_000, random = Math.random } = options;
   const span = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempts - 1));
   return (failure.retryAfterSeconds ?? 0) * 1000 + span / 2 + (random() * span) / 2;

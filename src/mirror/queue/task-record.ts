@@ -20,7 +20,8 @@ export function taskBytes(task: MirrorTask & Partial<QueuedTask>): Uint8Array {
   return Buffer.from(JSON.stringify(keptOf(task)));
 }
 
-function keptOf({ attempts: _attempts, state, notBefore, ...kept }: MirrorTask & Partial<QueuedTask>) {
+function keptOf(task: MirrorTask & Partial<QueuedTask>) {
+  const { attempts: _attempts, doubts: _doubts, state, notBefore, ...kept } = task;
   return state === 'parked' ? { ...kept, state, notBefore } : kept;
 }
 
@@ -64,6 +65,7 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
     ...(fields['fills'] === true ? { fills: true } : {}),
     ...(failure === undefined ? {} : { failure }),
     attempts: 0,
+    doubts: 0,
     ...(fields['state'] === 'parked' && failure !== undefined
       ? { state: 'parked', notBefore: numberOf(fields['notBefore'], Number.POSITIVE_INFINITY) }
       : { state: 'waiting', notBefore: 0 }),

@@ -35,6 +35,8 @@ export type TaskState = 'waiting' | 'running' | 'parked';
 export interface QueuedTask extends MirrorTask {
   readonly state: TaskState;
   readonly attempts: number;
+  /** Of these, those that failed in a doubtful way. */
+  readonly doubts: number;
   /** Not before, milliseconds since the epoch; infinite for what no time mends. */
   readonly notBefore: number;
   /** The last failure, for people. */

@@ -180,6 +180,23 @@ test('a doubtful failure is tried for some minutes, and parked then', async (t) 
   t.match(queue.failed(targetOf('a'), doubtful), { state: 'parked', attempts: doubtfulTries });
 });
 
+test('a doubtful failure after an outage is tried as often as one without', async (t) => {
+  const { queue, clock } = rig();
+  const doubtful = new CopyError('manifest-invalid', 'invalid', { isDoubtful: true });
+  const unavailable = new CopyError('unavailable', 'down');
+  await queue.put(task('a'));
+  const outage = Array.from({ length: doubtfulTries }, () => unavailable);
+  const doubts = Array.from({ length: doubtfulTries - 1 }, () => doubtful);
+  for (const failure of [...outage, ...doubts]) {
+    queue.take();
+    const { state, notBefore } = queue.failed(targetOf('a'), failure);
+    t.equal(state, 'waiting');
+    clock.now = notBefore;
+  }
+  queue.take();
+  t.match(queue.failed(targetOf('a'), doubtful), { state: 'parked', attempts: 2 * doubtfulTries });
+});
+
 test('schema 1 that is refused stays parked until the digest changes or somebody says retry', async (t) => {
   const { queue, clock, made } = rig();
   const first = task('a', { sourceDigest: 'sha256:1' });
