@@ -17,6 +17,7 @@ const file = `${old}  ci/new:latest: {image: quay.io/someone/new:v1}
   ci/hub:latest: {image: docker.io/library/hub:v1}
   ci/gone:latest: {image: quay.io/someone/gone:v1}
   ci/taken:latest: {image: quay.io/someone/new:v1}
+  ci/short:latest: {image: docker://alpine:3}
 `;
 const there = ['quay.io/someone/new:v1', 'quay.io/openshift/ci:ci_taken_latest'];
 
@@ -55,6 +56,7 @@ test('what speaks against new entries is said, and old ones are not questioned',
     'source image docker.io/library/hub:v1 is from docker.io',
     'source image quay.io/someone/gone:v1 is not accessible',
     'target ci/taken:latest already exists in quay',
+    'source image docker://alpine:3 is from docker.io',
   ]);
   t.equal(closed, 1);
 });

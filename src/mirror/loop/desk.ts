@@ -1,7 +1,7 @@
 import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
 import { CopyError } from '../failure.ts';
 import { backupImage, qci } from '../names.ts';
-import { parsePullSpec, placeText, referenceOf } from '../pull-spec.ts';
+import { type PullSpec, parsePullSpec, placeText, pullSpecText, referenceOf } from '../pull-spec.ts';
 import type { Queue, TaskFilter } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
 import type { Tell } from './mirror-log.ts';
@@ -10,7 +10,7 @@ import type { Tell } from './mirror-log.ts';
 export interface Desk {
   tasks(filter: TaskFilter): Iterable<object>;
   /** Queues a copy ahead of changes. Throws `RegistryError` or `CopyError` for what is no image in a registry. */
-  order(pair: { readonly source: string; readonly destination: string }): Promise<boolean>;
+  order(pair: Pair): Promise<boolean>;
   retry(filter: Pick<TaskFilter, 'destination'>): number;
   /** Ends a task that is not running, and tells who wanted that. */
   drop(destination: string, asker: Asker): 'dropped' | 'running' | 'unknown';
@@ -41,18 +41,9 @@ export function desk(
       for (const task of queue.list(filter)) yield taskItem(task);
     },
     async order({ source, destination }) {
-      try {
-        needImage(source);
-        needImage(destination);
-        needTag(destination);
-      } catch (error) {
-        tell('invalidTask', { source, destination });
-        throw error;
-      }
       const at = now();
-      const pair = { source, destination };
       return queue.put({
-        ...pair,
+        ...read({ source, destination }, tell),
         priority: 'miss',
         owner: 'api',
         createdAt: at,
@@ -94,16 +85,28 @@ export function taskItem(task: QueuedTask): object {
   };
 }
 
-function needImage(pullSpec: string): void {
-  const spec = parsePullSpec(pullSpec);
-  if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined) return;
-  throw new CopyError('manifest-invalid', `${pullSpec}: not an image of a registry, with its tag or digest`);
+interface Pair {
+  readonly source: string;
+  readonly destination: string;
 }
 
-/** A digest is what a destination gets, not what it is told to be: a copy of anything else would never be there. */
-function needTag(pullSpec: string): void {
-  if (referenceOf(parsePullSpec(pullSpec))?.tag !== undefined) return;
-  throw new CopyError('manifest-invalid', `${pullSpec}: not a tag to copy to`);
+/** The pair in the one spelling by which tasks, lanes and ignored sources are compared. */
+function read({ source, destination }: Pair, tell: Tell): Pair {
+  try {
+    const [from, to] = [image(source), image(destination)];
+    // A digest is what a destination gets: a copy of anything else would never be there.
+    if (to.tag === undefined) throw new CopyError('manifest-invalid', `${destination}: not a tag to copy to`);
+    return { source: pullSpecText(from), destination: pullSpecText(to) };
+  } catch (error) {
+    tell('invalidTask', { source, destination });
+    throw error;
+  }
+}
+
+function image(pullSpec: string): PullSpec {
+  const spec = parsePullSpec(pullSpec);
+  if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined) return spec;
+  throw new CopyError('manifest-invalid', `${pullSpec}: not an image of a registry, with its tag or digest`);
 }
 
 /** What lay in QCI under the tag of an image stream may be garbage at once. */

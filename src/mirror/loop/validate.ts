@@ -2,6 +2,7 @@ import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/ima
 import type { Look } from '../copy/look.ts';
 import { slots } from '../copy/slots.ts';
 import { quayImage } from '../names.ts';
+import { parsePullSpec } from '../pull-spec.ts';
 import type { MirrorConfig, MirroredImage } from './config-file.ts';
 
 export interface ValidateOptions {
@@ -43,7 +44,7 @@ async function objectionsTo(
 }
 
 async function sourceObjections(source: string, look: Look, signal: AbortSignal): Promise<readonly string[]> {
-  if (source.startsWith('docker.io/')) return [`source image ${source} is from docker.io`];
+  if (parsePullSpec(source).location === 'docker.io') return [`source image ${source} is from docker.io`];
   const { isThere, reason } = await looked(look, source, signal);
   return isThere === true ? [] : [`source image ${source} is not accessible${reason}`];
 }

@@ -27,6 +27,12 @@ test('an order is a task ahead of changes', async (t) => {
   t.same(tasks, [{ ...pair, priority: 'miss', owner: 'api', createdAt: 7 }]);
 });
 
+test('an order is kept in one spelling, so that one destination has one task', async (t) => {
+  const { order, tasks } = orders();
+  await order({ source: 'docker://alpine:3', destination: 'docker://r.io/b:1' });
+  t.match(tasks, [{ source: 'docker.io/library/alpine:3', destination: 'r.io/b:1' }]);
+});
+
 test('what no time mends is shown without a time', (t) => {
   const parked: QueuedTask = {
     source: 'q.io/a:1',
@@ -36,6 +42,7 @@ test('what no time mends is shown without a time', (t) => {
     createdAt: 1,
     state: 'parked',
     attempts: 1,
+    doubts: 0,
     notBefore: Number.POSITIVE_INFINITY,
     failure: { kind: 'schema-1', reason: 'it is schema 1', at: 1 },
   };
