@@ -57,8 +57,11 @@ const spoiled: ReadonlySet<string> = new Set([
   'SIZE_INVALID',
 ]);
 
-/** One upload: what is sent, how far it came, and the session that is open. */
-interface Push {
+/**
+ * One upload: what is sent, how far it came, and the session that is open. It begins with what is
+ * known of the registry's ways, and learns by itself what is true of this blob alone.
+ */
+interface Push extends UploadManners {
   readonly way: UploadWay;
   readonly descriptor: Descriptor;
   readonly bytes: SentBytes;
@@ -68,12 +71,8 @@ interface Push {
   session?: Session | undefined;
   /** The furthest byte that any session reached. */
   best: number;
-  /**
-   * The size of the last piece that was sent, as far as it is known, and what no piece may exceed,
-   * bytes.
-   */
+  /** The size of the last piece that was sent, as far as it is known, bytes. */
   pieceBytes: number;
-  mostBytes: number;
   failures: number;
   /** Failures that cost bytes. */
   vain: number;
@@ -93,9 +92,8 @@ export async function pushBlob(
   bytes: SentBytes,
   settings: PushSettings,
 ): Promise<void> {
-  const { mostBytes } = settings.manners;
-  const counters = { best: 0, pieceBytes: 0, mostBytes, failures: 0, vain: 0, isResumed: false };
-  const push: Push = { way, descriptor, bytes, settings, ...counters };
+  const counters = { best: 0, pieceBytes: 0, failures: 0, vain: 0, isResumed: false };
+  const push: Push = { way, descriptor, bytes, settings, ...settings.manners, ...counters };
   try {
     push.whole = await wholeOfSmall(push);
     while (!(await isUploaded(push))) push.settings.resumed();
@@ -125,16 +123,17 @@ async function isUploaded(push: Push): Promise<boolean> {
     return true;
   } catch (error) {
     push.way.signal?.throwIfAborted();
-    if (error instanceof PatchUnsupported) return withoutPatch(push);
+    if (error instanceof PatchUnsupported) return withoutPatch(push, error);
     push.broken = passingRefusal(error, push);
     await pauseBefore(push, push.broken);
     return false;
   }
 }
 
-/** From now on each blob goes whole with its PUT. */
-async function withoutPatch(push: Push): Promise<false> {
-  push.settings.manners.takesPatch = false;
+/** From now on this blob, and each later one where that is sure, goes whole with its PUT. */
+async function withoutPatch(push: Push, { isSure }: PatchUnsupported): Promise<false> {
+  push.takesPatch = false;
+  if (isSure) push.settings.manners.takesPatch = false;
   await leave(push);
   return false;
 }
@@ -157,12 +156,12 @@ async function isThereAlready(push: Push): Promise<boolean> {
 }
 
 async function sent(push: Push, begunSession: Session): Promise<void> {
-  const { way, bytes, whole, descriptor, settings } = push;
+  const { way, bytes, whole, descriptor } = push;
   let session = begunSession;
   if (whole !== undefined) {
     return completed(way, session, descriptor.digest, whole.subarray(session.offset));
   }
-  if (!settings.manners.takesPatch) {
+  if (!push.takesPatch) {
     push.pieceBytes = bytes.size ?? 0;
     return completedAtOnce(way, session, descriptor.digest, { bytes: bytes.from(0), length: bytes.size });
   }
@@ -195,9 +194,9 @@ function pieceOf(push: Push, { offset, minChunkBytes }: Session) {
 
 /** The session to go on with. One that the registry lost, or spoiled as it was taken up again, is left for a new one. */
 async function resumed(push: Push, session: Session, refusal: RegistryError): Promise<Session | undefined> {
-  const { way, bytes, settings } = push;
+  const { way, bytes } = push;
   const isSpoiled = spoiled.has(refusal.code) && push.isResumed;
-  const isOver = isSpoiled || !settings.manners.takesPatch;
+  const isOver = isSpoiled || !push.takesPatch;
   const found = isOver ? undefined : await standing(way, session);
   if (found === undefined || found.offset > bytes.seen) {
     if (isOver || found !== undefined) await leave(push);
@@ -244,7 +243,7 @@ function suspectSize(push: Push): void {
 
 /** Whether there is a smaller piece to try, which the next one then is. */
 function isShrunk(push: Push): boolean {
-  if (!push.settings.manners.takesPatch || push.whole !== undefined) return false;
+  if (!push.takesPatch || push.whole !== undefined) return false;
   const least = push.session?.minChunkBytes ?? 0;
   const next = smallerPiece(push.pieceBytes, push.settings.chunkBytes);
   if (next === undefined || push.pieceBytes <= least) return false;

@@ -44,6 +44,13 @@ export interface Piece {
  */
 export class PatchUnsupported extends Error {
   override readonly name = 'PatchUnsupported';
+  /** False for a 404, which may also be a session that was lost. */
+  readonly isSure: boolean;
+
+  constructor(isSure: boolean) {
+    super('the registry has no PATCH');
+    this.isSure = isSure;
+  }
 }
 
 /** A session may be cancelled for so long by somebody who gave up, milliseconds. */
@@ -273,9 +280,8 @@ async function patchRefusal(answer: Answer, { offset }: Session): Promise<Error>
   const refusal = await brokenSession(answer);
   const { code, detail } = refusal instanceof TryAgain ? refusal.refusal : refusal;
   const isUnknown = answer.status === 404 && offset === 0 && detail?.['upstreamCode'] !== lostSession;
-  const isUnsupported = answer.status === 405 && code === 'UNSUPPORTED';
-  if (isUnknown || isUnsupported || answer.status === 501) return new PatchUnsupported();
-  return refusal;
+  const isUnsupported = answer.status === 501 || (answer.status === 405 && code === 'UNSUPPORTED');
+  return isUnknown || isUnsupported ? new PatchUnsupported(isUnsupported) : refusal;
 }
 
 /** A session that is gone, out of step, or whose token ended is worth another try; other refusals are final. */

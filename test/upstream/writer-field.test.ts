@@ -61,7 +61,7 @@ test('a mount that is throttled is asked for again', async (t) => {
   t.equal(await writer.mountBlob(app, digest, other), true);
 });
 
-for (const refusesPatch of [404, 405, 501] as const) {
+for (const refusesPatch of [405, 501] as const) {
   test(`a registry that answers PATCH with ${refusesPatch} gets the whole with the PUT, from then on`, async (t) => {
     const rig = await writerRig(t);
     rig.registry.switches.refusesPatch = refusesPatch;
@@ -72,6 +72,17 @@ for (const refusesPatch of [404, 405, 501] as const) {
     t.equal(rig.registry.seen('PUT').at(-1)?.headers['content-length'], '300001');
   });
 }
+
+test('a 404 to a PATCH may be a lost session: only that blob goes whole with its PUT', async (t) => {
+  const rig = await writerRig(t);
+  rig.registry.switches.refusesPatch = 404;
+  t.ok(await isPushed(rig, 300_000));
+  t.equal(rig.registry.seen('PUT').at(-1)?.headers['content-length'], '300000');
+  delete rig.registry.switches.refusesPatch;
+  t.ok(await isPushed(rig, 300_001));
+  t.equal(rig.registry.seen('PUT').at(-1)?.headers['content-length'], '0');
+  t.equal(rig.registry.openUploads(), 0);
+});
 
 test('a whole blob that broke off is sent anew', async (t) => {
   const rig = await writerRig(t);
