@@ -24,6 +24,8 @@ interface Verdict {
   readonly advice: string;
   /** See CopyError. */
   readonly isDoubtful?: true;
+  /** What the message begins with. Default: with what was asked for. */
+  readonly lead?: string;
 }
 
 const tryLater = 'it is tried again later';
@@ -38,6 +40,7 @@ const passing: Partial<Record<ErrorCode, Verdict>> = {
 
 const ofSource: Partial<Record<ErrorCode, Verdict>> = {
   ...passing,
+  TOOMANYREQUESTS: { kind: 'throttled', advice: tryLater, lead: 'failed to retrieve ' },
   DENIED: { kind: 'denied', advice: 'give the source credentials that may pull it' },
   UNAUTHORIZED: { kind: 'denied', advice: 'give the source credentials that may pull it' },
   NAME_UNKNOWN: { kind: 'source-gone', advice: repush },
@@ -149,13 +152,10 @@ function classified(
   if (!(error instanceof RegistryError)) {
     return new CopyError('unavailable', `${textOf(subject)}: ${strangerText(error)}: ${tryLater}`, options);
   }
-  const { kind, advice, isDoubtful = false } = table[error.code] ?? otherwise;
+  const { kind, advice, isDoubtful = false, lead = '' } = table[error.code] ?? otherwise;
   const { retryAfterSeconds, lasts } = error;
-  const isThrottled = kind === 'throttled';
-  const why = isThrottled ? throttledText(error) : registryText(error);
-  const what =
-    isThrottled && table !== ofDestination ? `failed to retrieve ${textOf(subject)}` : textOf(subject);
-  return new CopyError(kind, `${what}: ${why}: ${connectionAdvice(error) ?? advice}`, {
+  const why = kind === 'throttled' ? throttledText(error) : registryText(error);
+  return new CopyError(kind, `${lead}${textOf(subject)}: ${why}: ${connectionAdvice(error) ?? advice}`, {
     ...options,
     lasts,
     isDoubtful,

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { destinationFailure } from '../../../src/mirror/copy/classify.ts';
+import { destinationFailure, sourceFailure } from '../../../src/mirror/copy/classify.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
@@ -30,4 +30,15 @@ test('a disk that is full is written to no more, and says so', async (t) => {
 
 test('a destination that cannot be reached may be in a moment', async (t) => {
   t.equal(failed('ECONNREFUSED').isPassing, true);
+});
+
+test('a destination that throttles is never told as a source', async (t) => {
+  const error = new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down');
+  for (const isSchema1 of [false, true]) {
+    const { kind, message } = destinationFailure(error, { ...subject, kind: 'manifest', isSchema1 });
+    t.equal(kind, 'throttled');
+    t.match(message, new RegExp(`^manifest ${digest} of `));
+  }
+  const { message } = sourceFailure(error, subject);
+  t.match(message, new RegExp(`^failed to retrieve blob ${digest} of `));
 });
