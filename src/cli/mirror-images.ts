@@ -26,11 +26,11 @@ export interface PlannedImages {
   readonly images: ReadonlyMap<ImageCopy, Mapping>;
   /** Mappings that came to no image. */
   readonly unplanned: readonly UnplannedMapping[];
-  /** Lines that mean nothing, each with its place. */
+  /** What must not be copied as it is written, each with its place. */
   readonly faults: readonly string[];
 }
 
-/** A mapping that came to no image, and why. */
+/** A mapping that came to no image, and may come to one later, and why. */
 export interface UnplannedMapping {
   readonly mapping: Mapping;
   readonly kind: string;
@@ -70,9 +70,16 @@ export async function plannedImages(
   const told = unplanned.map((one) => ({ ...unplannedMapping(one, wish), error: one.error }));
   const fatal = told.find(({ isMissing }) => !isMissing && !wish.continueOnError);
   if (fatal !== undefined) throw fatal.error;
+  const { mistakes = [], failures = [] } = Object.groupBy(told, ({ kind }) =>
+    kind === 'invalid' ? 'mistakes' : 'failures',
+  );
   const images = new Map<ImageCopy, Mapping>();
   for (const mapping of mappings) images.set(await imageOf(mapping, wish, ends), mapping);
-  return { images, unplanned: told.map(({ error: _error, ...rest }) => rest), faults };
+  return {
+    images,
+    unplanned: failures.map(({ error: _error, ...rest }) => rest),
+    faults: [...faults, ...mistakes.map(({ reason }) => reason)],
+  };
 }
 
 function unplannedMapping(

@@ -16,7 +16,7 @@ export interface MirrorReport {
   readonly failed: readonly (Pair & { readonly kind: string; readonly reason: string })[];
   /** Not begun, or not ended when the run was broken off. */
   readonly left: readonly Pair[];
-  /** Lines of files that mean nothing, each with its place. */
+  /** What must not be copied as it is written, each with its place. */
   readonly faults: readonly string[];
 }
 

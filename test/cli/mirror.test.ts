@@ -290,7 +290,7 @@ test('with --continue-on-error no line holds up another one, and what failed can
     `quay.io:team/app ${to.host}/x:1`,
     `${from.host}/team/app:nope-* ${to.host}/y`,
     `${from.host}/team/none ${to.host}/z`,
-    `${from.host}/team/app:v1 ${to.host}/app:v1`,
+    `${from.host}/team/more:a ${to.host}/app:v1`,
   ];
   const good = [`${from.host}/team/app:v1=${to.host}/app:v1`, `${from.host}/team/more ${to.host}/more`];
   const mappings = await file('m.txt', ...good, ...bad);
@@ -306,6 +306,7 @@ test('with --continue-on-error no line holds up another one, and what failed can
   t.match(err, /2 copied, 0 up to date, 0 filtered, 0 missing, 4 failed/);
   const list = await readFile(failed, 'utf8');
   t.match(list, `# file ${mappings}, line 3: `);
+  t.match(list, `# file ${mappings}, line 6: `);
   t.match(list, `# source-gone: the tags of ${from.host}/team/none `);
   t.match(list, `\n${from.host}/team/none ${to.host}/z\n`);
   from.addImage('team/none', 'v1');
@@ -313,6 +314,7 @@ test('with --continue-on-error no line holds up another one, and what failed can
   t.equal((await run('-f', failed, '--failed-file', failed)).code, 0);
   t.ok(to.tagOf('z', 'v1'));
   t.ok(to.tagOf('y', 'nope-1'));
+  t.equal(to.tagOf('app', 'v1'), app.digest, 'what was a mistake takes nothing from what was none');
 });
 
 test('--skip-missing makes warnings of globs and repositories that are not there', async (t) => {
