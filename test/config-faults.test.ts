@@ -143,6 +143,10 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'upstreams: { quay.io: {}, "https://ghcr.io": {} }',
     'q.yaml:1: upstreams["https://ghcr.io"]: must be named by a host name in lower case, as users write it',
   ],
+  'another name of an upstream is a host, as URLs have it': [
+    'upstreams: { quay.io: { uploadHosts: ["https://q.io"] } }',
+    'q.yaml:1: upstreams["quay.io"].uploadHosts[0]: must be a host, as in quay.io or quay.io:5000, not https://q.io',
+  ],
   'credentials of both kinds are refused': [
     'upstreams: { quay.io: { credentials: { authFile: /a, usernameFile: /u, passwordFile: /p } } }',
     'q.yaml:1: upstreams["quay.io"].credentials: must hold either usernameFile and passwordFile, or authFile',

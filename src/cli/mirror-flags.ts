@@ -1,4 +1,5 @@
 import { arch } from 'node:os';
+import { parseHost } from '../config/leaves.ts';
 import { Expression } from '../expressions/expression.ts';
 import { parsed, UsageError } from './arguments.ts';
 import { parseGoBoolean } from './go-flags.ts';
@@ -155,7 +156,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorWish {
     fromDir: values['from-dir'] ?? values.dir,
     json: values.output === 'json',
     failedFile: values['failed-file'],
-    uploadHosts: values['upload-host'].flatMap((hosts) => hosts.split(',')),
+    uploadHosts: values['upload-host'].flatMap((hosts) => hosts.split(',').map(uploadHost)),
   };
 }
 
@@ -183,6 +184,14 @@ function pattern(text: string): Expression {
     return Expression.anywhere(text);
   } catch (error) {
     throw new UsageError(`--filter-by-os ${error instanceof Error ? error.message : text}`);
+  }
+}
+
+function uploadHost(text: string): string {
+  try {
+    return parseHost(text);
+  } catch (error) {
+    throw new UsageError(`--upload-host ${error instanceof Error ? error.message : text}`);
   }
 }
 

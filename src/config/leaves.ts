@@ -30,6 +30,9 @@ export const wholePattern = () => leaf((value) => Expression.whole(expressionTex
 /** An absolute `http:` or `https:` URL without a user, query or fragment; a trailing `/` goes away. */
 export const httpUrl = (options?: LeafOptions) => leaf(parseHttpUrl, options);
 
+/** `host` or `host:port` as URLs have it: in lower case, without the port of https. */
+export const host = () => leaf(parseHost);
+
 /** Where to listen: `host:port`, `[v6]:port`; port 0 lets the system choose. */
 export const address = (options?: LeafOptions) => leaf(parseAddress, options);
 
@@ -68,6 +71,14 @@ function within(value: number, least: number, most: number, message: string): nu
 function expressionText(value: unknown): string {
   if (typeof value === 'string' && value !== '') return value;
   throw new Error('must be a regular expression');
+}
+
+/** As text; throws an Error that says what is accepted. */
+export function parseHost(value: unknown): string {
+  const isHost =
+    typeof value === 'string' && /^[^\s/?#@\\]+$/.test(value) && URL.canParse(`https://${value}`);
+  if (isHost) return new URL(`https://${value}`).host;
+  throw new Error(`must be a host, as in quay.io or quay.io:5000, not ${value}`);
 }
 
 function parseHttpUrl(value: unknown): string {

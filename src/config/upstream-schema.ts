@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { leaf } from './leaf.ts';
-import { closed, count, file, httpUrl, ms, oneOf, pattern, section, text, timerMs } from './leaves.ts';
+import { closed, count, file, host, httpUrl, ms, oneOf, pattern, section, timerMs } from './leaves.ts';
 
 /** How long tags are believed, for every upstream that says nothing else. */
 export const tagsSchema = section({
@@ -72,12 +72,12 @@ export const upstreamSchema = section({
   /** Whether it, its token realm and its redirects may be at private or loopback addresses. Default false. */
   allowPrivateAddresses: Type.Boolean({ default: false }),
   /** The hosts that its challenge may send us to for a token, `host` or `host:port`. Default: every public one. */
-  realmHosts: Type.Optional(Type.Array(text())),
+  realmHosts: Type.Optional(Type.Array(host())),
   /**
    * Other names of it, `host` or `host:port`, to which it may lead what the mirror uploads.
    * Default: none.
    */
-  uploadHosts: Type.Optional(Type.Array(text())),
+  uploadHosts: Type.Optional(Type.Array(host())),
   /** How a token is asked for with a password. Default `GET`, which every token server understands. */
   tokenMethod: oneOf(['GET', 'POST'], { default: 'GET' }),
   /** Redirects followed for one blob. Default 5. */

@@ -53,8 +53,8 @@ test('the flags of every oc command are taken, and have no effect', async (t) =>
 });
 
 test('other names of registries are listed', async (t) => {
-  const { uploadHosts } = parseMirrorFlags(['--upload-host', 'a.io:5000,b.io', '--upload-host=c.io']);
-  t.same(uploadHosts, ['a.io:5000', 'b.io', 'c.io']);
+  const { uploadHosts } = parseMirrorFlags(['--upload-host', 'a.io:5000,B.io', '--upload-host=c.io:443']);
+  t.same(uploadHosts, ['a.io:5000', 'b.io', 'c.io'], 'as URLs have them');
 });
 
 test('requests per second may be less than one', async (t) => {
@@ -79,6 +79,8 @@ test('what cannot be done is refused with its reason', async (t) => {
     '--output=yaml': /--output knows json alone/,
     '--max-registry=0': /--max-registry must be a whole number from 1 on, not 0/,
     '--requests-per-second=0': /--requests-per-second must be a number above 0, not 0/,
+    '--upload-host=https://a.io':
+      /--upload-host must be a host, as in quay.io or quay.io:5000, not https:\/\/a.io/,
     '--max-per-registry=many': /not many/,
     '--keep-manifest-lists': /unknown option --keep-manifest-lists \(did you mean --keep-manifest-list\?\)/,
   };
