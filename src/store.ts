@@ -9,7 +9,7 @@ import type { Config } from './config.ts';
 export async function configuredStore(
   { store }: Config,
   readBuffers: BufferPool,
-  events: StoreEvents,
+  events: Partial<StoreEvents>,
 ): Promise<Store> {
   if ('s3' in store) return (await import('./cache/store/s3-store.ts')).s3Store({ ...store.s3, events });
   if ('memory' in store) return memoryStore(store.memory);

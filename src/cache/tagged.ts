@@ -10,6 +10,7 @@ import type { FoundManifest, HeldManifest, Manifests } from './manifests.ts';
 import { shared } from './shared.ts';
 import type { Tags } from './tags.ts';
 import { isUnknown } from './unknown.ts';
+import { createUpstreamPace } from './upstream-pace.ts';
 
 /** A manifest as it is answered to a client. */
 export interface ServedManifest extends HeldManifest {
@@ -51,6 +52,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   const { upstream, manifests, tags, completeness, policy, absent, now } = options;
   const asking = shared<TagPointer>();
   const behind = new Set<Promise<void>>();
+  const pace = createUpstreamPace(options.patienceMs, now);
 
   const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
   const keyOf = (repository: Repository, tag: Tag): string => `${upstream.name}/${repository}:${tag}`;
@@ -106,9 +108,10 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   async function asked(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
     const refreshed = refresh(repository, tag, pointer);
     if (!mayServeStale(pointer, policy, now())) return answer(repository, tag, await refreshed);
+    const patienceMs = pace.patienceMs();
     let latest: TagPointer | undefined;
     try {
-      latest = await within(refreshed, options.patienceMs);
+      latest = await within(refreshed, patienceMs);
     } catch (error) {
       if (isUnknown(error)) throw error;
     }
@@ -135,7 +138,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     const key = keyOf(repository, tag);
     if (absent.has(key)) return Promise.reject(tagUnknown(tag));
     return asking(key, () =>
-      pointer === undefined ? learn(repository, tag) : revalidate(repository, tag, pointer),
+      pointer === undefined ? learn(repository, tag) : pace.followed(revalidate(repository, tag, pointer)),
     );
   }
 

@@ -34,7 +34,7 @@ export async function accessSources(config: Config, name: string): Promise<Acces
 async function openedReach(config: Config): Promise<StoredReach> {
   if ('memory' in config.store)
     throw new RegistryError('UNAVAILABLE', 'a store in memory tells only its own server what leads where');
-  const store = await configuredStore(config, bufferPool(), { called: () => {} });
+  const store = await configuredStore(config, bufferPool(), {});
   const known = storedReach(store, (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0);
   return {
     ...known,

@@ -54,7 +54,7 @@ export function evicting(open: OpenStore): Run {
 /** `quayside evict` on the medium that the configuration names. */
 export const evict: Run = evicting(async (config) => {
   const { configuredStore } = await import('../store.ts');
-  return configuredStore(config, bufferPool(), { called: () => {} });
+  return configuredStore(config, bufferPool(), {});
 });
 
 async function evictFrom(

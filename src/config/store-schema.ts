@@ -11,6 +11,7 @@ import {
   parseTimerMs,
   seconds,
   text,
+  timerMs,
 } from './leaves.ts';
 
 /** When a blob read is answered with a 307 to S3: never, always, or to clients of these networks. */
@@ -48,6 +49,17 @@ const s3 = closed({
   sessionTokenFile: Type.Optional(file()),
   /** Connections to S3 at once. Default 256: one for each of many slow readers, and a bound on file handles. */
   maxSockets: count({ minimum: 1, default: 256 }),
+  /**
+   * How long a call may take until S3's answer begins, tries included, in milliseconds. Default 3
+   * s; more for an S3 that is far away. Past it a pull goes on at the upstream, and after three in
+   * a row S3 is left alone until a probe succeeds.
+   */
+  firstByteTimeoutMs: timerMs({ default: '3s' }),
+  /**
+   * An object that comes more slowly is read on from the upstream, in bytes a second. Default 32
+   * KiB; 0 for no limit.
+   */
+  leastBytesPerSecond: bytes({ default: '32KiB' }),
   /** The size of a multipart part, 5 MiB at least. Default: by the blob's size, so that 10,000 parts always do. */
   partBytes: Type.Optional(bytes()),
   /** Default `never`: clients need no way to S3, and its certificate and clock are no trouble of theirs. */

@@ -11,8 +11,16 @@ export type Probe = () => Promise<boolean>;
 export interface ReadinessOptions {
   /** How long an answer is believed, in milliseconds. Default 1,000. */
   readonly rememberMs?: number;
-  /** How long the parts may take to say yes, in milliseconds. Default 2,000: below a kubelet's usual patience. */
+  /**
+   * How long the parts may take to say yes, in milliseconds. Default 900: a kubelet waits for a
+   * second.
+   */
   readonly timeoutMs?: number;
+  /**
+   * How long the first part may be silent before the others are asked too, in milliseconds. Default
+   * 250.
+   */
+  readonly patienceMs?: number;
   /** The clock, in milliseconds. Default `performance.now`. */
   readonly now?: () => number;
 }
@@ -34,37 +42,55 @@ export function health(app: FastifyInstance, { isReady }: HealthOptions): void {
 }
 
 /**
- * Ready as long as one part can serve: a store without upstreams answers what it holds, an upstream without a store is passed
- * through. However often it is asked, the parts are asked once in `rememberMs`, together, and not waited for past `timeoutMs`.
+ * Ready as long as one part can serve: a store without upstreams answers what it holds, an upstream
+ * without a store is passed through. The first part is asked alone, and the others side by side
+ * once it says no or stays silent. However often it is asked, the parts are asked once in
+ * `rememberMs`, and not waited for past `timeoutMs`.
  */
 export function readiness(probes: readonly Probe[], options: ReadinessOptions = {}): () => Promise<boolean> {
-  const { rememberMs = 1000, timeoutMs = 2000, now = () => performance.now() } = options;
+  const { rememberMs = 1000, timeoutMs = 900, patienceMs = 250, now = () => performance.now() } = options;
   let asked: Promise<boolean> | undefined;
   let askedAt = 0;
 
   return () => {
     if (asked === undefined || now() - askedAt >= rememberMs) {
       askedAt = now();
-      asked = anySaysYes(probes, timeoutMs);
+      asked = anySaysYes(probes, { timeoutMs, patienceMs });
     }
     return asked;
   };
 }
 
-async function anySaysYes(probes: readonly Probe[], timeoutMs: number): Promise<boolean> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error('no part has answered in time')), timeoutMs);
+async function anySaysYes(
+  [first, ...others]: readonly Probe[],
+  { timeoutMs, patienceMs }: { readonly timeoutMs: number; readonly patienceMs: number },
+): Promise<boolean> {
+  if (first === undefined) return false;
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(resolve, timeoutMs, false);
+  const { promise: silent, resolve: tire } = Promise.withResolvers<boolean>();
+  const patience = setTimeout(tire, patienceMs, false);
   try {
-    return await Promise.race([late, Promise.any(probes.map(saysYes))]);
-  } catch {
-    return false;
+    const answer = saysYes(first);
+    if (await Promise.race([answer, silent])) return true;
+    const all = [answer, ...others.map(saysYes)];
+    return await Promise.race([late, Promise.any(all.map(onlyYes)).catch(() => false)]);
   } finally {
     clearTimeout(timer);
+    clearTimeout(patience);
   }
 }
 
-async function saysYes(probe: Probe): Promise<true> {
-  if (await probe()) return true;
+async function saysYes(probe: Probe): Promise<boolean> {
+  try {
+    return await probe();
+  } catch {
+    return false;
+  }
+}
+
+async function onlyYes(answer: Promise<boolean>): Promise<true> {
+  if (await answer) return true;
   throw new Error('this part cannot serve');
 }
 

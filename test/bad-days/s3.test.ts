@@ -1,9 +1,9 @@
-import { join } from 'node:path';
-import { type Test, test } from 'tap';
+import { test } from 'tap';
 import { blobKey } from '../../src/cache/store/keys.ts';
 import { until } from '../support/bodies.ts';
-import { type S3Double, type S3Switches, s3Double } from '../support/s3-double.ts';
-import { type BadDay, badDay, digestOrCut, isPulled, layerBytes, temporary } from './rig.ts';
+import { type S3Switches, s3Double } from '../support/s3-double.ts';
+import { digestOrCut, isPulled, layerBytes } from './rig.ts';
+import { overS3, stored } from './s3-rig.ts';
 
 /** S3 answers late or not at all. */
 const outages: readonly (readonly [what: string, Partial<S3Switches>])[] = [
@@ -115,35 +115,9 @@ test('a service starts without its S3, serves, and uses it once it is there', as
   const { rig } = await overS3(t, { s3 });
   t.ok(await isPulled(rig));
   s3.switches.down = false;
+  await until(() => rig.log.some(({ msg }) => /^S3 answers again/.test(msg)), 'a probe that succeeds');
   rig.double.addBlob('openshift/ci', Buffer.alloc(150_000, 'later'));
   const { digest } = rig.double.addImage('openshift/ci', 'later', { layers: [1_000] });
   t.equal(await digestOrCut(await rig.get('manifests/later')), digest);
   await until(() => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(digest))), 'the object');
 });
-
-/** The service with its store in S3, over the S3 and the registry of another one where there is one. */
-async function overS3(t: Test, { s3: given, rig }: { s3?: S3Double; rig?: BadDay } = {}) {
-  const s3 = given ?? (await s3Double());
-  if (given === undefined) t.teardown(() => s3.close());
-  const directory = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
-  const store = {
-    s3: {
-      bucket: 'blobs',
-      endpoint: s3.endpoint,
-      pathStyle: true,
-      partBytes: '5MiB',
-      accessKeyIdFile: join(directory, 'id'),
-      secretAccessKeyFile: join(directory, 'key'),
-    },
-  };
-  const settings = { store, spool: { path: join(directory, 'spool') } };
-  return { s3, rig: await badDay(t, { settings, ...(rig === undefined ? {} : { double: rig.double }) }) };
-}
-
-/** Resolves once the whole image is in S3. */
-async function stored({ s3, rig }: { readonly s3: S3Double; readonly rig: BadDay }): Promise<void> {
-  await isPulled(rig);
-  const digests = [rig.image.digest, rig.image.config, rig.layer.digest];
-  const isThere = (key: string) => [...s3.objects.keys()].some((each) => each.endsWith(key));
-  await until(() => digests.every((digest) => isThere(blobKey(digest))), 'the image in S3');
-}

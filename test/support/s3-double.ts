@@ -11,6 +11,10 @@ import { fail, type S3State, s3Operations } from './s3-operations.ts';
 export interface S3Switches {
   /** Connections are destroyed without an answer. */
   down: boolean;
+  /** Connections are accepted and never answered. */
+  silent: boolean;
+  /** GET sends a body in small pieces, so many bytes a second. */
+  bytesPerSecond: number | undefined;
   /** Every answer waits this long, in milliseconds. */
   slowMs: number;
   /** The next so many requests are answered 503 SlowDown. */
@@ -74,6 +78,8 @@ export interface S3Double {
 export async function s3Double(options: { readonly port?: number } = {}): Promise<S3Double> {
   const switches: S3Switches = {
     down: false,
+    silent: false,
+    bytesPerSecond: undefined,
     slowMs: 0,
     slowDown: 0,
     truncatesObjects: undefined,
@@ -119,6 +125,7 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
   const call = { operation, key, query, headers: request.headers, isPresigned, state, body, response };
   state.requests.push({ operation, key, query, headers: request.headers, isPresigned });
   if (state.switches.slowMs > 0) await new Promise((resolve) => setTimeout(resolve, state.switches.slowMs));
+  if (state.switches.silent) return;
   const isSigned = isPresigned || request.headers.authorization !== undefined;
   if (state.switches.down) {
     response.destroy();

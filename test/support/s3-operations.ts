@@ -102,8 +102,23 @@ function getObject({ state: { switches, objects }, key, headers, response }: S3C
     response.write(part.subarray(0, switches.stallsAfter));
     return response;
   }
+  if (switches.bytesPerSecond !== undefined) return trickled(response, part, switches.bytesPerSecond);
   if (switches.dropsAfter === undefined) return response.end(part);
   response.write(part.subarray(0, switches.dropsAfter), () => response.destroy());
+  return response;
+}
+
+/** Twenty pieces a second. */
+function trickled(response: ServerResponse, bytes: Buffer, bytesPerSecond: number): ServerResponse {
+  const pieceBytes = Math.ceil(bytesPerSecond / 20);
+  let at = 0;
+  const timer = setInterval(() => {
+    response.write(bytes.subarray(at, at + pieceBytes));
+    at += pieceBytes;
+    if (at < bytes.byteLength && !response.destroyed) return;
+    clearInterval(timer);
+    response.end();
+  }, 50);
   return response;
 }
 

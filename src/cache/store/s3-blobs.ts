@@ -5,9 +5,11 @@ import { lengthOf } from '../../oci/range.ts';
 import { abortable } from './abortable.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from './keys.ts';
 import { objectBytes } from './s3-body.ts';
+import type { S3Breaker } from './s3-breaker.ts';
 import type { Bucket } from './s3-bucket.ts';
 import { s3Presence } from './s3-presence.ts';
 import { partBytesOf, putInParts, putWhole } from './s3-put.ts';
+import type { BodyLimits } from './s3-records.ts';
 import { partRoom } from './s3-room.ts';
 import type { Uploads } from './s3-uploads.ts';
 import type { CachedBlobs } from './store.ts';
@@ -21,11 +23,10 @@ export interface S3BlobsOptions {
   readonly redirectExpiresSeconds?: number;
   /** How many digests are known to be there without a question to S3. Default 200,000. */
   readonly presence?: number;
-  /** Longest wait for the next bytes of a body, in milliseconds. Default 30,000. */
-  readonly stallMs?: number;
 }
 
 export interface S3Connections {
+  readonly breaker: S3Breaker;
   readonly bucket: Bucket;
   /** The same bucket through other connections: those that clients hold while they read. */
   readonly readers: Bucket;
@@ -36,16 +37,19 @@ export interface S3Connections {
 
 /** Blobs as objects, with as few calls as can be: none for what is known to be there, one to read it. */
 export function s3Blobs(
-  { bucket, readers, uploads, running }: S3Connections,
-  options: S3BlobsOptions,
+  { breaker, bucket, readers, uploads, running }: S3Connections,
+  options: S3BlobsOptions & BodyLimits,
 ): CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>> {
-  const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600, stallMs = 30_000 } = options;
+  const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600 } = options;
+  const { stallMs, leastBytesPerSecond } = options;
   const presence = s3Presence(options.presence ?? 200_000);
   const room = partRoom(options.maxConcurrentParts ?? 8);
   const urls = new LRUCache<Digest, string>({ max: 10_000 });
 
   return {
     async stat(digest) {
+      // What is known to be there cannot be had now.
+      breaker.check();
       const size = await presence.size(digest, () => bucket.head(blobKey(digest)));
       return size === undefined ? undefined : { digest, size };
     },
@@ -62,7 +66,13 @@ export function s3Blobs(
       return {
         descriptor: { digest, size: found.size },
         ...(range === undefined ? {} : { range }),
-        body: objectBytes(found.body, { length, stallMs, ...(signal === undefined ? {} : { signal }) }),
+        body: objectBytes(found.body, {
+          length,
+          stallMs,
+          leastBytesPerSecond,
+          ended: (outcome) => (outcome === 'whole' ? breaker.delivered() : breaker.brokeOff(digest)),
+          ...(signal === undefined ? {} : { signal }),
+        }),
         close: async () => {
           found.body.destroy();
         },

@@ -45,21 +45,24 @@ export interface Bucket {
   /** The new ETag; undefined when the condition did not hold. */
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<string | undefined>;
   /** Absent is not an error. */
-  delete(key: string): Promise<void>;
+  delete(key: string, options?: CallOptions): Promise<void>;
   /** In the order of the keys, beginning behind `after`. */
   list(prefix: string, options?: CallOptions & { readonly after?: string }): AsyncIterable<ObjectEntry>;
   /** A URL for a plain GET, made without a call. */
   signedUrl(key: string, expiresSeconds: number): Promise<SignedUrl>;
 }
 
-export function s3Bucket({ client, bucket, prefix, call }: S3Calls): Bucket {
+export function s3Bucket({ client, bucket, prefix, call, held }: S3Calls): Bucket {
   const at = (key: string) => ({ Bucket: bucket, Key: `${prefix}${key}` });
 
   async function get(key: string, options: CallOptions & { readonly range?: ByteRange } = {}) {
     const range = options.range && { Range: `bytes=${options.range.start}-${options.range.end}` };
     const command = new GetObjectCommand({ ...at(key), ...range });
     const answer = await call('GetObject', (sending) => client.send(command, sending), options);
-    return answer.kind === 'ok' ? openedObject(answer.value) : undefined;
+    if (answer.kind !== 'ok') return undefined;
+    const opened = openedObject(answer.value);
+    held(opened.body);
+    return opened;
   }
 
   function put(key: string, bytes: Uint8Array, { contentType, ifVersion, signal }: PutOptions) {
@@ -70,11 +73,10 @@ export function s3Bucket({ client, bucket, prefix, call }: S3Calls): Bucket {
       ...(contentType === undefined ? {} : { ContentType: contentType }),
       ...(ifVersion === undefined ? {} : conditionOf(ifVersion)),
     });
-    return call(
-      'PutObject',
-      (sending) => client.send(command, sending),
-      signal === undefined ? {} : { signal },
-    );
+    return call('PutObject', (sending) => client.send(command, sending), {
+      sentBytes: bytes.byteLength,
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 
   /**
@@ -104,9 +106,9 @@ export function s3Bucket({ client, bucket, prefix, call }: S3Calls): Bucket {
       const isClear = options.ifVersion === 'absent' && answer.attempts === 1;
       return isClear ? undefined : await afterRefusal(key, bytes, options, answer.attempts);
     },
-    async delete(key) {
+    async delete(key, options) {
       const command = new DeleteObjectCommand(at(key));
-      await call('DeleteObject', (sending) => client.send(command, sending));
+      await call('DeleteObject', (sending) => client.send(command, sending), options);
     },
     async *list(below, { after, ...options } = {}) {
       let from: { ContinuationToken?: string; StartAfter?: string } | undefined =

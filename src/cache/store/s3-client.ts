@@ -1,6 +1,8 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import type { Readable } from 'node:stream';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { S3Breaker } from './s3-breaker.ts';
 import { credentialFiles } from './s3-credentials.ts';
 import { attemptsOf, outcomeOf, s3Failure } from './s3-errors.ts';
 import type { StoreEvents } from './store.ts';
@@ -23,21 +25,24 @@ export interface S3ClientOptions {
   readonly maxSockets?: number;
   /** How often a call that is throttled or fails is made again, each time later. Default 3. */
   readonly retries?: number;
-  /** Limit of one attempt to connect, in milliseconds. Default 5,000. */
-  readonly connectTimeoutMs?: number;
-  /** Limit from an attempt's start to its response's head, in milliseconds. Default 30,000; ten times that to upload. */
-  readonly responseTimeoutMs?: number;
+  /**
+   * Limit from a call's start to its response's head, its retries within, in milliseconds. Default
+   * 3,000. Calls that S3 takes its time for have longer: see `deadlineOf`.
+   */
+  readonly firstByteTimeoutMs?: number;
   /** Told of each call. */
-  readonly events?: StoreEvents;
+  readonly events?: Partial<StoreEvents>;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+  /** How many bytes are sent; a call may take longer for them. Default: nothing worth counting. */
+  readonly sentBytes?: number;
 }
 
 /** What the SDK's `send` takes besides the command. */
 export interface SendOptions {
-  readonly abortSignal?: AbortSignal;
+  readonly abortSignal: AbortSignal;
   readonly requestTimeout: number;
 }
 
@@ -61,40 +66,67 @@ export interface S3Calls {
     send: (options: SendOptions) => Promise<T>,
     options?: CallOptions,
   ): Promise<Answer<T>>;
+  /** The body of an answered call holds a connection until it closes. */
+  held(body: Readable): void;
 }
 
-export function s3Calls(options: S3ClientOptions): S3Calls {
-  const { events, responseTimeoutMs = 30_000 } = options;
+/**
+ * Calls through one client of their own. `breaker` says when none may be made, and is told how they
+ * end.
+ */
+export function s3Calls(options: S3ClientOptions, breaker: S3Breaker): S3Calls {
+  const { events, firstByteTimeoutMs = 3_000, maxSockets = defaultSockets } = options;
+  let bodies = 0;
   const report = (operation: string, outcome: Reported, startedAt: number): void =>
-    events?.called({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
+    events?.called?.({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
 
   return {
     client: new S3Client(clientConfig(options)),
     bucket: options.bucket,
     prefix: options.prefix ? `${options.prefix.replace(/^\/+|(?<!\/)\/+$/g, '')}/` : '',
-    async call(operation, send, { signal } = {}) {
+    async call(operation, send, { signal, sentBytes = 0 } = {}) {
       signal?.throwIfAborted();
       const startedAt = performance.now();
-      const requestTimeout = /^(?:PutObject|UploadPart)$/.test(operation)
-        ? 10 * responseTimeoutMs
-        : responseTimeoutMs;
+      const deadlineMs = deadlineOf(operation, sentBytes, firstByteTimeoutMs);
+      const attempt = breaker.begin(deadlineMs, signal);
       try {
-        const value = await send({
-          requestTimeout,
-          ...(signal === undefined ? {} : { abortSignal: signal }),
-        });
+        // One attempt never takes all of the time: a kept connection may be dead without a sign.
+        const value = await send({ requestTimeout: deadlineMs / 2, abortSignal: attempt.signal });
+        attempt.ended('answered');
         report(operation, 'ok', startedAt);
         return { kind: 'ok', value };
       } catch (error) {
         const outcome = outcomeOf(error);
+        const isAnswer = outcome === 'absent' || outcome === 'refused';
+        // Where readers hold every connection, the call may never have reached S3.
+        const isUnknown = signal?.aborted === true || bodies >= maxSockets;
+        attempt.ended(isAnswer ? 'answered' : isUnknown ? 'unknown' : 'failed');
         report(operation, outcome === 'refused' ? 'absent' : outcome, startedAt);
         signal?.throwIfAborted();
-        if (outcome === 'absent' || outcome === 'refused')
-          return { kind: outcome, attempts: attemptsOf(error) };
-        throw s3Failure(operation, error);
+        if (isAnswer) return { kind: outcome, attempts: attemptsOf(error) };
+        throw s3Failure(operation, attempt.signal.aborted ? attempt.signal.reason : error);
       }
     },
+    held(body) {
+      bodies += 1;
+      body.once('close', () => {
+        bodies -= 1;
+      });
+    },
   };
+}
+
+const defaultSockets = 64;
+/** The least speed at which S3 is believed to take bytes, per millisecond. */
+const leastSentPerMs = 32;
+/** Joining the parts of a large object takes S3 up to minutes, in milliseconds. */
+const completionMs = 120_000;
+
+/** How long a call may take in all, in milliseconds. */
+function deadlineOf(operation: string, sentBytes: number, firstByteTimeoutMs: number): number {
+  if (operation === 'CompleteMultipartUpload') return completionMs;
+  const isList = operation.startsWith('List');
+  return (isList ? 5 : 1) * firstByteTimeoutMs + 2 * (sentBytes / leastSentPerMs);
 }
 
 type Reported = Parameters<StoreEvents['called']>[0]['outcome'];
@@ -105,8 +137,8 @@ type Reported = Parameters<StoreEvents['called']>[0]['outcome'];
  * the SDK makes unbounded ones for some uploads. No socket timeout: it would cut off slow readers; see s3-body.ts.
  */
 function clientConfig(options: S3ClientOptions): S3ClientConfig {
-  const sockets = { keepAlive: true, maxSockets: options.maxSockets ?? 64 };
-  const { responseTimeoutMs = 30_000, connectTimeoutMs = 5_000 } = options;
+  const sockets = { keepAlive: true, maxSockets: options.maxSockets ?? defaultSockets };
+  const { firstByteTimeoutMs = 3_000 } = options;
   const credentials = filesOf(options);
   return {
     region: options.region ?? 'us-east-1',
@@ -119,8 +151,8 @@ function clientConfig(options: S3ClientOptions): S3ClientConfig {
     requestHandler: {
       httpAgent: new HttpAgent(sockets),
       httpsAgent: new HttpsAgent(sockets),
-      connectionTimeout: connectTimeoutMs,
-      requestTimeout: responseTimeoutMs,
+      connectionTimeout: firstByteTimeoutMs / 2,
+      requestTimeout: firstByteTimeoutMs / 2,
       throwOnRequestTimeout: true,
       socketTimeout: 0,
       socketAcquisitionWarningTimeout: 2 ** 31 - 1,

@@ -1,22 +1,24 @@
 import { collected } from '../../oci/content.ts';
 import { checkedKey } from './keys.ts';
 import type { Records } from './records.ts';
-import { objectBytes } from './s3-body.ts';
+import { type ObjectBytesOptions, objectBytes } from './s3-body.ts';
 import type { Bucket } from './s3-bucket.ts';
 
 /** Larger records are refused; those that keys.ts draws are kilobytes. */
 const maxRecordBytes = 64 * 1024 * 1024;
-const stallMs = 10_000;
+
+/** How long a body may take. */
+export type BodyLimits = Pick<ObjectBytesOptions, 'stallMs' | 'leastBytesPerSecond'>;
 
 /** One object a record, its version the ETag; conditional writes are S3's own (`If-None-Match`, `If-Match`). */
-export function s3Records(bucket: Bucket): Records {
+export function s3Records(bucket: Bucket, limits: BodyLimits): Records {
   return {
     async get(key) {
       const found = await bucket.get(checkedKey(key));
       if (found === undefined) return undefined;
       const { body, size, etag } = found;
       return {
-        bytes: await collected(objectBytes(body, { length: size, stallMs }), maxRecordBytes),
+        bytes: await collected(objectBytes(body, { ...limits, length: size }), maxRecordBytes),
         version: etag,
       };
     },

@@ -52,7 +52,10 @@ export function s3Uploads({ client, bucket, prefix, call }: S3Calls): Uploads {
         Body: bytes,
         ContentLength: bytes.byteLength,
       });
-      const answer = await call('UploadPart', (sending) => client.send(command, sending), options);
+      const answer = await call('UploadPart', (sending) => client.send(command, sending), {
+        ...options,
+        sentBytes: bytes.byteLength,
+      });
       return { number, etag: required(answer).ETag ?? '' };
     },
     async complete(upload, parts, options) {

@@ -33,4 +33,6 @@ export interface StoreEvents {
     readonly outcome: 'ok' | 'absent' | 'error' | 'throttled';
     readonly seconds: number;
   }): void;
+  /** The store failed several times in a row and is left alone, or a probe found it well again. */
+  availabilityChanged(event: { readonly isAvailable: boolean }): void;
 }

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { until } from '../../support/bodies.ts';
 import { blob, made } from './s3-store-fixture.ts';
 import { described, large, pieces, whole } from './store-suite.ts';
 
@@ -36,12 +37,12 @@ test('a connection that breaks or stalls in the middle throws', async (t) => {
 });
 
 test('a reader slower than any limit is not cut off', async (t) => {
-  const { blobs } = await made(t, { stallMs: 250, responseTimeoutMs: 300 });
+  const { blobs } = await made(t, { stallMs: 250, firstByteTimeoutMs: 1_000 });
   await blobs.put(blob, pieces(large));
   const content = await blobs.open(blob.digest);
   const seen: Uint8Array[] = [];
   for await (const chunk of content?.body ?? []) {
-    if (seen.push(new Uint8Array(chunk)) === 2) await new Promise((resolve) => setTimeout(resolve, 500));
+    if (seen.push(new Uint8Array(chunk)) === 2) await new Promise((resolve) => setTimeout(resolve, 1_100));
   }
   t.ok(large.equals(Buffer.concat(seen)));
 });
@@ -74,18 +75,18 @@ test('readers who hold every connection hold up nothing but readers', async (t) 
 });
 
 test('a store that is down says that it cannot tell, and is not usable', async (t) => {
-  const { s3, store, blobs } = await made(t);
+  const { s3, store, blobs } = await made(t, { probeAfterMs: 20 });
   s3.switches.down = true;
   await t.rejects(blobs.stat(blob.digest), { code: 'UNAVAILABLE' });
   await t.rejects(blobs.open(blob.digest), { code: 'UNAVAILABLE' });
   await t.rejects(store.records.get('v1/leases/x'), { code: 'UNAVAILABLE' });
   t.equal(await store.isUsable(), false);
   s3.switches.down = false;
-  t.equal(await store.isUsable(), true);
+  await until(() => store.isUsable(), 'a probe that succeeds');
 });
 
 test('a store that does not answer in time is given up', async (t) => {
-  const { s3, blobs } = await made(t, { responseTimeoutMs: 30, retries: 0 });
+  const { s3, blobs } = await made(t, { firstByteTimeoutMs: 30, retries: 0 });
   s3.switches.slowMs = 200;
   await t.rejects(blobs.stat(blob.digest), { code: 'UNAVAILABLE' });
 });

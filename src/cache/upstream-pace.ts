@@ -1,0 +1,42 @@
+/** What is known of how fast an upstream answers, so that not each client learns it by waiting. */
+export interface UpstreamPace {
+  /**
+   * How long to wait for an answer while an older one is at hand, in milliseconds: not at all after
+   * a late one.
+   */
+  patienceMs(): number;
+  /** The same question, its answer timed. */
+  followed<Value>(question: Promise<Value>): Promise<Value>;
+}
+
+/**
+ * A late answer counts against the upstream for so long, in milliseconds; then one client's wait
+ * finds out anew.
+ */
+const rememberedMs = 10_000;
+
+/**
+ * An upstream is slow from the moment when a question has had no answer for `mostMs` until one is
+ * answered in less, or for 10 s after the last late one. A refusal is an answer.
+ */
+export function createUpstreamPace(mostMs: number, now: () => number): UpstreamPace {
+  let slowUntil = Number.NEGATIVE_INFINITY;
+  const late = (): void => {
+    slowUntil = now() + rememberedMs;
+  };
+  return {
+    patienceMs: () => (now() < slowUntil ? 0 : mostMs),
+    followed(question) {
+      const startedAt = now();
+      const timer = setTimeout(late, mostMs);
+      timer.unref();
+      const ended = (): void => {
+        clearTimeout(timer);
+        if (now() - startedAt < mostMs) slowUntil = Number.NEGATIVE_INFINITY;
+        else late();
+      };
+      question.then(ended, ended);
+      return question;
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { blobKey } from '../../src/cache/store/keys.ts';
+import { until } from '../support/bodies.ts';
+import { type S3Double, s3Double } from '../support/s3-double.ts';
+import { type BadDay, badDay, isPulled, temporary } from './rig.ts';
+
+/** The service with its store in S3, over the S3 and the registry of another one where there is one. */
+export async function overS3(
+  t: Test,
+  { s3: given, rig }: { s3?: S3Double; rig?: BadDay } = {},
+  firstByteTimeoutMs = '20s',
+) {
+  const s3 = given ?? (await s3Double());
+  if (given === undefined) t.teardown(() => s3.close());
+  const directory = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
+  const store = {
+    s3: {
+      bucket: 'blobs',
+      endpoint: s3.endpoint,
+      pathStyle: true,
+      partBytes: '5MiB',
+      firstByteTimeoutMs,
+      accessKeyIdFile: join(directory, 'id'),
+      secretAccessKeyFile: join(directory, 'key'),
+    },
+  };
+  const settings = { store, spool: { path: join(directory, 'spool') } };
+  return { s3, rig: await badDay(t, { settings, ...(rig === undefined ? {} : { double: rig.double }) }) };
+}
+
+/** Resolves once the whole image is in S3. */
+export async function stored({ s3, rig }: { readonly s3: S3Double; readonly rig: BadDay }): Promise<void> {
+  await isPulled(rig);
+  const digests = [rig.image.digest, rig.image.config, rig.layer.digest];
+  const isThere = (key: string) => [...s3.objects.keys()].some((each) => each.endsWith(key));
+  await until(() => digests.every((digest) => isThere(blobKey(digest))), 'the image in S3');
+}
