@@ -1,3 +1,6 @@
+import type { Digest } from '../oci/digest.ts';
+import type { FillOutcome } from './fill.ts';
+
 /** Where an answer's bytes came from, most wanted first. Also the word in the `Quayside-Cache` header. */
 export type Hit =
   /** from memory, nothing else was touched */
@@ -25,8 +28,8 @@ export interface CacheEvents {
   read(event: { readonly kind: ReadKind; readonly hit: Hit }): void;
   /** A download began. */
   fillStarted(): void;
-  /** A download ended: in the store; complete but not kept; or broken. */
-  fillEnded(event: { readonly outcome: 'stored' | 'not-kept' | 'failed' }): void;
+  /** A download ended: in the store; not kept, and why; or broken. */
+  fillEnded(event: { readonly digest: Digest; readonly outcome: FillOutcome }): void;
   /** A reader joined a download that was running. */
   joined(): void;
   /** The spool holds this many bytes now. */

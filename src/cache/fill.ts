@@ -4,12 +4,19 @@ import { type Digest, digester, isMatch } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { UpstreamBlob } from '../upstream/upstream.ts';
 import { broadcast } from './broadcast.ts';
-import { type Spool, SpoolError, type SpoolFile } from './spool.ts';
+import { GaveWay, type Spool, SpoolError, type SpoolFile } from './spool.ts';
+import type { RoomRefusal } from './spool-room.ts';
 import type { Growth } from './store/file-bytes.ts';
 import type { CachedBlobs } from './store/store.ts';
 
+/**
+ * Why a whole and right blob is not in the store, or was handed through: for want of room, or the
+ * store or its disk failed.
+ */
+export type NotKept = RoomRefusal | 'unwritable' | 'store';
+
 /** What became of a download. */
-export type FillOutcome = 'stored' | 'not-kept' | 'failed';
+export type FillOutcome = 'stored' | NotKept | 'failed';
 
 export interface FillOptions {
   readonly digest: Digest;
@@ -53,10 +60,12 @@ export class NoRoom extends Error {
   override readonly name = 'NoRoom';
   /** Of the blob, as the upstream states it; bytes. */
   readonly size: number | undefined;
+  readonly why: Exclude<NotKept, 'store'>;
 
-  constructor(size: number | undefined) {
-    super('the spool is full');
+  constructor(size: number | undefined, why: Exclude<NotKept, 'store'>) {
+    super(`the spool has no room for the blob: ${why}`);
     this.size = size;
+    this.why = why;
   }
 }
 
@@ -74,6 +83,8 @@ export function fill(options: FillOptions): Fill {
   let failure: unknown;
   let isRight = false;
 
+  const hasGivenWay = (): boolean => control.signal.reason instanceof GaveWay;
+
   const readable = (target: SpoolFile, size: number): number =>
     isRight ? size : Math.min(target.length, size - 1);
 
@@ -83,7 +94,11 @@ export function fill(options: FillOptions): Fill {
     signal?.addEventListener('abort', changed.wake);
     const target = file;
     const growth: Growth = {
-      readable: () => readable(target, size),
+      readable() {
+        // Whoever reads on holds the room that others need.
+        if (hasGivenWay()) throw control.signal.reason;
+        return readable(target, size);
+      },
       more: () => (failure === undefined ? changed.wait() : Promise.reject(failure)),
     };
     let position = range.start;
@@ -115,10 +130,14 @@ export function fill(options: FillOptions): Fill {
       throw new RegistryError('BLOB_UNKNOWN', 'the upstream has no such blob', { detail: { digest } });
     try {
       const stated = blob.size ?? options.size;
-      file = await spool.file(stated ?? unstatedSizeLimit, changed.wake);
-      if (file === undefined) throw new NoRoom(blob.size);
+      const room = await spool.file(stated, {
+        progressed: changed.wake,
+        gaveWay: (error) => control.abort(error),
+      });
+      if (typeof room === 'string') throw new NoRoom(blob.size, room);
+      file = room;
       if (stated !== undefined && stated > 0) announce({ digest, size: stated });
-      return await received(blob, file, stated);
+      return await received(blob, room, stated);
     } finally {
       blob.close();
     }
@@ -159,7 +178,7 @@ export function fill(options: FillOptions): Fill {
       await store.put(descriptor, read({ start: 0, end: descriptor.size - 1 }), { signal: control.signal });
       return true;
     } catch (error) {
-      if (failure === undefined) options.storeFailed(error);
+      if (failure === undefined && !hasGivenWay()) options.storeFailed(error);
       return false;
     }
   }
@@ -179,14 +198,16 @@ export function fill(options: FillOptions): Fill {
   async function run(): Promise<FillOutcome> {
     try {
       const descriptor = await download();
-      return file !== undefined && (await keep(descriptor, file)) ? 'stored' : 'not-kept';
-    } catch (error) {
+      return file !== undefined && (await keep(descriptor, file)) ? 'stored' : 'store';
+    } catch (thrown) {
+      const { reason } = control.signal;
+      const error: unknown = reason instanceof GaveWay ? reason : thrown;
       failure = error;
       opened.promise.catch(() => undefined);
       opened.reject(error);
       changed.wake();
       await saving;
-      return error instanceof NoRoom ? 'not-kept' : 'failed';
+      return error instanceof NoRoom || error instanceof GaveWay ? error.why : 'failed';
     } finally {
       await file?.release();
     }

@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { ByteRange, Bytes } from '../oci/content.ts';
 import { BrokenSource } from './continued.ts';
+import { type RoomRefusal, type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 import { staging } from './staging.ts';
 import type { BufferPool } from './store/buffers.ts';
 import { fileBytes, type Growth } from './store/file-bytes.ts';
@@ -14,9 +15,13 @@ export interface SpoolFile {
   readonly path: string;
   /** Bytes that readers may have, wherever they are by now. */
   readonly length: number;
-  /** Takes a chunk, readable as far as there is room when the call returns; resolves when the next one may come. */
+  /**
+   * Takes a chunk, readable as far as memory has room when the call returns; resolves when the next
+   * one may come. Throws `GaveWay` when there is no room for it in the spool, and then readers get
+   * no more either.
+   */
   append(chunk: Uint8Array): Promise<void>;
-  /** Resolves once everything appended is on the disk. */
+  /** Nothing is appended any more; resolves once everything is on the disk. */
   flush(): Promise<void>;
   /** Bytes within `length`. Those that came last are read from memory. */
   read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes;
@@ -28,20 +33,23 @@ export interface SpoolFile {
   adopted(): void;
 }
 
-export interface SpoolOptions {
+export interface SpoolOptions extends SpoolRoomOptions {
   readonly directory: string;
-  /** How many bytes all files together may hold. */
-  readonly maxBytes: number;
   readonly files: TempFiles;
   readonly buffers: BufferPool;
-  /** Called when the sum of bytes changes. */
-  readonly changed: (bytes: number) => void;
+}
+
+export interface SpoolFileEvents {
+  /** It has grown. */
+  readonly progressed: () => void;
+  /** Its room is needed for others: whatever is done with it now throws this. */
+  readonly gaveWay: (error: GaveWay) => void;
 }
 
 /** Room on the local disk for downloads that are under way. */
 export interface Spool {
-  /** A file with room for `size` bytes, or undefined when there is none. `progressed` is called whenever it has grown. */
-  file(size: number, progressed: () => void): Promise<SpoolFile | undefined>;
+  /** A file for a blob of `size` bytes, if that is known, or why there is none. */
+  file(size: number | undefined, events: SpoolFileEvents): Promise<SpoolFile | RoomRefusal | 'unwritable'>;
   /** Removes what a crash left behind; resolves to how many files. */
   sweep(): Promise<number>;
 }
@@ -51,30 +59,32 @@ export class SpoolError extends BrokenSource {
   override readonly name = 'SpoolError';
 }
 
+/** The room was needed for others. */
+export class GaveWay extends SpoolError {
+  readonly why: RoomRefusal;
+
+  constructor(why: RoomRefusal) {
+    super(`the download has no room in the spool: ${why}`);
+    this.why = why;
+  }
+}
+
 /** A spool in a directory of its own; no other process may use the same one. */
 export function spool(options: SpoolOptions): Spool {
-  let reserved = 0;
-  const reserve = (bytes: number): void => {
-    reserved += bytes;
-    options.changed(reserved);
-  };
+  const room = new SpoolRoom(options);
   return {
-    async file(size, progressed) {
-      if (reserved + size > options.maxBytes) return undefined;
-      reserve(size);
+    async file(size, events) {
+      let file: SpoolFileParts | undefined;
+      const share = room.enter(size, (why) => file?.giveWay(why));
+      if (typeof share === 'string') return share;
       try {
         const path = options.files.newPath();
         const handle = await opened(path, options.directory);
-        return spoolFile({
-          path,
-          handle,
-          progressed,
-          buffers: options.buffers,
-          closed: () => reserve(-size),
-        });
+        file = spoolFile({ ...events, path, handle, share, buffers: options.buffers });
+        return file;
       } catch {
-        reserve(-size);
-        return undefined;
+        share.release();
+        return 'unwritable';
       }
     },
     sweep: () => options.files.sweep(),
@@ -91,19 +101,25 @@ async function opened(path: string, directory: string): Promise<FileHandle> {
   }
 }
 
-interface SpoolFileOptions {
+interface SpoolFileOptions extends SpoolFileEvents {
   readonly path: string;
   readonly handle: FileHandle;
   readonly buffers: BufferPool;
-  readonly progressed: () => void;
-  readonly closed: () => void;
+  readonly share: RoomShare;
 }
 
-function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptions): SpoolFile {
+/** A file that can be told to give way. */
+interface SpoolFileParts extends SpoolFile {
+  giveWay(why: RoomRefusal): void;
+}
+
+function spoolFile(options: SpoolFileOptions): SpoolFileParts {
+  const { path, handle, buffers, progressed, share } = options;
   const latest = staging();
   let written = 0;
   let flushing: Promise<void> | undefined;
   let failure: SpoolError | undefined;
+  let gaveWay: GaveWay | undefined;
   let holders = 1;
   let isAdopted = false;
 
@@ -133,10 +149,16 @@ function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptio
 
   return {
     path,
+    giveWay(why) {
+      gaveWay = new GaveWay(why);
+      options.gaveWay(gaveWay);
+    },
     get length() {
       return latest.length;
     },
     async append(chunk) {
+      share.grow(latest.length + chunk.byteLength);
+      if (gaveWay !== undefined) throw gaveWay;
       for (let rest = chunk; rest.byteLength > 0; ) {
         if (failure !== undefined) throw failure;
         const taken = latest.take(rest);
@@ -147,6 +169,7 @@ function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptio
       }
     },
     async flush() {
+      share.complete();
       while (flushing !== undefined) await flushing;
       if (failure !== undefined) throw failure;
     },
@@ -166,10 +189,11 @@ function spoolFile({ path, handle, buffers, progressed, closed }: SpoolFileOptio
       while (flushing !== undefined) await flushing;
       await handle.close().catch(() => undefined);
       if (!isAdopted) await unlink(path).catch(() => undefined);
-      closed();
+      share.release();
     },
     adopted() {
       isAdopted = true;
+      share.release();
     },
   };
 }

@@ -172,8 +172,56 @@ test('no room in the spool is told before anything is downloaded', async (t) => 
   const filling = fill({ ...options, spool: small });
   body.push(content.bytes);
   await t.rejects(filling.opened, { name: 'NoRoom' });
-  t.equal(await filling.settled, 'not-kept');
+  t.equal(await filling.settled, 'too-large');
   t.ok(body.closed);
+});
+
+test('a blob that states much and sends little takes no room from others', async (t) => {
+  const { options, spooled } = rig(t);
+  const trickle = fedBody(5_000_000);
+  const slow = fill({ ...options, origin: async () => trickle.blob });
+  t.teardown(async () => {
+    trickle.fail(new Error('over'));
+    await slow.settled;
+  });
+  await slow.opened;
+  trickle.push(Buffer.alloc(10));
+  t.ok(spooled() <= 1024 * 1024, `${spooled()} bytes are taken`);
+});
+
+test('a download that must give way ends its readers there, and is no failure of the store', async (t) => {
+  const { content, body, options, failures, whole, directory } = rig(t);
+  const store = memoryStore();
+  const small = spool({
+    ...{ directory, files: tempFiles(directory) },
+    maxBytes: 2 * size,
+    buffers: bufferPool(),
+    changed() {},
+  });
+  const origin = async (signal: AbortSignal) => {
+    signal.addEventListener('abort', () => body.fail(new Error('aborted')));
+    return body.blob;
+  };
+  const filling = fill({ ...options, origin, spool: small, store: store.blobs });
+  const reading = readAll(filling.read(whole));
+  body.push(content.bytes.subarray(0, 2_000_000));
+  await until(() => filling.distanceTo(1_999_999).bytes === 0);
+  for (const [stated, sent] of [
+    [100_000, 1],
+    [size, size - 1],
+  ] as const) {
+    const other = fedBody(stated);
+    other.push(Buffer.alloc(sent));
+    const { digest } = randomContent(10).descriptor;
+    const running = fill({ ...options, digest, origin: async () => other.blob, spool: small });
+    t.teardown(async () => {
+      other.fail(new Error('over'));
+      await running.settled;
+    });
+  }
+  t.equal(await filling.settled, 'spool-full');
+  t.match((await reading).error, { name: 'SpoolError' }, 'from here on they read elsewhere');
+  t.same(failures, []);
 });
 
 test('a store that fails costs the readers nothing', async (t) => {
@@ -184,16 +232,18 @@ test('a store that fails costs the readers nothing', async (t) => {
   body.push(content.bytes);
   body.end();
   t.ok((await reading).bytes.equals(content.bytes));
-  t.equal(await filling.settled, 'not-kept');
+  t.equal(await filling.settled, 'store');
   t.match(failures, [{ message: 'disk full' }]);
 });
 
 test('a blob of no stated size is answered once it is whole', async (t) => {
   const { content, options } = rig(t);
   const body = fedBody(undefined);
-  const filling = fill({ ...options, origin: async () => body.blob, spool: options.spool });
-  t.teardown(() => filling.abort());
-  await t.rejects(filling.opened, { name: 'NoRoom' }, 'a gigabyte is set aside for what states no size');
+  const filling = fill({ ...options, origin: async () => body.blob });
+  body.push(content.bytes);
+  body.end();
+  t.equal((await filling.opened).size, size);
+  t.equal(await filling.settled, 'stored');
   const stated = fedBody(undefined);
   const known = fill({ ...options, size, origin: async () => stated.blob });
   stated.push(content.bytes);
