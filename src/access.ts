@@ -1,11 +1,14 @@
 import type { Reach } from './auth/access.ts';
+import type { Attempts } from './auth/attempts.ts';
 import type { Bcrypt } from './auth/bcrypt.ts';
 import type { ClusterEvents, RememberedCluster } from './auth/cluster.ts';
 import { clusterGuard } from './auth/cluster-guard.ts';
 import { type Clusters, clusters } from './auth/clusters.ts';
+import { fairlyReviewed } from './auth/fair-reviews.ts';
 import type { KeptSubjects } from './auth/kept-subjects.ts';
 import { kubernetesCluster } from './auth/kubernetes/cluster.ts';
 import { locallyChecked } from './auth/kubernetes/local-check.ts';
+import { LoginPlaces } from './auth/login-places.ts';
 import { createOperators, type Operators } from './auth/operators.ts';
 import { remembered } from './auth/remembered.ts';
 import { robotsGuard } from './auth/robots-guard.ts';
@@ -152,25 +155,40 @@ function issuersOf(all: Config['clusters']): Readonly<Record<string, string>> {
 export async function configuredClusters(
   all: Config['clusters'],
   events: ClusterEvents,
+  hasFailed?: Attempts['hasFailed'],
 ): Promise<KnownClusters> {
   const made = await Promise.all(
     Object.entries(all).map(
-      async ([name, config]) => [name, await configuredCluster(name, config, events)] as const,
+      async ([name, config]) => [name, await configuredCluster(name, config, { events, hasFailed })] as const,
     ),
   );
   return new Map(made);
 }
 
+/** Connections that no question whose a token is may take. */
+const connectionsForRights = 2;
+/** Such questions that wait for a connection, of each kind: see LoginPlaces. */
+const mostReviewsWaiting = 100;
+
 /** From the inside out: the cluster, what it said before, what can be told of its tokens without it. */
 async function configuredCluster(
   name: string,
   { remember, serviceAccountTokens, ...where }: ClusterConfig,
-  events: ClusterEvents,
+  {
+    events,
+    hasFailed,
+  }: { readonly events: ClusterEvents; readonly hasFailed: Attempts['hasFailed'] | undefined },
 ): Promise<RememberedCluster> {
   const cluster = await kubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
     throw new ConfigError('config', [{ path: '', message: cause.message }]);
   });
-  const known = remembered(cluster, { ...remember, events });
+  const places = new LoginPlaces({
+    maxRunning: Math.max(1, where.connections - connectionsForRights),
+    maxWaiting: mostReviewsWaiting,
+    maxWaitMs: where.timeoutMs,
+    hasFailed,
+  });
+  const known = remembered(fairlyReviewed(cluster, places), { ...remember, events });
   const { check, issuer, audiences, localMs } = serviceAccountTokens;
   if (check === 'review' || issuer === undefined) return known;
   const keySet = () => cluster.keySet();

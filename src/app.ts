@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
+import { attempts } from './auth/attempts.ts';
 import { bcrypt } from './auth/bcrypt.ts';
 import { keptSubjects } from './auth/kept-subjects.ts';
 import { rightsKey } from './auth/rules.ts';
@@ -57,7 +58,8 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   const ours = logged(meters.events, log);
   const events = config.log.qciAppci ? parityLogged(ours, log) : ours;
   const buffers = bufferPool();
-  const clusters = await configuredClusters(config.clusters, events);
+  const guesses = attempts();
+  const clusters = await configuredClusters(config.clusters, events, guesses.hasFailed);
   let readings = flatTags();
   const rules = configuredRules(config, (flat) => readings(flat));
   const books = [...rules.values()];
@@ -79,7 +81,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   readings = mirror?.readings ?? readings;
   const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
   const registries = cachedRegistries(config, cache, upstreams);
-  const passwords = bcrypt();
+  const passwords = bcrypt(guesses);
   const subjects = keptSubjects({ records: cache.medium.records });
   const access = configuredAccess(config, {
     rules,
@@ -93,11 +95,15 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     passwords,
     clusters,
   });
-  const isReady = readiness([() => isAnyUsable(cache, upstreams)]);
+  const isReady = readiness([
+    () => cache.medium.isUsable(),
+    ...upstreams.map((upstream) => () => upstream.isReachable()),
+  ]);
   let modes = blobModesOf(config);
   const app = await pullServer(config, {
     log,
     events,
+    attempts: guesses,
     hostNames: hosts(access.hosts),
     registries,
     store: cache.store,
@@ -208,11 +214,4 @@ function blobModesOf({ hosts }: Config): BlobModes {
   return new Map(
     Object.entries(hosts).flatMap(([name, { blobs }]) => (blobs === undefined ? [] : [[name, blobs]])),
   );
-}
-
-/** Ready while the store or any upstream can serve: what is stored needs no upstream, what is not needs no store. */
-async function isAnyUsable(cache: CacheParts, upstreams: readonly Upstream[]): Promise<boolean> {
-  if (await cache.medium.isUsable()) return true;
-  const answers = await Promise.all(upstreams.map((upstream) => upstream.isReachable().catch(() => false)));
-  return answers.includes(true);
 }

@@ -8,14 +8,23 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
   const eviction = log.child({ component: 'eviction' });
   const scrub = log.child({ component: 'scrub' });
   const access = log.child({ component: 'access' });
+  let isStoreLeftAlone = false;
   return {
     ...events,
+    availabilityChanged(event) {
+      events.availabilityChanged(event);
+      isStoreLeftAlone = !event.isAvailable;
+      if (isStoreLeftAlone)
+        cache.warn('S3 failed several times in a row; pulls go past the store until a probe succeeds');
+      else cache.info('S3 answers again; pulls use the store');
+    },
     repaired() {
       events.repaired();
       cache.warn('a stored blob was missing, short or wrong, and is fetched again');
     },
     storeFailed(event) {
       events.storeFailed(event);
+      if (isStoreLeftAlone) return;
       cache.warn(
         { operation: event.operation, err: event.error },
         'the store failed; pulls go on without it',
@@ -23,7 +32,15 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     },
     fillEnded(event) {
       events.fillEnded(event);
-      if (event.outcome !== 'stored') cache.info(event, 'a download was not stored');
+      const { digest, outcome } = event;
+      if (outcome === 'stored') return;
+      if (outcome === 'failed' || outcome === 'store')
+        cache.info({ digest, outcome }, 'a download was not stored');
+      else
+        cache.warn(
+          { digest, reason: outcome },
+          'a blob passes through and is not kept: the spool has no room for it',
+        );
     },
     breakerChanged(event) {
       events.breakerChanged(event);

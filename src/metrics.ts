@@ -68,6 +68,7 @@ function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
   const running = gauge(registry, table.running);
   const waiting = gauge(registry, table.waiting);
   const limited = counter(registry, table.limited);
+  const idleClients = counter(registry, table.idleClients);
   const refused = counter(registry, table.refused);
   const tokens = counter(registry, table.tokens);
   return {
@@ -83,6 +84,9 @@ function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
     limitRefused({ limit, reason }) {
       limited(limit, reason).value += 1;
     },
+    idleClientCut() {
+      idleClients().value += 1;
+    },
     accessRefused({ reason }) {
       refused(reason).value += 1;
     },
@@ -95,6 +99,7 @@ function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
 function cacheEvents(registry: Registry): CacheEvents {
   const reads = counter(registry, table.reads);
   const fills = counter(registry, table.fills);
+  const notKept = counter(registry, table.notKept);
   const filling = gauge(registry, table.filling);
   const joined = counter(registry, table.joined);
   const spool = gauge(registry, table.spool);
@@ -109,7 +114,9 @@ function cacheEvents(registry: Registry): CacheEvents {
     },
     fillEnded({ outcome }) {
       filling().value -= 1;
-      fills(outcome).value += 1;
+      const isKnown = outcome === 'stored' || outcome === 'failed';
+      fills(isKnown ? outcome : 'not-kept').value += 1;
+      if (!isKnown) notKept(outcome).value += 1;
     },
     joined() {
       joined().value += 1;
@@ -129,6 +136,8 @@ function cacheEvents(registry: Registry): CacheEvents {
 function storeEvents(registry: Registry): StoreEvents & EvictionEvents {
   const calls = counter(registry, table.s3Calls);
   const seconds = histogram(registry, table.s3Seconds);
+  const available = gauge(registry, table.storeAvailable);
+  available().value = 1;
   const storeBytes = gauge(registry, table.storeBytes);
   const storeBlobs = gauge(registry, table.storeBlobs);
   const evictions = counter(registry, table.evictions);
@@ -137,6 +146,9 @@ function storeEvents(registry: Registry): StoreEvents & EvictionEvents {
     called(event) {
       calls(event.operation, event.outcome).value += 1;
       seconds(event.operation).observe(event.seconds);
+    },
+    availabilityChanged({ isAvailable }) {
+      available().value = isAvailable ? 1 : 0;
     },
     measured({ blobs, bytes }) {
       storeBlobs().value = blobs;

@@ -22,6 +22,7 @@ import { elsewhere } from './proxy/elsewhere.ts';
 import { failure, failureHooks } from './proxy/failure-hooks.ts';
 import { health } from './proxy/health.ts';
 import type { Hosts } from './proxy/hosts.ts';
+import { cutIdleClients } from './proxy/idle-clients.ts';
 import { limit } from './proxy/limits.ts';
 import { localRequests } from './proxy/local-request.ts';
 import { type MirrorApiOptions, mirrorHealth, mirrorOrders, mirrorQueue } from './proxy/mirror-api.ts';
@@ -39,6 +40,8 @@ import { tokenRoute } from './proxy/token-route.ts';
 export interface PullServerParts {
   readonly log: Log;
   readonly events: MeteredEvents;
+  /** Ends with the server. */
+  readonly attempts: Attempts;
   readonly hostNames: Hosts;
   readonly registries: ReadonlyMap<string, CachedRegistry>;
   readonly store: CachedBlobs;
@@ -68,6 +71,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     config.tls && (await keyPair(config.tls)),
   );
   if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
+  cutIdleClients(app.server, { idleClientMs: config.limits.idleClientMs, cut: events.idleClientCut });
   const idle = closeWhenIdle(app);
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
@@ -86,17 +90,18 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     hosts: hostNames,
     route: router(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
     isTls: config.tls !== undefined,
-    attempts: slowedAttempts(app),
+    attempts: endingWith(app, parts.attempts),
     events,
     ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
   };
-  tokenRoute(app, doors);
+  tokenRoute(app, { ...doors, limit: limit({ limit: 'logins', ...config.limits.logins, events }) });
   elsewhere(app, doors);
   pullApi(app, {
     admission: admission(doors),
     attempts: doors.attempts,
     limits: {
       read: limit({ limit: 'read', ...config.limits.read, events }),
+      blobs: limit({ limit: 'blobs', ...config.limits.blobs, events }),
       write: limit({ limit: 'write', ...config.limits.write, events }),
     },
     registries: parts.registries,
@@ -124,8 +129,7 @@ function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): Fastif
 }
 
 /** Answers to failed logins that are held back go out when we are told to stop. */
-function slowedAttempts(app: FastifyInstance): Attempts {
-  const slowed = attempts();
+function endingWith(app: FastifyInstance, slowed: Attempts): Attempts {
   app.addHook('preClose', (done) => {
     slowed.close();
     done();
@@ -190,7 +194,7 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   if (mirror !== undefined) mirrorHealth(app);
   const door = {
     ...parts,
-    attempts: slowedAttempts(app),
+    attempts: endingWith(app, attempts()),
     isLocal: localRequests({
       names: listen === false ? [] : [addressOf(listen).hostname],
       proxies: parts.trustedProxies,
@@ -219,10 +223,20 @@ export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
   return app;
 }
 
+/**
+ * Connections that the kernel holds for us: past it one that a probe of ours makes waits for
+ * seconds in a storm of others.
+ */
+const backlog = 4096;
+
 /** Listens on `host:port`; resolves to where it really listens, and rejects when it cannot. */
 export async function listening(app: FastifyInstance, listen: string): Promise<string> {
   const { hostname, port } = addressOf(listen);
-  await app.listen({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port === '' ? 80 : port) });
+  await app.listen({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port === '' ? 80 : port),
+    backlog,
+  });
   const bound = app.server.address();
   if (bound === null || typeof bound === 'string') return listen;
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;

@@ -10,11 +10,12 @@ const mayImport: Readonly<
 > = {
   oci: { code: [] },
   expressions: { code: [] },
+  fair: { code: [] },
   upstream: { code: ['oci'] },
   cache: { code: ['oci'], types: ['upstream'] },
-  auth: { code: ['oci', 'expressions', 'image-streams'] },
+  auth: { code: ['oci', 'expressions', 'fair', 'image-streams'] },
   mirror: { code: ['oci', 'expressions', 'image-streams'], types: ['upstream', 'cache'] },
-  proxy: { code: ['oci', 'expressions'], types: ['auth', 'cache'] },
+  proxy: { code: ['oci', 'expressions', 'fair'], types: ['auth', 'cache'] },
   config: { code: ['expressions'] },
   'image-streams': { code: ['oci'] },
 };

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { table } from '../src/metrics/table.ts';
 import { metrics } from '../src/metrics.ts';
+import { digestOf } from '../src/oci/digest.ts';
 
 async function sample(of: { text(): Promise<string> }, name: string): Promise<string | undefined> {
   return (await of.text())
@@ -11,7 +12,10 @@ async function sample(of: { text(): Promise<string> }, name: string): Promise<st
 
 test('names and labels follow the rules: units last, labels of small closed sets', async (t) => {
   for (const [name, help, labels] of Object.values(table)) {
-    t.match(name, /^quayside_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs)$/);
+    t.match(
+      name,
+      /^quayside_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs|_available)$/,
+    );
     t.match(help, /^[A-Z0-9].*\.$/);
     for (const label of labels) t.notMatch(label, /repository|tag|digest|user|path|subject/);
   }
@@ -39,8 +43,11 @@ test('each event is counted where its name says', async (t) => {
   events.keysFailed({ cluster: 'app.ci', error: new Error('x') });
   events.fillStarted();
   events.fillStarted();
-  events.fillEnded({ outcome: 'stored' });
+  events.fillEnded({ digest: digestOf(Buffer.from('1')), outcome: 'stored' });
+  events.fillEnded({ digest: digestOf(Buffer.from('2')), outcome: 'spool-full' });
   events.joined();
+  events.availabilityChanged({ isAvailable: false });
+  events.idleClientCut();
   events.spoolChanged({ bytes: 7 });
   events.repaired();
   events.storeFailed({ operation: 'read', error: new Error('x') });
@@ -67,8 +74,12 @@ test('each event is counted where its name says', async (t) => {
     'quayside_cluster_review_failures_total{cluster="app.ci",failure="slow"}': 1,
     'quayside_cluster_review_failures_total{cluster="app.ci",failure="keys"}': 1,
     'quayside_cluster_reviews_remembered_total{cluster="app.ci",kind="access"}': 1,
-    quayside_fills_running: 1,
+    quayside_fills_running: 0,
     'quayside_fills_total{outcome="stored"}': 1,
+    'quayside_fills_total{outcome="not-kept"}': 1,
+    'quayside_fills_not_kept_total{reason="spool-full"}': 1,
+    quayside_store_available: 0,
+    quayside_idle_clients_cut_total: 1,
     quayside_fill_joined_total: 1,
     quayside_spool_bytes: 7,
     quayside_store_repaired_total: 1,

@@ -52,8 +52,12 @@ export interface Decision {
 
 /** Knows who is behind a credential. */
 export interface Authenticator {
-  /** The subject, or undefined for a credential that is wrong; throws `UNAVAILABLE` when that cannot be told. */
-  authenticate(credential: Credential): Answer<Subject | undefined>;
+  /**
+   * The subject, or undefined for a credential that is wrong; throws `UNAVAILABLE` when that cannot
+   * be told, and `TOOMANYREQUESTS` when too many wait to be looked at. The client's address decides
+   * about turns alone.
+   */
+  authenticate(credential: Credential, address?: string): Answer<Subject | undefined>;
 }
 
 /** Knows who may do what. */

@@ -9,6 +9,14 @@ export interface Attempts {
    * when the client leaves and when we close. Throws `TOOMANYREQUESTS` when too many answers to that address are held already.
    */
   failed(address: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when an answer 429 to that address may go out: at once, but to one that `hasFailed` a
+   * second later. Else a flood that is refused comes back at once, and costs more than one that
+   * waits.
+   */
+  refused(address: string, signal: AbortSignal): Promise<void>;
+  /** Whether more logins from that address failed within the last minute than cost nothing. */
+  hasFailed(address: string): boolean;
   /** Lets every answer go that is held, and holds none from now on. */
   close(): void;
 }
@@ -57,6 +65,11 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
     return past <= 0 ? 0 : Math.min(longestHoldMs, firstHoldMs * 2 ** (past - 1));
   }
 
+  function isSuspect({ times }: Origin): boolean {
+    const since = now() - windowMs;
+    return times.filter((time) => time > since).length > free;
+  }
+
   function hold(origin: Origin, ms: number, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const release = (): void => {
@@ -84,6 +97,15 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
       if (ms === 0 || isClosed || signal.aborted) return;
       if (origin.held >= mostHeld) throw tooMany(longestHoldMs);
       await hold(origin, ms, signal);
+    },
+    async refused(address, signal) {
+      const origin = origins.peek(originOf(address));
+      if (origin === undefined || isClosed || signal.aborted || !isSuspect(origin)) return;
+      await hold(origin, firstHoldMs, signal);
+    },
+    hasFailed(address) {
+      const origin = origins.peek(originOf(address));
+      return origin !== undefined && isSuspect(origin);
     },
     close() {
       isClosed = true;

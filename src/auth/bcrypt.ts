@@ -1,11 +1,12 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { RegistryError } from '../oci/errors.ts';
+import { type LoginOrigin, LoginPlaces, type LoginPlacesOptions } from './login-places.ts';
 
 /** Compares passwords with bcrypt hashes on a thread of its own, so that no guesser slows down the others' pulls. */
 export interface Bcrypt {
   /** Throws `TOOMANYREQUESTS` when too many comparisons wait, `UNAVAILABLE` when the thread is gone. */
-  matches(password: string, hash: string): Promise<boolean>;
+  matches(password: string, hash: string, origin?: LoginOrigin): Promise<boolean>;
   /** Ends the thread; comparisons under way throw `UNAVAILABLE`. */
   close(): Promise<void>;
 }
@@ -24,11 +25,15 @@ interface Verdict {
 
 type Waiting = Map<number, { resolve(matches: boolean): void; reject(error: unknown): void }>;
 
-/** At a cost of 10 this many comparisons are some five seconds of work. */
-const mostWaiting = 64;
+/**
+ * One comparison at a time: the thread has no more. At a cost of 10 those that wait are some five
+ * seconds of work.
+ */
+const bounds = { maxRunning: 1, maxWaiting: 64, maxWaitMs: 10_000 };
 
 /** Starts its thread with the first comparison, and again should it die. An idle thread keeps no process alive. */
-export function bcrypt(): Bcrypt {
+export function bcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}): Bcrypt {
+  const places = new LoginPlaces({ ...bounds, ...options });
   const waiting: Waiting = new Map();
   let worker: Worker | undefined;
   let serial = 0;
@@ -49,18 +54,19 @@ export function bcrypt(): Bcrypt {
     return fresh;
   }
 
+  async function compared(password: string, hash: string): Promise<boolean> {
+    if (isClosed) throw unavailable(undefined);
+    worker ??= started();
+    const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+    const id = serial++;
+    waiting.set(id, { resolve, reject });
+    worker.ref();
+    worker.postMessage({ id, password, hash } satisfies Comparison);
+    return promise;
+  }
+
   return {
-    async matches(password, hash) {
-      if (isClosed) throw unavailable(undefined);
-      if (waiting.size >= mostWaiting) throw tooMany();
-      worker ??= started();
-      const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-      const id = serial++;
-      waiting.set(id, { resolve, reject });
-      worker.ref();
-      worker.postMessage({ id, password, hash } satisfies Comparison);
-      return promise;
-    },
+    matches: (password, hash, origin) => places.run(() => compared(password, hash), origin),
     async close() {
       isClosed = true;
       await worker?.terminate();
@@ -75,8 +81,4 @@ function abandon(waiting: Waiting, cause: unknown): void {
 
 function unavailable(cause: unknown): RegistryError {
   return new RegistryError('UNAVAILABLE', 'logins cannot be checked at the moment', { cause });
-}
-
-function tooMany(): RegistryError {
-  return new RegistryError('TOOMANYREQUESTS', 'too many logins wait to be checked', { retryAfterSeconds: 2 });
 }

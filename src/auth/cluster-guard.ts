@@ -54,18 +54,18 @@ const clusterToken = /^(?:[\w-]+\.[\w-]+\.[\w-]+|(?:.*:)?sha256~[\w-]+)$/;
  */
 function eitherKnows(robotsOfOurs: Authenticator, clusters: Authenticator): Authenticator {
   return {
-    async authenticate(credential) {
+    async authenticate(credential, address) {
       const secret = credential.kind === 'basic' ? credential.password : credential.token;
       const [first, second] = clusterToken.test(secret) ? [clusters, robotsOfOurs] : [robotsOfOurs, clusters];
       try {
-        const subject = await first.authenticate(credential);
+        const subject = await first.authenticate(credential, address);
         if (subject !== undefined) return subject;
       } catch (error) {
-        const subject = await second.authenticate(credential);
+        const subject = await second.authenticate(credential, address);
         if (subject !== undefined) return subject;
         throw error;
       }
-      return second.authenticate(credential);
+      return second.authenticate(credential, address);
     },
   };
 }

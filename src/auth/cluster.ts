@@ -18,8 +18,11 @@ export interface Verdict {
 export interface Cluster {
   /** As configured; subjects that it knows carry it. */
   readonly name: string;
-  /** Whose token this is; undefined for one that the cluster does not know. */
-  review(token: string): Answer<Subject | undefined>;
+  /**
+   * Whose token this is; undefined for one that the cluster does not know. The client's address,
+   * and whether the token was known before, decide about turns alone.
+   */
+  review(token: string, address?: string, isKnown?: boolean): Answer<Subject | undefined>;
   /** Whether the subject may what is asked about: a resource of the cluster, or a path. */
   ask(subject: Subject, question: Question | PathQuestion): Answer<Verdict>;
   /** Ends connections and timers. Questions under way fail. */

@@ -40,7 +40,7 @@ export function clusters(list: readonly RememberedCluster[], options: ClustersOp
     return home !== undefined && all.includes(home) ? [home, ...all.filter((one) => one !== home)] : all;
   }
 
-  function authenticate(credential: Credential): Answer<Subject | undefined> {
+  function authenticate(credential: Credential, address?: string): Answer<Subject | undefined> {
     const token = tokenOf(credential);
     if (!mayBeToken(token)) return undefined;
     const key = hashOf(token);
@@ -49,7 +49,7 @@ export function clusters(list: readonly RememberedCluster[], options: ClustersOp
       if (home !== undefined && homes.get(key) !== home) homes.set(key, home);
       return subject;
     };
-    const answer = firstKnown(candidates(token, homes.get(key)), token, patienceMs);
+    const answer = firstKnown(candidates(token, homes.get(key)), token, { patienceMs, address });
     return answer instanceof Promise ? answer.then(settled) : settled(answer);
   }
 

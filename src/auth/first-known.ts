@@ -8,10 +8,18 @@ type Known = Subject | undefined;
  * or a failure, and beside the others after so long a silence. Undefined where none knows it; rejects where none does and
  * one could not tell.
  */
-export function firstKnown(list: readonly Cluster[], token: string, patienceMs: number): Answer<Known> {
+export function firstKnown(
+  list: readonly Cluster[],
+  token: string,
+  { patienceMs, address }: { readonly patienceMs: number; readonly address?: string | undefined },
+): Answer<Known> {
   for (const [index, cluster] of list.entries()) {
-    const answer = cluster.review(token);
-    if (answer instanceof Promise) return raced(answer, list.slice(index + 1), { token, patienceMs });
+    const answer = cluster.review(token, address);
+    if (answer instanceof Promise)
+      return raced(answer, list.slice(index + 1), {
+        patienceMs,
+        review: (next) => next.review(token, address),
+      });
     if (answer !== undefined) return answer;
   }
   return undefined;
@@ -20,7 +28,7 @@ export function firstKnown(list: readonly Cluster[], token: string, patienceMs: 
 function raced(
   first: Promise<Known>,
   others: readonly Cluster[],
-  { token, patienceMs }: { readonly token: string; readonly patienceMs: number },
+  { patienceMs, review }: { readonly patienceMs: number; readonly review: (next: Cluster) => Answer<Known> },
 ): Promise<Known> {
   const { promise, resolve, reject } = Promise.withResolvers<Known>();
   const waiting = [...others];
@@ -40,7 +48,7 @@ function raced(
 
   function next(): void {
     const cluster = waiting.shift();
-    if (cluster !== undefined) begin(Promise.try(() => cluster.review(token)));
+    if (cluster !== undefined) begin(Promise.try(() => review(cluster)));
   }
 
   function answeredBy(subject: Known): void {

@@ -43,13 +43,22 @@ export type Locate = (name: Repository) => Place | undefined;
 export interface Guard extends Authorizer {
   /** Present where lists may be shown in part. */
   readonly cursors?: Cursors;
-  /** Who shows this `Authorization` value: a token of ours, or whatever the authenticator knows. At once for a token seen before. */
-  identify(authorization: string | undefined): Answer<Identity | Unidentified>;
   /**
-   * A token for the subject, with the scopes that are pulling. It says which of them were in sight, and opens none: the right is asked with
-   * each pull, so no token outlives it. Throws `UNAUTHORIZED` for too many scopes.
+   * Who shows this `Authorization` value: a token of ours, or whatever the authenticator knows. At
+   * once for a token seen before. What has to be looked at waits its turn, by the client's address.
    */
-  grant(login: Login, scopes: readonly string[], locate: Locate): Promise<Grant | Unidentified>;
+  identify(authorization: string | undefined, address?: string): Answer<Identity | Unidentified>;
+  /**
+   * A token for the subject, with the scopes that are pulling. It says of the first few which were
+   * in sight, and opens none: the right is asked with each pull, so no token outlives it. Throws
+   * `UNAUTHORIZED` for too many scopes.
+   */
+  grant(
+    login: Login,
+    scopes: readonly string[],
+    locate: Locate,
+    address?: string,
+  ): Promise<Grant | Unidentified>;
 }
 
 export interface GuardParts {
@@ -62,16 +71,25 @@ export interface GuardParts {
   readonly anonymous?: Subject;
 }
 
+/**
+ * Scopes of one token that are asked about: what a token says of a right is for its reader, and
+ * each may cost a review.
+ */
+const mostAsked = 4;
+
 /** Joins the three questions: who is it, may they, and how do they say so next time. */
 export function guard({ authenticator, authorizer, tokens, cursors, anonymous }: GuardParts): Guard {
-  function authenticate(credential: Credential): Answer<Identity | Unidentified> {
-    return answered(authenticator.authenticate(credential), (subject) =>
+  function authenticate(credential: Credential, address?: string): Answer<Identity | Unidentified> {
+    return answered(authenticator.authenticate(credential, address), (subject) =>
       subject === undefined ? { refused: 'wrong' } : { subject },
     );
   }
 
-  function whoLogsIn(credential: Credential | Unidentified): Answer<Identity | Unidentified> {
-    if (!('refused' in credential)) return authenticate(credential);
+  function whoLogsIn(
+    credential: Credential | Unidentified,
+    address?: string,
+  ): Answer<Identity | Unidentified> {
+    if (!('refused' in credential)) return authenticate(credential, address);
     return credential.refused === 'absent' && anonymous !== undefined ? { subject: anonymous } : credential;
   }
 
@@ -86,23 +104,25 @@ export function guard({ authenticator, authorizer, tokens, cursors, anonymous }:
     authorize: authorizer.authorize,
     visible: authorizer.visible,
     ...(cursors === undefined ? {} : { cursors }),
-    identify(authorization) {
+    identify(authorization, address) {
       const credential = parseAuthorization(authorization);
       if ('refused' in credential) return credential;
-      if (credential.kind === 'basic') return authenticate(credential);
+      if (credential.kind === 'basic') return authenticate(credential, address);
       return answered(tokens.verify(credential.token), (verdict): Answer<Identity | Unidentified> => {
         if (!('refused' in verdict)) return verdict;
-        return verdict.refused === 'strange' ? authenticate(credential) : { refused: verdict.refused };
+        return verdict.refused === 'strange'
+          ? authenticate(credential, address)
+          : { refused: verdict.refused };
       });
     },
-    async grant(login, texts, locate) {
-      const identified = await whoLogsIn(credentialOf(login));
+    async grant(login, texts, locate, address) {
+      const identified = await whoLogsIn(credentialOf(login), address);
       if ('refused' in identified) return identified;
       const { subject } = identified;
       const names = requestedScopes(texts);
       const scopes: Scope[] = [];
-      for (const name of names ?? [])
-        scopes.push({ name, isGranted: await isInSight(subject, locate(name)) });
+      for (const [index, name] of (names ?? []).entries())
+        scopes.push({ name, isGranted: index < mostAsked && (await isInSight(subject, locate(name))) });
       return { subject, ...(await tokens.issue(subject, names && scopes)) };
     },
   };

@@ -63,11 +63,15 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
 
   return {
     name: cluster.name,
-    review(token) {
+    review(token, address) {
       const key = hashOf(token);
       const found = tokens.find(key);
       if (found === undefined)
-        return tokens.ask(key, () => cluster.review(token), claimsOf(token)?.expiresAtMs);
+        return tokens.ask(
+          key,
+          () => cluster.review(token, address, tokens.wasYes(key)),
+          claimsOf(token)?.expiresAtMs,
+        );
       events?.remembered?.({ cluster: cluster.name, kind: 'token' });
       return found.value;
     },

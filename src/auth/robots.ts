@@ -14,19 +14,21 @@ export type RobotFiles =
 export interface RobotsOptions extends RereadOptions {
   readonly files: RobotFiles;
   readonly bcrypt: Bcrypt;
-  /** How long a verdict on a name and password is remembered, in milliseconds. Default 60,000. */
+  /**
+   * How long it is remembered that a name and password are wrong, in milliseconds. Default 60,000.
+   */
   readonly rememberMs?: number;
 }
 
 /** Knows robots by name and password, and lets each known one pull everything. */
 export interface Robots extends Authorizer {
-  authenticate(credential: Credential): Promise<Subject | undefined>;
+  authenticate(credential: Credential, address?: string): Promise<Subject | undefined>;
 }
 
 /** One reading of the files. */
 interface Register {
   isKnown(name: string): boolean;
-  isPair(name: string, password: string): Promise<boolean>;
+  isPair(name: string, password: string, address?: string): Promise<boolean>;
 }
 
 const mostRemembered = 1000;
@@ -40,9 +42,10 @@ export const noLongerKnown: Decision = Object.freeze({
 });
 
 /**
- * Robots out of files that may be replaced at any time: a robot that is taken out is out within a second, its tokens
- * too. Verdicts are remembered under a keyed hash of the pair, right and wrong ones apart, so that nobody's guesses push
- * out a robot that works.
+ * Robots out of files that may be replaced at any time: a robot that is taken out is out within a
+ * second, its tokens too. A right password is remembered for as long as the files stand, so that a
+ * robot that works waits behind no guess; a wrong one for a minute. Both as keyed hashes of the
+ * pair.
  */
 export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: RobotsOptions): Robots {
   const read = reread(
@@ -54,11 +57,12 @@ export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: Robot
   );
 
   return {
-    async authenticate(credential: Credential): Promise<Subject | undefined> {
+    async authenticate(credential: Credential, address?: string): Promise<Subject | undefined> {
       if (credential.kind !== 'basic') return undefined;
       const { username, password } = credential;
       const register = await read();
-      return (await register.isPair(username, password)) ? { name: username, groups: [] } : undefined;
+      const isPair = await register.isPair(username, password, address);
+      return isPair ? { name: username, groups: [] } : undefined;
     },
     authorize: ({ name }) =>
       answered(read(), (register) => (register.isKnown(name) ? allowed : noLongerKnown)),
@@ -71,9 +75,11 @@ function manyRobots(hashes: Htpasswd, bcrypt: Bcrypt): Register {
   const [somebodys] = hashes.values();
   return {
     isKnown: (name) => hashes.has(name),
-    async isPair(name, password) {
+    async isPair(name, password, address) {
       const hash = hashes.get(name) ?? somebodys;
-      return hash !== undefined && (await bcrypt.matches(password, hash)) && hashes.has(name);
+      return (
+        hash !== undefined && (await bcrypt.matches(password, hash, { address, name })) && hashes.has(name)
+      );
     },
   };
 }
@@ -88,31 +94,40 @@ function oneRobot(robot: string, secret: string): Register {
   };
 }
 
-/** Asks once per pair and while; the verdict is kept, and so is the question while it is open. */
+/**
+ * Asks once per pair; a yes is kept as long as the register, a no for a while, and the question
+ * while it is open.
+ */
 function remembering(register: Register, rememberMs: number): Register {
   const digest = keyedDigest();
-  const options = { max: mostRemembered, ttl: rememberMs };
-  const right = new LRUCache<string, true>(options);
-  const wrong = new LRUCache<string, true>(options);
+  /** No more than there are robots: each has one password. */
+  const right = new Map<string, Buffer>();
+  const wrong = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberMs });
   const open = new Map<string, Promise<boolean>>();
 
-  async function ask(key: string, name: string, password: string): Promise<boolean> {
+  async function ask(
+    pair: { readonly key: string; readonly hashed: Buffer },
+    ...[name, password, address]: Parameters<Register['isPair']>
+  ): Promise<boolean> {
     try {
-      const isRight = await register.isPair(name, password);
-      (isRight ? right : wrong).set(key, true);
+      const isRight = await register.isPair(name, password, address);
+      if (isRight) right.set(name, pair.hashed);
+      else wrong.set(pair.key, true);
       return isRight;
     } finally {
-      open.delete(key);
+      open.delete(pair.key);
     }
   }
 
   return {
     isKnown: register.isKnown,
-    async isPair(name, password) {
-      const key = digest(name, password).toString('base64');
-      if (right.has(key)) return true;
+    async isPair(name, password, address) {
+      const hashed = digest(name, password);
+      const known = right.get(name);
+      if (known !== undefined && timingSafeEqual(known, hashed)) return true;
+      const key = hashed.toString('base64');
       if (wrong.has(key)) return false;
-      const asked = open.get(key) ?? ask(key, name, password);
+      const asked = open.get(key) ?? ask({ key, hashed }, name, password, address);
       open.set(key, asked);
       return asked;
     },

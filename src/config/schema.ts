@@ -76,14 +76,15 @@ const eviction = section({
 });
 
 /** A bound on requests under way; 0 for none. */
-const limit = section({
-  /** Requests answered at once. Default 1000; 0 for no limit at all. */
-  maxRunning: count({ default: 1000 }),
-  /** Requests that may wait for their turn; more are refused with 429. Default 1000. */
-  maxInQueue: count({ default: 1000 }),
-  /** How long one may wait, in milliseconds. Default 10 s; 0 for as long as the client does. */
-  maxWaitInQueueMs: ms({ default: '10s' }),
-});
+const limitOf = (maxRunning: number) =>
+  section({
+    /** Requests answered at once. Default 1000, of logins 200; 0 for no limit at all. */
+    maxRunning: count({ default: maxRunning }),
+    /** Requests that may wait for their turn; more are refused with 429. Default 1000. */
+    maxInQueue: count({ default: 1000 }),
+    /** How long one may wait, in milliseconds. Default 10 s; 0 for as long as the client does. */
+    maxWaitInQueueMs: ms({ default: '10s' }),
+  });
 
 /** Everything that can be set. A comment names the unit, the default, and why one would change it. */
 export const settingsSchema = closed({
@@ -107,8 +108,23 @@ export const settingsSchema = closed({
   memory,
   eviction,
   tags: tagsSchema,
-  /** As the OpenShift registry has them: GET, HEAD and OPTIONS are reads, all else writes. */
-  limits: section({ read: limit, write: limit }),
+  /**
+   * As the OpenShift registry has them: GET, HEAD and OPTIONS are reads, all else writes; but blobs
+   * and logins have their own.
+   */
+  limits: section({
+    read: limitOf(1000),
+    /** Bodies of blobs: so that no number of slow downloads holds up the small answers. */
+    blobs: limitOf(1000),
+    /** Logins at the token end-point. */
+    logins: limitOf(200),
+    write: limitOf(1000),
+    /**
+     * A client that takes nothing of its answer is cut off after this long, or up to twice, in
+     * milliseconds. Default 60 s; 0: never.
+     */
+    idleClientMs: ms({ default: '60s' }),
+  }),
   /** The upstream of a path whose first segment names none. Default `quay.io`. */
   defaultUpstream: text({ default: 'quay.io' }),
   /** By the host name that users write. Default: seven public registries. A list of one's own replaces them. */

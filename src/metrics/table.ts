@@ -32,6 +32,7 @@ export const table = {
     'Requests refused with 429 by our limits.',
     ['limit', 'reason'],
   ],
+  idleClients: ['quayside_idle_clients_cut_total', 'Clients cut off that took nothing of their answer.', []],
   refused: [
     'quayside_access_refused_total',
     'Requests turned away for want of a login or a right.',
@@ -64,6 +65,11 @@ export const table = {
     ['cluster', 'kind'],
   ],
   fills: ['quayside_fills_total', 'Downloads that ended.', ['outcome']],
+  notKept: [
+    'quayside_fills_not_kept_total',
+    'Downloads that were not kept, by what was in the way.',
+    ['reason'],
+  ],
   filling: ['quayside_fills_running', 'Downloads under way.', []],
   joined: ['quayside_fill_joined_total', 'Readers that joined a download under way.', []],
   spool: ['quayside_spool_bytes', 'Bytes in the spool.', []],
@@ -72,6 +78,11 @@ export const table = {
     'quayside_store_failures_total',
     'Failures of the store that pulls went on without.',
     ['operation'],
+  ],
+  storeAvailable: [
+    'quayside_store_available',
+    '1; 0 while the store is left alone after failures in a row.',
+    [],
   ],
   storeBytes: ['quayside_store_bytes', 'Bytes in the store when it was last measured.', []],
   storeBlobs: ['quayside_store_blobs', 'Blobs in the store when it was last measured.', []],

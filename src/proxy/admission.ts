@@ -42,7 +42,12 @@ export interface Incoming {
  * repository), `UNAUTHORIZED` with our challenge (a FailedLogin where it may be a guess), `DENIED`, and `UNAVAILABLE` when it
  * cannot be told.
  */
-export type Admission = (incoming: Incoming, parsed: ParsedRequest, log?: RequestFacts) => Soon<Admitted>;
+export type Admission = (
+  incoming: Incoming,
+  parsed: ParsedRequest,
+  log?: RequestFacts,
+  address?: string,
+) => Soon<Admitted>;
 
 /** The subject of a request to a host that asks nobody who they are. */
 const anyone: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });
@@ -110,7 +115,7 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
     });
   }
 
-  return (incoming, parsed, log = {}) => {
+  return (incoming, parsed, log = {}, address) => {
     const host = hosts(incoming.headers.host);
     const { guard: door } = host;
     if (door === undefined) {
@@ -121,7 +126,8 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
       return { host, subject: anyone, routed };
     }
     const call = { host, door, incoming, parsed, log };
-    return soon(door.identify(authorizationOf(incoming.headers, incoming.rawHeaders)), (identity) => {
+    const authorization = authorizationOf(incoming.headers, incoming.rawHeaders);
+    return soon(door.identify(authorization, address), (identity) => {
       if ('refused' in identity) throw strangerRefused(identity, call);
       return identified(identity, call);
     });

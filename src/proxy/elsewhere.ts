@@ -4,7 +4,7 @@ import { authorizationOf } from './authorization.ts';
 import { clientSignal } from './body.ts';
 import type { Hosts } from './hosts.ts';
 import { challenger, type RealmOptions } from './realm.ts';
-import { type FailedLogins, refusals } from './refusals.ts';
+import { FailedLogin, type FailedLogins, heldBack, refusals } from './refusals.ts';
 
 export interface ElsewhereOptions extends RealmOptions {
   readonly hosts: Hosts;
@@ -22,11 +22,17 @@ export function elsewhere(app: FastifyInstance, { hosts, attempts, ...realm }: E
     scope.addHook('onRequest', async ({ headers, raw }, reply) => {
       const host = hosts(headers.host);
       if (host.guard !== undefined && host.challenge === 'plain') {
-        const identity = await host.guard.identify(authorizationOf(headers, raw.rawHeaders));
+        const identity = await host.guard.identify(
+          authorizationOf(headers, raw.rawHeaders),
+          reply.record.client,
+        );
         if ('refused' in identity) {
-          if (identity.refused === 'wrong')
-            await attempts?.failed(reply.record.client, clientSignal(reply.raw));
-          throw challenge(host, headers.host ?? '', refusals[identity.refused]);
+          const refusal = challenge(host, headers.host ?? '', refusals[identity.refused]);
+          if (identity.refused !== 'wrong' || attempts === undefined) throw refusal;
+          throw await heldBack(new FailedLogin(refusal), attempts, [
+            reply.record.client,
+            clientSignal(reply.raw),
+          ]);
         }
       }
       throw new RegistryError('NAME_UNKNOWN', 'no such end-point');

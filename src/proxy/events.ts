@@ -3,8 +3,11 @@ import type { Hit, ReadKind } from '../cache/events.ts';
 /** What a request asks for, as far as metrics tell them apart. */
 export type RequestKind = ReadKind | 'ping' | 'token' | 'other';
 
-/** Requests that share a bound: GET, HEAD and OPTIONS are reads, all else writes. */
-export type LimitName = 'read' | 'write';
+/**
+ * Requests that share a bound: bodies of blobs, logins at the token end-point, other reads (GET,
+ * HEAD and OPTIONS), and writes.
+ */
+export type LimitName = 'read' | 'write' | 'blobs' | 'logins';
 
 /** What the proxy reports while it works. All labels come from small closed sets. */
 export interface ProxyEvents {
@@ -26,6 +29,8 @@ export interface ProxyEvents {
   }): void;
   /** A request was refused with 429. */
   limitRefused(event: { readonly limit: LimitName; readonly reason: 'queue-full' | 'waited-too-long' }): void;
+  /** A client that took nothing of its answer was cut off. */
+  idleClientCut(): void;
   /** Somebody was turned away: without a credential, with a wrong one, or without the right. */
   accessRefused(event: { readonly reason: 'anonymous' | 'credential' | 'scope' | 'rights' }): void;
   /** A token was handed out. */

@@ -1,5 +1,7 @@
+import { createFairQueue } from '../fair/fair-queue.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { LimitName, ProxyEvents } from './events.ts';
+import { createShares } from './shares.ts';
 
 export interface LimitOptions {
   /** Whose limit it is, for events. */
@@ -19,38 +21,52 @@ export type Leave = () => void;
 /** A bound on requests under way, as the OpenShift registry's `requests.read` and `requests.write` are. */
 export interface Limit {
   /**
-   * A slot: at once if one is free, else in the order of arrival. Throws or rejects with `TOOMANYREQUESTS` when the queue is full
-   * or the wait is over, and with the signal's reason when the client leaves; it then holds no place. The signal is asked for
-   * only where there is a wait: on the hot path it would cost more than the slot.
+   * A slot: at once if one is free, else when the turn of that address and, within it, of that
+   * subject has come. While slots are scarce none of either has all of them: see Shares. Throws or
+   * rejects with `TOOMANYREQUESTS` when the queue is full or the wait is over, and with the
+   * signal's reason when the client leaves; it then holds no place. The signal is asked for only
+   * where there is a wait: on the hot path it would cost more than the slot.
    */
-  enter(leaving?: () => AbortSignal): Leave | Promise<Leave>;
+  enter(leaving?: () => AbortSignal, address?: string, subject?: string): Leave | Promise<Leave>;
 }
 
 /** Clients that honour it come back after this long, in seconds. */
 const retryAfterSeconds = 1;
 
+/** One that waits. */
+interface Waiter {
+  readonly come: () => void;
+  readonly refuse: () => void;
+}
+
 export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
   const { maxRunning, maxInQueue, maxWaitInQueueMs } = bounds;
-  const waiting = new Set<() => void>();
+  const waiting = createFairQueue<Waiter>(maxInQueue);
+  const shares = createShares(maxRunning);
   let running = 0;
 
   const changed = (): void => events?.limitChanged?.({ limit: name, running, waiting: waiting.size });
 
-  /** The slot of one that leaves goes to whoever waits longest. */
+  const mayEnter = (address: string, subject: string): boolean =>
+    maxRunning === 0 || (running < maxRunning && shares.mayTake(running, address, subject));
+
+  /** The slot of one that leaves goes to whose turn it is. */
   function left(): void {
     running -= 1;
-    const [next] = waiting;
+    const next = waiting.next(mayEnter);
     if (next === undefined) changed();
-    else next();
+    else next.come();
   }
 
-  function entered(): Leave {
+  function entered(address: string, subject: string): Leave {
+    const isCounted = shares.take(running, address, subject);
     running += 1;
     changed();
     let isInside = true;
     return () => {
       if (!isInside) return;
       isInside = false;
+      if (isCounted) shares.giveBack(address, subject);
       left();
     };
   }
@@ -60,41 +76,41 @@ export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
     return new RegistryError('TOOMANYREQUESTS', 'too many requests are under way', { retryAfterSeconds });
   }
 
-  function queued(signal: AbortSignal | undefined): Promise<Leave> {
+  function queued(signal: AbortSignal | undefined, address: string, subject: string): Promise<Leave> {
     const { promise, resolve, reject } = Promise.withResolvers<Leave>();
     const outOfQueue = (): void => {
-      waiting.delete(turn);
+      waiting.delete(waiter);
       clearTimeout(timer);
       signal?.removeEventListener('abort', gone);
     };
-    const turn = (): void => {
-      outOfQueue();
-      resolve(entered());
-    };
-    const gone = (): void => {
+    const end = (error: () => unknown): void => {
       outOfQueue();
       changed();
-      reject(signal?.reason);
+      reject(error());
     };
-    const waitedTooLong = (): void => {
-      outOfQueue();
-      changed();
-      reject(refused('waited-too-long'));
+    const gone = (): void => end(() => signal?.reason);
+    const waiter: Waiter = {
+      come() {
+        outOfQueue();
+        resolve(entered(address, subject));
+      },
+      refuse: () => end(() => refused('queue-full')),
     };
+    const waitedTooLong = (): void => end(() => refused('waited-too-long'));
     const timer = maxWaitInQueueMs > 0 ? setTimeout(waitedTooLong, maxWaitInQueueMs) : undefined;
     signal?.addEventListener('abort', gone);
-    waiting.add(turn);
-    changed();
+    const displaced = waiting.add(waiter, address, subject);
+    if (displaced === undefined) changed();
+    else displaced.refuse();
     return promise;
   }
 
   return {
-    enter(leaving) {
-      if (maxRunning === 0 || running < maxRunning) return entered();
-      if (waiting.size >= maxInQueue) throw refused('queue-full');
+    enter(leaving, address = '', subject = '') {
+      if (mayEnter(address, subject)) return entered(address, subject);
       const signal = leaving?.();
       signal?.throwIfAborted();
-      return queued(signal);
+      return queued(signal, address, subject);
     },
   };
 }

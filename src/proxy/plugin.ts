@@ -15,13 +15,13 @@ import type { Leave, Limit } from './limits.ts';
 import { answerReferrers, answerTags } from './listings.ts';
 import { answerManifest } from './manifests.ts';
 import { inPart, type Visible } from './partial-list.ts';
-import { FailedLogin, type FailedLogins } from './refusals.ts';
+import { type FailedLogins, heldBack, isHeldBack } from './refusals.ts';
 import type { RoutedRequest } from './route.ts';
 import { type Soon, soon } from './soon.ts';
 
 export interface PullApiOptions {
   readonly admission: Admission;
-  readonly limits: { readonly read: Limit; readonly write: Limit };
+  readonly limits: { readonly read: Limit; readonly blobs: Limit; readonly write: Limit };
   /** Slows down who guesses at logins. Default: nobody is. */
   readonly attempts?: FailedLogins;
   /** By the configured name of the upstream. */
@@ -31,8 +31,10 @@ export interface PullApiOptions {
 }
 
 /**
- * The pull API under `/v2`: each request is parsed once, waits for its turn, is admitted, and is answered on the raw response. What
- * is thrown on the way is answered in one place.
+ * The pull API under `/v2`: each request is parsed once, waits for its turn, is admitted, and is
+ * answered on the raw response. The body of a blob, which takes as long as its client likes, has a
+ * turn of its own, that no small answer waits for. What is thrown on the way is answered in one
+ * place.
  */
 export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   const { admission, limits, attempts, events } = options;
@@ -41,7 +43,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     reply.hijack();
     const broken = (error: unknown): void => failedInTime(request, reply, error);
     try {
-      const turn = limitOf(request).enter(() => clientSignal(reply.raw));
+      const turn = limitOf(request).enter(() => clientSignal(reply.raw), reply.record.client);
       const done = soon(turn, (leave) => inTurn(leave, request, reply));
       if (done instanceof Promise) done.catch(broken);
     } catch (error) {
@@ -49,17 +51,16 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     }
   }
 
-  /** A failed login waits after its turn is over: whoever guesses takes nobody's place. */
   function failedInTime(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
     const broken = (why: unknown): void => failed(request, reply, why);
-    if (attempts === undefined || !(error instanceof FailedLogin)) broken(error);
-    else attempts.failed(reply.record.client, clientSignal(reply.raw)).then(() => broken(error), broken);
+    if (attempts === undefined || !isHeldBack(error)) broken(error);
+    else heldBack(error, attempts, [reply.record.client, clientSignal(reply.raw)]).then(broken, broken);
   }
 
   function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
     let done: Soon<void>;
     try {
-      done = admitAndServe(request, reply);
+      done = admitAndServe(leave, request, reply);
     } catch (error) {
       leave();
       throw error;
@@ -71,12 +72,26 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   const limitOf = ({ method }: FastifyRequest): Limit =>
     method === 'GET' || method === 'HEAD' ? limits.read : limits.write;
 
-  function admitAndServe(request: FastifyRequest, reply: FastifyReply): Soon<void> {
+  function admitAndServe(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
     const { raw, method } = request;
     const parsed = parseRequest(method, raw.url ?? '');
-    return soon(admission(raw, parsed, reply.record), (admitted) =>
-      serve(exchangeOf(request, reply, parsed), admitted),
-    );
+    return soon(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
+      const exchange = exchangeOf(request, reply, parsed);
+      if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(exchange, admitted);
+      leave();
+      return serveInTurn(exchange, admitted);
+    });
+  }
+
+  async function serveInTurn(exchange: Exchange, admitted: Admitted): Promise<void> {
+    const { res, clientAddress } = exchange;
+    const subject = admitted.host.guard === undefined ? '' : admitted.subject.name;
+    const leave = await limits.blobs.enter(() => clientSignal(res), clientAddress, subject);
+    try {
+      await unlessGone(Promise.resolve(serve(exchange, admitted)), res);
+    } finally {
+      leave();
+    }
   }
 
   function exchangeOf(request: FastifyRequest, reply: FastifyReply, { namespace }: ParsedRequest): Exchange {

@@ -25,6 +25,34 @@ export class FailedLogin extends RegistryError {
 export interface FailedLogins {
   /** Resolves when the answer may go out, or the client is gone. Throws `TOOMANYREQUESTS` in its stead. */
   failed(clientAddress: string, leaving: AbortSignal): Promise<void>;
+  /** Resolves when an answer 429 may go out, or the client is gone. */
+  refused(clientAddress: string, leaving: AbortSignal): Promise<void>;
+}
+
+/**
+ * The error to answer with, once the answer may go out: a login that failed and a 429 after such
+ * ones are held back. Whose turn it was must be over: whoever guesses takes nobody's place.
+ */
+export async function heldBack(
+  error: unknown,
+  attempts: FailedLogins,
+  [address, leaving]: readonly [address: string, leaving: AbortSignal],
+): Promise<unknown> {
+  if (error instanceof FailedLogin) {
+    try {
+      await attempts.failed(address, leaving);
+      return error;
+    } catch (tooMany) {
+      return heldBack(tooMany, attempts, [address, leaving]);
+    }
+  }
+  await attempts.refused(address, leaving);
+  return error;
+}
+
+/** Whether `heldBack` may hold it back. */
+export function isHeldBack(error: unknown): boolean {
+  return error instanceof FailedLogin || (error instanceof RegistryError && error.code === 'TOOMANYREQUESTS');
 }
 
 const longestReason = 1000;

@@ -8,8 +8,9 @@ import type { ProxyEvents } from './events.ts';
 import { failureOf } from './failure.ts';
 import { logFailure, noteFailure } from './failure-hooks.ts';
 import type { Host, Hosts } from './hosts.ts';
+import type { Limit } from './limits.ts';
 import { challenger, type RealmOptions, tokenPath } from './realm.ts';
-import { type FailedLogins, refusals } from './refusals.ts';
+import { FailedLogin, type FailedLogins, heldBack, isHeldBack, refusals } from './refusals.ts';
 import type { Router } from './route.ts';
 
 export interface TokenRouteOptions extends RealmOptions {
@@ -18,6 +19,8 @@ export interface TokenRouteOptions extends RealmOptions {
   readonly route: Router;
   /** Slows down who guesses. Default: nobody is. */
   readonly attempts?: FailedLogins;
+  /** How many logins are looked at at once. */
+  readonly limit: Limit;
   readonly events?: Partial<ProxyEvents>;
 }
 
@@ -30,7 +33,7 @@ const longestForm = 16 * 1024;
  * logins, and `NAME_UNKNOWN` under a host name that asks for no login.
  */
 export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): void {
-  const { hosts, route, attempts, events, ...realm } = options;
+  const { hosts, route, attempts, limit, events, ...realm } = options;
   const challenge = challenger(realm);
 
   /** Who is wrong about a password gets the same as who shows none: an error would make clients show a token. */
@@ -41,6 +44,19 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     return new RegistryError('UNAUTHORIZED', message, { headers });
   }
 
+  /**
+   * A failed login waits for its answer after its turn is over: whoever guesses takes nobody's
+   * place.
+   */
+  async function inTurn<Value>({ raw, record }: FastifyReply, work: () => Promise<Value>): Promise<Value> {
+    const leave = await limit.enter(() => clientSignal(raw), record.client);
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
+  }
+
   async function answer(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -48,12 +64,15 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     scopes: readonly string[],
   ): Promise<Buffer> {
     const host = hosts(request.headers.host);
-    if (host.guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'no login is asked for here');
+    const { guard } = host;
+    if (guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'no login is asked for here');
+    const grant = () =>
+      'refused' in login ? login : guard.grant(login, scopes, locator(route, host), reply.record.client);
     try {
-      const granted =
-        'refused' in login ? login : await host.guard.grant(login, scopes, locator(route, host));
-      return await told(granted, host, request, reply);
+      return await told(await inTurn(reply, async () => grant()), host, request, reply);
     } catch (error) {
+      if (attempts !== undefined && isHeldBack(error))
+        throw await heldBack(error, attempts, [reply.record.client, clientSignal(reply.raw)]);
       if (error instanceof RegistryError || host.challenge !== 'plain') throw error;
       return notSigned(error, request, reply);
     }
@@ -67,8 +86,8 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
   ): Promise<Buffer> {
     if ('refused' in granted) {
       events?.accessRefused?.({ reason: granted.refused === 'absent' ? 'anonymous' : 'credential' });
-      if (granted.refused === 'wrong') await attempts?.failed(reply.record.client, clientSignal(reply.raw));
-      throw refused(granted.refused, host, headers.host ?? '');
+      const refusal = refused(granted.refused, host, headers.host ?? '');
+      throw granted.refused === 'wrong' ? new FailedLogin(refusal) : refusal;
     }
     events?.tokenIssued?.();
     const { subject, token, expiresInSeconds: expires_in, issuedAt } = granted;

@@ -30,6 +30,24 @@ async function fail(slowed: Attempts, times: number, address = '192.0.2.1'): Pro
   for (let count = 0; count < times; count += 1) await slowed.failed(address, staying);
 }
 
+test('an address has failed once more failed than cost nothing, for a minute', async (t) => {
+  const { slowed, pass } = underClock(t);
+  await fail(slowed, 4);
+  t.equal(slowed.hasFailed('192.0.2.1'), false);
+  const held = slowed.failed('192.0.2.1', staying);
+  t.equal(slowed.hasFailed('192.0.2.1'), true);
+  t.equal(slowed.hasFailed('192.0.2.2'), false);
+  const refused = slowed.refused('192.0.2.1', staying);
+  await pass(999);
+  t.ok(await isHeld(refused), 'and its 429 is held back for a second');
+  await pass(1);
+  await refused;
+  await slowed.refused('192.0.2.2', staying);
+  await pass(60_000);
+  await held;
+  t.equal(slowed.hasFailed('192.0.2.1'), false);
+});
+
 test('four failures in a minute cost nothing, then each is held longer, up to five seconds', async (t) => {
   const { slowed, pass } = underClock(t);
   await fail(slowed, 4);

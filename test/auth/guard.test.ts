@@ -129,6 +129,24 @@ test('a token says which of its scopes were in sight, and covers them all', asyn
   t.equal(asked.length, 3);
 });
 
+test('one request for a token asks about four repositories, however many it names', async (t) => {
+  let asked = 0;
+  const keys = randomTokenKeys();
+  const door = guard({
+    authenticator: { authenticate: () => subject },
+    authorizer: {
+      authorize: async () => ({ allowed: ++asked > 0 }),
+      visible: async (_subject, _place, tags) => tags,
+    },
+    tokens: tokens({ keys: () => keys, audience: 'host' }),
+  });
+  const scopes = Array.from({ length: 50 }, (_, n) => `repository:a/${n}:pull`);
+  const granted = await door.grant({ authorization: basic('a:b') }, scopes, locate);
+  t.equal(asked, 4);
+  const identity = await door.identify(`Bearer ${'token' in granted ? granted.token : ''}`);
+  t.equal('scopes' in identity && identity.scopes?.length, 50, 'the token covers them all');
+});
+
 test('a right that cannot be told is no token', async (t) => {
   const door = guard({
     authenticator: { authenticate: () => subject },

@@ -19,9 +19,9 @@ function checker(t: Test): Bcrypt & { readonly asked: string[] } {
   return {
     asked,
     close: real.close,
-    matches(password, hash) {
+    matches(password, hash, origin) {
       asked.push(password);
-      return real.matches(password, hash);
+      return real.matches(password, hash, origin);
     },
   };
 }
@@ -48,6 +48,38 @@ test('a verdict is remembered, the right and the wrong one, and asked for once a
   await known.authenticate(pair('one', 'wrong'));
   t.equal(await known.authenticate(pair('one', 'wrong')), undefined);
   t.same(check.asked, ['right', 'wrong']);
+});
+
+test('a right password is remembered for as long as the file stands, whatever is guessed meanwhile', async (t) => {
+  const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') }), 'htpasswd');
+  const check = checker(t);
+  const known = robots({ files: { htpasswdFile }, bcrypt: check, rememberMs: 1 });
+  await known.authenticate(pair('one', 'right'));
+  const guesses = Array.from({ length: 90 }, (_, n) =>
+    known.authenticate(pair('one', `guess ${n}`), '10.0.0.1'),
+  );
+  const outcomes = Promise.allSettled(guesses);
+  t.same(await known.authenticate(pair('one', 'right'), '10.0.0.1'), { name: 'one', groups: [] });
+  t.ok(
+    (await outcomes).some(({ status }) => status === 'rejected'),
+    'there were too many guesses',
+  );
+  t.equal(check.asked.filter((password) => password === 'right').length, 1);
+});
+
+test('a robot that logs in for the first time waits behind no guess at another', async (t) => {
+  const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') + line('two', 'other') }), 'htpasswd');
+  const known = robots({ files: { htpasswdFile }, bcrypt: checker(t) });
+  await known.authenticate(pair('nobody', 'x'));
+  let guessed = 0;
+  const guesses = Array.from({ length: 90 }, async (_, n) => {
+    await known.authenticate(pair('one', `guess ${n}`), '10.0.0.1');
+    guessed += 1;
+  });
+  const outcomes = Promise.allSettled(guesses);
+  t.same(await known.authenticate(pair('two', 'other'), '10.0.0.1'), { name: 'two', groups: [] });
+  t.ok(guessed < 10, `after ${guessed} guesses`);
+  await outcomes;
 });
 
 test('a name that nobody has costs a comparison too', async (t) => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'tap';
 import { blobKey } from '../../src/cache/store/keys.ts';
@@ -56,32 +57,57 @@ test('a client that reads at 10 KB/s slows down nobody else, cold or warm', asyn
 });
 
 test('no slot and no queue left is 429 with a time to come back, and counted', async (t) => {
-  const { get, getLayer, double, metrics, layer } = await badDay(t, {
+  const { get, double, metrics, image } = await badDay(t, {
     settings: { limits: { read: { maxRunning: 1, maxInQueue: 0 } } },
   });
   double.switches.delayMs = 200;
-  const first = getLayer();
+  const first = get('manifests/tools');
   await until(() => double.requests.length === 1, 'the question');
   for (const path of ['manifests/tools', 'tags/list']) {
     t.match(await refusal(await get(path)), { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 }, path);
   }
-  t.equal(await digestOrCut(await first), layer.digest);
+  t.equal(await digestOrCut(await first), image.digest);
   await until(async () => (await get('manifests/tools')).status === 200, 'the free slot');
   const refusals = 'quayside_requests_limited_total{limit="read",reason="queue-full"}';
   t.equal(sampleOf(await metrics(), refusals), 2);
 });
 
 test('one that waits too long in the queue is 429, and writes have a bound of their own', async (t) => {
-  const { url, get, getLayer, double } = await badDay(t, {
+  const { url, get, double } = await badDay(t, {
     settings: { limits: { read: { maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: '50ms' } } },
   });
   double.switches.delayMs = 300;
-  const first = getLayer();
+  const first = get('tags/list');
   await until(() => double.requests.length === 1, 'the question');
   const waiting = get('manifests/tools');
   t.equal((await fetch(`${url}/v2/openshift/ci/manifests/x`, { method: 'PUT' })).status, 405);
   t.match(await refusal(await waiting), { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 });
   await digestOrCut(await first);
+});
+
+test('downloads that nobody reads keep no small answer from anybody, and are cut', async (t) => {
+  const { url, get, double, metrics, image } = await badDay(t, {
+    settings: { limits: { idleClientMs: '300ms', blobs: { maxRunning: 2, maxInQueue: 0 } } },
+  });
+  // Larger than what the kernel takes for a client.
+  const [large] = double.addImage('openshift/ci', 'large', { layers: [16 * 1024 * 1024] }).layers;
+  const path = `blobs/${large?.digest}`;
+  t.equal(await digestOrCut(await get(path)), large?.digest);
+  const clients = [1, 2].map(() => unreadAnswer(url, `/v2/openshift/ci/${path}`));
+  t.teardown(() => clients.forEach((client) => void client.destroy()));
+  const isFull = async () => (await get(path, { headers: { range: 'bytes=0-0' } })).status === 429;
+  await until(isFull, 'both slots taken');
+  t.equal(await digestOrCut(await get('manifests/tools')), image.digest);
+  t.equal((await fetch(`${url}/v2/`)).status, 200);
+  const cut = async () => sampleOf(await metrics(), 'quayside_idle_clients_cut_total');
+  await until(async () => (await cut()) === 2, 'both clients cut');
+  t.equal(await digestOrCut(await get(path)), large?.digest, 'the slots are free again');
+});
+
+test('a client that waits for us longer than idle ones may is not cut', async (t) => {
+  const { getLayer, double, layer } = await badDay(t, { settings: { limits: { idleClientMs: '100ms' } } });
+  double.switches.delayMs = 400;
+  t.equal(await digestOrCut(await getLayer()), layer.digest);
 });
 
 test('a download under way ends well while the service stops, and nobody new is let in', async (t) => {
@@ -178,6 +204,15 @@ async function leftAt(atByte: number, url: string): Promise<void> {
 }
 
 /** Takes 1 KB each 100 ms from its socket until it is told to take the rest. */
+/** Asks for it and reads nothing. */
+function unreadAnswer(url: string, path: string): Socket {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname).pause();
+  socket.on('error', () => undefined);
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  return socket;
+}
+
 async function slowReader(url: string) {
   const response = await answered(url);
   let isHurried = false;

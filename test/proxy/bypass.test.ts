@@ -199,7 +199,7 @@ test('a body that breaks upstream is cut here too', async (t) => {
 test('a client that leaves ends the request upstream, and gives its turn to the next', async (t) => {
   const rig = await badDay(t, {
     upstream: { firstByteTimeoutMs: '20s', maxConcurrent: 1, maxQueued: 0 },
-    settings: { hosts: { '*': { blobs: 'bypass' } }, limits: { read: { maxRunning: 1, maxInQueue: 0 } } },
+    settings: { hosts: { '*': { blobs: 'bypass' } }, limits: { blobs: { maxRunning: 1, maxInQueue: 0 } } },
   });
   rig.double.switches.delayMs = 20_000;
   const control = new AbortController();

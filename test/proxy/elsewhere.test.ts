@@ -28,7 +28,7 @@ async function served(t: Test, host: Partial<Host>) {
   elsewhere(app, {
     hosts: hosts([{ name: '*', ...host }]),
     isTls: true,
-    attempts: { failed: async (address) => void guesses.push(address) },
+    attempts: { failed: async (address) => void guesses.push(address), refused: async () => undefined },
   });
   t.teardown(() => app.close());
   return { guesses, url: await app.listen({ port: 0, host: '127.0.0.1' }) };

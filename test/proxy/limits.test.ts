@@ -34,7 +34,7 @@ test('a full queue refuses with 429 and a time to come back', async (t) => {
     events: { limitRefused: (e) => refused.push(e) },
   });
   await slots.enter();
-  t.throws(() => slots.enter(), { code: 'TOOMANYREQUESTS', status: 429, retryAfterSeconds: 1 });
+  await t.rejects(async () => slots.enter(), { code: 'TOOMANYREQUESTS', status: 429, retryAfterSeconds: 1 });
   t.same(refused, [{ limit: 'read', reason: 'queue-full' }]);
 });
 
@@ -67,7 +67,7 @@ test('a slot is given back once, however often one leaves', async (t) => {
   leave();
   leave();
   await slots.enter();
-  t.throws(() => slots.enter(), { code: 'TOOMANYREQUESTS' });
+  await t.rejects(async () => slots.enter(), { code: 'TOOMANYREQUESTS' });
 });
 
 test('0 is no limit', async (t) => {
@@ -92,4 +92,45 @@ test('what runs and waits is told with each change', async (t) => {
   leave();
   (await next)();
   t.same(told, ['1/0', '1/1', '1/0', '0/0']);
+});
+
+test('one address takes all but a tenth of the slots, and one subject no more', async (t) => {
+  for (const who of [
+    (n: number) => ['10.0.0.1', `subject ${n}`] as const,
+    (n: number) => [`10.0.0.${n}`, 'robot'] as const,
+  ]) {
+    const slots = limit({ ...bounds, maxRunning: 100, maxInQueue: 100, maxWaitInQueueMs: 0 });
+    const entered = Array.from({ length: 100 }, (_, n) => slots.enter(undefined, ...who(n)));
+    t.equal(entered.filter((turn) => !(turn instanceof Promise)).length, 90);
+    const other = slots.enter(undefined, '10.9.9.9', 'other');
+    t.notOk(other instanceof Promise, 'others enter at once');
+    const [leaving] = entered.slice(89, 90);
+    (await leaving)?.();
+    t.type(await entered[90], 'function', 'and the next of the same once one of theirs has left');
+  }
+});
+
+test('those who wait take turns by address, and by subject', async (t) => {
+  const slots = limit({ ...bounds, maxRunning: 1, maxInQueue: 9 });
+  const order: string[] = [];
+  const first = await slots.enter();
+  const waiting = ['a/1', 'a/1', 'a/2', 'b/1'].map(async (name) => {
+    const leave = await slots.enter(undefined, ...(name.split('/') as [string, string]));
+    order.push(name);
+    leave();
+  });
+  first();
+  await Promise.all(waiting);
+  t.same(order, ['a/1', 'b/1', 'a/2', 'a/1']);
+});
+
+test('an address that fills the queue gives up a place to one that has none', async (t) => {
+  const slots = limit({ ...bounds, maxRunning: 1 });
+  const leave = await slots.enter(undefined, 'a');
+  const [kept, displaced] = [slots.enter(undefined, 'a'), slots.enter(undefined, 'a')];
+  const other = slots.enter(undefined, 'b');
+  await t.rejects(Promise.resolve(displaced), { code: 'TOOMANYREQUESTS' });
+  leave();
+  (await kept)();
+  (await other)();
 });

@@ -9,6 +9,7 @@ import { randomTokenKeys } from '../../src/auth/token-keys.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { failure, failureHooks } from '../../src/proxy/failure-hooks.ts';
 import { type Host, hosts } from '../../src/proxy/hosts.ts';
+import { limit } from '../../src/proxy/limits.ts';
 import { requestLog } from '../../src/proxy/request-log.ts';
 import { router } from '../../src/proxy/route.ts';
 import { type TokenRouteOptions, tokenRoute } from '../../src/proxy/token-route.ts';
@@ -45,6 +46,7 @@ async function served(t: Test, { isOpen = false, host = {}, anonymous, ...option
   tokenRoute(app, {
     hosts: hosts([isOpen ? { name: '*' } : { name: '*', guard: door, ...host }]),
     route: router(new Map([['quay.io', { repositories: ['a', 'a/b', 'b'] }]]), 'quay.io'),
+    limit: limit({ limit: 'logins', maxRunning: 0, maxInQueue: 0, maxWaitInQueueMs: 0 }),
     ...options,
   });
   t.teardown(() => app.close());
@@ -223,10 +225,14 @@ test('where nobody may come in too, no login is one', async (t) => {
 
 test('a failed login waits for its answer; one that has waited too often is 429', async (t) => {
   const failures: string[] = [];
+  const refusals: string[] = [];
   const attempts = {
     async failed(address: string): Promise<void> {
       failures.push(address);
       if (failures.length > 1) throw new RegistryError('TOOMANYREQUESTS', 'x', { retryAfterSeconds: 5 });
+    },
+    async refused(address: string): Promise<void> {
+      refusals.push(address);
     },
   };
   const { url } = await served(t, { attempts });
@@ -238,6 +244,7 @@ test('a failed login waits for its answer; one that has waited too often is 429'
   t.equal(again.status, 429);
   t.equal(again.headers.get('retry-after'), '5');
   t.same(failures, ['127.0.0.1', '127.0.0.1']);
+  t.same(refusals, ['127.0.0.1'], 'the 429 is held back too');
 });
 
 test('a field that comes twice is no login', async (t) => {

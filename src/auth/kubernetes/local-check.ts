@@ -65,9 +65,9 @@ export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOp
   });
   let forgottenAtMs = Number.NEGATIVE_INFINITY;
 
-  function judged(checked: Checked, token: string) {
+  function judged(checked: Checked, token: string, address?: string) {
     if (checked === 'bad') return undefined;
-    return isAcceptable(checked) ? checked.subject : cluster.review(token);
+    return isAcceptable(checked) ? checked.subject : cluster.review(token, address);
   }
 
   function isAcceptable(checked: Checked): checked is Required<Good> {
@@ -77,15 +77,15 @@ export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOp
 
   return {
     ...cluster,
-    review(token) {
+    review(token, address) {
       const claims = claimsOf(token);
-      if (claims?.issuer !== issuer) return cluster.review(token);
+      if (claims?.issuer !== issuer) return cluster.review(token, address);
       const key = hashOf(token);
       const held = found.find(key);
-      if (held !== undefined) return judged(held.value, token);
+      if (held !== undefined) return judged(held.value, token, address);
       return found
         .ask(key, () => examined(token), claims.expiresAtMs)
-        .then((checked) => judged(checked, token));
+        .then((checked) => judged(checked, token, address));
     },
     forget() {
       forgottenAtMs = now();

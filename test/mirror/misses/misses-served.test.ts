@@ -1,5 +1,6 @@
 import { type Test, test } from 'tap';
 import { stringify } from 'yaml';
+import { attempts } from '../../../src/auth/attempts.ts';
 import { guard } from '../../../src/auth/guard.ts';
 import { tokens } from '../../../src/auth/token.ts';
 import { randomTokenKeys } from '../../../src/auth/token-keys.ts';
@@ -22,6 +23,7 @@ async function clients(t: Test, { qci, store }: MissRig, allowed: boolean) {
   const app = await pullServer(load(stringify({ upstreams: { 'quay.io': {} } }), {}), {
     log: logger({ level: 'error', destination: { write: () => undefined } }),
     events: metrics().events,
+    attempts: attempts(),
     hostNames: hosts([{ name: '*', upstream: 'quay.io', guard: door }]),
     registries: new Map([['quay.io', qci]]),
     store,

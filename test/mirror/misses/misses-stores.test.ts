@@ -75,7 +75,7 @@ test('where the spool has no room, each reader has the bytes from the source, an
 });
 
 test('where one blob has no room in the spool, the others cross once', async (t) => {
-  const { rig, image } = await pulledAndCopied(t, [300_000, 200_000], { spoolBytes: 400_000 });
+  const { rig, image } = await pulledAndCopied(t, [300_000, 200_000], { spoolBytes: 500_000 });
   const counts = image.layers.map(({ digest }) => crossings(rig, digest)).toSorted();
   t.equal(counts[0], 1);
 });

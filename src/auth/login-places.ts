@@ -1,0 +1,100 @@
+import { createFairQueue, type FairQueue } from '../fair/fair-queue.ts';
+import { RegistryError } from '../oci/errors.ts';
+
+/**
+ * Who wants something looked at that costs, as far as it matters for whose turn it is. It opens
+ * nothing.
+ */
+export interface LoginOrigin {
+  /** Of the client. Default: not known, and shared by all such. */
+  readonly address?: string | undefined;
+  /** Who they say they are. Default: nothing. */
+  readonly name?: string;
+  /** The same credential was right before. */
+  readonly isKnown?: boolean;
+}
+
+export interface LoginPlacesOptions {
+  /** Looked at at a time. */
+  readonly maxRunning: number;
+  /** That wait, of each of the three kinds. */
+  readonly maxWaiting: number;
+  /** How long one may wait, in milliseconds. */
+  readonly maxWaitMs: number;
+  /** Whether logins from that address failed of late. Default: none have. */
+  readonly hasFailed?: ((address: string) => boolean) | undefined;
+}
+
+interface Waiter {
+  readonly begin: () => void;
+  readonly refuse: () => void;
+}
+
+/**
+ * Places for logins that cost something: a comparison of passwords, a question to a cluster.
+ * Credentials that were right before go first, then those from addresses where none failed of late,
+ * then the others; within each kind addresses take turns, and names at an address do. So guesses
+ * wait for each other and hold up no login from elsewhere.
+ */
+export class LoginPlaces {
+  readonly #options: LoginPlacesOptions;
+  readonly #known: FairQueue<Waiter>;
+  readonly #unsuspected: FairQueue<Waiter>;
+  readonly #suspected: FairQueue<Waiter>;
+  #running = 0;
+
+  constructor(options: LoginPlacesOptions) {
+    this.#options = options;
+    this.#known = createFairQueue(options.maxWaiting);
+    this.#unsuspected = createFairQueue(options.maxWaiting);
+    this.#suspected = createFairQueue(options.maxWaiting);
+  }
+
+  /**
+   * The outcome of the work once there was a place for it; throws `TOOMANYREQUESTS` when none came.
+   */
+  async run<Value>(work: () => Promise<Value>, origin: LoginOrigin = {}): Promise<Value> {
+    if (this.#running >= this.#options.maxRunning) await this.#place(origin);
+    else this.#running += 1;
+    try {
+      return await work();
+    } finally {
+      this.#handOn();
+    }
+  }
+
+  /** Resolves when the place of another was handed to this one. */
+  #place(origin: LoginOrigin): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const queue = this.#queueOf(origin);
+    const waiter: Waiter = {
+      begin() {
+        clearTimeout(timer);
+        resolve();
+      },
+      refuse() {
+        clearTimeout(timer);
+        queue.delete(waiter);
+        reject(tooMany());
+      },
+    };
+    const timer = setTimeout(waiter.refuse, this.#options.maxWaitMs);
+    queue.add(waiter, origin.address ?? '', origin.name)?.refuse();
+    return promise;
+  }
+
+  #queueOf({ address = '', isKnown = false }: LoginOrigin): FairQueue<Waiter> {
+    if (isKnown) return this.#known;
+    return this.#options.hasFailed?.(address) === true ? this.#suspected : this.#unsuspected;
+  }
+
+  #handOn(): void {
+    const next = this.#known.next() ?? this.#unsuspected.next() ?? this.#suspected.next();
+    if (next === undefined) this.#running -= 1;
+    else next.begin();
+  }
+}
+
+function tooMany(): RegistryError {
+  return new RegistryError('TOOMANYREQUESTS', 'too many logins wait to be checked', { retryAfterSeconds: 2 });
+}

@@ -1,0 +1,34 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+
+export interface IdleClientsOptions {
+  /** How long a client may take nothing of an answer that is there, in milliseconds. */
+  readonly idleClientMs: number;
+  /** One was cut. */
+  readonly cut: () => void;
+}
+
+/**
+ * Cuts clients that take nothing of their answer for `idleClientMs`, at the latest after twice
+ * that: they hold a slot, a download's file, and memory. One that waits for us is left alone,
+ * however long. Node's timer of a socket counts what the kernel takes of a write under way as
+ * activity, so one that reads slowly is not cut.
+ */
+export function cutIdleClients(server: Server, { idleClientMs, cut }: IdleClientsOptions): void {
+  const latest = new WeakMap<Socket, ServerResponse>();
+  server.timeout = idleClientMs;
+  server.on('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    latest.set(socket, response);
+  });
+  server.on('timeout', (socket: Socket) => {
+    const isUnread = socket.writableLength > 0;
+    const response = latest.get(socket);
+    const isOurTurn = response !== undefined && !response.writableFinished && !response.destroyed;
+    if (isOurTurn && !isUnread) {
+      socket.setTimeout(idleClientMs);
+      return;
+    }
+    if (isUnread) cut();
+    socket.destroy();
+  });
+}
