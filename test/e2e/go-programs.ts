@@ -20,6 +20,15 @@ interface Own {
   readonly build: readonly string[];
 }
 
+/** Made twice of one source: with the newest library, and with that of CRI-O 1.37. */
+const puller = join(import.meta.dirname, 'puller');
+const pullerTags = [
+  'containers_image_openpgp',
+  'containers_image_docker_daemon_stub',
+  'containers_image_storage_stub',
+];
+const pullerBuild = ['build', '-trimpath', '-ldflags=-s -w', `-tags=${pullerTags.join(',')}`];
+
 /** An API server says its version to its clients, hence `-X`. */
 const programs = {
   conformance: {
@@ -45,6 +54,8 @@ const programs = {
     build: ['build', '-trimpath', '-ldflags=-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4'],
   },
   oras: { module: 'oras.land/oras', version: 'v1.2.3', folder: '/cmd/oras', build: ['build'] },
+  puller: { source: puller, build: pullerBuild },
+  'puller-crio-1.37': { source: puller, build: [...pullerBuild, '-modfile=crio-1.37.mod'] },
   versitygw: {
     module: 'github.com/versity/versitygw',
     version: 'v1.8.0',

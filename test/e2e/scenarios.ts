@@ -22,6 +22,7 @@ import { mirrorSchema1 } from './scenarios/mirror-schema1.ts';
 import { mirrorStreams } from './scenarios/mirror-streams.ts';
 import { mirrorThrottled } from './scenarios/mirror-throttled.ts';
 import { misses } from './scenarios/misses.ts';
+import { nodesOnBadDays } from './scenarios/nodes-on-bad-days.ts';
 import { packed } from './scenarios/packed.ts';
 import { podman } from './scenarios/podman.ts';
 import { robots } from './scenarios/robots.ts';
@@ -36,6 +37,7 @@ export const scenarios: readonly Scenario[] = [
   skopeo,
   podman,
   containerd,
+  nodesOnBadDays,
   curl,
   crane,
   artifactsTag,
