@@ -11,10 +11,12 @@ import { locallyChecked } from './auth/kubernetes/local-check.ts';
 import { LoginPlaces } from './auth/login-places.ts';
 import { createOperators, type Operators } from './auth/operators.ts';
 import { remembered } from './auth/remembered.ts';
+import type { Reread } from './auth/reread.ts';
 import { robotsGuard } from './auth/robots-guard.ts';
 import { rulePresets } from './auth/rule-presets.ts';
 import { ruledAccess } from './auth/ruled-access.ts';
 import { type Rule, type RuleBook, ruleBook } from './auth/rules.ts';
+import type { TokenKeys } from './auth/token-keys.ts';
 import type { ClusterConfig, Config, HostConfig } from './config/config.ts';
 import { ConfigError } from './config/faults.ts';
 import type { Readings } from './image-streams/flat-tags.ts';
@@ -41,6 +43,8 @@ export interface AccessParts {
   readonly subjects: KeptSubjects;
   readonly passwords: Bcrypt;
   readonly clusters: KnownClusters;
+  /** Keys for the tokens of hosts that name no file of their own. */
+  readonly tokenKeys: Reread<TokenKeys>;
 }
 
 /** Who may come in, and who is asked about it. */
@@ -71,6 +75,7 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
     const own = {
       host: name,
       tokenValiditySeconds,
+      defaultKeys: parts.tokenKeys,
       ...(tokenKeyFiles === undefined ? {} : { tokenKeyFiles }),
       ...(tokenSecretFile === undefined ? {} : { tokenSecretFile }),
     };

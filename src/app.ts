@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
 import { attempts } from './auth/attempts.ts';
 import { bcrypt } from './auth/bcrypt.ts';
+import { createKeptKeys } from './auth/kept-keys.ts';
 import { keptSubjects } from './auth/kept-subjects.ts';
 import { rightsKey } from './auth/rules.ts';
 import { type CacheParts, cacheParts } from './cache/parts.ts';
@@ -94,6 +95,10 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     subjects,
     passwords,
     clusters,
+    tokenKeys: createKeptKeys({
+      records: cache.medium.records,
+      failed: (error) => events.storeFailed({ operation: 'read', error }),
+    }),
   });
   const isReady = readiness([
     () => cache.medium.isUsable(),

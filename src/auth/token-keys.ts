@@ -33,8 +33,10 @@ export interface TokenKeys {
 export interface TokenKeyFiles {
   /** Files of PEM keys or HMAC secrets, see parseTokenKeys; may be replaced at any time. */
   readonly tokenKeyFiles?: readonly string[];
-  /** One more such file. Default, with no file at all: a random key, which no replica shares. */
+  /** One more such file. */
   readonly tokenSecretFile?: string;
+  /** The keys where no file is named. Default: a random one, which no replica shares. */
+  readonly defaultKeys?: Reread<TokenKeys>;
 }
 
 /** HS256 asks for a key no shorter than its hash (RFC 7518 section 3.2), in bytes. */
@@ -42,12 +44,13 @@ const shortestSecret = 32;
 
 /** The keys of the files as they are now. Throws `UNAVAILABLE` while a file cannot be read or holds something else. */
 export function tokenKeys(
-  { tokenKeyFiles = [], tokenSecretFile }: TokenKeyFiles,
+  { tokenKeyFiles = [], tokenSecretFile, defaultKeys }: TokenKeyFiles,
   options?: RereadOptions,
 ): Reread<TokenKeys> {
   const files = tokenSecretFile === undefined ? tokenKeyFiles : [...tokenKeyFiles, tokenSecretFile];
   const names = files.map((file) => basename(file));
   if (files.length > 0) return reread(files, (texts) => parseTokenKeys(texts, names), options);
+  if (defaultKeys !== undefined) return defaultKeys;
   const random = randomTokenKeys();
   return () => random;
 }

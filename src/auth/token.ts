@@ -43,9 +43,14 @@ interface TokenFacts {
 export type TokenVerdict =
   | TokenFacts
   | {
-      /** `foreign` claims to be ours, but is for another host, of a key that we do not have, or was changed; `strange` is somebody else's. */
-      readonly refused: 'expired' | 'foreign' | 'strange';
+      /**
+       * `unknown-key` claims to be ours and to be signed by a key that is not among ours, such as one of an earlier process; `foreign`
+       * claims to be ours, but is for another host, or was changed; `strange` is somebody else's.
+       */
+      readonly refused: RefusedToken;
     };
+
+type RefusedToken = 'expired' | 'unknown-key' | 'foreign' | 'strange';
 
 /** Our own tokens (token protocol of the Docker registry, "JWT"): who the client is, and for what it asked. */
 export interface Tokens {
@@ -158,10 +163,11 @@ async function verifiedClaims(
   token: string,
   { byKid }: TokenKeys,
   options: { readonly audience: string; readonly currentDate: Date },
-): Promise<{ readonly claims: Claims } | { readonly refused: 'expired' | 'foreign' | 'strange' }> {
-  const chosen: JWTVerifyGetKey = ({ kid = '', alg }) => {
-    const key = byKid.get(kid);
-    if (key === undefined || key.algorithm !== alg) throw new errors.JWKSNoMatchingKey();
+): Promise<{ readonly claims: Claims } | { readonly refused: RefusedToken }> {
+  const chosen: JWTVerifyGetKey = ({ kid, alg }) => {
+    const key = byKid.get(kid ?? '');
+    if (key === undefined && kid !== undefined) throw new errors.JWKSNoMatchingKey();
+    if (key === undefined || key.algorithm !== alg) throw new errors.JOSEAlgNotAllowed();
     return key.verifying;
   };
   const algorithms = [...new Set([...byKid.values()].map(({ algorithm }) => algorithm))];
@@ -171,7 +177,8 @@ async function verifiedClaims(
     return { claims: (await jwtVerify<Claims>(token, chosen, checks)).payload };
   } catch (error) {
     if (error instanceof errors.JWTExpired) return { refused: 'expired' };
-    return { refused: claimsToBeOurs(token) ? 'foreign' : 'strange' };
+    if (!claimsToBeOurs(token)) return { refused: 'strange' };
+    return { refused: error instanceof errors.JWKSNoMatchingKey ? 'unknown-key' : 'foreign' };
   }
 }
 

@@ -3,11 +3,19 @@ import type { Unidentified } from '../auth/guard.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Refusal } from './realm.ts';
 
-/** What is said to whom we do not know, or whose token or login is not enough. All of it is ours: nothing of the client's is repeated. */
+/**
+ * What is said to whom we do not know, or whose token or login is not enough. All of it is ours: nothing of the client's is repeated.
+ * A token that was good once is not enough, rather than invalid: containers/image fetches a new one after `insufficient_scope`
+ * alone, and fails the pull after `invalid_token`.
+ */
 export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anonymous', Refusal>> = {
   absent: { message: 'a login is required' },
   malformed: { message: 'the Authorization field is malformed', error: 'invalid_token' },
-  expired: { message: 'the token has expired', error: 'invalid_token' },
+  expired: { message: 'the token has expired', error: 'insufficient_scope' },
+  'unknown-key': {
+    message: 'the token is signed with a key that is not in use here',
+    error: 'insufficient_scope',
+  },
   foreign: { message: 'the token was not made by us for this host', error: 'invalid_token' },
   wrong: { message: 'the credential is not accepted', error: 'invalid_token' },
   scope: { message: 'the token was not asked for this repository', error: 'insufficient_scope' },

@@ -90,13 +90,8 @@ test('without a credential the challenge is the plain one, for a ping and for a 
 });
 
 test('a bad credential is answered with the reason', async (t) => {
-  const { at, clock, token } = door();
-  const expired = await token(basic('sha256~good'));
-  const foreign = await door().token(basic('sha256~good'));
-  clock.aheadMs = 7 * 3_600_000;
+  const { at } = door();
   for (const [authorization, description] of [
-    [expired, 'the token has expired'],
-    [foreign, 'the token was not made by us for this host'],
     ['Bearer sha256~unknown', 'the credential is not accepted'],
     [basic('sha256~unknown'), 'the credential is not accepted'],
     ['Bearer', 'the Authorization field is malformed'],
@@ -105,6 +100,22 @@ test('a bad credential is answered with the reason', async (t) => {
     const error = await refusal(() => at(path, { authorization }));
     const reason = `error="invalid_token",error_description="${description}"`;
     t.equal(error.headers['www-authenticate'], `${plain},${reason}`);
+  }
+});
+
+test('a token that was good once leads to a new one: with another reason clients fail the pull', async (t) => {
+  const { at, clock, token } = door();
+  const expired = await token(basic('sha256~good'));
+  const ofAnotherKey = await door().token(basic('sha256~good'));
+  clock.aheadMs = 7 * 3_600_000;
+  for (const [authorization, description] of [
+    [expired, 'the token has expired'],
+    [ofAnotherKey, 'the token is signed with a key that is not in use here'],
+  ] as const) {
+    const error = await refusal(() => at(path, { authorization }));
+    const scope = 'scope="repository:openshift/ci:pull"';
+    const reason = `error="insufficient_scope",error_description="${description}"`;
+    t.equal(error.headers['www-authenticate'], `${plain},${scope},${reason}`);
   }
 });
 

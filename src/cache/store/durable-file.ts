@@ -4,9 +4,9 @@ import type { Bytes } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 /** Writes a new file whole, its directory too, and waits until the disk has it. Errors of `bytes` pass as they are. */
-export async function writeDurably(path: string, bytes: Bytes): Promise<void> {
+export async function writeDurably(path: string, bytes: Bytes, mode = 0o644): Promise<void> {
   await onDisk('write', mkdir(dirname(path), { recursive: true }));
-  const file = await onDisk('write', open(path, 'wx', 0o644));
+  const file = await onDisk('write', open(path, 'wx', mode));
   try {
     for await (const chunk of bytes) await onDisk('write', file.writeFile(chunk));
     await onDisk('write', file.sync());

@@ -5,7 +5,7 @@ import { digestOf } from '../../oci/digest.ts';
 import { ifPresent, onDisk, publish, writeDurably } from './durable-file.ts';
 import { fileLocks } from './file-locks.ts';
 import { filesBelow } from './file-walk.ts';
-import { checkedKey } from './keys.ts';
+import { checkedKey, isSecretKey } from './keys.ts';
 import type { RecordEntry, Records } from './records.ts';
 import type { TempFiles } from './temp-files.ts';
 
@@ -26,7 +26,7 @@ export function filesystemRecords({ path, temps }: FilesystemRecordsOptions): Re
   async function write(key: string, bytes: Uint8Array): Promise<string> {
     const temp = temps.newPath();
     try {
-      await writeDurably(temp, bytesOf(bytes));
+      await writeDurably(temp, bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
       await publish(temp, pathOf(key));
     } catch (error) {
       await rm(temp, { force: true }).catch(() => {});

@@ -13,6 +13,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/
  *       usage/<day>/<instance>                              digests that one replica served that day
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   somebody with too many groups for a token, see auth/kept-subjects.ts
+ *       secrets/tokens                                      the key of our tokens where no file holds one, see auth/kept-keys.ts
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored, see mirror/queue/task-record.ts
  *       scrub/progress                                      how far the check of all blobs has come, see scrub/progress.ts
  *       probes/<instance>                                   written and deleted to see whether the store works
@@ -32,6 +33,11 @@ export const membersPrefix = `${version}/members/`;
 export const usagePrefix = `${version}/usage/`;
 /** Where all leases lie; for listings. */
 export const leasesPrefix = `${version}/leases/`;
+
+/** True for what only our own user should read on a file system. */
+export function isSecretKey(key: string): boolean {
+  return key.startsWith(`${version}/secrets/`);
+}
 
 /** A repository of one upstream. */
 export interface RepositoryScope {
