@@ -43,6 +43,8 @@ export interface Service {
   reload(config: Config): void;
   /** Drops what is remembered of people and their rights: the next of each is asked again. */
   forget(): void;
+  /** Says no to readiness probes from now on; every request is answered as before. */
+  leave(): void;
   /** Stops accepting, finishes what runs within the grace time, writes what is remembered, lets go of everything. */
   close(): Promise<void>;
 }
@@ -100,10 +102,12 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
       failed: (error) => events.storeFailed({ operation: 'read', error }),
     }),
   });
-  const isReady = readiness([
+  const canServe = readiness([
     () => cache.medium.isUsable(),
     ...upstreams.map((upstream) => () => upstream.isReachable()),
   ]);
+  let isLeaving = false;
+  const isReady = async (): Promise<boolean> => !isLeaving && (await canServe());
   let modes = blobModesOf(config);
   const app = await pullServer(config, {
     log,
@@ -163,6 +167,9 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
         modes = blobModesOf(changed);
       },
       forget: access.forget,
+      leave: () => {
+        isLeaving = true;
+      },
       close,
     };
   } catch (error) {

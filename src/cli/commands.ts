@@ -29,7 +29,8 @@ export const commands: readonly Command[] = [
     help: `  --config FILE   the settings, YAML; without it: 127.0.0.1:8400, ./.quayside, public registries, no login
 
 Log lines (JSON) go to standard output, all else to standard error. SIGTERM and SIGINT end it once the requests
-under way are answered, within shutdownGraceMs; a second one ends it at once. SIGHUP reads the file again, as a change of
+under way are answered, within shutdownGraceMs; SIGTERM after shutdownDelayMs, in which only readiness is denied. A
+second one ends it at once. SIGHUP reads the file again, as a change of
 it does, and drops what is remembered of logins and rights; outside of a terminal only.`,
     run: async (args, io) => (await import('./serve.ts')).serving(startApp)(args, io),
   },

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Config, Environment } from '../config.ts';
 import { fileWatch } from '../file-watch.ts';
 import { bufferedOutput, type Log, logger } from '../log.ts';
@@ -14,6 +15,8 @@ export interface Server extends Addresses {
   reload(config: Config): void;
   /** Drops what is remembered of people and their rights. */
   forget(): void;
+  /** Says no to readiness probes from now on; every request is answered as before. */
+  leave(): void;
   /** Stops accepting; resolves once every request under way is answered and nothing half-written is left. */
   close(): Promise<void>;
 }
@@ -84,6 +87,7 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
   const unheard = reloaded(server, source, words, io);
   await aborted(io.signal);
   unheard();
+  await left(server, config.shutdownDelayMs, words, io.signal);
   return stopped(server, config.shutdownGraceMs, words);
 }
 
@@ -99,6 +103,14 @@ function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, 
     unheard();
     watch.close();
   };
+}
+
+/** Ctrl-C comes from a person at a terminal, before whom there is no balancer. */
+async function left(server: Server, delayMs: number, log: Log, { reason }: AbortSignal): Promise<void> {
+  server.leave();
+  if (delayMs === 0 || !(reason instanceof Error) || reason.message !== 'SIGTERM') return;
+  log.info({ delayMs }, 'leaving: not ready any more, and new connections are served until then');
+  await pause(delayMs);
 }
 
 async function stopped(server: Server, graceMs: number, log: Log): Promise<number> {

@@ -101,6 +101,10 @@ export const settingsSchema = closed({
   trustedProxies: Type.Array(leaf(parseProxies), { maxItems: 256, default: [] }),
   admin,
   log,
+  /**
+   * How long we go on answering after SIGTERM while `/readyz` says no, in milliseconds: until every balancer has noticed. Default 5 s.
+   */
+  shutdownDelayMs: ms({ default: '5s' }),
   /** How long requests under way may still take once we are told to stop, in milliseconds. Default 30 s. */
   shutdownGraceMs: ms({ default: '30s' }),
   store: storeSchema,

@@ -109,6 +109,7 @@ function settingsOf({ directory }: Stage, { url }: RegistryDouble, s3: S3Double 
   return {
     listen: '127.0.0.1:0',
     admin: { listen: false },
+    shutdownDelayMs: 0,
     spool: { path: join(directory, 'store', 'spool') },
     store: s3 === undefined ? { filesystem: { path: join(directory, 'store') } } : { s3: bucket },
     upstreams: { 'quay.io': { url, allowPrivateAddresses: true } },

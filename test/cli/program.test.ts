@@ -118,7 +118,7 @@ test('a server reads its settings again at SIGHUP, and goes on, also below an ol
   }
 });
 
-const settings = 'listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\n';
+const settings = 'listen: 127.0.0.1:0\nadmin: { listen: 127.0.0.1:0 }\nshutdownDelayMs: 0\n';
 
 /** The real server, on ports of the system's choice, and where its banner says that it listens. */
 async function served(t: Test, node: readonly string[] = []) {

@@ -16,6 +16,7 @@ function startOf(close: Server['close'] = nothing): Start {
     adminAddress: '127.0.0.1:8401',
     reload: () => undefined,
     forget: () => undefined,
+    leave: () => undefined,
     close,
   });
 }
@@ -66,6 +67,7 @@ test('a hang-up reads the settings again and forgets people; after the end nobod
     address: '127.0.0.1:8400',
     reload: ({ hosts }) => void did.push(`blobs ${hosts['a.example']?.blobs}`),
     forget: () => void did.push('forget'),
+    leave: () => undefined,
     close: nothing,
   });
   const code = serving(start)(['--config', file], { ...recordedIo(stop.signal), onHangup });
@@ -78,6 +80,28 @@ test('a hang-up reads the settings again and forgets people; after the end nobod
   t.equal(await code, 0);
   t.equal(heard.size, 0);
 });
+
+for (const { signal, did } of [
+  { signal: 'SIGTERM', did: ['leave', 'timer', 'close'] },
+  { signal: 'SIGINT', did: ['leave', 'close'] },
+]) {
+  test(`after ${signal} readiness falls first, and the listener closes ${did.includes('timer') ? 'later' : 'at once'}`, async (t) => {
+    const file = join(t.testdir({ 'q.yaml': 'shutdownDelayMs: 40' }), 'q.yaml');
+    const happened: string[] = [];
+    const start: Start = async (...args) => ({
+      ...(await startOf(async () => void happened.push('close'))(...args)),
+      leave() {
+        happened.push('leave');
+        setTimeout(() => happened.push('timer'), 20);
+      },
+    });
+    const stop = new AbortController();
+    const code = serving(start)(['--config', file], recordedIo(stop.signal));
+    stop.abort(new Error(signal));
+    t.equal(await code, 0);
+    t.same(happened, did);
+  });
+}
 
 test('requests that outlive the grace time do not hold up the end', async (t) => {
   const file = join(t.testdir({ 'q.yaml': 'shutdownGraceMs: 20' }), 'q.yaml');

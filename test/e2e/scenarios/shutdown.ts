@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { pushImage } from '../../support/images.ts';
+import { until } from '../../support/program.ts';
 import { filesOf } from '../fixtures/bodies.ts';
 import { front } from '../fixtures/front.ts';
 import { largest, onePlatform } from '../fixtures/images.ts';
@@ -17,7 +18,7 @@ export const shutdown: Scenario = {
     const { stage, fact } = scene;
     const upstream = await registry(scene);
     const link = await front(stage, upstream.url);
-    const proxy = await quayside(stage, { upstream: link.url });
+    const proxy = await quayside(stage, { upstream: link.url, config: { shutdownDelayMs: '1s' } });
     const image = await onePlatform('shutdown', 'oci', 16);
     await pushImage(upstream.url, 'team/app', 'one', image);
     const { digest, size } = largest(image).descriptor;
@@ -27,7 +28,12 @@ export const shutdown: Scenario = {
     const answer = await fetch(`${base}/blobs/${digest}`);
     const stopped = proxy.stop('SIGTERM');
 
-    await fact('a new request is no longer taken', async () => {
+    await fact('first it is only not ready: a new connection is served', async () => {
+      await until('readiness falls', async () => (await fetch(`${proxy.admin}/readyz`)).status === 503);
+      const asked = await fetch(`${proxy.url}/v2/`, { headers: { connection: 'close' } });
+      assert.equal(asked.status, 200);
+    });
+    await fact('then a new request is no longer taken', async () => {
       let taken = true;
       for (let tries = 0; taken && tries < 100; tries += 1) {
         taken = await fetch(`${proxy.url}/v2/`, { headers: { connection: 'close' } }).then(
