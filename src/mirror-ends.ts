@@ -95,7 +95,7 @@ function registryOptions(
   { config, settings, env, events, random = Math.random }: RegistryEndsOptions,
   limit: AdaptiveLimit,
 ): UpstreamOptions {
-  const known = config.upstreams[name];
+  const { manifestTimeoutMs: _clients, questionTimeoutMs: _wait, ...known } = config.upstreams[name] ?? {};
   const own = settings.authFile === undefined ? {} : { credentials: { authFile: settings.authFile } };
   const url = `https://${name === 'docker.io' ? 'registry-1.docker.io' : name}`;
   return { url, ...known, ...own, name, env, events, limit, longestWaitSeconds, random };

@@ -90,6 +90,13 @@ export const upstreamSchema = section({
   progressTimeoutMs: timerMs({ default: '30s' }),
   /** Further tries of one request before its first byte. Default 3. */
   retries: count({ default: 3 }),
+  /**
+   * Limit of a question for a manifest in all, every try and wait included, in milliseconds. Default 4 s: a node's next mirror is
+   * asked after that.
+   */
+  manifestTimeoutMs: timerMs({ default: '4s' }),
+  /** The same for a blob up to its header, and for lists, in milliseconds. Default 10 s. */
+  questionTimeoutMs: timerMs({ default: '10s' }),
   /** Requests to it at once, downloads counted apart. Default 64. */
   maxConcurrent: count({ minimum: 1, default: 64 }),
   /** Requests that may wait for their turn; more are refused with 429. Default 1000. */

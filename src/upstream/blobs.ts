@@ -11,6 +11,7 @@ import { anySignal } from './waiting.ts';
 
 export interface BlobSettings {
   readonly resumes: number;
+  readonly stallTimeoutMs: number;
   readonly progressTimeoutMs: number;
   readonly random: () => number;
   readonly received: (bytes: number) => void;

@@ -1,5 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import { hasNoConnection } from './absence.ts';
+import { isGivenUp } from './deadline.ts';
 import { type Ask, repositoryOf, type Send } from './exchange.ts';
 import { isUnreadable } from './unreadable.ts';
 
@@ -166,7 +167,7 @@ function isTrouble({ status }: { readonly status: number }): boolean {
 }
 
 function saysNothing(error: unknown, { signal }: Ask): boolean {
-  return error instanceof RegistryError || signal?.aborted === true || isUnreadable(error);
+  return error instanceof RegistryError || isGivenUp(signal) || isUnreadable(error);
 }
 
 function refusal(state: BreakerState, now: number, options: BreakerOptions): RegistryError {

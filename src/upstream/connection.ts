@@ -3,6 +3,7 @@ import { absentFailure } from './absence.ts';
 import { type Agents, agents } from './agents.ts';
 import { breaker } from './breaker.ts';
 import { credentialsFrom } from './credentials.ts';
+import { inTime } from './deadline.ts';
 import { type Downloads, downloads } from './download/downloads.ts';
 import type { Answer, Ask, Send } from './exchange.ts';
 import { gates, paced } from './limits.ts';
@@ -21,7 +22,7 @@ export interface Connection {
   urlOf(path: string): URL;
   /** One try: logged in, redirects followed. Throws TryAgain where another try may help. */
   once(ask: Ask): Promise<Answer>;
-  /** As many tries as are set. `read` takes what it needs of the answer; a body that breaks off there is a failed try. */
+  /** As many tries as are set, within the time that is set for all of them. `read` takes what it needs of the answer; a body that breaks off there is a failed try. */
   tried<T>(ask: Ask, read: (answer: Answer) => Promise<T> | T): Promise<T>;
   /** One try, logged in, whose redirects are answers: for somebody who follows them. */
   forwarded<T>(ask: Ask, read: (answer: Answer) => T): Promise<T>;
@@ -75,13 +76,16 @@ export function connection(settings: UpstreamSettings): Connection {
     urlOf: (path) => urlIn(upstream, path),
     once,
     tried: (ask, read) => {
-      const signal = anySignal(ask.signal, closing.signal);
-      return retried(() => readOf(once(ask), read, signal), { ...retry, signal });
+      const limitMs = ask.kind === 'manifest' ? settings.manifestTimeoutMs : settings.questionTimeoutMs;
+      const endsAt = limitMs === undefined ? undefined : performance.now() + limitMs;
+      return inTime(limitMs, anySignal(ask.signal, closing.signal), (signal) =>
+        retried(() => readOf(once({ ...ask, signal }), read, signal), { ...retry, ...ask, endsAt, signal }),
+      );
     },
-    forwarded: (ask, read) => {
-      const signal = anySignal(ask.signal, closing.signal);
-      return retried(() => readOf(unfollowed(ask), read, signal), { ...retry, retries: 0, signal });
-    },
+    forwarded: (ask, read) =>
+      inTime(settings.questionTimeoutMs, anySignal(ask.signal, closing.signal), (signal) =>
+        retried(() => readOf(unfollowed({ ...ask, signal }), read, signal), { ...retry, retries: 0, signal }),
+      ),
     targetOf: (answer) => targetOf(answer, { ...settings, upstream }),
     isReachable: reach.isReachable,
     async close() {

@@ -32,11 +32,12 @@ export async function askManifest(
   reference: Reference,
   options: ManifestOptions = {},
 ): Promise<ManifestAnswer> {
-  const { method = 'GET', etag, signal } = options;
+  const { method = 'GET', etag, signal, isUrgent = false } = options;
   const ask: Ask = {
     kind: 'manifest',
     method,
     url: connection.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
+    isUrgent,
     headers: { accept: acceptManifests, ...(etag === undefined ? {} : { 'if-none-match': etag }) },
     ...(signal === undefined ? {} : { signal }),
   };

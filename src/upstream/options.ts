@@ -46,8 +46,20 @@ export interface UpstreamOptions {
   readonly firstByteTimeoutMs?: number;
   /** Between two pieces of a body while we wait for one, milliseconds. Default: 30,000. */
   readonly progressTimeoutMs?: number;
+  /**
+   * A body that stops is asked for on another connection after this; the next in a row that brings nothing is waited for twice as long, up
+   * to `progressTimeoutMs`. Milliseconds, default: 3,000.
+   */
+  readonly stallTimeoutMs?: number;
   /** Tries after the first before an answer's first byte. Default: 3. */
   readonly retries?: number;
+  /**
+   * Limit of a question for a manifest in all, its tries and the waits between them, milliseconds. The breaker counts it as a
+   * failure. Default: none.
+   */
+  readonly manifestTimeoutMs?: number;
+  /** The same for every other question, up to the head of its answer. Default: none. */
+  readonly questionTimeoutMs?: number;
   /** A `Retry-After` of up to so long is waited for; a longer one is the caller's business, seconds. Default: 15. */
   readonly longestWaitSeconds?: number;
   /** Tries to resume a broken body without one new byte in between. Default: 5. */
@@ -76,6 +88,7 @@ const defaults = {
   connectTimeoutMs: 10_000,
   firstByteTimeoutMs: 20_000,
   progressTimeoutMs: 30_000,
+  stallTimeoutMs: 3_000,
   retries: 3,
   longestWaitSeconds: 15,
   resumes: 5,

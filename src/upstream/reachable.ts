@@ -1,6 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
 import { type Absence, absenceAfter } from './absence.ts';
 import type { Breaker } from './breaker.ts';
+import { isGivenUp } from './deadline.ts';
 import { discard, type Send } from './exchange.ts';
 import type { Cancellable } from './upstream.ts';
 import { anySignal, joined } from './waiting.ts';
@@ -44,7 +45,7 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
     async (ask) => {
       const startedAt = now();
       const answer = await inner(ask).catch((error: unknown) => {
-        const isOurs = error instanceof RegistryError || ask.signal?.aborted === true;
+        const isOurs = error instanceof RegistryError || isGivenUp(ask.signal);
         if (!isOurs) answeredAt = Number.NEGATIVE_INFINITY;
         if (!hasAnswered) absence = absenceAfter(error, { startedAt, before: absence });
         throw error;

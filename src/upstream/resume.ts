@@ -19,6 +19,8 @@ export interface ResumeOptions {
   readonly reopen: (position: number) => Promise<Part>;
   /** Tries without one new byte in between. */
   readonly resumes: number;
+  /** See UpstreamOptions.stallTimeoutMs. */
+  readonly stallTimeoutMs: number;
   readonly progressTimeoutMs: number;
   readonly random: () => number;
   readonly received: (bytes: number) => void;
@@ -39,7 +41,7 @@ export async function* resumedBytes(
   for (let failures = 0; ; ) {
     try {
       part ??= await options.reopen(position);
-      for await (const chunk of wanted(part, position, options)) {
+      for await (const chunk of wanted(part, position, options, stallAfter(failures, options))) {
         position += chunk.byteLength;
         failures = 0;
         yield chunk;
@@ -54,6 +56,10 @@ export async function* resumedBytes(
       await pauseBefore(failures, error, options);
     }
   }
+}
+
+function stallAfter(failures: number, { stallTimeoutMs, progressTimeoutMs }: ResumeOptions): number {
+  return Math.min(progressTimeoutMs, stallTimeoutMs * 2 ** failures);
 }
 
 async function pauseBefore(failures: number, error: unknown, options: ResumeOptions): Promise<void> {
@@ -78,10 +84,11 @@ async function* wanted(
   part: Part,
   position: number,
   options: ResumeOptions,
+  stallMs: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let offset = part.start;
   const last = options.end ?? Number.POSITIVE_INFINITY;
-  for await (const chunk of watched(part.body, options.progressTimeoutMs)) {
+  for await (const chunk of watched(part.body, stallMs)) {
     options.received(chunk.byteLength);
     const from = Math.max(0, position - offset);
     const to = Math.min(chunk.byteLength, last + 1 - offset);
@@ -95,15 +102,12 @@ async function* wanted(
  * The same bytes, given up when none comes for so long. The clock only runs while we wait for the upstream, never while
  * the reader is busy: a slow reader is not a silent upstream.
  */
-async function* watched(
-  body: AnswerBody,
-  progressTimeoutMs: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
+async function* watched(body: AnswerBody, stallMs: number): AsyncGenerator<Uint8Array, void, undefined> {
   let isWaiting = true;
   const timer = setTimeout(() => {
     if (isWaiting) body.destroy(new Error('no byte came in time'));
     else if (!body.closed) timer.refresh();
-  }, progressTimeoutMs);
+  }, stallMs);
   try {
     for await (const chunk of body) {
       isWaiting = false;

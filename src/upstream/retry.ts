@@ -30,6 +30,10 @@ export interface RetryOptions {
   readonly random: () => number;
   /** See UpstreamOptions.longestWaitSeconds. */
   readonly longestWaitSeconds?: number;
+  /** See Ask.isUrgent. */
+  readonly isUrgent?: boolean;
+  /** A try is only worth its wait if that ends before this, by `performance.now()`. */
+  readonly endsAt?: number | undefined;
   readonly retried: (reason: 'status' | 'network') => void;
   readonly signal?: AbortSignal;
 }
@@ -49,18 +53,26 @@ export async function retried<T>(work: () => Promise<T>, options: RetryOptions):
       return await work();
     } catch (error) {
       if (!(error instanceof TryAgain)) throw error;
-      const pauseMs = pauseAfter(
-        attempt,
-        error.refusal.retryAfterSeconds,
-        options.random,
-        options.longestWaitSeconds,
-      );
+      const pauseMs = pauseBefore(error, attempt, options);
       if (attempt >= Math.min(options.retries, error.mostRetries) || pauseMs === undefined)
         throw error.refusal;
       options.retried(error.reason);
-      await pause(Math.min(pauseMs, error.longestPauseMs), options.signal);
+      await pause(pauseMs, options.signal);
     }
   }
+}
+
+/** Undefined where the next try would come too late. */
+function pauseBefore(
+  { refusal, longestPauseMs: mostMs }: TryAgain,
+  attempt: number,
+  { random, longestWaitSeconds, isUrgent = false, endsAt = Number.POSITIVE_INFINITY }: RetryOptions,
+): number | undefined {
+  if (isUrgent && refusal.code === 'TOOMANYREQUESTS') return undefined;
+  const pauseMs = pauseAfter(attempt, refusal.retryAfterSeconds, random, longestWaitSeconds);
+  if (pauseMs === undefined) return undefined;
+  const shortMs = Math.min(pauseMs, mostMs);
+  return performance.now() + shortMs < endsAt ? shortMs : undefined;
 }
 
 /**

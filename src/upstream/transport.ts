@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
 import type { Agents } from './agents.ts';
+import { isGivenUp } from './deadline.ts';
 import type { Downloads } from './download/downloads.ts';
 import { type Answer, type Ask, isReplayable, type Send } from './exchange.ts';
 import type { UpstreamSettings } from './options.ts';
@@ -27,9 +28,9 @@ export function transport(options: TransportOptions): Send {
       report(answer.status);
       return answer;
     } catch (error) {
-      ask.signal?.throwIfAborted();
+      if (isGivenUp(ask.signal)) ask.signal?.throwIfAborted();
       report(0);
-      throw error;
+      throw ask.signal?.aborted === true ? new Error('no answer came in time', { cause: error }) : error;
     }
   };
 }

@@ -19,6 +19,8 @@ export interface ManifestOptions extends Cancellable {
   readonly method?: 'GET' | 'HEAD';
   /** The entity tag of what we hold; sent as `If-None-Match`. */
   readonly etag?: string;
+  /** Whether a 429 is the answer at once, and not waited out. Default: false. */
+  readonly isUrgent?: boolean;
 }
 
 /** What an upstream says about a manifest. */

@@ -41,6 +41,20 @@ test('a body that stalls is given up and resumed', async (t) => {
   t.equal(registry.requests[1]?.headers.range, 'bytes=500000-999999');
 });
 
+test('a body that stalls is given up soon, and one that goes on stalling is given more and more time', async (t) => {
+  const { registry, upstream } = await rig(t, { stallTimeoutMs: 30, progressTimeoutMs: 30_000 });
+  const layer = blobIn(registry, 1_000_000);
+  registry.switches.stallsAfter = { bytes: 250_000, times: 2 };
+  t.same(await pulled(upstream, layer.digest), layer.bytes);
+  const rest = await upstream.openBlob(app, layer.digest);
+  registry.switches.stallsAfter = { bytes: 0, times: 4 };
+  const startedAt = performance.now();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of rest?.body ?? []) chunks.push(new Uint8Array(chunk));
+  t.same(Buffer.concat(chunks), layer.bytes);
+  t.ok(performance.now() - startedAt < 10_000);
+});
+
 test('a slow reader is not taken for a silent upstream', async (t) => {
   const { registry, upstream } = await rig(t, { progressTimeoutMs: 50 });
   const layer = blobIn(registry, 1_000_000);
