@@ -41,7 +41,7 @@ export async function* resumedBytes(
   for (let failures = 0; ; ) {
     try {
       part ??= await options.reopen(position);
-      for await (const chunk of wanted(part, position, options, stallAfter(failures, options))) {
+      for await (const chunk of wanted(part, position, options, patienceAfter(failures, options))) {
         position += chunk.byteLength;
         failures = 0;
         yield chunk;
@@ -58,8 +58,15 @@ export async function* resumedBytes(
   }
 }
 
-function stallAfter(failures: number, { stallTimeoutMs, progressTimeoutMs }: ResumeOptions): number {
-  return Math.min(progressTimeoutMs, stallTimeoutMs * 2 ** failures);
+/** How long the next byte of a body is waited for, milliseconds: the first one, and each after it. */
+interface Patience {
+  readonly firstMs: number;
+  readonly nextMs: number;
+}
+
+function patienceAfter(failures: number, { stallTimeoutMs, progressTimeoutMs }: ResumeOptions): Patience {
+  const nextMs = Math.min(progressTimeoutMs, stallTimeoutMs);
+  return { firstMs: Math.min(progressTimeoutMs, stallTimeoutMs * 2 ** failures), nextMs };
 }
 
 async function pauseBefore(failures: number, error: unknown, options: ResumeOptions): Promise<void> {
@@ -84,11 +91,11 @@ async function* wanted(
   part: Part,
   position: number,
   options: ResumeOptions,
-  stallMs: number,
+  patience: Patience,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let offset = part.start;
   const last = options.end ?? Number.POSITIVE_INFINITY;
-  for await (const chunk of watched(part.body, stallMs)) {
+  for await (const chunk of watched(part.body, patience)) {
     options.received(chunk.byteLength);
     const from = Math.max(0, position - offset);
     const to = Math.min(chunk.byteLength, last + 1 - offset);
@@ -102,18 +109,29 @@ async function* wanted(
  * The same bytes, given up when none comes for so long. The clock only runs while we wait for the upstream, never while
  * the reader is busy: a slow reader is not a silent upstream.
  */
-async function* watched(body: AnswerBody, stallMs: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* watched(
+  body: AnswerBody,
+  { firstMs, nextMs }: Patience,
+): AsyncGenerator<Uint8Array, void, undefined> {
   let isWaiting = true;
-  const timer = setTimeout(() => {
+  const stalled = (): void => {
     if (isWaiting) body.destroy(new Error('no byte came in time'));
     else if (!body.closed) timer.refresh();
-  }, stallMs);
+  };
+  let timer = setTimeout(stalled, firstMs);
+  let hasBegun = firstMs === nextMs;
   try {
     for await (const chunk of body) {
       isWaiting = false;
       yield chunk;
       isWaiting = true;
-      timer.refresh();
+      if (hasBegun) {
+        timer.refresh();
+      } else {
+        clearTimeout(timer);
+        timer = setTimeout(stalled, nextMs);
+        hasBegun = true;
+      }
     }
   } finally {
     clearTimeout(timer);
