@@ -217,7 +217,8 @@ function cachedRegistries(
   const registries = upstreams.map((upstream) => {
     const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
     const absent = new LRUCache<string, true>({ max: absentEntries, ttl: Math.max(1, policy.negativeMs) });
-    return cachedRegistry({ ...cache, upstream, policy, absent });
+    const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
+    return cachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
   });
   return new Map(registries.map((registry) => [registry.name, registry]));
 }

@@ -363,10 +363,10 @@ test('a hostile registry sends nobody, and no login of ours, to an address insid
     'http://localhost:1/',
   ]) {
     Object.assign(double.switches, { redirectsTo: inside, requiresToken: login });
-    t.equal((await rig.get(blob(rig.open.layer), alice)).status, 502, `redirect to ${inside}`);
+    t.equal((await rig.get(blob(rig.open.layer), alice)).status, 429, `redirect to ${inside}`);
     double.revokeTokens();
     Object.assign(double.switches, { redirectsTo: undefined, requiresToken: { ...login, realm: inside } });
-    t.equal((await rig.get(blob(rig.open.layer), alice)).status, 502, `realm ${inside}`);
+    t.equal((await rig.get(blob(rig.open.layer), alice)).status, 429, `realm ${inside}`);
   }
   t.same(strayed, []);
   nothingLeaked(t, rig, alice);

@@ -36,7 +36,7 @@ export interface FillOptions {
  */
 export interface Fill {
   /**
-   * The descriptor, once the upstream's headers are there; of an empty blob, which has no last byte to withhold, and of one
+   * The descriptor, once the first byte is there; of an empty blob, which has no last byte to withhold, and of one
    * whose size nobody states, once it proved right. Rejects with `BLOB_UNKNOWN` when the upstream has no such
    * blob, with the upstream's refusal, and with NoRoom when the spool cannot hold it.
    */
@@ -136,7 +136,6 @@ export function fill(options: FillOptions): Fill {
       });
       if (typeof room === 'string') throw new NoRoom(blob.size, room);
       file = room;
-      if (stated !== undefined && stated > 0) announce({ digest, size: stated });
       return await received(blob, room, stated);
     } finally {
       blob.close();
@@ -161,6 +160,7 @@ export function fill(options: FillOptions): Fill {
       seen += chunk.byteLength;
       if (seen > (stated ?? unstatedSizeLimit)) break;
       const next = target.append(chunk);
+      if (seen === chunk.byteLength && stated !== undefined) announce({ digest, size: stated });
       hash.update(chunk);
       await next;
     }

@@ -178,7 +178,7 @@ export function manifests(options: ManifestsOptions): Manifests {
 
   async function ask(repository: Repository, digest: Digest): Promise<HeldManifest> {
     if (absent.has(keyOf(repository, digest))) throw manifestUnknown(digest);
-    const answer = await upstream.manifest(repository, { digest });
+    const answer = await upstream.manifest(repository, { digest }, { isUrgent: true });
     if (answer.kind === 'found') return keep(repository, answer);
     absent.set(keyOf(repository, digest), true);
     throw manifestUnknown(digest);

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { RegistryError } from '../oci/errors.ts';
 
 /** The promise's end if it comes in time; what comes later is dropped. */
 export async function bounded<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
@@ -8,6 +9,21 @@ export async function bounded<Value>(promise: Promise<Value>, ms: number): Promi
     () => promise,
   );
   return await Promise.race([promise, late]).finally(() => inTime.abort());
+}
+
+/** The same, late as `UNAVAILABLE` with the message. */
+export async function answeredWithin<Value>(
+  promise: Promise<Value>,
+  ms: number,
+  message: string,
+): Promise<Value> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new RegistryError('UNAVAILABLE', message)), ms);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** True after the time; false, at once, when the signal aborts. */

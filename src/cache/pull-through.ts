@@ -9,6 +9,7 @@ import type { Hit } from './events.ts';
 import { type Fill, NoRoom } from './fill.ts';
 import type { FillStart, Fills } from './fills.ts';
 import type { Membership } from './membership.ts';
+import { type PatienceOptions, patiently } from './patient.ts';
 import { shared } from './shared.ts';
 import { SpoolError } from './spool.ts';
 import type { StoredCopies } from './stored.ts';
@@ -42,7 +43,7 @@ export interface PulledBlobs {
   open(repository: Repository, digest: Digest): Promise<OpenedBlob>;
 }
 
-export interface PullThroughOptions {
+export interface PullThroughOptions extends PatienceOptions {
   readonly upstream: Upstream;
   readonly membership: Membership;
   readonly copies: StoredCopies;
@@ -62,7 +63,7 @@ export interface PullThroughOptions {
  * there: in a manifest answered there, or confirmed by the upstream. Knowing a digest is not a right.
  */
 export function pullThrough(options: PullThroughOptions): PulledBlobs {
-  const { upstream, membership, copies, fills, memory, absent, near, touched } = options;
+  const { upstream, membership, copies, fills, memory, absent, near, undeliverable, touched } = options;
 
   const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
 
@@ -104,7 +105,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     let member = await membership.find(scopeOf(repository), digest);
     if (member === undefined && (await isHere(repository, digest)))
       member = await confirmed(repository, digest);
-    if (member === undefined) return openFilled(repository, digest);
+    if (member === undefined) return openCold(repository, digest);
     touched(digest);
     const small = memory.get(digest);
     if (small !== undefined) {
@@ -113,7 +114,7 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
       return blob;
     }
     const stored = await copies.stat(digest, member.size < 0 ? undefined : member.size);
-    if (stored === undefined) return openFilled(repository, digest, member);
+    if (stored === undefined) return openCold(repository, digest, member);
     await correct(repository, member, stored);
     return openStored(repository, stored);
   }
@@ -131,14 +132,14 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
   async function openStored(repository: Repository, descriptor: Descriptor): Promise<OpenedBlob> {
     if (descriptor.size > memory.maxEntrySize) return storedBlob(repository, descriptor);
     const bytes = await copies.readSmall(descriptor);
-    if (bytes === undefined) return openFilled(repository, descriptor.digest, descriptor);
+    if (bytes === undefined) return openCold(repository, descriptor.digest, descriptor);
     memory.set(descriptor.digest, bytes);
     return inMemory(descriptor.digest, bytes, 'store');
   }
 
   function storedBlob(repository: Repository, descriptor: Descriptor): OpenedBlob {
     async function* refilled(rest: ByteRange, read: BlobReadOptions): Bytes {
-      const blob = await openFilled(repository, descriptor.digest, descriptor);
+      const blob = await openCold(repository, descriptor.digest, descriptor);
       yield* blob.read(rest, read);
     }
     return {
@@ -151,6 +152,11 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
         ]),
     };
   }
+
+  const openCold = (repository: Repository, digest: Digest, member?: Descriptor): Promise<OpenedBlob> =>
+    patiently(options, { repository, digest, isListed: member !== undefined }, () =>
+      openFilled(repository, digest, member),
+    );
 
   /** No wait may stand between the look at the running download and the joining of it: it may be another repository's. */
   async function openFilled(
@@ -165,10 +171,12 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     try {
       const descriptor = await fill.opened;
       touched(digest);
+      undeliverable.came(repository, digest);
       await membership.add(scopeOf(repository), [descriptor]);
-      void fill.settled.then((outcome) =>
-        outcome === 'stored' ? correct(repository, member, descriptor) : undefined,
-      );
+      void fill.settled.then((outcome) => {
+        if (outcome === 'failed') undeliverable.failed(repository, digest, brokenOff());
+        return outcome === 'stored' ? correct(repository, member, descriptor) : undefined;
+      });
       return filledBlob(repository, descriptor, fill, isNew ? 'fill' : 'joined');
     } catch (error) {
       if (error instanceof NoRoom) return passedThrough(repository, digest, member, error.size);
@@ -275,6 +283,10 @@ function isWhole(range: ByteRange, { size }: Descriptor): boolean {
 
 function isBlobUnknown(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'BLOB_UNKNOWN';
+}
+
+function brokenOff(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the download of the blob broke off');
 }
 
 /** The refusal of a blob that a repository does not have. */

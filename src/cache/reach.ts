@@ -41,7 +41,7 @@ export interface ReachOptions {
   readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;
   readonly tags: Pick<Tags, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
-  readonly registry: (upstream: string) => Pick<CachedRegistry, 'manifests' | 'reading'> | undefined;
+  readonly registry: (upstream: string) => Pick<CachedRegistry, 'tagged' | 'reading'> | undefined;
   /**
    * For how long a tag still gives the right to what it led to before it moved, milliseconds; and how old the upstream's word on it may
    * be. 0: only what it means now counts, and as fresh as an answer by that tag. Default 7 days.
@@ -103,7 +103,7 @@ export function reach(options: ReachOptions): TagReach {
   ): boolean {
     return (
       ageMs(checkedAt, now()) < formerMs(upstream) ||
-      registry(upstream)?.manifests.ready(repository, { tag }) !== undefined
+      registry(upstream)?.tagged.ready(repository, { tag }) !== undefined
     );
   }
 
@@ -168,7 +168,7 @@ export function reach(options: ReachOptions): TagReach {
    */
   async function heldStill(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
     try {
-      await registry(place.upstream)?.manifests.resolve(place.repository, { tag });
+      await registry(place.upstream)?.tagged.resolve(place.repository, { tag });
     } catch (error) {
       if (isUnknown(error)) return false;
       throw cannotTell(error);

@@ -5,8 +5,10 @@ import type { RememberedPage } from './asked-pages.ts';
 import { blobsAlone } from './blobs-alone.ts';
 import { completeness } from './completeness.ts';
 import type { CacheEvents } from './events.ts';
+import { FetchedBehind } from './fetched-behind.ts';
 import type { Fills } from './fills.ts';
 import type { TagPolicy } from './freshness.ts';
+import { HandedOut, type ManifestAnswers } from './handed-out.ts';
 import { type Listings, listings } from './listings.ts';
 import { type ManifestReading, manifests } from './manifests.ts';
 import type { Membership } from './membership.ts';
@@ -17,12 +19,15 @@ import type { StoredCopies } from './stored.ts';
 import type { HeldTags } from './tag-pages.ts';
 import { type ResolvedManifests, tagged } from './tagged.ts';
 import type { Tags } from './tags.ts';
+import { Undeliverable } from './undeliverable.ts';
 
 /** One upstream as clients see it through the cache. */
 export interface CachedRegistry {
   readonly name: string;
   readonly blobs: PulledBlobs;
-  readonly manifests: ResolvedManifests;
+  readonly manifests: ManifestAnswers;
+  /** What tags mean, for ourselves: whatever can be delivered of it. */
+  readonly tagged: ResolvedManifests;
   readonly listings: Listings;
   readonly reading: ManifestReading;
   /** What is behind the cache, for what is to go past it. */
@@ -53,6 +58,10 @@ export interface RegistryOptions extends SharedParts {
   readonly upstream: Upstream;
   readonly policy: TagPolicy & { readonly historyEntries: number };
   readonly absent: LRUCache<string, true>;
+  /** How long manifests are withheld that lead to what could not be delivered, milliseconds. Default 60,000. */
+  readonly withholdMs?: number;
+  /** Whether the children of an index are fetched behind its answer. Default: true. */
+  readonly fetchChildren?: boolean;
 }
 
 /** A reader this far ahead of a download gets a request of its own; nearer than either, it waits. */
@@ -61,36 +70,54 @@ const near = { bytes: 8 * 1024 * 1024, ms: 2_000 };
 /** How long a client waits for the upstream while an older answer is at hand. */
 const patienceMs = 3_000;
 
+/** A manifest is answered or refused within this. */
+const longestMs = 5_000;
+
+/**
+ * Likewise the first byte of a blob. A client that is refused comes back four times, a second after each refusal: with what is
+ * waited then all of it stays below 20 s.
+ */
+const patienceForBlobsMs = { first: 10_000, again: 500 };
+
 const completeManifests = 100_000;
 
 /** The upstream, behind the cache. */
 export function cachedRegistry(options: RegistryOptions): CachedRegistry {
-  const { upstream, copies, policy } = options;
-  const whole = completeness({
-    upstream,
-    copies,
-    parsed: options.parsed,
-    maxEntries: completeManifests,
-    now: options.now,
-  });
+  const { upstream, policy, withholdMs = 60_000, fetchChildren: fetchesChildren = true } = options;
+  const undeliverable = new Undeliverable({ ...options, withholdMs });
+  const whole = completeness({ ...options, undeliverable, maxEntries: completeManifests });
   const byDigest = manifests(options);
+  const { reading } = byDigest;
   const byTag = tagged({
     ...options,
     manifests: byDigest,
-    completeness: whole,
     historyEntries: policy.historyEntries,
     patienceMs,
+  });
+  const throughCache = pullThrough({ ...options, near, undeliverable, patienceMs: patienceForBlobsMs });
+  const blobs = blobsAlone(throughCache, { ...options, readManifest: reading.read });
+  const smallBytes = options.memory.maxEntrySize;
+  const behind = new FetchedBehind({ ...options, reading, blobs, fetchesChildren, smallBytes });
+  const answers = new HandedOut({
+    ...options,
+    resolved: byTag,
+    completeness: whole,
+    undeliverable,
+    behind,
+    longestMs,
   });
   return {
     name: upstream.name,
     upstream,
-    blobs: blobsAlone(pullThrough({ ...options, near }), { ...options, readManifest: byDigest.reading.read }),
-    manifests: byTag,
+    blobs,
+    manifests: answers,
+    tagged: byTag,
     listings: listings({ ...options, manifests: byTag }),
-    reading: byDigest.reading,
+    reading,
     forget: whole.forget,
     async settled() {
       await byTag.settled();
+      await behind.settled();
       await byDigest.settled();
     },
   };

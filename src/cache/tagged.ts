@@ -4,7 +4,6 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { ageMs } from './age.ts';
-import type { Completeness } from './completeness.ts';
 import { confirmed, freshness, mayServeStale, moved, type TagPointer, type TagPolicy } from './freshness.ts';
 import type { FoundManifest, HeldManifest, Manifests } from './manifests.ts';
 import { shared } from './shared.ts';
@@ -23,11 +22,10 @@ export interface ServedManifest extends HeldManifest {
 /** The manifests of one upstream by tag or digest. */
 export interface ResolvedManifests {
   /**
-   * Throws `MANIFEST_UNKNOWN` when there is none, `UNAVAILABLE` when its blobs could not be delivered, and the upstream's refusal
-   * when nothing is known that could be answered instead.
+   * Throws `MANIFEST_UNKNOWN` when there is none, and the upstream's refusal when nothing is known that could be answered instead.
    */
   resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
-  /** What `resolve` would resolve to, where there is nothing to wait for: it is in memory, fresh, and complete. */
+  /** What `resolve` would resolve to, where there is nothing to wait for: it is in memory and fresh. */
   ready(repository: Repository, reference: Reference): ServedManifest | undefined;
   /** Resolves once refreshes behind an answer have ended. */
   settled(): Promise<void>;
@@ -37,7 +35,6 @@ export interface TaggedOptions {
   readonly upstream: Upstream;
   readonly manifests: Manifests;
   readonly tags: Tags;
-  readonly completeness: Completeness;
   readonly policy: TagPolicy;
   readonly historyEntries: number;
   /** "No such tag" by upstream, repository and tag. */
@@ -49,7 +46,7 @@ export interface TaggedOptions {
 
 /** Tags over manifests by digest: asked of the upstream as seldom as the policy allows, by one request for all who wait. */
 export function tagged(options: TaggedOptions): ResolvedManifests {
-  const { upstream, manifests, tags, completeness, policy, absent, now } = options;
+  const { upstream, manifests, tags, policy, absent, now } = options;
   const asking = shared<TagPointer>();
   const behind = new Set<Promise<void>>();
   const pace = createUpstreamPace(options.patienceMs, now);
@@ -58,7 +55,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   const keyOf = (repository: Repository, tag: Tag): string => `${upstream.name}/${repository}:${tag}`;
 
   async function resolve(repository: Repository, { digest, tag }: Reference): Promise<ServedManifest> {
-    if (digest !== undefined) return complete(await manifests.get(repository, digest));
+    if (digest !== undefined) return served(await manifests.get(repository, digest));
     const pointer = await tags.find(scopeOf(repository), tag);
     if (pointer === undefined) return learned(repository, tag);
     switch (freshness(tag, pointer, policy, now())) {
@@ -80,7 +77,6 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   }
 
   function readyBy(repository: Repository, digest: Digest, tag?: Tag, warnings?: readonly string[]) {
-    if (!completeness.isKnown(digest)) return undefined;
     const held = manifests.known(repository, digest, tag);
     return held && served(held, warnings);
   }
@@ -93,16 +89,11 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   async function answer(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
     try {
       const held = await manifests.get(repository, pointer.digest, tag, pointer);
-      return await complete(held, pointer.warnings);
+      return served(held, pointer.warnings);
     } catch (error) {
       if (!isUnknown(error)) throw error;
       return learned(repository, tag);
     }
-  }
-
-  async function complete(held: HeldManifest, warnings?: readonly string[]): Promise<ServedManifest> {
-    if (held.hit !== 'fill') await completeness.check(held.descriptor, held.bytes);
-    return served(held, warnings);
   }
 
   async function asked(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
@@ -144,7 +135,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
 
   async function revalidate(repository: Repository, tag: Tag, pointer: TagPointer): Promise<TagPointer> {
     const etag = pointer.etag === undefined ? {} : { etag: pointer.etag };
-    const head = await upstream.manifest(repository, { tag }, { method: 'HEAD', ...etag });
+    const head = await upstream.manifest(repository, { tag }, { method: 'HEAD', isUrgent: true, ...etag });
     if (head.kind === 'absent') return gone(repository, tag, pointer);
     if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
     const { digest } = head.descriptor;
@@ -171,7 +162,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
    * nothing: the tag was there just now.
    */
   async function askedByTag(repository: Repository, tag: Tag): Promise<FoundManifest> {
-    const found = await upstream.manifest(repository, { tag });
+    const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
     if (found.kind !== 'found')
       throw new RegistryError('UNAVAILABLE', 'the upstream does not have yet what it says this tag means', {
         detail: { tag },
@@ -182,7 +173,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   }
 
   async function learn(repository: Repository, tag: Tag): Promise<TagPointer> {
-    const found = await upstream.manifest(repository, { tag });
+    const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
     if (found.kind !== 'found') {
       absent.set(keyOf(repository, tag), true);
       throw tagUnknown(tag);

@@ -27,7 +27,7 @@ export function storedReach(store: Store, formerMs: (upstream: string) => number
   }
   const registry = {
     reading: { peek: () => undefined, stored, read },
-    manifests: {
+    tagged: {
       ready: () => undefined,
       resolve: () => Promise.reject(untold('the tag has not been pulled for long')),
       settled: () => Promise.resolve(),

@@ -36,9 +36,12 @@ type S3Config = Frozen<Omit<Required<Settings['store']>['s3'], 'redirect'>> & {
 type UpstreamSettings = Settings['upstreams'][string];
 
 /** One registry that we read from, with all that its own settings leave to the common ones. */
-export type UpstreamConfig = Frozen<Omit<UpstreamSettings, 'url' | 'library' | 'tags' | 'credentials'>> & {
+export type UpstreamConfig = Frozen<
+  Omit<UpstreamSettings, 'url' | 'library' | 'fetchChildren' | 'tags' | 'credentials'>
+> & {
   readonly url: string;
   readonly library: boolean;
+  readonly fetchChildren: boolean;
   readonly tags: TagsConfig;
   readonly credentials?: CredentialFiles;
 };

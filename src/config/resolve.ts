@@ -58,6 +58,7 @@ function upstreamConfig(
     ...upstream,
     url: upstream.url ?? (name === 'docker.io' ? 'https://registry-1.docker.io' : `https://${name}`),
     library: upstream.library ?? name === 'docker.io',
+    fetchChildren: upstream.fetchChildren ?? name !== 'docker.io',
     tags: { ...tags, ...upstream.tags },
     ...(files === undefined ? {} : { credentials: files }),
   };

@@ -15,6 +15,8 @@ export interface Descriptor {
   readonly size: number;
   /** As the upstream or the referring manifest states it; blobs of unknown type have none. */
   readonly mediaType?: string;
+  /** For whom it is, as `os/architecture`, where an index says so. */
+  readonly platform?: string;
   /** Where else the bytes are to be had; whoever reads them there believes nobody (image-spec, "Descriptor"). */
   readonly urls?: readonly string[];
 }

@@ -127,7 +127,7 @@ function listedIn(
   body: Readonly<Record<string, unknown>>,
   kind: Kind,
 ): Pick<Manifest, 'children' | 'blobs' | 'foreign'> {
-  const children = descriptorsOf(body['manifests']);
+  const children = childrenOf(body['manifests']);
   const config = descriptorOf(body['config']);
   const layers = descriptorsOf(body['layers']);
   const foreign = foreignLayers(body['layers']);
@@ -154,6 +154,24 @@ function schema1Blobs(layers: unknown): Descriptor[] {
   return [...new Set(digests)].flatMap((digest) =>
     digest !== undefined && isDigest(digest) ? [{ digest, size: -1 }] : [],
   );
+}
+
+/** Of the platform only what clients say of theirs. */
+function childrenOf(value: unknown): Descriptor[] {
+  if (!Array.isArray(value)) return [];
+  return value.flatMap((item) => {
+    const descriptor = descriptorOf(item);
+    if (descriptor === undefined) return [];
+    const { os, architecture } = platformIn(item);
+    return [os && architecture ? { ...descriptor, platform: `${os}/${architecture}` } : descriptor];
+  });
+}
+
+function platformIn(item: unknown): { readonly os?: string; readonly architecture?: string } {
+  const platform = isObject(item) ? item['platform'] : undefined;
+  if (!isObject(platform)) return {};
+  const [os, architecture] = [textOf(platform['os']), textOf(platform['architecture'])];
+  return os === undefined || architecture === undefined ? {} : { os, architecture };
 }
 
 function descriptorsOf(value: unknown): Descriptor[] {

@@ -1,6 +1,9 @@
-import type { ResolvedManifests, ServedManifest } from '../cache/tagged.ts';
+import type { ManifestAnswers } from '../cache/handed-out.ts';
+import type { ServedManifest } from '../cache/tagged.ts';
+import { isAttachmentTag } from '../oci/referrers-tag.ts';
 import type { RegistryRequest } from '../oci/request.ts';
 import { answer, type Exchange, type Headers, isKnown } from './exchange.ts';
+import type { Wanted } from './next-mirror.ts';
 import { type Soon, soon } from './soon.ts';
 
 type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>;
@@ -12,10 +15,21 @@ type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>;
 export function answerManifest(
   exchange: Exchange,
   { repository, reference }: ManifestRequest,
-  manifests: ResolvedManifests,
+  manifests: ManifestAnswers,
 ): Soon<void> {
-  const served = manifests.ready(repository, reference) ?? manifests.resolve(repository, reference);
+  const userAgent = exchange.req.headers['user-agent'];
+  const served =
+    manifests.ready(repository, reference, userAgent) ?? manifests.resolve(repository, reference, userAgent);
   return soon(served, (manifest) => answerServed(exchange, manifest));
+}
+
+/** What a client loses where this manifest is refused. */
+export function wantedBy(
+  { reference }: ManifestRequest,
+  manifests: Pick<ManifestAnswers, 'isChild'>,
+): Wanted {
+  if (reference.digest !== undefined) return manifests.isChild(reference.digest) ? 'child' : 'manifest';
+  return isAttachmentTag(reference.tag) ? 'signature' : 'manifest';
 }
 
 function answerServed(exchange: Exchange, served: ServedManifest): void {

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { CacheEvents } from '../cache/events.ts';
 import type { Listings } from '../cache/listings.ts';
 import type { CachedRegistry } from '../cache/registry.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
 import { type ParsedRequest, parseRequest } from '../oci/request.ts';
 import type { Admission, Admitted } from './admission.ts';
@@ -9,11 +10,12 @@ import type { BlobAnswers } from './blob-modes.ts';
 import { ClientGone, clientSignal, unlessGone } from './body.ts';
 import type { ProxyEvents } from './events.ts';
 import { answer, type Exchange } from './exchange.ts';
-import { writeFailure } from './failure.ts';
+import { failureOf, writeFailure } from './failure.ts';
 import { logFailure, noteFailure } from './failure-hooks.ts';
 import type { Leave, Limit } from './limits.ts';
 import { answerReferrers, answerTags } from './listings.ts';
-import { answerManifest } from './manifests.ts';
+import { answerManifest, wantedBy } from './manifests.ts';
+import { refusalFor } from './next-mirror.ts';
 import { inPart, type Visible } from './partial-list.ts';
 import { type FailedLogins, heldBack, isHeldBack } from './refusals.ts';
 import type { RoutedRequest } from './route.ts';
@@ -77,18 +79,22 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     const parsed = parseRequest(method, raw.url ?? '');
     return soon(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
       const exchange = exchangeOf(request, reply, parsed);
-      if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(exchange, admitted);
+      if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(request, exchange, admitted);
       leave();
-      return serveInTurn(exchange, admitted);
+      return serveInTurn(request, exchange, admitted);
     });
   }
 
-  async function serveInTurn(exchange: Exchange, admitted: Admitted): Promise<void> {
+  async function serveInTurn(
+    request: FastifyRequest,
+    exchange: Exchange,
+    admitted: Admitted,
+  ): Promise<void> {
     const { res, clientAddress } = exchange;
     const subject = admitted.host.guard === undefined ? '' : admitted.subject.name;
     const leave = await limits.blobs.enter(() => clientSignal(res), clientAddress, subject);
     try {
-      await unlessGone(Promise.resolve(serve(exchange, admitted)), res);
+      await unlessGone(Promise.resolve(serve(request, exchange, admitted)), res);
     } finally {
       leave();
     }
@@ -114,25 +120,42 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     };
   }
 
-  function serve(exchange: Exchange, admitted: Admitted): Soon<void> {
+  function serve(request: FastifyRequest, exchange: Exchange, admitted: Admitted): Soon<void> {
     const record = exchange.log;
     const { routed } = admitted;
     if (routed === undefined) {
       const body = Buffer.from('{}');
       return answer(exchange, 200, { 'content-type': 'application/json', 'content-length': 2 }, body);
     }
-    return soon(answerRouted(exchange, routed, admitted), () => {
+    const told = (): void => {
       if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
-    });
+    };
+    const registry = registryOf(routed);
+    const refused = (error: unknown): never => {
+      const refusal = withAWayOn(error, routed, registry);
+      if (refusal !== error) logFailure(request, failureOf(error));
+      throw refusal;
+    };
+    try {
+      const done = answerRouted(exchange, routed, admitted, registry);
+      return done instanceof Promise ? done.then(told, refused) : told();
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  function registryOf({ upstream }: RoutedRequest): CachedRegistry {
+    const registry = options.registries.get(upstream);
+    if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
+    return registry;
   }
 
   function answerRouted(
     exchange: Exchange,
-    { upstream, asked, request }: RoutedRequest,
+    { asked, request }: RoutedRequest,
     admitted: Admitted,
+    registry: CachedRegistry,
   ): Soon<void> {
-    const registry = options.registries.get(upstream);
-    if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
     switch (request.kind) {
       case 'manifest':
         return answerManifest(exchange, request, registry.manifests);
@@ -167,6 +190,13 @@ function listingsFor({ host, subject, decision }: Admitted, registry: CachedRegi
     (await guard.authorize(subject, { upstream, repository, reference: { tag }, action: 'pull' })).allowed;
   const owner = { host: name, upstream, subject };
   return { ...listings, tags: inPart(listings, { visible, mayPull, cursors: guard.cursors, owner }) };
+}
+
+/** What was thrown, as the client is told of it; lists lead nowhere else. */
+function withAWayOn(error: unknown, { request }: RoutedRequest, { manifests }: CachedRegistry): unknown {
+  if (!(error instanceof RegistryError)) return error;
+  if (request.kind === 'blob') return refusalFor('blob', error);
+  return request.kind === 'manifest' ? refusalFor(wantedBy(request, manifests), error) : error;
 }
 
 function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {

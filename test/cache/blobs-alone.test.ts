@@ -28,7 +28,7 @@ test('a manifest is no blob, whether it is held or not, and without a question a
 });
 
 test('with the upstream gone a manifest that is held is no blob, and of another nothing is told', async (t) => {
-  const rig = await cacheRig(t);
+  const rig = await cacheRig(t, { fetchChildren: false });
   const { digest, manifest } = rig.double.addImage(rig.repository, 'v1');
   indexOf(rig, digest, manifest.length);
   const index = (await latest(rig)).descriptor.digest;

@@ -7,6 +7,7 @@ import { bufferPool } from '../../src/cache/store/buffers.ts';
 import { filesystemStore } from '../../src/cache/store/filesystem-store.ts';
 import { memoryStore } from '../../src/cache/store/memory-store.ts';
 import type { Store } from '../../src/cache/store/store.ts';
+import { Undeliverable } from '../../src/cache/undeliverable.ts';
 import { metrics } from '../../src/metrics.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
@@ -50,6 +51,8 @@ async function rig(t: Test, medium = media['memory']) {
       upstream,
       absent: new LRUCache<string, true>({ max: 10 }),
       near: { bytes: 8e6, ms: 2_000 },
+      undeliverable: new Undeliverable({ withholdMs: 60_000, now: Date.now }),
+      patienceMs: { first: 10_000, again: 500 },
     });
     const pulled = async (digest: Digest) => {
       const { hit, read } = await blobs.open(repository, digest);

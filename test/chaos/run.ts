@@ -131,6 +131,7 @@ function startedRig(t: Test, double: RegistryDouble, directory: string, medium: 
       progressTimeoutMs: '150ms',
       breaker: { failures: 4, openMs: '60ms' },
       maxConcurrent: 16,
+      withholdMs: '60ms',
     },
     settings: {
       shutdownGraceMs: '2500ms',

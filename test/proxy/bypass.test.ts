@@ -75,12 +75,12 @@ test('one failure of the upstream is one request, and an answer that a client un
   const rig = await bypassed(t, { breaker: { failures: 100, openMs: '1s' } });
   rig.double.switches.retryAfter = '7';
   for (const [status, expected] of [
-    [503, { status: 503, code: 'UNAVAILABLE', retryAfter: 7 }],
-    [500, { status: 503, code: 'UNAVAILABLE', retryAfter: 7 }],
-    [429, { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 7 }],
+    [503, { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 }],
+    [500, { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 }],
+    [429, { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 }],
     [404, { status: 404, code: 'BLOB_UNKNOWN' }],
-    [403, { status: 403, code: 'DENIED' }],
-    [401, { status: 403, code: 'DENIED' }],
+    [403, { status: 404, code: 'BLOB_UNKNOWN' }],
+    [401, { status: 404, code: 'BLOB_UNKNOWN' }],
   ] as const) {
     rig.double.requests.length = 0;
     rig.double.switches.status = { of: 'blobs', code: status };
@@ -91,10 +91,10 @@ test('one failure of the upstream is one request, and an answer that a client un
   }
 });
 
-test('an upstream that is not there is 503, and the client need not wait for it', async (t) => {
+test('an upstream that is not there is told as passing trouble, and not waited for', async (t) => {
   const rig = await bypassed(t);
   rig.double.switches.down = true;
-  t.match(await refusal(await rig.getLayer()), { status: 503, code: 'UNAVAILABLE' });
+  t.match(await refusal(await rig.getLayer()), { status: 429, code: 'TOOMANYREQUESTS' });
 });
 
 test('nothing of the client goes upstream but what it asks of the blob', async (t) => {

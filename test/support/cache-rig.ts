@@ -65,6 +65,10 @@ export interface CacheRigOptions {
   readonly maxEntryBytes?: number;
   /** Which whole reads of stored blobs are hashed. */
   readonly verifies?: Verifies;
+  /** Default: true. */
+  readonly fetchChildren?: boolean;
+  /** Default: 60,000. */
+  readonly withholdMs?: number;
   /** The scopes of tags; the same for all without. */
   readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   readonly formerMs?: number;
@@ -153,6 +157,8 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       events: report,
       touched: (digest) => void touched.push(digest),
       now: () => clock.now,
+      withholdMs: options.withholdMs ?? 60_000,
+      fetchChildren: options.fetchChildren ?? true,
       policy: { ...policy, ...options.policy, historyEntries: 5 },
       absent: new LRUCache({
         max: 100,
