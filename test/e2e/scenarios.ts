@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.ts';
 import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
+import { clientAnswers } from './scenarios/client-answers.ts';
 import { clusterClients } from './scenarios/cluster-clients.ts';
 import { clusterHosts } from './scenarios/cluster-hosts.ts';
 import { clusterOperator } from './scenarios/cluster-operator.ts';
@@ -28,6 +29,7 @@ import { podman } from './scenarios/podman.ts';
 import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
 import { shutdown } from './scenarios/shutdown.ts';
+import { signatures } from './scenarios/signatures.ts';
 import { skopeo } from './scenarios/skopeo.ts';
 
 /** All of them, in the order in which they are played. */
@@ -37,7 +39,9 @@ export const scenarios: readonly Scenario[] = [
   skopeo,
   podman,
   containerd,
+  clientAnswers,
   nodesOnBadDays,
+  signatures,
   curl,
   crane,
   artifactsTag,

@@ -5,9 +5,11 @@ import { largest } from '../fixtures/images.ts';
 import {
   type NodeClient,
   type NodeImage,
+  type NodeStand,
   nodeClients,
   nodeImage,
   nodeStand,
+  type Pulled,
 } from '../fixtures/node-stand.ts';
 import { first, unknownBlob } from '../fixtures/weather.ts';
 import type { Scenario } from '../scenario.ts';
@@ -85,21 +87,37 @@ export const nodesOnBadDays: Scenario = {
       upstream: (request) => weathers.get(repositoryIn(request))?.(request),
     });
     for (const client of nodeClients) {
-      const ended = new Map(
-        cases
-          .filter((each) => each.client === client)
-          .map(({ row, target }) => [row.name, stand.pull(client, target)]),
-      );
-      for (const [name, pull] of ended)
-        await scene.fact(`${client}, ${name}: the pull ends whole in time`, async () => {
-          const { isWhole, seconds, askedSource, said } = await pull;
-          assert.ok(isWhole, said);
-          assert.ok(seconds < longestSeconds, `took ${seconds} s`);
-          assert.ok(!askedSource, 'the source was asked');
+      const pulls = cases.filter((each) => each.client === client).map((each) => pulledInTurn(each, stand));
+      for (const { row, pulled } of await Promise.all(pulls))
+        await scene.fact(`${client}, ${row.name}: ${told(pulled)}`, () => {
+          const last = pulled.at(-1);
+          if (last?.isWhole !== true) assert.fail(last?.said);
+          assert.ok(secondsOf(pulled) < longestSeconds);
+          assert.ok(!last.askedSource, 'the source was asked');
         });
     }
   },
 };
+
+/** What fails of a pod's pull is tried again by the kubelet: a client that stays with its mirror for the blobs needs that. */
+async function pulledInTurn(
+  { client, row, target }: Case,
+  stand: NodeStand,
+): Promise<{ readonly row: Row; readonly pulled: readonly Pulled[] }> {
+  const first = await stand.pull(client, target);
+  if (first.isWhole || client !== 'library of CRI-O 1.37') return { row, pulled: [first] };
+  return { row, pulled: [first, await stand.pull(client, target)] };
+}
+
+function secondsOf(pulled: readonly Pulled[]): number {
+  return pulled.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
+function told(pulled: readonly Pulled[]): string {
+  const from = pulled.at(-1)?.askedQci === true ? 'QCI' : 'Quayside alone';
+  const tries = pulled.length === 1 ? '' : ', in the second pull';
+  return `whole from ${from} after ${secondsOf(pulled).toFixed(1)} s${tries}`;
+}
 
 async function allCases(): Promise<Case[]> {
   let number = 0;
@@ -111,7 +129,7 @@ async function allCases(): Promise<Case[]> {
       cases.push({
         client,
         row,
-        target: await nodeImage(number, { layers: [3_000, 5 * step + 1], ...platforms }),
+        target: await nodeImage(number, { layers: [3_000, 4 * step + 1], ...platforms }),
       });
     }
   return cases;
