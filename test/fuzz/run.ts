@@ -48,17 +48,22 @@ function optionsIn(args: readonly string[]): Options {
   };
 }
 
-async function main(options: Options): Promise<number> {
+/** A signal ends the run after the batch that is under way, with what was found so far. */
+async function main(options: Options, interrupted: AbortSignal): Promise<number> {
   console.log(`seed ${options.seed}, ${options.minutes} minutes, ${options.width} connections at once`);
   const ground = await stage('fuzz');
   try {
-    return await fuzzed(ground, options);
+    return await fuzzed(ground, options, interrupted);
   } finally {
     await ground.close();
   }
 }
 
-async function fuzzed(ground: Stage, { minutes, seed, width, batches: most }: Options): Promise<number> {
+async function fuzzed(
+  ground: Stage,
+  { minutes, seed, width, batches: most }: Options,
+  interrupted: AbortSignal,
+): Promise<number> {
   const double = await registryDouble();
   ground.defer(() => double.close());
   const config = { log: { level: 'warn' } };
@@ -76,7 +81,7 @@ async function fuzzed(ground: Stage, { minutes, seed, width, batches: most }: Op
     },
     seed,
     width,
-    isOver: (batches) => performance.now() > until || batches >= most,
+    isOver: (batches) => interrupted.aborted || performance.now() > until || batches >= most,
     async rested(batch) {
       if (performance.now() - toldAt < 10 * second) return;
       toldAt = performance.now();
@@ -124,7 +129,9 @@ async function loggedErrors(subject: Quayside): Promise<readonly string[]> {
 
 try {
   setPriority(lowest);
-  process.exitCode = await main(optionsIn(process.argv.slice(2)));
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+  process.exitCode = await main(optionsIn(process.argv.slice(2)), interrupted.signal);
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;
   console.error(`${error.message}\n\n${usage}`);
