@@ -85,11 +85,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     });
   }
 
-  async function serveInTurn(
-    request: FastifyRequest,
-    exchange: Exchange,
-    admitted: Admitted,
-  ): Promise<void> {
+  async function serveInTurn(request: FastifyRequest, exchange: Exchange, admitted: Admitted): Promise<void> {
     const { res, clientAddress } = exchange;
     const subject = admitted.host.guard === undefined ? '' : admitted.subject.name;
     const leave = await limits.blobs.enter(() => clientSignal(res), clientAddress, subject);
