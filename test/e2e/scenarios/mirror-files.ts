@@ -197,7 +197,7 @@ function ocDevice({ stage }: Scene): Device {
   return {
     name: 'oc',
     directory,
-    refusal: { status: 429, headers: { 'retry-after': '3600' } },
+    refusal: { status: 403 },
     args: ['--dir', directory, '--from-dir', directory],
     place: (flatTag) => `file://${flat}:${flatTag}`,
     blob: (digest) => join(directory, 'v2', flat, 'blobs', digest),
