@@ -34,7 +34,8 @@ const noConfig: MirrorConfig = Object.freeze({ supplemental: [], qciToAppCi: [],
 
 /**
  * Follows the file that the settings name; no rules but the general one without any. Rejects with
- * `ConfigError` when it cannot be used at first. `reread` is called when the file says something else.
+ * `ConfigError` when it cannot be used at first. `reread` is called when the file says something
+ * else.
  */
 export async function configuredRules(
   { configFile, misses, imageStreams }: MirrorSettings,
@@ -93,8 +94,8 @@ export async function configuredRules(
 }
 
 /**
- * What the tags of QCI stand for under the settings: the configuration's targets first. Rejects with `ConfigError` where its file
- * cannot be used.
+ * What the tags of QCI stand for under the settings: the configuration's targets first. Rejects
+ * with `ConfigError` where its file cannot be used.
  */
 export async function configuredReadings(settings: MirrorSettings | undefined): Promise<Readings> {
   if (settings?.configFile === undefined) return flatTags();

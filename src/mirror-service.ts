@@ -42,7 +42,9 @@ export interface MirrorParts {
   readonly events: MeteredEvents;
   readonly log: Log;
   readonly env: Environment;
-  /** Called when the tags of QCI stand for something else, because the configuration's file changed. */
+  /**
+   * Called when the tags of QCI stand for something else, because the configuration's file changed.
+   */
   readonly reread: () => void;
 }
 

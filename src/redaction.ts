@@ -17,9 +17,10 @@ function isSecretKey(key: string): boolean {
 type Clean = (text: string) => string;
 
 /**
- * Forms that a credential has wherever it appears: a scheme and what follows it (no challenge, no mere word), a signed token, an
- * OpenShift token, a field of JSON, which an error's text may quote, also within a string, the user part of a URL, a signature or token in
- * a query. What is secret by its name is looked at by name, so that each expression reads a text once.
+ * Forms that a credential has wherever it appears: a scheme and what follows it (no challenge, no
+ * mere word), a signed token, an OpenShift token, a field of JSON, which an error's text may quote,
+ * also within a string, the user part of a URL, a signature or token in a query. What is secret by
+ * its name is looked at by name, so that each expression reads a text once.
  */
 const forms: readonly Clean[] = [
   (text) =>

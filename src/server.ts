@@ -63,7 +63,8 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
       loggerInstance: log,
       logController: new LogController({ disableRequestLogging: true }),
       genReqId: requestIds(),
-      // A logger for each request costs more than the line that few of them write, which names the request itself.
+      // A logger for each request costs more than the line that few of them write, which names the
+      // request itself.
       childLoggerFactory: (parent) => parent,
       forceCloseConnections: 'idle',
       routerOptions: { maxParamLength: maxHeaderBytes },
@@ -115,7 +116,9 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   return app;
 }
 
-/** What our servers share: the order of their answers, their limits, and how a failure is answered. */
+/**
+ * What our servers share: the order of their answers, their limits, and how a failure is answered.
+ */
 function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...failureHooks,
@@ -183,8 +186,8 @@ export interface AdminServerParts {
 }
 
 /**
- * Metrics and health for all who reach it, and what operators may see and change in a running server;
- * a server of their own, not yet listening.
+ * Metrics and health for all who reach it, and what operators may see and change in a running
+ * server; a server of their own, not yet listening.
  */
 export function adminServer(parts: AdminServerParts): FastifyInstance {
   const { meters, mirror, listen } = parts;

@@ -4,7 +4,10 @@ import { parseSync, Visitor } from 'oxc-parser';
 import { test } from 'tap';
 
 const source = new URL('../src/', import.meta.url).pathname;
-/** A line for each expression of `src`, as it stands there, that was shown to take time linear in its text. */
+/**
+ * A line for each expression of `src`, as it stands there, that was shown to take time linear in
+ * its text.
+ */
 const ledger = new URL('linear-expressions.txt', import.meta.url).pathname;
 
 /** An expression that stands in `src`. */

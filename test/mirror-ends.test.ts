@@ -11,7 +11,10 @@ import { registryDouble } from './support/registry-double.ts';
 const repository = parseRepository('openshift/ci');
 const reference = parseReference('tool');
 
-/** The ends of a registry that is named under `upstreams`, with those settings, as the service makes them. */
+/**
+ * The ends of a registry that is named under `upstreams`, with those settings, as the service makes
+ * them.
+ */
 async function ends(t: Test, more: (url: URL) => string = () => '') {
   const double = await registryDouble();
   const config = load(

@@ -48,8 +48,9 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
   }
 
   /**
-   * What the replicas have learned meanwhile comes late, because it takes a while: new tags, and what those that were known mean by now, which
-   * is written in another record. Last come tags that no record of the digest names.
+   * What the replicas have learned meanwhile comes late, because it takes a while: new tags, and
+   * what those that were known mean by now, which is written in another record. Last come tags that
+   * no record of the digest names.
    */
   async function searched(sought: Sought, search: WaySearch, tags: readonly Tag[]): Promise<Decision> {
     const { subject, place, digest, isBrief = false } = sought;

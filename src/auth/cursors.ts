@@ -11,14 +11,17 @@ export interface CursorOwner extends Place {
 }
 
 /**
- * Where a list goes on, for a client who may see only a part of it. An upstream's cursor is the last tag of a page, which may be one that
- * is not shown: with pages of one tag, the links would tell every name. Good on each replica that shares the token keys, for its owner alone:
- * at another list, or for another subject, it would go on behind a name that is hidden there.
+ * Where a list goes on, for a client who may see only a part of it. An upstream's cursor is the
+ * last tag of a page, which may be one that is not shown: with pages of one tag, the links would
+ * tell every name. Good on each replica that shares the token keys, for its owner alone: at another
+ * list, or for another subject, it would go on behind a name that is hidden there.
  */
 export interface Cursors {
   /** The cursor as the client gets it. Throws `UNAVAILABLE` when the keys cannot be read. */
   sealed(cursor: string, owner: CursorOwner): Promise<string>;
-  /** The cursor again; undefined for a text that was not sealed for this owner with a key of ours. */
+  /**
+   * The cursor again; undefined for a text that was not sealed for this owner with a key of ours.
+   */
   opened(text: string, owner: CursorOwner): Promise<string | undefined>;
 }
 

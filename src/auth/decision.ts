@@ -31,7 +31,10 @@ export function advice({ text }: AskRuling, { cluster = 'none' }: Subject): stri
   return `ask for a role that allows \`${text}\` on cluster ${cluster}`;
 }
 
-/** Asks one question after the other, up to the first no. It is remembered where all the answers were. */
+/**
+ * Asks one question after the other, up to the first no. It is remembered where all the answers
+ * were.
+ */
 function allAllowed(
   questions: readonly Question[],
   ask: (question: Question) => Answer<Verdict>,

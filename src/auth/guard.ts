@@ -18,8 +18,9 @@ export interface Identity {
 /** Nobody: no credential was shown, or one that is not accepted. */
 export interface Unidentified {
   /**
-   * `expired`, `unknown-key` and `foreign` are tokens of our own kind: one whose time is over, one of a key that is not among ours,
-   * and one for another host, or changed. `wrong` is any other credential that no authenticator knows: the only kind that may be a guess.
+   * `expired`, `unknown-key` and `foreign` are tokens of our own kind: one whose time is over, one
+   * of a key that is not among ours, and one for another host, or changed. `wrong` is any other
+   * credential that no authenticator knows: the only kind that may be a guess.
    */
   readonly refused: 'absent' | 'malformed' | 'expired' | 'unknown-key' | 'foreign' | 'wrong';
 }

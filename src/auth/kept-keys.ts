@@ -25,9 +25,9 @@ export interface KeptKeysOptions {
 const recordKey = 'v1/secrets/tokens';
 
 /**
- * A random secret that is made once and kept as a record, so that tokens survive a restart and every replica on the store accepts
- * them. While the store cannot be asked, a secret of this process alone signs: its tokens are accepted here for as long as the process
- * runs.
+ * A random secret that is made once and kept as a record, so that tokens survive a restart and
+ * every replica on the store accepts them. While the store cannot be asked, a secret of this
+ * process alone signs: its tokens are accepted here for as long as the process runs.
  */
 export function createKeptKeys(options: KeptKeysOptions): Reread<TokenKeys> {
   const { records, failed, retryMs = 10_000, patienceMs = 2_000, now = () => performance.now() } = options;

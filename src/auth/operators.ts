@@ -28,8 +28,8 @@ type Hashes = readonly Buffer[];
 const shape = /^[A-Za-z0-9._~+/-]{20,8192}={0,2}$/;
 
 /**
- * Tokens of a file, which is read again when it changes, and users of a cluster. A source that cannot
- * tell keeps out none of the other's operators, and never lets in.
+ * Tokens of a file, which is read again when it changes, and users of a cluster. A source that
+ * cannot tell keeps out none of the other's operators, and never lets in.
  */
 export function createOperators({ tokenFile, cluster, ...options }: OperatorsOptions): Operators {
   const hashes = tokenFile === undefined ? (): Hashes => [] : reread([tokenFile], parsedTokens, options);

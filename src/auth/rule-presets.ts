@@ -6,8 +6,8 @@ export type RulePreset = 'parity' | 'imagestream' | 'repository' | 'open';
 /** A Kubernetes namespace: a label (RFC 1123). */
 const namespace = '(?<namespace>[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)';
 /**
- * What the pruner, the mirror and ART write before a flat tag, and the steps of a promotion behind it: neither changes who may read it. A
- * pruned tag carries the time it was made, to the second.
+ * What the pruner, the mirror and ART write before a flat tag, and the steps of a promotion behind
+ * it: neither changes who may read it. A pruned tag carries the time it was made, to the second.
  */
 const marked = {
   source: '(?:\\d{14}_prune_(?:art__|__ci_images_mirror__)?|art__)?(?<flat>.+?)(?:_incoming|__pre|__post1)?',

@@ -12,12 +12,13 @@ import { filledQuestion, groupsNamedIn, type QuestionTemplate } from './rule-que
 export type Written = Pick<Expression, 'source'>;
 
 /**
- * One line of a list in which the first that fits decides; it holds exactly one of `ask`, `askImageStreams`, `allow`, `refuse` and
- * `followDigest`.
+ * One line of a list in which the first that fits decides; it holds exactly one of `ask`,
+ * `askImageStreams`, `allow`, `refuse` and `followDigest`.
  *
- * A rule without `tags` does not depend on the tag: it decides tags, listings and digests of its repositories alike. What is pulled
- * by digest is otherwise decided by the tags that lead to it, and last by the first rule without `tags`. So one that allows
- * everything behind rules with `tags` gives away by digest what those keep.
+ * A rule without `tags` does not depend on the tag: it decides tags, listings and digests of its
+ * repositories alike. What is pulled by digest is otherwise decided by the tags that lead to it,
+ * and last by the first rule without `tags`. So one that allows everything behind rules with `tags`
+ * gives away by digest what those keep.
  */
 export interface Rule {
   /** For logs and messages. */
@@ -29,8 +30,9 @@ export interface Rule {
   /** Those may pull whom their cluster allows this. */
   readonly ask?: QuestionTemplate;
   /**
-   * The tag, or else its group `flat`, stands for an image stream's in a flat repository: those may pull it whom their cluster allows
-   * every image stream that it may stand for. A tag that stands for none does not fit.
+   * The tag, or else its group `flat`, stands for an image stream's in a flat repository: those may
+   * pull it whom their cluster allows every image stream that it may stand for. A tag that stands
+   * for none does not fit.
    */
   readonly askImageStreams?: true;
   /** Everybody may whom a cluster knows. */
@@ -65,7 +67,10 @@ export interface AskRuling {
   readonly exempt: readonly string[];
 }
 
-/** Rules ready for use. The same place and tag always have the same ruling, until what tags stand for changes. */
+/**
+ * Rules ready for use. The same place and tag always have the same ruling, until what tags stand
+ * for changes.
+ */
 export interface RuleBook {
   /** The first rule that fits the tag. */
   ofTag(place: Place, tag: Tag): Ruling;
@@ -80,11 +85,16 @@ export interface RuleBook {
 export interface RuleBookOptions {
   /** Tags whose ruling is kept in memory, about 0.2 KB each. Default 20,000. */
   readonly maxEntries?: number;
-  /** What flat tags stand for, of which `askImageStreams` asks. Default: what their pattern says. */
+  /**
+   * What flat tags stand for, of which `askImageStreams` asks. Default: what their pattern says.
+   */
   readonly readings?: Readings;
 }
 
-/** Undefined for a tag that the rule says nothing of. Groups are looked for where they are needed: that takes ten times a test. */
+/**
+ * Undefined for a tag that the rule says nothing of. Groups are looked for where they are needed:
+ * that takes ten times a test.
+ */
 type RulingOf = (groups: () => Groups, tag?: Tag) => Ruling | undefined;
 
 interface CompiledRule {
@@ -109,7 +119,10 @@ type Questions = LRUCache<string, AskRuling>;
 
 const mostRepositories = 2_000;
 const actions = ['ask', 'askImageStreams', 'allow', 'refuse', 'followDigest'] as const;
-/** Of a tag with more readings than this the whole namespace is asked about, which is a right to each of them. */
+/**
+ * Of a tag with more readings than this the whole namespace is asked about, which is a right to
+ * each of them.
+ */
 const mostReadings = 8;
 const unnamed: FinalRuling = Object.freeze({
   kind: 'refuse',

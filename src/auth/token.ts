@@ -44,8 +44,9 @@ export type TokenVerdict =
   | TokenFacts
   | {
       /**
-       * `unknown-key` claims to be ours and to be signed by a key that is not among ours, such as one of an earlier process; `foreign`
-       * claims to be ours, but is for another host, or was changed; `strange` is somebody else's.
+       * `unknown-key` claims to be ours and to be signed by a key that is not among ours, such as
+       * one of an earlier process; `foreign` claims to be ours, but is for another host, or was
+       * changed; `strange` is somebody else's.
        */
       readonly refused: RefusedToken;
     };

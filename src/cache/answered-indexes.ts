@@ -9,8 +9,9 @@ const mostIndexes = 1_000;
 const mostChildren = 100_000;
 
 /**
- * Which manifests are asked for because an index that lists them was answered: no client leaves its mirror at one of those, whatever it is answered,
- * while a manifest that is asked for by itself is refused so that the client goes elsewhere.
+ * Which manifests are asked for because an index that lists them was answered: no client leaves its
+ * mirror at one of those, whatever it is answered, while a manifest that is asked for by itself is
+ * refused so that the client goes elsewhere.
  */
 export class AnsweredIndexes {
   readonly #answeredAt = new LRUCache<Digest, number>({ max: mostIndexes });

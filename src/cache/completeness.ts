@@ -13,12 +13,17 @@ import type { StoredCopies } from './stored.ts';
 import type { Undeliverable } from './undeliverable.ts';
 
 /**
- * Clients choose a mirror at the manifest, and many stay with it for its children and blobs. So a manifest is only answered when they
- * are stored or the upstream can deliver them now, and none of them failed a moment ago; otherwise the refusal sends the client to its
- * next mirror. Of an index the images count that the client may choose: those of its platform, where its `User-Agent` says that, else all.
+ * Clients choose a mirror at the manifest, and many stay with it for its children and blobs. So a
+ * manifest is only answered when they are stored or the upstream can deliver them now, and none of
+ * them failed a moment ago; otherwise the refusal sends the client to its next mirror. Of an index
+ * the images count that the client may choose: those of its platform, where its `User-Agent` says
+ * that, else all.
  */
 export interface Completeness {
-  /** Resolves when the manifest may be answered; throws `UNAVAILABLE` when what it lists could not be delivered. */
+  /**
+   * Resolves when the manifest may be answered; throws `UNAVAILABLE` when what it lists could not
+   * be delivered.
+   */
   check(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;
   /** Throws `UNAVAILABLE` when what it lists failed a moment ago; the rest of `check`. */
   refuseWithheld(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;

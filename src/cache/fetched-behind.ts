@@ -34,8 +34,9 @@ const againMs = 60_000;
 const mostRemembered = 10_000;
 
 /**
- * Fetches, behind the answer of a manifest, what its client will need of us and of us alone while the upstream is gone: the children of an
- * index, at which no client changes its mirror, and the small blobs of a signature, of which a client asks only for some.
+ * Fetches, behind the answer of a manifest, what its client will need of us and of us alone while
+ * the upstream is gone: the children of an index, at which no client changes its mirror, and the
+ * small blobs of a signature, of which a client asks only for some.
  */
 export class FetchedBehind {
   readonly #options: FetchedBehindOptions;

@@ -36,9 +36,10 @@ export interface FillOptions {
  */
 export interface Fill {
   /**
-   * The descriptor, once the first byte is there; of an empty blob, which has no last byte to withhold, and of one
-   * whose size nobody states, once it proved right. Rejects with `BLOB_UNKNOWN` when the upstream has no such
-   * blob, with the upstream's refusal, and with NoRoom when the spool cannot hold it.
+   * The descriptor, once the first byte is there; of an empty blob, which has no last byte to
+   * withhold, and of one whose size nobody states, once it proved right. Rejects with
+   * `BLOB_UNKNOWN` when the upstream has no such blob, with the upstream's refusal, and with NoRoom
+   * when the spool cannot hold it.
    */
   readonly opened: Promise<Descriptor>;
   /** Never rejects. Resolves when the blob is in the store, or will not be. */

@@ -16,13 +16,20 @@ import { isUnknown } from './unknown.ts';
 /** The manifests of one upstream as clients get them. */
 export interface ManifestAnswers {
   /**
-   * Throws as ResolvedManifests does, and `UNAVAILABLE` where the client should go to its next mirror instead: when what the manifest
-   * lists could not be delivered, and when nothing is known within `longestMs`.
+   * Throws as ResolvedManifests does, and `UNAVAILABLE` where the client should go to its next
+   * mirror instead: when what the manifest lists could not be delivered, and when nothing is known
+   * within `longestMs`.
    */
   resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest>;
-  /** What `resolve` would resolve to, where there is nothing to wait for: it is in memory, fresh, and complete. */
+  /**
+   * What `resolve` would resolve to, where there is nothing to wait for: it is in memory, fresh,
+   * and complete.
+   */
   ready(repository: Repository, reference: Reference, userAgent?: string): ServedManifest | undefined;
-  /** Whether clients ask for that manifest because an index that lists it was answered within a minute. */
+  /**
+   * Whether clients ask for that manifest because an index that lists it was answered within a
+   * minute.
+   */
   isChild(digest: Digest): boolean;
 }
 
@@ -106,7 +113,10 @@ export class HandedOut implements ManifestAnswers {
     }
   }
 
-  /** Nor there; that there is none is an answer, and stays the answer while the upstream cannot be asked. */
+  /**
+   * Nor there; that there is none is an answer, and stays the answer while the upstream cannot be
+   * asked.
+   */
   async #attachment(repository: Repository, reference: Reference): Promise<ServedManifest> {
     const key = `${repository}:${reference.tag}`;
     try {

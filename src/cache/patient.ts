@@ -6,7 +6,10 @@ import type { Undeliverable } from './undeliverable.ts';
 export interface PatienceOptions {
   /** Told of content that a manifest lists and that cannot be delivered. */
   readonly undeliverable: Undeliverable;
-  /** How long a client waits for the first byte; `again` where the content failed a moment ago. Milliseconds. */
+  /**
+   * How long a client waits for the first byte; `again` where the content failed a moment ago.
+   * Milliseconds.
+   */
   readonly patienceMs: { readonly first: number; readonly again: number };
 }
 
@@ -19,8 +22,9 @@ export interface Awaited {
 }
 
 /**
- * What the work opens, in the time that a client has; the work may go on after that. Throws `UNAVAILABLE` after it, and the
- * refusal of before, at once, while the upstream wants to be left alone.
+ * What the work opens, in the time that a client has; the work may go on after that. Throws
+ * `UNAVAILABLE` after it, and the refusal of before, at once, while the upstream wants to be left
+ * alone.
  */
 export async function patiently<Opened>(
   { undeliverable, patienceMs }: PatienceOptions,

@@ -58,7 +58,10 @@ export interface RegistryOptions extends SharedParts {
   readonly upstream: Upstream;
   readonly policy: TagPolicy & { readonly historyEntries: number };
   readonly absent: LRUCache<string, true>;
-  /** How long manifests are withheld that lead to what could not be delivered, milliseconds. Default 60,000. */
+  /**
+   * How long manifests are withheld that lead to what could not be delivered, milliseconds. Default
+   * 60,000.
+   */
   readonly withholdMs?: number;
   /** Whether the children of an index are fetched behind its answer. Default: true. */
   readonly fetchChildren?: boolean;
@@ -74,8 +77,8 @@ const patienceMs = 3_000;
 const longestMs = 5_000;
 
 /**
- * Likewise the first byte of a blob. A client that is refused comes back four times, a second after each refusal: with what is
- * waited then all of it stays below 20 s.
+ * Likewise the first byte of a blob. A client that is refused comes back four times, a second after
+ * each refusal: with what is waited then all of it stays below 20 s.
  */
 const patienceForBlobsMs = { first: 10_000, again: 500 };
 

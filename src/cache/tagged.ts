@@ -22,10 +22,13 @@ export interface ServedManifest extends HeldManifest {
 /** The manifests of one upstream by tag or digest. */
 export interface ResolvedManifests {
   /**
-   * Throws `MANIFEST_UNKNOWN` when there is none, and the upstream's refusal when nothing is known that could be answered instead.
+   * Throws `MANIFEST_UNKNOWN` when there is none, and the upstream's refusal when nothing is known
+   * that could be answered instead.
    */
   resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
-  /** What `resolve` would resolve to, where there is nothing to wait for: it is in memory and fresh. */
+  /**
+   * What `resolve` would resolve to, where there is nothing to wait for: it is in memory and fresh.
+   */
   ready(repository: Repository, reference: Reference): ServedManifest | undefined;
   /** Resolves once refreshes behind an answer have ended. */
   settled(): Promise<void>;

@@ -4,7 +4,9 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Repository } from '../oci/reference.ts';
 
 export interface UndeliverableOptions {
-  /** How long after a failure what leads to the content is withheld, milliseconds; 0 for not at all. */
+  /**
+   * How long after a failure what leads to the content is withheld, milliseconds; 0 for not at all.
+   */
   readonly withholdMs: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -18,12 +20,15 @@ interface Failure {
 
 const mostRemembered = 10_000;
 
-/** An upstream that throttles and does not say for how long is left alone for this long, seconds. */
+/**
+ * An upstream that throttles and does not say for how long is left alone for this long, seconds.
+ */
 const throttledSeconds = 1;
 
 /**
- * Blobs and child manifests of one upstream that could not be delivered a moment ago. Clients stay with the mirror that gave them a manifest, so
- * for a while nothing that leads to such content may be answered: the refusal sends them to their next mirror.
+ * Blobs and child manifests of one upstream that could not be delivered a moment ago. Clients stay
+ * with the mirror that gave them a manifest, so for a while nothing that leads to such content may
+ * be answered: the refusal sends them to their next mirror.
  */
 export class Undeliverable {
   readonly #failures = new LRUCache<string, Failure>({ max: mostRemembered });
@@ -62,7 +67,10 @@ export class Undeliverable {
     return this.#find(repository, digest)?.refusal;
   }
 
-  /** Throws the refusal of before while the upstream wants to be left alone: the client waits then, and not we too. */
+  /**
+   * Throws the refusal of before while the upstream wants to be left alone: the client waits then,
+   * and not we too.
+   */
   refuseThrottled(repository: Repository, digest: Digest): void {
     const found = this.#find(repository, digest);
     if (found !== undefined && this.#now() < found.askAgainAt) throw found.refusal;

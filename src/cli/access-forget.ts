@@ -10,8 +10,8 @@ const patienceMs = 10_000;
 
 /**
  * `quayside access forget`: a running server drops what it remembers of people and their rights.
- * Shows a token where a file of tokens is named, by the option or by the settings. 1 where the server
- * cannot be told, or refuses.
+ * Shows a token where a file of tokens is named, by the option or by the settings. 1 where the
+ * server cannot be told, or refuses.
  */
 export const accessForget: Run = async (args, io) => {
   const { values, positionals } = parsed(args, {

@@ -40,8 +40,9 @@ export interface UnplannedMapping {
 }
 
 /**
- * The mappings of the command line and of the files, as they were written: a glob, or a repository, is one. Throws `UsageError`, and
- * `MappingError` with every fault unless the run goes on after errors: then those of files are among the result.
+ * The mappings of the command line and of the files, as they were written: a glob, or a repository,
+ * is one. Throws `UsageError`, and `MappingError` with every fault unless the run goes on after
+ * errors: then those of files are among the result.
  */
 export async function writtenMappings(wish: MirrorWish): Promise<MappingFile> {
   const files = await Promise.all(wish.files.map(async (file) => parseMappingFile(file, await textOf(file))));
@@ -56,8 +57,9 @@ export async function writtenMappings(wish: MirrorWish): Promise<MappingFile> {
 }
 
 /**
- * The images that the mappings come to. Lists tags. A mapping that comes to none ends all, unless the run goes on after errors, or is to
- * skip sources that are missing and this one is: rejects with the first such error.
+ * The images that the mappings come to. Lists tags. A mapping that comes to none ends all, unless
+ * the run goes on after errors, or is to skip sources that are missing and this one is: rejects
+ * with the first such error.
  */
 export async function plannedImages(
   { mappings: written, faults }: MappingFile,

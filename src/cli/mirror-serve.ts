@@ -9,8 +9,9 @@ import { validating } from './mirror-validate.ts';
 import type { Start } from './serve.ts';
 
 /**
- * What the program `ci-images-mirror` does whatever its flags say, in our words: its metrics are for everybody on a port of their own, its
- * image streams and its lease are those of one cluster. It answered no pulls; ours listen for this host alone, and no balancer waits for their end.
+ * What the program `ci-images-mirror` does whatever its flags say, in our words: its metrics are
+ * for everybody on a port of their own, its image streams and its lease are those of one cluster.
+ * It answered no pulls; ours listen for this host alone, and no balancer waits for their end.
  */
 const always: SettingsPart = {
   listen: '127.0.0.1:8400',

@@ -24,7 +24,10 @@ export const bytes = (options?: LeafOptions) => leaf(parseBytes, options);
 /** A regular expression that fits texts in which it matches anywhere. */
 export const pattern = () => leaf((value) => Expression.anywhere(expressionText(value)));
 
-/** A regular expression for whole names: one that fits a part of a name would give rights that nobody meant. */
+/**
+ * A regular expression for whole names: one that fits a part of a name would give rights that
+ * nobody meant.
+ */
 export const wholePattern = () => leaf((value) => Expression.whole(expressionText(value)));
 
 /** An absolute `http:` or `https:` URL without a user, query or fragment; a trailing `/` goes away. */

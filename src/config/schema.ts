@@ -102,7 +102,8 @@ export const settingsSchema = closed({
   admin,
   log,
   /**
-   * How long we go on answering after SIGTERM while `/readyz` says no, in milliseconds: until every balancer has noticed. Default 5 s.
+   * How long we go on answering after SIGTERM while `/readyz` says no, in milliseconds: until every
+   * balancer has noticed. Default 5 s.
    */
   shutdownDelayMs: ms({ default: '5s' }),
   /** How long requests under way may still take once we are told to stop, in milliseconds. Default 30 s. */

@@ -91,20 +91,22 @@ export const upstreamSchema = section({
   /** Further tries of one request before its first byte. Default 3. */
   retries: count({ default: 3 }),
   /**
-   * Limit of a question for a manifest in all, every try and wait included, in milliseconds. Default 4 s: a node's next mirror is
-   * asked after that.
+   * Limit of a question for a manifest in all, every try and wait included, in milliseconds.
+   * Default 4 s: a node's next mirror is asked after that.
    */
   manifestTimeoutMs: timerMs({ default: '4s' }),
   /** The same for a blob up to its header, and for lists, in milliseconds. Default 8 s. */
   questionTimeoutMs: timerMs({ default: '8s' }),
   /**
-   * How long after a blob, or a manifest of an index, could not be delivered the manifests that lead to it are refused, so that nodes pull from
-   * their next mirror; in milliseconds. Default 60 s; 0: not at all.
+   * How long after a blob, or a manifest of an index, could not be delivered the manifests that
+   * lead to it are refused, so that nodes pull from their next mirror; in milliseconds. Default 60
+   * s; 0: not at all.
    */
   withholdMs: ms({ default: '60s' }),
   /**
-   * Whether the manifests that an index lists are fetched behind its answer: a node does not change its mirror between the two. Default: true, but
-   * false for `docker.io`, which counts manifests against the limit of pulls.
+   * Whether the manifests that an index lists are fetched behind its answer: a node does not change
+   * its mirror between the two. Default: true, but false for `docker.io`, which counts manifests
+   * against the limit of pulls.
    */
   fetchChildren: Type.Optional(Type.Boolean()),
   /** Requests to it at once, downloads counted apart. Default 64. */

@@ -1,11 +1,15 @@
 import { RE2JS } from 're2js';
 
-/** What the named groups of an expression stand for; undefined for one that took no part in the match. */
+/**
+ * What the named groups of an expression stand for; undefined for one that took no part in the
+ * match.
+ */
 export type Groups = Readonly<Record<string, string | undefined>>;
 
 /**
- * A regular expression that an operator or a user wrote. It matches in time linear in the text, whatever it says: RE2's syntax, which
- * has neither back-references nor lookaround. Upper and lower case differ, unless it says `(?i)`. It keeps no state between texts.
+ * A regular expression that an operator or a user wrote. It matches in time linear in the text,
+ * whatever it says: RE2's syntax, which has neither back-references nor lookaround. Upper and lower
+ * case differ, unless it says `(?i)`. It keeps no state between texts.
  */
 export class Expression {
   /** As it was written. */
@@ -20,7 +24,10 @@ export class Expression {
     this.groups = Object.keys(compiled.namedGroups());
   }
 
-  /** One that fits texts that hold a match anywhere. Throws an Error with the reason, for what cannot be compiled. */
+  /**
+   * One that fits texts that hold a match anywhere. Throws an Error with the reason, for what
+   * cannot be compiled.
+   */
   static anywhere(source: string): Expression {
     return new Expression(source, compiled(source));
   }

@@ -14,7 +14,10 @@ export function tagGlob(glob: string): Expression {
   return globbed(glob, { one: '.*' });
 }
 
-/** A glob over repositories: `*` stands for text within a component, `**` for text across them. Fits whole names. */
+/**
+ * A glob over repositories: `*` stands for text within a component, `**` for text across them. Fits
+ * whole names.
+ */
 export function repositoryGlob(glob: string): Expression {
   return globbed(glob, { one: '[^/]*', two: '.*' });
 }

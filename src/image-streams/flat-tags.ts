@@ -2,8 +2,8 @@ import { isTag } from '../oci/reference.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
 
 /**
- * The way back from a tag of the flat repository: every ImageStreamTag that it may stand for, the likeliest first. None for a tag
- * that only keeps, stages or marks something.
+ * The way back from a tag of the flat repository: every ImageStreamTag that it may stand for, the
+ * likeliest first. None for a tag that only keeps, stages or marks something.
  */
 export type Readings = (flat: string) => readonly ImageStreamTag[];
 
@@ -13,15 +13,19 @@ export function flatTag({ namespace, name, tag }: ImageStreamTag): string {
 }
 
 /**
- * Readings by the configured targets first, then by the pattern `<namespace>_<name>_<tag>`. A target's namespace may hold `_`, which
- * no pattern can tell; so what is configured is read as that alone.
+ * Readings by the configured targets first, then by the pattern `<namespace>_<name>_<tag>`. A
+ * target's namespace may hold `_`, which no pattern can tell; so what is configured is read as that
+ * alone.
  */
 export function flatTags(targets: Iterable<ImageStreamTag> = []): Readings {
   const configured = Map.groupBy(distinct(targets), flatTag);
   return (flat) => configured.get(flat) ?? patternReadings(flat);
 }
 
-/** A Kubernetes namespace: a label (RFC 1123). One of digits alone is left out: a time stamp must give nobody rights. */
+/**
+ * A Kubernetes namespace: a label (RFC 1123). One of digits alone is left out: a time stamp must
+ * give nobody rights.
+ */
 const namespaceShape = /^(?!\d+$)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const nameShape = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
 /** The steps of a promotion. */

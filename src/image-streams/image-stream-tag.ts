@@ -1,6 +1,6 @@
 /**
- * One tag of an ImageStream, or what a configuration names like one. Kubernetes has no `_` in the namespace of an image stream; a
- * target of the mirror may have one anywhere.
+ * One tag of an ImageStream, or what a configuration names like one. Kubernetes has no `_` in the
+ * namespace of an image stream; a target of the mirror may have one anywhere.
  */
 export interface ImageStreamTag {
   readonly namespace: string;
@@ -8,7 +8,10 @@ export interface ImageStreamTag {
   readonly tag: string;
 }
 
-/** `<namespace>/<name>:<tag>`: one `/`, one `:` after it, and no empty part. Undefined for other text. */
+/**
+ * `<namespace>/<name>:<tag>`: one `/`, one `:` after it, and no empty part. Undefined for other
+ * text.
+ */
 export function parseImageStreamTag(key: string): ImageStreamTag | undefined {
   const [namespace = '', rest = '', ...deeper] = key.split('/');
   const [name = '', tag = '', ...more] = rest.split(':');

@@ -81,9 +81,10 @@ export function parseMappings(words: readonly string[], where?: string): readonl
 }
 
 /**
- * The mappings with every glob, and every source without tag and digest, replaced by the tags that there are; a destination without a
- * tag takes the source's. What `listTags` rejects with, a glob that fits no tag (`MappingError`), and a destination that an earlier
- * mapping has (`MappingError`) leave that mapping unplanned, and the others as they are.
+ * The mappings with every glob, and every source without tag and digest, replaced by the tags that
+ * there are; a destination without a tag takes the source's. What `listTags` rejects with, a glob
+ * that fits no tag (`MappingError`), and a destination that an earlier mapping has (`MappingError`)
+ * leave that mapping unplanned, and the others as they are.
  */
 export async function expanded(mappings: readonly Mapping[], listTags: ListTags): Promise<Expansion> {
   const outcomes = await Promise.allSettled(mappings.map((mapping) => expandedOne(mapping, listTags)));

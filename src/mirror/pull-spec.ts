@@ -31,9 +31,10 @@ const globShape = /^[\w.*-]+$/;
 const longestText = 4096;
 
 /**
- * Reads what people write for an image, with the defaults that `docker` and `oc` have: `alpine` is `docker.io/library/alpine`, the
- * first component is a host if it holds a dot or a port, or is `localhost`. Also `file://REPOSITORY` and `oci:PATH`, each with a
- * tag or a digest or none; `docker://` may stand before a registry. What it returns has a host that can be asked. Throws
+ * Reads what people write for an image, with the defaults that `docker` and `oc` have: `alpine` is
+ * `docker.io/library/alpine`, the first component is a host if it holds a dot or a port, or is
+ * `localhost`. Also `file://REPOSITORY` and `oci:PATH`, each with a tag or a digest or none;
+ * `docker://` may stand before a registry. What it returns has a host that can be asked. Throws
  * `RegistryError` with the text in its message, and the name of a transport that is not read here.
  */
 export function parsePullSpec(text: string): PullSpec {

@@ -3,8 +3,9 @@ const address = /^\[[0-9A-Fa-f:.]+\]$/;
 const longestHost = 255;
 
 /**
- * What is wrong with the text as the host of a reference, in one clause; undefined for a good one. A host is labels of letters,
- * digits and hyphens joined by dots, or an IPv6 address in brackets, with a port or without (distribution's reference grammar).
+ * What is wrong with the text as the host of a reference, in one clause; undefined for a good one.
+ * A host is labels of letters, digits and hyphens joined by dots, or an IPv6 address in brackets,
+ * with a port or without (distribution's reference grammar).
  */
 export function hostFault(host: string): string | undefined {
   if (host.length > longestHost) return `its host name is longer than ${longestHost} characters`;

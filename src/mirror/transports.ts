@@ -1,4 +1,7 @@
-/** Transports of skopeo, podman and their like that hold images and are not read here, and what to write instead. */
+/**
+ * Transports of skopeo, podman and their like that hold images and are not read here, and what to
+ * write instead.
+ */
 const foreign: Readonly<Record<string, string>> = {
   dir: 'copy it with skopeo first, or use oci:PATH',
   'docker-archive': 'load it into a registry first, or use oci:PATH',
@@ -22,8 +25,8 @@ export function withoutTransport(text: string): string {
 }
 
 /**
- * What is wrong with a reference that begins with a transport which is not read here; undefined for every other one, also for a
- * registry of that name with a port.
+ * What is wrong with a reference that begins with a transport which is not read here; undefined for
+ * every other one, also for a registry of that name with a port.
  */
 export function transportFault(text: string): string | undefined {
   const colon = text.indexOf(':');

@@ -4,9 +4,15 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Longer lines are no challenge: the longest scopes that registries ask for have some 2,000 characters. */
+/**
+ * Longer lines are no challenge: the longest scopes that registries ask for have some 2,000
+ * characters.
+ */
 const longestLine = 8192;
-/** Each expression is sticky and reads one token whose characters the next one cannot begin with: linear. */
+/**
+ * Each expression is sticky and reads one token whose characters the next one cannot begin with:
+ * linear.
+ */
 const separators = /[\s,]*/y;
 const blanks = /\s*/y;
 const token = /[A-Za-z0-9!#$%&'*+.^_`|~-]+/y;

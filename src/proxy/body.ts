@@ -38,8 +38,9 @@ const headWithinMs = 2_000;
 
 /**
  * The same body. `begin` is called once its first chunk has come, or after two seconds with
- * `isReady` false: then the head should go out alone. Until that call the status can still be chosen:
- * what fails before it is answered with an error, what fails later can only cut the connection.
+ * `isReady` false: then the head should go out alone. Until that call the status can still be
+ * chosen: what fails before it is answered with an error, what fails later can only cut the
+ * connection.
  */
 export async function* begun(body: Bytes, begin: (isReady: boolean) => void): Bytes {
   const iterator = body[Symbol.asyncIterator]();
@@ -64,9 +65,10 @@ async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boo
 }
 
 /**
- * Sends the body at the client's pace and ends the response. Each chunk is handed to the kernel before the next is
- * asked for, so one chunk is all that a slow client can hold. A body that breaks once the head is out destroys the
- * connection, never ends it: the client must see that bytes are missing. The body is released however this ends.
+ * Sends the body at the client's pace and ends the response. Each chunk is handed to the kernel
+ * before the next is asked for, so one chunk is all that a slow client can hold. A body that breaks
+ * once the head is out destroys the connection, never ends it: the client must see that bytes are
+ * missing. The body is released however this ends.
  */
 export async function send(res: ServerResponse, body: Bytes, sent: (bytes: number) => void): Promise<void> {
   try {

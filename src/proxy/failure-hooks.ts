@@ -55,8 +55,9 @@ function send(failed: Failure, request: FastifyRequest, reply: FastifyReply): vo
 }
 
 /**
- * Bytes that Node cannot read as a request: refused once the requests before them are answered, since bytes that are
- * written earlier end up within an answer or in its place (RFC 9112 section 9.3.2).
+ * Bytes that Node cannot read as a request: refused once the requests before them are answered,
+ * since bytes that are written earlier end up within an answer or in its place (RFC 9112 section
+ * 9.3.2).
  */
 function clientErrorHandler(error: Error & { readonly code?: string }, socket: Socket): void {
   const answering = responseOn(socket);
@@ -73,12 +74,18 @@ function clientErrorHandler(error: Error & { readonly code?: string }, socket: S
   }
 }
 
-/** The malformed bytes are then the body of the request itself, and no answer comes before their refusal. */
+/**
+ * The malformed bytes are then the body of the request itself, and no answer comes before their
+ * refusal.
+ */
 function isAwaitingBody({ req, headersSent }: ServerResponse): boolean {
   return !req.complete && !headersSent;
 }
 
-/** Connections whose malformed bytes wait for the answers before them: Node reports each further packet anew. */
+/**
+ * Connections whose malformed bytes wait for the answers before them: Node reports each further
+ * packet anew.
+ */
 const refused = new WeakSet<Socket>();
 
 function refuse(socket: Socket, code: number): void {
@@ -102,7 +109,9 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-/** The response that Node is writing on the socket, found where Node's own default handler looks. */
+/**
+ * The response that Node is writing on the socket, found where Node's own default handler looks.
+ */
 function responseOn(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
   return response instanceof ServerResponse ? response : undefined;

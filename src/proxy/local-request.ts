@@ -21,9 +21,9 @@ const authority = /^(\[[\da-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?$/i;
 
 /**
  * Believes a connection from loopback when nothing says that the request began elsewhere: no proxy
- * forwarded it, `Host` is a name of ours, which it is not after a web page pointed its own name here
- * (DNS rebinding), and no page of another origin sent it (WHATWG Fetch, sections 3.2 and 3.7). The
- * port in `Host` may be another one, as a port-forward has it.
+ * forwarded it, `Host` is a name of ours, which it is not after a web page pointed its own name
+ * here (DNS rebinding), and no page of another origin sent it (WHATWG Fetch, sections 3.2 and 3.7).
+ * The port in `Host` may be another one, as a port-forward has it.
  */
 export function localRequests({ names, proxies }: LocalRequestOptions): IsLocal {
   const isLoopback = networks(['127.0.0.0/8', '::1/128']);

@@ -40,8 +40,9 @@ export function mirrorHealth(app: FastifyInstance): void {
 }
 
 /**
- * The queue as the program `ci-images-mirror` showed it, on a port of its own: `/api/v1/mirrors?action=summarize|show&limit=`.
- * Besides, `state` (`waiting`, the default, `running`, `parked` or `all`) and `destination` choose what is counted and shown.
+ * The queue as the program `ci-images-mirror` showed it, on a port of its own:
+ * `/api/v1/mirrors?action=summarize|show&limit=`. Besides, `state` (`waiting`, the default,
+ * `running`, `parked` or `all`) and `destination` choose what is counted and shown.
  */
 export function mirrorQueue(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
   app.get<{ Querystring: Query }>('/api/v1/mirrors', async (request, reply) => {
@@ -63,10 +64,11 @@ export function mirrorQueue(app: FastifyInstance, { desk, serving }: MirrorApiOp
 }
 
 /**
- * What an operator may order: `POST /api/v1/mirrors` with `source` and `destination` queues a copy, `POST /api/v1/mirrors/retry`, with or
- * without a `destination`, tries failed ones again, `DELETE /api/v1/mirrors?destination=` drops one that does not run. What cannot be meant,
- * such as a misspelt key, is refused: without it the order would be a larger one. For operators alone:
- * a copy is written with our credentials.
+ * What an operator may order: `POST /api/v1/mirrors` with `source` and `destination` queues a copy,
+ * `POST /api/v1/mirrors/retry`, with or without a `destination`, tries failed ones again, `DELETE
+ * /api/v1/mirrors?destination=` drops one that does not run. What cannot be meant, such as a
+ * misspelt key, is refused: without it the order would be a larger one. For operators alone: a copy
+ * is written with our credentials.
  */
 export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
   app.post('/api/v1/mirrors', async (request, reply) => {

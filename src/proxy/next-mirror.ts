@@ -1,8 +1,9 @@
 import { isPassing, RegistryError } from '../oci/errors.ts';
 
 /**
- * What a refused request was for, as far as it decides where the client goes next: a manifest by which it chooses a mirror; a child of an index
- * that it was answered; a tag under which signatures are kept; a blob, or a part of one.
+ * What a refused request was for, as far as it decides where the client goes next: a manifest by
+ * which it chooses a mirror; a child of an index that it was answered; a tag under which signatures
+ * are kept; a blob, or a part of one.
  */
 export type Wanted = 'manifest' | 'child' | 'signature' | 'blob';
 
@@ -10,10 +11,12 @@ export type Wanted = 'manifest' | 'child' | 'signature' | 'blob';
 const retryAfterSeconds = 1;
 
 /**
- * The refusal that leaves a client a way on. Clients choose a mirror at the manifest, and go to the next one after any refusal but 429, which they
- * wait out: so a manifest that the upstream throttles is 503. Not all go to the next mirror for a child or a blob, and those that do not fail at
- * the first 503, but try again after 429: so passing trouble is 429, always with the same short wait, since the other wait was ours. Those
- * that do go on do so after 404 with `BLOB_UNKNOWN`, and not after 403. A missing signature is an answer, a refused one fails the pull.
+ * The refusal that leaves a client a way on. Clients choose a mirror at the manifest, and go to the
+ * next one after any refusal but 429, which they wait out: so a manifest that the upstream
+ * throttles is 503. Not all go to the next mirror for a child or a blob, and those that do not fail
+ * at the first 503, but try again after 429: so passing trouble is 429, always with the same short
+ * wait, since the other wait was ours. Those that do go on do so after 404 with `BLOB_UNKNOWN`, and
+ * not after 403. A missing signature is an answer, a refused one fails the pull.
  */
 export function refusalFor(wanted: Wanted, error: RegistryError): RegistryError {
   const { code } = error;

@@ -29,9 +29,9 @@ const prefix = '/quayside';
 const bearer = /^Bearer +(\S+)$/i;
 
 /**
- * Lets operators alone reach the routes of a scope: from this host, or with a token. One that is shown
- * decides by itself, also from this host. Throws `UNAUTHORIZED`, `DENIED`, and `UNAVAILABLE` when it
- * cannot be told; the body is not read before.
+ * Lets operators alone reach the routes of a scope: from this host, or with a token. One that is
+ * shown decides by itself, also from this host. Throws `UNAUTHORIZED`, `DENIED`, and `UNAVAILABLE`
+ * when it cannot be told; the body is not read before.
  */
 export function operatorDoor(scope: FastifyInstance, options: OperatorDoorOptions): void {
   const { isLocal, operators, operated } = options;

@@ -4,9 +4,10 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Refusal } from './realm.ts';
 
 /**
- * What is said to whom we do not know, or whose token or login is not enough. All of it is ours: nothing of the client's is repeated.
- * A token that was good once is not enough, rather than invalid: containers/image fetches a new one after `insufficient_scope`
- * alone, and fails the pull after `invalid_token`.
+ * What is said to whom we do not know, or whose token or login is not enough. All of it is ours:
+ * nothing of the client's is repeated. A token that was good once is not enough, rather than
+ * invalid: containers/image fetches a new one after `insufficient_scope` alone, and fails the pull
+ * after `invalid_token`.
  */
 export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anonymous', Refusal>> = {
   absent: { message: 'a login is required' },

@@ -22,7 +22,10 @@ export interface Connection {
   urlOf(path: string): URL;
   /** One try: logged in, redirects followed. Throws TryAgain where another try may help. */
   once(ask: Ask): Promise<Answer>;
-  /** As many tries as are set, within the time that is set for all of them. `read` takes what it needs of the answer; a body that breaks off there is a failed try. */
+  /**
+   * As many tries as are set, within the time that is set for all of them. `read` takes what it
+   * needs of the answer; a body that breaks off there is a failed try.
+   */
   tried<T>(ask: Ask, read: (answer: Answer) => Promise<T> | T): Promise<T>;
   /** One try, logged in, whose redirects are answers: for somebody who follows them. */
   forwarded<T>(ask: Ask, read: (answer: Answer) => T): Promise<T>;

@@ -8,8 +8,9 @@ export class Late extends RegistryError {
 }
 
 /**
- * What the work resolves to, if that is in time; else its signal aborts with Late. Once it has resolved, its signal follows `signal`
- * alone: a body that was begun may take as long as it takes. Without `ms` there is no limit.
+ * What the work resolves to, if that is in time; else its signal aborts with Late. Once it has
+ * resolved, its signal follows `signal` alone: a body that was begun may take as long as it takes.
+ * Without `ms` there is no limit.
  */
 export async function inTime<Value>(
   ms: number | undefined,
@@ -26,7 +27,9 @@ export async function inTime<Value>(
   }
 }
 
-/** Whether the caller gave up, other than for want of an answer: that says nothing of the server. */
+/**
+ * Whether the caller gave up, other than for want of an answer: that says nothing of the server.
+ */
 export function isGivenUp(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && !(signal.reason instanceof Late);
 }

@@ -19,8 +19,8 @@ export interface Ask {
   /** From the last byte sent to the head of the answer, milliseconds. Default: as set for the upstream. */
   readonly firstByteTimeoutMs?: number;
   /**
-   * Whether the asker can go elsewhere sooner than a registry that throttles takes it back. Default:
-   * a 429 is waited out.
+   * Whether the asker can go elsewhere sooner than a registry that throttles takes it back.
+   * Default: a 429 is waited out.
    */
   readonly isUrgent?: boolean;
   /**

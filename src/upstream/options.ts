@@ -47,15 +47,15 @@ export interface UpstreamOptions {
   /** Between two pieces of a body while we wait for one, milliseconds. Default: 30,000. */
   readonly progressTimeoutMs?: number;
   /**
-   * A body that stops is asked for on another connection after this; the next in a row that brings nothing is waited for twice as long, up
-   * to `progressTimeoutMs`. Milliseconds, default: 3,000.
+   * A body that stops is asked for on another connection after this; the next in a row that brings
+   * nothing is waited for twice as long, up to `progressTimeoutMs`. Milliseconds, default: 3,000.
    */
   readonly stallTimeoutMs?: number;
   /** Tries after the first before an answer's first byte. Default: 3. */
   readonly retries?: number;
   /**
-   * Limit of a question for a manifest in all, its tries and the waits between them, milliseconds. The breaker counts it as a
-   * failure. Default: none.
+   * Limit of a question for a manifest in all, its tries and the waits between them, milliseconds.
+   * The breaker counts it as a failure. Default: none.
    */
   readonly manifestTimeoutMs?: number;
   /** The same for every other question, up to the head of its answer. Default: none. */

@@ -39,9 +39,9 @@ export function isKeptRedirect({ status }: Answer): boolean {
  * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for
  * minutes, whatever its `Cache-Control` says. A write follows 307 and 308, to the same scheme; one
  * whose body is a stream is the caller's to repeat. Once a redirect has left the registry, no later
- * hop carries our login, not even one back to it; neither does a request of the kind `cdn`, wherever
- * it leads. A refusal by storage is not the registry's word: it is worth one try with another URL of
- * the registry, and is `UNAVAILABLE` then.
+ * hop carries our login, not even one back to it; neither does a request of the kind `cdn`,
+ * wherever it leads. A refusal by storage is not the registry's word: it is worth one try with
+ * another URL of the registry, and is `UNAVAILABLE` then.
  */
 export function followed(options: RedirectOptions): Send {
   return async (ask) => {

@@ -58,7 +58,9 @@ export async function* resumedBytes(
   }
 }
 
-/** How long the next byte of a body is waited for, milliseconds: the first one, and each after it. */
+/**
+ * How long the next byte of a body is waited for, milliseconds: the first one, and each after it.
+ */
 interface Patience {
   readonly firstMs: number;
   readonly nextMs: number;

@@ -5,7 +5,9 @@ import { until } from '../support/bodies.ts';
 import { type S3Double, s3Double } from '../support/s3-double.ts';
 import { type BadDay, badDay, isPulled, temporary } from './rig.ts';
 
-/** The service with its store in S3, over the S3 and the registry of another one where there is one. */
+/**
+ * The service with its store in S3, over the S3 and the registry of another one where there is one.
+ */
 export async function overS3(
   t: Test,
   { s3: given, rig }: { s3?: S3Double; rig?: BadDay } = {},

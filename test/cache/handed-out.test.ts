@@ -24,7 +24,9 @@ interface Rig extends CacheRig {
   failing(image: DoubleImage): Promise<void>;
 }
 
-/** A cache over an index of two images under `latest`, each also under the name of its architecture. */
+/**
+ * A cache over an index of two images under `latest`, each also under the name of its architecture.
+ */
 async function rigged(t: Test, options?: CacheRigOptions): Promise<Rig> {
   const rig = await cacheRig(t, options);
   const { repository, registry, double } = rig;

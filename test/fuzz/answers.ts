@@ -14,7 +14,9 @@ interface Open {
 
 const headEnd = Buffer.from('\r\n\r\n');
 
-/** Cuts what comes from a server into its answers, by the methods of the requests in their order. */
+/**
+ * Cuts what comes from a server into its answers, by the methods of the requests in their order.
+ */
 export class AnswerReader {
   readonly #methods: readonly string[];
   readonly #closed: ReadAnswer[] = [];

@@ -36,14 +36,17 @@ export interface FuzzResult {
 }
 
 const repository = 'openshift/ci';
-/** Small ones stay in memory, the others in the store; the last is more than all buffers on the way. */
+/**
+ * Small ones stay in memory, the others in the store; the last is more than all buffers on the way.
+ */
 const layers = [2_000, 300_000, 1_500_000];
 const restMs = 10_000;
 const mostFaults = 20;
 
 /**
- * Connections that do whatever clients may do, and some things that they may not, in batches. After each batch no request may
- * hold a slot, no file may be open, and an ordinary pull must work. The seed, the batch and the place in it make the script.
+ * Connections that do whatever clients may do, and some things that they may not, in batches. After
+ * each batch no request may hold a slot, no file may be open, and an ordinary pull must work. The
+ * seed, the batch and the place in it make the script.
  */
 export async function fuzz({ subject, seed, width, isOver, rested }: FuzzOptions): Promise<FuzzResult> {
   const image = subject.double.addImage(repository, 'fuzzed', { layers });

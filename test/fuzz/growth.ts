@@ -12,14 +12,20 @@ interface Bound {
 }
 
 const mib = 1024 ** 2;
-/** Room for what a collector leaves lying about; what grows with the connections passes it within minutes. */
+/**
+ * Room for what a collector leaves lying about; what grows with the connections passes it within
+ * minutes.
+ */
 const bounds: Readonly<Record<keyof Held, Bound>> = {
   heapBytes: { factor: 1.2, more: 16 * mib },
   residentBytes: { factor: 1.2, more: 48 * mib },
   openFiles: { factor: 1, more: 8 },
 };
 
-/** What grew between the second fifth of the samples and the last one, in words. The first fifth warms up. */
+/**
+ * What grew between the second fifth of the samples and the last one, in words. The first fifth
+ * warms up.
+ */
 export function growthIn(samples: readonly Held[]): readonly string[] {
   const fifth = Math.floor(samples.length / 5);
   if (fifth === 0) return [];

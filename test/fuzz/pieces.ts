@@ -50,7 +50,8 @@ const form = 'application/x-www-form-urlencoded';
 export function request(random: Random, target: Target): Piece {
   const plan = random.pick(plans)(random, target);
   const { method = 'GET', body = '' } = plan;
-  // Node closes without reading on. A client that still sends is reset, and may lose what it has not read.
+  // Node closes without reading on. A client that still sends is reset, and may lose what it has
+  // not read.
   const isLong = body.length > longBody;
   const decorated = isLong ? sized(plan.body) : random.pick(decorations)(random, plan.body);
   const isOld = decorated.version === '1.0';

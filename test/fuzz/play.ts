@@ -44,7 +44,10 @@ export interface Address {
   readonly port: number;
 }
 
-/** What follows garbage, or the last answer of a connection, is not answered. With garbage the server ends it. */
+/**
+ * What follows garbage, or the last answer of a connection, is not answered. With garbage the
+ * server ends it.
+ */
 function wantedAnswers({ pieces }: Script): number {
   const end = pieces.findIndex(({ expected, isLast }) => expected === undefined || isLast === true);
   if (end < 0) return pieces.length;

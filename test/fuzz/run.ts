@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz`: a real Quayside, its upstream a double, and clients that do whatever clients may do. Prints a line a minute
- * and, last, what was wrong. Exit code 1 for any fault: a lost slot or file, a wrong answer, a 5xx, a log line of level error,
- * growth, the end of the process.
+ * `npm run fuzz`: a real Quayside, its upstream a double, and clients that do whatever clients may
+ * do. Prints a line a minute and, last, what was wrong. Exit code 1 for any fault: a lost slot or
+ * file, a wrong answer, a 5xx, a log line of level error, growth, the end of the process.
  */
 import { randomInt } from 'node:crypto';
 import { setPriority } from 'node:os';

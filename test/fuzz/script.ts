@@ -1,7 +1,10 @@
 import type { Random } from '../chaos/random.ts';
 import { garbage, type Piece, request, type Target } from './pieces.ts';
 
-/** How a client ends its connection: when it has all answers, or at a time of its own, in one of three ways. */
+/**
+ * How a client ends its connection: when it has all answers, or at a time of its own, in one of
+ * three ways.
+ */
 export type Ending =
   | { readonly kind: 'answered' }
   | { readonly kind: 'destroyed' | 'reset' | 'half-closed'; readonly afterMs: number };

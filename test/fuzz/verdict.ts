@@ -15,7 +15,8 @@ export function faultOf({ pieces, ending }: Script, { answers, fault, isHung }: 
   const wrong = answers.map((answer, index) => answerFault(answer, answerable[index] ?? garbage, index));
   const first = wrong.find((text) => text !== undefined);
   if (first !== undefined) return first;
-  // A server that closes while bytes come resets the connection, and answers that are not read yet are lost.
+  // A server that closes while bytes come resets the connection, and answers that are not read yet
+  // are lost.
   if (ending.kind !== 'answered' || pieces.length > answerable.length || isCut(last)) return undefined;
   const wanted = answerable.filter(({ expected }) => expected !== undefined).length;
   const whole = answers.filter(({ isWhole }) => isWhole).length;

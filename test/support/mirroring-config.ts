@@ -20,8 +20,9 @@ const registries = [
 ];
 
 /**
- * A `_config.yaml` with the shapes and the size of the one that the image mirroring of OpenShift CI has: 521 supplemental images, of
- * which 17 come from an image stream, 36 ways back, 6 ignored sources and 8 selectors. All names are made up.
+ * A `_config.yaml` with the shapes and the size of the one that the image mirroring of OpenShift CI
+ * has: 521 supplemental images, of which 17 come from an image stream, 36 ways back, 6 ignored
+ * sources and 8 selectors. All names are made up.
  */
 export function imageMirroringConfig(): string {
   const odd: readonly Entry[] = [

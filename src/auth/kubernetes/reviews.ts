@@ -62,7 +62,8 @@ export function accessReview(
 }
 
 /**
- * The verdict on it: only `allowed: true` that is not `denied` as well is a yes; throws `ApiFailure` for what is neither yes nor no.
+ * The verdict on it: only `allowed: true` that is not `denied` as well is a yes; throws
+ * `ApiFailure` for what is neither yes nor no.
  */
 export function reviewedVerdict(answer: string): Verdict {
   const status = statusOf(answer, 'SubjectAccessReview');

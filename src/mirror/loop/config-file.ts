@@ -40,9 +40,9 @@ const sections = ['supplementalCIImages', 'qciToAppCIImages', 'ignoredSources', 
 const imageKeys = ['namespace', 'name', 'tag', 'as', 'image'] as const;
 
 /**
- * Reads the file, packed by gzip or not. As strict as its first reader: unknown and repeated keys are refused, the case of keys does
- * not matter; and a source or target that no copy could ever use is refused as well. Throws `MirrorConfigError` with every fault and
- * its line.
+ * Reads the file, packed by gzip or not. As strict as its first reader: unknown and repeated keys
+ * are refused, the case of keys does not matter; and a source or target that no copy could ever use
+ * is refused as well. Throws `MirrorConfigError` with every fault and its line.
  */
 export function parseMirrorConfig(file: Uint8Array): MirrorConfig {
   return strictlyRead(file, (whole) => {

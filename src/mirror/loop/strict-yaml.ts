@@ -1,8 +1,8 @@
 import { type FileFault, locatedYaml, MirrorConfigError, type Path } from './located-yaml.ts';
 
 /**
- * What `read` makes of the file's content, packed by gzip or not. Throws `MirrorConfigError` with everything that `read` refused, in the
- * order of the file's lines.
+ * What `read` makes of the file's content, packed by gzip or not. Throws `MirrorConfigError` with
+ * everything that `read` refused, in the order of the file's lines.
  */
 export function strictlyRead<T>(file: Uint8Array, read: (whole: Part) => T): T {
   const { data, lineOf } = locatedYaml(file);
@@ -25,7 +25,10 @@ interface PartOptions {
   readonly refuse: (path: Path, message: string) => void;
 }
 
-/** A part of the file that knows where it stands. What it is asked for and does not hold is refused, and the reading goes on. */
+/**
+ * A part of the file that knows where it stands. What it is asked for and does not hold is refused,
+ * and the reading goes on.
+ */
 export class Part {
   readonly #options: PartOptions;
 
@@ -49,7 +52,10 @@ export class Part {
     this.#options.refuse(this.#options.path, message);
   }
 
-  /** The values of a map's keys, whatever their case; `null` counts as absent. Each has its key for a name. */
+  /**
+   * The values of a map's keys, whatever their case; `null` counts as absent. Each has its key for
+   * a name.
+   */
   fields<Key extends string>(keys: readonly Key[]): { readonly [Each in Key]?: Part } {
     const found: { [Each in Key]?: Part } = {};
     for (const [written, part] of this.entries()) {

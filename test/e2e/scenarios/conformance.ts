@@ -11,8 +11,8 @@ import type { Scenario, Scene } from '../scenario.ts';
 const afresh = { tags: { freshMs: 0, refreshBehindMs: 0, negativeMs: 0 } };
 
 /**
- * Whether deleted content is gone at once is not asked: the cache serves what the upstream has shown for as long as it
- * is stored (SECURITY.md).
+ * Whether deleted content is gone at once is not asked: the cache serves what the upstream has
+ * shown for as long as it is stored (SECURITY.md).
  */
 const cached = {
   OCI_API_BLOBS_ATOMIC: 'false',

@@ -69,8 +69,8 @@ interface Case {
 }
 
 /**
- * A node is never stranded: whatever Quayside's upstream does, a cold pull ends whole, from Quayside or from QCI, and never from
- * the source. The clients of each row run side by side.
+ * A node is never stranded: whatever Quayside's upstream does, a cold pull ends whole, from
+ * Quayside or from QCI, and never from the source. The clients of each row run side by side.
  */
 export const nodesOnBadDays: Scenario = {
   name: 'nodes-on-bad-days',
@@ -99,7 +99,10 @@ export const nodesOnBadDays: Scenario = {
   },
 };
 
-/** What fails of a pod's pull is tried again by the kubelet: a client that stays with its mirror for the blobs needs that. */
+/**
+ * What fails of a pod's pull is tried again by the kubelet: a client that stays with its mirror for
+ * the blobs needs that.
+ */
 async function pulledInTurn(
   { client, row, target }: Case,
   stand: NodeStand,

@@ -5,8 +5,8 @@ import { type NodeClient, nodeImage, nodeStand, source } from '../fixtures/node-
 import type { Scenario, Scene } from '../scenario.ts';
 
 /**
- * Nodes whose policy asks for a signature look one up before every pull, and do not change their mirror for it: with the upstream gone, what the
- * cache holds must be enough.
+ * Nodes whose policy asks for a signature look one up before every pull, and do not change their
+ * mirror for it: with the upstream gone, what the cache holds must be enough.
  */
 export const signatures: Scenario = {
   name: 'signatures',
