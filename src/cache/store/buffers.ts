@@ -1,6 +1,6 @@
 export interface BufferPoolOptions {
   /**
-   * Most bytes, all readers together. Default 24 MiB: 48 readers. Kept for the next readers once
+   * Most bytes, all readers together. Default 16 MiB: 32 readers. Kept for the next readers once
    * they were needed.
    */
   readonly maxBytes?: number;
@@ -24,7 +24,7 @@ export type BufferPair = readonly [Uint8Array, Uint8Array];
 
 /** Buffers are reused: a fresh megabyte for each read costs more in page faults than the read itself. */
 export function bufferPool(options: BufferPoolOptions = {}): BufferPool {
-  const { maxBytes = 24 * 1024 * 1024, bufferBytes = 256 * 1024 } = options;
+  const { maxBytes = 16 * 1024 * 1024, bufferBytes = 256 * 1024 } = options;
   const pairBytes = 2 * bufferBytes;
   const spare: BufferPair[] = [];
   let usedBytes = 0;
