@@ -96,7 +96,7 @@ export function fill(options: FillOptions): Fill {
     const target = file;
     const growth: Growth = {
       readable() {
-        // Whoever reads on holds the room that others need.
+        // A reader that reads on holds the room that others need.
         if (hasGivenWay()) throw control.signal.reason;
         return readable(target, size);
       },

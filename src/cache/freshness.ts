@@ -48,7 +48,7 @@ export interface TagPolicy {
 
 export type Freshness = 'answer' | 'answer-and-refresh' | 'ask';
 
-/** What to do with a tag before anybody was asked. A check whose time has not come yet is none. */
+/** What to do with a tag before the upstream is asked. A check whose time has not come yet is none. */
 export function freshness(tag: string, pointer: TagPointer, policy: TagPolicy, now: number): Freshness {
   const age = ageMs(pointer.checkedAt, now);
   if (age <= policy.freshMs || policy.immutable.some((pattern) => pattern.test(tag))) return 'answer';

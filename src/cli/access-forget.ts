@@ -69,7 +69,7 @@ const refusals: Readonly<Record<number, string>> = {
 /** Of all addresses of this host, loopback is the one that needs no login. */
 function adminUrl(listen: Config['admin']['listen'] | undefined): string {
   if (listen === undefined || listen === false)
-    throw new UsageError('admin.listen is off, so nobody can be asked to forget');
+    throw new UsageError('admin.listen is off, so no server can be asked to forget');
   return `http://${listen.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')}`;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Jobs that wait, each for somebody: an origin, such as a client's address, and a name at that
+ * Jobs that wait, each with an origin, such as a client's address, and a name at that
  * origin.
  */
 export interface FairQueue<Job> {
@@ -24,7 +24,7 @@ interface Waiting<Job> {
   count: number;
 }
 
-/** A queue in which nobody waits behind all that another has put there. */
+/** A queue in which no origin waits behind all that another one has put there. */
 export function createFairQueue<Job extends object>(maxSize: number): FairQueue<Job> {
   const origins = new Map<string, Waiting<Job>>();
   const places = new Map<Job, readonly [origin: string, name: string]>();

@@ -1,5 +1,5 @@
 /**
- * Who has how many of the scarce slots. The first half of all is for whoever comes. Of the second
+ * Who has how many of the scarce slots. The first half of all is open to every client. Of the second
  * half one address, and one subject, has at most four fifths: so others find a slot at once,
  * however many one client holds.
  */
@@ -11,7 +11,7 @@ export interface Shares {
   giveBack(address: string, subject: string): void;
 }
 
-/** Shares of so many slots. An empty address or subject is nobody's and has no bound. */
+/** Shares of so many slots. An empty address or subject has no bound. */
 export function createShares(slots: number): Shares {
   const plenty = Math.floor(slots / 2);
   const scarce = slots - plenty;

@@ -76,7 +76,7 @@ function away(ask: Ask, url: URL): Ask {
   return { ...ask, kind: 'cdn', url, headers: { ...ask.headers, referer } };
 }
 
-/** What refers to a manifest is judged by whoever asked: a page of some site is no list. */
+/** What refers to a manifest is judged by the caller: a page of some site is no list. */
 async function orWorthAnotherUrl(answer: Answer, { kind, method }: Ask): Promise<Answer> {
   if (kind === 'referrers' || !(await isStoragesRefusal(answer, method))) return answer;
   if (method === 'HEAD') return { ...answer, isOfStorage: true };

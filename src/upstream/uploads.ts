@@ -35,7 +35,7 @@ export interface Session {
 /** A part of the blob, as a stream. */
 export interface Piece {
   readonly bytes: Bytes;
-  /** Undefined where nobody knows it. */
+  /** Undefined where it is unknown. */
   readonly length: number | undefined;
 }
 

@@ -21,7 +21,7 @@ export interface CopyImageOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What the source has, by one HEAD. Throws CopyError, or the reason of whoever aborted the run. */
+/** What the source has, by one HEAD. Throws CopyError, or the reason of the abort. */
 export function statedSource(image: ImageCopy, run: CopyRun): Promise<Descriptor> {
   return statedAtSource({ image, run, signal: run.signal });
 }
