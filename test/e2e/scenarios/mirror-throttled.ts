@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type Front, front, type Trouble } from '../fixtures/front.ts';
+import { type Front, front, type Passed, type Trouble } from '../fixtures/front.ts';
 import { multiArch } from '../fixtures/images.ts';
 import { mirrorCommand } from '../fixtures/mirror.ts';
 import {
@@ -16,6 +16,7 @@ import { type Registry, registry } from '../fixtures/registry.ts';
 import { pushed, repeated, uploaded } from '../fixtures/uploads.ts';
 import {
   every,
+  first,
   isDownload,
   isLastOfUpload,
   isUpload,
@@ -68,12 +69,18 @@ async function refused(scene: Scene, source: Registry, images: readonly Placed[]
   });
 }
 
+/** The requests that carry a blob which is too large for one request. */
+function isLarge(request: Passed): boolean {
+  return request.method === 'PATCH' && isUpload(request);
+}
+
 async function broken(scene: Scene, source: Registry, images: readonly Placed[]) {
   const qci = await registry(scene, { name: 'qci-cutting' });
   const cutUpload: Trouble = { cut: 'request', after: 150_000 };
   const cutDownload: Trouble = { cut: 'answer', after: 3_000_000 };
   const from = await front(scene.stage, source.url, only(isDownload, every(3, [cutDownload])));
-  const to = await front(scene.stage, qci.url, only(isUpload, every(2, [cutUpload])));
+  // A blob is sent four times at most: docker-registry keeps nothing of an upload that broke off.
+  const to = await front(scene.stage, qci.url, only(isLarge, first(3, cutUpload)));
   await scene.fact('images arrive whole when uploads and downloads break off in the middle', async () => {
     await mirrored(scene, 'broken.txt', from, to, images);
     await assertFlatHolds(qci.url, images);
