@@ -177,6 +177,9 @@ export function manifests(options: ManifestsOptions): Manifests {
     asking(keyOf(repository, digest), () => ask(repository, digest));
 
   async function ask(repository: Repository, digest: Digest): Promise<HeldManifest> {
+    // Another question may have brought it while the store was asked.
+    const come = peek(repository, digest);
+    if (come !== undefined) return come;
     if (absent.has(keyOf(repository, digest))) throw manifestUnknown(digest);
     const answer = await upstream.manifest(repository, { digest }, { isUrgent: true });
     if (answer.kind === 'found') return keep(repository, answer);
