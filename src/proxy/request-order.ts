@@ -44,9 +44,10 @@ function inOrder(handle: RequestListener): RequestListener {
     if (ahead > mostAhead) return void socket.destroy();
     response.once('socket', () => {
       waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
-      // Node still flushes the response after it has told us of the socket.
+      // Node still flushes the response after it has told us of the socket. It also assigns one that
+      // has closed already, where the response before ends after that, and no `close` comes again.
       queueMicrotask(() => {
-        if (!response.destroyed) handle(request, response);
+        if (socket.writable) handle(request, response);
       });
     });
     return undefined;

@@ -17,7 +17,7 @@ const patienceMs = 15_000;
 
 /** Plays the script against `host:port`. Throws nothing, and leaves nothing open. */
 export async function played(script: Script, { host, port }: Address): Promise<Played> {
-  const reader = new AnswerReader(script.pieces.map(({ expected }) => expected?.method ?? 'GET'));
+  const reader = new AnswerReader(methodsOf(script));
   const socket = connect({ host, port, allowHalfOpen: true }).on('error', () => {});
   const gone = once(socket, 'close').catch(() => undefined);
   const answered = Promise.withResolvers<void>();
@@ -42,6 +42,12 @@ export async function played(script: Script, { host, port }: Address): Promise<P
 export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** Up to the garbage: what is refused of that has a body, whatever follows it. */
+function methodsOf({ pieces }: Script): readonly string[] {
+  const end = pieces.findIndex(({ expected }) => expected === undefined);
+  return pieces.slice(0, end < 0 ? undefined : end).map(({ expected }) => expected?.method ?? 'GET');
 }
 
 /**

@@ -4,7 +4,10 @@ import type { Played } from './play.ts';
 import type { Script } from './script.ts';
 
 /** What is wrong with how a script was answered; undefined for nothing. */
-export function faultOf({ pieces, ending }: Script, { answers, fault, isHung }: Played): string | undefined {
+export function faultOf(
+  { pieces, writes, ending }: Script,
+  { answers, fault, isHung }: Played,
+): string | undefined {
   if (fault !== undefined) return fault;
   if (isHung) return `hangs after ${answers.length} answers`;
   const end = pieces.findIndex(({ expected, isLast }) => expected === undefined || isLast === true);
@@ -15,9 +18,9 @@ export function faultOf({ pieces, ending }: Script, { answers, fault, isHung }: 
   const wrong = answers.map((answer, index) => answerFault(answer, answerable[index] ?? garbage, index));
   const first = wrong.find((text) => text !== undefined);
   if (first !== undefined) return first;
-  // A server that closes while bytes come resets the connection, and answers that are not read yet
-  // are lost.
-  if (ending.kind !== 'answered' || pieces.length > answerable.length || isCut(last)) return undefined;
+  // A server that closes while bytes come resets the connection, and answers not yet read are lost.
+  const isReset = pieces.length > answerable.length || (garbage !== undefined && writes.length > 1);
+  if (ending.kind !== 'answered' || isReset || isCut(last)) return undefined;
   const wanted = answerable.filter(({ expected }) => expected !== undefined).length;
   const whole = answers.filter(({ isWhole }) => isWhole).length;
   return whole < wanted ? `${whole} of ${wanted} answers` : undefined;
