@@ -29,12 +29,20 @@ export function requestLoad(): RequestLoad {
   };
 }
 
+/** wrk adds a `Host` line of its own to one that is written in another case, and two lines are refused. */
+function wrkName(name: string): string {
+  return name === 'host' ? 'Host' : name;
+}
+
 async function wrkAnswer(wrk: string, question: RequestQuestion): Promise<RequestAnswer> {
   const { stdout } = await run(wrk, [
     '--threads=1',
     `--connections=${question.connections}`,
     `--duration=${Math.round(question.durationMs / 1000)}s`,
-    ...Object.entries(question.headers).flatMap(([name, value]) => ['--header', `${name}: ${value}`]),
+    ...Object.entries(question.headers).flatMap(([name, value]) => [
+      '--header',
+      `${wrkName(name)}: ${value}`,
+    ]),
     `${question.origin}${question.path}`,
   ]);
   const perSecond = Number(/Requests\/sec:\s*([\d.]+)/.exec(stdout)?.[1] ?? 0);
