@@ -21,16 +21,20 @@ export interface ClientOptions {
   readonly received: (bytes: number) => void;
 }
 
-/** A pull as podman does it: the tag, the manifest of one platform, then config and layers side by side, all checked. */
+/**
+ * A pull as CRI-O does it: the tag, the manifest of one platform, then config and layers side by
+ * side, all checked. Its `User-Agent` says for which platform.
+ */
 export async function pullImage(
   options: ClientOptions & { readonly repository: string; readonly tag: string; readonly platform: string },
 ): Promise<PulledImage> {
   const started = performance.now();
   const base = `/v2/${options.repository}`;
-  const root = await manifestAt(options, `${base}/manifests/${options.tag}`);
+  const client = { ...options, userAgent: userAgentOf(options.platform) };
+  const root = await manifestAt(client, `${base}/manifests/${options.tag}`);
   if (root.manifest === undefined) return { ...root.facts, parts: 0, ms: performance.now() - started };
   const child = childOf(root.text, options.platform);
-  const own = child === undefined ? root : await manifestAt(options, `${base}/manifests/${child}`);
+  const own = child === undefined ? root : await manifestAt(client, `${base}/manifests/${child}`);
   if (own.manifest === undefined) return { ...own.facts, parts: 1, ms: performance.now() - started };
   const blobs = await Promise.all(
     own.manifest.blobs.map(async ({ digest }) => {
@@ -74,8 +78,17 @@ interface FetchedManifest {
   };
 }
 
-async function manifestAt({ origin, received }: ClientOptions, path: string): Promise<FetchedManifest> {
-  const response = await fetch(`${origin}${path}`, { headers: { accept: acceptManifests } });
+function userAgentOf(platform: string): string {
+  const [system, processor] = platform.split('/');
+  return `cri-o/1.37.0 go/go1.26 os/${system} arch/${processor}`;
+}
+
+async function manifestAt(
+  { origin, received, userAgent }: ClientOptions & { readonly userAgent: string },
+  path: string,
+): Promise<FetchedManifest> {
+  const headers = { accept: acceptManifests, 'user-agent': userAgent };
+  const response = await fetch(`${origin}${path}`, { headers });
   const bytes = new Uint8Array(await response.arrayBuffer());
   const text = new TextDecoder().decode(bytes);
   const warning = response.headers.get('warning');

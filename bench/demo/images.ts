@@ -33,6 +33,12 @@ export function platformBytes(image: GeneratedImage, platform: string): number {
   return blobs.reduce((sum, { descriptor }) => sum + descriptor.size, manifests);
 }
 
+/** The manifests of the other platforms, which a cache fetches behind the answer of the index. */
+export function otherManifestBytes(image: GeneratedImage, platform: string): number {
+  const others = image.manifests.filter((each) => each.platform !== platform);
+  return others.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+}
+
 /** The largest layer of one platform. */
 export function largestLayer(image: GeneratedImage, platform: string): TypedDescriptor {
   const manifest = image.manifests.find((each) => each.platform === platform);
