@@ -1,7 +1,7 @@
 import { kubeconfig } from './auth/kubernetes/kubeconfig.ts';
+import { paused } from './base/timeout.ts';
 import { lease } from './cache/lease.ts';
 import type { CacheParts } from './cache/parts.ts';
-import { paused } from './cache/patience.ts';
 import type { CachedRegistry } from './cache/registry.ts';
 import { memoryStore } from './cache/store/memory-store.ts';
 import { recordLease } from './cache/store/record-lease.ts';

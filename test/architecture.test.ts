@@ -8,11 +8,12 @@ const source = new URL('../src/', import.meta.url).pathname;
 const mayImport: Readonly<
   Record<string, { readonly code: readonly string[]; readonly types?: readonly string[] }>
 > = {
+  base: { code: [] },
   oci: { code: [] },
   expressions: { code: [] },
   fair: { code: [] },
   upstream: { code: ['oci'] },
-  cache: { code: ['oci'], types: ['upstream'] },
+  cache: { code: ['base', 'oci'], types: ['upstream'] },
   auth: { code: ['oci', 'expressions', 'fair', 'image-streams'] },
   mirror: { code: ['oci', 'expressions', 'image-streams'], types: ['upstream', 'cache'] },
   proxy: { code: ['oci', 'expressions', 'fair'], types: ['auth', 'cache'] },

@@ -1,5 +1,4 @@
 import type { Digest } from '../oci/digest.ts';
-import type { FillOutcome } from './fill.ts';
 
 /** Where an answer's bytes came from, most wanted first. Also the word in the `Quayside-Cache` header. */
 export type Hit =
@@ -21,6 +20,21 @@ export type Hit =
   | 'bypass';
 
 export type ReadKind = 'manifest' | 'blob' | 'tags' | 'referrers';
+
+/**
+ * Why a download has no room in the spool: its blob is larger than one may be, all room is taken,
+ * or it is too slow to keep any.
+ */
+export type RoomRefusal = 'too-large' | 'spool-full' | 'too-slow';
+
+/**
+ * Why a whole and right blob is not in the store, or was handed through: for want of room, or the
+ * store or its disk failed.
+ */
+export type NotKept = RoomRefusal | 'unwritable' | 'store';
+
+/** What became of a download. */
+export type FillOutcome = 'stored' | NotKept | 'failed';
 
 /** What the cache reports while it works. All labels come from small closed sets. */
 export interface CacheEvents {

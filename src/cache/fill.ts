@@ -4,19 +4,10 @@ import { type Digest, digester, isMatch } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { UpstreamBlob } from '../upstream/upstream.ts';
 import { broadcast } from './broadcast.ts';
+import type { FillOutcome, NotKept } from './events.ts';
 import { GaveWay, type Spool, SpoolError, type SpoolFile } from './spool.ts';
-import type { RoomRefusal } from './spool-room.ts';
 import type { Growth } from './store/file-bytes.ts';
 import type { CachedBlobs } from './store/store.ts';
-
-/**
- * Why a whole and right blob is not in the store, or was handed through: for want of room, or the
- * store or its disk failed.
- */
-export type NotKept = RoomRefusal | 'unwritable' | 'store';
-
-/** What became of a download. */
-export type FillOutcome = 'stored' | NotKept | 'failed';
 
 export interface FillOptions {
   readonly digest: Digest;

@@ -1,5 +1,5 @@
+import { bounded, paused } from '../base/timeout.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './lease-medium.ts';
-import { bounded, paused } from './patience.ts';
 
 /** A lease as we have it: nobody takes it before `since + ttlMs` by our monotonic clock. */
 export interface Hold<Written extends LeaseRecord> {

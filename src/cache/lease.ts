@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { bounded, paused } from '../base/timeout.ts';
 import { type Hold, kept } from './lease-hold.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './lease-medium.ts';
-import { bounded, paused } from './patience.ts';
 
 export interface LeaseOptions<Written extends LeaseRecord> {
   /** Which job, in messages. */

@@ -1,17 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { RegistryError } from '../oci/errors.ts';
 
-/** The promise's end if it comes in time; what comes later is dropped. */
-export async function bounded<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
-  const inTime = new AbortController();
-  const late = delay(ms, undefined, { signal: inTime.signal }).then(
-    () => Promise.reject(new Error(`there was no answer within ${Math.round(ms)} ms`)),
-    () => promise,
-  );
-  return await Promise.race([promise, late]).finally(() => inTime.abort());
-}
-
-/** The same, late as `UNAVAILABLE` with the message. */
+/** The promise's end if it comes in time; else throws `UNAVAILABLE` with the message. */
 export async function answeredWithin<Value>(
   promise: Promise<Value>,
   ms: number,
@@ -24,12 +13,4 @@ export async function answeredWithin<Value>(
   } finally {
     clearTimeout(timer);
   }
-}
-
-/** True after the time; false, at once, when the signal aborts. */
-export function paused(ms: number, signal?: AbortSignal): Promise<boolean> {
-  return delay(ms, undefined, signal === undefined ? {} : { signal }).then(
-    () => true,
-    () => false,
-  );
 }

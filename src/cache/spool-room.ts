@@ -1,8 +1,4 @@
-/**
- * Why a download has no room in the spool: its blob is larger than one may be, all room is taken,
- * or it is too slow to keep any.
- */
-export type RoomRefusal = 'too-large' | 'spool-full' | 'too-slow';
+import type { RoomRefusal } from './events.ts';
 
 export interface SpoolRoomOptions {
   /** How many bytes all files together may hold. */

@@ -1,7 +1,8 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import type { ByteRange, Bytes } from '../oci/content.ts';
 import { BrokenSource } from './continued.ts';
-import { type RoomRefusal, type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
+import type { RoomRefusal } from './events.ts';
+import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 import { staging } from './staging.ts';
 import type { BufferPool } from './store/buffers.ts';
 import { fileBytes, type Growth } from './store/file-bytes.ts';

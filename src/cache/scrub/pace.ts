@@ -1,5 +1,5 @@
+import { paused } from '../../base/timeout.ts';
 import type { Bytes } from '../../oci/content.ts';
-import { paused } from '../patience.ts';
 
 export interface PaceOptions {
   readonly bytesPerSecond: number;
