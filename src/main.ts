@@ -1,6 +1,7 @@
 /** The program: the only file that touches the process. Commands see it through `Io`. */
-import { stopCode } from './cli/io.ts';
-import { run } from './cli/run.ts';
+
+import { run } from './cli/commands/run.ts';
+import { stopCode } from './cli/flags/io.ts';
 
 /** Ctrl-C may reach us twice at once, from the terminal and from npm; only a later one is a second request. */
 const sameKeyMs = 500;

@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap';
-import type { Operators, OperatorVerdict } from '../src/auth/operators.ts';
-import { metrics } from '../src/metrics.ts';
-import { adminServer } from '../src/server.ts';
+import { adminServer } from '../src/app/server.ts';
+import type { Operators, OperatorVerdict } from '../src/auth/clusters/operators.ts';
+import { metrics } from '../src/telemetry/metrics.ts';
 import { clusterDouble } from './support/cluster-double.ts';
 import { serviceRig } from './support/service.ts';
 

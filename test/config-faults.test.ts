@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { ConfigError } from '../src/config/faults.ts';
-import { load } from '../src/config.ts';
+import { load } from '../src/config/load.ts';
 
 /** What is wrong with the text, a line each, as a person reads it. */
 function faultsOf(text: string): string[] {

@@ -2,12 +2,12 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type Document, parse, parseAllDocuments } from 'yaml';
-import type { Run } from '../src/cli/io.ts';
-import { mirrorServing } from '../src/cli/mirror-serve.ts';
-import { proxying } from '../src/cli/proxy.ts';
-import type { Start } from '../src/cli/serve.ts';
+import type { Run } from '../src/cli/flags/io.ts';
+import type { Start } from '../src/cli/serve/serve.ts';
 import type { Config } from '../src/config/config.ts';
-import { load } from '../src/config.ts';
+import { load } from '../src/config/load.ts';
+import { mirrorServing } from '../src/predecessors/commands/mirror-serve.ts';
+import { proxying } from '../src/predecessors/commands/proxy.ts';
 import { recordedIo } from './cli/io.ts';
 
 const folder = join(import.meta.dirname, '../deploy');

@@ -1,8 +1,8 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { load } from '../src/config.ts';
-import { table } from '../src/metrics/table.ts';
+import { load } from '../src/config/load.ts';
+import { table } from '../src/telemetry/metric-table.ts';
 
 const root = join(import.meta.dirname, '..');
 const text = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
@@ -96,7 +96,9 @@ test('the table of error codes has each code of the code, with its status', asyn
 });
 
 test('the table of hit classes is that of the code', async (t) => {
-  const words = [...(await text('src/proxy/exchange.ts')).matchAll(/^ {2}(\w+): '((?:hit|miss); \w+)',$/gm)];
+  const words = [
+    ...(await text('src/proxy/http/exchange.ts')).matchAll(/^ {2}(\w+): '((?:hit|miss); \w+)',$/gm),
+  ];
   const told = rows(await text('docs/operating.md')).filter(([word = '']) => /^(hit|miss);/.test(word));
   t.same(
     new Map(told.map(([word = '', hit = '']) => [hit, word])),

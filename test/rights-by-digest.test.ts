@@ -1,10 +1,10 @@
 import { type Test, test } from 'tap';
 import type { Subject } from '../src/auth/access.ts';
-import type { Judge, Verdict } from '../src/auth/cluster.ts';
+import type { Judge, Verdict } from '../src/auth/clusters/cluster.ts';
 import type { Question } from '../src/auth/question.ts';
-import { rulePresets } from '../src/auth/rule-presets.ts';
-import { ruledAccess } from '../src/auth/ruled-access.ts';
-import { ruleBook } from '../src/auth/rules.ts';
+import { rulePresets } from '../src/auth/rules/rule-presets.ts';
+import { ruledAccess } from '../src/auth/rules/ruled-access.ts';
+import { ruleBook } from '../src/auth/rules/rules.ts';
 import type { Digest } from '../src/oci/digest.ts';
 import { parseTag } from '../src/oci/reference.ts';
 import { type Cache, cacheRig } from './support/cache-rig.ts';

@@ -23,8 +23,8 @@ const env = {
 /** Files that get a process of their own, and why. */
 const alone: ReadonlySet<string> = new Set([
   'test/chaos.test.ts', // takes every warning and rejection of the process for one of the service, and its heap for the service's
-  'test/cache/store/filesystem-store.test.ts', // counts the files that the process has open
-  'test/mirror/kubernetes/stream-tags.test.ts', // measures the heap
+  'test/store/filesystem/filesystem-store.test.ts', // counts the files that the process has open
+  'test/image-streams/stream-tags.test.ts', // measures the heap
 ]);
 
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [

@@ -4,7 +4,7 @@ import { get } from 'node:http';
 import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';
 import { type Test, test } from 'tap';
-import { blobKey } from '../src/cache/store/keys.ts';
+import { blobKey } from '../src/store/keys.ts';
 import { until } from './support/bodies.ts';
 import { s3Double } from './support/s3-double.ts';
 import { serviceRig } from './support/service.ts';

@@ -1,4 +1,4 @@
-import { createFairQueue, type FairQueue } from '../fair/fair-queue.ts';
+import { createFairQueue, type FairQueue } from '../base/fair-queue.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { Contradiction, Path } from './faults.ts';
-import type { Settings } from './schema.ts';
+import type { Settings } from './schema/schema.ts';
 
 /** The rules that every service has; a list under `rules` cannot take their names. */
 export const builtInRules = ['parity', 'imagestream', 'repository', 'open'] as const;

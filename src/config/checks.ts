@@ -1,6 +1,6 @@
 import { accessContradictions } from './access-checks.ts';
 import type { Contradiction, Path } from './faults.ts';
-import type { Settings } from './schema.ts';
+import type { Settings } from './schema/schema.ts';
 
 const mib = 1024 ** 2;
 const leastScrubBytes = 64 * 1024;

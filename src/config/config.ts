@@ -1,6 +1,6 @@
-import type { Expression } from '../expressions/expression.ts';
-import type { Settings } from './schema.ts';
-import type { Redirect } from './store-schema.ts';
+import type { Expression } from '../base/text/expression.ts';
+import type { Settings } from './schema/schema.ts';
+import type { Redirect } from './schema/store.ts';
 
 /**
  * Everything an operator decides, complete and frozen: what may be absent here is absent on purpose. The meaning, unit

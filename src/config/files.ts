@@ -1,5 +1,5 @@
 import { access, constants, stat } from 'node:fs/promises';
-import { Expression } from '../expressions/expression.ts';
+import { Expression } from '../base/text/expression.ts';
 import type { Config } from './config.ts';
 import type { Path, Refusal } from './faults.ts';
 

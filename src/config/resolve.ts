@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Expression } from '../expressions/expression.ts';
+import { Expression } from '../base/text/expression.ts';
 import type {
   Config,
   CredentialFiles,
@@ -9,7 +9,7 @@ import type {
   TagsConfig,
   UpstreamConfig,
 } from './config.ts';
-import type { Settings } from './schema.ts';
+import type { Settings } from './schema/schema.ts';
 
 /** Settings that passed every check, with what follows from other settings filled in. `tmpdir`: for a spool without a place. */
 export function resolved(settings: Settings, tmpdir: string): Config {

@@ -1,7 +1,7 @@
+import { isObject, parseJson } from '../base/text/json.ts';
 import type { Descriptor } from './content.ts';
 import { type Digest, isDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
-import { isObject, parseJson } from './json.ts';
 
 /** Media types of the manifests that Quayside reads; every other type is passed through unread. */
 export const mediaTypes = {

@@ -1,6 +1,6 @@
+import { isObject, parseJson } from '../base/text/json.ts';
 import type { Descriptor } from './content.ts';
 import { type Digest, isNamedBy } from './digest.ts';
-import { isObject, parseJson } from './json.ts';
 import { mediaTypes } from './manifest.ts';
 
 /** How a signature describes the payload that it signs. */

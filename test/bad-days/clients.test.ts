@@ -3,7 +3,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test } from 'tap';
-import { blobKey } from '../../src/cache/store/keys.ts';
+import { blobKey } from '../../src/store/keys.ts';
 import { until } from '../support/bodies.ts';
 import { badDay, digestOrCut, exchanged, holdsOnly, layerBytes, refusal, sampleOf } from './rig.ts';
 

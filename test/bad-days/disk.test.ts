@@ -1,7 +1,7 @@
 import { open, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { blobKey } from '../../src/cache/store/keys.ts';
+import { blobKey } from '../../src/store/keys.ts';
 import { until } from '../support/bodies.ts';
 import { registryDouble } from '../support/registry-double.ts';
 import {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { blobKey } from '../../src/cache/store/keys.ts';
+import { blobKey } from '../../src/store/keys.ts';
 import { until } from '../support/bodies.ts';
 import { type S3Double, s3Double } from '../support/s3-double.ts';
 import { type BadDay, badDay, isPulled, temporary } from './rig.ts';

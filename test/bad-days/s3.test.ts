@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { blobKey } from '../../src/cache/store/keys.ts';
+import { blobKey } from '../../src/store/keys.ts';
 import { until } from '../support/bodies.ts';
 import { type S3Switches, s3Double } from '../support/s3-double.ts';
 import { digestOrCut, isPulled, layerBytes } from './rig.ts';

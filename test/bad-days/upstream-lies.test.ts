@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { blobKey } from '../../src/cache/store/keys.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
+import { blobKey } from '../../src/store/keys.ts';
 import type { Misbehaviours } from '../support/registry-misbehaviours.ts';
 import { badDay, digestOrCut, holdsOnly, refusal } from './rig.ts';
 

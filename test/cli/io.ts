@@ -1,4 +1,4 @@
-import type { Io } from '../../src/cli/io.ts';
+import type { Io } from '../../src/cli/flags/io.ts';
 
 /** An `Io` that keeps what is written. */
 export interface RecordedIo extends Io {

@@ -4,7 +4,7 @@
  *
  * Prints each fact as it is decided and, last, `N passed, N failed[, N skipped]`.
  */
-import { parsed, UsageError } from '../../src/cli/arguments.ts';
+import { parsed, UsageError } from '../../src/cli/flags/arguments.ts';
 import { lastLines, type Stage, stage } from '../support/program.ts';
 import { located, type ProgramName } from './programs.ts';
 import type { Scenario } from './scenario.ts';

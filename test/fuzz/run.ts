@@ -5,7 +5,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { setPriority } from 'node:os';
-import { parsed, UsageError } from '../../src/cli/arguments.ts';
+import { parsed, UsageError } from '../../src/cli/flags/arguments.ts';
 import { sampleOf } from '../bad-days/rig.ts';
 import { type Quayside, quayside } from '../e2e/fixtures/quayside.ts';
 import { openBelow } from '../support/open-files.ts';

@@ -1,5 +1,5 @@
-import type { ImageCopy } from '../../src/mirror/copy/image-copy.ts';
 import { type CopyRun, type CopyRunOptions, copyRun } from '../../src/mirror/copy/run.ts';
+import type { ImageCopy } from '../../src/mirror/images/image-copy.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { type MemoryEnd, type Misbehaviours, memoryEnd } from './memory-ends.ts';
 import type { MemoryImage } from './memory-images.ts';

@@ -1,4 +1,9 @@
-import type { ImageDestination, ImageSource, ManifestBytes, Referrer } from '../../src/mirror/ends/ends.ts';
+import type {
+  ImageDestination,
+  ImageSource,
+  ManifestBytes,
+  Referrer,
+} from '../../src/mirror/endpoints/endpoints.ts';
 import { type Bytes, collected, type Descriptor, mismatch } from '../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';

@@ -1,4 +1,4 @@
-import type { ManifestBytes } from '../../src/mirror/ends/ends.ts';
+import type { ManifestBytes } from '../../src/mirror/endpoints/endpoints.ts';
 import type { Descriptor } from '../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
-import { quayside, type Service } from '../../src/app.ts';
-import { load } from '../../src/config.ts';
-import { logger } from '../../src/log.ts';
+import { quayside, type Service } from '../../src/app/app.ts';
+import { load } from '../../src/config/load.ts';
+import { logger } from '../../src/telemetry/log.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
 /** One line of the service's log. */

@@ -1,8 +1,8 @@
 import type { Digest } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { parseReference, parseRepository, type Reference, type Repository } from '../../src/oci/reference.ts';
-import { registryUpstream } from '../../src/upstream/client.ts';
-import type { UpstreamOptions } from '../../src/upstream/options.ts';
+import { registryUpstream } from '../../src/upstream/client/client.ts';
+import type { UpstreamOptions } from '../../src/upstream/http/options.ts';
 import type { Upstream, UpstreamBlob, UpstreamEvents } from '../../src/upstream/upstream.ts';
 import { patterned } from '../support/registry-contents.ts';
 import {

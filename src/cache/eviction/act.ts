@@ -1,6 +1,6 @@
+import { concurrently } from '../../base/each.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { concurrently } from '../store/concurrently.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../../store/store.ts';
 import type { Eviction } from './plan.ts';
 
 export interface EvictionActOptions {

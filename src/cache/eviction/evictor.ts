@@ -1,9 +1,9 @@
+import { ageMs } from '../../base/age.ts';
+import { type Lease, lease } from '../../lease/lease.ts';
+import { recordLease } from '../../lease/record.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { ageMs } from '../age.ts';
-import type { TagTest } from '../freshness.ts';
-import { type Lease, lease } from '../lease.ts';
-import { recordLease } from '../store/record-lease.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../../store/store.ts';
+import type { TagTest } from '../records/freshness.ts';
 import { carriedOut } from './act.ts';
 import { type Inventory, inventoryOf, measured } from './inventory.ts';
 import { deletedOldMembers } from './old-members.ts';

@@ -1,7 +1,7 @@
+import { concurrently } from '../../base/each.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { concurrently } from '../store/concurrently.ts';
-import { membersPrefix, parseMemberKey } from '../store/keys.ts';
-import type { Records } from '../store/records.ts';
+import { membersPrefix, parseMemberKey } from '../../store/keys.ts';
+import type { Records } from '../../store/records.ts';
 
 const deletesAtATime = 8;
 

@@ -1,8 +1,8 @@
+import { concurrently } from '../../base/each.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
-import type { TagTest } from '../freshness.ts';
-import { concurrently } from '../store/concurrently.ts';
-import { parseTagKey, tagsPrefix } from '../store/keys.ts';
-import type { Records } from '../store/records.ts';
+import { parseTagKey, tagsPrefix } from '../../store/keys.ts';
+import type { Records } from '../../store/records.ts';
+import type { TagTest } from '../records/freshness.ts';
 
 const readsAtATime = 8;
 

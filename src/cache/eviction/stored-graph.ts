@@ -1,8 +1,8 @@
+import { concurrently } from '../../base/each.ts';
 import type { BlobSource, Content, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
-import { concurrently } from '../store/concurrently.ts';
 import type { Inventory, References } from './inventory.ts';
 
 export interface StoredGraphOptions {

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { concurrently } from '../../base/each.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
+import { parseUsageKey, usageKey, usagePrefix } from '../../store/keys.ts';
+import type { Records } from '../../store/records.ts';
 import type { CacheEvents } from '../events.ts';
-import { concurrently } from '../store/concurrently.ts';
-import { parseUsageKey, usageKey, usagePrefix } from '../store/keys.ts';
-import type { Records } from '../store/records.ts';
 
 /** When content was last served, by any replica: what "least recently used" means to all of them. */
 export interface Usage {

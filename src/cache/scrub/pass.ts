@@ -1,6 +1,6 @@
 import { type Descriptor, isWrongContent, type StoredBlob, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Store } from '../store/store.ts';
+import type { Store } from '../../store/store.ts';
 import { pace } from './pace.ts';
 import { type ScrubProgress, writeProgress } from './progress.ts';
 

@@ -1,6 +1,6 @@
 import { type Digest, isDigest } from '../../oci/digest.ts';
-import { scrubKey } from '../store/keys.ts';
-import type { Records } from '../store/records.ts';
+import { scrubKey } from '../../store/keys.ts';
+import type { Records } from '../../store/records.ts';
 
 /** How far a scrub has come, or that it has ended: it survives the process that does it. */
 export interface ScrubProgress {

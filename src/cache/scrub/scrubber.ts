@@ -1,5 +1,5 @@
-import { lease } from '../lease.ts';
-import { recordLease } from '../store/record-lease.ts';
+import { lease } from '../../lease/lease.ts';
+import { recordLease } from '../../lease/record.ts';
 import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';
 import { readProgress, type ScrubProgress } from './progress.ts';
 

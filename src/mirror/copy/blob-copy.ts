@@ -1,9 +1,9 @@
 import { ContentMismatch, type Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
+import { destinationFailure, sourceFailure } from '../images/classify.ts';
+import type { Landing } from '../images/copy-events.ts';
 import { type BlobReading, blobReading } from './blob-reading.ts';
-import { destinationFailure, sourceFailure } from './classify.ts';
-import type { Landing } from './copy-events.ts';
 import {
   askDestination,
   type Copying,

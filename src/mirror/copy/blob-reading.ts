@@ -2,7 +2,7 @@ import type { Bytes, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { UpstreamBlob } from '../../upstream/upstream.ts';
 import type { CopyError } from '../failure.ts';
-import { missingPart, otherSize, sourceFailure } from './classify.ts';
+import { missingPart, otherSize, sourceFailure } from '../images/classify.ts';
 import { type Copying, sourceSubject } from './copying.ts';
 
 /** A blob being read from its source, as often and from wherever the upload needs it. */

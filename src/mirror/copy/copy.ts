@@ -2,11 +2,11 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
+import type { Node } from '../images/graph.ts';
+import { type CopiedImage, destinationText, type ImageCopy, sourceText } from '../images/image-copy.ts';
+import { chosenPlatforms, mayChange } from '../images/platforms.ts';
 import { type Asking, askSource, type Copying } from './copying.ts';
-import type { Node } from './graph.ts';
 import { copyParts, copyReferrersOf, fetchNode, foundManifest, speaksForParts } from './graph-copy.ts';
-import { type CopiedImage, destinationText, type ImageCopy, sourceText } from './image-copy.ts';
-import { chosenPlatforms, mayChange } from './platforms.ts';
 import { publish } from './publish.ts';
 import type { CopyRun } from './run.ts';
 

@@ -1,8 +1,8 @@
 import type { Digest } from '../../oci/digest.ts';
 import { CopyError } from '../failure.ts';
-import { destinationFailure, type Subject, sourceFailure } from './classify.ts';
-import type { Landing } from './copy-events.ts';
-import type { ImageCopy } from './image-copy.ts';
+import { destinationFailure, type Subject, sourceFailure } from '../images/classify.ts';
+import type { Landing } from '../images/copy-events.ts';
+import type { ImageCopy } from '../images/image-copy.ts';
 import type { CopyRun } from './run.ts';
 import type { Place } from './shared-content.ts';
 

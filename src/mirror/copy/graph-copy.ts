@@ -1,10 +1,11 @@
 import type { Descriptor } from '../../oci/content.ts';
 import { type Reference, referenceText, type Tag } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
-import { repositoryText } from '../pull-spec.ts';
+import { missingPart } from '../images/classify.ts';
+import type { Landing } from '../images/copy-events.ts';
+import { isIndex, type Node, nodeOf } from '../images/graph.ts';
+import { repositoryText } from '../references/pull-spec.ts';
 import { blobText, copyBlob } from './blob-copy.ts';
-import { missingPart } from './classify.ts';
-import type { Landing } from './copy-events.ts';
 import {
   askDestination,
   askSource,
@@ -15,7 +16,6 @@ import {
   together,
 } from './copying.ts';
 import { cosignTags } from './cosign-tags.ts';
-import { isIndex, type Node, nodeOf } from './graph.ts';
 import { publish } from './publish.ts';
 import { copyReferrers } from './referrers.ts';
 

@@ -3,8 +3,8 @@ import { RegistryError } from '../../oci/errors.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { isSchema1 } from '../../oci/schema1.ts';
 import { CopyError } from '../failure.ts';
+import type { Node } from '../images/graph.ts';
 import { askDestination, type Copying, placeOf } from './copying.ts';
-import type { Node } from './graph.ts';
 
 /**
  * Puts the manifest, whose parts are confirmed, under the reference. A destination that misses a part all the same is asked

@@ -2,7 +2,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { mediaTypes, parseManifest } from '../../oci/manifest.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
-import type { ManifestBytes, Referrer } from '../ends/ends.ts';
+import type { ManifestBytes, Referrer } from '../endpoints/endpoints.ts';
 import { askDestination, askSource, type Copying, once, placeOf, together } from './copying.ts';
 
 /**

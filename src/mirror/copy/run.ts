@@ -1,9 +1,9 @@
-import type { CopyEvents } from './copy-events.ts';
-import { type ImageCopy, routeOf } from './image-copy.ts';
+import { slots } from '../../base/slots.ts';
+import type { CopyEvents } from '../images/copy-events.ts';
+import { type ImageCopy, routeOf } from '../images/image-copy.ts';
+import { type CopyReport, type Tally, tally } from '../images/tally.ts';
 import { persistently, type RetryOptions, retryOptions } from './retry.ts';
 import { type SharedContent, sharedContent } from './shared-content.ts';
-import { slots } from './slots.ts';
-import { type CopyReport, type Tally, tally } from './tally.ts';
 
 export interface CopyRunOptions extends RetryOptions {
   /** Requests and uploads at a time between one source and one destination. Default 6. */

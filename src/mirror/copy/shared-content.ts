@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
-import type { Landing } from './copy-events.ts';
+import type { Landing } from '../images/copy-events.ts';
 
 /** Where a piece of content is wanted. */
 export interface Place {

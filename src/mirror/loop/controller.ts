@@ -3,14 +3,14 @@ import {
   imageStreamTagText,
   parseImageStreamTag,
 } from '../../image-streams/image-stream-tag.ts';
-import type { BuiltAt } from '../copy/built-at.ts';
-import type { Look } from '../copy/look.ts';
+import type { ImageStreams, SourceTag } from '../../image-streams/image-streams.ts';
 import type { WorkqueueEvents } from '../events.ts';
-import type { ImageStreams, SourceTag } from '../kubernetes/image-streams.ts';
-import { appCiImage, backupImage, quayImage } from '../names.ts';
+import type { BuiltAt } from '../images/built-at.ts';
+import type { Look } from '../images/image-inspector.ts';
+import type { Tell } from '../log.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { Priority } from '../queue/task.ts';
-import type { Tell } from './mirror-log.ts';
+import { appCiImage, backupImage, quayImage } from '../references/names.ts';
 import { type WorkQueueOptions, workQueue } from './work-queue.ts';
 
 export interface ControllerOptions extends Pick<WorkQueueOptions, 'firstPauseMs' | 'longestPauseMs'> {

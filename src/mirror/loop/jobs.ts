@@ -1,13 +1,13 @@
+import { type Bell, bell } from '../../base/notifier.ts';
+import { slots } from '../../base/slots.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
-import type { Look } from '../copy/look.ts';
-import { slots } from '../copy/slots.ts';
-import { appCiImage, backupImage, quayImage } from '../names.ts';
-import { type Bell, bell } from '../queue/bell.ts';
+import type { ArtSelector, MirrorConfig, MirroredImage } from '../ci/config-file.ts';
+import { isIgnored, isSelected, listing } from '../ci/wanted.ts';
+import type { Look } from '../images/image-inspector.ts';
+import type { Tell } from '../log.ts';
 import type { TaskSink } from '../queue/queue.ts';
-import type { ArtSelector, MirrorConfig, MirroredImage } from './config-file.ts';
-import type { Tell } from './mirror-log.ts';
+import { appCiImage, backupImage, quayImage } from '../references/names.ts';
 import { isUpToDate } from './up-to-date.ts';
-import { isIgnored, isSelected, listing } from './wanted.ts';
 
 export interface JobsOptions {
   /** The configuration of this tick; undefined skips it. */

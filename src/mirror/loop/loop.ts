@@ -1,12 +1,12 @@
 import type { Descriptor } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Look } from '../copy/look.ts';
 import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
-import { backupAt, pinned } from '../names.ts';
+import type { Look } from '../images/image-inspector.ts';
+import type { Tell } from '../log.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
-import type { Tell } from './mirror-log.ts';
+import { backupAt, pinned } from '../references/names.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 /** One image to be copied, by pull specs. */

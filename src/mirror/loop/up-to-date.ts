@@ -1,6 +1,6 @@
 import type { Descriptor } from '../../oci/content.ts';
-import { isIndex } from '../copy/graph.ts';
-import type { Look } from '../copy/look.ts';
+import { isIndex } from '../images/graph.ts';
+import type { Look } from '../images/image-inspector.ts';
 
 /**
  * The same digest, or the target's index holds it for linux/amd64: some image streams know no more of an index than that child, and an

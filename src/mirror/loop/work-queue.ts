@@ -1,5 +1,5 @@
+import { bell } from '../../base/notifier.ts';
 import type { WorkqueueEvents } from '../events.ts';
-import { bell } from '../queue/bell.ts';
 
 export interface WorkQueueOptions {
   /** Looks at what the key stands for. What it throws brings the key back after a pause; reporting it is up to the work. */

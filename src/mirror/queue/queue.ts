@@ -1,6 +1,6 @@
+import { bell } from '../../base/notifier.ts';
 import { type CopyError, doubtfulTries } from '../failure.ts';
-import { registryOf } from '../names.ts';
-import { bell } from './bell.ts';
+import { registryOf } from '../references/names.ts';
 import { lanes } from './lanes.ts';
 import { fresh, isNews, isSameWork, isWorthATry, merged } from './pending.ts';
 import type { MirrorTask, QueuedTask, TaskState } from './task.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Records } from '../../cache/store/records.ts';
+import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
 import { longestTrace, offeredPrefix, parseTask, queuedPrefix, taskBytes, taskKey } from './task-record.ts';

@@ -1,4 +1,4 @@
-import type { Records } from '../../cache/store/records.ts';
+import type { Records } from '../../store/records.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
 import { recordBytes, turnIn, turnKey } from './task-record.ts';
 

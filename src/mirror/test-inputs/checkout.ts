@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { locatedYaml } from '../loop/located-yaml.ts';
+import { locatedYaml } from '../ci/located-yaml.ts';
 import { type ConfigFacts, factReader, type StepFacts } from './facts.ts';
 import { usedByTests } from './steps.ts';
 

@@ -1,5 +1,5 @@
-import type { Tell } from '../loop/mirror-log.ts';
-import type { TestInputs } from '../loop/tag-filter.ts';
+import type { TestInputs } from '../ci/tag-filter.ts';
+import type { Tell } from '../log.ts';
 import type { Checkout } from './checkout.ts';
 
 export interface ReadInputsOptions {

@@ -1,11 +1,11 @@
 import { type EvictorOptions, evictor } from '../../../src/cache/eviction/evictor.ts';
 import { usage } from '../../../src/cache/eviction/usage.ts';
-import { tagKey } from '../../../src/cache/store/keys.ts';
-import type { Store } from '../../../src/cache/store/store.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
+import { tagKey } from '../../../src/store/keys.ts';
+import type { Store } from '../../../src/store/store.ts';
 
 export const hourMs = 3_600_000;
 export const layerBytes = 10_000;

@@ -1,8 +1,8 @@
 import { type Test, test } from 'tap';
-import { filesystemStore } from '../../../src/cache/store/filesystem-store.ts';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
-import { s3Store } from '../../../src/cache/store/s3-store.ts';
-import type { Store } from '../../../src/cache/store/store.ts';
+import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+import { s3Store } from '../../../src/store/s3/s3-store.ts';
+import type { Store } from '../../../src/store/store.ts';
 import { s3Double } from '../../support/s3-double.ts';
 import { hourMs, image, missing, replica, tagged } from './eviction-fixture.ts';
 

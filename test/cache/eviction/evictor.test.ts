@@ -1,9 +1,9 @@
 import { test } from 'tap';
 import type { Eviction } from '../../../src/cache/eviction/plan.ts';
-import { leaseKey, memberKey, membersPrefix } from '../../../src/cache/store/keys.ts';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
+import { leaseKey, memberKey, membersPrefix } from '../../../src/store/keys.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
 import { hourMs, image, layerBytes, missing, replica, tagged } from './eviction-fixture.ts';
 
 test('below the mark nothing but the size is read', async (t) => {

@@ -1,10 +1,10 @@
 import { test } from 'tap';
 import { inventoryOf } from '../../../src/cache/eviction/inventory.ts';
 import { type StoredGraphOptions, storedGraph } from '../../../src/cache/eviction/stored-graph.ts';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
 import { type BlobSource, bytesOf, type StoredBlob } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
 
 const { blobs } = memoryStore();
 

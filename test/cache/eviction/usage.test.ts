@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { type Usage, usage } from '../../../src/cache/eviction/usage.ts';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
 
 const [a, b] = [digestOf(Buffer.from('a')), digestOf(Buffer.from('b'))];
 const noon = Date.UTC(2026, 10, 22, 12);

@@ -1,8 +1,8 @@
 import { test } from 'tap';
 import { type ScrubberOptions, scrubber } from '../../../src/cache/scrub/scrubber.ts';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
 import { randomContent, until } from '../../support/bodies.ts';
 
 const everyMs = 86_400_000;

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { copyImages } from '../../../src/mirror/copy/copy-all.ts';
-import type { ImageCopy } from '../../../src/mirror/copy/image-copy.ts';
+import { copyImages } from '../../../src/mirror/batch/copy-all.ts';
+import type { ImageCopy } from '../../../src/mirror/images/image-copy.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository, parseTag, type Repository } from '../../../src/oci/reference.ts';

@@ -1,6 +1,6 @@
 import { test } from 'tap';
+import { copyImages } from '../../../src/mirror/batch/copy-all.ts';
 import { copyImage } from '../../../src/mirror/copy/copy.ts';
-import { copyImages } from '../../../src/mirror/copy/copy-all.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';

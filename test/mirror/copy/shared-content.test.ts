@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import type { Landing } from '../../../src/mirror/copy/copy-events.ts';
 import { type OnceOptions, type Place, sharedContent } from '../../../src/mirror/copy/shared-content.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
+import type { Landing } from '../../../src/mirror/images/copy-events.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import { app } from '../../support/copy-rig.ts';

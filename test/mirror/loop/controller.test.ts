@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap';
-import { imageStreams } from '../../../src/mirror/kubernetes/image-streams.ts';
+import { imageStreams } from '../../../src/image-streams/image-streams.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { type Controller, type ControllerOptions, controller } from '../../../src/mirror/loop/controller.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/loop/mirror-log.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import { type DoubleTag, imageStreamDouble } from '../../support/image-stream-double.ts';

@@ -1,9 +1,9 @@
 import { test } from 'tap';
+import { bell } from '../../../src/base/notifier.ts';
+import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { parseMirrorConfig } from '../../../src/mirror/loop/config-file.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { hourly, type JobsOptions, lookedOver } from '../../../src/mirror/loop/jobs.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/loop/mirror-log.ts';
-import { bell } from '../../../src/mirror/queue/bell.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';

@@ -1,14 +1,14 @@
 import { test } from 'tap';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
-import type { Records } from '../../../src/cache/store/records.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { type LoopOptions, mirrorLoop, type Pair } from '../../../src/mirror/loop/loop.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/loop/mirror-log.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+import type { Records } from '../../../src/store/records.ts';
 
 const source = 'registry.ci.openshift.org/ci/a:latest';
 const destination = 'quay.io/openshift/ci:ci_a_latest';

@@ -1,16 +1,16 @@
 import { test } from 'tap';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
-import { logger } from '../../../src/log.ts';
-import { metrics } from '../../../src/metrics.ts';
+import { mirrorWriter } from '../../../src/app/mirror/log.ts';
+import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { parseMirrorConfig } from '../../../src/mirror/loop/config-file.ts';
+import { mirrorLog } from '../../../src/mirror/log.ts';
 import { lookedOver } from '../../../src/mirror/loop/jobs.ts';
 import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
-import { mirrorLog } from '../../../src/mirror/loop/mirror-log.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
-import { mirrorWriter } from '../../../src/mirror-log.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+import { logger } from '../../../src/telemetry/log.ts';
+import { metrics } from '../../../src/telemetry/metrics.ts';
 
 /**
  * The queries that operators of the original have, over the lines and numbers that we really write. A condition of a CloudWatch filter is

@@ -1,9 +1,9 @@
 import { test } from 'tap';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
-import type { Records } from '../../../src/cache/store/records.ts';
 import { type Queue, queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+import type { Records } from '../../../src/store/records.ts';
 
 const destination = 'quay.io/openshift/ci:ci_a_latest';
 

@@ -1,11 +1,11 @@
 import { test } from 'tap';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
-import type { Records } from '../../../src/cache/store/records.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { longestTrace } from '../../../src/mirror/queue/task-record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+import type { Records } from '../../../src/store/records.ts';
 
 const rounds = 40;
 const steps = 150;

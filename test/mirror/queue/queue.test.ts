@@ -1,10 +1,10 @@
 import { test } from 'tap';
-import { memoryStore } from '../../../src/cache/store/memory-store.ts';
-import type { Records } from '../../../src/cache/store/records.ts';
 import { CopyError, doubtfulTries } from '../../../src/mirror/failure.ts';
 import { type Queue, type QueueOptions, queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+import type { Records } from '../../../src/store/records.ts';
 
 const day = 86_400_000;
 const throttled = new CopyError('throttled', 'slow down');

@@ -4,13 +4,13 @@ import { access, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lease } from '../../../src/cache/lease.ts';
-import { filesystemStore } from '../../../src/cache/store/filesystem-store.ts';
-import { recordLease } from '../../../src/cache/store/record-lease.ts';
+import { lease } from '../../../src/lease/lease.ts';
+import { recordLease } from '../../../src/lease/record.ts';
 import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
+import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
 const [directory, port = '', holder = ''] = process.argv.slice(2);
 // Run with all other files of its folder it would keep its leases in whatever directory that was.

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
-import { filesystemStore } from '../../../src/cache/store/filesystem-store.ts';
 import { longestTrace, queuedPrefix } from '../../../src/mirror/queue/task-record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
 const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
 const images = 120;

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/loop/mirror-log.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import type { Reading } from '../../../src/mirror/test-inputs/checkout.ts';
 import { readInputs } from '../../../src/mirror/test-inputs/inputs.ts';
 

@@ -1,0 +1,208 @@
+import type { Reach } from '../auth/access.ts';
+import type { Attempts } from '../auth/attempts.ts';
+import { kubernetesCluster } from '../auth/clusters/api-server/cluster-reviews.ts';
+import { locallyChecked } from '../auth/clusters/api-server/local-check.ts';
+import type { ClusterEvents, RememberedCluster } from '../auth/clusters/cluster.ts';
+import { type Clusters, clusters } from '../auth/clusters/clusters.ts';
+import { fairlyReviewed } from '../auth/clusters/fair-reviews.ts';
+import { createOperators, type Operators } from '../auth/clusters/operators.ts';
+import { remembered } from '../auth/clusters/remembered.ts';
+import { clusterGuard } from '../auth/guards/cluster-guard.ts';
+import { robotsGuard } from '../auth/guards/robots-guard.ts';
+import { LoginPlaces } from '../auth/login-places.ts';
+import type { Reread } from '../auth/reread.ts';
+import type { Bcrypt } from '../auth/robots/bcrypt.ts';
+import { rulePresets } from '../auth/rules/rule-presets.ts';
+import { ruledAccess } from '../auth/rules/ruled-access.ts';
+import { type Rule, type RuleBook, ruleBook } from '../auth/rules/rules.ts';
+import type { KeptSubjects } from '../auth/tokens/kept-subjects.ts';
+import type { TokenKeys } from '../auth/tokens/token-keys.ts';
+import type { ClusterConfig, Config, HostConfig } from '../config/config.ts';
+import { ConfigError } from '../config/faults.ts';
+import type { Readings } from '../image-streams/flat-tags.ts';
+import type { Host } from '../proxy/access/hosts.ts';
+
+/** The rules of each host that asks a cluster, by the host's name. */
+export type RuleBooks = ReadonlyMap<string, RuleBook>;
+
+/** The clusters that may be asked, by name. */
+export type KnownClusters = ReadonlyMap<string, RememberedCluster>;
+
+/** Compiles the rules that hosts name; `readings` says what flat tags stand for. */
+export function configuredRules({ hosts, rules }: Config, readings: Readings): RuleBooks {
+  return new Map(
+    Object.entries(hosts).flatMap(([name, { auth, access = '' }]) =>
+      auth === 'cluster' ? [[name, ruleBook(rulesNamed(access, rules), { readings })]] : [],
+    ),
+  );
+}
+
+export interface AccessParts {
+  readonly rules: RuleBooks;
+  readonly reach: Reach;
+  readonly subjects: KeptSubjects;
+  readonly passwords: Bcrypt;
+  readonly clusters: KnownClusters;
+  /** Keys for the tokens of hosts that name no file of their own. */
+  readonly tokenKeys: Reread<TokenKeys>;
+}
+
+/** Who may come in, and who is asked about it. */
+export interface ConfiguredAccess {
+  readonly hosts: readonly Host[];
+  /** Drops what is remembered of every cluster's answers. */
+  forget(): void;
+  /** Ends the connections to the clusters. */
+  close(): Promise<void>;
+}
+
+/** Puts a guard before each host that wants one. */
+export function configuredAccess(config: Config, parts: AccessParts): ConfiguredAccess {
+  const known = parts.clusters;
+  const courts: Clusters[] = [];
+
+  function courtOf(host: HostConfig): Clusters {
+    const court = clusters(
+      courtNames(host, config).flatMap((name) => known.get(name) ?? []),
+      { issuers: issuersOf(config.clusters) },
+    );
+    courts.push(court);
+    return court;
+  }
+
+  function guarded(name: string, host: HostConfig): Pick<Host, 'guard' | 'challenge'> {
+    const { auth, robots, tokenKeyFiles, tokenSecretFile, tokenValiditySeconds } = host;
+    const own = {
+      host: name,
+      tokenValiditySeconds,
+      defaultKeys: parts.tokenKeys,
+      ...(tokenKeyFiles === undefined ? {} : { tokenKeyFiles }),
+      ...(tokenSecretFile === undefined ? {} : { tokenSecretFile }),
+    };
+    const { passwords: bcrypt, subjects, reach } = parts;
+    if (auth === 'robots' && robots !== undefined)
+      return { guard: robotsGuard({ ...own, files: robots, bcrypt }) };
+    if (auth !== 'cluster') return {};
+    const court = courtOf(host);
+    const anonymousCluster = host.anonymous ? courtNames(host, config)[0] : undefined;
+    const guard = clusterGuard({
+      ...own,
+      authenticator: court,
+      authorizer: ruledAccess({
+        rules: bookOf(name, parts),
+        judge: court,
+        clusters: courtNames(host, config),
+        reach,
+        listings: host.listings,
+      }),
+      subjects,
+      ...(robots === undefined ? {} : { robots: { files: robots, bcrypt } }),
+      ...(anonymousCluster === undefined ? {} : { anonymousCluster }),
+    });
+    return { guard, challenge: 'plain' };
+  }
+
+  const hosts = Object.entries(config.hosts).map(([name, host]): Host => {
+    const { upstream } = host;
+    return { name, ...(upstream === undefined ? {} : { upstream }), ...guarded(name, host) };
+  });
+  return {
+    hosts,
+    forget() {
+      for (const court of courts) court.forget();
+    },
+    async close() {
+      await Promise.all([...known.values()].map((cluster) => cluster.close()));
+    },
+  };
+}
+
+/** Who may operate the server from elsewhere; undefined for none. */
+export function configuredOperators(
+  { tokenFile, cluster: name }: Config['admin'],
+  known: KnownClusters,
+): Operators | undefined {
+  const cluster = name === undefined ? undefined : known.get(name);
+  if (tokenFile === undefined && cluster === undefined) return undefined;
+  return createOperators({
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+    ...(cluster === undefined ? {} : { cluster }),
+  });
+}
+
+/** The clusters that a host asks, in order. */
+function courtNames({ clusters: names }: HostConfig, config: Config): readonly string[] {
+  return names ?? Object.keys(config.clusters);
+}
+
+function bookOf(host: string, { rules }: AccessParts): RuleBook {
+  const book = rules.get(host);
+  if (book === undefined) throw new Error(`no rules were made for the host ${host}`);
+  return book;
+}
+
+function rulesNamed(access: string, rules: Config['rules']): readonly Rule[] {
+  const found = [rules, rulePresets].find((lists) => Object.hasOwn(lists, access));
+  if (found === undefined) throw new Error(`there are no rules ${access}`);
+  return Object.entries<readonly Rule[]>(found).find(([name]) => name === access)?.[1] ?? [];
+}
+
+/** Of a service account's token the issuer says whose it is. */
+function issuersOf(all: Config['clusters']): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(all).flatMap(([name, { serviceAccountTokens }]) =>
+      serviceAccountTokens.issuer === undefined ? [] : [[name, serviceAccountTokens.issuer]],
+    ),
+  );
+}
+
+/** Rejects with `ConfigError` when it is not known where a cluster is or who we are there. Asks nothing yet. */
+export async function configuredClusters(
+  all: Config['clusters'],
+  events: ClusterEvents,
+  hasFailed?: Attempts['hasFailed'],
+): Promise<KnownClusters> {
+  const made = await Promise.all(
+    Object.entries(all).map(
+      async ([name, config]) => [name, await configuredCluster(name, config, { events, hasFailed })] as const,
+    ),
+  );
+  return new Map(made);
+}
+
+/** Connections that no question whose a token is may take. */
+const connectionsForRights = 2;
+/** Such questions that wait for a connection, of each kind: see LoginPlaces. */
+const mostReviewsWaiting = 100;
+
+/** From the inside out: the cluster, what it said before, what can be told of its tokens without it. */
+async function configuredCluster(
+  name: string,
+  { remember, serviceAccountTokens, ...where }: ClusterConfig,
+  {
+    events,
+    hasFailed,
+  }: { readonly events: ClusterEvents; readonly hasFailed: Attempts['hasFailed'] | undefined },
+): Promise<RememberedCluster> {
+  const cluster = await kubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
+    throw new ConfigError('config', [{ path: '', message: cause.message }]);
+  });
+  const places = new LoginPlaces({
+    maxRunning: Math.max(1, where.connections - connectionsForRights),
+    maxWaiting: mostReviewsWaiting,
+    maxWaitMs: where.timeoutMs,
+    hasFailed,
+  });
+  const known = remembered(fairlyReviewed(cluster, places), { ...remember, events });
+  const { check, issuer, audiences, localMs } = serviceAccountTokens;
+  if (check === 'review' || issuer === undefined) return known;
+  const keySet = () => cluster.keySet();
+  return locallyChecked(known, {
+    check,
+    issuer,
+    localMs,
+    keySet,
+    events,
+    ...(audiences === undefined ? {} : { audiences }),
+  });
+}

@@ -1,0 +1,230 @@
+import { LRUCache } from 'lru-cache';
+import { attempts } from '../auth/attempts.ts';
+import { bcrypt } from '../auth/robots/bcrypt.ts';
+import { rightsKey } from '../auth/rules/rules.ts';
+import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
+import { keptSubjects } from '../auth/tokens/kept-subjects.ts';
+import { type CacheParts, cacheParts } from '../cache/registry/parts.ts';
+import { type CachedRegistry, cachedRegistry } from '../cache/registry/registry.ts';
+import { reach } from '../cache/registry/tag-index.ts';
+import type { Config, Environment } from '../config/load.ts';
+import { flatTags } from '../image-streams/flat-tags.ts';
+import { parityLogged } from '../predecessors/log/parity-events.ts';
+import { hosts } from '../proxy/access/hosts.ts';
+import { readiness } from '../proxy/operators/health.ts';
+import type { BlobModes } from '../proxy/pull/blob-modes.ts';
+import { bufferPool } from '../store/buffers.ts';
+import { logged } from '../telemetry/event-log.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type MeteredEvents, metrics } from '../telemetry/metrics.ts';
+import { registryUpstream } from '../upstream/client/client.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
+import type { Mirror, MirrorParts } from './mirror/service.ts';
+import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
+import { configuredStore } from './store.ts';
+import { startedUpkeep } from './upkeep.ts';
+
+export interface StartOptions {
+  readonly log: Log;
+  /** The environment, for the proxies towards the upstreams. */
+  readonly env: Environment;
+}
+
+/** A running service. */
+export interface Service {
+  /** `host:port` of the pull API. */
+  readonly address: string;
+  /** `host:port` of metrics and health, unless they are off. */
+  readonly adminAddress?: string | undefined;
+  /** `host:port` where the mirror's queue is shown, if it has an address of its own. */
+  readonly mirrorAddress?: string | undefined;
+  /** Takes over what `isReloadable` names; all else of the configuration stays as it was. */
+  reload(config: Config): void;
+  /** Drops what is remembered of people and their rights: the next of each is asked again. */
+  forget(): void;
+  /** Says no to readiness probes from now on; every request is answered as before. */
+  leave(): void;
+  /** Stops accepting, finishes what runs within the grace time, writes what is remembered, lets go of everything. */
+  close(): Promise<void>;
+}
+
+const absentEntries = 10_000;
+/** How long a replica may take to write down what it learned; only S3 is shared by several. */
+const replicaLagMs = 1_000;
+/** What is left of the grace time when requests and downloads that still run are given up. */
+const lastWordsMs = 2_000;
+
+/** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
+export async function quayside(config: Config, { log, env }: StartOptions): Promise<Service> {
+  const meters = metrics();
+  const ours = logged(meters.events, log);
+  const events = config.log.qciAppci ? parityLogged(ours, log) : ours;
+  const buffers = bufferPool();
+  const guesses = attempts();
+  const clusters = await configuredClusters(config.clusters, events, guesses.hasFailed);
+  let readings = flatTags();
+  const rules = configuredRules(config, (flat) => readings(flat));
+  const books = [...rules.values()];
+  const cache = cacheParts({
+    ...config,
+    ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
+    scopeOf: (place, tag) => rightsKey(books, place, tag),
+    store: await configuredStore(config, buffers, events),
+    buffers,
+    events,
+  });
+  const registry = (name: string): CachedRegistry | undefined => registries.get(name);
+  const settings = config.mirror;
+  const reread = (): void => {
+    for (const book of books) book.reread();
+  };
+  const parts = { config, cache, registry, events, log, env, reread };
+  const mirror = settings && (await mirrored({ settings, ...parts }));
+  readings = mirror?.readings ?? readings;
+  const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
+  const registries = cachedRegistries(config, cache, upstreams);
+  const passwords = bcrypt(guesses);
+  const subjects = keptSubjects({ records: cache.medium.records });
+  const access = configuredAccess(config, {
+    rules,
+    reach: reach({
+      ...cache,
+      registry,
+      formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
+      lagMs: 's3' in config.store ? replicaLagMs : 0,
+    }),
+    subjects,
+    passwords,
+    clusters,
+    tokenKeys: createKeptKeys({
+      records: cache.medium.records,
+      failed: (error) => events.storeFailed({ operation: 'read', error }),
+    }),
+  });
+  const canServe = readiness([
+    () => cache.medium.isUsable(),
+    ...upstreams.map((upstream) => () => upstream.isReachable()),
+  ]);
+  let isLeaving = false;
+  const isReady = async (): Promise<boolean> => !isLeaving && (await canServe());
+  let modes = blobModesOf(config);
+  const app = await pullServer(config, {
+    log,
+    events,
+    attempts: guesses,
+    hostNames: hosts(access.hosts),
+    registries,
+    store: cache.store,
+    isReady,
+    blobModes: () => modes,
+  });
+  const operators = configuredOperators(config.admin, clusters);
+  const admin = adminServer({
+    meters,
+    isReady,
+    forget: access.forget,
+    listen: config.admin.listen,
+    trustedProxies: config.trustedProxies,
+    operated: (event) => log.info({ component: 'admin', ...event }, 'operator request'),
+    ...(operators && { operators }),
+    ...(mirror && { mirror }),
+  });
+  const shown = mirror && settings?.listen ? mirrorServer(mirror) : undefined;
+  const upkeep = startedUpkeep(config, { cache, registries, events });
+
+  async function close(): Promise<void> {
+    const giveUp = (): void => {
+      app.server.closeAllConnections();
+      void cache.fills.abort();
+      for (const upstream of upstreams) void upstream.close();
+    };
+    const late = setTimeout(giveUp, Math.max(0, config.shutdownGraceMs - lastWordsMs));
+    await Promise.all([app.close(), mirror?.close()]);
+    await cache.fills.settled();
+    await Promise.all([...registries.values()].map((registry) => registry.settled()));
+    clearTimeout(late);
+    await upkeep.close();
+    await cache.close();
+    await Promise.all(upstreams.map((upstream) => upstream.close()));
+    await passwords.close();
+    await access.close();
+    await Promise.all([admin.close(), shown?.close()]);
+  }
+
+  try {
+    const address = await listening(app, config.listen);
+    const adminAddress =
+      config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
+    const mirrorAddress = shown && settings?.listen ? await listening(shown, settings.listen) : undefined;
+    mirror?.start();
+    void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
+    return {
+      address,
+      adminAddress,
+      mirrorAddress,
+      reload: (changed) => {
+        modes = blobModesOf(changed);
+      },
+      forget: access.forget,
+      leave: () => {
+        isLeaving = true;
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Loaded by those who mirror. */
+async function mirrored(parts: MirrorParts): Promise<Mirror> {
+  return (await import('./mirror/service.ts')).configuredMirror(parts);
+}
+
+async function swept(sweeps: readonly (() => Promise<number>)[], log: Log): Promise<void> {
+  for (const sweep of sweeps) {
+    try {
+      const leftovers = await sweep();
+      if (leftovers > 0) log.info({ leftovers }, 'removed what an earlier run had left behind');
+    } catch (error) {
+      log.warn({ err: error }, 'what an earlier run may have left behind could not be removed');
+    }
+  }
+}
+
+/** As long as a token may name them, and the day within which they are written anew. */
+function subjectsKeptMs({ hosts }: Config): number {
+  const longest = Math.max(
+    0,
+    ...Object.values(hosts).map(({ tokenValiditySeconds }) => tokenValiditySeconds),
+  );
+  return (longest + 2 * 86_400) * 1000;
+}
+
+function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {
+  return Object.entries(config.upstreams).map(([name, options]) =>
+    registryUpstream({ ...options, name, env, events }),
+  );
+}
+
+function cachedRegistries(
+  config: Config,
+  cache: CacheParts,
+  upstreams: readonly Upstream[],
+): ReadonlyMap<string, CachedRegistry> {
+  const registries = upstreams.map((upstream) => {
+    const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
+    const absent = new LRUCache<string, true>({ max: absentEntries, ttl: Math.max(1, policy.negativeMs) });
+    const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
+    return cachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
+  });
+  return new Map(registries.map((registry) => [registry.name, registry]));
+}
+
+function blobModesOf({ hosts }: Config): BlobModes {
+  return new Map(
+    Object.entries(hosts).flatMap(([name, { blobs }]) => (blobs === undefined ? [] : [[name, blobs]])),
+  );
+}

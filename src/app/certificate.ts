@@ -1,0 +1,51 @@
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createSecureContext, type Server } from 'node:tls';
+import { fileWatch, type Watch } from '../base/files/watched-file.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface CertificateFiles {
+  /** The certificate chain, PEM. */
+  readonly certFile: string;
+  /** Its private key, PEM. */
+  readonly keyFile: string;
+}
+
+export interface KeyPair {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+export interface RenewalOptions extends CertificateFiles {
+  /** How often the files are looked at, in milliseconds. Default 2,000. */
+  readonly everyMs?: number;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** The files as they are now; rejects when they cannot be read. */
+export async function keyPair({ certFile, keyFile }: CertificateFiles): Promise<KeyPair> {
+  const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
+  return { cert, key };
+}
+
+/**
+ * Gives new connections the certificate that the files hold by then; those that stand are not touched. A pair that cannot be used, such
+ * as a new certificate whose key is still to come, is told, and the one before stays until the files change again.
+ */
+export function renewedCertificate(
+  server: Pick<Server, 'setSecureContext'>,
+  { everyMs = 2_000, log, ...files }: RenewalOptions,
+): Watch {
+  async function renew(): Promise<void> {
+    try {
+      const pair = await keyPair(files);
+      createSecureContext(pair);
+      server.setSecureContext(pair);
+      log.info({ validTo: new X509Certificate(pair.cert).validTo }, 'the certificate was renewed');
+    } catch (error) {
+      log.warn({ err: error }, 'the new certificate cannot be used, and the one before stays');
+    }
+  }
+
+  return fileWatch([files.certFile, files.keyFile], { everyMs, changed: renew });
+}

@@ -1,0 +1,43 @@
+import type { MirrorSettings } from '../../config/config.ts';
+import { copyImage } from '../../mirror/copy/copy.ts';
+import { type CopyRun, copyRun } from '../../mirror/copy/run.ts';
+import type { CopiedImage } from '../../mirror/images/image-copy.ts';
+import type { Pair } from '../../mirror/loop/loop.ts';
+import { parsePullSpec, referenceOf } from '../../mirror/references/pull-spec.ts';
+import { parseTag } from '../../oci/reference.ts';
+import type { RegistryEnds } from './endpoints.ts';
+
+/** A run knows what is where, which does not stay true for ever. */
+const runMs = 10 * 60_000;
+
+/** Copies one image of the queue; many at a time share what they learn, for a while. */
+export function copying(ends: RegistryEnds, settings: MirrorSettings, signal: AbortSignal) {
+  let run: CopyRun | undefined;
+  let since = 0;
+
+  function shared(): CopyRun {
+    if (run === undefined || performance.now() - since > runMs) {
+      run = copyRun({ signal, maxPerRoute: settings.maxPerRegistry });
+      since = performance.now();
+    }
+    return run;
+  }
+
+  return async (
+    { source, destination, isPulled = false, fills = false }: Pair,
+    stop: AbortSignal,
+  ): Promise<CopiedImage | undefined> => {
+    if (settings.dryRun) return undefined;
+    const [from, to] = [parsePullSpec(source), parsePullSpec(destination)];
+    const reference = referenceOf(from) ?? { tag: parseTag('latest') };
+    const tag = referenceOf(to)?.tag;
+    const image = {
+      source: isPulled ? ends.pulledSource(from.location) : ends.source(from.location),
+      from: { repository: from.repository, reference },
+      destination: ends.destination(to.location),
+      to: { repository: to.repository, ...(tag === undefined ? {} : { tag }) },
+      overwrites: !fills,
+    };
+    return await copyImage(image, shared(), { signal: stop });
+  };
+}

@@ -1,0 +1,127 @@
+import { readFile } from 'node:fs/promises';
+import { fileWatch } from '../../base/files/watched-file.ts';
+import { type Bell, bell } from '../../base/notifier.ts';
+import type { MirrorSettings } from '../../config/config.ts';
+import { ConfigError, type Fault } from '../../config/faults.ts';
+import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
+import { type MirrorConfig, parseMirrorConfig } from '../../mirror/ci/config-file.ts';
+import { watchedConfig } from '../../mirror/ci/config-watch.ts';
+import { MirrorConfigError } from '../../mirror/ci/located-yaml.ts';
+import { type MissRule, missRule } from '../../mirror/fallback/rule.ts';
+import type { Tell } from '../../mirror/log.ts';
+
+/** How often the configuration's file is looked at, milliseconds. */
+const lookEveryMs = 10_000;
+
+/** What the configuration's file says, as it changes. */
+export interface Rules {
+  readonly rule: MissRule;
+  /** What the tags of QCI stand for, by what the file says now. */
+  readonly readings: Readings;
+  /** Absent where there is no file. */
+  readonly atTick?: () => Promise<MirrorConfig | undefined>;
+  /** What it said when it could last be read; undefined where there is no file. */
+  current(): MirrorConfig | undefined;
+  /** Rings when it says something else. */
+  readonly changed: Bell;
+  /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
+  isIgnored(tag: string): boolean;
+  close(): void;
+}
+
+const noConfig: MirrorConfig = Object.freeze({ supplemental: [], qciToAppCi: [], ignored: [], art: [] });
+
+/**
+ * Follows the file that the settings name; no rules but the general one without any. Rejects with
+ * `ConfigError` when it cannot be used at first. `reread` is called when the file says something
+ * else.
+ */
+export async function configuredRules(
+  { configFile, misses, imageStreams }: MirrorSettings,
+  tell: Tell,
+  reread: () => void = () => undefined,
+): Promise<Rules> {
+  let readings = flatTags();
+  const limits = {
+    readings: (flat: string) => readings(flat),
+    ...(misses.imageStreams === undefined ? {} : { imageStreams: misses.imageStreams }),
+  };
+  let rule = missRule(noConfig, limits);
+  let targets: ReadonlySet<string> = new Set();
+  const asked: MissRule = (place, tag) => rule(place, tag);
+  const isIgnored = (tag: string): boolean => targets.has(tag);
+  const changed = bell();
+  if (configFile === undefined)
+    return {
+      rule: asked,
+      readings: limits.readings,
+      current: () => undefined,
+      isIgnored,
+      changed,
+      close: () => undefined,
+    };
+  const read = () => readFile(configFile);
+  await mirrorConfigIn(configFile);
+  let isWarned = false;
+  const watched = watchedConfig({
+    file: configFile,
+    read,
+    tell,
+    changed(config) {
+      readings = targetReadings(config);
+      rule = missRule(config, limits);
+      targets = new Set(targetsOf(config).map(imageStreamTagText));
+      reread();
+      changed.ring();
+      if (config.art.length === 0 || imageStreams !== undefined || isWarned) return;
+      isWarned = true;
+      tell('artWithoutCluster', { file: configFile });
+    },
+  });
+  await watched.reread();
+  const watch = fileWatch([configFile], { everyMs: lookEveryMs, changed: watched.reread });
+  const { atTick, current } = watched;
+  return {
+    rule: asked,
+    readings: limits.readings,
+    isIgnored,
+    atTick,
+    current,
+    changed,
+    close: watch.close,
+  };
+}
+
+/**
+ * What the tags of QCI stand for under the settings: the configuration's targets first. Rejects
+ * with `ConfigError` where its file cannot be used.
+ */
+export async function configuredReadings(settings: MirrorSettings | undefined): Promise<Readings> {
+  if (settings?.configFile === undefined) return flatTags();
+  return targetReadings(await mirrorConfigIn(settings.configFile));
+}
+
+/** The faults of the file as those of a configuration. */
+export function configFaults({ faults }: MirrorConfigError): readonly Fault[] {
+  return faults.map((fault) => ({ path: '', ...fault }));
+}
+
+/** Rejects with `ConfigError`, which holds every fault of the file. */
+async function mirrorConfigIn(file: string): Promise<MirrorConfig> {
+  try {
+    return parseMirrorConfig(await readFile(file));
+  } catch (error) {
+    if (error instanceof MirrorConfigError) throw new ConfigError(file, configFaults(error));
+    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
+    throw new ConfigError(file, [{ path: '', message: `cannot be read${code}` }]);
+  }
+}
+
+function targetReadings(config: MirrorConfig): Readings {
+  return flatTags(targetsOf(config));
+}
+
+function targetsOf({ supplemental, qciToAppCi }: MirrorConfig): readonly ImageStreamTag[] {
+  return [...supplemental, ...qciToAppCi].map(({ target }) => target);
+}

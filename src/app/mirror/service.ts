@@ -1,0 +1,300 @@
+import { paused } from '../../base/timeout.ts';
+import type { CacheParts } from '../../cache/registry/parts.ts';
+import type { CachedRegistry } from '../../cache/registry/registry.ts';
+import type { MirrorSettings } from '../../config/config.ts';
+import type { Config, Environment } from '../../config/load.ts';
+import type { Readings } from '../../image-streams/flat-tags.ts';
+import { type ImageStreams, imageStreams } from '../../image-streams/image-streams.ts';
+import type { Login } from '../../kubernetes/api-call.ts';
+import { kubeconfig } from '../../kubernetes/kubeconfig.ts';
+import { lease } from '../../lease/lease.ts';
+import { leaseObject } from '../../lease/lease-object.ts';
+import { recordLease } from '../../lease/record.ts';
+import { tagFilter } from '../../mirror/ci/tag-filter.ts';
+import { isWanted } from '../../mirror/ci/wanted.ts';
+import { filledFromSource } from '../../mirror/fallback/fallback.ts';
+import { builtAt } from '../../mirror/images/built-at.ts';
+import { registryLook } from '../../mirror/images/image-inspector.ts';
+import { mirrorLog, type Tell } from '../../mirror/log.ts';
+import { controller, controllerName } from '../../mirror/loop/controller.ts';
+import { hourly } from '../../mirror/loop/jobs.ts';
+import { mirrorLoop } from '../../mirror/loop/loop.ts';
+import { type Desk, desk } from '../../mirror/loop/queue-admin.ts';
+import { type Queue, queue, type TaskSink } from '../../mirror/queue/queue.ts';
+import type { MirrorTask } from '../../mirror/queue/task.ts';
+import { offerTask, taskRecords } from '../../mirror/queue/task-records.ts';
+import { qci } from '../../mirror/references/names.ts';
+import { memoryStore } from '../../store/memory-store.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { MeteredEvents } from '../../telemetry/metrics.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import { copying } from './copying.ts';
+import { type RegistryEnds, registryEnds } from './endpoints.ts';
+import { followedInputs } from './inputs.ts';
+import { mirrorWriter } from './log.ts';
+import { configuredRules, type Rules } from './rules.ts';
+
+export interface MirrorParts {
+  readonly settings: MirrorSettings;
+  readonly config: Config;
+  readonly cache: CacheParts;
+  readonly registry: (name: string) => CachedRegistry | undefined;
+  readonly events: MeteredEvents;
+  readonly log: Log;
+  readonly env: Environment;
+  /**
+   * Called when the tags of QCI stand for something else, because the configuration's file changed.
+   */
+  readonly reread: () => void;
+}
+
+/** The mirror of a process; one process of those that share a store works, the others hand it their misses. */
+export interface Mirror {
+  /** The upstream, answering from its source what it lacks, where the settings say so. */
+  filled(upstream: Upstream): Upstream;
+  readonly desk: Desk;
+  /** What the tags of QCI stand for now. */
+  readonly readings: Readings;
+  readonly serving: (path: string) => void;
+  /** Waits for its turn, and works. */
+  start(): void;
+  /** Gives up what is being copied, keeps what is left to do, and lets the next one work. */
+  close(): Promise<void>;
+}
+
+/** How often what other processes offered is taken in, milliseconds. */
+const collectEveryMs = 2_000;
+
+/** Makes the mirror of the settings. Rejects, in words for the operator, when a cluster or the configuration cannot be read. */
+export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
+  const { settings, cache, events, log } = parts;
+  // What only looks must neither end tasks that wait to be done nor keep another process from doing them.
+  const { records } = settings.dryRun ? memoryStore() : cache.medium;
+  const write = mirrorWriter(log);
+  const tellAs = (subcomponent?: string): Tell => mirrorLog(write, subcomponent);
+  const tell = tellAs();
+  const newQueue = (): Queue =>
+    queue({
+      records: taskRecords({ records, storeFailed: (event) => tell('storeFailed', event) }),
+      places: settings.images,
+      depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
+    });
+  const ends = registryEnds(parts);
+  const rules = await configuredRules(settings, tell, parts.reread);
+  const stillWanted = (task: MirrorTask): boolean => {
+    const current = rules.current();
+    return current === undefined || isWanted(current, task, tell);
+  };
+  const streams = await configuredStreams(parts);
+  const turn = await configuredTurn(parts);
+  const stopping = new AbortController();
+  /** Ours, while it is our turn. */
+  let current: Queue | undefined;
+  let working: Promise<void> = Promise.resolve();
+
+  /** A task for whoever works: for us in memory, for another process in the store. */
+  const sink: TaskSink = {
+    async put(task) {
+      if (current !== undefined) return current.put(task);
+      return offerTask(records, task).then(
+        () => true,
+        (error: unknown) => {
+          tell('storeFailed', { operation: 'write', error });
+          return false;
+        },
+      );
+    },
+  };
+
+  async function work(signal: AbortSignal): Promise<void> {
+    const lines = newQueue();
+    await lines.load(signal);
+    current = lines;
+    let handing: Promise<void> | undefined;
+    // Whoever comes after us has read the store by then: what is still put in is to be offered, as is what we were writing when the lease was lost.
+    const over = (): void => {
+      current = undefined;
+      if (signal.aborted && !stopping.signal.aborted) handing = lines.handOver();
+    };
+    signal.addEventListener('abort', over, { once: true });
+    const copy = copying(ends, settings, signal);
+    const jobs = { ends, look, queue: lines, tell: tellAs };
+    try {
+      await Promise.all([
+        mirrorLoop({ queue: lines, look, copy, isWanted: stillWanted, tell, events }, signal),
+        rules.atTick &&
+          hourly(
+            { ...jobs, changed: rules.changed, config: rules.atTick, ...(streams && { streams }) },
+            signal,
+          ),
+        streams && watching(streams, parts, { ...jobs, rules }).run(signal),
+        collecting(lines, tell, signal),
+      ]);
+    } finally {
+      over();
+      signal.removeEventListener('abort', over);
+      await handing;
+      await lines.close();
+      events.mirrorQueueChanged({ waiting: 0 });
+    }
+  }
+
+  const look = registryLook((registry) => ends.source(registry));
+  return {
+    filled(upstream) {
+      const { onMiss, waitMs, absentMs, questionsPerSecond } = settings.misses;
+      if (`${upstream.name}/` !== qci.slice(0, upstream.name.length + 1)) return upstream;
+      return filledFromSource(upstream, {
+        rule: rules.rule,
+        origin: (registry) => parts.registry(registry),
+        membership: cache.membership,
+        queue: sink,
+        events,
+        onMiss: settings.dryRun ? 'off' : onMiss,
+        waitMs,
+        absentMs,
+        questionsPerSecond,
+      });
+    },
+    desk: desk(
+      deskQueue(sink, () => current),
+      tell,
+      { readings: rules.readings },
+    ),
+    readings: rules.readings,
+    serving: (path) => tell('serving', { path }),
+    start() {
+      working = working.then(() => turns(turn, work, tell, stopping.signal));
+    },
+    async close() {
+      stopping.abort(new Error('the service stops'));
+      rules.close();
+      await working;
+      await ends.close();
+    },
+  };
+}
+
+/** One turn after the other, until we are told to stop: a lease may be lost, and come back. Never rejects. */
+async function turns(
+  turn: Turn,
+  work: (signal: AbortSignal) => Promise<void>,
+  tell: Tell,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await turn(work, signal);
+    } catch (error) {
+      if (!signal.aborted) tell('storeFailed', { operation: 'read', error });
+    }
+    await paused(collectEveryMs, signal);
+  }
+}
+
+type Turn = (work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>;
+
+/** What the API needs of a queue, also while another process has it. */
+function deskQueue(
+  { put }: TaskSink,
+  current: () => Queue | undefined,
+): Pick<Queue, 'put' | 'list' | 'retry' | 'drop'> {
+  return {
+    put,
+    list: (filter) => current()?.list(filter) ?? [],
+    retry: (filter) => current()?.retry(filter) ?? 0,
+    drop: (destination) => current()?.drop(destination),
+  };
+}
+
+/** One process at a time, by a Lease of a cluster or by a record in the store. */
+async function configuredTurn({ settings, config, cache, log }: MirrorParts): Promise<Turn> {
+  if (settings.dryRun) return (work, signal) => work(signal);
+  const own = log.child({ component: 'ci-images-mirror' });
+  const events = {
+    acquired: (event: object) => own.info(event, 'it is our turn to mirror'),
+    lost: (event: object) => own.warn(event, 'it is no longer our turn to mirror'),
+    failed: ({ name, error }: { readonly name: string; readonly error: unknown }) =>
+      own.warn({ name, err: error }, 'the lease of the mirror does not answer'),
+  };
+  const { instance: holder } = cache;
+  if (settings.lease === undefined) {
+    const name = 'mirror';
+    const ours = lease({ name, medium: recordLease(cache.medium.records, { name }), holder, events });
+    return (work, signal) => ours.held(work, { signal });
+  }
+  const { cluster, namespace, name } = settings.lease;
+  const login = await loginOf(config, cluster);
+  const ours = lease({ name, medium: leaseObject({ login, namespace, name }), holder, events });
+  return (work, signal) => ours.held(work, { signal });
+}
+
+function loginOf({ clusters }: Config, name: string): Promise<Login> {
+  const { kubeconfigFile, context } = clusters[name] ?? {};
+  return kubeconfig({
+    ...(kubeconfigFile === undefined ? {} : { kubeconfigFile }),
+    ...(context === undefined ? {} : { context }),
+  });
+}
+
+async function configuredStreams({ settings, config, log }: MirrorParts): Promise<ImageStreams | undefined> {
+  if (settings.imageStreams === undefined) return undefined;
+  const { cluster } = settings.imageStreams;
+  const own = log.child({ component: 'ci-images-mirror', cluster });
+  return imageStreams({
+    login: await loginOf(config, cluster),
+    events: {
+      listed: (event) => own.info(event, 'the image streams were listed'),
+      failed: ({ error, pauseMs }) =>
+        own.warn({ err: error, pauseMs }, 'the image streams cannot be read; the cluster is asked again'),
+    },
+  });
+}
+
+interface Jobs {
+  readonly ends: RegistryEnds;
+  readonly look: ReturnType<typeof registryLook>;
+  readonly queue: Queue;
+  readonly tell: (subcomponent: string) => Tell;
+  readonly rules: Rules;
+}
+
+/** The controller; one that watches nothing where the settings do not say so. */
+function watching(
+  streams: ImageStreams,
+  { settings, events }: MirrorParts,
+  { ends, look, queue: lines, tell, rules }: Jobs,
+): { run(signal: AbortSignal): Promise<void> } {
+  const { imageStreams: wanted } = settings;
+  if (wanted?.watch !== true) return { run: () => Promise.resolve() };
+  const { onlyValidManifestV2Images, releaseRepo: folder } = wanted;
+  const own = tell(controllerName);
+  const followed = folder === undefined ? undefined : followedInputs({ folder, tell: own });
+  const ignored = new Set(wanted.ignoredTags);
+  const isFollowed = tagFilter({
+    isIgnored: (tag) => ignored.has(tag) || rules.isIgnored(tag),
+    additionalTags: new Set(wanted.additionalTags),
+    additionalNamespaces: new Set(wanted.additionalNamespaces),
+    additionalStreams: new Set(wanted.additionalStreams),
+    ...(followed && { inputs: followed.inputs }),
+  });
+  const distributor = controller({
+    streams,
+    isWanted: isFollowed,
+    look,
+    queue: lines,
+    tell: own,
+    builtAt: builtAt((registry) => ends.source(registry)),
+    onlyValidManifestV2Images,
+    events,
+  });
+  return followed === undefined ? distributor : { run: (signal) => followed.during(distributor, signal) };
+}
+
+async function collecting(lines: Queue, tell: Tell, signal: AbortSignal): Promise<void> {
+  do {
+    await lines.collect(signal).catch((error: unknown) => {
+      if (!signal.aborted) tell('storeFailed', { operation: 'read', error });
+    });
+  } while (await paused(collectEveryMs, signal));
+}

@@ -1,0 +1,72 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Expression } from '../base/text/expression.ts';
+import { ConfigError, faultLine, type Path, pathText } from '../config/faults.ts';
+import type { Config } from '../config/load.ts';
+import type { Log } from '../telemetry/log.ts';
+
+export interface ReloadOptions {
+  /** What the server was started with. */
+  readonly started: Config;
+  /** Reads the configuration as it is now; throws `ConfigError` with all that is wrong with it. */
+  readonly read: () => Promise<Config>;
+  /** Gets a sound configuration, to take over what `isReloadable` names. */
+  readonly apply: (config: Config) => void;
+  readonly log: Pick<Log, 'info' | 'warn'>;
+}
+
+/** Reads the configuration anew and does what can be done about it; calls under way are waited for. Never rejects. */
+export type Reload = () => Promise<void>;
+
+/**
+ * Settings while we run. A faulty configuration changes nothing: the log names every fault, and the settings stay as they are. Of a
+ * sound one, what can be taken over is, and what waits for a restart is named.
+ */
+export function reloading({ started, read, apply, log }: ReloadOptions): Reload {
+  let current = started;
+  let last = Promise.resolve();
+
+  async function reload(): Promise<void> {
+    const config = await read();
+    const taken = differences(current, config).filter(isReloadable);
+    const waiting = differences(started, config).filter((path) => !isReloadable(path));
+    if (taken.length > 0) apply(config);
+    current = config;
+    log.info({ settings: taken.map(pathText) }, 'the configuration was read again');
+    if (waiting.length > 0)
+      log.warn({ settings: waiting.map(pathText) }, 'some settings have changed and wait for a restart');
+  }
+
+  const refused = (error: unknown): void => {
+    const why =
+      error instanceof ConfigError
+        ? { faults: error.faults.map((fault) => faultLine(error.fileName, fault)) }
+        : { err: error };
+    log.warn(why, 'the configuration was not read again, and stays as it was');
+  };
+
+  return () => {
+    last = last.then(reload).catch(refused);
+    return last;
+  };
+}
+
+/** True for a setting that a running server takes over: how the blobs of a host go out. */
+export function isReloadable([first, , last, ...rest]: Path): boolean {
+  return first === 'hosts' && last === 'blobs' && rest.length === 0;
+}
+
+/** Where two configurations differ, as deep as both have something; lists are compared as a whole. */
+export function differences(before: unknown, after: unknown, path: Path = []): readonly Path[] {
+  if (isDeepStrictEqual(before, after)) return [];
+  if (!isSection(before) || !isSection(after)) return [path];
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...keys].flatMap((key) =>
+    differences(Reflect.get(before, key), Reflect.get(after, key), [...path, key]),
+  );
+}
+
+function isSection(value: unknown): value is object {
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Expression)
+  );
+}

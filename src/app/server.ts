@@ -1,0 +1,255 @@
+import { Server as TlsServer } from 'node:tls';
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyServerOptions,
+  fastify,
+  LogController,
+} from 'fastify';
+import { type Attempts, attempts } from '../auth/attempts.ts';
+import type { Operators } from '../auth/clusters/operators.ts';
+import type { CachedRegistry } from '../cache/registry/registry.ts';
+import type { Config } from '../config/load.ts';
+import { parityWriter } from '../predecessors/log/parity-events.ts';
+import { parityLog } from '../predecessors/log/parity-log.ts';
+import { admission } from '../proxy/access/admission.ts';
+import type { Hosts } from '../proxy/access/hosts.ts';
+import { router } from '../proxy/access/route.ts';
+import { tokenRoute } from '../proxy/access/token-route.ts';
+import { elsewhere } from '../proxy/access/unknown-host.ts';
+import { clientAddress } from '../proxy/clients/client-address.ts';
+import { cutIdleClients } from '../proxy/clients/idle-clients.ts';
+import { limit } from '../proxy/clients/limits.ts';
+import { localRequests } from '../proxy/clients/local-request.ts';
+import { failure, failureHooks } from '../proxy/http/failure-hooks.ts';
+import { nosniff } from '../proxy/http/nosniff.ts';
+import { requestIds, requestLog } from '../proxy/http/request-log.ts';
+import { createOrderedServer } from '../proxy/http/request-order.ts';
+import { requestTargets } from '../proxy/http/target.ts';
+import { health } from '../proxy/operators/health.ts';
+import {
+  type MirrorApiOptions,
+  mirrorHealth,
+  mirrorOrders,
+  mirrorQueue,
+} from '../proxy/operators/mirror-api.ts';
+import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
+import { type BlobModes, blobAnswers } from '../proxy/pull/blob-modes.ts';
+import { pullApi } from '../proxy/pull/pull-api.ts';
+import { type Redirect, type RedirectPolicy, redirects } from '../proxy/pull/redirects.ts';
+import type { CachedBlobs } from '../store/store.ts';
+import { type Log, plainLines } from '../telemetry/log.ts';
+import type { MeteredEvents, Metrics } from '../telemetry/metrics.ts';
+import { type KeyPair, keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
+
+export interface PullServerParts {
+  readonly log: Log;
+  readonly events: MeteredEvents;
+  /** Ends with the server. */
+  readonly attempts: Attempts;
+  readonly hostNames: Hosts;
+  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  readonly store: CachedBlobs;
+  readonly isReady: () => Promise<boolean>;
+  readonly blobModes: () => BlobModes;
+}
+
+/** More than enough for a list of 1,024 ranges, which is about 20 KB. */
+const maxHeaderBytes = 64 * 1024;
+/** Balancers keep idle connections for 60 s and must be the first to close them. */
+const serverLimits = { maxHeaderBytes, keepAliveMs: 72_000, requestMs: 60_000 };
+
+/** The server that clients pull from, not yet listening. */
+export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
+  const { events, hostNames } = parts;
+  const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
+  const app = createServer(
+    {
+      loggerInstance: log,
+      logController: new LogController({ disableRequestLogging: true }),
+      genReqId: requestIds(),
+      // A logger for each request costs more than the line that few of them write, which names the
+      // request itself.
+      childLoggerFactory: (parent) => parent,
+      forceCloseConnections: 'idle',
+      routerOptions: { maxParamLength: maxHeaderBytes },
+    },
+    config.tls && (await keyPair(config.tls)),
+  );
+  if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
+  cutIdleClients(app.server, { idleClientMs: config.limits.idleClientMs, cut: events.idleClientCut });
+  const idle = closeWhenIdle(app);
+  requestLog(app, {
+    log: plainLines(parts.log, 'proxy'),
+    clientAddress: clientAddress(config.trustedProxies),
+    events: {
+      answered(event) {
+        events.answered(event);
+        idle.answered();
+      },
+    },
+  });
+  requestTargets(app);
+  if (config.log.qciAppci) parityLog(app, { write: parityWriter(parts.log) });
+  health(app, parts);
+  const doors = {
+    hosts: hostNames,
+    route: router(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
+    isTls: config.tls !== undefined,
+    attempts: endingWith(app, parts.attempts),
+    events,
+    ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
+  };
+  tokenRoute(app, { ...doors, limit: limit({ limit: 'logins', ...config.limits.logins, events }) });
+  elsewhere(app, doors);
+  pullApi(app, {
+    admission: admission(doors),
+    attempts: doors.attempts,
+    limits: {
+      read: limit({ limit: 'read', ...config.limits.read, events }),
+      blobs: limit({ limit: 'blobs', ...config.limits.blobs, events }),
+      write: limit({ limit: 'write', ...config.limits.write, events }),
+    },
+    registries: parts.registries,
+    blobs: blobAnswers({
+      modes: parts.blobModes,
+      redirect: redirectsBy('s3' in config.store ? config.store.s3.redirect : 'never', parts),
+      redirectAlways: redirectsBy('always', parts),
+    }),
+    events,
+  });
+  return app;
+}
+
+/**
+ * What our servers share: the order of their answers, their limits, and how a failure is answered.
+ */
+function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
+  const app: FastifyInstance = fastify({
+    ...failureHooks,
+    serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
+    exposeHeadRoutes: false,
+    ...options,
+  });
+  nosniff(app);
+  failure(app);
+  return app;
+}
+
+/** Answers to failed logins that are held back go out when we are told to stop. */
+function endingWith(app: FastifyInstance, slowed: Attempts): Attempts {
+  app.addHook('preClose', (done) => {
+    slowed.close();
+    done();
+  });
+  return slowed;
+}
+
+function renewCertificate(app: FastifyInstance, options: RenewalOptions): void {
+  if (!(app.server instanceof TlsServer)) return;
+  const renewal = renewedCertificate(app.server, options);
+  app.addHook('onClose', async () => renewal.close());
+}
+
+function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts): Redirect {
+  return redirects(policy, store, (error) => events.storeFailed({ operation: 'read', error }));
+}
+
+/**
+ * Once we are told to stop, a connection is closed with the answer that it carries. The framework only closes those that are idle at
+ * that moment: a client that keeps its connection after a download would hold us up until the grace time is over. Wants to be told of
+ * each answer that has ended.
+ */
+function closeWhenIdle(app: FastifyInstance): { answered(): void } {
+  let isClosing = false;
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    done();
+  });
+  return {
+    answered() {
+      if (isClosing) app.server.closeIdleConnections();
+    },
+  };
+}
+
+export interface AdminServerParts {
+  readonly meters: Metrics;
+  readonly isReady: () => Promise<boolean>;
+  /** Drops what is remembered of people and their rights. */
+  readonly forget: () => void;
+  /** Default: there is none. */
+  readonly mirror?: MirrorApiOptions;
+  /** Where it is going to listen: `host:port`, or nowhere. */
+  readonly listen: string | false;
+  /** Networks (CIDR) of proxies, whose requests come from elsewhere. */
+  readonly trustedProxies: readonly string[];
+  /** Who may come in from elsewhere. Default: none. */
+  readonly operators?: Operators;
+  /** Told of each request that changed something. */
+  readonly operated: (event: OperatorEvent) => void;
+}
+
+/**
+ * Metrics and health for all who reach it, and what operators may see and change in a running
+ * server; a server of their own, not yet listening.
+ */
+export function adminServer(parts: AdminServerParts): FastifyInstance {
+  const { meters, mirror, listen } = parts;
+  const app = createServer();
+  health(app, parts);
+  app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
+  if (mirror !== undefined) mirrorHealth(app);
+  const door = {
+    ...parts,
+    attempts: endingWith(app, attempts()),
+    isLocal: localRequests({
+      names: listen === false ? [] : [addressOf(listen).hostname],
+      proxies: parts.trustedProxies,
+    }),
+  };
+  void app.register((scope, _options, done) => {
+    operatorDoor(scope, door);
+    scope.post('/access/forget', async (_request, reply) => {
+      parts.forget();
+      return reply.code(204).send();
+    });
+    if (mirror !== undefined) {
+      mirrorQueue(scope, mirror);
+      mirrorOrders(scope, mirror);
+    }
+    done();
+  });
+  return app;
+}
+
+/** The mirror's queue where its predecessor showed it, to look at only; not yet listening. */
+export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
+  const app = createServer();
+  mirrorHealth(app);
+  mirrorQueue(app, mirror);
+  return app;
+}
+
+/**
+ * Connections that the kernel holds for us: past it one that a probe of ours makes waits for
+ * seconds in a storm of others.
+ */
+const backlog = 4096;
+
+/** Listens on `host:port`; resolves to where it really listens, and rejects when it cannot. */
+export async function listening(app: FastifyInstance, listen: string): Promise<string> {
+  const { hostname, port } = addressOf(listen);
+  await app.listen({
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port === '' ? 80 : port),
+    backlog,
+  });
+  const bound = app.server.address();
+  if (bound === null || typeof bound === 'string') return listen;
+  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+}
+
+function addressOf(listen: string): URL {
+  return new URL(`http://${listen}`);
+}

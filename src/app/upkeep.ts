@@ -1,0 +1,59 @@
+import { type EvictorOptions, evictor } from '../cache/eviction/evictor.ts';
+import type { CacheParts } from '../cache/registry/parts.ts';
+import type { CachedRegistry } from '../cache/registry/registry.ts';
+import { scrubber } from '../cache/scrub/scrubber.ts';
+import type { Config } from '../config/load.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { MeteredEvents } from '../telemetry/metrics.ts';
+
+/** What is done to the store in the background. */
+export interface Upkeep {
+  /** Ends what is under way, and begins no more. */
+  close(): Promise<void>;
+}
+
+export interface UpkeepParts {
+  readonly cache: CacheParts;
+  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  readonly events: MeteredEvents;
+}
+
+/**
+ * Where nothing is evicted the store's size is only a metric, and not worth listing a bucket every
+ * few minutes.
+ */
+const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
+
+/** Measures and scrubs the store, and evicts where the configuration says how much it may hold. */
+export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): Upkeep {
+  const { cache, registries, events } = parts;
+  const deleted = (digest: Digest): void => {
+    cache.memory.delete(digest);
+    cache.copies.forget(digest);
+    for (const registry of registries.values()) registry.forget(digest);
+  };
+  const common = { store: cache.medium, instance: cache.instance, events, deleted };
+  const sizes: Pick<EvictorOptions, 'maxBytes' | 'everyMs'> =
+    eviction.maxBytes === undefined ? measuring : { maxBytes: eviction.maxBytes };
+  const running = [
+    evictor({ ...common, ...eviction, ...sizes, usage: cache.usage, isInUse: cache.isInUse }),
+    ...(store.scrubEveryMs === false
+      ? []
+      : [
+          scrubber({
+            ...common,
+            everyMs: store.scrubEveryMs,
+            bytesPerSecond: store.scrubBytesPerSecond,
+            openReads: cache.openReads,
+            verified: cache.copies.trust,
+            clock: cache.now,
+          }),
+        ]),
+  ];
+  for (const each of running) each.start();
+  return {
+    async close() {
+      await Promise.all(running.map((each) => each.close()));
+    },
+  };
+}

@@ -1,0 +1,79 @@
+import { type KubeconfigOptions, kubeconfig } from '../../../kubernetes/kubeconfig.ts';
+import type { Cluster, ClusterEvents } from '../cluster.ts';
+import { api } from './api.ts';
+import { ApiFailure, unavailable } from './failure.ts';
+import { logins } from './login.ts';
+import { accessReview, type Review, reviewedSubject, reviewedVerdict, tokenReview } from './reviews.ts';
+
+export interface KubernetesClusterOptions extends KubeconfigOptions {
+  /** In messages, events, and the subjects that it knows. */
+  readonly name: string;
+  /** How long one question may take, with the wait for a connection, in milliseconds. Default 3,000. */
+  readonly timeoutMs?: number;
+  /** Connections to its API. Default 8. */
+  readonly connections?: number;
+  readonly events?: Pick<Partial<ClusterEvents>, 'reviewed'>;
+}
+
+export interface KubernetesCluster extends Cluster {
+  /** The keys that its service accounts' tokens are signed with, as JSON (RFC 7517). Throws `UNAVAILABLE`. */
+  keySet(): Promise<string>;
+}
+
+/** An API server refuses to send its keys as plain JSON: 406. */
+const keySetRequest = { method: 'GET', path: '/openid/v1/jwks', accept: 'application/jwk-set+json' } as const;
+
+type Reviewed = Parameters<ClusterEvents['reviewed']>[0];
+
+/** A cluster that is asked each time. Throws, in words for the operator, when it is not even known where it is or who we are there. */
+export async function kubernetesCluster(options: KubernetesClusterOptions): Promise<KubernetesCluster> {
+  const { name, timeoutMs = 3000, connections = 8, events } = options;
+  const config = await kubeconfig(options).catch((error: Error) => {
+    throw new Error(`cluster ${name}: ${error.message}`, { cause: error });
+  });
+  const server = api({ logins: logins(config), timeoutMs, connections });
+
+  async function review<Value>(
+    kind: Reviewed['kind'],
+    { path, body }: Review,
+    read: (answer: string) => Value,
+    outcome: (value: Value) => Pick<Reviewed, 'outcome' | 'subject'>,
+  ): Promise<Value> {
+    const startedAt = performance.now();
+    const report = (event: Pick<Reviewed, 'outcome' | 'subject' | 'failure' | 'status'>) =>
+      events?.reviewed?.({ cluster: name, kind, seconds: (performance.now() - startedAt) / 1000, ...event });
+    try {
+      const value = read(await server.send({ method: 'POST', path, body }));
+      report(outcome(value));
+      return value;
+    } catch (error) {
+      if (!(error instanceof ApiFailure)) throw error;
+      const { kind: failure, status } = error;
+      report({ outcome: 'failed', failure, ...(status === undefined ? {} : { status }) });
+      throw unavailable(name, error);
+    }
+  }
+
+  return {
+    name,
+    review: (token) =>
+      review(
+        'token',
+        tokenReview(token),
+        (answer) => reviewedSubject(answer, name),
+        (subject) => (subject === undefined ? { outcome: 'no' } : { outcome: 'yes', subject: subject.name }),
+      ),
+    ask: (subject, question) =>
+      review('access', accessReview(subject, question), reviewedVerdict, ({ allowed }) => ({
+        outcome: allowed ? 'yes' : 'no',
+      })),
+    async keySet() {
+      try {
+        return await server.send(keySetRequest);
+      } catch (error) {
+        throw error instanceof ApiFailure ? unavailable(name, error) : error;
+      }
+    },
+    close: () => server.close(),
+  };
+}

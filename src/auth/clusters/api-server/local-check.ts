@@ -1,0 +1,135 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
+import type { Subject } from '../../access.ts';
+import type { ClusterEvents, RememberedCluster } from '../cluster.ts';
+import { claimsOf } from '../cluster-token.ts';
+import { kept } from '../kept.ts';
+import { keyedHash } from '../keyed-hash.ts';
+import { claimedSubject } from './service-account.ts';
+
+export interface LocalCheckOptions {
+  /**
+   * `prefilter`: forged and expired tokens are refused without a question, good ones are asked about all the same. `local`: good ones are
+   * accepted for `localMs` after they were first seen, and asked about only then.
+   */
+  readonly check: 'prefilter' | 'local';
+  /** Whose tokens are checked; all others are left to the cluster. */
+  readonly issuer: string;
+  /** The token must be for one of these. Default: the cluster decides, and only what is for the issuer itself is accepted locally. */
+  readonly audiences?: readonly string[];
+  /** In milliseconds. Default 60,000. */
+  readonly localMs?: number;
+  /** The cluster's keys, as JSON (RFC 7517). */
+  readonly keySet: () => Promise<string>;
+  /** Told when the keys cannot be had, and the cluster is asked about each token for a while. */
+  readonly events?: Pick<Partial<ClusterEvents>, 'keysFailed'>;
+  /** Tokens that were found good and are kept. Default 50,000. */
+  readonly maxEntries?: number;
+  /** The clock, in milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** A token by its signature and claims alone. */
+type Checked = 'bad' | 'unsure' | Good;
+
+interface Good {
+  /** Absent where it takes the cluster to say who it is. */
+  readonly subject?: Subject;
+  readonly seenAtMs: number;
+  readonly issuedAtMs: number;
+}
+
+/** Kubernetes signs with key pairs only; a shared secret or none is a forgery. */
+const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+const clockTolerance = 10;
+/** An unknown key asks for the key set again this often at most: what somebody makes up costs one request a second. */
+const cooldownDuration = 1000;
+const keySetTrouble = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT']);
+/** For so long the key set is left alone when it could not be had. */
+const restMs = 30_000;
+
+/**
+ * Checks service accounts' tokens by their signature before the cluster is asked. What a signature cannot tell is that the account, or the pod that
+ * the token is bound to, is gone. Without the keys all is as if nothing was checked. What was issued before the last `forget` is never accepted
+ * without a question.
+ */
+export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOptions): RememberedCluster {
+  const { check, issuer, localMs = 60_000, maxEntries = 50_000, now = Date.now } = options;
+  const examined = examination(cluster.name, options, now);
+  const hashOf = keyedHash();
+  const found = kept<Checked>({
+    isYes: (checked) => typeof checked === 'object',
+    yesMs: Number.POSITIVE_INFINITY,
+    noMs: 0,
+    maxEntries,
+    now,
+  });
+  let forgottenAtMs = Number.NEGATIVE_INFINITY;
+
+  function judged(checked: Checked, token: string, address?: string) {
+    if (checked === 'bad') return undefined;
+    return isAcceptable(checked) ? checked.subject : cluster.review(token, address);
+  }
+
+  function isAcceptable(checked: Checked): checked is Required<Good> {
+    if (check !== 'local' || typeof checked === 'string' || checked.subject === undefined) return false;
+    return now() - checked.seenAtMs < localMs && checked.issuedAtMs > forgottenAtMs;
+  }
+
+  return {
+    ...cluster,
+    review(token, address) {
+      const claims = claimsOf(token);
+      if (claims?.issuer !== issuer) return cluster.review(token, address);
+      const key = hashOf(token);
+      const held = found.find(key);
+      if (held !== undefined) return judged(held.value, token, address);
+      return found
+        .ask(key, () => examined(token), claims.expiresAtMs)
+        .then((checked) => judged(checked, token, address));
+    },
+    forget() {
+      forgottenAtMs = now();
+      cluster.forget();
+    },
+  };
+}
+
+/** Checks one token; never rejects. */
+function examination(
+  cluster: string,
+  { issuer, audiences, keySet, events }: LocalCheckOptions,
+  now: () => number,
+): (token: string) => Promise<Checked> {
+  let restUntilMs = Number.NEGATIVE_INFINITY;
+  const keys = createRemoteJWKSet(new URL('https://cluster.invalid/openid/v1/jwks'), {
+    cooldownDuration,
+    [customFetch]: async () => new Response(await keySet()),
+  });
+  const audience = audiences === undefined ? {} : { audience: [...audiences] };
+  return async (token) => {
+    if (now() < restUntilMs) return 'unsure';
+    try {
+      const currentDate = new Date(now());
+      const checks = { ...audience, issuer, algorithms, clockTolerance, currentDate };
+      const { payload } = await jwtVerify(token, keys, checks);
+      return good(payload, cluster, audiences ?? [issuer], now());
+    } catch (error) {
+      if (isOfToken(error)) return 'bad';
+      restUntilMs = now() + restMs;
+      events?.keysFailed?.({ cluster, error });
+      return 'unsure';
+    }
+  };
+}
+
+function good(claims: JWTPayload, cluster: string, audiences: readonly string[], now: number): Good {
+  const { iat = 0, exp = 0 } = claims;
+  const isForUs = [claims.aud ?? []].flat().some((audience) => audiences.includes(audience));
+  const subject = isForUs && exp * 1000 > now ? claimedSubject(claims, cluster) : undefined;
+  return { ...(subject === undefined ? {} : { subject }), seenAtMs: now, issuedAtMs: iat * 1000 };
+}
+
+/** Whether it is the token that is wrong, and not the keys that cannot be had. */
+function isOfToken(error: unknown): boolean {
+  return error instanceof errors.JOSEError && !keySetTrouble.has(error.code);
+}

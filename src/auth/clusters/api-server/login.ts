@@ -1,0 +1,88 @@
+import type { RequestOptions } from 'node:https';
+import type { KubeConfig } from '@kubernetes/client-node';
+import type { Kubeconfig } from '../../../kubernetes/kubeconfig.ts';
+import { ApiFailure } from './failure.ts';
+
+/** One way to the API: where, over which TLS, and as whom. */
+export interface Login {
+  readonly server: URL;
+  /** The `proxy-url` of the kubeconfig. */
+  readonly proxy?: string;
+  readonly tls: LoginTls;
+  /** `Authorization` and impersonation. Never logged. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface LoginTls {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+}
+
+/** Our login of this moment; throws `ApiFailure` (`not-allowed-to-ask`) when there is none. */
+export type Logins = () => Promise<Login>;
+
+/**
+ * Makes logins out of a kubeconfig. Whatever way its user has to get a credential, a plug-in's among them, is the library's to
+ * go; a plug-in runs once at a time, however many wait for it.
+ */
+export function logins(config: Kubeconfig): Logins {
+  let open: Promise<Login> | undefined;
+
+  async function made(): Promise<Login> {
+    try {
+      return await loginOf(await config());
+    } catch (error) {
+      throw new ApiFailure('not-allowed-to-ask', 'cannot be asked: our own credentials cannot be read', {
+        cause: isQuoting(error) ? undefined : error,
+      });
+    } finally {
+      open = undefined;
+    }
+  }
+
+  return () => {
+    open ??= made();
+    return open;
+  };
+}
+
+/** What a parser complains of may be a credential. */
+function isQuoting(error: unknown): boolean {
+  return error instanceof SyntaxError;
+}
+
+async function loginOf(config: KubeConfig): Promise<Login> {
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new Error('the kubeconfig has no cluster');
+  return {
+    server: new URL(cluster.server),
+    ...(cluster.proxyUrl === undefined ? {} : { proxy: cluster.proxyUrl }),
+    tls: {
+      ...textField('ca', options.ca),
+      ...textField('cert', options.cert),
+      ...textField('key', options.key),
+      ...textField('servername', options.servername),
+    },
+    headers: headersOf(options),
+  };
+}
+
+function headersOf({ headers = {}, auth }: RequestOptions): Readonly<Record<string, string>> {
+  const texts = Object.entries(headers).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name.toLowerCase(), value]] : [],
+  );
+  const basic =
+    typeof auth === 'string' ? { authorization: `Basic ${Buffer.from(auth).toString('base64')}` } : {};
+  return { ...basic, ...Object.fromEntries(texts) };
+}
+
+function textField<Name extends string>(
+  name: Name,
+  value: unknown,
+): { readonly [N in Name]?: string } | object {
+  return typeof value === 'string' || value instanceof Uint8Array ? { [name]: value.toString() } : {};
+}

@@ -1,0 +1,133 @@
+import type { Subject } from '../../access.ts';
+import type { PathQuestion, Question } from '../../question.ts';
+import type { Verdict } from '../cluster.ts';
+import { ApiFailure } from './failure.ts';
+import { field } from './field.ts';
+
+/** A review: where it is posted, and what. */
+export interface Review {
+  readonly path: string;
+  readonly body: string;
+}
+
+/** The longest name that is believed to be one, in characters. */
+const mostCharacters = 1024;
+const mostReasonCharacters = 200;
+
+/** The question whose token that is (authentication.k8s.io/v1 TokenReview), for the audiences of the API server itself. */
+export function tokenReview(token: string): Review {
+  return {
+    path: '/apis/authentication.k8s.io/v1/tokenreviews',
+    body: JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec: { token } }),
+  };
+}
+
+/** Who is behind the token; undefined for nobody. Only `authenticated: true` with a user name is somebody; throws `ApiFailure` for nonsense, and where the cluster could not look. */
+export function reviewedSubject(answer: string, cluster: string): Subject | undefined {
+  const status = statusOf(answer, 'TokenReview');
+  const authenticated = field(status, 'authenticated');
+  if (authenticated === undefined || authenticated === false) {
+    if (couldNotLook(field(status, 'error')))
+      throw new ApiFailure('unreachable', 'cannot reach what knows its tokens');
+    return undefined;
+  }
+  if (authenticated !== true) throw invalid();
+  const user = field(status, 'user');
+  const uid = field(user, 'uid');
+  const extra = field(user, 'extra');
+  return {
+    name: nameOf(field(user, 'username')),
+    groups: namesOf(field(user, 'groups') ?? []),
+    ...(uid === undefined || uid === '' ? {} : { uid: nameOf(uid) }),
+    ...(extra === undefined || extra === null ? {} : { extra: extraOf(extra) }),
+    cluster,
+  };
+}
+
+/**
+ * The question whether the subject may (authorization.k8s.io/v1 SubjectAccessReview). `uid` and `extra` go along: in `extra` are the scopes that an
+ * OpenShift token may be narrowed to, and without them it would have its owner's every right.
+ */
+export function accessReview(
+  { name: user, groups, uid, extra }: Subject,
+  question: Question | PathQuestion,
+): Review {
+  const attributes =
+    'path' in question ? { nonResourceAttributes: question } : { resourceAttributes: question };
+  const spec = { user, groups, uid, extra, ...attributes };
+  return {
+    path: '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+    body: JSON.stringify({ apiVersion: 'authorization.k8s.io/v1', kind: 'SubjectAccessReview', spec }),
+  };
+}
+
+/**
+ * The verdict on it: only `allowed: true` that is not `denied` as well is a yes; throws
+ * `ApiFailure` for what is neither yes nor no.
+ */
+export function reviewedVerdict(answer: string): Verdict {
+  const status = statusOf(answer, 'SubjectAccessReview');
+  const allowed = field(status, 'allowed');
+  const denied = field(status, 'denied') ?? false;
+  const reason = field(status, 'reason');
+  if (typeof allowed !== 'boolean' || typeof denied !== 'boolean') throw invalid();
+  return {
+    allowed: allowed && !denied,
+    ...(typeof reason === 'string' && reason !== '' ? { reason: printable(reason) } : {}),
+  };
+}
+
+const trouble =
+  /dial tcp|connection re(?:fused|set)|time(?:d )?out|deadline exceeded|no such host|\bEOF\b|not initialized|internal error|unavailable|unable to (?:handle|process)|too many requests/i;
+
+/**
+ * An API server says "not authenticated" also when the authenticator that it asks itself, as OpenShift's OAuth server behind a webhook, is
+ * down. Only the words of `status.error`, which every wrong token has, tell that apart.
+ */
+function couldNotLook(error: unknown): boolean {
+  return typeof error === 'string' && trouble.test(error);
+}
+
+function statusOf(answer: string, kind: string): unknown {
+  const review = parsed(answer);
+  if (field(review, 'kind') !== kind || field(review, 'status') === undefined) throw invalid();
+  return field(review, 'status');
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's message quotes the text, which repeats the token that was asked about.
+    throw invalid();
+  }
+}
+
+function nameOf(value: unknown): string {
+  if (typeof value !== 'string' || value === '' || value.length > mostCharacters) throw invalid();
+  return value;
+}
+
+function namesOf(value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw invalid();
+  return value.map(nameOf);
+}
+
+/** What an authenticator adds is its own affair: it may be empty, or long. */
+function textsOf(value: unknown): readonly string[] {
+  if (Array.isArray(value) && value.every((text) => typeof text === 'string')) return value;
+  throw invalid();
+}
+
+function extraOf(value: unknown): Readonly<Record<string, readonly string[]>> {
+  if (typeof value !== 'object' || value === null) throw invalid();
+  return Object.fromEntries(Object.entries(value).map(([key, texts]) => [nameOf(key), textsOf(texts)]));
+}
+
+function printable(text: string): string {
+  return text.slice(0, mostReasonCharacters).replace(/[^\x20-\x7e]/g, '?');
+}
+
+function invalid(): ApiFailure {
+  return new ApiFailure('invalid', 'answered with something that is no review');
+}

@@ -1,0 +1,66 @@
+import type { Answer, Subject } from '../access.ts';
+import type { PathQuestion, Question } from '../question.ts';
+
+/** A cluster's word on a question. */
+export interface Verdict {
+  /** Only for `status.allowed === true`. */
+  readonly allowed: boolean;
+  /** The cluster's own `status.reason`, bounded and of printable characters. */
+  readonly reason?: string;
+  /** The answer is one of before. */
+  readonly isRemembered?: boolean;
+}
+
+/**
+ * A Kubernetes cluster as the judge of people: TokenReview and SubjectAccessReview. Both methods throw `UNAVAILABLE`, with `Retry-After`, when
+ * the cluster is slow, down, or does not let us ask; neither ever turns that into a yes or a no.
+ */
+export interface Cluster {
+  /** As configured; subjects that it knows carry it. */
+  readonly name: string;
+  /**
+   * Whose token this is; undefined for one that the cluster does not know. The client's address,
+   * and whether the token was known before, decide about turns alone.
+   */
+  review(token: string, address?: string, isKnown?: boolean): Answer<Subject | undefined>;
+  /** Whether the subject may what is asked about: a resource of the cluster, or a path. */
+  ask(subject: Subject, question: Question | PathQuestion): Answer<Verdict>;
+  /** Ends connections and timers. Questions under way fail. */
+  close(): Promise<void>;
+}
+
+/** Knows what a subject may do, and what it said of that before. */
+export interface Judge {
+  /** Whether the subject may; throws `UNAVAILABLE` when that cannot be told. A plain value for an answer of before. */
+  ask(subject: Subject, question: Question): Answer<Verdict>;
+  /** The answer of before, if it still counts; undefined where `ask` would have to ask. Never asks, never throws. */
+  recall(subject: Subject, question: Question): Verdict | undefined;
+  /** Whether the last answer was a yes, lapsed or not: of many questions these are asked first. A hint, and no right. */
+  wasAllowed?(subject: Subject, question: Question): boolean;
+}
+
+/** A cluster whose answers are kept for a while. */
+export interface RememberedCluster extends Cluster, Omit<Judge, 'ask'> {
+  /** Drops what is kept; the next question of each kind is asked again. */
+  forget(): void;
+}
+
+/** What a cluster reports while it works. All labels come from small closed sets. */
+export interface ClusterEvents {
+  /** One review was asked; `failed` says in which way it was not answered. */
+  reviewed(event: {
+    readonly cluster: string;
+    readonly kind: 'token' | 'access';
+    readonly outcome: 'yes' | 'no' | 'failed';
+    /** Of a failure: in time, at all, with 5xx or 429, with 401 or 403 for ourselves, or with something unreadable. */
+    readonly failure?: 'slow' | 'unreachable' | 'status' | 'not-allowed-to-ask' | 'invalid';
+    readonly status?: number;
+    readonly seconds: number;
+    /** The user's name of a token that was known. */
+    readonly subject?: string;
+  }): void;
+  /** The keys of service accounts' tokens could not be had: for a while each token is asked about. */
+  keysFailed(event: { readonly cluster: string; readonly error: unknown }): void;
+  /** A question was answered from memory. */
+  remembered(event: { readonly cluster: string; readonly kind: 'token' | 'access' }): void;
+}

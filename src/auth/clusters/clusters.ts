@@ -1,0 +1,78 @@
+import { LRUCache } from 'lru-cache';
+import type { Answer, Authenticator, Credential, Subject } from '../access.ts';
+import type { Judge, RememberedCluster } from './cluster.ts';
+import { claimsOf, mayBeToken } from './cluster-token.ts';
+import { firstKnown } from './first-known.ts';
+import { keyedHash } from './keyed-hash.ts';
+
+export interface ClustersOptions {
+  /** Issuers of service accounts' tokens, by the name of their cluster, in the list or not. Their tokens are shown to no other. Default: none is known. */
+  readonly issuers?: Readonly<Record<string, string>>;
+  /** How long a cluster may be silent before the next one is asked too, in milliseconds. Default 1,000. */
+  readonly patienceMs?: number;
+}
+
+/** Several clusters as one: who somebody is any of them may know, what they may do their own alone. */
+export interface Clusters extends Authenticator, Judge {
+  /** Drops all that is remembered of any. */
+  forget(): void;
+}
+
+/** Tokens of which is kept who knew them. */
+const mostHomes = 10_000;
+
+/**
+ * Asks in the order of the list, and first of all the cluster that knew the token before. The token is the password of a login with
+ * any user name. A cluster that does not answer locks out nobody whom another knows; one that is not in the list gives no rights.
+ */
+export function clusters(list: readonly RememberedCluster[], options: ClustersOptions = {}): Clusters {
+  const { issuers = {}, patienceMs = 1000 } = options;
+  const byName = new Map(list.map((cluster) => [cluster.name, cluster]));
+  const owned = new Set(Object.values(issuers));
+  const homes = new LRUCache<string, RememberedCluster>({ max: mostHomes });
+  const hashOf = keyedHash();
+
+  /** The clusters that may know the token, the likeliest first. */
+  function candidates(token: string, home: RememberedCluster | undefined): readonly RememberedCluster[] {
+    const issuer = claimsOf(token)?.issuer;
+    const isOwned = issuer !== undefined && owned.has(issuer);
+    const all = isOwned ? list.filter(({ name }) => issuers[name] === issuer) : list;
+    return home !== undefined && all.includes(home) ? [home, ...all.filter((one) => one !== home)] : all;
+  }
+
+  function authenticate(credential: Credential, address?: string): Answer<Subject | undefined> {
+    const token = tokenOf(credential);
+    if (!mayBeToken(token)) return undefined;
+    const key = hashOf(token);
+    const settled = (subject: Subject | undefined): Subject | undefined => {
+      const home = byName.get(subject?.cluster ?? '');
+      if (home !== undefined && homes.get(key) !== home) homes.set(key, home);
+      return subject;
+    };
+    const answer = firstKnown(candidates(token, homes.get(key)), token, { patienceMs, address });
+    return answer instanceof Promise ? answer.then(settled) : settled(answer);
+  }
+
+  return {
+    authenticate,
+    ask: (subject, question) =>
+      byName.get(subject.cluster ?? '')?.ask(subject, question) ?? { allowed: false },
+    recall: (subject, question) => byName.get(subject.cluster ?? '')?.recall(subject, question),
+    wasAllowed: (subject, question) =>
+      byName.get(subject.cluster ?? '')?.wasAllowed?.(subject, question) ?? false,
+    forget() {
+      homes.clear();
+      for (const cluster of list) cluster.forget();
+    },
+  };
+}
+
+/**
+ * `oc whoami` of the first administrator is `kube:admin`, which Basic authentication splits in the wrong place: user `kube`, password
+ * `admin:sha256~…`. No token has a colon.
+ */
+function tokenOf(credential: Credential): string {
+  if (credential.kind === 'bearer') return credential.token;
+  const { password } = credential;
+  return /:sha256~[^:]*$/.test(password) ? password.slice(password.lastIndexOf(':') + 1) : password;
+}

@@ -1,0 +1,69 @@
+import type { Answer, Subject } from '../access.ts';
+import type { Cluster } from './cluster.ts';
+
+type Known = Subject | undefined;
+
+/**
+ * Who the first cluster that knows the token says it is; at once where what they remember settles it. The next one is asked at once after a no
+ * or a failure, and beside the others after so long a silence. Undefined where none knows it; rejects where none does and
+ * one could not tell.
+ */
+export function firstKnown(
+  list: readonly Cluster[],
+  token: string,
+  { patienceMs, address }: { readonly patienceMs: number; readonly address?: string | undefined },
+): Answer<Known> {
+  for (const [index, cluster] of list.entries()) {
+    const answer = cluster.review(token, address);
+    if (answer instanceof Promise)
+      return raced(answer, list.slice(index + 1), {
+        patienceMs,
+        review: (next) => next.review(token, address),
+      });
+    if (answer !== undefined) return answer;
+  }
+  return undefined;
+}
+
+function raced(
+  first: Promise<Known>,
+  others: readonly Cluster[],
+  { patienceMs, review }: { readonly patienceMs: number; readonly review: (next: Cluster) => Answer<Known> },
+): Promise<Known> {
+  const { promise, resolve, reject } = Promise.withResolvers<Known>();
+  const waiting = [...others];
+  const failures: unknown[] = [];
+  let running = 0;
+  let silence: NodeJS.Timeout | undefined;
+
+  function begin(answer: Promise<Known>): void {
+    running += 1;
+    clearTimeout(silence);
+    if (waiting.length > 0) silence = setTimeout(next, patienceMs);
+    answer.then(answeredBy, (error: unknown) => {
+      failures.push(error);
+      answeredBy(undefined);
+    });
+  }
+
+  function next(): void {
+    const cluster = waiting.shift();
+    if (cluster !== undefined) begin(Promise.try(() => review(cluster)));
+  }
+
+  function answeredBy(subject: Known): void {
+    running -= 1;
+    if (subject !== undefined) waiting.length = 0;
+    if (waiting.length > 0) next();
+    else if (subject !== undefined || running === 0) settle(subject);
+  }
+
+  function settle(subject: Known): void {
+    clearTimeout(silence);
+    if (subject === undefined && failures.length > 0) reject(failures[0]);
+    else resolve(subject);
+  }
+
+  begin(first);
+  return promise;
+}

@@ -1,0 +1,87 @@
+import { LRUCache } from 'lru-cache';
+import type { Answer } from '../access.ts';
+
+export interface KeptOptions<Value> {
+  /** Whether the answer is a yes. */
+  readonly isYes: (value: Value) => boolean;
+  /** How long a yes is kept, in milliseconds. */
+  readonly yesMs: number;
+  /** How long a no is kept, in milliseconds. */
+  readonly noMs: number;
+  /** Answers kept, of each kind. */
+  readonly maxEntries: number;
+  /** What a yes weighs, in characters; all together are kept below 32 Mi. Default: nothing worth counting. */
+  readonly sizeOf?: (value: Value) => number;
+  /** The clock, in milliseconds. */
+  readonly now: () => number;
+}
+
+/** Answers that are kept for a while, by what was asked. Yes and no are kept apart, so that nobody's guesses push out what works. */
+export interface Kept<Value> {
+  /** The answer of before, in a box because undefined may be one. */
+  find(key: string): { readonly value: Value } | undefined;
+  /** Whether the last answer was a yes, though it may have lapsed. */
+  wasYes(key: string): boolean;
+  /**
+   * Asks, unless that is being asked already, and keeps the answer, a yes not beyond `endMs` of the clock. A failure is everybody's who
+   * waits, and is not kept.
+   */
+  ask(key: string, question: () => Answer<Value>, endMs?: number): Promise<Value>;
+  /** Drops everything; nobody is answered with what was asked before. */
+  clear(): void;
+}
+
+interface Answered<Value> {
+  readonly value: Value;
+  readonly untilMs: number;
+}
+
+const maxSize = 32 * 1024 * 1024;
+
+export function kept<Value>(options: KeptOptions<Value>): Kept<Value> {
+  const { isYes, yesMs, noMs, maxEntries, sizeOf = () => 1, now } = options;
+  const sizeCalculation = ({ value }: Answered<Value>) => sizeOf(value);
+  const yes = new LRUCache<string, Answered<Value>>({ max: maxEntries, maxSize, sizeCalculation });
+  const no = new LRUCache<string, Answered<Value>>({ max: maxEntries });
+  let open = new Map<string, Promise<Value>>();
+
+  function keep(key: string, value: Value, endMs: number): void {
+    if (isYes(value)) yes.set(key, { value, untilMs: Math.min(now() + yesMs, endMs) });
+    else {
+      yes.delete(key);
+      no.set(key, { value, untilMs: now() + noMs });
+    }
+  }
+
+  async function asked(key: string, question: Promise<Value>, endMs: number): Promise<Value> {
+    const openThen = open;
+    try {
+      const value = await question;
+      if (openThen === open) keep(key, value, endMs);
+      return value;
+    } finally {
+      openThen.delete(key);
+    }
+  }
+
+  return {
+    find(key) {
+      const time = now();
+      const answer = yes.get(key);
+      if (answer !== undefined && time < answer.untilMs) return answer;
+      const refusal = no.get(key);
+      return refusal !== undefined && time < refusal.untilMs ? refusal : undefined;
+    },
+    wasYes: (key) => yes.has(key),
+    ask(key, question, endMs = Number.POSITIVE_INFINITY) {
+      const running = open.get(key) ?? asked(key, Promise.resolve().then(question), endMs);
+      open.set(key, running);
+      return running;
+    },
+    clear() {
+      yes.clear();
+      no.clear();
+      open = new Map();
+    },
+  };
+}

@@ -1,0 +1,112 @@
+import type { Subject } from '../access.ts';
+import type { PathQuestion, Question } from '../question.ts';
+import { subjectId, subjectText } from '../subject.ts';
+import type { Cluster, ClusterEvents, RememberedCluster, Verdict } from './cluster.ts';
+import { claimsOf } from './cluster-token.ts';
+import { kept } from './kept.ts';
+import { keyedHash } from './keyed-hash.ts';
+
+export interface RememberedOptions {
+  /** How long a token that the cluster knows, in milliseconds; never past the token's own end. Default 120,000. */
+  readonly tokenMs?: number;
+  /** How long a token that it does not know, in milliseconds. Default 30,000. */
+  readonly badTokenMs?: number;
+  /** How long a right, in milliseconds. Default 300,000. */
+  readonly allowMs?: number;
+  /** How long a right that is missing, in milliseconds. Default 30,000. */
+  readonly denyMs?: number;
+  /** Answers kept, of each kind. Default 50,000. */
+  readonly maxEntries?: number;
+  /** The clock, in milliseconds since the epoch. Default: one that is never set back while the process lives. */
+  readonly now?: () => number;
+  readonly events?: Pick<Partial<ClusterEvents>, 'remembered'>;
+}
+
+/**
+ * Keeps a cluster's answers, and asks each question once however many wait for it. An answer counts until it lapses, also while the
+ * cluster is down; that it could not answer is never kept. Tokens are kept as keyed hashes, rights for everything that the cluster was told of the
+ * subject. What is kept is handed out without a promise.
+ */
+export function remembered(cluster: Cluster, options: RememberedOptions = {}): RememberedCluster {
+  const { tokenMs = 120_000, badTokenMs = 30_000, allowMs = 300_000, denyMs = 30_000 } = options;
+  const { maxEntries = 50_000, now = steadyNow, events } = options;
+  const tokens = kept<Subject | undefined>({
+    isYes: (subject) => subject !== undefined,
+    sizeOf: (subject) => (subject === undefined ? 1 : subjectText(subject).length),
+    yesMs: tokenMs,
+    noMs: badTokenMs,
+    maxEntries,
+    now,
+  });
+  const rights = kept<Verdict>({
+    isYes: ({ allowed }) => allowed,
+    yesMs: allowMs,
+    noMs: denyMs,
+    maxEntries,
+    now,
+  });
+  const hashOf = keyedHash();
+  const idOf = subjectIds();
+  const keyOf = (subject: Subject, question: Question | PathQuestion) =>
+    `${idOf(subject)}\n${questionKey(question)}`;
+
+  function recall(key: string): Verdict | undefined {
+    const found = rights.find(key)?.value;
+    if (found !== undefined) events?.remembered?.({ cluster: cluster.name, kind: 'access' });
+    return found;
+  }
+
+  async function askAnew(key: string, subject: Subject, question: Question | PathQuestion): Promise<Verdict> {
+    const answer = async () => ({ ...(await cluster.ask(subject, question)), isRemembered: true });
+    return { ...(await rights.ask(key, answer)), isRemembered: false };
+  }
+
+  return {
+    name: cluster.name,
+    review(token, address) {
+      const key = hashOf(token);
+      const found = tokens.find(key);
+      if (found === undefined)
+        return tokens.ask(
+          key,
+          () => cluster.review(token, address, tokens.wasYes(key)),
+          claimsOf(token)?.expiresAtMs,
+        );
+      events?.remembered?.({ cluster: cluster.name, kind: 'token' });
+      return found.value;
+    },
+    recall: (subject, question) => recall(keyOf(subject, question)),
+    wasAllowed: (subject, question) => rights.wasYes(keyOf(subject, question)),
+    ask(subject, question) {
+      const key = keyOf(subject, question);
+      return recall(key) ?? askAnew(key, subject, question);
+    },
+    forget() {
+      tokens.clear();
+      rights.clear();
+    },
+    close: () => cluster.close(),
+  };
+}
+
+/** Subjects are long, and the same object comes back with each request of a token. */
+function subjectIds(): (subject: Subject) => string {
+  const ids = new WeakMap<Subject, string>();
+  return (subject) => {
+    const held = ids.get(subject);
+    if (held !== undefined) return held;
+    const id = subjectId(subjectText(subject));
+    ids.set(subject, id);
+    return id;
+  };
+}
+
+function questionKey(question: Question | PathQuestion): string {
+  if ('path' in question) return `${question.verb}\n${question.path}`;
+  const { verb, group, version = '', resource, subresource = '', namespace, name } = question;
+  return `${verb}\n${group}\n${version}\n${resource}\n${subresource}\n${namespace}\n${name === undefined ? '' : `=${name}`}`;
+}
+
+function steadyNow(): number {
+  return performance.timeOrigin + performance.now();
+}

@@ -1,0 +1,136 @@
+import type { Repository } from '../../oci/reference.ts';
+import type { Answer, Authenticator, Authorizer, Credential, Place, Subject } from '../access.ts';
+import { answered } from '../answer.ts';
+import { requestedScopes, type Scope } from '../scope.ts';
+import type { IssuedToken, Tokens } from '../tokens/token.ts';
+import { parseAuthorization } from './basic.ts';
+import type { Cursors } from './cursors.ts';
+
+/** Somebody, and what the credential was narrowed to. */
+export interface Identity {
+  readonly subject: Subject;
+  /** The repositories that a token of ours was asked for; absent for a credential that knows no scopes. */
+  readonly scopes?: readonly string[];
+  /** Of a token: no scope was named when it was asked for. */
+  readonly isUnscoped?: boolean;
+}
+
+/** Nobody: no credential was shown, or one that is not accepted. */
+export interface Unidentified {
+  /**
+   * `expired`, `unknown-key` and `foreign` are tokens of our own kind: one whose time is over, one
+   * of a key that is not among ours, and one for another host, or changed. `wrong` is any other
+   * credential that no authenticator knows: the only kind that may be a guess.
+   */
+  readonly refused: 'absent' | 'malformed' | 'expired' | 'unknown-key' | 'foreign' | 'wrong';
+}
+
+/** What is shown at the token end-point: an `Authorization` value (GET), or a name and password (POST). */
+export type Login = { readonly authorization: string | undefined } | Pair;
+
+interface Pair {
+  readonly username: string;
+  readonly password: string;
+}
+
+export interface Grant extends IssuedToken {
+  readonly subject: Subject;
+}
+
+/** Where a repository lies, as clients of this host name it; undefined for one that lies nowhere. */
+export type Locate = (name: Repository) => Place | undefined;
+
+/** All that stands between a client and a host with logins. Every method throws `UNAVAILABLE` when it cannot tell. */
+export interface Guard extends Authorizer {
+  /** Present where lists may be shown in part. */
+  readonly cursors?: Cursors;
+  /**
+   * Who shows this `Authorization` value: a token of ours, or whatever the authenticator knows. At
+   * once for a token seen before. What has to be looked at waits its turn, by the client's address.
+   */
+  identify(authorization: string | undefined, address?: string): Answer<Identity | Unidentified>;
+  /**
+   * A token for the subject, with the scopes that are pulling. It says of the first few which were
+   * in sight, and opens none: the right is asked with each pull, so no token outlives it. Throws
+   * `UNAUTHORIZED` for too many scopes.
+   */
+  grant(
+    login: Login,
+    scopes: readonly string[],
+    locate: Locate,
+    address?: string,
+  ): Promise<Grant | Unidentified>;
+}
+
+export interface GuardParts {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly tokens: Tokens;
+  /** Needed where the authorizer shows lists in part. */
+  readonly cursors?: Cursors;
+  /** Who gets a token without a login. Default: nobody. */
+  readonly anonymous?: Subject;
+}
+
+/**
+ * Scopes of one token that are asked about: what a token says of a right is for its reader, and
+ * each may cost a review.
+ */
+const mostAsked = 4;
+
+/** Joins the three questions: who is it, may they, and how do they say so next time. */
+export function guard({ authenticator, authorizer, tokens, cursors, anonymous }: GuardParts): Guard {
+  function authenticate(credential: Credential, address?: string): Answer<Identity | Unidentified> {
+    return answered(authenticator.authenticate(credential, address), (subject) =>
+      subject === undefined ? { refused: 'wrong' } : { subject },
+    );
+  }
+
+  function whoLogsIn(
+    credential: Credential | Unidentified,
+    address?: string,
+  ): Answer<Identity | Unidentified> {
+    if (!('refused' in credential)) return authenticate(credential, address);
+    return credential.refused === 'absent' && anonymous !== undefined ? { subject: anonymous } : credential;
+  }
+
+  /** Of a listing only: what depends on the tag is asked when there is one. */
+  async function isInSight(subject: Subject, place: Place | undefined): Promise<boolean> {
+    if (place === undefined) return false;
+    const { allowed, isPartial = false } = await authorizer.authorize(subject, { ...place, action: 'pull' });
+    return allowed || isPartial;
+  }
+
+  return {
+    authorize: authorizer.authorize,
+    visible: authorizer.visible,
+    ...(cursors === undefined ? {} : { cursors }),
+    identify(authorization, address) {
+      const credential = parseAuthorization(authorization);
+      if ('refused' in credential) return credential;
+      if (credential.kind === 'basic') return authenticate(credential, address);
+      return answered(tokens.verify(credential.token), (verdict): Answer<Identity | Unidentified> => {
+        if (!('refused' in verdict)) return verdict;
+        return verdict.refused === 'strange'
+          ? authenticate(credential, address)
+          : { refused: verdict.refused };
+      });
+    },
+    async grant(login, texts, locate, address) {
+      const identified = await whoLogsIn(credentialOf(login), address);
+      if ('refused' in identified) return identified;
+      const { subject } = identified;
+      const names = requestedScopes(texts);
+      const scopes: Scope[] = [];
+      for (const [index, name] of (names ?? []).entries())
+        scopes.push({ name, isGranted: index < mostAsked && (await isInSight(subject, locate(name))) });
+      return { subject, ...(await tokens.issue(subject, names && scopes)) };
+    },
+  };
+}
+
+function credentialOf(login: Login): Credential | Unidentified {
+  if ('authorization' in login) return parseAuthorization(login.authorization);
+  const { username, password } = login;
+  return username === '' && password === '' ? { refused: 'absent' } : { kind: 'basic', username, password };
+}

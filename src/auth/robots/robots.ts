@@ -1,0 +1,145 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Authorizer, Credential, Decision, Subject } from '../access.ts';
+import { answered } from '../answer.ts';
+import { type RereadOptions, reread } from '../reread.ts';
+import type { Bcrypt } from './bcrypt.ts';
+import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
+
+/** Where the robots are written down: many as `htpasswd -B` writes them, or one name and its password. */
+export type RobotFiles =
+  | { readonly htpasswdFile: string }
+  | { readonly usernameFile: string; readonly passwordFile: string };
+
+export interface RobotsOptions extends RereadOptions {
+  readonly files: RobotFiles;
+  readonly bcrypt: Bcrypt;
+  /**
+   * How long it is remembered that a name and password are wrong, in milliseconds. Default 60,000.
+   */
+  readonly rememberMs?: number;
+}
+
+/** Knows robots by name and password, and lets each known one pull everything. */
+export interface Robots extends Authorizer {
+  authenticate(credential: Credential, address?: string): Promise<Subject | undefined>;
+}
+
+/** One reading of the files. */
+interface Register {
+  isKnown(name: string): boolean;
+  isPair(name: string, password: string, address?: string): Promise<boolean>;
+}
+
+const mostRemembered = 1000;
+const allowed: Decision = Object.freeze({ allowed: true, rule: 'robots' });
+
+/** On one who was a robot when the token was made. */
+export const noLongerKnown: Decision = Object.freeze({
+  allowed: false,
+  rule: 'robots',
+  reason: 'this robot is no longer known',
+});
+
+/**
+ * Robots out of files that may be replaced at any time: a robot that is taken out is out within a
+ * second, its tokens too. A right password is remembered for as long as the files stand, so that a
+ * robot that works waits behind no guess; a wrong one for a minute. Both as keyed hashes of the
+ * pair.
+ */
+export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: RobotsOptions): Robots {
+  const read = reread(
+    'htpasswdFile' in files ? [files.htpasswdFile] : [files.usernameFile, files.passwordFile],
+    'htpasswdFile' in files
+      ? ([text = '']) => remembering(manyRobots(parseHtpasswd(text), bcrypt), rememberMs)
+      : ([name = '', password = '']) => oneRobot(withoutNewline(name), withoutNewline(password)),
+    options,
+  );
+
+  return {
+    async authenticate(credential: Credential, address?: string): Promise<Subject | undefined> {
+      if (credential.kind !== 'basic') return undefined;
+      const { username, password } = credential;
+      const register = await read();
+      const isPair = await register.isPair(username, password, address);
+      return isPair ? { name: username, groups: [] } : undefined;
+    },
+    authorize: ({ name }) =>
+      answered(read(), (register) => (register.isKnown(name) ? allowed : noLongerKnown)),
+    visible: async (_subject, _place, tags) => tags,
+  };
+}
+
+/** A name that nobody has costs a comparison too, so that the time taken does not tell which names exist. */
+function manyRobots(hashes: Htpasswd, bcrypt: Bcrypt): Register {
+  const [somebodys] = hashes.values();
+  return {
+    isKnown: (name) => hashes.has(name),
+    async isPair(name, password, address) {
+      const hash = hashes.get(name) ?? somebodys;
+      return (
+        hash !== undefined && (await bcrypt.matches(password, hash, { address, name })) && hashes.has(name)
+      );
+    },
+  };
+}
+
+function oneRobot(robot: string, secret: string): Register {
+  if (robot === '' || secret === '') throw new Error('the user name file or the password file is empty');
+  const digest = keyedDigest();
+  const expected = digest(robot, secret);
+  return {
+    isKnown: (name) => name === robot,
+    isPair: async (name, password) => timingSafeEqual(digest(name, password), expected),
+  };
+}
+
+/**
+ * Asks once per pair; a yes is kept as long as the register, a no for a while, and the question
+ * while it is open.
+ */
+function remembering(register: Register, rememberMs: number): Register {
+  const digest = keyedDigest();
+  /** No more than there are robots: each has one password. */
+  const right = new Map<string, Buffer>();
+  const wrong = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberMs });
+  const open = new Map<string, Promise<boolean>>();
+
+  async function ask(
+    pair: { readonly key: string; readonly hashed: Buffer },
+    ...[name, password, address]: Parameters<Register['isPair']>
+  ): Promise<boolean> {
+    try {
+      const isRight = await register.isPair(name, password, address);
+      if (isRight) right.set(name, pair.hashed);
+      else wrong.set(pair.key, true);
+      return isRight;
+    } finally {
+      open.delete(pair.key);
+    }
+  }
+
+  return {
+    isKnown: register.isKnown,
+    async isPair(name, password, address) {
+      const hashed = digest(name, password);
+      const known = right.get(name);
+      if (known !== undefined && timingSafeEqual(known, hashed)) return true;
+      const key = hashed.toString('base64');
+      if (wrong.has(key)) return false;
+      const asked = open.get(key) ?? ask({ key, hashed }, name, password, address);
+      open.set(key, asked);
+      return asked;
+    },
+  };
+}
+
+/** A hash of name and password under a key that no other process has: of one length, fit for comparing and keeping. */
+function keyedDigest(): (name: string, password: string) => Buffer {
+  const key = randomBytes(32);
+  return (name, password) => createHmac('sha256', key).update(`${name.length}:${name}${password}`).digest();
+}
+
+function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}

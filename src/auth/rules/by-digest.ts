@@ -1,0 +1,91 @@
+import { type Digest, digestOf } from '../../oci/digest.ts';
+import type { Tag } from '../../oci/reference.ts';
+import type { Answer, Decision, Place, Subject } from '../access.ts';
+import { answered } from '../answer.ts';
+import { advice, decided, recalled } from './decision.ts';
+import type { RuleBook } from './rules.ts';
+import { type WaySearch, type WaySearchParts, waySearch } from './way-search.ts';
+import { finalWays, followedWays, type Way, waysFrom } from './ways.ts';
+
+export interface ByDigestParts extends WaySearchParts {
+  readonly rules: RuleBook;
+}
+
+/** Content that somebody wants by its digest; of the subject it is known that it is one of a cluster. */
+export interface Sought {
+  readonly subject: Subject;
+  readonly place: Place;
+  readonly digest: Digest;
+  /** A tag that the client named beside the digest: tried first, and as little believed as any other. */
+  readonly tag?: Tag;
+  /** One of many: what other replicas learned in the last seconds is not worth a wait. Default false. */
+  readonly isBrief?: boolean;
+}
+
+/**
+ * `{}`, the config of artifacts that have none (image-spec, "Guidance for an Empty Descriptor"). More tags lead to it than anybody could be asked
+ * about, and everybody knows it.
+ */
+const emptyConfig = digestOf(Buffer.from('{}'));
+const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config' });
+
+/**
+ * Decides on digests: whoever may pull some tag that leads to the digest may have it, else who may by the rule that does not depend
+ * on the tag. First all that is remembered, at once where the tags are in memory; then by asking. Throws `UNAVAILABLE` when
+ * nothing allowed it and something could not be told.
+ */
+export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sought) => Answer<Decision> {
+  async function tried(
+    sought: Sought,
+    search: WaySearch,
+    tags: readonly Tag[],
+  ): Promise<Decision | undefined> {
+    const { place, digest } = sought;
+    const direct: readonly Way[] = [...waysFrom(rules, place, tags, digest)];
+    const followed = await followedWays(rules, place, { direct, steps: search });
+    const ways = [...finalWays(direct), ...followed];
+    return (await search.remembered(ways)) ?? search.asked(ways, rules.ofRepository(place));
+  }
+
+  /**
+   * What the replicas have learned meanwhile comes late, because it takes a while: new tags, and
+   * what those that were known mean by now, which is written in another record. Last come tags that
+   * no record of the digest names.
+   */
+  async function searched(sought: Sought, search: WaySearch, tags: readonly Tag[]): Promise<Decision> {
+    const { subject, place, digest, isBrief = false } = sought;
+    const found = await tried(sought, search, tags);
+    if (found !== undefined) return found;
+    const decision = await decided(judge, subject, rules.ofRepository(place));
+    if (decision.allowed) return decision;
+    for (const look of isBrief ? [] : [search.tagsAfresh, search.tagsUnrecorded]) {
+      const others = await look(digest);
+      const late = others.length === 0 ? undefined : await tried(sought, search, others);
+      if (late !== undefined) return late;
+    }
+    search.assertTold();
+    return { ...decision, ...withAdvice(sought) };
+  }
+
+  /** Names no tag but the client's own: others would tell that the digest exists, and where. */
+  function withAdvice({ subject, place, tag }: Sought): Pick<Decision, 'reason'> {
+    const named = tag === undefined ? rules.ofRepository(place) : rules.ofTag(place, tag);
+    if (named.kind !== 'ask') return {};
+    return { reason: `no tag that you may pull leads to this digest; ${advice(named, subject)}` };
+  }
+
+  return (sought) => {
+    const { subject, place, digest, tag } = sought;
+    const last = rules.ofRepository(place);
+    const known = recalled(judge, subject, last);
+    if (known?.allowed === true) return known;
+    if (!rules.dependsOnTag(place)) return known ?? decided(judge, subject, last);
+    if (digest === emptyConfig) return knownToAll;
+    const search = waySearch({ judge, reach }, subject, place);
+    return answered(search.tagsTowards(digest), (others) => {
+      const tags = tag === undefined ? others : [tag, ...others];
+      const found = search.remembered(finalWays(waysFrom(rules, place, tags, digest)));
+      return answered(found, (decision) => decision ?? searched(sought, search, tags));
+    });
+  };
+}

@@ -1,0 +1,52 @@
+import type { Groups } from '../../base/text/expression.ts';
+import type { Question } from '../question.ts';
+
+/** A question with holes: each part may hold `$<group>`, the text of that named group of the rule's expressions. */
+export interface QuestionTemplate {
+  /** Empty: all namespaces. */
+  readonly namespace: string;
+  /** Default: none, which asks for every name. */
+  readonly name?: string;
+  /** Default `get`. */
+  readonly verb?: string;
+  /** Default `image.openshift.io`; empty for the core group. */
+  readonly group?: string;
+  /** Default: none. */
+  readonly version?: string;
+  /** Default `imagestreams`. */
+  readonly resource?: string;
+  /** Default `layers`; empty for none. */
+  readonly subresource?: string;
+}
+
+const hole = /\$<([^$<>]*)>/g;
+
+/**
+ * The question that the groups make of the template. A group without a text is empty, and that asks for more, never for less: no
+ * namespace is all of them, no name is every one. Undefined where no verb or no resource is left.
+ */
+export function filledQuestion(template: QuestionTemplate, groups: Groups): Question | undefined {
+  const filled = (part = ''): string => part.replace(hole, (_hole, group: string) => groups[group] ?? '');
+  const verb = filled(template.verb ?? 'get');
+  const resource = filled(template.resource ?? 'imagestreams');
+  if (verb === '' || resource === '') return undefined;
+  const version = filled(template.version);
+  const subresource = filled(template.subresource ?? 'layers');
+  const name = filled(template.name);
+  return Object.freeze({
+    verb,
+    group: filled(template.group ?? 'image.openshift.io'),
+    ...(version === '' ? {} : { version }),
+    resource,
+    ...(subresource === '' ? {} : { subresource }),
+    namespace: filled(template.namespace),
+    ...(name === '' ? {} : { name }),
+  });
+}
+
+/** The groups that the template names. */
+export function groupsNamedIn(template: QuestionTemplate): readonly string[] {
+  return Object.values(template).flatMap((part: string) =>
+    [...part.matchAll(hole)].map(([, group = '']) => group),
+  );
+}

@@ -1,0 +1,78 @@
+import type { Answer, Authorizer, Decision, Place, Reach, Subject } from '../access.ts';
+import { answered, firstFound } from '../answer.ts';
+import type { Judge } from '../clusters/cluster.ts';
+import { byDigest } from './by-digest.ts';
+import { decided } from './decision.ts';
+import { type RuleBook, type Ruling, rulingKey } from './rules.ts';
+
+export interface RuledAccessOptions {
+  readonly rules: RuleBook;
+  /** The clusters: each subject is asked about at its own. */
+  readonly judge: Judge;
+  /**
+   * The names of the clusters whose subjects have rights here. One that was taken out of the configuration gives none, though a token of ours
+   * may outlive it. Default: any.
+   */
+  readonly clusters?: readonly string[];
+  /** What leads where: for all that is pulled by digest. */
+  readonly reach: Reach;
+  /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none (`refuse`). */
+  readonly listings?: 'filter' | 'refuse';
+}
+
+const askedAtOnce = 16;
+const stranger: Decision = Object.freeze({
+  allowed: false,
+  reason: 'this is for logins of the clusters that decide here',
+});
+
+/**
+ * Rights by rules, for subjects of a cluster. A decision is at hand, without a promise, where all that it takes is remembered. Of a
+ * digest only those learn that it exists who may have it: to everybody else the answer is the same as for one that nobody knows.
+ */
+export function ruledAccess(options: RuledAccessOptions): Authorizer {
+  const { rules, judge, clusters, reach, listings = 'filter' } = options;
+  const ofDigest = byDigest({ rules, judge, reach });
+
+  /** A tag that names a digest is as good as that: nobody may have the one and not the other. */
+  function ruled(subject: Subject, place: Place, ruling: Ruling, isBrief = false): Answer<Decision> {
+    if (ruling.kind !== 'follow') return decided(judge, subject, ruling);
+    const { rule, digest } = ruling;
+    return answered(ofDigest({ subject, place, digest, isBrief }), (decision) => ({ ...decision, rule }));
+  }
+
+  function ofListing(subject: Subject, place: Place): Answer<Decision> {
+    if (!rules.dependsOnTag(place)) return decided(judge, subject, rules.ofRepository(place));
+    if (listings === 'filter') return { allowed: true, isPartial: true };
+    const reason = 'tags of this repository are not listed here: pull by name';
+    return { allowed: false, isPartial: true, reason };
+  }
+
+  const isOurs = ({ cluster }: Subject): boolean =>
+    cluster !== undefined && (clusters === undefined || clusters.includes(cluster));
+
+  return {
+    authorize(subject, { upstream, repository, reference }) {
+      if (!isOurs(subject)) return stranger;
+      const place = { upstream, repository };
+      if (reference === undefined) return ofListing(subject, place);
+      return reference.digest === undefined
+        ? ruled(subject, place, rules.ofTag(place, reference.tag))
+        : ofDigest({ subject, place, ...reference });
+    },
+    async visible(subject, place, tags) {
+      if (!isOurs(subject)) return [];
+      const rulings = tags.map((tag) => rules.ofTag(place, tag));
+      const different = new Map(rulings.map((ruling) => [rulingKey(ruling), ruling]));
+      const pulled = new Set<string>();
+      await firstFound(different, {
+        atOnce: askedAtOnce,
+        async find([key, ruling]) {
+          if ((await ruled(subject, place, ruling, true)).allowed) pulled.add(key);
+          return undefined;
+        },
+      });
+      return tags.filter((tag) => pulled.has(rulingKey(rules.ofTag(place, tag))));
+    },
+  };
+}

@@ -1,0 +1,296 @@
+import { LRUCache } from 'lru-cache';
+import { Expression, type Groups } from '../../base/text/expression.ts';
+import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import type { Tag } from '../../oci/reference.ts';
+import type { Place } from '../access.ts';
+import { type Question, questionText } from '../question.ts';
+import { filledQuestion, groupsNamedIn, type QuestionTemplate } from './rule-question.ts';
+
+/** An expression as it was written, for whole texts; the syntax is RE2's. */
+export type Written = Pick<Expression, 'source'>;
+
+/**
+ * One line of a list in which the first that fits decides; it holds exactly one of `ask`,
+ * `askImageStreams`, `allow`, `refuse` and `followDigest`.
+ *
+ * A rule without `tags` does not depend on the tag: it decides tags, listings and digests of its
+ * repositories alike. What is pulled by digest is otherwise decided by the tags that lead to it,
+ * and last by the first rule without `tags`. So one that allows everything behind rules with `tags`
+ * gives away by digest what those keep.
+ */
+export interface Rule {
+  /** For logs and messages. */
+  readonly name: string;
+  /** The whole of `<upstream>/<repository>`. */
+  readonly repositories: Written;
+  /** The whole of the tag. Default: the rule does not depend on the tag. */
+  readonly tags?: Written;
+  /** Those may pull whom their cluster allows this. */
+  readonly ask?: QuestionTemplate;
+  /**
+   * The tag, or else its group `flat`, stands for an image stream's in a flat repository: those may
+   * pull it whom their cluster allows every image stream that it may stand for. A tag that stands
+   * for none does not fit.
+   */
+  readonly askImageStreams?: true;
+  /** Everybody may whom a cluster knows. */
+  readonly allow?: true;
+  /** Nobody may. */
+  readonly refuse?: true;
+  /** The tag names a digest in its groups `algorithm` (default sha256) and `hex`: who may read that may read this. */
+  readonly followDigest?: true;
+  /** Of `ask`: who need not be asked about, see isExempt. Default: nobody. */
+  readonly exempt?: readonly string[];
+  /** Of `refuse`: what a person is told. One clause. */
+  readonly reason?: string;
+}
+
+/** What the rules say, before anybody is asked. */
+export type Ruling =
+  | AskRuling
+  | { readonly kind: 'allow'; readonly rule: string }
+  | { readonly kind: 'refuse'; readonly rule: string; readonly reason?: string }
+  | { readonly kind: 'follow'; readonly rule: string; readonly digest: Digest };
+
+/** A ruling that does not send us on to another digest. */
+export type FinalRuling = Exclude<Ruling, { kind: 'follow' }>;
+
+export interface AskRuling {
+  readonly kind: 'ask';
+  readonly rule: string;
+  /** All of them must be answered with yes; there is one at least. */
+  readonly questions: readonly Question[];
+  /** The questions in words: equal for equal questions. */
+  readonly text: string;
+  readonly exempt: readonly string[];
+}
+
+/**
+ * Rules ready for use. The same place and tag always have the same ruling, until what tags stand
+ * for changes.
+ */
+export interface RuleBook {
+  /** The first rule that fits the tag. */
+  ofTag(place: Place, tag: Tag): Ruling;
+  /** The first rule for the repository that does not depend on the tag: for what no tag leads to. */
+  ofRepository(place: Place): FinalRuling;
+  /** Whether a rule that depends on the tag comes before that one. */
+  dependsOnTag(place: Place): boolean;
+  /** Drops the rulings on tags, since flat tags may stand for something else now. */
+  reread(): void;
+}
+
+export interface RuleBookOptions {
+  /** Tags whose ruling is kept in memory, about 0.2 KB each. Default 20,000. */
+  readonly maxEntries?: number;
+  /**
+   * What flat tags stand for, of which `askImageStreams` asks. Default: what their pattern says.
+   */
+  readonly readings?: Readings;
+}
+
+/**
+ * Undefined for a tag that the rule says nothing of. Groups are looked for where they are needed:
+ * that takes ten times a test.
+ */
+type RulingOf = (groups: () => Groups, tag?: Tag) => Ruling | undefined;
+
+interface CompiledRule {
+  readonly repositories: Expression;
+  readonly tags: Expression | undefined;
+  readonly ruling: RulingOf;
+}
+
+/** A rule for the repository, with what the groups of its expression stand for there. */
+interface LocalRule extends Omit<CompiledRule, 'repositories'> {
+  readonly placeGroups: Groups;
+}
+
+interface RepositoryRulings {
+  readonly rules: readonly LocalRule[];
+  readonly ruling: FinalRuling;
+  readonly dependsOnTag: boolean;
+}
+
+/** One object for each different question of a rule: thousands of tags share a few, and others may remember by identity. */
+type Questions = LRUCache<string, AskRuling>;
+
+const mostRepositories = 2_000;
+const actions = ['ask', 'askImageStreams', 'allow', 'refuse', 'followDigest'] as const;
+/**
+ * Of a tag with more readings than this the whole namespace is asked about, which is a right to
+ * each of them.
+ */
+const mostReadings = 8;
+const unnamed: FinalRuling = Object.freeze({
+  kind: 'refuse',
+  rule: 'none',
+  reason: 'no rule names this repository',
+});
+
+/** Reads the rules. Throws an Error that names the rule, for a rule that says nothing or too much, and the group that a question lacks. */
+export function ruleBook(rules: readonly Rule[], options: RuleBookOptions = {}): RuleBook {
+  const { maxEntries = 20_000, readings = flatTags() } = options;
+  const questions: Questions = new LRUCache({ max: maxEntries });
+  const compiled = rules.map((rule) => compiledRule(rule, { questions, readings }));
+  const ofTags = new LRUCache<string, Ruling>({ max: maxEntries });
+  const ofRepositories = new LRUCache<string, RepositoryRulings>({ max: mostRepositories });
+
+  function ofRepository(
+    { upstream, repository }: Place,
+    text = `${upstream}/${repository}`,
+  ): RepositoryRulings {
+    const known = ofRepositories.get(text) ?? repositoryRulings(compiled, text);
+    ofRepositories.set(text, known);
+    return known;
+  }
+
+  return {
+    ofTag(place, tag) {
+      const key = `${place.upstream}/${place.repository}:${tag}`;
+      const known = ofTags.get(key);
+      if (known !== undefined) return known;
+      const ruling = tagRuling(ofRepository(place).rules, tag);
+      ofTags.set(key, ruling);
+      return ruling;
+    },
+    ofRepository: (place) => ofRepository(place).ruling,
+    dependsOnTag: (place) => ofRepository(place).dependsOnTag,
+    reread: () => ofTags.clear(),
+  };
+}
+
+/** A text that is equal for tags which the books give the same rights to: of many tags that lead to one digest, one for each will do. */
+export function rightsKey(books: readonly RuleBook[], place: Place, tag: Tag): string {
+  return books.map((book) => rulingKey(book.ofTag(place, tag))).join('\n');
+}
+
+/** Equal for rulings that come to the same for everybody. */
+export function rulingKey(ruling: Ruling): string {
+  if (ruling.kind === 'ask') return [ruling.text, ...ruling.exempt].join('\n');
+  return ruling.kind === 'follow' ? ruling.digest : `${ruling.kind} ${ruling.rule}`;
+}
+
+function tagRuling(rules: readonly LocalRule[], tag: Tag): Ruling {
+  for (const { tags, placeGroups, ruling } of rules) {
+    if (tags?.test(tag) === false) continue;
+    const decided = ruling(() => ({ ...placeGroups, ...tags?.match(tag) }), tag);
+    if (decided !== undefined) return decided;
+  }
+  return unnamed;
+}
+
+function repositoryRulings(compiled: readonly CompiledRule[], text: string): RepositoryRulings {
+  const rules = compiled.flatMap(({ repositories, ...rule }) => {
+    const placeGroups = repositories.match(text);
+    return placeGroups === undefined ? [] : [{ ...rule, placeGroups }];
+  });
+  let dependsOnTag = false;
+  for (const { tags, placeGroups, ruling } of rules) {
+    const decisive = tags === undefined ? ruling(() => placeGroups) : undefined;
+    if (decisive !== undefined && decisive.kind !== 'follow')
+      return { rules, ruling: decisive, dependsOnTag };
+    dependsOnTag = true;
+  }
+  return { rules, ruling: unnamed, dependsOnTag };
+}
+
+/** What a rule's rulings are made with. */
+interface RulingParts {
+  readonly questions: Questions;
+  readonly readings: Readings;
+}
+
+function compiledRule(rule: Rule, parts: RulingParts): CompiledRule {
+  const repositories = whole(rule, rule.repositories);
+  const tags = rule.tags === undefined ? undefined : whole(rule, rule.tags);
+  const groups = [...repositories.groups, ...(tags?.groups ?? [])];
+  const action = onlyAction(rule);
+  for (const group of rule.ask === undefined ? [] : groupsNamedIn(rule.ask)) {
+    if (!groups.includes(group)) throw fault(rule, `no expression has the group ${group} that it asks about`);
+  }
+  if (action === 'followDigest' && tags?.groups.includes('hex') !== true)
+    throw fault(rule, 'followDigest needs tags with a group hex');
+  if (action === 'askImageStreams' && tags === undefined) throw fault(rule, 'askImageStreams needs tags');
+  return { repositories, tags, ruling: rulingOf(rule, parts) };
+}
+
+function onlyAction(rule: Rule): (typeof actions)[number] {
+  const [action, ...others] = actions.filter((word) => rule[word] !== undefined);
+  if (action !== undefined && others.length === 0) return action;
+  const given = action === undefined ? 'none' : [action, ...others].join(' and ');
+  throw fault(rule, `must hold exactly one of ${actions.join(', ')}, not ${given}`);
+}
+
+function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {
+  const { name, ask, exempt = [] } = rule;
+  const asker = { name, exempt };
+  if (ask !== undefined) return (groups) => asking(asker, [filledQuestion(ask, groups())], questions);
+  if (rule.followDigest === true) return (groups) => following(name, groups());
+  if (rule.askImageStreams === true) {
+    return (groups, tag) => {
+      const whole = tag === undefined ? [] : readings(tag);
+      const found = whole.length > 0 ? whole : readings(unmarked(groups));
+      return found.length === 0 ? undefined : asking(asker, streamQuestions(found), questions);
+    };
+  }
+  const ruling = rule.allow === true ? Object.freeze({ kind: 'allow', rule: name } as const) : refusal(rule);
+  return () => ruling;
+}
+
+/** The flat tag without the marks before and behind it. */
+function unmarked(groups: () => Groups): string {
+  return groups()['flat'] ?? '';
+}
+
+const streamTemplate = { namespace: '$<namespace>', name: '$<name>' };
+const namespaceTemplate = { namespace: '$<namespace>' };
+
+/** One for each image stream, or for each namespace where there are too many. */
+function streamQuestions(readings: readonly ImageStreamTag[]): readonly (Question | undefined)[] {
+  const template = readings.length > mostReadings ? namespaceTemplate : streamTemplate;
+  return readings.map(({ namespace, name }) => filledQuestion(template, { namespace, name }));
+}
+
+function asking(
+  { name, exempt }: Required<Pick<Rule, 'name' | 'exempt'>>,
+  asked: readonly (Question | undefined)[],
+  known: Questions,
+): Ruling {
+  const questions = new Map<string, Question>();
+  for (const question of asked) {
+    if (question === undefined) return refusal({ name, reason: 'the rule has no question for this name' });
+    questions.set(questionText(question), question);
+  }
+  const text = [...questions.keys()].join(' and ');
+  const key = `${name}\n${exempt.join('\n')}\n${text}`;
+  const ruling =
+    known.get(key) ??
+    Object.freeze({ kind: 'ask', rule: name, questions: [...questions.values()], text, exempt } as const);
+  known.set(key, ruling);
+  return ruling;
+}
+
+function following(rule: string, { algorithm = 'sha256', hex = '' }: Groups): Ruling {
+  const digest = `${algorithm}:${hex}`;
+  if (isDigest(digest)) return { kind: 'follow', rule, digest };
+  return refusal({ name: rule, reason: 'the tag names no digest' });
+}
+
+function refusal({ name, reason }: Pick<Rule, 'name' | 'reason'>): FinalRuling {
+  return Object.freeze({ kind: 'refuse', rule: name, ...(reason === undefined ? {} : { reason }) });
+}
+
+function whole(rule: Rule, { source }: Written): Expression {
+  try {
+    return Expression.whole(source);
+  } catch (error) {
+    throw fault(rule, error instanceof Error ? error.message : source);
+  }
+}
+
+function fault({ name }: Rule, what: string): Error {
+  return new Error(`rule ${name}: ${what}`);
+}

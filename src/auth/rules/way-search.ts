@@ -1,0 +1,135 @@
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Tag } from '../../oci/reference.ts';
+import type { Answer, Decision, Place, Reach, Subject } from '../access.ts';
+import { answered, firstFound, firstPassing } from '../answer.ts';
+import type { Judge } from '../clusters/cluster.ts';
+import { decided, recalled } from './decision.ts';
+import { type OpenQuestion, openQuestions } from './open-questions.ts';
+import type { FinalRuling } from './rules.ts';
+import type { FinalWay, Steps } from './ways.ts';
+
+/** One subject's search for a way that it may go. What cannot be told does not end it, because another way may do. */
+export interface WaySearch extends Steps {
+  /** Tags that other replicas may have learned of meanwhile, too. */
+  tagsAfresh(digest: Digest): Answer<readonly Tag[]>;
+  /** Tags that no record of the digest names. */
+  tagsUnrecorded(digest: Digest): Promise<readonly Tag[]>;
+  /** The right to one of the ways, as far as it is remembered; at once where what leads where is in memory. */
+  remembered(ways: Iterable<FinalWay>): Answer<Decision | undefined>;
+  /** The right to one of the ways, by asking what is not remembered as refused; another request may have asked meanwhile. Rejects when the cluster answers nothing at all. */
+  asked(ways: readonly FinalWay[], last: FinalRuling): Promise<Decision | undefined>;
+  /** Throws the first failure, if there was one: without it there might have been a way. */
+  assertTold(): void;
+}
+
+export interface WaySearchParts {
+  readonly judge: Judge;
+  readonly reach: Reach;
+}
+
+/** A base layer may be under tags of so many streams (see mergedTags), of which the last may be the subject's only one. */
+const mostAsked = 1_024;
+const askedAtOnce = 8;
+
+/** A search in one repository. */
+export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, place: Place): WaySearch {
+  const failures: unknown[] = [];
+  const leads = ({ tag, digest }: { readonly tag: Tag; readonly digest: Digest }): Answer<boolean> =>
+    forgiven(failures, false, () => reach.leadsTo(place, tag, digest));
+
+  const ask = (ruling: FinalRuling): Answer<Decision | undefined> =>
+    forgiven(failures, undefined, () => decided(judge, subject, ruling));
+  const wasAllowed = (ruling: FinalRuling): boolean =>
+    ruling.kind === 'ask' &&
+    ruling.questions.every((question) => judge.wasAllowed?.(subject, question) === true);
+
+  function* mayPull(ways: Iterable<FinalWay>): Generator<{ way: FinalWay; decision: Decision }> {
+    for (const way of ways) {
+      const decision = recalled(judge, subject, way.ruling);
+      if (decision?.allowed === true) yield { way, decision };
+    }
+  }
+
+  return {
+    leads,
+    tagsTowards: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest)),
+    tagsAfresh: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest, { afresh: true })),
+    async tagsUnrecorded(digest) {
+      const { tags, isAll } = await reach.unrecordedTags(place, digest);
+      if (!isAll) failures.push(untold());
+      return tags;
+    },
+    remembered(ways) {
+      const found = firstPassing(mayPull(ways), ({ way }) => leads(way));
+      return answered(found, (known) => known?.decision);
+    },
+    async asked(ways, last) {
+      const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling)?.allowed !== false);
+      const { likely = [], others = [] } = Object.groupBy(open, ({ ruling }) =>
+        wasAllowed(ruling) ? 'likely' : 'others',
+      );
+      const tally: Tally = { answered: 0, failed: 0 };
+      for (const some of [likely, others]) {
+        const questions = openQuestions(some, last).slice(0, mostAsked);
+        const found = await firstAllowed(questions, { tally, ask, leads });
+        if (found !== undefined) return found;
+      }
+      if (tally.failed > 0 && tally.answered === 0) throw failures[0];
+      return undefined;
+    },
+    assertTold() {
+      if (failures.length > 0) throw failures[0];
+    },
+  };
+}
+
+function untold(): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'it cannot be told now which tags lead to this digest', {
+    retryAfterSeconds: 5,
+  });
+}
+
+/** How the questions of one search went. */
+interface Tally {
+  answered: number;
+  failed: number;
+}
+
+interface Asking {
+  readonly tally: Tally;
+  /** Undefined where the question failed. */
+  ask(ruling: FinalRuling): Answer<Decision | undefined>;
+  leads(way: FinalWay): Answer<boolean>;
+}
+
+/** Asks some questions at a time until one is allowed and leads there; gives up on a cluster that leaves several unanswered. */
+function firstAllowed(
+  questions: readonly OpenQuestion[],
+  { tally, ask, leads }: Asking,
+): Promise<Decision | undefined> {
+  function* whileAnswering(): Generator<OpenQuestion> {
+    for (const question of questions) if (tally.failed < askedAtOnce) yield question;
+  }
+  async function find({ ruling, ways }: OpenQuestion): Promise<Decision | undefined> {
+    const decision = await ask(ruling);
+    tally[decision === undefined ? 'failed' : 'answered'] += 1;
+    if (decision?.allowed !== true) return undefined;
+    return (await firstPassing(ways.values(), leads)) === undefined ? undefined : decision;
+  }
+  return firstFound(whileAnswering(), { atOnce: askedAtOnce, find });
+}
+
+/** The answer; where there is none, keeps the failure and goes on with something else. */
+function forgiven<Value>(failures: unknown[], otherwise: Value, work: () => Answer<Value>): Answer<Value> {
+  const failed = (error: unknown): Value => {
+    failures.push(error);
+    return otherwise;
+  };
+  try {
+    const answer = work();
+    return answer instanceof Promise ? answer.catch(failed) : answer;
+  } catch (error) {
+    return failed(error);
+  }
+}

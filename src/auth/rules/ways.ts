@@ -1,0 +1,104 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { Tag } from '../../oci/reference.ts';
+import type { Answer, Place } from '../access.ts';
+import { firstFound, firstPassing } from '../answer.ts';
+import type { FinalRuling, RuleBook, Ruling } from './rules.ts';
+
+/** A tag that may lead to a digest, and what the rules say of the tag. */
+export interface Way<R extends Ruling = Ruling> {
+  readonly ruling: R;
+  readonly tag: Tag;
+  readonly digest: Digest;
+}
+
+/** A way whose tag the subject may or may not pull, by a question and not by yet another digest. */
+export type FinalWay = Way<FinalRuling>;
+
+/** A way whose tag names a digest. */
+type FollowWay = Way<Extract<Ruling, { kind: 'follow' }>>;
+
+/** What `followedWays` asks of the content's graph. */
+export interface Steps {
+  /** Tags that may lead to the digest. */
+  tagsTowards(digest: Digest): Answer<readonly Tag[]>;
+  /** Whether the way's tag does lead to its digest. */
+  leads(way: Way): Answer<boolean>;
+}
+
+/** A signature of an attestation of a component: nobody signs deeper. */
+const deepest = 3;
+/** A layer that many share may be under as many tags of this kind; each costs a look at records. */
+const mostFollowed = 256;
+const followedAtOnce = 8;
+
+/** The tags as ways to the digest, in their order. */
+export function* waysFrom(
+  rules: RuleBook,
+  place: Place,
+  tags: readonly Tag[],
+  digest: Digest,
+): Generator<Way> {
+  for (const tag of tags) yield { ruling: rules.ofTag(place, tag), tag, digest };
+}
+
+/** Those of the ways that need no other digest. */
+export function* finalWays(ways: Iterable<Way>): Generator<FinalWay> {
+  for (const way of ways) if (isFinal(way)) yield way;
+}
+
+/**
+ * The ways to those digests that tags on the given ways name: who may pull by one of these may pull what the given ways lead to. Only
+ * a tag that does lead where it must is followed, each digest once, so that circles end; a few levels and digests at most.
+ * Rejects as the steps do.
+ */
+export async function followedWays(
+  rules: RuleBook,
+  place: Place,
+  { direct, steps }: { readonly direct: readonly Way[]; readonly steps: Steps },
+): Promise<readonly FinalWay[]> {
+  const found: FinalWay[] = [];
+  const seen = new Set(direct.map(({ digest }) => digest));
+  let level = direct;
+  for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
+    const named = [...namedDigests(level, seen)].slice(0, mostFollowed - seen.size);
+    const tags = await followed(named, steps);
+    level = named.flatMap(([digest]) => [...waysFrom(rules, place, tags.get(digest) ?? [], digest)]);
+    found.push(...finalWays(level));
+    for (const digest of tags.keys()) seen.add(digest);
+  }
+  return found;
+}
+
+/** The digests that tags on the ways name, those seen before left out, and the ways to each. */
+function namedDigests(
+  ways: readonly Way[],
+  seen: ReadonlySet<Digest>,
+): ReadonlyMap<Digest, readonly FollowWay[]> {
+  const open = ways.filter(isFollow).filter(({ ruling }) => !seen.has(ruling.digest));
+  return Map.groupBy(open, ({ ruling }) => ruling.digest);
+}
+
+/** The tags towards those of the digests to which one of the ways does lead. */
+async function followed(
+  named: readonly (readonly [Digest, readonly FollowWay[]])[],
+  { leads, tagsTowards }: Steps,
+): Promise<ReadonlyMap<Digest, readonly Tag[]>> {
+  const tags = new Map<Digest, readonly Tag[]>();
+  await firstFound(named, {
+    atOnce: followedAtOnce,
+    async find([digest, ways]) {
+      const way = await firstPassing(ways.values(), leads);
+      if (way !== undefined) tags.set(digest, await tagsTowards(digest));
+      return undefined;
+    },
+  });
+  return tags;
+}
+
+function isFollow(way: Way): way is FollowWay {
+  return way.ruling.kind === 'follow';
+}
+
+function isFinal(way: Way): way is FinalWay {
+  return way.ruling.kind !== 'follow';
+}

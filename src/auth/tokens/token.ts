@@ -1,0 +1,197 @@
+import { hash, randomUUID } from 'node:crypto';
+import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
+import type { Answer, Subject } from '../access.ts';
+import { answered } from '../answer.ts';
+import type { Reread } from '../reread.ts';
+import type { Scope } from '../scope.ts';
+import { parseSubject, subjectText } from '../subject.ts';
+import type { KeptSubjects } from './kept-subjects.ts';
+import type { TokenKeys } from './token-keys.ts';
+
+export interface TokensOptions {
+  /** The keys of this moment; another value than before voids what was remembered. */
+  readonly keys: Reread<TokenKeys>;
+  /** The host the tokens are for: none of another host's is accepted. */
+  readonly audience: string;
+  /** Where subjects of more than 3 KB are kept. Default: in the token, however large that makes it. */
+  readonly subjects?: Pick<KeptSubjects, 'keep' | 'read'>;
+  /** How long a token works, in seconds. Default 21,600: 6 hours. */
+  readonly validitySeconds?: number;
+  /** The clock, in milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** A token as its end-point hands it out. */
+export interface IssuedToken {
+  readonly token: string;
+  readonly expiresInSeconds: number;
+  readonly issuedAt: Date;
+}
+
+interface TokenFacts {
+  /** The very same object for everybody who is the same, so that others may remember by it. */
+  readonly subject: Subject;
+  /** The repositories that the token was asked for, as the client names them, granted or not. */
+  readonly scopes: readonly string[];
+  /** No scope was named when it was asked for, not even one that we do not know. */
+  readonly isUnscoped: boolean;
+  readonly expiresAtMs: number;
+}
+
+/** What a token says, or why it says nothing. */
+export type TokenVerdict =
+  | TokenFacts
+  | {
+      /**
+       * `unknown-key` claims to be ours and to be signed by a key that is not among ours, such as
+       * one of an earlier process; `foreign` claims to be ours, but is for another host, or was
+       * changed; `strange` is somebody else's.
+       */
+      readonly refused: RefusedToken;
+    };
+
+type RefusedToken = 'expired' | 'unknown-key' | 'foreign' | 'strange';
+
+/** Our own tokens (token protocol of the Docker registry, "JWT"): who the client is, and for what it asked. */
+export interface Tokens {
+  /** A token of less than 6 KB; without scopes when none were asked for. Throws `UNAVAILABLE` when the keys cannot be read, or the subject not be kept. */
+  issue(subject: Subject, scopes: readonly Scope[] | undefined): Promise<IssuedToken>;
+  /** At once for a token seen before. Throws `UNAVAILABLE` when the keys or the subject cannot be read. */
+  verify(token: string): Answer<TokenVerdict>;
+}
+
+const issuer = 'quayside';
+const mostRemembered = 10_000;
+/** Texts of remembered subjects, in characters: few have groups by the thousand, but they pull like others. */
+const mostRememberedText = 64 * 1024 * 1024;
+/** A larger subject is kept elsewhere, in bytes. */
+const largestSubject = 3_072;
+/** What subject and scopes may take together, in bytes: a third more in base64, and with head, dates and signature below 6 KB. */
+const largestClaims = 3_800;
+/** The name is also in the subject; `sub` is for people who look into a token. */
+const longestSub = 100;
+/** Replicas' clocks differ; a token that is used at once elsewhere must not be from the future, in seconds. */
+const clockSkewSeconds = 60;
+
+/** Signs with the first key and verifies with all. Verified tokens are remembered by their hash until they expire. */
+export function tokens(options: TokensOptions): Tokens {
+  const { keys, audience, subjects, validitySeconds = 21_600, now = Date.now } = options;
+  const sizes = { max: mostRemembered, maxSize: mostRememberedText };
+  const seen = new LRUCache<string, TokenFacts>(sizes);
+  const people = new LRUCache<string, Subject>(sizes);
+  let seenUnder: TokenKeys | undefined;
+
+  async function examine(token: string, id: string, current: TokenKeys): Promise<TokenVerdict> {
+    const verified = await verifiedClaims(token, current, { audience, currentDate: new Date(now()) });
+    if ('refused' in verified) return verified;
+    const { claims } = verified;
+    const subject = await subjectIn(claims);
+    if (subject === undefined) return { refused: 'expired' };
+    const { access, exp = 0 } = claims;
+    const scopes = access?.map(({ name }) => name) ?? [];
+    const facts = { subject, scopes, isUnscoped: access === undefined, expiresAtMs: exp * 1000 };
+    if (current === seenUnder) seen.set(id, facts, { size: sizeOf(subjectText(subject)) });
+    return facts;
+  }
+
+  /** Undefined for one that is kept no longer: whoever it was has to log in again. */
+  async function subjectIn({ subject, subjectId }: Claims): Promise<Subject | undefined> {
+    const found =
+      subjectId === undefined ? parseSubject(JSON.stringify(subject)) : await subjects?.read(subjectId);
+    if (found === undefined) return undefined;
+    const text = subjectText(found);
+    const known = people.get(text) ?? found;
+    people.set(text, known, { size: sizeOf(text) });
+    return known;
+  }
+
+  function verifyUnder(token: string, current: TokenKeys): Answer<TokenVerdict> {
+    if (current !== seenUnder) seen.clear();
+    seenUnder = current;
+    const id = hash('sha256', token, 'base64');
+    const facts = seen.get(id);
+    if (facts === undefined) return examine(token, id, current);
+    return facts.expiresAtMs > now() ? facts : { refused: 'expired' };
+  }
+
+  async function claimsOf(subject: Subject, scopes: readonly Scope[] | undefined): Promise<Claims> {
+    const access = scopes?.map(({ name, isGranted }) => ({
+      type: 'repository',
+      name,
+      actions: isGranted ? ['pull'] : [],
+    }));
+    const bytes = Buffer.byteLength(subjectText(subject));
+    const room = largestClaims - Buffer.byteLength(JSON.stringify(access ?? []));
+    const isKept = subjects !== undefined && bytes > Math.min(largestSubject, room);
+    const named = access === undefined ? {} : { access };
+    return { ...named, ...(isKept ? { subjectId: await subjects.keep(subject) } : { subject }) };
+  }
+
+  return {
+    async issue(subject, scopes) {
+      const { signing: key } = await keys();
+      const issuedAt = new Date(now());
+      const second = Math.floor(issuedAt.getTime() / 1000);
+      const token = await new SignJWT(await claimsOf(subject, scopes))
+        .setProtectedHeader({ alg: key.algorithm, typ: 'JWT', kid: key.kid })
+        .setIssuer(issuer)
+        .setAudience(audience)
+        .setSubject(subject.name.slice(0, longestSub))
+        .setIssuedAt(second)
+        .setNotBefore(second - clockSkewSeconds)
+        .setExpirationTime(second + validitySeconds)
+        .setJti(randomUUID())
+        .sign(key.signing);
+      return { token, expiresInSeconds: validitySeconds, issuedAt };
+    },
+    verify: (token) => answered(keys(), (current) => verifyUnder(token, current)),
+  };
+}
+
+interface Claims extends JWTPayload {
+  readonly subject?: Subject;
+  /** Of a subject that is kept elsewhere. */
+  readonly subjectId?: string;
+  readonly access?: readonly {
+    readonly type: string;
+    readonly name: string;
+    readonly actions: readonly string[];
+  }[];
+}
+
+async function verifiedClaims(
+  token: string,
+  { byKid }: TokenKeys,
+  options: { readonly audience: string; readonly currentDate: Date },
+): Promise<{ readonly claims: Claims } | { readonly refused: RefusedToken }> {
+  const chosen: JWTVerifyGetKey = ({ kid, alg }) => {
+    const key = byKid.get(kid ?? '');
+    if (key === undefined && kid !== undefined) throw new errors.JWKSNoMatchingKey();
+    if (key === undefined || key.algorithm !== alg) throw new errors.JOSEAlgNotAllowed();
+    return key.verifying;
+  };
+  const algorithms = [...new Set([...byKid.values()].map(({ algorithm }) => algorithm))];
+  const requiredClaims = ['exp', 'iat', 'jti'];
+  try {
+    const checks = { ...options, issuer, algorithms, requiredClaims };
+    return { claims: (await jwtVerify<Claims>(token, chosen, checks)).payload };
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) return { refused: 'expired' };
+    if (!claimsToBeOurs(token)) return { refused: 'strange' };
+    return { refused: error instanceof errors.JWKSNoMatchingKey ? 'unknown-key' : 'foreign' };
+  }
+}
+
+/** What says so and is not is shown to nobody else: it may be good for another host of ours. */
+function claimsToBeOurs(token: string): boolean {
+  try {
+    return decodeJwt(token).iss === issuer;
+  } catch {
+    return false;
+  }
+}
+
+function sizeOf(text: string): number {
+  return text.length + 256;
+}

@@ -1,0 +1,58 @@
+import type { Hash } from 'node:crypto';
+import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
+import { isMatch } from '../../oci/digest.ts';
+
+/** Bytes of exactly the range it is asked for; it may break anywhere. */
+export type Source = (rest: ByteRange) => Bytes;
+
+/** A source broke that another one can replace at the byte reached. */
+export class BrokenSource extends Error {
+  override readonly name: string = 'BrokenSource';
+  /**
+   * The hash of what it delivered, from the blob's first byte, of a whole blob that nothing has
+   * verified.
+   */
+  readonly delivered: Hash | undefined;
+
+  constructor(
+    message: string,
+    { delivered, ...options }: { readonly cause?: unknown; readonly delivered?: Hash | undefined } = {},
+  ) {
+    super(message, options);
+    this.delivered = delivered;
+  }
+}
+
+/**
+ * The bytes of a range from the first source; where that breaks or ends early, the next one goes on
+ * at the byte reached. A reader sees one unbroken body. Where bytes of a whole blob came from a
+ * source that broke before they were verified, the last chunk is withheld until the whole fits the
+ * digest: two halves of different blobs never make one. Throws what the last source threw, at once
+ * what is no BrokenSource, and `UPSTREAM_INVALID` when the whole does not fit.
+ */
+export async function* continued(
+  descriptor: Descriptor,
+  range: ByteRange,
+  sources: readonly Source[],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let start = range.start;
+  let unverified: Hash | undefined;
+  let failure: unknown = new Error('a body ended before its last byte');
+  for (const source of sources) {
+    try {
+      for await (const chunk of source({ start, end: range.end })) {
+        start += chunk.byteLength;
+        unverified?.update(chunk);
+        if (unverified !== undefined && start > range.end && !isMatch(unverified, descriptor.digest))
+          throw mismatch(descriptor, start);
+        yield chunk;
+      }
+      if (start > range.end) return;
+    } catch (error) {
+      if (!(error instanceof BrokenSource)) throw error;
+      if (start > range.start) unverified ??= error.delivered;
+      failure = error;
+    }
+  }
+  throw failure;
+}

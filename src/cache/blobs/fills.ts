@@ -1,0 +1,89 @@
+import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { CachedBlobs } from '../../store/store.ts';
+import type { CacheEvents } from '../events.ts';
+import { type Fill, type FillOptions, fill } from './fill.ts';
+import type { Spool } from './spool.ts';
+
+/**
+ * The downloads under way: one for each upstream and digest. Bytes are unverified while they come,
+ * so that only readers of the same upstream share them; what proved right is in the store, for all.
+ */
+export interface Fills {
+  /** The download of that digest from that upstream. */
+  find(upstream: string, digest: Digest): JoinedFill | undefined;
+  /** True while any upstream delivers that digest. */
+  isRunning(digest: Digest): boolean;
+  /** Joins the download of that digest from that upstream, or begins it. */
+  joinOrStart(start: FillStart): JoinedFill;
+  /** Resolves when every download that runs now has ended. */
+  settled(): Promise<void>;
+  /** Gives every download up, and resolves when they have ended. */
+  abort(): Promise<void>;
+}
+
+export interface FillStart extends Pick<FillOptions, 'digest' | 'size' | 'origin'> {
+  /** The upstream's name. */
+  readonly upstream: string;
+  /** Where the upstream is asked for it. */
+  readonly repository: Repository;
+}
+
+export interface JoinedFill {
+  readonly fill: Fill;
+  /**
+   * Where the upstream is asked for it: not the caller's own repository when another one began it.
+   */
+  readonly repository: Repository;
+  readonly isNew: boolean;
+}
+
+export interface FillsOptions {
+  readonly spool: Spool;
+  readonly store: CachedBlobs;
+  readonly events: CacheEvents;
+  /** What was downloaded is in the store, and was checked on its way there. */
+  readonly stored?: (descriptor: Descriptor) => void;
+}
+
+/** No downloads yet. */
+export function fills({ spool, store, events, stored }: FillsOptions): Fills {
+  const running = new Map<string, JoinedFill & { readonly digest: Digest }>();
+  const keyOf = (upstream: string, digest: Digest): string => `${upstream} ${digest}`;
+  const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
+
+  const started = ({ upstream, repository, ...start }: FillStart): JoinedFill => {
+    events.fillStarted();
+    const key = keyOf(upstream, start.digest);
+    const begun = { fill: fill({ ...start, spool, store, storeFailed }), repository, isNew: true };
+    running.set(key, { ...begun, digest: start.digest, isNew: false });
+    void ended(begun.fill, key, start.digest);
+    return begun;
+  };
+
+  const ended = async (done: Fill, key: string, digest: Digest): Promise<void> => {
+    const outcome = await done.settled;
+    if (outcome === 'stored') stored?.(await done.opened);
+    running.delete(key);
+    events.fillEnded({ digest, outcome });
+  };
+  const settled = async (): Promise<void> => {
+    await Promise.all([...running.values()].map(({ fill }) => fill.settled));
+  };
+  return {
+    find: (upstream, digest) => running.get(keyOf(upstream, digest)),
+    isRunning: (digest) => running.values().some((each) => each.digest === digest),
+    joinOrStart(start) {
+      const found = running.get(keyOf(start.upstream, start.digest));
+      if (found === undefined) return started(start);
+      events.joined();
+      return found;
+    },
+    settled,
+    async abort() {
+      for (const { fill } of running.values()) fill.abort();
+      await settled();
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { answeredWithin } from '../../oci/answered-within.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { Undeliverable } from './undeliverable.ts';
+
+export interface PatienceOptions {
+  /** Told of content that a manifest lists and that cannot be delivered. */
+  readonly undeliverable: Undeliverable;
+  /**
+   * How long a client waits for the first byte; `again` where the content failed a moment ago.
+   * Milliseconds.
+   */
+  readonly patienceMs: { readonly first: number; readonly again: number };
+}
+
+/** Content that a client waits for. */
+export interface Awaited {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  /** Whether a manifest of the repository lists it: what fails of an invented digest is no news. */
+  readonly isListed: boolean;
+}
+
+/**
+ * What the work opens, in the time that a client has; the work may go on after that. Throws
+ * `UNAVAILABLE` after it, and the refusal of before, at once, while the upstream wants to be left
+ * alone.
+ */
+export async function patiently<Opened>(
+  { undeliverable, patienceMs }: PatienceOptions,
+  { repository, digest, isListed }: Awaited,
+  open: () => Promise<Opened>,
+): Promise<Opened> {
+  undeliverable.refuseThrottled(repository, digest);
+  const ms = undeliverable.failureOf(repository, digest) === undefined ? patienceMs.first : patienceMs.again;
+  try {
+    return await answeredWithin(open(), ms, `no byte of the blob came within ${ms / 1000} s`);
+  } catch (error) {
+    if (isListed) undeliverable.failed(repository, digest, error);
+    throw error;
+  }
+}

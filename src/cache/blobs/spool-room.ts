@@ -1,0 +1,155 @@
+import type { RoomRefusal } from '../events.ts';
+
+export interface SpoolRoomOptions {
+  /** How many bytes all files together may hold. */
+  readonly maxBytes: number;
+  /** Called when the sum of bytes changes. */
+  readonly changed: (bytes: number) => void;
+  /** The clock, in milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
+}
+
+/** The room that one file has. */
+export interface RoomShare {
+  /**
+   * Makes sure of room for a file of so many bytes; says why there is none, and then the file has
+   * none at all any more.
+   */
+  grow(length: number): RoomRefusal | undefined;
+  /** All of it is there: it gives way to no other. */
+  complete(): void;
+  release(): void;
+}
+
+/** Room is taken ahead of the bytes by so much. */
+const stepBytes = 1024 * 1024;
+/** A download below this speed gives way when room is scarce, in bytes a second. */
+const leastBytesPerSecond = 64 * 1024;
+/** Over which the speed is measured, in milliseconds. */
+const measuredMs = 5_000;
+
+interface Share {
+  /** As stated; without, as much as there may be. */
+  readonly size: number;
+  readonly giveWay: (why: RoomRefusal) => void;
+  length: number;
+  reserved: number;
+  isComplete: boolean;
+  mark: { readonly at: number; readonly length: number };
+  /** Up to the mark, in bytes a second. */
+  speed: number;
+}
+
+/**
+ * Room in the spool, taken as bytes come: what a blob states about its size takes none. One blob
+ * has at most half of it. When it is scarce, downloads that are too slow give way first, and then
+ * the one that has most to come: so the others end.
+ */
+export class SpoolRoom {
+  readonly #options: SpoolRoomOptions;
+  readonly #shares = new Set<Share>();
+  #taken = 0;
+
+  constructor(options: SpoolRoomOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A share for a blob of that size, if that is known. `giveWay` is called at most once, when it
+   * has no room any more.
+   */
+  enter(size: number | undefined, giveWay: (why: RoomRefusal) => void): RoomShare | RoomRefusal {
+    if (size !== undefined && size > this.#mostBytes) return 'too-large';
+    const mark = { at: this.#now(), length: 0 };
+    const share: Share = {
+      size: size ?? this.#mostBytes,
+      giveWay,
+      length: 0,
+      reserved: 0,
+      isComplete: false,
+      mark,
+      speed: Number.POSITIVE_INFINITY,
+    };
+    const first = Math.min(share.size, stepBytes);
+    while (this.#taken + first > this.#options.maxBytes) {
+      const slow = this.#slowest();
+      if (slow === undefined) return 'spool-full';
+      this.#end(slow, 'too-slow');
+    }
+    this.#shares.add(share);
+    this.#reserve(share, first);
+    return {
+      grow: (length) => this.#grow(share, length),
+      complete: () => {
+        share.isComplete = true;
+      },
+      release: () => this.#release(share),
+    };
+  }
+
+  get #mostBytes(): number {
+    return Math.floor(this.#options.maxBytes / 2);
+  }
+
+  #now(): number {
+    return this.#options.now?.() ?? performance.now();
+  }
+
+  #grow(share: Share, length: number): RoomRefusal | undefined {
+    share.length = length;
+    if (!this.#shares.has(share)) return 'spool-full';
+    this.#measure(share);
+    if (length <= share.reserved) return undefined;
+    if (length > this.#mostBytes) return this.#end(share, 'too-large');
+    const step = Math.min(length + stepBytes, Math.max(length, share.size)) - share.reserved;
+    while (this.#taken + step > this.#options.maxBytes) {
+      const slow = this.#slowest();
+      const victim = slow ?? this.#longest() ?? share;
+      this.#end(victim, slow === undefined ? 'spool-full' : 'too-slow');
+      if (victim === share) return slow === undefined ? 'spool-full' : 'too-slow';
+    }
+    this.#reserve(share, step);
+    return undefined;
+  }
+
+  #growing(): Share[] {
+    return [...this.#shares].filter(({ isComplete }) => !isComplete);
+  }
+
+  #measure(share: Share): void {
+    const now = this.#now();
+    const { mark, length } = share;
+    if (now - mark.at < measuredMs) return;
+    share.speed = ((length - mark.length) * 1000) / (now - mark.at);
+    share.mark = { at: now, length };
+  }
+
+  #slowest(): Share | undefined {
+    const growing = this.#growing();
+    for (const share of growing) this.#measure(share);
+    return growing
+      .filter(({ speed }) => speed < leastBytesPerSecond)
+      .toSorted((left, right) => left.speed - right.speed)[0];
+  }
+
+  #longest(): Share | undefined {
+    const toCome = ({ size, length }: Share): number => size - length;
+    return this.#growing().toSorted((left, right) => toCome(right) - toCome(left))[0];
+  }
+
+  #end(share: Share, why: RoomRefusal): RoomRefusal {
+    this.#release(share);
+    share.giveWay(why);
+    return why;
+  }
+
+  #release(share: Share): void {
+    if (this.#shares.delete(share)) this.#reserve(share, -share.reserved);
+  }
+
+  #reserve(share: Share, bytes: number): void {
+    share.reserved += bytes;
+    this.#taken += bytes;
+    this.#options.changed(this.#taken);
+  }
+}

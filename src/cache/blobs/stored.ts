@@ -1,0 +1,169 @@
+import type { Hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { upTo } from '../../base/lru.ts';
+import { shared } from '../../base/single-flight.ts';
+import {
+  type ByteRange,
+  type Bytes,
+  collected,
+  type Descriptor,
+  isWrongContent,
+  mismatch,
+  verified,
+} from '../../oci/content.ts';
+import { type Digest, digester, isMatch } from '../../oci/digest.ts';
+import { lengthOf } from '../../oci/range.ts';
+import type { CachedBlobs } from '../../store/store.ts';
+import type { CacheEvents } from '../events.ts';
+import { BrokenSource } from './continued.ts';
+
+/** The stored copy cannot be read on: it is gone, short or wrong, or the store is down. Another source may have it. */
+export class BrokenCopy extends BrokenSource {
+  override readonly name = 'BrokenCopy';
+}
+
+/** Reads from a store that may lose, cut or garble what it was given. */
+export interface StoredCopies {
+  /**
+   * The descriptor; undefined when it is not there, or the store cannot tell. Never throws. A copy whose size is not the expected one is read
+   * and checked once; if it is wrong it is taken out of the store.
+   */
+  stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
+  /**
+   * Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken
+   * out of the store. A whole read is hashed, always or the first time, as `verifies` says: garbled
+   * bytes throw `UPSTREAM_INVALID` in place of the last chunk, and that copy is taken out too. Of a
+   * part that is not the whole nothing is verified.
+   */
+  read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
+  /**
+   * The copy was verified just now, on its way into the store or in it: a first reading need not do
+   * it again.
+   */
+  trust(descriptor: Descriptor): void;
+  /** The copy left the store: the next one is another. */
+  forget(digest: Digest): void;
+  /** A small blob, checked; undefined when it is not there or was not right, and then it is taken out. Never throws. */
+  readSmall(descriptor: Descriptor): Promise<Uint8Array | undefined>;
+}
+
+/**
+ * Which whole reads of stored blobs are hashed: the first by each process, of what it neither
+ * stored nor verified itself, or all of them.
+ */
+export type Verifies = 'first' | 'always';
+
+export interface StoredCopiesOptions {
+  readonly store: CachedBlobs;
+  /** Default `first`. */
+  readonly verifies?: Verifies;
+  readonly events: Pick<CacheEvents, 'repaired' | 'storeFailed'>;
+}
+
+/** Copies that this process has found right. */
+const mostRemembered = 100_000;
+
+/** The store, with no trust in its medium. */
+export function storedCopies({ store, events, verifies = 'first' }: StoredCopiesOptions): StoredCopies {
+  const checking = shared<boolean>();
+  /** The size of what was right: a copy of another size is another copy. */
+  const right = new LRUCache<Digest, number>(upTo(mostRemembered));
+  const failed = (error: unknown): void => events.storeFailed({ operation: 'read', error });
+
+  async function remove(digest: Digest): Promise<void> {
+    right.delete(digest);
+    events.repaired();
+    await store.delete(digest).catch(failed);
+  }
+
+  /** Whether the bytes are what the digest says, however long it takes to read them. */
+  async function isRight(descriptor: Descriptor): Promise<boolean> {
+    const content = await store.open(descriptor.digest);
+    if (content === undefined) return false;
+    try {
+      for await (const _chunk of verified(content.body, descriptor));
+      right.set(descriptor.digest, descriptor.size);
+      return true;
+    } catch (error) {
+      if (!isWrongContent(error)) throw error;
+      await remove(descriptor.digest);
+      return false;
+    }
+  }
+
+  const mustVerify = ({ digest, size }: Descriptor, range: ByteRange): boolean =>
+    lengthOf(range) === size && (verifies === 'always' || right.get(digest) !== size);
+
+  function confirm(descriptor: Descriptor, hash: Hash): void {
+    if (!isMatch(hash, descriptor.digest)) throw mismatch(descriptor, descriptor.size);
+    right.set(descriptor.digest, descriptor.size);
+  }
+
+  async function* opened(digest: Digest, range: ByteRange, signal?: AbortSignal): Bytes {
+    const content = await store.open(digest, { range, ...(signal === undefined ? {} : { signal }) });
+    if (content === undefined) throw gone(digest);
+    yield* content.body;
+  }
+
+  /** A copy that was never there is nothing to mend. */
+  function gone(digest: Digest): BrokenCopy {
+    if (right.delete(digest)) events.repaired();
+    return new BrokenCopy('the stored blob is gone');
+  }
+
+  return {
+    async stat(digest, expectedSize) {
+      try {
+        const found = await store.stat(digest);
+        const isSuspect = found !== undefined && expectedSize !== undefined && found.size !== expectedSize;
+        if (!isSuspect || right.get(digest) === found.size) return found;
+        return (await checking(digest, () => isRight(found))) ? found : undefined;
+      } catch (error) {
+        failed(error);
+        return undefined;
+      }
+    },
+
+    async *read(descriptor, range, signal) {
+      const { digest } = descriptor;
+      const hash = mustVerify(descriptor, range) ? digester(digest) : undefined;
+      let missing = lengthOf(range);
+      try {
+        for await (const chunk of opened(digest, range, signal)) {
+          missing -= chunk.byteLength;
+          hash?.update(chunk);
+          if (missing === 0 && hash !== undefined) confirm(descriptor, hash);
+          yield chunk;
+        }
+      } catch (cause) {
+        if (signal?.aborted === true || cause instanceof BrokenCopy) throw cause;
+        if (isWrongContent(cause)) await remove(digest);
+        else failed(cause);
+        if (missing === 0) throw cause;
+        throw new BrokenCopy('the stored blob cannot be read', { cause, delivered: hash });
+      }
+      if (missing === 0) return;
+      await remove(digest);
+      throw new BrokenCopy('the stored blob is short', { delivered: hash });
+    },
+
+    trust({ digest, size }) {
+      right.set(digest, size);
+    },
+
+    forget: (digest) => void right.delete(digest),
+
+    async readSmall({ digest, size }) {
+      try {
+        const content = await store.open(digest);
+        if (content === undefined) return undefined;
+        const bytes = await collected(content.body, size);
+        if (isMatch(digester(digest).update(bytes), digest)) return bytes;
+        await remove(digest);
+      } catch (error) {
+        failed(error);
+      }
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,88 @@
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+
+export interface UndeliverableOptions {
+  /**
+   * How long after a failure what leads to the content is withheld, milliseconds; 0 for not at all.
+   */
+  readonly withholdMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+interface Failure {
+  readonly refusal: RegistryError;
+  readonly askAgainAt: number;
+  readonly until: number;
+}
+
+const mostRemembered = 10_000;
+
+/**
+ * An upstream that throttles and does not say for how long is left alone for this long, seconds.
+ */
+const throttledSeconds = 1;
+
+/**
+ * Blobs and child manifests of one upstream that could not be delivered a moment ago. Clients stay
+ * with the mirror that gave them a manifest, so for a while nothing that leads to such content may
+ * be answered: the refusal sends them to their next mirror.
+ */
+export class Undeliverable {
+  readonly #failures = new LRUCache<string, Failure>({ max: mostRemembered });
+  readonly #withholdMs: number;
+  readonly #now: () => number;
+  #lastUntil = Number.NEGATIVE_INFINITY;
+
+  constructor({ withholdMs, now }: UndeliverableOptions) {
+    this.#withholdMs = withholdMs;
+    this.#now = now;
+  }
+
+  /** Whether nothing at all is withheld; costs nothing. */
+  get isEmpty(): boolean {
+    return this.#lastUntil === Number.NEGATIVE_INFINITY || this.#lastUntil <= this.#now();
+  }
+
+  /** The content could not be delivered under that repository. */
+  failed(repository: Repository, digest: Digest, error: unknown): void {
+    if (this.#withholdMs === 0 || !(error instanceof RegistryError)) return;
+    const { code, retryAfterSeconds = throttledSeconds } = error;
+    const isThrottled = code === 'TOOMANYREQUESTS';
+    const askAgainAt = isThrottled ? this.#now() + retryAfterSeconds * 1000 : Number.NEGATIVE_INFINITY;
+    const until = this.#now() + this.#withholdMs;
+    this.#failures.set(keyOf(repository, digest), { refusal: error, askAgainAt, until });
+    this.#lastUntil = until;
+  }
+
+  /** The content has come: nothing is withheld for it any more. */
+  came(repository: Repository, digest: Digest): void {
+    if (this.#failures.size > 0) this.#failures.delete(keyOf(repository, digest));
+  }
+
+  /** How the content failed, if that was within `withholdMs`, and it has not come since. */
+  failureOf(repository: Repository, digest: Digest): RegistryError | undefined {
+    return this.#find(repository, digest)?.refusal;
+  }
+
+  /**
+   * Throws the refusal of before while the upstream wants to be left alone: the client waits then,
+   * and not we too.
+   */
+  refuseThrottled(repository: Repository, digest: Digest): void {
+    const found = this.#find(repository, digest);
+    if (found !== undefined && this.#now() < found.askAgainAt) throw found.refusal;
+  }
+
+  #find(repository: Repository, digest: Digest): Failure | undefined {
+    if (this.isEmpty) return undefined;
+    const found = this.#failures.get(keyOf(repository, digest));
+    return found !== undefined && found.until > this.#now() ? found : undefined;
+  }
+}
+
+function keyOf(repository: Repository, digest: Digest): string {
+  return `${repository} ${digest}`;
+}

@@ -1,0 +1,114 @@
+import type { LRUCache } from 'lru-cache';
+import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { mediaTypes } from '../../oci/manifest.ts';
+import { manifestOrNone } from '../../oci/manifest-or-none.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { referrersTag } from '../../oci/referrers-tag.ts';
+import type { Page, Upstream } from '../../upstream/upstream.ts';
+import type { ResolvedManifests } from '../manifests/tag-resolver.ts';
+import type { Membership } from '../records/membership.ts';
+import { askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
+import { type HeldTags, type TagPages, tagPages } from './tag-pages.ts';
+
+/** Lists of one upstream: tags, and what refers to a manifest. */
+export interface Listings {
+  readonly tags: TagPages;
+  /** Never throws for want of referrers: that is an empty index (distribution-spec, "Listing Referrers"). */
+  referrers(
+    repository: Repository,
+    digest: Digest,
+    query: string,
+    artifactType?: string,
+  ): Promise<ServedPage<Page>>;
+}
+
+export interface ListingsOptions {
+  readonly upstream: Upstream;
+  readonly manifests: ResolvedManifests;
+  /** Learns that what refers to a manifest is reached by those who reach that. */
+  readonly membership: Membership;
+  readonly pages: LRUCache<string, RememberedPage<Page>>;
+  readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
+  readonly policy: { readonly freshMs: number; readonly staleMs: number };
+  readonly now: () => number;
+}
+
+/** Of one page; nothing real has a tenth of it, and each is a record. */
+const mostLabelled = 1_000;
+
+/** Listings asked of the upstream, remembered for as long as a tag is fresh, and answered stale when it is down. */
+export function listings({
+  upstream,
+  manifests,
+  membership,
+  pages,
+  tagLists,
+  policy,
+  now,
+}: ListingsOptions): Listings {
+  const answered = askedPages<Page>({ name: upstream.name, policy, now });
+
+  async function askReferrers(
+    repository: Repository,
+    digest: Digest,
+    query: string,
+    type?: string,
+  ): Promise<Page> {
+    const page = await upstream.referrers(repository, digest, query);
+    if (page === undefined) return filtered(await fallback(repository, digest), type);
+    const scope = { upstream: upstream.name, repository };
+    await membership.add(scope, listedIn(page), referrersTag(digest));
+    return page;
+  }
+
+  /** The index under the referrers tag, kept by clients of registries that lack the API. */
+  async function fallback(repository: Repository, digest: Digest): Promise<unknown[]> {
+    try {
+      const { bytes } = await manifests.resolve(repository, { tag: referrersTag(digest) });
+      const { manifests: entries } = JSON.parse(Buffer.from(bytes).toString()) as { manifests?: unknown };
+      return Array.isArray(entries) ? entries : [];
+    } catch (error) {
+      if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return [];
+      throw error;
+    }
+  }
+
+  return {
+    tags: tagPages({ upstream, memory: tagLists, policy, now }),
+    referrers(repository, digest, query, type) {
+      const key = `${upstream.name}/${repository} ${digest}?${query}`;
+      return answered({
+        key,
+        held: () => pages.get(key),
+        async ask() {
+          const page = await askReferrers(repository, digest, query, type);
+          pages.set(key, { page, askedAt: now() });
+          return page;
+        },
+      });
+    },
+  };
+}
+
+/** What a page lists; nothing where it is no index, which is the client's to judge. */
+function listedIn({ bytes, mediaType }: Page): readonly Descriptor[] {
+  return (manifestOrNone(bytes, mediaType)?.children ?? []).slice(0, mostLabelled);
+}
+
+function filtered(entries: readonly unknown[], artifactType: string | undefined): Page {
+  const isWanted = (entry: unknown): boolean =>
+    artifactType === undefined ||
+    (typeof entry === 'object' &&
+      entry !== null &&
+      'artifactType' in entry &&
+      entry.artifactType === artifactType);
+  const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: entries.filter(isWanted) };
+  return {
+    bytes: Buffer.from(JSON.stringify(index)),
+    mediaType: mediaTypes.ociIndex,
+    warnings: [],
+    ...(artifactType === undefined ? {} : { filtersApplied: 'artifactType' }),
+  };
+}

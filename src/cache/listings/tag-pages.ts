@@ -1,0 +1,133 @@
+import type { LRUCache } from 'lru-cache';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { TagPage, Upstream } from '../../upstream/upstream.ts';
+import { type AskedPagesOptions, askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
+import { type TagList, type TagRange, tagList, tagsIn } from './tag-list.ts';
+
+/** Tags as they are answered: the JSON array of them. */
+export interface ServedTags {
+  readonly json: Uint8Array;
+  readonly nextQuery?: string;
+  readonly warnings: readonly string[];
+}
+
+/** Tags as the upstream listed them. */
+export interface HeldTags {
+  readonly list: TagList;
+  readonly nextQuery?: string;
+  readonly warnings: readonly string[];
+}
+
+export interface TagPagesOptions extends Pick<AskedPagesOptions, 'policy' | 'now'> {
+  readonly upstream: Pick<Upstream, 'name' | 'tags'>;
+  readonly memory: LRUCache<string, RememberedPage<HeldTags>>;
+}
+
+/** Answers a page of tags. Throws `NAME_UNKNOWN` when there is no such repository. */
+export type TagPages = (repository: Repository, query: string) => Promise<ServedPage<ServedTags>>;
+
+/** Pages that are put together to a whole list, at most. */
+const mostJoined = 2_000;
+
+/**
+ * Pages of tags. A list that is held as a whole, in one page or in all that lead from the first to
+ * the last, answers every question of `n` and `last`: at once while it is fresh, and with a warning
+ * when the upstream cannot be asked. It was parsed once.
+ */
+export function tagPages({ upstream, memory, policy, now }: TagPagesOptions): TagPages {
+  const answered = askedPages<ServedTags>({ name: upstream.name, policy, now });
+  const placeOf = (repository: Repository): string => `${upstream.name}/${repository} tags`;
+  const pageKey = (place: string, query: string): string => `${place}?${query}`;
+  const firstKey = (place: string): string => `${place} first`;
+  const wholeKey = (place: string): string => `${place} whole`;
+
+  function held(place: string, query: string, range: TagRange | undefined) {
+    const page = memory.get(pageKey(place, query));
+    const whole = memory.get(wholeKey(place));
+    if (range === undefined || whole === undefined || (page !== undefined && page.askedAt > whole.askedAt))
+      return page && { ...page, page: served(page.page) };
+    return cut(whole, range);
+  }
+
+  /** The whole list from pages, as old as the oldest of them. */
+  function joined(place: string, range: TagRange | undefined) {
+    const pages: RememberedPage<HeldTags>[] = [];
+    let next = range && memory.get(firstKey(place));
+    while (next !== undefined && pages.length < mostJoined) {
+      pages.push(next);
+      const { nextQuery } = next.page;
+      if (nextQuery === undefined) return range && cut(kept(place, joinedPages(pages)), range);
+      next = memory.get(pageKey(place, `${new URLSearchParams(nextQuery)}`));
+    }
+    return undefined;
+  }
+
+  function kept(place: string, whole: RememberedPage<HeldTags>): RememberedPage<HeldTags> {
+    memory.set(wholeKey(place), whole);
+    return whole;
+  }
+
+  async function ask(
+    repository: Repository,
+    query: string,
+    range: TagRange | undefined,
+  ): Promise<ServedTags> {
+    const place = placeOf(repository);
+    const answer = await upstream.tags(repository, query);
+    if (answer === undefined)
+      throw new RegistryError('NAME_UNKNOWN', 'the upstream has no such repository', {
+        detail: { repository },
+      });
+    const { tags, ...rest } = answer;
+    const page = { page: { ...rest, list: tagList(tags) }, askedAt: now() };
+    if (range !== undefined && isWhole(answer, range)) return cut(kept(place, page), range).page;
+    memory.set(pageKey(place, query), page);
+    if (range !== undefined && range.last === undefined) memory.set(firstKey(place), page);
+    return served(page.page);
+  }
+
+  return (repository, query) => {
+    const place = placeOf(repository);
+    const range = rangeOf(query);
+    return answered({
+      key: pageKey(place, query),
+      held: () => held(place, query, range),
+      found: () => joined(place, range),
+      ask: () => ask(repository, query, range),
+    });
+  };
+}
+
+/** What is asked for in the spec's words alone; undefined where the query says more. */
+function rangeOf(query: string): TagRange | undefined {
+  const parameters = new URLSearchParams(query);
+  const { n, last, ...others } = Object.fromEntries(parameters);
+  const isPlain = parameters.size === new Set(parameters.keys()).size && /^\d{0,9}$/.test(n ?? '');
+  if (!isPlain || n === '' || Object.keys(others).length > 0) return undefined;
+  return { ...(n === undefined ? {} : { n: Number(n) }), ...(last === undefined ? {} : { last }) };
+}
+
+/**
+ * A registry without links may end a page at `n` in the middle; one of another length it does not.
+ */
+function isWhole({ tags, nextQuery }: TagPage, { n, last }: TagRange): boolean {
+  return nextQuery === undefined && last === undefined && tags.length !== n;
+}
+
+function cut({ page, askedAt }: RememberedPage<HeldTags>, range: TagRange): RememberedPage<ServedTags> {
+  const { json, last } = page.list.page(range);
+  const next = last === undefined ? {} : { nextQuery: `${new URLSearchParams({ n: `${range.n}`, last })}` };
+  return { page: { json, warnings: page.warnings, ...next }, askedAt };
+}
+
+function served({ list, ...page }: HeldTags): ServedTags {
+  return { ...page, json: list.json };
+}
+
+function joinedPages(pages: readonly RememberedPage<HeldTags>[]): RememberedPage<HeldTags> {
+  const list = tagList(pages.flatMap(({ page }) => tagsIn(page.list.json)));
+  const warnings = new Set(pages.flatMap(({ page }) => page.warnings));
+  const askedAt = Math.min(...pages.map((page) => page.askedAt));
+  return { page: { list, warnings: [...warnings] }, askedAt };
+}

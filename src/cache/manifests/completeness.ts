@@ -1,0 +1,211 @@
+import { LRUCache } from 'lru-cache';
+import { upTo } from '../../base/lru.ts';
+import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isPassing, RegistryError } from '../../oci/errors.ts';
+import { isManifestType, type Manifest, maxManifestBytes } from '../../oci/manifest.ts';
+import { statedPlatform } from '../../oci/platform.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import type { StoredCopies } from '../blobs/stored.ts';
+import type { Undeliverable } from '../blobs/undeliverable.ts';
+import { mostRecorded } from '../records/listed.ts';
+import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
+
+/**
+ * Clients choose a mirror at the manifest, and many stay with it for its children and blobs. So a
+ * manifest is only answered when they are stored or the upstream can deliver them now, and none of
+ * them failed a moment ago; otherwise the refusal sends the client to its next mirror. Of an index
+ * the images count that the client may choose: those of its platform, where its `User-Agent` says
+ * that, else all.
+ */
+export interface Completeness {
+  /**
+   * Resolves when the manifest may be answered; throws `UNAVAILABLE` when what it lists could not
+   * be delivered.
+   */
+  check(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;
+  /** Throws `UNAVAILABLE` when what it lists failed a moment ago; the rest of `check`. */
+  refuseWithheld(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;
+  /** Whether `check` would resolve without looking anywhere. */
+  isKnown(digest: Digest, userAgent?: string): boolean;
+  /** The digest left the store: nothing is known to be complete any more. */
+  forget(digest: Digest): void;
+}
+
+export interface CompletenessOptions {
+  readonly upstream: Upstream;
+  readonly copies: StoredCopies;
+  readonly parsed: ParsedManifests;
+  readonly undeliverable: Undeliverable;
+  /** Whether small content is in memory. */
+  readonly memory: { has(digest: Digest): boolean };
+  /** How many complete manifests are remembered. */
+  readonly maxEntries: number;
+  readonly now: () => number;
+}
+
+/** For this long it is believed that the upstream can deliver what is missing: a popular cold image is asked about often. */
+const deliverableMs = 1_000;
+
+const mostWide = 1_000;
+
+/** Of an index that lists more, the upstream is asked sooner than all are looked for. */
+const mostChildren = 1_000;
+
+/** Whose images are complete, as `os/architecture`; the others are unknown. */
+type Complete = { readonly isForAll: boolean; readonly platforms: ReadonlySet<string> };
+
+const forAll: Complete = { isForAll: true, platforms: new Set() };
+
+/** Nothing is known to be complete yet. */
+export function completeness(options: CompletenessOptions): Completeness {
+  const { upstream, copies, parsed, undeliverable, memory, maxEntries, now } = options;
+  const complete = new LRUCache<Digest, Complete>(upTo(maxEntries));
+  /** What an incomplete manifest was found to lack, so that it is looked for first. */
+  const lacking = new LRUCache<Digest, Digest>(upTo(maxEntries));
+  /** Lists more than is looked for: never known to be complete. */
+  const wide = new LRUCache<Digest, true>(upTo(mostWide));
+  const deliverable = new LRUCache<Digest, true>({ ...upTo(maxEntries), ttl: deliverableMs, perf: { now } });
+
+  const isStored = async (digest: Digest): Promise<boolean> => (await copies.stat(digest)) !== undefined;
+
+  /** The first that is not stored, or undefined. */
+  async function missingOf(blobs: readonly Descriptor[]): Promise<Digest | undefined> {
+    for (const digest of new Set(blobs.map((blob) => blob.digest)))
+      if (!(await isStored(digest))) return digest;
+    return undefined;
+  }
+
+  async function missingBelow(
+    { blobs }: Manifest,
+    children: readonly Descriptor[],
+  ): Promise<Digest | undefined> {
+    const missing = await missingOf(blobs);
+    if (missing !== undefined || children.length === 0) return missing;
+    for (const child of children) {
+      const lacked = await missingInChild(child);
+      if (lacked !== undefined) return lacked;
+    }
+    return undefined;
+  }
+
+  async function missingInChild(child: Descriptor): Promise<Digest | undefined> {
+    if (complete.get(child.digest)?.isForAll === true) return undefined;
+    const manifest = await storedManifest(child);
+    if (manifest === undefined) return child.digest;
+    return isImage(manifest) ? missingBelow(manifest, manifest.children.filter(mayBeImage)) : undefined;
+  }
+
+  async function storedManifest(child: Descriptor): Promise<Manifest | undefined> {
+    if (child.size > maxManifestBytes || !(await isStored(child.digest))) return undefined;
+    const bytes = await copies.readSmall({ ...child, size: maxManifestBytes });
+    return bytes && parsed.orNone({ descriptor: child, bytes });
+  }
+
+  async function isComplete(manifest: ReadManifest, platform: string | undefined): Promise<boolean> {
+    const { digest } = manifest.descriptor;
+    const lacked = lacking.get(digest);
+    if (wide.has(digest) || (lacked !== undefined && !(await isStored(lacked)))) return false;
+    const content = parsed.of(manifest);
+    if (content.blobs.length > mostRecorded || content.children.length > mostChildren) {
+      wide.set(digest, true);
+      return false;
+    }
+    const missing = await missingBelow(content, chosenFrom(content, platform));
+    // What one platform lacks may not concern the next client.
+    if (missing === undefined || platform !== undefined) lacking.delete(digest);
+    else lacking.set(digest, missing);
+    if (missing === undefined) remember(digest, content, platform);
+    return missing === undefined;
+  }
+
+  function remember(digest: Digest, { children }: Manifest, platform: string | undefined): void {
+    const isForAll = platform === undefined || children.length === 0;
+    const before = complete.get(digest)?.platforms ?? [];
+    complete.set(digest, isForAll ? forAll : { isForAll, platforms: new Set([...before, platform]) });
+  }
+
+  function isKnown(digest: Digest, userAgent?: string): boolean {
+    const known = complete.get(digest);
+    if (known === undefined) return deliverable.has(digest);
+    return known.isForAll || known.platforms.has(statedPlatform(userAgent) ?? '') || deliverable.has(digest);
+  }
+
+  /** What failed a moment ago and has not come since, by whatever way. */
+  async function failureOf(
+    repository: Repository,
+    { digest }: Descriptor,
+  ): Promise<RegistryError | undefined> {
+    const failure = undeliverable.failureOf(repository, digest);
+    if (failure === undefined || (!memory.has(digest) && !(await isStored(digest)))) return failure;
+    undeliverable.came(repository, digest);
+    return undefined;
+  }
+
+  async function withheldBelow(
+    repository: Repository,
+    manifest: Manifest,
+    platform: string | undefined,
+  ): Promise<Digest | undefined> {
+    for (const blob of manifest.blobs)
+      if ((await failureOf(repository, blob)) !== undefined) return blob.digest;
+    for (const child of chosenFrom(manifest, platform).slice(0, mostChildren)) {
+      const failure = await failureOf(repository, child);
+      // An index may be sparse: what it lacks for good concerns only those who surely want it.
+      if (failure !== undefined && (platform !== undefined || isPassing(failure))) return child.digest;
+      const below = await storedManifest(child);
+      const withheld = below && (await withheldBelow(repository, below, platform));
+      if (withheld !== undefined) return withheld;
+    }
+    return undefined;
+  }
+
+  async function refuseWithheld(
+    repository: Repository,
+    manifest: ReadManifest,
+    userAgent?: string,
+  ): Promise<void> {
+    if (undeliverable.isEmpty) return;
+    const withheld = await withheldBelow(repository, parsed.of(manifest), statedPlatform(userAgent));
+    if (withheld !== undefined)
+      throw refusal('content of the manifest could not be delivered a moment ago', manifest, withheld);
+  }
+
+  function refusal(message: string, { descriptor }: ReadManifest, missing?: Digest): RegistryError {
+    const detail = { digest: descriptor.digest, upstream: upstream.name, ...(missing && { missing }) };
+    return new RegistryError('UNAVAILABLE', message, { detail, retryAfterSeconds: 5 });
+  }
+
+  return {
+    isKnown,
+    refuseWithheld,
+    async check(repository, manifest, userAgent) {
+      const { digest } = manifest.descriptor;
+      await refuseWithheld(repository, manifest, userAgent);
+      if (isKnown(digest, userAgent)) return;
+      if (await isComplete(manifest, statedPlatform(userAgent))) return;
+      if (!(await upstream.isReachable({ manifest: digest })))
+        throw refusal('blobs of the manifest are not stored, and the upstream cannot be reached', manifest);
+      deliverable.set(digest, true);
+    },
+    forget: () => complete.clear(),
+  };
+}
+
+/** The children that a client may choose; without one for its platform, any. */
+function chosenFrom({ children }: Manifest, platform: string | undefined): readonly Descriptor[] {
+  const images = children.filter(mayBeImage);
+  const own = platform === undefined ? [] : images.filter((child) => child.platform === platform);
+  return own.length > 0 ? own : images;
+}
+
+/** BuildKit names no platform for what attests an image; an index may name content of any type. */
+function mayBeImage({ platform, mediaType }: Descriptor): boolean {
+  return platform !== 'unknown/unknown' && (mediaType === undefined || isManifestType(mediaType));
+}
+
+/** False for what BuildKit puts beside the images of an index to attest them: nobody can run it. */
+function isImage({ blobs }: Manifest): boolean {
+  return !blobs.some(({ mediaType }) => mediaType === 'application/vnd.in-toto+json');
+}

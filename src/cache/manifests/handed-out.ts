@@ -1,0 +1,153 @@
+import { LRUCache } from 'lru-cache';
+import { answeredWithin } from '../../oci/answered-within.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isPassing, RegistryError } from '../../oci/errors.ts';
+import { mediaTypes } from '../../oci/manifest.ts';
+import { isUnknown } from '../../oci/not-found.ts';
+import type { Reference, Repository } from '../../oci/reference.ts';
+import { isAttachmentTag } from '../../oci/referrers-tag.ts';
+import type { Undeliverable } from '../blobs/undeliverable.ts';
+import type { ParsedManifests } from '../records/parsed.ts';
+import { AnsweredIndexes } from './answered-indexes.ts';
+import type { Completeness } from './completeness.ts';
+import type { FetchedBehind } from './fetched-behind.ts';
+import type { ResolvedManifests, ServedManifest } from './tag-resolver.ts';
+
+/** The manifests of one upstream as clients get them. */
+export interface ManifestAnswers {
+  /**
+   * Throws as ResolvedManifests does, and `UNAVAILABLE` where the client should go to its next
+   * mirror instead: when what the manifest lists could not be delivered, and when nothing is known
+   * within `longestMs`.
+   */
+  resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest>;
+  /**
+   * What `resolve` would resolve to, where there is nothing to wait for: it is in memory, fresh,
+   * and complete.
+   */
+  ready(repository: Repository, reference: Reference, userAgent?: string): ServedManifest | undefined;
+  /**
+   * Whether clients ask for that manifest because an index that lists it was answered within a
+   * minute.
+   */
+  isChild(digest: Digest): boolean;
+}
+
+export interface HandedOutOptions {
+  readonly resolved: ResolvedManifests;
+  readonly completeness: Completeness;
+  readonly undeliverable: Undeliverable;
+  readonly behind: FetchedBehind;
+  readonly parsed: ParsedManifests;
+  /** How long a client waits for anything, milliseconds. */
+  readonly longestMs: number;
+  readonly now: () => number;
+}
+
+const mostAbsent = 10_000;
+
+/** Stands between the manifests that are held and the clients that ask for them. */
+export class HandedOut implements ManifestAnswers {
+  readonly #options: HandedOutOptions;
+  readonly #indexes: AnsweredIndexes;
+  /** Attachments that were once seen not to be there, by repository and tag. */
+  readonly #absent = new LRUCache<string, true>({ max: mostAbsent });
+
+  constructor(options: HandedOutOptions) {
+    this.#options = options;
+    this.#indexes = new AnsweredIndexes(options.now);
+  }
+
+  ready(repository: Repository, reference: Reference, userAgent?: string): ServedManifest | undefined {
+    const { undeliverable, resolved, completeness } = this.#options;
+    if (!undeliverable.isEmpty) return undefined;
+    const served = resolved.ready(repository, reference);
+    if (served === undefined) return undefined;
+    const { digest } = served.descriptor;
+    const mayGo =
+      completeness.isKnown(digest, userAgent) || (reference.digest !== undefined && this.isChild(digest));
+    if (!mayGo) return undefined;
+    this.#went(served);
+    return served;
+  }
+
+  resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest> {
+    const { longestMs } = this.#options;
+    const message = `no manifest could be answered within ${longestMs / 1000} s`;
+    return answeredWithin(this.#resolve(repository, reference, userAgent), longestMs, message);
+  }
+
+  isChild(digest: Digest): boolean {
+    return this.#indexes.isChild(digest);
+  }
+
+  #resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest> {
+    const { tag, digest } = reference;
+    if (digest !== undefined && this.isChild(digest)) return this.#child(repository, digest);
+    if (digest === undefined && isAttachmentTag(tag)) return this.#attachment(repository, reference);
+    return this.#image(repository, reference, userAgent);
+  }
+
+  async #image(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest> {
+    const { resolved, completeness, parsed } = this.#options;
+    const served = await resolved.resolve(repository, reference);
+    if (served.hit === 'fill') await completeness.refuseWithheld(repository, served, userAgent);
+    else await completeness.check(repository, served, userAgent);
+    const { digest } = served.descriptor;
+    if (isIndex(served) && !this.#indexes.isKnown(digest))
+      this.#indexes.lists(digest, parsed.orNone(served)?.children ?? []);
+    return this.#passed(repository, reference, served);
+  }
+
+  /** No client changes its mirror there, whatever it is answered. */
+  async #child(repository: Repository, digest: Digest): Promise<ServedManifest> {
+    const { resolved, undeliverable } = this.#options;
+    undeliverable.refuseThrottled(repository, digest);
+    try {
+      const served = await resolved.resolve(repository, { digest });
+      undeliverable.came(repository, digest);
+      return this.#passed(repository, { digest }, served);
+    } catch (error) {
+      undeliverable.failed(repository, digest, error);
+      throw error;
+    }
+  }
+
+  /**
+   * Nor there; that there is none is an answer, and stays the answer while the upstream cannot be
+   * asked.
+   */
+  async #attachment(repository: Repository, reference: Reference): Promise<ServedManifest> {
+    const key = `${repository}:${reference.tag}`;
+    try {
+      const served = await this.#options.resolved.resolve(repository, reference);
+      this.#absent.delete(key);
+      return this.#passed(repository, reference, served);
+    } catch (error) {
+      if (isUnknown(error)) this.#absent.set(key, true);
+      else if (isPassing(error) && this.#absent.has(key)) throw attachmentUnknown(reference, error);
+      throw error;
+    }
+  }
+
+  #passed(repository: Repository, { tag }: Reference, served: ServedManifest): ServedManifest {
+    this.#went(served);
+    this.#options.behind.answered(repository, served, tag);
+    return served;
+  }
+
+  #went(served: ServedManifest): void {
+    if (isIndex(served)) this.#indexes.answered(served.descriptor.digest);
+  }
+}
+
+function isIndex({ descriptor: { mediaType } }: ServedManifest): boolean {
+  return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
+}
+
+function attachmentUnknown({ tag }: Reference, cause: unknown): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', 'the repository had no such tag when the upstream was asked', {
+    detail: { tag },
+    cause,
+  });
+}

@@ -1,0 +1,257 @@
+import { LRUCache } from 'lru-cache';
+import { shared } from '../../base/single-flight.ts';
+import { bytesOf, type Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
+import { isSignedSchema1 } from '../../oci/schema1.ts';
+import type { RepositoryScope } from '../../store/keys.ts';
+import type { CachedBlobs } from '../../store/store.ts';
+import type { ManifestAnswer, Upstream } from '../../upstream/upstream.ts';
+import type { StoredCopies } from '../blobs/stored.ts';
+import type { CacheEvents, Hit } from '../events.ts';
+import { recordedIn } from '../records/listed.ts';
+import type { Membership } from '../records/membership.ts';
+import type { ParsedManifests } from '../records/parsed.ts';
+import type { Tags } from '../records/tag-pointers.ts';
+import { labels } from '../records/tag-propagation.ts';
+
+/** A manifest's descriptor; of a manifest the media type is always known. */
+export type ManifestDescriptor = Descriptor & { readonly mediaType: string };
+
+/** A manifest in memory, byte for byte as the upstream has it. */
+export interface HeldManifest {
+  readonly descriptor: ManifestDescriptor;
+  readonly bytes: Uint8Array;
+  readonly hit: Hit;
+}
+
+/** A manifest that the upstream answered. */
+export type FoundManifest = Extract<ManifestAnswer, { kind: 'found' }>;
+
+/** Manifests for ourselves and not for a client, the cheapest way first. */
+export interface ManifestReading {
+  /** From memory. */
+  peek(repository: Repository, digest: Digest): HeldManifest | undefined;
+  /** From memory or the store. */
+  stored(repository: Repository, digest: Digest): Promise<HeldManifest | undefined>;
+  /** From wherever it can be had. Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
+  read(repository: Repository, digest: Digest): Promise<HeldManifest>;
+}
+
+/**
+ * The manifests of one upstream by digest, through the cache. Content named by its digest is true for ever. Whatever is handed to a client has left
+ * its tags, and the one it was asked for by, on the records of all that it lists.
+ */
+export interface Manifests {
+  /**
+   * Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. `meant` is what the
+   * upstream said that the tag means, which makes it one of the repository even where no record
+   * says so.
+   */
+  get(repository: Repository, digest: Digest, tag?: Tag, meant?: Descriptor): Promise<HeldManifest>;
+  /** What `get` would get without a wait; undefined when it would have to look beyond memory, or to write labels. */
+  known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined;
+  /** For our own reading, which does not count as use. */
+  readonly reading: ManifestReading;
+  /** Keeps what the upstream answered, and who belongs to it, before it is handed to a client. */
+  keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest>;
+  /** Resolves once what is being written is written. */
+  settled(): Promise<void>;
+}
+
+export interface ManifestsOptions {
+  readonly upstream: Upstream;
+  readonly membership: Membership;
+  readonly tags: Tags;
+  readonly store: CachedBlobs;
+  readonly copies: StoredCopies;
+  readonly memory: LRUCache<Digest, Uint8Array>;
+  readonly parsed: ParsedManifests;
+  readonly absent: LRUCache<string, true>;
+  readonly events: CacheEvents;
+  readonly touched: (digest: Digest) => void;
+  readonly now: () => number;
+}
+
+/** Signed schema 1 manifests of one upstream kept in memory, bytes. */
+const maxSignedBytes = 8 * 1024 * 1024;
+
+/** Manifests over the store, filled from the upstream. */
+export function manifests(options: ManifestsOptions): Manifests {
+  const { upstream, membership, tags, store, copies, memory, parsed, absent, events, touched, now } = options;
+  /**
+   * Their bytes are not what their digest names, so they stay with the repository whose upstream
+   * answered them.
+   */
+  const signed = new LRUCache<string, HeldManifest>({
+    maxSize: maxSignedBytes,
+    sizeCalculation: ({ bytes }) => bytes.byteLength || 1,
+  });
+  const asking = shared<HeldManifest>();
+  const writing = new Map<Digest, { readonly bytes: Uint8Array; readonly done: Promise<void> }>();
+
+  const labelled = labels({
+    membership,
+    tags,
+    parsed,
+    remembered: ({ repository }, digest) => peek(repository, digest),
+    stored: ({ repository }, digest) => find(repository, digest),
+    now,
+  });
+
+  const scopeOf = (repository: Repository): RepositoryScope => ({ upstream: upstream.name, repository });
+  const keyOf = (repository: Repository, digest: Digest): string =>
+    `${upstream.name}/${repository} manifest ${digest}`;
+
+  async function get(
+    repository: Repository,
+    digest: Digest,
+    tag?: Tag,
+    meant?: Descriptor,
+  ): Promise<HeldManifest> {
+    const local = (await find(repository, digest)) ?? (meant && (await confirmed(repository, meant)));
+    if (local !== undefined) touched(digest);
+    const manifest = local ?? (await asked(repository, digest));
+    await labelled.spread(scopeOf(repository), manifest, { tag, wasHeld: local !== undefined });
+    return manifest;
+  }
+
+  async function confirmed(repository: Repository, meant: Descriptor): Promise<HeldManifest | undefined> {
+    const local = readable(await readLocal(meant));
+    if (local !== undefined) await membership.correct(scopeOf(repository), local.descriptor);
+    return local;
+  }
+
+  function known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined {
+    const member = membership.known(scopeOf(repository), digest);
+    const local = member && labelled.isSpread(member.tags, tag) ? inMemory(repository, member) : undefined;
+    if (local !== undefined) touched(digest);
+    return local;
+  }
+
+  function peek(repository: Repository, digest: Digest): HeldManifest | undefined {
+    const member = membership.known(scopeOf(repository), digest);
+    return member && readable(inMemory(repository, member));
+  }
+
+  async function find(repository: Repository, digest: Digest): Promise<HeldManifest | undefined> {
+    const member = await membership.find(scopeOf(repository), digest);
+    return member && readable(inMemory(repository, member) ?? (await readLocal(member)));
+  }
+
+  /**
+   * A manifest that lists another states what type that has. Where its bytes say otherwise, the
+   * upstream is asked.
+   */
+  function readable(manifest: HeldManifest | undefined): HeldManifest | undefined {
+    return manifest !== undefined && parsed.isOne(manifest) ? manifest : undefined;
+  }
+
+  /** A record never has the type of a signed schema 1 manifest. */
+  function inMemory(repository: Repository, member: Descriptor): HeldManifest | undefined {
+    if (member.mediaType !== undefined) return remembered(member);
+    const document = signed.get(keyOf(repository, member.digest));
+    return document && { ...document, hit: 'memory' };
+  }
+
+  function remembered({ digest, mediaType }: Descriptor): HeldManifest | undefined {
+    if (!isKeptAs(mediaType)) return undefined;
+    const bytes = memory.get(digest) ?? writing.get(digest)?.bytes;
+    return bytes && held({ digest, mediaType }, bytes, 'memory');
+  }
+
+  async function readLocal(member: Descriptor): Promise<HeldManifest | undefined> {
+    const { digest, mediaType } = member;
+    if (!isKeptAs(mediaType)) return undefined;
+    const known = remembered(member);
+    if (known !== undefined) return known;
+    const bytes = await copies.readSmall({ digest, size: maxManifestBytes });
+    if (bytes === undefined) return undefined;
+    memory.set(digest, bytes);
+    return held({ digest, mediaType }, bytes, 'store');
+  }
+
+  const asked = (repository: Repository, digest: Digest): Promise<HeldManifest> =>
+    asking(keyOf(repository, digest), () => ask(repository, digest));
+
+  async function ask(repository: Repository, digest: Digest): Promise<HeldManifest> {
+    // Another question may have brought it while the store was asked.
+    const come = peek(repository, digest);
+    if (come !== undefined) return come;
+    if (absent.has(keyOf(repository, digest))) throw manifestUnknown(digest);
+    const answer = await upstream.manifest(repository, { digest }, { isUrgent: true });
+    if (answer.kind === 'found') return keep(repository, answer);
+    absent.set(keyOf(repository, digest), true);
+    throw manifestUnknown(digest);
+  }
+
+  async function keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest> {
+    const { descriptor, bytes } = found;
+    if (bytes === undefined)
+      throw new RegistryError('UPSTREAM_INVALID', 'the upstream answered a manifest without a body');
+    const content = parsed.admit({ descriptor, bytes }, found.manifest);
+    const scope = scopeOf(repository);
+    const wasHeld =
+      content.children.length > 0 && (await membership.find(scope, descriptor.digest)) !== undefined;
+    await membership.correct(scope, descriptor);
+    await membership.add(scope, recordedIn(content).below);
+    touched(descriptor.digest);
+    keepBytes(repository, descriptor, bytes);
+    const manifest = held(descriptor, bytes, 'fill');
+    await labelled.spread(scope, manifest, { tag, wasHeld });
+    return manifest;
+  }
+
+  /** What is kept by its digest alone is for all upstreams. */
+  function keepBytes(repository: Repository, descriptor: ManifestDescriptor, bytes: Uint8Array): void {
+    if (isSignedSchema1(descriptor)) {
+      signed.set(keyOf(repository, descriptor.digest), held(descriptor, bytes, 'memory'));
+    } else {
+      memory.set(descriptor.digest, bytes);
+      write(descriptor, bytes);
+    }
+  }
+
+  function write(descriptor: ManifestDescriptor, bytes: Uint8Array): void {
+    const { digest } = descriptor;
+    if (writing.has(digest)) return;
+    const done = store
+      .put(descriptor, bytesOf(bytes))
+      .catch((error: unknown) => events.storeFailed({ operation: 'write', error }))
+      .then(() => void writing.delete(digest));
+    writing.set(digest, { bytes, done });
+  }
+
+  return {
+    get,
+    known,
+    reading: {
+      peek,
+      stored: find,
+      read: async (repository, digest) => (await find(repository, digest)) ?? asked(repository, digest),
+    },
+    keep,
+    async settled() {
+      await Promise.all([...writing.values()].map(({ done }) => done));
+    },
+  };
+}
+
+function held(
+  { digest, mediaType }: Omit<ManifestDescriptor, 'size'>,
+  bytes: Uint8Array,
+  hit: Hit,
+): HeldManifest {
+  return { descriptor: { digest, mediaType, size: bytes.byteLength }, bytes, hit };
+}
+
+/** Whether the type is one of manifests that are kept by their digest. */
+function isKeptAs(mediaType: string | undefined): mediaType is string {
+  return mediaType !== undefined && isManifestType(mediaType) && !isSignedSchema1({ mediaType });
+}
+
+function manifestUnknown(digest: Digest): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', 'the repository has no such manifest', { detail: { digest } });
+}

@@ -1,0 +1,245 @@
+import type { LRUCache } from 'lru-cache';
+import { ageMs } from '../../base/age.ts';
+import { shared } from '../../base/single-flight.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { isUnknown } from '../../oci/not-found.ts';
+import type { Reference, Repository, Tag } from '../../oci/reference.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import {
+  confirmed,
+  freshness,
+  mayServeStale,
+  moved,
+  type TagPointer,
+  type TagPolicy,
+} from '../records/freshness.ts';
+import type { Tags } from '../records/tag-pointers.ts';
+import type { FoundManifest, HeldManifest, Manifests } from './manifests.ts';
+import { createUpstreamPace } from './upstream-pace.ts';
+
+/** A manifest as it is answered to a client. */
+export interface ServedManifest extends HeldManifest {
+  /** `Warning` header values. */
+  readonly warnings: readonly string[];
+  /** Seconds since the upstream last confirmed it, for an answer that is older than the policy likes. */
+  readonly ageSeconds?: number;
+}
+
+/** The manifests of one upstream by tag or digest. */
+export interface ResolvedManifests {
+  /**
+   * Throws `MANIFEST_UNKNOWN` when there is none, and the upstream's refusal when nothing is known
+   * that could be answered instead.
+   */
+  resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
+  /**
+   * What `resolve` would resolve to, where there is nothing to wait for: it is in memory and fresh.
+   */
+  ready(repository: Repository, reference: Reference): ServedManifest | undefined;
+  /** Resolves once refreshes behind an answer have ended. */
+  settled(): Promise<void>;
+}
+
+export interface TaggedOptions {
+  readonly upstream: Upstream;
+  readonly manifests: Manifests;
+  readonly tags: Tags;
+  readonly policy: TagPolicy;
+  readonly historyEntries: number;
+  /** "No such tag" by upstream, repository and tag. */
+  readonly absent: LRUCache<string, true>;
+  /** How long a client waits for the upstream while an older answer is at hand, milliseconds. */
+  readonly patienceMs: number;
+  readonly now: () => number;
+}
+
+/** Tags over manifests by digest: asked of the upstream as seldom as the policy allows, by one request for all who wait. */
+export function tagged(options: TaggedOptions): ResolvedManifests {
+  const { upstream, manifests, tags, policy, absent, now } = options;
+  const asking = shared<TagPointer>();
+  const behind = new Set<Promise<void>>();
+  const pace = createUpstreamPace(options.patienceMs, now);
+
+  const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
+  const keyOf = (repository: Repository, tag: Tag): string => `${upstream.name}/${repository}:${tag}`;
+
+  async function resolve(repository: Repository, { digest, tag }: Reference): Promise<ServedManifest> {
+    if (digest !== undefined) return served(await manifests.get(repository, digest));
+    const pointer = await tags.find(scopeOf(repository), tag);
+    if (pointer === undefined) return learned(repository, tag);
+    switch (freshness(tag, pointer, policy, now())) {
+      case 'answer':
+        return answer(repository, tag, pointer);
+      case 'answer-and-refresh':
+        refreshBehind(repository, tag, pointer);
+        return answer(repository, tag, pointer);
+      case 'ask':
+        return asked(repository, tag, pointer);
+    }
+  }
+
+  function ready(repository: Repository, { digest, tag }: Reference): ServedManifest | undefined {
+    if (digest !== undefined) return readyBy(repository, digest);
+    const pointer = tags.known(scopeOf(repository), tag);
+    if (pointer === undefined || freshness(tag, pointer, policy, now()) !== 'answer') return undefined;
+    return readyBy(repository, pointer.digest, tag, pointer.warnings);
+  }
+
+  function readyBy(repository: Repository, digest: Digest, tag?: Tag, warnings?: readonly string[]) {
+    const held = manifests.known(repository, digest, tag);
+    return held && served(held, warnings);
+  }
+
+  async function learned(repository: Repository, tag: Tag): Promise<ServedManifest> {
+    const { digest, warnings = [] } = await refresh(repository, tag, undefined);
+    return { ...(await manifests.get(repository, digest, tag)), hit: 'fill', warnings };
+  }
+
+  async function answer(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
+    try {
+      const held = await manifests.get(repository, pointer.digest, tag, pointer);
+      return served(held, pointer.warnings);
+    } catch (error) {
+      if (!isUnknown(error)) throw error;
+      return learned(repository, tag);
+    }
+  }
+
+  async function asked(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
+    const refreshed = refresh(repository, tag, pointer);
+    if (!mayServeStale(pointer, policy, now())) return answer(repository, tag, await refreshed);
+    const patienceMs = pace.patienceMs();
+    let latest: TagPointer | undefined;
+    try {
+      latest = await within(refreshed, patienceMs);
+    } catch (error) {
+      if (isUnknown(error)) throw error;
+    }
+    return latest === undefined ? stale(repository, tag, pointer) : answer(repository, tag, latest);
+  }
+
+  async function stale(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
+    const ageSeconds = Math.round(ageMs(pointer.checkedAt, now()) / 1000);
+    const warning = `299 - "${upstream.name} could not be asked; this tag was last confirmed ${ageSeconds} s ago"`;
+    const served = await answer(repository, tag, pointer);
+    return { ...served, hit: 'stale', ageSeconds, warnings: [...served.warnings, warning] };
+  }
+
+  function refreshBehind(repository: Repository, tag: Tag, pointer: TagPointer): void {
+    const done: Promise<void> = refresh(repository, tag, pointer).then(
+      () => void behind.delete(done),
+      () => void behind.delete(done),
+    );
+    behind.add(done);
+  }
+
+  /** The upstream's word, asked once for all who wait; throws `MANIFEST_UNKNOWN` when the tag is not there (any more). */
+  function refresh(repository: Repository, tag: Tag, pointer: TagPointer | undefined): Promise<TagPointer> {
+    const key = keyOf(repository, tag);
+    if (absent.has(key)) return Promise.reject(tagUnknown(tag));
+    return asking(key, () =>
+      pointer === undefined ? learn(repository, tag) : pace.followed(revalidate(repository, tag, pointer)),
+    );
+  }
+
+  async function revalidate(repository: Repository, tag: Tag, pointer: TagPointer): Promise<TagPointer> {
+    const etag = pointer.etag === undefined ? {} : { etag: pointer.etag };
+    const head = await upstream.manifest(repository, { tag }, { method: 'HEAD', isUrgent: true, ...etag });
+    if (head.kind === 'absent') return gone(repository, tag, pointer);
+    if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
+    const { digest } = head.descriptor;
+    const isThere = digest === pointer.digest || (await isHad(repository, digest, tag));
+    const latest = isThere ? head : await askedByTag(repository, tag);
+    return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
+  }
+
+  /**
+   * False where the upstream has named the manifest and has none: one of its servers lags behind.
+   */
+  async function isHad(repository: Repository, digest: Digest, tag: Tag): Promise<boolean> {
+    try {
+      await manifests.get(repository, digest, tag);
+      return true;
+    } catch (error) {
+      if (isUnknown(error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * What the tag's own name brings, wherever it is answered. Throws `UNAVAILABLE` where that is
+   * nothing: the tag was there just now.
+   */
+  async function askedByTag(repository: Repository, tag: Tag): Promise<FoundManifest> {
+    const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
+    if (found.kind !== 'found')
+      throw new RegistryError('UNAVAILABLE', 'the upstream does not have yet what it says this tag means', {
+        detail: { tag },
+        retryAfterSeconds: 5,
+      });
+    await manifests.keep(repository, found, tag);
+    return found;
+  }
+
+  async function learn(repository: Repository, tag: Tag): Promise<TagPointer> {
+    const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
+    if (found.kind !== 'found') {
+      absent.set(keyOf(repository, tag), true);
+      throw tagUnknown(tag);
+    }
+    await manifests.keep(repository, found, tag);
+    return set(repository, tag, pointerOf(found));
+  }
+
+  function gone(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
+    if (policy.gone === 'keep') {
+      // Without its entity tag: if the tag comes back, a 304 would not say that the warning is over.
+      const { etag: _, ...known } = confirmed(pointer, now());
+      const warning = `299 - "${upstream.name} no longer has this tag; this is what it last meant"`;
+      return set(repository, tag, { ...known, warnings: [warning] });
+    }
+    absent.set(keyOf(repository, tag), true);
+    tags.remove(scopeOf(repository), tag);
+    throw tagUnknown(tag);
+  }
+
+  function set(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
+    tags.set(scopeOf(repository), tag, pointer);
+    return pointer;
+  }
+
+  function pointerOf({ descriptor, etag, warnings }: FoundManifest): Omit<TagPointer, 'history'> {
+    const { digest, mediaType, size } = descriptor;
+    return { digest, mediaType, size, checkedAt: now(), warnings, ...(etag === undefined ? {} : { etag }) };
+  }
+
+  return {
+    resolve,
+    ready,
+    async settled() {
+      await Promise.all(behind);
+    },
+  };
+}
+
+const noWarnings: readonly string[] = Object.freeze([]);
+
+function served({ descriptor, bytes, hit }: HeldManifest, warnings = noWarnings): ServedManifest {
+  return { descriptor, bytes, hit, warnings };
+}
+
+/** The value if it comes within the time, undefined if it does not; a later failure is nobody's. */
+async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(late.resolve, ms, undefined);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function tagUnknown(tag: Tag): RegistryError {
+  return new RegistryError('MANIFEST_UNKNOWN', 'the repository has no such tag', { detail: { tag } });
+}

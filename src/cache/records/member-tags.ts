@@ -1,0 +1,64 @@
+import type { Tag } from '../../oci/reference.ts';
+
+/** What a tag gives a right to, as a key: who may pull one tag of a scope may pull all of them. */
+export type TagScope = (tag: Tag) => string;
+
+export interface TagMerging {
+  readonly scopeOf: TagScope;
+  /**
+   * The tags are those of a manifest above: only the latest of them was just seen to lead here. The others fill gaps, and never take the
+   * place of one that is known.
+   */
+  readonly isInherited?: boolean;
+}
+
+/** Up to here all tags are kept, whatever their scope. */
+const fewTags = 64;
+
+/** Above that one tag a scope, of the latest scopes. */
+const mostScopes = 1_024;
+
+/**
+ * All tags together, the latest last; `known` itself when `seen` adds nothing. A base layer may be under thousands of tags; of
+ * too many, those go first whose scope another one covers, the oldest first, so that nobody's right depends on luck.
+ */
+export function mergedTags(known: readonly Tag[], seen: readonly Tag[], merging: TagMerging): readonly Tag[] {
+  const had = new Set(known);
+  const added = seen.filter((tag) => !had.has(tag));
+  if (added.length === 0) return known;
+  const latest = seen.at(-1);
+  const isLate = (tag: Tag): boolean => merging.isInherited !== true || tag === latest;
+  const ordered = [...added.filter((tag) => !isLate(tag)), ...known, ...added.filter(isLate)];
+  const kept = ordered.length <= fewTags ? ordered : withoutCovered(ordered, merging.scopeOf);
+  return isSame(kept, known) ? known : kept;
+}
+
+/** Whether `after` opens a way that `before` does not: worth a write at once. Of a record that is full a covered tag is not. */
+export function isNews(before: readonly Tag[], after: readonly Tag[], scopeOf: TagScope): boolean {
+  if (before.length < fewTags) return true;
+  const scopes = new Set(before.map(scopeOf));
+  return scopes.size < mostScopes && after.some((tag) => !scopes.has(scopeOf(tag)));
+}
+
+function withoutCovered(tags: readonly Tag[], scopeOf: TagScope): readonly Tag[] {
+  const scopes = new Set<string>();
+  const kept = new Set<Tag>();
+  const covered: Tag[] = [];
+  for (const tag of tags.toReversed()) {
+    const scope = scopeOf(tag);
+    if (scopes.has(scope)) covered.push(tag);
+    else if (scopes.size < mostScopes) {
+      scopes.add(scope);
+      kept.add(tag);
+    }
+  }
+  for (const tag of covered) {
+    if (kept.size >= fewTags) break;
+    kept.add(tag);
+  }
+  return tags.filter((tag) => kept.has(tag));
+}
+
+function isSame(some: readonly Tag[], others: readonly Tag[]): boolean {
+  return some.length === others.length && some.every((tag, index) => tag === others[index]);
+}

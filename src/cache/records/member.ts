@@ -1,0 +1,159 @@
+import { ageMs } from '../../base/age.ts';
+import type { Descriptor } from '../../oci/content.ts';
+import { parseTag, type Tag } from '../../oci/reference.ts';
+import { isReferrersTag } from '../../oci/referrers-tag.ts';
+import { isSignedSchema1 } from '../../oci/schema1.ts';
+import { isNews, mergedTags, type TagMerging } from './member-tags.ts';
+
+/** What one repository's record says of one digest. Never changed in place: an equal object has equal content. */
+export interface Member {
+  readonly mediaType?: string;
+  /** Bytes; -1 where only schema 1 manifests, which name no sizes, were seen. */
+  readonly size: number;
+  /** The bytes were read: no word on the size, and of a manifest on the type, weighs more. */
+  readonly isProven?: true;
+  /**
+   * Written by a version that believed what any upstream said to be under a digest. It does not
+   * show that the digest is of the repository; its tags may lead there as any other may.
+   */
+  readonly isDoubtful?: true;
+  /** Tags whose graph held the digest, the latest last. */
+  readonly tags: readonly Tag[];
+  /** When tags were last added that had to be written, milliseconds since the epoch; later ones may be in memory only. */
+  readonly tagsAt: number;
+  /** When the digest was first seen there, milliseconds since the epoch. */
+  readonly seenAt: number;
+}
+
+/** What records say that are written now; those without are doubtful. */
+const format = 2;
+
+/** Tags that open no new way into a full record are written at most this often, milliseconds: base layers get them all day. */
+const tagsEveryMs = 3_600_000;
+
+/**
+ * What both say together; `known` itself when `seen` adds nothing. The first word on size and media type stands, so
+ * that no manifest seen later can misstate a layer which others share; only what was found by reading replaces it.
+ */
+export function mergedMember(known: Member | undefined, seen: Member, merging: TagMerging): Member {
+  if (known === undefined) return seen;
+  if (known.isDoubtful !== seen.isDoubtful)
+    return known.isDoubtful ? confirmedMember(known, seen, merging) : known;
+  const mediaType = seen.isProven ? (seen.mediaType ?? known.mediaType) : (known.mediaType ?? seen.mediaType);
+  const { size, isProven } = sizeOf(known, seen);
+  const tags = mergedTags(known.tags, seen.tags, merging);
+  const tagsAt = tagsAtOf(known, { ...seen, tags }, merging);
+  const isSameSize = size === known.size && isProven === known.isProven;
+  if (mediaType === known.mediaType && isSameSize && tags === known.tags) return known;
+  const { seenAt, isDoubtful } = known;
+  return {
+    size,
+    tags,
+    tagsAt,
+    seenAt,
+    ...(isDoubtful && { isDoubtful }),
+    ...optional({ mediaType, isProven }),
+  };
+}
+
+/**
+ * Of a doubtful record only the tags are kept, which are proven by what hangs below them when they
+ * are used. Referrers tags are not, of what is no manifest; they come again with the manifest that
+ * refers.
+ */
+function confirmedMember(known: Member, seen: Member, merging: TagMerging): Member {
+  const tags = known.tags.filter((tag) => !isReferrersTag(tag));
+  return { ...seen, tags: mergedTags(tags, seen.tags, merging) };
+}
+
+/** False when all that `after` has beyond `before` are tags that can wait. */
+export function isWorthWriting(before: Member | undefined, after: Member): boolean {
+  return (
+    before === undefined ||
+    before.isDoubtful !== after.isDoubtful ||
+    before.tagsAt !== after.tagsAt ||
+    before.mediaType !== after.mediaType ||
+    before.size !== after.size ||
+    before.isProven !== after.isProven
+  );
+}
+
+/**
+ * A member as it is when a manifest, or the upstream itself, shows a descriptor. Of a signed schema
+ * 1 manifest neither type nor size is of its digest, which other documents have as well.
+ */
+export function memberOf(descriptor: Descriptor, tags: readonly Tag[], seenAt: number): Member {
+  const { mediaType, size } = descriptor;
+  if (isSignedSchema1(descriptor)) return { size: -1, tags, tagsAt: seenAt, seenAt };
+  return { size, tags, tagsAt: seenAt, seenAt, ...(mediaType === undefined ? {} : { mediaType }) };
+}
+
+/** Moves only when the tags must be written, and then always. */
+function tagsAtOf(known: Member, { tags, tagsAt }: Member, { scopeOf }: TagMerging): number {
+  if (tags === known.tags) return known.tagsAt;
+  const isDue = ageMs(known.tagsAt, tagsAt) >= tagsEveryMs || isNews(known.tags, tags, scopeOf);
+  if (!isDue) return known.tagsAt;
+  return tagsAt === known.tagsAt ? tagsAt + 1 : tagsAt;
+}
+
+function sizeOf(known: Member, seen: Member): Member {
+  const isReplaced = known.isProven === undefined && (known.size < 0 || seen.isProven !== undefined);
+  return isReplaced ? seen : known;
+}
+
+/** The record's bytes. */
+export function memberBytes(member: Member): Uint8Array {
+  return Buffer.from(JSON.stringify({ ...member, format }));
+}
+
+/** The record; undefined when there is none, and for bytes that are no such record, which the next write replaces. */
+export function parseMember(bytes: Uint8Array | undefined): Member | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
+    return isRecord(value) ? readMember(value) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readMember({
+  format: written,
+  mediaType,
+  size,
+  isProven,
+  tags,
+  tagsAt,
+  seenAt,
+}: Readonly<Record<string, unknown>>): Member | undefined {
+  if (typeof size !== 'number' || typeof seenAt !== 'number' || !Array.isArray(tags)) return undefined;
+  const parsed = tags.map((tag: unknown) => parseTag(String(tag)));
+  return {
+    size,
+    seenAt,
+    tags: parsed,
+    tagsAt: typeof tagsAt === 'number' ? tagsAt : seenAt,
+    ...(written === format ? {} : { isDoubtful: true }),
+    ...optional({
+      mediaType: typeof mediaType === 'string' ? mediaType : undefined,
+      isProven: isProven === true ? isProven : undefined,
+    }),
+  };
+}
+
+function optional({
+  mediaType,
+  isProven,
+}: {
+  readonly mediaType: string | undefined;
+  readonly isProven: true | undefined;
+}): Pick<Member, 'mediaType' | 'isProven'> {
+  return {
+    ...(mediaType === undefined ? {} : { mediaType }),
+    ...(isProven === undefined ? {} : { isProven }),
+  };
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,300 @@
+import { LRUCache } from 'lru-cache';
+import { upTo } from '../../base/lru.ts';
+import { shared } from '../../base/single-flight.ts';
+import { writeBehind } from '../../base/write-behind.ts';
+import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { isManifestType } from '../../oci/manifest.ts';
+import type { Tag } from '../../oci/reference.ts';
+import { memberKey, type RepositoryScope } from '../../store/keys.ts';
+import type { Records } from '../../store/records.ts';
+import type { CacheEvents } from '../events.ts';
+import { isWorthWriting, type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
+import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags } from './partial-tags.ts';
+import { type MergingIn, rememberedScopes } from './tag-scopes.ts';
+import { Unwritten } from './unwritten.ts';
+
+/** Content that was seen in a repository. */
+export interface SeenContent extends Descriptor {
+  /** Tags whose graph held it, the latest last. The same array until that changes. */
+  readonly tags: readonly Tag[];
+}
+
+/**
+ * Which digests were seen in which repository. Content is kept once for all repositories, so this is what stands between
+ * a client and content of a repository that it may not read: what was not seen there is not served from there.
+ */
+export interface Membership {
+  /**
+   * What is known of the digest in that repository; undefined when it was never seen there, when
+   * its record is one that an earlier version may have written in error, or cannot be read just
+   * now. Undefined never means "no": ask the upstream.
+   */
+  find(scope: RepositoryScope, digest: Digest): Promise<Descriptor | undefined>;
+  /** What `find` would find without reading a record; undefined when it would have to, or would find nothing. */
+  known(scope: RepositoryScope, digest: Digest): SeenContent | undefined;
+  /**
+   * Remembers that the upstream showed these in that repository, and under which tag. In force before the call returns;
+   * the records follow behind. Never rejects.
+   */
+  add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
+  /** Remembers that below these tags hangs what the manifest lists, of which not all was added. */
+  addPartial(scope: RepositoryScope, manifest: PartialManifest, tags: readonly Tag[]): void;
+  /** As `add`, of what a manifest lists that is itself under these tags, of which the latest was seen last. */
+  inherit(scope: RepositoryScope, descriptors: readonly Descriptor[], tags: readonly Tag[]): Promise<void>;
+  /**
+   * The content was read to its end and was right: its size stands from now on, and of a manifest
+   * the type that it was answered with, whatever manifests say of it that list it. In force before
+   * the call returns, and never rejects, like `add`.
+   */
+  correct(scope: RepositoryScope, descriptor: Descriptor): Promise<void>;
+  /**
+   * Tags whose graph held the digest, the latest last; possibly no longer. Of very many there is one for each scope. At once when some are in
+   * memory, unless they are wanted `afresh`: as other replicas may have written them. Throws `UNAVAILABLE` when the record
+   * had to be read and cannot be.
+   */
+  tagsOf(
+    scope: RepositoryScope,
+    digest: Digest,
+    options?: { readonly afresh?: boolean },
+  ): readonly Tag[] | Promise<readonly Tag[]>;
+  /**
+   * Tags of manifests that list the digest and more than has records, as far as that is in memory.
+   */
+  partialTags(scope: RepositoryScope, digest: Digest): readonly Tag[];
+  /**
+   * Tags that may lead to a digest although its record does not say so: records are missing of what
+   * a manifest lists that lists very much, and where the store could not be written for long. Not
+   * all of them where more are missing than is remembered, and while the store cannot be read or
+   * written, as then other replicas cannot say what they have learned. Never rejects.
+   */
+  unrecordedTags(scope: RepositoryScope, digest: Digest, listedBy: ListedBy): Promise<UnrecordedTags>;
+  /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
+  settled(): Promise<void>;
+  /** Writes what waits, then stops. */
+  close(): Promise<void>;
+}
+
+export interface MembershipOptions {
+  readonly records: Records;
+  /**
+   * What a tag gives a right to, as a key: who may pull one tag of a scope may pull them all. Of a digest under very many tags one of each scope is
+   * kept. Default: the same for all.
+   */
+  readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
+  /** Digests per repository kept in memory, about 0.5 KB each. Default 100,000. */
+  readonly maxEntries?: number;
+  /** Records that wait to be written. Default 10,000. */
+  readonly maxWaiting?: number;
+  /** How long "never seen" is remembered, milliseconds: another replica may learn better. Default 5,000. */
+  readonly negativeMs?: number;
+  /** Records written at a time. Default 8. */
+  readonly concurrency?: number;
+  /** Pause after a failed write, milliseconds; grows while it fails. Default 1,000. */
+  readonly retryMs?: number;
+  /** Whether replicas can write records now. Default: yes. */
+  readonly isWritable?: () => Promise<boolean>;
+  /** Told of each record that could not be read or written; no pull fails for it. */
+  readonly events?: Pick<CacheEvents, 'storeFailed'>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+/** What waits to be written, and where it goes. */
+interface Addition {
+  readonly scope: RepositoryScope;
+  readonly digest: Digest;
+  readonly member: Member;
+}
+
+type Remembered = LRUCache<string, Member | 'absent'>;
+
+/** Conditional writes lost in a row before the write is left for later: replicas that learn the same at once. */
+const attempts = 5;
+
+/** Membership kept in records, with the most recently used part of it in memory. */
+export function membership(options: MembershipOptions): Membership {
+  const clock = options.clock ?? Date.now;
+  const { records, events, retryMs, isWritable = async () => true } = options;
+  const partial = new PartialTags({ records, events, retryMs, clock });
+  /** In memory alone: written when the queue has room again. */
+  const unwritten = new Unwritten<Addition>();
+  const memory: Remembered = new LRUCache({
+    ...upTo(options.maxEntries ?? 100_000),
+    perf: { now: clock },
+    ttlResolution: 0,
+    dispose(member, key, reason) {
+      const lost = reason === 'evict' ? unwritten.take(key) : undefined;
+      if (lost !== undefined) partial.addUnwritten(lost.scope, present(member)?.tags ?? []);
+    },
+  });
+  const merging = rememberedScopes(options.scopeOf);
+  const queue = writeBehind<Addition>({
+    write: (key, addition) => write({ records: options.records, memory, merging }, key, addition),
+    laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
+    written() {
+      const next = unwritten.next();
+      if (next !== undefined) queue.add(next.key, latest(next.key, next.job));
+    },
+    failed: (error) => options.events?.storeFailed({ operation: 'write', error }),
+    dropped(key, addition) {
+      if (memory.has(key)) unwritten.set(key, addition);
+      else partial.addUnwritten(addition.scope, addition.member.tags);
+    },
+    ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
+    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
+    ...(options.retryMs === undefined ? {} : { retryMs: options.retryMs }),
+  });
+  const held = (key: string): Member | 'absent' | undefined => memory.get(key) ?? queue.waiting(key)?.member;
+  const reading = reader(options, { memory, merging, held });
+  const latest = (key: string, addition: Addition): Addition => ({
+    ...addition,
+    member: present(memory.get(key)) ?? addition.member,
+  });
+
+  function addOne(scope: RepositoryScope, digest: Digest, added: Member, isInherited = false): void {
+    const key = memoryKey(scope, digest);
+    const known = present(memory.get(key)) ?? queue.waiting(key)?.member;
+    const seen = mergedMember(known, added, { ...merging(scope), isInherited });
+    const isUnwritten = unwritten.take(key) !== undefined;
+    if (seen === known && !isUnwritten) return;
+    memory.set(key, seen, { ttl: 0 });
+    if (isUnwritten || isWorthWriting(known, seen)) queue.add(key, { scope, digest, member: seen });
+  }
+
+  return {
+    async find(scope, digest) {
+      const key = memoryKey(scope, digest);
+      const read = held(key) ?? (await reading(scope, digest));
+      const found = trusted(read === 'unreadable' ? present(held(key)) : present(read));
+      return found === undefined ? undefined : descriptorOf(digest, found);
+    },
+    known(scope, digest) {
+      const found = trusted(present(held(memoryKey(scope, digest))));
+      return found === undefined ? undefined : seenContent(digest, found);
+    },
+    async add(scope, descriptors, tag) {
+      const now = clock();
+      const tags = tag === undefined ? [] : [tag];
+      for (const descriptor of descriptors) addOne(scope, descriptor.digest, memberOf(descriptor, tags, now));
+    },
+    addPartial: (scope, manifest, tags) => partial.addManifest(scope, manifest, tags),
+    async inherit(scope, descriptors, tags) {
+      const now = clock();
+      for (const descriptor of descriptors)
+        addOne(scope, descriptor.digest, memberOf(descriptor, tags, now), true);
+    },
+    async correct(scope, { digest, size, mediaType }) {
+      const type = mediaType !== undefined && isManifestType(mediaType) ? { mediaType } : {};
+      const member = memberOf({ digest, size, ...type }, [], clock());
+      addOne(scope, digest, member.size < 0 ? member : { ...member, isProven: true });
+    },
+    tagsOf(scope, digest, { afresh = false } = {}) {
+      const known = present(held(memoryKey(scope, digest)))?.tags ?? [];
+      return known.length > 0 && !afresh ? known : reading(scope, digest).then(tagsOrThrow);
+    },
+    partialTags: (scope, digest) => partial.known(scope, digest),
+    async unrecordedTags(scope, digest, listedBy) {
+      const found = await partial.towards(scope, digest, listedBy);
+      return found.isAll && !(await isWritable()) ? { ...found, isAll: false } : found;
+    },
+    async settled() {
+      await queue.settled();
+      await partial.settled();
+    },
+    async close() {
+      await queue.close();
+      await partial.close();
+    },
+  };
+}
+
+/** One record read that all who ask for the same digest share, told apart from one that fails. */
+function reader(
+  options: MembershipOptions,
+  {
+    memory,
+    merging,
+    held,
+  }: {
+    readonly memory: Remembered;
+    readonly merging: MergingIn;
+    readonly held: (key: string) => Member | 'absent' | undefined;
+  },
+): (scope: RepositoryScope, digest: Digest) => Promise<Member | 'absent' | 'unreadable'> {
+  const asking = shared<Member | 'absent' | 'unreadable'>();
+
+  async function read(key: string, scope: RepositoryScope, record: string) {
+    try {
+      const stored = parseMember((await options.records.get(record))?.bytes);
+      const meanwhile = present(held(key));
+      const found = meanwhile === undefined ? stored : mergedMember(stored, meanwhile, merging(scope));
+      memory.set(key, found ?? 'absent', { ttl: found === undefined ? (options.negativeMs ?? 5_000) : 0 });
+      return found ?? 'absent';
+    } catch (error) {
+      options.events?.storeFailed({ operation: 'read', error });
+      return 'unreadable';
+    }
+  }
+
+  return (scope, digest) => {
+    const key = memoryKey(scope, digest);
+    return asking(key, () => read(key, scope, memberKey(scope.upstream, scope.repository, digest)));
+  };
+}
+
+/** Adds to the record what it lacks; replicas that write the same record at once lose nothing of each other. */
+async function write(
+  {
+    records,
+    memory,
+    merging,
+  }: { readonly records: Records; readonly memory: Remembered; readonly merging: MergingIn },
+  key: string,
+  { scope, digest, member }: Addition,
+): Promise<void> {
+  const record = memberKey(scope.upstream, scope.repository, digest);
+  for (let attempt = 0; attempt < attempts; attempt += 1) {
+    const stored = await records.get(record);
+    const before = parseMember(stored?.bytes);
+    const after = mergedMember(before, member, merging(scope));
+    const isWritten =
+      after === before ||
+      (await records.put(record, memberBytes(after), { ifVersion: stored?.version ?? 'absent' })) !==
+        undefined;
+    if (isWritten) {
+      const newer = present(memory.get(key));
+      if (newer !== undefined) memory.set(key, mergedMember(after, newer, merging(scope)), { ttl: 0 });
+      return;
+    }
+  }
+  throw new Error('the membership record is written by others again and again');
+}
+
+function memoryKey(scope: RepositoryScope, digest: Digest): string {
+  return `${scope.upstream}/${scope.repository}@${digest}`;
+}
+
+function present(known: Member | 'absent' | 'unreadable' | undefined): Member | undefined {
+  return typeof known === 'string' ? undefined : known;
+}
+
+function tagsOrThrow(found: Member | 'absent' | 'unreadable'): readonly Tag[] {
+  if (found !== 'unreadable') return present(found)?.tags ?? [];
+  throw new RegistryError('UNAVAILABLE', 'the store cannot tell which tags lead to this digest', {
+    retryAfterSeconds: 5,
+  });
+}
+
+function trusted(member: Member | undefined): Member | undefined {
+  return member?.isDoubtful ? undefined : member;
+}
+
+function descriptorOf(digest: Digest, { size, mediaType }: Member): Descriptor {
+  return mediaType === undefined ? { digest, size } : { digest, size, mediaType };
+}
+
+function seenContent(digest: Digest, { size, mediaType, tags }: Member): SeenContent {
+  return mediaType === undefined ? { digest, size, tags } : { digest, size, mediaType, tags };
+}

@@ -1,0 +1,87 @@
+import { LRUCache } from 'lru-cache';
+import { upTo } from '../../base/lru.ts';
+import { type Descriptor, mismatch } from '../../oci/content.ts';
+import { isNamedBy } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { type Manifest, parseManifest } from '../../oci/manifest.ts';
+import { isManifestNamedBy } from '../../oci/schema1.ts';
+
+/** A manifest that is at hand. */
+export interface ReadManifest {
+  readonly descriptor: Descriptor;
+  readonly bytes: Uint8Array;
+}
+
+/** What manifests list, read once. Nothing is told of a digest but what bytes say that it names. */
+export interface ParsedManifests {
+  /**
+   * Verifies bytes that come in, and keeps what they list. Throws `UPSTREAM_INVALID` for others
+   * than the digest names.
+   */
+  admit(manifest: ReadManifest, parsed?: Manifest): Manifest;
+  /**
+   * What the manifest lists; reads and verifies it unless that is remembered. Throws
+   * `UPSTREAM_INVALID` as `admit` does.
+   */
+  of(manifest: ReadManifest): Manifest;
+  /**
+   * The same; undefined for what is no manifest of its stated type: an index may name content of
+   * any type (image-spec, "Image Index").
+   */
+  orNone(manifest: ReadManifest): Manifest | undefined;
+  /** Whether `orNone` would find one, which is remembered of many more than what they list. */
+  isOne(manifest: ReadManifest): boolean;
+}
+
+/** Descriptors remembered, of all manifests together: about 25 MB. */
+const mostDescriptors = 100_000;
+
+/** Manifests of which it is remembered whether they are some. */
+const mostVerdicts = 50_000;
+
+/** Nothing is remembered yet. */
+export function createParsedManifests(): ParsedManifests {
+  /** By digest and stated type: an upstream may state any type of any bytes. */
+  const remembered = new LRUCache<string, Manifest>({
+    maxSize: mostDescriptors,
+    sizeCalculation: ({ children, blobs, foreign = [] }) =>
+      2 + children.length + blobs.length + foreign.length,
+  });
+
+  const verdicts = new LRUCache<string, boolean>(upTo(mostVerdicts));
+
+  function admit({ descriptor, bytes }: ReadManifest, parsed?: Manifest): Manifest {
+    const { digest, mediaType } = descriptor;
+    const manifest = parsed ?? parseManifest(bytes, mediaType);
+    if (!isManifestNamedBy(bytes, manifest.mediaType, digest)) throw mismatch(descriptor, bytes.byteLength);
+    remembered.set(keyOf(descriptor), manifest);
+    verdicts.set(keyOf(descriptor), true);
+    return manifest;
+  }
+
+  const of = (manifest: ReadManifest): Manifest =>
+    remembered.get(keyOf(manifest.descriptor)) ?? admit(manifest);
+
+  function orNone(manifest: ReadManifest): Manifest | undefined {
+    const { descriptor, bytes } = manifest;
+    if (verdicts.get(keyOf(descriptor)) === false) return undefined;
+    try {
+      return of(manifest);
+    } catch (error) {
+      if (!(error instanceof RegistryError)) throw error;
+      if (isNamedBy(descriptor.digest, bytes)) verdicts.set(keyOf(descriptor), false);
+      return undefined;
+    }
+  }
+
+  return {
+    admit,
+    of,
+    orNone,
+    isOne: (manifest) => verdicts.get(keyOf(manifest.descriptor)) ?? orNone(manifest) !== undefined,
+  };
+}
+
+function keyOf({ digest, mediaType = '' }: Descriptor): string {
+  return `${digest} ${mediaType}`;
+}

@@ -1,0 +1,207 @@
+import { LRUCache } from 'lru-cache';
+import { ageMs } from '../../base/age.ts';
+import { upTo } from '../../base/lru.ts';
+import { isObject } from '../../base/text/json.ts';
+import { writeBehind } from '../../base/write-behind.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Tag } from '../../oci/reference.ts';
+import { isSignedSchema1 } from '../../oci/schema1.ts';
+import { type RepositoryScope, tagKey } from '../../store/keys.ts';
+import type { Records } from '../../store/records.ts';
+import type { CacheEvents } from '../events.ts';
+import type { TagMeaning, TagPointer } from './freshness.ts';
+import { Unwritten } from './unwritten.ts';
+
+/**
+ * What tags mean, as far as we were told: pointers in memory, their records behind. A pointer to a
+ * signed schema 1 manifest has no record: its digest is true of a document that was seen, and no
+ * such document is stored.
+ */
+export interface Tags {
+  /** The pointer; undefined when there is none, or its record cannot be read just now. */
+  find(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
+  /** The pointer as other replicas may have written it meanwhile, where theirs is later. Throws `UNAVAILABLE` when that cannot be read. */
+  reread(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
+  /** What `find` would find without reading a record, as far as it is in memory. */
+  known(scope: RepositoryScope, tag: Tag): TagPointer | undefined;
+  /** In force at once; written behind when it says something new. */
+  set(scope: RepositoryScope, tag: Tag, pointer: TagPointer): void;
+  /** The tag is gone. */
+  remove(scope: RepositoryScope, tag: Tag): void;
+  /** Resolves once what waits is written, or tried again and failed. */
+  settled(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TagsOptions {
+  readonly records: Records;
+  /** Pointers kept in memory. */
+  readonly maxEntries: number;
+  /** Records that wait to be written. Default 10,000. */
+  readonly maxWaiting?: number;
+  /** A confirmation alone is written only when the record is older than this, milliseconds. */
+  readonly confirmEveryMs: number;
+  readonly events: Pick<CacheEvents, 'storeFailed'>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+interface Entry {
+  readonly pointer: TagPointer;
+  /** `checkedAt` as the record has it. */
+  readonly writtenAt: number;
+}
+
+/** What is to become of a record; no pointer: it goes. */
+interface Change {
+  readonly scope: RepositoryScope;
+  readonly pointer?: TagPointer;
+}
+
+/** Pointers over the records of a store. */
+export function tags(options: TagsOptions): Tags {
+  const { records, events, now = Date.now } = options;
+  const entries = new LRUCache<string, Entry>(upTo(options.maxEntries));
+  /** What the queue had no room for, as far as there is memory for it. */
+  const unwritten = new Unwritten<Change>();
+  const behind = writeBehind<Change>({
+    write: async (key, { pointer }) => {
+      if (pointer === undefined) await records.delete(key);
+      else await records.put(key, Buffer.from(JSON.stringify(pointer)));
+    },
+    laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
+    written() {
+      const next = unwritten.next();
+      if (next !== undefined) behind.add(next.key, next.job);
+    },
+    dropped(key, change) {
+      if (unwritten.size < options.maxEntries) unwritten.set(key, change);
+    },
+    failed: (error) => events.storeFailed({ operation: 'write', error }),
+    ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
+  });
+  const waiting = (record: string): Change | undefined => behind.waiting(record) ?? unwritten.get(record);
+
+  function change(scope: RepositoryScope, tag: Tag, pointer?: TagPointer): void {
+    const record = recordKey(scope, tag);
+    unwritten.take(record);
+    behind.add(record, pointer === undefined ? { scope } : { scope, pointer });
+  }
+
+  async function readRecord(key: string): Promise<TagPointer | undefined> {
+    try {
+      return parsePointer((await records.get(key))?.bytes);
+    } catch (error) {
+      events.storeFailed({ operation: 'read', error });
+      return undefined;
+    }
+  }
+
+  return {
+    async find(scope, tag) {
+      const key = memoryKey(scope, tag);
+      const found = entries.get(key);
+      if (found !== undefined) return found.pointer;
+      const record = recordKey(scope, tag);
+      const changed = waiting(record);
+      if (changed !== undefined) return changed.pointer;
+      const pointer = await readRecord(record);
+      if (pointer !== undefined && !entries.has(key))
+        entries.set(key, { pointer, writtenAt: pointer.checkedAt });
+      return entries.get(key)?.pointer;
+    },
+    async reread(scope, tag) {
+      const key = memoryKey(scope, tag);
+      const record = recordKey(scope, tag);
+      const changed = waiting(record);
+      if (changed !== undefined) return changed.pointer;
+      const stored = await records.get(record).catch((error: unknown) => {
+        events.storeFailed({ operation: 'read', error });
+        throw unreadable(error);
+      });
+      const pointer = parsePointer(stored?.bytes);
+      const held = entries.get(key)?.pointer;
+      if (pointer === undefined || (held !== undefined && isLater(held, pointer, now()))) return held;
+      entries.set(key, { pointer, writtenAt: pointer.checkedAt });
+      return pointer;
+    },
+    known: (scope, tag) => entries.get(memoryKey(scope, tag))?.pointer,
+    set(scope, tag, pointer) {
+      const key = memoryKey(scope, tag);
+      const before = entries.get(key);
+      const isNews =
+        before === undefined ||
+        before.pointer.digest !== pointer.digest ||
+        ageMs(before.writtenAt, pointer.checkedAt) >= options.confirmEveryMs;
+      entries.set(key, { pointer, writtenAt: isNews ? pointer.checkedAt : before.writtenAt });
+      if (isNews && !isSignedSchema1(pointer)) change(scope, tag, pointer);
+    },
+    remove(scope, tag) {
+      entries.delete(memoryKey(scope, tag));
+      change(scope, tag);
+    },
+    settled: () => behind.settled(),
+    close: () => behind.close(),
+  };
+}
+
+/** Shorter to make than the record's key, which is escaped. No repository holds a colon. */
+function memoryKey({ upstream, repository }: RepositoryScope, tag: Tag): string {
+  return `${upstream}/${repository}:${tag}`;
+}
+
+function recordKey({ upstream, repository }: RepositoryScope, tag: Tag): string {
+  return tagKey(upstream, repository, tag);
+}
+
+/** Whether the upstream was asked later. */
+function isLater(held: TagPointer, other: TagPointer, now: number): boolean {
+  return ageMs(held.checkedAt, now) <= ageMs(other.checkedAt, now);
+}
+
+/**
+ * The record's text as a pointer; undefined when it is none, as after an edit by hand, and for what
+ * an earlier version may have written in error: it let documents say which digest they have. So
+ * former meanings of unknown type are left out as well.
+ */
+function parsePointer(bytes: Uint8Array | undefined): TagPointer | undefined {
+  if (bytes === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
+    if (!isPointer(value) || isSignedSchema1(value)) return undefined;
+    const { history } = value;
+    return history === undefined ? value : { ...value, history: history.filter(isMeaning) };
+  } catch {
+    return undefined;
+  }
+}
+
+function unreadable(cause: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the store cannot tell what the tag means', {
+    retryAfterSeconds: 5,
+    cause,
+  });
+}
+
+function isPointer(value: unknown): value is TagPointer & { readonly history?: readonly unknown[] } {
+  if (!isContent(value)) return false;
+  const { size, checkedAt, history }: Partial<Record<keyof TagPointer, unknown>> = value;
+  return (
+    typeof size === 'number' &&
+    typeof checkedAt === 'number' &&
+    (history === undefined || Array.isArray(history))
+  );
+}
+
+function isMeaning(value: unknown): value is TagMeaning {
+  if (!isContent(value)) return false;
+  const { from, until }: Partial<Record<keyof TagMeaning, unknown>> = value;
+  return typeof from === 'number' && typeof until === 'number';
+}
+
+function isContent(value: unknown): value is { readonly digest: Digest; readonly mediaType: string } {
+  if (!isObject(value)) return false;
+  const { digest, mediaType } = value;
+  return typeof digest === 'string' && isDigest(digest) && typeof mediaType === 'string';
+}

@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { LRUCache } from 'lru-cache';
+import type { Digest } from '../../oci/digest.ts';
+import type { BufferPool } from '../../store/buffers.ts';
+import { tempFiles } from '../../store/filesystem/temp-files.ts';
+import { countedReads } from '../../store/open-reads.ts';
+import type { Store } from '../../store/store.ts';
+import type { Page } from '../../upstream/upstream.ts';
+import { fills } from '../blobs/fills.ts';
+import { spool } from '../blobs/spool.ts';
+import { storedCopies, type Verifies } from '../blobs/stored.ts';
+import type { CacheEvents } from '../events.ts';
+import { type Usage, usage } from '../eviction/usage.ts';
+import type { RememberedPage } from '../listings/asked-pages.ts';
+import type { HeldTags } from '../listings/tag-pages.ts';
+import { type MembershipOptions, membership } from '../records/membership.ts';
+import { createParsedManifests } from '../records/parsed.ts';
+import { tags } from '../records/tag-pointers.ts';
+import type { SharedParts } from './registry.ts';
+import { createWritable } from './writable.ts';
+
+export interface CachePartsOptions {
+  readonly store: Store;
+  readonly spool: { readonly path: string; readonly maxBytes: number };
+  /** Small content kept in memory, bytes of all and of one at most. */
+  readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
+  readonly buffers: BufferPool;
+  /** Who may pull one tag of a scope may pull them all: see MembershipOptions. Default: the same for all. */
+  readonly scopeOf?: MembershipOptions['scopeOf'];
+  /**
+   * Which whole reads of stored blobs are hashed. Default `first`; what comes from S3 is always.
+   */
+  readonly verifies?: Verifies;
+  readonly events: CacheEvents;
+}
+
+/** What all upstreams of a process share, and their common end. */
+export interface CacheParts extends SharedParts {
+  readonly medium: Store;
+  readonly usage: Usage;
+  /** This process's name among the replicas on one store. */
+  readonly instance: string;
+  /** True while the digest is downloaded, or read from the store. */
+  isInUse(digest: Digest): boolean;
+  /** How many reads of the store are open. */
+  openReads(): number;
+  /** Removes what an earlier process left behind; resolves to how many files and uploads. */
+  sweep(): Promise<number>;
+  /** Writes what is only remembered, and lets go of the store. */
+  close(): Promise<void>;
+}
+
+const tagPointers = 100_000;
+const confirmEveryMs = 300_000;
+/** Of all lists of one kind together: one alone may hold 32 MiB, and each query is another page. */
+const listingPages = 2_000;
+const tagListBytes = 64 * 1024 * 1024;
+const referrersBytes = 16 * 1024 * 1024;
+
+/** Makes the shared parts over a store. */
+export function cacheParts({ store, events, ...options }: CachePartsOptions): CacheParts {
+  const instance = `${hostname()}-${randomBytes(4).toString('hex')}`;
+  const spooling = spool({
+    directory: options.spool.path,
+    maxBytes: options.spool.maxBytes,
+    files: tempFiles(options.spool.path),
+    buffers: options.buffers,
+    changed: (bytes) => events.spoolChanged({ bytes }),
+  });
+  const members = membership({
+    records: store.records,
+    events,
+    isWritable: createWritable(store),
+    ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
+  });
+  const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });
+  const used = usage({ records: store.records, instance, events });
+  const counted = countedReads(store.blobs);
+  const copies = storedCopies({
+    store: counted.blobs,
+    events,
+    verifies: store.kind === 's3' ? 'always' : (options.verifies ?? 'first'),
+  });
+  const downloads = fills({ spool: spooling, store: counted.blobs, events, stored: copies.trust });
+  return {
+    medium: store,
+    usage: used,
+    instance,
+    membership: members,
+    tags: pointers,
+    store: counted.blobs,
+    copies,
+    fills: downloads,
+    isInUse: (digest) => downloads.isRunning(digest) || counted.isReading(digest),
+    openReads: () => counted.openReads,
+    memory: new LRUCache<Digest, Uint8Array>({
+      maxSize: options.memory.maxBytes,
+      maxEntrySize: options.memory.maxEntryBytes,
+      sizeCalculation: (bytes) => bytes.byteLength || 1,
+    }),
+    parsed: createParsedManifests(),
+    pages: new LRUCache<string, RememberedPage<Page>>({
+      max: listingPages,
+      maxSize: referrersBytes,
+      sizeCalculation: ({ page }) => page.bytes.byteLength || 1,
+    }),
+    tagLists: new LRUCache<string, RememberedPage<HeldTags>>({
+      max: listingPages,
+      maxSize: tagListBytes,
+      sizeCalculation: ({ page }) => page.list.bytes || 1,
+    }),
+    events,
+    touched: used.touched,
+    now: Date.now,
+    sweep: async () => (await spooling.sweep()) + (await store.sweep()),
+    async close() {
+      await used.close();
+      await members.close();
+      await pointers.close();
+      await store.close();
+    },
+  };
+}

@@ -1,0 +1,127 @@
+import type { LRUCache } from 'lru-cache';
+import type { Digest } from '../../oci/digest.ts';
+import type { CachedBlobs } from '../../store/store.ts';
+import type { Page, Upstream } from '../../upstream/upstream.ts';
+import { blobsAlone } from '../blobs/blobs-alone.ts';
+import type { Fills } from '../blobs/fills.ts';
+import { type PulledBlobs, pullThrough } from '../blobs/pull-through.ts';
+import type { StoredCopies } from '../blobs/stored.ts';
+import { Undeliverable } from '../blobs/undeliverable.ts';
+import type { CacheEvents } from '../events.ts';
+import type { RememberedPage } from '../listings/asked-pages.ts';
+import { type Listings, listings } from '../listings/listings.ts';
+import type { HeldTags } from '../listings/tag-pages.ts';
+import { completeness } from '../manifests/completeness.ts';
+import { FetchedBehind } from '../manifests/fetched-behind.ts';
+import { HandedOut, type ManifestAnswers } from '../manifests/handed-out.ts';
+import { type ManifestReading, manifests } from '../manifests/manifests.ts';
+import { type ResolvedManifests, tagged } from '../manifests/tag-resolver.ts';
+import type { TagPolicy } from '../records/freshness.ts';
+import type { Membership } from '../records/membership.ts';
+import type { ParsedManifests } from '../records/parsed.ts';
+import type { Tags } from '../records/tag-pointers.ts';
+
+/** One upstream as clients see it through the cache. */
+export interface CachedRegistry {
+  readonly name: string;
+  readonly blobs: PulledBlobs;
+  readonly manifests: ManifestAnswers;
+  /** What tags mean, for ourselves: whatever can be delivered of it. */
+  readonly tagged: ResolvedManifests;
+  readonly listings: Listings;
+  readonly reading: ManifestReading;
+  /** What is behind the cache, for what is to go past it. */
+  readonly upstream: Upstream;
+  /** The digest left the store. */
+  forget(digest: Digest): void;
+  /** Resolves once refreshes and writes behind the answers have ended. */
+  settled(): Promise<void>;
+}
+
+/** What all upstreams of one process share. */
+export interface SharedParts {
+  readonly membership: Membership;
+  readonly tags: Tags;
+  readonly store: CachedBlobs;
+  readonly copies: StoredCopies;
+  readonly fills: Fills;
+  readonly memory: LRUCache<Digest, Uint8Array>;
+  readonly parsed: ParsedManifests;
+  readonly pages: LRUCache<string, RememberedPage<Page>>;
+  readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
+  readonly events: CacheEvents;
+  readonly touched: (digest: Digest) => void;
+  readonly now: () => number;
+}
+
+export interface RegistryOptions extends SharedParts {
+  readonly upstream: Upstream;
+  readonly policy: TagPolicy & { readonly historyEntries: number };
+  readonly absent: LRUCache<string, true>;
+  /**
+   * How long manifests are withheld that lead to what could not be delivered, milliseconds. Default
+   * 60,000.
+   */
+  readonly withholdMs?: number;
+  /** Whether the children of an index are fetched behind its answer. Default: true. */
+  readonly fetchChildren?: boolean;
+}
+
+/** A reader this far ahead of a download gets a request of its own; nearer than either, it waits. */
+const near = { bytes: 8 * 1024 * 1024, ms: 2_000 };
+
+/** How long a client waits for the upstream while an older answer is at hand. */
+const patienceMs = 3_000;
+
+/** A manifest is answered or refused within this. */
+const longestMs = 5_000;
+
+/**
+ * Likewise the first byte of a blob. A client that is refused comes back four times, a second after
+ * each refusal: with what is waited then all of it stays below 20 s.
+ */
+const patienceForBlobsMs = { first: 10_000, again: 500 };
+
+const completeManifests = 100_000;
+
+/** The upstream, behind the cache. */
+export function cachedRegistry(options: RegistryOptions): CachedRegistry {
+  const { upstream, policy, withholdMs = 60_000, fetchChildren: fetchesChildren = true } = options;
+  const undeliverable = new Undeliverable({ ...options, withholdMs });
+  const whole = completeness({ ...options, undeliverable, maxEntries: completeManifests });
+  const byDigest = manifests(options);
+  const { reading } = byDigest;
+  const byTag = tagged({
+    ...options,
+    manifests: byDigest,
+    historyEntries: policy.historyEntries,
+    patienceMs,
+  });
+  const throughCache = pullThrough({ ...options, near, undeliverable, patienceMs: patienceForBlobsMs });
+  const blobs = blobsAlone(throughCache, { ...options, readManifest: reading.read });
+  const smallBytes = options.memory.maxEntrySize;
+  const behind = new FetchedBehind({ ...options, reading, blobs, fetchesChildren, smallBytes });
+  const answers = new HandedOut({
+    ...options,
+    resolved: byTag,
+    completeness: whole,
+    undeliverable,
+    behind,
+    longestMs,
+  });
+  return {
+    name: upstream.name,
+    upstream,
+    blobs,
+    manifests: answers,
+    tagged: byTag,
+    listings: listings({ ...options, manifests: byTag }),
+    reading,
+    forget: whole.forget,
+    async settled() {
+      await byTag.settled();
+      await behind.settled();
+      await byDigest.settled();
+    },
+  };
+}

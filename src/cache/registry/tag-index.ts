@@ -1,0 +1,219 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { ageMs } from '../../base/age.ts';
+import { shared } from '../../base/single-flight.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isManifestType } from '../../oci/manifest.ts';
+import { isUnknown } from '../../oci/not-found.ts';
+import type { Tag } from '../../oci/reference.ts';
+import { isReferrersTag, referrersTag } from '../../oci/referrers-tag.ts';
+import type { RepositoryScope } from '../../store/keys.ts';
+import type { TagPointer } from '../records/freshness.ts';
+import type { Membership } from '../records/membership.ts';
+import { createParsedManifests, type ParsedManifests } from '../records/parsed.ts';
+import type { ListedContent, UnrecordedTags } from '../records/partial-tags.ts';
+import type { Tags } from '../records/tag-pointers.ts';
+import { cannotTell, type Graphs, graphs, type ManifestReader } from './manifest-graph.ts';
+import type { CachedRegistry } from './registry.ts';
+
+type Answer<Value> = Value | Promise<Value>;
+
+/** Which tags lead to which content, as far as it was seen; what `auth` asks in order to let those through who may pull such a tag. */
+export interface TagReach {
+  /**
+   * Tags that may lead to the digest, the latest first; none for content that was never seen below a tag. `afresh` also knows what other replicas
+   * have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when the store cannot tell.
+   */
+  tagsTowards(
+    place: RepositoryScope,
+    digest: Digest,
+    options?: { readonly afresh?: boolean },
+  ): Answer<readonly Tag[]>;
+  /**
+   * Tags that may lead to the digest although no record of it says so, and whether that is all of
+   * them: ask so last, before a refusal. Never rejects.
+   */
+  unrecordedTags(place: RepositoryScope, digest: Digest): Promise<UnrecordedTags>;
+  /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
+  leadsTo(place: RepositoryScope, tag: Tag, digest: Digest): Answer<boolean>;
+}
+
+export interface ReachOptions {
+  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;
+  readonly tags: Pick<Tags, 'known' | 'reread'>;
+  /** The upstream of that name behind the cache; undefined for one that is not configured. */
+  readonly registry: (upstream: string) => Pick<CachedRegistry, 'tagged' | 'reading'> | undefined;
+  /**
+   * For how long a tag still gives the right to what it led to before it moved, milliseconds; and how old the upstream's word on it may
+   * be. 0: only what it means now counts, and as fresh as an answer by that tag. Default 7 days.
+   */
+  readonly formerMs?: (upstream: string) => number;
+  /** How long other replicas may need to write down what they have learned, milliseconds. Default 1,000. */
+  readonly lagMs?: number;
+  readonly graphs?: Graphs;
+  /** Where manifests are read once for all. Default: for this reach alone. */
+  readonly parsed?: ParsedManifests;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+const sevenDaysMs = 7 * 86_400_000;
+
+/** Looks at the records of other replicas, as parts of the lag. */
+const looks = [0, 0.25, 0.75];
+
+/** What the membership, the tags and the manifests of all upstreams say together. */
+export function reach(options: ReachOptions): TagReach {
+  const { membership, tags, registry, now } = options;
+  const { formerMs = () => sevenDaysMs, lagMs = 1_000, parsed = createParsedManifests() } = options;
+  const { graphs: below = graphs({ parsed }) } = options;
+  const looking = shared<boolean>();
+  const lookingAfresh = shared<readonly Tag[]>();
+  const lookingUnrecorded = shared<UnrecordedTags>();
+  /** By the array of a record, which stays the same until the record changes. */
+  const latestFirst = new WeakMap<readonly Tag[], readonly Tag[]>();
+
+  function reversed(known: readonly Tag[]): readonly Tag[] {
+    const found = latestFirst.get(known) ?? known.toReversed();
+    latestFirst.set(known, found);
+    return found;
+  }
+
+  async function tagsAfresh(place: RepositoryScope, digest: Digest): Promise<readonly Tag[]> {
+    const before = new Set(membership.known(place, digest)?.tags);
+    let found: readonly Tag[] = [];
+    for (const part of looks) {
+      await pause(part * lagMs);
+      found = await membership.tagsOf(place, digest, { afresh: true });
+      if (found.some((tag) => !before.has(tag))) break;
+    }
+    return reversed(found);
+  }
+
+  /** What the tag means, and what it lately meant. */
+  function rootsOf(upstream: string, { digest, history = [] }: TagPointer): readonly Digest[] {
+    const former = history.filter(({ until }) => ageMs(until, now()) < formerMs(upstream));
+    return [digest, ...former.map((meaning) => meaning.digest)];
+  }
+
+  /** The upstream said so lately enough, or it would be answered now to whoever asks by that tag. */
+  function isCurrent(
+    { upstream, repository }: RepositoryScope,
+    tag: Tag,
+    { checkedAt }: TagPointer,
+  ): boolean {
+    return (
+      ageMs(checkedAt, now()) < formerMs(upstream) ||
+      registry(upstream)?.tagged.ready(repository, { tag }) !== undefined
+    );
+  }
+
+  function isKnownToHold(place: RepositoryScope, pointer: TagPointer, digest: Digest): boolean {
+    const reader = readerOf(place);
+    return rootsOf(place.upstream, pointer).some((root) => below.known(root, digest, reader) === true);
+  }
+
+  async function holds(place: RepositoryScope, pointer: TagPointer, digest: Digest): Promise<boolean> {
+    const failures: unknown[] = [];
+    for (const root of rootsOf(place.upstream, pointer))
+      try {
+        if (await below.holds(root, digest, readerOf(place))) return true;
+      } catch (error) {
+        failures.push(error);
+      }
+    if (failures.length > 0) throw failures[0];
+    return false;
+  }
+
+  function readerOf({ upstream, repository }: RepositoryScope): ManifestReader {
+    const reading = registry(upstream)?.reading;
+    if (reading === undefined) throw cannotTell(new Error('the upstream is not configured'));
+    return {
+      peek: (digest) => reading.peek(repository, digest),
+      stored: (digest) => reading.stored(repository, digest),
+      read: (digest) => reading.read(repository, digest),
+    };
+  }
+
+  /** Undefined where it cannot be told now. */
+  async function listedBy(place: RepositoryScope, manifest: Digest): Promise<ListedContent | undefined> {
+    try {
+      return parsed.orNone(await readerOf(place).read(manifest));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async function looked(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    const inMemory = tags.known(place, tag);
+    if (inMemory !== undefined && (await holds(place, inMemory, digest)))
+      return isCurrent(place, tag, inMemory) || heldStill(place, tag, digest);
+    const onRecord = await tags.reread(place, tag);
+    const isOther = onRecord !== undefined && onRecord.digest !== inMemory?.digest;
+    if (isOther && (await holds(place, onRecord, digest)))
+      return isCurrent(place, tag, onRecord) || heldStill(place, tag, digest);
+    if (isReferrersTag(tag) && (await refersTo(place, tag, digest))) return true;
+    const isOpen = onRecord === undefined && (await isNamed(place, tag, digest));
+    return isOpen && heldStill(place, tag, digest);
+  }
+
+  /** Whether a record says that the tag leads there: a client may name any tag. */
+  async function isNamed(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    const labelled = await membership.tagsOf(place, digest);
+    return labelled.includes(tag) || membership.partialTags(place, digest).includes(tag);
+  }
+
+  /**
+   * What the tag would mean to a client that asks for it now: it was not asked for within
+   * `formerMs`, or what it means is on no record, as of a signed schema 1 manifest.
+   */
+  async function heldStill(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    try {
+      await registry(place.upstream)?.tagged.resolve(place.repository, { tag });
+    } catch (error) {
+      if (isUnknown(error)) return false;
+      throw cannotTell(error);
+    }
+    const pointer = tags.known(place, tag);
+    return pointer !== undefined && holds(place, pointer, digest);
+  }
+
+  /**
+   * A manifest says in its own bytes what it refers to; what is below it has its tags from there,
+   * and is told from a manifest by a record that is not in doubt.
+   */
+  async function refersTo(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    const labelled = await membership.tagsOf(place, digest);
+    if (!labelled.includes(tag)) return false;
+    const seen = await membership.find(place, digest);
+    if (seen !== undefined && (seen.mediaType === undefined || !isManifestType(seen.mediaType))) return true;
+    try {
+      const { subject } = parsed.of(await readerOf(place).read(digest));
+      return subject !== undefined && referrersTag(subject.digest) === tag;
+    } catch (error) {
+      if (isUnknown(error)) return false;
+      throw cannotTell(error);
+    }
+  }
+
+  return {
+    tagsTowards(place, digest, { afresh = false } = {}) {
+      if (afresh) return lookingAfresh(keyOf(place, digest), () => tagsAfresh(place, digest));
+      const found = membership.tagsOf(place, digest);
+      return found instanceof Promise ? found.then(reversed) : reversed(found);
+    },
+    unrecordedTags: (place, digest) =>
+      lookingUnrecorded(keyOf(place, digest), () =>
+        membership.unrecordedTags(place, digest, (manifest) => listedBy(place, manifest)),
+      ),
+    leadsTo(place, tag, digest) {
+      const pointer = tags.known(place, tag);
+      const isHeld = pointer !== undefined && isKnownToHold(place, pointer, digest);
+      if (isHeld && isCurrent(place, tag, pointer)) return true;
+      return looking(keyOf(place, digest, tag), () => looked(place, tag, digest));
+    },
+  };
+}
+
+function keyOf({ upstream, repository }: RepositoryScope, digest: Digest, tag = ''): string {
+  return `${upstream}/${repository}:${tag}@${digest}`;
+}

@@ -1,0 +1,142 @@
+import { configuredRules } from '../../app/access.ts';
+import { configuredReadings } from '../../app/mirror/rules.ts';
+import type { Decision, Reach } from '../../auth/access.ts';
+import type { Judge } from '../../auth/clusters/cluster.ts';
+import { questionText } from '../../auth/question.ts';
+import { ruledAccess } from '../../auth/rules/ruled-access.ts';
+import { scrubbed } from '../../base/text/redaction.ts';
+import type { Config } from '../../config/load.ts';
+import { referenceText } from '../../oci/reference.ts';
+import { parsed, UsageError } from '../flags/arguments.ts';
+import type { Run } from '../flags/io.ts';
+import { configFile } from '../serve/config-file.ts';
+import { type AccessQuestion, accessQuestion } from './access-question.ts';
+
+/** What a check asks, beside the rules. */
+export interface AccessSources {
+  readonly judge: Judge;
+  /** As far as the store knows. */
+  readonly reach: Reach;
+  close(): Promise<void>;
+}
+
+/** Opens the cluster of that name, and the store. */
+export type OpenAccess = (config: Config, cluster: string) => Promise<AccessSources>;
+
+/** What is printed, each part on a line or in one JSON document. */
+interface Report {
+  readonly verdict: 'allowed' | 'refused' | 'unknown';
+  readonly rule?: string;
+  readonly question?: string;
+  readonly cluster: string;
+  readonly reason?: string;
+  readonly subject: string;
+  readonly groups: readonly string[];
+  readonly host: string;
+  readonly wanted: string;
+}
+
+const exitCodes = { allowed: 0, refused: 1, unknown: 3 } as const;
+
+/** `quayside access check`: what a host would say to somebody, and why. Asks the cluster anew, and changes nothing. */
+export function checkingAccess(open: OpenAccess): Run {
+  return async (args, io) => {
+    const { values, positionals } = parsed(args, {
+      config: { type: 'string' },
+      host: { type: 'string' },
+      as: { type: 'string' },
+      groups: { type: 'string' },
+      cluster: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    });
+    const [reference, ...rest] = positionals;
+    if (reference === undefined || rest.length > 0) throw new UsageError('needs one reference');
+    const config = await configFile(values.config, io);
+    const question = accessQuestion({ ...values, reference }, config);
+    const report = await checked(config, question, open);
+    io.stdout.write(values.json ? `${JSON.stringify(report)}\n` : reportText(report));
+    return exitCodes[report.verdict];
+  };
+}
+
+async function checked(config: Config, question: AccessQuestion, open: OpenAccess): Promise<Report> {
+  const { host, subject, access } = question;
+  const { name, groups, cluster } = subject;
+  const { upstream, repository, reference } = access;
+  const text = reference === undefined ? '' : referenceText(reference);
+  const wanted = `${upstream}/${repository}${reference?.digest === undefined ? ':' : '@'}${text}`;
+  const known = { subject: name, groups, host, wanted, cluster };
+  try {
+    const sources = await open(config, cluster);
+    try {
+      const { decision, because } = await decidedBy(config, question, sources);
+      return { ...reported(decision, because), ...known };
+    } finally {
+      await sources.close();
+    }
+  } catch (error) {
+    return { verdict: 'unknown', reason: scrubbed(failureText(error)), ...known };
+  }
+}
+
+function failureText(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}
+
+/** The decision as the host comes to it, and the cluster's own words on the question that decided. */
+async function decidedBy(config: Config, { host, subject, access }: AccessQuestion, sources: AccessSources) {
+  const words = new Map<string, string>();
+  const judge: Judge = {
+    recall: (who, question) => sources.judge.recall(who, question),
+    async ask(who, question) {
+      const verdict = await sources.judge.ask(who, question);
+      if (verdict.reason !== undefined && verdict.reason !== '')
+        words.set(questionText(question), verdict.reason);
+      return verdict;
+    },
+  };
+  const rules = configuredRules(config, await configuredReadings(config.mirror)).get(host);
+  if (rules === undefined) throw new Error(`host ${host} has no rules`);
+  const { authorize } = ruledAccess({ rules, judge, reach: sources.reach });
+  const decision = await authorize(subject, access);
+  const asked = (decision.question ?? '').split(' and ');
+  return { decision, because: asked.flatMap((question) => words.get(question) ?? []).at(-1) };
+}
+
+function reported({ allowed, rule, question, reason }: Decision, because: string | undefined) {
+  const reasons = [reason, because].filter((part) => part !== undefined);
+  return {
+    verdict: allowed ? ('allowed' as const) : ('refused' as const),
+    ...(rule === undefined ? {} : { rule }),
+    ...(question === undefined ? {} : { question }),
+    ...(reasons.length === 0 ? {} : { reason: reasons.join('; the cluster says: ') }),
+  };
+}
+
+function reportText({
+  wanted,
+  subject,
+  groups,
+  host,
+  rule,
+  question,
+  cluster,
+  verdict,
+  reason,
+}: Report): string {
+  const lines = {
+    verdict: verdict === 'unknown' ? 'unknown: it could not be told' : verdict,
+    reason,
+    rule,
+    question,
+    cluster,
+    host,
+    user: subject,
+    groups: groups.join(', '),
+    wanted,
+  };
+  return Object.entries(lines)
+    .map(([name, value]) => `${name.padEnd(8)}  ${value ?? '-'}\n`)
+    .join('');
+}

@@ -1,0 +1,107 @@
+import type { Access, Subject } from '../../auth/access.ts';
+import type { Config } from '../../config/load.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseReference, parseRepository } from '../../oci/reference.ts';
+import { hosts } from '../../proxy/access/hosts.ts';
+import { router } from '../../proxy/access/route.ts';
+import { didYouMean, UsageError } from '../flags/arguments.ts';
+
+/** The words of `quayside access check`, as they were written. */
+export interface AccessWords {
+  readonly reference: string;
+  readonly host?: string | undefined;
+  readonly as?: string | undefined;
+  readonly groups?: string | undefined;
+  readonly cluster?: string | undefined;
+}
+
+/** Who wants what, on which host. */
+export interface AccessQuestion {
+  /** As configured: a name, `name:port`, or `*`. */
+  readonly host: string;
+  readonly subject: Subject & { readonly cluster: string };
+  readonly access: Access;
+}
+
+/** What the words mean under the configuration; throws `UsageError` that says what would make sense. */
+export function accessQuestion(words: AccessWords, config: Config): AccessQuestion {
+  try {
+    const host = hostOf(words, config);
+    return { host, subject: subjectOf(words, config, host), access: accessOf(words, config, host) };
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    throw new UsageError(`${words.reference}: ${error.message}`, { cause: error });
+  }
+}
+
+/** The one that is named, before the reference or in it; without a name, the only one that asks a cluster. */
+function hostOf({ host, reference }: AccessWords, { hosts: configured }: Config): string {
+  const asking = Object.keys(configured).filter((name) => configured[name]?.auth === 'cluster');
+  const written = host ?? withoutScheme(reference).split('/', 1)[0] ?? '';
+  const isNamed = host !== undefined || Object.hasOwn(configured, written.toLowerCase());
+  const find = hosts(Object.keys(configured).map((name) => ({ name })));
+  const [only, ...others] = asking;
+  if (!isNamed && (only === undefined || others.length > 0))
+    throw new UsageError(
+      `needs --host HOST, one of ${asking.join(', ') || 'those with auth: cluster; there is none'}`,
+    );
+  const name = isNamed ? find(written).name : (only ?? '');
+  const auth = configured[name]?.auth;
+  if (auth !== 'cluster') throw new UsageError(`host ${name} has auth: ${auth}, so no rules decide there`);
+  return name;
+}
+
+function subjectOf(words: AccessWords, config: Config, host: string): AccessQuestion['subject'] {
+  const { as: name, groups = '', cluster: wanted } = words;
+  if (name === undefined || name === '') throw new UsageError('needs --as USER');
+  const clusters = config.hosts[host]?.clusters ?? Object.keys(config.clusters);
+  const cluster = wanted ?? clusters[0];
+  if (cluster === undefined || !clusters.includes(cluster))
+    throw new UsageError(`host ${host} does not ask ${cluster}${didYouMean(cluster ?? '', clusters)}`);
+  const given = groups.split(',').filter((group) => group !== '');
+  return { name, groups: [...new Set([...given, ...ownGroups(name)])], cluster };
+}
+
+/** The groups that a cluster adds by itself: those of a service account, and those of everybody. */
+function ownGroups(name: string): readonly string[] {
+  if (name === 'system:anonymous') return ['system:unauthenticated'];
+  const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name) ?? [];
+  const account =
+    namespace === undefined ? [] : ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
+  return [...account, 'system:authenticated'];
+}
+
+function accessOf({ reference, host }: AccessWords, config: Config, configured: string): Access {
+  const { upstreams, defaultUpstream } = config;
+  const text = withoutHost(withoutScheme(reference), [host, configured]);
+  const { repository, reference: wanted } = parseImage(text);
+  const route = router(new Map(Object.entries(upstreams)), defaultUpstream);
+  const request = { kind: 'manifest', repository, reference: wanted } as const;
+  const routed = route({ request }, config.hosts[configured]?.upstream);
+  return {
+    upstream: routed.upstream,
+    repository: routed.request.repository,
+    action: 'pull',
+    reference: wanted,
+  };
+}
+
+/** `repository[:tag][@digest]`, as people write it: without either it means the tag `latest`. */
+function parseImage(text: string) {
+  const [, name = '', tag, digest] = /^([^@]*?)(?::([^:/@]*))?(?:@(.*))?$/.exec(text) ?? [];
+  const written = [tag, digest].filter((part) => part !== undefined).join('@');
+  return {
+    repository: parseRepository(name),
+    reference: parseReference(written === '' ? 'latest' : written),
+  };
+}
+
+function withoutScheme(reference: string): string {
+  return reference.replace(/^docker:\/\//, '');
+}
+
+function withoutHost(text: string, names: readonly (string | undefined)[]): string {
+  const slash = text.indexOf('/');
+  const first = text.slice(0, Math.max(0, slash)).toLowerCase();
+  return first !== '' && names.some((name) => name?.toLowerCase() === first) ? text.slice(slash + 1) : text;
+}

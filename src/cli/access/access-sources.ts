@@ -1,0 +1,65 @@
+import { configuredClusters } from '../../app/access.ts';
+import { configuredStore } from '../../app/store.ts';
+import type { Config } from '../../config/load.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { bufferPool } from '../../store/buffers.ts';
+import type { AccessSources } from './access-check.ts';
+import { type StoredReach, storedReach } from './stored-reach.ts';
+
+/** One cluster of the configuration, and its store, which is opened for the first digest only. */
+export async function accessSources(config: Config, name: string): Promise<AccessSources> {
+  const wanted = config.clusters[name];
+  const clusters = await configuredClusters(wanted === undefined ? {} : { [name]: wanted }, {
+    reviewed: () => {},
+    remembered: () => {},
+    keysFailed: () => {},
+  });
+  const judge = clusters.get(name);
+  if (judge === undefined) throw new Error(`cluster ${name} is not configured`);
+  const opened = lazily(() => openedReach(config));
+  return {
+    judge,
+    reach: {
+      tagsTowards: async (...asked) => (await opened.value()).tagsTowards(...asked),
+      unrecordedTags: async (...asked) => (await opened.value()).unrecordedTags(...asked),
+      leadsTo: async (...asked) => (await opened.value()).leadsTo(...asked),
+    },
+    async close() {
+      await judge.close();
+      await opened.close();
+    },
+  };
+}
+
+async function openedReach(config: Config): Promise<StoredReach> {
+  if ('memory' in config.store)
+    throw new RegistryError('UNAVAILABLE', 'a store in memory tells only its own server what leads where');
+  const store = await configuredStore(config, bufferPool(), {});
+  const known = storedReach(store, (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0);
+  return {
+    ...known,
+    async close() {
+      await known.close();
+      await store.close();
+    },
+  };
+}
+
+interface Lazily<Value> {
+  value(): Promise<Value>;
+  close(): Promise<void>;
+}
+
+function lazily<Value extends { close(): Promise<void> }>(make: () => Promise<Value>): Lazily<Value> {
+  let made: Promise<Value> | undefined;
+  return {
+    value() {
+      made ??= make();
+      return made;
+    },
+    async close() {
+      const value = await made?.catch(() => undefined);
+      await value?.close();
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import type { Reach } from '../../auth/access.ts';
+import type { HeldManifest } from '../../cache/manifests/manifests.ts';
+import { membership } from '../../cache/records/membership.ts';
+import { tags } from '../../cache/records/tag-pointers.ts';
+import { reach } from '../../cache/registry/tag-index.ts';
+import { collected } from '../../oci/content.ts';
+import { type Digest, digestOf } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
+import type { Store } from '../../store/store.ts';
+
+/** How content hangs together, read from a store that servers may use meanwhile. */
+export interface StoredReach extends Reach {
+  close(): Promise<void>;
+}
+
+/** Asks no upstream and writes nothing: what the store alone does not tell is `UNAVAILABLE`. Leaves the store open. */
+export function storedReach(store: Store, formerMs: (upstream: string) => number): StoredReach {
+  const events = { storeFailed: () => {} };
+  const members = membership({ records: store.records, events });
+  const pointers = tags({ records: store.records, maxEntries: 1_000, confirmEveryMs: 0, events });
+  const stored = (_repository: unknown, digest: Digest) => storedManifest(store, digest);
+  async function read(_repository: unknown, digest: Digest): Promise<HeldManifest> {
+    const found = await storedManifest(store, digest);
+    if (found === undefined) throw untold(`the store does not hold ${digest}`);
+    return found;
+  }
+  const registry = {
+    reading: { peek: () => undefined, stored, read },
+    tagged: {
+      ready: () => undefined,
+      resolve: () => Promise.reject(untold('the tag has not been pulled for long')),
+      settled: () => Promise.resolve(),
+    },
+  };
+  return {
+    ...reach({ membership: members, tags: pointers, registry: () => registry, formerMs, now: Date.now }),
+    async close() {
+      await members.close();
+      await pointers.close();
+    },
+  };
+}
+
+async function storedManifest({ blobs }: Store, digest: Digest): Promise<HeldManifest | undefined> {
+  const content = await blobs.open(digest);
+  if (content === undefined) return undefined;
+  const bytes = await collected(content.body, maxManifestBytes);
+  if (digestOf(bytes) !== digest) throw untold(`the store holds something else than ${digest}`);
+  const { mediaType } = parseManifest(bytes, undefined);
+  return { descriptor: { digest, size: bytes.byteLength, mediaType }, bytes, hit: 'store' };
+}
+
+function untold(why: string): RegistryError {
+  return new RegistryError('UNAVAILABLE', why);
+}

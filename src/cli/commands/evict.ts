@@ -1,0 +1,88 @@
+import { hostname } from 'node:os';
+import { evictor } from '../../cache/eviction/evictor.ts';
+import type { Eviction } from '../../cache/eviction/plan.ts';
+import { usage } from '../../cache/eviction/usage.ts';
+import type { Config } from '../../config/load.ts';
+import { bufferPool } from '../../store/buffers.ts';
+import type { Store } from '../../store/store.ts';
+import { parsed, UsageError } from '../flags/arguments.ts';
+import type { Io, Output, Run } from '../flags/io.ts';
+import { configFile } from '../serve/config-file.ts';
+import { evictionHeading, evictionLine, summaryText } from './eviction-text.ts';
+
+/** Opens the medium that a configuration names. */
+export type OpenStore = (config: Config) => Store | Promise<Store>;
+
+interface Wish {
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * `quayside evict`: one run of the eviction, beside servers that use the same store, or what it would do. What those
+ * servers read right now was used just now, and so is not deleted.
+ */
+export function evicting(open: OpenStore): Run {
+  return async (args, io) => {
+    const { values, positionals } = parsed(args, {
+      config: { type: 'string' },
+      'dry-run': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    });
+    const [word] = positionals;
+    if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
+    const config = await configFile(values.config, io);
+    const { maxBytes } = config.eviction;
+    if (maxBytes === undefined)
+      throw new UsageError('eviction.maxBytes is not set, so nothing is ever evicted');
+    if ('memory' in config.store) throw new UsageError('a store in memory is its server’s alone');
+    const store = await open(config);
+    try {
+      await evictFrom(
+        store,
+        { ...config.eviction, maxBytes },
+        { dryRun: values['dry-run'], json: values.json },
+        io,
+      );
+      return 0;
+    } finally {
+      await store.close();
+    }
+  };
+}
+
+/** `quayside evict` on the medium that the configuration names. */
+export const evict: Run = evicting(async (config) => {
+  const { configuredStore } = await import('../../app/store.ts');
+  return configuredStore(config, bufferPool(), {});
+});
+
+async function evictFrom(
+  store: Store,
+  marks: Config['eviction'] & { readonly maxBytes: number },
+  { dryRun, json }: Wish,
+  { stdout, signal }: Io,
+): Promise<void> {
+  const instance = `evict.${hostname()}`;
+  const uses = usage({ records: store.records, instance });
+  const evicted = json ? () => {} : table(stdout);
+  const runner = evictor({ ...marks, store, usage: uses, instance, events: { evicted } });
+  try {
+    const report = await runner.run({ dryRun, signal });
+    if (dryRun) report.evictions.forEach(evicted);
+    stdout.write(json ? `${JSON.stringify(report)}\n` : summaryText(report, marks));
+  } finally {
+    await runner.close();
+    await uses.close();
+  }
+}
+
+/** Writes each deletion when it is done, so that a run broken off has said what it did. */
+function table(stdout: Output): (eviction: Eviction) => void {
+  let isHeaded = false;
+  return (eviction) => {
+    if (!isHeaded) stdout.write(evictionHeading);
+    isHeaded = true;
+    stdout.write(evictionLine(eviction));
+  };
+}

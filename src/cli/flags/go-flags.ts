@@ -1,0 +1,136 @@
+import type { Path } from '../../config/faults.ts';
+import { parsed } from './arguments.ts';
+
+/** One flag of a program that we stand in for, or one that we have beside them. */
+export interface GoFlag {
+  /** As one would write it. Default: none, the settings below it are then what they are without it. */
+  readonly default?: string;
+  /** Its default by the environment. */
+  readonly ambient?: string;
+  /** It has no default, and nothing can be served without it. */
+  readonly isRequired?: true;
+  /** The word alone means `true`. */
+  readonly isSwitch?: true;
+  /** It may be given several times, and means a list. */
+  readonly isList?: true;
+  /** The settings that it decides. None: it is accepted and has nothing left to decide. */
+  readonly places: readonly Path[];
+  /** The setting's value, or one of the list. Throws an Error that says what is accepted. Default: the text as it is. */
+  readonly read?: (text: string) => unknown;
+}
+
+export type GoFlagTable = Readonly<Record<string, GoFlag>>;
+
+/** One setting that a flag decides. */
+export interface Decided {
+  readonly flag: string;
+  readonly place: Path;
+  readonly value: unknown;
+}
+
+/** Something that is wrong with a flag, in one clause that follows its name. */
+export interface Complaint {
+  readonly flag: string;
+  readonly message: string;
+}
+
+/** What a command line means. */
+export interface GoFlags {
+  /** By flags that were given. */
+  readonly given: readonly Decided[];
+  /** By flags that were not, and have a default. */
+  readonly assumed: readonly Decided[];
+  readonly complaints: readonly Complaint[];
+  /** What was given, as it was written: the flags without dashes, each with its texts in order. */
+  readonly written: ReadonlyMap<string, readonly string[]>;
+}
+
+/** The flag with a default of the environment, where that has one: it counts less than a file. */
+export function ambient(flag: GoFlag, text: string | undefined): GoFlag {
+  return text === undefined || text === '' ? flag : { ...flag, ambient: text };
+}
+
+/**
+ * Reads flags as Go does: one dash or two, the value behind `=` or as the next word, the last of several counts but for lists; a text
+ * that may be left out is left out where it is empty. Throws `UsageError` for a flag that there is not.
+ */
+export function parseGoFlags(table: GoFlagTable, args: readonly string[]): GoFlags {
+  const names = Object.entries(table);
+  const options = Object.fromEntries(
+    names.map(([name]) => [name, { type: 'string', multiple: true } as const]),
+  );
+  const { values: all, positionals } = parsed(
+    args.map((word) => completed(withTwoDashes(word), table)),
+    options,
+  );
+  const values = Object.fromEntries(
+    Object.entries(all).filter(([name, texts]) => !isLeftOut(table[name], texts)),
+  );
+  const readings = names.map(([name, flag]) => reading(name, flag, values[name]));
+  return {
+    given: readings.flatMap(({ isGiven, decided }) => (isGiven ? decided : [])),
+    assumed: readings.flatMap(({ isGiven, decided }) => (isGiven ? [] : decided)),
+    complaints: [
+      ...positionals.map((word) => ({ flag: word, message: 'is no flag' })),
+      ...readings.flatMap(({ complaint }) => complaint ?? []),
+    ],
+    written: new Map(Object.entries(values).flatMap(([name, texts = []]) => [[name, texts]])),
+  };
+}
+
+/** Whether a switch was given, and not as false. */
+export function isOn({ written }: Pick<GoFlags, 'written'>, name: string): boolean {
+  return isTrue(written.get(name)?.at(-1) ?? '');
+}
+
+/** `true` or `false`, as Go reads them. */
+export function parseGoBoolean(text: string): boolean {
+  if (isTrue(text)) return true;
+  if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
+  throw new Error('must be true or false');
+}
+
+function isTrue(text: string): boolean {
+  return /^(?:1|t|T|true|TRUE|True)$/.test(text);
+}
+
+interface Reading {
+  readonly isGiven: boolean;
+  readonly decided: readonly Decided[];
+  readonly complaint?: Complaint;
+}
+
+function reading(name: string, flag: GoFlag, given: readonly string[] | undefined): Reading {
+  const assumed = flag.default ?? flag.ambient;
+  const texts = given ?? (assumed === undefined ? [] : [assumed]);
+  const isGiven = given !== undefined;
+  const refused = (message: string): Reading => ({
+    isGiven,
+    decided: [],
+    complaint: { flag: `--${name}`, message },
+  });
+  if (texts.includes('') || (texts.length === 0 && flag.isRequired === true))
+    return refused('must not be empty');
+  if (texts.length === 0) return { isGiven, decided: [] };
+  try {
+    const read = texts.map((text) => flag.read?.(text) ?? text);
+    const value = flag.isList === true ? read : read.at(-1);
+    return { isGiven, decided: flag.places.map((place) => ({ flag: `--${name}`, place, value })) };
+  } catch (error) {
+    return refused(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Go's default of a text is the empty one; what is no text, and what must be said, is another matter. */
+function isLeftOut(flag: GoFlag | undefined, texts: readonly string[] | undefined): boolean {
+  const isText = flag?.isList !== true && flag?.isSwitch !== true;
+  return isText && flag?.isRequired !== true && flag?.default === undefined && texts?.at(-1) === '';
+}
+
+function withTwoDashes(word: string): string {
+  return word.replace(/^-(?=[A-Za-z]{2})/, '--');
+}
+
+function completed(word: string, table: GoFlagTable): string {
+  return word.startsWith('--') && table[word.slice(2)]?.isSwitch === true ? `${word}=true` : word;
+}

@@ -1,0 +1,54 @@
+import { access, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseAuthFile } from '../../upstream/login/credentials.ts';
+import { UsageError } from '../flags/arguments.ts';
+
+/**
+ * The file with the logins of whoever runs us: the one given, that of `REGISTRY_AUTH_FILE`, else the first there is of those that podman
+ * and docker write. Undefined when there is none; throws `UsageError` for one that was named and is not there, and for one that is not JSON,
+ * which would else be noticed by whichever registry first asks for a login.
+ */
+export async function authFile(
+  given: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
+  const named = given ?? env['REGISTRY_AUTH_FILE'];
+  if (named !== undefined && named !== '') {
+    if (await isReadable(named)) return proven(named);
+    throw new UsageError(`the logins in ${named} cannot be read`);
+  }
+  for (const path of usualFiles(env)) if (await isReadable(path)) return proven(path);
+  return undefined;
+}
+
+/** No cause: what JSON.parse throws quotes the text, which is a secret. */
+async function proven(path: string): Promise<string> {
+  try {
+    parseAuthFile(await readFile(path, 'utf8'));
+    return path;
+  } catch (error) {
+    const why = error instanceof RegistryError ? ': the file is not JSON' : '';
+    throw new UsageError(`the logins in ${path} cannot be read${why}`);
+  }
+}
+
+function usualFiles(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  const home = env['HOME'] ?? homedir();
+  const runtime = env['XDG_RUNTIME_DIR'];
+  return [
+    ...(runtime === undefined ? [] : [join(runtime, 'containers/auth.json')]),
+    join(env['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'containers/auth.json'),
+    join(env['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json'),
+  ];
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

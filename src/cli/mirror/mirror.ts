@@ -1,0 +1,206 @@
+import { writeFile } from 'node:fs/promises';
+import { type CopyImagesOptions, copyImages } from '../../mirror/batch/copy-all.ts';
+import { type Mapping, MappingError } from '../../mirror/batch/mapping.ts';
+import { copyPlan } from '../../mirror/batch/plan.ts';
+import type { RetryOptions } from '../../mirror/copy/retry.ts';
+import { copyRun } from '../../mirror/copy/run.ts';
+import type { CopyEvents } from '../../mirror/images/copy-events.ts';
+import type { CopiedImage, ImageCopy } from '../../mirror/images/image-copy.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { type Io, type Run, stopCode } from '../flags/io.ts';
+import { authFile } from './auth-file.ts';
+import { mirrorEnds } from './endpoints.ts';
+import { type MirrorWish, parseMirrorFlags } from './flags.ts';
+import { durationText } from './go-text.ts';
+import { type PlannedImages, plannedImages, writtenMappings } from './images.ts';
+import { complaintText, mirrorLines, told } from './lines.ts';
+import { planText } from './plan.ts';
+import {
+  countersText,
+  failedMappings,
+  isComplete,
+  type MirrorReport,
+  mirrorReport,
+  pairOf,
+  type Undone,
+} from './report.ts';
+
+/** What is to be copied, what each copy was written as, and what came to no copy. */
+interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
+  readonly images: readonly ImageCopy[];
+  readonly mappingOf: (image: ImageCopy) => Mapping;
+  readonly retry: RetryOptions;
+}
+
+/**
+ * `quayside mirror`: what `oc image mirror` does, under its flags, and says. Ends with 0 when every
+ * image is where it should be, 1 when not, as for a mistake in the command line, in a mapping file
+ * or in the logins, 130 or 143 when a signal came before all was done: then what is left is told as
+ * what failed is.
+ */
+export function mirroring(retry: RetryOptions = {}): Run {
+  return async (args, io) => {
+    const wish = parseMirrorFlags(args);
+    const ends = mirrorEnds({
+      ...wish,
+      ...(retry.random && { random: retry.random }),
+      authFile: await authFile(wish.registryConfig, io.env),
+      env: io.env,
+      mountIgnored: (from, digest) =>
+        told(io.stderr, `warning: Expected to mount ${digest} from ${from} but mount was ignored`),
+    });
+    try {
+      const written = await writtenMappings(wish);
+      const planned = await plannedImages(written, wish, ends, io.signal).catch((error: unknown) =>
+        notBegun(error, written.mappings, wish, io),
+      );
+      if (typeof planned === 'number') return planned;
+      tellUnplanned(planned, io);
+      const { images } = planned;
+      const work = { ...planned, images: [...images.keys()], mappingOf: mappingIn(images), retry };
+      return await (wish.dryRun ? dryRun : realRun)(work, wish, io);
+    } catch (error) {
+      return complaint(error, io);
+    } finally {
+      await ends.close();
+    }
+  };
+}
+
+function complaint(error: unknown, { stderr }: Io): number {
+  if (!(error instanceof MappingError || error instanceof RegistryError)) throw error;
+  const texts = error instanceof MappingError ? error.faults : [complaintText(error)];
+  for (const text of texts) stderr.write(`error: ${text}\n`);
+  return 1;
+}
+
+function tellUnplanned({ unplanned, faults }: PlannedImages, { stderr }: Io): void {
+  for (const fault of faults) stderr.write(`error: ${fault}\n`);
+  for (const { isMissing, reason } of unplanned)
+    stderr.write(`${isMissing ? 'warning' : 'error'}: ${reason}\n`);
+}
+
+/** The end of a run that never came to know its images: all that was written is left. Throws what is a mistake, and no failure. */
+async function notBegun(
+  error: unknown,
+  written: readonly Mapping[],
+  wish: MirrorWish,
+  io: Io,
+): Promise<number> {
+  const why = io.signal.aborted ? 'told to stop before anything was copied' : listingFailure(error);
+  if (!wish.dryRun)
+    await tellFailed({ failed: [], faults: [], left: written.map(pairOf) }, wish.failedFile, io);
+  io.stderr.write(`error: ${why}\n`);
+  return failureCode(io);
+}
+
+function listingFailure(error: unknown): string {
+  if (error instanceof RegistryError) return complaintText(error);
+  throw error;
+}
+
+function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
+  return (image) => {
+    const mapping = images.get(image);
+    if (mapping === undefined) throw new Error('an image that nobody asked for');
+    return mapping;
+  };
+}
+
+/** One run, told to whoever looks; its report. */
+async function ran(
+  { images, mappingOf, retry, unplanned, faults }: Work,
+  wish: MirrorWish,
+  io: Io,
+  events: Partial<CopyEvents>,
+): Promise<MirrorReport> {
+  const { maxPerRegistry, skipMissing } = wish;
+  const done = new Map<ImageCopy, CopiedImage>();
+  const collected: Partial<CopyEvents> = {
+    ...events,
+    imageEnded(event) {
+      if (event.copied !== undefined) done.set(event.image, event.copied);
+      events.imageEnded?.(event);
+    },
+  };
+  const run = copyRun({ ...retry, maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
+  const left = await copyImages(images, run, copyOptions(wish));
+  return mirrorReport({ report: run.report(), done, left, mappingOf, skipMissing, unplanned, faults });
+}
+
+function copyOptions({
+  maxPerRegistry,
+  maxRegistry,
+  continueOnError,
+  skipMissing,
+}: MirrorWish): CopyImagesOptions {
+  return {
+    looksFirst: !continueOnError,
+    maxImages: maxPerRegistry,
+    maxRoutes: maxRegistry,
+    continueOnError: ({ kind }) => continueOnError || (skipMissing && kind === 'source-gone'),
+  };
+}
+
+async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
+  const plan = copyPlan();
+  const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: false });
+  const { retried, imageEnded } = lines.events;
+  const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };
+  const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(lines.close);
+  const planned = planText(plan.repositories(), work.mappingOf);
+  if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  io.stderr.write(`${planned}\ninfo: Planning completed in ${durationText(report.seconds)}\n`);
+  const isFine = isComplete(report);
+  io.stderr.write(isFine ? 'info: Dry run complete\n' : 'error: an error occurred during planning\n');
+  return isFine ? 0 : failureCode(io);
+}
+
+async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
+  const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
+  const report = await ran(work, wish, io, lines.events).finally(lines.close);
+  if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
+  const isTold = await tellFailed(report, wish.failedFile, io);
+  io.stderr.write(countersText(report));
+  if (isComplete(report) && isTold) return 0;
+  const why = io.signal.aborted ? 'told to stop before everything was copied' : 'one or more errors occurred';
+  io.stderr.write(`error: ${why}\n`);
+  return failureCode(io);
+}
+
+function failureCode({ signal }: Io): number {
+  return signal.aborted ? stopCode(signal.reason) : 1;
+}
+
+function shown({ images, mappingOf }: Work) {
+  return { images: images.length, mappingOf };
+}
+
+/**
+ * A file is written on success too: what an earlier run put there would be copied again. Where it cannot be, standard error has its lines.
+ * Resolves to whether they are where they should be.
+ */
+async function tellFailed(report: Undone, file: string | undefined, { stderr }: Io): Promise<boolean> {
+  const lines = failedMappings(report);
+  const refusal = file === undefined ? undefined : await refusalOf(file, lines);
+  if (refusal !== undefined) stderr.write(`error: ${file} cannot be written (${refusal})\n`);
+  const isKept = file !== undefined && refusal === undefined;
+  if (lines !== '') {
+    stderr.write(
+      isKept
+        ? `info: what was not copied is in ${file}, to be tried again with -f ${file}\n`
+        : `info: what was not copied, to be tried again with -f:\n${lines}`,
+    );
+  }
+  return refusal === undefined;
+}
+
+/** Why the system would not write it; undefined once it is written. */
+async function refusalOf(file: string, lines: string): Promise<string | undefined> {
+  try {
+    await writeFile(file, lines);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  }
+}

@@ -1,0 +1,33 @@
+import { checkoutThread } from '../../mirror/test-inputs/thread.ts';
+import { UsageError } from '../flags/arguments.ts';
+
+/** What configurations of ci-operator promote. */
+export interface Promotions {
+  /** `namespace/name:tag` */
+  readonly promoted: ReadonlySet<string>;
+  /** Why some of it is not known, a line for each file. */
+  readonly unread: readonly string[];
+}
+
+export const nothingPromoted: Promotions = { promoted: new Set(), unread: [] };
+
+/** What is promoted by those in a checkout of openshift/release. Throws `UsageError` when there is no such checkout. */
+export async function promotions(folder: string, signal: AbortSignal): Promise<Promotions> {
+  const thread = checkoutThread(folder);
+  const stop = (): void => void thread.close();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    const { promoted, faults } = await thread.read();
+    const unread = faults
+      .filter(({ file }) => file.startsWith('ci-operator/config/'))
+      .map(({ file, error }) => `what ${file} promotes is not known: ${error}`);
+    return { promoted, unread };
+  } catch (error) {
+    signal.throwIfAborted();
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${folder} is no checkout of openshift/release: ${reason}`);
+  } finally {
+    signal.removeEventListener('abort', stop);
+    await thread.close();
+  }
+}

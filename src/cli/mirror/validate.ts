@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises';
+import { configFaults } from '../../app/mirror/rules.ts';
+import { ConfigError } from '../../config/faults.ts';
+import { type MirrorConfig, parseMirrorConfig } from '../../mirror/ci/config-file.ts';
+import { MirrorConfigError } from '../../mirror/ci/located-yaml.ts';
+import { objections } from '../../mirror/ci/validate.ts';
+import { type Look, registryLook } from '../../mirror/images/image-inspector.ts';
+import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
+import { parsed, UsageError } from '../flags/arguments.ts';
+import type { Io, Run } from '../flags/io.ts';
+import { authFile } from './auth-file.ts';
+import { type MirrorEnds, mirrorEnds } from './endpoints.ts';
+import { nothingPromoted, promotions } from './promotions.ts';
+import { reasonText } from './report.ts';
+
+/** A look at registries, with what must be closed after it. */
+export interface ClosableLook {
+  readonly look: Look;
+  close(): Promise<void>;
+}
+
+export type OpenLook = (registryConfig: string | undefined, io: Io) => Promise<ClosableLook>;
+
+/** How long the configuration in force may take to come, milliseconds. */
+const patienceMs = 30_000;
+
+/** `quayside mirror validate`: 0 when nothing speaks against the file, 1 when something does, 2 when it cannot be used at all. */
+export function validating(open: OpenLook = openLook): Run {
+  return async (args, io) => {
+    const { values, positionals } = parsed(args, {
+      config: { type: 'string' },
+      against: { type: 'string' },
+      'registry-config': { type: 'string', short: 'a' },
+      'release-repo-git-sync-path': { type: 'string' },
+    });
+    if (values.config === undefined || positionals.length > 0) throw new UsageError('needs --config FILE');
+    const config = await mirrorConfig(values.config, io.signal);
+    const against = values.against === undefined ? undefined : await mirrorConfig(values.against, io.signal);
+    const release = values['release-repo-git-sync-path'];
+    const { promoted, unread } =
+      release === undefined ? nothingPromoted : await promotions(release, io.signal);
+    const { look, close } = await open(values['registry-config'], io);
+    try {
+      const options = { config, look, promoted, ...(against === undefined ? {} : { against }) };
+      const found = [...unread, ...(await objections(options, io.signal))];
+      for (const objection of found) io.stderr.write(`${reasonText(objection)}\n`);
+      if (found.length > 0) return 1;
+    } finally {
+      await close();
+    }
+    io.stdout.write('The config file is valid\n');
+    return 0;
+  };
+}
+
+/**
+ * The configuration at a path or an address. Throws `ConfigError` with every fault, each on a line
+ * that begins with the place.
+ */
+async function mirrorConfig(place: string, signal: AbortSignal): Promise<MirrorConfig> {
+  try {
+    return parseMirrorConfig(
+      /^https?:\/\//.test(place) ? await fetched(place, signal) : await readFile(place),
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof UsageError) throw error;
+    if (error instanceof MirrorConfigError) throw new ConfigError(place, configFaults(error));
+    throw new UsageError(`${place} cannot be read`);
+  }
+}
+
+async function fetched(address: string, signal: AbortSignal): Promise<Uint8Array> {
+  const answer = await fetch(address, { signal: AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]) });
+  if (!answer.ok) throw new UsageError(`${address} answers with ${answer.status}`);
+  return answer.bytes();
+}
+
+const openLook: OpenLook = async (registryConfig, { env }) => {
+  const ends: MirrorEnds = mirrorEnds({
+    authFile: await authFile(registryConfig, env),
+    env,
+    insecure: false,
+    certificateAuthority: undefined,
+    maxPerRegistry: 8,
+    requestsPerSecond: undefined,
+    skipMount: false,
+    dir: '.',
+    fromDir: '.',
+  });
+  // Any repository will do: a registry is found by its host.
+  const look = registryLook((registry) => ends.source(parsePullSpec(`${registry}/any/repository`)));
+  return { look, close: ends.close };
+};

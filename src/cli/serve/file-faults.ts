@@ -1,0 +1,68 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { tokensIn } from '../../auth/clusters/operators.ts';
+import { parseTokenKeyFile, parseTokenKeys } from '../../auth/tokens/token-keys.ts';
+import type { Path, Refusal } from '../../config/faults.ts';
+import { unreadableFiles } from '../../config/files.ts';
+import type { Config } from '../../config/load.ts';
+
+interface KeyFile {
+  readonly path: Path;
+  readonly file: string;
+}
+
+interface KeyText extends KeyFile {
+  readonly text: string;
+}
+
+/**
+ * What is wrong with the files that the configuration names: those that cannot be read, and token keys with which nobody could log in.
+ * No message shows what a file holds.
+ */
+export async function fileFaults(config: Config): Promise<readonly Refusal[]> {
+  const unreadable = await unreadableFiles(config);
+  if (unreadable.length > 0) return unreadable;
+  const faults = await Promise.all([
+    ...keyFiles(config).map(async (files) => keyFaults(await readKeys(files))),
+    operatorFaults(config),
+  ]);
+  return faults.flat();
+}
+
+async function operatorFaults({ admin: { tokenFile } }: Config): Promise<readonly Refusal[]> {
+  if (tokenFile === undefined) return [];
+  const text = await readFile(tokenFile, 'utf8');
+  return complaints(['admin', 'tokenFile'], () => tokensIn(text));
+}
+
+/** The files of each host with keys, as tokenKeys reads them. */
+function keyFiles({ hosts }: Config): readonly (readonly KeyFile[])[] {
+  return Object.entries(hosts).map(([name, { tokenKeyFiles = [], tokenSecretFile }]) => [
+    ...tokenKeyFiles.map((file, index) => ({ path: ['hosts', name, 'tokenKeyFiles', index], file })),
+    ...(tokenSecretFile === undefined
+      ? []
+      : [{ path: ['hosts', name, 'tokenSecretFile'], file: tokenSecretFile }]),
+  ]);
+}
+
+function readKeys(files: readonly KeyFile[]): Promise<readonly KeyText[]> {
+  return Promise.all(files.map(async (key) => ({ ...key, text: await readFile(key.file, 'utf8') })));
+}
+
+function keyFaults(keys: readonly KeyText[]): readonly Refusal[] {
+  const faults = keys.flatMap(({ path, file, text }) =>
+    complaints(path, () => parseTokenKeyFile(text, basename(file))),
+  );
+  const [first] = keys;
+  if (faults.length > 0 || first === undefined) return faults;
+  return complaints(first.path, () => parseTokenKeys(keys.map(({ text }) => text)));
+}
+
+function complaints(path: Path, parse: () => unknown): readonly Refusal[] {
+  try {
+    parse();
+    return [];
+  } catch (error) {
+    return [{ path, message: error instanceof Error ? error.message : 'is no token key' }];
+  }
+}

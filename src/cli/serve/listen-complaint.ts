@@ -1,0 +1,30 @@
+import type { Config } from '../../config/load.ts';
+
+const reasons: ReadonlyMap<unknown, string> = new Map([
+  ['EADDRINUSE', 'something listens there already'],
+  ['EADDRNOTAVAIL', 'this machine has no such address'],
+  ['EACCES', 'ports below 1024 need a privilege'],
+  ['ENOTFOUND', 'there is no such host name'],
+]);
+
+/** One line for a person when an address could not be had, naming it and its setting; undefined for other failures. */
+export function listenComplaint(error: unknown, config: Config): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const reason = isListenError(cause) ? reasons.get(cause.code) : undefined;
+    if (reason === undefined || !isListenError(cause)) continue;
+    const isAdmin = config.admin.listen !== false && config.admin.listen.endsWith(`:${cause.port ?? ''}`);
+    const [setting, address] = isAdmin ? ['admin.listen', config.admin.listen] : ['listen', config.listen];
+    return `cannot listen on ${address} (setting ${setting}): ${reason} (${cause.code})`;
+  }
+  return undefined;
+}
+
+interface ListenError extends Error {
+  readonly code: string;
+  readonly syscall: string;
+  readonly port?: number;
+}
+
+function isListenError(error: Error): error is ListenError {
+  return 'code' in error && 'syscall' in error && (error.syscall === 'listen' || error.code === 'ENOTFOUND');
+}

@@ -1,0 +1,145 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { reloading } from '../../app/reload.ts';
+import { fileWatch } from '../../base/files/watched-file.ts';
+import type { Config, Environment } from '../../config/load.ts';
+import { bufferedOutput, type Log, logger } from '../../telemetry/log.ts';
+import { parsed, UsageError } from '../flags/arguments.ts';
+import type { Io, Output, Run } from '../flags/io.ts';
+import { type Addresses, banner } from './banner.ts';
+import { configFile } from './config-file.ts';
+import { listenComplaint } from './listen-complaint.ts';
+
+/** A server that listens. */
+export interface Server extends Addresses {
+  /** Takes over what of the configuration can change while it runs. */
+  reload(config: Config): void;
+  /** Drops what is remembered of people and their rights. */
+  forget(): void;
+  /** Says no to readiness probes from now on; every request is answered as before. */
+  leave(): void;
+  /** Stops accepting; resolves once every request under way is answered and nothing half-written is left. */
+  close(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly log: Log;
+  readonly env: Environment;
+  /** Aborts when a start that has not finished should be given up. */
+  readonly signal: AbortSignal;
+}
+
+export type Start = (config: Config, options: StartOptions) => Promise<Server>;
+
+/**
+ * `quayside serve`: resolves once the server has stopped, to 0, or to 1 when requests outlived the grace time.
+ * The banner goes to standard error, so that standard output holds log lines only, for whoever collects them.
+ */
+export function serving(start: Start): Run {
+  return async (args, io) => {
+    const { values, positionals } = parsed(args, { config: { type: 'string' } });
+    const [word] = positionals;
+    if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
+    return served(start, { read: () => configFile(values.config, io), file: values.config }, io);
+  };
+}
+
+/** Where a configuration comes from. */
+export interface Source {
+  /** Reads all of it, now. Throws `ConfigError` with all that is wrong. */
+  readonly read: () => Promise<Config>;
+  /** Read again when this file changes. */
+  readonly file: string | undefined;
+}
+
+/** How often the configuration file is looked at, milliseconds. */
+const lookEveryMs = 10_000;
+
+/** Serves what the source says; resolves as `quayside serve` does. Throws `ConfigError` before anything is started. */
+export async function served(start: Start, source: Source, io: Io): Promise<number> {
+  const config = await source.read();
+  const output = logOutput(io.stdout);
+  const log = logger({ level: config.log.level, destination: output });
+  try {
+    return await untilStopped(start, { ...source, started: config }, log, io);
+  } finally {
+    output.flush();
+  }
+}
+
+interface StartedSource extends Source {
+  readonly started: Config;
+}
+
+async function untilStopped(start: Start, source: StartedSource, log: Log, io: Io): Promise<number> {
+  const { started: config } = source;
+  let server: Server;
+  try {
+    server = await start(config, { log, env: io.env, signal: io.signal });
+  } catch (error) {
+    if (io.signal.aborted) return 0;
+    const complaint = listenComplaint(error, config);
+    if (complaint === undefined) throw error;
+    io.stderr.write(`quayside serve: ${complaint}\n`);
+    return 1;
+  }
+  io.stderr.write(banner(config, server));
+  const words = log.child({ component: 'serve' });
+  const unheard = reloaded(server, source, words, io);
+  await aborted(io.signal);
+  unheard();
+  await left(server, config.shutdownDelayMs, words, io.signal);
+  return stopped(server, config.shutdownGraceMs, words);
+}
+
+/** Reads the configuration again at SIGHUP, which also drops what is remembered, and when its file changes. Gives what ends that. */
+function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, io: Io): () => void {
+  const reload = reloading({ ...source, apply: (config) => server.reload(config), log });
+  const watch = fileWatch(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
+  const unheard = io.onHangup(() => {
+    server.forget();
+    void reload();
+  });
+  return () => {
+    unheard();
+    watch.close();
+  };
+}
+
+/** Ctrl-C comes from a person at a terminal, before whom there is no balancer. */
+async function left(server: Server, delayMs: number, log: Log, { reason }: AbortSignal): Promise<void> {
+  server.leave();
+  if (delayMs === 0 || !(reason instanceof Error) || reason.message !== 'SIGTERM') return;
+  log.info({ delayMs }, 'leaving: not ready any more, and new connections are served until then');
+  await pause(delayMs);
+}
+
+async function stopped(server: Server, graceMs: number, log: Log): Promise<number> {
+  log.info({ graceMs }, 'stopping: requests under way are finished');
+  const isDone = await within(server.close(), graceMs);
+  if (isDone) log.info('stopped');
+  else log.warn({ graceMs }, 'stopped before every request was finished');
+  return isDone ? 0 : 1;
+}
+
+/** True when `work` is done in time; false when it is not, and it goes on without us. */
+async function within(work: Promise<void>, ms: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<false>();
+  const timer = setTimeout(resolve, ms, false);
+  try {
+    return await Promise.race([work.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Log lines by the descriptor where there is one: they are many, and must not hold up who writes them. */
+function logOutput(stdout: Output & { readonly fd?: number }) {
+  return stdout.fd === undefined
+    ? { write: (line: string) => stdout.write(line), flush: () => undefined }
+    : bufferedOutput(stdout.fd);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

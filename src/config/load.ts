@@ -1,0 +1,65 @@
+import { Value } from 'typebox/value';
+import { contradictions } from './checks.ts';
+import type { Config } from './config.ts';
+import { located, parseConfigDocument } from './document.ts';
+import { ConfigError, type Contradiction, isWithin, type Path, type Refusal } from './faults.ts';
+import { prune } from './prune.ts';
+import { resolved } from './resolve.ts';
+import { type Settings, settingsSchema } from './schema/schema.ts';
+import { refusals } from './validate.ts';
+
+export type { Config } from './config.ts';
+
+export interface LoadOptions {
+  /** What faults call the text. Default `config`. */
+  readonly fileName?: string;
+}
+
+/** The environment of a process; only `TMPDIR` is read here, for a spool that has no place of its own. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The configuration that a YAML text means: complete, in base units, frozen. An empty text means the defaults. Reads
+ * no file but the text; `fileFaults` looks at the files it names.
+ * Throws `ConfigError` with every fault at once, in the order of the text.
+ */
+export function load(text: string, env: Environment, options: LoadOptions = {}): Config {
+  const document = parseConfigDocument(text);
+  const reading = document.faults.length === 0 ? read(document.value, env) : { refused: [] };
+  if ('config' in reading) return reading.config;
+  const faults = [...document.faults, ...located(reading.refused, document)].sort(
+    (a, b) => (a.line ?? 0) - (b.line ?? 0),
+  );
+  throw new ConfigError(options.fileName ?? 'config', faults);
+}
+
+/** The configuration that settings mean which are data already, or everything that is refused about them. */
+export function read(
+  value: unknown,
+  env: Environment,
+): { readonly config: Config } | { readonly refused: readonly Refusal[] } {
+  const { settings, refused } = readSettings(value);
+  if (settings === undefined || refused.length > 0) return { refused };
+  return { config: resolved(settings, env['TMPDIR'] ?? '/tmp') };
+}
+
+interface Reading {
+  readonly refused: readonly Refusal[];
+  readonly settings?: Settings;
+}
+
+/** What the schema refuses is taken away, so that the rest can be checked against each other in the same run. */
+function readSettings(value: unknown): Reading {
+  const completed = Value.Default(settingsSchema, value);
+  const refused = refusals(settingsSchema, completed);
+  const pruned = refused.map(({ path }) => prune(completed, path));
+  const sound = Value.Default(settingsSchema, completed);
+  if (!Value.Check(settingsSchema, sound)) return { refused };
+  const settings = Value.Decode(settingsSchema, sound);
+  const concerns = contradictions(settings).filter((concern) => !dependsOn(concern, pruned));
+  return { refused: [...refused, ...concerns], settings };
+}
+
+function dependsOn({ path, about = [] }: Contradiction, pruned: readonly Path[]): boolean {
+  return [path, ...about].some((place) => pruned.some((gone) => isWithin(place, gone)));
+}

@@ -1,0 +1,122 @@
+import { BlockList, isIP } from 'node:net';
+import Type from 'typebox';
+import { Expression } from '../../base/text/expression.ts';
+import { type LeafOptions, leaf } from './leaf.ts';
+import { parseBytes, parseMs, parseSeconds } from './units.ts';
+
+const longestTimerMs = 2 ** 31 - 1;
+
+/** A time in milliseconds: a number, or text with a unit (`30s`). */
+export const ms = (options?: LeafOptions) => leaf(parseMs, options);
+
+/**
+ * A time in milliseconds that a timer waits for: at least 1, and at most what a timer of Node can hold (2³¹ − 1, some
+ * 24 days), above which it would fire at once.
+ */
+export const timerMs = (options?: LeafOptions) => leaf(parseTimerMs, options);
+
+/** A time in seconds: a number, or text with a unit (`6h`). */
+export const seconds = (options?: LeafOptions) => leaf(parseSeconds, options);
+
+/** A size in bytes: a number, or text with a unit (`50GiB`). */
+export const bytes = (options?: LeafOptions) => leaf(parseBytes, options);
+
+/** A regular expression that fits texts in which it matches anywhere. */
+export const pattern = () => leaf((value) => Expression.anywhere(expressionText(value)));
+
+/**
+ * A regular expression for whole names: one that fits a part of a name would give rights that
+ * nobody meant.
+ */
+export const wholePattern = () => leaf((value) => Expression.whole(expressionText(value)));
+
+/** An absolute `http:` or `https:` URL without a user, query or fragment; a trailing `/` goes away. */
+export const httpUrl = (options?: LeafOptions) => leaf(parseHttpUrl, options);
+
+/** `host` or `host:port` as URLs have it: in lower case, without the port of https. */
+export const host = () => leaf(parseHost);
+
+/** Where to listen: `host:port`, `[v6]:port`; port 0 lets the system choose. */
+export const address = (options?: LeafOptions) => leaf(parseAddress, options);
+
+/** Non-empty text. */
+export const text = (options?: LeafOptions) => Type.String({ ...options, minLength: 1 });
+
+/** A whole number from `minimum`, 0 without one. */
+export const count = (options: LeafOptions & { readonly minimum?: number } = {}) =>
+  Type.Integer({ minimum: 0, ...options });
+
+/** The path of a file that holds one secret or certificate. Read when used, so that a rotation needs no restart. */
+export const file = () => text();
+
+/** One of a few words. */
+export const oneOf = <T extends string[]>(words: readonly [...T], options?: LeafOptions) =>
+  Type.Enum<T>(words, { ...options });
+
+/** An object of exactly these keys, which may be left out as a whole: its parts then have their defaults. */
+export const section = <T extends Parameters<typeof Type.Object>[0]>(keys: T) =>
+  Type.Object(keys, { additionalProperties: false, default: {} });
+
+/** An object of exactly these keys. */
+export const closed = <T extends Parameters<typeof Type.Object>[0]>(keys: T) =>
+  Type.Object(keys, { additionalProperties: false });
+
+/** The milliseconds of a timer; throws an Error that says what is accepted. */
+export function parseTimerMs(value: unknown): number {
+  return within(parseMs(value), 1, longestTimerMs, 'must be at least 1 ms and at most 24 days');
+}
+
+function within(value: number, least: number, most: number, message: string): number {
+  if (value < least || value > most) throw new Error(message);
+  return value;
+}
+
+function expressionText(value: unknown): string {
+  if (typeof value === 'string' && value !== '') return value;
+  throw new Error('must be a regular expression');
+}
+
+/** As text; throws an Error that says what is accepted. */
+export function parseHost(value: unknown): string {
+  const isHost =
+    typeof value === 'string' && /^[^\s/?#@\\]+$/.test(value) && URL.canParse(`https://${value}`);
+  if (isHost) return new URL(`https://${value}`).host;
+  throw new Error(`must be a host, as in quay.io or quay.io:5000, not ${value}`);
+}
+
+function parseHttpUrl(value: unknown): string {
+  const url = typeof value === 'string' && URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    throw new Error('must be a URL that begins with http:// or https://');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw new Error('must not hold a user or password; name the files that hold them');
+  }
+  if (url.search !== '' || url.hash !== '') throw new Error('must not have a query or a fragment');
+  return url.href.replace(/(?<!\/)\/+$/, '');
+}
+
+function parseAddress(value: unknown): string {
+  const [, host = '', port = ''] =
+    (typeof value === 'string' && /^(\[[0-9a-fA-F:.]+\]|[^:[\]\s]+):(\d{1,5})$/.exec(value)) || [];
+  const bare = host.replace(/^\[|\]$/g, '');
+  if (host === '' || Number(port) > 65_535 || (host.startsWith('[') && isIP(bare) !== 6)) {
+    throw new Error('must be host:port, such as 127.0.0.1:8400, 0.0.0.0:8400 or [::1]:8400');
+  }
+  return `${host}:${Number(port)}`;
+}
+
+/** A network such as `10.0.0.0/8`; throws an Error that says what is accepted. */
+export function parseNetwork(value: unknown): string {
+  const [ip = '', prefix = ''] = typeof value === 'string' ? value.split('/') : [];
+  const family = isIP(ip);
+  if (family === 0 || !/^\d{1,3}$/.test(prefix) || typeof value !== 'string') {
+    throw new Error('must be a network such as 10.0.0.0/8 or fd00::/8');
+  }
+  try {
+    new BlockList().addSubnet(ip, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
+    return value;
+  } catch {
+    throw new Error(`has no prefix length of its family: ${value}`);
+  }
+}

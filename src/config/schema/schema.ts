@@ -1,0 +1,170 @@
+import Type from 'typebox';
+import { clusterSchema, ruleSchema } from './clusters.ts';
+import { hostSchema } from './hosts.ts';
+import { leaf } from './leaf.ts';
+import {
+  address,
+  bytes,
+  closed,
+  count,
+  file,
+  httpUrl,
+  ms,
+  oneOf,
+  parseNetwork,
+  pattern,
+  section,
+  text,
+  timerMs,
+} from './leaves.ts';
+import { mirrorSchema } from './mirror.ts';
+import { storeSchema } from './store.ts';
+import { tagsSchema, upstreamSchema } from './upstreams.ts';
+
+const tls = closed({
+  /** The certificate chain, PEM. */
+  certFile: file(),
+  /** Its private key, PEM. */
+  keyFile: file(),
+});
+
+/** Metrics, health and what operators do, on a port of its own, which the world need not reach. */
+const admin = section({
+  /** Default `127.0.0.1:8401`; `false` for none. */
+  listen: leaf(parseAdminAddress, { default: '127.0.0.1:8401' }),
+  /** Tokens of operators from elsewhere, one a line; read again when it changes. Default: none. */
+  tokenFile: Type.Optional(file()),
+  /** The cluster whose users may be operators, by its RBAC on `/quayside/*`. Default: none. */
+  cluster: Type.Optional(text()),
+});
+
+const log = section({
+  /** The least important that is written. Default `info`. */
+  level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
+  /** Also the lines of the program `qci-appci`, for queries and alerts that know them. Default false. */
+  qciAppci: Type.Boolean({ default: false }),
+});
+
+/** Where a download is written while it runs. */
+const spool = section({
+  /** The directory. Default: `spool` in the filesystem store, else `quayside-spool` in the system's temporary one. */
+  path: Type.Optional(text()),
+  /** Bytes of all downloads at once; above it a blob passes through without being kept. Default 20 GiB. */
+  maxBytes: bytes({ default: '20GiB' }),
+});
+
+/** What is answered without touching the store: manifests, configs, small blobs. */
+const memory = section({
+  /** Bytes of all. Default 64 MiB: some ten thousand manifests. */
+  maxBytes: bytes({ default: '64MiB' }),
+  /** Larger content is not kept in memory. Default 128 KiB. */
+  maxEntryBytes: bytes({ default: '128KiB' }),
+});
+
+/** Which content goes when the store is full: the least recently used. */
+const eviction = section({
+  /** The store's size. Default: none, and nothing is ever evicted. */
+  maxBytes: Type.Optional(bytes()),
+  /** Eviction begins above this part of `maxBytes`, in percent. Default 90. */
+  highPercent: Type.Number({ minimum: 1, maximum: 100, default: 90 }),
+  /** And ends below this part, in percent. Default 80. */
+  lowPercent: Type.Number({ minimum: 0, maximum: 99, default: 80 }),
+  /** How often the size is looked at, in milliseconds. Default 5 min. */
+  everyMs: timerMs({ default: '5m' }),
+  /** Never evicted: what a tag holds whose `<upstream>/<repository>:<tag>` matches one of these. Default: none. */
+  pins: Type.Array(pattern(), { default: [] }),
+});
+
+/** A bound on requests under way; 0 for none. */
+const limitOf = (maxRunning: number) =>
+  section({
+    /** Requests answered at once. Default 1000, of logins 200; 0 for no limit at all. */
+    maxRunning: count({ default: maxRunning }),
+    /** Requests that may wait for their turn; more are refused with 429. Default 1000. */
+    maxInQueue: count({ default: 1000 }),
+    /** How long one may wait, in milliseconds. Default 10 s; 0 for as long as the client does. */
+    maxWaitInQueueMs: ms({ default: '10s' }),
+  });
+
+/** Everything that can be set. A comment names the unit, the default, and why one would change it. */
+export const settingsSchema = closed({
+  /** Where clients reach us. Default `127.0.0.1:8400`: nobody else, until an operator says so. */
+  listen: address({ default: '127.0.0.1:8400' }),
+  /** Serve HTTPS. Default: plain HTTP. */
+  tls: Type.Optional(tls),
+  /** How clients see us, when something before us ends TLS or renames us. Default: as the request says. */
+  publicUrl: Type.Optional(httpUrl()),
+  /**
+   * Networks (CIDR) of the proxies before us whose word on who the client is counts, at most 256. Default: none, and the client is whoever
+   * connects. Nobody else may be able to connect from there.
+   */
+  trustedProxies: Type.Array(leaf(parseProxies), { maxItems: 256, default: [] }),
+  admin,
+  log,
+  /**
+   * How long we go on answering after SIGTERM while `/readyz` says no, in milliseconds: until every
+   * balancer has noticed. Default 5 s.
+   */
+  shutdownDelayMs: ms({ default: '5s' }),
+  /** How long requests under way may still take once we are told to stop, in milliseconds. Default 30 s. */
+  shutdownGraceMs: ms({ default: '30s' }),
+  store: storeSchema,
+  spool,
+  memory,
+  eviction,
+  tags: tagsSchema,
+  /**
+   * As the OpenShift registry has them: GET, HEAD and OPTIONS are reads, all else writes; but blobs
+   * and logins have their own.
+   */
+  limits: section({
+    read: limitOf(1000),
+    /** Bodies of blobs: so that no number of slow downloads holds up the small answers. */
+    blobs: limitOf(1000),
+    /** Logins at the token end-point. */
+    logins: limitOf(200),
+    write: limitOf(1000),
+    /**
+     * A client that takes nothing of its answer is cut off after this long, or up to twice, in
+     * milliseconds. Default 60 s; 0: never.
+     */
+    idleClientMs: ms({ default: '60s' }),
+  }),
+  /** The upstream of a path whose first segment names none. Default `quay.io`. */
+  defaultUpstream: text({ default: 'quay.io' }),
+  /** By the host name that users write. Default: seven public registries. A list of one's own replaces them. */
+  upstreams: Type.Record(text(), upstreamSchema, {
+    default: {
+      'quay.io': {},
+      'docker.io': {},
+      'ghcr.io': {},
+      'registry.k8s.io': {},
+      'public.ecr.aws': {},
+      'gcr.io': {},
+      'registry.access.redhat.com': {},
+    },
+  }),
+  /** Copying between registries. Default: none. */
+  mirror: Type.Optional(mirrorSchema),
+  /** Clusters whose logins we accept under `auth: cluster`, by name, in order of asking. Default: none. */
+  clusters: Type.Record(text(), clusterSchema, { default: {} }),
+  /** Lists of rules by name, for a host's `access`. Default: none but the built-in ones. */
+  rules: Type.Record(text(), Type.Array(ruleSchema), { default: {} }),
+  /** By the `Host` of the request. Default: every name, without a login. With any, other names are refused. */
+  hosts: Type.Record(text(), hostSchema, { default: { '*': {} } }),
+});
+
+/** The settings as an operator wrote them, defaults filled in, units read. */
+export type Settings = Type.StaticDecode<typeof settingsSchema>;
+
+function parseAdminAddress(value: unknown): string | false {
+  if (value === false) return false;
+  if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
+  throw new Error('must be host:port such as 127.0.0.1:8401, or false');
+}
+
+function parseProxies(value: unknown): string {
+  const network = parseNetwork(value);
+  if (/\/0+$/.test(network)) throw new Error(`is everybody, who could then choose their address: ${network}`);
+  return network;
+}

@@ -1,0 +1,179 @@
+import type { Login } from '../kubernetes/api-call.ts';
+import { type Backoff, backoff, paused } from '../kubernetes/backoff.ts';
+import { type WatchEnd, watched } from '../kubernetes/watch.ts';
+import type { ImageStreamTag } from './image-stream-tag.ts';
+import {
+  type ImageStreamObject,
+  type SeenTags,
+  type StatusTag,
+  type StreamChange,
+  type StreamPage,
+  seenTags,
+} from './stream-tags.ts';
+
+/** Who is told of the tags. Called for one tag at a time; must not throw. */
+export interface StreamListener {
+  /** The tag stands for this image now; at the beginning, every tag. What is watched happened just now. */
+  changed(tag: StatusTag, seen: 'listed' | 'watched'): void;
+  /** The tag, or its stream, is no more. */
+  removed(tag: ImageStreamTag): void;
+}
+
+/** Why all streams are listed: at the beginning, since the server forgot our version, since nothing came, or since it was time to. */
+export type ListReason = 'start' | 'gone' | 'silent' | 'due';
+
+/** What following reports. */
+export interface FollowEvents {
+  /** All streams were listed. */
+  listed(event: {
+    readonly reason: ListReason;
+    readonly streams: number;
+    readonly tags: number;
+    readonly changed: number;
+    readonly seconds: number;
+  }): void;
+  /** The server could not be listed or watched; it is asked again after a pause. */
+  failed(event: { readonly error: unknown; readonly pauseMs: number }): void;
+}
+
+export interface FollowOptions {
+  /** Without an event or a bookmark for so long, all is listed again, milliseconds. Default 300,000; servers send a bookmark each minute. */
+  readonly silenceMs?: number;
+  /** All is listed again after so long, milliseconds. Default 3,600,000. */
+  readonly relistMs?: number;
+  /** The first pause before the server is asked again; each next one is twice as long, up to 30 s, milliseconds. Default 1,000. */
+  readonly pauseMs?: number;
+  readonly events?: Partial<FollowEvents>;
+}
+
+export interface Following {
+  readonly login: Login;
+  /** Of the streams in the API. */
+  readonly path: string;
+  readonly pages: (signal: AbortSignal) => AsyncIterable<StreamPage>;
+  readonly listener: StreamListener;
+  readonly signal: AbortSignal;
+  readonly options: FollowOptions;
+}
+
+/** What following remembers from one list to the next. */
+interface Memory {
+  readonly tags: SeenTags;
+  readonly pauses: Backoff;
+}
+
+const longestPauseMs = 30_000;
+
+/** Lists, watches, and lists again when watching can no longer be relied on, until the signal aborts. Never rejects. */
+export async function followed(following: Following): Promise<void> {
+  const { signal, options } = following;
+  const pauses = backoff({ firstMs: options.pauseMs ?? 1000, longestMs: longestPauseMs });
+  const memory: Memory = { tags: seenTags(), pauses };
+  let reason: ListReason = 'start';
+  while (!signal.aborted) {
+    try {
+      const version = await listed(following, memory, reason);
+      reason = await watchedOn(following, memory, version);
+    } catch (error) {
+      if (signal.aborted) return;
+      const pauseMs = pauses.next();
+      options.events?.failed?.({ error, pauseMs });
+      await paused(pauseMs, signal);
+    }
+  }
+}
+
+/** Resolves to the version that a watch goes on from. */
+async function listed(
+  { pages, listener, signal, options }: Following,
+  { tags }: Memory,
+  reason: ListReason,
+): Promise<string> {
+  const startedAt = performance.now();
+  const lookedAll = tags.look();
+  let changed = 0;
+  let version = '';
+  for await (const page of pages(signal)) {
+    version ||= page.version;
+    for (const stream of page.streams) changed += told(tags.saw(stream), listener, 'listed');
+  }
+  changed += told({ changed: [], removed: lookedAll() }, listener, 'listed');
+  const seconds = (performance.now() - startedAt) / 1000;
+  options.events?.listed?.({ reason, streams: tags.streams, tags: tags.tags, changed, seconds });
+  return version;
+}
+
+/** Watches, again and again, until there is a reason to list. */
+async function watchedOn(following: Following, memory: Memory, from: string): Promise<ListReason> {
+  const { login, path, listener, signal, options } = following;
+  const library = await import('@kubernetes/client-node');
+  const freshness = fresh(options);
+  const stop = AbortSignal.any([signal, freshness.signal]);
+  let version = from;
+  const seen = (type: string, object: ImageStreamObject) => {
+    freshness.sign();
+    memory.pauses.reset();
+    version = object.metadata?.resourceVersion ?? version;
+    if (type === 'DELETED') told(memory.tags.lost(object), listener, 'watched');
+    else if (type !== 'BOOKMARK') told(memory.tags.saw(object), listener, 'watched');
+  };
+  try {
+    while (!stop.aborted) {
+      const startedAt = performance.now();
+      const end = await login()
+        .then((config) => watched(library, config, { path, version, seen, signal: stop }))
+        .catch((error: unknown) => ({ error }));
+      if (performance.now() - startedAt >= longestPauseMs) memory.pauses.reset();
+      await pausedAfter(end, memory.pauses, options.events, stop);
+      if (end === 'gone') return 'gone';
+    }
+    return freshness.reason();
+  } finally {
+    freshness.close();
+  }
+}
+
+/** A server that is of no use is not asked in a rush; that our version is too old once, or nothing came for a while, is no fault of it. */
+async function pausedAfter(
+  end: WatchEnd | { readonly error: unknown },
+  pauses: Backoff,
+  events: FollowOptions['events'],
+  stop: AbortSignal,
+): Promise<void> {
+  if (end === 'idle') return;
+  const isRare = end === 'gone' && pauses.isReset;
+  const pauseMs = pauses.next();
+  if (typeof end === 'object') events?.failed?.({ error: end.error, pauseMs });
+  if (!isRare) await paused(pauseMs, stop);
+}
+
+/** Aborts when watching was silent for too long, and when it went on for long enough. */
+function fresh({ silenceMs = 300_000, relistMs = 3_600_000 }: FollowOptions) {
+  const stale = new AbortController();
+  let reason: ListReason = 'due';
+  const end = (why: ListReason) => {
+    reason = why;
+    stale.abort();
+  };
+  const silence = setTimeout(end, silenceMs, 'silent');
+  const due = setTimeout(end, relistMs, 'due');
+  return {
+    signal: stale.signal,
+    sign: () => void silence.refresh(),
+    reason: () => reason,
+    close() {
+      clearTimeout(silence);
+      clearTimeout(due);
+    },
+  };
+}
+
+function told(
+  { changed, removed }: StreamChange,
+  listener: StreamListener,
+  seen: 'listed' | 'watched',
+): number {
+  for (const tag of changed) listener.changed(tag, seen);
+  for (const tag of removed) listener.removed(tag);
+  return changed.length + removed.length;
+}

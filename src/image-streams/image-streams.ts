@@ -1,0 +1,116 @@
+import { called, found, type Login } from '../kubernetes/api-call.ts';
+import { type FollowEvents, type FollowOptions, followed, type StreamListener } from './follow.ts';
+import type { ImageStreamTag } from './image-stream-tag.ts';
+import { type ImageStreamObject, type StatusTag, type StreamPage, statusTags } from './stream-tags.ts';
+
+/** An ImageStreamTag as the API server knows it, with the manifest that it stands for. */
+export interface SourceTag {
+  /** The name of its Image object: a digest, except where somebody made one by hand. */
+  readonly image: string;
+  /** When the Image object was made, milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Of the manifest; empty where the server does not know. */
+  readonly mediaType: string;
+  readonly layerMediaTypes: readonly string[];
+}
+
+/** The ImageStreams of one cluster (`image.openshift.io/v1`). Every method throws `CallError`, or the signal's reason. */
+export interface ImageStreams {
+  /** Every tag that stands for an image, read page by page from the server. */
+  tags(options?: { readonly namespace?: string; readonly signal?: AbortSignal }): AsyncIterable<StatusTag>;
+  /** Undefined when there is no such tag. */
+  tag(tag: ImageStreamTag, options?: { readonly signal?: AbortSignal }): Promise<SourceTag | undefined>;
+  /** Tells of every tag, then of each change, until the signal aborts; failures are events. Never rejects. */
+  follow(listener: StreamListener, options: { readonly signal: AbortSignal }): Promise<void>;
+}
+
+export interface ImageStreamsOptions extends Omit<FollowOptions, 'events'> {
+  readonly login: Login;
+  /** How long one call may take, milliseconds. Default 60,000: a page of streams with long histories is some megabytes. */
+  readonly timeoutMs?: number;
+  /** Streams in one page of a list. Default 100. */
+  readonly pageSize?: number;
+  readonly events?: Partial<FollowEvents>;
+}
+
+const group = { group: 'image.openshift.io', version: 'v1' };
+const plural = 'imagestreams';
+
+interface ListAnswer {
+  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
+  readonly items?: readonly ImageStreamObject[];
+}
+
+interface TagAnswer {
+  readonly image?: {
+    readonly metadata?: { readonly name?: string; readonly creationTimestamp?: string };
+    readonly dockerImageManifestMediaType?: string;
+    readonly dockerImageLayers?: readonly { readonly mediaType?: string }[] | null;
+  };
+}
+
+/** The rights that it takes: get, list and watch `imagestreams`, get `imagestreamtags`. */
+export function imageStreams(options: ImageStreamsOptions): ImageStreams {
+  const { login, timeoutMs = 60_000, pageSize = 100 } = options;
+
+  async function* pages(namespace: string | undefined, signal?: AbortSignal): AsyncIterable<StreamPage> {
+    let next: string | undefined;
+    do {
+      const answer = await page(namespace, next, signal);
+      yield { version: answer.metadata?.resourceVersion ?? '', streams: answer.items ?? [] };
+      next = answer.metadata?.continue || undefined;
+    } while (next !== undefined);
+  }
+
+  function page(namespace: string | undefined, next: string | undefined, signal?: AbortSignal) {
+    const query = { ...group, plural, limit: pageSize, ...(next === undefined ? {} : { _continue: next }) };
+    return called(
+      login,
+      async ({ library, config, options }): Promise<ListAnswer> => {
+        const api = config.makeApiClient(library.CustomObjectsApi);
+        if (namespace === undefined) return await api.listClusterCustomObject(query, options);
+        return await api.listNamespacedCustomObject({ ...query, namespace }, options);
+      },
+      { timeoutMs, signal },
+    );
+  }
+
+  return {
+    async *tags({ namespace, signal } = {}) {
+      for await (const { streams } of pages(namespace, signal)) {
+        for (const stream of streams) yield* statusTags(stream);
+      }
+    },
+    async tag({ namespace, name, tag }, { signal } = {}) {
+      const wish = { ...group, plural: 'imagestreamtags', namespace, name: `${name}:${tag}` };
+      const answer = await found(
+        called(
+          login,
+          async ({ library, config, options }): Promise<TagAnswer> =>
+            await config.makeApiClient(library.CustomObjectsApi).getNamespacedCustomObject(wish, options),
+          { timeoutMs, signal },
+        ),
+      );
+      return answer && sourceTag(answer);
+    },
+    follow: (listener, { signal }) =>
+      followed({
+        login,
+        path: `/apis/${group.group}/${group.version}/${plural}`,
+        pages: (stop) => pages(undefined, stop),
+        listener,
+        signal,
+        options,
+      }),
+  };
+}
+
+function sourceTag({ image = {} }: TagAnswer): SourceTag {
+  const { metadata, dockerImageManifestMediaType = '', dockerImageLayers } = image;
+  return {
+    image: metadata?.name ?? '',
+    createdAt: Date.parse(metadata?.creationTimestamp ?? '') || 0,
+    mediaType: dockerImageManifestMediaType,
+    layerMediaTypes: (dockerImageLayers ?? []).map(({ mediaType = '' }) => mediaType),
+  };
+}

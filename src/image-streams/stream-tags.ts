@@ -1,0 +1,139 @@
+import { type Digest, isDigest } from '../oci/digest.ts';
+import { isTag } from '../oci/reference.ts';
+import type { ImageStreamTag } from './image-stream-tag.ts';
+
+/** A tag of an ImageStream with the image that it stands for now: the newest item of its status. */
+export interface StatusTag extends ImageStreamTag {
+  readonly digest: Digest;
+  /** When it began to stand for that image, milliseconds since the epoch. */
+  readonly createdAt: number;
+}
+
+/** As much as is read of an ImageStream (`image.openshift.io/v1`). */
+export interface ImageStreamObject {
+  readonly metadata?: {
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly resourceVersion?: string;
+  };
+  readonly spec?: { readonly tags?: readonly (SpecTag | null)[] | null };
+  readonly status?: { readonly tags?: readonly (TagEvents | null)[] | null };
+}
+
+/** One page of streams. */
+export interface StreamPage {
+  /** Of the whole list. */
+  readonly version: string;
+  readonly streams: readonly ImageStreamObject[];
+}
+
+interface SpecTag {
+  readonly name?: string;
+  readonly annotations?: Readonly<Record<string, string>> | null;
+}
+
+interface TagEvents {
+  readonly tag?: string;
+  /** Newest first. */
+  readonly items?: readonly ({ readonly created?: string; readonly image?: string } | null)[] | null;
+}
+
+/** The tags of a stream that stand for an image; one whose import never succeeded stands for none. */
+export function statusTags({ metadata, status }: ImageStreamObject): readonly StatusTag[] {
+  const { namespace = '', name = '' } = metadata ?? {};
+  return present(status?.tags).flatMap(({ tag, items }) => {
+    const { image = '', created = '' } = present(items)[0] ?? {};
+    if (!isTag(tag) || !isDigest(image)) return [];
+    return [{ namespace, name, tag, digest: image, createdAt: Date.parse(created) || 0 }];
+  });
+}
+
+/** What changed from one sight of a stream to the next. */
+export interface StreamChange {
+  readonly changed: readonly StatusTag[];
+  readonly removed: readonly ImageStreamTag[];
+}
+
+/** Remembers of every tag what it stands for and whether it is about to go, and nothing else: ten thousands of tags are a few megabytes. */
+export interface SeenTags {
+  readonly streams: number;
+  readonly tags: number;
+  /** The stream as it is now. */
+  saw(stream: ImageStreamObject): StreamChange;
+  /** The stream is no more. */
+  lost(stream: ImageStreamObject): StreamChange;
+  /** Begins a look at all streams; what was not seen again when the returned function is called is no more. */
+  look(): () => readonly ImageStreamTag[];
+}
+
+const softDelete = 'release.openshift.io/soft-delete';
+
+interface Seen {
+  readonly namespace: string;
+  readonly name: string;
+  readonly marks: ReadonlyMap<string, string>;
+  readonly look: number;
+}
+
+export function seenTags(): SeenTags {
+  const streams = new Map<string, Seen>();
+  let looks = 0;
+
+  function removed({ namespace, name, marks }: Seen, but: ReadonlyMap<string, string> = new Map()) {
+    return [...marks.keys()]
+      .filter((tag) => !but.has(tag))
+      .map((tag): ImageStreamTag => ({ namespace, name, tag }));
+  }
+
+  return {
+    get streams() {
+      return streams.size;
+    },
+    get tags() {
+      return [...streams.values()].reduce((sum, { marks }) => sum + marks.size, 0);
+    },
+    saw(stream) {
+      const key = keyOf(stream);
+      const before = streams.get(key);
+      const tags = statusTags(stream);
+      const doomed = softDeleted(stream);
+      const marks = new Map(
+        tags.map(({ tag, digest }) => [tag, doomed.has(tag) ? `${digest} ${softDelete}` : digest]),
+      );
+      const { namespace = '', name = '' } = stream.metadata ?? {};
+      streams.set(key, { namespace, name, marks, look: looks });
+      return {
+        changed: tags.filter(({ tag }) => before?.marks.get(tag) !== marks.get(tag)),
+        removed: before === undefined ? [] : removed(before, marks),
+      };
+    },
+    lost(stream) {
+      const before = streams.get(keyOf(stream));
+      streams.delete(keyOf(stream));
+      return { changed: [], removed: before === undefined ? [] : removed(before) };
+    },
+    look() {
+      looks += 1;
+      return () => {
+        const gone = [...streams].filter(([, { look }]) => look < looks);
+        for (const [key] of gone) streams.delete(key);
+        return gone.flatMap(([, stream]) => removed(stream));
+      };
+    },
+  };
+}
+
+/** Tags that the release controller will take away. A last look is worth it while there is something to copy. */
+function softDeleted({ spec }: ImageStreamObject): ReadonlySet<string | undefined> {
+  const doomed = present(spec?.tags).filter(({ annotations }) => annotations?.[softDelete] !== undefined);
+  return new Set(doomed.map(({ name }) => name));
+}
+
+/** A list of the API, which may be null and hold nulls. */
+function present<T>(list: readonly (T | null)[] | null | undefined): readonly T[] {
+  return (list ?? []).filter((each) => each !== null);
+}
+
+function keyOf({ metadata }: ImageStreamObject): string {
+  return `${metadata?.namespace}/${metadata?.name}`;
+}

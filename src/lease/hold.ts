@@ -1,0 +1,57 @@
+import { bounded, paused } from '../base/timeout.ts';
+import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
+
+/** A lease as we have it: nobody takes it before `since + ttlMs` by our monotonic clock. */
+export interface Hold<Written extends LeaseRecord> {
+  readonly holder: string;
+  readonly record: Written;
+  readonly since: number;
+}
+
+/** What it takes to keep a lease. */
+export interface HoldTerms<Written extends LeaseRecord> {
+  readonly name: string;
+  readonly medium: LeaseMedium<Written>;
+  readonly ttlMs: number;
+  /** Without a sign that it is still ours for so long, the lease counts as lost, milliseconds; less than `ttlMs`. */
+  readonly renewMs: number;
+  /** The pause between two prolongations, milliseconds. */
+  readonly retryMs: number;
+  readonly events: Pick<Partial<LeaseEvents>, 'failed'>;
+}
+
+/** Prolongs the lease until `over`; resolves to how it is then, undefined as soon as it is lost. Never rejects. */
+export async function kept<Written extends LeaseRecord>(
+  hold: Hold<Written>,
+  { name, medium, ttlMs, renewMs, retryMs, events }: HoldTerms<Written>,
+  over: AbortSignal,
+): Promise<Hold<Written> | undefined> {
+  const leftMs = ({ since }: Hold<Written>) => Math.max(0, since + renewMs - performance.now());
+  let current: Hold<Written> | undefined = hold;
+  while (current !== undefined && (await paused(Math.min(retryMs, leftMs(current)), over))) {
+    const before: Hold<Written> = current;
+    current = await bounded(prolonged(before, medium, ttlMs), leftMs(before)).catch((error: unknown) => {
+      events.failed?.({ name, error });
+      return leftMs(before) > 0 ? before : undefined;
+    });
+  }
+  return current;
+}
+
+/** Undefined when another holds it. A write of ours that arrived although it seemed to fail is found by our name. */
+async function prolonged<Written extends LeaseRecord>(
+  { holder, record }: Hold<Written>,
+  medium: LeaseMedium<Written>,
+  ttlMs: number,
+): Promise<Hold<Written> | undefined> {
+  const claim = { holder, ttlMs };
+  let since = performance.now();
+  let written = await medium.write(claim, record);
+  if (written === undefined) {
+    const found = await medium.read();
+    if (found?.holder !== holder) return undefined;
+    since = performance.now();
+    written = await medium.write(claim, found);
+  }
+  return written && { holder, record: written, since };
+}

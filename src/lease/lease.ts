@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { bounded, paused } from '../base/timeout.ts';
+import { type Hold, kept } from './hold.ts';
+import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
+
+export interface LeaseOptions<Written extends LeaseRecord> {
+  /** Which job, in messages. */
+  readonly name: string;
+  readonly medium: LeaseMedium<Written>;
+  /** Who does it, for those who look at the record. Something random is added. */
+  readonly holder: string;
+  /**
+   * How long the others wait for a holder that died, milliseconds. Work is told to stop after two thirds of it without a sign that
+   * the lease is still ours, and has the last third to do so. Default 15,000.
+   */
+  readonly ttlMs?: number;
+  /** How long to wait between two looks at a lease that another holds, and between two prolongations, milliseconds. Default `ttlMs / 7.5`. */
+  readonly retryMs?: number;
+  /** The lease is also free once it ended by its holder's clock: for those who look once. Clocks must agree far better than `ttlMs`. Default false. */
+  readonly trustsClocks?: boolean;
+  readonly events?: Partial<LeaseEvents>;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+/** The work that one at a time does; its signal aborts when the lease was lost, or the caller's own signal did. */
+export type Leased<Result> = (signal: AbortSignal) => Promise<Result>;
+
+/** The right to do one job, which one at a time has, whichever process it is in. It is given back when the work has ended. */
+export interface Lease {
+  /** Waits until it is ours. Rejects as the work does, or when the signal aborts. */
+  held<Result>(work: Leased<Result>, options?: { readonly signal?: AbortSignal }): Promise<Result>;
+  /** Undefined, with no work done, when another has it. Rejects also when that cannot be told. */
+  tried<Result>(
+    work: Leased<Result>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<{ readonly result: Result } | undefined>;
+}
+
+/**
+ * A lease by the rules that Kubernetes components follow: a record of another is stale when it did not change for its whole time
+ * as we saw it by our own clock, so that clocks need not agree; every write names the version that it replaces.
+ */
+export function lease<Written extends LeaseRecord>(options: LeaseOptions<Written>): Lease {
+  const { name, medium, ttlMs = 15_000, retryMs = ttlMs / 7.5, events = {}, clock = Date.now } = options;
+  const renewMs = (ttlMs * 2) / 3;
+  const terms = { name, medium, ttlMs, renewMs, retryMs, events };
+  let seen: { readonly version: string; readonly at: number } | undefined;
+
+  function isFree({ holder, version, ttlMs: theirMs = ttlMs, expiresAt }: Written): boolean {
+    const now = performance.now();
+    if (seen?.version !== version) seen = { version, at: now };
+    if (holder === '' || now - seen.at > theirMs) return true;
+    return options.trustsClocks === true && expiresAt !== undefined && expiresAt <= clock();
+  }
+
+  async function acquired(): Promise<Hold<Written> | undefined> {
+    const found = await bounded(medium.read(), renewMs);
+    if (found !== undefined && !isFree(found)) return undefined;
+    const holder = `${options.holder}_${randomUUID()}`;
+    const since = performance.now();
+    const record = await bounded(medium.write({ holder, ttlMs }, found), renewMs);
+    // An answer that came too late for us to act on is no lease: the record runs out by itself.
+    if (record === undefined || performance.now() - since > renewMs) return undefined;
+    events.acquired?.({ name, holder });
+    return { holder, record, since };
+  }
+
+  async function released({ holder, record }: Hold<Written>): Promise<void> {
+    try {
+      const written = await bounded(medium.write({ holder: '', ttlMs }, record), renewMs);
+      if (written !== undefined) events.released?.({ name, holder });
+    } catch (error) {
+      events.failed?.({ name, error });
+    }
+  }
+
+  async function done<Result>(hold: Hold<Written>, work: Leased<Result>, signal?: AbortSignal) {
+    const lost = new AbortController();
+    const over = new AbortController();
+    const keeping = kept(hold, terms, over.signal).then((last) => {
+      if (last !== undefined) return last;
+      events.lost?.({ name, holder: hold.holder });
+      lost.abort(new Error(`the lease "${name}" was lost`));
+      return undefined;
+    });
+    try {
+      signal?.throwIfAborted();
+      return await work(signal === undefined ? lost.signal : AbortSignal.any([lost.signal, signal]));
+    } finally {
+      over.abort();
+      const last = await keeping;
+      if (last !== undefined) await released(last);
+    }
+  }
+
+  return {
+    async held(work, { signal } = {}) {
+      for (;;) {
+        signal?.throwIfAborted();
+        const hold = await acquired().catch((error: unknown) => {
+          events.failed?.({ name, error });
+          return undefined;
+        });
+        if (hold !== undefined) return await done(hold, work, signal);
+        await paused(retryMs * (1 + Math.random() / 5), signal);
+      }
+    },
+    async tried(work, { signal } = {}) {
+      const hold = await acquired();
+      return hold && { result: await done(hold, work, signal) };
+    },
+  };
+}

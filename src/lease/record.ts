@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import { leaseKey } from '../store/keys.ts';
+import type { Records } from '../store/records.ts';
+import type { LeaseMedium, LeaseRecord } from './medium.ts';
+
+export interface RecordLeaseOptions {
+  /** Which job; one replica at a time does it. */
+  readonly name: string;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly clock?: () => number;
+}
+
+/** A lease as a record beside the blobs, for replicas that share a store. */
+export function recordLease(
+  records: Pick<Records, 'get' | 'put'>,
+  { name, clock = Date.now }: RecordLeaseOptions,
+): LeaseMedium {
+  const key = leaseKey(name);
+  return {
+    async read() {
+      const record = await records.get(key);
+      return record && { ...parsed(record.bytes), version: record.version };
+    },
+    async write({ holder, ttlMs }, seen) {
+      const claim = { holder, ttlMs, expiresAt: holder === '' ? 0 : clock() + ttlMs };
+      // Bytes that are new each time make the version new, for media whose versions are digests of the bytes.
+      const bytes = Buffer.from(JSON.stringify({ ...claim, write: randomUUID() }));
+      const version = await records.put(key, bytes, { ifVersion: seen?.version ?? 'absent' });
+      return version === undefined ? undefined : { ...claim, version };
+    },
+  };
+}
+
+/** A record that cannot be understood was given back: no bug of one version may stop the job for ever. */
+function parsed(bytes: Uint8Array): Omit<LeaseRecord, 'version'> {
+  try {
+    const value: Partial<LeaseRecord> | null = JSON.parse(Buffer.from(bytes).toString());
+    const { holder, ttlMs, expiresAt } = value ?? {};
+    return {
+      holder: typeof holder === 'string' && typeof expiresAt === 'number' ? holder : '',
+      ...(typeof ttlMs === 'number' ? { ttlMs } : {}),
+      ...(typeof expiresAt === 'number' ? { expiresAt } : {}),
+    };
+  } catch {
+    return { holder: '' };
+  }
+}

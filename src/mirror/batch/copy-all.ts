@@ -1,0 +1,93 @@
+import type { Descriptor } from '../../oci/content.ts';
+import { copyImage, statedSource } from '../copy/copy.ts';
+import type { CopyRun } from '../copy/run.ts';
+import { CopyError } from '../failure.ts';
+import { type ImageCopy, routeOf } from '../images/image-copy.ts';
+import { inOrder } from './in-order.ts';
+
+export interface CopyImagesOptions {
+  /** Images at a time between one source and one destination. Default 6. */
+  readonly maxImages?: number;
+  /** Pairs of source and destination at a time. Default: all. */
+  readonly maxRoutes?: number;
+  /** How often an image is tried, when what fails may pass and its registry has not tried it to the end. Default 3. */
+  readonly tries?: number;
+  /** The others are copied all the same after an image failed for good, or did so in such a way. Default false: none is begun. */
+  readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
+  /**
+   * Every source is asked what it has before anything is written: a failure there leaves all as it
+   * is. Default false.
+   */
+  readonly looksFirst?: boolean;
+}
+
+/**
+ * Copies many images, in order between each two registries, all pairs of registries side by side: a slow one holds up its own
+ * only. Never rejects: what failed, and why, is in the run's report. Resolves to the images that were not begun, or not ended
+ * before the run was aborted.
+ */
+export async function copyImages(
+  images: readonly ImageCopy[],
+  run: CopyRun,
+  options: CopyImagesOptions = {},
+): Promise<readonly ImageCopy[]> {
+  const { maxImages = 6, maxRoutes = Number.POSITIVE_INFINITY } = options;
+  const { continueOnError = false, looksFirst = false } = options;
+  const goesOn = typeof continueOnError === 'function' ? continueOnError : () => continueOnError;
+  const stated = new Map<ImageCopy, Descriptor>();
+  const left: ImageCopy[] = [];
+  let isStopped = false;
+
+  const look = async (image: ImageCopy): Promise<void> => {
+    stated.set(image, await statedSource(image, run));
+  };
+  const copy = async (image: ImageCopy): Promise<void> => {
+    const seen = stated.get(image);
+    const copied = await copyImage(image, run, seen === undefined ? {} : { stated: seen });
+    run.tally.imageDone(copied);
+    run.events.imageEnded?.({ image, copied });
+  };
+  /**
+   * The work on each image, as long as it may begin; what is not begun is left. Resolves to those
+   * where it went well.
+   */
+  const each = async (
+    wanted: readonly ImageCopy[],
+    work: (image: ImageCopy) => Promise<void>,
+    mayBegin: () => boolean,
+  ): Promise<readonly ImageCopy[]> => {
+    const done = new Set<ImageCopy>();
+    const one = async (image: ImageCopy): Promise<void> => {
+      const isBegun = mayBegin() && !run.signal.aborted;
+      const outcome = isBegun ? await tried(image, run, () => work(image), options.tries ?? 3) : 'left';
+      if (outcome === 'done') done.add(image);
+      if (outcome === 'left') left.push(image);
+      if (outcome instanceof CopyError && !goesOn(outcome)) isStopped = true;
+    };
+    const routes = Map.groupBy(wanted, routeOf);
+    await inOrder([...routes.values()], maxRoutes, (queue) => inOrder(queue, maxImages, one));
+    return wanted.filter((image) => done.has(image));
+  };
+
+  const seen = looksFirst ? await each(images, look, () => true) : images;
+  await each(seen, copy, () => !isStopped);
+  return left;
+}
+
+/** The work on an image, as often as it makes sense; a failure is told and counted. */
+async function tried(
+  image: ImageCopy,
+  run: CopyRun,
+  work: () => Promise<void>,
+  tries: number,
+): Promise<'done' | 'left' | CopyError> {
+  try {
+    await run.persistently(image, work, tries);
+    return 'done';
+  } catch (error) {
+    if (!(error instanceof CopyError)) return 'left';
+    run.tally.imageFailed(image, error);
+    run.events.imageEnded?.({ image, failure: error });
+    return error;
+  }
+}

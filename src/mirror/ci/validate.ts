@@ -1,0 +1,76 @@
+import { slots } from '../../base/slots.ts';
+import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
+import type { Look } from '../images/image-inspector.ts';
+import { quayImage } from '../references/names.ts';
+import { parsePullSpec } from '../references/pull-spec.ts';
+import type { MirrorConfig, MirroredImage } from './config-file.ts';
+
+export interface ValidateOptions {
+  readonly config: MirrorConfig;
+  /** The configuration in force: what it has is not questioned again. Default: none, every entry is new. */
+  readonly against?: MirrorConfig;
+  /** `namespace/name:tag` of what ci-operator's configurations promote. Default: nothing is known of it. */
+  readonly promoted?: ReadonlySet<string>;
+  readonly look: Look;
+  /** Images looked at at a time. Default 8. */
+  readonly concurrency?: number;
+}
+
+/**
+ * What speaks against each new supplemental image, in the order of the file: a source on docker.io, which limits pulls; one that cannot be
+ * had; a target that is promoted, or that somebody else has made already. Rejects with the signal's reason alone.
+ */
+export async function objections(options: ValidateOptions, signal: AbortSignal): Promise<readonly string[]> {
+  const { config, against, concurrency = 8 } = options;
+  const old = new Set(against?.supplemental.map(({ target }) => imageStreamTagText(target)));
+  const added = config.supplemental.filter(({ target }) => !old.has(imageStreamTagText(target)));
+  const turns = slots(concurrency);
+  const asked = added.map((image) => turns.run('', () => objectionsTo(image, options, signal), signal));
+  return (await Promise.all(asked)).flat();
+}
+
+async function objectionsTo(
+  { target, source }: MirroredImage,
+  { promoted, look }: ValidateOptions,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const key = imageStreamTagText(target);
+  const [ofSource, ofTarget] = await Promise.all([
+    sourceObjections(source, look, signal),
+    targetObjections(target, look, signal),
+  ]);
+  const isPromoted = promoted?.has(key) === true;
+  return [...ofSource, ...(isPromoted ? [`target ${key} would overwrite a promoted tag`] : []), ...ofTarget];
+}
+
+async function sourceObjections(source: string, look: Look, signal: AbortSignal): Promise<readonly string[]> {
+  if (parsePullSpec(source).location === 'docker.io') return [`source image ${source} is from docker.io`];
+  const { isThere, reason } = await looked(look, source, signal);
+  return isThere === true ? [] : [`source image ${source} is not accessible${reason}`];
+}
+
+async function targetObjections(
+  target: ImageStreamTag,
+  look: Look,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const key = imageStreamTagText(target);
+  const { isThere, reason } = await looked(look, quayImage(target), signal);
+  if (isThere === undefined) return [`target ${key} cannot be looked up in quay${reason}`];
+  return isThere ? [`target ${key} already exists in quay`] : [];
+}
+
+/** Undefined: the registry did not say, for that reason. */
+async function looked(
+  look: Look,
+  pullSpec: string,
+  signal: AbortSignal,
+): Promise<{ readonly isThere: boolean | undefined; readonly reason: string }> {
+  try {
+    return { isThere: (await look.stat(pullSpec, signal)) !== undefined, reason: '' };
+  } catch (error) {
+    signal.throwIfAborted();
+    const reason = error instanceof Error ? error.message : 'it failed for an unknown reason';
+    return { isThere: undefined, reason: `: ${reason}` };
+  }
+}

@@ -1,0 +1,68 @@
+import { readFile, stat } from 'node:fs/promises';
+import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
+import { isManifestType, type Manifest, maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
+import type { Reference, Repository, Tag } from '../../oci/reference.ts';
+import { namedBytes } from '../../oci/schema1.ts';
+import { ifThere, onDisk } from './durable.ts';
+import type { ManifestBytes } from './endpoints.ts';
+
+/** How a directory arranges what it holds. */
+export interface DirectoryLayout {
+  /** The directory, as messages call it. */
+  readonly name: string;
+  blobPath(repository: Repository, digest: Digest): string;
+  /** The file with a manifest's bytes. */
+  manifestPath(repository: Repository, digest: Digest): string;
+  tagged(repository: Repository, tag: Tag): Promise<Digest | undefined>;
+  /** Every tag; undefined when there is no such repository. */
+  tags(repository: Repository): Promise<readonly Tag[] | undefined>;
+  /** Makes a manifest, whose bytes lie at `blobPath`, one of the repository, under its digest and the tag. */
+  publish(
+    repository: Repository,
+    manifest: ManifestBytes,
+    parsed: Manifest,
+    tag: Tag | undefined,
+  ): Promise<void>;
+}
+
+/** A manifest as a directory holds it. */
+export interface HeldManifest extends ManifestBytes {
+  readonly parsed: Manifest;
+}
+
+/** Undefined when it is not there, or its file does not hold the manifest that its name says. */
+export async function heldManifest(
+  layout: DirectoryLayout,
+  repository: Repository,
+  reference: Reference,
+): Promise<HeldManifest | undefined> {
+  const digest = reference.digest ?? (await layout.tagged(repository, reference.tag));
+  if (digest === undefined) return undefined;
+  const path = layout.manifestPath(repository, digest);
+  const found = await ifThere(stat(path));
+  if (found === undefined || found.size > maxManifestBytes) return undefined;
+  const bytes = await onDisk(readFile(path));
+  const parsed = parsedOrNone(bytes);
+  if (parsed === undefined || !isNamed(digest, bytes, parsed)) return undefined;
+  return { descriptor: { digest, size: bytes.byteLength, mediaType: parsed.mediaType }, bytes, parsed };
+}
+
+/** What the manifest names. One of a type that is not known names nothing that we could look for. */
+export function namedParts(bytes: Uint8Array, mediaType: string | undefined): Manifest {
+  if (mediaType !== undefined && !isManifestType(mediaType)) return { mediaType, children: [], blobs: [] };
+  return parseManifest(bytes, mediaType);
+}
+
+/** Its type is the one that it states itself: a file has no other. */
+function parsedOrNone(bytes: Uint8Array): Manifest | undefined {
+  try {
+    const { mediaType } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { readonly mediaType?: unknown };
+    return namedParts(bytes, typeof mediaType === 'string' ? mediaType : undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+function isNamed(digest: Digest, bytes: Uint8Array, { mediaType }: Manifest): boolean {
+  return digestOf(namedBytes(bytes, mediaType), algorithmOf(digest)) === digest;
+}

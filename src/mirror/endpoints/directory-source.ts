@@ -1,0 +1,72 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { type Bytes, type Descriptor, verified } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { referrersTag } from '../../oci/referrers-tag.ts';
+import type { UpstreamBlob } from '../../upstream/upstream.ts';
+import { type DirectoryLayout, heldManifest } from './directory-layout.ts';
+import { ifThere, onDisk } from './durable.ts';
+import type { ImageSource } from './endpoints.ts';
+
+const readBytes = 1024 * 1024;
+
+/** A directory to copy images from. What is damaged in it is not there. */
+export function directorySource(layout: DirectoryLayout): ImageSource {
+  return {
+    name: layout.name,
+    async manifest(repository, reference, { method, etag } = {}) {
+      const found = await heldManifest(layout, repository, reference);
+      if (found === undefined) return { kind: 'absent' };
+      const { descriptor, bytes } = found;
+      if (etag === descriptor.digest) return { kind: 'unchanged' };
+      const known = { descriptor, etag: descriptor.digest, warnings: [] };
+      return { kind: 'found', ...known, ...(method === 'HEAD' ? {} : { bytes }) };
+    },
+    openBlob: (repository, digest, options) =>
+      openedFile(layout.blobPath(repository, digest), digest, options?.start),
+    async *tags(repository) {
+      const tags = await layout.tags(repository);
+      if (tags === undefined)
+        throw new RegistryError('NAME_UNKNOWN', `${layout.name} has no repository ${repository}`);
+      yield* tags;
+    },
+    async referrers(repository, digest) {
+      const found = await heldManifest(layout, repository, { tag: referrersTag(digest) });
+      return found?.parsed.children ?? [];
+    },
+  };
+}
+
+/** Checked while it is read, from its start on: who takes it up in the middle has seen what came before. */
+async function openedFile(path: string, digest: Digest, start = 0): Promise<UpstreamBlob | undefined> {
+  const found = await ifThere(stat(path));
+  if (found === undefined || !found.isFile()) return undefined;
+  const stream = createReadStream(path, { start, highWaterMark: readBytes });
+  stream.on('error', () => {});
+  const { size } = found;
+  const bytes = streamBytes(stream);
+  return {
+    size,
+    body: start === 0 ? undamaged(bytes, { digest, size }) : bytes,
+    close: () => void stream.destroy(),
+  };
+}
+
+async function* streamBytes(stream: Readable): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* stream;
+  } catch (error) {
+    await onDisk(Promise.reject(error));
+  }
+}
+
+async function* undamaged(bytes: Bytes, descriptor: Descriptor): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* verified(bytes, descriptor);
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.code !== 'UPSTREAM_INVALID') throw error;
+    throw new RegistryError('BLOB_UNKNOWN', 'the file does not hold what its name says', { cause: error });
+  }
+}

@@ -1,0 +1,24 @@
+import { mediaTypes } from '../../oci/manifest.ts';
+import { referrersTag } from '../../oci/referrers-tag.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import type { ImageDestination, Referrer } from './endpoints.ts';
+
+/**
+ * Reads the list under the fallback tag of a registry that has no referrers API; `upstream` is the destination, for reading.
+ * The entries are kept as they are, with whatever others wrote into them.
+ */
+export function taggedReferrers(
+  upstream: Pick<Upstream, 'manifest' | 'referrers'>,
+): NonNullable<ImageDestination['taggedReferrers']> {
+  return async (repository, subject, options = {}) => {
+    if ((await upstream.referrers(repository, subject, '', options)) !== undefined) return undefined;
+    const answer = await upstream.manifest(repository, { tag: referrersTag(subject) }, options);
+    if (answer.kind !== 'found' || answer.bytes === undefined) return [];
+    return answer.descriptor.mediaType === mediaTypes.ociIndex ? entriesOf(answer.bytes) : [];
+  };
+}
+
+function entriesOf(bytes: Uint8Array): readonly Referrer[] {
+  const { manifests } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests?: Referrer[] };
+  return Array.isArray(manifests) ? manifests : [];
+}

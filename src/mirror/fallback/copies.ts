@@ -1,0 +1,46 @@
+import type { Digest } from '../../oci/digest.ts';
+import type { TaskSink } from '../queue/queue.ts';
+import { type RememberedOptions, remembered } from './remembered.ts';
+import type { MissSource } from './rule.ts';
+
+export interface MissCopiesOptions extends Omit<RememberedOptions, 'keepMs'> {
+  readonly queue: TaskSink;
+  /** For how long a copy that was queued is not queued again while the source's digest stays the same, milliseconds. */
+  readonly requeueMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** The copies that misses have asked for. */
+export interface MissCopies {
+  /** Queues the copy, unless it just was; nobody waits for that. */
+  add(destination: string, source: MissSource, sourceDigest: Digest): void;
+  /** Whether a copy to there was queued lately, and is not there as far as we know. */
+  isUnderWay(destination: string): boolean;
+  /** The copy is there, or has nothing to come from any more. */
+  forget(destination: string): void;
+}
+
+/** No copies yet. */
+export function missCopies({ queue, requeueMs, ...rest }: MissCopiesOptions): MissCopies {
+  const queued = remembered<Digest>({ ...rest, keepMs: requeueMs });
+  return {
+    add(destination, { source, sourceTagRef }, sourceDigest) {
+      if (queued.get(destination) === sourceDigest) return;
+      queued.set(destination, sourceDigest);
+      void queue.put({
+        source,
+        destination,
+        priority: 'miss',
+        owner: 'misses',
+        fills: true,
+        createdAt: rest.now(),
+        sourceDigest,
+        currentDigest: '',
+        ...(sourceTagRef === undefined ? {} : { sourceTagRef }),
+      });
+    },
+    isUnderWay: (destination) => queued.get(destination) !== undefined,
+    forget: queued.delete,
+  };
+}

@@ -1,0 +1,218 @@
+import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
+import type { BlobOptions, ManifestAnswer, ManifestOptions, Upstream } from '../../upstream/upstream.ts';
+import { cachedBlob } from '../endpoints/cached-source.ts';
+import type { TaskSink } from '../queue/queue.ts';
+import { missCopies } from './copies.ts';
+import { missQuestions } from './questions.ts';
+import {
+  type MissSourcesOptions,
+  missSources,
+  type OpenSource,
+  refusalOf,
+  sourceUnavailable,
+} from './sources.ts';
+import { answerInTime } from './wait.ts';
+
+/**
+ * What becomes of a pull of a tag that its source has and the upstream lacks. But for `off` the copy is queued.
+ * - `serve`: answered from the source at once.
+ * - `wait`: answered from the upstream as soon as the copy is there, or from the source when that takes too long.
+ * - `queue`: 404, as if nobody had it.
+ * - `off`: 404, and no source is asked.
+ */
+export type OnMiss = 'serve' | 'wait' | 'queue' | 'off';
+
+/**
+ * How a miss ended. `arrived`: the copy came while the client waited. `denied`: the source keeps it from us. `limited`: too many unknown
+ * tags were asked for.
+ */
+export type MissOutcome = 'served' | 'arrived' | 'queued' | 'absent' | 'denied' | 'limited' | 'unavailable';
+
+export interface MissEvents {
+  /** The upstream has no such tag, and a rule named a source for it. */
+  missed(event: { readonly outcome: MissOutcome }): void;
+}
+
+export interface MissOptions extends Omit<MissSourcesOptions, 'upstream' | 'remembering'> {
+  /** Takes copies over. */
+  readonly queue: TaskSink;
+  readonly events?: Partial<MissEvents>;
+  /** Default `serve`. */
+  readonly onMiss?: OnMiss;
+  /** With `wait`: how long, milliseconds. Default 60,000. */
+  readonly waitMs?: number;
+  /** With `wait`: until the upstream is first asked whether the copy is there, milliseconds; then in longer and longer pauses. Default 500. */
+  readonly pollMs?: number;
+  /** How long a source's "no such tag" is believed, milliseconds. Default 5,000. */
+  readonly absentMs?: number;
+  /** Questions for unknown tags put to sources, a second; beyond that a tag is absent unasked. Default 50. */
+  readonly questionsPerSecond?: number;
+  /** For how long a copy of the same content is not queued again, milliseconds. Default 600,000. */
+  readonly requeueMs?: number;
+  /** Tags remembered as absent, and as queued, about 0.2 KB each. Default 50,000. */
+  readonly maxEntries?: number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** What is lent, and what was asked for. */
+interface Loan {
+  readonly to: Repository;
+  readonly from: OpenSource;
+  readonly asked: ManifestOptions;
+}
+
+const absent: ManifestAnswer = Object.freeze({ kind: 'absent' });
+
+/**
+ * The upstream, filled from its sources. What it answers 404 to, and only that, is answered from where a rule says that it comes from; by
+ * digest, what hangs below such a tag. Of whoever may not read the tag nothing must get here: no right is asked about. A source
+ * that cannot tell is `UNAVAILABLE`, so that a client goes on to its next mirror and nobody remembers a no that nobody said.
+ */
+export function filledFromSource(upstream: Upstream, options: MissOptions): Upstream {
+  const { events = {}, onMiss = 'serve', now = Date.now, maxEntries = 50_000 } = options;
+  const { waitMs = 60_000, pollMs = 500, absentMs = 5_000, questionsPerSecond = 50 } = options;
+  const { queue, requeueMs = 600_000 } = options;
+  if (onMiss === 'off') return upstream;
+  const remembering = { maxEntries, now, keepMs: requeueMs };
+  const sources = missSources({ ...options, upstream: upstream.name, remembering });
+  const questions = missQuestions({ maxEntries, now, absentMs, perSecond: questionsPerSecond });
+  const copies = missCopies({ maxEntries, now, queue, requeueMs });
+  const closing = new AbortController();
+
+  const ended = (outcome: MissOutcome): void => events.missed?.({ outcome });
+
+  const destinationOf = (repository: Repository, tag: Tag): string => `${upstream.name}/${repository}:${tag}`;
+
+  async function missed(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
+    const source = sources.ofTag(repository, tag);
+    if (source === undefined) return absent;
+    const destination = destinationOf(repository, tag);
+    const manifest = await foundAt(source, destination);
+    if (manifest === undefined) return absent;
+    copies.add(destination, source, manifest.descriptor.digest);
+    if (onMiss === 'queue') {
+      ended('queued');
+      return absent;
+    }
+    const arrived = onMiss === 'wait' ? await arrival(repository, tag, asked) : undefined;
+    ended(arrived === undefined ? 'served' : 'arrived');
+    return arrived ?? lent(manifest, { to: repository, from: source, asked });
+  }
+
+  /** Of a tag that was found a short while ago the source is always asked: others' guesses must not take it away. */
+  async function foundAt(
+    { origin, repository, reference }: OpenSource,
+    destination: string,
+  ): Promise<ServedManifest | undefined> {
+    const leave = copies.isUnderWay(destination) ? 'ask' : questions.leave(destination);
+    if (leave !== 'ask') {
+      ended(leave);
+      return undefined;
+    }
+    try {
+      return await origin.manifests.resolve(repository, reference);
+    } catch (error) {
+      const refusal = refusalOf(error);
+      ended(refusal ?? 'unavailable');
+      if (refusal === undefined) throw sourceUnavailable(error);
+      copies.forget(destination);
+      questions.answeredNo(destination);
+      return undefined;
+    }
+  }
+
+  /** What the upstream says once the copy is there. If it has troubles of its own, those are not the client's. */
+  function arrival(repository: Repository, tag: Tag, asked: ManifestOptions) {
+    const ask = async () => {
+      const answer = await ownByTag(repository, tag, asked);
+      return answer.kind === 'absent' ? undefined : answer;
+    };
+    return answerInTime(ask, { waitMs, pollMs, signal: closing.signal });
+  }
+
+  async function ownByTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
+    const answer = await upstream.manifest(repository, { tag }, asked);
+    if (answer.kind !== 'absent') copies.forget(destinationOf(repository, tag));
+    if (answer.kind === 'found') sources.returned(answer.descriptor.digest);
+    return answer;
+  }
+
+  /** Without the source's entity tag: the upstream would take it for one of its own. */
+  function lent({ descriptor, bytes, warnings }: ServedManifest, { to, from, asked }: Loan): ManifestAnswer {
+    sources.lent(to, descriptor.digest, from);
+    return { kind: 'found', descriptor, warnings, ...(asked.method === 'HEAD' ? {} : { bytes }) };
+  }
+
+  async function byDigest(
+    repository: Repository,
+    digest: Digest,
+    asked: ManifestOptions,
+  ): Promise<ManifestAnswer> {
+    const answer = await upstream.manifest(repository, { digest }, asked);
+    if (answer.kind !== 'absent') return answer;
+    const found = await sources.answer(repository, digest, async (from) => {
+      const manifest = await from.origin.manifests.resolve(from.repository, { digest });
+      return lent(manifest, { to: repository, from, asked });
+    });
+    return found ?? absent;
+  }
+
+  async function byTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
+    const answer = await ownByTag(repository, tag, asked);
+    return answer.kind === 'absent' ? missed(repository, tag, asked) : answer;
+  }
+
+  /** What the upstream has of the digest, else what a source has. */
+  async function orLent<Value>(
+    repository: Repository,
+    digest: Digest,
+    ask: (registry: Upstream, repository: Repository) => Promise<Value | undefined>,
+  ): Promise<Value | undefined> {
+    const own = await ask(upstream, repository);
+    if (own !== undefined) return own;
+    return sources.answer(repository, digest, (source) => ask(source.origin.upstream, source.repository));
+  }
+
+  /**
+   * A source's blob comes through the source's own cache, so that copies and clients share one
+   * download of it. A source that is this registry too is asked directly: the download in its cache
+   * is the one that asks here.
+   */
+  async function openBlob(repository: Repository, digest: Digest, asked?: BlobOptions) {
+    const own = await upstream.openBlob(repository, digest, asked);
+    if (own !== undefined) return own;
+    return sources.answer(repository, digest, ({ origin, repository: place }) =>
+      origin.upstream.name === upstream.name
+        ? origin.upstream.openBlob(place, digest, asked)
+        : cachedBlob(origin.blobs, place, digest, asked),
+    );
+  }
+
+  return {
+    name: upstream.name,
+    get hasRanges() {
+      return upstream.hasRanges;
+    },
+    async isReachable({ manifest: wanted, ...asked } = {}) {
+      const lender = wanted && sources.lenderOf(wanted);
+      if (!(await upstream.isReachable(asked))) return false;
+      return lender === undefined || lender.origin.upstream.isReachable(asked);
+    },
+    manifest: (repository, { digest, tag }, asked = {}) =>
+      digest === undefined ? byTag(repository, tag, asked) : byDigest(repository, digest, asked),
+    statBlob: (repository, digest, asked) =>
+      orLent(repository, digest, (registry, place) => registry.statBlob(place, digest, asked)),
+    openBlob,
+    forwardBlob: (repository, digest, asked) =>
+      orLent(repository, digest, (registry, place) => registry.forwardBlob(place, digest, asked)),
+    tags: (repository, query, asked) => upstream.tags(repository, query, asked),
+    referrers: (repository, digest, query, asked) => upstream.referrers(repository, digest, query, asked),
+    async close() {
+      closing.abort();
+      await upstream.close();
+    },
+  };
+}

@@ -1,0 +1,82 @@
+import type { Expression } from '../../base/text/expression.ts';
+import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseTag, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
+import type { RepositoryScope } from '../../store/keys.ts';
+import { ignoredBy, type MirrorConfig } from '../ci/config-file.ts';
+import { appCiImage, qci } from '../references/names.ts';
+import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
+
+/** Where an image comes from that a registry lacks. */
+export interface MissSource {
+  /** The pull spec, as written. */
+  readonly source: string;
+  /** The host of it. */
+  readonly registry: string;
+  readonly repository: Repository;
+  readonly reference: Reference;
+  /** The image stream's tag, where it comes from one. */
+  readonly sourceTagRef?: ImageStreamTag;
+}
+
+/** Tells of a tag that is not there where it would come from; undefined for a tag that is copied from nowhere. */
+export type MissRule = (place: RepositoryScope, tag: Tag) => MissSource | undefined;
+
+export interface MissRuleOptions {
+  /** The repository that is filled, with its upstream's name. Default: QCI. */
+  readonly destination?: string;
+  /**
+   * The whole of `<namespace>/<name>:<tag>` that may come from app.ci unnamed by the configuration. What is copied can be read by whoever reads
+   * the destination, so leave out what not all of them may have. Default: all that our login there may read.
+   */
+  readonly imageStreams?: Pick<Expression, 'test'>;
+  /** What a tag stands for. Default: the configuration's own targets, and what the pattern says. */
+  readonly readings?: Readings;
+}
+
+/**
+ * The rule of CI: what the mirror's configuration names for the tag, else the image stream's tag at app.ci that the tag is named after, unless
+ * that source is ignored. Tags that only keep, stage or mark something come from nowhere.
+ */
+export function missRule(
+  config: Pick<MirrorConfig, 'supplemental' | 'ignored'>,
+  {
+    destination = qci,
+    imageStreams,
+    readings = flatTags(config.supplemental.map(({ target }) => target)),
+  }: MissRuleOptions = {},
+): MissRule {
+  const supplemental = new Map(
+    config.supplemental.map(({ target, source }) => [imageStreamTagText(target), source]),
+  );
+  return ({ upstream, repository }, tag) => {
+    if (`${upstream}/${repository}` !== destination) return undefined;
+    const [target] = readings(tag);
+    if (target === undefined) return undefined;
+    const key = imageStreamTagText(target);
+    const named = supplemental.get(key);
+    if (named === undefined && imageStreams?.test(key) === false) return undefined;
+    const source = named ?? appCiImage(target);
+    if (ignoredBy(config, source) !== undefined) return undefined;
+    const place = placeOf(source);
+    // A tag of the same repository is as missing as this one, or would send us round in circles.
+    if (place === undefined || `${place.registry}/${place.repository}` === destination) return undefined;
+    return { source, ...place, ...(named === undefined ? { sourceTagRef: target } : {}) };
+  };
+}
+
+type SourcePlace = Pick<MissSource, 'registry' | 'repository' | 'reference'>;
+
+/** Undefined for what is no pull spec: one bad line of a configuration must not fail a pull. */
+function placeOf(source: string): SourcePlace | undefined {
+  try {
+    const spec = parsePullSpec(source);
+    const reference = referenceOf(spec) ?? { tag: parseTag('latest') };
+    if (spec.medium !== 'registry' || spec.glob !== undefined) return undefined;
+    return { registry: spec.location, repository: spec.repository, reference };
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
+}

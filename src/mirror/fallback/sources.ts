@@ -1,0 +1,129 @@
+import type { Membership } from '../../cache/records/membership.ts';
+import type { CachedRegistry } from '../../cache/registry/registry.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isPassing, RegistryError } from '../../oci/errors.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
+import { type RememberedOptions, remembered } from './remembered.ts';
+import type { MissRule, MissSource } from './rule.ts';
+
+/** A registry that images come from: what is delivered of it is read through its cache. */
+export type MissOrigin = Pick<CachedRegistry, 'manifests' | 'blobs' | 'upstream'>;
+
+/** Where an image comes from, with its registry. */
+export interface OpenSource extends MissSource {
+  readonly origin: MissOrigin;
+}
+
+export interface MissSourcesOptions {
+  /** Where a missing tag comes from. Asked each time, so that it may follow a configuration that is reloaded. */
+  readonly rule: MissRule;
+  /** The registry of that host; undefined for one that is not configured, whose tags are then as absent as before. */
+  readonly origin: (registry: string) => MissOrigin | undefined;
+  /** Which tags lead to a digest: so its source is known after a restart, and in every replica. */
+  readonly membership: Pick<Membership, 'tagsOf'>;
+  /** The name of the upstream that lacks them. */
+  readonly upstream: string;
+  /** For manifests that were lent. */
+  readonly remembering: RememberedOptions;
+}
+
+/** Where the content of one upstream comes from. */
+export interface MissSources {
+  ofTag(repository: Repository, tag: Tag): OpenSource | undefined;
+  /** The manifest was answered from there: whoever was told its digest may ask for it before any tag is known to lead to it. */
+  lent(repository: Repository, digest: Digest, source: OpenSource): void;
+  /** The upstream has the manifest itself. */
+  returned(digest: Digest): void;
+  /** The source of a manifest that was lent lately. */
+  lenderOf(digest: Digest): OpenSource | undefined;
+  /**
+   * The first answer that a source has to a question about the digest; the sources are the lender, and those of the tags that lead to it. Undefined when none
+   * has one. Throws `UNAVAILABLE` when one of them could not tell, and what is wrong with the question itself.
+   */
+  answer<Value>(
+    repository: Repository,
+    digest: Digest,
+    ask: (source: OpenSource) => Promise<Value | undefined>,
+  ): Promise<Value | undefined>;
+}
+
+/** Repositories that are asked for one digest: a base layer may have come from any of thousands. */
+const mostAsked = 4;
+
+/** Nothing is lent yet. */
+export function missSources(options: MissSourcesOptions): MissSources {
+  const { rule, origin, membership, upstream, remembering } = options;
+  const lenders = remembered<{ readonly to: Repository; readonly source: OpenSource }>(remembering);
+
+  function ofTag(repository: Repository, tag: Tag): OpenSource | undefined {
+    const source = rule({ upstream, repository }, tag);
+    const registry = source && origin(source.registry);
+    return source && registry && { ...source, origin: registry };
+  }
+
+  /** The likeliest first: the latest tag leads to what was asked for just now. */
+  async function* towards(
+    repository: Repository,
+    digest: Digest,
+  ): AsyncGenerator<OpenSource, void, undefined> {
+    const lender = lenders.get(digest);
+    if (lender?.to === repository) yield lender.source;
+    const tags = await membership.tagsOf({ upstream, repository }, digest);
+    for (const tag of tags.toReversed()) {
+      const source = ofTag(repository, tag);
+      if (source !== undefined) yield source;
+    }
+  }
+
+  /** One source for each repository. */
+  async function* eachPlace(sources: AsyncIterable<OpenSource>): AsyncGenerator<OpenSource, void, undefined> {
+    const places = new Set<string>();
+    for await (const source of sources) {
+      const place = `${source.registry}/${source.repository}`;
+      if (places.has(place)) continue;
+      yield source;
+      if (places.add(place).size >= mostAsked) return;
+    }
+  }
+
+  return {
+    ofTag,
+    lent: (repository, digest, source) => lenders.set(digest, { to: repository, source }),
+    returned: lenders.delete,
+    lenderOf: (digest) => lenders.get(digest)?.source,
+    async answer(repository, digest, ask) {
+      const failures: unknown[] = [];
+      for await (const source of eachPlace(towards(repository, digest))) {
+        try {
+          const answer = await ask(source);
+          if (answer !== undefined) return answer;
+        } catch (error) {
+          if (isPassing(error)) failures.push(error);
+          else if (refusalOf(error) === undefined) throw error;
+        }
+      }
+      if (failures.length > 0) throw sourceUnavailable(failures[0]);
+      return undefined;
+    },
+  };
+}
+
+/** What kind of no that is; undefined when it is none. A source that keeps something from us is not the client's concern. */
+export function refusalOf(error: unknown): 'absent' | 'denied' | undefined {
+  if (!(error instanceof RegistryError)) return undefined;
+  if (error.code === 'DENIED') return 'denied';
+  return error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN' ? 'absent' : undefined;
+}
+
+/** Neither a yes nor a no: another mirror may know, and so may we in a moment. */
+export function sourceUnavailable(cause: unknown): RegistryError {
+  const { retryAfterSeconds = 5 } = cause instanceof RegistryError ? cause : {};
+  return new RegistryError(
+    'UNAVAILABLE',
+    'the registry lacks this, and its source cannot be asked just now',
+    {
+      retryAfterSeconds,
+      cause,
+    },
+  );
+}

@@ -1,0 +1,65 @@
+import { collected, type Descriptor } from '../../oci/content.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
+import type { Reference, Repository } from '../../oci/reference.ts';
+import type { ImageSource } from '../endpoints/endpoints.ts';
+import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
+import { nodeOf } from './graph.ts';
+import { chosenPlatforms } from './platforms.ts';
+
+/** When the image was built, milliseconds since the epoch; undefined where that cannot be told. Rejects with the signal's reason alone. */
+export type BuiltAt = (pullSpec: string, signal: AbortSignal) => Promise<number | undefined>;
+
+interface Place {
+  readonly source: ImageSource;
+  readonly repository: Repository;
+  readonly signal: AbortSignal;
+}
+
+/** A configuration is a page of JSON; what is longer is something else. */
+const maxConfigBytes = 4 * 1024 * 1024;
+/** An index that is listed in an index is as deep as anybody goes. */
+const deepest = 2;
+const amd64 = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
+
+/** Reads `created` in the configuration of the image, of an index in that for linux/amd64 (image-spec, "Properties"). Three GETs where no index is listed in another. */
+export function builtAt(sourceOf: (registry: string) => ImageSource | Promise<ImageSource>): BuiltAt {
+  return async (pullSpec, signal) => {
+    try {
+      const spec = parsePullSpec(pullSpec);
+      const reference = referenceOf(spec);
+      if (reference === undefined) return undefined;
+      const place = { source: await sourceOf(spec.location), repository: spec.repository, signal };
+      const config = await configOf(place, reference);
+      return config === undefined ? undefined : await createdAt(place, config);
+    } catch {
+      signal.throwIfAborted();
+      return undefined;
+    }
+  };
+}
+
+async function configOf(place: Place, reference: Reference, depth = 0): Promise<Digest | undefined> {
+  const { source, repository, signal } = place;
+  const answer = await source.manifest(repository, reference, { signal });
+  if (answer.kind !== 'found' || answer.bytes === undefined) return undefined;
+  const { descriptor, bytes } = answer;
+  const chosen = chosenPlatforms(nodeOf({ descriptor, bytes }, 'skip'), amd64);
+  if (chosen.kind === 'child') {
+    return depth < deepest ? await configOf(place, { digest: chosen.child.digest }, depth + 1) : undefined;
+  }
+  const { config }: { readonly config?: Partial<Descriptor> } = JSON.parse(Buffer.from(bytes).toString());
+  return config?.digest !== undefined && isDigest(config.digest) ? config.digest : undefined;
+}
+
+async function createdAt({ source, repository, signal }: Place, digest: Digest): Promise<number | undefined> {
+  const blob = await source.openBlob(repository, digest, { signal });
+  if (blob === undefined) return undefined;
+  try {
+    const text = Buffer.from(await collected(blob.body, maxConfigBytes)).toString();
+    const { created = '' }: { readonly created?: string } = JSON.parse(text);
+    const at = Date.parse(created);
+    return Number.isNaN(at) ? undefined : at;
+  } finally {
+    blob.close();
+  }
+}

@@ -1,0 +1,62 @@
+import type { Expression } from '../../base/text/expression.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
+import type { ImageDestination, ImageSource } from '../endpoints/endpoints.ts';
+import { repositoryText } from '../references/pull-spec.ts';
+
+/** One image to be copied to one place. */
+export interface ImageCopy {
+  readonly source: ImageSource;
+  readonly from: { readonly repository: Repository; readonly reference: Reference };
+  readonly destination: ImageDestination;
+  /** Without a tag the image is there by its digest alone. */
+  readonly to: { readonly repository: Repository; readonly tag?: Tag };
+  /** Of an index, the platforms `os/arch[/variant]` that are wanted. Default: all. */
+  readonly filterByOs?: Pick<Expression, 'test'>;
+  /**
+   * With a filter: the index stays as it is, over fewer manifests than it names, which some registries refuse. Without it a
+   * shorter index takes its place, under another digest, or the only manifest that is left. Default true.
+   */
+  readonly keepManifestList?: boolean;
+  /** Layers that have their own `urls`: left there, or copied, from there where the source lacks them. Default `skip`. */
+  readonly foreignLayers?: 'skip' | 'copy';
+  /** Also what refers to the image and to its parts, and what refers to that. Default false. */
+  readonly referrers?: boolean;
+  /** Whether the tag may be taken from what has it at the destination. Default true. */
+  readonly overwrites?: boolean;
+  /** Writes everything, whatever the destination says that it has. Default false. */
+  readonly force?: boolean;
+  /**
+   * What the destination's word that it has a manifest stands for. `manifests`: all below it, as in a registry, which takes no
+   * manifest before its blobs. `blobs`: itself alone, as in a directory that others write to. Default `manifests`.
+   */
+  readonly trust?: 'manifests' | 'blobs';
+}
+
+/** What became of an image: `filtered` when no platform of it was wanted. */
+export interface CopiedImage {
+  readonly outcome: 'copied' | 'unchanged' | 'filtered';
+  /** What the destination has now; of a filtered image, the source's. */
+  readonly digest: Digest;
+  /** The destination has something else than the source, which was not to be overwritten. */
+  readonly isKept?: true;
+}
+
+/** The pull spec of the source. */
+export function sourceText({ source, from }: ImageCopy): string {
+  return `${repositoryText(source.name, from.repository)}${separator(from.reference)}${referenceText(from.reference)}`;
+}
+
+/** The pull spec of the destination; only its repository when it has no tag. */
+export function destinationText({ destination, to }: ImageCopy): string {
+  return `${repositoryText(destination.name, to.repository)}${to.tag === undefined ? '' : `:${to.tag}`}`;
+}
+
+/** What shares its fate, and its limits: everything between these two. */
+export function routeOf({ source, destination }: ImageCopy): string {
+  return `${source.name} ${destination.name}`;
+}
+
+function separator(reference: Reference): string {
+  return reference.digest === undefined ? ':' : '@';
+}

@@ -1,0 +1,69 @@
+import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { parseTag, type Reference, type Repository } from '../../oci/reference.ts';
+import type { ManifestAnswer } from '../../upstream/upstream.ts';
+import type { ImageSource } from '../endpoints/endpoints.ts';
+import { CopyError } from '../failure.ts';
+import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
+import { sourceFailure } from './classify.ts';
+import { nodeOf } from './graph.ts';
+import { chosenPlatforms } from './platforms.ts';
+
+/** Looks at images without copying them. Throws `CopyError` when a registry does not say. */
+export interface Look {
+  /** What the pull spec stands for now; undefined when there is nothing. One HEAD. */
+  stat(pullSpec: string, signal: AbortSignal): Promise<Descriptor | undefined>;
+  /** Of an index the digest for linux/amd64, by which older mirrors compared; undefined where there is none. One GET. */
+  amd64(pullSpec: string, signal: AbortSignal): Promise<Digest | undefined>;
+}
+
+type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
+
+/** Looks into registries; `sourceOf` gives the one of a host as users write it. */
+export function registryLook(sourceOf: (registry: string) => ImageSource | Promise<ImageSource>): Look {
+  async function ask(
+    method: 'GET' | 'HEAD',
+    pullSpec: string,
+    signal: AbortSignal,
+  ): Promise<Found | undefined> {
+    const { registry, repository, reference } = placeOf(pullSpec);
+    try {
+      const source = await sourceOf(registry);
+      const answer = await source.manifest(repository, reference, { method, signal });
+      return answer.kind === 'found' ? answer : undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw sourceFailure(error, {
+        kind: 'manifest',
+        reference: reference.digest ?? reference.tag,
+        registry,
+        repository,
+      });
+    }
+  }
+
+  return {
+    stat: async (pullSpec, signal) => (await ask('HEAD', pullSpec, signal))?.descriptor,
+    async amd64(pullSpec, signal) {
+      const found = await ask('GET', pullSpec, signal);
+      return found?.bytes === undefined ? undefined : amd64Child(found.descriptor, found.bytes);
+    },
+  };
+}
+
+function amd64Child(descriptor: Found['descriptor'], bytes: Uint8Array): Digest | undefined {
+  const choice = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
+  const chosen = chosenPlatforms(nodeOf({ descriptor, bytes }, 'skip'), choice);
+  return chosen.kind === 'child' ? chosen.child.digest : undefined;
+}
+
+function placeOf(pullSpec: string): { registry: string; repository: Repository; reference: Reference } {
+  try {
+    const spec = parsePullSpec(pullSpec);
+    const reference = referenceOf(spec) ?? { tag: parseTag('latest') };
+    return { registry: spec.location, repository: spec.repository, reference };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'it cannot be read';
+    throw new CopyError('manifest-invalid', `${pullSpec}: ${why}`, { cause });
+  }
+}

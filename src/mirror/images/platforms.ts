@@ -1,0 +1,72 @@
+import type { Expression } from '../../base/text/expression.ts';
+import type { Descriptor } from '../../oci/content.ts';
+import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
+import { mediaTypes } from '../../oci/manifest.ts';
+import type { ManifestBytes } from '../endpoints/endpoints.ts';
+import { isIndex, type Node } from './graph.ts';
+
+export interface PlatformChoice {
+  readonly filterByOs?: Pick<Expression, 'test'>;
+  readonly keepManifestList?: boolean;
+}
+
+/** What is left: nothing; the manifest, over those of its children that are wanted; or one of its children in its place. */
+export type Chosen =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'node'; readonly node: Node }
+  | { readonly kind: 'child'; readonly child: Descriptor };
+
+interface Entry {
+  readonly json: unknown;
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * Chooses as `oc image mirror` does. Manifests that list nothing are not asked for their platform; an index inside of an index
+ * is taken or left as a whole. Without `keepManifestList` an index that loses children is written anew, and one of a single
+ * child gives way to it.
+ */
+export function chosenPlatforms(node: Node, { filterByOs, keepManifestList = true }: PlatformChoice): Chosen {
+  if (!isIndex(node.manifest.descriptor)) return { kind: 'node', node };
+  const body = JSON.parse(Buffer.from(node.manifest.bytes).toString('utf8')) as { manifests?: unknown };
+  const all = entriesOf(body.manifests, node.children);
+  const wanted = all.filter(({ json }) => filterByOs === undefined || filterByOs.test(platformText(json)));
+  const children = node.children.filter((child) => wanted.some(({ descriptor }) => descriptor === child));
+  const [only] = children;
+  if (only === undefined) return all.length === 0 ? { kind: 'node', node } : { kind: 'nothing' };
+  if (keepManifestList) return { kind: 'node', node: { ...node, children } };
+  if (children.length === 1) return { kind: 'child', child: only };
+  if (wanted.length === all.length) return { kind: 'node', node };
+  const shorter = { ...body, manifests: wanted.map(({ json }) => json) };
+  return { kind: 'node', node: { ...node, manifest: rewritten(node.manifest, shorter), children } };
+}
+
+/** Whether another digest than the source's may be what the destination is to have. */
+export function mayChange(manifest: Descriptor, { keepManifestList = true }: PlatformChoice): boolean {
+  return !keepManifestList && isIndex(manifest);
+}
+
+/** In order; entries that name no digest were left out by whoever read the children. */
+function entriesOf(list: unknown, children: readonly Descriptor[]): Entry[] {
+  const byDigest = new Map<Digest, Descriptor>(children.map((child) => [child.digest, child]));
+  return (Array.isArray(list) ? list : []).flatMap((json: { digest?: unknown } | null) => {
+    const digest = json?.digest;
+    const descriptor = typeof digest === 'string' && isDigest(digest) ? byDigest.get(digest) : undefined;
+    return descriptor === undefined ? [] : [{ json, descriptor }];
+  });
+}
+
+/** `os/arch`, or `os/arch/variant`. */
+function platformText(entry: unknown): string {
+  const { platform } = entry as { platform?: { os?: string; architecture?: string; variant?: string } };
+  const text = `${platform?.os ?? ''}/${platform?.architecture ?? ''}`;
+  return platform?.variant ? `${text}/${platform.variant}` : text;
+}
+
+/** Indented as `oc` does it, so that from most lists it makes the same digest. */
+function rewritten({ descriptor }: ManifestBytes, body: unknown): ManifestBytes {
+  const bytes = Buffer.from(JSON.stringify(body, undefined, 3));
+  const digest = digestOf(bytes, algorithmOf(descriptor.digest));
+  const mediaType = descriptor.mediaType || mediaTypes.ociIndex;
+  return { descriptor: { ...descriptor, mediaType, digest, size: bytes.byteLength }, bytes };
+}

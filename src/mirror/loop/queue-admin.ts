@@ -1,0 +1,127 @@
+import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { CopyError } from '../failure.ts';
+import type { Tell } from '../log.ts';
+import type { Queue, TaskFilter } from '../queue/queue.ts';
+import type { MirrorTask, QueuedTask } from '../queue/task.ts';
+import { backupImage, qci } from '../references/names.ts';
+import {
+  type PullSpec,
+  parsePullSpec,
+  placeText,
+  pullSpecText,
+  referenceOf,
+} from '../references/pull-spec.ts';
+
+/** The queue as its HTTP API has it. */
+export interface Desk {
+  tasks(filter: TaskFilter): Iterable<object>;
+  /** Queues a copy ahead of changes. Throws `RegistryError` or `CopyError` for what is no image in a registry. */
+  order(pair: Pair): Promise<boolean>;
+  retry(filter: Pick<TaskFilter, 'destination'>): number;
+  /** Ends a task that is not running, and tells who wanted that. */
+  drop(destination: string, asker: Asker): 'dropped' | 'running' | 'unknown';
+}
+
+/** Who wants something, as far as that is known. */
+interface Asker {
+  /** An address. */
+  readonly client: string;
+  readonly userAgent?: string;
+}
+
+export interface DeskOptions {
+  /** What a tag of QCI stands for. Default: what its pattern says. */
+  readonly readings?: Readings;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+/** See `Desk`. */
+export function desk(
+  queue: Pick<Queue, 'put' | 'list' | 'retry' | 'drop'>,
+  tell: Tell,
+  { readings = flatTags(), now = Date.now }: DeskOptions = {},
+): Desk {
+  return {
+    *tasks(filter) {
+      for (const task of queue.list(filter)) yield taskItem(task);
+    },
+    async order({ source, destination }) {
+      const at = now();
+      return queue.put({
+        ...read({ source, destination }, tell),
+        priority: 'miss',
+        owner: 'api',
+        createdAt: at,
+        ...kept(destination, at, readings),
+      });
+    },
+    retry: (filter) => queue.retry(filter),
+    drop(destination, asker) {
+      const task = queue.drop(destination);
+      if (task === undefined) return 'unknown';
+      if (task === 'running') return task;
+      const { source, state } = task;
+      tell('dropped', { source, target: destination, state, ...asker });
+      return 'dropped';
+    },
+  };
+}
+
+/** A task in JSON: first what the original shows of it, under its names, then what became of it. */
+export function taskItem(task: QueuedTask): object {
+  const { sourceTagRef = { namespace: '', name: '', tag: '' }, failure } = task;
+  return {
+    source_tag_ref: sourceTagRef,
+    source: task.source,
+    destination: task.destination,
+    current_quay_digest: task.currentDigest ?? '',
+    created_at: timeText(task.createdAt),
+    stale: task.stale ?? false,
+    owner: task.owner,
+    state: task.state,
+    priority: task.priority,
+    attempts: task.attempts,
+    source_digest: task.sourceDigest,
+    backup: task.backup,
+    ...(task.notBefore > 0 && Number.isFinite(task.notBefore)
+      ? { not_before: timeText(task.notBefore) }
+      : {}),
+    ...(failure && { failure: { ...failure, at: timeText(failure.at) } }),
+  };
+}
+
+interface Pair {
+  readonly source: string;
+  readonly destination: string;
+}
+
+/** The pair in the one spelling by which tasks, lanes and ignored sources are compared. */
+function read({ source, destination }: Pair, tell: Tell): Pair {
+  try {
+    const [from, to] = [image(source), image(destination)];
+    // A digest is what a destination gets: a copy of anything else would never be there.
+    if (to.tag === undefined) throw new CopyError('manifest-invalid', `${destination}: not a tag to copy to`);
+    return { source: pullSpecText(from), destination: pullSpecText(to) };
+  } catch (error) {
+    tell('invalidTask', { source, destination });
+    throw error;
+  }
+}
+
+function image(pullSpec: string): PullSpec {
+  const spec = parsePullSpec(pullSpec);
+  if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined) return spec;
+  throw new CopyError('manifest-invalid', `${pullSpec}: not an image of a registry, with its tag or digest`);
+}
+
+/** What lay in QCI under the tag of an image stream may be garbage at once. */
+function kept(destination: string, at: number, readings: Readings): Pick<MirrorTask, 'backup'> {
+  const { tag = '', ...place } = parsePullSpec(destination);
+  const [imageStream] = placeText(place) === qci ? readings(tag) : [];
+  return imageStream === undefined ? {} : { backup: backupImage(imageStream, at) };
+}
+
+function timeText(at: number): string {
+  return new Date(at).toISOString();
+}

@@ -1,0 +1,34 @@
+import { isOn } from '../../cli/flags/go-flags.ts';
+import type { Run } from '../../cli/flags/io.ts';
+import type { Start } from '../../cli/serve/serve.ts';
+import type { SettingsPart } from './flag-settings.ts';
+import { printedSettings, servedByFlags } from './flagged.ts';
+import { parseProxyFlags, theirs } from './proxy-flags.ts';
+
+/**
+ * What the program `qci-appci` does whatever its flags say, in our words: it lets everybody in whom the cluster lets read the streams of
+ * `ocp`, keeps nothing on a disk, and sends clients to where the registry has its blobs.
+ */
+const always: SettingsPart = {
+  log: { qciAppci: true },
+  store: { memory: { maxBytes: '128MiB' } },
+  spool: { maxBytes: '1GiB' },
+  defaultUpstream: theirs.upstream,
+  upstreams: { [theirs.upstream]: { repositories: ['openshift/ci'] } },
+  clusters: { [theirs.cluster]: {} },
+  hosts: {
+    [theirs.host]: { auth: 'cluster', access: 'parity', upstream: theirs.upstream, blobs: 'bypass' },
+  },
+};
+
+/**
+ * `quayside proxy`: the service under the command line of the program `qci-appci`, so that its Deployment can go on as it is. Resolves
+ * as `quayside serve` does.
+ */
+export function proxying(start: Start): Run {
+  return async (args, io) => {
+    const flags = parseProxyFlags(args, io.env['KUBECONFIG']);
+    const program = { name: 'quayside proxy', always, flags, file: flags.written.get('config')?.at(-1) };
+    return isOn(flags, 'print-config') ? printedSettings(program, io) : servedByFlags(start, program, io);
+  };
+}

@@ -1,0 +1,167 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Access, Decision, Subject } from '../../auth/access.ts';
+import type { Guard, Identity, Unidentified } from '../../auth/guards/guard.ts';
+import { type Soon, soon } from '../../base/maybe-promise.ts';
+import type { RegistryError } from '../../oci/errors.ts';
+import type { ParsedRequest } from '../../oci/request.ts';
+import type { ProxyEvents } from '../events.ts';
+import type { RequestFacts } from '../http/exchange.ts';
+import { authorizationOf } from './authorization.ts';
+import { challenger, type RealmOptions } from './challenge.ts';
+import type { Host, Hosts } from './hosts.ts';
+import { denied, FailedLogin, refusals } from './refusals.ts';
+import type { RoutedRequest, Router } from './route.ts';
+
+export interface AdmissionOptions extends RealmOptions {
+  readonly hosts: Hosts;
+  readonly route: Router;
+  readonly events?: Partial<ProxyEvents>;
+}
+
+/** A request that may be answered. */
+export interface Admitted {
+  readonly host: Host;
+  readonly subject: Subject;
+  /** What let it pass; absent for a ping, and where nobody is asked who they are. */
+  readonly decision?: Decision;
+  /** Where it goes; absent for a ping. */
+  readonly routed?: RoutedRequest;
+}
+
+/** A request as far as it matters for who asks. */
+export interface Incoming {
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values in turn, as they came: shows what came twice. */
+  readonly rawHeaders?: readonly string[];
+}
+
+/**
+ * Decides who asks, and whether they may. Nothing of a request is routed, let alone answered, before its host has admitted it,
+ * and access is decided on the routed request, the very one that is then answered. At once where nobody has to be asked for it.
+ * The log is told who it is and what decided, also of those who are turned away. Throws `NAME_UNKNOWN` (host, registry or
+ * repository), `UNAUTHORIZED` with our challenge (a FailedLogin where it may be a guess), `DENIED`, and `UNAVAILABLE` when it
+ * cannot be told.
+ */
+export type Admission = (
+  incoming: Incoming,
+  parsed: ParsedRequest,
+  log?: RequestFacts,
+  address?: string,
+) => Soon<Admitted>;
+
+/** The subject of a request to a host that asks nobody who they are. */
+const anyone: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });
+/** Kubernetes' name for whoever has no login. */
+const nobody = 'system:anonymous';
+
+/** One request to a host with a guard. */
+interface Call {
+  readonly host: Host;
+  readonly door: Guard;
+  readonly incoming: Incoming;
+  readonly parsed: ParsedRequest;
+  readonly log: RequestFacts;
+}
+
+export function admission({ hosts, route, events, ...realm }: AdmissionOptions): Admission {
+  const challenge = challenger(realm);
+
+  function routedBy(parsed: ParsedRequest, host: Host): RoutedRequest | undefined {
+    const { request } = parsed;
+    return request.kind === 'ping' ? undefined : route({ ...parsed, request }, host.upstream);
+  }
+
+  function challenged(
+    why: keyof typeof refusals,
+    { host, incoming, parsed: { request } }: Call,
+  ): RegistryError {
+    const repository = request.kind === 'ping' ? {} : { repository: request.repository };
+    return challenge(host, incoming.headers.host ?? '', { ...refusals[why], ...repository });
+  }
+
+  function strangerRefused({ refused }: Unidentified, call: Call): RegistryError {
+    events?.accessRefused?.({ reason: refused === 'absent' ? 'anonymous' : 'credential' });
+    const error = challenged(refused, call);
+    return refused === 'wrong' ? new FailedLogin(error) : error;
+  }
+
+  function rightRefused(
+    routed: RoutedRequest,
+    decision: Decision,
+    subject: Subject,
+    call: Call,
+  ): RegistryError {
+    const isNobody = subject.name === nobody;
+    events?.accessRefused?.({ reason: isNobody ? 'anonymous' : 'rights' });
+    return isNobody ? challenged('anonymous', call) : denied(routed.asked, decision);
+  }
+
+  function identified(identity: Identity, call: Call): Soon<Admitted> {
+    const { host, door, parsed, log } = call;
+    const { subject } = identity;
+    log.subject = subject.name;
+    if (subject.cluster !== undefined) log.cluster = subject.cluster;
+    const routed = routedBy(parsed, host);
+    if (routed === undefined) return { host, subject };
+    log.upstream = routed.upstream;
+    if (!isCovered(identity, routed, host)) {
+      events?.accessRefused?.({ reason: 'scope' });
+      throw challenged('scope', call);
+    }
+    return soon(door.authorize(subject, accessOf(routed)), (decision) => {
+      tell(log, decision);
+      if (decision.allowed) return { host, subject, routed, decision };
+      throw rightRefused(routed, decision, subject, call);
+    });
+  }
+
+  return (incoming, parsed, log = {}, address) => {
+    const host = hosts(incoming.headers.host);
+    const { guard: door } = host;
+    if (door === undefined) {
+      const routed = routedBy(parsed, host);
+      log.subject = anyone.name;
+      if (routed === undefined) return { host, subject: anyone };
+      log.upstream = routed.upstream;
+      return { host, subject: anyone, routed };
+    }
+    const call = { host, door, incoming, parsed, log };
+    const authorization = authorizationOf(incoming.headers, incoming.rawHeaders);
+    return soon(door.identify(authorization, address), (identity) => {
+      if ('refused' in identity) throw strangerRefused(identity, call);
+      return identified(identity, call);
+    });
+  };
+}
+
+function tell(log: RequestFacts, decision: Decision): void {
+  const { allowed, rule, question, cluster, isRemembered = false } = decision;
+  if (rule !== undefined) log.rule = rule;
+  if (cluster !== undefined) log.cluster = cluster;
+  if (question !== undefined) log.question = question;
+  log.verdict = allowed ? 'allowed' : 'refused';
+  log.asked = question === undefined ? 'none' : isRemembered ? 'remembered' : 'asked';
+}
+
+/**
+ * Clients name a repository in the scope as their user wrote it, or as its path here: containerd leaves out a first component
+ * that its mirror's URL added, so each name of the same repository counts. What was asked for and not granted counts too: rights
+ * may have been given since, and a client that asks for the same token over and over would be told no more. The challenge of a plain
+ * host names no scope, so a token that was got just as it says is for all that its subject may pull.
+ */
+function isCovered(
+  { scopes, isUnscoped = false }: Identity,
+  { asked, upstream, request: { repository } }: RoutedRequest,
+  { challenge }: Host,
+): boolean {
+  if (scopes === undefined || (isUnscoped && challenge === 'plain')) return true;
+  return (
+    scopes.includes(asked) || scopes.includes(repository) || scopes.includes(`${upstream}/${repository}`)
+  );
+}
+
+function accessOf({ upstream, request }: RoutedRequest): Access {
+  const access = { upstream, repository: request.repository, action: 'pull' } as const;
+  if (request.kind === 'manifest') return { ...access, reference: request.reference };
+  return request.kind === 'tags' ? access : { ...access, reference: { digest: request.digest } };
+}

@@ -1,0 +1,53 @@
+import { challengeText } from '../../oci/challenge.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Host } from './hosts.ts';
+
+export interface RealmOptions {
+  /** How clients see us, when something before us ends TLS or renames us. */
+  readonly publicUrl?: URL;
+  /** Whether our own listener speaks TLS; decides the realm's scheme where no `publicUrl` does. Default false. */
+  readonly isTls?: boolean;
+}
+
+export interface Refusal {
+  /** `errors[].message`; with `error` also what `error_description` says. */
+  readonly message: string;
+  /** RFC 6750 section 3.1: absent when no credential was shown. */
+  readonly error?: 'invalid_token' | 'insufficient_scope';
+  /** The repository that a token should be asked for, as the client names it. */
+  readonly repository?: string;
+}
+
+/** Makes the 401 that leads a client to our token end-point. */
+export type Challenger = (host: Host, authority: string, refusal: Refusal) => RegistryError;
+
+/** Where our tokens are handed out. */
+export const tokenPath = '/v2/auth';
+
+/**
+ * Challenges for `Bearer` only, in one field line: containers/image reads a single challenge per line and takes the
+ * first it supports. `Basic` is accepted from whoever sends it unasked. The realm is on the host that the client
+ * asked, so that crane, which refuses a realm on a private address elsewhere, follows it.
+ */
+export function challenger({ publicUrl, isTls = false }: RealmOptions): Challenger {
+  const scheme = publicUrl?.protocol ?? (isTls ? 'https:' : 'http:');
+
+  return (host, authority, refusal) => {
+    const seen = host.name === '*' ? (publicUrl?.host ?? authority) : authority;
+    const challenge = challengeText('Bearer', {
+      realm: `${scheme}//${seen}${tokenPath}`,
+      service: seen,
+      ...parametersOf(host, refusal),
+    });
+    return new RegistryError('UNAUTHORIZED', refusal.message, { headers: { 'www-authenticate': challenge } });
+  };
+}
+
+/** A plain host names a scope only to who shows a token that lacks it, and cannot go on without. */
+function parametersOf(host: Host, { message, error, repository }: Refusal): Record<string, string> {
+  const isScoped = host.challenge !== 'plain' || error === 'insufficient_scope';
+  return {
+    ...(repository === undefined || !isScoped ? {} : { scope: `repository:${repository}:pull` }),
+    ...(error === undefined ? {} : { error, error_description: message }),
+  };
+}

@@ -1,0 +1,78 @@
+import type { Decision } from '../../auth/access.ts';
+import type { Unidentified } from '../../auth/guards/guard.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Refusal } from './challenge.ts';
+
+/**
+ * What is said to whom we do not know, or whose token or login is not enough. All of it is ours:
+ * nothing of the client's is repeated. A token that was good once is not enough, rather than
+ * invalid: containers/image fetches a new one after `insufficient_scope` alone, and fails the pull
+ * after `invalid_token`.
+ */
+export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anonymous', Refusal>> = {
+  absent: { message: 'a login is required' },
+  malformed: { message: 'the Authorization field is malformed', error: 'invalid_token' },
+  expired: { message: 'the token has expired', error: 'insufficient_scope' },
+  'unknown-key': {
+    message: 'the token is signed with a key that is not in use here',
+    error: 'insufficient_scope',
+  },
+  foreign: { message: 'the token was not made by us for this host', error: 'invalid_token' },
+  wrong: { message: 'the credential is not accepted', error: 'invalid_token' },
+  scope: { message: 'the token was not asked for this repository', error: 'insufficient_scope' },
+  anonymous: { message: 'a login is required for this repository', error: 'insufficient_scope' },
+};
+
+/** A login that failed, which may have been a guess: its answer is to be held back, see Attempts. */
+export class FailedLogin extends RegistryError {
+  constructor({ code, message, headers }: RegistryError) {
+    super(code, message, { headers });
+  }
+}
+
+/** Holds back the answers to logins that failed; see Attempts. */
+export interface FailedLogins {
+  /** Resolves when the answer may go out, or the client is gone. Throws `TOOMANYREQUESTS` in its stead. */
+  failed(clientAddress: string, leaving: AbortSignal): Promise<void>;
+  /** Resolves when an answer 429 may go out, or the client is gone. */
+  refused(clientAddress: string, leaving: AbortSignal): Promise<void>;
+}
+
+/**
+ * The error to answer with, once the answer may go out: a login that failed and a 429 after such
+ * ones are held back. Whose turn it was must be over: whoever guesses takes nobody's place.
+ */
+export async function heldBack(
+  error: unknown,
+  attempts: FailedLogins,
+  [address, leaving]: readonly [address: string, leaving: AbortSignal],
+): Promise<unknown> {
+  if (error instanceof FailedLogin) {
+    try {
+      await attempts.failed(address, leaving);
+      return error;
+    } catch (tooMany) {
+      return heldBack(tooMany, attempts, [address, leaving]);
+    }
+  }
+  await attempts.refused(address, leaving);
+  return error;
+}
+
+/** Whether `heldBack` may hold it back. */
+export function isHeldBack(error: unknown): boolean {
+  return error instanceof FailedLogin || (error instanceof RegistryError && error.code === 'TOOMANYREQUESTS');
+}
+
+const longestReason = 1000;
+
+/** 403, with the reason and what to do about it. */
+export function denied(repository: string, { reason }: Decision): RegistryError {
+  const message = printable(reason ?? 'no right to pull from this repository');
+  return new RegistryError('DENIED', message, { detail: { repository, action: 'pull' } });
+}
+
+/** A cluster's own words and names are data from outside: one line of ASCII, fit for a terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[^ -~]/g, '?').slice(0, longestReason);
+}

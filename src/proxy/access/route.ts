@@ -1,0 +1,84 @@
+import { repositoryGlob } from '../../base/text/glob.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseRepository, type Repository } from '../../oci/reference.ts';
+import type { ParsedRequest, RegistryRequest } from '../../oci/request.ts';
+
+/** What the router must know of an upstream. */
+export interface UpstreamRoute {
+  /** The only repositories that may be asked for: globs, `*` within a component, `**` across them. All without. */
+  readonly repositories?: readonly string[];
+  /** One-component names get `library/` before them, as Docker Hub's do. */
+  readonly library?: boolean;
+}
+
+/** A request bound for one upstream, its repository named as that upstream names it. */
+export interface RoutedRequest<Kind extends RegistryRequest = Exclude<RegistryRequest, { kind: 'ping' }>> {
+  readonly upstream: string;
+  readonly request: Kind;
+  /** The repository as the client wrote it: for listings, which repeat it. */
+  readonly asked: Repository;
+}
+
+/** Chooses the upstream of a request; pure, and the only gate before an outbound call. */
+export type Router = (
+  parsed: ParsedRequest & { readonly request: Exclude<RegistryRequest, { kind: 'ping' }> },
+  /** The upstream that the host name stands for, where it stands for one. */
+  hostUpstream: string | undefined,
+) => RoutedRequest;
+
+/**
+ * A router over the configured upstreams. In order: containerd's `ns`, the host name's own upstream, a first path component that
+ * names an upstream, the default. Throws `NAME_UNKNOWN` for every other registry, and for a repository outside the
+ * upstream's allow-list.
+ */
+export function router(
+  upstreams: ReadonlyMap<string, UpstreamRoute>,
+  defaultUpstream: string | undefined,
+): Router {
+  const allowed = new Map(
+    [...upstreams].map(([name, { repositories }]) => [name, repositories?.map(repositoryGlob)]),
+  );
+
+  function choose(
+    parsed: ParsedRequest,
+    repository: Repository,
+    host: string | undefined,
+  ): [string, Repository] {
+    if (parsed.namespace !== undefined) return [parsed.namespace, repository];
+    if (host !== undefined) return [host, repository];
+    const slash = repository.indexOf('/');
+    const first = slash < 0 ? repository : repository.slice(0, slash);
+    if (slash > 0 && upstreams.has(first)) return [first, parseRepository(repository.slice(slash + 1))];
+    if (defaultUpstream !== undefined) return [defaultUpstream, repository];
+    throw unknown(first);
+  }
+
+  return (parsed, host) => {
+    const asked = parsed.request.repository;
+    const [name, chosen] = choose(parsed, asked, host);
+    const upstream = upstreams.get(name);
+    if (upstream === undefined) throw unknown(name);
+    const repository =
+      upstream.library === true && !chosen.includes('/') ? parseRepository(`library/${chosen}`) : chosen;
+    const shapes = allowed.get(name);
+    if (shapes !== undefined && !shapes.some((shape) => shape.test(repository)))
+      throw notAllowed(name, repository);
+    return { upstream: name, asked, request: { ...parsed.request, repository } };
+  };
+}
+
+function unknown(registry: string): RegistryError {
+  return new RegistryError('NAME_UNKNOWN', 'this registry is not configured here', {
+    detail: { registry: registry.slice(0, 255) },
+  });
+}
+
+function notAllowed(upstream: string, repository: Repository): RegistryError {
+  return new RegistryError(
+    'NAME_UNKNOWN',
+    'this repository is not on the list of those that may be pulled here',
+    {
+      detail: { upstream, repository },
+    },
+  );
+}

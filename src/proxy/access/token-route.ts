@@ -1,0 +1,156 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Grant, Locate, Login, Unidentified } from '../../auth/guards/guard.ts';
+import { challengeText } from '../../oci/challenge.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Limit } from '../clients/limits.ts';
+import type { ProxyEvents } from '../events.ts';
+import { clientSignal } from '../http/body.ts';
+import { failureOf } from '../http/failure.ts';
+import { logFailure, noteFailure } from '../http/failure-hooks.ts';
+import { authorizationOf } from './authorization.ts';
+import { challenger, type RealmOptions, tokenPath } from './challenge.ts';
+import type { Host, Hosts } from './hosts.ts';
+import { FailedLogin, type FailedLogins, heldBack, isHeldBack, refusals } from './refusals.ts';
+import type { Router } from './route.ts';
+
+export interface TokenRouteOptions extends RealmOptions {
+  readonly hosts: Hosts;
+  /** Finds the repositories that tokens are asked for. */
+  readonly route: Router;
+  /** Slows down who guesses. Default: nobody is. */
+  readonly attempts?: FailedLogins;
+  /** How many logins are looked at at once. */
+  readonly limit: Limit;
+  readonly events?: Partial<ProxyEvents>;
+}
+
+const form = 'application/x-www-form-urlencoded';
+const longestForm = 16 * 1024;
+
+/**
+ * Our token end-point (token protocol of the Docker registry): GET with Basic, or POST with `grant_type=password`, as
+ * containerd asks first. Without a scope the token serves a login's ping. Throws `UNAUTHORIZED`, `TOOMANYREQUESTS` after too many wrong
+ * logins, and `NAME_UNKNOWN` under a host name that asks for no login.
+ */
+export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): void {
+  const { hosts, route, attempts, limit, events, ...realm } = options;
+  const challenge = challenger(realm);
+
+  /** Who is wrong about a password gets the same as who shows none: an error would make clients show a token. */
+  function refused(why: Unidentified['refused'], host: Host, authority: string): RegistryError {
+    const message = whatToDo(why, host);
+    if (host.challenge === 'plain') return challenge(host, authority, { message });
+    const headers = { 'www-authenticate': challengeText('Basic', { realm: host.name }) };
+    return new RegistryError('UNAUTHORIZED', message, { headers });
+  }
+
+  /**
+   * A failed login waits for its answer after its turn is over: whoever guesses takes nobody's
+   * place.
+   */
+  async function inTurn<Value>({ raw, record }: FastifyReply, work: () => Promise<Value>): Promise<Value> {
+    const leave = await limit.enter(() => clientSignal(raw), record.client);
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
+  }
+
+  async function answer(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    login: Login | Unidentified,
+    scopes: readonly string[],
+  ): Promise<Buffer> {
+    const host = hosts(request.headers.host);
+    const { guard } = host;
+    if (guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'no login is asked for here');
+    const grant = () =>
+      'refused' in login ? login : guard.grant(login, scopes, locator(route, host), reply.record.client);
+    try {
+      return await told(await inTurn(reply, async () => grant()), host, request, reply);
+    } catch (error) {
+      if (attempts !== undefined && isHeldBack(error))
+        throw await heldBack(error, attempts, [reply.record.client, clientSignal(reply.raw)]);
+      if (error instanceof RegistryError || host.challenge !== 'plain') throw error;
+      return notSigned(error, request, reply);
+    }
+  }
+
+  async function told(
+    granted: Grant | Unidentified,
+    host: Host,
+    { headers }: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Buffer> {
+    if ('refused' in granted) {
+      events?.accessRefused?.({ reason: granted.refused === 'absent' ? 'anonymous' : 'credential' });
+      const refusal = refused(granted.refused, host, headers.host ?? '');
+      throw granted.refused === 'wrong' ? new FailedLogin(refusal) : refusal;
+    }
+    events?.tokenIssued?.();
+    const { subject, token, expiresInSeconds: expires_in, issuedAt } = granted;
+    reply.record.subject = subject.name;
+    if (subject.cluster !== undefined) reply.record.cluster = subject.cluster;
+    reply.headers({ 'cache-control': 'no-store', 'content-type': 'application/json' });
+    const issued_at = issuedAt.toISOString();
+    return Buffer.from(`${JSON.stringify({ token, access_token: token, expires_in, issued_at })}\n`);
+  }
+
+  app.register((scope, _options, registered) => {
+    const parsing = { parseAs: 'string', bodyLimit: longestForm } as const;
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser(form, parsing, async (_request: unknown, body: string | Buffer) =>
+      String(body),
+    );
+
+    scope.get(tokenPath, async (request, reply) => {
+      const query = new URLSearchParams(request.url.slice(tokenPath.length + 1));
+      const authorization = authorizationOf(request.headers, request.raw.rawHeaders);
+      return answer(request, reply, { authorization }, query.getAll('scope'));
+    });
+
+    scope.post(tokenPath, async (request, reply) => {
+      const fields = new URLSearchParams(typeof request.body === 'string' ? request.body : '');
+      return answer(request, reply, passwordGrant(fields), fields.getAll('scope'));
+    });
+    registered();
+  });
+}
+
+/** Read by a person, in their client. A plain host is where a token is the password, which not everybody knows. */
+function whatToDo(why: Unidentified['refused'], { challenge }: Host): string {
+  if (challenge !== 'plain')
+    return why === 'absent' ? refusals.absent.message : 'the user name or the password is wrong';
+  return why === 'absent'
+    ? 'a login is required: log in with a token of the cluster as the password'
+    : 'the password is no token that the cluster knows: get a new one and log in again';
+}
+
+/** A fault of ours where qci-appci could not sign a token either: its clients know these words. */
+function notSigned(error: unknown, request: FastifyRequest, reply: FastifyReply): Buffer {
+  const failure = failureOf(error);
+  logFailure(request, failure);
+  noteFailure(reply.record, failure);
+  reply.code(500).type('text/plain; charset=utf-8');
+  return Buffer.from('Internal Server Error\n');
+}
+
+/** OAuth 2 (RFC 6749 section 4.3). We hand out no refresh tokens, so nobody can show one. */
+function passwordGrant(fields: URLSearchParams): Login | Unidentified {
+  if (fields.get('grant_type') !== 'password') return { refused: 'malformed' };
+  return { username: fields.get('username') ?? '', password: fields.get('password') ?? '' };
+}
+
+function locator(route: Router, host: Host): Locate {
+  return (repository) => {
+    try {
+      const routed = route({ request: { kind: 'tags', repository, query: '' } }, host.upstream);
+      return { upstream: routed.upstream, repository: routed.request.repository };
+    } catch (error) {
+      if (error instanceof RegistryError) return undefined;
+      throw error;
+    }
+  };
+}

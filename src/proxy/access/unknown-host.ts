@@ -1,0 +1,43 @@
+import type { FastifyInstance } from 'fastify';
+import { RegistryError } from '../../oci/errors.ts';
+import { clientSignal } from '../http/body.ts';
+import { authorizationOf } from './authorization.ts';
+import { challenger, type RealmOptions } from './challenge.ts';
+import type { Hosts } from './hosts.ts';
+import { FailedLogin, type FailedLogins, heldBack, refusals } from './refusals.ts';
+
+export interface ElsewhereOptions extends RealmOptions {
+  readonly hosts: Hosts;
+  /** Slows down who guesses. Default: nobody is. */
+  readonly attempts?: FailedLogins;
+}
+
+/**
+ * Every path that is nothing of ours. Under a host with a plain challenge whoever is not known is sent to log in, on these as on all others,
+ * and only then learns that there is nothing. Bodies are left unread.
+ */
+export function elsewhere(app: FastifyInstance, { hosts, attempts, ...realm }: ElsewhereOptions): void {
+  const challenge = challenger(realm);
+  void app.register((scope, _options, done) => {
+    scope.addHook('onRequest', async ({ headers, raw }, reply) => {
+      const host = hosts(headers.host);
+      if (host.guard !== undefined && host.challenge === 'plain') {
+        const identity = await host.guard.identify(
+          authorizationOf(headers, raw.rawHeaders),
+          reply.record.client,
+        );
+        if ('refused' in identity) {
+          const refusal = challenge(host, headers.host ?? '', refusals[identity.refused]);
+          if (identity.refused !== 'wrong' || attempts === undefined) throw refusal;
+          throw await heldBack(new FailedLogin(refusal), attempts, [
+            reply.record.client,
+            clientSignal(reply.raw),
+          ]);
+        }
+      }
+      throw new RegistryError('NAME_UNKNOWN', 'no such end-point');
+    });
+    scope.all('/*', () => {});
+    done();
+  });
+}

@@ -1,0 +1,108 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { type IsWithin, networks } from '../../base/text/networks.ts';
+
+/** A request as far as it matters for where it comes from. */
+export interface Forwarded {
+  readonly headers: IncomingHttpHeaders;
+  /** The other end of the connection; without an address once it is gone. */
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
+
+/** The address a request comes from, empty when its connection is gone already. Throws nothing, whatever the header says. */
+export type ClientAddress = (request: Forwarded) => string;
+
+/** An address and a port in `X-Forwarded-For` and in RFC 7239 section 6, the one of IPv6 in brackets. */
+const node = /^(?:\[([\da-f:.]+)\]|([\d.]+))(?::(?:\d{1,5}|_[\w.-]+))?$/i;
+/** RFC 7239 section 4, without escapes in quotes, which no address needs. */
+const pair = /^\s*([\w!#$%&'*+.^`|~-]+)=(?:"([^"\\]*)"|([^\s",;\\]+))\s*$/;
+const mostRemembered = 1000;
+const longestRemembered = 128;
+
+/**
+ * Whom to take for the client where proxies of these networks (CIDR) stand before us. From the connection inwards, each of them is believed
+ * about the one before it, by `X-Forwarded-For` or, where there is none, `Forwarded` (RFC 7239); the first that is no such proxy is the
+ * client. What comes from anybody else, or cannot be read, is not believed, nor is what stands to the left of it: a client must not choose
+ * its own address. Without networks no header is looked at.
+ */
+export function clientAddress(trustedProxies: readonly string[]): ClientAddress {
+  if (trustedProxies.length === 0) return peerOf;
+  const isTrusted = remembered(networks(trustedProxies));
+  const byAddresses = remembered((text) => clientIn(text, (entry) => entry, isTrusted));
+  const byForwarded = remembered((text) => clientIn(text, forOf, isTrusted));
+  return (request) => {
+    const peer = peerOf(request);
+    const { 'x-forwarded-for': addresses, forwarded } = request.headers;
+    const text = addresses ?? forwarded;
+    if (text === undefined || !isTrusted(peer)) return peer;
+    const clientBy = addresses === undefined ? byForwarded : byAddresses;
+    return clientBy(String(text)) ?? peer;
+  };
+}
+
+/** Undefined when not even the last entry can be read. */
+function clientIn(
+  text: string,
+  nodeOf: (entry: string) => string | undefined,
+  isTrusted: IsWithin,
+): string | undefined {
+  let client: string | undefined;
+  for (const entry of fromTheRight(text)) {
+    const address = addressOf(nodeOf(entry)?.trim() ?? '');
+    if (address === undefined) return client;
+    client = address;
+    if (!isTrusted(client)) return client;
+  }
+  return client;
+}
+
+/**
+ * The members of a list, the last one first. Read from that end, since an open quote on the left, where anybody can write, must not swallow
+ * what a proxy has appended.
+ */
+function* fromTheRight(list: string): Generator<string> {
+  let end = list.length;
+  let isQuoted = false;
+  for (let at = end - 1; at >= 0; at -= 1) {
+    if (list[at] === '"') isQuoted = !isQuoted;
+    if (list[at] !== ',' || isQuoted) continue;
+    yield list.slice(at + 1, end);
+    end = at;
+  }
+  yield list.slice(0, end);
+}
+
+/** The one `for` of an element of `Forwarded`. */
+function forOf(element: string): string | undefined {
+  const pairs = element.split(';').map((text) => pair.exec(text));
+  if (pairs.includes(null)) return undefined;
+  const [first, ...more] = pairs.filter((found) => found?.[1]?.toLowerCase() === 'for');
+  return more.length === 0 ? (first?.[2] ?? first?.[3]) : undefined;
+}
+
+/** In the one notation that each address has. A zone means something on one machine only, and comes from no proxy. */
+function addressOf(text: string): string | undefined {
+  const [, bracketed, plain] = node.exec(text) ?? ['', text];
+  if (plain !== undefined) return isIPv4(plain) ? plain : undefined;
+  if (bracketed === undefined || bracketed.includes('%') || !isIPv6(bracketed)) return undefined;
+  const { address } = new SocketAddress({ address: bracketed, family: 'ipv6' });
+  return address.replace(/^::ffff:(?=\d+\.)/, '');
+}
+
+function peerOf({ socket }: Forwarded): string {
+  return socket.remoteAddress ?? '';
+}
+
+/** Those who ask often are few, and what is said of them is short; strangers that are many must cost no memory. */
+function remembered<T>(answer: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const now = answer(text);
+    if (text.length > longestRemembered) return now;
+    if (known.size >= mostRemembered) known.clear();
+    known.set(text, now);
+    return now;
+  };
+}

@@ -1,0 +1,116 @@
+import { createFairQueue } from '../../base/fair-queue.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { LimitName, ProxyEvents } from '../events.ts';
+import { createShares } from './shares.ts';
+
+export interface LimitOptions {
+  /** Whose limit it is, for events. */
+  readonly limit: LimitName;
+  /** Requests answered at once; 0 for no limit at all. */
+  readonly maxRunning: number;
+  /** Requests that may wait for their turn; 0 for none. */
+  readonly maxInQueue: number;
+  /** How long one may wait, in milliseconds; 0 for as long as the client does. */
+  readonly maxWaitInQueueMs: number;
+  readonly events?: Partial<ProxyEvents>;
+}
+
+/** Gives the slot back. Only the first call counts. */
+export type Leave = () => void;
+
+/** A bound on requests under way, as the OpenShift registry's `requests.read` and `requests.write` are. */
+export interface Limit {
+  /**
+   * A slot: at once if one is free, else when the turn of that address and, within it, of that
+   * subject has come. While slots are scarce none of either has all of them: see Shares. Throws or
+   * rejects with `TOOMANYREQUESTS` when the queue is full or the wait is over, and with the
+   * signal's reason when the client leaves; it then holds no place. The signal is asked for only
+   * where there is a wait: on the hot path it would cost more than the slot.
+   */
+  enter(leaving?: () => AbortSignal, address?: string, subject?: string): Leave | Promise<Leave>;
+}
+
+/** Clients that honour it come back after this long, in seconds. */
+const retryAfterSeconds = 1;
+
+/** One that waits. */
+interface Waiter {
+  readonly come: () => void;
+  readonly refuse: () => void;
+}
+
+export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
+  const { maxRunning, maxInQueue, maxWaitInQueueMs } = bounds;
+  const waiting = createFairQueue<Waiter>(maxInQueue);
+  const shares = createShares(maxRunning);
+  let running = 0;
+
+  const changed = (): void => events?.limitChanged?.({ limit: name, running, waiting: waiting.size });
+
+  const mayEnter = (address: string, subject: string): boolean =>
+    maxRunning === 0 || (running < maxRunning && shares.mayTake(running, address, subject));
+
+  /** The slot of one that leaves goes to whose turn it is. */
+  function left(): void {
+    running -= 1;
+    const next = waiting.next(mayEnter);
+    if (next === undefined) changed();
+    else next.come();
+  }
+
+  function entered(address: string, subject: string): Leave {
+    const isCounted = shares.take(running, address, subject);
+    running += 1;
+    changed();
+    let isInside = true;
+    return () => {
+      if (!isInside) return;
+      isInside = false;
+      if (isCounted) shares.giveBack(address, subject);
+      left();
+    };
+  }
+
+  function refused(reason: 'queue-full' | 'waited-too-long'): RegistryError {
+    events?.limitRefused?.({ limit: name, reason });
+    return new RegistryError('TOOMANYREQUESTS', 'too many requests are under way', { retryAfterSeconds });
+  }
+
+  function queued(signal: AbortSignal | undefined, address: string, subject: string): Promise<Leave> {
+    const { promise, resolve, reject } = Promise.withResolvers<Leave>();
+    const outOfQueue = (): void => {
+      waiting.delete(waiter);
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', gone);
+    };
+    const end = (error: () => unknown): void => {
+      outOfQueue();
+      changed();
+      reject(error());
+    };
+    const gone = (): void => end(() => signal?.reason);
+    const waiter: Waiter = {
+      come() {
+        outOfQueue();
+        resolve(entered(address, subject));
+      },
+      refuse: () => end(() => refused('queue-full')),
+    };
+    const waitedTooLong = (): void => end(() => refused('waited-too-long'));
+    const timer = maxWaitInQueueMs > 0 ? setTimeout(waitedTooLong, maxWaitInQueueMs) : undefined;
+    signal?.addEventListener('abort', gone);
+    const displaced = waiting.add(waiter, address, subject);
+    if (displaced === undefined) changed();
+    else displaced.refuse();
+    return promise;
+  }
+
+  return {
+    enter(leaving, address = '', subject = '') {
+      if (mayEnter(address, subject)) return entered(address, subject);
+      const signal = leaving?.();
+      signal?.throwIfAborted();
+      return queued(signal, address, subject);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { networks } from '../../base/text/networks.ts';
+
+export interface LocalRequestOptions {
+  /** Host names besides those of loopback under which the server is known. */
+  readonly names: readonly string[];
+  /** Networks (CIDR) of proxies: what comes from there comes from elsewhere. */
+  readonly proxies: readonly string[];
+}
+
+interface Received {
+  readonly headers: IncomingHttpHeaders;
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
+
+/** Whether a person or program on this host sent the request by itself. */
+export type IsLocal = (request: Received) => boolean;
+
+const forwarding = /^(?:x-forwarded-.*|x-real-ip|x-original-.*|forwarded|via)$/;
+const authority = /^(\[[\da-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?$/i;
+
+/**
+ * Believes a connection from loopback when nothing says that the request began elsewhere: no proxy
+ * forwarded it, `Host` is a name of ours, which it is not after a web page pointed its own name
+ * here (DNS rebinding), and no page of another origin sent it (WHATWG Fetch, sections 3.2 and 3.7).
+ * The port in `Host` may be another one, as a port-forward has it.
+ */
+export function localRequests({ names, proxies }: LocalRequestOptions): IsLocal {
+  const isLoopback = networks(['127.0.0.0/8', '::1/128']);
+  const isProxy = networks(proxies);
+  const known = new Set(['localhost', '127.0.0.1', '[::1]', ...names.filter(isName)]);
+
+  return ({ headers, socket: { remoteAddress = '' } }) => {
+    if (!isLoopback(remoteAddress) || isProxy(remoteAddress)) return false;
+    if (Object.keys(headers).some((name) => forwarding.test(name))) return false;
+    const [, name = ''] = authority.exec(headers.host ?? '') ?? [];
+    return known.has(name.toLowerCase()) && isOfOwnOrigin(headers);
+  };
+}
+
+/** Absent from programs; a browser says where the page is from that sends the request. */
+function isOfOwnOrigin({ host, origin, 'sec-fetch-site': site = 'none' }: IncomingHttpHeaders): boolean {
+  if (site !== 'none' && site !== 'same-origin') return false;
+  return origin === undefined || origin === `http://${host}`;
+}
+
+/** Where one listens on all addresses, the wildcard is the name of none. */
+function isName(name: string): boolean {
+  return name !== '0.0.0.0' && name !== '[::]';
+}

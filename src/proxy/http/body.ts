@@ -1,0 +1,97 @@
+import type { ServerResponse } from 'node:http';
+import type { Bytes } from '../../oci/content.ts';
+
+/** The client went away before it had everything. Nobody is told; the log says so. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone';
+}
+
+/** A signal that fires when the client leaves before the response has ended, or has left already. */
+export function clientSignal(res: ServerResponse): AbortSignal {
+  const control = new AbortController();
+  const closed = (): void => {
+    if (!res.writableFinished) control.abort(new ClientGone('the client has gone'));
+  };
+  if (res.destroyed) closed();
+  else res.once('close', closed);
+  return control.signal;
+}
+
+/**
+ * The outcome of the work, or ClientGone at once when the client leaves first. What was begun goes on, since others may wait for
+ * it, and what becomes of it is nobody's.
+ */
+export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Promise<Value> {
+  const { promise, resolve, reject } = Promise.withResolvers<Value>();
+  const closed = (): void => {
+    if (!res.writableFinished) reject(new ClientGone('the client has gone'));
+  };
+  if (res.destroyed) closed();
+  else res.once('close', closed);
+  const stay = (): void => void res.off('close', closed);
+  work.then(resolve, reject).then(stay, stay);
+  return promise;
+}
+
+/** containerd gives up on a mirror that sends no header within 30 s. */
+const headWithinMs = 2_000;
+
+/**
+ * The same body. `begin` is called once its first chunk has come, or after two seconds with
+ * `isReady` false: then the head should go out alone. Until that call the status can still be
+ * chosen: what fails before it is answered with an error, what fails later can only cut the
+ * connection.
+ */
+export async function* begun(body: Bytes, begin: (isReady: boolean) => void): Bytes {
+  const iterator = body[Symbol.asyncIterator]();
+  try {
+    const first = iterator.next();
+    begin(await settlesWithin(first, headWithinMs));
+    for (let result = await first; result.done !== true; result = await iterator.next()) yield result.value;
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+/** Rejects as the promise does; false when it has not settled in time. */
+async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(late.resolve, ms, false);
+  try {
+    return await Promise.race([promise.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * Sends the body at the client's pace and ends the response. Each chunk is handed to the kernel
+ * before the next is asked for, so one chunk is all that a slow client can hold. A body that breaks
+ * once the head is out destroys the connection, never ends it: the client must see that bytes are
+ * missing. The body is released however this ends.
+ */
+export async function send(res: ServerResponse, body: Bytes, sent: (bytes: number) => void): Promise<void> {
+  try {
+    for await (const chunk of body) {
+      await written(res, chunk);
+      sent(chunk.byteLength);
+    }
+    res.end();
+  } catch (error) {
+    if (res.headersSent) res.destroy();
+    throw error;
+  }
+}
+
+function written(res: ServerResponse, chunk: Uint8Array): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const gone = (): void => reject(new ClientGone('the client has gone'));
+  if (res.destroyed) gone();
+  res.once('close', gone);
+  res.write(chunk, (error) => {
+    res.off('close', gone);
+    if (error === null || error === undefined) resolve();
+    else gone();
+  });
+  return promise;
+}

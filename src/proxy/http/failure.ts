@@ -1,0 +1,98 @@
+import type { ServerResponse } from 'node:http';
+import { type ErrorCode, RegistryError, registryError } from '../../oci/errors.ts';
+import { noSniffing } from './nosniff.ts';
+
+/** An error as HTTP says it. */
+export interface Failure {
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What really happened, for the log only. */
+  readonly cause: unknown;
+}
+
+/** A failure ready to be written. */
+export interface RenderedFailure {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | number>>;
+  readonly body: Buffer;
+}
+
+/** Clients wait this long, in seconds, when the error itself does not say: containerd would ask again at once. */
+const defaultRetryAfter: Readonly<Record<number, number>> = { 429: 1, 503: 5 };
+
+/** What the framework and Node's parser refuse before we see it, in words of ours: theirs would repeat the request's. */
+const frameworkFailures: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  400: ['NAME_INVALID', 'the request is malformed'],
+  404: ['NAME_UNKNOWN', 'no such end-point'],
+  405: ['UNSUPPORTED', 'this method is not supported here'],
+  408: ['UNAVAILABLE', 'the request took too long to arrive'],
+  413: ['SIZE_INVALID', 'the body is too large'],
+  414: ['NAME_INVALID', 'the path is too long'],
+  415: ['UNSUPPORTED', 'this content type is not supported here'],
+  431: ['HEADER_INVALID', 'the header is too large'],
+  503: ['UNAVAILABLE', 'the service is shutting down'],
+};
+
+/** The only reading of an error as HTTP. Strangers become a 500 that tells nothing. */
+export function failureOf(error: unknown): Failure {
+  const known = frameworkStatus(error);
+  return known === undefined ? registryFailure(registryError(error)) : frameworkFailure(known, error);
+}
+
+/** What a status means that no RegistryError of ours chose. */
+export function frameworkFailure(status: number, cause?: unknown): Failure {
+  const [code, message] = frameworkFailures[status] ?? ['UNSUPPORTED', 'the request cannot be answered'];
+  return { status, code, message, detail: {}, headers: {}, cause };
+}
+
+/** The body that every client of a registry understands (distribution-spec, "Error Codes"), and its header fields. */
+export function rendered(failure: Failure, requestId?: string): RenderedFailure {
+  const { status, code, message, detail, headers } = failure;
+  const retryAfter = defaultRetryAfter[status];
+  const identified = requestId === undefined ? detail : { ...detail, requestId };
+  const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message, detail: identified }] })}\n`);
+  return {
+    status,
+    body,
+    headers: {
+      ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
+      ...headers,
+      ...noSniffing,
+      'content-type': 'application/json',
+      'content-length': body.byteLength,
+      'docker-distribution-api-version': 'registry/2.0',
+      ...(requestId === undefined ? {} : { 'x-request-id': requestId }),
+    },
+  };
+}
+
+/**
+ * Answers on a raw response with what was thrown, and says what that was. Once the header is out there is no honest answer left:
+ * the connection is destroyed, so that the client sees that bytes are missing.
+ */
+export function writeFailure(response: ServerResponse, error: unknown, requestId: string): Failure {
+  const failure = failureOf(error);
+  if (response.headersSent) {
+    response.destroy();
+    return failure;
+  }
+  const { status, headers, body } = rendered(failure, requestId);
+  response.writeHead(status, headers).end(body);
+  return failure;
+}
+
+function registryFailure(error: RegistryError): Failure {
+  const { status, code, message, detail = {}, retryAfterSeconds, cause } = error;
+  const wait = retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterSeconds)) };
+  return { status, code, message, detail, headers: { ...wait, ...error.headers }, cause };
+}
+
+function frameworkStatus(error: unknown): number | undefined {
+  if (error instanceof RegistryError || !(error instanceof Error) || !('code' in error)) return undefined;
+  if (!String(error.code).startsWith('FST_') || !('statusCode' in error)) return undefined;
+  const { statusCode } = error;
+  return typeof statusCode === 'number' && statusCode !== 500 ? statusCode : undefined;
+}

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ErrorCode } from '../../oci/errors.ts';
+import { type ClientAddress, clientAddress } from '../clients/client-address.ts';
+import type { ProxyEvents, RequestKind } from '../events.ts';
+import type { RequestFacts } from './exchange.ts';
+
+/** What the request log says about one request, filled in as its answer takes shape. */
+export interface RequestRecord extends RequestFacts {
+  /** The address that it comes from, as ClientAddress says. */
+  readonly client: string;
+  /** Body bytes that were sent. */
+  bytes: number;
+  /** When the answer's header went out, as `performance.now` counts; the end of the request when nobody says. */
+  firstByteAtMs?: number;
+  error?: ErrorCode;
+  /** The `WWW-Authenticate` of a 401; not for the line. */
+  challenge?: string;
+}
+
+declare module 'fastify' {
+  interface FastifyReply {
+    /** Absent only on replies that the framework makes for requests it cannot route. */
+    record: RequestRecord;
+  }
+}
+
+export interface RequestLogOptions {
+  /** Gets one line a request, at level `info`. */
+  readonly log: { info(fields: Readonly<Record<string, unknown>>, message: string): void };
+  /** Default: the other end of the connection. */
+  readonly clientAddress?: ClientAddress;
+  readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
+}
+
+/** How a request ended. */
+interface Ended {
+  readonly path: string;
+  readonly status: number;
+  readonly firstByteMs: number;
+  readonly totalMs: number;
+}
+
+const saneId = /^[A-Za-z0-9._-]{1,64}$/;
+const longestPath = 512;
+const longestUserAgent = 200;
+/** Nginx's word for a client that left before it had its answer. */
+const clientLeft = 499;
+
+/**
+ * Gives every reply a record and writes it down when the response is closed, however it ended and whoever wrote it. The
+ * query stays out of the log, and every header field but the bounded user agent.
+ */
+export function requestLog(app: FastifyInstance, options: RequestLogOptions): void {
+  const { log, clientAddress: addressOf = clientAddress([]), events } = options;
+  app.decorateReply('record');
+  app.addHook('onRequest', (request, reply, done) => {
+    const startedAtMs = performance.now();
+    reply.record = { client: addressOf(request.raw), bytes: 0 };
+    reply.raw.once('close', () => {
+      const { firstByteMs, totalMs } = timesOf(startedAtMs, reply.record);
+      const status = reply.raw.writableFinished ? reply.raw.statusCode : clientLeft;
+      const path = pathOf(request.raw.url ?? '');
+      events?.answered?.({
+        kind: kindOf(path),
+        status,
+        firstByteSeconds: firstByteMs / 1000,
+        totalSeconds: totalMs / 1000,
+      });
+      log.info(factsOf(request, reply.record, { path, status, firstByteMs, totalMs }), 'request');
+    });
+    done();
+  });
+}
+
+/** An id for each request, for `genReqId`: the client's own `X-Request-Id` where it is sane, else a fresh one. */
+export function requestIds(): (incoming: IncomingMessage) => string {
+  const process = randomBytes(6)
+    .toString('base64url')
+    .replace(/[^A-Za-z0-9]/g, '0');
+  let serial = 0;
+  return ({ headers }) => {
+    const given = headers['x-request-id'];
+    if (typeof given === 'string' && saneId.test(given)) return given;
+    serial += 1;
+    return `${process}-${serial.toString(36)}`;
+  };
+}
+
+/** One flat literal: what is spread is copied name by name, on the way of every request. */
+function factsOf(request: FastifyRequest, record: RequestRecord, ended: Ended) {
+  const { hit, upstream, subject, cluster, rule, question, verdict, asked, bytes, client, error } = record;
+  const { path, status, firstByteMs, totalMs } = ended;
+  const { id: requestId, method } = request;
+  const userAgent = request.headers['user-agent']?.slice(0, longestUserAgent);
+  return {
+    requestId,
+    method,
+    path,
+    status,
+    hit,
+    upstream,
+    subject,
+    cluster,
+    rule,
+    question,
+    verdict,
+    asked,
+    bytes,
+    error,
+    userAgent,
+    client,
+    firstByteMs,
+    totalMs,
+  };
+}
+
+function timesOf(startedAtMs: number, { firstByteAtMs }: RequestRecord) {
+  const endedAtMs = performance.now();
+  return {
+    firstByteMs: rounded((firstByteAtMs ?? endedAtMs) - startedAtMs),
+    totalMs: rounded(endedAtMs - startedAtMs),
+  };
+}
+
+/** The path alone, encodings undone as the parse of the request does; of a URL with an authority nothing, since it may name a user. */
+function pathOf(url: string): string {
+  if (!url.startsWith('/')) return '';
+  const mark = url.indexOf('?');
+  const path = url.slice(0, Math.min(mark < 0 ? url.length : mark, longestPath));
+  if (!path.includes('%')) return path;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+function kindOf(path: string): RequestKind {
+  if (path === '/v2/' || path === '/v2') return 'ping';
+  if (path === '/v2/auth') return 'token';
+  if (path.includes('/manifests/')) return 'manifest';
+  if (path.includes('/blobs/')) return 'blob';
+  if (path.endsWith('/tags/list')) return 'tags';
+  return path.includes('/referrers/') ? 'referrers' : 'other';
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}

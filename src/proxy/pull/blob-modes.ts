@@ -1,0 +1,48 @@
+import type { CachedRegistry } from '../../cache/registry/registry.ts';
+import type { RegistryRequest } from '../../oci/request.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { answerBlob } from './blobs.ts';
+import { bypass } from './bypass.ts';
+import type { Redirect } from './redirects.ts';
+
+/** How the blobs of a host go out: by us; from the object store, where it has them; or past the cache. */
+export type BlobMode = 'serve' | 'redirect' | 'bypass';
+
+/** The modes of hosts by their configured names. A host without one leaves it to the store's own setting. */
+export type BlobModes = ReadonlyMap<string, BlobMode>;
+
+export interface BlobAnswersOptions {
+  /** Asked for each blob: a mode can change while we run. */
+  readonly modes: () => BlobModes;
+  /** To the store, as its own setting says. */
+  readonly redirect: Redirect;
+  /** To the store, whoever asks. */
+  readonly redirectAlways: Redirect;
+}
+
+/** Answers a request for a blob, in the way of the host that admitted it. */
+export type BlobAnswers = (
+  exchange: Exchange,
+  host: string,
+  request: Extract<RegistryRequest, { kind: 'blob' }>,
+  registry: CachedRegistry,
+) => Promise<void>;
+
+export function blobAnswers({ modes, redirect, redirectAlways }: BlobAnswersOptions): BlobAnswers {
+  const pastTheCache = bypass();
+
+  return (exchange, host, request, { blobs, upstream }) => {
+    const mode = modes().get(host);
+    switch (mode) {
+      case 'bypass':
+        return pastTheCache(exchange, request, upstream);
+      case 'serve':
+        return answerBlob(exchange, request, { blobs });
+      default:
+        return answerBlob(exchange, request, {
+          blobs,
+          redirect: mode === 'redirect' ? redirectAlways : redirect,
+        });
+    }
+  };
+}

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import type { KnownBlob, OpenedBlob, PulledBlobs } from '../../cache/blobs/pull-through.ts';
+import type { ByteRange, Bytes, Descriptor } from '../../oci/content.ts';
+import { boundRanges, lengthOf, parseRange } from '../../oci/range.ts';
+import type { RegistryRequest } from '../../oci/request.ts';
+import { begun, clientSignal, send } from '../http/body.ts';
+import { answer, begin, type Exchange, type Headers, isKnown } from '../http/exchange.ts';
+
+export interface BlobAnswerOptions {
+  readonly blobs: PulledBlobs;
+  /** A URL at the store for this client, where the store has such and the client's network may use it. */
+  readonly redirect?: (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+}
+
+type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>;
+
+/** end-2: a blob, whole, in parts, or only its head (distribution-spec, "Pulling blobs"; RFC 9110 section 14). */
+export async function answerBlob(
+  exchange: Exchange,
+  { repository, digest }: BlobRequest,
+  { blobs, redirect }: BlobAnswerOptions,
+): Promise<void> {
+  const { method, headers: asked } = exchange.req;
+  const isHeld = isKnown(asked['if-none-match'], digest);
+  if (isHeld || method === 'HEAD') return answerHead(exchange, await blobs.stat(repository, digest), isHeld);
+  const specs = isIfRangeStale(asked['if-range'], digest) ? undefined : parseRange(asked.range);
+  if (specs !== undefined) boundRanges(specs, (await blobs.stat(repository, digest)).descriptor.size);
+  const blob = await blobs.open(repository, digest);
+  exchange.log.hit = blob.hit;
+  const ranges = specs === undefined ? [] : worthwhile(boundRanges(specs, blob.descriptor.size), blob);
+  const [range] = ranges;
+  if (ranges.length > 1) return sendParts(exchange, blob, ranges);
+  const url = await redirect?.(blob, exchange.clientAddress);
+  if (url !== undefined) return sendElsewhere(exchange, blob, url);
+  return range === undefined ? sendWhole(exchange, blob) : sendPart(exchange, blob, range);
+}
+
+function answerHead(exchange: Exchange, { descriptor, hit }: KnownBlob, isHeld: boolean): void {
+  exchange.log.hit = hit;
+  const headers = blobHeaders(descriptor);
+  if (isHeld) answer(exchange, 304, headers);
+  else answer(exchange, 200, { ...headers, 'content-length': descriptor.size });
+}
+
+/**
+ * The parts, unless they overlap so much that they hold more than the blob does: then none, which is all of it. Else one small
+ * request could ask for a thousand times a layer (RFC 9110 section 14.2 lets a server ignore those).
+ */
+function worthwhile(ranges: readonly ByteRange[], { descriptor }: OpenedBlob): readonly ByteRange[] {
+  return totalOf(ranges) > descriptor.size ? [] : ranges;
+}
+
+function totalOf(ranges: readonly ByteRange[]): number {
+  return ranges.reduce((sum, range) => sum + lengthOf(range), 0);
+}
+
+/** Never kept by anybody: the URL is signed for minutes. */
+function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location: string): void {
+  exchange.log.hit = 'redirect';
+  exchange.redirected(descriptor.size);
+  answer(exchange, 307, {
+    ...blobHeaders(descriptor),
+    location,
+    'cache-control': 'no-store',
+    'content-length': 0,
+  });
+}
+
+async function sendWhole(exchange: Exchange, blob: OpenedBlob): Promise<void> {
+  const headers = { ...blobHeaders(blob.descriptor), 'content-length': blob.descriptor.size };
+  await stream(exchange, 200, headers, blob.read(undefined, { signal: clientSignal(exchange.res) }));
+}
+
+async function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promise<void> {
+  const headers = {
+    ...blobHeaders(blob.descriptor),
+    'content-length': lengthOf(range),
+    'content-range': contentRange(range, blob.descriptor),
+  };
+  await stream(exchange, 206, headers, blob.read(range, { signal: clientSignal(exchange.res) }));
+}
+
+/** Exactly the parts asked for, in their order: containers/image counts them and reads them blindly. */
+async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly ByteRange[]): Promise<void> {
+  const boundary = randomBytes(16).toString('hex');
+  const heads = ranges.map((range) => partHead(boundary, range, blob.descriptor));
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  const headers = {
+    ...blobHeaders(blob.descriptor),
+    'content-type': `multipart/byteranges; boundary=${boundary}`,
+    'content-length': heads.reduce((sum, head) => sum + head.byteLength, totalOf(ranges) + tail.byteLength),
+  };
+  const signal = clientSignal(exchange.res);
+  async function* parts(): Bytes {
+    for (const [index, range] of ranges.entries()) {
+      yield heads[index] ?? tail;
+      yield* blob.read(range, { signal, follows: true });
+    }
+    yield tail;
+  }
+  await stream(exchange, 206, headers, parts());
+}
+
+async function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
+  const bytes = begun(body, (isReady) => {
+    begin(exchange, status, headers);
+    if (!isReady) exchange.res.flushHeaders();
+  });
+  await send(exchange.res, bytes, (sent) => exchange.sent(sent));
+}
+
+/** What is said of a blob, however it goes out. */
+export function blobHeaders({ digest }: Pick<Descriptor, 'digest'>): Headers {
+  return {
+    'content-type': 'application/octet-stream',
+    'docker-content-digest': digest,
+    'accept-ranges': 'bytes',
+    etag: `"${digest}"`,
+    'cache-control': 'max-age=31536000, immutable',
+  };
+}
+
+function partHead(boundary: string, range: ByteRange, descriptor: Descriptor): Buffer {
+  return Buffer.from(
+    `\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: ${contentRange(range, descriptor)}\r\n\r\n`,
+  );
+}
+
+function contentRange(range: ByteRange, { size }: Descriptor): string {
+  return `bytes ${range.start}-${range.end}/${size}`;
+}
+
+/** An `If-Range` that names something else makes the range void (RFC 9110 section 13.1.5). */
+function isIfRangeStale(header: string | string[] | undefined, digest: string): boolean {
+  return header !== undefined && header !== `"${digest}"`;
+}

@@ -1,0 +1,206 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { type Soon, soon } from '../../base/maybe-promise.ts';
+import type { CacheEvents } from '../../cache/events.ts';
+import type { Listings } from '../../cache/listings/listings.ts';
+import type { CachedRegistry } from '../../cache/registry/registry.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
+import { type ParsedRequest, parseRequest } from '../../oci/request.ts';
+import type { Admission, Admitted } from '../access/admission.ts';
+import { type FailedLogins, heldBack, isHeldBack } from '../access/refusals.ts';
+import type { RoutedRequest } from '../access/route.ts';
+import type { Leave, Limit } from '../clients/limits.ts';
+import type { ProxyEvents } from '../events.ts';
+import { ClientGone, clientSignal, unlessGone } from '../http/body.ts';
+import { answer, type Exchange } from '../http/exchange.ts';
+import { failureOf, writeFailure } from '../http/failure.ts';
+import { logFailure, noteFailure } from '../http/failure-hooks.ts';
+import type { BlobAnswers } from './blob-modes.ts';
+import { answerReferrers, answerTags } from './listings.ts';
+import { answerManifest, wantedBy } from './manifests.ts';
+import { refusalFor } from './next-mirror.ts';
+import { inPart, type Visible } from './partial-list.ts';
+
+export interface PullApiOptions {
+  readonly admission: Admission;
+  readonly limits: { readonly read: Limit; readonly blobs: Limit; readonly write: Limit };
+  /** Slows down who guesses at logins. Default: nobody is. */
+  readonly attempts?: FailedLogins;
+  /** By the configured name of the upstream. */
+  readonly registries: ReadonlyMap<string, CachedRegistry>;
+  readonly blobs: BlobAnswers;
+  readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'sent'>;
+}
+
+/**
+ * The pull API under `/v2`: each request is parsed once, waits for its turn, is admitted, and is
+ * answered on the raw response. The body of a blob, which takes as long as its client likes, has a
+ * turn of its own, that no small answer waits for. What is thrown on the way is answered in one
+ * place.
+ */
+export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
+  const { admission, limits, attempts, events } = options;
+
+  function handle(request: FastifyRequest, reply: FastifyReply): void {
+    reply.hijack();
+    const broken = (error: unknown): void => failedInTime(request, reply, error);
+    try {
+      const turn = limitOf(request).enter(() => clientSignal(reply.raw), reply.record.client);
+      const done = soon(turn, (leave) => inTurn(leave, request, reply));
+      if (done instanceof Promise) done.catch(broken);
+    } catch (error) {
+      broken(error);
+    }
+  }
+
+  function failedInTime(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+    const broken = (why: unknown): void => failed(request, reply, why);
+    if (attempts === undefined || !isHeldBack(error)) broken(error);
+    else heldBack(error, attempts, [reply.record.client, clientSignal(reply.raw)]).then(broken, broken);
+  }
+
+  function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
+    let done: Soon<void>;
+    try {
+      done = admitAndServe(leave, request, reply);
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    if (done instanceof Promise) return unlessGone(done, reply.raw).finally(leave);
+    leave();
+  }
+
+  const limitOf = ({ method }: FastifyRequest): Limit =>
+    method === 'GET' || method === 'HEAD' ? limits.read : limits.write;
+
+  function admitAndServe(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
+    const { raw, method } = request;
+    const parsed = parseRequest(method, raw.url ?? '');
+    return soon(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
+      const exchange = exchangeOf(request, reply, parsed);
+      if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(request, exchange, admitted);
+      leave();
+      return serveInTurn(request, exchange, admitted);
+    });
+  }
+
+  async function serveInTurn(request: FastifyRequest, exchange: Exchange, admitted: Admitted): Promise<void> {
+    const { res, clientAddress } = exchange;
+    const subject = admitted.host.guard === undefined ? '' : admitted.subject.name;
+    const leave = await limits.blobs.enter(() => clientSignal(res), clientAddress, subject);
+    try {
+      await unlessGone(Promise.resolve(serve(request, exchange, admitted)), res);
+    } finally {
+      leave();
+    }
+  }
+
+  function exchangeOf(request: FastifyRequest, reply: FastifyReply, { namespace }: ParsedRequest): Exchange {
+    const { record } = reply;
+    return {
+      req: request.raw,
+      res: reply.raw,
+      requestId: request.id,
+      namespace: options.registries.has(namespace ?? '') ? namespace : undefined,
+      clientAddress: record.client,
+      log: record,
+      begun() {
+        record.firstByteAtMs = performance.now();
+      },
+      sent(bytes) {
+        record.bytes += bytes;
+        if (record.hit !== undefined) events.sent?.({ source: record.hit, bytes });
+      },
+      redirected: (bytes) => events.sent?.({ source: 'redirect', bytes }),
+    };
+  }
+
+  function serve(request: FastifyRequest, exchange: Exchange, admitted: Admitted): Soon<void> {
+    const record = exchange.log;
+    const { routed } = admitted;
+    if (routed === undefined) {
+      const body = Buffer.from('{}');
+      return answer(exchange, 200, { 'content-type': 'application/json', 'content-length': 2 }, body);
+    }
+    const told = (): void => {
+      if (record.hit !== undefined) events.read({ kind: routed.request.kind, hit: record.hit });
+    };
+    const registry = registryOf(routed);
+    const refused = (error: unknown): never => {
+      const refusal = withAWayOn(error, routed, registry);
+      if (refusal !== error) logFailure(request, failureOf(error));
+      throw refusal;
+    };
+    try {
+      const done = answerRouted(exchange, routed, admitted, registry);
+      return done instanceof Promise ? done.then(told, refused) : told();
+    } catch (error) {
+      return refused(error);
+    }
+  }
+
+  function registryOf({ upstream }: RoutedRequest): CachedRegistry {
+    const registry = options.registries.get(upstream);
+    if (registry === undefined) throw new Error(`no registry was made for the upstream ${upstream}`);
+    return registry;
+  }
+
+  function answerRouted(
+    exchange: Exchange,
+    { asked, request }: RoutedRequest,
+    admitted: Admitted,
+    registry: CachedRegistry,
+  ): Soon<void> {
+    switch (request.kind) {
+      case 'manifest':
+        return answerManifest(exchange, request, registry.manifests);
+      case 'blob':
+        return options.blobs(exchange, admitted.host.name, request, registry);
+      case 'tags':
+        return answerTags(exchange, request, asked, listingsFor(admitted, registry));
+      case 'referrers':
+        return answerReferrers(exchange, request, asked, registry.listings);
+    }
+  }
+
+  /** Writes are refused before their bodies are read. */
+  void app.register((scope, _options, done) => {
+    scope.addHook('onRequest', ({ method, raw }, _reply, next) => {
+      if (method !== 'GET' && method !== 'HEAD') parseRequest(method, raw.url ?? '');
+      next();
+    });
+    for (const url of ['/v2', '/v2/', '/v2/*']) scope.all(url, handle);
+    done();
+  });
+}
+
+/** The lists of tags as this subject may see them. */
+function listingsFor({ host, subject, decision }: Admitted, registry: CachedRegistry): Listings {
+  const { listings, name: upstream } = registry;
+  if (decision?.isPartial !== true) return listings;
+  const { guard, name } = host;
+  if (guard?.cursors === undefined) throw new Error('a list cannot be shown in part without cursors');
+  const visible: Visible = (repository, tags) => guard.visible(subject, { upstream, repository }, tags);
+  const mayPull = async (repository: Repository, tag: Tag): Promise<boolean> =>
+    (await guard.authorize(subject, { upstream, repository, reference: { tag }, action: 'pull' })).allowed;
+  const owner = { host: name, upstream, subject };
+  return { ...listings, tags: inPart(listings, { visible, mayPull, cursors: guard.cursors, owner }) };
+}
+
+/** What was thrown, as the client is told of it; lists lead nowhere else. */
+function withAWayOn(error: unknown, { request }: RoutedRequest, { manifests }: CachedRegistry): unknown {
+  if (!(error instanceof RegistryError)) return error;
+  if (request.kind === 'blob') return refusalFor('blob', error);
+  return request.kind === 'manifest' ? refusalFor(wantedBy(request, manifests), error) : error;
+}
+
+function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
+  if (error instanceof ClientGone) {
+    reply.raw.destroy();
+    return;
+  }
+  const failure = writeFailure(reply.raw, error, request.id);
+  noteFailure(reply.record, failure);
+  logFailure(request, failure);
+}

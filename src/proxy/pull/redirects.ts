@@ -1,0 +1,34 @@
+import { networks } from '../../base/text/networks.ts';
+import type { OpenedBlob } from '../../cache/blobs/pull-through.ts';
+import type { CachedBlobs } from '../../store/store.ts';
+
+/** When a blob is answered with a 307 to the store: never, always, or to clients of these networks (CIDR). */
+export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly string[] };
+
+/** The URL to send a client to, or undefined to serve it ourselves. */
+export type Redirect = (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+
+/**
+ * Redirects by policy. Only a blob that is read from the store is worth one: what is in memory is sent at once, and what is
+ * being filled is not at the store yet. A URL that cannot be made is told, and the blob is served by us.
+ */
+export function redirects(
+  policy: RedirectPolicy,
+  store: CachedBlobs,
+  failed: (error: unknown) => void,
+): Redirect {
+  const mayRedirect = redirectsTo(policy);
+  return async ({ hit, descriptor }, clientAddress) => {
+    if (hit !== 'store' || store.redirectUrl === undefined || !mayRedirect(clientAddress)) return undefined;
+    try {
+      return await store.redirectUrl(descriptor.digest);
+    } catch (error) {
+      failed(error);
+      return undefined;
+    }
+  };
+}
+
+function redirectsTo(policy: RedirectPolicy): (clientAddress: string) => boolean {
+  return typeof policy === 'string' ? () => policy === 'always' : networks(policy.networks);
+}

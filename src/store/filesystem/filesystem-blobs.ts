@@ -1,0 +1,132 @@
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  type Bytes,
+  type Content,
+  type Descriptor,
+  type ListOptions,
+  type ReadOptions,
+  type StoredBlob,
+  verified,
+} from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { abortable } from '../abortable.ts';
+import type { BufferPool } from '../buffers.ts';
+import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
+import type { CachedBlobs } from '../store.ts';
+import {
+  hasCode,
+  ifPresent,
+  makeDurableDirectory,
+  onDisk,
+  publish,
+  syncDirectory,
+  writeDurably,
+} from './durable-file.ts';
+import { fileBytes } from './file-bytes.ts';
+import { sortedFilesBelow } from './file-walk.ts';
+import type { TempFiles } from './temp-files.ts';
+
+export interface FilesystemBlobsOptions {
+  /** The store's directory. */
+  readonly path: string;
+  readonly temps: TempFiles;
+  /** Large buffers for fast readers. */
+  readonly pool: BufferPool;
+}
+
+/**
+ * One file a blob. A file gets its final name by rename, after its bytes were verified and synced, so whatever has a
+ * final name is whole. A file that is replaced or deleted stays readable for those who have it open.
+ */
+export function filesystemBlobs({
+  path,
+  temps,
+  pool,
+}: FilesystemBlobsOptions): Required<Omit<CachedBlobs, 'redirectUrl'>> {
+  const pathOf = (digest: Digest) => join(path, blobKey(digest));
+  return {
+    async stat(digest) {
+      const found = await ifPresent(stat(pathOf(digest)));
+      return found && { digest, size: found.size };
+    },
+    async open(digest, options = {}) {
+      options.signal?.throwIfAborted();
+      const file = await ifPresent(open(pathOf(digest), 'r'));
+      return file && openedContent(file, digest, pool, options);
+    },
+    async put(descriptor, bytes, options) {
+      const temp = temps.newPath();
+      try {
+        await writeDurably(temp, verified(abortable(bytes, options?.signal), descriptor));
+        await publish(temp, pathOf(descriptor.digest));
+      } catch (error) {
+        await rm(temp, { force: true }).catch(() => {});
+        throw error;
+      }
+    },
+    adopt: (descriptor, file) => adopt(descriptor, file, pathOf(descriptor.digest)),
+    async delete(digest) {
+      await onDisk('write', rm(pathOf(digest), { force: true }));
+    },
+    list: (options) => listed(path, options),
+  };
+}
+
+/** The size is what the open file has: a file cut off by a bad disk is told by comparing it with what is expected. */
+async function openedContent(
+  file: FileHandle,
+  digest: Digest,
+  pool: BufferPool,
+  { range, signal }: ReadOptions,
+): Promise<Content> {
+  try {
+    const { size } = await onDisk('read', file.stat());
+    const reading = { pool, ...(signal === undefined ? {} : { signal }) };
+    return {
+      descriptor: { digest, size },
+      ...(range === undefined ? {} : { range }),
+      body: closing(file, fileBytes(file, range ?? { start: 0, end: size - 1 }, reading)),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function* closing(file: FileHandle, bytes: Bytes) {
+  try {
+    yield* bytes;
+  } finally {
+    await file.close();
+  }
+}
+
+async function adopt(descriptor: Descriptor, file: string, path: string): Promise<boolean> {
+  const handle = await onDisk('read', open(file, 'r'));
+  try {
+    if ((await handle.stat()).size !== descriptor.size) return false;
+    await onDisk('write', handle.sync());
+  } finally {
+    await handle.close();
+  }
+  await makeDurableDirectory(dirname(path));
+  try {
+    await onDisk('write', rename(file, path));
+  } catch (error) {
+    if (hasCode(error, 'EXDEV')) return false;
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+  return true;
+}
+
+async function* listed(path: string, { after, signal }: ListOptions = {}): AsyncGenerator<StoredBlob> {
+  const from = after === undefined ? '' : blobKey(after);
+  for await (const key of sortedFilesBelow(path, blobsPrefix, from, signal)) {
+    const digest = parseBlobKey(key);
+    const found = digest && (await ifPresent(stat(join(path, key))));
+    if (digest && found) yield { digest, size: found.size, storedAt: found.mtimeMs };
+  }
+}

@@ -1,0 +1,68 @@
+import { readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bytesOf } from '../../oci/content.ts';
+import { digestOf } from '../../oci/digest.ts';
+import { checkedKey, isSecretKey } from '../keys.ts';
+import type { RecordEntry, Records } from '../records.ts';
+import { ifPresent, onDisk, publish, writeDurably } from './durable-file.ts';
+import { fileLocks } from './file-locks.ts';
+import { filesBelow } from './file-walk.ts';
+import type { TempFiles } from './temp-files.ts';
+
+export interface FilesystemRecordsOptions {
+  /** The store's directory. */
+  readonly path: string;
+  readonly temps: TempFiles;
+}
+
+/**
+ * One file a record, its version the digest of its content. Writers of one process take turns; a conditional write also
+ * excludes those of other processes by a lock file, so compare and rename are one step.
+ */
+export function filesystemRecords({ path, temps }: FilesystemRecordsOptions): Records {
+  const pathOf = (key: string) => join(path, checkedKey(key));
+  const locks = fileLocks(join(path, 'locks'));
+
+  async function write(key: string, bytes: Uint8Array): Promise<string> {
+    const temp = temps.newPath();
+    try {
+      await writeDurably(temp, bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
+      await publish(temp, pathOf(key));
+    } catch (error) {
+      await rm(temp, { force: true }).catch(() => {});
+      throw error;
+    }
+    return digestOf(bytes);
+  }
+
+  return {
+    get: (key) => read(pathOf(key)),
+    put(key, bytes, { ifVersion } = {}) {
+      if (ifVersion === undefined) return locks.inTurn(key, () => write(key, bytes));
+      return locks.alone(key, async () => {
+        const held = (await read(pathOf(key)))?.version ?? 'absent';
+        return held === ifVersion ? await write(key, bytes) : undefined;
+      });
+    },
+    delete: (key) => locks.inTurn(key, () => onDisk('write', rm(pathOf(key), { force: true }))),
+    list: (prefix, options) => listed(path, prefix, options?.signal),
+  };
+}
+
+async function read(path: string) {
+  const bytes = await ifPresent(readFile(path));
+  return bytes && { bytes, version: digestOf(bytes) };
+}
+
+async function* listed(
+  path: string,
+  prefix: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<RecordEntry> {
+  const directory = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+  for await (const key of filesBelow(path, directory, signal)) {
+    if (!key.startsWith(prefix)) continue;
+    const found = await ifPresent(stat(join(path, key)));
+    if (found) yield { key, size: found.size, writtenAt: found.mtimeMs };
+  }
+}

@@ -1,0 +1,58 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bytesOf } from '../../oci/content.ts';
+import { type BufferPool, bufferPool } from '../buffers.ts';
+import type { CachedBlobs, Store } from '../store.ts';
+import { writeDurably } from './durable-file.ts';
+import { filesystemBlobs } from './filesystem-blobs.ts';
+import { filesystemRecords } from './filesystem-records.ts';
+import { type TempFiles, tempFiles } from './temp-files.ts';
+
+export interface FilesystemStoreOptions {
+  /** The store's directory; made when it is first written to. */
+  readonly path: string;
+  /** Large buffers for fast readers; to be shared with others that read files. Default: its own. */
+  readonly readBuffers?: BufferPool;
+}
+
+/** A store whose blobs can be adopted. */
+export interface FilesystemStore extends Store {
+  readonly blobs: CachedBlobs & Required<Pick<CachedBlobs, 'adopt'>>;
+}
+
+/**
+ * A store in a directory:
+ *
+ *     <path>/
+ *       v1/…      what keys.ts draws: blobs and records
+ *       tmp/…     what is being written; swept
+ *       locks/…   held for the moment of a conditional write
+ *
+ * `tmp` must be on the same file system as `v1`. Several processes may share the directory.
+ */
+export function filesystemStore(options: FilesystemStoreOptions): FilesystemStore {
+  const { path, readBuffers = bufferPool() } = options;
+  const temps = tempFiles(join(path, 'tmp'));
+  return {
+    kind: 'filesystem',
+    blobs: filesystemBlobs({ path, temps, pool: readBuffers }),
+    records: filesystemRecords({ path, temps }),
+    isUsable: () => isWritable(temps),
+    sweep: (sweeping) => temps.sweep(sweeping),
+    close: async () => {},
+  };
+}
+
+async function isWritable(temps: TempFiles): Promise<boolean> {
+  try {
+    const probe = temps.newPath();
+    try {
+      await writeDurably(probe, bytesOf(Buffer.from('probe')));
+      return (await readFile(probe, 'utf8')) === 'probe';
+    } finally {
+      await rm(probe, { force: true });
+    }
+  } catch {
+    return false;
+  }
+}

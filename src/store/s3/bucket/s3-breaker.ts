@@ -1,0 +1,152 @@
+import { RegistryError } from '../../../oci/errors.ts';
+import type { StoreEvents } from '../../store.ts';
+
+export interface S3BreakerOptions {
+  /** Whether S3 stores an object and delivers it again in good time. Never throws. */
+  readonly probe: () => Promise<boolean>;
+  /** Calls without an answer, or objects cut short, in a row that open it. Default 3. */
+  readonly failures?: number;
+  /**
+   * Pause before the first probe once open, in milliseconds; doubles up to 30 times that. Default
+   * 1,000.
+   */
+  readonly probeAfterMs?: number;
+  readonly events?: Partial<StoreEvents>;
+}
+
+/** One call under way. */
+export interface S3Attempt {
+  /** Aborts at the call's deadline, when the caller leaves, and when the breaker opens. */
+  readonly signal: AbortSignal;
+  /** Ends the deadline and counts the outcome; `unknown` when the caller ended it. */
+  ended(outcome: 'answered' | 'failed' | 'unknown'): void;
+}
+
+const mostDoublings = 5;
+/** A success is believed for so long by `isUsable`, in milliseconds. */
+const believedMs = 5_000;
+
+/**
+ * Stands before every call to S3. After some failures in a row it refuses calls at once, cuts those
+ * that still wait, and probes in the background until S3 answers again. Calls and bodies count
+ * apart: an S3 may answer at once and deliver nothing.
+ */
+export class S3Breaker {
+  readonly #options: S3BreakerOptions;
+  readonly #waiting = new Set<AbortController>();
+  readonly #cut = new Set<string>();
+  #failures = 0;
+  #isOpen = false;
+  #answeredAt = Number.NEGATIVE_INFINITY;
+  #probes = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #probing: Promise<boolean> | undefined;
+
+  constructor(options: S3BreakerOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `UNAVAILABLE` while open. */
+  check(): void {
+    if (this.#isOpen) throw new RegistryError('UNAVAILABLE', leftAlone, { retryAfterSeconds: 5 });
+  }
+
+  /** Begins a call; throws `UNAVAILABLE` while open. */
+  begin(deadlineMs: number, caller?: AbortSignal): S3Attempt {
+    this.check();
+    const control = new AbortController();
+    const late = (): void => control.abort(new Error(`S3 did not answer within ${deadlineMs} ms`));
+    const left = (): void => control.abort(caller?.reason);
+    const timer = setTimeout(late, deadlineMs);
+    caller?.addEventListener('abort', left, { once: true });
+    this.#waiting.add(control);
+    return {
+      signal: control.signal,
+      ended: (outcome) => {
+        clearTimeout(timer);
+        this.#waiting.delete(control);
+        // The caller may still end the body that an answered call has opened.
+        if (outcome !== 'answered') caller?.removeEventListener('abort', left);
+        if (outcome === 'answered') this.#answered();
+        if (outcome === 'failed') this.#failed();
+      },
+    };
+  }
+
+  /** A body came whole and in good time. */
+  delivered(): void {
+    this.#cut.clear();
+  }
+
+  /** A body broke off, stalled or was too slow. One bad object, read often, counts once. */
+  brokeOff(key: string): void {
+    this.#cut.add(key);
+    if (this.#cut.size >= this.#mostFailures) this.#open();
+  }
+
+  /**
+   * From what is known where S3 answered in the last 5 s or the breaker is open, else by one probe
+   * for all who ask.
+   */
+  async isUsable(): Promise<boolean> {
+    if (this.#isOpen) return false;
+    return performance.now() - this.#answeredAt < believedMs || this.#probed();
+  }
+
+  /** Ends the probes. */
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  get #mostFailures(): number {
+    return this.#options.failures ?? 3;
+  }
+
+  #answered(): void {
+    this.#failures = 0;
+    this.#answeredAt = performance.now();
+  }
+
+  #failed(): void {
+    this.#failures += 1;
+    if (this.#failures >= this.#mostFailures) this.#open();
+  }
+
+  #open(): void {
+    if (this.#isOpen) return;
+    this.#isOpen = true;
+    this.#probes = 0;
+    for (const control of this.#waiting) control.abort(new Error(leftAlone));
+    this.#options.events?.availabilityChanged?.({ isAvailable: false });
+    this.#probeLater();
+  }
+
+  #probeLater(): void {
+    const pauseMs = (this.#options.probeAfterMs ?? 1_000) * Math.min(2 ** this.#probes, 30);
+    this.#probes = Math.min(this.#probes + 1, mostDoublings);
+    this.#timer = setTimeout(() => void this.#probeAgain(), pauseMs);
+    this.#timer.unref();
+  }
+
+  async #probeAgain(): Promise<void> {
+    if (await this.#probed()) this.#mend();
+    else this.#probeLater();
+  }
+
+  #probed(): Promise<boolean> {
+    this.#probing ??= this.#options.probe().then((isWell) => {
+      this.#probing = undefined;
+      if (isWell) this.#answered();
+      return isWell;
+    });
+    return this.#probing;
+  }
+
+  #mend(): void {
+    this.#isOpen = false;
+    this.#cut.clear();
+    this.#options.events?.availabilityChanged?.({ isAvailable: true });
+  }
+}
+
+const leftAlone = 'S3 failed several times in a row; it is asked again once a probe succeeds';

@@ -1,0 +1,169 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { Readable } from 'node:stream';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { StoreEvents } from '../../store.ts';
+import type { S3Breaker } from './s3-breaker.ts';
+import { credentialFiles } from './s3-credentials.ts';
+import { attemptsOf, outcomeOf, s3Failure } from './s3-errors.ts';
+
+export interface S3ClientOptions {
+  readonly bucket: string;
+  /** Default `us-east-1`, which most S3-compatible servers accept. */
+  readonly region?: string;
+  /** URL of an S3-compatible server. Default: AWS, by region. */
+  readonly endpoint?: string;
+  /** The bucket as the first part of the path instead of the host name. Default false. */
+  readonly pathStyle?: boolean;
+  /** What all keys begin with; a `/` follows it. Default: nothing. */
+  readonly prefix?: string;
+  /** Files that hold the credentials, read again when they may have changed. Default: the AWS chain. */
+  readonly accessKeyIdFile?: string;
+  readonly secretAccessKeyFile?: string;
+  readonly sessionTokenFile?: string;
+  /** Most connections for bodies that are read, and as many for all else; further calls wait for one. Default 64. */
+  readonly maxSockets?: number;
+  /** How often a call that is throttled or fails is made again, each time later. Default 3. */
+  readonly retries?: number;
+  /**
+   * Limit from a call's start to its response's head, its retries within, in milliseconds. Default
+   * 3,000. Calls that S3 takes its time for have longer: see `deadlineOf`.
+   */
+  readonly firstByteTimeoutMs?: number;
+  /** Told of each call. */
+  readonly events?: Partial<StoreEvents>;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** How many bytes are sent; a call may take longer for them. Default: nothing worth counting. */
+  readonly sentBytes?: number;
+}
+
+/** What the SDK's `send` takes besides the command. */
+export interface SendOptions {
+  readonly abortSignal: AbortSignal;
+  readonly requestTimeout: number;
+}
+
+/** A call's answer: S3 said yes, that there is no such thing, or that a condition does not hold. */
+export type Answer<T> =
+  | { readonly kind: 'ok'; readonly value: T }
+  | { readonly kind: 'absent' | 'refused'; readonly attempts: number };
+
+/** One bucket of one S3 server, and how it is called. */
+export interface S3Calls {
+  readonly client: S3Client;
+  readonly bucket: string;
+  /** Begins every key: empty, or ends with `/`. */
+  readonly prefix: string;
+  /**
+   * Makes one call, retries inside, and reports it. Throws `UNAVAILABLE` for trouble and throttling, and the
+   * signal's reason when that ended it.
+   */
+  call<T>(
+    operation: string,
+    send: (options: SendOptions) => Promise<T>,
+    options?: CallOptions,
+  ): Promise<Answer<T>>;
+  /** The body of an answered call holds a connection until it closes. */
+  held(body: Readable): void;
+}
+
+/**
+ * Calls through one client of their own. `breaker` says when none may be made, and is told how they
+ * end.
+ */
+export function s3Calls(options: S3ClientOptions, breaker: S3Breaker): S3Calls {
+  const { events, firstByteTimeoutMs = 3_000, maxSockets = defaultSockets } = options;
+  let bodies = 0;
+  const report = (operation: string, outcome: Reported, startedAt: number): void =>
+    events?.called?.({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
+
+  return {
+    client: new S3Client(clientConfig(options)),
+    bucket: options.bucket,
+    prefix: options.prefix ? `${options.prefix.replace(/^\/+|(?<!\/)\/+$/g, '')}/` : '',
+    async call(operation, send, { signal, sentBytes = 0 } = {}) {
+      signal?.throwIfAborted();
+      const startedAt = performance.now();
+      const deadlineMs = deadlineOf(operation, sentBytes, firstByteTimeoutMs);
+      const attempt = breaker.begin(deadlineMs, signal);
+      try {
+        // One attempt never takes all of the time: a kept connection may be dead without a sign.
+        const value = await send({ requestTimeout: deadlineMs / 2, abortSignal: attempt.signal });
+        attempt.ended('answered');
+        report(operation, 'ok', startedAt);
+        return { kind: 'ok', value };
+      } catch (error) {
+        const outcome = outcomeOf(error);
+        const isAnswer = outcome === 'absent' || outcome === 'refused';
+        // Where readers hold every connection, the call may never have reached S3.
+        const isUnknown = signal?.aborted === true || bodies >= maxSockets;
+        attempt.ended(isAnswer ? 'answered' : isUnknown ? 'unknown' : 'failed');
+        report(operation, outcome === 'refused' ? 'absent' : outcome, startedAt);
+        signal?.throwIfAborted();
+        if (isAnswer) return { kind: outcome, attempts: attemptsOf(error) };
+        throw s3Failure(operation, attempt.signal.aborted ? attempt.signal.reason : error);
+      }
+    },
+    held(body) {
+      bodies += 1;
+      body.once('close', () => {
+        bodies -= 1;
+      });
+    },
+  };
+}
+
+const defaultSockets = 64;
+/** The least speed at which S3 is believed to take bytes, per millisecond. */
+const leastSentPerMs = 32;
+/** Joining the parts of a large object takes S3 up to minutes, in milliseconds. */
+const completionMs = 120_000;
+
+/** How long a call may take in all, in milliseconds. */
+function deadlineOf(operation: string, sentBytes: number, firstByteTimeoutMs: number): number {
+  if (operation === 'CompleteMultipartUpload') return completionMs;
+  const isList = operation.startsWith('List');
+  return (isList ? 5 : 1) * firstByteTimeoutMs + 2 * (sentBytes / leastSentPerMs);
+}
+
+type Reported = Parameters<StoreEvents['called']>[0]['outcome'];
+
+/**
+ * Checksums only where S3 demands them: the SDK's default ones are stored as content by some servers, refused by others,
+ * and stand in presigned URLs. No `Expect: 100-continue`: it is a round trip for each part. The agents are ours, as
+ * the SDK makes unbounded ones for some uploads. No socket timeout: it would cut off slow readers; see s3-body.ts.
+ */
+function clientConfig(options: S3ClientOptions): S3ClientConfig {
+  const sockets = { keepAlive: true, maxSockets: options.maxSockets ?? defaultSockets };
+  const { firstByteTimeoutMs = 3_000 } = options;
+  const credentials = filesOf(options);
+  return {
+    region: options.region ?? 'us-east-1',
+    forcePathStyle: options.pathStyle ?? false,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    expectContinueHeader: false,
+    retryMode: 'standard',
+    maxAttempts: 1 + (options.retries ?? 3),
+    requestHandler: {
+      httpAgent: new HttpAgent(sockets),
+      httpsAgent: new HttpsAgent(sockets),
+      connectionTimeout: firstByteTimeoutMs / 2,
+      requestTimeout: firstByteTimeoutMs / 2,
+      throwOnRequestTimeout: true,
+      socketTimeout: 0,
+      socketAcquisitionWarningTimeout: 2 ** 31 - 1,
+    },
+    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    ...(credentials === undefined ? {} : { credentials }),
+  };
+}
+
+function filesOf({ accessKeyIdFile, secretAccessKeyFile, sessionTokenFile }: S3ClientOptions) {
+  if (accessKeyIdFile === undefined || secretAccessKeyFile === undefined) return undefined;
+  const token = sessionTokenFile === undefined ? {} : { sessionTokenFile };
+  return credentialFiles({ accessKeyIdFile, secretAccessKeyFile, ...token });
+}

@@ -1,0 +1,57 @@
+import { type ErrorOptions, RegistryError } from '../../../oci/errors.ts';
+
+export type S3Outcome = 'ok' | 'absent' | 'refused' | 'throttled' | 'error';
+
+/** What a failed call says: no such key, a condition that did not hold, too many calls, or trouble. */
+export function outcomeOf(error: unknown): Exclude<S3Outcome, 'ok'> {
+  const { name, status } = factsOf(error);
+  if (name === 'NoSuchKey' || name === 'NotFound' || name === 'NoSuchUpload') return 'absent';
+  if (name === 'PreconditionFailed' || name === 'ConditionalRequestConflict' || status === 412)
+    return 'refused';
+  if (name === 'SlowDown' || name === 'TooManyRequests' || status === 503 || status === 429)
+    return 'throttled';
+  return 'error';
+}
+
+/** How often the SDK tried before it gave up. */
+export function attemptsOf(error: unknown): number {
+  return factsOf(error).attempts;
+}
+
+/**
+ * The failure as `UNAVAILABLE`, or `UPSTREAM_INVALID` when an object ends before the range asked for. The SDK's own error is not kept as the cause: it may hold the signed request, and
+ * `SignatureDoesNotMatch` repeats the access key.
+ */
+export function s3Failure(operation: string, error: unknown): RegistryError {
+  const { name, status, message, requestId } = factsOf(error);
+  const facts = [`${operation}: ${name}`, ...(status === undefined ? [] : [`status ${status}`])];
+  const cause = new Error(
+    `${facts.join(', ')}${requestId === '' ? '' : `, request ${requestId}`}: ${message}`,
+  );
+  if (status === 416) return endsTooEarly({ cause });
+  return new RegistryError('UNAVAILABLE', 'the store cannot be reached or refuses', { cause });
+}
+
+/** The refusal of stored content that is shorter than it should be. */
+export function endsTooEarly(options: ErrorOptions): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', 'the stored content ends too early', options);
+}
+
+function factsOf(error: unknown) {
+  const metadata = objectAt(error, '$metadata');
+  const status = metadata?.['httpStatusCode'];
+  const attempts = metadata?.['attempts'];
+  return {
+    name: error instanceof Error ? error.name : 'Error',
+    message: error instanceof Error ? error.message : '',
+    status: typeof status === 'number' ? status : undefined,
+    attempts: typeof attempts === 'number' ? attempts : 1,
+    requestId: String(metadata?.['requestId'] ?? ''),
+  };
+}
+
+function objectAt(value: unknown, key: string): Record<string, unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const found: unknown = Reflect.get(value, key);
+  return typeof found === 'object' && found !== null ? { ...found } : undefined;
+}

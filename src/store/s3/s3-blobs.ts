@@ -1,0 +1,120 @@
+import { LRUCache } from 'lru-cache';
+import { verified } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { lengthOf } from '../../oci/range.ts';
+import { abortable } from '../abortable.ts';
+import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
+import type { CachedBlobs } from '../store.ts';
+import type { S3Breaker } from './bucket/s3-breaker.ts';
+import type { Bucket } from './bucket/s3-bucket.ts';
+import type { Uploads } from './bucket/s3-uploads.ts';
+import { objectBytes } from './s3-body.ts';
+import { s3Presence } from './s3-presence.ts';
+import { partBytesOf, putInParts, putWhole } from './s3-put.ts';
+import type { BodyLimits } from './s3-records.ts';
+import { partRoom } from './s3-room.ts';
+
+export interface S3BlobsOptions {
+  /** Smallest part of a large blob, in bytes; smaller blobs are sent by one call. Default 8 MiB. */
+  readonly partBytes?: number;
+  /** Parts in memory at a time, all uploads together: 8 MiB each unless blobs are huge. Default 8. */
+  readonly maxConcurrentParts?: number;
+  /** How long a redirect's URL works, in seconds. Default 600. */
+  readonly redirectExpiresSeconds?: number;
+  /** How many digests are known to be there without a question to S3. Default 200,000. */
+  readonly presence?: number;
+}
+
+export interface S3Connections {
+  readonly breaker: S3Breaker;
+  readonly bucket: Bucket;
+  /** The same bucket through other connections: those that clients hold while they read. */
+  readonly readers: Bucket;
+  readonly uploads: Uploads;
+  /** The uploads of this process that are under way. */
+  readonly running: Set<string>;
+}
+
+/** Blobs as objects, with as few calls as can be: none for what is known to be there, one to read it. */
+export function s3Blobs(
+  { breaker, bucket, readers, uploads, running }: S3Connections,
+  options: S3BlobsOptions & BodyLimits,
+): CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>> {
+  const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600 } = options;
+  const { stallMs, leastBytesPerSecond } = options;
+  const presence = s3Presence(options.presence ?? 200_000);
+  const room = partRoom(options.maxConcurrentParts ?? 8);
+  const urls = new LRUCache<Digest, string>({ max: 10_000 });
+
+  return {
+    async stat(digest) {
+      // What is known to be there cannot be had now.
+      breaker.check();
+      const size = await presence.size(digest, () => bucket.head(blobKey(digest)));
+      return size === undefined ? undefined : { digest, size };
+    },
+
+    async open(digest, reading = {}) {
+      const found = await readers.get(blobKey(digest), reading);
+      if (found === undefined) {
+        presence.forget(digest);
+        return undefined;
+      }
+      presence.learn(digest, found.size);
+      const { range, signal } = reading;
+      const length = range === undefined ? found.size : lengthOf(range);
+      return {
+        descriptor: { digest, size: found.size },
+        ...(range === undefined ? {} : { range }),
+        body: objectBytes(found.body, {
+          length,
+          stallMs,
+          leastBytesPerSecond,
+          ended: (outcome) => (outcome === 'whole' ? breaker.delivered() : breaker.brokeOff(digest)),
+          ...(signal === undefined ? {} : { signal }),
+        }),
+        close: async () => {
+          found.body.destroy();
+        },
+      };
+    },
+
+    async put({ digest, size, mediaType = 'application/octet-stream' }, bytes, { signal } = {}) {
+      const right = verified(abortable(bytes, signal), { digest, size });
+      const partBytes = partBytesOf(size, leastBytes);
+      const target = {
+        key: blobKey(digest),
+        size,
+        contentType: mediaType,
+        partBytes,
+        ...(signal === undefined ? {} : { signal }),
+      };
+      if (size <= partBytes) await putWhole(bucket, room, right, target);
+      else await putInParts(uploads, room, right, target, running);
+      presence.learn(digest, size);
+    },
+
+    async delete(digest) {
+      await bucket.delete(blobKey(digest));
+      presence.forget(digest);
+    },
+
+    async *list({ after, ...listing } = {}) {
+      const from = after === undefined ? {} : { after: blobKey(after) };
+      for await (const { key, size, writtenAt } of bucket.list(blobsPrefix, { ...listing, ...from })) {
+        const digest = parseBlobKey(key);
+        if (digest === undefined) continue;
+        presence.learn(digest, size);
+        yield { digest, size, storedAt: writtenAt };
+      }
+    },
+
+    async redirectUrl(digest) {
+      const held = urls.get(digest);
+      if (held !== undefined) return held;
+      const { url, validMs } = await bucket.signedUrl(blobKey(digest), redirectExpiresSeconds);
+      urls.set(digest, url, { ttl: Math.max(1, Math.floor(validMs / 2)) });
+      return url;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { Readable } from 'node:stream';
+import { RegistryError } from '../../oci/errors.ts';
+import { endsTooEarly } from './bucket/s3-errors.ts';
+
+export interface ObjectBytesOptions {
+  /** How many bytes must come. */
+  readonly length: number;
+  /** Longest wait for the next bytes, in milliseconds; the time that the reader takes does not count. */
+  readonly stallMs: number;
+  /**
+   * The least speed while the reader waits, in bytes a second, measured over 2 s of waiting. 0 for
+   * none.
+   */
+  readonly leastBytesPerSecond: number;
+  readonly signal?: AbortSignal;
+  /** Told how it ended, unless the reader left or the object is too short. */
+  readonly ended?: (outcome: 'whole' | 'broken') => void;
+}
+
+const measuredMs = 2_000;
+
+/**
+ * The body of an object. Throws `UPSTREAM_INVALID` when it ends before `length`, `UNAVAILABLE` when
+ * the connection breaks, nothing comes for `stallMs`, or it comes too slowly. However it ends, the
+ * body is destroyed, and with it the hold on its socket.
+ */
+export async function* objectBytes(
+  body: Readable,
+  options: ObjectBytesOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { length, stallMs, signal, ended } = options;
+  const pace = createPace(options.leastBytesPerSecond);
+  let isWaiting = true;
+  const stalled = setTimeout(() => {
+    if (isWaiting) body.destroy(new Error(`S3 sent no bytes for ${stallMs} ms`));
+  }, stallMs);
+  let seen = 0;
+  let waitsSince = performance.now();
+  try {
+    for await (const chunk of chunksOf(body)) {
+      isWaiting = false;
+      signal?.throwIfAborted();
+      seen += chunk.byteLength;
+      if (seen < length) pace.came(chunk.byteLength, performance.now() - waitsSince);
+      yield chunk;
+      waitsSince = performance.now();
+      isWaiting = true;
+      stalled.refresh();
+    }
+  } catch (cause) {
+    signal?.throwIfAborted();
+    ended?.('broken');
+    if (cause instanceof RegistryError) throw cause;
+    throw new RegistryError('UNAVAILABLE', 'the store broke off in the middle', { cause });
+  } finally {
+    clearTimeout(stalled);
+    body.destroy();
+  }
+  if (seen !== length) throw endsTooEarly({ detail: { at: seen, expected: length } });
+  ended?.('whole');
+}
+
+/** Measures how fast bytes come while they are waited for. */
+function createPace(leastBytesPerSecond: number) {
+  let bytes = 0;
+  let waitedMs = 0;
+  return {
+    /** Throws when the last 2 s of waiting brought too little. */
+    came(more: number, afterMs: number): void {
+      bytes += more;
+      waitedMs += afterMs;
+      if (waitedMs < measuredMs) return;
+      const bytesPerSecond = Math.round((bytes * 1000) / waitedMs);
+      if (bytesPerSecond < leastBytesPerSecond)
+        throw new Error(`S3 sends ${bytesPerSecond} bytes a second, less than ${leastBytesPerSecond}`);
+      bytes = 0;
+      waitedMs = 0;
+    },
+  };
+}
+
+async function* chunksOf(body: Readable): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    if (chunk instanceof Uint8Array) yield chunk;
+  }
+}

@@ -1,0 +1,56 @@
+import { LRUCache } from 'lru-cache';
+import { upTo } from '../../base/lru.ts';
+import type { Digest } from '../../oci/digest.ts';
+
+/** What is known about S3 without asking it. */
+export interface Presence {
+  /** The size in bytes; undefined for absent. `ask` is called once for all who wait, and not at all for what is known. */
+  size(digest: Digest, ask: () => Promise<number | undefined>): Promise<number | undefined>;
+  /** It is there. */
+  learn(digest: Digest, size: number): void;
+  /** It is not there, or no longer. */
+  forget(digest: Digest): void;
+}
+
+/** Another replica may evict what we know of, so knowledge ends; a wrong belief only costs the reader a second way. */
+const presentMs = 60 * 60 * 1000;
+/** Another replica may store it any moment. */
+const absentMs = 3_000;
+const absent = -1;
+
+export function s3Presence(maxEntries: number): Presence {
+  const known = new LRUCache<Digest, number>(upTo(maxEntries));
+  const asked = new Map<Digest, Promise<number | undefined>>();
+
+  function learn(digest: Digest, size: number): void {
+    known.set(digest, size, { ttl: presentMs });
+  }
+
+  async function askedNow(
+    digest: Digest,
+    ask: () => Promise<number | undefined>,
+  ): Promise<number | undefined> {
+    try {
+      const size = await ask();
+      if (size !== undefined) learn(digest, size);
+      else if (!known.has(digest)) known.set(digest, absent, { ttl: absentMs });
+      return size;
+    } finally {
+      asked.delete(digest);
+    }
+  }
+
+  return {
+    async size(digest, ask) {
+      const held = known.get(digest);
+      if (held !== undefined) return held === absent ? undefined : held;
+      const asking = asked.get(digest) ?? askedNow(digest, ask);
+      asked.set(digest, asking);
+      return await asking;
+    },
+    learn,
+    forget: (digest) => {
+      known.set(digest, absent, { ttl: absentMs });
+    },
+  };
+}

@@ -1,0 +1,46 @@
+import { hostname } from 'node:os';
+import { collected } from '../../oci/content.ts';
+import { probeKey } from '../keys.ts';
+import { S3Breaker } from './bucket/s3-breaker.ts';
+import { s3Bucket } from './bucket/s3-bucket.ts';
+import { type S3Calls, type S3ClientOptions, s3Calls } from './bucket/s3-client.ts';
+import { objectBytes } from './s3-body.ts';
+import type { BodyLimits } from './s3-records.ts';
+
+export interface S3Probe extends Pick<S3Calls, 'client'> {
+  /** Whether S3 stores an object and delivers it again in good time. Never throws. */
+  probe(): Promise<boolean>;
+}
+
+/** For all of it: a pull that meets the same S3 waits no longer, in milliseconds. */
+const probeMs = 3_000;
+const mostBytes = 1024 * 1024;
+
+/**
+ * Writes, reads and deletes an object, through connections of its own: those of the store may all
+ * hang. The object is so large that an S3 which is too slow for pulls does not pass.
+ */
+export function createS3Probe(options: S3ClientOptions, limits: BodyLimits): S3Probe {
+  const alone = new S3Breaker({ probe: async () => false, failures: Number.POSITIVE_INFINITY });
+  const calls = s3Calls({ ...options, maxSockets: 2, retries: 0 }, alone);
+  const bucket = s3Bucket(calls);
+  const key = probeKey(`${hostname()}-${process.pid}`);
+  const object = Buffer.alloc(Math.min(mostBytes, 1 + 4 * limits.leastBytesPerSecond));
+
+  return {
+    client: calls.client,
+    async probe() {
+      const signal = AbortSignal.timeout(probeMs);
+      try {
+        await bucket.put(key, object, { signal });
+        const found = await bucket.get(key, { signal });
+        if (found === undefined) return false;
+        await collected(objectBytes(found.body, { ...limits, length: object.length, signal }), object.length);
+        await bucket.delete(key, { signal });
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import { blobsPrefix } from '../keys.ts';
+import type { CachedBlobs, Store } from '../store.ts';
+import { S3Breaker, type S3BreakerOptions } from './bucket/s3-breaker.ts';
+import { s3Bucket } from './bucket/s3-bucket.ts';
+import { type S3ClientOptions, s3Calls } from './bucket/s3-client.ts';
+import { s3Uploads, type Uploads } from './bucket/s3-uploads.ts';
+import { type S3BlobsOptions, s3Blobs } from './s3-blobs.ts';
+import { createS3Probe } from './s3-probe.ts';
+import { type BodyLimits, s3Records } from './s3-records.ts';
+
+export interface S3StoreOptions
+  extends S3ClientOptions,
+    S3BlobsOptions,
+    Partial<BodyLimits>,
+    Omit<S3BreakerOptions, 'probe' | 'events'> {
+  /**
+   * An unfinished upload that this process does not know is aborted at this age, in milliseconds: it may be of another
+   * replica and alive. Default 24 hours.
+   */
+  readonly staleUploadMs?: number;
+}
+
+/** A store that can redirect. */
+export interface S3Store extends Store {
+  readonly blobs: CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>>;
+}
+
+/**
+ * A store in a bucket of any S3-compatible server, laid out as keys.ts draws it below the prefix.
+ * The credentials need Get, Put, Delete and List on it, and what multipart uploads need; without
+ * List a missing object looks like a forbidden one. Bodies are read through connections of their
+ * own, so that slow readers who hold all of them hold up nothing else. An S3 that does not answer
+ * is left alone: see S3Breaker.
+ */
+export function s3Store(options: S3StoreOptions): S3Store {
+  const { leastBytesPerSecond = 32 * 1024, stallMs = 3_000 } = options;
+  const limits = { leastBytesPerSecond, stallMs };
+  const probing = createS3Probe(options, limits);
+  const breaker = new S3Breaker({ ...options, probe: probing.probe });
+  const calls = s3Calls(options, breaker);
+  const reading = s3Calls(options, breaker);
+  const bucket = s3Bucket(calls);
+  const uploads = s3Uploads(calls);
+  const running = new Set<string>();
+  const staleMs = options.staleUploadMs ?? 24 * 60 * 60 * 1000;
+  return {
+    kind: 's3',
+    blobs: s3Blobs(
+      { breaker, bucket, readers: s3Bucket(reading), uploads, running },
+      { ...options, ...limits },
+    ),
+    records: s3Records(bucket, limits),
+    isUsable: () => breaker.isUsable(),
+    sweep: ({ signal } = {}) => sweep(uploads, running, staleMs, signal),
+    close: async () => {
+      breaker.close();
+      for (const { client } of [calls, reading, probing]) client.destroy();
+    },
+  };
+}
+
+async function sweep(
+  uploads: Uploads,
+  running: ReadonlySet<string>,
+  staleMs: number,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  let swept = 0;
+  for await (const upload of uploads.list(blobsPrefix, signal === undefined ? {} : { signal })) {
+    if (running.has(upload.id) || Date.now() - upload.startedAt < staleMs) continue;
+    await uploads.abort(upload);
+    swept += 1;
+  }
+  return swept;
+}

@@ -1,0 +1,38 @@
+import type { BlobStore, Descriptor } from '../oci/content.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { Records } from './records.ts';
+
+/** A medium: content by digest, and the small records beside it. */
+export interface Store {
+  readonly kind: 'memory' | 'filesystem' | 's3';
+  readonly blobs: CachedBlobs;
+  readonly records: Records;
+  /** True when a small write and read succeed; for readiness. Never throws. */
+  isUsable(): Promise<boolean>;
+  /** Takes away what a crash left behind: temporary files, our own unfinished uploads. Resolves to how many. */
+  sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** A blob store with the optional faster ways that some media have. */
+export interface CachedBlobs extends BlobStore {
+  /**
+   * Makes a complete, verified file of our own part of the store without copying it (same file system: rename).
+   * Resolves to false when it cannot, and the file is untouched.
+   */
+  adopt?(descriptor: Descriptor, file: string): Promise<boolean>;
+  /** A URL that delivers the blob by a plain GET without us, valid for a few minutes. */
+  redirectUrl?(digest: Digest): Promise<string>;
+}
+
+/** What a store reports while it works. */
+export interface StoreEvents {
+  /** One call to S3 ended. */
+  called(event: {
+    readonly operation: string;
+    readonly outcome: 'ok' | 'absent' | 'error' | 'throttled';
+    readonly seconds: number;
+  }): void;
+  /** The store failed several times in a row and is left alone, or a probe found it well again. */
+  availabilityChanged(event: { readonly isAvailable: boolean }): void;
+}

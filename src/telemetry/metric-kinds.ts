@@ -1,0 +1,80 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { children, type Values } from './metric-children.ts';
+import type { Row } from './metric-table.ts';
+
+/** From a hit in memory to a cold layer of some GB over a slow link, in seconds. */
+const defaultBuckets = [
+  0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
+];
+
+/** One number of a metric. Plain, because the hot path adds to several with each request; the library sees it when asked. */
+interface Cell {
+  value: number;
+}
+
+/** One that only grows. */
+export function counter<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+  const [name, help, labelNames] = row;
+  const cells = children<Labels, Cell>(() => ({ value: 0 }));
+  const metric: Counter<string> = new Counter<string>({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      metric.reset();
+      for (const [values, { value }] of cells.known()) metric.labels(...values).inc(value);
+    },
+  });
+  return cells.of;
+}
+
+/** One that goes up and down. */
+export function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+  const [name, help, labelNames] = row;
+  const cells = children<Labels, Cell>(() => ({ value: 0 }));
+  const metric: Gauge<string> = new Gauge<string>({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const [values, { value }] of cells.known()) metric.labels(...values).set(value);
+    },
+  });
+  return cells.of;
+}
+
+/** How many fell within each bound. */
+export function histogram<Labels extends readonly string[]>(
+  registry: Registry,
+  row: Row<Labels>,
+  within: readonly number[] = defaultBuckets,
+) {
+  const [name, help, labelNames] = row;
+  const metric = new Histogram<string>({
+    name,
+    help,
+    labelNames,
+    buckets: [...within],
+    registers: [registry],
+  });
+  return children<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
+}
+
+/** A gauge that is worked out when it is asked for. */
+export function measured<Labels extends readonly string[]>(
+  registry: Registry,
+  row: Row<Labels>,
+  values: Values<Labels>,
+  measure: () => number,
+): void {
+  const [name, help, labelNames] = row;
+  const metric: Gauge<string> = new Gauge<string>({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    collect: () => metric.labels(...values.map(String)).set(measure()),
+  });
+}

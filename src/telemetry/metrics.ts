@@ -1,0 +1,297 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { ClusterEvents } from '../auth/clusters/cluster.ts';
+import type { CacheEvents } from '../cache/events.ts';
+import type { EvictionEvents } from '../cache/eviction/evictor.ts';
+import type { ScrubEvents } from '../cache/scrub/pass.ts';
+import type { MirrorEvents, WorkqueueEvents } from '../mirror/events.ts';
+import type { MissEvents } from '../mirror/fallback/fallback.ts';
+import type { ProxyEvents } from '../proxy/events.ts';
+import type { StoreEvents } from '../store/store.ts';
+import type { UpstreamEvents } from '../upstream/upstream.ts';
+import { counter, gauge, histogram, measured } from './metric-kinds.ts';
+import { mirrorTable, table } from './metric-table.ts';
+
+/** Everything that the parts of Quayside report, each event turned into numbers. */
+export type MeteredEvents = CacheEvents &
+  UpstreamEvents &
+  StoreEvents &
+  ProxyEvents &
+  EvictionEvents &
+  ScrubEvents &
+  ClusterEvents &
+  MirrorEvents &
+  MissEvents &
+  WorkqueueEvents;
+
+export interface Metrics {
+  readonly events: MeteredEvents;
+  /** All metrics in the exposition format that `contentType` names. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+/** As the alerts on copies of images were made for, in seconds. */
+const mirrorBuckets = [1, 2, 4, 8, 16, 32, 64];
+/** Those of the library below the original's controller: from 10 ns by tens, in seconds. */
+const workqueueBuckets = Array.from({ length: 12 }, (_, index) => Number(`1e${index - 8}`));
+/** The controller that looks at image streams. */
+const controller = 'quay_io_ci_images_distributor';
+
+/** Milliseconds that only go forward. */
+type Now = () => number;
+
+/** A registry of its own, with Node's default metrics (event-loop lag, heap, garbage collection) beside ours. */
+export function metrics({ now = () => performance.now() }: { readonly now?: Now } = {}): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return {
+    events: {
+      ...proxyEvents(registry),
+      ...cacheEvents(registry),
+      ...storeEvents(registry),
+      ...scrubEvents(registry),
+      ...upstreamEvents(registry),
+      ...clusterEvents(registry),
+      ...mirrorEvents(registry),
+      ...workqueueEvents(registry, now),
+      ...amplification(registry),
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
+  const requests = counter(registry, table.requests);
+  const firstByte = histogram(registry, table.firstByte);
+  const duration = histogram(registry, table.duration);
+  const running = gauge(registry, table.running);
+  const waiting = gauge(registry, table.waiting);
+  const limited = counter(registry, table.limited);
+  const idleClients = counter(registry, table.idleClients);
+  const refused = counter(registry, table.refused);
+  const tokens = counter(registry, table.tokens);
+  return {
+    answered({ kind, status, firstByteSeconds, totalSeconds }) {
+      requests(kind, status).value += 1;
+      firstByte(kind).observe(firstByteSeconds);
+      duration(kind).observe(totalSeconds);
+    },
+    limitChanged(event) {
+      running(event.limit).value = event.running;
+      waiting(event.limit).value = event.waiting;
+    },
+    limitRefused({ limit, reason }) {
+      limited(limit, reason).value += 1;
+    },
+    idleClientCut() {
+      idleClients().value += 1;
+    },
+    accessRefused({ reason }) {
+      refused(reason).value += 1;
+    },
+    tokenIssued() {
+      tokens().value += 1;
+    },
+  };
+}
+
+function cacheEvents(registry: Registry): CacheEvents {
+  const reads = counter(registry, table.reads);
+  const fills = counter(registry, table.fills);
+  const notKept = counter(registry, table.notKept);
+  const filling = gauge(registry, table.filling);
+  const joined = counter(registry, table.joined);
+  const spool = gauge(registry, table.spool);
+  const repaired = counter(registry, table.repaired);
+  const failures = counter(registry, table.storeFailures);
+  return {
+    read({ kind, hit }) {
+      reads(kind, hit).value += 1;
+    },
+    fillStarted() {
+      filling().value += 1;
+    },
+    fillEnded({ outcome }) {
+      filling().value -= 1;
+      const isKnown = outcome === 'stored' || outcome === 'failed';
+      fills(isKnown ? outcome : 'not-kept').value += 1;
+      if (!isKnown) notKept(outcome).value += 1;
+    },
+    joined() {
+      joined().value += 1;
+    },
+    spoolChanged({ bytes }) {
+      spool().value = bytes;
+    },
+    repaired() {
+      repaired().value += 1;
+    },
+    storeFailed({ operation }) {
+      failures(operation).value += 1;
+    },
+  };
+}
+
+function storeEvents(registry: Registry): StoreEvents & EvictionEvents {
+  const calls = counter(registry, table.s3Calls);
+  const seconds = histogram(registry, table.s3Seconds);
+  const available = gauge(registry, table.storeAvailable);
+  available().value = 1;
+  const storeBytes = gauge(registry, table.storeBytes);
+  const storeBlobs = gauge(registry, table.storeBlobs);
+  const evictions = counter(registry, table.evictions);
+  const evicted = counter(registry, table.evicted);
+  return {
+    called(event) {
+      calls(event.operation, event.outcome).value += 1;
+      seconds(event.operation).observe(event.seconds);
+    },
+    availabilityChanged({ isAvailable }) {
+      available().value = isAvailable ? 1 : 0;
+    },
+    measured({ blobs, bytes }) {
+      storeBlobs().value = blobs;
+      storeBytes().value = bytes;
+    },
+    evicted() {
+      evicted().value += 1;
+    },
+    ran() {
+      evictions('done').value += 1;
+    },
+    failed() {
+      evictions('failed').value += 1;
+    },
+  };
+}
+
+function scrubEvents(registry: Registry): ScrubEvents {
+  const read = counter(registry, table.scrubbed);
+  const wrong = counter(registry, table.scrubWrong);
+  const failures = counter(registry, table.scrubFailures);
+  const completed = gauge(registry, table.scrubCompleted);
+  return {
+    scrubbed({ bytes }) {
+      read().value += bytes;
+    },
+    scrubFoundWrong() {
+      wrong().value += 1;
+    },
+    scrubEnded({ endedAt }) {
+      completed().value = endedAt / 1000;
+    },
+    scrubFailed() {
+      failures().value += 1;
+    },
+  };
+}
+
+function upstreamEvents(registry: Registry): Omit<UpstreamEvents, 'received'> {
+  const requests = counter(registry, table.upstreamRequests);
+  const seconds = histogram(registry, table.upstreamSeconds);
+  const retries = counter(registry, table.retries);
+  const breaker = gauge(registry, table.breaker);
+  return {
+    requested(event) {
+      requests(event.upstream, event.kind, event.status).value += 1;
+      seconds(event.upstream, event.kind).observe(event.seconds);
+    },
+    retried({ upstream, reason }) {
+      retries(upstream, reason).value += 1;
+    },
+    breakerChanged({ upstream, state }) {
+      for (const each of ['closed', 'open', 'half-open'] as const) {
+        breaker(upstream, each).value = each === state ? 1 : 0;
+      }
+    },
+  };
+}
+
+function clusterEvents(registry: Registry): ClusterEvents {
+  const reviews = counter(registry, table.reviews);
+  const seconds = histogram(registry, table.reviewSeconds);
+  const failures = counter(registry, table.reviewFailures);
+  const remembered = counter(registry, table.reviewsRemembered);
+  return {
+    reviewed(event) {
+      reviews(event.cluster, event.kind, event.outcome).value += 1;
+      seconds(event.cluster, event.kind).observe(event.seconds);
+      if (event.failure !== undefined) failures(event.cluster, event.failure).value += 1;
+    },
+    remembered({ cluster, kind }) {
+      remembered(cluster, kind).value += 1;
+    },
+    keysFailed({ cluster }) {
+      failures(cluster, 'keys').value += 1;
+    },
+  };
+}
+
+function mirrorEvents(registry: Registry): MirrorEvents & MissEvents {
+  const misses = counter(registry, table.misses);
+  const mirroring = histogram(registry, mirrorTable.mirroring, mirrorBuckets);
+  const waiting = gauge(registry, mirrorTable.queueDepth);
+  return {
+    missed({ outcome }) {
+      misses(outcome).value += 1;
+    },
+    imageMirrored({ state, seconds }) {
+      mirroring(state).observe(seconds);
+    },
+    mirrorQueueChanged(event) {
+      waiting().value = event.waiting;
+    },
+  };
+}
+
+/** One request is looked at at a time, so that the longest one is all that is unfinished. */
+function workqueueEvents(registry: Registry, now: Now): WorkqueueEvents {
+  const depth = gauge(registry, mirrorTable.workqueueDepth);
+  const adds = counter(registry, mirrorTable.workqueueAdds);
+  const retries = counter(registry, mirrorTable.workqueueRetries);
+  const wait = histogram(registry, mirrorTable.workqueueWait, workqueueBuckets);
+  const work = histogram(registry, mirrorTable.workqueueWork, workqueueBuckets);
+  let startedAt: number | undefined;
+  const unfinished = (): number => (startedAt === undefined ? 0 : (now() - startedAt) / 1000);
+  for (const row of [mirrorTable.workqueueUnfinished, mirrorTable.workqueueLongest])
+    measured(registry, row, [controller], unfinished);
+  return {
+    workqueueAdded() {
+      adds(controller).value += 1;
+    },
+    workqueueRetried() {
+      retries(controller).value += 1;
+    },
+    workqueueChanged(event) {
+      depth(controller).value = event.depth;
+    },
+    workqueueStarted({ waitedSeconds }) {
+      startedAt = now();
+      wait(controller).observe(waitedSeconds);
+    },
+    workqueueEnded({ seconds }) {
+      startedAt = undefined;
+      work(controller).observe(seconds);
+    },
+  };
+}
+
+/** What the cache is for in one number; 0 until an upstream has sent anything. */
+function amplification(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<UpstreamEvents, 'received'> {
+  const bytesOut = counter(registry, table.sent);
+  const bytesIn = counter(registry, table.received);
+  let sent = 0;
+  let received = 0;
+  measured(registry, table.amplification, [], () => (received === 0 ? 0 : sent / received));
+  return {
+    sent({ source, bytes }) {
+      sent += bytes;
+      bytesOut(source).value += bytes;
+    },
+    received({ upstream, bytes }) {
+      received += bytes;
+      bytesIn(upstream).value += bytes;
+    },
+  };
+}

@@ -1,0 +1,38 @@
+import { settingsOf, type UpstreamOptions } from '../http/options.ts';
+import type { Upstream } from '../upstream.ts';
+import { type BlobSettings, openBlob, statBlob } from './blobs.ts';
+import { connection } from './connection.ts';
+import { forwardBlob } from './forward.ts';
+import { askReferrers, askTags } from './listings.ts';
+import { askManifest } from './manifests.ts';
+
+/** A registry over HTTP. Nothing is asked, and no file read, before the first call. */
+export function registryUpstream(options: UpstreamOptions): Upstream {
+  const settings = settingsOf(options);
+  const { name, events } = settings;
+  const link = connection(settings);
+  let hasRanges = true;
+  const blobSettings: BlobSettings = {
+    ...settings,
+    received: (bytes) => events?.received({ upstream: name, bytes }),
+    resumed: () => events?.retried({ upstream: name, reason: 'resume' }),
+    ignoredRange: () => {
+      hasRanges = false;
+    },
+  };
+  return {
+    name,
+    get hasRanges() {
+      return hasRanges;
+    },
+    isReachable: (asked) => link.isReachable(asked),
+    manifest: (repository, reference, asked) => askManifest(link, repository, reference, asked),
+    statBlob: (repository, digest, asked) => statBlob(link, repository, digest, asked),
+    openBlob: (repository, digest, asked = {}) =>
+      openBlob(link, repository, digest, { ...asked, settings: blobSettings }),
+    forwardBlob: (repository, digest, asked) => forwardBlob(link, repository, digest, asked),
+    tags: (repository, query, asked) => askTags(link, repository, query, asked),
+    referrers: (repository, digest, query, asked) => askReferrers(link, repository, digest, query, asked),
+    close: () => link.close(),
+  };
+}

@@ -1,0 +1,168 @@
+import { anySignal } from '../../base/waiting.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { type Downloads, downloads } from '../download/downloads.ts';
+import type { Answer, Ask, Send } from '../exchange.ts';
+import { type Agents, agents } from '../http/agents.ts';
+import type { UpstreamSettings } from '../http/options.ts';
+import { followed, targetOf } from '../http/redirect.ts';
+import { transport } from '../http/transport.ts';
+import { credentialsFrom } from '../login/credentials.ts';
+import { loggedIn } from '../login/login.ts';
+import { tokens } from '../login/tokens.ts';
+import { absentFailure } from '../resilience/absence.ts';
+import { breaker } from '../resilience/breaker.ts';
+import { inTime } from '../resilience/deadline.ts';
+import { gates, paced } from '../resilience/limits.ts';
+import { type Reachability, reachability } from '../resilience/reachable.ts';
+import { networkFailure, orTryAgain, retried } from '../resilience/retry.ts';
+
+/** The way to one upstream, with all that stands between a question and its answer. */
+export interface Connection {
+  /** The URL of a path such as `/v2/`, with a query or without. */
+  urlOf(path: string): URL;
+  /** One try: logged in, redirects followed. Throws TryAgain where another try may help. */
+  once(ask: Ask): Promise<Answer>;
+  /**
+   * As many tries as are set, within the time that is set for all of them. `read` takes what it
+   * needs of the answer; a body that breaks off there is a failed try.
+   */
+  tried<T>(ask: Ask, read: (answer: Answer) => Promise<T> | T): Promise<T>;
+  /** One try, logged in, whose redirects are answers: for somebody who follows them. */
+  forwarded<T>(ask: Ask, read: (answer: Answer) => T): Promise<T>;
+  /** Where a redirect of the upstream leads; throws `UPSTREAM_INVALID` where nobody should go. */
+  targetOf(answer: Answer): URL;
+  readonly isReachable: Reachability['isReachable'];
+  close(): Promise<void>;
+}
+
+/** What connections are made with. */
+interface Wires {
+  readonly agents: Agents;
+  readonly downloads: Downloads;
+}
+
+interface Way {
+  readonly send: Send;
+  /** The same, no redirect followed. */
+  readonly own: Send;
+  readonly reach: Reachability;
+}
+
+/** A connection that is made when it is first used. */
+export function connection(settings: UpstreamSettings): Connection {
+  const { name, now, random, retries, longestWaitSeconds, events } = settings;
+  const upstream = baseOf(settings.url);
+  const closing = new AbortController();
+  const wires: Wires = { agents: agents({ ...settings, upstream }), downloads: downloads() };
+  const { send, own, reach } = sender(settings, upstream, wires, closing.signal);
+  const retry = {
+    retries,
+    random,
+    longestWaitSeconds,
+    retried: (reason: 'status' | 'network') => events?.retried({ upstream: name, reason }),
+  };
+  const through =
+    (send: Send) =>
+    async (ask: Ask): Promise<Answer> => {
+      const signal = anySignal(ask.signal, closing.signal);
+      try {
+        return orTryAgain(await send({ ...ask, signal }), now(), ask);
+      } catch (error) {
+        signal.throwIfAborted();
+        const absence = reach.absence();
+        throw absence === undefined ? networkFailure(error) : absentFailure(error, absence, now());
+      }
+    };
+  const once = through(send);
+  const unfollowed = through(own);
+  return {
+    urlOf: (path) => urlIn(upstream, path),
+    once,
+    tried: (ask, read) => {
+      const limitMs = ask.kind === 'manifest' ? settings.manifestTimeoutMs : settings.questionTimeoutMs;
+      const endsAt = limitMs === undefined ? undefined : performance.now() + limitMs;
+      return inTime(limitMs, anySignal(ask.signal, closing.signal), (signal) =>
+        retried(() => readOf(once({ ...ask, signal }), read, signal), { ...retry, ...ask, endsAt, signal }),
+      );
+    },
+    forwarded: (ask, read) =>
+      inTime(settings.questionTimeoutMs, anySignal(ask.signal, closing.signal), (signal) =>
+        retried(() => readOf(unfollowed({ ...ask, signal }), read, signal), { ...retry, retries: 0, signal }),
+      ),
+    targetOf: (answer) => targetOf(answer, { ...settings, upstream }),
+    isReachable: reach.isReachable,
+    async close() {
+      closing.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down'));
+      wires.downloads.close();
+      await wires.agents.close();
+    },
+  };
+}
+
+async function readOf<T>(
+  asked: Promise<Answer>,
+  read: (answer: Answer) => Promise<T> | T,
+  signal: AbortSignal,
+): Promise<T> {
+  const answer = await asked;
+  try {
+    return await read(answer);
+  } catch (error) {
+    answer.body.destroy();
+    signal.throwIfAborted();
+    throw networkFailure(error);
+  }
+}
+
+/**
+ * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the login, the redirects. The breaker watches the registry
+ * and its token server; a CDN's failures are retried, but do not stop us from asking for manifests.
+ */
+function sender(settings: UpstreamSettings, upstream: URL, wires: Wires, closing: AbortSignal): Way {
+  const { name, events, now, requestsPerSecond, limit } = settings;
+  const wire = transport({ ...settings, ...wires });
+  const slow = requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now);
+  const bearable = limit?.limited(slow) ?? slow;
+  const inside = gates(settings);
+  const guard = breaker(settings.breaker, now, {
+    changed: (state) => events?.breakerChanged({ upstream: name, state }),
+    suspected: () => reach.suspect(),
+  });
+  const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
+  const reach: Reachability = reachability({ ...ping, breaker: guard, now, closing });
+  const guarded = guard.guarded(inside(bearable));
+  const login = loggedIn({
+    ...settings,
+    upstream,
+    send: reach.noted(guarded),
+    credentials: credentialsFrom(settings.credentials, hostsOf(name, upstream)),
+    tokens: tokens({ send: guarded, method: settings.tokenMethod, now, closing }),
+  });
+  const foreign = inside(wire);
+  const guest = loggedIn({
+    ...settings,
+    upstream,
+    send: foreign,
+    credentials: async () => undefined,
+    tokens: tokens({ send: foreign, method: 'GET', now, closing }),
+  });
+  const send = followed({ ...settings, upstream, own: login, foreign, guest });
+  return { send, own: login, reach };
+}
+
+/** The names under which auth files know an upstream; Docker Hub goes by three. */
+function hostsOf(name: string, { host }: URL): readonly string[] {
+  const hosts = name === host ? [name] : [name, host];
+  return name === 'docker.io' || host === 'registry-1.docker.io' ? [...hosts, 'index.docker.io'] : hosts;
+}
+
+function urlIn(base: URL, path: string): URL {
+  return new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base);
+}
+
+function baseOf(text: string): URL {
+  const url = new URL(text);
+  url.search = '';
+  url.hash = '';
+  return url;
+}

@@ -1,0 +1,48 @@
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
+import { type Answer, discard } from '../exchange.ts';
+import { isRedirect } from '../http/redirect.ts';
+import { statusRefusal } from '../resilience/retry.ts';
+import type { ForwardedBlob, ForwardOptions } from '../upstream.ts';
+import { isContent } from './blobs.ts';
+import type { Connection } from './connection.ts';
+
+/** Statuses that a client can use as they are: the blob, a part of it, or that it holds it already. */
+const usable: ReadonlySet<number> = new Set([200, 206, 304]);
+
+/** One request for a blob, whose answer may be a redirect; see Upstream.forwardBlob. */
+export function forwardBlob(
+  connection: Connection,
+  repository: Repository,
+  digest: Digest,
+  { method, conditions = {}, signal }: ForwardOptions,
+): Promise<ForwardedBlob | undefined> {
+  const ask = {
+    kind: 'blob',
+    method,
+    url: connection.urlOf(`/v2/${repository}/blobs/${digest}`),
+    headers: conditions,
+    ...(signal === undefined ? {} : { signal }),
+  } as const;
+  return connection.forwarded(ask, (answer) => {
+    if (isRedirect(answer)) return { ...answer, location: connection.targetOf(answer) };
+    if (usable.has(answer.status)) return whole(answer, digest);
+    discard(answer);
+    if (answer.status === 404) return undefined;
+    throw refusalOf(answer);
+  });
+}
+
+function whole(answer: Answer, digest: Digest): ForwardedBlob {
+  if (answer.status === 304 || isContent(answer, digest)) return answer;
+  throw new RegistryError(
+    'UPSTREAM_INVALID',
+    'the upstream answered with something that is not the blob as it is stored',
+  );
+}
+
+function refusalOf(answer: Answer): RegistryError {
+  if (answer.status !== 416) return statusRefusal(answer);
+  return new RegistryError('RANGE_INVALID', 'the blob has no such range');
+}

@@ -1,0 +1,145 @@
+import type { Descriptor } from '../../oci/content.ts';
+import { type Algorithm, algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import {
+  acceptManifests,
+  isManifestType,
+  type Manifest,
+  maxManifestBytes,
+  parseManifest,
+} from '../../oci/manifest.ts';
+import { type Reference, type Repository, referenceText } from '../../oci/reference.ts';
+import { isSignedSchema1, namedBytes } from '../../oci/schema1.ts';
+import {
+  type Answer,
+  type Ask,
+  contentLength,
+  discard,
+  headerLines,
+  headerOf,
+  wholeBody,
+} from '../exchange.ts';
+import { statusRefusal } from '../resilience/retry.ts';
+import type { ManifestAnswer, ManifestOptions } from '../upstream.ts';
+import type { Connection } from './connection.ts';
+
+type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
+
+/** Asks for a manifest; see Upstream.manifest. A HEAD that does not say enough becomes a GET. */
+export async function askManifest(
+  connection: Connection,
+  repository: Repository,
+  reference: Reference,
+  options: ManifestOptions = {},
+): Promise<ManifestAnswer> {
+  const { method = 'GET', etag, signal, isUrgent = false } = options;
+  const ask: Ask = {
+    kind: 'manifest',
+    method,
+    url: connection.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
+    isUrgent,
+    headers: { accept: acceptManifests, ...(etag === undefined ? {} : { 'if-none-match': etag }) },
+    ...(signal === undefined ? {} : { signal }),
+  };
+  if (method === 'GET') return connection.tried(ask, (answer) => readManifest(answer, ask, reference));
+  const stated = await connection.tried(ask, (answer) => readHead(answer, ask, reference));
+  if (stated !== undefined) return stated;
+  const full = await connection.tried({ ...ask, method: 'GET' }, (answer) =>
+    readManifest(answer, ask, reference),
+  );
+  return full.kind === 'found' ? withoutBytes(full) : full;
+}
+
+async function readManifest(answer: Answer, ask: Ask, reference: Reference): Promise<ManifestAnswer> {
+  const other = withoutContent(answer, ask);
+  if (other !== undefined) return other;
+  if (answer.status !== 200) {
+    discard(answer);
+    throw statusRefusal(answer);
+  }
+  const bytes = await wholeBody(answer, maxManifestBytes);
+  const manifest = parseManifest(bytes, headerOf(answer, 'content-type'));
+  const { mediaType } = manifest;
+  const digest = checkedDigest(
+    namedBytes(bytes, mediaType),
+    statedDigest(answer) ?? taggedDigest(answer),
+    reference,
+  );
+  return found(answer, { digest, size: bytes.byteLength, mediaType }, { bytes, manifest });
+}
+
+/**
+ * What a HEAD says, or undefined when it does not say all that a GET would. Of a signed schema 1
+ * manifest it does not: only the document shows that it has this digest, which the registry took
+ * from what was pushed.
+ */
+function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswer | undefined {
+  const other = withoutContent(answer, ask);
+  if (other !== undefined) return other;
+  const digest = statedDigest(answer);
+  const size = contentLength(answer);
+  const mediaType = headerOf(answer, 'content-type')?.split(';', 1)[0]?.trim();
+  if (answer.status !== 200 || digest === undefined || size === undefined || size === 0) return undefined;
+  if (mediaType === undefined || !isManifestType(mediaType) || size > maxManifestBytes) return undefined;
+  if (isSignedSchema1({ mediaType })) return undefined;
+  if (reference.digest === undefined) return found(answer, { digest, size, mediaType });
+  if (algorithmOf(digest) === algorithmOf(reference.digest) && digest !== reference.digest) throw lie();
+  return found(answer, { digest: reference.digest, size, mediaType });
+}
+
+function withoutContent(answer: Answer, ask: Ask): ManifestAnswer | undefined {
+  const isUnchanged = answer.status === 304 && ask.headers?.['if-none-match'] !== undefined;
+  if (!isUnchanged && (answer.status !== 404 || answer.isOfStorage === true)) return undefined;
+  discard(answer);
+  return { kind: isUnchanged ? 'unchanged' : 'absent' };
+}
+
+/** The digest under which the manifest was asked for, or is known; the bytes fit it and the one that the upstream states. */
+function checkedDigest(bytes: Uint8Array, stated: Digest | undefined, reference: Reference): Digest {
+  const computed = new Map<Algorithm, Digest>();
+  for (const expected of [stated, reference.digest]) {
+    if (expected === undefined) continue;
+    const algorithm = algorithmOf(expected);
+    const actual = computed.get(algorithm) ?? digestOf(bytes, algorithm);
+    computed.set(algorithm, actual);
+    if (actual !== expected) throw lie();
+  }
+  return reference.digest ?? stated ?? digestOf(bytes);
+}
+
+function statedDigest(answer: Answer): Digest | undefined {
+  const text = headerOf(answer, 'docker-content-digest');
+  return text !== undefined && isDigest(text) ? text : undefined;
+}
+
+/** An entity tag that is a digest, as docker-registry's are: bytes that it does not fit would be confirmed by it for ever. */
+function taggedDigest(answer: Answer): Digest | undefined {
+  const text = headerOf(answer, 'etag')?.replaceAll('"', '');
+  return text !== undefined && isDigest(text) ? text : undefined;
+}
+
+function found(
+  answer: Answer,
+  descriptor: Descriptor & { readonly mediaType: string },
+  content: { readonly bytes?: Uint8Array; readonly manifest?: Manifest } = {},
+): Found {
+  const etag = headerOf(answer, 'etag');
+  return {
+    kind: 'found',
+    descriptor,
+    ...content,
+    ...(etag === undefined ? {} : { etag }),
+    warnings: headerLines(answer, 'warning'),
+  };
+}
+
+function withoutBytes({ bytes: _bytes, manifest: _manifest, ...rest }: Found): Found {
+  return rest;
+}
+
+function lie(): RegistryError {
+  return new RegistryError(
+    'UPSTREAM_INVALID',
+    'the upstream answered with another manifest than its digest names',
+  );
+}

@@ -1,0 +1,146 @@
+import { pause } from '../../base/waiting.ts';
+import { isPassing, RegistryError } from '../../oci/errors.ts';
+import type { AnswerBody } from '../exchange.ts';
+import { pauseAfter, TryAgain } from '../resilience/retry.ts';
+
+/** A piece of a blob as one answer delivers it. */
+export interface Part {
+  /** Offset of the body's first byte in the blob; before what was asked for when the upstream ignores ranges. */
+  readonly start: number;
+  readonly body: AnswerBody;
+}
+
+export interface ResumeOptions {
+  /** The first byte wanted. */
+  readonly start: number;
+  /** The last byte wanted, inclusive; the end of the body, where the size is unknown. */
+  readonly end: number | undefined;
+  /** Asks again, for the bytes from `position` to `end`. */
+  readonly reopen: (position: number) => Promise<Part>;
+  /** Tries without one new byte in between. */
+  readonly resumes: number;
+  /** See UpstreamOptions.stallTimeoutMs. */
+  readonly stallTimeoutMs: number;
+  readonly progressTimeoutMs: number;
+  readonly random: () => number;
+  readonly received: (bytes: number) => void;
+  readonly resumed: () => void;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The bytes from `start` to `end` of whatever number of connections it takes. It goes on as long as bytes come; it throws
+ * once `resumes` tries in a row brought none, or one was refused for good.
+ */
+export async function* resumedBytes(
+  first: Part,
+  options: ResumeOptions,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let part: Part | undefined = first;
+  let position = options.start;
+  for (let failures = 0; ; ) {
+    try {
+      part ??= await options.reopen(position);
+      for await (const chunk of wanted(part, position, options, patienceAfter(failures, options))) {
+        position += chunk.byteLength;
+        failures = 0;
+        yield chunk;
+      }
+      if (options.end === undefined || position > options.end) return;
+      throw new TryAgain('network', brokenOff());
+    } catch (error) {
+      options.signal.throwIfAborted();
+      if (options.end !== undefined && position > options.end) return;
+      part = undefined;
+      failures += 1;
+      await pauseBefore(failures, error, options);
+    }
+  }
+}
+
+/**
+ * How long the next byte of a body is waited for, milliseconds: the first one, and each after it.
+ */
+interface Patience {
+  readonly firstMs: number;
+  readonly nextMs: number;
+}
+
+function patienceAfter(failures: number, { stallTimeoutMs, progressTimeoutMs }: ResumeOptions): Patience {
+  const nextMs = Math.min(progressTimeoutMs, stallTimeoutMs);
+  return { firstMs: Math.min(progressTimeoutMs, stallTimeoutMs * 2 ** failures), nextMs };
+}
+
+async function pauseBefore(failures: number, error: unknown, options: ResumeOptions): Promise<void> {
+  const refusal = error instanceof TryAgain ? error.refusal : error;
+  const after = refusal instanceof RegistryError ? refusal.retryAfterSeconds : undefined;
+  if (refusal instanceof RegistryError && !isWorthResuming(refusal)) throw refusal;
+  const pauseMs = pauseAfter(failures - 1, after, options.random);
+  if (failures > options.resumes || pauseMs === undefined) throw brokenOff(refusal);
+  options.resumed();
+  await pause(failures === 1 && after === undefined ? 0 : pauseMs, options.signal);
+}
+
+function isWorthResuming(refusal: RegistryError): boolean {
+  return isPassing(refusal) && refusal.code !== 'UPSTREAM_INVALID';
+}
+
+/**
+ * The part's bytes from `position` to the end that is wanted. Counts what came, wanted or not. It reads on to the end of
+ * the answer, so that its connection is kept, unless more comes than is wanted.
+ */
+async function* wanted(
+  part: Part,
+  position: number,
+  options: ResumeOptions,
+  patience: Patience,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let offset = part.start;
+  const last = options.end ?? Number.POSITIVE_INFINITY;
+  for await (const chunk of watched(part.body, patience)) {
+    options.received(chunk.byteLength);
+    const from = Math.max(0, position - offset);
+    const to = Math.min(chunk.byteLength, last + 1 - offset);
+    offset += chunk.byteLength;
+    if (from < to) yield from === 0 && to === chunk.byteLength ? chunk : chunk.subarray(from, to);
+    if (offset > last + 1) return;
+  }
+}
+
+/**
+ * The same bytes, given up when none comes for so long. The clock only runs while we wait for the upstream, never while
+ * the reader is busy: a slow reader is not a silent upstream.
+ */
+async function* watched(
+  body: AnswerBody,
+  { firstMs, nextMs }: Patience,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let isWaiting = true;
+  const stalled = (): void => {
+    if (isWaiting) body.destroy(new Error('no byte came in time'));
+    else if (!body.closed) timer.refresh();
+  };
+  let timer = setTimeout(stalled, firstMs);
+  let hasBegun = firstMs === nextMs;
+  try {
+    for await (const chunk of body) {
+      isWaiting = false;
+      yield chunk;
+      isWaiting = true;
+      if (hasBegun) {
+        timer.refresh();
+      } else {
+        clearTimeout(timer);
+        timer = setTimeout(stalled, nextMs);
+        hasBegun = true;
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+    body.destroy();
+  }
+}
+
+function brokenOff(cause?: unknown): RegistryError {
+  return new RegistryError('UNAVAILABLE', 'the upstream broke off in the middle of a blob', { cause });
+}

@@ -1,0 +1,62 @@
+import type { Descriptor } from '../../oci/content.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { settingsOf, type UpstreamOptions } from '../http/options.ts';
+import { parseTarget } from '../http/redirect.ts';
+import type { BlobOptions, UpstreamBlob } from '../upstream.ts';
+import { openAsked } from './blobs.ts';
+import { connection } from './connection.ts';
+
+/** Blobs by the `urls` of their descriptors (image-spec, "Descriptor"), on whichever hosts those are. */
+export interface UrlBlobs {
+  /**
+   * From the first URL that has it, as an upstream's blob, not verified. Throws `UNAVAILABLE` or `TOOMANYREQUESTS` where one may have it
+   * another time, else `BLOB_UNKNOWN` with what the last one was refused for.
+   */
+  open(descriptor: Descriptor, options?: BlobOptions): Promise<UpstreamBlob>;
+  close(): Promise<void>;
+}
+
+export interface UrlBlobsOptions extends Omit<UpstreamOptions, 'allowPrivateAddresses'> {
+  /** Whether URLs may be of plain HTTP. */
+  readonly allowsHttp: boolean;
+}
+
+/**
+ * The URLs are whoever's who pushed the manifest: none gets a login, none leads into a private network but to the registry of the
+ * options itself, and their failures do not count against it.
+ */
+export function urlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs {
+  const settings = settingsOf({ ...options, allowPrivateAddresses: false });
+  const link = connection(settings);
+  const rules = { upstream: new URL(settings.url), allowPrivateAddresses: false };
+  const origin = new URL(`${allowsHttp ? 'http' : 'https'}://urls.invalid`);
+  const nobody = (): void => {};
+  const blobSettings = { ...settings, received: nobody, resumed: nobody, ignoredRange: nobody };
+  return {
+    async open({ digest, urls = [] }, asked = {}) {
+      let failure = new RegistryError('BLOB_UNKNOWN', 'nobody has it');
+      for (const text of urls) {
+        try {
+          const ask = { kind: 'cdn', method: 'GET', url: parseTarget(text, origin, rules) } as const;
+          const opened = await openAsked(link, ask, digest, { ...asked, settings: blobSettings });
+          if (opened !== undefined) return opened;
+        } catch (error) {
+          asked.signal?.throwIfAborted();
+          if (!(error instanceof RegistryError)) throw error;
+          if (!mayPass(failure)) failure = error;
+        }
+      }
+      const code = mayPass(failure) ? failure.code : 'BLOB_UNKNOWN';
+      const { message, retryAfterSeconds, cause } = failure;
+      throw new RegistryError(code, `the registry does not have it, and at its urls: ${message}`, {
+        cause,
+        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+      });
+    },
+    close: () => link.close(),
+  };
+}
+
+function mayPass({ code, lasts }: RegistryError): boolean {
+  return !lasts && (code === 'UNAVAILABLE' || code === 'TOOMANYREQUESTS');
+}

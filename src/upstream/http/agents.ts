@@ -1,0 +1,129 @@
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { freshFile } from '../../base/files/fresh-file.ts';
+import type { Line } from '../download/lent-socket.ts';
+import { longestHead } from '../unreadable.ts';
+import { publicLookup } from './addresses.ts';
+import type { UpstreamSettings } from './options.ts';
+import { proxyFor } from './proxy-choice.ts';
+
+type Shared = 'caFile' | 'verifyTls' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts' | 'uploadHosts';
+
+export interface AgentOptions
+  extends Pick<UpstreamSettings, Shared | 'env' | 'allowPrivateAddresses' | 'connectTimeoutMs'> {
+  readonly upstream: URL;
+}
+
+/** How one upstream's hosts are reached. */
+export interface Way {
+  /** Makes connections: straight, or through the proxy that is set for that host. Shared with no other upstream. */
+  readonly dispatcher: Dispatcher;
+  /** For who makes connections of their own: undefined where a proxy must make them. The same one as long as nothing of it changes. */
+  readonly line?: Line;
+}
+
+/** The ways to the hosts of one upstream. */
+export interface Agents {
+  wayTo(url: URL): Promise<Way>;
+  /** Cuts every connection. */
+  close(): Promise<void>;
+}
+
+interface TlsFiles {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+interface Route {
+  /** Through this; straight without. */
+  readonly proxy: URL | undefined;
+  /** Whether the client certificate is shown. */
+  readonly isOwn: boolean;
+  /** Whether names that resolve to private addresses are refused; behind a proxy it is the proxy that resolves. */
+  readonly isGuarded: boolean;
+}
+
+/**
+ * An idle connection is given up after this, whatever the server promises: load balancers cut idle connections
+ * early, and a request on one that is just being cut fails, milliseconds.
+ */
+const keepAliveMaxTimeout = 25_000;
+
+/** Connections with the certificates of the files, which are read again when they change. TLS is verified unless the options say otherwise. */
+export function agents(options: AgentOptions): Agents {
+  const files = tlsFiles(options);
+  const current = new Map<string, Way & { readonly tls: TlsFiles }>();
+  const all = new Set<Dispatcher>();
+  return {
+    async wayTo(url) {
+      const route = routeTo(url, options);
+      const tls = await files(route.isOwn);
+      const key = `${route.proxy?.href} ${route.isOwn} ${route.isGuarded}`;
+      const held = current.get(key);
+      if (held !== undefined && isSame(held.tls, tls)) return held;
+      const way = { tls, ...wayOf(route, tls, options) };
+      current.set(key, way);
+      all.add(way.dispatcher);
+      if (held !== undefined) retire(held.dispatcher, all);
+      return way;
+    },
+    async close() {
+      await Promise.all([...all].map((dispatcher) => dispatcher.destroy()));
+    },
+  };
+}
+
+function routeTo(url: URL, options: AgentOptions): Route {
+  const isOwn = url.origin === options.upstream.origin;
+  const { realmHosts = [], uploadHosts = [] } = options;
+  const isTrusted = [options.upstream.host, ...realmHosts, ...uploadHosts].includes(url.host);
+  return {
+    proxy: proxyFor(url, options.proxy, options.env),
+    isOwn,
+    isGuarded: !isTrusted && !options.allowPrivateAddresses,
+  };
+}
+
+function wayOf({ proxy, isGuarded }: Route, tls: TlsFiles, options: AgentOptions): Way {
+  const { connectTimeoutMs } = options;
+  const common = {
+    keepAliveMaxTimeout,
+    allowH2: false,
+    connectTimeout: connectTimeoutMs,
+    maxHeaderSize: longestHead,
+  };
+  const secure = { ...tls, rejectUnauthorized: options.verifyTls !== false };
+  if (proxy !== undefined) {
+    const proxyTls = { allowH2: false, ...(tls.ca === undefined ? {} : { ca: tls.ca }) };
+    const requestTls = { ...secure, allowH2: false };
+    return { dispatcher: new ProxyAgent({ ...common, uri: proxy.href, requestTls, proxyTls }) };
+  }
+  const guard = isGuarded ? { lookup: publicLookup } : {};
+  const dispatcher = new Agent({ ...common, connect: { ...secure, allowH2: false, ...guard } });
+  return { dispatcher, line: { tls: secure, connectTimeoutMs, ...guard } };
+}
+
+/** Requests that are under way on the old certificates end in peace. */
+function retire(dispatcher: Dispatcher, all: Set<Dispatcher>): void {
+  const forget = () => all.delete(dispatcher);
+  dispatcher.close().then(forget, forget);
+}
+
+function tlsFiles({ caFile, certFile, keyFile }: AgentOptions): (isOwn: boolean) => Promise<TlsFiles> {
+  const ca = textOf(caFile);
+  const cert = textOf(certFile);
+  const key = textOf(keyFile);
+  return async (isOwn) => ({
+    ...(ca === undefined ? {} : { ca: await ca() }),
+    ...(cert === undefined || !isOwn ? {} : { cert: await cert() }),
+    ...(key === undefined || !isOwn ? {} : { key: await key() }),
+  });
+}
+
+function textOf(path: string | undefined) {
+  return path === undefined ? undefined : freshFile(path, (text) => text);
+}
+
+function isSame(left: TlsFiles, right: TlsFiles): boolean {
+  return left.ca === right.ca && left.cert === right.cert && left.key === right.key;
+}

@@ -1,0 +1,131 @@
+import { RegistryError } from '../../oci/errors.ts';
+import { type Answer, type Ask, discard, headerOf, isReplayable, type Send } from '../exchange.ts';
+import { TryAgain } from '../resilience/retry.ts';
+import { isPrivateHost, privateTarget } from './addresses.ts';
+import { isStoragesRefusal } from './registry-word.ts';
+
+export interface TargetRules {
+  /** The registry itself, which may be anywhere. */
+  readonly upstream: URL;
+  readonly allowPrivateAddresses: boolean;
+}
+
+export interface RedirectOptions extends TargetRules {
+  readonly maxRedirects: number;
+  /** Requests to the registry itself, with our login. */
+  readonly own: Send;
+  /** Requests to anybody else, without. */
+  readonly foreign: Send;
+  /** The same, where a registry that asks for a token is shown one that anybody gets. */
+  readonly guest: Send;
+}
+
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
+/** Those after which method and body stay as they were (RFC 9110 sections 15.4.8 and 15.4.9). */
+const keptRedirects: ReadonlySet<number> = new Set([307, 308]);
+
+/** True for an answer that is to be had elsewhere. */
+export function isRedirect({ status }: Answer): boolean {
+  return redirects.has(status);
+}
+
+/** True where the same request, with its body, is to be made elsewhere. */
+export function isKeptRedirect({ status }: Answer): boolean {
+  return keptRedirects.has(status);
+}
+
+/**
+ * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for
+ * minutes, whatever its `Cache-Control` says. A write follows 307 and 308, to the same scheme; one
+ * whose body is a stream is the caller's to repeat. Once a redirect has left the registry, no later
+ * hop carries our login, not even one back to it; neither does a request of the kind `cdn`,
+ * wherever it leads. A refusal by storage is not the registry's word: it is worth one try with
+ * another URL of the registry, and is `UNAVAILABLE` then.
+ */
+export function followed(options: RedirectOptions): Send {
+  return async (ask) => {
+    if (ask.kind === 'cdn') return (await hopped(ask, options.foreign, options)).answer;
+    const { answer, hasLeft } = await hopped(ask, options.own, options);
+    return hasLeft && isRead(ask) ? orWorthAnotherUrl(answer, ask) : answer;
+  };
+}
+
+async function hopped(
+  ask: Ask,
+  first: Send,
+  options: RedirectOptions,
+): Promise<{ readonly answer: Answer; readonly hasLeft: boolean }> {
+  let hasLeft = ask.kind === 'cdn';
+  const elsewhere = hasLeft || !isRead(ask) ? options.foreign : options.guest;
+  let answer = await first(ask);
+  for (let hops = 0; isFollowed(answer, ask); hops += 1) {
+    const url = targetOf(answer, options);
+    if (hops >= options.maxRedirects) throw invalid('the upstream redirects too often');
+    if (!isRead(ask) && url.protocol !== answer.url.protocol)
+      throw invalid('the upstream redirects a write to another scheme');
+    hasLeft ||= url.origin !== options.upstream.origin;
+    answer = await (hasLeft ? elsewhere(away(ask, url)) : options.own({ ...ask, url }));
+  }
+  return { answer, hasLeft };
+}
+
+/** Clients say where they come from, and some storage wants to know; a query may be a secret. */
+function away(ask: Ask, url: URL): Ask {
+  const referer = `${ask.url.origin}${ask.url.pathname}`;
+  return { ...ask, kind: 'cdn', url, headers: { ...ask.headers, referer } };
+}
+
+/** What refers to a manifest is judged by the caller: a page of some site is no list. */
+async function orWorthAnotherUrl(answer: Answer, { kind, method }: Ask): Promise<Answer> {
+  if (kind === 'referrers' || !(await isStoragesRefusal(answer, method))) return answer;
+  if (method === 'HEAD') return { ...answer, isOfStorage: true };
+  discard(answer);
+  const refusal = new RegistryError(
+    'UNAVAILABLE',
+    'the storage that the upstream redirects to refuses the content',
+    { detail: { storageStatus: answer.status } },
+  );
+  throw new TryAgain('status', refusal, { longestPauseMs: 0, mostRetries: 1 });
+}
+
+function isFollowed(answer: Answer, ask: Ask): boolean {
+  return isRead(ask) ? isRedirect(answer) : isKeptRedirect(answer) && isReplayable(ask);
+}
+
+function isRead({ method }: Ask): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/**
+ * A URL that the upstream names, as a redirect or a token realm. Throws `UPSTREAM_INVALID` unless it is one that we may
+ * ask: http or https, not from https down to http, and not inside our network. Names that resolve to private addresses
+ * are refused when we connect (addresses.ts).
+ */
+export function parseTarget(text: string, from: URL, rules: TargetRules): URL {
+  if (!URL.canParse(text, from)) throw invalid('the upstream names a malformed URL');
+  const url = new URL(text, from);
+  if (url.protocol !== 'https:' && url.protocol !== 'http:')
+    throw invalid('the upstream names a URL that is not HTTP');
+  if (from.protocol === 'https:' && url.protocol === 'http:') {
+    throw invalid('the upstream leads from https to plain http');
+  }
+  const isAllowed = rules.allowPrivateAddresses || url.host === rules.upstream.host;
+  if (!isAllowed && isPrivateHost(url.hostname)) throw privateTarget();
+  url.username = '';
+  url.password = '';
+  url.hash = '';
+  return url;
+}
+
+/** Where a redirect leads, by the rules of `parseTarget`. Lets go of its body. */
+export function targetOf(answer: Answer, rules: TargetRules): URL {
+  discard(answer);
+  const location = headerOf(answer, 'location');
+  if (location !== undefined) return parseTarget(location, answer.url, rules);
+  throw invalid('the upstream redirects to nowhere');
+}
+
+function invalid(message: string): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', message);
+}

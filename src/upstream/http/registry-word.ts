@@ -1,0 +1,32 @@
+import { type Answer, headerOf, wholeBody } from '../exchange.ts';
+
+const maxErrorBytes = 64 * 1024;
+
+/**
+ * Statuses below 400 are no refusals, 416 is one of the range; of passing trouble the retries know.
+ */
+function isRefusal({ status }: Answer): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 416 && status !== 429;
+}
+
+/**
+ * True for a refusal that no registry said, such as the storage's of a URL whose signature has
+ * ended. A registry says a code (distribution-spec, "Error Codes"); of a HEAD, which has no body,
+ * the fields must tell. Reads the body of a refusal.
+ */
+export async function isStoragesRefusal(answer: Answer, method: string): Promise<boolean> {
+  if (!isRefusal(answer)) return false;
+  const isJson = /\bjson\b/i.test(headerOf(answer, 'content-type') ?? '');
+  if (method === 'HEAD') return !isJson && headerOf(answer, 'docker-distribution-api-version') === undefined;
+  return !isJson || !hasCode(await wholeBody(answer, maxErrorBytes).catch(() => new Uint8Array()));
+}
+
+function hasCode(bytes: Uint8Array): boolean {
+  try {
+    const { errors } = JSON.parse(Buffer.from(bytes).toString()) as { errors?: unknown };
+    const [first]: unknown[] = Array.isArray(errors) ? errors : [];
+    return typeof first === 'object' && first !== null && 'code' in first && typeof first.code === 'string';
+  } catch {
+    return false;
+  }
+}

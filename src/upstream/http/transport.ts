@@ -1,0 +1,90 @@
+import type { Readable } from 'node:stream';
+import { type Dispatcher, errors } from 'undici';
+import type { Downloads } from '../download/downloads.ts';
+import { type Answer, type Ask, isReplayable, type Send } from '../exchange.ts';
+import { isGivenUp } from '../resilience/deadline.ts';
+import type { Agents } from './agents.ts';
+import type { UpstreamSettings } from './options.ts';
+
+export interface TransportOptions
+  extends Pick<UpstreamSettings, 'name' | 'firstByteTimeoutMs' | 'progressTimeoutMs' | 'events'> {
+  readonly agents: Agents;
+  readonly downloads: Downloads;
+}
+
+/** What undici may hold of a body that is read slowly, bytes. */
+const highWaterMark = 256 * 1024;
+
+/** Requests on the wire. Every one asks for the bytes as they are stored, and is reported when it ends. */
+export function transport(options: TransportOptions): Send {
+  return async (ask) => {
+    const startedAt = performance.now();
+    const report = (status: number): void => {
+      const seconds = (performance.now() - startedAt) / 1000;
+      options.events?.requested({ upstream: options.name, kind: ask.kind, status, seconds });
+    };
+    try {
+      const answer = await onWire(ask, options);
+      report(answer.status);
+      return answer;
+    } catch (error) {
+      if (isGivenUp(ask.signal)) ask.signal?.throwIfAborted();
+      report(0);
+      throw ask.signal?.aborted === true ? new Error('no answer came in time', { cause: error }) : error;
+    }
+  };
+}
+
+/** A kept connection may be cut by the other side in the moment we use it: that is no failure, and tried once more. */
+async function onLiveSocket(send: () => Promise<Answer>, ask: Ask): Promise<Answer> {
+  try {
+    return await send();
+  } catch (error) {
+    if (ask.method === 'POST' || !isReplayable(ask) || !wasReused(error)) throw error;
+    return send();
+  }
+}
+
+function wasReused(error: unknown): boolean {
+  return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
+}
+
+/** A download that no proxy has to make goes over a connection of our own: there its bytes cost a third of the processor’s time. */
+async function onWire(ask: Ask, options: TransportOptions): Promise<Answer> {
+  const { agents, downloads, progressTimeoutMs, firstByteTimeoutMs } = options;
+  const { dispatcher, line } = await agents.wayTo(ask.url);
+  if (ask.isDownload === true && line !== undefined)
+    return downloads.get({ firstByteTimeoutMs, progressTimeoutMs, ...ask, line });
+  return onLiveSocket(() => dispatched(ask, dispatcher, options), ask);
+}
+
+async function dispatched(ask: Ask, dispatcher: Dispatcher, options: TransportOptions): Promise<Answer> {
+  const { url, method, signal } = ask;
+  const { statusCode, headers, body } = await dispatcher.request({
+    origin: url.origin,
+    path: `${url.pathname}${url.search}`,
+    method,
+    headers: { 'user-agent': 'quayside', 'accept-encoding': 'identity', ...ask.headers },
+    body: bodyOf(ask),
+    signal: signal ?? null,
+    headersTimeout: ask.firstByteTimeoutMs ?? options.firstByteTimeoutMs,
+    bodyTimeout: options.progressTimeoutMs,
+    highWaterMark,
+    // undici would close the connection after a HEAD, in fear of servers that send a body then: those cost a connection, the others none.
+    reset: false,
+  });
+  body.on('error', ignored);
+  if (method === 'HEAD') body.resume();
+  return { status: statusCode, headers, url, body };
+}
+
+/** undici sends any async iterable, and waits for the socket between its chunks; its types name only `Readable`. */
+function bodyOf({ body }: Ask): string | Uint8Array | Readable | null {
+  return body === undefined || typeof body === 'string' || body instanceof Uint8Array
+    ? (body ?? null)
+    : (body as Readable);
+}
+
+function ignored(): void {
+  // Whoever reads the body hears of it; nobody may be reading.
+}

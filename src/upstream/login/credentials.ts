@@ -1,0 +1,105 @@
+import { type FreshFile, freshFile } from '../../base/files/fresh-file.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { CredentialFiles } from '../http/options.ts';
+
+/** What we log in with. */
+export type Credential =
+  | { readonly username: string; readonly password: string }
+  /** A refresh token of the registry's (docker's `identitytoken`). */
+  | { readonly username: string; readonly identityToken: string };
+
+/** The credential for a repository, or undefined for an anonymous visit. Throws `UNAVAILABLE` when it cannot be read. */
+export type Credentials = (repository: string) => Promise<Credential | undefined>;
+
+/** Credentials from files, read when they are used, so that a rotated secret needs no restart. */
+export function credentialsFrom(files: CredentialFiles | undefined, hosts: readonly string[]): Credentials {
+  if (files === undefined) return async () => undefined;
+  if ('authFile' in files) {
+    const entries = freshFile(files.authFile, parseAuthFile);
+    return async (repository) => credentialFor(await read(entries), hosts, repository);
+  }
+  const username = freshFile(files.usernameFile, withoutLineEnd);
+  const password = freshFile(files.passwordFile, withoutLineEnd);
+  return async () => ({ username: await read(username), password: await read(password) });
+}
+
+/** The entries of a docker or podman auth file by prefix. Its own text never gets into an error. */
+export function parseAuthFile(text: string): ReadonlyMap<string, Credential> {
+  const auths = propertyOf(parsedJson(text), 'auths');
+  if (typeof auths !== 'object' || auths === null) return new Map();
+  const entries = Object.entries(auths).flatMap(([key, entry]: [string, unknown]) => {
+    const credential = credentialOf(entry);
+    return credential === undefined ? [] : [[prefixOf(key), credential] as const];
+  });
+  return new Map(entries);
+}
+
+/** The entry with the longest prefix of `<host>/<repository>`, for the first of the hosts that has one. */
+export function credentialFor(
+  entries: ReadonlyMap<string, Credential>,
+  hosts: readonly string[],
+  repository: string,
+): Credential | undefined {
+  for (const host of hosts) {
+    const components = repository.split('/');
+    for (let length = components.length; length >= 0; length -= 1) {
+      const found = entries.get([host, ...components.slice(0, length)].join('/'));
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+async function read<T>(file: FreshFile<T>): Promise<T> {
+  try {
+    return await file();
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    throw new RegistryError('UNAVAILABLE', 'the credentials for the upstream cannot be read', {
+      cause: error,
+    });
+  }
+}
+
+/** No cause: what JSON.parse throws quotes the text, which is a secret. */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { lasts: true });
+  }
+}
+
+function credentialOf(entry: unknown): Credential | undefined {
+  // Docker pads what it encodes with NUL.
+  const [pair = ''] = Buffer.from(textOf(entry, 'auth') ?? '', 'base64')
+    .toString('utf8')
+    .split('\0', 1);
+  const colon = pair.indexOf(':');
+  const username = textOf(entry, 'username') ?? pair.slice(0, Math.max(0, colon));
+  const identityToken = textOf(entry, 'identitytoken');
+  if (identityToken !== undefined) return { username, identityToken };
+  const password = textOf(entry, 'password') ?? (colon < 0 ? undefined : pair.slice(colon + 1));
+  return password === undefined || username === '' ? undefined : { username, password };
+}
+
+/** Docker writes some keys as URLs: `https://index.docker.io/v1/` is the host `index.docker.io`. */
+function prefixOf(key: string): string {
+  return key
+    .replace(/^https?:\/\//, '')
+    .replace(/\/v[12]\/?$/, '')
+    .replace(/(?<!\/)\/+$/, '');
+}
+
+function withoutLineEnd(text: string): string {
+  return text.replace(/\r?\n$/, '');
+}
+
+function textOf(value: unknown, key: string): string | undefined {
+  const text = propertyOf(value, key);
+  return typeof text === 'string' && text !== '' ? text : undefined;
+}
+
+function propertyOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+}

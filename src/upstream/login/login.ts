@@ -1,0 +1,231 @@
+import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import {
+  type Answer,
+  type Ask,
+  discard,
+  headerLines,
+  isReplayable,
+  type PushRight,
+  repositoryOf,
+  type Send,
+} from '../exchange.ts';
+import { parseTarget, type TargetRules } from '../http/redirect.ts';
+import type { Credentials } from './credentials.ts';
+import { basicOf, type Tokens } from './tokens.ts';
+
+export interface LoginOptions extends TargetRules {
+  readonly send: Send;
+  readonly tokens: Tokens;
+  readonly credentials: Credentials;
+  /** Hosts that may be token realms; every public one without. */
+  readonly realmHosts?: readonly string[];
+}
+
+/** One answer to a challenge. */
+interface Authorization {
+  readonly value: string;
+  /** A token that was got just now, so that its refusal says more than that it has ended. */
+  readonly isNew: boolean;
+  readonly challenge: Challenge;
+  /** Equal for answers that come to the same. */
+  readonly key: string;
+}
+
+/** Answers that one request may try: an old token, two new ones, a password. */
+const mostTries = 4;
+/** Of one answer; registries have two, and each may be a question to another token server. */
+const mostChallenges = 4;
+
+/**
+ * Requests with our login, as the last challenge for the same repository asked for it, or, of a
+ * repository that is new, the last one of its host. A 401 is answered with what its challenges ask
+ * for, Bearer before Basic: another token when the old one may have ended, once more when a new one
+ * is refused, which a server with a late clock does. Then the 401 is the answer, which is how
+ * registries say that a repository is private or does not exist. A stream is sent once: its 401 is
+ * the answer, and the next request gets a new token.
+ */
+export function loggedIn(options: LoginOptions): Send {
+  const known = knownChallenges();
+
+  /**
+   * What was asked for before; nothing where that leads nowhere any more, or did so elsewhere on
+   * the host.
+   */
+  async function guessed(ask: Ask): Promise<Authorization | undefined> {
+    const { challenge, isOwn } = known.of(ask);
+    if (challenge === undefined) return undefined;
+    try {
+      return await authorizationFor(challenge, ask, options);
+    } catch (error) {
+      const isMeant = isOwn && !isRefusal(error);
+      if (!isMeant) known.forget(ask);
+      ask.signal?.throwIfAborted();
+      if (isMeant) throw error;
+      return undefined;
+    }
+  }
+
+  return async (ask) => {
+    const refused: Authorization[] = [];
+    let used = await guessed(ask);
+    for (;;) {
+      const answer = await options.send(authorised(ask, used));
+      if (answer.status !== 401) return answer;
+      discard(answer);
+      if (used !== undefined) {
+        refused.push(used);
+        options.tokens.forget(used.value.replace(/^Bearer /, ''));
+      }
+      const challenges = challengesOf(answer);
+      if (!isReplayable(ask)) {
+        const [first] = challenges;
+        if (first !== undefined) known.set(ask, first);
+        return answer;
+      }
+      used = refused.length < mostTries ? await nextOf(challenges, refused, ask, options) : undefined;
+      if (used === undefined) return answer;
+      known.set(ask, used.challenge);
+    }
+  };
+}
+
+interface KnownChallenges {
+  /** The last one for the repository, and that right to it, else the last one of the host. */
+  of(ask: Ask): { readonly challenge: Challenge | undefined; readonly isOwn: boolean };
+  set(ask: Ask, challenge: Challenge): void;
+  forget(ask: Ask): void;
+}
+
+const mostPlaces = 1_000;
+
+function knownChallenges(): KnownChallenges {
+  const byPlace = new Map<string, Challenge>();
+  const placeOf = ({ url, push }: Ask): string =>
+    `${url.origin} ${push === undefined ? 'pull' : 'push'} ${push?.repository ?? repositoryOf(url) ?? ''}`;
+  const keep = (place: string, challenge: Challenge): void => {
+    byPlace.delete(place);
+    byPlace.set(place, challenge);
+    const [oldest] = byPlace.keys();
+    if (byPlace.size > mostPlaces && oldest !== undefined) byPlace.delete(oldest);
+  };
+  return {
+    of(ask) {
+      const own = byPlace.get(placeOf(ask));
+      return { challenge: own ?? byPlace.get(ask.url.origin), isOwn: own !== undefined };
+    },
+    set(ask, challenge) {
+      keep(placeOf(ask), challenge);
+      keep(ask.url.origin, challenge);
+    },
+    forget(ask) {
+      byPlace.delete(placeOf(ask));
+      byPlace.delete(ask.url.origin);
+    },
+  };
+}
+
+/** Those that we know how to meet, Bearer first: where both work, a password is shown to fewer. */
+function challengesOf(answer: Answer): readonly Challenge[] {
+  const challenges = parseChallenges(headerLines(answer, 'www-authenticate'));
+  const bearer = challenges.filter(({ scheme, parameters: { realm = '' } }) => {
+    return scheme === 'bearer' && URL.canParse(realm, answer.url);
+  });
+  const basic = challenges.filter(({ scheme }) => scheme === 'basic');
+  return [...bearer.slice(0, mostChallenges), ...basic.slice(0, 1)];
+}
+
+/**
+ * The first answer that was not refused yet. Throws the token server's refusal where that leaves
+ * none.
+ */
+async function nextOf(
+  challenges: readonly Challenge[],
+  refused: readonly Authorization[],
+  ask: Ask,
+  options: LoginOptions,
+): Promise<Authorization | undefined> {
+  let failure: unknown;
+  for (const challenge of challenges) {
+    if (isSpent(challenge, refused, ask)) continue;
+    try {
+      const next = await authorizationFor(challenge, ask, options);
+      if (next !== undefined) return next;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+  return undefined;
+}
+
+/** A new token that lacks a right will lack it again, so it is not asked for twice. */
+function isSpent(challenge: Challenge, refused: readonly Authorization[], ask: Ask): boolean {
+  const key = keyOf(challenge, ask);
+  const same = refused.filter((each) => each.key === key);
+  if (challenge.scheme === 'basic') return same.length > 0;
+  const news = same.filter(({ isNew }) => isNew).length;
+  return news > 1 || (news === 1 && challenge.parameters['error'] === 'insufficient_scope');
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof RegistryError && (error.code === 'DENIED' || error.code === 'UPSTREAM_INVALID');
+}
+
+async function authorizationFor(
+  challenge: Challenge,
+  ask: Ask,
+  options: LoginOptions,
+): Promise<Authorization | undefined> {
+  const { scheme, parameters } = challenge;
+  const key = keyOf(challenge, ask);
+  const credential = await options.credentials(ask.push?.repository ?? repositoryOf(ask.url) ?? '');
+  if (scheme === 'basic') return credential && { value: basicOf(credential), isNew: true, challenge, key };
+  const realm = realmOf(parameters['realm'] ?? '', ask.url, options);
+  const question = { realm, service: parameters['service'], scope: scopeOf(challenge, ask), credential };
+  const { value, isNew } = await options.tokens.get(question, ask.signal);
+  return { value: `Bearer ${value}`, isNew, challenge, key };
+}
+
+function keyOf(challenge: Challenge, ask: Ask): string {
+  const { scheme, parameters } = challenge;
+  if (scheme === 'basic') return scheme;
+  return JSON.stringify([parameters['realm'], parameters['service'], scopeOf(challenge, ask)]);
+}
+
+function scopeOf({ parameters }: Challenge, { url, push }: Ask): string | undefined {
+  return scopeFor(parameters['scope'], push?.repository ?? repositoryOf(url), push);
+}
+
+/** The scope of this repository in the manner of the challenge: some registries have one scope for everything. */
+export function scopeFor(
+  asked: string | undefined,
+  repository: string | undefined,
+  push?: PushRight,
+): string | undefined {
+  if (repository === undefined || (asked !== undefined && !asked.startsWith('repository:'))) return asked;
+  const own = `repository:${repository}:${push === undefined ? 'pull' : 'pull,push'}`;
+  const from = push?.from;
+  return from === undefined || from === repository ? own : `${own} repository:${from}:pull`;
+}
+
+function realmOf(
+  text: string,
+  from: URL,
+  { upstream, allowPrivateAddresses, realmHosts }: LoginOptions,
+): URL {
+  const isListed = URL.canParse(text) && realmHosts?.includes(new URL(text).host) === true;
+  const rules = { upstream, allowPrivateAddresses: allowPrivateAddresses || isListed };
+  const realm = parseTarget(text, from, rules);
+  if (isListed || realm.origin === from.origin || realmHosts === undefined) return realm;
+  throw new RegistryError(
+    'UPSTREAM_INVALID',
+    'the upstream sends us to a token server that is not on the list',
+  );
+}
+
+function authorised(ask: Ask, authorization: Authorization | undefined): Ask {
+  if (authorization === undefined) return ask;
+  return { ...ask, headers: { ...ask.headers, authorization: authorization.value } };
+}

@@ -1,0 +1,142 @@
+import { joined } from '../../base/waiting.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { type Answer, discard, type Send, wholeBody } from '../exchange.ts';
+import { orTryAgain, statusRefusal } from '../resilience/retry.ts';
+import type { Credential } from './credentials.ts';
+import { parseTokenAnswer, type Token } from './token-answer.ts';
+
+/** One scope, or several with a space between them, at one token server. */
+export interface TokenQuestion {
+  readonly realm: URL;
+  readonly service: string | undefined;
+  readonly scope: string | undefined;
+  readonly credential: Credential | undefined;
+}
+
+export interface TokenOptions {
+  readonly send: Send;
+  readonly method: 'GET' | 'POST';
+  readonly now: () => number;
+  /** Ends what is under way when the upstream is closed. */
+  readonly closing: AbortSignal;
+}
+
+/** Bearer tokens: one per scope, shared by every request. */
+export interface Tokens {
+  /**
+   * A token that is still good for a while; `isNew` when it was got for this call, or for one that waits for the same.
+   * Throws `DENIED` when the token server refuses our login; TryAgain when it is in trouble.
+   */
+  get(question: TokenQuestion, signal?: AbortSignal): Promise<Token & { readonly isNew: boolean }>;
+  /** The registry refused this token: the next call gets another one. */
+  forget(value: string): void;
+}
+
+const maxAnswerBytes = 1024 * 1024;
+const maxTokens = 1_000;
+
+/** An empty set of tokens. */
+export function tokens(options: TokenOptions): Tokens {
+  const kept = new Map<string, Token>();
+  const asked = new Map<string, Promise<Token>>();
+  const ask = (key: string, question: TokenQuestion): Promise<Token> => {
+    const answer = newToken(question, options)
+      .then((token) => {
+        keep(kept, key, token);
+        return token;
+      })
+      .finally(() => asked.delete(key));
+    asked.set(key, answer);
+    return answer;
+  };
+  return {
+    async get(question, signal) {
+      const key = keyOf(question);
+      const token = kept.get(key);
+      if (token !== undefined && options.now() < token.staleAt) return { ...token, isNew: false };
+      return { ...(await joined(asked.get(key) ?? ask(key, question), signal)), isNew: true };
+    },
+    forget(value) {
+      for (const [key, token] of kept) if (token.value === value) kept.delete(key);
+    },
+  };
+}
+
+function keep(kept: Map<string, Token>, key: string, token: Token): void {
+  kept.delete(key);
+  kept.set(key, token);
+  const [oldest] = kept.keys();
+  if (kept.size > maxTokens && oldest !== undefined) kept.delete(oldest);
+}
+
+function keyOf({ realm, service, scope, credential }: TokenQuestion): string {
+  return JSON.stringify([realm.href, service, scope, credential?.username]);
+}
+
+async function newToken(question: TokenQuestion, options: TokenOptions): Promise<Token> {
+  const { credential } = question;
+  const isPosted = credential !== undefined && (options.method === 'POST' || 'identityToken' in credential);
+  const answer = await (isPosted ? posted(question, credential, options) : got(question, options));
+  if (answer.status === 200) return parseTokenAnswer(await wholeBody(answer, maxAnswerBytes), options.now());
+  discard(answer);
+  if (answer.status >= 500) throw statusRefusal(answer, options.now());
+  throw new RegistryError('DENIED', refusalText(answer), { detail: { upstreamStatus: answer.status } });
+}
+
+/** Only two statuses are about the login; another one may be about the question. */
+function refusalText({ status }: Answer): string {
+  const isLogin = status === 401 || status === 403;
+  return `the upstream's token server ${isLogin ? 'refuses our login' : `answers our question with ${status}`}`;
+}
+
+/** Distribution's token protocol: GET with Basic. */
+async function got(
+  { realm, service, scope, credential }: TokenQuestion,
+  options: TokenOptions,
+): Promise<Answer> {
+  const url = new URL(realm);
+  if (service !== undefined) url.searchParams.set('service', service);
+  for (const each of scope?.split(' ') ?? []) url.searchParams.append('scope', each);
+  if (credential !== undefined) url.searchParams.set('account', credential.username);
+  const headers = credential === undefined ? {} : { authorization: basicOf(credential) };
+  const answer = await options.send({ kind: 'token', method: 'GET', url, headers, signal: options.closing });
+  return orTryAgain(answer, options.now());
+}
+
+/** Its OAuth2 variant: POST of a form. A server without it (404, 405) gets a GET when we have a password. */
+async function posted(
+  question: TokenQuestion,
+  credential: Credential,
+  options: TokenOptions,
+): Promise<Answer> {
+  const form = new URLSearchParams({ client_id: 'quayside' });
+  if (question.service !== undefined) form.set('service', question.service);
+  if (question.scope !== undefined) form.set('scope', question.scope);
+  for (const [key, value] of Object.entries(grantOf(credential))) form.set(key, value);
+  const answer = await options.send({
+    kind: 'token',
+    method: 'POST',
+    url: question.realm,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: form.toString(),
+    signal: options.closing,
+  });
+  const hasNoPost = answer.status === 404 || answer.status === 405;
+  if (!hasNoPost || 'identityToken' in credential) return orTryAgain(answer, options.now());
+  discard(answer);
+  return got(question, options);
+}
+
+function grantOf(credential: Credential): Record<string, string> {
+  if ('identityToken' in credential) {
+    return { grant_type: 'refresh_token', refresh_token: credential.identityToken };
+  }
+  const { username, password } = credential;
+  return { grant_type: 'password', username, password };
+}
+
+/** The value of `Authorization` by Basic; an identity token has no place in it. */
+export function basicOf(credential: Credential): string {
+  const password = 'password' in credential ? credential.password : '';
+  return `Basic ${Buffer.from(`${credential.username}:${password}`).toString('base64')}`;
+}

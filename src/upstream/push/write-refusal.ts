@@ -1,0 +1,100 @@
+import type { ErrorCode, ErrorOptions } from '../../oci/errors.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { type Answer, wholeBody } from '../exchange.ts';
+import { statusRefusal, TryAgain } from '../resilience/retry.ts';
+
+/** What a registry may say about a push in words of the spec; everything else is told by the status. */
+const known: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
+  ['BLOB_UNKNOWN', 'BLOB_UNKNOWN'],
+  ['BLOB_UPLOAD_INVALID', 'BLOB_UPLOAD_INVALID'],
+  ['BLOB_UPLOAD_UNKNOWN', 'BLOB_UPLOAD_UNKNOWN'],
+  ['DENIED', 'DENIED'],
+  ['DIGEST_INVALID', 'DIGEST_INVALID'],
+  ['MANIFEST_BLOB_UNKNOWN', 'MANIFEST_BLOB_UNKNOWN'],
+  ['MANIFEST_INVALID', 'MANIFEST_INVALID'],
+  ['MANIFEST_UNVERIFIED', 'MANIFEST_INVALID'],
+  ['NAME_INVALID', 'NAME_INVALID'],
+  ['NAME_UNKNOWN', 'NAME_UNKNOWN'],
+  ['RANGE_INVALID', 'RANGE_INVALID'],
+  ['SIZE_INVALID', 'SIZE_INVALID'],
+  ['TAG_INVALID', 'TAG_INVALID'],
+  ['UNAUTHORIZED', 'DENIED'],
+  ['UNSUPPORTED', 'UNSUPPORTED'],
+]);
+
+const byStatus: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
+  [404, 'NAME_UNKNOWN'],
+  [405, 'UNSUPPORTED'],
+  [413, 'SIZE_INVALID'],
+  [415, 'UNSUPPORTED'],
+]);
+
+const maxErrorBytes = 64 * 1024;
+
+/**
+ * What a registry's refusal of a push is called: by the code in its body, else by its status, where `otherwise` stands for a
+ * 400 that says no more. The registry's own text stays out of it, as it may repeat what it was sent.
+ */
+export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promise<RegistryError> {
+  const { status } = answer;
+  const { code: upstreamCode } = await told(answer);
+  const plain = statusRefusal(answer);
+  if (plain.code === 'DENIED' || status < 400 || status >= 500) return plain;
+  const code = known.get(upstreamCode ?? '') ?? byStatus.get(status) ?? otherwise;
+  const why =
+    status === 413
+      ? 'the registry, or a proxy before it, takes no request of this size: 413'
+      : `the registry does not take it: ${upstreamCode ?? status}`;
+  const detail: ErrorOptions['detail'] = {
+    upstreamStatus: status,
+    ...(upstreamCode === undefined ? {} : { upstreamCode }),
+  };
+  return new RegistryError(code, why, { detail });
+}
+
+/**
+ * What a 500 to a manifest with something odd about it means. docker-registry 2.8 has no code for
+ * "no schema 1" and "no such urls", and says so by an unknown error without any detail, while its
+ * disk's and its own failures come with theirs: another try would end the same. Throws TryAgain for
+ * all others.
+ */
+export async function lastingRefusal(answer: Answer, oddity: string | undefined): Promise<RegistryError> {
+  const { code, hasDetail } = await told(answer);
+  if (code !== 'UNKNOWN' || hasDetail || oddity === undefined)
+    throw new TryAgain('status', statusRefusal(answer));
+  const detail = { upstreamStatus: answer.status, upstreamCode: code };
+  return new RegistryError('UNSUPPORTED', `the registry does not take ${oddity}`, { detail });
+}
+
+interface Told {
+  readonly code?: string;
+  /** Whether an error without a code of its own says more about itself. */
+  readonly hasDetail: boolean;
+}
+
+/**
+ * What the body's first error says. docker-registry lists everything about a manifest, each unknown
+ * error twice.
+ */
+async function told(answer: Answer): Promise<Told> {
+  try {
+    const body: unknown = JSON.parse(Buffer.from(await wholeBody(answer, maxErrorBytes)).toString('utf8'));
+    const errors: unknown = propertyOf(body, 'errors');
+    const hasDetail = Array.isArray(errors) && errors.some(isDetailed);
+    const code = propertyOf(propertyOf(errors, '0'), 'code');
+    return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? { code, hasDetail } : { hasDetail };
+  } catch {
+    answer.body.destroy();
+    return { hasDetail: false };
+  }
+}
+
+function isDetailed(error: unknown): boolean {
+  const detail = propertyOf(error, 'detail') ?? {};
+  const isEmpty = typeof detail === 'object' && Object.keys(detail).length === 0;
+  return propertyOf(error, 'code') === 'UNKNOWN' && !isEmpty;
+}
+
+function propertyOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+}

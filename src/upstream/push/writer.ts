@@ -1,0 +1,241 @@
+import type { Bytes, Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Reference, Repository } from '../../oci/reference.ts';
+import { probeBlob, statBlob } from '../client/blobs.ts';
+import { type Connection, connection } from '../client/connection.ts';
+import { askManifest } from '../client/manifests.ts';
+import type { PushRight } from '../exchange.ts';
+import { settingsOf, type UpstreamOptions, type UpstreamSettings } from '../http/options.ts';
+import type { Cancellable } from '../upstream.ts';
+import { pushBlob } from './push-blob.ts';
+import { type PushedManifest, pushManifest } from './push-manifest.ts';
+import { isSeen } from './seen.ts';
+import { type SentBytes, sentBytes } from './sent-bytes.ts';
+import { createUploadManners, type UploadManners } from './upload-manners.ts';
+import { mounted, type UploadWay } from './uploads.ts';
+
+export interface WriterOptions extends UpstreamOptions {
+  /** Tries after the first before an answer's first byte. Default: 6. */
+  readonly retries?: number;
+  /** A `Retry-After` of up to so long is waited for, seconds. Default: 60. */
+  readonly longestWaitSeconds?: number;
+  /** Tries to take up a broken upload without one new byte at the registry in between. Default: 8. */
+  readonly resumes?: number;
+  /** Of these tries, with the first one, how many may send bytes in vain; one that was answered 429 does not count. Default: 4. */
+  readonly sends?: number;
+  /**
+   * Blobs of up to this size are held in memory and take one request less. Before a registry on the same machine that
+   * is a fifth of the time at 64 KiB, and nothing to measure at 1 MiB. Bytes. Default: 256 KiB.
+   */
+  readonly smallBytes?: number;
+  /** The size of chunks for a registry that wants chunks, bytes. Default: 32 MiB. */
+  readonly chunkBytes?: number;
+  /** What a registry may take to answer once it has all bytes, milliseconds. Default: 300,000. */
+  readonly commitTimeoutMs?: number;
+}
+
+/**
+ * A registry that we write to. Every method throws `RegistryError` as an Upstream does, and besides what the registry says about
+ * a push: `BLOB_UNKNOWN`, `BLOB_UPLOAD_INVALID`, `DIGEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `MANIFEST_INVALID`, `NAME_INVALID`,
+ * `NAME_UNKNOWN`, `SIZE_INVALID`, `TAG_INVALID`, `UNSUPPORTED`. The detail names repository and digest.
+ * What the source of a blob throws is thrown as it is. What a method resolved to was confirmed by a HEAD.
+ */
+export interface RegistryWriter {
+  /** The host as users write it. */
+  readonly name: string;
+  statManifest(
+    repository: Repository,
+    reference: Reference,
+    options?: Cancellable,
+  ): Promise<Descriptor | undefined>;
+  statBlob(repository: Repository, digest: Digest, options?: Cancellable): Promise<Descriptor | undefined>;
+  /** False when the registry will not, for whatever reason: the blob is to be uploaded. */
+  mountBlob(
+    repository: Repository,
+    digest: Digest,
+    from: Repository,
+    options?: Cancellable,
+  ): Promise<boolean>;
+  /** `open` is called for the bytes from an offset on, again after each break. A `size` below 0 is an unknown one. */
+  putBlob(
+    repository: Repository,
+    descriptor: Descriptor,
+    open: (start: number) => Promise<Bytes>,
+    options?: Cancellable,
+  ): Promise<void>;
+  /** Byte for byte, with its own media type. */
+  putManifest(
+    repository: Repository,
+    reference: Reference,
+    manifest: PushedManifest,
+    options?: Cancellable,
+  ): Promise<void>;
+  /** Ends every connection. Requests under way fail, and what they began is left to the registry to clear away. */
+  close(): Promise<void>;
+}
+
+type Settings = UpstreamSettings & Required<Pick<WriterOptions, keyof typeof defaults>>;
+
+interface Writer {
+  readonly link: Connection;
+  readonly settings: Settings;
+  readonly manners: UploadManners;
+}
+
+const defaults = {
+  retries: 6,
+  longestWaitSeconds: 60,
+  resumes: 8,
+  sends: 4,
+  smallBytes: 256 * 1024,
+  chunkBytes: 32 * 1024 * 1024,
+  commitTimeoutMs: 300_000,
+} satisfies Partial<WriterOptions>;
+
+/** Looks after the first one for a blob that a registry says it took: some need a moment. */
+const looks = 3;
+
+/** A registry over HTTP, for writing. Nothing is asked, and no file read, before the first call. */
+export function registryWriter(options: WriterOptions): RegistryWriter {
+  const settings = { ...defaults, ...settingsOf({ ...defaults, ...options }) };
+  const link = connection(settings);
+  const writer: Writer = { link, settings, manners: createUploadManners() };
+  return {
+    name: settings.name,
+    statManifest: (repository, reference, asked = {}) =>
+      about({ repository, ...digestIn(reference) }, () =>
+        statedManifest(writer, repository, reference, asked),
+      ),
+    statBlob: (repository, digest, asked) =>
+      about({ repository, digest }, () =>
+        statBlob(withRight(link, { repository }), repository, digest, asked),
+      ),
+    mountBlob: (repository, digest, from, asked = {}) =>
+      about({ repository, digest, from }, () => mountedBlob(writer, repository, digest, from, asked)),
+    putBlob(repository, descriptor, open, asked = {}) {
+      const bytes = sentBytes(descriptor, open);
+      const work = () => pushedBlob(writer, repository, descriptor, bytes, asked);
+      return about({ repository, digest: descriptor.digest }, work, bytes);
+    },
+    putManifest: (repository, reference, manifest, asked = {}) =>
+      about({ repository, digest: manifest.descriptor.digest }, () =>
+        pushedManifest(writer, repository, reference, manifest, asked),
+      ),
+    close: () => link.close(),
+  };
+}
+
+async function statedManifest(
+  { link }: Writer,
+  repository: Repository,
+  reference: Reference,
+  { signal }: Cancellable,
+): Promise<Descriptor | undefined> {
+  const asked = { method: 'HEAD', ...(signal === undefined ? {} : { signal }) } as const;
+  const answer = await askManifest(withRight(link, { repository }), repository, reference, asked);
+  return answer.kind === 'found' ? answer.descriptor : undefined;
+}
+
+async function mountedBlob(
+  writer: Writer,
+  repository: Repository,
+  digest: Digest,
+  from: Repository,
+  asked: Cancellable,
+): Promise<boolean> {
+  if (!(await isMounted(wayTo(writer, repository, asked), digest, from))) return false;
+  const found = await statBlob(withRight(writer.link, { repository, from }), repository, digest, asked);
+  return found !== undefined;
+}
+
+/**
+ * Whatever stands in the way of a mount, such as a token server that gives no right to the other
+ * repository, says nothing of an upload.
+ */
+async function isMounted(way: UploadWay, digest: Digest, from: Repository): Promise<boolean> {
+  try {
+    return await mounted(way, digest, from);
+  } catch (error) {
+    way.signal?.throwIfAborted();
+    if (error instanceof RegistryError && error.code !== 'TOOMANYREQUESTS') return false;
+    throw error;
+  }
+}
+
+async function pushedBlob(
+  writer: Writer,
+  repository: Repository,
+  descriptor: Descriptor,
+  bytes: SentBytes,
+  asked: Cancellable,
+): Promise<void> {
+  const { link, settings, manners } = writer;
+  const right = withRight(link, { repository });
+  const isThere = async (look = 0): Promise<boolean> => {
+    const ask = look === 0 ? statBlob : probeBlob;
+    const found = await ask(right, repository, descriptor.digest, asked);
+    return found !== undefined && (bytes.size === undefined || found.size === bytes.size);
+  };
+  const resumed = (): void => settings.events?.retried({ upstream: settings.name, reason: 'resume' });
+  const isConfirmed = () => isSeen(isThere, looks, { ...settings, ...asked });
+  const push = { ...settings, manners, resumed, isThere, isConfirmed };
+  await pushBlob(wayTo(writer, repository, asked), descriptor, bytes, push);
+}
+
+function pushedManifest(
+  { link, settings }: Writer,
+  repository: Repository,
+  reference: Reference,
+  manifest: PushedManifest,
+  asked: Cancellable,
+): Promise<void> {
+  const { commitTimeoutMs, random } = settings;
+  const right = withRight(link, { repository });
+  return pushManifest(manifest, {
+    connection: right,
+    repository,
+    reference,
+    commitTimeoutMs,
+    random,
+    ...asked,
+  });
+}
+
+function wayTo({ link, settings }: Writer, repository: Repository, { signal }: Cancellable): UploadWay {
+  const { commitTimeoutMs, progressTimeoutMs, uploadHosts = [] } = settings;
+  return { connection: link, push: { repository }, commitTimeoutMs, progressTimeoutMs, uploadHosts, signal };
+}
+
+/** The same connection, every request with one right: reading and writing a repository then take one token. */
+function withRight(link: Connection, push: PushRight): Connection {
+  return {
+    ...link,
+    once: (ask) => link.once({ push, ...ask }),
+    tried: (ask, read) => link.tried({ push, ...ask }, read),
+  };
+}
+
+/** Adds what it was about to a refusal, but for those of the source, which are about something else. */
+async function about<T>(
+  facts: Readonly<Record<string, string>>,
+  work: () => Promise<T>,
+  source?: SentBytes,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error === source?.failure) throw error;
+    throw new RegistryError(error.code, error.message, {
+      cause: error.cause,
+      detail: { ...error.detail, ...facts },
+      headers: error.headers,
+      lasts: error.lasts,
+      ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
+    });
+  }
+}
+
+function digestIn({ digest }: Reference): { readonly digest?: Digest } {
+  return digest === undefined ? {} : { digest };
+}

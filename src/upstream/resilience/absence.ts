@@ -1,0 +1,64 @@
+import { RegistryError } from '../../oci/errors.ts';
+import { networkFailure, TryAgain } from './retry.ts';
+
+/** No connection to an upstream that never answered comes about. */
+export interface Absence {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  /** What the last try failed with. */
+  readonly cause: unknown;
+}
+
+/** One that never answered may just be starting; one that answered before is gone for as long as a restart takes, milliseconds. */
+const waitMs = 3_000;
+
+const noName = new Set(['ENOTFOUND']);
+const noTls = new Set(['ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+const noConnection = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTDOWN',
+  'EHOSTUNREACH',
+  'ENETDOWN',
+  'ENETUNREACH',
+  'ETIMEDOUT',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** True when the failure is that no connection came about: it is the same for every request. */
+export function hasNoConnection(error: unknown): boolean {
+  const code = codeOf(error);
+  return noName.has(code) || noTls.has(code) || noConnection.has(code);
+}
+
+/** What is known after one more failure; undefined when it is not about the connection. */
+export function absenceAfter(
+  cause: unknown,
+  { startedAt, before }: { readonly startedAt: number; readonly before: Absence | undefined },
+): Absence | undefined {
+  return hasNoConnection(cause) ? { since: before?.since ?? startedAt, cause } : before;
+}
+
+/** As `networkFailure`, for an absent upstream: what our breaker says of it only repeats the cause. */
+export function absentFailure(
+  error: unknown,
+  { since, cause }: Absence,
+  now: number,
+): TryAgain | RegistryError {
+  const isEcho = error instanceof RegistryError && error.code === 'UNAVAILABLE';
+  if (error !== cause && !isEcho) return networkFailure(error);
+  const code = codeOf(cause);
+  const refusal = new RegistryError('UNAVAILABLE', messageOf(code), { cause, lasts: true });
+  const leftMs = noConnection.has(code) ? since + waitMs - now : 0;
+  return leftMs > 0 && !isEcho ? new TryAgain('network', refusal, { longestPauseMs: leftMs }) : refusal;
+}
+
+function messageOf(code: string): string {
+  if (noName.has(code)) return "the upstream's host name is unknown";
+  return noConnection.has(code) ? 'the upstream takes no connection' : 'the upstream does not speak TLS';
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}

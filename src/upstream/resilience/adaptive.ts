@@ -1,0 +1,158 @@
+import { pause } from '../../base/waiting.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { type Answer, headerOf, isReplayable, type Send } from '../exchange.ts';
+import { gate, metronome } from './limits.ts';
+import { parseRetryAfter } from './retry.ts';
+
+export interface AdaptiveOptions {
+  /** Requests at a time, to begin with and at most. Uploads are counted apart, against the same number. Default: 64. */
+  readonly maxConcurrent?: number;
+  /** Good answers after which one more at a time is tried. Default: 10. */
+  readonly growAfter?: number;
+  /** Requests per second, with bursts of one second's worth. Default: no limit. */
+  readonly requestsPerSecond?: number;
+  /** Requests wait for a pause of up to so long and are refused in a longer one, seconds. Default: 15. */
+  readonly longestWaitSeconds?: number;
+  /** From 0 to 1, for jitter. Default: Math.random. */
+  readonly random?: () => number;
+  /** Milliseconds since the epoch. Default: Date.now. */
+  readonly now?: () => number;
+}
+
+/** What one registry can take, as its answers tell: shared by all that talk to it, unknown to every other registry. */
+export interface AdaptiveLimit {
+  /** Requests at a time, by now. */
+  readonly concurrency: number;
+  /** Nothing is asked before; milliseconds since the epoch. */
+  readonly pausedUntil: number;
+  /** The same requests, held back; `TOOMANYREQUESTS` where a pause is longer than anybody waits. */
+  limited(send: Send): Send;
+}
+
+/** What was learnt so far. */
+export interface Pace {
+  readonly concurrency: number;
+  /** Good answers since the last change. */
+  readonly good: number;
+  /** Throttled answers in a row while there was one request at a time. */
+  readonly streak: number;
+  /** Requests up to this number were sent before the last halving, and say nothing new. */
+  readonly halvedAt: number;
+  readonly pausedUntil: number;
+}
+
+/** One answer's part in it. */
+export interface PaceNews {
+  readonly status: number;
+  readonly retryAfterSeconds?: number;
+  /** The request's number in order of sending, and that of the last one sent. */
+  readonly sent: number;
+  readonly lastSent: number;
+}
+
+type Settings = Required<Omit<AdaptiveOptions, 'requestsPerSecond'>>;
+
+const defaults = {
+  maxConcurrent: 64,
+  growAfter: 10,
+  longestWaitSeconds: 15,
+  random: Math.random,
+  now: Date.now,
+} satisfies AdaptiveOptions;
+
+/** A first pause without a `Retry-After` is up to this long and each next one up to twice as long, milliseconds. */
+const firstPauseMs = 50;
+const longestPauseMs = 5_000;
+
+/** A limit that has learnt nothing yet. */
+export function adaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
+  const settings: Settings = { ...defaults, ...options };
+  let pace: Pace = {
+    concurrency: settings.maxConcurrent,
+    good: 0,
+    streak: 0,
+    halvedAt: 0,
+    pausedUntil: 0,
+  };
+  let lastSent = 0;
+  const lane = { maxConcurrent: () => pace.concurrency, maxQueued: Number.POSITIVE_INFINITY };
+  const uploads = gate(lane);
+  const questions = gate(lane);
+  const beat =
+    options.requestsPerSecond === undefined ? undefined : metronome(options.requestsPerSecond, settings.now);
+  const noted = (answer: Answer, sent: number): Answer => {
+    pace = adapted(pace, { ...newsOf(answer, settings.now()), sent, lastSent }, settings);
+    return answer;
+  };
+  return {
+    get concurrency() {
+      return pace.concurrency;
+    },
+    get pausedUntil() {
+      return pace.pausedUntil;
+    },
+    limited: (send) => async (ask) => {
+      const leave = await (isReplayable(ask) ? questions : uploads).enter(ask.signal);
+      try {
+        await beat?.(ask.signal);
+        await passed(() => pace.pausedUntil, settings, ask.signal);
+        lastSent += 1;
+        const sent = lastSent;
+        return noted(await send(ask), sent);
+      } finally {
+        leave();
+      }
+    },
+  };
+}
+
+/**
+ * Additive increase, multiplicative decrease. Requests that were under way when the concurrency was halved are not held
+ * against it again. Where one at a time is still too much and no `Retry-After` says how long to wait, everybody pauses.
+ */
+export function adapted(pace: Pace, news: PaceNews, options: Settings): Pace {
+  if (!isThrottled(news)) return news.status < 500 ? grown(pace, options) : pace;
+  const now = options.now();
+  const isNew = news.sent > pace.halvedAt;
+  const isAtFloor = pace.concurrency === 1 && isNew && news.retryAfterSeconds === undefined;
+  const floorMs = options.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** pace.streak);
+  const pauseMs = isAtFloor ? floorMs : (news.retryAfterSeconds ?? 0) * 1000;
+  return {
+    concurrency: isNew ? Math.max(1, Math.floor(pace.concurrency / 2)) : pace.concurrency,
+    good: 0,
+    streak: isAtFloor ? pace.streak + 1 : pace.streak,
+    halvedAt: isNew ? news.lastSent : pace.halvedAt,
+    pausedUntil: pauseMs > 0 ? Math.max(pace.pausedUntil, now + pauseMs) : pace.pausedUntil,
+  };
+}
+
+function grown(pace: Pace, { growAfter, maxConcurrent }: Settings): Pace {
+  const good = pace.good + 1;
+  if (good < growAfter || pace.concurrency >= maxConcurrent) return { ...pace, good, streak: 0 };
+  return { ...pace, concurrency: pace.concurrency + 1, good: 0, streak: 0 };
+}
+
+/** A 503 says so only with a `Retry-After`; without, the registry is in trouble that fewer requests may not cure. */
+function isThrottled({ status, retryAfterSeconds }: PaceNews): boolean {
+  return status === 429 || (status === 503 && retryAfterSeconds !== undefined);
+}
+
+function newsOf(answer: Answer, now: number): Pick<PaceNews, 'status' | 'retryAfterSeconds'> {
+  const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);
+  return { status: answer.status, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+}
+
+/** Waits for the end of the pause, which may be put off meanwhile. */
+async function passed(
+  pausedUntil: () => number,
+  { longestWaitSeconds, now }: Settings,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (let leftMs = pausedUntil() - now(); leftMs > 0; leftMs = pausedUntil() - now()) {
+    const retryAfterSeconds = Math.ceil(leftMs / 1000);
+    if (retryAfterSeconds > longestWaitSeconds) {
+      throw new RegistryError('TOOMANYREQUESTS', 'the upstream asked us to wait', { retryAfterSeconds });
+    }
+    await pause(leftMs, signal);
+  }
+}

@@ -1,0 +1,190 @@
+import { RegistryError } from '../../oci/errors.ts';
+import { type Ask, repositoryOf, type Send } from '../exchange.ts';
+import { isUnreadable } from '../unreadable.ts';
+import { hasNoConnection } from './absence.ts';
+import { isGivenUp } from './deadline.ts';
+
+export interface BreakerOptions {
+  /** Failures in a row that open it; those of one repository open it for that one. Default: 5. */
+  readonly failures?: number;
+  /** How long it stays open before one request may try, milliseconds. Default: 5,000. */
+  readonly openMs?: number;
+}
+
+export type BreakerPhase = 'closed' | 'open' | 'half-open';
+
+/** Where the breaker stands. Half-open means: one request is under way to find out. */
+export interface BreakerState {
+  readonly phase: BreakerPhase;
+  /** Failures in a row. */
+  readonly failures: number;
+  /** When it opened last, milliseconds. */
+  readonly openedAt: number;
+}
+
+/** What happened to a request that was admitted; `unknown` when the caller left before it was known. */
+export type Outcome = 'success' | 'failure' | 'unknown';
+
+export const closedBreaker: BreakerState = { phase: 'closed', failures: 0, openedAt: 0 };
+
+/** The state in which a request may go out now, or undefined when none may. */
+export function admitted(
+  state: BreakerState,
+  now: number,
+  options: BreakerOptions,
+): BreakerState | undefined {
+  if (state.phase === 'closed') return state;
+  if (state.phase === 'half-open' || now < state.openedAt + openMsOf(options)) return undefined;
+  return { ...state, phase: 'half-open' };
+}
+
+/** The state after an admitted request. */
+export function settled(
+  state: BreakerState,
+  outcome: Outcome,
+  now: number,
+  options: BreakerOptions,
+): BreakerState {
+  if (outcome === 'success') return closedBreaker;
+  if (outcome === 'unknown') return state.phase === 'half-open' ? { ...state, phase: 'open' } : state;
+  const failures = state.failures + 1;
+  if (state.phase === 'closed' && failures < failuresOf(options)) return { ...state, failures };
+  return { phase: 'open', failures, openedAt: now };
+}
+
+export interface BreakerListener {
+  /** The breaker for all has another phase. */
+  changed(phase: BreakerPhase): void;
+  /** Repositories fail, and it may be the registry that does: that can be asked. */
+  suspected(): void;
+}
+
+export interface Breaker {
+  readonly phase: BreakerPhase;
+  /** False while every request would be refused; asking changes nothing. */
+  isAdmitting(): boolean;
+  /** The same requests, refused with `UNAVAILABLE` while open for all, or for their repository. */
+  guarded(send: Send): Send;
+  /** Opens for all: the registry itself was asked, and did not answer. */
+  open(): void;
+}
+
+/** Repositories of which failures are remembered. */
+const mostRepositories = 1_000;
+
+/**
+ * A breaker with a clock. Connections that do not come about open it for the whole registry. A 5xx
+ * or a silence may be of one repository alone: each repository has a breaker of its own, and those
+ * of several, in a row, are reason to ask the registry itself. An answer that cannot be read counts
+ * for nothing. A token server's trouble is the registry's, as nothing is to be had without tokens;
+ * that it answers says nothing of the registry.
+ */
+export function breaker(options: BreakerOptions, now: () => number, listener: BreakerListener): Breaker {
+  let whole = closedBreaker;
+  const own = new Map<string, BreakerState>();
+  /** Failures in a row that may be of repositories. */
+  let row = 0;
+  const become = (next: BreakerState): void => {
+    const isChanged = next.phase !== whole.phase;
+    whole = next;
+    if (isChanged) listener.changed(next.phase);
+  };
+  const settle = (outcome: Outcome) => become(settled(whole, outcome, now(), options));
+
+  function succeeded(repository: string | undefined): void {
+    settle('success');
+    row = 0;
+    if (repository !== undefined) own.delete(repository);
+  }
+
+  function failed(repository: string | undefined, isOfRegistry: boolean): void {
+    if (repository === undefined || isOfRegistry) {
+      settle('failure');
+      return;
+    }
+    const next = settled(own.get(repository) ?? closedBreaker, 'failure', now(), options);
+    remember(repository, next);
+    row += 1;
+    const isSuspect = next.phase === 'open' || row >= failuresOf(options) || whole.phase === 'half-open';
+    if (!isSuspect || whole.phase === 'open') return;
+    row = 0;
+    settle('unknown');
+    listener.suspected();
+  }
+
+  function remember(repository: string, state: BreakerState): void {
+    own.delete(repository);
+    own.set(repository, state);
+    const [oldest] = own.keys();
+    if (own.size > mostRepositories && oldest !== undefined) own.delete(oldest);
+  }
+
+  /** Nothing was learned of the registry, so the next request may try. */
+  function leftOpen(repository: string | undefined): void {
+    settle('unknown');
+    const state = repository === undefined ? undefined : own.get(repository);
+    if (repository !== undefined && state !== undefined)
+      own.set(repository, settled(state, 'unknown', now(), options));
+  }
+
+  function admit(repository: string | undefined): void {
+    const held = repository === undefined ? undefined : own.get(repository);
+    const next = admitted(whole, now(), options);
+    const nextOwn = held && admitted(held, now(), options);
+    if (next === undefined) throw refusal(whole, now(), options);
+    if (held !== undefined && nextOwn === undefined) throw refusal(held, now(), options);
+    become(next);
+    if (repository !== undefined && nextOwn !== undefined) own.set(repository, nextOwn);
+  }
+
+  return {
+    get phase() {
+      return whole.phase;
+    },
+    isAdmitting: () => admitted(whole, now(), options) !== undefined,
+    open: () => become({ ...whole, phase: 'open', openedAt: now() }),
+    guarded: (send) => async (ask) => {
+      const repository = repositoryOf(ask.url);
+      admit(repository);
+      try {
+        const answer = await send(ask);
+        if (isTrouble(answer)) failed(repository, false);
+        else if (ask.kind === 'token') leftOpen(repository);
+        else succeeded(repository);
+        return answer;
+      } catch (error) {
+        if (saysNothing(error, ask)) leftOpen(repository);
+        else failed(repository, hasNoConnection(error));
+        throw error;
+      }
+    },
+  };
+}
+
+/** A 501 is a well registry's word that it does not know the end-point. */
+function isTrouble({ status }: { readonly status: number }): boolean {
+  return status >= 500 && status !== 501;
+}
+
+function saysNothing(error: unknown, { signal }: Ask): boolean {
+  return error instanceof RegistryError || isGivenUp(signal) || isUnreadable(error);
+}
+
+function refusal(state: BreakerState, now: number, options: BreakerOptions): RegistryError {
+  const leftMs = Math.max(0, state.openedAt + openMsOf(options) - now);
+  return new RegistryError(
+    'UNAVAILABLE',
+    'the upstream failed several times and is left alone for a moment',
+    {
+      retryAfterSeconds: Math.max(1, Math.ceil(leftMs / 1000)),
+    },
+  );
+}
+
+function failuresOf({ failures = 5 }: BreakerOptions): number {
+  return failures;
+}
+
+function openMsOf({ openMs = 5_000 }: BreakerOptions): number {
+  return openMs;
+}

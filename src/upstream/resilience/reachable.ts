@@ -1,0 +1,90 @@
+import { anySignal, joined } from '../../base/waiting.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { discard, type Send } from '../exchange.ts';
+import type { Cancellable } from '../upstream.ts';
+import { type Absence, absenceAfter } from './absence.ts';
+import type { Breaker } from './breaker.ts';
+import { isGivenUp } from './deadline.ts';
+
+export interface ReachabilityOptions {
+  /** `/v2/` of the upstream. */
+  readonly url: URL;
+  readonly send: Send;
+  readonly breaker: Breaker;
+  readonly now: () => number;
+  readonly closing: AbortSignal;
+}
+
+/** Whether the upstream can be asked now. */
+export interface Reachability {
+  isReachable(options?: Cancellable): Promise<boolean>;
+  /**
+   * Asks the registry itself, whatever was heard of it lately, and opens the breaker when it does
+   * not answer.
+   */
+  suspect(): void;
+  /** Undefined once it has answered. */
+  absence(): Absence | undefined;
+  /** The same requests, their answers taken as signs of life. */
+  noted(send: Send): Send;
+}
+
+/** A sign of life is believed for so long, unless a failure comes after it, milliseconds. */
+const believedMs = 3_000;
+/** A ping may take so long, milliseconds. */
+const pingMs = 3_000;
+
+/** Any answer below 500, a 401 too, is a sign of life; `GET /v2/` (end-1) is asked when there was none of late. */
+export function reachability({ url, send, breaker, now, closing }: ReachabilityOptions): Reachability {
+  let answeredAt = Number.NEGATIVE_INFINITY;
+  let hasAnswered = false;
+  let absence: Absence | undefined;
+  let asked: Promise<boolean> | undefined;
+  const noted =
+    (inner: Send): Send =>
+    async (ask) => {
+      const startedAt = now();
+      const answer = await inner(ask).catch((error: unknown) => {
+        const isOurs = error instanceof RegistryError || isGivenUp(ask.signal);
+        if (!isOurs) answeredAt = Number.NEGATIVE_INFINITY;
+        if (!hasAnswered) absence = absenceAfter(error, { startedAt, before: absence });
+        throw error;
+      });
+      hasAnswered = true;
+      absence = undefined;
+      answeredAt = answer.status < 500 ? now() : Number.NEGATIVE_INFINITY;
+      return answer;
+    };
+  const ping = async (): Promise<boolean> => {
+    try {
+      const signal = anySignal(closing, AbortSignal.timeout(pingMs));
+      const answer = await noted(send)({
+        kind: 'ping',
+        method: 'GET',
+        url,
+        signal,
+      });
+      discard(answer);
+      return answer.status < 500;
+    } catch {
+      return false;
+    } finally {
+      asked = undefined;
+    }
+  };
+  const judged = async (): Promise<void> => {
+    asked ??= ping();
+    if (!(await asked) && !closing.aborted) breaker.open();
+  };
+  return {
+    noted,
+    suspect: () => void judged(),
+    absence: () => absence,
+    async isReachable({ signal } = {}) {
+      if (!breaker.isAdmitting()) return false;
+      if (now() - answeredAt < believedMs) return true;
+      asked ??= ping();
+      return joined(asked, signal);
+    },
+  };
+}

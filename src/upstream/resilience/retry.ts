@@ -1,0 +1,150 @@
+import { pause } from '../../base/waiting.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { type Answer, type Ask, discard, headerOf } from '../exchange.ts';
+import { isUnreadable } from '../unreadable.ts';
+
+/** A failure that another try may get past, and what to say when there is none. */
+export class TryAgain extends Error {
+  override readonly name = 'TryAgain';
+  readonly reason: 'status' | 'network';
+  readonly refusal: RegistryError;
+  /** Another try is worth no longer wait, milliseconds. */
+  readonly longestPauseMs: number;
+  /** More tries after the first are worth nothing. */
+  readonly mostRetries: number;
+
+  constructor(reason: 'status' | 'network', refusal: RegistryError, limits: Partial<TryLimits> = {}) {
+    super(refusal.message, { cause: refusal });
+    this.reason = reason;
+    this.refusal = refusal;
+    this.longestPauseMs = limits.longestPauseMs ?? Number.POSITIVE_INFINITY;
+    this.mostRetries = limits.mostRetries ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+type TryLimits = Pick<TryAgain, 'longestPauseMs' | 'mostRetries'>;
+
+export interface RetryOptions {
+  /** Tries after the first. */
+  readonly retries: number;
+  readonly random: () => number;
+  /** See UpstreamOptions.longestWaitSeconds. */
+  readonly longestWaitSeconds?: number;
+  /** See Ask.isUrgent. */
+  readonly isUrgent?: boolean;
+  /** A try is only worth its wait if that ends before this, by `performance.now()`. */
+  readonly endsAt?: number | undefined;
+  readonly retried: (reason: 'status' | 'network') => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A first pause is up to this long and each next one up to twice as long, milliseconds. */
+const firstPauseMs = 250;
+const longestPauseMs = 5_000;
+/** A `Retry-After` beyond this is the client's to wait for, not ours, unless set otherwise, seconds. */
+const longestClientWait = 15;
+/** More than this is never passed on, seconds. */
+const longestRetryAfter = 300;
+
+/** Does the work, and does it again each time that it throws TryAgain, as often as `retries` allows. */
+export async function retried<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof TryAgain)) throw error;
+      const pauseMs = pauseBefore(error, attempt, options);
+      if (attempt >= Math.min(options.retries, error.mostRetries) || pauseMs === undefined)
+        throw error.refusal;
+      options.retried(error.reason);
+      await pause(pauseMs, options.signal);
+    }
+  }
+}
+
+/** Undefined where the next try would come too late. */
+function pauseBefore(
+  { refusal, longestPauseMs: mostMs }: TryAgain,
+  attempt: number,
+  { random, longestWaitSeconds, isUrgent = false, endsAt = Number.POSITIVE_INFINITY }: RetryOptions,
+): number | undefined {
+  if (isUrgent && refusal.code === 'TOOMANYREQUESTS') return undefined;
+  const pauseMs = pauseAfter(attempt, refusal.retryAfterSeconds, random, longestWaitSeconds);
+  if (pauseMs === undefined) return undefined;
+  const shortMs = Math.min(pauseMs, mostMs);
+  return performance.now() + shortMs < endsAt ? shortMs : undefined;
+}
+
+/**
+ * How long to wait after a failed try, milliseconds: what the upstream asks for, else a random part of a doubling span (full
+ * jitter, so that many clients of one upstream do not come back together). Undefined when it asks for too long.
+ */
+export function pauseAfter(
+  attempt: number,
+  retryAfterSeconds: number | undefined,
+  random: () => number,
+  longestWaitSeconds = longestClientWait,
+): number | undefined {
+  const jitterMs = random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
+  if (retryAfterSeconds === undefined) return jitterMs;
+  return retryAfterSeconds > longestWaitSeconds ? undefined : retryAfterSeconds * 1000 + jitterMs;
+}
+
+/** `Retry-After` (RFC 9110 section 10.2.3), a number or a date, as whole seconds from now; at most 300. */
+export function parseRetryAfter(text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined;
+  const seconds = /^\d{1,9}$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - now) / 1000);
+  return Number.isNaN(seconds) ? undefined : Math.min(longestRetryAfter, Math.max(0, seconds));
+}
+
+/**
+ * The answer, unless its status says that it is worth another try, as 501 does not; then throws
+ * TryAgain.
+ */
+export function orTryAgain(answer: Answer, now: number, { reads }: Pick<Ask, 'reads'> = {}): Answer {
+  const { status } = answer;
+  const isTrouble = status >= 500 && status !== 501 && reads?.(status) !== true;
+  if (status !== 429 && status !== 408 && !isTrouble) return answer;
+  discard(answer);
+  throw new TryAgain('status', statusRefusal(answer, now));
+}
+
+/** What a bad status is called. 401 and 403 stand after our own login; the caller has dealt with 404. */
+export function statusRefusal(answer: Answer, now: number = Date.now()): RegistryError {
+  const { status } = answer;
+  const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);
+  const options = {
+    detail: { upstreamStatus: status },
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+  };
+  if (status === 401 || status === 403) {
+    return new RegistryError('DENIED', 'the upstream refuses access to this repository', options);
+  }
+  if (status === 429) {
+    return new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down', options);
+  }
+  if (status === 408 || status >= 500) {
+    return new RegistryError('UNAVAILABLE', 'the upstream answers with a failure', options);
+  }
+  return new RegistryError('UPSTREAM_INVALID', 'the upstream answers with an unexpected status', options);
+}
+
+/** A failure without an answer, as TryAgain; our own refusals stay what they are. */
+export function networkFailure(cause: unknown): TryAgain | RegistryError {
+  if (cause instanceof RegistryError || cause instanceof TryAgain) return cause;
+  if (isCertificateFault(cause)) {
+    return new RegistryError('UNAVAILABLE', "the upstream's certificate cannot be trusted", {
+      cause,
+      lasts: true,
+    });
+  }
+  const message = isUnreadable(cause)
+    ? "the upstream's answer cannot be read as HTTP"
+    : 'the upstream cannot be reached';
+  return new TryAgain('network', new RegistryError('UNAVAILABLE', message, { cause }));
+}
+
+function isCertificateFault(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/.test(code);
+}

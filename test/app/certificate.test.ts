@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import { type Test, test } from 'tap';
+import { keyPair, renewedCertificate } from '../../src/app/certificate.ts';
+import { until } from '../support/bodies.ts';
+import { type TestCertificate, testAuthority } from '../support/certificates.ts';
+
+const authority = testAuthority();
+
+/** A TLS server over two files that are looked at all the time. */
+async function stage(t: Test) {
+  const folder = await mkdtemp(join(tmpdir(), 'quayside-certificate-'));
+  const files = { certFile: join(folder, 'tls.crt'), keyFile: join(folder, 'tls.key') };
+  const write = async ({ cert, key }: TestCertificate) => {
+    await writeFile(files.certFile, cert);
+    await writeFile(files.keyFile, key);
+  };
+  const first = authority.issued();
+  await write(first);
+  const server = createServer(await keyPair(files), (socket) => void socket.pipe(socket));
+  const lines: string[] = [];
+  const line = (level: string) => (_fields: object, message?: string) =>
+    void lines.push(`${level} ${message}`);
+  const log = { info: line('info'), warn: line('warn') };
+  const renewal = renewedCertificate(server, { ...files, everyMs: 5, log });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  t.teardown(async () => {
+    renewal.close();
+    server.close();
+    await rm(folder, { recursive: true });
+  });
+  return { ...files, first, write, lines, client: () => client(t, port) };
+}
+
+/** A connection that trusts our authority alone. */
+async function client(t: Test, port: number): Promise<TLSSocket> {
+  const socket = connect({ port, host: '127.0.0.1', ca: authority.cert });
+  t.teardown(() => socket.destroy());
+  await once(socket, 'secureConnect');
+  return socket;
+}
+
+function serialOf(socket: TLSSocket): string {
+  return socket.getPeerCertificate().serialNumber;
+}
+
+test('new connections get the new certificate, and those that stand go on', async (t) => {
+  const { write, client, lines } = await stage(t);
+  const old = await client();
+  await write(authority.issued());
+  await until(() => lines.includes('info the certificate was renewed'));
+  t.not(serialOf(await client()), serialOf(old));
+  old.write('still here');
+  const [echo] = await once(old, 'data');
+  t.equal(String(echo), 'still here');
+});
+
+test('a certificate without its key, or no certificate at all, leaves the old one in place', async (t) => {
+  const { client, certFile, keyFile, lines } = await stage(t);
+  const before = serialOf(await client());
+  const next = authority.issued();
+  const complaint = 'warn the new certificate cannot be used, and the one before stays';
+  await writeFile(certFile, next.cert);
+  await until(() => lines.length === 1);
+  await writeFile(certFile, 'no certificate');
+  await until(() => lines.length === 2);
+  await rm(certFile);
+  await until(() => lines.length === 3);
+  t.same(lines, [complaint, complaint, complaint]);
+  t.equal(serialOf(await client()), before);
+  await writeFile(certFile, next.cert);
+  await writeFile(keyFile, next.key);
+  await until(() => lines.at(-1) === 'info the certificate was renewed');
+  t.not(serialOf(await client()), before);
+});

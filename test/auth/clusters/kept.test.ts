@@ -1,0 +1,18 @@
+import { test } from 'tap';
+import { kept } from '../../../src/auth/clusters/kept.ts';
+
+test('an answer that was under way when all was forgotten is not kept', async (t) => {
+  const answers = kept<boolean>({
+    isYes: (yes) => yes,
+    yesMs: 1000,
+    noMs: 1000,
+    maxEntries: 10,
+    now: () => 0,
+  });
+  const answer = Promise.withResolvers<boolean>();
+  const asked = answers.ask('alice', () => answer.promise);
+  answers.clear();
+  answer.resolve(true);
+  t.equal(await asked, true);
+  t.equal(answers.find('alice'), undefined);
+});

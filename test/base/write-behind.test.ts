@@ -1,0 +1,115 @@
+import { test } from 'tap';
+import { writeBehind } from '../../src/base/write-behind.ts';
+
+/** A medium that records what it gets, one write after another as the test lets it. */
+function medium() {
+  const written: string[] = [];
+  const gates: PromiseWithResolvers<void>[] = [];
+  return {
+    written,
+    gates,
+    write(key: string, job: number): Promise<void> {
+      const gate = Promise.withResolvers<void>();
+      gates.push(gate);
+      return gate.promise.then(() => void written.push(`${key}=${job}`));
+    },
+  };
+}
+
+test('jobs of one key are done one after another, and only the latest of those that wait', async (t) => {
+  const { written, gates, write } = medium();
+  const queue = writeBehind<number>({ write });
+  for (const job of [1, 2, 3]) queue.add('a', job);
+  t.equal(gates.length, 1);
+  t.equal(queue.waiting('a'), 3);
+  gates[0]?.resolve();
+  await new Promise(setImmediate);
+  gates[1]?.resolve();
+  await queue.close();
+  t.same(written, ['a=1', 'a=3']);
+});
+
+test('a failed job never replaces a later one of its key', async (t) => {
+  const { written, gates, write } = medium();
+  const queue = writeBehind<number>({ write });
+  queue.add('a', 1);
+  queue.add('a', 2);
+  gates[0]?.reject(new Error('down'));
+  await new Promise(setImmediate);
+  const closed = queue.close();
+  gates[1]?.resolve();
+  await closed;
+  t.same(written, ['a=2']);
+});
+
+test('after a failure everything pauses, then goes on by itself', async (t) => {
+  let calls = 0;
+  const done = Promise.withResolvers<void>();
+  const queue = writeBehind<number>({
+    retryMs: 1,
+    concurrency: 1,
+    async write() {
+      calls += 1;
+      if (calls === 1) throw new Error('down');
+      if (calls === 4) done.resolve();
+    },
+  });
+  const alive = setTimeout(() => {}, 10_000);
+  for (const key of ['a', 'b', 'c']) queue.add(key, 0);
+  await done.promise;
+  clearTimeout(alive);
+  t.equal(calls, 4);
+  await queue.close();
+});
+
+test('settling ends while the medium is down, and says what failed', async (t) => {
+  const failures: unknown[] = [];
+  const queue = writeBehind<number>({
+    write: () => Promise.reject(new Error('down')),
+    failed: (error) => failures.push(error),
+  });
+  queue.add('a', 1);
+  await queue.settled();
+  await queue.close();
+  t.ok(failures.length >= 2);
+  t.equal(queue.waiting('a'), 1);
+});
+
+test('what waits is bounded: the oldest is given up', async (t) => {
+  const dropped: string[] = [];
+  const { gates, write } = medium();
+  const queue = writeBehind<number>({
+    write,
+    concurrency: 1,
+    maxWaiting: 2,
+    dropped: (key) => dropped.push(key),
+  });
+  for (const key of ['running', 'a', 'b', 'c']) queue.add(key, 0);
+  t.same(dropped, ['a']);
+  const closed = queue.close();
+  for (let index = 0; index < 3; index += 1) {
+    gates[index]?.resolve();
+    await new Promise(setImmediate);
+  }
+  await closed;
+  queue.add('late', 0);
+  t.same(dropped, ['a', 'late']);
+});
+
+test('who has many jobs waiting neither holds up nor displaces who has few', async (t) => {
+  const { written, gates, write } = medium();
+  const dropped: string[] = [];
+  const options = { write, concurrency: 1, maxWaiting: 5, laneOf: (job: number) => `${job}` };
+  const queue = writeBehind<number>({ ...options, dropped: (key) => dropped.push(key) });
+  for (const key of ['a', 'b']) queue.add(key, 1);
+  for (let index = 0; index < 20; index += 1) queue.add(`many ${index}`, 2);
+  t.equal(dropped.length, 16);
+  t.ok(dropped.every((key) => key.startsWith('many')));
+  const closed = queue.close();
+  for (let index = 0; index < 6; index += 1) {
+    gates[index]?.resolve();
+    await new Promise(setImmediate);
+  }
+  await closed;
+  t.same(written.slice(0, 3), ['a=1', 'b=1', 'many 16=2']);
+});

@@ -1,0 +1,45 @@
+import { test } from 'tap';
+import { BrokenSource, continued, type Source } from '../../../src/cache/blobs/continued.ts';
+import { bytesOf } from '../../../src/oci/content.ts';
+import { digester } from '../../../src/oci/digest.ts';
+import { randomContent, readAll } from '../../support/bodies.ts';
+
+const { bytes, descriptor } = randomContent(1_000);
+const everything = { start: 0, end: 999 };
+const part = ({ start, end }: { start: number; end: number }) => bytes.subarray(start, end + 1);
+const right: Source = (rest) => bytesOf(part(rest));
+
+/** Delivers so many bytes, which nothing has verified, and breaks. */
+function breaking(length: number, beginning: Uint8Array): Source {
+  return async function* () {
+    const chunk = beginning.subarray(0, length);
+    yield chunk;
+    throw new BrokenSource('broken', { delivered: digester(descriptor.digest).update(chunk) });
+  };
+}
+
+test('the next source goes on at the byte reached', async (t) => {
+  const body = continued(descriptor, everything, [breaking(400, bytes), right]);
+  t.match(await readAll(body), { bytes });
+});
+
+test('what begins with wrong bytes of a source that broke is never completed', async (t) => {
+  const wrong = Buffer.alloc(1_000);
+  for (const sources of [
+    [breaking(400, wrong), right],
+    [breaking(400, wrong), breaking(0, bytes), right],
+  ]) {
+    const { bytes: got, error } = await readAll(continued(descriptor, everything, sources));
+    t.match(error, { code: 'UPSTREAM_INVALID' });
+    t.equal(got.byteLength, 400);
+  }
+});
+
+test('the last source to break is the failure, and what is no break is one at once', async (t) => {
+  const broken = breaking(400, bytes);
+  t.match((await readAll(continued(descriptor, everything, [broken]))).error, { message: 'broken' });
+  const failing: Source = () => {
+    throw new Error('another');
+  };
+  t.match((await readAll(continued(descriptor, everything, [failing, right]))).error, { message: 'another' });
+});

@@ -1,0 +1,125 @@
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import { type Test, test } from 'tap';
+import { pullThrough } from '../../../src/cache/blobs/pull-through.ts';
+import { Undeliverable } from '../../../src/cache/blobs/undeliverable.ts';
+import { cacheParts } from '../../../src/cache/registry/parts.ts';
+import type { Digest } from '../../../src/oci/digest.ts';
+import { parseRepository } from '../../../src/oci/reference.ts';
+import { bufferPool } from '../../../src/store/buffers.ts';
+import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { metrics } from '../../../src/telemetry/metrics.ts';
+import { registryUpstream } from '../../../src/upstream/client/client.ts';
+import { made as s3Made } from '../../store/s3/s3-store-fixture.ts';
+import { randomContent, readAll } from '../../support/bodies.ts';
+import { registryDouble } from '../../support/registry-double.ts';
+import type { Misbehaviours } from '../../support/registry-misbehaviours.ts';
+
+const repository = parseRepository('team/app');
+const size = 2_000_000;
+
+/** A store for the test, whose directory there is from then on. */
+const media: Readonly<Record<string, (t: Test) => Promise<Store>>> = {
+  async memory(t) {
+    t.testdir();
+    return memoryStore();
+  },
+  filesystem: async (t) => filesystemStore({ path: join(t.testdir(), 'store') }),
+  s3: async (t) => (await s3Made(t)).store,
+};
+
+/** One cache before two upstreams that have the same blob. */
+async function rig(t: Test, medium = media['memory']) {
+  const store = (await medium?.(t)) ?? memoryStore();
+  const spooled: number[] = [0];
+  const parts = cacheParts({
+    store,
+    spool: { path: join(t.testdirName, 'spool'), maxBytes: 1e9 },
+    memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
+    buffers: bufferPool(),
+    events: { ...metrics().events, spoolChanged: ({ bytes }) => void spooled.push(bytes) },
+  });
+  const { bytes, descriptor } = randomContent(size);
+  const made = async (name: string) => {
+    const double = await registryDouble();
+    double.addBlob(repository, bytes);
+    const upstream = registryUpstream({ name, url: double.url, allowPrivateAddresses: true });
+    const blobs = pullThrough({
+      ...parts,
+      upstream,
+      absent: new LRUCache<string, true>({ max: 10 }),
+      near: { bytes: 8e6, ms: 2_000 },
+      undeliverable: new Undeliverable({ withholdMs: 60_000, now: Date.now }),
+      patienceMs: { first: 10_000, again: 500 },
+    });
+    const pulled = async (digest: Digest) => {
+      const { hit, read } = await blobs.open(repository, digest);
+      return { hit, ...(await readAll(read())) };
+    };
+    return { double, upstream, blobs, pulled };
+  };
+  const [good, other] = [await made('good.example'), await made('other.example')];
+  t.teardown(async () => {
+    await parts.fills.abort();
+    for (const { upstream, double } of [good, other]) {
+      await upstream.close();
+      await double.close();
+    }
+    await parts.close();
+  });
+  return { parts, good, other, bytes, digest: descriptor.digest, spooled: () => spooled.at(-1) };
+}
+
+const troubles: Readonly<Record<string, Misbehaviours>> = {
+  crawls: { bytesPerSecond: 1_000 },
+  'falls silent': { stallsAfter: { bytes: 100_000, times: Number.POSITIVE_INFINITY } },
+  lies: { servesWrongBytes: true, bytesPerSecond: 1_000_000 },
+};
+
+for (const [trouble, switches] of Object.entries(troubles)) {
+  test(`an upstream that ${trouble} is nothing to those who pull the same digest from another`, async (t) => {
+    const { good, other, bytes, digest } = await rig(t);
+    Object.assign(other.double.switches, switches);
+    await other.blobs.open(repository, digest);
+    const { hit, bytes: got, error } = await good.pulled(digest);
+    t.equal(error, undefined);
+    t.equal(hit, 'fill', 'it is asked of its own upstream');
+    t.ok(got.equals(bytes));
+    t.equal(good.double.seen('GET').length, 1);
+  });
+}
+
+test('readers of one upstream still share one download', async (t) => {
+  const { good, bytes, digest } = await rig(t);
+  good.double.switches.bytesPerSecond = 20_000_000;
+  const pulls = await Promise.all(Array.from({ length: 5 }, () => good.pulled(digest)));
+  t.ok(pulls.every((pulled) => pulled.bytes.equals(bytes)));
+  t.equal(good.double.seen('GET').length, 1);
+});
+
+test('what one upstream delivered whole is there for the other, once that has said that it has it', async (t) => {
+  const { parts, good, other, bytes, digest } = await rig(t);
+  await other.pulled(digest);
+  await parts.fills.settled();
+  t.match(await good.pulled(digest), { hit: 'store', bytes });
+  t.same(
+    good.double.requests.filter(({ path }) => path !== '/v2/').map(({ method }) => method),
+    ['HEAD'],
+  );
+});
+
+for (const [medium, make] of Object.entries(media)) {
+  test(`two upstreams may deliver one digest at the same time: ${medium}`, async (t) => {
+    const { parts, good, other, bytes, digest, spooled } = await rig(t, make);
+    for (const { double } of [good, other]) double.switches.bytesPerSecond = 20_000_000;
+    const pulls = await Promise.all([good.pulled(digest), other.pulled(digest)]);
+    t.ok(pulls.every((pulled) => pulled.hit === 'fill' && pulled.bytes.equals(bytes)));
+    await parts.fills.settled();
+    t.notOk(parts.isInUse(digest));
+    t.equal(spooled(), 0, 'and the spool is empty');
+    const content = await parts.store.open(digest);
+    t.ok(content && (await readAll(content.body)).bytes.equals(bytes));
+  });
+}

@@ -1,0 +1,34 @@
+import { test } from 'tap';
+import { tagList } from '../../../src/cache/listings/tag-list.ts';
+import { cacheParts } from '../../../src/cache/registry/parts.ts';
+import { bufferPool } from '../../../src/store/buffers.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+
+test('listings are remembered within a bound, however large their pages are', async (t) => {
+  const quiet = () => undefined;
+  const parts = cacheParts({
+    store: memoryStore(),
+    spool: { path: t.testdir(), maxBytes: 1_000 },
+    memory: { maxBytes: 1_000, maxEntryBytes: 100 },
+    buffers: bufferPool(),
+    events: {
+      read: quiet,
+      fillStarted: quiet,
+      fillEnded: quiet,
+      joined: quiet,
+      spoolChanged: quiet,
+      repaired: quiet,
+      storeFailed: quiet,
+    },
+  });
+  const bytes = Buffer.alloc(7 * 1024 * 1024);
+  const list = { ...tagList([]), bytes: 20 * 1024 * 1024 };
+  for (let at = 0; at < 10; at += 1) {
+    const page = { bytes, mediaType: 'application/json', warnings: [] };
+    parts.pages.set(`quay.io/openshift/ci ${at}`, { page, askedAt: 0 });
+    parts.tagLists.set(`quay.io/openshift/ci tags?n=${at}`, { page: { list, warnings: [] }, askedAt: 0 });
+  }
+  t.equal(parts.pages.size, 2);
+  t.equal(parts.tagLists.size, 3);
+  await parts.close();
+});

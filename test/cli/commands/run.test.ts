@@ -1,0 +1,69 @@
+import { test } from 'tap';
+import { commands } from '../../../src/cli/commands/commands.ts';
+import { run } from '../../../src/cli/commands/run.ts';
+import { recordedIo } from '../io.ts';
+
+async function ran(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  const io = recordedIo();
+  return { code: await run(args, io), out: io.out(), err: io.err() };
+}
+
+test('version is one line', async (t) => {
+  t.match(await ran('version'), { code: 0, out: /^quayside \d+\.\d+\.\d+\n$/, err: '' });
+});
+
+test('--version is version', async (t) => {
+  t.same(await ran('--version'), await ran('version'));
+});
+
+test('nothing asked for is answered with the help, as a mistake', async (t) => {
+  t.match(await ran(), { code: 2, out: '', err: /^Usage: quayside COMMAND/ });
+});
+
+for (const args of [['--help'], ['-h'], ['help'], ['config', '--help']]) {
+  test(`${args.join(' ')} lists every command`, async (t) => {
+    const { code, out } = await ran(...args);
+    t.equal(code, 0);
+    for (const { name, summary } of commands) t.match(out, new RegExp(`${name} +${summary}`));
+  });
+}
+
+for (const { name, usage, mistakeCode = 2 } of commands) {
+  test(`${name} has a help of its own`, async (t) => {
+    const { code, out } = await ran(...name.split(' '), '--help');
+    t.equal(code, 0);
+    t.ok(out.startsWith(`Usage: ${`quayside ${name} ${usage}`.trimEnd()}\n`));
+    t.equal((await ran('help', ...name.split(' '))).out, out);
+  });
+
+  test(`${name} refuses an option that it does not have`, async (t) => {
+    const { code, err } = await ran(...name.split(' '), '--nonsense');
+    t.equal(code, mistakeCode);
+    t.match(err, `quayside ${name}: unknown option --nonsense`);
+    t.match(err, `See quayside ${name} --help`);
+  });
+}
+
+const mistakes: readonly (readonly [args: string[], says: string])[] = [
+  [['sevre'], 'unknown command sevre (did you mean serve?)'],
+  [['config', 'chekc', 'f'], 'unknown command config chekc (did you mean config check?)'],
+  [['config'], 'unknown command config'],
+  [['frobnicate'], 'unknown command frobnicate\n'],
+  [['--frobnicate'], 'unknown option --frobnicate'],
+  [['serve', '--confg', 'f'], 'unknown option --confg (did you mean --config?)'],
+  [['serve', 'f.yaml'], 'takes no f.yaml; a file goes behind --config'],
+  [['serve', '--config'], "'--config <value>' argument missing"],
+  [['config', 'check'], 'needs the name of one file'],
+  [['config', 'check', 'a', 'b'], 'needs the name of one file'],
+  [['version', 'please'], 'takes no please'],
+];
+
+for (const [args, says] of mistakes) {
+  test(`"quayside ${args.join(' ')}" is a mistake, with a hint`, async (t) => {
+    const { code, out, err } = await ran(...args);
+    t.equal(code, 2);
+    t.equal(out, '');
+    t.ok(err.includes(says), err);
+    t.match(err, /See quayside .*--help\n$/);
+  });
+}

@@ -1,0 +1,163 @@
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'tap';
+import { type Server, type Start, serving } from '../../../src/cli/serve/serve.ts';
+import { until } from '../../support/bodies.ts';
+import { recordedIo } from '../io.ts';
+
+const nothing = async () => undefined;
+
+/** A start that succeeds at once, with a server that closes as it is told. */
+function startOf(close: Server['close'] = nothing): Start {
+  return async () => ({
+    address: '127.0.0.1:8400',
+    adminAddress: '127.0.0.1:8401',
+    reload: () => undefined,
+    forget: () => undefined,
+    leave: () => undefined,
+    close,
+  });
+}
+
+function logLines(out: string): { msg: string; level: string }[] {
+  return out
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
+test('a server runs until it is told to stop, and is closed then', async (t) => {
+  const stop = new AbortController();
+  const io = recordedIo(stop.signal);
+  let closed = 0;
+  const serve = serving(
+    startOf(async () => {
+      closed += 1;
+    }),
+  );
+  const code = serve([], io);
+  t.equal(closed, 0);
+  stop.abort();
+  t.equal(await code, 0);
+  t.equal(closed, 1);
+});
+
+test('standard output holds log lines only, and standard error the banner', async (t) => {
+  const io = recordedIo(AbortSignal.abort());
+  await serving(startOf())([], io);
+  t.same(
+    logLines(io.out()).map(({ msg }) => msg),
+    ['stopping: requests under way are finished', 'stopped'],
+  );
+  t.match(io.err(), /^Quayside is up\n {2}listening +http:\/\/127\.0\.0\.1:8400\n/);
+});
+
+test('a hang-up reads the settings again and forgets people; after the end nobody hears it', async (t) => {
+  const stop = new AbortController();
+  const heard = new Set<() => void>();
+  const onHangup = (each: () => void) => {
+    heard.add(each);
+    return () => heard.delete(each);
+  };
+  const file = join(t.testdir({ 'q.yaml': 'hosts: { a.example: {} }' }), 'q.yaml');
+  const did: string[] = [];
+  const start: Start = async () => ({
+    address: '127.0.0.1:8400',
+    reload: ({ hosts }) => void did.push(`blobs ${hosts['a.example']?.blobs}`),
+    forget: () => void did.push('forget'),
+    leave: () => undefined,
+    close: nothing,
+  });
+  const code = serving(start)(['--config', file], { ...recordedIo(stop.signal), onHangup });
+  await until(() => heard.size === 1);
+  await writeFile(file, 'hosts: { a.example: { blobs: bypass } }');
+  for (const each of heard) each();
+  await until(() => did.length === 2);
+  t.same(did, ['forget', 'blobs bypass']);
+  stop.abort();
+  t.equal(await code, 0);
+  t.equal(heard.size, 0);
+});
+
+for (const { signal, did } of [
+  { signal: 'SIGTERM', did: ['leave', 'timer', 'close'] },
+  { signal: 'SIGINT', did: ['leave', 'close'] },
+]) {
+  test(`after ${signal} readiness falls first, and the listener closes ${did.includes('timer') ? 'later' : 'at once'}`, async (t) => {
+    const file = join(t.testdir({ 'q.yaml': 'shutdownDelayMs: 40' }), 'q.yaml');
+    const happened: string[] = [];
+    const start: Start = async (...args) => ({
+      ...(await startOf(async () => void happened.push('close'))(...args)),
+      leave() {
+        happened.push('leave');
+        setTimeout(() => happened.push('timer'), 20);
+      },
+    });
+    const stop = new AbortController();
+    const code = serving(start)(['--config', file], recordedIo(stop.signal));
+    stop.abort(new Error(signal));
+    t.equal(await code, 0);
+    t.same(happened, did);
+  });
+}
+
+test('requests that outlive the grace time do not hold up the end', async (t) => {
+  const file = join(t.testdir({ 'q.yaml': 'shutdownGraceMs: 20' }), 'q.yaml');
+  const io = recordedIo(AbortSignal.abort());
+  const forever = startOf(() => new Promise(() => undefined));
+  t.equal(await serving(forever)(['--config', file], io), 1);
+  t.match(logLines(io.out()).at(-1), { level: 'warn', msg: 'stopped before every request was finished' });
+});
+
+test('told to stop while it starts, it ends well', async (t) => {
+  const stop = new AbortController();
+  const start: Start = (_, { signal }) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const code = serving(start)([], recordedIo(stop.signal));
+  setImmediate(() => stop.abort());
+  t.equal(await code, 0);
+});
+
+test('an address in use is one line that names the address and its setting', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  t.teardown(() => other.close());
+  await once(other, 'listening');
+  const address = other.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  for (const [key, yaml] of [
+    ['listen', `listen: 127.0.0.1:${port}`],
+    ['admin.listen', `admin: { listen: 127.0.0.1:${port} }`],
+  ] as const) {
+    const io = recordedIo();
+    const file = join(t.testdir({ 'q.yaml': yaml }), 'q.yaml');
+    t.equal(await serving(listensOn(port))(['--config', file], io), 1);
+    t.equal(
+      io.err(),
+      `quayside serve: cannot listen on 127.0.0.1:${port} (setting ${key}): something listens there already (EADDRINUSE)\n`,
+    );
+  }
+});
+
+test('a start that fails otherwise is not hidden', async (t) => {
+  const start: Start = async () => {
+    throw new Error('no room');
+  };
+  await t.rejects(serving(start)([], recordedIo()), { message: 'no room' });
+});
+
+test('a faulty configuration is refused before anything starts', async (t) => {
+  const file = join(t.testdir({ 'q.yaml': 'listen: nowhere' }), 'q.yaml');
+  const start: Start = () => Promise.reject(new Error('started'));
+  await t.rejects(serving(start)(['--config', file], recordedIo()), { name: 'ConfigError' });
+});
+
+/** A start that meets the port in use, and wraps the system's error as servers do. */
+function listensOn(port: number): Start {
+  return async () => {
+    const server = createServer().listen(port, '127.0.0.1');
+    const [error] = await once(server, 'error');
+    throw new Error('cannot start', { cause: error });
+  };
+}

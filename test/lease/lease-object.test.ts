@@ -1,0 +1,95 @@
+import { type Test, test } from 'tap';
+import { lease } from '../../src/lease/lease.ts';
+import { leaseObject } from '../../src/lease/lease-object.ts';
+import { imageStreamDouble } from '../support/image-stream-double.ts';
+
+const key = 'ci/ci-image-mirror';
+const microTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
+
+async function started(t: Test) {
+  const api = await imageStreamDouble();
+  t.teardown(() => api.close());
+  const medium = () => leaseObject({ login: api.login, namespace: 'ci', name: 'ci-image-mirror' });
+  const contender = (holder: string, ttlMs = 3000) =>
+    lease({ name: 'mirror', medium: medium(), holder, ttlMs });
+  return { api, medium, contender };
+}
+
+test('a Lease names its holder as other components do', async (t) => {
+  const { api, contender } = await started(t);
+  await contender('pod-1').held(async () => {
+    const { spec } = api.leases.get(key) ?? {};
+    t.match(spec?.holderIdentity, /^pod-1_/);
+    t.match(spec, {
+      leaseDurationSeconds: 3,
+      acquireTime: microTime,
+      renewTime: microTime,
+      leaseTransitions: 0,
+    });
+  });
+  t.match(api.leases.get(key)?.spec, { holderIdentity: '', leaseDurationSeconds: 1 });
+  await contender('pod-2').held(async () => {
+    t.match(api.leases.get(key)?.spec, { holderIdentity: /^pod-2_/, leaseTransitions: 1 });
+  });
+});
+
+test('a Lease that is held is prolonged, and nobody else gets it', async (t) => {
+  const { api, contender } = await started(t);
+  await contender('pod-1').held(async (signal) => {
+    const first = api.leases.get(key);
+    const second = contender('pod-2');
+    t.equal(await second.tried(async () => 'stolen'), undefined);
+    while (api.leases.get(key) === first) await new Promise((resolve) => setTimeout(resolve, 5));
+    t.equal(api.leases.get(key)?.spec?.acquireTime, first?.spec?.acquireTime);
+    t.equal(await second.tried(async () => 'stolen'), undefined);
+    t.notOk(signal.aborted);
+  });
+});
+
+test('of two that write at once, one has lost the race', async (t) => {
+  const { medium } = await started(t);
+  const [one, two] = [medium(), medium()];
+  const claim = { holder: 'a', ttlMs: 15_000 };
+  t.same(
+    (await Promise.all([one.write(claim, undefined), two.write(claim, undefined)])).filter(Boolean).length,
+    1,
+  );
+  const seen = await one.read();
+  t.same((await Promise.all([one.write(claim, seen), two.write(claim, seen)])).filter(Boolean).length, 1);
+});
+
+test('a renewal whose answer is cut off keeps the Lease', async (t) => {
+  const { api, contender } = await started(t);
+  await contender('pod-1').held(async (signal) => {
+    const before = api.leases.get(key);
+    api.switches.cutsAnswers = true;
+    while (api.leases.get(key) === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    api.switches.cutsAnswers = false;
+    const after = api.leases.get(key);
+    while (api.leases.get(key) === after) await new Promise((resolve) => setTimeout(resolve, 5));
+    t.notOk(signal.aborted);
+  });
+  t.equal(api.leases.get(key)?.spec?.holderIdentity, '');
+});
+
+test('work stops while the API server refuses, before another may take over', async (t) => {
+  const { api, contender } = await started(t);
+  let startedAt = 0;
+  const work = contender('pod-1').held(async (signal) => {
+    startedAt = performance.now();
+    api.switches.answersStatus = 500;
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    signal.throwIfAborted();
+  });
+  await t.rejects(work, { message: 'the lease "mirror" was lost' });
+  t.ok(performance.now() - startedAt < 3000, 'within the duration that the others wait');
+});
+
+test('no connection outlives its call', async (t) => {
+  const { api, medium } = await started(t);
+  await medium().read();
+  await medium().write({ holder: 'a', ttlMs: 15_000 }, undefined);
+  for (let tries = 0; api.connections > 0 && tries < 200; tries += 1)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  t.equal(api.connections, 0);
+});

@@ -1,0 +1,51 @@
+import { test } from 'tap';
+import { builtAt } from '../../../src/mirror/images/built-at.ts';
+import { app, copyRig } from '../../support/copy-rig.ts';
+import { indexImage, type MemoryImage, plainImage } from '../../support/memory-images.ts';
+
+const never = new AbortController().signal;
+const at = (created: string) => plainImage(`x","created":"${created}`, []);
+const amd64 = at('2026-01-02T03:04:05.678901234Z');
+
+async function told(image: MemoryImage, pullSpec = `example.com/${app}:latest`) {
+  const { source } = copyRig(image);
+  return await builtAt(() => source)(pullSpec, never);
+}
+
+for (const [title, image] of [
+  ['an image', amd64],
+  [
+    'an index, by its child for linux/amd64',
+    indexImage([
+      ['linux/arm64', at('2025-01-01T00:00:00Z')],
+      ['linux/amd64', amd64],
+    ]),
+  ],
+] as const) {
+  test(`${title} says when it was built`, async (t) => {
+    t.equal(await told(image), Date.parse('2026-01-02T03:04:05.678Z'));
+  });
+}
+
+for (const [title, image] of [
+  ['an image that does not say it', plainImage('x', [])],
+  ['an image that says nonsense', at('yesterday')],
+  ['an index without linux/amd64', indexImage([['linux/arm64', amd64]])],
+  ['a configuration that is no JSON', plainImage('"', [])],
+] as const) {
+  test(`nobody knows when ${title} was built`, async (t) => {
+    t.equal(await told(image), undefined);
+  });
+}
+
+test('nobody knows when an image that is not there was built', async (t) => {
+  t.equal(await told(amd64, `example.com/${app}:none`), undefined);
+  t.equal(await told(amd64, `example.com/${app}`), undefined);
+});
+
+test('a registry that fails is no failure of ours, an abort is', async (t) => {
+  const broken = builtAt(() => Promise.reject(new Error('down')));
+  t.equal(await broken(`example.com/${app}:latest`, never), undefined);
+  const stop = AbortSignal.abort(new Error('enough'));
+  await t.rejects(broken(`example.com/${app}:latest`, stop), { message: 'enough' });
+});

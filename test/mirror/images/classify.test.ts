@@ -1,0 +1,44 @@
+import { test } from 'tap';
+import { destinationFailure, sourceFailure } from '../../../src/mirror/images/classify.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { RegistryError } from '../../../src/oci/errors.ts';
+import { parseRepository } from '../../../src/oci/reference.ts';
+
+const digest = digestOf(Buffer.from('x'));
+const subject = {
+  kind: 'blob',
+  reference: digest,
+  registry: 'file:///media/stick',
+  repository: parseRepository('team/app'),
+} as const;
+
+function failed(code: string) {
+  const cause = Object.assign(new Error('write failed'), { code });
+  return destinationFailure(
+    new RegistryError('UNAVAILABLE', 'the directory has no room', { cause }),
+    subject,
+  );
+}
+
+test('a disk that is full is written to no more, and says so', async (t) => {
+  for (const code of ['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG']) t.equal(failed(code).isPassing, false, code);
+  t.equal(
+    failed('ENOSPC').message,
+    `blob ${digest} of file:///media/stick/team/app: the directory has no room: make room, or take another directory`,
+  );
+});
+
+test('a destination that cannot be reached may be in a moment', async (t) => {
+  t.equal(failed('ECONNREFUSED').isPassing, true);
+});
+
+test('a destination that throttles is never told as a source', async (t) => {
+  const error = new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down');
+  for (const isSchema1 of [false, true]) {
+    const { kind, message } = destinationFailure(error, { ...subject, kind: 'manifest', isSchema1 });
+    t.equal(kind, 'throttled');
+    t.match(message, new RegExp(`^manifest ${digest} of `));
+  }
+  const { message } = sourceFailure(error, subject);
+  t.match(message, new RegExp(`^failed to retrieve blob ${digest} of `));
+});

@@ -1,0 +1,81 @@
+import { test } from 'tap';
+import type { ImageSource } from '../../../src/mirror/endpoints/endpoints.ts';
+import { registryLook } from '../../../src/mirror/images/image-inspector.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { RegistryError } from '../../../src/oci/errors.ts';
+import { mediaTypes } from '../../../src/oci/manifest.ts';
+
+const amd64 = digestOf(Buffer.from('amd64'));
+const entry = (architecture: string, digest: string) => ({
+  mediaType: mediaTypes.ociManifest,
+  digest,
+  size: 2,
+  platform: { os: 'linux', architecture },
+});
+const index = Buffer.from(
+  JSON.stringify({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: [entry('arm64', digestOf(Buffer.from('arm64'))), entry('amd64', amd64)],
+  }),
+);
+const descriptor = { digest: digestOf(index), size: index.byteLength, mediaType: mediaTypes.ociIndex };
+const { signal } = new AbortController();
+
+function rig(manifest: ImageSource['manifest']) {
+  const asked: string[] = [];
+  const source: ImageSource = {
+    name: 'quay.io',
+    manifest(repository, reference, options) {
+      asked.push(`${options?.method} ${repository} ${reference.digest ?? reference.tag}`);
+      return manifest(repository, reference, options);
+    },
+    openBlob: async () => undefined,
+    async *tags() {},
+    referrers: async () => [],
+  };
+  const hosts: string[] = [];
+  const look = registryLook((registry) => {
+    hosts.push(registry);
+    return source;
+  });
+  return { look, asked, hosts };
+}
+
+const found: ImageSource['manifest'] = async (_repository, _reference, options) => ({
+  kind: 'found',
+  descriptor,
+  warnings: [],
+  ...(options?.method === 'GET' ? { bytes: index } : {}),
+});
+
+test('what a pull spec stands for is one HEAD to its registry', async (t) => {
+  const { look, asked, hosts } = rig(found);
+  t.same(await look.stat('quay.io/openshift/ci:ci_a_latest', signal), descriptor);
+  await look.stat('alpine', signal);
+  t.same(asked, ['HEAD openshift/ci ci_a_latest', 'HEAD library/alpine latest']);
+  t.same(hosts, ['quay.io', 'docker.io']);
+});
+
+test('the digest for linux/amd64 is found in the index', async (t) => {
+  const { look } = rig(found);
+  t.equal(await look.amd64('quay.io/openshift/ci:ci_a_latest', signal), amd64);
+});
+
+test('an image that is not there is none; a registry that does not say is a failure', async (t) => {
+  const absent = rig(async () => ({ kind: 'absent' }));
+  t.equal(await absent.look.stat('quay.io/a/b:c', signal), undefined);
+  t.equal(await absent.look.amd64('quay.io/a/b:c', signal), undefined);
+  const slow = rig(async () => {
+    throw new RegistryError('TOOMANYREQUESTS', 'slow down', { retryAfterSeconds: 7 });
+  });
+  const failure: unknown = await slow.look.stat('quay.io/a/b:c', signal).catch((error: unknown) => error);
+  t.match(failure, { kind: 'throttled', retryAfterSeconds: 7 });
+});
+
+test('what is no pull spec is not asked for', async (t) => {
+  const { look, hosts } = rig(found);
+  const failure: unknown = await look.stat('quay.io/NO:c', signal).catch((error: unknown) => error);
+  t.match(failure, { kind: 'manifest-invalid' });
+  t.same(hosts, []);
+});

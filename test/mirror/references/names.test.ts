@@ -1,0 +1,49 @@
+import { test } from 'tap';
+import { imageStreamTagText } from '../../../src/image-streams/image-stream-tag.ts';
+import {
+  appCiImage,
+  backupAt,
+  backupImage,
+  pinned,
+  quayImage,
+  quayProxyImage,
+  registryOf,
+} from '../../../src/mirror/references/names.ts';
+
+const base = { namespace: 'ocp', name: '4.5', tag: 'base' };
+
+test('an ImageStreamTag has one name in each place', (t) => {
+  t.equal(imageStreamTagText(base), 'ocp/4.5:base');
+  t.equal(quayImage(base), 'quay.io/openshift/ci:ocp_4.5_base');
+  t.equal(quayProxyImage(base), 'quay-proxy.ci.openshift.org/openshift/ci:ocp_4.5_base');
+  t.equal(appCiImage(base), 'registry.ci.openshift.org/ocp/4.5:base');
+  t.equal(appCiImage(base, 'sha256:12'), 'registry.ci.openshift.org/ocp/4.5@sha256:12');
+  t.end();
+});
+
+test('a backup carries its time and its image, within the length of a tag', (t) => {
+  const at = Date.UTC(2025, 9, 23, 14, 2, 42, 999);
+  const boskos = { namespace: 'ci', name: 'boskos', tag: 'latest' };
+  t.equal(
+    backupImage(boskos, at),
+    'quay.io/openshift/ci:20251023140242_prune___ci_images_mirror__ci_boskos_latest',
+  );
+  t.equal(backupAt(backupImage(boskos, 0), at), backupImage(boskos, at));
+  const long = backupImage({ ...boskos, tag: 'x'.repeat(127) }, at);
+  t.equal(long.slice(long.indexOf(':') + 1).length, 128);
+  t.not(long, backupImage({ ...boskos, tag: `${'x'.repeat(126)}y` }, at), 'and stays its own');
+  t.end();
+});
+
+test('the registry of a pull spec is what stands before the first slash', (t) => {
+  t.equal(registryOf('quay.io/openshift/ci:a'), 'quay.io');
+  t.equal(registryOf('localhost:5000/a/b@sha256:12'), 'localhost:5000');
+  t.end();
+});
+
+test('a pull spec is pinned to what it stands for', (t) => {
+  t.equal(pinned('quay.io/openshift/ci:a', 'sha256:12'), 'quay.io/openshift/ci@sha256:12');
+  t.equal(pinned('localhost:5000/a/b', 'sha256:12'), 'localhost:5000/a/b@sha256:12');
+  t.equal(pinned('localhost:5000/a/b:c@sha256:11', 'sha256:12'), 'localhost:5000/a/b@sha256:12');
+  t.end();
+});

@@ -1,0 +1,81 @@
+import { createServer, type ServerResponse } from 'node:http';
+import { type Test, test } from 'tap';
+import type { Bytes } from '../../../src/oci/content.ts';
+import { begun, send } from '../../../src/proxy/http/body.ts';
+
+test('a body whose head cannot be written is released, and another answer can go out', async (t) => {
+  const body = watched();
+  const refused = (): void => {
+    throw new Error('no such field');
+  };
+  const response = await answered(t, async (res) => {
+    await t.rejects(send(res, begun(body.bytes, refused), ignored), /no such field/);
+    res.writeHead(500).end();
+  });
+  t.equal(response.status, 500);
+  t.equal(body.state, 'released');
+});
+
+test('a body whose client has left before its head is released', async (t) => {
+  const body = watched();
+  const done = Promise.withResolvers<void>();
+  const response = answered(t, async (res) => {
+    res.destroy();
+    await t.rejects(send(res, begun(body.bytes, ignored), ignored), { name: 'ClientGone' });
+    done.resolve();
+  });
+  await t.rejects(response);
+  await done.promise;
+  t.equal(body.state, 'released');
+});
+
+test('what fails before the head leaves the answer open, what fails later cuts it', async (t) => {
+  const early = await answered(t, async (res) => {
+    await t.rejects(send(res, begun(failing(0), ignored), ignored), /broken/);
+    res.writeHead(503).end();
+  });
+  t.equal(early.status, 503);
+  const late = await answered(t, async (res) => {
+    const begin = (): void => void res.writeHead(200, { 'content-length': 10 });
+    await t.rejects(send(res, begun(failing(1), begin), ignored), /broken/);
+  });
+  await t.rejects(late.text());
+});
+
+const ignored = (): void => {};
+
+/** A body of one chunk that says what became of it. */
+function watched(): { readonly bytes: Bytes; readonly state: 'unread' | 'open' | 'released' } {
+  let state: 'unread' | 'open' | 'released' = 'unread';
+  async function* read(): Bytes {
+    state = 'open';
+    try {
+      yield Buffer.from('x');
+    } finally {
+      state = 'released';
+    }
+  }
+  return {
+    bytes: read(),
+    get state() {
+      return state;
+    },
+  };
+}
+
+async function* failing(chunks: number): Bytes {
+  for (let at = 0; at < chunks; at += 1) yield Buffer.from('x');
+  throw new Error('broken');
+}
+
+/** The response that the function gives to one request. */
+async function answered(t: Test, answer: (res: ServerResponse) => Promise<void>): Promise<Response> {
+  const server = createServer((_request, response) => void answer(response)).listen(0, '127.0.0.1');
+  t.teardown(() => void server.close());
+  const { promise: listening, resolve } = Promise.withResolvers<void>();
+  server.once('listening', resolve);
+  await listening;
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  return fetch(`http://127.0.0.1:${address.port}/`, { headers: { connection: 'close' } });
+}

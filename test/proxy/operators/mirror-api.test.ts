@@ -1,0 +1,196 @@
+import { fastify } from 'fastify';
+import { test } from 'tap';
+import { CopyError } from '../../../src/mirror/failure.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
+import { desk } from '../../../src/mirror/loop/queue-admin.ts';
+import { queue } from '../../../src/mirror/queue/queue.ts';
+import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
+import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { mirrorHealth, mirrorOrders, mirrorQueue } from '../../../src/proxy/operators/mirror-api.ts';
+import { memoryStore } from '../../../src/store/memory-store.ts';
+
+const sourceTagRef = { namespace: 'ci', name: 'a', tag: 'latest' };
+const task: MirrorTask = {
+  source: 'registry.ci.openshift.org/ci/a:latest',
+  destination: 'quay.io/openshift/ci:ci_a_latest',
+  priority: 'change',
+  owner: 'supplementalCIImagesService',
+  createdAt: Date.UTC(2023, 9, 11, 14, 46, 23, 426),
+  sourceTagRef,
+  currentDigest: '',
+};
+
+async function rig(tasks: readonly MirrorTask[]) {
+  const queued = queue({ records: taskRecords({ records: memoryStore().records }) });
+  for (const each of tasks) await queued.put(each);
+  const lines: MirrorLine[] = [];
+  const messages = () => lines.map(({ message }) => message);
+  const served: string[] = [];
+  const app = fastify();
+  const tell = mirrorLog((line) => lines.push(line));
+  const options = {
+    desk: desk(queued, tell, { now: () => 1 }),
+    serving: (path: string) => void served.push(path),
+  };
+  mirrorHealth(app);
+  mirrorQueue(app, options);
+  mirrorOrders(app, options);
+  const get = async (url: string) => {
+    const { statusCode, headers, body } = await app.inject({ url });
+    return { status: statusCode, type: headers['content-type'], body };
+  };
+  const post = async (url: string, payload?: object) => {
+    const { statusCode, body } = await app.inject({ method: 'POST', url, ...(payload && { payload }) });
+    return { status: statusCode, body };
+  };
+  const drop = async (destination: string, options = {}) => {
+    const url = `/api/v1/mirrors?destination=${encodeURIComponent(destination)}`;
+    const { statusCode, body } = await app.inject({ method: 'DELETE', url, ...options });
+    return { status: statusCode, body };
+  };
+  return { app, queued, get, post, drop, served, lines, messages };
+}
+
+test('the original’s requests have the original’s answers', async (t) => {
+  const { get, served } = await rig([task]);
+  const type = 'application/json';
+  t.same(await get('/api/health'), { status: 200, type, body: '{"ok":true}\n' });
+  t.same(await get('/api/v1/mirrors'), { status: 200, type, body: '{"total":1}\n' });
+  t.same(await get('/api/v1/mirrors?action=summarize'), { status: 200, type, body: '{"total":1}\n' });
+  t.match(await get('/api/v1/mirrors?action=take'), { status: 500, body: 'invalid action: take\n' });
+  t.match(await get('/api/v1/mirrors?action=show&limit=x'), { status: 500, body: /parsing "x": invalid/ });
+  t.match(await get('/api/v1/mirrors?limit=x'), { status: 500, body: /parsing "x": invalid/ });
+  t.match(await get('/api/v1/mirrors?action=&limit=&state=&destination='), {
+    status: 200,
+    body: '{"total":1}\n',
+  });
+  t.equal(served.length, 6, 'a probe says nothing');
+  t.same(new Set(served), new Set(['/api/v1/mirrors']));
+});
+
+test('a task is shown under the names of the original, and stays in the queue', async (t) => {
+  const { get } = await rig([task, { ...task, destination: 'quay.io/openshift/ci:ci_b_latest' }]);
+  const shown = JSON.parse((await get('/api/v1/mirrors?action=show')).body);
+  t.match(shown, {
+    total: 2,
+    mirrors: [
+      {
+        source_tag_ref: sourceTagRef,
+        source: task.source,
+        destination: task.destination,
+        current_quay_digest: '',
+        created_at: '2023-10-11T14:46:23.426Z',
+        stale: false,
+        owner: 'supplementalCIImagesService',
+        state: 'waiting',
+      },
+    ],
+  });
+  t.equal(shown.mirrors.length, 1, 'one, unless more are asked for');
+  t.equal(JSON.parse((await get('/api/v1/mirrors?action=show&limit=9')).body).mirrors.length, 2);
+});
+
+test('an empty queue shows null, as Go has it', async (t) => {
+  const { get } = await rig([]);
+  t.equal((await get('/api/v1/mirrors?action=show')).body, '{"mirrors":null,"total":0}\n');
+});
+
+test('what runs and what was parked is not counted among what waits, but found by its state', async (t) => {
+  const other = { ...task, destination: 'quay.io/openshift/ci:ci_b_latest' };
+  const { queued, get } = await rig([task, other]);
+  queued.take();
+  queued.failed(task.destination, new CopyError('schema-1', 'sha256:12 is schema 1'));
+  const total = async (query: string) => JSON.parse((await get(`/api/v1/mirrors?${query}`)).body).total;
+  t.equal(await total(''), 0);
+  t.equal(await total('state=running'), 1);
+  t.equal(await total('state=all'), 2);
+  t.equal(await total(`state=all&destination=${encodeURIComponent(other.destination)}`), 1);
+  t.match(JSON.parse((await get('/api/v1/mirrors?action=show&state=parked')).body).mirrors, [
+    { state: 'parked', attempts: 1, failure: { kind: 'schema-1', reason: 'sha256:12 is schema 1' } },
+  ]);
+  t.match(await get('/api/v1/mirrors?state=lost'), { status: 400, body: 'invalid state: lost\n' });
+});
+
+test('a copy is ordered by its two ends, and goes ahead of changes', async (t) => {
+  const { queued, post, messages } = await rig([task]);
+  const { source } = task;
+  const destination = 'quay.io/openshift/ci:ci_urgent_latest';
+  t.match(await post('/api/v1/mirrors', { source, destination }), { status: 202, body: /"kept":true/ });
+  t.match(queued.take(), [{ destination, priority: 'miss', owner: 'api' }]);
+  t.match(await post('/api/v1/mirrors', { source }), { status: 400, body: /both source and destination/ });
+  t.match(await post('/api/v1/mirrors'), { status: 400 });
+  for (const wrong of ['quay.io/openshift/ci', 'file://a/b:c', 'quay.io/openshift/ci:*', 'quay.io/A:b']) {
+    t.match(await post('/api/v1/mirrors', { source, destination: wrong }), { status: 400 }, wrong);
+  }
+  t.match(messages(), ['Skipped an invalid mirror task: both source and destination must be set']);
+});
+
+test('failed copies are tried again when somebody says so', async (t) => {
+  const { queued, post } = await rig([task]);
+  queued.take();
+  queued.failed(task.destination, new CopyError('denied', 'no'));
+  t.match(await post('/api/v1/mirrors/retry', { destination: 'quay.io/other/one:x' }), {
+    body: '{"retried":0}\n',
+  });
+  t.match(await post('/api/v1/mirrors/retry'), { status: 200, body: '{"retried":1}\n' });
+  t.equal(queued.take().length, 1);
+});
+
+test('a body that cannot be meant tries nothing again, and the answer names what is wrong', async (t) => {
+  const { app, queued, post } = await rig([task]);
+  queued.take();
+  queued.failed(task.destination, new CopyError('denied', 'no'));
+  const { source, destination } = task;
+  t.same(await post('/api/v1/mirrors/retry', { destnation: destination }), {
+    status: 400,
+    body: 'unknown key: destnation\n',
+  });
+  t.match(await post('/api/v1/mirrors', { source, destination, priority: 'miss' }), {
+    status: 400,
+    body: 'unknown key: priority\n',
+  });
+  for (const wrong of [5, '', [destination], null]) {
+    t.match(await post('/api/v1/mirrors/retry', { destination: wrong }), {
+      status: 400,
+      body: 'destination must be a text that is not empty\n',
+    });
+  }
+  t.match(await post('/api/v1/mirrors/retry', [destination]), { status: 400 });
+  t.match(await post(`/api/v1/mirrors/retry?destination=${destination}`), {
+    status: 400,
+    body: 'unknown key: destination\n',
+  });
+  const text = {
+    method: 'POST',
+    url: '/api/v1/mirrors/retry',
+    headers: { 'content-type': 'text/plain' },
+  } as const;
+  t.equal((await app.inject({ ...text, payload: destination })).statusCode, 400);
+  t.same(queued.take(), []);
+});
+
+test('a task is dropped by its destination, and who asked is told', async (t) => {
+  const { queued, drop, lines } = await rig([task]);
+  const headers = { 'user-agent': 'curl/8' };
+  t.same(await drop(task.destination, { headers }), { status: 200, body: '{"dropped":1}\n' });
+  t.same([...queued.list()], []);
+  const { source, destination: target } = task;
+  t.match(lines, [
+    {
+      message: 'A mirror task was dropped by order',
+      fields: { source, target, state: 'waiting', client: '127.0.0.1', userAgent: 'curl/8' },
+    },
+  ]);
+  t.match(await drop(task.destination), { status: 404, body: /no task/ });
+  t.match(await drop(''), { status: 400, body: 'destination must be set\n' });
+});
+
+test('a task that runs is not dropped', async (t) => {
+  const other = { ...task, destination: 'quay.io/openshift/ci:ci_b_latest' };
+  const { queued, drop, messages } = await rig([task]);
+  queued.take();
+  await queued.put(other);
+  t.match(await drop(task.destination), { status: 409, body: /running/ });
+  t.equal(queued.count(), 2);
+  t.same(messages(), []);
+});

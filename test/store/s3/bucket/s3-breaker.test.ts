@@ -1,0 +1,88 @@
+import { test } from 'tap';
+import { until } from '../../../support/bodies.ts';
+import { described, large, pieces, whole } from '../../store-suite.ts';
+import { blob, made } from '../s3-store-fixture.ts';
+
+const impatient = { firstByteTimeoutMs: 1_000, stallMs: 200, failures: 2, probeAfterMs: 20, retries: 0 };
+
+test('an S3 that never answers is left alone after a few failures, and its waiting calls are cut', async (t) => {
+  const changes: boolean[] = [];
+  const events = {
+    availabilityChanged: ({ isAvailable }: { isAvailable: boolean }) => changes.push(isAvailable),
+  };
+  const { s3, store, blobs } = await made(t, { ...impatient, events });
+  await blobs.put(blob, pieces(large));
+  s3.switches.silent = true;
+  const first = [store.records.get('v1/leases/1'), store.records.get('v1/leases/2')];
+  const beginsAt = performance.now();
+  const body = Buffer.alloc(900_000, 'a long upload');
+  const upload = blobs.put(described(body), pieces(body));
+  for (const call of first) await t.rejects(call, { code: 'UNAVAILABLE' });
+  await t.rejects(upload, { code: 'UNAVAILABLE' });
+  t.ok(performance.now() - beginsAt < 20_000, 'long before the upload would have been given up');
+  const asked = s3.requests.length;
+  await t.rejects(blobs.open(blob.digest), { code: 'UNAVAILABLE' });
+  await t.rejects(
+    blobs.stat(blob.digest),
+    { code: 'UNAVAILABLE' },
+    'what is known to be there cannot be had',
+  );
+  t.equal(await store.isUsable(), false);
+  t.notOk(
+    s3.requests.slice(asked).some(({ key }) => !key.includes('probes/')),
+    'nothing but probes',
+  );
+  s3.switches.silent = false;
+  await until(() => changes.length === 2, 'the mended breaker');
+  t.same(changes, [false, true]);
+  t.equal(await store.isUsable(), true);
+  t.ok(large.equals(await whole(await blobs.open(blob.digest))));
+});
+
+test('what S3 delivers too slowly is given up, and opens the breaker for other objects too', async (t) => {
+  const { s3, store, blobs } = await made(t, {
+    ...impatient,
+    stallMs: 10_000,
+    leastBytesPerSecond: 64 * 1024,
+  });
+  const other = Buffer.from(large).fill('o', 0, 1);
+  await blobs.put(blob, pieces(large));
+  await blobs.put(described(other), pieces(other));
+  s3.switches.bytesPerSecond = 10_000;
+  const slow = [blobs.open(blob.digest).then(whole), blobs.open(described(other).digest).then(whole)];
+  for (const read of slow) await t.rejects(read, { code: 'UNAVAILABLE' });
+  t.equal(await store.isUsable(), false);
+});
+
+test('one bad object, read again and again, closes the way to no other', async (t) => {
+  const { s3, blobs } = await made(t, impatient);
+  await blobs.put(blob, pieces(large));
+  s3.switches.stallsAfter = 10;
+  for (let time = 0; time < 4; time += 1)
+    await t.rejects(blobs.open(blob.digest).then(whole), { code: 'UNAVAILABLE' });
+  s3.switches.stallsAfter = undefined;
+  t.ok(large.equals(await whole(await blobs.open(blob.digest))));
+});
+
+test('readers who hold every connection do not open the breaker', async (t) => {
+  const { store, blobs } = await made(t, { ...impatient, maxSockets: 1 });
+  await blobs.put(blob, pieces(large));
+  const held = await blobs.open(blob.digest);
+  const others = [1, 2, 3].map(() => blobs.open(blob.digest));
+  for (const other of others) await t.rejects(other, { code: 'UNAVAILABLE' });
+  t.equal(await store.isUsable(), true);
+  await held?.close();
+  t.ok(large.equals(await whole(await blobs.open(blob.digest))));
+});
+
+test('a refusal or a caller that leaves is no failure of S3', async (t) => {
+  const { s3, store } = await made(t, impatient);
+  for (const name of ['1', '2', '3']) t.equal(await store.records.get(`v1/leases/${name}`), undefined);
+  s3.switches.silent = true;
+  for (const name of ['1', '2', '3']) {
+    const signal = AbortSignal.timeout(5);
+    await t.rejects(store.blobs.open(described(Buffer.from(name)).digest, { signal }));
+  }
+  s3.switches.silent = false;
+  t.equal(await store.records.get('v1/leases/4'), undefined);
+});

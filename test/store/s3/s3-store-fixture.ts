@@ -1,0 +1,41 @@
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { type S3StoreOptions, s3Store } from '../../../src/store/s3/s3-store.ts';
+import { type StoredObject, s3Double } from '../../support/s3-double.ts';
+import { described, large } from '../store-suite.ts';
+
+export const mib = 1024 * 1024;
+export const blob = described(large);
+
+/** An S3 store with small parts and few retries, and the server behind it. */
+export async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
+  const s3 = await s3Double();
+  const files = t.testdir({ id: 'AKIDEXAMPLE\n', secret: 'a-secret-key\n' });
+  const store = s3Store({
+    bucket: 'blobs',
+    endpoint: s3.endpoint,
+    pathStyle: true,
+    prefix: 'quayside/one',
+    accessKeyIdFile: join(files, 'id'),
+    secretAccessKeyFile: join(files, 'secret'),
+    partBytes: mib,
+    retries: 1,
+    ...options,
+  });
+  t.teardown(async () => {
+    await store.close();
+    await s3.close();
+  });
+  return {
+    s3,
+    store,
+    files,
+    blobs: store.blobs,
+    operations: () => s3.requests.splice(0).map((each) => each.operation),
+  };
+}
+
+/** An object as somebody else put it. */
+export function stored(bytes: Buffer): StoredObject {
+  return { bytes, etag: '"x"', contentType: undefined, writtenAt: new Date() };
+}

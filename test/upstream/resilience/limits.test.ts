@@ -1,0 +1,78 @@
+import { test } from 'tap';
+import { gate } from '../../../src/upstream/resilience/limits.ts';
+import { app, blobIn, bytesOfBlob, pulled, refusalOf, rig, v1 } from '../rig.ts';
+
+test('a gate lets in so many at a time, the others in order', async (t) => {
+  const entry = gate({ maxConcurrent: 2, maxQueued: 10 });
+  const order: number[] = [];
+  const first = await entry.enter();
+  await entry.enter();
+  const third = entry.enter().then((leave) => {
+    order.push(3);
+    leave();
+  });
+  const fourth = entry.enter().then(() => order.push(4));
+  t.same(order, []);
+  first();
+  first();
+  await Promise.all([third, fourth]);
+  t.same(order, [3, 4]);
+});
+
+test('a full queue is refused', async (t) => {
+  const entry = gate({ maxConcurrent: 1, maxQueued: 0 });
+  await entry.enter();
+  t.match(await refusalOf(entry.enter()), { code: 'TOOMANYREQUESTS', retryAfterSeconds: 2 });
+});
+
+test('who leaves the queue gives the place to the next', async (t) => {
+  const entry = gate({ maxConcurrent: 1, maxQueued: 2 });
+  const leave = await entry.enter();
+  const leaving = new AbortController();
+  const gone = entry.enter(leaving.signal);
+  const next = entry.enter();
+  leaving.abort(new Error('gone'));
+  await t.rejects(gone, { message: 'gone' });
+  leave();
+  t.type(await next, 'function');
+});
+
+test('a download holds its place until its last byte', async (t) => {
+  const { registry, upstream } = await rig(t, { maxConcurrent: 1, maxQueued: 1 });
+  const layer = blobIn(registry, 5_000_000);
+  const opened = await upstream.openBlob(app, layer.digest);
+  const next = pulled(upstream, layer.digest);
+  t.equal((await refusalOf(upstream.openBlob(app, layer.digest))).code, 'TOOMANYREQUESTS');
+  t.equal(registry.requests.length, 1);
+  t.same(await bytesOfBlob(opened), layer.bytes);
+  t.same(await next, layer.bytes);
+});
+
+test('downloads never hold up a question', async (t) => {
+  const { registry, upstream } = await rig(t, { maxConcurrent: 1, maxQueued: 0 });
+  registry.addImage('team/app', 'v1');
+  const opened = await upstream.openBlob(app, blobIn(registry, 5_000_000).digest);
+  t.equal((await upstream.manifest(app, v1)).kind, 'found');
+  opened?.close();
+});
+
+test('a login needs no second place', async (t) => {
+  const { registry, upstream } = await rig(t, { maxConcurrent: 1, maxQueued: 1 });
+  registry.addImage('team/app', 'v1');
+  registry.switches.requiresToken = { expiresIn: 300 };
+  t.equal((await upstream.manifest(app, v1)).kind, 'found');
+  registry.switches.requiresToken = { expiresIn: 300, user: 'somebody' };
+  registry.revokeTokens();
+  for (let request = 0; request < 3; request += 1) {
+    t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'DENIED');
+  }
+});
+
+test('requests are spread out to so many a second', async (t) => {
+  const { registry, upstream } = await rig(t, { requestsPerSecond: 20 });
+  registry.addImage('team/app', 'v1');
+  const startedAt = performance.now();
+  await Promise.all(Array.from({ length: 26 }, () => upstream.manifest(app, v1, { method: 'HEAD' })));
+  t.ok(performance.now() - startedAt >= 250, 'twenty at once, then one every 50 ms');
+  t.equal(registry.requests.length, 26);
+});
