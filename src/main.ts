@@ -19,7 +19,7 @@ function stopSignal(): AbortSignal {
   return controller.signal;
 }
 
-/** In a terminal SIGHUP means that it was closed, and ends us; heard by nobody it does so too. */
+/** On a terminal SIGHUP means that it was closed: Node exits by default. Elsewhere it reloads. */
 function onHangup(heard: () => void): () => void {
   if (process.stdin.isTTY) return () => undefined;
   process.on('SIGHUP', heard);

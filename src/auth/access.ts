@@ -76,8 +76,8 @@ export interface UnrecordedTags {
 }
 
 /**
- * How a repository's content hangs together, as far as it was seen: what makes the right to a tag one to all that the tag leads to.
- * The cache knows.
+ * Known relations of tags and content. The right to pull a tag covers everything that it
+ * references. The cache knows.
  */
 export interface Reach {
   /**

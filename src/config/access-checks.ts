@@ -141,7 +141,10 @@ function ruleContradictions(path: Path, rule: RuleSettings): Contradiction[] {
 
 const everything = new Set(['.+', '.*']);
 
-/** A rule without tags decides what no tag that one may pull leads to: one that lets everybody pass would undo the rules before it. */
+/**
+ * Rejects `allow` rules without `tags` that match everything: they would expose, by digest, content
+ * that earlier rules protect.
+ */
 function openedByDigest(
   path: Path,
   { allow, tags, repositories: { source } }: RuleSettings,

@@ -49,7 +49,7 @@ export class RegistryError extends Error {
   readonly detail: Readonly<Record<string, unknown>> | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether it was tried to the end where it failed, or cannot but fail again: who tries again should do so much later. */
+  /** True where a retry soon is pointless: retries are used up, or the failure is permanent. */
   readonly lasts: boolean;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {

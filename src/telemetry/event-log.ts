@@ -69,7 +69,11 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
       events.ran(event);
       const { outcome, blobs, beforeBytes, afterBytes, isStuck, kept, evictions } = event;
       const fields = { outcome, blobs, beforeBytes, afterBytes, kept, evicted: evictions.length };
-      if (isStuck) eviction.warn(fields, 'everything that may go is gone, and the store is still too large');
+      if (isStuck)
+        eviction.warn(
+          fields,
+          'eviction finished above the low-water mark; the remaining blobs are pinned or in use',
+        );
       else eviction.info(fields, 'the store was brought down to its low mark');
     },
     scrubFoundWrong(event) {

@@ -35,7 +35,7 @@ test('an upstream that failed several times is left alone, and asked again soon'
   const rig = await badDay(t, { upstream: { breaker: { failures: 3, openMs: '1s' } } });
   const { get, double } = rig;
   double.switches.down = true;
-  await until(async () => (await refusal(await get('manifests/tools'))).message.includes('left alone'));
+  await until(async () => (await refusal(await get('manifests/tools'))).message.includes('circuit breaker'));
   await until(async () => rig.log.some(({ level, state }) => level === 'warn' && state === 'open'));
   const asked = double.requests.length;
   t.match(await refusal(await get('manifests/other')), { ...unavailable, retryAfter: 1 });

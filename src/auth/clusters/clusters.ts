@@ -12,7 +12,9 @@ export interface ClustersOptions {
   readonly patienceMs?: number;
 }
 
-/** Several clusters as one: who somebody is any of them may know, what they may do their own alone. */
+/**
+ * Combines clusters: any may authenticate a token; only the subject's own cluster authorizes it.
+ */
 export interface Clusters extends Authenticator, Judge {
   /** Drops all that is remembered of any. */
   forget(): void;

@@ -49,8 +49,9 @@ function anonymous(cluster: string): Subject {
 const clusterToken = /^(?:[\w-]+\.[\w-]+\.[\w-]+|(?:.*:)?sha256~[\w-]+)$/;
 
 /**
- * Robots first, except for what looks like a cluster's token: each comparison with a robot's hash is a tenth of a second of work that people
- * need not wait for. One that cannot tell locks out nobody whom the other knows.
+ * Robots first, except for what looks like a cluster's token: each comparison with a robot's hash
+ * is a tenth of a second of work that people need not wait for. If one backend is unavailable, the
+ * other is still tried.
  */
 function eitherKnows(robotsOfOurs: Authenticator, clusters: Authenticator): Authenticator {
   return {
@@ -70,7 +71,7 @@ function eitherKnows(robotsOfOurs: Authenticator, clusters: Authenticator): Auth
   };
 }
 
-/** Nobody's rights are decided by the rules of the other kind: whoever comes from no cluster is a robot, or is nobody any more. */
+/** Subjects without a cluster are robots; a robot that was removed is denied. */
 function separate(known: Robots | undefined, rules: Authorizer): Authorizer {
   return {
     authorize: (subject, access) =>

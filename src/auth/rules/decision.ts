@@ -59,7 +59,7 @@ function isAsked(subject: Subject, ruling: FinalRuling): ruling is AskRuling {
 function unasked(ruling: FinalRuling): Decision {
   const { rule } = ruling;
   if (ruling.kind !== 'refuse') return { allowed: true, rule };
-  return { allowed: false, rule, reason: ruling.reason ?? 'nobody may pull this' };
+  return { allowed: false, rule, reason: ruling.reason ?? `the access rule ${rule} allows no pull here` };
 }
 
 function judged(subject: Subject, ruling: AskRuling, { allowed, isRemembered }: Verdict): Decision {

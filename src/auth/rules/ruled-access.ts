@@ -23,7 +23,7 @@ export interface RuledAccessOptions {
 const askedAtOnce = 16;
 const stranger: Decision = Object.freeze({
   allowed: false,
-  reason: 'this is for logins of the clusters that decide here',
+  reason: "the subject's cluster may not log in to this host",
 });
 
 /**

@@ -93,7 +93,7 @@ type Settings = Required<Omit<EvictorOptions, 'events'>> & { readonly events: Pa
 
 /** How long the others wait for a replica that died while it evicted, milliseconds. */
 const leaseMs = 60_000;
-/** Where pins alone fill the store, another look costs as much as the first and finds the same. */
+/** If only pinned blobs remain, the next scan waits 12 times longer: it would find the same. */
 const hopelessFactor = 12;
 
 /** An evictor over any store. The store itself is the truth: nothing is remembered from one run to the next. */

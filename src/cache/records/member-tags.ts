@@ -19,8 +19,9 @@ const fewTags = 64;
 const mostScopes = 1_024;
 
 /**
- * All tags together, the latest last; `known` itself when `seen` adds nothing. A base layer may be under thousands of tags; of
- * too many, those go first whose scope another one covers, the oldest first, so that nobody's right depends on luck.
+ * All tags together, the latest last; `known` itself when `seen` adds nothing. A base layer may be
+ * under thousands of tags; of too many, tags whose scope another tag covers are dropped first, then
+ * the oldest, so that the outcome is deterministic.
  */
 export function mergedTags(known: readonly Tag[], seen: readonly Tag[], merging: TagMerging): readonly Tag[] {
   const had = new Set(known);

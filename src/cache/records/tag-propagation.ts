@@ -22,7 +22,7 @@ export interface Cause {
 
 /** Keeps on the records of all content the tags that lead to it: whoever may pull a tag may pull what hangs below it. */
 export interface Labels {
-  /** Whether that was lately made sure for what is below content with these tags, and for the tag that led to it now. Looks nowhere. */
+  /** True if the tags were propagated to the children recently. Memory only, no I/O. */
   isSpread(tags: readonly Tag[], tag?: Tag): boolean;
   /**
    * Makes sure of it, before the manifest is answered. Of the manifests below it those get their
@@ -50,7 +50,7 @@ const readAtOnce = 8;
 /** An index of indexes has three levels; deeper content gets its labels when it is fetched. */
 const deepest = 4;
 
-/** Nor does an answer wait for more manifests than an index lists. */
+/** Upper bound on manifests visited per request. */
 const mostMet = 1_000;
 
 /** A manifest on its way down, and how far that goes. */

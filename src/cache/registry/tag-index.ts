@@ -17,7 +17,7 @@ import type { CachedRegistry } from './registry.ts';
 
 type Answer<Value> = Value | Promise<Value>;
 
-/** Which tags lead to which content, as far as it was seen; what `auth` asks in order to let those through who may pull such a tag. */
+/** Known tags of content. Used by `auth`: the right to pull any of these tags grants the digest. */
 export interface TagReach {
   /**
    * Tags that may lead to the digest, the latest first; none for content that was never seen below a tag. `afresh` also knows what other replicas
@@ -95,7 +95,7 @@ export function reach(options: ReachOptions): TagReach {
     return [digest, ...former.map((meaning) => meaning.digest)];
   }
 
-  /** The upstream said so lately enough, or it would be answered now to whoever asks by that tag. */
+  /** The cached tag is fresh, or would be served now to a client that asks for it. */
   function isCurrent(
     { upstream, repository }: RepositoryScope,
     tag: Tag,

@@ -33,7 +33,10 @@ export async function accessSources(config: Config, name: string): Promise<Acces
 
 async function openedReach(config: Config): Promise<StoredReach> {
   if ('memory' in config.store)
-    throw new RegistryError('UNAVAILABLE', 'a store in memory tells only its own server what leads where');
+    throw new RegistryError(
+      'UNAVAILABLE',
+      'access check by digest needs a filesystem or s3 store; the CLI cannot read store.memory',
+    );
   const store = await configuredStore(config, bufferPool(), {});
   const known = storedReach(store, (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0);
   return {

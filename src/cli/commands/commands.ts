@@ -160,7 +160,7 @@ tag takes that of SRC. What is there already is not sent again; nothing counts a
 
   -f, --filename FILE            mappings, one SRC=DST or SRC DST [DST]... a line, # for comments; - is standard input
   -a, --registry-config FILE     logins; default $REGISTRY_AUTH_FILE, then those of podman and docker
-      --insecure                 plain HTTP, and TLS that proves nothing
+      --insecure                 allow plain HTTP and skip TLS certificate verification
       --certificate-authority FILE   PEM of the authorities to trust
       --filter-by-os REGEXP      of a list, the images for such OS/ARCH[/VARIANT]
       --keep-manifest-list       push a list as it is, also over fewer images, and print a line for each image that is pushed with it;

@@ -35,7 +35,8 @@ export function evicting(open: OpenStore): Run {
     const { maxBytes } = config.eviction;
     if (maxBytes === undefined)
       throw new UsageError('eviction.maxBytes is not set, so nothing is ever evicted');
-    if ('memory' in config.store) throw new UsageError('a store in memory is its server’s alone');
+    if ('memory' in config.store)
+      throw new UsageError('needs a filesystem or s3 store; the CLI cannot read store.memory');
     const store = await open(config);
     try {
       await evictFrom(

@@ -37,7 +37,7 @@ function keptLines({ kept, isStuck }: EvictionReport): string[] {
   const { pinned, inUse, young, referenced, spare } = kept;
   return [
     `Kept: ${pinned} pinned, ${inUse} in use, ${young} stored or used minutes ago, ${referenced} that kept manifests refer to, ${spare} with room to stay.`,
-    ...(isStuck ? ['The mark is out of reach: nothing else may go.'] : []),
+    ...(isStuck ? ['Low-water mark not reached: the remaining blobs are pinned or in use.'] : []),
   ];
 }
 

@@ -16,8 +16,8 @@ const sections: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Whether a task that was found or ordered some time ago is one by what is configured now: its source is not ignored, and the entry that it
- * came from is still there. What was ordered, missed or seen in an image stream came from none. Tells why not.
+ * Re-checks a queued task against the current configuration; logs the reason if it is dropped. An
+ * ordered task, a miss or a change of an image stream has no entry to check.
  */
 export function isWanted(config: MirrorConfig, task: MirrorTask, tell: Tell): boolean {
   const { source, destination: target, owner } = task;
@@ -27,7 +27,7 @@ export function isWanted(config: MirrorConfig, task: MirrorTask, tell: Tell): bo
   return false;
 }
 
-/** Whether nothing is copied from there, which is told. */
+/** True for an ignored source; logs the reason. */
 export function isIgnored(
   config: Pick<MirrorConfig, 'ignored'>,
   source: string,

@@ -28,9 +28,9 @@ export function retryOptions(options: RetryOptions): Required<RetryOptions> {
 }
 
 /**
- * Does the work, and does it again each time that it fails in a way that passes and was not tried
- * to its end below, as often as `tries` allows, or in a way that is doubtful, as often as that is
- * tried. Throws the last failure; the signal's reason once it is aborted.
+ * Retries transient failures up to `tries` times, unless a lower layer has used up its own retries,
+ * and doubtful ones as often as those are tried. Throws the last failure; the signal's reason once
+ * it is aborted.
  */
 export async function persistently<T>(work: () => Promise<T>, options: Persistence): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {

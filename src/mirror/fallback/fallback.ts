@@ -67,9 +67,10 @@ interface Loan {
 const absent: ManifestAnswer = Object.freeze({ kind: 'absent' });
 
 /**
- * The upstream, filled from its sources. What it answers 404 to, and only that, is answered from where a rule says that it comes from; by
- * digest, what hangs below such a tag. Of whoever may not read the tag nothing must get here: no right is asked about. A source
- * that cannot tell is `UNAVAILABLE`, so that a client goes on to its next mirror and nobody remembers a no that nobody said.
+ * The upstream, filled from its sources. What it answers 404 to, and only that, is answered from
+ * where a rule says that it comes from; by digest, what hangs below such a tag. Callers must
+ * authorize first. If the source fails, the answer is `UNAVAILABLE`, so that a 404 is never cached
+ * by mistake.
  */
 export function filledFromSource(upstream: Upstream, options: MissOptions): Upstream {
   const { events = {}, onMiss = 'serve', now = Date.now, maxEntries = 50_000 } = options;

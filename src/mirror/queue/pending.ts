@@ -6,7 +6,10 @@ export function fresh(task: MirrorTask): QueuedTask {
   return { ...task, state: 'waiting', attempts: 0, doubts: 0, notBefore: 0 };
 }
 
-/** Whether who does what is known does what the task asks for: the same content of the same source, as far as that is known. */
+/**
+ * True if `known` already covers `task`: the same source and, where both state one, the same
+ * digest.
+ */
 export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
   const isEnough = known.fills !== true || task.fills === true;
   return isEnough && known.source === task.source && known.sourceDigest === task.sourceDigest;

@@ -70,7 +70,10 @@ export interface Queue extends TaskSink {
   count(filter?: TaskFilter): number;
   /** Resolves once `take` may have something that it had not; when the signal aborts, at once. */
   changed(signal: AbortSignal): Promise<void>;
-  /** Another may be at work by now: keeps nothing more, and leaves to whoever it is what was asked for and may not be kept. */
+  /**
+   * The lease is lost: stops writing. Tasks that no scan rediscovers become offers for the new
+   * leader.
+   */
   handOver(): Promise<void>;
   /** Writes what is not kept yet. */
   close(): Promise<void>;

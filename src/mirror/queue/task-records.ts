@@ -26,8 +26,8 @@ export interface TaskRecords {
   /** Takes in what other processes have offered: `taken` must resolve to true before an offer is deleted. */
   collect(taken: (task: QueuedTask) => Promise<boolean>, signal?: AbortSignal): Promise<void>;
   /**
-   * Another may be at work by now: nothing is written any more, and what nobody finds by looking is offered, also what is on its way and may
-   * arrive too late. Never rejects.
+   * The lease is lost: stops writing. Tasks that no scan rediscovers are offered, also one on its
+   * way that may arrive too late. Never rejects.
    */
   handOver(): Promise<void>;
   /** Writes what is waiting, then stops trying. */

@@ -13,8 +13,8 @@ export interface ElsewhereOptions extends RealmOptions {
 }
 
 /**
- * Every path that is nothing of ours. Under a host with a plain challenge whoever is not known is sent to log in, on these as on all others,
- * and only then learns that there is nothing. Bodies are left unread.
+ * Catch-all: 404. Hosts with a Basic challenge ask for a login first, as on every other path.
+ * Bodies are left unread.
  */
 export function elsewhere(app: FastifyInstance, { hosts, attempts, ...realm }: ElsewhereOptions): void {
   const challenge = challenger(realm);

@@ -22,8 +22,8 @@ export interface UrlBlobsOptions extends Omit<UpstreamOptions, 'allowPrivateAddr
 }
 
 /**
- * The URLs are whoever's who pushed the manifest: none gets a login, none leads into a private network but to the registry of the
- * options itself, and their failures do not count against it.
+ * URLs of foreign layers are attacker-controlled: they get no credentials, private addresses are
+ * rejected (SSRF) except the registry itself, and their failures do not trip its breaker.
  */
 export function urlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs {
   const settings = settingsOf({ ...options, allowPrivateAddresses: false });
@@ -34,7 +34,7 @@ export function urlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs 
   const blobSettings = { ...settings, received: nobody, resumed: nobody, ignoredRange: nobody };
   return {
     async open({ digest, urls = [] }, asked = {}) {
-      let failure = new RegistryError('BLOB_UNKNOWN', 'nobody has it');
+      let failure = new RegistryError('BLOB_UNKNOWN', 'no foreign-layer URL served the blob');
       for (const text of urls) {
         try {
           const ask = { kind: 'cdn', method: 'GET', url: parseTarget(text, origin, rules) } as const;
@@ -48,10 +48,14 @@ export function urlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs 
       }
       const code = mayPass(failure) ? failure.code : 'BLOB_UNKNOWN';
       const { message, retryAfterSeconds, cause } = failure;
-      throw new RegistryError(code, `the registry does not have it, and at its urls: ${message}`, {
-        cause,
-        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-      });
+      throw new RegistryError(
+        code,
+        `the registry does not have the foreign layer ${digest}, and at its urls: ${message}`,
+        {
+          cause,
+          ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+        },
+      );
     },
     close: () => link.close(),
   };

@@ -27,7 +27,10 @@ export interface LentSocket extends Incoming {
   send(text: string): void;
   /** With a reason, whoever waits for bytes has it thrown at them. Harmless when it is done again. */
   destroy(reason?: Error): void;
-  /** Nothing is asked for the time being: the process may end meanwhile. `over` is called once when that is over, by `wake` or by the other side. */
+  /**
+   * Returns the socket to the idle pool and unrefs it. `over` is called once, on `wake` or when the
+   * peer closes.
+   */
   rest(over: () => void): void;
   wake(): void;
   /** Calls `hearer` once the connection is over, soon if it is. What it returns takes that back: a connection outlives its answers. */

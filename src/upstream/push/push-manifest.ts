@@ -80,7 +80,10 @@ async function takenManifest(answer: Answer, digest: Digest, oddity: string | un
   const stated = headerOf(answer, 'docker-content-digest');
   if (stated === undefined || !isDigest(stated) || algorithmOf(stated) !== algorithmOf(digest)) return;
   if (stated === digest) return;
-  throw new RegistryError('UPSTREAM_INVALID', 'the registry took the manifest as another one');
+  throw new RegistryError(
+    'UPSTREAM_INVALID',
+    `the registry stored the manifest under digest ${stated}, expected ${digest}`,
+  );
 }
 
 /** What docker-registry refuses by a 500 that says no more. */

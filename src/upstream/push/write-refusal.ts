@@ -32,8 +32,9 @@ const byStatus: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([
 const maxErrorBytes = 64 * 1024;
 
 /**
- * What a registry's refusal of a push is called: by the code in its body, else by its status, where `otherwise` stands for a
- * 400 that says no more. The registry's own text stays out of it, as it may repeat what it was sent.
+ * Maps a push error response to a RegistryError: the error code from the body, else from the
+ * status; `otherwise` is the code of a bare 400. The registry's own text stays out of it, as it may
+ * repeat what it was sent.
  */
 export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promise<RegistryError> {
   const { status } = answer;

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { networkFailure, TryAgain } from './retry.ts';
 
-/** No connection to an upstream that never answered comes about. */
+/** State of an upstream that has never accepted a connection. */
 export interface Absence {
   /** Milliseconds since the epoch. */
   readonly since: number;
@@ -40,7 +40,7 @@ export function absenceAfter(
   return hasNoConnection(cause) ? { since: before?.since ?? startedAt, cause } : before;
 }
 
-/** As `networkFailure`, for an absent upstream: what our breaker says of it only repeats the cause. */
+/** While the breaker is open, reports the original connect error instead of "circuit open". */
 export function absentFailure(
   error: unknown,
   { since, cause }: Absence,

@@ -171,13 +171,11 @@ function saysNothing(error: unknown, { signal }: Ask): boolean {
 }
 
 function refusal(state: BreakerState, now: number, options: BreakerOptions): RegistryError {
-  const leftMs = Math.max(0, state.openedAt + openMsOf(options) - now);
+  const retryAfterSeconds = Math.max(1, Math.ceil((state.openedAt + openMsOf(options) - now) / 1000));
   return new RegistryError(
     'UNAVAILABLE',
-    'the upstream failed several times and is left alone for a moment',
-    {
-      retryAfterSeconds: Math.max(1, Math.ceil(leftMs / 1000)),
-    },
+    `the circuit breaker of the upstream is open after repeated failures; next attempt in ${retryAfterSeconds} s`,
+    { retryAfterSeconds },
   );
 }
 
