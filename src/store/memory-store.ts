@@ -1,3 +1,4 @@
+import { abortable } from '../base/abortable.ts';
 import {
   type ByteRange,
   bytesOf,
@@ -9,7 +10,6 @@ import {
 } from '../oci/content.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { abortable } from './abortable.ts';
 import type { Records } from './records.ts';
 import type { CachedBlobs, Store } from './store.ts';
 

@@ -1,12 +1,13 @@
 import { dirname } from 'node:path';
-import { type Bytes, bytesOf, type Descriptor, verified } from '../../oci/content.ts';
+import { abortable } from '../../base/abortable.ts';
+import { bytesOf, type Descriptor, verified } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { type DirectoryLayout, type HeldManifest, heldManifest, namedParts } from './directory-layout.ts';
-import { linkWhole, sweepDownloads, writeWhole } from './durable.ts';
 import type { ImageDestination } from './endpoints.ts';
 import { type FileChecks, fileChecks } from './file-checks.ts';
+import { linkWhole, sweepDownloads, writeWhole } from './whole-file.ts';
 
 /** A directory, and what this process found out about its files. */
 interface Checked {
@@ -93,13 +94,6 @@ function once(work: (text: string) => Promise<void>): (text: string) => Promise<
     begun.set(text, known);
     return known;
   };
-}
-
-async function* abortable(bytes: Bytes, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  for await (const chunk of bytes) {
-    signal?.throwIfAborted();
-    yield chunk;
-  }
 }
 
 function missingIn(name: string, repository: Repository, { digest }: Descriptor): RegistryError {

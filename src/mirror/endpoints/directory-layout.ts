@@ -3,8 +3,8 @@ import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import { isManifestType, type Manifest, maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import { namedBytes } from '../../oci/schema1.ts';
-import { ifThere, onDisk } from './durable.ts';
 import type { ManifestBytes } from './endpoints.ts';
+import { disk } from './whole-file.ts';
 
 /** How a directory arranges what it holds. */
 export interface DirectoryLayout {
@@ -39,9 +39,9 @@ export async function heldManifest(
   const digest = reference.digest ?? (await layout.tagged(repository, reference.tag));
   if (digest === undefined) return undefined;
   const path = layout.manifestPath(repository, digest);
-  const found = await ifThere(stat(path));
+  const found = await disk.ifPresent(stat(path));
   if (found === undefined || found.size > maxManifestBytes) return undefined;
-  const bytes = await onDisk(readFile(path));
+  const bytes = await disk.read(readFile(path));
   const parsed = parsedOrNone(bytes);
   if (parsed === undefined || !isNamed(digest, bytes, parsed)) return undefined;
   return { descriptor: { digest, size: bytes.byteLength, mediaType: parsed.mediaType }, bytes, parsed };

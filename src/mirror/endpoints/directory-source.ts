@@ -7,8 +7,8 @@ import { RegistryError } from '../../oci/errors.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import type { UpstreamBlob } from '../../upstream/upstream.ts';
 import { type DirectoryLayout, heldManifest } from './directory-layout.ts';
-import { ifThere, onDisk } from './durable.ts';
 import type { ImageSource } from './endpoints.ts';
+import { disk } from './whole-file.ts';
 
 const readBytes = 1024 * 1024;
 
@@ -41,7 +41,7 @@ export function directorySource(layout: DirectoryLayout): ImageSource {
 
 /** Checked while it is read, from its start on: who takes it up in the middle has seen what came before. */
 async function openedFile(path: string, digest: Digest, start = 0): Promise<UpstreamBlob | undefined> {
-  const found = await ifThere(stat(path));
+  const found = await disk.ifPresent(stat(path));
   if (found === undefined || !found.isFile()) return undefined;
   const stream = createReadStream(path, { start, highWaterMark: readBytes });
   stream.on('error', () => {});
@@ -58,7 +58,7 @@ async function* streamBytes(stream: Readable): AsyncGenerator<Uint8Array, void, 
   try {
     yield* stream;
   } catch (error) {
-    await onDisk(Promise.reject(error));
+    await disk.read(Promise.reject(error));
   }
 }
 

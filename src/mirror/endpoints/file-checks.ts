@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import type { Descriptor } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
-import { ifThere, onDisk } from './durable.ts';
+import { disk } from './whole-file.ts';
 
 /** Which files hold what their names say. */
 export interface FileChecks {
@@ -46,7 +46,7 @@ export function fileChecks(): FileChecks {
 async function identityOf(
   path: string,
 ): Promise<{ readonly key: string; readonly size: number } | undefined> {
-  const found = await ifThere(stat(path));
+  const found = await disk.ifPresent(stat(path));
   if (found === undefined || !found.isFile()) return undefined;
   return { key: `${found.dev} ${found.ino} ${found.size} ${found.mtimeMs}`, size: found.size };
 }
@@ -57,6 +57,6 @@ async function isWhole(path: string, digest: Digest, signal: AbortSignal | undef
     highWaterMark: readBytes,
     ...(signal === undefined ? {} : { signal }),
   });
-  await onDisk(pipeline(stream, hash));
+  await disk.read(pipeline(stream, hash));
   return isMatch(hash, digest);
 }

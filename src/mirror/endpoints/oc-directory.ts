@@ -3,8 +3,8 @@ import { basename, join } from 'node:path';
 import { bytesOf } from '../../oci/content.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { isTag, type Repository } from '../../oci/reference.ts';
-import { ifThere, linkWhole, symlinkWhole, writeWhole } from './durable.ts';
 import { type ImageDirectory, imageDirectory } from './image-directory.ts';
+import { disk, linkWhole, symlinkWhole, writeWhole } from './whole-file.ts';
 
 /**
  * The images of a directory as `oc image mirror` keeps them, both ways:
@@ -23,12 +23,12 @@ export function ocDirectory(path: string): ImageDirectory {
     blobPath,
     manifestPath: (repository, digest) => join(manifestsPath(repository), digest),
     async tagged(repository, tag) {
-      const target = await ifThere(readlink(join(manifestsPath(repository), tag)));
+      const target = await disk.ifPresent(readlink(join(manifestsPath(repository), tag)));
       const digest = target === undefined ? '' : basename(target);
       return isDigest(digest) ? digest : undefined;
     },
     async tags(repository) {
-      const entries = await ifThere(readdir(manifestsPath(repository), { withFileTypes: true }));
+      const entries = await disk.ifPresent(readdir(manifestsPath(repository), { withFileTypes: true }));
       return entries
         ?.filter((entry) => entry.isSymbolicLink())
         .map((entry) => entry.name)

@@ -5,9 +5,9 @@ import { algorithmOf, type Digest, hexOf, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Manifest, mediaTypes } from '../../oci/manifest.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
-import { ifThere, writeWhole } from './durable.ts';
 import type { ManifestBytes } from './endpoints.ts';
 import { type ImageDirectory, imageDirectory } from './image-directory.ts';
+import { disk, writeWhole } from './whole-file.ts';
 
 /** One entry of `index.json`; what else stands in it is kept as it is. */
 interface Entry {
@@ -82,7 +82,7 @@ function tagOf({ annotations }: Entry): string | undefined {
 
 /** Undefined where there is no layout; throws `UPSTREAM_INVALID` for an index that nobody can read, which is never overwritten. */
 async function readIndex(path: string): Promise<readonly Entry[] | undefined> {
-  const text = await ifThere(readFile(path, 'utf8'));
+  const text = await disk.ifPresent(readFile(path, 'utf8'));
   if (text === undefined) return undefined;
   try {
     const { manifests } = JSON.parse(text) as { readonly manifests?: unknown };

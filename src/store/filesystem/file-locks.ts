@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as waited } from 'node:timers/promises';
+import { hasCode } from '../../base/files/durable-file.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { hasCode, onDisk } from './durable-file.ts';
+import { disk } from './disk.ts';
 
 /** Exclusion of writers by name. */
 export interface FileLocks {
@@ -38,7 +39,7 @@ export function fileLocks(directory: string): FileLocks {
 
   async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
     const path = join(directory, createHash('sha256').update(name).digest('hex'));
-    await onDisk('write', mkdir(directory, { recursive: true }));
+    await disk.write(mkdir(directory, { recursive: true }));
     await acquired(path);
     try {
       return await work();
@@ -66,7 +67,7 @@ async function isCreated(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
-    return await onDisk('write', Promise.reject(error));
+    return await disk.write(Promise.reject(error));
   }
 }
 

@@ -1,6 +1,6 @@
 import { opendir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifPresent } from './durable-file.ts';
+import { disk } from './disk.ts';
 
 /**
  * The files below `<path>/<prefix>`, named by what follows `path`; `prefix` ends with `/`. A directory that is not there
@@ -32,7 +32,7 @@ export async function* sortedFilesBelow(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<string> {
   signal?.throwIfAborted();
-  const entries = (await ifPresent(readdir(join(path, prefix), { withFileTypes: true }))) ?? [];
+  const entries = (await disk.ifPresent(readdir(join(path, prefix), { withFileTypes: true }))) ?? [];
   for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const name = `${prefix}${entry.name}`;
     if (entry.isFile() && name > after) yield name;
@@ -43,6 +43,6 @@ export async function* sortedFilesBelow(
 }
 
 async function entriesOf(directory: string) {
-  const opened = await ifPresent(opendir(directory));
+  const opened = await disk.ifPresent(opendir(directory));
   return opened ?? [];
 }

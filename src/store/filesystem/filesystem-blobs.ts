@@ -1,5 +1,7 @@
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { abortable } from '../../base/abortable.ts';
+import { hasCode } from '../../base/files/durable-file.ts';
 import {
   type Bytes,
   type Content,
@@ -10,19 +12,10 @@ import {
   verified,
 } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { abortable } from '../abortable.ts';
 import type { BufferPool } from '../buffers.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
 import type { CachedBlobs } from '../store.ts';
-import {
-  hasCode,
-  ifPresent,
-  makeDurableDirectory,
-  onDisk,
-  publish,
-  syncDirectory,
-  writeDurably,
-} from './durable-file.ts';
+import { disk } from './disk.ts';
 import { fileBytes } from './file-bytes.ts';
 import { sortedFilesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
@@ -47,19 +40,19 @@ export function filesystemBlobs({
   const pathOf = (digest: Digest) => join(path, blobKey(digest));
   return {
     async stat(digest) {
-      const found = await ifPresent(stat(pathOf(digest)));
+      const found = await disk.ifPresent(stat(pathOf(digest)));
       return found && { digest, size: found.size };
     },
     async open(digest, options = {}) {
       options.signal?.throwIfAborted();
-      const file = await ifPresent(open(pathOf(digest), 'r'));
+      const file = await disk.ifPresent(open(pathOf(digest), 'r'));
       return file && openedContent(file, digest, pool, options);
     },
     async put(descriptor, bytes, options) {
       const temp = temps.newPath();
       try {
-        await writeDurably(temp, verified(abortable(bytes, options?.signal), descriptor));
-        await publish(temp, pathOf(descriptor.digest));
+        await disk.writeNew(temp, verified(abortable(bytes, options?.signal), descriptor));
+        await disk.publish(temp, pathOf(descriptor.digest));
       } catch (error) {
         await rm(temp, { force: true }).catch(() => {});
         throw error;
@@ -67,7 +60,7 @@ export function filesystemBlobs({
     },
     adopt: (descriptor, file) => adopt(descriptor, file, pathOf(descriptor.digest)),
     async delete(digest) {
-      await onDisk('write', rm(pathOf(digest), { force: true }));
+      await disk.write(rm(pathOf(digest), { force: true }));
     },
     list: (options) => listed(path, options),
   };
@@ -81,7 +74,7 @@ async function openedContent(
   { range, signal }: ReadOptions,
 ): Promise<Content> {
   try {
-    const { size } = await onDisk('read', file.stat());
+    const { size } = await disk.read(file.stat());
     const reading = { pool, ...(signal === undefined ? {} : { signal }) };
     return {
       descriptor: { digest, size },
@@ -104,29 +97,27 @@ async function* closing(file: FileHandle, bytes: Bytes) {
 }
 
 async function adopt(descriptor: Descriptor, file: string, path: string): Promise<boolean> {
-  const handle = await onDisk('read', open(file, 'r'));
+  const handle = await disk.read(open(file, 'r'));
   try {
     if ((await handle.stat()).size !== descriptor.size) return false;
-    await onDisk('write', handle.sync());
+    await disk.write(handle.sync());
   } finally {
     await handle.close();
   }
-  await makeDurableDirectory(dirname(path));
   try {
-    await onDisk('write', rename(file, path));
+    await disk.publish(file, path);
+    return true;
   } catch (error) {
     if (hasCode(error, 'EXDEV')) return false;
     throw error;
   }
-  await syncDirectory(dirname(path));
-  return true;
 }
 
 async function* listed(path: string, { after, signal }: ListOptions = {}): AsyncGenerator<StoredBlob> {
   const from = after === undefined ? '' : blobKey(after);
   for await (const key of sortedFilesBelow(path, blobsPrefix, from, signal)) {
     const digest = parseBlobKey(key);
-    const found = digest && (await ifPresent(stat(join(path, key))));
+    const found = digest && (await disk.ifPresent(stat(join(path, key))));
     if (digest && found) yield { digest, size: found.size, storedAt: found.mtimeMs };
   }
 }

@@ -4,7 +4,7 @@ import { bytesOf } from '../../oci/content.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { checkedKey, isSecretKey } from '../keys.ts';
 import type { RecordEntry, Records } from '../records.ts';
-import { ifPresent, onDisk, publish, writeDurably } from './durable-file.ts';
+import { disk } from './disk.ts';
 import { fileLocks } from './file-locks.ts';
 import { filesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
@@ -26,8 +26,8 @@ export function filesystemRecords({ path, temps }: FilesystemRecordsOptions): Re
   async function write(key: string, bytes: Uint8Array): Promise<string> {
     const temp = temps.newPath();
     try {
-      await writeDurably(temp, bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
-      await publish(temp, pathOf(key));
+      await disk.writeNew(temp, bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
+      await disk.publish(temp, pathOf(key));
     } catch (error) {
       await rm(temp, { force: true }).catch(() => {});
       throw error;
@@ -44,13 +44,13 @@ export function filesystemRecords({ path, temps }: FilesystemRecordsOptions): Re
         return held === ifVersion ? await write(key, bytes) : undefined;
       });
     },
-    delete: (key) => locks.inTurn(key, () => onDisk('write', rm(pathOf(key), { force: true }))),
+    delete: (key) => locks.inTurn(key, () => disk.write(rm(pathOf(key), { force: true }))),
     list: (prefix, options) => listed(path, prefix, options?.signal),
   };
 }
 
 async function read(path: string) {
-  const bytes = await ifPresent(readFile(path));
+  const bytes = await disk.ifPresent(readFile(path));
   return bytes && { bytes, version: digestOf(bytes) };
 }
 
@@ -62,7 +62,7 @@ async function* listed(
   const directory = prefix.slice(0, prefix.lastIndexOf('/') + 1);
   for await (const key of filesBelow(path, directory, signal)) {
     if (!key.startsWith(prefix)) continue;
-    const found = await ifPresent(stat(join(path, key)));
+    const found = await disk.ifPresent(stat(join(path, key)));
     if (found) yield { key, size: found.size, writtenAt: found.mtimeMs };
   }
 }

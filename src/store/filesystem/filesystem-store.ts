@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { bytesOf } from '../../oci/content.ts';
 import { type BufferPool, bufferPool } from '../buffers.ts';
 import type { CachedBlobs, Store } from '../store.ts';
-import { writeDurably } from './durable-file.ts';
+import { disk } from './disk.ts';
 import { filesystemBlobs } from './filesystem-blobs.ts';
 import { filesystemRecords } from './filesystem-records.ts';
 import { type TempFiles, tempFiles } from './temp-files.ts';
@@ -47,7 +47,7 @@ async function isWritable(temps: TempFiles): Promise<boolean> {
   try {
     const probe = temps.newPath();
     try {
-      await writeDurably(probe, bytesOf(Buffer.from('probe')));
+      await disk.writeNew(probe, bytesOf(Buffer.from('probe')));
       return (await readFile(probe, 'utf8')) === 'probe';
     } finally {
       await rm(probe, { force: true });

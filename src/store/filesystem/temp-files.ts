@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { ifPresent, onDisk } from './durable-file.ts';
+import { disk } from './disk.ts';
 
 /** A directory of files that are worth nothing once their process is gone. */
 export interface TempFiles {
@@ -32,7 +32,7 @@ export function tempFiles(directory: string): TempFiles {
       let swept = 0;
       for await (const path of leftovers(directory, self)) {
         signal?.throwIfAborted();
-        await onDisk('write', rm(path, { force: true }));
+        await disk.write(rm(path, { force: true }));
         swept += 1;
       }
       return swept;
@@ -41,7 +41,7 @@ export function tempFiles(directory: string): TempFiles {
 }
 
 async function* leftovers(directory: string, self: Owner) {
-  const entries = await ifPresent(readdir(directory));
+  const entries = await disk.ifPresent(readdir(directory));
   for (const name of entries ?? []) {
     const owner = ownerOf(name);
     const path = join(directory, name);

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
+import { abortable } from '../../base/abortable.ts';
 import { verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { lengthOf } from '../../oci/range.ts';
-import { abortable } from '../abortable.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
 import type { CachedBlobs } from '../store.ts';
 import type { S3Breaker } from './bucket/s3-breaker.ts';
