@@ -11,7 +11,7 @@ const mayImport: Readonly<
   base: { code: [] },
   oci: { code: ['base'] },
   config: { code: ['base'] },
-  kubernetes: { code: ['auth'] },
+  kubernetes: { code: ['base'] },
   'image-streams': { code: ['kubernetes', 'oci'] },
   store: { code: ['base', 'oci'] },
   lease: { code: ['base', 'kubernetes', 'store'] },

@@ -10,13 +10,13 @@ import { remembered } from '../auth/clusters/remembered.ts';
 import { clusterGuard } from '../auth/guards/cluster-guard.ts';
 import { robotsGuard } from '../auth/guards/robots-guard.ts';
 import { LoginPlaces } from '../auth/login-places.ts';
-import type { Reread } from '../auth/reread.ts';
 import type { Bcrypt } from '../auth/robots/bcrypt.ts';
 import { rulePresets } from '../auth/rules/rule-presets.ts';
 import { ruledAccess } from '../auth/rules/ruled-access.ts';
 import { type Rule, type RuleBook, ruleBook } from '../auth/rules/rules.ts';
 import type { KeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import type { TokenKeys } from '../auth/tokens/token-keys.ts';
+import type { Current } from '../base/files/watched-file.ts';
 import type { ClusterConfig, Config, HostConfig } from '../config/config.ts';
 import { ConfigError } from '../config/faults.ts';
 import type { Readings } from '../image-streams/flat-tags.ts';
@@ -44,7 +44,7 @@ export interface AccessParts {
   readonly passwords: Bcrypt;
   readonly clusters: KnownClusters;
   /** Keys for the tokens of hosts that name no file of their own. */
-  readonly tokenKeys: Reread<TokenKeys>;
+  readonly tokenKeys: Current<TokenKeys>;
 }
 
 /** Who may come in, and who is asked about it. */

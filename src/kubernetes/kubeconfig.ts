@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
-import { type Reread, type RereadOptions, reread } from '../auth/reread.ts';
+import { type Current, type RereadOptions, readOnChange } from '../base/files/watched-file.ts';
 
 export interface KubeconfigOptions extends RereadOptions {
   /** Default: the cluster we run in, as our service account. */
@@ -35,21 +35,19 @@ type Texts = { readonly [Name in keyof Files]?: string };
 
 /**
  * Follows a kubeconfig and every file that it names: certificates and tokens are replaced while we run. The very same value
- * is handed out until one of them changes, with the files' contents in it. Throws at once, in words for the operator, when the
- * first reading fails; later readings throw `UNAVAILABLE`.
+ * is handed out until one of them changes, with the files' contents in it. Throws, at once and
+ * later, in words for the operator.
  */
 export async function kubeconfig(options: KubeconfigOptions): Promise<Kubeconfig> {
   const library = await import('@kubernetes/client-node');
   const entries = entriesOf(library, options);
-  let held: { readonly entries: Entries; readonly read: Reread<KubeConfig> } | undefined;
+  let held: { readonly entries: Entries; readonly read: Current<KubeConfig> } | undefined;
   const current = async (): Promise<KubeConfig> => {
     const now = await entries();
     if (held?.entries !== now) held = { entries: now, read: contentsOf(library, now, options) };
     return held.read();
   };
-  await current().catch((error: Error) => {
-    throw error.cause instanceof Error ? error.cause : error;
-  });
+  await current();
   return current;
 }
 
@@ -59,7 +57,7 @@ function entriesOf(library: Library, { kubeconfigFile, context, root = '', ...op
     return () => own;
   }
   const folder = dirname(resolve(kubeconfigFile));
-  return reread([kubeconfigFile], ([text = '']) => parsed(library, text, folder, context), options);
+  return readOnChange([kubeconfigFile], ([text = '']) => parsed(library, text, folder, context), options);
 }
 
 function inCluster(library: Library, root: string): Entries {
@@ -120,10 +118,10 @@ function contentsOf(
   library: Library,
   { cluster, user, files }: Entries,
   options: RereadOptions,
-): Reread<KubeConfig> {
+): Current<KubeConfig> {
   const named = Object.entries(files).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const paths = named.map(([, path]) => path);
-  return reread(
+  return readOnChange(
     paths,
     (texts) => {
       const text: Texts = Object.fromEntries(named.map(([name], index) => [name, texts[index] ?? '']));

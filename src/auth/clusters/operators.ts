@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { PathQuestion } from '../question.ts';
-import { type RereadOptions, reread } from '../reread.ts';
+import { loginsUnavailable } from '../unavailable.ts';
 import type { RememberedCluster } from './cluster.ts';
 import { mayBeToken } from './cluster-token.ts';
 
@@ -32,7 +33,11 @@ const shape = /^[A-Za-z0-9._~+/-]{20,8192}={0,2}$/;
  * cannot tell keeps out none of the other's operators, and never lets in.
  */
 export function createOperators({ tokenFile, cluster, ...options }: OperatorsOptions): Operators {
-  const hashes = tokenFile === undefined ? (): Hashes => [] : reread([tokenFile], parsedTokens, options);
+  const failure = loginsUnavailable;
+  const hashes =
+    tokenFile === undefined
+      ? (): Hashes => []
+      : readOnChange([tokenFile], parsedTokens, { ...options, failure });
 
   async function judgedByCluster(token: string, question: PathQuestion): Promise<OperatorVerdict> {
     if (cluster === undefined || !mayBeToken(token)) return { kind: 'unknown' };

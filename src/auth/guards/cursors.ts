@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import type { Current } from '../../base/files/watched-file.ts';
 import type { Place, Subject } from '../access.ts';
-import type { Reread } from '../reread.ts';
 import type { TokenKey, TokenKeys } from '../tokens/token-keys.ts';
 
 /** The list that a cursor belongs to, and the subject it was made for. */
@@ -31,7 +31,7 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 /** Cursors under keys that are derived from those that sign tokens. */
-export function cursors(keys: Reread<TokenKeys>): Cursors {
+export function cursors(keys: Current<TokenKeys>): Cursors {
   return {
     async sealed(cursor, owner) {
       const { signing } = await keys();

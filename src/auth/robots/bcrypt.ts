@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { RegistryError } from '../../oci/errors.ts';
 import { type LoginOrigin, LoginPlaces, type LoginPlacesOptions } from '../login-places.ts';
+import { loginsUnavailable } from '../unavailable.ts';
 
 /** Compares passwords with bcrypt hashes on a thread of its own, so that no guesser slows down the others' pulls. */
 export interface Bcrypt {
@@ -55,7 +55,7 @@ export function bcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}): Bcr
   }
 
   async function compared(password: string, hash: string): Promise<boolean> {
-    if (isClosed) throw unavailable(undefined);
+    if (isClosed) throw loginsUnavailable(undefined);
     worker ??= started();
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
     const id = serial++;
@@ -75,10 +75,6 @@ export function bcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}): Bcr
 }
 
 function abandon(waiting: Waiting, cause: unknown): void {
-  for (const { reject } of waiting.values()) reject(unavailable(cause));
+  for (const { reject } of waiting.values()) reject(loginsUnavailable(cause));
   waiting.clear();
-}
-
-function unavailable(cause: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'logins cannot be checked at the moment', { cause });
 }

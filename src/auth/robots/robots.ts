@@ -1,8 +1,9 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
 import type { Authorizer, Credential, Decision, Subject } from '../access.ts';
 import { answered } from '../answer.ts';
-import { type RereadOptions, reread } from '../reread.ts';
+import { loginsUnavailable } from '../unavailable.ts';
 import type { Bcrypt } from './bcrypt.ts';
 import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
 
@@ -48,12 +49,12 @@ export const noLongerKnown: Decision = Object.freeze({
  * pair.
  */
 export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: RobotsOptions): Robots {
-  const read = reread(
+  const read = readOnChange(
     'htpasswdFile' in files ? [files.htpasswdFile] : [files.usernameFile, files.passwordFile],
     'htpasswdFile' in files
       ? ([text = '']) => remembering(manyRobots(parseHtpasswd(text), bcrypt), rememberMs)
       : ([name = '', password = '']) => oneRobot(withoutNewline(name), withoutNewline(password)),
-    options,
+    { ...options, failure: loginsUnavailable },
   );
 
   return {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import type { Current } from '../../base/files/watched-file.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Reread } from '../reread.ts';
 import { parseTokenKeys, type TokenKeys } from './token-keys.ts';
 
 /** Small named values that all replicas share; the cache's records are such. */
@@ -29,7 +29,7 @@ const recordKey = 'v1/secrets/tokens';
  * every replica on the store accepts them. While the store cannot be asked, a secret of this
  * process alone signs: its tokens are accepted here for as long as the process runs.
  */
-export function createKeptKeys(options: KeptKeysOptions): Reread<TokenKeys> {
+export function createKeptKeys(options: KeptKeysOptions): Current<TokenKeys> {
   const { records, failed, retryMs = 10_000, patienceMs = 2_000, now = () => performance.now() } = options;
   const own = secretText();
   let ownKeys: TokenKeys | undefined;

@@ -7,7 +7,8 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { basename } from 'node:path';
-import { type Reread, type RereadOptions, reread } from '../reread.ts';
+import { type Current, type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
+import { loginsUnavailable } from '../unavailable.ts';
 
 /** A key for our tokens, and the name by which a token says which one signed it. */
 export interface TokenKey {
@@ -36,7 +37,7 @@ export interface TokenKeyFiles {
   /** One more such file. */
   readonly tokenSecretFile?: string;
   /** The keys where no file is named. Default: a random one, which no replica shares. */
-  readonly defaultKeys?: Reread<TokenKeys>;
+  readonly defaultKeys?: Current<TokenKeys>;
 }
 
 /** HS256 asks for a key no shorter than its hash (RFC 7518 section 3.2), in bytes. */
@@ -46,10 +47,11 @@ const shortestSecret = 32;
 export function tokenKeys(
   { tokenKeyFiles = [], tokenSecretFile, defaultKeys }: TokenKeyFiles,
   options?: RereadOptions,
-): Reread<TokenKeys> {
+): Current<TokenKeys> {
   const files = tokenSecretFile === undefined ? tokenKeyFiles : [...tokenKeyFiles, tokenSecretFile];
   const names = files.map((file) => basename(file));
-  if (files.length > 0) return reread(files, (texts) => parseTokenKeys(texts, names), options);
+  const parse = (texts: readonly string[]) => parseTokenKeys(texts, names);
+  if (files.length > 0) return readOnChange(files, parse, { ...options, failure: loginsUnavailable });
   if (defaultKeys !== undefined) return defaultKeys;
   const random = randomTokenKeys();
   return () => random;

@@ -1,9 +1,9 @@
 import { hash, randomUUID } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
+import type { Current } from '../../base/files/watched-file.ts';
 import type { Answer, Subject } from '../access.ts';
 import { answered } from '../answer.ts';
-import type { Reread } from '../reread.ts';
 import type { Scope } from '../scope.ts';
 import { parseSubject, subjectText } from '../subject.ts';
 import type { KeptSubjects } from './kept-subjects.ts';
@@ -11,7 +11,7 @@ import type { TokenKeys } from './token-keys.ts';
 
 export interface TokensOptions {
   /** The keys of this moment; another value than before voids what was remembered. */
-  readonly keys: Reread<TokenKeys>;
+  readonly keys: Current<TokenKeys>;
   /** The host the tokens are for: none of another host's is accepted. */
   readonly audience: string;
   /** Where subjects of more than 3 KB are kept. Default: in the token, however large that makes it. */

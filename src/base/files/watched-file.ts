@@ -1,4 +1,63 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
+
+/** A value as it is now: at once where it is known, else when it is read. */
+export type Current<T> = () => T | Promise<T>;
+
+export interface RereadOptions {
+  /** How long a reading is used before the files are looked at again, in milliseconds. Default 1,000. */
+  readonly everyMs?: number;
+  /** The clock, in milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
+}
+
+export interface ReadOnChangeOptions extends RereadOptions {
+  /** What is thrown for files that cannot be read or parsed. Default: the failure itself. */
+  readonly failure?: (cause: unknown) => unknown;
+}
+
+/**
+ * Follows files that are replaced while the process runs, as mounted secrets are. `parse` gets
+ * their texts, in order, whenever one of them changed; between changes the same value is returned,
+ * so that its identity tells whether something was rotated. Callers at the same time share one
+ * look. A failure is not replaced by the value before it, which may have been revoked.
+ */
+export function readOnChange<T>(
+  files: readonly string[],
+  parse: (texts: readonly string[]) => T,
+  { everyMs = 1000, now = () => performance.now(), failure = (cause) => cause }: ReadOnChangeOptions = {},
+): Current<T> {
+  let current: { readonly stamp: string; readonly value: T } | undefined;
+  let lookedAt = Number.NEGATIVE_INFINITY;
+  let looking: Promise<T> | undefined;
+
+  async function look(): Promise<T> {
+    try {
+      const stamp = await stampOf(files);
+      if (current?.stamp !== stamp) {
+        const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
+        current = { stamp, value: parse(texts) };
+      }
+      lookedAt = now();
+      return current.value;
+    } catch (cause) {
+      lookedAt = Number.NEGATIVE_INFINITY;
+      throw failure(cause);
+    } finally {
+      looking = undefined;
+    }
+  }
+
+  return () => {
+    if (current !== undefined && now() - lookedAt < everyMs) return current.value;
+    looking ??= look();
+    return looking;
+  };
+}
+
+/** The same for one file, which is looked at each time that it is used. */
+export function freshFile<T>(path: string, parse: (text: string) => T): Current<T> {
+  return readOnChange([path], ([text = '']) => parse(text), { everyMs: 0 });
+}
 
 export interface FileWatchOptions {
   /** How often the files are looked at, in milliseconds. */
@@ -7,15 +66,15 @@ export interface FileWatchOptions {
   readonly changed: () => Promise<void>;
 }
 
-/** Something that goes on until it is told to end. */
+/** Something that goes on until it is closed. */
 export interface Watch {
   close(): void;
 }
 
 /**
- * Looks at files for as long as the process has other work, and says when one of them became another: by time of modification, size or
- * inode, which change too when a mounted ConfigMap or Secret is replaced by its symlink. Looking, since a notification would be about
- * the link, and on some file systems never comes.
+ * Looks at files as long as the process has other work, and calls `changed` when one of them
+ * became another. Polls, since a notification would be about the link of a mounted ConfigMap or
+ * Secret, and on some file systems never comes.
  */
 export function fileWatch(files: readonly string[], { everyMs, changed }: FileWatchOptions): Watch {
   let known = stampOf(files);
@@ -36,7 +95,10 @@ export function fileWatch(files: readonly string[], { everyMs, changed }: FileWa
   return { close: () => clearInterval(timer) };
 }
 
-/** Of a file that is not there, that it is not. */
+/**
+ * Time of modification, inode and size of each file, which change too when a mounted ConfigMap or
+ * Secret is replaced by its symlink; of a file that is not there, that it is not.
+ */
 async function stampOf(files: readonly string[]): Promise<string> {
   const stamps = await Promise.all(
     files.map((file) =>

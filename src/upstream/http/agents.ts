@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
-import { freshFile } from '../../base/files/fresh-file.ts';
+import { freshFile } from '../../base/files/watched-file.ts';
 import type { Line } from '../download/lent-socket.ts';
 import { longestHead } from '../unreadable.ts';
 import { publicLookup } from './addresses.ts';

@@ -1,4 +1,4 @@
-import { type FreshFile, freshFile } from '../../base/files/fresh-file.ts';
+import { type Current, freshFile } from '../../base/files/watched-file.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { CredentialFiles } from '../http/options.ts';
 
@@ -50,7 +50,7 @@ export function credentialFor(
   return undefined;
 }
 
-async function read<T>(file: FreshFile<T>): Promise<T> {
+async function read<T>(file: Current<T>): Promise<T> {
   try {
     return await file();
   } catch (error) {

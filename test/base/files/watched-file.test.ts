@@ -1,7 +1,7 @@
-import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { fileWatch } from '../../../src/base/files/watched-file.ts';
+import { fileWatch, freshFile, readOnChange } from '../../../src/base/files/watched-file.ts';
 import { until } from '../../support/bodies.ts';
 
 /** A watch over the files that counts what it says. */
@@ -63,4 +63,74 @@ test('what is told takes its time, and is not told again meanwhile', async (t) =
   t.equal(count, 1);
   resolve();
   await until(() => count === 2);
+});
+
+test('a file is looked at again after a while, and read again only if it changed', async (t) => {
+  const file = join(t.testdir({ secret: 'one' }), 'secret');
+  let clock = 0;
+  let parses = 0;
+  const read = readOnChange([file], ([text]) => ({ text, parses: ++parses }), {
+    everyMs: 1000,
+    now: () => clock,
+  });
+
+  const first = await read();
+  t.equal(first.text, 'one');
+  t.equal(read(), first, 'at once while the look is young');
+  clock = 1000;
+  t.equal(await read(), first, 'the same value while nothing changed');
+
+  await writeFile(`${file}.new`, 'two');
+  await rename(`${file}.new`, file);
+  t.equal((await read()).text, 'one', 'believed for its time');
+  clock = 2000;
+  t.equal((await read()).text, 'two');
+  t.equal(parses, 2);
+});
+
+test('a change that keeps the size is seen', async (t) => {
+  const file = join(t.testdir({ secret: 'one' }), 'secret');
+  const read = readOnChange([file], ([text]) => text, { everyMs: 0 });
+  t.equal(await read(), 'one');
+  await writeFile(file, 'two');
+  await utimes(file, 1, 2);
+  t.equal(await read(), 'two');
+});
+
+test('callers at the same time share one look', async (t) => {
+  const file = join(t.testdir({ secret: 'one' }), 'secret');
+  let parses = 0;
+  const read = readOnChange([file], () => ++parses);
+  t.same(await Promise.all([read(), read(), read()]), [1, 1, 1]);
+});
+
+test('a file that is gone or wrong is a failure, until it is right again', async (t) => {
+  const file = join(t.testdir({ secret: 'one' }), 'secret');
+  const parse = ([text]: readonly string[]): string => {
+    if (text === 'bad') throw new Error('bad');
+    return text ?? '';
+  };
+  const plain = readOnChange([file], parse, { everyMs: 0 });
+  const failure = (cause: unknown) => new Error('no logins', { cause });
+  const own = readOnChange([file], parse, { everyMs: 0, failure });
+  t.equal(await plain(), 'one');
+  await rm(file);
+  await t.rejects(async () => plain(), { code: 'ENOENT' });
+  await t.rejects(async () => own(), { message: 'no logins', cause: { code: 'ENOENT' } });
+  await writeFile(file, 'bad');
+  await t.rejects(async () => plain(), { message: 'bad' });
+  await t.rejects(async () => own(), { message: 'no logins', cause: { message: 'bad' } });
+  await writeFile(file, 'good');
+  t.equal(await plain(), 'good');
+  t.equal(await own(), 'good');
+});
+
+test('a fresh file is looked at each time, and parsed when it changed', async (t) => {
+  const file = join(t.testdir({ secret: 'one' }), 'secret');
+  let parses = 0;
+  const read = freshFile(file, (text) => `${text} ${++parses}`);
+  t.equal(await read(), 'one 1');
+  t.equal(await read(), 'one 1');
+  await writeFile(file, 'other');
+  t.equal(await read(), 'other 2');
 });

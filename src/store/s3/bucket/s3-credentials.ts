@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readOnChange } from '../../../base/files/watched-file.ts';
 
 export interface CredentialFilesOptions {
   readonly accessKeyIdFile: string;
@@ -11,44 +11,26 @@ export interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
-  /** So near that the SDK asks again each time; this module remembers for itself. */
+  /** So near that the SDK asks again each time; the files are followed here. */
   readonly expiration: Date;
 }
 
-/** For how long what was read is used without a look at the files. */
+/** How long what was read is used without a look at the files, in milliseconds. */
 const freshMs = 10_000;
 
 /** Credentials from mounted secret files; a rotated secret is in use within 10 s, without a restart. */
 export function credentialFiles(options: CredentialFilesOptions): () => Promise<S3Credentials> {
-  let reading: Promise<S3Credentials> | undefined;
-  let readAt = 0;
-  return () => {
-    const now = performance.now();
-    if (reading !== undefined && now - readAt < freshMs) return reading;
-    readAt = now;
-    const current = readAll(options);
-    current.catch(() => {
-      if (reading === current) reading = undefined;
-    });
-    reading = current;
-    return current;
-  };
+  const { accessKeyIdFile, secretAccessKeyFile, sessionTokenFile } = options;
+  const files = [
+    accessKeyIdFile,
+    secretAccessKeyFile,
+    ...(sessionTokenFile === undefined ? [] : [sessionTokenFile]),
+  ];
+  const current = readOnChange(files, credentialsIn, { everyMs: freshMs });
+  return async () => ({ ...(await current()), expiration: new Date(Date.now() + freshMs) });
 }
 
-async function readAll(options: CredentialFilesOptions): Promise<S3Credentials> {
-  const [accessKeyId, secretAccessKey, sessionToken] = await Promise.all([
-    readLine(options.accessKeyIdFile),
-    readLine(options.secretAccessKeyFile),
-    options.sessionTokenFile === undefined ? undefined : readLine(options.sessionTokenFile),
-  ]);
-  return {
-    accessKeyId,
-    secretAccessKey,
-    ...(sessionToken === undefined ? {} : { sessionToken }),
-    expiration: new Date(Date.now() + freshMs),
-  };
-}
-
-async function readLine(path: string): Promise<string> {
-  return (await readFile(path, 'utf8')).trim();
+function credentialsIn(texts: readonly string[]): Omit<S3Credentials, 'expiration'> {
+  const [accessKeyId = '', secretAccessKey = '', sessionToken] = texts.map((text) => text.trim());
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
 }
