@@ -7,22 +7,42 @@ export interface Children<Labels extends readonly string[], Child> {
   known(): Iterable<readonly [values: readonly string[], child: Child]>;
 }
 
-/** Makes the child of each combination of label values once, and finds it again by one look-up. */
+/** The combinations that begin with the same values. */
+interface Branch<Child> {
+  readonly next: Map<string | number, Branch<Child>>;
+  child?: Child;
+}
+
+/**
+ * Makes the child of each combination of label values once, and finds it again by a look-up for
+ * each value: every request passes here, and a joined key would be made and hashed each time.
+ */
 export function children<Labels extends readonly string[], Child>(
   make: (values: readonly string[]) => Child,
 ): Children<Labels, Child> {
-  const known = new Map<string | number, readonly [readonly string[], Child]>();
+  const root: Branch<Child> = { next: new Map() };
+  const known: (readonly [readonly string[], Child])[] = [];
+
+  function added(values: readonly (string | number)[]): Child {
+    const texts = values.map(String);
+    const child = make(texts);
+    known.push([texts, child]);
+    return child;
+  }
+
   return {
-    known: () => known.values(),
+    known: () => known,
     of(...values) {
-      const [first = ''] = values;
-      const key = values.length > 1 ? values.join('\n') : first;
-      const entry = known.get(key);
-      if (entry !== undefined) return entry[1];
-      const texts = values.map(String);
-      const child = make(texts);
-      known.set(key, [texts, child]);
-      return child;
+      let branch = root;
+      for (const value of values) branch = branch.next.get(value) ?? grown(branch, value);
+      branch.child ??= added(values);
+      return branch.child;
     },
   };
+}
+
+function grown<Child>({ next }: Branch<Child>, value: string | number): Branch<Child> {
+  const branch: Branch<Child> = { next: new Map() };
+  next.set(value, branch);
+  return branch;
 }

@@ -21,11 +21,15 @@ export type Hosts = (header: string | undefined) => Host;
 
 const shape = /^(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/;
 
-/** Hosts by name: `name:port` before `name` before `*`; case and a final dot do not matter (RFC 9110 section 4.2.3). */
+/**
+ * Hosts by name: `name:port` before `name` before `*`; case and a final dot do not matter (RFC 9110
+ * section 4.2.3). The last answer is kept: most requests of a busy server name the same host.
+ */
 export function hosts(configured: readonly Host[]): Hosts {
   const byName = new Map(configured.map((host) => [host.name, host]));
+  let last: { readonly header: string; readonly host: Host } | undefined;
 
-  return (header = '') => {
+  function find(header: string): Host {
     const authority = header.toLowerCase();
     const port = /:\d+$/.exec(authority)?.[0] ?? '';
     const name = authority.slice(0, authority.length - port.length).replace(/\.$/, '');
@@ -34,5 +38,10 @@ export function hosts(configured: readonly Host[]): Hosts {
     throw new RegistryError('NAME_UNKNOWN', 'this host name is not configured here', {
       detail: { host: header.slice(0, 260) },
     });
+  }
+
+  return (header = '') => {
+    if (last?.header !== header) last = { header, host: find(header) };
+    return last.host;
   };
 }
