@@ -28,9 +28,8 @@ const mayImport: Readonly<
 const onlyIn: Readonly<Record<string, RegExp>> = {
   '@aws-sdk/': /^store\/s3\/bucket\//,
   '@smithy/': /^store\/s3\/bucket\//,
-  undici: /^(upstream\/http\/|auth\/clusters\/api-server\/api\.ts$)/,
-  '@kubernetes/client-node':
-    /^(kubernetes\/|image-streams\/|auth\/clusters\/api-server\/login\.ts$|lease\/lease-object\.ts$)/,
+  undici: /^(upstream\/http\/|kubernetes\/)/,
+  '@kubernetes/client-node': /^kubernetes\/(kubeconfig|login)\.ts$/,
   '@fastify/http-proxy': /^proxy\/pull\/bypass\.ts$/,
   jose: /^auth\/(tokens\/|clusters\/api-server\/local-check\.ts$)/,
   bcryptjs: /^auth\/robots\//,

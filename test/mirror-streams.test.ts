@@ -21,7 +21,7 @@ test('of the image streams that are watched, what tests use and what the setting
     release: releaseFiles({ 'a.yaml': `base_images: {a: ${image('ocp/4.20:cli')}}`, 'b.yaml': 'tests: [' }),
   });
   const kubeconfigFile = join(folder, 'kubeconfig');
-  await writeFile(kubeconfigFile, (await api.login()).exportConfig());
+  await writeFile(kubeconfigFile, api.kubeconfig);
   const registry = ({ url }: RegistryDouble) => ({ url, allowPrivateAddresses: true, retries: 1 });
   const rig = await serviceRig(t, {
     double: qci,

@@ -52,7 +52,7 @@ function tagWorld(): (question: TagsQuestion) => Promise<TagsAnswer> {
       }
       cluster.put(`${namespace}/${name}`, own);
     }
-    await writeFile(kubeconfigFile, (await cluster.login()).exportConfig(), { mode: 0o600 });
+    await writeFile(kubeconfigFile, cluster.kubeconfig, { mode: 0o600 });
     calls = () => cluster.requests.length;
     registry = await registryOf(changedTags, counts);
   }

@@ -1,5 +1,5 @@
-import type { Login } from '../kubernetes/api-call.ts';
 import { type Backoff, backoff, paused } from '../kubernetes/backoff.ts';
+import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
 import {
@@ -47,7 +47,7 @@ export interface FollowOptions {
 }
 
 export interface Following {
-  readonly login: Login;
+  readonly client: KubernetesClient;
   /** Of the streams in the API. */
   readonly path: string;
   readonly pages: (signal: AbortSignal) => AsyncIterable<StreamPage>;
@@ -105,8 +105,7 @@ async function listed(
 
 /** Watches, again and again, until there is a reason to list. */
 async function watchedOn(following: Following, memory: Memory, from: string): Promise<ListReason> {
-  const { login, path, listener, signal, options } = following;
-  const library = await import('@kubernetes/client-node');
+  const { client, path, listener, signal, options } = following;
   const freshness = fresh(options);
   const stop = AbortSignal.any([signal, freshness.signal]);
   let version = from;
@@ -120,9 +119,9 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
   try {
     while (!stop.aborted) {
       const startedAt = performance.now();
-      const end = await login()
-        .then((config) => watched(library, config, { path, version, seen, signal: stop }))
-        .catch((error: unknown) => ({ error }));
+      const end = await watched(client, { path, version, seen, signal: stop }).catch((error: unknown) => ({
+        error,
+      }));
       if (performance.now() - startedAt >= longestPauseMs) memory.pauses.reset();
       await pausedAfter(end, memory.pauses, options.events, stop);
       if (end === 'gone') return 'gone';

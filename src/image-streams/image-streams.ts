@@ -1,4 +1,5 @@
-import { called, found, type Login } from '../kubernetes/api-call.ts';
+import type { KubernetesClient } from '../kubernetes/client.ts';
+import { unless } from '../kubernetes/failure.ts';
 import { type FollowEvents, type FollowOptions, followed, type StreamListener } from './follow.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
 import { type ImageStreamObject, type StatusTag, type StreamPage, statusTags } from './stream-tags.ts';
@@ -14,7 +15,7 @@ export interface SourceTag {
   readonly layerMediaTypes: readonly string[];
 }
 
-/** The ImageStreams of one cluster (`image.openshift.io/v1`). Every method throws `CallError`, or the signal's reason. */
+/** The ImageStreams of one cluster (`image.openshift.io/v1`). Every method throws `ApiFailure`, or the signal's reason. */
 export interface ImageStreams {
   /** Every tag that stands for an image, read page by page from the server. */
   tags(options?: { readonly namespace?: string; readonly signal?: AbortSignal }): AsyncIterable<StatusTag>;
@@ -25,7 +26,7 @@ export interface ImageStreams {
 }
 
 export interface ImageStreamsOptions extends Omit<FollowOptions, 'events'> {
-  readonly login: Login;
+  readonly client: KubernetesClient;
   /** How long one call may take, milliseconds. Default 60,000: a page of streams with long histories is some megabytes. */
   readonly timeoutMs?: number;
   /** Streams in one page of a list. Default 100. */
@@ -33,8 +34,9 @@ export interface ImageStreamsOptions extends Omit<FollowOptions, 'events'> {
   readonly events?: Partial<FollowEvents>;
 }
 
-const group = { group: 'image.openshift.io', version: 'v1' };
-const plural = 'imagestreams';
+/** The longest page that is read: one of streams with long histories is some megabytes. */
+const maxBytes = 256 * 1024 * 1024;
+const root = '/apis/image.openshift.io/v1';
 
 interface ListAnswer {
   readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
@@ -51,7 +53,7 @@ interface TagAnswer {
 
 /** The rights that it takes: get, list and watch `imagestreams`, get `imagestreamtags`. */
 export function imageStreams(options: ImageStreamsOptions): ImageStreams {
-  const { login, timeoutMs = 60_000, pageSize = 100 } = options;
+  const { client, timeoutMs = 60_000, pageSize = 100 } = options;
 
   async function* pages(namespace: string | undefined, signal?: AbortSignal): AsyncIterable<StreamPage> {
     let next: string | undefined;
@@ -63,16 +65,9 @@ export function imageStreams(options: ImageStreamsOptions): ImageStreams {
   }
 
   function page(namespace: string | undefined, next: string | undefined, signal?: AbortSignal) {
-    const query = { ...group, plural, limit: pageSize, ...(next === undefined ? {} : { _continue: next }) };
-    return called(
-      login,
-      async ({ library, config, options }): Promise<ListAnswer> => {
-        const api = config.makeApiClient(library.CustomObjectsApi);
-        if (namespace === undefined) return await api.listClusterCustomObject(query, options);
-        return await api.listNamespacedCustomObject({ ...query, namespace }, options);
-      },
-      { timeoutMs, signal },
-    );
+    const query = new URLSearchParams({ limit: `${pageSize}`, ...(next && { continue: next }) });
+    const of = namespace === undefined ? root : within(namespace);
+    return client.json<ListAnswer>({ path: `${of}/imagestreams?${query}`, timeoutMs, maxBytes, signal });
   }
 
   return {
@@ -82,27 +77,24 @@ export function imageStreams(options: ImageStreamsOptions): ImageStreams {
       }
     },
     async tag({ namespace, name, tag }, { signal } = {}) {
-      const wish = { ...group, plural: 'imagestreamtags', namespace, name: `${name}:${tag}` };
-      const answer = await found(
-        called(
-          login,
-          async ({ library, config, options }): Promise<TagAnswer> =>
-            await config.makeApiClient(library.CustomObjectsApi).getNamespacedCustomObject(wish, options),
-          { timeoutMs, signal },
-        ),
-      );
+      const path = `${within(namespace)}/imagestreamtags/${encodeURIComponent(`${name}:${tag}`)}`;
+      const answer = await unless(404, client.json<TagAnswer>({ path, timeoutMs, signal }));
       return answer && sourceTag(answer);
     },
     follow: (listener, { signal }) =>
       followed({
-        login,
-        path: `/apis/${group.group}/${group.version}/${plural}`,
+        client,
+        path: `${root}/imagestreams`,
         pages: (stop) => pages(undefined, stop),
         listener,
         signal,
         options,
       }),
   };
+}
+
+function within(namespace: string): string {
+  return `${root}/namespaces/${encodeURIComponent(namespace)}`;
 }
 
 function sourceTag({ image = {} }: TagAnswer): SourceTag {

@@ -1,5 +1,5 @@
-import type { KubeConfig, RequestContext } from '@kubernetes/client-node';
-import { CallError, type Library } from './api-call.ts';
+import type { KubernetesClient } from './client.ts';
+import { ApiFailure } from './failure.ts';
 
 export interface WatchOptions<Item> {
   /** Of the collection, with the leading slash. */
@@ -14,61 +14,53 @@ export interface WatchOptions<Item> {
 /** `gone`: the version is too old, or of no use to the server; list again. `idle`: nothing came for a while, go on. `closed`: the server had enough, or the signal aborted. */
 export type WatchEnd = 'gone' | 'idle' | 'closed';
 
-/** Watches until it ends, for one of the usual reasons; all else throws `CallError`. */
+interface WatchEvent<Item> {
+  readonly type: string;
+  readonly object: Item;
+}
+
+/** The longest silence before the watch is begun again, in milliseconds. */
+const idleMs = 30_000;
+/** The longest event that is read, in characters: an object of etcd has at most 1.5 MiB, in JSON several times that. */
+const longestLine = 16 * 1024 * 1024;
+
+/** Watches until it ends, for one of the usual reasons; all else throws `ApiFailure`. */
 export async function watched<Item>(
-  library: Library,
-  config: KubeConfig,
+  client: KubernetesClient,
   { path, version, seen, signal }: WatchOptions<Item>,
 ): Promise<WatchEnd> {
-  const { promise: ended, resolve: end } = Promise.withResolvers<unknown>();
-  const { traced, cut } = cuttable(config);
-  let isGone = false;
-  const tell = (type: string, object: Item) => {
-    if (signal.aborted) return;
-    if (type === 'ERROR') isGone = true;
-    else seen(type, object);
-  };
-  const stop = () => end(undefined);
-  signal.addEventListener('abort', stop, { once: true });
+  const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: version });
   try {
+    for await (const line of linesOf(client.stream({ path: `${path}?${query}`, idleMs, signal }))) {
+      const event = eventOf<Item>(line);
+      if (event?.type === 'ERROR') return 'gone';
+      if (event !== undefined) seen(event.type, event.object);
+    }
+    return 'closed';
+  } catch (error) {
     if (signal.aborted) return 'closed';
-    const query = { allowWatchBookmarks: true, resourceVersion: version };
-    const watching = new library.Watch(traced).watch(path, query, tell, end);
-    watching.catch(end);
-    return endOf(await ended, isGone);
-  } finally {
-    signal.removeEventListener('abort', stop);
-    await cut();
+    if (error instanceof ApiFailure && error.status === 410) return 'gone';
+    if (error instanceof ApiFailure && error.kind === 'slow') return 'idle';
+    throw error;
   }
 }
 
-function endOf(error: unknown, isGone: boolean): WatchEnd {
-  const status = statusOf(error);
-  if (isGone || status === 410) return 'gone';
-  if (error === undefined || error === null) return 'closed';
-  if (error instanceof Error && error.name === 'TimeoutError') return 'idle';
-  if (status !== undefined) throw new CallError(`the API server answered ${status}`, { status });
-  throw new CallError('the API server cannot be watched', { cause: error });
+async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of body) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > longestLine) throw new ApiFailure('invalid', 'sent an event that is too long');
+    yield* lines;
+  }
 }
 
-function statusOf(error: unknown): number | undefined {
-  return error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number'
-    ? error.statusCode
-    : undefined;
-}
-
-/** The library has no way to end a watch that the server did not begin to answer; its connection can be cut. */
-function cuttable(config: KubeConfig) {
-  const contexts: RequestContext[] = [];
-  const traced: KubeConfig = Object.create(config);
-  traced.applySecurityAuthentication = async (context: RequestContext) => {
-    await config.applySecurityAuthentication(context);
-    contexts.push(context);
-  };
-  return {
-    traced,
-    cut: async () => {
-      await Promise.all(contexts.map((context) => context.getDispatcher()?.destroy()));
-    },
-  };
+/** Undefined for a line that is no event: what it said is found by the next list. */
+function eventOf<Item>(line: string): WatchEvent<Item> | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,9 +1,9 @@
-import type { V1Lease } from '@kubernetes/client-node';
-import { called, found, type Library, type Login, unless } from '../kubernetes/api-call.ts';
+import type { KubernetesClient } from '../kubernetes/client.ts';
+import { unless } from '../kubernetes/failure.ts';
 import type { LeaseClaim, LeaseMedium, LeaseRecord } from './medium.ts';
 
 export interface LeaseObjectOptions {
-  readonly login: Login;
+  readonly client: KubernetesClient;
   readonly namespace: string;
   /** The object's name. */
   readonly name: string;
@@ -11,9 +11,24 @@ export interface LeaseObjectOptions {
   readonly timeoutMs?: number;
 }
 
-/** A Lease of `coordination.k8s.io/v1`, with what must outlive its holder. */
+/** A Lease of `coordination.k8s.io/v1` as it travels; all that we do not know of it is kept. */
+interface LeaseBody {
+  readonly metadata?: {
+    readonly name?: string;
+    readonly namespace?: string;
+    readonly resourceVersion?: string;
+  };
+  readonly spec?: {
+    readonly holderIdentity?: string;
+    readonly leaseDurationSeconds?: number;
+    readonly acquireTime?: string;
+    readonly leaseTransitions?: number;
+  };
+}
+
+/** A Lease with what must outlive its holder. */
 export interface LeaseObject extends LeaseRecord {
-  readonly object: V1Lease;
+  readonly object: LeaseBody;
 }
 
 /**
@@ -21,40 +36,27 @@ export interface LeaseObject extends LeaseRecord {
  * namespace. The API server settles races: a write names the `resourceVersion` that it replaces.
  */
 export function leaseObject(options: LeaseObjectOptions): LeaseMedium<LeaseObject> {
-  const { login, namespace, name, timeoutMs = 5000 } = options;
-  const bounds = { timeoutMs };
+  const { client, namespace, name, timeoutMs = 5000 } = options;
+  const all = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
+  const one = `${all}/${encodeURIComponent(name)}`;
   return {
     async read() {
-      const object = await found(
-        called(
-          login,
-          ({ library, config, options }) =>
-            config.makeApiClient(library.CoordinationV1Api).readNamespacedLease({ name, namespace }, options),
-          bounds,
-        ),
-      );
+      const object = await unless(404, client.json<LeaseBody>({ path: one, timeoutMs }));
       return object && recordOf(object);
     },
     async write(claim, seen) {
-      const object = await unless(
-        409,
-        called(
-          login,
-          ({ library, config, options }) => {
-            const api = config.makeApiClient(library.CoordinationV1Api);
-            const body = claimed(library, claim, seen?.object ?? { metadata: { name, namespace } });
-            if (seen === undefined) return api.createNamespacedLease({ namespace, body }, options);
-            return api.replaceNamespacedLease({ name, namespace, body }, options);
-          },
-          bounds,
-        ),
-      );
+      const body = JSON.stringify(claimed(claim, seen?.object ?? { metadata: { name, namespace } }));
+      const to =
+        seen === undefined
+          ? ({ method: 'POST', path: all } as const)
+          : ({ method: 'PUT', path: one } as const);
+      const object = await unless(409, client.json<LeaseBody>({ ...to, body, timeoutMs }));
       return object && recordOf(object);
     },
   };
 }
 
-function recordOf(object: V1Lease): LeaseObject {
+function recordOf(object: LeaseBody): LeaseObject {
   const { holderIdentity = '', leaseDurationSeconds } = object.spec ?? {};
   return {
     object,
@@ -65,8 +67,9 @@ function recordOf(object: V1Lease): LeaseObject {
 }
 
 /** Times are for those who look: nobody decides by them. One that is given back is free after a second for whoever does not know the empty name. */
-function claimed({ V1MicroTime }: Library, { holder, ttlMs }: LeaseClaim, before: V1Lease): V1Lease {
-  const now = new V1MicroTime();
+function claimed({ holder, ttlMs }: LeaseClaim, before: LeaseBody): object {
+  // A MicroTime has six digits.
+  const now = new Date().toISOString().replace('Z', '000Z');
   const { holderIdentity, acquireTime = now, leaseTransitions = 0 } = before.spec ?? {};
   const isTaken = holder !== '' && holder !== holderIdentity;
   return {

@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap';
 import type { FollowEvents } from '../../src/image-streams/follow.ts';
 import { type ImageStreamsOptions, imageStreams } from '../../src/image-streams/image-streams.ts';
-import { CallError } from '../../src/kubernetes/api-call.ts';
+import { ApiFailure } from '../../src/kubernetes/failure.ts';
 import { imageStreamDouble } from '../support/image-stream-double.ts';
 
 const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
@@ -21,7 +21,7 @@ async function started(t: Test, options: Partial<ImageStreamsOptions> = {}) {
   const listed: Listed[] = [];
   const failures: unknown[] = [];
   const streams = imageStreams({
-    login: api.login,
+    client: api.client,
     timeoutMs: 2000,
     pauseMs: 1,
     events: {
@@ -96,8 +96,8 @@ test('a refused list says with which status, and nothing that was sent', async (
   const { api, streams } = await started(t);
   api.switches.answersStatus = 403;
   const failure = await Array.fromAsync(streams.tags()).catch((error: unknown) => error);
-  t.ok(failure instanceof CallError);
-  t.match(failure, { message: 'the API server answered 403', status: 403 });
+  t.ok(failure instanceof ApiFailure);
+  t.match(failure, { message: 'the API server does not let us ask (403)', status: 403 });
   t.notMatch(failure, { message: /Bearer/ });
 });
 

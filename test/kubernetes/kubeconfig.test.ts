@@ -4,8 +4,8 @@ import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { kubernetesCluster } from '../../src/auth/clusters/api-server/cluster-reviews.ts';
-import { logins } from '../../src/auth/clusters/api-server/login.ts';
 import { kubeconfig } from '../../src/kubernetes/kubeconfig.ts';
+import { logins } from '../../src/kubernetes/login.ts';
 import { clusterDouble } from '../support/cluster-double.ts';
 
 async function started(t: Test) {

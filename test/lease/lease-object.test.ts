@@ -9,7 +9,7 @@ const microTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 async function started(t: Test) {
   const api = await imageStreamDouble();
   t.teardown(() => api.close());
-  const medium = () => leaseObject({ login: api.login, namespace: 'ci', name: 'ci-image-mirror' });
+  const medium = () => leaseObject({ client: api.client, namespace: 'ci', name: 'ci-image-mirror' });
   const contender = (holder: string, ttlMs = 3000) =>
     lease({ name: 'mirror', medium: medium(), holder, ttlMs });
   return { api, medium, contender };
@@ -85,10 +85,12 @@ test('work stops while the API server refuses, before another may take over', as
   t.ok(performance.now() - startedAt < 3000, 'within the duration that the others wait');
 });
 
-test('no connection outlives its call', async (t) => {
+test('calls share a connection, which the client ends', async (t) => {
   const { api, medium } = await started(t);
-  await medium().read();
   await medium().write({ holder: 'a', ttlMs: 15_000 }, undefined);
+  for (let calls = 0; calls < 10; calls += 1) await medium().read();
+  t.ok(api.connections <= 2, `${api.connections}`);
+  await api.client.close();
   for (let tries = 0; api.connections > 0 && tries < 200; tries += 1)
     await new Promise((resolve) => setTimeout(resolve, 5));
   t.equal(api.connections, 0);

@@ -5,6 +5,7 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { KubeConfig } from '@kubernetes/client-node';
+import { createKubernetesClient, type KubernetesClient } from '../../src/kubernetes/client.ts';
 import { testAuthority } from './certificates.ts';
 import { type LeaseBody, leaseShelf } from './lease-shelf.ts';
 
@@ -46,8 +47,10 @@ export interface ImageStreamDouble {
   readonly watches: number;
   /** The Leases, by `namespace/name`. */
   readonly leases: ReadonlyMap<string, LeaseBody>;
-  /** How a client gets here. */
-  login(): Promise<KubeConfig>;
+  /** A kubeconfig, as it stands in a file. */
+  readonly kubeconfig: string;
+  /** Talks to it, until it is closed. */
+  readonly client: KubernetesClient;
   /** Makes the stream, or gives it these tags; open watches are told. */
   put(stream: string, tags: Readonly<Record<string, DoubleTag>>): void;
   remove(stream: string): void;
@@ -157,6 +160,12 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
 
+  const config = new KubeConfig();
+  const caData = Buffer.from(authority.cert).toString('base64');
+  const cluster = { name: 'double', server: `https://127.0.0.1:${port}`, caData, skipTLSVerify: false };
+  config.loadFromClusterAndUser(cluster, { name: 'us', token });
+  const client = createKubernetesClient({ kubeconfig: async () => config });
+
   return {
     requests,
     switches,
@@ -167,13 +176,8 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
     get watches() {
       return watches.size;
     },
-    async login() {
-      const config = new KubeConfig();
-      const caData = Buffer.from(authority.cert).toString('base64');
-      const cluster = { name: 'double', server: `https://127.0.0.1:${port}`, caData, skipTLSVerify: false };
-      config.loadFromClusterAndUser(cluster, { name: 'us', token });
-      return config;
-    },
+    kubeconfig: config.exportConfig(),
+    client,
     put(key, tags) {
       const [namespace = '', name = ''] = key.split('/');
       const type = streams.has(key) ? 'MODIFIED' : 'ADDED';
@@ -192,11 +196,13 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
       for (const watch of watches) watch.end();
     },
     bookmark: () => tell('BOOKMARK', { kind: 'ImageStream', metadata: { resourceVersion: nextVersion() } }),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    async close() {
+      await client.close();
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
   };
 }
 

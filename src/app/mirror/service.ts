@@ -5,8 +5,6 @@ import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import type { Readings } from '../../image-streams/flat-tags.ts';
 import { type ImageStreams, imageStreams } from '../../image-streams/image-streams.ts';
-import type { Login } from '../../kubernetes/api-call.ts';
-import { kubeconfig } from '../../kubernetes/kubeconfig.ts';
 import { lease } from '../../lease/lease.ts';
 import { leaseObject } from '../../lease/lease-object.ts';
 import { recordLease } from '../../lease/record.ts';
@@ -28,6 +26,7 @@ import { memoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { MeteredEvents } from '../../telemetry/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
+import { type ClusterClients, clusterClients } from './cluster-clients.ts';
 import { copying } from './copying.ts';
 import { type RegistryEnds, registryEnds } from './endpoints.ts';
 import { followedInputs } from './inputs.ts';
@@ -67,7 +66,7 @@ const collectEveryMs = 2_000;
 
 /** Makes the mirror of the settings. Rejects, in words for the operator, when a cluster or the configuration cannot be read. */
 export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
-  const { settings, cache, events, log } = parts;
+  const { settings, config, cache, events, log } = parts;
   // What only looks must neither end tasks that wait to be done nor keep another process from doing them.
   const { records } = settings.dryRun ? memoryStore() : cache.medium;
   const write = mirrorWriter(log);
@@ -85,8 +84,9 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     const current = rules.current();
     return current === undefined || isWanted(current, task, tell);
   };
-  const streams = await configuredStreams(parts);
-  const turn = await configuredTurn(parts);
+  const clients = clusterClients(config.clusters);
+  const streams = await configuredStreams(parts, clients);
+  const turn = await configuredTurn(parts, clients);
   const stopping = new AbortController();
   /** Ours, while it is our turn. */
   let current: Queue | undefined;
@@ -171,6 +171,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       rules.close();
       await working;
       await ends.close();
+      await clients.close();
     },
   };
 }
@@ -208,7 +209,7 @@ function deskQueue(
 }
 
 /** One process at a time, by a Lease of a cluster or by a record in the store. */
-async function configuredTurn({ settings, config, cache, log }: MirrorParts): Promise<Turn> {
+async function configuredTurn({ settings, cache, log }: MirrorParts, clients: ClusterClients): Promise<Turn> {
   if (settings.dryRun) return (work, signal) => work(signal);
   const own = log.child({ component: 'ci-images-mirror' });
   const events = {
@@ -224,25 +225,20 @@ async function configuredTurn({ settings, config, cache, log }: MirrorParts): Pr
     return (work, signal) => ours.held(work, { signal });
   }
   const { cluster, namespace, name } = settings.lease;
-  const login = await loginOf(config, cluster);
-  const ours = lease({ name, medium: leaseObject({ login, namespace, name }), holder, events });
+  const client = await clients.of(cluster);
+  const ours = lease({ name, medium: leaseObject({ client, namespace, name }), holder, events });
   return (work, signal) => ours.held(work, { signal });
 }
 
-function loginOf({ clusters }: Config, name: string): Promise<Login> {
-  const { kubeconfigFile, context } = clusters[name] ?? {};
-  return kubeconfig({
-    ...(kubeconfigFile === undefined ? {} : { kubeconfigFile }),
-    ...(context === undefined ? {} : { context }),
-  });
-}
-
-async function configuredStreams({ settings, config, log }: MirrorParts): Promise<ImageStreams | undefined> {
+async function configuredStreams(
+  { settings, log }: MirrorParts,
+  clients: ClusterClients,
+): Promise<ImageStreams | undefined> {
   if (settings.imageStreams === undefined) return undefined;
   const { cluster } = settings.imageStreams;
   const own = log.child({ component: 'ci-images-mirror', cluster });
   return imageStreams({
-    login: await loginOf(config, cluster),
+    client: await clients.of(cluster),
     events: {
       listed: (event) => own.info(event, 'the image streams were listed'),
       failed: ({ error, pauseMs }) =>

@@ -1,3 +1,4 @@
+import type { FailureKind } from '../../kubernetes/failure.ts';
 import type { Answer, Subject } from '../access.ts';
 import type { PathQuestion, Question } from '../question.ts';
 
@@ -52,8 +53,7 @@ export interface ClusterEvents {
     readonly cluster: string;
     readonly kind: 'token' | 'access';
     readonly outcome: 'yes' | 'no' | 'failed';
-    /** Of a failure: in time, at all, with 5xx or 429, with 401 or 403 for ourselves, or with something unreadable. */
-    readonly failure?: 'slow' | 'unreachable' | 'status' | 'not-allowed-to-ask' | 'invalid';
+    readonly failure?: FailureKind;
     readonly status?: number;
     readonly seconds: number;
     /** The user's name of a token that was known. */

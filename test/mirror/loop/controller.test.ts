@@ -36,7 +36,7 @@ async function started(t: Test, { tag = {}, held = { [appCi]: a }, child, ...opt
   const tasks: MirrorTask[] = [];
   const looks: string[] = [];
   const watched: Controller = controller({
-    streams: imageStreams({ login: api.login, pauseMs: 1 }),
+    streams: imageStreams({ client: api.client, pauseMs: 1 }),
     isWanted: () => true,
     look: {
       async stat(pullSpec) {

@@ -1,8 +1,8 @@
+import { createKubernetesClient } from '../../../kubernetes/client.ts';
+import { ApiFailure } from '../../../kubernetes/failure.ts';
 import { type KubeconfigOptions, kubeconfig } from '../../../kubernetes/kubeconfig.ts';
+import { RegistryError } from '../../../oci/errors.ts';
 import type { Cluster, ClusterEvents } from '../cluster.ts';
-import { api } from './api.ts';
-import { ApiFailure, unavailable } from './failure.ts';
-import { logins } from './login.ts';
 import { accessReview, type Review, reviewedSubject, reviewedVerdict, tokenReview } from './reviews.ts';
 
 export interface KubernetesClusterOptions extends KubeconfigOptions {
@@ -21,7 +21,10 @@ export interface KubernetesCluster extends Cluster {
 }
 
 /** An API server refuses to send its keys as plain JSON: 406. */
-const keySetRequest = { method: 'GET', path: '/openid/v1/jwks', accept: 'application/jwk-set+json' } as const;
+const keySetRequest = { path: '/openid/v1/jwks', accept: 'application/jwk-set+json' } as const;
+
+const defaultRetryAfterSeconds = 5;
+const mostRetryAfterSeconds = 60;
 
 type Reviewed = Parameters<ClusterEvents['reviewed']>[0];
 
@@ -31,7 +34,7 @@ export async function kubernetesCluster(options: KubernetesClusterOptions): Prom
   const config = await kubeconfig(options).catch((error: Error) => {
     throw new Error(`cluster ${name}: ${error.message}`, { cause: error });
   });
-  const server = api({ logins: logins(config), timeoutMs, connections });
+  const client = createKubernetesClient({ kubeconfig: config, timeoutMs, connections });
 
   async function review<Value>(
     kind: Reviewed['kind'],
@@ -43,7 +46,7 @@ export async function kubernetesCluster(options: KubernetesClusterOptions): Prom
     const report = (event: Pick<Reviewed, 'outcome' | 'subject' | 'failure' | 'status'>) =>
       events?.reviewed?.({ cluster: name, kind, seconds: (performance.now() - startedAt) / 1000, ...event });
     try {
-      const value = read(await server.send({ method: 'POST', path, body }));
+      const value = read(await client.text({ method: 'POST', path, body, isRepeatable: true }));
       report(outcome(value));
       return value;
     } catch (error) {
@@ -69,11 +72,23 @@ export async function kubernetesCluster(options: KubernetesClusterOptions): Prom
       })),
     async keySet() {
       try {
-        return await server.send(keySetRequest);
+        return await client.text(keySetRequest);
       } catch (error) {
         throw error instanceof ApiFailure ? unavailable(name, error) : error;
       }
     },
-    close: () => server.close(),
+    close: () => client.close(),
   };
+}
+
+/** What a client is told of it: `UNAVAILABLE`, with `Retry-After`. */
+function unavailable(cluster: string, failure: ApiFailure): RegistryError {
+  const { predicate, status, kind, cause = failure } = failure;
+  const remedy = status === 403 ? ': bind system:auth-delegator to us' : '';
+  const wish = failure.retryAfterSeconds ?? defaultRetryAfterSeconds;
+  return new RegistryError('UNAVAILABLE', `cluster ${cluster} ${predicate}${remedy}`, {
+    detail: { cluster, failure: kind },
+    retryAfterSeconds: Math.min(Math.max(wish, 1), mostRetryAfterSeconds),
+    cause,
+  });
 }

@@ -1,7 +1,7 @@
+import { ApiFailure } from '../../../kubernetes/failure.ts';
 import type { Subject } from '../../access.ts';
 import type { PathQuestion, Question } from '../../question.ts';
 import type { Verdict } from '../cluster.ts';
-import { ApiFailure } from './failure.ts';
 import { field } from './field.ts';
 
 /** A review: where it is posted, and what. */

@@ -1,7 +1,7 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import type { Kubeconfig } from '../../../kubernetes/kubeconfig.ts';
 import { ApiFailure } from './failure.ts';
+import type { Kubeconfig } from './kubeconfig.ts';
 
 /** One way to the API: where, over which TLS, and as whom. */
 export interface Login {

@@ -1,0 +1,152 @@
+import { type Dispatcher, errors } from 'undici';
+import { failureOf, parsed, textOf } from './answer.ts';
+import type { Kubeconfig } from './kubeconfig.ts';
+import { type Login, logins } from './login.ts';
+import { createPools } from './pools.ts';
+
+/**
+ * The one client of Kubernetes API servers, for reviews, image streams and Leases. In: a kubeconfig
+ * that is followed (`kubeconfig.ts`, by the library) and calls. Out: texts, JSON and streams, or an
+ * `ApiFailure`. TLS is verified, no redirect is followed, and every answer has a limit in time and
+ * size. Why it is not the library's: docs/adr/0053. May import `base` and `auth/reread.ts`.
+ */
+export interface KubernetesClient {
+  /** The body of a 200 or 201. Throws `ApiFailure`, or the reason of the call's own signal. */
+  text(call: ApiCall): Promise<string>;
+  /** The same, parsed; what it is, its caller knows. */
+  json<Body>(call: ApiCall): Promise<Body>;
+  /** The body of a 200 to a GET, as it comes. Throws like `text`; a silence is an `ApiFailure` (`slow`). */
+  stream(call: StreamCall): AsyncIterable<Uint8Array>;
+  /** Cuts every connection. Calls under way fail, and so do later ones. */
+  close(): Promise<void>;
+}
+
+export interface KubernetesClientOptions {
+  readonly kubeconfig: Kubeconfig;
+  /** How long one call may take, with the wait for a connection, in milliseconds. Default 3,000. */
+  readonly timeoutMs?: number;
+  /** Connections at a time. Default 8. */
+  readonly connections?: number;
+}
+
+export interface ApiCall {
+  /** Default GET. */
+  readonly method?: 'GET' | 'POST' | 'PUT';
+  /** Below the server's own path. */
+  readonly path: string;
+  /** JSON. */
+  readonly body?: string;
+  /** The media type of the answer. Default `application/json`. */
+  readonly accept?: string;
+  /** Changes nothing, so that it is sent again when a kept connection is cut. Default: true for GET. */
+  readonly isRepeatable?: boolean;
+  /** Default: the client's. */
+  readonly timeoutMs?: number;
+  /** The longest answer that is read, in bytes. Default 1 MiB: a review with 2,000 groups of the longest names has half of it. */
+  readonly maxBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface StreamCall {
+  readonly path: string;
+  /** The longest silence, in milliseconds. */
+  readonly idleMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** A call with its limits: the signal ends it, and so does a silence of `idleMs`. */
+type LimitedCall = ApiCall & { readonly signal: AbortSignal; readonly idleMs?: number };
+
+type Read<Result> = (answer: Dispatcher.ResponseData) => Promise<Result>;
+
+const usualMaxBytes = 1024 * 1024;
+
+/** Asks nothing yet. */
+export function createKubernetesClient(options: KubernetesClientOptions): KubernetesClient {
+  const { kubeconfig, timeoutMs: usualMs = 3000, connections = 8 } = options;
+  const login = logins(kubeconfig);
+  const ending = new AbortController();
+  const pools = createPools({ connections, connectTimeoutMs: usualMs });
+
+  async function answered<Result>(call: LimitedCall, read: Read<Result>): Promise<Result> {
+    const { method = 'GET', isRepeatable = method === 'GET', signal } = call;
+    signal.throwIfAborted();
+    const current = await within(login(), signal);
+    signal.throwIfAborted();
+    const request = requestOf(call, current);
+    const pool = pools.of(current);
+    try {
+      return await read(await pool.request(request));
+    } catch (error) {
+      if (!(isRepeatable && error instanceof errors.SocketError) || signal.aborted) throw error;
+      // A kept connection may be cut in the very moment it is used. Its neighbours may be as dead.
+      pools.retire(pool);
+      return read(await pools.of(current).request(request));
+    }
+  }
+
+  async function text(call: ApiCall): Promise<string> {
+    const { timeoutMs = usualMs, maxBytes = usualMaxBytes, signal: own } = call;
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.any([timeout, ending.signal, ...(own === undefined ? [] : [own])]);
+    try {
+      return await answered({ ...call, signal }, (answer) => textOf(answer, maxBytes));
+    } catch (error) {
+      own?.throwIfAborted();
+      const isLate = timeout.aborted || error instanceof errors.ConnectTimeoutError;
+      throw failureOf(error, isLate ? timeoutMs : undefined);
+    }
+  }
+
+  return {
+    text,
+    json: async (call) => parsed(await text(call)),
+    async *stream({ signal: own, ...call }) {
+      const signal = AbortSignal.any([ending.signal, own]);
+      try {
+        yield* await answered({ ...call, signal }, async (answer) => {
+          if (answer.statusCode !== 200) await textOf(answer, usualMaxBytes);
+          return answer.body;
+        });
+      } catch (error) {
+        own.throwIfAborted();
+        const isSilent =
+          error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError;
+        throw failureOf(error, isSilent ? call.idleMs : undefined);
+      }
+    },
+    async close() {
+      ending.abort(new Error('the cluster is no longer asked'));
+      await pools.close();
+    },
+  };
+}
+
+function requestOf(
+  { method = 'GET', path, body, accept = 'application/json', signal, idleMs }: LimitedCall,
+  { server, headers }: Login,
+): Dispatcher.RequestOptions {
+  return {
+    origin: server.origin,
+    path: `${server.pathname.replace(/\/$/, '')}${path}`,
+    method,
+    headers: {
+      accept,
+      'accept-encoding': 'identity',
+      'user-agent': 'quayside',
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    body: body ?? null,
+    signal,
+    ...(idleMs === undefined ? {} : { headersTimeout: idleMs, bodyTimeout: idleMs }),
+  };
+}
+
+/** The promise's end, or the signal's if that comes first. */
+function within<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    promise.then(resolve, reject);
+  });
+}

@@ -1,0 +1,42 @@
+/**
+ * In which way an API server did not answer: in time, at all, with a status, because it does not let
+ * us ask, or with something that cannot be read.
+ */
+export type FailureKind = 'slow' | 'unreachable' | 'status' | 'not-allowed-to-ask' | 'invalid';
+
+export interface FailureFacts {
+  /** Of the answer, where there was one. */
+  readonly status?: number;
+  /** `Retry-After` of the answer, in seconds. */
+  readonly retryAfterSeconds?: number;
+  /** The failure below, for the log; never one whose text may quote what was sent. */
+  readonly cause?: unknown;
+}
+
+/** A call without an answer to use: neither a yes nor a no. Nothing that was sent is in its texts. */
+export class ApiFailure extends Error {
+  override readonly name = 'ApiFailure';
+  readonly kind: FailureKind;
+  /** The message without its subject, for messages that name the cluster. */
+  readonly predicate: string;
+  readonly status: number | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(kind: FailureKind, predicate: string, { status, retryAfterSeconds, cause }: FailureFacts = {}) {
+    super(`the API server ${predicate}`, cause === undefined ? undefined : { cause });
+    this.kind = kind;
+    this.predicate = predicate;
+    this.status = status;
+    this.retryAfterSeconds = retryAfterSeconds;
+  }
+}
+
+/** The call's answer; undefined when the server refused it with this status. */
+export async function unless<Value>(status: number, call: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof ApiFailure && error.status === status) return undefined;
+    throw error;
+  }
+}
