@@ -1,0 +1,122 @@
+/**
+ * `npm run mutate`: puts each small fault of `faults.txt` into a copy of the project, one at a time, and runs
+ * the tests that import its file, the nearest first. A fault is caught when a test fails or does not end.
+ * Prints a line a fault, and how many were caught and survived. Exit code 1 when one survives that may not, 2
+ * when the list does not fit the source.
+ */
+import { readFile } from 'node:fs/promises';
+import { setPriority } from 'node:os';
+import { concurrently } from '../../src/base/each.ts';
+import { parsed, UsageError } from '../../src/cli/flags/arguments.ts';
+import { finished } from '../support/run-command.ts';
+import { type Fault, FaultError, parseFaults, withFault } from './faults.ts';
+import { nearestTests } from './nearest-tests.ts';
+import { createTrial, type Trial } from './trial.ts';
+
+const usage = `npm run mutate [-- [--only NAME]... [--tests N] [--jobs N] [--check]]
+
+  --only NAME   tries that fault; may be given several times
+  --tests N     test files for each fault, the nearest first; default 9
+  --jobs N      faults at a time; default 1
+  --check       says whether the list fits the source, and tries nothing
+`;
+
+interface Options {
+  readonly only: readonly string[];
+  readonly tests: number;
+  readonly jobs: number;
+  readonly check: boolean;
+}
+
+const root = new URL('../../', import.meta.url).pathname;
+const lowest = 10;
+
+function optionsIn(args: readonly string[]): Options {
+  const text = { type: 'string' } as const;
+  const { values } = parsed(args, {
+    only: { type: 'string', multiple: true },
+    tests: text,
+    jobs: text,
+    check: { type: 'boolean' },
+  });
+  const number = (name: 'tests' | 'jobs', otherwise: number): number => {
+    const value = Number(values[name] ?? otherwise);
+    if (Number.isInteger(value) && value > 0) return value;
+    throw new UsageError(`--${name} must be a whole number above 0`);
+  };
+  return {
+    only: values.only ?? [],
+    tests: number('tests', 9),
+    jobs: number('jobs', 1),
+    check: values.check === true,
+  };
+}
+
+/** The faults to try, each of which fits the source. */
+async function chosen(only: readonly string[]): Promise<readonly Fault[]> {
+  const all = parseFaults(await readFile(new URL('faults.txt', import.meta.url), 'utf8'));
+  const unknown = only.find((name) => all.every((fault) => fault.name !== name));
+  if (unknown !== undefined) throw new UsageError(`no fault is named ${unknown}`);
+  const misfits: string[] = [];
+  for (const fault of all) {
+    await withFault(root, fault).catch((error: unknown) => {
+      if (!(error instanceof FaultError)) throw error;
+      misfits.push(error.message);
+    });
+  }
+  if (misfits.length > 0) throw new FaultError(`the list does not fit the source:\n${misfits.join('\n')}`);
+  return only.length === 0 ? all : all.filter(({ name }) => only.includes(name));
+}
+
+async function main({ only, tests: most, jobs, check }: Options, signal: AbortSignal): Promise<number> {
+  const faults = await chosen(only);
+  if (check) {
+    console.log(`${faults.length} faults fit the source`);
+    return 0;
+  }
+  const listed = await finished('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root });
+  const files = listed.stdout.split('\n').filter((file) => file !== '');
+  const nearest = await nearestTests(
+    root,
+    files.filter((file) => /^(src|test)\/.*\.ts$/.test(file)),
+  );
+  const trials = await Promise.all(Array.from({ length: jobs }, () => createTrial(root, files, signal)));
+  try {
+    return await tried(faults, trials, (fault) => nearest(fault.file).slice(0, most));
+  } finally {
+    await Promise.all(trials.map((trial) => trial.close()));
+  }
+}
+
+async function tried(
+  faults: readonly Fault[],
+  trials: readonly Trial[],
+  testsOf: (fault: Fault) => readonly string[],
+): Promise<number> {
+  const failing = new Set(await trials[0]?.failing([...new Set(faults.flatMap(testsOf))]));
+  for (const test of failing) console.log(`left out, since it fails without any fault: ${test}`);
+  const free = [...trials];
+  const survivors: Fault[] = [];
+  await concurrently(faults, trials.length, async (fault) => {
+    const trial = free.pop();
+    if (trial === undefined) throw new Error('more faults at a time than copies of the project');
+    const tests = testsOf(fault).filter((test) => !failing.has(test));
+    const fact = await trial.run(fault, tests).finally(() => free.push(trial));
+    if (fact === undefined) survivors.push(fault);
+    const why = fault.mayLive === undefined ? `${tests.length} test files` : fault.mayLive;
+    console.log(fact === undefined ? `survived ${fault.name}: ${why}` : `caught   ${fault.name}: ${fact}`);
+  });
+  console.log(`${faults.length - survivors.length} caught, ${survivors.length} survived`);
+  return survivors.some(({ mayLive }) => mayLive === undefined) ? 1 : 0;
+}
+
+try {
+  setPriority(lowest);
+  const interrupted = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+  process.exitCode = await main(optionsIn(process.argv.slice(2)), interrupted.signal);
+} catch (error) {
+  if (!(error instanceof UsageError || error instanceof FaultError)) throw error;
+  console.error(error instanceof UsageError ? `${error.message}\n\n${usage}` : error.message);
+  process.exitCode = 2;
+}
