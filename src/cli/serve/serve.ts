@@ -82,9 +82,10 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
     io.stderr.write(`quayside serve: ${complaint}\n`);
     return 1;
   }
-  io.stderr.write(banner(config, server));
   const words = log.child({ component: 'serve' });
   const unheard = reloaded(server, source, words, io);
+  // Last: whoever reads it may send us a signal at once.
+  io.stderr.write(banner(config, server));
   await aborted(io.signal);
   unheard();
   await left(server, config.shutdownDelayMs, words, io.signal);
