@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
@@ -10,13 +10,19 @@ import { type TestCertificate, testAuthority } from '../support/certificates.ts'
 
 const authority = testAuthority();
 
+/** Puts a whole file in the place of the one before, as a mounted Secret does: no look finds half of it. */
+async function replace(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.next`, text);
+  await rename(`${file}.next`, file);
+}
+
 /** A TLS server over two files that are looked at all the time. */
 async function stage(t: Test) {
   const folder = await mkdtemp(join(tmpdir(), 'quayside-certificate-'));
   const files = { certFile: join(folder, 'tls.crt'), keyFile: join(folder, 'tls.key') };
   const write = async ({ cert, key }: TestCertificate) => {
-    await writeFile(files.certFile, cert);
-    await writeFile(files.keyFile, key);
+    await replace(files.certFile, cert);
+    await replace(files.keyFile, key);
   };
   const first = authority.issued();
   await write(first);
@@ -65,16 +71,16 @@ test('a certificate without its key, or no certificate at all, leaves the old on
   const before = serialOf(await client());
   const next = authority.issued();
   const complaint = 'warn the new certificate cannot be used, and the one before stays';
-  await writeFile(certFile, next.cert);
+  await replace(certFile, next.cert);
   await until(() => lines.length === 1);
-  await writeFile(certFile, 'no certificate');
+  await replace(certFile, 'no certificate');
   await until(() => lines.length === 2);
   await rm(certFile);
   await until(() => lines.length === 3);
   t.same(lines, [complaint, complaint, complaint]);
   t.equal(serialOf(await client()), before);
-  await writeFile(certFile, next.cert);
-  await writeFile(keyFile, next.key);
+  await replace(certFile, next.cert);
+  await replace(keyFile, next.key);
   await until(() => lines.at(-1) === 'info the certificate was renewed');
   t.not(serialOf(await client()), before);
 });
