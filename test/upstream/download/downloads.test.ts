@@ -17,7 +17,9 @@ interface Test {
 /** What a server does with the n-th request on one of its connections. */
 type Script = (socket: Socket, request: string, count: number) => void;
 
-const plain: Line = { tls: { rejectUnauthorized: true }, connectTimeoutMs: 1_000 };
+/** Of no fact but those that set their own. */
+const limits = { firstByteTimeoutMs: 30_000, progressTimeoutMs: 30_000 };
+const plain: Line = { tls: { rejectUnauthorized: true }, connectTimeoutMs: 30_000 };
 const body = patterned(700_000, 'download');
 const whole = (bytes: Buffer) => `HTTP/1.1 200 OK\r\ncontent-length: ${bytes.length}\r\n\r\n`;
 
@@ -48,7 +50,6 @@ async function scripted(t: Test, script: Script, { line = plain, server = create
     server.close();
   });
   const url = new URL(`${line === plain ? 'http' : 'https'}://127.0.0.1:${port}/blob?a=b`);
-  const limits = { firstByteTimeoutMs: 500, progressTimeoutMs: 500 };
   return {
     sockets,
     connections: () => connections,
@@ -218,7 +219,6 @@ test('a connection that takes too long fails as any other that does not come abo
     mute.close();
   });
   const url = new URL(`https://127.0.0.1:${(mute.address() as AddressInfo).port}/`);
-  const limits = { firstByteTimeoutMs: 500, progressTimeoutMs: 500 };
   const line = { ...plain, connectTimeoutMs: 30 };
   await t.rejects(own.get({ url, line, ...limits }), { code: 'ETIMEDOUT' });
 });
@@ -286,7 +286,7 @@ test('over TLS the server must prove who it is, and bytes that come in a burst s
   const { cert, key } = authority.issued();
   const large = patterned(5_000_000, 'burst');
   const script: Script = (socket) => socket.write(Buffer.concat([Buffer.from(whole(large)), large]));
-  const trusting: Line = { tls: { ca: authority.cert, rejectUnauthorized: true }, connectTimeoutMs: 1_000 };
+  const trusting: Line = { ...plain, tls: { ca: authority.cert, rejectUnauthorized: true } };
   const server = await scripted(t, script, {
     line: trusting,
     server: createTlsServer({ cert, key }) as Server,

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
 import { parseRetryAfter, pauseAfter } from '../../../src/upstream/resilience/retry.ts';
-import { app, lines, refusalOf, rig, v1 } from '../rig.ts';
+import { app, eventsInto, lines, refusalOf, rig, v1 } from '../rig.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
 
@@ -84,10 +84,12 @@ test('an answer that does not begin in time is a failure', async (t) => {
 });
 
 test('a caller who leaves ends the tries, with the caller’s own reason', async (t) => {
-  const { registry, upstream } = await rig(t, { random: () => 1 });
+  const caller = new AbortController();
+  const leaves = () => caller.abort(new Error('the caller has left'));
+  const { registry, upstream } = await rig(t, { events: { ...eventsInto([]), retried: leaves } });
   registry.switches.status = { of: 'everything', code: 503 };
-  const asked = upstream.manifest(app, v1, { signal: AbortSignal.timeout(50) });
-  await t.rejects(asked, { name: 'TimeoutError' });
+  const asked = upstream.manifest(app, v1, { signal: caller.signal });
+  await t.rejects(asked, { message: 'the caller has left' });
   t.equal(registry.requests.length, 1);
 });
 
