@@ -69,6 +69,8 @@ export interface CacheRigOptions {
   readonly fetchChildren?: boolean;
   /** Default: 60,000. */
   readonly withholdMs?: number;
+  /** How long the upstream may be silent, milliseconds. Default: as long as a test takes. */
+  readonly silenceMs?: number;
   /** The scopes of tags; the same for all without. */
   readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   readonly formerMs?: number;
@@ -101,8 +103,8 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       name: 'quay.io',
       url: double.url,
       allowPrivateAddresses: true,
-      progressTimeoutMs: 400,
-      firstByteTimeoutMs: 1_000,
+      progressTimeoutMs: options.silenceMs ?? 60_000,
+      firstByteTimeoutMs: options.silenceMs ?? 60_000,
       retries: 1,
       random: () => 0,
       now: () => clock.now + performance.now(),

@@ -181,6 +181,7 @@ async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage
     switches.dropsRequests -= 1;
     return request.socket.destroy();
   }
+  await switches.holds;
   if (switches.delayMs !== undefined) await pause(switches.delayMs, response);
   for (let at = 0; at < (switches.headBytes ?? 0) / 1_000; at += 1)
     response.setHeader(`x-padding-${at}`, 'p'.repeat(980));

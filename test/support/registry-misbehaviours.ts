@@ -15,6 +15,8 @@ export interface Misbehaviours {
   dropsRequests?: number;
   /** Answers wait so long, milliseconds. */
   delayMs?: number;
+  /** Answers wait for this. */
+  holds?: Promise<unknown>;
   /** Heads are so much longer, in fields of 1,000 bytes. */
   headBytes?: number;
   /** A status for one kind of request; `times` counts down, for ever without. */

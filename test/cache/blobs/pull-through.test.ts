@@ -33,8 +33,12 @@ test('a blob crosses the link once: cold, then warm', async (t) => {
 
 test('a herd of twenty on a cold blob is one upstream request', async (t) => {
   const { rig, digest, bytes } = await rigWithBlob(t);
-  rig.double.switches.bytesPerSecond = 20_000_000;
-  const herd = await Promise.all(Array.from({ length: 20 }, () => pulled(rig, digest)));
+  const joined = Promise.withResolvers<void>();
+  rig.double.switches.holds = joined.promise;
+  const pulls = Promise.all(Array.from({ length: 20 }, () => pulled(rig, digest)));
+  await until(() => rig.events.filter(([name]) => name === 'joined').length === 19);
+  joined.resolve();
+  const herd = await pulls;
   t.ok(herd.every((one) => one.bytes.equals(bytes)));
   t.equal(rig.asked('GET /v2/openshift/ci/blobs/'), 1);
   t.equal(rig.asked('HEAD'), 0, 'and nobody had to ask whether the blob belongs here');
@@ -51,7 +55,7 @@ test('an upstream that cuts the body is resumed at the byte reached, unseen', as
 });
 
 test('an upstream that stalls is resumed too', async (t) => {
-  const { rig, digest, bytes } = await rigWithBlob(t);
+  const { rig, digest, bytes } = await rigWithBlob(t, { silenceMs: 400 });
   rig.double.switches.stallsAfter = { bytes: 700_000, times: 1 };
   t.ok((await pulled(rig, digest)).bytes.equals(bytes));
 });
