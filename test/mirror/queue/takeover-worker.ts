@@ -49,7 +49,7 @@ async function work(signal: AbortSignal): Promise<void> {
         line.write(`copied ${destination}\n`);
         return undefined;
       },
-      tell: () => {},
+      tell: (what) => what === 'waiting' && line.write('waiting\n'),
       events: { imageMirrored: () => {} },
     },
     signal,

@@ -11,15 +11,17 @@ import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
 const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
-const images = 120;
+const images = 60;
 const kills = 2;
 
-/** Sees who works, by the connections that are open, and what they copied. */
+/** Sees who works, by the connections that are open, what they copied, and whether anything is left to do. */
 async function witness(t: Test) {
   const working = new Set<Socket>();
   const holders: string[] = [];
   const copied: string[] = [];
   let mostAtOnce = 0;
+  let isIdle = false;
+  let heard = Promise.withResolvers<void>();
   const server = createServer((socket) => {
     working.add(socket);
     mostAtOnce = Math.max(mostAtOnce, working.size);
@@ -27,16 +29,22 @@ async function witness(t: Test) {
     socket.on('error', () => {});
     createInterface(socket).on('line', (line) => {
       const [word, value = ''] = line.split(' ');
+      isIdle = word === 'waiting';
       if (word === 'holder') holders.push(value);
       else if (word === 'copied') copied.push(value);
-      else socket.end();
+      else if (word === 'bye') socket.end();
+      heard.resolve();
+      heard = Promise.withResolvers();
     });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.teardown(() => new Promise((resolve) => server.close(resolve)));
   const { port } = server.address() as AddressInfo;
-  return { port, holders, copied, mostAtOnce: () => mostAtOnce };
+  async function until(isTrue: () => boolean): Promise<void> {
+    while (!isTrue()) await heard.promise;
+  }
+  return { port, holders, copied, until, isIdle: () => isIdle, mostAtOnce: () => mostAtOnce };
 }
 
 async function filled(directory: string): Promise<void> {
@@ -64,14 +72,10 @@ async function left(directory: string): Promise<number> {
   return tasks;
 }
 
-async function until(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isTrue())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
-
 test('of two instances that are killed at random one works at a time, and all images arrive', async (t) => {
   const directory = t.testdir({});
   await filled(directory);
-  const { port, holders, copied, mostAtOnce } = await witness(t);
+  const { port, holders, copied, until, isIdle, mostAtOnce } = await witness(t);
   const instances = new Map<string, ChildProcess>();
   let started = 0;
 
@@ -100,8 +104,9 @@ test('of two instances that are killed at random one works at a time, and all im
     await end(holders.at(-1) ?? '', 'SIGKILL');
     start();
   }
-  await until(async () => (await left(directory)) === 0);
+  await until(isIdle);
   for (const name of [...instances.keys()]) await end(name, 'SIGTERM');
+  t.equal(await left(directory), 0);
   t.equal((await readdir(join(directory, 'copied'))).length, images);
   t.equal(new Set(copied).size, copied.length, 'what was there is not copied again');
   t.equal(mostAtOnce(), 1);
