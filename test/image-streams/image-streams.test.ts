@@ -2,18 +2,13 @@ import { type Test, test } from 'tap';
 import type { FollowEvents } from '../../src/image-streams/follow.ts';
 import { type ImageStreamsOptions, imageStreams } from '../../src/image-streams/image-streams.ts';
 import { ApiFailure } from '../../src/kubernetes/failure.ts';
+import { until } from '../support/bodies.ts';
 import { imageStreamDouble } from '../support/image-stream-double.ts';
 
 const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
 const [a, b, c] = [{ digest: digestOf('a') }, { digest: digestOf('b') }, { digest: digestOf('c') }];
 
 type Listed = Parameters<FollowEvents['listed']>[0] & { readonly atMs: number };
-
-async function until(isTrue: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 2000 && !isTrue(); tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  if (!isTrue()) throw new Error('it did not come to that');
-}
 
 async function started(t: Test, options: Partial<ImageStreamsOptions> = {}) {
   const api = await imageStreamDouble();

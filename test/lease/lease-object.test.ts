@@ -1,6 +1,7 @@
 import { type Test, test } from 'tap';
 import { lease } from '../../src/lease/lease.ts';
 import { leaseObject } from '../../src/lease/lease-object.ts';
+import { until } from '../support/bodies.ts';
 import { imageStreamDouble } from '../support/image-stream-double.ts';
 
 const key = 'ci/ci-image-mirror';
@@ -39,7 +40,7 @@ test('a Lease that is held is prolonged, and nobody else gets it', async (t) => 
     const first = api.leases.get(key);
     const second = contender('pod-2');
     t.equal(await second.tried(async () => 'stolen'), undefined);
-    while (api.leases.get(key) === first) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => api.leases.get(key) !== first);
     t.equal(api.leases.get(key)?.spec?.acquireTime, first?.spec?.acquireTime);
     t.equal(await second.tried(async () => 'stolen'), undefined);
     t.notOk(signal.aborted);
@@ -63,10 +64,10 @@ test('a renewal whose answer is cut off keeps the Lease', async (t) => {
   await contender('pod-1').held(async (signal) => {
     const before = api.leases.get(key);
     api.switches.cutsAnswers = true;
-    while (api.leases.get(key) === before) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => api.leases.get(key) !== before);
     api.switches.cutsAnswers = false;
     const after = api.leases.get(key);
-    while (api.leases.get(key) === after) await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => api.leases.get(key) !== after);
     t.notOk(signal.aborted);
   });
   t.equal(api.leases.get(key)?.spec?.holderIdentity, '');
@@ -91,7 +92,5 @@ test('calls share a connection, which the client ends', async (t) => {
   for (let calls = 0; calls < 10; calls += 1) await medium().read();
   t.ok(api.connections <= 2, `${api.connections}`);
   await api.client.close();
-  for (let tries = 0; api.connections > 0 && tries < 200; tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  t.equal(api.connections, 0);
+  await until(() => api.connections === 0);
 });

@@ -4,6 +4,7 @@ import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { type Controller, type ControllerOptions, controller } from '../../../src/mirror/loop/controller.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
+import { until as heldTrue } from '../../support/bodies.ts';
 import { type DoubleTag, imageStreamDouble } from '../../support/image-stream-double.ts';
 
 const digestOf = (letter: string) => parseDigest(`sha256:${letter.repeat(64)}`);
@@ -69,10 +70,9 @@ async function started(t: Test, { tag = {}, held = { [appCi]: a }, child, ...opt
   });
   const said = (message: string) => lines.filter((line) => line.message === message);
   async function until(message: string, times = 1): Promise<MirrorLine> {
-    for (let tries = 0; tries < 2000 && said(message).length < times; tries += 1)
-      await new Promise((resolve) => setTimeout(resolve, 2));
+    await heldTrue(() => said(message).length >= times, `the line "${message}"`);
     const line = said(message)[times - 1];
-    if (line === undefined) throw new Error(`nobody said "${message}"`);
+    if (line === undefined) throw new Error(`there is no line "${message}"`);
     return line;
   }
   return { api, watched, lines, tasks, looks, until };
