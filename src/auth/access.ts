@@ -1,8 +1,6 @@
+import type { MaybePromise } from '../base/maybe-promise.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
-
-/** A value that is at hand, or one that somebody has to be asked for. What is at hand costs a hot request no turn of the loop. */
-export type Answer<Value> = Value | Promise<Value>;
 
 /** What a client shows to say who it is; lives as long as its request and is never logged. */
 export type Credential =
@@ -57,13 +55,13 @@ export interface Authenticator {
    * be told, and `TOOMANYREQUESTS` when too many wait to be looked at. The client's address decides
    * about turns alone.
    */
-  authenticate(credential: Credential, address?: string): Answer<Subject | undefined>;
+  authenticate(credential: Credential, address?: string): MaybePromise<Subject | undefined>;
 }
 
 /** Knows who may do what. */
 export interface Authorizer {
   /** Throws `UNAVAILABLE` when it cannot be told: neither a yes nor a no. */
-  authorize(subject: Subject, access: Access): Answer<Decision>;
+  authorize(subject: Subject, access: Access): MaybePromise<Decision>;
   /** Those of the tags that the subject may pull, in their order. Throws `UNAVAILABLE` as `authorize` does. */
   visible(subject: Subject, place: Place, tags: readonly Tag[]): Promise<readonly Tag[]>;
 }
@@ -84,12 +82,16 @@ export interface Reach {
    * Tags that may lead to the digest, the likeliest first; none for content that was never seen below a tag. `afresh` also knows what other
    * replicas have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when that cannot be told.
    */
-  tagsTowards(place: Place, digest: Digest, options?: { readonly afresh?: boolean }): Answer<readonly Tag[]>;
+  tagsTowards(
+    place: Place,
+    digest: Digest,
+    options?: { readonly afresh?: boolean },
+  ): MaybePromise<readonly Tag[]>;
   /**
    * Tags that may lead to the digest although no record of it says so, and whether that is all of
    * them: ask so last, before a refusal. Never rejects.
    */
   unrecordedTags(place: Place, digest: Digest): Promise<UnrecordedTags>;
   /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
-  leadsTo(place: Place, tag: Tag, digest: Digest): Answer<boolean>;
+  leadsTo(place: Place, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }

@@ -1,7 +1,10 @@
-/** What may be there already: then nobody waits a turn of the event loop for it. */
-export type Soon<Value> = Value | Promise<Value>;
+/** A value, or the promise of one: a reader of a value that is there waits no turn of the event loop. */
+export type MaybePromise<Value> = Value | Promise<Value>;
 
-/** Goes on with the value: now if it is there, else when it comes. Throws or rejects as either of the two steps does. */
-export function soon<Value, Next>(value: Soon<Value>, next: (value: Value) => Soon<Next>): Soon<Next> {
+/** Passes the value on: at once if it is there, else once it resolves. Throws or rejects as either step does. */
+export function andThen<Value, Next>(
+  value: MaybePromise<Value>,
+  next: (value: Value) => MaybePromise<Next>,
+): MaybePromise<Next> {
   return value instanceof Promise ? value.then(next) : next(value);
 }

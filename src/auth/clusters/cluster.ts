@@ -1,5 +1,6 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { FailureKind } from '../../kubernetes/failure.ts';
-import type { Answer, Subject } from '../access.ts';
+import type { Subject } from '../access.ts';
 import type { PathQuestion, Question } from '../question.ts';
 
 /** A cluster's word on a question. */
@@ -23,9 +24,9 @@ export interface Cluster {
    * Whose token this is; undefined for one that the cluster does not know. The client's address,
    * and whether the token was known before, decide about turns alone.
    */
-  review(token: string, address?: string, isKnown?: boolean): Answer<Subject | undefined>;
+  review(token: string, address?: string, isKnown?: boolean): MaybePromise<Subject | undefined>;
   /** Whether the subject may what is asked about: a resource of the cluster, or a path. */
-  ask(subject: Subject, question: Question | PathQuestion): Answer<Verdict>;
+  ask(subject: Subject, question: Question | PathQuestion): MaybePromise<Verdict>;
   /** Ends connections and timers. Questions under way fail. */
   close(): Promise<void>;
 }
@@ -33,7 +34,7 @@ export interface Cluster {
 /** Knows what a subject may do, and what it said of that before. */
 export interface Judge {
   /** Whether the subject may; throws `UNAVAILABLE` when that cannot be told. A plain value for an answer of before. */
-  ask(subject: Subject, question: Question): Answer<Verdict>;
+  ask(subject: Subject, question: Question): MaybePromise<Verdict>;
   /** The answer of before, if it still counts; undefined where `ask` would have to ask. Never asks, never throws. */
   recall(subject: Subject, question: Question): Verdict | undefined;
   /** Whether the last answer was a yes, lapsed or not: of many questions these are asked first. A hint, and no right. */

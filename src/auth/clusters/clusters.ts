@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
-import type { Answer, Authenticator, Credential, Subject } from '../access.ts';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { Authenticator, Credential, Subject } from '../access.ts';
 import type { Judge, RememberedCluster } from './cluster.ts';
 import { claimsOf, mayBeToken } from './cluster-token.ts';
 import { firstKnown } from './first-known.ts';
@@ -42,7 +43,7 @@ export function clusters(list: readonly RememberedCluster[], options: ClustersOp
     return home !== undefined && all.includes(home) ? [home, ...all.filter((one) => one !== home)] : all;
   }
 
-  function authenticate(credential: Credential, address?: string): Answer<Subject | undefined> {
+  function authenticate(credential: Credential, address?: string): MaybePromise<Subject | undefined> {
     const token = tokenOf(credential);
     if (!mayBeToken(token)) return undefined;
     const key = hashOf(token);

@@ -1,4 +1,5 @@
-import type { Answer, Subject } from '../access.ts';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { Subject } from '../access.ts';
 import type { Cluster } from './cluster.ts';
 
 type Known = Subject | undefined;
@@ -12,7 +13,7 @@ export function firstKnown(
   list: readonly Cluster[],
   token: string,
   { patienceMs, address }: { readonly patienceMs: number; readonly address?: string | undefined },
-): Answer<Known> {
+): MaybePromise<Known> {
   for (const [index, cluster] of list.entries()) {
     const answer = cluster.review(token, address);
     if (answer instanceof Promise)
@@ -28,7 +29,10 @@ export function firstKnown(
 function raced(
   first: Promise<Known>,
   others: readonly Cluster[],
-  { patienceMs, review }: { readonly patienceMs: number; readonly review: (next: Cluster) => Answer<Known> },
+  {
+    patienceMs,
+    review,
+  }: { readonly patienceMs: number; readonly review: (next: Cluster) => MaybePromise<Known> },
 ): Promise<Known> {
   const { promise, resolve, reject } = Promise.withResolvers<Known>();
   const waiting = [...others];

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Answer } from '../access.ts';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 
 export interface KeptOptions<Value> {
   /** Whether the answer is a yes. */
@@ -26,7 +26,7 @@ export interface Kept<Value> {
    * Asks, unless that is being asked already, and keeps the answer, a yes not beyond `endMs` of the clock. A failure is everybody's who
    * waits, and is not kept.
    */
-  ask(key: string, question: () => Answer<Value>, endMs?: number): Promise<Value>;
+  ask(key: string, question: () => MaybePromise<Value>, endMs?: number): Promise<Value>;
   /** Drops everything; nobody is answered with what was asked before. */
   clear(): void;
 }

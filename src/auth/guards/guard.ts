@@ -1,6 +1,6 @@
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { Answer, Authenticator, Authorizer, Credential, Place, Subject } from '../access.ts';
-import { answered } from '../answer.ts';
+import type { Authenticator, Authorizer, Credential, Place, Subject } from '../access.ts';
 import { requestedScopes, type Scope } from '../scope.ts';
 import type { IssuedToken, Tokens } from '../tokens/token.ts';
 import { parseAuthorization } from './basic.ts';
@@ -48,7 +48,7 @@ export interface Guard extends Authorizer {
    * Who shows this `Authorization` value: a token of ours, or whatever the authenticator knows. At
    * once for a token seen before. What has to be looked at waits its turn, by the client's address.
    */
-  identify(authorization: string | undefined, address?: string): Answer<Identity | Unidentified>;
+  identify(authorization: string | undefined, address?: string): MaybePromise<Identity | Unidentified>;
   /**
    * A token for the subject, with the scopes that are pulling. It says of the first few which were
    * in sight, and opens none: the right is asked with each pull, so no token outlives it. Throws
@@ -80,8 +80,8 @@ const mostAsked = 4;
 
 /** Joins the three questions: who is it, may they, and how do they say so next time. */
 export function guard({ authenticator, authorizer, tokens, cursors, anonymous }: GuardParts): Guard {
-  function authenticate(credential: Credential, address?: string): Answer<Identity | Unidentified> {
-    return answered(authenticator.authenticate(credential, address), (subject) =>
+  function authenticate(credential: Credential, address?: string): MaybePromise<Identity | Unidentified> {
+    return andThen(authenticator.authenticate(credential, address), (subject) =>
       subject === undefined ? { refused: 'wrong' } : { subject },
     );
   }
@@ -89,7 +89,7 @@ export function guard({ authenticator, authorizer, tokens, cursors, anonymous }:
   function whoLogsIn(
     credential: Credential | Unidentified,
     address?: string,
-  ): Answer<Identity | Unidentified> {
+  ): MaybePromise<Identity | Unidentified> {
     if (!('refused' in credential)) return authenticate(credential, address);
     return credential.refused === 'absent' && anonymous !== undefined ? { subject: anonymous } : credential;
   }
@@ -109,7 +109,7 @@ export function guard({ authenticator, authorizer, tokens, cursors, anonymous }:
       const credential = parseAuthorization(authorization);
       if ('refused' in credential) return credential;
       if (credential.kind === 'basic') return authenticate(credential, address);
-      return answered(tokens.verify(credential.token), (verdict): Answer<Identity | Unidentified> => {
+      return andThen(tokens.verify(credential.token), (verdict): MaybePromise<Identity | Unidentified> => {
         if (!('refused' in verdict)) return verdict;
         return verdict.refused === 'strange'
           ? authenticate(credential, address)

@@ -1,8 +1,8 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
+import { andThen } from '../../base/maybe-promise.ts';
 import type { Authorizer, Credential, Decision, Subject } from '../access.ts';
-import { answered } from '../answer.ts';
 import { loginsUnavailable } from '../unavailable.ts';
 import type { Bcrypt } from './bcrypt.ts';
 import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
@@ -66,7 +66,7 @@ export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: Robot
       return isPair ? { name: username, groups: [] } : undefined;
     },
     authorize: ({ name }) =>
-      answered(read(), (register) => (register.isKnown(name) ? allowed : noLongerKnown)),
+      andThen(read(), (register) => (register.isKnown(name) ? allowed : noLongerKnown)),
     visible: async (_subject, _place, tags) => tags,
   };
 }

@@ -1,7 +1,7 @@
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { Answer, Decision, Place, Subject } from '../access.ts';
-import { answered } from '../answer.ts';
+import type { Decision, Place, Subject } from '../access.ts';
 import { advice, decided, recalled } from './decision.ts';
 import type { RuleBook } from './rules.ts';
 import { type WaySearch, type WaySearchParts, waySearch } from './way-search.ts';
@@ -35,7 +35,7 @@ const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config'
  * on the tag. First all that is remembered, at once where the tags are in memory; then by asking. Throws `UNAVAILABLE` when
  * nothing allowed it and something could not be told.
  */
-export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sought) => Answer<Decision> {
+export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sought) => MaybePromise<Decision> {
   async function tried(
     sought: Sought,
     search: WaySearch,
@@ -83,10 +83,10 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     if (!rules.dependsOnTag(place)) return known ?? decided(judge, subject, last);
     if (digest === emptyConfig) return knownToAll;
     const search = waySearch({ judge, reach }, subject, place);
-    return answered(search.tagsTowards(digest), (others) => {
+    return andThen(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];
       const found = search.remembered(finalWays(waysFrom(rules, place, tags, digest)));
-      return answered(found, (decision) => decision ?? searched(sought, search, tags));
+      return andThen(found, (decision) => decision ?? searched(sought, search, tags));
     });
   };
 }

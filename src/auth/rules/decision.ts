@@ -1,15 +1,15 @@
-import type { Answer, Decision, Subject } from '../access.ts';
-import { answered } from '../answer.ts';
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import type { Decision, Subject } from '../access.ts';
 import type { Judge, Verdict } from '../clusters/cluster.ts';
 import type { Question } from '../question.ts';
 import { isExempt } from './exempt.ts';
 import type { AskRuling, FinalRuling } from './rules.ts';
 
 /** What the ruling comes to for the subject. The cluster is asked where it must be; throws `UNAVAILABLE` when it does not answer. */
-export function decided(judge: Judge, subject: Subject, ruling: FinalRuling): Answer<Decision> {
+export function decided(judge: Judge, subject: Subject, ruling: FinalRuling): MaybePromise<Decision> {
   if (!isAsked(subject, ruling)) return unasked(ruling);
   const verdict = allAllowed(ruling.questions, (question) => judge.ask(subject, question));
-  return answered(verdict, (found) => judged(subject, ruling, found));
+  return andThen(verdict, (found) => judged(subject, ruling, found));
 }
 
 /** What the ruling comes to as far as that is known without asking; else undefined. */
@@ -37,15 +37,15 @@ export function advice({ text }: AskRuling, { cluster = 'none' }: Subject): stri
  */
 function allAllowed(
   questions: readonly Question[],
-  ask: (question: Question) => Answer<Verdict>,
+  ask: (question: Question) => MaybePromise<Verdict>,
   at = 0,
-): Answer<Verdict> {
+): MaybePromise<Verdict> {
   const question = questions[at];
   if (question === undefined) return { allowed: false };
   if (at === questions.length - 1) return ask(question);
-  return answered(ask(question), (verdict): Answer<Verdict> => {
+  return andThen(ask(question), (verdict): MaybePromise<Verdict> => {
     if (!verdict.allowed) return verdict;
-    return answered(allAllowed(questions, ask, at + 1), (rest) =>
+    return andThen(allAllowed(questions, ask, at + 1), (rest) =>
       verdict.isRemembered === true || !rest.allowed ? rest : verdict,
     );
   });

@@ -1,5 +1,6 @@
-import type { Answer, Authorizer, Decision, Place, Reach, Subject } from '../access.ts';
-import { answered, firstFound } from '../answer.ts';
+import { firstFound } from '../../base/each.ts';
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import type { Authorizer, Decision, Place, Reach, Subject } from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
 import { byDigest } from './by-digest.ts';
 import { decided } from './decision.ts';
@@ -35,13 +36,13 @@ export function ruledAccess(options: RuledAccessOptions): Authorizer {
   const ofDigest = byDigest({ rules, judge, reach });
 
   /** A tag that names a digest is as good as that: nobody may have the one and not the other. */
-  function ruled(subject: Subject, place: Place, ruling: Ruling, isBrief = false): Answer<Decision> {
+  function ruled(subject: Subject, place: Place, ruling: Ruling, isBrief = false): MaybePromise<Decision> {
     if (ruling.kind !== 'follow') return decided(judge, subject, ruling);
     const { rule, digest } = ruling;
-    return answered(ofDigest({ subject, place, digest, isBrief }), (decision) => ({ ...decision, rule }));
+    return andThen(ofDigest({ subject, place, digest, isBrief }), (decision) => ({ ...decision, rule }));
   }
 
-  function ofListing(subject: Subject, place: Place): Answer<Decision> {
+  function ofListing(subject: Subject, place: Place): MaybePromise<Decision> {
     if (!rules.dependsOnTag(place)) return decided(judge, subject, rules.ofRepository(place));
     if (listings === 'filter') return { allowed: true, isPartial: true };
     const reason = 'tags of this repository are not listed here: pull by name';

@@ -1,8 +1,9 @@
+import { firstFound, firstPassing } from '../../base/each.ts';
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { Answer, Decision, Place, Reach, Subject } from '../access.ts';
-import { answered, firstFound, firstPassing } from '../answer.ts';
+import type { Decision, Place, Reach, Subject } from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
 import { decided, recalled } from './decision.ts';
 import { type OpenQuestion, openQuestions } from './open-questions.ts';
@@ -12,11 +13,11 @@ import type { FinalWay, Steps } from './ways.ts';
 /** One subject's search for a way that it may go. What cannot be told does not end it, because another way may do. */
 export interface WaySearch extends Steps {
   /** Tags that other replicas may have learned of meanwhile, too. */
-  tagsAfresh(digest: Digest): Answer<readonly Tag[]>;
+  tagsAfresh(digest: Digest): MaybePromise<readonly Tag[]>;
   /** Tags that no record of the digest names. */
   tagsUnrecorded(digest: Digest): Promise<readonly Tag[]>;
   /** The right to one of the ways, as far as it is remembered; at once where what leads where is in memory. */
-  remembered(ways: Iterable<FinalWay>): Answer<Decision | undefined>;
+  remembered(ways: Iterable<FinalWay>): MaybePromise<Decision | undefined>;
   /** The right to one of the ways, by asking what is not remembered as refused; another request may have asked meanwhile. Rejects when the cluster answers nothing at all. */
   asked(ways: readonly FinalWay[], last: FinalRuling): Promise<Decision | undefined>;
   /** Throws the first failure, if there was one: without it there might have been a way. */
@@ -35,10 +36,10 @@ const askedAtOnce = 8;
 /** A search in one repository. */
 export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, place: Place): WaySearch {
   const failures: unknown[] = [];
-  const leads = ({ tag, digest }: { readonly tag: Tag; readonly digest: Digest }): Answer<boolean> =>
+  const leads = ({ tag, digest }: { readonly tag: Tag; readonly digest: Digest }): MaybePromise<boolean> =>
     forgiven(failures, false, () => reach.leadsTo(place, tag, digest));
 
-  const ask = (ruling: FinalRuling): Answer<Decision | undefined> =>
+  const ask = (ruling: FinalRuling): MaybePromise<Decision | undefined> =>
     forgiven(failures, undefined, () => decided(judge, subject, ruling));
   const wasAllowed = (ruling: FinalRuling): boolean =>
     ruling.kind === 'ask' &&
@@ -62,7 +63,7 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
     },
     remembered(ways) {
       const found = firstPassing(mayPull(ways), ({ way }) => leads(way));
-      return answered(found, (known) => known?.decision);
+      return andThen(found, (known) => known?.decision);
     },
     async asked(ways, last) {
       const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling)?.allowed !== false);
@@ -99,8 +100,8 @@ interface Tally {
 interface Asking {
   readonly tally: Tally;
   /** Undefined where the question failed. */
-  ask(ruling: FinalRuling): Answer<Decision | undefined>;
-  leads(way: FinalWay): Answer<boolean>;
+  ask(ruling: FinalRuling): MaybePromise<Decision | undefined>;
+  leads(way: FinalWay): MaybePromise<boolean>;
 }
 
 /** Asks some questions at a time until one is allowed and leads there; gives up on a cluster that leaves several unanswered. */
@@ -121,7 +122,11 @@ function firstAllowed(
 }
 
 /** The answer; where there is none, keeps the failure and goes on with something else. */
-function forgiven<Value>(failures: unknown[], otherwise: Value, work: () => Answer<Value>): Answer<Value> {
+function forgiven<Value>(
+  failures: unknown[],
+  otherwise: Value,
+  work: () => MaybePromise<Value>,
+): MaybePromise<Value> {
   const failed = (error: unknown): Value => {
     failures.push(error);
     return otherwise;

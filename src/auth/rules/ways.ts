@@ -1,7 +1,8 @@
+import { firstFound, firstPassing } from '../../base/each.ts';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { Answer, Place } from '../access.ts';
-import { firstFound, firstPassing } from '../answer.ts';
+import type { Place } from '../access.ts';
 import type { FinalRuling, RuleBook, Ruling } from './rules.ts';
 
 /** A tag that may lead to a digest, and what the rules say of the tag. */
@@ -20,9 +21,9 @@ type FollowWay = Way<Extract<Ruling, { kind: 'follow' }>>;
 /** What `followedWays` asks of the content's graph. */
 export interface Steps {
   /** Tags that may lead to the digest. */
-  tagsTowards(digest: Digest): Answer<readonly Tag[]>;
+  tagsTowards(digest: Digest): MaybePromise<readonly Tag[]>;
   /** Whether the way's tag does lead to its digest. */
-  leads(way: Way): Answer<boolean>;
+  leads(way: Way): MaybePromise<boolean>;
 }
 
 /** A signature of an attestation of a component: nobody signs deeper. */

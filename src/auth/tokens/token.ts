@@ -2,8 +2,8 @@ import { hash, randomUUID } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Current } from '../../base/files/watched-file.ts';
-import type { Answer, Subject } from '../access.ts';
-import { answered } from '../answer.ts';
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import type { Subject } from '../access.ts';
 import type { Scope } from '../scope.ts';
 import { parseSubject, subjectText } from '../subject.ts';
 import type { KeptSubjects } from './kept-subjects.ts';
@@ -58,7 +58,7 @@ export interface Tokens {
   /** A token of less than 6 KB; without scopes when none were asked for. Throws `UNAVAILABLE` when the keys cannot be read, or the subject not be kept. */
   issue(subject: Subject, scopes: readonly Scope[] | undefined): Promise<IssuedToken>;
   /** At once for a token seen before. Throws `UNAVAILABLE` when the keys or the subject cannot be read. */
-  verify(token: string): Answer<TokenVerdict>;
+  verify(token: string): MaybePromise<TokenVerdict>;
 }
 
 const issuer = 'quayside';
@@ -106,7 +106,7 @@ export function tokens(options: TokensOptions): Tokens {
     return known;
   }
 
-  function verifyUnder(token: string, current: TokenKeys): Answer<TokenVerdict> {
+  function verifyUnder(token: string, current: TokenKeys): MaybePromise<TokenVerdict> {
     if (current !== seenUnder) seen.clear();
     seenUnder = current;
     const id = hash('sha256', token, 'base64');
@@ -145,7 +145,7 @@ export function tokens(options: TokensOptions): Tokens {
         .sign(key.signing);
       return { token, expiresInSeconds: validitySeconds, issuedAt };
     },
-    verify: (token) => answered(keys(), (current) => verifyUnder(token, current)),
+    verify: (token) => andThen(keys(), (current) => verifyUnder(token, current)),
   };
 }
 

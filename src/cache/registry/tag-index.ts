@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ageMs } from '../../base/age.ts';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { shared } from '../../base/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isManifestType } from '../../oci/manifest.ts';
@@ -15,8 +16,6 @@ import type { Tags } from '../records/tag-pointers.ts';
 import { cannotTell, type Graphs, graphs, type ManifestReader } from './manifest-graph.ts';
 import type { CachedRegistry } from './registry.ts';
 
-type Answer<Value> = Value | Promise<Value>;
-
 /** Known tags of content. Used by `auth`: the right to pull any of these tags grants the digest. */
 export interface TagReach {
   /**
@@ -27,14 +26,14 @@ export interface TagReach {
     place: RepositoryScope,
     digest: Digest,
     options?: { readonly afresh?: boolean },
-  ): Answer<readonly Tag[]>;
+  ): MaybePromise<readonly Tag[]>;
   /**
    * Tags that may lead to the digest although no record of it says so, and whether that is all of
    * them: ask so last, before a refusal. Never rejects.
    */
   unrecordedTags(place: RepositoryScope, digest: Digest): Promise<UnrecordedTags>;
   /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
-  leadsTo(place: RepositoryScope, tag: Tag, digest: Digest): Answer<boolean>;
+  leadsTo(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }
 
 export interface ReachOptions {

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { evictor } from '../../cache/eviction/evictor.ts';
 import type { Eviction } from '../../cache/eviction/plan.ts';
 import { usage } from '../../cache/eviction/usage.ts';
@@ -11,7 +12,7 @@ import { configFile } from '../serve/config-file.ts';
 import { evictionHeading, evictionLine, summaryText } from './eviction-text.ts';
 
 /** Opens the medium that a configuration names. */
-export type OpenStore = (config: Config) => Store | Promise<Store>;
+export type OpenStore = (config: Config) => MaybePromise<Store>;
 
 interface Wish {
   readonly dryRun: boolean;

@@ -1,9 +1,9 @@
+import { concurrently } from '../../base/each.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { copyImage, statedSource } from '../copy/copy.ts';
 import type { CopyRun } from '../copy/run.ts';
 import { CopyError } from '../failure.ts';
 import { type ImageCopy, routeOf } from '../images/image-copy.ts';
-import { inOrder } from './in-order.ts';
 
 export interface CopyImagesOptions {
   /** Images at a time between one source and one destination. Default 6. */
@@ -65,7 +65,7 @@ export async function copyImages(
       if (outcome instanceof CopyError && !goesOn(outcome)) isStopped = true;
     };
     const routes = Map.groupBy(wanted, routeOf);
-    await inOrder([...routes.values()], maxRoutes, (queue) => inOrder(queue, maxImages, one));
+    await concurrently(routes.values(), maxRoutes, (queue) => concurrently(queue, maxImages, one));
     return wanted.filter((image) => done.has(image));
   };
 

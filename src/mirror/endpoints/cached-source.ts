@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { PulledBlobs } from '../../cache/blobs/pull-through.ts';
 import type { HeldManifest } from '../../cache/manifests/manifests.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
@@ -17,7 +18,7 @@ export interface CachedSourceOptions {
    * What is read through the cache; the rest goes past it and is not kept. Default: all, for an image that somebody is pulling just now. A
    * mirror that copies what nobody asked for would fill the store with it: say what is stored or being downloaded.
    */
-  readonly isCached?: (digest: Digest) => boolean | Promise<boolean>;
+  readonly isCached?: (digest: Digest) => MaybePromise<boolean>;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { collected, type Descriptor } from '../../oci/content.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
@@ -22,7 +23,7 @@ const deepest = 2;
 const amd64 = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
 
 /** Reads `created` in the configuration of the image, of an index in that for linux/amd64 (image-spec, "Properties"). Three GETs where no index is listed in another. */
-export function builtAt(sourceOf: (registry: string) => ImageSource | Promise<ImageSource>): BuiltAt {
+export function builtAt(sourceOf: (registry: string) => MaybePromise<ImageSource>): BuiltAt {
   return async (pullSpec, signal) => {
     try {
       const spec = parsePullSpec(pullSpec);

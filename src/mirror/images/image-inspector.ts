@@ -1,3 +1,4 @@
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseTag, type Reference, type Repository } from '../../oci/reference.ts';
@@ -20,7 +21,7 @@ export interface Look {
 type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
 
 /** Looks into registries; `sourceOf` gives the one of a host as users write it. */
-export function registryLook(sourceOf: (registry: string) => ImageSource | Promise<ImageSource>): Look {
+export function registryLook(sourceOf: (registry: string) => MaybePromise<ImageSource>): Look {
   async function ask(
     method: 'GET' | 'HEAD',
     pullSpec: string,

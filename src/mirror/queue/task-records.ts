@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { concurrently } from '../../base/each.ts';
 import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
@@ -171,20 +172,16 @@ async function read(
     if (size > longestTrace) keys.push(key);
     else if (Date.now() - writtenAt > traceMs) await records.delete(key);
   }
-  const rest = keys.values();
-  const reader = async (): Promise<void> => {
-    for (const key of rest) {
-      signal?.throwIfAborted();
-      const record = await records.get(key);
-      const task = record && parseTask(record.bytes);
-      if (record === undefined) continue;
-      if (task !== undefined) found.push({ key, version: record.version, task });
-      if (task !== undefined || unreadable.has(key)) continue;
-      unreadable.add(key);
-      storeFailed?.({ operation: 'read', error: new Error(`cannot read the task in ${key}`) });
-    }
+  const readOne = async (key: string): Promise<void> => {
+    const record = await records.get(key);
+    const task = record && parseTask(record.bytes);
+    if (record === undefined) return;
+    if (task !== undefined) found.push({ key, version: record.version, task });
+    if (task !== undefined || unreadable.has(key)) return;
+    unreadable.add(key);
+    storeFailed?.({ operation: 'read', error: new Error(`cannot read the task in ${key}`) });
   };
-  await Promise.all(Array.from({ length: readsAtATime }, reader));
+  await concurrently(keys, readsAtATime, readOne, { signal });
   return found;
 }
 

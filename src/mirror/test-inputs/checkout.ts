@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { concurrently } from '../../base/each.ts';
 import { locatedYaml } from '../ci/located-yaml.ts';
 import { type ConfigFacts, factReader, type StepFacts } from './facts.ts';
 import { usedByTests } from './steps.ts';
@@ -66,7 +67,7 @@ export function checkout(folder: string): Checkout {
     const places = await placesIn(root);
     const found = new Map<string, FileFacts>();
     const faults: { file: string; error: string }[] = [];
-    await eachOf(places, async ({ file, kind }) => {
+    await concurrently(places, readAtATime, async ({ file, kind }) => {
       try {
         const bytes = await readFile(join(root, file));
         const key = `${kind} ${hash('sha256', bytes)}`;
@@ -117,13 +118,4 @@ async function placesIn(root: string): Promise<readonly Place[]> {
     }),
   );
   return lists.flat();
-}
-
-async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const rest = items.values();
-  await Promise.all(
-    Array.from({ length: readAtATime }, async () => {
-      for (const item of rest) await work(item);
-    }),
-  );
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Access, Decision, Subject } from '../../auth/access.ts';
 import type { Guard, Identity, Unidentified } from '../../auth/guards/guard.ts';
-import { type Soon, soon } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { RegistryError } from '../../oci/errors.ts';
 import type { ParsedRequest } from '../../oci/request.ts';
 import type { ProxyEvents } from '../events.ts';
@@ -47,7 +47,7 @@ export type Admission = (
   parsed: ParsedRequest,
   log?: RequestFacts,
   address?: string,
-) => Soon<Admitted>;
+) => MaybePromise<Admitted>;
 
 /** The subject of a request to a host that asks nobody who they are. */
 const anyone: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });
@@ -96,7 +96,7 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
     return isNobody ? challenged('anonymous', call) : denied(routed.asked, decision);
   }
 
-  function identified(identity: Identity, call: Call): Soon<Admitted> {
+  function identified(identity: Identity, call: Call): MaybePromise<Admitted> {
     const { host, door, parsed, log } = call;
     const { subject } = identity;
     log.subject = subject.name;
@@ -108,7 +108,7 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
       events?.accessRefused?.({ reason: 'scope' });
       throw challenged('scope', call);
     }
-    return soon(door.authorize(subject, accessOf(routed)), (decision) => {
+    return andThen(door.authorize(subject, accessOf(routed)), (decision) => {
       tell(log, decision);
       if (decision.allowed) return { host, subject, routed, decision };
       throw rightRefused(routed, decision, subject, call);
@@ -127,7 +127,7 @@ export function admission({ hosts, route, events, ...realm }: AdmissionOptions):
     }
     const call = { host, door, incoming, parsed, log };
     const authorization = authorizationOf(incoming.headers, incoming.rawHeaders);
-    return soon(door.identify(authorization, address), (identity) => {
+    return andThen(door.identify(authorization, address), (identity) => {
       if ('refused' in identity) throw strangerRefused(identity, call);
       return identified(identity, call);
     });

@@ -1,4 +1,5 @@
 import { createFairQueue } from '../../base/fair-queue.ts';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { LimitName, ProxyEvents } from '../events.ts';
 import { createShares } from './shares.ts';
@@ -27,7 +28,7 @@ export interface Limit {
    * signal's reason when the client leaves; it then holds no place. The signal is asked for only
    * where there is a wait: on the hot path it would cost more than the slot.
    */
-  enter(leaving?: () => AbortSignal, address?: string, subject?: string): Leave | Promise<Leave>;
+  enter(leaving?: () => AbortSignal, address?: string, subject?: string): MaybePromise<Leave>;
 }
 
 /** Clients that honour it come back after this long, in seconds. */

@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { MaybePromise } from '../../base/maybe-promise.ts';
 
 export interface HealthOptions {
   /** Whether a pull could be answered now. What throws counts as no. */
-  isReady(): boolean | Promise<boolean>;
+  isReady(): MaybePromise<boolean>;
 }
 
 /** Asks one part of us whether it can serve. */

@@ -1,4 +1,4 @@
-import { type Soon, soon } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { ManifestAnswers } from '../../cache/manifests/handed-out.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
@@ -16,11 +16,11 @@ export function answerManifest(
   exchange: Exchange,
   { repository, reference }: ManifestRequest,
   manifests: ManifestAnswers,
-): Soon<void> {
+): MaybePromise<void> {
   const userAgent = exchange.req.headers['user-agent'];
   const served =
     manifests.ready(repository, reference, userAgent) ?? manifests.resolve(repository, reference, userAgent);
-  return soon(served, (manifest) => answerServed(exchange, manifest));
+  return andThen(served, (manifest) => answerServed(exchange, manifest));
 }
 
 /** What a client loses where this manifest is refused. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Soon, soon } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { CacheEvents } from '../../cache/events.ts';
 import type { Listings } from '../../cache/listings/listings.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
@@ -46,7 +46,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     const broken = (error: unknown): void => failedInTime(request, reply, error);
     try {
       const turn = limitOf(request).enter(() => clientSignal(reply.raw), reply.record.client);
-      const done = soon(turn, (leave) => inTurn(leave, request, reply));
+      const done = andThen(turn, (leave) => inTurn(leave, request, reply));
       if (done instanceof Promise) done.catch(broken);
     } catch (error) {
       broken(error);
@@ -59,8 +59,8 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     else heldBack(error, attempts, [reply.record.client, clientSignal(reply.raw)]).then(broken, broken);
   }
 
-  function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
-    let done: Soon<void>;
+  function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): MaybePromise<void> {
+    let done: MaybePromise<void>;
     try {
       done = admitAndServe(leave, request, reply);
     } catch (error) {
@@ -74,10 +74,10 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   const limitOf = ({ method }: FastifyRequest): Limit =>
     method === 'GET' || method === 'HEAD' ? limits.read : limits.write;
 
-  function admitAndServe(leave: Leave, request: FastifyRequest, reply: FastifyReply): Soon<void> {
+  function admitAndServe(leave: Leave, request: FastifyRequest, reply: FastifyReply): MaybePromise<void> {
     const { raw, method } = request;
     const parsed = parseRequest(method, raw.url ?? '');
-    return soon(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
+    return andThen(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
       const exchange = exchangeOf(request, reply, parsed);
       if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(request, exchange, admitted);
       leave();
@@ -116,7 +116,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     };
   }
 
-  function serve(request: FastifyRequest, exchange: Exchange, admitted: Admitted): Soon<void> {
+  function serve(request: FastifyRequest, exchange: Exchange, admitted: Admitted): MaybePromise<void> {
     const record = exchange.log;
     const { routed } = admitted;
     if (routed === undefined) {
@@ -151,7 +151,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     { asked, request }: RoutedRequest,
     admitted: Admitted,
     registry: CachedRegistry,
-  ): Soon<void> {
+  ): MaybePromise<void> {
     switch (request.kind) {
       case 'manifest':
         return answerManifest(exchange, request, registry.manifests);

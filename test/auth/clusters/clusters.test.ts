@@ -1,7 +1,8 @@
 import { test } from 'tap';
-import type { Answer, Subject } from '../../../src/auth/access.ts';
+import type { Subject } from '../../../src/auth/access.ts';
 import type { RememberedCluster, Verdict } from '../../../src/auth/clusters/cluster.ts';
 import { type ClustersOptions, clusters } from '../../../src/auth/clusters/clusters.ts';
+import type { MaybePromise } from '../../../src/base/maybe-promise.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 
 const token = 'sha256~alices-token';
@@ -12,7 +13,7 @@ const jwtOf = (issuer: string) =>
   `eyJhbGciOiJub25lIn0.${Buffer.from(JSON.stringify({ iss: issuer })).toString('base64url')}.c2ln`;
 
 /** A cluster whose reviews are answered by the function; what it was asked stands in `asked`. */
-function cluster(name: string, review: (token: string) => Answer<string | undefined>) {
+function cluster(name: string, review: (token: string) => MaybePromise<string | undefined>) {
   const asked: string[] = [];
   const subject = (known: string | undefined): Subject | undefined =>
     known === undefined ? undefined : { name: known, groups: [], cluster: name };

@@ -1,10 +1,11 @@
 import { test } from 'tap';
-import type { Answer, Reach, Subject } from '../../../src/auth/access.ts';
+import type { Reach, Subject } from '../../../src/auth/access.ts';
 import type { Judge, Verdict } from '../../../src/auth/clusters/cluster.ts';
 import { type Question, questionText } from '../../../src/auth/question.ts';
 import { rulePresets } from '../../../src/auth/rules/rule-presets.ts';
 import { ruledAccess } from '../../../src/auth/rules/ruled-access.ts';
 import { ruleBook } from '../../../src/auth/rules/rules.ts';
+import type { MaybePromise } from '../../../src/base/maybe-promise.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';
@@ -81,7 +82,7 @@ function mayRead({ grants, holds }: World): { tag(tag: Tag): boolean; digest(dig
   return { tag: (tag) => ofTag(tag), digest: (wanted) => digest(wanted) };
 }
 
-function sometimesLate<Value>({ isLate }: World, value: Value): Answer<Value> {
+function sometimesLate<Value>({ isLate }: World, value: Value): MaybePromise<Value> {
   return isLate() ? Promise.resolve(value) : value;
 }
 
@@ -118,7 +119,7 @@ function reachOf(world: World): Reach {
 }
 
 async function outcome(
-  decision: () => Answer<{ readonly allowed: boolean }>,
+  decision: () => MaybePromise<{ readonly allowed: boolean }>,
 ): Promise<'yes' | 'no' | 'unknown'> {
   try {
     return (await decision()).allowed ? 'yes' : 'no';
