@@ -4,23 +4,23 @@ import { test } from 'tap';
 
 const source = new URL('../src/', import.meta.url).pathname;
 
-/** Which folders of `src` each folder may import from; `types` may be imported as types only. */
+/** Which folders of `src` each folder may import from beside `base`; `types` may be imported as types only. */
 const mayImport: Readonly<
   Record<string, { readonly code: readonly string[]; readonly types?: readonly string[] }>
 > = {
   base: { code: [] },
-  oci: { code: ['base'] },
-  config: { code: ['base'] },
-  kubernetes: { code: ['base'] },
+  oci: { code: [] },
+  config: { code: [] },
+  kubernetes: { code: [] },
   'image-streams': { code: ['kubernetes', 'oci'] },
-  store: { code: ['base', 'oci'] },
-  lease: { code: ['base', 'kubernetes', 'store'] },
-  upstream: { code: ['base', 'oci'] },
-  cache: { code: ['base', 'lease', 'oci', 'store'], types: ['upstream'] },
-  auth: { code: ['base', 'image-streams', 'kubernetes', 'oci'] },
-  mirror: { code: ['base', 'image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
-  proxy: { code: ['base', 'oci'], types: ['auth', 'cache', 'store'] },
-  telemetry: { code: ['base'], types: ['auth', 'cache', 'mirror', 'proxy', 'store', 'upstream'] },
+  store: { code: ['oci'] },
+  lease: { code: ['kubernetes', 'store'] },
+  upstream: { code: ['oci'] },
+  cache: { code: ['lease', 'oci', 'store'], types: ['upstream'] },
+  auth: { code: ['image-streams', 'kubernetes', 'oci'] },
+  mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
+  proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
+  telemetry: { code: [], types: ['auth', 'cache', 'mirror', 'proxy', 'store', 'upstream'] },
   predecessors: { code: ['cli', 'config', 'proxy'], types: ['auth', 'telemetry', 'upstream'] },
 };
 
@@ -81,7 +81,7 @@ test('each folder imports only from those below it', async (t) => {
     .filter((line) => {
       const rule = mayImport[folderOf(line.file)];
       const target = folderOf(targetOf(line));
-      if (rule === undefined || target === folderOf(line.file)) return false;
+      if (rule === undefined || target === 'base' || target === folderOf(line.file)) return false;
       return !(rule.code.includes(target) || (line.isType && rule.types?.includes(target) === true));
     })
     .map((line) => `${line.file} imports ${targetOf(line)}`);

@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import { LRUCache } from 'lru-cache';
+import { backoffMs } from '../base/backoff.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /** Slows down who guesses, by the address they come from. A login that succeeds is never held. */
@@ -62,7 +63,7 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
 
   function holdMs(origin: Origin): number {
     const past = origin.times.length - free;
-    return past <= 0 ? 0 : Math.min(longestHoldMs, firstHoldMs * 2 ** (past - 1));
+    return past <= 0 ? 0 : backoffMs(past - 1, { firstMs: firstHoldMs, longestMs: longestHoldMs });
   }
 
   function isSuspect({ times }: Origin): boolean {

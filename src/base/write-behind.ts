@@ -1,3 +1,4 @@
+import { backoffMs } from './backoff.ts';
 import { Lanes } from './lanes.ts';
 
 /** Work that may wait: each key's latest job is done once, soon, and again later when it failed. */
@@ -138,7 +139,8 @@ class Queue<Job> implements WriteBehind<Job> {
   }
 
   #pauseAfterFailure(): void {
-    const pauseMs = (this.#options.retryMs ?? 1_000) * 2 ** Math.min(this.#failures, 6);
+    const { retryMs = 1_000 } = this.#options;
+    const pauseMs = backoffMs(this.#failures, { firstMs: retryMs, longestMs: 64 * retryMs });
     this.#failures += 1;
     this.#pause = setTimeout(() => this.#resume(), pauseMs);
     this.#pause.unref();

@@ -1,4 +1,5 @@
-import { type Backoff, backoff, paused } from '../kubernetes/backoff.ts';
+import { backoffMs } from '../base/backoff.ts';
+import { hasSlept } from '../base/wait.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
@@ -59,7 +60,8 @@ export interface Following {
 /** What following remembers from one list to the next. */
 interface Memory {
   readonly tags: SeenTags;
-  readonly pauses: Backoff;
+  /** Failures since watching was last of use. */
+  failures: number;
 }
 
 const longestPauseMs = 30_000;
@@ -67,8 +69,7 @@ const longestPauseMs = 30_000;
 /** Lists, watches, and lists again when watching can no longer be relied on, until the signal aborts. Never rejects. */
 export async function followed(following: Following): Promise<void> {
   const { signal, options } = following;
-  const pauses = backoff({ firstMs: options.pauseMs ?? 1000, longestMs: longestPauseMs });
-  const memory: Memory = { tags: seenTags(), pauses };
+  const memory: Memory = { tags: seenTags(), failures: 0 };
   let reason: ListReason = 'start';
   while (!signal.aborted) {
     try {
@@ -76,9 +77,9 @@ export async function followed(following: Following): Promise<void> {
       reason = await watchedOn(following, memory, version);
     } catch (error) {
       if (signal.aborted) return;
-      const pauseMs = pauses.next();
+      const pauseMs = nextPauseMs(memory, options);
       options.events?.failed?.({ error, pauseMs });
-      await paused(pauseMs, signal);
+      await hasSlept(pauseMs, signal);
     }
   }
 }
@@ -111,7 +112,7 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
   let version = from;
   const seen = (type: string, object: ImageStreamObject) => {
     freshness.sign();
-    memory.pauses.reset();
+    memory.failures = 0;
     version = object.metadata?.resourceVersion ?? version;
     if (type === 'DELETED') told(memory.tags.lost(object), listener, 'watched');
     else if (type !== 'BOOKMARK') told(memory.tags.saw(object), listener, 'watched');
@@ -122,8 +123,8 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
       const end = await watched(client, { path, version, seen, signal: stop }).catch((error: unknown) => ({
         error,
       }));
-      if (performance.now() - startedAt >= longestPauseMs) memory.pauses.reset();
-      await pausedAfter(end, memory.pauses, options.events, stop);
+      if (performance.now() - startedAt >= longestPauseMs) memory.failures = 0;
+      await pausedAfter(end, memory, options, stop);
       if (end === 'gone') return 'gone';
     }
     return freshness.reason();
@@ -135,15 +136,21 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
 /** A server that is of no use is not asked in a rush; that our version is too old once, or nothing came for a while, is no fault of it. */
 async function pausedAfter(
   end: WatchEnd | { readonly error: unknown },
-  pauses: Backoff,
-  events: FollowOptions['events'],
+  memory: Memory,
+  options: FollowOptions,
   stop: AbortSignal,
 ): Promise<void> {
   if (end === 'idle') return;
-  const isRare = end === 'gone' && pauses.isReset;
-  const pauseMs = pauses.next();
-  if (typeof end === 'object') events?.failed?.({ error: end.error, pauseMs });
-  if (!isRare) await paused(pauseMs, stop);
+  const isRare = end === 'gone' && memory.failures === 0;
+  const pauseMs = nextPauseMs(memory, options);
+  if (typeof end === 'object') options.events?.failed?.({ error: end.error, pauseMs });
+  if (!isRare) await hasSlept(pauseMs, stop);
+}
+
+function nextPauseMs(memory: Memory, { pauseMs: firstMs = 1_000 }: FollowOptions): number {
+  const pauseMs = backoffMs(memory.failures, { firstMs, longestMs: longestPauseMs, jitter: 0.25 });
+  memory.failures += 1;
+  return pauseMs;
 }
 
 /** Aborts when watching was silent for too long, and when it went on for long enough. */

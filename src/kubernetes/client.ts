@@ -1,4 +1,5 @@
 import { type Dispatcher, errors } from 'undici';
+import { unlessAborted } from '../base/wait.ts';
 import { failureOf, parsed, textOf } from './answer.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 import { type Login, logins } from './login.ts';
@@ -71,7 +72,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
   async function answered<Result>(call: LimitedCall, read: Read<Result>): Promise<Result> {
     const { method = 'GET', isRepeatable = method === 'GET', signal } = call;
     signal.throwIfAborted();
-    const current = await within(login(), signal);
+    const current = await unlessAborted(login(), signal);
     signal.throwIfAborted();
     const request = requestOf(call, current);
     const pool = pools.of(current);
@@ -141,12 +142,4 @@ function requestOf(
     signal,
     ...(idleMs === undefined ? {} : { headersTimeout: idleMs, bodyTimeout: idleMs }),
   };
-}
-
-/** The promise's end, or the signal's if that comes first. */
-function within<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    promise.then(resolve, reject);
-  });
 }

@@ -1,4 +1,4 @@
-import { bounded, paused } from '../base/timeout.ts';
+import { hasSlept, withTimeout } from '../base/wait.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 
 /** A lease as we have it: nobody takes it before `since + ttlMs` by our monotonic clock. */
@@ -28,9 +28,9 @@ export async function kept<Written extends LeaseRecord>(
 ): Promise<Hold<Written> | undefined> {
   const leftMs = ({ since }: Hold<Written>) => Math.max(0, since + renewMs - performance.now());
   let current: Hold<Written> | undefined = hold;
-  while (current !== undefined && (await paused(Math.min(retryMs, leftMs(current)), over))) {
+  while (current !== undefined && (await hasSlept(Math.min(retryMs, leftMs(current)), over))) {
     const before: Hold<Written> = current;
-    current = await bounded(prolonged(before, medium, ttlMs), leftMs(before)).catch((error: unknown) => {
+    current = await withTimeout(prolonged(before, medium, ttlMs), leftMs(before)).catch((error: unknown) => {
       events.failed?.({ name, error });
       return leftMs(before) > 0 ? before : undefined;
     });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { bounded, paused } from '../base/timeout.ts';
+import { hasSlept, withTimeout } from '../base/wait.ts';
 import { type Hold, kept } from './hold.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 
@@ -55,11 +55,11 @@ export function lease<Written extends LeaseRecord>(options: LeaseOptions<Written
   }
 
   async function acquired(): Promise<Hold<Written> | undefined> {
-    const found = await bounded(medium.read(), renewMs);
+    const found = await withTimeout(medium.read(), renewMs);
     if (found !== undefined && !isFree(found)) return undefined;
     const holder = `${options.holder}_${randomUUID()}`;
     const since = performance.now();
-    const record = await bounded(medium.write({ holder, ttlMs }, found), renewMs);
+    const record = await withTimeout(medium.write({ holder, ttlMs }, found), renewMs);
     // An answer that came too late for us to act on is no lease: the record runs out by itself.
     if (record === undefined || performance.now() - since > renewMs) return undefined;
     events.acquired?.({ name, holder });
@@ -68,7 +68,7 @@ export function lease<Written extends LeaseRecord>(options: LeaseOptions<Written
 
   async function released({ holder, record }: Hold<Written>): Promise<void> {
     try {
-      const written = await bounded(medium.write({ holder: '', ttlMs }, record), renewMs);
+      const written = await withTimeout(medium.write({ holder: '', ttlMs }, record), renewMs);
       if (written !== undefined) events.released?.({ name, holder });
     } catch (error) {
       events.failed?.({ name, error });
@@ -103,7 +103,7 @@ export function lease<Written extends LeaseRecord>(options: LeaseOptions<Written
           return undefined;
         });
         if (hold !== undefined) return await done(hold, work, signal);
-        await paused(retryMs * (1 + Math.random() / 5), signal);
+        await hasSlept(retryMs * (1 + Math.random() / 5), signal);
       }
     },
     async tried(work, { signal } = {}) {

@@ -1,4 +1,4 @@
-import { paused } from '../../base/timeout.ts';
+import { hasSlept } from '../../base/wait.ts';
 import type { CacheParts } from '../../cache/registry/parts.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
@@ -189,7 +189,7 @@ async function turns(
     } catch (error) {
       if (!signal.aborted) tell('storeFailed', { operation: 'read', error });
     }
-    await paused(collectEveryMs, signal);
+    await hasSlept(collectEveryMs, signal);
   }
 }
 
@@ -292,5 +292,5 @@ async function collecting(lines: Queue, tell: Tell, signal: AbortSignal): Promis
     await lines.collect(signal).catch((error: unknown) => {
       if (!signal.aborted) tell('storeFailed', { operation: 'read', error });
     });
-  } while (await paused(collectEveryMs, signal));
+  } while (await hasSlept(collectEveryMs, signal));
 }

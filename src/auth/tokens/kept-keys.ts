@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Current } from '../../base/files/watched-file.ts';
+import { withTimeout } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseTokenKeys, type TokenKeys } from './token-keys.ts';
 
@@ -39,7 +40,9 @@ export function createKeptKeys(options: KeptKeysOptions): Current<TokenKeys> {
 
   async function ask(): Promise<TokenKeys> {
     try {
-      const text = await inTime(secretIn(records), patienceMs);
+      const text = await withTimeout(secretIn(records), patienceMs, () => {
+        throw new RegistryError('UNAVAILABLE', 'the store does not answer');
+      });
       kept = parseTokenKeys(ownKeys === undefined ? [text] : [text, own], [recordKey]);
       return kept;
     } catch (error) {
@@ -75,17 +78,4 @@ async function secretIn(records: KeyRecords): Promise<string> {
 /** A line as a token secret file has it. */
 function secretText(): string {
   return randomBytes(32).toString('base64url');
-}
-
-async function inTime<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(
-    () => late.reject(new RegistryError('UNAVAILABLE', 'the store does not answer')),
-    ms,
-  );
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,5 +1,6 @@
-import { answeredWithin } from '../../oci/answered-within.ts';
+import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Undeliverable } from './undeliverable.ts';
 
@@ -34,7 +35,9 @@ export async function patiently<Opened>(
   undeliverable.refuseThrottled(repository, digest);
   const ms = undeliverable.failureOf(repository, digest) === undefined ? patienceMs.first : patienceMs.again;
   try {
-    return await answeredWithin(open(), ms, `no byte of the blob came within ${ms / 1000} s`);
+    return await withTimeout(open(), ms, () => {
+      throw new RegistryError('UNAVAILABLE', `no byte of the blob came within ${ms / 1000} s`);
+    });
   } catch (error) {
     if (isListed) undeliverable.failed(repository, digest, error);
     throw error;

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { answeredWithin } from '../../oci/answered-within.ts';
+import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isPassing, RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
@@ -73,8 +73,9 @@ export class HandedOut implements ManifestAnswers {
 
   resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest> {
     const { longestMs } = this.#options;
-    const message = `no manifest could be answered within ${longestMs / 1000} s`;
-    return answeredWithin(this.#resolve(repository, reference, userAgent), longestMs, message);
+    return withTimeout(this.#resolve(repository, reference, userAgent), longestMs, () => {
+      throw new RegistryError('UNAVAILABLE', `no manifest could be answered within ${longestMs / 1000} s`);
+    });
   }
 
   isChild(digest: Digest): boolean {

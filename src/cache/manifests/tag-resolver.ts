@@ -1,6 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import { ageMs } from '../../base/age.ts';
 import { shared } from '../../base/single-flight.ts';
+import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isUnknown } from '../../oci/not-found.ts';
@@ -112,7 +113,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     const patienceMs = pace.patienceMs();
     let latest: TagPointer | undefined;
     try {
-      latest = await within(refreshed, patienceMs);
+      latest = await withTimeout(refreshed, patienceMs, () => undefined);
     } catch (error) {
       if (isUnknown(error)) throw error;
     }
@@ -227,17 +228,6 @@ const noWarnings: readonly string[] = Object.freeze([]);
 
 function served({ descriptor, bytes, hit }: HeldManifest, warnings = noWarnings): ServedManifest {
   return { descriptor, bytes, hit, warnings };
-}
-
-/** The value if it comes within the time, undefined if it does not; a later failure is nobody's. */
-async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value | undefined> {
-  const late = Promise.withResolvers<undefined>();
-  const timer = setTimeout(late.resolve, ms, undefined);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function tagUnknown(tag: Tag): RegistryError {

@@ -1,7 +1,7 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { ageMs } from '../../base/age.ts';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { shared } from '../../base/single-flight.ts';
+import { sleep } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isManifestType } from '../../oci/manifest.ts';
 import { isUnknown } from '../../oci/not-found.ts';
@@ -81,7 +81,7 @@ export function reach(options: ReachOptions): TagReach {
     const before = new Set(membership.known(place, digest)?.tags);
     let found: readonly Tag[] = [];
     for (const part of looks) {
-      await pause(part * lagMs);
+      await sleep(part * lagMs);
       found = await membership.tagsOf(place, digest, { afresh: true });
       if (found.some((tag) => !before.has(tag))) break;
     }

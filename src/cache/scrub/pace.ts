@@ -1,4 +1,4 @@
-import { paused } from '../../base/timeout.ts';
+import { hasSlept } from '../../base/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 
 export interface PaceOptions {
@@ -31,7 +31,7 @@ export function pace({ bytesPerSecond, others, signal }: PaceOptions): Pace {
     owedMs += (bytes * 1000 * sharers) / bytesPerSecond;
     if (owedMs >= leastPauseMs) {
       const since = performance.now();
-      await paused(owedMs, signal);
+      await hasSlept(owedMs, signal);
       owedMs -= performance.now() - since;
     }
     signal.throwIfAborted();

@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { reloading } from '../../app/reload.ts';
 import { fileWatch } from '../../base/files/watched-file.ts';
+import { sleep, withTimeout } from '../../base/wait.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { bufferedOutput, type Log, logger } from '../../telemetry/log.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
@@ -111,26 +111,16 @@ async function left(server: Server, delayMs: number, log: Log, { reason }: Abort
   server.leave();
   if (delayMs === 0 || !(reason instanceof Error) || reason.message !== 'SIGTERM') return;
   log.info({ delayMs }, 'leaving: not ready any more, and new connections are served until then');
-  await pause(delayMs);
+  await sleep(delayMs);
 }
 
 async function stopped(server: Server, graceMs: number, log: Log): Promise<number> {
   log.info({ graceMs }, 'stopping: requests under way are finished');
-  const isDone = await within(server.close(), graceMs);
+  const closed = server.close().then(() => true);
+  const isDone = await withTimeout(closed, graceMs, () => false);
   if (isDone) log.info('stopped');
   else log.warn({ graceMs }, 'stopped before every request was finished');
   return isDone ? 0 : 1;
-}
-
-/** True when `work` is done in time; false when it is not, and it goes on without us. */
-async function within(work: Promise<void>, ms: number): Promise<boolean> {
-  const { promise: late, resolve } = Promise.withResolvers<false>();
-  const timer = setTimeout(resolve, ms, false);
-  try {
-    return await Promise.race([work.then(() => true), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Log lines by the descriptor where there is one: they are many, and must not hold up who writes them. */

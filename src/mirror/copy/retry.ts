@@ -1,4 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { backoffMs } from '../../base/backoff.ts';
+import { sleep } from '../../base/wait.ts';
 import { CopyError, doubtfulTries } from '../failure.ts';
 
 export interface RetryOptions {
@@ -42,7 +43,7 @@ export async function persistently<T>(work: () => Promise<T>, options: Persisten
       const waitMs = pauseAfter(attempt, error.retryAfterSeconds, options);
       if (waitMs === undefined) throw error;
       options.retried(error, waitMs);
-      await pause(waitMs, options.signal);
+      await sleep(waitMs, options.signal);
     }
   }
 }
@@ -62,14 +63,7 @@ function pauseAfter(
   options: Persistence,
 ): number | undefined {
   const askedMs = (retryAfterSeconds ?? 0) * 1_000;
-  const spanMs = Math.min(options.longestPauseMs, options.firstPauseMs * 2 ** (attempt - 1));
-  return askedMs > options.longestWaitMs ? undefined : askedMs + options.random() * spanMs;
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  try {
-    await wait(ms, undefined, { signal });
-  } catch {
-    signal.throwIfAborted();
-  }
+  const { firstPauseMs: firstMs, longestPauseMs: longestMs, random } = options;
+  if (askedMs > options.longestWaitMs) return undefined;
+  return askedMs + backoffMs(attempt - 1, { firstMs, longestMs, jitter: 1, random });
 }

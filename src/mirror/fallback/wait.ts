@@ -1,4 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { backoffMs } from '../../base/backoff.ts';
+import { sleep } from '../../base/wait.ts';
 
 export interface MissWaitOptions {
   /** All in all, milliseconds. */
@@ -19,8 +20,9 @@ export async function answerInTime<Value>(
 ): Promise<Value | undefined> {
   const endsAt = performance.now() + waitMs;
   try {
-    for (let pauseMs = pollMs; performance.now() < endsAt; pauseMs *= longerBy) {
-      await pause(Math.min(pauseMs, endsAt - performance.now()), undefined, { signal });
+    for (let asked = 0; performance.now() < endsAt; asked += 1) {
+      const pauseMs = backoffMs(asked, { firstMs: pollMs, factor: longerBy });
+      await sleep(Math.min(pauseMs, endsAt - performance.now()), signal);
       const answer = await ask();
       if (answer !== undefined) return answer;
     }

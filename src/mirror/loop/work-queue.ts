@@ -1,3 +1,4 @@
+import { backoffMs } from '../../base/backoff.ts';
 import { bell } from '../../base/notifier.ts';
 import type { WorkqueueEvents } from '../events.ts';
 
@@ -41,7 +42,7 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     failures.set(key, count + 1);
     events.workqueueRetried?.();
     if (waiting.has(key)) return;
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(count, 40));
+    const pauseMs = backoffMs(count, { firstMs: firstPauseMs, longestMs: longestPauseMs });
     pausing.set(key, setTimeout(put, pauseMs, key));
   }
 

@@ -1,3 +1,4 @@
+import { backoffMs } from '../../base/backoff.ts';
 import { bell } from '../../base/notifier.ts';
 import { type CopyError, doubtfulTries } from '../failure.ts';
 import { registryOf } from '../references/names.ts';
@@ -264,8 +265,8 @@ function parkedMs(options: QueueOptions, { kind }: CopyError): number {
 
 function pauseMs(options: QueueOptions, attempts: number, failure: CopyError): number {
   const { firstPauseMs = 5000, longestPauseMs = 600_000, random = Math.random } = options;
-  const span = Math.min(longestPauseMs, firstPauseMs * 2 ** (attempts - 1));
-  return (failure.retryAfterSeconds ?? 0) * 1000 + span / 2 + (random() * span) / 2;
+  const pauses = { firstMs: firstPauseMs, longestMs: longestPauseMs, jitter: 0.5, random };
+  return (failure.retryAfterSeconds ?? 0) * 1000 + backoffMs(attempts - 1, pauses);
 }
 
 function* matching(items: ReadonlyMap<string, Item>, filter: TaskFilter): Generator<QueuedTask> {

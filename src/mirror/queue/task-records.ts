@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { backoffMs } from '../../base/backoff.ts';
 import { concurrently } from '../../base/each.ts';
 import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
@@ -94,7 +95,7 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
   /** A store that is down is asked now and then, not once a task. */
   function rest(): void {
     if (pause !== undefined || isClosed) return;
-    pause = setTimeout(wakeUp, retryMs * 2 ** Math.min(failures, 6));
+    pause = setTimeout(wakeUp, backoffMs(failures, { firstMs: retryMs, longestMs: 64 * retryMs }));
     failures += 1;
   }
 

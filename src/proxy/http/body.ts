@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { withTimeout } from '../../base/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 
 /** The client went away before it had everything. Nobody is told; the log says so. */
@@ -46,21 +47,11 @@ export async function* begun(body: Bytes, begin: (isReady: boolean) => void): By
   const iterator = body[Symbol.asyncIterator]();
   try {
     const first = iterator.next();
-    begin(await settlesWithin(first, headWithinMs));
+    const settled = first.then(() => true);
+    begin(await withTimeout(settled, headWithinMs, () => false));
     for (let result = await first; result.done !== true; result = await iterator.next()) yield result.value;
   } finally {
     await iterator.return?.();
-  }
-}
-
-/** Rejects as the promise does; false when it has not settled in time. */
-async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  const late = Promise.withResolvers<false>();
-  const timer = setTimeout(late.resolve, ms, false);
-  try {
-    return await Promise.race([promise.then(() => true), late.promise]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
+import { withTimeout } from '../../base/wait.ts';
 
 export interface HealthOptions {
   /** Whether a pull could be answered now. What throws counts as no. */
@@ -56,30 +57,18 @@ export function readiness(probes: readonly Probe[], options: ReadinessOptions = 
   return () => {
     if (asked === undefined || now() - askedAt >= rememberMs) {
       askedAt = now();
-      asked = anySaysYes(probes, { timeoutMs, patienceMs });
+      asked = withTimeout(anySaysYes(probes, patienceMs), timeoutMs, () => false);
     }
     return asked;
   };
 }
 
-async function anySaysYes(
-  [first, ...others]: readonly Probe[],
-  { timeoutMs, patienceMs }: { readonly timeoutMs: number; readonly patienceMs: number },
-): Promise<boolean> {
+async function anySaysYes([first, ...others]: readonly Probe[], patienceMs: number): Promise<boolean> {
   if (first === undefined) return false;
-  const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(resolve, timeoutMs, false);
-  const { promise: silent, resolve: tire } = Promise.withResolvers<boolean>();
-  const patience = setTimeout(tire, patienceMs, false);
-  try {
-    const answer = saysYes(first);
-    if (await Promise.race([answer, silent])) return true;
-    const all = [answer, ...others.map(saysYes)];
-    return await Promise.race([late, Promise.any(all.map(onlyYes)).catch(() => false)]);
-  } finally {
-    clearTimeout(timer);
-    clearTimeout(patience);
-  }
+  const answer = saysYes(first);
+  if (await withTimeout(answer, patienceMs, () => false)) return true;
+  const all = [answer, ...others.map(saysYes)];
+  return await Promise.any(all.map(onlyYes)).catch(() => false);
 }
 
 async function saysYes(probe: Probe): Promise<boolean> {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as waited } from 'node:timers/promises';
 import { hasCode } from '../../base/files/durable-file.ts';
+import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { disk } from './disk.ts';
 
@@ -56,7 +56,7 @@ async function acquired(path: string): Promise<void> {
   while (!(await isCreated(path))) {
     if (performance.now() > deadline) throw new RegistryError('UNAVAILABLE', 'a record stays locked');
     if (await isStale(path)) await broken(path);
-    else await waited(pollMs + Math.random() * pollMs);
+    else await sleep(pollMs + Math.random() * pollMs);
   }
 }
 

@@ -1,4 +1,4 @@
-import { anySignal } from '../../base/waiting.ts';
+import { anySignal } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Downloads, downloads } from '../download/downloads.ts';
 import type { Answer, Ask, Send } from '../exchange.ts';

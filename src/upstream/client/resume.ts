@@ -1,4 +1,5 @@
-import { pause } from '../../base/waiting.ts';
+import { backoffMs } from '../../base/backoff.ts';
+import { sleep } from '../../base/wait.ts';
 import { isPassing, RegistryError } from '../../oci/errors.ts';
 import type { AnswerBody } from '../exchange.ts';
 import { pauseAfter, TryAgain } from '../resilience/retry.ts';
@@ -68,7 +69,7 @@ interface Patience {
 
 function patienceAfter(failures: number, { stallTimeoutMs, progressTimeoutMs }: ResumeOptions): Patience {
   const nextMs = Math.min(progressTimeoutMs, stallTimeoutMs);
-  return { firstMs: Math.min(progressTimeoutMs, stallTimeoutMs * 2 ** failures), nextMs };
+  return { firstMs: backoffMs(failures, { firstMs: stallTimeoutMs, longestMs: progressTimeoutMs }), nextMs };
 }
 
 async function pauseBefore(failures: number, error: unknown, options: ResumeOptions): Promise<void> {
@@ -78,7 +79,7 @@ async function pauseBefore(failures: number, error: unknown, options: ResumeOpti
   const pauseMs = pauseAfter(failures - 1, after, options.random);
   if (failures > options.resumes || pauseMs === undefined) throw brokenOff(refusal);
   options.resumed();
-  await pause(failures === 1 && after === undefined ? 0 : pauseMs, options.signal);
+  await sleep(failures === 1 && after === undefined ? 0 : pauseMs, options.signal);
 }
 
 function isWorthResuming(refusal: RegistryError): boolean {

@@ -1,4 +1,4 @@
-import { joined } from '../../base/waiting.ts';
+import { unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Answer, discard, type Send, wholeBody } from '../exchange.ts';
 import { orTryAgain, statusRefusal } from '../resilience/retry.ts';
@@ -54,7 +54,7 @@ export function tokens(options: TokenOptions): Tokens {
       const key = keyOf(question);
       const token = kept.get(key);
       if (token !== undefined && options.now() < token.staleAt) return { ...token, isNew: false };
-      return { ...(await joined(asked.get(key) ?? ask(key, question), signal)), isNew: true };
+      return { ...(await unlessAborted(asked.get(key) ?? ask(key, question), signal)), isNew: true };
     },
     forget(value) {
       for (const [key, token] of kept) if (token.value === value) kept.delete(key);

@@ -1,4 +1,5 @@
-import { pause } from '../../base/waiting.ts';
+import { backoffMs } from '../../base/backoff.ts';
+import { sleep } from '../../base/wait.ts';
 import { collected, type Descriptor } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { pauseAfter, TryAgain } from '../resilience/retry.ts';
@@ -39,7 +40,7 @@ export interface PushSettings {
 }
 
 /** A second send waits a random part of this and each next one of four times as much, for a registry to recover, milliseconds. */
-const firstResendPauseMs = 1_000;
+const resendPauses = { firstMs: 1_000, factor: 4, jitter: 1 };
 
 /** A smaller piece than this is not suspected of being too large, bytes. */
 const leastSuspectBytes = 8 * 1024 * 1024;
@@ -264,8 +265,8 @@ async function pauseBefore({ failures, vain, settings, way }: Push, refusal: Reg
   const { random, longestWaitSeconds } = settings;
   const pauseMs = pauseAfter(failures - 1, refusal.retryAfterSeconds, random, longestWaitSeconds);
   if (pauseMs === undefined) throw refusal;
-  const resendMs = vain === 0 ? 0 : random() * firstResendPauseMs * 4 ** (vain - 1);
-  await pause(Math.max(pauseMs, resendMs), way.signal);
+  const resendMs = vain === 0 ? 0 : backoffMs(vain - 1, { ...resendPauses, random });
+  await sleep(Math.max(pauseMs, resendMs), way.signal);
 }
 
 function sentInVain(refusal: RegistryError, sends: number): RegistryError {

@@ -1,4 +1,4 @@
-import { pause } from '../../base/waiting.ts';
+import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { pauseAfter } from '../resilience/retry.ts';
 import type { Cancellable } from '../upstream.ts';
@@ -21,7 +21,7 @@ export async function isSeen(
   for (let look = 0; ; look += 1) {
     if (await isThere(look)) return true;
     if (look >= looks) return false;
-    await pause(pauseAfter(look, undefined, random) ?? 0, signal);
+    await sleep(pauseAfter(look, undefined, random) ?? 0, signal);
   }
 }
 

@@ -1,4 +1,5 @@
-import { pause } from '../../base/waiting.ts';
+import { backoffMs } from '../../base/backoff.ts';
+import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Answer, headerOf, isReplayable, type Send } from '../exchange.ts';
 import { gate, metronome } from './limits.ts';
@@ -61,8 +62,7 @@ const defaults = {
 } satisfies AdaptiveOptions;
 
 /** A first pause without a `Retry-After` is up to this long and each next one up to twice as long, milliseconds. */
-const firstPauseMs = 50;
-const longestPauseMs = 5_000;
+const pauses = { firstMs: 50, longestMs: 5_000, jitter: 1 };
 
 /** A limit that has learnt nothing yet. */
 export function adaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
@@ -115,7 +115,7 @@ export function adapted(pace: Pace, news: PaceNews, options: Settings): Pace {
   const now = options.now();
   const isNew = news.sent > pace.halvedAt;
   const isAtFloor = pace.concurrency === 1 && isNew && news.retryAfterSeconds === undefined;
-  const floorMs = options.random() * Math.min(longestPauseMs, firstPauseMs * 2 ** pace.streak);
+  const floorMs = backoffMs(pace.streak, { ...pauses, random: options.random });
   const pauseMs = isAtFloor ? floorMs : (news.retryAfterSeconds ?? 0) * 1000;
   return {
     concurrency: isNew ? Math.max(1, Math.floor(pace.concurrency / 2)) : pace.concurrency,
@@ -153,6 +153,6 @@ async function passed(
     if (retryAfterSeconds > longestWaitSeconds) {
       throw new RegistryError('TOOMANYREQUESTS', 'the upstream asked us to wait', { retryAfterSeconds });
     }
-    await pause(leftMs, signal);
+    await sleep(leftMs, signal);
   }
 }

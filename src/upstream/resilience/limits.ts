@@ -1,4 +1,4 @@
-import { pause } from '../../base/waiting.ts';
+import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Ask, isReplayable, type Send } from '../exchange.ts';
 
@@ -90,7 +90,7 @@ export function metronome(
     const time = now();
     nextAt = Math.max(nextAt, time) + stepMs;
     const waitMs = nextAt - time - Math.max(1000, stepMs);
-    if (waitMs > 0) await pause(waitMs, signal);
+    if (waitMs > 0) await sleep(waitMs, signal);
   };
 }
 

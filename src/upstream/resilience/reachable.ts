@@ -1,4 +1,4 @@
-import { anySignal, joined } from '../../base/waiting.ts';
+import { anySignal, unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { discard, type Send } from '../exchange.ts';
 import type { Cancellable } from '../upstream.ts';
@@ -84,7 +84,7 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
       if (!breaker.isAdmitting()) return false;
       if (now() - answeredAt < believedMs) return true;
       asked ??= ping();
-      return joined(asked, signal);
+      return unlessAborted(asked, signal);
     },
   };
 }

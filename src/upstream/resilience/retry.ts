@@ -1,4 +1,5 @@
-import { pause } from '../../base/waiting.ts';
+import { backoffMs } from '../../base/backoff.ts';
+import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Answer, type Ask, discard, headerOf } from '../exchange.ts';
 import { isUnreadable } from '../unreadable.ts';
@@ -39,8 +40,7 @@ export interface RetryOptions {
 }
 
 /** A first pause is up to this long and each next one up to twice as long, milliseconds. */
-const firstPauseMs = 250;
-const longestPauseMs = 5_000;
+const pauses = { firstMs: 250, longestMs: 5_000, jitter: 1 };
 /** A `Retry-After` beyond this is the client's to wait for, not ours, unless set otherwise, seconds. */
 const longestClientWait = 15;
 /** More than this is never passed on, seconds. */
@@ -57,7 +57,7 @@ export async function retried<T>(work: () => Promise<T>, options: RetryOptions):
       if (attempt >= Math.min(options.retries, error.mostRetries) || pauseMs === undefined)
         throw error.refusal;
       options.retried(error.reason);
-      await pause(pauseMs, options.signal);
+      await sleep(pauseMs, options.signal);
     }
   }
 }
@@ -85,7 +85,7 @@ export function pauseAfter(
   random: () => number,
   longestWaitSeconds = longestClientWait,
 ): number | undefined {
-  const jitterMs = random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
+  const jitterMs = backoffMs(attempt, { ...pauses, random });
   if (retryAfterSeconds === undefined) return jitterMs;
   return retryAfterSeconds > longestWaitSeconds ? undefined : retryAfterSeconds * 1000 + jitterMs;
 }

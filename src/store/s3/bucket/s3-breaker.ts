@@ -1,3 +1,4 @@
+import { backoffMs } from '../../../base/backoff.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { StoreEvents } from '../../store.ts';
 
@@ -22,7 +23,6 @@ export interface S3Attempt {
   ended(outcome: 'answered' | 'failed' | 'unknown'): void;
 }
 
-const mostDoublings = 5;
 /** A success is believed for so long by `isUsable`, in milliseconds. */
 const believedMs = 5_000;
 
@@ -122,8 +122,9 @@ export class S3Breaker {
   }
 
   #probeLater(): void {
-    const pauseMs = (this.#options.probeAfterMs ?? 1_000) * Math.min(2 ** this.#probes, 30);
-    this.#probes = Math.min(this.#probes + 1, mostDoublings);
+    const { probeAfterMs: firstMs = 1_000 } = this.#options;
+    const pauseMs = backoffMs(this.#probes, { firstMs, longestMs: 30 * firstMs });
+    this.#probes += 1;
     this.#timer = setTimeout(() => void this.#probeAgain(), pauseMs);
     this.#timer.unref();
   }

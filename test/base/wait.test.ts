@@ -1,0 +1,81 @@
+import { test } from 'tap';
+import { anySignal, hasSlept, sleep, unlessAborted, withTimeout } from '../../src/base/wait.ts';
+import { createManualClock } from '../support/manual-clock.ts';
+
+test('a sleep ends after its time, and not before', async (t) => {
+  const clock = createManualClock();
+  let isOver = false;
+  const slept = sleep(100, undefined, clock).then(() => {
+    isOver = true;
+  });
+  await clock.pass(99);
+  t.equal(isOver, false);
+  await clock.pass(1);
+  await slept;
+  t.equal(clock.running, 0);
+});
+
+test('a sleep that is aborted throws the reason and leaves no timer behind', async (t) => {
+  const clock = createManualClock();
+  const control = new AbortController();
+  const slept = sleep(100, control.signal, clock);
+  control.abort(new Error('left'));
+  await t.rejects(slept, { message: 'left' });
+  await t.rejects(sleep(100, control.signal, clock), { message: 'left' });
+  t.equal(clock.running, 0);
+});
+
+test('hasSlept tells a sleep that ended from one that was aborted', async (t) => {
+  const clock = createManualClock();
+  const control = new AbortController();
+  const first = hasSlept(100, control.signal, clock);
+  await clock.pass(100);
+  t.equal(await first, true);
+  const second = hasSlept(100, control.signal, clock);
+  control.abort();
+  t.equal(await second, false);
+});
+
+test('an outcome in time is the outcome, a failure too, and its timer is gone', async (t) => {
+  const clock = createManualClock();
+  t.equal(await withTimeout(Promise.resolve('done'), 10, () => 'late', clock), 'done');
+  await t.rejects(
+    withTimeout(Promise.reject(new Error('broken')), 10, () => 'late', clock),
+    { message: 'broken' },
+  );
+  t.equal(clock.running, 0);
+});
+
+test('what takes too long is replaced, or throws, and its later failure is dropped', async (t) => {
+  const clock = createManualClock();
+  const slow = Promise.withResolvers<string>();
+  const replaced = withTimeout(slow.promise, 10, () => 'late', clock);
+  const thrown = withTimeout(slow.promise, 20, undefined, clock);
+  await clock.pass(10);
+  t.equal(await replaced, 'late');
+  const rejected = t.rejects(thrown, { message: 'there was no answer within 20 ms' });
+  await clock.pass(10);
+  await rejected;
+  slow.reject(new Error('nobody hears this'));
+});
+
+test('a waiter may leave, and the work goes on', async (t) => {
+  const control = new AbortController();
+  const work = Promise.withResolvers<string>();
+  const left = unlessAborted(work.promise, control.signal);
+  const stayed = unlessAborted(work.promise);
+  control.abort(new Error('left'));
+  await t.rejects(left, { message: 'left' });
+  await t.rejects(unlessAborted(work.promise, control.signal), { message: 'left' });
+  work.resolve('done');
+  t.equal(await stayed, 'done');
+});
+
+test('signals that are absent do not count', (t) => {
+  const control = new AbortController();
+  const signal = anySignal(undefined, control.signal);
+  t.equal(signal.aborted, false);
+  control.abort();
+  t.equal(signal.aborted, true);
+  t.end();
+});
