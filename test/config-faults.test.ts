@@ -120,7 +120,7 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
   ],
   'a redirect network that is none is refused': [
     'store: { s3: { bucket: b, redirect: { networks: [10.0.0.0/64] } } }',
-    'q.yaml:1: store.s3.redirect: has no prefix length of its family: 10.0.0.0/64',
+    'q.yaml:1: store.s3.redirect: must have a prefix length of its address family: 10.0.0.0/64',
   ],
   'a trusted proxy that is no network is refused, with its place': [
     'trustedProxies: [10.0.0.0/8, 10.0.0.1]',
@@ -128,8 +128,8 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
   ],
   'everybody is no trusted proxy': [
     'trustedProxies: ["0.0.0.0/0", "::/0"]',
-    'q.yaml:1: trustedProxies[0]: is everybody, who could then choose their address: 0.0.0.0/0',
-    'q.yaml:1: trustedProxies[1]: is everybody, who could then choose their address: ::/0',
+    'q.yaml:1: trustedProxies[0]: covers every address, so that any client could forge its own: 0.0.0.0/0',
+    'q.yaml:1: trustedProxies[1]: covers every address, so that any client could forge its own: ::/0',
   ],
   'a trusted proxy that is no list is refused': [
     'trustedProxies: 10.0.0.0/8',
@@ -163,7 +163,7 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
   'a host of a cluster needs rules and a cluster': [
     'hosts: { "*": { auth: cluster } }',
     'q.yaml:1: hosts["*"].access: is required where auth is cluster: one of parity, imagestream, repository, open',
-    'q.yaml:1: hosts["*"].auth: cluster needs one under clusters',
+    'q.yaml:1: hosts["*"].auth: cluster needs an entry under clusters',
   ],
   'rules have no effect without a cluster': [
     'hosts: { "*": { auth: none, access: parity } }',
@@ -177,7 +177,7 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
   ],
   'a rule that lets everybody pass does not undo by digest what rules before it decide by tag': [
     "rules: { a: [{ name: x, repositories: r/s, tags: 't.+', ask: { namespace: n } }, { name: y, repositories: .+, allow: true }] }",
-    'q.yaml:1: rules.a[1].allow: would let everybody pull by digest what x decides by tag; give it tags: .+',
+    'q.yaml:1: rules.a[1].allow: would allow every login to pull by digest what x decides by tag; give it tags: .+',
   ],
   'a local check of tokens needs to know whose tokens they are': [
     'clusters: { a: { serviceAccountTokens: { check: local }, context: admin } }',

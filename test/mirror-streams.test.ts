@@ -42,6 +42,9 @@ test('of the image streams that are watched, what tests use and what the setting
     await until(() => qci.tagOf(ci, `ocp_4.20_${tag}`) === appCi.tagOf('ocp/4.20', tag), tag);
   t.equal(qci.tagOf(ci, 'ocp_4.20_other'), undefined);
   const said = (message: RegExp) => rig.log.find(({ msg }) => message.test(msg));
-  t.match(said(/cannot be read/), { level: 'warn', file: 'ci-operator/config/openshift/thing/b.yaml' });
+  t.match(said(/^Cannot read a ci-operator/), {
+    level: 'warn',
+    file: 'ci-operator/config/openshift/thing/b.yaml',
+  });
   t.match(said(/^Configs reloaded$/), { component: 'ci-images-mirror', files: 2, keys: 1 });
 });

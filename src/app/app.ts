@@ -187,9 +187,10 @@ async function swept(sweeps: readonly (() => Promise<number>)[], log: Log): Prom
   for (const sweep of sweeps) {
     try {
       const leftovers = await sweep();
-      if (leftovers > 0) log.info({ leftovers }, 'removed what an earlier run had left behind');
+      if (leftovers > 0)
+        log.info({ leftovers }, 'removed temporary files and uploads that an earlier run had left behind');
     } catch (error) {
-      log.warn({ err: error }, 'what an earlier run may have left behind could not be removed');
+      log.warn({ err: error }, 'cannot remove temporary files or uploads of an earlier run');
     }
   }
 }

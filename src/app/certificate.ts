@@ -41,9 +41,12 @@ export function renewedCertificate(
       const pair = await keyPair(files);
       createSecureContext(pair);
       server.setSecureContext(pair);
-      log.info({ validTo: new X509Certificate(pair.cert).validTo }, 'the certificate was renewed');
+      log.info({ validTo: new X509Certificate(pair.cert).validTo }, 'TLS certificate reloaded');
     } catch (error) {
-      log.warn({ err: error }, 'the new certificate cannot be used, and the one before stays');
+      log.warn(
+        { err: error },
+        'cannot use the new TLS certificate or its key; the previous certificate stays in use',
+      );
     }
   }
 

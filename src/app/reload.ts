@@ -31,9 +31,9 @@ export function reloading({ started, read, apply, log }: ReloadOptions): Reload 
     const waiting = differences(started, config).filter((path) => !isReloadable(path));
     if (taken.length > 0) apply(config);
     current = config;
-    log.info({ settings: taken.map(pathText) }, 'the configuration was read again');
+    log.info({ settings: taken.map(pathText) }, 'configuration reloaded');
     if (waiting.length > 0)
-      log.warn({ settings: waiting.map(pathText) }, 'some settings have changed and wait for a restart');
+      log.warn({ settings: waiting.map(pathText) }, 'changed settings take effect only after a restart');
   }
 
   const refused = (error: unknown): void => {
@@ -41,7 +41,7 @@ export function reloading({ started, read, apply, log }: ReloadOptions): Reload 
       error instanceof ConfigError
         ? { faults: error.faults.map((fault) => faultLine(error.fileName, fault)) }
         : { err: error };
-    log.warn(why, 'the configuration was not read again, and stays as it was');
+    log.warn(why, 'cannot reload the configuration; the previous one stays in force');
   };
 
   return () => {

@@ -130,7 +130,7 @@ function originOf(address: string): string {
 }
 
 function tooMany(holdMs: number): RegistryError {
-  return new RegistryError('TOOMANYREQUESTS', 'too many logins from this address have failed', {
+  return new RegistryError('TOOMANYREQUESTS', 'too many failed logins from this address', {
     retryAfterSeconds: Math.ceil(holdMs / 1000),
   });
 }

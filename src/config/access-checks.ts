@@ -58,7 +58,7 @@ function hostContradictions(
       ? [{ path: [...path, 'access'], message: `${host.access} is not among the rules: ${known.join(', ')}` }]
       : []),
     ...(names.length === 0 || host.clusters?.length === 0
-      ? [{ path: [...path, 'auth'], message: 'cluster needs one under clusters' }]
+      ? [{ path: [...path, 'auth'], message: 'cluster needs an entry under clusters' }]
       : []),
     ...(host.clusters ?? []).flatMap((cluster, index) =>
       names.includes(cluster)
@@ -154,7 +154,7 @@ function openedByDigest(
     (rule) => rule.tags !== undefined && (everything.has(source) || rule.repositories.source === source),
   );
   if (allow !== true || tags !== undefined || undone === undefined) return [];
-  const message = `would let everybody pull by digest what ${undone.name} decides by tag; give it tags: .+`;
+  const message = `would allow every login to pull by digest what ${undone.name} decides by tag; give it tags: .+`;
   return [{ path: [...path, 'allow'], message }];
 }
 

@@ -28,7 +28,7 @@ export function parsed<Body>(text: string): Body {
 
 function refusal(status: number, retryAfter: string | readonly string[] | undefined): ApiFailure {
   if (status === 401 || status === 403) {
-    const why = status === 401 ? ': it does not accept our credentials' : '';
+    const why = status === 401 ? ': it does not accept the credentials of this service' : '';
     return new ApiFailure('not-allowed-to-ask', `does not let us ask (${status})${why}`, { status });
   }
   const isSeconds = typeof retryAfter === 'string' && /^\d{1,6}$/.test(retryAfter);

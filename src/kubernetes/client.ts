@@ -117,7 +117,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
       }
     },
     async close() {
-      ending.abort(new Error('the cluster is no longer asked'));
+      ending.abort(new Error('the client of the cluster is closed'));
       await pools.close();
     },
   };

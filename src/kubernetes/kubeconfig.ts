@@ -65,7 +65,7 @@ function inCluster(library: Library, root: string): Entries {
   config.loadFromCluster(root);
   const cluster = config.getCurrentCluster();
   if (cluster === null || !URL.canParse(cluster.server))
-    throw new Error('there is no kubeconfigFile, and we do not run in a cluster');
+    throw new Error('no kubeconfigFile is set, and this process does not run in a cluster');
   const token = `${root}/var/run/secrets/kubernetes.io/serviceaccount/token`;
   const files = { ca: cluster.caFile, cert: undefined, key: undefined, token };
   return { cluster: usable(cluster), user: { name: 'in-cluster' }, files };
@@ -78,7 +78,7 @@ function parsed(library: Library, text: string, folder: string, context: string 
   const cluster = config.getCurrentCluster();
   const user = config.getCurrentUser();
   if (cluster === null || user === null)
-    throw new Error(`the kubeconfig has no whole context ${config.getCurrentContext()}`);
+    throw new Error(`the kubeconfig lacks the cluster or user of the context ${config.getCurrentContext()}`);
   const path = (file: string | undefined | null) => (file ? resolve(folder, file) : undefined);
   const token = written.users?.find(({ name }) => name === user.name)?.user?.tokenFile;
   const files = {
@@ -101,16 +101,18 @@ function loaded(library: Library, config: KubeConfig, text: string): Written {
     return library.loadYaml<Written>(text);
   } catch {
     // The parser's own message quotes the lines around the fault, and a token may be among them.
-    throw new Error('the kubeconfig cannot be read: it is no YAML, or lacks what a kubeconfig has');
+    throw new Error('the kubeconfig cannot be read: it is not YAML, or lacks clusters, users or contexts');
   }
 }
 
 /** Whoever can answer for a cluster can give rights, so that there is no asking without TLS that is verified. */
 function usable(cluster: Cluster): Cluster {
   if (!URL.canParse(cluster.server) || new URL(cluster.server).protocol !== 'https:')
-    throw new Error(`the kubeconfig's server ${cluster.server} is no https URL`);
+    throw new Error(`the kubeconfig's server ${cluster.server} is not an https URL`);
   if (cluster.skipTLSVerify)
-    throw new Error('the kubeconfig has insecure-skip-tls-verify: anybody could answer for the cluster');
+    throw new Error(
+      'the kubeconfig sets insecure-skip-tls-verify, which is refused: anyone could impersonate the cluster',
+    );
   return cluster;
 }
 

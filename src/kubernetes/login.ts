@@ -34,9 +34,13 @@ export function logins(config: Kubeconfig): Logins {
     try {
       return await loginOf(await config());
     } catch (error) {
-      throw new ApiFailure('not-allowed-to-ask', 'cannot be asked: our own credentials cannot be read', {
-        cause: isQuoting(error) ? undefined : error,
-      });
+      throw new ApiFailure(
+        'not-allowed-to-ask',
+        'cannot be asked: the credentials of this service cannot be read',
+        {
+          cause: isQuoting(error) ? undefined : error,
+        },
+      );
     } finally {
       open = undefined;
     }

@@ -56,9 +56,12 @@ const messages = {
   /** Fields: `folder`, `error`. What was read before goes on to count. */
   inputsFailed: ['error', 'Failed to reload configs'],
   /** Ours. Fields: `file`, `error`. Once for each content. */
-  inputFaulty: ['warn', 'A ci-operator configuration or step cannot be read; what it uses is not known'],
+  inputFaulty: [
+    'warn',
+    'Cannot read a ci-operator configuration or step; the images that it uses are unknown',
+  ],
   /** Ours. Fields: `steps`, such as `chain ipi-aws`. Once for each. */
-  stepsUnknown: ['warn', 'Tests refer to steps that there are not; what those use is not known'],
+  stepsUnknown: ['warn', 'Tests refer to missing steps; the images that those use are unknown'],
 
   /** Fields: `request`. */
   reconcileStarted: ['info', 'Starting reconciliation'],
@@ -79,13 +82,13 @@ const messages = {
   /** Fields: `currentQuayDigest`, `target`. */
   upToDate: ['debug', 'Image is up to date'],
   /** Ours. Fields: `currentQuayDigest`, `currentAppCIDigest`, `source`, `target`. */
-  targetKept: ['info', 'Image is there already, and a miss does not overwrite it'],
+  targetKept: ['info', 'Image exists already; a miss does not overwrite it'],
 
   waiting: ['debug', 'Waiting for mirror tasks ...'],
   /** Fields: `source`, `destination`. */
   invalidTask: ['warn', 'Skipped an invalid mirror task: both source and destination must be set'],
   /** Ours. Fields: `source`, `target`, `state`, and of who asked `client` and `userAgent`. */
-  dropped: ['info', 'A mirror task was dropped by order'],
+  dropped: ['info', 'An operator dropped a mirror task'],
   /** Fields: `pairs`. */
   mirrorStarted: ['info', 'Mirroring ...'],
   /** Fields: `pairs`, `duration` in whole seconds. */
@@ -102,7 +105,7 @@ const messages = {
   /** Fields: `path`. */
   serving: ['info', 'serving'],
   /** Ours. Fields: `operation`, `error`. */
-  storeFailed: ['warn', 'The queue could not be kept; it is tried again'],
+  storeFailed: ['warn', 'Cannot write the mirror queue to the store; retrying'],
 } as const satisfies Readonly<Record<string, readonly [MirrorLine['level'], string]>>;
 
 /** Tells of one thing that happened. */

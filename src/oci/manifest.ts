@@ -144,7 +144,7 @@ function listedIn(
     artifact: 0,
   };
   if (counts.index + counts.image + counts.schema1 > counts[kind])
-    throw notManifest('the upstream answered a manifest that lists what manifests of its type do not list');
+    throw notManifest('the upstream answered a manifest with entries that its media type does not allow');
   return { children, blobs: blobs[kind], ...(foreign.length === 0 ? {} : { foreign }) };
 }
 

@@ -32,7 +32,7 @@ export function parseRange(header: string | undefined): readonly RangeSpec[] | u
 export function boundRanges(specs: readonly RangeSpec[], size: number): readonly ByteRange[] {
   const bound = specs.flatMap((spec) => boundPart(spec, size));
   if (bound.length > 0) return bound;
-  throw new RegistryError('RANGE_INVALID', 'no part of the content is in the range', {
+  throw new RegistryError('RANGE_INVALID', 'the range is outside of the content', {
     detail: { size },
     headers: { 'content-range': `bytes */${size}` },
   });

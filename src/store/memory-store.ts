@@ -107,5 +107,5 @@ function within(whole: Uint8Array, { start, end }: ByteRange): Uint8Array {
 }
 
 function full(descriptor: Descriptor): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the store has no room', { detail: { size: descriptor.size } });
+  return new RegistryError('UNAVAILABLE', 'the store is full', { detail: { size: descriptor.size } });
 }

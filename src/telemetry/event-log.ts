@@ -15,19 +15,21 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
       events.availabilityChanged(event);
       isStoreLeftAlone = !event.isAvailable;
       if (isStoreLeftAlone)
-        cache.warn('S3 failed several times in a row; pulls go past the store until a probe succeeds');
-      else cache.info('S3 answers again; pulls use the store');
+        cache.warn(
+          'S3 circuit breaker opened after repeated failures; pulls bypass the store until a probe succeeds',
+        );
+      else cache.info('S3 circuit breaker closed; pulls use the store again');
     },
     repaired() {
       events.repaired();
-      cache.warn('a stored blob was missing, short or wrong, and is fetched again');
+      cache.warn('a stored blob was missing, truncated or corrupt; fetching it again from the upstream');
     },
     storeFailed(event) {
       events.storeFailed(event);
       if (isStoreLeftAlone) return;
       cache.warn(
         { operation: event.operation, err: event.error },
-        'the store failed; pulls go on without it',
+        'the store failed; pulls continue without it',
       );
     },
     fillEnded(event) {
@@ -39,26 +41,29 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
       else
         cache.warn(
           { digest, reason: outcome },
-          'a blob passes through and is not kept: the spool has no room for it',
+          'the spool has no room for a blob; it passes through and is not stored',
         );
     },
     breakerChanged(event) {
       events.breakerChanged(event);
-      upstream[event.state === 'open' ? 'warn' : 'info'](event, 'the breaker of an upstream has changed');
+      upstream[event.state === 'open' ? 'warn' : 'info'](
+        event,
+        'the circuit breaker of an upstream changed its state',
+      );
     },
     reviewed(event) {
       events.reviewed(event);
       if (event.outcome !== 'failed') return;
       const { cluster, kind, failure, status, seconds } = event;
       const fields = { cluster, review: kind, failure, status, seconds };
-      access.warn(fields, 'a cluster did not answer a review; what is not remembered is answered 503');
+      access.warn(fields, 'a cluster did not answer a review; requests without a remembered answer get 503');
     },
     keysFailed(event) {
       events.keysFailed(event);
       const fields = { cluster: event.cluster, err: event.error };
       access.warn(
         fields,
-        'the keys of service accounts could not be had; each of their tokens is asked about for a while',
+        'cannot fetch the keys of service account tokens; the cluster reviews each token instead',
       );
     },
     evicted(event) {
@@ -74,26 +79,26 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
           fields,
           'eviction finished above the low-water mark; the remaining blobs are pinned or in use',
         );
-      else eviction.info(fields, 'the store was brought down to its low mark');
+      else eviction.info(fields, 'eviction reached the low-water mark');
     },
     scrubFoundWrong(event) {
       events.scrubFoundWrong(event);
       scrub.warn(
         event,
-        'a stored blob was not what its digest says and was deleted; the next pull fetches it again',
+        'a stored blob did not match its digest and was deleted; the next pull fetches it again',
       );
     },
     scrubEnded(event) {
       events.scrubEnded(event);
-      scrub.info(event, 'every stored blob was read and verified');
+      scrub.info(event, 'scrub completed: every stored blob was read and verified');
     },
     scrubFailed({ error, digest }) {
       events.scrubFailed({ error, digest });
-      scrub.warn({ err: error, digest }, 'the scrub broke off and goes on later, behind that blob');
+      scrub.warn({ err: error, digest }, 'the scrub was interrupted; it resumes later behind that blob');
     },
     failed(event) {
       events.failed(event);
-      eviction.warn({ err: event.error }, 'a run of the eviction broke off');
+      eviction.warn({ err: event.error }, 'an eviction run failed');
     },
   };
 }

@@ -8,7 +8,7 @@ const nothing = { reviewed: () => undefined, remembered: () => undefined, keysFa
 test('a cluster that cannot be known is a fault of the configuration, in one line', async (t) => {
   const file = join(t.testdir({ kubeconfig: '{}' }), 'kubeconfig');
   for (const [settings, message] of [
-    ['{}', 'config: cluster app.ci: there is no kubeconfigFile, and we do not run in a cluster'],
+    ['{}', 'config: cluster app.ci: no kubeconfigFile is set, and this process does not run in a cluster'],
     [`{ kubeconfigFile: ${file} }`, /^config: cluster app\.ci: the kubeconfig [^\n]+$/],
   ] as const) {
     const { clusters } = load(`clusters: { app.ci: ${settings} }`, {});

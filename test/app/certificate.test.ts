@@ -59,7 +59,7 @@ test('new connections get the new certificate, and those that stand go on', asyn
   const { write, client, lines } = await stage(t);
   const old = await client();
   await write(authority.issued());
-  await until(() => lines.includes('info the certificate was renewed'));
+  await until(() => lines.includes('info TLS certificate reloaded'));
   t.not(serialOf(await client()), serialOf(old));
   old.write('still here');
   const [echo] = await once(old, 'data');
@@ -70,7 +70,8 @@ test('a certificate without its key, or no certificate at all, leaves the old on
   const { client, certFile, keyFile, lines } = await stage(t);
   const before = serialOf(await client());
   const next = authority.issued();
-  const complaint = 'warn the new certificate cannot be used, and the one before stays';
+  const complaint =
+    'warn cannot use the new TLS certificate or its key; the previous certificate stays in use';
   await replace(certFile, next.cert);
   await until(() => lines.length === 1);
   await replace(certFile, 'no certificate');
@@ -81,6 +82,6 @@ test('a certificate without its key, or no certificate at all, leaves the old on
   t.equal(serialOf(await client()), before);
   await replace(certFile, next.cert);
   await replace(keyFile, next.key);
-  await until(() => lines.at(-1) === 'info the certificate was renewed');
+  await until(() => lines.at(-1) === 'info TLS certificate reloaded');
   t.not(serialOf(await client()), before);
 });

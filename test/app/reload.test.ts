@@ -36,7 +36,7 @@ function stage(): Stage {
   };
 }
 
-const wasRead = 'the configuration was read again';
+const wasRead = 'configuration reloaded';
 
 test('how the blobs of a host go out is taken over, there and back', async (t) => {
   const { reread, applied, log } = stage();
@@ -68,7 +68,7 @@ test('a faulty configuration changes nothing, and each fault is told with its li
   const { reread, applied, log } = stage();
   await reread('listen: nowhere\nhosts: { a.example: { blobs: maybe } }');
   t.same(applied, []);
-  t.match(log, [['warn', 'the configuration was not read again, and stays as it was', { length: 2 }]]);
+  t.match(log, [['warn', 'cannot reload the configuration; the previous one stays in force', { length: 2 }]]);
   t.match(log[0]?.[2], [/^q\.yaml:1: listen: /, /^q\.yaml:2: hosts\["a\.example"\]\.blobs: /]);
   await reread('hosts: { a.example: { blobs: serve }, b.example: {} }');
   t.equal(applied.length, 1, 'the next sound one is taken');

@@ -41,7 +41,10 @@ test('warm pulls from an S3 that falls silent wait a few seconds once, and the s
       t.equal(await digestOrCut(await answer), first.rig.layer.digest);
     }),
   );
-  await until(() => first.rig.log.some(({ msg }) => /^S3 failed/.test(msg)), 'the line in the log');
+  await until(
+    () => first.rig.log.some(({ msg }) => /^S3 circuit breaker opened/.test(msg)),
+    'the line in the log',
+  );
   const asked = () => first.s3.requests.filter(({ key }) => !key.includes('probes/')).length;
   const before = asked();
   t.ok(await isPulled(first.rig));

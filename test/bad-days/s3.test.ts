@@ -115,7 +115,10 @@ test('a service starts without its S3, serves, and uses it once it is there', as
   const { rig } = await overS3(t, { s3 });
   t.ok(await isPulled(rig));
   s3.switches.down = false;
-  await until(() => rig.log.some(({ msg }) => /^S3 answers again/.test(msg)), 'a probe that succeeds');
+  await until(
+    () => rig.log.some(({ msg }) => /^S3 circuit breaker closed/.test(msg)),
+    'a probe that succeeds',
+  );
   rig.double.addBlob('openshift/ci', Buffer.alloc(150_000, 'later'));
   const { digest } = rig.double.addImage('openshift/ci', 'later', { layers: [1_000] });
   t.equal(await digestOrCut(await rig.get('manifests/later')), digest);

@@ -123,7 +123,7 @@ test('an expired certificate is 503, and no bytes are taken', async (t) => {
   const { get, getLayer, double } = await withCertificate(t, -1);
   t.match(await refusal(await get('manifests/tools')), {
     ...unavailable,
-    message: "the upstream's certificate cannot be trusted",
+    message: "the upstream's certificate cannot be verified; caFile names other authorities",
   });
   t.match(await refusal(await getLayer()), passing);
   t.same(double.requests, []);

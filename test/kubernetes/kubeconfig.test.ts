@@ -51,18 +51,18 @@ test('without a kubeconfig it is the cluster that we run in', async (t) => {
 
 test('outside of a cluster there has to be a kubeconfig', async (t) => {
   t.intercept(process, 'env', { value: { ...process.env, KUBERNETES_SERVICE_HOST: undefined } });
-  const message = 'cluster here: there is no kubeconfigFile, and we do not run in a cluster';
+  const message = 'cluster here: no kubeconfigFile is set, and this process does not run in a cluster';
   await t.rejects(kubernetesCluster({ name: 'here' }), { message });
 });
 
 test('a kubeconfig that cannot be used is said at once, and quotes no secret', async (t) => {
   const complaints: readonly (readonly [(text: string) => string, RegExp])[] = [
-    [() => 'users: [{ name: us, user: { token: ours-secret } ]', /no YAML/],
+    [() => 'users: [{ name: us, user: { token: ours-secret } ]', /is not YAML/],
     [
       (text) => text.replace('"current-context":"double"', '"current-context":"other"'),
-      /no whole context other/,
+      /lacks the cluster or user of the context other/,
     ],
-    [(text) => text.replace('https:', 'http:'), /no https URL/],
+    [(text) => text.replace('https:', 'http:'), /not an https URL/],
     [
       (text) => text.replace('"server"', '"insecure-skip-tls-verify":true,"server"'),
       /insecure-skip-tls-verify/,

@@ -167,7 +167,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       working = working.then(() => turns(turn, work, tell, stopping.signal));
     },
     async close() {
-      stopping.abort(new Error('the service stops'));
+      stopping.abort(new Error('the service is shutting down'));
       rules.close();
       await working;
       await ends.close();
@@ -213,10 +213,10 @@ async function configuredTurn({ settings, cache, log }: MirrorParts, clients: Cl
   if (settings.dryRun) return (work, signal) => work(signal);
   const own = log.child({ component: 'ci-images-mirror' });
   const events = {
-    acquired: (event: object) => own.info(event, 'it is our turn to mirror'),
-    lost: (event: object) => own.warn(event, 'it is no longer our turn to mirror'),
+    acquired: (event: object) => own.info(event, 'acquired the mirror lease; this process copies now'),
+    lost: (event: object) => own.warn(event, 'lost the mirror lease; this process stops copying'),
     failed: ({ name, error }: { readonly name: string; readonly error: unknown }) =>
-      own.warn({ name, err: error }, 'the lease of the mirror does not answer'),
+      own.warn({ name, err: error }, 'cannot read or renew the mirror lease; retrying'),
   };
   const { instance: holder } = cache;
   if (settings.lease === undefined) {
@@ -240,9 +240,9 @@ async function configuredStreams(
   return imageStreams({
     client: await clients.of(cluster),
     events: {
-      listed: (event) => own.info(event, 'the image streams were listed'),
+      listed: (event) => own.info(event, 'image streams listed'),
       failed: ({ error, pauseMs }) =>
-        own.warn({ err: error, pauseMs }, 'the image streams cannot be read; the cluster is asked again'),
+        own.warn({ err: error, pauseMs }, 'cannot list or watch image streams; retrying'),
     },
   });
 }

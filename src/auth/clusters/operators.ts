@@ -72,7 +72,7 @@ export function tokensIn(text: string): readonly string[] {
   if (tokens.every((token) => shape.test(token))) return tokens;
   throw new RegistryError(
     'UNAVAILABLE',
-    'the token file holds a line that is no token: 20 characters at least, of A-Z a-z 0-9 . _ ~ + / -',
+    'the token file holds a line that is not a token: 20 characters at least, of A-Z a-z 0-9 . _ ~ + / -',
   );
 }
 

@@ -39,7 +39,7 @@ const allowed: Decision = Object.freeze({ allowed: true, rule: 'robots' });
 export const noLongerKnown: Decision = Object.freeze({
   allowed: false,
   rule: 'robots',
-  reason: 'this robot is no longer known',
+  reason: 'this robot is no longer configured',
 });
 
 /**

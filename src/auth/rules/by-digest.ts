@@ -72,7 +72,7 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
   function withAdvice({ subject, place, tag }: Sought): Pick<Decision, 'reason'> {
     const named = tag === undefined ? rules.ofRepository(place) : rules.ofTag(place, tag);
     if (named.kind !== 'ask') return {};
-    return { reason: `no tag that you may pull leads to this digest; ${advice(named, subject)}` };
+    return { reason: `no tag that you may pull references this digest; ${advice(named, subject)}` };
   }
 
   return (sought) => {

@@ -127,7 +127,7 @@ const mostReadings = 8;
 const unnamed: FinalRuling = Object.freeze({
   kind: 'refuse',
   rule: 'none',
-  reason: 'no rule names this repository',
+  reason: 'no access rule matches this repository',
 });
 
 /** Reads the rules. Throws an Error that names the rule, for a rule that says nothing or too much, and the group that a question lacks. */
@@ -261,7 +261,11 @@ function asking(
 ): Ruling {
   const questions = new Map<string, Question>();
   for (const question of asked) {
-    if (question === undefined) return refusal({ name, reason: 'the rule has no question for this name' });
+    if (question === undefined)
+      return refusal({
+        name,
+        reason: 'the access rule has no question to ask about this repository and tag',
+      });
     questions.set(questionText(question), question);
   }
   const text = [...questions.keys()].join(' and ');
@@ -276,7 +280,7 @@ function asking(
 function following(rule: string, { algorithm = 'sha256', hex = '' }: Groups): Ruling {
   const digest = `${algorithm}:${hex}`;
   if (isDigest(digest)) return { kind: 'follow', rule, digest };
-  return refusal({ name: rule, reason: 'the tag names no digest' });
+  return refusal({ name: rule, reason: 'the tag contains no digest' });
 }
 
 function refusal({ name, reason }: Pick<Rule, 'name' | 'reason'>): FinalRuling {

@@ -86,7 +86,7 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
 }
 
 function untold(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'it cannot be told now which tags lead to this digest', {
+  return new RegistryError('UNAVAILABLE', 'cannot determine now which tags reference this digest', {
     retryAfterSeconds: 5,
   });
 }

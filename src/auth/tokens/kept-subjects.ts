@@ -46,7 +46,7 @@ export function keptSubjects({ records, now = Date.now }: KeptSubjectsOptions): 
     if (record === undefined) return undefined;
     const text = Buffer.from(record.bytes).toString();
     const subject = subjectId(text) === id ? parseSubject(text) : undefined;
-    if (subject === undefined) throw unavailable(new Error(`the subject ${id} is damaged`));
+    if (subject === undefined) throw unavailable(new Error(`the record of the subject ${id} is corrupt`));
     known.set(id, subject, { size: text.length });
     return subject;
   }
@@ -86,5 +86,9 @@ async function orUnavailable<T>(asked: Promise<T>): Promise<T> {
 }
 
 function unavailable(cause: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'logins cannot be looked up at the moment', { cause });
+  return new RegistryError(
+    'UNAVAILABLE',
+    'the store does not answer, so that the login cannot be looked up',
+    { cause },
+  );
 }

@@ -82,7 +82,7 @@ export function fill(options: FillOptions): Fill {
 
   async function* read(range: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const { size } = await opened.promise;
-    if (file === undefined || !file.hold()) throw new SpoolError('the spool file is gone');
+    if (file === undefined || !file.hold()) throw new SpoolError('the spool file was removed');
     signal?.addEventListener('abort', changed.wake);
     const target = file;
     const growth: Growth = {

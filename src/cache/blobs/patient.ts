@@ -36,7 +36,7 @@ export async function patiently<Opened>(
   const ms = undeliverable.failureOf(repository, digest) === undefined ? patienceMs.first : patienceMs.again;
   try {
     return await withTimeout(open(), ms, () => {
-      throw new RegistryError('UNAVAILABLE', `no byte of the blob came within ${ms / 1000} s`);
+      throw new RegistryError('UNAVAILABLE', `the upstream sent no byte of the blob within ${ms / 1000} s`);
     });
   } catch (error) {
     if (isListed) undeliverable.failed(repository, digest, error);

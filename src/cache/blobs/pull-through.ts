@@ -286,7 +286,7 @@ function isBlobUnknown(error: unknown): boolean {
 }
 
 function brokenOff(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the download of the blob broke off');
+  return new RegistryError('UNAVAILABLE', 'the download of the blob was interrupted');
 }
 
 /** The refusal of a blob that a repository does not have. */

@@ -108,7 +108,7 @@ export function storedCopies({ store, events, verifies = 'first' }: StoredCopies
   /** A copy that was never there is nothing to mend. */
   function gone(digest: Digest): BrokenCopy {
     if (right.delete(digest)) events.repaired();
-    return new BrokenCopy('the stored blob is gone');
+    return new BrokenCopy('the stored blob was deleted');
   }
 
   return {
@@ -144,7 +144,7 @@ export function storedCopies({ store, events, verifies = 'first' }: StoredCopies
       }
       if (missing === 0) return;
       await remove(digest);
-      throw new BrokenCopy('the stored blob is short', { delivered: hash });
+      throw new BrokenCopy('the stored blob is truncated', { delivered: hash });
     },
 
     trust({ digest, size }) {

@@ -169,7 +169,11 @@ export function completeness(options: CompletenessOptions): Completeness {
     if (undeliverable.isEmpty) return;
     const withheld = await withheldBelow(repository, parsed.of(manifest), statedPlatform(userAgent));
     if (withheld !== undefined)
-      throw refusal('content of the manifest could not be delivered a moment ago', manifest, withheld);
+      throw refusal(
+        'a blob or child manifest of this manifest failed less than withholdMs ago',
+        manifest,
+        withheld,
+      );
   }
 
   function refusal(message: string, { descriptor }: ReadManifest, missing?: Digest): RegistryError {

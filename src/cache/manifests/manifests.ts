@@ -190,7 +190,10 @@ export function manifests(options: ManifestsOptions): Manifests {
   async function keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest> {
     const { descriptor, bytes } = found;
     if (bytes === undefined)
-      throw new RegistryError('UPSTREAM_INVALID', 'the upstream answered a manifest without a body');
+      throw new RegistryError(
+        'UPSTREAM_INVALID',
+        'the upstream answered a manifest request with an empty body',
+      );
     const content = parsed.admit({ descriptor, bytes }, found.manifest);
     const scope = scopeOf(repository);
     const wasHeld =

@@ -175,10 +175,14 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
   async function askedByTag(repository: Repository, tag: Tag): Promise<FoundManifest> {
     const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
     if (found.kind !== 'found')
-      throw new RegistryError('UNAVAILABLE', 'the upstream does not have yet what it says this tag means', {
-        detail: { tag },
-        retryAfterSeconds: 5,
-      });
+      throw new RegistryError(
+        'UNAVAILABLE',
+        'the upstream does not serve the digest that it names for this tag',
+        {
+          detail: { tag },
+          retryAfterSeconds: 5,
+        },
+      );
     await manifests.keep(repository, found, tag);
     return found;
   }
@@ -197,7 +201,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     if (policy.gone === 'keep') {
       // Without its entity tag: if the tag comes back, a 304 would not say that the warning is over.
       const { etag: _, ...known } = confirmed(pointer, now());
-      const warning = `299 - "${upstream.name} no longer has this tag; this is what it last meant"`;
+      const warning = `299 - "${upstream.name} no longer has this tag; this is its last known content"`;
       return set(repository, tag, { ...known, warnings: [warning] });
     }
     absent.set(keyOf(repository, tag), true);

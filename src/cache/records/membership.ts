@@ -269,7 +269,7 @@ async function write(
       return;
     }
   }
-  throw new Error('the membership record is written by others again and again');
+  throw new Error('the membership record changed during every attempt to write it');
 }
 
 function memoryKey(scope: RepositoryScope, digest: Digest): string {
@@ -282,7 +282,7 @@ function present(known: Member | 'absent' | 'unreadable' | undefined): Member | 
 
 function tagsOrThrow(found: Member | 'absent' | 'unreadable'): readonly Tag[] {
   if (found !== 'unreadable') return present(found)?.tags ?? [];
-  throw new RegistryError('UNAVAILABLE', 'the store cannot tell which tags lead to this digest', {
+  throw new RegistryError('UNAVAILABLE', 'the store cannot tell which tags reference this digest', {
     retryAfterSeconds: 5,
   });
 }

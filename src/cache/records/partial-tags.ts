@@ -182,7 +182,7 @@ export class PartialTags {
         return;
       }
     }
-    throw new Error('the record of partial tags is written by others again and again');
+    throw new Error('the record of partial tags changed during every attempt to write it');
   }
 }
 

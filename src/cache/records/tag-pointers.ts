@@ -178,7 +178,7 @@ function parsePointer(bytes: Uint8Array | undefined): TagPointer | undefined {
 }
 
 function unreadable(cause: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the store cannot tell what the tag means', {
+  return new RegistryError('UNAVAILABLE', 'the store cannot tell which digest the tag has', {
     retryAfterSeconds: 5,
     cause,
   });

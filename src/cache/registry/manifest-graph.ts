@@ -115,7 +115,7 @@ export function graphs(options: GraphsOptions = {}): Graphs {
         if (missing === true) return true;
         if (missing.length === 0) break;
         if (search.loaded.size >= mostRead)
-          throw cannotTell(new Error('too many manifests for one question'));
+          throw cannotTell(new Error('the tag references too many manifests for one request'));
         await loadSome(search, missing);
       }
       if (search.failures.length > 0) throw cannotTell(search.failures[0]);
@@ -166,7 +166,7 @@ function isPerhapsManifest({ mediaType }: Descriptor): boolean {
 
 /** Neither a yes nor a no. */
 export function cannotTell(cause: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'it cannot be told now whether the tag leads to this digest', {
+  return new RegistryError('UNAVAILABLE', 'cannot determine now whether the tag references this digest', {
     retryAfterSeconds: 5,
     cause,
   });

@@ -50,7 +50,7 @@ export function checkingAccess(open: OpenAccess): Run {
       json: { type: 'boolean', default: false },
     });
     const [reference, ...rest] = positionals;
-    if (reference === undefined || rest.length > 0) throw new UsageError('needs one reference');
+    if (reference === undefined || rest.length > 0) throw new UsageError('needs exactly one REFERENCE');
     const config = await configFile(values.config, io);
     const question = accessQuestion({ ...values, reference }, config);
     const report = await checked(config, question, open);
@@ -126,7 +126,7 @@ function reportText({
   reason,
 }: Report): string {
   const lines = {
-    verdict: verdict === 'unknown' ? 'unknown: it could not be told' : verdict,
+    verdict: verdict === 'unknown' ? 'unknown: the question could not be decided' : verdict,
     reason,
     rule,
     question,

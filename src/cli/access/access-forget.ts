@@ -58,12 +58,12 @@ function forgetUrl(base: string): URL {
   return new URL('/access/forget', base);
 }
 
-const otherwise = 'no admin listener of a running quayside';
+const otherwise = 'not the admin listener of a running quayside';
 const refusals: Readonly<Record<number, string>> = {
-  401: 'it does not know the token; name a file with one by --token-file',
-  403: 'it lets in neither this host nor the token; set admin.tokenFile or admin.cluster',
+  401: 'it does not accept the token; name a file with a valid one by --token-file',
+  403: 'it accepts neither this host nor the token; set admin.tokenFile or admin.cluster',
   429: 'too many logins failed from here; try again in a minute',
-  503: 'it cannot tell at the moment whether the token is good; its log says why',
+  503: 'it cannot verify the token now; its log says why',
 };
 
 /** Of all addresses of this host, loopback is the one that needs no login. */
@@ -81,7 +81,7 @@ async function firstToken(file: string | undefined): Promise<string | undefined>
     if (token !== undefined) return token;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`no token can be read from ${file}: ${why}`);
+    throw new UsageError(`cannot read a token from ${file}: ${why}`);
   }
   throw new UsageError(`there is no token in ${file}`);
 }

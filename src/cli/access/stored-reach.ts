@@ -29,7 +29,7 @@ export function storedReach(store: Store, formerMs: (upstream: string) => number
     reading: { peek: () => undefined, stored, read },
     tagged: {
       ready: () => undefined,
-      resolve: () => Promise.reject(untold('the tag has not been pulled for long')),
+      resolve: () => Promise.reject(untold('the cached tag is stale: pull it once, then check again')),
       settled: () => Promise.resolve(),
     },
   };
@@ -46,7 +46,7 @@ async function storedManifest({ blobs }: Store, digest: Digest): Promise<HeldMan
   const content = await blobs.open(digest);
   if (content === undefined) return undefined;
   const bytes = await collected(content.body, maxManifestBytes);
-  if (digestOf(bytes) !== digest) throw untold(`the store holds something else than ${digest}`);
+  if (digestOf(bytes) !== digest) throw untold(`the stored content does not match ${digest}`);
   const { mediaType } = parseManifest(bytes, undefined);
   return { descriptor: { digest, size: bytes.byteLength, mediaType }, bytes, hit: 'store' };
 }

@@ -21,12 +21,12 @@ export function summaryText(report: EvictionReport, marks: Marks): string {
   const held = `${sizeText(report.beforeBytes)} in ${piecesText(report.blobs)}`;
   const high = sizeText((marks.maxBytes * marks.highPercent) / 100);
   const low = sizeText((marks.maxBytes * marks.lowPercent) / 100);
-  if (report.outcome === 'below mark') return `The store holds ${held}; nothing goes up to ${high}.\n`;
+  if (report.outcome === 'below mark') return `The store holds ${held}; eviction starts above ${high}.\n`;
   const verb = report.outcome === 'planned' ? 'Would delete' : 'Deleted';
   const freed = `${piecesText(report.evictions.length)}, ${sizeText(report.beforeBytes - report.afterBytes)}`;
   return [
     `The store held ${held}, more than ${high} (${marks.highPercent} % of ${sizeText(marks.maxBytes)}).`,
-    `${verb} ${freed}; ${sizeText(report.afterBytes)} stay, of ${low} aimed at.`,
+    `${verb} ${freed}; ${sizeText(report.afterBytes)} remain, low-water mark ${low}.`,
     ...keptLines(report),
     '',
   ].join('\n');
@@ -36,7 +36,7 @@ function keptLines({ kept, isStuck }: EvictionReport): string[] {
   if (kept === undefined) return [];
   const { pinned, inUse, young, referenced, spare } = kept;
   return [
-    `Kept: ${pinned} pinned, ${inUse} in use, ${young} stored or used minutes ago, ${referenced} that kept manifests refer to, ${spare} with room to stay.`,
+    `Kept: ${pinned} pinned, ${inUse} in use, ${young} stored or used recently, ${referenced} referenced by kept manifests, ${spare} below the low-water mark.`,
     ...(isStuck ? ['Low-water mark not reached: the remaining blobs are pinned or in use.'] : []),
   ];
 }

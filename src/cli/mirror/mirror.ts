@@ -87,7 +87,7 @@ async function notBegun(
   wish: MirrorWish,
   io: Io,
 ): Promise<number> {
-  const why = io.signal.aborted ? 'told to stop before anything was copied' : listingFailure(error);
+  const why = io.signal.aborted ? 'stopped before anything was copied' : listingFailure(error);
   if (!wish.dryRun)
     await tellFailed({ failed: [], faults: [], left: written.map(pairOf) }, wish.failedFile, io);
   io.stderr.write(`error: ${why}\n`);
@@ -102,7 +102,7 @@ function listingFailure(error: unknown): string {
 function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
   return (image) => {
     const mapping = images.get(image);
-    if (mapping === undefined) throw new Error('an image that nobody asked for');
+    if (mapping === undefined) throw new Error('an image without a mapping');
     return mapping;
   };
 }
@@ -163,7 +163,7 @@ async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   const isTold = await tellFailed(report, wish.failedFile, io);
   io.stderr.write(countersText(report));
   if (isComplete(report) && isTold) return 0;
-  const why = io.signal.aborted ? 'told to stop before everything was copied' : 'one or more errors occurred';
+  const why = io.signal.aborted ? 'stopped before everything was copied' : 'one or more errors occurred';
   io.stderr.write(`error: ${why}\n`);
   return failureCode(io);
 }

@@ -20,7 +20,7 @@ export async function promotions(folder: string, signal: AbortSignal): Promise<P
     const { promoted, faults } = await thread.read();
     const unread = faults
       .filter(({ file }) => file.startsWith('ci-operator/config/'))
-      .map(({ file, error }) => `what ${file} promotes is not known: ${error}`);
+      .map(({ file, error }) => `cannot read what ${file} promotes: ${error}`);
     return { promoted, unread };
   } catch (error) {
     signal.throwIfAborted();

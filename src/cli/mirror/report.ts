@@ -101,11 +101,11 @@ export function countersText({ images, blobs, foreignSkipped, bytes, seconds }: 
   ].join('\n');
 }
 
-const whereForeign = 'whoever pulls the images fetches them from their own urls';
+const whereForeign = 'clients fetch them from their own urls';
 
 /** A reason without what only holds for who runs on: a command has tried as often as it does. */
 export function reasonText(reason: string): string {
-  return reason.replace(/\s+/g, ' ').replace(/: it is tried again later$/, '');
+  return reason.replace(/\s+/g, ' ').replace(/: retrying later$/, '');
 }
 
 function line({ source, destination }: Pair): string {

@@ -63,6 +63,6 @@ function complaints(path: Path, parse: () => unknown): readonly Refusal[] {
     parse();
     return [];
   } catch (error) {
-    return [{ path, message: error instanceof Error ? error.message : 'is no token key' }];
+    return [{ path, message: error instanceof Error ? error.message : 'is not a token key' }];
   }
 }

@@ -1,9 +1,9 @@
 import type { Config } from '../../config/load.ts';
 
 const reasons: ReadonlyMap<unknown, string> = new Map([
-  ['EADDRINUSE', 'something listens there already'],
-  ['EADDRNOTAVAIL', 'this machine has no such address'],
-  ['EACCES', 'ports below 1024 need a privilege'],
+  ['EADDRINUSE', 'another process listens on this address'],
+  ['EADDRNOTAVAIL', 'this machine has no such address; name one of its own, or 0.0.0.0'],
+  ['EACCES', 'ports below 1024 need root or CAP_NET_BIND_SERVICE'],
   ['ENOTFOUND', 'there is no such host name'],
 ]);
 

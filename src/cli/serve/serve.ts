@@ -110,16 +110,16 @@ function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, 
 async function left(server: Server, delayMs: number, log: Log, { reason }: AbortSignal): Promise<void> {
   server.leave();
   if (delayMs === 0 || !(reason instanceof Error) || reason.message !== 'SIGTERM') return;
-  log.info({ delayMs }, 'leaving: not ready any more, and new connections are served until then');
+  log.info({ delayMs }, 'shutting down: not ready any more; new connections are served for shutdownDelayMs');
   await sleep(delayMs);
 }
 
 async function stopped(server: Server, graceMs: number, log: Log): Promise<number> {
-  log.info({ graceMs }, 'stopping: requests under way are finished');
+  log.info({ graceMs }, 'stopping: finishing requests under way within shutdownGraceMs');
   const closed = server.close().then(() => true);
   const isDone = await withTimeout(closed, graceMs, () => false);
   if (isDone) log.info('stopped');
-  else log.warn({ graceMs }, 'stopped before every request was finished');
+  else log.warn({ graceMs }, 'stopped with requests unfinished: shutdownGraceMs is over');
   return isDone ? 0 : 1;
 }
 

@@ -117,6 +117,6 @@ export function parseNetwork(value: unknown): string {
     new BlockList().addSubnet(ip, Number(prefix), family === 4 ? 'ipv4' : 'ipv6');
     return value;
   } catch {
-    throw new Error(`has no prefix length of its family: ${value}`);
+    throw new Error(`must have a prefix length of its address family: ${value}`);
   }
 }

@@ -165,6 +165,7 @@ function parseAdminAddress(value: unknown): string | false {
 
 function parseProxies(value: unknown): string {
   const network = parseNetwork(value);
-  if (/\/0+$/.test(network)) throw new Error(`is everybody, who could then choose their address: ${network}`);
+  if (/\/0+$/.test(network))
+    throw new Error(`covers every address, so that any client could forge its own: ${network}`);
   return network;
 }

@@ -70,7 +70,7 @@ async function looked(
     return { isThere: (await look.stat(pullSpec, signal)) !== undefined, reason: '' };
   } catch (error) {
     signal.throwIfAborted();
-    const reason = error instanceof Error ? error.message : 'it failed for an unknown reason';
+    const reason = error instanceof Error ? error.message : 'failed for an unknown reason';
     return { isThere: undefined, reason: `: ${reason}` };
   }
 }

@@ -151,7 +151,7 @@ function sourceGone(image: ImageCopy): CopyError {
 
 function unexpected(image: ImageCopy, cause: unknown): CopyError {
   const place = `${sourceText(image)} to ${destinationText(image)}`;
-  return new CopyError('unavailable', `${place}: it failed for an unknown reason: it is tried again later`, {
+  return new CopyError('unavailable', `${place}: failed for an unknown reason: retrying later`, {
     cause,
   });
 }

@@ -140,6 +140,6 @@ function tooDeep({ digest }: Descriptor, { image }: Copying): CopyError {
   const place = repositoryText(image.source.name, image.from.repository);
   return new CopyError(
     'manifest-invalid',
-    `manifest ${digest} of ${place}: it lies more than ${deepest} manifests deep: leave it out`,
+    `manifest ${digest} of ${place}: it is nested more than ${deepest} manifests deep: leave it out`,
   );
 }

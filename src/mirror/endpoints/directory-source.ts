@@ -67,6 +67,8 @@ async function* undamaged(bytes: Bytes, descriptor: Descriptor): AsyncGenerator<
     yield* verified(bytes, descriptor);
   } catch (error) {
     if (!(error instanceof RegistryError) || error.code !== 'UPSTREAM_INVALID') throw error;
-    throw new RegistryError('BLOB_UNKNOWN', 'the file does not hold what its name says', { cause: error });
+    throw new RegistryError('BLOB_UNKNOWN', 'the file does not match the digest in its name', {
+      cause: error,
+    });
   }
 }

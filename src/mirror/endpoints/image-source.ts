@@ -93,10 +93,11 @@ async function* pages<Page extends { readonly nextQuery?: string }>(
   for (let query: string | undefined = firstQuery; query !== undefined; ) {
     asked.add(query);
     const page: Page | undefined = await ask(query);
-    if (page === undefined && asked.size > 1) throw invalid('the upstream lost a listing between two pages');
+    if (page === undefined && asked.size > 1)
+      throw invalid('the upstream answered 404 in the middle of a listing');
     yield page;
     query = page?.nextQuery;
-    if (query !== undefined && asked.has(query)) throw invalid('the upstream lists in a circle');
+    if (query !== undefined && asked.has(query)) throw invalid('the upstream repeats a page of its listing');
   }
 }
 

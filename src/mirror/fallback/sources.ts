@@ -120,7 +120,7 @@ export function sourceUnavailable(cause: unknown): RegistryError {
   const { retryAfterSeconds = 5 } = cause instanceof RegistryError ? cause : {};
   return new RegistryError(
     'UNAVAILABLE',
-    'the registry lacks this, and its source cannot be asked just now',
+    'not found in the registry, and the source of the miss rule cannot be reached now',
     {
       retryAfterSeconds,
       cause,

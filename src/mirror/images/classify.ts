@@ -28,7 +28,7 @@ interface Verdict {
   readonly lead?: string;
 }
 
-const tryLater = 'it is tried again later';
+const tryLater = 'retrying later';
 const skipForeign = 'leave such layers where they are (--foreign-layers=skip), or the image out';
 const repush = 'push the image to the source again, or leave it out';
 
@@ -41,8 +41,8 @@ const passing: Partial<Record<ErrorCode, Verdict>> = {
 const ofSource: Partial<Record<ErrorCode, Verdict>> = {
   ...passing,
   TOOMANYREQUESTS: { kind: 'throttled', advice: tryLater, lead: 'failed to retrieve ' },
-  DENIED: { kind: 'denied', advice: 'give the source credentials that may pull it' },
-  UNAUTHORIZED: { kind: 'denied', advice: 'give the source credentials that may pull it' },
+  DENIED: { kind: 'denied', advice: 'configure credentials that may pull it from the source' },
+  UNAUTHORIZED: { kind: 'denied', advice: 'configure credentials that may pull it from the source' },
   NAME_UNKNOWN: { kind: 'source-gone', advice: repush },
   MANIFEST_UNKNOWN: { kind: 'source-gone', advice: repush },
   BLOB_UNKNOWN: { kind: 'blob-unknown', advice: repush },
@@ -54,7 +54,10 @@ const ofForeign: Partial<Record<ErrorCode, Verdict>> = {
 };
 
 /** quay says so of a manifest whose blobs it does not see yet, and takes it minutes later. */
-const ofContent: Verdict = { kind: 'manifest-invalid', advice: 'the destination takes no such content' };
+const ofContent: Verdict = {
+  kind: 'manifest-invalid',
+  advice: 'the destination does not accept this content',
+};
 const tooLarge: Verdict = {
   kind: 'too-large',
   advice: 'raise its limit (nginx: client_max_body_size), or leave the image out',
@@ -69,9 +72,9 @@ const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
   RANGE_INVALID: { kind: 'unavailable', advice: tryLater },
   SIZE_INVALID: { kind: 'unavailable', advice: tryLater },
   MANIFEST_INVALID: { ...ofContent, isDoubtful: true },
-  DENIED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
-  UNAUTHORIZED: { kind: 'denied', advice: 'give the destination credentials that may push to it' },
-  NAME_UNKNOWN: { kind: 'denied', advice: 'make the repository first' },
+  DENIED: { kind: 'denied', advice: 'configure credentials that may push to the destination' },
+  UNAUTHORIZED: { kind: 'denied', advice: 'configure credentials that may push to the destination' },
+  NAME_UNKNOWN: { kind: 'denied', advice: 'create the repository first' },
   BLOB_UNKNOWN: {
     kind: 'blob-unknown',
     advice: 'the destination lacks a part of it that it confirmed before',
@@ -97,7 +100,7 @@ export function sourceFailure(error: unknown, subject: Subject): CopyError {
 /** A destination's refusal likewise. What it says of a schema 1 manifest it says of schema 1. A full disk stays full until somebody comes. */
 export function destinationFailure(error: unknown, subject: Subject): CopyError {
   if (error instanceof RegistryError && isDiskFull(error)) {
-    const message = `${textOf(subject)}: ${error.message}: make room, or take another directory`;
+    const message = `${textOf(subject)}: ${error.message}: free space, or use another directory`;
     return new CopyError('denied', message, { cause: error });
   }
   if (isTooLarge(error)) return classified(error, subject, {}, tooLarge);
@@ -108,7 +111,7 @@ export function destinationFailure(error: unknown, subject: Subject): CopyError 
 
 const noSchema1: Verdict = {
   kind: 'schema-1',
-  advice: 'the destination takes no Docker schema 1: push the image to the source as schema 2',
+  advice: 'the destination does not accept Docker schema 1: push the image to the source as schema 2',
 };
 
 function isTooLarge(error: unknown): boolean {
@@ -183,8 +186,8 @@ function throttledText(error: RegistryError): string {
 
 /** By what the system or TLS calls it. */
 const connectionAdvices: readonly (readonly [RegExp, string])[] = [
-  [/^ENOTFOUND$/, 'check how it is written, and the name servers'],
-  [/^ERR_SSL_(PACKET|WRONG)/, '--insecure lets plain HTTP pass'],
+  [/^ENOTFOUND$/, 'check the spelling of the host name, and DNS'],
+  [/^ERR_SSL_(PACKET|WRONG)/, '--insecure allows plain HTTP'],
   [
     /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/,
     'name the authority that signed it (--certificate-authority, caFile)',
@@ -214,5 +217,5 @@ function isDiskFull({ cause }: RegistryError): boolean {
 
 /** The system's word for it, such as `ENOSPC`; any other text may hold what nobody should read. */
 function strangerText(error: unknown): string {
-  return codeOf(error) ?? 'it failed for an unknown reason';
+  return codeOf(error) ?? 'failed for an unknown reason';
 }

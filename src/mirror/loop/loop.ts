@@ -152,7 +152,7 @@ async function backedUp(
   if (!isFixed && !(await queue.keepUnder(destination, { backup, currentDigest: held.digest }))) {
     throw new CopyError(
       'unavailable',
-      `${backup}: the store could not keep this name: it is tried again later`,
+      `${backup}: cannot record this backup name in the store: retrying later`,
     );
   }
   const kept = await look.stat(backup, signal);
@@ -162,7 +162,7 @@ async function backedUp(
     return;
   }
   if (left === 0)
-    throw new CopyError('unavailable', `${backup}: each of ${mostNames} names keeps something else`);
+    throw new CopyError('unavailable', `${backup}: all ${mostNames} backup names hold other images`);
   const another = { at: at + 1000, left: left - 1 };
   await backedUp(options, { ...task, backup, currentDigest: '' }, held, signal, another);
 }
@@ -226,7 +226,7 @@ function failureOf(error: unknown): CopyError {
   // A task of an earlier version may name what is no reference: no time mends it.
   if (error instanceof RegistryError && error.code === 'NAME_INVALID')
     return new CopyError('manifest-invalid', error.message, { cause: error });
-  return new CopyError('unavailable', 'it failed for an unknown reason: it is tried again later', {
+  return new CopyError('unavailable', 'failed for an unknown reason: retrying later', {
     cause: error,
   });
 }

@@ -101,7 +101,8 @@ function read({ source, destination }: Pair, tell: Tell): Pair {
   try {
     const [from, to] = [image(source), image(destination)];
     // A digest is what a destination gets: a copy of anything else would never be there.
-    if (to.tag === undefined) throw new CopyError('manifest-invalid', `${destination}: not a tag to copy to`);
+    if (to.tag === undefined)
+      throw new CopyError('manifest-invalid', `${destination}: the destination must be a tag`);
     return { source: pullSpecText(from), destination: pullSpecText(to) };
   } catch (error) {
     tell('invalidTask', { source, destination });
@@ -112,7 +113,10 @@ function read({ source, destination }: Pair, tell: Tell): Pair {
 function image(pullSpec: string): PullSpec {
   const spec = parsePullSpec(pullSpec);
   if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined) return spec;
-  throw new CopyError('manifest-invalid', `${pullSpec}: not an image of a registry, with its tag or digest`);
+  throw new CopyError(
+    'manifest-invalid',
+    `${pullSpec}: must be an image of a registry, with a tag or digest`,
+  );
 }
 
 /** What lay in QCI under the tag of an image stream may be garbage at once. */

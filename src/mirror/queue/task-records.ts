@@ -180,7 +180,7 @@ async function read(
     if (task !== undefined) found.push({ key, version: record.version, task });
     if (task !== undefined || unreadable.has(key)) return;
     unreadable.add(key);
-    storeFailed?.({ operation: 'read', error: new Error(`cannot read the task in ${key}`) });
+    storeFailed?.({ operation: 'read', error: new Error(`cannot read the task record ${key}`) });
   };
   await concurrently(keys, readsAtATime, readOne, { signal });
   return found;

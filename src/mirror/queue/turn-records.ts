@@ -44,7 +44,7 @@ export function turnRecords(records: Pick<Records, 'get' | 'put'>): TurnRecords 
         turn = next;
         if (written !== undefined) return;
       }
-      throw new Error('the number of the turn cannot be written');
+      throw new Error('cannot write the record of the turn to the store');
     },
     async write(key, task) {
       for (let refusals = 0; refusals <= mostRefusals; refusals += 1) {
@@ -58,7 +58,7 @@ export function turnRecords(records: Pick<Records, 'get' | 'put'>): TurnRecords 
         }
         if (await isOvertaken(key)) return false;
       }
-      throw new Error(`the task in ${key} cannot be written`);
+      throw new Error(`cannot write the task record ${key}`);
     },
   };
 }

@@ -32,7 +32,7 @@ export function checkoutThread(folder: string): CheckoutThread {
     const fresh = { worker, ended: AbortSignal.any([end.signal, closing.signal]) };
     worker.once('error', (error) => end.abort(error));
     worker.once('exit', () => {
-      end.abort(new Error('the thread ended'));
+      end.abort(new Error('the worker thread that reads the test inputs ended'));
       if (running === fresh) running = undefined;
     });
     return fresh;
@@ -51,7 +51,7 @@ export function checkoutThread(folder: string): CheckoutThread {
       return answer.reading;
     },
     async close() {
-      closing.abort(new Error('the reading was given up'));
+      closing.abort(new Error('reading the test inputs was aborted'));
       await running?.worker.terminate();
     },
   };
@@ -64,5 +64,5 @@ async function answerOf(worker: Worker, signal: AbortSignal): Promise<Answer> {
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   }
-  throw new Error('the thread said nothing');
+  throw new Error('the worker thread that reads the test inputs sent no result');
 }

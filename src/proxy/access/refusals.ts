@@ -12,14 +12,14 @@ import type { Refusal } from './challenge.ts';
 export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anonymous', Refusal>> = {
   absent: { message: 'a login is required' },
   malformed: { message: 'the Authorization field is malformed', error: 'invalid_token' },
-  expired: { message: 'the token has expired', error: 'insufficient_scope' },
+  expired: { message: 'the token has expired; log in again', error: 'insufficient_scope' },
   'unknown-key': {
-    message: 'the token is signed with a key that is not in use here',
+    message: 'the token is signed with a key that is not in use; log in again',
     error: 'insufficient_scope',
   },
-  foreign: { message: 'the token was not made by us for this host', error: 'invalid_token' },
+  foreign: { message: 'the token was not issued by this service for this host', error: 'invalid_token' },
   wrong: { message: 'the credential is not accepted', error: 'invalid_token' },
-  scope: { message: 'the token was not asked for this repository', error: 'insufficient_scope' },
+  scope: { message: 'the token does not cover this repository', error: 'insufficient_scope' },
   anonymous: { message: 'a login is required for this repository', error: 'insufficient_scope' },
 };
 

@@ -76,7 +76,7 @@ function unknown(registry: string): RegistryError {
 function notAllowed(upstream: string, repository: Repository): RegistryError {
   return new RegistryError(
     'NAME_UNKNOWN',
-    'this repository is not on the list of those that may be pulled here',
+    'this repository is not among the repositories configured for its upstream',
     {
       detail: { upstream, repository },
     },

@@ -65,7 +65,7 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
   ): Promise<Buffer> {
     const host = hosts(request.headers.host);
     const { guard } = host;
-    if (guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'no login is asked for here');
+    if (guard === undefined) throw new RegistryError('NAME_UNKNOWN', 'this host needs no login');
     const grant = () =>
       'refused' in login ? login : guard.grant(login, scopes, locator(route, host), reply.record.client);
     try {

@@ -11,7 +11,7 @@ export class ClientGone extends Error {
 export function clientSignal(res: ServerResponse): AbortSignal {
   const control = new AbortController();
   const closed = (): void => {
-    if (!res.writableFinished) control.abort(new ClientGone('the client has gone'));
+    if (!res.writableFinished) control.abort(new ClientGone('the client closed the connection'));
   };
   if (res.destroyed) closed();
   else res.once('close', closed);
@@ -25,7 +25,7 @@ export function clientSignal(res: ServerResponse): AbortSignal {
 export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>();
   const closed = (): void => {
-    if (!res.writableFinished) reject(new ClientGone('the client has gone'));
+    if (!res.writableFinished) reject(new ClientGone('the client closed the connection'));
   };
   if (res.destroyed) closed();
   else res.once('close', closed);
@@ -76,7 +76,7 @@ export async function send(res: ServerResponse, body: Bytes, sent: (bytes: numbe
 
 function written(res: ServerResponse, chunk: Uint8Array): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const gone = (): void => reject(new ClientGone('the client has gone'));
+  const gone = (): void => reject(new ClientGone('the client closed the connection'));
   if (res.destroyed) gone();
   res.once('close', gone);
   res.write(chunk, (error) => {

@@ -40,7 +40,7 @@ export function operatorDoor(scope: FastifyInstance, options: OperatorDoorOption
     const authorization = authorizationOf(request.headers, request.raw.rawHeaders);
     if (authorization === undefined) {
       if (isLocal(request.raw)) return 'local';
-      throw operators === undefined ? notFromElsewhere() : challenge('a login is required from elsewhere');
+      throw operators === undefined ? notFromElsewhere() : challenge('a login is required from other hosts');
     }
     if (operators === undefined) throw notFromElsewhere();
     const [, token] = bearer.exec(authorization) ?? [];
@@ -69,7 +69,7 @@ function challenge(message: string): RegistryError {
 }
 
 function notFromElsewhere(): RegistryError {
-  const message = 'this is for the host itself, directly; admin.tokenFile or admin.cluster lets logins in';
+  const message = 'only loopback clients may call this; set admin.tokenFile or admin.cluster to allow logins';
   return new RegistryError('DENIED', message);
 }
 

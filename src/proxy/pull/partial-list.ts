@@ -40,7 +40,10 @@ export function inPart(
         ? await own(repository, parameters)
         : await cursors.opened(cursor, { ...owner, repository });
     if (opened !== undefined) return bounded(opened);
-    throw new RegistryError('PAGINATION_NUMBER_INVALID', 'this list cannot go on here: begin it anew');
+    throw new RegistryError(
+      'PAGINATION_NUMBER_INVALID',
+      'the cursor "last" is not valid here: list from the start',
+    );
   }
 
   /** What a client may say of a page by itself; undefined where it must not. */

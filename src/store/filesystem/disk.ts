@@ -5,7 +5,7 @@ import { RegistryError } from '../../oci/errors.ts';
 export const disk = createDisk({
   failure(doing, cause) {
     const message = hasCode(cause, 'ENOSPC', 'EDQUOT')
-      ? 'the store has no room'
+      ? 'the store is full'
       : `the store cannot ${doing === 'read' ? 'be read' : 'be written'}`;
     return new RegistryError('UNAVAILABLE', message, { cause });
   },

@@ -117,7 +117,7 @@ async function readNext(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array>
   const length = Math.min(buffer.byteLength, readyOf(cursor));
   const { bytesRead } = await cursor.file.read(buffer, 0, length, cursor.position);
   if (bytesRead === 0) {
-    throw new RegistryError('UPSTREAM_INVALID', 'the stored content ends too early', {
+    throw new RegistryError('UPSTREAM_INVALID', 'the stored content is truncated', {
       detail: { at: cursor.position, expected: cursor.end + 1 },
     });
   }

@@ -54,7 +54,8 @@ export function fileLocks(directory: string): FileLocks {
 async function acquired(path: string): Promise<void> {
   const deadline = performance.now() + longestWaitMs;
   while (!(await isCreated(path))) {
-    if (performance.now() > deadline) throw new RegistryError('UNAVAILABLE', 'a record stays locked');
+    if (performance.now() > deadline)
+      throw new RegistryError('UNAVAILABLE', 'a record of the store stayed locked');
     if (await isStale(path)) await broken(path);
     else await sleep(pollMs + Math.random() * pollMs);
   }

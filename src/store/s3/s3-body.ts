@@ -51,7 +51,7 @@ export async function* objectBytes(
     signal?.throwIfAborted();
     ended?.('broken');
     if (cause instanceof RegistryError) throw cause;
-    throw new RegistryError('UNAVAILABLE', 'the store broke off in the middle', { cause });
+    throw new RegistryError('UNAVAILABLE', 'the store interrupted the read of a blob', { cause });
   } finally {
     clearTimeout(stalled);
     body.destroy();

@@ -99,7 +99,7 @@ export async function openAsked(
     const part = await openedOrGone(connection, rangeAsk(ask, position, last), partAt(position));
     if (size === undefined || part.size === undefined || part.size === size) return part;
     part.body.destroy();
-    throw invalid('the upstream changed its mind about the size of a blob');
+    throw invalid('the upstream states another size for a blob than before');
   };
   return {
     size,
@@ -117,7 +117,7 @@ async function openedOrGone(
   opened: (answer: Answer) => OpenedPart | undefined,
 ): Promise<OpenedPart> {
   const part = opened(await connection.once(ask));
-  if (part === undefined) throw invalid('the upstream lost a blob while it was delivering it');
+  if (part === undefined) throw invalid('the upstream answered 404 while a blob was being resumed');
   return part;
 }
 
@@ -137,11 +137,11 @@ function openedPart(
   if (status !== 200 && status !== 206) {
     discard(answer);
     if (status === 404) return undefined;
-    throw status === 416 ? invalid('the blob is shorter than the upstream said') : statusRefusal(answer);
+    throw status === 416 ? invalid('the blob is shorter than the upstream stated') : statusRefusal(answer);
   }
   if (!isContent(answer, digest) || (isPart && isCoded(answer))) {
     body.destroy();
-    throw invalid('the upstream answered with something that is not the blob as it is stored');
+    throw invalid('the upstream answered with encoded content, or with something other than the blob');
   }
   if (status === 206) return { body, start: position, size: totalSize(answer, position) };
   if (position > 0) settings.ignoredRange();
@@ -153,7 +153,7 @@ function totalSize(answer: Answer, position: number): number | undefined {
   const match = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/.exec(headerOf(answer, 'content-range') ?? '');
   if (match !== null && Number(match[1]) === position) return match[2] === '*' ? undefined : Number(match[2]);
   answer.body.destroy();
-  throw invalid('the upstream answered with another range than asked for');
+  throw invalid('the upstream answered with another range than requested');
 }
 
 function probedSize(answer: Answer, digest: Digest): number | undefined {
@@ -164,7 +164,7 @@ function probedSize(answer: Answer, digest: Digest): number | undefined {
   const emptyOrTotal = /\/(\d{1,15})$/.exec(headerOf(answer, 'content-range') ?? '')?.[1];
   const size = status === 200 ? contentLength(answer) : emptyOrTotal;
   if (size === undefined || !isContent(answer, digest) || isCoded(answer))
-    throw invalid('the upstream does not say how large a blob is');
+    throw invalid('the upstream does not state the size of a blob');
   return Number(size);
 }
 

@@ -38,7 +38,7 @@ function whole(answer: Answer, digest: Digest): ForwardedBlob {
   if (answer.status === 304 || isContent(answer, digest)) return answer;
   throw new RegistryError(
     'UPSTREAM_INVALID',
-    'the upstream answered with something that is not the blob as it is stored',
+    'the upstream answered with encoded content, or with something other than the blob',
   );
 }
 

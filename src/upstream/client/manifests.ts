@@ -140,6 +140,6 @@ function withoutBytes({ bytes: _bytes, manifest: _manifest, ...rest }: Found): F
 function lie(): RegistryError {
   return new RegistryError(
     'UPSTREAM_INVALID',
-    'the upstream answered with another manifest than its digest names',
+    'the upstream answered with a manifest that does not match its digest',
   );
 }

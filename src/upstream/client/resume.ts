@@ -143,5 +143,5 @@ async function* watched(
 }
 
 function brokenOff(cause?: unknown): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the upstream broke off in the middle of a blob', { cause });
+  return new RegistryError('UNAVAILABLE', 'the upstream interrupted the download of a blob', { cause });
 }

@@ -54,7 +54,7 @@ export const publicLookup: LookupFunction = (hostname, options, done) => {
 export function privateTarget(): RegistryError {
   return new RegistryError(
     'UPSTREAM_INVALID',
-    'the upstream leads to a private address, which is not allowed',
+    'the upstream names a private address; allowPrivateAddresses permits that',
   );
 }
 

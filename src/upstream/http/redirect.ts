@@ -83,7 +83,7 @@ async function orWorthAnotherUrl(answer: Answer, { kind, method }: Ask): Promise
   discard(answer);
   const refusal = new RegistryError(
     'UNAVAILABLE',
-    'the storage that the upstream redirects to refuses the content',
+    'the storage that the upstream redirects to refuses the request',
     { detail: { storageStatus: answer.status } },
   );
   throw new TryAgain('status', refusal, { longestPauseMs: 0, mostRetries: 1 });
@@ -108,7 +108,7 @@ export function parseTarget(text: string, from: URL, rules: TargetRules): URL {
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
     throw invalid('the upstream names a URL that is not HTTP');
   if (from.protocol === 'https:' && url.protocol === 'http:') {
-    throw invalid('the upstream leads from https to plain http');
+    throw invalid('the upstream redirects from https to plain http');
   }
   const isAllowed = rules.allowPrivateAddresses || url.host === rules.upstream.host;
   if (!isAllowed && isPrivateHost(url.hostname)) throw privateTarget();
@@ -123,7 +123,7 @@ export function targetOf(answer: Answer, rules: TargetRules): URL {
   discard(answer);
   const location = headerOf(answer, 'location');
   if (location !== undefined) return parseTarget(location, answer.url, rules);
-  throw invalid('the upstream redirects to nowhere');
+  throw invalid('the upstream redirects without a Location');
 }
 
 function invalid(message: string): RegistryError {

@@ -221,7 +221,7 @@ function realmOf(
   if (isListed || realm.origin === from.origin || realmHosts === undefined) return realm;
   throw new RegistryError(
     'UPSTREAM_INVALID',
-    'the upstream sends us to a token server that is not on the list',
+    'the upstream names a token server that is not among its realmHosts',
   );
 }
 

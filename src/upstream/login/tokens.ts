@@ -86,7 +86,7 @@ async function newToken(question: TokenQuestion, options: TokenOptions): Promise
 /** Only two statuses are about the login; another one may be about the question. */
 function refusalText({ status }: Answer): string {
   const isLogin = status === 401 || status === 403;
-  return `the upstream's token server ${isLogin ? 'refuses our login' : `answers our question with ${status}`}`;
+  return `the upstream's token server ${isLogin ? 'refuses the configured credentials' : `answers a token request with ${status}`}`;
 }
 
 /** Distribution's token protocol: GET with Basic. */

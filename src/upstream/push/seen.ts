@@ -27,5 +27,5 @@ export async function isSeen(
 
 /** What the registry took and does not have. */
 export function unconfirmed(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the registry said that it took the content, but does not have it');
+  return new RegistryError('UNAVAILABLE', 'the registry accepted the content, but does not have it');
 }

@@ -165,7 +165,7 @@ function runningCheck(descriptor: Descriptor) {
 /** What comes from elsewhere is not the registry's failure; a code says that it may pass. */
 function sourceFailure(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
-  return new RegistryError('UNAVAILABLE', 'the source of the blob broke off', { cause: error });
+  return new RegistryError('UNAVAILABLE', 'the source interrupted the blob', { cause: error });
 }
 
 function ignored(): void {

@@ -30,7 +30,7 @@ export function parseUploadLocation(text: string, from: URL, rules: LocationRule
 
 function elsewhere({ host }: URL): RegistryError {
   const advice = 'if that is another name of it, list it (--upload-host, uploadHosts)';
-  return invalid(`the registry leads an upload to another host, ${host}: ${advice}`);
+  return invalid(`the registry redirects an upload to another host, ${host}: ${advice}`);
 }
 
 function invalid(message: string): RegistryError {

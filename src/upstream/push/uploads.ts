@@ -244,7 +244,7 @@ async function sessionOf(answer: Answer, way: UploadWay): Promise<Session> {
   discard(answer);
   const location = locationOf(answer, way);
   if (location === undefined) {
-    throw new RegistryError('UPSTREAM_INVALID', 'the registry opens an upload without saying where');
+    throw new RegistryError('UPSTREAM_INVALID', 'the registry opens an upload without a Location');
   }
   const minimum = headerOf(answer, 'oci-chunk-min-length') ?? '';
   return {
@@ -296,5 +296,5 @@ function early(): RegistryError {
 }
 
 function stall(): RegistryError {
-  return new RegistryError('UNAVAILABLE', 'the registry takes no more bytes of an upload');
+  return new RegistryError('UNAVAILABLE', 'the registry stopped reading an upload');
 }

@@ -44,8 +44,8 @@ export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promis
   const code = known.get(upstreamCode ?? '') ?? byStatus.get(status) ?? otherwise;
   const why =
     status === 413
-      ? 'the registry, or a proxy before it, takes no request of this size: 413'
-      : `the registry does not take it: ${upstreamCode ?? status}`;
+      ? 'the registry, or a proxy before it, does not accept a request of this size: 413'
+      : `the registry refuses it: ${upstreamCode ?? status}`;
   const detail: ErrorOptions['detail'] = {
     upstreamStatus: status,
     ...(upstreamCode === undefined ? {} : { upstreamCode }),
@@ -64,7 +64,7 @@ export async function lastingRefusal(answer: Answer, oddity: string | undefined)
   if (code !== 'UNKNOWN' || hasDetail || oddity === undefined)
     throw new TryAgain('status', statusRefusal(answer));
   const detail = { upstreamStatus: answer.status, upstreamCode: code };
-  return new RegistryError('UNSUPPORTED', `the registry does not take ${oddity}`, { detail });
+  return new RegistryError('UNSUPPORTED', `the registry does not accept ${oddity}`, { detail });
 }
 
 interface Told {

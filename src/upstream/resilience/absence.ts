@@ -55,8 +55,10 @@ export function absentFailure(
 }
 
 function messageOf(code: string): string {
-  if (noName.has(code)) return "the upstream's host name is unknown";
-  return noConnection.has(code) ? 'the upstream takes no connection' : 'the upstream does not speak TLS';
+  if (noName.has(code)) return "the upstream's host name cannot be resolved";
+  return noConnection.has(code)
+    ? 'the upstream does not accept connections'
+    : 'the upstream does not answer with TLS';
 }
 
 function codeOf(error: unknown): string {

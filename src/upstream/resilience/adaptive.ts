@@ -151,7 +151,11 @@ async function passed(
   for (let leftMs = pausedUntil() - now(); leftMs > 0; leftMs = pausedUntil() - now()) {
     const retryAfterSeconds = Math.ceil(leftMs / 1000);
     if (retryAfterSeconds > longestWaitSeconds) {
-      throw new RegistryError('TOOMANYREQUESTS', 'the upstream asked us to wait', { retryAfterSeconds });
+      throw new RegistryError(
+        'TOOMANYREQUESTS',
+        `the upstream throttles; next attempt in ${retryAfterSeconds} s`,
+        { retryAfterSeconds },
+      );
     }
     await sleep(leftMs, signal);
   }

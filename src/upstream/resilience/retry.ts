@@ -121,22 +121,30 @@ export function statusRefusal(answer: Answer, now: number = Date.now()): Registr
     return new RegistryError('DENIED', 'the upstream refuses access to this repository', options);
   }
   if (status === 429) {
-    return new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down', options);
+    return new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests', options);
   }
   if (status === 408 || status >= 500) {
-    return new RegistryError('UNAVAILABLE', 'the upstream answers with a failure', options);
+    return new RegistryError('UNAVAILABLE', `the upstream answers with status ${status}`, options);
   }
-  return new RegistryError('UPSTREAM_INVALID', 'the upstream answers with an unexpected status', options);
+  return new RegistryError(
+    'UPSTREAM_INVALID',
+    `the upstream answers with the unexpected status ${status}`,
+    options,
+  );
 }
 
 /** A failure without an answer, as TryAgain; our own refusals stay what they are. */
 export function networkFailure(cause: unknown): TryAgain | RegistryError {
   if (cause instanceof RegistryError || cause instanceof TryAgain) return cause;
   if (isCertificateFault(cause)) {
-    return new RegistryError('UNAVAILABLE', "the upstream's certificate cannot be trusted", {
-      cause,
-      lasts: true,
-    });
+    return new RegistryError(
+      'UNAVAILABLE',
+      "the upstream's certificate cannot be verified; caFile names other authorities",
+      {
+        cause,
+        lasts: true,
+      },
+    );
   }
   const message = isUnreadable(cause)
     ? "the upstream's answer cannot be read as HTTP"

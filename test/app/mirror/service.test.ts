@@ -189,12 +189,12 @@ test('what a mirror is asked for after it has lost its lease, it leaves to other
   const directory = t.testdir();
   const { records } = filesystemStore({ path: join(directory, 'store') });
   const rig = await mirrorRig(t, {}, undefined, directory);
-  await until(() => rig.log.some(({ msg }) => msg === 'it is our turn to mirror'));
+  await until(() => rig.log.some(({ msg }) => msg === 'acquired the mirror lease; this process copies now'));
   const medium = recordLease(records, { name: 'mirror' });
   const taken = async () =>
     (await medium.write({ holder: 'another', ttlMs: 60_000 }, await medium.read())) !== undefined;
   await until(taken);
-  await until(() => rig.log.some(({ msg }) => msg === 'it is no longer our turn to mirror'));
+  await until(() => rig.log.some(({ msg }) => msg === 'lost the mirror lease; this process stops copying'));
   const source = 'registry.ci.openshift.org/ocp/4.20:cli';
   t.equal((await order(rig, source, 'quay.io/openshift/ci:ordered')).status, 202);
   t.same(await Array.fromAsync(records.list('v1/tasks/queued/')), []);

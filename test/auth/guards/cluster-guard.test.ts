@@ -115,7 +115,7 @@ test('where there are no robots any more, their tokens open nothing', async (t) 
     authorizer: { authorize: () => ({ allowed: true }), visible: async (_s, _p, tags) => tags },
   });
   const robot = { name: 'one', groups: [] };
-  t.match(await authorize(robot, access), { allowed: false, reason: 'this robot is no longer known' });
+  t.match(await authorize(robot, access), { allowed: false, reason: 'this robot is no longer configured' });
   t.same(await visible(robot, access, [tag]), []);
 });
 

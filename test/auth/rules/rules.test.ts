@@ -30,7 +30,7 @@ test('a rule without tags that comes first leaves nothing to the tag', async (t)
 
 test('what no rule names is refused', async (t) => {
   const rules = ruleBook([rule({ tags: /prod/, allow: true })]);
-  t.match(rules.ofTag(place, tag), { kind: 'refuse', reason: /no rule/ });
+  t.match(rules.ofTag(place, tag), { kind: 'refuse', reason: /no access rule/ });
   t.match(rules.ofRepository(place), { kind: 'refuse' });
   t.match(ruleBook([]).ofTag(place, tag), { kind: 'refuse' });
 });

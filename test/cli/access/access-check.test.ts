@@ -154,7 +154,7 @@ test('what the cluster does not answer is neither allowed nor refused, and ends 
   cluster.switches.answersStatus = 500;
   const { code, out } = await check('--as', 'ann', 'openshift/ci:ocp_4.5_cli');
   t.equal(code, 3);
-  t.match(out, /^verdict {3}unknown: it could not be told$/m);
+  t.match(out, /^verdict {3}unknown: the question could not be decided$/m);
   t.match(out, /^reason .*app.ci/m);
 });
 
@@ -170,7 +170,7 @@ test('words that make no sense end with 2 and say what would', async (t) => {
     '{ a.example.com: { auth: cluster, access: open }, b.example.com: { auth: cluster, access: open }, c.example.com: {} }',
   );
   const mistakes: readonly (readonly [RegExp, ...string[]])[] = [
-    [/needs one reference/, '--as', 'ann'],
+    [/needs exactly one REFERENCE/, '--as', 'ann'],
     [/needs --host HOST, one of a.example.com, b.example.com/, '--as', 'ann', 'ci/x:1'],
     [/needs --as USER/, 'a.example.com/ci/x:1'],
     [/auth: none, so no rules/, '--as', 'ann', '--host', 'c.example.com', 'ci/x:1'],

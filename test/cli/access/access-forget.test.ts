@@ -57,7 +57,7 @@ test('a server that asks for a login is shown a token, of the option or of the s
   t.equal(await accessForget(['--admin', url], io), 1);
   t.match(
     io.err(),
-    `${host} answers with 401: it does not know the token; name a file with one by --token-file`,
+    `${host} answers with 401: it does not accept the token; name a file with a valid one by --token-file`,
   );
   const directory = t.testdir({
     tokens: `${token}\n`,

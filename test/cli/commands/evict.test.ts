@@ -58,7 +58,7 @@ test('it deletes down to the low mark, and prints each deletion and the sum', as
   const { code, stdout } = await evicted(store, ['--config', file]);
   t.equal(code, 0);
   t.match(stdout, /SIZE +LAST USED +WHY +DIGEST\n +10\.0 KiB {2}2026-01-02 03:04 {2}blob unused +sha256:/);
-  t.match(stdout, /Deleted 1 piece, 10\.0 KiB; 20\.0 KiB stay, of 20\.0 KiB aimed at\./);
+  t.match(stdout, /Deleted 1 piece, 10\.0 KiB; 20\.0 KiB remain, low-water mark 20\.0 KiB\./);
   t.equal(await remaining(store), 2);
 });
 
@@ -83,7 +83,7 @@ test('below the mark it says so', async (t) => {
   const { store, file } = await stage(t, 'eviction: { maxBytes: 1GiB }');
   const { code, stdout } = await evicted(store, ['--config', file]);
   t.equal(code, 0);
-  t.equal(stdout, 'The store holds 30.0 KiB in 3 pieces; nothing goes up to 921.6 MiB.\n');
+  t.equal(stdout, 'The store holds 30.0 KiB in 3 pieces; eviction starts above 921.6 MiB.\n');
 });
 
 test('beside another that evicts it does nothing, and says so', async (t) => {

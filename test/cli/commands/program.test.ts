@@ -100,7 +100,7 @@ test('a second server on the same addresses says which setting to change', async
     t.equal(code, 1);
     t.equal(
       stderr,
-      `quayside serve: cannot listen on ${taken} (setting ${setting}): something listens there already (EADDRINUSE)\n`,
+      `quayside serve: cannot listen on ${taken} (setting ${setting}): another process listens on this address (EADDRINUSE)\n`,
     );
   }
 });

@@ -76,10 +76,7 @@ test('foreign layers that are to be skipped are counted in the closing lines', a
   t.equal(code, 0, err);
   t.equal(to.blobOf('a', digest), undefined);
   t.same(from.seen(digest), []);
-  t.match(
-    err,
-    'info: foreign layers: 2 skipped: whoever pulls the images fetches them from their own urls\n',
-  );
+  t.match(err, 'info: foreign layers: 2 skipped: clients fetch them from their own urls\n');
 });
 
 test('a url inside is asked nothing, unless it is the registry', async (t) => {

@@ -223,7 +223,7 @@ test('a run that is broken off says what is left', async (t) => {
   const { code, err } = await runIn({ ...io, stderr }, `${from.host}/team/app:v1`, `${to.host}/a:1`);
   t.equal(code, 130);
   t.match(err, `# not copied because the run ended before\n${from.host}/team/app:v1 ${to.host}/a:1\n`);
-  t.match(err, /\nerror: told to stop before everything was copied\n$/);
+  t.match(err, /\nerror: stopped before everything was copied\n$/);
   t.equal(to.openUploads(), 0);
 });
 

@@ -14,7 +14,7 @@ test('a registry that fails each upload gets the bytes of a blob four times in a
   to.switches.failsUploads = { code: 502 };
   const { code, err } = await run(`${from.host}/team/app:v1`, `${to.host}/a:1`);
   t.equal(code, 1);
-  t.match(err, /error: blob sha256:.* of .*\/a: the registry answers with a failure: it was sent 4 times\n/);
+  t.match(err, /error: blob sha256:.* of .*\/a: the registry answers with status 502: it was sent 4 times\n/);
   t.equal(to.seen('PATCH').length, 4);
   t.equal(from.seen(`GET /v2/team/app/blobs/${image.layers[0]?.digest}`).length, 4);
 });
@@ -40,9 +40,12 @@ test('a token server that does not take the question is told with its status', a
   const { from, to, run } = await mirrorRig(t);
   from.switches.requiresToken = { status: 400 };
   const { err } = await run(`${from.host}/team/app:v1`, `${to.host}/a:1`);
-  t.match(err, "the registry's token server answers our question with 400");
+  t.match(err, "the registry's token server answers a token request with 400");
   from.switches.requiresToken = { status: 403 };
-  t.match((await run(`${from.host}/team/app:v1`, `${to.host}/a:1`)).err, /token server refuses our login/);
+  t.match(
+    (await run(`${from.host}/team/app:v1`, `${to.host}/a:1`)).err,
+    /token server refuses the configured credentials/,
+  );
 });
 
 test('an image is tried again when a registry refused what carries no blob', async (t) => {
@@ -62,7 +65,7 @@ test('a registry where nobody listens is told by its host, with the reason and w
   t.equal(code, 1);
   t.match(
     err,
-    `error: manifest v1 of ${from.host}/team/app: the registry takes no connection: check host and port, and that something listens there (ECONNREFUSED)\n`,
+    `error: manifest v1 of ${from.host}/team/app: the registry does not accept connections: check host and port, and that something listens there (ECONNREFUSED)\n`,
   );
   t.notMatch(err, 'trying again');
 });
@@ -70,7 +73,7 @@ test('a registry where nobody listens is told by its host, with the reason and w
 test('a host that nobody knows is told at once, for images and for lists of tags', async (t) => {
   const { to, run } = await mirrorRig(t);
   const unknown = `${'a'.repeat(64)}.test/team/app`;
-  const reason = "the registry's host name is unknown: check how it is written, and the name servers";
+  const reason = "the registry's host name cannot be resolved: check the spelling of the host name, and DNS";
   const one = await run(`${unknown}:v1`, `${to.host}/a:1`);
   t.match(one.err, `error: manifest v1 of ${unknown}: ${reason} (ENOTFOUND)\n`);
   const many = await run(unknown, `${to.host}/a`);
@@ -84,13 +87,16 @@ test('a certificate that is not trusted is told at once', async (t) => {
   t.teardown(() => registry.close());
   const { err } = await runIn(recordedIo(), '--insecure=false', `${registry.host}/a:1`, `${to.host}/a:1`);
   const advice = 'name the authority that signed it (--certificate-authority, caFile)';
-  t.match(err, `manifest 1 of ${registry.host}/a: the registry's certificate cannot be trusted: ${advice} (`);
+  t.match(
+    err,
+    `manifest 1 of ${registry.host}/a: the registry's certificate cannot be verified; caFile names other authorities: ${advice} (`,
+  );
   t.notMatch(err, 'trying again');
 });
 
 test('a registry that speaks no TLS is told at once', async (t) => {
   const { from, to, runIn } = await mirrorRig(t);
   const { err } = await runIn(recordedIo(), '--insecure=false', `${from.host}/a:1`, `${to.host}/a:1`);
-  t.match(err, 'the registry does not speak TLS: --insecure lets plain HTTP pass (ERR_SSL');
+  t.match(err, 'the registry does not answer with TLS: --insecure allows plain HTTP (ERR_SSL');
   t.notMatch(err, 'trying again');
 });

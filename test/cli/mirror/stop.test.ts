@@ -30,7 +30,7 @@ for (const [signal, code] of [
   test(`${signal} ends a run with ${code}, and what is left is in the file for it`, async (t) => {
     const { program, left, failedFile, to } = await stuck(t);
     t.same(await program.stop(signal), { code, signal: null });
-    t.match(await program.output(), /\nerror: told to stop before everything was copied\n$/);
+    t.match(await program.output(), /\nerror: stopped before everything was copied\n$/);
     t.match(await readFile(failedFile, 'utf8'), left);
     t.equal(to.openUploads(), 0);
   });
@@ -45,7 +45,7 @@ test('a run that is stopped while it asks for tags leaves what it was given', as
   const running = runIn(recordedIo(stopping.signal), ...args);
   await until('the question', () => from.seen('/tags/list').length > 0);
   stopping.abort(new Error('SIGTERM'));
-  t.match(await running, { code: 143, err: /\nerror: told to stop before anything was copied\n$/ });
+  t.match(await running, { code: 143, err: /\nerror: stopped before anything was copied\n$/ });
   t.match(await readFile(failedFile, 'utf8'), `\n${from.host}/team/app:v* ${to.host}/a\n`);
 });
 

@@ -28,7 +28,7 @@ async function run(directory: string, texts: Readonly<Record<string, string>>, a
   const command = validating(async () => ({
     look: {
       async stat(spec) {
-        if (spec.includes('silent')) throw new CopyError('unavailable', 'no answer: it is tried again later');
+        if (spec.includes('silent')) throw new CopyError('unavailable', 'no answer: retrying later');
         return there.includes(spec) ? { digest: digestOf(Buffer.from(spec)), size: 1 } : undefined;
       },
       amd64: async () => undefined,
@@ -111,7 +111,7 @@ test('a configuration that cannot be read may promote anything', async (t) => {
   const sound = 'supplementalCIImages: {"ci/new:latest": {image: "quay.io/someone/new:v1"}}';
   const { code, stderr } = await run(directory, { 'a.yaml': sound }, releaseFlag(directory));
   t.equal(code, 1);
-  t.match(stderr, /^what ci-operator\/config\/openshift\/thing\/bad\.yaml promotes is not known: .+\n$/);
+  t.match(stderr, /^cannot read what ci-operator\/config\/openshift\/thing\/bad\.yaml promotes: .+\n$/);
 });
 
 test('a folder that is no checkout is a mistake', async (t) => {

@@ -49,7 +49,7 @@ test('standard output holds log lines only, and standard error the banner', asyn
   await serving(startOf())([], io);
   t.same(
     logLines(io.out()).map(({ msg }) => msg),
-    ['stopping: requests under way are finished', 'stopped'],
+    ['stopping: finishing requests under way within shutdownGraceMs', 'stopped'],
   );
   t.match(io.err(), /^Quayside is up\n {2}listening +http:\/\/127\.0\.0\.1:8400\n/);
 });
@@ -108,7 +108,10 @@ test('requests that outlive the grace time do not hold up the end', async (t) =>
   const io = recordedIo(AbortSignal.abort());
   const forever = startOf(() => new Promise(() => undefined));
   t.equal(await serving(forever)(['--config', file], io), 1);
-  t.match(logLines(io.out()).at(-1), { level: 'warn', msg: 'stopped before every request was finished' });
+  t.match(logLines(io.out()).at(-1), {
+    level: 'warn',
+    msg: 'stopped with requests unfinished: shutdownGraceMs is over',
+  });
 });
 
 test('told to stop while it starts, it ends well', async (t) => {
@@ -135,7 +138,7 @@ test('an address in use is one line that names the address and its setting', asy
     t.equal(await serving(listensOn(port))(['--config', file], io), 1);
     t.equal(
       io.err(),
-      `quayside serve: cannot listen on 127.0.0.1:${port} (setting ${key}): something listens there already (EADDRINUSE)\n`,
+      `quayside serve: cannot listen on 127.0.0.1:${port} (setting ${key}): another process listens on this address (EADDRINUSE)\n`,
     );
   }
 });

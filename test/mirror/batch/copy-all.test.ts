@@ -11,7 +11,7 @@ import { type MemoryEnd, memoryEnd } from '../../support/memory-ends.ts';
 import { plainImage, textBlob } from '../../support/memory-images.ts';
 
 const base = textBlob('base', 10_000);
-const throttled = new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down');
+const throttled = new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests');
 
 /** `count` images over one base layer, all in `team/app` of the source. */
 function images(source: MemoryEnd, destination: MemoryEnd, count: number): ImageCopy[] {

@@ -47,7 +47,7 @@ test('bytes that do not fit their digest are the source’s, and believed only a
 
 test('what failed to be sent is not among the bytes that were copied', async (t) => {
   let refusals = 1;
-  const failure = new RegistryError('UNAVAILABLE', 'the upstream answers with a failure');
+  const failure = new RegistryError('UNAVAILABLE', 'the upstream answers with status 500');
   const { run, image } = copyRig(plain, {
     destination: { lies201: new Set([own.descriptor.digest]) },
     source: { fails: ({ verb }) => (verb === 'open-blob' && refusals-- > 0 ? failure : undefined) },
@@ -70,7 +70,7 @@ test('a manifest that is invalid for a while is copied by one run', async (t) =>
 
 test('a body that is too large is called that', async (t) => {
   const detail = { upstreamStatus: 413 };
-  const large = new RegistryError('SIZE_INVALID', 'no request of this size: 413', { detail });
+  const large = new RegistryError('SIZE_INVALID', 'not accept a request of this size: 413', { detail });
   const { run, image } = copyRig(plain, {
     destination: { fails: ({ verb }) => (verb === 'put-blob' ? large : undefined) },
   });
@@ -83,12 +83,12 @@ test('a body that is too large is called that', async (t) => {
 });
 
 test('a failure by 429 holds what people look for, and until when', async (t) => {
-  const throttled = new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down', {
+  const throttled = new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests', {
     retryAfterSeconds: 300,
   });
   const { run, image } = copyRig(plain, {
     source: { fails: ({ verb }) => (verb === 'open-blob' ? throttled : undefined) },
   });
   const { message } = await failureOf(copyImage(image(), run));
-  t.match(message, /toomanyrequests \(HTTP 429\): the registry asks us to slow down: throttled until \d{4}-/);
+  t.match(message, /toomanyrequests \(HTTP 429\): the registry throttles requests: throttled until \d{4}-/);
 });

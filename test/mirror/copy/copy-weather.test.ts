@@ -46,7 +46,7 @@ function storm({ source, destination }: World, random: Random): void {
   const likelihood = random.next() * 0.3;
   const refusals = [
     new RegistryError('TOOMANYREQUESTS', 'slow down', { retryAfterSeconds: 0 }),
-    new RegistryError('UNAVAILABLE', 'the upstream answers with a failure'),
+    new RegistryError('UNAVAILABLE', 'the upstream answers with status 500'),
     new RegistryError('DENIED', 'the upstream refuses access'),
     new Error('a failure that nobody foresaw'),
   ];

@@ -136,7 +136,7 @@ test('a destination that pretends to have a blob gets all of them, once it refus
 test('429 in the middle leaves the blob undone, and the image is tried again', async (t) => {
   let refusals = 2;
   const waits: number[] = [];
-  const throttled = new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down');
+  const throttled = new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests');
   const { destination, run, image } = copyRig(plain, {
     destination: { fails: ({ verb }) => (verb === 'put-blob' && refusals-- > 0 ? throttled : undefined) },
     run: { events: { retried: ({ waitMs }) => waits.push(waitMs) } },

@@ -132,7 +132,7 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     await truncate(blobFile(path, digestOf(layer)), 50);
     await t.rejects(bodyOf(directory, digestOf(layer), 0), {
       code: 'BLOB_UNKNOWN',
-      message: 'the file does not hold what its name says',
+      message: 'the file does not match the digest in its name',
     });
   });
 

@@ -24,7 +24,7 @@ test('a disk that is full is written to no more, and says so', async (t) => {
   for (const code of ['ENOSPC', 'EDQUOT', 'EROFS', 'EFBIG']) t.equal(failed(code).isPassing, false, code);
   t.equal(
     failed('ENOSPC').message,
-    `blob ${digest} of file:///media/stick/team/app: the directory has no room: make room, or take another directory`,
+    `blob ${digest} of file:///media/stick/team/app: the directory has no room: free space, or use another directory`,
   );
 });
 
@@ -33,7 +33,7 @@ test('a destination that cannot be reached may be in a moment', async (t) => {
 });
 
 test('a destination that throttles is never told as a source', async (t) => {
-  const error = new RegistryError('TOOMANYREQUESTS', 'the upstream asks us to slow down');
+  const error = new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests');
   for (const isSchema1 of [false, true]) {
     const { kind, message } = destinationFailure(error, { ...subject, kind: 'manifest', isSchema1 });
     t.equal(kind, 'throttled');

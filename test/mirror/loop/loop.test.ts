@@ -157,7 +157,7 @@ test('what only fills does not overwrite what somebody has pushed meanwhile, and
   await end();
   t.equal(copies.length, 1);
   t.equal(images.get(destination)?.digest, digest('pushed'));
-  const kept = messages().filter((each) => /^Image is there already/.test(each));
+  const kept = messages().filter((each) => /^Image exists already/.test(each));
   t.equal(kept.length, 2);
   t.notOk(messages().includes('Mirrored successfully'));
   t.match(lines.find(({ message }) => message === kept[0])?.fields, {

@@ -67,7 +67,7 @@ test('what is no image, or no tag to copy to, is refused and told', async (t) =>
   for (const source of ['file://a/b:1', 'q.io/a', 'q.io/a:*', '::'])
     await t.rejects(order({ source, destination }), source);
   await t.rejects(order({ source: 'q.io/a:1', destination: `r.io/b@${digest}` }), {
-    message: /not a tag to copy to/,
+    message: /the destination must be a tag/,
   });
   t.same(tasks, []);
   t.same(new Set(told), new Set(['invalidTask']));

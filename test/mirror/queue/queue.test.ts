@@ -9,7 +9,7 @@ import type { Records } from '../../../src/store/records.ts';
 const day = 86_400_000;
 const throttled = new CopyError('throttled', 'slow down');
 const schema1 = new CopyError('schema-1', 'sha256:12 is a schema 1 manifest');
-const invalid = new CopyError('manifest-invalid', 'the destination takes no such content');
+const invalid = new CopyError('manifest-invalid', 'the destination does not accept this content');
 
 function task(name: string, fields: Partial<MirrorTask> = {}): MirrorTask {
   return {
@@ -249,7 +249,7 @@ test('any other failure that stays is parked for a day, or until the source has 
   await next.load();
   t.match(
     [...next.list({ state: 'parked' })],
-    [{ failure: { reason: /no such content/ } }],
+    [{ failure: { reason: /not accept this content/ } }],
     'a restart remembers',
   );
   t.same(next.take(), []);

@@ -23,6 +23,6 @@ test('a checkout that is not there is an error, and the thread goes on', async (
 test('closing gives up what is being read, and all that would be', async (t) => {
   const thread = checkoutThread(t.testdir(files));
   const reading = thread.read();
-  await Promise.all([t.rejects(reading, /given up/), thread.close()]);
-  await t.rejects(thread.read(), /given up/);
+  await Promise.all([t.rejects(reading, /aborted/), thread.close()]);
+  await t.rejects(thread.read(), /aborted/);
 });

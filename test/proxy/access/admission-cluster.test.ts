@@ -109,8 +109,8 @@ test('a token that was good once leads to a new one: with another reason clients
   const ofAnotherKey = await door().token(basic('sha256~good'));
   clock.aheadMs = 7 * 3_600_000;
   for (const [authorization, description] of [
-    [expired, 'the token has expired'],
-    [ofAnotherKey, 'the token is signed with a key that is not in use here'],
+    [expired, 'the token has expired; log in again'],
+    [ofAnotherKey, 'the token is signed with a key that is not in use; log in again'],
   ] as const) {
     const error = await refusal(() => at(path, { authorization }));
     const scope = 'scope="repository:openshift/ci:pull"';

@@ -177,7 +177,7 @@ test('a task is dropped by its destination, and who asked is told', async (t) =>
   const { source, destination: target } = task;
   t.match(lines, [
     {
-      message: 'A mirror task was dropped by order',
+      message: 'An operator dropped a mirror task',
       fields: { source, target, state: 'waiting', client: '127.0.0.1', userAgent: 'curl/8' },
     },
   ]);

@@ -110,7 +110,7 @@ test('a registry that takes nothing of any size says so', async (t) => {
   registry.switches.mostPushedBytes = 10;
   const { descriptor, open } = lentSource(3_000_000);
   const refusal = await refusalOf(writer.putBlob(app, descriptor, open));
-  t.match(refusal, { code: 'SIZE_INVALID', message: /no request of this size: 413/ });
+  t.match(refusal, { code: 'SIZE_INVALID', message: /not accept a request of this size: 413/ });
   t.equal(registry.openUploads(), 0);
 });
 

@@ -14,7 +14,7 @@ test('a host name that nobody knows is told at once', async (t) => {
   t.match(refusal, {
     code: 'UNAVAILABLE',
     lasts: true,
-    message: "the upstream's host name is unknown",
+    message: "the upstream's host name cannot be resolved",
     cause: { code: 'ENOTFOUND' },
   });
   t.notOk(events.includes('retried network'));
@@ -34,7 +34,7 @@ test('an upstream that never answered is waited for, but for 3 s only', async (t
   const refusal = await refusalOf(upstream.manifest(app, v1));
   t.match(refusal, {
     lasts: true,
-    message: 'the upstream takes no connection',
+    message: 'the upstream does not accept connections',
     cause: { code: 'ECONNREFUSED' },
   });
   const tries = events.filter((event) => event === 'retried network').length;

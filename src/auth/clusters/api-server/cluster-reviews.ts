@@ -84,7 +84,8 @@ export async function kubernetesCluster(options: KubernetesClusterOptions): Prom
 /** What a client is told of it: `UNAVAILABLE`, with `Retry-After`. */
 function unavailable(cluster: string, failure: ApiFailure): RegistryError {
   const { predicate, status, kind, cause = failure } = failure;
-  const remedy = status === 403 ? ': bind system:auth-delegator to us' : '';
+  const remedy =
+    status === 403 ? ': bind the ClusterRole system:auth-delegator to the account of this service' : '';
   const wish = failure.retryAfterSeconds ?? defaultRetryAfterSeconds;
   return new RegistryError('UNAVAILABLE', `cluster ${cluster} ${predicate}${remedy}`, {
     detail: { cluster, failure: kind },

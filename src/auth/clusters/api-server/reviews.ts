@@ -28,7 +28,7 @@ export function reviewedSubject(answer: string, cluster: string): Subject | unde
   const authenticated = field(status, 'authenticated');
   if (authenticated === undefined || authenticated === false) {
     if (couldNotLook(field(status, 'error')))
-      throw new ApiFailure('unreachable', 'cannot reach what knows its tokens');
+      throw new ApiFailure('unreachable', 'cannot reach its token authenticator');
     return undefined;
   }
   if (authenticated !== true) throw invalid();
@@ -129,5 +129,5 @@ function printable(text: string): string {
 }
 
 function invalid(): ApiFailure {
-  return new ApiFailure('invalid', 'answered with something that is no review');
+  return new ApiFailure('invalid', 'answered with something other than a review');
 }

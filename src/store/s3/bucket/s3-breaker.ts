@@ -150,4 +150,5 @@ export class S3Breaker {
   }
 }
 
-const leftAlone = 'S3 failed several times in a row; it is asked again once a probe succeeds';
+const leftAlone =
+  'the S3 circuit breaker is open after repeated failures; calls resume once a probe succeeds';

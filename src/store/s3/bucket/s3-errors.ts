@@ -29,12 +29,12 @@ export function s3Failure(operation: string, error: unknown): RegistryError {
     `${facts.join(', ')}${requestId === '' ? '' : `, request ${requestId}`}: ${message}`,
   );
   if (status === 416) return endsTooEarly({ cause });
-  return new RegistryError('UNAVAILABLE', 'the store cannot be reached or refuses', { cause });
+  return new RegistryError('UNAVAILABLE', 'the store cannot be reached or refuses the request', { cause });
 }
 
 /** The refusal of stored content that is shorter than it should be. */
 export function endsTooEarly(options: ErrorOptions): RegistryError {
-  return new RegistryError('UPSTREAM_INVALID', 'the stored content ends too early', options);
+  return new RegistryError('UPSTREAM_INVALID', 'the stored content is truncated', options);
 }
 
 function factsOf(error: unknown) {

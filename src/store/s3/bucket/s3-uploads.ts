@@ -97,5 +97,5 @@ export function s3Uploads({ client, bucket, prefix, call }: S3Calls): Uploads {
 
 function required<T>(answer: Answer<T>): T {
   if (answer.kind === 'ok') return answer.value;
-  throw new RegistryError('UNAVAILABLE', 'the upload to the store was ended by somebody else');
+  throw new RegistryError('UNAVAILABLE', 'the multipart upload to the store was aborted by another process');
 }

@@ -17,7 +17,7 @@ test('only allowed without denied is a yes', async (t) => {
 
 test('a verdict in other words than true and false is neither yes nor no', async (t) => {
   for (const status of [{}, { allowed: 'true' }, { allowed: true, denied: 'no' }, { allowed: 1 }]) {
-    t.throws(() => verdict(status), { message: /no review/ }, JSON.stringify(status));
+    t.throws(() => verdict(status), { message: /other than a review/ }, JSON.stringify(status));
   }
 });
 
@@ -26,6 +26,10 @@ test('a token that is authenticated, but not as true, is of no subject', async (
   t.match(subject({ authenticated: true, user }), { name: 'alice' });
   t.equal(subject({ authenticated: false, user }), undefined);
   for (const authenticated of ['yes', 'true', 1, null]) {
-    t.throws(() => subject({ authenticated, user }), { message: /no review/ }, String(authenticated));
+    t.throws(
+      () => subject({ authenticated, user }),
+      { message: /other than a review/ },
+      String(authenticated),
+    );
   }
 });
