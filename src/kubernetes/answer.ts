@@ -22,14 +22,14 @@ export function parsed<Body>(text: string): Body {
   try {
     return JSON.parse(text);
   } catch {
-    throw new ApiFailure('invalid', 'answered with something that is no JSON');
+    throw new ApiFailure('invalid', 'answered with something that is not JSON');
   }
 }
 
 function refusal(status: number, retryAfter: string | readonly string[] | undefined): ApiFailure {
   if (status === 401 || status === 403) {
     const why = status === 401 ? ': it does not accept the credentials of this service' : '';
-    return new ApiFailure('not-allowed-to-ask', `does not let us ask (${status})${why}`, { status });
+    return new ApiFailure('not-allowed-to-ask', `refuses the request (${status})${why}`, { status });
   }
   const isSeconds = typeof retryAfter === 'string' && /^\d{1,6}$/.test(retryAfter);
   return new ApiFailure('status', `answered with status ${status}`, {

@@ -92,7 +92,7 @@ test('a refused list says with which status, and nothing that was sent', async (
   api.switches.answersStatus = 403;
   const failure = await Array.fromAsync(streams.tags()).catch((error: unknown) => error);
   t.ok(failure instanceof ApiFailure);
-  t.match(failure, { message: 'the API server does not let us ask (403)', status: 403 });
+  t.match(failure, { message: 'the API server refuses the request (403)', status: 403 });
   t.notMatch(failure, { message: /Bearer/ });
 });
 
