@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Expression } from '../base/text/expression.ts';
+import { type Fields, isObject } from '../base/text/json.ts';
 import { ConfigError, faultLine, type Path, pathText } from '../config/faults.ts';
 import type { Config } from '../config/load.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -60,13 +61,9 @@ export function differences(before: unknown, after: unknown, path: Path = []): r
   if (isDeepStrictEqual(before, after)) return [];
   if (!isSection(before) || !isSection(after)) return [path];
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return [...keys].flatMap((key) =>
-    differences(Reflect.get(before, key), Reflect.get(after, key), [...path, key]),
-  );
+  return [...keys].flatMap((key) => differences(before[key], after[key], [...path, key]));
 }
 
-function isSection(value: unknown): value is object {
-  return (
-    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Expression)
-  );
+function isSection(value: unknown): value is Fields {
+  return isObject(value) && !(value instanceof Expression);
 }

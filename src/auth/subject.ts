@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { isObject } from '../base/text/json.ts';
 import type { Subject } from './access.ts';
 
 /** The subject as one text, the same for everybody who has the same rights to ask about: groups and extras in order, none twice. */
@@ -36,10 +37,6 @@ function isSubject(value: unknown): value is Subject {
 
 function byText(a: string, b: string): number {
   return a < b ? -1 : 1;
-}
-
-function isObject(value: unknown): value is Readonly<Partial<Record<keyof Subject, unknown>>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -1,3 +1,4 @@
+import { field } from '../base/text/json.ts';
 import type { Path } from './faults.ts';
 
 /**
@@ -8,15 +9,11 @@ export function prune(value: unknown, path: Path): Path {
   const position = path.findIndex((segment) => typeof segment === 'number');
   const whole = position < 0 ? path : path.slice(0, position);
   const key = whole.at(-1);
-  const holder = whole.slice(0, -1).reduce<unknown>(part, value);
+  const holder = whole.slice(0, -1).reduce<unknown>(field, value);
   if (key === undefined || !isSection(holder)) return whole;
   if (!Object.hasOwn(holder, key) && whole.length > 1) return prune(value, whole.slice(0, -1));
   Reflect.deleteProperty(holder, key);
   return whole;
-}
-
-function part(value: unknown, segment: string | number): unknown {
-  return isSection(value) ? Reflect.get(value, segment) : undefined;
 }
 
 function isSection(value: unknown): value is object {

@@ -1,6 +1,7 @@
 import type { TSchema } from 'typebox';
 import { Settings as TypeboxSettings } from 'typebox/system';
 import { Pointer, Value } from 'typebox/value';
+import { field, fieldsOf } from '../base/text/json.ts';
 import type { Path, Refusal } from './faults.ts';
 import { nearest } from './nearest.ts';
 
@@ -52,8 +53,7 @@ function worded(failure: SchemaFailure, schema: TSchema): [key: string | undefin
 
 function suggestion(key: string, schema: TSchema, schemaPath: string): string {
   const place = Pointer.Get(schema, schemaPath.replace(/^#/, ''));
-  const known = typeof place === 'object' && place !== null && 'properties' in place ? place.properties : {};
-  const names = Object.keys(known ?? {});
+  const names = Object.keys(fieldsOf(field(place, 'properties')));
   const meant = nearest(key, names);
   return meant === undefined ? `; there are ${names.join(', ')}` : `; did you mean ${meant}?`;
 }
@@ -63,7 +63,7 @@ function pathOf(pointer: string, value: unknown): Path {
   let place = value;
   return Pointer.Indices(pointer).map((segment) => {
     const isPosition = Array.isArray(place);
-    place = typeof place === 'object' && place !== null ? Reflect.get(place, segment) : undefined;
+    place = field(place, segment);
     return isPosition ? Number(segment) : segment;
   });
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { fieldsOf, jsonOrNone } from '../base/text/json.ts';
 import { leaseKey } from '../store/keys.ts';
 import type { Records } from '../store/records.ts';
 import type { LeaseMedium, LeaseRecord } from './medium.ts';
@@ -33,15 +34,10 @@ export function recordLease(
 
 /** A record that cannot be understood was given back: no bug of one version may stop the job for ever. */
 function parsed(bytes: Uint8Array): Omit<LeaseRecord, 'version'> {
-  try {
-    const value: Partial<LeaseRecord> | null = JSON.parse(Buffer.from(bytes).toString());
-    const { holder, ttlMs, expiresAt } = value ?? {};
-    return {
-      holder: typeof holder === 'string' && typeof expiresAt === 'number' ? holder : '',
-      ...(typeof ttlMs === 'number' ? { ttlMs } : {}),
-      ...(typeof expiresAt === 'number' ? { expiresAt } : {}),
-    };
-  } catch {
-    return { holder: '' };
-  }
+  const { holder, ttlMs, expiresAt } = fieldsOf(jsonOrNone(bytes));
+  return {
+    holder: typeof holder === 'string' && typeof expiresAt === 'number' ? holder : '',
+    ...(typeof ttlMs === 'number' ? { ttlMs } : {}),
+    ...(typeof expiresAt === 'number' ? { expiresAt } : {}),
+  };
 }

@@ -11,8 +11,8 @@ const shapes = { sha256: /^sha256:[0-9a-f]{64}$/, sha512: /^sha512:[0-9a-f]{128}
 export type Algorithm = keyof typeof shapes;
 
 /** True when the text is a digest that we can verify. */
-export function isDigest(text: string): text is Digest {
-  return shapes.sha256.test(text) || shapes.sha512.test(text);
+export function isDigest(text: unknown): text is Digest {
+  return typeof text === 'string' && (shapes.sha256.test(text) || shapes.sha512.test(text));
 }
 
 /** The text as a digest; throws `DIGEST_INVALID` when it is not one, or not of an algorithm we can verify. */

@@ -1,4 +1,13 @@
-import { isObject, parseJson } from '../base/text/json.ts';
+import {
+  type Fields,
+  field,
+  fieldsOf,
+  isObject,
+  isText,
+  listOf,
+  parseJson,
+  textOf,
+} from '../base/text/json.ts';
 import type { Descriptor } from './content.ts';
 import { type Digest, isDigest } from './digest.ts';
 import { RegistryError } from './errors.ts';
@@ -101,7 +110,7 @@ export function isManifestType(mediaType: string): mediaType is ManifestType {
   return Object.hasOwn(kinds, mediaType);
 }
 
-function manifestType(body: Readonly<Record<string, unknown>>, statedType: string | undefined): ManifestType {
+function manifestType(body: Fields, statedType: string | undefined): ManifestType {
   const stated = statedType?.split(';', 1)[0]?.trim().toLowerCase();
   if (stated !== undefined && isManifestType(stated)) return stated;
   const own = textOf(body['mediaType']);
@@ -113,7 +122,7 @@ function manifestType(body: Readonly<Record<string, unknown>>, statedType: strin
   throw notManifest('the upstream answered a manifest request with something that is not a manifest');
 }
 
-function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
+function parseObject(bytes: Uint8Array): Fields {
   try {
     const value = parseJson(bytes);
     if (isObject(value)) return value;
@@ -123,10 +132,7 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
   throw notManifest('the upstream answered a manifest request with JSON that is not an object');
 }
 
-function listedIn(
-  body: Readonly<Record<string, unknown>>,
-  kind: Kind,
-): Pick<Manifest, 'children' | 'blobs' | 'foreign'> {
+function listedIn(body: Fields, kind: Kind): Pick<Manifest, 'children' | 'blobs' | 'foreign'> {
   const children = childrenOf(body['manifests']);
   const config = descriptorOf(body['config']);
   const layers = descriptorsOf(body['layers']);
@@ -149,43 +155,33 @@ function listedIn(
 }
 
 function schema1Blobs(layers: unknown): Descriptor[] {
-  if (!Array.isArray(layers)) return [];
-  const digests = layers.map((layer) => (isObject(layer) ? textOf(layer['blobSum']) : undefined));
-  return [...new Set(digests)].flatMap((digest) =>
-    digest !== undefined && isDigest(digest) ? [{ digest, size: -1 }] : [],
-  );
+  const digests = new Set(listOf(layers).map((layer) => field(layer, 'blobSum')));
+  return [...digests].flatMap((digest) => (isDigest(digest) ? [{ digest, size: -1 }] : []));
 }
 
 /** Of the platform only what clients say of theirs. */
 function childrenOf(value: unknown): Descriptor[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((item) => {
+  return listOf(value).flatMap((item) => {
     const descriptor = descriptorOf(item);
     if (descriptor === undefined) return [];
-    const { os, architecture } = platformIn(item);
-    return [os && architecture ? { ...descriptor, platform: `${os}/${architecture}` } : descriptor];
+    const { os, architecture } = fieldsOf(field(item, 'platform'));
+    const isWhole = isText(os) && isText(architecture);
+    return [isWhole ? { ...descriptor, platform: `${os}/${architecture}` } : descriptor];
   });
-}
-
-function platformIn(item: unknown): { readonly os?: string; readonly architecture?: string } {
-  const platform = isObject(item) ? item['platform'] : undefined;
-  if (!isObject(platform)) return {};
-  const [os, architecture] = [textOf(platform['os']), textOf(platform['architecture'])];
-  return os === undefined || architecture === undefined ? {} : { os, architecture };
 }
 
 function descriptorsOf(value: unknown): Descriptor[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((item) => descriptorOf(item) ?? []);
+  return listOf(value).flatMap((item) => descriptorOf(item) ?? []);
 }
 
 function foreignLayers(value: unknown): Descriptor[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter(isForeign).flatMap((item) => {
-    const descriptor = descriptorOf({ ...item, urls: [] });
-    const urls = item.urls.filter((url) => typeof url === 'string');
-    return descriptor === undefined ? [] : [{ ...descriptor, urls }];
-  });
+  return listOf(value)
+    .filter(isForeign)
+    .flatMap((item) => {
+      const descriptor = descriptorOf({ ...item, urls: [] });
+      const urls = item.urls.filter((url) => typeof url === 'string');
+      return descriptor === undefined ? [] : [{ ...descriptor, urls }];
+    });
 }
 
 function isForeign(value: unknown): value is { readonly urls: readonly unknown[] } {
@@ -194,13 +190,12 @@ function isForeign(value: unknown): value is { readonly urls: readonly unknown[]
 
 function descriptorOf(value: unknown): Descriptor | undefined {
   if (!isObject(value) || isForeign(value)) return undefined;
-  const digest = textOf(value['digest']);
-  const size = value['size'];
-  if (digest === undefined || !isDigest(digest)) return undefined;
+  const { digest, size } = value;
+  if (!isDigest(digest)) return undefined;
   const mediaType = textOf(value['mediaType']);
   return {
     digest,
-    size: Number.isSafeInteger(size) && (size as number) >= 0 ? (size as number) : -1,
+    size: typeof size === 'number' && Number.isSafeInteger(size) && size >= 0 ? size : -1,
     ...(mediaType === undefined ? {} : { mediaType }),
   };
 }
@@ -211,10 +206,6 @@ function annotationsOf(value: unknown): Record<string, string> | undefined {
     (entry): entry is [string, string] => typeof entry[1] === 'string',
   );
   return Object.fromEntries(entries);
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function notManifest(message: string, cause?: unknown): RegistryError {

@@ -1,3 +1,5 @@
+import { field, jsonOrNone } from '../../base/text/json.ts';
+
 /** What a cluster's token says of itself, believed by nobody yet. */
 export interface TokenClaims {
   readonly issuer?: string;
@@ -22,20 +24,12 @@ export function mayBeToken(text: string): boolean {
 export function claimsOf(token: string): TokenClaims | undefined {
   const payload = jwt.exec(token)?.[1];
   if (payload === undefined) return undefined;
-  const claims = parsed(payload);
+  const claims = jsonOrNone(Buffer.from(payload, 'base64url'));
   if (typeof claims !== 'object' || claims === null) return undefined;
-  const issuer: unknown = Reflect.get(claims, 'iss');
-  const expiry: unknown = Reflect.get(claims, 'exp');
+  const issuer = field(claims, 'iss');
+  const expiry = field(claims, 'exp');
   return {
     ...(typeof issuer === 'string' ? { issuer } : {}),
     ...(typeof expiry === 'number' ? { expiresAtMs: expiry * 1000 } : {}),
   };
-}
-
-function parsed(payload: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(payload, 'base64url').toString());
-  } catch {
-    return undefined;
-  }
 }

@@ -18,9 +18,46 @@ export function parseJson(bytes: Uint8Array): unknown {
   return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
 }
 
+/** The value of short JSON text, or of our own; undefined for what is not JSON. */
+export function jsonOrNone(text: string | Uint8Array): unknown {
+  try {
+    return JSON.parse(typeof text === 'string' ? text : Buffer.from(text).toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/** What an object from outside holds, by name. */
+export type Fields = Readonly<Record<string, unknown>>;
+
 /** True for an object that is neither null nor an array. */
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** True for a string that is not empty. */
+export function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== '';
+}
+
+/** A field of an object, or an item of a list; undefined where there is none. */
+export function field(value: unknown, name: string | number): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/** The string; undefined for an empty one and for anything else. */
+export function textOf(value: unknown): string | undefined {
+  return isText(value) ? value : undefined;
+}
+
+/** The object; one without fields for anything else. */
+export function fieldsOf(value: unknown): Fields {
+  return isObject(value) ? value : {};
+}
+
+/** The list; an empty one for anything else. */
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 function isDeep(bytes: Uint8Array): boolean {

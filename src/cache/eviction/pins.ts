@@ -1,4 +1,5 @@
 import { concurrently } from '../../base/each.ts';
+import { field, jsonOrNone } from '../../base/text/json.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { parseTagKey, tagsPrefix } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
@@ -36,13 +37,6 @@ function isPinned(key: string, pins: readonly TagTest[]): boolean {
 }
 
 function pointedDigest(bytes: Uint8Array | undefined): Digest | undefined {
-  if (bytes === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    const digest =
-      typeof value === 'object' && value !== null && 'digest' in value ? value.digest : undefined;
-    return typeof digest === 'string' && isDigest(digest) ? digest : undefined;
-  } catch {
-    return undefined;
-  }
+  const digest = field(bytes && jsonOrNone(bytes), 'digest');
+  return isDigest(digest) ? digest : undefined;
 }

@@ -1,4 +1,5 @@
 import type { LRUCache } from 'lru-cache';
+import { field, listOf, parseJson } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -64,11 +65,10 @@ export function listings({
   }
 
   /** The index under the referrers tag, kept by clients of registries that lack the API. */
-  async function fallback(repository: Repository, digest: Digest): Promise<unknown[]> {
+  async function fallback(repository: Repository, digest: Digest): Promise<readonly unknown[]> {
     try {
       const { bytes } = await manifests.resolve(repository, { tag: referrersTag(digest) });
-      const { manifests: entries } = JSON.parse(Buffer.from(bytes).toString()) as { manifests?: unknown };
-      return Array.isArray(entries) ? entries : [];
+      return listOf(field(parseJson(bytes), 'manifests'));
     } catch (error) {
       if (error instanceof RegistryError && error.code === 'MANIFEST_UNKNOWN') return [];
       throw error;
@@ -99,11 +99,7 @@ function listedIn({ bytes, mediaType }: Page): readonly Descriptor[] {
 
 function filtered(entries: readonly unknown[], artifactType: string | undefined): Page {
   const isWanted = (entry: unknown): boolean =>
-    artifactType === undefined ||
-    (typeof entry === 'object' &&
-      entry !== null &&
-      'artifactType' in entry &&
-      entry.artifactType === artifactType);
+    artifactType === undefined || field(entry, 'artifactType') === artifactType;
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: entries.filter(isWanted) };
   return {
     bytes: Buffer.from(JSON.stringify(index)),

@@ -1,6 +1,7 @@
 import { ageMs } from '../../base/age.ts';
+import { type Fields, fieldsOf, jsonOrNone } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';
-import { parseTag, type Tag } from '../../oci/reference.ts';
+import { isTag, type Tag } from '../../oci/reference.ts';
 import { isReferrersTag } from '../../oci/referrers-tag.ts';
 import { isSignedSchema1 } from '../../oci/schema1.ts';
 import { isNews, mergedTags, type TagMerging } from './member-tags.ts';
@@ -109,12 +110,7 @@ export function memberBytes(member: Member): Uint8Array {
 /** The record; undefined when there is none, and for bytes that are no such record, which the next write replaces. */
 export function parseMember(bytes: Uint8Array | undefined): Member | undefined {
   if (bytes === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return isRecord(value) ? readMember(value) : undefined;
-  } catch {
-    return undefined;
-  }
+  return readMember(fieldsOf(jsonOrNone(bytes)));
 }
 
 function readMember({
@@ -125,13 +121,13 @@ function readMember({
   tags,
   tagsAt,
   seenAt,
-}: Readonly<Record<string, unknown>>): Member | undefined {
-  if (typeof size !== 'number' || typeof seenAt !== 'number' || !Array.isArray(tags)) return undefined;
-  const parsed = tags.map((tag: unknown) => parseTag(String(tag)));
+}: Fields): Member | undefined {
+  if (typeof size !== 'number' || typeof seenAt !== 'number') return undefined;
+  if (!Array.isArray(tags) || !tags.every(isTag)) return undefined;
   return {
     size,
     seenAt,
-    tags: parsed,
+    tags,
     tagsAt: typeof tagsAt === 'number' ? tagsAt : seenAt,
     ...(written === format ? {} : { isDoubtful: true }),
     ...optional({
@@ -152,8 +148,4 @@ function optional({
     ...(mediaType === undefined ? {} : { mediaType }),
     ...(isProven === undefined ? {} : { isProven }),
   };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,5 +1,5 @@
 import { ageMs } from '../../base/age.ts';
-import { isObject } from '../../base/text/json.ts';
+import { fieldsOf, isObject, jsonOrNone } from '../../base/text/json.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 
@@ -56,17 +56,12 @@ export function partialBytes(record: PartialRecord): Uint8Array {
 /** The record; empty when there is none, and what can be read of bytes that are no such record. */
 export function parsePartial(bytes: Uint8Array | undefined): PartialRecord {
   if (bytes === undefined) return emptyPartialRecord;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    if (!isObject(value) || !Array.isArray(value['groups'])) return emptyPartialRecord;
-    const { groups, fullAt } = value;
-    return {
-      groups: groups.flatMap((group: unknown) => parseGroup(group) ?? []),
-      ...(typeof fullAt === 'number' && { fullAt }),
-    };
-  } catch {
-    return emptyPartialRecord;
-  }
+  const { groups, fullAt } = fieldsOf(jsonOrNone(bytes));
+  if (!Array.isArray(groups)) return emptyPartialRecord;
+  return {
+    groups: groups.flatMap((group: unknown) => parseGroup(group) ?? []),
+    ...(typeof fullAt === 'number' && { fullAt }),
+  };
 }
 
 function parseGroup(value: unknown): PartialGroup | undefined {
@@ -74,7 +69,7 @@ function parseGroup(value: unknown): PartialGroup | undefined {
   const { manifest, tags, at } = value;
   if (!Array.isArray(tags) || typeof at !== 'number') return undefined;
   const known = tags.filter((tag): tag is Tag => typeof tag === 'string' && isTag(tag));
-  const isNamed = typeof manifest === 'string' && isDigest(manifest);
+  const isNamed = isDigest(manifest);
   return { tags: known, at, ...(isNamed && { manifest }) };
 }
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { ageMs } from '../../base/age.ts';
 import { upTo } from '../../base/lru.ts';
-import { isObject } from '../../base/text/json.ts';
+import { isObject, jsonOrNone } from '../../base/text/json.ts';
 import { writeBehind } from '../../base/write-behind.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -167,14 +167,10 @@ function isLater(held: TagPointer, other: TagPointer, now: number): boolean {
  */
 function parsePointer(bytes: Uint8Array | undefined): TagPointer | undefined {
   if (bytes === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    if (!isPointer(value) || isSignedSchema1(value)) return undefined;
-    const { history } = value;
-    return history === undefined ? value : { ...value, history: history.filter(isMeaning) };
-  } catch {
-    return undefined;
-  }
+  const value = jsonOrNone(bytes);
+  if (!isPointer(value) || isSignedSchema1(value)) return undefined;
+  const { history } = value;
+  return history === undefined ? value : { ...value, history: history.filter(isMeaning) };
 }
 
 function unreadable(cause: unknown): RegistryError {
@@ -203,5 +199,5 @@ function isMeaning(value: unknown): value is TagMeaning {
 function isContent(value: unknown): value is { readonly digest: Digest; readonly mediaType: string } {
   if (!isObject(value)) return false;
   const { digest, mediaType } = value;
-  return typeof digest === 'string' && isDigest(digest) && typeof mediaType === 'string';
+  return isDigest(digest) && typeof mediaType === 'string';
 }

@@ -1,3 +1,4 @@
+import { fieldsOf, jsonOrNone } from '../../base/text/json.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { scrubKey } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
@@ -30,21 +31,17 @@ export async function writeProgress(records: Pick<Records, 'put'>, progress: Scr
 }
 
 function parsed(bytes: Uint8Array): ScrubProgress | undefined {
-  try {
-    const value: Partial<Record<keyof ScrubProgress, unknown>> | null = JSON.parse(
-      Buffer.from(bytes).toString(),
-    );
-    const { state, after } = value ?? {};
-    const [beganAt, blobs, read, wrong] = [value?.beganAt, value?.blobs, value?.bytes, value?.wrong].map(
-      count,
-    );
-    if (beganAt === undefined || (state !== 'running' && state !== 'complete')) return undefined;
-    const counts = { blobs: blobs ?? 0, bytes: read ?? 0, wrong: wrong ?? 0 };
-    const isPlace = typeof after === 'string' && isDigest(after);
-    return { beganAt, state, ...counts, ...(isPlace ? { after } : {}) };
-  } catch {
-    return undefined;
-  }
+  const { beganAt, state, after, ...counts } = fieldsOf(jsonOrNone(bytes));
+  const began = count(beganAt);
+  if (began === undefined || (state !== 'running' && state !== 'complete')) return undefined;
+  return {
+    beganAt: began,
+    state,
+    blobs: count(counts['blobs']) ?? 0,
+    bytes: count(counts['bytes']) ?? 0,
+    wrong: count(counts['wrong']) ?? 0,
+    ...(isDigest(after) ? { after } : {}),
+  };
 }
 
 function count(value: unknown): number | undefined {

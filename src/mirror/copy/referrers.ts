@@ -1,3 +1,4 @@
+import { field } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { mediaTypes, parseManifest } from '../../oci/manifest.ts';
@@ -40,7 +41,9 @@ async function listUnderTag(
   const there = await askDestination(copying, topic, async (signal) =>
     destination.taggedReferrers?.(to.repository, subject, { signal }),
   );
-  const missing = referrers.filter(({ digest }) => !there?.some((other) => other.digest === digest));
+  const missing = referrers.filter(
+    ({ digest }) => !there?.some((other) => field(other, 'digest') === digest),
+  );
   if (there === undefined || missing.length === 0) return;
   const added = await Promise.all(missing.map((referrer) => described(referrer, copying)));
   const list = listOf([...there, ...added]);
@@ -66,7 +69,7 @@ async function described(referrer: Descriptor, copying: Copying): Promise<Referr
   };
 }
 
-function listOf(referrers: readonly Referrer[]): ManifestBytes {
+function listOf(referrers: readonly unknown[]): ManifestBytes {
   const mediaType = mediaTypes.ociIndex;
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, manifests: referrers }));
   return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.byteLength }, bytes };

@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
+import { field, jsonOrNone } from '../../base/text/json.ts';
 import { algorithmOf, type Digest, digestOf } from '../../oci/digest.ts';
 import { isManifestType, type Manifest, maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
@@ -56,7 +57,7 @@ export function namedParts(bytes: Uint8Array, mediaType: string | undefined): Ma
 /** Its type is the one that it states itself: a file has no other. */
 function parsedOrNone(bytes: Uint8Array): Manifest | undefined {
   try {
-    const { mediaType } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { readonly mediaType?: unknown };
+    const mediaType = field(jsonOrNone(bytes), 'mediaType');
     return namedParts(bytes, typeof mediaType === 'string' ? mediaType : undefined);
   } catch {
     return undefined;

@@ -54,5 +54,5 @@ export interface ImageDestination extends Omit<RegistryWriter, 'close'> {
     repository: Repository,
     subject: Digest,
     options?: Cancellable,
-  ): Promise<readonly Referrer[] | undefined>;
+  ): Promise<readonly unknown[] | undefined>;
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { field, jsonOrNone } from '../../base/text/json.ts';
 import { bytesOf, type Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, hexOf, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -12,7 +13,7 @@ import { disk, writeWhole } from './whole-file.ts';
 /** One entry of `index.json`; what else stands in it is kept as it is. */
 interface Entry {
   readonly digest: string;
-  readonly annotations?: Readonly<Record<string, string>>;
+  readonly annotations?: unknown;
 }
 
 const refName = 'org.opencontainers.image.ref.name';
@@ -46,7 +47,7 @@ export function ociLayout(path: string): ImageDirectory {
     manifestPath: blobPath,
     async tagged(_repository, tag) {
       const digest = (await readIndex(indexPath))?.find((entry) => tagOf(entry) === tag)?.digest;
-      return digest !== undefined && isDigest(digest) ? digest : undefined;
+      return isDigest(digest) ? digest : undefined;
     },
     async tags() {
       return (await readIndex(indexPath))?.map(tagOf).filter(isTag);
@@ -77,20 +78,19 @@ function withEntry(
 }
 
 function tagOf({ annotations }: Entry): string | undefined {
-  return annotations?.[refName];
+  const tag = field(annotations, refName);
+  return typeof tag === 'string' ? tag : undefined;
 }
 
 /** Undefined where there is no layout; throws `UPSTREAM_INVALID` for an index that nobody can read, which is never overwritten. */
 async function readIndex(path: string): Promise<readonly Entry[] | undefined> {
   const text = await disk.ifPresent(readFile(path, 'utf8'));
   if (text === undefined) return undefined;
-  try {
-    const { manifests } = JSON.parse(text) as { readonly manifests?: unknown };
-    if (Array.isArray(manifests) && manifests.every(isEntry)) return manifests;
-  } catch {}
+  const manifests = field(jsonOrNone(text), 'manifests');
+  if (Array.isArray(manifests) && manifests.every(isEntry)) return manifests;
   throw new RegistryError('UPSTREAM_INVALID', `${path} is not the index of an OCI image layout`);
 }
 
 function isEntry(value: unknown): value is Entry {
-  return typeof value === 'object' && value !== null && 'digest' in value && typeof value.digest === 'string';
+  return typeof field(value, 'digest') === 'string';
 }

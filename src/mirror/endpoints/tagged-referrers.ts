@@ -1,7 +1,8 @@
+import { field, listOf, parseJson } from '../../base/text/json.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { ImageDestination, Referrer } from './endpoints.ts';
+import type { ImageDestination } from './endpoints.ts';
 
 /**
  * Reads the list under the fallback tag of a registry that has no referrers API; `upstream` is the destination, for reading.
@@ -14,11 +15,8 @@ export function taggedReferrers(
     if ((await upstream.referrers(repository, subject, '', options)) !== undefined) return undefined;
     const answer = await upstream.manifest(repository, { tag: referrersTag(subject) }, options);
     if (answer.kind !== 'found' || answer.bytes === undefined) return [];
-    return answer.descriptor.mediaType === mediaTypes.ociIndex ? entriesOf(answer.bytes) : [];
+    return answer.descriptor.mediaType === mediaTypes.ociIndex
+      ? listOf(field(parseJson(answer.bytes), 'manifests'))
+      : [];
   };
-}
-
-function entriesOf(bytes: Uint8Array): readonly Referrer[] {
-  const { manifests } = JSON.parse(Buffer.from(bytes).toString('utf8')) as { manifests?: Referrer[] };
-  return Array.isArray(manifests) ? manifests : [];
 }

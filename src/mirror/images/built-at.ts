@@ -1,5 +1,6 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts';
-import { collected, type Descriptor } from '../../oci/content.ts';
+import { field, jsonOrNone, parseJson, textOf } from '../../base/text/json.ts';
+import { collected } from '../../oci/content.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
 import type { ImageSource } from '../endpoints/endpoints.ts';
@@ -48,17 +49,16 @@ async function configOf(place: Place, reference: Reference, depth = 0): Promise<
   if (chosen.kind === 'child') {
     return depth < deepest ? await configOf(place, { digest: chosen.child.digest }, depth + 1) : undefined;
   }
-  const { config }: { readonly config?: Partial<Descriptor> } = JSON.parse(Buffer.from(bytes).toString());
-  return config?.digest !== undefined && isDigest(config.digest) ? config.digest : undefined;
+  const config = field(field(parseJson(bytes), 'config'), 'digest');
+  return isDigest(config) ? config : undefined;
 }
 
 async function createdAt({ source, repository, signal }: Place, digest: Digest): Promise<number | undefined> {
   const blob = await source.openBlob(repository, digest, { signal });
   if (blob === undefined) return undefined;
   try {
-    const text = Buffer.from(await collected(blob.body, maxConfigBytes)).toString();
-    const { created = '' }: { readonly created?: string } = JSON.parse(text);
-    const at = Date.parse(created);
+    const config = jsonOrNone(await collected(blob.body, maxConfigBytes));
+    const at = Date.parse(textOf(field(config, 'created')) ?? '');
     return Number.isNaN(at) ? undefined : at;
   } finally {
     blob.close();

@@ -1,4 +1,5 @@
 import type { Expression } from '../../base/text/expression.ts';
+import { field, fieldsOf, listOf, parseJson } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
@@ -28,8 +29,8 @@ interface Entry {
  */
 export function chosenPlatforms(node: Node, { filterByOs, keepManifestList = true }: PlatformChoice): Chosen {
   if (!isIndex(node.manifest.descriptor)) return { kind: 'node', node };
-  const body = JSON.parse(Buffer.from(node.manifest.bytes).toString('utf8')) as { manifests?: unknown };
-  const all = entriesOf(body.manifests, node.children);
+  const body = fieldsOf(parseJson(node.manifest.bytes));
+  const all = entriesOf(body['manifests'], node.children);
   const wanted = all.filter(({ json }) => filterByOs === undefined || filterByOs.test(platformText(json)));
   const children = node.children.filter((child) => wanted.some(({ descriptor }) => descriptor === child));
   const [only] = children;
@@ -49,18 +50,18 @@ export function mayChange(manifest: Descriptor, { keepManifestList = true }: Pla
 /** In order; entries that name no digest were left out by whoever read the children. */
 function entriesOf(list: unknown, children: readonly Descriptor[]): Entry[] {
   const byDigest = new Map<Digest, Descriptor>(children.map((child) => [child.digest, child]));
-  return (Array.isArray(list) ? list : []).flatMap((json: { digest?: unknown } | null) => {
-    const digest = json?.digest;
-    const descriptor = typeof digest === 'string' && isDigest(digest) ? byDigest.get(digest) : undefined;
+  return listOf(list).flatMap((json) => {
+    const digest = field(json, 'digest');
+    const descriptor = isDigest(digest) ? byDigest.get(digest) : undefined;
     return descriptor === undefined ? [] : [{ json, descriptor }];
   });
 }
 
 /** `os/arch`, or `os/arch/variant`. */
 function platformText(entry: unknown): string {
-  const { platform } = entry as { platform?: { os?: string; architecture?: string; variant?: string } };
-  const text = `${platform?.os ?? ''}/${platform?.architecture ?? ''}`;
-  return platform?.variant ? `${text}/${platform.variant}` : text;
+  const { os, architecture, variant } = fieldsOf(field(entry, 'platform'));
+  const text = `${os ?? ''}/${architecture ?? ''}`;
+  return variant ? `${text}/${variant}` : text;
 }
 
 /** Indented as `oc` does it, so that from most lists it makes the same digest. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { fieldsOf, isObject, jsonOrNone } from '../../base/text/json.ts';
 import { failureClasses } from '../failure.ts';
 import type { MirrorTask, Priority, QueuedTask } from './task.ts';
 
@@ -41,12 +42,12 @@ export function recordBytes(task: (MirrorTask & Partial<QueuedTask>) | undefined
 
 /** The turn that wrote it; 0 when none did. */
 export function turnIn(bytes: Uint8Array): number {
-  return numberOf(objectOf(bytes)['turn']);
+  return numberOf(fieldsOf(jsonOrNone(bytes))['turn']);
 }
 
 /** The task in a record; undefined for one that cannot be understood, as another version may have written it. */
 export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
-  const fields = objectOf(bytes);
+  const fields = fieldsOf(jsonOrNone(bytes));
   const [source, destination, owner] = [fields['source'], fields['destination'], fields['owner']];
   if (typeof source !== 'string' || typeof destination !== 'string' || typeof owner !== 'string')
     return undefined;
@@ -70,17 +71,6 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
       ? { state: 'parked', notBefore: numberOf(fields['notBefore'], Number.POSITIVE_INFINITY) }
       : { state: 'waiting', notBefore: 0 }),
   };
-}
-
-type Fields = { readonly [Key: string]: unknown };
-
-function objectOf(bytes: Uint8Array): Fields {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString());
-    return isObject(value) ? value : {};
-  } catch {
-    return {};
-  }
 }
 
 function failureOf(value: unknown): QueuedTask['failure'] {
@@ -109,8 +99,4 @@ function priorityOf(value: unknown): Priority {
 /** JSON has no infinite numbers: they come back as null. */
 function numberOf(value: unknown, otherwise = 0): number {
   return typeof value === 'number' ? value : otherwise;
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

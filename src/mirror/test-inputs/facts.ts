@@ -1,5 +1,5 @@
+import { fieldsOf, isObject, isText, listOf } from '../../base/text/json.ts';
 import { imageStreamTagText, parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
-import { fieldsOf, isFields, isText, listOf } from './fields.ts';
 import { buildCache, promotedTags } from './promotion.ts';
 
 /** What a list of steps uses. Their order does not matter here. */
@@ -97,7 +97,7 @@ export function factReader(): FactReader {
       ...(Array.isArray(pre) ? { pre: steps(pre) } : {}),
       ...(Array.isArray(main) ? { test: steps(main) } : {}),
       ...(Array.isArray(post) ? { post: steps(post) } : {}),
-      ...(isFields(observers) ? { observers: { enable: names(enable), disable: names(disable) } } : {}),
+      ...(isObject(observers) ? { observers: { enable: names(enable), disable: names(disable) } } : {}),
     };
   }
 
@@ -120,7 +120,7 @@ export function factReader(): FactReader {
         streams: streams(file['tag_specification'], ...releases.map(({ integration }) => integration)),
         promoted: names(promotedTags(file)),
         tests: tested
-          .flatMap(({ steps: made, literal_steps }) => [made, literal_steps].filter(isFields))
+          .flatMap(({ steps: made, literal_steps }) => [made, literal_steps].filter(isObject))
           .map(test),
       };
     },

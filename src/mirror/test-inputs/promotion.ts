@@ -1,5 +1,5 @@
+import { type Fields, fieldsOf, isText, listOf } from '../../base/text/json.ts';
 import { imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
-import { type Fields, fieldsOf, isText, listOf } from './fields.ts';
 
 /** Among `excluded_images`: no image that the configuration builds is promoted. */
 const everyImage = '*';

@@ -1,8 +1,6 @@
+import { type Fields, isObject } from '../../base/text/json.ts';
 import type { Decided } from '../../cli/flags/go-flags.ts';
 import type { Path } from '../../config/faults.ts';
-
-/** A part of the settings, as a file would hold it. */
-export type SettingsPart = { readonly [Key: string]: unknown };
 
 /** Sections of which one form excludes the other: a file's `store.filesystem` replaces a `store.memory`. */
 const choices = new Set(['store', 'credentials', 'robots']);
@@ -13,42 +11,34 @@ const choices = new Set(['store', 'credentials', 'robots']);
  */
 export function flagSettings(
   { given, assumed }: { readonly given: readonly Decided[]; readonly assumed: readonly Decided[] },
-  file: SettingsPart,
-  always: SettingsPart,
-): SettingsPart {
+  file: Fields,
+  always: Fields,
+): Fields {
   return [settingsOf(assumed), file, settingsOf(given)].reduce(over, always);
 }
 
-function settingsOf(decided: readonly Decided[]): SettingsPart {
+function settingsOf(decided: readonly Decided[]): Fields {
   return decided.map(({ place, value }) => nested(place, value)).reduce(beside, {});
 }
 
-function nested([key, ...rest]: Path, value: unknown): SettingsPart {
+function nested([key, ...rest]: Path, value: unknown): Fields {
   return { [String(key)]: rest.length === 0 ? value : nested(rest, value) };
 }
 
-function beside(settings: SettingsPart, more: SettingsPart): SettingsPart {
+function beside(settings: Fields, more: Fields): Fields {
   return merged(settings, more, () => false);
 }
 
-function over(settings: SettingsPart, more: SettingsPart): SettingsPart {
+function over(settings: Fields, more: Fields): Fields {
   return merged(settings, more, (key) => choices.has(key));
 }
 
 /** Sections are joined key by key; all else, lists too, is replaced. */
-function merged(
-  under: SettingsPart,
-  upper: SettingsPart,
-  isReplaced: (key: string) => boolean,
-): SettingsPart {
+function merged(under: Fields, upper: Fields, isReplaced: (key: string) => boolean): Fields {
   const joined = Object.entries(upper).map(([key, value]): [string, unknown] => {
     const below = under[key];
-    const isJoined = isSection(below) && isSection(value) && !isReplaced(key);
+    const isJoined = isObject(below) && isObject(value) && !isReplaced(key);
     return [key, isJoined ? merged(below, value, isReplaced) : value];
   });
   return { ...under, ...Object.fromEntries(joined) };
-}
-
-export function isSection(value: unknown): value is SettingsPart {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,3 +1,4 @@
+import { type Fields, fieldsOf } from '../../base/text/json.ts';
 import type { Decided, GoFlags } from '../../cli/flags/go-flags.ts';
 import type { Io } from '../../cli/flags/io.ts';
 import { configFileText } from '../../cli/serve/config-file.ts';
@@ -6,14 +7,14 @@ import { type Start, served } from '../../cli/serve/serve.ts';
 import { type ConfigDocument, configText, located, parseConfigDocument } from '../../config/document.ts';
 import { ConfigError, type Fault, isWithin, type Path, pathText, type Refusal } from '../../config/faults.ts';
 import { type Config, read } from '../../config/load.ts';
-import { flagSettings, isSection, type SettingsPart } from './flag-settings.ts';
+import { flagSettings } from './flag-settings.ts';
 
 /** A program that we stand in for: its command line, in our settings. */
 export interface FlagProgram {
   /** What faults that are in no file are said to be in. */
   readonly name: string;
   /** What it does whatever its flags say. */
-  readonly always: SettingsPart;
+  readonly always: Fields;
   readonly flags: GoFlags;
   /** More settings, from a file. */
   readonly file: string | undefined;
@@ -33,7 +34,7 @@ export async function printedSettings(program: FlagProgram, io: Io): Promise<num
 
 /** The flags and the file together, in both forms. */
 interface Sound {
-  readonly settings: SettingsPart;
+  readonly settings: Fields;
   readonly config: Config;
   readonly file: SettingsFile | undefined;
 }
@@ -60,7 +61,7 @@ async function sound(program: FlagProgram, { env }: Pick<Io, 'env'>): Promise<So
   ];
   if (early.length > 0) throw new ConfigError(name, early);
   const value = file?.document.value;
-  const settings = flagSettings(flags, isSection(value) ? value : {}, always);
+  const settings = flagSettings(flags, fieldsOf(value), always);
   const reading = read(structuredClone(settings), env);
   if ('refused' in reading) throw new ConfigError(name, faultsOf(reading.refused, flags, file));
   return { settings, config: reading.config, file };

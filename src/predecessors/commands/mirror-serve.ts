@@ -1,10 +1,10 @@
 import { relative } from 'node:path';
+import type { Fields } from '../../base/text/json.ts';
 import { UsageError } from '../../cli/flags/arguments.ts';
 import { type GoFlags, isOn } from '../../cli/flags/go-flags.ts';
 import type { Run } from '../../cli/flags/io.ts';
 import { validating } from '../../cli/mirror/validate.ts';
 import type { Start } from '../../cli/serve/serve.ts';
-import type { SettingsPart } from './flag-settings.ts';
 import { printedSettings, servedByFlags } from './flagged.ts';
 import { cluster, parseMirrorServeFlags } from './mirror-serve-flags.ts';
 
@@ -13,7 +13,7 @@ import { cluster, parseMirrorServeFlags } from './mirror-serve-flags.ts';
  * for everybody on a port of their own, its image streams and its lease are those of one cluster.
  * It answered no pulls; ours listen for this host alone, and no balancer waits for their end.
  */
-const always: SettingsPart = {
+const always: Fields = {
   listen: '127.0.0.1:8400',
   shutdownDelayMs: 0,
   admin: { listen: '0.0.0.0:8080' },

@@ -1,7 +1,7 @@
+import type { Fields } from '../../base/text/json.ts';
 import { isOn } from '../../cli/flags/go-flags.ts';
 import type { Run } from '../../cli/flags/io.ts';
 import type { Start } from '../../cli/serve/serve.ts';
-import type { SettingsPart } from './flag-settings.ts';
 import { printedSettings, servedByFlags } from './flagged.ts';
 import { parseProxyFlags, theirs } from './proxy-flags.ts';
 
@@ -9,7 +9,7 @@ import { parseProxyFlags, theirs } from './proxy-flags.ts';
  * What the program `qci-appci` does whatever its flags say, in our words: it lets everybody in whom the cluster lets read the streams of
  * `ocp`, keeps nothing on a disk, and sends clients to where the registry has its blobs.
  */
-const always: SettingsPart = {
+const always: Fields = {
   log: { qciAppci: true },
   store: { memory: { maxBytes: '128MiB' } },
   spool: { maxBytes: '1GiB' },

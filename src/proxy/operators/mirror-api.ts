@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { field, fieldsOf, isObject, isText, textOf } from '../../base/text/json.ts';
 
 const states = ['waiting', 'running', 'parked'] as const;
 
@@ -75,8 +76,8 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
     serving(pathOf(request));
     const fault = faultIn(request, ['source', 'destination']);
     if (fault !== undefined) return refused(reply, 400, fault);
-    const [source, destination] = [textOf(request.body, 'source'), textOf(request.body, 'destination')];
-    if (source === undefined || destination === undefined) {
+    const { source, destination } = fieldsOf(request.body);
+    if (!isText(source) || !isText(destination)) {
       return refused(reply, 400, 'both source and destination must be set');
     }
     try {
@@ -90,12 +91,12 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
     serving(pathOf(request));
     const fault = faultIn(request, ['destination']);
     if (fault !== undefined) return refused(reply, 400, fault);
-    const destination = textOf(request.body, 'destination');
+    const destination = textOf(field(request.body, 'destination'));
     return json(reply, { retried: desk.retry(destination === undefined ? {} : { destination }) });
   });
   app.delete<{ Querystring: Query }>('/api/v1/mirrors', async (request, reply) => {
     serving(pathOf(request));
-    const destination = textOf(request.query, 'destination');
+    const destination = textOf(field(request.query, 'destination'));
     if (destination === undefined) return refused(reply, 400, 'destination must be set');
     const outcome = desk.drop(destination, askerOf(request));
     if (outcome === 'unknown') return refused(reply, 404, `no task for ${destination}`);
@@ -107,12 +108,11 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
 /** What is wrong with an order of those texts, all of which may be absent; undefined for nothing. */
 function faultIn({ body, query }: FastifyRequest, keys: readonly string[]): string | undefined {
   const fields: unknown = body ?? {};
-  if (typeof fields !== 'object' || fields === null || Array.isArray(fields))
-    return 'the body must be an object of JSON';
+  if (!isObject(fields)) return 'the body must be an object of JSON';
   const given = Object.keys(fields);
   const unknown = [...given.filter((key) => !keys.includes(key)), ...Object.keys(Object(query))];
   if (unknown.length > 0) return `unknown key: ${unknown.join(', ')}`;
-  const faulty = given.find((key) => textOf(fields, key) === undefined);
+  const faulty = given.find((key) => textOf(fields[key]) === undefined);
   return faulty === undefined ? undefined : `${faulty} must be a text that is not empty`;
 }
 
@@ -129,12 +129,6 @@ function filterOf({ state, destination }: Query): MirrorFilter | undefined {
     ...(known === undefined ? {} : { state: known }),
     ...(typeof destination === 'string' && destination !== '' ? { destination } : {}),
   };
-}
-
-/** A field of a JSON body; a form, which any web page may send, has none. */
-function textOf(body: unknown, key: string): string | undefined {
-  const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, key) : undefined;
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function pathOf({ url }: FastifyRequest): string {

@@ -1,4 +1,5 @@
 import type { CursorOwner, Cursors } from '../../auth/guards/cursors.ts';
+import { listOf } from '../../base/text/json.ts';
 import type { Listings } from '../../cache/listings/listings.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isTag, type Repository, type Tag } from '../../oci/reference.ts';
@@ -67,8 +68,7 @@ export function inPart(
 }
 
 function tagsOf(json: Uint8Array): readonly Tag[] {
-  const tags: unknown = JSON.parse(Buffer.from(json).toString());
-  return Array.isArray(tags) ? tags.filter(isTag) : [];
+  return listOf(JSON.parse(Buffer.from(json).toString())).filter(isTag);
 }
 
 function bounded(query: string): string {

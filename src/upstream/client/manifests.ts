@@ -109,13 +109,13 @@ function checkedDigest(bytes: Uint8Array, stated: Digest | undefined, reference:
 
 function statedDigest(answer: Answer): Digest | undefined {
   const text = headerOf(answer, 'docker-content-digest');
-  return text !== undefined && isDigest(text) ? text : undefined;
+  return isDigest(text) ? text : undefined;
 }
 
 /** An entity tag that is a digest, as docker-registry's are: bytes that it does not fit would be confirmed by it for ever. */
 function taggedDigest(answer: Answer): Digest | undefined {
   const text = headerOf(answer, 'etag')?.replaceAll('"', '');
-  return text !== undefined && isDigest(text) ? text : undefined;
+  return isDigest(text) ? text : undefined;
 }
 
 function found(

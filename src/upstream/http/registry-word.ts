@@ -1,3 +1,4 @@
+import { field, jsonOrNone, listOf } from '../../base/text/json.ts';
 import { type Answer, headerOf, wholeBody } from '../exchange.ts';
 
 const maxErrorBytes = 64 * 1024;
@@ -22,11 +23,6 @@ export async function isStoragesRefusal(answer: Answer, method: string): Promise
 }
 
 function hasCode(bytes: Uint8Array): boolean {
-  try {
-    const { errors } = JSON.parse(Buffer.from(bytes).toString()) as { errors?: unknown };
-    const [first]: unknown[] = Array.isArray(errors) ? errors : [];
-    return typeof first === 'object' && first !== null && 'code' in first && typeof first.code === 'string';
-  } catch {
-    return false;
-  }
+  const [first] = listOf(field(jsonOrNone(bytes), 'errors'));
+  return typeof field(first, 'code') === 'string';
 }

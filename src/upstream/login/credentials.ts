@@ -1,4 +1,5 @@
 import { type Current, freshFile } from '../../base/files/watched-file.ts';
+import { field, jsonOrNone, textOf } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { CredentialFiles } from '../http/options.ts';
 
@@ -25,7 +26,7 @@ export function credentialsFrom(files: CredentialFiles | undefined, hosts: reado
 
 /** The entries of a docker or podman auth file by prefix. Its own text never gets into an error. */
 export function parseAuthFile(text: string): ReadonlyMap<string, Credential> {
-  const auths = propertyOf(parsedJson(text), 'auths');
+  const auths = field(parsedJson(text), 'auths');
   if (typeof auths !== 'object' || auths === null) return new Map();
   const entries = Object.entries(auths).flatMap(([key, entry]: [string, unknown]) => {
     const credential = credentialOf(entry);
@@ -63,23 +64,21 @@ async function read<T>(file: Current<T>): Promise<T> {
 
 /** No cause: what JSON.parse throws quotes the text, which is a secret. */
 function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { lasts: true });
-  }
+  const value = jsonOrNone(text);
+  if (value !== undefined) return value;
+  throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { lasts: true });
 }
 
 function credentialOf(entry: unknown): Credential | undefined {
   // Docker pads what it encodes with NUL.
-  const [pair = ''] = Buffer.from(textOf(entry, 'auth') ?? '', 'base64')
+  const [pair = ''] = Buffer.from(textOf(field(entry, 'auth')) ?? '', 'base64')
     .toString('utf8')
     .split('\0', 1);
   const colon = pair.indexOf(':');
-  const username = textOf(entry, 'username') ?? pair.slice(0, Math.max(0, colon));
-  const identityToken = textOf(entry, 'identitytoken');
+  const username = textOf(field(entry, 'username')) ?? pair.slice(0, Math.max(0, colon));
+  const identityToken = textOf(field(entry, 'identitytoken'));
   if (identityToken !== undefined) return { username, identityToken };
-  const password = textOf(entry, 'password') ?? (colon < 0 ? undefined : pair.slice(colon + 1));
+  const password = textOf(field(entry, 'password')) ?? (colon < 0 ? undefined : pair.slice(colon + 1));
   return password === undefined || username === '' ? undefined : { username, password };
 }
 
@@ -93,13 +92,4 @@ function prefixOf(key: string): string {
 
 function withoutLineEnd(text: string): string {
   return text.replace(/\r?\n$/, '');
-}
-
-function textOf(value: unknown, key: string): string | undefined {
-  const text = propertyOf(value, key);
-  return typeof text === 'string' && text !== '' ? text : undefined;
-}
-
-function propertyOf(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
 }

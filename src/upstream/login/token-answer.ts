@@ -1,4 +1,4 @@
-import { isObject, parseJson } from '../../base/text/json.ts';
+import { isObject, parseJson, textOf } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 /** A bearer token and how long it may be used. */
@@ -59,8 +59,4 @@ function parseObject(bytes: Uint8Array): Readonly<Record<string, unknown>> {
     // Said below.
   }
   throw new RegistryError('UPSTREAM_INVALID', 'the token server answers with something that is not JSON');
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -78,7 +78,7 @@ async function takenManifest(answer: Answer, digest: Digest, oddity: string | un
   if (answer.status < 200 || answer.status >= 300) throw await writeRefusal(answer, 'MANIFEST_INVALID');
   discard(answer);
   const stated = headerOf(answer, 'docker-content-digest');
-  if (stated === undefined || !isDigest(stated) || algorithmOf(stated) !== algorithmOf(digest)) return;
+  if (!isDigest(stated) || algorithmOf(stated) !== algorithmOf(digest)) return;
   if (stated === digest) return;
   throw new RegistryError(
     'UPSTREAM_INVALID',

@@ -1,3 +1,4 @@
+import { field, jsonOrNone, listOf } from '../../base/text/json.ts';
 import type { ErrorCode, ErrorOptions } from '../../oci/errors.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Answer, wholeBody } from '../exchange.ts';
@@ -78,24 +79,16 @@ interface Told {
  * error twice.
  */
 async function told(answer: Answer): Promise<Told> {
-  try {
-    const body: unknown = JSON.parse(Buffer.from(await wholeBody(answer, maxErrorBytes)).toString('utf8'));
-    const errors: unknown = propertyOf(body, 'errors');
-    const hasDetail = Array.isArray(errors) && errors.some(isDetailed);
-    const code = propertyOf(propertyOf(errors, '0'), 'code');
-    return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? { code, hasDetail } : { hasDetail };
-  } catch {
-    answer.body.destroy();
-    return { hasDetail: false };
-  }
+  const body = await wholeBody(answer, maxErrorBytes).catch(() => undefined);
+  if (body === undefined) answer.body.destroy();
+  const errors = field(body && jsonOrNone(body), 'errors');
+  const hasDetail = listOf(errors).some(isDetailed);
+  const code = field(field(errors, 0), 'code');
+  return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? { code, hasDetail } : { hasDetail };
 }
 
 function isDetailed(error: unknown): boolean {
-  const detail = propertyOf(error, 'detail') ?? {};
+  const detail = field(error, 'detail') ?? {};
   const isEmpty = typeof detail === 'object' && Object.keys(detail).length === 0;
-  return propertyOf(error, 'code') === 'UNKNOWN' && !isEmpty;
-}
-
-function propertyOf(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined;
+  return field(error, 'code') === 'UNKNOWN' && !isEmpty;
 }

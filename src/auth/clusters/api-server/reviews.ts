@@ -1,8 +1,8 @@
+import { field, jsonOrNone } from '../../../base/text/json.ts';
 import { ApiFailure } from '../../../kubernetes/failure.ts';
 import type { Subject } from '../../access.ts';
 import type { PathQuestion, Question } from '../../question.ts';
 import type { Verdict } from '../cluster.ts';
-import { field } from './field.ts';
 
 /** A review: where it is posted, and what. */
 export interface Review {
@@ -88,19 +88,11 @@ function couldNotLook(error: unknown): boolean {
   return typeof error === 'string' && trouble.test(error);
 }
 
+/** Without the parser's message, which quotes the text: that repeats the token that was asked about. */
 function statusOf(answer: string, kind: string): unknown {
-  const review = parsed(answer);
+  const review = jsonOrNone(answer);
   if (field(review, 'kind') !== kind || field(review, 'status') === undefined) throw invalid();
   return field(review, 'status');
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The parser's message quotes the text, which repeats the token that was asked about.
-    throw invalid();
-  }
 }
 
 function nameOf(value: unknown): string {

@@ -1,5 +1,5 @@
+import { field } from '../../../base/text/json.ts';
 import type { Subject } from '../../access.ts';
-import { field } from './field.ts';
 
 const prefix = 'authentication.kubernetes.io';
 

@@ -1,3 +1,4 @@
+import { field } from '../../../base/text/json.ts';
 import { type ErrorOptions, RegistryError } from '../../../oci/errors.ts';
 
 export type S3Outcome = 'ok' | 'absent' | 'refused' | 'throttled' | 'error';
@@ -38,20 +39,14 @@ export function endsTooEarly(options: ErrorOptions): RegistryError {
 }
 
 function factsOf(error: unknown) {
-  const metadata = objectAt(error, '$metadata');
-  const status = metadata?.['httpStatusCode'];
-  const attempts = metadata?.['attempts'];
+  const metadata = field(error, '$metadata');
+  const status = field(metadata, 'httpStatusCode');
+  const attempts = field(metadata, 'attempts');
   return {
     name: error instanceof Error ? error.name : 'Error',
     message: error instanceof Error ? error.message : '',
     status: typeof status === 'number' ? status : undefined,
     attempts: typeof attempts === 'number' ? attempts : 1,
-    requestId: String(metadata?.['requestId'] ?? ''),
+    requestId: String(field(metadata, 'requestId') ?? ''),
   };
-}
-
-function objectAt(value: unknown, key: string): Record<string, unknown> | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const found: unknown = Reflect.get(value, key);
-  return typeof found === 'object' && found !== null ? { ...found } : undefined;
 }
