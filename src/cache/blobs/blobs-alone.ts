@@ -5,7 +5,8 @@ import { manifestOrNone } from '../../oci/manifest-or-none.ts';
 import { isUnknown } from '../../oci/not-found.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Membership } from '../records/membership.ts';
-import { blobUnknown, type PulledBlobs } from './pull-through.ts';
+import { blobUnknown } from './blob-membership.ts';
+import type { PulledBlobs } from './pull-through.ts';
 import type { StoredCopies } from './stored.ts';
 
 export interface BlobsAloneOptions {

@@ -64,156 +64,192 @@ export class NoRoom extends Error {
 /** The most that is downloaded of a blob whose size nobody states. */
 const unstatedSizeLimit = 1024 ** 3;
 
+/**
+ * How far a download has come. The file of a failed one stays readable for those who hold it, whole
+ * where only the disk failed after the bytes proved right.
+ */
+type FillState =
+  | { readonly name: 'opening'; readonly file?: undefined; readonly isRight?: undefined }
+  | { readonly name: 'receiving'; readonly file: SpoolFile; readonly isRight: false }
+  | { readonly name: 'verified'; readonly file: SpoolFile; readonly isRight: true }
+  | {
+      readonly name: 'failed';
+      readonly file: SpoolFile | undefined;
+      readonly isRight: boolean;
+      readonly error: unknown;
+    };
+
 /** Starts the download. */
 export function fill(options: FillOptions): Fill {
-  const { digest, spool, store } = options;
-  const control = new AbortController();
-  const opened = Promise.withResolvers<Descriptor>();
-  const changed = broadcast();
-  const startedAt = performance.now();
-  let file: SpoolFile | undefined;
-  let failure: unknown;
-  let isRight = false;
+  return new Download(options);
+}
 
-  const hasGivenWay = (): boolean => control.signal.reason instanceof GaveWay;
+class Download implements Fill {
+  readonly opened: Promise<Descriptor>;
+  readonly settled: Promise<FillOutcome>;
+  readonly #options: FillOptions;
+  readonly #control = new AbortController();
+  readonly #opening = Promise.withResolvers<Descriptor>();
+  readonly #changed = broadcast();
+  readonly #startedAt = performance.now();
+  #state: FillState = { name: 'opening' };
+  /** The store reads along, where it does not adopt the file. */
+  #saving: Promise<boolean> | undefined;
 
-  const readable = (target: SpoolFile, size: number): number =>
-    isRight ? size : Math.min(target.length, size - 1);
+  constructor(options: FillOptions) {
+    this.#options = options;
+    this.opened = this.#opening.promise;
+    this.settled = this.#run();
+  }
 
-  async function* read(range: ByteRange, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
-    const { size } = await opened.promise;
+  distanceTo(offset: number): { readonly bytes: number; readonly ms: number } {
+    const length = this.#state.file?.length ?? 0;
+    const bytes = this.#state.isRight === true ? 0 : Math.max(0, offset - length);
+    return { bytes, ms: (bytes * (performance.now() - this.#startedAt)) / Math.max(length, 1) };
+  }
+
+  async *read(range: ByteRange, signal?: AbortSignal): Bytes {
+    const { size } = await this.opened;
+    const { file } = this.#state;
     if (file === undefined || !file.hold()) throw new SpoolError('the spool file was removed');
-    signal?.addEventListener('abort', changed.wake);
-    const target = file;
-    const growth: Growth = {
-      readable() {
-        // A reader that reads on holds the room that others need.
-        if (hasGivenWay()) throw control.signal.reason;
-        return readable(target, size);
-      },
-      more: () => (failure === undefined ? changed.wait() : Promise.reject(failure)),
-    };
+    const { wake } = this.#changed;
+    signal?.addEventListener('abort', wake);
     let position = range.start;
     try {
-      for await (const chunk of target.read(range, growth, signal)) {
+      for await (const chunk of file.read(range, this.#growthOf(file, size), signal)) {
         position += chunk.byteLength;
         yield chunk;
       }
     } catch (error) {
-      if (!(error instanceof SpoolError) || isRight || range.start > 0 || range.end < size - 1) throw error;
-      throw new SpoolError(error.message, { cause: error, delivered: await hashed(target, position) });
+      const isWhole = range.start === 0 && range.end === size - 1;
+      if (!(error instanceof SpoolError) || this.#state.isRight || !isWhole) throw error;
+      throw new SpoolError(error.message, { cause: error, delivered: await this.#hashed(file, position) });
     } finally {
-      signal?.removeEventListener('abort', changed.wake);
+      signal?.removeEventListener('abort', wake);
       await file.release();
     }
   }
 
-  /** Of the first bytes of the file, which stay readable where the disk takes no more. */
-  async function hashed(target: SpoolFile, length: number): Promise<Hash> {
-    const hash = digester(digest);
-    const there: Growth = { readable: () => length, more: () => Promise.resolve() };
-    for await (const chunk of target.read({ start: 0, end: length - 1 }, there)) hash.update(chunk);
-    return hash;
+  abort(): void {
+    this.#control.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down'));
   }
 
-  async function download(): Promise<Descriptor> {
-    const blob = await options.origin(control.signal);
+  async #run(): Promise<FillOutcome> {
+    try {
+      const { descriptor, file } = await this.#download();
+      return (await this.#keep(descriptor, file)) ? 'stored' : 'store';
+    } catch (thrown) {
+      const { reason } = this.#control.signal;
+      const error: unknown = reason instanceof GaveWay ? reason : thrown;
+      const { file, isRight = false } = this.#state;
+      this.#state = { name: 'failed', file, isRight, error };
+      this.opened.catch(() => undefined);
+      this.#opening.reject(error);
+      this.#changed.wake();
+      await this.#saving;
+      return error instanceof NoRoom || error instanceof GaveWay ? error.why : 'failed';
+    } finally {
+      await this.#state.file?.release();
+    }
+  }
+
+  async #download(): Promise<Received> {
+    const { digest, origin, spool, size } = this.#options;
+    const blob = await origin(this.#control.signal);
     if (blob === undefined)
       throw new RegistryError('BLOB_UNKNOWN', 'the upstream has no such blob', { detail: { digest } });
     try {
-      const stated = blob.size ?? options.size;
-      const room = await spool.file(stated, {
-        progressed: changed.wake,
-        gaveWay: (error) => control.abort(error),
+      const stated = blob.size ?? size;
+      const file = await spool.file(stated, {
+        progressed: this.#changed.wake,
+        gaveWay: (error) => this.#control.abort(error),
       });
-      if (typeof room === 'string') throw new NoRoom(blob.size, room);
-      file = room;
-      return await received(blob, room, stated);
+      if (typeof file === 'string') throw new NoRoom(blob.size, file);
+      this.#state = { name: 'receiving', file, isRight: false };
+      return { descriptor: await this.#received(blob, file, stated), file };
     } finally {
       blob.close();
     }
   }
 
-  /** From here on readers may come, and the store reads along unless it will take the file itself. */
-  function announce(descriptor: Descriptor): void {
-    opened.resolve(descriptor);
-    if (store.adopt === undefined) saving = save(descriptor);
-  }
-  let saving: Promise<boolean> | undefined;
-
-  async function received(
-    blob: UpstreamBlob,
-    target: SpoolFile,
-    stated: number | undefined,
-  ): Promise<Descriptor> {
+  async #received(blob: UpstreamBlob, file: SpoolFile, stated: number | undefined): Promise<Descriptor> {
+    const { digest } = this.#options;
     const hash = digester(digest);
     let seen = 0;
     for await (const chunk of blob.body) {
       seen += chunk.byteLength;
       if (seen > (stated ?? unstatedSizeLimit)) break;
-      const next = target.append(chunk);
-      if (seen === chunk.byteLength && stated !== undefined) announce({ digest, size: stated });
+      const next = file.append(chunk);
+      if (seen === chunk.byteLength && stated !== undefined) this.#announce({ digest, size: stated });
       hash.update(chunk);
       await next;
     }
     const descriptor = { digest, size: stated ?? seen };
     if (seen !== descriptor.size || !isMatch(hash, digest)) throw mismatch(descriptor, seen);
-    isRight = true;
-    if (descriptor.size === 0 || stated === undefined) announce(descriptor);
-    changed.wake();
-    await target.flush();
+    this.#state = { name: 'verified', file, isRight: true };
+    if (descriptor.size === 0 || stated === undefined) this.#announce(descriptor);
+    this.#changed.wake();
+    await file.flush();
     return descriptor;
   }
 
-  async function save(descriptor: Descriptor): Promise<boolean> {
+  /** From here on readers may come, and the store reads along unless it will take the file itself. */
+  #announce(descriptor: Descriptor): void {
+    this.#opening.resolve(descriptor);
+    if (this.#options.store.adopt === undefined) this.#saving = this.#save(descriptor);
+  }
+
+  async #keep(descriptor: Descriptor, file: SpoolFile): Promise<boolean> {
+    const { store, storeFailed } = this.#options;
+    if (store.adopt === undefined) return (await this.#saving) ?? false;
     try {
-      await store.put(descriptor, read({ start: 0, end: descriptor.size - 1 }), { signal: control.signal });
+      if (!(await store.adopt(descriptor, file.path))) return await this.#save(descriptor);
+      file.adopted();
       return true;
     } catch (error) {
-      if (failure === undefined && !hasGivenWay()) options.storeFailed(error);
+      storeFailed(error);
       return false;
     }
   }
 
-  async function keep(descriptor: Descriptor, target: SpoolFile): Promise<boolean> {
-    if (store.adopt === undefined) return (await saving) ?? false;
+  async #save(descriptor: Descriptor): Promise<boolean> {
+    const { signal } = this.#control;
     try {
-      if (!(await store.adopt(descriptor, target.path))) return await save(descriptor);
-      target.adopted();
+      const whole = { start: 0, end: descriptor.size - 1 };
+      await this.#options.store.put(descriptor, this.read(whole), { signal });
       return true;
     } catch (error) {
-      options.storeFailed(error);
+      if (this.#state.name !== 'failed' && !this.#hasGivenWay()) this.#options.storeFailed(error);
       return false;
     }
   }
 
-  async function run(): Promise<FillOutcome> {
-    try {
-      const descriptor = await download();
-      return file !== undefined && (await keep(descriptor, file)) ? 'stored' : 'store';
-    } catch (thrown) {
-      const { reason } = control.signal;
-      const error: unknown = reason instanceof GaveWay ? reason : thrown;
-      failure = error;
-      opened.promise.catch(() => undefined);
-      opened.reject(error);
-      changed.wake();
-      await saving;
-      return error instanceof NoRoom || error instanceof GaveWay ? error.why : 'failed';
-    } finally {
-      await file?.release();
-    }
+  /** What a reader may have, and when to look again. One that reads on holds room that others need. */
+  #growthOf(file: SpoolFile, size: number): Growth {
+    return {
+      readable: () => {
+        if (this.#hasGivenWay()) throw this.#control.signal.reason;
+        return this.#state.isRight ? size : Math.min(file.length, size - 1);
+      },
+      more: () => (this.#state.name === 'failed' ? Promise.reject(this.#state.error) : this.#changed.wait()),
+    };
   }
 
-  return {
-    opened: opened.promise,
-    settled: run(),
-    distanceTo(offset) {
-      const length = file?.length ?? 0;
-      const bytes = isRight ? 0 : Math.max(0, offset - length);
-      return { bytes, ms: (bytes * (performance.now() - startedAt)) / Math.max(length, 1) };
-    },
-    read,
-    abort: () => control.abort(new RegistryError('UNAVAILABLE', 'the service is shutting down')),
-  };
+  #hasGivenWay(): boolean {
+    return this.#control.signal.reason instanceof GaveWay;
+  }
+
+  /** Of the first bytes of the file, which stay readable where the disk takes no more. */
+  async #hashed(file: SpoolFile, length: number): Promise<Hash> {
+    const hash = digester(this.#options.digest);
+    const there: Growth = { readable: () => length, more: () => Promise.resolve() };
+    for await (const chunk of file.read({ start: 0, end: length - 1 }, there)) hash.update(chunk);
+    return hash;
+  }
+}
+
+/** What was downloaded and verified. */
+interface Received {
+  readonly descriptor: Descriptor;
+  readonly file: SpoolFile;
 }

@@ -1,12 +1,11 @@
 import type { LRUCache } from 'lru-cache';
-import { shared } from '../../base/single-flight.ts';
 import { type ByteRange, type Bytes, bytesOf, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { Hit } from '../events.ts';
-import type { Membership } from '../records/membership.ts';
+import type { BlobMembership } from './blob-membership.ts';
 import { continued } from './continued.ts';
 import { type Fill, NoRoom } from './fill.ts';
 import type { FillStart, Fills } from './fills.ts';
@@ -45,149 +44,158 @@ export interface PulledBlobs {
 
 export interface PullThroughOptions extends PatienceOptions {
   readonly upstream: Upstream;
-  readonly membership: Membership;
+  /** Whether a blob may be served under a repository. */
+  readonly members: BlobMembership;
   readonly copies: StoredCopies;
   readonly fills: Fills;
   /** Small content by digest; its `maxEntrySize` says what is small. */
   readonly memory: LRUCache<Digest, Uint8Array>;
-  /** "Not there" by repository and digest, shared with what else may be absent; its `ttl` says how long that is believed. */
-  readonly absent: LRUCache<string, true>;
-  /** A reader farther ahead of a download than both of these is served by an upstream request of its own. */
+  /**
+   * A reader farther ahead of a download than both of these is served by an upstream request of its
+   * own.
+   */
   readonly near: { readonly bytes: number; readonly ms: number };
   /** The digest was used: the clock of the eviction. */
   readonly touched: (digest: Digest) => void;
 }
 
+/** A blob under a repository, and what a manifest or the upstream stated of it there. */
+interface Wanted {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  /** Undefined where the upstream is yet to say whether the repository has the blob. */
+  readonly member: Descriptor | undefined;
+}
+
 /**
- * Blobs of an upstream, each crossing the link to it once. A blob is delivered under a repository only after it was seen
- * there: in a manifest answered there, or confirmed by the upstream. Knowing a digest is not a right.
+ * Blobs of an upstream, each crossing the link to it once. `BlobMembership` answers whether a blob
+ * may be served; this class answers where its bytes come from: memory, the store, a download, or
+ * the upstream past the cache. A download under the same repository is also the upstream's answer
+ * that the blob belongs there.
  */
-export function pullThrough(options: PullThroughOptions): PulledBlobs {
-  const { upstream, membership, copies, fills, memory, absent, near, undeliverable, touched } = options;
+export class PullThrough implements PulledBlobs {
+  readonly #options: PullThroughOptions;
 
-  const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
+  constructor(options: PullThroughOptions) {
+    this.#options = options;
+  }
 
-  const blobIn = (repository: Repository, digest: Digest): string =>
-    `${upstream.name}/${repository} blob ${digest}`;
+  async stat(repository: Repository, digest: Digest): Promise<KnownBlob> {
+    const { members } = this.#options;
+    const member = await members.find(repository, digest);
+    if (member !== undefined && member.size >= 0) return { descriptor: member, hit: 'memory' };
+    return { descriptor: await members.confirmed(repository, digest), hit: 'upstream' };
+  }
 
-  /** Whether it could be delivered without asking the upstream, so that asking must come first. */
-  async function isHere(repository: Repository, digest: Digest): Promise<boolean> {
+  async open(repository: Repository, digest: Digest): Promise<OpenedBlob> {
+    const member = await this.#memberOrNone(repository, digest);
+    const wanted = { repository, digest, member };
+    if (member === undefined) return this.#openCold(wanted);
+    this.#options.touched(digest);
+    return (await this.#openHere(wanted, member)) ?? this.#openCold(wanted);
+  }
+
+  /** The upstream is asked where the blob could be delivered without it. */
+  async #memberOrNone(repository: Repository, digest: Digest): Promise<Descriptor | undefined> {
+    const { members } = this.#options;
+    const member = await members.find(repository, digest);
+    if (member !== undefined || !(await this.#isHere(repository, digest))) return member;
+    return members.confirmed(repository, digest);
+  }
+
+  async #isHere(repository: Repository, digest: Digest): Promise<boolean> {
+    const { fills, upstream, memory, copies } = this.#options;
     const fill = fills.find(upstream.name, digest);
     if (fill !== undefined) return fill.repository !== repository;
     return memory.has(digest) || (await copies.stat(digest)) !== undefined;
   }
 
-  function isFilledElsewhere(repository: Repository, digest: Digest): boolean {
-    const fill = fills.find(upstream.name, digest);
-    return fill !== undefined && fill.repository !== repository;
-  }
-
-  const confirming = shared<Descriptor>();
-  const confirmed = (repository: Repository, digest: Digest): Promise<Descriptor> =>
-    confirming(blobIn(repository, digest), () => confirm(repository, digest));
-
-  async function confirm(repository: Repository, digest: Digest): Promise<Descriptor> {
-    refuseAbsent(repository, digest);
-    const found = await upstream.statBlob(repository, digest);
-    if (found === undefined) throw rememberedAbsent(repository, digest);
-    const descriptor = { digest, size: found.size };
-    await membership.add(scopeOf(repository), [descriptor]);
-    return descriptor;
-  }
-
-  async function stat(repository: Repository, digest: Digest): Promise<KnownBlob> {
-    const member = await membership.find(scopeOf(repository), digest);
-    if (member !== undefined && member.size >= 0) return { descriptor: member, hit: 'memory' };
-    return { descriptor: await confirmed(repository, digest), hit: 'upstream' };
-  }
-
-  async function open(repository: Repository, digest: Digest): Promise<OpenedBlob> {
-    let member = await membership.find(scopeOf(repository), digest);
-    if (member === undefined && (await isHere(repository, digest)))
-      member = await confirmed(repository, digest);
-    if (member === undefined) return openCold(repository, digest);
-    touched(digest);
+  /** From memory or the store. */
+  async #openHere({ repository, digest }: Wanted, member: Descriptor): Promise<OpenedBlob | undefined> {
+    const { memory, copies, members } = this.#options;
     const small = memory.get(digest);
     if (small !== undefined) {
       const blob = inMemory(digest, small, 'memory');
-      await correct(repository, member, blob.descriptor);
+      await members.correct(repository, member, blob.descriptor);
       return blob;
     }
     const stored = await copies.stat(digest, member.size < 0 ? undefined : member.size);
-    if (stored === undefined) return openCold(repository, digest, member);
-    await correct(repository, member, stored);
-    return openStored(repository, stored);
+    if (stored === undefined) return undefined;
+    await members.correct(repository, member, stored);
+    return this.#openStored(repository, stored);
   }
 
-  /** What was told of a blob's size gives way to the size of what proved right. */
-  async function correct(
-    repository: Repository,
-    member: Descriptor | undefined,
-    right: Descriptor,
-  ): Promise<void> {
-    if (member !== undefined && member.size >= 0 && member.size !== right.size)
-      await membership.correct(scopeOf(repository), right);
-  }
-
-  async function openStored(repository: Repository, descriptor: Descriptor): Promise<OpenedBlob> {
-    if (descriptor.size > memory.maxEntrySize) return storedBlob(repository, descriptor);
+  async #openStored(repository: Repository, descriptor: Descriptor): Promise<OpenedBlob> {
+    const { memory, copies } = this.#options;
+    if (descriptor.size > memory.maxEntrySize) return this.#storedBlob(repository, descriptor);
     const bytes = await copies.readSmall(descriptor);
-    if (bytes === undefined) return openCold(repository, descriptor.digest, descriptor);
+    if (bytes === undefined)
+      return this.#openCold({ repository, digest: descriptor.digest, member: descriptor });
     memory.set(descriptor.digest, bytes);
     return inMemory(descriptor.digest, bytes, 'store');
   }
 
-  function storedBlob(repository: Repository, descriptor: Descriptor): OpenedBlob {
-    async function* refilled(rest: ByteRange, read: BlobReadOptions): Bytes {
-      const blob = await openCold(repository, descriptor.digest, descriptor);
-      yield* blob.read(rest, read);
-    }
+  #storedBlob(repository: Repository, descriptor: Descriptor): OpenedBlob {
+    const { copies } = this.#options;
     return {
       descriptor,
       hit: 'store',
       read: (range = whole(descriptor), read = {}) =>
         continued(descriptor, range, [
           (rest) => copies.read(descriptor, rest, read.signal),
-          (rest) => refilled(rest, read),
+          (rest) => this.#refilled(repository, descriptor, rest, read),
         ]),
     };
   }
 
-  const openCold = (repository: Repository, digest: Digest, member?: Descriptor): Promise<OpenedBlob> =>
-    patiently(options, { repository, digest, isListed: member !== undefined }, () =>
-      openFilled(repository, digest, member),
-    );
-
-  /** No wait may stand between the look at the running download and the joining of it: it may be another repository's. */
-  async function openFilled(
+  async *#refilled(
     repository: Repository,
-    digest: Digest,
-    member?: Descriptor,
-  ): Promise<OpenedBlob> {
-    refuseAbsent(repository, digest);
-    if (member === undefined && isFilledElsewhere(repository, digest))
-      return openFilled(repository, digest, await confirmed(repository, digest));
-    const { fill, isNew, repository: asked } = fills.joinOrStart(fillStart(repository, digest, member));
+    descriptor: Descriptor,
+    range: ByteRange,
+    options: BlobReadOptions,
+  ): Bytes {
+    const blob = await this.#openCold({ repository, digest: descriptor.digest, member: descriptor });
+    yield* blob.read(range, options);
+  }
+
+  #openCold(wanted: Wanted): Promise<OpenedBlob> {
+    const { repository, digest, member } = wanted;
+    return patiently(this.#options, { repository, digest, isListed: member !== undefined }, () =>
+      this.#openFilled(wanted),
+    );
+  }
+
+  /**
+   * No wait may stand between the look at the running download and the joining of it: another
+   * repository's may have begun meanwhile.
+   */
+  async #openFilled(wanted: Wanted): Promise<OpenedBlob> {
+    const { fills, members } = this.#options;
+    const { repository, digest, member } = wanted;
+    members.refuseAbsent(repository, digest);
+    if (member === undefined && this.#isFilledElsewhere(repository, digest))
+      return this.#openFilled({ ...wanted, member: await members.confirmed(repository, digest) });
+    const { fill, isNew, repository: asked } = fills.joinOrStart(this.#fillStart(wanted));
     try {
       const descriptor = await fill.opened;
-      touched(digest);
-      undeliverable.came(repository, digest);
-      await membership.add(scopeOf(repository), [descriptor]);
-      void fill.settled.then((outcome) => {
-        if (outcome === 'failed') undeliverable.failed(repository, digest, brokenOff());
-        return outcome === 'stored' ? correct(repository, member, descriptor) : undefined;
-      });
-      return filledBlob(repository, descriptor, fill, isNew ? 'fill' : 'joined');
+      await this.#noteOpened(wanted, fill, descriptor);
+      return this.#filledBlob(repository, descriptor, fill, isNew ? 'fill' : 'joined');
     } catch (error) {
-      if (error instanceof NoRoom) return passedThrough(repository, digest, member, error.size);
-      if (error instanceof SpoolError) return passedThrough(repository, digest, member);
-      if (asked === repository) throw isBlobUnknown(error) ? rememberedAbsent(repository, digest) : error;
+      if (error instanceof NoRoom) return this.#passedThrough(wanted, error.size);
+      if (error instanceof SpoolError) return this.#passedThrough(wanted);
+      if (asked === repository) throw isBlobUnknown(error) ? members.absence(repository, digest) : error;
       await fill.settled;
-      return openFilled(repository, digest, member);
+      return this.#openFilled(wanted);
     }
   }
 
-  function fillStart(repository: Repository, digest: Digest, member?: Descriptor): FillStart {
+  #isFilledElsewhere(repository: Repository, digest: Digest): boolean {
+    const fill = this.#options.fills.find(this.#options.upstream.name, digest);
+    return fill !== undefined && fill.repository !== repository;
+  }
+
+  #fillStart({ repository, digest, member }: Wanted): FillStart {
+    const { upstream } = this.#options;
     return {
       digest,
       size: member !== undefined && member.size >= 0 ? member.size : undefined,
@@ -197,7 +205,23 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     };
   }
 
-  function filledBlob(repository: Repository, descriptor: Descriptor, fill: Fill, hit: Hit): OpenedBlob {
+  async #noteOpened(
+    { repository, digest, member }: Wanted,
+    fill: Fill,
+    descriptor: Descriptor,
+  ): Promise<void> {
+    const { touched, undeliverable, members } = this.#options;
+    touched(digest);
+    undeliverable.came(repository, digest);
+    await members.add(repository, descriptor);
+    void fill.settled.then((outcome) => {
+      if (outcome === 'failed') undeliverable.failed(repository, digest, brokenOff());
+      return outcome === 'stored' ? members.correct(repository, member, descriptor) : undefined;
+    });
+  }
+
+  #filledBlob(repository: Repository, descriptor: Descriptor, fill: Fill, hit: Hit): OpenedBlob {
+    const { upstream, near, copies } = this.#options;
     const isFar = (offset: number): boolean => {
       const distance = fill.distanceTo(offset);
       return upstream.hasRanges && distance.bytes > near.bytes && distance.ms > near.ms;
@@ -205,8 +229,8 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     return {
       descriptor,
       hit,
-      read(range = whole(descriptor), { signal, follows = false } = {}) {
-        const passed = (rest: ByteRange): Bytes => passedBytes(repository, descriptor, rest, signal);
+      read: (range = whole(descriptor), { signal, follows = false } = {}) => {
+        const passed = (rest: ByteRange): Bytes => this.#passedBytes(repository, descriptor, rest, signal);
         const live = !follows && isFar(range.start) ? passed : (rest: ByteRange) => fill.read(rest, signal);
         const stored = (rest: ByteRange): Bytes => copies.read(descriptor, rest, signal);
         return continued(descriptor, range, [live, stored, passed]);
@@ -214,53 +238,41 @@ export function pullThrough(options: PullThroughOptions): PulledBlobs {
     };
   }
 
-  async function passedThrough(
-    repository: Repository,
-    digest: Digest,
-    member?: Descriptor,
-    stated?: number,
-  ): Promise<OpenedBlob> {
-    const known = member !== undefined && member.size >= 0 ? member : await confirmed(repository, digest);
+  /** From the upstream, kept nowhere. */
+  async #passedThrough({ repository, digest, member }: Wanted, stated?: number): Promise<OpenedBlob> {
+    const { members } = this.#options;
+    const isSized = member !== undefined && member.size >= 0;
+    const known = isSized ? member : await members.confirmed(repository, digest);
     const descriptor = { digest, size: stated ?? known.size };
-    async function* read(range: ByteRange, signal?: AbortSignal): Bytes {
-      yield* passedBytes(repository, descriptor, range, signal);
-      if (isWhole(range, descriptor)) await correct(repository, known, descriptor);
-    }
+    const passedOn = this.#passedBytes.bind(this);
     return {
       descriptor,
       hit: 'upstream',
-      read: (range = whole(descriptor), { signal } = {}) => read(range, signal),
+      async *read(range = whole(descriptor), { signal } = {}) {
+        yield* passedOn(repository, descriptor, range, signal);
+        if (isWhole(range, descriptor)) await members.correct(repository, known, descriptor);
+      },
     };
   }
 
-  async function* passedBytes(
+  async *#passedBytes(
     repository: Repository,
     descriptor: Descriptor,
     range: ByteRange,
     signal?: AbortSignal,
   ): Bytes {
+    const { upstream, members } = this.#options;
     const blob = await upstream.openBlob(repository, descriptor.digest, {
       ...(isWhole(range, descriptor) ? {} : range),
       ...(signal === undefined ? {} : { signal }),
     });
-    if (blob === undefined) throw rememberedAbsent(repository, descriptor.digest);
+    if (blob === undefined) throw members.absence(repository, descriptor.digest);
     try {
       yield* isWhole(range, descriptor) ? verified(blob.body, descriptor) : blob.body;
     } finally {
       blob.close();
     }
   }
-
-  function refuseAbsent(repository: Repository, digest: Digest): void {
-    if (absent.has(blobIn(repository, digest))) throw blobUnknown(digest);
-  }
-
-  function rememberedAbsent(repository: Repository, digest: Digest): RegistryError {
-    absent.set(blobIn(repository, digest), true);
-    return blobUnknown(digest);
-  }
-
-  return { stat, open };
 }
 
 /** A blob that is in memory already. */
@@ -287,9 +299,4 @@ function isBlobUnknown(error: unknown): boolean {
 
 function brokenOff(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'the download of the blob was interrupted');
-}
-
-/** The refusal of a blob that a repository does not have. */
-export function blobUnknown(digest: Digest): RegistryError {
-  return new RegistryError('BLOB_UNKNOWN', 'the repository has no such blob', { detail: { digest } });
 }

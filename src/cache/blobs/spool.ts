@@ -75,13 +75,13 @@ export function spool(options: SpoolOptions): Spool {
   const room = new SpoolRoom(options);
   return {
     async file(size, events) {
-      let file: SpoolFileParts | undefined;
+      let file: GrowingFile | undefined;
       const share = room.enter(size, (why) => file?.giveWay(why));
       if (typeof share === 'string') return share;
       try {
         const path = options.files.newPath();
         const handle = await opened(path, options.directory);
-        file = spoolFile({ ...events, path, handle, share, buffers: options.buffers });
+        file = new GrowingFile({ ...events, path, handle, share, buffers: options.buffers });
         return file;
       } catch {
         share.release();
@@ -109,93 +109,106 @@ interface SpoolFileOptions extends SpoolFileEvents {
   readonly share: RoomShare;
 }
 
-/** A file that can be told to give way. */
-interface SpoolFileParts extends SpoolFile {
-  giveWay(why: RoomRefusal): void;
-}
+/** Whether the file still takes chunks, and if not, what a writer is told. */
+type Writing =
+  | { readonly name: 'open' }
+  | { readonly name: 'gave-way'; readonly error: GaveWay }
+  | { readonly name: 'unwritable'; readonly error: SpoolError };
 
-function spoolFile(options: SpoolFileOptions): SpoolFileParts {
-  const { path, handle, buffers, progressed, share } = options;
-  const latest = staging();
-  let written = 0;
-  let flushing: Promise<void> | undefined;
-  let failure: SpoolError | undefined;
-  let gaveWay: GaveWay | undefined;
-  let holders = 1;
-  let isAdopted = false;
+class GrowingFile implements SpoolFile {
+  readonly path: string;
+  readonly #options: SpoolFileOptions;
+  readonly #latest = staging();
+  #writing: Writing = { name: 'open' };
+  /** Bytes that are on the disk. */
+  #written = 0;
+  #flushing: Promise<void> | undefined;
+  #holders = 1;
+  #owner: 'spool' | 'store' = 'spool';
 
-  const writeOut = async (): Promise<void> => {
-    for (let bytes = latest.turn(); bytes !== undefined; bytes = latest.turn()) {
-      await writeAll(handle, bytes, written);
-      written += bytes.byteLength;
-    }
-  };
-  const start = (): void => {
-    flushing ??= writeOut()
-      .catch((cause: unknown) => {
-        failure = new SpoolError('the spool cannot be written', { cause });
-      })
-      .then(() => {
-        flushing = undefined;
-        if (written < latest.length && failure === undefined) start();
-      });
-  };
-
-  /** What memory no longer holds is on the disk, all of it. */
-  async function readAt(target: Uint8Array, _offset: number, length: number, position: number) {
-    const copied = latest.copy(position, target.subarray(0, length));
-    if (copied > 0) return { bytesRead: copied };
-    return handle.read(target, 0, Math.min(length, written - position), position);
+  constructor(options: SpoolFileOptions) {
+    this.path = options.path;
+    this.#options = options;
   }
 
-  return {
-    path,
-    giveWay(why) {
-      gaveWay = new GaveWay(why);
-      options.gaveWay(gaveWay);
-    },
-    get length() {
-      return latest.length;
-    },
-    async append(chunk) {
-      share.grow(latest.length + chunk.byteLength);
-      if (gaveWay !== undefined) throw gaveWay;
-      for (let rest = chunk; rest.byteLength > 0; ) {
-        if (failure !== undefined) throw failure;
-        const taken = latest.take(rest);
-        rest = rest.subarray(taken);
-        start();
-        if (taken > 0) progressed();
-        else await flushing;
-      }
-    },
-    async flush() {
-      share.complete();
-      while (flushing !== undefined) await flushing;
-      if (failure !== undefined) throw failure;
-    },
-    read: (range, growth, signal) =>
-      fileBytes({ read: readAt }, range, {
-        pool: buffers,
-        growth,
-        ...(signal === undefined ? {} : { signal }),
-      }),
-    hold() {
-      if (holders > 0) holders += 1;
-      return holders > 0;
-    },
-    async release() {
-      holders -= 1;
-      if (holders > 0) return;
-      while (flushing !== undefined) await flushing;
-      await handle.close().catch(() => undefined);
-      if (!isAdopted) await unlink(path).catch(() => undefined);
-      share.release();
-    },
-    adopted() {
-      isAdopted = true;
-      share.release();
-    },
+  get length(): number {
+    return this.#latest.length;
+  }
+
+  giveWay(why: RoomRefusal): void {
+    const error = new GaveWay(why);
+    this.#writing = { name: 'gave-way', error };
+    this.#options.gaveWay(error);
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    this.#options.share.grow(this.length + chunk.byteLength);
+    for (let rest = chunk; rest.byteLength > 0; ) {
+      if (this.#writing.name !== 'open') throw this.#writing.error;
+      const taken = this.#latest.take(rest);
+      rest = rest.subarray(taken);
+      this.#startFlush();
+      if (taken > 0) this.#options.progressed();
+      else await this.#flushing;
+    }
+  }
+
+  async flush(): Promise<void> {
+    this.#options.share.complete();
+    while (this.#flushing !== undefined) await this.#flushing;
+    if (this.#writing.name === 'unwritable') throw this.#writing.error;
+  }
+
+  read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes {
+    const options = { pool: this.#options.buffers, growth, ...(signal === undefined ? {} : { signal }) };
+    return fileBytes({ read: this.#readAt }, range, options);
+  }
+
+  hold(): boolean {
+    if (this.#holders > 0) this.#holders += 1;
+    return this.#holders > 0;
+  }
+
+  async release(): Promise<void> {
+    this.#holders -= 1;
+    if (this.#holders > 0) return;
+    while (this.#flushing !== undefined) await this.#flushing;
+    await this.#options.handle.close().catch(() => undefined);
+    if (this.#owner === 'spool') await unlink(this.path).catch(() => undefined);
+    this.#options.share.release();
+  }
+
+  adopted(): void {
+    this.#owner = 'store';
+    this.#options.share.release();
+  }
+
+  #startFlush(): void {
+    this.#flushing ??= this.#writeOut()
+      .catch((cause: unknown) => {
+        this.#writing = {
+          name: 'unwritable',
+          error: new SpoolError('the spool cannot be written', { cause }),
+        };
+      })
+      .then(() => {
+        this.#flushing = undefined;
+        if (this.#written < this.length && this.#writing.name !== 'unwritable') this.#startFlush();
+      });
+  }
+
+  async #writeOut(): Promise<void> {
+    for (let bytes = this.#latest.turn(); bytes !== undefined; bytes = this.#latest.turn()) {
+      await writeAll(this.#options.handle, bytes, this.#written);
+      this.#written += bytes.byteLength;
+    }
+  }
+
+  /** What memory no longer holds is on the disk, all of it. */
+  readonly #readAt = async (target: Uint8Array, _offset: number, length: number, position: number) => {
+    const copied = this.#latest.copy(position, target.subarray(0, length));
+    if (copied > 0) return { bytesRead: copied };
+    return this.#options.handle.read(target, 0, Math.min(length, this.#written - position), position);
   };
 }
 

@@ -2,9 +2,10 @@ import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { Page, Upstream } from '../../upstream/upstream.ts';
+import { BlobMembership } from '../blobs/blob-membership.ts';
 import { blobsAlone } from '../blobs/blobs-alone.ts';
 import type { Fills } from '../blobs/fills.ts';
-import { type PulledBlobs, pullThrough } from '../blobs/pull-through.ts';
+import { type PulledBlobs, PullThrough } from '../blobs/pull-through.ts';
 import type { StoredCopies } from '../blobs/stored.ts';
 import { Undeliverable } from '../blobs/undeliverable.ts';
 import type { CacheEvents } from '../events.ts';
@@ -97,7 +98,13 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
     historyEntries: policy.historyEntries,
     patienceMs,
   });
-  const throughCache = pullThrough({ ...options, near, undeliverable, patienceMs: patienceForBlobsMs });
+  const throughCache = new PullThrough({
+    ...options,
+    members: new BlobMembership(options),
+    near,
+    undeliverable,
+    patienceMs: patienceForBlobsMs,
+  });
   const blobs = blobsAlone(throughCache, { ...options, readManifest: reading.read });
   const smallBytes = options.memory.maxEntrySize;
   const behind = new FetchedBehind({ ...options, reading, blobs, fetchesChildren, smallBytes });

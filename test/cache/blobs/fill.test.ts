@@ -103,13 +103,15 @@ function fullAfter(room: Spool, chunks: number): Spool {
     async file(bytes, events) {
       const file = await room.file(bytes, events);
       if (typeof file === 'string') return file;
+      const append = file.append.bind(file);
       let taken = 0;
-      const append = async (chunk: Uint8Array): Promise<void> => {
-        taken += 1;
-        if (taken > chunks) throw new SpoolError('the spool cannot be written');
-        await file.append(chunk);
-      };
-      return Object.create(file, { append: { value: append } });
+      return Object.assign(file, {
+        append(chunk: Uint8Array): Promise<void> {
+          taken += 1;
+          if (taken > chunks) throw new SpoolError('the spool cannot be written');
+          return append(chunk);
+        },
+      });
     },
   };
 }

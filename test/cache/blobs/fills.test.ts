@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { type Test, test } from 'tap';
-import { pullThrough } from '../../../src/cache/blobs/pull-through.ts';
+import { BlobMembership } from '../../../src/cache/blobs/blob-membership.ts';
+import { PullThrough } from '../../../src/cache/blobs/pull-through.ts';
 import { Undeliverable } from '../../../src/cache/blobs/undeliverable.ts';
 import { cacheParts } from '../../../src/cache/registry/parts.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
@@ -46,10 +47,11 @@ async function rig(t: Test, medium = media['memory']) {
     const double = await registryDouble();
     double.addBlob(repository, bytes);
     const upstream = registryUpstream({ name, url: double.url, allowPrivateAddresses: true });
-    const blobs = pullThrough({
+    const absent = new LRUCache<string, true>({ max: 10 });
+    const blobs = new PullThrough({
       ...parts,
       upstream,
-      absent: new LRUCache<string, true>({ max: 10 }),
+      members: new BlobMembership({ ...parts, upstream, absent }),
       near: { bytes: 8e6, ms: 2_000 },
       undeliverable: new Undeliverable({ withholdMs: 60_000, now: Date.now }),
       patienceMs: { first: 10_000, again: 500 },
