@@ -4,13 +4,8 @@ import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { cachedSource } from '../../mirror/endpoints/cached-source.ts';
 import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
-import { imageSource } from '../../mirror/endpoints/image-source.ts';
-import { taggedReferrers } from '../../mirror/endpoints/tagged-referrers.ts';
 import type { MeteredEvents } from '../../telemetry/metrics.ts';
-import { registryUpstream } from '../../upstream/client/client.ts';
-import type { UpstreamOptions } from '../../upstream/http/options.ts';
-import { registryWriter } from '../../upstream/push/writer.ts';
-import { type AdaptiveLimit, adaptiveLimit } from '../../upstream/resilience/adaptive.ts';
+import { type CopyEndpoint, createCopyEndpoint } from './copy-endpoint.ts';
 
 /** The registries that are copied from and to, each made when it is first named. */
 export interface RegistryEnds {
@@ -32,12 +27,6 @@ export interface RegistryEndsOptions {
   /** From 0 to 1, for jitter. Default `Math.random`. */
   readonly random?: () => number;
 }
-
-/** As patient as a job without anybody waiting for it: such a pause is waited for, longer ones go back to the queue. */
-const longestWaitSeconds = 60;
-
-/** One image's tries are fewer, so that a write's failure says what is the matter, and not that we gave the registry up. */
-const writerFailures = 30;
 
 /** One end of a copy, as it is read, and as it is written. */
 interface End {
@@ -68,35 +57,25 @@ export function registryEnds(options: RegistryEndsOptions): RegistryEnds {
 }
 
 function madeEnd(name: string, options: RegistryEndsOptions): End {
-  const { maxPerRegistry } = options.settings;
-  const limit = adaptiveLimit({ maxConcurrent: maxPerRegistry, longestWaitSeconds });
-  const settings = registryOptions(name, options, limit);
-  const upstream = registryUpstream(settings);
-  // How patient an upstream is counts for reading: clients wait for that.
-  const { retries: _whileClientsWait, ...unhurried } = settings;
-  const writer = registryWriter({ ...unhurried, breaker: { ...settings.breaker, failures: writerFailures } });
-  const plain = imageSource(upstream);
+  const { source, destination, close } = endpointOf(name, options);
   const registry = options.registry(name);
   const { store, fills } = options.cache;
   const atHand = async (digest: Parameters<typeof store.stat>[0]): Promise<boolean> =>
     fills.find(name, digest) !== undefined || (await store.stat(digest).catch(() => undefined)) !== undefined;
   return {
-    source: registry === undefined ? plain : cachedSource({ source: plain, registry, isCached: atHand }),
-    pulled: registry === undefined ? plain : cachedSource({ source: plain, registry }),
-    destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
-    async close() {
-      await Promise.all([upstream.close(), writer.close()]);
-    },
+    source: registry === undefined ? source : cachedSource({ source, registry, isCached: atHand }),
+    pulled: registry === undefined ? source : cachedSource({ source, registry }),
+    destination,
+    close,
   };
 }
 
-function registryOptions(
+function endpointOf(
   name: string,
   { config, settings, env, events, random = Math.random }: RegistryEndsOptions,
-  limit: AdaptiveLimit,
-): UpstreamOptions {
+): CopyEndpoint {
   const { manifestTimeoutMs: _clients, questionTimeoutMs: _wait, ...known } = config.upstreams[name] ?? {};
-  const own = settings.authFile === undefined ? {} : { credentials: { authFile: settings.authFile } };
-  const url = `https://${name === 'docker.io' ? 'registry-1.docker.io' : name}`;
-  return { url, ...known, ...own, name, env, events, limit, longestWaitSeconds, random };
+  const { authFile, maxPerRegistry } = settings;
+  const atMost = { maxConcurrent: maxPerRegistry };
+  return createCopyEndpoint({ ...known, name, env, events, random, authFile, atMost });
 }

@@ -1,18 +1,20 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import {
+  type CopyEndpoint,
+  type CopyEndpointOptions,
+  copyBreaker,
+  createCopyEndpoint,
+  longestWaitSeconds,
+} from '../../app/mirror/copy-endpoint.ts';
 import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
 import type { ImageDirectory } from '../../mirror/endpoints/image-directory.ts';
-import { imageSource } from '../../mirror/endpoints/image-source.ts';
 import { ocDirectory } from '../../mirror/endpoints/oc-directory.ts';
 import { ociLayout } from '../../mirror/endpoints/oci-layout.ts';
-import { taggedReferrers } from '../../mirror/endpoints/tagged-referrers.ts';
 import type { Place } from '../../mirror/references/pull-spec.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { registryUpstream } from '../../upstream/client/client.ts';
 import { type UrlBlobs, urlBlobs } from '../../upstream/client/url-blobs.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
-import { registryWriter, type WriterOptions } from '../../upstream/push/writer.ts';
-import { adaptiveLimit } from '../../upstream/resilience/adaptive.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { MirrorWish } from './flags.ts';
 
@@ -51,19 +53,15 @@ interface Registry {
   close(): Promise<void>;
 }
 
-/** A registry that asks us to wait is waited for so long; whoever asks for more fails the image. */
-const longestWaitSeconds = 60;
 /** Reading is as patient as writing. */
 const retries = 6;
-/** One image's tries are fewer, so that its failure says what is the matter, and not that we gave the registry up. */
-const breakerFailures = 30;
 
 /** Nothing is asked before the first call; with `insecure` that one finds out whether a registry speaks TLS. */
 export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
   const registries = new Map<string, Promise<Registry>>();
   const directories = new Map<string, ImageDirectory>();
   const urls = urlBlobsBeside(
-    { name: 'urls', url: 'https://urls.invalid', ...wireOptions(options) },
+    { name: 'urls', url: 'https://urls.invalid', longestWaitSeconds, ...wireOptions(options) },
     options,
   );
 
@@ -115,16 +113,27 @@ function mounting(end: ImageDestination, options: MirrorEndsOptions): ImageDesti
   };
 }
 
+/** A registry and its storage may be inside: whoever runs us named it. */
 async function madeRegistry(host: string, options: MirrorEndsOptions): Promise<Registry> {
-  const settings = await registryOptions(host, options);
-  const upstream = registryUpstream(settings);
-  const writer = registryWriter(settings);
+  const { certificateAuthority, insecure } = options;
+  if (certificateAuthority !== undefined) await needReadable(certificateAuthority);
+  const made = createCopyEndpoint(endpointOptions(host, options));
+  if (!insecure || (await made.upstream.isReachable())) return withUrls(made, options);
+  await made.close();
+  const url = made.settings.url.replace('https:', 'http:');
+  return withUrls(createCopyEndpoint({ ...endpointOptions(host, options), url }), options);
+}
+
+function withUrls(
+  { source, destination, settings, close }: CopyEndpoint,
+  options: MirrorEndsOptions,
+): Registry {
   const urls = urlBlobsBeside(settings, options);
   return {
-    source: { ...imageSource(upstream), openByUrls: urls.open },
-    destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
+    source: { ...source, openByUrls: urls.open },
+    destination,
     async close() {
-      await Promise.all([upstream.close(), writer.close(), urls.close()]);
+      await Promise.all([close(), urls.close()]);
     },
   };
 }
@@ -139,33 +148,23 @@ function wireOptions({ certificateAuthority, env, insecure, random }: MirrorEnds
   return {
     env,
     retries,
-    longestWaitSeconds,
     ...(random && { random }),
     ...(certificateAuthority === undefined ? {} : { caFile: certificateAuthority }),
     ...(insecure ? { verifyTls: false } : {}),
   };
 }
 
-/** Reading and writing share one limit. A registry and its storage may be inside: whoever runs us named it. */
-async function registryOptions(host: string, options: MirrorEndsOptions): Promise<WriterOptions> {
-  const { authFile, certificateAuthority, insecure, maxPerRegistry, requestsPerSecond } = options;
-  if (certificateAuthority !== undefined) await needReadable(certificateAuthority);
-  const settings: WriterOptions = {
-    name: host,
-    url: `https://${host === 'docker.io' ? 'registry-1.docker.io' : host}`,
+function endpointOptions(name: string, options: MirrorEndsOptions): CopyEndpointOptions {
+  const { authFile, maxPerRegistry, requestsPerSecond, uploadHosts = [] } = options;
+  return {
+    name,
     allowPrivateAddresses: true,
-    uploadHosts: options.uploadHosts ?? [],
+    uploadHosts,
     ...wireOptions(options),
-    breaker: { failures: breakerFailures },
-    limit: adaptiveLimit({
-      maxConcurrent: maxPerRegistry,
-      longestWaitSeconds,
-      ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
-    }),
-    ...(authFile === undefined ? {} : { credentials: { authFile } }),
+    breaker: copyBreaker,
+    authFile,
+    atMost: { maxConcurrent: maxPerRegistry, requestsPerSecond },
   };
-  if (!insecure || (await speaksTls(settings))) return settings;
-  return { ...settings, url: settings.url.replace('https:', 'http:') };
 }
 
 async function needReadable(authorities: string): Promise<void> {
@@ -173,14 +172,5 @@ async function needReadable(authorities: string): Promise<void> {
     await access(authorities);
   } catch (cause) {
     throw new UsageError(`the authorities in ${authorities} cannot be read`, { cause });
-  }
-}
-
-async function speaksTls(settings: WriterOptions): Promise<boolean> {
-  const upstream = registryUpstream(settings);
-  try {
-    return await upstream.isReachable();
-  } finally {
-    await upstream.close();
   }
 }

@@ -1,0 +1,61 @@
+import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
+import { imageSource } from '../../mirror/endpoints/image-source.ts';
+import { taggedReferrers } from '../../mirror/endpoints/tagged-referrers.ts';
+import { registryUpstream } from '../../upstream/client/client.ts';
+import type { UpstreamOptions } from '../../upstream/http/options.ts';
+import { registryWriter } from '../../upstream/push/writer.ts';
+import { adaptiveLimit } from '../../upstream/resilience/adaptive.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+
+/** One registry at either end of copies; reading and writing share one limit. */
+export interface CopyEndpoint {
+  readonly source: ImageSource;
+  readonly destination: ImageDestination;
+  readonly upstream: Upstream;
+  /** How it is reached. */
+  readonly settings: UpstreamOptions;
+  close(): Promise<void>;
+}
+
+export interface CopyEndpointOptions extends Omit<UpstreamOptions, 'url' | 'limit' | 'longestWaitSeconds'> {
+  /** Default: `https://` and the name. */
+  readonly url?: string;
+  /** The logins. Default: `credentials`. */
+  readonly authFile: string | undefined;
+  /** What the shared limit begins with; see adaptiveLimit. */
+  readonly atMost: { readonly maxConcurrent: number; readonly requestsPerSecond?: number | undefined };
+}
+
+/** A registry that asks for a pause is waited for up to this long; a longer one fails the image. */
+export const longestWaitSeconds = 60;
+/** One image's tries are fewer, so that its failure names the cause, and not our breaker. */
+export const copyBreaker = { failures: 30 };
+
+/** Asks nothing before the first copy. */
+export function createCopyEndpoint({ authFile, atMost, ...known }: CopyEndpointOptions): CopyEndpoint {
+  const { maxConcurrent, requestsPerSecond } = atMost;
+  const settings: UpstreamOptions = {
+    url: `https://${known.name === 'docker.io' ? 'registry-1.docker.io' : known.name}`,
+    ...known,
+    ...(authFile === undefined ? {} : { credentials: { authFile } }),
+    longestWaitSeconds,
+    limit: adaptiveLimit({
+      maxConcurrent,
+      longestWaitSeconds,
+      ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
+    }),
+  };
+  const upstream = registryUpstream(settings);
+  // How patient an upstream is counts for reading: clients wait for that.
+  const { retries: _whileClientsWait, ...unhurried } = settings;
+  const writer = registryWriter({ ...unhurried, breaker: { ...settings.breaker, ...copyBreaker } });
+  return {
+    source: imageSource(upstream),
+    destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
+    upstream,
+    settings,
+    async close() {
+      await Promise.all([upstream.close(), writer.close()]);
+    },
+  };
+}
