@@ -10,7 +10,7 @@ const mayImport: Readonly<
 > = {
   base: { code: [] },
   oci: { code: [] },
-  config: { code: [] },
+  config: { code: ['auth'] },
   kubernetes: { code: [] },
   'image-streams': { code: ['kubernetes', 'oci'] },
   store: { code: ['oci'] },

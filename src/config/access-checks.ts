@@ -1,12 +1,15 @@
+import { type RuleAction, ruleFaults } from '../auth/rules/rule-faults.ts';
+import { rulePresets } from '../auth/rules/rule-presets.ts';
 import type { Contradiction, Path } from './faults.ts';
 import type { Settings } from './schema/schema.ts';
 
 /** The rules that every service has; a list under `rules` cannot take their names. */
-export const builtInRules = ['parity', 'imagestream', 'repository', 'open'] as const;
+const builtInRules = Object.keys(rulePresets);
 
 type RuleSettings = Settings['rules'][string][number];
 
-const actions = ['ask', 'allow', 'refuse', 'followDigest'] as const;
+/** What a rule of the configuration may say. */
+const actions: readonly RuleAction[] = ['ask', 'allow', 'refuse', 'followDigest'];
 
 /** Contradictions among hosts, clusters and rules. */
 export function accessContradictions(settings: Settings): Contradiction[] {
@@ -18,10 +21,15 @@ export function accessContradictions(settings: Settings): Contradiction[] {
     ]),
     ...Object.entries(settings.clusters).flatMap(([name, cluster]) => clusterContradictions(name, cluster)),
     ...Object.entries(settings.rules).flatMap(([name, rules]) => [
-      ...(builtInRules.some((builtIn) => builtIn === name)
+      ...(builtInRules.includes(name)
         ? [{ path: ['rules', name], message: 'is the name of a built-in list' }]
         : []),
-      ...rules.flatMap((rule, index) => ruleContradictions(['rules', name, index], rule)),
+      ...rules.flatMap((rule, index) =>
+        ruleFaults(rule, actions).map(({ path, message }) => ({
+          path: ['rules', name, index, ...path],
+          message,
+        })),
+      ),
       ...rules.flatMap((rule, index) => openedByDigest(['rules', name, index], rule, rules.slice(0, index))),
     ]),
   ];
@@ -111,34 +119,6 @@ function clusterContradictions(name: string, cluster: Settings['clusters'][strin
   ];
 }
 
-function ruleContradictions(path: Path, rule: RuleSettings): Contradiction[] {
-  const given = actions.filter((action) => rule[action] !== undefined);
-  const groups = groupsOf(rule);
-  const unknown = Object.entries(rule.ask ?? {}).flatMap(([part, template]) =>
-    [...String(template).matchAll(/\$<([^$<>]*)>/g)]
-      .map(([, group = '']) => group)
-      .filter((group) => !groups.has(group))
-      .map((group) => ({
-        path: [...path, 'ask', part],
-        message: `no expression of the rule has a group ${group}`,
-      })),
-  );
-  return [
-    ...(given.length === 1
-      ? []
-      : [
-          {
-            path,
-            message: `must hold exactly one of ${actions.join(', ')}, not ${given.join(' and ') || 'none'}`,
-          },
-        ]),
-    ...(rule.followDigest === true && !groups.has('hex')
-      ? [{ path: [...path, 'tags'], message: 'must have a group hex, for followDigest' }]
-      : []),
-    ...unknown,
-  ];
-}
-
 const everything = new Set(['.+', '.*']);
 
 /**
@@ -156,8 +136,4 @@ function openedByDigest(
   if (allow !== true || tags !== undefined || undone === undefined) return [];
   const message = `would allow every login to pull by digest what ${undone.name} decides by tag; give it tags: .+`;
   return [{ path: [...path, 'allow'], message }];
-}
-
-function groupsOf({ repositories, tags }: RuleSettings): ReadonlySet<string> {
-  return new Set([...repositories.groups, ...(tags?.groups ?? [])]);
 }

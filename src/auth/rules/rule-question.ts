@@ -44,9 +44,7 @@ export function filledQuestion(template: QuestionTemplate, groups: Groups): Ques
   });
 }
 
-/** The groups that the template names. */
-export function groupsNamedIn(template: QuestionTemplate): readonly string[] {
-  return Object.values(template).flatMap((part: string) =>
-    [...part.matchAll(hole)].map(([, group = '']) => group),
-  );
+/** The groups that a part of a template names. */
+export function groupsNamedIn(part: string): readonly string[] {
+  return [...part.matchAll(hole)].map(([, group = '']) => group);
 }

@@ -6,7 +6,8 @@ import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { Place } from '../access.ts';
 import { type Question, questionText } from '../question.ts';
-import { filledQuestion, groupsNamedIn, type QuestionTemplate } from './rule-question.ts';
+import { ruleFaults } from './rule-faults.ts';
+import { filledQuestion, type QuestionTemplate } from './rule-question.ts';
 
 /** An expression as it was written, for whole texts; the syntax is RE2's. */
 export type Written = Pick<Expression, 'source'>;
@@ -118,7 +119,6 @@ interface RepositoryRulings {
 type Questions = LRUCache<string, AskRuling>;
 
 const mostRepositories = 2_000;
-const actions = ['ask', 'askImageStreams', 'allow', 'refuse', 'followDigest'] as const;
 /**
  * Of a tag with more readings than this the whole namespace is asked about, which is a right to
  * each of them.
@@ -206,22 +206,9 @@ interface RulingParts {
 function compiledRule(rule: Rule, parts: RulingParts): CompiledRule {
   const repositories = whole(rule, rule.repositories);
   const tags = rule.tags === undefined ? undefined : whole(rule, rule.tags);
-  const groups = [...repositories.groups, ...(tags?.groups ?? [])];
-  const action = onlyAction(rule);
-  for (const group of rule.ask === undefined ? [] : groupsNamedIn(rule.ask)) {
-    if (!groups.includes(group)) throw fault(rule, `no expression has the group ${group} that it asks about`);
-  }
-  if (action === 'followDigest' && tags?.groups.includes('hex') !== true)
-    throw fault(rule, 'followDigest needs tags with a group hex');
-  if (action === 'askImageStreams' && tags === undefined) throw fault(rule, 'askImageStreams needs tags');
+  const [wrong] = ruleFaults({ ...rule, repositories, tags });
+  if (wrong !== undefined) throw fault(rule, [wrong.path.join('.'), wrong.message].join(' ').trim());
   return { repositories, tags, ruling: rulingOf(rule, parts) };
-}
-
-function onlyAction(rule: Rule): (typeof actions)[number] {
-  const [action, ...others] = actions.filter((word) => rule[word] !== undefined);
-  if (action !== undefined && others.length === 0) return action;
-  const given = action === undefined ? 'none' : [action, ...others].join(' and ');
-  throw fault(rule, `must hold exactly one of ${actions.join(', ')}, not ${given}`);
 }
 
 function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {

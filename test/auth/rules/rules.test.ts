@@ -109,6 +109,8 @@ test('a rule that says nothing, or too much, is refused by name', async (t) => {
   t.throws(() => ruleBook([rule({ ask: { namespace: '$<nowhere>' } })]), {
     message: /^rule r: .*group nowhere/,
   });
-  t.throws(() => ruleBook([rule({ followDigest: true })]), { message: /needs tags with a group hex/ });
+  t.throws(() => ruleBook([rule({ followDigest: true })]), {
+    message: /^rule r: tags must have a group hex/,
+  });
   t.throws(() => ruleBook([rule({ repositories: /(?<hex>.+)/, tags: /.+/, followDigest: true })]));
 });
