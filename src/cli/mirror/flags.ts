@@ -1,8 +1,8 @@
 import { arch } from 'node:os';
 import { Expression } from '../../base/text/expression.ts';
 import { parseHost } from '../../config/schema/leaves.ts';
-import { parsed, UsageError } from '../flags/arguments.ts';
-import { parseGoBoolean } from '../flags/go-flags.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { type Flag, type FlagTable, parseBoolean, parseFlags } from '../flags/flag-table.ts';
 
 /** What a command line of `quayside mirror` asks for. */
 export interface MirrorWish {
@@ -39,39 +39,37 @@ export interface MirrorWish {
   readonly uploadHosts: readonly string[];
 }
 
-/** Written as Go writes them: alone, or with `=true` and the like behind. */
-const switches = [
-  'all-tags',
-  'continue-on-error',
-  'dry-run',
-  'force',
-  'insecure',
-  'keep-manifest-list',
-  'referrers',
-  'skip-missing',
-  'skip-mount',
-  'skip-multiple-scopes',
-  'skip-verification',
-] as const;
+/** Written as Go writes it: alone, or with `=true` and the like behind. */
+const boolean = { isSwitch: true, read: parseBoolean } as const;
 
-type Switch = (typeof switches)[number];
-
-const options = {
-  'registry-config': { type: 'string', short: 'a' },
-  'certificate-authority': { type: 'string' },
-  'filter-by-os': { type: 'string' },
-  'max-per-registry': { type: 'string', default: '6' },
-  'max-registry': { type: 'string', default: '4' },
-  'requests-per-second': { type: 'string' },
-  filename: { type: 'string', short: 'f', multiple: true, default: [] as string[] },
-  dir: { type: 'string', default: '.' },
-  'from-dir': { type: 'string' },
-  'foreign-layers': { type: 'string', default: 'copy' },
-  output: { type: 'string' },
-  'failed-file': { type: 'string' },
-  's3-source-bucket': { type: 'string', multiple: true },
-  'upload-host': { type: 'string', multiple: true, default: [] as string[] },
-} as const;
+/** The flags of `oc image mirror`, and ours beside them. */
+const flags = {
+  'all-tags': boolean,
+  'certificate-authority': {},
+  'continue-on-error': boolean,
+  dir: { default: '.' },
+  'dry-run': boolean,
+  'failed-file': {},
+  filename: { short: 'f', isList: true },
+  'filter-by-os': { read: pattern },
+  force: boolean,
+  'foreign-layers': { default: 'copy', read: foreignLayers },
+  'from-dir': {},
+  insecure: boolean,
+  'keep-manifest-list': boolean,
+  'max-per-registry': { default: '6', read: count },
+  'max-registry': { default: '4', read: count },
+  output: { read: format },
+  referrers: boolean,
+  'registry-config': { short: 'a' },
+  'requests-per-second': { read: rate },
+  's3-source-bucket': { isList: true },
+  'skip-missing': boolean,
+  'skip-mount': boolean,
+  'skip-multiple-scopes': boolean,
+  'skip-verification': boolean,
+  'upload-host': { isList: true, read: (text: string) => text.split(',').map(parseHost) },
+} as const satisfies FlagTable;
 
 /**
  * Flags of every oc command: which cluster it asks, as whom, and how much it says. No cluster is
@@ -111,52 +109,42 @@ const globalSwitches = [
   'warnings-as-errors',
 ] as const;
 
-const switchOptions = Object.fromEntries(
-  [...switches, ...globalSwitches].map((name) => [name, { type: 'string' } as const]),
-);
-const globalOptions = Object.fromEntries(
-  global.map((name) => {
+const globalFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
+  ...globalSwitches.map((name) => [name, { isSwitch: true }] as const),
+  ...global.map((name) => {
     const short = shortOfGlobal[name];
-    return [name, { type: 'string', multiple: true, ...(short === undefined ? {} : { short }) } as const];
+    return [name, short === undefined ? {} : { short }] as const;
   }),
-);
+]);
 
-/** Reads the flags of `oc image mirror`, and ours beside them. Throws `UsageError`. */
+/** Reads the flags. Throws `UsageError`. */
 export function parseMirrorFlags(args: readonly string[]): MirrorWish {
-  const { values, positionals } = parsed(args.map(withValue), {
-    ...switchOptions,
-    ...globalOptions,
-    ...options,
-  });
-  const given: Readonly<Record<string, unknown>> = values;
-  const isOn = (name: Switch) => truth(name, given[name]);
-  refuse(isOn('skip-verification') === true, given['s3-source-bucket'] !== undefined);
-  if (values.output !== undefined && values.output !== 'json')
-    throw new UsageError('--output knows json alone');
+  const { values, words } = parseFlags({ ...globalFlags, ...flags }, args);
+  refuse(values['skip-verification'] === true, values['s3-source-bucket'].length > 0);
   return {
-    words: positionals,
+    words,
     files: values.filename.flatMap((names) => names.split(',')),
     registryConfig: values['registry-config'],
     certificateAuthority: values['certificate-authority'],
-    insecure: isOn('insecure') === true,
-    ...platforms(values['filter-by-os'], isOn('keep-manifest-list')),
-    listsChildren: isOn('keep-manifest-list') === true,
-    allTags: isOn('all-tags') === true,
-    referrers: isOn('referrers') === true,
-    maxPerRegistry: count('max-per-registry', values['max-per-registry']),
-    maxRegistry: count('max-registry', values['max-registry']),
-    requestsPerSecond: rate(values['requests-per-second']),
-    dryRun: isOn('dry-run') === true,
-    continueOnError: isOn('continue-on-error') === true,
-    skipMissing: isOn('skip-missing') === true,
-    skipMount: isOn('skip-mount') === true,
-    force: isOn('force') === true,
-    foreignLayers: foreignLayers(values['foreign-layers']),
+    insecure: values.insecure === true,
+    ...platforms(values['filter-by-os'], values['keep-manifest-list']),
+    listsChildren: values['keep-manifest-list'] === true,
+    allTags: values['all-tags'] === true,
+    referrers: values.referrers === true,
+    maxPerRegistry: values['max-per-registry'],
+    maxRegistry: values['max-registry'],
+    requestsPerSecond: values['requests-per-second'],
+    dryRun: values['dry-run'] === true,
+    continueOnError: values['continue-on-error'] === true,
+    skipMissing: values['skip-missing'] === true,
+    skipMount: values['skip-mount'] === true,
+    force: values.force === true,
+    foreignLayers: values['foreign-layers'],
     dir: values.dir,
     fromDir: values['from-dir'] ?? values.dir,
     json: values.output === 'json',
     failedFile: values['failed-file'],
-    uploadHosts: values['upload-host'].flatMap((hosts) => hosts.split(',').map(uploadHost)),
+    uploadHosts: values['upload-host'].flat(),
   };
 }
 
@@ -165,34 +153,37 @@ export function parseMirrorFlags(args: readonly string[]): MirrorWish {
  * and without a filter it is this machine's architecture that is wanted, as with oc.
  */
 function platforms(
-  filter: string | undefined,
+  filter: Expression | undefined,
   isKept: boolean | undefined,
 ): Pick<MirrorWish, 'filterByOs' | 'keepManifestList'> {
-  if (filter === '.*' || (filter === undefined && isKept !== false))
+  if (filter?.source === '.*' || (filter === undefined && isKept !== false))
     return { filterByOs: undefined, keepManifestList: true };
   const machine = arch() === 'x64' ? 'amd64' : arch();
-  return { filterByOs: pattern(filter ?? `^linux/${machine}(/|$)`), keepManifestList: isKept === true };
+  return { filterByOs: filter ?? pattern(`^linux/${machine}(/|$)`), keepManifestList: isKept === true };
+}
+
+function pattern(text: string): Expression {
+  return Expression.anywhere(text);
+}
+
+function format(text: string): 'json' {
+  if (text === 'json') return text;
+  throw new Error('knows json alone');
 }
 
 function foreignLayers(text: string): MirrorWish['foreignLayers'] {
   if (text === 'skip' || text === 'copy') return text;
-  throw new UsageError(`--foreign-layers must be skip or copy, not ${text}`);
+  throw new Error(`must be skip or copy, not ${text}`);
 }
 
-function pattern(text: string): Expression {
-  try {
-    return Expression.anywhere(text);
-  } catch (error) {
-    throw new UsageError(`--filter-by-os ${error instanceof Error ? error.message : text}`);
-  }
+function count(text: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  throw new Error(`must be a whole number from 1 on, not ${text}`);
 }
 
-function uploadHost(text: string): string {
-  try {
-    return parseHost(text);
-  } catch (error) {
-    throw new UsageError(`--upload-host ${error instanceof Error ? error.message : text}`);
-  }
+function rate(text: string): number {
+  if (/^\d{1,5}(\.\d{1,3})?$/.test(text) && Number(text) > 0) return Number(text);
+  throw new Error(`must be a number above 0, not ${text}`);
 }
 
 function refuse(skipsVerification: boolean, hasBucket: boolean): void {
@@ -200,32 +191,4 @@ function refuse(skipsVerification: boolean, hasBucket: boolean): void {
     throw new UsageError('--skip-verification is refused: nothing is copied whose digest was not checked');
   if (hasBucket)
     throw new UsageError('--s3-source-bucket is refused: buckets are no source and no destination here');
-}
-
-/** `--force` is `--force=true`, and `-f=FILE` is `-f FILE`. */
-function withValue(word: string): string {
-  if ([...switches, ...globalSwitches].some((name) => word === `--${name}`)) return `${word}=true`;
-  return word.replace(/^(-[afnsv])=/, '$1');
-}
-
-function truth(name: Switch, text: unknown): boolean | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return parseGoBoolean(String(text));
-  } catch (error) {
-    throw new UsageError(`--${name} must be true or false, not ${text}`, { cause: error });
-  }
-}
-
-function count(name: string, text: string): number {
-  if (!/^[1-9]\d{0,4}$/.test(text))
-    throw new UsageError(`--${name} must be a whole number from 1 on, not ${text}`);
-  return Number(text);
-}
-
-function rate(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  if (!/^\d{1,5}(\.\d{1,3})?$/.test(text) || Number(text) === 0)
-    throw new UsageError(`--requests-per-second must be a number above 0, not ${text}`);
-  return Number(text);
 }

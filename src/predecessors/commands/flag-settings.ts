@@ -1,6 +1,6 @@
 import { type Fields, isObject } from '../../base/text/json.ts';
-import type { Decided } from '../../cli/flags/go-flags.ts';
 import type { Path } from '../../config/faults.ts';
+import type { Decided } from './go-flags.ts';
 
 /** Sections of which one form excludes the other: a file's `store.filesystem` replaces a `store.memory`. */
 const choices = new Set(['store', 'credentials', 'robots']);

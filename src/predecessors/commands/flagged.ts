@@ -1,5 +1,4 @@
 import { type Fields, fieldsOf } from '../../base/text/json.ts';
-import type { Decided, GoFlags } from '../../cli/flags/go-flags.ts';
 import type { Io } from '../../cli/flags/io.ts';
 import { configFileText } from '../../cli/serve/config-file.ts';
 import { fileFaults } from '../../cli/serve/file-faults.ts';
@@ -8,6 +7,7 @@ import { type ConfigDocument, configText, located, parseConfigDocument } from '.
 import { ConfigError, type Fault, isWithin, type Path, pathText, type Refusal } from '../../config/faults.ts';
 import { type Config, read } from '../../config/load.ts';
 import { flagSettings } from './flag-settings.ts';
+import type { Decided, GoFlags } from './go-flags.ts';
 
 /** A program that we stand in for: its command line, in our settings. */
 export interface FlagProgram {

@@ -1,14 +1,7 @@
-import { parseGoDuration } from '../../cli/flags/go-duration.ts';
-import {
-  ambient,
-  type Complaint,
-  type GoFlags,
-  type GoFlagTable,
-  isOn,
-  parseGoBoolean,
-  parseGoFlags,
-} from '../../cli/flags/go-flags.ts';
+import { parseBoolean } from '../../cli/flags/flag-table.ts';
 import type { Path } from '../../config/faults.ts';
+import { parseGoDuration } from './go-duration.ts';
+import { ambient, type Complaint, type GoFlags, type GoFlagTable, isOn, parseGoFlags } from './go-flags.ts';
 
 /** The cluster of the program `ci-images-mirror`, which had no name for it. */
 export const cluster = 'app.ci';
@@ -22,7 +15,7 @@ const flags = {
   'leader-election-namespace': { default: 'ci', places: [mirror('lease', 'namespace')] },
   'leader-election-suffix': { places: [mirror('lease', 'name')], read: (text) => `ci-image-mirror${text}` },
   'enable-controller': { isList: true, places: [] },
-  'dry-run': { isSwitch: true, default: 'false', places: [mirror('dryRun')], read: parseGoBoolean },
+  'dry-run': { isSwitch: true, default: 'false', places: [mirror('dryRun')], read: parseBoolean },
   'release-repo-git-sync-path': { places: [streams('releaseRepo')] },
   config: { places: [mirror('configFile')] },
   'registry-config': { isRequired: true, places: [mirror('authFile')] },
@@ -39,9 +32,9 @@ const flags = {
     isSwitch: true,
     default: 'true',
     places: [streams('onlyValidManifestV2Images')],
-    read: parseGoBoolean,
+    read: parseBoolean,
   },
-  'validate-config-only': { isSwitch: true, default: 'false', places: [], read: parseGoBoolean },
+  'validate-config-only': { isSwitch: true, default: 'false', places: [], read: parseBoolean },
   kubeconfig: { places: [['clusters', cluster, 'kubeconfigFile']] },
   settings: { places: [] },
   'print-config': { isSwitch: true, places: [] },

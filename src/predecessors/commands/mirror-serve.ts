@@ -1,11 +1,11 @@
 import { relative } from 'node:path';
 import type { Fields } from '../../base/text/json.ts';
 import { UsageError } from '../../cli/flags/arguments.ts';
-import { type GoFlags, isOn } from '../../cli/flags/go-flags.ts';
 import type { Run } from '../../cli/flags/io.ts';
 import { validating } from '../../cli/mirror/validate.ts';
 import type { Start } from '../../cli/serve/serve.ts';
 import { printedSettings, servedByFlags } from './flagged.ts';
+import { type GoFlags, isOn } from './go-flags.ts';
 import { cluster, parseMirrorServeFlags } from './mirror-serve-flags.ts';
 
 /**

@@ -1,6 +1,6 @@
-import { parseGoDuration } from '../../cli/flags/go-duration.ts';
-import { ambient, type GoFlags, type GoFlagTable, parseGoFlags } from '../../cli/flags/go-flags.ts';
 import type { Path } from '../../config/faults.ts';
+import { parseGoDuration } from './go-duration.ts';
+import { ambient, type GoFlags, type GoFlagTable, parseGoFlags } from './go-flags.ts';
 
 /** The upstream, the host and the cluster of that program: one of each, and it had no names for the last two. */
 export const theirs = { upstream: 'quay.io', host: '*', cluster: 'app.ci' } as const;

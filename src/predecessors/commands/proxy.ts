@@ -1,8 +1,8 @@
 import type { Fields } from '../../base/text/json.ts';
-import { isOn } from '../../cli/flags/go-flags.ts';
 import type { Run } from '../../cli/flags/io.ts';
 import type { Start } from '../../cli/serve/serve.ts';
 import { printedSettings, servedByFlags } from './flagged.ts';
+import { isOn } from './go-flags.ts';
 import { parseProxyFlags, theirs } from './proxy-flags.ts';
 
 /**

@@ -1,22 +1,14 @@
+import { type Flag, flagValue, parseBoolean, writtenFlags } from '../../cli/flags/flag-table.ts';
 import type { Path } from '../../config/faults.ts';
-import { parsed } from './arguments.ts';
 
 /** One flag of a program that we stand in for, or one that we have beside them. */
-export interface GoFlag {
-  /** As one would write it. Default: none, the settings below it are then what they are without it. */
-  readonly default?: string;
+export interface GoFlag extends Flag {
   /** Its default by the environment. */
   readonly ambient?: string;
   /** It has no default, and nothing can be served without it. */
   readonly isRequired?: true;
-  /** The word alone means `true`. */
-  readonly isSwitch?: true;
-  /** It may be given several times, and means a list. */
-  readonly isList?: true;
   /** The settings that it decides. None: it is accepted and has nothing left to decide. */
   readonly places: readonly Path[];
-  /** The setting's value, or one of the list. Throws an Error that says what is accepted. Default: the text as it is. */
-  readonly read?: (text: string) => unknown;
 }
 
 export type GoFlagTable = Readonly<Record<string, GoFlag>>;
@@ -51,47 +43,31 @@ export function ambient(flag: GoFlag, text: string | undefined): GoFlag {
 }
 
 /**
- * Reads flags as Go does: one dash or two, the value behind `=` or as the next word, the last of several counts but for lists; a text
- * that may be left out is left out where it is empty. Throws `UsageError` for a flag that there is not.
+ * Reads flags as Go does: one dash or two, the last of several counts but for lists; a text that may
+ * be left out is left out where it is empty. Throws `UsageError` for a flag that there is not.
  */
 export function parseGoFlags(table: GoFlagTable, args: readonly string[]): GoFlags {
-  const names = Object.entries(table);
-  const options = Object.fromEntries(
-    names.map(([name]) => [name, { type: 'string', multiple: true } as const]),
-  );
-  const { values: all, positionals } = parsed(
-    args.map((word) => completed(withTwoDashes(word), table)),
-    options,
-  );
-  const values = Object.fromEntries(
-    Object.entries(all).filter(([name, texts]) => !isLeftOut(table[name], texts)),
-  );
-  const readings = names.map(([name, flag]) => reading(name, flag, values[name]));
+  const { written: all, words } = writtenFlags(table, args.map(withTwoDashes));
+  const written = new Map([...all].filter(([name, texts]) => !isLeftOut(table[name], texts)));
+  const readings = Object.entries(table).map(([name, flag]) => reading(name, flag, written.get(name)));
   return {
     given: readings.flatMap(({ isGiven, decided }) => (isGiven ? decided : [])),
     assumed: readings.flatMap(({ isGiven, decided }) => (isGiven ? [] : decided)),
     complaints: [
-      ...positionals.map((word) => ({ flag: word, message: 'is no flag' })),
+      ...words.map((word) => ({ flag: word, message: 'is no flag' })),
       ...readings.flatMap(({ complaint }) => complaint ?? []),
     ],
-    written: new Map(Object.entries(values).flatMap(([name, texts = []]) => [[name, texts]])),
+    written,
   };
 }
 
 /** Whether a switch was given, and not as false. */
 export function isOn({ written }: Pick<GoFlags, 'written'>, name: string): boolean {
-  return isTrue(written.get(name)?.at(-1) ?? '');
-}
-
-/** `true` or `false`, as Go reads them. */
-export function parseGoBoolean(text: string): boolean {
-  if (isTrue(text)) return true;
-  if (/^(?:0|f|F|false|FALSE|False)$/.test(text)) return false;
-  throw new Error('must be true or false');
-}
-
-function isTrue(text: string): boolean {
-  return /^(?:1|t|T|true|TRUE|True)$/.test(text);
+  try {
+    return parseBoolean(written.get(name)?.at(-1) ?? 'false');
+  } catch {
+    return false;
+  }
 }
 
 interface Reading {
@@ -113,8 +89,7 @@ function reading(name: string, flag: GoFlag, given: readonly string[] | undefine
     return refused('must not be empty');
   if (texts.length === 0) return { isGiven, decided: [] };
   try {
-    const read = texts.map((text) => flag.read?.(text) ?? text);
-    const value = flag.isList === true ? read : read.at(-1);
+    const value = flagValue(flag, texts);
     return { isGiven, decided: flag.places.map((place) => ({ flag: `--${name}`, place, value })) };
   } catch (error) {
     return refused(error instanceof Error ? error.message : String(error));
@@ -129,8 +104,4 @@ function isLeftOut(flag: GoFlag | undefined, texts: readonly string[] | undefine
 
 function withTwoDashes(word: string): string {
   return word.replace(/^-(?=[A-Za-z]{2})/, '--');
-}
-
-function completed(word: string, table: GoFlagTable): string {
-  return word.startsWith('--') && table[word.slice(2)]?.isSwitch === true ? `${word}=true` : word;
 }
