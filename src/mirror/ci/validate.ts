@@ -1,4 +1,4 @@
-import { slots } from '../../base/slots.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { Look } from '../images/image-inspector.ts';
 import { quayImage } from '../references/names.ts';
@@ -24,8 +24,8 @@ export async function objections(options: ValidateOptions, signal: AbortSignal):
   const { config, against, concurrency = 8 } = options;
   const old = new Set(against?.supplemental.map(({ target }) => imageStreamTagText(target)));
   const added = config.supplemental.filter(({ target }) => !old.has(imageStreamTagText(target)));
-  const turns = slots(concurrency);
-  const asked = added.map((image) => turns.run('', () => objectionsTo(image, options, signal), signal));
+  const turns = new Semaphore({ permits: concurrency });
+  const asked = added.map((image) => turns.run(() => objectionsTo(image, options, signal), signal));
   return (await Promise.all(asked)).flat();
 }
 

@@ -1,4 +1,4 @@
-import { slots } from '../../base/slots.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import type { CopyEvents } from '../images/copy-events.ts';
 import { type ImageCopy, routeOf } from '../images/image-copy.ts';
 import { type CopyReport, type Tally, tally } from '../images/tally.ts';
@@ -36,7 +36,7 @@ export interface CopyRun {
 export function copyRun(options: CopyRunOptions = {}): CopyRun {
   const { maxPerRoute = 6, events = {}, now = Date.now } = options;
   const retry = retryOptions(options);
-  const routes = slots(maxPerRoute);
+  const routes = new Semaphore({ permits: maxPerRoute });
   const counters = tally(now);
   const signal = options.signal ?? new AbortController().signal;
   return {
@@ -44,7 +44,7 @@ export function copyRun(options: CopyRunOptions = {}): CopyRun {
     tally: counters,
     events,
     signal,
-    step: (image, work, own) => routes.run(routeOf(image), work, own),
+    step: (image, work, own) => routes.run(work, own, routeOf(image)),
     persistently: (image, work, tries) =>
       persistently(work, {
         ...retry,

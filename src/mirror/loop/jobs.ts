@@ -1,5 +1,5 @@
 import { type Bell, bell } from '../../base/notifier.ts';
-import { slots } from '../../base/slots.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { ArtSelector, MirrorConfig, MirroredImage } from '../ci/config-file.ts';
 import { isIgnored, isSelected, listing } from '../ci/wanted.ts';
@@ -144,9 +144,8 @@ async function compareAll(
   service: Service,
   signal: AbortSignal,
 ): Promise<void> {
-  const turns = slots(options.concurrency ?? 8);
-  const work = (image: MirroredImage) =>
-    turns.run('', () => compare(options, image, service, signal), signal);
+  const turns = new Semaphore({ permits: options.concurrency ?? 8 });
+  const work = (image: MirroredImage) => turns.run(() => compare(options, image, service, signal), signal);
   const outcomes = await Promise.allSettled(images.map(work));
   const failed = outcomes.filter((outcome) => outcome.status === 'rejected').length;
   if (failed === 0 || signal.aborted) return;

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { abortable } from '../../base/abortable.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { lengthOf } from '../../oci/range.ts';
@@ -12,7 +13,6 @@ import { objectBytes } from './s3-body.ts';
 import { s3Presence } from './s3-presence.ts';
 import { partBytesOf, putInParts, putWhole } from './s3-put.ts';
 import type { BodyLimits } from './s3-records.ts';
-import { partRoom } from './s3-room.ts';
 
 export interface S3BlobsOptions {
   /** Smallest part of a large blob, in bytes; smaller blobs are sent by one call. Default 8 MiB. */
@@ -43,7 +43,8 @@ export function s3Blobs(
   const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600 } = options;
   const { stallMs, leastBytesPerSecond } = options;
   const presence = s3Presence(options.presence ?? 200_000);
-  const room = partRoom(options.maxConcurrentParts ?? 8);
+  /** Room in memory for parts that wait to be sent, shared by all uploads. */
+  const room = new Semaphore({ permits: options.maxConcurrentParts ?? 8 });
   const urls = new LRUCache<Digest, string>({ max: 10_000 });
 
   return {

@@ -1,7 +1,7 @@
+import type { Semaphore } from '../../base/semaphore.ts';
 import { type Bytes, collected } from '../../oci/content.ts';
 import type { Bucket } from './bucket/s3-bucket.ts';
 import type { Upload, UploadedPart, Uploads } from './bucket/s3-uploads.ts';
-import type { PartRoom } from './s3-room.ts';
 
 /** Where the bytes go, and what they are. */
 export interface PutTarget {
@@ -25,11 +25,11 @@ export function partBytesOf(size: number, leastBytes: number): number {
 /** Sends verified bytes by one call, once all of them are here. */
 export async function putWhole(
   bucket: Bucket,
-  room: PartRoom,
+  room: Semaphore,
   bytes: Bytes,
   target: PutTarget,
 ): Promise<void> {
-  const release = target.size > smallBytes ? await room.take(target.signal) : () => {};
+  const release = target.size > smallBytes ? await room.acquire(target.signal) : () => {};
   try {
     await bucket.put(target.key, await collected(bytes, target.size), target);
   } finally {
@@ -43,7 +43,7 @@ export async function putWhole(
  */
 export async function putInParts(
   uploads: Uploads,
-  room: PartRoom,
+  room: Semaphore,
   bytes: Bytes,
   target: PutTarget & { readonly partBytes: number },
   running: Set<string>,
@@ -93,7 +93,7 @@ async function sendPart(
 async function* parts(
   bytes: Bytes,
   { partBytes }: { readonly partBytes: number },
-  room: PartRoom,
+  room: Semaphore,
   signal: AbortSignal,
 ): AsyncGenerator<Part> {
   let open: (Part & { filled: number }) | undefined;
@@ -101,7 +101,7 @@ async function* parts(
     for await (const chunk of bytes) {
       signal.throwIfAborted();
       for (let at = 0; at < chunk.byteLength; ) {
-        open ??= { release: await room.take(signal), bytes: Buffer.allocUnsafeSlow(partBytes), filled: 0 };
+        open ??= { release: await room.acquire(signal), bytes: Buffer.allocUnsafeSlow(partBytes), filled: 0 };
         const piece = chunk.subarray(at, at + partBytes - open.filled);
         open.bytes.set(piece, open.filled);
         open.filled += piece.byteLength;

@@ -1,8 +1,9 @@
 import { backoffMs } from '../../base/backoff.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Answer, headerOf, isReplayable, type Send } from '../exchange.ts';
-import { gate, metronome } from './limits.ts';
+import { metronome } from './limits.ts';
 import { parseRetryAfter } from './retry.ts';
 
 export interface AdaptiveOptions {
@@ -75,9 +76,9 @@ export function adaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
     pausedUntil: 0,
   };
   let lastSent = 0;
-  const lane = { maxConcurrent: () => pace.concurrency, maxQueued: Number.POSITIVE_INFINITY };
-  const uploads = gate(lane);
-  const questions = gate(lane);
+  const permits = () => pace.concurrency;
+  const uploads = new Semaphore({ permits });
+  const questions = new Semaphore({ permits });
   const beat =
     options.requestsPerSecond === undefined ? undefined : metronome(options.requestsPerSecond, settings.now);
   const noted = (answer: Answer, sent: number): Answer => {
@@ -92,7 +93,7 @@ export function adaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
       return pace.pausedUntil;
     },
     limited: (send) => async (ask) => {
-      const leave = await (isReplayable(ask) ? questions : uploads).enter(ask.signal);
+      const leave = await (isReplayable(ask) ? questions : uploads).acquire(ask.signal);
       try {
         await beat?.(ask.signal);
         await passed(() => pace.pausedUntil, settings, ask.signal);

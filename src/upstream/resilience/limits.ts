@@ -1,3 +1,4 @@
+import { Semaphore } from '../../base/semaphore.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Ask, isReplayable, type Send } from '../exchange.ts';
@@ -7,57 +8,21 @@ export interface LimitOptions {
   readonly maxQueued: number;
 }
 
-interface GateOptions {
-  /** A number, or what says how many there may be by now. */
-  readonly maxConcurrent: number | (() => number);
-  readonly maxQueued: number;
-}
-
-/** A place with room for so many at a time; the others wait outside in order. */
-export interface Gate {
-  /** Resolves once there is room, to the function that leaves again. A full queue is `TOOMANYREQUESTS`. */
-  enter(signal?: AbortSignal): Promise<() => void>;
-}
-
-/** A gate, empty. */
-export function gate({ maxConcurrent, maxQueued }: GateOptions): Gate {
-  const width = typeof maxConcurrent === 'number' ? () => maxConcurrent : maxConcurrent;
-  let inside = 0;
-  const queue = new Set<() => void>();
-  const left = (): void => {
-    inside -= 1;
-    for (const next of queue) {
-      if (inside >= width()) return;
-      inside += 1;
-      queue.delete(next);
-      next();
-    }
-  };
-  return {
-    async enter(signal) {
-      signal?.throwIfAborted();
-      if (inside < width()) inside += 1;
-      else if (queue.size < maxQueued) await turn(queue, signal);
-      else throw crowded();
-      return once(left);
-    },
-  };
-}
-
 /**
- * What keeps requests inside one of three gates until their bodies are over: downloads in one, uploads in the second,
- * everything else in the third, so that long bodies never hold up a question, nor an upload the download that feeds it.
+ * Limits requests until their bodies have ended, in three groups: downloads, uploads and everything
+ * else, so that long bodies never hold up a question, nor an upload the download that feeds it.
  */
-export function gates(options: LimitOptions): (send: Send) => Send {
-  const downloads = gate(options);
-  const uploads = gate(options);
-  const questions = gate(options);
-  const gateOf = (ask: Ask): Gate => {
+export function gates({ maxConcurrent, maxQueued }: LimitOptions): (send: Send) => Send {
+  const limit = { permits: maxConcurrent, maxWaiting: maxQueued, full: crowded };
+  const downloads = new Semaphore(limit);
+  const uploads = new Semaphore(limit);
+  const questions = new Semaphore(limit);
+  const gateOf = (ask: Ask): Semaphore => {
     if (!isReplayable(ask)) return uploads;
     return isDownload(ask) ? downloads : questions;
   };
   return (send) => async (ask) => {
-    const leave = await gateOf(ask).enter(ask.signal);
+    const leave = await gateOf(ask).acquire(ask.signal);
     try {
       const answer = await send(ask);
       if (answer.body.closed) leave();
@@ -96,30 +61,6 @@ export function metronome(
 
 function isDownload({ kind, method }: Ask): boolean {
   return method === 'GET' && (kind === 'blob' || kind === 'cdn');
-}
-
-function turn(queue: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => {
-      queue.delete(enter);
-      reject(signal?.reason);
-    };
-    const enter = (): void => {
-      signal?.removeEventListener('abort', leave);
-      resolve();
-    };
-    queue.add(enter);
-    signal?.addEventListener('abort', leave, { once: true });
-  });
-}
-
-function once(action: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (isDone) return;
-    isDone = true;
-    action();
-  };
 }
 
 function crowded(): RegistryError {

@@ -1,40 +1,13 @@
 import { test } from 'tap';
-import { gate } from '../../../src/upstream/resilience/limits.ts';
 import { app, blobIn, bytesOfBlob, pulled, refusalOf, rig, v1 } from '../rig.ts';
 
-test('a gate lets in so many at a time, the others in order', async (t) => {
-  const entry = gate({ maxConcurrent: 2, maxQueued: 10 });
-  const order: number[] = [];
-  const first = await entry.enter();
-  await entry.enter();
-  const third = entry.enter().then((leave) => {
-    order.push(3);
-    leave();
-  });
-  const fourth = entry.enter().then(() => order.push(4));
-  t.same(order, []);
-  first();
-  first();
-  await Promise.all([third, fourth]);
-  t.same(order, [3, 4]);
-});
-
-test('a full queue is refused', async (t) => {
-  const entry = gate({ maxConcurrent: 1, maxQueued: 0 });
-  await entry.enter();
-  t.match(await refusalOf(entry.enter()), { code: 'TOOMANYREQUESTS', retryAfterSeconds: 2 });
-});
-
-test('who leaves the queue gives the place to the next', async (t) => {
-  const entry = gate({ maxConcurrent: 1, maxQueued: 2 });
-  const leave = await entry.enter();
-  const leaving = new AbortController();
-  const gone = entry.enter(leaving.signal);
-  const next = entry.enter();
-  leaving.abort(new Error('gone'));
-  await t.rejects(gone, { message: 'gone' });
-  leave();
-  t.type(await next, 'function');
+test('a request that finds the queue full is refused for two seconds', async (t) => {
+  const { registry, upstream } = await rig(t, { maxConcurrent: 1, maxQueued: 0 });
+  const layer = blobIn(registry, 5_000_000);
+  const opened = await upstream.openBlob(app, layer.digest);
+  const refusal = await refusalOf(upstream.openBlob(app, layer.digest));
+  t.match(refusal, { code: 'TOOMANYREQUESTS', retryAfterSeconds: 2 });
+  opened?.close();
 });
 
 test('a download holds its place until its last byte', async (t) => {
