@@ -1,11 +1,11 @@
-/** Joins the call under that key, or makes it. A failure goes to everybody who waited, and is forgotten. */
-export type Shared<Value> = (key: string, call: () => Promise<Value>) => Promise<Value>;
+/** Joins the call under that key, or makes it. A failure goes to all who wait, and is forgotten. */
+export type SingleFlight<Value> = (key: string, call: () => Promise<Value>) => Promise<Value>;
 
 /**
- * The same question asked again while it is open gets the same answer: one call, however many ask. The call must not
- * depend on the signal of one of those who ask.
+ * One call under each key at a time, however many wait for it. The call must not depend on the
+ * signal of one of them.
  */
-export function shared<Value>(): Shared<Value> {
+export function createSingleFlight<Value>(): SingleFlight<Value> {
   const open = new Map<string, Promise<Value>>();
   return (key, call) => {
     const found = open.get(key);
@@ -14,4 +14,10 @@ export function shared<Value>(): Shared<Value> {
     open.set(key, promise);
     return promise;
   };
+}
+
+/** The same call, made once for all who ask while it is under way. */
+export function shared<Value>(call: () => Promise<Value>): () => Promise<Value> {
+  const flight = createSingleFlight<Value>();
+  return () => flight('', call);
 }

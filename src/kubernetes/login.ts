@@ -1,5 +1,6 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
+import { shared } from '../base/single-flight.ts';
 import { ApiFailure } from './failure.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 
@@ -28,9 +29,7 @@ export type Logins = () => Promise<Login>;
  * go; a plug-in runs once at a time, however many wait for it.
  */
 export function logins(config: Kubeconfig): Logins {
-  let open: Promise<Login> | undefined;
-
-  async function made(): Promise<Login> {
+  return shared(async () => {
     try {
       return await loginOf(await config());
     } catch (error) {
@@ -41,15 +40,8 @@ export function logins(config: Kubeconfig): Logins {
           cause: isQuoting(error) ? undefined : error,
         },
       );
-    } finally {
-      open = undefined;
     }
-  }
-
-  return () => {
-    open ??= made();
-    return open;
-  };
+  });
 }
 
 /** What a parser complains of may be a credential. */

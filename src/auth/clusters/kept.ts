@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 
 export interface KeptOptions<Value> {
   /** Whether the answer is a yes. */
@@ -43,24 +44,13 @@ export function kept<Value>(options: KeptOptions<Value>): Kept<Value> {
   const sizeCalculation = ({ value }: Answered<Value>) => sizeOf(value);
   const yes = new LRUCache<string, Answered<Value>>({ max: maxEntries, maxSize, sizeCalculation });
   const no = new LRUCache<string, Answered<Value>>({ max: maxEntries });
-  let open = new Map<string, Promise<Value>>();
+  let asking = createSingleFlight<Value>();
 
   function keep(key: string, value: Value, endMs: number): void {
     if (isYes(value)) yes.set(key, { value, untilMs: Math.min(now() + yesMs, endMs) });
     else {
       yes.delete(key);
       no.set(key, { value, untilMs: now() + noMs });
-    }
-  }
-
-  async function asked(key: string, question: Promise<Value>, endMs: number): Promise<Value> {
-    const openThen = open;
-    try {
-      const value = await question;
-      if (openThen === open) keep(key, value, endMs);
-      return value;
-    } finally {
-      openThen.delete(key);
     }
   }
 
@@ -74,14 +64,17 @@ export function kept<Value>(options: KeptOptions<Value>): Kept<Value> {
     },
     wasYes: (key) => yes.has(key),
     ask(key, question, endMs = Number.POSITIVE_INFINITY) {
-      const running = open.get(key) ?? asked(key, Promise.resolve().then(question), endMs);
-      open.set(key, running);
-      return running;
+      const askingThen = asking;
+      return asking(key, async () => {
+        const value = await question();
+        if (askingThen === asking) keep(key, value, endMs);
+        return value;
+      });
     },
     clear() {
       yes.clear();
       no.clear();
-      open = new Map();
+      asking = createSingleFlight();
     },
   };
 }

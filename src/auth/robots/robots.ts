@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
 import { andThen } from '../../base/maybe-promise.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import type { Authorizer, Credential, Decision, Subject } from '../access.ts';
 import { loginsUnavailable } from '../unavailable.ts';
 import type { Bcrypt } from './bcrypt.ts';
@@ -104,21 +105,7 @@ function remembering(register: Register, rememberMs: number): Register {
   /** No more than there are robots: each has one password. */
   const right = new Map<string, Buffer>();
   const wrong = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberMs });
-  const open = new Map<string, Promise<boolean>>();
-
-  async function ask(
-    pair: { readonly key: string; readonly hashed: Buffer },
-    ...[name, password, address]: Parameters<Register['isPair']>
-  ): Promise<boolean> {
-    try {
-      const isRight = await register.isPair(name, password, address);
-      if (isRight) right.set(name, pair.hashed);
-      else wrong.set(pair.key, true);
-      return isRight;
-    } finally {
-      open.delete(pair.key);
-    }
-  }
+  const asking = createSingleFlight<boolean>();
 
   return {
     isKnown: register.isKnown,
@@ -128,9 +115,12 @@ function remembering(register: Register, rememberMs: number): Register {
       if (known !== undefined && timingSafeEqual(known, hashed)) return true;
       const key = hashed.toString('base64');
       if (wrong.has(key)) return false;
-      const asked = open.get(key) ?? ask({ key, hashed }, name, password, address);
-      open.set(key, asked);
-      return asked;
+      return asking(key, async () => {
+        const isRight = await register.isPair(name, password, address);
+        if (isRight) right.set(name, hashed);
+        else wrong.set(key, true);
+        return isRight;
+      });
     },
   };
 }

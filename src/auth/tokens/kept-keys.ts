@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Current } from '../../base/files/watched-file.ts';
+import { shared } from '../../base/single-flight.ts';
 import { withTimeout } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseTokenKeys, type TokenKeys } from './token-keys.ts';
@@ -36,9 +37,8 @@ export function createKeptKeys(options: KeptKeysOptions): Current<TokenKeys> {
   let ownKeys: TokenKeys | undefined;
   let kept: TokenKeys | undefined;
   let askAgainAt = Number.NEGATIVE_INFINITY;
-  let asking: Promise<TokenKeys> | undefined;
 
-  async function ask(): Promise<TokenKeys> {
+  const ask = shared(async () => {
     try {
       const text = await withTimeout(secretIn(records), patienceMs, () => {
         throw new RegistryError('UNAVAILABLE', 'the store does not answer');
@@ -50,16 +50,13 @@ export function createKeptKeys(options: KeptKeysOptions): Current<TokenKeys> {
       askAgainAt = now() + retryMs;
       ownKeys ??= parseTokenKeys([own]);
       return ownKeys;
-    } finally {
-      asking = undefined;
     }
-  }
+  });
 
   return () => {
     if (kept !== undefined) return kept;
     if (ownKeys !== undefined && now() < askAgainAt) return ownKeys;
-    asking ??= ask();
-    return asking;
+    return ask();
   };
 }
 

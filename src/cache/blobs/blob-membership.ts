@@ -1,5 +1,5 @@
 import type { LRUCache } from 'lru-cache';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -23,7 +23,7 @@ export interface BlobMembershipOptions {
  */
 export class BlobMembership {
   readonly #options: BlobMembershipOptions;
-  readonly #confirming = shared<Descriptor>();
+  readonly #confirming = createSingleFlight<Descriptor>();
 
   constructor(options: BlobMembershipOptions) {
     this.#options = options;

@@ -1,7 +1,7 @@
 import type { Hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { upTo } from '../../base/lru.ts';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import {
   type ByteRange,
   type Bytes,
@@ -65,7 +65,7 @@ const mostRemembered = 100_000;
 
 /** The store, with no trust in its medium. */
 export function storedCopies({ store, events, verifies = 'first' }: StoredCopiesOptions): StoredCopies {
-  const checking = shared<boolean>();
+  const checking = createSingleFlight<boolean>();
   /** The size of what was right: a copy of another size is another copy. */
   const right = new LRUCache<Digest, number>(upTo(mostRemembered));
   const failed = (error: unknown): void => events.storeFailed({ operation: 'read', error });

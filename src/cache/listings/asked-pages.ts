@@ -1,5 +1,5 @@
 import { ageMs } from '../../base/age.ts';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import { isUnknown } from '../../oci/not-found.ts';
 import type { Hit } from '../events.ts';
 
@@ -45,7 +45,7 @@ export function askedPages<Page extends { readonly warnings: readonly string[] }
   policy,
   now,
 }: AskedPagesOptions): (question: PageQuestion<Page>) => Promise<ServedPage<Page>> {
-  const asking = shared<Page>();
+  const asking = createSingleFlight<Page>();
 
   function stale({ page, askedAt }: RememberedPage<Page>): ServedPage<Page> {
     const ageSeconds = Math.round(ageMs(askedAt, now()) / 1000);

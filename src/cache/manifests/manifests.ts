@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import { bytesOf, type Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -89,7 +89,7 @@ export function manifests(options: ManifestsOptions): Manifests {
     maxSize: maxSignedBytes,
     sizeCalculation: ({ bytes }) => bytes.byteLength || 1,
   });
-  const asking = shared<HeldManifest>();
+  const asking = createSingleFlight<HeldManifest>();
   const writing = new Map<Digest, { readonly bytes: Uint8Array; readonly done: Promise<void> }>();
 
   const labelled = labels({

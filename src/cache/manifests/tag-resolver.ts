@@ -1,6 +1,6 @@
 import type { LRUCache } from 'lru-cache';
 import { ageMs } from '../../base/age.ts';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -58,7 +58,7 @@ export interface TaggedOptions {
 /** Tags over manifests by digest: asked of the upstream as seldom as the policy allows, by one request for all who wait. */
 export function tagged(options: TaggedOptions): ResolvedManifests {
   const { upstream, manifests, tags, policy, absent, now } = options;
-  const asking = shared<TagPointer>();
+  const asking = createSingleFlight<TagPointer>();
   const behind = new Set<Promise<void>>();
   const pace = createUpstreamPace(options.patienceMs, now);
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { upTo } from '../../base/lru.ts';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import { writeBehind } from '../../base/write-behind.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -223,7 +223,7 @@ function reader(
     readonly held: (key: string) => Member | 'absent' | undefined;
   },
 ): (scope: RepositoryScope, digest: Digest) => Promise<Member | 'absent' | 'unreadable'> {
-  const asking = shared<Member | 'absent' | 'unreadable'>();
+  const asking = createSingleFlight<Member | 'absent' | 'unreadable'>();
 
   async function read(key: string, scope: RepositoryScope, record: string) {
     try {

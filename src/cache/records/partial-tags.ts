@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { upTo } from '../../base/lru.ts';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import { type WriteBehind, writeBehind } from '../../base/write-behind.ts';
 import { type Digest, hexOf } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
@@ -66,7 +66,7 @@ export class PartialTags {
     sizeCalculation: ({ byteLength }) => byteLength + 100,
   });
   readonly #behind: WriteBehind<PartialRecord>;
-  readonly #reading = shared<boolean>();
+  readonly #reading = createSingleFlight<boolean>();
 
   constructor(options: PartialTagsOptions) {
     const { events, retryMs } = options;

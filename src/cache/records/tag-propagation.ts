@@ -1,6 +1,6 @@
 import { ageMs } from '../../base/age.ts';
 import { concurrently } from '../../base/each.ts';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
@@ -75,7 +75,7 @@ interface Run {
 
 /** Labels over the membership of one upstream. */
 export function labels({ membership, tags, parsed, remembered, stored, now }: LabelsOptions): Labels {
-  const spreading = shared<void>();
+  const spreading = createSingleFlight<void>();
   /** When the tags of a record were last spread, by the tag that was asked for; '' without one. */
   const spreadAt = new WeakMap<readonly Tag[], Map<string, number>>();
 

@@ -1,6 +1,6 @@
 import { ageMs } from '../../base/age.ts';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
-import { shared } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import { sleep } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isManifestType } from '../../oci/manifest.ts';
@@ -65,9 +65,9 @@ export function reach(options: ReachOptions): TagReach {
   const { membership, tags, registry, now } = options;
   const { formerMs = () => sevenDaysMs, lagMs = 1_000, parsed = createParsedManifests() } = options;
   const { graphs: below = graphs({ parsed }) } = options;
-  const looking = shared<boolean>();
-  const lookingAfresh = shared<readonly Tag[]>();
-  const lookingUnrecorded = shared<UnrecordedTags>();
+  const looking = createSingleFlight<boolean>();
+  const lookingAfresh = createSingleFlight<readonly Tag[]>();
+  const lookingUnrecorded = createSingleFlight<UnrecordedTags>();
   /** By the array of a record, which stays the same until the record changes. */
   const latestFirst = new WeakMap<readonly Tag[], readonly Tag[]>();
 

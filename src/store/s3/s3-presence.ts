@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { upTo } from '../../base/lru.ts';
+import { createSingleFlight } from '../../base/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /** What is known about S3 without asking it. */
@@ -20,7 +21,7 @@ const absent = -1;
 
 export function s3Presence(maxEntries: number): Presence {
   const known = new LRUCache<Digest, number>(upTo(maxEntries));
-  const asked = new Map<Digest, Promise<number | undefined>>();
+  const asking = createSingleFlight<number | undefined>();
 
   function learn(digest: Digest, size: number): void {
     known.set(digest, size, { ttl: presentMs });
@@ -30,23 +31,17 @@ export function s3Presence(maxEntries: number): Presence {
     digest: Digest,
     ask: () => Promise<number | undefined>,
   ): Promise<number | undefined> {
-    try {
-      const size = await ask();
-      if (size !== undefined) learn(digest, size);
-      else if (!known.has(digest)) known.set(digest, absent, { ttl: absentMs });
-      return size;
-    } finally {
-      asked.delete(digest);
-    }
+    const size = await ask();
+    if (size !== undefined) learn(digest, size);
+    else if (!known.has(digest)) known.set(digest, absent, { ttl: absentMs });
+    return size;
   }
 
   return {
     async size(digest, ask) {
       const held = known.get(digest);
       if (held !== undefined) return held === absent ? undefined : held;
-      const asking = asked.get(digest) ?? askedNow(digest, ask);
-      asked.set(digest, asking);
-      return await asking;
+      return await asking(digest, () => askedNow(digest, ask));
     },
     learn,
     forget: (digest) => {

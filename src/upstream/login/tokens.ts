@@ -1,3 +1,4 @@
+import { createSingleFlight } from '../../base/single-flight.ts';
 import { unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Answer, discard, type Send, wholeBody } from '../exchange.ts';
@@ -38,23 +39,24 @@ const maxTokens = 1_000;
 /** An empty set of tokens. */
 export function tokens(options: TokenOptions): Tokens {
   const kept = new Map<string, Token>();
-  const asked = new Map<string, Promise<Token>>();
-  const ask = (key: string, question: TokenQuestion): Promise<Token> => {
-    const answer = newToken(question, options)
-      .then((token) => {
-        keep(kept, key, token);
-        return token;
-      })
-      .finally(() => asked.delete(key));
-    asked.set(key, answer);
-    return answer;
+  const asking = createSingleFlight<Token>();
+  const ask = async (key: string, question: TokenQuestion): Promise<Token> => {
+    const token = await newToken(question, options);
+    keep(kept, key, token);
+    return token;
   };
   return {
     async get(question, signal) {
       const key = keyOf(question);
       const token = kept.get(key);
       if (token !== undefined && options.now() < token.staleAt) return { ...token, isNew: false };
-      return { ...(await unlessAborted(asked.get(key) ?? ask(key, question), signal)), isNew: true };
+      return {
+        ...(await unlessAborted(
+          asking(key, () => ask(key, question)),
+          signal,
+        )),
+        isNew: true,
+      };
     },
     forget(value) {
       for (const [key, token] of kept) if (token.value === value) kept.delete(key);

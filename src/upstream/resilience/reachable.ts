@@ -1,3 +1,4 @@
+import { shared } from '../../base/single-flight.ts';
 import { anySignal, unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { discard, type Send } from '../exchange.ts';
@@ -39,7 +40,6 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
   let answeredAt = Number.NEGATIVE_INFINITY;
   let hasAnswered = false;
   let absence: Absence | undefined;
-  let asked: Promise<boolean> | undefined;
   const noted =
     (inner: Send): Send =>
     async (ask) => {
@@ -55,7 +55,7 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
       answeredAt = answer.status < 500 ? now() : Number.NEGATIVE_INFINITY;
       return answer;
     };
-  const ping = async (): Promise<boolean> => {
+  const ping = shared(async () => {
     try {
       const signal = anySignal(closing, AbortSignal.timeout(pingMs));
       const answer = await noted(send)({
@@ -68,13 +68,10 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
       return answer.status < 500;
     } catch {
       return false;
-    } finally {
-      asked = undefined;
     }
-  };
+  });
   const judged = async (): Promise<void> => {
-    asked ??= ping();
-    if (!(await asked) && !closing.aborted) breaker.open();
+    if (!(await ping()) && !closing.aborted) breaker.open();
   };
   return {
     noted,
@@ -83,8 +80,7 @@ export function reachability({ url, send, breaker, now, closing }: ReachabilityO
     async isReachable({ signal } = {}) {
       if (!breaker.isAdmitting()) return false;
       if (now() - answeredAt < believedMs) return true;
-      asked ??= ping();
-      return unlessAborted(asked, signal);
+      return unlessAborted(ping(), signal);
     },
   };
 }
