@@ -52,11 +52,11 @@ function programHelp(): string {
   const lines = commands.map(({ name, summary }) => `  ${name.padEnd(width)}   ${summary}`);
   return `Usage: quayside COMMAND [OPTION]...
 
-A pull-through cache between container clients and registries.
+A proxy, pull-through cache and mirror of container images, between clients and registries.
 
 ${lines.join('\n')}
 
-quayside COMMAND --help says more.
+See quayside COMMAND --help.
 `;
 }
 
