@@ -1,3 +1,5 @@
+import type { Retry } from '../base/retry.ts';
+
 /**
  * Ways in which an image cannot be copied. The first two pass, and are tried again. The others are parked with their reason until the
  * source's digest changes or a day is over, in which somebody may have given rights, or pushed what was missing; schema 1 that is refused
@@ -22,8 +24,8 @@ export const doubtfulTries = 6;
 export interface CopyErrorOptions {
   /** How long the registry wants us to wait, in seconds. */
   readonly retryAfterSeconds?: number;
-  /** Default: false. */
-  readonly lasts?: boolean;
+  /** Of a kind that passes, whether retries are used up. Default: `now`. */
+  readonly retry?: Retry;
   /** Default: false. */
   readonly isDoubtful?: boolean;
   readonly cause?: unknown;
@@ -34,8 +36,8 @@ export class CopyError extends Error {
   override readonly name = 'CopyError';
   readonly kind: FailureClass;
   readonly retryAfterSeconds: number | undefined;
-  /** Whether it was tried to the end already: one that passes does not do so while somebody waits. */
-  readonly lasts: boolean;
+  /** Whether another try may succeed although nothing changed at the source. */
+  readonly retry: Retry;
   /**
    * Of one that does not pass: whether registries have been seen to say so of an image that they
    * took minutes later. It is tried `doubtfulTries` times before it is believed.
@@ -46,12 +48,8 @@ export class CopyError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.kind = kind;
     this.retryAfterSeconds = options.retryAfterSeconds;
-    this.lasts = options.lasts ?? false;
+    const passes = kind === 'throttled' || kind === 'unavailable';
+    this.retry = passes ? (options.retry ?? 'now') : 'never';
     this.isDoubtful = options.isDoubtful ?? false;
-  }
-
-  /** Whether another try may succeed although nothing changed at the source. */
-  get isPassing(): boolean {
-    return this.kind === 'throttled' || this.kind === 'unavailable';
   }
 }

@@ -1,3 +1,5 @@
+import type { Retry } from '../base/retry.ts';
+
 /**
  * Every way a request may fail, and its HTTP status: the codes of the OCI distribution spec 1.1 ("Error Codes"),
  * and, below them, the few that registries use beyond it because the spec has no word for them.
@@ -38,8 +40,8 @@ export interface ErrorOptions {
   readonly retryAfterSeconds?: number;
   /** Header fields that belong to this refusal, such as `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** Default: false. */
-  readonly lasts?: boolean;
+  /** Default: `now` for statuses from 500 and for 429, else `never`. */
+  readonly retry?: Retry;
 }
 
 /** The one error that crosses module borders. Its message is one clause that a client may read. */
@@ -49,8 +51,7 @@ export class RegistryError extends Error {
   readonly detail: Readonly<Record<string, unknown>> | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
-  /** True where a retry soon is pointless: retries are used up, or the failure is permanent. */
-  readonly lasts: boolean;
+  readonly retry: Retry;
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -58,18 +59,13 @@ export class RegistryError extends Error {
     this.detail = options.detail;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.headers = options.headers ?? {};
-    this.lasts = options.lasts ?? false;
+    this.retry = options.retry ?? (this.status >= 500 || this.status === 429 ? 'now' : 'never');
   }
 
   /** The HTTP status that says this. */
   get status(): number {
     return statusOf[this.code];
   }
-}
-
-/** True for a refusal that another try, or another mirror, may get past: the upstream's trouble, not the request's. */
-export function isPassing(error: unknown): boolean {
-  return !(error instanceof RegistryError) || error.status >= 500 || error.status === 429;
 }
 
 /** Whatever was thrown, as a RegistryError: strangers become `UNKNOWN` and keep their text out of the answer. */

@@ -1,8 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { upTo } from '../../base/lru.ts';
+import { mayPass } from '../../base/retry.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { isPassing, RegistryError } from '../../oci/errors.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType, type Manifest, maxManifestBytes } from '../../oci/manifest.ts';
 import { statedPlatform } from '../../oci/platform.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -153,7 +154,7 @@ export function completeness(options: CompletenessOptions): Completeness {
     for (const child of chosenFrom(manifest, platform).slice(0, mostChildren)) {
       const failure = await failureOf(repository, child);
       // An index may be sparse: what it lacks for good concerns only those who surely want it.
-      if (failure !== undefined && (platform !== undefined || isPassing(failure))) return child.digest;
+      if (failure !== undefined && (platform !== undefined || mayPass(failure))) return child.digest;
       const below = await storedManifest(child);
       const withheld = below && (await withheldBelow(repository, below, platform));
       if (withheld !== undefined) return withheld;

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { concurrently } from '../../base/each.ts';
 import { upTo } from '../../base/lru.ts';
+import { mayPass } from '../../base/retry.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { isPassing } from '../../oci/errors.ts';
 import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
@@ -86,7 +86,7 @@ async function unlessItPasses(fetched: Promise<unknown>): Promise<void> {
   try {
     await fetched;
   } catch (error) {
-    if (isPassing(error)) throw error;
+    if (mayPass(error)) throw error;
   }
 }
 

@@ -1,7 +1,8 @@
 import { LRUCache } from 'lru-cache';
+import { mayPass } from '../../base/retry.ts';
 import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { isPassing, RegistryError } from '../../oci/errors.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
 import { isUnknown } from '../../oci/not-found.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
@@ -126,7 +127,7 @@ export class HandedOut implements ManifestAnswers {
       return this.#passed(repository, reference, served);
     } catch (error) {
       if (isUnknown(error)) this.#absent.set(key, true);
-      else if (isPassing(error) && this.#absent.has(key)) throw attachmentUnknown(reference, error);
+      else if (mayPass(error) && this.#absent.has(key)) throw attachmentUnknown(reference, error);
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { mayPass } from '../../base/retry.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { CopyError } from '../failure.ts';
 import { destinationFailure, type Subject, sourceFailure } from '../images/classify.ts';
@@ -80,7 +81,7 @@ export async function together(works: readonly Promise<void>[], copying: Copying
   const failures: unknown[] = [];
   const failed = (error: unknown): void => {
     failures.push(error);
-    if (error instanceof CopyError && !error.isPassing) copying.giveUp();
+    if (error instanceof CopyError && !mayPass(error)) copying.giveUp();
   };
   await Promise.all(works.map((work) => work.catch(failed)));
   if (failures.length > 0) throw failures.find((error) => error instanceof CopyError) ?? failures[0];

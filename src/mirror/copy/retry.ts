@@ -48,9 +48,9 @@ export async function persistently<T>(work: () => Promise<T>, options: Persisten
   }
 }
 
-function triesOf({ isPassing, isDoubtful, lasts }: CopyError, { tries }: Persistence): number {
+function triesOf({ isDoubtful, retry }: CopyError, { tries }: Persistence): number {
   if (isDoubtful) return Math.max(tries, doubtfulTries);
-  return isPassing && !lasts ? tries : 1;
+  return retry === 'now' ? tries : 1;
 }
 
 /**

@@ -1,7 +1,8 @@
+import { mayPass } from '../../base/retry.ts';
 import type { Membership } from '../../cache/records/membership.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { isPassing, RegistryError } from '../../oci/errors.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import { type RememberedOptions, remembered } from './remembered.ts';
 import type { MissRule, MissSource } from './rule.ts';
@@ -98,7 +99,7 @@ export function missSources(options: MissSourcesOptions): MissSources {
           const answer = await ask(source);
           if (answer !== undefined) return answer;
         } catch (error) {
-          if (isPassing(error)) failures.push(error);
+          if (mayPass(error)) failures.push(error);
           else if (refusalOf(error) === undefined) throw error;
         }
       }

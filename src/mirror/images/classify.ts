@@ -156,11 +156,11 @@ function classified(
     return new CopyError('unavailable', `${textOf(subject)}: ${strangerText(error)}: ${tryLater}`, options);
   }
   const { kind, advice, isDoubtful = false, lead = '' } = table[error.code] ?? otherwise;
-  const { retryAfterSeconds, lasts } = error;
+  const { retryAfterSeconds, retry } = error;
   const why = kind === 'throttled' ? throttledText(error) : registryText(error);
   return new CopyError(kind, `${lead}${textOf(subject)}: ${why}: ${connectionAdvice(error) ?? advice}`, {
     ...options,
-    lasts,
+    retry,
     isDoubtful,
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   });
@@ -199,8 +199,8 @@ const connectionAdvices: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** What to do about a registry to which no connection comes about; undefined of any other failure, and of one that passes. */
-export function connectionAdvice({ lasts, cause }: RegistryError): string | undefined {
-  const code = lasts ? codeOf(cause) : undefined;
+export function connectionAdvice({ retry, cause }: RegistryError): string | undefined {
+  const code = retry === 'later' ? codeOf(cause) : undefined;
   return code === undefined ? undefined : connectionAdvices.find(([pattern]) => pattern.test(code))?.[1];
 }
 

@@ -1,5 +1,6 @@
 import { backoffMs } from '../../base/backoff.ts';
 import { bell } from '../../base/notifier.ts';
+import { mayPass } from '../../base/retry.ts';
 import { type CopyError, doubtfulTries } from '../failure.ts';
 import { registryOf } from '../references/names.ts';
 import { lanes } from './lanes.ts';
@@ -175,7 +176,7 @@ export function queue(options: QueueOptions): Queue {
     const { task, again } = back(destination, failure.kind === 'throttled');
     const attempts = task.attempts + 1;
     const doubts = task.doubts + (failure.isDoubtful ? 1 : 0);
-    const isTriedAgain = failure.isPassing || (failure.isDoubtful && doubts < doubtfulTries);
+    const isTriedAgain = mayPass(failure) || (failure.isDoubtful && doubts < doubtfulTries);
     const outcome = {
       attempts,
       doubts,

@@ -1,4 +1,5 @@
-import { isPassing, RegistryError } from '../../oci/errors.ts';
+import { mayPass } from '../../base/retry.ts';
+import { RegistryError } from '../../oci/errors.ts';
 
 /**
  * What a refused request was for, as far as it decides where the client goes next: a manifest by
@@ -25,9 +26,7 @@ export function refusalFor(wanted: Wanted, error: RegistryError): RegistryError 
     return wanted === 'signature' && code === 'DENIED' ? said(error, 'MANIFEST_UNKNOWN') : error;
   }
   if (code === 'DENIED' && wanted === 'blob') return said(error, 'BLOB_UNKNOWN');
-  return isPassing(error) && code !== 'UNKNOWN'
-    ? said(error, 'TOOMANYREQUESTS', { retryAfterSeconds })
-    : error;
+  return mayPass(error) && code !== 'UNKNOWN' ? said(error, 'TOOMANYREQUESTS', { retryAfterSeconds }) : error;
 }
 
 function said(

@@ -1,6 +1,7 @@
 import { backoffMs } from '../../base/backoff.ts';
+import { mayPass } from '../../base/retry.ts';
 import { sleep } from '../../base/wait.ts';
-import { isPassing, RegistryError } from '../../oci/errors.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { AnswerBody } from '../exchange.ts';
 import { pauseAfter, TryAgain } from '../resilience/retry.ts';
 
@@ -83,7 +84,7 @@ async function pauseBefore(failures: number, error: unknown, options: ResumeOpti
 }
 
 function isWorthResuming(refusal: RegistryError): boolean {
-  return isPassing(refusal) && refusal.code !== 'UPSTREAM_INVALID';
+  return mayPass(refusal) && refusal.code !== 'UPSTREAM_INVALID';
 }
 
 /**

@@ -43,10 +43,10 @@ export function urlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs 
         } catch (error) {
           asked.signal?.throwIfAborted();
           if (!(error instanceof RegistryError)) throw error;
-          if (!mayPass(failure)) failure = error;
+          if (!passesSoon(failure)) failure = error;
         }
       }
-      const code = mayPass(failure) ? failure.code : 'BLOB_UNKNOWN';
+      const code = passesSoon(failure) ? failure.code : 'BLOB_UNKNOWN';
       const { message, retryAfterSeconds, cause } = failure;
       throw new RegistryError(
         code,
@@ -61,6 +61,6 @@ export function urlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs 
   };
 }
 
-function mayPass({ code, lasts }: RegistryError): boolean {
-  return !lasts && (code === 'UNAVAILABLE' || code === 'TOOMANYREQUESTS');
+function passesSoon({ code, retry }: RegistryError): boolean {
+  return retry === 'now' && (code === 'UNAVAILABLE' || code === 'TOOMANYREQUESTS');
 }

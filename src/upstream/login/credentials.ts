@@ -66,7 +66,7 @@ async function read<T>(file: Current<T>): Promise<T> {
 function parsedJson(text: string): unknown {
   const value = jsonOrNone(text);
   if (value !== undefined) return value;
-  throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { lasts: true });
+  throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { retry: 'later' });
 }
 
 function credentialOf(entry: unknown): Credential | undefined {

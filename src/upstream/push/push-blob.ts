@@ -275,7 +275,7 @@ function sentInVain(refusal: RegistryError, sends: number): RegistryError {
     ...(detail === undefined ? {} : { detail }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     cause,
-    lasts: true,
+    retry: 'later',
   });
 }
 

@@ -230,7 +230,7 @@ async function about<T>(
       cause: error.cause,
       detail: { ...error.detail, ...facts },
       headers: error.headers,
-      lasts: error.lasts,
+      retry: error.retry,
       ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
     });
   }

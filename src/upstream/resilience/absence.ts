@@ -49,7 +49,7 @@ export function absentFailure(
   const isEcho = error instanceof RegistryError && error.code === 'UNAVAILABLE';
   if (error !== cause && !isEcho) return networkFailure(error);
   const code = codeOf(cause);
-  const refusal = new RegistryError('UNAVAILABLE', messageOf(code), { cause, lasts: true });
+  const refusal = new RegistryError('UNAVAILABLE', messageOf(code), { cause, retry: 'later' });
   const leftMs = noConnection.has(code) ? since + waitMs - now : 0;
   return leftMs > 0 && !isEcho ? new TryAgain('network', refusal, { longestPauseMs: leftMs }) : refusal;
 }

@@ -142,7 +142,7 @@ export function networkFailure(cause: unknown): TryAgain | RegistryError {
       "the upstream's certificate cannot be verified; caFile names other authorities",
       {
         cause,
-        lasts: true,
+        retry: 'later',
       },
     );
   }

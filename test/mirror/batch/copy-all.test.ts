@@ -129,7 +129,7 @@ test('an image that fails in passing is tried again, and sends only what is miss
 
 test('what lasts is not tried again while somebody waits', async (t) => {
   const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
-  const spent = new RegistryError('UNAVAILABLE', 'it was sent four times', { lasts: true });
+  const spent = new RegistryError('UNAVAILABLE', 'it was sent four times', { retry: 'later' });
   destination.misbehaviours.fails = ({ verb }) => (verb === 'put-blob' ? spent : undefined);
   const run = quickRun();
   await copyImages(images(source, destination, 1), run);

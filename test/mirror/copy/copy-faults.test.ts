@@ -24,7 +24,7 @@ for (const size of [4_999, 5_001]) {
   test(`a descriptor of ${size} bytes over a blob of 5000 is told of the source, before a byte is sent`, async (t) => {
     const { destination, source, run, image } = copyRig(plainImage('amd64', [sized(own, size)]));
     const failure = await failureOf(copyImage(image(), run));
-    t.match(failure, { kind: 'blob-unknown', isPassing: false, isDoubtful: false });
+    t.match(failure, { kind: 'blob-unknown', retry: 'never', isDoubtful: false });
     t.match(failure.message, /^blob sha256:\w+ of source\.example\/team\/app: manifest sha256:\w+ states/);
     t.match(failure.message, `states ${size} bytes and the source has 5000: push the image`);
     t.equal(source.calls.filter(({ reference }) => reference === own.descriptor.digest).length, 1);
@@ -77,7 +77,7 @@ test('a body that is too large is called that', async (t) => {
   const failure = await failureOf(copyImage(image(), run));
   t.match(failure, {
     kind: 'too-large',
-    isPassing: false,
+    retry: 'never',
     message: /destination\.example.*413.*raise its limit/,
   });
 });

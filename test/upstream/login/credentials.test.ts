@@ -65,7 +65,7 @@ test('an auth file that is not JSON is refused for as long as it is there, and n
   const authFile = join(t.testdir({ 'auth.json': '{"auths": secret' }), 'auth.json');
   const credentials = credentialsFrom({ authFile }, ['quay.io']);
   const refusal: unknown = await credentials('x').catch((error: unknown) => error);
-  t.match(refusal, { code: 'UNAVAILABLE', lasts: true, cause: undefined });
+  t.match(refusal, { code: 'UNAVAILABLE', retry: 'later', cause: undefined });
   t.notMatch(String(refusal), 'secret');
 });
 

@@ -14,7 +14,7 @@ function meaning(errors: readonly object[], oddity: string | undefined) {
 }
 
 test('a 500 of unknown errors that say nothing is a refusal of what is odd', async (t) => {
-  const refusal = { code: 'UNSUPPORTED', message: 'the registry does not accept schema 1', lasts: false };
+  const refusal = { code: 'UNSUPPORTED', message: 'the registry does not accept schema 1', retry: 'never' };
   t.match(await meaning([{ ...unknown, detail: {} }], 'schema 1'), refusal);
   t.match(await meaning([unknown, { ...unknown, detail: {} }, missing], 'schema 1'), refusal);
 });

@@ -137,7 +137,7 @@ for (const size of [2_000, 200_000]) {
     registry.switches.failsUploads = { code: 502 };
     const source = lentSource(size);
     const refusal = await refusalOf(writer.putBlob(app, source.descriptor, source.open));
-    t.match(refusal, { code: 'UNAVAILABLE', lasts: true, message: /: it was sent 4 times$/ });
+    t.match(refusal, { code: 'UNAVAILABLE', retry: 'later', message: /: it was sent 4 times$/ });
     const sent = registry.requests.reduce((sum, { bytesReceived }) => sum + bytesReceived, 0);
     t.equal(sent, 4 * size);
     t.equal(registry.openUploads(), 0);
@@ -157,7 +157,11 @@ test('bytes that a registry says it took and does not have are sent again, four 
   registry.switches.lies201 = true;
   const source = lentSource(2_000);
   const refusal = await refusalOf(writer.putBlob(app, source.descriptor, source.open));
-  t.match(refusal, { code: 'UNAVAILABLE', lasts: true, message: /does not have it: it was sent 4 times$/ });
+  t.match(refusal, {
+    code: 'UNAVAILABLE',
+    retry: 'later',
+    message: /does not have it: it was sent 4 times$/,
+  });
   t.equal(registry.seen('PUT').length, 4);
 });
 

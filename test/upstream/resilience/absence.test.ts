@@ -13,7 +13,7 @@ test('a host name that nobody knows is told at once', async (t) => {
   const refusal = await refusalOf(upstream.manifest(app, v1));
   t.match(refusal, {
     code: 'UNAVAILABLE',
-    lasts: true,
+    retry: 'later',
     message: "the upstream's host name cannot be resolved",
     cause: { code: 'ENOTFOUND' },
   });
@@ -33,7 +33,7 @@ test('an upstream that never answered is waited for, but for 3 s only', async (t
   await registry.close();
   const refusal = await refusalOf(upstream.manifest(app, v1));
   t.match(refusal, {
-    lasts: true,
+    retry: 'later',
     message: 'the upstream does not accept connections',
     cause: { code: 'ECONNREFUSED' },
   });
@@ -49,7 +49,7 @@ test('an upstream that answered before is waited for as long as any other failur
   await upstream.manifest(app, v1);
   await registry.close();
   t.match(await refusalOf(upstream.manifest(app, v1)), {
-    lasts: false,
+    retry: 'now',
     message: 'the upstream cannot be reached',
   });
   t.equal(events.filter((event) => event === 'retried network').length, 3);
@@ -75,5 +75,5 @@ test('no pause goes beyond the wait', async (t) => {
   const absence = absent('ECONNREFUSED');
   const early = absentFailure(absence.cause, absence, 2_900);
   t.ok(early instanceof TryAgain && early.longestPauseMs === 100);
-  t.match(absentFailure(absence.cause, absence, 3_000), { name: 'RegistryError', lasts: true });
+  t.match(absentFailure(absence.cause, absence, 3_000), { name: 'RegistryError', retry: 'later' });
 });
