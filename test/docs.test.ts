@@ -149,9 +149,13 @@ test('every decision is listed, and says its context, its decision and its conse
   }
 });
 
+test('the newest release that is written down is the version of the package', async (t) => {
+  const [, version] = /^## (\S+) - \d{4}-\d\d-\d\d$/m.exec(await text('CHANGELOG.md')) ?? [];
+  t.match(JSON.parse(await text('package.json')), { version });
+});
+
 test('every change to come says its kind', async (t) => {
   const changes = (await documents()).filter(([path]) => path.startsWith('changelog/unreleased/'));
-  t.ok(changes.length > 0);
   for (const [path, markdown] of changes)
     t.match(markdown, /^Kind: (?:Added|Changed|Fixed|Removed|Security)\n\n[A-Z`]/, path);
 });
