@@ -14,7 +14,14 @@ async function documents(): Promise<[path: string, markdown: string][]> {
       (await readdir(join(root, folder))).map((name) => `${folder}/${name}`),
     ),
   );
-  const paths = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...below.flat()];
+  const paths = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'CHANGELOG.md',
+    'test/README.md',
+    ...below.flat(),
+  ];
   return Promise.all(
     paths
       .filter((path) => path.endsWith('.md'))
