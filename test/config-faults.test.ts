@@ -101,6 +101,10 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'store: {}',
     'q.yaml:1: store: must hold exactly one of filesystem, memory, s3, not none',
   ],
+  'two marks of eviction that are the same are refused': [
+    'eviction: { highPercent: 80, lowPercent: 80 }',
+    'q.yaml:1: eviction.lowPercent: must be below highPercent (80)',
+  ],
   'a scrub that never ends is refused': [
     'store: { filesystem: {}, scrubBytesPerSecond: 1kB }',
     'q.yaml:1: store.scrubBytesPerSecond: must be 64KiB at least',

@@ -1,3 +1,4 @@
+import { mock } from 'node:test';
 import { test } from 'tap';
 import { writeBehind } from '../../src/base/write-behind.ts';
 
@@ -59,6 +60,30 @@ test('after a failure everything pauses, then goes on by itself', async (t) => {
   await done.promise;
   clearTimeout(alive);
   t.equal(calls, 4);
+  await queue.close();
+});
+
+test('while the medium is down the pauses double, up to 64 times the first', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  t.teardown(() => mock.timers.reset());
+  let tries = 0;
+  const queue = writeBehind<number>({
+    retryMs: 10,
+    async write() {
+      tries += 1;
+      throw new Error('down');
+    },
+  });
+  queue.add('a', 1);
+  for (const pauseMs of [10, 20, 40, 80, 160, 320, 640, 640, 640]) {
+    await new Promise(setImmediate);
+    const before = tries;
+    mock.timers.tick(pauseMs - 1);
+    await new Promise(setImmediate);
+    t.equal(tries, before, `${pauseMs}`);
+    mock.timers.tick(1);
+    t.equal(tries, before + 1);
+  }
   await queue.close();
 });
 

@@ -47,13 +47,15 @@ test('nothing at all has a digest too', async (t) => {
   });
 });
 
-test('a body larger than its limit is not collected', async (t) => {
-  await t.rejects(collected(pieces(bytes), 10), { code: 'SIZE_INVALID' });
+test('a body of its limit is collected, and none that has a byte more', async (t) => {
+  t.same(Buffer.from(await collected(pieces(bytes), bytes.byteLength)), bytes);
+  await t.rejects(collected(pieces(bytes), bytes.byteLength - 1), { code: 'SIZE_INVALID' });
 });
 
 test('only whole digests parse', async (t) => {
   t.equal(parseDigest(right.digest), right.digest);
-  t.throws(() => parseDigest(`${right.digest}0`), { code: 'DIGEST_INVALID' });
+  for (const wrong of [`${right.digest}0`, right.digest.slice(0, -1), right.digest.replace(/[a-f]/, 'F')])
+    t.throws(() => parseDigest(wrong), { code: 'DIGEST_INVALID' }, wrong);
 });
 
 test('more bytes than were stated are refused, also where their digest is right', async (t) => {

@@ -31,6 +31,12 @@ test('a tag may have 128 characters, and not one more', async (t) => {
   t.throws(() => parseRequest('GET', `/v2/a/manifests/${'t'.repeat(129)}`), { code: 'TAG_INVALID' });
 });
 
+test('a query may have 4,096 characters, and not one more', async (t) => {
+  const url = `/v2/a/tags/list?last=${'t'.repeat(4091)}`;
+  t.match(parseRequest('GET', url).request, { kind: 'tags' });
+  t.throws(() => parseRequest('GET', `${url}t`), { code: 'NAME_INVALID' });
+});
+
 test('every spelling of a path means what its one decoding means', async (t) => {
   const repository = (url: string) =>
     (parseRequest('GET', url).request as { repository?: string }).repository;
