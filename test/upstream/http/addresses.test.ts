@@ -1,3 +1,5 @@
+import dns, { type LookupAddress } from 'node:dns';
+import { syncBuiltinESMExports } from 'node:module';
 import { test } from 'tap';
 import { isPrivateHost, publicLookup } from '../../../src/upstream/http/addresses.ts';
 
@@ -40,6 +42,18 @@ for (const host of [
 test('a name with a private address does not resolve', async (t) => {
   const answer = await new Promise((resolve) => {
     publicLookup('localhost', {}, (error) => resolve(error));
+  });
+  t.match(answer, { code: 'UPSTREAM_INVALID' });
+});
+
+test('a name with a private address among public ones does not resolve', async (t) => {
+  type Done = (error: null, found: readonly LookupAddress[]) => void;
+  const found = ['8.8.8.8', '10.0.0.1'].map((address) => ({ address, family: 4 }));
+  t.teardown(syncBuiltinESMExports);
+  t.intercept(dns, 'lookup', { value: (_name: string, _options: unknown, done: Done) => done(null, found) });
+  syncBuiltinESMExports();
+  const answer = await new Promise((resolve) => {
+    publicLookup('mixed.example.com', {}, (error) => resolve(error));
   });
   t.match(answer, { code: 'UPSTREAM_INVALID' });
 });

@@ -44,6 +44,16 @@ test('a session that says 0-0 of what it holds is spoiled by a resume, and begun
   t.equal(rig.registry.openUploads(), 0);
 });
 
+test('a session that says it holds more than was sent is left, and another begun', async (t) => {
+  const rig = await writerRig(t);
+  Object.assign(rig.registry.switches, {
+    rangeOfUpload: () => '0-999999',
+    cutsUploadAfter: { bytes: 100_000, times: 1 },
+  });
+  t.ok(await isPushed(rig, 300_000));
+  t.equal(rig.registry.openUploads(), 0);
+});
+
 for (const code of [400, 401, 403, 404, 405, 500, 501, 502, 503]) {
   test(`a mount that is answered ${code} is refused, and not asked again`, async (t) => {
     const { registry, writer } = await writerRig(t);

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { test } from 'tap';
-import { parseRetryAfter, pauseAfter } from '../../../src/upstream/resilience/retry.ts';
+import { RegistryError } from '../../../src/oci/errors.ts';
+import { parseRetryAfter, pauseAfter, retried, TryAgain } from '../../../src/upstream/resilience/retry.ts';
 import { app, eventsInto, lines, refusalOf, rig, v1 } from '../rig.ts';
 
 const now = Date.parse('2026-11-22T12:00:00Z');
@@ -100,6 +101,15 @@ test('a closed upstream refuses, and ends what is under way', async (t) => {
   await upstream.close();
   t.equal((await refusalOf(asked)).code, 'UNAVAILABLE');
   t.equal((await refusalOf(upstream.tags(app, ''))).code, 'UNAVAILABLE');
+});
+
+test('a pause that would end too late is not begun', async (t) => {
+  const told: string[] = [];
+  const refusal = new RegistryError('UNAVAILABLE', 'the upstream is in trouble');
+  const work = () => Promise.reject(new TryAgain('network', refusal));
+  const options = { retries: 5, random: () => 1, retried: (reason: string) => void told.push(reason) };
+  await t.rejects(retried(work, { ...options, endsAt: performance.now() + 240 }), refusal);
+  t.same(told, []);
 });
 
 test('pauses double, and any part of them may be taken', async (t) => {
