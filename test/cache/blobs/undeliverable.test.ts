@@ -34,6 +34,17 @@ test('what failed is known for its time, under the repository in which it failed
   t.end();
 });
 
+test('each failure has a time of its own', (t) => {
+  const { clock, undeliverable, fail } = made();
+  fail('UNAVAILABLE');
+  clock.now += 30_000;
+  undeliverable.failed(parseRepository('team/other'), digest, new RegistryError('UNAVAILABLE', 'x'));
+  clock.now += 30_000;
+  t.equal(undeliverable.failureOf(repository, digest), undefined);
+  t.ok(undeliverable.failureOf(parseRepository('team/other'), digest));
+  t.end();
+});
+
 test('what has come is not withheld any more', (t) => {
   const { undeliverable, fail } = made();
   fail('UNAVAILABLE');

@@ -132,6 +132,27 @@ test('replicas that add tags at once lose none of them', async (t) => {
   await reader.close();
 });
 
+test('what comes while the record is read is known beside what the record says', async (t) => {
+  const store = memoryStore();
+  const replica = membership({ records: store.records });
+  await replica.add(scope, [layer], latest);
+  await replica.close();
+  const read = Promise.withResolvers<void>();
+  const members = membership({
+    records: {
+      ...store.records,
+      get: (key) => read.promise.then(() => store.records.get(key)),
+      put: () => Promise.reject(new Error('the store is read-only')),
+    },
+  });
+  const tags = members.tagsOf(scope, digest);
+  await members.add(scope, [layer], parseTag('newer'));
+  read.resolve();
+  await tags;
+  t.same(new Set(await members.tagsOf(scope, digest)), new Set(['latest', 'newer']));
+  await members.close();
+});
+
 test('of many tags the latest 64 stay', async (t) => {
   const members = membership({ records: memoryStore().records });
   for (let index = 0; index < 70; index += 1) await members.add(scope, [layer], parseTag(`t${index}`));
