@@ -6,7 +6,7 @@ import { isUnknown } from '../../oci/not-found.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Membership } from '../records/membership.ts';
 import { blobUnknown } from './blob-membership.ts';
-import type { PulledBlobs } from './pull-through.ts';
+import type { PulledBlobs } from './pulled-blobs.ts';
 import type { StoredCopies } from './stored.ts';
 
 export interface BlobsAloneOptions {

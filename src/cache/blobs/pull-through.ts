@@ -10,37 +10,9 @@ import { continued } from './continued.ts';
 import { type Fill, NoRoom } from './fill.ts';
 import type { FillStart, Fills } from './fills.ts';
 import { type PatienceOptions, patiently } from './patient.ts';
+import type { BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
 import { SpoolError } from './spool.ts';
 import type { StoredCopies } from './stored.ts';
-
-export interface BlobReadOptions {
-  readonly signal?: AbortSignal;
-  /** Wait for the running download even where the range starts far ahead of it: for the parts of a range list. */
-  readonly follows?: boolean;
-}
-
-/** A blob that can be delivered. Holds nothing until it is read. */
-export interface OpenedBlob {
-  readonly descriptor: Descriptor;
-  readonly hit: Hit;
-  /** All of it, or a range within it. A source that breaks is replaced by the next at the byte reached. */
-  read(range?: ByteRange, options?: BlobReadOptions): Bytes;
-}
-
-/** A blob of which no byte is asked for. */
-export interface KnownBlob {
-  readonly descriptor: Descriptor;
-  /** `memory` when it was known, `upstream` when that had to be asked. */
-  readonly hit: Hit;
-}
-
-/** The blobs of one upstream, through the cache. */
-export interface PulledBlobs {
-  /** What is known of the blob; throws `BLOB_UNKNOWN` when that repository has no such blob. */
-  stat(repository: Repository, digest: Digest): Promise<KnownBlob>;
-  /** Throws `BLOB_UNKNOWN` likewise, and the upstream's refusal when the blob can be had nowhere. */
-  open(repository: Repository, digest: Digest): Promise<OpenedBlob>;
-}
 
 export interface PullThroughOptions extends PatienceOptions {
   readonly upstream: Upstream;

@@ -7,7 +7,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
-import type { PulledBlobs } from '../blobs/pull-through.ts';
+import type { PulledBlobs } from '../blobs/pulled-blobs.ts';
 import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
 import type { ManifestReading } from './manifests.ts';
 

@@ -1,5 +1,5 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts';
-import type { PulledBlobs } from '../../cache/blobs/pull-through.ts';
+import type { PulledBlobs } from '../../cache/blobs/pulled-blobs.ts';
 import type { HeldManifest } from '../../cache/manifests/manifests.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import { bytesOf } from '../../oci/content.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { KnownBlob, OpenedBlob, PulledBlobs } from '../../cache/blobs/pull-through.ts';
+import type { KnownBlob, OpenedBlob, PulledBlobs } from '../../cache/blobs/pulled-blobs.ts';
 import type { ByteRange, Bytes, Descriptor } from '../../oci/content.ts';
 import { boundRanges, lengthOf, parseRange } from '../../oci/range.ts';
 import type { RegistryRequest } from '../../oci/request.ts';

@@ -1,5 +1,5 @@
 import { networks } from '../../base/text/networks.ts';
-import type { OpenedBlob } from '../../cache/blobs/pull-through.ts';
+import type { OpenedBlob } from '../../cache/blobs/pulled-blobs.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 
 /** When a blob is answered with a 307 to the store: never, always, or to clients of these networks (CIDR). */

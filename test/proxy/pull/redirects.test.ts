@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { OpenedBlob } from '../../../src/cache/blobs/pull-through.ts';
+import type { OpenedBlob } from '../../../src/cache/blobs/pulled-blobs.ts';
 import { redirects } from '../../../src/proxy/pull/redirects.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 import { randomContent } from '../../support/bodies.ts';

@@ -1,0 +1,33 @@
+import type { ByteRange, Bytes, Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { Hit } from '../events.ts';
+
+export interface BlobReadOptions {
+  readonly signal?: AbortSignal;
+  /** Wait for the running download even where the range starts far ahead of it: for the parts of a range list. */
+  readonly follows?: boolean;
+}
+
+/** A blob that can be delivered. Holds nothing until it is read. */
+export interface OpenedBlob {
+  readonly descriptor: Descriptor;
+  readonly hit: Hit;
+  /** All of it, or a range within it. A source that breaks is replaced by the next at the byte reached. */
+  read(range?: ByteRange, options?: BlobReadOptions): Bytes;
+}
+
+/** A blob of which no byte is asked for. */
+export interface KnownBlob {
+  readonly descriptor: Descriptor;
+  /** `memory` when it was known, `upstream` when that had to be asked. */
+  readonly hit: Hit;
+}
+
+/** The blobs of one upstream, through the cache. */
+export interface PulledBlobs {
+  /** What is known of the blob; throws `BLOB_UNKNOWN` when that repository has no such blob. */
+  stat(repository: Repository, digest: Digest): Promise<KnownBlob>;
+  /** Throws `BLOB_UNKNOWN` likewise, and the upstream's refusal when the blob can be had nowhere. */
+  open(repository: Repository, digest: Digest): Promise<OpenedBlob>;
+}
