@@ -21,7 +21,7 @@ const mayImport: Readonly<
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
   proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
   telemetry: { code: [], types: ['auth', 'cache', 'mirror', 'proxy', 'store', 'upstream'] },
-  predecessors: { code: ['cli', 'config', 'proxy'], types: ['auth', 'telemetry', 'upstream'] },
+  predecessors: { code: ['cli', 'config', 'proxy', 'telemetry'], types: ['auth', 'mirror', 'upstream'] },
 };
 
 /** Which files may import each library: one place a library. */

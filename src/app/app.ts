@@ -9,7 +9,8 @@ import { type CachedRegistry, cachedRegistry } from '../cache/registry/registry.
 import { reach } from '../cache/registry/tag-index.ts';
 import type { Config, Environment } from '../config/load.ts';
 import { flatTags } from '../image-streams/flat-tags.ts';
-import { parityLogged } from '../predecessors/log/parity-events.ts';
+import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
+import { parityLogged } from '../predecessors/outputs/parity-events.ts';
 import { hosts } from '../proxy/access/hosts.ts';
 import { readiness } from '../proxy/operators/health.ts';
 import type { BlobModes } from '../proxy/pull/blob-modes.ts';
@@ -58,7 +59,7 @@ const lastWordsMs = 2_000;
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
 export async function quayside(config: Config, { log, env }: StartOptions): Promise<Service> {
   const meters = metrics();
-  const ours = logged(meters.events, log);
+  const ours = logged({ ...meters.events, ...mirrorMetrics(meters) }, log);
   const events = config.log.qciAppci ? parityLogged(ours, log) : ours;
   const buffers = bufferPool();
   const guesses = attempts();

@@ -10,8 +10,9 @@ import { type Attempts, attempts } from '../auth/attempts.ts';
 import type { Operators } from '../auth/clusters/operators.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
 import type { Config } from '../config/load.ts';
-import { parityWriter } from '../predecessors/log/parity-events.ts';
-import { parityLog } from '../predecessors/log/parity-log.ts';
+import { mirrorHealth } from '../predecessors/outputs/mirror-health.ts';
+import { parityWriter } from '../predecessors/outputs/parity-events.ts';
+import { parityLog } from '../predecessors/outputs/parity-log.ts';
 import { admission } from '../proxy/access/admission.ts';
 import type { Hosts } from '../proxy/access/hosts.ts';
 import { router } from '../proxy/access/route.ts';
@@ -27,24 +28,19 @@ import { requestIds, requestLog } from '../proxy/http/request-log.ts';
 import { createOrderedServer } from '../proxy/http/request-order.ts';
 import { requestTargets } from '../proxy/http/target.ts';
 import { health } from '../proxy/operators/health.ts';
-import {
-  type MirrorApiOptions,
-  mirrorHealth,
-  mirrorOrders,
-  mirrorQueue,
-} from '../proxy/operators/mirror-api.ts';
+import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
 import { type BlobModes, blobAnswers } from '../proxy/pull/blob-modes.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
 import { type Redirect, type RedirectPolicy, redirects } from '../proxy/pull/redirects.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
-import type { MeteredEvents, Metrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
 import { type KeyPair, keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
 
 export interface PullServerParts {
   readonly log: Log;
-  readonly events: MeteredEvents;
+  readonly events: Metrics['events'];
   /** Ends with the server. */
   readonly attempts: Attempts;
   readonly hostNames: Hosts;
@@ -223,7 +219,7 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   return app;
 }
 
-/** The mirror's queue where its predecessor showed it, to look at only; not yet listening. */
+/** The mirror's queue to look at only, where its predecessor showed it; not yet listening. */
 export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
   const app = createServer();
   mirrorHealth(app);

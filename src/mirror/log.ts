@@ -1,135 +1,99 @@
 /** What a line says beside its message. Never a credential. */
 export type MirrorFields = Readonly<Record<string, unknown>>;
 
-/** One line in the words of the program `ci-images-mirror`, for the queries and alerts that know them. */
-export interface MirrorLine {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly message: string;
-  readonly fields: MirrorFields;
-}
-
-/** Every message, by what it tells of. Fields are those of the original; where we say more, they come after. */
-const messages = {
+/** What the mirror tells of, each with its level and its fields. The words are the writer's. */
+export interface Notices {
   /** Fields: `file`. */
-  loadingConfig: ['info', 'Loading config ...'],
+  loadingConfig: 'info';
   /** Fields: `file`. */
-  configLoadedRecently: ['info', 'Skip loading config as it was loaded recently'],
+  configLoadedRecently: 'info';
   /** Fields: `file`, `error`. */
-  configFailed: ['error', 'Failed to reload config'],
+  configFailed: 'error';
   /** Fields: `section`, `image` or `ISTagName`, `reason`. */
-  ignoredSource: ['info', 'Ignored source'],
-  /** Ours. Fields: `owner`, `source`, `target`. A task leaves the queue: the entry that it came from is gone. */
-  unlisted: ['info', 'No longer configured, skipping mirror'],
+  ignoredSource: 'info';
+  /** Fields: `owner`, `source`, `target`. A task leaves the queue: the entry that it came from is gone. */
+  unlisted: 'info';
 
   /** Of `artImagesService` too. */
-  supplementalStarted: ['info', 'Mirroring supplemental CI images ...'],
+  supplementalStarted: 'info';
   /** Fields: `error`. */
-  supplementalFailed: ['error', 'Failed to mirror supplemental CI images'],
+  supplementalFailed: 'error';
   /** Fields: `error`. */
-  artFailed: ['error', 'Failed to mirror ART images'],
-  /** Ours. Fields: `file`. Once. */
-  artWithoutCluster: [
-    'warn',
-    'artImages selects nothing: the settings name no cluster whose image streams are read (mirror.imageStreams)',
-  ],
+  artFailed: 'error';
+  /** Fields: `file`. Once. */
+  artWithoutCluster: 'warn';
   /** Fields: `count`. */
-  qciToAppCiStarted: ['info', 'Mirroring QCI images to app.ci ...'],
+  qciToAppCiStarted: 'info';
   /** Fields: `error`. */
-  qciToAppCiFailed: ['error', 'Failed to mirror QCI images to app.ci'],
+  qciToAppCiFailed: 'error';
   /** Fields: `source`, `target`, `error`. The image is asked for again an hour later. */
-  targetUnknown: ['warn', 'Failed to get target image info, will attempt mirror'],
+  targetUnknown: 'warn';
   /** Fields: `source`, `target`, `error`. In the words of the original, which did not attempt it either. */
-  sourceUnknown: ['warn', 'Failed to get source image info, will attempt mirror'],
+  sourceUnknown: 'warn';
   /** Fields: `source`, `target`, `error`. */
-  qciUnknown: ['warn', 'Failed to get QCI image info, skipping'],
+  qciUnknown: 'warn';
   /** Fields: `source`, `target`, `error`. */
-  appCiUnknown: ['warn', 'Failed to get app.ci image info, will attempt mirror'],
+  appCiUnknown: 'warn';
   /** Fields: `source`, `target`. */
-  sourceAbsent: ['info', 'Source image does not exist, skipping mirror'],
+  sourceAbsent: 'info';
   /** Fields: `source`, `target`, `sourceDigest`, `targetDigest`. */
-  inSync: ['debug', 'Image already in sync, skipping'],
+  inSync: 'debug';
   /** Fields: `source`, `target`, `sourceDigest`, `targetDigest`. */
-  needsSync: ['info', 'Image needs sync'],
+  needsSync: 'info';
 
   /** Fields: `duration` in whole seconds, `files`, `keys` that tests use, `added` since the last time. */
-  inputsRead: ['info', 'Configs reloaded'],
+  inputsRead: 'info';
   /** Fields: `folder`, `error`. What was read before goes on to count. */
-  inputsFailed: ['error', 'Failed to reload configs'],
-  /** Ours. Fields: `file`, `error`. Once for each content. */
-  inputFaulty: [
-    'warn',
-    'Cannot read a ci-operator configuration or step; the images that it uses are unknown',
-  ],
-  /** Ours. Fields: `steps`, such as `chain ipi-aws`. Once for each. */
-  stepsUnknown: ['warn', 'Tests refer to missing steps; the images that those use are unknown'],
+  inputsFailed: 'error';
+  /** Fields: `file`, `error`. Once for each content. */
+  inputFaulty: 'warn';
+  /** Fields: `steps`, such as `chain ipi-aws`. Once for each. */
+  stepsUnknown: 'warn';
 
   /** Fields: `request`. */
-  reconcileStarted: ['info', 'Starting reconciliation'],
+  reconcileStarted: 'info';
   /** Fields: `request`. */
-  reconciled: ['info', 'Finished reconciliation'],
+  reconciled: 'info';
   /** Fields: `request`, `error`. */
-  reconcileFailed: ['error', 'Reconciliation failed'],
+  reconcileFailed: 'error';
   /** Fields: `request`. */
-  imageStreamTagAbsent: ['debug', 'Source imageStreamTag not found'],
+  imageStreamTagAbsent: 'debug';
   /** Fields: `request`. */
-  skippedSchema1: ['info', 'Skip mirroring image with manifest v1'],
+  skippedSchema1: 'info';
   /** Fields: `request`. */
-  skippedInvalidV2: ['info', 'Skip mirroring image with invalid manifest v2'],
+  skippedInvalidV2: 'info';
   /** Fields: `request`, `source`. */
-  appCiSourceAbsent: ['debug', 'Source image does not exist in app.ci, skipping mirror'],
+  appCiSourceAbsent: 'debug';
   /** Fields: `currentQuayDigest`, `currentAppCIDigest`, `stale`, `source`, `target`. */
-  mirroring: ['info', 'Mirroring'],
+  mirroring: 'info';
   /** Fields: `currentQuayDigest`, `target`. */
-  upToDate: ['debug', 'Image is up to date'],
-  /** Ours. Fields: `currentQuayDigest`, `currentAppCIDigest`, `source`, `target`. */
-  targetKept: ['info', 'Image exists already; a miss does not overwrite it'],
+  upToDate: 'debug';
+  /** Fields: `currentQuayDigest`, `currentAppCIDigest`, `source`, `target`. */
+  targetKept: 'info';
 
-  waiting: ['debug', 'Waiting for mirror tasks ...'],
+  waiting: 'debug';
   /** Fields: `source`, `destination`. */
-  invalidTask: ['warn', 'Skipped an invalid mirror task: both source and destination must be set'],
-  /** Ours. Fields: `source`, `target`, `state`, and of who asked `client` and `userAgent`. */
-  dropped: ['info', 'An operator dropped a mirror task'],
+  invalidTask: 'warn';
+  /** Fields: `source`, `target`, `state`, and of who asked `client` and `userAgent`. */
+  dropped: 'info';
   /** Fields: `pairs`. */
-  mirrorStarted: ['info', 'Mirroring ...'],
+  mirrorStarted: 'info';
   /** Fields: `pairs`, `duration` in whole seconds. */
-  mirrored: ['info', 'Mirrored successfully'],
+  mirrored: 'info';
   /** Fields: `pairs`, `duration`, `error`. */
-  mirrorFailed: ['error', 'Failed to mirror'],
+  mirrorFailed: 'error';
   /** Fields: `pairs`, `error`. Once an image, when it is parked or has failed for minutes. */
-  mirrorGivenUp: ['error', 'Failed to mirror even with retries'],
+  mirrorGivenUp: 'error';
   /** Fields: `args`, `client`, `output`. */
-  commandSucceeded: ['debug', 'Running command succeeded.'],
+  commandSucceeded: 'debug';
   /** Fields: `args`, `client`, `output`, `error`. */
-  commandFailed: ['debug', 'Running command failed.'],
+  commandFailed: 'debug';
 
   /** Fields: `path`. */
-  serving: ['info', 'serving'],
-  /** Ours. Fields: `operation`, `error`. */
-  storeFailed: ['warn', 'Cannot write the mirror queue to the store; retrying'],
-} as const satisfies Readonly<Record<string, readonly [MirrorLine['level'], string]>>;
+  serving: 'info';
+  /** Fields: `operation`, `error`. */
+  storeFailed: 'warn';
+}
 
 /** Tells of one thing that happened. */
-export type Tell = (what: keyof typeof messages, fields?: MirrorFields) => void;
-
-/**
- * Tells in lines. `subcomponent` is the part of the mirror that speaks, such as `supplementalCIImagesService`. An `error` is reduced to
- * what it says.
- */
-export function mirrorLog(write: (line: MirrorLine) => void, subcomponent?: string): Tell {
-  return (what, fields = {}) => {
-    const [level, message] = messages[what];
-    write({
-      level,
-      message,
-      fields: {
-        ...(subcomponent === undefined ? {} : { subcomponent }),
-        ...fields,
-        ...('error' in fields ? { error: errorText(fields['error']) } : {}),
-      },
-    });
-  };
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
+export type Tell = (what: keyof Notices, fields?: MirrorFields) => void;

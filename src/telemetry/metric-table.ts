@@ -100,32 +100,3 @@ export const table = {
     ['upstream', 'state'],
   ],
 } as const satisfies Readonly<Record<string, Row<readonly string[]>>>;
-
-/** Metrics of the program `ci-images-mirror`, under the names that its alerts and dashboards know. */
-export const mirrorTable = {
-  mirroring: [
-    'quay_io_ci_images_distributor_image_mirroring_duration_seconds',
-    'Attempts to copy an image, by how they ended.',
-    ['state'],
-  ],
-  queueDepth: ['quay_io_ci_images_distributor_mirror_queue_depth', 'Images that wait to be copied.', []],
-  workqueueDepth: ['workqueue_depth', 'Requests that wait in the work queue.', ['name']],
-  workqueueAdds: ['workqueue_adds_total', 'Requests added.', ['name']],
-  workqueueRetries: ['workqueue_retries_total', 'Requests added again after a failure.', ['name']],
-  workqueueWait: [
-    'workqueue_queue_duration_seconds',
-    'Time that a request waits in the work queue.',
-    ['name'],
-  ],
-  workqueueUnfinished: [
-    'workqueue_unfinished_work_seconds',
-    'Running time so far of all requests being processed, in sum.',
-    ['name'],
-  ],
-  workqueueLongest: [
-    'workqueue_longest_running_processor_seconds',
-    'Running time so far of the longest running request.',
-    ['name'],
-  ],
-  workqueueWork: ['workqueue_work_duration_seconds', 'Time that one request took.', ['name']],
-} as const satisfies Readonly<Record<string, Row<readonly string[]>>>;

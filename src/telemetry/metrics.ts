@@ -9,42 +9,36 @@ import type { ProxyEvents } from '../proxy/events.ts';
 import type { StoreEvents } from '../store/store.ts';
 import type { UpstreamEvents } from '../upstream/upstream.ts';
 import { counter, gauge, histogram, measured } from './metric-kinds.ts';
-import { mirrorTable, table } from './metric-table.ts';
+import { table } from './metric-table.ts';
 
-/** Everything that the parts of Quayside report, each event turned into numbers. */
-export type MeteredEvents = CacheEvents &
+/** Everything that the parts of Quayside report. */
+export type MeteredEvents = CountedEvents & MirrorEvents & WorkqueueEvents;
+
+/** What is turned into numbers here; the mirror's events are counted beside. */
+type CountedEvents = CacheEvents &
   UpstreamEvents &
   StoreEvents &
   ProxyEvents &
   EvictionEvents &
   ScrubEvents &
   ClusterEvents &
-  MirrorEvents &
-  MissEvents &
-  WorkqueueEvents;
+  MissEvents;
 
 export interface Metrics {
-  readonly events: MeteredEvents;
+  readonly events: CountedEvents;
+  /** For metrics that are made elsewhere. */
+  readonly registry: Registry;
   /** All metrics in the exposition format that `contentType` names. */
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-/** As the alerts on copies of images were made for, in seconds. */
-const mirrorBuckets = [1, 2, 4, 8, 16, 32, 64];
-/** Those of the library below the original's controller: from 10 ns by tens, in seconds. */
-const workqueueBuckets = Array.from({ length: 12 }, (_, index) => Number(`1e${index - 8}`));
-/** The controller that looks at image streams. */
-const controller = 'quay_io_ci_images_distributor';
-
-/** Milliseconds that only go forward. */
-type Now = () => number;
-
 /** A registry of its own, with Node's default metrics (event-loop lag, heap, garbage collection) beside ours. */
-export function metrics({ now = () => performance.now() }: { readonly now?: Now } = {}): Metrics {
+export function metrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return {
+    registry,
     events: {
       ...proxyEvents(registry),
       ...cacheEvents(registry),
@@ -52,8 +46,7 @@ export function metrics({ now = () => performance.now() }: { readonly now?: Now 
       ...scrubEvents(registry),
       ...upstreamEvents(registry),
       ...clusterEvents(registry),
-      ...mirrorEvents(registry),
-      ...workqueueEvents(registry, now),
+      ...missEvents(registry),
       ...amplification(registry),
     },
     text: () => registry.metrics(),
@@ -228,51 +221,11 @@ function clusterEvents(registry: Registry): ClusterEvents {
   };
 }
 
-function mirrorEvents(registry: Registry): MirrorEvents & MissEvents {
+function missEvents(registry: Registry): MissEvents {
   const misses = counter(registry, table.misses);
-  const mirroring = histogram(registry, mirrorTable.mirroring, mirrorBuckets);
-  const waiting = gauge(registry, mirrorTable.queueDepth);
   return {
     missed({ outcome }) {
       misses(outcome).value += 1;
-    },
-    imageMirrored({ state, seconds }) {
-      mirroring(state).observe(seconds);
-    },
-    mirrorQueueChanged(event) {
-      waiting().value = event.waiting;
-    },
-  };
-}
-
-/** One request is looked at at a time, so that the longest one is all that is unfinished. */
-function workqueueEvents(registry: Registry, now: Now): WorkqueueEvents {
-  const depth = gauge(registry, mirrorTable.workqueueDepth);
-  const adds = counter(registry, mirrorTable.workqueueAdds);
-  const retries = counter(registry, mirrorTable.workqueueRetries);
-  const wait = histogram(registry, mirrorTable.workqueueWait, workqueueBuckets);
-  const work = histogram(registry, mirrorTable.workqueueWork, workqueueBuckets);
-  let startedAt: number | undefined;
-  const unfinished = (): number => (startedAt === undefined ? 0 : (now() - startedAt) / 1000);
-  for (const row of [mirrorTable.workqueueUnfinished, mirrorTable.workqueueLongest])
-    measured(registry, row, [controller], unfinished);
-  return {
-    workqueueAdded() {
-      adds(controller).value += 1;
-    },
-    workqueueRetried() {
-      retries(controller).value += 1;
-    },
-    workqueueChanged(event) {
-      depth(controller).value = event.depth;
-    },
-    workqueueStarted({ waitedSeconds }) {
-      startedAt = now();
-      wait(controller).observe(waitedSeconds);
-    },
-    workqueueEnded({ seconds }) {
-      startedAt = undefined;
-      work(controller).observe(seconds);
     },
   };
 }

@@ -4,7 +4,7 @@ import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { cachedSource } from '../../mirror/endpoints/cached-source.ts';
 import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
-import type { MeteredEvents } from '../../telemetry/metrics.ts';
+import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { type CopyEndpoint, createCopyEndpoint } from './copy-endpoint.ts';
 
 /** The registries that are copied from and to, each made when it is first named. */
@@ -20,7 +20,7 @@ export interface RegistryEndsOptions {
   readonly config: Config;
   readonly settings: MirrorSettings;
   readonly env: Environment;
-  readonly events: MeteredEvents;
+  readonly events: UpstreamEvents;
   readonly cache: Pick<CacheParts, 'store'> & { readonly fills: Pick<CacheParts['fills'], 'find'> };
   /** What clients pull through. */
   readonly registry: (name: string) => CachedRegistry | undefined;

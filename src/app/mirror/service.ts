@@ -13,7 +13,7 @@ import { isWanted } from '../../mirror/ci/wanted.ts';
 import { filledFromSource } from '../../mirror/fallback/fallback.ts';
 import { builtAt } from '../../mirror/images/built-at.ts';
 import { registryLook } from '../../mirror/images/image-inspector.ts';
-import { mirrorLog, type Tell } from '../../mirror/log.ts';
+import type { Tell } from '../../mirror/log.ts';
 import { controller, controllerName } from '../../mirror/loop/controller.ts';
 import { hourly } from '../../mirror/loop/jobs.ts';
 import { mirrorLoop } from '../../mirror/loop/loop.ts';
@@ -22,6 +22,7 @@ import { type Queue, queue, type TaskSink } from '../../mirror/queue/queue.ts';
 import type { MirrorTask } from '../../mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../mirror/queue/task-records.ts';
 import { qci } from '../../mirror/references/names.ts';
+import { mirrorLog, mirrorWriter } from '../../predecessors/outputs/mirror-log.ts';
 import { memoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { MeteredEvents } from '../../telemetry/metrics.ts';
@@ -30,7 +31,6 @@ import { type ClusterClients, clusterClients } from './cluster-clients.ts';
 import { copying } from './copying.ts';
 import { type RegistryEnds, registryEnds } from './endpoints.ts';
 import { followedInputs } from './inputs.ts';
-import { mirrorWriter } from './log.ts';
 import { configuredRules, type Rules } from './rules.ts';
 
 export interface MirrorParts {

@@ -35,13 +35,8 @@ const longestUserAgent = 200;
 
 type Query = { readonly [Key: string]: unknown };
 
-/** Whether the mirror answers, as the program `ci-images-mirror` said it. */
-export function mirrorHealth(app: FastifyInstance): void {
-  app.get('/api/health', async (_, reply) => json(reply, { ok: true }));
-}
-
 /**
- * The queue as the program `ci-images-mirror` showed it, on a port of its own:
+ * The queue, in the form in which the program `ci-images-mirror` showed it:
  * `/api/v1/mirrors?action=summarize|show&limit=`. Besides, `state` (`waiting`, the default,
  * `running`, `parked` or `all`) and `destination` choose what is counted and shown.
  */

@@ -2,7 +2,7 @@ import { rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { followedInputs } from '../../../src/app/mirror/inputs.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { image, releaseFiles } from '../../mirror/test-inputs/release.ts';
 import { until } from '../../support/bodies.ts';
 

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { watchedConfig } from '../../../src/mirror/ci/config-watch.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 
 const one = 'supplementalCIImages: {"ci/a:b": {image: "quay.io/x/y:z"}}';
 

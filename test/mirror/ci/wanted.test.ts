@@ -2,8 +2,9 @@ import { test } from 'tap';
 import { parseImageStreamTag } from '../../../src/image-streams/image-stream-tag.ts';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { isWanted } from '../../../src/mirror/ci/wanted.ts';
-import { type MirrorFields, mirrorLog } from '../../../src/mirror/log.ts';
+import type { MirrorFields } from '../../../src/mirror/log.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
+import { mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 
 const file = `
 supplementalCIImages: {"ci/boskos:latest": {image: "quay.io/someone/boskos:v1"}}

@@ -1,9 +1,9 @@
 import { type Test, test } from 'tap';
 import { imageStreams } from '../../../src/image-streams/image-streams.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { type Controller, type ControllerOptions, controller } from '../../../src/mirror/loop/controller.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { until as heldTrue } from '../../support/bodies.ts';
 import { type DoubleTag, imageStreamDouble } from '../../support/image-stream-double.ts';
 

@@ -2,11 +2,11 @@ import { test } from 'tap';
 import { bell } from '../../../src/base/notifier.ts';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { hourly, type JobsOptions, lookedOver } from '../../../src/mirror/loop/jobs.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 
 const at = Date.UTC(2025, 9, 23, 14, 2, 42);
 const digest = (text: string): Digest => digestOf(Buffer.from(text));

@@ -1,12 +1,12 @@
 import { test } from 'tap';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { type LoopOptions, mirrorLoop, type Pair } from '../../../src/mirror/loop/loop.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 

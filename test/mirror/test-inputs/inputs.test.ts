@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import type { Reading } from '../../../src/mirror/test-inputs/checkout.ts';
 import { readInputs } from '../../../src/mirror/test-inputs/inputs.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 
 const never = new AbortController().signal;
 

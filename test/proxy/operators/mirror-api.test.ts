@@ -1,12 +1,13 @@
 import { fastify } from 'fastify';
 import { test } from 'tap';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { type MirrorLine, mirrorLog } from '../../../src/mirror/log.ts';
 import { desk } from '../../../src/mirror/loop/queue-admin.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
-import { mirrorHealth, mirrorOrders, mirrorQueue } from '../../../src/proxy/operators/mirror-api.ts';
+import { mirrorHealth } from '../../../src/predecessors/outputs/mirror-health.ts';
+import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
+import { mirrorOrders, mirrorQueue } from '../../../src/proxy/operators/mirror-api.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 
 const sourceTagRef = { namespace: 'ci', name: 'a', tag: 'latest' };

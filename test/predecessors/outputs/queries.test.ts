@@ -1,13 +1,13 @@
 import { test } from 'tap';
-import { mirrorWriter } from '../../../src/app/mirror/log.ts';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { mirrorLog } from '../../../src/mirror/log.ts';
 import { lookedOver } from '../../../src/mirror/loop/jobs.ts';
 import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
+import { mirrorLog, mirrorWriter } from '../../../src/predecessors/outputs/mirror-log.ts';
+import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 import { logger } from '../../../src/telemetry/log.ts';
 import { metrics } from '../../../src/telemetry/metrics.ts';
@@ -58,12 +58,13 @@ async function played(names: readonly string[]) {
   images.set('quay.io/openshift/ci:ci_same_latest', digest('same'));
   const lines: Line[] = [];
   const meters = metrics();
+  const events = mirrorMetrics(meters);
   const write = mirrorWriter(
     logger({ level: 'error', destination: { write: (line) => lines.push(JSON.parse(line) as Line) } }),
   );
   const tasks = queue({
     records: taskRecords({ records: memoryStore().records }),
-    depthChanged: (waiting) => meters.events.mirrorQueueChanged({ waiting }),
+    depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
   });
   const look = {
     stat: async (spec: string) => {
@@ -100,7 +101,7 @@ async function played(names: readonly string[]) {
     images.set(destination, images.get(source) ?? digest('?'));
     return undefined;
   };
-  const loop = mirrorLoop({ queue: tasks, look, copy, tell: tell(), events: meters.events }, stop.signal);
+  const loop = mirrorLoop({ queue: tasks, look, copy, tell: tell(), events }, stop.signal);
   while (tasks.count() > tasks.count({ state: 'parked' })) await tasks.changed(AbortSignal.timeout(50));
   stop.abort();
   await loop;
@@ -167,7 +168,8 @@ test('the depth of the queue is that of tasks that wait, and durations fall into
 });
 
 test('the controller’s own queue is seen under the name that the original gave it', async (t) => {
-  const { events, text } = metrics();
+  const meters = metrics();
+  const events = mirrorMetrics(meters);
   events.workqueueAdded();
   events.workqueueChanged({ depth: 13_000 });
   events.workqueueStarted({ waitedSeconds: 1 });
@@ -181,20 +183,21 @@ test('the controller’s own queue is seen under the name that the original gave
     `workqueue_queue_duration_seconds_count{${name}} 1`,
     `workqueue_work_duration_seconds_sum{${name}} 0.5`,
   ]) {
-    t.match(await text(), line);
+    t.match(await meters.text(), line);
   }
 });
 
 test('a request that hangs is seen while it is looked at', async (t) => {
   const clock = { seconds: 100 };
-  const { events, text } = metrics({ now: () => clock.seconds * 1000 });
+  const meters = metrics();
+  const events = mirrorMetrics(meters, () => clock.seconds * 1000);
   const series = ['workqueue_unfinished_work_seconds', 'workqueue_longest_running_processor_seconds'].map(
     (name) => `${name}{name="quay_io_ci_images_distributor"}`,
   );
-  for (const each of series) t.match(await text(), `${each} 0\n`);
+  for (const each of series) t.match(await meters.text(), `${each} 0\n`);
   events.workqueueStarted({ waitedSeconds: 1 });
   clock.seconds += 7;
-  for (const each of series) t.match(await text(), `${each} 7\n`);
+  for (const each of series) t.match(await meters.text(), `${each} 7\n`);
   events.workqueueEnded({ seconds: 7 });
-  for (const each of series) t.match(await text(), `${each} 0\n`);
+  for (const each of series) t.match(await meters.text(), `${each} 0\n`);
 });

@@ -6,7 +6,7 @@ import {
   type ParityLine,
   parityLines,
   parityLog,
-} from '../../../src/predecessors/log/parity-log.ts';
+} from '../../../src/predecessors/outputs/parity-log.ts';
 import { failure } from '../../../src/proxy/http/failure-hooks.ts';
 import { requestLog } from '../../../src/proxy/http/request-log.ts';
 

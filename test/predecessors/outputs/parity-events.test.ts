@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { parityLogged, parityWriter } from '../../../src/predecessors/log/parity-events.ts';
+import { parityLogged, parityWriter } from '../../../src/predecessors/outputs/parity-events.ts';
 import { logger } from '../../../src/telemetry/log.ts';
 
 function rig() {

@@ -1,0 +1,94 @@
+import type { MirrorFields, Notices, Tell } from '../../mirror/log.ts';
+import type { Log } from '../../telemetry/log.ts';
+
+/** One line in the words of the program `ci-images-mirror`, for the queries and alerts that know them. */
+export interface MirrorLine {
+  readonly level: Notices[keyof Notices];
+  readonly message: string;
+  readonly fields: MirrorFields;
+}
+
+/** Every message. Fields are those of the original; where we say more, they come after. */
+const messages: { readonly [What in keyof Notices]: readonly [Notices[What], string] } = {
+  loadingConfig: ['info', 'Loading config ...'],
+  configLoadedRecently: ['info', 'Skip loading config as it was loaded recently'],
+  configFailed: ['error', 'Failed to reload config'],
+  ignoredSource: ['info', 'Ignored source'],
+  unlisted: ['info', 'No longer configured, skipping mirror'],
+  supplementalStarted: ['info', 'Mirroring supplemental CI images ...'],
+  supplementalFailed: ['error', 'Failed to mirror supplemental CI images'],
+  artFailed: ['error', 'Failed to mirror ART images'],
+  artWithoutCluster: [
+    'warn',
+    'artImages selects nothing: the settings name no cluster whose image streams are read (mirror.imageStreams)',
+  ],
+  qciToAppCiStarted: ['info', 'Mirroring QCI images to app.ci ...'],
+  qciToAppCiFailed: ['error', 'Failed to mirror QCI images to app.ci'],
+  targetUnknown: ['warn', 'Failed to get target image info, will attempt mirror'],
+  sourceUnknown: ['warn', 'Failed to get source image info, will attempt mirror'],
+  qciUnknown: ['warn', 'Failed to get QCI image info, skipping'],
+  appCiUnknown: ['warn', 'Failed to get app.ci image info, will attempt mirror'],
+  sourceAbsent: ['info', 'Source image does not exist, skipping mirror'],
+  inSync: ['debug', 'Image already in sync, skipping'],
+  needsSync: ['info', 'Image needs sync'],
+  inputsRead: ['info', 'Configs reloaded'],
+  inputsFailed: ['error', 'Failed to reload configs'],
+  inputFaulty: [
+    'warn',
+    'Cannot read a ci-operator configuration or step; the images that it uses are unknown',
+  ],
+  stepsUnknown: ['warn', 'Tests refer to missing steps; the images that those use are unknown'],
+  reconcileStarted: ['info', 'Starting reconciliation'],
+  reconciled: ['info', 'Finished reconciliation'],
+  reconcileFailed: ['error', 'Reconciliation failed'],
+  imageStreamTagAbsent: ['debug', 'Source imageStreamTag not found'],
+  skippedSchema1: ['info', 'Skip mirroring image with manifest v1'],
+  skippedInvalidV2: ['info', 'Skip mirroring image with invalid manifest v2'],
+  appCiSourceAbsent: ['debug', 'Source image does not exist in app.ci, skipping mirror'],
+  mirroring: ['info', 'Mirroring'],
+  upToDate: ['debug', 'Image is up to date'],
+  targetKept: ['info', 'Image exists already; a miss does not overwrite it'],
+  waiting: ['debug', 'Waiting for mirror tasks ...'],
+  invalidTask: ['warn', 'Skipped an invalid mirror task: both source and destination must be set'],
+  dropped: ['info', 'An operator dropped a mirror task'],
+  mirrorStarted: ['info', 'Mirroring ...'],
+  mirrored: ['info', 'Mirrored successfully'],
+  mirrorFailed: ['error', 'Failed to mirror'],
+  mirrorGivenUp: ['error', 'Failed to mirror even with retries'],
+  commandSucceeded: ['debug', 'Running command succeeded.'],
+  commandFailed: ['debug', 'Running command failed.'],
+  serving: ['info', 'serving'],
+  storeFailed: ['warn', 'Cannot write the mirror queue to the store; retrying'],
+};
+
+/**
+ * Writes the lines of the mirror. The original wrote all that it had to say, and its readers wait
+ * for it: our own level is no bound.
+ */
+export function mirrorWriter(log: Log): (line: MirrorLine) => void {
+  const own = log.child({ component: 'ci-images-mirror' }, { level: 'debug' });
+  return ({ level, fields, message }) => own[level](fields, message);
+}
+
+/**
+ * Tells in lines. `subcomponent` is the part of the mirror that speaks, such as `supplementalCIImagesService`. An `error` is reduced to
+ * what it says.
+ */
+export function mirrorLog(write: (line: MirrorLine) => void, subcomponent?: string): Tell {
+  return (what, fields = {}) => {
+    const [level, message] = messages[what];
+    write({
+      level,
+      message,
+      fields: {
+        ...(subcomponent === undefined ? {} : { subcomponent }),
+        ...fields,
+        ...('error' in fields ? { error: errorText(fields['error']) } : {}),
+      },
+    });
+  };
+}
+
+function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
