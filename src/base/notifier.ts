@@ -1,32 +1,33 @@
-/** Wakes those who wait for news. */
-export interface Bell {
-  ring(): void;
-  /** Resolves at the next ring, after `inMs` milliseconds, or when the signal aborts: whichever comes first. */
-  heard(inMs: number, signal: AbortSignal): Promise<void>;
+import { systemClock } from './clock.ts';
+
+/** Tells all who wait that something has changed, any number of times. */
+export interface Notifier {
+  notify(): void;
+  /**
+   * Resolves at the next notification, after `ms` milliseconds, or when the signal aborts: whichever
+   * comes first. Look at what you wait for before, and again after.
+   */
+  wait(ms?: number, signal?: AbortSignal): Promise<void>;
 }
 
-const longestTimerMs = 2 ** 31 - 1;
-
-export function bell(): Bell {
-  const listeners = new Set<() => void>();
+export function createNotifier(clock = systemClock): Notifier {
+  const waiting = new Set<() => void>();
   return {
-    ring() {
-      for (const listener of listeners) listener();
+    notify() {
+      for (const end of waiting) end();
     },
-    async heard(inMs, signal) {
-      if (signal.aborted) return;
+    async wait(ms = Number.POSITIVE_INFINITY, signal) {
+      if (signal?.aborted) return;
       const { promise, resolve } = Promise.withResolvers<void>();
-      const stop = () => resolve();
-      const timer = inMs < longestTimerMs ? setTimeout(stop, Math.max(0, inMs)) : undefined;
-      listeners.add(stop);
-      signal.addEventListener('abort', stop, { once: true });
-      try {
-        await promise;
-      } finally {
-        clearTimeout(timer);
-        listeners.delete(stop);
-        signal.removeEventListener('abort', stop);
-      }
+      const end = (): void => {
+        waiting.delete(end);
+        resolve();
+      };
+      waiting.add(end);
+      using _timer = ms === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(end, ms);
+      signal?.addEventListener('abort', end);
+      await promise;
+      signal?.removeEventListener('abort', end);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileWatch } from '../../base/files/watched-file.ts';
-import { type Bell, bell } from '../../base/notifier.ts';
+import { createNotifier, type Notifier } from '../../base/notifier.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import { ConfigError, type Fault } from '../../config/faults.ts';
 import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
@@ -24,7 +24,7 @@ export interface Rules {
   /** What it said when it could last be read; undefined where there is no file. */
   current(): MirrorConfig | undefined;
   /** Rings when it says something else. */
-  readonly changed: Bell;
+  readonly changed: Notifier;
   /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
   isIgnored(tag: string): boolean;
   close(): void;
@@ -51,7 +51,7 @@ export async function configuredRules(
   let targets: ReadonlySet<string> = new Set();
   const asked: MissRule = (place, tag) => rule(place, tag);
   const isIgnored = (tag: string): boolean => targets.has(tag);
-  const changed = bell();
+  const changed = createNotifier();
   if (configFile === undefined)
     return {
       rule: asked,
@@ -73,7 +73,7 @@ export async function configuredRules(
       rule = missRule(config, limits);
       targets = new Set(targetsOf(config).map(imageStreamTagText));
       reread();
-      changed.ring();
+      changed.notify();
       if (config.art.length === 0 || imageStreams !== undefined || isWarned) return;
       isWarned = true;
       tell('artWithoutCluster', { file: configFile });

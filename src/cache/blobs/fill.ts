@@ -1,5 +1,5 @@
 import type { Hash } from 'node:crypto';
-import { broadcast } from '../../base/broadcast.ts';
+import { createNotifier } from '../../base/notifier.ts';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -90,7 +90,7 @@ class Download implements Fill {
   readonly #options: FillOptions;
   readonly #control = new AbortController();
   readonly #opening = Promise.withResolvers<Descriptor>();
-  readonly #changed = broadcast();
+  readonly #changed = createNotifier();
   readonly #startedAt = performance.now();
   #state: FillState = { name: 'opening' };
   /** The store reads along, where it does not adopt the file. */
@@ -112,8 +112,8 @@ class Download implements Fill {
     const { size } = await this.opened;
     const { file } = this.#state;
     if (file === undefined || !file.hold()) throw new SpoolError('the spool file was removed');
-    const { wake } = this.#changed;
-    signal?.addEventListener('abort', wake);
+    const { notify } = this.#changed;
+    signal?.addEventListener('abort', notify);
     let position = range.start;
     try {
       for await (const chunk of file.read(range, this.#growthOf(file, size), signal)) {
@@ -125,7 +125,7 @@ class Download implements Fill {
       if (!(error instanceof SpoolError) || this.#state.isRight || !isWhole) throw error;
       throw new SpoolError(error.message, { cause: error, delivered: await this.#hashed(file, position) });
     } finally {
-      signal?.removeEventListener('abort', wake);
+      signal?.removeEventListener('abort', notify);
       await file.release();
     }
   }
@@ -145,7 +145,7 @@ class Download implements Fill {
       this.#state = { name: 'failed', file, isRight, error };
       this.opened.catch(() => undefined);
       this.#opening.reject(error);
-      this.#changed.wake();
+      this.#changed.notify();
       await this.#saving;
       return error instanceof NoRoom || error instanceof GaveWay ? error.why : 'failed';
     } finally {
@@ -161,7 +161,7 @@ class Download implements Fill {
     try {
       const stated = blob.size ?? size;
       const file = await spool.file(stated, {
-        progressed: this.#changed.wake,
+        progressed: this.#changed.notify,
         gaveWay: (error) => this.#control.abort(error),
       });
       if (typeof file === 'string') throw new NoRoom(blob.size, file);
@@ -188,7 +188,7 @@ class Download implements Fill {
     if (seen !== descriptor.size || !isMatch(hash, digest)) throw mismatch(descriptor, seen);
     this.#state = { name: 'verified', file, isRight: true };
     if (descriptor.size === 0 || stated === undefined) this.#announce(descriptor);
-    this.#changed.wake();
+    this.#changed.notify();
     await file.flush();
     return descriptor;
   }

@@ -1,4 +1,4 @@
-import { type Bell, bell } from '../../base/notifier.ts';
+import { createNotifier, type Notifier } from '../../base/notifier.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { ArtSelector, MirrorConfig, MirroredImage } from '../ci/config-file.ts';
@@ -26,7 +26,7 @@ export interface JobsOptions {
   /** Milliseconds. Default 1 h. */
   readonly everyMs?: number;
   /** Rung when the configuration has changed: the next look does not wait for the hour. Default: never. */
-  readonly changed?: Pick<Bell, 'heard'>;
+  readonly changed?: Pick<Notifier, 'wait'>;
   /** Images looked at at a time. Default 8. */
   readonly concurrency?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -47,9 +47,9 @@ interface Service {
 
 /** At start, then every hour and at each change, what `_config.yaml` lists is looked at, until the signal aborts. Never rejects. */
 export async function hourly(options: JobsOptions, signal: AbortSignal): Promise<void> {
-  const { everyMs = 3_600_000, changed = bell() } = options;
+  const { everyMs = 3_600_000, changed = createNotifier() } = options;
   while (!signal.aborted) {
-    const next = changed.heard(everyMs, signal);
+    const next = changed.wait(everyMs, signal);
     await lookedOver(options, signal);
     await next;
   }

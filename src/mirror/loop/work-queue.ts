@@ -1,5 +1,5 @@
 import { backoffMs } from '../../base/backoff.ts';
-import { bell } from '../../base/notifier.ts';
+import { createNotifier } from '../../base/notifier.ts';
 import type { WorkqueueEvents } from '../events.ts';
 
 export interface WorkQueueOptions {
@@ -25,7 +25,7 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
   const waiting = new Map<string, number>();
   const failures = new Map<string, number>();
   const pausing = new Map<string, NodeJS.Timeout>();
-  const news = bell();
+  const news = createNotifier();
 
   function put(key: string): void {
     clearTimeout(pausing.get(key));
@@ -34,7 +34,7 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     waiting.set(key, performance.now());
     events.workqueueAdded?.();
     events.workqueueChanged?.({ depth: waiting.size });
-    news.ring();
+    news.notify();
   }
 
   function putLater(key: string): void {
@@ -71,7 +71,7 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     async run(signal) {
       while (!signal.aborted) {
         const [next] = waiting;
-        if (next === undefined) await news.heard(Number.POSITIVE_INFINITY, signal);
+        if (next === undefined) await news.wait(Number.POSITIVE_INFINITY, signal);
         else await worked(next[0], next[1], signal);
       }
       drop();

@@ -1,5 +1,5 @@
 import { backoffMs } from '../../base/backoff.ts';
-import { bell } from '../../base/notifier.ts';
+import { createNotifier } from '../../base/notifier.ts';
 import { mayPass } from '../../base/retry.ts';
 import { type CopyError, doubtfulTries } from '../failure.ts';
 import { registryOf } from '../references/names.ts';
@@ -94,7 +94,7 @@ export function queue(options: QueueOptions): Queue {
   const ready = lanes(places);
   /** Waiting or parked until a time. */
   const later = new Map<string, number>();
-  const news = bell();
+  const news = createNotifier();
   let depth = 0;
 
   function enter({ task }: Pick<Item, 'task'>): void {
@@ -105,7 +105,7 @@ export function queue(options: QueueOptions): Queue {
     if (isDue) ready.add(laneOf(task), task.priority, destination);
     else later.set(destination, task.notBefore);
     depthChanged(depth);
-    news.ring();
+    news.notify();
   }
 
   /** The item out of line, to be put back, run or dropped. */
@@ -168,7 +168,7 @@ export function queue(options: QueueOptions): Queue {
     if (item?.task.state !== 'running') throw new Error(`no task is running for ${destination}`);
     items.delete(destination);
     ready.leave(laneOf(item.task), isThrottled);
-    news.ring();
+    news.notify();
     return item;
   }
 
@@ -250,7 +250,7 @@ export function queue(options: QueueOptions): Queue {
     },
     list: (filter = {}) => matching(items, filter),
     count: (filter = {}) => [...matching(items, filter)].length,
-    changed: (signal) => news.heard(earliest(later.values()) - now(), signal),
+    changed: (signal) => news.wait(earliest(later.values()) - now(), signal),
     handOver: () => records.handOver(),
     close: () => records.close(),
   };

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { bell } from '../../../src/base/notifier.ts';
+import { createNotifier } from '../../../src/base/notifier.ts';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { hourly, type JobsOptions, lookedOver } from '../../../src/mirror/loop/jobs.ts';
@@ -250,7 +250,7 @@ test('the first look is at start, the next after an hour, none after the end', a
 
 test('a change of the configuration does not wait for the hour, nor does one during a look', async (t) => {
   let ticks = 0;
-  const changed = bell();
+  const changed = createNotifier();
   const stop = new AbortController();
   const { jobs } = rig(
     '',
@@ -260,7 +260,7 @@ test('a change of the configuration does not wait for the hour, nor does one dur
       config: async () => {
         ticks += 1;
         if (ticks === 3) stop.abort();
-        else changed.ring();
+        else changed.notify();
         return undefined;
       },
     },
