@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { watched } from '../../base/stall.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { endsTooEarly } from './bucket/s3-errors.ts';
 
@@ -30,22 +31,18 @@ export async function* objectBytes(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const { length, stallMs, signal, ended } = options;
   const pace = createPace(options.leastBytesPerSecond);
-  let isWaiting = true;
-  const stalled = setTimeout(() => {
-    if (isWaiting) body.destroy(new Error(`S3 sent no bytes for ${stallMs} ms`));
-  }, stallMs);
+  const stalled = (): void => void body.destroy(new Error(`S3 sent no bytes for ${stallMs} ms`));
+  const patience = { firstMs: stallMs, nextMs: stallMs };
   let seen = 0;
   let waitsSince = performance.now();
   try {
-    for await (const chunk of chunksOf(body)) {
-      isWaiting = false;
+    for await (const chunk of watched<unknown>(body, patience, stalled)) {
+      if (!(chunk instanceof Uint8Array)) continue;
       signal?.throwIfAborted();
       seen += chunk.byteLength;
       if (seen < length) pace.came(chunk.byteLength, performance.now() - waitsSince);
       yield chunk;
       waitsSince = performance.now();
-      isWaiting = true;
-      stalled.refresh();
     }
   } catch (cause) {
     signal?.throwIfAborted();
@@ -53,7 +50,6 @@ export async function* objectBytes(
     if (cause instanceof RegistryError) throw cause;
     throw new RegistryError('UNAVAILABLE', 'the store interrupted the read of a blob', { cause });
   } finally {
-    clearTimeout(stalled);
     body.destroy();
   }
   if (seen !== length) throw endsTooEarly({ detail: { at: seen, expected: length } });
@@ -77,10 +73,4 @@ function createPace(leastBytesPerSecond: number) {
       waitedMs = 0;
     },
   };
-}
-
-async function* chunksOf(body: Readable): AsyncGenerator<Uint8Array> {
-  for await (const chunk of body) {
-    if (chunk instanceof Uint8Array) yield chunk;
-  }
 }

@@ -1,5 +1,6 @@
 import { backoffMs } from '../../base/backoff.ts';
 import { mayPass } from '../../base/retry.ts';
+import { type Patience, watched } from '../../base/stall.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { AnswerBody } from '../exchange.ts';
@@ -60,14 +61,6 @@ export async function* resumedBytes(
   }
 }
 
-/**
- * How long the next byte of a body is waited for, milliseconds: the first one, and each after it.
- */
-interface Patience {
-  readonly firstMs: number;
-  readonly nextMs: number;
-}
-
 function patienceAfter(failures: number, { stallTimeoutMs, progressTimeoutMs }: ResumeOptions): Patience {
   const nextMs = Math.min(progressTimeoutMs, stallTimeoutMs);
   return { firstMs: backoffMs(failures, { firstMs: stallTimeoutMs, longestMs: progressTimeoutMs }), nextMs };
@@ -99,46 +92,18 @@ async function* wanted(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let offset = part.start;
   const last = options.end ?? Number.POSITIVE_INFINITY;
-  for await (const chunk of watched(part.body, patience)) {
-    options.received(chunk.byteLength);
-    const from = Math.max(0, position - offset);
-    const to = Math.min(chunk.byteLength, last + 1 - offset);
-    offset += chunk.byteLength;
-    if (from < to) yield from === 0 && to === chunk.byteLength ? chunk : chunk.subarray(from, to);
-    if (offset > last + 1) return;
-  }
-}
-
-/**
- * The same bytes, given up when none comes for so long. The clock only runs while we wait for the upstream, never while
- * the reader is busy: a slow reader is not a silent upstream.
- */
-async function* watched(
-  body: AnswerBody,
-  { firstMs, nextMs }: Patience,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let isWaiting = true;
-  const stalled = (): void => {
-    if (isWaiting) body.destroy(new Error('no byte came in time'));
-    else if (!body.closed) timer.refresh();
-  };
-  let timer = setTimeout(stalled, firstMs);
-  let hasBegun = firstMs === nextMs;
+  const { body } = part;
+  const stalled = (): void => void body.destroy(new Error('no byte came in time'));
   try {
-    for await (const chunk of body) {
-      isWaiting = false;
-      yield chunk;
-      isWaiting = true;
-      if (hasBegun) {
-        timer.refresh();
-      } else {
-        clearTimeout(timer);
-        timer = setTimeout(stalled, nextMs);
-        hasBegun = true;
-      }
+    for await (const chunk of watched(body, patience, stalled)) {
+      options.received(chunk.byteLength);
+      const from = Math.max(0, position - offset);
+      const to = Math.min(chunk.byteLength, last + 1 - offset);
+      offset += chunk.byteLength;
+      if (from < to) yield from === 0 && to === chunk.byteLength ? chunk : chunk.subarray(from, to);
+      if (offset > last + 1) return;
     }
   } finally {
-    clearTimeout(timer);
     body.destroy();
   }
 }

@@ -1,0 +1,41 @@
+import { systemClock } from './clock.ts';
+
+/** How long the next chunk of a body is waited for, milliseconds: the first one, and each after it. */
+export interface Patience {
+  readonly firstMs: number;
+  readonly nextMs: number;
+}
+
+/**
+ * The same chunks; `stalled` is called when the wait for one takes too long, and should destroy the
+ * body. The clock only runs while the reader waits: a slow reader is not a silent source.
+ */
+export async function* watched<Chunk>(
+  body: AsyncIterable<Chunk>,
+  { firstMs, nextMs }: Patience,
+  stalled: () => void,
+  clock = systemClock,
+): AsyncGenerator<Chunk, void, undefined> {
+  let isWaiting = true;
+  const late = (): void => {
+    if (isWaiting) stalled();
+  };
+  let timer = clock.setTimeout(late, firstMs);
+  let hasBegun = firstMs === nextMs;
+  try {
+    for await (const chunk of body) {
+      isWaiting = false;
+      yield chunk;
+      isWaiting = true;
+      if (hasBegun) {
+        timer.refresh();
+      } else {
+        timer[Symbol.dispose]();
+        timer = clock.setTimeout(late, nextMs);
+        hasBegun = true;
+      }
+    }
+  } finally {
+    timer[Symbol.dispose]();
+  }
+}
