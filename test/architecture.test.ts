@@ -35,7 +35,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   bcryptjs: /^auth\/robots\//,
   'prom-client': /^telemetry\/metric/,
   fastify: /^(proxy\/|app\/server\.ts$)/,
-  'lru-cache': /^(base\/lru\.ts$|cache\/|auth\/|store\/s3\/|app\/app\.ts$)/,
+  'lru-cache': /^(base\/lru\.ts$|cache\/|auth\/)/,
   re2js: /^base\/text\//,
   yaml: /^(config\/|mirror\/ci\/located-yaml\.ts$)/,
   typebox: /^config\//,

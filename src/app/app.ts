@@ -1,9 +1,9 @@
-import { LRUCache } from 'lru-cache';
 import { attempts } from '../auth/attempts.ts';
 import { bcrypt } from '../auth/robots/bcrypt.ts';
 import { rightsKey } from '../auth/rules/rules.ts';
 import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
 import { keptSubjects } from '../auth/tokens/kept-subjects.ts';
+import { createLru } from '../base/lru.ts';
 import { type CacheParts, cacheParts } from '../cache/registry/parts.ts';
 import { type CachedRegistry, cachedRegistry } from '../cache/registry/registry.ts';
 import { reach } from '../cache/registry/tag-index.ts';
@@ -218,7 +218,7 @@ function cachedRegistries(
 ): ReadonlyMap<string, CachedRegistry> {
   const registries = upstreams.map((upstream) => {
     const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
-    const absent = new LRUCache<string, true>({ max: absentEntries, ttl: Math.max(1, policy.negativeMs) });
+    const absent = createLru<string, true>(absentEntries, { keepMs: policy.negativeMs });
     const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
     return cachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
   });

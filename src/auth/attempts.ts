@@ -1,6 +1,6 @@
 import { isIPv6 } from 'node:net';
-import { LRUCache } from 'lru-cache';
 import { backoffMs } from '../base/backoff.ts';
+import { createLru } from '../base/lru.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /** Slows down who guesses, by the address they come from. A login that succeeds is never held. */
@@ -57,7 +57,7 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
     mostAddresses = 10_000,
   } = options;
   const { now = () => performance.now() } = options;
-  const origins = new LRUCache<string, Origin>({ max: mostAddresses });
+  const origins = createLru<string, Origin>(mostAddresses);
   const held = new Set<() => void>();
   let isClosed = false;
 

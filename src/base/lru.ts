@@ -1,7 +1,30 @@
+import { LRUCache } from 'lru-cache';
+
+export interface LruOptions<Key, Value> {
+  /** How long a value is kept, in milliseconds. Default: until it gives way, or as `set` says. */
+  readonly keepMs?: number;
+  /** Milliseconds since any fixed moment. Default `performance.now`. */
+  readonly now?: () => number;
+  /** Called with a value that is no longer kept, and why. */
+  readonly dispose?: LRUCache.Disposer<Key, Value>;
+}
+
 /**
- * The size of an LRU cache of at most so many entries, which takes memory as it fills. With `max` alone lru-cache makes room for all of
- * them at once: of 100,000 that is up to 4 MB and a tenth of a second, for each cache, before anything was asked.
+ * Values by key; of more than `maxEntries` the least recently used give way. Takes memory as it
+ * fills: with `max` lru-cache makes room for all of them at once, which for 100,000 is up to 4 MB
+ * and a tenth of a second for each cache, before anything was asked.
  */
-export function upTo(entries: number): { readonly maxSize: number; readonly sizeCalculation: () => number } {
-  return { maxSize: entries, sizeCalculation: () => 1 };
+export function createLru<
+  Key extends object | string | number,
+  Value extends object | string | number | boolean,
+>(maxEntries: number, { keepMs, now, dispose }: LruOptions<Key, Value> = {}): LRUCache<Key, Value> {
+  return new LRUCache<Key, Value>({
+    maxSize: maxEntries,
+    sizeCalculation: () => 1,
+    // An age in lru-cache is a whole number, and 0 is none; so is a start at 0.
+    ...(keepMs === undefined ? {} : { ttl: Math.max(1, Math.ceil(keepMs)) }),
+    ...(now === undefined ? {} : { perf: { now: () => now() + 1 } }),
+    ttlResolution: 0,
+    ...(dispose === undefined ? {} : { dispose }),
+  });
 }

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/lru.ts';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { Authenticator, Credential, Subject } from '../access.ts';
 import type { Judge, RememberedCluster } from './cluster.ts';
@@ -32,7 +32,7 @@ export function clusters(list: readonly RememberedCluster[], options: ClustersOp
   const { issuers = {}, patienceMs = 1000 } = options;
   const byName = new Map(list.map((cluster) => [cluster.name, cluster]));
   const owned = new Set(Object.values(issuers));
-  const homes = new LRUCache<string, RememberedCluster>({ max: mostHomes });
+  const homes = createLru<string, RememberedCluster>(mostHomes);
   const hashOf = keyedHash();
 
   /** The clusters that may know the token, the likeliest first. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/lru.ts';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 
@@ -43,7 +44,7 @@ export function kept<Value>(options: KeptOptions<Value>): Kept<Value> {
   const { isYes, yesMs, noMs, maxEntries, sizeOf = () => 1, now } = options;
   const sizeCalculation = ({ value }: Answered<Value>) => sizeOf(value);
   const yes = new LRUCache<string, Answered<Value>>({ max: maxEntries, maxSize, sizeCalculation });
-  const no = new LRUCache<string, Answered<Value>>({ max: maxEntries });
+  const no = createLru<string, Answered<Value>>(maxEntries);
   let asking = createSingleFlight<Value>();
 
   function keep(key: string, value: Value, endMs: number): void {

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
 import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
+import { createLru } from '../../base/lru.ts';
 import { andThen } from '../../base/maybe-promise.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import type { Authorizer, Credential, Decision, Subject } from '../access.ts';
@@ -104,7 +104,7 @@ function remembering(register: Register, rememberMs: number): Register {
   const digest = keyedDigest();
   /** No more than there are robots: each has one password. */
   const right = new Map<string, Buffer>();
-  const wrong = new LRUCache<string, true>({ max: mostRemembered, ttl: rememberMs });
+  const wrong = createLru<string, true>(mostRemembered, { keepMs: rememberMs });
   const asking = createSingleFlight<boolean>();
 
   return {

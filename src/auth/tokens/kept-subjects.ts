@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/lru.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Subject } from '../access.ts';
 import { parseSubject, subjectId, subjectText } from '../subject.ts';
@@ -38,7 +39,7 @@ const mostRemembered = 10_000;
 const mostRememberedText = 16 * 1024 * 1024;
 
 export function keptSubjects({ records, now = Date.now }: KeptSubjectsOptions): KeptSubjects {
-  const writtenAt = new LRUCache<string, number>({ max: mostRemembered });
+  const writtenAt = createLru<string, number>(mostRemembered);
   const known = new LRUCache<string, Subject>({ maxSize: mostRememberedText });
 
   async function readAnew(id: string): Promise<Subject | undefined> {

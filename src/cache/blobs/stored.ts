@@ -1,6 +1,5 @@
 import type { Hash } from 'node:crypto';
-import { LRUCache } from 'lru-cache';
-import { upTo } from '../../base/lru.ts';
+import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import {
   type ByteRange,
@@ -67,7 +66,7 @@ const mostRemembered = 100_000;
 export function storedCopies({ store, events, verifies = 'first' }: StoredCopiesOptions): StoredCopies {
   const checking = createSingleFlight<boolean>();
   /** The size of what was right: a copy of another size is another copy. */
-  const right = new LRUCache<Digest, number>(upTo(mostRemembered));
+  const right = createLru<Digest, number>(mostRemembered);
   const failed = (error: unknown): void => events.storeFailed({ operation: 'read', error });
 
   async function remove(digest: Digest): Promise<void> {

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/lru.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -31,7 +31,7 @@ const throttledSeconds = 1;
  * be answered: the refusal sends them to their next mirror.
  */
 export class Undeliverable {
-  readonly #failures = new LRUCache<string, Failure>({ max: mostRemembered });
+  readonly #failures = createLru<string, Failure>(mostRemembered);
   readonly #withholdMs: number;
   readonly #now: () => number;
   #lastUntil = Number.NEGATIVE_INFINITY;

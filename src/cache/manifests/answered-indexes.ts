@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/lru.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 
@@ -14,9 +14,9 @@ const mostChildren = 100_000;
  * refused so that the client goes elsewhere.
  */
 export class AnsweredIndexes {
-  readonly #answeredAt = new LRUCache<Digest, number>({ max: mostIndexes });
+  readonly #answeredAt = createLru<Digest, number>(mostIndexes);
   /** The index that listed it last. */
-  readonly #indexOf = new LRUCache<Digest, Digest>({ max: mostChildren });
+  readonly #indexOf = createLru<Digest, Digest>(mostChildren);
   readonly #now: () => number;
 
   constructor(now: () => number) {

@@ -1,5 +1,4 @@
-import { LRUCache } from 'lru-cache';
-import { upTo } from '../../base/lru.ts';
+import { createLru } from '../../base/lru.ts';
 import { mayPass } from '../../base/retry.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -62,12 +61,12 @@ const forAll: Complete = { isForAll: true, platforms: new Set() };
 /** Nothing is known to be complete yet. */
 export function completeness(options: CompletenessOptions): Completeness {
   const { upstream, copies, parsed, undeliverable, memory, maxEntries, now } = options;
-  const complete = new LRUCache<Digest, Complete>(upTo(maxEntries));
+  const complete = createLru<Digest, Complete>(maxEntries);
   /** What an incomplete manifest was found to lack, so that it is looked for first. */
-  const lacking = new LRUCache<Digest, Digest>(upTo(maxEntries));
+  const lacking = createLru<Digest, Digest>(maxEntries);
   /** Lists more than is looked for: never known to be complete. */
-  const wide = new LRUCache<Digest, true>(upTo(mostWide));
-  const deliverable = new LRUCache<Digest, true>({ ...upTo(maxEntries), ttl: deliverableMs, perf: { now } });
+  const wide = createLru<Digest, true>(mostWide);
+  const deliverable = createLru<Digest, true>(maxEntries, { keepMs: deliverableMs, now });
 
   const isStored = async (digest: Digest): Promise<boolean> => (await copies.stat(digest)) !== undefined;
 

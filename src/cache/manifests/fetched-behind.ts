@@ -1,6 +1,6 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
 import { concurrently } from '../../base/each.ts';
-import { upTo } from '../../base/lru.ts';
+import { createLru } from '../../base/lru.ts';
 import { mayPass } from '../../base/retry.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -45,7 +45,7 @@ export class FetchedBehind {
 
   constructor(options: FetchedBehindOptions) {
     this.#options = options;
-    this.#begun = new LRUCache({ ...upTo(mostRemembered), ttl: againMs, perf: { now: options.now } });
+    this.#begun = createLru(mostRemembered, { keepMs: againMs, now: options.now });
   }
 
   /** The manifest was answered, by that tag if by any. Returns at once. */

@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/lru.ts';
 import { mayPass } from '../../base/retry.ts';
 import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -52,7 +52,7 @@ export class HandedOut implements ManifestAnswers {
   readonly #options: HandedOutOptions;
   readonly #indexes: AnsweredIndexes;
   /** Attachments that were once seen not to be there, by repository and tag. */
-  readonly #absent = new LRUCache<string, true>({ max: mostAbsent });
+  readonly #absent = createLru<string, true>(mostAbsent);
 
   constructor(options: HandedOutOptions) {
     this.#options = options;

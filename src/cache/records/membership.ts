@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
-import { upTo } from '../../base/lru.ts';
+import type { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import { writeBehind } from '../../base/write-behind.ts';
 import type { Descriptor } from '../../oci/content.ts';
@@ -120,10 +120,8 @@ export function membership(options: MembershipOptions): Membership {
   const partial = new PartialTags({ records, events, retryMs, clock });
   /** In memory alone: written when the queue has room again. */
   const unwritten = new Unwritten<Addition>();
-  const memory: Remembered = new LRUCache({
-    ...upTo(options.maxEntries ?? 100_000),
-    perf: { now: clock },
-    ttlResolution: 0,
+  const memory: Remembered = createLru(options.maxEntries ?? 100_000, {
+    now: clock,
     dispose(member, key, reason) {
       const lost = reason === 'evict' ? unwritten.take(key) : undefined;
       if (lost !== undefined) partial.addUnwritten(lost.scope, present(member)?.tags ?? []);

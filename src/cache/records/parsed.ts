@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { upTo } from '../../base/lru.ts';
+import { createLru } from '../../base/lru.ts';
 import { type Descriptor, mismatch } from '../../oci/content.ts';
 import { isNamedBy } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -48,7 +48,7 @@ export function createParsedManifests(): ParsedManifests {
       2 + children.length + blobs.length + foreign.length,
   });
 
-  const verdicts = new LRUCache<string, boolean>(upTo(mostVerdicts));
+  const verdicts = createLru<string, boolean>(mostVerdicts);
 
   function admit({ descriptor, bytes }: ReadManifest, parsed?: Manifest): Manifest {
     const { digest, mediaType } = descriptor;

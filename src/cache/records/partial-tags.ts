@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { upTo } from '../../base/lru.ts';
+import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import { type WriteBehind, writeBehind } from '../../base/write-behind.ts';
 import { type Digest, hexOf } from '../../oci/digest.ts';
@@ -59,7 +59,7 @@ const attempts = 5;
 export class PartialTags {
   readonly #options: PartialTagsOptions;
   /** What this process noted or read. */
-  readonly #known = new LRUCache<string, PartialRecord>(upTo(mostRepositories));
+  readonly #known = createLru<string, PartialRecord>(mostRepositories);
   /** The first four bytes of each digest that a manifest lists, in their order. */
   readonly #prefixes = new LRUCache<Digest, Uint32Array>({
     maxSize: maxPrefixBytes,

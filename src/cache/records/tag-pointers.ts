@@ -1,6 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { ageMs } from '../../base/age.ts';
-import { upTo } from '../../base/lru.ts';
+import { createLru } from '../../base/lru.ts';
 import { isObject, jsonOrNone } from '../../base/text/json.ts';
 import { writeBehind } from '../../base/write-behind.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
@@ -62,7 +61,7 @@ interface Change {
 /** Pointers over the records of a store. */
 export function tags(options: TagsOptions): Tags {
   const { records, events, now = Date.now } = options;
-  const entries = new LRUCache<string, Entry>(upTo(options.maxEntries));
+  const entries = createLru<string, Entry>(options.maxEntries);
   /** What the queue had no room for, as far as there is memory for it. */
   const unwritten = new Unwritten<Change>();
   const behind = writeBehind<Change>({

@@ -1,3 +1,4 @@
+import { createLru } from '../../base/lru.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
@@ -43,7 +44,7 @@ interface Flight {
 
 /** Nothing known yet. Of more than `maxKnown` digests the oldest are forgotten, which only costs questions. */
 export function sharedContent(maxKnown = 100_000): SharedContent {
-  const known = new Map<string, Map<Repository, Landing>>();
+  const known = createLru<string, Map<Repository, Landing>>(maxKnown);
   const flights = new Map<string, Flight>();
   const uploads = new Map<string, Promise<void>>();
 
@@ -51,10 +52,7 @@ export function sharedContent(maxKnown = 100_000): SharedContent {
     const key = registryKey(place);
     const repositories = known.get(key) ?? new Map<Repository, Landing>();
     repositories.set(place.repository, landing);
-    known.delete(key);
     known.set(key, repositories);
-    const [oldest] = known.keys();
-    if (known.size > maxKnown && oldest !== undefined) known.delete(oldest);
   }
 
   function isSettled(place: Place, mustSend: boolean): boolean {

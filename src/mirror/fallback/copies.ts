@@ -1,12 +1,14 @@
+import { createLru } from '../../base/lru.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { TaskSink } from '../queue/queue.ts';
-import { type RememberedOptions, remembered } from './remembered.ts';
 import type { MissSource } from './rule.ts';
 
-export interface MissCopiesOptions extends Omit<RememberedOptions, 'keepMs'> {
+export interface MissCopiesOptions {
   readonly queue: TaskSink;
   /** For how long a copy that was queued is not queued again while the source's digest stays the same, milliseconds. */
   readonly requeueMs: number;
+  /** Copies that are remembered. */
+  readonly maxEntries: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -22,8 +24,8 @@ export interface MissCopies {
 }
 
 /** No copies yet. */
-export function missCopies({ queue, requeueMs, ...rest }: MissCopiesOptions): MissCopies {
-  const queued = remembered<Digest>({ ...rest, keepMs: requeueMs });
+export function missCopies({ queue, requeueMs, maxEntries, now }: MissCopiesOptions): MissCopies {
+  const queued = createLru<string, Digest>(maxEntries, { keepMs: requeueMs, now });
   return {
     add(destination, { source, sourceTagRef }, sourceDigest) {
       if (queued.get(destination) === sourceDigest) return;
@@ -34,13 +36,13 @@ export function missCopies({ queue, requeueMs, ...rest }: MissCopiesOptions): Mi
         priority: 'miss',
         owner: 'misses',
         fills: true,
-        createdAt: rest.now(),
+        createdAt: now(),
         sourceDigest,
         currentDigest: '',
         ...(sourceTagRef === undefined ? {} : { sourceTagRef }),
       });
     },
     isUnderWay: (destination) => queued.get(destination) !== undefined,
-    forget: queued.delete,
+    forget: (destination) => void queued.delete(destination),
   };
 }

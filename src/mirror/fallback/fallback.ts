@@ -35,7 +35,8 @@ export interface MissEvents {
   missed(event: { readonly outcome: MissOutcome }): void;
 }
 
-export interface MissOptions extends Omit<MissSourcesOptions, 'upstream' | 'remembering'> {
+export interface MissOptions
+  extends Omit<MissSourcesOptions, 'upstream' | 'maxEntries' | 'requeueMs' | 'now'> {
   /** Takes copies over. */
   readonly queue: TaskSink;
   readonly events?: Partial<MissEvents>;
@@ -77,8 +78,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   const { waitMs = 60_000, pollMs = 500, absentMs = 5_000, questionsPerSecond = 50 } = options;
   const { queue, requeueMs = 600_000 } = options;
   if (onMiss === 'off') return upstream;
-  const remembering = { maxEntries, now, keepMs: requeueMs };
-  const sources = missSources({ ...options, upstream: upstream.name, remembering });
+  const sources = missSources({ ...options, upstream: upstream.name, maxEntries, requeueMs, now });
   const questions = missQuestions({ maxEntries, now, absentMs, perSecond: questionsPerSecond });
   const copies = missCopies({ maxEntries, now, queue, requeueMs });
   const closing = new AbortController();

@@ -1,10 +1,14 @@
-import { type RememberedOptions, remembered } from './remembered.ts';
+import { createLru } from '../../base/lru.ts';
 
-export interface MissQuestionsOptions extends Omit<RememberedOptions, 'keepMs'> {
+export interface MissQuestionsOptions {
   /** How long "not at the source either" is believed, milliseconds. */
   readonly absentMs: number;
+  /** Tags that are remembered as absent. */
+  readonly maxEntries: number;
   /** Questions put to sources, all together; one second's worth may come at once. */
   readonly perSecond: number;
+  /** Milliseconds since any fixed moment. */
+  readonly now: () => number;
 }
 
 /** Whether a source may be asked for a tag: `absent` when it just said no, `limited` when too many were asked for. */
@@ -19,9 +23,8 @@ export interface MissQuestions {
 }
 
 /** Nobody was asked yet. */
-export function missQuestions({ absentMs, perSecond, ...rest }: MissQuestionsOptions): MissQuestions {
-  const { now } = rest;
-  const absent = remembered<true>({ ...rest, keepMs: absentMs });
+export function missQuestions({ absentMs, maxEntries, perSecond, now }: MissQuestionsOptions): MissQuestions {
+  const absent = createLru<string, true>(maxEntries, { keepMs: absentMs, now });
   const burst = Math.max(1, perSecond);
   let left = burst;
   let countedAt = now();
@@ -40,6 +43,6 @@ export function missQuestions({ absentMs, perSecond, ...rest }: MissQuestionsOpt
       if (absent.get(key) === true) return 'absent';
       return isWithinLimit() ? 'ask' : 'limited';
     },
-    answeredNo: (key) => absent.set(key, true),
+    answeredNo: (key) => void absent.set(key, true),
   };
 }

@@ -1,10 +1,10 @@
+import { createLru } from '../../base/lru.ts';
 import { mayPass } from '../../base/retry.ts';
 import type { Membership } from '../../cache/records/membership.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
-import { type RememberedOptions, remembered } from './remembered.ts';
 import type { MissRule, MissSource } from './rule.ts';
 
 /** A registry that images come from: what is delivered of it is read through its cache. */
@@ -24,8 +24,12 @@ export interface MissSourcesOptions {
   readonly membership: Pick<Membership, 'tagsOf'>;
   /** The name of the upstream that lacks them. */
   readonly upstream: string;
-  /** For manifests that were lent. */
-  readonly remembering: RememberedOptions;
+  /** Manifests that are remembered as lent. */
+  readonly maxEntries: number;
+  /** For how long, milliseconds. */
+  readonly requeueMs: number;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 /** Where the content of one upstream comes from. */
@@ -53,8 +57,11 @@ const mostAsked = 4;
 
 /** Nothing is lent yet. */
 export function missSources(options: MissSourcesOptions): MissSources {
-  const { rule, origin, membership, upstream, remembering } = options;
-  const lenders = remembered<{ readonly to: Repository; readonly source: OpenSource }>(remembering);
+  const { rule, origin, membership, upstream, maxEntries, requeueMs: keepMs, now } = options;
+  const lenders = createLru<Digest, { readonly to: Repository; readonly source: OpenSource }>(maxEntries, {
+    keepMs,
+    now,
+  });
 
   function ofTag(repository: Repository, tag: Tag): OpenSource | undefined {
     const source = rule({ upstream, repository }, tag);
@@ -89,8 +96,8 @@ export function missSources(options: MissSourcesOptions): MissSources {
 
   return {
     ofTag,
-    lent: (repository, digest, source) => lenders.set(digest, { to: repository, source }),
-    returned: lenders.delete,
+    lent: (repository, digest, source) => void lenders.set(digest, { to: repository, source }),
+    returned: (digest) => void lenders.delete(digest),
     lenderOf: (digest) => lenders.get(digest)?.source,
     async answer(repository, digest, ask) {
       const failures: unknown[] = [];

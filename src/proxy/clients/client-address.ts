@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { createLru } from '../../base/lru.ts';
 import { type IsWithin, networks } from '../../base/text/networks.ts';
 
 /** A request as far as it matters for where it comes from. */
@@ -94,15 +95,15 @@ function peerOf({ socket }: Forwarded): string {
 }
 
 /** Those who ask often are few, and what is said of them is short; strangers that are many must cost no memory. */
-function remembered<T>(answer: (text: string) => T): (text: string) => T {
-  const known = new Map<string, T>();
+function remembered<T extends string | boolean | undefined>(
+  answer: (text: string) => T,
+): (text: string) => T {
+  const known = createLru<string, T & (string | boolean)>(mostRemembered);
   return (text) => {
     const before = known.get(text);
     if (before !== undefined) return before;
     const now = answer(text);
-    if (text.length > longestRemembered) return now;
-    if (known.size >= mostRemembered) known.clear();
-    known.set(text, now);
+    if (now !== undefined && text.length <= longestRemembered) known.set(text, now);
     return now;
   };
 }

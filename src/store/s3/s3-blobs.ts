@@ -1,5 +1,5 @@
-import { LRUCache } from 'lru-cache';
 import { abortable } from '../../base/abortable.ts';
+import { createLru } from '../../base/lru.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -45,7 +45,7 @@ export function s3Blobs(
   const presence = s3Presence(options.presence ?? 200_000);
   /** Room in memory for parts that wait to be sent, shared by all uploads. */
   const room = new Semaphore({ permits: options.maxConcurrentParts ?? 8 });
-  const urls = new LRUCache<Digest, string>({ max: 10_000 });
+  const urls = createLru<Digest, string>(10_000);
 
   return {
     async stat(digest) {

@@ -1,5 +1,4 @@
-import { LRUCache } from 'lru-cache';
-import { upTo } from '../../base/lru.ts';
+import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 
@@ -20,7 +19,7 @@ const absentMs = 3_000;
 const absent = -1;
 
 export function s3Presence(maxEntries: number): Presence {
-  const known = new LRUCache<Digest, number>(upTo(maxEntries));
+  const known = createLru<Digest, number>(maxEntries);
   const asking = createSingleFlight<number | undefined>();
 
   function learn(digest: Digest, size: number): void {

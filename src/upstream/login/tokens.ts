@@ -1,3 +1,4 @@
+import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import { unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -38,11 +39,11 @@ const maxTokens = 1_000;
 
 /** An empty set of tokens. */
 export function tokens(options: TokenOptions): Tokens {
-  const kept = new Map<string, Token>();
+  const kept = createLru<string, Token>(maxTokens);
   const asking = createSingleFlight<Token>();
   const ask = async (key: string, question: TokenQuestion): Promise<Token> => {
     const token = await newToken(question, options);
-    keep(kept, key, token);
+    kept.set(key, token);
     return token;
   };
   return {
@@ -62,13 +63,6 @@ export function tokens(options: TokenOptions): Tokens {
       for (const [key, token] of kept) if (token.value === value) kept.delete(key);
     },
   };
-}
-
-function keep(kept: Map<string, Token>, key: string, token: Token): void {
-  kept.delete(key);
-  kept.set(key, token);
-  const [oldest] = kept.keys();
-  if (kept.size > maxTokens && oldest !== undefined) kept.delete(oldest);
 }
 
 function keyOf({ realm, service, scope, credential }: TokenQuestion): string {

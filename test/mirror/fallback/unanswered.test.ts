@@ -22,7 +22,7 @@ test('what nobody has is 404, and the source is asked for it once in a while', a
   }
   t.equal(rig.doubles.source.seen(path).length, 1);
   t.equal(rig.doubles.qci.seen(tag).length, 5);
-  rig.pass(10_000);
+  rig.pass(10_001);
   inSource(rig);
   t.ok(await pull(rig));
   t.same(new Set(rig.outcomes), new Set(['absent', 'served']));
