@@ -76,7 +76,7 @@ The user who runs it must be able to read the files that settings name.`,
   --json          print one JSON document instead of a table
 
 Servers do the same every eviction.everyMs, and may run meanwhile: one process evicts at a time. Content of pinned tags,
-and content stored or used within the last 10 minutes, is never deleted.`,
+and content stored or used within the last 20 minutes, is never deleted.`,
     run: async (args, io) => (await import('./evict.ts')).evict(args, io),
   },
   {
