@@ -1,6 +1,8 @@
 import { isIPv6 } from 'node:net';
 import { backoffMs } from '../base/backoff.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { createLru } from '../base/lru.ts';
+import { hasSlept } from '../base/wait.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /** Slows down who guesses, by the address they come from. A login that succeeds is never held. */
@@ -33,8 +35,7 @@ export interface AttemptsOptions {
   readonly mostHeld?: number;
   /** Addresses remembered; who failed longest ago is forgotten first. Default 10,000. */
   readonly mostAddresses?: number;
-  /** The clock, in milliseconds. Default `performance.now`. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 /** One address, or one IPv6 network. */
@@ -56,10 +57,9 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
     mostHeld = 50,
     mostAddresses = 10_000,
   } = options;
-  const { now = () => performance.now() } = options;
+  const { clock = systemClock } = options;
   const origins = createLru<string, Origin>(mostAddresses);
-  const held = new Set<() => void>();
-  let isClosed = false;
+  const closing = new AbortController();
 
   function holdMs(origin: Origin): number {
     const past = origin.times.length - free;
@@ -67,24 +67,14 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
   }
 
   function isSuspect({ times }: Origin): boolean {
-    const since = now() - windowMs;
+    const since = clock.now() - windowMs;
     return times.filter((time) => time > since).length > free;
   }
 
-  function hold(origin: Origin, ms: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const release = (): void => {
-      if (!held.delete(release)) return;
-      clearTimeout(timer);
-      signal.removeEventListener('abort', release);
-      origin.held -= 1;
-      resolve();
-    };
-    const timer = setTimeout(release, ms);
-    signal.addEventListener('abort', release);
-    held.add(release);
+  async function hold(origin: Origin, ms: number, signal: AbortSignal): Promise<void> {
     origin.held += 1;
-    return promise;
+    await hasSlept(ms, AbortSignal.any([signal, closing.signal]), clock);
+    origin.held -= 1;
   }
 
   return {
@@ -92,16 +82,18 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
       const name = originOf(address);
       const origin = origins.get(name) ?? { times: [], held: 0 };
       origins.set(name, origin);
-      const since = now() - windowMs;
-      origin.times = [...origin.times, now()].filter((time) => time > since).slice(-free - mostDoublings);
+      const since = clock.now() - windowMs;
+      origin.times = [...origin.times, clock.now()]
+        .filter((time) => time > since)
+        .slice(-free - mostDoublings);
       const ms = holdMs(origin);
-      if (ms === 0 || isClosed || signal.aborted) return;
+      if (ms === 0 || closing.signal.aborted || signal.aborted) return;
       if (origin.held >= mostHeld) throw tooMany(longestHoldMs);
       await hold(origin, ms, signal);
     },
     async refused(address, signal) {
       const origin = origins.peek(originOf(address));
-      if (origin === undefined || isClosed || signal.aborted || !isSuspect(origin)) return;
+      if (origin === undefined || closing.signal.aborted || signal.aborted || !isSuspect(origin)) return;
       await hold(origin, firstHoldMs, signal);
     },
     hasFailed(address) {
@@ -109,8 +101,7 @@ export function attempts(options: AttemptsOptions = {}): Attempts {
       return origin !== undefined && isSuspect(origin);
     },
     close() {
-      isClosed = true;
-      for (const release of [...held]) release();
+      closing.abort();
     },
   };
 }

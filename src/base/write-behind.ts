@@ -1,4 +1,5 @@
 import { backoffMs } from './backoff.ts';
+import { type Clock, systemClock, type Timer } from './clock.ts';
 import { Lanes } from './lanes.ts';
 
 /** Work that may wait: each key's latest job is done once, soon, and again later when it failed. */
@@ -21,6 +22,8 @@ export interface WriteBehindOptions<Job> {
    * Default: all the same.
    */
   readonly laneOf?: (job: Job) => string;
+  /** Told of a waiting job whose place a later one of its key takes. */
+  readonly replaced?: (before: Job, job: Job) => void;
   /** Told of each job that is done; may add others, which are then waited for. */
   readonly written?: (key: string) => void;
   /** Told of each failure; the job stays. */
@@ -33,6 +36,7 @@ export interface WriteBehindOptions<Job> {
   readonly maxWaiting?: number;
   /** Pause after a first failure, milliseconds; doubles up to 64 times that. Default 1,000. */
   readonly retryMs?: number;
+  readonly clock?: Clock;
 }
 
 /**
@@ -59,7 +63,7 @@ class Queue<Job> implements WriteBehind<Job> {
   readonly #idle: (() => void)[] = [];
   /** Failures in a row; 0 while the medium works. */
   #failures = 0;
-  #pause: NodeJS.Timeout | undefined;
+  #pause: Timer | undefined;
   #isClosed = false;
 
   constructor(options: WriteBehindOptions<Job>) {
@@ -90,11 +94,13 @@ class Queue<Job> implements WriteBehind<Job> {
   async close(): Promise<void> {
     await this.settled();
     this.#isClosed = true;
-    clearTimeout(this.#pause);
+    this.#pause?.[Symbol.dispose]();
   }
 
   #put(key: string, job: Job): void {
     const running = this.#running.get(key);
+    const before = running === undefined ? this.#jobs.get(key) : running.next?.job;
+    if (before !== undefined) this.#options.replaced?.(before, job);
     if (running !== undefined) {
       running.next = { job };
       return;
@@ -139,15 +145,15 @@ class Queue<Job> implements WriteBehind<Job> {
   }
 
   #pauseAfterFailure(): void {
-    const { retryMs = 1_000 } = this.#options;
+    const { retryMs = 1_000, clock = systemClock } = this.#options;
     const pauseMs = backoffMs(this.#failures, { firstMs: retryMs, longestMs: 64 * retryMs });
     this.#failures += 1;
-    this.#pause = setTimeout(() => this.#resume(), pauseMs);
+    this.#pause = clock.setTimeout(() => this.#resume(), pauseMs);
     this.#pause.unref();
   }
 
   #resume(): void {
-    clearTimeout(this.#pause);
+    this.#pause?.[Symbol.dispose]();
     this.#pause = undefined;
     this.#pump();
   }

@@ -1,25 +1,16 @@
-import { mock } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { type Test, test } from 'tap';
 import { type Attempts, type AttemptsOptions, attempts } from '../../src/auth/attempts.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 
 const staying = new AbortController().signal;
 
 /** Attempts under a clock that stands still until it is moved. */
 function underClock(t: Test, options: AttemptsOptions = {}) {
-  let now = 0;
-  mock.timers.enable({ apis: ['setTimeout'] });
-  t.teardown(() => mock.timers.reset());
-  const slowed = attempts({ now: () => now, ...options });
+  const clock = createManualClock();
+  const slowed = attempts({ clock, ...options });
   t.teardown(() => slowed.close());
-  return {
-    slowed,
-    async pass(ms: number): Promise<void> {
-      now += ms;
-      mock.timers.tick(ms);
-      await setImmediate();
-    },
-  };
+  return { slowed, pass: clock.pass };
 }
 
 async function isHeld(answer: Promise<void>): Promise<boolean> {

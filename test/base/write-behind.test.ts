@@ -1,6 +1,6 @@
-import { mock } from 'node:test';
 import { test } from 'tap';
 import { writeBehind } from '../../src/base/write-behind.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 
 /** A medium that records what it gets, one write after another as the test lets it. */
 function medium() {
@@ -64,11 +64,11 @@ test('after a failure everything pauses, then goes on by itself', async (t) => {
 });
 
 test('while the medium is down the pauses double, up to 64 times the first', async (t) => {
-  mock.timers.enable({ apis: ['setTimeout'] });
-  t.teardown(() => mock.timers.reset());
+  const clock = createManualClock();
   let tries = 0;
   const queue = writeBehind<number>({
     retryMs: 10,
+    clock,
     async write() {
       tries += 1;
       throw new Error('down');
@@ -76,15 +76,24 @@ test('while the medium is down the pauses double, up to 64 times the first', asy
   });
   queue.add('a', 1);
   for (const pauseMs of [10, 20, 40, 80, 160, 320, 640, 640, 640]) {
-    await new Promise(setImmediate);
     const before = tries;
-    mock.timers.tick(pauseMs - 1);
-    await new Promise(setImmediate);
+    await clock.pass(pauseMs - 1);
     t.equal(tries, before, `${pauseMs}`);
-    mock.timers.tick(1);
+    await clock.pass(1);
     t.equal(tries, before + 1);
   }
   await queue.close();
+});
+
+test('a job that waits is told of the later one of its key, one under way is not', async (t) => {
+  const told: string[] = [];
+  const queue = writeBehind<string>({
+    write: async () => undefined,
+    replaced: (before, job) => told.push(`${before} ${job}`),
+  });
+  for (const job of ['running', 'waiting', 'latest']) queue.add('a', job);
+  await queue.close();
+  t.same(told, ['waiting latest']);
 });
 
 test('settling ends while the medium is down, and says what failed', async (t) => {

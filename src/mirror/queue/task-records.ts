@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { backoffMs } from '../../base/backoff.ts';
 import { concurrently } from '../../base/each.ts';
+import { writeBehind } from '../../base/write-behind.ts';
 import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
@@ -38,7 +38,8 @@ export interface TaskRecords {
 
 interface Job {
   readonly task: MirrorTask | QueuedTask | undefined;
-  readonly told: ((isKept: boolean) => void)[];
+  /** Resolves to whether the store has it, at the end of the next write. */
+  kept: PromiseWithResolvers<boolean>;
 }
 
 const readsAtATime = 64;
@@ -48,42 +49,20 @@ const traceMs = 86_400_000;
 /** See `TaskRecords`. One process works on them at a time: whoever holds the mirror's lease. */
 export function taskRecords(options: TaskRecordsOptions): TaskRecords {
   const { records, storeFailed, concurrency = 16, retryMs = 1000 } = options;
-  const jobs = new Map<string, Job>();
-  const writing = new Map<string, Job>();
-  const idle: (() => void)[] = [];
   const unreadable = new Set<string>();
   const turn = turnRecords(records);
   let isOver = false;
-  let failures = 0;
-  let pause: NodeJS.Timeout | undefined;
-  let isClosed = false;
-
-  function pump(): void {
-    for (const [destination, job] of jobs) {
-      if (pause !== undefined || writing.size >= concurrency) break;
-      if (writing.has(destination)) continue;
-      jobs.delete(destination);
-      writing.set(destination, job);
-      void write(destination, job);
-    }
-    const isStuck = pause !== undefined && writing.size === 0;
-    if (isStuck || jobs.size + writing.size === 0) for (const resolve of idle.splice(0)) resolve();
-  }
 
   async function write(destination: string, job: Job): Promise<void> {
+    const { kept } = job;
     try {
       if (!isOver && !(await turn.write(taskKey(destination), job.task))) isOver = true;
-      const isKept = !isOver || (await offered(job));
-      failures = 0;
-      tell(job, isKept);
+      kept.resolve(!isOver || (await offered(job)));
     } catch (error) {
-      storeFailed?.({ operation: 'write', error });
-      tell(job, false);
-      if (!jobs.has(destination)) jobs.set(destination, { ...job, told: [] });
-      rest();
+      job.kept = Promise.withResolvers();
+      kept.resolve(false);
+      throw error;
     }
-    writing.delete(destination);
-    pump();
   }
 
   async function offered({ task }: Job): Promise<boolean> {
@@ -92,27 +71,15 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
     return true;
   }
 
-  /** A store that is down is asked now and then, not once a task. */
-  function rest(): void {
-    if (pause !== undefined || isClosed) return;
-    pause = setTimeout(wakeUp, backoffMs(failures, { firstMs: retryMs, longestMs: 64 * retryMs }));
-    failures += 1;
-  }
-
-  function wakeUp(): void {
-    clearTimeout(pause);
-    pause = undefined;
-    pump();
-  }
-
-  async function closed(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    idle.push(resolve);
-    wakeUp();
-    await promise;
-    isClosed = true;
-    clearTimeout(pause);
-  }
+  const behind = writeBehind<Job>({
+    write,
+    concurrency,
+    retryMs,
+    maxWaiting: Number.POSITIVE_INFINITY,
+    failed: (error) => storeFailed?.({ operation: 'write', error }),
+    replaced: (before, job) => before.kept.resolve(job.kept.promise),
+    dropped: (_, job) => job.kept.resolve(false),
+  });
 
   return {
     async load(signal) {
@@ -122,20 +89,11 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
       return found.map(({ task }) => task);
     },
     keep(destination, task) {
-      const { promise, resolve } = Promise.withResolvers<boolean>();
-      const waiting = jobs.get(destination)?.told ?? [];
-      waiting.push(resolve);
-      jobs.set(destination, { task, told: waiting });
-      pump();
-      return promise;
+      const job: Job = { task, kept: Promise.withResolvers() };
+      behind.add(destination, job);
+      return job.kept.promise;
     },
-    async kept(destination) {
-      const job = jobs.get(destination) ?? writing.get(destination);
-      if (job === undefined) return true;
-      const { promise, resolve } = Promise.withResolvers<boolean>();
-      job.told.push(resolve);
-      return await promise;
-    },
+    kept: async (destination) => (await behind.waiting(destination)?.kept.promise) ?? true,
     async collect(taken, signal) {
       for (const { key, task } of await read(options, offeredPrefix, unreadable, signal)) {
         if ((await taken(task)) && !isOver) await records.delete(key);
@@ -143,9 +101,9 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
     },
     async handOver() {
       isOver = true;
-      await closed();
+      await behind.settled();
     },
-    close: closed,
+    close: () => behind.close(),
   };
 }
 
@@ -184,8 +142,4 @@ async function read(
   };
   await concurrently(keys, readsAtATime, readOne, { signal });
   return found;
-}
-
-function tell({ told }: Job, isKept: boolean): void {
-  for (const resolve of told) resolve(isKept);
 }

@@ -367,7 +367,9 @@ test('a store that fails loses nothing that was put in meanwhile', async (t) => 
   t.equal(await queue.put(task('a')), false, 'and says so');
   t.same(names(queue.list()), ['a']);
   isDown = false;
+  const alive = setTimeout(() => {}, 60_000);
   t.equal(await queue.put(task('a')), true, 'once the store is back');
+  clearTimeout(alive);
   const next = made();
   await next.load();
   t.same(names(next.list()), ['a']);
