@@ -1,4 +1,4 @@
-import type { ByteRange } from './content.ts';
+import type { ByteRange, Descriptor } from './content.ts';
 import { RegistryError } from './errors.ts';
 
 /** A parsed `Range` value: parts in the order asked, their ends not yet bound to a size. */
@@ -62,4 +62,13 @@ function boundPart(spec: RangeSpec, size: number): ByteRange[] {
 
 function malformed(message: string): RegistryError {
   return new RegistryError('HEADER_INVALID', message, { detail: { header: 'Range' } });
+}
+
+/** All bytes of the content. */
+export function whole({ size }: Descriptor): ByteRange {
+  return { start: 0, end: size - 1 };
+}
+
+export function isWhole(range: ByteRange, { size }: Descriptor): boolean {
+  return range.start === 0 && range.end === size - 1;
 }

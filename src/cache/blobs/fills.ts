@@ -58,15 +58,19 @@ export function fills({ spool, store, events, stored }: FillsOptions): Fills {
     const key = keyOf(upstream, start.digest);
     const begun = { fill: fill({ ...start, spool, store, storeFailed }), repository, isNew: true };
     running.set(key, { ...begun, digest: start.digest, isNew: false });
-    void ended(begun.fill, key, start.digest);
+    ended(begun.fill, key, start.digest).catch(storeFailed);
     return begun;
   };
 
+  /** Whatever `stored` throws: a download that stays here is joined by every later pull. */
   const ended = async (done: Fill, key: string, digest: Digest): Promise<void> => {
     const outcome = await done.settled;
-    if (outcome === 'stored') stored?.(await done.opened);
-    running.delete(key);
-    events.fillEnded({ digest, outcome });
+    try {
+      if (outcome === 'stored') stored?.(await done.opened);
+    } finally {
+      running.delete(key);
+      events.fillEnded({ digest, outcome });
+    }
   };
   const settled = async (): Promise<void> => {
     await Promise.all([...running.values()].map(({ fill }) => fill.settled));

@@ -2,9 +2,10 @@ import type { LRUCache } from 'lru-cache';
 import { type ByteRange, type Bytes, bytesOf, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import { isWhole, whole } from '../../oci/range.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { Hit } from '../events.ts';
+import type { CacheEvents, Hit } from '../events.ts';
 import type { BlobMembership } from './blob-membership.ts';
 import { continued } from './continued.ts';
 import { type Fill, NoRoom } from './fill.ts';
@@ -29,6 +30,7 @@ export interface PullThroughOptions extends PatienceOptions {
   readonly near: { readonly bytes: number; readonly ms: number };
   /** The digest was used: the clock of the eviction. */
   readonly touched: (digest: Digest) => void;
+  readonly events: Pick<CacheEvents, 'storeFailed'>;
 }
 
 /** A blob under a repository, and what a manifest or the upstream stated of it there. */
@@ -182,14 +184,16 @@ export class PullThrough implements PulledBlobs {
     fill: Fill,
     descriptor: Descriptor,
   ): Promise<void> {
-    const { touched, undeliverable, members } = this.#options;
+    const { touched, undeliverable, members, events } = this.#options;
     touched(digest);
     undeliverable.came(repository, digest);
     await members.add(repository, descriptor);
-    void fill.settled.then((outcome) => {
+    const settled = async (): Promise<void> => {
+      const outcome = await fill.settled;
       if (outcome === 'failed') undeliverable.failed(repository, digest, brokenOff());
-      return outcome === 'stored' ? members.correct(repository, member, descriptor) : undefined;
-    });
+      if (outcome === 'stored') await members.correct(repository, member, descriptor);
+    };
+    settled().catch((error: unknown) => events.storeFailed({ operation: 'write', error }));
   }
 
   #filledBlob(repository: Repository, descriptor: Descriptor, fill: Fill, hit: Hit): OpenedBlob {
@@ -255,14 +259,6 @@ function inMemory(digest: Digest, bytes: Uint8Array, hit: Hit): OpenedBlob {
     hit,
     read: (range = whole(descriptor)) => bytesOf(bytes.subarray(range.start, range.end + 1)),
   };
-}
-
-function whole({ size }: Descriptor): ByteRange {
-  return { start: 0, end: size - 1 };
-}
-
-function isWhole(range: ByteRange, { size }: Descriptor): boolean {
-  return range.start === 0 && range.end === size - 1;
 }
 
 function isBlobUnknown(error: unknown): boolean {

@@ -2,19 +2,23 @@ import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { type Test, test } from 'tap';
 import { BlobMembership } from '../../../src/cache/blobs/blob-membership.ts';
+import { fills } from '../../../src/cache/blobs/fills.ts';
 import { PullThrough } from '../../../src/cache/blobs/pull-through.ts';
+import { spool } from '../../../src/cache/blobs/spool.ts';
 import { Undeliverable } from '../../../src/cache/blobs/undeliverable.ts';
 import { cacheParts } from '../../../src/cache/registry/parts.ts';
+import { bytesOf } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import { bufferPool } from '../../../src/store/buffers.ts';
 import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { tempFiles } from '../../../src/store/filesystem/temp-files.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { metrics } from '../../../src/telemetry/metrics.ts';
 import { registryUpstream } from '../../../src/upstream/client/client.ts';
 import { made as s3Made } from '../../store/s3/s3-store-fixture.ts';
-import { randomContent, readAll } from '../../support/bodies.ts';
+import { randomContent, readAll, until } from '../../support/bodies.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import type { Misbehaviours } from '../../support/registry-misbehaviours.ts';
 
@@ -125,3 +129,53 @@ for (const [medium, make] of Object.entries(media)) {
     t.ok(content && (await readAll(content.body)).bytes.equals(bytes));
   });
 }
+
+test('a download that has ended is joined by no one, whatever its listener throws', async (t) => {
+  const events = { ...metrics().events };
+  const failures: unknown[] = [];
+  events.storeFailed = ({ error }) => void failures.push(error);
+  const store = memoryStore();
+  const { bytes, descriptor } = randomContent(1_000);
+  const upstream = 'quay.io';
+  const downloads = fills({
+    spool: spool({
+      directory: t.testdir(),
+      maxBytes: 1e6,
+      files: tempFiles(t.testdirName),
+      buffers: bufferPool(),
+      changed: () => undefined,
+    }),
+    store: store.blobs,
+    events,
+    stored: () => {
+      throw new Error('the listener is broken');
+    },
+  });
+  const origin = async () => ({ size: bytes.byteLength, body: bytesOf(bytes), close: () => undefined });
+  const { fill } = downloads.joinOrStart({ ...descriptor, upstream, repository, origin });
+  t.equal(await fill.settled, 'stored');
+  await until(() => failures.length > 0, 'the failure');
+  t.match(failures, [{ message: 'the listener is broken' }]);
+  t.equal(downloads.find(upstream, descriptor.digest), undefined);
+});
+
+test('a membership that cannot be corrected after a download is an event, not the end of the process', async (t) => {
+  const { parts, good, digest } = await rig(t);
+  const failures: unknown[] = [];
+  const members = new BlobMembership({ ...parts, upstream: good.upstream, absent: new LRUCache({ max: 1 }) });
+  members.correct = async () => {
+    throw new Error('no correction');
+  };
+  const blobs = new PullThrough({
+    ...parts,
+    upstream: good.upstream,
+    members,
+    near: { bytes: 8e6, ms: 2_000 },
+    undeliverable: new Undeliverable({ withholdMs: 60_000, now: Date.now }),
+    patienceMs: { first: 10_000, again: 500 },
+    events: { storeFailed: ({ error }) => void failures.push(error) },
+  });
+  await readAll((await blobs.open(repository, digest)).read());
+  await until(() => failures.length > 0, 'the failure');
+  t.match(failures, [{ message: 'no correction' }]);
+});
