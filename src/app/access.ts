@@ -16,6 +16,7 @@ import { ruledAccess } from '../auth/rules/ruled-access.ts';
 import { type Rule, type RuleBook, ruleBook } from '../auth/rules/rules.ts';
 import type { KeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import type { TokenKeys } from '../auth/tokens/token-keys.ts';
+import { closeTogether } from '../base/close-all.ts';
 import type { Current } from '../base/files/watched-file.ts';
 import type { ClusterConfig, Config, HostConfig } from '../config/config.ts';
 import { ConfigError } from '../config/faults.ts';
@@ -112,7 +113,7 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
       for (const court of courts) court.forget();
     },
     async close() {
-      await Promise.all([...known.values()].map((cluster) => cluster.close()));
+      await closeTogether([...known.values()].map((cluster) => () => cluster.close()));
     },
   };
 }

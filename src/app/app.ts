@@ -3,6 +3,7 @@ import { bcrypt } from '../auth/robots/bcrypt.ts';
 import { rightsKey } from '../auth/rules/rules.ts';
 import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
 import { keptSubjects } from '../auth/tokens/kept-subjects.ts';
+import { closeInTurn, closeTogether } from '../base/close-all.ts';
 import { createLru } from '../base/lru.ts';
 import { type CacheParts, cacheParts } from '../cache/registry/parts.ts';
 import { type CachedRegistry, cachedRegistry } from '../cache/registry/registry.ts';
@@ -141,16 +142,18 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
       for (const upstream of upstreams) void upstream.close();
     };
     const late = setTimeout(giveUp, Math.max(0, config.shutdownGraceMs - lastWordsMs));
-    await Promise.all([app.close(), mirror?.close()]);
-    await cache.fills.settled();
-    await Promise.all([...registries.values()].map((registry) => registry.settled()));
-    clearTimeout(late);
-    await upkeep.close();
-    await cache.close();
-    await Promise.all(upstreams.map((upstream) => upstream.close()));
-    await passwords.close();
-    await access.close();
-    await Promise.all([admin.close(), shown?.close()]);
+    await closeInTurn([
+      () => closeTogether([() => app.close(), () => mirror?.close()]),
+      () => cache.fills.settled(),
+      () => closeTogether([...registries.values()].map((registry) => () => registry.settled())),
+      () => clearTimeout(late),
+      () => upkeep.close(),
+      () => cache.close(),
+      () => closeTogether(upstreams.map((upstream) => () => upstream.close())),
+      () => passwords.close(),
+      () => access.close(),
+      () => closeTogether([() => admin.close(), () => shown?.close()]),
+    ]);
   }
 
   try {

@@ -1,3 +1,4 @@
+import { closeTogether } from '../base/close-all.ts';
 import { type EvictorOptions, evictor } from '../cache/eviction/evictor.ts';
 import type { CacheParts } from '../cache/registry/parts.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
@@ -53,7 +54,7 @@ export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): 
   for (const each of running) each.start();
   return {
     async close() {
-      await Promise.all(running.map((each) => each.close()));
+      await closeTogether(running.map((each) => () => each.close()));
     },
   };
 }

@@ -1,4 +1,9 @@
+import { rm, writeFile } from 'node:fs/promises';
 import { test } from 'tap';
+import { stringify } from 'yaml';
+import { quayside } from '../../src/app/app.ts';
+import { load } from '../../src/config/load.ts';
+import { logger } from '../../src/telemetry/log.ts';
 import { badDay } from '../bad-days/rig.ts';
 
 test('one that leaves is not ready, and answers new connections as before', async (t) => {
@@ -27,4 +32,31 @@ test('a refresh behind an answer does not hold up the end when the upstream hang
   await rig.stop();
   t.ok(performance.now() - startedAt < 8_000);
   t.notOk(rig.log.some(({ level }) => level === 'error'));
+});
+
+test('every part is closed, and the failure of one is thrown after that', async (t) => {
+  const before = await badDay(t);
+  await (await before.get('manifests/tools')).arrayBuffer();
+  await before.stop();
+  let isFull = false;
+  const write = (): void => {
+    if (isFull) throw new Error('the log cannot be written');
+  };
+  const settings = {
+    listen: '127.0.0.1:0',
+    admin: { listen: '127.0.0.1:0' },
+    store: { filesystem: { path: before.directory } },
+    upstreams: { 'quay.io': { url: before.double.url, allowPrivateAddresses: true } },
+  };
+  const log = logger({ destination: { write } });
+  const service = await quayside(load(stringify(settings), {}), { log, env: {} });
+  const answer = await fetch(`http://${service.address}/v2/openshift/ci/manifests/tools`);
+  t.equal(answer.headers.get('quayside-cache'), 'hit; store', 'all but its use is on record');
+  await answer.arrayBuffer();
+  await rm(before.directory, { recursive: true, force: true });
+  await writeFile(before.directory, 'no directory');
+  isFull = true;
+  await t.rejects(service.close(), { message: 'the log cannot be written' });
+  for (const address of [service.address, service.adminAddress])
+    await t.rejects(fetch(`http://${address}/livez`), 'it listens no more');
 });

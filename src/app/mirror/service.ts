@@ -1,3 +1,4 @@
+import { closeInTurn } from '../../base/close-all.ts';
 import { hasSlept } from '../../base/wait.ts';
 import type { CacheParts } from '../../cache/registry/parts.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
@@ -168,10 +169,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     },
     async close() {
       stopping.abort(new Error('the service is shutting down'));
-      rules.close();
-      await working;
-      await ends.close();
-      await clients.close();
+      await closeInTurn([() => rules.close(), () => working, () => ends.close(), () => clients.close()]);
     },
   };
 }

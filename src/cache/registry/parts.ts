@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LRUCache } from 'lru-cache';
+import { closeInTurn } from '../../base/close-all.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BufferPool } from '../../store/buffers.ts';
 import { tempFiles } from '../../store/filesystem/temp-files.ts';
@@ -115,10 +116,7 @@ export function cacheParts({ store, events, ...options }: CachePartsOptions): Ca
     now: Date.now,
     sweep: async () => (await spooling.sweep()) + (await store.sweep()),
     async close() {
-      await used.close();
-      await members.close();
-      await pointers.close();
-      await store.close();
+      await closeInTurn([used, members, pointers, store].map((part) => () => part.close()));
     },
   };
 }
