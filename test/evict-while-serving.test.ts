@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { type Test, test } from 'tap';
-import { evictor } from '../src/cache/eviction/evictor.ts';
-import { cacheParts } from '../src/cache/registry/parts.ts';
-import { cachedRegistry } from '../src/cache/registry/registry.ts';
+import { createEvictor } from '../src/cache/eviction/evictor.ts';
+import { createCacheContext } from '../src/cache/registry/parts.ts';
+import { createCachedRegistry } from '../src/cache/registry/registry.ts';
 import { load } from '../src/config/load.ts';
 import type { ByteRange, Bytes } from '../src/oci/content.ts';
 import { parseRepository, parseTag } from '../src/oci/reference.ts';
@@ -12,7 +12,7 @@ import { filesystemStore } from '../src/store/filesystem/filesystem-store.ts';
 import { s3Store } from '../src/store/s3/s3-store.ts';
 import type { Store } from '../src/store/store.ts';
 import { metrics } from '../src/telemetry/metrics.ts';
-import { registryUpstream } from '../src/upstream/client/client.ts';
+import { createUpstream } from '../src/upstream/client/client.ts';
 import { type Random, seeded } from './chaos/random.ts';
 import { readAll } from './support/bodies.ts';
 import { registryDouble } from './support/registry-double.ts';
@@ -47,17 +47,17 @@ async function rigOver(t: Test, store: Store) {
   const double = await registryDouble();
   const images = new Map(tags.map((tag) => [tag, double.addImage(repository, tag, { layers })]));
   const { events } = metrics();
-  const cache = cacheParts({
+  const cache = createCacheContext({
     store,
     spool: { path: join(t.testdirName, 'spool'), maxBytes: 1e9 },
     memory: { maxBytes: 1, maxEntryBytes: 1 },
     buffers: bufferPool(),
     events,
   });
-  const upstream = registryUpstream({ name: 'quay.io', url: double.url, allowPrivateAddresses: true });
+  const upstream = createUpstream({ name: 'quay.io', url: double.url, allowPrivateAddresses: true });
   const absent = new LRUCache<string, true>({ max: 100, ttl: 1_000 });
-  const registry = cachedRegistry({ ...cache, upstream, policy: load('', {}).tags, absent });
-  const eviction = evictor({
+  const registry = createCachedRegistry({ ...cache, upstream, policy: load('', {}).tags, absent });
+  const eviction = createEvictor({
     store,
     usage: { ...cache.usage, isRecent: () => false },
     instance: cache.instance,

@@ -1,4 +1,4 @@
-import type { Reach } from '../auth/access.ts';
+import type { ContentTags } from '../auth/access.ts';
 import type { Attempts } from '../auth/attempts.ts';
 import { kubernetesCluster } from '../auth/clusters/api-server/cluster-reviews.ts';
 import { locallyChecked } from '../auth/clusters/api-server/local-check.ts';
@@ -40,7 +40,7 @@ export function configuredRules({ hosts, rules }: Config, readings: Readings): R
 
 export interface AccessParts {
   readonly rules: RuleBooks;
-  readonly reach: Reach;
+  readonly reach: ContentTags;
   readonly subjects: KeptSubjects;
   readonly passwords: Bcrypt;
   readonly clusters: KnownClusters;

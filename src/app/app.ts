@@ -5,9 +5,9 @@ import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
 import { keptSubjects } from '../auth/tokens/kept-subjects.ts';
 import { closeInTurn, closeTogether } from '../base/close-all.ts';
 import { createLru } from '../base/lru.ts';
-import { type CacheParts, cacheParts } from '../cache/registry/parts.ts';
-import { type CachedRegistry, cachedRegistry } from '../cache/registry/registry.ts';
-import { reach } from '../cache/registry/tag-index.ts';
+import { type CacheContext, createCacheContext } from '../cache/registry/parts.ts';
+import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
+import { createTagIndex } from '../cache/registry/tag-index.ts';
 import type { Config, Environment } from '../config/load.ts';
 import { flatTags } from '../image-streams/flat-tags.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
@@ -19,7 +19,7 @@ import { bufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type MeteredEvents, metrics } from '../telemetry/metrics.ts';
-import { registryUpstream } from '../upstream/client/client.ts';
+import { createUpstream } from '../upstream/client/client.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
 import type { Mirror, MirrorParts } from './mirror/service.ts';
@@ -68,7 +68,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   let readings = flatTags();
   const rules = configuredRules(config, (flat) => readings(flat));
   const books = [...rules.values()];
-  const cache = cacheParts({
+  const cache = createCacheContext({
     ...config,
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
     scopeOf: (place, tag) => rightsKey(books, place, tag),
@@ -90,7 +90,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   const subjects = keptSubjects({ records: cache.medium.records });
   const access = configuredAccess(config, {
     rules,
-    reach: reach({
+    reach: createTagIndex({
       ...cache,
       registry,
       formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
@@ -210,20 +210,20 @@ function subjectsKeptMs({ hosts }: Config): number {
 
 function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {
   return Object.entries(config.upstreams).map(([name, options]) =>
-    registryUpstream({ ...options, name, env, events }),
+    createUpstream({ ...options, name, env, events }),
   );
 }
 
 function cachedRegistries(
   config: Config,
-  cache: CacheParts,
+  cache: CacheContext,
   upstreams: readonly Upstream[],
 ): ReadonlyMap<string, CachedRegistry> {
   const registries = upstreams.map((upstream) => {
     const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
     const absent = createLru<string, true>(absentEntries, { keepMs: policy.negativeMs });
     const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
-    return cachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
+    return createCachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
   });
   return new Map(registries.map((registry) => [registry.name, registry]));
 }

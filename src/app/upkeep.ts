@@ -1,8 +1,8 @@
 import { closeTogether } from '../base/close-all.ts';
-import { type EvictorOptions, evictor } from '../cache/eviction/evictor.ts';
-import type { CacheParts } from '../cache/registry/parts.ts';
+import { createEvictor, type EvictorOptions } from '../cache/eviction/evictor.ts';
+import type { CacheContext } from '../cache/registry/parts.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
-import { scrubber } from '../cache/scrub/scrubber.ts';
+import { createScrubber } from '../cache/scrub/scrubber.ts';
 import type { Config } from '../config/load.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { MeteredEvents } from '../telemetry/metrics.ts';
@@ -14,7 +14,7 @@ export interface Upkeep {
 }
 
 export interface UpkeepParts {
-  readonly cache: CacheParts;
+  readonly cache: CacheContext;
   readonly registries: ReadonlyMap<string, CachedRegistry>;
   readonly events: MeteredEvents;
 }
@@ -37,16 +37,16 @@ export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): 
   const sizes: Pick<EvictorOptions, 'maxBytes' | 'everyMs'> =
     eviction.maxBytes === undefined ? measuring : { maxBytes: eviction.maxBytes };
   const running = [
-    evictor({ ...common, ...eviction, ...sizes, usage: cache.usage, isInUse: cache.isInUse }),
+    createEvictor({ ...common, ...eviction, ...sizes, usage: cache.usage, isInUse: cache.isInUse }),
     ...(store.scrubEveryMs === false
       ? []
       : [
-          scrubber({
+          createScrubber({
             ...common,
             everyMs: store.scrubEveryMs,
             bytesPerSecond: store.scrubBytesPerSecond,
             openReads: cache.openReads,
-            verified: cache.copies.trust,
+            verified: cache.copies.markVerified,
             clock: cache.now,
           }),
         ]),

@@ -67,7 +67,7 @@ export interface Authorizer {
 }
 
 /** Tags that may lead to a digest although no record of it says so. */
-export interface UnrecordedTags {
+export interface PossibleTags {
   readonly tags: readonly Tag[];
   /** False when there may be others, so that there is no "no". */
   readonly isAll: boolean;
@@ -77,12 +77,12 @@ export interface UnrecordedTags {
  * Known relations of tags and content. The right to pull a tag covers everything that it
  * references. The cache knows.
  */
-export interface Reach {
+export interface ContentTags {
   /**
    * Tags that may lead to the digest, the likeliest first; none for content that was never seen below a tag. `afresh` also knows what other
    * replicas have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when that cannot be told.
    */
-  tagsTowards(
+  tagsContaining(
     place: Place,
     digest: Digest,
     options?: { readonly afresh?: boolean },
@@ -91,7 +91,7 @@ export interface Reach {
    * Tags that may lead to the digest although no record of it says so, and whether that is all of
    * them: ask so last, before a refusal. Never rejects.
    */
-  unrecordedTags(place: Place, digest: Digest): Promise<UnrecordedTags>;
+  unrecordedTags(place: Place, digest: Digest): Promise<PossibleTags>;
   /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
-  leadsTo(place: Place, tag: Tag, digest: Digest): MaybePromise<boolean>;
+  tagContains(place: Place, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }

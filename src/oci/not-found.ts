@@ -1,7 +1,7 @@
 import { RegistryError } from './errors.ts';
 
 /** Whether that is a clear no: there is no such manifest, or no such repository. */
-export function isUnknown(error: unknown): boolean {
+export function isNotFound(error: unknown): boolean {
   return (
     error instanceof RegistryError && (error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN')
   );

@@ -5,7 +5,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { UpstreamRequestKind } from './upstream.ts';
 
 /** One HTTP request to be made. */
-export interface Ask {
+export interface UpstreamRequest {
   readonly kind: UpstreamRequestKind;
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
@@ -37,7 +37,7 @@ export interface PushRight {
 }
 
 /** The head of an HTTP answer, of whatever status. Read `body` or `discard` it: unread, it holds a connection. */
-export interface Answer {
+export interface UpstreamResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   /** Where it came from in the end. */
@@ -47,11 +47,11 @@ export interface Answer {
    * content.
    */
   readonly isOfStorage?: true;
-  readonly body: AnswerBody;
+  readonly body: ResponseBody;
 }
 
 /** The bytes of an answer, to be read once. What anybody here needs of a Node stream. */
-export interface AnswerBody extends Bytes {
+export interface ResponseBody extends Bytes {
   /** Over, whatever the end was: it holds nothing any more. */
   readonly closed: boolean;
   once(event: 'close', heard: () => void): unknown;
@@ -60,10 +60,10 @@ export interface AnswerBody extends Bytes {
 }
 
 /** Makes one request. Rejects when there is no answer; a bad status is an answer. */
-export type Send = (ask: Ask) => Promise<Answer>;
+export type Dispatch = (ask: UpstreamRequest) => Promise<UpstreamResponse>;
 
 /** True unless the body is a stream, of which a part may be gone. */
-export function isReplayable({ body }: Ask): boolean {
+export function isReplayable({ body }: UpstreamRequest): boolean {
   return body === undefined || typeof body === 'string' || body instanceof Uint8Array;
 }
 
@@ -74,11 +74,11 @@ const mostDiscarded = 64 * 1024;
  * Lets go of a body that nobody wants: a short one is drained so that its connection is kept, a long one is cut. Harmless
  * when it is done again.
  */
-export function discard({ body }: Answer): void {
+export function discard({ body }: UpstreamResponse): void {
   drained(body).catch(() => undefined);
 }
 
-async function drained(body: AnswerBody): Promise<void> {
+async function drained(body: ResponseBody): Promise<void> {
   let seen = 0;
   for await (const chunk of body) {
     seen += chunk.byteLength;
@@ -87,7 +87,7 @@ async function drained(body: AnswerBody): Promise<void> {
 }
 
 /** The whole of a small body; one longer than `maxBytes` is refused with `UPSTREAM_INVALID`. */
-export async function wholeBody({ body }: Answer, maxBytes: number): Promise<Uint8Array> {
+export async function wholeBody({ body }: UpstreamResponse, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {
@@ -99,19 +99,19 @@ export async function wholeBody({ body }: Answer, maxBytes: number): Promise<Uin
 }
 
 /** A header's value; the first one of several lines. */
-export function headerOf(answer: Answer, name: string): string | undefined {
+export function headerOf(answer: UpstreamResponse, name: string): string | undefined {
   return headerLines(answer, name)[0];
 }
 
 /** Every line of a header. */
-export function headerLines({ headers }: Answer, name: string): readonly string[] {
+export function headerLines({ headers }: UpstreamResponse, name: string): readonly string[] {
   const value = headers[name];
   if (value === undefined) return [];
   return typeof value === 'string' ? [value] : value;
 }
 
 /** `Content-Length`, or undefined when there is none that can be believed. */
-export function contentLength(answer: Answer): number | undefined {
+export function contentLength(answer: UpstreamResponse): number | undefined {
   const text = headerOf(answer, 'content-length');
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }

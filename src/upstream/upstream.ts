@@ -3,7 +3,7 @@ import type { Bytes, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Manifest } from '../oci/manifest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
-import type { AnswerBody } from './exchange.ts';
+import type { ResponseBody } from './exchange.ts';
 
 export interface Cancellable {
   readonly signal?: AbortSignal;
@@ -62,7 +62,7 @@ export interface ForwardedBlob {
   readonly headers: IncomingHttpHeaders;
   /** Of a redirect: where the bytes are, as a whole URL. It may be signed, and then opens them to whoever has it. */
   readonly location?: URL;
-  readonly body: AnswerBody;
+  readonly body: ResponseBody;
 }
 
 /** One opened blob of an upstream. Iterate `body` once, or call `close`. */

@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
-import { fills } from '../../src/cache/blobs/fills.ts';
-import { spool } from '../../src/cache/blobs/spool.ts';
-import { storedCopies, type Verifies } from '../../src/cache/blobs/stored.ts';
+import { createFills } from '../../src/cache/blobs/fills.ts';
+import { createSpool } from '../../src/cache/blobs/spool.ts';
+import { createVerifiedStore, type Verifies } from '../../src/cache/blobs/stored.ts';
 import type { CacheEvents } from '../../src/cache/events.ts';
 import type { TagPolicy } from '../../src/cache/records/freshness.ts';
-import { type Membership, membership } from '../../src/cache/records/membership.ts';
+import { createRepositoryIndex, type RepositoryIndex } from '../../src/cache/records/membership.ts';
 import { createParsedManifests } from '../../src/cache/records/parsed.ts';
-import { type Tags, tags } from '../../src/cache/records/tag-pointers.ts';
-import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry/registry.ts';
-import { reach, type TagReach } from '../../src/cache/registry/tag-index.ts';
+import { createTagPointers, type TagPointers } from '../../src/cache/records/tag-pointers.ts';
+import { type CachedRegistry, createCachedRegistry } from '../../src/cache/registry/registry.ts';
+import { createTagIndex, type TagIndex } from '../../src/cache/registry/tag-index.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Repository, type Tag } from '../../src/oci/reference.ts';
 import { bufferPool } from '../../src/store/buffers.ts';
@@ -18,15 +18,15 @@ import { tempFiles } from '../../src/store/filesystem/temp-files.ts';
 import type { RepositoryScope } from '../../src/store/keys.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
-import { registryUpstream } from '../../src/upstream/client/client.ts';
+import { createUpstream } from '../../src/upstream/client/client.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
 /** A cache over one misbehaving registry, with a clock that the test turns. */
 export interface CacheRig {
   readonly double: RegistryDouble;
   readonly registry: CachedRegistry;
-  readonly reach: TagReach;
-  readonly membership: Membership;
+  readonly reach: TagIndex;
+  readonly membership: RepositoryIndex;
   readonly store: Store;
   /** What the cache reported, in order: the event's name and what it carried. */
   readonly events: readonly (readonly [name: string, event: unknown])[];
@@ -49,9 +49,9 @@ export interface CacheRig {
 /** A cache of the rig. */
 export interface Cache {
   readonly registry: CachedRegistry;
-  readonly reach: TagReach;
-  readonly membership: Membership;
-  readonly tags: Tags;
+  readonly reach: TagIndex;
+  readonly membership: RepositoryIndex;
+  readonly tags: TagPointers;
   settled(): Promise<void>;
 }
 
@@ -99,7 +99,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
   const closers: (() => Promise<void>)[] = [() => double.close()];
 
   function cache(directory: string): Cache {
-    const upstream = registryUpstream({
+    const upstream = createUpstream({
       name: 'quay.io',
       url: double.url,
       allowPrivateAddresses: true,
@@ -110,7 +110,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       now: () => clock.now + performance.now(),
       breaker: { failures: 3, openMs: 200 },
     });
-    const members = membership({
+    const members = createRepositoryIndex({
       records: store.records,
       clock: () => clock.now,
       isWritable: store.isUsable,
@@ -118,15 +118,15 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
       ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
     });
-    const pointers = tags({
+    const pointers = createTagPointers({
       records: store.records,
       maxEntries: 1_000,
       confirmEveryMs: 60_000,
       events: report,
       now: () => clock.now,
     });
-    const downloads = fills({
-      spool: spool({
+    const downloads = createFills({
+      spool: createSpool({
         directory,
         maxBytes: options.spoolBytes ?? 1e9,
         files: tempFiles(directory),
@@ -137,12 +137,12 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       events: report,
     });
     const parsed = createParsedManifests();
-    const registry = cachedRegistry({
+    const registry = createCachedRegistry({
       upstream,
       membership: members,
       tags: pointers,
       store: store.blobs,
-      copies: storedCopies({
+      copies: createVerifiedStore({
         store: store.blobs,
         events: report,
         ...(options.verifies === undefined ? {} : { verifies: options.verifies }),
@@ -182,7 +182,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       await pointers.close();
       await upstream.close();
     });
-    const reaching = reach({
+    const reaching = createTagIndex({
       membership: members,
       tags: pointers,
       parsed,

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
-import { cacheParts } from '../../src/cache/registry/parts.ts';
-import { type CachedRegistry, cachedRegistry } from '../../src/cache/registry/registry.ts';
+import { createCacheContext } from '../../src/cache/registry/parts.ts';
+import { type CachedRegistry, createCachedRegistry } from '../../src/cache/registry/registry.ts';
 import type { MirrorConfig } from '../../src/mirror/ci/config-file.ts';
 import { cachedSource } from '../../src/mirror/endpoints/cached-source.ts';
 import type { ImageDestination, ImageSource } from '../../src/mirror/endpoints/endpoints.ts';
@@ -18,8 +18,8 @@ import { bufferPool } from '../../src/store/buffers.ts';
 import { memoryStore } from '../../src/store/memory-store.ts';
 import type { CachedBlobs, Store } from '../../src/store/store.ts';
 import { metrics } from '../../src/telemetry/metrics.ts';
-import { registryUpstream } from '../../src/upstream/client/client.ts';
-import { registryWriter } from '../../src/upstream/push/writer.ts';
+import { createUpstream } from '../../src/upstream/client/client.ts';
+import { createRegistryWriter } from '../../src/upstream/push/writer.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
@@ -78,10 +78,10 @@ export async function missRig(
   const clock = { now: 1_700_000_000_000 };
   const now = () => clock.now;
   const running = new Set<MissCache>();
-  const writer = registryWriter({ name: 'quay.io', url: doubles.qci.url, allowPrivateAddresses: true });
+  const writer = createRegistryWriter({ name: 'quay.io', url: doubles.qci.url, allowPrivateAddresses: true });
 
   function started(): MissCache {
-    const parts = cacheParts({
+    const parts = createCacheContext({
       store,
       spool: { path: join(directory, `spool-${running.size}`), maxBytes: spoolBytes },
       memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
@@ -97,7 +97,7 @@ export async function missRig(
         ttlResolution: 0,
         perf,
       });
-      const registry = cachedRegistry({ ...parts, upstream, policy, absent, now });
+      const registry = createCachedRegistry({ ...parts, upstream, policy, absent, now });
       registries.set(registry.name, registry);
       return registry;
     };
@@ -170,7 +170,7 @@ export async function missRig(
 }
 
 function upstreamOf(name: string, { url }: RegistryDouble, now: () => number): Upstream {
-  return registryUpstream({
+  return createUpstream({
     name,
     url,
     now,

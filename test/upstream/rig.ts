@@ -1,7 +1,7 @@
 import type { Digest } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { parseReference, parseRepository, type Reference, type Repository } from '../../src/oci/reference.ts';
-import { registryUpstream } from '../../src/upstream/client/client.ts';
+import { createUpstream } from '../../src/upstream/client/client.ts';
 import type { UpstreamOptions } from '../../src/upstream/http/options.ts';
 import type { Upstream, UpstreamBlob, UpstreamEvents } from '../../src/upstream/upstream.ts';
 import { patterned } from '../support/registry-contents.ts';
@@ -33,7 +33,7 @@ export const v1: Reference = parseReference('v1');
 export async function rig(t: Test, { double, ...options }: RigOptions = {}): Promise<Rig> {
   const registry = await registryDouble(double);
   const events: string[] = [];
-  const upstream = registryUpstream({
+  const upstream = createUpstream({
     name: 'registry.test',
     url: registry.url,
     allowPrivateAddresses: true,

@@ -1,10 +1,10 @@
 import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
 import { imageSource } from '../../mirror/endpoints/image-source.ts';
 import { taggedReferrers } from '../../mirror/endpoints/tagged-referrers.ts';
-import { registryUpstream } from '../../upstream/client/client.ts';
+import { createUpstream } from '../../upstream/client/client.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
-import { registryWriter } from '../../upstream/push/writer.ts';
-import { adaptiveLimit } from '../../upstream/resilience/adaptive.ts';
+import { createRegistryWriter } from '../../upstream/push/writer.ts';
+import { createAdaptiveLimit } from '../../upstream/resilience/adaptive.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 
 /** One registry at either end of copies; reading and writing share one limit. */
@@ -39,16 +39,16 @@ export function createCopyEndpoint({ authFile, atMost, ...known }: CopyEndpointO
     ...known,
     ...(authFile === undefined ? {} : { credentials: { authFile } }),
     longestWaitSeconds,
-    limit: adaptiveLimit({
+    limit: createAdaptiveLimit({
       maxConcurrent,
       longestWaitSeconds,
       ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
     }),
   };
-  const upstream = registryUpstream(settings);
+  const upstream = createUpstream(settings);
   // How patient an upstream is counts for reading: clients wait for that.
   const { retries: _whileClientsWait, ...unhurried } = settings;
-  const writer = registryWriter({ ...unhurried, breaker: { ...settings.breaker, ...copyBreaker } });
+  const writer = createRegistryWriter({ ...unhurried, breaker: { ...settings.breaker, ...copyBreaker } });
   return {
     source: imageSource(upstream),
     destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },

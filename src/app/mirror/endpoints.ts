@@ -1,4 +1,4 @@
-import type { CacheParts } from '../../cache/registry/parts.ts';
+import type { CacheContext } from '../../cache/registry/parts.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
@@ -21,7 +21,7 @@ export interface RegistryEndsOptions {
   readonly settings: MirrorSettings;
   readonly env: Environment;
   readonly events: UpstreamEvents;
-  readonly cache: Pick<CacheParts, 'store'> & { readonly fills: Pick<CacheParts['fills'], 'find'> };
+  readonly cache: Pick<CacheContext, 'store'> & { readonly fills: Pick<CacheContext['fills'], 'find'> };
   /** What clients pull through. */
   readonly registry: (name: string) => CachedRegistry | undefined;
   /** From 0 to 1, for jitter. Default `Math.random`. */

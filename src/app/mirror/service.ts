@@ -1,6 +1,6 @@
 import { closeInTurn } from '../../base/close-all.ts';
 import { hasSlept } from '../../base/wait.ts';
-import type { CacheParts } from '../../cache/registry/parts.ts';
+import type { CacheContext } from '../../cache/registry/parts.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
@@ -37,7 +37,7 @@ import { configuredRules, type Rules } from './rules.ts';
 export interface MirrorParts {
   readonly settings: MirrorSettings;
   readonly config: Config;
-  readonly cache: CacheParts;
+  readonly cache: CacheContext;
   readonly registry: (name: string) => CachedRegistry | undefined;
   readonly events: MeteredEvents;
   readonly log: Log;

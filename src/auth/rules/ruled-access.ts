@@ -1,6 +1,6 @@
 import { firstFound } from '../../base/each.ts';
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
-import type { Authorizer, Decision, Place, Reach, Subject } from '../access.ts';
+import type { Authorizer, ContentTags, Decision, Place, Subject } from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
 import { byDigest } from './by-digest.ts';
 import { decided } from './decision.ts';
@@ -16,7 +16,7 @@ export interface RuledAccessOptions {
    */
   readonly clusters?: readonly string[];
   /** What leads where: for all that is pulled by digest. */
-  readonly reach: Reach;
+  readonly reach: ContentTags;
   /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none (`refuse`). */
   readonly listings?: 'filter' | 'refuse';
 }

@@ -3,7 +3,7 @@ import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { Decision, Place, Reach, Subject } from '../access.ts';
+import type { ContentTags, Decision, Place, Subject } from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
 import { decided, recalled } from './decision.ts';
 import { type OpenQuestion, openQuestions } from './open-questions.ts';
@@ -26,7 +26,7 @@ export interface WaySearch extends Steps {
 
 export interface WaySearchParts {
   readonly judge: Judge;
-  readonly reach: Reach;
+  readonly reach: ContentTags;
 }
 
 /** A base layer may be under tags of so many streams (see mergedTags), of which the last may be the subject's only one. */
@@ -37,7 +37,7 @@ const askedAtOnce = 8;
 export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, place: Place): WaySearch {
   const failures: unknown[] = [];
   const leads = ({ tag, digest }: { readonly tag: Tag; readonly digest: Digest }): MaybePromise<boolean> =>
-    forgiven(failures, false, () => reach.leadsTo(place, tag, digest));
+    forgiven(failures, false, () => reach.tagContains(place, tag, digest));
 
   const ask = (ruling: FinalRuling): MaybePromise<Decision | undefined> =>
     forgiven(failures, undefined, () => decided(judge, subject, ruling));
@@ -54,8 +54,9 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
 
   return {
     leads,
-    tagsTowards: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest)),
-    tagsAfresh: (digest) => forgiven(failures, [], () => reach.tagsTowards(place, digest, { afresh: true })),
+    tagsTowards: (digest) => forgiven(failures, [], () => reach.tagsContaining(place, digest)),
+    tagsAfresh: (digest) =>
+      forgiven(failures, [], () => reach.tagsContaining(place, digest, { afresh: true })),
     async tagsUnrecorded(digest) {
       const { tags, isAll } = await reach.unrecordedTags(place, digest);
       if (!isAll) failures.push(untold());

@@ -5,11 +5,11 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { Membership } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/membership.ts';
 
 export interface BlobMembershipOptions {
   readonly upstream: Upstream;
-  readonly membership: Membership;
+  readonly membership: RepositoryIndex;
   /**
    * Absent content by repository and digest, shared with what else may be absent; its `ttl` bounds
    * how long an absence is believed.

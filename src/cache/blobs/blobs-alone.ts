@@ -2,17 +2,17 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
 import { manifestOrNone } from '../../oci/manifest-or-none.ts';
-import { isUnknown } from '../../oci/not-found.ts';
+import { isNotFound } from '../../oci/not-found.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { Membership } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/membership.ts';
 import { blobUnknown } from './blob-membership.ts';
 import type { PulledBlobs } from './pulled-blobs.ts';
-import type { StoredCopies } from './stored.ts';
+import type { VerifiedStore } from './stored.ts';
 
 export interface BlobsAloneOptions {
   readonly upstream: { readonly name: string };
-  readonly membership: Pick<Membership, 'known' | 'find'>;
-  readonly copies: Pick<StoredCopies, 'stat' | 'readSmall'>;
+  readonly membership: Pick<RepositoryIndex, 'known' | 'find'>;
+  readonly copies: Pick<VerifiedStore, 'stat' | 'readSmall'>;
   /**
    * A manifest, from wherever it can be had; throws `MANIFEST_UNKNOWN` where the repository has
    * none.
@@ -34,7 +34,7 @@ export function blobsAlone(
     const member = await membership.find({ upstream: upstream.name, repository }, digest);
     if (!isClaimed(member)) return;
     const isManifest = await hasManifestBytes(repository, digest).catch((error: unknown) => {
-      if (isUnknown(error)) return false;
+      if (isNotFound(error)) return false;
       throw error;
     });
     if (isManifest) throw blobUnknown(digest);

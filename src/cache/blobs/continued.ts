@@ -3,7 +3,7 @@ import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci
 import { isMatch } from '../../oci/digest.ts';
 
 /** Bytes of exactly the range it is asked for; it may break anywhere. */
-export type Source = (rest: ByteRange) => Bytes;
+export type ByteSource = (rest: ByteRange) => Bytes;
 
 /** A source broke that another one can replace at the byte reached. */
 export class BrokenSource extends Error {
@@ -30,10 +30,10 @@ export class BrokenSource extends Error {
  * digest: two halves of different blobs never make one. Throws what the last source threw, at once
  * what is no BrokenSource, and `UPSTREAM_INVALID` when the whole does not fit.
  */
-export async function* continued(
+export async function* failoverRead(
   descriptor: Descriptor,
   range: ByteRange,
-  sources: readonly Source[],
+  sources: readonly ByteSource[],
 ): AsyncGenerator<Uint8Array, void, undefined> {
   let start = range.start;
   let unverified: Hash | undefined;

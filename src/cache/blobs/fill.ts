@@ -80,7 +80,7 @@ type FillState =
     };
 
 /** Starts the download. */
-export function fill(options: FillOptions): Fill {
+export function createFill(options: FillOptions): Fill {
   return new Download(options);
 }
 

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { CacheEvents } from '../events.ts';
-import { type Fill, type FillOptions, fill } from './fill.ts';
+import { createFill, type Fill, type FillOptions } from './fill.ts';
 import type { Spool } from './spool.ts';
 
 /**
@@ -48,7 +48,7 @@ export interface FillsOptions {
 }
 
 /** No downloads yet. */
-export function fills({ spool, store, events, stored }: FillsOptions): Fills {
+export function createFills({ spool, store, events, stored }: FillsOptions): Fills {
   const running = new Map<string, JoinedFill & { readonly digest: Digest }>();
   const keyOf = (upstream: string, digest: Digest): string => `${upstream} ${digest}`;
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
@@ -56,7 +56,7 @@ export function fills({ spool, store, events, stored }: FillsOptions): Fills {
   const started = ({ upstream, repository, ...start }: FillStart): JoinedFill => {
     events.fillStarted();
     const key = keyOf(upstream, start.digest);
-    const begun = { fill: fill({ ...start, spool, store, storeFailed }), repository, isNew: true };
+    const begun = { fill: createFill({ ...start, spool, store, storeFailed }), repository, isNew: true };
     running.set(key, { ...begun, digest: start.digest, isNew: false });
     ended(begun.fill, key, start.digest).catch(storeFailed);
     return begun;

@@ -27,7 +27,7 @@ export interface Awaited {
  * `UNAVAILABLE` after it, and the refusal of before, at once, while the upstream wants to be left
  * alone.
  */
-export async function patiently<Opened>(
+export async function withPatience<Opened>(
   { undeliverable, patienceMs }: PatienceOptions,
   { repository, digest, isListed }: Awaited,
   open: () => Promise<Opened>,

@@ -7,19 +7,19 @@ import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { CacheEvents, Hit } from '../events.ts';
 import type { BlobMembership } from './blob-membership.ts';
-import { continued } from './continued.ts';
+import { failoverRead } from './continued.ts';
 import { type Fill, NoRoom } from './fill.ts';
 import type { FillStart, Fills } from './fills.ts';
-import { type PatienceOptions, patiently } from './patient.ts';
+import { type PatienceOptions, withPatience } from './patient.ts';
 import type { BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
 import { SpoolError } from './spool.ts';
-import type { StoredCopies } from './stored.ts';
+import type { VerifiedStore } from './stored.ts';
 
 export interface PullThroughOptions extends PatienceOptions {
   readonly upstream: Upstream;
   /** Whether a blob may be served under a repository. */
   readonly members: BlobMembership;
-  readonly copies: StoredCopies;
+  readonly copies: VerifiedStore;
   readonly fills: Fills;
   /** Small content by digest; its `maxEntrySize` says what is small. */
   readonly memory: LRUCache<Digest, Uint8Array>;
@@ -115,7 +115,7 @@ export class PullThrough implements PulledBlobs {
       descriptor,
       hit: 'store',
       read: (range = whole(descriptor), read = {}) =>
-        continued(descriptor, range, [
+        failoverRead(descriptor, range, [
           (rest) => copies.read(descriptor, rest, read.signal),
           (rest) => this.#refilled(repository, descriptor, rest, read),
         ]),
@@ -134,7 +134,7 @@ export class PullThrough implements PulledBlobs {
 
   #openCold(wanted: Wanted): Promise<OpenedBlob> {
     const { repository, digest, member } = wanted;
-    return patiently(this.#options, { repository, digest, isListed: member !== undefined }, () =>
+    return withPatience(this.#options, { repository, digest, isListed: member !== undefined }, () =>
       this.#openFilled(wanted),
     );
   }
@@ -209,7 +209,7 @@ export class PullThrough implements PulledBlobs {
         const passed = (rest: ByteRange): Bytes => this.#passedBytes(repository, descriptor, rest, signal);
         const live = !follows && isFar(range.start) ? passed : (rest: ByteRange) => fill.read(rest, signal);
         const stored = (rest: ByteRange): Bytes => copies.read(descriptor, rest, signal);
-        return continued(descriptor, range, [live, stored, passed]);
+        return failoverRead(descriptor, range, [live, stored, passed]);
       },
     };
   }

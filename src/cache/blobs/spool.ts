@@ -6,7 +6,7 @@ import type { TempFiles } from '../../store/filesystem/temp-files.ts';
 import type { RoomRefusal } from '../events.ts';
 import { BrokenSource } from './continued.ts';
 import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
-import { staging } from './staging.ts';
+import { createStaging } from './staging.ts';
 
 /**
  * One growing file: a single writer appends, any number of readers follow. Its bytes stay readable until the last
@@ -71,7 +71,7 @@ export class GaveWay extends SpoolError {
 }
 
 /** A spool in a directory of its own; no other process may use the same one. */
-export function spool(options: SpoolOptions): Spool {
+export function createSpool(options: SpoolOptions): Spool {
   const room = new SpoolRoom(options);
   return {
     async file(size, events) {
@@ -118,7 +118,7 @@ type Writing =
 class GrowingFile implements SpoolFile {
   readonly path: string;
   readonly #options: SpoolFileOptions;
-  readonly #latest = staging();
+  readonly #latest = createStaging();
   #writing: Writing = { name: 'open' };
   /** Bytes that are on the disk. */
   #written = 0;

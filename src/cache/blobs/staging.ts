@@ -17,7 +17,7 @@ export interface Staging {
 const halfBytes = 512 * 1024;
 
 /** Nothing was taken yet. */
-export function staging(): Staging {
+export function createStaging(): Staging {
   let collecting = half(0);
   let leaving = half(0);
 

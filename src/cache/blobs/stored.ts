@@ -17,19 +17,19 @@ import type { CacheEvents } from '../events.ts';
 import { BrokenSource } from './continued.ts';
 
 /** The stored copy cannot be read on: it is gone, short or wrong, or the store is down. Another source may have it. */
-export class BrokenCopy extends BrokenSource {
-  override readonly name = 'BrokenCopy';
+export class CorruptBlob extends BrokenSource {
+  override readonly name = 'CorruptBlob';
 }
 
 /** Reads from a store that may lose, cut or garble what it was given. */
-export interface StoredCopies {
+export interface VerifiedStore {
   /**
    * The descriptor; undefined when it is not there, or the store cannot tell. Never throws. A copy whose size is not the expected one is read
    * and checked once; if it is wrong it is taken out of the store.
    */
   stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
   /**
-   * Exactly the bytes of the range, else throws BrokenCopy; a copy that is gone or short is taken
+   * Exactly the bytes of the range, else throws CorruptBlob; a copy that is gone or short is taken
    * out of the store. A whole read is hashed, always or the first time, as `verifies` says: garbled
    * bytes throw `UPSTREAM_INVALID` in place of the last chunk, and that copy is taken out too. Of a
    * part that is not the whole nothing is verified.
@@ -39,7 +39,7 @@ export interface StoredCopies {
    * The copy was verified just now, on its way into the store or in it: a first reading need not do
    * it again.
    */
-  trust(descriptor: Descriptor): void;
+  markVerified(descriptor: Descriptor): void;
   /** The copy left the store: the next one is another. */
   forget(digest: Digest): void;
   /** A small blob, checked; undefined when it is not there or was not right, and then it is taken out. Never throws. */
@@ -52,7 +52,7 @@ export interface StoredCopies {
  */
 export type Verifies = 'first' | 'always';
 
-export interface StoredCopiesOptions {
+export interface VerifiedStoreOptions {
   readonly store: CachedBlobs;
   /** Default `first`. */
   readonly verifies?: Verifies;
@@ -63,7 +63,11 @@ export interface StoredCopiesOptions {
 const mostRemembered = 100_000;
 
 /** The store, with no trust in its medium. */
-export function storedCopies({ store, events, verifies = 'first' }: StoredCopiesOptions): StoredCopies {
+export function createVerifiedStore({
+  store,
+  events,
+  verifies = 'first',
+}: VerifiedStoreOptions): VerifiedStore {
   const checking = createSingleFlight<boolean>();
   /** The size of what was right: a copy of another size is another copy. */
   const right = createLru<Digest, number>(mostRemembered);
@@ -105,9 +109,9 @@ export function storedCopies({ store, events, verifies = 'first' }: StoredCopies
   }
 
   /** A copy that was never there is nothing to mend. */
-  function gone(digest: Digest): BrokenCopy {
+  function gone(digest: Digest): CorruptBlob {
     if (right.delete(digest)) events.repaired();
-    return new BrokenCopy('the stored blob was deleted');
+    return new CorruptBlob('the stored blob was deleted');
   }
 
   return {
@@ -135,18 +139,18 @@ export function storedCopies({ store, events, verifies = 'first' }: StoredCopies
           yield chunk;
         }
       } catch (cause) {
-        if (signal?.aborted === true || cause instanceof BrokenCopy) throw cause;
+        if (signal?.aborted === true || cause instanceof CorruptBlob) throw cause;
         if (isWrongContent(cause)) await remove(digest);
         else failed(cause);
         if (missing === 0) throw cause;
-        throw new BrokenCopy('the stored blob cannot be read', { cause, delivered: hash });
+        throw new CorruptBlob('the stored blob cannot be read', { cause, delivered: hash });
       }
       if (missing === 0) return;
       await remove(digest);
-      throw new BrokenCopy('the stored blob is truncated', { delivered: hash });
+      throw new CorruptBlob('the stored blob is truncated', { delivered: hash });
     },
 
-    trust({ digest, size }) {
+    markVerified({ digest, size }) {
       right.set(digest, size);
     },
 

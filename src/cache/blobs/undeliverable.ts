@@ -12,7 +12,7 @@ export interface UndeliverableOptions {
   readonly now: () => number;
 }
 
-interface Failure {
+interface DeliveryFailure {
   readonly refusal: RegistryError;
   readonly askAgainAt: number;
   readonly until: number;
@@ -31,7 +31,7 @@ const throttledSeconds = 1;
  * be answered: the refusal sends them to their next mirror.
  */
 export class Undeliverable {
-  readonly #failures = createLru<string, Failure>(mostRemembered);
+  readonly #failures = createLru<string, DeliveryFailure>(mostRemembered);
   readonly #withholdMs: number;
   readonly #now: () => number;
   #lastUntil = Number.NEGATIVE_INFINITY;
@@ -76,7 +76,7 @@ export class Undeliverable {
     if (found !== undefined && this.#now() < found.askAgainAt) throw found.refusal;
   }
 
-  #find(repository: Repository, digest: Digest): Failure | undefined {
+  #find(repository: Repository, digest: Digest): DeliveryFailure | undefined {
     if (this.isEmpty) return undefined;
     const found = this.#failures.get(keyOf(repository, digest));
     return found !== undefined && found.until > this.#now() ? found : undefined;

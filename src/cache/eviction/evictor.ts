@@ -89,7 +89,9 @@ export interface EvictorOptions {
   readonly clock?: () => number;
 }
 
-type Settings = Required<Omit<EvictorOptions, 'events'>> & { readonly events: Partial<EvictionEvents> };
+type EvictionSettings = Required<Omit<EvictorOptions, 'events'>> & {
+  readonly events: Partial<EvictionEvents>;
+};
 
 /** How long the others wait for a replica that died while it evicted, milliseconds. */
 const leaseMs = 60_000;
@@ -97,7 +99,7 @@ const leaseMs = 60_000;
 const hopelessFactor = 12;
 
 /** An evictor over any store. The store itself is the truth: nothing is remembered from one run to the next. */
-export function evictor(options: EvictorOptions): Evictor {
+export function createEvictor(options: EvictorOptions): Evictor {
   const settings = withDefaults(options);
   const turn = evictionLease(settings);
   const closing = new AbortController();
@@ -145,7 +147,7 @@ function isHopeless({ isStuck, kept }: EvictionReport): boolean {
   return isStuck && kept !== undefined && kept.young + kept.inUse === 0;
 }
 
-function withDefaults(options: EvictorOptions): Settings {
+function withDefaults(options: EvictorOptions): EvictionSettings {
   return {
     highPercent: 90,
     lowPercent: 80,
@@ -162,19 +164,23 @@ function withDefaults(options: EvictorOptions): Settings {
 }
 
 /** A run looks at the lease once, so that the clock of a holder that died must do. */
-function evictionLease({ store, instance: holder, clock }: Settings): Lease {
+function evictionLease({ store, instance: holder, clock }: EvictionSettings): Lease {
   const name = 'eviction';
   const medium = recordLease(store.records, { name, clock });
   return lease({ name, medium, holder, ttlMs: leaseMs, trustsClocks: true, clock });
 }
 
-async function runLeased(settings: Settings, turn: Lease, signal: AbortSignal): Promise<EvictionReport> {
+async function runLeased(
+  settings: EvictionSettings,
+  turn: Lease,
+  signal: AbortSignal,
+): Promise<EvictionReport> {
   const done = await turn.tried((held) => executed(settings, held), { signal });
   if (done !== undefined) return done.result;
   return { outcome: 'busy', blobs: 0, beforeBytes: 0, afterBytes: 0, evictions: [], isStuck: false };
 }
 
-async function executed(settings: Settings, signal: AbortSignal): Promise<EvictionReport> {
+async function executed(settings: EvictionSettings, signal: AbortSignal): Promise<EvictionReport> {
   const { report: plan, inventory } = await planned(settings, signal);
   if (inventory === undefined) return plan;
   const { store, usage, events, isInUse, deleted } = settings;
@@ -211,7 +217,7 @@ interface Planned {
 }
 
 /** The decision, with all that it rests on freshly read; below the mark that is the listing alone. */
-async function planned(settings: Settings, signal: AbortSignal): Promise<Planned> {
+async function planned(settings: EvictionSettings, signal: AbortSignal): Promise<Planned> {
   const { store, usage, events, maxBytes, lowPercent } = settings;
   const { blobs, bytes } = await measured(store.blobs.list({ signal }));
   events.measured?.({ blobs, bytes });
@@ -242,7 +248,7 @@ async function planned(settings: Settings, signal: AbortSignal): Promise<Planned
  * yet, by a clock that was wrong, is a late one, and does not hold the content until that time.
  */
 async function latestUses(
-  { usage, graceMs, clock }: Settings,
+  { usage, graceMs, clock }: EvictionSettings,
   inventory: Inventory,
   signal: AbortSignal,
 ): Promise<Float64Array> {

@@ -67,7 +67,7 @@ interface State {
  * Usage in records of one writer each, `v1/usage/<day>/<instance>`: nothing to lock, nothing to merge on writing, and any
  * replica reads them all. A line is a digest and a time in seconds.
  */
-export function usage(options: UsageOptions): Usage {
+export function createUsage(options: UsageOptions): Usage {
   const clock = options.clock ?? Date.now;
   const segment = segments(options.instance);
   const state: State = {

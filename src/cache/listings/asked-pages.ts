@@ -1,6 +1,6 @@
 import { ageMs } from '../../base/age.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
-import { isUnknown } from '../../oci/not-found.ts';
+import { isNotFound } from '../../oci/not-found.ts';
 import type { Hit } from '../events.ts';
 
 /** A page of a listing as it is answered. */
@@ -61,7 +61,7 @@ export function askedPages<Page extends { readonly warnings: readonly string[] }
       return { page: await asking(key, ask), hit: 'upstream' };
     } catch (error) {
       // An older "yes" must not stand in for the upstream's own "no".
-      if (isUnknown(error)) throw error;
+      if (isNotFound(error)) throw error;
       const older = held() ?? found?.();
       if (older === undefined || ageMs(older.askedAt, now()) > policy.staleMs) throw error;
       return stale(older);

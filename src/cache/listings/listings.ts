@@ -8,10 +8,10 @@ import { manifestOrNone } from '../../oci/manifest-or-none.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import type { Page, Upstream } from '../../upstream/upstream.ts';
-import type { ResolvedManifests } from '../manifests/tag-resolver.ts';
-import type { Membership } from '../records/membership.ts';
+import type { TagResolver } from '../manifests/tag-resolver.ts';
+import type { RepositoryIndex } from '../records/membership.ts';
 import { askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
-import { type HeldTags, type TagPages, tagPages } from './tag-pages.ts';
+import { createTagPages, type HeldTags, type TagPages } from './tag-pages.ts';
 
 /** Lists of one upstream: tags, and what refers to a manifest. */
 export interface Listings {
@@ -27,9 +27,9 @@ export interface Listings {
 
 export interface ListingsOptions {
   readonly upstream: Upstream;
-  readonly manifests: ResolvedManifests;
+  readonly manifests: TagResolver;
   /** Learns that what refers to a manifest is reached by those who reach that. */
-  readonly membership: Membership;
+  readonly membership: RepositoryIndex;
   readonly pages: LRUCache<string, RememberedPage<Page>>;
   readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
   readonly policy: { readonly freshMs: number; readonly staleMs: number };
@@ -40,7 +40,7 @@ export interface ListingsOptions {
 const mostLabelled = 1_000;
 
 /** Listings asked of the upstream, remembered for as long as a tag is fresh, and answered stale when it is down. */
-export function listings({
+export function createListings({
   upstream,
   manifests,
   membership,
@@ -76,7 +76,7 @@ export function listings({
   }
 
   return {
-    tags: tagPages({ upstream, memory: tagLists, policy, now }),
+    tags: createTagPages({ upstream, memory: tagLists, policy, now }),
     referrers(repository, digest, query, type) {
       const key = `${upstream.name}/${repository} ${digest}?${query}`;
       return answered({

@@ -26,7 +26,7 @@ export interface TagList {
  * Of tags alone, which need no escapes; their order is kept, and each is held once: a walk from
  * page to page would come back to the first of two.
  */
-export function tagList(listed: Iterable<Tag>): TagList {
+export function createTagList(listed: Iterable<Tag>): TagList {
   const tags = [...new Set(listed)];
   const { length } = tags;
   const text = Buffer.from(tagsJson(tags), 'latin1');

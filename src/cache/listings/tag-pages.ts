@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { TagPage, Upstream } from '../../upstream/upstream.ts';
 import { type AskedPagesOptions, askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
-import { type TagList, type TagRange, tagList, tagsIn } from './tag-list.ts';
+import { createTagList, type TagList, type TagRange, tagsIn } from './tag-list.ts';
 
 /** Tags as they are answered: the JSON array of them. */
 export interface ServedTags {
@@ -35,7 +35,7 @@ const mostJoined = 2_000;
  * the last, answers every question of `n` and `last`: at once while it is fresh, and with a warning
  * when the upstream cannot be asked. It was parsed once.
  */
-export function tagPages({ upstream, memory, policy, now }: TagPagesOptions): TagPages {
+export function createTagPages({ upstream, memory, policy, now }: TagPagesOptions): TagPages {
   const answered = askedPages<ServedTags>({ name: upstream.name, policy, now });
   const placeOf = (repository: Repository): string => `${upstream.name}/${repository} tags`;
   const pageKey = (place: string, query: string): string => `${place}?${query}`;
@@ -80,7 +80,7 @@ export function tagPages({ upstream, memory, policy, now }: TagPagesOptions): Ta
         detail: { repository },
       });
     const { tags, ...rest } = answer;
-    const page = { page: { ...rest, list: tagList(tags) }, askedAt: now() };
+    const page = { page: { ...rest, list: createTagList(tags) }, askedAt: now() };
     if (range !== undefined && isWhole(answer, range)) return cut(kept(place, page), range).page;
     memory.set(pageKey(place, query), page);
     if (range !== undefined && range.last === undefined) memory.set(firstKey(place), page);
@@ -126,7 +126,7 @@ function served({ list, ...page }: HeldTags): ServedTags {
 }
 
 function joinedPages(pages: readonly RememberedPage<HeldTags>[]): RememberedPage<HeldTags> {
-  const list = tagList(pages.flatMap(({ page }) => tagsIn(page.list.json)));
+  const list = createTagList(pages.flatMap(({ page }) => tagsIn(page.list.json)));
   const warnings = new Set(pages.flatMap(({ page }) => page.warnings));
   const askedAt = Math.min(...pages.map((page) => page.askedAt));
   return { page: { list, warnings: [...warnings] }, askedAt };

@@ -7,7 +7,7 @@ import { isManifestType, type Manifest, maxManifestBytes } from '../../oci/manif
 import { statedPlatform } from '../../oci/platform.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { StoredCopies } from '../blobs/stored.ts';
+import type { VerifiedStore } from '../blobs/stored.ts';
 import type { Undeliverable } from '../blobs/undeliverable.ts';
 import { mostRecorded } from '../records/listed.ts';
 import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
@@ -35,7 +35,7 @@ export interface Completeness {
 
 export interface CompletenessOptions {
   readonly upstream: Upstream;
-  readonly copies: StoredCopies;
+  readonly copies: VerifiedStore;
   readonly parsed: ParsedManifests;
   readonly undeliverable: Undeliverable;
   /** Whether small content is in memory. */
@@ -59,7 +59,7 @@ type Complete = { readonly isForAll: boolean; readonly platforms: ReadonlySet<st
 const forAll: Complete = { isForAll: true, platforms: new Set() };
 
 /** Nothing is known to be complete yet. */
-export function completeness(options: CompletenessOptions): Completeness {
+export function createCompleteness(options: CompletenessOptions): Completeness {
   const { upstream, copies, parsed, undeliverable, memory, maxEntries, now } = options;
   const complete = createLru<Digest, Complete>(maxEntries);
   /** What an incomplete manifest was found to lack, so that it is looked for first. */

@@ -4,7 +4,7 @@ import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
-import { isUnknown } from '../../oci/not-found.ts';
+import { isNotFound } from '../../oci/not-found.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
 import type { Undeliverable } from '../blobs/undeliverable.ts';
@@ -12,12 +12,12 @@ import type { ParsedManifests } from '../records/parsed.ts';
 import { AnsweredIndexes } from './answered-indexes.ts';
 import type { Completeness } from './completeness.ts';
 import type { FetchedBehind } from './fetched-behind.ts';
-import type { ResolvedManifests, ServedManifest } from './tag-resolver.ts';
+import type { ServedManifest, TagResolver } from './tag-resolver.ts';
 
 /** The manifests of one upstream as clients get them. */
 export interface ManifestAnswers {
   /**
-   * Throws as ResolvedManifests does, and `UNAVAILABLE` where the client should go to its next
+   * Throws as TagResolver does, and `UNAVAILABLE` where the client should go to its next
    * mirror instead: when what the manifest lists could not be delivered, and when nothing is known
    * within `longestMs`.
    */
@@ -34,8 +34,8 @@ export interface ManifestAnswers {
   isChild(digest: Digest): boolean;
 }
 
-export interface HandedOutOptions {
-  readonly resolved: ResolvedManifests;
+export interface ClientManifestsOptions {
+  readonly resolved: TagResolver;
   readonly completeness: Completeness;
   readonly undeliverable: Undeliverable;
   readonly behind: FetchedBehind;
@@ -48,13 +48,13 @@ export interface HandedOutOptions {
 const mostAbsent = 10_000;
 
 /** Stands between the manifests that are held and the clients that ask for them. */
-export class HandedOut implements ManifestAnswers {
-  readonly #options: HandedOutOptions;
+export class ClientManifests implements ManifestAnswers {
+  readonly #options: ClientManifestsOptions;
   readonly #indexes: AnsweredIndexes;
   /** Attachments that were once seen not to be there, by repository and tag. */
   readonly #absent = createLru<string, true>(mostAbsent);
 
-  constructor(options: HandedOutOptions) {
+  constructor(options: ClientManifestsOptions) {
     this.#options = options;
     this.#indexes = new AnsweredIndexes(options.now);
   }
@@ -126,7 +126,7 @@ export class HandedOut implements ManifestAnswers {
       this.#absent.delete(key);
       return this.#passed(repository, reference, served);
     } catch (error) {
-      if (isUnknown(error)) this.#absent.set(key, true);
+      if (isNotFound(error)) this.#absent.set(key, true);
       else if (mayPass(error) && this.#absent.has(key)) throw attachmentUnknown(reference, error);
       throw error;
     }

@@ -9,13 +9,13 @@ import { isSignedSchema1 } from '../../oci/schema1.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { ManifestAnswer, Upstream } from '../../upstream/upstream.ts';
-import type { StoredCopies } from '../blobs/stored.ts';
+import type { VerifiedStore } from '../blobs/stored.ts';
 import type { CacheEvents, Hit } from '../events.ts';
 import { recordedIn } from '../records/listed.ts';
-import type { Membership } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/membership.ts';
 import type { ParsedManifests } from '../records/parsed.ts';
-import type { Tags } from '../records/tag-pointers.ts';
-import { labels } from '../records/tag-propagation.ts';
+import type { TagPointers } from '../records/tag-pointers.ts';
+import { createTagPropagation } from '../records/tag-propagation.ts';
 
 /** A manifest's descriptor; of a manifest the media type is always known. */
 export type ManifestDescriptor = Descriptor & { readonly mediaType: string };
@@ -63,10 +63,10 @@ export interface Manifests {
 
 export interface ManifestsOptions {
   readonly upstream: Upstream;
-  readonly membership: Membership;
-  readonly tags: Tags;
+  readonly membership: RepositoryIndex;
+  readonly tags: TagPointers;
   readonly store: CachedBlobs;
-  readonly copies: StoredCopies;
+  readonly copies: VerifiedStore;
   readonly memory: LRUCache<Digest, Uint8Array>;
   readonly parsed: ParsedManifests;
   readonly absent: LRUCache<string, true>;
@@ -79,7 +79,7 @@ export interface ManifestsOptions {
 const maxSignedBytes = 8 * 1024 * 1024;
 
 /** Manifests over the store, filled from the upstream. */
-export function manifests(options: ManifestsOptions): Manifests {
+export function createManifests(options: ManifestsOptions): Manifests {
   const { upstream, membership, tags, store, copies, memory, parsed, absent, events, touched, now } = options;
   /**
    * Their bytes are not what their digest names, so they stay with the repository whose upstream
@@ -92,7 +92,7 @@ export function manifests(options: ManifestsOptions): Manifests {
   const asking = createSingleFlight<HeldManifest>();
   const writing = new Map<Digest, { readonly bytes: Uint8Array; readonly done: Promise<void> }>();
 
-  const labelled = labels({
+  const labelled = createTagPropagation({
     membership,
     tags,
     parsed,
@@ -114,7 +114,7 @@ export function manifests(options: ManifestsOptions): Manifests {
     const local = (await find(repository, digest)) ?? (meant && (await confirmed(repository, meant)));
     if (local !== undefined) touched(digest);
     const manifest = local ?? (await asked(repository, digest));
-    await labelled.spread(scopeOf(repository), manifest, { tag, wasHeld: local !== undefined });
+    await labelled.propagate(scopeOf(repository), manifest, { tag, wasHeld: local !== undefined });
     return manifest;
   }
 
@@ -126,7 +126,8 @@ export function manifests(options: ManifestsOptions): Manifests {
 
   function known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined {
     const member = membership.known(scopeOf(repository), digest);
-    const local = member && labelled.isSpread(member.tags, tag) ? inMemory(repository, member) : undefined;
+    const local =
+      member && labelled.isPropagated(member.tags, tag) ? inMemory(repository, member) : undefined;
     if (local !== undefined) touched(digest);
     return local;
   }
@@ -203,7 +204,7 @@ export function manifests(options: ManifestsOptions): Manifests {
     touched(descriptor.digest);
     keepBytes(repository, descriptor, bytes);
     const manifest = held(descriptor, bytes, 'fill');
-    await labelled.spread(scope, manifest, { tag, wasHeld });
+    await labelled.propagate(scope, manifest, { tag, wasHeld });
     return manifest;
   }
 

@@ -4,7 +4,7 @@ import { createSingleFlight } from '../../base/single-flight.ts';
 import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { isUnknown } from '../../oci/not-found.ts';
+import { isNotFound } from '../../oci/not-found.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import {
@@ -15,7 +15,7 @@ import {
   type TagPointer,
   type TagPolicy,
 } from '../records/freshness.ts';
-import type { Tags } from '../records/tag-pointers.ts';
+import type { TagPointers } from '../records/tag-pointers.ts';
 import type { FoundManifest, HeldManifest, Manifests } from './manifests.ts';
 import { createUpstreamPace } from './upstream-pace.ts';
 
@@ -28,7 +28,7 @@ export interface ServedManifest extends HeldManifest {
 }
 
 /** The manifests of one upstream by tag or digest. */
-export interface ResolvedManifests {
+export interface TagResolver {
   /**
    * Throws `MANIFEST_UNKNOWN` when there is none, and the upstream's refusal when nothing is known
    * that could be answered instead.
@@ -42,10 +42,10 @@ export interface ResolvedManifests {
   settled(): Promise<void>;
 }
 
-export interface TaggedOptions {
+export interface TagResolverOptions {
   readonly upstream: Upstream;
   readonly manifests: Manifests;
-  readonly tags: Tags;
+  readonly tags: TagPointers;
   readonly policy: TagPolicy;
   readonly historyEntries: number;
   /** "No such tag" by upstream, repository and tag. */
@@ -56,7 +56,7 @@ export interface TaggedOptions {
 }
 
 /** Tags over manifests by digest: asked of the upstream as seldom as the policy allows, by one request for all who wait. */
-export function tagged(options: TaggedOptions): ResolvedManifests {
+export function createTagResolver(options: TagResolverOptions): TagResolver {
   const { upstream, manifests, tags, policy, absent, now } = options;
   const asking = createSingleFlight<TagPointer>();
   const behind = new Set<Promise<void>>();
@@ -102,7 +102,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
       const held = await manifests.get(repository, pointer.digest, tag, pointer);
       return served(held, pointer.warnings);
     } catch (error) {
-      if (!isUnknown(error)) throw error;
+      if (!isNotFound(error)) throw error;
       return learned(repository, tag);
     }
   }
@@ -115,7 +115,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
     try {
       latest = await withTimeout(refreshed, patienceMs, () => undefined);
     } catch (error) {
-      if (isUnknown(error)) throw error;
+      if (isNotFound(error)) throw error;
     }
     return latest === undefined ? stale(repository, tag, pointer) : answer(repository, tag, latest);
   }
@@ -163,7 +163,7 @@ export function tagged(options: TaggedOptions): ResolvedManifests {
       await manifests.get(repository, digest, tag);
       return true;
     } catch (error) {
-      if (isUnknown(error)) return false;
+      if (isNotFound(error)) return false;
       throw error;
     }
   }

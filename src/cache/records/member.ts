@@ -7,7 +7,7 @@ import { isSignedSchema1 } from '../../oci/schema1.ts';
 import { isNews, mergedTags, type TagMerging } from './member-tags.ts';
 
 /** What one repository's record says of one digest. Never changed in place: an equal object has equal content. */
-export interface Member {
+export interface IndexEntry {
   readonly mediaType?: string;
   /** Bytes; -1 where only schema 1 manifests, which name no sizes, were seen. */
   readonly size: number;
@@ -36,10 +36,14 @@ const tagsEveryMs = 3_600_000;
  * What both say together; `known` itself when `seen` adds nothing. The first word on size and media type stands, so
  * that no manifest seen later can misstate a layer which others share; only what was found by reading replaces it.
  */
-export function mergedMember(known: Member | undefined, seen: Member, merging: TagMerging): Member {
+export function mergedEntry(
+  known: IndexEntry | undefined,
+  seen: IndexEntry,
+  merging: TagMerging,
+): IndexEntry {
   if (known === undefined) return seen;
   if (known.isDoubtful !== seen.isDoubtful)
-    return known.isDoubtful ? confirmedMember(known, seen, merging) : known;
+    return known.isDoubtful ? confirmedEntry(known, seen, merging) : known;
   const mediaType = seen.isProven ? (seen.mediaType ?? known.mediaType) : (known.mediaType ?? seen.mediaType);
   const { size, isProven } = sizeOf(known, seen);
   const tags = mergedTags(known.tags, seen.tags, merging);
@@ -62,13 +66,13 @@ export function mergedMember(known: Member | undefined, seen: Member, merging: T
  * are used. Referrers tags are not, of what is no manifest; they come again with the manifest that
  * refers.
  */
-function confirmedMember(known: Member, seen: Member, merging: TagMerging): Member {
+function confirmedEntry(known: IndexEntry, seen: IndexEntry, merging: TagMerging): IndexEntry {
   const tags = known.tags.filter((tag) => !isReferrersTag(tag));
   return { ...seen, tags: mergedTags(tags, seen.tags, merging) };
 }
 
 /** False when all that `after` has beyond `before` are tags that can wait. */
-export function isWorthWriting(before: Member | undefined, after: Member): boolean {
+export function isWorthWriting(before: IndexEntry | undefined, after: IndexEntry): boolean {
   return (
     before === undefined ||
     before.isDoubtful !== after.isDoubtful ||
@@ -83,32 +87,32 @@ export function isWorthWriting(before: Member | undefined, after: Member): boole
  * A member as it is when a manifest, or the upstream itself, shows a descriptor. Of a signed schema
  * 1 manifest neither type nor size is of its digest, which other documents have as well.
  */
-export function memberOf(descriptor: Descriptor, tags: readonly Tag[], seenAt: number): Member {
+export function indexEntryOf(descriptor: Descriptor, tags: readonly Tag[], seenAt: number): IndexEntry {
   const { mediaType, size } = descriptor;
   if (isSignedSchema1(descriptor)) return { size: -1, tags, tagsAt: seenAt, seenAt };
   return { size, tags, tagsAt: seenAt, seenAt, ...(mediaType === undefined ? {} : { mediaType }) };
 }
 
 /** Moves only when the tags must be written, and then always. */
-function tagsAtOf(known: Member, { tags, tagsAt }: Member, { scopeOf }: TagMerging): number {
+function tagsAtOf(known: IndexEntry, { tags, tagsAt }: IndexEntry, { scopeOf }: TagMerging): number {
   if (tags === known.tags) return known.tagsAt;
   const isDue = ageMs(known.tagsAt, tagsAt) >= tagsEveryMs || isNews(known.tags, tags, scopeOf);
   if (!isDue) return known.tagsAt;
   return tagsAt === known.tagsAt ? tagsAt + 1 : tagsAt;
 }
 
-function sizeOf(known: Member, seen: Member): Member {
+function sizeOf(known: IndexEntry, seen: IndexEntry): IndexEntry {
   const isReplaced = known.isProven === undefined && (known.size < 0 || seen.isProven !== undefined);
   return isReplaced ? seen : known;
 }
 
 /** The record's bytes. */
-export function memberBytes(member: Member): Uint8Array {
+export function indexEntryBytes(member: IndexEntry): Uint8Array {
   return Buffer.from(JSON.stringify({ ...member, format }));
 }
 
 /** The record; undefined when there is none, and for bytes that are no such record, which the next write replaces. */
-export function parseMember(bytes: Uint8Array | undefined): Member | undefined {
+export function parseIndexEntry(bytes: Uint8Array | undefined): IndexEntry | undefined {
   if (bytes === undefined) return undefined;
   return readMember(fieldsOf(jsonOrNone(bytes)));
 }
@@ -121,7 +125,7 @@ function readMember({
   tags,
   tagsAt,
   seenAt,
-}: Fields): Member | undefined {
+}: Fields): IndexEntry | undefined {
   if (typeof size !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!Array.isArray(tags) || !tags.every(isTag)) return undefined;
   return {
@@ -143,7 +147,7 @@ function optional({
 }: {
   readonly mediaType: string | undefined;
   readonly isProven: true | undefined;
-}): Pick<Member, 'mediaType' | 'isProven'> {
+}): Pick<IndexEntry, 'mediaType' | 'isProven'> {
   return {
     ...(mediaType === undefined ? {} : { mediaType }),
     ...(isProven === undefined ? {} : { isProven }),

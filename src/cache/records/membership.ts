@@ -10,7 +10,14 @@ import type { Tag } from '../../oci/reference.ts';
 import { memberKey, type RepositoryScope } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
 import type { CacheEvents } from '../events.ts';
-import { isWorthWriting, type Member, memberBytes, memberOf, mergedMember, parseMember } from './member.ts';
+import {
+  type IndexEntry,
+  indexEntryBytes,
+  indexEntryOf,
+  isWorthWriting,
+  mergedEntry,
+  parseIndexEntry,
+} from './member.ts';
 import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags } from './partial-tags.ts';
 import { type MergingIn, rememberedScopes } from './tag-scopes.ts';
 import { Unwritten } from './unwritten.ts';
@@ -25,7 +32,7 @@ export interface SeenContent extends Descriptor {
  * Which digests were seen in which repository. Content is kept once for all repositories, so this is what stands between
  * a client and content of a repository that it may not read: what was not seen there is not served from there.
  */
-export interface Membership {
+export interface RepositoryIndex {
   /**
    * What is known of the digest in that repository; undefined when it was never seen there, when
    * its record is one that an earlier version may have written in error, or cannot be read just
@@ -76,7 +83,7 @@ export interface Membership {
   close(): Promise<void>;
 }
 
-export interface MembershipOptions {
+export interface RepositoryIndexOptions {
   readonly records: Records;
   /**
    * What a tag gives a right to, as a key: who may pull one tag of a scope may pull them all. Of a digest under very many tags one of each scope is
@@ -105,22 +112,22 @@ export interface MembershipOptions {
 interface Addition {
   readonly scope: RepositoryScope;
   readonly digest: Digest;
-  readonly member: Member;
+  readonly member: IndexEntry;
 }
 
-type Remembered = LRUCache<string, Member | 'absent'>;
+type HeldEntry = LRUCache<string, IndexEntry | 'absent'>;
 
 /** Conditional writes lost in a row before the write is left for later: replicas that learn the same at once. */
 const attempts = 5;
 
 /** Membership kept in records, with the most recently used part of it in memory. */
-export function membership(options: MembershipOptions): Membership {
+export function createRepositoryIndex(options: RepositoryIndexOptions): RepositoryIndex {
   const clock = options.clock ?? Date.now;
   const { records, events, retryMs, isWritable = async () => true } = options;
   const partial = new PartialTags({ records, events, retryMs, clock });
   /** In memory alone: written when the queue has room again. */
   const unwritten = new Unwritten<Addition>();
-  const memory: Remembered = createLru(options.maxEntries ?? 100_000, {
+  const memory: HeldEntry = createLru(options.maxEntries ?? 100_000, {
     now: clock,
     dispose(member, key, reason) {
       const lost = reason === 'evict' ? unwritten.take(key) : undefined;
@@ -144,17 +151,18 @@ export function membership(options: MembershipOptions): Membership {
     ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
     ...(options.retryMs === undefined ? {} : { retryMs: options.retryMs }),
   });
-  const held = (key: string): Member | 'absent' | undefined => memory.get(key) ?? queue.waiting(key)?.member;
+  const held = (key: string): IndexEntry | 'absent' | undefined =>
+    memory.get(key) ?? queue.waiting(key)?.member;
   const reading = reader(options, { memory, merging, held });
   const latest = (key: string, addition: Addition): Addition => ({
     ...addition,
     member: present(memory.get(key)) ?? addition.member,
   });
 
-  function addOne(scope: RepositoryScope, digest: Digest, added: Member, isInherited = false): void {
+  function addOne(scope: RepositoryScope, digest: Digest, added: IndexEntry, isInherited = false): void {
     const key = memoryKey(scope, digest);
     const known = present(memory.get(key)) ?? queue.waiting(key)?.member;
-    const seen = mergedMember(known, added, { ...merging(scope), isInherited });
+    const seen = mergedEntry(known, added, { ...merging(scope), isInherited });
     const isUnwritten = unwritten.take(key) !== undefined;
     if (seen === known && !isUnwritten) return;
     memory.set(key, seen, { ttl: 0 });
@@ -175,17 +183,18 @@ export function membership(options: MembershipOptions): Membership {
     async add(scope, descriptors, tag) {
       const now = clock();
       const tags = tag === undefined ? [] : [tag];
-      for (const descriptor of descriptors) addOne(scope, descriptor.digest, memberOf(descriptor, tags, now));
+      for (const descriptor of descriptors)
+        addOne(scope, descriptor.digest, indexEntryOf(descriptor, tags, now));
     },
     addPartial: (scope, manifest, tags) => partial.addManifest(scope, manifest, tags),
     async inherit(scope, descriptors, tags) {
       const now = clock();
       for (const descriptor of descriptors)
-        addOne(scope, descriptor.digest, memberOf(descriptor, tags, now), true);
+        addOne(scope, descriptor.digest, indexEntryOf(descriptor, tags, now), true);
     },
     async correct(scope, { digest, size, mediaType }) {
       const type = mediaType !== undefined && isManifestType(mediaType) ? { mediaType } : {};
-      const member = memberOf({ digest, size, ...type }, [], clock());
+      const member = indexEntryOf({ digest, size, ...type }, [], clock());
       addOne(scope, digest, member.size < 0 ? member : { ...member, isProven: true });
     },
     tagsOf(scope, digest, { afresh = false } = {}) {
@@ -210,24 +219,24 @@ export function membership(options: MembershipOptions): Membership {
 
 /** One record read that all who ask for the same digest share, told apart from one that fails. */
 function reader(
-  options: MembershipOptions,
+  options: RepositoryIndexOptions,
   {
     memory,
     merging,
     held,
   }: {
-    readonly memory: Remembered;
+    readonly memory: HeldEntry;
     readonly merging: MergingIn;
-    readonly held: (key: string) => Member | 'absent' | undefined;
+    readonly held: (key: string) => IndexEntry | 'absent' | undefined;
   },
-): (scope: RepositoryScope, digest: Digest) => Promise<Member | 'absent' | 'unreadable'> {
-  const asking = createSingleFlight<Member | 'absent' | 'unreadable'>();
+): (scope: RepositoryScope, digest: Digest) => Promise<IndexEntry | 'absent' | 'unreadable'> {
+  const asking = createSingleFlight<IndexEntry | 'absent' | 'unreadable'>();
 
   async function read(key: string, scope: RepositoryScope, record: string) {
     try {
-      const stored = parseMember((await options.records.get(record))?.bytes);
+      const stored = parseIndexEntry((await options.records.get(record))?.bytes);
       const meanwhile = present(held(key));
-      const found = meanwhile === undefined ? stored : mergedMember(stored, meanwhile, merging(scope));
+      const found = meanwhile === undefined ? stored : mergedEntry(stored, meanwhile, merging(scope));
       memory.set(key, found ?? 'absent', { ttl: found === undefined ? (options.negativeMs ?? 5_000) : 0 });
       return found ?? 'absent';
     } catch (error) {
@@ -248,22 +257,22 @@ async function write(
     records,
     memory,
     merging,
-  }: { readonly records: Records; readonly memory: Remembered; readonly merging: MergingIn },
+  }: { readonly records: Records; readonly memory: HeldEntry; readonly merging: MergingIn },
   key: string,
   { scope, digest, member }: Addition,
 ): Promise<void> {
   const record = memberKey(scope.upstream, scope.repository, digest);
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const stored = await records.get(record);
-    const before = parseMember(stored?.bytes);
-    const after = mergedMember(before, member, merging(scope));
+    const before = parseIndexEntry(stored?.bytes);
+    const after = mergedEntry(before, member, merging(scope));
     const isWritten =
       after === before ||
-      (await records.put(record, memberBytes(after), { ifVersion: stored?.version ?? 'absent' })) !==
+      (await records.put(record, indexEntryBytes(after), { ifVersion: stored?.version ?? 'absent' })) !==
         undefined;
     if (isWritten) {
       const newer = present(memory.get(key));
-      if (newer !== undefined) memory.set(key, mergedMember(after, newer, merging(scope)), { ttl: 0 });
+      if (newer !== undefined) memory.set(key, mergedEntry(after, newer, merging(scope)), { ttl: 0 });
       return;
     }
   }
@@ -274,25 +283,25 @@ function memoryKey(scope: RepositoryScope, digest: Digest): string {
   return `${scope.upstream}/${scope.repository}@${digest}`;
 }
 
-function present(known: Member | 'absent' | 'unreadable' | undefined): Member | undefined {
+function present(known: IndexEntry | 'absent' | 'unreadable' | undefined): IndexEntry | undefined {
   return typeof known === 'string' ? undefined : known;
 }
 
-function tagsOrThrow(found: Member | 'absent' | 'unreadable'): readonly Tag[] {
+function tagsOrThrow(found: IndexEntry | 'absent' | 'unreadable'): readonly Tag[] {
   if (found !== 'unreadable') return present(found)?.tags ?? [];
   throw new RegistryError('UNAVAILABLE', 'the store cannot tell which tags reference this digest', {
     retryAfterSeconds: 5,
   });
 }
 
-function trusted(member: Member | undefined): Member | undefined {
+function trusted(member: IndexEntry | undefined): IndexEntry | undefined {
   return member?.isDoubtful ? undefined : member;
 }
 
-function descriptorOf(digest: Digest, { size, mediaType }: Member): Descriptor {
+function descriptorOf(digest: Digest, { size, mediaType }: IndexEntry): Descriptor {
   return mediaType === undefined ? { digest, size } : { digest, size, mediaType };
 }
 
-function seenContent(digest: Digest, { size, mediaType, tags }: Member): SeenContent {
+function seenContent(digest: Digest, { size, mediaType, tags }: IndexEntry): SeenContent {
   return mediaType === undefined ? { digest, size, tags } : { digest, size, mediaType, tags };
 }

@@ -17,7 +17,7 @@ import { Unwritten } from './unwritten.ts';
  * signed schema 1 manifest has no record: its digest is true of a document that was seen, and no
  * such document is stored.
  */
-export interface Tags {
+export interface TagPointers {
   /** The pointer; undefined when there is none, or its record cannot be read just now. */
   find(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
   /** The pointer as other replicas may have written it meanwhile, where theirs is later. Throws `UNAVAILABLE` when that cannot be read. */
@@ -33,7 +33,7 @@ export interface Tags {
   close(): Promise<void>;
 }
 
-export interface TagsOptions {
+export interface TagPointersOptions {
   readonly records: Records;
   /** Pointers kept in memory. */
   readonly maxEntries: number;
@@ -46,7 +46,7 @@ export interface TagsOptions {
   readonly now?: () => number;
 }
 
-interface Entry {
+interface HeldPointer {
   readonly pointer: TagPointer;
   /** `checkedAt` as the record has it. */
   readonly writtenAt: number;
@@ -59,9 +59,9 @@ interface Change {
 }
 
 /** Pointers over the records of a store. */
-export function tags(options: TagsOptions): Tags {
+export function createTagPointers(options: TagPointersOptions): TagPointers {
   const { records, events, now = Date.now } = options;
-  const entries = createLru<string, Entry>(options.maxEntries);
+  const entries = createLru<string, HeldPointer>(options.maxEntries);
   /** What the queue had no room for, as far as there is memory for it. */
   const unwritten = new Unwritten<Change>();
   const behind = writeBehind<Change>({

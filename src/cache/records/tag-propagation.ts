@@ -8,9 +8,9 @@ import type { Tag } from '../../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../../oci/referrers-tag.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import { mostRecorded, recordedIn } from './listed.ts';
-import type { Membership } from './membership.ts';
+import type { RepositoryIndex } from './membership.ts';
 import type { ParsedManifests, ReadManifest } from './parsed.ts';
-import type { Tags } from './tag-pointers.ts';
+import type { TagPointers } from './tag-pointers.ts';
 
 /** How a manifest came to be answered. */
 export interface Cause {
@@ -21,19 +21,19 @@ export interface Cause {
 }
 
 /** Keeps on the records of all content the tags that lead to it: whoever may pull a tag may pull what hangs below it. */
-export interface Labels {
+export interface TagPropagation {
   /** True if the tags were propagated to the children recently. Memory only, no I/O. */
-  isSpread(tags: readonly Tag[], tag?: Tag): boolean;
+  isPropagated(tags: readonly Tag[], tag?: Tag): boolean;
   /**
    * Makes sure of it, before the manifest is answered. Of the manifests below it those get their
    * labels that are at hand, the others when they are fetched. In force when it resolves.
    */
-  spread(scope: RepositoryScope, manifest: ReadManifest, cause: Cause): Promise<void>;
+  propagate(scope: RepositoryScope, manifest: ReadManifest, cause: Cause): Promise<void>;
 }
 
-export interface LabelsOptions {
-  readonly membership: Membership;
-  readonly tags: Pick<Tags, 'find'>;
+export interface TagPropagationOptions {
+  readonly membership: RepositoryIndex;
+  readonly tags: Pick<TagPointers, 'find'>;
   readonly parsed: Pick<ParsedManifests, 'orNone'>;
   /** The manifest, if it is in memory. */
   readonly remembered: (scope: RepositoryScope, digest: Digest) => ReadManifest | undefined;
@@ -60,21 +60,28 @@ interface Step {
   readonly isNew: boolean;
   readonly depth: number;
   /** What all steps of one answer share. */
-  readonly run: Run;
+  readonly run: PropagationRun;
 }
 
 /**
  * One answer's labels. Each manifest is gone over once, however many list it, and all together only
  * up to a bound.
  */
-interface Run {
+interface PropagationRun {
   readonly met: Set<Digest>;
   /** How many descriptors may still get records. */
   left: number;
 }
 
 /** Labels over the membership of one upstream. */
-export function labels({ membership, tags, parsed, remembered, stored, now }: LabelsOptions): Labels {
+export function createTagPropagation({
+  membership,
+  tags,
+  parsed,
+  remembered,
+  stored,
+  now,
+}: TagPropagationOptions): TagPropagation {
   const spreading = createSingleFlight<void>();
   /** When the tags of a record were last spread, by the tag that was asked for; '' without one. */
   const spreadAt = new WeakMap<readonly Tag[], Map<string, number>>();
@@ -147,8 +154,8 @@ export function labels({ membership, tags, parsed, remembered, stored, now }: La
   }
 
   return {
-    isSpread,
-    async spread(scope, manifest, { tag, wasHeld }) {
+    isPropagated: isSpread,
+    async propagate(scope, manifest, { tag, wasHeld }) {
       const { digest } = manifest.descriptor;
       const before = membership.known(scope, digest)?.tags ?? [];
       if (isSpread(before, tag)) return;

@@ -3,11 +3,11 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { digestsIn, isManifestType, type Manifest } from '../../oci/manifest.ts';
-import { isUnknown } from '../../oci/not-found.ts';
+import { isNotFound } from '../../oci/not-found.ts';
 import { createParsedManifests, type ParsedManifests, type ReadManifest } from '../records/parsed.ts';
 
 /** What one manifest lists. True for ever, as the manifest is. */
-interface Node {
+interface ListedDigests {
   readonly lists: ReadonlySet<Digest>;
   /** Those of them that may be manifests. */
   readonly children: readonly Digest[];
@@ -16,7 +16,7 @@ interface Node {
 /** One question on its way through manifests that were not in memory. */
 interface Search {
   readonly reader: ManifestReader;
-  readonly loaded: Map<Digest, Node>;
+  readonly loaded: Map<Digest, ListedDigests>;
   /** Not stored: to be had from the upstream, if at all. */
   readonly remote: Set<Digest>;
   readonly failures: unknown[];
@@ -33,17 +33,17 @@ export interface ManifestReader {
 }
 
 /** What hangs below manifests: children, theirs, configs and layers; not what a manifest is attached to. */
-export interface Graphs {
+export interface ManifestGraph {
   /** Whether the root is the digest or reaches it, as far as that is in memory; undefined when more would have to be read. */
-  known(root: Digest, digest: Digest, reader: Pick<ManifestReader, 'peek'>): boolean | undefined;
+  containsInMemory(root: Digest, digest: Digest, reader: Pick<ManifestReader, 'peek'>): boolean | undefined;
   /**
    * Whether it does. The upstream is asked only for what is stored nowhere, and only while the digest was not found without. Throws
    * `UNAVAILABLE` when what is missing cannot be read, or is too much.
    */
-  holds(root: Digest, digest: Digest, reader: ManifestReader): Promise<boolean>;
+  contains(root: Digest, digest: Digest, reader: ManifestReader): Promise<boolean>;
 }
 
-export interface GraphsOptions {
+export interface ManifestGraphOptions {
   /** Digests kept in memory, in all manifests together, about 0.15 KB each. Default 200,000. */
   readonly maxDigests?: number;
   /**
@@ -60,14 +60,14 @@ export interface GraphsOptions {
 const readAtOnce = 8;
 
 /** Nothing is in memory yet. */
-export function graphs(options: GraphsOptions = {}): Graphs {
+export function createManifestGraph(options: ManifestGraphOptions = {}): ManifestGraph {
   const { maxDigests = 200_000, mostRead = 1_000, parsed = createParsedManifests() } = options;
-  const nodes = new LRUCache<Digest, Node>({
+  const nodes = new LRUCache<Digest, ListedDigests>({
     maxSize: maxDigests,
     sizeCalculation: ({ lists }) => lists.size + 1,
   });
 
-  function kept(digest: Digest, manifest: ReadManifest | undefined): Node | undefined {
+  function kept(digest: Digest, manifest: ReadManifest | undefined): ListedDigests | undefined {
     if (manifest === undefined) return undefined;
     const content = parsed.orNone(manifest);
     if (content === undefined) return leaf;
@@ -76,7 +76,7 @@ export function graphs(options: GraphsOptions = {}): Graphs {
     return node;
   }
 
-  const nodeIn = (digest: Digest, reader: Pick<ManifestReader, 'peek'>): Node | undefined =>
+  const nodeIn = (digest: Digest, reader: Pick<ManifestReader, 'peek'>): ListedDigests | undefined =>
     nodes.get(digest) ?? kept(digest, reader.peek(digest));
 
   async function lookStored({ reader, loaded, remote }: Search, digest: Digest): Promise<void> {
@@ -90,7 +90,7 @@ export function graphs(options: GraphsOptions = {}): Graphs {
     try {
       loaded.set(digest, kept(digest, await reader.read(digest)) ?? leaf);
     } catch (error) {
-      if (!isUnknown(error)) failures.push(error);
+      if (!isNotFound(error)) failures.push(error);
       loaded.set(digest, leaf);
     }
   }
@@ -103,13 +103,14 @@ export function graphs(options: GraphsOptions = {}): Graphs {
   }
 
   return {
-    known(root, digest, reader) {
+    containsInMemory(root, digest, reader) {
       const walked = walk({ root, digest, mostMissing: mostRead }, (each) => nodeIn(each, reader));
       return walked === true ? true : walked.length === 0 ? false : undefined;
     },
-    async holds(root, digest, reader) {
+    async contains(root, digest, reader) {
       const search: Search = { reader, loaded: new Map(), remote: new Set(), failures: [] };
-      const nodeAt = (each: Digest): Node | undefined => search.loaded.get(each) ?? nodeIn(each, reader);
+      const nodeAt = (each: Digest): ListedDigests | undefined =>
+        search.loaded.get(each) ?? nodeIn(each, reader);
       for (;;) {
         const missing = walk({ root, digest, mostMissing: mostRead }, nodeAt);
         if (missing === true) return true;
@@ -125,7 +126,7 @@ export function graphs(options: GraphsOptions = {}): Graphs {
 }
 
 /** What is no manifest, or is nowhere. */
-const leaf: Node = { lists: new Set(), children: [] };
+const leaf: ListedDigests = { lists: new Set(), children: [] };
 
 /** From where to where, and after how many manifests that would have to be read a walk ends. */
 interface Walk {
@@ -137,7 +138,7 @@ interface Walk {
 /** Breadth first, each digest once; true when the digest was met, else the manifests that would have to be read. */
 function walk(
   { root, digest, mostMissing }: Walk,
-  nodeAt: (digest: Digest) => Node | undefined,
+  nodeAt: (digest: Digest) => ListedDigests | undefined,
 ): true | Digest[] {
   if (root === digest) return true;
   const first = nodeAt(root);
@@ -155,7 +156,7 @@ function walk(
   return missing;
 }
 
-function nodeOf(manifest: Manifest): Node {
+function nodeOf(manifest: Manifest): ListedDigests {
   const children = manifest.children.filter(isPerhapsManifest).map(({ digest }) => digest);
   return { lists: digestsIn(manifest), children: [...new Set(children)] };
 }

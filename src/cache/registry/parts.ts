@@ -8,27 +8,27 @@ import { tempFiles } from '../../store/filesystem/temp-files.ts';
 import { countedReads } from '../../store/open-reads.ts';
 import type { Store } from '../../store/store.ts';
 import type { Page } from '../../upstream/upstream.ts';
-import { fills } from '../blobs/fills.ts';
-import { spool } from '../blobs/spool.ts';
-import { storedCopies, type Verifies } from '../blobs/stored.ts';
+import { createFills } from '../blobs/fills.ts';
+import { createSpool } from '../blobs/spool.ts';
+import { createVerifiedStore, type Verifies } from '../blobs/stored.ts';
 import type { CacheEvents } from '../events.ts';
-import { type Usage, usage } from '../eviction/usage.ts';
+import { createUsage, type Usage } from '../eviction/usage.ts';
 import type { RememberedPage } from '../listings/asked-pages.ts';
 import type { HeldTags } from '../listings/tag-pages.ts';
-import { type MembershipOptions, membership } from '../records/membership.ts';
+import { createRepositoryIndex, type RepositoryIndexOptions } from '../records/membership.ts';
 import { createParsedManifests } from '../records/parsed.ts';
-import { tags } from '../records/tag-pointers.ts';
-import type { SharedParts } from './registry.ts';
+import { createTagPointers } from '../records/tag-pointers.ts';
+import type { SharedContext } from './registry.ts';
 import { createWritable } from './writable.ts';
 
-export interface CachePartsOptions {
+export interface CacheContextOptions {
   readonly store: Store;
   readonly spool: { readonly path: string; readonly maxBytes: number };
   /** Small content kept in memory, bytes of all and of one at most. */
   readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
   readonly buffers: BufferPool;
-  /** Who may pull one tag of a scope may pull them all: see MembershipOptions. Default: the same for all. */
-  readonly scopeOf?: MembershipOptions['scopeOf'];
+  /** Who may pull one tag of a scope may pull them all: see RepositoryIndexOptions. Default: the same for all. */
+  readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
   /**
    * Which whole reads of stored blobs are hashed. Default `first`; what comes from S3 is always.
    */
@@ -37,7 +37,7 @@ export interface CachePartsOptions {
 }
 
 /** What all upstreams of a process share, and their common end. */
-export interface CacheParts extends SharedParts {
+export interface CacheContext extends SharedContext {
   readonly medium: Store;
   readonly usage: Usage;
   /** This process's name among the replicas on one store. */
@@ -60,30 +60,40 @@ const tagListBytes = 64 * 1024 * 1024;
 const referrersBytes = 16 * 1024 * 1024;
 
 /** Makes the shared parts over a store. */
-export function cacheParts({ store, events, ...options }: CachePartsOptions): CacheParts {
+export function createCacheContext({ store, events, ...options }: CacheContextOptions): CacheContext {
   const instance = `${hostname()}-${randomBytes(4).toString('hex')}`;
-  const spooling = spool({
+  const spooling = createSpool({
     directory: options.spool.path,
     maxBytes: options.spool.maxBytes,
     files: tempFiles(options.spool.path),
     buffers: options.buffers,
     changed: (bytes) => events.spoolChanged({ bytes }),
   });
-  const members = membership({
+  const members = createRepositoryIndex({
     records: store.records,
     events,
     isWritable: createWritable(store),
     ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
   });
-  const pointers = tags({ records: store.records, maxEntries: tagPointers, confirmEveryMs, events });
-  const used = usage({ records: store.records, instance, events });
+  const pointers = createTagPointers({
+    records: store.records,
+    maxEntries: tagPointers,
+    confirmEveryMs,
+    events,
+  });
+  const used = createUsage({ records: store.records, instance, events });
   const counted = countedReads(store.blobs);
-  const copies = storedCopies({
+  const copies = createVerifiedStore({
     store: counted.blobs,
     events,
     verifies: store.kind === 's3' ? 'always' : (options.verifies ?? 'first'),
   });
-  const downloads = fills({ spool: spooling, store: counted.blobs, events, stored: copies.trust });
+  const downloads = createFills({
+    spool: spooling,
+    store: counted.blobs,
+    events,
+    stored: copies.markVerified,
+  });
   return {
     medium: store,
     usage: used,

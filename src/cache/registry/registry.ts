@@ -7,21 +7,21 @@ import { blobsAlone } from '../blobs/blobs-alone.ts';
 import type { Fills } from '../blobs/fills.ts';
 import { PullThrough } from '../blobs/pull-through.ts';
 import type { PulledBlobs } from '../blobs/pulled-blobs.ts';
-import type { StoredCopies } from '../blobs/stored.ts';
+import type { VerifiedStore } from '../blobs/stored.ts';
 import { Undeliverable } from '../blobs/undeliverable.ts';
 import type { CacheEvents } from '../events.ts';
 import type { RememberedPage } from '../listings/asked-pages.ts';
-import { type Listings, listings } from '../listings/listings.ts';
+import { createListings, type Listings } from '../listings/listings.ts';
 import type { HeldTags } from '../listings/tag-pages.ts';
-import { completeness } from '../manifests/completeness.ts';
+import { createCompleteness } from '../manifests/completeness.ts';
 import { FetchedBehind } from '../manifests/fetched-behind.ts';
-import { HandedOut, type ManifestAnswers } from '../manifests/handed-out.ts';
-import { type ManifestReading, manifests } from '../manifests/manifests.ts';
-import { type ResolvedManifests, tagged } from '../manifests/tag-resolver.ts';
+import { ClientManifests, type ManifestAnswers } from '../manifests/handed-out.ts';
+import { createManifests, type ManifestReading } from '../manifests/manifests.ts';
+import { createTagResolver, type TagResolver } from '../manifests/tag-resolver.ts';
 import type { TagPolicy } from '../records/freshness.ts';
-import type { Membership } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/membership.ts';
 import type { ParsedManifests } from '../records/parsed.ts';
-import type { Tags } from '../records/tag-pointers.ts';
+import type { TagPointers } from '../records/tag-pointers.ts';
 
 /** One upstream as clients see it through the cache. */
 export interface CachedRegistry {
@@ -29,7 +29,7 @@ export interface CachedRegistry {
   readonly blobs: PulledBlobs;
   readonly manifests: ManifestAnswers;
   /** What tags mean, for ourselves: whatever can be delivered of it. */
-  readonly tagged: ResolvedManifests;
+  readonly tagged: TagResolver;
   readonly listings: Listings;
   readonly reading: ManifestReading;
   /** What is behind the cache, for what is to go past it. */
@@ -41,11 +41,11 @@ export interface CachedRegistry {
 }
 
 /** What all upstreams of one process share. */
-export interface SharedParts {
-  readonly membership: Membership;
-  readonly tags: Tags;
+export interface SharedContext {
+  readonly membership: RepositoryIndex;
+  readonly tags: TagPointers;
   readonly store: CachedBlobs;
-  readonly copies: StoredCopies;
+  readonly copies: VerifiedStore;
   readonly fills: Fills;
   readonly memory: LRUCache<Digest, Uint8Array>;
   readonly parsed: ParsedManifests;
@@ -56,7 +56,7 @@ export interface SharedParts {
   readonly now: () => number;
 }
 
-export interface RegistryOptions extends SharedParts {
+export interface RegistryOptions extends SharedContext {
   readonly upstream: Upstream;
   readonly policy: TagPolicy & { readonly historyEntries: number };
   readonly absent: LRUCache<string, true>;
@@ -87,13 +87,13 @@ const patienceForBlobsMs = { first: 10_000, again: 500 };
 const completeManifests = 100_000;
 
 /** The upstream, behind the cache. */
-export function cachedRegistry(options: RegistryOptions): CachedRegistry {
+export function createCachedRegistry(options: RegistryOptions): CachedRegistry {
   const { upstream, policy, withholdMs = 60_000, fetchChildren: fetchesChildren = true } = options;
   const undeliverable = new Undeliverable({ ...options, withholdMs });
-  const whole = completeness({ ...options, undeliverable, maxEntries: completeManifests });
-  const byDigest = manifests(options);
+  const whole = createCompleteness({ ...options, undeliverable, maxEntries: completeManifests });
+  const byDigest = createManifests(options);
   const { reading } = byDigest;
-  const byTag = tagged({
+  const byTag = createTagResolver({
     ...options,
     manifests: byDigest,
     historyEntries: policy.historyEntries,
@@ -109,7 +109,7 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
   const blobs = blobsAlone(throughCache, { ...options, readManifest: reading.read });
   const smallBytes = options.memory.maxEntrySize;
   const behind = new FetchedBehind({ ...options, reading, blobs, fetchesChildren, smallBytes });
-  const answers = new HandedOut({
+  const answers = new ClientManifests({
     ...options,
     resolved: byTag,
     completeness: whole,
@@ -123,7 +123,7 @@ export function cachedRegistry(options: RegistryOptions): CachedRegistry {
     blobs,
     manifests: answers,
     tagged: byTag,
-    listings: listings({ ...options, manifests: byTag }),
+    listings: createListings({ ...options, manifests: byTag }),
     reading,
     forget: whole.forget,
     async settled() {

@@ -4,25 +4,30 @@ import { createSingleFlight } from '../../base/single-flight.ts';
 import { sleep } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isManifestType } from '../../oci/manifest.ts';
-import { isUnknown } from '../../oci/not-found.ts';
+import { isNotFound } from '../../oci/not-found.ts';
 import type { Tag } from '../../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../../oci/referrers-tag.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { TagPointer } from '../records/freshness.ts';
-import type { Membership } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/membership.ts';
 import { createParsedManifests, type ParsedManifests } from '../records/parsed.ts';
 import type { ListedContent, UnrecordedTags } from '../records/partial-tags.ts';
-import type { Tags } from '../records/tag-pointers.ts';
-import { cannotTell, type Graphs, graphs, type ManifestReader } from './manifest-graph.ts';
+import type { TagPointers } from '../records/tag-pointers.ts';
+import {
+  cannotTell,
+  createManifestGraph,
+  type ManifestGraph,
+  type ManifestReader,
+} from './manifest-graph.ts';
 import type { CachedRegistry } from './registry.ts';
 
 /** Known tags of content. Used by `auth`: the right to pull any of these tags grants the digest. */
-export interface TagReach {
+export interface TagIndex {
   /**
    * Tags that may lead to the digest, the latest first; none for content that was never seen below a tag. `afresh` also knows what other replicas
    * have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when the store cannot tell.
    */
-  tagsTowards(
+  tagsContaining(
     place: RepositoryScope,
     digest: Digest,
     options?: { readonly afresh?: boolean },
@@ -33,12 +38,12 @@ export interface TagReach {
    */
   unrecordedTags(place: RepositoryScope, digest: Digest): Promise<UnrecordedTags>;
   /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
-  leadsTo(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
+  tagContains(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }
 
-export interface ReachOptions {
-  readonly membership: Pick<Membership, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;
-  readonly tags: Pick<Tags, 'known' | 'reread'>;
+export interface TagIndexOptions {
+  readonly membership: Pick<RepositoryIndex, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;
+  readonly tags: Pick<TagPointers, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
   readonly registry: (upstream: string) => Pick<CachedRegistry, 'tagged' | 'reading'> | undefined;
   /**
@@ -48,7 +53,7 @@ export interface ReachOptions {
   readonly formerMs?: (upstream: string) => number;
   /** How long other replicas may need to write down what they have learned, milliseconds. Default 1,000. */
   readonly lagMs?: number;
-  readonly graphs?: Graphs;
+  readonly graphs?: ManifestGraph;
   /** Where manifests are read once for all. Default: for this reach alone. */
   readonly parsed?: ParsedManifests;
   /** Milliseconds since the epoch. */
@@ -61,10 +66,10 @@ const sevenDaysMs = 7 * 86_400_000;
 const looks = [0, 0.25, 0.75];
 
 /** What the membership, the tags and the manifests of all upstreams say together. */
-export function reach(options: ReachOptions): TagReach {
+export function createTagIndex(options: TagIndexOptions): TagIndex {
   const { membership, tags, registry, now } = options;
   const { formerMs = () => sevenDaysMs, lagMs = 1_000, parsed = createParsedManifests() } = options;
-  const { graphs: below = graphs({ parsed }) } = options;
+  const { graphs: below = createManifestGraph({ parsed }) } = options;
   const looking = createSingleFlight<boolean>();
   const lookingAfresh = createSingleFlight<readonly Tag[]>();
   const lookingUnrecorded = createSingleFlight<UnrecordedTags>();
@@ -108,14 +113,16 @@ export function reach(options: ReachOptions): TagReach {
 
   function isKnownToHold(place: RepositoryScope, pointer: TagPointer, digest: Digest): boolean {
     const reader = readerOf(place);
-    return rootsOf(place.upstream, pointer).some((root) => below.known(root, digest, reader) === true);
+    return rootsOf(place.upstream, pointer).some(
+      (root) => below.containsInMemory(root, digest, reader) === true,
+    );
   }
 
   async function holds(place: RepositoryScope, pointer: TagPointer, digest: Digest): Promise<boolean> {
     const failures: unknown[] = [];
     for (const root of rootsOf(place.upstream, pointer))
       try {
-        if (await below.holds(root, digest, readerOf(place))) return true;
+        if (await below.contains(root, digest, readerOf(place))) return true;
       } catch (error) {
         failures.push(error);
       }
@@ -169,7 +176,7 @@ export function reach(options: ReachOptions): TagReach {
     try {
       await registry(place.upstream)?.tagged.resolve(place.repository, { tag });
     } catch (error) {
-      if (isUnknown(error)) return false;
+      if (isNotFound(error)) return false;
       throw cannotTell(error);
     }
     const pointer = tags.known(place, tag);
@@ -189,13 +196,13 @@ export function reach(options: ReachOptions): TagReach {
       const { subject } = parsed.of(await readerOf(place).read(digest));
       return subject !== undefined && referrersTag(subject.digest) === tag;
     } catch (error) {
-      if (isUnknown(error)) return false;
+      if (isNotFound(error)) return false;
       throw cannotTell(error);
     }
   }
 
   return {
-    tagsTowards(place, digest, { afresh = false } = {}) {
+    tagsContaining(place, digest, { afresh = false } = {}) {
       if (afresh) return lookingAfresh(keyOf(place, digest), () => tagsAfresh(place, digest));
       const found = membership.tagsOf(place, digest);
       return found instanceof Promise ? found.then(reversed) : reversed(found);
@@ -204,7 +211,7 @@ export function reach(options: ReachOptions): TagReach {
       lookingUnrecorded(keyOf(place, digest), () =>
         membership.unrecordedTags(place, digest, (manifest) => listedBy(place, manifest)),
       ),
-    leadsTo(place, tag, digest) {
+    tagContains(place, tag, digest) {
       const pointer = tags.known(place, tag);
       const isHeld = pointer !== undefined && isKnownToHold(place, pointer, digest);
       if (isHeld && isCurrent(place, tag, pointer)) return true;

@@ -9,7 +9,7 @@ export interface PaceOptions {
 }
 
 /** A speed that is not exceeded, however many bodies are read one after the other. */
-export interface Pace {
+export interface ScrubPace {
   /** The same body, no faster than the pace. Throws the signal's reason. */
   paced(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined>;
   /** Waits as long as so many bytes take. Throws the signal's reason. */
@@ -23,7 +23,7 @@ const mostOthers = 9;
 const leastPauseMs = 10;
 
 /** The pace of one reader in the background. */
-export function pace({ bytesPerSecond, others, signal }: PaceOptions): Pace {
+export function createScrubPace({ bytesPerSecond, others, signal }: PaceOptions): ScrubPace {
   let owedMs = 0;
 
   async function spend(bytes: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { type Descriptor, isWrongContent, type StoredBlob, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Store } from '../../store/store.ts';
-import { pace } from './pace.ts';
+import { createScrubPace } from './pace.ts';
 import { type ScrubProgress, writeProgress } from './progress.ts';
 
 /** What the scrub reports while it works. */
@@ -107,7 +107,7 @@ function blobCheck({
   signal,
   ...options
 }: PassOptions): (blob: StoredBlob) => Promise<boolean> {
-  const { paced, spend } = pace({ ...options, others: options.openReads, signal });
+  const { paced, spend } = createScrubPace({ ...options, others: options.openReads, signal });
 
   async function isWrong(digest: Digest): Promise<boolean> {
     const content = await store.blobs.open(digest, { signal });

@@ -48,7 +48,7 @@ const leaseMs = 600_000;
 const patience = 1 / 96;
 
 /** A scrubber over any store. */
-export function scrubber(options: ScrubberOptions): Scrubber {
+export function createScrubber(options: ScrubberOptions): Scrubber {
   const { store, everyMs, events, clock } = options;
   const closing = new AbortController();
   const turn = lease({

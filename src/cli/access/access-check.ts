@@ -1,6 +1,6 @@
 import { configuredRules } from '../../app/access.ts';
 import { configuredReadings } from '../../app/mirror/rules.ts';
-import type { Decision, Reach } from '../../auth/access.ts';
+import type { ContentTags, Decision } from '../../auth/access.ts';
 import type { Judge } from '../../auth/clusters/cluster.ts';
 import { questionText } from '../../auth/question.ts';
 import { ruledAccess } from '../../auth/rules/ruled-access.ts';
@@ -16,7 +16,7 @@ import { type AccessQuestion, accessQuestion } from './access-question.ts';
 export interface AccessSources {
   readonly judge: Judge;
   /** As far as the store knows. */
-  readonly reach: Reach;
+  readonly reach: ContentTags;
   close(): Promise<void>;
 }
 

@@ -20,9 +20,9 @@ export async function accessSources(config: Config, name: string): Promise<Acces
   return {
     judge,
     reach: {
-      tagsTowards: async (...asked) => (await opened.value()).tagsTowards(...asked),
+      tagsContaining: async (...asked) => (await opened.value()).tagsContaining(...asked),
       unrecordedTags: async (...asked) => (await opened.value()).unrecordedTags(...asked),
-      leadsTo: async (...asked) => (await opened.value()).leadsTo(...asked),
+      tagContains: async (...asked) => (await opened.value()).tagContains(...asked),
     },
     async close() {
       await judge.close();

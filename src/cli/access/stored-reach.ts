@@ -1,8 +1,8 @@
-import type { Reach } from '../../auth/access.ts';
+import type { ContentTags } from '../../auth/access.ts';
 import type { HeldManifest } from '../../cache/manifests/manifests.ts';
-import { membership } from '../../cache/records/membership.ts';
-import { tags } from '../../cache/records/tag-pointers.ts';
-import { reach } from '../../cache/registry/tag-index.ts';
+import { createRepositoryIndex } from '../../cache/records/membership.ts';
+import { createTagPointers } from '../../cache/records/tag-pointers.ts';
+import { createTagIndex } from '../../cache/registry/tag-index.ts';
 import { collected } from '../../oci/content.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -10,15 +10,20 @@ import { maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
 import type { Store } from '../../store/store.ts';
 
 /** How content hangs together, read from a store that servers may use meanwhile. */
-export interface StoredReach extends Reach {
+export interface StoredReach extends ContentTags {
   close(): Promise<void>;
 }
 
 /** Asks no upstream and writes nothing: what the store alone does not tell is `UNAVAILABLE`. Leaves the store open. */
 export function storedReach(store: Store, formerMs: (upstream: string) => number): StoredReach {
   const events = { storeFailed: () => {} };
-  const members = membership({ records: store.records, events });
-  const pointers = tags({ records: store.records, maxEntries: 1_000, confirmEveryMs: 0, events });
+  const members = createRepositoryIndex({ records: store.records, events });
+  const pointers = createTagPointers({
+    records: store.records,
+    maxEntries: 1_000,
+    confirmEveryMs: 0,
+    events,
+  });
   const stored = (_repository: unknown, digest: Digest) => storedManifest(store, digest);
   async function read(_repository: unknown, digest: Digest): Promise<HeldManifest> {
     const found = await storedManifest(store, digest);
@@ -34,7 +39,13 @@ export function storedReach(store: Store, formerMs: (upstream: string) => number
     },
   };
   return {
-    ...reach({ membership: members, tags: pointers, registry: () => registry, formerMs, now: Date.now }),
+    ...createTagIndex({
+      membership: members,
+      tags: pointers,
+      registry: () => registry,
+      formerMs,
+      now: Date.now,
+    }),
     async close() {
       await members.close();
       await pointers.close();

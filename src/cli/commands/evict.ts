@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
-import { evictor } from '../../cache/eviction/evictor.ts';
+import { createEvictor } from '../../cache/eviction/evictor.ts';
 import type { Eviction } from '../../cache/eviction/plan.ts';
-import { usage } from '../../cache/eviction/usage.ts';
+import { createUsage } from '../../cache/eviction/usage.ts';
 import type { Config } from '../../config/load.ts';
 import { bufferPool } from '../../store/buffers.ts';
 import type { Store } from '../../store/store.ts';
@@ -66,9 +66,9 @@ async function evictFrom(
   { stdout, signal }: Io,
 ): Promise<void> {
   const instance = `evict.${hostname()}`;
-  const uses = usage({ records: store.records, instance });
+  const uses = createUsage({ records: store.records, instance });
   const evicted = json ? () => {} : table(stdout);
-  const runner = evictor({ ...marks, store, usage: uses, instance, events: { evicted } });
+  const runner = createEvictor({ ...marks, store, usage: uses, instance, events: { evicted } });
   try {
     const report = await runner.run({ dryRun, signal });
     if (dryRun) report.evictions.forEach(evicted);

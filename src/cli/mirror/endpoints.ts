@@ -13,7 +13,7 @@ import { ocDirectory } from '../../mirror/endpoints/oc-directory.ts';
 import { ociLayout } from '../../mirror/endpoints/oci-layout.ts';
 import type { Place } from '../../mirror/references/pull-spec.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { type UrlBlobs, urlBlobs } from '../../upstream/client/url-blobs.ts';
+import { createUrlBlobs, type UrlBlobs } from '../../upstream/client/url-blobs.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { MirrorWish } from './flags.ts';
@@ -140,7 +140,7 @@ function withUrls(
 
 /** What foreign layers are read with: they may lead to the registry of the settings, inside or not, and else to public hosts alone. */
 function urlBlobsBeside(settings: UpstreamOptions, { insecure }: MirrorEndsOptions): UrlBlobs {
-  return urlBlobs({ ...settings, allowsHttp: insecure });
+  return createUrlBlobs({ ...settings, allowsHttp: insecure });
 }
 
 /** How whatever host is reached. */

@@ -1,6 +1,6 @@
 import { createLru } from '../../base/lru.ts';
 import { mayPass } from '../../base/retry.ts';
-import type { Membership } from '../../cache/records/membership.ts';
+import type { RepositoryIndex } from '../../cache/records/membership.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -21,7 +21,7 @@ export interface MissSourcesOptions {
   /** The registry of that host; undefined for one that is not configured, whose tags are then as absent as before. */
   readonly origin: (registry: string) => MissOrigin | undefined;
   /** Which tags lead to a digest: so its source is known after a restart, and in every replica. */
-  readonly membership: Pick<Membership, 'tagsOf'>;
+  readonly membership: Pick<RepositoryIndex, 'tagsOf'>;
   /** The name of the upstream that lacks them. */
   readonly upstream: string;
   /** Manifests that are remembered as lent. */

@@ -3,11 +3,17 @@ import type { Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, isDigest, isOfNothing } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
-import { type Answer, type Ask, contentLength, discard, headerOf } from '../exchange.ts';
+import {
+  contentLength,
+  discard,
+  headerOf,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
 import type { BlobOptions, Cancellable, UpstreamBlob } from '../upstream.ts';
 import type { Connection } from './connection.ts';
-import { type Part, resumedBytes } from './resume.ts';
+import { type BodyPart, resumedBytes } from './resume.ts';
 
 export interface BlobSettings {
   readonly resumes: number;
@@ -20,7 +26,7 @@ export interface BlobSettings {
   readonly ignoredRange: () => void;
 }
 
-interface OpenedPart extends Part {
+interface OpenedPart extends BodyPart {
   /** Of the whole blob. */
   readonly size: number | undefined;
 }
@@ -58,7 +64,7 @@ export async function probeBlob(
 }
 
 /** Of coded bytes the length says nothing; some registries state 0 for every HEAD. */
-function statedLength(answer: Answer, digest: Digest): number | undefined {
+function statedLength(answer: UpstreamResponse, digest: Digest): number | undefined {
   const length = contentLength(answer);
   return isCoded(answer) || (length === 0 && !isOfNothing(digest)) ? undefined : length;
 }
@@ -80,7 +86,7 @@ export function openBlob(
 /** The same for a question that leads to the blob in another way; 404 is undefined here too. */
 export async function openAsked(
   connection: Connection,
-  question: Ask,
+  question: UpstreamRequest,
   digest: Digest,
   options: OpenOptions,
 ): Promise<UpstreamBlob | undefined> {
@@ -89,13 +95,13 @@ export async function openAsked(
   const signal = anySignal(options.signal, closing.signal);
   const ask = { ...question, signal, isDownload: true };
   const isPart = start > 0 || end !== undefined;
-  const partAt = (position: number) => (answer: Answer) =>
+  const partAt = (position: number) => (answer: UpstreamResponse) =>
     openedPart(answer, position, { digest, isPart, settings });
   const first = await connection.tried(rangeAsk(ask, start, end), partAt(start));
   if (first === undefined) return undefined;
   const { size } = first;
   const last = end ?? (size === undefined ? undefined : size - 1);
-  const reopen = async (position: number): Promise<Part> => {
+  const reopen = async (position: number): Promise<BodyPart> => {
     const part = await openedOrGone(connection, rangeAsk(ask, position, last), partAt(position));
     if (size === undefined || part.size === undefined || part.size === size) return part;
     part.body.destroy();
@@ -113,15 +119,15 @@ export async function openAsked(
 
 async function openedOrGone(
   connection: Connection,
-  ask: Ask,
-  opened: (answer: Answer) => OpenedPart | undefined,
+  ask: UpstreamRequest,
+  opened: (answer: UpstreamResponse) => OpenedPart | undefined,
 ): Promise<OpenedPart> {
   const part = opened(await connection.once(ask));
   if (part === undefined) throw invalid('the upstream answered 404 while a blob was being resumed');
   return part;
 }
 
-interface Wanted {
+interface WantedRange {
   readonly digest: Digest;
   /** Less than the whole, so that no digest can tell whether it is right. */
   readonly isPart: boolean;
@@ -129,9 +135,9 @@ interface Wanted {
 }
 
 function openedPart(
-  answer: Answer,
+  answer: UpstreamResponse,
   position: number,
-  { digest, isPart, settings }: Wanted,
+  { digest, isPart, settings }: WantedRange,
 ): OpenedPart | undefined {
   const { body, status } = answer;
   if (status !== 200 && status !== 206) {
@@ -149,14 +155,14 @@ function openedPart(
 }
 
 /** The whole size, from a `Content-Range` (RFC 9110 section 14.4) that begins where we asked. */
-function totalSize(answer: Answer, position: number): number | undefined {
+function totalSize(answer: UpstreamResponse, position: number): number | undefined {
   const match = /^bytes (\d{1,15})-\d{1,15}\/(\d{1,15}|\*)$/.exec(headerOf(answer, 'content-range') ?? '');
   if (match !== null && Number(match[1]) === position) return match[2] === '*' ? undefined : Number(match[2]);
   answer.body.destroy();
   throw invalid('the upstream answered with another range than requested');
 }
 
-function probedSize(answer: Answer, digest: Digest): number | undefined {
+function probedSize(answer: UpstreamResponse, digest: Digest): number | undefined {
   const { status } = answer;
   discard(answer);
   if (status === 404) return undefined;
@@ -169,7 +175,7 @@ function probedSize(answer: Answer, digest: Digest): number | undefined {
 }
 
 /** False for what is surely not the blob: another digest, or a page of some portal on the way. */
-export function isContent(answer: Answer, digest: Digest): boolean {
+export function isContent(answer: UpstreamResponse, digest: Digest): boolean {
   const stated = headerOf(answer, 'docker-content-digest');
   const isPage = stated === undefined && /^text\/html\b/i.test(headerOf(answer, 'content-type') ?? '');
   const isOther =
@@ -184,7 +190,7 @@ export function isContent(answer: Answer, digest: Digest): boolean {
  * True where a coding is named. We ask for none, so it is mostly a web server's word for what a
  * layer is anyway, and the bytes are right; whether they are, the digest of the whole tells.
  */
-function isCoded(answer: Answer): boolean {
+function isCoded(answer: UpstreamResponse): boolean {
   return (headerOf(answer, 'content-encoding') ?? 'identity').toLowerCase() !== 'identity';
 }
 
@@ -193,12 +199,12 @@ function blobAsk(
   repository: Repository,
   digest: Digest,
   signal: AbortSignal | undefined,
-): Ask {
+): UpstreamRequest {
   const url = connection.urlOf(`/v2/${repository}/blobs/${digest}`);
   return { kind: 'blob', method: 'GET', url, ...(signal === undefined ? {} : { signal }) };
 }
 
-function rangeAsk(ask: Ask, start: number, end: number | undefined): Ask {
+function rangeAsk(ask: UpstreamRequest, start: number, end: number | undefined): UpstreamRequest {
   if (start === 0 && end === undefined) return ask;
   return { ...ask, headers: { range: `bytes=${start}-${end ?? ''}` } };
 }

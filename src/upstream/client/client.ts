@@ -1,16 +1,16 @@
 import { settingsOf, type UpstreamOptions } from '../http/options.ts';
 import type { Upstream } from '../upstream.ts';
 import { type BlobSettings, openBlob, statBlob } from './blobs.ts';
-import { connection } from './connection.ts';
+import { createConnection } from './connection.ts';
 import { forwardBlob } from './forward.ts';
 import { askReferrers, askTags } from './listings.ts';
 import { askManifest } from './manifests.ts';
 
 /** A registry over HTTP. Nothing is asked, and no file read, before the first call. */
-export function registryUpstream(options: UpstreamOptions): Upstream {
+export function createUpstream(options: UpstreamOptions): Upstream {
   const settings = settingsOf(options);
   const { name, events } = settings;
-  const link = connection(settings);
+  const link = createConnection(settings);
   let hasRanges = true;
   const blobSettings: BlobSettings = {
     ...settings,

@@ -1,19 +1,19 @@
 import { anySignal } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Downloads, downloads } from '../download/downloads.ts';
-import type { Answer, Ask, Send } from '../exchange.ts';
-import { type Agents, agents } from '../http/agents.ts';
+import { createDownloads, type Downloads } from '../download/downloads.ts';
+import type { Dispatch, UpstreamRequest, UpstreamResponse } from '../exchange.ts';
+import { type Agents, createAgents } from '../http/agents.ts';
 import type { UpstreamSettings } from '../http/options.ts';
 import { followed, targetOf } from '../http/redirect.ts';
 import { transport } from '../http/transport.ts';
 import { credentialsFrom } from '../login/credentials.ts';
-import { loggedIn } from '../login/login.ts';
-import { tokens } from '../login/tokens.ts';
-import { absentFailure } from '../resilience/absence.ts';
-import { breaker } from '../resilience/breaker.ts';
+import { authenticated } from '../login/login.ts';
+import { createUpstreamTokens } from '../login/tokens.ts';
+import { connectRefusal } from '../resilience/absence.ts';
+import { createBreaker } from '../resilience/breaker.ts';
 import { inTime } from '../resilience/deadline.ts';
-import { gates, paced } from '../resilience/limits.ts';
-import { type Reachability, reachability } from '../resilience/reachable.ts';
+import { limitConcurrency, rateLimited } from '../resilience/limits.ts';
+import { createReachability, type Reachability } from '../resilience/reachable.ts';
 import { networkFailure, orTryAgain, retried } from '../resilience/retry.ts';
 
 /** The way to one upstream, with all that stands between a question and its answer. */
@@ -21,39 +21,39 @@ export interface Connection {
   /** The URL of a path such as `/v2/`, with a query or without. */
   urlOf(path: string): URL;
   /** One try: logged in, redirects followed. Throws TryAgain where another try may help. */
-  once(ask: Ask): Promise<Answer>;
+  once(ask: UpstreamRequest): Promise<UpstreamResponse>;
   /**
    * As many tries as are set, within the time that is set for all of them. `read` takes what it
    * needs of the answer; a body that breaks off there is a failed try.
    */
-  tried<T>(ask: Ask, read: (answer: Answer) => Promise<T> | T): Promise<T>;
+  tried<T>(ask: UpstreamRequest, read: (answer: UpstreamResponse) => Promise<T> | T): Promise<T>;
   /** One try, logged in, whose redirects are answers: for somebody who follows them. */
-  forwarded<T>(ask: Ask, read: (answer: Answer) => T): Promise<T>;
+  forwarded<T>(ask: UpstreamRequest, read: (answer: UpstreamResponse) => T): Promise<T>;
   /** Where a redirect of the upstream leads; throws `UPSTREAM_INVALID` where nobody should go. */
-  targetOf(answer: Answer): URL;
+  targetOf(answer: UpstreamResponse): URL;
   readonly isReachable: Reachability['isReachable'];
   close(): Promise<void>;
 }
 
 /** What connections are made with. */
-interface Wires {
+interface Transports {
   readonly agents: Agents;
   readonly downloads: Downloads;
 }
 
-interface Way {
-  readonly send: Send;
+interface Pipeline {
+  readonly send: Dispatch;
   /** The same, no redirect followed. */
-  readonly own: Send;
+  readonly own: Dispatch;
   readonly reach: Reachability;
 }
 
 /** A connection that is made when it is first used. */
-export function connection(settings: UpstreamSettings): Connection {
+export function createConnection(settings: UpstreamSettings): Connection {
   const { name, now, random, retries, longestWaitSeconds, events } = settings;
   const upstream = baseOf(settings.url);
   const closing = new AbortController();
-  const wires: Wires = { agents: agents({ ...settings, upstream }), downloads: downloads() };
+  const wires: Transports = { agents: createAgents({ ...settings, upstream }), downloads: createDownloads() };
   const { send, own, reach } = sender(settings, upstream, wires, closing.signal);
   const retry = {
     retries,
@@ -62,15 +62,15 @@ export function connection(settings: UpstreamSettings): Connection {
     retried: (reason: 'status' | 'network') => events?.retried({ upstream: name, reason }),
   };
   const through =
-    (send: Send) =>
-    async (ask: Ask): Promise<Answer> => {
+    (send: Dispatch) =>
+    async (ask: UpstreamRequest): Promise<UpstreamResponse> => {
       const signal = anySignal(ask.signal, closing.signal);
       try {
         return orTryAgain(await send({ ...ask, signal }), now(), ask);
       } catch (error) {
         signal.throwIfAborted();
         const absence = reach.absence();
-        throw absence === undefined ? networkFailure(error) : absentFailure(error, absence, now());
+        throw absence === undefined ? networkFailure(error) : connectRefusal(error, absence, now());
       }
     };
   const once = through(send);
@@ -100,8 +100,8 @@ export function connection(settings: UpstreamSettings): Connection {
 }
 
 async function readOf<T>(
-  asked: Promise<Answer>,
-  read: (answer: Answer) => Promise<T> | T,
+  asked: Promise<UpstreamResponse>,
+  read: (answer: UpstreamResponse) => Promise<T> | T,
   signal: AbortSignal,
 ): Promise<T> {
   const answer = await asked;
@@ -118,33 +118,38 @@ async function readOf<T>(
  * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the login, the redirects. The breaker watches the registry
  * and its token server; a CDN's failures are retried, but do not stop us from asking for manifests.
  */
-function sender(settings: UpstreamSettings, upstream: URL, wires: Wires, closing: AbortSignal): Way {
+function sender(
+  settings: UpstreamSettings,
+  upstream: URL,
+  wires: Transports,
+  closing: AbortSignal,
+): Pipeline {
   const { name, events, now, requestsPerSecond, limit } = settings;
   const wire = transport({ ...settings, ...wires });
-  const slow = requestsPerSecond === undefined ? wire : paced(wire, requestsPerSecond, now);
+  const slow = requestsPerSecond === undefined ? wire : rateLimited(wire, requestsPerSecond, now);
   const bearable = limit?.limited(slow) ?? slow;
-  const inside = gates(settings);
-  const guard = breaker(settings.breaker, now, {
+  const inside = limitConcurrency(settings);
+  const guard = createBreaker(settings.breaker, now, {
     changed: (state) => events?.breakerChanged({ upstream: name, state }),
     suspected: () => reach.suspect(),
   });
   const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
-  const reach: Reachability = reachability({ ...ping, breaker: guard, now, closing });
+  const reach: Reachability = createReachability({ ...ping, breaker: guard, now, closing });
   const guarded = guard.guarded(inside(bearable));
-  const login = loggedIn({
+  const login = authenticated({
     ...settings,
     upstream,
     send: reach.noted(guarded),
     credentials: credentialsFrom(settings.credentials, hostsOf(name, upstream)),
-    tokens: tokens({ send: guarded, method: settings.tokenMethod, now, closing }),
+    tokens: createUpstreamTokens({ send: guarded, method: settings.tokenMethod, now, closing }),
   });
   const foreign = inside(wire);
-  const guest = loggedIn({
+  const guest = authenticated({
     ...settings,
     upstream,
     send: foreign,
     credentials: async () => undefined,
-    tokens: tokens({ send: foreign, method: 'GET', now, closing }),
+    tokens: createUpstreamTokens({ send: foreign, method: 'GET', now, closing }),
   });
   const send = followed({ ...settings, upstream, own: login, foreign, guest });
   return { send, own: login, reach };

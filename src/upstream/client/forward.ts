@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
-import { type Answer, discard } from '../exchange.ts';
+import { discard, type UpstreamResponse } from '../exchange.ts';
 import { isRedirect } from '../http/redirect.ts';
 import { statusRefusal } from '../resilience/retry.ts';
 import type { ForwardedBlob, ForwardOptions } from '../upstream.ts';
@@ -34,7 +34,7 @@ export function forwardBlob(
   });
 }
 
-function whole(answer: Answer, digest: Digest): ForwardedBlob {
+function whole(answer: UpstreamResponse, digest: Digest): ForwardedBlob {
   if (answer.status === 304 || isContent(answer, digest)) return answer;
   throw new RegistryError(
     'UPSTREAM_INVALID',
@@ -42,7 +42,7 @@ function whole(answer: Answer, digest: Digest): ForwardedBlob {
   );
 }
 
-function refusalOf(answer: Answer): RegistryError {
+function refusalOf(answer: UpstreamResponse): RegistryError {
   if (answer.status !== 416) return statusRefusal(answer);
   return new RegistryError('RANGE_INVALID', 'the blob has no such range');
 }

@@ -3,7 +3,14 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
 import { isTag, type Repository } from '../../oci/reference.ts';
-import { type Answer, type Ask, discard, headerLines, headerOf, wholeBody } from '../exchange.ts';
+import {
+  discard,
+  headerLines,
+  headerOf,
+  type UpstreamRequest,
+  type UpstreamResponse,
+  wholeBody,
+} from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
 import type { Cancellable, Page, TagPage } from '../upstream.ts';
 import type { Connection } from './connection.ts';
@@ -20,7 +27,13 @@ export async function askTags(
 ): Promise<TagPage | undefined> {
   const url = connection.urlOf(`/v2/${repository}/tags/list`);
   url.search = query;
-  const ask: Ask = { kind: 'tags', method: 'GET', url, headers: { accept: 'application/json' }, ...options };
+  const ask: UpstreamRequest = {
+    kind: 'tags',
+    method: 'GET',
+    url,
+    headers: { accept: 'application/json' },
+    ...options,
+  };
   return connection.tried(ask, (answer) => readTags(answer));
 }
 
@@ -39,7 +52,7 @@ export async function askReferrers(
 ): Promise<Page | undefined> {
   const url = connection.urlOf(`/v2/${repository}/referrers/${digest}`);
   url.search = query;
-  const ask: Ask = {
+  const ask: UpstreamRequest = {
     kind: 'referrers',
     method: 'GET',
     url,
@@ -54,7 +67,7 @@ export async function askReferrers(
   }
 }
 
-async function readTags(answer: Answer): Promise<TagPage | undefined> {
+async function readTags(answer: UpstreamResponse): Promise<TagPage | undefined> {
   if (answer.status === 404) return absent(answer);
   if (answer.status !== 200) {
     discard(answer);
@@ -72,7 +85,7 @@ async function readTags(answer: Answer): Promise<TagPage | undefined> {
 }
 
 /** 401 and 403 are refusals; 408, 429 and trouble were dealt with before. */
-async function readReferrers(answer: Answer): Promise<Page | undefined> {
+async function readReferrers(answer: UpstreamResponse): Promise<Page | undefined> {
   if (answer.status === 401 || answer.status === 403) {
     discard(answer);
     throw statusRefusal(answer);
@@ -90,7 +103,7 @@ async function readReferrers(answer: Answer): Promise<Page | undefined> {
   };
 }
 
-function pageOf(answer: Answer): Pick<TagPage, 'nextQuery' | 'warnings'> {
+function pageOf(answer: UpstreamResponse): Pick<TagPage, 'nextQuery' | 'warnings'> {
   const nextQuery = nextQueryOf(headerLines(answer, 'link'), answer.url);
   return { ...(nextQuery === undefined ? {} : { nextQuery }), warnings: headerLines(answer, 'warning') };
 }
@@ -129,7 +142,7 @@ function linksIn(line: string): readonly (readonly [target: string, parameters: 
   return [...line.matchAll(/<([^<>]*)>([^<]*)/g)].map(([, target = '', rest = '']) => [target, rest]);
 }
 
-function absent(answer: Answer): undefined {
+function absent(answer: UpstreamResponse): undefined {
   discard(answer);
   return undefined;
 }

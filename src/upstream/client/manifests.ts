@@ -11,12 +11,12 @@ import {
 import { type Reference, type Repository, referenceText } from '../../oci/reference.ts';
 import { isSignedSchema1, namedBytes } from '../../oci/schema1.ts';
 import {
-  type Answer,
-  type Ask,
   contentLength,
   discard,
   headerLines,
   headerOf,
+  type UpstreamRequest,
+  type UpstreamResponse,
   wholeBody,
 } from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
@@ -33,7 +33,7 @@ export async function askManifest(
   options: ManifestOptions = {},
 ): Promise<ManifestAnswer> {
   const { method = 'GET', etag, signal, isUrgent = false } = options;
-  const ask: Ask = {
+  const ask: UpstreamRequest = {
     kind: 'manifest',
     method,
     url: connection.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
@@ -50,7 +50,11 @@ export async function askManifest(
   return full.kind === 'found' ? withoutBytes(full) : full;
 }
 
-async function readManifest(answer: Answer, ask: Ask, reference: Reference): Promise<ManifestAnswer> {
+async function readManifest(
+  answer: UpstreamResponse,
+  ask: UpstreamRequest,
+  reference: Reference,
+): Promise<ManifestAnswer> {
   const other = withoutContent(answer, ask);
   if (other !== undefined) return other;
   if (answer.status !== 200) {
@@ -73,7 +77,11 @@ async function readManifest(answer: Answer, ask: Ask, reference: Reference): Pro
  * manifest it does not: only the document shows that it has this digest, which the registry took
  * from what was pushed.
  */
-function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswer | undefined {
+function readHead(
+  answer: UpstreamResponse,
+  ask: UpstreamRequest,
+  reference: Reference,
+): ManifestAnswer | undefined {
   const other = withoutContent(answer, ask);
   if (other !== undefined) return other;
   const digest = statedDigest(answer);
@@ -87,7 +95,7 @@ function readHead(answer: Answer, ask: Ask, reference: Reference): ManifestAnswe
   return found(answer, { digest: reference.digest, size, mediaType });
 }
 
-function withoutContent(answer: Answer, ask: Ask): ManifestAnswer | undefined {
+function withoutContent(answer: UpstreamResponse, ask: UpstreamRequest): ManifestAnswer | undefined {
   const isUnchanged = answer.status === 304 && ask.headers?.['if-none-match'] !== undefined;
   if (!isUnchanged && (answer.status !== 404 || answer.isOfStorage === true)) return undefined;
   discard(answer);
@@ -107,19 +115,19 @@ function checkedDigest(bytes: Uint8Array, stated: Digest | undefined, reference:
   return reference.digest ?? stated ?? digestOf(bytes);
 }
 
-function statedDigest(answer: Answer): Digest | undefined {
+function statedDigest(answer: UpstreamResponse): Digest | undefined {
   const text = headerOf(answer, 'docker-content-digest');
   return isDigest(text) ? text : undefined;
 }
 
 /** An entity tag that is a digest, as docker-registry's are: bytes that it does not fit would be confirmed by it for ever. */
-function taggedDigest(answer: Answer): Digest | undefined {
+function taggedDigest(answer: UpstreamResponse): Digest | undefined {
   const text = headerOf(answer, 'etag')?.replaceAll('"', '');
   return isDigest(text) ? text : undefined;
 }
 
 function found(
-  answer: Answer,
+  answer: UpstreamResponse,
   descriptor: Descriptor & { readonly mediaType: string },
   content: { readonly bytes?: Uint8Array; readonly manifest?: Manifest } = {},
 ): Found {

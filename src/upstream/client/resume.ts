@@ -3,14 +3,14 @@ import { mayPass } from '../../base/retry.ts';
 import { type Patience, watched } from '../../base/stall.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { AnswerBody } from '../exchange.ts';
+import type { ResponseBody } from '../exchange.ts';
 import { pauseAfter, TryAgain } from '../resilience/retry.ts';
 
 /** A piece of a blob as one answer delivers it. */
-export interface Part {
+export interface BodyPart {
   /** Offset of the body's first byte in the blob; before what was asked for when the upstream ignores ranges. */
   readonly start: number;
-  readonly body: AnswerBody;
+  readonly body: ResponseBody;
 }
 
 export interface ResumeOptions {
@@ -19,7 +19,7 @@ export interface ResumeOptions {
   /** The last byte wanted, inclusive; the end of the body, where the size is unknown. */
   readonly end: number | undefined;
   /** Asks again, for the bytes from `position` to `end`. */
-  readonly reopen: (position: number) => Promise<Part>;
+  readonly reopen: (position: number) => Promise<BodyPart>;
   /** Tries without one new byte in between. */
   readonly resumes: number;
   /** See UpstreamOptions.stallTimeoutMs. */
@@ -36,10 +36,10 @@ export interface ResumeOptions {
  * once `resumes` tries in a row brought none, or one was refused for good.
  */
 export async function* resumedBytes(
-  first: Part,
+  first: BodyPart,
   options: ResumeOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let part: Part | undefined = first;
+  let part: BodyPart | undefined = first;
   let position = options.start;
   for (let failures = 0; ; ) {
     try {
@@ -85,7 +85,7 @@ function isWorthResuming(refusal: RegistryError): boolean {
  * the answer, so that its connection is kept, unless more comes than is wanted.
  */
 async function* wanted(
-  part: Part,
+  part: BodyPart,
   position: number,
   options: ResumeOptions,
   patience: Patience,

@@ -4,7 +4,7 @@ import { settingsOf, type UpstreamOptions } from '../http/options.ts';
 import { parseTarget } from '../http/redirect.ts';
 import type { BlobOptions, UpstreamBlob } from '../upstream.ts';
 import { openAsked } from './blobs.ts';
-import { connection } from './connection.ts';
+import { createConnection } from './connection.ts';
 
 /** Blobs by the `urls` of their descriptors (image-spec, "Descriptor"), on whichever hosts those are. */
 export interface UrlBlobs {
@@ -25,9 +25,9 @@ export interface UrlBlobsOptions extends Omit<UpstreamOptions, 'allowPrivateAddr
  * URLs of foreign layers are attacker-controlled: they get no credentials, private addresses are
  * rejected (SSRF) except the registry itself, and their failures do not trip its breaker.
  */
-export function urlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs {
+export function createUrlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): UrlBlobs {
   const settings = settingsOf({ ...options, allowPrivateAddresses: false });
-  const link = connection(settings);
+  const link = createConnection(settings);
   const rules = { upstream: new URL(settings.url), allowPrivateAddresses: false };
   const origin = new URL(`${allowsHttp ? 'http' : 'https'}://urls.invalid`);
   const nobody = (): void => {};

@@ -2,7 +2,7 @@ import { malformed } from '../unreadable.ts';
 import type { Framing } from './response-head.ts';
 
 /** Bytes as they come from a connection, lent chunk by chunk. */
-export interface Incoming {
+export interface IncomingBytes {
   /** Undefined once the other side has ended. */
   next(): Promise<Uint8Array | undefined>;
   /** What was read too far is what `next` gives first. */
@@ -14,7 +14,7 @@ const mostTrailers = 64;
 
 /** The bytes of a body without its framing; throws when it ends before that says so. What comes behind it stays unread. */
 export async function* bodyBytes(
-  incoming: Incoming,
+  incoming: IncomingBytes,
   framing: Framing,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (framing.kind === 'length') yield* exactly(incoming, framing.bytes);
@@ -23,7 +23,10 @@ export async function* bodyBytes(
     for (let bytes = await incoming.next(); bytes !== undefined; bytes = await incoming.next()) yield bytes;
 }
 
-async function* exactly(incoming: Incoming, length: number): AsyncGenerator<Uint8Array, void, undefined> {
+async function* exactly(
+  incoming: IncomingBytes,
+  length: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   for (let left = length; left > 0; ) {
     const bytes = await nextOf(incoming);
     if (bytes.byteLength > left) incoming.unread(bytes.subarray(left));
@@ -34,7 +37,7 @@ async function* exactly(incoming: Incoming, length: number): AsyncGenerator<Uint
 }
 
 /** RFC 9112 section 7.1; extensions and trailers mean nothing to us. */
-async function* unchunked(incoming: Incoming): AsyncGenerator<Uint8Array, void, undefined> {
+async function* unchunked(incoming: IncomingBytes): AsyncGenerator<Uint8Array, void, undefined> {
   for (;;) {
     const size = /^([0-9a-f]{1,12})[ \t]*(?:;.*)?$/i.exec(await lineOf(incoming))?.[1];
     if (size === undefined) throw malformed('chunk');
@@ -47,7 +50,7 @@ async function* unchunked(incoming: Incoming): AsyncGenerator<Uint8Array, void, 
 }
 
 /** Up to the next line end, without it. */
-async function lineOf(incoming: Incoming): Promise<string> {
+async function lineOf(incoming: IncomingBytes): Promise<string> {
   let line = '';
   for (;;) {
     const { buffer, byteOffset, byteLength } = await nextOf(incoming);
@@ -62,7 +65,7 @@ async function lineOf(incoming: Incoming): Promise<string> {
   }
 }
 
-async function nextOf(incoming: Incoming): Promise<Uint8Array> {
+async function nextOf(incoming: IncomingBytes): Promise<Uint8Array> {
   const bytes = await incoming.next();
   if (bytes === undefined) throw new Error('the connection ended in the middle of an answer');
   return bytes;

@@ -1,15 +1,15 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
-import type { Answer, AnswerBody, Ask } from '../exchange.ts';
+import type { ResponseBody, UpstreamRequest, UpstreamResponse } from '../exchange.ts';
 import { longestHead, malformed } from '../unreadable.ts';
-import { bodyBytes, type Incoming } from './body-bytes.ts';
-import { keptSockets } from './kept-sockets.ts';
-import type { LentSocket, Line } from './lent-socket.ts';
+import { bodyBytes, type IncomingBytes } from './body-bytes.ts';
+import { createSocketPool } from './kept-sockets.ts';
+import type { ConnectOptions, PooledSocket } from './lent-socket.ts';
 import { parseHead, type ResponseHead } from './response-head.ts';
 
 /** A GET whose body may be large. */
-export interface DownloadAsk extends Pick<Ask, 'url' | 'headers' | 'signal'> {
-  readonly line: Line;
+export interface DownloadAsk extends Pick<UpstreamRequest, 'url' | 'headers' | 'signal'> {
+  readonly line: ConnectOptions;
   /** Until the head of the answer, and between two pieces of its body while somebody waits for one; milliseconds. */
   readonly firstByteTimeoutMs: number;
   readonly progressTimeoutMs: number;
@@ -18,7 +18,7 @@ export interface DownloadAsk extends Pick<Ask, 'url' | 'headers' | 'signal'> {
 /** GETs by HTTP/1.1 on connections of our own, whose bytes are lent from memory that is used again. */
 export interface Downloads {
   /** Rejects when there is no answer, or none that can be understood; a bad status is an answer. */
-  get(ask: DownloadAsk): Promise<Answer>;
+  get(ask: DownloadAsk): Promise<UpstreamResponse>;
   /** Cuts every connection. */
   close(): void;
 }
@@ -28,10 +28,10 @@ const idleMs = 4_000;
 const longestIdleMs = 25_000;
 
 /** No connection yet. */
-export function downloads(): Downloads {
-  const sockets = keptSockets();
+export function createDownloads(): Downloads {
+  const sockets = createSocketPool();
 
-  async function answered(ask: DownloadAsk, socket: LentSocket): Promise<Answer> {
+  async function answered(ask: DownloadAsk, socket: PooledSocket): Promise<UpstreamResponse> {
     const { url, line, signal, progressTimeoutMs } = ask;
     const stop = (): void => socket.destroy(signal?.reason);
     const letGo = (): void => signal?.removeEventListener('abort', stop);
@@ -94,7 +94,7 @@ function requestText({ url, headers = {} }: DownloadAsk): string {
   return [`GET ${url.pathname}${url.search} HTTP/1.1`, ...lines, '', ''].join('\r\n');
 }
 
-async function headOf(socket: LentSocket, timeoutMs: number): Promise<ResponseHead> {
+async function headOf(socket: PooledSocket, timeoutMs: number): Promise<ResponseHead> {
   const timer = setTimeout(() => socket.destroy(new Error('no answer came in time')), timeoutMs);
   try {
     for (;;) {
@@ -110,7 +110,7 @@ async function headOf(socket: LentSocket, timeoutMs: number): Promise<ResponseHe
 const emptyLine = Buffer.from('\r\n\r\n');
 
 /** Up to the empty line, without it. Each byte is looked at once, however small the pieces are. */
-async function headText(socket: LentSocket): Promise<string> {
+async function headText(socket: PooledSocket): Promise<string> {
   const pieces: Buffer[] = [];
   let tail = Buffer.alloc(0);
   for (let length = 0; ; ) {
@@ -130,7 +130,7 @@ async function headText(socket: LentSocket): Promise<string> {
   }
 }
 
-async function firstBytes(socket: LentSocket): Promise<Uint8Array> {
+async function firstBytes(socket: PooledSocket): Promise<Uint8Array> {
   const bytes = await socket.next().catch((cause: unknown) => {
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
     throw code === 'ECONNRESET' || code === 'EPIPE' ? new NoAnswer(endedEarly, { cause }) : cause;
@@ -150,10 +150,10 @@ function idleOf({ headers }: ResponseHead): number {
 /** Can be read once; a second reader gets nothing. `ended` is called once, when no byte is to come any more. */
 function bodyOf(
   { framing }: ResponseHead,
-  socket: LentSocket,
+  socket: PooledSocket,
   ended: (isWhole: boolean) => void,
   progressTimeoutMs: number,
-): AnswerBody {
+): ResponseBody {
   const listeners: (() => void)[] = [];
   let isBegun = false;
   let isClosed = false;
@@ -166,7 +166,7 @@ function bodyOf(
     ended(isWhole);
     for (const heard of listeners) heard();
   };
-  const forget = socket.whenOver(() => close(false));
+  const forget = socket.onClose(() => close(false));
 
   async function* read(): AsyncGenerator<Uint8Array, void, undefined> {
     if (isBegun) return;
@@ -198,7 +198,7 @@ function bodyOf(
 }
 
 /** The same bytes; a connection that brings none for so long while somebody waits is cut. */
-function impatient(socket: LentSocket, timeoutMs: number): Incoming & { done(): void } {
+function impatient(socket: PooledSocket, timeoutMs: number): IncomingBytes & { done(): void } {
   let isWaiting = false;
   const timer = setTimeout(() => {
     if (isWaiting) socket.destroy(new Error('no byte came in time'));

@@ -1,13 +1,13 @@
-import { type LentSocket, type Line, lentSocket } from './lent-socket.ts';
+import { type ConnectOptions, createPooledSocket, type PooledSocket } from './lent-socket.ts';
 
 /** Connections between two answers. */
-export interface KeptSockets {
+export interface SocketPool {
   /** One that is at rest, else undefined. */
-  take(url: URL, line: Line): LentSocket | undefined;
+  take(url: URL, line: ConnectOptions): PooledSocket | undefined;
   /** A new one, which `keep` may be called with later. */
-  open(url: URL, line: Line): LentSocket;
+  open(url: URL, line: ConnectOptions): PooledSocket;
   /** It has delivered an answer to its last byte; `idleMs` is how long the server will keep it. */
-  keep(url: URL, line: Line, socket: LentSocket, idleMs: number): void;
+  keep(url: URL, line: ConnectOptions, socket: PooledSocket, idleMs: number): void;
   /** Cuts every connection, whether at rest or not. */
   close(): void;
 }
@@ -16,12 +16,12 @@ export interface KeptSockets {
 const mostAtRest = 16;
 
 /** No connections yet. */
-export function keptSockets(): KeptSockets {
-  const atRest = new WeakMap<Line, Map<string, LentSocket[]>>();
-  const all = new Set<LentSocket>();
+export function createSocketPool(): SocketPool {
+  const atRest = new WeakMap<ConnectOptions, Map<string, PooledSocket[]>>();
+  const all = new Set<PooledSocket>();
 
-  function shelfOf(url: URL, line: Line): LentSocket[] {
-    const shelves = atRest.get(line) ?? new Map<string, LentSocket[]>();
+  function shelfOf(url: URL, line: ConnectOptions): PooledSocket[] {
+    const shelves = atRest.get(line) ?? new Map<string, PooledSocket[]>();
     const shelf = shelves.get(url.origin) ?? [];
     atRest.set(line, shelves.set(url.origin, shelf));
     return shelf;
@@ -32,21 +32,21 @@ export function keptSockets(): KeptSockets {
       const shelf = shelfOf(url, line);
       for (let socket = shelf.pop(); socket !== undefined; socket = shelf.pop()) {
         // It has just been cut, which takes a moment to be known.
-        if (socket.isSpent) continue;
-        socket.wake();
+        if (socket.isStale) continue;
+        socket.acquire();
         return socket;
       }
       return undefined;
     },
     open(url, line) {
-      const socket = lentSocket(url, line);
+      const socket = createPooledSocket(url, line);
       all.add(socket);
-      socket.whenOver(() => all.delete(socket));
+      socket.onClose(() => all.delete(socket));
       return socket;
     },
     keep(url, line, socket, idleMs) {
       const shelf = shelfOf(url, line);
-      if (socket.isSpent || shelf.length >= mostAtRest) return socket.destroy();
+      if (socket.isStale || shelf.length >= mostAtRest) return socket.destroy();
       const gone = (): void => {
         clearTimeout(timer);
         const place = shelf.indexOf(socket);
@@ -55,7 +55,7 @@ export function keptSockets(): KeptSockets {
       const timer = setTimeout(() => socket.destroy(), idleMs);
       timer.unref();
       shelf.push(socket);
-      socket.rest(gone);
+      socket.release(gone);
     },
     close() {
       for (const socket of all) socket.destroy();

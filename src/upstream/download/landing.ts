@@ -2,7 +2,7 @@
  * Where the bytes of a socket land, in order: blocks of memory that are used again once their reader is through. A fresh buffer for
  * each read of a socket costs more than the read itself.
  */
-export interface Landing {
+export interface ReceiveBuffer {
   /** Bytes that nobody has taken yet. */
   readonly length: number;
   /** Where the next bytes go: never memory that is lent, or not taken yet. */
@@ -26,7 +26,7 @@ interface Block {
 }
 
 /** Nothing landed yet. */
-export function landing(): Landing {
+export function createReceiveBuffer(): ReceiveBuffer {
   let filling = block();
   /** Filled, and not taken to their ends; the oldest first. */
   const waiting: Block[] = [];

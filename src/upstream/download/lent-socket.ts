@@ -1,10 +1,10 @@
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { Incoming } from './body-bytes.ts';
-import { landing } from './landing.ts';
+import type { IncomingBytes } from './body-bytes.ts';
+import { createReceiveBuffer } from './landing.ts';
 
 /** How to get to a host that is reached straight. */
-export interface Line {
+export interface ConnectOptions {
   /** Names are resolved by it. Default: as the system does. */
   readonly lookup?: LookupFunction;
   /** PEM texts, and whether the server must prove who it is. */
@@ -19,11 +19,11 @@ export interface Line {
 }
 
 /** A connection whose bytes are lent from memory that is used again. */
-export interface LentSocket extends Incoming {
+export interface PooledSocket extends IncomingBytes {
   /** Resolves when the connection stands; rejects with what it failed with. */
   readonly opened: Promise<void>;
   /** Whether bytes are there that nobody asked for, or the connection is over, or about to be. */
-  readonly isSpent: boolean;
+  readonly isStale: boolean;
   send(text: string): void;
   /** With a reason, whoever waits for bytes has it thrown at them. Harmless when it is done again. */
   destroy(reason?: Error): void;
@@ -31,18 +31,18 @@ export interface LentSocket extends Incoming {
    * Returns the socket to the idle pool and unrefs it. `over` is called once, on `wake` or when the
    * peer closes.
    */
-  rest(over: () => void): void;
-  wake(): void;
+  release(over: () => void): void;
+  acquire(): void;
   /** Calls `hearer` once the connection is over, soon if it is. What it returns takes that back: a connection outlives its answers. */
-  whenOver(hearer: () => void): () => void;
+  onClose(hearer: () => void): () => void;
 }
 
 /** With this much unread a socket is left to fill its own buffers, bytes. */
 const mostUnread = 128 * 1024;
 
 /** Begins to connect to the host of the URL, `http:` or `https:`. */
-export function lentSocket(url: URL, line: Line): LentSocket {
-  const landed = landing();
+export function createPooledSocket(url: URL, line: ConnectOptions): PooledSocket {
+  const landed = createReceiveBuffer();
   let failure: Error | undefined;
   let isOver = false;
   let unread: Uint8Array | undefined;
@@ -109,7 +109,7 @@ export function lentSocket(url: URL, line: Line): LentSocket {
 
   return {
     opened: opened.promise,
-    get isSpent() {
+    get isStale() {
       return isOver || socket.destroyed || unread !== undefined || landed.length > 0;
     },
     next,
@@ -121,16 +121,16 @@ export function lentSocket(url: URL, line: Line): LentSocket {
       failure ??= reason;
       socket.destroy(reason);
     },
-    rest(over) {
+    release(over) {
       rested = over;
       socket.resume();
       socket.unref();
     },
-    wake() {
+    acquire() {
       roused();
       socket.ref();
     },
-    whenOver(hearer) {
+    onClose(hearer) {
       if (isOver) queueMicrotask(hearer);
       else hearers.add(hearer);
       return () => void hearers.delete(hearer);
@@ -148,7 +148,11 @@ interface OnRead {
   readonly callback: (bytes: number) => boolean;
 }
 
-function socketTo({ protocol, hostname, port }: URL, { lookup, tls }: Line, onread: OnRead): Socket {
+function socketTo(
+  { protocol, hostname, port }: URL,
+  { lookup, tls }: ConnectOptions,
+  onread: OnRead,
+): Socket {
   const host = hostname.replace(/^\[|\]$/g, '');
   const place = { host, ...(lookup === undefined ? {} : { lookup }), onread };
   if (protocol === 'http:') return connect({ ...place, port: Number(port || 80), noDelay: true });

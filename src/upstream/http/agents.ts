@@ -1,29 +1,36 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { freshFile } from '../../base/files/watched-file.ts';
-import type { Line } from '../download/lent-socket.ts';
+import type { ConnectOptions } from '../download/lent-socket.ts';
 import { longestHead } from '../unreadable.ts';
 import { publicLookup } from './addresses.ts';
 import type { UpstreamSettings } from './options.ts';
 import { proxyFor } from './proxy-choice.ts';
 
-type Shared = 'caFile' | 'verifyTls' | 'certFile' | 'keyFile' | 'proxy' | 'realmHosts' | 'uploadHosts';
+type SharedSettings =
+  | 'caFile'
+  | 'verifyTls'
+  | 'certFile'
+  | 'keyFile'
+  | 'proxy'
+  | 'realmHosts'
+  | 'uploadHosts';
 
 export interface AgentOptions
-  extends Pick<UpstreamSettings, Shared | 'env' | 'allowPrivateAddresses' | 'connectTimeoutMs'> {
+  extends Pick<UpstreamSettings, SharedSettings | 'env' | 'allowPrivateAddresses' | 'connectTimeoutMs'> {
   readonly upstream: URL;
 }
 
 /** How one upstream's hosts are reached. */
-export interface Way {
+export interface HostRoute {
   /** Makes connections: straight, or through the proxy that is set for that host. Shared with no other upstream. */
   readonly dispatcher: Dispatcher;
   /** For who makes connections of their own: undefined where a proxy must make them. The same one as long as nothing of it changes. */
-  readonly line?: Line;
+  readonly line?: ConnectOptions;
 }
 
 /** The ways to the hosts of one upstream. */
 export interface Agents {
-  wayTo(url: URL): Promise<Way>;
+  routeTo(url: URL): Promise<HostRoute>;
   /** Cuts every connection. */
   close(): Promise<void>;
 }
@@ -34,7 +41,7 @@ interface TlsFiles {
   readonly key?: string;
 }
 
-interface Route {
+interface ProxyRoute {
   /** Through this; straight without. */
   readonly proxy: URL | undefined;
   /** Whether the client certificate is shown. */
@@ -50,12 +57,12 @@ interface Route {
 const keepAliveMaxTimeout = 25_000;
 
 /** Connections with the certificates of the files, which are read again when they change. TLS is verified unless the options say otherwise. */
-export function agents(options: AgentOptions): Agents {
+export function createAgents(options: AgentOptions): Agents {
   const files = tlsFiles(options);
-  const current = new Map<string, Way & { readonly tls: TlsFiles }>();
+  const current = new Map<string, HostRoute & { readonly tls: TlsFiles }>();
   const all = new Set<Dispatcher>();
   return {
-    async wayTo(url) {
+    async routeTo(url) {
       const route = routeTo(url, options);
       const tls = await files(route.isOwn);
       const key = `${route.proxy?.href} ${route.isOwn} ${route.isGuarded}`;
@@ -73,7 +80,7 @@ export function agents(options: AgentOptions): Agents {
   };
 }
 
-function routeTo(url: URL, options: AgentOptions): Route {
+function routeTo(url: URL, options: AgentOptions): ProxyRoute {
   const isOwn = url.origin === options.upstream.origin;
   const { realmHosts = [], uploadHosts = [] } = options;
   const isTrusted = [options.upstream.host, ...realmHosts, ...uploadHosts].includes(url.host);
@@ -84,7 +91,7 @@ function routeTo(url: URL, options: AgentOptions): Route {
   };
 }
 
-function wayOf({ proxy, isGuarded }: Route, tls: TlsFiles, options: AgentOptions): Way {
+function wayOf({ proxy, isGuarded }: ProxyRoute, tls: TlsFiles, options: AgentOptions): HostRoute {
   const { connectTimeoutMs } = options;
   const common = {
     keepAliveMaxTimeout,

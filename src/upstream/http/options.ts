@@ -3,7 +3,7 @@ import type { BreakerOptions } from '../resilience/breaker.ts';
 import type { UpstreamEvents } from '../upstream.ts';
 
 /** Where the credentials of an upstream are kept. Files are read again when they change. */
-export type CredentialFiles =
+export type UpstreamCredentialFiles =
   /** One user for everything; a line end after the secret is not part of it. */
   | { readonly usernameFile: string; readonly passwordFile: string }
   /** A docker or podman auth file; the longest prefix of `host/repository` decides. Helper programs are not run. */
@@ -15,7 +15,7 @@ export interface UpstreamOptions {
   /** Where it answers, such as `https://quay.io`; `http:` is plain HTTP. */
   readonly url: string;
   /** Default: anonymous. */
-  readonly credentials?: CredentialFiles;
+  readonly credentials?: UpstreamCredentialFiles;
   /** PEM of the authorities to trust instead of the built-in ones. */
   readonly caFile?: string;
   /** Whether servers must prove who they are. False is for one command of a person who knows why. Default: true. */

@@ -1,13 +1,13 @@
 import { BlockList, isIP } from 'node:net';
 
-type Environment = Readonly<Record<string, string | undefined>>;
+type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The proxy for a URL, or undefined for none. `setting` is the upstream's own: a URL, or `none`; without it the environment
  * decides as curl and Go read it: `HTTPS_PROXY` or `HTTP_PROXY` by scheme, exceptions in `NO_PROXY` as hosts, domains,
  * addresses or networks with or without a port. This machine itself is never reached through a proxy from the environment.
  */
-export function proxyFor(url: URL, setting: string | undefined, env: Environment): URL | undefined {
+export function proxyFor(url: URL, setting: string | undefined, env: ProxyEnvironment): URL | undefined {
   if (setting === 'none') return undefined;
   if (setting !== undefined) return parseProxy(setting);
   const value = variable(env, url.protocol === 'https:' ? 'HTTPS_PROXY' : 'HTTP_PROXY');
@@ -22,7 +22,7 @@ function parseProxy(text: string): URL {
   throw new TypeError('the URL of the proxy is malformed');
 }
 
-function variable(env: Environment, name: string): string | undefined {
+function variable(env: ProxyEnvironment, name: string): string | undefined {
   const value = env[name.toLowerCase()] ?? env[name];
   return value === '' ? undefined : value;
 }

@@ -1,5 +1,12 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { type Answer, type Ask, discard, headerOf, isReplayable, type Send } from '../exchange.ts';
+import {
+  type Dispatch,
+  discard,
+  headerOf,
+  isReplayable,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../exchange.ts';
 import { TryAgain } from '../resilience/retry.ts';
 import { isPrivateHost, privateTarget } from './addresses.ts';
 import { isStoragesRefusal } from './registry-word.ts';
@@ -13,11 +20,11 @@ export interface TargetRules {
 export interface RedirectOptions extends TargetRules {
   readonly maxRedirects: number;
   /** Requests to the registry itself, with our login. */
-  readonly own: Send;
+  readonly own: Dispatch;
   /** Requests to anybody else, without. */
-  readonly foreign: Send;
+  readonly foreign: Dispatch;
   /** The same, where a registry that asks for a token is shown one that anybody gets. */
-  readonly guest: Send;
+  readonly guest: Dispatch;
 }
 
 const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
@@ -26,12 +33,12 @@ const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const keptRedirects: ReadonlySet<number> = new Set([307, 308]);
 
 /** True for an answer that is to be had elsewhere. */
-export function isRedirect({ status }: Answer): boolean {
+export function isRedirect({ status }: UpstreamResponse): boolean {
   return redirects.has(status);
 }
 
 /** True where the same request, with its body, is to be made elsewhere. */
-export function isKeptRedirect({ status }: Answer): boolean {
+export function isKeptRedirect({ status }: UpstreamResponse): boolean {
   return keptRedirects.has(status);
 }
 
@@ -43,7 +50,7 @@ export function isKeptRedirect({ status }: Answer): boolean {
  * wherever it leads. A refusal by storage is not the registry's word: it is worth one try with
  * another URL of the registry, and is `UNAVAILABLE` then.
  */
-export function followed(options: RedirectOptions): Send {
+export function followed(options: RedirectOptions): Dispatch {
   return async (ask) => {
     if (ask.kind === 'cdn') return (await hopped(ask, options.foreign, options)).answer;
     const { answer, hasLeft } = await hopped(ask, options.own, options);
@@ -52,10 +59,10 @@ export function followed(options: RedirectOptions): Send {
 }
 
 async function hopped(
-  ask: Ask,
-  first: Send,
+  ask: UpstreamRequest,
+  first: Dispatch,
   options: RedirectOptions,
-): Promise<{ readonly answer: Answer; readonly hasLeft: boolean }> {
+): Promise<{ readonly answer: UpstreamResponse; readonly hasLeft: boolean }> {
   let hasLeft = ask.kind === 'cdn';
   const elsewhere = hasLeft || !isRead(ask) ? options.foreign : options.guest;
   let answer = await first(ask);
@@ -71,13 +78,16 @@ async function hopped(
 }
 
 /** Clients say where they come from, and some storage wants to know; a query may be a secret. */
-function away(ask: Ask, url: URL): Ask {
+function away(ask: UpstreamRequest, url: URL): UpstreamRequest {
   const referer = `${ask.url.origin}${ask.url.pathname}`;
   return { ...ask, kind: 'cdn', url, headers: { ...ask.headers, referer } };
 }
 
 /** What refers to a manifest is judged by the caller: a page of some site is no list. */
-async function orWorthAnotherUrl(answer: Answer, { kind, method }: Ask): Promise<Answer> {
+async function orWorthAnotherUrl(
+  answer: UpstreamResponse,
+  { kind, method }: UpstreamRequest,
+): Promise<UpstreamResponse> {
   if (kind === 'referrers' || !(await isStoragesRefusal(answer, method))) return answer;
   if (method === 'HEAD') return { ...answer, isOfStorage: true };
   discard(answer);
@@ -89,11 +99,11 @@ async function orWorthAnotherUrl(answer: Answer, { kind, method }: Ask): Promise
   throw new TryAgain('status', refusal, { longestPauseMs: 0, mostRetries: 1 });
 }
 
-function isFollowed(answer: Answer, ask: Ask): boolean {
+function isFollowed(answer: UpstreamResponse, ask: UpstreamRequest): boolean {
   return isRead(ask) ? isRedirect(answer) : isKeptRedirect(answer) && isReplayable(ask);
 }
 
-function isRead({ method }: Ask): boolean {
+function isRead({ method }: UpstreamRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
@@ -119,7 +129,7 @@ export function parseTarget(text: string, from: URL, rules: TargetRules): URL {
 }
 
 /** Where a redirect leads, by the rules of `parseTarget`. Lets go of its body. */
-export function targetOf(answer: Answer, rules: TargetRules): URL {
+export function targetOf(answer: UpstreamResponse, rules: TargetRules): URL {
   discard(answer);
   const location = headerOf(answer, 'location');
   if (location !== undefined) return parseTarget(location, answer.url, rules);

@@ -1,12 +1,12 @@
 import { field, jsonOrNone, listOf } from '../../base/text/json.ts';
-import { type Answer, headerOf, wholeBody } from '../exchange.ts';
+import { headerOf, type UpstreamResponse, wholeBody } from '../exchange.ts';
 
 const maxErrorBytes = 64 * 1024;
 
 /**
  * Statuses below 400 are no refusals, 416 is one of the range; of passing trouble the retries know.
  */
-function isRefusal({ status }: Answer): boolean {
+function isRefusal({ status }: UpstreamResponse): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 416 && status !== 429;
 }
 
@@ -15,7 +15,7 @@ function isRefusal({ status }: Answer): boolean {
  * ended. A registry says a code (distribution-spec, "Error Codes"); of a HEAD, which has no body,
  * the fields must tell. Reads the body of a refusal.
  */
-export async function isStoragesRefusal(answer: Answer, method: string): Promise<boolean> {
+export async function isStoragesRefusal(answer: UpstreamResponse, method: string): Promise<boolean> {
   if (!isRefusal(answer)) return false;
   const isJson = /\bjson\b/i.test(headerOf(answer, 'content-type') ?? '');
   if (method === 'HEAD') return !isJson && headerOf(answer, 'docker-distribution-api-version') === undefined;

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
 import type { Downloads } from '../download/downloads.ts';
-import { type Answer, type Ask, isReplayable, type Send } from '../exchange.ts';
+import { type Dispatch, isReplayable, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 import { isGivenUp } from '../resilience/deadline.ts';
 import type { Agents } from './agents.ts';
 import type { UpstreamSettings } from './options.ts';
@@ -16,7 +16,7 @@ export interface TransportOptions
 const highWaterMark = 256 * 1024;
 
 /** Requests on the wire. Every one asks for the bytes as they are stored, and is reported when it ends. */
-export function transport(options: TransportOptions): Send {
+export function transport(options: TransportOptions): Dispatch {
   return async (ask) => {
     const startedAt = performance.now();
     const report = (status: number): void => {
@@ -36,7 +36,10 @@ export function transport(options: TransportOptions): Send {
 }
 
 /** A kept connection may be cut by the other side in the moment we use it: that is no failure, and tried once more. */
-async function onLiveSocket(send: () => Promise<Answer>, ask: Ask): Promise<Answer> {
+async function onLiveSocket(
+  send: () => Promise<UpstreamResponse>,
+  ask: UpstreamRequest,
+): Promise<UpstreamResponse> {
   try {
     return await send();
   } catch (error) {
@@ -50,15 +53,19 @@ function wasReused(error: unknown): boolean {
 }
 
 /** A download that no proxy has to make goes over a connection of our own: there its bytes cost a third of the processor’s time. */
-async function onWire(ask: Ask, options: TransportOptions): Promise<Answer> {
+async function onWire(ask: UpstreamRequest, options: TransportOptions): Promise<UpstreamResponse> {
   const { agents, downloads, progressTimeoutMs, firstByteTimeoutMs } = options;
-  const { dispatcher, line } = await agents.wayTo(ask.url);
+  const { dispatcher, line } = await agents.routeTo(ask.url);
   if (ask.isDownload === true && line !== undefined)
     return downloads.get({ firstByteTimeoutMs, progressTimeoutMs, ...ask, line });
   return onLiveSocket(() => dispatched(ask, dispatcher, options), ask);
 }
 
-async function dispatched(ask: Ask, dispatcher: Dispatcher, options: TransportOptions): Promise<Answer> {
+async function dispatched(
+  ask: UpstreamRequest,
+  dispatcher: Dispatcher,
+  options: TransportOptions,
+): Promise<UpstreamResponse> {
   const { url, method, signal } = ask;
   const { statusCode, headers, body } = await dispatcher.request({
     origin: url.origin,
@@ -79,7 +86,7 @@ async function dispatched(ask: Ask, dispatcher: Dispatcher, options: TransportOp
 }
 
 /** undici sends any async iterable, and waits for the socket between its chunks; its types name only `Readable`. */
-function bodyOf({ body }: Ask): string | Uint8Array | Readable | null {
+function bodyOf({ body }: UpstreamRequest): string | Uint8Array | Readable | null {
   return body === undefined || typeof body === 'string' || body instanceof Uint8Array
     ? (body ?? null)
     : (body as Readable);

@@ -1,19 +1,22 @@
 import { type Current, freshFile } from '../../base/files/watched-file.ts';
 import { field, jsonOrNone, textOf } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { CredentialFiles } from '../http/options.ts';
+import type { UpstreamCredentialFiles } from '../http/options.ts';
 
 /** What we log in with. */
-export type Credential =
+export type UpstreamCredential =
   | { readonly username: string; readonly password: string }
   /** A refresh token of the registry's (docker's `identitytoken`). */
   | { readonly username: string; readonly identityToken: string };
 
 /** The credential for a repository, or undefined for an anonymous visit. Throws `UNAVAILABLE` when it cannot be read. */
-export type Credentials = (repository: string) => Promise<Credential | undefined>;
+export type Credentials = (repository: string) => Promise<UpstreamCredential | undefined>;
 
 /** Credentials from files, read when they are used, so that a rotated secret needs no restart. */
-export function credentialsFrom(files: CredentialFiles | undefined, hosts: readonly string[]): Credentials {
+export function credentialsFrom(
+  files: UpstreamCredentialFiles | undefined,
+  hosts: readonly string[],
+): Credentials {
   if (files === undefined) return async () => undefined;
   if ('authFile' in files) {
     const entries = freshFile(files.authFile, parseAuthFile);
@@ -25,7 +28,7 @@ export function credentialsFrom(files: CredentialFiles | undefined, hosts: reado
 }
 
 /** The entries of a docker or podman auth file by prefix. Its own text never gets into an error. */
-export function parseAuthFile(text: string): ReadonlyMap<string, Credential> {
+export function parseAuthFile(text: string): ReadonlyMap<string, UpstreamCredential> {
   const auths = field(parsedJson(text), 'auths');
   if (typeof auths !== 'object' || auths === null) return new Map();
   const entries = Object.entries(auths).flatMap(([key, entry]: [string, unknown]) => {
@@ -37,10 +40,10 @@ export function parseAuthFile(text: string): ReadonlyMap<string, Credential> {
 
 /** The entry with the longest prefix of `<host>/<repository>`, for the first of the hosts that has one. */
 export function credentialFor(
-  entries: ReadonlyMap<string, Credential>,
+  entries: ReadonlyMap<string, UpstreamCredential>,
   hosts: readonly string[],
   repository: string,
-): Credential | undefined {
+): UpstreamCredential | undefined {
   for (const host of hosts) {
     const components = repository.split('/');
     for (let length = components.length; length >= 0; length -= 1) {
@@ -69,7 +72,7 @@ function parsedJson(text: string): unknown {
   throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { retry: 'later' });
 }
 
-function credentialOf(entry: unknown): Credential | undefined {
+function credentialOf(entry: unknown): UpstreamCredential | undefined {
   // Docker pads what it encodes with NUL.
   const [pair = ''] = Buffer.from(textOf(field(entry, 'auth')) ?? '', 'base64')
     .toString('utf8')

@@ -1,22 +1,22 @@
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import {
-  type Answer,
-  type Ask,
+  type Dispatch,
   discard,
   headerLines,
   isReplayable,
   type PushRight,
   repositoryOf,
-  type Send,
+  type UpstreamRequest,
+  type UpstreamResponse,
 } from '../exchange.ts';
 import { parseTarget, type TargetRules } from '../http/redirect.ts';
 import type { Credentials } from './credentials.ts';
-import { basicOf, type Tokens } from './tokens.ts';
+import { basicOf, type UpstreamTokens } from './tokens.ts';
 
 export interface LoginOptions extends TargetRules {
-  readonly send: Send;
-  readonly tokens: Tokens;
+  readonly send: Dispatch;
+  readonly tokens: UpstreamTokens;
   readonly credentials: Credentials;
   /** Hosts that may be token realms; every public one without. */
   readonly realmHosts?: readonly string[];
@@ -45,14 +45,14 @@ const mostChallenges = 4;
  * registries say that a repository is private or does not exist. A stream is sent once: its 401 is
  * the answer, and the next request gets a new token.
  */
-export function loggedIn(options: LoginOptions): Send {
+export function authenticated(options: LoginOptions): Dispatch {
   const known = knownChallenges();
 
   /**
    * What was asked for before; nothing where that leads nowhere any more, or did so elsewhere on
    * the host.
    */
-  async function guessed(ask: Ask): Promise<Authorization | undefined> {
+  async function guessed(ask: UpstreamRequest): Promise<Authorization | undefined> {
     const { challenge, isOwn } = known.of(ask);
     if (challenge === undefined) return undefined;
     try {
@@ -92,16 +92,16 @@ export function loggedIn(options: LoginOptions): Send {
 
 interface KnownChallenges {
   /** The last one for the repository, and that right to it, else the last one of the host. */
-  of(ask: Ask): { readonly challenge: Challenge | undefined; readonly isOwn: boolean };
-  set(ask: Ask, challenge: Challenge): void;
-  forget(ask: Ask): void;
+  of(ask: UpstreamRequest): { readonly challenge: Challenge | undefined; readonly isOwn: boolean };
+  set(ask: UpstreamRequest, challenge: Challenge): void;
+  forget(ask: UpstreamRequest): void;
 }
 
 const mostPlaces = 1_000;
 
 function knownChallenges(): KnownChallenges {
   const byPlace = new Map<string, Challenge>();
-  const placeOf = ({ url, push }: Ask): string =>
+  const placeOf = ({ url, push }: UpstreamRequest): string =>
     `${url.origin} ${push === undefined ? 'pull' : 'push'} ${push?.repository ?? repositoryOf(url) ?? ''}`;
   const keep = (place: string, challenge: Challenge): void => {
     byPlace.delete(place);
@@ -126,7 +126,7 @@ function knownChallenges(): KnownChallenges {
 }
 
 /** Those that we know how to meet, Bearer first: where both work, a password is shown to fewer. */
-function challengesOf(answer: Answer): readonly Challenge[] {
+function challengesOf(answer: UpstreamResponse): readonly Challenge[] {
   const challenges = parseChallenges(headerLines(answer, 'www-authenticate'));
   const bearer = challenges.filter(({ scheme, parameters: { realm = '' } }) => {
     return scheme === 'bearer' && URL.canParse(realm, answer.url);
@@ -142,7 +142,7 @@ function challengesOf(answer: Answer): readonly Challenge[] {
 async function nextOf(
   challenges: readonly Challenge[],
   refused: readonly Authorization[],
-  ask: Ask,
+  ask: UpstreamRequest,
   options: LoginOptions,
 ): Promise<Authorization | undefined> {
   let failure: unknown;
@@ -161,7 +161,7 @@ async function nextOf(
 }
 
 /** A new token that lacks a right will lack it again, so it is not asked for twice. */
-function isSpent(challenge: Challenge, refused: readonly Authorization[], ask: Ask): boolean {
+function isSpent(challenge: Challenge, refused: readonly Authorization[], ask: UpstreamRequest): boolean {
   const key = keyOf(challenge, ask);
   const same = refused.filter((each) => each.key === key);
   if (challenge.scheme === 'basic') return same.length > 0;
@@ -175,7 +175,7 @@ function isRefusal(error: unknown): boolean {
 
 async function authorizationFor(
   challenge: Challenge,
-  ask: Ask,
+  ask: UpstreamRequest,
   options: LoginOptions,
 ): Promise<Authorization | undefined> {
   const { scheme, parameters } = challenge;
@@ -188,13 +188,13 @@ async function authorizationFor(
   return { value: `Bearer ${value}`, isNew, challenge, key };
 }
 
-function keyOf(challenge: Challenge, ask: Ask): string {
+function keyOf(challenge: Challenge, ask: UpstreamRequest): string {
   const { scheme, parameters } = challenge;
   if (scheme === 'basic') return scheme;
   return JSON.stringify([parameters['realm'], parameters['service'], scopeOf(challenge, ask)]);
 }
 
-function scopeOf({ parameters }: Challenge, { url, push }: Ask): string | undefined {
+function scopeOf({ parameters }: Challenge, { url, push }: UpstreamRequest): string | undefined {
   return scopeFor(parameters['scope'], push?.repository ?? repositoryOf(url), push);
 }
 
@@ -225,7 +225,7 @@ function realmOf(
   );
 }
 
-function authorised(ask: Ask, authorization: Authorization | undefined): Ask {
+function authorised(ask: UpstreamRequest, authorization: Authorization | undefined): UpstreamRequest {
   if (authorization === undefined) return ask;
   return { ...ask, headers: { ...ask.headers, authorization: authorization.value } };
 }

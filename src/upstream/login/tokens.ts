@@ -2,9 +2,9 @@ import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import { unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Answer, discard, type Send, wholeBody } from '../exchange.ts';
+import { type Dispatch, discard, type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { orTryAgain, statusRefusal } from '../resilience/retry.ts';
-import type { Credential } from './credentials.ts';
+import type { UpstreamCredential } from './credentials.ts';
 import { parseTokenAnswer, type Token } from './token-answer.ts';
 
 /** One scope, or several with a space between them, at one token server. */
@@ -12,11 +12,11 @@ export interface TokenQuestion {
   readonly realm: URL;
   readonly service: string | undefined;
   readonly scope: string | undefined;
-  readonly credential: Credential | undefined;
+  readonly credential: UpstreamCredential | undefined;
 }
 
 export interface TokenOptions {
-  readonly send: Send;
+  readonly send: Dispatch;
   readonly method: 'GET' | 'POST';
   readonly now: () => number;
   /** Ends what is under way when the upstream is closed. */
@@ -24,7 +24,7 @@ export interface TokenOptions {
 }
 
 /** Bearer tokens: one per scope, shared by every request. */
-export interface Tokens {
+export interface UpstreamTokens {
   /**
    * A token that is still good for a while; `isNew` when it was got for this call, or for one that waits for the same.
    * Throws `DENIED` when the token server refuses our login; TryAgain when it is in trouble.
@@ -38,7 +38,7 @@ const maxAnswerBytes = 1024 * 1024;
 const maxTokens = 1_000;
 
 /** An empty set of tokens. */
-export function tokens(options: TokenOptions): Tokens {
+export function createUpstreamTokens(options: TokenOptions): UpstreamTokens {
   const kept = createLru<string, Token>(maxTokens);
   const asking = createSingleFlight<Token>();
   const ask = async (key: string, question: TokenQuestion): Promise<Token> => {
@@ -80,7 +80,7 @@ async function newToken(question: TokenQuestion, options: TokenOptions): Promise
 }
 
 /** Only two statuses are about the login; another one may be about the question. */
-function refusalText({ status }: Answer): string {
+function refusalText({ status }: UpstreamResponse): string {
   const isLogin = status === 401 || status === 403;
   return `the upstream's token server ${isLogin ? 'refuses the configured credentials' : `answers a token request with ${status}`}`;
 }
@@ -89,7 +89,7 @@ function refusalText({ status }: Answer): string {
 async function got(
   { realm, service, scope, credential }: TokenQuestion,
   options: TokenOptions,
-): Promise<Answer> {
+): Promise<UpstreamResponse> {
   const url = new URL(realm);
   if (service !== undefined) url.searchParams.set('service', service);
   for (const each of scope?.split(' ') ?? []) url.searchParams.append('scope', each);
@@ -102,9 +102,9 @@ async function got(
 /** Its OAuth2 variant: POST of a form. A server without it (404, 405) gets a GET when we have a password. */
 async function posted(
   question: TokenQuestion,
-  credential: Credential,
+  credential: UpstreamCredential,
   options: TokenOptions,
-): Promise<Answer> {
+): Promise<UpstreamResponse> {
   const form = new URLSearchParams({ client_id: 'quayside' });
   if (question.service !== undefined) form.set('service', question.service);
   if (question.scope !== undefined) form.set('scope', question.scope);
@@ -123,7 +123,7 @@ async function posted(
   return got(question, options);
 }
 
-function grantOf(credential: Credential): Record<string, string> {
+function grantOf(credential: UpstreamCredential): Record<string, string> {
   if ('identityToken' in credential) {
     return { grant_type: 'refresh_token', refresh_token: credential.identityToken };
   }
@@ -132,7 +132,7 @@ function grantOf(credential: Credential): Record<string, string> {
 }
 
 /** The value of `Authorization` by Basic; an identity token has no place in it. */
-export function basicOf(credential: Credential): string {
+export function basicOf(credential: UpstreamCredential): string {
   const password = 'password' in credential ? credential.password : '';
   return `Basic ${Buffer.from(`${credential.username}:${password}`).toString('base64')}`;
 }

@@ -6,7 +6,7 @@ import { type Reference, type Repository, referenceText } from '../../oci/refere
 import { isSchema1, namedBytes } from '../../oci/schema1.ts';
 import type { Connection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
-import { type Answer, type Ask, discard, headerOf } from '../exchange.ts';
+import { discard, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 import type { Cancellable } from '../upstream.ts';
 import { type Confirming, isSeen, unconfirmed } from './seen.ts';
 import { lastingRefusal, writeRefusal } from './write-refusal.ts';
@@ -37,7 +37,7 @@ export async function pushManifest(manifest: PushedManifest, push: ManifestPush)
   const { connection, repository, reference, commitTimeoutMs, signal } = push;
   const { descriptor, bytes } = manifest;
   const oddity = oddityOf(manifest);
-  const ask: Ask = {
+  const ask: UpstreamRequest = {
     kind: 'manifest',
     method: 'PUT',
     url: connection.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
@@ -73,7 +73,11 @@ function isNameOf(digest: Digest, { descriptor, bytes }: PushedManifest): boolea
 }
 
 /** A registry that stored something else, such as a converted manifest, says so by its digest. */
-async function takenManifest(answer: Answer, digest: Digest, oddity: string | undefined): Promise<void> {
+async function takenManifest(
+  answer: UpstreamResponse,
+  digest: Digest,
+  oddity: string | undefined,
+): Promise<void> {
   if (answer.status === 500) throw await lastingRefusal(answer, oddity);
   if (answer.status < 200 || answer.status >= 300) throw await writeRefusal(answer, 'MANIFEST_INVALID');
   discard(answer);

@@ -25,7 +25,7 @@ const surelyDrained = 128 * 1024;
 const longestGatherMs = 100;
 
 /** One pass over the source. */
-interface Reading {
+interface SourceReading {
   source?: AsyncIterator<Uint8Array>;
   position: number;
   /** Of the last chunk, what did not fit the piece. */
@@ -37,13 +37,13 @@ interface Reading {
  * handed on, so that no registry ever holds the whole of a wrong blob. What the source throws is thrown as a `RegistryError`.
  * A request that broke off may still wait for a chunk; what it gets then is nobody's.
  */
-export function sentBytes(descriptor: Descriptor, open: (start: number) => Promise<Bytes>): SentBytes {
+export function createSentBytes(descriptor: Descriptor, open: (start: number) => Promise<Bytes>): SentBytes {
   const check = runningCheck(descriptor);
-  let active: Reading | undefined;
+  let active: SourceReading | undefined;
   let isAtRest = false;
   let failure: unknown;
-  const isOver = (reading: Reading): boolean => active !== reading;
-  const nextChunk = async (reading: Reading): Promise<Uint8Array | undefined> => {
+  const isOver = (reading: SourceReading): boolean => active !== reading;
+  const nextChunk = async (reading: SourceReading): Promise<Uint8Array | undefined> => {
     reading.source ??= (await open(reading.position))[Symbol.asyncIterator]();
     if (isOver(reading)) return released(reading);
     const { done, value } = await reading.source.next();
@@ -52,7 +52,7 @@ export function sentBytes(descriptor: Descriptor, open: (start: number) => Promi
     check.saw(reading.position, chunk);
     return chunk;
   };
-  const next = async (reading: Reading): Promise<Uint8Array | undefined> => {
+  const next = async (reading: SourceReading): Promise<Uint8Array | undefined> => {
     try {
       return reading.rest ?? (await nextChunk(reading));
     } catch (error) {
@@ -78,7 +78,7 @@ export function sentBytes(descriptor: Descriptor, open: (start: number) => Promi
     close,
     async *from(start, length = Number.POSITIVE_INFINITY) {
       if (!isAtRest || active?.position !== start) close();
-      const reading: Reading = active ?? { position: start };
+      const reading: SourceReading = active ?? { position: start };
       active = reading;
       isAtRest = false;
       const gathered = gathering();
@@ -125,7 +125,7 @@ function gathering() {
 }
 
 /** Releases the source, which may answer whenever it likes. */
-function released({ source }: Reading): undefined {
+function released({ source }: SourceReading): undefined {
   source?.return?.().then(ignored, ignored);
 }
 

@@ -4,7 +4,13 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Connection } from '../client/connection.ts';
-import { type Answer, type Ask, discard, headerOf, type PushRight } from '../exchange.ts';
+import {
+  discard,
+  headerOf,
+  type PushRight,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../exchange.ts';
 import { isKeptRedirect } from '../http/redirect.ts';
 import { TryAgain } from '../resilience/retry.ts';
 import { parseUploadLocation } from './upload-location.ts';
@@ -227,7 +233,11 @@ function uploadsUrl({ connection, push }: UploadWay): URL {
   return connection.urlOf(`/v2/${push.repository}/blobs/uploads/`);
 }
 
-function uploadAsk({ push, signal, commitTimeoutMs }: UploadWay, method: Ask['method'], url: URL): Ask {
+function uploadAsk(
+  { push, signal, commitTimeoutMs }: UploadWay,
+  method: UpstreamRequest['method'],
+  url: URL,
+): UpstreamRequest {
   const isLong = method === 'PATCH' || method === 'PUT';
   return {
     kind: 'upload',
@@ -239,7 +249,7 @@ function uploadAsk({ push, signal, commitTimeoutMs }: UploadWay, method: Ask['me
   };
 }
 
-async function sessionOf(answer: Answer, way: UploadWay): Promise<Session> {
+async function sessionOf(answer: UpstreamResponse, way: UploadWay): Promise<Session> {
   if (answer.status !== 202) throw await writeRefusal(answer, 'BLOB_UPLOAD_INVALID');
   discard(answer);
   const location = locationOf(answer, way);
@@ -255,20 +265,20 @@ async function sessionOf(answer: Answer, way: UploadWay): Promise<Session> {
 }
 
 /** The next URL of a session. */
-function locationOf(answer: Answer, { connection, uploadHosts }: UploadWay): URL | undefined {
+function locationOf(answer: UpstreamResponse, { connection, uploadHosts }: UploadWay): URL | undefined {
   const text = headerOf(answer, 'location');
   if (text === undefined) return undefined;
   return parseUploadLocation(text, answer.url, { upstream: connection.urlOf('/v2/'), uploadHosts });
 }
 
 /** How many bytes arrived, by `Range`. Some registries say `0-0` for none, some put `bytes=` before it. */
-function receivedBytes(answer: Answer): number | undefined {
+function receivedBytes(answer: UpstreamResponse): number | undefined {
   const last = /^(?:bytes=)?0-(-1|\d{1,15})$/.exec(headerOf(answer, 'range') ?? '')?.[1];
   if (last === undefined) return undefined;
   return Number(last) <= 0 ? 0 : Number(last) + 1;
 }
 
-function isTaken({ status }: Answer): boolean {
+function isTaken({ status }: UpstreamResponse): boolean {
   return status >= 200 && status < 300;
 }
 
@@ -276,7 +286,7 @@ function isTaken({ status }: Answer): boolean {
  * A refusal of PATCH as such: by 405 or 501, or by a 404 to the first bytes of a new session that
  * is not said to be gone. What else is refused is a broken session.
  */
-async function patchRefusal(answer: Answer, { offset }: Session): Promise<Error> {
+async function patchRefusal(answer: UpstreamResponse, { offset }: Session): Promise<Error> {
   const refusal = await brokenSession(answer);
   const { code, detail } = refusal instanceof TryAgain ? refusal.refusal : refusal;
   const isUnknown = answer.status === 404 && offset === 0 && detail?.['upstreamCode'] !== lostSession;
@@ -285,7 +295,7 @@ async function patchRefusal(answer: Answer, { offset }: Session): Promise<Error>
 }
 
 /** A session that is gone, out of step, or whose token ended is worth another try; other refusals are final. */
-async function brokenSession(answer: Answer): Promise<TryAgain | RegistryError> {
+async function brokenSession(answer: UpstreamResponse): Promise<TryAgain | RegistryError> {
   const refusal = await writeRefusal(answer, 'BLOB_UPLOAD_INVALID');
   const isPassing = answer.status === 404 || answer.status === 416 || answer.status === 401;
   return isPassing ? new TryAgain('status', refusal) : refusal;

@@ -1,7 +1,7 @@
 import { field, jsonOrNone, listOf } from '../../base/text/json.ts';
 import type { ErrorCode, ErrorOptions } from '../../oci/errors.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Answer, wholeBody } from '../exchange.ts';
+import { type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { statusRefusal, TryAgain } from '../resilience/retry.ts';
 
 /** What a registry may say about a push in words of the spec; everything else is told by the status. */
@@ -37,7 +37,7 @@ const maxErrorBytes = 64 * 1024;
  * status; `otherwise` is the code of a bare 400. The registry's own text stays out of it, as it may
  * repeat what it was sent.
  */
-export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promise<RegistryError> {
+export async function writeRefusal(answer: UpstreamResponse, otherwise: ErrorCode): Promise<RegistryError> {
   const { status } = answer;
   const { code: upstreamCode } = await told(answer);
   const plain = statusRefusal(answer);
@@ -60,7 +60,10 @@ export async function writeRefusal(answer: Answer, otherwise: ErrorCode): Promis
  * disk's and its own failures come with theirs: another try would end the same. Throws TryAgain for
  * all others.
  */
-export async function lastingRefusal(answer: Answer, oddity: string | undefined): Promise<RegistryError> {
+export async function lastingRefusal(
+  answer: UpstreamResponse,
+  oddity: string | undefined,
+): Promise<RegistryError> {
   const { code, hasDetail } = await told(answer);
   if (code !== 'UNKNOWN' || hasDetail || oddity === undefined)
     throw new TryAgain('status', statusRefusal(answer));
@@ -78,7 +81,7 @@ interface Told {
  * What the body's first error says. docker-registry lists everything about a manifest, each unknown
  * error twice.
  */
-async function told(answer: Answer): Promise<Told> {
+async function told(answer: UpstreamResponse): Promise<Told> {
   const body = await wholeBody(answer, maxErrorBytes).catch(() => undefined);
   if (body === undefined) answer.body.destroy();
   const errors = field(body && jsonOrNone(body), 'errors');

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
 import { probeBlob, statBlob } from '../client/blobs.ts';
-import { type Connection, connection } from '../client/connection.ts';
+import { type Connection, createConnection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
 import type { PushRight } from '../exchange.ts';
 import { settingsOf, type UpstreamOptions, type UpstreamSettings } from '../http/options.ts';
@@ -11,7 +11,7 @@ import type { Cancellable } from '../upstream.ts';
 import { pushBlob } from './push-blob.ts';
 import { type PushedManifest, pushManifest } from './push-manifest.ts';
 import { isSeen } from './seen.ts';
-import { type SentBytes, sentBytes } from './sent-bytes.ts';
+import { createSentBytes, type SentBytes } from './sent-bytes.ts';
 import { createUploadManners, type UploadManners } from './upload-manners.ts';
 import { mounted, type UploadWay } from './uploads.ts';
 
@@ -75,11 +75,11 @@ export interface RegistryWriter {
   close(): Promise<void>;
 }
 
-type Settings = UpstreamSettings & Required<Pick<WriterOptions, keyof typeof defaults>>;
+type WriterSettings = UpstreamSettings & Required<Pick<WriterOptions, keyof typeof defaults>>;
 
 interface Writer {
   readonly link: Connection;
-  readonly settings: Settings;
+  readonly settings: WriterSettings;
   readonly manners: UploadManners;
 }
 
@@ -97,9 +97,9 @@ const defaults = {
 const looks = 3;
 
 /** A registry over HTTP, for writing. Nothing is asked, and no file read, before the first call. */
-export function registryWriter(options: WriterOptions): RegistryWriter {
+export function createRegistryWriter(options: WriterOptions): RegistryWriter {
   const settings = { ...defaults, ...settingsOf({ ...defaults, ...options }) };
-  const link = connection(settings);
+  const link = createConnection(settings);
   const writer: Writer = { link, settings, manners: createUploadManners() };
   return {
     name: settings.name,
@@ -114,7 +114,7 @@ export function registryWriter(options: WriterOptions): RegistryWriter {
     mountBlob: (repository, digest, from, asked = {}) =>
       about({ repository, digest, from }, () => mountedBlob(writer, repository, digest, from, asked)),
     putBlob(repository, descriptor, open, asked = {}) {
-      const bytes = sentBytes(descriptor, open);
+      const bytes = createSentBytes(descriptor, open);
       const work = () => pushedBlob(writer, repository, descriptor, bytes, asked);
       return about({ repository, digest: descriptor.digest }, work, bytes);
     },

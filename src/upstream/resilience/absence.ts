@@ -2,7 +2,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { networkFailure, TryAgain } from './retry.ts';
 
 /** State of an upstream that has never accepted a connection. */
-export interface Absence {
+export interface ConnectFailure {
   /** Milliseconds since the epoch. */
   readonly since: number;
   /** What the last try failed with. */
@@ -33,17 +33,17 @@ export function hasNoConnection(error: unknown): boolean {
 }
 
 /** What is known after one more failure; undefined when it is not about the connection. */
-export function absenceAfter(
+export function connectFailureAfter(
   cause: unknown,
-  { startedAt, before }: { readonly startedAt: number; readonly before: Absence | undefined },
-): Absence | undefined {
+  { startedAt, before }: { readonly startedAt: number; readonly before: ConnectFailure | undefined },
+): ConnectFailure | undefined {
   return hasNoConnection(cause) ? { since: before?.since ?? startedAt, cause } : before;
 }
 
 /** While the breaker is open, reports the original connect error instead of "circuit open". */
-export function absentFailure(
+export function connectRefusal(
   error: unknown,
-  { since, cause }: Absence,
+  { since, cause }: ConnectFailure,
   now: number,
 ): TryAgain | RegistryError {
   const isEcho = error instanceof RegistryError && error.code === 'UNAVAILABLE';

@@ -2,8 +2,8 @@ import { backoffMs } from '../../base/backoff.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Answer, headerOf, isReplayable, type Send } from '../exchange.ts';
-import { metronome } from './limits.ts';
+import { type Dispatch, headerOf, isReplayable, type UpstreamResponse } from '../exchange.ts';
+import { createRateLimiter } from './limits.ts';
 import { parseRetryAfter } from './retry.ts';
 
 export interface AdaptiveOptions {
@@ -28,11 +28,11 @@ export interface AdaptiveLimit {
   /** Nothing is asked before; milliseconds since the epoch. */
   readonly pausedUntil: number;
   /** The same requests, held back; `TOOMANYREQUESTS` where a pause is longer than anybody waits. */
-  limited(send: Send): Send;
+  limited(send: Dispatch): Dispatch;
 }
 
 /** What was learnt so far. */
-export interface Pace {
+export interface LimitState {
   readonly concurrency: number;
   /** Good answers since the last change. */
   readonly good: number;
@@ -44,7 +44,7 @@ export interface Pace {
 }
 
 /** One answer's part in it. */
-export interface PaceNews {
+export interface LimitObservation {
   readonly status: number;
   readonly retryAfterSeconds?: number;
   /** The request's number in order of sending, and that of the last one sent. */
@@ -52,7 +52,7 @@ export interface PaceNews {
   readonly lastSent: number;
 }
 
-type Settings = Required<Omit<AdaptiveOptions, 'requestsPerSecond'>>;
+type AdaptiveSettings = Required<Omit<AdaptiveOptions, 'requestsPerSecond'>>;
 
 const defaults = {
   maxConcurrent: 64,
@@ -66,9 +66,9 @@ const defaults = {
 const pauses = { firstMs: 50, longestMs: 5_000, jitter: 1 };
 
 /** A limit that has learnt nothing yet. */
-export function adaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
-  const settings: Settings = { ...defaults, ...options };
-  let pace: Pace = {
+export function createAdaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
+  const settings: AdaptiveSettings = { ...defaults, ...options };
+  let pace: LimitState = {
     concurrency: settings.maxConcurrent,
     good: 0,
     streak: 0,
@@ -80,8 +80,10 @@ export function adaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
   const uploads = new Semaphore({ permits });
   const questions = new Semaphore({ permits });
   const beat =
-    options.requestsPerSecond === undefined ? undefined : metronome(options.requestsPerSecond, settings.now);
-  const noted = (answer: Answer, sent: number): Answer => {
+    options.requestsPerSecond === undefined
+      ? undefined
+      : createRateLimiter(options.requestsPerSecond, settings.now);
+  const noted = (answer: UpstreamResponse, sent: number): UpstreamResponse => {
     pace = adapted(pace, { ...newsOf(answer, settings.now()), sent, lastSent }, settings);
     return answer;
   };
@@ -111,7 +113,7 @@ export function adaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimit {
  * Additive increase, multiplicative decrease. Requests that were under way when the concurrency was halved are not held
  * against it again. Where one at a time is still too much and no `Retry-After` says how long to wait, everybody pauses.
  */
-export function adapted(pace: Pace, news: PaceNews, options: Settings): Pace {
+export function adapted(pace: LimitState, news: LimitObservation, options: AdaptiveSettings): LimitState {
   if (!isThrottled(news)) return news.status < 500 ? grown(pace, options) : pace;
   const now = options.now();
   const isNew = news.sent > pace.halvedAt;
@@ -127,18 +129,21 @@ export function adapted(pace: Pace, news: PaceNews, options: Settings): Pace {
   };
 }
 
-function grown(pace: Pace, { growAfter, maxConcurrent }: Settings): Pace {
+function grown(pace: LimitState, { growAfter, maxConcurrent }: AdaptiveSettings): LimitState {
   const good = pace.good + 1;
   if (good < growAfter || pace.concurrency >= maxConcurrent) return { ...pace, good, streak: 0 };
   return { ...pace, concurrency: pace.concurrency + 1, good: 0, streak: 0 };
 }
 
 /** A 503 says so only with a `Retry-After`; without, the registry is in trouble that fewer requests may not cure. */
-function isThrottled({ status, retryAfterSeconds }: PaceNews): boolean {
+function isThrottled({ status, retryAfterSeconds }: LimitObservation): boolean {
   return status === 429 || (status === 503 && retryAfterSeconds !== undefined);
 }
 
-function newsOf(answer: Answer, now: number): Pick<PaceNews, 'status' | 'retryAfterSeconds'> {
+function newsOf(
+  answer: UpstreamResponse,
+  now: number,
+): Pick<LimitObservation, 'status' | 'retryAfterSeconds'> {
   const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);
   return { status: answer.status, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
 }
@@ -146,7 +151,7 @@ function newsOf(answer: Answer, now: number): Pick<PaceNews, 'status' | 'retryAf
 /** Waits for the end of the pause, which may be put off meanwhile. */
 async function passed(
   pausedUntil: () => number,
-  { longestWaitSeconds, now }: Settings,
+  { longestWaitSeconds, now }: AdaptiveSettings,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for (let leftMs = pausedUntil() - now(); leftMs > 0; leftMs = pausedUntil() - now()) {

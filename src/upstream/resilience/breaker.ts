@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { type Ask, repositoryOf, type Send } from '../exchange.ts';
+import { type Dispatch, repositoryOf, type UpstreamRequest } from '../exchange.ts';
 import { isUnreadable } from '../unreadable.ts';
 import { hasNoConnection } from './absence.ts';
 import { isGivenUp } from './deadline.ts';
@@ -64,7 +64,7 @@ export interface Breaker {
   /** False while every request would be refused; asking changes nothing. */
   isAdmitting(): boolean;
   /** The same requests, refused with `UNAVAILABLE` while open for all, or for their repository. */
-  guarded(send: Send): Send;
+  guarded(send: Dispatch): Dispatch;
   /** Opens for all: the registry itself was asked, and did not answer. */
   open(): void;
 }
@@ -79,7 +79,11 @@ const mostRepositories = 1_000;
  * for nothing. A token server's trouble is the registry's, as nothing is to be had without tokens;
  * that it answers says nothing of the registry.
  */
-export function breaker(options: BreakerOptions, now: () => number, listener: BreakerListener): Breaker {
+export function createBreaker(
+  options: BreakerOptions,
+  now: () => number,
+  listener: BreakerListener,
+): Breaker {
   let whole = closedBreaker;
   const own = new Map<string, BreakerState>();
   /** Failures in a row that may be of repositories. */
@@ -166,7 +170,7 @@ function isTrouble({ status }: { readonly status: number }): boolean {
   return status >= 500 && status !== 501;
 }
 
-function saysNothing(error: unknown, { signal }: Ask): boolean {
+function saysNothing(error: unknown, { signal }: UpstreamRequest): boolean {
   return error instanceof RegistryError || isGivenUp(signal) || isUnreadable(error);
 }
 

@@ -1,9 +1,9 @@
 import { Semaphore } from '../../base/semaphore.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Ask, isReplayable, type Send } from '../exchange.ts';
+import { type Dispatch, isReplayable, type UpstreamRequest } from '../exchange.ts';
 
-export interface LimitOptions {
+export interface ConcurrencyOptions {
   readonly maxConcurrent: number;
   readonly maxQueued: number;
 }
@@ -12,12 +12,15 @@ export interface LimitOptions {
  * Limits requests until their bodies have ended, in three groups: downloads, uploads and everything
  * else, so that long bodies never hold up a question, nor an upload the download that feeds it.
  */
-export function gates({ maxConcurrent, maxQueued }: LimitOptions): (send: Send) => Send {
+export function limitConcurrency({
+  maxConcurrent,
+  maxQueued,
+}: ConcurrencyOptions): (send: Dispatch) => Dispatch {
   const limit = { permits: maxConcurrent, maxWaiting: maxQueued, full: crowded };
   const downloads = new Semaphore(limit);
   const uploads = new Semaphore(limit);
   const questions = new Semaphore(limit);
-  const gateOf = (ask: Ask): Semaphore => {
+  const gateOf = (ask: UpstreamRequest): Semaphore => {
     if (!isReplayable(ask)) return uploads;
     return isDownload(ask) ? downloads : questions;
   };
@@ -36,8 +39,8 @@ export function gates({ maxConcurrent, maxQueued }: LimitOptions): (send: Send) 
 }
 
 /** The same requests, spread out to so many a second, with bursts of one second's worth. */
-export function paced(send: Send, requestsPerSecond: number, now: () => number): Send {
-  const turn = metronome(requestsPerSecond, now);
+export function rateLimited(send: Dispatch, requestsPerSecond: number, now: () => number): Dispatch {
+  const turn = createRateLimiter(requestsPerSecond, now);
   return async (ask) => {
     await turn(ask.signal);
     return send(ask);
@@ -45,7 +48,7 @@ export function paced(send: Send, requestsPerSecond: number, now: () => number):
 }
 
 /** Resolves so many times a second, after bursts of one second's worth. */
-export function metronome(
+export function createRateLimiter(
   requestsPerSecond: number,
   now: () => number,
 ): (signal?: AbortSignal) => Promise<void> {
@@ -59,7 +62,7 @@ export function metronome(
   };
 }
 
-function isDownload({ kind, method }: Ask): boolean {
+function isDownload({ kind, method }: UpstreamRequest): boolean {
   return method === 'GET' && (kind === 'blob' || kind === 'cdn');
 }
 

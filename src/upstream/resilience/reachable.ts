@@ -1,16 +1,16 @@
 import { shared } from '../../base/single-flight.ts';
 import { anySignal, unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { discard, type Send } from '../exchange.ts';
+import { type Dispatch, discard } from '../exchange.ts';
 import type { Cancellable } from '../upstream.ts';
-import { type Absence, absenceAfter } from './absence.ts';
+import { type ConnectFailure, connectFailureAfter } from './absence.ts';
 import type { Breaker } from './breaker.ts';
 import { isGivenUp } from './deadline.ts';
 
 export interface ReachabilityOptions {
   /** `/v2/` of the upstream. */
   readonly url: URL;
-  readonly send: Send;
+  readonly send: Dispatch;
   readonly breaker: Breaker;
   readonly now: () => number;
   readonly closing: AbortSignal;
@@ -25,9 +25,9 @@ export interface Reachability {
    */
   suspect(): void;
   /** Undefined once it has answered. */
-  absence(): Absence | undefined;
+  absence(): ConnectFailure | undefined;
   /** The same requests, their answers taken as signs of life. */
-  noted(send: Send): Send;
+  noted(send: Dispatch): Dispatch;
 }
 
 /** A sign of life is believed for so long, unless a failure comes after it, milliseconds. */
@@ -36,18 +36,18 @@ const believedMs = 3_000;
 const pingMs = 3_000;
 
 /** Any answer below 500, a 401 too, is a sign of life; `GET /v2/` (end-1) is asked when there was none of late. */
-export function reachability({ url, send, breaker, now, closing }: ReachabilityOptions): Reachability {
+export function createReachability({ url, send, breaker, now, closing }: ReachabilityOptions): Reachability {
   let answeredAt = Number.NEGATIVE_INFINITY;
   let hasAnswered = false;
-  let absence: Absence | undefined;
+  let absence: ConnectFailure | undefined;
   const noted =
-    (inner: Send): Send =>
+    (inner: Dispatch): Dispatch =>
     async (ask) => {
       const startedAt = now();
       const answer = await inner(ask).catch((error: unknown) => {
         const isOurs = error instanceof RegistryError || isGivenUp(ask.signal);
         if (!isOurs) answeredAt = Number.NEGATIVE_INFINITY;
-        if (!hasAnswered) absence = absenceAfter(error, { startedAt, before: absence });
+        if (!hasAnswered) absence = connectFailureAfter(error, { startedAt, before: absence });
         throw error;
       });
       hasAnswered = true;

@@ -1,7 +1,7 @@
 import { backoffMs } from '../../base/backoff.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Answer, type Ask, discard, headerOf } from '../exchange.ts';
+import { discard, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 import { isUnreadable } from '../unreadable.ts';
 
 /** A failure that another try may get past, and what to say when there is none. */
@@ -25,13 +25,13 @@ export class TryAgain extends Error {
 
 type TryLimits = Pick<TryAgain, 'longestPauseMs' | 'mostRetries'>;
 
-export interface RetryOptions {
+export interface RequestRetryOptions {
   /** Tries after the first. */
   readonly retries: number;
   readonly random: () => number;
   /** See UpstreamOptions.longestWaitSeconds. */
   readonly longestWaitSeconds?: number;
-  /** See Ask.isUrgent. */
+  /** See UpstreamRequest.isUrgent. */
   readonly isUrgent?: boolean;
   /** A try is only worth its wait if that ends before this, by `performance.now()`. */
   readonly endsAt?: number | undefined;
@@ -47,7 +47,7 @@ const longestClientWait = 15;
 const longestRetryAfter = 300;
 
 /** Does the work, and does it again each time that it throws TryAgain, as often as `retries` allows. */
-export async function retried<T>(work: () => Promise<T>, options: RetryOptions): Promise<T> {
+export async function retried<T>(work: () => Promise<T>, options: RequestRetryOptions): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await work();
@@ -66,7 +66,7 @@ export async function retried<T>(work: () => Promise<T>, options: RetryOptions):
 function pauseBefore(
   { refusal, longestPauseMs: mostMs }: TryAgain,
   attempt: number,
-  { random, longestWaitSeconds, isUrgent = false, endsAt = Number.POSITIVE_INFINITY }: RetryOptions,
+  { random, longestWaitSeconds, isUrgent = false, endsAt = Number.POSITIVE_INFINITY }: RequestRetryOptions,
 ): number | undefined {
   if (isUrgent && refusal.code === 'TOOMANYREQUESTS') return undefined;
   const pauseMs = pauseAfter(attempt, refusal.retryAfterSeconds, random, longestWaitSeconds);
@@ -101,7 +101,11 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
  * The answer, unless its status says that it is worth another try, as 501 does not; then throws
  * TryAgain.
  */
-export function orTryAgain(answer: Answer, now: number, { reads }: Pick<Ask, 'reads'> = {}): Answer {
+export function orTryAgain(
+  answer: UpstreamResponse,
+  now: number,
+  { reads }: Pick<UpstreamRequest, 'reads'> = {},
+): UpstreamResponse {
   const { status } = answer;
   const isTrouble = status >= 500 && status !== 501 && reads?.(status) !== true;
   if (status !== 429 && status !== 408 && !isTrouble) return answer;
@@ -110,7 +114,7 @@ export function orTryAgain(answer: Answer, now: number, { reads }: Pick<Ask, 're
 }
 
 /** What a bad status is called. 401 and 403 stand after our own login; the caller has dealt with 404. */
-export function statusRefusal(answer: Answer, now: number = Date.now()): RegistryError {
+export function statusRefusal(answer: UpstreamResponse, now: number = Date.now()): RegistryError {
   const { status } = answer;
   const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);
   const options = {

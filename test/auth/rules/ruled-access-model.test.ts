@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { Reach, Subject } from '../../../src/auth/access.ts';
+import type { ContentTags, Subject } from '../../../src/auth/access.ts';
 import type { Judge, Verdict } from '../../../src/auth/clusters/cluster.ts';
 import { type Question, questionText } from '../../../src/auth/question.ts';
 import { rulePresets } from '../../../src/auth/rules/rule-presets.ts';
@@ -106,15 +106,15 @@ function judgeOf(world: World): Judge {
   };
 }
 
-function reachOf(world: World): Reach {
+function reachOf(world: World): ContentTags {
   return {
-    tagsTowards: (_place, digest) =>
+    tagsContaining: (_place, digest) =>
       sometimesLate(
         world,
         [...world.holds, ...world.stale].flatMap(([tag, held]) => (held.has(digest) ? [tag] : [])),
       ),
     unrecordedTags: async () => ({ tags: [], isAll: true }),
-    leadsTo: (_place, tag, digest) => sometimesLate(world, world.holds.get(tag)?.has(digest) === true),
+    tagContains: (_place, tag, digest) => sometimesLate(world, world.holds.get(tag)?.has(digest) === true),
   };
 }
 

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { Access, Decision, Reach, Subject } from '../../../src/auth/access.ts';
+import type { Access, ContentTags, Decision, Subject } from '../../../src/auth/access.ts';
 import type { Judge, Verdict } from '../../../src/auth/clusters/cluster.ts';
 import { questionText } from '../../../src/auth/question.ts';
 import { rulePresets } from '../../../src/auth/rules/rule-presets.ts';
@@ -70,13 +70,13 @@ function graph(
   const calls = { leadsTo: 0, tagsTowards: 0 };
   const towards = (held: Readonly<Record<string, readonly Digest[]>>, to: Digest): Tag[] =>
     Object.entries(held).flatMap(([tag, digests]) => (digests.includes(to) ? [parseTag(tag)] : []));
-  const reach: Reach = {
-    tagsTowards(_place, to) {
+  const reach: ContentTags = {
+    tagsContaining(_place, to) {
       calls.tagsTowards += 1;
       return [...towards(stale, to), ...towards(tags, to)];
     },
     unrecordedTags: async () => ({ tags: [], isAll: true }),
-    leadsTo(_place, tag, to) {
+    tagContains(_place, tag, to) {
       calls.leadsTo += 1;
       return tags[tag]?.includes(to) === true;
     },
@@ -224,7 +224,7 @@ test('of a tag and a digest the digest decides', async (t) => {
 test('a tag that the client names is tried though nothing else names it', async (t) => {
   const tags = { 'ocp_4.5_cli': [shared] };
   const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
-  const reach: Reach = { ...graph(tags).reach, tagsTowards: () => [] };
+  const reach: ContentTags = { ...graph(tags).reach, tagsContaining: () => [] };
   const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
   t.match(await authorize(ann, access({ tag: 'ocp_4.5_cli', digest: shared })), { allowed: true });
 });
@@ -273,9 +273,10 @@ test('a cluster that falls silent in the middle of many questions is not waited 
 test('before a refusal it looks at what other replicas have learned, but not for each tag of a list', async (t) => {
   const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
   const later = graph({ 'ocp_4.5_cli': [shared], [`sha256-${shared.slice(7)}`]: [digest('signature')] });
-  const reach: Reach = {
+  const reach: ContentTags = {
     ...later.reach,
-    tagsTowards: (where, to, { afresh = false } = {}) => (afresh ? later.reach.tagsTowards(where, to) : []),
+    tagsContaining: (where, to, { afresh = false } = {}) =>
+      afresh ? later.reach.tagsContaining(where, to) : [],
   };
   const { authorize, visible } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
   t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
@@ -287,13 +288,13 @@ test('a tag that another replica has named, and is about to say where it leads, 
   const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
   const { reach: inTheEnd } = graph({ 'ocp_4.5_cli': [shared] });
   let isWritten = false;
-  const reach: Reach = {
+  const reach: ContentTags = {
     ...inTheEnd,
-    tagsTowards(where, to, { afresh = false } = {}) {
+    tagsContaining(where, to, { afresh = false } = {}) {
       isWritten ||= afresh;
-      return inTheEnd.tagsTowards(where, to);
+      return inTheEnd.tagsContaining(where, to);
     },
-    leadsTo: (...asked) => isWritten && inTheEnd.leadsTo(...asked),
+    tagContains: (...asked) => isWritten && inTheEnd.tagContains(...asked),
   };
   const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
   t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
@@ -302,9 +303,10 @@ test('a tag that another replica has named, and is about to say where it leads, 
 test('a right that is remembered counts for a tag that another replica has named meanwhile', async (t) => {
   const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
   const { reach: inTheEnd } = graph({ 'ocp_4.5_cli': [shared] });
-  const reach: Reach = {
+  const reach: ContentTags = {
     ...inTheEnd,
-    tagsTowards: (where, to, { afresh = false } = {}) => (afresh ? inTheEnd.tagsTowards(where, to) : []),
+    tagsContaining: (where, to, { afresh = false } = {}) =>
+      afresh ? inTheEnd.tagsContaining(where, to) : [],
   };
   const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
   t.match(await authorize(ann, access({ tag: 'ocp_4.5_other' })), { allowed: true });
@@ -320,9 +322,9 @@ test('a right that another request learns in the middle of a search counts for b
     judge,
     reach: {
       ...content,
-      async leadsTo(where, tag, to) {
+      async tagContains(where, tag, to) {
         if (tag === signature) await authorize(ann, access({ tag: 'ocp_4.5_other' }));
-        return content.leadsTo(where, tag, to);
+        return content.tagContains(where, tag, to);
       },
     },
   });
@@ -401,9 +403,9 @@ test('a cluster that is silent is asked eight questions, not a thousand', async 
 test('what cannot be told of the content is UNAVAILABLE, unless something else gives the right', async (t) => {
   const rules = ruleBook(rulePresets.imagestream);
   const { judge } = cluster({ allows: [layers('4.5', 'ocp'), layers('4.5', 'ocp-priv')] });
-  const reach: Reach = {
+  const reach: ContentTags = {
     ...graph(two).reach,
-    leadsTo: async (_place, tag) => {
+    tagContains: async (_place, tag) => {
       if (tag === 'ocp-priv_4.5_cli') throw down();
       return true;
     },

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { BrokenSource, continued, type Source } from '../../../src/cache/blobs/continued.ts';
+import { BrokenSource, type ByteSource, failoverRead } from '../../../src/cache/blobs/continued.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { digester } from '../../../src/oci/digest.ts';
 import { randomContent, readAll } from '../../support/bodies.ts';
@@ -7,10 +7,10 @@ import { randomContent, readAll } from '../../support/bodies.ts';
 const { bytes, descriptor } = randomContent(1_000);
 const everything = { start: 0, end: 999 };
 const part = ({ start, end }: { start: number; end: number }) => bytes.subarray(start, end + 1);
-const right: Source = (rest) => bytesOf(part(rest));
+const right: ByteSource = (rest) => bytesOf(part(rest));
 
 /** Delivers so many bytes, which nothing has verified, and breaks. */
-function breaking(length: number, beginning: Uint8Array): Source {
+function breaking(length: number, beginning: Uint8Array): ByteSource {
   return async function* () {
     const chunk = beginning.subarray(0, length);
     yield chunk;
@@ -19,7 +19,7 @@ function breaking(length: number, beginning: Uint8Array): Source {
 }
 
 test('the next source goes on at the byte reached', async (t) => {
-  const body = continued(descriptor, everything, [breaking(400, bytes), right]);
+  const body = failoverRead(descriptor, everything, [breaking(400, bytes), right]);
   t.match(await readAll(body), { bytes });
 });
 
@@ -29,7 +29,7 @@ test('what begins with wrong bytes of a source that broke is never completed', a
     [breaking(400, wrong), right],
     [breaking(400, wrong), breaking(0, bytes), right],
   ]) {
-    const { bytes: got, error } = await readAll(continued(descriptor, everything, sources));
+    const { bytes: got, error } = await readAll(failoverRead(descriptor, everything, sources));
     t.match(error, { code: 'UPSTREAM_INVALID' });
     t.equal(got.byteLength, 400);
   }
@@ -37,9 +37,11 @@ test('what begins with wrong bytes of a source that broke is never completed', a
 
 test('the last source to break is the failure, and what is no break is one at once', async (t) => {
   const broken = breaking(400, bytes);
-  t.match((await readAll(continued(descriptor, everything, [broken]))).error, { message: 'broken' });
-  const failing: Source = () => {
+  t.match((await readAll(failoverRead(descriptor, everything, [broken]))).error, { message: 'broken' });
+  const failing: ByteSource = () => {
     throw new Error('another');
   };
-  t.match((await readAll(continued(descriptor, everything, [failing, right]))).error, { message: 'another' });
+  t.match((await readAll(failoverRead(descriptor, everything, [failing, right]))).error, {
+    message: 'another',
+  });
 });

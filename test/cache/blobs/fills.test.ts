@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { type Test, test } from 'tap';
 import { BlobMembership } from '../../../src/cache/blobs/blob-membership.ts';
-import { fills } from '../../../src/cache/blobs/fills.ts';
+import { createFills } from '../../../src/cache/blobs/fills.ts';
 import { PullThrough } from '../../../src/cache/blobs/pull-through.ts';
-import { spool } from '../../../src/cache/blobs/spool.ts';
+import { createSpool } from '../../../src/cache/blobs/spool.ts';
 import { Undeliverable } from '../../../src/cache/blobs/undeliverable.ts';
-import { cacheParts } from '../../../src/cache/registry/parts.ts';
+import { createCacheContext } from '../../../src/cache/registry/parts.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
@@ -16,7 +16,7 @@ import { tempFiles } from '../../../src/store/filesystem/temp-files.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { metrics } from '../../../src/telemetry/metrics.ts';
-import { registryUpstream } from '../../../src/upstream/client/client.ts';
+import { createUpstream } from '../../../src/upstream/client/client.ts';
 import { made as s3Made } from '../../store/s3/s3-store-fixture.ts';
 import { randomContent, readAll, until } from '../../support/bodies.ts';
 import { registryDouble } from '../../support/registry-double.ts';
@@ -39,7 +39,7 @@ const media: Readonly<Record<string, (t: Test) => Promise<Store>>> = {
 async function rig(t: Test, medium = media['memory']) {
   const store = (await medium?.(t)) ?? memoryStore();
   const spooled: number[] = [0];
-  const parts = cacheParts({
+  const parts = createCacheContext({
     store,
     spool: { path: join(t.testdirName, 'spool'), maxBytes: 1e9 },
     memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
@@ -50,7 +50,7 @@ async function rig(t: Test, medium = media['memory']) {
   const made = async (name: string) => {
     const double = await registryDouble();
     double.addBlob(repository, bytes);
-    const upstream = registryUpstream({ name, url: double.url, allowPrivateAddresses: true });
+    const upstream = createUpstream({ name, url: double.url, allowPrivateAddresses: true });
     const absent = new LRUCache<string, true>({ max: 10 });
     const blobs = new PullThrough({
       ...parts,
@@ -137,8 +137,8 @@ test('a download that has ended is joined by no one, whatever its listener throw
   const store = memoryStore();
   const { bytes, descriptor } = randomContent(1_000);
   const upstream = 'quay.io';
-  const downloads = fills({
-    spool: spool({
+  const downloads = createFills({
+    spool: createSpool({
       directory: t.testdir(),
       maxBytes: 1e6,
       files: tempFiles(t.testdirName),

@@ -1,11 +1,11 @@
 import { test } from 'tap';
-import { staging } from '../../../src/cache/blobs/staging.ts';
+import { createStaging } from '../../../src/cache/blobs/staging.ts';
 import { randomContent } from '../../support/bodies.ts';
 
 const { bytes } = randomContent(1_500_000);
 
 test('it takes no more than one half holds until that half is given out', (t) => {
-  const latest = staging();
+  const latest = createStaging();
   const taken = latest.take(bytes);
   t.ok(taken < bytes.byteLength);
   t.equal(latest.take(bytes.subarray(taken)), 0);
@@ -16,7 +16,7 @@ test('it takes no more than one half holds until that half is given out', (t) =>
 });
 
 test('nothing is given out twice, and nothing when there is nothing', (t) => {
-  const latest = staging();
+  const latest = createStaging();
   t.equal(latest.turn(), undefined);
   latest.take(bytes.subarray(0, 100));
   t.equal(latest.turn()?.byteLength, 100);
@@ -25,7 +25,7 @@ test('nothing is given out twice, and nothing when there is nothing', (t) => {
 });
 
 test('what is being written, and what was written last, can still be read', (t) => {
-  const latest = staging();
+  const latest = createStaging();
   const target = Buffer.alloc(60);
   latest.take(bytes.subarray(0, 100));
   latest.turn();

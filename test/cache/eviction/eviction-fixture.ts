@@ -1,5 +1,5 @@
-import { type EvictorOptions, evictor } from '../../../src/cache/eviction/evictor.ts';
-import { usage } from '../../../src/cache/eviction/usage.ts';
+import { createEvictor, type EvictorOptions } from '../../../src/cache/eviction/evictor.ts';
+import { createUsage } from '../../../src/cache/eviction/usage.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
@@ -40,9 +40,9 @@ export function replica(store: Store, changes: Partial<EvictorOptions> = {}) {
   const state = { now: Date.now() + 24 * hourMs };
   const clock = () => state.now;
   const instance = 'one';
-  const uses = usage({ records: store.records, instance, clock });
+  const uses = createUsage({ records: store.records, instance, clock });
   const options = { store, usage: uses, instance, maxBytes: 2.7 * layerBytes, clock, ...changes };
-  const evict = evictor(options);
+  const evict = createEvictor(options);
   return {
     uses,
     evict,

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { type Usage, usage } from '../../../src/cache/eviction/usage.ts';
+import { createUsage, type Usage } from '../../../src/cache/eviction/usage.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 
@@ -17,8 +17,8 @@ async function lastUsed(replica: Usage): Promise<Map<Digest, number>> {
 test('replicas see each other’s uses, and the latest one counts', async (t) => {
   const { records } = memoryStore();
   let now = noon;
-  const first = usage({ records, instance: 'one', clock: () => now });
-  const second = usage({ records, instance: 'two', clock: () => now });
+  const first = createUsage({ records, instance: 'one', clock: () => now });
+  const second = createUsage({ records, instance: 'two', clock: () => now });
   first.touched(a);
   first.touched(b);
   await first.flush();
@@ -34,7 +34,7 @@ test('replicas see each other’s uses, and the latest one counts', async (t) =>
 });
 
 test('a use counts for its own replica before it is written', async (t) => {
-  const replica = usage({ records: memoryStore().records, instance: 'one', clock: () => noon });
+  const replica = createUsage({ records: memoryStore().records, instance: 'one', clock: () => noon });
   replica.touched(a);
   t.same(await lastUsed(replica), new Map([[a, noon]]));
   await replica.close();
@@ -42,10 +42,10 @@ test('a use counts for its own replica before it is written', async (t) => {
 
 test('closing writes what was noted', async (t) => {
   const { records } = memoryStore();
-  const replica = usage({ records, instance: 'one', clock: () => noon });
+  const replica = createUsage({ records, instance: 'one', clock: () => noon });
   replica.touched(a);
   await replica.close();
-  const later = usage({ records, instance: 'one', clock: () => noon });
+  const later = createUsage({ records, instance: 'one', clock: () => noon });
   t.same(await lastUsed(later), new Map([[a, noon]]));
   await later.close();
 });
@@ -53,12 +53,12 @@ test('closing writes what was noted', async (t) => {
 test('two replicas of one name do not overwrite each other', async (t) => {
   const { records } = memoryStore();
   const replicas = [a, b].map((digest) => {
-    const replica = usage({ records, instance: 'same', clock: () => noon });
+    const replica = createUsage({ records, instance: 'same', clock: () => noon });
     replica.touched(digest);
     return replica;
   });
   await Promise.all(replicas.map((replica) => replica.close()));
-  const reader = usage({ records, instance: 'reader', clock: () => noon });
+  const reader = createUsage({ records, instance: 'reader', clock: () => noon });
   t.same(new Set((await lastUsed(reader)).keys()), new Set([a, b]));
   await reader.close();
 });
@@ -74,7 +74,7 @@ test('steady use of a digest is written once in ten minutes', async (t) => {
       return await store.records.put(key, bytes, condition);
     },
   };
-  const replica = usage({ records, instance: 'one', clock: () => now });
+  const replica = createUsage({ records, instance: 'one', clock: () => now });
   for (let minute = 0; minute < 30; minute += 1, now += minuteMs) {
     replica.touched(a);
     await replica.flush();
@@ -85,7 +85,7 @@ test('steady use of a digest is written once in ten minutes', async (t) => {
 
 test('no flush rewrites the whole day: records are cut at ten thousand digests', async (t) => {
   const { records } = memoryStore();
-  const replica = usage({ records, instance: 'one', clock: () => noon });
+  const replica = createUsage({ records, instance: 'one', clock: () => noon });
   for (let batch = 0; batch < 3; batch += 1) {
     for (let index = 0; index < 6_000; index += 1)
       replica.touched(digestOf(Buffer.from(`${batch} ${index}`)));
@@ -101,7 +101,7 @@ test('a store that is down is reported, and what was noted is written later, als
   let isDown = Boolean(true);
   let now = noon;
   let failures = 0;
-  const replica = usage({
+  const replica = createUsage({
     records: {
       ...store.records,
       async put(key, bytes, condition) {
@@ -119,7 +119,7 @@ test('a store that is down is reported, and what was noted is written later, als
   isDown = false;
   now += dayMs;
   await replica.flush();
-  const other = usage({ records: store.records, instance: 'two', clock: () => now });
+  const other = createUsage({ records: store.records, instance: 'two', clock: () => now });
   t.same(await lastUsed(other), new Map([[a, noon]]));
   await replica.close();
   await other.close();
@@ -128,7 +128,7 @@ test('a store that is down is reported, and what was noted is written later, als
 test('days older than the limit are dropped', async (t) => {
   const { records } = memoryStore();
   let now = noon;
-  const replica = usage({ records, instance: 'one', keepDays: 30, clock: () => now });
+  const replica = createUsage({ records, instance: 'one', keepDays: 30, clock: () => now });
   replica.touched(a);
   await replica.flush();
   now += 31 * dayMs;
@@ -140,10 +140,10 @@ test('days older than the limit are dropped', async (t) => {
 
 test('a record that cannot be read is an error, not "unused"', async (t) => {
   const store = memoryStore();
-  const first = usage({ records: store.records, instance: 'one', clock: () => noon });
+  const first = createUsage({ records: store.records, instance: 'one', clock: () => noon });
   first.touched(a);
   await first.close();
-  const reader = usage({
+  const reader = createUsage({
     records: { ...store.records, get: () => Promise.reject(new Error('the store is down')) },
     instance: 'two',
     clock: () => noon,
@@ -155,14 +155,14 @@ test('a record that cannot be read is an error, not "unused"', async (t) => {
 test('lines of garbage are skipped', async (t) => {
   const { records } = memoryStore();
   await records.put('v1/usage/2026-11-22/x', Buffer.from(`garbage\n${a} soon\n\n${b} 7`));
-  const reader = usage({ records, instance: 'one', clock: () => noon });
+  const reader = createUsage({ records, instance: 'one', clock: () => noon });
   t.same(await lastUsed(reader), new Map([[b, 7_000]]));
   await reader.close();
 });
 
 test('what was served just now is recent for ten minutes', async (t) => {
   let now = noon;
-  const replica = usage({ records: memoryStore().records, instance: 'one', clock: () => now });
+  const replica = createUsage({ records: memoryStore().records, instance: 'one', clock: () => now });
   t.notOk(replica.isRecent(a));
   replica.touched(a);
   t.ok(replica.isRecent(a));

@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { tagList, tagsIn } from '../../../src/cache/listings/tag-list.ts';
+import { createTagList, tagsIn } from '../../../src/cache/listings/tag-list.ts';
 import { isTag, parseTag } from '../../../src/oci/reference.ts';
 
-const listOf = (...texts: string[]) => tagList(texts.map(parseTag));
+const listOf = (...texts: string[]) => createTagList(texts.map(parseTag));
 const parsed = (json: Uint8Array): unknown => JSON.parse(Buffer.from(json).toString());
 
 test('each page is what a filter of the tags would give', async (t) => {
@@ -35,7 +35,7 @@ test('a list that is sorted in another way goes on behind the tag all the same',
 
 test('half a million tags take little more memory than their text', async (t) => {
   const texts = Array.from({ length: 500_000 }, (_, at) => `ocp_4.20_component-name-${at}`).filter(isTag);
-  const list = tagList(texts);
+  const list = createTagList(texts);
   t.ok(list.bytes < list.json.byteLength * 1.2);
   const { json, last } = list.page({ last: 'ocp_4.20_component-name-499990', n: 3 });
   t.same(parsed(json), texts.slice(499_991, 499_994));

@@ -41,9 +41,9 @@ test('a manifest that lists 41,000 digests gets a bounded number of records', as
 test('what has no record is reached from its tag all the same, and is had from the upstream', async (t) => {
   const { rig, pull, place, layer } = await giantRig(t);
   await pull();
-  t.same(await rig.reach.tagsTowards(place, layer, { afresh: true }), []);
+  t.same(await rig.reach.tagsContaining(place, layer, { afresh: true }), []);
   t.same(await rig.reach.unrecordedTags(place, layer), { tags: [giant], isAll: true });
-  t.equal(await rig.reach.leadsTo(place, giant, layer), true);
+  t.equal(await rig.reach.tagContains(place, giant, layer), true);
   t.equal(
     (await readAll((await rig.registry.blobs.open(rig.repository, layer)).read())).bytes.toString(),
     'the last layer',
@@ -65,10 +65,10 @@ test('who pulled a tag while the store cannot be written gets its layers, howeve
   await pull();
   for (const tag of tags) await pull(tag);
   for (const digest of image.all) {
-    const known = await rig.reach.tagsTowards(place, digest);
+    const known = await rig.reach.tagsContaining(place, digest);
     const found = known.includes(small) ? known : (await rig.reach.unrecordedTags(place, digest)).tags;
     t.ok(found.includes(small), digest);
-    t.equal(await rig.reach.leadsTo(place, small, digest), true);
+    t.equal(await rig.reach.tagContains(place, small, digest), true);
   }
   t.ok((await rig.reach.unrecordedTags(place, layer)).tags.includes(giant));
 });
@@ -78,9 +78,9 @@ test('another replica, or this one after a restart, knows the tags of what has n
   await pull();
   await rig.settled();
   const later = rig.replica();
-  t.same(await later.reach.tagsTowards(place, layer, { afresh: true }), []);
+  t.same(await later.reach.tagsContaining(place, layer, { afresh: true }), []);
   t.same(await later.reach.unrecordedTags(place, layer), { tags: [giant], isAll: true });
-  t.equal(await later.reach.leadsTo(place, giant, layer), true);
+  t.equal(await later.reach.tagContains(place, giant, layer), true);
   const stranger = digestOf(Buffer.from('listed nowhere'));
   t.same(await later.reach.unrecordedTags(place, stranger), { tags: [], isAll: true });
 });
@@ -95,7 +95,7 @@ test('what is below a child that has no record has the tags of what lists the ch
   rig.double.addManifest(rig.repository, bytes, mediaTypes.ociIndex, giant);
   await pull();
   await rig.registry.manifests.resolve(rig.repository, { digest: image.digest });
-  for (const digest of image.layers) t.same(await rig.reach.tagsTowards(place, digest), [giant]);
+  for (const digest of image.layers) t.same(await rig.reach.tagsContaining(place, digest), [giant]);
 });
 
 test('while the store cannot be written or read, there may be tags that another replica knows', async (t) => {

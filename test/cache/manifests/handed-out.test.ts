@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { HandedOut, type HandedOutOptions } from '../../../src/cache/manifests/handed-out.ts';
+import { ClientManifests, type ClientManifestsOptions } from '../../../src/cache/manifests/handed-out.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import type { Repository, Tag } from '../../../src/oci/reference.ts';
@@ -279,6 +279,6 @@ test('a question that nothing answers ends in its time', async (t) => {
     longestMs: 20,
     now: Date.now,
   };
-  const answers = new HandedOut(options as unknown as HandedOutOptions);
+  const answers = new ClientManifests(options as unknown as ClientManifestsOptions);
   await t.rejects(answers.resolve('team/app' as Repository, { tag: 'latest' as Tag }), unavailable);
 });

@@ -53,7 +53,7 @@ test('nor does a tag lead to a digest because a HEAD says that such a document h
   t.not(served.descriptor.digest, image.digest);
   const place = { upstream: 'quay.io', repository: rig.repository };
   for (const digest of [image.digest, image.config])
-    t.equal(await rig.reach.leadsTo(place, parseTag('ocp_4.20_cli'), digest), false);
+    t.equal(await rig.reach.tagContains(place, parseTag('ocp_4.20_cli'), digest), false);
 });
 
 test('a document is answered byte for byte under the digest of its payload, and stays where it was seen', async (t) => {
@@ -121,9 +121,11 @@ test('another replica learns what a tag of a document means before it refuses th
   await rig.settled();
   const place = { upstream: 'quay.io', repository: rig.repository };
   const { reach } = rig.replica();
-  t.same(await reach.tagsTowards(place, layer), ['old']);
-  t.equal(await reach.leadsTo(place, parseTag('old'), layer), true);
+  t.same(await reach.tagsContaining(place, layer), ['old']);
+  t.equal(await reach.tagContains(place, parseTag('old'), layer), true);
   rig.double.switches.down = true;
   const another = rig.replica();
-  await t.rejects(async () => another.reach.leadsTo(place, parseTag('old'), layer), { code: 'UNAVAILABLE' });
+  await t.rejects(async () => another.reach.tagContains(place, parseTag('old'), layer), {
+    code: 'UNAVAILABLE',
+  });
 });

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { isNews, mergedTags } from '../../../src/cache/records/member-tags.ts';
-import { membership } from '../../../src/cache/records/membership.ts';
+import { createRepositoryIndex } from '../../../src/cache/records/membership.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';
 import { memberKey } from '../../../src/store/keys.ts';
@@ -63,7 +63,7 @@ test('a base layer under 5,000 tags of 300 scopes is found from every scope, on 
   };
   let now = 1_000_000;
   const options = { records: counted, scopeOf: (_: unknown, tag: Tag) => scopeOf(tag), clock: () => now };
-  const members = membership(options);
+  const members = createRepositoryIndex(options);
   for (const tag of tagsOf(300, 17).slice(0, 5_000)) {
     await members.add(scope, [layer], tag);
     await members.settled();
@@ -74,7 +74,7 @@ test('a base layer under 5,000 tags of 300 scopes is found from every scope, on 
   t.ok(writes <= 300 + 64 + 14, `${writes} writes: each scope once, and then once an hour in 14 hours`);
   const record = await records.get(memberKey(scope.upstream, scope.repository, layer.digest));
   t.ok((record?.bytes.byteLength ?? 0) < 300 * 20 + 200, `${record?.bytes.byteLength} bytes`);
-  const later = membership(options);
+  const later = createRepositoryIndex(options);
   t.equal(scopesOf(await later.tagsOf(scope, layer.digest)).size, 300, 'after a restart as well');
   await later.close();
 });
@@ -82,7 +82,7 @@ test('a base layer under 5,000 tags of 300 scopes is found from every scope, on 
 test('a tag of a known scope that is not yet written leads there all the same', async (t) => {
   const scope = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
   const layer = { digest: digestOf(Buffer.from('base')), size: 4 };
-  const members = membership({
+  const members = createRepositoryIndex({
     records: memoryStore().records,
     scopeOf: (_, tag) => scopeOf(tag),
     clock: () => 1_000_000,

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { membership } from '../../../src/cache/records/membership.ts';
+import { createRepositoryIndex } from '../../../src/cache/records/membership.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { memberKey } from '../../../src/store/keys.ts';
@@ -40,7 +40,7 @@ function switched(records: Records) {
 test('what was added is found at once, before any record is written', async (t) => {
   const { records, state } = switched(memoryStore().records);
   state.isDown = true;
-  const members = membership({ records });
+  const members = createRepositoryIndex({ records });
   const added = members.add(scope, [layer], latest);
   t.same(await members.find(scope, digest), layer);
   t.same(await members.tagsOf(scope, digest), ['latest']);
@@ -49,7 +49,7 @@ test('what was added is found at once, before any record is written', async (t) 
 });
 
 test('a digest seen in one repository is not found in another', async (t) => {
-  const members = membership({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: memoryStore().records });
   await members.add(scope, [layer]);
   t.equal(await members.find(elsewhere, digest), undefined);
   t.equal(await members.find({ ...scope, upstream: 'docker.io' }, digest), undefined);
@@ -58,10 +58,10 @@ test('a digest seen in one repository is not found in another', async (t) => {
 
 test('another replica finds it, after one record read', async (t) => {
   const { records, state } = switched(memoryStore().records);
-  const first = membership({ records });
+  const first = createRepositoryIndex({ records });
   await first.add(scope, [layer], latest);
   await first.close();
-  const second = membership({ records });
+  const second = createRepositoryIndex({ records });
   state.gets = 0;
   const both = await Promise.all([second.find(scope, digest), second.find(scope, digest)]);
   t.same(both, [layer, layer]);
@@ -73,11 +73,11 @@ test('another replica finds it, after one record read', async (t) => {
 test('"never seen" is remembered for seconds only', async (t) => {
   const { records, state } = switched(memoryStore().records);
   let now = 1_000_000;
-  const members = membership({ records, negativeMs: 5_000, clock: () => now });
+  const members = createRepositoryIndex({ records, negativeMs: 5_000, clock: () => now });
   t.equal(await members.find(scope, digest), undefined);
   t.equal(await members.find(scope, digest), undefined);
   t.equal(state.gets, 1);
-  const other = membership({ records });
+  const other = createRepositoryIndex({ records });
   await other.add(scope, [layer]);
   await other.close();
   now += 5_001;
@@ -86,7 +86,7 @@ test('"never seen" is remembered for seconds only', async (t) => {
 });
 
 test('"never seen" ends with the first sight', async (t) => {
-  const members = membership({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: memoryStore().records });
   t.equal(await members.find(scope, digest), undefined);
   await members.add(scope, [layer]);
   t.same(await members.find(scope, digest), layer);
@@ -94,7 +94,7 @@ test('"never seen" ends with the first sight', async (t) => {
 });
 
 test('an unknown size never replaces a known one, and a known one replaces it', async (t) => {
-  const members = membership({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: memoryStore().records });
   await members.add(scope, [{ digest, size: -1 }]);
   t.same(await members.find(scope, digest), { digest, size: -1 });
   await members.add(scope, [layer]);
@@ -104,7 +104,7 @@ test('an unknown size never replaces a known one, and a known one replaces it', 
 });
 
 test('a later manifest cannot misstate the size or type of a layer', async (t) => {
-  const members = membership({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: memoryStore().records });
   await members.add(scope, [layer]);
   await members.add(scope, [{ digest, size: 1, mediaType: 'text/html' }]);
   t.same(await members.find(scope, digest), layer);
@@ -113,7 +113,7 @@ test('a later manifest cannot misstate the size or type of a layer', async (t) =
 
 test('what is known already is not written again', async (t) => {
   const { records, state } = switched(memoryStore().records);
-  const members = membership({ records });
+  const members = createRepositoryIndex({ records });
   await members.add(scope, [layer], latest);
   await members.settled();
   await members.add(scope, [layer], latest);
@@ -124,21 +124,21 @@ test('what is known already is not written again', async (t) => {
 
 test('replicas that add tags at once lose none of them', async (t) => {
   const { records } = memoryStore();
-  const replicas = Array.from({ length: 4 }, () => membership({ records }));
+  const replicas = Array.from({ length: 4 }, () => createRepositoryIndex({ records }));
   await Promise.all(replicas.map((replica, index) => replica.add(scope, [layer], parseTag(`t${index}`))));
   await Promise.all(replicas.map((replica) => replica.close()));
-  const reader = membership({ records });
+  const reader = createRepositoryIndex({ records });
   t.same(new Set(await reader.tagsOf(scope, digest)), new Set(['t0', 't1', 't2', 't3']));
   await reader.close();
 });
 
 test('what comes while the record is read is known beside what the record says', async (t) => {
   const store = memoryStore();
-  const replica = membership({ records: store.records });
+  const replica = createRepositoryIndex({ records: store.records });
   await replica.add(scope, [layer], latest);
   await replica.close();
   const read = Promise.withResolvers<void>();
-  const members = membership({
+  const members = createRepositoryIndex({
     records: {
       ...store.records,
       get: (key) => read.promise.then(() => store.records.get(key)),
@@ -154,7 +154,7 @@ test('what comes while the record is read is known beside what the record says',
 });
 
 test('of many tags the latest 64 stay', async (t) => {
-  const members = membership({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: memoryStore().records });
   for (let index = 0; index < 70; index += 1) await members.add(scope, [layer], parseTag(`t${index}`));
   const tags = await members.tagsOf(scope, digest);
   t.equal(tags.length, 64);
@@ -165,7 +165,7 @@ test('of many tags the latest 64 stay', async (t) => {
 test('a store that is down fails no pull, is reported, and is written later', async (t) => {
   const { records, state } = switched(memoryStore().records);
   const failures: string[] = [];
-  const members = membership({
+  const members = createRepositoryIndex({
     records,
     events: { storeFailed: ({ operation }) => failures.push(operation) },
   });
@@ -184,7 +184,7 @@ test('the writes of a whole index stay within their number', async (t) => {
   const { records } = memoryStore();
   let running = 0;
   let most = 0;
-  const members = membership({
+  const members = createRepositoryIndex({
     records: {
       ...records,
       async put(key, bytes, condition) {
@@ -209,7 +209,7 @@ test('the writes of a whole index stay within their number', async (t) => {
 });
 
 test('what leaves memory is found by its record', async (t) => {
-  const members = membership({ records: memoryStore().records, maxEntries: 2 });
+  const members = createRepositoryIndex({ records: memoryStore().records, maxEntries: 2 });
   const digests: Digest[] = ['a', 'b', 'c', 'd'].map((text) => digestOf(Buffer.from(text)));
   await members.add(
     scope,
@@ -230,24 +230,24 @@ test('what leaves memory is found by its record', async (t) => {
 test('a record of garbage counts as none, and is replaced', async (t) => {
   const { records } = memoryStore();
   await records.put(memberKey(scope.upstream, scope.repository, digest), Buffer.from('{"size":"big"'));
-  const members = membership({ records });
+  const members = createRepositoryIndex({ records });
   t.equal(await members.find(scope, digest), undefined);
   await members.add(scope, [layer]);
   await members.close();
-  const again = membership({ records });
+  const again = createRepositoryIndex({ records });
   t.same(await again.find(scope, digest), layer);
   await again.close();
 });
 
 test('a size that was found by reading replaces one that was told, for good', async (t) => {
   const { records } = memoryStore();
-  const members = membership({ records });
+  const members = createRepositoryIndex({ records });
   await members.add(scope, [{ digest, size: 99 }]);
   await members.correct(scope, layer);
   await members.add(scope, [{ digest, size: 99 }]);
   t.match(await members.find(scope, digest), { size: layer.size });
   await members.close();
-  const later = membership({ records });
+  const later = createRepositoryIndex({ records });
   await later.add(scope, [{ digest, size: 99 }]);
   await later.settled();
   t.match(await later.find(scope, digest), { size: layer.size }, 'on record too');
@@ -262,7 +262,7 @@ const entries = (count: number, name = 'layer') =>
 
 test('what the queue has no room for stays in memory, and is written once the store works', async (t) => {
   const { records, state } = switched(memoryStore().records);
-  const members = membership({ records, maxWaiting: 10, retryMs: 1 });
+  const members = createRepositoryIndex({ records, maxWaiting: 10, retryMs: 1 });
   state.isDown = true;
   const layers = entries(50);
   await members.add(scope, layers, latest);
@@ -281,13 +281,13 @@ test('no repository’s records are displaced by those of another', async (t) =>
   const gate = Promise.withResolvers<void>();
   const put: Records['put'] = (key, bytes, condition) =>
     gate.promise.then(() => records.put(key, bytes, condition));
-  const members = membership({ records: { ...records, put }, maxWaiting: 20, maxEntries: 5 });
+  const members = createRepositoryIndex({ records: { ...records, put }, maxWaiting: 20, maxEntries: 5 });
   await members.add(scope, entries(8), latest);
   await members.add(elsewhere, entries(500, 'other'), parseTag('giant'));
   t.same((await members.unrecordedTags(scope, digest, nothing)).tags, []);
   gate.resolve();
   await members.close();
-  const later = membership({ records });
+  const later = createRepositoryIndex({ records });
   for (const each of entries(8)) t.same(await later.tagsOf(scope, each.digest), [latest]);
   await later.close();
 });
@@ -295,7 +295,7 @@ test('no repository’s records are displaced by those of another', async (t) =>
 test('what leaves memory unwritten leaves its tag behind, and too many tags are told', async (t) => {
   const { records } = memoryStore();
   const put = () => Promise.reject(new Error('read-only'));
-  const members = membership({ records: { ...records, put }, maxWaiting: 2, maxEntries: 4 });
+  const members = createRepositoryIndex({ records: { ...records, put }, maxWaiting: 2, maxEntries: 4 });
   await members.add(scope, entries(10), latest);
   await members.add(scope, entries(10, 'more'), parseTag('next'));
   const all = { tags: ['latest', 'next'], isAll: true };
@@ -310,11 +310,11 @@ test('what leaves memory unwritten leaves its tag behind, and too many tags are 
 
 test('more partial manifests than are remembered are told to all replicas, and not of other repositories', async (t) => {
   const { records } = memoryStore();
-  const members = membership({ records });
+  const members = createRepositoryIndex({ records });
   for (const each of entries(17, 'giant'))
     members.addPartial(scope, { digest: each.digest, children: [], blobs: [{ digest, size: 1 }] }, [latest]);
   await members.settled();
-  const later = membership({ records });
+  const later = createRepositoryIndex({ records });
   for (const each of [members, later]) {
     const found = await each.unrecordedTags(scope, digest, nothing);
     t.same(found, { tags: [latest], isAll: false });

@@ -66,11 +66,11 @@ test('a tag that a document led to a private digest leads nowhere, and is asked 
   await change(records, pointer(), (value) => ({ ...value, ...forged }));
   const later = rig.replica();
   const asked = rig.asked(`/manifests/${open}`);
-  for (const digest of image.all) t.equal(await later.reach.leadsTo(place, open, digest), false);
+  for (const digest of image.all) t.equal(await later.reach.tagContains(place, open, digest), false);
   const served = await pull(later, rig.repository, open);
   t.equal(rig.asked(`/manifests/${open}`) - asked, 1);
   t.not(served.descriptor.digest, image.digest);
-  for (const digest of image.all) t.equal(await later.reach.leadsTo(place, open, digest), false);
+  for (const digest of image.all) t.equal(await later.reach.tagContains(place, open, digest), false);
 });
 
 test('nor does what the tag is said to have meant before, and what is learned now is believed', async (t) => {
@@ -78,15 +78,15 @@ test('nor does what the tag is said to have meant before, and what is learned no
   const meaning = { digest: image.digest, from: 1, until: 1_000_000_000_000 };
   await change(records, pointer(), (value) => ({ ...value, history: [meaning] }));
   const later = rig.replica();
-  for (const digest of image.all) t.equal(await later.reach.leadsTo(place, open, digest), false);
+  for (const digest of image.all) t.equal(await later.reach.tagContains(place, open, digest), false);
   content.image(['base', 'next'], open);
   rig.pass(70_000);
   await pull(later, rig.repository, open);
-  for (const digest of image.all) t.equal(await later.reach.leadsTo(place, open, digest), false);
-  for (const digest of before.all) t.equal(await later.reach.leadsTo(place, open, digest), true);
+  for (const digest of image.all) t.equal(await later.reach.tagContains(place, open, digest), false);
+  for (const digest of before.all) t.equal(await later.reach.tagContains(place, open, digest), true);
   await later.settled();
   const last = rig.replica();
-  for (const digest of before.all) t.equal(await last.reach.leadsTo(place, open, digest), true);
+  for (const digest of before.all) t.equal(await last.reach.tagContains(place, open, digest), true);
 });
 
 test('a false tag on a record opens nothing', async (t) => {
@@ -95,9 +95,9 @@ test('a false tag on a record opens nothing', async (t) => {
     await change(records, member(digest), (value) => ({ ...value, tags: [secret, open] }));
   const later = rig.replica();
   for (const digest of image.all) {
-    t.same(await later.reach.tagsTowards(place, digest), [open, secret]);
-    t.equal(await later.reach.leadsTo(place, open, digest), false);
-    t.equal(await later.reach.leadsTo(place, secret, digest), true);
+    t.same(await later.reach.tagsContaining(place, digest), [open, secret]);
+    t.equal(await later.reach.tagContains(place, open, digest), false);
+    t.equal(await later.reach.tagContains(place, secret, digest), true);
   }
 });
 
@@ -147,18 +147,18 @@ test('an old record does not say to what an attachment belongs', async (t) => {
   const tag = referrersTag(image.digest);
   await change(records, member(layer), (value) => ({ ...value, tags: [secret, tag] }));
   const later = rig.replica();
-  t.equal(await later.reach.leadsTo(place, tag, layer), false);
+  t.equal(await later.reach.tagContains(place, tag, layer), false);
   await pull(later, rig.repository, secret);
-  t.equal(await later.reach.leadsTo(place, tag, layer), false, 'nor once the record was confirmed');
+  t.equal(await later.reach.tagContains(place, tag, layer), false, 'nor once the record was confirmed');
   const signature = content.artifact(image.digest, 'a signature');
   await pull(later, rig.repository, signature.digest);
   await later.settled();
   await aged(rig);
   const last = rig.replica();
   const [payload] = signature.layers as [Digest];
-  t.equal(await last.reach.leadsTo(place, tag, signature.digest), true);
+  t.equal(await last.reach.tagContains(place, tag, signature.digest), true);
   await pull(last, rig.repository, signature.digest);
-  t.equal(await last.reach.leadsTo(place, tag, payload), true, 'the manifest that refers does');
+  t.equal(await last.reach.tagContains(place, tag, payload), true, 'the manifest that refers does');
 });
 
 test('a store of before serves what its tags mean while the upstream is down', async (t) => {

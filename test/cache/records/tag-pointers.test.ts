@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { tags } from '../../../src/cache/records/tag-pointers.ts';
+import { createTagPointers } from '../../../src/cache/records/tag-pointers.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { tagKey } from '../../../src/store/keys.ts';
@@ -19,7 +19,7 @@ async function slow() {
   const { records } = memoryStore();
   const gate = Promise.withResolvers<void>();
   const options = { maxEntries: 10, confirmEveryMs: 1_000, events: { storeFailed: () => undefined } };
-  const before = tags({ ...options, records });
+  const before = createTagPointers({ ...options, records });
   before.set(scope, tag, pointer('old', 1));
   await before.close();
   const get: typeof records.get = async (key) => {
@@ -27,7 +27,7 @@ async function slow() {
     await gate.promise;
     return found;
   };
-  return { pointers: tags({ ...options, records: { ...records, get } }), open: gate.resolve };
+  return { pointers: createTagPointers({ ...options, records: { ...records, get } }), open: gate.resolve };
 }
 
 test('a pointer that is learned while its record is being read stands', async (t) => {
@@ -44,7 +44,7 @@ test('a tag that is gone stays gone while its record cannot be deleted', async (
   const { records } = memoryStore();
   const stuck = { ...records, delete: () => Promise.reject(new Error('read-only')) };
   const failures: unknown[] = [];
-  const pointers = tags({
+  const pointers = createTagPointers({
     records: stuck,
     maxEntries: 10,
     confirmEveryMs: 1_000,
@@ -63,7 +63,10 @@ const settings = { maxEntries: 10, confirmEveryMs: 1_000, events: { storeFailed:
 
 test('what another replica wrote later is found by reading again, and what it wrote earlier is not believed', async (t) => {
   const { records } = memoryStore();
-  const [ours, theirs] = [tags({ ...settings, records }), tags({ ...settings, records })];
+  const [ours, theirs] = [
+    createTagPointers({ ...settings, records }),
+    createTagPointers({ ...settings, records }),
+  ];
   ours.set(scope, tag, pointer('old', 1));
   await ours.settled();
   theirs.set(scope, tag, pointer('new', 2));
@@ -80,7 +83,7 @@ test('a tag that is being taken away is not read again', async (t) => {
   const { records } = memoryStore();
   const gate = Promise.withResolvers<void>();
   const slowly = { ...records, delete: (key: string) => gate.promise.then(() => records.delete(key)) };
-  const pointers = tags({ ...settings, records: slowly });
+  const pointers = createTagPointers({ ...settings, records: slowly });
   pointers.set(scope, tag, pointer('old', 1));
   await pointers.settled();
   pointers.remove(scope, tag);
@@ -93,11 +96,11 @@ test('a tag that is being taken away is not read again', async (t) => {
 test('a record that cannot be read again is no answer, and one of garbage is none', async (t) => {
   const { records } = memoryStore();
   await records.put(tagKey(scope.upstream, scope.repository, tag), Buffer.from('{'));
-  const pointers = tags({ ...settings, records });
+  const pointers = createTagPointers({ ...settings, records });
   t.equal(await pointers.reread(scope, tag), undefined);
   await pointers.close();
   const broken = { ...records, get: () => Promise.reject(new Error('down')) };
-  const blind = tags({ ...settings, records: broken });
+  const blind = createTagPointers({ ...settings, records: broken });
   await t.rejects(blind.reread(scope, tag), { code: 'UNAVAILABLE' });
   await blind.close();
 });
@@ -106,13 +109,17 @@ test('a pointer from a clock that was ahead wins over none that was written sinc
   const { records } = memoryStore();
   const [now, ahead] = [1_000_000, 90_000_000];
   const at = { ...settings, records, now: () => now };
-  const [wrong, right] = [tags(at), tags(at)];
+  const [wrong, right] = [createTagPointers(at), createTagPointers(at)];
   wrong.set(scope, tag, pointer('old', ahead));
   await wrong.settled();
   t.match(await right.find(scope, tag), pointer('old', ahead));
   right.set(scope, tag, pointer('old', now));
   await right.settled();
-  t.match(await tags(at).find(scope, tag), pointer('old', now), 'a confirmation mends the record');
+  t.match(
+    await createTagPointers(at).find(scope, tag),
+    pointer('old', now),
+    'a confirmation mends the record',
+  );
   right.set(scope, tag, pointer('new', now));
   await right.settled();
   t.match(await wrong.reread(scope, tag), pointer('new', now));
@@ -122,11 +129,11 @@ test('a pointer from a clock that was ahead wins over none that was written sinc
 test('a tag that is gone stays gone when the queue has no room for that', async (t) => {
   const { records } = memoryStore();
   const others = Array.from({ length: 20 }, (_, index) => parseTag(`other${index}`));
-  const before = tags({ ...settings, records });
+  const before = createTagPointers({ ...settings, records });
   before.set(scope, tag, pointer('old', 1));
   await before.close();
   const broken = { ...records, delete: () => Promise.reject(new Error('read-only')) };
-  const pointers = tags({ ...settings, records: broken, maxEntries: 100, maxWaiting: 2 });
+  const pointers = createTagPointers({ ...settings, records: broken, maxEntries: 100, maxWaiting: 2 });
   pointers.remove(scope, tag);
   for (const other of others) pointers.remove(scope, other);
   t.equal(await pointers.find(scope, tag), undefined);

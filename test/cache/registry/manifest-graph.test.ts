@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { graphs, type ManifestReader } from '../../../src/cache/registry/manifest-graph.ts';
+import { createManifestGraph, type ManifestReader } from '../../../src/cache/registry/manifest-graph.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
@@ -55,14 +55,14 @@ test('what hangs below is held at every level, read once, and known from then on
     other: { layers: ['b'] },
     image: { layers: ['a'] },
   });
-  const below = graphs();
-  t.equal(below.known(digest('root'), digest('a'), reader), undefined);
+  const below = createManifestGraph();
+  t.equal(below.containsInMemory(digest('root'), digest('a'), reader), undefined);
   for (const name of ['root', 'inner', 'image', 'a', 'b'])
-    t.equal(await below.holds(digest('root'), digest(name), reader), true, name);
-  t.equal(await below.holds(digest('root'), digest('c'), reader), false);
+    t.equal(await below.contains(digest('root'), digest(name), reader), true, name);
+  t.equal(await below.contains(digest('root'), digest('c'), reader), false);
   t.equal(state.reads, 4);
-  t.equal(below.known(digest('root'), digest('a'), reader), true);
-  t.equal(below.known(digest('root'), digest('c'), reader), false);
+  t.equal(below.containsInMemory(digest('root'), digest('a'), reader), true);
+  t.equal(below.containsInMemory(digest('root'), digest('c'), reader), false);
 });
 
 test('what is found needs nothing else to be read', async (t) => {
@@ -70,8 +70,8 @@ test('what is found needs nothing else to be read', async (t) => {
     root: { children: ['image', 'unread'] },
     image: { layers: ['a'] },
   });
-  const below = graphs();
-  t.equal(await below.holds(digest('root'), digest('unread'), reader), true);
+  const below = createManifestGraph();
+  t.equal(await below.contains(digest('root'), digest('unread'), reader), true);
   t.equal(state.reads, 1);
 });
 
@@ -82,23 +82,23 @@ test('the upstream is asked for nothing while what is stored has the answer', as
   });
   const isHere = (wanted: Digest): boolean => [digest('root'), digest('s390x')].includes(wanted);
   const stored = async (wanted: Digest) => (isHere(wanted) ? reader.read(wanted) : undefined);
-  t.equal(await graphs().holds(digest('root'), digest('a'), { ...reader, stored }), true);
+  t.equal(await createManifestGraph().contains(digest('root'), digest('a'), { ...reader, stored }), true);
   t.equal(state.reads, 2);
 });
 
 test('a manifest that is nowhere has nothing below it', async (t) => {
   const { reader, digest } = manifests({ root: { children: ['gone'] } });
-  t.equal(await graphs().holds(digest('root'), digest('a'), reader), false);
+  t.equal(await createManifestGraph().contains(digest('root'), digest('a'), reader), false);
 });
 
 test('what cannot be read leaves the answer open, now and not for ever', async (t) => {
   const { reader, state, digest } = manifests({ root: { children: ['image'] }, image: { layers: ['a'] } });
-  const below = graphs();
-  t.equal(await below.holds(digest('root'), digest('image'), reader), true);
+  const below = createManifestGraph();
+  t.equal(await below.contains(digest('root'), digest('image'), reader), true);
   state.isDown = true;
-  await t.rejects(below.holds(digest('root'), digest('a'), reader), { code: 'UNAVAILABLE' });
+  await t.rejects(below.contains(digest('root'), digest('a'), reader), { code: 'UNAVAILABLE' });
   state.isDown = false;
-  t.equal(await below.holds(digest('root'), digest('a'), reader), true);
+  t.equal(await below.contains(digest('root'), digest('a'), reader), true);
 });
 
 test('many ways to the same manifest are one', async (t) => {
@@ -116,14 +116,14 @@ test('many ways to the same manifest are one', async (t) => {
     ]),
   );
   const { reader, state, digest } = manifests({ ...lists, ...also });
-  t.equal(await graphs().holds(digest('0'), digest('a'), reader), false);
+  t.equal(await createManifestGraph().contains(digest('0'), digest('a'), reader), false);
   t.ok(state.reads <= 2 * levels + 2, `${state.reads} reads`);
 });
 
 test('more manifests than anybody lists leave the answer open', async (t) => {
   const children = Array.from({ length: 100 }, (_, at) => `child ${at}`);
   const { reader, state, digest } = manifests({ root: { children } });
-  await t.rejects(graphs({ mostRead: 20 }).holds(digest('root'), digest('a'), reader), {
+  await t.rejects(createManifestGraph({ mostRead: 20 }).contains(digest('root'), digest('a'), reader), {
     code: 'UNAVAILABLE',
   });
   t.ok(state.reads < 30);
@@ -134,9 +134,9 @@ test('a graph too large for memory is walked all the same', async (t) => {
     root: { children: ['image'] },
     image: { layers: ['a', 'b', 'c'] },
   });
-  const below = graphs({ maxDigests: 2 });
-  t.equal(await below.holds(digest('root'), digest('c'), reader), true);
-  t.equal(await below.holds(digest('root'), digest('d'), reader), false);
+  const below = createManifestGraph({ maxDigests: 2 });
+  t.equal(await below.contains(digest('root'), digest('c'), reader), true);
+  t.equal(await below.contains(digest('root'), digest('d'), reader), false);
 });
 
 test('bytes that are not what the digest names are nothing', async (t) => {
@@ -144,5 +144,5 @@ test('bytes that are not what the digest names are nothing', async (t) => {
   const mistaken = (wanted: Digest) =>
     reader.read(digest('other')).then(({ bytes }) => ({ descriptor: { digest: wanted, size: 1 }, bytes }));
   const lying = { ...reader, read: mistaken };
-  t.equal(await graphs().holds(digest('root'), digest('b'), lying), false);
+  t.equal(await createManifestGraph().contains(digest('root'), digest('b'), lying), false);
 });

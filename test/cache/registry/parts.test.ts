@@ -1,12 +1,12 @@
 import { test } from 'tap';
-import { tagList } from '../../../src/cache/listings/tag-list.ts';
-import { cacheParts } from '../../../src/cache/registry/parts.ts';
+import { createTagList } from '../../../src/cache/listings/tag-list.ts';
+import { createCacheContext } from '../../../src/cache/registry/parts.ts';
 import { bufferPool } from '../../../src/store/buffers.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
 
 test('listings are remembered within a bound, however large their pages are', async (t) => {
   const quiet = () => undefined;
-  const parts = cacheParts({
+  const parts = createCacheContext({
     store: memoryStore(),
     spool: { path: t.testdir(), maxBytes: 1_000 },
     memory: { maxBytes: 1_000, maxEntryBytes: 100 },
@@ -22,7 +22,7 @@ test('listings are remembered within a bound, however large their pages are', as
     },
   });
   const bytes = Buffer.alloc(7 * 1024 * 1024);
-  const list = { ...tagList([]), bytes: 20 * 1024 * 1024 };
+  const list = { ...createTagList([]), bytes: 20 * 1024 * 1024 };
   for (let at = 0; at < 10; at += 1) {
     const page = { bytes, mediaType: 'application/json', warnings: [] };
     parts.pages.set(`quay.io/openshift/ci ${at}`, { page, askedAt: 0 });

@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import type { TagReach } from '../../../src/cache/registry/tag-index.ts';
+import type { TagIndex } from '../../../src/cache/registry/tag-index.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseTag, type Tag } from '../../../src/oci/reference.ts';
 import { referrersTag } from '../../../src/oci/referrers-tag.ts';
@@ -25,10 +25,10 @@ function asking(rig: CacheRig) {
       reference.includes(':') ? { digest: reference as Digest } : { tag: parseTag(reference) },
     );
   /** Those of the tags that lead there, by what the records say and by what the graphs hold. */
-  async function leading(digest: Digest, { reach }: { readonly reach: TagReach } = rig): Promise<string[]> {
+  async function leading(digest: Digest, { reach }: { readonly reach: TagIndex } = rig): Promise<string[]> {
     const found: string[] = [];
-    for (const tag of await reach.tagsTowards(place, digest))
-      if (await reach.leadsTo(place, tag, digest)) found.push(tag);
+    for (const tag of await reach.tagsContaining(place, digest))
+      if (await reach.tagContains(place, tag, digest)) found.push(tag);
     return found.toSorted(byCodeUnit);
   }
   return { place, pull, leading };
@@ -56,8 +56,8 @@ test('content that was never seen below a tag is reached from nowhere', async (t
   const { rig, content, pull, place } = await rigOf(t);
   const { digest } = content.image(['layer']);
   await pull(digest);
-  t.same(await rig.reach.tagsTowards(place, digest), []);
-  t.equal(await rig.reach.leadsTo(place, parseTag('latest'), digest), false);
+  t.same(await rig.reach.tagsContaining(place, digest), []);
+  t.equal(await rig.reach.tagContains(place, parseTag('latest'), digest), false);
 });
 
 test('what is in memory is answered without a wait', async (t) => {
@@ -66,9 +66,9 @@ test('what is in memory is answered without a wait', async (t) => {
   const [layer] = layers as [Digest];
   await pull('latest');
   await rig.settled();
-  await rig.reach.leadsTo(place, parseTag('latest'), layer);
-  t.same(rig.reach.tagsTowards(place, layer), ['latest']);
-  t.equal(rig.reach.leadsTo(place, parseTag('latest'), layer), true);
+  await rig.reach.tagContains(place, parseTag('latest'), layer);
+  t.same(rig.reach.tagsContaining(place, layer), ['latest']);
+  t.equal(rig.reach.tagContains(place, parseTag('latest'), layer), true);
   t.equal(rig.asked(''), rig.asked('/manifests/latest'), 'and costs the upstream nothing');
 });
 
@@ -116,7 +116,9 @@ test('a word too old that the upstream cannot renew is neither yes nor no', asyn
   await pull('latest');
   rig.double.switches.down = true;
   rig.pass(day + 1);
-  await t.rejects(async () => rig.reach.leadsTo(place, parseTag('latest'), digest), { code: 'UNAVAILABLE' });
+  await t.rejects(async () => rig.reach.tagContains(place, parseTag('latest'), digest), {
+    code: 'UNAVAILABLE',
+  });
 });
 
 test('after a restart the records know it all', async (t) => {
@@ -174,11 +176,14 @@ test('a child that was not yet fetched is fetched when the answer depends on it'
   content.index([image.digest], 'latest');
   await pull('latest');
   rig.double.switches.down = true;
-  await t.rejects(async () => rig.reach.leadsTo(place, tag, layer), { code: 'UNAVAILABLE' });
+  await t.rejects(async () => rig.reach.tagContains(place, tag, layer), { code: 'UNAVAILABLE' });
   delete rig.double.switches.down;
-  await until(() => Promise.resolve(rig.reach.leadsTo(place, tag, layer)).catch(() => false), 'the answer');
+  await until(
+    () => Promise.resolve(rig.reach.tagContains(place, tag, layer)).catch(() => false),
+    'the answer',
+  );
   const asked = rig.asked(`/manifests/${image.digest}`);
-  t.equal(rig.reach.leadsTo(place, tag, layer), true);
+  t.equal(rig.reach.tagContains(place, tag, layer), true);
   t.equal(rig.asked(`/manifests/${image.digest}`), asked, 'once');
 });
 
@@ -191,7 +196,7 @@ test('an index that lists what is nowhere leads to the rest', async (t) => {
   await pull('latest');
   await pull(image.digest);
   t.same(await leading(image.layers[0] as Digest), ['latest']);
-  t.equal(await rig.reach.leadsTo(place, parseTag('latest'), missing.layers[0] as Digest), false);
+  t.equal(await rig.reach.tagContains(place, parseTag('latest'), missing.layers[0] as Digest), false);
 });
 
 test('a manifest that was evicted is fetched again for the answer', async (t) => {
@@ -252,8 +257,8 @@ test('another replica knows at once what the first has written, and soon what it
   await rig.settled();
   t.same(await leading(layer, other), ['one'], '"never seen" is not believed for long');
   await pull('two');
-  t.same(await other.reach.tagsTowards(place, layer), ['one']);
-  t.same(await other.reach.tagsTowards(place, layer, { afresh: true }), ['two', 'one']);
+  t.same(await other.reach.tagsContaining(place, layer), ['one']);
+  t.same(await other.reach.tagsContaining(place, layer, { afresh: true }), ['two', 'one']);
   t.same(await leading(layer, other), ['one', 'two']);
 });
 
@@ -278,12 +283,12 @@ test('records that cannot be read are neither yes nor no', async (t) => {
   const { get } = rig.store.records;
   const broken = () => Promise.reject(new Error('the store is down'));
   Object.assign(rig.store.records, { get: broken });
-  await t.rejects(async () => later.reach.tagsTowards(place, digest), { code: 'UNAVAILABLE' });
-  await t.rejects(async () => later.reach.leadsTo(place, parseTag('latest'), digest), {
+  await t.rejects(async () => later.reach.tagsContaining(place, digest), { code: 'UNAVAILABLE' });
+  await t.rejects(async () => later.reach.tagContains(place, parseTag('latest'), digest), {
     code: 'UNAVAILABLE',
   });
   Object.assign(rig.store.records, { get });
-  t.equal(await later.reach.leadsTo(place, parseTag('latest'), digest), true);
+  t.equal(await later.reach.tagContains(place, parseTag('latest'), digest), true);
 });
 
 test('a blob that was fetched under a tag of another repository is not reached from there', async (t) => {
@@ -293,8 +298,8 @@ test('a blob that was fetched under a tag of another repository is not reached f
   await pull('latest');
   await readAll((await rig.registry.blobs.open(rig.repository, layer)).read());
   const elsewhere = { ...place, repository: 'openshift/other' as typeof rig.repository };
-  t.same(await rig.reach.tagsTowards(elsewhere, layer), []);
-  t.equal(await rig.reach.leadsTo(elsewhere, parseTag('latest'), layer), false);
+  t.same(await rig.reach.tagsContaining(elsewhere, layer), []);
+  t.equal(await rig.reach.tagContains(elsewhere, parseTag('latest'), layer), false);
 });
 
 test('labels keep nobody waiting: what was answered twice is ready, by tag and by digest', async (t) => {
@@ -326,7 +331,7 @@ test('a pull of one platform costs the upstream nothing for the others, and no w
   const [wanted] = images;
   await pull('latest');
   await pull(wanted?.digest ?? '');
-  t.equal(rig.reach.leadsTo(place, parseTag('latest'), wanted?.layers[1] as Digest), true);
+  t.equal(rig.reach.tagContains(place, parseTag('latest'), wanted?.layers[1] as Digest), true);
   t.equal(rig.asked('/manifests/'), 2);
 });
 
@@ -341,8 +346,8 @@ test('neither a word nor a meaning of a time that has not come yet gives a right
   rig.pass(-29 * day);
   const tag = parseTag('latest');
   const later = rig.replica();
-  t.equal(await later.reach.leadsTo(place, tag, before.digest), false);
+  t.equal(await later.reach.tagContains(place, tag, before.digest), false);
   const asked = rig.asked('HEAD /v2/openshift/ci/manifests/latest');
-  t.equal(await later.reach.leadsTo(place, tag, after.digest), true);
+  t.equal(await later.reach.tagContains(place, tag, after.digest), true);
   t.equal(rig.asked('HEAD /v2/openshift/ci/manifests/latest'), asked + 1, 'by a word of now');
 });

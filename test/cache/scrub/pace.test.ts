@@ -1,11 +1,11 @@
 import { test } from 'tap';
-import { pace } from '../../../src/cache/scrub/pace.ts';
+import { createScrubPace } from '../../../src/cache/scrub/pace.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 
 const { signal } = new AbortController();
 
 async function msOf(bytes: number, bytesPerSecond: number, others: number): Promise<number> {
-  const { spend } = pace({ bytesPerSecond, others: () => others, signal });
+  const { spend } = createScrubPace({ bytesPerSecond, others: () => others, signal });
   const since = performance.now();
   for (let spent = 0; spent < bytes; spent += 1_000) await spend(1_000);
   return performance.now() - since;
@@ -20,7 +20,7 @@ test('no more bytes go by than the pace allows, and fewer while others read', as
 
 test('a body is the same at a pace, and an end is an end at once', async (t) => {
   const stopping = new AbortController();
-  const { paced } = pace({ bytesPerSecond: 1, others: () => 0, signal: stopping.signal });
+  const { paced } = createScrubPace({ bytesPerSecond: 1, others: () => 0, signal: stopping.signal });
   const reading = paced(bytesOf(Buffer.from('bytes')));
   t.same((await reading.next()).value, Buffer.from('bytes'));
   const waiting = reading.next();

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { type ScrubberOptions, scrubber } from '../../../src/cache/scrub/scrubber.ts';
+import { createScrubber, type ScrubberOptions } from '../../../src/cache/scrub/scrubber.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { memoryStore } from '../../../src/store/memory-store.ts';
@@ -39,7 +39,7 @@ async function rig(count: number) {
   const events: [string, unknown][] = [];
   const take = (name: string) => (event: unknown) => void events.push([name, event]);
   const made = (overrides: Partial<ScrubberOptions> = {}) =>
-    scrubber({
+    createScrubber({
       store: { blobs, records: store.records },
       instance: 'one',
       everyMs,

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { membership } from '../../../src/cache/records/membership.ts';
-import { tags } from '../../../src/cache/records/tag-pointers.ts';
+import { createRepositoryIndex } from '../../../src/cache/records/membership.ts';
+import { createTagPointers } from '../../../src/cache/records/tag-pointers.ts';
 import { run } from '../../../src/cli/commands/run.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
@@ -70,8 +70,8 @@ async function filled(path: string): Promise<void> {
   const digest = digestOf(manifest);
   const size = manifest.byteLength;
   const tag = parseTag('ocp_4.5_cli');
-  const members = membership({ records: store.records, events });
-  const pointers = tags({ records: store.records, maxEntries: 10, confirmEveryMs: 0, events });
+  const members = createRepositoryIndex({ records: store.records, events });
+  const pointers = createTagPointers({ records: store.records, maxEntries: 10, confirmEveryMs: 0, events });
   await store.blobs.put({ digest, size }, bytesOf(manifest));
   await members.add(
     scope,

@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { urlBlobs } from '../../../src/upstream/client/url-blobs.ts';
+import { createUrlBlobs } from '../../../src/upstream/client/url-blobs.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { blobIn, bytesOfBlob, refusalOf } from '../rig.ts';
 
-async function rig(t: Test, options: Partial<Parameters<typeof urlBlobs>[0]> = {}) {
+async function rig(t: Test, options: Partial<Parameters<typeof createUrlBlobs>[0]> = {}) {
   const registry = await registryDouble();
-  const blobs = urlBlobs({
+  const blobs = createUrlBlobs({
     name: 'registry.test',
     url: registry.url,
     allowsHttp: true,

@@ -5,8 +5,8 @@ import { createServer as createTlsServer } from 'node:tls';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { test } from 'tap';
-import { type DownloadAsk, downloads } from '../../../src/upstream/download/downloads.ts';
-import type { Line } from '../../../src/upstream/download/lent-socket.ts';
+import { createDownloads, type DownloadAsk } from '../../../src/upstream/download/downloads.ts';
+import type { ConnectOptions } from '../../../src/upstream/download/lent-socket.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { patterned } from '../../support/registry-contents.ts';
 
@@ -19,7 +19,7 @@ type Script = (socket: Socket, request: string, count: number) => void;
 
 /** Of no fact but those that set their own. */
 const limits = { firstByteTimeoutMs: 30_000, progressTimeoutMs: 30_000 };
-const plain: Line = { tls: { rejectUnauthorized: true }, connectTimeoutMs: 30_000 };
+const plain: ConnectOptions = { tls: { rejectUnauthorized: true }, connectTimeoutMs: 30_000 };
 const body = patterned(700_000, 'download');
 const whole = (bytes: Buffer) => `HTTP/1.1 200 OK\r\ncontent-length: ${bytes.length}\r\n\r\n`;
 
@@ -43,7 +43,7 @@ async function scripted(t: Test, script: Script, { line = plain, server = create
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  const own = downloads();
+  const own = createDownloads();
   t.teardown(() => {
     own.close();
     for (const socket of sockets) socket.destroy();
@@ -213,7 +213,7 @@ test('a request that is cut by us is not made again', async (t) => {
 test('a connection that takes too long fails as any other that does not come about', async (t) => {
   const mute = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1');
   await once(mute, 'listening');
-  const own = downloads();
+  const own = createDownloads();
   t.teardown(() => {
     own.close();
     mute.close();
@@ -286,7 +286,7 @@ test('over TLS the server must prove who it is, and bytes that come in a burst s
   const { cert, key } = authority.issued();
   const large = patterned(5_000_000, 'burst');
   const script: Script = (socket) => socket.write(Buffer.concat([Buffer.from(whole(large)), large]));
-  const trusting: Line = { ...plain, tls: { ca: authority.cert, rejectUnauthorized: true } };
+  const trusting: ConnectOptions = { ...plain, tls: { ca: authority.cert, rejectUnauthorized: true } };
   const server = await scripted(t, script, {
     line: trusting,
     server: createTlsServer({ cert, key }) as Server,

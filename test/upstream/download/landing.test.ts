@@ -1,11 +1,11 @@
 import { test } from 'tap';
-import { type Landing, landing } from '../../../src/upstream/download/landing.ts';
+import { createReceiveBuffer, type ReceiveBuffer } from '../../../src/upstream/download/landing.ts';
 import { seeded } from '../../chaos/random.ts';
 
 /** Byte `n` of the stream. */
 const byteAt = (position: number): number => (position * 7 + (position >> 8)) % 251;
 
-function land(landed: Landing, position: number, most: number): number {
+function land(landed: ReceiveBuffer, position: number, most: number): number {
   const room = landed.room();
   const bytes = Math.min(room.byteLength, most);
   for (let index = 0; index < bytes; index += 1) room[index] = byteAt(position + index);
@@ -15,7 +15,7 @@ function land(landed: Landing, position: number, most: number): number {
 
 test('bytes are taken as they landed, and what is lent stays as it is', async (t) => {
   const chance = seeded(1);
-  const landed = landing();
+  const landed = createReceiveBuffer();
   let written = 0;
   let read = 0;
   let wrong = 0;
@@ -34,7 +34,7 @@ test('bytes are taken as they landed, and what is lent stays as it is', async (t
 });
 
 test('nothing is lent where nothing landed', async (t) => {
-  const landed = landing();
+  const landed = createReceiveBuffer();
   t.equal(landed.take(), undefined);
   land(landed, 0, 10);
   t.equal(landed.take()?.byteLength, 10);
@@ -42,7 +42,7 @@ test('nothing is lent where nothing landed', async (t) => {
 });
 
 test('a reader who keeps up needs two blocks, however much comes', async (t) => {
-  const landed = landing();
+  const landed = createReceiveBuffer();
   const memory = new Set<ArrayBufferLike>();
   for (let turn = 0; turn < 200; turn += 1) {
     memory.add(landed.room().buffer);

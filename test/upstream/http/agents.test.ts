@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { downloads } from '../../../src/upstream/download/downloads.ts';
-import { agents } from '../../../src/upstream/http/agents.ts';
+import { createDownloads } from '../../../src/upstream/download/downloads.ts';
+import { createAgents } from '../../../src/upstream/http/agents.ts';
 import { type TestCertificate, testAuthority } from '../../support/certificates.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { app, blobIn, pulled, refusalOf, rig, v1 } from '../rig.ts';
@@ -119,7 +119,7 @@ test('a proxy that is not there makes the upstream unavailable', async (t) => {
 
 test('a name that resolves to a private address is refused when we connect', async (t) => {
   const inside = await registryDouble();
-  const connections = agents({
+  const connections = createAgents({
     upstream: new URL('https://quay.io'),
     env: {},
     allowPrivateAddresses: false,
@@ -127,11 +127,11 @@ test('a name that resolves to a private address is refused when we connect', asy
   });
   t.teardown(() => Promise.all([connections.close(), inside.close()]));
   const url = new URL(`http://localhost:${new URL(inside.url).port}/`);
-  const { dispatcher, line } = await connections.wayTo(url);
+  const { dispatcher, line } = await connections.routeTo(url);
   const asked = dispatcher.request({ origin: url.origin, path: '/v2/', method: 'GET' });
   t.equal((await refusalOf(asked)).code, 'UPSTREAM_INVALID');
   if (line === undefined) throw new Error('it is reached through a proxy');
-  const own = downloads();
+  const own = createDownloads();
   const limits = { firstByteTimeoutMs: 1_000, progressTimeoutMs: 1_000 };
   t.equal((await refusalOf(own.get({ url, line, ...limits }))).code, 'UPSTREAM_INVALID');
   t.equal(inside.requests.length, 0);

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { test } from 'tap';
-import type { Send } from '../../../src/upstream/exchange.ts';
+import type { Dispatch } from '../../../src/upstream/exchange.ts';
 import { followed, parseTarget } from '../../../src/upstream/http/redirect.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { app, blobIn, lines, pulled, refusalOf, rig, v1 } from '../rig.ts';
@@ -161,7 +161,7 @@ test('a login that a redirect left behind is not sent again, not even to the reg
   ]);
   const seen: string[] = [];
   const sends =
-    (who: string): Send =>
+    (who: string): Dispatch =>
     async ({ url }) => {
       seen.push(`${who} ${url.href}`);
       const location = leads.get(url.href);

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { test } from 'tap';
-import type { Ask } from '../../../src/upstream/exchange.ts';
-import { tokens } from '../../../src/upstream/login/tokens.ts';
+import type { UpstreamRequest } from '../../../src/upstream/exchange.ts';
+import { createUpstreamTokens } from '../../../src/upstream/login/tokens.ts';
 
 const realm = new URL('https://auth.example.com/token');
 const { signal: closing } = new AbortController();
@@ -9,7 +9,7 @@ const { signal: closing } = new AbortController();
 /** A token server that gives each question another token. */
 function server() {
   let count = 0;
-  const send = async ({ url }: Ask) => {
+  const send = async ({ url }: UpstreamRequest) => {
     count += 1;
     return {
       status: 200,
@@ -18,7 +18,7 @@ function server() {
       body: Readable.from([Buffer.from(`{"token":"t${count}","expires_in":300}`)]),
     };
   };
-  const kept = tokens({ send, method: 'GET', now: () => 0, closing });
+  const kept = createUpstreamTokens({ send, method: 'GET', now: () => 0, closing });
   return async (username: string, scope?: string) => {
     const credential = { username, password: 'secret' };
     return (await kept.get({ realm, service: 'quay.io', scope, credential })).value;

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseReference, parseRepository } from '../../../src/oci/reference.ts';
-import { registryWriter } from '../../../src/upstream/push/writer.ts';
+import { createRegistryWriter } from '../../../src/upstream/push/writer.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { app, refusalOf } from '../rig.ts';
 import { lentSource, pushes, type WriterRig, writerRig } from './writer-rig.ts';
@@ -166,7 +166,7 @@ test('an upload goes to another name of the registry, with our login, where that
   const { port } = new URL(registry.url);
   Object.assign(registry.switches, { uploadsAt: `http://localhost:${port}`, requiresToken: {} });
   const named = (uploadHosts: readonly string[]) =>
-    registryWriter({ name: 'registry.test', url: registry.url, random: () => 0, uploadHosts });
+    createRegistryWriter({ name: 'registry.test', url: registry.url, random: () => 0, uploadHosts });
   const [strict, listed] = [named([]), named([`localhost:${port}`])];
   t.teardown(() => Promise.all([strict.close(), listed.close(), registry.close()]));
   const { descriptor, open, bytes } = lentSource(300_000);

@@ -1,8 +1,8 @@
 import type { Bytes, Descriptor } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import {
+  createRegistryWriter,
   type RegistryWriter,
-  registryWriter,
   type WriterOptions,
 } from '../../../src/upstream/push/writer.ts';
 import { patterned } from '../../support/registry-contents.ts';
@@ -22,7 +22,7 @@ export async function writerRig(
 ): Promise<WriterRig> {
   const registry = await registryDouble();
   const events: string[] = [];
-  const writer = registryWriter({
+  const writer = createRegistryWriter({
     name: 'registry.test',
     url: registry.url,
     allowPrivateAddresses: true,

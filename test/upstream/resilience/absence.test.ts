@@ -1,10 +1,14 @@
 import { test } from 'tap';
-import { type Absence, absenceAfter, absentFailure } from '../../../src/upstream/resilience/absence.ts';
+import {
+  type ConnectFailure,
+  connectFailureAfter,
+  connectRefusal,
+} from '../../../src/upstream/resilience/absence.ts';
 import { TryAgain } from '../../../src/upstream/resilience/retry.ts';
 import { app, refusalOf, rig, v1 } from '../rig.ts';
 
 const systemError = (code: string) => Object.assign(new Error(code), { code });
-const absent = (code: string): Absence => ({ since: 0, cause: systemError(code) });
+const absent = (code: string): ConnectFailure => ({ since: 0, cause: systemError(code) });
 /** No name server is asked for a label that is too long. */
 const unknownHost = `http://${'a'.repeat(64)}.test`;
 
@@ -64,16 +68,16 @@ test('an open breaker does not hide why an upstream never answered', async (t) =
 
 test('only what keeps a connection from coming about makes an absence', async (t) => {
   const at = { startedAt: 5, before: undefined };
-  t.equal(absenceAfter(systemError('ECONNRESET'), at), undefined);
-  t.match(absenceAfter(systemError('ECONNREFUSED'), at), { since: 5 });
-  t.match(absenceAfter(systemError('EAI_AGAIN'), { startedAt: 9, before: absent('EAI_AGAIN') }), {
+  t.equal(connectFailureAfter(systemError('ECONNRESET'), at), undefined);
+  t.match(connectFailureAfter(systemError('ECONNREFUSED'), at), { since: 5 });
+  t.match(connectFailureAfter(systemError('EAI_AGAIN'), { startedAt: 9, before: absent('EAI_AGAIN') }), {
     since: 0,
   });
 });
 
 test('no pause goes beyond the wait', async (t) => {
   const absence = absent('ECONNREFUSED');
-  const early = absentFailure(absence.cause, absence, 2_900);
+  const early = connectRefusal(absence.cause, absence, 2_900);
   t.ok(early instanceof TryAgain && early.longestPauseMs === 100);
-  t.match(absentFailure(absence.cause, absence, 3_000), { name: 'RegistryError', retry: 'later' });
+  t.match(connectRefusal(absence.cause, absence, 3_000), { name: 'RegistryError', retry: 'later' });
 });

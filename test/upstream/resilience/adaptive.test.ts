@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { test } from 'tap';
-import type { Answer, Ask } from '../../../src/upstream/exchange.ts';
-import { adapted, adaptiveLimit, type Pace } from '../../../src/upstream/resilience/adaptive.ts';
+import type { UpstreamRequest, UpstreamResponse } from '../../../src/upstream/exchange.ts';
+import { adapted, createAdaptiveLimit, type LimitState } from '../../../src/upstream/resilience/adaptive.ts';
 import { lentSource, writerRig } from '../push/writer-rig.ts';
 import { app, refusalOf, rig, v1 } from '../rig.ts';
 
@@ -12,7 +12,7 @@ const settings = {
   random: () => 1,
   now: () => 1_000,
 };
-const start: Pace = { concurrency: 16, good: 0, streak: 0, halvedAt: 0, pausedUntil: 0 };
+const start: LimitState = { concurrency: 16, good: 0, streak: 0, halvedAt: 0, pausedUntil: 0 };
 
 test('a throttled answer halves the concurrency, once for all that was under way', (t) => {
   const first = adapted(start, { status: 429, sent: 3, lastSent: 10 }, settings);
@@ -23,7 +23,7 @@ test('a throttled answer halves the concurrency, once for all that was under way
 });
 
 test('good answers let it grow by one, up to where it began', (t) => {
-  let pace: Pace = { ...start, concurrency: 14 };
+  let pace: LimitState = { ...start, concurrency: 14 };
   const seen: number[] = [];
   for (let sent = 1; sent <= 9; sent += 1) {
     pace = adapted(pace, { status: 404, sent, lastSent: sent }, settings);
@@ -48,7 +48,7 @@ test('failures are no reason to slow down', (t) => {
 });
 
 test('where one at a time is too much, everybody pauses, longer each time', (t) => {
-  let pace: Pace = { ...start, concurrency: 1 };
+  let pace: LimitState = { ...start, concurrency: 1 };
   const pauses: number[] = [];
   for (let sent = 1; sent <= 9; sent += 1) {
     pace = adapted({ ...pace, pausedUntil: 0 }, { status: 429, sent, lastSent: sent }, settings);
@@ -61,7 +61,7 @@ test('where one at a time is too much, everybody pauses, longer each time', (t) 
 });
 
 test('so many requests are under way as the limit says', async (t) => {
-  const limit = adaptiveLimit({ maxConcurrent: 4, random: () => 0 });
+  const limit = createAdaptiveLimit({ maxConcurrent: 4, random: () => 0 });
   let inside = 0;
   let most = 0;
   let status = 429;
@@ -84,7 +84,7 @@ test('so many requests are under way as the limit says', async (t) => {
 
 test('so many requests a second are sent as the limit says, after a burst of one second’s worth', async (t) => {
   let now = 0;
-  const limit = adaptiveLimit({ requestsPerSecond: 50, now: () => now });
+  const limit = createAdaptiveLimit({ requestsPerSecond: 50, now: () => now });
   const send = limit.limited(async (ask) => answerTo(ask, 200));
   const secondsFor = async (count: number): Promise<number> => {
     const startedAt = performance.now();
@@ -98,7 +98,7 @@ test('so many requests a second are sent as the limit says, after a burst of one
 });
 
 test('an upload never waits for the question that it needs', async (t) => {
-  const limit = adaptiveLimit({ maxConcurrent: 1 });
+  const limit = createAdaptiveLimit({ maxConcurrent: 1 });
   const send = limit.limited(async (ask) => answerTo(ask, 200));
   const upload = limit.limited(async (ask) => {
     await send(questionTo('/v2/source'));
@@ -109,7 +109,7 @@ test('an upload never waits for the question that it needs', async (t) => {
 });
 
 test('who leaves while waiting is gone at once', async (t) => {
-  const limit = adaptiveLimit({ maxConcurrent: 1 });
+  const limit = createAdaptiveLimit({ maxConcurrent: 1 });
   const send = limit.limited(async (ask) => answerTo(ask, 429, '5'));
   await send(questionTo('/v2/'));
   const leaving = new AbortController();
@@ -119,7 +119,7 @@ test('who leaves while waiting is gone at once', async (t) => {
 });
 
 test('a pause that one request was told holds for all, of reader and writer alike', async (t) => {
-  const limit = adaptiveLimit({ longestWaitSeconds: 15 });
+  const limit = createAdaptiveLimit({ longestWaitSeconds: 15 });
   const { registry, writer } = await writerRig(t, { limit, retries: 0 });
   const reading = await rig(t, { limit, url: registry.url, retries: 0 });
   registry.switches.throttles = 1;
@@ -135,7 +135,7 @@ test('a pause that one request was told holds for all, of reader and writer alik
 });
 
 test('a pause that is short enough is waited for', async (t) => {
-  const limit = adaptiveLimit();
+  const limit = createAdaptiveLimit();
   const { registry, writer } = await writerRig(t, { limit });
   registry.switches.throttles = 1;
   registry.switches.retryAfter = '1';
@@ -146,7 +146,7 @@ test('a pause that is short enough is waited for', async (t) => {
 });
 
 test('two hundred blobs arrive, eight at a time, although three of ten requests are throttled', async (t) => {
-  const limit = adaptiveLimit({ maxConcurrent: 8, random: () => 0 });
+  const limit = createAdaptiveLimit({ maxConcurrent: 8, random: () => 0 });
   const { registry, writer } = await writerRig(t, { limit, retries: 12, resumes: 12 });
   registry.switches.throttlesEvery = 10 / 3;
   registry.switches.refusesInHtml = true;
@@ -168,11 +168,11 @@ test('two hundred blobs arrive, eight at a time, although three of ten requests 
   t.ok(share > 0.29 && share < 0.31, `${throttled} of ${registry.requests.length}`);
 });
 
-function questionTo(path: string): Ask {
+function questionTo(path: string): UpstreamRequest {
   return { kind: 'blob', method: 'HEAD', url: new URL(path, 'http://registry.test') };
 }
 
-function answerTo({ url }: Ask, status: number, retryAfter?: string): Answer {
+function answerTo({ url }: UpstreamRequest, status: number, retryAfter?: string): UpstreamResponse {
   const headers = retryAfter === undefined ? {} : { 'retry-after': retryAfter };
   return { status, headers, url, body: Readable.from([]) };
 }
