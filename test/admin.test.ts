@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap';
 import { adminServer } from '../src/app/server.ts';
 import type { Operators, OperatorVerdict } from '../src/auth/clusters/operators.ts';
-import { metrics } from '../src/telemetry/metrics.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
 import { clusterDouble } from './support/cluster-double.ts';
 import { serviceRig } from './support/service.ts';
 
@@ -35,7 +35,7 @@ function stage(t: Test, operators?: Operators) {
     serving: () => {},
   };
   const app = adminServer({
-    meters: metrics(),
+    meters: createMetrics(),
     isReady: async () => true,
     forget: () => void done.push('forgotten'),
     mirror,

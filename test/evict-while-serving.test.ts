@@ -7,11 +7,11 @@ import { createCachedRegistry } from '../src/cache/registry/registry.ts';
 import { load } from '../src/config/load.ts';
 import type { ByteRange, Bytes } from '../src/oci/content.ts';
 import { parseRepository, parseTag } from '../src/oci/reference.ts';
-import { bufferPool } from '../src/store/buffers.ts';
-import { filesystemStore } from '../src/store/filesystem/filesystem-store.ts';
-import { s3Store } from '../src/store/s3/s3-store.ts';
+import { createBufferPool } from '../src/store/buffers.ts';
+import { createFilesystemStore } from '../src/store/filesystem/filesystem-store.ts';
+import { createS3Store } from '../src/store/s3/s3-store.ts';
 import type { Store } from '../src/store/store.ts';
-import { metrics } from '../src/telemetry/metrics.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createUpstream } from '../src/upstream/client/client.ts';
 import { type Random, seeded } from './chaos/random.ts';
 import { readAll } from './support/bodies.ts';
@@ -28,7 +28,7 @@ const maxBytes = 800_000;
 type MadeStore = (t: Test) => Promise<Store>;
 
 const stores: readonly (readonly [kind: string, made: MadeStore])[] = [
-  ['files', async (t) => filesystemStore({ path: join(t.testdir(), 'store') })],
+  ['files', async (t) => createFilesystemStore({ path: join(t.testdir(), 'store') })],
   [
     'S3',
     async (t) => {
@@ -37,7 +37,7 @@ const stores: readonly (readonly [kind: string, made: MadeStore])[] = [
       const directory = t.testdir({ id: 'id', secret: 'secret' });
       const [accessKeyIdFile, secretAccessKeyFile] = [join(directory, 'id'), join(directory, 'secret')];
       const server = { bucket: 'b', endpoint: s3.endpoint, pathStyle: true };
-      return s3Store({ ...server, accessKeyIdFile, secretAccessKeyFile });
+      return createS3Store({ ...server, accessKeyIdFile, secretAccessKeyFile });
     },
   ],
 ];
@@ -46,12 +46,12 @@ const stores: readonly (readonly [kind: string, made: MadeStore])[] = [
 async function rigOver(t: Test, store: Store) {
   const double = await registryDouble();
   const images = new Map(tags.map((tag) => [tag, double.addImage(repository, tag, { layers })]));
-  const { events } = metrics();
+  const { events } = createMetrics();
   const cache = createCacheContext({
     store,
     spool: { path: join(t.testdirName, 'spool'), maxBytes: 1e9 },
     memory: { maxBytes: 1, maxEntryBytes: 1 },
-    buffers: bufferPool(),
+    buffers: createBufferPool(),
     events,
   });
   const upstream = createUpstream({ name: 'quay.io', url: double.url, allowPrivateAddresses: true });

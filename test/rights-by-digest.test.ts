@@ -3,8 +3,8 @@ import type { Subject } from '../src/auth/access.ts';
 import type { Judge, Verdict } from '../src/auth/clusters/cluster.ts';
 import type { Question } from '../src/auth/question.ts';
 import { rulePresets } from '../src/auth/rules/rule-presets.ts';
-import { ruledAccess } from '../src/auth/rules/ruled-access.ts';
-import { ruleBook } from '../src/auth/rules/rules.ts';
+import { createAuthorizer } from '../src/auth/rules/ruled-access.ts';
+import { createRuleBook } from '../src/auth/rules/rules.ts';
 import type { Digest } from '../src/oci/digest.ts';
 import { parseTag } from '../src/oci/reference.ts';
 import { type Cache, cacheRig } from './support/cache-rig.ts';
@@ -30,8 +30,8 @@ async function pulledRig(t: Test) {
   await rig.settled();
 
   function may({ reach }: Pick<Cache, 'reach'>, namespace = 'ocp') {
-    const rules = ruleBook(rulePresets.imagestream);
-    const access = ruledAccess({ rules, reach, judge: readersOf(namespace) });
+    const rules = createRuleBook(rulePresets.imagestream);
+    const access = createAuthorizer({ rules, reach, judge: readersOf(namespace) });
     return async (digest: Digest): Promise<boolean> =>
       (await access.authorize(ann, { ...place, reference: { digest }, action: 'pull' })).allowed;
   }

@@ -1,19 +1,19 @@
 import type { ContentTags } from '../auth/access.ts';
 import type { Attempts } from '../auth/attempts.ts';
-import { kubernetesCluster } from '../auth/clusters/api-server/cluster-reviews.ts';
+import { createKubernetesCluster } from '../auth/clusters/api-server/cluster-reviews.ts';
 import { locallyChecked } from '../auth/clusters/api-server/local-check.ts';
 import type { ClusterEvents, RememberedCluster } from '../auth/clusters/cluster.ts';
-import { type Clusters, clusters } from '../auth/clusters/clusters.ts';
+import { type Clusters, createClusters } from '../auth/clusters/clusters.ts';
 import { fairlyReviewed } from '../auth/clusters/fair-reviews.ts';
 import { createOperators, type Operators } from '../auth/clusters/operators.ts';
 import { remembered } from '../auth/clusters/remembered.ts';
-import { clusterGuard } from '../auth/guards/cluster-guard.ts';
-import { robotsGuard } from '../auth/guards/robots-guard.ts';
+import { createClusterGuard } from '../auth/guards/cluster-guard.ts';
+import { createRobotsGuard } from '../auth/guards/robots-guard.ts';
 import { LoginPlaces } from '../auth/login-places.ts';
 import type { Bcrypt } from '../auth/robots/bcrypt.ts';
 import { rulePresets } from '../auth/rules/rule-presets.ts';
-import { ruledAccess } from '../auth/rules/ruled-access.ts';
-import { type Rule, type RuleBook, ruleBook } from '../auth/rules/rules.ts';
+import { createAuthorizer } from '../auth/rules/ruled-access.ts';
+import { createRuleBook, type Rule, type RuleBook } from '../auth/rules/rules.ts';
 import type { KeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import type { TokenKeys } from '../auth/tokens/token-keys.ts';
 import { closeTogether } from '../base/close-all.ts';
@@ -33,7 +33,7 @@ export type KnownClusters = ReadonlyMap<string, RememberedCluster>;
 export function configuredRules({ hosts, rules }: Config, readings: Readings): RuleBooks {
   return new Map(
     Object.entries(hosts).flatMap(([name, { auth, access = '' }]) =>
-      auth === 'cluster' ? [[name, ruleBook(rulesNamed(access, rules), { readings })]] : [],
+      auth === 'cluster' ? [[name, createRuleBook(rulesNamed(access, rules), { readings })]] : [],
     ),
   );
 }
@@ -63,7 +63,7 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
   const courts: Clusters[] = [];
 
   function courtOf(host: HostConfig): Clusters {
-    const court = clusters(
+    const court = createClusters(
       courtNames(host, config).flatMap((name) => known.get(name) ?? []),
       { issuers: issuersOf(config.clusters) },
     );
@@ -82,14 +82,14 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
     };
     const { passwords: bcrypt, subjects, reach } = parts;
     if (auth === 'robots' && robots !== undefined)
-      return { guard: robotsGuard({ ...own, files: robots, bcrypt }) };
+      return { guard: createRobotsGuard({ ...own, files: robots, bcrypt }) };
     if (auth !== 'cluster') return {};
     const court = courtOf(host);
     const anonymousCluster = host.anonymous ? courtNames(host, config)[0] : undefined;
-    const guard = clusterGuard({
+    const guard = createClusterGuard({
       ...own,
       authenticator: court,
-      authorizer: ruledAccess({
+      authorizer: createAuthorizer({
         rules: bookOf(name, parts),
         judge: court,
         clusters: courtNames(host, config),
@@ -185,7 +185,7 @@ async function configuredCluster(
     hasFailed,
   }: { readonly events: ClusterEvents; readonly hasFailed: Attempts['hasFailed'] | undefined },
 ): Promise<RememberedCluster> {
-  const cluster = await kubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
+  const cluster = await createKubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
     throw new ConfigError('config', [{ path: '', message: cause.message }]);
   });
   const places = new LoginPlaces({

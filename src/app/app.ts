@@ -1,24 +1,24 @@
-import { attempts } from '../auth/attempts.ts';
-import { bcrypt } from '../auth/robots/bcrypt.ts';
+import { createAttempts } from '../auth/attempts.ts';
+import { createBcrypt } from '../auth/robots/bcrypt.ts';
 import { rightsKey } from '../auth/rules/rules.ts';
 import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
-import { keptSubjects } from '../auth/tokens/kept-subjects.ts';
+import { createKeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import { closeInTurn, closeTogether } from '../base/close-all.ts';
 import { createLru } from '../base/lru.ts';
 import { type CacheContext, createCacheContext } from '../cache/registry/parts.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
 import { createTagIndex } from '../cache/registry/tag-index.ts';
 import type { Config, Environment } from '../config/load.ts';
-import { flatTags } from '../image-streams/flat-tags.ts';
+import { createReadings } from '../image-streams/flat-tags.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
-import { hosts } from '../proxy/access/hosts.ts';
+import { createHosts } from '../proxy/access/hosts.ts';
 import { readiness } from '../proxy/operators/health.ts';
 import type { BlobModes } from '../proxy/pull/blob-modes.ts';
-import { bufferPool } from '../store/buffers.ts';
+import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type MeteredEvents, metrics } from '../telemetry/metrics.ts';
+import { createMetrics, type MeteredEvents } from '../telemetry/metrics.ts';
 import { createUpstream } from '../upstream/client/client.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
@@ -27,7 +27,7 @@ import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
 import { startedUpkeep } from './upkeep.ts';
 
-export interface StartOptions {
+export interface ServiceOptions {
   readonly log: Log;
   /** The environment, for the proxies towards the upstreams. */
   readonly env: Environment;
@@ -58,14 +58,14 @@ const replicaLagMs = 1_000;
 const lastWordsMs = 2_000;
 
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
-export async function quayside(config: Config, { log, env }: StartOptions): Promise<Service> {
-  const meters = metrics();
+export async function createService(config: Config, { log, env }: ServiceOptions): Promise<Service> {
+  const meters = createMetrics();
   const ours = logged({ ...meters.events, ...mirrorMetrics(meters) }, log);
   const events = config.log.qciAppci ? parityLogged(ours, log) : ours;
-  const buffers = bufferPool();
-  const guesses = attempts();
+  const buffers = createBufferPool();
+  const guesses = createAttempts();
   const clusters = await configuredClusters(config.clusters, events, guesses.hasFailed);
-  let readings = flatTags();
+  let readings = createReadings();
   const rules = configuredRules(config, (flat) => readings(flat));
   const books = [...rules.values()];
   const cache = createCacheContext({
@@ -86,8 +86,8 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
   readings = mirror?.readings ?? readings;
   const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
   const registries = cachedRegistries(config, cache, upstreams);
-  const passwords = bcrypt(guesses);
-  const subjects = keptSubjects({ records: cache.medium.records });
+  const passwords = createBcrypt(guesses);
+  const subjects = createKeptSubjects({ records: cache.medium.records });
   const access = configuredAccess(config, {
     rules,
     reach: createTagIndex({
@@ -115,7 +115,7 @@ export async function quayside(config: Config, { log, env }: StartOptions): Prom
     log,
     events,
     attempts: guesses,
-    hostNames: hosts(access.hosts),
+    hostNames: createHosts(access.hosts),
     registries,
     store: cache.store,
     isReady,

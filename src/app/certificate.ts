@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type Server } from 'node:tls';
-import { fileWatch, type Watch } from '../base/files/watched-file.ts';
+import { type Watch, watchFiles } from '../base/files/watched-file.ts';
 import type { Log } from '../telemetry/log.ts';
 
 export interface CertificateFiles {
@@ -50,5 +50,5 @@ export function renewedCertificate(
     }
   }
 
-  return fileWatch([files.certFile, files.keyFile], { everyMs, changed: renew });
+  return watchFiles([files.certFile, files.keyFile], { everyMs, changed: renew });
 }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Expression } from '../base/text/expression.ts';
 import { type Fields, isObject } from '../base/text/json.ts';
-import { ConfigError, faultLine, type Path, pathText } from '../config/faults.ts';
+import { ConfigError, type FaultPath, faultLine, pathText } from '../config/faults.ts';
 import type { Config } from '../config/load.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -52,12 +52,12 @@ export function reloading({ started, read, apply, log }: ReloadOptions): Reload 
 }
 
 /** True for a setting that a running server takes over: how the blobs of a host go out. */
-export function isReloadable([first, , last, ...rest]: Path): boolean {
+export function isReloadable([first, , last, ...rest]: FaultPath): boolean {
   return first === 'hosts' && last === 'blobs' && rest.length === 0;
 }
 
 /** Where two configurations differ, as deep as both have something; lists are compared as a whole. */
-export function differences(before: unknown, after: unknown, path: Path = []): readonly Path[] {
+export function differences(before: unknown, after: unknown, path: FaultPath = []): readonly FaultPath[] {
   if (isDeepStrictEqual(before, after)) return [];
   if (!isSection(before) || !isSection(after)) return [path];
   const keys = new Set([...Object.keys(before), ...Object.keys(after)]);

@@ -6,22 +6,22 @@ import {
   fastify,
   LogController,
 } from 'fastify';
-import { type Attempts, attempts } from '../auth/attempts.ts';
+import { type Attempts, createAttempts } from '../auth/attempts.ts';
 import type { Operators } from '../auth/clusters/operators.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
 import type { Config } from '../config/load.ts';
 import { mirrorHealth } from '../predecessors/outputs/mirror-health.ts';
 import { parityWriter } from '../predecessors/outputs/parity-events.ts';
 import { parityLog } from '../predecessors/outputs/parity-log.ts';
-import { admission } from '../proxy/access/admission.ts';
+import { createAdmission } from '../proxy/access/admission.ts';
 import type { Hosts } from '../proxy/access/hosts.ts';
-import { router } from '../proxy/access/route.ts';
+import { createRouter } from '../proxy/access/route.ts';
 import { tokenRoute } from '../proxy/access/token-route.ts';
-import { elsewhere } from '../proxy/access/unknown-host.ts';
-import { clientAddress } from '../proxy/clients/client-address.ts';
+import { notFoundRoute } from '../proxy/access/unknown-host.ts';
+import { createClientAddress } from '../proxy/clients/client-address.ts';
 import { cutIdleClients } from '../proxy/clients/idle-clients.ts';
-import { limit } from '../proxy/clients/limits.ts';
-import { localRequests } from '../proxy/clients/local-request.ts';
+import { createLimit } from '../proxy/clients/limits.ts';
+import { createLocalRequests } from '../proxy/clients/local-request.ts';
 import { failure, failureHooks } from '../proxy/http/failure-hooks.ts';
 import { nosniff } from '../proxy/http/nosniff.ts';
 import { requestIds, requestLog } from '../proxy/http/request-log.ts';
@@ -30,9 +30,9 @@ import { requestTargets } from '../proxy/http/target.ts';
 import { health } from '../proxy/operators/health.ts';
 import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
-import { type BlobModes, blobAnswers } from '../proxy/pull/blob-modes.ts';
+import { type BlobModes, createBlobAnswers } from '../proxy/pull/blob-modes.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
-import { type Redirect, type RedirectPolicy, redirects } from '../proxy/pull/redirects.ts';
+import { createRedirect, type RedirectPolicy, type RedirectTo } from '../proxy/pull/redirects.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
@@ -77,7 +77,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   const idle = closeWhenIdle(app);
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
-    clientAddress: clientAddress(config.trustedProxies),
+    clientAddress: createClientAddress(config.trustedProxies),
     events: {
       answered(event) {
         events.answered(event);
@@ -90,24 +90,24 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   health(app, parts);
   const doors = {
     hosts: hostNames,
-    route: router(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
+    route: createRouter(new Map(Object.entries(config.upstreams)), config.defaultUpstream),
     isTls: config.tls !== undefined,
     attempts: endingWith(app, parts.attempts),
     events,
     ...(config.publicUrl === undefined ? {} : { publicUrl: new URL(config.publicUrl) }),
   };
-  tokenRoute(app, { ...doors, limit: limit({ limit: 'logins', ...config.limits.logins, events }) });
-  elsewhere(app, doors);
+  tokenRoute(app, { ...doors, limit: createLimit({ limit: 'logins', ...config.limits.logins, events }) });
+  notFoundRoute(app, doors);
   pullApi(app, {
-    admission: admission(doors),
+    admission: createAdmission(doors),
     attempts: doors.attempts,
     limits: {
-      read: limit({ limit: 'read', ...config.limits.read, events }),
-      blobs: limit({ limit: 'blobs', ...config.limits.blobs, events }),
-      write: limit({ limit: 'write', ...config.limits.write, events }),
+      read: createLimit({ limit: 'read', ...config.limits.read, events }),
+      blobs: createLimit({ limit: 'blobs', ...config.limits.blobs, events }),
+      write: createLimit({ limit: 'write', ...config.limits.write, events }),
     },
     registries: parts.registries,
-    blobs: blobAnswers({
+    blobs: createBlobAnswers({
       modes: parts.blobModes,
       redirect: redirectsBy('s3' in config.store ? config.store.s3.redirect : 'never', parts),
       redirectAlways: redirectsBy('always', parts),
@@ -147,8 +147,8 @@ function renewCertificate(app: FastifyInstance, options: RenewalOptions): void {
   app.addHook('onClose', async () => renewal.close());
 }
 
-function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts): Redirect {
-  return redirects(policy, store, (error) => events.storeFailed({ operation: 'read', error }));
+function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts): RedirectTo {
+  return createRedirect(policy, store, (error) => events.storeFailed({ operation: 'read', error }));
 }
 
 /**
@@ -198,8 +198,8 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   if (mirror !== undefined) mirrorHealth(app);
   const door = {
     ...parts,
-    attempts: endingWith(app, attempts()),
-    isLocal: localRequests({
+    attempts: endingWith(app, createAttempts()),
+    isLocal: createLocalRequests({
       names: listen === false ? [] : [addressOf(listen).hostname],
       proxies: parts.trustedProxies,
     }),

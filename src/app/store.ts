@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import type { Config } from '../config/load.ts';
 import type { BufferPool } from '../store/buffers.ts';
-import { filesystemStore } from '../store/filesystem/filesystem-store.ts';
-import { memoryStore } from '../store/memory-store.ts';
+import { createFilesystemStore } from '../store/filesystem/filesystem-store.ts';
+import { createMemoryStore } from '../store/memory-store.ts';
 import type { Store, StoreEvents } from '../store/store.ts';
 
 /** The store that the configuration names. The SDK of S3 is loaded only by those who use it. */
@@ -11,7 +11,7 @@ export async function configuredStore(
   readBuffers: BufferPool,
   events: Partial<StoreEvents>,
 ): Promise<Store> {
-  if ('s3' in store) return (await import('../store/s3/s3-store.ts')).s3Store({ ...store.s3, events });
-  if ('memory' in store) return memoryStore(store.memory);
-  return filesystemStore({ path: join(store.filesystem.path), readBuffers });
+  if ('s3' in store) return (await import('../store/s3/s3-store.ts')).createS3Store({ ...store.s3, events });
+  if ('memory' in store) return createMemoryStore(store.memory);
+  return createFilesystemStore({ path: join(store.filesystem.path), readBuffers });
 }

@@ -49,7 +49,7 @@ const windowMs = 60_000;
 /** After so many doublings the longest hold is reached. */
 const mostDoublings = 8;
 
-export function attempts(options: AttemptsOptions = {}): Attempts {
+export function createAttempts(options: AttemptsOptions = {}): Attempts {
   const {
     free = 4,
     firstHoldMs = 1000,

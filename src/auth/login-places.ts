@@ -25,7 +25,7 @@ export interface LoginPlacesOptions {
   readonly hasFailed?: ((address: string) => boolean) | undefined;
 }
 
-interface Waiter {
+interface PlaceWaiter {
   readonly begin: () => void;
   readonly refuse: () => void;
 }
@@ -38,9 +38,9 @@ interface Waiter {
  */
 export class LoginPlaces {
   readonly #options: LoginPlacesOptions;
-  readonly #known: FairQueue<Waiter>;
-  readonly #unsuspected: FairQueue<Waiter>;
-  readonly #suspected: FairQueue<Waiter>;
+  readonly #known: FairQueue<PlaceWaiter>;
+  readonly #unsuspected: FairQueue<PlaceWaiter>;
+  readonly #suspected: FairQueue<PlaceWaiter>;
   #running = 0;
 
   constructor(options: LoginPlacesOptions) {
@@ -67,7 +67,7 @@ export class LoginPlaces {
   #place(origin: LoginOrigin): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const queue = this.#queueOf(origin);
-    const waiter: Waiter = {
+    const waiter: PlaceWaiter = {
       begin() {
         clearTimeout(timer);
         resolve();
@@ -83,7 +83,7 @@ export class LoginPlaces {
     return promise;
   }
 
-  #queueOf({ address = '', isKnown = false }: LoginOrigin): FairQueue<Waiter> {
+  #queueOf({ address = '', isKnown = false }: LoginOrigin): FairQueue<PlaceWaiter> {
     if (isKnown) return this.#known;
     return this.#options.hasFailed?.(address) === true ? this.#suspected : this.#unsuspected;
   }

@@ -19,14 +19,14 @@ export interface FairQueue<Job> {
   next(mayRun?: (origin: string, name: string) => boolean): Job | undefined;
 }
 
-interface Waiting<Job> {
+interface QueuedJob<Job> {
   readonly names: Map<string, Set<Job>>;
   count: number;
 }
 
 /** A queue in which no origin waits behind all that another one has put there. */
 export function createFairQueue<Job extends object>(maxSize: number): FairQueue<Job> {
-  const origins = new Map<string, Waiting<Job>>();
+  const origins = new Map<string, QueuedJob<Job>>();
   const places = new Map<Job, readonly [origin: string, name: string]>();
 
   function insert(job: Job, origin: string, name: string): void {

@@ -21,7 +21,7 @@ class Line<Item> {
   }
 }
 
-interface Lane {
+interface WriteLane {
   readonly name: string;
   readonly keys: Line<string>;
   size: number;
@@ -30,7 +30,7 @@ interface Lane {
 }
 
 /** A job that waits, or one that was taken. */
-export interface Waiting<Job> {
+export interface WaitingJob<Job> {
   readonly key: string;
   readonly job: Job;
 }
@@ -40,14 +40,14 @@ export interface Waiting<Job> {
  * too many jobs the longest lane loses one: no lane waits for another, or is displaced by it. Every
  * operation takes the same time, however many jobs wait.
  */
-export class Lanes<Job> {
-  readonly #jobs = new Map<string, { readonly lane: Lane; job: Job }>();
-  readonly #lanes = new Map<string, Lane>();
-  #turns = new Line<Lane>();
+export class WriteLanes<Job> {
+  readonly #jobs = new Map<string, { readonly lane: WriteLane; job: Job }>();
+  readonly #lanes = new Map<string, WriteLane>();
+  #turns = new Line<WriteLane>();
   /** Lanes among the turns that were emptied by another way. */
   #emptied = 0;
   /** Lanes by how many jobs wait in them. */
-  readonly #bySize: Lane[][] = [];
+  readonly #bySize: WriteLane[][] = [];
   #longest = 0;
 
   get size(): number {
@@ -72,7 +72,7 @@ export class Lanes<Job> {
   }
 
   /** Takes the oldest job of the lane whose turn it is. */
-  take(): Waiting<Job> | undefined {
+  take(): WaitingJob<Job> | undefined {
     for (let lane = this.#turns.shift(); lane !== undefined; lane = this.#turns.shift()) {
       const taken = this.#takenFrom(lane);
       if (lane.size > 0) this.#turns.push(lane);
@@ -82,7 +82,7 @@ export class Lanes<Job> {
   }
 
   /** Takes the oldest job of the longest lane. */
-  takeFromLongest(): Waiting<Job> | undefined {
+  takeFromLongest(): WaitingJob<Job> | undefined {
     const lane = this.#bySize[this.#longest]?.at(-1);
     if (lane === undefined) return undefined;
     const taken = this.#takenFrom(lane);
@@ -97,14 +97,14 @@ export class Lanes<Job> {
     this.#emptied = 0;
   }
 
-  #opened(name: string): Lane {
-    const lane: Lane = { name, keys: new Line(), size: 0, at: 0 };
+  #opened(name: string): WriteLane {
+    const lane: WriteLane = { name, keys: new Line(), size: 0, at: 0 };
     this.#lanes.set(name, lane);
     this.#turns.push(lane);
     return lane;
   }
 
-  #takenFrom(lane: Lane): Waiting<Job> | undefined {
+  #takenFrom(lane: WriteLane): WaitingJob<Job> | undefined {
     if (lane.size === 0) return undefined;
     const key = lane.keys.shift() ?? '';
     const waiting = this.#jobs.get(key);
@@ -114,21 +114,21 @@ export class Lanes<Job> {
     return waiting && { key, job: waiting.job };
   }
 
-  #resize(lane: Lane, size: number): void {
+  #resize(lane: WriteLane, size: number): void {
     if (lane.size > 0) this.#leave(lane, this.#ofSize(lane.size));
     lane.size = size;
     if (size > 0) lane.at = this.#ofSize(size).push(lane) - 1;
     if (size > this.#longest || this.#ofSize(this.#longest).length === 0) this.#longest = size;
   }
 
-  #leave({ at }: Lane, lanes: Lane[]): void {
+  #leave({ at }: WriteLane, lanes: WriteLane[]): void {
     const last = lanes.pop();
     if (last === undefined || last.at === at) return;
     last.at = at;
     lanes[at] = last;
   }
 
-  #ofSize(size: number): Lane[] {
+  #ofSize(size: number): WriteLane[] {
     const found = this.#bySize[size] ?? [];
     this.#bySize[size] = found;
     return found;

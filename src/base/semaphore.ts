@@ -12,7 +12,7 @@ export interface SemaphoreOptions {
 /** Gives the permit back. Only the first call counts. */
 export type Release = () => void;
 
-interface Place {
+interface SemaphorePlace {
   held: number;
   readonly waiting: Set<() => void>;
 }
@@ -20,7 +20,7 @@ interface Place {
 /** Permits under each key, first come, first served. */
 export class Semaphore {
   readonly #options: SemaphoreOptions;
-  readonly #places = new Map<string, Place>();
+  readonly #places = new Map<string, SemaphorePlace>();
 
   constructor(options: SemaphoreOptions) {
     this.#options = options;
@@ -55,7 +55,7 @@ export class Semaphore {
     return typeof permits === 'number' ? permits : permits();
   }
 
-  async #turn(key: string, place: Place, signal: AbortSignal | undefined): Promise<void> {
+  async #turn(key: string, place: SemaphorePlace, signal: AbortSignal | undefined): Promise<void> {
     const { maxWaiting = Number.POSITIVE_INFINITY, full = () => new Error('too many wait') } = this.#options;
     if (place.waiting.size >= maxWaiting) throw full();
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -69,7 +69,7 @@ export class Semaphore {
     }
   }
 
-  #release(key: string, place: Place): void {
+  #release(key: string, place: SemaphorePlace): void {
     place.held -= 1;
     for (const next of place.waiting) {
       if (place.held >= this.#permits) break;

@@ -1,6 +1,6 @@
 import { backoffMs } from './backoff.ts';
 import { type Clock, systemClock, type Timer } from './clock.ts';
-import { Lanes } from './lanes.ts';
+import { WriteLanes } from './lanes.ts';
 
 /** Work that may wait: each key's latest job is done once, soon, and again later when it failed. */
 export interface WriteBehind<Job> {
@@ -52,13 +52,13 @@ interface Running<Job> {
  * A bounded queue before a medium that may be slow or down. After a failure everything pauses, so that a broken
  * medium is asked a few times a minute and not once per job.
  */
-export function writeBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<Job> {
-  return new Queue(options);
+export function createWriteBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<Job> {
+  return new WriteQueue(options);
 }
 
-class Queue<Job> implements WriteBehind<Job> {
+class WriteQueue<Job> implements WriteBehind<Job> {
   readonly #options: WriteBehindOptions<Job>;
-  readonly #jobs = new Lanes<Job>();
+  readonly #jobs = new WriteLanes<Job>();
   readonly #running = new Map<string, Running<Job>>();
   readonly #idle: (() => void)[] = [];
   /** Failures in a row; 0 while the medium works. */

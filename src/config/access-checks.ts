@@ -1,6 +1,6 @@
 import { type RuleAction, ruleFaults } from '../auth/rules/rule-faults.ts';
 import { rulePresets } from '../auth/rules/rule-presets.ts';
-import type { Contradiction, Path } from './faults.ts';
+import type { Contradiction, FaultPath } from './faults.ts';
 import type { Settings } from './schema/schema.ts';
 
 /** The rules that every service has; a list under `rules` cannot take their names. */
@@ -126,7 +126,7 @@ const everything = new Set(['.+', '.*']);
  * that earlier rules protect.
  */
 function openedByDigest(
-  path: Path,
+  path: FaultPath,
   { allow, tags, repositories: { source } }: RuleSettings,
   before: readonly RuleSettings[],
 ): Contradiction[] {

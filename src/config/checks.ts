@@ -1,5 +1,5 @@
 import { accessContradictions } from './access-checks.ts';
-import type { Contradiction, Path } from './faults.ts';
+import type { Contradiction, FaultPath } from './faults.ts';
 import type { Settings } from './schema/schema.ts';
 
 const mib = 1024 ** 2;
@@ -46,7 +46,7 @@ function scrubContradictions({
 }
 
 function s3Contradictions(s3: NonNullable<Settings['store']['s3']>): Contradiction[] {
-  const at = (key: string): Path => ['store', 's3', key];
+  const at = (key: string): FaultPath => ['store', 's3', key];
   const { partBytes, prefix, redirectExpiresSeconds } = s3;
   return [
     ...together(['store', 's3'], s3, ['accessKeyIdFile', 'secretAccessKeyFile']),
@@ -138,7 +138,7 @@ function hostContradictions(name: string, host: Settings['hosts'][string]): Cont
 function nameContradictions({ upstreams, defaultUpstream, hosts }: Settings): Contradiction[] {
   const names = Object.keys(upstreams).join(', ') || 'none';
   const known = (name: string | undefined) => name === undefined || Object.hasOwn(upstreams, name);
-  const wrong = (path: Path, name: string | undefined): Contradiction[] =>
+  const wrong = (path: FaultPath, name: string | undefined): Contradiction[] =>
     known(name) ? [] : [{ path, message: `${name} is not among the upstreams: ${names}` }];
   return [
     ...wrong(['defaultUpstream'], defaultUpstream),
@@ -148,7 +148,7 @@ function nameContradictions({ upstreams, defaultUpstream, hosts }: Settings): Co
 
 /** Two keys of which one is of no use alone. */
 function together<K extends string>(
-  path: Path,
+  path: FaultPath,
   section: Readonly<Partial<Record<K, unknown>>>,
   keys: readonly [K, K],
 ): Contradiction[] {
@@ -165,7 +165,7 @@ interface PairFiles {
 
 /** Either the pair of files or the single one, not both and not neither. */
 function pairOr<K extends string>(
-  path: Path,
+  path: FaultPath,
   files: PairFiles & Readonly<Partial<Record<K, string>>>,
   single: K,
 ): Contradiction[] {

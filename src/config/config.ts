@@ -1,6 +1,6 @@
 import type { Expression } from '../base/text/expression.ts';
 import type { Settings } from './schema/schema.ts';
-import type { Redirect } from './schema/store.ts';
+import type { RedirectMode } from './schema/store.ts';
 
 /**
  * Everything an operator decides, complete and frozen: what may be absent here is absent on purpose. The meaning, unit
@@ -30,14 +30,14 @@ interface ScrubConfig {
 }
 
 type S3Config = Frozen<Omit<Required<Settings['store']>['s3'], 'redirect'>> & {
-  readonly redirect: Redirect;
+  readonly redirect: RedirectMode;
 };
 
-type UpstreamSettings = Settings['upstreams'][string];
+type ConfiguredUpstream = Settings['upstreams'][string];
 
 /** One registry that we read from, with all that its own settings leave to the common ones. */
 export type UpstreamConfig = Frozen<
-  Omit<UpstreamSettings, 'url' | 'library' | 'fetchChildren' | 'tags' | 'credentials'>
+  Omit<ConfiguredUpstream, 'url' | 'library' | 'fetchChildren' | 'tags' | 'credentials'>
 > & {
   readonly url: string;
   readonly library: boolean;
@@ -53,13 +53,13 @@ export type CredentialFiles =
   | { readonly usernameFile: string; readonly passwordFile: string }
   | { readonly authFile: string };
 
-export type RobotFiles =
+export type RobotFileSettings =
   | { readonly usernameFile: string; readonly passwordFile: string }
   | { readonly htpasswdFile: string };
 
 export type HostConfig = Frozen<Omit<Settings['hosts'][string], 'robots'>> & {
   /** Present when `auth` is `robots`, possibly when it is `cluster`. */
-  readonly robots?: RobotFiles;
+  readonly robots?: RobotFileSettings;
 };
 
 /** A cluster whose logins we accept. */

@@ -10,7 +10,7 @@ import {
   parseDocument,
   stringify,
 } from 'yaml';
-import { type Fault, type Path, pathText, type Refusal } from './faults.ts';
+import { type ConfigRefusal, type Fault, type FaultPath, pathText } from './faults.ts';
 
 /** A YAML text, read, with the way back from each setting to its line. */
 export interface ConfigDocument {
@@ -19,7 +19,7 @@ export interface ConfigDocument {
   /** What is wrong with the YAML itself. */
   readonly faults: readonly Fault[];
   /** The line of the setting, or of the nearest one around it that the text holds. */
-  lineOf(path: Path): number | undefined;
+  lineOf(path: FaultPath): number | undefined;
 }
 
 /** Reads YAML 1.2. Faults: what the parser refuses, keys given twice, keys without a value. */
@@ -63,7 +63,7 @@ function plain(document: Document, faults: readonly Fault[]): Pick<ConfigDocumen
 }
 
 /** The refusals with the lines of the settings they are about. */
-export function located(refusals: readonly Refusal[], document: ConfigDocument): Fault[] {
+export function located(refusals: readonly ConfigRefusal[], document: ConfigDocument): Fault[] {
   return refusals.map(({ path, message }) => {
     const line = document.lineOf(path);
     return { path: pathText(path), message, ...(line === undefined ? {} : { line }) };
@@ -72,11 +72,11 @@ export function located(refusals: readonly Refusal[], document: ConfigDocument):
 
 interface Visitor {
   lineAt(node: Node): number | undefined;
-  found(path: Path, line: number): void;
-  refused(path: Path, line: number, message: string): void;
+  found(path: FaultPath, line: number): void;
+  refused(path: FaultPath, line: number, message: string): void;
 }
 
-function walk(node: unknown, path: Path, visitor: Visitor): void {
+function walk(node: unknown, path: FaultPath, visitor: Visitor): void {
   if (isMap(node)) {
     const seen = new Set<string>();
     for (const pair of node.items) walkPair(pair, path, seen, visitor);
@@ -85,7 +85,7 @@ function walk(node: unknown, path: Path, visitor: Visitor): void {
   }
 }
 
-function walkPair({ key, value }: Pair, path: Path, seen: Set<string>, visitor: Visitor): void {
+function walkPair({ key, value }: Pair, path: FaultPath, seen: Set<string>, visitor: Visitor): void {
   if (!isScalar(key)) return;
   const name = String(key.value);
   const inner = [...path, name];
@@ -99,14 +99,14 @@ function walkPair({ key, value }: Pair, path: Path, seen: Set<string>, visitor: 
   walk(value, inner, visitor);
 }
 
-function walkItem(item: unknown, path: Path, visitor: Visitor): void {
+function walkItem(item: unknown, path: FaultPath, visitor: Visitor): void {
   const line =
     isMap(item) || isScalar(item) || isSeq(item) || isAlias(item) ? visitor.lineAt(item) : undefined;
   if (line !== undefined) visitor.found(path, line);
   walk(item, path, visitor);
 }
 
-function nearestLine(lines: ReadonlyMap<string, number>, path: Path): number | undefined {
+function nearestLine(lines: ReadonlyMap<string, number>, path: FaultPath): number | undefined {
   for (let length = path.length; length > 0; length -= 1) {
     const line = lines.get(pathText(path.slice(0, length)));
     if (line !== undefined) return line;

@@ -1,5 +1,5 @@
 /** Where a setting stands: keys, and positions in lists. */
-export type Path = readonly (string | number)[];
+export type FaultPath = readonly (string | number)[];
 
 /** One thing that is wrong with a configuration. */
 export interface Fault {
@@ -14,14 +14,14 @@ export interface Fault {
 }
 
 /** A fault before it is known which line that is. */
-export interface Refusal {
-  readonly path: Path;
+export interface ConfigRefusal {
+  readonly path: FaultPath;
   readonly message: string;
 }
 
 /** A contradiction between settings. `about`: every setting it follows from, besides the one it is reported at. */
-export interface Contradiction extends Refusal {
-  readonly about?: readonly Path[];
+export interface Contradiction extends ConfigRefusal {
+  readonly about?: readonly FaultPath[];
 }
 
 /** A configuration that must not be used, with everything that is wrong with it. */
@@ -44,12 +44,12 @@ export function faultLine(fileName: string, { path, line, file = fileName, messa
 }
 
 /** The path as one would write it, with quotes around keys that hold dots. */
-export function pathText(path: Path): string {
+export function pathText(path: FaultPath): string {
   return path.map(segmentText).join('').replace(/^\./, '');
 }
 
 /** True when `path` is `outer` or inside of it. */
-export function isWithin(path: Path, outer: Path): boolean {
+export function isWithin(path: FaultPath, outer: FaultPath): boolean {
   return outer.every((segment, index) => path[index] === segment);
 }
 

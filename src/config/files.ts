@@ -1,23 +1,23 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { Expression } from '../base/text/expression.ts';
 import type { Config } from './config.ts';
-import type { Path, Refusal } from './faults.ts';
+import type { ConfigRefusal, FaultPath } from './faults.ts';
 
 /**
  * Every file that the configuration names (`…File`, `…Files`) and this process cannot read now. Only looks; what a file holds
  * is read when it is used.
  */
-export async function unreadableFiles(config: Config): Promise<Refusal[]> {
+export async function unreadableFiles(config: Config): Promise<ConfigRefusal[]> {
   const refusals = await Promise.all(namedFiles(config, []).map(refusalOf));
   return refusals.filter((refusal) => refusal !== undefined);
 }
 
 interface NamedFile {
-  readonly path: Path;
+  readonly path: FaultPath;
   readonly file: string;
 }
 
-function namedFiles(value: unknown, path: Path): NamedFile[] {
+function namedFiles(value: unknown, path: FaultPath): NamedFile[] {
   if (typeof value !== 'object' || value === null || value instanceof Expression) return [];
   return Object.entries(value).flatMap(([key, inner]) => {
     if (typeof inner === 'string' && key.endsWith('File')) return [{ path: [...path, key], file: inner }];
@@ -27,7 +27,7 @@ function namedFiles(value: unknown, path: Path): NamedFile[] {
   });
 }
 
-async function refusalOf({ path, file }: NamedFile): Promise<Refusal | undefined> {
+async function refusalOf({ path, file }: NamedFile): Promise<ConfigRefusal | undefined> {
   try {
     if (!(await stat(file)).isFile()) return { path, message: `${file} is not a file` };
     await access(file, constants.R_OK);

@@ -2,7 +2,7 @@ import { Value } from 'typebox/value';
 import { contradictions } from './checks.ts';
 import type { Config } from './config.ts';
 import { located, parseConfigDocument } from './document.ts';
-import { ConfigError, type Contradiction, isWithin, type Path, type Refusal } from './faults.ts';
+import { ConfigError, type ConfigRefusal, type Contradiction, type FaultPath, isWithin } from './faults.ts';
 import { prune } from './prune.ts';
 import { resolved } from './resolve.ts';
 import { type Settings, settingsSchema } from './schema/schema.ts';
@@ -37,19 +37,19 @@ export function load(text: string, env: Environment, options: LoadOptions = {}):
 export function read(
   value: unknown,
   env: Environment,
-): { readonly config: Config } | { readonly refused: readonly Refusal[] } {
+): { readonly config: Config } | { readonly refused: readonly ConfigRefusal[] } {
   const { settings, refused } = readSettings(value);
   if (settings === undefined || refused.length > 0) return { refused };
   return { config: resolved(settings, env['TMPDIR'] ?? '/tmp') };
 }
 
-interface Reading {
-  readonly refused: readonly Refusal[];
+interface ConfigReading {
+  readonly refused: readonly ConfigRefusal[];
   readonly settings?: Settings;
 }
 
 /** What the schema refuses is taken away, so that the rest can be checked against each other in the same run. */
-function readSettings(value: unknown): Reading {
+function readSettings(value: unknown): ConfigReading {
   const completed = Value.Default(settingsSchema, value);
   const refused = refusals(settingsSchema, completed);
   const pruned = refused.map(({ path }) => prune(completed, path));
@@ -60,6 +60,6 @@ function readSettings(value: unknown): Reading {
   return { refused: [...refused, ...concerns], settings };
 }
 
-function dependsOn({ path, about = [] }: Contradiction, pruned: readonly Path[]): boolean {
+function dependsOn({ path, about = [] }: Contradiction, pruned: readonly FaultPath[]): boolean {
   return [path, ...about].some((place) => pruned.some((gone) => isWithin(place, gone)));
 }

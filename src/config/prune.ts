@@ -1,11 +1,11 @@
 import { field } from '../base/text/json.ts';
-import type { Path } from './faults.ts';
+import type { FaultPath } from './faults.ts';
 
 /**
  * Takes the refused setting out of `value`, in place, and returns what is gone: the setting itself, the whole list
  * that holds it, or, for one that was required and is not there, the section that needs it.
  */
-export function prune(value: unknown, path: Path): Path {
+export function prune(value: unknown, path: FaultPath): FaultPath {
   const position = path.findIndex((segment) => typeof segment === 'number');
   const whole = position < 0 ? path : path.slice(0, position);
   const key = whole.at(-1);

@@ -4,7 +4,7 @@ import type {
   Config,
   CredentialFiles,
   HostConfig,
-  RobotFiles,
+  RobotFileSettings,
   StoreConfig,
   TagsConfig,
   UpstreamConfig,
@@ -79,7 +79,7 @@ function hostConfig({ robots, ...host }: Settings['hosts'][string]): HostConfig 
   return { ...host, ...(files === undefined ? {} : { robots: files }) };
 }
 
-function robotFiles(files: NonNullable<Settings['hosts'][string]['robots']>): RobotFiles | undefined {
+function robotFiles(files: NonNullable<Settings['hosts'][string]['robots']>): RobotFileSettings | undefined {
   const { htpasswdFile, usernameFile, passwordFile } = files;
   if (htpasswdFile !== undefined) return { htpasswdFile };
   return usernameFile === undefined || passwordFile === undefined

@@ -2,13 +2,13 @@ import type { TSchema } from 'typebox';
 import { Settings as TypeboxSettings } from 'typebox/system';
 import { Pointer, Value } from 'typebox/value';
 import { field, fieldsOf } from '../base/text/json.ts';
-import type { Path, Refusal } from './faults.ts';
+import type { ConfigRefusal, FaultPath } from './faults.ts';
 import { nearest } from './nearest.ts';
 
 type SchemaFailure = ReturnType<typeof Value.Errors>[number];
 
 /** Everything about `value` that the schema refuses, each once, in the schema's order. */
-export function refusals(schema: TSchema, value: unknown): Refusal[] {
+export function refusals(schema: TSchema, value: unknown): ConfigRefusal[] {
   return allErrors(schema, value).flatMap((failure) => {
     const path = pathOf(failure.instancePath, value);
     return worded(failure, schema).map(([key, message]) => ({
@@ -59,7 +59,7 @@ function suggestion(key: string, schema: TSchema, schemaPath: string): string {
 }
 
 /** The pointer's segments, positions in lists as numbers. */
-function pathOf(pointer: string, value: unknown): Path {
+function pathOf(pointer: string, value: unknown): FaultPath {
   let place = value;
   return Pointer.Indices(pointer).map((segment) => {
     const isPosition = Array.isArray(place);

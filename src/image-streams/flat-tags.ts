@@ -17,7 +17,7 @@ export function flatTag({ namespace, name, tag }: ImageStreamTag): string {
  * target's namespace may hold `_`, which no pattern can tell; so what is configured is read as that
  * alone.
  */
-export function flatTags(targets: Iterable<ImageStreamTag> = []): Readings {
+export function createReadings(targets: Iterable<ImageStreamTag> = []): Readings {
   const configured = Map.groupBy(distinct(targets), flatTag);
   return (flat) => configured.get(flat) ?? patternReadings(flat);
 }

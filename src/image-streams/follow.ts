@@ -4,12 +4,12 @@ import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
 import {
+  createSeenTags,
   type ImageStreamObject,
   type SeenTags,
   type StatusTag,
   type StreamChange,
   type StreamPage,
-  seenTags,
 } from './stream-tags.ts';
 
 /** Who is told of the tags. Called for one tag at a time; must not throw. */
@@ -69,7 +69,7 @@ const longestPauseMs = 30_000;
 /** Lists, watches, and lists again when watching can no longer be relied on, until the signal aborts. Never rejects. */
 export async function followed(following: Following): Promise<void> {
   const { signal, options } = following;
-  const memory: Memory = { tags: seenTags(), failures: 0 };
+  const memory: Memory = { tags: createSeenTags(), failures: 0 };
   let reason: ListReason = 'start';
   while (!signal.aborted) {
     try {

@@ -52,7 +52,7 @@ interface TagAnswer {
 }
 
 /** The rights that it takes: get, list and watch `imagestreams`, get `imagestreamtags`. */
-export function imageStreams(options: ImageStreamsOptions): ImageStreams {
+export function createImageStreams(options: ImageStreamsOptions): ImageStreams {
   const { client, timeoutMs = 60_000, pageSize = 100 } = options;
 
   async function* pages(namespace: string | undefined, signal?: AbortSignal): AsyncIterable<StreamPage> {

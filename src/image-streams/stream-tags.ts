@@ -75,7 +75,7 @@ interface Seen {
   readonly look: number;
 }
 
-export function seenTags(): SeenTags {
+export function createSeenTags(): SeenTags {
   const streams = new Map<string, Seen>();
   let looks = 0;
 

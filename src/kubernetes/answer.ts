@@ -1,10 +1,10 @@
 import type { Dispatcher } from 'undici';
 import { ApiFailure } from './failure.ts';
 
-type Answer = Dispatcher.ResponseData;
+type ApiAnswer = Dispatcher.ResponseData;
 
 /** The body of a 200 or 201; throws `ApiFailure` for every other status, and for a body that is too long. */
-export async function textOf(answer: Answer, maxBytes: number): Promise<string> {
+export async function textOf(answer: ApiAnswer, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of answer.body) {

@@ -2,7 +2,7 @@ import { type Dispatcher, errors } from 'undici';
 import { unlessAborted } from '../base/wait.ts';
 import { failureOf, parsed, textOf } from './answer.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
-import { type Login, logins } from './login.ts';
+import { type ClusterLogin, createLogins } from './login.ts';
 import { createPools } from './pools.ts';
 
 /**
@@ -65,7 +65,7 @@ const usualMaxBytes = 1024 * 1024;
 /** Asks nothing yet. */
 export function createKubernetesClient(options: KubernetesClientOptions): KubernetesClient {
   const { kubeconfig, timeoutMs: usualMs = 3000, connections = 8 } = options;
-  const login = logins(kubeconfig);
+  const login = createLogins(kubeconfig);
   const ending = new AbortController();
   const pools = createPools({ connections, connectTimeoutMs: usualMs });
 
@@ -125,7 +125,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
 
 function requestOf(
   { method = 'GET', path, body, accept = 'application/json', signal, idleMs }: LimitedCall,
-  { server, headers }: Login,
+  { server, headers }: ClusterLogin,
 ): Dispatcher.RequestOptions {
   return {
     origin: server.origin,

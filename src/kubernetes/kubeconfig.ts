@@ -38,7 +38,7 @@ type Texts = { readonly [Name in keyof Files]?: string };
  * is handed out until one of them changes, with the files' contents in it. Throws, at once and
  * later, in words for the operator.
  */
-export async function kubeconfig(options: KubeconfigOptions): Promise<Kubeconfig> {
+export async function loadKubeconfig(options: KubeconfigOptions): Promise<Kubeconfig> {
   const library = await import('@kubernetes/client-node');
   const entries = entriesOf(library, options);
   let held: { readonly entries: Entries; readonly read: Current<KubeConfig> } | undefined;
@@ -91,14 +91,14 @@ function parsed(library: Library, text: string, folder: string, context: string 
 }
 
 /** The library does not know `tokenFile`, which `kubectl` does. */
-interface Written {
+interface WrittenKubeconfig {
   readonly users?: readonly { readonly name: string; readonly user?: { readonly tokenFile?: string } }[];
 }
 
-function loaded(library: Library, config: KubeConfig, text: string): Written {
+function loaded(library: Library, config: KubeConfig, text: string): WrittenKubeconfig {
   try {
     config.loadFromString(text);
-    return library.loadYaml<Written>(text);
+    return library.loadYaml<WrittenKubeconfig>(text);
   } catch {
     // The parser's own message quotes the lines around the fault, and a token may be among them.
     throw new Error('the kubeconfig cannot be read: it is not YAML, or lacks clusters, users or contexts');

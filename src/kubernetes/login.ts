@@ -5,7 +5,7 @@ import { ApiFailure } from './failure.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 
 /** One way to the API: where, over which TLS, and as whom. */
-export interface Login {
+export interface ClusterLogin {
   readonly server: URL;
   /** The `proxy-url` of the kubeconfig. */
   readonly proxy?: string;
@@ -22,13 +22,13 @@ export interface LoginTls {
 }
 
 /** Our login of this moment; throws `ApiFailure` (`not-allowed-to-ask`) when there is none. */
-export type Logins = () => Promise<Login>;
+export type Logins = () => Promise<ClusterLogin>;
 
 /**
  * Makes logins out of a kubeconfig. Whatever way its user has to get a credential, a plug-in's among them, is the library's to
  * go; a plug-in runs once at a time, however many wait for it.
  */
-export function logins(config: Kubeconfig): Logins {
+export function createLogins(config: Kubeconfig): Logins {
   return shared(async () => {
     try {
       return await loginOf(await config());
@@ -49,7 +49,7 @@ function isQuoting(error: unknown): boolean {
   return error instanceof SyntaxError;
 }
 
-async function loginOf(config: KubeConfig): Promise<Login> {
+async function loginOf(config: KubeConfig): Promise<ClusterLogin> {
   const options: RequestOptions = {};
   await config.applyToHTTPSOptions(options);
   const cluster = config.getCurrentCluster();

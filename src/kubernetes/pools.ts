@@ -1,5 +1,5 @@
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
-import type { Login } from './login.ts';
+import type { ClusterLogin } from './login.ts';
 
 export interface PoolOptions {
   /** Connections at a time. */
@@ -11,7 +11,7 @@ export interface PoolOptions {
 /** The connections of one API server. */
 export interface Pools {
   /** Those for this login: the same ones until its server, proxy or TLS changes. */
-  of(login: Login): Dispatcher;
+  of(login: ClusterLogin): Dispatcher;
   /** Makes new ones with the next call; what runs on these ends in peace. */
   retire(pool: Dispatcher): void;
   /** Cuts every connection. */
@@ -48,7 +48,10 @@ export function createPools(options: PoolOptions): Pools {
   };
 }
 
-function poolOf({ server, proxy, tls }: Login, { connections, connectTimeoutMs }: PoolOptions): Dispatcher {
+function poolOf(
+  { server, proxy, tls }: ClusterLogin,
+  { connections, connectTimeoutMs }: PoolOptions,
+): Dispatcher {
   const keepAlive = { keepAliveTimeout, keepAliveMaxTimeout: keepAliveTimeout };
   const common = { connections, ...keepAlive, allowH2: false };
   const secure = { ...tls, allowH2: false, timeout: connectTimeoutMs };

@@ -35,7 +35,7 @@ export interface LeaseObject extends LeaseRecord {
  * A lease as other components of a cluster hold and show theirs. Needs the right to get, create and update leases in the
  * namespace. The API server settles races: a write names the `resourceVersion` that it replaces.
  */
-export function leaseObject(options: LeaseObjectOptions): LeaseMedium<LeaseObject> {
+export function createLeaseObject(options: LeaseObjectOptions): LeaseMedium<LeaseObject> {
   const { client, namespace, name, timeoutMs = 5000 } = options;
   const all = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
   const one = `${all}/${encodeURIComponent(name)}`;

@@ -41,7 +41,7 @@ export interface Lease {
  * A lease by the rules that Kubernetes components follow: a record of another is stale when it did not change for its whole time
  * as we saw it by our own clock, so that clocks need not agree; every write names the version that it replaces.
  */
-export function lease<Written extends LeaseRecord>(options: LeaseOptions<Written>): Lease {
+export function createLease<Written extends LeaseRecord>(options: LeaseOptions<Written>): Lease {
   const { name, medium, ttlMs = 15_000, retryMs = ttlMs / 7.5, events = {}, clock = Date.now } = options;
   const renewMs = (ttlMs * 2) / 3;
   const terms = { name, medium, ttlMs, renewMs, retryMs, events };

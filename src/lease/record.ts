@@ -12,7 +12,7 @@ export interface RecordLeaseOptions {
 }
 
 /** A lease as a record beside the blobs, for replicas that share a store. */
-export function recordLease(
+export function createRecordLease(
   records: Pick<Records, 'get' | 'put'>,
   { name, clock = Date.now }: RecordLeaseOptions,
 ): LeaseMedium {

@@ -69,7 +69,7 @@ export class RegistryError extends Error {
 }
 
 /** Whatever was thrown, as a RegistryError: strangers become `UNKNOWN` and keep their text out of the answer. */
-export function registryError(error: unknown): RegistryError {
+export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
   return new RegistryError('UNKNOWN', 'the request could not be answered; the log has the reason', {
     cause: error,

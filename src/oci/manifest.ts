@@ -32,9 +32,9 @@ export const mediaTypes = {
 type ManifestType = (typeof mediaTypes)[keyof typeof mediaTypes];
 
 /** What a manifest lists: manifests, a config and layers, layers alone, or `blobs`. */
-type Kind = 'index' | 'image' | 'schema1' | 'artifact';
+type ManifestKind = 'index' | 'image' | 'schema1' | 'artifact';
 
-const kinds: Readonly<Record<ManifestType, Kind>> = {
+const kinds: Readonly<Record<ManifestType, ManifestKind>> = {
   [mediaTypes.ociIndex]: 'index',
   [mediaTypes.dockerList]: 'index',
   [mediaTypes.ociManifest]: 'image',
@@ -132,7 +132,7 @@ function parseObject(bytes: Uint8Array): Fields {
   throw notManifest('the upstream answered a manifest request with JSON that is not an object');
 }
 
-function listedIn(body: Fields, kind: Kind): Pick<Manifest, 'children' | 'blobs' | 'foreign'> {
+function listedIn(body: Fields, kind: ManifestKind): Pick<Manifest, 'children' | 'blobs' | 'foreign'> {
   const children = childrenOf(body['manifests']);
   const config = descriptorOf(body['config']);
   const layers = descriptorsOf(body['layers']);

@@ -23,7 +23,7 @@ export interface BufferPool {
 export type BufferPair = readonly [Uint8Array, Uint8Array];
 
 /** Buffers are reused: a fresh megabyte for each read costs more in page faults than the read itself. */
-export function bufferPool(options: BufferPoolOptions = {}): BufferPool {
+export function createBufferPool(options: BufferPoolOptions = {}): BufferPool {
   const { maxBytes = 16 * 1024 * 1024, bufferBytes = 256 * 1024 } = options;
   const pairBytes = 2 * bufferBytes;
   const spare: BufferPair[] = [];

@@ -19,7 +19,7 @@ export interface MemoryStoreOptions {
 }
 
 /** A store that forgets: for tests, and for a cache that need not survive its process. */
-export function memoryStore(options: MemoryStoreOptions = {}): Store {
+export function createMemoryStore(options: MemoryStoreOptions = {}): Store {
   return {
     kind: 'memory',
     blobs: memoryBlobs(options.maxBytes ?? Number.POSITIVE_INFINITY),

@@ -89,7 +89,7 @@ const gatheredLength = 32 * 1024;
 const gatheredMs = 100;
 
 /** An output to an open file descriptor that gathers lines, for a tenth of a second at most. */
-export function bufferedOutput(fd: number): BufferedOutput {
+export function createBufferedOutput(fd: number): BufferedOutput {
   const stream = destination({ dest: fd, sync: false });
   let lines: string[] = [];
   let length = 0;

@@ -17,7 +17,7 @@ interface Branch<Child> {
  * Makes the child of each combination of label values once, and finds it again by a look-up for
  * each value: every request passes here, and a joined key would be made and hashed each time.
  */
-export function children<Labels extends readonly string[], Child>(
+export function createChildren<Labels extends readonly string[], Child>(
   make: (values: readonly string[]) => Child,
 ): Children<Labels, Child> {
   const root: Branch<Child> = { next: new Map() };

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { children, type Values } from './metric-children.ts';
+import { createChildren, type Values } from './metric-children.ts';
 import type { Row } from './metric-table.ts';
 
 /** From a hit in memory to a cold layer of some GB over a slow link, in seconds. */
@@ -15,7 +15,7 @@ interface Cell {
 /** One that only grows. */
 export function counter<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
   const [name, help, labelNames] = row;
-  const cells = children<Labels, Cell>(() => ({ value: 0 }));
+  const cells = createChildren<Labels, Cell>(() => ({ value: 0 }));
   const metric: Counter<string> = new Counter<string>({
     name,
     help,
@@ -32,7 +32,7 @@ export function counter<Labels extends readonly string[]>(registry: Registry, ro
 /** One that goes up and down. */
 export function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
   const [name, help, labelNames] = row;
-  const cells = children<Labels, Cell>(() => ({ value: 0 }));
+  const cells = createChildren<Labels, Cell>(() => ({ value: 0 }));
   const metric: Gauge<string> = new Gauge<string>({
     name,
     help,
@@ -59,7 +59,7 @@ export function histogram<Labels extends readonly string[]>(
     buckets: [...within],
     registers: [registry],
   });
-  return children<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
+  return createChildren<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
 }
 
 /** A gauge that is worked out when it is asked for. */

@@ -34,7 +34,7 @@ export interface Metrics {
 }
 
 /** A registry of its own, with Node's default metrics (event-loop lag, heap, garbage collection) beside ours. */
-export function metrics(): Metrics {
+export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return {

@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { test } from 'tap';
 import { stringify } from 'yaml';
-import { quayside } from '../../src/app/app.ts';
+import { createService } from '../../src/app/app.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
 import { badDay } from '../bad-days/rig.ts';
@@ -49,7 +49,7 @@ test('every part is closed, and the failure of one is thrown after that', async 
     upstreams: { 'quay.io': { url: before.double.url, allowPrivateAddresses: true } },
   };
   const log = logger({ destination: { write } });
-  const service = await quayside(load(stringify(settings), {}), { log, env: {} });
+  const service = await createService(load(stringify(settings), {}), { log, env: {} });
   const answer = await fetch(`http://${service.address}/v2/openshift/ci/manifests/tools`);
   t.equal(answer.headers.get('quayside-cache'), 'hit; store', 'all but its use is on record');
   await answer.arrayBuffer();

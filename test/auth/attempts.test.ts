@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Test, test } from 'tap';
-import { type Attempts, type AttemptsOptions, attempts } from '../../src/auth/attempts.ts';
+import { type Attempts, type AttemptsOptions, createAttempts } from '../../src/auth/attempts.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 
 const staying = new AbortController().signal;
@@ -8,7 +8,7 @@ const staying = new AbortController().signal;
 /** Attempts under a clock that stands still until it is moved. */
 function underClock(t: Test, options: AttemptsOptions = {}) {
   const clock = createManualClock();
-  const slowed = attempts({ clock, ...options });
+  const slowed = createAttempts({ clock, ...options });
   t.teardown(() => slowed.close());
   return { slowed, pass: clock.pass };
 }

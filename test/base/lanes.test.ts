@@ -1,13 +1,13 @@
 import { test } from 'tap';
-import { Lanes } from '../../src/base/lanes.ts';
+import { WriteLanes } from '../../src/base/lanes.ts';
 
-const filled = (...keys: readonly string[]): Lanes<number> => {
-  const lanes = new Lanes<number>();
+const filled = (...keys: readonly string[]): WriteLanes<number> => {
+  const lanes = new WriteLanes<number>();
   for (const [index, key] of keys.entries()) lanes.set(key.charAt(0), key, index);
   return lanes;
 };
 
-function taken(lanes: Lanes<number>): string[] {
+function taken(lanes: WriteLanes<number>): string[] {
   const keys: string[] = [];
   for (let next = lanes.take(); next !== undefined; next = lanes.take()) keys.push(next.key);
   return keys;

@@ -1,11 +1,11 @@
 import { test } from 'tap';
-import { flatTag, flatTags } from '../../src/image-streams/flat-tags.ts';
+import { createReadings, flatTag } from '../../src/image-streams/flat-tags.ts';
 import { imageStreamTagText, parseImageStreamTag } from '../../src/image-streams/image-stream-tag.ts';
 
 const base = { namespace: 'ocp', name: '4.5', tag: 'base' };
 const golang = { namespace: 'ocp', name: 'builder', tag: 'rhel-9-golang-1.21-openshift-4.16' };
 
-function texts(flat: string, readings = flatTags()): readonly string[] {
+function texts(flat: string, readings = createReadings()): readonly string[] {
   return readings(flat).map(imageStreamTagText);
 }
 
@@ -28,7 +28,7 @@ test('a key is read back, and what is no key is none', async (t) => {
 });
 
 test('a flat tag is read back', async (t) => {
-  for (const each of [base, golang]) t.same(flatTags()(flatTag(each)), [each]);
+  for (const each of [base, golang]) t.same(createReadings()(flatTag(each)), [each]);
 });
 
 test('where the pattern leaves several readings, each of them is one', async (t) => {
@@ -43,14 +43,14 @@ test('where the pattern leaves several readings, each of them is one', async (t)
 
 test('the configured targets go before the pattern', async (t) => {
   const keys = ['rh_ee_abc/aro-hcp:v1.0', 'ci/rh_jdk_suite:latest', 'ci/rh_jdk_suite:latest'];
-  const readings = flatTags(keys.flatMap((key) => parseImageStreamTag(key) ?? []));
+  const readings = createReadings(keys.flatMap((key) => parseImageStreamTag(key) ?? []));
   t.same(texts('rh_ee_abc_aro-hcp_v1.0', readings), ['rh_ee_abc/aro-hcp:v1.0']);
   t.same(texts('ci_rh_jdk_suite_latest', readings), ['ci/rh_jdk_suite:latest']);
   t.same(texts('ocp_4.5_base', readings), ['ocp/4.5:base']);
 });
 
 test('two targets of one flat tag are two readings', async (t) => {
-  const readings = flatTags(['a_b/c:d', 'a/b_c:d'].flatMap((key) => parseImageStreamTag(key) ?? []));
+  const readings = createReadings(['a_b/c:d', 'a/b_c:d'].flatMap((key) => parseImageStreamTag(key) ?? []));
   t.same(texts('a_b_c_d', readings), ['a_b/c:d', 'a/b_c:d']);
 });
 

@@ -1,6 +1,6 @@
 import { type Test, test } from 'tap';
 import type { FollowEvents } from '../../src/image-streams/follow.ts';
-import { type ImageStreamsOptions, imageStreams } from '../../src/image-streams/image-streams.ts';
+import { createImageStreams, type ImageStreamsOptions } from '../../src/image-streams/image-streams.ts';
 import { ApiFailure } from '../../src/kubernetes/failure.ts';
 import { until } from '../support/bodies.ts';
 import { imageStreamDouble } from '../support/image-stream-double.ts';
@@ -15,7 +15,7 @@ async function started(t: Test, options: Partial<ImageStreamsOptions> = {}) {
   t.teardown(() => api.close());
   const listed: Listed[] = [];
   const failures: unknown[] = [];
-  const streams = imageStreams({
+  const streams = createImageStreams({
     client: api.client,
     timeoutMs: 2000,
     pauseMs: 1,

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { test } from 'tap';
-import { type ImageStreamObject, seenTags, statusTags } from '../../src/image-streams/stream-tags.ts';
+import { createSeenTags, type ImageStreamObject, statusTags } from '../../src/image-streams/stream-tags.ts';
 
 const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
 
@@ -34,13 +34,13 @@ test('tags without an image, of odd names and in streams without a status are le
     status: { tags: [null, { tag: 'b', items: [null] }, held ?? null] },
   };
   t.match(statusTags(withNulls), [{ tag: 'base' }], 'and nulls among them');
-  t.match(seenTags().saw(withNulls).changed, [{ tag: 'base' }]);
+  t.match(createSeenTags().saw(withNulls).changed, [{ tag: 'base' }]);
   t.same(statusTags(stream('4.5', { 'no tag': digestOf('a'), base: 'no digest' })), []);
   t.end();
 });
 
 test('what changed is told, and what is no more', (t) => {
-  const seen = seenTags();
+  const seen = createSeenTags();
   const tagsOf = (tags: readonly { tag: string }[]) => tags.map(({ tag }) => tag);
   t.same(tagsOf(seen.saw(stream('4.5', { a: digestOf('a'), b: digestOf('b') })).changed), ['a', 'b']);
   const { changed, removed } = seen.saw(stream('4.5', { a: digestOf('c'), c: digestOf('b') }));
@@ -52,7 +52,7 @@ test('what changed is told, and what is no more', (t) => {
 });
 
 test('a tag that is about to be taken away is told once more', (t) => {
-  const seen = seenTags();
+  const seen = createSeenTags();
   const tags = stream('4.5', { a: digestOf('a'), b: digestOf('b') });
   const annotated = (name: string) => ({
     ...tags,
@@ -72,7 +72,7 @@ test('a tag that is about to be taken away is told once more', (t) => {
 });
 
 test('what a look does not find again is no more, and is told once', (t) => {
-  const seen = seenTags();
+  const seen = createSeenTags();
   seen.saw(stream('4.5', { a: digestOf('a') }));
   seen.saw(stream('4.6', { a: digestOf('a') }));
   const looked = seen.look();
@@ -90,7 +90,7 @@ test('13,000 tags take less than five megabytes, however long their histories', 
     collect();
     return process.memoryUsage().heapUsed;
   };
-  const seen = seenTags();
+  const seen = createSeenTags();
   const before = used();
   for (let index = 0; index < 130; index += 1) {
     const images = Array.from({ length: 100 }, (_, tag) => [`tag-${tag}`, digestOf('a')] as const);

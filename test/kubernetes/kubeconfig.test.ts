@@ -3,9 +3,9 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
-import { kubernetesCluster } from '../../src/auth/clusters/api-server/cluster-reviews.ts';
-import { kubeconfig } from '../../src/kubernetes/kubeconfig.ts';
-import { logins } from '../../src/kubernetes/login.ts';
+import { createKubernetesCluster } from '../../src/auth/clusters/api-server/cluster-reviews.ts';
+import { loadKubeconfig } from '../../src/kubernetes/kubeconfig.ts';
+import { createLogins } from '../../src/kubernetes/login.ts';
 import { clusterDouble } from '../support/cluster-double.ts';
 
 async function started(t: Test) {
@@ -26,7 +26,7 @@ for (const credential of ['token', 'token-file', 'certificate', 'exec'] as const
   test(`a kubeconfig may say who we are by ${credential}`, async (t) => {
     const api = await started(t);
     const kubeconfigFile = await api.kubeconfig(t.testdir(), credential);
-    const cluster = await kubernetesCluster({ name: 'app.ci', kubeconfigFile });
+    const cluster = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile });
     t.teardown(() => cluster.close());
     t.match(await cluster.review('sha256~a'), { name: 'alice' });
   });
@@ -42,7 +42,7 @@ test('without a kubeconfig it is the cluster that we run in', async (t) => {
   t.intercept(process, 'env', {
     value: { ...process.env, KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port },
   });
-  const cluster = await kubernetesCluster({ name: 'here', root, everyMs: 0 });
+  const cluster = await createKubernetesCluster({ name: 'here', root, everyMs: 0 });
   t.teardown(() => cluster.close());
   t.match(await cluster.review('sha256~a'), { name: 'alice', cluster: 'here' });
   await api.rotateToken();
@@ -52,7 +52,7 @@ test('without a kubeconfig it is the cluster that we run in', async (t) => {
 test('outside of a cluster there has to be a kubeconfig', async (t) => {
   t.intercept(process, 'env', { value: { ...process.env, KUBERNETES_SERVICE_HOST: undefined } });
   const message = 'cluster here: no kubeconfigFile is set, and this process does not run in a cluster';
-  await t.rejects(kubernetesCluster({ name: 'here' }), { message });
+  await t.rejects(createKubernetesCluster({ name: 'here' }), { message });
 });
 
 test('a kubeconfig that cannot be used is said at once, and quotes no secret', async (t) => {
@@ -71,21 +71,21 @@ test('a kubeconfig that cannot be used is said at once, and quotes no secret', a
   ];
   for (const [change, message] of complaints) {
     const kubeconfigFile = await altered(t, change);
-    const error = await kubernetesCluster({ name: 'app.ci', kubeconfigFile }).catch(
+    const error = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile }).catch(
       (thrown: Error) => thrown,
     );
     t.match(error, { message });
     t.match(error, { message: /^cluster app\.ci: / });
     t.notMatch(JSON.stringify(error), 'ours-');
   }
-  await t.rejects(kubernetesCluster({ name: 'app.ci', kubeconfigFile: '/nowhere/at/all' }), /ENOENT/);
+  await t.rejects(createKubernetesCluster({ name: 'app.ci', kubeconfigFile: '/nowhere/at/all' }), /ENOENT/);
 });
 
 test('another context than the current one can be chosen', async (t) => {
   const path = await altered(t, (text) =>
     text.replace('"current-context":"double"', '"current-context":"x"'),
   );
-  const cluster = await kubernetesCluster({ name: 'app.ci', kubeconfigFile: path, context: 'double' });
+  const cluster = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile: path, context: 'double' });
   t.teardown(() => cluster.close());
   t.match(await cluster.review('sha256~a'), { name: 'alice' });
 });
@@ -110,7 +110,7 @@ test('the proxy of a kubeconfig is used, through a few tunnels that are kept', a
   const kubeconfigFile = await altered(t, (text) =>
     text.replace('"server"', `"proxy-url":"http://127.0.0.1:${port}","server"`),
   );
-  const cluster = await kubernetesCluster({ name: 'app.ci', kubeconfigFile, connections: 2 });
+  const cluster = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile, connections: 2 });
   t.teardown(() => cluster.close());
   const reviews = Array.from({ length: 20 }, () => cluster.review('sha256~a'));
   t.match((await Promise.all(reviews)).at(-1), { name: 'alice' });
@@ -122,6 +122,6 @@ test('whoever the kubeconfig acts as is told to the cluster', async (t) => {
   const kubeconfigFile = await api.kubeconfig(t.testdir(), 'token');
   const text = await readFile(kubeconfigFile, 'utf8');
   await writeFile(kubeconfigFile, text.replace('"token"', '"as":"reviewer","token"'));
-  const login = await logins(await kubeconfig({ kubeconfigFile }))();
+  const login = await createLogins(await loadKubeconfig({ kubeconfigFile }))();
   t.same(login.headers, { 'impersonate-user': 'reviewer', authorization: `Bearer ${api.ourToken()}` });
 });

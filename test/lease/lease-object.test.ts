@@ -1,6 +1,6 @@
 import { type Test, test } from 'tap';
-import { lease } from '../../src/lease/lease.ts';
-import { leaseObject } from '../../src/lease/lease-object.ts';
+import { createLease } from '../../src/lease/lease.ts';
+import { createLeaseObject } from '../../src/lease/lease-object.ts';
 import { until } from '../support/bodies.ts';
 import { imageStreamDouble } from '../support/image-stream-double.ts';
 
@@ -10,9 +10,9 @@ const microTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/;
 async function started(t: Test) {
   const api = await imageStreamDouble();
   t.teardown(() => api.close());
-  const medium = () => leaseObject({ client: api.client, namespace: 'ci', name: 'ci-image-mirror' });
+  const medium = () => createLeaseObject({ client: api.client, namespace: 'ci', name: 'ci-image-mirror' });
   const contender = (holder: string, ttlMs = 3000) =>
-    lease({ name: 'mirror', medium: medium(), holder, ttlMs });
+    createLease({ name: 'mirror', medium: medium(), holder, ttlMs });
   return { api, medium, contender };
 }
 

@@ -1,22 +1,33 @@
 import { test } from 'tap';
-import { lease } from '../../src/lease/lease.ts';
+import { createLease } from '../../src/lease/lease.ts';
 import type { LeaseMedium, LeaseRecord } from '../../src/lease/medium.ts';
-import { recordLease } from '../../src/lease/record.ts';
+import { createRecordLease } from '../../src/lease/record.ts';
 import { leaseKey } from '../../src/store/keys.ts';
-import { memoryStore } from '../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../src/store/memory-store.ts';
 
 const name = 'job';
 
 interface Rig {
-  readonly records?: ReturnType<typeof memoryStore>['records'];
+  readonly records?: ReturnType<typeof createMemoryStore>['records'];
   readonly holder?: string;
   readonly ttlMs?: number;
   readonly trustsClocks?: boolean;
   readonly clock?: () => number;
 }
 
-function ours({ records = memoryStore().records, holder = 'one', clock = Date.now, ...options }: Rig = {}) {
-  return lease({ name, medium: recordLease(records, { name, clock }), holder, clock, ...options });
+function ours({
+  records = createMemoryStore().records,
+  holder = 'one',
+  clock = Date.now,
+  ...options
+}: Rig = {}) {
+  return createLease({
+    name,
+    medium: createRecordLease(records, { name, clock }),
+    holder,
+    clock,
+    ...options,
+  });
 }
 
 /** A medium over a variable, whose calls a test can spoil. */
@@ -45,7 +56,7 @@ function aborted(signal: AbortSignal): Promise<unknown> {
 }
 
 test('of many that want a lease at once, one gets it', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let holders = 0;
   const wants = Array.from({ length: 10 }, (_, index) =>
     ours({ records, holder: `${index}` }).tried(async () => {
@@ -58,7 +69,7 @@ test('of many that want a lease at once, one gets it', async (t) => {
 });
 
 test('those who wait for a lease get it one after the other', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let atOnce = 0;
   const seen = await Promise.all(
     Array.from({ length: 5 }, (_, index) =>
@@ -84,15 +95,15 @@ test('a lease is given back, also after a failure', async (t) => {
 });
 
 test('two jobs have two leases', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const named = (job: string) =>
-    lease({ name: job, medium: recordLease(records, { name: job }), holder: 'one' });
+    createLease({ name: job, medium: createRecordLease(records, { name: job }), holder: 'one' });
   const result = await named('a').tried(() => named('b').tried(async () => 'both'));
   t.same(result, { result: { result: 'both' } });
 });
 
 test('a lease is prolonged while its work runs', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   await ours({ records, ttlMs: 1500 }).tried(async () => {
     const versions = new Set<string | undefined>();
     while (versions.size < 3) {
@@ -104,7 +115,7 @@ test('a lease is prolonged while its work runs', async (t) => {
 });
 
 test('work that lost its lease is told to stop', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const work = ours({ records, ttlMs: 300 }).tried(async (signal) => {
     await records.put(leaseKey(name), Buffer.from('{"holder":"somebody else","expiresAt":1}'));
     await aborted(signal);
@@ -118,7 +129,7 @@ for (const spoil of ['hangs', 'fails'] as const) {
   test(`work stops before another can take the lease, while the medium ${spoil}`, async (t) => {
     const medium = spoilt();
     const startedAt = performance.now();
-    await lease({ name, medium, holder: 'one', ttlMs: 300 }).held(async (signal) => {
+    await createLease({ name, medium, holder: 'one', ttlMs: 300 }).held(async (signal) => {
       medium.spoil = spoil;
       await aborted(signal);
     });
@@ -126,7 +137,7 @@ for (const spoil of ['hangs', 'fails'] as const) {
     t.ok(seconds >= 195, `${seconds} ms`);
     t.equal(medium.record?.holder.startsWith('one_'), true, 'nobody gave it back for us');
     delete medium.spoil;
-    const two = lease({ name, medium, holder: 'two', ttlMs: 300 });
+    const two = createLease({ name, medium, holder: 'two', ttlMs: 300 });
     await two.held(async () => {});
     t.ok(performance.now() - startedAt >= 300);
   });
@@ -135,7 +146,7 @@ for (const spoil of ['hangs', 'fails'] as const) {
 test('a prolongation whose answer got lost is no lost lease', async (t) => {
   const medium = spoilt();
   const lost: unknown[] = [];
-  const one = lease({
+  const one = createLease({
     name,
     medium,
     holder: 'one',
@@ -152,7 +163,7 @@ test('a prolongation whose answer got lost is no lost lease', async (t) => {
 });
 
 test('a lease of one who died is taken when it did not change for its time, whatever its clock said', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const ahead = { holder: 'dead', ttlMs: 200, expiresAt: Date.now() + 86_400_000 };
   await records.put(leaseKey(name), Buffer.from(JSON.stringify(ahead)));
   const startedAt = performance.now();
@@ -161,7 +172,7 @@ test('a lease of one who died is taken when it did not change for its time, what
 });
 
 test('a lease of one whose clock is behind is not taken while it is prolonged', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   await ours({ records, ttlMs: 1500, clock: () => 0 }).held(async () => {
     const two = ours({ records, holder: 'two', ttlMs: 1500 });
     t.equal(await two.tried(async () => 'stolen'), undefined);
@@ -174,7 +185,7 @@ test('a lease of one whose clock is behind is not taken while it is prolonged', 
 });
 
 test('who looks once goes by the clock of the holder, if told to', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const dead = { holder: 'dead', ttlMs: 60_000, expiresAt: Date.now() - 1 };
   await records.put(leaseKey(name), Buffer.from(JSON.stringify(dead)));
   t.equal(await ours({ records }).tried(async () => 1), undefined);
@@ -203,14 +214,14 @@ test('a medium that does not answer is asked again', async (t) => {
     failures.push(event);
     if (failures.length === 2) delete medium.spoil;
   };
-  const one = lease({ name, medium, holder: 'one', ttlMs: 75, events: { failed } });
+  const one = createLease({ name, medium, holder: 'one', ttlMs: 75, events: { failed } });
   t.equal(await one.held(async () => 'done'), 'done');
   t.equal(failures.length, 2);
 });
 
 for (const text of ['garbage', 'null', '{"holder":"an old one"}']) {
   test(`a record of ${text} does not stop the job for ever`, async (t) => {
-    const { records } = memoryStore();
+    const { records } = createMemoryStore();
     await records.put(leaseKey(name), Buffer.from(text));
     t.same(await ours({ records }).tried(async () => 1), { result: 1 });
   });

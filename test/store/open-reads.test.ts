@@ -1,14 +1,14 @@
 import { test } from 'tap';
 import { bytesOf, collected } from '../../src/oci/content.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import { memoryStore } from '../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../src/store/memory-store.ts';
 import { countedReads } from '../../src/store/open-reads.ts';
 
 const bytes = Buffer.from('a layer');
 const digest = digestOf(bytes);
 
 async function counted() {
-  const { blobs } = memoryStore();
+  const { blobs } = createMemoryStore();
   await blobs.put({ digest, size: bytes.length }, bytesOf(bytes));
   return countedReads(blobs);
 }

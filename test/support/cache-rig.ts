@@ -13,10 +13,10 @@ import { type CachedRegistry, createCachedRegistry } from '../../src/cache/regis
 import { createTagIndex, type TagIndex } from '../../src/cache/registry/tag-index.ts';
 import type { Digest } from '../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Repository, type Tag } from '../../src/oci/reference.ts';
-import { bufferPool } from '../../src/store/buffers.ts';
-import { tempFiles } from '../../src/store/filesystem/temp-files.ts';
+import { createBufferPool } from '../../src/store/buffers.ts';
+import { createTempFiles } from '../../src/store/filesystem/temp-files.ts';
 import type { RepositoryScope } from '../../src/store/keys.ts';
-import { memoryStore } from '../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../src/store/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { createUpstream } from '../../src/upstream/client/client.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
@@ -91,7 +91,7 @@ const policy: TagPolicy = {
 /** A rig that ends with its test. */
 export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<CacheRig> {
   const double = await registryDouble();
-  const store = options.store ?? memoryStore();
+  const store = options.store ?? createMemoryStore();
   const events: [string, unknown][] = [];
   const report = recorder(events);
   const touched: Digest[] = [];
@@ -129,8 +129,8 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       spool: createSpool({
         directory,
         maxBytes: options.spoolBytes ?? 1e9,
-        files: tempFiles(directory),
-        buffers: bufferPool(),
+        files: createTempFiles(directory),
+        buffers: createBufferPool(),
         changed: (bytes) => report.spoolChanged({ bytes }),
       }),
       store: store.blobs,

@@ -14,10 +14,10 @@ import { missRule } from '../../src/mirror/fallback/rule.ts';
 import type { MirrorTask } from '../../src/mirror/queue/task.ts';
 import { appCi } from '../../src/mirror/references/names.ts';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
-import { bufferPool } from '../../src/store/buffers.ts';
-import { memoryStore } from '../../src/store/memory-store.ts';
+import { createBufferPool } from '../../src/store/buffers.ts';
+import { createMemoryStore } from '../../src/store/memory-store.ts';
 import type { CachedBlobs, Store } from '../../src/store/store.ts';
-import { metrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createUpstream } from '../../src/upstream/client/client.ts';
 import { createRegistryWriter } from '../../src/upstream/push/writer.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
@@ -69,7 +69,7 @@ const policy = {
 /** A rig that ends with its test. */
 export async function missRig(
   t: Test,
-  { config, medium: store = memoryStore(), spoolBytes = 1e9, ...options }: MissRigOptions = {},
+  { config, medium: store = createMemoryStore(), spoolBytes = 1e9, ...options }: MissRigOptions = {},
 ): Promise<MissRig> {
   const directory = await mkdtemp(join(tmpdir(), 'quayside-misses-'));
   const doubles = { qci: await registryDouble(), source: await registryDouble() };
@@ -85,8 +85,8 @@ export async function missRig(
       store,
       spool: { path: join(directory, `spool-${running.size}`), maxBytes: spoolBytes },
       memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
-      buffers: bufferPool(),
-      events: metrics().events,
+      buffers: createBufferPool(),
+      events: createMetrics().events,
     });
     const registries = new Map<string, CachedRegistry>();
     const cached = (upstream: Upstream): CachedRegistry => {

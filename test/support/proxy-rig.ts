@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
-import { quayside } from '../../src/app/app.ts';
+import { createService } from '../../src/app/app.ts';
 import type { Server, Start } from '../../src/cli/serve/serve.ts';
 import { proxying } from '../../src/predecessors/commands/proxy.ts';
 import { recordedIo } from '../cli/io.ts';
@@ -60,7 +60,7 @@ export async function proxyRig(t: Test, options: ProxyRigOptions = {}): Promise<
   const io = recordedIo(stop.signal);
   const { promise: started, resolve } = Promise.withResolvers<Server>();
   const start: Start = async (config, parts) => {
-    const server = await quayside(config, parts);
+    const server = await createService(config, parts);
     resolve(server);
     return server;
   };

@@ -2,7 +2,7 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Serv
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Digest } from '../../src/oci/digest.ts';
-import { registryError } from '../../src/oci/errors.ts';
+import { toRegistryError } from '../../src/oci/errors.ts';
 import {
   addBlob,
   addImage,
@@ -193,7 +193,7 @@ async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage
     if (!cdn && (await isPushed(reply))) return;
     route(reply);
   } catch (error) {
-    const { code, headers: more, message, status } = registryError(error);
+    const { code, headers: more, message, status } = toRegistryError(error);
     for (const [key, value] of Object.entries(more)) response.setHeader(key, value);
     refuse(reply, status, code, message);
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
-import { quayside, type Service } from '../../src/app/app.ts';
+import { createService, type Service } from '../../src/app/app.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
@@ -61,7 +61,7 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
     },
     ...options.settings,
   };
-  const service = await quayside(load(stringify(settings), {}), { log, env: {} });
+  const service = await createService(load(stringify(settings), {}), { log, env: {} });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= service.close();

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { table } from '../../src/telemetry/metric-table.ts';
-import { metrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 
 async function sample(of: { text(): Promise<string> }, name: string): Promise<string | undefined> {
   return (await of.text())
@@ -22,14 +22,14 @@ test('names and labels follow the rules: units last, labels of small closed sets
 });
 
 test('every metric of the table is exposed, and Node own ones beside', async (t) => {
-  const text = await metrics().text();
+  const text = await createMetrics().text();
   for (const [name] of Object.values(table)) t.match(text, `# TYPE ${name} `);
   t.match(text, '# TYPE nodejs_eventloop_lag_seconds ');
-  t.match(metrics().contentType, /^text\/plain/);
+  t.match(createMetrics().contentType, /^text\/plain/);
 });
 
 test('each event is counted where its name says', async (t) => {
-  const { events, ...meter } = metrics();
+  const { events, ...meter } = createMetrics();
   events.answered({ kind: 'manifest', status: 200, firstByteSeconds: 0.002, totalSeconds: 0.02 });
   events.read({ kind: 'manifest', hit: 'memory' });
   events.read({ kind: 'manifest', hit: 'memory' });
@@ -99,7 +99,7 @@ test('each event is counted where its name says', async (t) => {
 });
 
 test('amplification is what clients got for each byte from an upstream', async (t) => {
-  const { events, ...meter } = metrics();
+  const { events, ...meter } = createMetrics();
   events.sent({ source: 'memory', bytes: 100 });
   t.equal(await sample(meter, 'quayside_amplification_ratio'), '0', 'nothing came from an upstream yet');
   events.received({ upstream: 'quay.io', bytes: 50 });
@@ -110,7 +110,7 @@ test('amplification is what clients got for each byte from an upstream', async (
 });
 
 test('asking twice counts nothing twice', async (t) => {
-  const { events, ...meter } = metrics();
+  const { events, ...meter } = createMetrics();
   events.joined();
   await meter.text();
   t.equal(await sample(meter, 'quayside_fill_joined_total'), '1');

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/load.ts';
 import { createKubernetesClient, type KubernetesClient } from '../../kubernetes/client.ts';
-import { kubeconfig } from '../../kubernetes/kubeconfig.ts';
+import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
 
 /** A client for each cluster that the mirror needs. */
 export interface ClusterClients {
@@ -14,7 +14,7 @@ export function clusterClients(clusters: Config['clusters']): ClusterClients {
   return {
     async of(name) {
       const { kubeconfigFile, context } = clusters[name] ?? {};
-      const followed = await kubeconfig({
+      const followed = await loadKubeconfig({
         ...(kubeconfigFile === undefined ? {} : { kubeconfigFile }),
         ...(context === undefined ? {} : { context }),
       });

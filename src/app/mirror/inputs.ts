@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { fileWatch } from '../../base/files/watched-file.ts';
+import { watchFiles } from '../../base/files/watched-file.ts';
 import type { TestInputs } from '../../mirror/ci/tag-filter.ts';
 import type { Tell } from '../../mirror/log.ts';
 import type { Controller } from '../../mirror/loop/controller.ts';
@@ -39,7 +39,7 @@ export function followedInputs({
       const stop = (): void => void thread.close();
       signal.addEventListener('abort', stop, { once: true });
       const first = inputs.reread(signal);
-      const watch = fileWatch(signs, {
+      const watch = watchFiles(signs, {
         everyMs: lookEveryMs,
         async changed() {
           await first;

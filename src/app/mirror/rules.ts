@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { fileWatch } from '../../base/files/watched-file.ts';
+import { watchFiles } from '../../base/files/watched-file.ts';
 import { createNotifier, type Notifier } from '../../base/notifier.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import { ConfigError, type Fault } from '../../config/faults.ts';
-import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import { type MirrorConfig, parseMirrorConfig } from '../../mirror/ci/config-file.ts';
 import { watchedConfig } from '../../mirror/ci/config-watch.ts';
@@ -42,7 +42,7 @@ export async function configuredRules(
   tell: Tell,
   reread: () => void = () => undefined,
 ): Promise<Rules> {
-  let readings = flatTags();
+  let readings = createReadings();
   const limits = {
     readings: (flat: string) => readings(flat),
     ...(misses.imageStreams === undefined ? {} : { imageStreams: misses.imageStreams }),
@@ -80,7 +80,7 @@ export async function configuredRules(
     },
   });
   await watched.reread();
-  const watch = fileWatch([configFile], { everyMs: lookEveryMs, changed: watched.reread });
+  const watch = watchFiles([configFile], { everyMs: lookEveryMs, changed: watched.reread });
   const { atTick, current } = watched;
   return {
     rule: asked,
@@ -98,7 +98,7 @@ export async function configuredRules(
  * with `ConfigError` where its file cannot be used.
  */
 export async function configuredReadings(settings: MirrorSettings | undefined): Promise<Readings> {
-  if (settings?.configFile === undefined) return flatTags();
+  if (settings?.configFile === undefined) return createReadings();
   return targetReadings(await mirrorConfigIn(settings.configFile));
 }
 
@@ -119,7 +119,7 @@ async function mirrorConfigIn(file: string): Promise<MirrorConfig> {
 }
 
 function targetReadings(config: MirrorConfig): Readings {
-  return flatTags(targetsOf(config));
+  return createReadings(targetsOf(config));
 }
 
 function targetsOf({ supplemental, qciToAppCi }: MirrorConfig): readonly ImageStreamTag[] {

@@ -5,10 +5,10 @@ import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import type { Readings } from '../../image-streams/flat-tags.ts';
-import { type ImageStreams, imageStreams } from '../../image-streams/image-streams.ts';
-import { lease } from '../../lease/lease.ts';
-import { leaseObject } from '../../lease/lease-object.ts';
-import { recordLease } from '../../lease/record.ts';
+import { createImageStreams, type ImageStreams } from '../../image-streams/image-streams.ts';
+import { createLease } from '../../lease/lease.ts';
+import { createLeaseObject } from '../../lease/lease-object.ts';
+import { createRecordLease } from '../../lease/record.ts';
 import { tagFilter } from '../../mirror/ci/tag-filter.ts';
 import { isWanted } from '../../mirror/ci/wanted.ts';
 import { filledFromSource } from '../../mirror/fallback/fallback.ts';
@@ -24,7 +24,7 @@ import type { MirrorTask } from '../../mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../mirror/queue/task-records.ts';
 import { qci } from '../../mirror/references/names.ts';
 import { mirrorLog, mirrorWriter } from '../../predecessors/outputs/mirror-log.ts';
-import { memoryStore } from '../../store/memory-store.ts';
+import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { MeteredEvents } from '../../telemetry/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
@@ -69,7 +69,7 @@ const collectEveryMs = 2_000;
 export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   const { settings, config, cache, events, log } = parts;
   // What only looks must neither end tasks that wait to be done nor keep another process from doing them.
-  const { records } = settings.dryRun ? memoryStore() : cache.medium;
+  const { records } = settings.dryRun ? createMemoryStore() : cache.medium;
   const write = mirrorWriter(log);
   const tellAs = (subcomponent?: string): Tell => mirrorLog(write, subcomponent);
   const tell = tellAs();
@@ -219,12 +219,17 @@ async function configuredTurn({ settings, cache, log }: MirrorParts, clients: Cl
   const { instance: holder } = cache;
   if (settings.lease === undefined) {
     const name = 'mirror';
-    const ours = lease({ name, medium: recordLease(cache.medium.records, { name }), holder, events });
+    const ours = createLease({
+      name,
+      medium: createRecordLease(cache.medium.records, { name }),
+      holder,
+      events,
+    });
     return (work, signal) => ours.held(work, { signal });
   }
   const { cluster, namespace, name } = settings.lease;
   const client = await clients.of(cluster);
-  const ours = lease({ name, medium: leaseObject({ client, namespace, name }), holder, events });
+  const ours = createLease({ name, medium: createLeaseObject({ client, namespace, name }), holder, events });
   return (work, signal) => ours.held(work, { signal });
 }
 
@@ -235,7 +240,7 @@ async function configuredStreams(
   if (settings.imageStreams === undefined) return undefined;
   const { cluster } = settings.imageStreams;
   const own = log.child({ component: 'ci-images-mirror', cluster });
-  return imageStreams({
+  return createImageStreams({
     client: await clients.of(cluster),
     events: {
       listed: (event) => own.info(event, 'image streams listed'),

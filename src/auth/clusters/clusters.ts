@@ -4,7 +4,7 @@ import type { Authenticator, Credential, Subject } from '../access.ts';
 import type { Judge, RememberedCluster } from './cluster.ts';
 import { claimsOf, mayBeToken } from './cluster-token.ts';
 import { firstKnown } from './first-known.ts';
-import { keyedHash } from './keyed-hash.ts';
+import { createKeyedHash } from './keyed-hash.ts';
 
 export interface ClustersOptions {
   /** Issuers of service accounts' tokens, by the name of their cluster, in the list or not. Their tokens are shown to no other. Default: none is known. */
@@ -28,12 +28,12 @@ const mostHomes = 10_000;
  * Asks in the order of the list, and first of all the cluster that knew the token before. The token is the password of a login with
  * any user name. A cluster that does not answer locks out nobody whom another knows; one that is not in the list gives no rights.
  */
-export function clusters(list: readonly RememberedCluster[], options: ClustersOptions = {}): Clusters {
+export function createClusters(list: readonly RememberedCluster[], options: ClustersOptions = {}): Clusters {
   const { issuers = {}, patienceMs = 1000 } = options;
   const byName = new Map(list.map((cluster) => [cluster.name, cluster]));
   const owned = new Set(Object.values(issuers));
   const homes = createLru<string, RememberedCluster>(mostHomes);
-  const hashOf = keyedHash();
+  const hashOf = createKeyedHash();
 
   /** The clusters that may know the token, the likeliest first. */
   function candidates(token: string, home: RememberedCluster | undefined): readonly RememberedCluster[] {

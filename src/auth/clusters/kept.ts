@@ -19,7 +19,7 @@ export interface KeptOptions<Value> {
 }
 
 /** Answers that are kept for a while, by what was asked. Yes and no are kept apart, so that nobody's guesses push out what works. */
-export interface Kept<Value> {
+export interface AnswerCache<Value> {
   /** The answer of before, in a box because undefined may be one. */
   find(key: string): { readonly value: Value } | undefined;
   /** Whether the last answer was a yes, though it may have lapsed. */
@@ -33,18 +33,18 @@ export interface Kept<Value> {
   clear(): void;
 }
 
-interface Answered<Value> {
+interface KeptAnswer<Value> {
   readonly value: Value;
   readonly untilMs: number;
 }
 
 const maxSize = 32 * 1024 * 1024;
 
-export function kept<Value>(options: KeptOptions<Value>): Kept<Value> {
+export function createAnswerCache<Value>(options: KeptOptions<Value>): AnswerCache<Value> {
   const { isYes, yesMs, noMs, maxEntries, sizeOf = () => 1, now } = options;
-  const sizeCalculation = ({ value }: Answered<Value>) => sizeOf(value);
-  const yes = new LRUCache<string, Answered<Value>>({ max: maxEntries, maxSize, sizeCalculation });
-  const no = createLru<string, Answered<Value>>(maxEntries);
+  const sizeCalculation = ({ value }: KeptAnswer<Value>) => sizeOf(value);
+  const yes = new LRUCache<string, KeptAnswer<Value>>({ max: maxEntries, maxSize, sizeCalculation });
+  const no = createLru<string, KeptAnswer<Value>>(maxEntries);
   let asking = createSingleFlight<Value>();
 
   function keep(key: string, value: Value, endMs: number): void {

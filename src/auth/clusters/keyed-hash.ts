@@ -7,7 +7,7 @@ export type KeyedHash = (secret: string) => string;
  * A hash that no other process has: what is kept under it tells nothing of the secret, and nobody can choose where it falls. An
  * HMAC would serve no better, as no hash is ever shown, and takes several times as long.
  */
-export function keyedHash(): KeyedHash {
+export function createKeyedHash(): KeyedHash {
   const key = randomBytes(32).toString('base64');
   return (secret) => hash('sha256', key + secret, 'base64');
 }

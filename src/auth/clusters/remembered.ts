@@ -3,8 +3,8 @@ import type { PathQuestion, Question } from '../question.ts';
 import { subjectId, subjectText } from '../subject.ts';
 import type { Cluster, ClusterEvents, RememberedCluster, Verdict } from './cluster.ts';
 import { claimsOf } from './cluster-token.ts';
-import { kept } from './kept.ts';
-import { keyedHash } from './keyed-hash.ts';
+import { createAnswerCache } from './kept.ts';
+import { createKeyedHash } from './keyed-hash.ts';
 
 export interface RememberedOptions {
   /** How long a token that the cluster knows, in milliseconds; never past the token's own end. Default 120,000. */
@@ -30,7 +30,7 @@ export interface RememberedOptions {
 export function remembered(cluster: Cluster, options: RememberedOptions = {}): RememberedCluster {
   const { tokenMs = 120_000, badTokenMs = 30_000, allowMs = 300_000, denyMs = 30_000 } = options;
   const { maxEntries = 50_000, now = steadyNow, events } = options;
-  const tokens = kept<Subject | undefined>({
+  const tokens = createAnswerCache<Subject | undefined>({
     isYes: (subject) => subject !== undefined,
     sizeOf: (subject) => (subject === undefined ? 1 : subjectText(subject).length),
     yesMs: tokenMs,
@@ -38,14 +38,14 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
     maxEntries,
     now,
   });
-  const rights = kept<Verdict>({
+  const rights = createAnswerCache<Verdict>({
     isYes: ({ allowed }) => allowed,
     yesMs: allowMs,
     noMs: denyMs,
     maxEntries,
     now,
   });
-  const hashOf = keyedHash();
+  const hashOf = createKeyedHash();
   const idOf = subjectIds();
   const keyOf = (subject: Subject, question: Question | PathQuestion) =>
     `${idOf(subject)}\n${questionKey(question)}`;

@@ -1,11 +1,11 @@
 import type { Authenticator, Authorizer, Subject } from '../access.ts';
 import type { Bcrypt } from '../robots/bcrypt.ts';
-import { noLongerKnown, type RobotFiles, type Robots, robots } from '../robots/robots.ts';
+import { createRobots, noLongerKnown, type RobotFiles, type Robots } from '../robots/robots.ts';
 import type { KeptSubjects } from '../tokens/kept-subjects.ts';
-import { tokens } from '../tokens/token.ts';
-import { type TokenKeyFiles, tokenKeys } from '../tokens/token-keys.ts';
-import { cursors } from './cursors.ts';
-import { type Guard, guard } from './guard.ts';
+import { createTokens } from '../tokens/token.ts';
+import { createTokenKeys, type TokenKeyFiles } from '../tokens/token-keys.ts';
+import { createCursors } from './cursors.ts';
+import { createGuard, type Guard } from './guard.ts';
 
 export interface ClusterGuardOptions extends TokenKeyFiles {
   /** The host's name in the configuration: the audience of its tokens. */
@@ -25,16 +25,16 @@ export interface ClusterGuardOptions extends TokenKeyFiles {
 }
 
 /** The guard of a host with `auth: cluster`: robots and clusters know who it is, and each is asked for the rights of its own. */
-export function clusterGuard(options: ClusterGuardOptions): Guard {
+export function createClusterGuard(options: ClusterGuardOptions): Guard {
   const { host, authenticator, authorizer, subjects, anonymousCluster, tokenValiditySeconds } = options;
-  const known = options.robots === undefined ? undefined : robots(options.robots);
+  const known = options.robots === undefined ? undefined : createRobots(options.robots);
   const validity = tokenValiditySeconds === undefined ? {} : { validitySeconds: tokenValiditySeconds };
-  const keys = tokenKeys(options);
-  return guard({
+  const keys = createTokenKeys(options);
+  return createGuard({
     authenticator: known === undefined ? authenticator : eitherKnows(known, authenticator),
     authorizer: separate(known, authorizer),
-    tokens: tokens({ audience: host, keys, subjects, ...validity }),
-    cursors: cursors(keys),
+    tokens: createTokens({ audience: host, keys, subjects, ...validity }),
+    cursors: createCursors(keys),
     ...(anonymousCluster === undefined ? {} : { anonymous: anonymous(anonymousCluster) }),
   });
 }

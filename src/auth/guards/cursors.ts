@@ -31,7 +31,7 @@ const nonceBytes = 12;
 const tagBytes = 16;
 
 /** Cursors under keys that are derived from those that sign tokens. */
-export function cursors(keys: Current<TokenKeys>): Cursors {
+export function createCursors(keys: Current<TokenKeys>): Cursors {
   return {
     async sealed(cursor, owner) {
       const { signing } = await keys();

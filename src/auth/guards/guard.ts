@@ -26,9 +26,9 @@ export interface Unidentified {
 }
 
 /** What is shown at the token end-point: an `Authorization` value (GET), or a name and password (POST). */
-export type Login = { readonly authorization: string | undefined } | Pair;
+export type LoginForm = { readonly authorization: string | undefined } | BasicLogin;
 
-interface Pair {
+interface BasicLogin {
   readonly username: string;
   readonly password: string;
 }
@@ -55,7 +55,7 @@ export interface Guard extends Authorizer {
    * `UNAUTHORIZED` for too many scopes.
    */
   grant(
-    login: Login,
+    login: LoginForm,
     scopes: readonly string[],
     locate: Locate,
     address?: string,
@@ -79,7 +79,7 @@ export interface GuardParts {
 const mostAsked = 4;
 
 /** Joins the three questions: who is it, may they, and how do they say so next time. */
-export function guard({ authenticator, authorizer, tokens, cursors, anonymous }: GuardParts): Guard {
+export function createGuard({ authenticator, authorizer, tokens, cursors, anonymous }: GuardParts): Guard {
   function authenticate(credential: Credential, address?: string): MaybePromise<Identity | Unidentified> {
     return andThen(authenticator.authenticate(credential, address), (subject) =>
       subject === undefined ? { refused: 'wrong' } : { subject },
@@ -129,7 +129,7 @@ export function guard({ authenticator, authorizer, tokens, cursors, anonymous }:
   };
 }
 
-function credentialOf(login: Login): Credential | Unidentified {
+function credentialOf(login: LoginForm): Credential | Unidentified {
   if ('authorization' in login) return parseAuthorization(login.authorization);
   const { username, password } = login;
   return username === '' && password === '' ? { refused: 'absent' } : { kind: 'basic', username, password };

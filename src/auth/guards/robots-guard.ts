@@ -1,8 +1,8 @@
 import type { Bcrypt } from '../robots/bcrypt.ts';
-import { type RobotFiles, robots } from '../robots/robots.ts';
-import { tokens } from '../tokens/token.ts';
-import { type TokenKeyFiles, tokenKeys } from '../tokens/token-keys.ts';
-import { type Guard, guard } from './guard.ts';
+import { createRobots, type RobotFiles } from '../robots/robots.ts';
+import { createTokens } from '../tokens/token.ts';
+import { createTokenKeys, type TokenKeyFiles } from '../tokens/token-keys.ts';
+import { createGuard, type Guard } from './guard.ts';
 
 export interface RobotsGuardOptions extends TokenKeyFiles {
   /** The host's name in the configuration: the audience of its tokens. */
@@ -14,13 +14,13 @@ export interface RobotsGuardOptions extends TokenKeyFiles {
 }
 
 /** The guard of a host with `auth: robots`. Reads its files when they are needed first, and again when they change. */
-export function robotsGuard(options: RobotsGuardOptions): Guard {
+export function createRobotsGuard(options: RobotsGuardOptions): Guard {
   const { host, files, tokenValiditySeconds, bcrypt } = options;
-  const known = robots({ files, bcrypt });
+  const known = createRobots({ files, bcrypt });
   const validity = tokenValiditySeconds === undefined ? {} : { validitySeconds: tokenValiditySeconds };
-  return guard({
+  return createGuard({
     authenticator: known,
     authorizer: known,
-    tokens: tokens({ audience: host, keys: tokenKeys(options), ...validity }),
+    tokens: createTokens({ audience: host, keys: createTokenKeys(options), ...validity }),
   });
 }

@@ -18,12 +18,12 @@ export interface Comparison {
   readonly hash: string;
 }
 
-interface Verdict {
+interface HashMatch {
   readonly id: number;
   readonly matches: boolean;
 }
 
-type Waiting = Map<number, { resolve(matches: boolean): void; reject(error: unknown): void }>;
+type WaitingCheck = Map<number, { resolve(matches: boolean): void; reject(error: unknown): void }>;
 
 /**
  * One comparison at a time: the thread has no more. At a cost of 10 those that wait are some five
@@ -32,16 +32,16 @@ type Waiting = Map<number, { resolve(matches: boolean): void; reject(error: unkn
 const bounds = { maxRunning: 1, maxWaiting: 64, maxWaitMs: 10_000 };
 
 /** Starts its thread with the first comparison, and again should it die. An idle thread keeps no process alive. */
-export function bcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}): Bcrypt {
+export function createBcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}): Bcrypt {
   const places = new LoginPlaces({ ...bounds, ...options });
-  const waiting: Waiting = new Map();
+  const waiting: WaitingCheck = new Map();
   let worker: Worker | undefined;
   let serial = 0;
   let isClosed = false;
 
   function started(): Worker {
     const fresh = new Worker(new URL(`./bcrypt-worker${extname(import.meta.url)}`, import.meta.url));
-    fresh.on('message', ({ id, matches }: Verdict) => {
+    fresh.on('message', ({ id, matches }: HashMatch) => {
       waiting.get(id)?.resolve(matches);
       waiting.delete(id);
       if (waiting.size === 0) fresh.unref();
@@ -74,7 +74,7 @@ export function bcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}): Bcr
   };
 }
 
-function abandon(waiting: Waiting, cause: unknown): void {
+function abandon(waiting: WaitingCheck, cause: unknown): void {
   for (const { reject } of waiting.values()) reject(loginsUnavailable(cause));
   waiting.clear();
 }

@@ -49,7 +49,7 @@ export const noLongerKnown: Decision = Object.freeze({
  * robot that works waits behind no guess; a wrong one for a minute. Both as keyed hashes of the
  * pair.
  */
-export function robots({ files, bcrypt, rememberMs = 60_000, ...options }: RobotsOptions): Robots {
+export function createRobots({ files, bcrypt, rememberMs = 60_000, ...options }: RobotsOptions): Robots {
   const read = readOnChange(
     'htpasswdFile' in files ? [files.htpasswdFile] : [files.usernameFile, files.passwordFile],
     'htpasswdFile' in files

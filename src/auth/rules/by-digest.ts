@@ -4,15 +4,15 @@ import type { Tag } from '../../oci/reference.ts';
 import type { Decision, Place, Subject } from '../access.ts';
 import { advice, decided, recalled } from './decision.ts';
 import type { RuleBook } from './rules.ts';
-import { type WaySearch, type WaySearchParts, waySearch } from './way-search.ts';
-import { finalWays, followedWays, type Way, waysFrom } from './ways.ts';
+import { createTagPathSearch, type TagPathSearch, type TagPathSearchParts } from './way-search.ts';
+import { finalTagPaths, followedTagPaths, type TagPath, tagPathsFrom } from './ways.ts';
 
-export interface ByDigestParts extends WaySearchParts {
+export interface ByDigestParts extends TagPathSearchParts {
   readonly rules: RuleBook;
 }
 
 /** Content that somebody wants by its digest; of the subject it is known that it is one of a cluster. */
-export interface Sought {
+export interface DigestRequest {
   readonly subject: Subject;
   readonly place: Place;
   readonly digest: Digest;
@@ -35,16 +35,20 @@ const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config'
  * on the tag. First all that is remembered, at once where the tags are in memory; then by asking. Throws `UNAVAILABLE` when
  * nothing allowed it and something could not be told.
  */
-export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sought) => MaybePromise<Decision> {
+export function createDigestAuthorizer({
+  rules,
+  judge,
+  reach,
+}: ByDigestParts): (sought: DigestRequest) => MaybePromise<Decision> {
   async function tried(
-    sought: Sought,
-    search: WaySearch,
+    sought: DigestRequest,
+    search: TagPathSearch,
     tags: readonly Tag[],
   ): Promise<Decision | undefined> {
     const { place, digest } = sought;
-    const direct: readonly Way[] = [...waysFrom(rules, place, tags, digest)];
-    const followed = await followedWays(rules, place, { direct, steps: search });
-    const ways = [...finalWays(direct), ...followed];
+    const direct: readonly TagPath[] = [...tagPathsFrom(rules, place, tags, digest)];
+    const followed = await followedTagPaths(rules, place, { direct, steps: search });
+    const ways = [...finalTagPaths(direct), ...followed];
     return (await search.remembered(ways)) ?? search.asked(ways, rules.ofRepository(place));
   }
 
@@ -53,7 +57,11 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
    * what those that were known mean by now, which is written in another record. Last come tags that
    * no record of the digest names.
    */
-  async function searched(sought: Sought, search: WaySearch, tags: readonly Tag[]): Promise<Decision> {
+  async function searched(
+    sought: DigestRequest,
+    search: TagPathSearch,
+    tags: readonly Tag[],
+  ): Promise<Decision> {
     const { subject, place, digest, isBrief = false } = sought;
     const found = await tried(sought, search, tags);
     if (found !== undefined) return found;
@@ -69,7 +77,7 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
   }
 
   /** Names no tag but the client's own: others would tell that the digest exists, and where. */
-  function withAdvice({ subject, place, tag }: Sought): Pick<Decision, 'reason'> {
+  function withAdvice({ subject, place, tag }: DigestRequest): Pick<Decision, 'reason'> {
     const named = tag === undefined ? rules.ofRepository(place) : rules.ofTag(place, tag);
     if (named.kind !== 'ask') return {};
     return { reason: `no tag that you may pull references this digest; ${advice(named, subject)}` };
@@ -82,10 +90,10 @@ export function byDigest({ rules, judge, reach }: ByDigestParts): (sought: Sough
     if (known?.allowed === true) return known;
     if (!rules.dependsOnTag(place)) return known ?? decided(judge, subject, last);
     if (digest === emptyConfig) return knownToAll;
-    const search = waySearch({ judge, reach }, subject, place);
+    const search = createTagPathSearch({ judge, reach }, subject, place);
     return andThen(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];
-      const found = search.remembered(finalWays(waysFrom(rules, place, tags, digest)));
+      const found = search.remembered(finalTagPaths(tagPathsFrom(rules, place, tags, digest)));
       return andThen(found, (decision) => decision ?? searched(sought, search, tags));
     });
   };

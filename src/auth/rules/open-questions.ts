@@ -1,17 +1,17 @@
 import type { FinalRuling } from './rules.ts';
-import type { FinalWay } from './ways.ts';
+import type { FinalTagPath } from './ways.ts';
 
 /** A question, and the ways on which it is the one to ask. */
 export interface OpenQuestion {
   readonly ruling: FinalRuling;
-  readonly ways: readonly FinalWay[];
+  readonly ways: readonly FinalTagPath[];
 }
 
 /**
  * What there is to ask about the ways: each question once, and not the one that comes last anyway; one for each namespace before the
  * second for any, because most roles are bound in a namespace.
  */
-export function openQuestions(ways: readonly FinalWay[], last: FinalRuling): readonly OpenQuestion[] {
+export function openQuestions(ways: readonly FinalTagPath[], last: FinalRuling): readonly OpenQuestion[] {
   const others = ways.filter(({ ruling }) => textOf(ruling) !== textOf(last));
   const groups = Map.groupBy(others, ({ ruling }) => textOf(ruling)).values();
   const questions = groups.flatMap((same) => same.slice(0, 1).map(({ ruling }) => ({ ruling, ways: same })));

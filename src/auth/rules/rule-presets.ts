@@ -1,4 +1,4 @@
-import type { Rule, Written } from './rules.ts';
+import type { Rule, WrittenRule } from './rules.ts';
 
 /** The lists of rules that every service has; `access` of a host names one of them. */
 export type RulePreset = 'parity' | 'imagestream' | 'repository' | 'open';
@@ -14,12 +14,12 @@ const marked = {
 };
 
 /** Payloads, their components, and the marks that say "kept" and "to be removed", which give away no more than the payload. */
-const payload = (version: string): Written => ({
+const payload = (version: string): WrittenRule => ({
   source: `(?:preserved__|remove__)?rc_payload__${version}(?:__component__[a-z0-9][a-z0-9.-]*)?`,
 });
 
-const flat: Written = { source: String.raw`quay\.io/openshift/ci` };
-const anyRepository: Written = { source: '.+' };
+const flat: WrittenRule = { source: String.raw`quay\.io/openshift/ci` };
+const anyRepository: WrittenRule = { source: '.+' };
 
 /**
  * Rights per image stream in the one flat repository of CI. What no rule here reads, and what no tag leads to, is for those who

@@ -2,7 +2,7 @@ import { firstFound } from '../../base/each.ts';
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { Authorizer, ContentTags, Decision, Place, Subject } from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
-import { byDigest } from './by-digest.ts';
+import { createDigestAuthorizer } from './by-digest.ts';
 import { decided } from './decision.ts';
 import { type RuleBook, type Ruling, rulingKey } from './rules.ts';
 
@@ -31,9 +31,9 @@ const stranger: Decision = Object.freeze({
  * Rights by rules, for subjects of a cluster. A decision is at hand, without a promise, where all that it takes is remembered. Of a
  * digest only those learn that it exists who may have it: to everybody else the answer is the same as for one that nobody knows.
  */
-export function ruledAccess(options: RuledAccessOptions): Authorizer {
+export function createAuthorizer(options: RuledAccessOptions): Authorizer {
   const { rules, judge, clusters, reach, listings = 'filter' } = options;
-  const ofDigest = byDigest({ rules, judge, reach });
+  const ofDigest = createDigestAuthorizer({ rules, judge, reach });
 
   /** A tag that names a digest is as good as that: nobody may have the one and not the other. */
   function ruled(subject: Subject, place: Place, ruling: Ruling, isBrief = false): MaybePromise<Decision> {

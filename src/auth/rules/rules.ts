@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { Expression, type Groups } from '../../base/text/expression.ts';
-import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
 import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
@@ -10,7 +10,7 @@ import { ruleFaults } from './rule-faults.ts';
 import { filledQuestion, type QuestionTemplate } from './rule-question.ts';
 
 /** An expression as it was written, for whole texts; the syntax is RE2's. */
-export type Written = Pick<Expression, 'source'>;
+export type WrittenRule = Pick<Expression, 'source'>;
 
 /**
  * One line of a list in which the first that fits decides; it holds exactly one of `ask`,
@@ -25,9 +25,9 @@ export interface Rule {
   /** For logs and messages. */
   readonly name: string;
   /** The whole of `<upstream>/<repository>`. */
-  readonly repositories: Written;
+  readonly repositories: WrittenRule;
   /** The whole of the tag. Default: the rule does not depend on the tag. */
-  readonly tags?: Written;
+  readonly tags?: WrittenRule;
   /** Those may pull whom their cluster allows this. */
   readonly ask?: QuestionTemplate;
   /**
@@ -131,8 +131,8 @@ const unnamed: FinalRuling = Object.freeze({
 });
 
 /** Reads the rules. Throws an Error that names the rule, for a rule that says nothing or too much, and the group that a question lacks. */
-export function ruleBook(rules: readonly Rule[], options: RuleBookOptions = {}): RuleBook {
-  const { maxEntries = 20_000, readings = flatTags() } = options;
+export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions = {}): RuleBook {
+  const { maxEntries = 20_000, readings = createReadings() } = options;
   const questions: Questions = new LRUCache({ max: maxEntries });
   const compiled = rules.map((rule) => compiledRule(rule, { questions, readings }));
   const ofTags = new LRUCache<string, Ruling>({ max: maxEntries });
@@ -274,7 +274,7 @@ function refusal({ name, reason }: Pick<Rule, 'name' | 'reason'>): FinalRuling {
   return Object.freeze({ kind: 'refuse', rule: name, ...(reason === undefined ? {} : { reason }) });
 }
 
-function whole(rule: Rule, { source }: Written): Expression {
+function whole(rule: Rule, { source }: WrittenRule): Expression {
   try {
     return Expression.whole(source);
   } catch (error) {

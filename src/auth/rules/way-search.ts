@@ -8,23 +8,23 @@ import type { Judge } from '../clusters/cluster.ts';
 import { decided, recalled } from './decision.ts';
 import { type OpenQuestion, openQuestions } from './open-questions.ts';
 import type { FinalRuling } from './rules.ts';
-import type { FinalWay, Steps } from './ways.ts';
+import type { FinalTagPath, TagPathSteps } from './ways.ts';
 
 /** One subject's search for a way that it may go. What cannot be told does not end it, because another way may do. */
-export interface WaySearch extends Steps {
+export interface TagPathSearch extends TagPathSteps {
   /** Tags that other replicas may have learned of meanwhile, too. */
   tagsAfresh(digest: Digest): MaybePromise<readonly Tag[]>;
   /** Tags that no record of the digest names. */
   tagsUnrecorded(digest: Digest): Promise<readonly Tag[]>;
   /** The right to one of the ways, as far as it is remembered; at once where what leads where is in memory. */
-  remembered(ways: Iterable<FinalWay>): MaybePromise<Decision | undefined>;
+  remembered(ways: Iterable<FinalTagPath>): MaybePromise<Decision | undefined>;
   /** The right to one of the ways, by asking what is not remembered as refused; another request may have asked meanwhile. Rejects when the cluster answers nothing at all. */
-  asked(ways: readonly FinalWay[], last: FinalRuling): Promise<Decision | undefined>;
+  asked(ways: readonly FinalTagPath[], last: FinalRuling): Promise<Decision | undefined>;
   /** Throws the first failure, if there was one: without it there might have been a way. */
   assertTold(): void;
 }
 
-export interface WaySearchParts {
+export interface TagPathSearchParts {
   readonly judge: Judge;
   readonly reach: ContentTags;
 }
@@ -34,7 +34,11 @@ const mostAsked = 1_024;
 const askedAtOnce = 8;
 
 /** A search in one repository. */
-export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, place: Place): WaySearch {
+export function createTagPathSearch(
+  { judge, reach }: TagPathSearchParts,
+  subject: Subject,
+  place: Place,
+): TagPathSearch {
   const failures: unknown[] = [];
   const leads = ({ tag, digest }: { readonly tag: Tag; readonly digest: Digest }): MaybePromise<boolean> =>
     forgiven(failures, false, () => reach.tagContains(place, tag, digest));
@@ -45,7 +49,7 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
     ruling.kind === 'ask' &&
     ruling.questions.every((question) => judge.wasAllowed?.(subject, question) === true);
 
-  function* mayPull(ways: Iterable<FinalWay>): Generator<{ way: FinalWay; decision: Decision }> {
+  function* mayPull(ways: Iterable<FinalTagPath>): Generator<{ way: FinalTagPath; decision: Decision }> {
     for (const way of ways) {
       const decision = recalled(judge, subject, way.ruling);
       if (decision?.allowed === true) yield { way, decision };
@@ -71,7 +75,7 @@ export function waySearch({ judge, reach }: WaySearchParts, subject: Subject, pl
       const { likely = [], others = [] } = Object.groupBy(open, ({ ruling }) =>
         wasAllowed(ruling) ? 'likely' : 'others',
       );
-      const tally: Tally = { answered: 0, failed: 0 };
+      const tally: SearchTally = { answered: 0, failed: 0 };
       for (const some of [likely, others]) {
         const questions = openQuestions(some, last).slice(0, mostAsked);
         const found = await firstAllowed(questions, { tally, ask, leads });
@@ -93,22 +97,22 @@ function untold(): RegistryError {
 }
 
 /** How the questions of one search went. */
-interface Tally {
+interface SearchTally {
   answered: number;
   failed: number;
 }
 
-interface Asking {
-  readonly tally: Tally;
+interface AskedPath {
+  readonly tally: SearchTally;
   /** Undefined where the question failed. */
   ask(ruling: FinalRuling): MaybePromise<Decision | undefined>;
-  leads(way: FinalWay): MaybePromise<boolean>;
+  leads(way: FinalTagPath): MaybePromise<boolean>;
 }
 
 /** Asks some questions at a time until one is allowed and leads there; gives up on a cluster that leaves several unanswered. */
 function firstAllowed(
   questions: readonly OpenQuestion[],
-  { tally, ask, leads }: Asking,
+  { tally, ask, leads }: AskedPath,
 ): Promise<Decision | undefined> {
   function* whileAnswering(): Generator<OpenQuestion> {
     for (const question of questions) if (tally.failed < askedAtOnce) yield question;

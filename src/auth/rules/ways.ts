@@ -6,24 +6,24 @@ import type { Place } from '../access.ts';
 import type { FinalRuling, RuleBook, Ruling } from './rules.ts';
 
 /** A tag that may lead to a digest, and what the rules say of the tag. */
-export interface Way<R extends Ruling = Ruling> {
+export interface TagPath<R extends Ruling = Ruling> {
   readonly ruling: R;
   readonly tag: Tag;
   readonly digest: Digest;
 }
 
 /** A way whose tag the subject may or may not pull, by a question and not by yet another digest. */
-export type FinalWay = Way<FinalRuling>;
+export type FinalTagPath = TagPath<FinalRuling>;
 
 /** A way whose tag names a digest. */
-type FollowWay = Way<Extract<Ruling, { kind: 'follow' }>>;
+type FollowTagPath = TagPath<Extract<Ruling, { kind: 'follow' }>>;
 
 /** What `followedWays` asks of the content's graph. */
-export interface Steps {
+export interface TagPathSteps {
   /** Tags that may lead to the digest. */
   tagsTowards(digest: Digest): MaybePromise<readonly Tag[]>;
   /** Whether the way's tag does lead to its digest. */
-  leads(way: Way): MaybePromise<boolean>;
+  leads(way: TagPath): MaybePromise<boolean>;
 }
 
 /** A signature of an attestation of a component: nobody signs deeper. */
@@ -33,17 +33,17 @@ const mostFollowed = 256;
 const followedAtOnce = 8;
 
 /** The tags as ways to the digest, in their order. */
-export function* waysFrom(
+export function* tagPathsFrom(
   rules: RuleBook,
   place: Place,
   tags: readonly Tag[],
   digest: Digest,
-): Generator<Way> {
+): Generator<TagPath> {
   for (const tag of tags) yield { ruling: rules.ofTag(place, tag), tag, digest };
 }
 
 /** Those of the ways that need no other digest. */
-export function* finalWays(ways: Iterable<Way>): Generator<FinalWay> {
+export function* finalTagPaths(ways: Iterable<TagPath>): Generator<FinalTagPath> {
   for (const way of ways) if (isFinal(way)) yield way;
 }
 
@@ -52,19 +52,19 @@ export function* finalWays(ways: Iterable<Way>): Generator<FinalWay> {
  * a tag that does lead where it must is followed, each digest once, so that circles end; a few levels and digests at most.
  * Rejects as the steps do.
  */
-export async function followedWays(
+export async function followedTagPaths(
   rules: RuleBook,
   place: Place,
-  { direct, steps }: { readonly direct: readonly Way[]; readonly steps: Steps },
-): Promise<readonly FinalWay[]> {
-  const found: FinalWay[] = [];
+  { direct, steps }: { readonly direct: readonly TagPath[]; readonly steps: TagPathSteps },
+): Promise<readonly FinalTagPath[]> {
+  const found: FinalTagPath[] = [];
   const seen = new Set(direct.map(({ digest }) => digest));
   let level = direct;
   for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
     const named = [...namedDigests(level, seen)].slice(0, mostFollowed - seen.size);
     const tags = await followed(named, steps);
-    level = named.flatMap(([digest]) => [...waysFrom(rules, place, tags.get(digest) ?? [], digest)]);
-    found.push(...finalWays(level));
+    level = named.flatMap(([digest]) => [...tagPathsFrom(rules, place, tags.get(digest) ?? [], digest)]);
+    found.push(...finalTagPaths(level));
     for (const digest of tags.keys()) seen.add(digest);
   }
   return found;
@@ -72,17 +72,17 @@ export async function followedWays(
 
 /** The digests that tags on the ways name, those seen before left out, and the ways to each. */
 function namedDigests(
-  ways: readonly Way[],
+  ways: readonly TagPath[],
   seen: ReadonlySet<Digest>,
-): ReadonlyMap<Digest, readonly FollowWay[]> {
+): ReadonlyMap<Digest, readonly FollowTagPath[]> {
   const open = ways.filter(isFollow).filter(({ ruling }) => !seen.has(ruling.digest));
   return Map.groupBy(open, ({ ruling }) => ruling.digest);
 }
 
 /** The tags towards those of the digests to which one of the ways does lead. */
 async function followed(
-  named: readonly (readonly [Digest, readonly FollowWay[]])[],
-  { leads, tagsTowards }: Steps,
+  named: readonly (readonly [Digest, readonly FollowTagPath[]])[],
+  { leads, tagsTowards }: TagPathSteps,
 ): Promise<ReadonlyMap<Digest, readonly Tag[]>> {
   const tags = new Map<Digest, readonly Tag[]>();
   await firstFound(named, {
@@ -96,10 +96,10 @@ async function followed(
   return tags;
 }
 
-function isFollow(way: Way): way is FollowWay {
+function isFollow(way: TagPath): way is FollowTagPath {
   return way.ruling.kind === 'follow';
 }
 
-function isFinal(way: Way): way is FinalWay {
+function isFinal(way: TagPath): way is FinalTagPath {
   return way.ruling.kind !== 'follow';
 }

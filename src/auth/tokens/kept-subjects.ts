@@ -38,7 +38,7 @@ const mostRemembered = 10_000;
 /** Texts of subjects that are remembered, in characters. */
 const mostRememberedText = 16 * 1024 * 1024;
 
-export function keptSubjects({ records, now = Date.now }: KeptSubjectsOptions): KeptSubjects {
+export function createKeptSubjects({ records, now = Date.now }: KeptSubjectsOptions): KeptSubjects {
   const writtenAt = createLru<string, number>(mostRemembered);
   const known = new LRUCache<string, Subject>({ maxSize: mostRememberedText });
 

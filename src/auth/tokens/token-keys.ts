@@ -44,7 +44,7 @@ export interface TokenKeyFiles {
 const shortestSecret = 32;
 
 /** The keys of the files as they are now. Throws `UNAVAILABLE` while a file cannot be read or holds something else. */
-export function tokenKeys(
+export function createTokenKeys(
   { tokenKeyFiles = [], tokenSecretFile, defaultKeys }: TokenKeyFiles,
   options?: RereadOptions,
 ): Current<TokenKeys> {

@@ -75,7 +75,7 @@ const longestSub = 100;
 const clockSkewSeconds = 60;
 
 /** Signs with the first key and verifies with all. Verified tokens are remembered by their hash until they expire. */
-export function tokens(options: TokensOptions): Tokens {
+export function createTokens(options: TokensOptions): Tokens {
   const { keys, audience, subjects, validitySeconds = 21_600, now = Date.now } = options;
   const sizes = { max: mostRemembered, maxSize: mostRememberedText };
   const seen = new LRUCache<string, TokenFacts>(sizes);

@@ -76,7 +76,7 @@ export interface Watch {
  * became another. Polls, since a notification would be about the link of a mounted ConfigMap or
  * Secret, and on some file systems never comes.
  */
-export function fileWatch(files: readonly string[], { everyMs, changed }: FileWatchOptions): Watch {
+export function watchFiles(files: readonly string[], { everyMs, changed }: FileWatchOptions): Watch {
   let known = stampOf(files);
   let isLooking = false;
 

@@ -4,7 +4,7 @@ import { BlockList } from 'node:net';
 export type IsWithin = (address: string) => boolean;
 
 /** The networks of a list, in CIDR notation (`10.0.0.0/8`, `fd00::/8`). */
-export function networks(list: readonly string[]): IsWithin {
+export function createNetworkMatcher(list: readonly string[]): IsWithin {
   const all = new BlockList();
   for (const network of list) {
     const [address = '', prefix = ''] = network.split('/');

@@ -34,7 +34,7 @@ export interface PullThroughOptions extends PatienceOptions {
 }
 
 /** A blob under a repository, and what a manifest or the upstream stated of it there. */
-interface Wanted {
+interface WantedBlob {
   readonly repository: Repository;
   readonly digest: Digest;
   /** Undefined where the upstream is yet to say whether the repository has the blob. */
@@ -85,7 +85,7 @@ export class PullThrough implements PulledBlobs {
   }
 
   /** From memory or the store. */
-  async #openHere({ repository, digest }: Wanted, member: Descriptor): Promise<OpenedBlob | undefined> {
+  async #openHere({ repository, digest }: WantedBlob, member: Descriptor): Promise<OpenedBlob | undefined> {
     const { memory, copies, members } = this.#options;
     const small = memory.get(digest);
     if (small !== undefined) {
@@ -132,7 +132,7 @@ export class PullThrough implements PulledBlobs {
     yield* blob.read(range, options);
   }
 
-  #openCold(wanted: Wanted): Promise<OpenedBlob> {
+  #openCold(wanted: WantedBlob): Promise<OpenedBlob> {
     const { repository, digest, member } = wanted;
     return withPatience(this.#options, { repository, digest, isListed: member !== undefined }, () =>
       this.#openFilled(wanted),
@@ -143,7 +143,7 @@ export class PullThrough implements PulledBlobs {
    * No wait may stand between the look at the running download and the joining of it: another
    * repository's may have begun meanwhile.
    */
-  async #openFilled(wanted: Wanted): Promise<OpenedBlob> {
+  async #openFilled(wanted: WantedBlob): Promise<OpenedBlob> {
     const { fills, members } = this.#options;
     const { repository, digest, member } = wanted;
     members.refuseAbsent(repository, digest);
@@ -168,7 +168,7 @@ export class PullThrough implements PulledBlobs {
     return fill !== undefined && fill.repository !== repository;
   }
 
-  #fillStart({ repository, digest, member }: Wanted): FillStart {
+  #fillStart({ repository, digest, member }: WantedBlob): FillStart {
     const { upstream } = this.#options;
     return {
       digest,
@@ -180,7 +180,7 @@ export class PullThrough implements PulledBlobs {
   }
 
   async #noteOpened(
-    { repository, digest, member }: Wanted,
+    { repository, digest, member }: WantedBlob,
     fill: Fill,
     descriptor: Descriptor,
   ): Promise<void> {
@@ -215,7 +215,7 @@ export class PullThrough implements PulledBlobs {
   }
 
   /** From the upstream, kept nowhere. */
-  async #passedThrough({ repository, digest, member }: Wanted, stated?: number): Promise<OpenedBlob> {
+  async #passedThrough({ repository, digest, member }: WantedBlob, stated?: number): Promise<OpenedBlob> {
     const { members } = this.#options;
     const isSized = member !== undefined && member.size >= 0;
     const known = isSized ? member : await members.confirmed(repository, digest);

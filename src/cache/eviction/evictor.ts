@@ -1,6 +1,6 @@
 import { ageMs } from '../../base/age.ts';
-import { type Lease, lease } from '../../lease/lease.ts';
-import { recordLease } from '../../lease/record.ts';
+import { createLease, type Lease } from '../../lease/lease.ts';
+import { createRecordLease } from '../../lease/record.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { TagTest } from '../records/freshness.ts';
@@ -166,8 +166,8 @@ function withDefaults(options: EvictorOptions): EvictionSettings {
 /** A run looks at the lease once, so that the clock of a holder that died must do. */
 function evictionLease({ store, instance: holder, clock }: EvictionSettings): Lease {
   const name = 'eviction';
-  const medium = recordLease(store.records, { name, clock });
-  return lease({ name, medium, holder, ttlMs: leaseMs, trustsClocks: true, clock });
+  const medium = createRecordLease(store.records, { name, clock });
+  return createLease({ name, medium, holder, ttlMs: leaseMs, trustsClocks: true, clock });
 }
 
 async function runLeased(

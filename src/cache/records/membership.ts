@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
-import { writeBehind } from '../../base/write-behind.ts';
+import { createWriteBehind } from '../../base/write-behind.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -135,7 +135,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
     },
   });
   const merging = rememberedScopes(options.scopeOf);
-  const queue = writeBehind<Addition>({
+  const queue = createWriteBehind<Addition>({
     write: (key, addition) => write({ records: options.records, memory, merging }, key, addition),
     laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
     written() {

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
-import { type WriteBehind, writeBehind } from '../../base/write-behind.ts';
+import { createWriteBehind, type WriteBehind } from '../../base/write-behind.ts';
 import { type Digest, hexOf } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { Tag } from '../../oci/reference.ts';
@@ -71,7 +71,7 @@ export class PartialTags {
   constructor(options: PartialTagsOptions) {
     const { events, retryMs } = options;
     this.#options = options;
-    this.#behind = writeBehind<PartialRecord>({
+    this.#behind = createWriteBehind<PartialRecord>({
       write: (key, record) => this.#write(key, record),
       concurrency: 1,
       failed: (error) => events?.storeFailed({ operation: 'write', error }),

@@ -1,7 +1,7 @@
 import { ageMs } from '../../base/age.ts';
 import { createLru } from '../../base/lru.ts';
 import { isObject, jsonOrNone } from '../../base/text/json.ts';
-import { writeBehind } from '../../base/write-behind.ts';
+import { createWriteBehind } from '../../base/write-behind.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';
@@ -64,7 +64,7 @@ export function createTagPointers(options: TagPointersOptions): TagPointers {
   const entries = createLru<string, HeldPointer>(options.maxEntries);
   /** What the queue had no room for, as far as there is memory for it. */
   const unwritten = new Unwritten<Change>();
-  const behind = writeBehind<Change>({
+  const behind = createWriteBehind<Change>({
     write: async (key, { pointer }) => {
       if (pointer === undefined) await records.delete(key);
       else await records.put(key, Buffer.from(JSON.stringify(pointer)));

@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { closeInTurn } from '../../base/close-all.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { BufferPool } from '../../store/buffers.ts';
-import { tempFiles } from '../../store/filesystem/temp-files.ts';
+import { createTempFiles } from '../../store/filesystem/temp-files.ts';
 import { countedReads } from '../../store/open-reads.ts';
 import type { Store } from '../../store/store.ts';
 import type { Page } from '../../upstream/upstream.ts';
@@ -65,7 +65,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
   const spooling = createSpool({
     directory: options.spool.path,
     maxBytes: options.spool.maxBytes,
-    files: tempFiles(options.spool.path),
+    files: createTempFiles(options.spool.path),
     buffers: options.buffers,
     changed: (bytes) => events.spoolChanged({ bytes }),
   });

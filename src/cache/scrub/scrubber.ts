@@ -1,5 +1,5 @@
-import { lease } from '../../lease/lease.ts';
-import { recordLease } from '../../lease/record.ts';
+import { createLease } from '../../lease/lease.ts';
+import { createRecordLease } from '../../lease/record.ts';
 import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';
 import { readProgress, type ScrubProgress } from './progress.ts';
 
@@ -51,9 +51,9 @@ const patience = 1 / 96;
 export function createScrubber(options: ScrubberOptions): Scrubber {
   const { store, everyMs, events, clock } = options;
   const closing = new AbortController();
-  const turn = lease({
+  const turn = createLease({
     name: 'scrub',
-    medium: recordLease(store.records, { name: 'scrub', clock }),
+    medium: createRecordLease(store.records, { name: 'scrub', clock }),
     holder: options.instance,
     ttlMs: leaseMs,
     trustsClocks: true,

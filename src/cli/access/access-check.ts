@@ -3,7 +3,7 @@ import { configuredReadings } from '../../app/mirror/rules.ts';
 import type { ContentTags, Decision } from '../../auth/access.ts';
 import type { Judge } from '../../auth/clusters/cluster.ts';
 import { questionText } from '../../auth/question.ts';
-import { ruledAccess } from '../../auth/rules/ruled-access.ts';
+import { createAuthorizer } from '../../auth/rules/ruled-access.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
 import type { Config } from '../../config/load.ts';
 import { referenceText } from '../../oci/reference.ts';
@@ -98,7 +98,7 @@ async function decidedBy(config: Config, { host, subject, access }: AccessQuesti
   };
   const rules = configuredRules(config, await configuredReadings(config.mirror)).get(host);
   if (rules === undefined) throw new Error(`host ${host} has no rules`);
-  const { authorize } = ruledAccess({ rules, judge, reach: sources.reach });
+  const { authorize } = createAuthorizer({ rules, judge, reach: sources.reach });
   const decision = await authorize(subject, access);
   const asked = (decision.question ?? '').split(' and ');
   return { decision, because: asked.flatMap((question) => words.get(question) ?? []).at(-1) };

@@ -2,8 +2,8 @@ import type { Access, Subject } from '../../auth/access.ts';
 import type { Config } from '../../config/load.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseReference, parseRepository } from '../../oci/reference.ts';
-import { hosts } from '../../proxy/access/hosts.ts';
-import { router } from '../../proxy/access/route.ts';
+import { createHosts } from '../../proxy/access/hosts.ts';
+import { createRouter } from '../../proxy/access/route.ts';
 import { didYouMean, UsageError } from '../flags/arguments.ts';
 
 /** The words of `quayside access check`, as they were written. */
@@ -39,7 +39,7 @@ function hostOf({ host, reference }: AccessWords, { hosts: configured }: Config)
   const asking = Object.keys(configured).filter((name) => configured[name]?.auth === 'cluster');
   const written = host ?? withoutScheme(reference).split('/', 1)[0] ?? '';
   const isNamed = host !== undefined || Object.hasOwn(configured, written.toLowerCase());
-  const find = hosts(Object.keys(configured).map((name) => ({ name })));
+  const find = createHosts(Object.keys(configured).map((name) => ({ name })));
   const [only, ...others] = asking;
   if (!isNamed && (only === undefined || others.length > 0))
     throw new UsageError(
@@ -75,7 +75,7 @@ function accessOf({ reference, host }: AccessWords, config: Config, configured: 
   const { upstreams, defaultUpstream } = config;
   const text = withoutHost(withoutScheme(reference), [host, configured]);
   const { repository, reference: wanted } = parseImage(text);
-  const route = router(new Map(Object.entries(upstreams)), defaultUpstream);
+  const route = createRouter(new Map(Object.entries(upstreams)), defaultUpstream);
   const request = { kind: 'manifest', repository, reference: wanted } as const;
   const routed = route({ request }, config.hosts[configured]?.upstream);
   return {

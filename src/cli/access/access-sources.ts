@@ -2,9 +2,9 @@ import { configuredClusters } from '../../app/access.ts';
 import { configuredStore } from '../../app/store.ts';
 import type { Config } from '../../config/load.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { bufferPool } from '../../store/buffers.ts';
+import { createBufferPool } from '../../store/buffers.ts';
 import type { AccessSources } from './access-check.ts';
-import { type StoredReach, storedReach } from './stored-reach.ts';
+import { createStoredTagIndex, type StoredTagIndex } from './stored-reach.ts';
 
 /** One cluster of the configuration, and its store, which is opened for the first digest only. */
 export async function accessSources(config: Config, name: string): Promise<AccessSources> {
@@ -31,14 +31,14 @@ export async function accessSources(config: Config, name: string): Promise<Acces
   };
 }
 
-async function openedReach(config: Config): Promise<StoredReach> {
+async function openedReach(config: Config): Promise<StoredTagIndex> {
   if ('memory' in config.store)
     throw new RegistryError(
       'UNAVAILABLE',
       'access check by digest needs a filesystem or s3 store; the CLI cannot read store.memory',
     );
-  const store = await configuredStore(config, bufferPool(), {});
-  const known = storedReach(store, (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0);
+  const store = await configuredStore(config, createBufferPool(), {});
+  const known = createStoredTagIndex(store, (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0);
   return {
     ...known,
     async close() {

@@ -10,12 +10,12 @@ import { maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
 import type { Store } from '../../store/store.ts';
 
 /** How content hangs together, read from a store that servers may use meanwhile. */
-export interface StoredReach extends ContentTags {
+export interface StoredTagIndex extends ContentTags {
   close(): Promise<void>;
 }
 
 /** Asks no upstream and writes nothing: what the store alone does not tell is `UNAVAILABLE`. Leaves the store open. */
-export function storedReach(store: Store, formerMs: (upstream: string) => number): StoredReach {
+export function createStoredTagIndex(store: Store, formerMs: (upstream: string) => number): StoredTagIndex {
   const events = { storeFailed: () => {} };
   const members = createRepositoryIndex({ records: store.records, events });
   const pointers = createTagPointers({

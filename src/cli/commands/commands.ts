@@ -19,7 +19,7 @@ export interface Command {
 
 /** Loaded last: a mistake in the command line or the configuration is told without waiting for it. */
 const startApp: Start = async (config, options) =>
-  (await import('../../app/app.ts')).quayside(config, options);
+  (await import('../../app/app.ts')).createService(config, options);
 
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [

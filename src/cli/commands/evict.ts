@@ -4,7 +4,7 @@ import { createEvictor } from '../../cache/eviction/evictor.ts';
 import type { Eviction } from '../../cache/eviction/plan.ts';
 import { createUsage } from '../../cache/eviction/usage.ts';
 import type { Config } from '../../config/load.ts';
-import { bufferPool } from '../../store/buffers.ts';
+import { createBufferPool } from '../../store/buffers.ts';
 import type { Store } from '../../store/store.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Io, Output, Run } from '../flags/io.ts';
@@ -56,7 +56,7 @@ export function evicting(open: OpenStore): Run {
 /** `quayside evict` on the medium that the configuration names. */
 export const evict: Run = evicting(async (config) => {
   const { configuredStore } = await import('../../app/store.ts');
-  return configuredStore(config, bufferPool(), {});
+  return configuredStore(config, createBufferPool(), {});
 });
 
 async function evictFrom(

@@ -16,18 +16,18 @@ import type { Digest } from '../../oci/digest.ts';
 import { createUrlBlobs, type UrlBlobs } from '../../upstream/client/url-blobs.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
 import { UsageError } from '../flags/arguments.ts';
-import type { MirrorWish } from './flags.ts';
+import type { MirrorOptions } from './flags.ts';
 
 /** Where images come from and go to, each registry and directory made once. */
-export interface MirrorEnds {
+export interface MirrorEndpoints {
   source(place: Place): Promise<ImageSource>;
   destination(place: Place): Promise<ImageDestination>;
   close(): Promise<void>;
 }
 
-export interface MirrorEndsOptions
+export interface MirrorEndpointsOptions
   extends Pick<
-    MirrorWish,
+    MirrorOptions,
     | 'insecure'
     | 'certificateAuthority'
     | 'maxPerRegistry'
@@ -57,7 +57,7 @@ interface Registry {
 const retries = 6;
 
 /** Nothing is asked before the first call; with `insecure` that one finds out whether a registry speaks TLS. */
-export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
+export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEndpoints {
   const registries = new Map<string, Promise<Registry>>();
   const directories = new Map<string, ImageDirectory>();
   const urls = urlBlobsBeside(
@@ -101,7 +101,7 @@ export function mirrorEnds(options: MirrorEndsOptions): MirrorEnds {
 }
 
 /** Without mounts, or with a word about each that was not taken. */
-function mounting(end: ImageDestination, options: MirrorEndsOptions): ImageDestination {
+function mounting(end: ImageDestination, options: MirrorEndpointsOptions): ImageDestination {
   if (options.skipMount) return { ...end, mountBlob: async () => false };
   return {
     ...end,
@@ -114,7 +114,7 @@ function mounting(end: ImageDestination, options: MirrorEndsOptions): ImageDesti
 }
 
 /** A registry and its storage may be inside: whoever runs us named it. */
-async function madeRegistry(host: string, options: MirrorEndsOptions): Promise<Registry> {
+async function madeRegistry(host: string, options: MirrorEndpointsOptions): Promise<Registry> {
   const { certificateAuthority, insecure } = options;
   if (certificateAuthority !== undefined) await needReadable(certificateAuthority);
   const made = createCopyEndpoint(endpointOptions(host, options));
@@ -126,7 +126,7 @@ async function madeRegistry(host: string, options: MirrorEndsOptions): Promise<R
 
 function withUrls(
   { source, destination, settings, close }: CopyEndpoint,
-  options: MirrorEndsOptions,
+  options: MirrorEndpointsOptions,
 ): Registry {
   const urls = urlBlobsBeside(settings, options);
   return {
@@ -139,12 +139,12 @@ function withUrls(
 }
 
 /** What foreign layers are read with: they may lead to the registry of the settings, inside or not, and else to public hosts alone. */
-function urlBlobsBeside(settings: UpstreamOptions, { insecure }: MirrorEndsOptions): UrlBlobs {
+function urlBlobsBeside(settings: UpstreamOptions, { insecure }: MirrorEndpointsOptions): UrlBlobs {
   return createUrlBlobs({ ...settings, allowsHttp: insecure });
 }
 
 /** How whatever host is reached. */
-function wireOptions({ certificateAuthority, env, insecure, random }: MirrorEndsOptions) {
+function wireOptions({ certificateAuthority, env, insecure, random }: MirrorEndpointsOptions) {
   return {
     env,
     retries,
@@ -154,7 +154,7 @@ function wireOptions({ certificateAuthority, env, insecure, random }: MirrorEnds
   };
 }
 
-function endpointOptions(name: string, options: MirrorEndsOptions): CopyEndpointOptions {
+function endpointOptions(name: string, options: MirrorEndpointsOptions): CopyEndpointOptions {
   const { authFile, maxPerRegistry, requestsPerSecond, uploadHosts = [] } = options;
   return {
     name,

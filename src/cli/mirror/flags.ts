@@ -5,7 +5,7 @@ import { UsageError } from '../flags/arguments.ts';
 import { type Flag, type FlagTable, parseBoolean, parseFlags } from '../flags/flag-table.ts';
 
 /** What a command line of `quayside mirror` asks for. */
-export interface MirrorWish {
+export interface MirrorOptions {
   /** `SRC=DST…` or `SRC DST…` */
   readonly words: readonly string[];
   /** Mapping files; `-` is standard input. */
@@ -118,7 +118,7 @@ const globalFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
 ]);
 
 /** Reads the flags. Throws `UsageError`. */
-export function parseMirrorFlags(args: readonly string[]): MirrorWish {
+export function parseMirrorFlags(args: readonly string[]): MirrorOptions {
   const { values, words } = parseFlags({ ...globalFlags, ...flags }, args);
   refuse(values['skip-verification'] === true, values['s3-source-bucket'].length > 0);
   return {
@@ -155,7 +155,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorWish {
 function platforms(
   filter: Expression | undefined,
   isKept: boolean | undefined,
-): Pick<MirrorWish, 'filterByOs' | 'keepManifestList'> {
+): Pick<MirrorOptions, 'filterByOs' | 'keepManifestList'> {
   if (filter?.source === '.*' || (filter === undefined && isKept !== false))
     return { filterByOs: undefined, keepManifestList: true };
   const machine = arch() === 'x64' ? 'amd64' : arch();
@@ -171,7 +171,7 @@ function format(text: string): 'json' {
   throw new Error('knows json alone');
 }
 
-function foreignLayers(text: string): MirrorWish['foreignLayers'] {
+function foreignLayers(text: string): MirrorOptions['foreignLayers'] {
   if (text === 'skip' || text === 'copy') return text;
   throw new Error(`must be skip or copy, not ${text}`);
 }

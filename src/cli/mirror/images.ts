@@ -17,8 +17,8 @@ import { type PullSpec, pullSpecText, referenceOf } from '../../mirror/reference
 import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';
 import { UsageError } from '../flags/arguments.ts';
-import type { MirrorEnds } from './endpoints.ts';
-import type { MirrorWish } from './flags.ts';
+import type { MirrorEndpoints } from './endpoints.ts';
+import type { MirrorOptions } from './flags.ts';
 import { complaintText } from './lines.ts';
 
 /** What is to be copied. */
@@ -44,7 +44,7 @@ export interface UnplannedMapping {
  * is one. Throws `UsageError`, and `MappingError` with every fault unless the run goes on after
  * errors: then those of files are among the result.
  */
-export async function writtenMappings(wish: MirrorWish): Promise<MappingFile> {
+export async function writtenMappings(wish: MirrorOptions): Promise<MappingFile> {
   const files = await Promise.all(wish.files.map(async (file) => parseMappingFile(file, await textOf(file))));
   const mappings = [...parseMappings(wish.words), ...files.flatMap((file) => file.mappings)];
   const faults = files.flatMap((file) => file.faults);
@@ -63,8 +63,8 @@ export async function writtenMappings(wish: MirrorWish): Promise<MappingFile> {
  */
 export async function plannedImages(
   { mappings: written, faults }: MappingFile,
-  wish: MirrorWish,
-  ends: MirrorEnds,
+  wish: MirrorOptions,
+  ends: MirrorEndpoints,
   signal: AbortSignal,
 ): Promise<PlannedImages> {
   const { mappings, unplanned } = await expanded(written, (source) => tagsOf(source, ends, signal));
@@ -86,7 +86,7 @@ export async function plannedImages(
 
 function unplannedMapping(
   { mapping, error }: Unplanned,
-  { skipMissing }: Pick<MirrorWish, 'skipMissing'>,
+  { skipMissing }: Pick<MirrorOptions, 'skipMissing'>,
 ): UnplannedMapping {
   if (error instanceof MappingError) {
     const isMissing = skipMissing && error.kind === 'source-gone';
@@ -111,7 +111,7 @@ async function textOf(file: string): Promise<string> {
   }
 }
 
-async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): Promise<readonly Tag[]> {
+async function tagsOf(source: PullSpec, ends: MirrorEndpoints, signal: AbortSignal): Promise<readonly Tag[]> {
   try {
     return await Array.fromAsync((await ends.source(source)).tags(source.repository, { signal }));
   } catch (error) {
@@ -126,8 +126,8 @@ async function tagsOf(source: PullSpec, ends: MirrorEnds, signal: AbortSignal): 
 
 async function imageOf(
   { source, destination }: Mapping,
-  wish: MirrorWish,
-  ends: MirrorEnds,
+  wish: MirrorOptions,
+  ends: MirrorEndpoints,
 ): Promise<ImageCopy> {
   const reference = referenceOf(source);
   if (reference === undefined) throw new MappingError(['you must specify a tag or digest for SRC']);

@@ -39,7 +39,7 @@ export function told(stderr: Output, text: string): void {
  * Results on standard output, all else on standard error: on a terminal one line that keeps changing below the complaints,
  * elsewhere a line for each upload.
  */
-export function mirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions): MirrorLines {
+export function createMirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions): MirrorLines {
   const { mappingOf, images, hasResults, skipMissing, listsChildren } = options;
   const children = new Map<ImageCopy, Set<string>>();
   const isTerminal = stderr.isTTY === true;

@@ -9,18 +9,18 @@ import type { CopiedImage, ImageCopy } from '../../mirror/images/image-copy.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
 import { authFile } from './auth-file.ts';
-import { mirrorEnds } from './endpoints.ts';
-import { type MirrorWish, parseMirrorFlags } from './flags.ts';
+import { createMirrorEndpoints } from './endpoints.ts';
+import { type MirrorOptions, parseMirrorFlags } from './flags.ts';
 import { durationText } from './go-text.ts';
 import { type PlannedImages, plannedImages, writtenMappings } from './images.ts';
-import { complaintText, mirrorLines, told } from './lines.ts';
+import { complaintText, createMirrorLines, told } from './lines.ts';
 import { planText } from './plan.ts';
 import {
   countersText,
+  createMirrorReport,
   failedMappings,
   isComplete,
   type MirrorReport,
-  mirrorReport,
   pairOf,
   type Undone,
 } from './report.ts';
@@ -41,7 +41,7 @@ interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
 export function mirroring(retry: RetryOptions = {}): Run {
   return async (args, io) => {
     const wish = parseMirrorFlags(args);
-    const ends = mirrorEnds({
+    const ends = createMirrorEndpoints({
       ...wish,
       ...(retry.random && { random: retry.random }),
       authFile: await authFile(wish.registryConfig, io.env),
@@ -84,7 +84,7 @@ function tellUnplanned({ unplanned, faults }: PlannedImages, { stderr }: Io): vo
 async function notBegun(
   error: unknown,
   written: readonly Mapping[],
-  wish: MirrorWish,
+  wish: MirrorOptions,
   io: Io,
 ): Promise<number> {
   const why = io.signal.aborted ? 'stopped before anything was copied' : listingFailure(error);
@@ -110,7 +110,7 @@ function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
 /** One run, told to whoever looks; its report. */
 async function ran(
   { images, mappingOf, retry, unplanned, faults }: Work,
-  wish: MirrorWish,
+  wish: MirrorOptions,
   io: Io,
   events: Partial<CopyEvents>,
 ): Promise<MirrorReport> {
@@ -125,7 +125,7 @@ async function ran(
   };
   const run = copyRun({ ...retry, maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
   const left = await copyImages(images, run, copyOptions(wish));
-  return mirrorReport({ report: run.report(), done, left, mappingOf, skipMissing, unplanned, faults });
+  return createMirrorReport({ report: run.report(), done, left, mappingOf, skipMissing, unplanned, faults });
 }
 
 function copyOptions({
@@ -133,7 +133,7 @@ function copyOptions({
   maxRegistry,
   continueOnError,
   skipMissing,
-}: MirrorWish): CopyImagesOptions {
+}: MirrorOptions): CopyImagesOptions {
   return {
     looksFirst: !continueOnError,
     maxImages: maxPerRegistry,
@@ -142,9 +142,9 @@ function copyOptions({
   };
 }
 
-async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
+async function dryRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
   const plan = copyPlan();
-  const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: false });
+  const lines = createMirrorLines(io, { ...wish, ...shown(work), hasResults: false });
   const { retried, imageEnded } = lines.events;
   const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };
   const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(lines.close);
@@ -156,8 +156,8 @@ async function dryRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
   return isFine ? 0 : failureCode(io);
 }
 
-async function realRun(work: Work, wish: MirrorWish, io: Io): Promise<number> {
-  const lines = mirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
+async function realRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
+  const lines = createMirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
   const report = await ran(work, wish, io, lines.events).finally(lines.close);
   if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
   const isTold = await tellFailed(report, wish.failedFile, io);

@@ -12,15 +12,15 @@ export interface MirrorReport {
   readonly foreignSkipped: CopyReport['foreignSkipped'];
   readonly bytes: number;
   readonly seconds: number;
-  readonly done: readonly (Pair & CopiedImage)[];
-  readonly failed: readonly (Pair & { readonly kind: string; readonly reason: string })[];
+  readonly done: readonly (ReportedPair & CopiedImage)[];
+  readonly failed: readonly (ReportedPair & { readonly kind: string; readonly reason: string })[];
   /** Not begun, or not ended when the run was broken off. */
-  readonly left: readonly Pair[];
+  readonly left: readonly ReportedPair[];
   /** What must not be copied as it is written, each with its place. */
   readonly faults: readonly string[];
 }
 
-interface Pair {
+interface ReportedPair {
   readonly source: string;
   readonly destination: string;
 }
@@ -37,9 +37,9 @@ export interface MirrorOutcome {
 }
 
 /** Puts together what is to be said. */
-export function mirrorReport(outcome: MirrorOutcome): MirrorReport {
+export function createMirrorReport(outcome: MirrorOutcome): MirrorReport {
   const { report, done, left, mappingOf, skipMissing, unplanned, faults } = outcome;
-  const pair = (image: ImageCopy): Pair => pairOf(mappingOf(image));
+  const pair = (image: ImageCopy): ReportedPair => pairOf(mappingOf(image));
   const all = [
     ...unplanned.map(({ mapping, ...why }) => ({ ...pairOf(mapping), ...why })),
     ...report.failures.map(({ image, kind, reason }) => ({
@@ -71,7 +71,7 @@ export function mirrorReport(outcome: MirrorOutcome): MirrorReport {
 export type Undone = Pick<MirrorReport, 'failed' | 'left' | 'faults'>;
 
 /** The mapping as a line of a mapping file has it. */
-export function pairOf({ source, destination }: Mapping): Pair {
+export function pairOf({ source, destination }: Mapping): ReportedPair {
   return { source: pullSpecText(source), destination: pullSpecText(destination) };
 }
 
@@ -108,6 +108,6 @@ export function reasonText(reason: string): string {
   return reason.replace(/\s+/g, ' ').replace(/: retrying later$/, '');
 }
 
-function line({ source, destination }: Pair): string {
+function line({ source, destination }: ReportedPair): string {
   return `${source} ${destination}\n`;
 }

@@ -9,7 +9,7 @@ import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Io, Run } from '../flags/io.ts';
 import { authFile } from './auth-file.ts';
-import { type MirrorEnds, mirrorEnds } from './endpoints.ts';
+import { createMirrorEndpoints, type MirrorEndpoints } from './endpoints.ts';
 import { nothingPromoted, promotions } from './promotions.ts';
 import { reasonText } from './report.ts';
 
@@ -77,7 +77,7 @@ async function fetched(address: string, signal: AbortSignal): Promise<Uint8Array
 }
 
 const openLook: OpenLook = async (registryConfig, { env }) => {
-  const ends: MirrorEnds = mirrorEnds({
+  const ends: MirrorEndpoints = createMirrorEndpoints({
     authFile: await authFile(registryConfig, env),
     env,
     insecure: false,

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { tokensIn } from '../../auth/clusters/operators.ts';
 import { parseTokenKeyFile, parseTokenKeys } from '../../auth/tokens/token-keys.ts';
-import type { Path, Refusal } from '../../config/faults.ts';
+import type { ConfigRefusal, FaultPath } from '../../config/faults.ts';
 import { unreadableFiles } from '../../config/files.ts';
 import type { Config } from '../../config/load.ts';
 
 interface KeyFile {
-  readonly path: Path;
+  readonly path: FaultPath;
   readonly file: string;
 }
 
@@ -19,7 +19,7 @@ interface KeyText extends KeyFile {
  * What is wrong with the files that the configuration names: those that cannot be read, and token keys with which nobody could log in.
  * No message shows what a file holds.
  */
-export async function fileFaults(config: Config): Promise<readonly Refusal[]> {
+export async function fileFaults(config: Config): Promise<readonly ConfigRefusal[]> {
   const unreadable = await unreadableFiles(config);
   if (unreadable.length > 0) return unreadable;
   const faults = await Promise.all([
@@ -29,7 +29,7 @@ export async function fileFaults(config: Config): Promise<readonly Refusal[]> {
   return faults.flat();
 }
 
-async function operatorFaults({ admin: { tokenFile } }: Config): Promise<readonly Refusal[]> {
+async function operatorFaults({ admin: { tokenFile } }: Config): Promise<readonly ConfigRefusal[]> {
   if (tokenFile === undefined) return [];
   const text = await readFile(tokenFile, 'utf8');
   return complaints(['admin', 'tokenFile'], () => tokensIn(text));
@@ -49,7 +49,7 @@ function readKeys(files: readonly KeyFile[]): Promise<readonly KeyText[]> {
   return Promise.all(files.map(async (key) => ({ ...key, text: await readFile(key.file, 'utf8') })));
 }
 
-function keyFaults(keys: readonly KeyText[]): readonly Refusal[] {
+function keyFaults(keys: readonly KeyText[]): readonly ConfigRefusal[] {
   const faults = keys.flatMap(({ path, file, text }) =>
     complaints(path, () => parseTokenKeyFile(text, basename(file))),
   );
@@ -58,7 +58,7 @@ function keyFaults(keys: readonly KeyText[]): readonly Refusal[] {
   return complaints(first.path, () => parseTokenKeys(keys.map(({ text }) => text)));
 }
 
-function complaints(path: Path, parse: () => unknown): readonly Refusal[] {
+function complaints(path: FaultPath, parse: () => unknown): readonly ConfigRefusal[] {
   try {
     parse();
     return [];

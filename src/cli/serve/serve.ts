@@ -1,8 +1,8 @@
 import { reloading } from '../../app/reload.ts';
-import { fileWatch } from '../../base/files/watched-file.ts';
+import { watchFiles } from '../../base/files/watched-file.ts';
 import { sleep, withTimeout } from '../../base/wait.ts';
 import type { Config, Environment } from '../../config/load.ts';
-import { bufferedOutput, type Log, logger } from '../../telemetry/log.ts';
+import { createBufferedOutput, type Log, logger } from '../../telemetry/log.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Io, Output, Run } from '../flags/io.ts';
 import { type Addresses, banner } from './banner.ts';
@@ -44,7 +44,7 @@ export function serving(start: Start): Run {
 }
 
 /** Where a configuration comes from. */
-export interface Source {
+export interface ConfigSource {
   /** Reads all of it, now. Throws `ConfigError` with all that is wrong. */
   readonly read: () => Promise<Config>;
   /** Read again when this file changes. */
@@ -55,7 +55,7 @@ export interface Source {
 const lookEveryMs = 10_000;
 
 /** Serves what the source says; resolves as `quayside serve` does. Throws `ConfigError` before anything is started. */
-export async function served(start: Start, source: Source, io: Io): Promise<number> {
+export async function served(start: Start, source: ConfigSource, io: Io): Promise<number> {
   const config = await source.read();
   const output = logOutput(io.stdout);
   const log = logger({ level: config.log.level, destination: output });
@@ -66,7 +66,7 @@ export async function served(start: Start, source: Source, io: Io): Promise<numb
   }
 }
 
-interface StartedSource extends Source {
+interface StartedSource extends ConfigSource {
   readonly started: Config;
 }
 
@@ -95,7 +95,7 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
 /** Reads the configuration again at SIGHUP, which also drops what is remembered, and when its file changes. Gives what ends that. */
 function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, io: Io): () => void {
   const reload = reloading({ ...source, apply: (config) => server.reload(config), log });
-  const watch = fileWatch(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
+  const watch = watchFiles(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
   const unheard = io.onHangup(() => {
     server.forget();
     void reload();
@@ -127,7 +127,7 @@ async function stopped(server: Server, graceMs: number, log: Log): Promise<numbe
 function logOutput(stdout: Output & { readonly fd?: number }) {
   return stdout.fd === undefined
     ? { write: (line: string) => stdout.write(line), flush: () => undefined }
-    : bufferedOutput(stdout.fd);
+    : createBufferedOutput(stdout.fd);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

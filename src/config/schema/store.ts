@@ -15,7 +15,7 @@ import {
 } from './leaves.ts';
 
 /** When a blob read is answered with a 307 to S3: never, always, or to clients of these networks. */
-export type Redirect = 'always' | 'never' | { readonly networks: readonly string[] };
+export type RedirectMode = 'always' | 'never' | { readonly networks: readonly string[] };
 
 const filesystem = closed({
   /** The directory. Default `./.quayside`, below the working directory. */
@@ -96,7 +96,7 @@ function parseScrubEvery(value: unknown): number | false {
   return value === false || value === 0 ? false : parseTimerMs(value);
 }
 
-function parseRedirect(value: unknown): Redirect {
+function parseRedirect(value: unknown): RedirectMode {
   if (value === 'always' || value === 'never') return value;
   const networks = isNetworks(value) ? value.networks : undefined;
   if (networks === undefined) throw new Error('must be always, never, or networks: with a list of networks');

@@ -1,5 +1,5 @@
 import type { Expression } from '../../base/text/expression.ts';
-import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseTag, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
@@ -44,7 +44,7 @@ export function missRule(
   {
     destination = qci,
     imageStreams,
-    readings = flatTags(config.supplemental.map(({ target }) => target)),
+    readings = createReadings(config.supplemental.map(({ target }) => target)),
   }: MissRuleOptions = {},
 ): MissRule {
   const supplemental = new Map(

@@ -1,4 +1,4 @@
-import { flatTags, type Readings } from '../../image-streams/flat-tags.ts';
+import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
 import { CopyError } from '../failure.ts';
 import type { Tell } from '../log.ts';
 import type { Queue, TaskFilter } from '../queue/queue.ts';
@@ -40,7 +40,7 @@ export interface DeskOptions {
 export function desk(
   queue: Pick<Queue, 'put' | 'list' | 'retry' | 'drop'>,
   tell: Tell,
-  { readings = flatTags(), now = Date.now }: DeskOptions = {},
+  { readings = createReadings(), now = Date.now }: DeskOptions = {},
 ): Desk {
   return {
     *tasks(filter) {

@@ -87,7 +87,7 @@ interface Item {
   again?: MirrorTask;
 }
 
-/** See `Queue`. Nothing is written for what says nothing new, nor for a failure that passes. */
+/** See `WriteQueue`. Nothing is written for what says nothing new, nor for a failure that passes. */
 export function queue(options: QueueOptions): Queue {
   const { records, places = 24, now = Date.now, depthChanged = () => undefined } = options;
   const items = new Map<string, Item>();

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { concurrently } from '../../base/each.ts';
-import { writeBehind } from '../../base/write-behind.ts';
+import { createWriteBehind } from '../../base/write-behind.ts';
 import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
@@ -71,7 +71,7 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
     return true;
   }
 
-  const behind = writeBehind<Job>({
+  const behind = createWriteBehind<Job>({
     write,
     concurrency,
     retryMs,

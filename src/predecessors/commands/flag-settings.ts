@@ -1,5 +1,5 @@
 import { type Fields, isObject } from '../../base/text/json.ts';
-import type { Path } from '../../config/faults.ts';
+import type { FaultPath } from '../../config/faults.ts';
 import type { Decided } from './go-flags.ts';
 
 /** Sections of which one form excludes the other: a file's `store.filesystem` replaces a `store.memory`. */
@@ -21,7 +21,7 @@ function settingsOf(decided: readonly Decided[]): Fields {
   return decided.map(({ place, value }) => nested(place, value)).reduce(beside, {});
 }
 
-function nested([key, ...rest]: Path, value: unknown): Fields {
+function nested([key, ...rest]: FaultPath, value: unknown): Fields {
   return { [String(key)]: rest.length === 0 ? value : nested(rest, value) };
 }
 

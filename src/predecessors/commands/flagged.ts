@@ -4,7 +4,14 @@ import { configFileText } from '../../cli/serve/config-file.ts';
 import { fileFaults } from '../../cli/serve/file-faults.ts';
 import { type Start, served } from '../../cli/serve/serve.ts';
 import { type ConfigDocument, configText, located, parseConfigDocument } from '../../config/document.ts';
-import { ConfigError, type Fault, isWithin, type Path, pathText, type Refusal } from '../../config/faults.ts';
+import {
+  ConfigError,
+  type ConfigRefusal,
+  type Fault,
+  type FaultPath,
+  isWithin,
+  pathText,
+} from '../../config/faults.ts';
 import { type Config, read } from '../../config/load.ts';
 import { flagSettings } from './flag-settings.ts';
 import type { Decided, GoFlags } from './go-flags.ts';
@@ -72,7 +79,11 @@ async function settingsFile(name: string): Promise<SettingsFile> {
 }
 
 /** Each fault where a person can put it right, once: a flag may decide several settings. */
-function faultsOf(refused: readonly Refusal[], flags: GoFlags, file: SettingsFile | undefined): Fault[] {
+function faultsOf(
+  refused: readonly ConfigRefusal[],
+  flags: GoFlags,
+  file: SettingsFile | undefined,
+): Fault[] {
   const faults = refused.map((refusal): Fault => {
     const { path, message } = refusal;
     const flag = flagOf(path, flags.given);
@@ -87,11 +98,11 @@ function faultsOf(refused: readonly Refusal[], flags: GoFlags, file: SettingsFil
   return [...new Map(faults.map((fault) => [JSON.stringify(fault), fault])).values()];
 }
 
-function flagOf(path: Path, decided: readonly Decided[]): string | undefined {
+function flagOf(path: FaultPath, decided: readonly Decided[]): string | undefined {
   return decided.find(({ place }) => isWithin(path, place))?.flag;
 }
 
-function holds(settings: unknown, [key, ...rest]: Path): boolean {
+function holds(settings: unknown, [key, ...rest]: FaultPath): boolean {
   if (key === undefined) return true;
   return (
     typeof settings === 'object' &&

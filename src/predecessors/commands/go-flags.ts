@@ -1,5 +1,5 @@
 import { type Flag, flagValue, parseBoolean, writtenFlags } from '../../cli/flags/flag-table.ts';
-import type { Path } from '../../config/faults.ts';
+import type { FaultPath } from '../../config/faults.ts';
 
 /** One flag of a program that we stand in for, or one that we have beside them. */
 export interface GoFlag extends Flag {
@@ -8,7 +8,7 @@ export interface GoFlag extends Flag {
   /** It has no default, and nothing can be served without it. */
   readonly isRequired?: true;
   /** The settings that it decides. None: it is accepted and has nothing left to decide. */
-  readonly places: readonly Path[];
+  readonly places: readonly FaultPath[];
 }
 
 export type GoFlagTable = Readonly<Record<string, GoFlag>>;
@@ -16,7 +16,7 @@ export type GoFlagTable = Readonly<Record<string, GoFlag>>;
 /** One setting that a flag decides. */
 export interface Decided {
   readonly flag: string;
-  readonly place: Path;
+  readonly place: FaultPath;
   readonly value: unknown;
 }
 

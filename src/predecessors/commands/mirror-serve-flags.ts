@@ -1,5 +1,5 @@
 import { parseBoolean } from '../../cli/flags/flag-table.ts';
-import type { Path } from '../../config/faults.ts';
+import type { FaultPath } from '../../config/faults.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { ambient, type Complaint, type GoFlags, type GoFlagTable, isOn, parseGoFlags } from './go-flags.ts';
 
@@ -7,8 +7,8 @@ import { ambient, type Complaint, type GoFlags, type GoFlagTable, isOn, parseGoF
 export const cluster = 'app.ci';
 
 const controllers = ['quay_io_ci_images_distributor'];
-const mirror = (...keys: string[]): Path => ['mirror', ...keys];
-const streams = (key: string): Path => mirror('imageStreams', key);
+const mirror = (...keys: string[]): FaultPath => ['mirror', ...keys];
+const streams = (key: string): FaultPath => mirror('imageStreams', key);
 const distributor = 'quayIOCIImagesDistributorOptions';
 
 const flags = {

@@ -1,13 +1,13 @@
-import type { Path } from '../../config/faults.ts';
+import type { FaultPath } from '../../config/faults.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { ambient, type GoFlags, type GoFlagTable, parseGoFlags } from './go-flags.ts';
 
 /** The upstream, the host and the cluster of that program: one of each, and it had no names for the last two. */
 export const theirs = { upstream: 'quay.io', host: '*', cluster: 'app.ci' } as const;
 
-const host = (key: string): Path => ['hosts', theirs.host, key];
-const credentials = (key: string): Path => ['upstreams', theirs.upstream, 'credentials', key];
-const robots = (key: string): Path => [...host('robots'), key];
+const host = (key: string): FaultPath => ['hosts', theirs.host, key];
+const credentials = (key: string): FaultPath => ['upstreams', theirs.upstream, 'credentials', key];
+const robots = (key: string): FaultPath => [...host('robots'), key];
 
 /** The pair of the robot logs us in upstream, and whoever else shows it here. */
 const flags = {

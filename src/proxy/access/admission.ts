@@ -7,12 +7,12 @@ import type { ParsedRequest } from '../../oci/request.ts';
 import type { ProxyEvents } from '../events.ts';
 import type { RequestFacts } from '../http/exchange.ts';
 import { authorizationOf } from './authorization.ts';
-import { challenger, type RealmOptions } from './challenge.ts';
+import { type ChallengerOptions, createChallenger } from './challenge.ts';
 import type { Host, Hosts } from './hosts.ts';
 import { denied, FailedLogin, refusals } from './refusals.ts';
 import type { RoutedRequest, Router } from './route.ts';
 
-export interface AdmissionOptions extends RealmOptions {
+export interface AdmissionOptions extends ChallengerOptions {
   readonly hosts: Hosts;
   readonly route: Router;
   readonly events?: Partial<ProxyEvents>;
@@ -29,7 +29,7 @@ export interface Admitted {
 }
 
 /** A request as far as it matters for who asks. */
-export interface Incoming {
+export interface IncomingRequest {
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as they came: shows what came twice. */
   readonly rawHeaders?: readonly string[];
@@ -43,7 +43,7 @@ export interface Incoming {
  * cannot be told.
  */
 export type Admission = (
-  incoming: Incoming,
+  incoming: IncomingRequest,
   parsed: ParsedRequest,
   log?: RequestFacts,
   address?: string,
@@ -58,13 +58,13 @@ const nobody = 'system:anonymous';
 interface Call {
   readonly host: Host;
   readonly door: Guard;
-  readonly incoming: Incoming;
+  readonly incoming: IncomingRequest;
   readonly parsed: ParsedRequest;
   readonly log: RequestFacts;
 }
 
-export function admission({ hosts, route, events, ...realm }: AdmissionOptions): Admission {
-  const challenge = challenger(realm);
+export function createAdmission({ hosts, route, events, ...realm }: AdmissionOptions): Admission {
+  const challenge = createChallenger(realm);
 
   function routedBy(parsed: ParsedRequest, host: Host): RoutedRequest | undefined {
     const { request } = parsed;

@@ -2,14 +2,14 @@ import { challengeText } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Host } from './hosts.ts';
 
-export interface RealmOptions {
+export interface ChallengerOptions {
   /** How clients see us, when something before us ends TLS or renames us. */
   readonly publicUrl?: URL;
   /** Whether our own listener speaks TLS; decides the realm's scheme where no `publicUrl` does. Default false. */
   readonly isTls?: boolean;
 }
 
-export interface Refusal {
+export interface LoginRefusal {
   /** `errors[].message`; with `error` also what `error_description` says. */
   readonly message: string;
   /** RFC 6750 section 3.1: absent when no credential was shown. */
@@ -19,7 +19,7 @@ export interface Refusal {
 }
 
 /** Makes the 401 that leads a client to our token end-point. */
-export type Challenger = (host: Host, authority: string, refusal: Refusal) => RegistryError;
+export type Challenger = (host: Host, authority: string, refusal: LoginRefusal) => RegistryError;
 
 /** Where our tokens are handed out. */
 export const tokenPath = '/v2/auth';
@@ -29,7 +29,7 @@ export const tokenPath = '/v2/auth';
  * first it supports. `Basic` is accepted from whoever sends it unasked. The realm is on the host that the client
  * asked, so that crane, which refuses a realm on a private address elsewhere, follows it.
  */
-export function challenger({ publicUrl, isTls = false }: RealmOptions): Challenger {
+export function createChallenger({ publicUrl, isTls = false }: ChallengerOptions): Challenger {
   const scheme = publicUrl?.protocol ?? (isTls ? 'https:' : 'http:');
 
   return (host, authority, refusal) => {
@@ -44,7 +44,7 @@ export function challenger({ publicUrl, isTls = false }: RealmOptions): Challeng
 }
 
 /** A plain host names a scope only to who shows a token that lacks it, and cannot go on without. */
-function parametersOf(host: Host, { message, error, repository }: Refusal): Record<string, string> {
+function parametersOf(host: Host, { message, error, repository }: LoginRefusal): Record<string, string> {
   const isScoped = host.challenge !== 'plain' || error === 'insufficient_scope';
   return {
     ...(repository === undefined || !isScoped ? {} : { scope: `repository:${repository}:pull` }),

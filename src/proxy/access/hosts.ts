@@ -25,7 +25,7 @@ const shape = /^(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/;
  * Hosts by name: `name:port` before `name` before `*`; case and a final dot do not matter (RFC 9110
  * section 4.2.3). The last answer is kept: most requests of a busy server name the same host.
  */
-export function hosts(configured: readonly Host[]): Hosts {
+export function createHosts(configured: readonly Host[]): Hosts {
   const byName = new Map(configured.map((host) => [host.name, host]));
   let last: { readonly header: string; readonly host: Host } | undefined;
 

@@ -1,7 +1,7 @@
 import type { Decision } from '../../auth/access.ts';
 import type { Unidentified } from '../../auth/guards/guard.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Refusal } from './challenge.ts';
+import type { LoginRefusal } from './challenge.ts';
 
 /**
  * What is said to whom we do not know, or whose token or login is not enough. All of it is ours:
@@ -9,7 +9,7 @@ import type { Refusal } from './challenge.ts';
  * invalid: containers/image fetches a new one after `insufficient_scope` alone, and fails the pull
  * after `invalid_token`.
  */
-export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anonymous', Refusal>> = {
+export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anonymous', LoginRefusal>> = {
   absent: { message: 'a login is required' },
   malformed: { message: 'the Authorization field is malformed', error: 'invalid_token' },
   expired: { message: 'the token has expired; log in again', error: 'insufficient_scope' },

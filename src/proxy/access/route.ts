@@ -31,7 +31,7 @@ export type Router = (
  * names an upstream, the default. Throws `NAME_UNKNOWN` for every other registry, and for a repository outside the
  * upstream's allow-list.
  */
-export function router(
+export function createRouter(
   upstreams: ReadonlyMap<string, UpstreamRoute>,
   defaultUpstream: string | undefined,
 ): Router {

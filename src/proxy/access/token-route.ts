@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Grant, Locate, Login, Unidentified } from '../../auth/guards/guard.ts';
+import type { Grant, Locate, LoginForm, Unidentified } from '../../auth/guards/guard.ts';
 import { challengeText } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Limit } from '../clients/limits.ts';
@@ -8,12 +8,12 @@ import { clientSignal } from '../http/body.ts';
 import { failureOf } from '../http/failure.ts';
 import { logFailure, noteFailure } from '../http/failure-hooks.ts';
 import { authorizationOf } from './authorization.ts';
-import { challenger, type RealmOptions, tokenPath } from './challenge.ts';
+import { type ChallengerOptions, createChallenger, tokenPath } from './challenge.ts';
 import type { Host, Hosts } from './hosts.ts';
 import { FailedLogin, type FailedLogins, heldBack, isHeldBack, refusals } from './refusals.ts';
 import type { Router } from './route.ts';
 
-export interface TokenRouteOptions extends RealmOptions {
+export interface TokenRouteOptions extends ChallengerOptions {
   readonly hosts: Hosts;
   /** Finds the repositories that tokens are asked for. */
   readonly route: Router;
@@ -34,7 +34,7 @@ const longestForm = 16 * 1024;
  */
 export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): void {
   const { hosts, route, attempts, limit, events, ...realm } = options;
-  const challenge = challenger(realm);
+  const challenge = createChallenger(realm);
 
   /** Who is wrong about a password gets the same as who shows none: an error would make clients show a token. */
   function refused(why: Unidentified['refused'], host: Host, authority: string): RegistryError {
@@ -60,7 +60,7 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
   async function answer(
     request: FastifyRequest,
     reply: FastifyReply,
-    login: Login | Unidentified,
+    login: LoginForm | Unidentified,
     scopes: readonly string[],
   ): Promise<Buffer> {
     const host = hosts(request.headers.host);
@@ -138,7 +138,7 @@ function notSigned(error: unknown, request: FastifyRequest, reply: FastifyReply)
 }
 
 /** OAuth 2 (RFC 6749 section 4.3). We hand out no refresh tokens, so nobody can show one. */
-function passwordGrant(fields: URLSearchParams): Login | Unidentified {
+function passwordGrant(fields: URLSearchParams): LoginForm | Unidentified {
   if (fields.get('grant_type') !== 'password') return { refused: 'malformed' };
   return { username: fields.get('username') ?? '', password: fields.get('password') ?? '' };
 }

@@ -2,11 +2,11 @@ import type { FastifyInstance } from 'fastify';
 import { RegistryError } from '../../oci/errors.ts';
 import { clientSignal } from '../http/body.ts';
 import { authorizationOf } from './authorization.ts';
-import { challenger, type RealmOptions } from './challenge.ts';
+import { type ChallengerOptions, createChallenger } from './challenge.ts';
 import type { Hosts } from './hosts.ts';
 import { FailedLogin, type FailedLogins, heldBack, refusals } from './refusals.ts';
 
-export interface ElsewhereOptions extends RealmOptions {
+export interface NotFoundRouteOptions extends ChallengerOptions {
   readonly hosts: Hosts;
   /** Slows down who guesses. Default: nobody is. */
   readonly attempts?: FailedLogins;
@@ -16,8 +16,11 @@ export interface ElsewhereOptions extends RealmOptions {
  * Catch-all: 404. Hosts with a Basic challenge ask for a login first, as on every other path.
  * Bodies are left unread.
  */
-export function elsewhere(app: FastifyInstance, { hosts, attempts, ...realm }: ElsewhereOptions): void {
-  const challenge = challenger(realm);
+export function notFoundRoute(
+  app: FastifyInstance,
+  { hosts, attempts, ...realm }: NotFoundRouteOptions,
+): void {
+  const challenge = createChallenger(realm);
   void app.register((scope, _options, done) => {
     scope.addHook('onRequest', async ({ headers, raw }, reply) => {
       const host = hosts(headers.host);

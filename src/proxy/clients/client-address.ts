@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { createLru } from '../../base/lru.ts';
-import { type IsWithin, networks } from '../../base/text/networks.ts';
+import { createNetworkMatcher, type IsWithin } from '../../base/text/networks.ts';
 
 /** A request as far as it matters for where it comes from. */
 export interface Forwarded {
@@ -26,9 +26,9 @@ const longestRemembered = 128;
  * client. What comes from anybody else, or cannot be read, is not believed, nor is what stands to the left of it: a client must not choose
  * its own address. Without networks no header is looked at.
  */
-export function clientAddress(trustedProxies: readonly string[]): ClientAddress {
+export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
   if (trustedProxies.length === 0) return peerOf;
-  const isTrusted = remembered(networks(trustedProxies));
+  const isTrusted = remembered(createNetworkMatcher(trustedProxies));
   const byAddresses = remembered((text) => clientIn(text, (entry) => entry, isTrusted));
   const byForwarded = remembered((text) => clientIn(text, forOf, isTrusted));
   return (request) => {

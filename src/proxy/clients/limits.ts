@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { LimitName, ProxyEvents } from '../events.ts';
 import { createShares } from './shares.ts';
 
-export interface LimitOptions {
+export interface SlotOptions {
   /** Whose limit it is, for events. */
   readonly limit: LimitName;
   /** Requests answered at once; 0 for no limit at all. */
@@ -17,7 +17,7 @@ export interface LimitOptions {
 }
 
 /** Gives the slot back. Only the first call counts. */
-export type Leave = () => void;
+export type ReleaseSlot = () => void;
 
 /** A bound on requests under way, as the OpenShift registry's `requests.read` and `requests.write` are. */
 export interface Limit {
@@ -28,21 +28,21 @@ export interface Limit {
    * signal's reason when the client leaves; it then holds no place. The signal is asked for only
    * where there is a wait: on the hot path it would cost more than the slot.
    */
-  enter(leaving?: () => AbortSignal, address?: string, subject?: string): MaybePromise<Leave>;
+  enter(leaving?: () => AbortSignal, address?: string, subject?: string): MaybePromise<ReleaseSlot>;
 }
 
 /** Clients that honour it come back after this long, in seconds. */
 const retryAfterSeconds = 1;
 
 /** One that waits. */
-interface Waiter {
+interface SlotWaiter {
   readonly come: () => void;
   readonly refuse: () => void;
 }
 
-export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
+export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Limit {
   const { maxRunning, maxInQueue, maxWaitInQueueMs } = bounds;
-  const waiting = createFairQueue<Waiter>(maxInQueue);
+  const waiting = createFairQueue<SlotWaiter>(maxInQueue);
   const shares = createShares(maxRunning);
   let running = 0;
 
@@ -59,7 +59,7 @@ export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
     else next.come();
   }
 
-  function entered(address: string, subject: string): Leave {
+  function entered(address: string, subject: string): ReleaseSlot {
     const isCounted = shares.take(running, address, subject);
     running += 1;
     changed();
@@ -77,8 +77,8 @@ export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
     return new RegistryError('TOOMANYREQUESTS', 'too many requests are under way', { retryAfterSeconds });
   }
 
-  function queued(signal: AbortSignal | undefined, address: string, subject: string): Promise<Leave> {
-    const { promise, resolve, reject } = Promise.withResolvers<Leave>();
+  function queued(signal: AbortSignal | undefined, address: string, subject: string): Promise<ReleaseSlot> {
+    const { promise, resolve, reject } = Promise.withResolvers<ReleaseSlot>();
     const outOfQueue = (): void => {
       waiting.delete(waiter);
       clearTimeout(timer);
@@ -90,7 +90,7 @@ export function limit({ limit: name, events, ...bounds }: LimitOptions): Limit {
       reject(error());
     };
     const gone = (): void => end(() => signal?.reason);
-    const waiter: Waiter = {
+    const waiter: SlotWaiter = {
       come() {
         outOfQueue();
         resolve(entered(address, subject));

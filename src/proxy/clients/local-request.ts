@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { networks } from '../../base/text/networks.ts';
+import { createNetworkMatcher } from '../../base/text/networks.ts';
 
 export interface LocalRequestOptions {
   /** Host names besides those of loopback under which the server is known. */
@@ -8,13 +8,13 @@ export interface LocalRequestOptions {
   readonly proxies: readonly string[];
 }
 
-interface Received {
+interface ReceivedRequest {
   readonly headers: IncomingHttpHeaders;
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
 /** Whether a person or program on this host sent the request by itself. */
-export type IsLocal = (request: Received) => boolean;
+export type IsLocal = (request: ReceivedRequest) => boolean;
 
 const forwarding = /^(?:x-forwarded-.*|x-real-ip|x-original-.*|forwarded|via)$/;
 const authority = /^(\[[\da-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?$/i;
@@ -25,9 +25,9 @@ const authority = /^(\[[\da-f:.]+\]|[^:@/\s]+)(?::\d{1,5})?$/i;
  * here (DNS rebinding), and no page of another origin sent it (WHATWG Fetch, sections 3.2 and 3.7).
  * The port in `Host` may be another one, as a port-forward has it.
  */
-export function localRequests({ names, proxies }: LocalRequestOptions): IsLocal {
-  const isLoopback = networks(['127.0.0.0/8', '::1/128']);
-  const isProxy = networks(proxies);
+export function createLocalRequests({ names, proxies }: LocalRequestOptions): IsLocal {
+  const isLoopback = createNetworkMatcher(['127.0.0.0/8', '::1/128']);
+  const isProxy = createNetworkMatcher(proxies);
   const known = new Set(['localhost', '127.0.0.1', '[::1]', ...names.filter(isName)]);
 
   return ({ headers, socket: { remoteAddress = '' } }) => {

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { type ErrorCode, RegistryError, registryError } from '../../oci/errors.ts';
+import { type ErrorCode, RegistryError, toRegistryError } from '../../oci/errors.ts';
 import { noSniffing } from './nosniff.ts';
 
 /** An error as HTTP says it. */
@@ -39,7 +39,7 @@ const frameworkFailures: Readonly<Record<number, readonly [ErrorCode, string]>> 
 /** The only reading of an error as HTTP. Strangers become a 500 that tells nothing. */
 export function failureOf(error: unknown): Failure {
   const known = frameworkStatus(error);
-  return known === undefined ? registryFailure(registryError(error)) : frameworkFailure(known, error);
+  return known === undefined ? registryFailure(toRegistryError(error)) : frameworkFailure(known, error);
 }
 
 /** What a status means that no RegistryError of ours chose. */

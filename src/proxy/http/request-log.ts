@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../oci/errors.ts';
-import { type ClientAddress, clientAddress } from '../clients/client-address.ts';
+import { type ClientAddress, createClientAddress } from '../clients/client-address.ts';
 import type { ProxyEvents, RequestKind } from '../events.ts';
 import type { RequestFacts } from './exchange.ts';
 
@@ -53,7 +53,7 @@ const clientLeft = 499;
  * query stays out of the log, and every header field but the bounded user agent.
  */
 export function requestLog(app: FastifyInstance, options: RequestLogOptions): void {
-  const { log, clientAddress: addressOf = clientAddress([]), events } = options;
+  const { log, clientAddress: addressOf = createClientAddress([]), events } = options;
   app.decorateReply('record');
   app.addHook('onRequest', (request, reply, done) => {
     const startedAtMs = performance.now();

@@ -2,8 +2,8 @@ import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { answerBlob } from './blobs.ts';
-import { bypass } from './bypass.ts';
-import type { Redirect } from './redirects.ts';
+import { createBypass } from './bypass.ts';
+import type { RedirectTo } from './redirects.ts';
 
 /** How the blobs of a host go out: by us; from the object store, where it has them; or past the cache. */
 export type BlobMode = 'serve' | 'redirect' | 'bypass';
@@ -15,9 +15,9 @@ export interface BlobAnswersOptions {
   /** Asked for each blob: a mode can change while we run. */
   readonly modes: () => BlobModes;
   /** To the store, as its own setting says. */
-  readonly redirect: Redirect;
+  readonly redirect: RedirectTo;
   /** To the store, whoever asks. */
-  readonly redirectAlways: Redirect;
+  readonly redirectAlways: RedirectTo;
 }
 
 /** Answers a request for a blob, in the way of the host that admitted it. */
@@ -28,8 +28,8 @@ export type BlobAnswers = (
   registry: CachedRegistry,
 ) => Promise<void>;
 
-export function blobAnswers({ modes, redirect, redirectAlways }: BlobAnswersOptions): BlobAnswers {
-  const pastTheCache = bypass();
+export function createBlobAnswers({ modes, redirect, redirectAlways }: BlobAnswersOptions): BlobAnswers {
+  const pastTheCache = createBypass();
 
   return (exchange, host, request, { blobs, upstream }) => {
     const mode = modes().get(host);

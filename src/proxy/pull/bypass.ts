@@ -10,17 +10,17 @@ import { clientSignal, send } from '../http/body.ts';
 import { answer, begin, type Exchange, type Headers } from '../http/exchange.ts';
 import { blobHeaders } from './blobs.ts';
 
-type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>;
+type BypassRequest = Extract<RegistryRequest, { kind: 'blob' }>;
 type BlobUpstream = Pick<CachedRegistry['upstream'], 'forwardBlob'>;
-type ForwardedBlob = NonNullable<Awaited<ReturnType<BlobUpstream['forwardBlob']>>>;
+type PassedBlob = NonNullable<Awaited<ReturnType<BlobUpstream['forwardBlob']>>>;
 
 /** Answers with the upstream's own answer for a blob. Throws `BLOB_UNKNOWN`, and whatever `Upstream.forwardBlob` does. */
-export type Bypass = (exchange: Exchange, request: BlobRequest, upstream: BlobUpstream) => Promise<void>;
+export type Bypass = (exchange: Exchange, request: BypassRequest, upstream: BlobUpstream) => Promise<void>;
 
 /** One request on its way through http-proxy, which tells neither its client nor its hooks whose request it is. */
 interface Passage {
   readonly exchange: Exchange;
-  readonly request: BlobRequest;
+  readonly request: BypassRequest;
   readonly upstream: BlobUpstream;
   readonly done: () => void;
   readonly failed: (error: unknown) => void;
@@ -41,7 +41,7 @@ const maxPathBytes = 64 * 1024;
  * the upstream sees is a request of ours, with our login, over our verified connections and within our limits. The library,
  * and the server that it needs and that listens nowhere, are loaded with the first blob that goes this way.
  */
-export function bypass(): Bypass {
+export function createBypass(): Bypass {
   const passages: Passages = new AsyncLocalStorage();
   let loaded: ReturnType<typeof forwarder> | undefined;
 
@@ -99,7 +99,7 @@ type UndiciRequest = Extract<FastifyHttpProxyOptions['undici'], { request: unkno
  * connection would hold on to the request that it was opened for.
  */
 function requestOf(passages: Passages): UndiciRequest {
-  const request = (asked: { headers: IncomingHttpHeaders }, answered: Answered): void => {
+  const request = (asked: { headers: IncomingHttpHeaders }, answered: BypassReply): void => {
     const passage = passages.getStore();
     if (passage === undefined) return;
     passages
@@ -115,15 +115,15 @@ function requestOf(passages: Passages): UndiciRequest {
   return request as unknown as UndiciRequest;
 }
 
-type Answered = (
+type BypassReply = (
   error: null,
-  answer: Pick<ForwardedBlob, 'headers' | 'body'> & { readonly statusCode: number },
+  answer: Pick<PassedBlob, 'headers' | 'body'> & { readonly statusCode: number },
 ) => void;
 
 async function forwarded(
   { exchange, request, upstream }: Passage,
   asked: IncomingHttpHeaders,
-): Promise<ForwardedBlob> {
+): Promise<PassedBlob> {
   const { repository, digest } = request;
   const blob = await upstream.forwardBlob(repository, digest, {
     method: exchange.req.method === 'HEAD' ? 'HEAD' : 'GET',

@@ -34,7 +34,7 @@ export async function answerReferrers(
   answerPage(exchange, served, [bytes], mediaType, `/v2/${asked}/referrers/${digest}`);
 }
 
-interface ListPage {
+interface AnsweredPage {
   readonly nextQuery?: string;
   readonly filtersApplied?: string;
   readonly warnings: readonly string[];
@@ -42,7 +42,7 @@ interface ListPage {
 
 function answerPage(
   exchange: Exchange,
-  served: ServedPage<ListPage>,
+  served: ServedPage<AnsweredPage>,
   body: readonly Uint8Array[],
   type: string,
   path: string,

@@ -4,7 +4,7 @@ import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import { answer, type Exchange, type Headers, isKnown } from '../http/exchange.ts';
-import type { Wanted } from './next-mirror.ts';
+import type { WantedContent } from './next-mirror.ts';
 
 type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>;
 
@@ -27,7 +27,7 @@ export function answerManifest(
 export function wantedBy(
   { reference }: ManifestRequest,
   manifests: Pick<ManifestAnswers, 'isChild'>,
-): Wanted {
+): WantedContent {
   if (reference.digest !== undefined) return manifests.isChild(reference.digest) ? 'child' : 'manifest';
   return isAttachmentTag(reference.tag) ? 'signature' : 'manifest';
 }

@@ -6,7 +6,7 @@ import { RegistryError } from '../../oci/errors.ts';
  * which it chooses a mirror; a child of an index that it was answered; a tag under which signatures
  * are kept; a blob, or a part of one.
  */
-export type Wanted = 'manifest' | 'child' | 'signature' | 'blob';
+export type WantedContent = 'manifest' | 'child' | 'signature' | 'blob';
 
 /** In seconds. Clients try five times, so that trouble of four seconds costs no pull. */
 const retryAfterSeconds = 1;
@@ -19,7 +19,7 @@ const retryAfterSeconds = 1;
  * wait, since the other wait was ours. Those that do go on do so after 404 with `BLOB_UNKNOWN`, and
  * not after 403. A missing signature is an answer, a refused one fails the pull.
  */
-export function refusalFor(wanted: Wanted, error: RegistryError): RegistryError {
+export function refusalFor(wanted: WantedContent, error: RegistryError): RegistryError {
   const { code } = error;
   if (wanted === 'manifest' || wanted === 'signature') {
     if (code === 'TOOMANYREQUESTS') return said(error, 'UNAVAILABLE');

@@ -9,7 +9,7 @@ import { type ParsedRequest, parseRequest } from '../../oci/request.ts';
 import type { Admission, Admitted } from '../access/admission.ts';
 import { type FailedLogins, heldBack, isHeldBack } from '../access/refusals.ts';
 import type { RoutedRequest } from '../access/route.ts';
-import type { Leave, Limit } from '../clients/limits.ts';
+import type { Limit, ReleaseSlot } from '../clients/limits.ts';
 import type { ProxyEvents } from '../events.ts';
 import { ClientGone, clientSignal, unlessGone } from '../http/body.ts';
 import { answer, type Exchange } from '../http/exchange.ts';
@@ -59,7 +59,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     else heldBack(error, attempts, [reply.record.client, clientSignal(reply.raw)]).then(broken, broken);
   }
 
-  function inTurn(leave: Leave, request: FastifyRequest, reply: FastifyReply): MaybePromise<void> {
+  function inTurn(leave: ReleaseSlot, request: FastifyRequest, reply: FastifyReply): MaybePromise<void> {
     let done: MaybePromise<void>;
     try {
       done = admitAndServe(leave, request, reply);
@@ -74,7 +74,11 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   const limitOf = ({ method }: FastifyRequest): Limit =>
     method === 'GET' || method === 'HEAD' ? limits.read : limits.write;
 
-  function admitAndServe(leave: Leave, request: FastifyRequest, reply: FastifyReply): MaybePromise<void> {
+  function admitAndServe(
+    leave: ReleaseSlot,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): MaybePromise<void> {
     const { raw, method } = request;
     const parsed = parseRequest(method, raw.url ?? '');
     return andThen(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {

@@ -1,4 +1,4 @@
-import { networks } from '../../base/text/networks.ts';
+import { createNetworkMatcher } from '../../base/text/networks.ts';
 import type { OpenedBlob } from '../../cache/blobs/pulled-blobs.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 
@@ -6,17 +6,17 @@ import type { CachedBlobs } from '../../store/store.ts';
 export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly string[] };
 
 /** The URL to send a client to, or undefined to serve it ourselves. */
-export type Redirect = (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+export type RedirectTo = (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
 
 /**
  * Redirects by policy. Only a blob that is read from the store is worth one: what is in memory is sent at once, and what is
  * being filled is not at the store yet. A URL that cannot be made is told, and the blob is served by us.
  */
-export function redirects(
+export function createRedirect(
   policy: RedirectPolicy,
   store: CachedBlobs,
   failed: (error: unknown) => void,
-): Redirect {
+): RedirectTo {
   const mayRedirect = redirectsTo(policy);
   return async ({ hit, descriptor }, clientAddress) => {
     if (hit !== 'store' || store.redirectUrl === undefined || !mayRedirect(clientAddress)) return undefined;
@@ -30,5 +30,5 @@ export function redirects(
 }
 
 function redirectsTo(policy: RedirectPolicy): (clientAddress: string) => boolean {
-  return typeof policy === 'string' ? () => policy === 'always' : networks(policy.networks);
+  return typeof policy === 'string' ? () => policy === 'always' : createNetworkMatcher(policy.networks);
 }

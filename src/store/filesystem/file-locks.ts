@@ -23,7 +23,7 @@ const longestWaitMs = 20_000;
 const pollMs = 10;
 
 /** Locks as files of `directory`, created with O_EXCL. */
-export function fileLocks(directory: string): FileLocks {
+export function createFileLocks(directory: string): FileLocks {
   const last = new Map<string, Promise<unknown>>();
 
   async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {

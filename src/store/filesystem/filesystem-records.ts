@@ -5,7 +5,7 @@ import { digestOf } from '../../oci/digest.ts';
 import { checkedKey, isSecretKey } from '../keys.ts';
 import type { RecordEntry, Records } from '../records.ts';
 import { disk } from './disk.ts';
-import { fileLocks } from './file-locks.ts';
+import { createFileLocks } from './file-locks.ts';
 import { filesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
 
@@ -19,9 +19,9 @@ export interface FilesystemRecordsOptions {
  * One file a record, its version the digest of its content. Writers of one process take turns; a conditional write also
  * excludes those of other processes by a lock file, so compare and rename are one step.
  */
-export function filesystemRecords({ path, temps }: FilesystemRecordsOptions): Records {
+export function createFilesystemRecords({ path, temps }: FilesystemRecordsOptions): Records {
   const pathOf = (key: string) => join(path, checkedKey(key));
-  const locks = fileLocks(join(path, 'locks'));
+  const locks = createFileLocks(join(path, 'locks'));
 
   async function write(key: string, bytes: Uint8Array): Promise<string> {
     const temp = temps.newPath();

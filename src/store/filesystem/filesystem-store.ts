@@ -1,12 +1,12 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesOf } from '../../oci/content.ts';
-import { type BufferPool, bufferPool } from '../buffers.ts';
+import { type BufferPool, createBufferPool } from '../buffers.ts';
 import type { CachedBlobs, Store } from '../store.ts';
 import { disk } from './disk.ts';
 import { filesystemBlobs } from './filesystem-blobs.ts';
-import { filesystemRecords } from './filesystem-records.ts';
-import { type TempFiles, tempFiles } from './temp-files.ts';
+import { createFilesystemRecords } from './filesystem-records.ts';
+import { createTempFiles, type TempFiles } from './temp-files.ts';
 
 export interface FilesystemStoreOptions {
   /** The store's directory; made when it is first written to. */
@@ -30,13 +30,13 @@ export interface FilesystemStore extends Store {
  *
  * `tmp` must be on the same file system as `v1`. Several processes may share the directory.
  */
-export function filesystemStore(options: FilesystemStoreOptions): FilesystemStore {
-  const { path, readBuffers = bufferPool() } = options;
-  const temps = tempFiles(join(path, 'tmp'));
+export function createFilesystemStore(options: FilesystemStoreOptions): FilesystemStore {
+  const { path, readBuffers = createBufferPool() } = options;
+  const temps = createTempFiles(join(path, 'tmp'));
   return {
     kind: 'filesystem',
     blobs: filesystemBlobs({ path, temps, pool: readBuffers }),
-    records: filesystemRecords({ path, temps }),
+    records: createFilesystemRecords({ path, temps }),
     isUsable: () => isWritable(temps),
     sweep: (sweeping) => temps.sweep(sweeping),
     close: async () => {},

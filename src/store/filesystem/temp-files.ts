@@ -24,7 +24,7 @@ interface Owner {
 const foreignMs = 60 * 60 * 1000;
 const shape = /^(?<host>[A-Za-z0-9.-]*)~(?<pid>\d+)~(?<born>[0-9a-z]+)~[0-9a-f]+$/;
 
-export function tempFiles(directory: string): TempFiles {
+export function createTempFiles(directory: string): TempFiles {
   const self = currentOwner();
   return {
     newPath: () => join(directory, nameOf(self)),

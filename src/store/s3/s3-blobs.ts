@@ -10,7 +10,7 @@ import type { S3Breaker } from './bucket/s3-breaker.ts';
 import type { Bucket } from './bucket/s3-bucket.ts';
 import type { Uploads } from './bucket/s3-uploads.ts';
 import { objectBytes } from './s3-body.ts';
-import { s3Presence } from './s3-presence.ts';
+import { createS3Presence } from './s3-presence.ts';
 import { partBytesOf, putInParts, putWhole } from './s3-put.ts';
 import type { BodyLimits } from './s3-records.ts';
 
@@ -42,7 +42,7 @@ export function s3Blobs(
 ): CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>> {
   const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600 } = options;
   const { stallMs, leastBytesPerSecond } = options;
-  const presence = s3Presence(options.presence ?? 200_000);
+  const presence = createS3Presence(options.presence ?? 200_000);
   /** Room in memory for parts that wait to be sent, shared by all uploads. */
   const room = new Semaphore({ permits: options.maxConcurrentParts ?? 8 });
   const urls = createLru<Digest, string>(10_000);

@@ -18,7 +18,7 @@ const presentMs = 60 * 60 * 1000;
 const absentMs = 3_000;
 const absent = -1;
 
-export function s3Presence(maxEntries: number): Presence {
+export function createS3Presence(maxEntries: number): Presence {
   const known = createLru<Digest, number>(maxEntries);
   const asking = createSingleFlight<number | undefined>();
 

@@ -2,8 +2,8 @@ import { hostname } from 'node:os';
 import { collected } from '../../oci/content.ts';
 import { probeKey } from '../keys.ts';
 import { S3Breaker } from './bucket/s3-breaker.ts';
-import { s3Bucket } from './bucket/s3-bucket.ts';
-import { type S3Calls, type S3ClientOptions, s3Calls } from './bucket/s3-client.ts';
+import { createS3Bucket } from './bucket/s3-bucket.ts';
+import { createS3Calls, type S3Calls, type S3ClientOptions } from './bucket/s3-client.ts';
 import { objectBytes } from './s3-body.ts';
 import type { BodyLimits } from './s3-records.ts';
 
@@ -22,8 +22,8 @@ const mostBytes = 1024 * 1024;
  */
 export function createS3Probe(options: S3ClientOptions, limits: BodyLimits): S3Probe {
   const alone = new S3Breaker({ probe: async () => false, failures: Number.POSITIVE_INFINITY });
-  const calls = s3Calls({ ...options, maxSockets: 2, retries: 0 }, alone);
-  const bucket = s3Bucket(calls);
+  const calls = createS3Calls({ ...options, maxSockets: 2, retries: 0 }, alone);
+  const bucket = createS3Bucket(calls);
   const key = probeKey(`${hostname()}-${process.pid}`);
   const object = Buffer.alloc(Math.min(mostBytes, 1 + 4 * limits.leastBytesPerSecond));
 

@@ -70,7 +70,7 @@ export async function putInParts(
   }
 }
 
-interface Part {
+interface UploadPart {
   readonly bytes: Uint8Array;
   readonly release: () => void;
 }
@@ -79,7 +79,7 @@ async function sendPart(
   uploads: Uploads,
   upload: Upload,
   number: number,
-  { bytes, release }: Part,
+  { bytes, release }: UploadPart,
   signal: AbortSignal,
 ): Promise<UploadedPart> {
   try {
@@ -95,8 +95,8 @@ async function* parts(
   { partBytes }: { readonly partBytes: number },
   room: Semaphore,
   signal: AbortSignal,
-): AsyncGenerator<Part> {
-  let open: (Part & { filled: number }) | undefined;
+): AsyncGenerator<UploadPart> {
+  let open: (UploadPart & { filled: number }) | undefined;
   try {
     for await (const chunk of bytes) {
       signal.throwIfAborted();

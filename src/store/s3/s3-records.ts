@@ -11,7 +11,7 @@ const maxRecordBytes = 64 * 1024 * 1024;
 export type BodyLimits = Pick<ObjectBytesOptions, 'stallMs' | 'leastBytesPerSecond'>;
 
 /** One object a record, its version the ETag; conditional writes are S3's own (`If-None-Match`, `If-Match`). */
-export function s3Records(bucket: Bucket, limits: BodyLimits): Records {
+export function createS3Records(bucket: Bucket, limits: BodyLimits): Records {
   return {
     async get(key) {
       const found = await bucket.get(checkedKey(key));

@@ -1,12 +1,12 @@
 import { blobsPrefix } from '../keys.ts';
 import type { CachedBlobs, Store } from '../store.ts';
 import { S3Breaker, type S3BreakerOptions } from './bucket/s3-breaker.ts';
-import { s3Bucket } from './bucket/s3-bucket.ts';
-import { type S3ClientOptions, s3Calls } from './bucket/s3-client.ts';
-import { s3Uploads, type Uploads } from './bucket/s3-uploads.ts';
+import { createS3Bucket } from './bucket/s3-bucket.ts';
+import { createS3Calls, type S3ClientOptions } from './bucket/s3-client.ts';
+import { createS3Uploads, type Uploads } from './bucket/s3-uploads.ts';
 import { type S3BlobsOptions, s3Blobs } from './s3-blobs.ts';
 import { createS3Probe } from './s3-probe.ts';
-import { type BodyLimits, s3Records } from './s3-records.ts';
+import { type BodyLimits, createS3Records } from './s3-records.ts';
 
 export interface S3StoreOptions
   extends S3ClientOptions,
@@ -32,24 +32,24 @@ export interface S3Store extends Store {
  * own, so that slow readers who hold all of them hold up nothing else. An S3 that does not answer
  * is left alone: see S3Breaker.
  */
-export function s3Store(options: S3StoreOptions): S3Store {
+export function createS3Store(options: S3StoreOptions): S3Store {
   const { leastBytesPerSecond = 32 * 1024, stallMs = 3_000 } = options;
   const limits = { leastBytesPerSecond, stallMs };
   const probing = createS3Probe(options, limits);
   const breaker = new S3Breaker({ ...options, probe: probing.probe });
-  const calls = s3Calls(options, breaker);
-  const reading = s3Calls(options, breaker);
-  const bucket = s3Bucket(calls);
-  const uploads = s3Uploads(calls);
+  const calls = createS3Calls(options, breaker);
+  const reading = createS3Calls(options, breaker);
+  const bucket = createS3Bucket(calls);
+  const uploads = createS3Uploads(calls);
   const running = new Set<string>();
   const staleMs = options.staleUploadMs ?? 24 * 60 * 60 * 1000;
   return {
     kind: 's3',
     blobs: s3Blobs(
-      { breaker, bucket, readers: s3Bucket(reading), uploads, running },
+      { breaker, bucket, readers: createS3Bucket(reading), uploads, running },
       { ...options, ...limits },
     ),
-    records: s3Records(bucket, limits),
+    records: createS3Records(bucket, limits),
     isUsable: () => breaker.isUsable(),
     sweep: ({ signal } = {}) => sweep(uploads, running, staleMs, signal),
     close: async () => {

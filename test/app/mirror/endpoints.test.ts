@@ -4,8 +4,8 @@ import { load } from '../../../src/config/load.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseReference, parseRepository } from '../../../src/oci/reference.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
-import { metrics } from '../../../src/telemetry/metrics.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 
 const repository = parseRepository('openshift/ci');
@@ -26,8 +26,8 @@ async function ends(t: Test, more: (url: URL) => string = () => '') {
     config,
     settings: config.mirror,
     env: {},
-    events: metrics().events,
-    cache: { store: memoryStore().blobs, fills: { find: () => undefined } },
+    events: createMetrics().events,
+    cache: { store: createMemoryStore().blobs, fills: { find: () => undefined } },
     registry: () => undefined,
     random: () => 0,
   });

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { recordLease } from '../../../src/lease/record.ts';
+import { createRecordLease } from '../../../src/lease/record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { until } from '../../support/bodies.ts';
 import { type RegistryDouble, registryDouble } from '../../support/registry-double.ts';
 import { type LogLine, type ServiceRig, serviceRig } from '../../support/service.ts';
@@ -134,7 +134,7 @@ test('image streams that are selected without a cluster to read them from are wa
 
 test('a task that waits from before ends when its entry is gone', async (t) => {
   const directory = t.testdir({ '_config.yaml': '{}' });
-  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const { records } = createFilesystemStore({ path: join(directory, 'store') });
   const source = 'registry.ci.openshift.org/tools/tool:v1';
   const destination = 'quay.io/openshift/ci:ci_tool_latest';
   const owner = 'supplementalCIImagesService';
@@ -167,7 +167,7 @@ test('a mirror that only looks copies nothing', async (t) => {
 
 test('a mirror that only looks leaves to others what waits, and their turn', async (t) => {
   const directory = t.testdir();
-  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const { records } = createFilesystemStore({ path: join(directory, 'store') });
   const source = 'registry.ci.openshift.org/ocp/4.20:cli';
   const destination = 'quay.io/openshift/ci:ocp_4.20_cli';
   const waiting = { source, destination, priority: 'change', owner: 'misses', createdAt: 1 } as const;
@@ -187,10 +187,10 @@ test('a mirror that only looks leaves to others what waits, and their turn', asy
 
 test('what a mirror is asked for after it has lost its lease, it leaves to others', async (t) => {
   const directory = t.testdir();
-  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const { records } = createFilesystemStore({ path: join(directory, 'store') });
   const rig = await mirrorRig(t, {}, undefined, directory);
   await until(() => rig.log.some(({ msg }) => msg === 'acquired the mirror lease; this process copies now'));
-  const medium = recordLease(records, { name: 'mirror' });
+  const medium = createRecordLease(records, { name: 'mirror' });
   const taken = async () =>
     (await medium.write({ holder: 'another', ttlMs: 60_000 }, await medium.read())) !== undefined;
   await until(taken);

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import type { Subject } from '../../../src/auth/access.ts';
 import type { RememberedCluster, Verdict } from '../../../src/auth/clusters/cluster.ts';
-import { type ClustersOptions, clusters } from '../../../src/auth/clusters/clusters.ts';
+import { type ClustersOptions, createClusters } from '../../../src/auth/clusters/clusters.ts';
 import type { MaybePromise } from '../../../src/base/maybe-promise.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 
@@ -40,7 +40,7 @@ const isDown = (name: string) =>
 const hangs = (name: string) => cluster(name, () => new Promise(() => {}));
 
 function joined(list: readonly { readonly made: RememberedCluster }[], options?: ClustersOptions) {
-  return clusters(
+  return createClusters(
     list.map(({ made }) => made),
     { patienceMs: 5, ...options },
   );

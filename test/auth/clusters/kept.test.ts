@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { kept } from '../../../src/auth/clusters/kept.ts';
+import { createAnswerCache } from '../../../src/auth/clusters/kept.ts';
 
 test('an answer that was under way when all was forgotten is not kept', async (t) => {
-  const answers = kept<boolean>({
+  const answers = createAnswerCache<boolean>({
     isYes: (yes) => yes,
     yesMs: 1000,
     noMs: 1000,

@@ -2,12 +2,12 @@ import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';
 import { type Test, test } from 'tap';
 import type { Access, Subject } from '../../../src/auth/access.ts';
-import { type ClusterGuardOptions, clusterGuard } from '../../../src/auth/guards/cluster-guard.ts';
-import { bcrypt } from '../../../src/auth/robots/bcrypt.ts';
-import { keptSubjects } from '../../../src/auth/tokens/kept-subjects.ts';
+import { type ClusterGuardOptions, createClusterGuard } from '../../../src/auth/guards/cluster-guard.ts';
+import { createBcrypt } from '../../../src/auth/robots/bcrypt.ts';
+import { createKeptSubjects } from '../../../src/auth/tokens/kept-subjects.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const person: Subject = { name: 'person', groups: ['system:authenticated'], cluster: 'app.ci' };
 const access: Access = { upstream: 'quay.io', repository: parseRepository('openshift/ci'), action: 'pull' };
@@ -19,14 +19,14 @@ const nowhere = () => undefined;
 /** A guard with robots `one` (password `right`) in an htpasswd file, and a cluster that knows `sha256~person`. */
 function guarded(t: Test, options: Partial<ClusterGuardOptions> & { readonly isDown?: boolean } = {}) {
   const htpasswdFile = join(t.testdir({ htpasswd: `one:${hashSync('right', 4)}\n` }), 'htpasswd');
-  const real = bcrypt();
+  const real = createBcrypt();
   t.teardown(() => real.close());
   const compared: string[] = [];
   const reviewed: string[] = [];
   const ruled: Subject[] = [];
-  const door = clusterGuard({
+  const door = createClusterGuard({
     host: 'host',
-    subjects: keptSubjects({ records: memoryStore().records }),
+    subjects: createKeptSubjects({ records: createMemoryStore().records }),
     authenticator: {
       authenticate(shown) {
         const token = shown.kind === 'basic' ? shown.password : shown.token;
@@ -90,7 +90,7 @@ test('a cluster that is down locks out no robot, and robots that cannot be read 
   const { door: dark } = guarded(t, { isDown: true });
   t.match(await dark.identify(basic('one', 'right')), { subject: { name: 'one' } });
   await t.rejects(async () => dark.identify(basic('person', 'sha256~person')), { code: 'UNAVAILABLE' });
-  const blind = { files: { htpasswdFile: join(t.testdirName, 'gone') }, bcrypt: bcrypt() };
+  const blind = { files: { htpasswdFile: join(t.testdirName, 'gone') }, bcrypt: createBcrypt() };
   const { door } = guarded(t, { robots: blind });
   t.match(await door.identify(basic('x', 'sha256~person')), { subject: person });
   await t.rejects(async () => door.identify(basic('one', 'right')), { code: 'UNAVAILABLE' });
@@ -108,9 +108,9 @@ test('nobody is judged by the rules of the other kind', async (t) => {
 });
 
 test('where there are no robots any more, their tokens open nothing', async (t) => {
-  const { authorize, visible } = clusterGuard({
+  const { authorize, visible } = createClusterGuard({
     host: 'host',
-    subjects: keptSubjects({ records: memoryStore().records }),
+    subjects: createKeptSubjects({ records: createMemoryStore().records }),
     authenticator: { authenticate: () => person },
     authorizer: { authorize: () => ({ allowed: true }), visible: async (_s, _p, tags) => tags },
   });

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'tap';
-import { type CursorOwner, type Cursors, cursors } from '../../../src/auth/guards/cursors.ts';
+import { type CursorOwner, type Cursors, createCursors } from '../../../src/auth/guards/cursors.ts';
 import { parseTokenKeys, randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 
@@ -17,7 +17,7 @@ const owner: CursorOwner = {
 
 function under(...texts: string[]): Cursors {
   const keys = parseTokenKeys(texts);
-  return cursors(() => keys);
+  return createCursors(() => keys);
 }
 
 test('a cursor comes back as it was, and shows nothing of itself meanwhile', async (t) => {
@@ -34,7 +34,7 @@ test('replicas with the same keys open each other’s, in whatever order they ha
   t.equal(await under(other, secret).opened(text, owner), cursor);
   t.equal(await under(other).opened(text, owner), undefined);
   const random = randomTokenKeys();
-  t.equal(await cursors(() => random).opened(text, owner), undefined);
+  t.equal(await createCursors(() => random).opened(text, owner), undefined);
 });
 
 test('a private key seals as a secret does', async (t) => {

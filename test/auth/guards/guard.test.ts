@@ -1,7 +1,7 @@
 import { decodeJwt } from 'jose';
 import { test } from 'tap';
-import { guard } from '../../../src/auth/guards/guard.ts';
-import { tokens } from '../../../src/auth/tokens/token.ts';
+import { createGuard } from '../../../src/auth/guards/guard.ts';
+import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import type { Repository } from '../../../src/oci/reference.ts';
@@ -15,7 +15,7 @@ function guarded(clock = Date.now) {
   const seen: unknown[] = [];
   return {
     seen,
-    door: guard({
+    door: createGuard({
       authenticator: {
         async authenticate(credential) {
           seen.push(credential);
@@ -30,7 +30,7 @@ function guarded(clock = Date.now) {
         authorize: async ({ name }, { action }) => ({ allowed: true, rule: `${name} ${action}` }),
         visible: async (_subject, _place, tags) => tags,
       },
-      tokens: tokens({ keys: () => keys, audience: 'host', validitySeconds: 300, now: () => clock() }),
+      tokens: createTokens({ keys: () => keys, audience: 'host', validitySeconds: 300, now: () => clock() }),
     }),
   };
 }
@@ -78,7 +78,7 @@ test('no token is granted without a login', async (t) => {
 
 test('a token of ours that is not accepted is shown to nobody else', async (t) => {
   const { door, seen } = guarded();
-  const elsewhere = tokens({ keys: () => randomTokenKeys(), audience: 'another-host' });
+  const elsewhere = createTokens({ keys: () => randomTokenKeys(), audience: 'another-host' });
   const { token } = await elsewhere.issue(subject, []);
   t.same(await door.identify(`Bearer ${token}`), { refused: 'unknown-key' });
   t.same(seen, [], 'it may be good for another host');
@@ -96,7 +96,7 @@ test('who is remembered is identified at once', async (t) => {
 test('a token says which of its scopes were in sight, and covers them all', async (t) => {
   const asked: unknown[] = [];
   const keys = randomTokenKeys();
-  const door = guard({
+  const door = createGuard({
     authenticator: { authenticate: () => subject },
     authorizer: {
       authorize(_subject, access) {
@@ -106,7 +106,7 @@ test('a token says which of its scopes were in sight, and covers them all', asyn
       },
       visible: async (_subject, _place, tags) => tags,
     },
-    tokens: tokens({ keys: () => keys, audience: 'host' }),
+    tokens: createTokens({ keys: () => keys, audience: 'host' }),
   });
   const found = (repository: Repository) => (repository === 'nowhere' ? undefined : locate(repository));
   const names = ['mine', 'partly', 'theirs', 'nowhere'];
@@ -132,13 +132,13 @@ test('a token says which of its scopes were in sight, and covers them all', asyn
 test('one request for a token asks about four repositories, however many it names', async (t) => {
   let asked = 0;
   const keys = randomTokenKeys();
-  const door = guard({
+  const door = createGuard({
     authenticator: { authenticate: () => subject },
     authorizer: {
       authorize: async () => ({ allowed: ++asked > 0 }),
       visible: async (_subject, _place, tags) => tags,
     },
-    tokens: tokens({ keys: () => keys, audience: 'host' }),
+    tokens: createTokens({ keys: () => keys, audience: 'host' }),
   });
   const scopes = Array.from({ length: 50 }, (_, n) => `repository:a/${n}:pull`);
   const granted = await door.grant({ authorization: basic('a:b') }, scopes, locate);
@@ -148,7 +148,7 @@ test('one request for a token asks about four repositories, however many it name
 });
 
 test('a right that cannot be told is no token', async (t) => {
-  const door = guard({
+  const door = createGuard({
     authenticator: { authenticate: () => subject },
     authorizer: {
       authorize() {
@@ -156,7 +156,7 @@ test('a right that cannot be told is no token', async (t) => {
       },
       visible: async () => [],
     },
-    tokens: tokens({ keys: () => randomTokenKeys(), audience: 'host' }),
+    tokens: createTokens({ keys: () => randomTokenKeys(), audience: 'host' }),
   });
   const granted = door.grant({ authorization: basic('a:b') }, ['repository:a:pull'], locate);
   await t.rejects(granted, { code: 'UNAVAILABLE' });

@@ -1,9 +1,9 @@
 import { hashSync } from 'bcryptjs';
 import { test } from 'tap';
-import { bcrypt } from '../../../src/auth/robots/bcrypt.ts';
+import { createBcrypt } from '../../../src/auth/robots/bcrypt.ts';
 
 test('comparisons leave this thread free', async (t) => {
-  const check = bcrypt();
+  const check = createBcrypt();
   t.teardown(() => check.close());
   const hash = hashSync('right', 4);
   const slow = hashSync('right', 10);
@@ -17,7 +17,7 @@ test('comparisons leave this thread free', async (t) => {
 });
 
 test('a flood of guesses is refused past a bound', async (t) => {
-  const check = bcrypt();
+  const check = createBcrypt();
   t.teardown(() => check.close());
   const hash = hashSync('right', 4);
   const asked = await Promise.allSettled(Array.from({ length: 80 }, (_, i) => check.matches(`${i}`, hash)));
@@ -28,7 +28,7 @@ test('a flood of guesses is refused past a bound', async (t) => {
 });
 
 test('closing ends what is under way', async (t) => {
-  const check = bcrypt();
+  const check = createBcrypt();
   const asked = check.matches('right', hashSync('right', 4));
   const ended = t.rejects(asked, { code: 'UNAVAILABLE' });
   await check.close();

@@ -4,8 +4,8 @@ import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';
 import { type Test, test } from 'tap';
-import { type Bcrypt, bcrypt } from '../../../src/auth/robots/bcrypt.ts';
-import { robots } from '../../../src/auth/robots/robots.ts';
+import { type Bcrypt, createBcrypt } from '../../../src/auth/robots/bcrypt.ts';
+import { createRobots } from '../../../src/auth/robots/robots.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 
 const line = (name: string, password: string): string => `${name}:${hashSync(password, 4)}\n`;
@@ -13,7 +13,7 @@ const pair = (username: string, password: string) => ({ kind: 'basic', username,
 const access = { upstream: 'quay.io', repository: parseRepository('a/b'), action: 'pull' } as const;
 
 function checker(t: Test): Bcrypt & { readonly asked: string[] } {
-  const real = bcrypt();
+  const real = createBcrypt();
   const asked: string[] = [];
   t.teardown(() => real.close());
   return {
@@ -28,7 +28,7 @@ function checker(t: Test): Bcrypt & { readonly asked: string[] } {
 
 test('a robot of an htpasswd file is known by its password', async (t) => {
   const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') + line('two', 'other') }), 'htpasswd');
-  const known = robots({ files: { htpasswdFile }, bcrypt: checker(t) });
+  const known = createRobots({ files: { htpasswdFile }, bcrypt: checker(t) });
   t.same(await known.authenticate(pair('one', 'right')), { name: 'one', groups: [] });
   t.equal(await known.authenticate(pair('one', 'other')), undefined);
   t.equal(
@@ -42,7 +42,7 @@ test('a robot of an htpasswd file is known by its password', async (t) => {
 test('a verdict is remembered, the right and the wrong one, and asked for once at a time', async (t) => {
   const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') }), 'htpasswd');
   const check = checker(t);
-  const known = robots({ files: { htpasswdFile }, bcrypt: check });
+  const known = createRobots({ files: { htpasswdFile }, bcrypt: check });
   await Promise.all([known.authenticate(pair('one', 'right')), known.authenticate(pair('one', 'right'))]);
   await known.authenticate(pair('one', 'right'));
   await known.authenticate(pair('one', 'wrong'));
@@ -53,7 +53,7 @@ test('a verdict is remembered, the right and the wrong one, and asked for once a
 test('a right password is remembered for as long as the file stands, whatever is guessed meanwhile', async (t) => {
   const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') }), 'htpasswd');
   const check = checker(t);
-  const known = robots({ files: { htpasswdFile }, bcrypt: check, rememberMs: 1 });
+  const known = createRobots({ files: { htpasswdFile }, bcrypt: check, rememberMs: 1 });
   await known.authenticate(pair('one', 'right'));
   const guesses = Array.from({ length: 90 }, (_, n) =>
     known.authenticate(pair('one', `guess ${n}`), '10.0.0.1'),
@@ -69,7 +69,7 @@ test('a right password is remembered for as long as the file stands, whatever is
 
 test('a robot that logs in for the first time waits behind no guess at another', async (t) => {
   const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') + line('two', 'other') }), 'htpasswd');
-  const known = robots({ files: { htpasswdFile }, bcrypt: checker(t) });
+  const known = createRobots({ files: { htpasswdFile }, bcrypt: checker(t) });
   await known.authenticate(pair('nobody', 'x'));
   let guessed = 0;
   const guesses = Array.from({ length: 90 }, async (_, n) => {
@@ -85,13 +85,13 @@ test('a robot that logs in for the first time waits behind no guess at another',
 test('a name that nobody has costs a comparison too', async (t) => {
   const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') }), 'htpasswd');
   const check = checker(t);
-  await robots({ files: { htpasswdFile }, bcrypt: check }).authenticate(pair('nobody', 'x'));
+  await createRobots({ files: { htpasswdFile }, bcrypt: check }).authenticate(pair('nobody', 'x'));
   t.same(check.asked, ['x']);
 });
 
 test('a robot that is taken out of the file is out, whatever was remembered', async (t) => {
   const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') }), 'htpasswd');
-  const known = robots({ files: { htpasswdFile }, bcrypt: checker(t), everyMs: 0 });
+  const known = createRobots({ files: { htpasswdFile }, bcrypt: checker(t), everyMs: 0 });
   const subject = await known.authenticate(pair('one', 'right'));
   t.match(await known.authorize(subject ?? { name: '', groups: [] }, access), {
     allowed: true,
@@ -105,7 +105,7 @@ test('a robot that is taken out of the file is out, whatever was remembered', as
 test('one robot may stand in a file for its name and one for its password', async (t) => {
   const directory = t.testdir({ name: 'robot\n', password: 'p:ss word\n' });
   const files = { usernameFile: join(directory, 'name'), passwordFile: join(directory, 'password') };
-  const known = robots({ files, bcrypt: checker(t), everyMs: 0 });
+  const known = createRobots({ files, bcrypt: checker(t), everyMs: 0 });
   t.same(await known.authenticate(pair('robot', 'p:ss word')), { name: 'robot', groups: [] });
   t.equal(await known.authenticate(pair('robot', 'p:ss word\n')), undefined);
   t.equal(await known.authenticate(pair('robotp', ':ss word')), undefined, 'the border between both counts');
@@ -126,7 +126,7 @@ test('pairs are compared in constant time', async (t) => {
   t.teardown(syncBuiltinESMExports);
   const directory = t.testdir({ name: 'robot', password: 'secret' });
   const files = { usernameFile: join(directory, 'name'), passwordFile: join(directory, 'password') };
-  const known = robots({ files, bcrypt: checker(t) });
+  const known = createRobots({ files, bcrypt: checker(t) });
   t.equal(await known.authenticate(pair('robot', 'a guess of another length')), undefined);
   t.same(compared, [32, 32], 'digests of one length');
 });

@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { type RulePreset, rulePresets } from '../../../src/auth/rules/rule-presets.ts';
-import { type RuleBook, type Ruling, ruleBook } from '../../../src/auth/rules/rules.ts';
-import { flatTags } from '../../../src/image-streams/flat-tags.ts';
+import { createRuleBook, type RuleBook, type Ruling } from '../../../src/auth/rules/rules.ts';
+import { createReadings } from '../../../src/image-streams/flat-tags.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 
 const hex = 'a'.repeat(64);
@@ -29,7 +29,7 @@ function asks(rules: RuleBook, repository: string, tag: string): string {
   return words(rules.ofTag(place(repository), parseTag(tag)));
 }
 
-const book = (preset: RulePreset): RuleBook => ruleBook(rulePresets[preset]);
+const book = (preset: RulePreset): RuleBook => createRuleBook(rulePresets[preset]);
 
 /** Every shape of a tag in the flat repository, and what is asked for it. */
 const imagestreamTable: readonly (readonly [tag: string, question: string])[] = [
@@ -106,12 +106,12 @@ test('imagestream reads each shape of a tag', async (t) => {
 
 test('imagestream reads a tag by the targets that are configured, and anew when they change', async (t) => {
   const odd = { namespace: 'rh_ee_abc', name: 'aro-hcp', tag: 'v1.0' };
-  let readings = flatTags();
-  const rules = ruleBook(rulePresets.imagestream, { readings: (flat) => readings(flat) });
+  let readings = createReadings();
+  const rules = createRuleBook(rulePresets.imagestream, { readings: (flat) => readings(flat) });
   const asked = (tag: string) => asks(rules, 'quay.io/openshift/ci', tag);
   const guessed = all('rh', 'ee', 'ee_abc', 'ee_abc_aro-hcp');
   t.equal(asked('rh_ee_abc_aro-hcp_v1.0'), guessed);
-  readings = flatTags([odd, { ...odd, namespace: 'rh_ee', name: 'abc_aro-hcp' }]);
+  readings = createReadings([odd, { ...odd, namespace: 'rh_ee', name: 'abc_aro-hcp' }]);
   t.equal(asked('rh_ee_abc_aro-hcp_v1.0'), guessed, 'as long as nothing is said');
   rules.reread();
   const both = [layers('aro-hcp', 'rh_ee_abc'), layers('abc_aro-hcp', 'rh_ee')].join(' and ');

@@ -3,8 +3,8 @@ import type { ContentTags, Subject } from '../../../src/auth/access.ts';
 import type { Judge, Verdict } from '../../../src/auth/clusters/cluster.ts';
 import { type Question, questionText } from '../../../src/auth/question.ts';
 import { rulePresets } from '../../../src/auth/rules/rule-presets.ts';
-import { ruledAccess } from '../../../src/auth/rules/ruled-access.ts';
-import { ruleBook } from '../../../src/auth/rules/rules.ts';
+import { createAuthorizer } from '../../../src/auth/rules/ruled-access.ts';
+import { createRuleBook } from '../../../src/auth/rules/rules.ts';
 import type { MaybePromise } from '../../../src/base/maybe-promise.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
@@ -136,8 +136,8 @@ test('in every world the rights are those of the definition', async (t) => {
     const here = world(seed);
     const may = mayRead(here);
     const judge = judgeOf(here);
-    const { authorize, visible } = ruledAccess({
-      rules: ruleBook(rulePresets.imagestream),
+    const { authorize, visible } = createAuthorizer({
+      rules: createRuleBook(rulePresets.imagestream),
       judge,
       reach: reachOf(here),
     });

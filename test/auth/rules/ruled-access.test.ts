@@ -3,8 +3,8 @@ import type { Access, ContentTags, Decision, Subject } from '../../../src/auth/a
 import type { Judge, Verdict } from '../../../src/auth/clusters/cluster.ts';
 import { questionText } from '../../../src/auth/question.ts';
 import { rulePresets } from '../../../src/auth/rules/rule-presets.ts';
-import { ruledAccess } from '../../../src/auth/rules/ruled-access.ts';
-import { type Rule, ruleBook } from '../../../src/auth/rules/rules.ts';
+import { createAuthorizer } from '../../../src/auth/rules/ruled-access.ts';
+import { createRuleBook, type Rule } from '../../../src/auth/rules/rules.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';
@@ -107,9 +107,9 @@ function authorizer(parts: {
 }) {
   const { judge, asked } = cluster(parts);
   const { reach, calls } = graph(parts.tags ?? {}, parts.stale);
-  const rules = ruleBook(parts.rules ?? rulePresets.imagestream);
+  const rules = createRuleBook(parts.rules ?? rulePresets.imagestream);
   const { listings = 'filter' } = parts;
-  return { ...ruledAccess({ rules, judge, reach, listings }), judge, reach, asked, calls };
+  return { ...createAuthorizer({ rules, judge, reach, listings }), judge, reach, asked, calls };
 }
 
 const shared = digest('shared layer');
@@ -225,7 +225,7 @@ test('a tag that the client names is tried though nothing else names it', async 
   const tags = { 'ocp_4.5_cli': [shared] };
   const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
   const reach: ContentTags = { ...graph(tags).reach, tagsContaining: () => [] };
-  const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  const { authorize } = createAuthorizer({ rules: createRuleBook(rulePresets.imagestream), judge, reach });
   t.match(await authorize(ann, access({ tag: 'ocp_4.5_cli', digest: shared })), { allowed: true });
 });
 
@@ -254,8 +254,8 @@ test('what was allowed before is asked first, and alone, when it has lapsed', as
   const tags = Object.fromEntries(Array.from({ length: 500 }, (_, index) => [`ns${index}_s_x`, [shared]]));
   const { judge, asked } = cluster({ allows: [layers('s', 'ns400')] });
   const wasAllowed: Judge['wasAllowed'] = (_subject, { namespace }) => namespace === 'ns400';
-  const { authorize } = ruledAccess({
-    rules: ruleBook(rulePresets.imagestream),
+  const { authorize } = createAuthorizer({
+    rules: createRuleBook(rulePresets.imagestream),
     judge: { ...judge, wasAllowed },
     reach: graph(tags).reach,
   });
@@ -278,7 +278,11 @@ test('before a refusal it looks at what other replicas have learned, but not for
     tagsContaining: (where, to, { afresh = false } = {}) =>
       afresh ? later.reach.tagsContaining(where, to) : [],
   };
-  const { authorize, visible } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  const { authorize, visible } = createAuthorizer({
+    rules: createRuleBook(rulePresets.imagestream),
+    judge,
+    reach,
+  });
   t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
   t.same(await visible(ann, place, [parseTag(`sha256-${shared.slice(7)}`)]), []);
   t.match(await authorize(ann, access({ digest: secret })), { allowed: false });
@@ -296,7 +300,7 @@ test('a tag that another replica has named, and is about to say where it leads, 
     },
     tagContains: (...asked) => isWritten && inTheEnd.tagContains(...asked),
   };
-  const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  const { authorize } = createAuthorizer({ rules: createRuleBook(rulePresets.imagestream), judge, reach });
   t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
 });
 
@@ -308,7 +312,7 @@ test('a right that is remembered counts for a tag that another replica has named
     tagsContaining: (where, to, { afresh = false } = {}) =>
       afresh ? inTheEnd.tagsContaining(where, to) : [],
   };
-  const { authorize } = ruledAccess({ rules: ruleBook(rulePresets.imagestream), judge, reach });
+  const { authorize } = createAuthorizer({ rules: createRuleBook(rulePresets.imagestream), judge, reach });
   t.match(await authorize(ann, access({ tag: 'ocp_4.5_other' })), { allowed: true });
   t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
 });
@@ -317,8 +321,8 @@ test('a right that another request learns in the middle of a search counts for b
   const { judge } = cluster({ allows: [layers('4.5', 'ocp')] });
   const signature = `sha256-${digest('cli').slice(7)}.sig`;
   const { reach: content } = graph({ 'ocp_4.5_cli': [shared], [signature]: [shared] });
-  const { authorize } = ruledAccess({
-    rules: ruleBook(rulePresets.imagestream),
+  const { authorize } = createAuthorizer({
+    rules: createRuleBook(rulePresets.imagestream),
     judge,
     reach: {
       ...content,
@@ -401,7 +405,7 @@ test('a cluster that is silent is asked eight questions, not a thousand', async 
 });
 
 test('what cannot be told of the content is UNAVAILABLE, unless something else gives the right', async (t) => {
-  const rules = ruleBook(rulePresets.imagestream);
+  const rules = createRuleBook(rulePresets.imagestream);
   const { judge } = cluster({ allows: [layers('4.5', 'ocp'), layers('4.5', 'ocp-priv')] });
   const reach: ContentTags = {
     ...graph(two).reach,
@@ -410,7 +414,7 @@ test('what cannot be told of the content is UNAVAILABLE, unless something else g
       return true;
     },
   };
-  const { authorize } = ruledAccess({ rules, judge, reach });
+  const { authorize } = createAuthorizer({ rules, judge, reach });
   await t.rejects(Promise.resolve(authorize(ann, access({ digest: secret }))), { code: 'UNAVAILABLE' });
   t.match(await authorize(ann, access({ digest: shared })), { allowed: true });
 });
@@ -457,9 +461,9 @@ test('a cluster that is not among those that decide here gives no rights, not ev
   const { judge } = cluster({ allows: [everything] });
   const { reach } = graph(two);
   for (const rules of [rulePresets.parity, rulePresets.open, rulePresets.imagestream]) {
-    const options = { rules: ruleBook(rules), judge, reach };
-    const here = ruledAccess({ ...options, clusters: ['app.ci'] });
-    const elsewhere = ruledAccess({ ...options, clusters: ['build01'] });
+    const options = { rules: createRuleBook(rules), judge, reach };
+    const here = createAuthorizer({ ...options, clusters: ['app.ci'] });
+    const elsewhere = createAuthorizer({ ...options, clusters: ['build01'] });
     t.match(await here.authorize(account, access({ tag: 'ocp_4.5_cli' })), {
       allowed: rules !== rulePresets.imagestream,
     });

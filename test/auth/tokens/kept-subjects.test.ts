@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { keptSubjects, type SubjectRecords } from '../../../src/auth/tokens/kept-subjects.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createKeptSubjects, type SubjectRecords } from '../../../src/auth/tokens/kept-subjects.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const subject = {
   name: 'somebody',
@@ -27,11 +27,11 @@ function counted(records: SubjectRecords) {
 }
 
 test('what one replica keeps another reads, and asks for once', async (t) => {
-  const { records } = memoryStore();
-  const id = await keptSubjects({ records }).keep(subject);
+  const { records } = createMemoryStore();
+  const id = await createKeptSubjects({ records }).keep(subject);
   t.match(id, /^[0-9a-f]{64}$/);
   const { asked, watched } = counted(records);
-  const replica = keptSubjects({ records: watched });
+  const replica = createKeptSubjects({ records: watched });
   const read = await replica.read(id);
   t.match(read, { ...subject, groups: ['a', 'b'] });
   t.equal(await replica.read(id), read, 'the very same object');
@@ -39,7 +39,7 @@ test('what one replica keeps another reads, and asks for once', async (t) => {
 });
 
 test('one who is the same has one id, whatever the order of groups and extras', async (t) => {
-  const kept = keptSubjects({ records: memoryStore().records });
+  const kept = createKeptSubjects({ records: createMemoryStore().records });
   const id = await kept.keep(subject);
   t.equal(await kept.keep({ ...subject, groups: ['a', 'b'], extra: { a: ['2', '1'], z: ['1'] } }), id);
   for (const other of [
@@ -53,8 +53,8 @@ test('one who is the same has one id, whatever the order of groups and extras', 
 
 test('a record is written at most once a day', async (t) => {
   let clock = Date.now();
-  const { asked, watched } = counted(memoryStore().records);
-  const kept = keptSubjects({ records: watched, now: () => clock });
+  const { asked, watched } = counted(createMemoryStore().records);
+  const kept = createKeptSubjects({ records: watched, now: () => clock });
   await kept.keep(subject);
   await kept.keep(subject);
   clock += dayMs + 1;
@@ -63,13 +63,13 @@ test('a record is written at most once a day', async (t) => {
 });
 
 test('a record that was changed is nobody, and no id leads out of the folder', async (t) => {
-  const { records } = memoryStore();
-  const id = await keptSubjects({ records }).keep(subject);
+  const { records } = createMemoryStore();
+  const id = await createKeptSubjects({ records }).keep(subject);
   const admin = { ...subject, name: 'system:admin' };
   await records.put(`v1/subjects/${id}`, Buffer.from(JSON.stringify(admin)));
-  await t.rejects(keptSubjects({ records }).read(id), { code: 'UNAVAILABLE' });
+  await t.rejects(createKeptSubjects({ records }).read(id), { code: 'UNAVAILABLE' });
   for (const wrong of ['', '../leases/x', id.toUpperCase(), id.slice(1), 'f'.repeat(64)]) {
-    t.equal(await keptSubjects({ records }).read(wrong), undefined, wrong);
+    t.equal(await createKeptSubjects({ records }).read(wrong), undefined, wrong);
   }
 });
 
@@ -77,20 +77,20 @@ test('records that cannot be read or written are no answer', async (t) => {
   const down = async (): Promise<never> => {
     throw new Error('the bucket is gone');
   };
-  const kept = keptSubjects({ records: { ...memoryStore().records, get: down, put: down } });
+  const kept = createKeptSubjects({ records: { ...createMemoryStore().records, get: down, put: down } });
   await t.rejects(kept.read('f'.repeat(64)), { code: 'UNAVAILABLE', message: /^(?!.*bucket)/ });
   await t.rejects(kept.keep(subject), { code: 'UNAVAILABLE' });
 });
 
 test('a sweep takes who has not logged in for so long, and keeps the others', async (t) => {
   let clock = Date.now();
-  const { records } = memoryStore();
-  const kept = keptSubjects({ records, now: () => clock });
+  const { records } = createMemoryStore();
+  const kept = createKeptSubjects({ records, now: () => clock });
   const id = await kept.keep(subject);
   t.equal(await kept.sweep(dayMs), 0);
   clock += 2 * dayMs;
   t.equal(await kept.sweep(dayMs), 1);
-  t.equal(await keptSubjects({ records }).read(id), undefined);
+  t.equal(await createKeptSubjects({ records }).read(id), undefined);
   await kept.keep(subject);
-  t.ok(await keptSubjects({ records }).read(id), 'and is kept anew with the next login');
+  t.ok(await createKeptSubjects({ records }).read(id), 'and is kept anew with the next login');
 });

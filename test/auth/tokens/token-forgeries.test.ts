@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose';
 import { test } from 'tap';
-import { tokens } from '../../../src/auth/tokens/token.ts';
+import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { parseTokenKeys, type TokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 
@@ -12,7 +12,7 @@ const publicPem = String(pair.publicKey.export({ format: 'pem', type: 'spki' }))
 const privatePem = String(pair.privateKey.export({ format: 'pem', type: 'pkcs8' }));
 const keys = parseTokenKeys([privatePem]);
 const on = (value: TokenKeys) => () => value;
-const verifier = tokens({ keys: on(keys), audience: 'one' });
+const verifier = createTokens({ keys: on(keys), audience: 'one' });
 
 /** Claims such as ours are, for a forger to change. */
 function claims(change: Readonly<Record<string, unknown>> = {}): JWTPayload {
@@ -38,7 +38,7 @@ test('a public key is no secret: no HMAC under its text is accepted', async (t) 
 test('a key is used with its own algorithm only, also beside keys of others', async (t) => {
   const mixed = parseTokenKeys([privatePem, 's'.repeat(32)]);
   const hmac = [...mixed.byKid.values()].find(({ algorithm }) => algorithm === 'HS256');
-  const mine = tokens({ keys: on(mixed), audience: 'one' });
+  const mine = createTokens({ keys: on(mixed), audience: 'one' });
   const good = await new SignJWT(claims())
     .setProtectedHeader({ alg: 'EdDSA', kid: keys.signing.kid })
     .sign(pair.privateKey);
@@ -110,7 +110,7 @@ test('a good signature is not enough: issuer, audience, dates and subject must b
 });
 
 test('a token that is used at once on a replica whose clock is behind is good', async (t) => {
-  const behind = tokens({ keys: on(keys), audience: 'one', now: () => Date.now() - 30_000 });
+  const behind = createTokens({ keys: on(keys), audience: 'one', now: () => Date.now() - 30_000 });
   const { token } = await verifier.issue(subject, []);
   t.match(await behind.verify(token), { subject });
 });

@@ -3,7 +3,7 @@ import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { calculateJwkThumbprint } from 'jose';
 import { test } from 'tap';
-import { parseTokenKeys, tokenKeys } from '../../../src/auth/tokens/token-keys.ts';
+import { createTokenKeys, parseTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 
 const secret = (letter: string): string => letter.repeat(32);
 const ed25519 = generateKeyPairSync('ed25519');
@@ -66,7 +66,7 @@ test('a file that is wrong is named with its line or block, and not shown', (t) 
 test('files are followed: a new first key signs from its next look on, the old one still verifies', async (t) => {
   const directory = t.testdir({ first: secret('a'), second: secret('b') });
   const [first, second] = [join(directory, 'first'), join(directory, 'second')];
-  const read = tokenKeys({ tokenKeyFiles: [first], tokenSecretFile: second }, { everyMs: 0 });
+  const read = createTokenKeys({ tokenKeyFiles: [first], tokenSecretFile: second }, { everyMs: 0 });
   const before = await read();
   t.equal(before.byKid.size, 2);
   await writeFile(`${first}.new`, privatePem(ed25519.privateKey));
@@ -82,7 +82,7 @@ test('files are followed: a new first key signs from its next look on, the old o
 });
 
 test('without files there is one key, which nobody else has', async (t) => {
-  const [one, other] = [await tokenKeys({})(), await tokenKeys({})()];
+  const [one, other] = [await createTokenKeys({})(), await createTokenKeys({})()];
   t.equal(one.signing.algorithm, 'HS256');
   t.not(one.signing.kid, other.signing.kid);
 });

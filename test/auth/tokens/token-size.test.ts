@@ -1,11 +1,11 @@
 import { decodeJwt } from 'jose';
 import { test } from 'tap';
 import { requestedScopes } from '../../../src/auth/scope.ts';
-import { keptSubjects } from '../../../src/auth/tokens/kept-subjects.ts';
-import { tokens } from '../../../src/auth/tokens/token.ts';
+import { createKeptSubjects } from '../../../src/auth/tokens/kept-subjects.ts';
+import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { parseTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const groups = Array.from({ length: 2000 }, (_, index) => `team-with-a-long-name-${index}`);
 const crowd = {
@@ -18,9 +18,9 @@ const keys = parseTokenKeys(['a'.repeat(32)]);
 const audience = 'quay-proxy.ci.openshift.org';
 const sixKilobytes = 6 * 1024;
 
-function replica(records = memoryStore().records) {
-  const subjects = keptSubjects({ records });
-  return { records, subjects, mine: tokens({ keys: () => keys, audience, subjects }) };
+function replica(records = createMemoryStore().records) {
+  const subjects = createKeptSubjects({ records });
+  return { records, subjects, mine: createTokens({ keys: () => keys, audience, subjects }) };
 }
 
 test('2,000 groups make a token of less than 6 KB, and a second replica knows them all', async (t) => {

@@ -1,13 +1,13 @@
 import { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { fileWatch, freshFile, readOnChange } from '../../../src/base/files/watched-file.ts';
+import { freshFile, readOnChange, watchFiles } from '../../../src/base/files/watched-file.ts';
 import { until } from '../../support/bodies.ts';
 
 /** A watch over the files that counts what it says. */
 function watched(t: Test, files: readonly string[]): { count: number } {
   const seen = { count: 0 };
-  const watch = fileWatch(files, {
+  const watch = watchFiles(files, {
     everyMs: 2,
     changed: async () => {
       seen.count += 1;
@@ -48,7 +48,7 @@ test('what is told takes its time, and is not told again meanwhile', async (t) =
   const file = join(t.testdir({ a: 'one' }), 'a');
   const { promise, resolve } = Promise.withResolvers<void>();
   let count = 0;
-  const watch = fileWatch([file], {
+  const watch = watchFiles([file], {
     everyMs: 1,
     changed: () => {
       count += 1;

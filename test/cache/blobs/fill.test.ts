@@ -4,9 +4,9 @@ import { type Test, test } from 'tap';
 import { createFill, type FillOptions } from '../../../src/cache/blobs/fill.ts';
 import { createSpool, type Spool, SpoolError } from '../../../src/cache/blobs/spool.ts';
 import { digestOf, isMatch } from '../../../src/oci/digest.ts';
-import { bufferPool } from '../../../src/store/buffers.ts';
-import { tempFiles } from '../../../src/store/filesystem/temp-files.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createBufferPool } from '../../../src/store/buffers.ts';
+import { createTempFiles } from '../../../src/store/filesystem/temp-files.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { fedBody, randomContent, readAll, until } from '../../support/bodies.ts';
 
 const size = 3_000_000;
@@ -16,7 +16,7 @@ function rig(t: Test, overrides: Partial<FillOptions> = {}) {
   mkdirSync(directory);
   const content = randomContent(size);
   const body = fedBody(size);
-  const store = memoryStore();
+  const store = createMemoryStore();
   const failures: unknown[] = [];
   let spooled = 0;
   const options: FillOptions = {
@@ -26,8 +26,8 @@ function rig(t: Test, overrides: Partial<FillOptions> = {}) {
     spool: createSpool({
       directory,
       maxBytes: 10_000_000,
-      files: tempFiles(directory),
-      buffers: bufferPool(),
+      files: createTempFiles(directory),
+      buffers: createBufferPool(),
       changed: (bytes) => {
         spooled = bytes;
       },
@@ -167,9 +167,9 @@ test('no room in the spool is told before anything is downloaded', async (t) => 
   const { content, body, options } = rig(t);
   const directory = t.testdir();
   const small = createSpool({
-    ...{ directory, files: tempFiles(directory) },
+    ...{ directory, files: createTempFiles(directory) },
     maxBytes: 10,
-    buffers: bufferPool(),
+    buffers: createBufferPool(),
     changed() {},
   });
   const filling = createFill({ ...options, spool: small });
@@ -194,11 +194,11 @@ test('a blob that states much and sends little takes no room from others', async
 
 test('a download that must give way ends its readers there, and is no failure of the store', async (t) => {
   const { content, body, options, failures, whole, directory } = rig(t);
-  const store = memoryStore();
+  const store = createMemoryStore();
   const small = createSpool({
-    ...{ directory, files: tempFiles(directory) },
+    ...{ directory, files: createTempFiles(directory) },
     maxBytes: 2 * size,
-    buffers: bufferPool(),
+    buffers: createBufferPool(),
     changed() {},
   });
   const origin = async (signal: AbortSignal) => {

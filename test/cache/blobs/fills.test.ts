@@ -10,12 +10,12 @@ import { createCacheContext } from '../../../src/cache/registry/parts.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
-import { bufferPool } from '../../../src/store/buffers.ts';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
-import { tempFiles } from '../../../src/store/filesystem/temp-files.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createBufferPool } from '../../../src/store/buffers.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createTempFiles } from '../../../src/store/filesystem/temp-files.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Store } from '../../../src/store/store.ts';
-import { metrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createUpstream } from '../../../src/upstream/client/client.ts';
 import { made as s3Made } from '../../store/s3/s3-store-fixture.ts';
 import { randomContent, readAll, until } from '../../support/bodies.ts';
@@ -29,22 +29,22 @@ const size = 2_000_000;
 const media: Readonly<Record<string, (t: Test) => Promise<Store>>> = {
   async memory(t) {
     t.testdir();
-    return memoryStore();
+    return createMemoryStore();
   },
-  filesystem: async (t) => filesystemStore({ path: join(t.testdir(), 'store') }),
+  filesystem: async (t) => createFilesystemStore({ path: join(t.testdir(), 'store') }),
   s3: async (t) => (await s3Made(t)).store,
 };
 
 /** One cache before two upstreams that have the same blob. */
 async function rig(t: Test, medium = media['memory']) {
-  const store = (await medium?.(t)) ?? memoryStore();
+  const store = (await medium?.(t)) ?? createMemoryStore();
   const spooled: number[] = [0];
   const parts = createCacheContext({
     store,
     spool: { path: join(t.testdirName, 'spool'), maxBytes: 1e9 },
     memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
-    buffers: bufferPool(),
-    events: { ...metrics().events, spoolChanged: ({ bytes }) => void spooled.push(bytes) },
+    buffers: createBufferPool(),
+    events: { ...createMetrics().events, spoolChanged: ({ bytes }) => void spooled.push(bytes) },
   });
   const { bytes, descriptor } = randomContent(size);
   const made = async (name: string) => {
@@ -131,18 +131,18 @@ for (const [medium, make] of Object.entries(media)) {
 }
 
 test('a download that has ended is joined by no one, whatever its listener throws', async (t) => {
-  const events = { ...metrics().events };
+  const events = { ...createMetrics().events };
   const failures: unknown[] = [];
   events.storeFailed = ({ error }) => void failures.push(error);
-  const store = memoryStore();
+  const store = createMemoryStore();
   const { bytes, descriptor } = randomContent(1_000);
   const upstream = 'quay.io';
   const downloads = createFills({
     spool: createSpool({
       directory: t.testdir(),
       maxBytes: 1e6,
-      files: tempFiles(t.testdirName),
-      buffers: bufferPool(),
+      files: createTempFiles(t.testdirName),
+      buffers: createBufferPool(),
       changed: () => undefined,
     }),
     store: store.blobs,

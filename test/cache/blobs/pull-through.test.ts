@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { randomContent, readAll, until } from '../../support/bodies.ts';
 import { type CacheRig, cacheRig } from '../../support/cache-rig.ts';
 
@@ -115,7 +115,7 @@ test('without room in the spool the blob passes through, verified and not kept',
 });
 
 test('a stored blob that was cut short is completed from the upstream and repaired', async (t) => {
-  const memory = memoryStore();
+  const memory = createMemoryStore();
   let cut = false;
   const blobs: typeof memory.blobs = {
     ...memory.blobs,
@@ -139,7 +139,7 @@ test('a stored blob that was cut short is completed from the upstream and repair
 
 test('a stored blob that is lost or unreadable is fetched again in the same answer', async (t) => {
   for (const failure of ['lost', 'unreadable'] as const) {
-    const memory = memoryStore();
+    const memory = createMemoryStore();
     let broken = false;
     const blobs: typeof memory.blobs = {
       ...memory.blobs,
@@ -158,7 +158,7 @@ test('a stored blob that is lost or unreadable is fetched again in the same answ
 });
 
 test('a stored blob that was garbled is never completed, is removed, and the next pull is right', async (t) => {
-  const memory = memoryStore();
+  const memory = createMemoryStore();
   const garbled = new Set<Digest>();
   const blobs: typeof memory.blobs = {
     ...memory.blobs,
@@ -184,7 +184,7 @@ test('a stored blob that was garbled is never completed, is removed, and the nex
 });
 
 test('a copy that turns bad after it was read is noticed at the next read, where each is verified', async (t) => {
-  const memory = memoryStore();
+  const memory = createMemoryStore();
   let isBad = false;
   const blobs: typeof memory.blobs = {
     ...memory.blobs,
@@ -209,7 +209,7 @@ test('a copy that turns bad after it was read is noticed at the next read, where
 
 for (const beginning of ['right', 'wrong'] as const) {
   test(`a copy that breaks off after a ${beginning} beginning is continued, and the whole verified`, async (t) => {
-    const memory = memoryStore();
+    const memory = createMemoryStore();
     let isBroken = false;
     const blobs: typeof memory.blobs = {
       ...memory.blobs,
@@ -236,7 +236,7 @@ for (const beginning of ['right', 'wrong'] as const) {
 }
 
 test('a stored blob of another size than its manifest states is checked before it is served', async (t) => {
-  const memory = memoryStore();
+  const memory = createMemoryStore();
   let cut = false;
   const blobs: typeof memory.blobs = {
     ...memory.blobs,
@@ -261,7 +261,7 @@ test('a stored blob of another size than its manifest states is checked before i
 });
 
 test('a stored blob that was right once and is short now is fetched again', async (t) => {
-  const memory = memoryStore();
+  const memory = createMemoryStore();
   let cut = false;
   const blobs: typeof memory.blobs = {
     ...memory.blobs,
@@ -321,7 +321,7 @@ test('another repository may not even join a running download before it is confi
 
 test('a download or a copy that turns up while the store is being asked is no right either', async (t) => {
   for (const pace of ['running', 'stored'] as const) {
-    const memory = memoryStore();
+    const memory = createMemoryStore();
     let during: (() => Promise<void>) | undefined;
     const blobs: typeof memory.blobs = {
       ...memory.blobs,

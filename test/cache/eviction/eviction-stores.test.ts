@@ -1,18 +1,18 @@
 import { type Test, test } from 'tap';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
-import { s3Store } from '../../../src/store/s3/s3-store.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
+import { createS3Store } from '../../../src/store/s3/s3-store.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { s3Double } from '../../support/s3-double.ts';
 import { hourMs, image, missing, replica, tagged } from './eviction-fixture.ts';
 
 const media: Readonly<Record<Store['kind'], (t: Test) => Promise<Store>>> = {
-  memory: async () => memoryStore(),
-  filesystem: async (t) => filesystemStore({ path: t.testdir({}) }),
+  memory: async () => createMemoryStore(),
+  filesystem: async (t) => createFilesystemStore({ path: t.testdir({}) }),
   s3: async (t) => {
     const { endpoint, close } = await s3Double();
     t.teardown(close);
-    return s3Store({ bucket: 'b', endpoint, pathStyle: true, ...credentials(t) });
+    return createS3Store({ bucket: 'b', endpoint, pathStyle: true, ...credentials(t) });
   },
 };
 

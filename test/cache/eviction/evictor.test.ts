@@ -3,11 +3,11 @@ import type { Eviction } from '../../../src/cache/eviction/plan.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import { leaseKey, memberKey, membersPrefix } from '../../../src/store/keys.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { hourMs, image, layerBytes, missing, replica, tagged } from './eviction-fixture.ts';
 
 test('below the mark nothing but the size is read', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   await image(store, 'a');
   const measured: number[] = [];
   const one = replica(
@@ -24,7 +24,7 @@ test('below the mark nothing but the size is read', async (t) => {
 });
 
 test('the image that was not used goes whole, and each deletion is told', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const [used, unused, recent] = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const told: Eviction[] = [];
   const forgotten: Digest[] = [];
@@ -50,7 +50,7 @@ test('the image that was not used goes whole, and each deletion is told', async 
 });
 
 test('replicas agree by their usage records', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const [first, second, third] = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const one = replica(store);
   const two = replica(store);
@@ -70,7 +70,7 @@ test('replicas agree by their usage records', async (t) => {
 });
 
 test('a dry run says what would go, deletes nothing and takes no lease', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const one = replica(store);
   const report = await one.evict.run({ dryRun: true });
@@ -88,7 +88,7 @@ test('a dry run says what would go, deletes nothing and takes no lease', async (
 });
 
 test('pinned tags hold their images, however long unused', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const [pinned, used, other] = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   await tagged(store, 'release-1', pinned.manifest);
   await tagged(store, 'daily', other.manifest);
@@ -104,7 +104,7 @@ test('pinned tags hold their images, however long unused', async (t) => {
 });
 
 test('what is being read is never deleted', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const layers = images.map(({ layer }) => layer);
   const one = replica(store, { isInUse: (digest) => layers.includes(digest) });
@@ -114,7 +114,7 @@ test('what is being read is never deleted', async (t) => {
 });
 
 test('what begins to be read while others are deleted stays', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const layers = images.map(({ layer }) => layer);
   const reading = new Set<Digest>();
@@ -130,7 +130,7 @@ test('what begins to be read while others are deleted stays', async (t) => {
 });
 
 test('what is used between the plan and the deletion stays, with all that it refers to', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const manifests = images.map(({ manifest }) => manifest);
   const { records, blobs } = store;
@@ -158,7 +158,7 @@ test('what is used between the plan and the deletion stays, with all that it ref
 });
 
 test('while one replica holds the lease, another does nothing', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const entered = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
@@ -192,7 +192,7 @@ test('while one replica holds the lease, another does nothing', async (t) => {
 });
 
 test('the lease of a replica that died runs out', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const one = replica(store);
   const soon = Buffer.from(JSON.stringify({ holder: 'dead', expiresAt: Date.now() + 24 * hourMs + 60_000 }));
   await store.records.put(leaseKey('eviction'), soon);
@@ -203,7 +203,7 @@ test('the lease of a replica that died runs out', async (t) => {
 });
 
 test('when usage cannot be read, nothing is deleted', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const one = replica(store, {
     usage: {
@@ -224,7 +224,7 @@ test('when usage cannot be read, nothing is deleted', async (t) => {
 });
 
 test('membership of what the store holds no more is forgotten after a month', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const layers = images.map(({ layer }) => layer);
   for (const layer of layers) {
@@ -245,7 +245,7 @@ test('membership of what the store holds no more is forgotten after a month', as
 });
 
 test('a store that pins fill is reported as stuck', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   for (const name of ['a', 'b', 'c']) await tagged(store, name, (await image(store, name)).manifest);
   const one = replica(store, { pins: [/./] });
   const report = await one.evict.run();
@@ -255,7 +255,7 @@ test('a store that pins fill is reported as stuck', async (t) => {
 });
 
 test('damaged content does not stop eviction', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const broken = images[0]?.manifest;
   const one = replica({
@@ -273,7 +273,7 @@ test('damaged content does not stop eviction', async (t) => {
 });
 
 test('it runs by itself, tells failures, and ends when closed', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const failed = Promise.withResolvers<unknown>();
   const measured = Promise.withResolvers<void>();
   let isDown = Boolean(true);
@@ -304,7 +304,7 @@ test('it runs by itself, tells failures, and ends when closed', async (t) => {
 });
 
 test('a use by a clock that was ahead counts as a late one, and holds nothing until that time', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const [first, second, third] = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
   const [ahead, right] = [replica(store), replica(store)];
   ahead.pass(1_000 * hourMs);

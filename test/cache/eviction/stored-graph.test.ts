@@ -4,9 +4,9 @@ import { type StoredGraphOptions, storedGraph } from '../../../src/cache/evictio
 import { type BlobSource, bytesOf, type StoredBlob } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
-const { blobs } = memoryStore();
+const { blobs } = createMemoryStore();
 
 async function kept(bytes: Uint8Array) {
   const descriptor = { digest: digestOf(bytes), size: bytes.byteLength };

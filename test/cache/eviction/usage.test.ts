@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { createUsage, type Usage } from '../../../src/cache/eviction/usage.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const [a, b] = [digestOf(Buffer.from('a')), digestOf(Buffer.from('b'))];
 const noon = Date.UTC(2026, 10, 22, 12);
@@ -15,7 +15,7 @@ async function lastUsed(replica: Usage): Promise<Map<Digest, number>> {
 }
 
 test('replicas see each other’s uses, and the latest one counts', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let now = noon;
   const first = createUsage({ records, instance: 'one', clock: () => now });
   const second = createUsage({ records, instance: 'two', clock: () => now });
@@ -34,14 +34,14 @@ test('replicas see each other’s uses, and the latest one counts', async (t) =>
 });
 
 test('a use counts for its own replica before it is written', async (t) => {
-  const replica = createUsage({ records: memoryStore().records, instance: 'one', clock: () => noon });
+  const replica = createUsage({ records: createMemoryStore().records, instance: 'one', clock: () => noon });
   replica.touched(a);
   t.same(await lastUsed(replica), new Map([[a, noon]]));
   await replica.close();
 });
 
 test('closing writes what was noted', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const replica = createUsage({ records, instance: 'one', clock: () => noon });
   replica.touched(a);
   await replica.close();
@@ -51,7 +51,7 @@ test('closing writes what was noted', async (t) => {
 });
 
 test('two replicas of one name do not overwrite each other', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const replicas = [a, b].map((digest) => {
     const replica = createUsage({ records, instance: 'same', clock: () => noon });
     replica.touched(digest);
@@ -64,7 +64,7 @@ test('two replicas of one name do not overwrite each other', async (t) => {
 });
 
 test('steady use of a digest is written once in ten minutes', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   let now = noon;
   let puts = 0;
   const records: typeof store.records = {
@@ -84,7 +84,7 @@ test('steady use of a digest is written once in ten minutes', async (t) => {
 });
 
 test('no flush rewrites the whole day: records are cut at ten thousand digests', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const replica = createUsage({ records, instance: 'one', clock: () => noon });
   for (let batch = 0; batch < 3; batch += 1) {
     for (let index = 0; index < 6_000; index += 1)
@@ -97,7 +97,7 @@ test('no flush rewrites the whole day: records are cut at ten thousand digests',
 });
 
 test('a store that is down is reported, and what was noted is written later, also after midnight', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   let isDown = Boolean(true);
   let now = noon;
   let failures = 0;
@@ -126,7 +126,7 @@ test('a store that is down is reported, and what was noted is written later, als
 });
 
 test('days older than the limit are dropped', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let now = noon;
   const replica = createUsage({ records, instance: 'one', keepDays: 30, clock: () => now });
   replica.touched(a);
@@ -139,7 +139,7 @@ test('days older than the limit are dropped', async (t) => {
 });
 
 test('a record that cannot be read is an error, not "unused"', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const first = createUsage({ records: store.records, instance: 'one', clock: () => noon });
   first.touched(a);
   await first.close();
@@ -153,7 +153,7 @@ test('a record that cannot be read is an error, not "unused"', async (t) => {
 });
 
 test('lines of garbage are skipped', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   await records.put('v1/usage/2026-11-22/x', Buffer.from(`garbage\n${a} soon\n\n${b} 7`));
   const reader = createUsage({ records, instance: 'one', clock: () => noon });
   t.same(await lastUsed(reader), new Map([[b, 7_000]]));
@@ -162,7 +162,7 @@ test('lines of garbage are skipped', async (t) => {
 
 test('what was served just now is recent for ten minutes', async (t) => {
   let now = noon;
-  const replica = createUsage({ records: memoryStore().records, instance: 'one', clock: () => now });
+  const replica = createUsage({ records: createMemoryStore().records, instance: 'one', clock: () => now });
   t.notOk(replica.isRecent(a));
   replica.touched(a);
   t.ok(replica.isRecent(a));

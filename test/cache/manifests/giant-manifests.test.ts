@@ -4,7 +4,7 @@ import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseTag } from '../../../src/oci/reference.ts';
 import { membersPrefix } from '../../../src/store/keys.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 import { readAll } from '../../support/bodies.ts';
 import { type CacheRigOptions, cacheRig } from '../../support/cache-rig.ts';
@@ -53,7 +53,7 @@ test('what has no record is reached from its tag all the same, and is had from t
 });
 
 test('who pulled a tag while the store cannot be written gets its layers, however much was pulled since', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const records = readOnly(store.records);
   const options = { store: { ...store, records }, maxMembers: 50, maxWaiting: 20 };
   const { rig, place, pull, layer } = await giantRig(t, options);
@@ -99,7 +99,7 @@ test('what is below a child that has no record has the tags of what lists the ch
 });
 
 test('while the store cannot be written or read, there may be tags that another replica knows', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const rig = await cacheRig(t, { store: { ...store, isUsable: async () => false } });
   const place = { upstream: 'quay.io', repository: rig.repository };
   const digest = digestOf(Buffer.from('learned elsewhere'));

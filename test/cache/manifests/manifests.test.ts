@@ -1,9 +1,9 @@
 import { test } from 'tap';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { cacheRig } from '../../support/cache-rig.ts';
 
 test('a manifest that comes while the store is asked is not asked for again', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const arrived = Promise.withResolvers<void>();
   let opened = 0;
   const blobs = {

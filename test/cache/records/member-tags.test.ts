@@ -4,7 +4,7 @@ import { createRepositoryIndex } from '../../../src/cache/records/membership.ts'
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';
 import { memberKey } from '../../../src/store/keys.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 /** `<scope>_<number>`. */
 const scopeOf = (tag: Tag): string => tag.split('_')[0] ?? '';
@@ -52,7 +52,7 @@ test('an inherited tag takes the place of none that is known, unless it was just
 test('a base layer under 5,000 tags of 300 scopes is found from every scope, on a small record that is seldom written', async (t) => {
   const scope = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
   const layer = { digest: digestOf(Buffer.from('base')), size: 4 };
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let writes = 0;
   const counted = {
     ...records,
@@ -83,7 +83,7 @@ test('a tag of a known scope that is not yet written leads there all the same', 
   const scope = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
   const layer = { digest: digestOf(Buffer.from('base')), size: 4 };
   const members = createRepositoryIndex({
-    records: memoryStore().records,
+    records: createMemoryStore().records,
     scopeOf: (_, tag) => scopeOf(tag),
     clock: () => 1_000_000,
   });

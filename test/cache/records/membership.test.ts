@@ -3,7 +3,7 @@ import { createRepositoryIndex } from '../../../src/cache/records/membership.ts'
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { memberKey } from '../../../src/store/keys.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 
 const scope = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
@@ -38,7 +38,7 @@ function switched(records: Records) {
 }
 
 test('what was added is found at once, before any record is written', async (t) => {
-  const { records, state } = switched(memoryStore().records);
+  const { records, state } = switched(createMemoryStore().records);
   state.isDown = true;
   const members = createRepositoryIndex({ records });
   const added = members.add(scope, [layer], latest);
@@ -49,7 +49,7 @@ test('what was added is found at once, before any record is written', async (t) 
 });
 
 test('a digest seen in one repository is not found in another', async (t) => {
-  const members = createRepositoryIndex({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: createMemoryStore().records });
   await members.add(scope, [layer]);
   t.equal(await members.find(elsewhere, digest), undefined);
   t.equal(await members.find({ ...scope, upstream: 'docker.io' }, digest), undefined);
@@ -57,7 +57,7 @@ test('a digest seen in one repository is not found in another', async (t) => {
 });
 
 test('another replica finds it, after one record read', async (t) => {
-  const { records, state } = switched(memoryStore().records);
+  const { records, state } = switched(createMemoryStore().records);
   const first = createRepositoryIndex({ records });
   await first.add(scope, [layer], latest);
   await first.close();
@@ -71,7 +71,7 @@ test('another replica finds it, after one record read', async (t) => {
 });
 
 test('"never seen" is remembered for seconds only', async (t) => {
-  const { records, state } = switched(memoryStore().records);
+  const { records, state } = switched(createMemoryStore().records);
   let now = 1_000_000;
   const members = createRepositoryIndex({ records, negativeMs: 5_000, clock: () => now });
   t.equal(await members.find(scope, digest), undefined);
@@ -86,7 +86,7 @@ test('"never seen" is remembered for seconds only', async (t) => {
 });
 
 test('"never seen" ends with the first sight', async (t) => {
-  const members = createRepositoryIndex({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: createMemoryStore().records });
   t.equal(await members.find(scope, digest), undefined);
   await members.add(scope, [layer]);
   t.same(await members.find(scope, digest), layer);
@@ -94,7 +94,7 @@ test('"never seen" ends with the first sight', async (t) => {
 });
 
 test('an unknown size never replaces a known one, and a known one replaces it', async (t) => {
-  const members = createRepositoryIndex({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: createMemoryStore().records });
   await members.add(scope, [{ digest, size: -1 }]);
   t.same(await members.find(scope, digest), { digest, size: -1 });
   await members.add(scope, [layer]);
@@ -104,7 +104,7 @@ test('an unknown size never replaces a known one, and a known one replaces it', 
 });
 
 test('a later manifest cannot misstate the size or type of a layer', async (t) => {
-  const members = createRepositoryIndex({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: createMemoryStore().records });
   await members.add(scope, [layer]);
   await members.add(scope, [{ digest, size: 1, mediaType: 'text/html' }]);
   t.same(await members.find(scope, digest), layer);
@@ -112,7 +112,7 @@ test('a later manifest cannot misstate the size or type of a layer', async (t) =
 });
 
 test('what is known already is not written again', async (t) => {
-  const { records, state } = switched(memoryStore().records);
+  const { records, state } = switched(createMemoryStore().records);
   const members = createRepositoryIndex({ records });
   await members.add(scope, [layer], latest);
   await members.settled();
@@ -123,7 +123,7 @@ test('what is known already is not written again', async (t) => {
 });
 
 test('replicas that add tags at once lose none of them', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const replicas = Array.from({ length: 4 }, () => createRepositoryIndex({ records }));
   await Promise.all(replicas.map((replica, index) => replica.add(scope, [layer], parseTag(`t${index}`))));
   await Promise.all(replicas.map((replica) => replica.close()));
@@ -133,7 +133,7 @@ test('replicas that add tags at once lose none of them', async (t) => {
 });
 
 test('what comes while the record is read is known beside what the record says', async (t) => {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const replica = createRepositoryIndex({ records: store.records });
   await replica.add(scope, [layer], latest);
   await replica.close();
@@ -154,7 +154,7 @@ test('what comes while the record is read is known beside what the record says',
 });
 
 test('of many tags the latest 64 stay', async (t) => {
-  const members = createRepositoryIndex({ records: memoryStore().records });
+  const members = createRepositoryIndex({ records: createMemoryStore().records });
   for (let index = 0; index < 70; index += 1) await members.add(scope, [layer], parseTag(`t${index}`));
   const tags = await members.tagsOf(scope, digest);
   t.equal(tags.length, 64);
@@ -163,7 +163,7 @@ test('of many tags the latest 64 stay', async (t) => {
 });
 
 test('a store that is down fails no pull, is reported, and is written later', async (t) => {
-  const { records, state } = switched(memoryStore().records);
+  const { records, state } = switched(createMemoryStore().records);
   const failures: string[] = [];
   const members = createRepositoryIndex({
     records,
@@ -181,7 +181,7 @@ test('a store that is down fails no pull, is reported, and is written later', as
 });
 
 test('the writes of a whole index stay within their number', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let running = 0;
   let most = 0;
   const members = createRepositoryIndex({
@@ -209,7 +209,7 @@ test('the writes of a whole index stay within their number', async (t) => {
 });
 
 test('what leaves memory is found by its record', async (t) => {
-  const members = createRepositoryIndex({ records: memoryStore().records, maxEntries: 2 });
+  const members = createRepositoryIndex({ records: createMemoryStore().records, maxEntries: 2 });
   const digests: Digest[] = ['a', 'b', 'c', 'd'].map((text) => digestOf(Buffer.from(text)));
   await members.add(
     scope,
@@ -228,7 +228,7 @@ test('what leaves memory is found by its record', async (t) => {
 });
 
 test('a record of garbage counts as none, and is replaced', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   await records.put(memberKey(scope.upstream, scope.repository, digest), Buffer.from('{"size":"big"'));
   const members = createRepositoryIndex({ records });
   t.equal(await members.find(scope, digest), undefined);
@@ -240,7 +240,7 @@ test('a record of garbage counts as none, and is replaced', async (t) => {
 });
 
 test('a size that was found by reading replaces one that was told, for good', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const members = createRepositoryIndex({ records });
   await members.add(scope, [{ digest, size: 99 }]);
   await members.correct(scope, layer);
@@ -261,7 +261,7 @@ const entries = (count: number, name = 'layer') =>
   }));
 
 test('what the queue has no room for stays in memory, and is written once the store works', async (t) => {
-  const { records, state } = switched(memoryStore().records);
+  const { records, state } = switched(createMemoryStore().records);
   const members = createRepositoryIndex({ records, maxWaiting: 10, retryMs: 1 });
   state.isDown = true;
   const layers = entries(50);
@@ -277,7 +277,7 @@ test('what the queue has no room for stays in memory, and is written once the st
 const nothing = () => Promise.resolve(undefined);
 
 test('no repository’s records are displaced by those of another', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const gate = Promise.withResolvers<void>();
   const put: Records['put'] = (key, bytes, condition) =>
     gate.promise.then(() => records.put(key, bytes, condition));
@@ -293,7 +293,7 @@ test('no repository’s records are displaced by those of another', async (t) =>
 });
 
 test('what leaves memory unwritten leaves its tag behind, and too many tags are told', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const put = () => Promise.reject(new Error('read-only'));
   const members = createRepositoryIndex({ records: { ...records, put }, maxWaiting: 2, maxEntries: 4 });
   await members.add(scope, entries(10), latest);
@@ -309,7 +309,7 @@ test('what leaves memory unwritten leaves its tag behind, and too many tags are 
 });
 
 test('more partial manifests than are remembered are told to all replicas, and not of other repositories', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const members = createRepositoryIndex({ records });
   for (const each of entries(17, 'giant'))
     members.addPartial(scope, { digest: each.digest, children: [], blobs: [{ digest, size: 1 }] }, [latest]);

@@ -3,7 +3,7 @@ import { createTagPointers } from '../../../src/cache/records/tag-pointers.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { tagKey } from '../../../src/store/keys.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const scope = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
 const tag = parseTag('latest');
@@ -16,7 +16,7 @@ const pointer = (meaning: string, checkedAt: number) => ({
 
 /** Pointers over records that answer when the test says so. */
 async function slow() {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const gate = Promise.withResolvers<void>();
   const options = { maxEntries: 10, confirmEveryMs: 1_000, events: { storeFailed: () => undefined } };
   const before = createTagPointers({ ...options, records });
@@ -41,7 +41,7 @@ test('a pointer that is learned while its record is being read stands', async (t
 });
 
 test('a tag that is gone stays gone while its record cannot be deleted', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const stuck = { ...records, delete: () => Promise.reject(new Error('read-only')) };
   const failures: unknown[] = [];
   const pointers = createTagPointers({
@@ -62,7 +62,7 @@ test('a tag that is gone stays gone while its record cannot be deleted', async (
 const settings = { maxEntries: 10, confirmEveryMs: 1_000, events: { storeFailed: () => undefined } };
 
 test('what another replica wrote later is found by reading again, and what it wrote earlier is not believed', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const [ours, theirs] = [
     createTagPointers({ ...settings, records }),
     createTagPointers({ ...settings, records }),
@@ -80,7 +80,7 @@ test('what another replica wrote later is found by reading again, and what it wr
 });
 
 test('a tag that is being taken away is not read again', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const gate = Promise.withResolvers<void>();
   const slowly = { ...records, delete: (key: string) => gate.promise.then(() => records.delete(key)) };
   const pointers = createTagPointers({ ...settings, records: slowly });
@@ -94,7 +94,7 @@ test('a tag that is being taken away is not read again', async (t) => {
 });
 
 test('a record that cannot be read again is no answer, and one of garbage is none', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   await records.put(tagKey(scope.upstream, scope.repository, tag), Buffer.from('{'));
   const pointers = createTagPointers({ ...settings, records });
   t.equal(await pointers.reread(scope, tag), undefined);
@@ -106,7 +106,7 @@ test('a record that cannot be read again is no answer, and one of garbage is non
 });
 
 test('a pointer from a clock that was ahead wins over none that was written since', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const [now, ahead] = [1_000_000, 90_000_000];
   const at = { ...settings, records, now: () => now };
   const [wrong, right] = [createTagPointers(at), createTagPointers(at)];
@@ -127,7 +127,7 @@ test('a pointer from a clock that was ahead wins over none that was written sinc
 });
 
 test('a tag that is gone stays gone when the queue has no room for that', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const others = Array.from({ length: 20 }, (_, index) => parseTag(`other${index}`));
   const before = createTagPointers({ ...settings, records });
   before.set(scope, tag, pointer('old', 1));

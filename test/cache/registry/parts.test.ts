@@ -1,16 +1,16 @@
 import { test } from 'tap';
 import { createTagList } from '../../../src/cache/listings/tag-list.ts';
 import { createCacheContext } from '../../../src/cache/registry/parts.ts';
-import { bufferPool } from '../../../src/store/buffers.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createBufferPool } from '../../../src/store/buffers.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 test('listings are remembered within a bound, however large their pages are', async (t) => {
   const quiet = () => undefined;
   const parts = createCacheContext({
-    store: memoryStore(),
+    store: createMemoryStore(),
     spool: { path: t.testdir(), maxBytes: 1_000 },
     memory: { maxBytes: 1_000, maxEntryBytes: 100 },
-    buffers: bufferPool(),
+    buffers: createBufferPool(),
     events: {
       read: quiet,
       fillStarted: quiet,

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { createScrubber, type ScrubberOptions } from '../../../src/cache/scrub/scrubber.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { randomContent, until } from '../../support/bodies.ts';
 
 const everyMs = 86_400_000;
@@ -11,7 +11,7 @@ const everyMs = 86_400_000;
  * A store of so many blobs that may be read wrongly or not at all, and what the scrubs of it say.
  */
 async function rig(count: number) {
-  const store = memoryStore();
+  const store = createMemoryStore();
   const digests: Digest[] = [];
   for (let index = 0; index < count; index += 1) {
     const { bytes, descriptor } = randomContent(1_000 + index);

@@ -9,7 +9,7 @@ import { bytesOf } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { type ClusterDouble, clusterDouble } from '../../support/cluster-double.ts';
 import { recordedIo } from '../io.ts';
 
@@ -64,7 +64,7 @@ hosts: ${hosts}
 }
 
 async function filled(path: string): Promise<void> {
-  const store = filesystemStore({ path });
+  const store = createFilesystemStore({ path });
   const events = { storeFailed: () => {} };
   const scope = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
   const digest = digestOf(manifest);

@@ -7,7 +7,7 @@ import { type Test, test } from 'tap';
 import { adminServer } from '../../../src/app/server.ts';
 import { createOperators } from '../../../src/auth/clusters/operators.ts';
 import { accessForget } from '../../../src/cli/access/access-forget.ts';
-import { metrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { badDay } from '../../bad-days/rig.ts';
 import { recordedIo } from '../io.ts';
 
@@ -24,7 +24,7 @@ async function tokenFile(t: Test): Promise<string> {
 async function admin(t: Test, trustedProxies: readonly string[] = []) {
   const seen = { count: 0 };
   const app = adminServer({
-    meters: metrics(),
+    meters: createMetrics(),
     listen: '127.0.0.1:0',
     trustedProxies,
     operated: () => {},

@@ -4,7 +4,7 @@ import { type Test, test } from 'tap';
 import { evicting } from '../../../src/cli/commands/evict.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { leaseKey } from '../../../src/store/keys.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { recordedIo } from '../io.ts';
@@ -12,7 +12,7 @@ import { recordedIo } from '../io.ts';
 /** A store of three blobs of 10 KiB, and its configuration with an eviction section. */
 async function stage(t: Test, eviction: string) {
   const path = t.testdir({});
-  const store = filesystemStore({ path: join(path, 'store') });
+  const store = createFilesystemStore({ path: join(path, 'store') });
   const digests = ['a', 'b', 'c'].map((letter) => digestOf(Buffer.alloc(10_240, letter)));
   for (const letter of ['a', 'b', 'c']) {
     const bytes = Buffer.alloc(10_240, letter);

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { mirrorEnds } from '../../../src/cli/mirror/endpoints.ts';
+import { createMirrorEndpoints } from '../../../src/cli/mirror/endpoints.ts';
 import { type Place, parsePullSpec } from '../../../src/mirror/references/pull-spec.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import {
@@ -30,8 +30,8 @@ async function registry(t: Test, options: RegistryDoubleOptions = {}) {
 }
 
 /** What the registry's tags are, read through ends of those options. */
-async function tagsOf(t: Test, place: Place, options: Partial<Parameters<typeof mirrorEnds>[0]>) {
-  const ends = mirrorEnds({ ...usual, ...options });
+async function tagsOf(t: Test, place: Place, options: Partial<Parameters<typeof createMirrorEndpoints>[0]>) {
+  const ends = createMirrorEndpoints({ ...usual, ...options });
   t.teardown(() => ends.close());
   return Array.fromAsync((await ends.source(place)).tags(place.repository));
 }
@@ -64,7 +64,7 @@ test('logins of the file are used, also to write', async (t) => {
   const authFile = await loginFile(t, double);
   t.same(await tagsOf(t, place, { insecure: true, authFile }), ['v1']);
   await t.rejects(tagsOf(t, place, { insecure: true }), { code: 'DENIED' });
-  const ends = mirrorEnds({ ...usual, insecure: true, authFile });
+  const ends = createMirrorEndpoints({ ...usual, insecure: true, authFile });
   t.teardown(() => ends.close());
   const { tag } = parsePullSpec(`${double.host}/team/app:v1`);
   const destination = await ends.destination(place);
@@ -73,7 +73,7 @@ test('logins of the file are used, also to write', async (t) => {
 
 test('what is read from a registry and written to it counts together against its requests per second', async (t) => {
   const { double, place } = await registry(t);
-  const ends = mirrorEnds({ ...usual, insecure: true, requestsPerSecond: 5 });
+  const ends = createMirrorEndpoints({ ...usual, insecure: true, requestsPerSecond: 5 });
   t.teardown(() => ends.close());
   const { tag } = parsePullSpec(`${double.host}/team/app:v1`);
   if (tag === undefined) throw new Error('no tag');
@@ -90,7 +90,7 @@ test('what is read from a registry and written to it counts together against its
 });
 
 test('a place is one end, however often it is asked for', async (t) => {
-  const ends = mirrorEnds(usual);
+  const ends = createMirrorEndpoints(usual);
   t.teardown(() => ends.close());
   const [quay, again] = ['quay.io/a', 'quay.io/b'].map((text) => parsePullSpec(text));
   t.ok(quay && again && (await ends.source(quay)) === (await ends.source(again)));
@@ -99,7 +99,7 @@ test('a place is one end, however often it is asked for', async (t) => {
 });
 
 test('file:// lies in one directory for sources and in another for destinations', async (t) => {
-  const ends = mirrorEnds(usual);
+  const ends = createMirrorEndpoints(usual);
   t.teardown(() => ends.close());
   const place = parsePullSpec('file://ns/app');
   t.equal((await ends.source(place)).name, 'file:///from');
@@ -109,7 +109,7 @@ test('file:// lies in one directory for sources and in another for destinations'
 test('with --skip-mount no destination mounts', async (t) => {
   const { double, place } = await registry(t);
   const { layers } = double.addImage('team/app', 'v1');
-  const ends = mirrorEnds({ ...usual, insecure: true, skipMount: true });
+  const ends = createMirrorEndpoints({ ...usual, insecure: true, skipMount: true });
   t.teardown(() => ends.close());
   const destination = await ends.destination(parsePullSpec(`${double.host}/team/other`));
   const digest = layers[0]?.digest;

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { test } from 'tap';
-import { flatTag, flatTags } from '../../../src/image-streams/flat-tags.ts';
+import { createReadings, flatTag } from '../../../src/image-streams/flat-tags.ts';
 import { ignoredBy, parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { MirrorConfigError } from '../../../src/mirror/ci/located-yaml.ts';
 import { imageMirroringConfig } from '../../support/mirroring-config.ts';
@@ -193,7 +193,7 @@ test('the file of the CI is read at its true size, and each of its tags is read 
   const { supplemental, qciToAppCi, ignored, art } = parsed(imageMirroringConfig());
   t.same([supplemental.length, qciToAppCi.length, ignored.length, art.length], [521, 36, 6, 8]);
   const targets = [...supplemental, ...qciToAppCi].map(({ target }) => target);
-  const readings = flatTags(targets);
+  const readings = createReadings(targets);
   for (const target of targets) t.same(readings(flatTag(target)), [target]);
   t.same(readings('rh_ee_abc_aro-hcp-e2e-base_v1.0'), [
     { namespace: 'rh_ee_abc', name: 'aro-hcp-e2e-base', tag: 'v1.0' },

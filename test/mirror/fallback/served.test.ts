@@ -1,30 +1,30 @@
 import { type Test, test } from 'tap';
 import { stringify } from 'yaml';
 import { listening, pullServer } from '../../../src/app/server.ts';
-import { attempts } from '../../../src/auth/attempts.ts';
-import { guard } from '../../../src/auth/guards/guard.ts';
-import { tokens } from '../../../src/auth/tokens/token.ts';
+import { createAttempts } from '../../../src/auth/attempts.ts';
+import { createGuard } from '../../../src/auth/guards/guard.ts';
+import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { load } from '../../../src/config/load.ts';
-import { hosts } from '../../../src/proxy/access/hosts.ts';
+import { createHosts } from '../../../src/proxy/access/hosts.ts';
 import { logger } from '../../../src/telemetry/log.ts';
-import { metrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { type MissRig, missRig } from '../../support/miss-rig.ts';
 
 const tag = 'ocp_4.5_base';
 
 /** Clients of the rig's cache, by HTTP; `allowed` is what the host's rules say of everything. */
 async function clients(t: Test, { qci, store }: MissRig, allowed: boolean) {
-  const door = guard({
+  const door = createGuard({
     authenticator: { authenticate: async () => ({ name: 'somebody', groups: [] }) },
     authorizer: { authorize: async () => ({ allowed, rule: 'test' }), visible: async () => [] },
-    tokens: tokens({ keys: randomTokenKeys, audience: 'ci.example.com' }),
+    tokens: createTokens({ keys: randomTokenKeys, audience: 'ci.example.com' }),
   });
   const app = await pullServer(load(stringify({ upstreams: { 'quay.io': {} } }), {}), {
     log: logger({ level: 'error', destination: { write: () => undefined } }),
-    events: metrics().events,
-    attempts: attempts(),
-    hostNames: hosts([{ name: '*', upstream: 'quay.io', guard: door }]),
+    events: createMetrics().events,
+    attempts: createAttempts(),
+    hostNames: createHosts([{ name: '*', upstream: 'quay.io', guard: door }]),
     registries: new Map([['quay.io', qci]]),
     store,
     isReady: async () => true,

@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { imageStreams } from '../../../src/image-streams/image-streams.ts';
+import { createImageStreams } from '../../../src/image-streams/image-streams.ts';
 import { type Controller, type ControllerOptions, controller } from '../../../src/mirror/loop/controller.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
@@ -37,7 +37,7 @@ async function started(t: Test, { tag = {}, held = { [appCi]: a }, child, ...opt
   const tasks: MirrorTask[] = [];
   const looks: string[] = [];
   const watched: Controller = controller({
-    streams: imageStreams({ client: api.client, pauseMs: 1 }),
+    streams: createImageStreams({ client: api.client, pauseMs: 1 }),
     isWanted: () => true,
     look: {
       async stat(pullSpec) {

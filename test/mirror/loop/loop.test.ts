@@ -7,7 +7,7 @@ import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 
 const source = 'registry.ci.openshift.org/ci/a:latest';
@@ -34,7 +34,7 @@ function rig(
     clock?: number;
   } = {},
 ) {
-  const { store = memoryStore().records, images = new Map<string, Held>() } = options;
+  const { store = createMemoryStore().records, images = new Map<string, Held>() } = options;
   const lines: MirrorLine[] = [];
   const copies: Pair[] = [];
   const counts = { success: 0, failure: 0 };

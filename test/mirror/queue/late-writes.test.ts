@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { type Queue, queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 
 const destination = 'quay.io/openshift/ci:ci_a_latest';
@@ -16,7 +16,7 @@ const missed = wish('missed', { priority: 'miss', owner: 'misses' });
 
 /** One store; the predecessor's writes land when `land` is called, once it is `slow`. */
 function rig() {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const late: (() => void)[] = [];
   const way = { slow: false };
   const delayed = <T>(write: () => Promise<T>): Promise<T> => {
@@ -158,7 +158,7 @@ test('an offer that was taken in too late stays for the successor', async (t) =>
 });
 
 test('what a write left that seemed to fail is our own', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let fails = 1;
   const flaky: Records = {
     ...records,
@@ -177,7 +177,7 @@ test('what a write left that seemed to fail is our own', async (t) => {
 });
 
 test('the traces of what is done go after a day', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let age = 0;
   const older: Records = {
     ...records,

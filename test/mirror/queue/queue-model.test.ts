@@ -4,7 +4,7 @@ import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { longestTrace } from '../../../src/mirror/queue/task-record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 
 const rounds = 40;
@@ -60,7 +60,7 @@ function destinationBy(roll: (limit: number) => number): string {
 
 async function played(seed: number): Promise<string | undefined> {
   const roll = dice(seed);
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   const clock = { now: 1 };
   const late: (() => void)[] = [];
   let way = slowing(records, late);

@@ -3,7 +3,7 @@ import { CopyError, doubtfulTries } from '../../../src/mirror/failure.ts';
 import { type Queue, type QueueOptions, queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 
 const day = 86_400_000;
@@ -39,7 +39,7 @@ function counted(records: Records) {
 
 function rig(options: Partial<QueueOptions> & { readonly store?: Records } = {}) {
   const clock = { now: 1_000_000 };
-  const { calls, records } = counted(options.store ?? memoryStore().records);
+  const { calls, records } = counted(options.store ?? createMemoryStore().records);
   const made = (): Queue =>
     queue({
       records: taskRecords({ records, retryMs: 1 }),
@@ -357,7 +357,7 @@ test('other processes leave tasks for the one that works', async (t) => {
 });
 
 test('a store that fails loses nothing that was put in meanwhile', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   let isDown = true;
   const store: Records = {
     ...records,
@@ -376,7 +376,7 @@ test('a store that fails loses nothing that was put in meanwhile', async (t) => 
 });
 
 test('a record that nobody can read is passed over', async (t) => {
-  const { records } = memoryStore();
+  const { records } = createMemoryStore();
   await records.put('v1/tasks/queued/a', Buffer.from('{'.repeat(100)));
   await records.put('v1/tasks/offered/b', Buffer.from(`{"source":1}${' '.repeat(100)}`));
   const told: string[] = [];

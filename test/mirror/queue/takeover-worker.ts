@@ -4,18 +4,18 @@ import { access, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { lease } from '../../../src/lease/lease.ts';
-import { recordLease } from '../../../src/lease/record.ts';
+import { createLease } from '../../../src/lease/lease.ts';
+import { createRecordLease } from '../../../src/lease/record.ts';
 import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
 const [directory, port = '', holder = ''] = process.argv.slice(2);
 // Run with all other files of its folder it would keep its leases in whatever directory that was.
 if (directory === undefined) throw new Error('usage: takeover-worker.ts DIRECTORY PORT NAME');
-const { records } = filesystemStore({ path: join(directory, 'store') });
+const { records } = createFilesystemStore({ path: join(directory, 'store') });
 const image = { digest: parseDigest(`sha256:${'a'.repeat(64)}`), size: 1 };
 
 /** What a registry would hold is a file. */
@@ -61,5 +61,10 @@ async function work(signal: AbortSignal): Promise<void> {
 
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
-const turn = lease({ name: 'mirror', medium: recordLease(records, { name: 'mirror' }), holder, ttlMs: 2000 });
+const turn = createLease({
+  name: 'mirror',
+  medium: createRecordLease(records, { name: 'mirror' }),
+  holder,
+  ttlMs: 2000,
+});
 while (!stop.signal.aborted) await turn.held(work, { signal: stop.signal }).catch(() => {});

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { longestTrace, queuedPrefix } from '../../../src/mirror/queue/task-record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
 const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
 const images = 60;
@@ -49,7 +49,7 @@ async function witness(t: Test) {
 
 async function filled(directory: string): Promise<void> {
   await mkdir(join(directory, 'copied'));
-  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const { records } = createFilesystemStore({ path: join(directory, 'store') });
   const tasks = taskRecords({ records });
   const kept = Array.from({ length: images }, (_, index) =>
     tasks.keep(`target/ci:${index}`, {
@@ -66,7 +66,7 @@ async function filled(directory: string): Promise<void> {
 
 /** How many tasks wait: what is done leaves less behind. */
 async function left(directory: string): Promise<number> {
-  const { records } = filesystemStore({ path: join(directory, 'store') });
+  const { records } = createFilesystemStore({ path: join(directory, 'store') });
   let tasks = 0;
   for await (const { size } of records.list(queuedPrefix)) if (size > longestTrace) tasks += 1;
   return tasks;

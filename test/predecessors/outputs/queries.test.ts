@@ -8,9 +8,9 @@ import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mirrorLog, mirrorWriter } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { logger } from '../../../src/telemetry/log.ts';
-import { metrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
 
 /**
  * The queries that operators of the original have, over the lines and numbers that we really write. A condition of a CloudWatch filter is
@@ -57,13 +57,13 @@ async function played(names: readonly string[]) {
   const images = new Map(names.map((name) => [`registry.ci.openshift.org/ci/${name}:latest`, digest(name)]));
   images.set('quay.io/openshift/ci:ci_same_latest', digest('same'));
   const lines: Line[] = [];
-  const meters = metrics();
+  const meters = createMetrics();
   const events = mirrorMetrics(meters);
   const write = mirrorWriter(
     logger({ level: 'error', destination: { write: (line) => lines.push(JSON.parse(line) as Line) } }),
   );
   const tasks = queue({
-    records: taskRecords({ records: memoryStore().records }),
+    records: taskRecords({ records: createMemoryStore().records }),
     depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
   });
   const look = {
@@ -168,7 +168,7 @@ test('the depth of the queue is that of tasks that wait, and durations fall into
 });
 
 test('the controller’s own queue is seen under the name that the original gave it', async (t) => {
-  const meters = metrics();
+  const meters = createMetrics();
   const events = mirrorMetrics(meters);
   events.workqueueAdded();
   events.workqueueChanged({ depth: 13_000 });
@@ -189,7 +189,7 @@ test('the controller’s own queue is seen under the name that the original gave
 
 test('a request that hangs is seen while it is looked at', async (t) => {
   const clock = { seconds: 100 };
-  const meters = metrics();
+  const meters = createMetrics();
   const events = mirrorMetrics(meters, () => clock.seconds * 1000);
   const series = ['workqueue_unfinished_work_seconds', 'workqueue_longest_running_processor_seconds'].map(
     (name) => `${name}{name="quay_io_ci_images_distributor"}`,

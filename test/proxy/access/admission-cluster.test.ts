@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { test } from 'tap';
 import type { Decision, Subject } from '../../../src/auth/access.ts';
-import { guard } from '../../../src/auth/guards/guard.ts';
-import { tokens } from '../../../src/auth/tokens/token.ts';
+import { createGuard } from '../../../src/auth/guards/guard.ts';
+import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRequest } from '../../../src/oci/request.ts';
-import { admission } from '../../../src/proxy/access/admission.ts';
-import { hosts } from '../../../src/proxy/access/hosts.ts';
+import { createAdmission } from '../../../src/proxy/access/admission.ts';
+import { createHosts } from '../../../src/proxy/access/hosts.ts';
 import { FailedLogin } from '../../../src/proxy/access/refusals.ts';
-import { router } from '../../../src/proxy/access/route.ts';
+import { createRouter } from '../../../src/proxy/access/route.ts';
 import type { RequestFacts } from '../../../src/proxy/http/exchange.ts';
 
 const name = 'quay-proxy.example';
@@ -31,7 +31,7 @@ function door({ decision = { allowed: true }, subject = person, isDown = false }
   const keys = randomTokenKeys();
   const clock = { aheadMs: 0 };
   const now = () => Date.now() + clock.aheadMs;
-  const host = guard({
+  const host = createGuard({
     authenticator: {
       authenticate: (shown) =>
         (shown.kind === 'basic' ? shown.password : shown.token) === 'sha256~good' ? subject : undefined,
@@ -43,12 +43,12 @@ function door({ decision = { allowed: true }, subject = person, isDown = false }
       },
       visible: async (_subject, _place, tags) => tags,
     },
-    tokens: tokens({ keys: () => keys, audience: name, now }),
+    tokens: createTokens({ keys: () => keys, audience: name, now }),
     anonymous: nobody,
   });
-  const admit = admission({
-    hosts: hosts([{ name, guard: host, challenge: 'plain' }]),
-    route: router(new Map([['quay.io', {}]]), 'quay.io'),
+  const admit = createAdmission({
+    hosts: createHosts([{ name, guard: host, challenge: 'plain' }]),
+    route: createRouter(new Map([['quay.io', {}]]), 'quay.io'),
     isTls: true,
   });
   const log: RequestFacts = {};

@@ -1,15 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { test } from 'tap';
 import type { Authorizer, Subject } from '../../../src/auth/access.ts';
-import { guard } from '../../../src/auth/guards/guard.ts';
-import { tokens } from '../../../src/auth/tokens/token.ts';
+import { createGuard } from '../../../src/auth/guards/guard.ts';
+import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { parseChallenges } from '../../../src/oci/challenge.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRequest } from '../../../src/oci/request.ts';
-import { type AdmissionOptions, admission } from '../../../src/proxy/access/admission.ts';
-import { hosts } from '../../../src/proxy/access/hosts.ts';
-import { router } from '../../../src/proxy/access/route.ts';
+import { type AdmissionOptions, createAdmission } from '../../../src/proxy/access/admission.ts';
+import { createHosts } from '../../../src/proxy/access/hosts.ts';
+import { createRouter } from '../../../src/proxy/access/route.ts';
 import type { ProxyEvents } from '../../../src/proxy/events.ts';
 
 const keys = randomTokenKeys();
@@ -23,7 +23,7 @@ interface Door extends Partial<AdmissionOptions> {
 }
 
 function door({ authorize, authenticate, ...options }: Door = {}) {
-  const host = guard({
+  const host = createGuard({
     authenticator: {
       authenticate:
         authenticate ??
@@ -34,16 +34,16 @@ function door({ authorize, authenticate, ...options }: Door = {}) {
       authorize: authorize ?? (async () => ({ allowed: true, rule: 'robots' })),
       visible: async (_subject, _place, tags) => tags,
     },
-    tokens: tokens({ keys: () => keys, audience: 'cache.example' }),
+    tokens: createTokens({ keys: () => keys, audience: 'cache.example' }),
   });
-  const admit = admission({
-    hosts: hosts([
+  const admit = createAdmission({
+    hosts: createHosts([
       { name: 'cache.example', guard: host },
       { name: 'plain.example', guard: host, challenge: 'plain' },
       { name: 'localhost', upstream: 'docker.io' },
       { name: 'localhost:5000' },
     ]),
-    route: router(
+    route: createRouter(
       new Map([
         ['quay.io', {}],
         ['docker.io', { library: true }],
@@ -106,7 +106,7 @@ test('an unknown host is refused and named', async (t) => {
 });
 
 test('where others are welcome, any well-formed name is, and none other', async (t) => {
-  const { now } = door({ hosts: hosts([{ name: '*' }]) });
+  const { now } = door({ hosts: createHosts([{ name: '*' }]) });
   for (const host of ['a.b', 'A:1', '[::1]:8400', '127.0.0.1', undefined]) {
     t.match(now('/v2/', host === undefined ? {} : { host }), { host: { name: '*' } });
   }
@@ -138,7 +138,7 @@ test('the realm is where the client can reach us', async (t) => {
   t.equal(await realm({ isTls: true }, 'cache.example:8443'), 'https://cache.example:8443/v2/auth');
   const publicUrl = new URL('https://public.example/');
   t.equal(await realm({ publicUrl }, 'cache.example'), 'https://cache.example/v2/auth');
-  const everyName = hosts([{ name: '*', guard: door().host }]);
+  const everyName = createHosts([{ name: '*', guard: door().host }]);
   t.equal(await realm({ publicUrl, hosts: everyName }, '10.0.0.7:8400'), 'https://public.example/v2/auth');
 });
 

@@ -1,13 +1,13 @@
 import { test } from 'tap';
 import { parseRequest, type RegistryRequest } from '../../../src/oci/request.ts';
-import { router } from '../../../src/proxy/access/route.ts';
+import { createRouter } from '../../../src/proxy/access/route.ts';
 
 const upstreams = new Map([
   ['quay.io', { repositories: ['openshift/*', 'exact'] }],
   ['docker.io', { library: true }],
   ['ghcr.io', { repositories: ['org/**'] }],
 ]);
-const route = router(upstreams, 'quay.io');
+const route = createRouter(upstreams, 'quay.io');
 
 function routed(url: string, host?: string) {
   const parsed = parseRequest('GET', url);
@@ -38,7 +38,7 @@ test('a registry that is not configured is unknown', async (t) => {
     detail: { registry: 'evil.example' },
   });
   t.throws(() => routed('/v2/a/tags/list?ns=__proto__'), { code: 'NAME_UNKNOWN' });
-  const strict = router(upstreams, undefined);
+  const strict = createRouter(upstreams, undefined);
   const parsed = parseRequest('GET', '/v2/a/b/tags/list');
   t.throws(() => strict({ ...parsed, request: parsed.request as never }, undefined), {
     code: 'NAME_UNKNOWN',

@@ -3,14 +3,14 @@ import fastify from 'fastify';
 import { decodeJwt } from 'jose';
 import { type Test, test } from 'tap';
 import type { Subject } from '../../../src/auth/access.ts';
-import { guard } from '../../../src/auth/guards/guard.ts';
-import { tokens } from '../../../src/auth/tokens/token.ts';
+import { createGuard } from '../../../src/auth/guards/guard.ts';
+import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
-import { type Host, hosts } from '../../../src/proxy/access/hosts.ts';
-import { router } from '../../../src/proxy/access/route.ts';
+import { createHosts, type Host } from '../../../src/proxy/access/hosts.ts';
+import { createRouter } from '../../../src/proxy/access/route.ts';
 import { type TokenRouteOptions, tokenRoute } from '../../../src/proxy/access/token-route.ts';
-import { limit } from '../../../src/proxy/clients/limits.ts';
+import { createLimit } from '../../../src/proxy/clients/limits.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
 import { requestLog } from '../../../src/proxy/http/request-log.ts';
 
@@ -25,7 +25,7 @@ interface Served extends Partial<TokenRouteOptions> {
 
 async function served(t: Test, { isOpen = false, host = {}, anonymous, ...options }: Served = {}) {
   const keys = randomTokenKeys();
-  const door = guard({
+  const door = createGuard({
     authenticator: {
       authenticate: async (shown) =>
         shown.kind === 'basic' && shown.password === 'right'
@@ -36,7 +36,7 @@ async function served(t: Test, { isOpen = false, host = {}, anonymous, ...option
       authorize: async () => ({ allowed: true }),
       visible: async (_subject, _place, tags) => tags,
     },
-    tokens: tokens({ keys: () => keys, audience: '*', validitySeconds: 300 }),
+    tokens: createTokens({ keys: () => keys, audience: '*', validitySeconds: 300 }),
     ...(anonymous === undefined ? {} : { anonymous }),
   });
   const lines: string[] = [];
@@ -44,9 +44,9 @@ async function served(t: Test, { isOpen = false, host = {}, anonymous, ...option
   failure(app);
   requestLog(app, { log: { info: (fields) => lines.push(JSON.stringify(fields)) } });
   tokenRoute(app, {
-    hosts: hosts([isOpen ? { name: '*' } : { name: '*', guard: door, ...host }]),
-    route: router(new Map([['quay.io', { repositories: ['a', 'a/b', 'b'] }]]), 'quay.io'),
-    limit: limit({ limit: 'logins', maxRunning: 0, maxInQueue: 0, maxWaitInQueueMs: 0 }),
+    hosts: createHosts([isOpen ? { name: '*' } : { name: '*', guard: door, ...host }]),
+    route: createRouter(new Map([['quay.io', { repositories: ['a', 'a/b', 'b'] }]]), 'quay.io'),
+    limit: createLimit({ limit: 'logins', maxRunning: 0, maxInQueue: 0, maxWaitInQueueMs: 0 }),
     ...options,
   });
   t.teardown(() => app.close());
@@ -198,7 +198,7 @@ test('a plain host says in the words of its predecessor that a token could not b
     ['scoped', 'application/json'],
   ] as const) {
     const host = { name: '*', guard: broken, challenge };
-    const { url, lines, app } = await served(t, { hosts: hosts([host]) });
+    const { url, lines, app } = await served(t, { hosts: createHosts([host]) });
     const answer = await fetch(url, { headers: { authorization: right } });
     t.equal(answer.status, 500);
     t.match(answer.headers.get('content-type'), type);

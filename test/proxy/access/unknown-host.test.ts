@@ -1,8 +1,8 @@
 import fastify from 'fastify';
 import { type Test, test } from 'tap';
 import type { Guard } from '../../../src/auth/guards/guard.ts';
-import { type Host, hosts } from '../../../src/proxy/access/hosts.ts';
-import { elsewhere } from '../../../src/proxy/access/unknown-host.ts';
+import { createHosts, type Host } from '../../../src/proxy/access/hosts.ts';
+import { notFoundRoute } from '../../../src/proxy/access/unknown-host.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
 import { requestLog } from '../../../src/proxy/http/request-log.ts';
 import { health } from '../../../src/proxy/operators/health.ts';
@@ -25,8 +25,8 @@ async function served(t: Test, host: Partial<Host>) {
   failure(app);
   requestLog(app, { log: { info: () => undefined } });
   health(app, { isReady: () => true });
-  elsewhere(app, {
-    hosts: hosts([{ name: '*', ...host }]),
+  notFoundRoute(app, {
+    hosts: createHosts([{ name: '*', ...host }]),
     isTls: true,
     attempts: { failed: async (address) => void guesses.push(address), refused: async () => undefined },
   });

@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { clientAddress } from '../../../src/proxy/clients/client-address.ts';
+import { createClientAddress } from '../../../src/proxy/clients/client-address.ts';
 
 const trusted = ['10.0.0.0/8', '2001:db8:aaaa::/48'];
-const addressOf = clientAddress(trusted);
+const addressOf = createClientAddress(trusted);
 const from = (remoteAddress: string | undefined, headers: Readonly<Record<string, string>> = {}) => ({
   headers,
   socket: { remoteAddress },
@@ -91,7 +91,7 @@ test('what a peer says that is no trusted proxy means nothing', async (t) => {
 
 test('without trusted proxies no header is looked at', async (t) => {
   const headers = new Proxy({}, { get: () => t.fail('a field was read') });
-  t.equal(clientAddress([])({ headers, socket: { remoteAddress: '10.0.0.1' } }), '10.0.0.1');
+  t.equal(createClientAddress([])({ headers, socket: { remoteAddress: '10.0.0.1' } }), '10.0.0.1');
 });
 
 test('a header as long as one may be is read in no time, whatever is in it', async (t) => {

@@ -1,16 +1,16 @@
 import { test } from 'tap';
-import { limit } from '../../../src/proxy/clients/limits.ts';
+import { createLimit } from '../../../src/proxy/clients/limits.ts';
 import type { ProxyEvents } from '../../../src/proxy/events.ts';
 
 const bounds = { limit: 'read', maxRunning: 2, maxInQueue: 2, maxWaitInQueueMs: 60_000 } as const;
 
 test('a free slot is had at once', async (t) => {
-  const leave = limit(bounds).enter();
+  const leave = createLimit(bounds).enter();
   t.notOk(leave instanceof Promise);
 });
 
 test('those who wait are served in the order they came', async (t) => {
-  const slots = limit({ ...bounds, maxRunning: 1 });
+  const slots = createLimit({ ...bounds, maxRunning: 1 });
   const order: string[] = [];
   const first = await slots.enter();
   const waiting = ['a', 'b'].map(async (name) => {
@@ -27,7 +27,7 @@ test('those who wait are served in the order they came', async (t) => {
 
 test('a full queue refuses with 429 and a time to come back', async (t) => {
   const refused: unknown[] = [];
-  const slots = limit({
+  const slots = createLimit({
     ...bounds,
     maxRunning: 1,
     maxInQueue: 0,
@@ -39,7 +39,7 @@ test('a full queue refuses with 429 and a time to come back', async (t) => {
 });
 
 test('nobody waits longer than the limit says', async (t) => {
-  const slots = limit({ ...bounds, maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: 5 });
+  const slots = createLimit({ ...bounds, maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: 5 });
   const leave = await slots.enter();
   await t.rejects(Promise.resolve(slots.enter()), { code: 'TOOMANYREQUESTS' });
   const next = slots.enter();
@@ -49,7 +49,7 @@ test('nobody waits longer than the limit says', async (t) => {
 });
 
 test('a client that leaves gives up its place', async (t) => {
-  const slots = limit({ ...bounds, maxRunning: 1, maxInQueue: 1 });
+  const slots = createLimit({ ...bounds, maxRunning: 1, maxInQueue: 1 });
   const client = new AbortController();
   const leave = await slots.enter();
   const waiting = slots.enter(() => client.signal);
@@ -61,7 +61,7 @@ test('a client that leaves gives up its place', async (t) => {
 });
 
 test('a slot is given back once, however often one leaves', async (t) => {
-  const slots = limit({ ...bounds, maxInQueue: 0 });
+  const slots = createLimit({ ...bounds, maxInQueue: 0 });
   const leave = await slots.enter();
   await slots.enter();
   leave();
@@ -71,12 +71,12 @@ test('a slot is given back once, however often one leaves', async (t) => {
 });
 
 test('0 is no limit', async (t) => {
-  const slots = limit({ ...bounds, maxRunning: 0, maxInQueue: 0 });
+  const slots = createLimit({ ...bounds, maxRunning: 0, maxInQueue: 0 });
   for (let i = 0; i < 1000; i++) t.notOk(slots.enter() instanceof Promise);
 });
 
 test('without a limit on waiting one waits as long as it takes', async (t) => {
-  const slots = limit({ ...bounds, maxRunning: 1, maxWaitInQueueMs: 0 });
+  const slots = createLimit({ ...bounds, maxRunning: 1, maxWaitInQueueMs: 0 });
   const leave = await slots.enter();
   const next = slots.enter();
   leave();
@@ -86,7 +86,7 @@ test('without a limit on waiting one waits as long as it takes', async (t) => {
 test('what runs and waits is told with each change', async (t) => {
   const told: string[] = [];
   const limitChanged: ProxyEvents['limitChanged'] = (e) => told.push(`${e.running}/${e.waiting}`);
-  const slots = limit({ ...bounds, maxRunning: 1, events: { limitChanged } });
+  const slots = createLimit({ ...bounds, maxRunning: 1, events: { limitChanged } });
   const leave = await slots.enter();
   const next = slots.enter();
   leave();
@@ -99,7 +99,7 @@ test('one address takes all but a tenth of the slots, and one subject no more', 
     (n: number) => ['10.0.0.1', `subject ${n}`] as const,
     (n: number) => [`10.0.0.${n}`, 'robot'] as const,
   ]) {
-    const slots = limit({ ...bounds, maxRunning: 100, maxInQueue: 100, maxWaitInQueueMs: 0 });
+    const slots = createLimit({ ...bounds, maxRunning: 100, maxInQueue: 100, maxWaitInQueueMs: 0 });
     const entered = Array.from({ length: 100 }, (_, n) => slots.enter(undefined, ...who(n)));
     t.equal(entered.filter((turn) => !(turn instanceof Promise)).length, 90);
     const other = slots.enter(undefined, '10.9.9.9', 'other');
@@ -111,7 +111,7 @@ test('one address takes all but a tenth of the slots, and one subject no more', 
 });
 
 test('those who wait take turns by address, and by subject', async (t) => {
-  const slots = limit({ ...bounds, maxRunning: 1, maxInQueue: 9 });
+  const slots = createLimit({ ...bounds, maxRunning: 1, maxInQueue: 9 });
   const order: string[] = [];
   const first = await slots.enter();
   const waiting = ['a/1', 'a/1', 'a/2', 'b/1'].map(async (name) => {
@@ -125,7 +125,7 @@ test('those who wait take turns by address, and by subject', async (t) => {
 });
 
 test('an address that fills the queue gives up a place to one that has none', async (t) => {
-  const slots = limit({ ...bounds, maxRunning: 1 });
+  const slots = createLimit({ ...bounds, maxRunning: 1 });
   const leave = await slots.enter(undefined, 'a');
   const [kept, displaced] = [slots.enter(undefined, 'a'), slots.enter(undefined, 'a')];
   const other = slots.enter(undefined, 'b');

@@ -8,7 +8,7 @@ import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { mirrorHealth } from '../../../src/predecessors/outputs/mirror-health.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { mirrorOrders, mirrorQueue } from '../../../src/proxy/operators/mirror-api.ts';
-import { memoryStore } from '../../../src/store/memory-store.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const sourceTagRef = { namespace: 'ci', name: 'a', tag: 'latest' };
 const task: MirrorTask = {
@@ -22,7 +22,7 @@ const task: MirrorTask = {
 };
 
 async function rig(tasks: readonly MirrorTask[]) {
-  const queued = queue({ records: taskRecords({ records: memoryStore().records }) });
+  const queued = queue({ records: taskRecords({ records: createMemoryStore().records }) });
   for (const each of tasks) await queued.put(each);
   const lines: MirrorLine[] = [];
   const messages = () => lines.map(({ message }) => message);

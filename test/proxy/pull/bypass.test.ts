@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Test, test } from 'tap';
 import { parseRepository } from '../../../src/oci/reference.ts';
-import { bypass } from '../../../src/proxy/pull/bypass.ts';
+import { createBypass } from '../../../src/proxy/pull/bypass.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
 import { type BadDay, badDay, digestOrCut, getRaw, layerBytes, refusal } from '../../bad-days/rig.ts';
 import { randomContent, until } from '../../support/bodies.ts';
@@ -228,7 +228,7 @@ test('whoever may not come in gets no redirect', async (t) => {
 
 /** A server that answers everything with one blob of this upstream. */
 async function pastOf(t: Test, upstream: Pick<Upstream, 'forwardBlob'>): Promise<string> {
-  const past = bypass();
+  const past = createBypass();
   const request = {
     kind: 'blob',
     repository: parseRepository('a/b'),

@@ -1,9 +1,9 @@
 import { test } from 'tap';
 import { type ErrorCode, RegistryError } from '../../../src/oci/errors.ts';
-import { refusalFor, type Wanted } from '../../../src/proxy/pull/next-mirror.ts';
+import { refusalFor, type WantedContent } from '../../../src/proxy/pull/next-mirror.ts';
 
 /** What the cache throws, and what becomes of it: a code, and the seconds of `Retry-After`. */
-const table: readonly (readonly [Wanted, ErrorCode, ErrorCode, number?])[] = [
+const table: readonly (readonly [WantedContent, ErrorCode, ErrorCode, number?])[] = [
   ['manifest', 'UNAVAILABLE', 'UNAVAILABLE', 30],
   ['manifest', 'TOOMANYREQUESTS', 'UNAVAILABLE', 30],
   ['manifest', 'UPSTREAM_INVALID', 'UPSTREAM_INVALID', 30],

@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { cursors } from '../../../src/auth/guards/cursors.ts';
+import { createCursors } from '../../../src/auth/guards/cursors.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import { inPart } from '../../../src/proxy/pull/partial-list.ts';
@@ -12,7 +12,7 @@ async function stage(t: Test, tags: readonly string[]) {
   const asked: (readonly string[])[] = [];
   const keys = randomTokenKeys();
   const list = inPart(rig.registry.listings, {
-    cursors: cursors(() => keys),
+    cursors: createCursors(() => keys),
     owner: { host: 'a', upstream: rig.registry.name, subject: { name: 'ann' } },
     mayPull: async (_, tag) => tag.startsWith('ocp_') || tag === 'dated_sha256_1',
     visible: async (_, each) => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { collected } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
-import { bufferPool } from '../../../src/store/buffers.ts';
+import { createBufferPool } from '../../../src/store/buffers.ts';
 import { fileBytes } from '../../../src/store/filesystem/file-bytes.ts';
 import { patterned } from '../store-suite.ts';
 
@@ -19,7 +19,7 @@ async function opened(t: Test): Promise<FileHandle> {
 
 test('a reader has large buffers from the first byte, the right bytes, and gives the buffers back', async (t) => {
   const file = await opened(t);
-  const pool = bufferPool();
+  const pool = createBufferPool();
   let most = 0;
   let first: number | undefined;
   async function* watched() {
@@ -37,7 +37,7 @@ test('a reader has large buffers from the first byte, the right bytes, and gives
 
 test('a reader that becomes slow gives its large buffers back', async (t) => {
   const file = await opened(t);
-  const pool = bufferPool();
+  const pool = createBufferPool();
   const reading = fileBytes(file, everything, { pool });
   while (pool.usedBytes === 0) await reading.next();
   const clock = t.intercept(performance, 'now', { value: () => clock().length * 60_000 });
@@ -49,7 +49,7 @@ test('a reader that becomes slow gives its large buffers back', async (t) => {
 
 test('a slow reader gets large buffers again once it has taken 16 MiB without a pause', async (t) => {
   const file = await opened(t);
-  const pool = bufferPool();
+  const pool = createBufferPool();
   const reading = fileBytes(file, everything, { pool });
   await reading.next();
   const clock = t.intercept(performance, 'now', { value: () => clock().length * 60_000 });
@@ -63,7 +63,7 @@ test('a slow reader gets large buffers again once it has taken 16 MiB without a 
 
 test('a range that fits a small buffer takes no large ones, and no more memory than it has bytes', async (t) => {
   const file = await opened(t);
-  const pool = bufferPool();
+  const pool = createBufferPool();
   for await (const chunk of fileBytes(file, { start: 7, end: 106 }, { pool })) {
     t.equal(pool.usedBytes, 0);
     t.equal(chunk.buffer.byteLength, 100);
@@ -72,19 +72,19 @@ test('a range that fits a small buffer takes no large ones, and no more memory t
 
 test('a reader that leaves gives its large buffers back', async (t) => {
   const file = await opened(t);
-  const pool = bufferPool();
+  const pool = createBufferPool();
   for await (const _ of fileBytes(file, everything, { pool })) if (pool.usedBytes > 0) break;
   t.equal(pool.usedBytes, 0);
 });
 
 test('without room in the pool every reader still gets the right bytes', async (t) => {
   const file = await opened(t);
-  const reading = fileBytes(file, everything, { pool: bufferPool({ maxBytes: 0 }) });
+  const reading = fileBytes(file, everything, { pool: createBufferPool({ maxBytes: 0 }) });
   t.equal(digestOf(await collected(reading, size)), digestOf(bytes));
 });
 
 test('a pool lends no more than its limit, and the same buffers again', async (t) => {
-  const pool = bufferPool({ maxBytes: 4000, bufferBytes: 1000 });
+  const pool = createBufferPool({ maxBytes: 4000, bufferBytes: 1000 });
   const [first, second] = [pool.takePair(), pool.takePair()];
   t.equal(pool.takePair(), undefined);
   if (first) pool.giveBack(first);

@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { filesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { blobKey } from '../../../src/store/keys.ts';
 import { described, large, pieces, storeSuite, whole } from '../store-suite.ts';
 
-storeSuite('filesystem', async (t) => filesystemStore({ path: join(t.testdir(), 'store') }));
+storeSuite('filesystem', async (t) => createFilesystemStore({ path: join(t.testdir(), 'store') }));
 
 function made(t: Test) {
   const path = t.testdir();
-  return { path, ...filesystemStore({ path }) };
+  return { path, ...createFilesystemStore({ path }) };
 }
 
 const blob = described(large);
@@ -20,7 +20,7 @@ test('what one process stored another one finds', async (t) => {
   const { path, blobs, records } = made(t);
   await blobs.put(blob, pieces(large));
   const version = await records.put('v1/leases/x', Buffer.from('1'));
-  const later = filesystemStore({ path });
+  const later = createFilesystemStore({ path });
   t.same(await later.blobs.stat(blob.digest), blob);
   t.equal((await later.records.get('v1/leases/x'))?.version, version);
 });
@@ -128,7 +128,7 @@ test('no file stays open after a body was read, left, aborted or closed', async 
 
 test('a store that cannot be written or read says so, with the reason as cause', async (t) => {
   const path = join(t.testdir({ file: 'not a directory' }), 'file');
-  const { blobs, records, isUsable } = filesystemStore({ path });
+  const { blobs, records, isUsable } = createFilesystemStore({ path });
   const refusal = { code: 'UNAVAILABLE', cause: { code: /^E/ } };
   await t.rejects(blobs.put(blob, pieces(large)), refusal);
   await t.rejects(records.put('v1/leases/x', large), refusal);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { type S3StoreOptions, s3Store } from '../../../src/store/s3/s3-store.ts';
+import { createS3Store, type S3StoreOptions } from '../../../src/store/s3/s3-store.ts';
 import { type StoredObject, s3Double } from '../../support/s3-double.ts';
 import { described, large } from '../store-suite.ts';
 
@@ -11,7 +11,7 @@ export const blob = described(large);
 export async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
   const s3 = await s3Double();
   const files = t.testdir({ id: 'AKIDEXAMPLE\n', secret: 'a-secret-key\n' });
-  const store = s3Store({
+  const store = createS3Store({
     bucket: 'blobs',
     endpoint: s3.endpoint,
     pathStyle: true,

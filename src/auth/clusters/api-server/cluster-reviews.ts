@@ -1,6 +1,6 @@
 import { createKubernetesClient } from '../../../kubernetes/client.ts';
 import { ApiFailure } from '../../../kubernetes/failure.ts';
-import { type KubeconfigOptions, kubeconfig } from '../../../kubernetes/kubeconfig.ts';
+import { type KubeconfigOptions, loadKubeconfig } from '../../../kubernetes/kubeconfig.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { Cluster, ClusterEvents } from '../cluster.ts';
 import { accessReview, type Review, reviewedSubject, reviewedVerdict, tokenReview } from './reviews.ts';
@@ -29,9 +29,9 @@ const mostRetryAfterSeconds = 60;
 type Reviewed = Parameters<ClusterEvents['reviewed']>[0];
 
 /** A cluster that is asked each time. Throws, in words for the operator, when it is not even known where it is or who we are there. */
-export async function kubernetesCluster(options: KubernetesClusterOptions): Promise<KubernetesCluster> {
+export async function createKubernetesCluster(options: KubernetesClusterOptions): Promise<KubernetesCluster> {
   const { name, timeoutMs = 3000, connections = 8, events } = options;
-  const config = await kubeconfig(options).catch((error: Error) => {
+  const config = await loadKubeconfig(options).catch((error: Error) => {
     throw new Error(`cluster ${name}: ${error.message}`, { cause: error });
   });
   const client = createKubernetesClient({ kubeconfig: config, timeoutMs, connections });

@@ -2,8 +2,8 @@ import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } f
 import type { Subject } from '../../access.ts';
 import type { ClusterEvents, RememberedCluster } from '../cluster.ts';
 import { claimsOf } from '../cluster-token.ts';
-import { kept } from '../kept.ts';
-import { keyedHash } from '../keyed-hash.ts';
+import { createAnswerCache } from '../kept.ts';
+import { createKeyedHash } from '../keyed-hash.ts';
 import { claimedSubject } from './service-account.ts';
 
 export interface LocalCheckOptions {
@@ -29,7 +29,7 @@ export interface LocalCheckOptions {
 }
 
 /** A token by its signature and claims alone. */
-type Checked = 'bad' | 'unsure' | Good;
+type CheckedToken = 'bad' | 'unsure' | Good;
 
 interface Good {
   /** Absent where it takes the cluster to say who it is. */
@@ -55,8 +55,8 @@ const restMs = 30_000;
 export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOptions): RememberedCluster {
   const { check, issuer, localMs = 60_000, maxEntries = 50_000, now = Date.now } = options;
   const examined = examination(cluster.name, options, now);
-  const hashOf = keyedHash();
-  const found = kept<Checked>({
+  const hashOf = createKeyedHash();
+  const found = createAnswerCache<CheckedToken>({
     isYes: (checked) => typeof checked === 'object',
     yesMs: Number.POSITIVE_INFINITY,
     noMs: 0,
@@ -65,12 +65,12 @@ export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOp
   });
   let forgottenAtMs = Number.NEGATIVE_INFINITY;
 
-  function judged(checked: Checked, token: string, address?: string) {
+  function judged(checked: CheckedToken, token: string, address?: string) {
     if (checked === 'bad') return undefined;
     return isAcceptable(checked) ? checked.subject : cluster.review(token, address);
   }
 
-  function isAcceptable(checked: Checked): checked is Required<Good> {
+  function isAcceptable(checked: CheckedToken): checked is Required<Good> {
     if (check !== 'local' || typeof checked === 'string' || checked.subject === undefined) return false;
     return now() - checked.seenAtMs < localMs && checked.issuedAtMs > forgottenAtMs;
   }
@@ -99,7 +99,7 @@ function examination(
   cluster: string,
   { issuer, audiences, keySet, events }: LocalCheckOptions,
   now: () => number,
-): (token: string) => Promise<Checked> {
+): (token: string) => Promise<CheckedToken> {
   let restUntilMs = Number.NEGATIVE_INFINITY;
   const keys = createRemoteJWKSet(new URL('https://cluster.invalid/openid/v1/jwks'), {
     cooldownDuration,

@@ -52,7 +52,7 @@ export interface Bucket {
   signedUrl(key: string, expiresSeconds: number): Promise<SignedUrl>;
 }
 
-export function s3Bucket({ client, bucket, prefix, call, held }: S3Calls): Bucket {
+export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls): Bucket {
   const at = (key: string) => ({ Bucket: bucket, Key: `${prefix}${key}` });
 
   async function get(key: string, options: CallOptions & { readonly range?: ByteRange } = {}) {

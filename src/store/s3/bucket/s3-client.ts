@@ -47,7 +47,7 @@ export interface SendOptions {
 }
 
 /** A call's answer: S3 said yes, that there is no such thing, or that a condition does not hold. */
-export type Answer<T> =
+export type S3Response<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'absent' | 'refused'; readonly attempts: number };
 
@@ -65,7 +65,7 @@ export interface S3Calls {
     operation: string,
     send: (options: SendOptions) => Promise<T>,
     options?: CallOptions,
-  ): Promise<Answer<T>>;
+  ): Promise<S3Response<T>>;
   /** The body of an answered call holds a connection until it closes. */
   held(body: Readable): void;
 }
@@ -74,10 +74,10 @@ export interface S3Calls {
  * Calls through one client of their own. `breaker` says when none may be made, and is told how they
  * end.
  */
-export function s3Calls(options: S3ClientOptions, breaker: S3Breaker): S3Calls {
+export function createS3Calls(options: S3ClientOptions, breaker: S3Breaker): S3Calls {
   const { events, firstByteTimeoutMs = 3_000, maxSockets = defaultSockets } = options;
   let bodies = 0;
-  const report = (operation: string, outcome: Reported, startedAt: number): void =>
+  const report = (operation: string, outcome: CallReport, startedAt: number): void =>
     events?.called?.({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
 
   return {
@@ -129,7 +129,7 @@ function deadlineOf(operation: string, sentBytes: number, firstByteTimeoutMs: nu
   return (isList ? 5 : 1) * firstByteTimeoutMs + 2 * (sentBytes / leastSentPerMs);
 }
 
-type Reported = Parameters<StoreEvents['called']>[0]['outcome'];
+type CallReport = Parameters<StoreEvents['called']>[0]['outcome'];
 
 /**
  * Checksums only where S3 demands them: the SDK's default ones are stored as content by some servers, refused by others,

@@ -6,7 +6,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import { RegistryError } from '../../../oci/errors.ts';
-import type { Answer, CallOptions, S3Calls } from './s3-client.ts';
+import type { CallOptions, S3Calls, S3Response } from './s3-client.ts';
 
 export interface Upload {
   readonly key: string;
@@ -35,7 +35,7 @@ export interface Uploads {
   list(prefix: string, options?: CallOptions): AsyncIterable<UnfinishedUpload>;
 }
 
-export function s3Uploads({ client, bucket, prefix, call }: S3Calls): Uploads {
+export function createS3Uploads({ client, bucket, prefix, call }: S3Calls): Uploads {
   const at = (key: string) => ({ Bucket: bucket, Key: `${prefix}${key}` });
   const of = ({ key, id }: Upload) => ({ ...at(key), UploadId: id });
   return {
@@ -95,7 +95,7 @@ export function s3Uploads({ client, bucket, prefix, call }: S3Calls): Uploads {
   };
 }
 
-function required<T>(answer: Answer<T>): T {
+function required<T>(answer: S3Response<T>): T {
   if (answer.kind === 'ok') return answer.value;
   throw new RegistryError('UNAVAILABLE', 'the multipart upload to the store was aborted by another process');
 }

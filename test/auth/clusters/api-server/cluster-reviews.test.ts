@@ -2,8 +2,8 @@ import { rename } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import { type Test, test } from 'tap';
 import {
+  createKubernetesCluster,
   type KubernetesClusterOptions,
-  kubernetesCluster,
 } from '../../../../src/auth/clusters/api-server/cluster-reviews.ts';
 import type { ClusterEvents } from '../../../../src/auth/clusters/cluster.ts';
 import { RegistryError } from '../../../../src/oci/errors.ts';
@@ -29,7 +29,7 @@ async function asked(
   const api = await clusterDouble(double);
   const kubeconfigFile = await api.kubeconfig(t.testdir());
   const events: Reviewed[] = [];
-  const cluster = await kubernetesCluster({
+  const cluster = await createKubernetesCluster({
     name: 'app.ci',
     kubeconfigFile,
     everyMs: 0,
@@ -244,7 +244,7 @@ test('a rotated token, and whatever else says who we are, is taken up at once', 
 test('a credential plug-in is run once for all who wait', async (t) => {
   const { api } = await asked(t);
   const kubeconfigFile = await api.kubeconfig(t.testdir(), 'exec');
-  const cluster = await kubernetesCluster({ name: 'app.ci', kubeconfigFile });
+  const cluster = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile });
   t.teardown(() => cluster.close());
   const subjects = await Promise.all(Array.from({ length: 20 }, () => cluster.review(token)));
   t.match(subjects.at(-1), { name: 'alice' });
@@ -266,7 +266,7 @@ test('a certificate of another authority is no cluster of ours', async (t) => {
   t.teardown(() => other.close());
   await other.kubeconfig(`${t.testdirName}/other`);
   await rename(`${t.testdirName}/other/ca.crt`, `${t.testdirName}/ca.crt`);
-  const cluster = await kubernetesCluster({ name: 'app.ci', kubeconfigFile });
+  const cluster = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile });
   t.teardown(() => cluster.close());
   t.match((await failure(t, cluster.review(token))).message, 'cannot be reached');
   t.equal(api.requests.length, 0);

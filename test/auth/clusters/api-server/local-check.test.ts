@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { kubernetesCluster } from '../../../../src/auth/clusters/api-server/cluster-reviews.ts';
+import { createKubernetesCluster } from '../../../../src/auth/clusters/api-server/cluster-reviews.ts';
 import {
   type LocalCheckOptions,
   locallyChecked,
@@ -16,7 +16,7 @@ async function checked(t: Test, options: Partial<LocalCheckOptions> = {}) {
     users: { 'sha256~a-token': { username: 'alice' } },
   });
   const kubeconfigFile = await api.kubeconfig(t.testdir());
-  const kubernetes = await kubernetesCluster({ name: 'app.ci', kubeconfigFile });
+  const kubernetes = await createKubernetesCluster({ name: 'app.ci', kubeconfigFile });
   t.teardown(async () => {
     await kubernetes.close();
     await api.close();
