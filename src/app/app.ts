@@ -13,7 +13,7 @@ import { createReadings } from '../image-streams/flat-tags.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
 import { createHosts } from '../proxy/access/hosts.ts';
-import { readiness } from '../proxy/operators/health.ts';
+import { readiness } from '../proxy/operators/readiness.ts';
 import type { BlobModes } from '../proxy/pull/blob-modes.ts';
 import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';

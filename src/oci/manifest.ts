@@ -97,6 +97,16 @@ export function parseManifest(bytes: Uint8Array, statedType: string | undefined)
   };
 }
 
+/** Undefined for what is no manifest: an index may name content of any type (image-spec, "Image Index"). */
+export function manifestOrNone(bytes: Uint8Array, mediaType: string | undefined): Manifest | undefined {
+  try {
+    return parseManifest(bytes, mediaType);
+  } catch (error) {
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
+}
+
 /** Each digest once, in the order of the manifest. */
 export function digestsIn({ children, blobs }: Pick<Manifest, 'children' | 'blobs'>): ReadonlySet<Digest> {
   const digests = new Set<Digest>();

@@ -1,10 +1,10 @@
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
-import { createFills } from '../../src/cache/blobs/fills.ts';
-import { createSpool } from '../../src/cache/blobs/spool.ts';
 import { createVerifiedStore, type Verifies } from '../../src/cache/blobs/stored.ts';
 import type { CacheEvents } from '../../src/cache/events.ts';
+import { createFills } from '../../src/cache/fills/fills.ts';
+import { createSpool } from '../../src/cache/fills/spool.ts';
 import type { TagPolicy } from '../../src/cache/records/freshness.ts';
 import { createRepositoryIndex, type RepositoryIndex } from '../../src/cache/records/membership.ts';
 import { createParsedManifests } from '../../src/cache/records/parsed.ts';

@@ -1,7 +1,6 @@
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
-import { manifestOrNone } from '../../oci/manifest-or-none.ts';
+import { isManifestType, manifestOrNone, maxManifestBytes } from '../../oci/manifest.ts';
 import { isNotFound } from '../../oci/not-found.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { RepositoryIndex } from '../records/membership.ts';

@@ -14,7 +14,7 @@ import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { lengthOf } from '../../oci/range.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { CacheEvents } from '../events.ts';
-import { BrokenSource } from './continued.ts';
+import { BrokenSource } from '../fills/continued.ts';
 
 /** The stored copy cannot be read on: it is gone, short or wrong, or the store is down. Another source may have it. */
 export class CorruptBlob extends BrokenSource {

@@ -1,6 +1,7 @@
 import fastify from 'fastify';
 import { type Test, test } from 'tap';
-import { health, readiness } from '../../../src/proxy/operators/health.ts';
+import { health } from '../../../src/proxy/operators/health.ts';
+import { readiness } from '../../../src/proxy/operators/readiness.ts';
 
 async function served(t: Test, isReady: () => boolean | Promise<boolean>): Promise<string> {
   const app = fastify({ exposeHeadRoutes: false });

@@ -1,8 +1,8 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { createFill, type FillOptions } from '../../../src/cache/blobs/fill.ts';
-import { createSpool, type Spool, SpoolError } from '../../../src/cache/blobs/spool.ts';
+import { createFill, type FillOptions } from '../../../src/cache/fills/fill.ts';
+import { createSpool, type Spool, SpoolError } from '../../../src/cache/fills/spool.ts';
 import { digestOf, isMatch } from '../../../src/oci/digest.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
 import { createTempFiles } from '../../../src/store/filesystem/temp-files.ts';

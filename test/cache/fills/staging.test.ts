@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createStaging } from '../../../src/cache/blobs/staging.ts';
+import { createStaging } from '../../../src/cache/fills/staging.ts';
 import { randomContent } from '../../support/bodies.ts';
 
 const { bytes } = randomContent(1_500_000);

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { type RoomShare, SpoolRoom } from '../../../src/cache/blobs/spool-room.ts';
+import { type RoomShare, SpoolRoom } from '../../../src/cache/fills/spool-room.ts';
 
 const mib = 1024 * 1024;
 
