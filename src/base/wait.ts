@@ -28,9 +28,9 @@ export async function withTimeout<Value, Late = never>(
   },
   clock = systemClock,
 ): Promise<Value | Late> {
-  const { promise: end, resolve } = Promise.withResolvers<void>();
-  using _timer = clock.setTimeout(resolve, ms);
-  return await Promise.race([promise, end.then(late)]);
+  const { promise: end, resolve } = Promise.withResolvers<Late>();
+  using _timer = clock.setTimeout(() => resolve(Promise.try(late)), ms);
+  return await Promise.race([promise, end]);
 }
 
 /** The promise's outcome, or the signal's reason as soon as it aborts; the work goes on. */

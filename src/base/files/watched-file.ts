@@ -1,7 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
+import type { MaybePromise } from '../maybe-promise.ts';
+import { shared } from '../single-flight.ts';
 
 /** A value as it is now: at once where it is known, else when it is read. */
-export type Current<T> = () => T | Promise<T>;
+export type Current<T> = () => MaybePromise<T>;
 
 export interface RereadOptions {
   /** How long a reading is used before the files are looked at again, in milliseconds. Default 1,000. */
@@ -28,9 +30,8 @@ export function readOnChange<T>(
 ): Current<T> {
   let current: { readonly stamp: string; readonly value: T } | undefined;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let looking: Promise<T> | undefined;
 
-  async function look(): Promise<T> {
+  const look = shared(async (): Promise<T> => {
     try {
       const stamp = await stampOf(files);
       if (current?.stamp !== stamp) {
@@ -42,15 +43,12 @@ export function readOnChange<T>(
     } catch (cause) {
       lookedAt = Number.NEGATIVE_INFINITY;
       throw failure(cause);
-    } finally {
-      looking = undefined;
     }
-  }
+  });
 
   return () => {
     if (current !== undefined && now() - lookedAt < everyMs) return current.value;
-    looking ??= look();
-    return looking;
+    return look();
   };
 }
 

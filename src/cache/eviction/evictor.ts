@@ -1,4 +1,5 @@
 import { ageMs } from '../../base/age.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { createLease, type Lease } from '../../lease/lease.ts';
 import { createRecordLease } from '../../lease/record.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -104,16 +105,14 @@ export function createEvictor(options: EvictorOptions): Evictor {
   const turn = evictionLease(settings);
   const closing = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
+  const runs = new Semaphore({ permits: 1 });
 
   function run({ dryRun = false, signal }: EvictionRunOptions = {}): Promise<EvictionReport> {
     const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
-    const next = running.then(() => {
+    return runs.run(async () => {
       stop.throwIfAborted();
-      return dryRun ? planned(settings, stop).then(({ report }) => report) : runLeased(settings, turn, stop);
+      return dryRun ? (await planned(settings, stop)).report : runLeased(settings, turn, stop);
     });
-    running = next.catch(() => undefined);
-    return next;
   }
 
   function schedule(afterMs: number): void {
@@ -138,7 +137,7 @@ export function createEvictor(options: EvictorOptions): Evictor {
     async close() {
       closing.abort(new Error('the evictor is closed'));
       clearTimeout(timer);
-      await running;
+      await runs.run(async () => undefined);
     },
   };
 }

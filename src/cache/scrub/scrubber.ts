@@ -1,3 +1,4 @@
+import { Semaphore } from '../../base/semaphore.ts';
 import { createLease } from '../../lease/lease.ts';
 import { createRecordLease } from '../../lease/record.ts';
 import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';
@@ -61,13 +62,7 @@ export function createScrubber(options: ScrubberOptions): Scrubber {
   });
   const nothing = { blobs: 0, bytes: 0, wrong: 0 };
   let timer: NodeJS.Timeout | undefined;
-  let running: Promise<unknown> = Promise.resolve();
-
-  function run(): Promise<ScrubReport> {
-    const next = running.then(runDue);
-    running = next.catch(() => undefined);
-    return next;
-  }
+  const runs = new Semaphore({ permits: 1 });
 
   async function runDue(): Promise<ScrubReport> {
     closing.signal.throwIfAborted();
@@ -106,7 +101,7 @@ export function createScrubber(options: ScrubberOptions): Scrubber {
   /** Resolves to the pause before the next look. */
   async function runInBackground(): Promise<number> {
     try {
-      return (await run()).dueInMs;
+      return (await runs.run(runDue)).dueInMs;
     } catch (error) {
       const failure =
         error instanceof ScrubFailure ? { error: error.cause, digest: error.digest } : { error };
@@ -116,12 +111,12 @@ export function createScrubber(options: ScrubberOptions): Scrubber {
   }
 
   return {
-    run,
+    run: () => runs.run(runDue),
     start: () => schedule(everyMs * patience * Math.random()),
     async close() {
       closing.abort(new Error('the scrubber is closed'));
       clearTimeout(timer);
-      await running;
+      await runs.run(async () => undefined);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Semaphore } from '../../base/semaphore.ts';
 import { field, jsonOrNone } from '../../base/text/json.ts';
 import { bytesOf, type Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, hexOf, isDigest } from '../../oci/digest.ts';
@@ -31,7 +32,7 @@ export function ociLayout(path: string): ImageDirectory {
   const blobPath = (_repository: unknown, digest: Digest) =>
     join(path, 'blobs', algorithmOf(digest), hexOf(digest));
   const indexPath = join(path, 'index.json');
-  let changing: Promise<void> = Promise.resolve();
+  const changes = new Semaphore({ permits: 1 });
 
   async function publish(manifest: ManifestBytes, parsed: Manifest, tag: Tag | undefined): Promise<void> {
     const entries = await readIndex(indexPath);
@@ -52,11 +53,7 @@ export function ociLayout(path: string): ImageDirectory {
     async tags() {
       return (await readIndex(indexPath))?.map(tagOf).filter(isTag);
     },
-    publish(_repository, manifest, parsed, tag) {
-      const publishing = changing.then(() => publish(manifest, parsed, tag));
-      changing = publishing.catch(() => {});
-      return publishing;
-    },
+    publish: (_repository, manifest, parsed, tag) => changes.run(() => publish(manifest, parsed, tag)),
   });
 }
 

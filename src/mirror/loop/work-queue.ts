@@ -1,4 +1,5 @@
 import { backoffMs } from '../../base/backoff.ts';
+import { type Clock, systemClock, type Timer } from '../../base/clock.ts';
 import { createNotifier } from '../../base/notifier.ts';
 import type { WorkqueueEvents } from '../events.ts';
 
@@ -10,6 +11,7 @@ export interface WorkQueueOptions {
   /** No pause is longer, milliseconds. Default 1,000,000. */
   readonly longestPauseMs?: number;
   readonly events?: Partial<WorkqueueEvents>;
+  readonly clock?: Clock;
 }
 
 /** Keys that wait to be looked at, each once, in the order in which they came; one is looked at at a time. */
@@ -22,16 +24,17 @@ export interface WorkQueue {
 
 export function workQueue(options: WorkQueueOptions): WorkQueue {
   const { work, firstPauseMs = 1000, longestPauseMs = 1_000_000, events = {} } = options;
+  const { clock = systemClock } = options;
   const waiting = new Map<string, number>();
   const failures = new Map<string, number>();
-  const pausing = new Map<string, NodeJS.Timeout>();
+  const pausing = new Map<string, Timer>();
   const news = createNotifier();
 
   function put(key: string): void {
-    clearTimeout(pausing.get(key));
+    pausing.get(key)?.[Symbol.dispose]();
     pausing.delete(key);
     if (waiting.has(key)) return;
-    waiting.set(key, performance.now());
+    waiting.set(key, clock.now());
     events.workqueueAdded?.();
     events.workqueueChanged?.({ depth: waiting.size });
     news.notify();
@@ -43,12 +46,15 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     events.workqueueRetried?.();
     if (waiting.has(key)) return;
     const pauseMs = backoffMs(count, { firstMs: firstPauseMs, longestMs: longestPauseMs });
-    pausing.set(key, setTimeout(put, pauseMs, key));
+    pausing.set(
+      key,
+      clock.setTimeout(() => put(key), pauseMs),
+    );
   }
 
   async function worked(key: string, addedAt: number, signal: AbortSignal): Promise<void> {
     waiting.delete(key);
-    const startedAt = performance.now();
+    const startedAt = clock.now();
     events.workqueueChanged?.({ depth: waiting.size });
     events.workqueueStarted?.({ waitedSeconds: (startedAt - addedAt) / 1000 });
     try {
@@ -57,11 +63,11 @@ export function workQueue(options: WorkQueueOptions): WorkQueue {
     } catch {
       if (!signal.aborted) putLater(key);
     }
-    events.workqueueEnded?.({ seconds: (performance.now() - startedAt) / 1000 });
+    events.workqueueEnded?.({ seconds: (clock.now() - startedAt) / 1000 });
   }
 
   function drop(): void {
-    for (const timer of pausing.values()) clearTimeout(timer);
+    for (const timer of pausing.values()) timer[Symbol.dispose]();
     for (const kept of [pausing, waiting, failures]) kept.clear();
     events.workqueueChanged?.({ depth: 0 });
   }

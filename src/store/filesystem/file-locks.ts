@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../base/files/durable-file.ts';
+import { Semaphore } from '../../base/semaphore.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { disk } from './disk.ts';
@@ -24,18 +25,8 @@ const pollMs = 10;
 
 /** Locks as files of `directory`, created with O_EXCL. */
 export function createFileLocks(directory: string): FileLocks {
-  const last = new Map<string, Promise<unknown>>();
-
-  async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const turn = (last.get(name) ?? Promise.resolve()).then(work);
-    const ended = turn.catch(() => {});
-    last.set(name, ended);
-    try {
-      return await turn;
-    } finally {
-      if (last.get(name) === ended) last.delete(name);
-    }
-  }
+  const turns = new Semaphore({ permits: 1 });
+  const inTurn: FileLocks['inTurn'] = (name, work) => turns.run(work, undefined, name);
 
   async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
     const path = join(directory, createHash('sha256').update(name).digest('hex'));

@@ -219,12 +219,8 @@ async function* watched(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of bytes) {
     tell.sent(chunk.byteLength);
-    const timer = setTimeout(tell.stalled, progressTimeoutMs);
-    try {
-      yield chunk;
-    } finally {
-      clearTimeout(timer);
-    }
+    using _timer = setTimeout(tell.stalled, progressTimeoutMs);
+    yield chunk;
   }
   tell.ended();
 }

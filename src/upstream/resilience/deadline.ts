@@ -19,12 +19,8 @@ export async function inTime<Value>(
 ): Promise<Value> {
   if (ms === undefined) return work(signal);
   const late = new AbortController();
-  const timer = setTimeout(() => late.abort(new Late(ms)), ms);
-  try {
-    return await work(AbortSignal.any([signal, late.signal]));
-  } finally {
-    clearTimeout(timer);
-  }
+  using _timer = setTimeout(() => late.abort(new Late(ms)), ms);
+  return await work(AbortSignal.any([signal, late.signal]));
 }
 
 /**
