@@ -36,9 +36,9 @@ test('a process killed in the middle of a put leaves nothing visible, and a swee
   const killed = spawnSync(process.execPath, [
     '--input-type=module',
     '--eval',
-    `import { filesystemStore } from ${JSON.stringify(new URL('../../../src/store/filesystem/filesystem-store.ts', import.meta.url))};
+    `import { createFilesystemStore } from ${JSON.stringify(new URL('../../../src/store/filesystem/filesystem-store.ts', import.meta.url))};
      async function* half() { yield Buffer.alloc(100_000); process.kill(process.pid, 'SIGKILL'); yield Buffer.alloc(1); }
-     await filesystemStore({ path: ${JSON.stringify(path)} }).blobs.put(${JSON.stringify(blob)}, half());`,
+     await createFilesystemStore({ path: ${JSON.stringify(path)} }).blobs.put(${JSON.stringify(blob)}, half());`,
   ]);
   t.equal(killed.signal, 'SIGKILL');
   t.equal((await readdir(join(path, 'tmp'))).length, 1);
@@ -142,10 +142,10 @@ test('a disk that takes no more refuses a put, keeps nothing, and says why', asy
     '-c',
     'unset NODE_OPTIONS; ulimit -f 100; trap "" XFSZ; exec "$0" --input-type=module --eval "$1"',
     process.execPath,
-    `import { filesystemStore } from ${JSON.stringify(new URL('../../../src/store/filesystem/filesystem-store.ts', import.meta.url))};
+    `import { createFilesystemStore } from ${JSON.stringify(new URL('../../../src/store/filesystem/filesystem-store.ts', import.meta.url))};
      async function* bytes() { for (let n = 0; n < 10; n++) yield Buffer.alloc(100_000); }
      const descriptor = { ...${JSON.stringify(blob)}, size: 1_000_000 };
-     await filesystemStore({ path: ${JSON.stringify(path)} }).blobs.put(descriptor, bytes()).catch((error) => {
+     await createFilesystemStore({ path: ${JSON.stringify(path)} }).blobs.put(descriptor, bytes()).catch((error) => {
        console.log(error.code, error.cause.code);
      });`,
   ]);
