@@ -17,6 +17,7 @@ import { createRuleBook, type Rule, type RuleBook } from '../auth/rules/rules.ts
 import type { KeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import type { TokenKeys } from '../auth/tokens/token-keys.ts';
 import { closeTogether } from '../base/close-all.ts';
+import { defined } from '../base/defined.ts';
 import type { Current } from '../base/files/watched-file.ts';
 import type { ClusterConfig, Config, HostConfig } from '../config/config.ts';
 import { ConfigError } from '../config/faults.ts';
@@ -77,8 +78,7 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
       host: name,
       tokenValiditySeconds,
       defaultKeys: parts.tokenKeys,
-      ...(tokenKeyFiles === undefined ? {} : { tokenKeyFiles }),
-      ...(tokenSecretFile === undefined ? {} : { tokenSecretFile }),
+      ...defined({ tokenKeyFiles, tokenSecretFile }),
     };
     const { passwords: bcrypt, subjects, reach } = parts;
     if (auth === 'robots' && robots !== undefined)
@@ -98,14 +98,14 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
       }),
       subjects,
       ...(robots === undefined ? {} : { robots: { files: robots, bcrypt } }),
-      ...(anonymousCluster === undefined ? {} : { anonymousCluster }),
+      ...defined({ anonymousCluster }),
     });
     return { guard, challenge: 'plain' };
   }
 
   const hosts = Object.entries(config.hosts).map(([name, host]): Host => {
     const { upstream } = host;
-    return { name, ...(upstream === undefined ? {} : { upstream }), ...guarded(name, host) };
+    return { name, ...defined({ upstream }), ...guarded(name, host) };
   });
   return {
     hosts,
@@ -125,10 +125,7 @@ export function configuredOperators(
 ): Operators | undefined {
   const cluster = name === undefined ? undefined : known.get(name);
   if (tokenFile === undefined && cluster === undefined) return undefined;
-  return createOperators({
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-    ...(cluster === undefined ? {} : { cluster }),
-  });
+  return createOperators(defined({ tokenFile, cluster }));
 }
 
 /** The clusters that a host asks, in order. */
@@ -204,6 +201,6 @@ async function configuredCluster(
     localMs,
     keySet,
     events,
-    ...(audiences === undefined ? {} : { audiences }),
+    ...defined({ audiences }),
   });
 }

@@ -4,6 +4,7 @@ import { rightsKey } from '../auth/rules/rules.ts';
 import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
 import { createKeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import { closeInTurn, closeTogether } from '../base/close-all.ts';
+import { defined } from '../base/defined.ts';
 import { createLru } from '../base/lru.ts';
 import { type CacheContext, createCacheContext } from '../cache/registry/parts.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
@@ -129,8 +130,7 @@ export async function createService(config: Config, { log, env }: ServiceOptions
     listen: config.admin.listen,
     trustedProxies: config.trustedProxies,
     operated: (event) => log.info({ component: 'admin', ...event }, 'operator request'),
-    ...(operators && { operators }),
-    ...(mirror && { mirror }),
+    ...defined({ operators, mirror }),
   });
   const shown = mirror && settings?.listen ? mirrorServer(mirror) : undefined;
   const upkeep = startedUpkeep(config, { cache, registries, events });

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined.ts';
 import type { Config } from '../../config/load.ts';
 import { createKubernetesClient, type KubernetesClient } from '../../kubernetes/client.ts';
 import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
@@ -14,10 +15,7 @@ export function clusterClients(clusters: Config['clusters']): ClusterClients {
   return {
     async of(name) {
       const { kubeconfigFile, context } = clusters[name] ?? {};
-      const followed = await loadKubeconfig({
-        ...(kubeconfigFile === undefined ? {} : { kubeconfigFile }),
-        ...(context === undefined ? {} : { context }),
-      });
+      const followed = await loadKubeconfig(defined({ kubeconfigFile, context }));
       const client = made.get(name) ?? createKubernetesClient({ kubeconfig: followed, timeoutMs: 10_000 });
       made.set(name, client);
       return client;

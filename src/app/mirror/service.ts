@@ -1,4 +1,5 @@
 import { closeInTurn } from '../../base/close-all.ts';
+import { defined } from '../../base/defined.ts';
 import { hasSlept } from '../../base/wait.ts';
 import type { CacheContext } from '../../cache/registry/parts.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
@@ -124,10 +125,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       await Promise.all([
         mirrorLoop({ queue: lines, look, copy, isWanted: stillWanted, tell, events }, signal),
         rules.atTick &&
-          hourly(
-            { ...jobs, changed: rules.changed, config: rules.atTick, ...(streams && { streams }) },
-            signal,
-          ),
+          hourly({ ...jobs, changed: rules.changed, config: rules.atTick, ...defined({ streams }) }, signal),
         streams && watching(streams, parts, { ...jobs, rules }).run(signal),
         collecting(lines, tell, signal),
       ]);

@@ -1,4 +1,5 @@
 import { ageMs } from '../../base/age.ts';
+import { defined } from '../../base/defined.ts';
 import { type Fields, fieldsOf, jsonOrNone } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
@@ -57,7 +58,7 @@ export function mergedEntry(
     tagsAt,
     seenAt,
     ...(isDoubtful && { isDoubtful }),
-    ...optional({ mediaType, isProven }),
+    ...defined({ mediaType, isProven }),
   };
 }
 
@@ -134,22 +135,9 @@ function readMember({
     tags,
     tagsAt: typeof tagsAt === 'number' ? tagsAt : seenAt,
     ...(written === format ? {} : { isDoubtful: true }),
-    ...optional({
+    ...defined({
       mediaType: typeof mediaType === 'string' ? mediaType : undefined,
-      isProven: isProven === true ? isProven : undefined,
+      isProven: isProven === true || undefined,
     }),
-  };
-}
-
-function optional({
-  mediaType,
-  isProven,
-}: {
-  readonly mediaType: string | undefined;
-  readonly isProven: true | undefined;
-}): Pick<IndexEntry, 'mediaType' | 'isProven'> {
-  return {
-    ...(mediaType === undefined ? {} : { mediaType }),
-    ...(isProven === undefined ? {} : { isProven }),
   };
 }

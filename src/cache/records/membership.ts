@@ -1,4 +1,5 @@
 import type { LRUCache } from 'lru-cache';
+import { defined } from '../../base/defined.ts';
 import { createLru } from '../../base/lru.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import { createWriteBehind } from '../../base/write-behind.ts';
@@ -147,9 +148,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
       if (memory.has(key)) unwritten.set(key, addition);
       else partial.addUnwritten(addition.scope, addition.member.tags);
     },
-    ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
-    ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
-    ...(options.retryMs === undefined ? {} : { retryMs: options.retryMs }),
+    ...defined({ maxWaiting: options.maxWaiting, concurrency: options.concurrency, retryMs }),
   });
   const held = (key: string): IndexEntry | 'absent' | undefined =>
     memory.get(key) ?? queue.waiting(key)?.member;

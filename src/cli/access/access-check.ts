@@ -4,6 +4,7 @@ import type { ContentTags, Decision } from '../../auth/access.ts';
 import type { Judge } from '../../auth/clusters/cluster.ts';
 import { questionText } from '../../auth/question.ts';
 import { createAuthorizer } from '../../auth/rules/ruled-access.ts';
+import { defined } from '../../base/defined.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
 import type { Config } from '../../config/load.ts';
 import { referenceText } from '../../oci/reference.ts';
@@ -108,8 +109,7 @@ function reported({ allowed, rule, question, reason }: Decision, because: string
   const reasons = [reason, because].filter((part) => part !== undefined);
   return {
     verdict: allowed ? ('allowed' as const) : ('refused' as const),
-    ...(rule === undefined ? {} : { rule }),
-    ...(question === undefined ? {} : { question }),
+    ...defined({ rule, question }),
     ...(reasons.length === 0 ? {} : { reason: reasons.join('; the cluster says: ') }),
   };
 }

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined.ts';
 import { field } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { digestOf } from '../../oci/digest.ts';
@@ -64,8 +65,7 @@ async function described(referrer: Descriptor, copying: Copying): Promise<Referr
   const { artifactType, annotations } = parseManifest(answer.bytes, answer.descriptor.mediaType);
   return {
     ...answer.descriptor,
-    ...(artifactType === undefined ? {} : { artifactType }),
-    ...(annotations === undefined ? {} : { annotations }),
+    ...defined({ artifactType, annotations }),
   };
 }
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { defined } from '../../base/defined.ts';
 import { tokenPath } from '../../proxy/access/challenge.ts';
 
 /** One line as the program `qci-appci` wrote it, for the queries and alerts that know its words. */
@@ -125,11 +126,7 @@ function factsOf({ method, raw, headers }: FastifyRequest, reply: FastifyReply) 
     bytes,
     client,
     shown: shownBy(headers.authorization),
-    ...(subject === undefined ? {} : { subject }),
-    ...(cluster === undefined ? {} : { cluster }),
-    ...(verdict === undefined ? {} : { verdict }),
-    ...(error === undefined ? {} : { error }),
-    ...(challenge === undefined ? {} : { challenge }),
+    ...defined({ subject, cluster, verdict, error, challenge }),
   };
 }
 

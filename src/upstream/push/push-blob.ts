@@ -1,4 +1,5 @@
 import { backoffMs } from '../../base/backoff.ts';
+import { defined } from '../../base/defined.ts';
 import { sleep } from '../../base/wait.ts';
 import { collected, type Descriptor } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -272,8 +273,7 @@ async function pauseBefore({ failures, vain, settings, way }: Push, refusal: Reg
 function sentInVain(refusal: RegistryError, sends: number): RegistryError {
   const { code, message, detail, cause, retryAfterSeconds } = refusal;
   return new RegistryError(code, `${message}: it was sent ${sends} times`, {
-    ...(detail === undefined ? {} : { detail }),
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...defined({ detail, retryAfterSeconds }),
     cause,
     retry: 'later',
   });

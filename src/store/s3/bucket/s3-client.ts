@@ -2,6 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Readable } from 'node:stream';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { defined } from '../../../base/defined.ts';
 import type { StoreEvents } from '../../store.ts';
 import type { S3Breaker } from './s3-breaker.ts';
 import { credentialFiles } from './s3-credentials.ts';
@@ -157,8 +158,7 @@ function clientConfig(options: S3ClientOptions): S3ClientConfig {
       socketTimeout: 0,
       socketAcquisitionWarningTimeout: 2 ** 31 - 1,
     },
-    ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...defined({ endpoint: options.endpoint, credentials }),
   };
 }
 
