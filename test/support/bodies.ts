@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { Bytes, Descriptor } from '../../src/oci/content.ts';
 import { digestOf } from '../../src/oci/digest.ts';
-import type { UpstreamBlob } from '../../src/upstream/upstream.ts';
+import type { OpenBlob } from '../../src/oci/registry-reader.ts';
 
 /** Bytes that no two calls share, and their descriptor. */
 export function randomContent(size: number): { bytes: Buffer; descriptor: Descriptor } {
@@ -11,7 +11,7 @@ export function randomContent(size: number): { bytes: Buffer; descriptor: Descri
 
 /** A body that the test feeds by hand. */
 export interface FedBody {
-  readonly blob: UpstreamBlob;
+  readonly blob: OpenBlob;
   push(chunk: Uint8Array): void;
   end(): void;
   fail(error: Error): void;

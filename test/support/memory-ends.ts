@@ -1,15 +1,11 @@
-import type {
-  ImageDestination,
-  ImageSource,
-  ManifestBytes,
-  Referrer,
-} from '../../src/mirror/endpoints/endpoints.ts';
+import type { ImageDestination, ManifestBytes, Referrer } from '../../src/mirror/endpoints/endpoints.ts';
 import { type Bytes, collected, type Descriptor, mismatch } from '../../src/oci/content.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../src/oci/reference.ts';
-import type { MemoryImage } from './memory-images.ts';
+import type { RegistryReader } from '../../src/oci/registry-reader.ts';
+import { type MemoryImage, manifestBytes } from './memory-images.ts';
 
 /** One call to an end, such as `stat-blob team/app sha256:…`. */
 export interface MemoryCall {
@@ -65,7 +61,7 @@ interface Contents {
 }
 
 /** A registry in memory, as both ends of a copy. */
-export interface MemoryEnd extends ImageSource, ImageDestination {
+export interface MemoryEnd extends RegistryReader, ImageDestination {
   readonly misbehaviours: Misbehaviours;
   readonly calls: MemoryCall[];
   readonly bytesReceived: () => number;
@@ -151,12 +147,17 @@ export function memoryEnd(name: string, misbehaviours: Misbehaviours = {}): Memo
       return { size: misbehaviours.hidesSizes ? undefined : bytes.byteLength, body, close() {} };
     },
 
-    async *tags(repository) {
-      yield* contents(repository).tags.keys();
+    async tags(repository) {
+      return { tags: [...contents(repository).tags.keys()], warnings: [] };
     },
 
     async referrers(repository, digest) {
-      return referrersOf(await called('referrers', repository, digest), digest);
+      const manifests = referrersOf(await called('referrers', repository, digest), digest);
+      return {
+        ...manifestBytes(mediaTypes.ociIndex, { manifests }),
+        mediaType: mediaTypes.ociIndex,
+        warnings: [],
+      };
     },
 
     async statManifest(repository, reference) {

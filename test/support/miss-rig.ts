@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
+import { cachedReader } from '../../src/cache/registry/cached-reader.ts';
 import { createCacheContext } from '../../src/cache/registry/parts.ts';
 import { type CachedRegistry, createCachedRegistry } from '../../src/cache/registry/registry.ts';
 import type { MirrorConfig } from '../../src/mirror/ci/config-file.ts';
-import { cachedSource } from '../../src/mirror/endpoints/cached-source.ts';
-import type { ImageDestination, ImageSource } from '../../src/mirror/endpoints/endpoints.ts';
-import { imageSource } from '../../src/mirror/endpoints/image-source.ts';
+import type { ImageDestination } from '../../src/mirror/endpoints/endpoints.ts';
 import { filledFromSource, type MissOptions, type MissOutcome } from '../../src/mirror/fallback/fallback.ts';
 import { missRule } from '../../src/mirror/fallback/rule.ts';
 import type { MirrorTask } from '../../src/mirror/queue/task.ts';
 import { appCi } from '../../src/mirror/references/names.ts';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
+import type { RegistryReader } from '../../src/oci/registry-reader.ts';
 import { createBufferPool } from '../../src/store/buffers.ts';
 import { createMemoryStore } from '../../src/store/memory-store.ts';
 import type { CachedBlobs, Store } from '../../src/store/store.ts';
@@ -28,7 +28,7 @@ export interface MissCache {
   readonly qci: CachedRegistry;
   readonly source: CachedRegistry;
   /** What a copy of a miss reads from. */
-  readonly copied: ImageSource;
+  readonly copied: RegistryReader;
   /** Everything behind the answers is done. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -125,7 +125,7 @@ export async function missRig(
     const cache: MissCache = {
       qci,
       source,
-      copied: cachedSource({ source: imageSource(plain), registry: source }),
+      copied: cachedReader(plain, source, { follows: true }),
       settled,
       async close() {
         if (!running.delete(cache)) return;

@@ -1,9 +1,10 @@
 import type { Digest } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { parseReference, parseRepository, type Reference, type Repository } from '../../src/oci/reference.ts';
+import type { OpenBlob } from '../../src/oci/registry-reader.ts';
 import { createUpstream } from '../../src/upstream/client/client.ts';
 import type { UpstreamOptions } from '../../src/upstream/http/options.ts';
-import type { Upstream, UpstreamBlob, UpstreamEvents } from '../../src/upstream/upstream.ts';
+import type { Upstream, UpstreamEvents } from '../../src/upstream/upstream.ts';
 import { patterned } from '../support/registry-contents.ts';
 import {
   type RegistryDouble,
@@ -69,7 +70,7 @@ export async function refusalOf(asked: Promise<unknown>): Promise<RegistryError>
 }
 
 /** The whole body of an opened blob. */
-export async function bytesOfBlob(opened: UpstreamBlob | undefined): Promise<Buffer> {
+export async function bytesOfBlob(opened: OpenBlob | undefined): Promise<Buffer> {
   if (opened === undefined) throw new Error('the blob is absent');
   const chunks: Uint8Array[] = [];
   for await (const chunk of opened.body) chunks.push(new Uint8Array(chunk));

@@ -1,6 +1,7 @@
-import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
-import { imageSource } from '../../mirror/endpoints/image-source.ts';
+import type { ImageDestination } from '../../mirror/endpoints/endpoints.ts';
+import { confirmedByGet } from '../../mirror/endpoints/reading.ts';
 import { taggedReferrers } from '../../mirror/endpoints/tagged-referrers.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
 import { createUpstream } from '../../upstream/client/client.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
 import { createRegistryWriter } from '../../upstream/push/writer.ts';
@@ -9,7 +10,7 @@ import type { Upstream } from '../../upstream/upstream.ts';
 
 /** One registry at either end of copies; reading and writing share one limit. */
 export interface CopyEndpoint {
-  readonly source: ImageSource;
+  readonly source: RegistryReader;
   readonly destination: ImageDestination;
   readonly upstream: Upstream;
   /** How it is reached. */
@@ -50,7 +51,7 @@ export function createCopyEndpoint({ authFile, atMost, ...known }: CopyEndpointO
   const { retries: _whileClientsWait, ...unhurried } = settings;
   const writer = createRegistryWriter({ ...unhurried, breaker: { ...settings.breaker, ...copyBreaker } });
   return {
-    source: imageSource(upstream),
+    source: confirmedByGet(upstream),
     destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
     upstream,
     settings,

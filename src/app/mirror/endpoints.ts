@@ -1,17 +1,18 @@
+import { type CachedReaderOptions, cachedReader } from '../../cache/registry/cached-reader.ts';
 import type { CacheContext } from '../../cache/registry/parts.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
-import { cachedSource } from '../../mirror/endpoints/cached-source.ts';
-import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
+import type { ImageDestination } from '../../mirror/endpoints/endpoints.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { type CopyEndpoint, createCopyEndpoint } from './copy-endpoint.ts';
 
 /** The registries that are copied from and to, each made when it is first named. */
 export interface RegistryEnds {
-  source(registry: string): ImageSource;
+  source(registry: string): RegistryReader;
   /** The registry through its cache, so that what somebody pulls meanwhile is read once for both; without a cache as `source`. */
-  pulledSource(registry: string): ImageSource;
+  pulledSource(registry: string): RegistryReader;
   destination(registry: string): ImageDestination;
   close(): Promise<void>;
 }
@@ -30,8 +31,8 @@ export interface RegistryEndsOptions {
 
 /** One end of a copy, as it is read, and as it is written. */
 interface End {
-  readonly source: ImageSource;
-  readonly pulled: ImageSource;
+  readonly source: RegistryReader;
+  readonly pulled: RegistryReader;
   readonly destination: ImageDestination;
   close(): Promise<void>;
 }
@@ -62,9 +63,12 @@ function madeEnd(name: string, options: RegistryEndsOptions): End {
   const { store, fills } = options.cache;
   const atHand = async (digest: Parameters<typeof store.stat>[0]): Promise<boolean> =>
     fills.find(name, digest) !== undefined || (await store.stat(digest).catch(() => undefined)) !== undefined;
+  // A copy has time: it waits for a running download, wherever its upload is resumed.
+  const cached = (options: CachedReaderOptions): RegistryReader =>
+    registry === undefined ? source : cachedReader(source, registry, { ...options, follows: true });
   return {
-    source: registry === undefined ? source : cachedSource({ source, registry, isCached: atHand }),
-    pulled: registry === undefined ? source : cachedSource({ source, registry }),
+    source: cached({ isCached: atHand }),
+    pulled: cached({}),
     destination,
     close,
   };

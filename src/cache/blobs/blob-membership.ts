@@ -4,11 +4,11 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { Upstream } from '../../upstream/upstream.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
 import type { RepositoryIndex } from '../records/membership.ts';
 
 export interface BlobMembershipOptions {
-  readonly upstream: Upstream;
+  readonly upstream: RegistryReader;
   readonly membership: RepositoryIndex;
   /**
    * Absent content by repository and digest, shared with what else may be absent; its `ttl` bounds

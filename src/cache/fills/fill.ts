@@ -3,9 +3,9 @@ import { createNotifier } from '../../base/notifier.ts';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { OpenBlob } from '../../oci/registry-reader.ts';
 import type { Growth } from '../../store/filesystem/file-bytes.ts';
 import type { CachedBlobs } from '../../store/store.ts';
-import type { UpstreamBlob } from '../../upstream/upstream.ts';
 import type { FillOutcome, NotKept } from '../events.ts';
 import { GaveWay, type Spool, SpoolError, type SpoolFile } from './spool.ts';
 
@@ -14,7 +14,7 @@ export interface FillOptions {
   /** The size that a manifest states, for upstreams that state none. */
   readonly size: number | undefined;
   /** Opens the blob at the upstream; resolves to undefined when it has none. */
-  readonly origin: (signal: AbortSignal) => Promise<UpstreamBlob | undefined>;
+  readonly origin: (signal: AbortSignal) => Promise<OpenBlob | undefined>;
   readonly spool: Spool;
   readonly store: CachedBlobs;
   /** The store could not keep the blob; the readers do not notice. */
@@ -172,7 +172,7 @@ class Download implements Fill {
     }
   }
 
-  async #received(blob: UpstreamBlob, file: SpoolFile, stated: number | undefined): Promise<Descriptor> {
+  async #received(blob: OpenBlob, file: SpoolFile, stated: number | undefined): Promise<Descriptor> {
     const { digest } = this.#options;
     const hash = digester(digest);
     let seen = 0;

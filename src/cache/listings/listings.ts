@@ -6,7 +6,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { manifestOrNone, mediaTypes } from '../../oci/manifest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
-import type { Page, Upstream } from '../../upstream/upstream.ts';
+import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';
 import type { TagResolver } from '../manifests/tag-resolver.ts';
 import type { RepositoryIndex } from '../records/membership.ts';
 import { askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
@@ -21,15 +21,15 @@ export interface Listings {
     digest: Digest,
     query: string,
     artifactType?: string,
-  ): Promise<ServedPage<Page>>;
+  ): Promise<ServedPage<ReferrersPage>>;
 }
 
 export interface ListingsOptions {
-  readonly upstream: Upstream;
+  readonly upstream: RegistryReader;
   readonly manifests: TagResolver;
   /** Learns that what refers to a manifest is reached by those who reach that. */
   readonly membership: RepositoryIndex;
-  readonly pages: LRUCache<string, RememberedPage<Page>>;
+  readonly pages: LRUCache<string, RememberedPage<ReferrersPage>>;
   readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
   readonly policy: { readonly freshMs: number; readonly staleMs: number };
   readonly now: () => number;
@@ -48,14 +48,14 @@ export function createListings({
   policy,
   now,
 }: ListingsOptions): Listings {
-  const answered = askedPages<Page>({ name: upstream.name, policy, now });
+  const answered = askedPages<ReferrersPage>({ name: upstream.name, policy, now });
 
   async function askReferrers(
     repository: Repository,
     digest: Digest,
     query: string,
     type?: string,
-  ): Promise<Page> {
+  ): Promise<ReferrersPage> {
     const page = await upstream.referrers(repository, digest, query);
     if (page === undefined) return filtered(await fallback(repository, digest), type);
     const scope = { upstream: upstream.name, repository };
@@ -92,11 +92,11 @@ export function createListings({
 }
 
 /** What a page lists; nothing where it is no index, which is the client's to judge. */
-function listedIn({ bytes, mediaType }: Page): readonly Descriptor[] {
+function listedIn({ bytes, mediaType }: ReferrersPage): readonly Descriptor[] {
   return (manifestOrNone(bytes, mediaType)?.children ?? []).slice(0, mostLabelled);
 }
 
-function filtered(entries: readonly unknown[], artifactType: string | undefined): Page {
+function filtered(entries: readonly unknown[], artifactType: string | undefined): ReferrersPage {
   const isWanted = (entry: unknown): boolean =>
     artifactType === undefined || field(entry, 'artifactType') === artifactType;
   const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: entries.filter(isWanted) };

@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { TagPage, Upstream } from '../../upstream/upstream.ts';
+import type { RegistryReader, TagPage } from '../../oci/registry-reader.ts';
 import { type AskedPagesOptions, askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
 import { createTagList, type TagList, type TagRange, tagsIn } from './tag-list.ts';
 
@@ -20,7 +20,7 @@ export interface HeldTags {
 }
 
 export interface TagPagesOptions extends Pick<AskedPagesOptions, 'policy' | 'now'> {
-  readonly upstream: Pick<Upstream, 'name' | 'tags'>;
+  readonly upstream: Pick<RegistryReader, 'name' | 'tags'>;
   readonly memory: LRUCache<string, RememberedPage<HeldTags>>;
 }
 

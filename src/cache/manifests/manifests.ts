@@ -5,10 +5,10 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
+import type { ManifestAnswer, RegistryReader } from '../../oci/registry-reader.ts';
 import { isSignedSchema1 } from '../../oci/schema1.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { CachedBlobs } from '../../store/store.ts';
-import type { ManifestAnswer, Upstream } from '../../upstream/upstream.ts';
 import type { VerifiedStore } from '../blobs/stored.ts';
 import type { CacheEvents, Hit } from '../events.ts';
 import { recordedIn } from '../records/listed.ts';
@@ -62,7 +62,7 @@ export interface Manifests {
 }
 
 export interface ManifestsOptions {
-  readonly upstream: Upstream;
+  readonly upstream: RegistryReader;
   readonly membership: RepositoryIndex;
   readonly tags: TagPointers;
   readonly store: CachedBlobs;

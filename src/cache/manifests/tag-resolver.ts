@@ -6,7 +6,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isNotFound } from '../../oci/not-found.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
-import type { Upstream } from '../../upstream/upstream.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
 import {
   confirmed,
   freshness,
@@ -43,7 +43,7 @@ export interface TagResolver {
 }
 
 export interface TagResolverOptions {
-  readonly upstream: Upstream;
+  readonly upstream: RegistryReader;
   readonly manifests: Manifests;
   readonly tags: TagPointers;
   readonly policy: TagPolicy;

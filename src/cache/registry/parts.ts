@@ -3,11 +3,11 @@ import { hostname } from 'node:os';
 import { LRUCache } from 'lru-cache';
 import { closeInTurn } from '../../base/close-all.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { ReferrersPage } from '../../oci/registry-reader.ts';
 import type { BufferPool } from '../../store/buffers.ts';
 import { createTempFiles } from '../../store/filesystem/temp-files.ts';
 import { countedReads } from '../../store/open-reads.ts';
 import type { Store } from '../../store/store.ts';
-import type { Page } from '../../upstream/upstream.ts';
 import { createVerifiedStore, type Verifies } from '../blobs/stored.ts';
 import type { CacheEvents } from '../events.ts';
 import { createUsage, type Usage } from '../eviction/usage.ts';
@@ -111,7 +111,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
       sizeCalculation: (bytes) => bytes.byteLength || 1,
     }),
     parsed: createParsedManifests(),
-    pages: new LRUCache<string, RememberedPage<Page>>({
+    pages: new LRUCache<string, RememberedPage<ReferrersPage>>({
       max: listingPages,
       maxSize: referrersBytes,
       sizeCalculation: ({ page }) => page.bytes.byteLength || 1,

@@ -1,7 +1,8 @@
 import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
+import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';
 import type { CachedBlobs } from '../../store/store.ts';
-import type { Page, Upstream } from '../../upstream/upstream.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
 import { BlobMembership } from '../blobs/blob-membership.ts';
 import { blobsAlone } from '../blobs/blobs-alone.ts';
 import { PullThrough } from '../blobs/pull-through.ts';
@@ -22,6 +23,7 @@ import type { TagPolicy } from '../records/freshness.ts';
 import type { RepositoryIndex } from '../records/membership.ts';
 import type { ParsedManifests } from '../records/parsed.ts';
 import type { TagPointers } from '../records/tag-pointers.ts';
+import { cachedReader } from './cached-reader.ts';
 
 /** One upstream as clients see it through the cache. */
 export interface CachedRegistry {
@@ -32,6 +34,8 @@ export interface CachedRegistry {
   readonly tagged: TagResolver;
   readonly listings: Listings;
   readonly reading: ManifestReading;
+  /** The registry read through this cache. */
+  readonly reader: RegistryReader;
   /** What is behind the cache, for what is to go past it. */
   readonly upstream: Upstream;
   /** The digest left the store. */
@@ -49,7 +53,7 @@ export interface SharedContext {
   readonly fills: Fills;
   readonly memory: LRUCache<Digest, Uint8Array>;
   readonly parsed: ParsedManifests;
-  readonly pages: LRUCache<string, RememberedPage<Page>>;
+  readonly pages: LRUCache<string, RememberedPage<ReferrersPage>>;
   readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
@@ -125,6 +129,7 @@ export function createCachedRegistry(options: RegistryOptions): CachedRegistry {
     tagged: byTag,
     listings: createListings({ ...options, manifests: byTag }),
     reading,
+    reader: cachedReader(upstream, { reading, blobs }),
     forget: whole.forget,
     async settled() {
       await byTag.settled();

@@ -7,12 +7,13 @@ import {
   createCopyEndpoint,
   longestWaitSeconds,
 } from '../../app/mirror/copy-endpoint.ts';
-import type { ImageDestination, ImageSource } from '../../mirror/endpoints/endpoints.ts';
+import type { ImageDestination, OpenByUrls } from '../../mirror/endpoints/endpoints.ts';
 import type { ImageDirectory } from '../../mirror/endpoints/image-directory.ts';
 import { ocDirectory } from '../../mirror/endpoints/oc-directory.ts';
 import { ociLayout } from '../../mirror/endpoints/oci-layout.ts';
 import type { Place } from '../../mirror/references/pull-spec.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
 import { createUrlBlobs, type UrlBlobs } from '../../upstream/client/url-blobs.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
 import { UsageError } from '../flags/arguments.ts';
@@ -20,7 +21,9 @@ import type { MirrorOptions } from './flags.ts';
 
 /** Where images come from and go to, each registry and directory made once. */
 export interface MirrorEndpoints {
-  source(place: Place): Promise<ImageSource>;
+  source(place: Place): Promise<RegistryReader>;
+  /** Opens foreign layers of images from there. */
+  openByUrls(place: Place): Promise<OpenByUrls>;
   destination(place: Place): Promise<ImageDestination>;
   close(): Promise<void>;
 }
@@ -48,7 +51,8 @@ export interface MirrorEndpointsOptions
 }
 
 interface Registry {
-  readonly source: ImageSource;
+  readonly source: RegistryReader;
+  readonly openByUrls: OpenByUrls;
   readonly destination: ImageDestination;
   close(): Promise<void>;
 }
@@ -74,10 +78,7 @@ export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEn
   function directory({ medium, location }: Place, base: string): ImageDirectory {
     const path = resolve(medium === 'file' ? base : location);
     const key = `${medium}:${path}`;
-    const made = directories.get(key) ?? {
-      ...(medium === 'file' ? ocDirectory(path) : ociLayout(path)),
-      openByUrls: urls.open,
-    };
+    const made = directories.get(key) ?? (medium === 'file' ? ocDirectory(path) : ociLayout(path));
     directories.set(key, made);
     return made;
   }
@@ -86,6 +87,9 @@ export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEn
     async source(place) {
       if (place.medium !== 'registry') return directory(place, options.fromDir);
       return (await registry(place.location)).source;
+    },
+    async openByUrls({ medium, location }) {
+      return medium === 'registry' ? (await registry(location)).openByUrls : urls.open;
     },
     async destination(place) {
       const { medium, location } = place;
@@ -130,7 +134,8 @@ function withUrls(
 ): Registry {
   const urls = urlBlobsBeside(settings, options);
   return {
-    source: { ...source, openByUrls: urls.open },
+    source,
+    openByUrls: urls.open,
     destination,
     async close() {
       await Promise.all([close(), urls.close()]);

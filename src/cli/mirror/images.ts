@@ -11,6 +11,7 @@ import {
   type Unplanned,
 } from '../../mirror/batch/mapping.ts';
 import { untouched } from '../../mirror/batch/plan.ts';
+import { allTags } from '../../mirror/endpoints/reading.ts';
 import { connectionAdvice, registryText, sourceFailure } from '../../mirror/images/classify.ts';
 import type { ImageCopy } from '../../mirror/images/image-copy.ts';
 import { type PullSpec, pullSpecText, referenceOf } from '../../mirror/references/pull-spec.ts';
@@ -113,7 +114,7 @@ async function textOf(file: string): Promise<string> {
 
 async function tagsOf(source: PullSpec, ends: MirrorEndpoints, signal: AbortSignal): Promise<readonly Tag[]> {
   try {
-    return await Array.fromAsync((await ends.source(source)).tags(source.repository, { signal }));
+    return await Array.fromAsync(allTags(await ends.source(source), source.repository, { signal }));
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
     const advice = connectionAdvice(error);
@@ -136,6 +137,7 @@ async function imageOf(
   const end = await ends.destination(destination);
   return {
     source: await ends.source(source),
+    openByUrls: await ends.openByUrls(source),
     from: { repository: source.repository, reference },
     destination: wish.dryRun ? untouched(end) : end,
     to: { repository, ...(tag === undefined ? {} : { tag }) },

@@ -1,6 +1,6 @@
 import type { Bytes, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { UpstreamBlob } from '../../upstream/upstream.ts';
+import type { OpenBlob } from '../../oci/registry-reader.ts';
 import type { CopyError } from '../failure.ts';
 import { missingPart, otherSize, sourceFailure } from '../images/classify.ts';
 import { type Copying, sourceSubject } from './copying.ts';
@@ -19,10 +19,10 @@ export interface BlobReading {
 /** Nothing is open yet. Every failure is a CopyError that names the source. */
 export function blobReading(descriptor: Descriptor, namedBy: Digest, copying: Copying): BlobReading {
   const { image, run, signal } = copying;
-  const { source, from } = image;
+  const { source, from, openByUrls } = image;
   const isForeign = descriptor.urls !== undefined;
   const subject = sourceSubject(copying, { kind: 'blob', reference: descriptor.digest, isForeign });
-  let opened: UpstreamBlob | undefined;
+  let opened: OpenBlob | undefined;
   let failure: CopyError | undefined;
 
   const failed = (error: unknown): CopyError => {
@@ -31,13 +31,13 @@ export function blobReading(descriptor: Descriptor, namedBy: Digest, copying: Co
     return failure;
   };
 
-  async function blobAt(start: number): Promise<UpstreamBlob> {
+  async function blobAt(start: number): Promise<OpenBlob> {
     opened?.close();
     opened = undefined;
     failure = undefined;
     try {
       opened = await source.openBlob(from.repository, descriptor.digest, { start, signal });
-      if (isForeign) opened ??= await source.openByUrls?.(descriptor, { start, signal });
+      if (isForeign) opened ??= await openByUrls?.(descriptor, { start, signal });
     } catch (error) {
       throw failed(error);
     }
@@ -49,7 +49,7 @@ export function blobReading(descriptor: Descriptor, namedBy: Digest, copying: Co
     return opened;
   }
 
-  async function* body(blob: UpstreamBlob): AsyncGenerator<Uint8Array, void, undefined> {
+  async function* body(blob: OpenBlob): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       for await (const chunk of blob.body) {
         run.events.received?.({ bytes: chunk.byteLength });

@@ -5,6 +5,7 @@ import { digestOf } from '../../oci/digest.ts';
 import { mediaTypes, parseManifest } from '../../oci/manifest.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import type { ManifestBytes, Referrer } from '../endpoints/endpoints.ts';
+import { allReferrers } from '../endpoints/reading.ts';
 import { askDestination, askSource, type Copying, once, placeOf, together } from './copying.ts';
 
 /**
@@ -28,7 +29,7 @@ export async function copyReferrers(
 function listed({ digest }: Descriptor, copying: Copying): Promise<readonly Descriptor[]> {
   const { source, from } = copying.image;
   return askSource(copying, { kind: 'referrers', reference: digest }, (signal) =>
-    source.referrers(from.repository, digest, { signal }),
+    allReferrers(source, from.repository, digest, { signal }),
   );
 }
 

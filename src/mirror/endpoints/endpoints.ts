@@ -1,8 +1,8 @@
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import type { Reference, Repository, Tag } from '../../oci/reference.ts';
+import type { Repository } from '../../oci/reference.ts';
+import type { BlobOptions, Cancellable, OpenBlob } from '../../oci/registry-reader.ts';
 import type { RegistryWriter } from '../../upstream/push/writer.ts';
-import type { Cancellable, ManifestAnswer, ManifestOptions, UpstreamBlob } from '../../upstream/upstream.ts';
 
 /** A manifest's descriptor, with the bytes it names. */
 export interface ManifestBytes {
@@ -16,30 +16,11 @@ export interface Referrer extends Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/** Where images are copied from: a registry, our own cache before one, or a directory. Throws `RegistryError` as an Upstream does. */
-export interface ImageSource {
-  /** The registry's host as users write it; of a directory `file://` and its path. */
-  readonly name: string;
-  manifest(repository: Repository, reference: Reference, options?: ManifestOptions): Promise<ManifestAnswer>;
-  /** From `start` on; undefined when the repository has no such blob. */
-  openBlob(
-    repository: Repository,
-    digest: Digest,
-    options?: Cancellable & { readonly start?: number },
-  ): Promise<UpstreamBlob | undefined>;
-  /**
-   * A blob that the source itself lacks, from the `urls` of its descriptor; throws `BLOB_UNKNOWN` where none has it. A source without this
-   * method has what it has.
-   */
-  openByUrls?(
-    descriptor: Descriptor,
-    options?: Cancellable & { readonly start?: number },
-  ): Promise<UpstreamBlob>;
-  /** Every tag once, page by page; throws `NAME_UNKNOWN` when there is no such repository. */
-  tags(repository: Repository, options?: Cancellable): AsyncIterable<Tag>;
-  /** What refers to the manifest; none where the source does not say. */
-  referrers(repository: Repository, digest: Digest, options?: Cancellable): Promise<readonly Descriptor[]>;
-}
+/**
+ * Opens a blob that its registry lacks, from the `urls` of its descriptor; throws `BLOB_UNKNOWN`
+ * where none has it.
+ */
+export type OpenByUrls = (descriptor: Descriptor, options?: BlobOptions) => Promise<OpenBlob>;
 
 /**
  * Where images are copied to: a registry that is written to, or a directory that keeps the same promises. What a method resolved to is confirmed: a

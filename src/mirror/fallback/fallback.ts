@@ -1,8 +1,8 @@
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
-import type { BlobOptions, ManifestAnswer, ManifestOptions, Upstream } from '../../upstream/upstream.ts';
-import { cachedBlob } from '../endpoints/cached-source.ts';
+import type { BlobOptions, ManifestAnswer, ManifestOptions } from '../../oci/registry-reader.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import { missCopies } from './copies.ts';
 import { missQuestions } from './questions.ts';
@@ -170,7 +170,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   async function orLent<Value>(
     repository: Repository,
     digest: Digest,
-    ask: (registry: Upstream, repository: Repository) => Promise<Value | undefined>,
+    ask: (upstream: Upstream, repository: Repository) => Promise<Value | undefined>,
   ): Promise<Value | undefined> {
     const own = await ask(upstream, repository);
     if (own !== undefined) return own;
@@ -185,11 +185,10 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   async function openBlob(repository: Repository, digest: Digest, asked?: BlobOptions) {
     const own = await upstream.openBlob(repository, digest, asked);
     if (own !== undefined) return own;
-    return sources.answer(repository, digest, ({ origin, repository: place }) =>
-      origin.upstream.name === upstream.name
-        ? origin.upstream.openBlob(place, digest, asked)
-        : cachedBlob(origin.blobs, place, digest, asked),
-    );
+    return sources.answer(repository, digest, ({ origin, repository: place }) => {
+      const reader = origin.upstream.name === upstream.name ? origin.upstream : origin.reader;
+      return reader.openBlob(place, digest, asked);
+    });
   }
 
   return {

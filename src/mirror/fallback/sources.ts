@@ -8,7 +8,7 @@ import type { Repository, Tag } from '../../oci/reference.ts';
 import type { MissRule, MissSource } from './rule.ts';
 
 /** A registry that images come from: what is delivered of it is read through its cache. */
-export type MissOrigin = Pick<CachedRegistry, 'manifests' | 'blobs' | 'upstream'>;
+export type MissOrigin = Pick<CachedRegistry, 'manifests' | 'reader' | 'upstream'>;
 
 /** Where an image comes from, with its registry. */
 export interface OpenSource extends MissSource {

@@ -3,7 +3,7 @@ import { field, jsonOrNone, parseJson, textOf } from '../../base/text/json.ts';
 import { collected } from '../../oci/content.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
-import type { ImageSource } from '../endpoints/endpoints.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
 import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
 import { nodeOf } from './graph.ts';
 import { chosenPlatforms } from './platforms.ts';
@@ -12,7 +12,7 @@ import { chosenPlatforms } from './platforms.ts';
 export type BuiltAt = (pullSpec: string, signal: AbortSignal) => Promise<number | undefined>;
 
 interface Place {
-  readonly source: ImageSource;
+  readonly source: RegistryReader;
   readonly repository: Repository;
   readonly signal: AbortSignal;
 }
@@ -24,7 +24,7 @@ const deepest = 2;
 const amd64 = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
 
 /** Reads `created` in the configuration of the image, of an index in that for linux/amd64 (image-spec, "Properties"). Three GETs where no index is listed in another. */
-export function builtAt(sourceOf: (registry: string) => MaybePromise<ImageSource>): BuiltAt {
+export function builtAt(sourceOf: (registry: string) => MaybePromise<RegistryReader>): BuiltAt {
   return async (pullSpec, signal) => {
     try {
       const spec = parsePullSpec(pullSpec);

@@ -1,12 +1,13 @@
 import type { Expression } from '../../base/text/expression.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
-import type { ImageDestination, ImageSource } from '../endpoints/endpoints.ts';
+import type { RegistryReader } from '../../oci/registry-reader.ts';
+import type { ImageDestination, OpenByUrls } from '../endpoints/endpoints.ts';
 import { repositoryText } from '../references/pull-spec.ts';
 
 /** One image to be copied to one place. */
 export interface ImageCopy {
-  readonly source: ImageSource;
+  readonly source: RegistryReader;
   readonly from: { readonly repository: Repository; readonly reference: Reference };
   readonly destination: ImageDestination;
   /** Without a tag the image is there by its digest alone. */
@@ -20,6 +21,8 @@ export interface ImageCopy {
   readonly keepManifestList?: boolean;
   /** Layers that have their own `urls`: left there, or copied, from there where the source lacks them. Default `skip`. */
   readonly foreignLayers?: 'skip' | 'copy';
+  /** Where foreign layers come from that the source lacks. Default: nowhere. */
+  readonly openByUrls?: OpenByUrls;
   /** Also what refers to the image and to its parts, and what refers to that. Default false. */
   readonly referrers?: boolean;
   /** Whether the tag may be taken from what has it at the destination. Default true. */

@@ -2,8 +2,7 @@ import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { parseTag, type Reference, type Repository } from '../../oci/reference.ts';
-import type { ManifestAnswer } from '../../upstream/upstream.ts';
-import type { ImageSource } from '../endpoints/endpoints.ts';
+import type { ManifestAnswer, RegistryReader } from '../../oci/registry-reader.ts';
 import { CopyError } from '../failure.ts';
 import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
 import { sourceFailure } from './classify.ts';
@@ -21,7 +20,7 @@ export interface Look {
 type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
 
 /** Looks into registries; `sourceOf` gives the one of a host as users write it. */
-export function registryLook(sourceOf: (registry: string) => MaybePromise<ImageSource>): Look {
+export function registryLook(sourceOf: (registry: string) => MaybePromise<RegistryReader>): Look {
   async function ask(
     method: 'GET' | 'HEAD',
     pullSpec: string,

@@ -3,6 +3,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, isDigest, isOfNothing } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
+import type { BlobOptions, Cancellable, OpenBlob } from '../../oci/registry-reader.ts';
 import {
   contentLength,
   discard,
@@ -11,7 +12,6 @@ import {
   type UpstreamResponse,
 } from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
-import type { BlobOptions, Cancellable, UpstreamBlob } from '../upstream.ts';
 import type { Connection } from './connection.ts';
 import { type BodyPart, resumedBytes } from './resume.ts';
 
@@ -79,7 +79,7 @@ export function openBlob(
   repository: Repository,
   digest: Digest,
   options: OpenOptions,
-): Promise<UpstreamBlob | undefined> {
+): Promise<OpenBlob | undefined> {
   return openAsked(connection, blobAsk(connection, repository, digest, undefined), digest, options);
 }
 
@@ -89,7 +89,7 @@ export async function openAsked(
   question: UpstreamRequest,
   digest: Digest,
   options: OpenOptions,
-): Promise<UpstreamBlob | undefined> {
+): Promise<OpenBlob | undefined> {
   const { start = 0, end, settings } = options;
   const closing = new AbortController();
   const signal = anySignal(options.signal, closing.signal);

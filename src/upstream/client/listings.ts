@@ -3,6 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
 import { isTag, type Repository } from '../../oci/reference.ts';
+import type { Cancellable, ReferrersPage, TagPage } from '../../oci/registry-reader.ts';
 import {
   discard,
   headerLines,
@@ -12,7 +13,6 @@ import {
   wholeBody,
 } from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
-import type { Cancellable, Page, TagPage } from '../upstream.ts';
 import type { Connection } from './connection.ts';
 
 /** A registry without pages may name every tag in one. */
@@ -49,7 +49,7 @@ export async function askReferrers(
   digest: Digest,
   query: string,
   options: Cancellable = {},
-): Promise<Page | undefined> {
+): Promise<ReferrersPage | undefined> {
   const url = connection.urlOf(`/v2/${repository}/referrers/${digest}`);
   url.search = query;
   const ask: UpstreamRequest = {
@@ -85,7 +85,7 @@ async function readTags(answer: UpstreamResponse): Promise<TagPage | undefined> 
 }
 
 /** 401 and 403 are refusals; 408, 429 and trouble were dealt with before. */
-async function readReferrers(answer: UpstreamResponse): Promise<Page | undefined> {
+async function readReferrers(answer: UpstreamResponse): Promise<ReferrersPage | undefined> {
   if (answer.status === 401 || answer.status === 403) {
     discard(answer);
     throw statusRefusal(answer);

@@ -9,6 +9,7 @@ import {
   parseManifest,
 } from '../../oci/manifest.ts';
 import { type Reference, type Repository, referenceText } from '../../oci/reference.ts';
+import type { ManifestAnswer, ManifestOptions } from '../../oci/registry-reader.ts';
 import { isSignedSchema1, namedBytes } from '../../oci/schema1.ts';
 import {
   contentLength,
@@ -20,7 +21,6 @@ import {
   wholeBody,
 } from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
-import type { ManifestAnswer, ManifestOptions } from '../upstream.ts';
 import type { Connection } from './connection.ts';
 
 type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;

@@ -1,8 +1,8 @@
 import type { Descriptor } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { BlobOptions, OpenBlob } from '../../oci/registry-reader.ts';
 import { settingsOf, type UpstreamOptions } from '../http/options.ts';
 import { parseTarget } from '../http/redirect.ts';
-import type { BlobOptions, UpstreamBlob } from '../upstream.ts';
 import { openAsked } from './blobs.ts';
 import { createConnection } from './connection.ts';
 
@@ -12,7 +12,7 @@ export interface UrlBlobs {
    * From the first URL that has it, as an upstream's blob, not verified. Throws `UNAVAILABLE` or `TOOMANYREQUESTS` where one may have it
    * another time, else `BLOB_UNKNOWN` with what the last one was refused for.
    */
-  open(descriptor: Descriptor, options?: BlobOptions): Promise<UpstreamBlob>;
+  open(descriptor: Descriptor, options?: BlobOptions): Promise<OpenBlob>;
   close(): Promise<void>;
 }
 

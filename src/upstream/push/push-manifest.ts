@@ -3,11 +3,11 @@ import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.t
 import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType, parseManifest } from '../../oci/manifest.ts';
 import { type Reference, type Repository, referenceText } from '../../oci/reference.ts';
+import type { Cancellable } from '../../oci/registry-reader.ts';
 import { isSchema1, namedBytes } from '../../oci/schema1.ts';
 import type { Connection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
 import { discard, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
-import type { Cancellable } from '../upstream.ts';
 import { type Confirming, isSeen, unconfirmed } from './seen.ts';
 import { lastingRefusal, writeRefusal } from './write-refusal.ts';
 

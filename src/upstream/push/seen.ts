@@ -1,7 +1,7 @@
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { Cancellable } from '../../oci/registry-reader.ts';
 import { pauseAfter } from '../resilience/retry.ts';
-import type { Cancellable } from '../upstream.ts';
 
 export interface Confirming extends Cancellable {
   /** From 0 to 1, for jitter. */

@@ -1,8 +1,8 @@
 import { shared } from '../../base/single-flight.ts';
 import { anySignal, unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { Cancellable } from '../../oci/registry-reader.ts';
 import { type Dispatch, discard } from '../exchange.ts';
-import type { Cancellable } from '../upstream.ts';
 import { type ConnectFailure, connectFailureAfter } from './absence.ts';
 import type { Breaker } from './breaker.ts';
 import { isGivenUp } from './deadline.ts';

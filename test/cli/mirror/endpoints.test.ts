@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createMirrorEndpoints } from '../../../src/cli/mirror/endpoints.ts';
+import { allTags } from '../../../src/mirror/endpoints/reading.ts';
 import { type Place, parsePullSpec } from '../../../src/mirror/references/pull-spec.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import {
@@ -33,7 +34,7 @@ async function registry(t: Test, options: RegistryDoubleOptions = {}) {
 async function tagsOf(t: Test, place: Place, options: Partial<Parameters<typeof createMirrorEndpoints>[0]>) {
   const ends = createMirrorEndpoints({ ...usual, ...options });
   t.teardown(() => ends.close());
-  return Array.fromAsync((await ends.source(place)).tags(place.repository));
+  return Array.fromAsync(allTags(await ends.source(place), place.repository));
 }
 
 async function loginFile(t: Test, { host }: RegistryDouble): Promise<string> {

@@ -6,6 +6,7 @@ import { fileChecks } from '../../../src/mirror/endpoints/file-checks.ts';
 import type { ImageDirectory } from '../../../src/mirror/endpoints/image-directory.ts';
 import { ocDirectory } from '../../../src/mirror/endpoints/oc-directory.ts';
 import { ociLayout } from '../../../src/mirror/endpoints/oci-layout.ts';
+import { allReferrers, allTags } from '../../../src/mirror/endpoints/reading.ts';
 import { bytesOf, collected, type Descriptor } from '../../../src/oci/content.ts';
 import { type Digest, digestOf, hexOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
@@ -73,7 +74,7 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     const head = await later.manifest(repository, { tag }, { method: 'HEAD' });
     t.match(head, { kind: 'found', descriptor: { digest }, bytes: undefined });
     t.same(await later.manifest(repository, { tag }, { etag: digest }), { kind: 'unchanged' });
-    t.same(await Array.fromAsync(later.tags(repository)), ['v1']);
+    t.same(await Array.fromAsync(allTags(later, repository)), ['v1']);
     t.same(await bodyOf(later, digestOf(layer), 99_990), layer.subarray(99_990));
   });
 
@@ -83,8 +84,8 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     t.equal(await directory.statManifest(repository, { tag }), undefined);
     t.same(await directory.manifest(repository, { tag }), { kind: 'absent' });
     t.equal(await directory.openBlob(repository, digestOf(layer)), undefined);
-    t.same(await directory.referrers(repository, digestOf(layer)), []);
-    await t.rejects(Array.fromAsync(directory.tags(repository)), { code: 'NAME_UNKNOWN' });
+    t.same(await allReferrers(directory, repository, digestOf(layer)), []);
+    await t.rejects(Array.fromAsync(allTags(directory, repository)), { code: 'NAME_UNKNOWN' });
   });
 
   test(`${scheme} keeps no blob that was cut or is not what its digest says`, async (t) => {
@@ -165,7 +166,7 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     const fallback = parseTag(`sha256-${hexOf(image.descriptor.digest)}`);
     const list = manifestOf({ manifests: [other.descriptor] }, mediaTypes.ociIndex);
     await directory.putManifest(repository, { tag: fallback }, list);
-    const [referrer] = await directory.referrers(repository, image.descriptor.digest);
+    const [referrer] = await allReferrers(directory, repository, image.descriptor.digest);
     t.equal(referrer?.digest, other.descriptor.digest);
   });
 

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { ociLayout } from '../../../src/mirror/endpoints/oci-layout.ts';
+import { allTags } from '../../../src/mirror/endpoints/reading.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
@@ -41,7 +42,7 @@ test('tags that are written at the same time are all kept', async (t) => {
   const layout = ociLayout(path);
   const tags = Array.from({ length: 20 }, (_, number) => parseTag(`v${number}`));
   await Promise.all(tags.map((tag) => layout.putManifest(repository, { tag }, index([], tag))));
-  t.same(new Set(await Array.fromAsync(layout.tags(repository))), new Set(tags));
+  t.same(new Set(await Array.fromAsync(allTags(layout, repository))), new Set(tags));
 });
 
 test('entries of others are kept as they are, and an index that nobody can read is not overwritten', async (t) => {

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { taggedReferrers } from '../../../src/mirror/endpoints/tagged-referrers.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { referrersTag } from '../../../src/oci/referrers-tag.ts';
-import type { Upstream } from '../../../src/upstream/upstream.ts';
+import type { RegistryReader } from '../../../src/oci/registry-reader.ts';
 import { app } from '../../support/copy-rig.ts';
 import { memoryEnd } from '../../support/memory-ends.ts';
 import { manifestBytes, plainImage } from '../../support/memory-images.ts';
@@ -11,7 +11,7 @@ const subject = plainImage('subject', []).root.descriptor.digest;
 const entry = { ...plainImage('referrer', []).root.descriptor, annotations: { note: 'kept' }, extra: 1 };
 const list = manifestBytes(mediaTypes.ociIndex, { manifests: [entry] });
 
-function registry(pages: Awaited<ReturnType<Upstream['referrers']>>) {
+function registry(pages: Awaited<ReturnType<RegistryReader['referrers']>>) {
   const end = memoryEnd('b.example');
   return { end, upstream: { manifest: end.manifest, referrers: async () => pages } };
 }

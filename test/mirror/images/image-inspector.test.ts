@@ -1,9 +1,9 @@
 import { test } from 'tap';
-import type { ImageSource } from '../../../src/mirror/endpoints/endpoints.ts';
 import { registryLook } from '../../../src/mirror/images/image-inspector.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
+import type { RegistryReader } from '../../../src/oci/registry-reader.ts';
 
 const amd64 = digestOf(Buffer.from('amd64'));
 const entry = (architecture: string, digest: string) => ({
@@ -22,17 +22,18 @@ const index = Buffer.from(
 const descriptor = { digest: digestOf(index), size: index.byteLength, mediaType: mediaTypes.ociIndex };
 const { signal } = new AbortController();
 
-function rig(manifest: ImageSource['manifest']) {
+function rig(manifest: RegistryReader['manifest']) {
   const asked: string[] = [];
-  const source: ImageSource = {
+  const source: RegistryReader = {
     name: 'quay.io',
     manifest(repository, reference, options) {
       asked.push(`${options?.method} ${repository} ${reference.digest ?? reference.tag}`);
       return manifest(repository, reference, options);
     },
+    statBlob: async () => undefined,
     openBlob: async () => undefined,
-    async *tags() {},
-    referrers: async () => [],
+    tags: async () => undefined,
+    referrers: async () => undefined,
   };
   const hosts: string[] = [];
   const look = registryLook((registry) => {
@@ -42,7 +43,7 @@ function rig(manifest: ImageSource['manifest']) {
   return { look, asked, hosts };
 }
 
-const found: ImageSource['manifest'] = async (_repository, _reference, options) => ({
+const found: RegistryReader['manifest'] = async (_repository, _reference, options) => ({
   kind: 'found',
   descriptor,
   warnings: [],

@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { cachedSource } from '../../../src/mirror/endpoints/cached-source.ts';
-import { imageSource } from '../../../src/mirror/endpoints/image-source.ts';
+import { cachedReader } from '../../../src/cache/registry/cached-reader.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
+import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { randomContent, readAll, until } from '../../support/bodies.ts';
 import { missRig } from '../../support/miss-rig.ts';
@@ -65,11 +65,7 @@ test('a closed blob holds up nobody, and the download goes on', async (t) => {
 test('what nobody asked for goes past the cache, and joins what is under way', async (t) => {
   const { source, digest, bytes, asked, store } = await rigWithBlob(t);
   const here = new Set<string>();
-  const past = cachedSource({
-    source: imageSource(source.upstream),
-    registry: source,
-    isCached: (each) => here.has(each),
-  });
+  const past = cachedReader(source.upstream, source, { isCached: (each) => here.has(each) });
   const blob = await past.openBlob(repository, digest);
   t.ok(blob && (await readAll(blob.body)).bytes.equals(bytes));
   t.equal(await store.stat(digest), undefined);
@@ -85,8 +81,8 @@ test('what nobody asked for goes past the cache, and joins what is under way', a
 test('lists are those of the source', async (t) => {
   const { copied, doubles } = await missRig(t);
   const { digest } = doubles.source.addImage(repository, tag);
-  const tags = [];
-  for await (const each of copied.tags(repository)) tags.push(each);
-  t.same(tags, [tag]);
-  t.same(await copied.referrers(repository, digest), []);
+  t.same((await copied.tags(repository, ''))?.tags, [tag]);
+  t.match(await copied.referrers(repository, digest, ''), { mediaType: mediaTypes.ociIndex });
+  const blob = doubles.source.addBlob(repository, Buffer.from('a blob'));
+  t.match(await copied.statBlob(repository, blob), { digest: blob, size: 6 });
 });

@@ -4,16 +4,14 @@ import type { Readable } from 'node:stream';
 import { type Bytes, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { referrersTag } from '../../oci/referrers-tag.ts';
-import type { UpstreamBlob } from '../../upstream/upstream.ts';
+import type { OpenBlob, RegistryReader } from '../../oci/registry-reader.ts';
 import { type DirectoryLayout, heldManifest } from './directory-layout.ts';
-import type { ImageSource } from './endpoints.ts';
 import { disk } from './whole-file.ts';
 
 const readBytes = 1024 * 1024;
 
-/** A directory to copy images from. What is damaged in it is not there. */
-export function directorySource(layout: DirectoryLayout): ImageSource {
+/** A directory that images are read from. What is damaged in it is absent. It has no referrers API. */
+export function directoryReader(layout: DirectoryLayout): Omit<RegistryReader, 'statBlob'> {
   return {
     name: layout.name,
     async manifest(repository, reference, { method, etag } = {}) {
@@ -26,21 +24,16 @@ export function directorySource(layout: DirectoryLayout): ImageSource {
     },
     openBlob: (repository, digest, options) =>
       openedFile(layout.blobPath(repository, digest), digest, options?.start),
-    async *tags(repository) {
+    async tags(repository) {
       const tags = await layout.tags(repository);
-      if (tags === undefined)
-        throw new RegistryError('NAME_UNKNOWN', `${layout.name} has no repository ${repository}`);
-      yield* tags;
+      return tags && { tags, warnings: [] };
     },
-    async referrers(repository, digest) {
-      const found = await heldManifest(layout, repository, { tag: referrersTag(digest) });
-      return found?.parsed.children ?? [];
-    },
+    referrers: async () => undefined,
   };
 }
 
 /** Checked while it is read, from its start on: who takes it up in the middle has seen what came before. */
-async function openedFile(path: string, digest: Digest, start = 0): Promise<UpstreamBlob | undefined> {
+async function openedFile(path: string, digest: Digest, start = 0): Promise<OpenBlob | undefined> {
   const found = await disk.ifPresent(stat(path));
   if (found === undefined || !found.isFile()) return undefined;
   const stream = createReadStream(path, { start, highWaterMark: readBytes });

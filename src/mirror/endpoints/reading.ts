@@ -2,46 +2,42 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseManifest } from '../../oci/manifest.ts';
-import type { Reference, Repository, Tag } from '../../oci/reference.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
-import type { Cancellable, ManifestAnswer, ManifestOptions, Upstream } from '../../upstream/upstream.ts';
-import type { ImageSource } from './endpoints.ts';
+import type { Cancellable, RegistryReader } from '../../oci/registry-reader.ts';
 
 /** The page size that is asked for; registries give less where they like. */
 const tagsPerPage = 1_000;
 
-/** A registry as a source of images. Closing the upstream stays with who made it. */
-export function imageSource(upstream: Upstream): ImageSource {
+/**
+ * The same registry, which answers a HEAD with `absent` only after a GET does: some registries find
+ * no manifest by HEAD.
+ */
+export function confirmedByGet(reader: RegistryReader): RegistryReader {
   return {
-    name: upstream.name,
-    manifest: (repository, reference, options) => manifestOf(upstream, repository, reference, options),
-    openBlob: (repository, digest, options) => upstream.openBlob(repository, digest, options),
-    tags: (repository, options) => allTags(upstream, repository, options),
-    referrers: (repository, digest, options) => allReferrers(upstream, repository, digest, options),
+    name: reader.name,
+    async manifest(repository, reference, options = {}) {
+      const answer = await reader.manifest(repository, reference, options);
+      if (options.method !== 'HEAD' || answer.kind !== 'absent') return answer;
+      const full = await reader.manifest(repository, reference, { ...options, method: 'GET' });
+      if (full.kind !== 'found') return full;
+      const { bytes: _bytes, ...stated } = full;
+      return stated;
+    },
+    statBlob: (repository, digest, options) => reader.statBlob(repository, digest, options),
+    openBlob: (repository, digest, options) => reader.openBlob(repository, digest, options),
+    tags: (repository, query, options) => reader.tags(repository, query, options),
+    referrers: (repository, digest, query, options) => reader.referrers(repository, digest, query, options),
   };
 }
 
-/** Some registries find nothing by HEAD: only a GET says that an image is not there. */
-async function manifestOf(
-  upstream: Upstream,
-  repository: Repository,
-  reference: Reference,
-  options: ManifestOptions = {},
-): Promise<ManifestAnswer> {
-  const answer = await upstream.manifest(repository, reference, options);
-  if (options.method !== 'HEAD' || answer.kind !== 'absent') return answer;
-  const full = await upstream.manifest(repository, reference, { ...options, method: 'GET' });
-  if (full.kind !== 'found') return full;
-  const { bytes: _bytes, ...stated } = full;
-  return stated;
-}
-
-async function* allTags(
-  upstream: Upstream,
+/** Every tag once, page by page. Throws `NAME_UNKNOWN` when there is no such repository. */
+export async function* allTags(
+  reader: RegistryReader,
   repository: Repository,
   options: Cancellable = {},
 ): AsyncGenerator<Tag, void, undefined> {
-  const ask = (query: string) => upstream.tags(repository, query, options);
+  const ask = (query: string) => reader.tags(repository, query, options);
   const seen = new Set<Tag>();
   for await (const page of pages(ask, `n=${tagsPerPage}`)) {
     if (page === undefined) {
@@ -54,36 +50,40 @@ async function* allTags(
   }
 }
 
-/** By the API, else by the tag that stands in for it (distribution-spec, "Referrers Tag Schema"). */
-async function allReferrers(
-  upstream: Upstream,
+/**
+ * What refers to the manifest: by the referrers API, else by the tag that stands in for it
+ * (distribution-spec, "Referrers Tag Schema").
+ */
+export async function allReferrers(
+  reader: RegistryReader,
   repository: Repository,
   digest: Digest,
   options: Cancellable = {},
 ): Promise<readonly Descriptor[]> {
   const found: Descriptor[] = [];
-  const ask = (query: string) => upstream.referrers(repository, digest, query, options);
+  const ask = (query: string) => reader.referrers(repository, digest, query, options);
   for await (const page of pages(ask, '')) {
-    if (page === undefined) return taggedReferrers(upstream, repository, digest, options);
+    if (page === undefined) return taggedReferrers(reader, repository, digest, options);
     found.push(...childrenIn(page.bytes, page.mediaType));
   }
   return found;
 }
 
 async function taggedReferrers(
-  upstream: Upstream,
+  reader: RegistryReader,
   repository: Repository,
   digest: Digest,
   options: Cancellable,
 ): Promise<readonly Descriptor[]> {
-  const answer = await upstream.manifest(repository, { tag: referrersTag(digest) }, options);
+  const answer = await reader.manifest(repository, { tag: referrersTag(digest) }, options);
   if (answer.kind !== 'found' || answer.bytes === undefined) return [];
   return childrenIn(answer.bytes, answer.descriptor.mediaType);
 }
 
 /**
- * A listing, page by page; undefined for the first one when there is none. A registry whose pages lead in a circle, or that ends in
- * the middle, is refused: whoever counts on the whole would take the rest for gone.
+ * A listing, page by page; undefined for the first one when there is none. A registry whose pages
+ * lead in a circle, or that answers 404 in the middle, is refused: a caller that needs the whole
+ * list would take the rest for absent.
  */
 async function* pages<Page extends { readonly nextQuery?: string }>(
   ask: (query: string) => Promise<Page | undefined>,

@@ -1,0 +1,104 @@
+import type { Bytes, Descriptor } from './content.ts';
+import type { Digest } from './digest.ts';
+import type { Manifest } from './manifest.ts';
+import type { Reference, Repository, Tag } from './reference.ts';
+
+export interface Cancellable {
+  readonly signal?: AbortSignal;
+}
+
+export interface ManifestOptions extends Cancellable {
+  /** `HEAD`: learn the descriptor only. Default `GET`. */
+  readonly method?: 'GET' | 'HEAD';
+  /** The entity tag of what the caller holds; sent as `If-None-Match`. */
+  readonly etag?: string;
+  /** Whether a 429 is the answer at once, and not waited out. Default: false. */
+  readonly isUrgent?: boolean;
+}
+
+/** What a registry says about a manifest. */
+export type ManifestAnswer =
+  /** 404: there is no such tag or digest in that repository. */
+  | { readonly kind: 'absent' }
+  /** 304: what `etag` names is still true. */
+  | { readonly kind: 'unchanged' }
+  | {
+      readonly kind: 'found';
+      /** For a GET computed from the bytes; for a HEAD as the registry states it. */
+      readonly descriptor: Descriptor & { readonly mediaType: string };
+      /** The body, at most maxManifestBytes, its digest checked; absent for a HEAD. */
+      readonly bytes?: Uint8Array;
+      /** What the body lists, for callers that need not read it again. */
+      readonly manifest?: Manifest;
+      readonly etag?: string;
+      /** `Warning` header values of the registry, to be passed on. */
+      readonly warnings: readonly string[];
+    };
+
+export interface BlobOptions extends Cancellable {
+  /** First byte wanted; 0 without. */
+  readonly start?: number;
+  /** Last byte wanted, inclusive; the end without. */
+  readonly end?: number;
+}
+
+/** One opened blob of a registry. Iterate `body` once, or call `close`. */
+export interface OpenBlob {
+  /** The whole blob's size in bytes, or undefined where the registry does not say. */
+  readonly size: number | undefined;
+  /**
+   * The bytes from `start` to `end` as asked, never others. An upstream resumes a broken connection
+   * while it is read (Range, new token, new redirect) as long as it makes progress; throws once that
+   * is hopeless. Not verified, unless the reader says so.
+   */
+  readonly body: Bytes;
+  close(): void;
+}
+
+/** One page of a listing. */
+interface ListPage {
+  /** The query of the registry's `Link: …; rel="next"`, without the `?`. */
+  readonly nextQuery?: string;
+  readonly warnings: readonly string[];
+}
+
+/** One page of tags, in the registry's order; names that are no tags are left out. */
+export interface TagPage extends ListPage {
+  readonly tags: readonly Tag[];
+}
+
+/** One page of referrers: an OCI index, as the registry wrote it. */
+export interface ReferrersPage extends ListPage {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  /** `OCI-Filters-Applied`, when the registry filtered. */
+  readonly filtersApplied?: string;
+}
+
+/**
+ * A registry that can be read: an upstream, the cache before one, an upstream with its misses
+ * filled, a directory. Every method throws `RegistryError`: `UNAVAILABLE` (network, 5xx, breaker
+ * open), `TOOMANYREQUESTS` (its 429, or our own limit), `DENIED` (401 or 403 after our own login),
+ * `UPSTREAM_INVALID` (it lies). A client's credential never gets here.
+ */
+export interface RegistryReader {
+  /** The host that users write, such as `quay.io`; of a directory `file://` or `oci:` and its path. */
+  readonly name: string;
+  manifest(repository: Repository, reference: Reference, options?: ManifestOptions): Promise<ManifestAnswer>;
+  /** The blob's descriptor; undefined when the repository has no such blob. */
+  statBlob(repository: Repository, digest: Digest, options?: Cancellable): Promise<Descriptor | undefined>;
+  /** The blob's bytes; undefined when the repository has no such blob. */
+  openBlob(repository: Repository, digest: Digest, options?: BlobOptions): Promise<OpenBlob | undefined>;
+  /** One page of tags; undefined when there is no such repository. */
+  tags(repository: Repository, query: string, options?: Cancellable): Promise<TagPage | undefined>;
+  /**
+   * One page of referrers; undefined when the registry has no referrers API, or answers it with
+   * anything but an index.
+   */
+  referrers(
+    repository: Repository,
+    digest: Digest,
+    query: string,
+    options?: Cancellable,
+  ): Promise<ReferrersPage | undefined>;
+}
