@@ -3,7 +3,7 @@
 import { run } from './cli/commands/run.ts';
 import { stopCode } from './cli/flags/io.ts';
 
-/** Ctrl-C may reach us twice at once, from the terminal and from npm; only a later one is a second request. */
+/** Ctrl-C may arrive twice at once, from the terminal and npm; a later one is a second request. */
 const sameKeyMs = 500;
 
 /** Aborts at the first request to end; a second one ends the process there and then. */
@@ -26,7 +26,7 @@ function onHangup(heard: () => void): () => void {
   return () => process.off('SIGHUP', heard);
 }
 
-/** Started by bin/quayside.js on another Node, we go when that one is killed: nobody else knows that we are here. */
+/** Started by bin/quayside.js on another Node, this process exits when that one is killed. */
 function leaveWithParent(): void {
   process.once('disconnect', () => process.exit(1));
   process.channel?.unref();

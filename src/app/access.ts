@@ -154,7 +154,7 @@ function issuersOf(all: Config['clusters']): Readonly<Record<string, string>> {
   );
 }
 
-/** Rejects with `ConfigError` when it is not known where a cluster is or who we are there. Asks nothing yet. */
+/** Rejects with `ConfigError` when a cluster's address or login is unknown. Sends no request. */
 export async function configuredClusters(
   all: Config['clusters'],
   events: ClusterEvents,
@@ -173,7 +173,7 @@ const connectionsForRights = 2;
 /** Such questions that wait for a connection, of each kind: see LoginPlaces. */
 const mostReviewsWaiting = 100;
 
-/** From the inside out: the cluster, what it said before, what can be told of its tokens without it. */
+/** From the inside out: the cluster, remembered answers, local checks of its tokens. */
 async function configuredCluster(
   name: string,
   { remember, serviceAccountTokens, ...where }: ClusterConfig,

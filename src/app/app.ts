@@ -48,7 +48,7 @@ export interface Service {
   forget(): void;
   /** Says no to readiness probes from now on; every request is answered as before. */
   leave(): void;
-  /** Stops accepting, finishes what runs within the grace time, writes what is remembered, lets go of everything. */
+  /** Stops accepting, finishes requests within the grace time, writes records, closes all. */
   close(): Promise<void>;
 }
 

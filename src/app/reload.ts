@@ -15,7 +15,7 @@ export interface ReloadOptions {
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
 
-/** Reads the configuration anew and does what can be done about it; calls under way are waited for. Never rejects. */
+/** Reloads the configuration and applies what it can; awaits running calls. Never rejects. */
 export type Reload = () => Promise<void>;
 
 /**
@@ -56,7 +56,7 @@ export function isReloadable([first, , last, ...rest]: FaultPath): boolean {
   return first === 'hosts' && last === 'blobs' && rest.length === 0;
 }
 
-/** Where two configurations differ, as deep as both have something; lists are compared as a whole. */
+/** The settings in which two configurations differ; lists are compared as a whole. */
 export function differences(before: unknown, after: unknown, path: FaultPath = []): readonly FaultPath[] {
   if (isDeepStrictEqual(before, after)) return [];
   if (!isSection(before) || !isSection(after)) return [path];

@@ -7,13 +7,13 @@ export type Credential =
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
   | { readonly kind: 'bearer'; readonly token: string };
 
-/** Somebody we know, with everything that a review of rights may ask about them. */
+/** A known subject, with everything that a review of rights may need. */
 export interface Subject {
   readonly name: string;
   readonly groups: readonly string[];
   readonly uid?: string;
   readonly extra?: Readonly<Record<string, readonly string[]>>;
-  /** The cluster that knows them, and that is asked for their rights; absent for a robot of ours. */
+  /** The cluster that authenticated the subject and decides its rights; absent for a robot. */
   readonly cluster?: string;
 }
 
@@ -31,14 +31,14 @@ export interface Access extends Place {
   readonly action: 'pull';
 }
 
-/** The verdict on an access, with what decided it, for the person and for the audit line. Holds no credential. */
+/** The verdict on an access and its reason, for the user and the audit log. No credentials. */
 export interface Decision {
   readonly allowed: boolean;
   /** The rule that decided, for the log. */
   readonly rule?: string;
   /** Why not, for the client: one clause without secrets. */
   readonly reason?: string;
-  /** What was asked of the cluster, in words (questionText); absent where nothing had to be asked. */
+  /** The question to the cluster in words (questionText); absent where none was needed. */
   readonly question?: string;
   /** The cluster that was asked. */
   readonly cluster?: string;
@@ -62,7 +62,7 @@ export interface Authenticator {
 export interface Authorizer {
   /** Throws `UNAVAILABLE` when it cannot be told: neither a yes nor a no. */
   authorize(subject: Subject, access: Access): MaybePromise<Decision>;
-  /** Those of the tags that the subject may pull, in their order. Throws `UNAVAILABLE` as `authorize` does. */
+  /** The tags that the subject may pull, in order. Throws `UNAVAILABLE` as `authorize` does. */
   visible(subject: Subject, place: Place, tags: readonly Tag[]): Promise<readonly Tag[]>;
 }
 
@@ -92,6 +92,6 @@ export interface ContentTags {
    * them: ask so last, before a refusal. Never rejects.
    */
   unrecordedTags(place: Place, digest: Digest): Promise<PossibleTags>;
-  /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
+  /** Whether the tag references the digest, or did within `formerMs`. May throw `UNAVAILABLE`. */
   tagContains(place: Place, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }

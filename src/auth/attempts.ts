@@ -27,7 +27,7 @@ export interface Attempts {
 export interface AttemptsOptions {
   /** Failures within a minute that cost nothing. Default 4. */
   readonly free?: number;
-  /** How long the next one is held, in milliseconds; each one after it twice as long. Default 1,000. */
+  /** How long the first one is held, in ms; each further one twice as long. Default 1,000. */
   readonly firstHoldMs?: number;
   /** The longest that one is held, in milliseconds. Default 5,000. */
   readonly longestHoldMs?: number;
@@ -106,7 +106,7 @@ export function createAttempts(options: AttemptsOptions = {}): Attempts {
   };
 }
 
-/** Of IPv6 the network: whoever has one address there has 2^64. */
+/** Of IPv6 the network: a client with one address there has 2^64. */
 function originOf(address: string): string {
   if (!isIPv6(address) || address.includes('.')) return address;
   const [head = '', tail] = address.split('::');

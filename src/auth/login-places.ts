@@ -1,10 +1,7 @@
 import { createFairQueue, type FairQueue } from '../base/fair-queue.ts';
 import { RegistryError } from '../oci/errors.ts';
 
-/**
- * Who wants something looked at that costs, as far as it matters for whose turn it is. It opens
- * nothing.
- */
+/** A login to be checked, with the facts that decide its turn. Grants nothing. */
 export interface LoginOrigin {
   /** Of the client. Default: not known, and shared by all such. */
   readonly address?: string | undefined;
@@ -21,7 +18,7 @@ export interface LoginPlacesOptions {
   readonly maxWaiting: number;
   /** How long one may wait, in milliseconds. */
   readonly maxWaitMs: number;
-  /** Whether logins from that address failed of late. Default: none have. */
+  /** Whether logins from that address failed recently. Default: false. */
   readonly hasFailed?: ((address: string) => boolean) | undefined;
 }
 
@@ -31,10 +28,10 @@ interface PlaceWaiter {
 }
 
 /**
- * Places for logins that cost something: a comparison of passwords, a question to a cluster.
- * Credentials that were right before go first, then those from addresses where none failed of late,
- * then the others; within each kind addresses take turns, and names at an address do. So guesses
- * wait for each other and hold up no login from elsewhere.
+ * Places for checks that cost something: a comparison of passwords, a request to a cluster.
+ * Credentials that were accepted before go first, then those from addresses without a recent
+ * failure, then the others; within each kind addresses take turns, and so do names at an address.
+ * So guesses queue behind each other and delay no login from elsewhere.
  */
 export class LoginPlaces {
   readonly #options: LoginPlacesOptions;

@@ -1,4 +1,4 @@
-/** What a cluster is asked about a subject: the `resourceAttributes` of a SubjectAccessReview (authorization.k8s.io/v1). */
+/** The `resourceAttributes` of a SubjectAccessReview (authorization.k8s.io/v1). */
 export interface Question {
   readonly verb: string;
   /** API group; empty for the core one. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { isObject } from '../base/text/json.ts';
 import type { Subject } from './access.ts';
 
-/** The subject as one text, the same for everybody who has the same rights to ask about: groups and extras in order, none twice. */
+/** The subject as text, equal for equal rights to ask about: groups and extras sorted, unique. */
 export function subjectText({ name, groups, uid, extra, cluster }: Subject): string {
   const ordered = extra && Object.fromEntries(Object.entries(extra).sort(([a], [b]) => byText(a, b)));
   return JSON.stringify({ name, groups: [...new Set(groups)].sort(byText), uid, extra: ordered, cluster });

@@ -1,4 +1,4 @@
-/** The same items, until the signal: then its reason is thrown before the next item is handed on. */
+/** The same items until the signal aborts: then throws its reason before the next item. */
 export async function* abortable<Item>(
   items: AsyncIterable<Item>,
   signal: AbortSignal | undefined,

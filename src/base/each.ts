@@ -38,7 +38,7 @@ export async function concurrently<Item>(
   options.signal?.throwIfAborted();
 }
 
-/** The first of the items that passes; at once where all tests before it are. One item at a time. */
+/** The first item that passes; at once where all tests before it are. One item at a time. */
 export function firstPassing<Item>(
   items: Iterator<Item>,
   passes: (item: Item) => MaybePromise<boolean>,

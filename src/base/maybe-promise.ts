@@ -1,7 +1,7 @@
-/** A value, or the promise of one: a reader of a value that is there waits no turn of the event loop. */
+/** A value, or the promise of one: a value that is there costs no turn of the event loop. */
 export type MaybePromise<Value> = Value | Promise<Value>;
 
-/** Passes the value on: at once if it is there, else once it resolves. Throws or rejects as either step does. */
+/** Passes the value on: at once if it is there, else once it resolves. Throws likewise. */
 export function andThen<Value, Next>(
   value: MaybePromise<Value>,
   next: (value: Value) => MaybePromise<Next>,

@@ -1,6 +1,6 @@
 import { systemClock } from './clock.ts';
 
-/** How long the next chunk of a body is waited for, milliseconds: the first one, and each after it. */
+/** How long each chunk of a body, also the first one, may take, milliseconds. */
 export interface Patience {
   readonly firstMs: number;
   readonly nextMs: number;

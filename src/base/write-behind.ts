@@ -8,7 +8,7 @@ export interface WriteBehind<Job> {
   add(key: string, job: Job): void;
   /** The latest job of that key that is not done yet. */
   waiting(key: string): Job | undefined;
-  /** Resolves once nothing waits, or once what waits has been tried again and failed. Never rejects. */
+  /** Resolves once nothing waits, or waiting writes were retried and failed. Never rejects. */
   settled(): Promise<void>;
   /** As settled, and nothing is tried afterwards. */
   close(): Promise<void>;

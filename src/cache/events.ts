@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 
-/** Where an answer's bytes came from, most wanted first. Also the word in the `Quayside-Cache` header. */
+/** The source of an answer's bytes, best first. Also the word in the `Quayside-Cache` header. */
 export type Hit =
   /** from memory, nothing else was touched */
   | 'memory'

@@ -3,7 +3,7 @@ export type FaultPath = readonly (string | number)[];
 
 /** One thing that is wrong with a configuration. */
 export interface Fault {
-  /** The setting, as one would write it: `upstreams["quay.io"].retries`; empty for the file as a whole. */
+  /** The setting in its written form: `upstreams["quay.io"].retries`; empty for the whole file. */
   readonly path: string;
   /** The line of the file, from 1; absent when the setting is not in it. */
   readonly line?: number;
@@ -19,7 +19,7 @@ export interface ConfigRefusal {
   readonly message: string;
 }
 
-/** A contradiction between settings. `about`: every setting it follows from, besides the one it is reported at. */
+/** A contradiction. `about`: every setting it follows from, besides the one it is reported at. */
 export interface Contradiction extends ConfigRefusal {
   readonly about?: readonly FaultPath[];
 }
@@ -37,7 +37,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** The fault as compilers write theirs, so that editors can jump to it: `FILE:LINE: path: message`. */
+/** The fault in the form of compilers, for editors: `FILE:LINE: path: message`. */
 export function faultLine(fileName: string, { path, line, file = fileName, message }: Fault): string {
   const place = line === undefined ? file : `${file}:${line}`;
   return path === '' ? `${place}: ${message}` : `${place}: ${path}: ${message}`;

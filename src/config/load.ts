@@ -15,7 +15,7 @@ export interface LoadOptions {
   readonly fileName?: string;
 }
 
-/** The environment of a process; only `TMPDIR` is read here, for a spool that has no place of its own. */
+/** The environment of a process; only `TMPDIR` is read here, for the default spool. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -33,7 +33,7 @@ export function load(text: string, env: Environment, options: LoadOptions = {}):
   throw new ConfigError(options.fileName ?? 'config', faults);
 }
 
-/** The configuration that settings mean which are data already, or everything that is refused about them. */
+/** The configuration of settings that are data already, or every fault of them. */
 export function read(
   value: unknown,
   env: Environment,
@@ -48,7 +48,7 @@ interface ConfigReading {
   readonly settings?: Settings;
 }
 
-/** What the schema refuses is taken away, so that the rest can be checked against each other in the same run. */
+/** Removes what the schema refuses, so that the rest can be checked in the same run. */
 function readSettings(value: unknown): ConfigReading {
   const completed = Value.Default(settingsSchema, value);
   const refused = refusals(settingsSchema, completed);

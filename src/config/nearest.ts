@@ -1,4 +1,4 @@
-/** The word that was probably meant, or undefined when none is close: at most two in five letters differ. */
+/** The word that was probably meant; undefined without a close one: two in five letters differ. */
 export function nearest(word: string, words: Iterable<string>): string | undefined {
   const ranked = [...words]
     .map((candidate) => ({ candidate, distance: distance(word.toLowerCase(), candidate.toLowerCase()) }))

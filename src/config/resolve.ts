@@ -11,7 +11,7 @@ import type {
 } from './config.ts';
 import type { Settings } from './schema/schema.ts';
 
-/** Settings that passed every check, with what follows from other settings filled in. `tmpdir`: for a spool without a place. */
+/** Checked settings with their derived defaults. `tmpdir`: for a spool without a path. */
 export function resolved(settings: Settings, tmpdir: string): Config {
   const store = storeConfig(settings.store);
   const upstreams = Object.entries(settings.upstreams).map(([name, upstream]): [string, UpstreamConfig] => [

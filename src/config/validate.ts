@@ -18,7 +18,7 @@ export function refusals(schema: TSchema, value: unknown): ConfigRefusal[] {
   });
 }
 
-/** The library stops at eight errors unless told otherwise, and can be told only for the whole process. */
+/** The library stops at eight errors by default, and has only a global setting. */
 function allErrors(schema: TSchema, value: unknown): SchemaFailure[] {
   const { maxErrors } = TypeboxSettings.Get();
   try {

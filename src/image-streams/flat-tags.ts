@@ -23,8 +23,8 @@ export function createReadings(targets: Iterable<ImageStreamTag> = []): Readings
 }
 
 /**
- * A Kubernetes namespace: a label (RFC 1123). One of digits alone is left out: a time stamp must
- * give nobody rights.
+ * A Kubernetes namespace: a label (RFC 1123). One of only digits is excluded: a time stamp must
+ * grant no rights.
  */
 const namespaceShape = /^(?!\d+$)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const nameShape = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;

@@ -14,13 +14,13 @@ import {
 
 /** Who is told of the tags. Called for one tag at a time; must not throw. */
 export interface StreamListener {
-  /** The tag stands for this image now; at the beginning, every tag. What is watched happened just now. */
+  /** The tag has this image now; at the beginning, every tag. What is watched happened just now. */
   changed(tag: StatusTag, seen: 'listed' | 'watched'): void;
   /** The tag, or its stream, is no more. */
   removed(tag: ImageStreamTag): void;
 }
 
-/** Why all streams are listed: at the beginning, since the server forgot our version, since nothing came, or since it was time to. */
+/** Why all streams are listed: at the start, version expired, silence, or periodically. */
 export type ListReason = 'start' | 'gone' | 'silent' | 'due';
 
 /** What following reports. */
@@ -38,11 +38,11 @@ export interface FollowEvents {
 }
 
 export interface FollowOptions {
-  /** Without an event or a bookmark for so long, all is listed again, milliseconds. Default 300,000; servers send a bookmark each minute. */
+  /** Lists all again after a silence this long, ms. Default 300,000; bookmarks come each minute. */
   readonly silenceMs?: number;
   /** All is listed again after so long, milliseconds. Default 3,600,000. */
   readonly relistMs?: number;
-  /** The first pause before the server is asked again; each next one is twice as long, up to 30 s, milliseconds. Default 1,000. */
+  /** The first pause before a retry, ms; doubles up to 30 s. Default 1,000. */
   readonly pauseMs?: number;
   readonly events?: Partial<FollowEvents>;
 }
@@ -66,7 +66,7 @@ interface Memory {
 
 const longestPauseMs = 30_000;
 
-/** Lists, watches, and lists again when watching can no longer be relied on, until the signal aborts. Never rejects. */
+/** Lists, watches, and lists again when the watch is unreliable, until aborted. Never rejects. */
 export async function followed(following: Following): Promise<void> {
   const { signal, options } = following;
   const memory: Memory = { tags: createSeenTags(), failures: 0 };
@@ -133,7 +133,7 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
   }
 }
 
-/** A server that is of no use is not asked in a rush; that our version is too old once, or nothing came for a while, is no fault of it. */
+/** A failing server is retried slowly; an expired version or one silence is not its failure. */
 async function pausedAfter(
   end: WatchEnd | { readonly error: unknown },
   memory: Memory,
@@ -153,7 +153,7 @@ function nextPauseMs(memory: Memory, { pauseMs: firstMs = 1_000 }: FollowOptions
   return pauseMs;
 }
 
-/** Aborts when watching was silent for too long, and when it went on for long enough. */
+/** Aborts when the watch was silent for too long, and at its maximum age. */
 function fresh({ silenceMs = 300_000, relistMs = 3_600_000 }: FollowOptions) {
   const stale = new AbortController();
   let reason: ListReason = 'due';

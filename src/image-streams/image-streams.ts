@@ -6,7 +6,7 @@ import { type ImageStreamObject, type StatusTag, type StreamPage, statusTags } f
 
 /** An ImageStreamTag as the API server knows it, with the manifest that it stands for. */
 export interface SourceTag {
-  /** The name of its Image object: a digest, except where somebody made one by hand. */
+  /** The name of its Image object: a digest, except for one made by hand. */
   readonly image: string;
   /** When the Image object was made, milliseconds since the epoch. */
   readonly createdAt: number;
@@ -15,19 +15,19 @@ export interface SourceTag {
   readonly layerMediaTypes: readonly string[];
 }
 
-/** The ImageStreams of one cluster (`image.openshift.io/v1`). Every method throws `ApiFailure`, or the signal's reason. */
+/** The ImageStreams of a cluster (`image.openshift.io/v1`). Throws `ApiFailure` or the reason. */
 export interface ImageStreams {
   /** Every tag that stands for an image, read page by page from the server. */
   tags(options?: { readonly namespace?: string; readonly signal?: AbortSignal }): AsyncIterable<StatusTag>;
   /** Undefined when there is no such tag. */
   tag(tag: ImageStreamTag, options?: { readonly signal?: AbortSignal }): Promise<SourceTag | undefined>;
-  /** Tells of every tag, then of each change, until the signal aborts; failures are events. Never rejects. */
+  /** Reports every tag, then each change, until aborted; failures are events. Never rejects. */
   follow(listener: StreamListener, options: { readonly signal: AbortSignal }): Promise<void>;
 }
 
 export interface ImageStreamsOptions extends Omit<FollowOptions, 'events'> {
   readonly client: KubernetesClient;
-  /** How long one call may take, milliseconds. Default 60,000: a page of streams with long histories is some megabytes. */
+  /** Limit of one call, milliseconds. Default 60,000: a page of streams is some megabytes. */
   readonly timeoutMs?: number;
   /** Streams in one page of a list. Default 100. */
   readonly pageSize?: number;

@@ -38,7 +38,7 @@ interface TagEvents {
   readonly items?: readonly ({ readonly created?: string; readonly image?: string } | null)[] | null;
 }
 
-/** The tags of a stream that stand for an image; one whose import never succeeded stands for none. */
+/** The tags of a stream that have an image; one that was never imported has none. */
 export function statusTags({ metadata, status }: ImageStreamObject): readonly StatusTag[] {
   const { namespace = '', name = '' } = metadata ?? {};
   return present(status?.tags).flatMap(({ tag, items }) => {
@@ -54,7 +54,7 @@ export interface StreamChange {
   readonly removed: readonly ImageStreamTag[];
 }
 
-/** Remembers of every tag what it stands for and whether it is about to go, and nothing else: ten thousands of tags are a few megabytes. */
+/** Remembers only the image of every tag and whether it is about to be removed: a few megabytes. */
 export interface SeenTags {
   readonly streams: number;
   readonly tags: number;
@@ -62,7 +62,7 @@ export interface SeenTags {
   saw(stream: ImageStreamObject): StreamChange;
   /** The stream is no more. */
   lost(stream: ImageStreamObject): StreamChange;
-  /** Begins a look at all streams; what was not seen again when the returned function is called is no more. */
+  /** Begins a scan of all streams; its returned function drops what was not seen again. */
   look(): () => readonly ImageStreamTag[];
 }
 
@@ -123,7 +123,7 @@ export function createSeenTags(): SeenTags {
   };
 }
 
-/** Tags that the release controller will take away. A last look is worth it while there is something to copy. */
+/** Tags that the release controller will remove. A last check is worth it before. */
 function softDeleted({ spec }: ImageStreamObject): ReadonlySet<string | undefined> {
   const doomed = present(spec?.tags).filter(({ annotations }) => annotations?.[softDelete] !== undefined);
   return new Set(doomed.map(({ name }) => name));

@@ -3,7 +3,7 @@ import { ApiFailure } from './failure.ts';
 
 type ApiAnswer = Dispatcher.ResponseData;
 
-/** The body of a 200 or 201; throws `ApiFailure` for every other status, and for a body that is too long. */
+/** The body of a 200 or 201; throws `ApiFailure` for another status or a body that is too long. */
 export async function textOf(answer: ApiAnswer, maxBytes: number): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -38,7 +38,7 @@ function refusal(status: number, retryAfter: string | readonly string[] | undefi
   });
 }
 
-/** What a call ended with, as an `ApiFailure`; `lateMs` is the time that it took too long for, if it did. */
+/** The failure of a call as an `ApiFailure`; `lateMs` is the time limit, if it was exceeded. */
 export function failureOf(error: unknown, lateMs: number | undefined): ApiFailure {
   if (error instanceof ApiFailure) return error;
   return lateMs === undefined

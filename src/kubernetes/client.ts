@@ -16,7 +16,7 @@ export interface KubernetesClient {
   text(call: ApiCall): Promise<string>;
   /** The same, parsed; what it is, its caller knows. */
   json<Body>(call: ApiCall): Promise<Body>;
-  /** The body of a 200 to a GET, as it comes. Throws like `text`; a silence is an `ApiFailure` (`slow`). */
+  /** The body of a 200 to a GET, streamed. Throws like `text`; silence is `slow`. */
   stream(call: StreamCall): AsyncIterable<Uint8Array>;
   /** Cuts every connection. Calls under way fail, and so do later ones. */
   close(): Promise<void>;
@@ -39,11 +39,11 @@ export interface ApiCall {
   readonly body?: string;
   /** The media type of the answer. Default `application/json`. */
   readonly accept?: string;
-  /** Changes nothing, so that it is sent again when a kept connection is cut. Default: true for GET. */
+  /** Changes nothing, so it is retried when a kept connection is cut. Default: true for GET. */
   readonly isRepeatable?: boolean;
   /** Default: the client's. */
   readonly timeoutMs?: number;
-  /** The longest answer that is read, in bytes. Default 1 MiB: a review with 2,000 groups of the longest names has half of it. */
+  /** The longest answer, in bytes. Default 1 MiB: a review with 2,000 long groups is half. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal | undefined;
 }

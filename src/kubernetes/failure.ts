@@ -13,7 +13,7 @@ export interface FailureFacts {
   readonly cause?: unknown;
 }
 
-/** A call without an answer to use: neither a yes nor a no. Nothing that was sent is in its texts. */
+/** A call without a usable answer: neither yes nor no. Its texts hold nothing that was sent. */
 export class ApiFailure extends Error {
   override readonly name = 'ApiFailure';
   readonly kind: FailureKind;

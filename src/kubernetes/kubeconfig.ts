@@ -105,7 +105,7 @@ function loaded(library: Library, config: KubeConfig, text: string): WrittenKube
   }
 }
 
-/** Whoever can answer for a cluster can give rights, so that there is no asking without TLS that is verified. */
+/** An impostor of a cluster could grant rights, so TLS must be verified. */
 function usable(cluster: Cluster): Cluster {
   if (!URL.canParse(cluster.server) || new URL(cluster.server).protocol !== 'https:')
     throw new Error(`the kubeconfig's server ${cluster.server} is not an https URL`);

@@ -18,7 +18,7 @@ export interface Pools {
   close(): Promise<void>;
 }
 
-/** An idle connection is closed after this time, before a load balancer on the way cuts it, in milliseconds. */
+/** An idle connection is closed after this time, before a load balancer cuts it, in ms. */
 const keepAliveTimeout = 25_000;
 
 export function createPools(options: PoolOptions): Pools {

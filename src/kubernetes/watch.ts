@@ -6,12 +6,12 @@ export interface WatchOptions<Item> {
   readonly path: string;
   /** The `resourceVersion` to go on from. */
   readonly version: string;
-  /** Called for each event but `ERROR`: `ADDED`, `MODIFIED`, `DELETED`, or `BOOKMARK`, whose object has a version and nothing else. */
+  /** Called for `ADDED`, `MODIFIED`, `DELETED`, and `BOOKMARK`, whose object has only a version. */
   readonly seen: (type: string, object: Item) => void;
   readonly signal: AbortSignal;
 }
 
-/** `gone`: the version is too old, or of no use to the server; list again. `idle`: nothing came for a while, go on. `closed`: the server had enough, or the signal aborted. */
+/** `gone`: the version expired; list again. `idle`: silence, continue. `closed`: the end. */
 export type WatchEnd = 'gone' | 'idle' | 'closed';
 
 interface WatchEvent<Item> {
@@ -21,7 +21,7 @@ interface WatchEvent<Item> {
 
 /** The longest silence before the watch is begun again, in milliseconds. */
 const idleMs = 30_000;
-/** The longest event that is read, in characters: an object of etcd has at most 1.5 MiB, in JSON several times that. */
+/** The longest event, in characters: an object of etcd has at most 1.5 MiB, more in JSON. */
 const longestLine = 16 * 1024 * 1024;
 
 /** Watches until it ends, for one of the usual reasons; all else throws `ApiFailure`. */

@@ -1,7 +1,7 @@
 import { hasSlept, withTimeout } from '../base/wait.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 
-/** A lease as we have it: nobody takes it before `since + ttlMs` by our monotonic clock. */
+/** A lease that we hold: no other takes it before `since + ttlMs` by our monotonic clock. */
 export interface Hold<Written extends LeaseRecord> {
   readonly holder: string;
   readonly record: Written;
@@ -13,14 +13,14 @@ export interface HoldTerms<Written extends LeaseRecord> {
   readonly name: string;
   readonly medium: LeaseMedium<Written>;
   readonly ttlMs: number;
-  /** Without a sign that it is still ours for so long, the lease counts as lost, milliseconds; less than `ttlMs`. */
+  /** Without a renewal for this long the lease counts as lost, milliseconds; less than `ttlMs`. */
   readonly renewMs: number;
   /** The pause between two prolongations, milliseconds. */
   readonly retryMs: number;
   readonly events: Pick<Partial<LeaseEvents>, 'failed'>;
 }
 
-/** Prolongs the lease until `over`; resolves to how it is then, undefined as soon as it is lost. Never rejects. */
+/** Renews the lease until `over`; resolves to its state, undefined if lost. Never rejects. */
 export async function kept<Written extends LeaseRecord>(
   hold: Hold<Written>,
   { name, medium, ttlMs, renewMs, retryMs, events }: HoldTerms<Written>,
@@ -38,7 +38,7 @@ export async function kept<Written extends LeaseRecord>(
   return current;
 }
 
-/** Undefined when another holds it. A write of ours that arrived although it seemed to fail is found by our name. */
+/** Undefined when another holds it. Our name reveals a write that arrived despite a failure. */
 async function prolonged<Written extends LeaseRecord>(
   { holder, record }: Hold<Written>,
   medium: LeaseMedium<Written>,

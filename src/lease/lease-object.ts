@@ -66,7 +66,7 @@ function recordOf(object: LeaseBody): LeaseObject {
   };
 }
 
-/** Times are for those who look: nobody decides by them. One that is given back is free after a second for whoever does not know the empty name. */
+/** Times are for readers only. A released lease is free after 1 s, for other programs. */
 function claimed({ holder, ttlMs }: LeaseClaim, before: LeaseBody): object {
   // A MicroTime has six digits.
   const now = new Date().toISOString().replace('Z', '000Z');

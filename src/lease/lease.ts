@@ -14,19 +14,19 @@ export interface LeaseOptions<Written extends LeaseRecord> {
    * the lease is still ours, and has the last third to do so. Default 15,000.
    */
   readonly ttlMs?: number;
-  /** How long to wait between two looks at a lease that another holds, and between two prolongations, milliseconds. Default `ttlMs / 7.5`. */
+  /** Pause between two reads of another's lease, and two renewals, ms. Default `ttlMs / 7.5`. */
   readonly retryMs?: number;
-  /** The lease is also free once it ended by its holder's clock: for those who look once. Clocks must agree far better than `ttlMs`. Default false. */
+  /** The lease is also free once it expired by its holder's clock. Default false. */
   readonly trustsClocks?: boolean;
   readonly events?: Partial<LeaseEvents>;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
 }
 
-/** The work that one at a time does; its signal aborts when the lease was lost, or the caller's own signal did. */
+/** The work of the holder; its signal aborts when the lease is lost, or the caller aborts. */
 export type Leased<Result> = (signal: AbortSignal) => Promise<Result>;
 
-/** The right to do one job, which one at a time has, whichever process it is in. It is given back when the work has ended. */
+/** The right to do one job, for one process at a time. Released when the work has ended. */
 export interface Lease {
   /** Waits until it is ours. Rejects as the work does, or when the signal aborts. */
   held<Result>(work: Leased<Result>, options?: { readonly signal?: AbortSignal }): Promise<Result>;

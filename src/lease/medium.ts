@@ -4,9 +4,9 @@ export interface LeaseRecord {
   readonly holder: string;
   /** Changes with each write. */
   readonly version: string;
-  /** For how long each write holds, milliseconds; absent where nobody can tell. */
+  /** How long each write holds, milliseconds; absent if unknown. */
   readonly ttlMs?: number;
-  /** When it ends by the holder's clock, milliseconds since the epoch; absent where nobody says. */
+  /** Its end by the holder's clock, milliseconds since the epoch; absent if unknown. */
   readonly expiresAt?: number;
 }
 
@@ -17,11 +17,11 @@ export interface LeaseClaim {
   readonly ttlMs: number;
 }
 
-/** Where one lease is written down. A call that does not end is given up and counts as failed, also if it succeeds later. */
+/** The record of one lease. A call that does not end is aborted and counts as failed. */
 export interface LeaseMedium<Written extends LeaseRecord = LeaseRecord> {
-  /** Undefined when nobody ever held it. */
+  /** Undefined when it was never held. */
   read(): Promise<Written | undefined>;
-  /** Resolves to what stands there then; undefined, with nothing done, when it is no longer `seen` that stands there. */
+  /** Resolves to the new record; undefined, with nothing written, if it is no longer `seen`. */
   write(claim: LeaseClaim, seen: Written | undefined): Promise<Written | undefined>;
 }
 

@@ -24,7 +24,7 @@ export function createRecordLease(
     },
     async write({ holder, ttlMs }, seen) {
       const claim = { holder, ttlMs, expiresAt: holder === '' ? 0 : clock() + ttlMs };
-      // Bytes that are new each time make the version new, for media whose versions are digests of the bytes.
+      // New random bytes make a new version, for media whose versions are digests of the bytes.
       const bytes = Buffer.from(JSON.stringify({ ...claim, write: randomUUID() }));
       const version = await records.put(key, bytes, { ifVersion: seen?.version ?? 'absent' });
       return version === undefined ? undefined : { ...claim, version };
@@ -32,7 +32,7 @@ export function createRecordLease(
   };
 }
 
-/** A record that cannot be understood was given back: no bug of one version may stop the job for ever. */
+/** An unparsable record counts as released: a bug of one version must not block the job forever. */
 function parsed(bytes: Uint8Array): Omit<LeaseRecord, 'version'> {
   const { holder, ttlMs, expiresAt } = fieldsOf(jsonOrNone(bytes));
   return {

@@ -6,7 +6,7 @@ export interface MirrorEvents {
   mirrorQueueChanged(event: { readonly waiting: number }): void;
 }
 
-/** What the controller's own queue reports, in the terms of the library that the original was built on. */
+/** Events of the controller's own queue, in the terms of the original's library. */
 export interface WorkqueueEvents {
   workqueueAdded(): void;
   workqueueRetried(): void;

@@ -1,9 +1,9 @@
 import type { Retry } from '../base/retry.ts';
 
 /**
- * Ways in which an image cannot be copied. The first two pass, and are tried again. The others are parked with their reason until the
- * source's digest changes or a day is over, in which somebody may have given rights, or pushed what was missing; schema 1 that is refused
- * stays parked, as no day makes it anything else.
+ * Ways in which an image cannot be copied. The first two are transient, and retried. The others are
+ * parked with their reason until the source's digest changes or 24 h are over, in which rights may
+ * be granted or content pushed; refused schema 1 stays parked.
  */
 export const failureClasses = [
   'throttled',
@@ -31,7 +31,7 @@ export interface CopyErrorOptions {
   readonly cause?: unknown;
 }
 
-/** An image that was not copied. The message names digest, repository and what to do, in one line without secrets. */
+/** An image that was not copied. The message names digest, repository and next step, no secrets. */
 export class CopyError extends Error {
   override readonly name = 'CopyError';
   readonly kind: FailureClass;

@@ -11,7 +11,7 @@ export interface Notices {
   configFailed: 'error';
   /** Fields: `section`, `image` or `ISTagName`, `reason`. */
   ignoredSource: 'info';
-  /** Fields: `owner`, `source`, `target`. A task leaves the queue: the entry that it came from is gone. */
+  /** Fields: `owner`, `source`, `target`. The entry of a task is gone, and so is the task. */
   unlisted: 'info';
 
   /** Of `artImagesService` too. */
@@ -28,7 +28,7 @@ export interface Notices {
   qciToAppCiFailed: 'error';
   /** Fields: `source`, `target`, `error`. The image is asked for again an hour later. */
   targetUnknown: 'warn';
-  /** Fields: `source`, `target`, `error`. In the words of the original, which did not attempt it either. */
+  /** Fields: `source`, `target`, `error`. In the words of the original. */
   sourceUnknown: 'warn';
   /** Fields: `source`, `target`, `error`. */
   qciUnknown: 'warn';
@@ -41,7 +41,7 @@ export interface Notices {
   /** Fields: `source`, `target`, `sourceDigest`, `targetDigest`. */
   needsSync: 'info';
 
-  /** Fields: `duration` in whole seconds, `files`, `keys` that tests use, `added` since the last time. */
+  /** Fields: `duration` in seconds, `files`, `keys` that tests use, `added` since the last time. */
   inputsRead: 'info';
   /** Fields: `folder`, `error`. What was read before goes on to count. */
   inputsFailed: 'error';

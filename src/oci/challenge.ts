@@ -1,4 +1,4 @@
-/** One `WWW-Authenticate` challenge (RFC 9110 section 11.6.1): the scheme in lower case and its parameters. */
+/** A `WWW-Authenticate` challenge (RFC 9110 section 11.6.1): lower-case scheme and parameters. */
 export interface Challenge {
   readonly scheme: string;
   readonly parameters: Readonly<Record<string, string>>;
@@ -27,7 +27,7 @@ export function parseChallenges(lines: string | readonly string[] | undefined): 
   return (typeof lines === 'string' ? [lines] : lines).flatMap(parseLine);
 }
 
-/** A challenge as a header value: every parameter quoted, as containers/image and the conformance suite need it. */
+/** A challenge as a header value: every parameter quoted, as containers/image requires. */
 export function challengeText(schemeName: string, parameters: Readonly<Record<string, string>>): string {
   const pairs = Object.entries(parameters).map(
     ([key, value]) => `${key}="${value.replace(/["\\]/g, '\\$&')}"`,

@@ -2,13 +2,13 @@ import { type Digest, digester, isMatch } from './digest.ts';
 import { RegistryError } from './errors.ts';
 
 /**
- * A body. A chunk is **lent**: it may be overwritten once the next one is asked for, so finish with it first
- * (wait for the write) or copy it. Ends normally only when every byte came; otherwise throws. Leaving the loop
- * early releases whatever the body holds.
+ * A body. A chunk is **borrowed**: it may be overwritten once the next one is requested, so finish
+ * with it first (wait for the write) or copy it. Ends normally only when every byte came; otherwise
+ * throws. Leaving the loop early releases the body's resources.
  */
 export type Bytes = AsyncIterable<Uint8Array>;
 
-/** What a piece of content is (image-spec, "Descriptor"), as far as a cache must know it. */
+/** A descriptor of content (image-spec, "Descriptor"), reduced to what a cache needs. */
 export interface Descriptor {
   readonly digest: Digest;
   /** Bytes. */
@@ -17,7 +17,7 @@ export interface Descriptor {
   readonly mediaType?: string;
   /** For whom it is, as `os/architecture`, where an index says so. */
   readonly platform?: string;
-  /** Where else the bytes are to be had; whoever reads them there believes nobody (image-spec, "Descriptor"). */
+  /** Other URLs of the bytes, to be verified by their reader (image-spec, "Descriptor"). */
   readonly urls?: readonly string[];
 }
 
@@ -34,7 +34,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal;
 }
 
-/** An opened piece of content. Iterate `body` once, or call `close`; nothing is held after either. */
+/** An opened blob or manifest. Iterate `body` once, or call `close`. */
 export interface Content {
   readonly descriptor: Descriptor;
   /** What `body` holds, when it is not everything. */
@@ -142,7 +142,7 @@ export async function collected(bytes: Bytes, maxBytes: number): Promise<Uint8Ar
         detail: { maxBytes },
       });
     }
-    // Not slice(): a Buffer's shares its memory with the lent chunk.
+    // Not slice(): a Buffer's shares its memory with the borrowed chunk.
     chunks.push(new Uint8Array(chunk));
   }
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size);

@@ -3,7 +3,7 @@ import { RegistryError } from './errors.ts';
 
 declare const brand: unique symbol;
 
-/** A content digest `<algorithm>:<hex>` that passed parseDigest; sha256 and sha512 only (image-spec, "Digests"). */
+/** A digest `<algorithm>:<hex>` that passed parseDigest; sha256 and sha512 only (image-spec). */
 export type Digest = string & { readonly [brand]: 'Digest' };
 
 const shapes = { sha256: /^sha256:[0-9a-f]{64}$/, sha512: /^sha512:[0-9a-f]{128}$/ } as const;
@@ -15,7 +15,7 @@ export function isDigest(text: unknown): text is Digest {
   return typeof text === 'string' && (shapes.sha256.test(text) || shapes.sha512.test(text));
 }
 
-/** The text as a digest; throws `DIGEST_INVALID` when it is not one, or not of an algorithm we can verify. */
+/** The text as a digest; throws `DIGEST_INVALID` for another text or an unknown algorithm. */
 export function parseDigest(text: string): Digest {
   if (isDigest(text)) return text;
   throw new RegistryError('DIGEST_INVALID', 'not a sha256 or sha512 digest', {

@@ -32,7 +32,7 @@ const statusOf = {
 export type ErrorCode = keyof typeof statusOf;
 
 export interface ErrorOptions {
-  /** Facts for the client, put in `errors[].detail`. Never a credential, never an internal address. */
+  /** Facts for the client, in `errors[].detail`. Never a credential, never an internal address. */
   readonly detail?: Readonly<Record<string, unknown>>;
   /** The failure below this one, for the log only. */
   readonly cause?: unknown;
@@ -68,7 +68,7 @@ export class RegistryError extends Error {
   }
 }
 
-/** Whatever was thrown, as a RegistryError: strangers become `UNKNOWN` and keep their text out of the answer. */
+/** Any thrown value as a RegistryError: others become `UNKNOWN`, and their text stays internal. */
 export function toRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
   return new RegistryError('UNKNOWN', 'the request could not be answered; the log has the reason', {

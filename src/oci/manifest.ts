@@ -51,7 +51,7 @@ const kinds: Readonly<Record<ManifestType, ManifestKind>> = {
  */
 export const acceptManifests = Object.values(mediaTypes).join(', ');
 
-/** Larger manifests are refused: containers/image and containerd read no more than this, in bytes. */
+/** The largest manifest, in bytes: containers/image and containerd read no more. */
 export const maxManifestBytes = 4 * 1024 * 1024;
 
 /** What a manifest refers to; the bytes themselves are never rewritten. */
@@ -64,11 +64,11 @@ export interface Manifest {
    * foreign layers (those with `urls`) are left out.
    */
   readonly blobs: readonly Descriptor[];
-  /** Layers that are to be fetched from their own `urls` (image-spec, "Descriptor"); absent when there are none. */
+  /** Layers with their own `urls` (image-spec, "Descriptor"); absent when there are none. */
   readonly foreign?: readonly Descriptor[];
   /** What this is an attachment of (image-spec, "subject"). */
   readonly subject?: Descriptor;
-  /** Its own `artifactType`, else its config's media type (distribution-spec, "Listing Referrers"). */
+  /** Its `artifactType`, else its config's media type (distribution-spec, "Listing Referrers"). */
   readonly artifactType?: string;
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -97,7 +97,7 @@ export function parseManifest(bytes: Uint8Array, statedType: string | undefined)
   };
 }
 
-/** Undefined for what is no manifest: an index may name content of any type (image-spec, "Image Index"). */
+/** Undefined for another document: an index may name any type (image-spec, "Image Index"). */
 export function manifestOrNone(bytes: Uint8Array, mediaType: string | undefined): Manifest | undefined {
   try {
     return parseManifest(bytes, mediaType);

@@ -3,7 +3,7 @@ import { RegistryError } from './errors.ts';
 
 declare const brand: unique symbol;
 
-/** A repository name that passed parseRepository (distribution-spec, "Pulling manifests": `<name>`). */
+/** A repository name that passed parseRepository (distribution-spec: `<name>`). */
 export type Repository = string & { readonly [brand]: 'Repository' };
 
 /** A tag that passed parseTag: at most 128 characters. */

@@ -10,7 +10,7 @@ export type RegistryRequest =
   | { readonly kind: 'manifest'; readonly repository: Repository; readonly reference: Reference }
   /** end-2, `GET|HEAD /v2/<name>/blobs/<digest>` */
   | { readonly kind: 'blob'; readonly repository: Repository; readonly digest: Digest }
-  /** end-8, `GET /v2/<name>/tags/list`; `query` holds `n`, `last` and whatever the upstream's `Link` added */
+  /** end-8, `GET /v2/<name>/tags/list`; `query`: `n`, `last`, additions of the upstream's `Link` */
   | { readonly kind: 'tags'; readonly repository: Repository; readonly query: string }
   /** end-12, `GET /v2/<name>/referrers/<digest>` */
   | {

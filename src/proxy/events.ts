@@ -1,6 +1,6 @@
 import type { Hit, ReadKind } from '../cache/events.ts';
 
-/** What a request asks for, as far as metrics tell them apart. */
+/** The kind of a request, in the terms of the metrics. */
 export type RequestKind = ReadKind | 'ping' | 'token' | 'other';
 
 /**
@@ -31,7 +31,7 @@ export interface ProxyEvents {
   limitRefused(event: { readonly limit: LimitName; readonly reason: 'queue-full' | 'waited-too-long' }): void;
   /** A client that took nothing of its answer was cut off. */
   idleClientCut(): void;
-  /** Somebody was turned away: without a credential, with a wrong one, or without the right. */
+  /** A request was refused: without a credential, with a wrong one, or without the right. */
   accessRefused(event: { readonly reason: 'anonymous' | 'credential' | 'scope' | 'rights' }): void;
   /** A token was handed out. */
   tokenIssued(): void;

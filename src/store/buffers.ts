@@ -14,7 +14,7 @@ export interface BufferPool {
   readonly bufferBytes: number;
   /** Bytes in use now. */
   readonly usedBytes: number;
-  /** Two buffers with arbitrary content, or undefined when that would pass the limit. Give each pair back once. */
+  /** Two buffers with arbitrary content, or undefined above the limit. Return each pair once. */
   takePair(): BufferPair | undefined;
   /** Nothing may read or write the pair any more. */
   giveBack(pair: BufferPair): void;
@@ -22,7 +22,7 @@ export interface BufferPool {
 
 export type BufferPair = readonly [Uint8Array, Uint8Array];
 
-/** Buffers are reused: a fresh megabyte for each read costs more in page faults than the read itself. */
+/** Buffers are reused: a fresh megabyte for each read costs more page faults than the read. */
 export function createBufferPool(options: BufferPoolOptions = {}): BufferPool {
   const { maxBytes = 16 * 1024 * 1024, bufferBytes = 256 * 1024 } = options;
   const pairBytes = 2 * bufferBytes;

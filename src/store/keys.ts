@@ -7,16 +7,16 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *
  *     v1/
  *       blobs/<algorithm>/<2 hex>/<hex>                     content, manifests too
- *       tags/<upstream>/<repository>/_tags/<tag>            where a tag points, and where it pointed before
- *       members/<upstream>/<repository>/_digests/<digest>   this digest was seen in that repository
- *       partial/<upstream>/<repository>/_partial            tags below which content has no record, see partial-tags.ts
+ *       tags/<upstream>/<repository>/_tags/<tag>            the tag's digest, and earlier ones
+ *       members/<upstream>/<repository>/_digests/<digest>   the digest was seen in that repository
+ *       partial/<upstream>/<repository>/_partial            tags with content without records
  *       usage/<day>/<instance>                              digests that one replica served that day
  *       leases/<name>                                       who does that job now
- *       subjects/<sha256>                                   somebody with too many groups for a token, see auth/tokens/kept-subjects.ts
- *       secrets/tokens                                      the key of our tokens where no file holds one, see auth/tokens/kept-keys.ts
- *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored, see mirror/queue/task-record.ts
- *       scrub/progress                                      how far the check of all blobs has come, see scrub/progress.ts
- *       probes/<instance>                                   written and deleted to see whether the store works
+ *       subjects/<sha256>                                   subjects with too many groups for a token
+ *       secrets/tokens                                      the key of our tokens without a file
+ *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored
+ *       scrub/progress                                      how far the scrub has come
+ *       probes/<instance>                                   written and deleted to probe the store
  *
  * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins with `_` cannot be part
  * of a repository (it must begin with a letter or digit); it ends the repository's name, on S3 and as a directory alike.
@@ -119,7 +119,7 @@ export function probeKey(instance: string): string {
   return `${version}/probes/${component(instance)}`;
 }
 
-/** The key, if it is one that this file could have made; throws otherwise, so that none leads out of the store. */
+/** The key, if this file could have made it; throws otherwise, so that none leaves the store. */
 export function checkedKey(key: string): string {
   if (/^v1(?:\/(?!\.)[A-Za-z0-9._@:-]{1,255})+$/.test(key)) return key;
   throw new RegistryError('UNKNOWN', 'not a key of the store', { detail: { key: key.slice(0, 150) } });

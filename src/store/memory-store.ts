@@ -14,7 +14,7 @@ import type { Records } from './records.ts';
 import type { CachedBlobs, Store } from './store.ts';
 
 export interface MemoryStoreOptions {
-  /** Most bytes of all blobs together; a put that would pass it throws `UNAVAILABLE`. Default: no limit. */
+  /** Most bytes of all blobs; a put beyond it throws `UNAVAILABLE`. Default: no limit. */
   readonly maxBytes?: number;
 }
 

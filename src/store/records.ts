@@ -24,7 +24,7 @@ export interface RecordEntry {
 export interface Records {
   /** The record, or undefined when there is none; throws when that cannot be told. */
   get(key: string): Promise<StoredRecord | undefined>;
-  /** Writes whole or not at all, and durably. Resolves to the new version, or undefined when the condition did not hold. */
+  /** Writes atomically and durably. Resolves to the version; undefined if the condition failed. */
   put(key: string, bytes: Uint8Array, condition?: WriteCondition): Promise<string | undefined>;
   /** Absent is not an error. */
   delete(key: string): Promise<void>;

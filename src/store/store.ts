@@ -9,7 +9,9 @@ export interface Store {
   readonly records: Records;
   /** True when a small write and read succeed; for readiness. Never throws. */
   isUsable(): Promise<boolean>;
-  /** Takes away what a crash left behind: temporary files, our own unfinished uploads. Resolves to how many. */
+  /**
+   * Removes leftovers of a crash: temporary files, unfinished uploads. Resolves to their number.
+   */
   sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
   close(): Promise<void>;
 }

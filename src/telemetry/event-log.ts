@@ -1,7 +1,7 @@
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
 
-/** The same events, with the ones an operator wants to read also in the log: changes of state and what was deleted, not traffic. */
+/** The same events, and log lines of those that operators read: state changes and deletions. */
 export function logged(events: MeteredEvents, log: Log): MeteredEvents {
   const cache = log.child({ component: 'cache' });
   const upstream = log.child({ component: 'upstream' });

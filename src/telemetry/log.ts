@@ -31,7 +31,7 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), bindings: loggable, log: loggable },
-      // By then an error is plain fields, which pino's own serializer would take for an error and change again.
+      // An error is plain fields by then, which pino's own serializer would change again.
       serializers: { err: (fields: unknown) => fields },
       hooks: { streamWrite: scrubbed },
     },
@@ -78,13 +78,13 @@ function isOutput(value: unknown): value is LogOutput {
   return typeof value === 'object' && value !== null && 'write' in value && typeof value.write === 'function';
 }
 
-/** Lines for a log file or pipe that must not slow down who writes them; they may come late, but always in order. */
+/** Lines for a file or pipe that must not block the writers; late perhaps, but in order. */
 export interface BufferedOutput extends LogOutput {
   /** Writes what is still here, and waits for it. Call it last. */
   flush(): void;
 }
 
-/** Lines are written when there are so many characters of them, or after this time: a write for each would cost more than the line. */
+/** Lines are written at this many characters, or after this time: a write each would cost more. */
 const gatheredLength = 32 * 1024;
 const gatheredMs = 100;
 

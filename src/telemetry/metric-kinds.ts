@@ -7,7 +7,7 @@ const defaultBuckets = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300,
 ];
 
-/** One number of a metric. Plain, because the hot path adds to several with each request; the library sees it when asked. */
+/** One number of a metric. Plain, since the hot path adds to several per request. */
 interface Cell {
   value: number;
 }

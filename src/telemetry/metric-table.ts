@@ -1,7 +1,7 @@
 /** One metric. */
 export type Row<Labels extends readonly string[]> = readonly [name: string, help: string, labelNames: Labels];
 
-/** Every metric of our own: its name, its help, its labels. Labels come from small closed sets: no repository, tag or user. */
+/** Every metric of our own: name, help, labels. Labels come from small closed sets. */
 export const table = {
   requests: [
     'quayside_requests_total',

@@ -33,7 +33,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-/** A registry of its own, with Node's default metrics (event-loop lag, heap, garbage collection) beside ours. */
+/** A registry of its own, with Node's default metrics (event loop, heap, GC) beside ours. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

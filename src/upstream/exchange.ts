@@ -10,13 +10,13 @@ export interface UpstreamRequest {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes in memory, or a stream, which can be sent once only: nobody below the caller asks again with it. */
+  /** Bytes in memory, or a stream, which can be sent once only: lower layers do not retry it. */
   readonly body?: string | Uint8Array | Bytes;
   /** What the request is to be allowed. Default: to read the repository of its URL. */
   readonly push?: PushRight;
-  /** A GET whose body may be large, and is read once, by somebody who takes its chunks lent. Default: false. */
+  /** A GET with a large body, read once, by a reader that borrows its chunks. Default: false. */
   readonly isDownload?: boolean;
-  /** From the last byte sent to the head of the answer, milliseconds. Default: as set for the upstream. */
+  /** Limit from the last byte sent to the answer's head, ms. Default: as set for the upstream. */
   readonly firstByteTimeoutMs?: number;
   /**
    * Whether the asker can go elsewhere sooner than a registry that throttles takes it back.
@@ -36,7 +36,7 @@ export interface PushRight {
   readonly from?: Repository;
 }
 
-/** The head of an HTTP answer, of whatever status. Read `body` or `discard` it: unread, it holds a connection. */
+/** The head of an HTTP answer of any status. Read or `discard` the body: it holds a connection. */
 export interface UpstreamResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -50,12 +50,12 @@ export interface UpstreamResponse {
   readonly body: ResponseBody;
 }
 
-/** The bytes of an answer, to be read once. What anybody here needs of a Node stream. */
+/** The bytes of an answer, to be read once. The part of a Node stream that is used here. */
 export interface ResponseBody extends Bytes {
   /** Over, whatever the end was: it holds nothing any more. */
   readonly closed: boolean;
   once(event: 'close', heard: () => void): unknown;
-  /** Cuts it off; whoever waits for bytes has the reason thrown at them. */
+  /** Destroys it; a reader that waits for bytes gets the reason. */
   destroy(reason?: Error): unknown;
 }
 
@@ -71,8 +71,8 @@ export function isReplayable({ body }: UpstreamRequest): boolean {
 const mostDiscarded = 64 * 1024;
 
 /**
- * Lets go of a body that nobody wants: a short one is drained so that its connection is kept, a long one is cut. Harmless
- * when it is done again.
+ * Drops an unwanted body: a short one is drained so that its connection is kept, a long one is cut.
+ * Idempotent.
  */
 export function discard({ body }: UpstreamResponse): void {
   drained(body).catch(() => undefined);

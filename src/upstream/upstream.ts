@@ -20,16 +20,16 @@ export interface ForwardedBlob {
   /** 200, 206, 304, or a redirect. */
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** Of a redirect: where the bytes are, as a whole URL. It may be signed, and then opens them to whoever has it. */
+  /** The target of a redirect, absolute. A signed URL grants the bytes to every holder. */
   readonly location?: URL;
   readonly body: ResponseBody;
 }
 
 /** A registry read over HTTP, with its credentials, limits, retries and breaker inside. */
 export interface Upstream extends RegistryReader {
-  /** False once the upstream is known to ignore `Range`; starting in the middle then costs the bytes before it. */
+  /** False once the upstream is known to ignore `Range`: a start in the middle costs the rest. */
   readonly hasRanges: boolean;
-  /** Whether it can deliver now: true if it answered within the last seconds, else one quick question (shared). */
+  /** Whether it can deliver now: true after a recent answer, else one quick shared request. */
   isReachable(options?: ReachableOptions): Promise<boolean>;
   /**
    * The upstream's own answer to one request for a blob, for a client that is to have it as it is: our login, no redirect followed,

@@ -5,7 +5,7 @@ import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
 
 /** A client for each cluster that the mirror needs. */
 export interface ClusterClients {
-  /** Rejects, in words for the operator, when it is not known where the cluster is or who we are there. */
+  /** Rejects, in words for the operator, when the cluster's address or login is unknown. */
   of(name: string): Promise<KubernetesClient>;
   close(): Promise<void>;
 }

@@ -11,7 +11,7 @@ import { type CopyEndpoint, createCopyEndpoint } from './copy-endpoint.ts';
 /** The registries that are copied from and to, each made when it is first named. */
 export interface RegistryEnds {
   source(registry: string): RegistryReader;
-  /** The registry through its cache, so that what somebody pulls meanwhile is read once for both; without a cache as `source`. */
+  /** The registry through its cache, so that a concurrent pull shares the reads; else `source`. */
   pulledSource(registry: string): RegistryReader;
   destination(registry: string): ImageDestination;
   close(): Promise<void>;
@@ -37,7 +37,7 @@ interface End {
   close(): Promise<void>;
 }
 
-/** Registries as their upstream is configured, others at `https://` and their name. Nothing is asked before the first copy. */
+/** Registries by their upstream's settings, others at `https://` and their name. Lazy. */
 export function registryEnds(options: RegistryEndsOptions): RegistryEnds {
   const ends = new Map<string, End>();
 

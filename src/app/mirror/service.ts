@@ -49,7 +49,7 @@ export interface MirrorParts {
   readonly reread: () => void;
 }
 
-/** The mirror of a process; one process of those that share a store works, the others hand it their misses. */
+/** The mirror of a process: one of those that share a store works, the others pass on misses. */
 export interface Mirror {
   /** The upstream, answering from its source what it lacks, where the settings say so. */
   filled(upstream: Upstream): Upstream;
@@ -66,10 +66,10 @@ export interface Mirror {
 /** How often what other processes offered is taken in, milliseconds. */
 const collectEveryMs = 2_000;
 
-/** Makes the mirror of the settings. Rejects, in words for the operator, when a cluster or the configuration cannot be read. */
+/** Makes the mirror of the settings. Rejects, in words for the operator, on faulty settings. */
 export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   const { settings, config, cache, events, log } = parts;
-  // What only looks must neither end tasks that wait to be done nor keep another process from doing them.
+  // A process that only inspects must not end waiting tasks nor block the working process.
   const { records } = settings.dryRun ? createMemoryStore() : cache.medium;
   const write = mirrorWriter(log);
   const tellAs = (subcomponent?: string): Tell => mirrorLog(write, subcomponent);
@@ -94,7 +94,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   let current: Queue | undefined;
   let working: Promise<void> = Promise.resolve();
 
-  /** A task for whoever works: for us in memory, for another process in the store. */
+  /** A task for the working process: in memory for this one, through the store for another. */
   const sink: TaskSink = {
     async put(task) {
       if (current !== undefined) return current.put(task);
@@ -113,7 +113,8 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     await lines.load(signal);
     current = lines;
     let handing: Promise<void> | undefined;
-    // Whoever comes after us has read the store by then: what is still put in is to be offered, as is what we were writing when the lease was lost.
+    // The next leader has read the store by then: later tasks become offers, as do unfinished
+    // writes.
     const over = (): void => {
       current = undefined;
       if (signal.aborted && !stopping.signal.aborted) handing = lines.handOver();
@@ -172,7 +173,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   };
 }
 
-/** One turn after the other, until we are told to stop: a lease may be lost, and come back. Never rejects. */
+/** One turn after the other until aborted: a lease may be lost and come back. Never rejects. */
 async function turns(
   turn: Turn,
   work: (signal: AbortSignal) => Promise<void>,

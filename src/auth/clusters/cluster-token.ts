@@ -1,6 +1,6 @@
 import { field, jsonOrNone } from '../../base/text/json.ts';
 
-/** What a cluster's token says of itself, believed by nobody yet. */
+/** The claims of a cluster's token, not yet verified. */
 export interface TokenClaims {
   readonly issuer?: string;
   readonly expiresAtMs?: number;

@@ -33,11 +33,11 @@ export interface Cluster {
 
 /** Knows what a subject may do, and what it said of that before. */
 export interface Judge {
-  /** Whether the subject may; throws `UNAVAILABLE` when that cannot be told. A plain value for an answer of before. */
+  /** Whether the subject may; throws `UNAVAILABLE` if unknown. A plain value if remembered. */
   ask(subject: Subject, question: Question): MaybePromise<Verdict>;
-  /** The answer of before, if it still counts; undefined where `ask` would have to ask. Never asks, never throws. */
+  /** The remembered answer, if still valid; undefined where `ask` would ask. Never throws. */
   recall(subject: Subject, question: Question): Verdict | undefined;
-  /** Whether the last answer was a yes, lapsed or not: of many questions these are asked first. A hint, and no right. */
+  /** Whether the last answer was yes, expired or not: such questions go first. Grants nothing. */
   wasAllowed?(subject: Subject, question: Question): boolean;
 }
 
@@ -60,7 +60,7 @@ export interface ClusterEvents {
     /** The user's name of a token that was known. */
     readonly subject?: string;
   }): void;
-  /** The keys of service accounts' tokens could not be had: for a while each token is asked about. */
+  /** The keys of service account tokens cannot be fetched: for a while each token is reviewed. */
   keysFailed(event: { readonly cluster: string; readonly error: unknown }): void;
   /** A question was answered from memory. */
   remembered(event: { readonly cluster: string; readonly kind: 'token' | 'access' }): void;

@@ -7,9 +7,11 @@ import { firstKnown } from './first-known.ts';
 import { createKeyedHash } from './keyed-hash.ts';
 
 export interface ClustersOptions {
-  /** Issuers of service accounts' tokens, by the name of their cluster, in the list or not. Their tokens are shown to no other. Default: none is known. */
+  /**
+   * Issuers of service account tokens by cluster; tokens go to their issuer only. Default: none.
+   */
   readonly issuers?: Readonly<Record<string, string>>;
-  /** How long a cluster may be silent before the next one is asked too, in milliseconds. Default 1,000. */
+  /** How long a cluster may be silent before the next one is asked too, in ms. Default 1,000. */
   readonly patienceMs?: number;
 }
 
@@ -25,8 +27,9 @@ export interface Clusters extends Authenticator, Judge {
 const mostHomes = 10_000;
 
 /**
- * Asks in the order of the list, and first of all the cluster that knew the token before. The token is the password of a login with
- * any user name. A cluster that does not answer locks out nobody whom another knows; one that is not in the list gives no rights.
+ * Asks in the order of the list, but first the cluster that accepted the token before. The token is
+ * the password of a login with any user name. A cluster that does not answer does not block users
+ * of another; a cluster that is not in the list grants no rights.
  */
 export function createClusters(list: readonly RememberedCluster[], options: ClustersOptions = {}): Clusters {
   const { issuers = {}, patienceMs = 1000 } = options;

@@ -12,24 +12,24 @@ export interface KeptOptions<Value> {
   readonly noMs: number;
   /** Answers kept, of each kind. */
   readonly maxEntries: number;
-  /** What a yes weighs, in characters; all together are kept below 32 Mi. Default: nothing worth counting. */
+  /** The weight of a yes, in characters; the sum stays below 32 Mi. Default: 0. */
   readonly sizeOf?: (value: Value) => number;
   /** The clock, in milliseconds. */
   readonly now: () => number;
 }
 
-/** Answers that are kept for a while, by what was asked. Yes and no are kept apart, so that nobody's guesses push out what works. */
+/** Answers by question, kept for a while. Yes and no are apart: guesses cannot evict a yes. */
 export interface AnswerCache<Value> {
   /** The answer of before, in a box because undefined may be one. */
   find(key: string): { readonly value: Value } | undefined;
   /** Whether the last answer was a yes, though it may have lapsed. */
   wasYes(key: string): boolean;
   /**
-   * Asks, unless that is being asked already, and keeps the answer, a yes not beyond `endMs` of the clock. A failure is everybody's who
-   * waits, and is not kept.
+   * Asks, unless the same question is under way, and keeps the answer; a yes not beyond `endMs`.
+   * All callers that wait share a failure, which is not kept.
    */
   ask(key: string, question: () => MaybePromise<Value>, endMs?: number): Promise<Value>;
-  /** Drops everything; nobody is answered with what was asked before. */
+  /** Forgets everything; later callers get no earlier answer. */
   clear(): void;
 }
 

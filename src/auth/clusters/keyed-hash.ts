@@ -4,8 +4,8 @@ import { hash, randomBytes } from 'node:crypto';
 export type KeyedHash = (secret: string) => string;
 
 /**
- * A hash that no other process has: what is kept under it tells nothing of the secret, and nobody can choose where it falls. An
- * HMAC would serve no better, as no hash is ever shown, and takes several times as long.
+ * A hash under a key of this process: it reveals nothing of the secret, and callers cannot choose
+ * it. An HMAC would be no better, as no hash is ever shown, and takes several times as long.
  */
 export function createKeyedHash(): KeyedHash {
   const key = randomBytes(32).toString('base64');

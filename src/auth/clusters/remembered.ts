@@ -7,7 +7,7 @@ import { createAnswerCache } from './kept.ts';
 import { createKeyedHash } from './keyed-hash.ts';
 
 export interface RememberedOptions {
-  /** How long a token that the cluster knows, in milliseconds; never past the token's own end. Default 120,000. */
+  /** For an accepted token, in milliseconds; never past the token's own expiry. Default 120,000. */
   readonly tokenMs?: number;
   /** How long a token that it does not know, in milliseconds. Default 30,000. */
   readonly badTokenMs?: number;
@@ -17,7 +17,7 @@ export interface RememberedOptions {
   readonly denyMs?: number;
   /** Answers kept, of each kind. Default 50,000. */
   readonly maxEntries?: number;
-  /** The clock, in milliseconds since the epoch. Default: one that is never set back while the process lives. */
+  /** The clock, in milliseconds since the epoch. Default: one that never goes back. */
   readonly now?: () => number;
   readonly events?: Pick<Partial<ClusterEvents>, 'remembered'>;
 }

@@ -18,13 +18,13 @@ export interface ClusterGuardOptions extends TokenKeyFiles {
   readonly subjects: KeptSubjects;
   /** Also let in, to everything. Default: none. */
   readonly robots?: { readonly files: RobotFiles; readonly bcrypt: Bcrypt };
-  /** The cluster that is asked for the rights of those who have no login. Default: they are sent to log in. */
+  /** The cluster that decides for clients without a login. Default: they must log in. */
   readonly anonymousCluster?: string;
   /** How long a token works, in seconds. Default 21,600: 6 hours. */
   readonly tokenValiditySeconds?: number;
 }
 
-/** The guard of a host with `auth: cluster`: robots and clusters know who it is, and each is asked for the rights of its own. */
+/** The guard of `auth: cluster`: robots and clusters authenticate, and each decides for its own. */
 export function createClusterGuard(options: ClusterGuardOptions): Guard {
   const { host, authenticator, authorizer, subjects, anonymousCluster, tokenValiditySeconds } = options;
   const known = options.robots === undefined ? undefined : createRobots(options.robots);
@@ -39,7 +39,7 @@ export function createClusterGuard(options: ClusterGuardOptions): Guard {
   });
 }
 
-/** Who Kubernetes says that nobody is. */
+/** The name of the anonymous user in Kubernetes. */
 function anonymous(cluster: string): Subject {
   const groups = Object.freeze(['system:unauthenticated']);
   return Object.freeze({ name: 'system:anonymous', groups, cluster });

@@ -6,16 +6,16 @@ import type { IssuedToken, Tokens } from '../tokens/token.ts';
 import { parseAuthorization } from './basic.ts';
 import type { Cursors } from './cursors.ts';
 
-/** Somebody, and what the credential was narrowed to. */
+/** A subject, and the scope of its credential. */
 export interface Identity {
   readonly subject: Subject;
-  /** The repositories that a token of ours was asked for; absent for a credential that knows no scopes. */
+  /** The repositories in a token's scope; absent for a credential without scopes. */
   readonly scopes?: readonly string[];
   /** Of a token: no scope was named when it was asked for. */
   readonly isUnscoped?: boolean;
 }
 
-/** Nobody: no credential was shown, or one that is not accepted. */
+/** No credential was shown, or it was not accepted. */
 export interface Unidentified {
   /**
    * `expired`, `unknown-key` and `foreign` are tokens of our own kind: one whose time is over, one
@@ -25,7 +25,7 @@ export interface Unidentified {
   readonly refused: 'absent' | 'malformed' | 'expired' | 'unknown-key' | 'foreign' | 'wrong';
 }
 
-/** What is shown at the token end-point: an `Authorization` value (GET), or a name and password (POST). */
+/** The credential at the token end-point: an `Authorization` value (GET), or a pair (POST). */
 export type LoginForm = { readonly authorization: string | undefined } | BasicLogin;
 
 interface BasicLogin {
@@ -37,10 +37,10 @@ export interface Grant extends IssuedToken {
   readonly subject: Subject;
 }
 
-/** Where a repository lies, as clients of this host name it; undefined for one that lies nowhere. */
+/** The place of a repository as named by clients of this host; undefined if there is none. */
 export type Locate = (name: Repository) => Place | undefined;
 
-/** All that stands between a client and a host with logins. Every method throws `UNAVAILABLE` when it cannot tell. */
+/** Authentication and authorization of one host. Every method throws `UNAVAILABLE` if unknown. */
 export interface Guard extends Authorizer {
   /** Present where lists may be shown in part. */
   readonly cursors?: Cursors;
@@ -68,7 +68,7 @@ export interface GuardParts {
   readonly tokens: Tokens;
   /** Needed where the authorizer shows lists in part. */
   readonly cursors?: Cursors;
-  /** Who gets a token without a login. Default: nobody. */
+  /** The subjects that get a token without a login. Default: none. */
   readonly anonymous?: Subject;
 }
 

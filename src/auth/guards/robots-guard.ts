@@ -13,7 +13,7 @@ export interface RobotsGuardOptions extends TokenKeyFiles {
   readonly bcrypt: Bcrypt;
 }
 
-/** The guard of a host with `auth: robots`. Reads its files when they are needed first, and again when they change. */
+/** The guard of `auth: robots`. Reads its files on first use, and when they change. */
 export function createRobotsGuard(options: RobotsGuardOptions): Guard {
   const { host, files, tokenValiditySeconds, bcrypt } = options;
   const known = createRobots({ files, bcrypt });

@@ -1,4 +1,4 @@
-/** The entry point of a worker thread: compares passwords and bcrypt hashes, one after the other. */
+/** The entry point of a worker thread: compares passwords and bcrypt hashes, one at a time. */
 import { parentPort } from 'node:worker_threads';
 import { compareSync } from 'bcryptjs';
 import type { Comparison } from './bcrypt.ts';

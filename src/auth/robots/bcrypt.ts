@@ -3,9 +3,9 @@ import { Worker } from 'node:worker_threads';
 import { type LoginOrigin, LoginPlaces, type LoginPlacesOptions } from '../login-places.ts';
 import { loginsUnavailable } from '../unavailable.ts';
 
-/** Compares passwords with bcrypt hashes on a thread of its own, so that no guesser slows down the others' pulls. */
+/** Compares passwords with bcrypt hashes on its own thread, so that guesses do not delay pulls. */
 export interface Bcrypt {
-  /** Throws `TOOMANYREQUESTS` when too many comparisons wait, `UNAVAILABLE` when the thread is gone. */
+  /** Throws `TOOMANYREQUESTS` when too many comparisons wait, `UNAVAILABLE` without the thread. */
   matches(password: string, hash: string, origin?: LoginOrigin): Promise<boolean>;
   /** Ends the thread; comparisons under way throw `UNAVAILABLE`. */
   close(): Promise<void>;
@@ -31,7 +31,7 @@ type WaitingCheck = Map<number, { resolve(matches: boolean): void; reject(error:
  */
 const bounds = { maxRunning: 1, maxWaiting: 64, maxWaitMs: 10_000 };
 
-/** Starts its thread with the first comparison, and again should it die. An idle thread keeps no process alive. */
+/** Starts its thread with the first comparison, and after a crash. An idle thread is unref'ed. */
 export function createBcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}): Bcrypt {
   const places = new LoginPlaces({ ...bounds, ...options });
   const waiting: WaitingCheck = new Map();

@@ -8,7 +8,7 @@ import { loginsUnavailable } from '../unavailable.ts';
 import type { Bcrypt } from './bcrypt.ts';
 import { type Htpasswd, parseHtpasswd } from './htpasswd.ts';
 
-/** Where the robots are written down: many as `htpasswd -B` writes them, or one name and its password. */
+/** The files of the robots: many as by `htpasswd -B`, or one name and one password. */
 export type RobotFiles =
   | { readonly htpasswdFile: string }
   | { readonly usernameFile: string; readonly passwordFile: string };
@@ -72,7 +72,7 @@ export function createRobots({ files, bcrypt, rememberMs = 60_000, ...options }:
   };
 }
 
-/** A name that nobody has costs a comparison too, so that the time taken does not tell which names exist. */
+/** An unknown name costs a comparison too, so that the time does not reveal which names exist. */
 function manyRobots(hashes: Htpasswd, bcrypt: Bcrypt): Register {
   const [somebodys] = hashes.values();
   return {
@@ -125,7 +125,7 @@ function remembering(register: Register, rememberMs: number): Register {
   };
 }
 
-/** A hash of name and password under a key that no other process has: of one length, fit for comparing and keeping. */
+/** A hash of name and password under a key of this process: constant length, for comparing. */
 function keyedDigest(): (name: string, password: string) => Buffer {
   const key = randomBytes(32);
   return (name, password) => createHmac('sha256', key).update(`${name.length}:${name}${password}`).digest();

@@ -11,14 +11,14 @@ export interface ByDigestParts extends TagPathSearchParts {
   readonly rules: RuleBook;
 }
 
-/** Content that somebody wants by its digest; of the subject it is known that it is one of a cluster. */
+/** A digest that a cluster's subject wants to pull. */
 export interface DigestRequest {
   readonly subject: Subject;
   readonly place: Place;
   readonly digest: Digest;
-  /** A tag that the client named beside the digest: tried first, and as little believed as any other. */
+  /** A tag that the client named beside the digest: tried first, and verified like any other. */
   readonly tag?: Tag;
-  /** One of many: what other replicas learned in the last seconds is not worth a wait. Default false. */
+  /** One of many: do not wait for what other replicas learned within seconds. Default false. */
   readonly isBrief?: boolean;
 }
 
@@ -31,9 +31,9 @@ const emptyConfig = digestOf(Buffer.from('{}'));
 const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config' });
 
 /**
- * Decides on digests: whoever may pull some tag that leads to the digest may have it, else who may by the rule that does not depend
- * on the tag. First all that is remembered, at once where the tags are in memory; then by asking. Throws `UNAVAILABLE` when
- * nothing allowed it and something could not be told.
+ * Decides on digests: the right to some tag that references the digest is enough, else the right by
+ * the rule that does not depend on the tag. First by remembered answers, at once where the tags are
+ * in memory; then by asking. Throws `UNAVAILABLE` when no answer allowed it and one was unknown.
  */
 export function createDigestAuthorizer({
   rules,

@@ -5,14 +5,14 @@ import type { Question } from '../question.ts';
 import { isExempt } from './exempt.ts';
 import type { AskRuling, FinalRuling } from './rules.ts';
 
-/** What the ruling comes to for the subject. The cluster is asked where it must be; throws `UNAVAILABLE` when it does not answer. */
+/** The decision of the ruling for the subject. Asks the cluster if needed; throws `UNAVAILABLE`. */
 export function decided(judge: Judge, subject: Subject, ruling: FinalRuling): MaybePromise<Decision> {
   if (!isAsked(subject, ruling)) return unasked(ruling);
   const verdict = allAllowed(ruling.questions, (question) => judge.ask(subject, question));
   return andThen(verdict, (found) => judged(subject, ruling, found));
 }
 
-/** What the ruling comes to as far as that is known without asking; else undefined. */
+/** The decision of the ruling if it is known without asking; else undefined. */
 export function recalled(judge: Judge, subject: Subject, ruling: FinalRuling): Decision | undefined {
   if (!isAsked(subject, ruling)) return unasked(ruling);
   let yes: Verdict | undefined;

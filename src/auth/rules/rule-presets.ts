@@ -13,7 +13,7 @@ const marked = {
   source: '(?:\\d{14}_prune_(?:art__|__ci_images_mirror__)?|art__)?(?<flat>.+?)(?:_incoming|__pre|__post1)?',
 };
 
-/** Payloads, their components, and the marks that say "kept" and "to be removed", which give away no more than the payload. */
+/** Payloads, their components, and marks of "kept" and "to be removed", as readable as those. */
 const payload = (version: string): WrittenRule => ({
   source: `(?:preserved__|remove__)?rc_payload__${version}(?:__component__[a-z0-9][a-z0-9.-]*)?`,
 });
@@ -66,7 +66,7 @@ const imagestream: readonly Rule[] = [
   },
 ];
 
-/** One right for everything, as the first QCI-APPCI had it: service accounts need no more than a token. */
+/** One right for everything, as in the first QCI-APPCI: service accounts need only a token. */
 const parity: readonly Rule[] = [
   {
     name: 'parity',
@@ -91,7 +91,7 @@ const repository: readonly Rule[] = [
   },
 ];
 
-/** Whoever a cluster knows. */
+/** Every subject of a cluster. */
 const open: readonly Rule[] = [{ name: 'open', repositories: anyRepository, allow: true }];
 
 export const rulePresets: Readonly<Record<RulePreset, readonly Rule[]>> = Object.freeze({

@@ -1,7 +1,7 @@
 import type { Groups } from '../../base/text/expression.ts';
 import type { Question } from '../question.ts';
 
-/** A question with holes: each part may hold `$<group>`, the text of that named group of the rule's expressions. */
+/** A question template: each part may hold `$<group>`, the text of that named group of the rule. */
 export interface QuestionTemplate {
   /** Empty: all namespaces. */
   readonly namespace: string;

@@ -17,7 +17,7 @@ export interface RuledAccessOptions {
   readonly clusters?: readonly string[];
   /** What leads where: for all that is pulled by digest. */
   readonly reach: ContentTags;
-  /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none (`refuse`). */
+  /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none. */
   readonly listings?: 'filter' | 'refuse';
 }
 
@@ -28,14 +28,15 @@ const stranger: Decision = Object.freeze({
 });
 
 /**
- * Rights by rules, for subjects of a cluster. A decision is at hand, without a promise, where all that it takes is remembered. Of a
- * digest only those learn that it exists who may have it: to everybody else the answer is the same as for one that nobody knows.
+ * Rights by rules, for subjects of a cluster. A decision is a plain value where all its answers are
+ * remembered. Only subjects with a right learn that a digest exists: others get the same answer as
+ * for an unknown one.
  */
 export function createAuthorizer(options: RuledAccessOptions): Authorizer {
   const { rules, judge, clusters, reach, listings = 'filter' } = options;
   const ofDigest = createDigestAuthorizer({ rules, judge, reach });
 
-  /** A tag that names a digest is as good as that: nobody may have the one and not the other. */
+  /** The right to a tag that contains a digest is the right to that digest. */
   function ruled(subject: Subject, place: Place, ruling: Ruling, isBrief = false): MaybePromise<Decision> {
     if (ruling.kind !== 'follow') return decided(judge, subject, ruling);
     const { rule, digest } = ruling;

@@ -36,19 +36,19 @@ export interface Rule {
    * for none does not fit.
    */
   readonly askImageStreams?: true;
-  /** Everybody may whom a cluster knows. */
+  /** Every subject of a cluster may. */
   readonly allow?: true;
-  /** Nobody may. */
+  /** No subject may. */
   readonly refuse?: true;
-  /** The tag names a digest in its groups `algorithm` (default sha256) and `hex`: who may read that may read this. */
+  /** The tag holds a digest in the groups `algorithm` (sha256) and `hex`, whose right counts. */
   readonly followDigest?: true;
-  /** Of `ask`: who need not be asked about, see isExempt. Default: nobody. */
+  /** Of `ask`: the subjects that are allowed unasked, see isExempt. Default: none. */
   readonly exempt?: readonly string[];
   /** Of `refuse`: what a person is told. One clause. */
   readonly reason?: string;
 }
 
-/** What the rules say, before anybody is asked. */
+/** The result of the rules, before the cluster is asked. */
 export type Ruling =
   | AskRuling
   | { readonly kind: 'allow'; readonly rule: string }
@@ -75,7 +75,7 @@ export interface AskRuling {
 export interface RuleBook {
   /** The first rule that fits the tag. */
   ofTag(place: Place, tag: Tag): Ruling;
-  /** The first rule for the repository that does not depend on the tag: for what no tag leads to. */
+  /** The first rule for the repository that does not depend on the tag: for untagged digests. */
   ofRepository(place: Place): FinalRuling;
   /** Whether a rule that depends on the tag comes before that one. */
   dependsOnTag(place: Place): boolean;
@@ -115,7 +115,7 @@ interface RepositoryRulings {
   readonly dependsOnTag: boolean;
 }
 
-/** One object for each different question of a rule: thousands of tags share a few, and others may remember by identity. */
+/** One object for each question of a rule: thousands of tags share few; compared by identity. */
 type Questions = LRUCache<string, AskRuling>;
 
 const mostRepositories = 2_000;
@@ -130,7 +130,7 @@ const unnamed: FinalRuling = Object.freeze({
   reason: 'no access rule matches this repository',
 });
 
-/** Reads the rules. Throws an Error that names the rule, for a rule that says nothing or too much, and the group that a question lacks. */
+/** Compiles the rules. Throws an Error with the rule's name for empty or incomplete ones. */
 export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions = {}): RuleBook {
   const { maxEntries = 20_000, readings = createReadings() } = options;
   const questions: Questions = new LRUCache({ max: maxEntries });
@@ -162,12 +162,12 @@ export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions 
   };
 }
 
-/** A text that is equal for tags which the books give the same rights to: of many tags that lead to one digest, one for each will do. */
+/** A text that is equal for tags with equal rights in all books: one tag of each is enough. */
 export function rightsKey(books: readonly RuleBook[], place: Place, tag: Tag): string {
   return books.map((book) => rulingKey(book.ofTag(place, tag))).join('\n');
 }
 
-/** Equal for rulings that come to the same for everybody. */
+/** Equal for rulings with the same result for every subject. */
 export function rulingKey(ruling: Ruling): string {
   if (ruling.kind === 'ask') return [ruling.text, ...ruling.exempt].join('\n');
   return ruling.kind === 'follow' ? ruling.digest : `${ruling.kind} ${ruling.rule}`;

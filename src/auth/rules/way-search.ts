@@ -10,15 +10,15 @@ import { type OpenQuestion, openQuestions } from './open-questions.ts';
 import type { FinalRuling } from './rules.ts';
 import type { FinalTagPath, TagPathSteps } from './ways.ts';
 
-/** One subject's search for a way that it may go. What cannot be told does not end it, because another way may do. */
+/** One subject's search for a tag that grants the digest. An unknown answer does not end it. */
 export interface TagPathSearch extends TagPathSteps {
   /** Tags that other replicas may have learned of meanwhile, too. */
   tagsAfresh(digest: Digest): MaybePromise<readonly Tag[]>;
   /** Tags that no record of the digest names. */
   tagsUnrecorded(digest: Digest): Promise<readonly Tag[]>;
-  /** The right to one of the ways, as far as it is remembered; at once where what leads where is in memory. */
+  /** A right by remembered answers only; at once where the relations are in memory. */
   remembered(ways: Iterable<FinalTagPath>): MaybePromise<Decision | undefined>;
-  /** The right to one of the ways, by asking what is not remembered as refused; another request may have asked meanwhile. Rejects when the cluster answers nothing at all. */
+  /** A right by asking; skips remembered refusals. Rejects when the cluster never answers. */
   asked(ways: readonly FinalTagPath[], last: FinalRuling): Promise<Decision | undefined>;
   /** Throws the first failure, if there was one: without it there might have been a way. */
   assertTold(): void;
@@ -29,7 +29,7 @@ export interface TagPathSearchParts {
   readonly reach: ContentTags;
 }
 
-/** A base layer may be under tags of so many streams (see mergedTags), of which the last may be the subject's only one. */
+/** A base layer may be under tags of so many streams (see mergedTags); the last may be right. */
 const mostAsked = 1_024;
 const askedAtOnce = 8;
 
@@ -109,7 +109,7 @@ interface AskedPath {
   leads(way: FinalTagPath): MaybePromise<boolean>;
 }
 
-/** Asks some questions at a time until one is allowed and leads there; gives up on a cluster that leaves several unanswered. */
+/** Asks several questions at a time until one is allowed; stops after several without an answer. */
 function firstAllowed(
   questions: readonly OpenQuestion[],
   { tally, ask, leads }: AskedPath,

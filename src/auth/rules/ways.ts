@@ -26,7 +26,7 @@ export interface TagPathSteps {
   leads(way: TagPath): MaybePromise<boolean>;
 }
 
-/** A signature of an attestation of a component: nobody signs deeper. */
+/** A signature of an attestation of a component: the deepest that tools make. */
 const deepest = 3;
 /** A layer that many share may be under as many tags of this kind; each costs a look at records. */
 const mostFollowed = 256;

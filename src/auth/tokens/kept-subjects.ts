@@ -18,21 +18,21 @@ export interface KeptSubjectsOptions {
   readonly now?: () => number;
 }
 
-/** Subjects that are too large for a token, each under the sha256 of its text, so that none can be put in another's place. */
+/** Subjects too large for a token, each under the sha256 of its text: none can replace another. */
 export interface KeptSubjects {
   /** Resolves to the id once every replica can read it. Throws `UNAVAILABLE`. */
   keep(subject: Subject): Promise<string>;
-  /** Undefined for one that was not kept, or was swept. Throws `UNAVAILABLE` when that cannot be told. */
+  /** Undefined for an unknown or swept one. Throws `UNAVAILABLE` if unknown. */
   read(id: string): Promise<Subject | undefined>;
   /**
-   * Deletes those that nobody has logged in as for so long, and resolves to how many. Below the validity of the tokens and a day it
-   * would end tokens that are in use.
+   * Deletes subjects without a login within that time, and resolves to their number. A time below
+   * the validity of the tokens and a day would end tokens that are in use.
    */
   sweep(olderThanMs: number): Promise<number>;
 }
 
 const prefix = 'v1/subjects/';
-/** A subject that logs in over and over is written anew this often, which keeps it from being swept. */
+/** A subject that logs in repeatedly is written again this often, so that it is not swept. */
 const rewriteMs = 24 * 3_600_000;
 const mostRemembered = 10_000;
 /** Texts of subjects that are remembered, in characters. */

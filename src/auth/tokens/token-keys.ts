@@ -25,7 +25,7 @@ export interface TokenKey {
 
 type SigningKey = TokenKey & Required<Pick<TokenKey, 'signing'>>;
 
-/** One signs; all verify, so that a key can be rotated while tokens of the one before are in use. */
+/** One key signs; all verify, so that a key can be rotated while old tokens are in use. */
 export interface TokenKeys {
   readonly signing: SigningKey;
   readonly byKid: ReadonlyMap<string, TokenKey>;
@@ -43,7 +43,7 @@ export interface TokenKeyFiles {
 /** HS256 asks for a key no shorter than its hash (RFC 7518 section 3.2), in bytes. */
 const shortestSecret = 32;
 
-/** The keys of the files as they are now. Throws `UNAVAILABLE` while a file cannot be read or holds something else. */
+/** The current keys of the files. Throws `UNAVAILABLE` while a file cannot be read or parsed. */
 export function createTokenKeys(
   { tokenKeyFiles = [], tokenSecretFile, defaultKeys }: TokenKeyFiles,
   options?: RereadOptions,
@@ -104,7 +104,7 @@ function hmacKey(secret: Uint8Array): TokenKey {
 const pemBlock = /-----BEGIN ([A-Z ]+)-----\n[A-Za-z0-9+/=\s]+-----END \1-----/g;
 const withoutKey = 'EC PARAMETERS';
 
-/** `openssl ecparam -genkey` writes the parameters of the curve before the key. Everything else must be a key. */
+/** `openssl ecparam -genkey` writes the parameters of the curve first. All else must be a key. */
 function pemKeys(text: string, name: string): TokenKey[] {
   const normal = text.replaceAll('\r\n', '\n');
   if (normal.replaceAll(pemBlock, '').trim() !== '')

@@ -14,7 +14,7 @@ export interface TokensOptions {
   readonly keys: Current<TokenKeys>;
   /** The host the tokens are for: none of another host's is accepted. */
   readonly audience: string;
-  /** Where subjects of more than 3 KB are kept. Default: in the token, however large that makes it. */
+  /** The store of subjects above 3 KB. Default: in the token, however large that makes it. */
   readonly subjects?: Pick<KeptSubjects, 'keep' | 'read'>;
   /** How long a token works, in seconds. Default 21,600: 6 hours. */
   readonly validitySeconds?: number;
@@ -30,7 +30,7 @@ export interface IssuedToken {
 }
 
 interface TokenFacts {
-  /** The very same object for everybody who is the same, so that others may remember by it. */
+  /** The same object for equal subjects, so that callers may remember by identity. */
   readonly subject: Subject;
   /** The repositories that the token was asked for, as the client names them, granted or not. */
   readonly scopes: readonly string[];
@@ -44,37 +44,37 @@ export type TokenVerdict =
   | TokenFacts
   | {
       /**
-       * `unknown-key` claims to be ours and to be signed by a key that is not among ours, such as
-       * one of an earlier process; `foreign` claims to be ours, but is for another host, or was
-       * changed; `strange` is somebody else's.
+       * `unknown-key` claims our issuer and a key that is not configured, such as one of an earlier
+       * process; `foreign` claims our issuer, but is for another host, or was changed; `strange`
+       * has another issuer.
        */
       readonly refused: RefusedToken;
     };
 
 type RefusedToken = 'expired' | 'unknown-key' | 'foreign' | 'strange';
 
-/** Our own tokens (token protocol of the Docker registry, "JWT"): who the client is, and for what it asked. */
+/** Our own tokens (token protocol of the Docker registry, "JWT"): subject and scopes. */
 export interface Tokens {
-  /** A token of less than 6 KB; without scopes when none were asked for. Throws `UNAVAILABLE` when the keys cannot be read, or the subject not be kept. */
+  /** A token below 6 KB; no scopes if none were requested. May throw `UNAVAILABLE`. */
   issue(subject: Subject, scopes: readonly Scope[] | undefined): Promise<IssuedToken>;
-  /** At once for a token seen before. Throws `UNAVAILABLE` when the keys or the subject cannot be read. */
+  /** At once for a token seen before. Throws `UNAVAILABLE` when keys or subject cannot be read. */
   verify(token: string): MaybePromise<TokenVerdict>;
 }
 
 const issuer = 'quayside';
 const mostRemembered = 10_000;
-/** Texts of remembered subjects, in characters: few have groups by the thousand, but they pull like others. */
+/** Texts of remembered subjects, in characters: few have groups by the thousand. */
 const mostRememberedText = 64 * 1024 * 1024;
 /** A larger subject is kept elsewhere, in bytes. */
 const largestSubject = 3_072;
-/** What subject and scopes may take together, in bytes: a third more in base64, and with head, dates and signature below 6 KB. */
+/** Limit of subject and scopes in bytes: below 6 KB with base64, head, dates and signature. */
 const largestClaims = 3_800;
 /** The name is also in the subject; `sub` is for people who look into a token. */
 const longestSub = 100;
-/** Replicas' clocks differ; a token that is used at once elsewhere must not be from the future, in seconds. */
+/** Clocks of replicas differ; a new token must not be from the future elsewhere, in seconds. */
 const clockSkewSeconds = 60;
 
-/** Signs with the first key and verifies with all. Verified tokens are remembered by their hash until they expire. */
+/** Signs with the first key and verifies with all. Remembers verified tokens until they expire. */
 export function createTokens(options: TokensOptions): Tokens {
   const { keys, audience, subjects, validitySeconds = 21_600, now = Date.now } = options;
   const sizes = { max: mostRemembered, maxSize: mostRememberedText };
@@ -95,7 +95,7 @@ export function createTokens(options: TokensOptions): Tokens {
     return facts;
   }
 
-  /** Undefined for one that is kept no longer: whoever it was has to log in again. */
+  /** Undefined for one that was swept: its client has to log in again. */
   async function subjectIn({ subject, subjectId }: Claims): Promise<Subject | undefined> {
     const found =
       subjectId === undefined ? parseSubject(JSON.stringify(subject)) : await subjects?.read(subjectId);
@@ -183,7 +183,7 @@ async function verifiedClaims(
   }
 }
 
-/** What says so and is not is shown to nobody else: it may be good for another host of ours. */
+/** A token that only claims to be ours is not sent to a cluster: another host may accept it. */
 function claimsToBeOurs(token: string): boolean {
   try {
     return decodeJwt(token).iss === issuer;

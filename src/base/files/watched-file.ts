@@ -6,7 +6,7 @@ import { shared } from '../single-flight.ts';
 export type Current<T> = () => MaybePromise<T>;
 
 export interface RereadOptions {
-  /** How long a reading is used before the files are looked at again, in milliseconds. Default 1,000. */
+  /** How long a reading is used before the files are checked again, in ms. Default 1,000. */
   readonly everyMs?: number;
   /** The clock, in milliseconds. Default `performance.now`. */
   readonly now?: () => number;

@@ -1,6 +1,6 @@
 import { BlockList } from 'node:net';
 
-/** Whether an address lies in some set of networks; IPv4 in either notation, and what is no address in none. */
+/** Whether an address is in a set of networks; IPv4 in either notation. */
 export type IsWithin = (address: string) => boolean;
 
 /** The networks of a list, in CIDR notation (`10.0.0.0/8`, `fd00::/8`). */

@@ -46,7 +46,7 @@ function withoutValue(isSecret: (name: string) => boolean) {
     isSecret(name) ? `${before}${redacted}` : whole;
 }
 
-/** Something that every one of these forms holds: most lines have none of it, and are done after one look. */
+/** A substring of every one of these forms: most lines have none, and need only this test. */
 const suspicious = /basic|bearer|eyJ|sha256~|auth|cookie|credential|passw|secret|token|key|sig|:\/\//i;
 
 /** The text without anything that has the form of a credential. */

@@ -8,7 +8,7 @@ export interface PatienceOptions {
   /** Told of content that a manifest lists and that cannot be delivered. */
   readonly undeliverable: Undeliverable;
   /**
-   * How long a client waits for the first byte; `again` where the content failed a moment ago.
+   * How long a client waits for the first byte; `again` where the content failed recently.
    * Milliseconds.
    */
   readonly patienceMs: { readonly first: number; readonly again: number };

@@ -5,7 +5,7 @@ import type { Hit } from '../events.ts';
 
 export interface BlobReadOptions {
   readonly signal?: AbortSignal;
-  /** Wait for the running download even where the range starts far ahead of it: for the parts of a range list. */
+  /** Wait for the running download even if the range starts far ahead: for range lists. */
   readonly follows?: boolean;
 }
 
@@ -13,7 +13,7 @@ export interface BlobReadOptions {
 export interface OpenedBlob {
   readonly descriptor: Descriptor;
   readonly hit: Hit;
-  /** All of it, or a range within it. A source that breaks is replaced by the next at the byte reached. */
+  /** All of it, or a range within it. When a source breaks, the next one continues at that byte. */
   read(range?: ByteRange, options?: BlobReadOptions): Bytes;
 }
 
@@ -28,6 +28,6 @@ export interface KnownBlob {
 export interface PulledBlobs {
   /** What is known of the blob; throws `BLOB_UNKNOWN` when that repository has no such blob. */
   stat(repository: Repository, digest: Digest): Promise<KnownBlob>;
-  /** Throws `BLOB_UNKNOWN` likewise, and the upstream's refusal when the blob can be had nowhere. */
+  /** Throws `BLOB_UNKNOWN` likewise, and the upstream's refusal when no source has the blob. */
   open(repository: Repository, digest: Digest): Promise<OpenedBlob>;
 }

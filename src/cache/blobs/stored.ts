@@ -16,7 +16,7 @@ import type { CachedBlobs } from '../../store/store.ts';
 import type { CacheEvents } from '../events.ts';
 import { BrokenSource } from '../fills/continued.ts';
 
-/** The stored copy cannot be read on: it is gone, short or wrong, or the store is down. Another source may have it. */
+/** The stored copy is unusable: deleted, truncated, corrupt, or the store is down. Use another. */
 export class CorruptBlob extends BrokenSource {
   override readonly name = 'CorruptBlob';
 }
@@ -42,7 +42,7 @@ export interface VerifiedStore {
   markVerified(descriptor: Descriptor): void;
   /** The copy left the store: the next one is another. */
   forget(digest: Digest): void;
-  /** A small blob, checked; undefined when it is not there or was not right, and then it is taken out. Never throws. */
+  /** A small verified blob; undefined if absent or corrupt, which deletes it. Never throws. */
   readSmall(descriptor: Descriptor): Promise<Uint8Array | undefined>;
 }
 

@@ -26,9 +26,9 @@ const mostRemembered = 10_000;
 const throttledSeconds = 1;
 
 /**
- * Blobs and child manifests of one upstream that could not be delivered a moment ago. Clients stay
- * with the mirror that gave them a manifest, so for a while nothing that leads to such content may
- * be answered: the refusal sends them to their next mirror.
+ * Blobs and child manifests of one upstream that failed recently. Clients stay with the mirror that
+ * gave them a manifest, so manifests that reference such content are refused for `withholdMs`: the
+ * refusal sends clients to their next mirror.
  */
 export class Undeliverable {
   readonly #failures = createLru<string, DeliveryFailure>(mostRemembered);

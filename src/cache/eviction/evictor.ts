@@ -20,7 +20,7 @@ export interface Evictor {
    * when anything that the decision rests on cannot be read; then nothing was deleted.
    */
   run(options?: EvictionRunOptions): Promise<EvictionReport>;
-  /** Runs now and then, first after a random part of the pause, so that replicas take turns; failures are events. */
+  /** Runs periodically, first after a random part of the pause, so that replicas take turns. */
   start(): void;
   /** Ends the run under way after the deletion it is at, and begins no more. */
   close(): Promise<void>;
@@ -72,18 +72,18 @@ export interface EvictorOptions {
   readonly lowPercent?: number;
   /** Pause between runs, milliseconds. Default 300,000. */
   readonly everyMs?: number;
-  /** Tags `<upstream>/<repository>:<tag>` that match any of these are kept with all they refer to. Default none. */
+  /** Tags `<upstream>/<repository>:<tag>` that match keep all their content. Default: none. */
   readonly pins?: readonly TagTest[];
   /**
    * Content stored or used within this time is kept, milliseconds. Default 1,200,000: what another replica uses shows here up to
    * eleven minutes late.
    */
   readonly graceMs?: number;
-  /** Membership of content that is not in the store is forgotten at this age, milliseconds. Default 30 days. */
+  /** Membership of content that is not stored is deleted at this age, ms. Default 30 days. */
   readonly keepMembersMs?: number;
-  /** True while this process reads or fills the digest; such content is not deleted. Default: never. */
+  /** True while this process reads or fills the digest, which prevents deletion. Default: never. */
   readonly isInUse?: (digest: Digest) => boolean;
-  /** Called after each deletion, so that whoever remembers the content in memory forgets it. */
+  /** Called after each deletion, so that memory caches forget the content. */
   readonly deleted?: (digest: Digest) => void;
   readonly events?: Partial<EvictionEvents>;
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -99,7 +99,7 @@ const leaseMs = 60_000;
 /** If only pinned blobs remain, the next scan waits 12 times longer: it would find the same. */
 const hopelessFactor = 12;
 
-/** An evictor over any store. The store itself is the truth: nothing is remembered from one run to the next. */
+/** An evictor over any store. It reads the store in each run and remembers nothing between runs. */
 export function createEvictor(options: EvictorOptions): Evictor {
   const settings = withDefaults(options);
   const turn = evictionLease(settings);
@@ -215,7 +215,7 @@ interface Planned {
   readonly inventory?: Inventory;
 }
 
-/** The decision, with all that it rests on freshly read; below the mark that is the listing alone. */
+/** The plan, from freshly read inputs; below the mark it needs only the listing. */
 async function planned(settings: EvictionSettings, signal: AbortSignal): Promise<Planned> {
   const { store, usage, events, maxBytes, lowPercent } = settings;
   const { blobs, bytes } = await measured(store.blobs.list({ signal }));

@@ -15,7 +15,7 @@ export interface Inventory {
   indexOf(digest: Digest): number | undefined;
 }
 
-/** Manifests by index, each with the indexes of what it refers to, as far as that is stored; each of those once. */
+/** Manifests by index, each with the indexes of its stored references, each once. */
 export type References = ReadonlyMap<number, readonly number[]>;
 
 /** The columns of a listing. Content listed twice, as may happen while it changes, counts once. */

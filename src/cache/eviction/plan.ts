@@ -18,7 +18,7 @@ export interface EvictionInput {
   readonly highPercent: number;
   /** Deleting ends at this many hundredths of `maxBytes`. */
   readonly lowPercent: number;
-  /** Content stored or used less than this long ago is not deleted, milliseconds: its pull may still be under way. */
+  /** Content stored or used more recently is not deleted, milliseconds: a pull may be under way. */
   readonly graceMs: number;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -110,7 +110,7 @@ function graphOf(input: EvictionInput): Graph {
   return graph;
 }
 
-/** Counts who refers to each piece, and returns one referrer of each: the only one, where the count is 1. */
+/** Counts the referrers of each piece, and returns one of each: the only one if 1. */
 function countReferrers({ input, referrers }: Graph): Int32Array {
   const referrerOf = new Int32Array(referrers.length).fill(-1);
   for (const [referrer, children] of input.references) {
@@ -139,7 +139,7 @@ function leastRecentFirst(graph: Graph): Uint32Array {
   return order.sort((a, b) => at(graph.usedAt, a) - at(graph.usedAt, b) || a - b);
 }
 
-/** Takes one piece away, and then whatever it alone held and nothing newer used: a graph goes as a whole. */
+/** Takes one piece away, then all that only it held and nothing newer used: a graph goes whole. */
 function* evicted(graph: Graph, root: number): Generator<Eviction, void, undefined> {
   if (!mayGo(graph, root)) return;
   const waiting = [root];

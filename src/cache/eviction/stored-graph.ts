@@ -11,16 +11,15 @@ export interface StoredGraphOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Damaged content that is passed over in silence; more of it means that the medium is ill, and nothing may be decided. */
+/** Corrupt content that is tolerated; more means a failing medium, and ends the run undecided. */
 const maxUnreadable = 100;
 
 /**
- * What each stored manifest refers to, as far as that is stored too; found by reading the content, so it is right for
- * a store of which nothing else survived. Content too big for a manifest is never read, and of other content that is none
- * only the first chunk.
- *
- * A manifest is stored before what it lists. Read in that order, it tells most of the blobs behind it apart unread, so the
- * cost is about one read per manifest.
+ * The stored references of each stored manifest, found by reading the content, so that it is right
+ * for a store of which only the blobs survived. Content too big for a manifest is never read, and
+ * of other content that is not a manifest only the first chunk. A manifest is stored before its
+ * children: read in that order, it identifies most blobs behind it unread, so that the cost is
+ * about one read per manifest.
  */
 export async function storedGraph(
   source: BlobSource,
@@ -69,7 +68,7 @@ async function readManifest(source: BlobSource, digest: Digest, signal: AbortSig
   return bytes && parsed(bytes);
 }
 
-/** The whole body when it may be a JSON object; leaves the body, which releases it, at a first byte that says otherwise. */
+/** The whole body if it may be a JSON object; leaves the body at a first byte that rules it out. */
 async function jsonBytes({ body }: Content): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body) {

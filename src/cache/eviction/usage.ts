@@ -5,13 +5,13 @@ import { parseUsageKey, usageKey, usagePrefix } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
 import type { CacheEvents } from '../events.ts';
 
-/** When content was last served, by any replica: what "least recently used" means to all of them. */
+/** When content was last served, by any replica: the basis of "least recently used". */
 export interface Usage {
-  /** Notes that the digest was served, from wherever. For the hot path: memory only, a few nanoseconds. */
+  /** Notes that the digest was served. For the hot path: memory only, a few nanoseconds. */
   touched(digest: Digest): void;
   /** True when this process served the digest within about the last ten minutes. */
   isRecent(digest: Digest): boolean;
-  /** Writes what was noted. Never rejects: what could not be written is written by the next flush. */
+  /** Writes the notes. Never rejects: the next flush writes what failed. */
   flush(): Promise<void>;
   /**
    * Tells the uses of all replicas, in no order and several of one digest; the latest counts, and is right to about ten
@@ -31,16 +31,16 @@ export interface UsageOptions {
   readonly instance: string;
   /** Pause between writes, milliseconds. Default 60,000. */
   readonly flushMs?: number;
-  /** Days that usage is kept; content unused for longer counts as used when it was stored. Default 30. */
+  /** Days that usage is kept; older content counts as used when it was stored. Default 30. */
   readonly keepDays?: number;
   readonly events?: Pick<CacheEvents, 'storeFailed'>;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
 }
 
-/** A later use is written again only once the one on record is this old: a digest in steady use costs no writes. */
+/** A later use is written once the recorded one is this old: steady use costs no writes. */
 const resolutionMs = 600_000;
-/** Digests in one record, about 0.8 MB; then the next record begins, so that no flush rewrites the whole day. */
+/** Digests in one record, about 0.8 MB; then the next begins: no flush rewrites the whole day. */
 const maxEntries = 10_000;
 const dayMs = 86_400_000;
 const readsAtATime = 8;
@@ -172,7 +172,7 @@ async function readUses(records: Records, visit: VisitUse, signal: AbortSignal |
   await concurrently(listing, readsAtATime, read, { signal });
 }
 
-/** Cuts each digest out of the bytes as a string of its own, which does not hold the record's whole text in memory. */
+/** Copies each digest out of the bytes, so that it does not keep the record's text in memory. */
 function readLines(bytes: Buffer, visit: VisitUse): void {
   for (let start = 0; start < bytes.length; ) {
     const newline = bytes.indexOf(10, start);

@@ -28,14 +28,13 @@ export interface FillOptions {
 export interface Fill {
   /**
    * The descriptor, once the first byte is there; of an empty blob, which has no last byte to
-   * withhold, and of one whose size nobody states, once it proved right. Rejects with
-   * `BLOB_UNKNOWN` when the upstream has no such blob, with the upstream's refusal, and with NoRoom
-   * when the spool cannot hold it.
+   * withhold, and of one of unknown size, once it is verified. Rejects with `BLOB_UNKNOWN` when the
+   * upstream has no such blob, with the upstream's refusal, and with NoRoom when the spool is full.
    */
   readonly opened: Promise<Descriptor>;
   /** Never rejects. Resolves when the blob is in the store, or will not be. */
   readonly settled: Promise<FillOutcome>;
-  /** How far the download is from `offset`: in bytes, and in milliseconds at its speed so far. 0 when it is there. */
+  /** Distance of the download from `offset`: in bytes, and in ms at its speed. 0: reached. */
   distanceTo(offset: number): { readonly bytes: number; readonly ms: number };
   /**
    * Follows the download. The last byte of the blob is withheld until the whole of it proved right, so that no
@@ -61,7 +60,7 @@ export class NoRoom extends Error {
   }
 }
 
-/** The most that is downloaded of a blob whose size nobody states. */
+/** The most that is downloaded of a blob of unknown size. */
 const unstatedSizeLimit = 1024 ** 3;
 
 /**
@@ -193,7 +192,7 @@ class Download implements Fill {
     return descriptor;
   }
 
-  /** From here on readers may come, and the store reads along unless it will take the file itself. */
+  /** From here on readers may come, and the store reads along unless it takes the file itself. */
   #announce(descriptor: Descriptor): void {
     this.#opening.resolve(descriptor);
     if (this.#options.store.adopt === undefined) this.#saving = this.#save(descriptor);
@@ -224,7 +223,7 @@ class Download implements Fill {
     }
   }
 
-  /** What a reader may have, and when to look again. One that reads on holds room that others need. */
+  /** The readable length, and when to check again. A reader holds room that others need. */
   #growthOf(file: SpoolFile, size: number): Growth {
     return {
       readable: () => {

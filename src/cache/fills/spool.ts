@@ -17,9 +17,8 @@ export interface SpoolFile {
   /** Bytes that readers may have, wherever they are by now. */
   readonly length: number;
   /**
-   * Takes a chunk, readable as far as memory has room when the call returns; resolves when the next
-   * one may come. Throws `GaveWay` when there is no room for it in the spool, and then readers get
-   * no more either.
+   * Takes a chunk, readable at return if memory has room; resolves when the next one may come.
+   * Throws `GaveWay` when the spool has no room for it; then readers get no more either.
    */
   append(chunk: Uint8Array): Promise<void>;
   /** Nothing is appended any more; resolves once everything is on the disk. */
@@ -28,7 +27,7 @@ export interface SpoolFile {
   read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes;
   /** One more holder; false when the last one has let go already. */
   hold(): boolean;
-  /** One holder less; the last one closes the file, and removes it unless the store has adopted it. Never rejects. */
+  /** Releases one holder; the last closes the file, and removes it unless adopted. */
   release(): Promise<void>;
   /** The store owns the path from now on. */
   adopted(): void;

@@ -1,15 +1,16 @@
 /**
- * The last bytes of a growing file, in memory: one half collects while the other is written. What was written stays readable here
- * until its half is needed again, so that whoever follows the growth closely never waits for a disk.
+ * The last bytes of a growing file, in memory: one half collects while the other is written.
+ * Written bytes stay readable here until their half is needed again, so that a reader close to the
+ * end never waits for a disk.
  */
 export interface Staging {
   /** Bytes of the whole file that were taken so far. */
   readonly length: number;
   /** Takes the start of the chunk, as much as there is room for; returns how many bytes. */
   take(chunk: Uint8Array): number;
-  /** What is to be written next, behind all that was given out before, which must be written by now; undefined when there is nothing. */
+  /** The next bytes to write; those given out before must be written by now. Undefined for none. */
   turn(): Uint8Array | undefined;
-  /** Copies bytes of the file from `position` on; returns how many, 0 when they are no longer here. */
+  /** Copies bytes of the file from `position` on; returns their number, 0 if not in memory. */
   copy(position: number, target: Uint8Array): number;
 }
 

@@ -15,7 +15,7 @@ import { createTagPages, type HeldTags, type TagPages } from './tag-pages.ts';
 /** Lists of one upstream: tags, and what refers to a manifest. */
 export interface Listings {
   readonly tags: TagPages;
-  /** Never throws for want of referrers: that is an empty index (distribution-spec, "Listing Referrers"). */
+  /** Missing referrers are an empty index (distribution-spec, "Listing Referrers"), no error. */
   referrers(
     repository: Repository,
     digest: Digest,
@@ -38,7 +38,7 @@ export interface ListingsOptions {
 /** Of one page; nothing real has a tenth of it, and each is a record. */
 const mostLabelled = 1_000;
 
-/** Listings asked of the upstream, remembered for as long as a tag is fresh, and answered stale when it is down. */
+/** Listings of the upstream, remembered while fresh like tags, answered stale when it is down. */
 export function createListings({
   upstream,
   manifests,

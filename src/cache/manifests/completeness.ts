@@ -14,10 +14,10 @@ import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
 
 /**
  * Clients choose a mirror at the manifest, and many stay with it for its children and blobs. So a
- * manifest is only answered when they are stored or the upstream can deliver them now, and none of
- * them failed a moment ago; otherwise the refusal sends the client to its next mirror. Of an index
- * the images count that the client may choose: those of its platform, where its `User-Agent` says
- * that, else all.
+ * manifest is answered only if they are stored or the upstream can deliver them now, and none of
+ * them failed within `withholdMs`; otherwise the refusal sends the client to its next mirror. Of an
+ * index the images count that the client may choose: those of its platform, if its `User-Agent`
+ * states it, else all.
  */
 export interface Completeness {
   /**
@@ -25,7 +25,7 @@ export interface Completeness {
    * be delivered.
    */
   check(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;
-  /** Throws `UNAVAILABLE` when what it lists failed a moment ago; the rest of `check`. */
+  /** Throws `UNAVAILABLE` when listed content failed within `withholdMs`; the rest of `check`. */
   refuseWithheld(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;
   /** Whether `check` would resolve without looking anywhere. */
   isKnown(digest: Digest, userAgent?: string): boolean;
@@ -45,7 +45,7 @@ export interface CompletenessOptions {
   readonly now: () => number;
 }
 
-/** For this long it is believed that the upstream can deliver what is missing: a popular cold image is asked about often. */
+/** How long "the upstream can deliver the rest" is remembered: a cold image is asked for often. */
 const deliverableMs = 1_000;
 
 const mostWide = 1_000;
@@ -132,7 +132,7 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
     return known.isForAll || known.platforms.has(statedPlatform(userAgent) ?? '') || deliverable.has(digest);
   }
 
-  /** What failed a moment ago and has not come since, by whatever way. */
+  /** Content that failed within `withholdMs` and did not arrive since. */
   async function failureOf(
     repository: Repository,
     { digest }: Descriptor,
@@ -209,7 +209,7 @@ function mayBeImage({ platform, mediaType }: Descriptor): boolean {
   return platform !== 'unknown/unknown' && (mediaType === undefined || isManifestType(mediaType));
 }
 
-/** False for what BuildKit puts beside the images of an index to attest them: nobody can run it. */
+/** False for BuildKit's attestations beside the images of an index: no client runs them. */
 function isImage({ blobs }: Manifest): boolean {
   return !blobs.some(({ mediaType }) => mediaType === 'application/vnd.in-toto+json');
 }

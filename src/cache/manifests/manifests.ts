@@ -36,7 +36,7 @@ export interface ManifestReading {
   peek(repository: Repository, digest: Digest): HeldManifest | undefined;
   /** From memory or the store. */
   stored(repository: Repository, digest: Digest): Promise<HeldManifest | undefined>;
-  /** From wherever it can be had. Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
+  /** From any source. Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
   read(repository: Repository, digest: Digest): Promise<HeldManifest>;
 }
 
@@ -51,7 +51,7 @@ export interface Manifests {
    * says so.
    */
   get(repository: Repository, digest: Digest, tag?: Tag, meant?: Descriptor): Promise<HeldManifest>;
-  /** What `get` would get without a wait; undefined when it would have to look beyond memory, or to write labels. */
+  /** What `get` would get at once; undefined if it had to read the store, or to propagate. */
   known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined;
   /** For our own reading, which does not count as use. */
   readonly reading: ManifestReading;

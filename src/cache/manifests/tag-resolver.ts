@@ -23,7 +23,7 @@ import { createUpstreamPace } from './upstream-pace.ts';
 export interface ServedManifest extends HeldManifest {
   /** `Warning` header values. */
   readonly warnings: readonly string[];
-  /** Seconds since the upstream last confirmed it, for an answer that is older than the policy likes. */
+  /** Seconds since the upstream last confirmed it, for an answer older than the policy. */
   readonly ageSeconds?: number;
 }
 
@@ -55,7 +55,7 @@ export interface TagResolverOptions {
   readonly now: () => number;
 }
 
-/** Tags over manifests by digest: asked of the upstream as seldom as the policy allows, by one request for all who wait. */
+/** Tags over manifests by digest: asked as rarely as the policy allows, once for all who wait. */
 export function createTagResolver(options: TagResolverOptions): TagResolver {
   const { upstream, manifests, tags, policy, absent, now } = options;
   const asking = createSingleFlight<TagPointer>();
@@ -135,7 +135,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     behind.add(done);
   }
 
-  /** The upstream's word, asked once for all who wait; throws `MANIFEST_UNKNOWN` when the tag is not there (any more). */
+  /** The upstream's answer, shared by all who wait; throws `MANIFEST_UNKNOWN` for a missing tag. */
   function refresh(repository: Repository, tag: Tag, pointer: TagPointer | undefined): Promise<TagPointer> {
     const key = keyOf(repository, tag);
     if (absent.has(key)) return Promise.reject(tagUnknown(tag));
@@ -199,7 +199,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
 
   function gone(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
     if (policy.gone === 'keep') {
-      // Without its entity tag: if the tag comes back, a 304 would not say that the warning is over.
+      // Without its entity tag: if the tag comes back, a 304 would not end the warning.
       const { etag: _, ...known } = confirmed(pointer, now());
       const warning = `299 - "${upstream.name} no longer has this tag; this is its last known content"`;
       return set(repository, tag, { ...known, warnings: [warning] });

@@ -42,20 +42,20 @@ export interface TagPolicy {
   readonly negativeMs: number;
   /** Tags that never move: never asked about again. */
   readonly immutable: readonly TagTest[];
-  /** What becomes of a tag that the upstream no longer has: hidden, or still answered, with a warning. */
+  /** How a tag that the upstream no longer has is treated: hidden, or answered with a warning. */
   readonly gone: 'hide' | 'keep';
 }
 
 export type Freshness = 'answer' | 'answer-and-refresh' | 'ask';
 
-/** What to do with a tag before the upstream is asked. A check whose time has not come yet is none. */
+/** What to do with a tag before the upstream is asked. A check that is not yet due is none. */
 export function freshness(tag: string, pointer: TagPointer, policy: TagPolicy, now: number): Freshness {
   const age = ageMs(pointer.checkedAt, now);
   if (age <= policy.freshMs || policy.immutable.some((pattern) => pattern.test(tag))) return 'answer';
   return age <= policy.freshMs + policy.refreshBehindMs ? 'answer-and-refresh' : 'ask';
 }
 
-/** Whether the tag may still be answered although the upstream could not be asked (RFC 9111 section 4.2.4). */
+/** Whether the tag may be answered without the upstream (RFC 9111 section 4.2.4). */
 export function mayServeStale(pointer: TagPointer, policy: TagPolicy, now: number): boolean {
   return ageMs(pointer.checkedAt, now) <= policy.staleMs;
 }
@@ -65,7 +65,7 @@ export function confirmed(pointer: TagPointer, now: number): TagPointer {
   return { ...pointer, checkedAt: now };
 }
 
-/** The pointer after the upstream named a (perhaps) new digest; the old meaning goes into the history. */
+/** The pointer after the upstream named a (new) digest; the old one goes into the history. */
 export function moved(
   before: TagPointer | undefined,
   after: Omit<TagPointer, 'history'>,

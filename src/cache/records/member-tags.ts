@@ -34,7 +34,7 @@ export function mergedTags(known: readonly Tag[], seen: readonly Tag[], merging:
   return isSame(kept, known) ? known : kept;
 }
 
-/** Whether `after` opens a way that `before` does not: worth a write at once. Of a record that is full a covered tag is not. */
+/** Whether `after` grants a right that `before` does not: worth a write. Not for covered tags. */
 export function isNews(before: readonly Tag[], after: readonly Tag[], scopeOf: TagScope): boolean {
   if (before.length < fewTags) return true;
   const scopes = new Set(before.map(scopeOf));

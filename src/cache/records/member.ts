@@ -7,7 +7,7 @@ import { isReferrersTag } from '../../oci/referrers-tag.ts';
 import { isSignedSchema1 } from '../../oci/schema1.ts';
 import { isNews, mergedTags, type TagMerging } from './member-tags.ts';
 
-/** What one repository's record says of one digest. Never changed in place: an equal object has equal content. */
+/** The record of one digest in one repository. Immutable: an equal object has equal content. */
 export interface IndexEntry {
   readonly mediaType?: string;
   /** Bytes; -1 where only schema 1 manifests, which name no sizes, were seen. */
@@ -21,7 +21,7 @@ export interface IndexEntry {
   readonly isDoubtful?: true;
   /** Tags whose graph held the digest, the latest last. */
   readonly tags: readonly Tag[];
-  /** When tags were last added that had to be written, milliseconds since the epoch; later ones may be in memory only. */
+  /** When tags that had to be written were last added, ms since the epoch. */
   readonly tagsAt: number;
   /** When the digest was first seen there, milliseconds since the epoch. */
   readonly seenAt: number;
@@ -30,7 +30,7 @@ export interface IndexEntry {
 /** What records say that are written now; those without are doubtful. */
 const format = 2;
 
-/** Tags that open no new way into a full record are written at most this often, milliseconds: base layers get them all day. */
+/** Covered tags of a full record are written at most this often, milliseconds: base layers. */
 const tagsEveryMs = 3_600_000;
 
 /**
@@ -112,7 +112,7 @@ export function indexEntryBytes(member: IndexEntry): Uint8Array {
   return Buffer.from(JSON.stringify({ ...member, format }));
 }
 
-/** The record; undefined when there is none, and for bytes that are no such record, which the next write replaces. */
+/** The record; undefined if absent or invalid; the next write replaces invalid bytes. */
 export function parseIndexEntry(bytes: Uint8Array | undefined): IndexEntry | undefined {
   if (bytes === undefined) return undefined;
   return readMember(fieldsOf(jsonOrNone(bytes)));

@@ -29,10 +29,7 @@ export interface SeenContent extends Descriptor {
   readonly tags: readonly Tag[];
 }
 
-/**
- * Which digests were seen in which repository. Content is kept once for all repositories, so this is what stands between
- * a client and content of a repository that it may not read: what was not seen there is not served from there.
- */
+/** Which digests were seen in which repository: content is served only where it was seen. */
 export interface RepositoryIndex {
   /**
    * What is known of the digest in that repository; undefined when it was never seen there, when
@@ -40,7 +37,7 @@ export interface RepositoryIndex {
    * now. Undefined never means "no": ask the upstream.
    */
   find(scope: RepositoryScope, digest: Digest): Promise<Descriptor | undefined>;
-  /** What `find` would find without reading a record; undefined when it would have to, or would find nothing. */
+  /** What `find` finds without reading a record; undefined if it had to read, or finds nothing. */
   known(scope: RepositoryScope, digest: Digest): SeenContent | undefined;
   /**
    * Remembers that the upstream showed these in that repository, and under which tag. In force before the call returns;
@@ -49,7 +46,7 @@ export interface RepositoryIndex {
   add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
   /** Remembers that below these tags hangs what the manifest lists, of which not all was added. */
   addPartial(scope: RepositoryScope, manifest: PartialManifest, tags: readonly Tag[]): void;
-  /** As `add`, of what a manifest lists that is itself under these tags, of which the latest was seen last. */
+  /** As `add`, for the entries of a manifest under these tags, the most recent tag last. */
   inherit(scope: RepositoryScope, descriptors: readonly Descriptor[], tags: readonly Tag[]): Promise<void>;
   /**
    * The content was read to its end and was right: its size stands from now on, and of a manifest
@@ -67,15 +64,13 @@ export interface RepositoryIndex {
     digest: Digest,
     options?: { readonly afresh?: boolean },
   ): readonly Tag[] | Promise<readonly Tag[]>;
-  /**
-   * Tags of manifests that list the digest and more than has records, as far as that is in memory.
-   */
+  /** Tags in memory of manifests that list the digest, and too many others to have records. */
   partialTags(scope: RepositoryScope, digest: Digest): readonly Tag[];
   /**
-   * Tags that may lead to a digest although its record does not say so: records are missing of what
-   * a manifest lists that lists very much, and where the store could not be written for long. Not
-   * all of them where more are missing than is remembered, and while the store cannot be read or
-   * written, as then other replicas cannot say what they have learned. Never rejects.
+   * Tags that may reference a digest although its record does not say so: records are missing for
+   * the children of a giant manifest, and where the store could not be written. Incomplete where
+   * more are missing than memory holds, and while the store cannot be read or written, as other
+   * replicas then cannot share what they learned. Never rejects.
    */
   unrecordedTags(scope: RepositoryScope, digest: Digest, listedBy: ListedBy): Promise<UnrecordedTags>;
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
@@ -86,16 +81,13 @@ export interface RepositoryIndex {
 
 export interface RepositoryIndexOptions {
   readonly records: Records;
-  /**
-   * What a tag gives a right to, as a key: who may pull one tag of a scope may pull them all. Of a digest under very many tags one of each scope is
-   * kept. Default: the same for all.
-   */
+  /** The scope of a tag: its tags have equal rights, one of each is kept. Default: one scope. */
   readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   /** Digests per repository kept in memory, about 0.5 KB each. Default 100,000. */
   readonly maxEntries?: number;
   /** Records that wait to be written. Default 10,000. */
   readonly maxWaiting?: number;
-  /** How long "never seen" is remembered, milliseconds: another replica may learn better. Default 5,000. */
+  /** How long "never seen" is remembered, ms: another replica may learn better. Default 5,000. */
   readonly negativeMs?: number;
   /** Records written at a time. Default 8. */
   readonly concurrency?: number;
@@ -118,7 +110,7 @@ interface Addition {
 
 type HeldEntry = LRUCache<string, IndexEntry | 'absent'>;
 
-/** Conditional writes lost in a row before the write is left for later: replicas that learn the same at once. */
+/** Conditional writes lost in a row before a write is deferred: replicas that learn the same. */
 const attempts = 5;
 
 /** Membership kept in records, with the most recently used part of it in memory. */
@@ -250,7 +242,7 @@ function reader(
   };
 }
 
-/** Adds to the record what it lacks; replicas that write the same record at once lose nothing of each other. */
+/** Adds to the record what it lacks; concurrent replicas keep each other's additions. */
 async function write(
   {
     records,

@@ -92,7 +92,7 @@ export class PartialTags {
     if (tags.length > 0) this.#note(scope, { tags, at: this.#options.clock() });
   }
 
-  /** Tags that may lead to the digest, as far as that is in memory. */
+  /** Tags in memory that may reference the digest. */
   known(scope: RepositoryScope, digest: Digest): readonly Tag[] {
     const prefix = prefixOf(digest);
     const { groups } = this.#inMemory(partialKey(scope));

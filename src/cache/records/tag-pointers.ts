@@ -13,16 +13,16 @@ import type { TagMeaning, TagPointer } from './freshness.ts';
 import { Unwritten } from './unwritten.ts';
 
 /**
- * What tags mean, as far as we were told: pointers in memory, their records behind. A pointer to a
- * signed schema 1 manifest has no record: its digest is true of a document that was seen, and no
- * such document is stored.
+ * What tags point to: pointers in memory, their records behind. A pointer to a signed schema 1
+ * manifest has no record: its digest is that of a document that was seen, and no such document is
+ * stored.
  */
 export interface TagPointers {
   /** The pointer; undefined when there is none, or its record cannot be read just now. */
   find(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
-  /** The pointer as other replicas may have written it meanwhile, where theirs is later. Throws `UNAVAILABLE` when that cannot be read. */
+  /** The pointer of another replica, where it is later. Throws `UNAVAILABLE` if unreadable. */
   reread(scope: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
-  /** What `find` would find without reading a record, as far as it is in memory. */
+  /** What `find` would find in memory, without reading a record. */
   known(scope: RepositoryScope, tag: Tag): TagPointer | undefined;
   /** In force at once; written behind when it says something new. */
   set(scope: RepositoryScope, tag: Tag, pointer: TagPointer): void;
@@ -62,7 +62,7 @@ interface Change {
 export function createTagPointers(options: TagPointersOptions): TagPointers {
   const { records, events, now = Date.now } = options;
   const entries = createLru<string, HeldPointer>(options.maxEntries);
-  /** What the queue had no room for, as far as there is memory for it. */
+  /** Updates beyond the queue, while memory has room. */
   const unwritten = new Unwritten<Change>();
   const behind = createWriteBehind<Change>({
     write: async (key, { pointer }) => {

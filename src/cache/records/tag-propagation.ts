@@ -20,7 +20,7 @@ export interface Cause {
   readonly wasHeld: boolean;
 }
 
-/** Keeps on the records of all content the tags that lead to it: whoever may pull a tag may pull what hangs below it. */
+/** Keeps the tags that reference content on its records: the right to a tag covers its content. */
 export interface TagPropagation {
   /** True if the tags were propagated to the children recently. Memory only, no I/O. */
   isPropagated(tags: readonly Tag[], tag?: Tag): boolean;
@@ -42,7 +42,7 @@ export interface TagPropagationOptions {
   readonly now: () => number;
 }
 
-/** Records are gone over again this often, milliseconds: other tags may have taken a place, rules and the evictor may have changed. */
+/** Records are visited again this often, ms: rules, eviction or other tags may have changed. */
 const spreadEveryMs = 600_000;
 
 const readAtOnce = 8;
@@ -137,7 +137,7 @@ export function createTagPropagation({
     });
   }
 
-  /** A referrers tag that nobody pushed leads to what names its subject, and through that alone to what is below it. */
+  /** A generated referrers tag references those that name its subject, and their content. */
   async function inherited(
     scope: RepositoryScope,
     reaching: readonly Tag[],

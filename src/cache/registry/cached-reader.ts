@@ -15,9 +15,9 @@ interface ByDigest {
 
 export interface CachedReaderOptions {
   /**
-   * What is read through the cache; the rest is read past it and not kept. Default: all, for an
-   * image that a client is pulling. A mirror that copies images without a client would fill the
-   * store with them: return whether the digest is stored or being downloaded.
+   * Content that is read through the cache; the rest bypasses it and is not stored. Default: all,
+   * for an image that a client is pulling now. A mirror that copies unrequested images would fill
+   * the store: then say what is stored or being downloaded.
    */
   readonly isCached?: (digest: Digest) => MaybePromise<boolean>;
   /** Whether a blob waits for a running download; see BlobReadOptions. Default false. */

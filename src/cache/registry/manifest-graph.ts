@@ -32,9 +32,9 @@ export interface ManifestReader {
   read(digest: Digest): Promise<ReadManifest>;
 }
 
-/** What hangs below manifests: children, theirs, configs and layers; not what a manifest is attached to. */
+/** The content of manifests: children, theirs, configs and layers; not a referrer's subject. */
 export interface ManifestGraph {
-  /** Whether the root is the digest or reaches it, as far as that is in memory; undefined when more would have to be read. */
+  /** Whether the root is or references the digest; undefined if manifests must be read. */
   containsInMemory(root: Digest, digest: Digest, reader: Pick<ManifestReader, 'peek'>): boolean | undefined;
   /**
    * Whether it does. The upstream is asked only for what is stored nowhere, and only while the digest was not found without. Throws
@@ -85,7 +85,7 @@ export function createManifestGraph(options: ManifestGraphOptions = {}): Manifes
     else loaded.set(digest, node);
   }
 
-  /** What cannot be read now is passed over, for this search alone: the digest may be found without it. */
+  /** Unreadable content is skipped for this search: the digest may be found without it. */
   async function fetched({ reader, loaded, failures }: Search, digest: Digest): Promise<void> {
     try {
       loaded.set(digest, kept(digest, await reader.read(digest)) ?? leaf);
@@ -135,7 +135,7 @@ interface Walk {
   readonly mostMissing: number;
 }
 
-/** Breadth first, each digest once; true when the digest was met, else the manifests that would have to be read. */
+/** Breadth first, each digest once; true if the digest was met, else the manifests left to read. */
 function walk(
   { root, digest, mostMissing }: Walk,
   nodeAt: (digest: Digest) => ListedDigests | undefined,

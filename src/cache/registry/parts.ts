@@ -27,7 +27,7 @@ export interface CacheContextOptions {
   /** Small content kept in memory, bytes of all and of one at most. */
   readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
   readonly buffers: BufferPool;
-  /** Who may pull one tag of a scope may pull them all: see RepositoryIndexOptions. Default: the same for all. */
+  /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope for all. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
   /**
    * Which whole reads of stored blobs are hashed. Default `first`; what comes from S3 is always.

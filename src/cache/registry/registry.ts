@@ -73,7 +73,7 @@ export interface RegistryOptions extends SharedContext {
   readonly fetchChildren?: boolean;
 }
 
-/** A reader this far ahead of a download gets a request of its own; nearer than either, it waits. */
+/** A reader this far ahead of a download gets its own request; a nearer one waits. */
 const near = { bytes: 8 * 1024 * 1024, ms: 2_000 };
 
 /** How long a client waits for the upstream while an older answer is at hand. */

@@ -37,7 +37,7 @@ export interface TagIndex {
    * them: ask so last, before a refusal. Never rejects.
    */
   unrecordedTags(place: RepositoryScope, digest: Digest): Promise<UnrecordedTags>;
-  /** Whether the tag's graph holds the digest now, or lately did. Throws `UNAVAILABLE` when that cannot be told. */
+  /** Whether the tag references the digest, or did within `formerMs`. May throw `UNAVAILABLE`. */
   tagContains(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }
 
@@ -51,7 +51,7 @@ export interface TagIndexOptions {
    * be. 0: only what it means now counts, and as fresh as an answer by that tag. Default 7 days.
    */
   readonly formerMs?: (upstream: string) => number;
-  /** How long other replicas may need to write down what they have learned, milliseconds. Default 1,000. */
+  /** How long other replicas may need to write what they learned, milliseconds. Default 1,000. */
   readonly lagMs?: number;
   readonly graphs?: ManifestGraph;
   /** Where manifests are read once for all. Default: for this reach alone. */
@@ -93,7 +93,7 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
     return reversed(found);
   }
 
-  /** What the tag means, and what it lately meant. */
+  /** The digest of the tag, and those of the last `formerMs`. */
   function rootsOf(upstream: string, { digest, history = [] }: TagPointer): readonly Digest[] {
     const former = history.filter(({ until }) => ageMs(until, now()) < formerMs(upstream));
     return [digest, ...former.map((meaning) => meaning.digest)];

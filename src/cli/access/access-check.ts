@@ -16,7 +16,7 @@ import { type AccessQuestion, accessQuestion } from './access-question.ts';
 /** What a check asks, beside the rules. */
 export interface AccessSources {
   readonly judge: Judge;
-  /** As far as the store knows. */
+  /** By the store. */
   readonly reach: ContentTags;
   close(): Promise<void>;
 }
@@ -39,7 +39,7 @@ interface Report {
 
 const exitCodes = { allowed: 0, refused: 1, unknown: 3 } as const;
 
-/** `quayside access check`: what a host would say to somebody, and why. Asks the cluster anew, and changes nothing. */
+/** `quayside access check`: may a user pull from a host, and why. Asks anew, changes nothing. */
 export function checkingAccess(open: OpenAccess): Run {
   return async (args, io) => {
     const { values, positionals } = parsed(args, {
@@ -85,7 +85,7 @@ function failureText(error: unknown): string {
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
 }
 
-/** The decision as the host comes to it, and the cluster's own words on the question that decided. */
+/** The decision as the host makes it, and the cluster's reason for the deciding question. */
 async function decidedBy(config: Config, { host, subject, access }: AccessQuestion, sources: AccessSources) {
   const words = new Map<string, string>();
   const judge: Judge = {

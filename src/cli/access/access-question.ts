@@ -23,7 +23,7 @@ export interface AccessQuestion {
   readonly access: Access;
 }
 
-/** What the words mean under the configuration; throws `UsageError` that says what would make sense. */
+/** The arguments under the configuration; throws `UsageError` that says what would be valid. */
 export function accessQuestion(words: AccessWords, config: Config): AccessQuestion {
   try {
     const host = hostOf(words, config);
@@ -34,7 +34,7 @@ export function accessQuestion(words: AccessWords, config: Config): AccessQuesti
   }
 }
 
-/** The one that is named, before the reference or in it; without a name, the only one that asks a cluster. */
+/** The named host, before the reference or in it; else the only one with `auth: cluster`. */
 function hostOf({ host, reference }: AccessWords, { hosts: configured }: Config): string {
   const asking = Object.keys(configured).filter((name) => configured[name]?.auth === 'cluster');
   const written = host ?? withoutScheme(reference).split('/', 1)[0] ?? '';
@@ -62,7 +62,7 @@ function subjectOf(words: AccessWords, config: Config, host: string): AccessQues
   return { name, groups: [...new Set([...given, ...ownGroups(name)])], cluster };
 }
 
-/** The groups that a cluster adds by itself: those of a service account, and those of everybody. */
+/** The groups that Kubernetes adds: those of a service account, and those of every user. */
 function ownGroups(name: string): readonly string[] {
   if (name === 'system:anonymous') return ['system:unauthenticated'];
   const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name) ?? [];

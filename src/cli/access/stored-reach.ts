@@ -14,7 +14,7 @@ export interface StoredTagIndex extends ContentTags {
   close(): Promise<void>;
 }
 
-/** Asks no upstream and writes nothing: what the store alone does not tell is `UNAVAILABLE`. Leaves the store open. */
+/** Asks no upstream and writes nothing: missing knowledge is `UNAVAILABLE`. */
 export function createStoredTagIndex(store: Store, formerMs: (upstream: string) => number): StoredTagIndex {
   const events = { storeFailed: () => {} };
   const members = createRepositoryIndex({ records: store.records, events });

@@ -13,11 +13,11 @@ export interface Command {
   readonly help: string;
   /** What a mistake in its command line ends with. Default 2. */
   readonly mistakeCode?: number;
-  /** Loads the command and runs it: who asks for the version does not wait for a server's libraries. */
+  /** Loads the command and runs it: `version` does not load a server's libraries. */
   readonly run: Run;
 }
 
-/** Loaded last: a mistake in the command line or the configuration is told without waiting for it. */
+/** Loaded last: a mistake in the command line or the configuration is reported without it. */
 const startApp: Start = async (config, options) =>
   (await import('../../app/app.ts')).createService(config, options);
 

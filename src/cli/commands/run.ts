@@ -4,7 +4,7 @@ import { didYouMean, UsageError } from '../flags/arguments.ts';
 import type { Io, Output } from '../flags/io.ts';
 import { type Command, commands } from './commands.ts';
 
-/** Runs the command that `args` (without the program's own name) call for. Resolves to the exit code, never throws. */
+/** Runs the command that `args` (without the program's name) name. Resolves to the exit code. */
 export async function run(args: readonly string[], io: Io): Promise<number> {
   const [first] = args;
   if (first === undefined) return said(io.stderr, programHelp(), 2);

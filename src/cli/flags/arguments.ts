@@ -8,7 +8,7 @@ export class UsageError extends Error {
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
-/** The options and words of a command's arguments; throws `UsageError`, with the option that was probably meant. */
+/** The options and words of a command's arguments; throws `UsageError` with a suggestion. */
 export function parsed<T extends Options>(args: readonly string[], options: T) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });

@@ -10,7 +10,7 @@ export interface Flag {
   readonly isList?: true;
   /** As one would write it. */
   readonly default?: string;
-  /** The value of one text. Throws an Error that says what is accepted. Default: the text as it is. */
+  /** The value of one text. Throws an Error that says what is accepted. Default: the text. */
   readonly read?: (text: string) => unknown;
 }
 
@@ -25,13 +25,13 @@ export type FlagValues<T extends FlagTable> = {
     : ValueOf<T[Name]> | (T[Name] extends { readonly default: string } ? never : undefined);
 };
 
-/** A command line, split: the flags without dashes, each with its texts in order, and all other words. */
+/** A command line, split: the flags without dashes, each with its texts in order, and the words. */
 export interface WrittenFlags {
   readonly written: ReadonlyMap<string, readonly string[]>;
   readonly words: readonly string[];
 }
 
-/** Reads a command line. Throws `UsageError` for a flag that there is not, and for the first text that means nothing. */
+/** Reads a command line. Throws `UsageError` for an unknown flag, and for an invalid text. */
 export function parseFlags<T extends FlagTable>(
   table: T,
   args: readonly string[],
@@ -50,7 +50,7 @@ export function parseFlags<T extends FlagTable>(
   return { values: Object.fromEntries(values), words };
 }
 
-/** Splits a command line: the value of a flag stands behind `=` or is the next word. Throws `UsageError` for a flag that there is not. */
+/** Splits a command line: a flag's value follows `=` or is the next word. Throws `UsageError`. */
 export function writtenFlags(table: FlagTable, args: readonly string[]): WrittenFlags {
   const options = Object.entries(table).map(([name, { short }]) => {
     return [name, { type: 'string', multiple: true, ...(short === undefined ? {} : { short }) }] as const;

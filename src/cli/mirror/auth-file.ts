@@ -6,9 +6,10 @@ import { parseAuthFile } from '../../upstream/login/credentials.ts';
 import { UsageError } from '../flags/arguments.ts';
 
 /**
- * The file with the logins of whoever runs us: the one given, that of `REGISTRY_AUTH_FILE`, else the first there is of those that podman
- * and docker write. Undefined when there is none; throws `UsageError` for one that was named and is not there, and for one that is not JSON,
- * which would else be noticed by whichever registry first asks for a login.
+ * The file with the user's logins: the given one, that of `REGISTRY_AUTH_FILE`, else the first that
+ * exists of podman's and docker's. Undefined when there is none; throws `UsageError` for a named
+ * file that does not exist, and for one that is not JSON, which otherwise the first login would
+ * notice.
  */
 export async function authFile(
   given: string | undefined,

@@ -46,7 +46,7 @@ export interface MirrorEndpointsOptions
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From 0 to 1, for jitter. Default: Math.random. */
   readonly random?: () => number;
-  /** Told when a registry would not take a blob over from that repository of its own. Default: nobody is. */
+  /** Called when a registry does not mount a blob from a repository of its own. Default: none. */
   readonly mountIgnored?: (from: string, digest: Digest) => void;
 }
 
@@ -60,7 +60,7 @@ interface Registry {
 /** Reading is as patient as writing. */
 const retries = 6;
 
-/** Nothing is asked before the first call; with `insecure` that one finds out whether a registry speaks TLS. */
+/** Lazy; with `insecure`, the first call finds out whether a registry speaks TLS. */
 export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEndpoints {
   const registries = new Map<string, Promise<Registry>>();
   const directories = new Map<string, ImageDirectory>();
@@ -117,7 +117,7 @@ function mounting(end: ImageDestination, options: MirrorEndpointsOptions): Image
   };
 }
 
-/** A registry and its storage may be inside: whoever runs us named it. */
+/** A registry and its storage may have private addresses: the user named it. */
 async function madeRegistry(host: string, options: MirrorEndpointsOptions): Promise<Registry> {
   const { certificateAuthority, insecure } = options;
   if (certificateAuthority !== undefined) await needReadable(certificateAuthority);
@@ -143,7 +143,7 @@ function withUrls(
   };
 }
 
-/** What foreign layers are read with: they may lead to the registry of the settings, inside or not, and else to public hosts alone. */
+/** Reads foreign layers: from the registry, private or not, else from public hosts. */
 function urlBlobsBeside(settings: UpstreamOptions, { insecure }: MirrorEndpointsOptions): UrlBlobs {
   return createUrlBlobs({ ...settings, allowsHttp: insecure });
 }

@@ -80,7 +80,7 @@ function tellUnplanned({ unplanned, faults }: PlannedImages, { stderr }: Io): vo
     stderr.write(`${isMissing ? 'warning' : 'error'}: ${reason}\n`);
 }
 
-/** The end of a run that never came to know its images: all that was written is left. Throws what is a mistake, and no failure. */
+/** The end of a run whose images could not be determined: all mappings remain. Throws mistakes. */
 async function notBegun(
   error: unknown,
   written: readonly Mapping[],
@@ -107,7 +107,7 @@ function mappingIn(images: ReadonlyMap<ImageCopy, Mapping>): Work['mappingOf'] {
   };
 }
 
-/** One run, told to whoever looks; its report. */
+/** One run, reported as it goes; resolves to its report. */
 async function ran(
   { images, mappingOf, retry, unplanned, faults }: Work,
   wish: MirrorOptions,

@@ -6,7 +6,7 @@ import { binarySize } from './go-text.ts';
 
 type MappingOf = (image: ImageCopy) => Mapping;
 
-/** The plan as `oc image mirror` prints it: each place, its repositories with what they are to get, and the bytes. */
+/** The plan as `oc image mirror` prints it: each place, its repositories, blobs and bytes. */
 export function planText(repositories: readonly PlannedRepository[], mappingOf: MappingOf): string {
   const places = Map.groupBy(repositories, ({ destination }) => destination);
   return [...places]
@@ -40,7 +40,7 @@ function blobLine(
   return `      ${from} ${digest}${size < 0 ? '' : ` ${binarySize(size)}`}${isMounted ? ' (mount)' : ''}`;
 }
 
-/** A blob that goes to several repositories of a place is shared; its bytes cross the wire once where mounts are taken. */
+/** A blob for several repositories of a place is shared; sent once where mounts are accepted. */
 function statsLine(repositories: readonly PlannedRepository[]): string {
   const byDigest = Map.groupBy(
     repositories.flatMap(({ blobs }) => blobs.map(({ descriptor }) => descriptor)),

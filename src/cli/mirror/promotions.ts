@@ -11,7 +11,7 @@ export interface Promotions {
 
 export const nothingPromoted: Promotions = { promoted: new Set(), unread: [] };
 
-/** What is promoted by those in a checkout of openshift/release. Throws `UsageError` when there is no such checkout. */
+/** The promoted tags of a checkout of openshift/release. Throws `UsageError` for another folder. */
 export async function promotions(folder: string, signal: AbortSignal): Promise<Promotions> {
   const thread = checkoutThread(folder);
   const stop = (): void => void thread.close();

@@ -5,7 +5,7 @@ import { pullSpecText } from '../../mirror/references/pull-spec.ts';
 import { decimalSize, durationText } from './go-text.ts';
 import type { PlannedImages } from './images.ts';
 
-/** What a run came to, in the words of whoever wrote the mappings. */
+/** The result of a run, in terms of the mappings. */
 export interface MirrorReport {
   readonly images: Readonly<Record<CopiedImage['outcome'] | 'missing' | 'failed', number>>;
   readonly blobs: CopyReport['blobs'];
@@ -80,7 +80,7 @@ export function isComplete({ failed, left, faults }: Undone): boolean {
   return failed.length === 0 && left.length === 0 && faults.length === 0;
 }
 
-/** What failed and what was not begun as a mapping file, each reason as a comment above its line. Empty when all is well. */
+/** Failed and unbegun images as a mapping file, with reasons in comments. Empty if all is well. */
 export function failedMappings({ failed, left, faults }: Undone): string {
   const lines = faults.map((fault) => `# ${fault}\n`);
   const failures = failed.map(({ kind, reason, ...pair }) => `# ${kind}: ${reason}\n${line(pair)}`);
@@ -88,7 +88,7 @@ export function failedMappings({ failed, left, faults }: Undone): string {
   return [...lines, ...failures, ...rest].join('');
 }
 
-/** The two lines of counters, one for foreign layers that were skipped, if any, and the one with the time and the rate. */
+/** The two lines of counters, one for skipped foreign layers, and the one with time and rate. */
 export function countersText({ images, blobs, foreignSkipped, bytes, seconds }: MirrorReport): string {
   const { copied, unchanged, filtered, missing, failed } = images;
   const rate = decimalSize(bytes / Math.max(seconds, 0.001));

@@ -24,7 +24,7 @@ export type OpenLook = (registryConfig: string | undefined, io: Io) => Promise<C
 /** How long the configuration in force may take to come, milliseconds. */
 const patienceMs = 30_000;
 
-/** `quayside mirror validate`: 0 when nothing speaks against the file, 1 when something does, 2 when it cannot be used at all. */
+/** `quayside mirror validate`: 0 without objection, 1 with one, 2 for an unusable file. */
 export function validating(open: OpenLook = openLook): Run {
   return async (args, io) => {
     const { values, positionals } = parsed(args, {

@@ -22,7 +22,7 @@ export interface Addresses {
   readonly adminAddress?: string | undefined;
 }
 
-/** What a person wants to know when the server is up: where it is, what it does, and the lines to try it with. */
+/** The banner of a started server: its address, its settings, and commands to try it. */
 export function banner(config: Config, { address, adminAddress }: Addresses): string {
   const scheme = config.tls === undefined ? 'http' : 'https';
   const facts = [

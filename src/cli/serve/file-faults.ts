@@ -16,8 +16,8 @@ interface KeyText extends KeyFile {
 }
 
 /**
- * What is wrong with the files that the configuration names: those that cannot be read, and token keys with which nobody could log in.
- * No message shows what a file holds.
+ * Faults of the files that the configuration names: unreadable ones, and unusable token keys. No
+ * message shows the content of a file.
  */
 export async function fileFaults(config: Config): Promise<readonly ConfigRefusal[]> {
   const unreadable = await unreadableFiles(config);

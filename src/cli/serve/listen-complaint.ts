@@ -7,7 +7,7 @@ const reasons: ReadonlyMap<unknown, string> = new Map([
   ['ENOTFOUND', 'there is no such host name'],
 ]);
 
-/** One line for a person when an address could not be had, naming it and its setting; undefined for other failures. */
+/** One line about an address that cannot be bound, with its setting; else undefined. */
 export function listenComplaint(error: unknown, config: Config): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const reason = isListenError(cause) ? reasons.get(cause.code) : undefined;

@@ -17,7 +17,7 @@ export interface Server extends Addresses {
   forget(): void;
   /** Says no to readiness probes from now on; every request is answered as before. */
   leave(): void;
-  /** Stops accepting; resolves once every request under way is answered and nothing half-written is left. */
+  /** Stops accepting; resolves once every request is answered and nothing half-written is left. */
   close(): Promise<void>;
 }
 
@@ -31,8 +31,9 @@ export interface StartOptions {
 export type Start = (config: Config, options: StartOptions) => Promise<Server>;
 
 /**
- * `quayside serve`: resolves once the server has stopped, to 0, or to 1 when requests outlived the grace time.
- * The banner goes to standard error, so that standard output holds log lines only, for whoever collects them.
+ * `quayside serve`: resolves once the server has stopped, to 0, or to 1 when requests outlived the
+ * grace time. The banner goes to standard error, so that standard output holds log lines only, for
+ * log collectors.
  */
 export function serving(start: Start): Run {
   return async (args, io) => {
@@ -54,7 +55,7 @@ export interface ConfigSource {
 /** How often the configuration file is looked at, milliseconds. */
 const lookEveryMs = 10_000;
 
-/** Serves what the source says; resolves as `quayside serve` does. Throws `ConfigError` before anything is started. */
+/** Serves by the source; resolves as `quayside serve`. Throws `ConfigError` before any start. */
 export async function served(start: Start, source: ConfigSource, io: Io): Promise<number> {
   const config = await source.read();
   const output = logOutput(io.stdout);
@@ -84,7 +85,7 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
   }
   const words = log.child({ component: 'serve' });
   const unheard = reloaded(server, source, words, io);
-  // Last: whoever reads it may send us a signal at once.
+  // Last: its readers may send a signal at once.
   io.stderr.write(banner(config, server));
   await aborted(io.signal);
   unheard();
@@ -92,7 +93,7 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
   return stopped(server, config.shutdownGraceMs, words);
 }
 
-/** Reads the configuration again at SIGHUP, which also drops what is remembered, and when its file changes. Gives what ends that. */
+/** Reloads at SIGHUP, which also forgets remembered answers, and at a change. Returns its end. */
 function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, io: Io): () => void {
   const reload = reloading({ ...source, apply: (config) => server.reload(config), log });
   const watch = watchFiles(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
@@ -123,7 +124,7 @@ async function stopped(server: Server, graceMs: number, log: Log): Promise<numbe
   return isDone ? 0 : 1;
 }
 
-/** Log lines by the descriptor where there is one: they are many, and must not hold up who writes them. */
+/** Log lines by the descriptor where there is one: they are many, and must not block. */
 function logOutput(stdout: Output & { readonly fd?: number }) {
   return stdout.fd === undefined
     ? { write: (line: string) => stdout.write(line), flush: () => undefined }

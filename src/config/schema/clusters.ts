@@ -3,26 +3,26 @@ import { closed, count, file, ms, oneOf, section, text, timerMs, wholePattern } 
 
 /** How long a cluster's answers are used. What it could not answer is never kept. */
 const remember = section({
-  /** A token that it knows, in milliseconds. Default 2 min, as kubelets do; never past the token's own end. */
+  /** An accepted token, in milliseconds. Default 2 min, as in kubelets; never past its expiry. */
   tokenMs: ms({ default: '2m' }),
   /** A token that it does not know, in milliseconds. Default 30 s. */
   badTokenMs: ms({ default: '30s' }),
   /** A right, in milliseconds: how long one that was taken away may still work. Default 5 min. */
   allowMs: ms({ default: '5m' }),
-  /** A right that is missing, in milliseconds: how long a new one may take to show. Default 30 s. */
+  /** A missing right, in milliseconds: how long until a new one works. Default 30 s. */
   denyMs: ms({ default: '30s' }),
   /** Answers kept, of each kind. Default 50,000. */
   maxEntries: count({ minimum: 1, default: 50_000 }),
 });
 
-/** What is done with service accounts' tokens, which are signed and can be checked without a question. */
+/** The treatment of service account tokens, which are signed and can be checked locally. */
 const serviceAccountTokens = section({
   /**
    * `review` (default): asked of the cluster like every other. `prefilter`: forged and expired ones are refused without a question.
    * `local`: good ones are accepted for `localMs` without one; that the account was deleted shows only after it.
    */
   check: oneOf(['review', 'prefilter', 'local'], { default: 'review' }),
-  /** The cluster's `--service-account-issuer`. Tokens of this issuer are shown to no other cluster. */
+  /** The cluster's `--service-account-issuer`. Tokens of this issuer go to no other cluster. */
   issuer: Type.Optional(text()),
   /** Audiences of which a token must name one. Default: any that the cluster accepts. */
   audiences: Type.Optional(Type.Array(text())),
@@ -30,7 +30,7 @@ const serviceAccountTokens = section({
   localMs: ms({ default: '60s' }),
 });
 
-/** A cluster whose logins we accept, and whose RBAC decides. The key above it is its name in messages and logs. */
+/** A cluster whose logins are accepted and whose RBAC decides. The key above is its name. */
 export const clusterSchema = section({
   /** Where it is and who we are there. Default: the cluster we run in, as our service account. */
   kubeconfigFile: Type.Optional(file()),
@@ -74,12 +74,12 @@ export const ruleSchema = closed({
   /** The whole of the tag. Default: the rule does not depend on the tag. */
   tags: Type.Optional(wholePattern()),
   ask: Type.Optional(question),
-  /** Everybody who is logged in. */
+  /** Every login. */
   allow: Type.Optional(Type.Literal(true)),
-  /** Nobody. */
+  /** No subject. */
   refuse: Type.Optional(Type.Literal(true)),
-  /** The tag names a digest in its groups `algorithm` (default sha256) and `hex`: whoever may read that may read this. */
+  /** The tag holds a digest in the groups `algorithm` (sha256) and `hex`, whose right counts. */
   followDigest: Type.Optional(Type.Literal(true)),
-  /** Users and groups (`system:serviceaccounts`) who are not asked about: their cluster's login is enough. */
+  /** Users and groups (`system:serviceaccounts`) that need only their login. */
   exempt: Type.Optional(Type.Array(text())),
 });

@@ -9,19 +9,19 @@ const robots = closed({
   passwordFile: Type.Optional(file()),
 });
 
-/** What we are under one host name. The key above it is the name, `name:port`, or `*` for every other. */
+/** Settings of one host name. The key above it is the name, `name:port`, or `*` for every other. */
 export const hostSchema = section({
-  /** Who may read: anyone (`none`, default), known `robots` by Basic or token, or whom a `cluster` knows and its RBAC lets. */
+  /** Who may read: all (`none`), `robots` by Basic or token, or users of a `cluster` by RBAC. */
   auth: oneOf(['none', 'robots', 'cluster'], { default: 'none' }),
-  /** The upstream that this host name stands for. Default: the first path segment decides, then `defaultUpstream`. */
+  /** The upstream of this host name. Default: by the first path segment, then `defaultUpstream`. */
   upstream: Type.Optional(text()),
   /** Required under `auth: robots`. Under `auth: cluster`: also let in, to everything. */
   robots: Type.Optional(robots),
   /** The clusters that are asked, in this order. Default: all. */
   clusters: Type.Optional(Type.Array(text())),
-  /** Which rules decide under `auth: cluster`, and required there: `parity`, `imagestream`, `repository`, `open`, or a name under `rules`. */
+  /** The rules of `auth: cluster`: `parity`, `imagestream`, `repository`, `open`, or own ones. */
   access: Type.Optional(text()),
-  /** Who has no login is asked about as `system:anonymous` (true), or sent to log in (false, default). */
+  /** Clients without a login are `system:anonymous` (true), or must log in (false, default). */
   anonymous: Type.Boolean({ default: false }),
   /** A list of tags of which a person may pull some: `filter` it (default), or `refuse` it. */
   listings: oneOf(['filter', 'refuse'], { default: 'filter' }),
@@ -30,7 +30,7 @@ export const hostSchema = section({
    * sends us. Default: served, redirected as the store's own setting says. Can be changed while running.
    */
   blobs: Type.Optional(oneOf(['serve', 'redirect', 'bypass'])),
-  /** Keys for our tokens: PEM (Ed25519, P-256) or HMAC secrets; the first signs, all are accepted. */
+  /** Keys of tokens: PEM (Ed25519, P-256) or HMAC secrets; the first signs, all are accepted. */
   tokenKeyFiles: Type.Optional(Type.Array(file())),
   /**
    * HMAC secrets for our tokens, one a line. Default: a random one that is kept in the store, for

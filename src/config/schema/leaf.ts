@@ -2,7 +2,7 @@ import Type from 'typebox';
 
 /** What every setting may carry: the text a reader would write for its default. */
 export interface LeafOptions {
-  /** The value when the key is absent, in the form an operator writes it. Default: none, the key is required. */
+  /** The value of an absent key, in its written form. Default: none, the key is required. */
   readonly default?: unknown;
 }
 

@@ -25,12 +25,12 @@ export const bytes = (options?: LeafOptions) => leaf(parseBytes, options);
 export const pattern = () => leaf((value) => Expression.anywhere(expressionText(value)));
 
 /**
- * A regular expression for whole names: one that fits a part of a name would give rights that
- * nobody meant.
+ * A regular expression for whole names: one that matches a part of a name would grant unintended
+ * rights.
  */
 export const wholePattern = () => leaf((value) => Expression.whole(expressionText(value)));
 
-/** An absolute `http:` or `https:` URL without a user, query or fragment; a trailing `/` goes away. */
+/** An absolute `http:` or `https:` URL without user, query or fragment; drops a trailing `/`. */
 export const httpUrl = (options?: LeafOptions) => leaf(parseHttpUrl, options);
 
 /** `host` or `host:port` as URLs have it: in lower case, without the port of https. */
@@ -46,14 +46,14 @@ export const text = (options?: LeafOptions) => Type.String({ ...options, minLeng
 export const count = (options: LeafOptions & { readonly minimum?: number } = {}) =>
   Type.Integer({ minimum: 0, ...options });
 
-/** The path of a file that holds one secret or certificate. Read when used, so that a rotation needs no restart. */
+/** The path of a file with one secret or certificate. Read when used: rotation needs no restart. */
 export const file = () => text();
 
 /** One of a few words. */
 export const oneOf = <T extends string[]>(words: readonly [...T], options?: LeafOptions) =>
   Type.Enum<T>(words, { ...options });
 
-/** An object of exactly these keys, which may be left out as a whole: its parts then have their defaults. */
+/** An object of exactly these keys; when absent as a whole, its parts have their defaults. */
 export const section = <T extends Parameters<typeof Type.Object>[0]>(keys: T) =>
   Type.Object(keys, { additionalProperties: false, default: {} });
 

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { leaf } from './leaf.ts';
 import { closed, count, file, ms, oneOf, section, text, wholePattern } from './leaves.ts';
 
-/** Who works, where several processes have the same task: the one that holds the lease. Default: a lease in the store. */
+/** The lease of the working process, where several have the same task. Default: in the store. */
 const lease = closed({
   /** The cluster that keeps a Lease (`coordination.k8s.io/v1`); a name under `clusters`. */
   cluster: text(),
@@ -21,9 +21,9 @@ const misses = section({
   waitMs: ms({ default: '1m' }),
   /** How long a source's "there is no such tag" is believed, in milliseconds. Default 5 s. */
   absentMs: ms({ default: '5s' }),
-  /** Questions to sources about unknown tags, a second; above it such a tag is a 404 unasked. Default 50. */
+  /** Requests a second to sources for unknown tags; above it such a tag is 404. Default 50. */
   questionsPerSecond: count({ minimum: 1, default: 50 }),
-  /** The whole of `<namespace>/<name>:<tag>` that may come unnamed by `configFile`. Default: all that our login may read. */
+  /** The whole of `<namespace>/<name>:<tag>` that may come without an entry. Default: all. */
   imageStreams: Type.Optional(wholePattern()),
 });
 
@@ -31,7 +31,7 @@ const misses = section({
 const imageStreams = closed({
   /** Whose image streams; a name under `clusters`. */
   cluster: text(),
-  /** Watch them, and copy what changes (true). Default false: they are read for `artImages` alone. */
+  /** Watch them, and copy changes (true). Default false: they are read only for `artImages`. */
   watch: Type.Boolean({ default: false }),
   /**
    * A checkout of openshift/release: what the tests of its ci-operator configurations use is copied. Read again when the link of git-sync
@@ -50,15 +50,15 @@ const imageStreams = closed({
   onlyValidManifestV2Images: Type.Boolean({ default: true }),
 });
 
-/** Copies images between registries, and into QCI what a pull misses there. One process at a time copies. */
+/** Copies images between registries, and into QCI what a pull misses. One process copies. */
 export const mirrorSchema = closed({
-  /** `supplementalCIImages`, `qciToAppCIImages`, `ignoredSources`, `artImages`. Default: none, and only misses and orders are copied. */
+  /** `supplementalCIImages`, `qciToAppCIImages`, `ignoredSources`, `artImages`. Default: none. */
   configFile: Type.Optional(file()),
-  /** A docker or podman auth file, for reading sources and writing destinations. Default: the upstreams' own credentials. */
+  /** A docker or podman auth file, for sources and destinations. Default: those of upstreams. */
   authFile: Type.Optional(file()),
   /** Where the queue is shown; `false` (default) for nowhere but `admin.listen`. */
   listen: leaf(parseListen, { default: false }),
-  /** Look, and copy nothing; the queue and the turn of those who copy are left alone. Default false. */
+  /** Inspect, and copy nothing; queue and lease stay untouched. Default false. */
   dryRun: Type.Boolean({ default: false }),
   /** Images copied at a time. Default 24. */
   images: count({ minimum: 1, default: 24 }),

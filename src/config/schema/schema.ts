@@ -41,15 +41,15 @@ const admin = section({
 const log = section({
   /** The least important that is written. Default `info`. */
   level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], { default: 'info' }),
-  /** Also the lines of the program `qci-appci`, for queries and alerts that know them. Default false. */
+  /** Also the log lines of `qci-appci`, for existing queries and alerts. Default false. */
   qciAppci: Type.Boolean({ default: false }),
 });
 
 /** Where a download is written while it runs. */
 const spool = section({
-  /** The directory. Default: `spool` in the filesystem store, else `quayside-spool` in the system's temporary one. */
+  /** The directory. Default: `spool` in the filesystem store, else `quayside-spool` in `TMPDIR`. */
   path: Type.Optional(text()),
-  /** Bytes of all downloads at once; above it a blob passes through without being kept. Default 20 GiB. */
+  /** Bytes of all downloads; a blob above it passes through and is not stored. Default 20 GiB. */
   maxBytes: bytes({ default: '20GiB' }),
 });
 
@@ -71,7 +71,7 @@ const eviction = section({
   lowPercent: Type.Number({ minimum: 0, maximum: 99, default: 80 }),
   /** How often the size is looked at, in milliseconds. Default 5 min. */
   everyMs: timerMs({ default: '5m' }),
-  /** Never evicted: what a tag holds whose `<upstream>/<repository>:<tag>` matches one of these. Default: none. */
+  /** Never evicted: content of tags whose `<upstream>/<repository>:<tag>` matches. */
   pins: Type.Array(pattern(), { default: [] }),
 });
 
@@ -86,17 +86,18 @@ const limitOf = (maxRunning: number) =>
     maxWaitInQueueMs: ms({ default: '10s' }),
   });
 
-/** Everything that can be set. A comment names the unit, the default, and why one would change it. */
+/** All settings. A comment names the unit, the default, and the reason to change it. */
 export const settingsSchema = closed({
-  /** Where clients reach us. Default `127.0.0.1:8400`: nobody else, until an operator says so. */
+  /** The listen address. Default `127.0.0.1:8400`: local clients only. */
   listen: address({ default: '127.0.0.1:8400' }),
   /** Serve HTTPS. Default: plain HTTP. */
   tls: Type.Optional(tls),
-  /** How clients see us, when something before us ends TLS or renames us. Default: as the request says. */
+  /** The URL for clients, behind a proxy that ends TLS or renames the host. Default: none. */
   publicUrl: Type.Optional(httpUrl()),
   /**
-   * Networks (CIDR) of the proxies before us whose word on who the client is counts, at most 256. Default: none, and the client is whoever
-   * connects. Nobody else may be able to connect from there.
+   * Networks (CIDR) of the proxies in front of this service whose statement of the client's address
+   * counts, at most 256. Default: none, and the client is the peer of the connection. Other clients
+   * must not be able to connect from there.
    */
   trustedProxies: Type.Array(leaf(parseProxies), { maxItems: 256, default: [] }),
   admin,
@@ -106,7 +107,7 @@ export const settingsSchema = closed({
    * balancer has noticed. Default 5 s.
    */
   shutdownDelayMs: ms({ default: '5s' }),
-  /** How long requests under way may still take once we are told to stop, in milliseconds. Default 30 s. */
+  /** How long requests under way may take at shutdown, in milliseconds. Default 30 s. */
   shutdownGraceMs: ms({ default: '30s' }),
   store: storeSchema,
   spool,
@@ -132,7 +133,7 @@ export const settingsSchema = closed({
   }),
   /** The upstream of a path whose first segment names none. Default `quay.io`. */
   defaultUpstream: text({ default: 'quay.io' }),
-  /** By the host name that users write. Default: seven public registries. A list of one's own replaces them. */
+  /** By the host name that users write. Default: seven public registries. A list replaces them. */
   upstreams: Type.Record(text(), upstreamSchema, {
     default: {
       'quay.io': {},
@@ -146,11 +147,11 @@ export const settingsSchema = closed({
   }),
   /** Copying between registries. Default: none. */
   mirror: Type.Optional(mirrorSchema),
-  /** Clusters whose logins we accept under `auth: cluster`, by name, in order of asking. Default: none. */
+  /** Clusters whose logins `auth: cluster` accepts, by name, in order of asking. Default: none. */
   clusters: Type.Record(text(), clusterSchema, { default: {} }),
   /** Lists of rules by name, for a host's `access`. Default: none but the built-in ones. */
   rules: Type.Record(text(), Type.Array(ruleSchema), { default: {} }),
-  /** By the `Host` of the request. Default: every name, without a login. With any, other names are refused. */
+  /** By the `Host` of the request. Default: every name, without a login. */
   hosts: Type.Record(text(), hostSchema, { default: { '*': {} } }),
 });
 

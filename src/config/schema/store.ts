@@ -14,7 +14,7 @@ import {
   timerMs,
 } from './leaves.ts';
 
-/** When a blob read is answered with a 307 to S3: never, always, or to clients of these networks. */
+/** When a blob is answered with a 307 to S3: never, always, or to clients of these networks. */
 export type RedirectMode = 'always' | 'never' | { readonly networks: readonly string[] };
 
 const filesystem = closed({
@@ -29,7 +29,7 @@ const filesystem = closed({
 });
 
 const memory = closed({
-  /** Bytes kept before the least recently used go. Default 1 GiB. For trials and tests: a restart forgets all. */
+  /** Bytes; above it the least recently used go. Default 1 GiB. For trials: lost at a restart. */
   maxBytes: bytes({ default: '1GiB' }),
 });
 
@@ -39,7 +39,7 @@ const s3 = closed({
   region: text({ default: 'us-east-1' }),
   /** The server's URL. Default: AWS, by region. */
   endpoint: Type.Optional(httpUrl()),
-  /** The bucket in the path instead of the host name; most servers other than AWS need it. Default false. */
+  /** The bucket in the path, not the host name; most servers but AWS need it. Default false. */
   pathStyle: Type.Boolean({ default: false }),
   /** Put before every key, without a `/` at either end. Default: none. */
   prefix: Type.Optional(text()),
@@ -47,7 +47,7 @@ const s3 = closed({
   accessKeyIdFile: Type.Optional(file()),
   secretAccessKeyFile: Type.Optional(file()),
   sessionTokenFile: Type.Optional(file()),
-  /** Connections to S3 at once. Default 256: one for each of many slow readers, and a bound on file handles. */
+  /** Connections to S3. Default 256: one for each slow reader, and a bound on file handles. */
   maxSockets: count({ minimum: 1, default: 256 }),
   /**
    * How long a call may take until S3's answer begins, tries included, in milliseconds. Default 3
@@ -60,11 +60,11 @@ const s3 = closed({
    * KiB; 0 for no limit.
    */
   leastBytesPerSecond: bytes({ default: '32KiB' }),
-  /** The size of a multipart part, 5 MiB at least. Default: by the blob's size, so that 10,000 parts always do. */
+  /** The size of a part, 5 MiB at least. Default: by the blob's size, at most 10,000 parts. */
   partBytes: Type.Optional(bytes()),
-  /** Default `never`: clients need no way to S3, and its certificate and clock are no trouble of theirs. */
+  /** Default `never`: clients need no route to S3, nor its certificate and clock. */
   redirect: leaf(parseRedirect, { default: 'never' }),
-  /** How long a redirect's URL works, in seconds. Default 20 minutes: a slow client's whole download begins within. */
+  /** How long a redirect's URL works, in seconds. Default 20 minutes: a download begins within. */
   redirectExpiresSeconds: seconds({ default: '20m' }),
 });
 

@@ -23,14 +23,14 @@ const sizeUnits: ReadonlyMap<string, number> = new Map([
 
 const quantityShape = /^(\d+(?:\.\d+)?) ?([A-Za-z]+)$/;
 
-/** The milliseconds of `30s`, `1.5h`, or a plain number of milliseconds; throws an Error that says what is accepted. */
+/** The milliseconds of `30s`, `1.5h`, or a plain number of them; throws what is accepted. */
 export function parseMs(value: unknown): number {
   return (
     quantity(value, timeUnits) ?? refuse('a number of milliseconds, or text such as 500ms, 30s, 5m, 2h, 7d')
   );
 }
 
-/** The seconds of `30s`, `6h`, or a plain number of seconds; throws an Error that says what is accepted. */
+/** The seconds of `30s`, `6h`, or a plain number of seconds; throws what is accepted. */
 export function parseSeconds(value: unknown): number {
   if (typeof value === 'number' && isAmount(value)) return value;
   const ms = typeof value === 'string' ? quantity(value, timeUnits) : undefined;
@@ -39,7 +39,7 @@ export function parseSeconds(value: unknown): number {
     : refuse('a whole number of seconds, or text such as 30s, 5m, 6h');
 }
 
-/** The bytes of `50GiB`, `200MB`, or a plain number of bytes; throws an Error that says what is accepted. */
+/** The bytes of `50GiB`, `200MB`, or a plain number of bytes; throws what is accepted. */
 export function parseBytes(value: unknown): number {
   return quantity(value, sizeUnits) ?? refuse('a number of bytes, or text such as 64MiB, 50GiB, 200MB');
 }

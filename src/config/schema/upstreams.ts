@@ -4,17 +4,17 @@ import { closed, count, file, host, httpUrl, ms, oneOf, pattern, section, timerM
 
 /** How long tags are believed, for every upstream that says nothing else. */
 export const tagsSchema = section({
-  /** An answer younger than this is given without a question to the upstream, in milliseconds. Default 30 s. */
+  /** A younger answer is served without a request to the upstream, in ms. Default 30 s. */
   freshMs: ms({ default: '30s' }),
-  /** After `freshMs`, for this long: answer at once and ask behind it, in milliseconds. Default 30 s. */
+  /** For this long after `freshMs`: answer, then refresh in the background, in ms. Default 30 s. */
   refreshBehindMs: ms({ default: '30s' }),
-  /** How old an answer may get while the upstream cannot be asked, in milliseconds. Default 24 h. */
+  /** The oldest answer that is served while the upstream is down, in milliseconds. Default 24 h. */
   staleMs: ms({ default: '24h' }),
-  /** How long "there is no such tag" is believed, in milliseconds. Default 5 s: a promoted tag shows soon. */
+  /** How long "no such tag" is remembered, in ms. Default 5 s: a promoted tag shows soon. */
   negativeMs: ms({ default: '5s' }),
-  /** Tags that match one of these never move and are asked about once. Default: QCI's dated tags. */
+  /** Tags that match one of these never move and are requested once. Default: QCI's dated tags. */
   immutable: Type.Array(pattern(), { default: ['^\\d{14}_prune_', '^\\d{8}_sha256_'] }),
-  /** A tag that the upstream no longer has: `hide` it (default), or `keep` answering what it last was. */
+  /** A tag that the upstream lost: `hide` it (default), or `keep` serving its last content. */
   gone: oneOf(['hide', 'keep'], { default: 'hide' }),
   /** Earlier meanings of a tag that are remembered. Default 20. */
   historyEntries: count({ default: 20 }),
@@ -41,7 +41,7 @@ const tagsOverride = closed({
 const credentials = closed({
   usernameFile: Type.Optional(file()),
   passwordFile: Type.Optional(file()),
-  /** A docker or podman `auth.json`; the longest entry that is a prefix of host and repository wins. */
+  /** A docker or podman `auth.json`; the longest entry that is a prefix of the name wins. */
   authFile: Type.Optional(file()),
 });
 
@@ -54,11 +54,11 @@ const breaker = section({
 
 /** One registry that we read from. The key above it is the host name that users write. */
 export const upstreamSchema = section({
-  /** Where it really is. Default `https://<name>`; `docker.io` is at `https://registry-1.docker.io`. */
+  /** Its URL. Default `https://<name>`; `docker.io` is at `https://registry-1.docker.io`. */
   url: Type.Optional(httpUrl()),
-  /** The repositories that may be read: names, where `*` is any text without and `**` any with `/`. Default: all. */
+  /** The repositories to serve: `*` is any text without `/`, `**` with it. Default: all. */
   repositories: Type.Optional(Type.Array(leaf(parseRepositoryPattern))),
-  /** A repository of one component is sought under `library/`. Default: true for `docker.io`, else false. */
+  /** A one-part repository is requested under `library/`. Default: true for `docker.io` only. */
   library: Type.Optional(Type.Boolean()),
   /** Default: none, we are anonymous. */
   credentials: Type.Optional(credentials),
@@ -67,18 +67,18 @@ export const upstreamSchema = section({
   /** Our client certificate and its key, PEM; both or neither. */
   certFile: Type.Optional(file()),
   keyFile: Type.Optional(file()),
-  /** The HTTP proxy towards it, or `none`. Default: `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` of the environment. */
+  /** Its HTTP proxy, or `none`. Default: `HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`. */
   proxy: Type.Optional(leaf(parseProxy)),
-  /** Whether it, its token realm and its redirects may be at private or loopback addresses. Default false. */
+  /** Whether it, its token server and redirects may have private addresses. Default false. */
   allowPrivateAddresses: Type.Boolean({ default: false }),
-  /** The hosts that its challenge may send us to for a token, `host` or `host:port`. Default: every public one. */
+  /** Hosts of token servers that its challenge may name, `host[:port]`. Default: any public. */
   realmHosts: Type.Optional(Type.Array(host())),
   /**
    * Other names of it, `host` or `host:port`, to which it may lead what the mirror uploads.
    * Default: none.
    */
   uploadHosts: Type.Optional(Type.Array(host())),
-  /** How a token is asked for with a password. Default `GET`, which every token server understands. */
+  /** The method of token requests with a password. Default `GET`, which every server accepts. */
   tokenMethod: oneOf(['GET', 'POST'], { default: 'GET' }),
   /** Redirects followed for one blob. Default 5. */
   maxRedirects: count({ default: 5 }),

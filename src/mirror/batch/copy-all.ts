@@ -10,9 +10,9 @@ export interface CopyImagesOptions {
   readonly maxImages?: number;
   /** Pairs of source and destination at a time. Default: all. */
   readonly maxRoutes?: number;
-  /** How often an image is tried, when what fails may pass and its registry has not tried it to the end. Default 3. */
+  /** How often an image with a transient failure is tried. Default 3. */
   readonly tries?: number;
-  /** The others are copied all the same after an image failed for good, or did so in such a way. Default false: none is begun. */
+  /** Copies the other images after one failed for good. Default false: none is begun. */
   readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
   /**
    * Every source is asked what it has before anything is written: a failure there leaves all as it

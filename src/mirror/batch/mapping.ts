@@ -67,7 +67,7 @@ export function parseMappingFile(file: string, text: string): MappingFile {
   return { mappings, faults };
 }
 
-/** The mappings of one line, or of a command line; no words are no mappings. Throws `MappingError`. */
+/** The mappings of one line, or of a command line; none for no words. Throws `MappingError`. */
 export function parseMappings(words: readonly string[], where?: string): readonly Mapping[] {
   const given = words.filter((word) => word !== '');
   const pairs = given.filter((word) => word.includes('='));

@@ -28,7 +28,7 @@ export interface CopyPlan {
   repositories(): readonly PlannedRepository[];
 }
 
-/** The same destination, to which nothing is written: it takes everything, and asks for no byte of it. */
+/** The same destination without writes: it accepts everything, and reads no byte. */
 export function untouched(destination: ImageDestination): ImageDestination {
   return {
     ...destination,

@@ -56,7 +56,7 @@ export function parseMirrorConfig(file: Uint8Array): MirrorConfig {
   });
 }
 
-/** The entry that says that nothing is copied from there, by its pull spec or its ImageStreamTag; undefined for a source that is fine. */
+/** The entry that ignores the source, by pull spec or ImageStreamTag; undefined without one. */
 export function ignoredBy(config: Pick<MirrorConfig, 'ignored'>, source: string): IgnoredSource | undefined {
   return config.ignored.find((entry) => entry.source === source);
 }

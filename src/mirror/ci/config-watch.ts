@@ -8,7 +8,7 @@ export interface WatchedConfigOptions {
   readonly tell: Tell;
   /** Told of a configuration that says something else than the one before; the first one too. */
   readonly changed?: (config: MirrorConfig) => void;
-  /** A configuration that was read less than this ago is believed without a look at the file, milliseconds. Default 30 min. */
+  /** A configuration read less than this ago is used without a check, ms. Default 30 min. */
   readonly recentMs?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
@@ -21,7 +21,7 @@ export interface WatchedConfigOptions {
 export interface WatchedConfig {
   /** The last one that could be read; undefined before the first. */
   current(): MirrorConfig | undefined;
-  /** For a tick: the configuration, read again unless it is recent. Undefined when it cannot be read, and the tick is to be skipped. */
+  /** The configuration for a tick, reloaded unless recent. Undefined: skip the tick. */
   atTick(): Promise<MirrorConfig | undefined>;
   /** For when the file has changed: read again in any case. Never rejects. */
   reread(): Promise<void>;

@@ -2,7 +2,7 @@ import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/ima
 
 /** Keys are `namespace/name:tag` of a tag, `namespace/name` of a stream. */
 export interface TagFilterOptions {
-  /** Never; wins over all that follows. Asked each time, since a configuration that changes adds to it. */
+  /** Excluded; wins over the rest. Read each time, as a reloaded configuration adds to it. */
   readonly isIgnored: (tag: string) => boolean;
   readonly additionalTags?: ReadonlySet<string>;
   readonly additionalNamespaces?: ReadonlySet<string>;

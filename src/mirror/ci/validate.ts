@@ -7,9 +7,9 @@ import type { MirrorConfig, MirroredImage } from './config-file.ts';
 
 export interface ValidateOptions {
   readonly config: MirrorConfig;
-  /** The configuration in force: what it has is not questioned again. Default: none, every entry is new. */
+  /** The configuration in force: its entries are not checked again. Default: none. */
   readonly against?: MirrorConfig;
-  /** `namespace/name:tag` of what ci-operator's configurations promote. Default: nothing is known of it. */
+  /** `namespace/name:tag` that ci-operator's configurations promote. Default: unknown. */
   readonly promoted?: ReadonlySet<string>;
   readonly look: Look;
   /** Images looked at at a time. Default 8. */
@@ -17,8 +17,9 @@ export interface ValidateOptions {
 }
 
 /**
- * What speaks against each new supplemental image, in the order of the file: a source on docker.io, which limits pulls; one that cannot be
- * had; a target that is promoted, or that somebody else has made already. Rejects with the signal's reason alone.
+ * Objections to each new supplemental image, in the order of the file: a source on docker.io, which
+ * limits pulls; an unreadable source; a target that is promoted, or exists already. Rejects with
+ * the signal's reason only.
  */
 export async function objections(options: ValidateOptions, signal: AbortSignal): Promise<readonly string[]> {
   const { config, against, concurrency = 8 } = options;

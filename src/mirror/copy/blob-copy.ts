@@ -23,12 +23,12 @@ export interface NeededBlob {
   readonly mustSend: boolean;
 }
 
-/** A registry may refuse to mount from a repository that our login may not read: so many are tried before the bytes are sent. */
+/** A registry may refuse mounts from a repository closed to our login: try so many, then send. */
 const mostMounts = 2;
 
 /**
- * Resolves once the destination has confirmed the blob. Throws CopyError. It tries nothing again: the destination sends a blob as
- * often as makes sense, and whoever wants the image decides on all else.
+ * Resolves once the destination has confirmed the blob. Throws CopyError. Does not retry: the
+ * destination sends a blob as often as is useful, and the caller decides on the rest.
  */
 export async function copyBlob(needed: NeededBlob, copying: Copying): Promise<void> {
   const { image, run, signal } = copying;
@@ -56,7 +56,7 @@ export function blobText({ image: { destination, to } }: Copying, digest: Digest
   return `${destination.name}/${to.repository} ${digest}`;
 }
 
-/** Nothing is waited for between the look at what others send and our own upload, or several would send it at once. */
+/** No wait between the check of other uploads and our own, or several would send the blob. */
 async function landed(needed: NeededBlob, place: Place, copying: Copying): Promise<Landing> {
   const { run } = copying;
   if (needed.mustSend) return sent(needed, place, copying);

@@ -7,7 +7,7 @@ import { type Copying, sourceSubject } from './copying.ts';
 
 /** A blob being read from its source, as often and from wherever the upload needs it. */
 export interface BlobReading {
-  /** Bytes: as its manifest says, else as the source says; where nobody says, it is read once to count them. */
+  /** Bytes: by its manifest, else by the source; if unknown, it is read once to count them. */
   size(): Promise<number>;
   open(start: number): Promise<Bytes>;
   /** What went wrong at the source since it was opened last. */

@@ -27,9 +27,9 @@ export function statedSource(image: ImageCopy, run: CopyRun): Promise<Descriptor
 }
 
 /**
- * Copies an image whole: blobs before the manifests that name them, manifests before their index, the tag last. An image that
- * the destination has already costs a HEAD on each side. Throws CopyError, or the reason of whoever aborted; what was
- * confirmed until then stays, and is not sent again.
+ * Copies an image whole: blobs before the manifests that name them, manifests before their index,
+ * the tag last. An image that the destination has already costs a HEAD on each side. Throws
+ * CopyError, or the signal's reason; confirmed content stays, and is not sent again.
  */
 export async function copyImage(
   image: ImageCopy,
@@ -112,8 +112,8 @@ async function chosenRoot(copying: Copying): Promise<Node | undefined> {
 }
 
 /**
- * What refers to it comes before its tag: whoever pulls the tag finds the signatures. Resolves to what has the tag instead, where that was
- * not to be overwritten.
+ * Referrers come before the tag, so that a client that pulls the tag finds the signatures. Resolves
+ * to the tag's current content where that was not to be overwritten.
  */
 async function publishRoot(
   root: Node,

@@ -19,7 +19,7 @@ import { cosignTags } from './cosign-tags.ts';
 import { publish } from './publish.ts';
 import { copyReferrers } from './referrers.ts';
 
-/** How deep indexes, and referrers of referrers, may lie in each other: no tool makes more than two. */
+/** How deep indexes, and referrers of referrers, may nest: no tool makes more than two. */
 const deepest = 8;
 
 /** The manifest as the source has it; undefined when it does not. Throws CopyError. */

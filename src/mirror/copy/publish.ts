@@ -28,7 +28,7 @@ export async function publish(
   }
 }
 
-/** There is no conditional PUT (distribution-spec, "Pushing Manifests"): who must not overwrite looks right before it, in the same step. */
+/** There is no conditional PUT (distribution-spec, "Pushing Manifests"): check right before it. */
 async function putManifest(
   { manifest }: Node,
   reference: Reference,
@@ -51,7 +51,7 @@ async function putManifest(
   return undefined;
 }
 
-/** How often it is worth mending. Quay says of a manifest whose blobs it lacks that it is invalid: then one look is enough. */
+/** How often mending is useful. Quay calls a manifest without its blobs invalid: then once. */
 function remediesOf({ kind, cause }: CopyError): number {
   if (kind === 'blob-unknown') return 2;
   return kind === 'manifest-invalid' && cause instanceof RegistryError && cause.code === 'MANIFEST_INVALID'

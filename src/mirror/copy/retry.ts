@@ -3,7 +3,7 @@ import { sleep } from '../../base/wait.ts';
 import { CopyError, doubtfulTries } from '../failure.ts';
 
 export interface RetryOptions {
-  /** A first pause is up to this long and each next one up to twice as long, milliseconds. Default 1,000. */
+  /** The first pause is up to this long, each next up to twice as long, ms. Default 1,000. */
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 30,000. */
   readonly longestPauseMs?: number;

@@ -8,7 +8,7 @@ import { type SharedContent, sharedContent } from './shared-content.ts';
 export interface CopyRunOptions extends RetryOptions {
   /** Requests and uploads at a time between one source and one destination. Default 6. */
   readonly maxPerRoute?: number;
-  /** Default: nobody is told. */
+  /** Default: no events. */
   readonly events?: Partial<CopyEvents>;
   /** Ends everything that runs. Default: never. */
   readonly signal?: AbortSignal;
@@ -16,7 +16,7 @@ export interface CopyRunOptions extends RetryOptions {
   readonly now?: () => number;
 }
 
-/** What many copies share: limits, knowledge of what is where, counters. Holds nothing that must be closed. */
+/** State that many copies share: limits, known content, counters. Holds nothing to close. */
 export interface CopyRun {
   readonly shared: SharedContent;
   readonly tally: Tally;

@@ -13,7 +13,7 @@ export interface Place {
 }
 
 export interface OnceOptions {
-  /** Whose content it is, as text: a failure is shared only with those who would ask the same source. */
+  /** The owner of the content, as text: a failure is shared only by copies from the same source. */
   readonly origin: string;
   /** That it was there before is not enough. */
   readonly mustSend: boolean;
@@ -31,9 +31,9 @@ export interface SharedContent {
   forget(place: Place): void;
   /** Other repositories of the registry that are known to hold it, the latest first. */
   holders(place: Place): readonly Repository[];
-  /** Sends it; meanwhile whoever wants it in another repository of the registry may wait for it. */
+  /** Sends it; copies for another repository of the registry may wait for it meanwhile. */
   send(place: Place, work: () => Promise<void>): Promise<void>;
-  /** Resolves, whatever the outcome, when the upload to another repository that runs now is over; undefined when none runs. */
+  /** Resolves when the running upload to another repository is over; undefined when none runs. */
   sentElsewhere(place: Place): Promise<void> | undefined;
 }
 
@@ -42,7 +42,7 @@ interface Flight {
   readonly done: Promise<Landing>;
 }
 
-/** Nothing known yet. Of more than `maxKnown` digests the oldest are forgotten, which only costs questions. */
+/** Nothing known yet. Above `maxKnown` digests the oldest are forgotten, which costs requests. */
 export function sharedContent(maxKnown = 100_000): SharedContent {
   const known = createLru<string, Map<Repository, Landing>>(maxKnown);
   const flights = new Map<string, Flight>();
@@ -101,7 +101,7 @@ export function sharedContent(maxKnown = 100_000): SharedContent {
   };
 }
 
-/** Resolves when the other is through, or gave up for reasons of its own; shares its failure when ours would be the same. */
+/** Resolves when the other copy is done or gave up; shares a failure that would be ours, too. */
 async function landed(flight: Flight, origin: string, signal: AbortSignal): Promise<void> {
   try {
     await flight.done;

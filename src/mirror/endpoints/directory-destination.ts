@@ -13,7 +13,7 @@ import { linkWhole, sweepDownloads, writeWhole } from './whole-file.ts';
 interface Checked {
   readonly layout: DirectoryLayout;
   readonly checks: FileChecks;
-  /** `repository@digest` of manifests that we wrote: over children that the caller left out they are not whole, and yet confirmed. */
+  /** `repository@digest` of our manifests: with filtered children incomplete, yet confirmed. */
   readonly written: Set<string>;
 }
 

@@ -17,7 +17,7 @@ export interface DirectoryLayout {
   tagged(repository: Repository, tag: Tag): Promise<Digest | undefined>;
   /** Every tag; undefined when there is no such repository. */
   tags(repository: Repository): Promise<readonly Tag[] | undefined>;
-  /** Makes a manifest, whose bytes lie at `blobPath`, one of the repository, under its digest and the tag. */
+  /** Adds a manifest, whose bytes are at `blobPath`, to the repository, under digest and tag. */
   publish(
     repository: Repository,
     manifest: ManifestBytes,
@@ -48,7 +48,7 @@ export async function heldManifest(
   return { descriptor: { digest, size: bytes.byteLength, mediaType: parsed.mediaType }, bytes, parsed };
 }
 
-/** What the manifest names. One of a type that is not known names nothing that we could look for. */
+/** The references of a manifest. One of an unknown type has none that we could check. */
 export function namedParts(bytes: Uint8Array, mediaType: string | undefined): Manifest {
   if (mediaType !== undefined && !isManifestType(mediaType)) return { mediaType, children: [], blobs: [] };
   return parseManifest(bytes, mediaType);

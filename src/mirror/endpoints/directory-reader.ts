@@ -32,7 +32,7 @@ export function directoryReader(layout: DirectoryLayout): Omit<RegistryReader, '
   };
 }
 
-/** Checked while it is read, from its start on: who takes it up in the middle has seen what came before. */
+/** Verified while it is read from its start; a resuming reader has read the beginning before. */
 async function openedFile(path: string, digest: Digest, start = 0): Promise<OpenBlob | undefined> {
   const found = await disk.ifPresent(stat(path));
   if (found === undefined || !found.isFile()) return undefined;

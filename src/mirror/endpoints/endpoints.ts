@@ -23,13 +23,15 @@ export interface Referrer extends Descriptor {
 export type OpenByUrls = (descriptor: Descriptor, options?: BlobOptions) => Promise<OpenBlob>;
 
 /**
- * Where images are copied to: a registry that is written to, or a directory that keeps the same promises. What a method resolved to is confirmed: a
- * registry's word was checked, a file is durable. What rejected has left nothing half-done that anybody sees.
+ * The destination of images: a registry, or a directory with the same promises. What a method
+ * resolved to is confirmed: a registry's answer was checked, a file is durable. A rejection leaves
+ * nothing visible half-done.
  */
 export interface ImageDestination extends Omit<RegistryWriter, 'close'> {
   /**
-   * What the list under the referrers' fallback tag holds, for whoever pushes a referrer to keep that list up himself; undefined
-   * where the destination lists referrers by itself. A destination without this method does, or nobody asks it.
+   * The list under the referrers' fallback tag, for a caller that pushes a referrer and updates the
+   * list itself; undefined where the destination lists referrers by itself. So does a destination
+   * without this method.
    */
   taggedReferrers?(
     repository: Repository,

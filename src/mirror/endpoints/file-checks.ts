@@ -7,7 +7,7 @@ import { disk } from './whole-file.ts';
 
 /** Which files hold what their names say. */
 export interface FileChecks {
-  /** The descriptor of a file that is there and whole; undefined for one that is cut, altered, or not there. */
+  /** The descriptor of a complete file; undefined for one that is truncated, altered, or absent. */
   check(path: string, digest: Digest, signal?: AbortSignal): Promise<Descriptor | undefined>;
   /** Takes the file for whole: its bytes were checked while they were written. */
   trust(path: string, digest: Digest): Promise<void>;

@@ -8,7 +8,7 @@ import { taggedReferrers } from './tagged-referrers.ts';
 /** A directory of images, to copy from and to. */
 export type ImageDirectory = RegistryReader & ImageDestination;
 
-/** Images as files, arranged in that way. What refers to an image is listed under a tag alone, as in a registry without that API. */
+/** Images as files in that layout. Referrers are listed only under a tag, as without that API. */
 export function imageDirectory(layout: DirectoryLayout): ImageDirectory {
   const reader = directoryReader(layout);
   return { ...reader, ...directoryDestination(layout), taggedReferrers: taggedReferrers(reader) };

@@ -57,7 +57,7 @@ export function ociLayout(path: string): ImageDirectory {
   });
 }
 
-/** The entries with the new one, in the place of what had its tag; parts of it need no entry of their own. */
+/** The entries with the new one, replacing the one of its tag; children need no entry. */
 function withEntry(
   entries: readonly Entry[],
   descriptor: Descriptor,
@@ -79,7 +79,7 @@ function tagOf({ annotations }: Entry): string | undefined {
   return typeof tag === 'string' ? tag : undefined;
 }
 
-/** Undefined where there is no layout; throws `UPSTREAM_INVALID` for an index that nobody can read, which is never overwritten. */
+/** Undefined without a layout; throws `UPSTREAM_INVALID` for a broken index, never overwritten. */
 async function readIndex(path: string): Promise<readonly Entry[] | undefined> {
   const text = await disk.ifPresent(readFile(path, 'utf8'));
   if (text === undefined) return undefined;

@@ -50,10 +50,7 @@ export async function* allTags(
   }
 }
 
-/**
- * What refers to the manifest: by the referrers API, else by the tag that stands in for it
- * (distribution-spec, "Referrers Tag Schema").
- */
+/** By the API, else by the fallback tag (distribution-spec, "Referrers Tag Schema"). */
 export async function allReferrers(
   reader: RegistryReader,
   repository: Repository,
@@ -81,9 +78,8 @@ async function taggedReferrers(
 }
 
 /**
- * A listing, page by page; undefined for the first one when there is none. A registry whose pages
- * lead in a circle, or that answers 404 in the middle, is refused: a caller that needs the whole
- * list would take the rest for absent.
+ * A listing, page by page; undefined for the first one when there is none. A registry that repeats
+ * a page, or that ends in the middle, is refused: a caller would take the rest for deleted.
  */
 async function* pages<Page extends { readonly nextQuery?: string }>(
   ask: (query: string) => Promise<Page | undefined>,

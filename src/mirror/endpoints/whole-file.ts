@@ -6,7 +6,7 @@ import type { Bytes } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 const suffix = '.download';
-/** A file that has not been written to within this time was left behind by a process that is gone. */
+/** A file without writes for this long was left behind by a dead process. */
 const staleMs = 60 * 60 * 1000;
 
 /**
@@ -23,12 +23,12 @@ export const disk = createDisk({
   directoryMode: 0o755,
 });
 
-/** Writes the file whole, in the place of what is there: until it is on the disk nobody sees it. Errors of `bytes` pass as they are. */
+/** Replaces the file atomically: it is visible once it is durable. Passes errors of `bytes` on. */
 export async function writeWhole(path: string, bytes: Bytes): Promise<void> {
   await replaced(path, (temporary) => disk.writeNew(temporary, bytes, 0o600));
 }
 
-/** Makes the file at `path` the one at `existing`; false where the file system has no hard links, or no room for one more. */
+/** Links `path` to `existing`; false where the file system has no hard links, or no room. */
 export async function linkWhole(path: string, existing: string): Promise<boolean> {
   try {
     await replaced(path, (temporary) => disk.write(link(existing, temporary)));
@@ -44,7 +44,7 @@ export async function symlinkWhole(path: string, target: string): Promise<void> 
   await replaced(path, (temporary) => disk.write(symlink(target, temporary)));
 }
 
-/** Deletes what was half-written in a directory an hour ago or more. A directory that is not there is clean. */
+/** Deletes half-written files of an hour ago or more. A missing directory is clean. */
 export async function sweepDownloads(directory: string): Promise<void> {
   const names = (await disk.ifPresent(readdir(directory))) ?? [];
   for (const path of names.filter((file) => file.endsWith(suffix)).map((file) => join(directory, file))) {

@@ -5,7 +5,7 @@ import type { MissSource } from './rule.ts';
 
 export interface MissCopiesOptions {
   readonly queue: TaskSink;
-  /** For how long a copy that was queued is not queued again while the source's digest stays the same, milliseconds. */
+  /** How long a queued copy is not queued again while the source's digest stays the same, ms. */
   readonly requeueMs: number;
   /** Copies that are remembered. */
   readonly maxEntries: number;
@@ -15,9 +15,9 @@ export interface MissCopiesOptions {
 
 /** The copies that misses have asked for. */
 export interface MissCopies {
-  /** Queues the copy, unless it just was; nobody waits for that. */
+  /** Queues the copy, unless it just was; returns at once. */
   add(destination: string, source: MissSource, sourceDigest: Digest): void;
-  /** Whether a copy to there was queued lately, and is not there as far as we know. */
+  /** Whether a copy to there was queued recently, and is not yet known to be there. */
   isUnderWay(destination: string): boolean;
   /** The copy is there, or has nothing to come from any more. */
   forget(destination: string): void;

@@ -16,11 +16,12 @@ import {
 import { answerInTime } from './wait.ts';
 
 /**
- * What becomes of a pull of a tag that its source has and the upstream lacks. But for `off` the copy is queued.
+ * The answer to a pull of a tag that its source has and the upstream lacks. Except for `off` the
+ * copy is queued.
  * - `serve`: answered from the source at once.
- * - `wait`: answered from the upstream as soon as the copy is there, or from the source when that takes too long.
- * - `queue`: 404, as if nobody had it.
- * - `off`: 404, and no source is asked.
+ * - `wait`: answered from the upstream once the copy is there, or from the source after `waitMs`.
+ * - `queue`: 404.
+ * - `off`: 404, without a request to a source.
  */
 export type OnMiss = 'serve' | 'wait' | 'queue' | 'off';
 
@@ -44,11 +45,11 @@ export interface MissOptions
   readonly onMiss?: OnMiss;
   /** With `wait`: how long, milliseconds. Default 60,000. */
   readonly waitMs?: number;
-  /** With `wait`: until the upstream is first asked whether the copy is there, milliseconds; then in longer and longer pauses. Default 500. */
+  /** `wait`: until the upstream is first checked for the copy, ms; then less often. Default 500. */
   readonly pollMs?: number;
   /** How long a source's "no such tag" is believed, milliseconds. Default 5,000. */
   readonly absentMs?: number;
-  /** Questions for unknown tags put to sources, a second; beyond that a tag is absent unasked. Default 50. */
+  /** Requests a second to sources for unknown tags; beyond that a tag is absent. Default 50. */
   readonly questionsPerSecond?: number;
   /** For how long a copy of the same content is not queued again, milliseconds. Default 600,000. */
   readonly requeueMs?: number;
@@ -58,7 +59,7 @@ export interface MissOptions
   readonly now?: () => number;
 }
 
-/** What is lent, and what was asked for. */
+/** Manifests answered from a source, and limits on requests to sources. */
 interface Loan {
   readonly to: Repository;
   readonly from: OpenSource;
@@ -103,7 +104,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     return arrived ?? lent(manifest, { to: repository, from: source, asked });
   }
 
-  /** Of a tag that was found a short while ago the source is always asked: others' guesses must not take it away. */
+  /** For a recently found tag the source is always asked: guesses of others must not hide it. */
   async function foundAt(
     { origin, repository, reference }: OpenSource,
     destination: string,
@@ -125,7 +126,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     }
   }
 
-  /** What the upstream says once the copy is there. If it has troubles of its own, those are not the client's. */
+  /** The upstream's answer once the copy is there. Its own failures do not reach the client. */
   function arrival(repository: Repository, tag: Tag, asked: ManifestOptions) {
     const ask = async () => {
       const answer = await ownByTag(repository, tag, asked);

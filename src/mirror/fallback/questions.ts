@@ -11,10 +11,10 @@ export interface MissQuestionsOptions {
   readonly now: () => number;
 }
 
-/** Whether a source may be asked for a tag: `absent` when it just said no, `limited` when too many were asked for. */
+/** Whether a source may be asked for a tag: `absent` after a recent no, `limited` at the limit. */
 export type Leave = 'ask' | 'absent' | 'limited';
 
-/** Keeps a flood of tags that nobody has from the sources. */
+/** Protects the sources from a flood of unknown tags. */
 export interface MissQuestions {
   /** `ask` counts as asked. */
   leave(key: string): Leave;
@@ -22,7 +22,7 @@ export interface MissQuestions {
   answeredNo(key: string): void;
 }
 
-/** Nobody was asked yet. */
+/** No requests yet. */
 export function missQuestions({ absentMs, maxEntries, perSecond, now }: MissQuestionsOptions): MissQuestions {
   const absent = createLru<string, true>(maxEntries, { keepMs: absentMs, now });
   const burst = Math.max(1, perSecond);

@@ -20,15 +20,16 @@ export interface MissSource {
   readonly sourceTagRef?: ImageStreamTag;
 }
 
-/** Tells of a tag that is not there where it would come from; undefined for a tag that is copied from nowhere. */
+/** The source of a missing tag; undefined for a tag that is copied from nowhere. */
 export type MissRule = (place: RepositoryScope, tag: Tag) => MissSource | undefined;
 
 export interface MissRuleOptions {
   /** The repository that is filled, with its upstream's name. Default: QCI. */
   readonly destination?: string;
   /**
-   * The whole of `<namespace>/<name>:<tag>` that may come from app.ci unnamed by the configuration. What is copied can be read by whoever reads
-   * the destination, so leave out what not all of them may have. Default: all that our login there may read.
+   * The whole of `<namespace>/<name>:<tag>` that may come from app.ci without an entry. Every
+   * reader of the destination can read a copied image, so exclude what some of them may not read.
+   * Default: all that our login may read.
    */
   readonly imageStreams?: Pick<Expression, 'test'>;
   /** What a tag stands for. Default: the configuration's own targets, and what the pattern says. */

@@ -16,15 +16,15 @@ export interface OpenSource extends MissSource {
 }
 
 export interface MissSourcesOptions {
-  /** Where a missing tag comes from. Asked each time, so that it may follow a configuration that is reloaded. */
+  /** The source of a missing tag. Called each time, to follow a reloaded configuration. */
   readonly rule: MissRule;
-  /** The registry of that host; undefined for one that is not configured, whose tags are then as absent as before. */
+  /** The registry of that host; undefined for an unconfigured one, whose tags stay absent. */
   readonly origin: (registry: string) => MissOrigin | undefined;
   /** Which tags lead to a digest: so its source is known after a restart, and in every replica. */
   readonly membership: Pick<RepositoryIndex, 'tagsOf'>;
   /** The name of the upstream that lacks them. */
   readonly upstream: string;
-  /** Manifests that are remembered as lent. */
+  /** Manifests that are remembered with their source. */
   readonly maxEntries: number;
   /** For how long, milliseconds. */
   readonly requeueMs: number;
@@ -35,11 +35,11 @@ export interface MissSourcesOptions {
 /** Where the content of one upstream comes from. */
 export interface MissSources {
   ofTag(repository: Repository, tag: Tag): OpenSource | undefined;
-  /** The manifest was answered from there: whoever was told its digest may ask for it before any tag is known to lead to it. */
+  /** A source answered the manifest: its digest may be pulled before its tag is known. */
   lent(repository: Repository, digest: Digest, source: OpenSource): void;
   /** The upstream has the manifest itself. */
   returned(digest: Digest): void;
-  /** The source of a manifest that was lent lately. */
+  /** The source of a manifest that it answered recently. */
   lenderOf(digest: Digest): OpenSource | undefined;
   /**
    * The first answer that a source has to a question about the digest; the sources are the lender, and those of the tags that lead to it. Undefined when none
@@ -55,7 +55,7 @@ export interface MissSources {
 /** Repositories that are asked for one digest: a base layer may have come from any of thousands. */
 const mostAsked = 4;
 
-/** Nothing is lent yet. */
+/** No manifest is remembered yet. */
 export function missSources(options: MissSourcesOptions): MissSources {
   const { rule, origin, membership, upstream, maxEntries, requeueMs: keepMs, now } = options;
   const lenders = createLru<Digest, { readonly to: Repository; readonly source: OpenSource }>(maxEntries, {
@@ -116,14 +116,14 @@ export function missSources(options: MissSourcesOptions): MissSources {
   };
 }
 
-/** What kind of no that is; undefined when it is none. A source that keeps something from us is not the client's concern. */
+/** The kind of refusal; undefined for none. A source's refusal of our login is not the client's. */
 export function refusalOf(error: unknown): 'absent' | 'denied' | undefined {
   if (!(error instanceof RegistryError)) return undefined;
   if (error.code === 'DENIED') return 'denied';
   return error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN' ? 'absent' : undefined;
 }
 
-/** Neither a yes nor a no: another mirror may know, and so may we in a moment. */
+/** Neither yes nor no: another mirror may know, and this one after a retry. */
 export function sourceUnavailable(cause: unknown): RegistryError {
   const { retryAfterSeconds = 5 } = cause instanceof RegistryError ? cause : {};
   return new RegistryError(

@@ -10,10 +10,10 @@ export interface MissWaitOptions {
   readonly signal: AbortSignal;
 }
 
-/** Many may wait, for copies of which none is near: at 500 ms before the first, ten questions in a minute. */
+/** Many may wait for a distant copy: 500 ms before the first check, ten checks in a minute. */
 const longerBy = 1.5;
 
-/** Asks until there is an answer; undefined when that takes too long, when a question fails, or when the wait is ended. */
+/** Polls until there is an answer; undefined at the time limit, a failure, or an abort. */
 export async function answerInTime<Value>(
   ask: () => Promise<Value | undefined>,
   { waitMs, pollMs, signal }: MissWaitOptions,

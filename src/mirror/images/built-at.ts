@@ -8,7 +8,7 @@ import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
 import { nodeOf } from './graph.ts';
 import { chosenPlatforms } from './platforms.ts';
 
-/** When the image was built, milliseconds since the epoch; undefined where that cannot be told. Rejects with the signal's reason alone. */
+/** The build time, ms since the epoch; undefined if unknown. Rejects only when aborted. */
 export type BuiltAt = (pullSpec: string, signal: AbortSignal) => Promise<number | undefined>;
 
 interface Place {
@@ -19,11 +19,11 @@ interface Place {
 
 /** A configuration is a page of JSON; what is longer is something else. */
 const maxConfigBytes = 4 * 1024 * 1024;
-/** An index that is listed in an index is as deep as anybody goes. */
+/** An index in an index is the deepest that occurs. */
 const deepest = 2;
 const amd64 = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
 
-/** Reads `created` in the configuration of the image, of an index in that for linux/amd64 (image-spec, "Properties"). Three GETs where no index is listed in another. */
+/** Reads `created` in the image's config, of an index for linux/amd64. Three GETs or more. */
 export function builtAt(sourceOf: (registry: string) => MaybePromise<RegistryReader>): BuiltAt {
   return async (pullSpec, signal) => {
     try {

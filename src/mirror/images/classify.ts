@@ -97,7 +97,7 @@ export function sourceFailure(error: unknown, subject: Subject): CopyError {
   return classified(error, subject, table, invalid);
 }
 
-/** A destination's refusal likewise. What it says of a schema 1 manifest it says of schema 1. A full disk stays full until somebody comes. */
+/** A destination's refusal likewise. A full disk stays full until an operator frees space. */
 export function destinationFailure(error: unknown, subject: Subject): CopyError {
   if (error instanceof RegistryError && isDiskFull(error)) {
     const message = `${textOf(subject)}: ${error.message}: free space, or use another directory`;
@@ -198,7 +198,7 @@ const connectionAdvices: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** What to do about a registry to which no connection comes about; undefined of any other failure, and of one that passes. */
+/** Advice for a registry without a connection; undefined for other and transient failures. */
 export function connectionAdvice({ retry, cause }: RegistryError): string | undefined {
   const code = retry === 'later' ? codeOf(cause) : undefined;
   return code === undefined ? undefined : connectionAdvices.find(([pattern]) => pattern.test(code))?.[1];
@@ -215,7 +215,7 @@ function isDiskFull({ cause }: RegistryError): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS' || code === 'EFBIG';
 }
 
-/** The system's word for it, such as `ENOSPC`; any other text may hold what nobody should read. */
+/** The system's code, such as `ENOSPC`; any other text may hold a secret. */
 function strangerText(error: unknown): string {
   return codeOf(error) ?? 'failed for an unknown reason';
 }

@@ -2,7 +2,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { CopyError, FailureClass } from '../failure.ts';
 import type { CopiedImage, ImageCopy } from './image-copy.ts';
 
-/** How content came to be at its destination: sent, taken over from a repository beside it, or there before. */
+/** How content came to its destination: sent, mounted from another repository, or present. */
 export type Landing = 'copied' | 'mounted' | 'present';
 
 /** What a run reports while it works. */

@@ -12,8 +12,8 @@ export interface Node {
 }
 
 /**
- * The node of a manifest, each digest once. One of a type that nobody knows names nothing: it is copied byte for byte. Throws
- * `UPSTREAM_INVALID` for one of a known type that cannot be read.
+ * The node of a manifest, each digest once. One of an unknown type has no references: it is copied
+ * byte for byte. Throws `UPSTREAM_INVALID` for an unreadable one of a known type.
  */
 export function nodeOf(manifest: ManifestBytes, foreignLayers: 'skip' | 'copy'): Node {
   const { mediaType } = manifest.descriptor;

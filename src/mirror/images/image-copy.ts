@@ -19,7 +19,7 @@ export interface ImageCopy {
    * shorter index takes its place, under another digest, or the only manifest that is left. Default true.
    */
   readonly keepManifestList?: boolean;
-  /** Layers that have their own `urls`: left there, or copied, from there where the source lacks them. Default `skip`. */
+  /** Layers with their own `urls`: skipped, or copied, from there if the source lacks them. */
   readonly foreignLayers?: 'skip' | 'copy';
   /** Where foreign layers come from that the source lacks. Default: nowhere. */
   readonly openByUrls?: OpenByUrls;

@@ -13,7 +13,7 @@ import { chosenPlatforms } from './platforms.ts';
 export interface Look {
   /** What the pull spec stands for now; undefined when there is nothing. One HEAD. */
   stat(pullSpec: string, signal: AbortSignal): Promise<Descriptor | undefined>;
-  /** Of an index the digest for linux/amd64, by which older mirrors compared; undefined where there is none. One GET. */
+  /** Of an index the linux/amd64 digest, which older mirrors compared; else undefined. One GET. */
   amd64(pullSpec: string, signal: AbortSignal): Promise<Digest | undefined>;
 }
 

@@ -11,7 +11,7 @@ export interface PlatformChoice {
   readonly keepManifestList?: boolean;
 }
 
-/** What is left: nothing; the manifest, over those of its children that are wanted; or one of its children in its place. */
+/** The rest: nothing; the manifest over its wanted children; or one of its children instead. */
 export type Chosen =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'node'; readonly node: Node }
@@ -47,7 +47,7 @@ export function mayChange(manifest: Descriptor, { keepManifestList = true }: Pla
   return !keepManifestList && isIndex(manifest);
 }
 
-/** In order; entries that name no digest were left out by whoever read the children. */
+/** In order; the parser left out entries without a digest. */
 function entriesOf(list: unknown, children: readonly Descriptor[]): Entry[] {
   const byDigest = new Map<Digest, Descriptor>(children.map((child) => [child.digest, child]));
   return listOf(list).flatMap((json) => {

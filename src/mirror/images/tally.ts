@@ -17,7 +17,7 @@ export interface CopyReport {
   readonly images: Readonly<Record<CopiedImage['outcome'] | 'failed', number>>;
   /** Each blob once a destination repository. */
   readonly blobs: Readonly<Record<Landing | 'failed', number>>;
-  /** Layers with `urls` of their own that were left where they are, each once a destination repository. */
+  /** Skipped layers with `urls` of their own, each once per destination repository. */
   readonly foreignSkipped: number;
   /** Of the blobs that were copied. */
   readonly bytes: number;
@@ -29,7 +29,7 @@ export interface CopyReport {
 export interface Tally {
   imageDone(copied: CopiedImage): void;
   imageFailed(image: ImageCopy, failure: CopyError): void;
-  /** `place` names blob and repository; one that failed and then landed did not fail. */
+  /** `place` names blob and repository; a success after a failure cancels the failure. */
   blobDone(place: string, outcome: Landing | 'failed'): void;
   /** `place` as for a blob. */
   foreignSkipped(place: string): void;

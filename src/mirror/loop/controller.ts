@@ -23,7 +23,7 @@ export interface ControllerOptions extends Pick<WorkQueueOptions, 'firstPauseMs'
   readonly builtAt?: BuiltAt;
   readonly queue: TaskSink;
   readonly tell: Tell;
-  /** Docker images (schema 2) with a layer that is not compressed by gzip are left out. Default true. */
+  /** Skips docker images (schema 2) with a layer that is not gzip. Default true. */
   readonly onlyValidManifestV2Images?: boolean;
   readonly events?: Partial<WorkqueueEvents>;
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -32,9 +32,9 @@ export interface ControllerOptions extends Pick<WorkQueueOptions, 'firstPauseMs'
 
 /** Keeps in QCI what tags of image streams stand for. */
 export interface Controller {
-  /** Looks at every wanted tag, then at each that changes, one at a time, until the signal aborts. Never rejects. */
+  /** Checks every wanted tag, then each change, one at a time, until aborted. Never rejects. */
   run(signal: AbortSignal): Promise<void>;
-  /** A test uses this from now on: a tag as `namespace/name:tag`, or each tag of `imagestream_namespace/name`. */
+  /** A test uses this now: a tag `namespace/name:tag`, or a stream `imagestream_namespace/name`. */
   referenced(key: string): void;
 }
 

@@ -25,7 +25,7 @@ export interface JobsOptions {
   readonly tell: (subcomponent: string) => Tell;
   /** Milliseconds. Default 1 h. */
   readonly everyMs?: number;
-  /** Rung when the configuration has changed: the next look does not wait for the hour. Default: never. */
+  /** Notified when the configuration has changed: the next check comes at once. Default: never. */
   readonly changed?: Pick<Notifier, 'wait'>;
   /** Images looked at at a time. Default 8. */
   readonly concurrency?: number;
@@ -33,11 +33,11 @@ export interface JobsOptions {
   readonly now?: () => number;
 }
 
-/** The part that an image belongs to: how it speaks, and what it does with an image that is not the same on both sides. */
+/** The section of an image: its log lines, and what happens when the two sides differ. */
 interface Service {
   readonly owner: string;
   readonly tell: Tell;
-  /** What is said when one of the registries does not say what it has, and when that was so for some image. */
+  /** The log lines when one of the registries did not answer, for one image and for the check. */
   readonly failures: { readonly [Where in 'source' | 'target' | 'all']: Parameters<Tell>[0] };
   /** The pull spec of the target. */
   target(image: ImageStreamTag): string;
@@ -45,7 +45,7 @@ interface Service {
   backup?(image: ImageStreamTag, at: number): string;
 }
 
-/** At start, then every hour and at each change, what `_config.yaml` lists is looked at, until the signal aborts. Never rejects. */
+/** At start, hourly and at each change, checks what `_config.yaml` lists. Never rejects. */
 export async function hourly(options: JobsOptions, signal: AbortSignal): Promise<void> {
   const { everyMs = 3_600_000, changed = createNotifier() } = options;
   while (!signal.aborted) {
@@ -55,7 +55,7 @@ export async function hourly(options: JobsOptions, signal: AbortSignal): Promise
   }
 }
 
-/** One look at everything that the configuration lists; what is not the same on both sides is queued. Never rejects. */
+/** One check of all that the configuration lists; queues what differs. Never rejects. */
 export async function lookedOver(options: JobsOptions, signal: AbortSignal): Promise<void> {
   const config = await options.config();
   if (config === undefined) return;
@@ -102,7 +102,7 @@ async function qciToAppCiJob(options: JobsOptions, config: MirrorConfig, signal:
   );
 }
 
-/** Supplemental images and those of ART lie in QCI, where what is overwritten may be garbage at once: it is kept. */
+/** Supplemental and ART images are in QCI, where overwritten ones may be pruned at once: kept. */
 function intoQci(tell: Tell, all: Parameters<Tell>[0]): Service {
   return {
     owner: listing.supplemental,

@@ -13,13 +13,13 @@ import { isUpToDate } from './up-to-date.ts';
 export interface Pair {
   readonly source: string;
   readonly destination: string;
-  /** Somebody pulls it just now: what is read of it is worth keeping. */
+  /** A client pulls it now: reads of it are worth caching. */
   readonly isPulled?: boolean;
   /** Only where there is nothing. */
   readonly fills?: boolean;
 }
 
-/** What the destination has now; `isKept` when that is what it had, and not what was to be copied. */
+/** The destination's content now; `isKept` if it is the old content, not the copied one. */
 export interface Copied {
   readonly digest: string;
   readonly isKept?: true;
@@ -28,13 +28,13 @@ export interface Copied {
 export interface LoopOptions {
   readonly queue: Queue;
   readonly look: Look;
-  /** Copies an image. Resolves once the destination has confirmed it, in a dry run to nothing; throws `CopyError`, or the signal's reason. */
+  /** Copies an image. Resolves once confirmed; throws `CopyError`, or the signal's reason. */
   readonly copy: (pair: Pair, signal: AbortSignal) => Promise<Copied | undefined>;
-  /** Whether a task is still one, by what is configured now; asked before each try, and says why not. Default: each is. */
+  /** Whether a task is still configured; called before each try, logs why not. Default: true. */
   readonly isWanted?: (task: MirrorTask) => boolean;
   readonly tell: Tell;
   readonly events: Pick<MirrorEvents, 'imageMirrored'>;
-  /** Failures that pass after which it is said aloud that an image cannot be copied. Default 5: some minutes. */
+  /** Transient failures before the failure is logged as lasting. Default 5: some minutes. */
   readonly complainAfter?: number;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
@@ -82,7 +82,7 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
     }
     const failure = failureOf(error);
     if (failure.kind === 'source-gone' && task.failure?.kind === 'source-gone') {
-      // Whoever still names the image looks for its source as well.
+      // Other users of the image check its source as well.
       queue.done(destination);
       options.tell('sourceAbsent', { source, target: destination });
       return;
@@ -131,7 +131,7 @@ async function mirrored(
   if (there?.isKept === true) kept(there);
 }
 
-/** Names of seconds in a row that may be taken: more of them come of a registry that knows every tag. */
+/** Names of consecutive seconds that may be taken: more means a registry that has every tag. */
 const mostNames = 10;
 
 /**
@@ -220,7 +220,7 @@ function sourceGone({ source }: QueuedTask): CopyError {
   );
 }
 
-/** A stranger's text may hold what nobody should read. */
+/** An unknown error's text may hold a secret. */
 function failureOf(error: unknown): CopyError {
   if (error instanceof CopyError) return error;
   // A task of an earlier version may name what is no reference: no time mends it.

@@ -15,14 +15,14 @@ import {
 /** The queue as its HTTP API has it. */
 export interface Desk {
   tasks(filter: TaskFilter): Iterable<object>;
-  /** Queues a copy ahead of changes. Throws `RegistryError` or `CopyError` for what is no image in a registry. */
+  /** Queues a copy before changes. Throws `RegistryError` or `CopyError` for an invalid image. */
   order(pair: Pair): Promise<boolean>;
   retry(filter: Pick<TaskFilter, 'destination'>): number;
   /** Ends a task that is not running, and tells who wanted that. */
   drop(destination: string, asker: Asker): 'dropped' | 'running' | 'unknown';
 }
 
-/** Who wants something, as far as that is known. */
+/** The requester, if known. */
 interface Asker {
   /** An address. */
   readonly client: string;

@@ -4,7 +4,7 @@ import { createNotifier } from '../../base/notifier.ts';
 import type { WorkqueueEvents } from '../events.ts';
 
 export interface WorkQueueOptions {
-  /** Looks at what the key stands for. What it throws brings the key back after a pause; reporting it is up to the work. */
+  /** Processes a key. An exception requeues the key after a pause; the work itself reports it. */
   readonly work: (key: string, signal: AbortSignal) => Promise<void>;
   /** Pause after a first failure, milliseconds; doubles with each further one. Default 1,000. */
   readonly firstPauseMs?: number;
@@ -14,7 +14,7 @@ export interface WorkQueueOptions {
   readonly clock?: Clock;
 }
 
-/** Keys that wait to be looked at, each once, in the order in which they came; one is looked at at a time. */
+/** Keys to process, each once, in order of arrival; one at a time. */
 export interface WorkQueue {
   /** A key that comes while it is looked at is looked at again. */
   add(key: string): void;

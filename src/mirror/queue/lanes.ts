@@ -1,12 +1,12 @@
 import { type Priority, priorities } from './task.ts';
 
-/** Who may start next: fair between lanes, first come first served within one. Nothing in it waits or knows the time. */
+/** The next to start: fair between lanes, FIFO within one. Synchronous, without a clock. */
 export interface Lanes {
   add(lane: string, priority: Priority, key: string): void;
   remove(lane: string, priority: Priority, key: string): void;
   /** The next that may start, now counted as running in its lane; undefined when none may. */
   next(): string | undefined;
-  /** One that ran is done: `isThrottled` leaves its lane one place until another one of it gets through. */
+  /** A task ended: `isThrottled` limits its lane to one place until another of it succeeds. */
   leave(lane: string, isThrottled: boolean): void;
 }
 
@@ -17,9 +17,9 @@ interface Lane {
 }
 
 /**
- * A lane takes one more of the places only while it holds fewer than stay free. So one alone comes to half of them, and
- * whoever comes next always finds a free one: a registry that is slow, or waits out a 429, never holds all places. For a miss,
- * which somebody waits for, every place is good enough.
+ * A lane takes one more place only while it holds fewer than stay free. So a single lane gets half
+ * of them, and the next lane always finds a free one: a registry that is slow, or waits out a 429,
+ * never holds all places. A miss, for which a client waits, may take any place.
  */
 export function lanes(places: number): Lanes {
   const known = new Map<string, Lane>();

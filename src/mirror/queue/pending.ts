@@ -61,7 +61,7 @@ function moreUrgent(one: MirrorTask['priority'], other: MirrorTask['priority']):
   return priorities.indexOf(one) < priorities.indexOf(other) ? one : other;
 }
 
-/** Whoever looks at all sides, as each does when its turn begins, finds it: nobody has asked for it. */
+/** A resync finds it again when the next turn begins: no client or operator requested it. */
 export function isFoundByLooking({ owner }: MirrorTask): boolean {
   return owner !== 'misses' && owner !== 'api';
 }

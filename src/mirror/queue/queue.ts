@@ -10,9 +10,9 @@ import type { TaskRecords } from './task-records.ts';
 
 export interface QueueOptions {
   readonly records: TaskRecords;
-  /** Images copied at a time. One pair of registries gets half of them at most, but for misses. Default 24. */
+  /** Images copied at a time. A pair of registries gets half at most, except misses. Default 24. */
   readonly places?: number;
-  /** Pause after a first failure that passes, milliseconds; doubles with each further one. Half of it is by chance. Default 5,000. */
+  /** Pause after a first transient failure, ms; doubles, half is random. Default 5,000. */
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 10 min. */
   readonly longestPauseMs?: number;
@@ -34,39 +34,39 @@ export interface TaskFilter {
 
 /** Where tasks are given to. */
 export interface TaskSink {
-  /** In line at once; resolves to whether it would outlive us: false while the store fails, which is tried again. Never rejects. */
+  /** Queues at once; resolves to whether it is stored. Never rejects. */
   put(task: MirrorTask): Promise<boolean>;
 }
 
 /**
- * Tasks by destination, kept in a store. A task is there until it is done: whoever is killed, at whatever moment, leaves what a successor
- * finishes. Each destination is worked at by one at a time.
+ * Tasks by destination, kept in a store. A task stays until it is done: after a kill, at any
+ * moment, a successor finishes it. One task at a time works on each destination.
  */
 export interface Queue extends TaskSink {
-  /** Begins our turn, and takes over what is kept. Before anything else; throws when the store does. */
+  /** Begins our turn, and loads the stored tasks. To be called first; may throw. */
   load(signal?: AbortSignal): Promise<void>;
   /** Takes in what other processes have offered. Throws when the store does. */
   collect(signal?: AbortSignal): Promise<void>;
-  /** What may start now, most urgent first, as running: each must be given back by `done`, `failed` or `released`. */
+  /** The tasks to start now, most urgent first; end each by `done`, `failed` or `released`. */
   take(): readonly QueuedTask[];
   /** The image is there; a task that came meanwhile gets its turn. */
   done(destination: string): void;
   /**
-   * Tried again after a pause, or parked when that would not help, a doubtful failure after some
-   * minutes of tries: for a day, but schema 1 that is refused until its digest changes.
-   * `sourceDigest` is what was tried, as far as it is known. Gives what became of it.
+   * Retried after a pause, or parked if that is useless, a doubtful failure after some minutes of
+   * tries: for 24 h, refused schema 1 until its digest changes. `sourceDigest` is what was tried,
+   * if known. Returns the outcome.
    */
   failed(destination: string, failure: CopyError, sourceDigest?: string): QueuedTask;
   /** Given up without being tried; it waits as before. */
   released(destination: string): void;
-  /** Fixes where the destination's content is kept before it is overwritten. Resolves to whether that would outlive us. */
+  /** Sets the backup's pull spec before an overwrite. Resolves to whether it is stored. */
   keepUnder(
     destination: string,
     backup: Required<Pick<MirrorTask, 'backup' | 'currentDigest'>>,
   ): Promise<boolean>;
-  /** Parked tasks and such as wait after a failure are tried at the next opportunity. Gives how many. */
+  /** Parked and pausing tasks become ready. Returns their number. */
   retry(filter?: Pick<TaskFilter, 'destination'>): number;
-  /** Ends a task that waits or is parked. Gives the task; undefined when there is none, `running` for one that cannot be dropped now. */
+  /** Ends a waiting or parked task. Returns it; undefined for none, `running` for a running one. */
   drop(destination: string): QueuedTask | 'running' | undefined;
   list(filter?: TaskFilter): Iterable<QueuedTask>;
   count(filter?: TaskFilter): number;

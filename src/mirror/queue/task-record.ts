@@ -3,12 +3,12 @@ import { fieldsOf, isObject, jsonOrNone } from '../../base/text/json.ts';
 import { failureClasses } from '../failure.ts';
 import type { MirrorTask, Priority, QueuedTask } from './task.ts';
 
-/** Where tasks lie beside the blobs: one record a destination. The first part is the version of the store's layout. */
+/** Keys of task records: one per destination. The first part is the layout's version. */
 export const queuedPrefix = 'v1/tasks/queued/';
 /** Where other processes leave tasks for the one that works. */
 export const offeredPrefix = 'v1/tasks/offered/';
 
-/** The number of the turn at the work, for whoever begins the next one. */
+/** The number of the turn, for the next leader. */
 export const turnKey = 'v1/tasks/turn';
 
 /** Where the task for that destination lies. */
@@ -26,13 +26,13 @@ function keptOf(task: MirrorTask & Partial<QueuedTask>) {
   return state === 'parked' ? { ...kept, state, notBefore } : kept;
 }
 
-/** Who wrote a record: no two writes have the same mark, so that no version comes twice, on media whose versions are digests of the bytes. */
+/** The writer's mark: unique for each write, for media whose versions are digests of the bytes. */
 export interface Mark {
   readonly turn: number;
   readonly write: number;
 }
 
-/** A record of up to so many bytes is a trace of what is done, and need not be read to know that. */
+/** A record up to this size is the trace of a finished task; the size alone says so. */
 export const longestTrace = 64;
 
 /** The task, marked; without one the trace of what is done. */
@@ -45,7 +45,7 @@ export function turnIn(bytes: Uint8Array): number {
   return numberOf(fieldsOf(jsonOrNone(bytes))['turn']);
 }
 
-/** The task in a record; undefined for one that cannot be understood, as another version may have written it. */
+/** The task in a record; undefined for an unparsable one, perhaps of another version. */
 export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
   const fields = fieldsOf(jsonOrNone(bytes));
   const [source, destination, owner] = [fields['source'], fields['destination'], fields['owner']];

@@ -17,15 +17,15 @@ export interface TaskRecordsOptions {
   readonly retryMs?: number;
 }
 
-/** The tasks of a queue, kept in a store: the latest state of each destination, however often it changes meanwhile. */
+/** The stored tasks of a queue: the latest state of each destination, however often it changes. */
 export interface TaskRecords {
-  /** Begins our turn. Everything that is kept; what earlier turns write from now on is not. Throws when the store does. */
+  /** Begins our turn and loads all tasks; writes of earlier turns fail from now on. Throws. */
   load(signal?: AbortSignal): Promise<readonly QueuedTask[]>;
-  /** Keeps the task, or with undefined nothing, under its destination. Resolves to whether the store has it; never rejects. */
+  /** Writes the task, or with undefined deletes it. Resolves to whether it is stored. */
   keep(destination: string, task: MirrorTask | QueuedTask | undefined): Promise<boolean>;
-  /** Resolves like the last `keep` of that destination that is not done yet, and to true when there is none. */
+  /** Resolves like the last pending `keep` of that destination, and to true when there is none. */
   kept(destination: string): Promise<boolean>;
-  /** Takes in what other processes have offered: `taken` must resolve to true before an offer is deleted. */
+  /** Takes over offers of other processes: `taken` must resolve to true before one is deleted. */
   collect(taken: (task: QueuedTask) => Promise<boolean>, signal?: AbortSignal): Promise<void>;
   /**
    * The lease is lost: stops writing. Tasks that no scan rediscovers are offered, also one on its
@@ -46,7 +46,7 @@ const readsAtATime = 64;
 /** No write is on its way for so long, milliseconds. */
 const traceMs = 86_400_000;
 
-/** See `TaskRecords`. One process works on them at a time: whoever holds the mirror's lease. */
+/** See `TaskRecords`. One process works on them at a time: the holder of the mirror's lease. */
 export function taskRecords(options: TaskRecordsOptions): TaskRecords {
   const { records, storeFailed, concurrency = 16, retryMs = 1000 } = options;
   const unreadable = new Set<string>();
@@ -107,7 +107,7 @@ export function taskRecords(options: TaskRecordsOptions): TaskRecords {
   };
 }
 
-/** Leaves the task for the process that works, whichever that is. Resolves once it is kept; throws when the store fails. */
+/** Offers the task to the working process. Resolves once it is stored; throws with the store. */
 export async function offerTask(records: Records, task: MirrorTask): Promise<void> {
   await records.put(offeredPrefix + randomUUID(), taskBytes(task));
 }
@@ -118,7 +118,7 @@ interface Found {
   readonly task: QueuedTask;
 }
 
-/** What cannot be read may be another version's: it stays, and is told of once. Old traces of what is done are cleared away. */
+/** An unreadable record may be another version's: kept, reported once. Old traces are deleted. */
 async function read(
   { records, storeFailed }: TaskRecordsOptions,
   prefix: string,

@@ -1,11 +1,11 @@
 import type { FailureClass } from '../failure.ts';
 
-/** What comes before what: somebody waits for a miss, a change was just made, a resync only makes sure. */
+/** Priorities: a client waits for a miss, a change was just made, a resync is periodic. */
 export const priorities = ['miss', 'change', 'resync'] as const;
 
 export type Priority = (typeof priorities)[number];
 
-/** One image to be copied to one place. The destination is its key: a later task for the same one takes its place. */
+/** One image for one destination. The destination is its key: a later task replaces it. */
 export interface MirrorTask {
   /** Pull specs: `registry/repository:tag` or `…@digest`. */
   readonly source: string;
@@ -25,7 +25,7 @@ export interface MirrorTask {
   readonly stale?: boolean;
   /** Only where there is nothing: what the destination holds is never overwritten. */
   readonly fills?: true;
-  /** Keep what the destination holds under this pull spec before it is overwritten: done first, once, and only if something is overwritten. */
+  /** The backup pull spec for overwritten content: written once, only before an overwrite. */
   readonly backup?: string;
 }
 

@@ -12,11 +12,11 @@ export interface TurnRecords {
   begin(): Promise<void>;
   /** What was read there is what the next write replaces. */
   seen(key: string, version: string): void;
-  /** With undefined the task is done. Resolves to false, with nothing written, when a later turn has written there. Throws when the store does. */
+  /** Undefined: the task is done. Resolves to false, unwritten, after a later turn's write. */
   write(key: string, task: MirrorTask | QueuedTask | undefined): Promise<boolean>;
 }
 
-/** A refusal takes another's write, or one of ours that seemed to fail: more of them in a row come of a store that keeps no word. */
+/** A refusal follows another's write, or a lost answer; more in a row mean a broken store. */
 const mostRefusals = 10;
 
 export function turnRecords(records: Pick<Records, 'get' | 'put'>): TurnRecords {
@@ -25,7 +25,7 @@ export function turnRecords(records: Pick<Records, 'get' | 'put'>): TurnRecords 
   let turn = 0;
   let writes = 0;
 
-  /** What another has written there meanwhile; a write of our own whose answer was lost is found in the same way. */
+  /** Another writer's record; a write of ours whose answer was lost is found in the same way. */
   async function isOvertaken(key: string): Promise<boolean> {
     const found = await records.get(key);
     if (found === undefined) versions.delete(key);

@@ -4,13 +4,13 @@ import { parseRepository, parseTag, type Reference, type Repository, type Tag } 
 import { hostFault } from './registry-host.ts';
 import { transportFault, withoutTransport } from './transports.ts';
 
-/** What holds images: a registry, a directory in the layout of `oc image mirror`, or an OCI image layout. */
+/** A place of images: a registry, a directory as of `oc image mirror`, or an OCI image layout. */
 export type Medium = 'registry' | 'file' | 'oci';
 
 /** A repository somewhere. */
 export interface Place {
   readonly medium: Medium;
-  /** Of a registry its host, as in `quay.io`; of an OCI layout its path; of `file` nothing: the command line says where. */
+  /** A registry's host, as in `quay.io`; an OCI layout's path; nothing for `file`. */
   readonly location: string;
   readonly repository: Repository;
 }
@@ -84,7 +84,7 @@ interface Parts extends Pick<PullSpec, 'tag' | 'digest' | 'glob'> {
   readonly name: string;
 }
 
-/** Splits off `@digest`, then `:tag` or `:glob`; a colon before the last slash belongs to a port. */
+/** Splits off `@digest`, then `:tag` or `:glob`; a colon before the last slash is a port's. */
 function parts(whole: string, text: string): Parts {
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : read(whole, () => parseDigest(text.slice(at + 1)));

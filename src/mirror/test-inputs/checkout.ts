@@ -8,14 +8,14 @@ import { usedByTests } from './steps.ts';
 
 /** What all configurations of a checkout use, and promote. */
 export interface Reading {
-  /** `namespace/name:tag`, and `imagestream_namespace/name` for a stream that is used as a whole. */
+  /** `namespace/name:tag`, and `imagestream_namespace/name` for a whole stream. */
   readonly keys: ReadonlySet<string>;
   /** The tags that they promote to, `namespace/name:tag`. */
   readonly promoted: ReadonlySet<string>;
   readonly files: number;
   /** Files that could not be read, each told of once for as long as it stays the same. */
   readonly faults: readonly { readonly file: string; readonly error: string }[];
-  /** What tests refer to and the step registry lacks, such as `chain ipi-aws`; each told of once. */
+  /** References of tests that the step registry lacks, such as `chain ipi-aws`; reported once. */
   readonly unknown: readonly string[];
 }
 
@@ -49,7 +49,7 @@ interface Place {
 
 const readAtATime = 8;
 
-/** `folder` may be a symbolic link that moves on from one commit to the next, as git-sync keeps it. */
+/** `folder` may be a symbolic link that moves from one commit to the next, as by git-sync. */
 export function checkout(folder: string): Checkout {
   const reader = factReader();
   let known: ReadonlyMap<string, FileFacts> = new Map();

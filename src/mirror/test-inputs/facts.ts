@@ -12,7 +12,7 @@ export interface Steps {
   readonly observers: readonly string[];
 }
 
-/** What a test, or a workflow, is made of. A part that is absent is the workflow's; one that is empty is not. */
+/** The parts of a test or workflow. An absent part is the workflow's; an empty one is not. */
 export interface TestFacts {
   readonly workflow?: string;
   readonly pre?: Steps;
@@ -37,7 +37,7 @@ export type StepFacts =
   | { readonly kind: 'ref' | 'chain' | 'observer'; readonly name: string; readonly steps: Steps }
   | { readonly kind: 'workflow'; readonly name: string; readonly test: TestFacts };
 
-/** Reads what files of openshift/release say of images. What is of another shape than it should be says nothing. */
+/** Reads the images in files of openshift/release. Values of an unexpected shape are ignored. */
 export interface FactReader {
   config(data: unknown): ConfigFacts;
   /** Undefined for a file that defines no step. */

@@ -21,7 +21,7 @@ export function promotedTags(config: Fields): readonly string[] {
   ];
 }
 
-/** The image that the cache of what was built is kept in, of a configuration that says where it is from. */
+/** The image of the build cache, of a configuration that names its origin. */
 export function buildCache(metadata: unknown): Fields {
   const { org, repo, branch, variant } = fieldsOf(metadata);
   return {

@@ -18,7 +18,7 @@ export function usedByTests(registry: Iterable<StepFacts>, tests: Iterable<TestF
   const unknown = new Set<string>();
   const known = new Map<Steps, Set<string>>();
 
-  /** Of a list, and of all that it leads to. They alone belong to one test: another one may do without them. */
+  /** Of a list with all its references. They belong to one test: another may lack them. */
   function observersOf(list: Steps): ReadonlySet<string> {
     const before = known.get(list);
     if (before !== undefined) return before;

@@ -16,8 +16,9 @@ export interface CheckoutThread extends Checkout {
 const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 32 };
 
 /**
- * Parsing the tens of megabytes of openshift/release takes half a minute at first, in which nobody's pull may stand still. The thread starts
- * with the first reading, and again should it die; idle, it keeps no process alive. One reading at a time.
+ * Parsing the tens of megabytes of openshift/release takes half a minute at first, during which no
+ * pull may be blocked. The thread starts with the first reading, and after a crash; an idle one is
+ * unref'ed. One reading at a time.
  */
 export function checkoutThread(folder: string): CheckoutThread {
   let running: { readonly worker: Worker; readonly ended: AbortSignal } | undefined;

@@ -2,7 +2,7 @@ import { type Fields, isObject } from '../../base/text/json.ts';
 import type { FaultPath } from '../../config/faults.ts';
 import type { Decided } from './go-flags.ts';
 
-/** Sections of which one form excludes the other: a file's `store.filesystem` replaces a `store.memory`. */
+/** Exclusive forms of a section: a file's `store.filesystem` replaces a `store.memory`. */
 const choices = new Set(['store', 'credentials', 'robots']);
 
 /**

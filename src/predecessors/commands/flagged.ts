@@ -58,7 +58,7 @@ async function usable(program: FlagProgram, io: Pick<Io, 'env'>): Promise<Config
   return config;
 }
 
-/** Throws `ConfigError` with all that is wrong: with flags under their names, with the file in its lines. */
+/** Throws `ConfigError` with every fault: of flags by name, of the file by line. */
 async function sound(program: FlagProgram, { env }: Pick<Io, 'env'>): Promise<Sound> {
   const { name, always, flags } = program;
   const file = program.file === undefined ? undefined : await settingsFile(program.file);

@@ -96,7 +96,7 @@ function reading(name: string, flag: GoFlag, given: readonly string[] | undefine
   }
 }
 
-/** Go's default of a text is the empty one; what is no text, and what must be said, is another matter. */
+/** Go's default of a text is the empty one; types and required flags are another matter. */
 function isLeftOut(flag: GoFlag | undefined, texts: readonly string[] | undefined): boolean {
   const isText = flag?.isList !== true && flag?.isSwitch !== true;
   return isText && flag?.isRequired !== true && flag?.default === undefined && texts?.at(-1) === '';

@@ -9,9 +9,9 @@ import { type GoFlags, isOn } from './go-flags.ts';
 import { cluster, parseMirrorServeFlags } from './mirror-serve-flags.ts';
 
 /**
- * What the program `ci-images-mirror` does whatever its flags say, in our words: its metrics are
- * for everybody on a port of their own, its image streams and its lease are those of one cluster.
- * It answered no pulls; ours listen for this host alone, and no balancer waits for their end.
+ * The fixed behaviour of `ci-images-mirror` as settings: metrics for all on a port of their own,
+ * image streams and lease of one cluster. It answered no pulls; ours listen on loopback only, and
+ * no balancer waits for their end.
  */
 const always: Fields = {
   listen: '127.0.0.1:8400',
@@ -41,7 +41,7 @@ export function mirrorServing(start: Start, validate: Run = validating()): Run {
   };
 }
 
-/** The original compared with what is on openshift/release; here too, where the file lies in a checkout of it. */
+/** The original compared with openshift/release; so does this, in a checkout of it. */
 function validateArguments({ written }: GoFlags): readonly string[] {
   const passed = ['config', 'registry-config', 'release-repo-git-sync-path'] as const;
   const [config, , release] = passed.map((name) => written.get(name)?.at(-1));

@@ -2,14 +2,14 @@ import type { FaultPath } from '../../config/faults.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { ambient, type GoFlags, type GoFlagTable, parseGoFlags } from './go-flags.ts';
 
-/** The upstream, the host and the cluster of that program: one of each, and it had no names for the last two. */
+/** The upstream, host and cluster of that program: one of each, the last two without names. */
 export const theirs = { upstream: 'quay.io', host: '*', cluster: 'app.ci' } as const;
 
 const host = (key: string): FaultPath => ['hosts', theirs.host, key];
 const credentials = (key: string): FaultPath => ['upstreams', theirs.upstream, 'credentials', key];
 const robots = (key: string): FaultPath => [...host('robots'), key];
 
-/** The pair of the robot logs us in upstream, and whoever else shows it here. */
+/** The robot's login at the upstream is also accepted from clients. */
 const flags = {
   'listen-addr': { default: '127.0.0.1:8400', places: [['listen']], read: listenAddress },
   'exposed-host': {

@@ -6,8 +6,8 @@ import { isOn } from './go-flags.ts';
 import { parseProxyFlags, theirs } from './proxy-flags.ts';
 
 /**
- * What the program `qci-appci` does whatever its flags say, in our words: it lets everybody in whom the cluster lets read the streams of
- * `ocp`, keeps nothing on a disk, and sends clients to where the registry has its blobs.
+ * The fixed behaviour of `qci-appci` as settings: it admits every subject that may read the streams
+ * of `ocp`, stores nothing on a disk, and redirects clients to the registry's blobs.
  */
 const always: Fields = {
   log: { qciAppci: true },

@@ -1,7 +1,7 @@
 import type { MirrorFields, Notices, Tell } from '../../mirror/log.ts';
 import type { Log } from '../../telemetry/log.ts';
 
-/** One line in the words of the program `ci-images-mirror`, for the queries and alerts that know them. */
+/** One line in the words of `ci-images-mirror`, for existing queries and alerts. */
 export interface MirrorLine {
   readonly level: Notices[keyof Notices];
   readonly message: string;

@@ -5,7 +5,7 @@ import { nanoseconds, type ParityLine } from './parity-log.ts';
 
 type Reported = Pick<ClusterEvents, 'reviewed'> & Pick<UpstreamEvents, 'requested'>;
 
-/** The same events, with what `qci-appci` wrote about reviews of tokens and about the robot's token also in the log. */
+/** The same events, with the lines of `qci-appci` on token reviews and the robot's token. */
 export function parityLogged<Events extends Reported>(events: Events, log: Log): Events {
   const own = parityComponent(log);
   const reviews = own.child({ subComponent: 'simpleClusterTokenService' });
@@ -35,7 +35,7 @@ export function parityWriter(log: Log): (line: ParityLine) => void {
   return ({ level, fields, message }) => own[level](fields, message);
 }
 
-/** The original wrote all that it had to say, and its readers wait for it: our own level is no bound. */
+/** The original wrote all its lines, and readers rely on them: our own level does not apply. */
 function parityComponent(log: Log): Log {
   return log.child({ component: 'qci-appci' }, { level: 'debug' });
 }

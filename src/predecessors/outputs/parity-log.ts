@@ -21,7 +21,7 @@ export interface ParityFacts {
   /** The client's address. */
   readonly client: string;
   readonly shown: Shown;
-  /** Who it was; absent where nobody was let in. */
+  /** The subject; absent without a login. */
   readonly subject?: string;
   /** Absent for a robot. */
   readonly cluster?: string;

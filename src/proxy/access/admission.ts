@@ -22,13 +22,13 @@ export interface AdmissionOptions extends ChallengerOptions {
 export interface Admitted {
   readonly host: Host;
   readonly subject: Subject;
-  /** What let it pass; absent for a ping, and where nobody is asked who they are. */
+  /** The decision; absent for a ping, and for a host without logins. */
   readonly decision?: Decision;
   /** Where it goes; absent for a ping. */
   readonly routed?: RoutedRequest;
 }
 
-/** A request as far as it matters for who asks. */
+/** The part of a request that decides its subject. */
 export interface IncomingRequest {
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as they came: shows what came twice. */
@@ -36,11 +36,11 @@ export interface IncomingRequest {
 }
 
 /**
- * Decides who asks, and whether they may. Nothing of a request is routed, let alone answered, before its host has admitted it,
- * and access is decided on the routed request, the very one that is then answered. At once where nobody has to be asked for it.
- * The log is told who it is and what decided, also of those who are turned away. Throws `NAME_UNKNOWN` (host, registry or
- * repository), `UNAUTHORIZED` with our challenge (a FailedLogin where it may be a guess), `DENIED`, and `UNAVAILABLE` when it
- * cannot be told.
+ * Decides on subject and access. A request is routed and answered only after its host has admitted
+ * it, and access is decided on the routed request, the very one that is then answered. At once
+ * where no question is needed. The log gets subject and decision, also of refused requests. Throws
+ * `NAME_UNKNOWN` (host, registry or repository), `UNAUTHORIZED` with our challenge (a FailedLogin
+ * where it may be a guess), `DENIED`, and `UNAVAILABLE` when the decision is unknown.
  */
 export type Admission = (
   incoming: IncomingRequest,
@@ -49,9 +49,9 @@ export type Admission = (
   address?: string,
 ) => MaybePromise<Admitted>;
 
-/** The subject of a request to a host that asks nobody who they are. */
+/** The subject of a request to a host without logins. */
 const anyone: Subject = Object.freeze({ name: 'anonymous', groups: Object.freeze([]) });
-/** Kubernetes' name for whoever has no login. */
+/** The anonymous user of Kubernetes. */
 const nobody = 'system:anonymous';
 
 /** One request to a host with a guard. */

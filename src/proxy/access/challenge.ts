@@ -5,7 +5,7 @@ import type { Host } from './hosts.ts';
 export interface ChallengerOptions {
   /** How clients see us, when something before us ends TLS or renames us. */
   readonly publicUrl?: URL;
-  /** Whether our own listener speaks TLS; decides the realm's scheme where no `publicUrl` does. Default false. */
+  /** Whether our listener speaks TLS: the realm's scheme without `publicUrl`. Default false. */
   readonly isTls?: boolean;
 }
 
@@ -25,9 +25,9 @@ export type Challenger = (host: Host, authority: string, refusal: LoginRefusal) 
 export const tokenPath = '/v2/auth';
 
 /**
- * Challenges for `Bearer` only, in one field line: containers/image reads a single challenge per line and takes the
- * first it supports. `Basic` is accepted from whoever sends it unasked. The realm is on the host that the client
- * asked, so that crane, which refuses a realm on a private address elsewhere, follows it.
+ * Challenges for `Bearer` only, in one field line: containers/image reads a single challenge per
+ * line and takes the first it supports. `Basic` is accepted unasked. The realm is on the requested
+ * host, so that crane, which refuses a realm on a private address elsewhere, follows it.
  */
 export function createChallenger({ publicUrl, isTls = false }: ChallengerOptions): Challenger {
   const scheme = publicUrl?.protocol ?? (isTls ? 'https:' : 'http:');

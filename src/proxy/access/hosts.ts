@@ -7,7 +7,7 @@ export interface Host {
   readonly name: string;
   /** The upstream that this host name stands for. */
   readonly upstream?: string;
-  /** Who is let in; absent where everybody is. */
+  /** Who may pull; absent for a host without logins. */
   readonly guard?: Guard;
   /**
    * What the 401 asks for: a login for the repository (`scoped`, default), or for the host alone, `plain`, as clients of the OpenShift
@@ -16,7 +16,7 @@ export interface Host {
   readonly challenge?: 'scoped' | 'plain';
 }
 
-/** Finds the host that a `Host` field names; throws `NAME_UNKNOWN` for one that is not configured. */
+/** The host that a `Host` field names; throws `NAME_UNKNOWN` for an unconfigured one. */
 export type Hosts = (header: string | undefined) => Host;
 
 const shape = /^(?:[a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::\d{1,5})?$/;

@@ -23,7 +23,7 @@ export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anon
   anonymous: { message: 'a login is required for this repository', error: 'insufficient_scope' },
 };
 
-/** A login that failed, which may have been a guess: its answer is to be held back, see Attempts. */
+/** A failed login, which may have been a guess: its answer is to be delayed, see Attempts. */
 export class FailedLogin extends RegistryError {
   constructor({ code, message, headers }: RegistryError) {
     super(code, message, { headers });
@@ -32,15 +32,15 @@ export class FailedLogin extends RegistryError {
 
 /** Holds back the answers to logins that failed; see Attempts. */
 export interface FailedLogins {
-  /** Resolves when the answer may go out, or the client is gone. Throws `TOOMANYREQUESTS` in its stead. */
+  /** Resolves when the answer may go out, or the client left. Throws `TOOMANYREQUESTS` instead. */
   failed(clientAddress: string, leaving: AbortSignal): Promise<void>;
   /** Resolves when an answer 429 may go out, or the client is gone. */
   refused(clientAddress: string, leaving: AbortSignal): Promise<void>;
 }
 
 /**
- * The error to answer with, once the answer may go out: a login that failed and a 429 after such
- * ones are held back. Whose turn it was must be over: whoever guesses takes nobody's place.
+ * The error to answer with, once the answer may go out: a failed login and a 429 after such ones
+ * are delayed. The request's slot must be free by then: guesses hold no slots.
  */
 export async function heldBack(
   error: unknown,

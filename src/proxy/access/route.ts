@@ -5,7 +5,7 @@ import type { ParsedRequest, RegistryRequest } from '../../oci/request.ts';
 
 /** What the router must know of an upstream. */
 export interface UpstreamRoute {
-  /** The only repositories that may be asked for: globs, `*` within a component, `**` across them. All without. */
+  /** The only repositories to serve: globs, `*` within a component, `**` across. Default: all. */
   readonly repositories?: readonly string[];
   /** One-component names get `library/` before them, as Docker Hub's do. */
   readonly library?: boolean;

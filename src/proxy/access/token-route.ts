@@ -17,7 +17,7 @@ export interface TokenRouteOptions extends ChallengerOptions {
   readonly hosts: Hosts;
   /** Finds the repositories that tokens are asked for. */
   readonly route: Router;
-  /** Slows down who guesses. Default: nobody is. */
+  /** Delays guesses. Default: none. */
   readonly attempts?: FailedLogins;
   /** How many logins are looked at at once. */
   readonly limit: Limit;
@@ -36,7 +36,7 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
   const { hosts, route, attempts, limit, events, ...realm } = options;
   const challenge = createChallenger(realm);
 
-  /** Who is wrong about a password gets the same as who shows none: an error would make clients show a token. */
+  /** A wrong password gets the answer of a missing one: an error makes clients send a token. */
   function refused(why: Unidentified['refused'], host: Host, authority: string): RegistryError {
     const message = whatToDo(why, host);
     if (host.challenge === 'plain') return challenge(host, authority, { message });
@@ -44,10 +44,7 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     return new RegistryError('UNAUTHORIZED', message, { headers });
   }
 
-  /**
-   * A failed login waits for its answer after its turn is over: whoever guesses takes nobody's
-   * place.
-   */
+  /** A failed login waits for its answer without a slot: guesses hold no slots. */
   async function inTurn<Value>({ raw, record }: FastifyReply, work: () => Promise<Value>): Promise<Value> {
     const leave = await limit.enter(() => clientSignal(raw), record.client);
     try {
@@ -119,7 +116,7 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
   });
 }
 
-/** Read by a person, in their client. A plain host is where a token is the password, which not everybody knows. */
+/** Read by users, in their client. On a plain host a token is the password, which few know. */
 function whatToDo(why: Unidentified['refused'], { challenge }: Host): string {
   if (challenge !== 'plain')
     return why === 'absent' ? refusals.absent.message : 'the user name or the password is wrong';
@@ -137,7 +134,7 @@ function notSigned(error: unknown, request: FastifyRequest, reply: FastifyReply)
   return Buffer.from('Internal Server Error\n');
 }
 
-/** OAuth 2 (RFC 6749 section 4.3). We hand out no refresh tokens, so nobody can show one. */
+/** OAuth 2 (RFC 6749 section 4.3). There are no refresh tokens, so no client can show one. */
 function passwordGrant(fields: URLSearchParams): LoginForm | Unidentified {
   if (fields.get('grant_type') !== 'password') return { refused: 'malformed' };
   return { username: fields.get('username') ?? '', password: fields.get('password') ?? '' };

@@ -8,7 +8,7 @@ import { FailedLogin, type FailedLogins, heldBack, refusals } from './refusals.t
 
 export interface NotFoundRouteOptions extends ChallengerOptions {
   readonly hosts: Hosts;
-  /** Slows down who guesses. Default: nobody is. */
+  /** Delays guesses. Default: none. */
   readonly attempts?: FailedLogins;
 }
 

@@ -3,17 +3,17 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { createLru } from '../../base/lru.ts';
 import { createNetworkMatcher, type IsWithin } from '../../base/text/networks.ts';
 
-/** A request as far as it matters for where it comes from. */
+/** The part of a request that decides its address. */
 export interface Forwarded {
   readonly headers: IncomingHttpHeaders;
   /** The other end of the connection; without an address once it is gone. */
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
-/** The address a request comes from, empty when its connection is gone already. Throws nothing, whatever the header says. */
+/** The address of a request, empty when its connection is closed. Never throws. */
 export type ClientAddress = (request: Forwarded) => string;
 
-/** An address and a port in `X-Forwarded-For` and in RFC 7239 section 6, the one of IPv6 in brackets. */
+/** An address and a port in `X-Forwarded-For` and RFC 7239 section 6; IPv6 in brackets. */
 const node = /^(?:\[([\da-f:.]+)\]|([\d.]+))(?::(?:\d{1,5}|_[\w.-]+))?$/i;
 /** RFC 7239 section 4, without escapes in quotes, which no address needs. */
 const pair = /^\s*([\w!#$%&'*+.^`|~-]+)=(?:"([^"\\]*)"|([^\s",;\\]+))\s*$/;
@@ -21,10 +21,11 @@ const mostRemembered = 1000;
 const longestRemembered = 128;
 
 /**
- * Whom to take for the client where proxies of these networks (CIDR) stand before us. From the connection inwards, each of them is believed
- * about the one before it, by `X-Forwarded-For` or, where there is none, `Forwarded` (RFC 7239); the first that is no such proxy is the
- * client. What comes from anybody else, or cannot be read, is not believed, nor is what stands to the left of it: a client must not choose
- * its own address. Without networks no header is looked at.
+ * The client's address behind proxies of these networks (CIDR). From the connection inwards, each
+ * proxy is trusted about the one before it, by `X-Forwarded-For` or, where there is none,
+ * `Forwarded` (RFC 7239); the first address that is not such a proxy is the client. Entries from
+ * other addresses, unparsable ones, and entries to the left of those are ignored: a client must not
+ * choose its address. Without networks no header is read.
  */
 export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
   if (trustedProxies.length === 0) return peerOf;
@@ -58,8 +59,8 @@ function clientIn(
 }
 
 /**
- * The members of a list, the last one first. Read from that end, since an open quote on the left, where anybody can write, must not swallow
- * what a proxy has appended.
+ * The members of a list, the last one first. Read from that end, since an open quote on the left,
+ * which a client may write, must not swallow what a proxy has appended.
  */
 function* fromTheRight(list: string): Generator<string> {
   let end = list.length;
@@ -81,7 +82,7 @@ function forOf(element: string): string | undefined {
   return more.length === 0 ? (first?.[2] ?? first?.[3]) : undefined;
 }
 
-/** In the one notation that each address has. A zone means something on one machine only, and comes from no proxy. */
+/** The canonical notation of an address. A zone is local to a machine, and comes from no proxy. */
 function addressOf(text: string): string | undefined {
   const [, bracketed, plain] = node.exec(text) ?? ['', text];
   if (plain !== undefined) return isIPv4(plain) ? plain : undefined;
@@ -94,7 +95,7 @@ function peerOf({ socket }: Forwarded): string {
   return socket.remoteAddress ?? '';
 }
 
-/** Those who ask often are few, and what is said of them is short; strangers that are many must cost no memory. */
+/** Frequent clients are few, with short entries; many unknown ones must cost no memory. */
 function remembered<T extends string | boolean | undefined>(
   answer: (text: string) => T,
 ): (text: string) => T {

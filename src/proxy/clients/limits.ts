@@ -19,7 +19,7 @@ export interface SlotOptions {
 /** Gives the slot back. Only the first call counts. */
 export type ReleaseSlot = () => void;
 
-/** A bound on requests under way, as the OpenShift registry's `requests.read` and `requests.write` are. */
+/** A limit of requests under way, as in OpenShift's registry (`requests.read`). */
 export interface Limit {
   /**
    * A slot: at once if one is free, else when the turn of that address and, within it, of that

@@ -2,12 +2,12 @@ import type { ServerResponse } from 'node:http';
 import { withTimeout } from '../../base/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 
-/** The client went away before it had everything. Nobody is told; the log says so. */
+/** The client left before it had everything. Only the log says so. */
 export class ClientGone extends Error {
   override readonly name = 'ClientGone';
 }
 
-/** A signal that fires when the client leaves before the response has ended, or has left already. */
+/** A signal that aborts when the client leaves before the response has ended, or has left. */
 export function clientSignal(res: ServerResponse): AbortSignal {
   const control = new AbortController();
   const closed = (): void => {
@@ -19,8 +19,8 @@ export function clientSignal(res: ServerResponse): AbortSignal {
 }
 
 /**
- * The outcome of the work, or ClientGone at once when the client leaves first. What was begun goes on, since others may wait for
- * it, and what becomes of it is nobody's.
+ * The outcome of the work, or ClientGone at once when the client leaves first. The work continues,
+ * since others may wait for it, and its outcome is then ignored.
  */
 export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Promise<Value> {
   const { promise, resolve, reject } = Promise.withResolvers<Value>();

@@ -25,7 +25,7 @@ export interface Exchange {
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly requestId: string;
-  /** containerd's `ns`, to be echoed, if it names a registry of ours (distribution-spec main, "Registry Proxying"). */
+  /** containerd's `ns`, to be echoed, if it names a configured registry (distribution-spec). */
   readonly namespace: string | undefined;
   readonly clientAddress: string;
   readonly log: RequestFacts;
@@ -64,7 +64,7 @@ export function answer(exchange: Exchange, status: number, headers: Headers, byt
   }
 }
 
-/** True when `If-None-Match` names the content that would be answered, or any by a star (RFC 9110 section 13.1.2). */
+/** True if `If-None-Match` names the content, or any by a star (RFC 9110 section 13.1.2). */
 export function isKnown(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   if (header.trim() === '*') return true;

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type Failure, failureOf, frameworkFailure, rendered } from './failure.ts';
 import type { RequestRecord } from './request-log.ts';
 
-/** Makes the framework's own refusals speak as we do. For the errors below it, give `failureHooks` when it is made. */
+/** Gives the framework's own errors our form. For errors below it, use `failureHooks`. */
 export function failure(app: FastifyInstance): void {
   app.setErrorHandler(answered);
   app.setNotFoundHandler((request, reply) => send(frameworkFailure(404), request, reply));
@@ -37,7 +37,7 @@ function answered(error: unknown, request: FastifyRequest, reply: FastifyReply):
   send(failed, request, reply);
 }
 
-/** The request log's hook does not see what the framework cannot route, so its line is written here. */
+/** The request log's hook misses unroutable requests, so their line is written here. */
 function unrouted(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const { status, code } = failureOf(error);
   const { id: requestId, method, ip: client } = request;

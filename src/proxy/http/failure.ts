@@ -20,10 +20,10 @@ export interface RenderedFailure {
   readonly body: Buffer;
 }
 
-/** Clients wait this long, in seconds, when the error itself does not say: containerd would ask again at once. */
+/** The default `Retry-After`, in seconds: without it containerd retries at once. */
 const defaultRetryAfter: Readonly<Record<number, number>> = { 429: 1, 503: 5 };
 
-/** What the framework and Node's parser refuse before we see it, in words of ours: theirs would repeat the request's. */
+/** Errors of the framework and Node's parser in our words: theirs would repeat the request's. */
 const frameworkFailures: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   400: ['NAME_INVALID', 'the request is malformed'],
   404: ['NAME_UNKNOWN', 'no such end-point'],
@@ -48,7 +48,7 @@ export function frameworkFailure(status: number, cause?: unknown): Failure {
   return { status, code, message, detail: {}, headers: {}, cause };
 }
 
-/** The body that every client of a registry understands (distribution-spec, "Error Codes"), and its header fields. */
+/** The error body of the spec (distribution-spec, "Error Codes"), and its header fields. */
 export function rendered(failure: Failure, requestId?: string): RenderedFailure {
   const { status, code, message, detail, headers } = failure;
   const retryAfter = defaultRetryAfter[status];

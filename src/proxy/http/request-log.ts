@@ -12,7 +12,7 @@ export interface RequestRecord extends RequestFacts {
   readonly client: string;
   /** Body bytes that were sent. */
   bytes: number;
-  /** When the answer's header went out, as `performance.now` counts; the end of the request when nobody says. */
+  /** When the answer's header was sent, by `performance.now`; default: the end of the request. */
   firstByteAtMs?: number;
   error?: ErrorCode;
   /** The `WWW-Authenticate` of a 401; not for the line. */
@@ -49,8 +49,8 @@ const longestUserAgent = 200;
 const clientLeft = 499;
 
 /**
- * Gives every reply a record and writes it down when the response is closed, however it ended and whoever wrote it. The
- * query stays out of the log, and every header field but the bounded user agent.
+ * Gives every reply a record and logs it when the response is closed, however it ended. The query
+ * stays out of the log, and every header field except the bounded user agent.
  */
 export function requestLog(app: FastifyInstance, options: RequestLogOptions): void {
   const { log, clientAddress: addressOf = createClientAddress([]), events } = options;
@@ -74,7 +74,7 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
   });
 }
 
-/** An id for each request, for `genReqId`: the client's own `X-Request-Id` where it is sane, else a fresh one. */
+/** The request's id, for `genReqId`: the client's valid `X-Request-Id`, else a fresh one. */
 export function requestIds(): (incoming: IncomingMessage) => string {
   const process = randomBytes(6)
     .toString('base64url')
@@ -124,7 +124,7 @@ function timesOf(startedAtMs: number, { firstByteAtMs }: RequestRecord) {
   };
 }
 
-/** The path alone, encodings undone as the parse of the request does; of a URL with an authority nothing, since it may name a user. */
+/** The decoded path; empty for a URL with an authority, which may name a user. */
 function pathOf(url: string): string {
   if (!url.startsWith('/')) return '';
   const mark = url.indexOf('?');

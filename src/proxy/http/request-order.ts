@@ -17,9 +17,10 @@ export interface OrderedServerOptions {
 const mostAhead = 64;
 
 /**
- * A server that begins with a request when the answer before it on the same connection has ended (RFC 9112 section
- * 9.3.2). Node begins with all of them at once: an answer that is not yet assigned to its socket never hears that the
- * socket has closed, and an interim answer lands within the answer before it.
+ * A server that begins a request when the answer before it on the same connection has ended (RFC
+ * 9112 section 9.3.2). Node begins all of them at once: an answer that is not yet assigned to its
+ * socket gets no event when the socket closes, and an interim answer appears within the answer
+ * before it.
  */
 export function createOrderedServer(handle: RequestListener, options: OrderedServerOptions): Server {
   const { tls, maxHeaderBytes: maxHeaderSize, keepAliveMs, requestMs } = options;
@@ -44,7 +45,7 @@ function inOrder(handle: RequestListener): RequestListener {
     if (ahead > mostAhead) return void socket.destroy();
     response.once('socket', () => {
       waiting.set(socket, (waiting.get(socket) ?? 1) - 1);
-      // Node still flushes the response after it has told us of the socket. It also assigns one that
+      // Node still flushes the response after its socket event. It also assigns one that
       // has closed already, where the response before ends after that, and no `close` comes again.
       queueMicrotask(() => {
         if (socket.writable) handle(request, response);

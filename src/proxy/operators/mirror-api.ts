@@ -14,7 +14,7 @@ export interface MirrorFilter {
 export interface MirrorDesk {
   /** Tasks in the form in which they are shown. */
   tasks(filter: MirrorFilter): Iterable<object>;
-  /** Queues a copy. Resolves to whether it would outlive us; throws an Error with a message for whoever ordered it. */
+  /** Queues a copy. Resolves to whether it is stored; throws an Error for the client. */
   order(pair: { readonly source: string; readonly destination: string }): Promise<boolean>;
   /** Tries failed copies again. Gives how many. */
   retry(filter: Pick<MirrorFilter, 'destination'>): number;
@@ -100,7 +100,7 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
   });
 }
 
-/** What is wrong with an order of those texts, all of which may be absent; undefined for nothing. */
+/** The fault of an order of those texts, each of which may be absent; undefined for none. */
 function faultIn({ body, query }: FastifyRequest, keys: readonly string[]): string | undefined {
   const fields: unknown = body ?? {};
   if (!isObject(fields)) return 'the body must be an object of JSON';

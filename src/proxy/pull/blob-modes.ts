@@ -5,10 +5,10 @@ import { answerBlob } from './blobs.ts';
 import { createBypass } from './bypass.ts';
 import type { RedirectTo } from './redirects.ts';
 
-/** How the blobs of a host go out: by us; from the object store, where it has them; or past the cache. */
+/** How a host serves blobs: itself; from the object store, where it has them; or past the cache. */
 export type BlobMode = 'serve' | 'redirect' | 'bypass';
 
-/** The modes of hosts by their configured names. A host without one leaves it to the store's own setting. */
+/** The modes of hosts by their configured names. Default: the store's own setting. */
 export type BlobModes = ReadonlyMap<string, BlobMode>;
 
 export interface BlobAnswersOptions {
@@ -16,7 +16,7 @@ export interface BlobAnswersOptions {
   readonly modes: () => BlobModes;
   /** To the store, as its own setting says. */
   readonly redirect: RedirectTo;
-  /** To the store, whoever asks. */
+  /** To the store, for every client. */
   readonly redirectAlways: RedirectTo;
 }
 

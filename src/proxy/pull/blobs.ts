@@ -8,13 +8,13 @@ import { answer, begin, type Exchange, type Headers, isKnown } from '../http/exc
 
 export interface BlobAnswerOptions {
   readonly blobs: PulledBlobs;
-  /** A URL at the store for this client, where the store has such and the client's network may use it. */
+  /** A URL at the store for this client, if the store has one and its network may use it. */
   readonly redirect?: (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
 }
 
 type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>;
 
-/** end-2: a blob, whole, in parts, or only its head (distribution-spec, "Pulling blobs"; RFC 9110 section 14). */
+/** end-2: a blob, whole, in parts, or its head (distribution-spec, "Pulling blobs"; RFC 9110). */
 export async function answerBlob(
   exchange: Exchange,
   { repository, digest }: BlobRequest,
@@ -54,7 +54,7 @@ function totalOf(ranges: readonly ByteRange[]): number {
   return ranges.reduce((sum, range) => sum + lengthOf(range), 0);
 }
 
-/** Never kept by anybody: the URL is signed for minutes. */
+/** Never cached: the URL is signed for minutes. */
 function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location: string): void {
   exchange.log.hit = 'redirect';
   exchange.redirected(descriptor.size);
@@ -80,7 +80,7 @@ async function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange):
   await stream(exchange, 206, headers, blob.read(range, { signal: clientSignal(exchange.res) }));
 }
 
-/** Exactly the parts asked for, in their order: containers/image counts them and reads them blindly. */
+/** Exactly the requested parts, in their order: containers/image counts and trusts them. */
 async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly ByteRange[]): Promise<void> {
   const boundary = randomBytes(16).toString('hex');
   const heads = ranges.map((range) => partHead(boundary, range, blob.descriptor));

@@ -14,10 +14,10 @@ type BypassRequest = Extract<RegistryRequest, { kind: 'blob' }>;
 type BlobUpstream = Pick<CachedRegistry['upstream'], 'forwardBlob'>;
 type PassedBlob = NonNullable<Awaited<ReturnType<BlobUpstream['forwardBlob']>>>;
 
-/** Answers with the upstream's own answer for a blob. Throws `BLOB_UNKNOWN`, and whatever `Upstream.forwardBlob` does. */
+/** Answers with the upstream's own answer for a blob. Throws `BLOB_UNKNOWN` and its errors. */
 export type Bypass = (exchange: Exchange, request: BypassRequest, upstream: BlobUpstream) => Promise<void>;
 
-/** One request on its way through http-proxy, which tells neither its client nor its hooks whose request it is. */
+/** One request through http-proxy, whose client and hooks do not know the request. */
 interface Passage {
   readonly exchange: Exchange;
   readonly request: BypassRequest;
@@ -36,10 +36,11 @@ const passedOn = ['content-length', 'content-range', 'etag'] as const;
 const maxPathBytes = 64 * 1024;
 
 /**
- * Blobs past the cache, by `@fastify/http-proxy`: the upstream's redirect goes to the client as it is, so that no byte of a layer passes
- * through us, and where the upstream does not redirect, its bytes are handed on and not kept. Whoever asks was admitted before. What
- * the upstream sees is a request of ours, with our login, over our verified connections and within our limits. The library,
- * and the server that it needs and that listens nowhere, are loaded with the first blob that goes this way.
+ * Blobs past the cache, by `@fastify/http-proxy`: the upstream's redirect goes to the client
+ * unchanged, so that no byte of a layer passes through this process; without a redirect, its bytes
+ * pass through and are not stored. The request was authorized before. The upstream sees a request
+ * of ours, with our login, over our verified connections and within our limits. The library, and
+ * its server, which listens nowhere, are loaded with the first such blob.
  */
 export function createBypass(): Bypass {
   const passages: Passages = new AsyncLocalStorage();
@@ -68,7 +69,7 @@ async function forwarder(passages: Passages): Promise<FastifyInstance['routing']
   return app.routing;
 }
 
-/** Its own client would take any certificate, and ask eleven times where an upstream says 503 once. Ours does neither. */
+/** Its own client would accept any certificate, and retry a 503 eleven times. Ours does neither. */
 function forwarding(passages: Passages): FastifyHttpProxyOptions {
   return {
     undici: { request: requestOf(passages) },
@@ -134,7 +135,7 @@ async function forwarded(
   throw new RegistryError('BLOB_UNKNOWN', 'the repository has no such blob', { detail: { digest } });
 }
 
-/** A redirect is kept by nobody: its URL is signed for minutes, though quay lets caches have it for a year. */
+/** A redirect is not cacheable: its URL is signed for minutes, though quay allows a year. */
 async function handedOn(
   { exchange, request }: Passage,
   reply: Pick<FastifyReply, 'statusCode' | 'getHeader'>,
@@ -158,7 +159,7 @@ async function handedOn(
   }
 }
 
-/** Several parts say where each begins. Of all else the type is ours: no blob is a page on this host. */
+/** Of several parts each says its range. Otherwise the type is ours: no blob is a page here. */
 function partsType(reply: Pick<FastifyReply, 'getHeader'>): Headers {
   const type = String(reply.getHeader('content-type'));
   return /^multipart\/byteranges\b/i.test(type) ? { 'content-type': type } : {};

@@ -7,7 +7,7 @@ import { begin, type Exchange, type Headers } from '../http/exchange.ts';
 type TagsRequest = Extract<RegistryRequest, { kind: 'tags' }>;
 type ReferrersRequest = Extract<RegistryRequest, { kind: 'referrers' }>;
 
-/** end-8: tags, page by page; names and links are those of the client's own view (distribution-spec, "Listing Tags"). */
+/** end-8: tags, page by page, with the client's names and links (distribution-spec). */
 export async function answerTags(
   exchange: Exchange,
   { repository, query }: TagsRequest,

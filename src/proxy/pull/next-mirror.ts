@@ -2,9 +2,9 @@ import { mayPass } from '../../base/retry.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 /**
- * What a refused request was for, as far as it decides where the client goes next: a manifest by
- * which it chooses a mirror; a child of an index that it was answered; a tag under which signatures
- * are kept; a blob, or a part of one.
+ * The purpose of a refused request, which decides where the client goes next: a manifest by which
+ * it chooses a mirror; a child of an index that it got; a tag of signatures; a blob, or a part of
+ * one.
  */
 export type WantedContent = 'manifest' | 'child' | 'signature' | 'blob';
 

@@ -4,12 +4,12 @@ import type { Listings } from '../../cache/listings/listings.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isTag, type Repository, type Tag } from '../../oci/reference.ts';
 
-/** Those of the tags that somebody may see, in their order. */
+/** The tags that the subject may see, in their order. */
 export type Visible = (repository: Repository, tags: readonly Tag[]) => Promise<readonly Tag[]>;
 
 export interface PartialListOptions {
   readonly visible: Visible;
-  /** Whether somebody may pull that tag, shown or not: they may go on there. */
+  /** Whether the subject may pull that tag, shown or not: then the list may continue there. */
   readonly mayPull: (repository: Repository, tag: Tag) => Promise<boolean>;
   readonly cursors: Cursors;
   /** Whose cursors they are, but for the repository. */
@@ -22,12 +22,12 @@ const longestPage = 1000;
 const cursorParameter = 'cursor';
 
 /**
- * Lists of tags for somebody who may see a part of them. A page may hold fewer tags than was asked
- * for, or none, and still link to the next (distribution-spec, "Listing Tags": fewer than `n` is no
- * end). The link tells nothing that the page does not, and `last` is a tag that they may pull:
- * between any others the length of the pages would tell the hidden names, letter by letter. Throws
- * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is none of ours, or another
- * list's or subject's.
+ * Lists of tags for a subject that may see a part of them. A page may hold fewer tags than
+ * requested, or none, and still link to the next (distribution-spec, "Listing Tags": fewer than `n`
+ * is no end). The link reveals nothing beyond the page, and `last` is a tag that the subject may
+ * pull: otherwise the length of the pages would reveal the hidden names, letter by letter. Throws
+ * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is not ours, or another list's
+ * or subject's.
  */
 export function inPart(
   { tags }: Pick<Listings, 'tags'>,

@@ -24,7 +24,7 @@ import { inPart, type Visible } from './partial-list.ts';
 export interface PullApiOptions {
   readonly admission: Admission;
   readonly limits: { readonly read: Limit; readonly blobs: Limit; readonly write: Limit };
-  /** Slows down who guesses at logins. Default: nobody is. */
+  /** Delays guesses of logins. Default: none. */
   readonly attempts?: FailedLogins;
   /** By the configured name of the upstream. */
   readonly registries: ReadonlyMap<string, CachedRegistry>;

@@ -2,7 +2,7 @@ import { createNetworkMatcher } from '../../base/text/networks.ts';
 import type { OpenedBlob } from '../../cache/blobs/pulled-blobs.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 
-/** When a blob is answered with a 307 to the store: never, always, or to clients of these networks (CIDR). */
+/** When a blob is answered with a 307 to the store: never, always, or by network (CIDR). */
 export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly string[] };
 
 /** The URL to send a client to, or undefined to serve it ourselves. */

@@ -11,7 +11,7 @@ import { disk } from './disk.ts';
 export interface FileLocks {
   /** Runs after everything this process began earlier under the same name. */
   inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** The same, and while no other process runs alone under that name. Throws `UNAVAILABLE` after 20 s of waiting. */
+  /** Also excludes other processes under that name. Throws `UNAVAILABLE` after 20 s of waiting. */
   alone<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 

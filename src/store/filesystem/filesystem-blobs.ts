@@ -66,7 +66,7 @@ export function filesystemBlobs({
   };
 }
 
-/** The size is what the open file has: a file cut off by a bad disk is told by comparing it with what is expected. */
+/** The size of the open file: comparing it with the expected one reveals a truncated file. */
 async function openedContent(
   file: FileHandle,
   digest: Digest,

@@ -6,9 +6,9 @@ import { disk } from './disk.ts';
 
 /** A directory of files that are worth nothing once their process is gone. */
 export interface TempFiles {
-  /** A name nobody else uses, in the directory, which need not exist yet. */
+  /** A unique name in the directory, which need not exist yet. */
   newPath(): string;
-  /** Deletes what dead processes left behind, never what a living one may use. Resolves to how many. */
+  /** Deletes files of dead processes, never of a living one. Resolves to their number. */
   sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
 }
 
@@ -16,11 +16,11 @@ export interface TempFiles {
 interface Owner {
   readonly host: string;
   readonly pid: number;
-  /** When its process began: tells it from an earlier one with the same pid, as every container's pid 1. */
+  /** The process's start time: tells it from an earlier one with its pid, such as pid 1. */
   readonly born: string;
 }
 
-/** Another host's process cannot be asked whether it lives: its files are left alone for this long after their last write. */
+/** Processes of other hosts cannot be checked: their files stay this long after the last write. */
 const foreignMs = 60 * 60 * 1000;
 const shape = /^(?<host>[A-Za-z0-9.-]*)~(?<pid>\d+)~(?<born>[0-9a-z]+)~[0-9a-f]+$/;
 

@@ -17,7 +17,7 @@ import type { BodyLimits } from './s3-records.ts';
 export interface S3BlobsOptions {
   /** Smallest part of a large blob, in bytes; smaller blobs are sent by one call. Default 8 MiB. */
   readonly partBytes?: number;
-  /** Parts in memory at a time, all uploads together: 8 MiB each unless blobs are huge. Default 8. */
+  /** Parts in memory, all uploads together: 8 MiB each unless blobs are huge. Default 8. */
   readonly maxConcurrentParts?: number;
   /** How long a redirect's URL works, in seconds. Default 600. */
   readonly redirectExpiresSeconds?: number;
@@ -35,7 +35,7 @@ export interface S3Connections {
   readonly running: Set<string>;
 }
 
-/** Blobs as objects, with as few calls as can be: none for what is known to be there, one to read it. */
+/** Blobs as objects, with few calls: none for a known blob, one to read it. */
 export function s3Blobs(
   { breaker, bucket, readers, uploads, running }: S3Connections,
   options: S3BlobsOptions & BodyLimits,

@@ -6,7 +6,7 @@ import { endsTooEarly } from './bucket/s3-errors.ts';
 export interface ObjectBytesOptions {
   /** How many bytes must come. */
   readonly length: number;
-  /** Longest wait for the next bytes, in milliseconds; the time that the reader takes does not count. */
+  /** Longest wait for the next bytes, in milliseconds; the reader's time does not count. */
   readonly stallMs: number;
   /**
    * The least speed while the reader waits, in bytes a second, measured over 2 s of waiting. 0 for

@@ -4,7 +4,7 @@ import type { Digest } from '../../oci/digest.ts';
 
 /** What is known about S3 without asking it. */
 export interface Presence {
-  /** The size in bytes; undefined for absent. `ask` is called once for all who wait, and not at all for what is known. */
+  /** The size in bytes; undefined for absent. One `ask` for all who wait, none for known sizes. */
   size(digest: Digest, ask: () => Promise<number | undefined>): Promise<number | undefined>;
   /** It is there. */
   learn(digest: Digest, size: number): void;
@@ -12,7 +12,7 @@ export interface Presence {
   forget(digest: Digest): void;
 }
 
-/** Another replica may evict what we know of, so knowledge ends; a wrong belief only costs the reader a second way. */
+/** Another replica may evict a known blob, so entries expire; a stale one costs a second call. */
 const presentMs = 60 * 60 * 1000;
 /** Another replica may store it any moment. */
 const absentMs = 3_000;

@@ -17,7 +17,7 @@ const mostParts = 10_000;
 /** Manifests and configs never wait for room behind large blobs. */
 const smallBytes = 64 * 1024;
 
-/** The size of a blob's parts, in bytes: as small as S3's 10,000 parts allow, and never below `leastBytes`. */
+/** The size of a blob's parts, in bytes: the least for 10,000 parts, at least `leastBytes`. */
 export function partBytesOf(size: number, leastBytes: number): number {
   return Math.max(leastBytes, Math.ceil(size / mostParts / mib) * mib);
 }
@@ -89,7 +89,7 @@ async function sendPart(
   }
 }
 
-/** The bytes cut into parts, each in memory of its own; whoever takes a part releases it. */
+/** The bytes cut into parts, each in its own memory; the consumer of a part releases it. */
 async function* parts(
   bytes: Bytes,
   { partBytes }: { readonly partBytes: number },

@@ -10,7 +10,7 @@ const maxRecordBytes = 64 * 1024 * 1024;
 /** How long a body may take. */
 export type BodyLimits = Pick<ObjectBytesOptions, 'stallMs' | 'leastBytesPerSecond'>;
 
-/** One object a record, its version the ETag; conditional writes are S3's own (`If-None-Match`, `If-Match`). */
+/** One object per record, its version the ETag; S3's conditional writes. */
 export function createS3Records(bucket: Bucket, limits: BodyLimits): Records {
   return {
     async get(key) {

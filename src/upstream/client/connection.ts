@@ -27,9 +27,9 @@ export interface Connection {
    * needs of the answer; a body that breaks off there is a failed try.
    */
   tried<T>(ask: UpstreamRequest, read: (answer: UpstreamResponse) => Promise<T> | T): Promise<T>;
-  /** One try, logged in, whose redirects are answers: for somebody who follows them. */
+  /** One try, logged in, with redirects as answers: for callers that follow them. */
   forwarded<T>(ask: UpstreamRequest, read: (answer: UpstreamResponse) => T): Promise<T>;
-  /** Where a redirect of the upstream leads; throws `UPSTREAM_INVALID` where nobody should go. */
+  /** The target of an upstream's redirect; throws `UPSTREAM_INVALID` for a forbidden one. */
   targetOf(answer: UpstreamResponse): URL;
   readonly isReachable: Reachability['isReachable'];
   close(): Promise<void>;

@@ -8,7 +8,7 @@ import type { ForwardedBlob, ForwardOptions } from '../upstream.ts';
 import { isContent } from './blobs.ts';
 import type { Connection } from './connection.ts';
 
-/** Statuses that a client can use as they are: the blob, a part of it, or that it holds it already. */
+/** Statuses that a client can use unchanged: the blob, a part of it, or not modified. */
 const usable: ReadonlySet<number> = new Set([200, 206, 304]);
 
 /** One request for a blob, whose answer may be a redirect; see Upstream.forwardBlob. */

@@ -102,7 +102,7 @@ function withoutContent(answer: UpstreamResponse, ask: UpstreamRequest): Manifes
   return { kind: isUnchanged ? 'unchanged' : 'absent' };
 }
 
-/** The digest under which the manifest was asked for, or is known; the bytes fit it and the one that the upstream states. */
+/** The requested or known digest of the manifest; the bytes match it and the stated one. */
 function checkedDigest(bytes: Uint8Array, stated: Digest | undefined, reference: Reference): Digest {
   const computed = new Map<Algorithm, Digest>();
   for (const expected of [stated, reference.digest]) {
@@ -120,7 +120,7 @@ function statedDigest(answer: UpstreamResponse): Digest | undefined {
   return isDigest(text) ? text : undefined;
 }
 
-/** An entity tag that is a digest, as docker-registry's are: bytes that it does not fit would be confirmed by it for ever. */
+/** An entity tag that is a digest, as in docker-registry: it would confirm wrong bytes. */
 function taggedDigest(answer: UpstreamResponse): Digest | undefined {
   const text = headerOf(answer, 'etag')?.replaceAll('"', '');
   return isDigest(text) ? text : undefined;

@@ -8,7 +8,7 @@ import { pauseAfter, TryAgain } from '../resilience/retry.ts';
 
 /** A piece of a blob as one answer delivers it. */
 export interface BodyPart {
-  /** Offset of the body's first byte in the blob; before what was asked for when the upstream ignores ranges. */
+  /** Offset of the body's first byte; before the requested one if the upstream ignores ranges. */
   readonly start: number;
   readonly body: ResponseBody;
 }

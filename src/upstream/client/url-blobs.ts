@@ -6,7 +6,7 @@ import { parseTarget } from '../http/redirect.ts';
 import { openAsked } from './blobs.ts';
 import { createConnection } from './connection.ts';
 
-/** Blobs by the `urls` of their descriptors (image-spec, "Descriptor"), on whichever hosts those are. */
+/** Blobs by the `urls` of their descriptors (image-spec, "Descriptor"), on any hosts. */
 export interface UrlBlobs {
   /**
    * From the first URL that has it, as an upstream's blob, not verified. Throws `UNAVAILABLE` or `TOOMANYREQUESTS` where one may have it

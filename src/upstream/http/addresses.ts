@@ -2,7 +2,7 @@ import { lookup as resolve } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { RegistryError } from '../../oci/errors.ts';
 
-/** Networks that no public registry, token realm or CDN answers from (IANA special-purpose address registries). */
+/** Networks without public registries, token servers or CDNs (IANA special-purpose registries). */
 const privateNetworks: readonly (readonly [network: string, prefix: number])[] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -25,7 +25,7 @@ const privateNetworks: readonly (readonly [network: string, prefix: number])[] =
 
 const blocked = blockList();
 
-/** True for an address, or a host name, that only means something inside this network or this machine. */
+/** True for an address or a host name that is local to this network or machine. */
 export function isPrivateHost(hostname: string): boolean {
   const host = hostname
     .replace(/^\[|\]$/g, '')
@@ -58,7 +58,7 @@ export function privateTarget(): RegistryError {
   );
 }
 
-/** NAT64 (RFC 6052) is how a network without IPv4 reaches public addresses, and private ones just as well. */
+/** NAT64 (RFC 6052) maps IPv4, public and private addresses alike. */
 function blockList(): BlockList {
   const list = new BlockList();
   for (const [network, prefix] of privateNetworks) {

@@ -22,9 +22,9 @@ export interface AgentOptions
 
 /** How one upstream's hosts are reached. */
 export interface HostRoute {
-  /** Makes connections: straight, or through the proxy that is set for that host. Shared with no other upstream. */
+  /** Makes connections, direct or through the host's proxy. Shared with no other upstream. */
   readonly dispatcher: Dispatcher;
-  /** For who makes connections of their own: undefined where a proxy must make them. The same one as long as nothing of it changes. */
+  /** For own connections: undefined where a proxy is needed. The same object while unchanged. */
   readonly line?: ConnectOptions;
 }
 
@@ -46,7 +46,7 @@ interface ProxyRoute {
   readonly proxy: URL | undefined;
   /** Whether the client certificate is shown. */
   readonly isOwn: boolean;
-  /** Whether names that resolve to private addresses are refused; behind a proxy it is the proxy that resolves. */
+  /** Refuse names with private addresses; behind a proxy the proxy resolves them. */
   readonly isGuarded: boolean;
 }
 
@@ -56,7 +56,7 @@ interface ProxyRoute {
  */
 const keepAliveMaxTimeout = 25_000;
 
-/** Connections with the certificates of the files, which are read again when they change. TLS is verified unless the options say otherwise. */
+/** Connections with the certificates of the files, reloaded at a change. Verifies by default. */
 export function createAgents(options: AgentOptions): Agents {
   const files = tlsFiles(options);
   const current = new Map<string, HostRoute & { readonly tls: TlsFiles }>();

@@ -6,7 +6,7 @@ import type { UpstreamEvents } from '../upstream.ts';
 export type UpstreamCredentialFiles =
   /** One user for everything; a line end after the secret is not part of it. */
   | { readonly usernameFile: string; readonly passwordFile: string }
-  /** A docker or podman auth file; the longest prefix of `host/repository` decides. Helper programs are not run. */
+  /** A docker or podman auth file; the longest `host/repository` prefix wins. No helpers. */
   | { readonly authFile: string };
 
 export interface UpstreamOptions {
@@ -18,25 +18,25 @@ export interface UpstreamOptions {
   readonly credentials?: UpstreamCredentialFiles;
   /** PEM of the authorities to trust instead of the built-in ones. */
   readonly caFile?: string;
-  /** Whether servers must prove who they are. False is for one command of a person who knows why. Default: true. */
+  /** Whether TLS is verified. False only for a command of a user who asks for it. Default: true. */
   readonly verifyTls?: boolean;
   /** PEM of a client certificate, shown to this upstream only. Needs `keyFile`. */
   readonly certFile?: string;
   readonly keyFile?: string;
   /** The URL of a proxy for all its requests, or `none`. Default: as the environment says. */
   readonly proxy?: string;
-  /** The environment, for `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` in either case. Default: empty. */
+  /** The environment: `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`, in either case. Default: empty. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Whether redirects and token realms may lead to private, loopback and link-local addresses. Default: false. */
+  /** Allow redirects and token servers at private and link-local addresses. Default: false. */
   readonly allowPrivateAddresses?: boolean;
-  /** Hosts (with a port where it is not the usual one) that may be token realms. Default: every public one. */
+  /** Hosts of token servers (with an unusual port). Default: every public one. */
   readonly realmHosts?: readonly string[];
   /**
    * Hosts (with a port where it is not the usual one) to which the registry may lead an upload
    * beside its own: another name of it. They get our login and the bytes. Default: none.
    */
   readonly uploadHosts?: readonly string[];
-  /** How tokens are asked for with a password; identity tokens are always posted. Default: `GET`. */
+  /** The method of token requests with a password; identity tokens are posted. Default: `GET`. */
   readonly tokenMethod?: 'GET' | 'POST';
   /** Redirects followed for one request. Default: 5. */
   readonly maxRedirects?: number;
@@ -60,17 +60,17 @@ export interface UpstreamOptions {
   readonly manifestTimeoutMs?: number;
   /** The same for every other question, up to the head of its answer. Default: none. */
   readonly questionTimeoutMs?: number;
-  /** A `Retry-After` of up to so long is waited for; a longer one is the caller's business, seconds. Default: 15. */
+  /** The longest `Retry-After` that is waited for, seconds. Default: 15. */
   readonly longestWaitSeconds?: number;
   /** Tries to resume a broken body without one new byte in between. Default: 5. */
   readonly resumes?: number;
-  /** Requests at a time; downloads are counted apart, so that they never hold up a tag's HEAD. Default: 64. */
+  /** Requests at a time; downloads count apart, so as not to delay a HEAD. Default: 64. */
   readonly maxConcurrent?: number;
   /** Requests that may wait for their turn. Default: 1,000. */
   readonly maxQueued?: number;
   /** Requests per second to the registry itself, its CDN not counted. Default: no limit. */
   readonly requestsPerSecond?: number;
-  /** Follows what the registry can take; give one to all that talk to the same registry. Default: none. */
+  /** Adapts to what the registry accepts; share one for one registry. Default: none. */
   readonly limit?: AdaptiveLimit;
   readonly breaker?: BreakerOptions;
   readonly events?: UpstreamEvents;

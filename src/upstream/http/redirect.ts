@@ -21,9 +21,9 @@ export interface RedirectOptions extends TargetRules {
   readonly maxRedirects: number;
   /** Requests to the registry itself, with our login. */
   readonly own: Dispatch;
-  /** Requests to anybody else, without. */
+  /** Requests to other hosts, without. */
   readonly foreign: Dispatch;
-  /** The same, where a registry that asks for a token is shown one that anybody gets. */
+  /** The same, with an anonymous token for a registry that asks for one. */
   readonly guest: Dispatch;
 }
 
@@ -43,12 +43,12 @@ export function isKeptRedirect({ status }: UpstreamResponse): boolean {
 }
 
 /**
- * Requests whose redirects are followed on our side and kept by nobody: a signed URL lives for
- * minutes, whatever its `Cache-Control` says. A write follows 307 and 308, to the same scheme; one
- * whose body is a stream is the caller's to repeat. Once a redirect has left the registry, no later
- * hop carries our login, not even one back to it; neither does a request of the kind `cdn`,
- * wherever it leads. A refusal by storage is not the registry's word: it is worth one try with
- * another URL of the registry, and is `UNAVAILABLE` then.
+ * Requests whose redirects we follow and never cache: a signed URL is valid for minutes, whatever
+ * its `Cache-Control` says. A write follows 307 and 308, to the same scheme; one whose body is a
+ * stream is the caller's to repeat. Once a redirect has left the registry, no later hop carries our
+ * login, not even one back to it; neither does a request of the kind `cdn`, wherever it leads. A
+ * refusal by storage is not the registry's: it is worth one try with another URL of the registry,
+ * and is `UNAVAILABLE` then.
  */
 export function followed(options: RedirectOptions): Dispatch {
   return async (ask) => {

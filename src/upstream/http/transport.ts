@@ -15,7 +15,7 @@ export interface TransportOptions
 /** What undici may hold of a body that is read slowly, bytes. */
 const highWaterMark = 256 * 1024;
 
-/** Requests on the wire. Every one asks for the bytes as they are stored, and is reported when it ends. */
+/** HTTP requests. Each asks for the stored bytes (identity), and is reported when it ends. */
 export function transport(options: TransportOptions): Dispatch {
   return async (ask) => {
     const startedAt = performance.now();
@@ -35,7 +35,7 @@ export function transport(options: TransportOptions): Dispatch {
   };
 }
 
-/** A kept connection may be cut by the other side in the moment we use it: that is no failure, and tried once more. */
+/** The peer may close a kept connection as we use it: no failure, retried once. */
 async function onLiveSocket(
   send: () => Promise<UpstreamResponse>,
   ask: UpstreamRequest,
@@ -52,7 +52,7 @@ function wasReused(error: unknown): boolean {
   return error instanceof errors.SocketError && (error.socket?.bytesRead ?? 0) > 0;
 }
 
-/** A download that no proxy has to make goes over a connection of our own: there its bytes cost a third of the processor’s time. */
+/** A download without a proxy uses a connection of our own: a third of the processor time. */
 async function onWire(ask: UpstreamRequest, options: TransportOptions): Promise<UpstreamResponse> {
   const { agents, downloads, progressTimeoutMs, firstByteTimeoutMs } = options;
   const { dispatcher, line } = await agents.routeTo(ask.url);
@@ -77,7 +77,7 @@ async function dispatched(
     headersTimeout: ask.firstByteTimeoutMs ?? options.firstByteTimeoutMs,
     bodyTimeout: options.progressTimeoutMs,
     highWaterMark,
-    // undici would close the connection after a HEAD, in fear of servers that send a body then: those cost a connection, the others none.
+    // undici closes the connection after a HEAD, against servers that send a body: rare ones.
     reset: false,
   });
   body.on('error', ignored);
@@ -85,7 +85,7 @@ async function dispatched(
   return { status: statusCode, headers, url, body };
 }
 
-/** undici sends any async iterable, and waits for the socket between its chunks; its types name only `Readable`. */
+/** undici sends any async iterable, and waits for the socket; its types name only `Readable`. */
 function bodyOf({ body }: UpstreamRequest): string | Uint8Array | Readable | null {
   return body === undefined || typeof body === 'string' || body instanceof Uint8Array
     ? (body ?? null)
@@ -93,5 +93,5 @@ function bodyOf({ body }: UpstreamRequest): string | Uint8Array | Readable | nul
 }
 
 function ignored(): void {
-  // Whoever reads the body hears of it; nobody may be reading.
+  // The reader of the body gets the error, if there is one.
 }

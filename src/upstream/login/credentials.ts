@@ -9,7 +9,7 @@ export type UpstreamCredential =
   /** A refresh token of the registry's (docker's `identitytoken`). */
   | { readonly username: string; readonly identityToken: string };
 
-/** The credential for a repository, or undefined for an anonymous visit. Throws `UNAVAILABLE` when it cannot be read. */
+/** The credential for a repository, or undefined for anonymous. Throws `UNAVAILABLE`. */
 export type Credentials = (repository: string) => Promise<UpstreamCredential | undefined>;
 
 /** Credentials from files, read when they are used, so that a rotated secret needs no restart. */
@@ -38,7 +38,7 @@ export function parseAuthFile(text: string): ReadonlyMap<string, UpstreamCredent
   return new Map(entries);
 }
 
-/** The entry with the longest prefix of `<host>/<repository>`, for the first of the hosts that has one. */
+/** The entry with the longest prefix of `<host>/<repository>`, for the first host with one. */
 export function credentialFor(
   entries: ReadonlyMap<string, UpstreamCredential>,
   hosts: readonly string[],

@@ -198,7 +198,7 @@ function scopeOf({ parameters }: Challenge, { url, push }: UpstreamRequest): str
   return scopeFor(parameters['scope'], push?.repository ?? repositoryOf(url), push);
 }
 
-/** The scope of this repository in the manner of the challenge: some registries have one scope for everything. */
+/** The repository's scope in the form of the challenge: some registries have one for everything. */
 export function scopeFor(
   asked: string | undefined,
   repository: string | undefined,

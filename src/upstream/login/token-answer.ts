@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 /** A bearer token and how long it may be used. */
 export interface Token {
   readonly value: string;
-  /** From here on another one is asked for; somewhat before its end, milliseconds since the epoch. */
+  /** From here on a new one is requested; before its expiry, milliseconds since the epoch. */
   readonly staleAt: number;
 }
 
@@ -38,7 +38,7 @@ function lifeOf(body: Record<string, unknown>, value: string, now: number): numb
   return expiresAt === undefined ? defaultLifeSeconds * 1000 : expiresAt - now;
 }
 
-/** The `exp` of a JSON Web Token, read without any trust: it only says how long the token is worth sending. */
+/** The `exp` of a JSON Web Token, unverified: it only says how long the token is useful. */
 function expiryOf(token: string): number | undefined {
   const claims = token.split('.')[1];
   if (claims === undefined) return undefined;

@@ -99,7 +99,7 @@ async function got(
   return orTryAgain(answer, options.now());
 }
 
-/** Its OAuth2 variant: POST of a form. A server without it (404, 405) gets a GET when we have a password. */
+/** Its OAuth2 variant: POST of a form. Without it (404, 405) a GET, if we have a password. */
 async function posted(
   question: TokenQuestion,
   credential: UpstreamCredential,

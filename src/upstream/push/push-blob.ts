@@ -20,13 +20,13 @@ import {
 } from './uploads.ts';
 
 export interface PushSettings {
-  /** A blob of up to this size goes with the request that ends its upload, which saves one; it is held in memory, bytes. */
+  /** A blob up to this size goes with the closing request, which saves one; in memory, bytes. */
   readonly smallBytes: number;
   /** The size of chunks for a registry that wants them, bytes; never below its own minimum. */
   readonly chunkBytes: number;
   /** Tries without one new byte at the registry in between. */
   readonly resumes: number;
-  /** Of these, with the first one, how many may send bytes in vain; one that was answered 429 does not count. */
+  /** How many of these, with the first, may send bytes in vain; a 429 does not count. */
   readonly sends: number;
   readonly longestWaitSeconds: number;
   /** What all uploads to this registry share. */
@@ -34,13 +34,13 @@ export interface PushSettings {
   readonly random: () => number;
   /** Told of each new try. */
   readonly resumed: () => void;
-  /** Whether the registry has the blob, as an upload whose end nobody heard may have ended well. */
+  /** Whether the registry has the blob: an upload without an answer may have succeeded. */
   readonly isThere: () => Promise<boolean>;
-  /** The same, for a registry that may need a moment to show what it took. */
+  /** The same, for a registry that shows accepted content only after some seconds. */
   readonly isConfirmed: () => Promise<boolean>;
 }
 
-/** A second send waits a random part of this and each next one of four times as much, for a registry to recover, milliseconds. */
+/** The second send waits a random part of this, each next of four times as much, ms. */
 const resendPauses = { firstMs: 1_000, factor: 4, jitter: 1 };
 
 /** A smaller piece than this is not suspected of being too large, bytes. */
@@ -73,13 +73,13 @@ interface Push extends UploadManners {
   session?: Session | undefined;
   /** The furthest byte that any session reached. */
   best: number;
-  /** The size of the last piece that was sent, as far as it is known, bytes. */
+  /** The size of the last sent piece, if known, bytes. */
   pieceBytes: number;
   failures: number;
   /** Failures that cost bytes. */
   vain: number;
   isResumed: boolean;
-  /** What the last try failed with, as long as nobody looked what became of its session. */
+  /** The last try's failure, until its session was checked. */
   broken?: RegistryError | undefined;
 }
 
@@ -148,7 +148,7 @@ async function leave(push: Push): Promise<void> {
   if (session !== undefined) await cancelled(push.way, session);
 }
 
-/** Looks what became of a session that broke; where it is gone, its last request may have done it all the same. */
+/** Checks a broken session; if it is gone, its last request may have completed it. */
 async function isThereAlready(push: Push): Promise<boolean> {
   const { broken, session, settings } = push;
   if (broken === undefined) return false;
@@ -194,7 +194,7 @@ function pieceOf(push: Push, { offset, minChunkBytes }: Session) {
   };
 }
 
-/** The session to go on with. One that the registry lost, or spoiled as it was taken up again, is left for a new one. */
+/** The session to continue. A lost or corrupted one is replaced by a new one. */
 async function resumed(push: Push, session: Session, refusal: RegistryError): Promise<Session | undefined> {
   const { way, bytes } = push;
   const isSpoiled = spoiled.has(refusal.code) && push.isResumed;
@@ -257,7 +257,7 @@ function isTooLarge({ detail }: RegistryError): boolean {
   return detail?.['upstreamStatus'] === 413;
 }
 
-/** By the breaker or a limit of ours, or after all tries of one small request: no reason to give up what has arrived. */
+/** By the breaker, a limit, or used-up retries of a small request: keep what has arrived. */
 function isHeldBack({ code }: RegistryError): boolean {
   return code === 'TOOMANYREQUESTS' || code === 'UNAVAILABLE';
 }

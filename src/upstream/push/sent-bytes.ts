@@ -2,7 +2,7 @@ import { type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
 import { digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
-/** A blob on its way to a registry: opened as often as the upload broke off, and checked as it goes. */
+/** A blob on its way to a registry: reopened after each interruption, verified as it goes. */
 export interface SentBytes {
   /** Undefined where it was not known beforehand and the end was not seen yet. */
   readonly size: number | undefined;
@@ -10,18 +10,19 @@ export interface SentBytes {
   readonly seen: number;
   /** What the source failed with. */
   readonly failure: unknown;
-  /** The bytes from `start` on, `length` of them or all. Goes on where the last piece ended, else opens the source again. */
+  /** The bytes from `start`, `length` or all. Continues the last piece, else reopens the source. */
   from(start: number, length?: number): Bytes;
   /** Lets go of the source. */
   close(): void;
 }
 
 /**
- * A socket that is not handed at least this much at once may keep a chunk by reference after it asked for the next one, while
- * a lent chunk changes under it. Twice the mark at which Node's sockets want to be drained, bytes.
+ * A socket that gets less than this at once may keep a chunk by reference after it asked for the
+ * next one, while a borrowed chunk changes under it. Twice the mark at which Node's sockets want to
+ * be drained, bytes.
  */
 const surelyDrained = 128 * 1024;
-/** Smaller chunks are gathered to that size, but not for longer than this: the registry is to hear of a slow source too, milliseconds. */
+/** Smaller chunks are gathered to that size for at most this long, ms: a slow source flows on. */
 const longestGatherMs = 100;
 
 /** One pass over the source. */
@@ -33,9 +34,10 @@ interface SourceReading {
 }
 
 /**
- * The source's bytes, hashed once each. Bytes that fit neither digest nor size throw `UPSTREAM_INVALID` before the last chunk is
- * handed on, so that no registry ever holds the whole of a wrong blob. What the source throws is thrown as a `RegistryError`.
- * A request that broke off may still wait for a chunk; what it gets then is nobody's.
+ * The source's bytes, hashed once each. Bytes that match neither digest nor size throw
+ * `UPSTREAM_INVALID` before the last chunk is passed on, so that no registry ever holds the whole
+ * of a wrong blob. Errors of the source are thrown as a `RegistryError`. An interrupted request may
+ * still wait for a chunk, which is then dropped.
  */
 export function createSentBytes(descriptor: Descriptor, open: (start: number) => Promise<Bytes>): SentBytes {
   const check = runningCheck(descriptor);
@@ -92,14 +94,15 @@ export function createSentBytes(descriptor: Descriptor, open: (start: number) =>
         yield* gathered.with(piece);
       }
       yield* gathered.rest();
-      // Not only on `close`, which comes with an end to all that is still open: the source's connection is to be kept.
+      // Not only on `close`, which follows the end of everything open: keeps the source's
+      // connection.
       if (reading.position === check.size) released(reading);
       isAtRest = !isOver(reading);
     },
   };
 }
 
-/** Small chunks in large ones, which a socket has taken whole when it asks for more: their memory is used again. */
+/** Small chunks in large ones, which a socket has consumed when it asks for more. */
 function gathering() {
   let held: Buffer | undefined;
   let length = 0;

@@ -45,9 +45,7 @@ export interface Piece {
   readonly length: number | undefined;
 }
 
-/**
- * The registry has no PATCH: the blob is to go whole with the PUT that ends its upload (end-4b).
- */
+/** The registry has no PATCH: the blob goes whole with the closing PUT (end-4b). */
 export class PatchUnsupported extends Error {
   override readonly name = 'PatchUnsupported';
   /** False for a 404, which may also be a session that was lost. */
@@ -59,7 +57,7 @@ export class PatchUnsupported extends Error {
   }
 }
 
-/** A session may be cancelled for so long by somebody who gave up, milliseconds. */
+/** Time limit of cancelling a session after an abort, milliseconds. */
 const cancelMs = 5_000;
 
 const octets = 'application/octet-stream';
@@ -150,9 +148,7 @@ export async function completedAtOnce(
   discard(answer);
 }
 
-/**
- * Appended as text: what stands there already is the registry's own, to be sent back as it came.
- */
+/** Appended as text: the registry's own query is sent back unchanged. */
 function closingUrl({ location }: Session, digest: Digest): URL {
   const url = new URL(location);
   url.search = `${location.search === '' ? '?' : `${location.search}&`}digest=${encodeURIComponent(digest)}`;
@@ -191,7 +187,7 @@ async function streamed(
   return { answer, sent, isWhole: length === undefined ? isOver : sent === length };
 }
 
-/** The session as the registry has it (end-13); undefined when it is gone, or is not to be relied on. */
+/** The session by the registry (end-13); undefined when it is gone or unreliable. */
 export async function standing(way: UploadWay, session: Session): Promise<Session | undefined> {
   return way.connection.tried(uploadAsk(way, 'GET', session.location), (answer) => {
     discard(answer);
@@ -201,7 +197,7 @@ export async function standing(way: UploadWay, session: Session): Promise<Sessio
   });
 }
 
-/** Gives the session up (end-14), also for a caller who was told to stop; a registry that will not hear of it clears it away itself. */
+/** Cancels the session (end-14), also after an abort; a registry that refuses expires it itself. */
 export async function cancelled(way: UploadWay, session: Session): Promise<void> {
   try {
     const signal = AbortSignal.timeout(cancelMs);
@@ -211,7 +207,7 @@ export async function cancelled(way: UploadWay, session: Session): Promise<void>
   }
 }
 
-/** The same bytes. The clock only runs while the registry has a chunk to take: a slow source is not a silent registry. */
+/** The same bytes. The clock runs while the registry has a chunk: a slow source is no silence. */
 async function* watched(
   bytes: Bytes,
   progressTimeoutMs: number,
@@ -267,7 +263,7 @@ function locationOf(answer: UpstreamResponse, { connection, uploadHosts }: Uploa
   return parseUploadLocation(text, answer.url, { upstream: connection.urlOf('/v2/'), uploadHosts });
 }
 
-/** How many bytes arrived, by `Range`. Some registries say `0-0` for none, some put `bytes=` before it. */
+/** The number of bytes that arrived, by `Range`. Some say `0-0` for none, some add `bytes=`. */
 function receivedBytes(answer: UpstreamResponse): number | undefined {
   const last = /^(?:bytes=)?0-(-1|\d{1,15})$/.exec(headerOf(answer, 'range') ?? '')?.[1];
   if (last === undefined) return undefined;
@@ -278,10 +274,7 @@ function isTaken({ status }: UpstreamResponse): boolean {
   return status >= 200 && status < 300;
 }
 
-/**
- * A refusal of PATCH as such: by 405 or 501, or by a 404 to the first bytes of a new session that
- * is not said to be gone. What else is refused is a broken session.
- */
+/** A refusal of PATCH itself: 405, 501, or a plain 404 to the first bytes of a new session. */
 async function patchRefusal(answer: UpstreamResponse, { offset }: Session): Promise<Error> {
   const refusal = await brokenSession(answer);
   const { code, detail } = refusal instanceof TryAgain ? refusal.refusal : refusal;
@@ -290,7 +283,7 @@ async function patchRefusal(answer: UpstreamResponse, { offset }: Session): Prom
   return isUnknown || isUnsupported ? new PatchUnsupported(isUnsupported) : refusal;
 }
 
-/** A session that is gone, out of step, or whose token ended is worth another try; other refusals are final. */
+/** A lost or out-of-step session or an expired token is worth a retry; other refusals are final. */
 async function brokenSession(answer: UpstreamResponse): Promise<TryAgain | RegistryError> {
   const refusal = await writeRefusal(answer, 'BLOB_UPLOAD_INVALID');
   const isPassing = answer.status === 404 || answer.status === 416 || answer.status === 401;

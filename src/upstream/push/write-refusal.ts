@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { statusRefusal, TryAgain } from '../resilience/retry.ts';
 
-/** What a registry may say about a push in words of the spec; everything else is told by the status. */
+/** A registry's error codes of the spec for a push; others are mapped by the status. */
 const known: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
   ['BLOB_UNKNOWN', 'BLOB_UNKNOWN'],
   ['BLOB_UPLOAD_INVALID', 'BLOB_UPLOAD_INVALID'],

@@ -20,9 +20,9 @@ export interface WriterOptions extends UpstreamOptions {
   readonly retries?: number;
   /** A `Retry-After` of up to so long is waited for, seconds. Default: 60. */
   readonly longestWaitSeconds?: number;
-  /** Tries to take up a broken upload without one new byte at the registry in between. Default: 8. */
+  /** Tries to resume a broken upload without one new byte at the registry. Default: 8. */
   readonly resumes?: number;
-  /** Of these tries, with the first one, how many may send bytes in vain; one that was answered 429 does not count. Default: 4. */
+  /** How many of these, with the first, may send bytes in vain; not counting 429. Default: 4. */
   readonly sends?: number;
   /**
    * Blobs of up to this size are held in memory and take one request less. Before a registry on the same machine that
@@ -57,7 +57,7 @@ export interface RegistryWriter {
     from: Repository,
     options?: Cancellable,
   ): Promise<boolean>;
-  /** `open` is called for the bytes from an offset on, again after each break. A `size` below 0 is an unknown one. */
+  /** `open` gives the bytes from an offset on, again after each break. `size` below 0: unknown. */
   putBlob(
     repository: Repository,
     descriptor: Descriptor,
@@ -71,7 +71,7 @@ export interface RegistryWriter {
     manifest: PushedManifest,
     options?: Cancellable,
   ): Promise<void>;
-  /** Ends every connection. Requests under way fail, and what they began is left to the registry to clear away. */
+  /** Ends every connection. Requests fail; the registry expires unfinished sessions. */
   close(): Promise<void>;
 }
 
@@ -93,7 +93,7 @@ const defaults = {
   commitTimeoutMs: 300_000,
 } satisfies Partial<WriterOptions>;
 
-/** Looks after the first one for a blob that a registry says it took: some need a moment. */
+/** Further checks for a blob that a registry accepted: some show it only after seconds. */
 const looks = 3;
 
 /** A registry over HTTP, for writing. Nothing is asked, and no file read, before the first call. */
@@ -207,7 +207,7 @@ function wayTo({ link, settings }: Writer, repository: Repository, { signal }: C
   return { connection: link, push: { repository }, commitTimeoutMs, progressTimeoutMs, uploadHosts, signal };
 }
 
-/** The same connection, every request with one right: reading and writing a repository then take one token. */
+/** The same connection with one scope: reading and writing a repository then need one token. */
 function withRight(link: Connection, push: PushRight): Connection {
   return {
     ...link,
@@ -216,7 +216,7 @@ function withRight(link: Connection, push: PushRight): Connection {
   };
 }
 
-/** Adds what it was about to a refusal, but for those of the source, which are about something else. */
+/** Adds the subject to a refusal, except to those of the source. */
 async function about<T>(
   facts: Readonly<Record<string, string>>,
   work: () => Promise<T>,

@@ -9,7 +9,7 @@ export interface ConnectFailure {
   readonly cause: unknown;
 }
 
-/** One that never answered may just be starting; one that answered before is gone for as long as a restart takes, milliseconds. */
+/** A silent upstream may be starting; a lost one is down for a restart, milliseconds. */
 const waitMs = 3_000;
 
 const noName = new Set(['ENOTFOUND']);

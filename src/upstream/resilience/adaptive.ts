@@ -7,13 +7,13 @@ import { createRateLimiter } from './limits.ts';
 import { parseRetryAfter } from './retry.ts';
 
 export interface AdaptiveOptions {
-  /** Requests at a time, to begin with and at most. Uploads are counted apart, against the same number. Default: 64. */
+  /** Concurrent requests, initially and at most; uploads count apart, same limit. Default: 64. */
   readonly maxConcurrent?: number;
   /** Good answers after which one more at a time is tried. Default: 10. */
   readonly growAfter?: number;
   /** Requests per second, with bursts of one second's worth. Default: no limit. */
   readonly requestsPerSecond?: number;
-  /** Requests wait for a pause of up to so long and are refused in a longer one, seconds. Default: 15. */
+  /** Requests wait for a pause up to this long, and are refused for a longer one. Default: 15. */
   readonly longestWaitSeconds?: number;
   /** From 0 to 1, for jitter. Default: Math.random. */
   readonly random?: () => number;
@@ -21,13 +21,13 @@ export interface AdaptiveOptions {
   readonly now?: () => number;
 }
 
-/** What one registry can take, as its answers tell: shared by all that talk to it, unknown to every other registry. */
+/** The capacity of one registry by its answers: shared by all its users, and by no others. */
 export interface AdaptiveLimit {
   /** Requests at a time, by now. */
   readonly concurrency: number;
   /** Nothing is asked before; milliseconds since the epoch. */
   readonly pausedUntil: number;
-  /** The same requests, held back; `TOOMANYREQUESTS` where a pause is longer than anybody waits. */
+  /** The same requests, delayed; `TOOMANYREQUESTS` for a pause above the limit. */
   limited(send: Dispatch): Dispatch;
 }
 
@@ -62,7 +62,7 @@ const defaults = {
   now: Date.now,
 } satisfies AdaptiveOptions;
 
-/** A first pause without a `Retry-After` is up to this long and each next one up to twice as long, milliseconds. */
+/** A first pause without `Retry-After` is up to this long, each next up to twice as long, ms. */
 const pauses = { firstMs: 50, longestMs: 5_000, jitter: 1 };
 
 /** A limit that has learnt nothing yet. */
@@ -110,8 +110,9 @@ export function createAdaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimi
 }
 
 /**
- * Additive increase, multiplicative decrease. Requests that were under way when the concurrency was halved are not held
- * against it again. Where one at a time is still too much and no `Retry-After` says how long to wait, everybody pauses.
+ * Additive increase, multiplicative decrease. Requests that were under way when the concurrency was
+ * halved do not halve it again. Where one at a time is still too much and no `Retry-After` says how
+ * long to wait, all requests pause.
  */
 export function adapted(pace: LimitState, news: LimitObservation, options: AdaptiveSettings): LimitState {
   if (!isThrottled(news)) return news.status < 500 ? grown(pace, options) : pace;
@@ -135,7 +136,7 @@ function grown(pace: LimitState, { growAfter, maxConcurrent }: AdaptiveSettings)
   return { ...pace, concurrency: pace.concurrency + 1, good: 0, streak: 0 };
 }
 
-/** A 503 says so only with a `Retry-After`; without, the registry is in trouble that fewer requests may not cure. */
+/** A 503 throttles only with a `Retry-After`; otherwise fewer requests may not help. */
 function isThrottled({ status, retryAfterSeconds }: LimitObservation): boolean {
   return status === 429 || (status === 503 && retryAfterSeconds !== undefined);
 }

@@ -22,7 +22,7 @@ export interface BreakerState {
   readonly openedAt: number;
 }
 
-/** What happened to a request that was admitted; `unknown` when the caller left before it was known. */
+/** The outcome of an admitted request; `unknown` when the caller left before. */
 export type Outcome = 'success' | 'failure' | 'unknown';
 
 export const closedBreaker: BreakerState = { phase: 'closed', failures: 0, openedAt: 0 };

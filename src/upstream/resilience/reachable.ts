@@ -20,8 +20,8 @@ export interface ReachabilityOptions {
 export interface Reachability {
   isReachable(options?: Cancellable): Promise<boolean>;
   /**
-   * Asks the registry itself, whatever was heard of it lately, and opens the breaker when it does
-   * not answer.
+   * Probes the registry itself, whatever it answered before, and opens the breaker when it does not
+   * answer.
    */
   suspect(): void;
   /** Undefined once it has answered. */
@@ -35,7 +35,7 @@ const believedMs = 3_000;
 /** A ping may take so long, milliseconds. */
 const pingMs = 3_000;
 
-/** Any answer below 500, a 401 too, is a sign of life; `GET /v2/` (end-1) is asked when there was none of late. */
+/** An answer below 500, also 401, proves it is up; `GET /v2/` (end-1) without a recent one. */
 export function createReachability({ url, send, breaker, now, closing }: ReachabilityOptions): Reachability {
   let answeredAt = Number.NEGATIVE_INFINITY;
   let hasAnswered = false;

@@ -41,12 +41,12 @@ export interface RequestRetryOptions {
 
 /** A first pause is up to this long and each next one up to twice as long, milliseconds. */
 const pauses = { firstMs: 250, longestMs: 5_000, jitter: 1 };
-/** A `Retry-After` beyond this is the client's to wait for, not ours, unless set otherwise, seconds. */
+/** A longer `Retry-After` is passed to the client unless set otherwise, seconds. */
 const longestClientWait = 15;
 /** More than this is never passed on, seconds. */
 const longestRetryAfter = 300;
 
-/** Does the work, and does it again each time that it throws TryAgain, as often as `retries` allows. */
+/** Retries the work each time that it throws TryAgain, up to `retries` times. */
 export async function retried<T>(work: () => Promise<T>, options: RequestRetryOptions): Promise<T> {
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -90,7 +90,7 @@ export function pauseAfter(
   return retryAfterSeconds > longestWaitSeconds ? undefined : retryAfterSeconds * 1000 + jitterMs;
 }
 
-/** `Retry-After` (RFC 9110 section 10.2.3), a number or a date, as whole seconds from now; at most 300. */
+/** `Retry-After` (RFC 9110 section 10.2.3), number or date, in whole seconds; at most 300. */
 export function parseRetryAfter(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined;
   const seconds = /^\d{1,9}$/.test(text) ? Number(text) : Math.ceil((Date.parse(text) - now) / 1000);
@@ -113,7 +113,7 @@ export function orTryAgain(
   throw new TryAgain('status', statusRefusal(answer, now));
 }
 
-/** What a bad status is called. 401 and 403 stand after our own login; the caller has dealt with 404. */
+/** The error of a bad status. 401 and 403 persist after our login; the caller handles 404. */
 export function statusRefusal(answer: UpstreamResponse, now: number = Date.now()): RegistryError {
   const { status } = answer;
   const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);

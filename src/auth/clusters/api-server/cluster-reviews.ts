@@ -8,7 +8,7 @@ import { accessReview, type Review, reviewedSubject, reviewedVerdict, tokenRevie
 export interface KubernetesClusterOptions extends KubeconfigOptions {
   /** In messages, events, and the subjects that it knows. */
   readonly name: string;
-  /** How long one question may take, with the wait for a connection, in milliseconds. Default 3,000. */
+  /** Limit of one review, with the wait for a connection, in milliseconds. Default 3,000. */
   readonly timeoutMs?: number;
   /** Connections to its API. Default 8. */
   readonly connections?: number;
@@ -16,7 +16,7 @@ export interface KubernetesClusterOptions extends KubeconfigOptions {
 }
 
 export interface KubernetesCluster extends Cluster {
-  /** The keys that its service accounts' tokens are signed with, as JSON (RFC 7517). Throws `UNAVAILABLE`. */
+  /** The keys of its service account tokens, as JSON (RFC 7517). Throws `UNAVAILABLE`. */
   keySet(): Promise<string>;
 }
 
@@ -28,7 +28,7 @@ const mostRetryAfterSeconds = 60;
 
 type Reviewed = Parameters<ClusterEvents['reviewed']>[0];
 
-/** A cluster that is asked each time. Throws, in words for the operator, when it is not even known where it is or who we are there. */
+/** A cluster asked each time. Throws, in words for the operator, without address or login. */
 export async function createKubernetesCluster(options: KubernetesClusterOptions): Promise<KubernetesCluster> {
   const { name, timeoutMs = 3000, connections = 8, events } = options;
   const config = await loadKubeconfig(options).catch((error: Error) => {

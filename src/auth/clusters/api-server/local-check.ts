@@ -14,7 +14,7 @@ export interface LocalCheckOptions {
   readonly check: 'prefilter' | 'local';
   /** Whose tokens are checked; all others are left to the cluster. */
   readonly issuer: string;
-  /** The token must be for one of these. Default: the cluster decides, and only what is for the issuer itself is accepted locally. */
+  /** Audiences, one of which the token must have. Default: local checks require the issuer. */
   readonly audiences?: readonly string[];
   /** In milliseconds. Default 60,000. */
   readonly localMs?: number;
@@ -41,7 +41,7 @@ interface Good {
 /** Kubernetes signs with key pairs only; a shared secret or none is a forgery. */
 const algorithms = ['RS256', 'RS384', 'RS512', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'];
 const clockTolerance = 10;
-/** An unknown key asks for the key set again this often at most: what somebody makes up costs one request a second. */
+/** An unknown key reloads the key set at most this often: forged tokens cost a request a second. */
 const cooldownDuration = 1000;
 const keySetTrouble = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS_TIMEOUT']);
 /** For so long the key set is left alone when it could not be had. */

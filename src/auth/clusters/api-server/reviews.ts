@@ -14,7 +14,7 @@ export interface Review {
 const mostCharacters = 1024;
 const mostReasonCharacters = 200;
 
-/** The question whose token that is (authentication.k8s.io/v1 TokenReview), for the audiences of the API server itself. */
+/** The TokenReview (authentication.k8s.io/v1) of a token, for the API server's own audiences. */
 export function tokenReview(token: string): Review {
   return {
     path: '/apis/authentication.k8s.io/v1/tokenreviews',
@@ -22,7 +22,10 @@ export function tokenReview(token: string): Review {
   };
 }
 
-/** Who is behind the token; undefined for nobody. Only `authenticated: true` with a user name is somebody; throws `ApiFailure` for nonsense, and where the cluster could not look. */
+/**
+ * The subject of the token, if `authenticated` is `true` and there is a user name; else undefined.
+ * Throws `ApiFailure` for nonsense, and where the cluster could not check.
+ */
 export function reviewedSubject(answer: string, cluster: string): Subject | undefined {
   const status = statusOf(answer, 'TokenReview');
   const authenticated = field(status, 'authenticated');
@@ -88,7 +91,7 @@ function couldNotLook(error: unknown): boolean {
   return typeof error === 'string' && trouble.test(error);
 }
 
-/** Without the parser's message, which quotes the text: that repeats the token that was asked about. */
+/** Without the parser's message, which quotes the text, and thereby the token. */
 function statusOf(answer: string, kind: string): unknown {
   const review = jsonOrNone(answer);
   if (field(review, 'kind') !== kind || field(review, 'status') === undefined) throw invalid();

@@ -18,11 +18,11 @@ export interface S3ClientOptions {
   readonly pathStyle?: boolean;
   /** What all keys begin with; a `/` follows it. Default: nothing. */
   readonly prefix?: string;
-  /** Files that hold the credentials, read again when they may have changed. Default: the AWS chain. */
+  /** Files with the credentials, reloaded after changes. Default: the AWS chain. */
   readonly accessKeyIdFile?: string;
   readonly secretAccessKeyFile?: string;
   readonly sessionTokenFile?: string;
-  /** Most connections for bodies that are read, and as many for all else; further calls wait for one. Default 64. */
+  /** Connections for body reads, and as many for other calls; further calls wait. Default 64. */
   readonly maxSockets?: number;
   /** How often a call that is throttled or fails is made again, each time later. Default 3. */
   readonly retries?: number;

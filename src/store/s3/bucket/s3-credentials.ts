@@ -18,7 +18,7 @@ export interface S3Credentials {
 /** How long what was read is used without a look at the files, in milliseconds. */
 const freshMs = 10_000;
 
-/** Credentials from mounted secret files; a rotated secret is in use within 10 s, without a restart. */
+/** Credentials of mounted secret files; a rotated secret is in use within 10 s. */
 export function credentialFiles(options: CredentialFilesOptions): () => Promise<S3Credentials> {
   const { accessKeyIdFile, secretAccessKeyFile, sessionTokenFile } = options;
   const files = [

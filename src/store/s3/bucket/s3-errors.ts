@@ -3,7 +3,7 @@ import { type ErrorOptions, RegistryError } from '../../../oci/errors.ts';
 
 export type S3Outcome = 'ok' | 'absent' | 'refused' | 'throttled' | 'error';
 
-/** What a failed call says: no such key, a condition that did not hold, too many calls, or trouble. */
+/** The cause of a failed call: no such key, a failed condition, throttling, or another failure. */
 export function outcomeOf(error: unknown): Exclude<S3Outcome, 'ok'> {
   const { name, status } = factsOf(error);
   if (name === 'NoSuchKey' || name === 'NotFound' || name === 'NoSuchUpload') return 'absent';

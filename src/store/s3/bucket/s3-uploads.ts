@@ -31,7 +31,7 @@ export interface Uploads {
   complete(upload: Upload, parts: readonly UploadedPart[], options: CallOptions): Promise<void>;
   /** Absent is not an error. */
   abort(upload: Upload): Promise<void>;
-  /** Uploads that nobody completed or aborted, below a prefix. */
+  /** Unfinished uploads below a prefix. */
   list(prefix: string, options?: CallOptions): AsyncIterable<UnfinishedUpload>;
 }
 
