@@ -129,7 +129,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   });
   const merging = rememberedScopes(options.scopeOf);
   const queue = createWriteBehind<Addition>({
-    write: (key, addition) => write({ records: options.records, memory, merging }, key, addition),
+    write: (key, addition) => write(records, { memory, merging }, key, addition),
     laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
     written() {
       const next = unwritten.next();
@@ -244,11 +244,8 @@ function reader(
 
 /** Adds to the record what it lacks; concurrent replicas keep each other's additions. */
 async function write(
-  {
-    records,
-    memory,
-    merging,
-  }: { readonly records: Records; readonly memory: HeldEntry; readonly merging: MergingIn },
+  records: Records,
+  { memory, merging }: { readonly memory: HeldEntry; readonly merging: MergingIn },
   key: string,
   { scope, digest, member }: Addition,
 ): Promise<void> {
@@ -257,11 +254,8 @@ async function write(
     const stored = await records.get(record);
     const before = parseIndexEntry(stored?.bytes);
     const after = mergedEntry(before, member, merging(scope));
-    const isWritten =
-      after === before ||
-      (await records.put(record, indexEntryBytes(after), { ifVersion: stored?.version ?? 'absent' })) !==
-        undefined;
-    if (isWritten) {
+    const condition = { ifVersion: stored?.version ?? 'absent' };
+    if (after === before || (await records.put(record, indexEntryBytes(after), condition)) !== undefined) {
       const newer = present(memory.get(key));
       if (newer !== undefined) memory.set(key, mergedEntry(after, newer, merging(scope)), { ttl: 0 });
       return;

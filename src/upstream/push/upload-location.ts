@@ -1,3 +1,4 @@
+import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 export interface LocationRules {
@@ -25,6 +26,13 @@ export function parseUploadLocation(text: string, from: URL, rules: LocationRule
   url.username = '';
   url.password = '';
   url.hash = '';
+  return url;
+}
+
+/** The URL that closes an upload, as text: the registry's own query is sent back unchanged. */
+export function closingUrl(location: URL, digest: Digest): URL {
+  const url = new URL(location);
+  url.search = `${location.search === '' ? '?' : `${location.search}&`}digest=${encodeURIComponent(digest)}`;
   return url;
 }
 

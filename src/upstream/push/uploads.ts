@@ -13,7 +13,7 @@ import {
 } from '../exchange.ts';
 import { isKeptRedirect } from '../http/redirect.ts';
 import { TryAgain } from '../resilience/retry.ts';
-import { parseUploadLocation } from './upload-location.ts';
+import { closingUrl, parseUploadLocation } from './upload-location.ts';
 import { writeRefusal } from './write-refusal.ts';
 
 /** Where the requests of one upload go. */
@@ -125,7 +125,7 @@ export async function completed(
   const { offset } = session;
   const isRange = offset > 0 && rest.byteLength > 0;
   const answer = await way.connection.once({
-    ...uploadAsk(way, 'PUT', closingUrl(session, digest)),
+    ...uploadAsk(way, 'PUT', closingUrl(session.location, digest)),
     headers: {
       'content-type': octets,
       ...(isRange ? { 'content-range': `${offset}-${offset + rest.byteLength - 1}` } : {}),
@@ -143,16 +143,9 @@ export async function completedAtOnce(
   digest: Digest,
   whole: Piece,
 ): Promise<void> {
-  const { answer } = await streamed(way, 'PUT', closingUrl(session, digest), whole, {});
+  const { answer } = await streamed(way, 'PUT', closingUrl(session.location, digest), whole, {});
   if (!isTaken(answer)) throw await brokenSession(answer);
   discard(answer);
-}
-
-/** Appended as text: the registry's own query is sent back unchanged. */
-function closingUrl({ location }: Session, digest: Digest): URL {
-  const url = new URL(location);
-  url.search = `${location.search === '' ? '?' : `${location.search}&`}digest=${encodeURIComponent(digest)}`;
-  return url;
 }
 
 /** One request with a stream as its body. */
