@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { type Test, test } from 'tap';
 import { createEvictor } from '../src/cache/eviction/evictor.ts';
-import { createCacheContext } from '../src/cache/registry/parts.ts';
+import { createCacheContext } from '../src/cache/registry/context.ts';
 import { createCachedRegistry } from '../src/cache/registry/registry.ts';
 import { load } from '../src/config/load.ts';
 import type { ByteRange, Bytes } from '../src/oci/content.ts';

@@ -6,7 +6,7 @@ import { createKeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import { closeInTurn, closeTogether } from '../base/close-all.ts';
 import { defined } from '../base/defined.ts';
 import { createLru } from '../base/lru.ts';
-import { type CacheContext, createCacheContext } from '../cache/registry/parts.ts';
+import { type CacheContext, createCacheContext } from '../cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
 import { createTagIndex } from '../cache/registry/tag-index.ts';
 import type { Config, Environment } from '../config/load.ts';

@@ -1,6 +1,6 @@
 import { closeTogether } from '../base/close-all.ts';
 import { createEvictor, type EvictorOptions } from '../cache/eviction/evictor.ts';
-import type { CacheContext } from '../cache/registry/parts.ts';
+import type { CacheContext } from '../cache/registry/context.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
 import { createScrubber } from '../cache/scrub/scrubber.ts';
 import type { Config } from '../config/load.ts';

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
-import { createVerifiedStore, type Verifies } from '../../src/cache/blobs/stored.ts';
+import { createVerifiedStore, type Verifies } from '../../src/cache/blobs/verified-store.ts';
 import type { CacheEvents } from '../../src/cache/events.ts';
 import { createFills } from '../../src/cache/fills/fills.ts';
 import { createSpool } from '../../src/cache/fills/spool.ts';
 import type { TagPolicy } from '../../src/cache/records/freshness.ts';
-import { createRepositoryIndex, type RepositoryIndex } from '../../src/cache/records/membership.ts';
 import { createParsedManifests } from '../../src/cache/records/parsed.ts';
+import { createRepositoryIndex, type RepositoryIndex } from '../../src/cache/records/repository-index.ts';
 import { createTagPointers, type TagPointers } from '../../src/cache/records/tag-pointers.ts';
 import { type CachedRegistry, createCachedRegistry } from '../../src/cache/registry/registry.ts';
 import { createTagIndex, type TagIndex } from '../../src/cache/registry/tag-index.ts';

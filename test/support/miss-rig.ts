@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
 import { cachedReader } from '../../src/cache/registry/cached-reader.ts';
-import { createCacheContext } from '../../src/cache/registry/parts.ts';
+import { createCacheContext } from '../../src/cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../../src/cache/registry/registry.ts';
 import type { MirrorConfig } from '../../src/mirror/ci/config-file.ts';
 import type { ImageDestination } from '../../src/mirror/endpoints/endpoints.ts';

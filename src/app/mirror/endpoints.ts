@@ -1,5 +1,5 @@
 import { type CachedReaderOptions, cachedReader } from '../../cache/registry/cached-reader.ts';
-import type { CacheContext } from '../../cache/registry/parts.ts';
+import type { CacheContext } from '../../cache/registry/context.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';

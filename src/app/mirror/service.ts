@@ -1,7 +1,7 @@
 import { closeInTurn } from '../../base/close-all.ts';
 import { defined } from '../../base/defined.ts';
 import { hasSlept } from '../../base/wait.ts';
-import type { CacheContext } from '../../cache/registry/parts.ts';
+import type { CacheContext } from '../../cache/registry/context.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';

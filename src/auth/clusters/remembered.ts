@@ -1,9 +1,9 @@
 import type { Subject } from '../access.ts';
 import type { PathQuestion, Question } from '../question.ts';
 import { subjectId, subjectText } from '../subject.ts';
+import { createAnswerCache } from './answer-cache.ts';
 import type { Cluster, ClusterEvents, RememberedCluster, Verdict } from './cluster.ts';
 import { claimsOf } from './cluster-token.ts';
-import { createAnswerCache } from './kept.ts';
 import { createKeyedHash } from './keyed-hash.ts';
 
 export interface RememberedOptions {

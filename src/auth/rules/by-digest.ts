@@ -4,8 +4,8 @@ import type { Tag } from '../../oci/reference.ts';
 import type { Decision, Place, Subject } from '../access.ts';
 import { advice, decided, recalled } from './decision.ts';
 import type { RuleBook } from './rules.ts';
-import { createTagPathSearch, type TagPathSearch, type TagPathSearchParts } from './way-search.ts';
-import { finalTagPaths, followedTagPaths, type TagPath, tagPathsFrom } from './ways.ts';
+import { createTagPathSearch, type TagPathSearch, type TagPathSearchParts } from './tag-path-search.ts';
+import { finalTagPaths, followedTagPaths, type TagPath, tagPathsFrom } from './tag-paths.ts';
 
 export interface ByDigestParts extends TagPathSearchParts {
   readonly rules: RuleBook;

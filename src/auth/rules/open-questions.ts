@@ -1,5 +1,5 @@
 import type { FinalRuling } from './rules.ts';
-import type { FinalTagPath } from './ways.ts';
+import type { FinalTagPath } from './tag-paths.ts';
 
 /** A question, and the ways on which it is the one to ask. */
 export interface OpenQuestion {

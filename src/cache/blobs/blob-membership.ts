@@ -5,7 +5,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
-import type { RepositoryIndex } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/repository-index.ts';
 
 export interface BlobMembershipOptions {
   readonly upstream: RegistryReader;

@@ -3,10 +3,10 @@ import type { Digest } from '../../oci/digest.ts';
 import { isManifestType, manifestOrNone, maxManifestBytes } from '../../oci/manifest.ts';
 import { isNotFound } from '../../oci/not-found.ts';
 import type { Repository } from '../../oci/reference.ts';
-import type { RepositoryIndex } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/repository-index.ts';
 import { blobUnknown } from './blob-membership.ts';
 import type { PulledBlobs } from './pulled-blobs.ts';
-import type { VerifiedStore } from './stored.ts';
+import type { VerifiedStore } from './verified-store.ts';
 
 export interface BlobsAloneOptions {
   readonly upstream: { readonly name: string };

@@ -6,14 +6,14 @@ import { isWhole, whole } from '../../oci/range.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { CacheEvents, Hit } from '../events.ts';
-import { failoverRead } from '../fills/continued.ts';
+import { failoverRead } from '../fills/failover-read.ts';
 import { type Fill, NoRoom } from '../fills/fill.ts';
 import type { FillStart, Fills } from '../fills/fills.ts';
 import { SpoolError } from '../fills/spool.ts';
 import type { BlobMembership } from './blob-membership.ts';
 import { type PatienceOptions, withPatience } from './patient.ts';
 import type { BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
-import type { VerifiedStore } from './stored.ts';
+import type { VerifiedStore } from './verified-store.ts';
 
 export interface PullThroughOptions extends PatienceOptions {
   readonly upstream: Upstream;

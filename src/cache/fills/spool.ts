@@ -4,7 +4,7 @@ import type { BufferPool } from '../../store/buffers.ts';
 import { fileBytes, type Growth } from '../../store/filesystem/file-bytes.ts';
 import type { TempFiles } from '../../store/filesystem/temp-files.ts';
 import type { RoomRefusal } from '../events.ts';
-import { BrokenSource } from './continued.ts';
+import { BrokenSource } from './failover-read.ts';
 import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 import { createStaging } from './staging.ts';
 

@@ -8,7 +8,7 @@ import type { Repository } from '../../oci/reference.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';
 import type { TagResolver } from '../manifests/tag-resolver.ts';
-import type { RepositoryIndex } from '../records/membership.ts';
+import type { RepositoryIndex } from '../records/repository-index.ts';
 import { askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
 import { createTagPages, type HeldTags, type TagPages } from './tag-pages.ts';
 

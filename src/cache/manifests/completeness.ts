@@ -7,8 +7,8 @@ import { isManifestType, type Manifest, maxManifestBytes } from '../../oci/manif
 import { statedPlatform } from '../../oci/platform.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import type { VerifiedStore } from '../blobs/stored.ts';
 import type { Undeliverable } from '../blobs/undeliverable.ts';
+import type { VerifiedStore } from '../blobs/verified-store.ts';
 import { mostRecorded } from '../records/listed.ts';
 import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
 

@@ -9,11 +9,11 @@ import type { ManifestAnswer, RegistryReader } from '../../oci/registry-reader.t
 import { isSignedSchema1 } from '../../oci/schema1.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { CachedBlobs } from '../../store/store.ts';
-import type { VerifiedStore } from '../blobs/stored.ts';
+import type { VerifiedStore } from '../blobs/verified-store.ts';
 import type { CacheEvents, Hit } from '../events.ts';
 import { recordedIn } from '../records/listed.ts';
-import type { RepositoryIndex } from '../records/membership.ts';
 import type { ParsedManifests } from '../records/parsed.ts';
+import type { RepositoryIndex } from '../records/repository-index.ts';
 import type { TagPointers } from '../records/tag-pointers.ts';
 import { createTagPropagation } from '../records/tag-propagation.ts';
 

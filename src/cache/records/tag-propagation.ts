@@ -8,8 +8,8 @@ import type { Tag } from '../../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../../oci/referrers-tag.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import { mostRecorded, recordedIn } from './listed.ts';
-import type { RepositoryIndex } from './membership.ts';
 import type { ParsedManifests, ReadManifest } from './parsed.ts';
+import type { RepositoryIndex } from './repository-index.ts';
 import type { TagPointers } from './tag-pointers.ts';
 
 /** How a manifest came to be answered. */

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Tag } from '../../oci/reference.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
-import type { TagMerging } from './member-tags.ts';
+import type { TagMerging } from './entry-tags.ts';
 
 /** Of what one repository has; how tags are held together there. */
 export type MergingIn = (scope: RepositoryScope) => TagMerging;

@@ -9,9 +9,9 @@ import type { Tag } from '../../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../../oci/referrers-tag.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { TagPointer } from '../records/freshness.ts';
-import type { RepositoryIndex } from '../records/membership.ts';
 import { createParsedManifests, type ParsedManifests } from '../records/parsed.ts';
 import type { ListedContent, UnrecordedTags } from '../records/partial-tags.ts';
+import type { RepositoryIndex } from '../records/repository-index.ts';
 import type { TagPointers } from '../records/tag-pointers.ts';
 import {
   cannotTell,

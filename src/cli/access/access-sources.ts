@@ -4,7 +4,7 @@ import type { Config } from '../../config/load.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { createBufferPool } from '../../store/buffers.ts';
 import type { AccessSources } from './access-check.ts';
-import { createStoredTagIndex, type StoredTagIndex } from './stored-reach.ts';
+import { createStoredTagIndex, type StoredTagIndex } from './stored-tag-index.ts';
 
 /** One cluster of the configuration, and its store, which is opened for the first digest only. */
 export async function accessSources(config: Config, name: string): Promise<AccessSources> {

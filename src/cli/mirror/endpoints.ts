@@ -17,7 +17,7 @@ import type { RegistryReader } from '../../oci/registry-reader.ts';
 import { createUrlBlobs, type UrlBlobs } from '../../upstream/client/url-blobs.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
 import { UsageError } from '../flags/arguments.ts';
-import type { MirrorOptions } from './flags.ts';
+import type { MirrorOptions } from './options.ts';
 
 /** Where images come from and go to, each registry and directory made once. */
 export interface MirrorEndpoints {

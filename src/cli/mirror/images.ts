@@ -19,8 +19,8 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { MirrorEndpoints } from './endpoints.ts';
-import type { MirrorOptions } from './flags.ts';
 import { complaintText } from './lines.ts';
+import type { MirrorOptions } from './options.ts';
 
 /** What is to be copied. */
 export interface PlannedImages {

@@ -10,10 +10,10 @@ import { RegistryError } from '../../oci/errors.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
 import { authFile } from './auth-file.ts';
 import { createMirrorEndpoints } from './endpoints.ts';
-import { type MirrorOptions, parseMirrorFlags } from './flags.ts';
 import { durationText } from './go-text.ts';
 import { type PlannedImages, plannedImages, writtenMappings } from './images.ts';
 import { complaintText, createMirrorLines, told } from './lines.ts';
+import { type MirrorOptions, parseMirrorFlags } from './options.ts';
 import { planText } from './plan.ts';
 import {
   countersText,

@@ -1,6 +1,6 @@
 import { createLru } from '../../base/lru.ts';
 import { mayPass } from '../../base/retry.ts';
-import type { RepositoryIndex } from '../../cache/records/membership.ts';
+import type { RepositoryIndex } from '../../cache/records/repository-index.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -6,10 +6,10 @@ import type { RegistryError } from '../../oci/errors.ts';
 import type { ParsedRequest } from '../../oci/request.ts';
 import type { ProxyEvents } from '../events.ts';
 import type { RequestFacts } from '../http/exchange.ts';
+import { denied, FailedLogin, refusals } from './auth-errors.ts';
 import { authorizationOf } from './authorization.ts';
 import { type ChallengerOptions, createChallenger } from './challenge.ts';
 import type { Host, Hosts } from './hosts.ts';
-import { denied, FailedLogin, refusals } from './refusals.ts';
 import type { RoutedRequest, Router } from './route.ts';
 
 export interface AdmissionOptions extends ChallengerOptions {

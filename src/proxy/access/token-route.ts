@@ -7,10 +7,10 @@ import type { ProxyEvents } from '../events.ts';
 import { clientSignal } from '../http/body.ts';
 import { failureOf } from '../http/failure.ts';
 import { logFailure, noteFailure } from '../http/failure-hooks.ts';
+import { FailedLogin, type FailedLogins, heldBack, isHeldBack, refusals } from './auth-errors.ts';
 import { authorizationOf } from './authorization.ts';
 import { type ChallengerOptions, createChallenger, tokenPath } from './challenge.ts';
 import type { Host, Hosts } from './hosts.ts';
-import { FailedLogin, type FailedLogins, heldBack, isHeldBack, refusals } from './refusals.ts';
 import type { Router } from './route.ts';
 
 export interface TokenRouteOptions extends ChallengerOptions {

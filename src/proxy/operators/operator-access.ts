@@ -2,8 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Operators } from '../../auth/clusters/operators.ts';
 import { challengeText } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import type { FailedLogins } from '../access/auth-errors.ts';
 import { authorizationOf } from '../access/authorization.ts';
-import type { FailedLogins } from '../access/refusals.ts';
 import type { IsLocal } from '../clients/local-request.ts';
 import { clientSignal } from '../http/body.ts';
 

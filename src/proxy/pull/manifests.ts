@@ -1,5 +1,5 @@
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
-import type { ManifestAnswers } from '../../cache/manifests/handed-out.ts';
+import type { ManifestAnswers } from '../../cache/manifests/client-manifests.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
 import type { RegistryRequest } from '../../oci/request.ts';

@@ -7,7 +7,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import { type ParsedRequest, parseRequest } from '../../oci/request.ts';
 import type { Admission, Admitted } from '../access/admission.ts';
-import { type FailedLogins, heldBack, isHeldBack } from '../access/refusals.ts';
+import { type FailedLogins, heldBack, isHeldBack } from '../access/auth-errors.ts';
 import type { RoutedRequest } from '../access/route.ts';
 import type { Limit, ReleaseSlot } from '../clients/limits.ts';
 import type { ProxyEvents } from '../events.ts';

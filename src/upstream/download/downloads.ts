@@ -3,9 +3,9 @@ import { setImmediate } from 'node:timers/promises';
 import type { ResponseBody, UpstreamRequest, UpstreamResponse } from '../exchange.ts';
 import { longestHead, malformed } from '../unreadable.ts';
 import { bodyBytes, type IncomingBytes } from './body-bytes.ts';
-import { createSocketPool } from './kept-sockets.ts';
-import type { ConnectOptions, PooledSocket } from './lent-socket.ts';
+import type { ConnectOptions, PooledSocket } from './pooled-socket.ts';
 import { parseHead, type ResponseHead } from './response-head.ts';
+import { createSocketPool } from './socket-pool.ts';
 
 /** A GET whose body may be large. */
 export interface DownloadAsk extends Pick<UpstreamRequest, 'url' | 'headers' | 'signal'> {

@@ -1,6 +1,6 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { freshFile } from '../../base/files/watched-file.ts';
-import type { ConnectOptions } from '../download/lent-socket.ts';
+import type { ConnectOptions } from '../download/pooled-socket.ts';
 import { longestHead } from '../unreadable.ts';
 import { publicLookup } from './addresses.ts';
 import type { UpstreamSettings } from './options.ts';

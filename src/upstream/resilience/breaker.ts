@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, repositoryOf, type UpstreamRequest } from '../exchange.ts';
 import { isUnreadable } from '../unreadable.ts';
-import { hasNoConnection } from './absence.ts';
+import { hasNoConnection } from './connect-failure.ts';
 import { isGivenUp } from './deadline.ts';
 
 export interface BreakerOptions {

@@ -3,8 +3,8 @@ import { anySignal, unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
 import { type Dispatch, discard } from '../exchange.ts';
-import { type ConnectFailure, connectFailureAfter } from './absence.ts';
 import type { Breaker } from './breaker.ts';
+import { type ConnectFailure, connectFailureAfter } from './connect-failure.ts';
 import { isGivenUp } from './deadline.ts';
 
 export interface ReachabilityOptions {

@@ -6,7 +6,7 @@ import { PullThrough } from '../../../src/cache/blobs/pull-through.ts';
 import { Undeliverable } from '../../../src/cache/blobs/undeliverable.ts';
 import { createFills } from '../../../src/cache/fills/fills.ts';
 import { createSpool } from '../../../src/cache/fills/spool.ts';
-import { createCacheContext } from '../../../src/cache/registry/parts.ts';
+import { createCacheContext } from '../../../src/cache/registry/context.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { createRepositoryIndex } from '../../../src/cache/records/membership.ts';
+import { createRepositoryIndex } from '../../../src/cache/records/repository-index.ts';
 import { createTagPointers } from '../../../src/cache/records/tag-pointers.ts';
 import { run } from '../../../src/cli/commands/run.ts';
 import { bytesOf } from '../../../src/oci/content.ts';

@@ -7,8 +7,8 @@ import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRequest } from '../../../src/oci/request.ts';
 import { createAdmission } from '../../../src/proxy/access/admission.ts';
+import { FailedLogin } from '../../../src/proxy/access/auth-errors.ts';
 import { createHosts } from '../../../src/proxy/access/hosts.ts';
-import { FailedLogin } from '../../../src/proxy/access/refusals.ts';
 import { createRouter } from '../../../src/proxy/access/route.ts';
 import type { RequestFacts } from '../../../src/proxy/http/exchange.ts';
 

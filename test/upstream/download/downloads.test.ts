@@ -6,7 +6,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { test } from 'tap';
 import { createDownloads, type DownloadAsk } from '../../../src/upstream/download/downloads.ts';
-import type { ConnectOptions } from '../../../src/upstream/download/lent-socket.ts';
+import type { ConnectOptions } from '../../../src/upstream/download/pooled-socket.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { patterned } from '../../support/registry-contents.ts';
 

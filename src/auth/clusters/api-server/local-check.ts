@@ -1,8 +1,8 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Subject } from '../../access.ts';
+import { createAnswerCache } from '../answer-cache.ts';
 import type { ClusterEvents, RememberedCluster } from '../cluster.ts';
 import { claimsOf } from '../cluster-token.ts';
-import { createAnswerCache } from '../kept.ts';
 import { createKeyedHash } from '../keyed-hash.ts';
 import { claimedSubject } from './service-account.ts';
 

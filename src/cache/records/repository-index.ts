@@ -18,7 +18,7 @@ import {
   isWorthWriting,
   mergedEntry,
   parseIndexEntry,
-} from './member.ts';
+} from './index-entry.ts';
 import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags } from './partial-tags.ts';
 import { type MergingIn, rememberedScopes } from './tag-scopes.ts';
 import { Unwritten } from './unwritten.ts';

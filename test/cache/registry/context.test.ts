@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { createTagList } from '../../../src/cache/listings/tag-list.ts';
-import { createCacheContext } from '../../../src/cache/registry/parts.ts';
+import { createCacheContext } from '../../../src/cache/registry/context.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 

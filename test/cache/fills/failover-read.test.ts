@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { BrokenSource, type ByteSource, failoverRead } from '../../../src/cache/fills/continued.ts';
+import { BrokenSource, type ByteSource, failoverRead } from '../../../src/cache/fills/failover-read.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { digester } from '../../../src/oci/digest.ts';
 import { randomContent, readAll } from '../../support/bodies.ts';

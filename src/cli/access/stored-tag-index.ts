@@ -1,6 +1,6 @@
 import type { ContentTags } from '../../auth/access.ts';
 import type { HeldManifest } from '../../cache/manifests/manifests.ts';
-import { createRepositoryIndex } from '../../cache/records/membership.ts';
+import { createRepositoryIndex } from '../../cache/records/repository-index.ts';
 import { createTagPointers } from '../../cache/records/tag-pointers.ts';
 import { createTagIndex } from '../../cache/registry/tag-index.ts';
 import { collected } from '../../oci/content.ts';

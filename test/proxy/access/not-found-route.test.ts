@@ -2,7 +2,7 @@ import fastify from 'fastify';
 import { type Test, test } from 'tap';
 import type { Guard } from '../../../src/auth/guards/guard.ts';
 import { createHosts, type Host } from '../../../src/proxy/access/hosts.ts';
-import { notFoundRoute } from '../../../src/proxy/access/unknown-host.ts';
+import { notFoundRoute } from '../../../src/proxy/access/not-found-route.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
 import { requestLog } from '../../../src/proxy/http/request-log.ts';
 import { health } from '../../../src/proxy/operators/health.ts';

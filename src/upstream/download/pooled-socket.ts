@@ -1,7 +1,7 @@
 import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { IncomingBytes } from './body-bytes.ts';
-import { createReceiveBuffer } from './landing.ts';
+import { createReceiveBuffer } from './receive-buffer.ts';
 
 /** How to get to a host that is reached straight. */
 export interface ConnectOptions {

@@ -1,4 +1,4 @@
-import { type ConnectOptions, createPooledSocket, type PooledSocket } from './lent-socket.ts';
+import { type ConnectOptions, createPooledSocket, type PooledSocket } from './pooled-socket.ts';
 
 /** Connections between two answers. */
 export interface SocketPool {

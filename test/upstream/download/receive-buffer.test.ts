@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createReceiveBuffer, type ReceiveBuffer } from '../../../src/upstream/download/landing.ts';
+import { createReceiveBuffer, type ReceiveBuffer } from '../../../src/upstream/download/receive-buffer.ts';
 import { seeded } from '../../chaos/random.ts';
 
 /** Byte `n` of the stream. */

@@ -1,5 +1,8 @@
 import { type Test, test } from 'tap';
-import { ClientManifests, type ClientManifestsOptions } from '../../../src/cache/manifests/handed-out.ts';
+import {
+  ClientManifests,
+  type ClientManifestsOptions,
+} from '../../../src/cache/manifests/client-manifests.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import type { Repository, Tag } from '../../../src/oci/reference.ts';

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { parseMirrorFlags } from '../../../src/cli/mirror/flags.ts';
+import { parseMirrorFlags } from '../../../src/cli/mirror/options.ts';
 
 test('without flags everything is copied as it is', async (t) => {
   t.match(parseMirrorFlags(['q.io/a:1', 'r.io/a']), {

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { RegistryError } from '../../oci/errors.ts';
 import { clientSignal } from '../http/body.ts';
+import { FailedLogin, type FailedLogins, heldBack, refusals } from './auth-errors.ts';
 import { authorizationOf } from './authorization.ts';
 import { type ChallengerOptions, createChallenger } from './challenge.ts';
 import type { Hosts } from './hosts.ts';
-import { FailedLogin, type FailedLogins, heldBack, refusals } from './refusals.ts';
 
 export interface NotFoundRouteOptions extends ChallengerOptions {
   readonly hosts: Hosts;

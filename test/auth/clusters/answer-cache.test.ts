@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createAnswerCache } from '../../../src/auth/clusters/kept.ts';
+import { createAnswerCache } from '../../../src/auth/clusters/answer-cache.ts';
 
 test('an answer that was under way when all was forgotten is not kept', async (t) => {
   const answers = createAnswerCache<boolean>({

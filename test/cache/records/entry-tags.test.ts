@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { isNews, mergedTags } from '../../../src/cache/records/member-tags.ts';
-import { createRepositoryIndex } from '../../../src/cache/records/membership.ts';
+import { isNews, mergedTags } from '../../../src/cache/records/entry-tags.ts';
+import { createRepositoryIndex } from '../../../src/cache/records/repository-index.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';
 import { memberKey } from '../../../src/store/keys.ts';

@@ -8,7 +8,7 @@ import type { Judge } from '../clusters/cluster.ts';
 import { decided, recalled } from './decision.ts';
 import { type OpenQuestion, openQuestions } from './open-questions.ts';
 import type { FinalRuling } from './rules.ts';
-import type { FinalTagPath, TagPathSteps } from './ways.ts';
+import type { FinalTagPath, TagPathSteps } from './tag-paths.ts';
 
 /** One subject's search for a tag that grants the digest. An unknown answer does not end it. */
 export interface TagPathSearch extends TagPathSteps {

@@ -14,7 +14,7 @@ import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { lengthOf } from '../../oci/range.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { CacheEvents } from '../events.ts';
-import { BrokenSource } from '../fills/continued.ts';
+import { BrokenSource } from '../fills/failover-read.ts';
 
 /** The stored copy is unusable: deleted, truncated, corrupt, or the store is down. Use another. */
 export class CorruptBlob extends BrokenSource {

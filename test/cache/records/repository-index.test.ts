@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createRepositoryIndex } from '../../../src/cache/records/membership.ts';
+import { createRepositoryIndex } from '../../../src/cache/records/repository-index.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { memberKey } from '../../../src/store/keys.ts';

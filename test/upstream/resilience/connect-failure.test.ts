@@ -3,7 +3,7 @@ import {
   type ConnectFailure,
   connectFailureAfter,
   connectRefusal,
-} from '../../../src/upstream/resilience/absence.ts';
+} from '../../../src/upstream/resilience/connect-failure.ts';
 import { TryAgain } from '../../../src/upstream/resilience/retry.ts';
 import { app, refusalOf, rig, v1 } from '../rig.ts';
 

@@ -5,7 +5,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 import { isReferrersTag } from '../../oci/referrers-tag.ts';
 import { isSignedSchema1 } from '../../oci/schema1.ts';
-import { isNews, mergedTags, type TagMerging } from './member-tags.ts';
+import { isNews, mergedTags, type TagMerging } from './entry-tags.ts';
 
 /** The record of one digest in one repository. Immutable: an equal object has equal content. */
 export interface IndexEntry {
