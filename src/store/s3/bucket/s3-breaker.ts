@@ -1,4 +1,6 @@
 import { backoffMs } from '../../../base/backoff.ts';
+import { type Clock, systemClock, type Timer } from '../../../base/clock.ts';
+import { shared } from '../../../base/single-flight.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { StoreEvents } from '../../store.ts';
 
@@ -13,6 +15,7 @@ export interface S3BreakerOptions {
    */
   readonly probeAfterMs?: number;
   readonly events?: Partial<StoreEvents>;
+  readonly clock?: Clock;
 }
 
 /** One call under way. */
@@ -33,17 +36,23 @@ const believedMs = 5_000;
  */
 export class S3Breaker {
   readonly #options: S3BreakerOptions;
+  readonly #clock: Clock;
   readonly #waiting = new Set<AbortController>();
   readonly #cut = new Set<string>();
   #failures = 0;
   #isOpen = false;
   #answeredAt = Number.NEGATIVE_INFINITY;
   #probes = 0;
-  #timer: NodeJS.Timeout | undefined;
-  #probing: Promise<boolean> | undefined;
+  #timer: Timer | undefined;
+  readonly #probed = shared(async () => {
+    const isWell = await this.#options.probe();
+    if (isWell) this.#answered();
+    return isWell;
+  });
 
   constructor(options: S3BreakerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Throws `UNAVAILABLE` while open. */
@@ -57,13 +66,13 @@ export class S3Breaker {
     const control = new AbortController();
     const late = (): void => control.abort(new Error(`S3 did not answer within ${deadlineMs} ms`));
     const left = (): void => control.abort(caller?.reason);
-    const timer = setTimeout(late, deadlineMs);
+    const timer = this.#clock.setTimeout(late, deadlineMs);
     caller?.addEventListener('abort', left, { once: true });
     this.#waiting.add(control);
     return {
       signal: control.signal,
       ended: (outcome) => {
-        clearTimeout(timer);
+        timer[Symbol.dispose]();
         this.#waiting.delete(control);
         // The caller may still end the body that an answered call has opened.
         if (outcome !== 'answered') caller?.removeEventListener('abort', left);
@@ -90,12 +99,12 @@ export class S3Breaker {
    */
   async isUsable(): Promise<boolean> {
     if (this.#isOpen) return false;
-    return performance.now() - this.#answeredAt < believedMs || this.#probed();
+    return this.#clock.now() - this.#answeredAt < believedMs || this.#probed();
   }
 
   /** Ends the probes. */
   close(): void {
-    clearTimeout(this.#timer);
+    this.#timer?.[Symbol.dispose]();
   }
 
   get #mostFailures(): number {
@@ -104,7 +113,7 @@ export class S3Breaker {
 
   #answered(): void {
     this.#failures = 0;
-    this.#answeredAt = performance.now();
+    this.#answeredAt = this.#clock.now();
   }
 
   #failed(): void {
@@ -125,22 +134,13 @@ export class S3Breaker {
     const { probeAfterMs: firstMs = 1_000 } = this.#options;
     const pauseMs = backoffMs(this.#probes, { firstMs, longestMs: 30 * firstMs });
     this.#probes += 1;
-    this.#timer = setTimeout(() => void this.#probeAgain(), pauseMs);
+    this.#timer = this.#clock.setTimeout(() => void this.#probeAgain(), pauseMs);
     this.#timer.unref();
   }
 
   async #probeAgain(): Promise<void> {
     if (await this.#probed()) this.#mend();
     else this.#probeLater();
-  }
-
-  #probed(): Promise<boolean> {
-    this.#probing ??= this.#options.probe().then((isWell) => {
-      this.#probing = undefined;
-      if (isWell) this.#answered();
-      return isWell;
-    });
-    return this.#probing;
   }
 
   #mend(): void {

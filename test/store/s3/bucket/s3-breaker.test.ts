@@ -1,5 +1,7 @@
 import { test } from 'tap';
+import { S3Breaker } from '../../../../src/store/s3/bucket/s3-breaker.ts';
 import { until } from '../../../support/bodies.ts';
+import { createManualClock } from '../../../support/manual-clock.ts';
 import { described, large, pieces, whole } from '../../store-suite.ts';
 import { blob, made } from '../s3-store-fixture.ts';
 
@@ -85,4 +87,20 @@ test('a refusal or a caller that leaves is no failure of S3', async (t) => {
   }
   s3.switches.silent = false;
   t.equal(await store.records.get('v1/leases/4'), undefined);
+});
+
+test('the pauses between probes double, up to 30 times the first', async (t) => {
+  const clock = createManualClock();
+  const times: number[] = [];
+  const probe = async (): Promise<boolean> => {
+    times.push(clock.now() / 1_000);
+    return times.length === 8;
+  };
+  const breaker = new S3Breaker({ probe, failures: 1, clock });
+  breaker.begin(1_000).ended('failed');
+  t.throws(() => breaker.check(), { code: 'UNAVAILABLE' });
+  await clock.pass(200_000);
+  t.same(times, [1, 3, 7, 15, 31, 61, 91, 121]);
+  breaker.check();
+  t.equal(clock.running, 0);
 });
