@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { mock } from 'node:test';
 import type { Bytes, Descriptor } from '../../src/oci/content.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { OpenBlob } from '../../src/oci/registry-reader.ts';
@@ -69,6 +70,27 @@ export async function readAll(body: Bytes): Promise<{ bytes: Buffer; error?: unk
     return { bytes: Buffer.concat(chunks) };
   } catch (error) {
     return { bytes: Buffer.concat(chunks), error };
+  }
+}
+
+/**
+ * Reads a body whose reader takes `ms` over its second chunk, by the timers that are set while the first
+ * two are read. No time passes.
+ */
+export async function readSlowly(body: Bytes, ms: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  mock.timers.enable({ apis: ['setTimeout'] });
+  try {
+    for await (const chunk of body) {
+      chunks.push(Buffer.copyBytesFrom(chunk));
+      if (chunks.length === 2) {
+        mock.timers.tick(ms);
+        mock.timers.reset();
+      }
+    }
+    return Buffer.concat(chunks);
+  } finally {
+    mock.timers.reset();
   }
 }
 
