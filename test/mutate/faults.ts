@@ -8,6 +8,8 @@ export interface Fault {
   readonly file: string;
   readonly find: string;
   readonly replace: string;
+  /** Test files that are run first. */
+  readonly tests: readonly string[];
   /** Why no test needs to notice it. */
   readonly mayLive?: string;
 }
@@ -34,7 +36,7 @@ function parseFault([head = '', ...lines]: readonly string[]): Fault {
   const [find, replace, mayLive] = [after('-').join('\n'), after('+').join('\n'), after('~').join(' ')];
   if (file === '' || find === '' || find === replace)
     throw new FaultError(`"${head}" needs a name, a file, and what is replaced by what`);
-  return { name, file, find, replace, ...(mayLive === '' ? {} : { mayLive }) };
+  return { name, file, find, replace, tests: after('='), ...(mayLive === '' ? {} : { mayLive }) };
 }
 
 /** The text of the fault's file with the fault in it. Throws `FaultError` unless its snippet is there exactly once. */

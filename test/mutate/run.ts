@@ -16,7 +16,7 @@ import { createTrial, type Trial } from './trial.ts';
 const usage = `npm run mutate [-- [--only NAME]... [--tests N] [--jobs N] [--check]]
 
   --only NAME   tries that fault; may be given several times
-  --tests N     test files for each fault, the nearest first; default 9
+  --tests N     test files for each fault, the nearest first; default 16
   --jobs N      faults at a time; default 1
   --check       says whether the list fits the source, and tries nothing
 `;
@@ -46,7 +46,7 @@ function optionsIn(args: readonly string[]): Options {
   };
   return {
     only: values.only ?? [],
-    tests: number('tests', 9),
+    tests: number('tests', 16),
     jobs: number('jobs', 1),
     check: values.check === true,
   };
@@ -82,7 +82,8 @@ async function main({ only, tests: most, jobs, check }: Options, signal: AbortSi
   );
   const trials = await Promise.all(Array.from({ length: jobs }, () => createTrial(root, files, signal)));
   try {
-    return await tried(faults, trials, (fault) => nearest(fault.file).slice(0, most));
+    const testsOf = ({ file, tests }: Fault) => [...new Set([...tests, ...nearest(file)])].slice(0, most);
+    return await tried(faults, trials, testsOf);
   } finally {
     await Promise.all(trials.map((trial) => trial.close()));
   }

@@ -23,6 +23,8 @@ export interface S3BlobsOptions {
   readonly redirectExpiresSeconds?: number;
   /** How many digests are known to be there without a question to S3. Default 200,000. */
   readonly presence?: number;
+  /** The clock, in milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
 }
 
 export interface S3Connections {
@@ -41,11 +43,11 @@ export function s3Blobs(
   options: S3BlobsOptions & BodyLimits,
 ): CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>> {
   const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600 } = options;
-  const { stallMs, leastBytesPerSecond } = options;
-  const presence = createS3Presence(options.presence ?? 200_000);
+  const { stallMs, leastBytesPerSecond, now = () => performance.now() } = options;
+  const presence = createS3Presence(options.presence ?? 200_000, now);
   /** Room in memory for parts that wait to be sent, shared by all uploads. */
   const room = new Semaphore({ permits: options.maxConcurrentParts ?? 8 });
-  const urls = createLru<Digest, string>(10_000);
+  const urls = createLru<Digest, string>(10_000, { now });
 
   return {
     async stat(digest) {

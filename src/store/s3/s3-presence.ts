@@ -18,8 +18,8 @@ const presentMs = 60 * 60 * 1000;
 const absentMs = 3_000;
 const absent = -1;
 
-export function createS3Presence(maxEntries: number): Presence {
-  const known = createLru<Digest, number>(maxEntries);
+export function createS3Presence(maxEntries: number, now = () => performance.now()): Presence {
+  const known = createLru<Digest, number>(maxEntries, { now });
   const asking = createSingleFlight<number | undefined>();
 
   function learn(digest: Digest, size: number): void {

@@ -480,6 +480,7 @@ test('an exemption means a user, or a group of the cluster itself', async (t) =>
   const allowed = async (subject: Subject): Promise<boolean> =>
     ((await authorize(subject, access({ tag: 'x' }))) satisfies Decision).allowed;
   t.equal(await allowed({ ...ann, name: 'ops' }), true);
+  t.equal(await allowed({ ...ann, name: 'ops-too' }), false);
   t.equal(await allowed({ ...ann, groups: ['ops'] }), false);
   t.equal(await allowed({ ...ann, groups: ['system:admins'] }), true);
 });

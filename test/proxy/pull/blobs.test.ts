@@ -74,9 +74,11 @@ test('one part is a plain 206, several are multipart, in the order asked', async
 
 test('a list of ranges that asks for more than the blob holds is answered with the blob', async (t) => {
   const rig = await warm(t);
-  const response = await rig.getLayer({ headers: { range: `bytes=${Array(1_000).fill('0-').join()}` } });
-  t.equal(response.status, 200);
-  t.equal(await digestOrCut(response), rig.layer.digest);
+  for (const range of [Array(1_000).fill('0-').join(), `0-,${layerBytes - 1}-`]) {
+    const response = await rig.getLayer({ headers: { range: `bytes=${range}` } });
+    t.equal(response.status, 200);
+    t.equal(await digestOrCut(response), rig.layer.digest);
+  }
 });
 
 test('a range holds only if the client has part of the same blob', async (t) => {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mock } from 'node:test';
 import { inspect } from 'node:util';
 import { test } from 'tap';
 import type { Bytes } from '../../../src/oci/content.ts';
@@ -50,6 +51,41 @@ test('a listing tells what is there, page by page', async (t) => {
   t.same(operations(), ['ListObjectsV2', 'ListObjectsV2', 'ListObjectsV2']);
   for (const body of bodies) t.ok(await blobs.stat(described(body).digest));
   t.same(operations(), []);
+});
+
+test('the URL of a redirect is given again for half of the 10 s for which its credentials were read', async (t) => {
+  mock.timers.enable({ apis: ['Date'], now: Date.now() });
+  t.teardown(() => mock.timers.reset());
+  const begun = Date.now();
+  const { blobs } = await made(t, { now: () => Date.now() - begun });
+  const url = await blobs.redirectUrl(blob.digest);
+  mock.timers.tick(4_900);
+  t.equal(await blobs.redirectUrl(blob.digest), url);
+  mock.timers.tick(200);
+  t.not(await blobs.redirectUrl(blob.digest), url);
+});
+
+test('content is believed in for an hour without a question', async (t) => {
+  const clock = { now: 0 };
+  const { blobs, operations } = await made(t, { now: () => clock.now });
+  await blobs.put(blob, pieces(large));
+  operations();
+  clock.now = 3_599_000;
+  await blobs.stat(blob.digest);
+  t.same(operations(), []);
+  clock.now = 3_601_000;
+  await blobs.stat(blob.digest);
+  t.same(operations(), ['HeadObject']);
+});
+
+test('what is absent is asked about again after three seconds', async (t) => {
+  const clock = { now: 0 };
+  const { blobs, operations } = await made(t, { now: () => clock.now });
+  for (const now of [0, 2_900, 3_100]) {
+    clock.now = now;
+    t.equal(await blobs.stat(blob.digest), undefined);
+  }
+  t.same(operations(), ['HeadObject', 'HeadObject']);
 });
 
 test('an object that S3 lost is absent, and no longer believed in', async (t) => {
