@@ -345,6 +345,21 @@ test('where content is kept before it is overwritten is decided once', async (t)
   t.match([...next.list()], [{ backup: wished.backup }], 'other content has another name');
 });
 
+test('a second task that comes while the first one runs does not lose where its content is kept', async (t) => {
+  const { queue, made } = rig();
+  const first = task('a', { backup: 'quay.io/openshift/ci:2025_prune_a', currentDigest: 'sha256:old' });
+  await queue.put(first);
+  queue.take();
+  await queue.put(task('a', { sourceDigest: 'sha256:new' }));
+  queue.failed(first.destination, throttled);
+  const kept = { sourceDigest: 'sha256:new', backup: first.backup, currentDigest: 'sha256:old' };
+  t.match([...queue.list()], [kept]);
+  await queue.close();
+  const next = made();
+  await next.load();
+  t.match([...next.list()], [kept], 'in the store too');
+});
+
 test('other processes leave tasks for the one that works', async (t) => {
   const { queue, records, names, calls } = rig();
   await offerTask(records, task('a', { priority: 'miss' }));
