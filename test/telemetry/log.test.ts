@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { type Log, logger, plainLines } from '../../src/telemetry/log.ts';
+import { finished } from '../support/run-command.ts';
 
 /** The lines that `act` logs, as they are written. */
 function linesOf(act: (log: Log) => void, level: 'info' | 'warn' = 'info'): string[] {
@@ -139,4 +140,15 @@ test('plain lines are those of a child at level info, scrubbed alike, and none b
   t.match(JSON.parse(written[1] ?? '').time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   plainLines(logger({ level: 'warn', destination }), 'proxy').info(fields, 'request');
   t.equal(written.length, 2);
+});
+
+test('gathered lines are written at a flush, in order, be it one line or many', async (t) => {
+  const log = JSON.stringify(new URL('../../src/telemetry/log.ts', import.meta.url));
+  const written = async (...lines: string[]) => {
+    const writes = lines.map((line) => `output.write('${line}\\n');`).join('');
+    const script = `import { bufferedOutput } from ${log}; const output = bufferedOutput(1); ${writes} output.flush(); process.exit();`;
+    return (await finished(process.execPath, ['--input-type=module', '--eval', script])).stdout;
+  };
+  t.equal(await written('one'), 'one\n');
+  t.equal(await written('one', 'two', 'three'), 'one\ntwo\nthree\n');
 });

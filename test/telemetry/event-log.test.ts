@@ -1,0 +1,50 @@
+import { test } from 'tap';
+import { digestOf } from '../../src/oci/digest.ts';
+import { logged } from '../../src/telemetry/event-log.ts';
+import { logger } from '../../src/telemetry/log.ts';
+import { metrics } from '../../src/telemetry/metrics.ts';
+
+/** Events that are logged, and the level and component of each line. */
+function underLog() {
+  const lines: string[] = [];
+  const write = (line: string) => {
+    const { level, component } = JSON.parse(line);
+    lines.push(`${level} ${component}`);
+  };
+  const ignored = () => undefined;
+  const mirroring = {
+    imageMirrored: ignored,
+    mirrorQueueChanged: ignored,
+    workqueueAdded: ignored,
+    workqueueRetried: ignored,
+    workqueueChanged: ignored,
+    workqueueStarted: ignored,
+    workqueueEnded: ignored,
+  };
+  const log = logger({ level: 'info', destination: { write } });
+  const events = logged({ ...metrics().events, ...mirroring }, log);
+  return { events, lines: () => lines.splice(0) };
+}
+
+test('a failure of the store is a warning, and none while the store is left alone anyway', async (t) => {
+  const { events, lines } = underLog();
+  const failure = { operation: 'read', error: new Error('x') } as const;
+  events.storeFailed(failure);
+  t.same(lines(), ['warn cache']);
+  events.availabilityChanged({ isAvailable: false });
+  events.storeFailed(failure);
+  t.same(lines(), ['warn cache'], 'of the breaker');
+  events.availabilityChanged({ isAvailable: true });
+  events.storeFailed(failure);
+  t.same(lines(), ['info cache', 'warn cache']);
+});
+
+test('a download that was stored is no line, and one that found no room is a warning', async (t) => {
+  const { events, lines } = underLog();
+  const digest = digestOf(Buffer.from('blob'));
+  events.fillEnded({ digest, outcome: 'stored' });
+  t.same(lines(), []);
+  events.fillEnded({ digest, outcome: 'failed' });
+  events.fillEnded({ digest, outcome: 'spool-full' });
+  t.same(lines(), ['info cache', 'warn cache']);
+});
