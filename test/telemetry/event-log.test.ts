@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { logged } from '../../src/telemetry/event-log.ts';
 import { logger } from '../../src/telemetry/log.ts';
-import { metrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 
 /** Events that are logged, and the level and component of each line. */
 function underLog() {
@@ -22,7 +22,7 @@ function underLog() {
     workqueueEnded: ignored,
   };
   const log = logger({ level: 'info', destination: { write } });
-  const events = logged({ ...metrics().events, ...mirroring }, log);
+  const events = logged({ ...createMetrics().events, ...mirroring }, log);
   return { events, lines: () => lines.splice(0) };
 }
 
