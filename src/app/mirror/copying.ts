@@ -24,7 +24,7 @@ export function copying(ends: RegistryEnds, settings: MirrorSettings, signal: Ab
   }
 
   return async (
-    { source, destination, isPulled = false, fills = false }: Pair,
+    { source, destination, isPulled = false, fills = false, seen }: Pair,
     stop: AbortSignal,
   ): Promise<CopiedImage | undefined> => {
     if (settings.dryRun) return undefined;
@@ -38,6 +38,6 @@ export function copying(ends: RegistryEnds, settings: MirrorSettings, signal: Ab
       to: { repository: to.repository, ...(tag === undefined ? {} : { tag }) },
       overwrites: !fills,
     };
-    return await copyImage(image, shared(), { signal: stop });
+    return await copyImage(image, shared(), { signal: stop, seen });
   };
 }

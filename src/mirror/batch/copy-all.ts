@@ -1,9 +1,9 @@
+import { defined } from '../../base/defined.ts';
 import { concurrently } from '../../base/each.ts';
-import type { Descriptor } from '../../oci/content.ts';
 import { copyImage, statedSource } from '../copy/copy.ts';
 import type { CopyRun } from '../copy/run.ts';
 import { CopyError } from '../failure.ts';
-import { type ImageCopy, routeOf } from '../images/image-copy.ts';
+import { type ImageCopy, routeOf, type Seen } from '../images/image-copy.ts';
 
 export interface CopyImagesOptions {
   /** Images at a time between one source and one destination. Default 6. */
@@ -34,16 +34,15 @@ export async function copyImages(
   const { maxImages = 6, maxRoutes = Number.POSITIVE_INFINITY } = options;
   const { continueOnError = false, looksFirst = false } = options;
   const goesOn = typeof continueOnError === 'function' ? continueOnError : () => continueOnError;
-  const stated = new Map<ImageCopy, Descriptor>();
+  const seen = new Map<ImageCopy, Seen>();
   const left: ImageCopy[] = [];
   let isStopped = false;
 
   const look = async (image: ImageCopy): Promise<void> => {
-    stated.set(image, await statedSource(image, run));
+    seen.set(image, { source: await statedSource(image, run) });
   };
   const copy = async (image: ImageCopy): Promise<void> => {
-    const seen = stated.get(image);
-    const copied = await copyImage(image, run, seen === undefined ? {} : { stated: seen });
+    const copied = await copyImage(image, run, defined({ seen: seen.get(image) }));
     run.tally.imageDone(copied);
     run.events.imageEnded?.({ image, copied });
   };
@@ -69,8 +68,8 @@ export async function copyImages(
     return wanted.filter((image) => done.has(image));
   };
 
-  const seen = looksFirst ? await each(images, look, () => true) : images;
-  await each(seen, copy, () => !isStopped);
+  const found = looksFirst ? await each(images, look, () => true) : images;
+  await each(found, copy, () => !isStopped);
   return left;
 }
 

@@ -3,7 +3,13 @@ import type { Digest } from '../../oci/digest.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
 import type { Node } from '../images/graph.ts';
-import { type CopiedImage, destinationText, type ImageCopy, sourceText } from '../images/image-copy.ts';
+import {
+  type CopiedImage,
+  destinationText,
+  type ImageCopy,
+  type Seen,
+  sourceText,
+} from '../images/image-copy.ts';
 import { chosenPlatforms, mayChange } from '../images/platforms.ts';
 import { type Asking, askSource, type Copying } from './copying.ts';
 import { copyParts, copyReferrersOf, fetchNode, foundManifest, speaksForParts } from './graph-copy.ts';
@@ -16,8 +22,8 @@ class GivenUp extends Error {
 }
 
 export interface CopyImageOptions {
-  /** What the source was just seen to have: it is not asked that again. */
-  readonly stated?: Descriptor;
+  /** Default: both ends are asked what they have. */
+  readonly seen?: Seen;
   readonly signal?: AbortSignal;
 }
 
@@ -49,7 +55,7 @@ export async function copyImage(
     },
   };
   try {
-    const copied = await copyRoot(copying, options.stated);
+    const copied = await copyRoot(copying, options.seen);
     return copied.outcome === 'copied' && !isChanged ? { ...copied, outcome: 'unchanged' } : copied;
   } catch (error) {
     run.signal.throwIfAborted();
@@ -58,10 +64,10 @@ export async function copyImage(
   }
 }
 
-async function copyRoot(copying: Copying, seen: Descriptor | undefined): Promise<CopiedImage> {
+async function copyRoot(copying: Copying, seen: Seen | undefined): Promise<CopiedImage> {
   const { image } = copying;
-  const stated = seen ?? (await statedAtSource(copying));
-  const there = image.force === true ? undefined : await thereUnderTag(copying, stated);
+  const stated = seen?.source ?? (await statedAtSource(copying));
+  const there = image.force === true ? undefined : await thereUnderTag(copying, stated, seen?.destination);
   if (isUpToDate(stated, there, copying) && !mayChange(stated, image)) {
     return { outcome: 'unchanged', digest: stated.digest };
   }
@@ -94,8 +100,13 @@ async function statedAtSource(copying: Asking): Promise<Descriptor> {
   return answer.descriptor;
 }
 
-function thereUnderTag(copying: Copying, { digest }: Descriptor): Promise<Descriptor | undefined> {
+async function thereUnderTag(
+  copying: Copying,
+  { digest }: Descriptor,
+  seen: Seen['destination'],
+): Promise<Descriptor | undefined> {
   const { tag } = copying.image.to;
+  if (tag !== undefined && seen !== undefined) return seen === 'nothing' ? undefined : seen;
   return foundManifest(tag === undefined ? { digest } : { tag }, copying);
 }
 

@@ -1,4 +1,5 @@
 import type { Expression } from '../../base/text/expression.ts';
+import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
@@ -34,6 +35,13 @@ export interface ImageCopy {
    * manifest before its blobs. `blobs`: itself alone, as in a directory that others write to. Default `manifests`.
    */
   readonly trust?: 'manifests' | 'blobs';
+}
+
+/** What was just seen at the ends of an image: it is not asked again. */
+export interface Seen {
+  readonly source: Descriptor;
+  /** What has the destination's tag. Default: the destination is asked. */
+  readonly destination?: Descriptor | 'nothing';
 }
 
 /** What became of an image: `filtered` when no platform of it was wanted. */

@@ -2,6 +2,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
+import type { Seen } from '../images/image-copy.ts';
 import type { Look } from '../images/image-inspector.ts';
 import type { Tell } from '../log.ts';
 import type { Queue } from '../queue/queue.ts';
@@ -17,6 +18,8 @@ export interface Pair {
   readonly isPulled?: boolean;
   /** Only where there is nothing. */
   readonly fills?: boolean;
+  /** What both registries have, by the HEAD that each was asked in this try. */
+  readonly seen: Seen;
 }
 
 /** The destination's content now; `isKept` if it is the old content, not the copied one. */
@@ -126,7 +129,13 @@ async function mirrored(
   if (held !== undefined && task.backup !== undefined) {
     await backedUp(options, { ...task, backup: task.backup }, held, signal, { at: now(), left: mostNames });
   }
-  const pair = { source, destination: target, isPulled: task.owner === 'misses', fills: task.fills === true };
+  const pair = {
+    source,
+    destination: target,
+    isPulled: task.owner === 'misses',
+    fills: task.fills === true,
+    seen: { source: wanted, destination: held ?? 'nothing' },
+  } as const;
   const there = await copied(options, pair, signal);
   if (there?.isKept === true) kept(there);
 }
@@ -158,7 +167,8 @@ async function backedUp(
   const kept = await look.stat(backup, signal);
   if (kept?.digest === held.digest) return;
   if (kept === undefined) {
-    await copied(options, { source: pinned(destination, held.digest), destination: backup }, signal);
+    const seen = { source: held, destination: 'nothing' } as const;
+    await copied(options, { source: pinned(destination, held.digest), destination: backup, seen }, signal);
     return;
   }
   if (left === 0)
@@ -209,7 +219,7 @@ function ended({ events }: LoopOptions, state: 'success' | 'failure', startedAt:
   return Math.round(seconds);
 }
 
-function pairsOf({ source, destination }: Pair): readonly string[] {
+function pairsOf({ source, destination }: Pick<Pair, 'source' | 'destination'>): readonly string[] {
   return [`${source}=${destination}`];
 }
 

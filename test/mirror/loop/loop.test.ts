@@ -36,7 +36,7 @@ function rig(
 ) {
   const { store = createMemoryStore().records, images = new Map<string, Held>() } = options;
   const lines: MirrorLine[] = [];
-  const copies: Pair[] = [];
+  const copies: Pick<Pair, 'source' | 'destination'>[] = [];
   const counts = { success: 0, failure: 0 };
   const failures: (CopyError | Error)[] = [];
   const stop = new AbortController();

@@ -1,0 +1,86 @@
+import { test } from 'tap';
+import { copying } from '../../../src/app/mirror/copying.ts';
+import { load } from '../../../src/config/load.ts';
+import { registryLook } from '../../../src/mirror/images/image-inspector.ts';
+import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
+import { queue } from '../../../src/mirror/queue/queue.ts';
+import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
+import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
+import { memoryEnd } from '../../support/memory-ends.ts';
+import { plainImage, textBlob } from '../../support/memory-images.ts';
+
+const ci = parseRepository('openshift/ci');
+const from = parseRepository('ci/a');
+const latest = parseTag('latest');
+const target = parseTag('ci_a_latest');
+const image = plainImage('new', [textBlob('layer')]);
+const older = plainImage('old', [textBlob('base')]);
+
+const wish: MirrorTask = {
+  source: 'registry.ci.openshift.org/ci/a:latest',
+  destination: 'quay.io/openshift/ci:ci_a_latest',
+  priority: 'change',
+  owner: 'test',
+  createdAt: 1,
+};
+
+/** One try of a task, between two registries in memory: how often each was asked what. */
+async function triedOnce(task: Partial<MirrorTask>, held?: typeof image) {
+  const [source, quay] = [memoryEnd('registry.ci.openshift.org'), memoryEnd('quay.io')];
+  source.hold(from, image, latest);
+  if (held !== undefined) quay.hold(ci, held, target);
+  const end = (registry: string) => (registry === quay.name ? quay : source);
+  const ends = { source: end, pulledSource: end, destination: end, close: async () => {} };
+  const { mirror: settings } = load('{mirror: {}}', {});
+  if (settings === undefined) throw new Error('the settings have no mirror');
+  const stop = new AbortController();
+  const tasks = queue({ records: taskRecords({ records: createMemoryStore().records }) });
+  const { promise: isDone, resolve: imageMirrored } = Promise.withResolvers<unknown>();
+  const running = mirrorLoop(
+    {
+      queue: tasks,
+      look: registryLook(end),
+      copy: copying(ends, settings, stop.signal),
+      tell: (kind) => kind === 'upToDate' && imageMirrored(kind),
+      events: { imageMirrored },
+    },
+    stop.signal,
+  );
+  await tasks.put({ ...wish, ...task });
+  await isDone;
+  while (tasks.count() > 0) await tasks.changed(AbortSignal.timeout(50));
+  stop.abort();
+  await running;
+  await tasks.close();
+  return { source: source.counts(), quay: quay.counts(), tagged: quay.contents(ci).tags };
+}
+
+test('one try asks each end once what it has', async (t) => {
+  const { source, quay, tagged } = await triedOnce({});
+  t.equal(tagged.get(target), image.root.descriptor.digest);
+  t.match(source, { 'head-manifest': 1, 'get-manifest': 1 });
+  t.match(quay, { 'head-manifest': 1, 'stat-manifest': 1 }, 'the tag, and the digest under other tags');
+});
+
+test('a copy that only fills looks once more, right before it writes', async (t) => {
+  const { source, quay } = await triedOnce({ fills: true });
+  t.match(source, { 'head-manifest': 1 });
+  t.match(quay, { 'head-manifest': 1, 'stat-manifest': 2, 'put-manifest': 1 });
+});
+
+test('what is kept under another name first is not asked for again', async (t) => {
+  const backup = 'quay.io/openshift/ci:20251023140242_prune_a';
+  const { source, quay, tagged } = await triedOnce({ backup }, older);
+  t.equal(tagged.get(target), image.root.descriptor.digest);
+  t.equal(tagged.size, 2);
+  t.match(source, { 'head-manifest': 1 });
+  t.match(quay, { 'head-manifest': 2, 'stat-manifest': 2, 'put-manifest': 2 }, 'both tags, and both digests');
+});
+
+test('an image that is there costs one look at each end', async (t) => {
+  const { source, quay } = await triedOnce({}, image);
+  t.same(source, { 'head-manifest': 1 });
+  t.same(quay, { 'head-manifest': 1 });
+});
