@@ -146,7 +146,7 @@ test('gathered lines are written at a flush, in order, be it one line or many', 
   const log = JSON.stringify(new URL('../../src/telemetry/log.ts', import.meta.url));
   const written = async (...lines: string[]) => {
     const writes = lines.map((line) => `output.write('${line}\\n');`).join('');
-    const script = `import { bufferedOutput } from ${log}; const output = bufferedOutput(1); ${writes} output.flush(); process.exit();`;
+    const script = `import { createBufferedOutput } from ${log}; const output = createBufferedOutput(1); ${writes} output.flush(); process.exit();`;
     return (await finished(process.execPath, ['--input-type=module', '--eval', script])).stdout;
   };
   t.equal(await written('one'), 'one\n');
