@@ -11,23 +11,30 @@ export interface Notifier {
 }
 
 export function createNotifier(clock = systemClock): Notifier {
-  const waiting = new Set<() => void>();
+  const bounded = new Set<() => void>();
+  let next = Promise.withResolvers<void>();
+
+  async function waitBounded(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    if (signal?.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const end = (): void => resolve();
+    bounded.add(end);
+    using _timer = ms === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(end, ms);
+    signal?.addEventListener('abort', end);
+    await promise;
+    bounded.delete(end);
+    signal?.removeEventListener('abort', end);
+  }
+
   return {
     notify() {
-      for (const end of waiting) end();
+      const { resolve } = next;
+      next = Promise.withResolvers();
+      resolve();
+      for (const end of bounded) end();
     },
-    async wait(ms = Number.POSITIVE_INFINITY, signal) {
-      if (signal?.aborted) return;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const end = (): void => {
-        waiting.delete(end);
-        resolve();
-      };
-      waiting.add(end);
-      using _timer = ms === Number.POSITIVE_INFINITY ? undefined : clock.setTimeout(end, ms);
-      signal?.addEventListener('abort', end);
-      await promise;
-      signal?.removeEventListener('abort', end);
-    },
+    // Readers of a download wait for each chunk: one promise serves all of them.
+    wait: (ms = Number.POSITIVE_INFINITY, signal) =>
+      ms === Number.POSITIVE_INFINITY && signal === undefined ? next.promise : waitBounded(ms, signal),
   };
 }
