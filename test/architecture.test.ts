@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { test } from 'tap';
 
 const source = new URL('../src/', import.meta.url).pathname;
@@ -115,3 +115,104 @@ test('only main.ts touches the process, and no file is longer than 300 lines', a
     [],
   );
 });
+
+/** A room is a folder. One that holds rooms has no more on top than what they share. */
+const fewestFiles = 4;
+const mostFiles = 12;
+const oddRooms: Readonly<Record<string, string>> = {
+  base: 'each file stands alone, and every room may import it',
+  'base/files': 'two files that follow and keep files',
+  'cli/flags': 'what every command reads, below all of them',
+  'mirror/batch': 'one command: a list, a plan, a run',
+};
+
+/** The files of each room, and the rooms that each imports. */
+async function rooms(): Promise<ReadonlyMap<string, Room>> {
+  const files = (await readdir(source, { recursive: true })).filter((file) => file.endsWith('.ts'));
+  const found = new Map<string, Room>();
+  for (const file of files.sort()) {
+    const room = found.get(dirname(file)) ?? { files: [], code: new Set(), types: new Set() };
+    room.files.push(file);
+    found.set(dirname(file), room);
+  }
+  for (const line of await imports()) {
+    const target = dirname(targetOf(line));
+    const room = found.get(dirname(line.file));
+    if (!line.target.startsWith('.') || target === dirname(line.file)) continue;
+    (line.isType ? room?.types : room?.code)?.add(target);
+  }
+  return found;
+}
+
+interface Room {
+  readonly files: string[];
+  readonly code: Set<string>;
+  readonly types: Set<string>;
+}
+
+test('a room has four to twelve files, and src has main.ts alone', async (t) => {
+  const all = [...(await rooms())];
+  t.same(all.find(([name]) => name === '.')?.[1].files, ['main.ts']);
+  const odd = all.filter(([name, { files }]) => {
+    const holdsRooms = name === '.' || all.some(([other]) => other.startsWith(`${name}/`));
+    return files.length > mostFiles || (!holdsRooms && files.length < fewestFiles);
+  });
+  t.same(
+    odd.map(([name]) => name),
+    Object.keys(oddRooms),
+  );
+});
+
+test('no room imports one that imports it, types counted', async (t) => {
+  const left = new Map<string, Set<string>>();
+  for (const [name, { code, types }] of await rooms()) left.set(name, new Set([...code, ...types]));
+  for (let isSmaller = true; isSmaller; ) {
+    const free = [...left].filter(([, targets]) => [...targets].every((target) => !left.has(target)));
+    for (const [name] of free) left.delete(name);
+    isSmaller = free.length > 0;
+  }
+  t.same([...left.keys()], []);
+});
+
+test('few files name the predecessors, so that their folder can be deleted', async (t) => {
+  const users = (await imports()).filter(
+    (line) => folderOf(line.file) !== 'predecessors' && folderOf(targetOf(line)) === 'predecessors',
+  );
+  t.same([...new Set(users.map(({ file }) => file))].sort(), [
+    'app/app.ts',
+    'app/mirror/service.ts',
+    'app/server.ts',
+    'cli/commands/commands.ts',
+  ]);
+});
+
+/** Rooms that hold only what the rooms in them share need no text, and one is left as it is. */
+const untold = new Set(['.', 'cache', 'mirror', 'proxy', 'upstream', 'upstream/download']);
+const ground = /^(?:base(?:\/|$))/;
+
+test('the main file of a room begins with what enters, what leaves and what it may import', async (t) => {
+  for (const [name, { files, code, types }] of await rooms()) {
+    if (untold.has(name)) continue;
+    const texts = await Promise.all(files.map((file) => readFile(join(source, file), 'utf8')));
+    const heads = texts.filter((text) => text.startsWith('// Room ')).map(headOf);
+    t.equal(heads.length, 1, `${name} has one main file`);
+    const [, room, listed = ''] =
+      /^Room `([^`]+)`: .+\. In: .+\. Out: .+\. Imports: (.+)\.$/.exec(heads[0] ?? '') ?? [];
+    t.equal(room, name);
+    if (listed === 'every room below') continue;
+    const [forCode = '', forTypes = ''] = listed.split('; types of ');
+    const missing = (used: Set<string>, told: string) =>
+      [...used].filter((target) => !ground.test(target) && !told.split(', ').includes(target));
+    t.same(missing(code, forCode), [], `${name} imports`);
+    t.same(missing(types, `${forCode}, ${forTypes}`), [], `${name} imports types of`);
+  }
+});
+
+function headOf(text: string): string {
+  const lines = text.split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('// '));
+  return lines
+    .slice(0, end)
+    .map((line) => line.slice(3))
+    .join(' ');
+}
