@@ -1,3 +1,6 @@
+// Room `app`: makes every instance, connects the parts and closes them. In: the configuration, a
+// log, the environment. Out: a running service. Imports: every room below.
+
 import { createAttempts } from '../auth/attempts.ts';
 import { createBcrypt } from '../auth/robots/bcrypt.ts';
 import { rightsKey } from '../auth/rules/rules.ts';

@@ -1,3 +1,6 @@
+// Room `base`: what every room may use: limits, waits, retries, sharing of calls, bounded maps. In:
+// nothing of ours. Out: functions and classes without a subject. Imports: node.
+
 import { unlessAborted } from './wait.ts';
 
 export interface SemaphoreOptions {

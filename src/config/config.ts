@@ -1,3 +1,6 @@
+// Room `config`: settings as the service takes them. In: YAML and the environment. Out: checked
+// values with defaults; faults with their lines. Imports: auth/rules, base, config/schema.
+
 import type { Expression } from '../base/text/expression.ts';
 import type { Settings } from './schema/schema.ts';
 import type { RedirectMode } from './schema/store.ts';

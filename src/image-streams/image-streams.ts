@@ -1,3 +1,6 @@
+// Room `image-streams`: image streams of a cluster, and what flat tags stand for. In: a Kubernetes
+// client. Out: tags with their images, listed and watched. Imports: base, kubernetes, oci.
+
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { unless } from '../kubernetes/failure.ts';
 import { type FollowEvents, type FollowOptions, followed, type StreamListener } from './follow.ts';

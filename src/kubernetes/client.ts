@@ -1,3 +1,7 @@
+// Room `kubernetes`: the one client of Kubernetes API servers (docs/adr/0053). In: a kubeconfig
+// that is followed, and calls. Out: texts, JSON and streams, or an ApiFailure; TLS verified, no
+// redirect followed. Imports: base.
+
 import { type Dispatcher, errors } from 'undici';
 import { unlessAborted } from '../base/wait.ts';
 import { failureOf, parsed, textOf } from './answer.ts';
@@ -5,12 +9,7 @@ import type { Kubeconfig } from './kubeconfig.ts';
 import { type ClusterLogin, createLogins } from './login.ts';
 import { createPools } from './pools.ts';
 
-/**
- * The one client of Kubernetes API servers, for reviews, image streams and Leases. In: a kubeconfig
- * that is followed (`kubeconfig.ts`, by the library) and calls. Out: texts, JSON and streams, or an
- * `ApiFailure`. TLS is verified, no redirect is followed, and every answer has a limit in time and
- * size. Why it is not the library's: docs/adr/0053. May import `base` and `auth/reread.ts`.
- */
+/** One API server. */
 export interface KubernetesClient {
   /** The body of a 200 or 201. Throws `ApiFailure`, or the reason of the call's own signal. */
   text(call: ApiCall): Promise<string>;

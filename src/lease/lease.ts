@@ -1,3 +1,7 @@
+// Room `lease`: the right to do one job, which one process at a time has. In: a medium: a record of
+// the store, or a Lease. Out: work that runs while the lease is held. Imports: base, kubernetes,
+// store.
+
 import { randomUUID } from 'node:crypto';
 import { hasSlept, withTimeout } from '../base/wait.ts';
 import { type Hold, kept } from './hold.ts';

@@ -1,3 +1,6 @@
+// Room `oci`: the words of the distribution spec: digests, references, manifests, requests, errors.
+// In: text and bytes from outside. Out: branded values, or a RegistryError. Imports: base.
+
 import { type Digest, digester, isMatch } from './digest.ts';
 import { RegistryError } from './errors.ts';
 

@@ -1,3 +1,7 @@
+// Room `telemetry`: log, metrics, and log lines of events. In: events of all other rooms. Out:
+// numbers and lines. Imports: base; types of auth/clusters, cache, cache/eviction, cache/scrub,
+// mirror, mirror/fallback, proxy, store, upstream.
+
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { ClusterEvents } from '../auth/clusters/cluster.ts';
 import type { CacheEvents } from '../cache/events.ts';

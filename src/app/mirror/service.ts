@@ -1,3 +1,7 @@
+// Room `app/mirror`: makes the mirror: its queue, lease, endpoints, rules and jobs. In: the parts
+// that the service made. Out: the mirror of a process, and what copies are made with. Imports:
+// every room below.
+
 import { closeInTurn } from '../../base/close-all.ts';
 import { defined } from '../../base/defined.ts';
 import { hasSlept } from '../../base/wait.ts';
@@ -7,9 +11,6 @@ import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import type { Readings } from '../../image-streams/flat-tags.ts';
 import { createImageStreams, type ImageStreams } from '../../image-streams/image-streams.ts';
-import { createLease } from '../../lease/lease.ts';
-import { createLeaseObject } from '../../lease/lease-object.ts';
-import { createRecordLease } from '../../lease/record.ts';
 import { tagFilter } from '../../mirror/ci/tag-filter.ts';
 import { isWanted } from '../../mirror/ci/wanted.ts';
 import { filledFromSource } from '../../mirror/fallback/fallback.ts';
@@ -34,6 +35,7 @@ import { copying } from './copying.ts';
 import { type RegistryEnds, registryEnds } from './endpoints.ts';
 import { followedInputs } from './inputs.ts';
 import { configuredRules, type Rules } from './rules.ts';
+import { configuredTurn, type Turn } from './turn.ts';
 
 export interface MirrorParts {
   readonly settings: MirrorSettings;
@@ -190,8 +192,6 @@ async function turns(
   }
 }
 
-type Turn = (work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>;
-
 /** What the API needs of a queue, also while another process has it. */
 function deskQueue(
   { put }: TaskSink,
@@ -203,33 +203,6 @@ function deskQueue(
     retry: (filter) => current()?.retry(filter) ?? 0,
     drop: (destination) => current()?.drop(destination),
   };
-}
-
-/** One process at a time, by a Lease of a cluster or by a record in the store. */
-async function configuredTurn({ settings, cache, log }: MirrorParts, clients: ClusterClients): Promise<Turn> {
-  if (settings.dryRun) return (work, signal) => work(signal);
-  const own = log.child({ component: 'ci-images-mirror' });
-  const events = {
-    acquired: (event: object) => own.info(event, 'acquired the mirror lease; this process copies now'),
-    lost: (event: object) => own.warn(event, 'lost the mirror lease; this process stops copying'),
-    failed: ({ name, error }: { readonly name: string; readonly error: unknown }) =>
-      own.warn({ name, err: error }, 'cannot read or renew the mirror lease; retrying'),
-  };
-  const { instance: holder } = cache;
-  if (settings.lease === undefined) {
-    const name = 'mirror';
-    const ours = createLease({
-      name,
-      medium: createRecordLease(cache.medium.records, { name }),
-      holder,
-      events,
-    });
-    return (work, signal) => ours.held(work, { signal });
-  }
-  const { cluster, namespace, name } = settings.lease;
-  const client = await clients.of(cluster);
-  const ours = createLease({ name, medium: createLeaseObject({ client, namespace, name }), holder, events });
-  return (work, signal) => ours.held(work, { signal });
 }
 
 async function configuredStreams(

@@ -1,3 +1,7 @@
+// Room `auth/clusters`: who has a token and what may they, by TokenReview and SubjectAccessReview.
+// In: tokens, subjects and questions. Out: answers, remembered for a while; UNAVAILABLE where a
+// cluster does not answer. Imports: auth, base, oci; types of kubernetes.
+
 import { createLru } from '../../base/lru.ts';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { Authenticator, Credential, Subject } from '../access.ts';

@@ -1,3 +1,7 @@
+// Room `auth/guards`: what stands before a host: none, robots, or clusters. In: an Authorization
+// header. Out: a subject, a token of ours, and what the subject may pull. Imports: auth,
+// auth/robots, auth/tokens, base; types of oci.
+
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Authenticator, Authorizer, Credential, Place, Subject } from '../access.ts';

@@ -1,3 +1,6 @@
+// Room `auth/robots`: robot accounts of this service, by htpasswd or a pair of files. In: a name
+// and a password. Out: the robot, compared on a thread. Imports: auth, base.
+
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
 import { createLru } from '../../base/lru.ts';

@@ -1,3 +1,7 @@
+// Room `auth/rules`: access rules as data, decided per tag and per digest. In: a subject, a
+// repository and a reference. Out: allowed or not, with the rule that decided. Imports: auth, base,
+// image-streams, oci; types of auth/clusters.
+
 import { firstFound } from '../../base/each.ts';
 import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
 import type { Authorizer, ContentTags, Decision, Place, Subject } from '../access.ts';

@@ -1,3 +1,6 @@
+// Room `auth/tokens`: tokens that this service signs, and their keys. In: a subject and its scopes.
+// Out: a token; of a token its subject. Imports: auth, base, oci.
+
 import { hash, randomUUID } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';

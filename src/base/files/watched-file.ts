@@ -1,3 +1,6 @@
+// Room `base/files`: files that change while we run, and files that outlive a crash. In: paths.
+// Out: contents; durable writes. Imports: node.
+
 import { readFile, stat } from 'node:fs/promises';
 import type { MaybePromise } from '../maybe-promise.ts';
 import { shared } from '../single-flight.ts';

@@ -1,3 +1,6 @@
+// Room `base/text`: texts from outside: RE2 expressions, globs, JSON, networks, redaction. In:
+// unchecked text. Out: values that are checked. Imports: node.
+
 import { RE2JS } from 're2js';
 
 /**

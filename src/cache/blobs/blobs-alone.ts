@@ -1,7 +1,7 @@
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { isNotFound } from '../../oci/errors.ts';
 import { isManifestType, manifestOrNone, maxManifestBytes } from '../../oci/manifest.ts';
-import { isNotFound } from '../../oci/not-found.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { RepositoryIndex } from '../records/repository-index.ts';
 import { blobUnknown } from './blob-membership.ts';

@@ -1,3 +1,7 @@
+// Room `cache/blobs`: a blob from memory, store, a running download or the upstream. In: repository
+// and digest. Out: its bytes, verified, from the first source that has them. Imports: base,
+// cache/fills, oci; types of cache, cache/records, store, upstream.
+
 import type { LRUCache } from 'lru-cache';
 import { type ByteRange, type Bytes, bytesOf, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';

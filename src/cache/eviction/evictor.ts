@@ -1,3 +1,7 @@
+// Room `cache/eviction`: keeps a store within its size. In: the store and what was served lately.
+// Out: deletions, and the plan behind them. Imports: base, lease, oci, store; types of cache,
+// cache/records.
+
 import { ageMs } from '../../base/age.ts';
 import { Semaphore } from '../../base/semaphore.ts';
 import { createLease, type Lease } from '../../lease/lease.ts';

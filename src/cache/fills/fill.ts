@@ -1,3 +1,7 @@
+// Room `cache/fills`: downloads under way, each a file in the spool with any number of readers. In:
+// an upstream body. Out: verified bytes for readers, and the blob for the store. Imports: base,
+// oci, store/filesystem; types of cache, store.
+
 import type { Hash } from 'node:crypto';
 import { createNotifier } from '../../base/notifier.ts';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';

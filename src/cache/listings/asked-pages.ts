@@ -1,6 +1,6 @@
 import { ageMs } from '../../base/age.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
-import { isNotFound } from '../../oci/not-found.ts';
+import { isNotFound } from '../../oci/errors.ts';
 import type { Hit } from '../events.ts';
 
 /** A page of a listing as it is answered. */

@@ -1,3 +1,7 @@
+// Room `cache/listings`: lists of tags and referrers. In: pages of the upstream. Out: pages in our
+// order, with what the cache knows. Imports: base, oci; types of cache, cache/manifests,
+// cache/records.
+
 import type { LRUCache } from 'lru-cache';
 import { field, listOf, parseJson } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';

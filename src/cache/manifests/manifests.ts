@@ -1,3 +1,7 @@
+// Room `cache/manifests`: manifests by tag and digest, and whether they may be handed out. In:
+// repository and reference. Out: a manifest whose content can be delivered. Imports: base,
+// cache/records, oci; types of cache, cache/blobs, store, upstream.
+
 import { LRUCache } from 'lru-cache';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import { bytesOf, type Descriptor } from '../../oci/content.ts';

@@ -3,8 +3,7 @@ import { ageMs } from '../../base/age.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 import { withTimeout } from '../../base/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { RegistryError } from '../../oci/errors.ts';
-import { isNotFound } from '../../oci/not-found.ts';
+import { isNotFound, RegistryError } from '../../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
 import {

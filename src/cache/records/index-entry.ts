@@ -1,3 +1,7 @@
+// Room `cache/records`: what is known of a repository: members, tags, freshness. In: records of the
+// store, answers of the upstream. Out: which digest belongs where, and under which tags. Imports:
+// base, oci, store; types of cache.
+
 import { ageMs } from '../../base/age.ts';
 import { defined } from '../../base/defined.ts';
 import { type Fields, fieldsOf, jsonOrNone } from '../../base/text/json.ts';

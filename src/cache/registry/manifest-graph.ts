@@ -1,9 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { RegistryError } from '../../oci/errors.ts';
+import { isNotFound, RegistryError } from '../../oci/errors.ts';
 import { digestsIn, isManifestType, type Manifest } from '../../oci/manifest.ts';
-import { isNotFound } from '../../oci/not-found.ts';
 import { createParsedManifests, type ParsedManifests, type ReadManifest } from '../records/parsed.ts';
 
 /** What one manifest lists. True for ever, as the manifest is. */

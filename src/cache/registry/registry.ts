@@ -1,3 +1,8 @@
+// Room `cache/registry`: one upstream as clients see it, made of the rooms beside. In: an upstream
+// and the shared parts. Out: blobs, manifests, listings, and tags that lead to a digest. Imports:
+// base, cache/blobs, cache/eviction, cache/fills, cache/listings, cache/manifests, cache/records,
+// oci, store, store/filesystem; types of cache, upstream.
+
 import type { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/digest.ts';
 import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';

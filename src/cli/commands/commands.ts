@@ -1,3 +1,6 @@
+// Room `cli/commands`: the table of commands and their help. In: the words of a command line. Out:
+// the exit code. Imports: every room below.
+
 import type { Run } from '../flags/io.ts';
 import type { Start } from '../serve/serve.ts';
 

@@ -1,3 +1,6 @@
+// Room `cli/flags`: how every command reads flags and touches its process. In: words. Out: values,
+// or a UsageError. Imports: every room below.
+
 import { parsed, UsageError } from './arguments.ts';
 
 /** One flag: what stands behind it, and what that means. */

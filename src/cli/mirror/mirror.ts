@@ -1,3 +1,6 @@
+// Room `cli/mirror`: quayside mirror: copies images as oc image mirror does. In: flags, mapping
+// files, auth files. Out: copies, a report, the exit code. Imports: every room below.
+
 import { writeFile } from 'node:fs/promises';
 import { type CopyImagesOptions, copyImages } from '../../mirror/batch/copy-all.ts';
 import { type Mapping, MappingError } from '../../mirror/batch/mapping.ts';

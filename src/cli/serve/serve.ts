@@ -1,3 +1,7 @@
+// Room `cli/serve`: quayside serve: reads, checks, starts, reloads and ends the service. In: a
+// configuration file and signals. Out: a running service, a banner, complaints. Imports: every room
+// below.
+
 import { reloading } from '../../app/reload.ts';
 import { watchFiles } from '../../base/files/watched-file.ts';
 import { sleep, withTimeout } from '../../base/wait.ts';

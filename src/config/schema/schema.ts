@@ -1,3 +1,6 @@
+// Room `config/schema`: the schema of the settings, a part in each file. In: nothing. Out: types,
+// defaults and checks. Imports: base.
+
 import Type from 'typebox';
 import { clusterSchema, ruleSchema } from './clusters.ts';
 import { hostSchema } from './hosts.ts';

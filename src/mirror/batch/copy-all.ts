@@ -1,3 +1,7 @@
+// Room `mirror/batch`: many copies for one command, planned and run. In: mapping lines. Out: what
+// was copied, and what failed. Imports: base, mirror, mirror/copy, mirror/images,
+// mirror/references, oci; types of mirror/endpoints.
+
 import { defined } from '../../base/defined.ts';
 import { concurrently } from '../../base/each.ts';
 import { copyImage, statedSource } from '../copy/copy.ts';

@@ -1,3 +1,7 @@
+// Room `mirror/ci`: the configuration of the CI mirror, and what it selects. In: _config.yaml. Out:
+// pairs to copy; whether a task is still wanted. Imports: base, image-streams, mirror/references;
+// types of mirror, mirror/images, mirror/queue.
+
 import { Expression } from '../../base/text/expression.ts';
 import { type ImageStreamTag, parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { appCiImage, qci, qciProxy, quayImage, quayProxyImage } from '../references/names.ts';

@@ -1,3 +1,7 @@
+// Room `mirror/copy`: copies one image: manifests from the top, blobs, then tags. In: a source and
+// a destination. Out: a confirmed copy, or a CopyError. Imports: base, mirror, mirror/endpoints,
+// mirror/images, mirror/references, oci.
+
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, referenceText } from '../../oci/reference.ts';

@@ -1,3 +1,8 @@
+// Room `mirror/fallback`: an upstream that answers from its source what it lacks. In: an upstream,
+// rules, a queue. Out: an upstream; tasks to copy. Imports: base, image-streams, mirror/ci,
+// mirror/references, oci; types of cache/manifests, cache/records, cache/registry, mirror/queue,
+// store, upstream.
+
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';

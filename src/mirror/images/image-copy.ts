@@ -1,3 +1,7 @@
+// Room `mirror/images`: what a copy is about: an image, its graph, platforms, events. In:
+// manifests. Out: what to copy and what happened to it. Imports: base, mirror, mirror/references,
+// oci; types of mirror/endpoints.
+
 import type { Expression } from '../../base/text/expression.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';

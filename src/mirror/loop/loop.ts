@@ -1,3 +1,7 @@
+// Room `mirror/loop`: works off the queue, and fills it from image streams and hourly jobs. In: a
+// queue, endpoints, a configuration. Out: copies; lines of the log. Imports: base, image-streams,
+// mirror, mirror/ci, mirror/images, mirror/references, oci; types of mirror/queue.
+
 import type { Descriptor } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { MirrorEvents } from '../events.ts';

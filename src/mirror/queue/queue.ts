@@ -1,3 +1,7 @@
+// Room `mirror/queue`: one task for each destination, kept until its copy is confirmed. In: tasks.
+// Out: the next task; records for the next process. Imports: base, mirror, mirror/references; types
+// of store.
+
 import { backoffMs } from '../../base/backoff.ts';
 import { createNotifier } from '../../base/notifier.ts';
 import { mayPass } from '../../base/retry.ts';

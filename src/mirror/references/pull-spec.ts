@@ -1,3 +1,6 @@
+// Room `mirror/references`: pull specs and the names of QCI. In: text. Out: parsed references.
+// Imports: base, image-streams, oci.
+
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseRepository, parseTag, type Reference, type Repository, type Tag } from '../../oci/reference.ts';

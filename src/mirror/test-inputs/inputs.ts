@@ -1,3 +1,7 @@
+// Room `mirror/test-inputs`: images that tests of CI use. In: a checkout of openshift/release. Out:
+// the tags to mirror, worked out on a thread. Imports: base, image-streams, mirror/ci; types of
+// mirror.
+
 import type { TestInputs } from '../ci/tag-filter.ts';
 import type { Tell } from '../log.ts';
 import type { Checkout } from './checkout.ts';

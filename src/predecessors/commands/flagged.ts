@@ -1,3 +1,6 @@
+// Room `predecessors/commands`: command lines of qci-appci and ci-images-mirror. In: their flags.
+// Out: settings of ours. Imports: base, cli/flags, cli/mirror, cli/serve, config.
+
 import { type Fields, fieldsOf } from '../../base/text/json.ts';
 import type { Io } from '../../cli/flags/io.ts';
 import { configFileText } from '../../cli/serve/config-file.ts';

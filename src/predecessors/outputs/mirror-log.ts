@@ -1,3 +1,9 @@
+// Room `predecessors/outputs`: log lines, metrics and /api/health of qci-appci and
+// ci-images-mirror. In: events of ours. Out: the words that their dashboards know. Outside,
+// app/app.ts, app/server.ts, app/mirror/service.ts and cli/commands/commands.ts name the folder;
+// the setting log.qciAppci and the strconv text of proxy/operators/mirror-api.ts would go with it.
+// Imports: base, proxy/access, telemetry; types of auth/clusters, mirror, upstream.
+
 import type { MirrorFields, Notices, Tell } from '../../mirror/log.ts';
 import type { Log } from '../../telemetry/log.ts';
 

@@ -1,3 +1,7 @@
+// Room `proxy/access`: which host, which subject, which upstream, and may they. In: a parsed
+// request. Out: an admitted request, or the refusal; tokens. Imports: base, oci, proxy/clients,
+// proxy/http; types of auth, auth/guards, proxy.
+
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Access, Decision, Subject } from '../../auth/access.ts';
 import type { Guard, Identity, Unidentified } from '../../auth/guards/guard.ts';

@@ -1,3 +1,7 @@
+// Room `proxy/operators`: health, readiness, and what operators may see and change. In: requests to
+// the admin server. Out: answers of fixed form. Imports: base, oci, proxy/access, proxy/http; types
+// of auth/clusters, proxy/clients.
+
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Operators } from '../../auth/clusters/operators.ts';
 import { challengeText } from '../../oci/challenge.ts';

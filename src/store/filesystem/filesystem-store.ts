@@ -1,3 +1,6 @@
+// Room `store/filesystem`: blobs and records in a directory. In: verified bytes. Out: files that
+// appear whole or not at all. Imports: base, oci, store.
+
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bytesOf } from '../../oci/content.ts';

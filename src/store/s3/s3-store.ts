@@ -1,3 +1,6 @@
+// Room `store/s3`: blobs and records in a bucket. In: verified bytes. Out: objects that appear
+// whole or not at all. Imports: base, oci, store, store/s3/bucket.
+
 import { blobsPrefix } from '../keys.ts';
 import type { CachedBlobs, Store } from '../store.ts';
 import { S3Breaker, type S3BreakerOptions } from './bucket/s3-breaker.ts';

@@ -1,3 +1,7 @@
+// Room `upstream/client`: reads one registry: manifests, blobs, lists. In: repository and
+// reference. Out: answers, resumed and checked; RegistryError. Imports: base, oci, upstream,
+// upstream/download, upstream/http, upstream/login, upstream/resilience.
+
 import { settingsOf, type UpstreamOptions } from '../http/options.ts';
 import type { Upstream } from '../upstream.ts';
 import { type BlobSettings, openBlob, statBlob } from './blobs.ts';

@@ -1,3 +1,7 @@
+// Room `upstream/login`: logs in at a registry, by token or password. In: a request without a
+// login. Out: the same with one; credentials that are followed. Imports: base, oci, upstream,
+// upstream/http, upstream/resilience.
+
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import {

@@ -1,3 +1,7 @@
+// Room `upstream/push`: writes to one registry: blobs, manifests, mounts. In: content and
+// repository. Out: a confirmed write. Imports: base, oci, upstream, upstream/client, upstream/http,
+// upstream/resilience.
+
 import type { Bytes, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,3 +1,6 @@
+// Room `upstream/resilience`: limits, breaker, deadlines and retries of an upstream. In: requests.
+// Out: requests that are spaced, refused or repeated. Imports: base, oci, upstream.
+
 import { backoffMs } from '../../base/backoff.ts';
 import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,3 +1,7 @@
+// Room `auth/clusters/api-server`: one Kubernetes cluster, asked each time. In: tokens, subjects
+// and questions. Out: its answers, checked field by field. Imports: auth/clusters, base,
+// kubernetes, oci; types of auth.
+
 import { createKubernetesClient } from '../../../kubernetes/client.ts';
 import { ApiFailure } from '../../../kubernetes/failure.ts';
 import { type KubeconfigOptions, loadKubeconfig } from '../../../kubernetes/kubeconfig.ts';

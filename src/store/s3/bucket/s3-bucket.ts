@@ -1,3 +1,6 @@
+// Room `store/s3/bucket`: calls to S3, with breaker and credentials. In: keys and bytes. Out:
+// answers, or typed failures. Imports: base, oci; types of store.
+
 import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
