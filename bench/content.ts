@@ -1,7 +1,7 @@
 import { type GeneratedImage, generatedImage, pushImage } from '../test/support/images.ts';
 
 /** A blob of the upstream, as clients ask for it. */
-export interface BlobOnOffer {
+interface BlobOnOffer {
   readonly path: string;
   readonly digest: string;
   readonly size: number;

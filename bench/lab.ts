@@ -45,7 +45,7 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-export interface LabOptions {
+interface LabOptions {
   readonly isShort: boolean;
   /** An empty directory for everything; the caller takes it away. */
   readonly directory: string;

@@ -16,7 +16,7 @@ export interface PulledImage {
   readonly code?: string;
 }
 
-export interface ClientOptions {
+interface ClientOptions {
   readonly origin: string;
   readonly received: (bytes: number) => void;
 }

@@ -1,7 +1,7 @@
 import { type GeneratedImage, generatedImage } from '../../test/support/images.ts';
 import type { TypedDescriptor } from '../../test/support/random-blobs.ts';
 
-export const platforms = ['linux/amd64', 'linux/arm64'] as const;
+const platforms = ['linux/amd64', 'linux/arm64'] as const;
 
 /** What the upstream of the tour holds. */
 export interface DemoImages {

@@ -3,14 +3,14 @@ import { duration, size } from './row.ts';
 import type { Traffic } from './upstream.ts';
 
 /** Shows one step while it runs. */
-export interface Progress {
+interface Progress {
   /** Bytes that reached a client. */
   received(bytes: number): void;
   /** Ends the step; its result stays as a line. */
   done(result: string): void;
 }
 
-export interface ProgressOptions {
+interface ProgressOptions {
   readonly label: string;
   /** Bytes that the clients will get in all. */
   readonly expected: number;

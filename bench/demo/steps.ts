@@ -26,7 +26,7 @@ export interface Step {
   allows(upstream: Traffic, images: DemoImages): boolean;
 }
 
-export type Outcome = Pick<Row, 'answer' | 'bytes' | 'ms' | 'isRight'>;
+type Outcome = Pick<Row, 'answer' | 'bytes' | 'ms' | 'isRight'>;
 
 const [amd64, arm64] = ['linux/amd64', 'linux/arm64'];
 const herdSize = 20;

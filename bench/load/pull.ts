@@ -28,7 +28,7 @@ export interface Pulled {
   readonly digest?: string;
 }
 
-export interface PullMeans {
+interface PullMeans {
   /** Every read goes here and is forgotten; several clients may share it. */
   readonly buffer: Buffer;
   /** Sees the body. */

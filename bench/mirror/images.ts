@@ -1,7 +1,7 @@
 import { type GeneratedImage, generatedImage, pushImage } from '../../test/support/images.ts';
 
 /** Bytes of the layer that all images share, of the one that a family shares, and of an image's own. */
-export interface Layers {
+interface Layers {
   readonly shared: number;
   readonly family: number;
   readonly own: number;

@@ -8,7 +8,7 @@ import { freePort } from '../servers/programs.ts';
 import { type Worker, worker } from '../servers/worker.ts';
 import type { TagsAnswer, TagsQuestion } from './tags-process.ts';
 
-export interface Restart {
+interface Restart {
   /** From the start of the process until every tag was looked at. */
   readonly seconds: number;
   /** The most memory that the process had by then. */
@@ -19,7 +19,7 @@ export interface Restart {
   readonly calls: number;
 }
 
-export interface RestartOptions {
+interface RestartOptions {
   readonly tags: number;
   /** Tags whose image in QCI is another one. */
   readonly changed: number;

@@ -3,12 +3,12 @@ import type { RefusingAnswer, RefusingQuestion } from '../servers/refusing-proce
 import { worker } from '../servers/worker.ts';
 
 /** What crossed all the ways, in both directions, since the last time it was taken. */
-export interface Crossed {
+interface Crossed {
   readonly bytes: number;
   readonly requests: number;
 }
 
-export interface CountedWays {
+interface CountedWays {
   /** One host for each port. */
   readonly hosts: readonly string[];
   take(): Promise<Crossed>;

@@ -1,7 +1,7 @@
 import type { Column, Measure, Target } from '../scenario.ts';
 import { amount, bound, figure, verdict } from './words.ts';
 
-export type Paint = (text: string, colour: 'green' | 'red' | 'yellow' | 'bold' | 'dim') => string;
+type Paint = (text: string, colour: 'green' | 'red' | 'yellow' | 'bold' | 'dim') => string;
 
 const codes = { green: 32, red: 31, yellow: 33, bold: 1, dim: 2 } as const;
 const order: readonly Column[] = [

@@ -5,7 +5,7 @@ import { connect, createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 
-export interface ProgramOptions {
+interface ProgramOptions {
   /** Names the program in errors and its log file. */
   readonly name: string;
   readonly command: string;

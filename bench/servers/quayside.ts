@@ -11,7 +11,7 @@ export interface S3Settings {
   readonly redirect: 'always' | 'never';
 }
 
-export interface QuaysideOptions {
+interface QuaysideOptions {
   /** Default: the file system, below the ground's directory. */
   readonly s3?: S3Settings;
   /** Patterns of the only repositories it may ask for. Default: all. */

@@ -25,10 +25,10 @@ import type { Readings } from '../image-streams/flat-tags.ts';
 import type { Host } from '../proxy/access/hosts.ts';
 
 /** The rules of each host that asks a cluster, by the host's name. */
-export type RuleBooks = ReadonlyMap<string, RuleBook>;
+type RuleBooks = ReadonlyMap<string, RuleBook>;
 
 /** The clusters that may be asked, by name. */
-export type KnownClusters = ReadonlyMap<string, RememberedCluster>;
+type KnownClusters = ReadonlyMap<string, RememberedCluster>;
 
 /** Compiles the rules that hosts name; `readings` says what flat tags stand for. */
 export function configuredRules({ hosts, rules }: Config, readings: Readings): RuleBooks {
@@ -39,7 +39,7 @@ export function configuredRules({ hosts, rules }: Config, readings: Readings): R
   );
 }
 
-export interface AccessParts {
+interface AccessParts {
   readonly rules: RuleBooks;
   readonly reach: ContentTags;
   readonly subjects: KeptSubjects;
@@ -50,7 +50,7 @@ export interface AccessParts {
 }
 
 /** Who may come in, and who is asked about it. */
-export interface ConfiguredAccess {
+interface ConfiguredAccess {
   readonly hosts: readonly Host[];
   /** Drops what is remembered of every cluster's answers. */
   forget(): void;

@@ -31,7 +31,7 @@ import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
 import { startedUpkeep } from './upkeep.ts';
 
-export interface ServiceOptions {
+interface ServiceOptions {
   readonly log: Log;
   /** The environment, for the proxies towards the upstreams. */
   readonly env: Environment;

@@ -4,7 +4,7 @@ import { createSecureContext, type Server } from 'node:tls';
 import { type Watch, watchFiles } from '../base/files/watched-file.ts';
 import type { Log } from '../telemetry/log.ts';
 
-export interface CertificateFiles {
+interface CertificateFiles {
   /** The certificate chain, PEM. */
   readonly certFile: string;
   /** Its private key, PEM. */

@@ -5,7 +5,7 @@ import { ConfigError, type FaultPath, faultLine, pathText } from '../config/faul
 import type { Config } from '../config/load.ts';
 import type { Log } from '../telemetry/log.ts';
 
-export interface ReloadOptions {
+interface ReloadOptions {
   /** What the server was started with. */
   readonly started: Config;
   /** Reads the configuration as it is now; throws `ConfigError` with all that is wrong with it. */

@@ -38,7 +38,7 @@ import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { type KeyPair, keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
 
-export interface PullServerParts {
+interface PullServerParts {
   readonly log: Log;
   readonly events: Metrics['events'];
   /** Ends with the server. */
@@ -169,7 +169,7 @@ function closeWhenIdle(app: FastifyInstance): { answered(): void } {
   };
 }
 
-export interface AdminServerParts {
+interface AdminServerParts {
   readonly meters: Metrics;
   readonly isReady: () => Promise<boolean>;
   /** Drops what is remembered of people and their rights. */

@@ -8,12 +8,12 @@ import type { Digest } from '../oci/digest.ts';
 import type { MeteredEvents } from '../telemetry/metrics.ts';
 
 /** What is done to the store in the background. */
-export interface Upkeep {
+interface Upkeep {
   /** Ends what is under way, and begins no more. */
   close(): Promise<void>;
 }
 
-export interface UpkeepParts {
+interface UpkeepParts {
   readonly cache: CacheContext;
   readonly registries: ReadonlyMap<string, CachedRegistry>;
   readonly events: MeteredEvents;

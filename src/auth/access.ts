@@ -70,7 +70,7 @@ export interface Authorizer {
 }
 
 /** Tags that may lead to a digest although no record of it says so. */
-export interface PossibleTags {
+interface PossibleTags {
   readonly tags: readonly Tag[];
   /** False when there may be others, so that there is no "no". */
   readonly isAll: boolean;

@@ -1,5 +1,5 @@
 /** Ends one part; it may throw at once or reject. */
-export type Close = () => unknown;
+type Close = () => unknown;
 
 /** Closes one after the other, each whatever the ones before threw. Then throws what they threw. */
 export async function closeInTurn(parts: Iterable<Close>): Promise<void> {

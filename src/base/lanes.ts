@@ -30,7 +30,7 @@ interface WriteLane {
 }
 
 /** A job that waits, or one that was taken. */
-export interface WaitingJob<Job> {
+interface WaitingJob<Job> {
   readonly key: string;
   readonly job: Job;
 }

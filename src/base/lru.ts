@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 
-export interface LruOptions<Key, Value> {
+interface LruOptions<Key, Value> {
   /** How long a value is kept, in milliseconds. Default: until it gives way, or as `set` says. */
   readonly keepMs?: number;
   /** Milliseconds since any fixed moment. Default `performance.now`. */

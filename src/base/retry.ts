@@ -5,7 +5,7 @@
 export type Retry = 'now' | 'later' | 'never';
 
 /** What an error says of itself; `now` for one that says nothing. */
-export function retryOf(error: unknown): Retry {
+function retryOf(error: unknown): Retry {
   const stated = error instanceof Error && 'retry' in error ? error.retry : undefined;
   return stated === 'later' || stated === 'never' ? stated : 'now';
 }

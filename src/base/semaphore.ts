@@ -3,7 +3,7 @@
 
 import { unlessAborted } from './wait.ts';
 
-export interface SemaphoreOptions {
+interface SemaphoreOptions {
   /** Holders at a time under each key; a function that says how many there may be by now. */
   readonly permits: number | (() => number);
   /** Waiters under each key. Default: any number. */
@@ -13,7 +13,7 @@ export interface SemaphoreOptions {
 }
 
 /** Gives the permit back. Only the first call counts. */
-export type Release = () => void;
+type Release = () => void;
 
 interface SemaphorePlace {
   held: number;

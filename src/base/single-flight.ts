@@ -1,5 +1,5 @@
 /** Joins the call under that key, or makes it. A failure goes to all who wait, and is forgotten. */
-export type SingleFlight<Value> = (key: string, call: () => Promise<Value>) => Promise<Value>;
+type SingleFlight<Value> = (key: string, call: () => Promise<Value>) => Promise<Value>;
 
 /**
  * One call under each key at a time, however many wait for it. The call must not depend on the

@@ -14,7 +14,7 @@ export interface WriteBehind<Job> {
   close(): Promise<void>;
 }
 
-export interface WriteBehindOptions<Job> {
+interface WriteBehindOptions<Job> {
   /** Does the job; a rejection means "again later". */
   readonly write: (key: string, job: Job) => Promise<void>;
   /**

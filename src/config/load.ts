@@ -10,7 +10,7 @@ import { refusals } from './validate.ts';
 
 export type { Config } from './config.ts';
 
-export interface LoadOptions {
+interface LoadOptions {
   /** What faults call the text. Default `config`. */
   readonly fileName?: string;
 }

@@ -21,7 +21,7 @@ export interface StreamListener {
 }
 
 /** Why all streams are listed: at the start, version expired, silence, or periodically. */
-export type ListReason = 'start' | 'gone' | 'silent' | 'due';
+type ListReason = 'start' | 'gone' | 'silent' | 'due';
 
 /** What following reports. */
 export interface FollowEvents {
@@ -47,7 +47,7 @@ export interface FollowOptions {
   readonly events?: Partial<FollowEvents>;
 }
 
-export interface Following {
+interface Following {
   readonly client: KubernetesClient;
   /** Of the streams in the API. */
   readonly path: string;

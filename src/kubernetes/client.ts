@@ -21,7 +21,7 @@ export interface KubernetesClient {
   close(): Promise<void>;
 }
 
-export interface KubernetesClientOptions {
+interface KubernetesClientOptions {
   readonly kubeconfig: Kubeconfig;
   /** How long one call may take, with the wait for a connection, in milliseconds. Default 3,000. */
   readonly timeoutMs?: number;
@@ -29,7 +29,7 @@ export interface KubernetesClientOptions {
   readonly connections?: number;
 }
 
-export interface ApiCall {
+interface ApiCall {
   /** Default GET. */
   readonly method?: 'GET' | 'POST' | 'PUT';
   /** Below the server's own path. */
@@ -47,7 +47,7 @@ export interface ApiCall {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface StreamCall {
+interface StreamCall {
   readonly path: string;
   /** The longest silence, in milliseconds. */
   readonly idleMs: number;

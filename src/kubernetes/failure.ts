@@ -4,7 +4,7 @@
  */
 export type FailureKind = 'slow' | 'unreachable' | 'status' | 'not-allowed-to-ask' | 'invalid';
 
-export interface FailureFacts {
+interface FailureFacts {
   /** Of the answer, where there was one. */
   readonly status?: number;
   /** `Retry-After` of the answer, in seconds. */

@@ -14,7 +14,7 @@ export interface ClusterLogin {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export interface LoginTls {
+interface LoginTls {
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -22,7 +22,7 @@ export interface LoginTls {
 }
 
 /** Our login of this moment; throws `ApiFailure` (`not-allowed-to-ask`) when there is none. */
-export type Logins = () => Promise<ClusterLogin>;
+type Logins = () => Promise<ClusterLogin>;
 
 /**
  * Makes logins out of a kubeconfig. Whatever way its user has to get a credential, a plug-in's among them, is the library's to

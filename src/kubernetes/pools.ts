@@ -1,7 +1,7 @@
 import { type Dispatcher, Pool, ProxyAgent } from 'undici';
 import type { ClusterLogin } from './login.ts';
 
-export interface PoolOptions {
+interface PoolOptions {
   /** Connections at a time. */
   readonly connections: number;
   /** How long one may take to be made, in milliseconds. */
@@ -9,7 +9,7 @@ export interface PoolOptions {
 }
 
 /** The connections of one API server. */
-export interface Pools {
+interface Pools {
   /** Those for this login: the same ones until its server, proxy or TLS changes. */
   of(login: ClusterLogin): Dispatcher;
   /** Makes new ones with the next call; what runs on these ends in peace. */

@@ -1,7 +1,7 @@
 import type { KubernetesClient } from './client.ts';
 import { ApiFailure } from './failure.ts';
 
-export interface WatchOptions<Item> {
+interface WatchOptions<Item> {
   /** Of the collection, with the leading slash. */
   readonly path: string;
   /** The `resourceVersion` to go on from. */

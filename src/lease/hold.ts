@@ -9,7 +9,7 @@ export interface Hold<Written extends LeaseRecord> {
 }
 
 /** What it takes to keep a lease. */
-export interface HoldTerms<Written extends LeaseRecord> {
+interface HoldTerms<Written extends LeaseRecord> {
   readonly name: string;
   readonly medium: LeaseMedium<Written>;
   readonly ttlMs: number;

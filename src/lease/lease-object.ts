@@ -2,7 +2,7 @@ import type { KubernetesClient } from '../kubernetes/client.ts';
 import { unless } from '../kubernetes/failure.ts';
 import type { LeaseClaim, LeaseMedium, LeaseRecord } from './medium.ts';
 
-export interface LeaseObjectOptions {
+interface LeaseObjectOptions {
   readonly client: KubernetesClient;
   readonly namespace: string;
   /** The object's name. */
@@ -27,7 +27,7 @@ interface LeaseBody {
 }
 
 /** A Lease with what must outlive its holder. */
-export interface LeaseObject extends LeaseRecord {
+interface LeaseObject extends LeaseRecord {
   readonly object: LeaseBody;
 }
 

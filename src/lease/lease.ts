@@ -7,7 +7,7 @@ import { hasSlept, withTimeout } from '../base/wait.ts';
 import { type Hold, kept } from './hold.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 
-export interface LeaseOptions<Written extends LeaseRecord> {
+interface LeaseOptions<Written extends LeaseRecord> {
   /** Which job, in messages. */
   readonly name: string;
   readonly medium: LeaseMedium<Written>;
@@ -28,7 +28,7 @@ export interface LeaseOptions<Written extends LeaseRecord> {
 }
 
 /** The work of the holder; its signal aborts when the lease is lost, or the caller aborts. */
-export type Leased<Result> = (signal: AbortSignal) => Promise<Result>;
+type Leased<Result> = (signal: AbortSignal) => Promise<Result>;
 
 /** The right to do one job, for one process at a time. Released when the work has ended. */
 export interface Lease {

@@ -4,7 +4,7 @@ import { leaseKey } from '../store/keys.ts';
 import type { Records } from '../store/records.ts';
 import type { LeaseMedium, LeaseRecord } from './medium.ts';
 
-export interface RecordLeaseOptions {
+interface RecordLeaseOptions {
   /** Which job; one replica at a time does it. */
   readonly name: string;
   /** Milliseconds since the epoch. Default `Date.now`. */

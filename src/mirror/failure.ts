@@ -21,7 +21,7 @@ export type FailureClass = (typeof failureClasses)[number];
 /** How often an image whose failure is doubtful is tried. In the loop that takes some minutes. */
 export const doubtfulTries = 6;
 
-export interface CopyErrorOptions {
+interface CopyErrorOptions {
   /** How long the registry wants us to wait, in seconds. */
   readonly retryAfterSeconds?: number;
   /** Of a kind that passes, whether retries are used up. Default: `now`. */

@@ -56,7 +56,7 @@ export interface BlobSource {
 }
 
 /** Where content can be kept. */
-export interface BlobSink {
+interface BlobSink {
   /**
    * Keeps the content. Resolves once it is whole, verified against `descriptor` and durable; until then, and
    * when it throws, nothing of it is visible to any reader. Putting what is there already is not an error.

@@ -2,7 +2,7 @@ import type { ByteRange, Descriptor } from './content.ts';
 import { RegistryError } from './errors.ts';
 
 /** A parsed `Range` value: parts in the order asked, their ends not yet bound to a size. */
-export type RangeSpec = { readonly first: number; readonly last?: number } | { readonly suffix: number };
+type RangeSpec = { readonly first: number; readonly last?: number } | { readonly suffix: number };
 
 /** containers/image asks for at most this many parts of a zstd:chunked layer in one header. */
 const mostRanges = 1024;

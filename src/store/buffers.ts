@@ -1,4 +1,4 @@
-export interface BufferPoolOptions {
+interface BufferPoolOptions {
   /**
    * Most bytes, all readers together. Default 16 MiB: 32 readers. Kept for the next readers once
    * they were needed.

@@ -32,7 +32,7 @@ export const membersPrefix = `${version}/members/`;
 /** Where all usage lies; for listings. */
 export const usagePrefix = `${version}/usage/`;
 /** Where all leases lie; for listings. */
-export const leasesPrefix = `${version}/leases/`;
+const leasesPrefix = `${version}/leases/`;
 
 /** True for what only our own user should read on a file system. */
 export function isSecretKey(key: string): boolean {

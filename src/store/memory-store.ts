@@ -13,7 +13,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Records } from './records.ts';
 import type { CachedBlobs, Store } from './store.ts';
 
-export interface MemoryStoreOptions {
+interface MemoryStoreOptions {
   /** Most bytes of all blobs; a put beyond it throws `UNAVAILABLE`. Default: no limit. */
   readonly maxBytes?: number;
 }

@@ -3,7 +3,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { CachedBlobs } from './store.ts';
 
 /** A store that knows what is being read from it. */
-export interface CountedBlobs {
+interface CountedBlobs {
   /** The same store; reads through it are counted. */
   readonly blobs: CachedBlobs;
   /** True from the call of `open` until its content was read to the end, left, or closed. */

@@ -1,11 +1,11 @@
 /** A record as read, with the version that a conditional write must name. */
-export interface StoredRecord {
+interface StoredRecord {
   readonly bytes: Uint8Array;
   /** Opaque; changes with each write (an S3 ETag, a file's content digest). */
   readonly version: string;
 }
 
-export interface WriteCondition {
+interface WriteCondition {
   /** `absent`: only if there is none. Otherwise: only if it still has this version. */
   readonly ifVersion?: 'absent' | (string & {});
 }

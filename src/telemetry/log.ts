@@ -14,7 +14,7 @@ interface LogOutput {
   write(line: string): unknown;
 }
 
-export interface LogOptions {
+interface LogOptions {
   /** The least important that is written. Default `info`. */
   readonly level?: LogLevel;
   readonly destination: LogOutput;
@@ -40,7 +40,7 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
 }
 
 /** Values that need no reduction before they are written. */
-export type PlainFields = Readonly<Record<string, string | number | boolean | undefined>>;
+type PlainFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
  * The same lines as `log.child({ component }).info(…)`, at half their cost: for the one line that every request
@@ -79,7 +79,7 @@ function isOutput(value: unknown): value is LogOutput {
 }
 
 /** Lines for a file or pipe that must not block the writers; late perhaps, but in order. */
-export interface BufferedOutput extends LogOutput {
+interface BufferedOutput extends LogOutput {
   /** Writes what is still here, and waits for it. Call it last. */
   flush(): void;
 }

@@ -2,7 +2,7 @@
 export type Values<Labels extends readonly string[]> = { readonly [Label in keyof Labels]: string | number };
 
 /** The children of one metric: one for each combination of label values that occurred. */
-export interface Children<Labels extends readonly string[], Child> {
+interface Children<Labels extends readonly string[], Child> {
   of(...values: Values<Labels>): Child;
   known(): Iterable<readonly [values: readonly string[], child: Child]>;
 }

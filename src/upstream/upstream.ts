@@ -4,7 +4,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { Cancellable, RegistryReader } from '../oci/registry-reader.ts';
 import type { ResponseBody } from './exchange.ts';
 
-export interface ReachableOptions extends Cancellable {
+interface ReachableOptions extends Cancellable {
   /** The manifest whose blobs are wanted, for an upstream that has some of them from elsewhere. */
   readonly manifest?: Digest;
 }

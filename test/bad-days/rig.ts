@@ -57,7 +57,7 @@ export async function temporary(t: Test, files: Readonly<Record<string, string>>
 }
 
 /** What a refusal says; every one of them has the error document of the distribution spec for a body. */
-export interface Refusal {
+interface Refusal {
   readonly status: number;
   readonly code: string;
   readonly message: string;

@@ -6,7 +6,7 @@ import type { ServiceRig } from '../support/service.ts';
 import { performed } from './client.ts';
 
 /** The service that is looked at, and what was found wrong with it. */
-export interface Patient {
+interface Patient {
   readonly rig: ServiceRig;
   readonly agent: Agent;
   readonly faults: string[];

@@ -25,7 +25,7 @@ const debian = {
 
 export type ProgramName = keyof typeof debian | GoProgramName;
 
-export type Located = { readonly path: string } | { readonly missing: string };
+type Located = { readonly path: string } | { readonly missing: string };
 
 const systemFolders = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 

@@ -7,7 +7,7 @@ import { script, scriptText } from './script.ts';
 import { faultOf } from './verdict.ts';
 
 /** A running service, with what can be seen of it from outside. */
-export interface Subject {
+interface Subject {
   readonly address: Address;
   /** Its upstream. */
   readonly double: RegistryDouble;
@@ -16,7 +16,7 @@ export interface Subject {
   openFiles(): Promise<number>;
 }
 
-export interface FuzzOptions {
+interface FuzzOptions {
   readonly subject: Subject;
   readonly seed: number;
   /** Connections at once. */

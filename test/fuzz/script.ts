@@ -5,7 +5,7 @@ import { garbage, type Piece, request, type Target } from './pieces.ts';
  * How a client ends its connection: when it has all answers, or at a time of its own, in one of
  * three ways.
  */
-export type Ending =
+type Ending =
   | { readonly kind: 'answered' }
   | { readonly kind: 'destroyed' | 'reset' | 'half-closed'; readonly afterMs: number };
 

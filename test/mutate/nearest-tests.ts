@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /** Gives the test files that are nearest to a source file, the nearest first. */
-export type NearestTests = (file: string) => readonly string[];
+type NearestTests = (file: string) => readonly string[];
 
 /**
  * Test files by the number of imports between them and a source file; of two as near as each other, the one

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 /** What one test file said. */
-export interface FileResult {
+interface FileResult {
   readonly file: string;
   readonly passed: number;
   /** At least 1 for a file that proves nothing, and for one that ends its process. */
@@ -12,7 +12,7 @@ export interface FileResult {
   readonly output: readonly string[];
 }
 
-export interface PoolOptions {
+interface PoolOptions {
   readonly env: NodeJS.ProcessEnv;
   /** How many processes there are at a time. */
   readonly jobs: number;

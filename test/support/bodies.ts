@@ -11,7 +11,7 @@ export function randomContent(size: number): { bytes: Buffer; descriptor: Descri
 }
 
 /** A body that the test feeds by hand. */
-export interface FedBody {
+interface FedBody {
   readonly blob: OpenBlob;
   push(chunk: Uint8Array): void;
   end(): void;

@@ -12,7 +12,7 @@ export interface TestAuthority extends TestCertificate {
   issued(options?: IssueOptions): TestCertificate;
 }
 
-export interface IssueOptions {
+interface IssueOptions {
   /** From now until it ends, negative for an expired one. Default 30. */
   readonly days?: number;
   /** Host names that it is for, besides 127.0.0.1. Default: none. */

@@ -10,7 +10,7 @@ export interface DoubleUser {
 }
 
 /** One right, as a role binding gives it. What is left out is as for pulling an image: `get imagestreams.image.openshift.io/layers`. */
-export interface DoubleBinding {
+interface DoubleBinding {
   /** The name of a user or a group. */
   readonly to: string;
   /** Without: in every namespace, and in the question about all of them. */
@@ -25,7 +25,7 @@ export interface DoubleBinding {
 
 /** The `resourceAttributes` of a SubjectAccessReview. */
 /** A right to paths that begin so, as a ClusterRole with `nonResourceURLs` gives it. */
-export interface DoublePathRight {
+interface DoublePathRight {
   /** The name of a user or a group. */
   readonly to: string;
   readonly verbs: readonly string[];
@@ -47,7 +47,7 @@ export interface DoubleQuestion {
   readonly name?: string;
 }
 
-export interface ServiceAccountTokenOptions {
+interface ServiceAccountTokenOptions {
   /** Default: those of the API server. */
   readonly audiences?: readonly string[];
   /** Negative for one that has expired. Default 3600. */

@@ -80,7 +80,7 @@ export interface ClusterAnswer {
 }
 
 /** What is answered, once it is settled that the caller may ask. */
-export interface ClusterQuestion {
+interface ClusterQuestion {
   readonly kind: ClusterRequestKind;
   readonly path: string;
   readonly body: ReviewBody;

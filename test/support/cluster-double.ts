@@ -27,7 +27,7 @@ export interface ClusterDoubleOptions extends Partial<PeopleOptions> {
 }
 
 /** How a kubeconfig says who we are. */
-export type KubeconfigCredential = 'token' | 'token-file' | 'certificate' | 'exec' | 'none';
+type KubeconfigCredential = 'token' | 'token-file' | 'certificate' | 'exec' | 'none';
 
 /** A Kubernetes API server in this process: TLS, reviews, RBAC, service accounts, and everything that goes wrong with them. */
 export interface ClusterDouble extends DoublePeople {

@@ -7,7 +7,7 @@ import type { MemoryImage } from './memory-images.ts';
 export const app = parseRepository('team/app');
 export const latest = parseTag('latest');
 
-export interface CopyRig {
+interface CopyRig {
   readonly source: MemoryEnd;
   readonly destination: MemoryEnd;
   readonly run: CopyRun;

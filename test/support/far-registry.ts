@@ -5,7 +5,7 @@ import type { Test } from 'tap';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
 /** A registry out in the world, as far as a client can see: its name is known to a proxy alone. */
-export interface FarRegistry {
+interface FarRegistry {
   readonly double: RegistryDouble;
   /** `http://registry.example.com` */
   readonly url: string;

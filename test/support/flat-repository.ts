@@ -5,7 +5,7 @@ import { referrersTag } from '../../src/oci/referrers-tag.ts';
 import type { RegistryDouble } from './registry-double.ts';
 
 /** Content by its bytes: layers of the same text are the same layer. */
-export interface FlatRepository {
+interface FlatRepository {
   /** An image; of no tag without one. */
   image(layers: readonly string[], ...tags: string[]): FlatImage;
   index(children: readonly Digest[], ...tags: string[]): Digest;
@@ -15,7 +15,7 @@ export interface FlatRepository {
   fallbackIndex(subject: Digest, artifacts: readonly Digest[]): Digest;
 }
 
-export interface FlatImage {
+interface FlatImage {
   readonly digest: Digest;
   readonly config: Digest;
   readonly layers: readonly Digest[];

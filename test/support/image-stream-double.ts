@@ -10,7 +10,7 @@ import { testAuthority } from './certificates.ts';
 import { type LeaseBody, leaseShelf } from './lease-shelf.ts';
 
 /** Every way in which the double can be wrong. All off by default; set and unset at any time. */
-export interface ApiMisbehaviours {
+interface ApiMisbehaviours {
   /** Every request is answered with this status. */
   answersStatus?: number;
   /** A watch, also one that is open, gets nothing any more, nor does it end. */
@@ -23,7 +23,7 @@ export interface ApiMisbehaviours {
   cutsAnswers?: boolean;
 }
 
-export interface ApiRequest {
+interface ApiRequest {
   readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
@@ -38,7 +38,7 @@ export interface DoubleTag {
 }
 
 /** An API server in this process with ImageStreams, their tags, and Leases; one that checks versions and forgets old ones. */
-export interface ImageStreamDouble {
+interface ImageStreamDouble {
   readonly requests: ApiRequest[];
   readonly switches: ApiMisbehaviours;
   /** Connections that are open at this moment. */

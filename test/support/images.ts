@@ -122,7 +122,7 @@ export function referrersIndex(artifacts: readonly GeneratedImage[]): GeneratedI
   return { root: index, manifests: [], index, blobs: [] };
 }
 
-export interface PushOptions {
+interface PushOptions {
   /** The `Authorization` header as it is: `Basic …` or `Bearer …`. */
   readonly authorization?: string;
 }

@@ -10,13 +10,13 @@ export interface LeaseBody {
   };
 }
 
-export interface LeaseAnswer {
+interface LeaseAnswer {
   readonly status: number;
   readonly object: object;
 }
 
 /** The Leases of an API server, with its conflicts: one is made once, and replaced by whoever saw its newest version. */
-export interface LeaseShelf {
+interface LeaseShelf {
   readonly leases: ReadonlyMap<string, LeaseBody>;
   answer(
     method: string,

@@ -8,13 +8,13 @@ import type { RegistryReader } from '../../src/oci/registry-reader.ts';
 import { type MemoryImage, manifestBytes } from './memory-images.ts';
 
 /** One call to an end, such as `stat-blob team/app sha256:…`. */
-export interface MemoryCall {
+interface MemoryCall {
   readonly verb: MemoryVerb;
   readonly repository: Repository;
   readonly reference: string;
 }
 
-export type MemoryVerb =
+type MemoryVerb =
   | 'head-manifest'
   | 'get-manifest'
   | 'open-blob'

@@ -23,7 +23,7 @@ export function textBlob(text: string, size = text.length): MemoryBlob {
   return { descriptor: { digest: digestOf(bytes), size, mediaType }, bytes };
 }
 
-export interface PlainOptions {
+interface PlainOptions {
   readonly subject?: Descriptor;
   readonly artifactType?: string;
   readonly docker?: boolean;

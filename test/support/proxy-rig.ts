@@ -17,7 +17,7 @@ import { type RegistryDouble, registryDouble } from './registry-double.ts';
 import type { LogLine } from './service.ts';
 
 /** What a client of the rig sends. */
-export interface Call {
+interface Call {
   /** Default `GET`. */
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -36,7 +36,7 @@ export interface ProxyRig {
   readonly log: readonly LogLine[];
 }
 
-export interface ProxyRigOptions {
+interface ProxyRigOptions {
   /** Flags besides those of the Deployment. */
   readonly args?: readonly string[];
   readonly cluster?: ClusterDoubleOptions;

@@ -36,7 +36,7 @@ export function heldBlob(bytes: Uint8Array, mediaType: string): GeneratedBlob {
   };
 }
 
-export interface Tar {
+interface Tar {
   readonly size: number;
   readonly bytes: (start: number) => AsyncGenerator<Uint8Array, void, undefined>;
 }

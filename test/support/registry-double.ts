@@ -75,7 +75,7 @@ export interface RegistryDouble {
 }
 
 /** A manifest under a digest of its own choice. */
-export interface BelievedManifest {
+interface BelievedManifest {
   readonly bytes: Uint8Array;
   readonly mediaType: string;
   readonly digest: Digest;

@@ -7,7 +7,7 @@ export interface S3State extends Pick<S3Double, 'switches' | 'requests' | 'objec
   lastUpload: number;
 }
 
-export interface S3Call extends S3Request {
+interface S3Call extends S3Request {
   readonly state: S3State;
   readonly body: Buffer;
   readonly response: ServerResponse;

@@ -12,14 +12,14 @@ import {
   registryDouble,
 } from '../support/registry-double.ts';
 
-export interface Rig {
+interface Rig {
   readonly registry: RegistryDouble;
   readonly upstream: Upstream;
   /** Everything that the upstream reported, as text: `requested blob 200`, `retried status`, `breaker open`. */
   readonly events: string[];
 }
 
-export interface RigOptions extends Partial<UpstreamOptions> {
+interface RigOptions extends Partial<UpstreamOptions> {
   readonly double?: RegistryDoubleOptions;
 }
 

@@ -17,7 +17,7 @@ export interface RegistryEnds {
   close(): Promise<void>;
 }
 
-export interface RegistryEndsOptions {
+interface RegistryEndsOptions {
   readonly config: Config;
   readonly settings: MirrorSettings;
   readonly env: Environment;

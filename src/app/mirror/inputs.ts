@@ -6,7 +6,7 @@ import type { Controller } from '../../mirror/loop/controller.ts';
 import { readInputs } from '../../mirror/test-inputs/inputs.ts';
 import { checkoutThread } from '../../mirror/test-inputs/thread.ts';
 
-export interface FollowedInputsOptions {
+interface FollowedInputsOptions {
   /** A checkout of openshift/release, or a link to one. */
   readonly folder: string;
   readonly tell: Tell;
@@ -15,7 +15,7 @@ export interface FollowedInputsOptions {
 }
 
 /** What tests use, for one run of a controller. */
-export interface FollowedInputs {
+interface FollowedInputs {
   readonly inputs: TestInputs;
   /**
    * Runs the controller once the checkout is read: what is listed before that would not be wanted yet. Then tells it what comes to be used,

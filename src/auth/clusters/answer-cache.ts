@@ -3,7 +3,7 @@ import { createLru } from '../../base/lru.ts';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 
-export interface KeptOptions<Value> {
+interface KeptOptions<Value> {
   /** Whether the answer is a yes. */
   readonly isYes: (value: Value) => boolean;
   /** How long a yes is kept, in milliseconds. */
@@ -19,7 +19,7 @@ export interface KeptOptions<Value> {
 }
 
 /** Answers by question, kept for a while. Yes and no are apart: guesses cannot evict a yes. */
-export interface AnswerCache<Value> {
+interface AnswerCache<Value> {
   /** The answer of before, in a box because undefined may be one. */
   find(key: string): { readonly value: Value } | undefined;
   /** Whether the last answer was a yes, though it may have lapsed. */

@@ -1,7 +1,7 @@
 import { field, jsonOrNone } from '../../base/text/json.ts';
 
 /** The claims of a cluster's token, not yet verified. */
-export interface TokenClaims {
+interface TokenClaims {
   readonly issuer?: string;
   readonly expiresAtMs?: number;
 }

@@ -1,7 +1,7 @@
 import { hash, randomBytes } from 'node:crypto';
 
 /** Hashes a secret into a key of a map. */
-export type KeyedHash = (secret: string) => string;
+type KeyedHash = (secret: string) => string;
 
 /**
  * A hash under a key of this process: it reveals nothing of the secret, and callers cannot choose

@@ -16,7 +16,7 @@ export interface Operators {
   judge(token: string, question: PathQuestion): Promise<OperatorVerdict>;
 }
 
-export interface OperatorsOptions extends RereadOptions {
+interface OperatorsOptions extends RereadOptions {
   /** Tokens, one a line. What is in it may do everything. Default: none. */
   readonly tokenFile?: string;
   /** Knows its users, and their rights by `nonResourceURLs`. Default: none. */

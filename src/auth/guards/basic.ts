@@ -1,7 +1,7 @@
 import type { Credential } from '../access.ts';
 
 /** Why there is no credential in an `Authorization` value. */
-export interface NoCredential {
+interface NoCredential {
   readonly refused: 'absent' | 'malformed';
 }
 

@@ -66,7 +66,7 @@ export interface Guard extends Authorizer {
   ): Promise<Grant | Unidentified>;
 }
 
-export interface GuardParts {
+interface GuardParts {
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
   readonly tokens: Tokens;

@@ -4,7 +4,7 @@ import { createTokens } from '../tokens/token.ts';
 import { createTokenKeys, type TokenKeyFiles } from '../tokens/token-keys.ts';
 import { createGuard, type Guard } from './guard.ts';
 
-export interface RobotsGuardOptions extends TokenKeyFiles {
+interface RobotsGuardOptions extends TokenKeyFiles {
   /** The host's name in the configuration: the audience of its tokens. */
   readonly host: string;
   readonly files: RobotFiles;

@@ -16,7 +16,7 @@ export type RobotFiles =
   | { readonly htpasswdFile: string }
   | { readonly usernameFile: string; readonly passwordFile: string };
 
-export interface RobotsOptions extends RereadOptions {
+interface RobotsOptions extends RereadOptions {
   readonly files: RobotFiles;
   readonly bcrypt: Bcrypt;
   /**

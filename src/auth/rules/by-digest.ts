@@ -7,12 +7,12 @@ import type { RuleBook } from './rules.ts';
 import { createTagPathSearch, type TagPathSearch, type TagPathSearchParts } from './tag-path-search.ts';
 import { finalTagPaths, followedTagPaths, type TagPath, tagPathsFrom } from './tag-paths.ts';
 
-export interface ByDigestParts extends TagPathSearchParts {
+interface ByDigestParts extends TagPathSearchParts {
   readonly rules: RuleBook;
 }
 
 /** A digest that a cluster's subject wants to pull. */
-export interface DigestRequest {
+interface DigestRequest {
   readonly subject: Subject;
   readonly place: Place;
   readonly digest: Digest;

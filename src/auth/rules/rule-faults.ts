@@ -3,19 +3,19 @@ import { groupsNamedIn } from './rule-question.ts';
 import type { Rule } from './rules.ts';
 
 /** What a rule may say; exactly one of them. */
-export const ruleActions = ['ask', 'askImageStreams', 'allow', 'refuse', 'followDigest'] as const;
+const ruleActions = ['ask', 'askImageStreams', 'allow', 'refuse', 'followDigest'] as const;
 
 export type RuleAction = (typeof ruleActions)[number];
 
 /** A rule with its expressions compiled. */
-export interface CheckedRule extends Pick<Rule, Exclude<RuleAction, 'ask'>> {
+interface CheckedRule extends Pick<Rule, Exclude<RuleAction, 'ask'>> {
   readonly ask?: Rule['ask'] | undefined;
   readonly repositories: Pick<Expression, 'groups'>;
   readonly tags?: Pick<Expression, 'groups'> | undefined;
 }
 
 /** Something that is wrong with a rule. */
-export interface RuleFault {
+interface RuleFault {
   /** Inside the rule; empty for the whole. */
   readonly path: readonly string[];
   /** One clause that follows the path. */

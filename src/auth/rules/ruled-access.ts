@@ -10,7 +10,7 @@ import { createDigestAuthorizer } from './by-digest.ts';
 import { decided } from './decision.ts';
 import { type RuleBook, type Ruling, rulingKey } from './rules.ts';
 
-export interface RuledAccessOptions {
+interface RuledAccessOptions {
   readonly rules: RuleBook;
   /** The clusters: each subject is asked about at its own. */
   readonly judge: Judge;

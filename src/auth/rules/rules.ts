@@ -83,7 +83,7 @@ export interface RuleBook {
   reread(): void;
 }
 
-export interface RuleBookOptions {
+interface RuleBookOptions {
   /** Tags whose ruling is kept in memory, about 0.2 KB each. Default 20,000. */
   readonly maxEntries?: number;
   /**

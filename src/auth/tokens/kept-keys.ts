@@ -12,7 +12,7 @@ export interface KeyRecords {
   put(key: string, bytes: Uint8Array, condition: { readonly ifVersion: 'absent' }): Promise<unknown>;
 }
 
-export interface KeptKeysOptions {
+interface KeptKeysOptions {
   readonly records: KeyRecords;
   /** The record could not be read or written; called once in `retryMs` at most. */
   readonly failed: (error: unknown) => void;

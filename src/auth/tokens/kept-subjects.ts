@@ -12,7 +12,7 @@ export interface SubjectRecords {
   list(prefix: string): AsyncIterable<{ readonly key: string; readonly writtenAt: number }>;
 }
 
-export interface KeptSubjectsOptions {
+interface KeptSubjectsOptions {
   readonly records: SubjectRecords;
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;

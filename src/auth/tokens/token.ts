@@ -12,7 +12,7 @@ import { parseSubject, subjectText } from '../subject.ts';
 import type { KeptSubjects } from './kept-subjects.ts';
 import type { TokenKeys } from './token-keys.ts';
 
-export interface TokensOptions {
+interface TokensOptions {
   /** The keys of this moment; another value than before voids what was remembered. */
   readonly keys: Current<TokenKeys>;
   /** The host the tokens are for: none of another host's is accepted. */
@@ -43,7 +43,7 @@ interface TokenFacts {
 }
 
 /** What a token says, or why it says nothing. */
-export type TokenVerdict =
+type TokenVerdict =
   | TokenFacts
   | {
       /**

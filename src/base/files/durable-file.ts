@@ -1,7 +1,7 @@
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-export interface DiskOptions {
+interface DiskOptions {
   /** What is thrown in the place of a failed file operation. */
   readonly failure: (doing: 'read' | 'write', error: unknown) => Error;
   /** System codes that say of a file that it is not there. Default `ENOENT` and `ENOTDIR`. */
@@ -11,7 +11,7 @@ export interface DiskOptions {
 }
 
 /** Files that stay when the machine stops. Each method throws what `failure` makes of a failure. */
-export interface Disk {
+interface Disk {
   /** The outcome of an operation that reads. */
   read<T>(operation: Promise<T>): Promise<T>;
   /** The outcome of an operation that writes. */

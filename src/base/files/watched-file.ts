@@ -15,7 +15,7 @@ export interface RereadOptions {
   readonly now?: () => number;
 }
 
-export interface ReadOnChangeOptions extends RereadOptions {
+interface ReadOnChangeOptions extends RereadOptions {
   /** What is thrown for files that cannot be read or parsed. Default: the failure itself. */
   readonly failure?: (cause: unknown) => unknown;
 }
@@ -60,7 +60,7 @@ export function freshFile<T>(path: string, parse: (text: string) => T): Current<
   return readOnChange([path], ([text = '']) => parse(text), { everyMs: 0 });
 }
 
-export interface FileWatchOptions {
+interface FileWatchOptions {
   /** How often the files are looked at, in milliseconds. */
   readonly everyMs: number;
   /** Awaited before the files are looked at again. Must not reject. */

@@ -7,7 +7,7 @@ import type { Repository } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
 import type { RepositoryIndex } from '../records/repository-index.ts';
 
-export interface BlobMembershipOptions {
+interface BlobMembershipOptions {
   readonly upstream: RegistryReader;
   readonly membership: RepositoryIndex;
   /**

@@ -8,7 +8,7 @@ import { blobUnknown } from './blob-membership.ts';
 import type { PulledBlobs } from './pulled-blobs.ts';
 import type { VerifiedStore } from './verified-store.ts';
 
-export interface BlobsAloneOptions {
+interface BlobsAloneOptions {
   readonly upstream: { readonly name: string };
   readonly membership: Pick<RepositoryIndex, 'known' | 'find'>;
   readonly copies: Pick<VerifiedStore, 'stat' | 'readSmall'>;

@@ -15,7 +15,7 @@ export interface PatienceOptions {
 }
 
 /** Content that a client waits for. */
-export interface Awaited {
+interface Awaited {
   readonly repository: Repository;
   readonly digest: Digest;
   /** Whether a manifest of the repository lists it: what fails of an invented digest is no news. */

@@ -19,7 +19,7 @@ import { type PatienceOptions, withPatience } from './patient.ts';
 import type { BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
 import type { VerifiedStore } from './verified-store.ts';
 
-export interface PullThroughOptions extends PatienceOptions {
+interface PullThroughOptions extends PatienceOptions {
   readonly upstream: Upstream;
   /** Whether a blob may be served under a repository. */
   readonly members: BlobMembership;

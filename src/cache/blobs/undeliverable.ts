@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 
-export interface UndeliverableOptions {
+interface UndeliverableOptions {
   /**
    * How long after a failure what leads to the content is withheld, milliseconds; 0 for not at all.
    */

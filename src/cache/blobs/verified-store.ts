@@ -17,7 +17,7 @@ import type { CacheEvents } from '../events.ts';
 import { BrokenSource } from '../fills/failover-read.ts';
 
 /** The stored copy is unusable: deleted, truncated, corrupt, or the store is down. Use another. */
-export class CorruptBlob extends BrokenSource {
+class CorruptBlob extends BrokenSource {
   override readonly name = 'CorruptBlob';
 }
 
@@ -52,7 +52,7 @@ export interface VerifiedStore {
  */
 export type Verifies = 'first' | 'always';
 
-export interface VerifiedStoreOptions {
+interface VerifiedStoreOptions {
   readonly store: CachedBlobs;
   /** Default `first`. */
   readonly verifies?: Verifies;

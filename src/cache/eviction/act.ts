@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { Eviction } from './plan.ts';
 
-export interface EvictionActOptions {
+interface EvictionActOptions {
   readonly store: Pick<Store, 'blobs'>;
   /** True for what has come into use since the plan was made. */
   readonly isInUse: (digest: Digest) => boolean;

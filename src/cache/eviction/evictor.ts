@@ -18,7 +18,7 @@ import { storedGraph } from './stored-graph.ts';
 import type { Usage } from './usage.ts';
 
 /** Keeps the store within its size. */
-export interface Evictor {
+interface Evictor {
   /**
    * Measures the store, and above the high mark deletes down to the low one. One run at a time over all replicas. Rejects
    * when anything that the decision rests on cannot be read; then nothing was deleted.
@@ -30,7 +30,7 @@ export interface Evictor {
   close(): Promise<void>;
 }
 
-export interface EvictionRunOptions {
+interface EvictionRunOptions {
   /** Decides and reports, deletes nothing, and needs no lease. */
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;

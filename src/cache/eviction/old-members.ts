@@ -5,7 +5,7 @@ import type { Records } from '../../store/records.ts';
 
 const deletesAtATime = 8;
 
-export interface OldMembersOptions {
+interface OldMembersOptions {
   /** True for what the store holds: its membership stays. */
   readonly isHeld: (digest: Digest) => boolean;
   /** Records written later than this stay, milliseconds since the epoch. */

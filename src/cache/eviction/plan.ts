@@ -25,7 +25,7 @@ export interface EvictionInput {
 }
 
 /** Why content goes: three ways of being the least recently used. */
-export type EvictionReason = 'manifest unused' | 'manifest evicted' | 'blob unused';
+type EvictionReason = 'manifest unused' | 'manifest evicted' | 'blob unused';
 
 /** One deletion, with what explains it. */
 export interface Eviction {
@@ -42,7 +42,7 @@ export interface Eviction {
 }
 
 /** Why content stays, each piece counted once, under the first that holds. */
-export interface KeptCounts {
+interface KeptCounts {
   readonly pinned: number;
   readonly inUse: number;
   readonly young: number;

@@ -23,9 +23,9 @@ export interface Usage {
 }
 
 /** Takes one use; `usedAt` is in milliseconds since the epoch. */
-export type VisitUse = (digest: Digest, usedAt: number) => void;
+type VisitUse = (digest: Digest, usedAt: number) => void;
 
-export interface UsageOptions {
+interface UsageOptions {
   readonly records: Records;
   /** Names this replica in the records. A random part is added, so two of one name do no harm. */
   readonly instance: string;

@@ -30,7 +30,7 @@ export interface FillStart extends Pick<FillOptions, 'digest' | 'size' | 'origin
   readonly repository: Repository;
 }
 
-export interface JoinedFill {
+interface JoinedFill {
   readonly fill: Fill;
   /**
    * Where the upstream is asked for it: not the caller's own repository when another one began it.
@@ -39,7 +39,7 @@ export interface JoinedFill {
   readonly isNew: boolean;
 }
 
-export interface FillsOptions {
+interface FillsOptions {
   readonly spool: Spool;
   readonly store: CachedBlobs;
   readonly events: CacheEvents;

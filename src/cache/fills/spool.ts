@@ -33,13 +33,13 @@ export interface SpoolFile {
   adopted(): void;
 }
 
-export interface SpoolOptions extends SpoolRoomOptions {
+interface SpoolOptions extends SpoolRoomOptions {
   readonly directory: string;
   readonly files: TempFiles;
   readonly buffers: BufferPool;
 }
 
-export interface SpoolFileEvents {
+interface SpoolFileEvents {
   /** It has grown. */
   readonly progressed: () => void;
   /** Its room is needed for others: whatever is done with it now throws this. */

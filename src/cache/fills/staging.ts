@@ -3,7 +3,7 @@
  * Written bytes stay readable here until their half is needed again, so that a reader close to the
  * end never waits for a disk.
  */
-export interface Staging {
+interface Staging {
   /** Bytes of the whole file that were taken so far. */
   readonly length: number;
   /** Takes the start of the chunk, as much as there is room for; returns how many bytes. */

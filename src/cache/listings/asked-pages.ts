@@ -25,7 +25,7 @@ export interface AskedPagesOptions {
 }
 
 /** One question for a page. */
-export interface PageQuestion<Page> {
+interface PageQuestion<Page> {
   /** Questions under one key are asked once. */
   readonly key: string;
   /** What is held and could be answered. */

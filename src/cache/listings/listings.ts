@@ -28,7 +28,7 @@ export interface Listings {
   ): Promise<ServedPage<ReferrersPage>>;
 }
 
-export interface ListingsOptions {
+interface ListingsOptions {
   readonly upstream: RegistryReader;
   readonly manifests: TagResolver;
   /** Learns that what refers to a manifest is reached by those who reach that. */

@@ -85,7 +85,7 @@ function indexOf(starts: Uint32Array, start: number): number {
 }
 
 /** The JSON array of tags. */
-export function tagsJson(tags: readonly Tag[]): string {
+function tagsJson(tags: readonly Tag[]): string {
   return tags.length === 0 ? '[]' : `["${tags.join('","')}"]`;
 }
 

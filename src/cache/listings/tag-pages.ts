@@ -6,7 +6,7 @@ import { type AskedPagesOptions, askedPages, type RememberedPage, type ServedPag
 import { createTagList, type TagList, type TagRange, tagsIn } from './tag-list.ts';
 
 /** Tags as they are answered: the JSON array of them. */
-export interface ServedTags {
+interface ServedTags {
   readonly json: Uint8Array;
   readonly nextQuery?: string;
   readonly warnings: readonly string[];
@@ -19,7 +19,7 @@ export interface HeldTags {
   readonly warnings: readonly string[];
 }
 
-export interface TagPagesOptions extends Pick<AskedPagesOptions, 'policy' | 'now'> {
+interface TagPagesOptions extends Pick<AskedPagesOptions, 'policy' | 'now'> {
   readonly upstream: Pick<RegistryReader, 'name' | 'tags'>;
   readonly memory: LRUCache<string, RememberedPage<HeldTags>>;
 }

@@ -33,7 +33,7 @@ export interface Completeness {
   forget(digest: Digest): void;
 }
 
-export interface CompletenessOptions {
+interface CompletenessOptions {
   readonly upstream: Upstream;
   readonly copies: VerifiedStore;
   readonly parsed: ParsedManifests;

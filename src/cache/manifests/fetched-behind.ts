@@ -11,7 +11,7 @@ import type { PulledBlobs } from '../blobs/pulled-blobs.ts';
 import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
 import type { ManifestReading } from './manifests.ts';
 
-export interface FetchedBehindOptions {
+interface FetchedBehindOptions {
   readonly parsed: ParsedManifests;
   readonly reading: Pick<ManifestReading, 'read'>;
   readonly blobs: Pick<PulledBlobs, 'open'>;

@@ -22,7 +22,7 @@ import type { TagPointers } from '../records/tag-pointers.ts';
 import { createTagPropagation } from '../records/tag-propagation.ts';
 
 /** A manifest's descriptor; of a manifest the media type is always known. */
-export type ManifestDescriptor = Descriptor & { readonly mediaType: string };
+type ManifestDescriptor = Descriptor & { readonly mediaType: string };
 
 /** A manifest in memory, byte for byte as the upstream has it. */
 export interface HeldManifest {
@@ -65,7 +65,7 @@ export interface Manifests {
   settled(): Promise<void>;
 }
 
-export interface ManifestsOptions {
+interface ManifestsOptions {
   readonly upstream: RegistryReader;
   readonly membership: RepositoryIndex;
   readonly tags: TagPointers;

@@ -41,7 +41,7 @@ export interface TagResolver {
   settled(): Promise<void>;
 }
 
-export interface TagResolverOptions {
+interface TagResolverOptions {
   readonly upstream: RegistryReader;
   readonly manifests: Manifests;
   readonly tags: TagPointers;

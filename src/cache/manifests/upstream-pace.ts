@@ -1,5 +1,5 @@
 /** What is known of how fast an upstream answers, so that not each client learns it by waiting. */
-export interface UpstreamPace {
+interface UpstreamPace {
   /**
    * How long to wait for an answer while an older one is at hand, in milliseconds: not at all after
    * a late one.

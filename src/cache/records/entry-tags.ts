@@ -1,7 +1,7 @@
 import type { Tag } from '../../oci/reference.ts';
 
 /** What a tag gives a right to, as a key: who may pull one tag of a scope may pull all of them. */
-export type TagScope = (tag: Tag) => string;
+type TagScope = (tag: Tag) => string;
 
 export interface TagMerging {
   readonly scopeOf: TagScope;

@@ -46,7 +46,7 @@ export interface TagPolicy {
   readonly gone: 'hide' | 'keep';
 }
 
-export type Freshness = 'answer' | 'answer-and-refresh' | 'ask';
+type Freshness = 'answer' | 'answer-and-refresh' | 'ask';
 
 /** What to do with a tag before the upstream is asked. A check that is not yet due is none. */
 export function freshness(tag: string, pointer: TagPointer, policy: TagPolicy, now: number): Freshness {

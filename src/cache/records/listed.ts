@@ -9,7 +9,7 @@ import type { Manifest } from '../../oci/manifest.ts';
 export const mostRecorded = 4_000;
 
 /** What of a manifest gets records, and whether that is less than it lists. */
-export interface Recorded {
+interface Recorded {
   readonly below: readonly Descriptor[];
   readonly isPartial: boolean;
 }

@@ -36,7 +36,7 @@ export interface UnrecordedTags {
 /** What a manifest of the repository lists; undefined for one that cannot be had. */
 export type ListedBy = (manifest: Digest) => Promise<ListedContent | undefined>;
 
-export interface PartialTagsOptions {
+interface PartialTagsOptions {
   readonly records: Records;
   readonly events?: Pick<CacheEvents, 'storeFailed'> | undefined;
   readonly retryMs?: number | undefined;

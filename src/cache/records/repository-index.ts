@@ -24,7 +24,7 @@ import { type MergingIn, rememberedScopes } from './tag-scopes.ts';
 import { Unwritten } from './unwritten.ts';
 
 /** Content that was seen in a repository. */
-export interface SeenContent extends Descriptor {
+interface SeenContent extends Descriptor {
   /** Tags whose graph held it, the latest last. The same array until that changes. */
   readonly tags: readonly Tag[];
 }

@@ -33,7 +33,7 @@ export interface TagPointers {
   close(): Promise<void>;
 }
 
-export interface TagPointersOptions {
+interface TagPointersOptions {
   readonly records: Records;
   /** Pointers kept in memory. */
   readonly maxEntries: number;

@@ -13,7 +13,7 @@ import type { RepositoryIndex } from './repository-index.ts';
 import type { TagPointers } from './tag-pointers.ts';
 
 /** How a manifest came to be answered. */
-export interface Cause {
+interface Cause {
   /** The tag that it was asked for by. */
   readonly tag?: Tag | undefined;
   /** The repository had it before, so that what is below it may be stored. */
@@ -21,7 +21,7 @@ export interface Cause {
 }
 
 /** Keeps the tags that reference content on its records: the right to a tag covers its content. */
-export interface TagPropagation {
+interface TagPropagation {
   /** True if the tags were propagated to the children recently. Memory only, no I/O. */
   isPropagated(tags: readonly Tag[], tag?: Tag): boolean;
   /**
@@ -31,7 +31,7 @@ export interface TagPropagation {
   propagate(scope: RepositoryScope, manifest: ReadManifest, cause: Cause): Promise<void>;
 }
 
-export interface TagPropagationOptions {
+interface TagPropagationOptions {
   readonly membership: RepositoryIndex;
   readonly tags: Pick<TagPointers, 'find'>;
   readonly parsed: Pick<ParsedManifests, 'orNone'>;

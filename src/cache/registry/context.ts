@@ -21,7 +21,7 @@ import { createTagPointers } from '../records/tag-pointers.ts';
 import type { SharedContext } from './registry.ts';
 import { createWritable } from './writable.ts';
 
-export interface CacheContextOptions {
+interface CacheContextOptions {
   readonly store: Store;
   readonly spool: { readonly path: string; readonly maxBytes: number };
   /** Small content kept in memory, bytes of all and of one at most. */

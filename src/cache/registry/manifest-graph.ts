@@ -42,7 +42,7 @@ export interface ManifestGraph {
   contains(root: Digest, digest: Digest, reader: ManifestReader): Promise<boolean>;
 }
 
-export interface ManifestGraphOptions {
+interface ManifestGraphOptions {
   /** Digests kept in memory, in all manifests together, about 0.15 KB each. Default 200,000. */
   readonly maxDigests?: number;
   /**

@@ -65,7 +65,7 @@ export interface SharedContext {
   readonly now: () => number;
 }
 
-export interface RegistryOptions extends SharedContext {
+interface RegistryOptions extends SharedContext {
   readonly upstream: Upstream;
   readonly policy: TagPolicy & { readonly historyEntries: number };
   readonly absent: LRUCache<string, true>;

@@ -41,7 +41,7 @@ export interface TagIndex {
   tagContains(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }
 
-export interface TagIndexOptions {
+interface TagIndexOptions {
   readonly membership: Pick<RepositoryIndex, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;
   readonly tags: Pick<TagPointers, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */

@@ -1,4 +1,4 @@
-export interface WritableOptions {
+interface WritableOptions {
   /** Whether the store takes a small write now. */
   readonly isUsable: () => Promise<boolean>;
   /** How long a yes is believed, milliseconds. Default 5,000. */

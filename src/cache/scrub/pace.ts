@@ -1,7 +1,7 @@
 import { hasSlept } from '../../base/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 
-export interface PaceOptions {
+interface PaceOptions {
   readonly bytesPerSecond: number;
   /** How many others read now: the pace is shared with them, down to a tenth. */
   readonly others: () => number;
@@ -9,7 +9,7 @@ export interface PaceOptions {
 }
 
 /** A speed that is not exceeded, however many bodies are read one after the other. */
-export interface ScrubPace {
+interface ScrubPace {
   /** The same body, no faster than the pace. Throws the signal's reason. */
   paced(bytes: Bytes): AsyncGenerator<Uint8Array, void, undefined>;
   /** Waits as long as so many bytes take. Throws the signal's reason. */

@@ -11,7 +11,7 @@ import { readProgress, type ScrubProgress } from './progress.ts';
  * Reads every stored blob now and then, and takes those out that are no longer what their digests
  * say.
  */
-export interface Scrubber {
+interface Scrubber {
   /**
    * Goes through the whole store, or on from where an earlier process was interrupted. One scrub at
    * a time over all replicas. Rejects when a blob cannot be read or the store cannot be listed; the
@@ -26,7 +26,7 @@ export interface Scrubber {
   close(): Promise<void>;
 }
 
-export interface ScrubReport extends Pick<ScrubProgress, 'blobs' | 'bytes' | 'wrong'> {
+interface ScrubReport extends Pick<ScrubProgress, 'blobs' | 'bytes' | 'wrong'> {
   /** `busy`: another replica is at it. `not due`: the last one began too short a time ago. */
   readonly outcome: 'busy' | 'not due' | 'complete';
   /** Until another one is due, milliseconds. */

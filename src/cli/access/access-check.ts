@@ -25,7 +25,7 @@ export interface AccessSources {
 }
 
 /** Opens the cluster of that name, and the store. */
-export type OpenAccess = (config: Config, cluster: string) => Promise<AccessSources>;
+type OpenAccess = (config: Config, cluster: string) => Promise<AccessSources>;
 
 /** What is printed, each part on a line or in one JSON document. */
 interface Report {

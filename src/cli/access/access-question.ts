@@ -7,7 +7,7 @@ import { createRouter } from '../../proxy/access/route.ts';
 import { didYouMean, UsageError } from '../flags/arguments.ts';
 
 /** The words of `quayside access check`, as they were written. */
-export interface AccessWords {
+interface AccessWords {
   readonly reference: string;
   readonly host?: string | undefined;
   readonly as?: string | undefined;

@@ -12,7 +12,7 @@ import { configFile } from '../serve/config-file.ts';
 import { evictionHeading, evictionLine, summaryText } from './eviction-text.ts';
 
 /** Opens the medium that a configuration names. */
-export type OpenStore = (config: Config) => MaybePromise<Store>;
+type OpenStore = (config: Config) => MaybePromise<Store>;
 
 interface Wish {
   readonly dryRun: boolean;

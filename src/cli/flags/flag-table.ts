@@ -22,14 +22,14 @@ export type FlagTable = Readonly<Record<string, Flag>>;
 type ValueOf<F extends Flag> = F extends { readonly read: (text: string) => infer Value } ? Value : string;
 
 /** The values of a table's flags: undefined for one that was not given and has no default. */
-export type FlagValues<T extends FlagTable> = {
+type FlagValues<T extends FlagTable> = {
   readonly [Name in keyof T]: T[Name] extends { readonly isList: true }
     ? readonly ValueOf<T[Name]>[]
     : ValueOf<T[Name]> | (T[Name] extends { readonly default: string } ? never : undefined);
 };
 
 /** A command line, split: the flags without dashes, each with its texts in order, and the words. */
-export interface WrittenFlags {
+interface WrittenFlags {
   readonly written: ReadonlyMap<string, readonly string[]>;
   readonly words: readonly string[];
 }

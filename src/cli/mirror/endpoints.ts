@@ -28,7 +28,7 @@ export interface MirrorEndpoints {
   close(): Promise<void>;
 }
 
-export interface MirrorEndpointsOptions
+interface MirrorEndpointsOptions
   extends Pick<
     MirrorOptions,
     | 'insecure'

@@ -32,7 +32,7 @@ export interface PlannedImages {
 }
 
 /** A mapping that came to no image, and may come to one later, and why. */
-export interface UnplannedMapping {
+interface UnplannedMapping {
   readonly mapping: Mapping;
   readonly kind: string;
   readonly reason: string;

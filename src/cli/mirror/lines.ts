@@ -8,7 +8,7 @@ import type { Io, Output } from '../flags/io.ts';
 import { binarySize, decimalSize, durationText } from './go-text.ts';
 import { reasonText } from './report.ts';
 
-export interface MirrorLinesOptions {
+interface MirrorLinesOptions {
   readonly mappingOf: (image: ImageCopy) => Mapping;
   /** How many images there are. */
   readonly images: number;
@@ -20,7 +20,7 @@ export interface MirrorLinesOptions {
 }
 
 /** What a person sees of a run. */
-export interface MirrorLines {
+interface MirrorLines {
   readonly events: Partial<CopyEvents>;
   /** Takes the progress away and stops drawing it. */
   close(): void;

@@ -2,7 +2,7 @@ import { checkoutThread } from '../../mirror/test-inputs/thread.ts';
 import { UsageError } from '../flags/arguments.ts';
 
 /** What configurations of ci-operator promote. */
-export interface Promotions {
+interface Promotions {
   /** `namespace/name:tag` */
   readonly promoted: ReadonlySet<string>;
   /** Why some of it is not known, a line for each file. */

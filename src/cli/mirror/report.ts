@@ -25,7 +25,7 @@ interface ReportedPair {
   readonly destination: string;
 }
 
-export interface MirrorOutcome {
+interface MirrorOutcome {
   readonly report: CopyReport;
   readonly done: ReadonlyMap<ImageCopy, CopiedImage>;
   readonly left: readonly ImageCopy[];

@@ -14,12 +14,12 @@ import { nothingPromoted, promotions } from './promotions.ts';
 import { reasonText } from './report.ts';
 
 /** A look at registries, with what must be closed after it. */
-export interface ClosableLook {
+interface ClosableLook {
   readonly look: Look;
   close(): Promise<void>;
 }
 
-export type OpenLook = (registryConfig: string | undefined, io: Io) => Promise<ClosableLook>;
+type OpenLook = (registryConfig: string | undefined, io: Io) => Promise<ClosableLook>;
 
 /** How long the configuration in force may take to come, milliseconds. */
 const patienceMs = 30_000;

@@ -25,7 +25,7 @@ export interface Server extends Addresses {
   close(): Promise<void>;
 }
 
-export interface StartOptions {
+interface StartOptions {
   readonly log: Log;
   readonly env: Environment;
   /** Aborts when a start that has not finished should be given up. */
@@ -49,7 +49,7 @@ export function serving(start: Start): Run {
 }
 
 /** Where a configuration comes from. */
-export interface ConfigSource {
+interface ConfigSource {
   /** Reads all of it, now. Throws `ConfigError` with all that is wrong. */
   readonly read: () => Promise<Config>;
   /** Read again when this file changes. */

@@ -27,7 +27,7 @@ export class MappingError extends Error {
 }
 
 /** Every tag of the repository that a spec names. */
-export type ListTags = (source: PullSpec) => Promise<readonly Tag[]>;
+type ListTags = (source: PullSpec) => Promise<readonly Tag[]>;
 
 /** What a file of mappings holds. */
 export interface MappingFile {
@@ -43,7 +43,7 @@ export interface Unplanned {
 }
 
 /** Images to be copied, and mappings that came to none. */
-export interface Expansion {
+interface Expansion {
   readonly mappings: readonly Mapping[];
   readonly unplanned: readonly Unplanned[];
 }

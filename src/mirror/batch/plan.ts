@@ -22,7 +22,7 @@ export interface PlannedBlob {
 }
 
 /** What a run would write, collected from its events. */
-export interface CopyPlan {
+interface CopyPlan {
   readonly events: Pick<CopyEvents, 'blobEnded' | 'manifestPut'>;
   /** In alphabetical order of where they are. */
   repositories(): readonly PlannedRepository[];

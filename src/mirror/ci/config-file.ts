@@ -16,7 +16,7 @@ export interface MirroredImage {
 }
 
 /** A source that is never copied from. */
-export interface IgnoredSource {
+interface IgnoredSource {
   /** A pull spec; an ImageStreamTag as its pull spec at app.ci. */
   readonly source: string;
   readonly reason: string;

@@ -1,7 +1,7 @@
 import type { Tell } from '../log.ts';
 import { type MirrorConfig, parseMirrorConfig } from './config-file.ts';
 
-export interface WatchedConfigOptions {
+interface WatchedConfigOptions {
   /** For messages. */
   readonly file: string;
   readonly read: () => Promise<Uint8Array>;
@@ -18,7 +18,7 @@ export interface WatchedConfigOptions {
  * The image mirroring's configuration while it may change. Read again at each hourly tick, as before, and besides when its file has become
  * another one: a new entry need not wait for the hour. A faulty file changes nothing.
  */
-export interface WatchedConfig {
+interface WatchedConfig {
   /** The last one that could be read; undefined before the first. */
   current(): MirrorConfig | undefined;
   /** The configuration for a tick, reloaded unless recent. Undefined: skip the tick. */

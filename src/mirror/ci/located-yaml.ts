@@ -30,7 +30,7 @@ export class MirrorConfigError extends Error {
 const longestFile = 16 * 1024 * 1024;
 
 /** A file's content, with where it stands. */
-export interface LocatedYaml {
+interface LocatedYaml {
   readonly data: unknown;
   /** Of a key, or of an item of a list. */
   lineOf(path: Path): number | undefined;

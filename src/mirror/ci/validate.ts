@@ -5,7 +5,7 @@ import { quayImage } from '../references/names.ts';
 import { parsePullSpec } from '../references/pull-spec.ts';
 import type { MirrorConfig, MirroredImage } from './config-file.ts';
 
-export interface ValidateOptions {
+interface ValidateOptions {
   readonly config: MirrorConfig;
   /** The configuration in force: its entries are not checked again. Default: none. */
   readonly against?: MirrorConfig;

@@ -15,7 +15,7 @@ import {
 } from './copying.ts';
 import type { Place } from './shared-content.ts';
 
-export interface NeededBlob {
+interface NeededBlob {
   readonly descriptor: Descriptor;
   /** The manifest that names it. */
   readonly namedBy: Digest;

@@ -25,7 +25,7 @@ class GivenUp extends Error {
   override readonly name = 'GivenUp';
 }
 
-export interface CopyImageOptions {
+interface CopyImageOptions {
   /** Default: both ends are asked what they have. */
   readonly seen?: Seen;
   readonly signal?: AbortSignal;

@@ -96,7 +96,7 @@ async function copyTagged(tag: Tag, copying: Copying, needed: PartsNeeded): Prom
   await publish(node, { tag }, copying, parts);
 }
 
-export interface PartsNeeded {
+interface PartsNeeded {
   /** The destination's word that it has it is not enough. */
   readonly mustSend: boolean;
   /** Manifests above. */

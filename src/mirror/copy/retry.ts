@@ -16,7 +16,7 @@ export interface RetryOptions {
   readonly random?: () => number;
 }
 
-export interface Persistence extends Required<RetryOptions> {
+interface Persistence extends Required<RetryOptions> {
   readonly tries: number;
   readonly signal: AbortSignal;
   readonly retried: (failure: CopyError, waitMs: number) => void;

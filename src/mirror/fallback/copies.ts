@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { MissSource } from './rule.ts';
 
-export interface MissCopiesOptions {
+interface MissCopiesOptions {
   readonly queue: TaskSink;
   /** How long a queued copy is not queued again while the source's digest stays the same, ms. */
   readonly requeueMs: number;
@@ -14,7 +14,7 @@ export interface MissCopiesOptions {
 }
 
 /** The copies that misses have asked for. */
-export interface MissCopies {
+interface MissCopies {
   /** Queues the copy, unless it just was; returns at once. */
   add(destination: string, source: MissSource, sourceDigest: Digest): void;
   /** Whether a copy to there was queued recently, and is not yet known to be there. */

@@ -28,7 +28,7 @@ import { answerInTime } from './wait.ts';
  * - `queue`: 404.
  * - `off`: 404, without a request to a source.
  */
-export type OnMiss = 'serve' | 'wait' | 'queue' | 'off';
+type OnMiss = 'serve' | 'wait' | 'queue' | 'off';
 
 /**
  * How a miss ended. `arrived`: the copy came while the client waited. `denied`: the source keeps it from us. `limited`: too many unknown

@@ -1,6 +1,6 @@
 import { createLru } from '../../base/lru.ts';
 
-export interface MissQuestionsOptions {
+interface MissQuestionsOptions {
   /** How long "not at the source either" is believed, milliseconds. */
   readonly absentMs: number;
   /** Tags that are remembered as absent. */
@@ -12,10 +12,10 @@ export interface MissQuestionsOptions {
 }
 
 /** Whether a source may be asked for a tag: `absent` after a recent no, `limited` at the limit. */
-export type Leave = 'ask' | 'absent' | 'limited';
+type Leave = 'ask' | 'absent' | 'limited';
 
 /** Protects the sources from a flood of unknown tags. */
-export interface MissQuestions {
+interface MissQuestions {
   /** `ask` counts as asked. */
   leave(key: string): Leave;
   /** The source has no such tag. */

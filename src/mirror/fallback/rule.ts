@@ -23,7 +23,7 @@ export interface MissSource {
 /** The source of a missing tag; undefined for a tag that is copied from nowhere. */
 export type MissRule = (place: RepositoryScope, tag: Tag) => MissSource | undefined;
 
-export interface MissRuleOptions {
+interface MissRuleOptions {
   /** The repository that is filled, with its upstream's name. Default: QCI. */
   readonly destination?: string;
   /**

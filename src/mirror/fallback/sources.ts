@@ -8,7 +8,7 @@ import type { Repository, Tag } from '../../oci/reference.ts';
 import type { MissRule, MissSource } from './rule.ts';
 
 /** A registry that images come from: what is delivered of it is read through its cache. */
-export type MissOrigin = Pick<CachedRegistry, 'manifests' | 'reader' | 'upstream'>;
+type MissOrigin = Pick<CachedRegistry, 'manifests' | 'reader' | 'upstream'>;
 
 /** Where an image comes from, with its registry. */
 export interface OpenSource extends MissSource {
@@ -33,7 +33,7 @@ export interface MissSourcesOptions {
 }
 
 /** Where the content of one upstream comes from. */
-export interface MissSources {
+interface MissSources {
   ofTag(repository: Repository, tag: Tag): OpenSource | undefined;
   /** A source answered the manifest: its digest may be pulled before its tag is known. */
   lent(repository: Repository, digest: Digest, source: OpenSource): void;

@@ -1,7 +1,7 @@
 import { backoffMs } from '../../base/backoff.ts';
 import { sleep } from '../../base/wait.ts';
 
-export interface MissWaitOptions {
+interface MissWaitOptions {
   /** All in all, milliseconds. */
   readonly waitMs: number;
   /** Before the first question, milliseconds; each pause after that is longer. */

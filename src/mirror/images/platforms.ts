@@ -12,7 +12,7 @@ export interface PlatformChoice {
 }
 
 /** The rest: nothing; the manifest over its wanted children; or one of its children instead. */
-export type Chosen =
+type Chosen =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'node'; readonly node: Node }
   | { readonly kind: 'child'; readonly child: Descriptor };

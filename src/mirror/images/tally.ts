@@ -3,7 +3,7 @@ import type { Landing } from './copy-events.ts';
 import { type CopiedImage, destinationText, type ImageCopy, sourceText } from './image-copy.ts';
 
 /** An image that was not copied, and why. */
-export interface CopyFailure {
+interface CopyFailure {
   readonly image: ImageCopy;
   /** Pull specs. */
   readonly source: string;

@@ -27,7 +27,7 @@ export interface Pair {
 }
 
 /** The destination's content now; `isKept` if it is the old content, not the copied one. */
-export interface Copied {
+interface Copied {
   readonly digest: string;
   readonly isKept?: true;
 }

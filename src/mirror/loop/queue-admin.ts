@@ -29,7 +29,7 @@ interface Asker {
   readonly userAgent?: string;
 }
 
-export interface DeskOptions {
+interface DeskOptions {
   /** What a tag of QCI stands for. Default: what its pattern says. */
   readonly readings?: Readings;
   /** Milliseconds since the epoch. Default `Date.now`. */

@@ -15,7 +15,7 @@ export interface WorkQueueOptions {
 }
 
 /** Keys to process, each once, in order of arrival; one at a time. */
-export interface WorkQueue {
+interface WorkQueue {
   /** A key that comes while it is looked at is looked at again. */
   add(key: string): void;
   /** Works until the signal aborts; what was not looked at by then is dropped. Never rejects. */

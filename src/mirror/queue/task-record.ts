@@ -27,7 +27,7 @@ function keptOf(task: MirrorTask & Partial<QueuedTask>) {
 }
 
 /** The writer's mark: unique for each write, for media whose versions are digests of the bytes. */
-export interface Mark {
+interface Mark {
   readonly turn: number;
   readonly write: number;
 }

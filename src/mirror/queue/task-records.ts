@@ -7,7 +7,7 @@ import type { MirrorTask, QueuedTask } from './task.ts';
 import { longestTrace, offeredPrefix, parseTask, queuedPrefix, taskBytes, taskKey } from './task-record.ts';
 import { turnRecords } from './turn-records.ts';
 
-export interface TaskRecordsOptions {
+interface TaskRecordsOptions {
   readonly records: Records;
   /** Told of each failure of the store. What could not be written is tried again. */
   readonly storeFailed?: (event: { readonly operation: 'read' | 'write'; readonly error: unknown }) => void;

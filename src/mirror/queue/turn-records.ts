@@ -7,7 +7,7 @@ import { recordBytes, turnIn, turnKey } from './task-record.ts';
  * version that it replaces. So a late write of an earlier turn is refused where this one has written, and is replaced where this one is yet
  * to write. What is done leaves a trace, in which a late write does not find what it names.
  */
-export interface TurnRecords {
+interface TurnRecords {
   /** From now on it is our turn. Throws when the store does. */
   begin(): Promise<void>;
   /** What was read there is what the next write replaces. */

@@ -8,7 +8,7 @@ import { hostFault } from './registry-host.ts';
 import { transportFault, withoutTransport } from './transports.ts';
 
 /** A place of images: a registry, a directory as of `oc image mirror`, or an OCI image layout. */
-export type Medium = 'registry' | 'file' | 'oci';
+type Medium = 'registry' | 'file' | 'oci';
 
 /** A repository somewhere. */
 export interface Place {

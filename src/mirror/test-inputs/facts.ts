@@ -38,7 +38,7 @@ export type StepFacts =
   | { readonly kind: 'workflow'; readonly name: string; readonly test: TestFacts };
 
 /** Reads the images in files of openshift/release. Values of an unexpected shape are ignored. */
-export interface FactReader {
+interface FactReader {
   config(data: unknown): ConfigFacts;
   /** Undefined for a file that defines no step. */
   step(data: unknown): StepFacts | undefined;

@@ -6,7 +6,7 @@ import type { TestInputs } from '../ci/tag-filter.ts';
 import type { Tell } from '../log.ts';
 import type { Checkout } from './checkout.ts';
 
-export interface ReadInputsOptions {
+interface ReadInputsOptions {
   /** For messages. */
   readonly folder: string;
   /** Of openshift/release: `checkoutThread`. */
@@ -15,7 +15,7 @@ export interface ReadInputsOptions {
 }
 
 /** What tests use, as of the last time that the checkout could be read; nothing before. */
-export interface ReadInputs extends TestInputs {
+interface ReadInputs extends TestInputs {
   /**
    * Reads the checkout again. Resolves to the keys that tests use now and did not before, as `Controller.referenced` takes them. Never
    * rejects: a checkout that cannot be read changes nothing.

@@ -1,7 +1,7 @@
 import type { StepFacts, Steps, TestFacts } from './facts.ts';
 
 /** What tests use once all that they refer to is looked up. */
-export interface UsedByTests {
+interface UsedByTests {
   /** `namespace/name:tag` */
   readonly tags: ReadonlySet<string>;
   /** What they refer to and the step registry does not have, such as `chain ipi-aws`. */

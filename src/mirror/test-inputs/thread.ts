@@ -7,7 +7,7 @@ import type { Checkout, Reading } from './checkout.ts';
 export type Answer = { readonly reading: Reading } | { readonly error: string };
 
 /** A checkout that is read on a thread of its own. */
-export interface CheckoutThread extends Checkout {
+interface CheckoutThread extends Checkout {
   /** Ends the thread; a reading under way rejects. */
   close(): Promise<void>;
 }

@@ -20,7 +20,7 @@ import { flagSettings } from './flag-settings.ts';
 import type { Decided, GoFlags } from './go-flags.ts';
 
 /** A program that we stand in for: its command line, in our settings. */
-export interface FlagProgram {
+interface FlagProgram {
   /** What faults that are in no file are said to be in. */
   readonly name: string;
   /** What it does whatever its flags say. */

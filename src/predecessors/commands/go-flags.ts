@@ -2,7 +2,7 @@ import { type Flag, flagValue, parseBoolean, writtenFlags } from '../../cli/flag
 import type { FaultPath } from '../../config/faults.ts';
 
 /** One flag of a program that we stand in for, or one that we have beside them. */
-export interface GoFlag extends Flag {
+interface GoFlag extends Flag {
   /** Its default by the environment. */
   readonly ambient?: string;
   /** It has no default, and nothing can be served without it. */

@@ -34,12 +34,12 @@ export interface ParityFacts {
 }
 
 /** The form of an `Authorization` value. */
-export type Shown =
+type Shown =
   | { readonly kind: 'none' | 'bearer' }
   /** The name is what the client wrote: anything. */
   | { readonly kind: 'basic'; readonly username: string };
 
-export interface ParityLogOptions {
+interface ParityLogOptions {
   readonly write: (line: ParityLine) => void;
 }
 

@@ -33,7 +33,7 @@ export interface Admitted {
 }
 
 /** The part of a request that decides its subject. */
-export interface IncomingRequest {
+interface IncomingRequest {
   readonly headers: IncomingHttpHeaders;
   /** Names and values in turn, as they came: shows what came twice. */
   readonly rawHeaders?: readonly string[];

@@ -19,7 +19,7 @@ export interface LoginRefusal {
 }
 
 /** Makes the 401 that leads a client to our token end-point. */
-export type Challenger = (host: Host, authority: string, refusal: LoginRefusal) => RegistryError;
+type Challenger = (host: Host, authority: string, refusal: LoginRefusal) => RegistryError;
 
 /** Where our tokens are handed out. */
 export const tokenPath = '/v2/auth';

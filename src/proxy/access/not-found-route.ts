@@ -6,7 +6,7 @@ import { authorizationOf } from './authorization.ts';
 import { type ChallengerOptions, createChallenger } from './challenge.ts';
 import type { Hosts } from './hosts.ts';
 
-export interface NotFoundRouteOptions extends ChallengerOptions {
+interface NotFoundRouteOptions extends ChallengerOptions {
   readonly hosts: Hosts;
   /** Delays guesses. Default: none. */
   readonly attempts?: FailedLogins;

@@ -4,7 +4,7 @@ import { parseRepository, type Repository } from '../../oci/reference.ts';
 import type { ParsedRequest, RegistryRequest } from '../../oci/request.ts';
 
 /** What the router must know of an upstream. */
-export interface UpstreamRoute {
+interface UpstreamRoute {
   /** The only repositories to serve: globs, `*` within a component, `**` across. Default: all. */
   readonly repositories?: readonly string[];
   /** One-component names get `library/` before them, as Docker Hub's do. */

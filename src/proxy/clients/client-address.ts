@@ -4,7 +4,7 @@ import { createLru } from '../../base/lru.ts';
 import { createNetworkMatcher, type IsWithin } from '../../base/text/networks.ts';
 
 /** The part of a request that decides its address. */
-export interface Forwarded {
+interface Forwarded {
   readonly headers: IncomingHttpHeaders;
   /** The other end of the connection; without an address once it is gone. */
   readonly socket: { readonly remoteAddress?: string | undefined };

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-export interface IdleClientsOptions {
+interface IdleClientsOptions {
   /** How long a client may take nothing of an answer that is there, in milliseconds. */
   readonly idleClientMs: number;
   /** One was cut. */

@@ -7,7 +7,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { LimitName, ProxyEvents } from '../events.ts';
 import { createShares } from './shares.ts';
 
-export interface SlotOptions {
+interface SlotOptions {
   /** Whose limit it is, for events. */
   readonly limit: LimitName;
   /** Requests answered at once; 0 for no limit at all. */

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { createNetworkMatcher } from '../../base/text/networks.ts';
 
-export interface LocalRequestOptions {
+interface LocalRequestOptions {
   /** Host names besides those of loopback under which the server is known. */
   readonly names: readonly string[];
   /** Networks (CIDR) of proxies: what comes from there comes from elsewhere. */

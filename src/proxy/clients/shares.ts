@@ -3,7 +3,7 @@
  * half one address, and one subject, has at most four fifths: so others find a slot at once,
  * however many one client holds.
  */
-export interface Shares {
+interface Shares {
   /** Whether these may have one more while so many are taken. */
   mayTake(taken: number, address: string, subject: string): boolean;
   /** Counts one more, if it is one of the scarce ones: then it is to be given back. */

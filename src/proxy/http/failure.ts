@@ -14,7 +14,7 @@ export interface Failure {
 }
 
 /** A failure ready to be written. */
-export interface RenderedFailure {
+interface RenderedFailure {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number>>;
   readonly body: Buffer;

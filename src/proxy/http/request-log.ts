@@ -26,7 +26,7 @@ declare module 'fastify' {
   }
 }
 
-export interface RequestLogOptions {
+interface RequestLogOptions {
   /** Gets one line a request, at level `info`. */
   readonly log: { info(fields: Readonly<Record<string, unknown>>, message: string): void };
   /** Default: the other end of the connection. */

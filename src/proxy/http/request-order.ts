@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions as TlsOptions } from 'node:https';
 import type { Socket } from 'node:net';
 
-export interface OrderedServerOptions {
+interface OrderedServerOptions {
   /** Key and certificate; plain HTTP without. */
   readonly tls?: TlsOptions;
   /** The longest head of a request, in bytes. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { MaybePromise } from '../../base/maybe-promise.ts';
 
-export interface HealthOptions {
+interface HealthOptions {
   /** Whether a pull could be answered now. What throws counts as no. */
   isReady(): MaybePromise<boolean>;
 }

@@ -3,15 +3,15 @@ import { field, fieldsOf, isObject, isText, textOf } from '../../base/text/json.
 
 const states = ['waiting', 'running', 'parked'] as const;
 
-export type MirrorState = (typeof states)[number];
+type MirrorState = (typeof states)[number];
 
-export interface MirrorFilter {
+interface MirrorFilter {
   readonly state?: MirrorState;
   readonly destination?: string;
 }
 
 /** What the API may ask of the mirror. */
-export interface MirrorDesk {
+interface MirrorDesk {
   /** Tasks in the form in which they are shown. */
   tasks(filter: MirrorFilter): Iterable<object>;
   /** Queues a copy. Resolves to whether it is stored; throws an Error for the client. */

@@ -11,7 +11,7 @@ import { authorizationOf } from '../access/authorization.ts';
 import type { IsLocal } from '../clients/local-request.ts';
 import { clientSignal } from '../http/body.ts';
 
-export interface OperatorDoorOptions {
+interface OperatorDoorOptions {
   readonly isLocal: IsLocal;
   /** Who may come in from elsewhere. Default: none. */
   readonly operators?: Operators;

@@ -1,9 +1,9 @@
 import { withTimeout } from '../../base/wait.ts';
 
 /** Asks one part of us whether it can serve. */
-export type Probe = () => Promise<boolean>;
+type Probe = () => Promise<boolean>;
 
-export interface ReadinessOptions {
+interface ReadinessOptions {
   /** How long an answer is believed, in milliseconds. Default 1,000. */
   readonly rememberMs?: number;
   /**

@@ -6,12 +6,12 @@ import { createBypass } from './bypass.ts';
 import type { RedirectTo } from './redirects.ts';
 
 /** How a host serves blobs: itself; from the object store, where it has them; or past the cache. */
-export type BlobMode = 'serve' | 'redirect' | 'bypass';
+type BlobMode = 'serve' | 'redirect' | 'bypass';
 
 /** The modes of hosts by their configured names. Default: the store's own setting. */
 export type BlobModes = ReadonlyMap<string, BlobMode>;
 
-export interface BlobAnswersOptions {
+interface BlobAnswersOptions {
   /** Asked for each blob: a mode can change while we run. */
   readonly modes: () => BlobModes;
   /** To the store, as its own setting says. */

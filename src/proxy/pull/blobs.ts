@@ -6,7 +6,7 @@ import type { RegistryRequest } from '../../oci/request.ts';
 import { begun, clientSignal, send } from '../http/body.ts';
 import { answer, begin, type Exchange, type Headers, isKnown } from '../http/exchange.ts';
 
-export interface BlobAnswerOptions {
+interface BlobAnswerOptions {
   readonly blobs: PulledBlobs;
   /** A URL at the store for this client, if the store has one and its network may use it. */
   readonly redirect?: (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;

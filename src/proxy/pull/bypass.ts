@@ -15,7 +15,7 @@ type BlobUpstream = Pick<CachedRegistry['upstream'], 'forwardBlob'>;
 type PassedBlob = NonNullable<Awaited<ReturnType<BlobUpstream['forwardBlob']>>>;
 
 /** Answers with the upstream's own answer for a blob. Throws `BLOB_UNKNOWN` and its errors. */
-export type Bypass = (exchange: Exchange, request: BypassRequest, upstream: BlobUpstream) => Promise<void>;
+type Bypass = (exchange: Exchange, request: BypassRequest, upstream: BlobUpstream) => Promise<void>;
 
 /** One request through http-proxy, whose client and hooks do not know the request. */
 interface Passage {

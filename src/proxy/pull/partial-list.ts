@@ -7,7 +7,7 @@ import { isTag, type Repository, type Tag } from '../../oci/reference.ts';
 /** The tags that the subject may see, in their order. */
 export type Visible = (repository: Repository, tags: readonly Tag[]) => Promise<readonly Tag[]>;
 
-export interface PartialListOptions {
+interface PartialListOptions {
   readonly visible: Visible;
   /** Whether the subject may pull that tag, shown or not: then the list may continue there. */
   readonly mayPull: (repository: Repository, tag: Tag) => Promise<boolean>;

@@ -25,7 +25,7 @@ import { answerManifest, wantedBy } from './manifests.ts';
 import { refusalFor } from './next-mirror.ts';
 import { inPart, type Visible } from './partial-list.ts';
 
-export interface PullApiOptions {
+interface PullApiOptions {
   readonly admission: Admission;
   readonly limits: { readonly read: Limit; readonly blobs: Limit; readonly write: Limit };
   /** Delays guesses of logins. Default: none. */

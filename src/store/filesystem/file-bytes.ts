@@ -2,7 +2,7 @@ import type { ByteRange } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { BufferPair, BufferPool } from '../buffers.ts';
 
-export interface FileBytesOptions {
+interface FileBytesOptions {
   /** Where readers get their large buffers. */
   readonly pool: BufferPool;
   /** Ends the read, with the signal's reason, before the next chunk. */
@@ -12,7 +12,7 @@ export interface FileBytesOptions {
 }
 
 /** What is read: an open file, or what stands for one. */
-export interface ReadableFile {
+interface ReadableFile {
   read(
     target: Uint8Array,
     offset: number,

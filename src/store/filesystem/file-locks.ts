@@ -8,7 +8,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { disk } from './disk.ts';
 
 /** Exclusion of writers by name. */
-export interface FileLocks {
+interface FileLocks {
   /** Runs after everything this process began earlier under the same name. */
   inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;
   /** Also excludes other processes under that name. Throws `UNAVAILABLE` after 20 s of waiting. */

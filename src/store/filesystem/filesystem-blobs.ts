@@ -20,7 +20,7 @@ import { fileBytes } from './file-bytes.ts';
 import { sortedFilesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
 
-export interface FilesystemBlobsOptions {
+interface FilesystemBlobsOptions {
   /** The store's directory. */
   readonly path: string;
   readonly temps: TempFiles;

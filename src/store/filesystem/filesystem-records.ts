@@ -9,7 +9,7 @@ import { createFileLocks } from './file-locks.ts';
 import { filesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
 
-export interface FilesystemRecordsOptions {
+interface FilesystemRecordsOptions {
   /** The store's directory. */
   readonly path: string;
   readonly temps: TempFiles;

@@ -11,7 +11,7 @@ import { filesystemBlobs } from './filesystem-blobs.ts';
 import { createFilesystemRecords } from './filesystem-records.ts';
 import { createTempFiles, type TempFiles } from './temp-files.ts';
 
-export interface FilesystemStoreOptions {
+interface FilesystemStoreOptions {
   /** The store's directory; made when it is first written to. */
   readonly path: string;
   /** Large buffers for fast readers; to be shared with others that read files. Default: its own. */
@@ -19,7 +19,7 @@ export interface FilesystemStoreOptions {
 }
 
 /** A store whose blobs can be adopted. */
-export interface FilesystemStore extends Store {
+interface FilesystemStore extends Store {
   readonly blobs: CachedBlobs & Required<Pick<CachedBlobs, 'adopt'>>;
 }
 

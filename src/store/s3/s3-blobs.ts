@@ -27,7 +27,7 @@ export interface S3BlobsOptions {
   readonly now?: () => number;
 }
 
-export interface S3Connections {
+interface S3Connections {
   readonly breaker: S3Breaker;
   readonly bucket: Bucket;
   /** The same bucket through other connections: those that clients hold while they read. */

@@ -3,7 +3,7 @@ import { createSingleFlight } from '../../base/single-flight.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /** What is known about S3 without asking it. */
-export interface Presence {
+interface Presence {
   /** The size in bytes; undefined for absent. One `ask` for all who wait, none for known sizes. */
   size(digest: Digest, ask: () => Promise<number | undefined>): Promise<number | undefined>;
   /** It is there. */

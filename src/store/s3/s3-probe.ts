@@ -7,7 +7,7 @@ import { createS3Calls, type S3Calls, type S3ClientOptions } from './bucket/s3-c
 import { objectBytes } from './s3-body.ts';
 import type { BodyLimits } from './s3-records.ts';
 
-export interface S3Probe extends Pick<S3Calls, 'client'> {
+interface S3Probe extends Pick<S3Calls, 'client'> {
   /** Whether S3 stores an object and delivers it again in good time. Never throws. */
   probe(): Promise<boolean>;
 }

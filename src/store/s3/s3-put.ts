@@ -4,7 +4,7 @@ import type { Bucket } from './bucket/s3-bucket.ts';
 import type { Upload, UploadedPart, Uploads } from './bucket/s3-uploads.ts';
 
 /** Where the bytes go, and what they are. */
-export interface PutTarget {
+interface PutTarget {
   readonly key: string;
   /** Bytes. */
   readonly size: number;

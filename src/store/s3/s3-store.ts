@@ -24,7 +24,7 @@ export interface S3StoreOptions
 }
 
 /** A store that can redirect. */
-export interface S3Store extends Store {
+interface S3Store extends Store {
   readonly blobs: CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>>;
 }
 

@@ -13,7 +13,7 @@ export interface BodyPart {
   readonly body: ResponseBody;
 }
 
-export interface ResumeOptions {
+interface ResumeOptions {
   /** The first byte wanted. */
   readonly start: number;
   /** The last byte wanted, inclusive; the end of the body, where the size is unknown. */

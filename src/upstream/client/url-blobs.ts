@@ -16,7 +16,7 @@ export interface UrlBlobs {
   close(): Promise<void>;
 }
 
-export interface UrlBlobsOptions extends Omit<UpstreamOptions, 'allowPrivateAddresses'> {
+interface UrlBlobsOptions extends Omit<UpstreamOptions, 'allowPrivateAddresses'> {
   /** Whether URLs may be of plain HTTP. */
   readonly allowsHttp: boolean;
 }

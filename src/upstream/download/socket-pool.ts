@@ -1,7 +1,7 @@
 import { type ConnectOptions, createPooledSocket, type PooledSocket } from './pooled-socket.ts';
 
 /** Connections between two answers. */
-export interface SocketPool {
+interface SocketPool {
   /** One that is at rest, else undefined. */
   take(url: URL, line: ConnectOptions): PooledSocket | undefined;
   /** A new one, which `keep` may be called with later. */

@@ -15,13 +15,13 @@ type SharedSettings =
   | 'realmHosts'
   | 'uploadHosts';
 
-export interface AgentOptions
+interface AgentOptions
   extends Pick<UpstreamSettings, SharedSettings | 'env' | 'allowPrivateAddresses' | 'connectTimeoutMs'> {
   readonly upstream: URL;
 }
 
 /** How one upstream's hosts are reached. */
-export interface HostRoute {
+interface HostRoute {
   /** Makes connections, direct or through the host's proxy. Shared with no other upstream. */
   readonly dispatcher: Dispatcher;
   /** For own connections: undefined where a proxy is needed. The same object while unchanged. */

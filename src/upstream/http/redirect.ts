@@ -17,7 +17,7 @@ export interface TargetRules {
   readonly allowPrivateAddresses: boolean;
 }
 
-export interface RedirectOptions extends TargetRules {
+interface RedirectOptions extends TargetRules {
   readonly maxRedirects: number;
   /** Requests to the registry itself, with our login. */
   readonly own: Dispatch;

@@ -10,7 +10,7 @@ import { isGivenUp } from '../resilience/deadline.ts';
 import type { Agents } from './agents.ts';
 import type { UpstreamSettings } from './options.ts';
 
-export interface TransportOptions
+interface TransportOptions
   extends Pick<UpstreamSettings, 'name' | 'firstByteTimeoutMs' | 'progressTimeoutMs' | 'events'> {
   readonly agents: Agents;
   readonly downloads: Downloads;

@@ -18,7 +18,7 @@ import { parseTarget, type TargetRules } from '../http/redirect.ts';
 import type { Credentials } from './credentials.ts';
 import { basicOf, type UpstreamTokens } from './tokens.ts';
 
-export interface LoginOptions extends TargetRules {
+interface LoginOptions extends TargetRules {
   readonly send: Dispatch;
   readonly tokens: UpstreamTokens;
   readonly credentials: Credentials;

@@ -8,14 +8,14 @@ import type { UpstreamCredential } from './credentials.ts';
 import { parseTokenAnswer, type Token } from './token-answer.ts';
 
 /** One scope, or several with a space between them, at one token server. */
-export interface TokenQuestion {
+interface TokenQuestion {
   readonly realm: URL;
   readonly service: string | undefined;
   readonly scope: string | undefined;
   readonly credential: UpstreamCredential | undefined;
 }
 
-export interface TokenOptions {
+interface TokenOptions {
   readonly send: Dispatch;
   readonly method: 'GET' | 'POST';
   readonly now: () => number;

@@ -19,7 +19,7 @@ import {
   type UploadWay,
 } from './uploads.ts';
 
-export interface PushSettings {
+interface PushSettings {
   /** A blob up to this size goes with the closing request, which saves one; in memory, bytes. */
   readonly smallBytes: number;
   /** The size of chunks for a registry that wants them, bytes; never below its own minimum. */

@@ -17,7 +17,7 @@ export interface PushedManifest {
   readonly bytes: Uint8Array;
 }
 
-export interface ManifestPush extends Confirming, Cancellable {
+interface ManifestPush extends Confirming, Cancellable {
   /** May read and write the repository. */
   readonly connection: Connection;
   readonly repository: Repository;

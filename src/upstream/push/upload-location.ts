@@ -1,7 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
-export interface LocationRules {
+interface LocationRules {
   /** The registry itself. */
   readonly upstream: URL;
   /** See UpstreamOptions.uploadHosts. */

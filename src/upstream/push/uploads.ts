@@ -39,7 +39,7 @@ export interface Session {
 }
 
 /** A part of the blob, as a stream. */
-export interface Piece {
+interface Piece {
   readonly bytes: Bytes;
   /** Undefined where it is unknown. */
   readonly length: number | undefined;

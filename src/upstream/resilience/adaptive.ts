@@ -6,7 +6,7 @@ import { type Dispatch, headerOf, isReplayable, type UpstreamResponse } from '..
 import { createRateLimiter } from './limits.ts';
 import { parseRetryAfter } from './retry.ts';
 
-export interface AdaptiveOptions {
+interface AdaptiveOptions {
   /** Concurrent requests, initially and at most; uploads count apart, same limit. Default: 64. */
   readonly maxConcurrent?: number;
   /** Good answers after which one more at a time is tried. Default: 10. */
@@ -44,7 +44,7 @@ export interface LimitState {
 }
 
 /** One answer's part in it. */
-export interface LimitObservation {
+interface LimitObservation {
   readonly status: number;
   readonly retryAfterSeconds?: number;
   /** The request's number in order of sending, and that of the last one sent. */

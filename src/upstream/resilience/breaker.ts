@@ -11,7 +11,7 @@ export interface BreakerOptions {
   readonly openMs?: number;
 }
 
-export type BreakerPhase = 'closed' | 'open' | 'half-open';
+type BreakerPhase = 'closed' | 'open' | 'half-open';
 
 /** Where the breaker stands. Half-open means: one request is under way to find out. */
 export interface BreakerState {
@@ -23,7 +23,7 @@ export interface BreakerState {
 }
 
 /** The outcome of an admitted request; `unknown` when the caller left before. */
-export type Outcome = 'success' | 'failure' | 'unknown';
+type Outcome = 'success' | 'failure' | 'unknown';
 
 export const closedBreaker: BreakerState = { phase: 'closed', failures: 0, openedAt: 0 };
 
@@ -52,7 +52,7 @@ export function settled(
   return { phase: 'open', failures, openedAt: now };
 }
 
-export interface BreakerListener {
+interface BreakerListener {
   /** The breaker for all has another phase. */
   changed(phase: BreakerPhase): void;
   /** Repositories fail, and it may be the registry that does: that can be asked. */

@@ -1,7 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 
 /** A question is not answered in its time; see UpstreamOptions.manifestTimeoutMs. */
-export class Late extends RegistryError {
+class Late extends RegistryError {
   constructor(ms: number) {
     super('UNAVAILABLE', `the upstream did not answer within ${ms / 1000} s`);
   }

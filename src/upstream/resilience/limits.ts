@@ -3,7 +3,7 @@ import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, isReplayable, type UpstreamRequest } from '../exchange.ts';
 
-export interface ConcurrencyOptions {
+interface ConcurrencyOptions {
   readonly maxConcurrent: number;
   readonly maxQueued: number;
 }

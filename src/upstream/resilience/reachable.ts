@@ -7,7 +7,7 @@ import type { Breaker } from './breaker.ts';
 import { type ConnectFailure, connectFailureAfter } from './connect-failure.ts';
 import { isGivenUp } from './deadline.ts';
 
-export interface ReachabilityOptions {
+interface ReachabilityOptions {
   /** `/v2/` of the upstream. */
   readonly url: URL;
   readonly send: Dispatch;

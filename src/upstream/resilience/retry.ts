@@ -28,7 +28,7 @@ export class TryAgain extends Error {
 
 type TryLimits = Pick<TryAgain, 'longestPauseMs' | 'mostRetries'>;
 
-export interface RequestRetryOptions {
+interface RequestRetryOptions {
   /** Tries after the first. */
   readonly retries: number;
   readonly random: () => number;

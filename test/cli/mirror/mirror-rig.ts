@@ -6,14 +6,14 @@ import { type RegistryDouble, registryDouble } from '../../support/registry-doub
 import { type RecordedIo, recordedIo } from '../io.ts';
 
 /** What one run said. */
-export interface Ran {
+interface Ran {
   readonly code: number;
   readonly out: string;
   readonly err: string;
 }
 
 /** Two registries, a directory between them, and the command. */
-export interface MirrorRig {
+interface MirrorRig {
   readonly from: RegistryDouble;
   readonly to: RegistryDouble;
   readonly dir: string;

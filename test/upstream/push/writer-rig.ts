@@ -38,7 +38,7 @@ export async function writerRig(
   return { registry, writer, events };
 }
 
-export interface Source {
+interface Source {
   readonly bytes: Buffer;
   readonly descriptor: Descriptor;
   /** The offsets at which it was opened. */

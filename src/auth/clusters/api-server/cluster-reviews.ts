@@ -19,7 +19,7 @@ export interface KubernetesClusterOptions extends KubeconfigOptions {
   readonly events?: Pick<Partial<ClusterEvents>, 'reviewed'>;
 }
 
-export interface KubernetesCluster extends Cluster {
+interface KubernetesCluster extends Cluster {
   /** The keys of its service account tokens, as JSON (RFC 7517). Throws `UNAVAILABLE`. */
   keySet(): Promise<string>;
 }

@@ -19,7 +19,7 @@ export interface S3BreakerOptions {
 }
 
 /** One call under way. */
-export interface S3Attempt {
+interface S3Attempt {
   /** Aborts at the call's deadline, when the caller leaves, and when the breaker opens. */
   readonly signal: AbortSignal;
   /** Ends the deadline and counts the outcome; `unknown` when the caller ended it. */

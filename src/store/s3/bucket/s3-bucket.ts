@@ -14,27 +14,27 @@ import type { ByteRange } from '../../../oci/content.ts';
 import type { CallOptions, S3Calls } from './s3-client.ts';
 
 /** An object as opened. Read `body` to its end or destroy it, or it holds its socket for ever. */
-export interface OpenedObject {
+interface OpenedObject {
   readonly body: Readable;
   /** Bytes of the whole object. */
   readonly size: number;
   readonly etag: string;
 }
 
-export interface ObjectEntry {
+interface ObjectEntry {
   readonly key: string;
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly writtenAt: number;
 }
 
-export interface PutOptions extends CallOptions {
+interface PutOptions extends CallOptions {
   readonly contentType?: string;
   /** Only if there is no such object (`absent`), or if it still has this ETag. */
   readonly ifVersion?: string;
 }
 
-export interface SignedUrl {
+interface SignedUrl {
   readonly url: string;
   /** How long it works: no longer than the credentials that signed it. */
   readonly validMs: number;

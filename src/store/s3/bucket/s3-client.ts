@@ -42,7 +42,7 @@ export interface CallOptions {
 }
 
 /** What the SDK's `send` takes besides the command. */
-export interface SendOptions {
+interface SendOptions {
   readonly abortSignal: AbortSignal;
   readonly requestTimeout: number;
 }

@@ -1,13 +1,13 @@
 import { readOnChange } from '../../../base/files/watched-file.ts';
 
-export interface CredentialFilesOptions {
+interface CredentialFilesOptions {
   readonly accessKeyIdFile: string;
   readonly secretAccessKeyFile: string;
   /** For temporary credentials. */
   readonly sessionTokenFile?: string;
 }
 
-export interface S3Credentials {
+interface S3Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;

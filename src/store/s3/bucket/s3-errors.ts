@@ -1,7 +1,7 @@
 import { field } from '../../../base/text/json.ts';
 import { type ErrorOptions, RegistryError } from '../../../oci/errors.ts';
 
-export type S3Outcome = 'ok' | 'absent' | 'refused' | 'throttled' | 'error';
+type S3Outcome = 'ok' | 'absent' | 'refused' | 'throttled' | 'error';
 
 /** The cause of a failed call: no such key, a failed condition, throttling, or another failure. */
 export function outcomeOf(error: unknown): Exclude<S3Outcome, 'ok'> {

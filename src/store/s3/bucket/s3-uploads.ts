@@ -13,7 +13,7 @@ export interface Upload {
   readonly id: string;
 }
 
-export interface UnfinishedUpload extends Upload {
+interface UnfinishedUpload extends Upload {
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
 }
