@@ -17,7 +17,7 @@ export type Unit =
   | 'calls'
   | 'errors';
 
-/** One line of a table: the same thing measured on everybody who took part. */
+/** One line of a table: the same thing measured on every server that took part. */
 export interface Measure {
   readonly what: string;
   readonly unit: Unit;

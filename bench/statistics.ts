@@ -3,14 +3,15 @@ import type { Column, Values } from './scenario.ts';
 /** What was measured on each of those who took part, once a round. */
 export type Samples<Sample> = ReadonlyMap<Column, readonly Sample[]>;
 
-/** Somebody to be measured; `measure` resolves to undefined when they could not take part. */
+/** A server to be measured; `measure` resolves to undefined when it could not take part. */
 export interface Contender<Sample> {
   readonly name: Column;
   readonly measure: () => Promise<Sample | undefined>;
 }
 
 /**
- * Measures everybody in turn, `rounds` times over, so that a slow minute of the machine hits all of them alike.
+ * Measures all servers in turn, `rounds` times over, so that a slow minute of the machine hits all
+ * of them alike.
  */
 export async function inTurn<Sample>(
   rounds: number,

@@ -99,7 +99,7 @@ test('from the host itself all of it is done, and what changes something is logg
 
 for (const [what, headers] of [
   ['a proxy on this host', { 'x-forwarded-for': '127.0.0.1' }],
-  ['a name that somebody pointed here', { host: 'evil.example:8401' }],
+  ['a foreign name that resolves to this host', { host: 'evil.example:8401' }],
   ['a page of another origin', { origin: 'http://evil.example' }],
   ['a page of another site', { 'sec-fetch-site': 'cross-site' }],
 ] as const) {

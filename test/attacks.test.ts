@@ -125,7 +125,7 @@ test('after a restart, without a registry to ask, the same digests open to the s
   );
 });
 
-test('what one host shows to everybody is shut at another that asks for rights, by whatever name one comes', async (t) => {
+test('content that one host shows without login is closed at another that asks for rights, by every name', async (t) => {
   const rig = await attacked(t);
   const [open, alice] = [await rig.login(tokens.mallory, { host: otherHost }), await rig.login(tokens.alice)];
   await rig.get(manifest(publicTag), alice);
@@ -307,7 +307,7 @@ test('a token in the query, in a cookie or in another field is none, and is not 
   t.notMatch(rig.logText(), alice.slice(0, 40));
 });
 
-test('header fields that are to be taken away, or read as another request, reach nobody', async (t) => {
+test('hop-by-hop header fields, and smuggled requests, have no effect', async (t) => {
   const rig = await attacked(t);
   const alice = await rig.login(tokens.alice);
   const lines = [
@@ -347,7 +347,7 @@ test('a request within a request is refused, or is a request of its own without 
   t.same(rig.double.seen(privateTag), []);
 });
 
-test('a hostile registry sends nobody, and no login of ours, to an address inside', async (t) => {
+test('a hostile registry leads no client, and no login of ours, to a private address', async (t) => {
   const { double, url, proxy, strayed } = await farRegistry(t);
   const rig = await attacked(t, { registry: double, upstream: { url, proxy, allowPrivateAddresses: false } });
   const login = { ...ourself, realm: `${url}/token` };
@@ -372,7 +372,7 @@ test('a hostile registry sends nobody, and no login of ours, to an address insid
   nothingLeaked(t, rig, alice);
 });
 
-test('somebody of 2,000 groups gets a token that fits in a header, and pulls with it', async (t) => {
+test('a subject of 2,000 groups gets a token that fits in a header, and pulls with it', async (t) => {
   const rig = await attacked(t);
   const carol = await rig.login(tokens.carol, { scope: `repository:${ciRepository}:pull` });
   t.ok(carol.length < 6 * 1024, `${carol.length}`);
@@ -400,7 +400,7 @@ test('a name begins no line of the log, and ends none; a message holds nothing b
   t.notMatch(rig.logText(), 'nobodys-token');
 });
 
-test('whoever is not let in learns nothing from the answer: there, not there and not theirs are the same', async (t) => {
+test('a refused subject learns nothing from the answer: present, absent and forbidden look the same', async (t) => {
   const rig = await attacked(t);
   const priya = await rig.login(tokens.priya);
   await rig.get(manifest(privateTag), priya);

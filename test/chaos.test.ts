@@ -6,7 +6,7 @@ import { type ChaosOptions, chaos, type Medium } from './chaos/run.ts';
 import { changeS3Weather, clearS3Weather } from './chaos/weather.ts';
 import { s3Double } from './support/s3-double.ts';
 
-/** `QUAYSIDE_CHAOS_SEED=<number>` repeats a run, as far as the order of events allows. */
+/** `QUAYSIDE_CHAOS_SEED=<number>` repeats a run, up to the order of events. */
 const seed = Number(process.env['QUAYSIDE_CHAOS_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 /** Milliseconds for each of the two; longer runs find rarer things. */
 const wallMs = Number(process.env['QUAYSIDE_CHAOS_MS'] ?? 2_500);

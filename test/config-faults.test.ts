@@ -130,7 +130,7 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'trustedProxies: [10.0.0.0/8, 10.0.0.1]',
     'q.yaml:1: trustedProxies[1]: must be a network such as 10.0.0.0/8 or fd00::/8',
   ],
-  'everybody is no trusted proxy': [
+  'all addresses are no trusted proxy': [
     'trustedProxies: ["0.0.0.0/0", "::/0"]',
     'q.yaml:1: trustedProxies[0]: covers every address, so that any client could forge its own: 0.0.0.0/0',
     'q.yaml:1: trustedProxies[1]: covers every address, so that any client could forge its own: ::/0',
@@ -179,7 +179,7 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'q.yaml:1: rules.mine[0].ask.namespace: no expression of the rule has a group z',
     'q.yaml:1: rules.open: is the name of a built-in list',
   ],
-  'a rule that lets everybody pass does not undo by digest what rules before it decide by tag': [
+  'a rule that allows every login does not undo by digest what rules before it decide by tag': [
     "rules: { a: [{ name: x, repositories: r/s, tags: 't.+', ask: { namespace: n } }, { name: y, repositories: .+, allow: true }] }",
     'q.yaml:1: rules.a[1].allow: would allow every login to pull by digest what x decides by tag; give it tags: .+',
   ],

@@ -255,7 +255,7 @@ test('the sample of all three parts joins them: who pulls what, from where a mis
   t.equal(settings?.listen, alone?.listen);
   t.ok(clusters[settings?.imageStreams?.cluster ?? '']);
   const { 'registry.ci.openshift.org': source } = upstreams;
-  t.same(source?.repositories, [], 'there for misses, and for nobody who names it');
+  t.same(source?.repositories, [], 'for misses only, not for clients that name it');
   t.same(upstreams['quay.io']?.repositories, ['openshift/ci']);
   t.same(Object.keys(hosts), ['quay-proxy.ci.openshift.org', 'qci-cache.ci.openshift.org']);
   for (const [name, host] of Object.entries(hosts)) {

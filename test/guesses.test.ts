@@ -20,7 +20,7 @@ async function robotService(t: Test) {
   });
 }
 
-test("guesses wait for their answers, in nobody's way", async (t) => {
+test('guesses wait for their answers, and delay no other client', async (t) => {
   const { url, stop, logText } = await robotService(t);
   const wrong = [0, 1, 2, 3].map((count) => fetch(`${url}/v2/`, basic(`guess-${count}`)));
   for (const { status } of await Promise.all(wrong)) t.equal(status, 401);

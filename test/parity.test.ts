@@ -95,7 +95,7 @@ test('the robot’s pair gets a token, in JSON that ends with its line', async (
   t.same(cluster.requests, []);
 });
 
-test('besides the token the answer says how long it lives, so that nobody logs in each minute', async (t) => {
+test('besides the token the answer has its lifetime, so that clients do not log in each minute', async (t) => {
   const { call } = await rig(t);
   const answer = await call('/v2/auth', { headers: basic('any', tokens.alice) });
   const { token: text, access_token, expires_in, issued_at } = await granted(answer);

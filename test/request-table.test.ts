@@ -4,8 +4,8 @@ import type { RecordedRequest } from './support/registry-double.ts';
 import { type ServiceRig, type ServiceRigOptions, serviceRig } from './support/service.ts';
 
 /**
- * For each thing that a client does: exactly which requests the upstream sees. A request more would be a cost on the
- * expensive link, a request less a freshness or a right that nobody checked.
+ * For each action of a client: exactly which requests the upstream sees. A request more would be a
+ * cost on the expensive link, a request less a freshness or a right that was not checked.
  */
 interface Row {
   readonly name: string;
@@ -101,7 +101,7 @@ const rows: readonly Row[] = [
     upstream: ['GET manifests/missing'],
   },
   {
-    name: 'a layer of a manifest that was answered, cold: nobody asks how large it is, or whether it belongs here',
+    name: 'a layer of a manifest that was answered, cold: no request for its size, or for its membership',
     before: pullManifest,
     act: pullLayer,
     upstream: ['GET layer'],

@@ -12,13 +12,13 @@ import { flatRepository } from './support/flat-repository.ts';
 
 const ann: Subject = { name: 'ann', groups: ['system:authenticated'], cluster: 'app.ci' };
 
-/** A cluster that lets everybody read the image streams of one namespace. */
+/** A cluster that lets every user read the image streams of one namespace. */
 function readersOf(namespace: string): Judge {
   const answer = (question: Question): Verdict => ({ allowed: question.namespace === namespace });
   return { ask: (_, question) => answer(question), recall: (_, question) => answer(question) };
 }
 
-/** Public and private images in the one repository of CI, both pulled by somebody before. */
+/** Public and private images in the one repository of CI, both pulled before. */
 async function pulledRig(t: Test) {
   const rig = await cacheRig(t);
   const content = flatRepository(rig.double, rig.repository);

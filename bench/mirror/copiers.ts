@@ -5,7 +5,10 @@ import { finished } from '../../test/support/run-command.ts';
 import type { Column } from '../scenario.ts';
 import type { MirroredImage } from './images.ts';
 
-/** Somebody who copies images from one registry to another; both are hosts. Resolves when nothing more is tried. */
+/**
+ * A program that copies images from one registry to another; both are hosts. Resolves when nothing
+ * more is tried.
+ */
 export interface Copier {
   readonly name: Extract<Column, 'quayside' | 'skopeo' | 'skopeo × 6'>;
   copy(images: readonly MirroredImage[], source: string, destination: string): Promise<void>;

@@ -114,7 +114,7 @@ async function lookedAt(metrics: string, tags: number): Promise<void> {
   }
 }
 
-/** Empty while nobody listens there yet. */
+/** Empty while no server listens there yet. */
 async function textOf(url: string): Promise<string> {
   const answer = await fetch(url).catch(() => undefined);
   return answer === undefined ? '' : answer.text();

@@ -37,7 +37,10 @@ export async function withCounts<Result>(
   }
 }
 
-/** Puts somebody who answers 429 to that share of the requests before each origin while `use` runs, which is given their hosts. */
+/**
+ * Answers 429 to that share of the requests before each origin while `use` runs, which is given
+ * their hosts.
+ */
 export async function withRefusals<Result>(
   origins: readonly string[],
   share: number,

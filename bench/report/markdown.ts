@@ -8,7 +8,7 @@ export function markdown(report: Report): string {
   return [
     '# Bench',
     '',
-    `\`npm run bench${report.isShort ? ' -- --short' : ''}\`, ${report.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${Math.round(report.seconds)} s. Everybody is measured in turn in the same run; the figures are medians.`,
+    `\`npm run bench${report.isShort ? ' -- --short' : ''}\`, ${report.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${Math.round(report.seconds)} s. All servers are measured in turn in the same run; the figures are medians.`,
     '',
     '![Each target, and how far the measured value is from it](latest.svg)',
     '',

@@ -4,7 +4,7 @@ import type { Report, Section } from './report.ts';
 import { aligned, measureLines, paint, targetLines } from './table.ts';
 import { machineLines, verdict } from './words.ts';
 
-/** Tells somebody at a terminal, or the reader of a log, what happens and what came of it. */
+/** Tells a person at a terminal, or the reader of a log, what happens and what came of it. */
 export interface Narrator {
   print(text: string): void;
   /** What is being done now: a line that the next one replaces on a terminal, a plain line elsewhere. */

@@ -9,7 +9,7 @@ const order: readonly Column[] = [
   ...(['skopeo', 'skopeo × 6'] as const),
 ];
 
-/** Colours where somebody looks, plain text in files and pipes. */
+/** Colours on a terminal, plain text in files and pipes. */
 export function paint(isTerminal: boolean): Paint {
   return isTerminal ? (text, colour) => `\u001b[${codes[colour]}m${text}\u001b[0m` : (text) => text;
 }

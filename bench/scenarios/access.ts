@@ -19,7 +19,7 @@ const pulls = 1000;
 const headConnections = 200;
 const headsPerSecond = 2000;
 
-/** What it costs that somebody is asked who they are, and whether they may. */
+/** The cost of authentication and authorization. */
 export const access: Scenario = {
   name: 'access',
   title: 'Cluster login',

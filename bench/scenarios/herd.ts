@@ -4,7 +4,7 @@ import type { ServerName } from '../servers/server.ts';
 import { inTurn, medians } from '../statistics.ts';
 import { withFresh } from './started.ts';
 
-/** Many clients ask for the same blob that nobody has yet. */
+/** Many clients ask for the same blob, which no cache has yet. */
 export const herd: Scenario = {
   name: 'herd',
   title: 'Herd on a cold blob of 200 MB, over 1 Gbit/s',

@@ -36,7 +36,7 @@ export const hotManifest: Scenario = {
       measures: [...rates, ...tables.flatMap(([, cost]) => cost ?? [])],
       targets: rates.flatMap(targetsOf),
       notes: [
-        `${connections} connections, keep-alive, a manifest of ${lab.offer.image.root.descriptor.size} bytes; everybody writes an access log.`,
+        `${connections} connections, keep-alive, a manifest of ${lab.offer.image.root.descriptor.size} bytes; every server writes an access log.`,
         'docker-registry asks its upstream on each request by tag; Quayside asks at most once in 30 s; nginx static never.',
         'One unmeasured round goes first.',
       ],

@@ -71,9 +71,9 @@ async function found(place: Place, copiers: readonly Copier[]): Promise<Findings
     measures: Object.values(measures),
     targets: targetsOf(measures, bytesOf(place.set), few.images.length),
     notes: [
-      `${images.length} images of ${Math.round(bytesOf(place.set) / 1e6)} MB in all: one layer is everybody’s, one a family’s, one an image’s own.`,
+      `${images.length} images of ${Math.round(bytesOf(place.set) / 1e6)} MB in all: one layer is shared by all, one by a family, one is an image’s own.`,
       'skopeo copy --all --preserve-digests: without the second flag it would compress layers, and others would arrive.',
-      'Both registries, the counters and the copier share this machine’s cores; a registry takes in no faster than it hashes. On two cores nobody copies in less than half of the registries’ processor time.',
+      'Both registries, the counters and the copier share this machine’s cores; a registry takes in no faster than it hashes. On two cores no copier needs less than half of the registries’ processor time.',
     ],
   };
 }

@@ -13,7 +13,10 @@ export interface OldWay {
 
 const requests = 100;
 
-/** Before a registry at `upstream`, an origin, that lets everybody in: only the number of calls is of interest. */
+/**
+ * Before a registry at `upstream`, an origin, without logins: only the number of calls is of
+ * interest.
+ */
 export async function oldWay(upstream: string): Promise<OldWay> {
   let calls = 0;
   const ask = async (path: string, headers: IncomingMessage['headers']): Promise<IncomingMessage> => {

@@ -49,7 +49,7 @@ test('guesses that fill the places give one up to a login from elsewhere, and to
   t.same(done, [0, 4, 5, 1]);
 });
 
-test('nobody waits longer than they may, and a place is free again after a failure', async (t) => {
+test('no login waits beyond its limit, and a place is free again after a failure', async (t) => {
   const places = new LoginPlaces({ ...bounds, maxWaitMs: 5 });
   const first = Promise.withResolvers<void>();
   const running = places.run(() => first.promise);

@@ -44,7 +44,7 @@ test('a client that leaves while it waits for the upstream does not count as one
   t.equal(rig.double.seen('GET /v2/openshift/ci/blobs/').length, 1);
 });
 
-test('a client that reads at 10 KB/s slows down nobody else, cold or warm', async (t) => {
+test('a client that reads at 10 KB/s slows down no other client, cold or warm', async (t) => {
   const { url, getLayer, double, layer } = await badDay(t);
   const path = `${url}/v2/openshift/ci/blobs/${layer.digest}`;
   const cold = await slowReader(path);
@@ -85,7 +85,7 @@ test('one that waits too long in the queue is 429, and writes have a bound of th
   await digestOrCut(await first);
 });
 
-test('downloads that nobody reads keep no small answer from anybody, and are cut', async (t) => {
+test('downloads without readers delay no small answer, and are cut', async (t) => {
   const { url, get, double, metrics, image } = await badDay(t, {
     settings: { limits: { idleClientMs: '300ms', blobs: { maxRunning: 2, maxInQueue: 0 } } },
   });
@@ -110,7 +110,7 @@ test('a client that waits for us longer than idle ones may is not cut', async (t
   t.equal(await digestOrCut(await getLayer()), layer.digest);
 });
 
-test('a download under way ends well while the service stops, and nobody new is let in', async (t) => {
+test('a download under way ends well while the service stops, and no new connection is accepted', async (t) => {
   const { url, getLayer, double, layer, stop, directory } = await badDay(t, {
     settings: { shutdownGraceMs: '60s' },
   });

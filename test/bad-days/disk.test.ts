@@ -85,7 +85,7 @@ test('a bit that flips on the disk under the service is found by the scrub, and 
   await until(async () => /^quayside_scrub_last_completed_seconds [1-9]/m.test(await rig.metrics()));
 });
 
-test('where each read is verified, a bit that flips on the disk under the service reaches nobody whole', async (t) => {
+test('where each read is verified, no client gets a blob whose bit flipped on the disk', async (t) => {
   const directory = await temporary(t);
   const path = join(directory, 'store');
   const rig = await badDay(t, {

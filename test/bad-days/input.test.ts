@@ -6,7 +6,7 @@ import { badDay, digestOrCut, exchanged, getRaw, layerBytes, refusal, temporary 
 
 const zeros = `sha256:${'0'.repeat(64)}`;
 
-test('what is malformed is refused by its name, and no upstream hears of it', async (t) => {
+test('malformed input is refused by its name, without a request to an upstream', async (t) => {
   const { url, double } = await badDay(t);
   const cases = [
     { path: '/v2/Openshift/ci/manifests/tools', status: 400, code: 'NAME_INVALID' },
@@ -93,7 +93,7 @@ test('a Range that makes no sense is refused, one that cannot be met is 416 with
   }
 });
 
-test('a Range in a unit that nobody knows is ignored', async (t) => {
+test('a Range in an unknown unit is ignored', async (t) => {
   const { getLayer, layer } = await badDay(t);
   const response = await getLayer({ headers: { range: 'lines=1-5' } });
   t.equal(response.status, 200);

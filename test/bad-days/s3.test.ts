@@ -85,7 +85,7 @@ test('an object that is too short is put again', async (t) => {
   t.ok(await isPulled(rig));
 });
 
-test('an object that turns bad after it was read reaches nobody whole, and is put again', async (t) => {
+test('no client gets an object that turned bad after it was read, and it is put again', async (t) => {
   const { s3, rig } = await overS3(t);
   await stored({ s3, rig });
   t.equal(await digestOrCut(await rig.getLayer()), rig.layer.digest);

@@ -158,7 +158,7 @@ async function told(response: Response): Promise<string> {
   return `${JSON.stringify([...response.headers])} ${await response.text()}`;
 }
 
-/** Looks for the secrets wherever anybody may read. */
+/** Looks for the secrets wherever a client or operator may read. */
 async function holdsNone(t: Test, rig: BadDay, heard: readonly string[], secrets: readonly string[]) {
   const metrics = await rig.metrics();
   await rig.stop();

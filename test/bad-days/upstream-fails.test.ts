@@ -134,7 +134,7 @@ test('a certificate that is good until tomorrow is good', async (t) => {
   t.equal(await digestOrCut(await get('manifests/tools')), image.digest);
 });
 
-test('a certificate of an authority that nobody trusts is 503', async (t) => {
+test('a certificate of an untrusted authority is 503', async (t) => {
   const { get, double } = await withCertificate(t, 1, testAuthority());
   t.match(await refusal(await get('manifests/tools')), unavailable);
   t.same(double.requests, []);

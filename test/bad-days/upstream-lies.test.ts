@@ -96,7 +96,7 @@ const blobBodyLies: readonly (readonly [what: string, Misbehaviours])[] = [
   ['a wrong byte', { servesWrongBytes: true }],
   ['ten bytes less than were promised', { liesAboutLength: true }],
   ['a wrong byte and no length', { servesWrongBytes: true, chunked: true }],
-  ['a coding that nobody asked for', { gzips: true }],
+  ['an unrequested coding', { gzips: true }],
 ];
 
 for (const [what, lie] of blobBodyLies) {

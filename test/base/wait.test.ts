@@ -56,7 +56,7 @@ test('what takes too long is replaced, or throws, and its later failure is dropp
   const rejected = t.rejects(thrown, { message: 'there was no answer within 20 ms' });
   await clock.pass(10);
   await rejected;
-  slow.reject(new Error('nobody hears this'));
+  slow.reject(new Error('after the end'));
 });
 
 test('a waiter may leave, and the work goes on', async (t) => {

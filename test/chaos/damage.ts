@@ -58,7 +58,7 @@ export async function filesOf(directory: string): Promise<string[]> {
     .sort();
 }
 
-/** For a moment, a part of the store cannot be read or written at all. */
+/** For some time, a part of the store cannot be read or written at all. */
 async function breakDirectory(random: Random, store: string): Promise<void> {
   const directory = join(store, 'v1', random.pick(['blobs', 'members', 'tags']));
   const ms = random.below(60);

@@ -25,7 +25,7 @@ export interface Medium {
   heal(): void;
   /** Harms what it holds while the service is stopped. */
   harmAtRest(random: Random): Promise<void>;
-  /** Files and uploads that nobody will ever finish. */
+  /** Unfinished files and uploads of dead processes. */
   leftovers(): Promise<readonly string[]>;
 }
 
@@ -192,7 +192,7 @@ async function lull(run: Run): Promise<void> {
   }
 }
 
-/** Nothing is left over once nobody asks any more. */
+/** Nothing is left over once all clients have left. */
 async function rest(run: Run): Promise<void> {
   await settled(run);
   const left = async () => [

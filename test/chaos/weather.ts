@@ -3,7 +3,7 @@ import type { Misbehaviours } from '../support/registry-misbehaviours.ts';
 import type { S3Double } from '../support/s3-double.ts';
 import type { Random } from './random.ts';
 
-/** The upstream becomes bad in some way for a moment, or well again. */
+/** The upstream becomes bad in some way for some time, or well again. */
 export function changeWeather(random: Random, { switches }: RegistryDouble, isLying: boolean): void {
   clearWeather(switches);
   if (random.isLucky(0.2)) return;
@@ -19,7 +19,7 @@ export function clearWeather(switches: Misbehaviours): void {
   for (const name of Object.keys(switches)) Reflect.deleteProperty(switches, name);
 }
 
-/** What S3 does for a moment. */
+/** What S3 does for some time. */
 export function changeS3Weather(random: Random, { switches }: S3Double): void {
   clearS3Weather(switches);
   if (random.isLucky(0.3)) return;

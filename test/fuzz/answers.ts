@@ -1,4 +1,4 @@
-/** One answer, as far as it came. */
+/** One answer, or the part of it that came. */
 export interface ReadAnswer {
   readonly status: number;
   readonly body: Buffer;

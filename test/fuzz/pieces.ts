@@ -28,7 +28,7 @@ export interface Target {
   readonly tag: string;
   /** Stored before the first request. */
   readonly image: DoubleImage;
-  /** Asked for by nobody so far. */
+  /** Never requested so far. */
   readonly cold: DoubleImage['layers'][number];
 }
 

@@ -39,7 +39,7 @@ export function script(random: Random, target: Target): Script {
   };
 }
 
-/** In a few words, for whoever has to find out what went wrong. */
+/** In a few words, for debugging. */
 export function scriptText({ pieces, writes, ending, readPauseMs }: Script): string {
   const end = ending.kind === 'answered' ? 'answered' : `${ending.kind} after ${ending.afterMs} ms`;
   return `${pieces.map(({ what }) => what).join(' | ')} (${writes.length} writes, ${end}, reads ${readPauseMs})`;

@@ -117,7 +117,7 @@ test('the proxy of a kubeconfig is used, through a few tunnels that are kept', a
   t.ok(tunnels.length <= 2, `${tunnels.length}`);
 });
 
-test('whoever the kubeconfig acts as is told to the cluster', async (t) => {
+test('the user that the kubeconfig acts as is sent to the cluster', async (t) => {
   const api = await started(t);
   const kubeconfigFile = await api.kubeconfig(t.testdir(), 'token');
   const text = await readFile(kubeconfigFile, 'utf8');

@@ -34,7 +34,7 @@ test('a Lease names its holder as other components do', async (t) => {
   });
 });
 
-test('a Lease that is held is prolonged, and nobody else gets it', async (t) => {
+test('a held Lease is renewed, and no other process gets it', async (t) => {
   const { api, contender } = await started(t);
   await contender('pod-1').held(async (signal) => {
     const first = api.leases.get(key);

@@ -135,7 +135,7 @@ for (const spoil of ['hangs', 'fails'] as const) {
     });
     const seconds = performance.now() - startedAt;
     t.ok(seconds >= 195, `${seconds} ms`);
-    t.equal(medium.record?.holder.startsWith('one_'), true, 'nobody gave it back for us');
+    t.equal(medium.record?.holder.startsWith('one_'), true, 'no other process released it');
     delete medium.spoil;
     const two = createLease({ name, medium, holder: 'two', ttlMs: 300 });
     await two.held(async () => {});

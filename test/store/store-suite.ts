@@ -269,7 +269,9 @@ export function patterned(size: number): Buffer {
   return bytes;
 }
 
-/** The bytes in lent chunks of uneven size: all in one buffer that is overwritten for the next. */
+/**
+ * The bytes in borrowed chunks of uneven size: all in one buffer that is overwritten for the next.
+ */
 export async function* pieces(bytes: Uint8Array): Bytes {
   const lent = Buffer.alloc(300_001);
   for (let at = 0; at < bytes.byteLength; at += lent.byteLength) {

@@ -22,7 +22,7 @@ export interface AccessRig extends ServiceRig {
   readonly cluster: ClusterDouble;
   /** A token of ours for the host; throws when there is none to be had. */
   login(password: string, options?: { readonly host?: string; readonly scope?: string }): Promise<string>;
-  /** A GET of a path that is sent as it is written, by whoever the token is of. */
+  /** A GET of a path that is sent as written, by the user of the token. */
   get(path: string, token?: string, ...headerLines: readonly string[]): Promise<Response>;
   head(path: string, token: string): Promise<Response>;
 }

@@ -62,7 +62,7 @@ export function fedBody(size: number | undefined): FedBody {
   };
 }
 
-/** Reads a body to its end, or to its failure. Chunks are lent, so they are copied. */
+/** Reads a body to its end, or to its failure. Chunks are borrowed, so they are copied. */
 export async function readAll(body: Bytes): Promise<{ bytes: Buffer; error?: unknown }> {
   const chunks: Buffer[] = [];
   try {

@@ -6,7 +6,7 @@ export interface TestCertificate {
   readonly key: string;
 }
 
-/** An authority of this test run; what it signs is trusted by whoever trusts `cert`. */
+/** An authority of this test run; clients that trust `cert` trust what it signs. */
 export interface TestAuthority extends TestCertificate {
   /** A certificate for a server or a client. */
   issued(options?: IssueOptions): TestCertificate;

@@ -1,10 +1,10 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID, sign, verify } from 'node:crypto';
 
-/** What a TokenReview says of somebody. */
+/** A user as in a TokenReview. */
 export interface DoubleUser {
   readonly username: string;
   readonly uid?: string;
-  /** Without `system:authenticated`, which everybody gets. */
+  /** Without `system:authenticated`, which every user has. */
   readonly groups?: readonly string[];
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }

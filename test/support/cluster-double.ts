@@ -22,7 +22,10 @@ import {
 } from './cluster-double-routes.ts';
 
 export interface ClusterDoubleOptions extends Partial<PeopleOptions> {
-  /** Requests without a credential are those of `system:anonymous` (403) instead of nobody's (401). Default false. */
+  /**
+   * Requests without a credential are `system:anonymous` (403), not unauthenticated (401). Default
+   * false.
+   */
   readonly allowsAnonymous?: boolean;
 }
 
@@ -180,7 +183,10 @@ function isSpoiled(
   return true;
 }
 
-/** Who is asking, and may they? Only we may review; anybody else who is known may read the key set. */
+/**
+ * Authenticates and authorizes: only our account may review; other known users may read the key
+ * set.
+ */
 function refusal(
   { people, switches, allowsAnonymous, ourToken }: Double,
   request: IncomingMessage,
@@ -227,7 +233,7 @@ async function userOf(
   }
 }
 
-/** A credential plug-in (client.authentication.k8s.io/v1) that hands out the token file for a moment. */
+/** A credential plug-in (client.authentication.k8s.io/v1) that gives out the token file. */
 function execOf(tokenFile: string): object {
   const script = `TOKEN=$(cat '${tokenFile}'); printf '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","status":{"token":"%s","expirationTimestamp":"2000-01-01T00:00:00Z"}}' "$TOKEN"`;
   return { apiVersion: 'client.authentication.k8s.io/v1', command: 'sh', args: ['-c', script] };

@@ -27,7 +27,7 @@ interface PlainOptions {
   readonly subject?: Descriptor;
   readonly artifactType?: string;
   readonly docker?: boolean;
-  /** Added to the layers as they are; nobody has their bytes. */
+  /** Added to the layers as they are; no server has their bytes. */
   readonly otherLayers?: readonly object[];
 }
 

@@ -93,7 +93,7 @@ export async function stage(name: string): Promise<Stage> {
   };
 }
 
-/** A TCP port of loopback that was free a moment ago. */
+/** A TCP port of loopback that was just free. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, '127.0.0.1');

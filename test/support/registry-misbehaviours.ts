@@ -52,7 +52,7 @@ export interface Misbehaviours {
   answersHtml?: boolean;
   /** The `Content-Type` of manifests and listings. */
   wrongMediaType?: string;
-  /** A `Content-Encoding` that nobody asked for. */
+  /** An unrequested `Content-Encoding`. */
   contentEncoding?: string;
   /** A `Warning` header on manifests and listings. */
   warning?: string;
@@ -146,7 +146,7 @@ export interface Misbehaviours {
 }
 
 export interface TokenRules {
-  /** Who gets a token; everybody without. */
+  /** Who gets a token; without: every client. */
   readonly user?: string;
   readonly password?: string;
   /** A `refresh_token` that POST takes. */

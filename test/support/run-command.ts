@@ -84,6 +84,6 @@ export function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // ESRCH: nobody is left
+    // ESRCH: the process is gone
   }
 }

@@ -63,7 +63,7 @@ test('a tag that QCI lacks is answered from app.ci at once, and copied; each byt
   );
 });
 
-test('what nobody has is a 404, and the queue is shown on its own address', async (t) => {
+test('a tag without a source is a 404, and the queue is shown on its own address', async (t) => {
   const rig = await mirrorRig(t);
   t.equal((await pulled(rig, 'ocp_4.20_nothing')).status, 404);
   const api = `http://${rig.service.mirrorAddress}/api`;

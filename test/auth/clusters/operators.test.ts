@@ -15,7 +15,7 @@ async function tokenFile(t: Test, text: string): Promise<string> {
   return file;
 }
 
-/** A cluster that knows ann, who may read, and nobody else. */
+/** A cluster that knows ann, who may read, and no other user. */
 function cluster({ isDown = false } = {}) {
   const asked: unknown[] = [];
   const down = new RegistryError('UNAVAILABLE', 'the cluster does not answer');
@@ -70,7 +70,7 @@ test('a user of the cluster may what its RBAC grants on the path, read and write
   t.same(known.asked, [read, forget]);
 });
 
-test('one source that cannot tell keeps nobody of the other out, and lets nobody in', async (t) => {
+test('a failing source of operators neither blocks those of the other, nor admits any', async (t) => {
   const file = await tokenFile(t, token);
   const silent = createOperators({ tokenFile: file, cluster: cluster({ isDown: true }) });
   t.equal((await silent.judge(token, forget)).kind, 'allowed');

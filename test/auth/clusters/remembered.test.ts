@@ -82,7 +82,7 @@ test('no token is remembered past its own end', async (t) => {
   t.equal(asked.length, 2);
 });
 
-test('a right is remembered for whoever it was asked, and for nobody else', async (t) => {
+test('a right is remembered for its subject only', async (t) => {
   const { memory, asked, hits } = recorded();
   t.same(await memory.ask(alice, cli), { allowed: true, reason: 'RBAC', isRemembered: false });
   t.same(memory.ask(alice, cli), { allowed: true, reason: 'RBAC', isRemembered: true });
@@ -154,7 +154,7 @@ test('what is remembered counts while the cluster is down, and no failure is rem
     { reason: { code: 'UNAVAILABLE' } },
   ]);
   await t.rejects(Promise.resolve(memory.ask(alice, { ...cli, namespace: 'ci' })), { code: 'UNAVAILABLE' });
-  t.equal(asked.filter((text) => text === 'other-token').length, 1, 'but whoever waits shares it');
+  t.equal(asked.filter((text) => text === 'other-token').length, 1, 'but all who wait share it');
   state.isDown = false;
   t.equal(await memory.review('other-token'), undefined);
   t.match(await memory.ask(alice, { ...cli, namespace: 'ci' }), { allowed: true });
@@ -188,7 +188,7 @@ test('what is forgotten is asked again, and what was under way is not remembered
   t.equal(
     asked.filter((text) => text === 'alices-token').length,
     3,
-    'nobody is answered with what was asked before',
+    'no later caller gets an earlier answer',
   );
   known.clear();
   t.match(memory.review('alices-token'), { name: 'alice' }, 'the answer to the later question is kept');

@@ -86,7 +86,7 @@ test('what looks like a token of a cluster costs no comparison with a robot', as
   );
 });
 
-test('a cluster that is down locks out no robot, and robots that cannot be read lock out nobody else', async (t) => {
+test('a cluster that is down blocks no robot, and unreadable robots block no other subject', async (t) => {
   const { door: dark } = guarded(t, { isDown: true });
   t.match(await dark.identify(basic('one', 'right')), { subject: { name: 'one' } });
   await t.rejects(async () => dark.identify(basic('person', 'sha256~person')), { code: 'UNAVAILABLE' });
@@ -96,7 +96,7 @@ test('a cluster that is down locks out no robot, and robots that cannot be read 
   await t.rejects(async () => door.identify(basic('one', 'right')), { code: 'UNAVAILABLE' });
 });
 
-test('nobody is judged by the rules of the other kind', async (t) => {
+test('robots and subjects of clusters are judged by their own rules only', async (t) => {
   const { door, ruled } = guarded(t);
   const robot = { name: 'one', groups: [] };
   t.match(await door.authorize(robot, access), { allowed: true, rule: 'robots' });
@@ -119,7 +119,7 @@ test('where there are no robots any more, their tokens open nothing', async (t) 
   t.same(await visible(robot, access, [tag]), []);
 });
 
-test('without a login there is a token for nobody, if the host has them', async (t) => {
+test('without a login the token is for the anonymous subject, if the host allows it', async (t) => {
   for (const login of [
     { authorization: undefined },
     { authorization: 'Basic Og==' },
@@ -138,7 +138,7 @@ test('without a login there is a token for nobody, if the host has them', async 
   }
 });
 
-test('a wrong login does not become nobody', async (t) => {
+test('a wrong login does not become the anonymous subject', async (t) => {
   const { door } = guarded(t, { anonymousCluster: 'app.ci' });
   t.same(await door.grant({ authorization: basic('one', 'wrong') }, [], nowhere), { refused: 'wrong' });
   t.same(await door.grant({ authorization: 'Basic' }, [], nowhere), { refused: 'malformed' });

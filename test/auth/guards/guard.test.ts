@@ -76,7 +76,7 @@ test('no token is granted without a login', async (t) => {
   t.same(await door.grant({ username: 'a', password: 'wrong' }, [], locate), { refused: 'wrong' });
 });
 
-test('a token of ours that is not accepted is shown to nobody else', async (t) => {
+test('a token of ours that is not accepted is not sent to a cluster', async (t) => {
   const { door, seen } = guarded();
   const elsewhere = createTokens({ keys: () => randomTokenKeys(), audience: 'another-host' });
   const { token } = await elsewhere.issue(subject, []);

@@ -14,7 +14,7 @@ test('of two lines for a name the last one counts', async (t) => {
   t.equal(parseHtpasswd(`a:${hash}\na:${other}`).get('a'), other);
 });
 
-test('a line that could never let anybody in is named, and its hash is not', async (t) => {
+test('a line that accepts no login is reported, and its hash is not', async (t) => {
   for (const line of [
     'b:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=',
     'b:$apr1$abc$def',

@@ -82,7 +82,7 @@ test('a robot that logs in for the first time waits behind no guess at another',
   await outcomes;
 });
 
-test('a name that nobody has costs a comparison too', async (t) => {
+test('an unknown name costs a comparison too', async (t) => {
   const htpasswdFile = join(t.testdir({ htpasswd: line('one', 'right') }), 'htpasswd');
   const check = checker(t);
   await createRobots({ files: { htpasswdFile }, bcrypt: check }).authenticate(pair('nobody', 'x'));

@@ -164,7 +164,7 @@ test('parity asks one question about everything, and nothing about service accou
   });
 });
 
-test('open asks nobody', async (t) => {
+test('open asks no cluster', async (t) => {
   t.equal(asks(book('open'), 'quay.io/any/thing', 'latest'), 'allow');
 });
 

@@ -178,7 +178,7 @@ test('a digest has the rights of the tags that lead to it', async (t) => {
   t.match(await authorize(ann, access({ digest: secret })), { allowed: false });
 });
 
-test('a refused digest looks the same as one that nobody knows', async (t) => {
+test('a refused digest looks the same as an unknown one', async (t) => {
   const { authorize } = authorizer({ tags: two });
   const known = await authorize(ann, access({ digest: secret }));
   const { authorize: elsewhere } = authorizer({ tags: two });
@@ -335,7 +335,7 @@ test('a right that another request learns in the middle of a search counts for b
   t.match(await authorize(ann, access({ digest: shared })), { allowed: true, rule: 'imagestream: tag' });
 });
 
-test('a signature may be read by whoever may read what it signs', async (t) => {
+test('the right to an image covers its signatures', async (t) => {
   const signed = digest('cli');
   const tag = `sha256-${signed.slice(7)}.sig`;
   const signature = digest('signature');
@@ -363,7 +363,7 @@ test('a config that the signatures of two hundred streams share is for the reade
   t.match(await authorizer({ tags }).authorize(ann, access({ digest: shared })), { allowed: false });
 });
 
-test('the empty config of all artifacts is nobody’s own, and opens nothing else', async (t) => {
+test('the empty config of all artifacts is public, and grants nothing else', async (t) => {
   const { authorize } = authorizer({
     tags: { [`sha256-${digest('cli').slice(7)}`]: [digest('{}'), secret] },
   });

@@ -62,7 +62,7 @@ test('a record is written at most once a day', async (t) => {
   t.same(asked, ['put', 'put']);
 });
 
-test('a record that was changed is nobody, and no id leads out of the folder', async (t) => {
+test('a record that was changed has no subject, and no id leads out of the folder', async (t) => {
   const { records } = createMemoryStore();
   const id = await createKeptSubjects({ records }).keep(subject);
   const admin = { ...subject, name: 'system:admin' };

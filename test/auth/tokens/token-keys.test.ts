@@ -81,7 +81,7 @@ test('files are followed: a new first key signs from its next look on, the old o
   await t.rejects(async () => read(), { code: 'UNAVAILABLE' });
 });
 
-test('without files there is one key, which nobody else has', async (t) => {
+test('without files there is one key, unknown to other processes', async (t) => {
   const [one, other] = [await createTokenKeys({})(), await createTokenKeys({})()];
   t.equal(one.signing.algorithm, 'HS256');
   t.not(one.signing.kid, other.signing.kid);

@@ -69,7 +69,7 @@ test('a replica that cannot read the subject says so, and one that was swept has
   t.same(await replica(records).mine.verify(token), { refused: 'expired' });
 });
 
-test('everybody who is the same is one object, through any number of tokens', async (t) => {
+test('equal subjects are one object, through any number of tokens', async (t) => {
   const { mine } = replica();
   const seen = new Set<unknown>();
   for (const shown of [crowd, { ...crowd, groups: groups.toReversed() }]) {

@@ -8,7 +8,7 @@ const subject = { name: 'robot', groups: ['g'], uid: 'u', extra: { scopes: ['use
 const keys = parseTokenKeys(['a'.repeat(32)]);
 const fixed = (value: TokenKeys) => () => value;
 
-test('a token carries its subject and scopes to whoever holds the key', async (t) => {
+test('a token carries its subject and scopes to each holder of the key', async (t) => {
   const issuing = createTokens({ keys: fixed(keys), audience: 'cache' });
   const { token, expiresInSeconds, issuedAt } = await issuing.issue(subject, [
     { name: parseRepository('a/b'), isGranted: true },

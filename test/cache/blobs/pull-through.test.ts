@@ -41,7 +41,7 @@ test('a herd of twenty on a cold blob is one upstream request', async (t) => {
   const herd = await pulls;
   t.ok(herd.every((one) => one.bytes.equals(bytes)));
   t.equal(rig.asked('GET /v2/openshift/ci/blobs/'), 1);
-  t.equal(rig.asked('HEAD'), 0, 'and nobody had to ask whether the blob belongs here');
+  t.equal(rig.asked('HEAD'), 0, 'and no request asked whether the blob belongs here');
   t.equal(herd.filter(({ hit }) => hit === 'joined').length, 19);
 });
 
@@ -60,7 +60,7 @@ test('an upstream that stalls is resumed too', async (t) => {
   t.ok((await pulled(rig, digest)).bytes.equals(bytes));
 });
 
-test('wrong bytes reach nobody whole, are not stored, and the next pull is right', async (t) => {
+test('no client gets wrong bytes whole, they are not stored, and the next pull is right', async (t) => {
   const { rig, digest, bytes } = await rigWithBlob(t);
   rig.double.switches.servesWrongBytes = true;
   const { bytes: got, error } = await pulled(rig, digest);
@@ -381,7 +381,7 @@ test('an upstream that calls a blob empty is not believed before the digest fits
   await t.rejects(rig.registry.blobs.open(rig.repository, digest), { code: 'UPSTREAM_INVALID' });
 });
 
-test('a blob that nobody has is BLOB_UNKNOWN, and asked for once in a while only', async (t) => {
+test('a blob without a source is BLOB_UNKNOWN, and requested only now and then', async (t) => {
   const rig = await cacheRig(t);
   const { digest } = randomContent(10).descriptor;
   await t.rejects(rig.registry.blobs.open(rig.repository, digest), { code: 'BLOB_UNKNOWN' });

@@ -91,7 +91,7 @@ test('content too large for a manifest is not read, and other content only to it
   t.same([chunks, released], [1, 1]);
 });
 
-test('chunks are lent: a body that reuses its buffer is read right', async (t) => {
+test('chunks are borrowed: a body that reuses its buffer is read right', async (t) => {
   const bytes = Buffer.from(json({ schemaVersion: 2, layers: [layer] }));
   const lent = Buffer.alloc(7);
   const source: BlobSource = {

@@ -270,7 +270,7 @@ test('an empty blob fills', async (t) => {
   t.equal(await filling.settled, 'stored');
 });
 
-test('nothing of the spool is left once everybody has let go', async (t) => {
+test('nothing of the spool is left once every holder has released it', async (t) => {
   const { content, body, options, directory, whole, spooled } = rig(t);
   const filling = createFill(options);
   const reader = filling.read(whole)[Symbol.asyncIterator]();

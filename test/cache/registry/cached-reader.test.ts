@@ -51,7 +51,7 @@ test('a blob is downloaded once, however often it is read and from wherever', as
   t.equal(asked.length, 1);
 });
 
-test('a closed blob holds up nobody, and the download goes on', async (t) => {
+test('a closed blob delays no reader, and the download goes on', async (t) => {
   const { copied, digest, bytes, doubles, settled, store } = await rigWithBlob(t);
   doubles.source.switches.bytesPerSecond = 10_000_000;
   const blob = await copied.openBlob(repository, digest);
@@ -62,7 +62,7 @@ test('a closed blob holds up nobody, and the download goes on', async (t) => {
   t.equal((await store.stat(digest))?.size, bytes.length);
 });
 
-test('what nobody asked for goes past the cache, and joins what is under way', async (t) => {
+test('unrequested content bypasses the cache, and joins a running download', async (t) => {
   const { source, digest, bytes, asked, store } = await rigWithBlob(t);
   const here = new Set<string>();
   const past = cachedReader(source.upstream, source, { isCached: (each) => here.has(each) });

@@ -255,7 +255,7 @@ test('another replica knows at once what the first has written, and soon what it
   t.same(await leading(layer, other), []);
   await pull('one');
   await rig.settled();
-  t.same(await leading(layer, other), ['one'], '"never seen" is not believed for long');
+  t.same(await leading(layer, other), ['one'], '"never seen" expires after seconds');
   await pull('two');
   t.same(await other.reach.tagsContaining(place, layer), ['one']);
   t.same(await other.reach.tagsContaining(place, layer, { afresh: true }), ['two', 'one']);
@@ -302,7 +302,7 @@ test('a blob that was fetched under a tag of another repository is not reached f
   t.equal(await rig.reach.tagContains(elsewhere, parseTag('latest'), layer), false);
 });
 
-test('labels keep nobody waiting: what was answered twice is ready, by tag and by digest', async (t) => {
+test('propagation delays no client: a second answer is ready, by tag and by digest', async (t) => {
   const { rig, content, pull } = await rigOf(t);
   const image = content.image(['layer']);
   const index = content.index([image.digest], 'latest');

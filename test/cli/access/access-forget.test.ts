@@ -76,7 +76,7 @@ test('clients that pull cannot make a server forget', async (t) => {
   t.equal((await fetch(`http://${service.adminAddress}/access/forget`)).status, 404, 'and no link can');
 });
 
-test('whoever does not answer, or is somebody else, is told', async (t) => {
+test('a server that does not answer, or is not ours, is reported', async (t) => {
   const stranger = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
   await new Promise((resolve) => stranger.once('listening', resolve));
   const { port } = stranger.address() as AddressInfo;

@@ -64,7 +64,7 @@ test('a configuration that is not there is a fault', async (t) => {
   t.same(await checked(file), { code: 2, out: `${file}: cannot be read (ENOENT)\n`, err: '' });
 });
 
-test('token keys with which nobody could log in are faults at their lines', async (t) => {
+test('unusable token keys are faults at their lines', async (t) => {
   const { file, directory } = await withConfig(
     t,
     `hosts:

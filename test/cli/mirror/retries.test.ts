@@ -58,7 +58,7 @@ test('an image is tried again when a registry refused what carries no blob', asy
   t.equal(to.seen('PATCH').length, 1);
 });
 
-test('a registry where nobody listens is told by its host, with the reason and what to do', async (t) => {
+test('a registry that refuses connections is reported by its host, with the reason and what to do', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   await from.close();
   const { code, err } = await run(`${from.host}/team/app:v1`, `${to.host}/a:1`);
@@ -70,7 +70,7 @@ test('a registry where nobody listens is told by its host, with the reason and w
   t.notMatch(err, 'trying again');
 });
 
-test('a host that nobody knows is told at once, for images and for lists of tags', async (t) => {
+test('an unknown host is reported at once, for images and for lists of tags', async (t) => {
   const { to, run } = await mirrorRig(t);
   const unknown = `${'a'.repeat(64)}.test/team/app`;
   const reason = "the registry's host name cannot be resolved: check the spelling of the host name, and DNS";

@@ -33,7 +33,7 @@ test('the public URL is what clients use', async (t) => {
   t.match(bannerOf('publicUrl: https://cache.example.com'), 'podman pull cache.example.com/quay.io/');
 });
 
-test('an upstream that nobody knows has a line to be filled in', async (t) => {
+test('an upstream without a sample has a line to be filled in', async (t) => {
   const text = bannerOf('{upstreams: {registry.example.com: {}}, defaultUpstream: registry.example.com}');
   t.match(text, 'docker pull 127.0.0.1:8400/registry.example.com/REPOSITORY:TAG\n');
 });

@@ -54,7 +54,7 @@ test('standard output holds log lines only, and standard error the banner', asyn
   t.match(io.err(), /^Quayside is up\n {2}listening +http:\/\/127\.0\.0\.1:8400\n/);
 });
 
-test('a hang-up reads the settings again and forgets people; after the end nobody hears it', async (t) => {
+test('SIGHUP reloads the settings and forgets remembered subjects, until the end', async (t) => {
   const stop = new AbortController();
   const heard = new Set<() => void>();
   const onHangup = (each: () => void) => {

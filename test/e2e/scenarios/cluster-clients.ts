@@ -53,7 +53,7 @@ async function curl(scene: Scene, stand: NamedStand): Promise<void> {
   await scene.fact('docker login with a wrong password fails at the first step', async () =>
     assert.equal((await ask(`/v2/auth${account}`, '--user', 'alice:wrong')).status, 401),
   );
-  await scene.fact('a name that is not configured is refused, whoever asks', async () =>
+  await scene.fact('an unconfigured name is refused to every client', async () =>
     assert.equal((await curled(scene, stand, 'elsewhere.example', '/v2/', '--insecure')).status, 404),
   );
 }
@@ -193,7 +193,9 @@ async function crane(scene: Scene, stand: NamedStand): Promise<void> {
   );
 }
 
-/** The pull succeeds, and Quayside's log shows at most two requests for a token, each of somebody known. */
+/**
+ * The pull succeeds, and Quayside's log shows at most two token requests, each of a known subject.
+ */
 async function asksForFewTokens(
   scene: Scene,
   { log }: NamedStand,

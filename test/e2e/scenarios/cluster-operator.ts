@@ -42,7 +42,7 @@ async function reasons(scene: Scene, { proxy, images }: ClusterStand, client: Do
   };
   const alice = ['--as', 'alice', '--groups', 'ocp-readers'];
 
-  await scene.fact('access check says which binding lets somebody pull', async () => {
+  await scene.fact('access check says which binding allows a pull', async () => {
     const { code, stdout, stderr } = await check(`${repository}:${tags.cli}`, ...alice);
     assert.equal(code, 0, stdout + stderr);
     assert.match(stdout, /RoleBinding "qci-image-puller\/ocp"/);

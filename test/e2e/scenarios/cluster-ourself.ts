@@ -18,7 +18,7 @@ import type { Scenario, Scene } from '../scenario.ts';
 
 const pulled = manifestPath(tags.cli);
 const remember = { tokenMs: '200ms', badTokenMs: '200ms', allowMs: '200ms', denyMs: '200ms' };
-/** An API server hears of a changed binding within moments, Quayside of a changed file within a second. */
+/** An API server sees a changed binding within seconds, Quayside a changed file within 1 s. */
 const noticedMs = 10_000;
 
 /** Who Quayside itself is in the cluster, and that it needs no more than it is given. */
@@ -35,7 +35,7 @@ export const clusterOurself: Scenario = {
 
 async function rights({ fact }: Scene, { cluster }: ClusterStand): Promise<void> {
   const asOurself = { kubeconfig: cluster.ourKubeconfig };
-  await fact('Quayside may ask about tokens and rights, and what everybody may', async () => {
+  await fact('Quayside may ask about tokens and rights, and what every subject may', async () => {
     const { stdout } = await cluster.kubectl(['auth', 'can-i', '--list', '--no-headers'], asOurself);
     const resources = stdout.split('\n').filter((line) => /^\S/.test(line));
     assert.deepEqual(new Set(resources.map((line) => line.split(/\s+/)[0])), new Set(delegated));

@@ -68,7 +68,7 @@ async function logins({ fact }: Scene, { proxy }: ClusterStand, client: DockerCl
       assert.equal((await client.get('auth', undefined, { authorization })).status, 200, name);
     }
   });
-  await fact('the token of somebody in 2,000 groups is small enough for any header', async () => {
+  await fact('the token of a subject in 2,000 groups is small enough for any header', async () => {
     const token = await client.token(people.carol.token);
     assert.ok(token.length < largestToken, `${token.length} bytes`);
   });
@@ -171,11 +171,11 @@ async function anonymous({ fact }: Scene, { proxy, cluster }: ClusterStand): Pro
   const open = dockerClient(proxy.url.replace('127.0.0.1', 'localhost'), repository);
   await cluster.letPull('public', ['--group=system:unauthenticated', '--group=system:authenticated']);
 
-  await fact('under a host that wants logins nobody gets a token', async () =>
+  await fact('under a host that requires logins an anonymous client gets no token', async () =>
     assert.equal((await closed.login()).status, 401),
   );
   await fact(
-    'under a host that lets in whom the cluster lets in, nobody pulls what is granted to all',
+    'under a host with anonymous access, an anonymous client pulls what is granted to all',
     async () => {
       const { status, message } = await open.get(manifestPath(tags.tools), await open.token());
       assert.equal(status, 200, message);

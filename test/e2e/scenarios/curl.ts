@@ -137,7 +137,7 @@ export const curl: Scenario = {
       assert.deepEqual(await refusal(ask, `${base}/manifests/one`, '-X', 'DELETE'), [405, 'UNSUPPORTED']);
     });
     await fact(
-      'a registry or repository that is not configured is 404 NAME_UNKNOWN, and no upstream hears of it',
+      'an unconfigured registry or repository is 404 NAME_UNKNOWN, without a request to an upstream',
       async () => {
         await upstream.forget();
         const other = `${proxy.url}/v2/team/app/manifests/one?ns=elsewhere.test`;

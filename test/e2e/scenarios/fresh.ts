@@ -6,7 +6,7 @@ import type { Scenario } from '../scenario.ts';
 
 const project = join(import.meta.dirname, '../../..');
 
-/** The first minute of somebody who has just cloned the project, and the commands besides `serve`. */
+/** The first minute after a clone of the project, and the commands besides `serve`. */
 export const fresh: Scenario = {
   name: 'fresh',
   needs: ['curl', 'ip', 'unshare'],

@@ -76,7 +76,7 @@ async function watched({ fact }: Scene, stand: MirrorStand) {
     assert.ok(Number(count) >= 5, `it counts ${count}`);
     assert.match(text, /quay_io_ci_images_distributor_mirror_queue_depth 0/);
   });
-  await fact('nobody but an operator may order a copy', async () => {
+  await fact('only an operator may order a copy', async () => {
     const order = { source: `${names.elsewhere}/ci/tool-0:v20`, destination: `${names.qci}/${flat}:ordered` };
     const options = {
       method: 'POST',

@@ -104,7 +104,7 @@ async function atTheStart({ fact }: Scene, { qci, images, private: other }: Stan
     await inQci(qci, images);
     await assertFlatHolds(qci.url, images);
   });
-  await fact('a namespace that nobody asked for stays where it is', async () => {
+  await fact('an unrequested namespace stays where it is', async () => {
     const tags = pushed(await qci.asked());
     assert.deepEqual(
       tags.filter((tag) => tag.endsWith(other.flatTag)),

@@ -42,7 +42,7 @@ export const signatures: Scenario = {
     for (const front of stand.others) front.down = true;
     for (const client of ['library', 'library of CRI-O 1.37'] as const)
       await fact(`with every registry gone, ${client}: both are pulled as before`, () => pulls(client));
-    await fact('the signature came through the cache, and its config nobody asked for', () => {
+    await fact('the signature came through the cache, and its config was never requested', () => {
       const asked = stand.cache.passed.filter(({ path }) => path.includes('.sig'));
       assert.ok(asked.some(({ status }) => status === 200));
       assert.ok(asked.some(({ status }) => status === 404));

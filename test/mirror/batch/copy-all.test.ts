@@ -127,7 +127,7 @@ test('an image that fails in passing is tried again, and sends only what is miss
   t.match(run.report(), { images: { copied: 1, failed: 0 } });
 });
 
-test('what lasts is not tried again while somebody waits', async (t) => {
+test('a lasting failure is not retried while a client waits', async (t) => {
   const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
   const spent = new RegistryError('UNAVAILABLE', 'it was sent four times', { retry: 'later' });
   destination.misbehaviours.fails = ({ verb }) => (verb === 'put-blob' ? spent : undefined);
@@ -177,7 +177,7 @@ test('a registry that does not answer holds up its own images only', async (t) =
   t.equal(destination.contents(other).tags.size, 20);
 });
 
-test('images and their blobs overlap as far as the limits allow, and no further', async (t) => {
+test('images and their blobs overlap within the limits', async (t) => {
   const [source, destination] = [memoryEnd('a.example'), memoryEnd('b.example')];
   let [now, most] = [0, 0];
   destination.misbehaviours.delay = async () => {

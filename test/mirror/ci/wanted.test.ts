@@ -60,7 +60,7 @@ test('an entry that is gone, or names another source, wants nothing more, and th
   t.end();
 });
 
-test('an ignored source is not wanted, whoever asked for it, in the words of the original', (t) => {
+test('an ignored source is not wanted by any task, in the words of the original', (t) => {
   const { wanted, lines } = asked(`${file}
 ignoredSources:
 - {image: "quay.io/someone/boskos:v1", reason: RFE-5363}

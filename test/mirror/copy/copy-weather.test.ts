@@ -48,7 +48,7 @@ function storm({ source, destination }: World, random: Random): void {
     new RegistryError('TOOMANYREQUESTS', 'slow down', { retryAfterSeconds: 0 }),
     new RegistryError('UNAVAILABLE', 'the upstream answers with status 500'),
     new RegistryError('DENIED', 'the upstream refuses access'),
-    new Error('a failure that nobody foresaw'),
+    new Error('an unforeseen failure'),
   ];
   const fails = () => (random.isLucky(likelihood) ? random.pick(refusals) : undefined);
   const delay = () => new Promise<void>((resolve) => setImmediate(resolve));

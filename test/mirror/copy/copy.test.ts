@@ -264,7 +264,7 @@ test('schema 1 is copied byte for byte where it is taken, and parked where it is
   t.match(refused.destination.counts(), { 'put-manifest': 1 });
 });
 
-test('a manifest of a type that nobody knows is copied as it is', async (t) => {
+test('a manifest of an unknown type is copied as it is', async (t) => {
   const root = manifestBytes('application/vnd.example.thing.v1+json', { anything: true });
   const { destination, run, image } = copyRig({ root, manifests: [root], blobs: new Map() });
   await copyImage(image(), run);
@@ -306,7 +306,7 @@ test('a failure of an unknown kind is named in the word of the system alone, and
   });
 });
 
-test('whoever aborts a copy gets his reason, and nothing is tagged', async (t) => {
+test('a caller that aborts a copy gets its reason, and nothing is tagged', async (t) => {
   const leaving = new AbortController();
   const { destination, run, image } = copyRig(plain, {
     destination: {

@@ -50,7 +50,7 @@ test('what cosign keeps under tags of an image and of its parts comes along, and
   t.same(cosignTags(digestOf(Buffer.from('x'), 'sha512')), []);
 });
 
-test('nobody asks for referrers that are not wanted', async (t) => {
+test('referrers that are not wanted are not requested', async (t) => {
   const { source, destination, run, image } = rig();
   await copyImage(image(), run);
   t.notMatch(source.counts(), { referrers: Number });

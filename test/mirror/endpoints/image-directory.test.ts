@@ -150,7 +150,7 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
     t.same(await again().statManifest(repository, { tag }), index.descriptor);
   });
 
-  test(`${scheme} keeps a manifest of a type that nobody knows`, async (t) => {
+  test(`${scheme} keeps a manifest of an unknown type`, async (t) => {
     const { directory, again } = stage(t);
     const strange = manifestOf({ layers: [described(layer)] }, 'application/vnd.example.thing+json');
     await directory.putManifest(repository, { tag }, strange);

@@ -45,7 +45,7 @@ test('tags that are written at the same time are all kept', async (t) => {
   t.same(new Set(await Array.fromAsync(allTags(layout, repository))), new Set(tags));
 });
 
-test('entries of others are kept as they are, and an index that nobody can read is not overwritten', async (t) => {
+test('entries of others are kept as they are, and an unreadable index is not overwritten', async (t) => {
   const path = t.testdir({});
   const layout = ociLayout(path);
   const theirs = { digest: 'blake3:1', size: 1, platform: { os: 'plan9' }, annotations: { mine: 'yes' } };

@@ -37,7 +37,7 @@ async function clients(t: Test, { qci, store }: MissRig, allowed: boolean) {
     fetch(`http://${address}/v2/openshift/ci/${path}`, { method, headers: { authorization } });
 }
 
-test('a client cannot tell what is lent from what the upstream has', async (t) => {
+test('a client cannot tell an answer of a source from one of the upstream', async (t) => {
   const rig = await missRig(t);
   const ask = await clients(t, rig, true);
   const image = rig.doubles.source.addImage('ocp/4.5', 'base', { layers: [300_000] });
@@ -62,7 +62,7 @@ test('whom the rules turn away causes no question to the source', async (t) => {
   t.same(rig.tasks, []);
 });
 
-test('nobody has it: 404; nobody can tell: 503, with a time to come back', async (t) => {
+test('absent everywhere: 404; unknown: 503, with a time to come back', async (t) => {
   const rig = await missRig(t);
   const ask = await clients(t, rig, true);
   t.equal((await ask(`manifests/${tag}`)).status, 404);

@@ -14,7 +14,7 @@ const pull = ({ qci, repository }: MissRig) => qci.manifests.resolve(repository,
 
 const inSource = (rig: MissRig) => rig.doubles.source.addImage('ocp/4.5', 'base');
 
-test('what nobody has is 404, and the source is asked for it once in a while', async (t) => {
+test('a tag without a source is 404, and the source is asked for it now and then', async (t) => {
   const rig = await missRig(t, { absentMs: 60_000 });
   for (let time = 0; time < 5; time += 1) {
     await t.rejects(pull(rig), unknown);
@@ -151,7 +151,7 @@ test('an outage of the upstream is no miss', async (t) => {
   t.same(rig.doubles.source.requests, []);
 });
 
-test('a lent manifest is not answered again while its source is down and its blobs are nowhere', async (t) => {
+test('a manifest from a source is not answered again while the source is down and its blobs are nowhere', async (t) => {
   const rig = await missRig(t);
   inSource(rig);
   await pull(rig);
@@ -202,7 +202,7 @@ test('with `wait` the source answers when the copy takes too long', async (t) =>
   t.same(rig.outcomes, ['served']);
 });
 
-test('whoever waits for a copy is answered when we end', async (t) => {
+test('a client that waits for a copy is answered when we end', async (t) => {
   const rig = await missRig(t, { onMiss: 'wait', waitMs: 60_000 });
   inSource(rig);
   const waiting = pull(rig);

@@ -33,12 +33,12 @@ for (const [title, image] of [
   ['an index without linux/amd64', indexImage([['linux/arm64', amd64]])],
   ['a configuration that is no JSON', plainImage('"', [])],
 ] as const) {
-  test(`nobody knows when ${title} was built`, async (t) => {
+  test(`no build time for ${title} was built`, async (t) => {
     t.equal(await told(image), undefined);
   });
 }
 
-test('nobody knows when an image that is not there was built', async (t) => {
+test('the build time of a missing image is unknown', async (t) => {
   t.equal(await told(amd64, `example.com/${app}:none`), undefined);
   t.equal(await told(amd64, `example.com/${app}`), undefined);
 });

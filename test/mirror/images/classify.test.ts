@@ -29,7 +29,7 @@ test('a disk that is full is written to no more, and says so', async (t) => {
   );
 });
 
-test('a destination that cannot be reached may be in a moment', async (t) => {
+test('a destination that cannot be reached may recover', async (t) => {
   t.equal(mayPass(failed('ECONNREFUSED')), true);
 });
 

@@ -181,7 +181,7 @@ test('a schema 1 image that Quay lacks is copied once', async (t) => {
   t.equal(tasks.length, 1);
 });
 
-test('layers that are no gzip do not matter when nobody wants them to', async (t) => {
+test('layers that are not gzip do not matter without the option', async (t) => {
   const options = { tag: { layerMediaTypes: ['application/x-tar'] }, onlyValidManifestV2Images: false };
   const { until } = await started(t, options);
   t.ok(await until('Mirroring'));
@@ -213,7 +213,7 @@ test('a registry that does not answer is asked again later', async (t) => {
   t.equal(asks, 3);
 });
 
-test('tags that nobody wants are not looked at', async (t) => {
+test('unwanted tags are not checked', async (t) => {
   const isWanted = ({ tag }: { tag: string }) => tag === 'cli';
   const { api, looks, watched, until } = await started(t, { isWanted });
   watched.referenced('ocp/4.5:base');

@@ -145,7 +145,7 @@ test('what is overwritten is kept first, by its digest', async (t) => {
   t.equal(images.get(backup)?.digest, digest('old'));
 });
 
-test('what only fills does not overwrite what somebody has pushed meanwhile, and says so', async (t) => {
+test('a copy that only fills does not overwrite a tag that was pushed meanwhile, and says so', async (t) => {
   const { images, tasks, idle, end, copies, messages, lines, counts } = rig();
   images.set(source, { digest: digest('new') }).set(destination, { digest: digest('pushed') });
   await tasks.put({ ...wish, fills: true });
@@ -231,7 +231,7 @@ test('a registry in which every name is taken ends the search for one, and the i
   t.same(copies, []);
 });
 
-test('a failure that passes is tried again, and said aloud when it goes on for long', async (t) => {
+test('a transient failure is retried, and reported once it lasts', async (t) => {
   const { images, tasks, idle, end, failures, messages, counts, lines } = rig();
   images.set(source, { digest: digest('new') });
   failures.push(...Array.from({ length: 6 }, () => new CopyError('throttled', 'slow down')));
@@ -251,7 +251,7 @@ test('a failure that passes is tried again, and said aloud when it goes on for l
   );
 });
 
-test('one bad image is parked and holds up nobody', async (t) => {
+test('one bad image is parked and delays no other', async (t) => {
   const { images, tasks, idle, end, failures, messages } = rig();
   images.set(source, { digest: digest('bad') });
   images.set('registry.ci.openshift.org/ci/b:latest', { digest: digest('good') });

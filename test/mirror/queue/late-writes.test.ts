@@ -103,7 +103,7 @@ test('a late end of a predecessor does not take away what came since', async (t)
   t.same(await found(stage), ['2']);
 });
 
-test('what landed after the successor had read is no obstacle to it', async (t) => {
+test('a write that arrived after the successor had read does not stop it', async (t) => {
   const stage = await begun();
   stage.slowDown();
   void stage.predecessor.put(wish('2'));
@@ -116,11 +116,11 @@ test('what landed after the successor had read is no obstacle to it', async (t) 
   t.same(await found(stage), []);
 });
 
-test('whoever was overtaken writes nothing more, and leaves to the successor what it was asked for', async (t) => {
+test('an overtaken process writes nothing more, and leaves its orders to the successor', async (t) => {
   const stage = await begun();
   const next = await stage.successor();
   await next.put(wish('2'));
-  t.equal(await stage.predecessor.put(wish('3')), false, 'a change is found by whoever looks');
+  t.equal(await stage.predecessor.put(wish('3')), false, 'a scan finds a change');
   t.same([...next.list()].length, 1);
   t.equal(await stage.predecessor.put(missed), true);
   await next.collect();

@@ -41,9 +41,10 @@ function slowing(records: Records, late: (() => void)[]) {
 }
 
 /**
- * The queue against the simplest one there could be: for each destination the latest wish, and the latest that was fulfilled. Whatever
- * happens in between, crashes too and writes that arrive late, no destination is worked at twice at a time, and in the end each has what was
- * wished last, or a later wish of somebody who died over it.
+ * The queue against the simplest possible one: for each destination the latest wish, and the latest
+ * that was fulfilled. Whatever happens in between, crashes too and writes that arrive late, no
+ * destination is worked at twice at a time, and in the end each has what was wished last, or a
+ * later wish of a process that died over it.
  */
 test('whatever happens, the last wish for each destination is fulfilled in the end', async (t) => {
   const broken: string[] = [];
@@ -107,7 +108,7 @@ async function played(seed: number): Promise<string | undefined> {
     wished.set(destination, Number(task.sourceDigest));
     await current.put(task);
   };
-  /** Nobody has promised what its last writes were for. */
+  /** The purpose of its last writes is unknown. */
   const die = (): void => {
     way.slowDown();
     for (const task of [...running.values()].slice(roll(3))) finish(task);

@@ -197,7 +197,7 @@ test('a doubtful failure after an outage is tried as often as one without', asyn
   t.match(queue.failed(targetOf('a'), doubtful), { state: 'parked', attempts: 2 * doubtfulTries });
 });
 
-test('schema 1 that is refused stays parked until the digest changes or somebody says retry', async (t) => {
+test('refused schema 1 stays parked until the digest changes or an operator says retry', async (t) => {
   const { queue, clock, made } = rig();
   const first = task('a', { sourceDigest: 'sha256:1' });
   await queue.put(first);
@@ -214,7 +214,7 @@ test('schema 1 that is refused stays parked until the digest changes or somebody
   t.same(next.take(), []);
   t.match([...next.list({ state: 'parked' })], [{ failure: { reason: /schema 1/ } }], 'a restart remembers');
   t.equal(next.retry({ destination: first.destination }), 1);
-  t.equal(next.take().length, 1, 'somebody says retry');
+  t.equal(next.take().length, 1, 'an operator says retry');
   next.failed(first.destination, schema1);
   await next.put({ ...first, sourceDigest: 'sha256:2' });
   t.match(next.take(), [{ sourceDigest: 'sha256:2', attempts: 0 }], 'the digest has changed');
@@ -390,7 +390,7 @@ test('a store that fails loses nothing that was put in meanwhile', async (t) => 
   t.same(names(next.list()), ['a']);
 });
 
-test('a record that nobody can read is passed over', async (t) => {
+test('an unreadable record is skipped', async (t) => {
   const { records } = createMemoryStore();
   await records.put('v1/tasks/queued/a', Buffer.from('{'.repeat(100)));
   await records.put('v1/tasks/offered/b', Buffer.from(`{"source":1}${' '.repeat(100)}`));
@@ -405,7 +405,7 @@ test('a record that nobody can read is passed over', async (t) => {
   t.equal(told.length, 2, 'and told of once');
 });
 
-test('who waits for news hears of a new task, of a pause that ends, and of the end', async (t) => {
+test('a waiter is notified of a new task, of a pause that ends, and of the end', async (t) => {
   const { queue } = rig({ now: Date.now, firstPauseMs: 20 });
   const ended = new AbortController();
   const heard = queue.changed(ended.signal);

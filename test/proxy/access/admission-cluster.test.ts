@@ -189,7 +189,7 @@ test('a credential counts in its field only', async (t) => {
     t.equal((await refusal(() => at(url, headers))).headers['www-authenticate'], plain, url);
   }
   const named = { authorization: 'Bearer sha256~good', connection: 'authorization' };
-  t.match(await at(path, named), { subject: person }, 'and a Connection field takes it away from nobody');
+  t.match(await at(path, named), { subject: person }, 'and a Connection field does not remove it');
 });
 
 test('who has no login and no right is sent to log in, not told off', async (t) => {

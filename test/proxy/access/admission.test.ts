@@ -142,7 +142,7 @@ test('the realm is where the client can reach us', async (t) => {
   t.equal(await realm({ publicUrl, hosts: everyName }, '10.0.0.7:8400'), 'https://public.example/v2/auth');
 });
 
-test('Basic is accepted from whoever sends it', async (t) => {
+test('Basic is accepted from every client that sends it', async (t) => {
   const { ask } = door();
   t.match(await ask('/v2/', { authorization: right }), { subject: { name: 'robot' }, routed: undefined });
   t.match(await ask('/v2/a/b/tags/list', { authorization: right }), {
@@ -241,7 +241,7 @@ test('what cannot be told is 503, neither a yes nor a no', async (t) => {
   t.equal((await refusal(door({ authenticate: down }).ask(path, headers))).status, 503);
 });
 
-test('nobody learns which registries there are before they are known', async (t) => {
+test('no client learns the names of registries before its login', async (t) => {
   const { ask } = door();
   t.equal((await refusal(ask('/v2/a/b/tags/list?ns=evil.example'))).code, 'UNAUTHORIZED');
   const known = await refusal(ask('/v2/a/b/tags/list?ns=evil.example', { authorization: right }));

@@ -62,7 +62,7 @@ test('who is known learns that there is nothing, and who guesses is slowed', asy
   t.same(guesses, ['127.0.0.1']);
 });
 
-test('elsewhere there is nothing for anybody', async (t) => {
+test('other paths are 404 for every client', async (t) => {
   for (const host of [{}, { guard: door }]) {
     const { url } = await served(t, host);
     const answer = await fetch(`${url}/some-url`);

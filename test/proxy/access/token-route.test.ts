@@ -210,7 +210,7 @@ test('a plain host says in the words of its predecessor that a token could not b
   }
 });
 
-test('where nobody may come in too, no login is one', async (t) => {
+test('where anonymous clients may pull, no login is a login', async (t) => {
   const nobody = { name: 'system:anonymous', groups: ['system:unauthenticated'], cluster: 'app.ci' };
   const { url, door, lines, app } = await served(t, { anonymous: nobody });
   for (const init of [{}, { headers: { authorization: 'Basic Og==' } }, form({ grant_type: 'password' })]) {

@@ -38,7 +38,7 @@ test('a full queue refuses with 429 and a time to come back', async (t) => {
   t.same(refused, [{ limit: 'read', reason: 'queue-full' }]);
 });
 
-test('nobody waits longer than the limit says', async (t) => {
+test('no request waits longer than the limit', async (t) => {
   const slots = createLimit({ ...bounds, maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: 5 });
   const leave = await slots.enter();
   await t.rejects(Promise.resolve(slots.enter()), { code: 'TOOMANYREQUESTS' });

@@ -20,13 +20,13 @@ test('no other address is local, nor that of a proxy', (t) => {
   t.end();
 });
 
-test('what was forwarded is not local, whoever is named', (t) => {
+test('a forwarded request is not local, whatever address it names', (t) => {
   for (const field of ['x-forwarded-for', 'x-forwarded-host', 'x-forwarded-anything', 'forwarded', 'via'])
     t.notOk(from('127.0.0.1', { [field]: '127.0.0.1' }), field);
   t.end();
 });
 
-test('a name that somebody else pointed here is not ours', (t) => {
+test('a foreign name that resolves to this host is not ours', (t) => {
   const hosts = [
     'evil.example:8401',
     '0.0.0.0:8401',

@@ -126,7 +126,7 @@ test('a copy is ordered by its two ends, and goes ahead of changes', async (t) =
   t.match(messages(), ['Skipped an invalid mirror task: both source and destination must be set']);
 });
 
-test('failed copies are tried again when somebody says so', async (t) => {
+test('failed copies are retried by order', async (t) => {
   const { queued, post } = await rig([task]);
   queued.take();
   queued.failed(task.destination, new CopyError('denied', 'no'));

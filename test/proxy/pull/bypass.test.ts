@@ -211,7 +211,7 @@ test('a client that leaves ends the request upstream, and gives its turn to the 
   await until(async () => (await rig.getLayer()).status === 200);
 });
 
-test('whoever may not come in gets no redirect', async (t) => {
+test('a refused client gets no redirect', async (t) => {
   const { usernameFile, passwordFile } = robot(t);
   const rig = await badDay(t, {
     settings: {

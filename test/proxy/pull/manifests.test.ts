@@ -1,7 +1,7 @@
 import { test } from 'tap';
 import { badDay, getRaw } from '../../bad-days/rig.ts';
 
-test('a warning in any script is passed on, and costs nobody the manifest', async (t) => {
+test('a warning in any script is passed on, and fails no pull', async (t) => {
   const rig = await badDay(t);
   rig.double.switches.warning = Buffer.from('299 - "veraltet – bitte wechseln"').toString('latin1');
   for (const when of ['cold', 'warm']) {

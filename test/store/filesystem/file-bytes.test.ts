@@ -83,7 +83,7 @@ test('without room in the pool every reader still gets the right bytes', async (
   t.equal(digestOf(await collected(reading, size)), digestOf(bytes));
 });
 
-test('a pool lends no more than its limit, and the same buffers again', async (t) => {
+test('a pool gives out no more than its limit, and the same buffers again', async (t) => {
   const pool = createBufferPool({ maxBytes: 4000, bufferBytes: 1000 });
   const [first, second] = [pool.takePair(), pool.takePair()];
   t.equal(pool.takePair(), undefined);

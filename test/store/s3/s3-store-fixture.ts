@@ -35,7 +35,7 @@ export async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
   };
 }
 
-/** An object as somebody else put it. */
+/** An object as another process put it. */
 export function stored(bytes: Buffer): StoredObject {
   return { bytes, etag: '"x"', contentType: undefined, writtenAt: new Date() };
 }

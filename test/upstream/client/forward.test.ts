@@ -92,7 +92,7 @@ test('a login that is refused is DENIED, and says nothing of how to log in there
   t.same(lines(registry), ['GET blobs 401', 'GET /token 200', 'GET blobs 401']);
 });
 
-test('nobody is sent inside our network', async (t) => {
+test('no client is sent inside our network', async (t) => {
   const { registry, upstream } = await rig(t, { allowPrivateAddresses: false });
   const { digest } = blobIn(registry, 1_000);
   registry.switches.redirectsTo = 'http://169.254.169.254/latest';

@@ -163,7 +163,7 @@ test('a kept connection that the server cut costs no download', async (t) => {
   t.equal(server.connections(), 2);
 });
 
-test('bytes that nobody asked for end the connection, and are nobody’s answer', async (t) => {
+test('unrequested bytes end the connection, and are no answer', async (t) => {
   const server = await scripted(t, (socket) => socket.write(`${whole(Buffer.from('one'))}one${whole(body)}`));
   t.equal((await read(await server.get())).toString(), 'one');
   t.equal((await read(await server.get())).toString(), 'one');

@@ -13,7 +13,7 @@ function land(landed: ReceiveBuffer, position: number, most: number): number {
   return bytes;
 }
 
-test('bytes are taken as they landed, and what is lent stays as it is', async (t) => {
+test('bytes are taken as they arrived, and borrowed ones stay as they are', async (t) => {
   const chance = seeded(1);
   const landed = createReceiveBuffer();
   let written = 0;
@@ -33,7 +33,7 @@ test('bytes are taken as they landed, and what is lent stays as it is', async (t
   t.equal(read + landed.length, written);
 });
 
-test('nothing is lent where nothing landed', async (t) => {
+test('nothing is given out where nothing arrived', async (t) => {
   const landed = createReceiveBuffer();
   t.equal(landed.take(), undefined);
   land(landed, 0, 10);

@@ -45,7 +45,7 @@ async function forwardProxy(t: { teardown(done: () => unknown): void }) {
   return { asked, port: (proxy.address() as AddressInfo).port };
 }
 
-test('a certificate of nobody we trust is refused', async (t) => {
+test('a certificate of an untrusted authority is refused', async (t) => {
   const { upstream, registry } = await rig(t, { double: serverOf(testAuthority().issued()) });
   t.equal((await refusalOf(upstream.manifest(app, v1))).code, 'UNAVAILABLE');
   t.equal(registry.requests.length, 0);

@@ -79,7 +79,7 @@ test('a registry behind a redirect is believed when it says that there is no suc
   t.equal(await upstream.openBlob(app, layer.digest), undefined);
 });
 
-test('a registry behind a redirect gets the token that anybody gets there, and none of ours', async (t) => {
+test('a registry behind a redirect gets an anonymous token, and none of ours', async (t) => {
   const folder = t.testdir({ user: 'team+robot', password: 'robot-secret' });
   const credentials = { usernameFile: `${folder}/user`, passwordFile: `${folder}/password` };
   const other = await registryDouble();

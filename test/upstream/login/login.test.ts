@@ -26,7 +26,7 @@ test('an anonymous visitor gets a token with one GET, and keeps it', async (t) =
   t.equal(registry.seen('/token')[0]?.query, 'service=double&scope=repository%3Ateam%2Fapp%3Apull');
 });
 
-test('a token is asked for once by everybody who needs it', async (t) => {
+test('a token is requested once for all requests that need it', async (t) => {
   const { registry, upstream } = await rig(t);
   registry.addImage('team/app', 'v1');
   registry.switches.requiresToken = { expiresIn: 300 };

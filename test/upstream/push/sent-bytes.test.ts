@@ -72,7 +72,7 @@ test('the last chunk of a wrong blob is kept back', async (t) => {
   t.equal(seen, 200_000);
 });
 
-test('a chunk that comes after its request broke off belongs to nobody', async (t) => {
+test('a chunk that comes after its request broke off is dropped', async (t) => {
   const { bytes, descriptor } = lentSource(400_000);
   const gate = Promise.withResolvers<void>();
   const isReleased = Promise.withResolvers<void>();

@@ -46,7 +46,7 @@ interface Source {
   open(start: number): Promise<Bytes>;
 }
 
-/** A blob that is read in chunks of one buffer, overwritten for each, as stores lend them. */
+/** A blob that is read in chunks of one buffer, overwritten for each, as stores do. */
 export function lentSource(size: number, seed = 'pushed', chunkBytes = 40_000): Source {
   const bytes = patterned(size, seed);
   const opened: number[] = [];

@@ -45,7 +45,7 @@ test('a large blob is streamed in one piece of known length, without a range', a
   t.same(source.opened, [0]);
 });
 
-test('large lent chunks arrive as they were lent', async (t) => {
+test('large borrowed chunks arrive unchanged', async (t) => {
   const { registry, writer } = await writerRig(t);
   const source = lentSource(20_000_000, 'lent', 1024 * 1024);
   await writer.putBlob(app, source.descriptor, source.open);
@@ -174,7 +174,7 @@ test('a session that was lost starts anew', async (t) => {
   t.equal(registry.seen('POST').length, 2);
 });
 
-test('a blob that arrived although nobody heard of it is not sent again', async (t) => {
+test('a blob that arrived without an answer is not sent again', async (t) => {
   const { registry, writer } = await writerRig(t);
   const source = lentSource(200_000);
   registry.switches.forgetsSessions = 1;

@@ -33,7 +33,7 @@ test('good answers let it grow by one, up to where it began', (t) => {
   t.end();
 });
 
-test('Retry-After pauses everybody, and a shorter one never ends a longer pause', (t) => {
+test('Retry-After pauses all requests, and a shorter one never ends a longer pause', (t) => {
   const long = adapted(start, { status: 429, retryAfterSeconds: 10, sent: 1, lastSent: 1 }, settings);
   t.equal(long.pausedUntil, 11_000);
   const short = adapted(long, { status: 503, retryAfterSeconds: 1, sent: 2, lastSent: 2 }, settings);
@@ -47,7 +47,7 @@ test('failures are no reason to slow down', (t) => {
   t.end();
 });
 
-test('where one at a time is too much, everybody pauses, longer each time', (t) => {
+test('where one at a time is too much, all requests pause, longer each time', (t) => {
   let pace: LimitState = { ...start, concurrency: 1 };
   const pauses: number[] = [];
   for (let sent = 1; sent <= 9; sent += 1) {

@@ -12,7 +12,7 @@ const absent = (code: string): ConnectFailure => ({ since: 0, cause: systemError
 /** No name server is asked for a label that is too long. */
 const unknownHost = `http://${'a'.repeat(64)}.test`;
 
-test('a host name that nobody knows is told at once', async (t) => {
+test('an unknown host name is reported at once', async (t) => {
   const { upstream, events } = await rig(t, { url: unknownHost });
   const refusal = await refusalOf(upstream.manifest(app, v1));
   t.match(refusal, {

@@ -8,7 +8,7 @@ test('an upstream that answers a ping is reachable, a 401 too', async (t) => {
   t.same(lines(registry), ['GET /v2/ 401']);
 });
 
-test('one ping serves everybody who asks meanwhile', async (t) => {
+test('one ping serves all who ask meanwhile', async (t) => {
   const { registry, upstream } = await rig(t);
   t.same(await Promise.all(Array.from({ length: 5 }, () => upstream.isReachable())), Array(5).fill(true));
   t.equal(registry.requests.length, 1);

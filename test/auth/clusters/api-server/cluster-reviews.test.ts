@@ -114,7 +114,7 @@ test('2,000 groups fit', async (t) => {
   t.match(await cluster.ask(subject ?? { name: '', groups: [] }, question), { allowed: true });
 });
 
-test('a kept connection that the server cuts is nobody’s failure', async (t) => {
+test('a kept connection that the server cuts is no failure', async (t) => {
   const { api, cluster } = await asked(t);
   const twice = () => Promise.all([cluster.review(token), cluster.review(token)]);
   await twice();

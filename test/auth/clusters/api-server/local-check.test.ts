@@ -130,7 +130,7 @@ test('that an account is gone shows when the while is over, and at once after fo
   t.equal(await cluster.review(other), undefined);
 });
 
-test('a token for somebody else is never accepted without a question', async (t) => {
+test('a token for another audience is never accepted without a review', async (t) => {
   const any = await checked(t, { check: 'local' });
   const vault = any.api.serviceAccountToken(account, { audiences: ['vault'] });
   t.equal(await any.cluster.review(vault), undefined);

@@ -29,7 +29,7 @@ test('the claims of a bound token say what a review would', (t) => {
   t.end();
 });
 
-test('claims that do not fit together are of nobody', (t) => {
+test('claims that contradict each other have no subject', (t) => {
   const own = claims['kubernetes.io'];
   for (const wrong of [
     {},
