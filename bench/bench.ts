@@ -20,7 +20,10 @@ export interface BenchOptions {
 
 const results = fileURLToPath(new URL('./results', import.meta.url));
 
-/** Runs the scenarios one after the other. A scenario that breaks is reported and does not stop the others. */
+/**
+ * Runs the scenarios one after the other. A scenario that breaks is reported and does not stop the
+ * others.
+ */
 export async function bench(options: BenchOptions, narrator: Narrator): Promise<Report> {
   const directory = await ground(options.directory);
   const leave = onSignal(() => rmSync(directory, { recursive: true, force: true }));

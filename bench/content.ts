@@ -14,7 +14,10 @@ export interface Offer {
   readonly manifest: { readonly byTag: string; readonly byDigest: string };
   /** 2 MB: too large for Quayside's memory. */
   readonly small: BlobOnOffer;
-  /** Small things that nothing measures, for a program to become warm on: two manifests, their configs and layers. */
+  /**
+   * Small things that nothing measures, for a program to become warm on: two manifests, their
+   * configs and layers.
+   */
   readonly warmUpPaths: readonly string[];
   /** 1 GiB. */
   readonly big: BlobOnOffer;

@@ -1,4 +1,6 @@
-/** `npm run demo`: a tour of what Quayside does for pulls; needs nothing but Node, and no network. */
+/**
+ * `npm run demo`: a tour of what Quayside does for pulls; needs nothing but Node, and no network.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -6,8 +6,8 @@ const ram = '/dev/shm';
 const neededBytes = 10e9;
 
 /**
- * A directory for everything the bench writes, about 6 GB at most: in memory where there is plenty, so that the disk is
- * not what is measured; in `chosen`, when given.
+ * A directory for everything the bench writes, about 6 GB at most: in memory where there is plenty,
+ * so that the disk is not what is measured; in `chosen`, when given.
  */
 export async function ground(chosen: string | undefined): Promise<string> {
   const parent = chosen ?? ((await hasRoom()) ? ram : tmpdir());

@@ -23,7 +23,10 @@ export interface StartOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
-/** The bench's own ground: an upstream with content, a link to it, clients, and the servers under measurement. */
+/**
+ * The bench's own ground: an upstream with content, a link to it, clients, and the servers under
+ * measurement.
+ */
 export interface Lab {
   readonly isShort: boolean;
   readonly offer: Offer;
@@ -37,7 +40,10 @@ export interface Lab {
   readonly requests: RequestLoad;
   /** Why a server could not take part, by its name. */
   readonly absent: ReadonlyMap<ServerName, string>;
-  /** Starts a server with an empty cache; undefined, and a reason in `absent`, when this machine cannot. Its `stop` takes its files away. */
+  /**
+   * Starts a server with an empty cache; undefined, and a reason in `absent`, when this machine
+   * cannot. Its `stop` takes its files away.
+   */
   start(name: ServerName, options?: StartOptions): Promise<Server | undefined>;
   pull(question: PullQuestion): Promise<readonly Pulled[]>;
   pullImages(question: ImageQuestion): Promise<ImagesPulled>;

@@ -39,7 +39,10 @@ started and stopped here, on loopback.
 
 process.exitCode = await main(process.argv.slice(2), narrator(process.stdout));
 
-/** 0: everything was measured, whatever the figures; 1: something broke; 2: the command line is wrong. */
+/**
+ * 0: everything was measured, whatever the figures; 1: something broke; 2: the command line is
+ * wrong.
+ */
 async function main(args: readonly string[], tell: Narrator): Promise<number> {
   const wanted = wantedOf(args);
   if (typeof wanted === 'string') {

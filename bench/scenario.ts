@@ -1,7 +1,10 @@
 import type { Lab } from './lab.ts';
 import type { ServerName } from './servers/server.ts';
 
-/** Who stands in a table: the servers, the upstream asked without anything between, and who else copies images. */
+/**
+ * Who stands in a table: the servers, the upstream asked without anything between, and who else
+ * copies images.
+ */
 export type Column = ServerName | 'upstream' | 'skopeo' | 'skopeo × 6';
 
 export type Unit =

@@ -4,7 +4,10 @@ import { test } from 'tap';
 
 const source = new URL('../src/', import.meta.url).pathname;
 
-/** Which folders of `src` each folder may import from beside `base`; `types` may be imported as types only. */
+/**
+ * Which folders of `src` each folder may import from beside `base`; `types` may be imported as
+ * types only.
+ */
 const mayImport: Readonly<
   Record<string, { readonly code: readonly string[]; readonly types?: readonly string[] }>
 > = {

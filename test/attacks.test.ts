@@ -25,7 +25,9 @@ const tokens = {
   mallory: 'sha256~mallorys-token-of-the-cluster',
 };
 
-/** No line break, escape sequence or quote of a name may end a line of the log, or begin another. */
+/**
+ * No line break, escape sequence or quote of a name may end a line of the log, or begin another.
+ */
 const forgery = 'mallory\r\n{"level":"error","msg":"forged"}\u2028\u001b[31m"';
 
 const people: AccessRigOptions['people'] = {
@@ -60,7 +62,10 @@ async function attacked(t: Test, options: Partial<AccessRigOptions> = {}): Promi
 const manifest = (reference: string) => `/v2/${ciRepository}/manifests/${reference}`;
 const blob = (digest: string) => `/v2/${ciRepository}/blobs/${digest}`;
 
-/** Whatever was sent, the registry has seen well-made paths of ours, our own login, and nothing that a client showed. */
+/**
+ * Whatever was sent, the registry has seen well-made paths of ours, our own login, and nothing that
+ * a client showed.
+ */
 function nothingLeaked(t: Test, { double }: AccessRig, ...shown: readonly string[]): void {
   const seen = JSON.stringify(double.requests);
   for (const secret of [...Object.values(tokens), ...shown]) t.notMatch(seen, secret);

@@ -45,7 +45,10 @@ const stores: readonly (readonly [kind: string, made: MadeStore])[] = [
   ],
 ];
 
-/** A cache that keeps nothing in memory, with an evictor that spares only what is in use at this moment. */
+/**
+ * A cache that keeps nothing in memory, with an evictor that spares only what is in use at this
+ * moment.
+ */
 async function rigOver(t: Test, store: Store) {
   const double = await registryDouble();
   const images = new Map(tags.map((tag) => [tag, double.addImage(repository, tag, { layers })]));

@@ -1,7 +1,8 @@
 /**
- * `npm test`: everything that can be proved with nothing but Node. Checks the text (format, lint, types, dead code), then runs
- * the tests, prints each file with how many facts it proved, and closes with one line of sums. Exit code 1 if
- * anything failed. Arguments are test files; without any, all of them run.
+ * `npm test`: everything that can be proved with nothing but Node. Checks the text (format, lint,
+ * types, dead code), then runs the tests, prints each file with how many facts it proved, and
+ * closes with one line of sums. Exit code 1 if anything failed. Arguments are test files; without
+ * any, all of them run.
  */
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
@@ -22,7 +23,7 @@ const env = {
 
 /** Files that get a process of their own, and why. */
 const alone: ReadonlySet<string> = new Set([
-  'test/chaos.test.ts', // takes every warning and rejection of the process for one of the service, and its heap for the service's
+  'test/chaos.test.ts', // counts all warnings, rejections and heap of the process as the service's
   'test/store/filesystem/filesystem-store.test.ts', // counts the files that the process has open
   'test/image-streams/stream-tags.test.ts', // measures the heap
 ]);

@@ -11,7 +11,10 @@ export interface Traffic {
   readonly bytes: number;
 }
 
-/** A registry in this process that makes its blobs while it sends them, counts, and breaks on demand. */
+/**
+ * A registry in this process that makes its blobs while it sends them, counts, and breaks on
+ * demand.
+ */
 export interface DemoUpstream {
   readonly origin: string;
   add(repository: string, tag: string, image: GeneratedImage): void;

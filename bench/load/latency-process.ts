@@ -1,4 +1,7 @@
-/** A paced request generator on raw sockets: what matters is how long each answer took, not how many there were. */
+/**
+ * A paced request generator on raw sockets: what matters is how long each answer took, not how many
+ * there were.
+ */
 import { connect } from 'node:net';
 import { answerQuestions } from '../servers/worker.ts';
 
@@ -39,7 +42,9 @@ async function generate(question: LatencyQuestion): Promise<LatencyAnswer> {
   return { latenciesMs: Float64Array.from(tally.latenciesMs).sort(), failures: tally.failures };
 }
 
-/** What is not answered this long after the last request was due counts as failed, in milliseconds. */
+/**
+ * What is not answered this long after the last request was due counts as failed, in milliseconds.
+ */
 const graceMs = 1000;
 
 interface Tally {
@@ -47,7 +52,10 @@ interface Tally {
   failures: number;
 }
 
-/** One connection. A request that is due while another is under way waits for its turn, which counts as part of its time. */
+/**
+ * One connection. A request that is due while another is under way waits for its turn, which counts
+ * as part of its time.
+ */
 function line({ origin, path, headers }: LatencyQuestion, tally: Tally) {
   const { host, port } = new URL(origin);
   const fields = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}`);

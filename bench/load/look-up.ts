@@ -2,7 +2,9 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 
-/** The body of one GET, under whatever host name `headers` say. Throws when the answer is not 200. */
+/**
+ * The body of one GET, under whatever host name `headers` say. Throws when the answer is not 200.
+ */
 export async function lookUp(url: string, headers: Readonly<Record<string, string>>): Promise<string> {
   const asked = request(url, { headers }).end();
   const [answer]: IncomingMessage[] = await once(asked, 'response');

@@ -1,4 +1,6 @@
-/** Clients in a process of their own, so that every server under measurement meets the same ones. */
+/**
+ * Clients in a process of their own, so that every server under measurement meets the same ones.
+ */
 import { createHash } from 'node:crypto';
 import { answerQuestions } from '../servers/worker.ts';
 import { bufferBytes, type Pull, type Pulled, pull } from './pull.ts';

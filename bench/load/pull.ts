@@ -40,14 +40,16 @@ interface PullMeans {
 const slowTickMs = 200;
 const headEnd = '\r\n\r\n';
 
-/** The size of the buffer that suits a pull: large for a fast one, one tick's worth for a slow one. */
+/**
+ * The size of the buffer that suits a pull: large for a fast one, one tick's worth for a slow one.
+ */
 export function bufferBytes({ bytesPerSecond = 0 }: Pick<Pull, 'bytesPerSecond'>): number {
   return bytesPerSecond === 0 ? 256 * 1024 : Math.ceil((bytesPerSecond * slowTickMs) / 1000);
 }
 
 /**
- * Makes the request on a raw socket of its own: a client that costs so little that the server is what is measured.
- * Never rejects: what went wrong shows in `status` and `isWhole`.
+ * Makes the request on a raw socket of its own: a client that costs so little that the server is
+ * what is measured. Never rejects: what went wrong shows in `status` and `isWhole`.
  */
 export function pull(request: Pull, means: PullMeans): Promise<Pulled> {
   const { port, host } = new URL(request.origin);

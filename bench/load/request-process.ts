@@ -1,4 +1,7 @@
-/** A request generator on raw sockets, one request at a time on each; for methods and machines that wrk does not serve. */
+/**
+ * A request generator on raw sockets, one request at a time on each; for methods and machines that
+ * wrk does not serve.
+ */
 import { connect } from 'node:net';
 import { answerQuestions } from '../servers/worker.ts';
 
@@ -35,7 +38,8 @@ async function generate(question: RequestQuestion): Promise<RequestAnswer> {
 }
 
 /**
- * All answers are of one resource, so the first one tells the length of every body. Returns what ends the connection.
+ * All answers are of one resource, so the first one tells the length of every body. Returns what
+ * ends the connection.
  */
 function connection(
   port: number,

@@ -6,13 +6,19 @@ import type { RequestAnswer, RequestQuestion } from './request-process.ts';
 
 const run = promisify(execFile);
 
-/** Measures requests a second; throws when an answer was not 200, because then the figure means nothing. */
+/**
+ * Measures requests a second; throws when an answer was not 200, because then the figure means
+ * nothing.
+ */
 export interface RequestLoad {
   perSecond(question: RequestQuestion): Promise<number>;
   close(): void;
 }
 
-/** wrk for GET where it is installed, else the generator of ours; always ours for HEAD, whose answers wrk waits to have bodies. */
+/**
+ * wrk for GET where it is installed, else the generator of ours; always ours for HEAD, whose
+ * answers wrk waits to have bodies.
+ */
 export function requestLoad(): RequestLoad {
   const own = worker<RequestQuestion, RequestAnswer>(new URL('./request-process.ts', import.meta.url));
   const wrk = findProgram('wrk');
@@ -29,7 +35,10 @@ export function requestLoad(): RequestLoad {
   };
 }
 
-/** wrk adds a `Host` line of its own to one that is written in another case, and two lines are refused. */
+/**
+ * wrk adds a `Host` line of its own to one that is written in another case, and two lines are
+ * refused.
+ */
 function wrkName(name: string): string {
   return name === 'host' ? 'Host' : name;
 }

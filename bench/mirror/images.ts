@@ -1,6 +1,8 @@
 import { type GeneratedImage, generatedImage, pushImage } from '../../test/support/images.ts';
 
-/** Bytes of the layer that all images share, of the one that a family shares, and of an image's own. */
+/**
+ * Bytes of the layer that all images share, of the one that a family shares, and of an image's own.
+ */
 interface Layers {
   readonly shared: number;
   readonly family: number;

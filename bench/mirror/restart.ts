@@ -29,7 +29,10 @@ const entry = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
 const longestMs = 180_000;
 const queueName = 'quay_io_ci_images_distributor';
 
-/** Starts the mirror before a cluster full of tags, nothing known yet, and waits until it has looked at each. */
+/**
+ * Starts the mirror before a cluster full of tags, nothing known yet, and waits until it has looked
+ * at each.
+ */
 export async function restart(
   lab: Pick<Lab, 'programs' | 'directory'>,
   options: RestartOptions,

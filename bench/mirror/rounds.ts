@@ -26,7 +26,10 @@ export interface Times {
   readonly second: number;
 }
 
-/** From the source straight into an empty registry, and once more. Throws when an image did not arrive. */
+/**
+ * From the source straight into an empty registry, and once more. Throws when an image did not
+ * arrive.
+ */
 export function timed({ lab, registry, source, sourcePid, images }: Place, copier: Copier): Promise<Times> {
   return withEmptyRegistry(lab, registry, 'mirror-timed', async ({ origin, pid }) => {
     lab.say(`${copier.name} copies ${images.length} images, and looks again`);

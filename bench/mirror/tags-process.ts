@@ -1,4 +1,7 @@
-/** A cluster full of ImageStreams, and a registry that has of nearly all their tags what they stand for. */
+/**
+ * A cluster full of ImageStreams, and a registry that has of nearly all their tags what they stand
+ * for.
+ */
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -7,7 +7,10 @@ import { machineLines, verdict } from './words.ts';
 /** Tells a person at a terminal, or the reader of a log, what happens and what came of it. */
 export interface Narrator {
   print(text: string): void;
-  /** What is being done now: a line that the next one replaces on a terminal, a plain line elsewhere. */
+  /**
+   * What is being done now: a line that the next one replaces on a terminal, a plain line
+   * elsewhere.
+   */
   say(text: string): void;
   machine(machine: Machine): void;
   section(section: Section): void;

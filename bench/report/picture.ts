@@ -18,8 +18,9 @@ const decades = 2;
 const colours = { met: '#2da44e', 'not met': '#cf222e', 'not measured': '#8c959f' } as const;
 
 /**
- * One bar a target, as an SVG: how many times better than its target each value is, on a logarithmic scale whose
- * middle line is the target itself. To the right is better, whatever the sense of the target.
+ * One bar a target, as an SVG: how many times better than its target each value is, on a
+ * logarithmic scale whose middle line is the target itself. To the right is better, whatever the
+ * sense of the target.
  */
 export function picture(report: Report): string {
   const bars = report.sections.flatMap(({ title, targets }) =>

@@ -19,7 +19,10 @@ export function columnsOf(measures: readonly Measure[]): readonly Column[] {
   return order.filter((column) => measures.some(({ values }) => values[column] !== undefined));
 }
 
-/** Rows of cells as aligned lines: so many columns to the left, the others, which hold figures, to the right. */
+/**
+ * Rows of cells as aligned lines: so many columns to the left, the others, which hold figures, to
+ * the right.
+ */
 export function aligned(
   rows: readonly (readonly string[])[],
   gap = '   ',

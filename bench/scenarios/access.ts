@@ -44,7 +44,10 @@ export const access: Scenario = {
   },
 };
 
-/** One process under two names, so that nothing differs but the login. Rights hang on the tag, which is the dearer way for digests. */
+/**
+ * One process under two names, so that nothing differs but the login. Rights hang on the tag, which
+ * is the dearer way for digests.
+ */
 function settingsFor(kubeconfigFile: string): Readonly<Record<string, unknown>> {
   return {
     clusters: { bench: { kubeconfigFile } },
@@ -144,7 +147,10 @@ async function tokenOf(origin: string): Promise<string> {
   return token;
 }
 
-/** Pulls by tag, by digest and of a blob, one after the other, as one subject who is new to the process. */
+/**
+ * Pulls by tag, by digest and of a blob, one after the other, as one subject who is new to the
+ * process.
+ */
 async function reviewsOf(
   lab: Lab,
   server: Server,

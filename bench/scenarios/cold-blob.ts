@@ -8,7 +8,10 @@ import { withFresh } from './started.ts';
 /** A short run leaves the last one out. */
 const servers: readonly ServerName[] = ['quayside', 'docker-registry', 'nginx cache'];
 
-/** What a first pull costs over a GET straight from the upstream, on a link of stated speed and without any. */
+/**
+ * What a first pull costs over a GET straight from the upstream, on a link of stated speed and
+ * without any.
+ */
 export const coldBlob: Scenario = {
   name: 'cold-blob',
   title: 'Cold blob of 1 GiB',

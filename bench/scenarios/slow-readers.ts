@@ -6,7 +6,10 @@ import { withFresh } from './started.ts';
 const readers = 500;
 const bytesPerSecond = 64 * 1024;
 
-/** What five hundred clients on thin lines cost in memory, while the blob comes in and when it is there. */
+/**
+ * What five hundred clients on thin lines cost in memory, while the blob comes in and when it is
+ * there.
+ */
 export const slowReaders: Scenario = {
   name: 'slow-readers',
   title: `${readers} slow readers of a 1 GiB blob`,

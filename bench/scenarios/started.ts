@@ -1,7 +1,9 @@
 import type { Lab, StartOptions } from '../lab.ts';
 import type { Server, ServerName } from '../servers/server.ts';
 
-/** Starts those that this machine can start, lets `use` have them, and stops them whatever happens. */
+/**
+ * Starts those that this machine can start, lets `use` have them, and stops them whatever happens.
+ */
 export async function withServers<Result>(
   lab: Lab,
   names: readonly ServerName[],
@@ -21,8 +23,9 @@ export async function withServers<Result>(
 }
 
 /**
- * Starts one server with an empty cache, lets `use` have it, and stops it; undefined when it cannot start. It has pulled
- * two small images before, because how a program warms up is not what is measured.
+ * Starts one server with an empty cache, lets `use` have it, and stops it; undefined when it cannot
+ * start. It has pulled two small images before, because how a program warms up is not what is
+ * measured.
  */
 export function withFresh<Result>(
   lab: Lab,

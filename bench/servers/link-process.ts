@@ -1,6 +1,7 @@
 /**
- * A relay on TCP level that plays the link to the upstream: all its connections together carry no more than so many
- * bytes a second towards the clients, and it counts what crosses. It never looks into a body.
+ * A relay on TCP level that plays the link to the upstream: all its connections together carry no
+ * more than so many bytes a second towards the clients, and it counts what crosses. It never looks
+ * into a body.
  */
 import { connect, createServer, type Socket } from 'node:net';
 import { answerQuestions } from './worker.ts';
@@ -101,7 +102,9 @@ interface Gate {
   resume(socket: Socket): void;
 }
 
-/** A token bucket that may go into debt by one chunk; idle time saves up no more than four ticks. */
+/**
+ * A token bucket that may go into debt by one chunk; idle time saves up no more than four ticks.
+ */
 function throttle(bytesPerSecond: number): Gate {
   if (bytesPerSecond === 0)
     return { spend: () => {}, passOrWait: () => {}, resume: (socket) => socket.resume() };

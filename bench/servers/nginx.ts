@@ -3,14 +3,19 @@ import { join } from 'node:path';
 import { freePort } from './programs.ts';
 import type { Ground, Server, ServerName } from './server.ts';
 
-/** nginx over the files of `<directory>/site`: `sendfile`, one worker, an access log as by default. */
+/**
+ * nginx over the files of `<directory>/site`: `sendfile`, one worker, an access log as by default.
+ */
 export function nginxStatic(command: string, ground: Ground, mediaType: string): Promise<Server> {
   return nginx(command, 'nginx static', ground, () => ({
     server: `root ${join(ground.directory, 'site')}; default_type ${mediaType};`,
   }));
 }
 
-/** nginx as a cache before the upstream; `proxy_cache_lock` lets one request through and keeps the others waiting. */
+/**
+ * nginx as a cache before the upstream; `proxy_cache_lock` lets one request through and keeps the
+ * others waiting.
+ */
 export function nginxCache(command: string, ground: Ground): Promise<Server> {
   return nginx(command, 'nginx cache', ground, () => ({
     http: `proxy_cache_path ${join(ground.directory, 'cache')} levels=1:2 keys_zone=bench:10m max_size=20g inactive=1d use_temp_path=off;`,

@@ -4,7 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { acceptManifests } from '../../src/oci/manifest.ts';
 import { lookUp } from '../load/look-up.ts';
 
-/** A proxy that does what the front door of OpenShift CI did: it asks whether its own token still holds, then forwards, each time. */
+/**
+ * A proxy that does what the front door of OpenShift CI did: it asks whether its own token still
+ * holds, then forwards, each time.
+ */
 export interface OldWay {
   /** Requests to the upstream for each of a client's. */
   callsPerRequest(path: string): Promise<number>;

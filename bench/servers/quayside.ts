@@ -16,7 +16,10 @@ interface QuaysideOptions {
   readonly s3?: S3Settings;
   /** Patterns of the only repositories it may ask for. Default: all. */
   readonly repositories?: readonly string[];
-  /** After how many milliseconds the upstream is asked for a tag before it is answered. Default: Quayside's own policy. */
+  /**
+   * After how many milliseconds the upstream is asked for a tag before it is answered. Default:
+   * Quayside's own policy.
+   */
   readonly tagsFreshMs?: number;
   /** Settings besides, as in the configuration file. */
   readonly settings?: Readonly<Record<string, unknown>>;

@@ -1,4 +1,7 @@
-/** A way to a registry that has enough: it answers 429 to a share of the requests, the same share on every machine. */
+/**
+ * A way to a registry that has enough: it answers 429 to a share of the requests, the same share on
+ * every machine.
+ */
 import { seeded } from '../../test/chaos/random.ts';
 import { front } from '../../test/e2e/fixtures/front.ts';
 import { answerQuestions } from './worker.ts';

@@ -6,7 +6,10 @@ export type S3Question = 'endpoint' | 'take';
 
 export interface S3Answer {
   readonly endpoint: string;
-  /** The operations since the last `take`, in order, those by presigned URL left out: a client makes these. */
+  /**
+   * The operations since the last `take`, in order, those by presigned URL left out: a client makes
+   * these.
+   */
   readonly operations: readonly string[];
 }
 

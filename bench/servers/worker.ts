@@ -8,8 +8,8 @@ export interface Worker<Question, Answer> {
 }
 
 /**
- * Starts `module` as a process of its own, so that what it does costs the measured process no event-loop time. The two
- * sides agree on the types; the module calls answerQuestions.
+ * Starts `module` as a process of its own, so that what it does costs the measured process no
+ * event-loop time. The two sides agree on the types; the module calls answerQuestions.
  */
 export function worker<Question, Answer>(
   module: URL,

@@ -10,7 +10,10 @@ import { type TestCertificate, testAuthority } from '../support/certificates.ts'
 
 const authority = testAuthority();
 
-/** Puts a whole file in the place of the one before, as a mounted Secret does: no look finds half of it. */
+/**
+ * Puts a whole file in the place of the one before, as a mounted Secret does: no look finds half of
+ * it.
+ */
 async function replace(file: string, text: string): Promise<void> {
   await writeFile(`${file}.next`, text);
   await rename(`${file}.next`, file);

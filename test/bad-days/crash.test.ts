@@ -82,7 +82,10 @@ interface Prepared {
   readonly layerBytes?: number;
 }
 
-/** A registry with one image, and a way to start the real program before it, any number of times on one store. */
+/**
+ * A registry with one image, and a way to start the real program before it, any number of times on
+ * one store.
+ */
 async function prepared(t: Test, options: Prepared = {}) {
   const scene = await stage('crash');
   t.teardown(scene.close);
@@ -117,8 +120,9 @@ function settingsOf({ directory }: Stage, { url }: RegistryDouble, s3: S3Double 
 }
 
 /**
- * Starts the program; where files are limited, a write beyond fails as on a full disk. The signal that comes with it is ignored, and the
- * test runner's hooks, which would end the process at it, stay out.
+ * Starts the program; where files are limited, a write beyond fails as on a full disk. The signal
+ * that comes with it is ignored, and the test runner's hooks, which would end the process at it,
+ * stay out.
  */
 async function started(
   scene: Stage,

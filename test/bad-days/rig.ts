@@ -9,7 +9,9 @@ import { until } from '../support/bodies.ts';
 import type { DoubleImage } from '../support/registry-contents.ts';
 import { type ServiceRig, type ServiceRigOptions, serviceRig } from '../support/service.ts';
 
-/** A layer that no part of the service keeps in memory: it must go through the spool and the store. */
+/**
+ * A layer that no part of the service keeps in memory: it must go through the spool and the store.
+ */
 export const layerBytes = 400_000;
 
 export interface BadDay extends ServiceRig {
@@ -56,7 +58,10 @@ export async function temporary(t: Test, files: Readonly<Record<string, string>>
   return directory;
 }
 
-/** What a refusal says; every one of them has the error document of the distribution spec for a body. */
+/**
+ * What a refusal says; every one of them has the error document of the distribution spec for a
+ * body.
+ */
 interface Refusal {
   readonly status: number;
   readonly code: string;
@@ -141,8 +146,8 @@ export async function isPulled({ get, getLayer, image, layer }: BadDay): Promise
 }
 
 /**
- * Resolves once these, in any order, are all the files in the store's directory that hold content or could become it: blobs, what is being
- * written, the spool. Throws after five seconds.
+ * Resolves once these, in any order, are all the files in the store's directory that hold content
+ * or could become it: blobs, what is being written, the spool. Throws after five seconds.
  */
 export async function holdsOnly(directory: string, files: readonly string[] = []): Promise<void> {
   let found: readonly string[] = [];
@@ -169,7 +174,9 @@ function byText(left: string, right: string): number {
   return left.localeCompare(right);
 }
 
-/** The value of a sample such as `quayside_spool_bytes` among metrics; undefined when there is none. */
+/**
+ * The value of a sample such as `quayside_spool_bytes` among metrics; undefined when there is none.
+ */
 export function sampleOf(metrics: string, sample: string): number | undefined {
   const line = metrics.split('\n').find((each) => each.startsWith(`${sample} `));
   return line === undefined ? undefined : Number(line.slice(sample.length));

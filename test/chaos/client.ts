@@ -3,7 +3,10 @@ import type { Action } from './actions.ts';
 
 /** What came of an action. */
 export interface Observed {
-  /** How the answer ended: with its last byte, broken off, by our leaving; or there was none, or no end to it. */
+  /**
+   * How the answer ended: with its last byte, broken off, by our leaving; or there was none, or no
+   * end to it.
+   */
   readonly ended: 'whole' | 'cut' | 'left' | 'unanswered' | 'overdue';
   /** 0 when unanswered. */
   readonly status: number;

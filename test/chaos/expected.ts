@@ -13,7 +13,10 @@ export interface Part {
   readonly bytes: Buffer;
 }
 
-/** What the action is to get of the piece. Ranges that overlap to more than the whole of it are ignored. */
+/**
+ * What the action is to get of the piece. Ranges that overlap to more than the whole of it are
+ * ignored.
+ */
 export function expectedAnswer({ method, headers }: Action, { kind, digest, bytes }: Piece): Expected {
   const whole = { status: 200, parts: [{ start: 0, bytes }] } as const;
   const isKnown = headers['if-none-match']?.includes(digest) === true;

@@ -117,7 +117,10 @@ function faultOfBody(body: Buffer, isWhole: boolean, type: string, { parts }: Ex
     : `the byte at ${firstDifference(body, right)} is wrong`;
 }
 
-/** The parts of a `multipart/byteranges` body (RFC 9110 section 14.6) one after the other, without their heads. */
+/**
+ * The parts of a `multipart/byteranges` body (RFC 9110 section 14.6) one after the other, without
+ * their heads.
+ */
 function multipart(parts: readonly Part[], type: string) {
   const boundary = type.split('boundary=')[1] ?? '';
   return (body: Buffer, isWhole: boolean): string | undefined => {

@@ -63,9 +63,10 @@ const mostGrowthBytes = 32 * 1024 * 1024;
 const longestStormMs = 800;
 
 /**
- * Storms and lulls until the time is up. In a storm the upstream, the store and the clients all misbehave, and every answer must
- * be right or a clear refusal. In a lull every answer must be right, and afterwards nothing may be left running or lying about.
- * Resolves to the number of actions, once no rule was broken or too many were; each is a line of `faults`.
+ * Storms and lulls until the time is up. In a storm the upstream, the store and the clients all
+ * misbehave, and every answer must be right or a clear refusal. In a lull every answer must be
+ * right, and afterwards nothing may be left running or lying about. Resolves to the number of
+ * actions, once no rule was broken or too many were; each is a line of `faults`.
  */
 export async function chaos(t: Test, { seed, wallMs, medium }: ChaosOptions) {
   const run = await begun(t, seed, medium);
@@ -162,8 +163,8 @@ async function storm(run: Run, isLying: boolean, interruption?: (run: Run) => Pr
 }
 
 /**
- * Harms the store at rest. The first whole read of each copy finds that out, and may be cut off for it; a range that is read before
- * that would not.
+ * Harms the store at rest. The first whole read of each copy finds that out, and may be cut off for
+ * it; a range that is read before that would not.
  */
 async function spoiled(run: Run): Promise<void> {
   await restarted(run, (random) => run.medium.harmAtRest(random));

@@ -6,7 +6,10 @@ export interface RecordedIo extends Io {
   err(): string;
 }
 
-/** A command's surroundings for a test: no process, an empty environment, a signal of the test's own. */
+/**
+ * A command's surroundings for a test: no process, an empty environment, a signal of the test's
+ * own.
+ */
 export function recordedIo(signal: AbortSignal = new AbortController().signal): RecordedIo {
   const out: string[] = [];
   const err: string[] = [];

@@ -1,4 +1,7 @@
-/** The programs that Debian has not, or not new enough: built from Go modules, once for each version, under `.cache/go`. */
+/**
+ * The programs that Debian has not, or not new enough: built from Go modules, once for each
+ * version, under `.cache/go`.
+ */
 import { createHash } from 'node:crypto';
 import { access, constants, cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +17,10 @@ interface Published {
   readonly build: readonly string[];
 }
 
-/** One whose main package is a folder here, with the `go.mod` and `go.sum` that say what it is made of. */
+/**
+ * One whose main package is a folder here, with the `go.mod` and `go.sum` that say what it is made
+ * of.
+ */
 interface Own {
   readonly source: string;
   readonly build: readonly string[];

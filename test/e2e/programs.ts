@@ -29,7 +29,9 @@ type Located = { readonly path: string } | { readonly missing: string };
 
 const systemFolders = ['/usr/sbin', '/sbin', '/usr/local/sbin'];
 
-/** Where the program is; a Go program is built first if it must be, its output said by `progress`. */
+/**
+ * Where the program is; a Go program is built first if it must be, its output said by `progress`.
+ */
 export async function located(name: ProgramName, progress: (line: string) => void): Promise<Located> {
   if (isGoProgram(name)) return built(name, progress);
   const path = await whereIs(name, systemFolders);

@@ -1,6 +1,7 @@
 /**
- * `npm run e2e`: a real Quayside among real programs, as `usage` below says. Not tap: the scenarios share slow
- * set-ups, run one after the other and skip by program, which a list of facts says more plainly than a test tree.
+ * `npm run e2e`: a real Quayside among real programs, as `usage` below says. Not tap: the scenarios
+ * share slow set-ups, run one after the other and skip by program, which a list of facts says more
+ * plainly than a test tree.
  *
  * Prints each fact as it is decided and, last, `N passed, N failed[, N skipped]`.
  */
@@ -34,7 +35,10 @@ const options = {
 const defaultLimitMs = 180_000;
 const longestMessage = 40;
 
-/** Plays the scenarios and resolves to the exit code; `interrupted` ends the one that is being played. */
+/**
+ * Plays the scenarios and resolves to the exit code; `interrupted` ends the one that is being
+ * played.
+ */
 async function main(args: readonly string[], interrupted: AbortSignal): Promise<number> {
   const { values, positionals } = parsed(args, options);
   if (values.help) {

@@ -1,12 +1,17 @@
 import type { Stage } from '../support/program.ts';
 import type { ProgramName } from './programs.ts';
 
-/** Facts about Quayside among real programs, told in order: a later one may build on what an earlier one left. */
+/**
+ * Facts about Quayside among real programs, told in order: a later one may build on what an earlier
+ * one left.
+ */
 export interface Scenario {
   readonly name: string;
   /** What it cannot be played without. */
   readonly needs: readonly ProgramName[];
-  /** Then everything it started is ended and the scenario has failed. Milliseconds, default 180,000. */
+  /**
+   * Then everything it started is ended and the scenario has failed. Milliseconds, default 180,000.
+   */
   readonly limitMs?: number;
   play(scene: Scene): Promise<void>;
 }
@@ -17,6 +22,9 @@ export interface Scene {
   readonly stage: Stage;
   /** The absolute path of a program it needs. */
   path(program: ProgramName): string;
-  /** One fact: printed and counted as passed when `check` resolves. Never throws, so that the next one is told too. */
+  /**
+   * One fact: printed and counted as passed when `check` resolves. Never throws, so that the next
+   * one is told too.
+   */
   fact(name: string, check: () => Promise<unknown> | unknown): Promise<void>;
 }

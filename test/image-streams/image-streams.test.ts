@@ -168,7 +168,10 @@ test('a watch that is silent for too long is given up, and all is listed again',
   await until(() => api.watches === 1);
 });
 
-/** Where nothing but silence counts, no two and a half times of it pass without a list; a machine that stood still gets more tries. */
+/**
+ * Where nothing but silence counts, no two and a half times of it pass without a list; a machine
+ * that stood still gets more tries.
+ */
 test('bookmarks are signs of life', async (t) => {
   const { api, listed } = await followed(t, { silenceMs: 200 });
   let lists = -1;

@@ -39,7 +39,10 @@ function parseFault([head = '', ...lines]: readonly string[]): Fault {
   return { name, file, find, replace, tests: after('='), ...(mayLive === '' ? {} : { mayLive }) };
 }
 
-/** The text of the fault's file with the fault in it. Throws `FaultError` unless its snippet is there exactly once. */
+/**
+ * The text of the fault's file with the fault in it. Throws `FaultError` unless its snippet is
+ * there exactly once.
+ */
 export async function withFault(root: string, { name, file, find, replace }: Fault): Promise<string> {
   const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
   if (text === undefined) throw new FaultError(`${name}: there is no ${file}`);

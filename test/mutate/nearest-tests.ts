@@ -5,9 +5,10 @@ import { basename, dirname, join } from 'node:path';
 type NearestTests = (file: string) => readonly string[];
 
 /**
- * Test files by the number of imports between them and a source file; of two as near as each other, the one
- * whose folder mirrors the source's comes first. The test that mirrors the file itself is nearest, and for a
- * file that is imported nowhere all tests of its folder count. `files` are all TypeScript files below `root`.
+ * Test files by the number of imports between them and a source file; of two as near as each other,
+ * the one whose folder mirrors the source's comes first. The test that mirrors the file itself is
+ * nearest, and for a file that is imported nowhere all tests of its folder count. `files` are all
+ * TypeScript files below `root`.
  */
 export async function nearestTests(root: string, files: readonly string[]): Promise<NearestTests> {
   const importers = new Map<string, string[]>();

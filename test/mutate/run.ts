@@ -1,8 +1,8 @@
 /**
- * `npm run mutate`: puts each small fault of `faults.txt` into a copy of the project, one at a time, and runs
- * the tests that import its file, the nearest first. A fault is caught when a test fails or does not end.
- * Prints a line a fault, and how many were caught and survived. Exit code 1 when one survives that may not, 2
- * when the list does not fit the source.
+ * `npm run mutate`: puts each small fault of `faults.txt` into a copy of the project, one at a
+ * time, and runs the tests that import its file, the nearest first. A fault is caught when a test
+ * fails or does not end. Prints a line a fault, and how many were caught and survived. Exit code 1
+ * when one survives that may not, 2 when the list does not fit the source.
  */
 import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';

@@ -6,7 +6,9 @@ import { type Fault, withFault } from './faults.ts';
 
 /** A copy of the project, in which one fault at a time is tried. */
 export interface Trial {
-  /** The first fact that fails with the fault, as `file: fact`; undefined when all of `tests` pass. */
+  /**
+   * The first fact that fails with the fault, as `file: fact`; undefined when all of `tests` pass.
+   */
   run(fault: Fault, tests: readonly string[]): Promise<string | undefined>;
   /** Those of the tests that fail without any fault. */
   failing(tests: readonly string[]): Promise<readonly string[]>;
@@ -15,7 +17,9 @@ export interface Trial {
 
 /** Test files that run beside each other. */
 const batch = 3;
-/** The runner stops a file after 80 s; this is for a runner that hangs. Milliseconds for each file. */
+/**
+ * The runner stops a file after 80 s; this is for a runner that hangs. Milliseconds for each file.
+ */
 const fileMs = 100_000;
 
 /** Copies `files` of the project at `root`, which itself stays as it is. */

@@ -30,7 +30,10 @@ const script = new URL('process.ts', import.meta.url).pathname;
 /** Longer than a file has by its own clock: this one is for a file that lets no clock run. */
 const killMs = 80_000;
 
-/** Runs the files, each once, and calls `told` when one has ended. No process runs another file after one that failed. */
+/**
+ * Runs the files, each once, and calls `told` when one has ended. No process runs another file
+ * after one that failed.
+ */
 export async function runFiles(
   files: readonly string[],
   { env, jobs, isAlone }: PoolOptions,

@@ -1,7 +1,8 @@
 /**
- * The entry point of a process that runs test files, one after the other, each when the parent names it, and prints TAP with a
- * line `# end of FILE` after each. What the files import is loaded once. A file has 60 s, and fails when it leaves anything behind
- * that the next one would find: what keeps a process alive, or another environment, working directory or listener of the process.
+ * The entry point of a process that runs test files, one after the other, each when the parent
+ * names it, and prints TAP with a line `# end of FILE` after each. What the files import is loaded
+ * once. A file has 60 s, and fails when it leaves anything behind that the next one would find:
+ * what keeps a process alive, or another environment, working directory or listener of the process.
  */
 import { once } from 'node:events';
 import { resolve } from 'node:path';
@@ -16,7 +17,8 @@ const leaveMs = 10_000;
 // Now, so that what tap does to the process is not put down to a file.
 t.pipe(process.stdout);
 process.on('message', (file) => void run(String(file)));
-// An end that is orderly even where a file left something running: what was compiled is kept for the next start.
+// An end that is orderly even where a file left something running: what was compiled is kept for
+// the next start.
 process.on('disconnect', () => process.exit());
 process.channel?.ref();
 

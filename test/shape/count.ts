@@ -2,7 +2,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Function as AnyFunction, parseSync, type Statement, Visitor } from 'oxc-parser';
 
-/** The size and shape of the TypeScript sources in one directory. Functions that fit on one line do not count. */
+/**
+ * The size and shape of the TypeScript sources in one directory. Functions that fit on one line do
+ * not count.
+ */
 export interface Shape {
   readonly files: number;
   readonly lines: number;

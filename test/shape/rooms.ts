@@ -3,7 +3,9 @@ import { dirname, join, normalize } from 'node:path';
 
 /** What imports what below a directory, by the folders right below it. */
 export interface Rooms {
-  /** The rooms of a folder: itself and its own folders, as paths; files that lie loose stand in ''. */
+  /**
+   * The rooms of a folder: itself and its own folders, as paths; files that lie loose stand in ''.
+   */
   readonly folders: ReadonlyMap<string, readonly string[]>;
   /** Which other folders a folder imports from. */
   readonly imports: ReadonlyMap<string, ReadonlySet<string>>;

@@ -74,8 +74,8 @@ export async function readAll(body: Bytes): Promise<{ bytes: Buffer; error?: unk
 }
 
 /**
- * Reads a body whose reader takes `ms` over its second chunk, by the timers that are set while the first
- * two are read. No time passes.
+ * Reads a body whose reader takes `ms` over its second chunk, by the timers that are set while the
+ * first two are read. No time passes.
  */
 export async function readSlowly(body: Bytes, ms: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -95,8 +95,8 @@ export async function readSlowly(body: Bytes, ms: number): Promise<Buffer> {
 }
 
 /**
- * Resolves once the condition holds; gives up, loudly, after 2,500 looks, which are five seconds, and
- * more on a machine that is busy with other things.
+ * Resolves once the condition holds; gives up, loudly, after 2,500 looks, which are five seconds,
+ * and more on a machine that is busy with other things.
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,

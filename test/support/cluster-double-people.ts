@@ -9,7 +9,10 @@ export interface DoubleUser {
   readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
-/** One right, as a role binding gives it. What is left out is as for pulling an image: `get imagestreams.image.openshift.io/layers`. */
+/**
+ * One right, as a role binding gives it. What is left out is as for pulling an image: `get
+ * imagestreams.image.openshift.io/layers`.
+ */
 interface DoubleBinding {
   /** The name of a user or a group. */
   readonly to: string;
@@ -160,7 +163,10 @@ export function doublePeople({ issuer, ...options }: PeopleOptions): DoublePeopl
   };
 }
 
-/** RBAC: what a binding does not narrow, it gives; a question about all is only answered by what gives all. */
+/**
+ * RBAC: what a binding does not narrow, it gives; a question about all is only answered by what
+ * gives all.
+ */
 function covers(binding: DoubleBinding, question: DoubleQuestion): boolean {
   const {
     verb = 'get',

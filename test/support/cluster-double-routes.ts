@@ -7,7 +7,10 @@ import {
   type DoubleUser,
 } from './cluster-double-people.ts';
 
-/** Every way in which the cluster double can be wrong. All off by default; set and unset at any time. */
+/**
+ * Every way in which the cluster double can be wrong. All off by default; set and unset at any
+ * time.
+ */
 export interface ClusterMisbehaviours {
   /** Connections are cut as soon as a request comes. */
   isDown?: boolean;
@@ -29,7 +32,10 @@ export interface ClusterMisbehaviours {
   answersHtml?: boolean;
   /** This text, with status 201. */
   answersText?: string;
-  /** A second request on a connection meets its end, as behind a load balancer that cuts idle connections. */
+  /**
+   * A second request on a connection meets its end, as behind a load balancer that cuts idle
+   * connections.
+   */
   closesIdle?: boolean;
   /** The key set cannot be had: 404. */
   lacksKeySet?: boolean;
@@ -114,7 +120,9 @@ export function kindOf(method: string, path: string): ClusterRequestKind {
   return 'other';
 }
 
-/** What is wrong with the request, as a strict server would see it; undefined when it is well made. */
+/**
+ * What is wrong with the request, as a strict server would see it; undefined when it is well made.
+ */
 export function complaint(kind: ClusterRequestKind, contentType: string | undefined, body: ReviewBody) {
   if (versions[kind] === undefined) return undefined;
   if (contentType !== 'application/json') return { status: 415, message: `not ${contentType}` };

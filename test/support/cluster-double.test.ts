@@ -150,7 +150,8 @@ test('closing cuts a connection whose handshake is not over, too', async (t) => 
   const port = Number(new URL(double.url).port);
   const silent = connect(port, '127.0.0.1').on('error', () => undefined);
   await once(silent, 'connect');
-  // The server takes connections in their order: it has the silent one once it has greeted this one.
+  // The server takes connections in their order: it has the silent one once it has greeted this
+  // one.
   const greeted = secureConnect({ port, host: '127.0.0.1', ca: double.authority.cert });
   greeted.on('error', () => undefined);
   await once(greeted, 'secureConnect');

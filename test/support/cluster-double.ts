@@ -32,7 +32,10 @@ export interface ClusterDoubleOptions extends Partial<PeopleOptions> {
 /** How a kubeconfig says who we are. */
 type KubeconfigCredential = 'token' | 'token-file' | 'certificate' | 'exec' | 'none';
 
-/** A Kubernetes API server in this process: TLS, reviews, RBAC, service accounts, and everything that goes wrong with them. */
+/**
+ * A Kubernetes API server in this process: TLS, reviews, RBAC, service accounts, and everything
+ * that goes wrong with them.
+ */
 export interface ClusterDouble extends DoublePeople {
   /** `https://127.0.0.1:<port>`. */
   readonly url: string;
@@ -48,7 +51,10 @@ export interface ClusterDouble extends DoublePeople {
   seen(kind: ClusterRequestKind): ClusterRequest[];
   /** The token that may ask: as if bound to `system:auth-delegator`. */
   ourToken(): string;
-  /** Writes a kubeconfig, and the files that it names, into the directory; resolves to its path. Default `token-file`. */
+  /**
+   * Writes a kubeconfig, and the files that it names, into the directory; resolves to its path.
+   * Default `token-file`.
+   */
   kubeconfig(directory: string, credential?: KubeconfigCredential): Promise<string>;
   /** Another token is ours, in the token files written before too; the old one is refused. */
   rotateToken(): Promise<void>;
@@ -90,7 +96,8 @@ export async function clusterDouble(options: ClusterDoubleOptions = {}): Promise
   server.on('secureConnection', () => {
     connections += 1;
   });
-  // The server itself forgets those whose handshake is not over, and would wait for them when it closes.
+  // The server itself forgets those whose handshake is not over, and would wait for them when it
+  // closes.
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);

@@ -15,7 +15,10 @@ interface CopyRig {
   image(overrides?: Partial<ImageCopy>): ImageCopy;
 }
 
-/** Two registries in memory, the image as `team/app:latest` in the first one, and a run that never waits. */
+/**
+ * Two registries in memory, the image as `team/app:latest` in the first one, and a run that never
+ * waits.
+ */
 export function copyRig(
   held: MemoryImage,
   options: {

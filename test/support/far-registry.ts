@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
-/** A registry out in the world, as far as a client can see: its name is known to a proxy alone. */
+/** A public registry for clients: only a proxy knows its name. */
 interface FarRegistry {
   readonly double: RegistryDouble;
   /** `http://registry.example.com` */

@@ -37,7 +37,10 @@ export interface DoubleTag {
   readonly layerMediaTypes?: readonly string[];
 }
 
-/** An API server in this process with ImageStreams, their tags, and Leases; one that checks versions and forgets old ones. */
+/**
+ * An API server in this process with ImageStreams, their tags, and Leases; one that checks versions
+ * and forgets old ones.
+ */
 interface ImageStreamDouble {
   readonly requests: ApiRequest[];
   readonly switches: ApiMisbehaviours;

@@ -1,7 +1,8 @@
 /**
- * Images made from a seed: the same seed gives the same bytes on every machine, incompressible, with layers that
- * real clients unpack (a tar of one file, its `diff_id` right in the config). A large layer is never held in memory:
- * its bytes come from an AES-CTR keystream, once for the digest and again for each reader.
+ * Images made from a seed: the same seed gives the same bytes on every machine, incompressible,
+ * with layers that real clients unpack (a tar of one file, its `diff_id` right in the config). A
+ * large layer is never held in memory: its bytes come from an AES-CTR keystream, once for the
+ * digest and again for each reader.
  */
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
@@ -42,8 +43,8 @@ export interface ImageOptions {
   /** Decides every byte. */
   readonly seed: string;
   /**
-   * The size of each layer in bytes, rounded up to a tar's 512. Up to 1 MiB the layer is a tar.gz (and a little larger
-   * than said), above that a plain tar of exactly that size.
+   * The size of each layer in bytes, rounded up to a tar's 512. Up to 1 MiB the layer is a tar.gz
+   * (and a little larger than said), above that a plain tar of exactly that size.
    */
   readonly layers: readonly number[];
   /** Default: one manifest for `linux/amd64` and no index. Each platform gets layers of its own. */
@@ -72,7 +73,9 @@ const families = {
 const emptyType = 'application/vnd.oci.empty.v1+json';
 const largestGzip = 1024 * 1024;
 
-/** An image of random layers; with several platforms an index over them (image-spec, "Image Index"). */
+/**
+ * An image of random layers; with several platforms an index over them (image-spec, "Image Index").
+ */
 export async function generatedImage(options: ImageOptions): Promise<GeneratedImage> {
   const platforms = options.platforms ?? ['linux/amd64'];
   const built = await Promise.all(platforms.map((platform) => platformImage(options, platform)));
@@ -85,7 +88,10 @@ export async function generatedImage(options: ImageOptions): Promise<GeneratedIm
   return { root: index, manifests, index, blobs };
 }
 
-/** A manifest with one small blob that is attached to `subject` (distribution-spec, "Listing Referrers"). */
+/**
+ * A manifest with one small blob that is attached to `subject` (distribution-spec, "Listing
+ * Referrers").
+ */
 export function generatedArtifact(options: {
   readonly subject: Descriptor;
   readonly artifactType: string;
@@ -108,7 +114,10 @@ export function generatedArtifact(options: {
   return { root: manifest, manifests: [manifest], blobs: [config, payload] };
 }
 
-/** The tag under which clients keep referrers in a registry without the API, such as docker-registry 2.8. */
+/**
+ * The tag under which clients keep referrers in a registry without the API, such as docker-registry
+ * 2.8.
+ */
 export function referrersTag(subject: Digest): string {
   return subject.replace(':', '-');
 }
@@ -128,8 +137,9 @@ interface PushOptions {
 }
 
 /**
- * Pushes by the distribution spec's monolithic upload: blobs that are not there yet, manifests, then the root under
- * `tag` (under its digest alone without one). `registryUrl` is an origin such as `http://127.0.0.1:5000`.
+ * Pushes by the distribution spec's monolithic upload: blobs that are not there yet, manifests,
+ * then the root under `tag` (under its digest alone without one). `registryUrl` is an origin such
+ * as `http://127.0.0.1:5000`.
  */
 export async function pushImage(
   registryUrl: string,

@@ -15,7 +15,10 @@ interface LeaseAnswer {
   readonly object: object;
 }
 
-/** The Leases of an API server, with its conflicts: one is made once, and replaced by whoever saw its newest version. */
+/**
+ * The Leases of an API server, with its conflicts: created once, replaced only at the newest
+ * version.
+ */
 interface LeaseShelf {
   readonly leases: ReadonlyMap<string, LeaseBody>;
   answer(

@@ -32,7 +32,10 @@ export interface Misbehaviours {
   fails?: (call: MemoryCall) => Error | undefined;
   /** Waits for this before each call is answered. */
   delay?: (call: MemoryCall) => Promise<void>;
-  /** Answers the upload of these with 201, once each, and does not keep them; its own HEAD then finds it out. */
+  /**
+   * Answers the upload of these with 201, once each, and does not keep them; its own HEAD then
+   * finds it out.
+   */
   lies201?: Set<Digest>;
   /** An upload breaks after so many bytes, and goes on from there. */
   cutsUploadsAfter?: number;

@@ -49,7 +49,10 @@ export function plainImage(
   return { root, manifests: [root], blobs };
 }
 
-/** An index over those images, each with its platform `os/arch[/variant]`; an empty text is no platform. */
+/**
+ * An index over those images, each with its platform `os/arch[/variant]`; an empty text is no
+ * platform.
+ */
 export function indexImage(
   children: readonly (readonly [platform: string, image: MemoryImage])[],
   mediaType: string = mediaTypes.ociIndex,

@@ -1,6 +1,7 @@
 /**
- * Real programs for tests: each test has a **stage**, a temporary directory with everything it started; closing the
- * stage ends every program and takes the directory away, whatever happened before.
+ * Real programs for tests: each test has a **stage**, a temporary directory with everything it
+ * started; closing the stage ends every program and takes the directory away, whatever happened
+ * before.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +14,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Finished, finished, killGroup, type RunOptions } from './run-command.ts';
 
 interface StartOptions {
-  /** Names the log file; the command's last path component without. Must differ between programs of one stage. */
+  /**
+   * Names the log file; the command's last path component without. Must differ between programs of
+   * one stage.
+   */
   readonly name?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
@@ -24,15 +28,24 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** One program that runs until it is stopped. Its standard output and error go to one file in the stage's directory. */
+/**
+ * One program that runs until it is stopped. Its standard output and error go to one file in the
+ * stage's directory.
+ */
 export interface Program {
   readonly name: string;
   readonly pid: number;
   /** Everything that it has written so far. */
   output(): Promise<string>;
-  /** Resolves when it listens on a loopback port; throws when it ends first, or after `timeoutMs` (default 20,000). */
+  /**
+   * Resolves when it listens on a loopback port; throws when it ends first, or after `timeoutMs`
+   * (default 20,000).
+   */
   listens(port: number, timeoutMs?: number): Promise<void>;
-  /** Resolves when it is gone, with its whole process group: `signal` (default SIGTERM), after 10 s SIGKILL. */
+  /**
+   * Resolves when it is gone, with its whole process group: `signal` (default SIGTERM), after 10 s
+   * SIGKILL.
+   */
   stop(signal?: NodeJS.Signals): Promise<Exit>;
 }
 
@@ -43,11 +56,16 @@ export interface Stage {
   start(command: string, args: readonly string[], options?: StartOptions): Promise<Program>;
   /** Runs a program to its end; throws with its last words unless it ends with 0. */
   run(command: string, args: readonly string[], options?: RunOptions): Promise<Finished>;
-  /** Registers what must end with the stage, such as a server of the test's own. Last in, first out. */
+  /**
+   * Registers what must end with the stage, such as a server of the test's own. Last in, first out.
+   */
   defer(end: () => Promise<unknown>): void;
   /** Name and log of every program that was started. */
   logs(): Promise<readonly { readonly name: string; readonly text: string }[]>;
-  /** Ends everything; the directory goes last. Safe to call twice, and while programs are being started. */
+  /**
+   * Ends everything; the directory goes last. Safe to call twice, and while programs are being
+   * started.
+   */
   close(): Promise<void>;
 }
 
@@ -109,8 +127,9 @@ export async function freePort(): Promise<number> {
 const lookMs = 20;
 
 /**
- * Asks `condition` until it holds; throws `what` after as many looks as fit into `timeoutMs` (default
- * 10,000): on a machine that is busy with other things that takes longer, as what is waited for does.
+ * Asks `condition` until it holds; throws `what` after as many looks as fit into `timeoutMs`
+ * (default 10,000): on a machine that is busy with other things that takes longer, as what is
+ * waited for does.
  */
 export async function until(
   what: string,
@@ -123,7 +142,10 @@ export async function until(
   }
 }
 
-/** The absolute path of a program on `PATH`, or in one of `more` directories; undefined when there is none. */
+/**
+ * The absolute path of a program on `PATH`, or in one of `more` directories; undefined when there
+ * is none.
+ */
 export async function whereIs(name: string, more: readonly string[] = []): Promise<string | undefined> {
   for (const directory of [...(process.env['PATH'] ?? '').split(delimiter), ...more]) {
     const path = join(directory, name);

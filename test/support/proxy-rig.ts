@@ -24,7 +24,10 @@ interface Call {
   readonly body?: string;
 }
 
-/** `quayside proxy` as the Deployment of qci-appci starts it, between a cluster and a registry that are doubles. */
+/**
+ * `quayside proxy` as the Deployment of qci-appci starts it, between a cluster and a registry that
+ * are doubles.
+ */
 export interface ProxyRig {
   readonly cluster: ClusterDouble;
   /** Stands for quay.io. */
@@ -90,7 +93,10 @@ export async function proxyRig(t: Test, options: ProxyRigOptions = {}): Promise<
   };
 }
 
-/** The arguments of the original's Deployment; what they cannot say, where quay.io is, comes from a file. */
+/**
+ * The arguments of the original's Deployment; what they cannot say, where quay.io is, comes from a
+ * file.
+ */
 async function argumentsIn(
   directory: string,
   { cert, key }: { readonly cert: string; readonly key: string },

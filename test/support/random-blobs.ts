@@ -1,4 +1,7 @@
-/** Bytes made from a seed: a keystream that no compressor shrinks, and a tar of one such file. Never held, always made again. */
+/**
+ * Bytes made from a seed: a keystream that no compressor shrinks, and a tar of one such file. Never
+ * held, always made again.
+ */
 import { createCipheriv, createHash } from 'node:crypto';
 import type { Bytes, Descriptor } from '../../src/oci/content.ts';
 import { digestOf, parseDigest } from '../../src/oci/digest.ts';
@@ -7,7 +10,10 @@ export type TypedDescriptor = Descriptor & { readonly mediaType: string };
 
 export interface GeneratedBlob {
   readonly descriptor: TypedDescriptor;
-  /** The bytes from `start` (default 0) to the end; may be read any number of times, also at the same time. */
+  /**
+   * The bytes from `start` (default 0) to the end; may be read any number of times, also at the
+   * same time.
+   */
   body(start?: number): Bytes;
 }
 
@@ -68,7 +74,10 @@ function tarHeader(fileName: string, fileBytes: number): Buffer {
   return header;
 }
 
-/** `size` bytes that no compressor shrinks; starting in the middle costs nothing, because the counter is set to it. */
+/**
+ * `size` bytes that no compressor shrinks; starting in the middle costs nothing, because the
+ * counter is set to it.
+ */
 async function* keystream(
   seed: string,
   size: number,

@@ -84,7 +84,10 @@ export function addImage(
   return { digest, manifest, config: digestOf(config), layers };
 }
 
-/** Bytes that differ at every offset that matters, so that a part served from the wrong place is seen. */
+/**
+ * Bytes that differ at every offset that matters, so that a part served from the wrong place is
+ * seen.
+ */
 export function patterned(size: number, seed: string): Buffer {
   const bytes = Buffer.alloc(size, seed);
   for (let offset = 0; offset + 4 <= size; offset += 64) bytes.writeUInt32BE(offset, offset);

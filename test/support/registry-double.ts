@@ -37,7 +37,10 @@ export interface RecordedRequest {
   bytesReceived: number;
 }
 
-/** A registry in this process that speaks real HTTP and can misbehave in every way that real ones do. */
+/**
+ * A registry in this process that speaks real HTTP and can misbehave in every way that real ones
+ * do.
+ */
 export interface RegistryDouble {
   /** `http://127.0.0.1:<port>`, without a slash at the end. */
   readonly url: string;
@@ -55,7 +58,10 @@ export interface RegistryDouble {
    * Believes what a manifest says of itself: keeps it under a digest that its bytes do not have.
    */
   believeManifest(repository: string, manifest: BelievedManifest, ...tags: string[]): void;
-  /** A whole image with layers of these sizes in bytes; its content depends on the tag and the sizes only. */
+  /**
+   * A whole image with layers of these sizes in bytes; its content depends on the tag and the sizes
+   * only.
+   */
   addImage(repository: string, tag: string, image?: { readonly layers?: readonly number[] }): DoubleImage;
   /** Takes a tag away. */
   removeTag(repository: string, tag: string): void;

@@ -7,7 +7,10 @@ export interface Cut {
   times: number;
 }
 
-/** Every way in which the double can be wrong or peculiar. All off by default; set and unset at any time. */
+/**
+ * Every way in which the double can be wrong or peculiar. All off by default; set and unset at any
+ * time.
+ */
 export interface Misbehaviours {
   /** Sockets are destroyed without an answer. */
   down?: boolean;
@@ -101,7 +104,10 @@ export interface Misbehaviours {
   cutsUploadAfter?: Cut;
   /** No more is read of an upload's body after so many bytes, and the connection stays open. */
   stallsUploadAfter?: Cut;
-  /** Bytes of uploads are read to the end, thrown away and answered with this status; `times` counts down, for ever without. */
+  /**
+   * Bytes of uploads are read to the end, thrown away and answered with this status; `times` counts
+   * down, for ever without.
+   */
   failsUploads?: { readonly code: number; readonly times?: number };
   /** What is pushed is answered 201 and thrown away. */
   lies201?: boolean;
@@ -129,7 +135,10 @@ export interface Misbehaviours {
   redirectsPushes?: { readonly methods: readonly string[]; readonly code: number; readonly to?: string };
   /** Schema 1 manifests are refused; `with 500` as docker-registry 2.8 does it. */
   refusesSchema1?: boolean | 'with 500';
-  /** Where the `Location` of uploads leads: this registry by a whole URL, or another origin. Default: a path. */
+  /**
+   * Where the `Location` of uploads leads: this registry by a whole URL, or another origin.
+   * Default: a path.
+   */
   uploadsAt?: 'absolute' | `http${string}`;
 
   /** Everything needs this pair by Basic authentication. */

@@ -79,7 +79,10 @@ function isGranted(form: URLSearchParams, rules: TokenRules): boolean {
   return form.get('username') === rules.user && form.get('password') === rules.password;
 }
 
-/** True when the request's token opens that repository for reading; without tokens everything is open. */
+/**
+ * True when the request's token opens that repository for reading; without tokens everything is
+ * open.
+ */
 export function isGrantedPull({ request, state }: Reply, repository: string): boolean {
   if (state.switches.requiresToken === undefined) return true;
   const granted = state.tokens.get((request.headers.authorization ?? '').replace(/^Bearer /, ''));

@@ -22,7 +22,10 @@ export interface Finished {
   readonly bytes: Buffer;
 }
 
-/** Runs `command`; throws when it cannot start, is stopped, or fails (unless it may), with its last words. */
+/**
+ * Runs `command`; throws when it cannot start, is stopped, or fails (unless it may), with its last
+ * words.
+ */
 export async function finished(
   command: string,
   args: readonly string[],

@@ -1,7 +1,8 @@
 /**
- * An S3 server for tests: real HTTP, path style, one process's memory. It answers the operations that the store uses as
- * S3 does, records every request, and has switches named after what real servers do to their clients. It checks no
- * signatures, but wants one: a request without any is refused.
+ * An S3 server for tests: real HTTP, path style, one process's memory. It answers the operations
+ * that the store uses as S3 does, records every request, and has switches named after what real
+ * servers do to their clients. It checks no signatures, but wants one: a request without any is
+ * refused.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -63,7 +64,9 @@ export interface PendingUpload {
 }
 
 export interface S3Double {
-  /** Such as `http://127.0.0.1:40123`; use it with path style. Every bucket name is the same bucket. */
+  /**
+   * Such as `http://127.0.0.1:40123`; use it with path style. Every bucket name is the same bucket.
+   */
   readonly endpoint: string;
   readonly switches: S3Switches;
   /** Every request so far, in order; empty it between the steps of a test. */

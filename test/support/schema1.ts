@@ -1,4 +1,6 @@
-/** A payload with a signature block put before its last brace, as the Docker registry formats it. */
+/**
+ * A payload with a signature block put before its last brace, as the Docker registry formats it.
+ */
 export function signedSchema1(payload: string, signature = 'x'): Buffer {
   const tail = '\n}';
   const head = payload.slice(0, -tail.length);

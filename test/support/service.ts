@@ -28,7 +28,10 @@ export interface ServiceRig {
 }
 
 export interface ServiceRigOptions {
-  /** Settings over the rig's own, as the configuration file has them; `upstream` is merged into that of `quay.io`. */
+  /**
+   * Settings over the rig's own, as the configuration file has them; `upstream` is merged into that
+   * of `quay.io`.
+   */
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly upstream?: Readonly<Record<string, unknown>>;
   /** Where the store is; a fresh directory without. */

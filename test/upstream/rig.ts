@@ -15,7 +15,10 @@ import {
 interface Rig {
   readonly registry: RegistryDouble;
   readonly upstream: Upstream;
-  /** Everything that the upstream reported, as text: `requested blob 200`, `retried status`, `breaker open`. */
+  /**
+   * Everything that the upstream reported, as text: `requested blob 200`, `retried status`,
+   * `breaker open`.
+   */
   readonly events: string[];
 }
 

@@ -1,4 +1,4 @@
-// Room `cache/eviction`: keeps a store within its size. In: the store and what was served lately.
+// Room `cache/eviction`: keeps a store within its size. In: the store, and the digests served per day.
 // Out: deletions, and the plan behind them. Imports: base, lease, oci, store; types of cache,
 // cache/records.
 

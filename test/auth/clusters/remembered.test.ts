@@ -9,7 +9,10 @@ const cli = { ...layers, namespace: 'ocp', name: 'cli' };
 const alice: Subject = { name: 'alice', groups: ['dev', 'ops'], uid: 'u-1', cluster: 'app.ci' };
 const down = () => new RegistryError('UNAVAILABLE', 'cluster app.ci cannot be reached');
 
-/** A cluster that knows the tokens of the set, gives the rights of the other, and answers when told to. */
+/**
+ * A cluster that knows the tokens of the set, gives the rights of the other, and answers when told
+ * to.
+ */
 function recorded(options: RememberedOptions = {}) {
   const known = new Set(['alices-token']);
   const rights = new Set(['alice']);

@@ -16,7 +16,10 @@ const basic = (name: string, password: string) =>
   `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`;
 const nowhere = () => undefined;
 
-/** A guard with robots `one` (password `right`) in an htpasswd file, and a cluster that knows `sha256~person`. */
+/**
+ * A guard with robots `one` (password `right`) in an htpasswd file, and a cluster that knows
+ * `sha256~person`.
+ */
 function guarded(t: Test, options: Partial<ClusterGuardOptions> & { readonly isDown?: boolean } = {}) {
   const htpasswdFile = join(t.testdir({ htpasswd: `one:${hashSync('right', 4)}\n` }), 'htpasswd');
   const real = createBcrypt();

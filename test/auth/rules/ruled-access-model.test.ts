@@ -62,7 +62,10 @@ function world(seed: number): World {
   };
 }
 
-/** Rights by their definition: a tag's, by its stream; a digest's, by any tag that holds it; without any bound or order. */
+/**
+ * Rights by their definition: a tag's, by its stream; a digest's, by any tag that holds it; without
+ * any bound or order.
+ */
 function mayRead({ grants, holds }: World): { tag(tag: Tag): boolean; digest(digest: Digest): boolean } {
   const isGranted = (namespace: string, name?: string): boolean =>
     grants.some(

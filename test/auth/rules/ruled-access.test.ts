@@ -31,7 +31,10 @@ function down(): RegistryError {
   return new RegistryError('UNAVAILABLE', 'cluster app.ci does not answer', { retryAfterSeconds: 5 });
 }
 
-/** A cluster that allows these questions, remembers them once they are asked, and writes down which those were. */
+/**
+ * A cluster that allows these questions, remembers them once they are asked, and writes down which
+ * those were.
+ */
 function cluster({
   allows = [],
   fails = () => false,

@@ -16,7 +16,9 @@ async function kept(store: Store, bytes: Uint8Array): Promise<{ digest: Digest; 
   return descriptor;
 }
 
-/** An image of one layer in the store: `manifest`, `config` and `layer`, all of them its `digests`. */
+/**
+ * An image of one layer in the store: `manifest`, `config` and `layer`, all of them its `digests`.
+ */
 export async function image(store: Store, name: string) {
   const layer = await kept(store, Buffer.alloc(layerBytes, `layer of ${name}`));
   const config = await kept(store, Buffer.from(JSON.stringify({ architecture: 'amd64', name })));

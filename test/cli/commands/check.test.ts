@@ -10,7 +10,10 @@ async function checked(file: string): Promise<{ code: number; out: string; err: 
   return { code: await run(['config', 'check', file], io), out: io.out(), err: io.err() };
 }
 
-/** A configuration in a directory of its own, `DIR` in its text replaced by that directory; a secret is beside it. */
+/**
+ * A configuration in a directory of its own, `DIR` in its text replaced by that directory; a secret
+ * is beside it.
+ */
 async function withConfig(t: Test, text: string): Promise<{ file: string; directory: string }> {
   const directory = t.testdir({ secret: 'hunter2' });
   const file = join(directory, 'q.yaml');

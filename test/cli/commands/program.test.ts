@@ -7,7 +7,10 @@ import { finished } from '../../support/run-command.ts';
 
 const script = fileURLToPath(new URL('../../../bin/quayside.js', import.meta.url));
 
-/** Lets a Node say that it is version 20. The Node that the program may start in turn says what it is. */
+/**
+ * Lets a Node say that it is version 20. The Node that the program may start in turn says what it
+ * is.
+ */
 const pretending = `data:text/javascript,${encodeURIComponent(
   `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.0' } });
    Object.defineProperty(process, 'version', { value: 'v20.19.0' });`,

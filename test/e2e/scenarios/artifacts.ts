@@ -16,7 +16,10 @@ import { type Quayside, quayside, upstreamName } from '../fixtures/quayside.ts';
 import { registry } from '../fixtures/registry.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
-/** Attachments on docker-registry 2.8, which has no referrers API: all clients read the fallback tag. */
+/**
+ * Attachments on docker-registry 2.8, which has no referrers API: all clients read the fallback
+ * tag.
+ */
 export const artifactsTag: Scenario = {
   name: 'artifacts-tag',
   needs: ['docker-registry', 'oras'],
@@ -32,7 +35,10 @@ export const artifactsTag: Scenario = {
   },
 };
 
-/** The same on a registry that has the API. No packaged one has it, so the upstream is our own double. */
+/**
+ * The same on a registry that has the API. No packaged one has it, so the upstream is our own
+ * double.
+ */
 export const artifactsApi: Scenario = {
   name: 'artifacts-api',
   needs: ['oras'],

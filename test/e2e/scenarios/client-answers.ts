@@ -84,8 +84,8 @@ const libraries = [
 
 /**
  * What the library of podman, skopeo and CRI-O does with each answer of a mirror, with nothing of
- * ours in it: a version that does something else fails here, and `src/proxy/pull/next-mirror.ts` is to
- * be thought through again.
+ * ours in it: a version that does something else fails here, and `src/proxy/pull/next-mirror.ts` is
+ * to be thought through again.
  */
 export const clientAnswers: Scenario = {
   name: 'client-answers',

@@ -13,7 +13,10 @@ import type { Scenario, Scene } from '../scenario.ts';
 const mostTokenRequests = 2;
 const refused = /unauthorized|denied|forbidden|authentication required|invalid username|401|403/i;
 
-/** Real clients, each with its own way to log in and to trust an authority, against host names with TLS. */
+/**
+ * Real clients, each with its own way to log in and to trust an authority, against host names with
+ * TLS.
+ */
 export const clusterClients: Scenario = {
   name: 'cluster-clients',
   needs: [

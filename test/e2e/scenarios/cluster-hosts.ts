@@ -35,7 +35,10 @@ const rules = {
   ],
 };
 
-/** One service under many names, each with rules of its own, and a real API server that is asked by all of them. */
+/**
+ * One service under many names, each with rules of its own, and a real API server that is asked by
+ * all of them.
+ */
 export const clusterHosts: Scenario = {
   name: 'cluster-hosts',
   needs: ['docker-registry', 'kubernetes'],

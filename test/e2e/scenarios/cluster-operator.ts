@@ -19,7 +19,10 @@ import type { Scenario, Scene } from '../scenario.ts';
 
 const pulled = manifestPath(tags.cli);
 
-/** What an operator does while people pull with their logins of a real cluster: ask why, take back, restart, switch over. */
+/**
+ * What an operator does while people pull with their logins of a real cluster: ask why, take back,
+ * restart, switch over.
+ */
 export const clusterOperator: Scenario = {
   name: 'cluster-operator',
   needs: ['docker-registry', 'kubernetes'],

@@ -21,7 +21,10 @@ const timeoutMs = 3_000;
 const slackMs = 2_000;
 const pulled = manifestPath(tags.cli);
 
-/** How often a real API server is asked, with what, over how many connections, and what happens when it is gone. */
+/**
+ * How often a real API server is asked, with what, over how many connections, and what happens when
+ * it is gone.
+ */
 export const clusterReviews: Scenario = {
   name: 'cluster-reviews',
   needs: ['docker-registry', 'kubernetes'],

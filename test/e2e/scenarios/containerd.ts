@@ -10,7 +10,10 @@ import { quayside, upstreamName } from '../fixtures/quayside.ts';
 import { contentRequests, registry } from '../fixtures/registry.ts';
 import type { Scenario } from '../scenario.ts';
 
-/** containerd with a `hosts.toml`: it says by `?ns=` which registry the user wrote, and keeps the repository's path. */
+/**
+ * containerd with a `hosts.toml`: it says by `?ns=` which registry the user wrote, and keeps the
+ * repository's path.
+ */
 export const containerd: Scenario = {
   name: 'containerd',
   needs: ['docker-registry', 'containerd', 'ctr'],

@@ -14,7 +14,10 @@ import type { Scenario, Scene } from '../scenario.ts';
 const user = { name: 'team+robot', password: 'the-upstream-password' };
 const basic = `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}`;
 
-/** An upstream that wants Basic, as `htpasswd` writes it. The client has no credential; Quayside has. */
+/**
+ * An upstream that wants Basic, as `htpasswd` writes it. The client has no credential; Quayside
+ * has.
+ */
 export const loginHtpasswd: Scenario = {
   name: 'login-htpasswd',
   needs: ['docker-registry', 'skopeo', 'htpasswd'],

@@ -27,7 +27,9 @@ interface Device {
   blob(digest: Digest): string;
 }
 
-/** Images carried on a portable device, in both layouts, from a registry that refuses on the way. */
+/**
+ * Images carried on a portable device, in both layouts, from a registry that refuses on the way.
+ */
 export const mirrorFiles: Scenario = {
   name: 'mirror-files',
   needs: ['docker-registry', 'skopeo'],

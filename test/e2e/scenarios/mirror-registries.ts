@@ -20,7 +20,10 @@ import { type Registry, registry } from '../fixtures/registry.ts';
 import { mounted, pushed, repeated, uploaded } from '../fixtures/uploads.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 
-/** From registry to registry and on to a third, as people do it with `oc image mirror`; skopeo is the judge. */
+/**
+ * From registry to registry and on to a third, as people do it with `oc image mirror`; skopeo is
+ * the judge.
+ */
 export const mirrorRegistries: Scenario = {
   name: 'mirror-registries',
   needs: ['docker-registry', 'skopeo'],

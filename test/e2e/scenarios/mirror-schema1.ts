@@ -14,7 +14,9 @@ import type { Scenario, Scene } from '../scenario.ts';
 
 const soonMs = 60_000;
 
-/** An image of the days before schema 2, between a registry that takes such and one that does not. */
+/**
+ * An image of the days before schema 2, between a registry that takes such and one that does not.
+ */
 export const mirrorSchema1: Scenario = {
   name: 'mirror-schema1',
   needs: ['docker-registry', 'skopeo'],

@@ -18,7 +18,10 @@ const takeoverMs = 120_000;
 const rights = join(import.meta.dirname, '../../../deploy/openshift/ci-images-mirror/rbac.yaml');
 const namespace = 'ocp';
 
-/** `quayside mirror serve` in the place of ci-images-mirror: a cluster's image streams on one side, QCI on the other. */
+/**
+ * `quayside mirror serve` in the place of ci-images-mirror: a cluster's image streams on one side,
+ * QCI on the other.
+ */
 export const mirrorStreams: Scenario = {
   name: 'mirror-streams',
   needs: ['docker-registry', 'kubernetes'],
@@ -61,7 +64,9 @@ function digestsOf(images: readonly Placed[]): Readonly<Record<string, string>> 
   return Object.fromEntries(images.map(({ tag, image }) => [tag, image.root.descriptor.digest]));
 }
 
-/** The command line of the original's Deployment, and the places of this machine by `--settings`. */
+/**
+ * The command line of the original's Deployment, and the places of this machine by `--settings`.
+ */
 async function mirrorServe(scene: Scene, { cluster, appCi, qci }: Stand, name: string): Promise<Program> {
   const { stage } = scene;
   const file = (ending: string) => join(stage.directory, `${name}-${ending}`);

@@ -6,7 +6,10 @@ import { quayside, upstreamName } from '../fixtures/quayside.ts';
 import { contentRequests, registry } from '../fixtures/registry.ts';
 import type { Scenario } from '../scenario.ts';
 
-/** podman with a `registries.conf`: Quayside is the first mirror, the upstream itself the last resort. */
+/**
+ * podman with a `registries.conf`: Quayside is the first mirror, the upstream itself the last
+ * resort.
+ */
 export const podman: Scenario = {
   name: 'podman',
   needs: ['docker-registry', 'podman'],

@@ -115,7 +115,10 @@ async function played(scene: Scene, server: (scene: Scene) => Promise<string>): 
   );
 }
 
-/** A replica that redirects: the client fetches from S3 itself, by a URL that was signed without any call. */
+/**
+ * A replica that redirects: the client fetches from S3 itself, by a URL that was signed without any
+ * call.
+ */
 async function redirects(
   { stage, fact }: Scene,
   upstream: string,

@@ -41,7 +41,10 @@ function world(random: Random): World {
   return { source, destination, images };
 }
 
-/** Refusals, lies and cuts; and, half the time, a destination that does not look at what it is given. */
+/**
+ * Refusals, lies and cuts; and, half the time, a destination that does not look at what it is
+ * given.
+ */
 function storm({ source, destination }: World, random: Random): void {
   const likelihood = random.next() * 0.3;
   const refusals = [

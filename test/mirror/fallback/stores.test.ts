@@ -19,7 +19,10 @@ interface Pulled {
   readonly digests: readonly Digest[];
 }
 
-/** A client that pulls what QCI lacks, and the copy of it, at the same time over a wire that takes a while; both came through. */
+/**
+ * A client that pulls what QCI lacks, and the copy of it, at the same time over a wire that takes a
+ * while; both came through.
+ */
 async function pulledAndCopied(t: Test, layers: readonly number[], options: MissRigOptions): Promise<Pulled> {
   const rig = await missRig(t, options);
   const { qci, doubles, destination, repository } = rig;

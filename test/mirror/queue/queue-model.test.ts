@@ -20,7 +20,10 @@ function dice(seed: number): (limit: number) => number {
   };
 }
 
-/** Records whose writes, once they are slow, arrive when the round comes to it: in any order, long after another has taken over. */
+/**
+ * Records whose writes, once they are slow, arrive when the round comes to it: in any order, long
+ * after another has taken over.
+ */
 function slowing(records: Records, late: (() => void)[]) {
   let isSlow = false;
   const delayed = <T>(write: () => Promise<T>): Promise<T> => {

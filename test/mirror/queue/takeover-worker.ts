@@ -1,4 +1,7 @@
-/** One instance of a mirror, as a process to be killed: `node takeover-worker.ts DIRECTORY PORT NAME`. */
+/**
+ * One instance of a mirror, as a process to be killed: `node takeover-worker.ts DIRECTORY PORT
+ * NAME`.
+ */
 import { once } from 'node:events';
 import { access, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';

@@ -14,7 +14,10 @@ const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
 const images = 60;
 const kills = 2;
 
-/** Sees who works, by the connections that are open, what they copied, and whether anything is left to do. */
+/**
+ * Sees who works, by the connections that are open, what they copied, and whether anything is left
+ * to do.
+ */
 async function witness(t: Test) {
   const working = new Set<Socket>();
   const holders: string[] = [];

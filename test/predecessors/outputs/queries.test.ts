@@ -13,8 +13,8 @@ import { logger } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 
 /**
- * The queries that operators of the original have, over the lines and numbers that we really write. A condition of a CloudWatch filter is
- * `field="text"` or `field like /expression/`.
+ * The queries that operators of the original have, over the lines and numbers that we really write.
+ * A condition of a CloudWatch filter is `field="text"` or `field like /expression/`.
  */
 const filters = {
   mirroring: 'filter(component="ci-images-mirror" and msg="Mirroring")',

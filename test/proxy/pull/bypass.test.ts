@@ -8,7 +8,10 @@ import { type BadDay, badDay, digestOrCut, getRaw, layerBytes, refusal } from '.
 import { randomContent, until } from '../../support/bodies.ts';
 import type { ServiceRigOptions } from '../../support/service.ts';
 
-/** A service whose every host lets blobs bypass the cache, over a registry that redirects them, its manifest known already. */
+/**
+ * A service whose every host lets blobs bypass the cache, over a registry that redirects them, its
+ * manifest known already.
+ */
 async function bypassed(t: Test, upstream: ServiceRigOptions['upstream'] = {}): Promise<BadDay> {
   const rig = await badDay(t, { upstream, settings: { hosts: { '*': { blobs: 'bypass' } } } });
   await (await rig.get('manifests/tools')).arrayBuffer();

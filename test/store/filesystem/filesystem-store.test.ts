@@ -137,7 +137,8 @@ test('a store that cannot be written or read says so, with the reason as cause',
 
 test('a disk that takes no more refuses a put, keeps nothing, and says why', async (t) => {
   const { path } = made(t);
-  // A limit of the file's size is a full disk without root; tap's own hooks in NODE_OPTIONS would die of its signal.
+  // A limit of the file's size is a full disk without root; tap's own hooks in NODE_OPTIONS would
+  // die of its signal.
   const limited = spawnSync('sh', [
     '-c',
     'unset NODE_OPTIONS; ulimit -f 100; trap "" XFSZ; exec "$0" --input-type=module --eval "$1"',

@@ -179,7 +179,8 @@ test('a connection at rest that is being cut for such bytes is not used for them
   for (let round = 0; round < 20; round += 1) {
     await read(await server.get());
     const ringing = connect((bell.address() as AddressInfo).port, '127.0.0.1');
-    // The loop is held up until both have come, so that the download begins between the bytes and the end of their connection.
+    // The loop is held up until both have come, so that the download begins between the bytes and
+    // the end of their connection.
     ringing.once('connect', () => {
       for (const socket of server.sockets) socket.write(`${whole(Buffer.from('other'))}other`);
       for (const until = performance.now() + 3; performance.now() < until; );

@@ -13,7 +13,9 @@ const head = [
   `docker-content-digest: ${digest}`,
 ].join('\r\n');
 
-/** Answers whatever comes with a manifest's head, and sends `after` behind it; counts connections. */
+/**
+ * Answers whatever comes with a manifest's head, and sends `after` behind it; counts connections.
+ */
 async function headServer(t: { teardown(done: () => unknown): void }, after: string) {
   let connections = 0;
   const server = createServer((socket) => {
@@ -29,7 +31,8 @@ async function headServer(t: { teardown(done: () => unknown): void }, after: str
   return { url: `http://127.0.0.1:${port}`, connections: () => connections };
 }
 
-// The next one may begin before the answer has left the parser: then there are two connections, and they take turns.
+// The next one may begin before the answer has left the parser: then there are two connections, and
+// they take turns.
 test('a HEAD leaves its connection to the requests after it', async (t) => {
   const server = await headServer(t, '');
   const { upstream } = await rig(t, { url: server.url });
