@@ -12,6 +12,7 @@ import { createLru } from '../base/lru.ts';
 import { type CacheContext, createCacheContext } from '../cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
 import { createTagIndex } from '../cache/registry/tag-index.ts';
+import type { MirrorSettings } from '../config/config.ts';
 import type { Config, Environment } from '../config/load.ts';
 import { createReadings } from '../image-streams/flat-tags.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
@@ -69,27 +70,29 @@ export async function createService(config: Config, { log, env }: ServiceOptions
   const buffers = createBufferPool();
   const guesses = createAttempts();
   const clusters = await configuredClusters(config.clusters, events, guesses.hasFailed);
-  let readings = createReadings();
-  const rules = configuredRules(config, (flat) => readings(flat));
+  const store = await configuredStore(config, buffers, events);
+  const mirrorRules = config.mirror && (await followedMirrorRules(config.mirror, log));
+  const rules = configuredRules(config, mirrorRules?.readings ?? createReadings());
   const books = [...rules.values()];
+  mirrorRules?.subscribe(() => {
+    for (const book of books) book.reread();
+  });
   const cache = createCacheContext({
     ...config,
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
     scopeOf: (place, tag) => rightsKey(books, place, tag),
-    store: await configuredStore(config, buffers, events),
+    store,
     buffers,
     events,
   });
+  // Filled below: the mirror and the rights ask for a registry by name once they work.
+  const registries = new Map<string, CachedRegistry>();
   const registry = (name: string): CachedRegistry | undefined => registries.get(name);
-  const settings = config.mirror;
-  const reread = (): void => {
-    for (const book of books) book.reread();
-  };
-  const parts = { config, cache, registry, events, log, env, reread };
-  const mirror = settings && (await mirrored({ settings, ...parts }));
-  readings = mirror?.readings ?? readings;
+  const parts = { config, cache, registry, events, log, env };
+  const { mirror: settings } = config;
+  const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
   const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
-  const registries = cachedRegistries(config, cache, upstreams);
+  for (const made of cachedRegistries(config, cache, upstreams)) registries.set(made.name, made);
   const passwords = createBcrypt(guesses);
   const subjects = createKeptSubjects({ records: cache.medium.records });
   const access = configuredAccess(config, {
@@ -186,6 +189,10 @@ export async function createService(config: Config, { log, env }: ServiceOptions
 }
 
 /** Loaded by those who mirror. */
+async function followedMirrorRules(settings: MirrorSettings, log: Log): Promise<MirrorParts['rules']> {
+  return (await import('./mirror/service.ts')).followedRules(settings, log);
+}
+
 async function mirrored(parts: MirrorParts): Promise<Mirror> {
   return (await import('./mirror/service.ts')).configuredMirror(parts);
 }
@@ -221,14 +228,13 @@ function cachedRegistries(
   config: Config,
   cache: CacheContext,
   upstreams: readonly Upstream[],
-): ReadonlyMap<string, CachedRegistry> {
-  const registries = upstreams.map((upstream) => {
+): readonly CachedRegistry[] {
+  return upstreams.map((upstream) => {
     const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
     const absent = createLru<string, true>(absentEntries, { keepMs: policy.negativeMs });
     const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
     return createCachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
   });
-  return new Map(registries.map((registry) => [registry.name, registry]));
 }
 
 function blobModesOf({ hosts }: Config): BlobModes {

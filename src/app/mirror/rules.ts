@@ -25,6 +25,8 @@ export interface Rules {
   current(): MirrorConfig | undefined;
   /** Rings when it says something else. */
   readonly changed: Notifier;
+  /** Calls the listener when the file says something else, before `changed` rings. */
+  subscribe(listener: () => void): void;
   /** Targets that are mirrored from elsewhere, and must not be overwritten by the controller. */
   isIgnored(tag: string): boolean;
   close(): void;
@@ -34,13 +36,11 @@ const noConfig: MirrorConfig = Object.freeze({ supplemental: [], qciToAppCi: [],
 
 /**
  * Follows the file that the settings name; no rules but the general one without any. Rejects with
- * `ConfigError` when it cannot be used at first. `reread` is called when the file says something
- * else.
+ * `ConfigError` when it cannot be used at first.
  */
 export async function configuredRules(
   { configFile, misses, imageStreams }: MirrorSettings,
   tell: Tell,
-  reread: () => void = () => undefined,
 ): Promise<Rules> {
   let readings = createReadings();
   const limits = {
@@ -52,6 +52,8 @@ export async function configuredRules(
   const asked: MissRule = (place, tag) => rule(place, tag);
   const isIgnored = (tag: string): boolean => targets.has(tag);
   const changed = createNotifier();
+  const listeners = new Set<() => void>();
+  const subscribe = (listener: () => void): void => void listeners.add(listener);
   if (configFile === undefined)
     return {
       rule: asked,
@@ -59,6 +61,7 @@ export async function configuredRules(
       current: () => undefined,
       isIgnored,
       changed,
+      subscribe,
       close: () => undefined,
     };
   const read = () => readFile(configFile);
@@ -72,7 +75,7 @@ export async function configuredRules(
       readings = targetReadings(config);
       rule = missRule(config, limits);
       targets = new Set(targetsOf(config).map(imageStreamTagText));
-      reread();
+      for (const heard of listeners) heard();
       changed.notify();
       if (config.art.length === 0 || imageStreams !== undefined || isWarned) return;
       isWarned = true;
@@ -89,6 +92,7 @@ export async function configuredRules(
     atTick,
     current,
     changed,
+    subscribe,
     close: watch.close,
   };
 }

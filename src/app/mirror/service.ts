@@ -9,7 +9,6 @@ import type { CacheContext } from '../../cache/registry/context.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
-import type { Readings } from '../../image-streams/flat-tags.ts';
 import { createImageStreams, type ImageStreams } from '../../image-streams/image-streams.ts';
 import { tagFilter } from '../../mirror/ci/tag-filter.ts';
 import { isWanted } from '../../mirror/ci/wanted.ts';
@@ -45,10 +44,7 @@ export interface MirrorParts {
   readonly events: MeteredEvents;
   readonly log: Log;
   readonly env: Environment;
-  /**
-   * Called when the tags of QCI stand for something else, because the configuration's file changed.
-   */
-  readonly reread: () => void;
+  readonly rules: Rules;
 }
 
 /** The mirror of a process: one of those that share a store works, the others pass on misses. */
@@ -56,8 +52,6 @@ export interface Mirror {
   /** The upstream, answering from its source what it lacks, where the settings say so. */
   filled(upstream: Upstream): Upstream;
   readonly desk: Desk;
-  /** What the tags of QCI stand for now. */
-  readonly readings: Readings;
   readonly serving: (path: string) => void;
   /** Waits for its turn, and works. */
   start(): void;
@@ -68,9 +62,14 @@ export interface Mirror {
 /** How often what other processes offered is taken in, milliseconds. */
 const collectEveryMs = 2_000;
 
+/** What the mirror's configuration says, as its file changes. Rejects with `ConfigError`. */
+export function followedRules(settings: MirrorSettings, log: Log): Promise<Rules> {
+  return configuredRules(settings, mirrorLog(mirrorWriter(log)));
+}
+
 /** Makes the mirror of the settings. Rejects, in words for the operator, on faulty settings. */
 export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
-  const { settings, config, cache, events, log } = parts;
+  const { settings, config, cache, events, log, rules } = parts;
   // A process that only inspects must not end waiting tasks nor block the working process.
   const { records } = settings.dryRun ? createMemoryStore() : cache.medium;
   const write = mirrorWriter(log);
@@ -83,7 +82,6 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
     });
   const ends = registryEnds(parts);
-  const rules = await configuredRules(settings, tell, parts.reread);
   const stillWanted = (task: MirrorTask): boolean => {
     const current = rules.current();
     return current === undefined || isWanted(current, task, tell);
@@ -163,7 +161,6 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       tell,
       { readings: rules.readings },
     ),
-    readings: rules.readings,
     serving: (path) => tell('serving', { path }),
     start() {
       working = working.then(() => turns(turn, work, tell, stopping.signal));
