@@ -40,12 +40,17 @@ function parseFault([head = '', ...lines]: readonly string[]): Fault {
 }
 
 /**
- * The text of the fault's file with the fault in it. Throws `FaultError` unless its snippet is
- * there exactly once.
+ * The text of the fault's file with the fault in it. Throws `FaultError` unless its files exist and
+ * its snippet is there exactly once.
  */
-export async function withFault(root: string, { name, file, find, replace }: Fault): Promise<string> {
-  const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
-  if (text === undefined) throw new FaultError(`${name}: there is no ${file}`);
+export async function withFault(root: string, { name, file, find, replace, tests }: Fault): Promise<string> {
+  const read = async (path: string): Promise<string> => {
+    const text = await readFile(join(root, path), 'utf8').catch(() => undefined);
+    if (text === undefined) throw new FaultError(`${name}: there is no ${path}`);
+    return text;
+  };
+  for (const test of tests) await read(test);
+  const text = await read(file);
   const count = text.split(find).length - 1;
   if (count === 1) return text.replace(find, () => replace);
   throw new FaultError(`${name}: ${count === 0 ? 'not found' : `found ${count} times`} in ${file}: ${find}`);
