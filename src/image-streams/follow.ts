@@ -1,4 +1,5 @@
 import { backoffMs } from '../base/backoff.ts';
+import { type Clock, systemClock } from '../base/clock.ts';
 import { hasSlept } from '../base/wait.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
@@ -42,6 +43,7 @@ export interface FollowOptions {
   readonly silenceMs?: number;
   /** All is listed again after so long, milliseconds. Default 3,600,000. */
   readonly relistMs?: number;
+  readonly clock?: Clock;
   /** The first pause before a retry, ms; doubles up to 30 s. Default 1,000. */
   readonly pauseMs?: number;
   readonly events?: Partial<FollowEvents>;
@@ -154,22 +156,22 @@ function nextPauseMs(memory: Memory, { pauseMs: firstMs = 1_000 }: FollowOptions
 }
 
 /** Aborts when the watch was silent for too long, and at its maximum age. */
-function fresh({ silenceMs = 300_000, relistMs = 3_600_000 }: FollowOptions) {
+function fresh({ silenceMs = 300_000, relistMs = 3_600_000, clock = systemClock }: FollowOptions) {
   const stale = new AbortController();
   let reason: ListReason = 'due';
   const end = (why: ListReason) => {
     reason = why;
     stale.abort();
   };
-  const silence = setTimeout(end, silenceMs, 'silent');
-  const due = setTimeout(end, relistMs, 'due');
+  const silence = clock.setTimeout(() => end('silent'), silenceMs);
+  const due = clock.setTimeout(() => end('due'), relistMs);
   return {
     signal: stale.signal,
     sign: () => void silence.refresh(),
     reason: () => reason,
     close() {
-      clearTimeout(silence);
-      clearTimeout(due);
+      silence[Symbol.dispose]();
+      due[Symbol.dispose]();
     },
   };
 }

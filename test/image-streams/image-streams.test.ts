@@ -1,9 +1,11 @@
 import { type Test, test } from 'tap';
+import type { Clock } from '../../src/base/clock.ts';
 import type { FollowEvents } from '../../src/image-streams/follow.ts';
 import { createImageStreams, type ImageStreamsOptions } from '../../src/image-streams/image-streams.ts';
 import { ApiFailure } from '../../src/kubernetes/failure.ts';
 import { until } from '../support/bodies.ts';
 import { imageStreamDouble } from '../support/image-stream-double.ts';
+import { createManualClock } from '../support/manual-clock.ts';
 
 const digestOf = (letter: string) => `sha256:${letter.repeat(64)}`;
 const [a, b, c] = [{ digest: digestOf('a') }, { digest: digestOf('b') }, { digest: digestOf('c') }];
@@ -168,21 +170,29 @@ test('a watch that is silent for too long is given up, and all is listed again',
   await until(() => api.watches === 1);
 });
 
-/**
- * Where nothing but silence counts, no two and a half times of it pass without a list; a machine
- * that stood still gets more tries.
- */
 test('bookmarks are signs of life', async (t) => {
-  const { api, listed } = await followed(t, { silenceMs: 200 });
-  let lists = -1;
-  for (let tries = 0; tries < 20 && lists !== listed.length; tries += 1) {
-    lists = listed.length;
-    for (const startedAt = performance.now(); performance.now() - startedAt < 500; ) {
-      api.bookmark();
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  const manual = createManualClock();
+  let signs = 0;
+  const setTimeout: Clock['setTimeout'] = (callback, ms) => {
+    const timer = manual.setTimeout(callback, ms);
+    const refresh = () => {
+      signs += 1;
+      timer.refresh();
+    };
+    return { ...timer, refresh };
+  };
+  const { api, listed, reasons } = await followed(t, { silenceMs: 200, clock: { ...manual, setTimeout } });
+  for (let bookmarks = 0; bookmarks < 3; bookmarks += 1) {
+    const before = signs;
+    api.bookmark();
+    await until(() => signs > before);
+    await manual.pass(199);
   }
-  t.equal(lists, listed.length);
+  t.equal(listed.length, 1);
+  await manual.pass(1);
+  await until(() => listed.length === 2);
+  t.same(reasons(), ['start', 'silent']);
+  await until(() => api.watches === 1);
 });
 
 test('all is listed again now and then', async (t) => {

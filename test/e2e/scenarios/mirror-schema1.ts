@@ -82,7 +82,7 @@ async function refused({ fact }: Scene, stand: MirrorStand, { flatTag, repositor
     assert.equal(task?.failure.kind, 'schema-1');
     assert.match(
       task?.failure.reason ?? '',
-      /takes no Docker schema 1: push the image to the source as schema 2/,
+      /does not accept Docker schema 1: push the image to the source as schema 2/,
     );
     assert.equal(task?.not_before, undefined);
     const isTold = async () => (await mirrorLines(stand)).some(({ msg, reason }) => isGivenUp(msg, reason));
@@ -92,11 +92,12 @@ async function refused({ fact }: Scene, stand: MirrorStand, { flatTag, repositor
     const before = await tries();
     const looks = async () =>
       (await mirrorLines(stand)).filter(({ msg }) => msg === 'Image needs sync').length;
-    const looked = await looks();
     await proxy.stop();
+    // What the last process said is no look of the next one.
+    const looked = await looks();
     await proxy.start();
     await until('it has looked', async () => (await looks()) > looked, soonMs);
-    assert.equal((await parked(stand)).length, 1);
+    await until('it is parked again', async () => (await parked(stand)).length === 1, soonMs);
     assert.equal(await tries(), before);
   });
   await fact('an operator who says retry is obeyed', async () => {
