@@ -24,6 +24,7 @@ import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
 import { createMetrics, type MeteredEvents } from '../telemetry/metrics.ts';
+import { createRequestTrace } from '../telemetry/request-trace.ts';
 import { createUpstream } from '../upstream/client/client.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
@@ -66,7 +67,8 @@ const lastWordsMs = 2_000;
 export async function createService(config: Config, { log, env }: ServiceOptions): Promise<Service> {
   const meters = createMetrics();
   const ours = logged({ ...meters.events, ...mirrorMetrics(meters) }, log);
-  const events = config.log.qciAppci ? parityLogged(ours, log) : ours;
+  const trace = createRequestTrace(log);
+  const events = trace.traced(config.log.qciAppci ? parityLogged(ours, log) : ours);
   const buffers = createBufferPool();
   const guesses = createAttempts();
   const clusters = await configuredClusters(config.clusters, events, guesses.hasFailed);
@@ -120,6 +122,7 @@ export async function createService(config: Config, { log, env }: ServiceOptions
   let modes = blobModesOf(config);
   const app = await pullServer(config, {
     log,
+    trace,
     events,
     attempts: guesses,
     hostNames: createHosts(access.hosts),
@@ -175,6 +178,7 @@ export async function createService(config: Config, { log, env }: ServiceOptions
       mirrorAddress,
       reload: (changed) => {
         modes = blobModesOf(changed);
+        log.level = changed.log.level;
       },
       forget: access.forget,
       leave: () => {

@@ -51,8 +51,10 @@ export function reloading({ started, read, apply, log }: ReloadOptions): Reload 
   };
 }
 
-/** True for a setting that a running server takes over: how the blobs of a host go out. */
-export function isReloadable([first, , last, ...rest]: FaultPath): boolean {
+/** True for what a running server takes over: `hosts.*.blobs` and `log.level`. */
+export function isReloadable(path: FaultPath): boolean {
+  const [first, second, last, ...rest] = path;
+  if (first === 'log') return second === 'level';
   return first === 'hosts' && last === 'blobs' && rest.length === 0;
 }
 

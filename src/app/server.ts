@@ -36,10 +36,13 @@ import { createRedirect, type RedirectPolicy, type RedirectTo } from '../proxy/p
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { RequestTrace } from '../telemetry/request-trace.ts';
 import { type KeyPair, keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
 
 interface PullServerParts {
   readonly log: Log;
+  /** Default: no request is traced. */
+  readonly trace?: Pick<RequestTrace, 'enter'>;
   readonly events: Metrics['events'];
   /** Ends with the server. */
   readonly attempts: Attempts;
@@ -57,7 +60,7 @@ const serverLimits = { maxHeaderBytes, keepAliveMs: 72_000, requestMs: 60_000 };
 
 /** The server that clients pull from, not yet listening. */
 export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
-  const { events, hostNames } = parts;
+  const { events, hostNames, trace } = parts;
   const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
   const app = createServer(
     {
@@ -75,6 +78,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
   cutIdleClients(app.server, { idleClientMs: config.limits.idleClientMs, cut: events.idleClientCut });
   const idle = closeWhenIdle(app);
+  if (trace !== undefined) app.addHook('onRequest', ({ id }, _reply, done) => trace.enter(id, done));
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
     clientAddress: createClientAddress(config.trustedProxies),

@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts';
+import type { Repository, Tag } from '../oci/reference.ts';
 
 /** The source of an answer's bytes, best first. Also the word in the `Quayside-Cache` header. */
 export type Hit =
@@ -36,16 +37,50 @@ export type NotKept = RoomRefusal | 'unwritable' | 'store';
 /** What became of a download. */
 export type FillOutcome = 'stored' | NotKept | 'failed';
 
+/** One download of an upstream's blob. */
+export interface FillName {
+  readonly upstream: string;
+  readonly digest: Digest;
+}
+
 /** What the cache reports while it works. All labels come from small closed sets. */
 export interface CacheEvents {
   /** One question was answered. */
   read(event: { readonly kind: ReadKind; readonly hit: Hit }): void;
+  /** A tag was looked up, before its upstream is asked. Of an unknown one there is no more to say. */
+  tagLookedUp?(event: {
+    readonly upstream: string;
+    readonly repository: Repository;
+    readonly tag: Tag;
+    readonly digest?: Digest;
+    /** When the upstream last confirmed it, milliseconds since the epoch. */
+    readonly checkedAt?: number;
+    /** What its age asks for. */
+    readonly freshness?: 'answer' | 'answer-and-refresh' | 'ask';
+  }): void;
+  /** It was looked up whether content was seen in a repository. */
+  memberLookedUp?(event: {
+    readonly repository: Repository;
+    readonly digest: Digest;
+    readonly isKnown: boolean;
+  }): void;
+  /** It was looked up where content is kept here. */
+  copyLookedUp?(event: { readonly digest: Digest; readonly source: Hit | 'none' }): void;
+  /** A manifest is in memory, and its tag fresh: it is answered without any other look. */
+  readyFound?(event: {
+    readonly repository: Repository;
+    readonly digest: Digest;
+    /** Of a tag: when the upstream last confirmed it, milliseconds since the epoch. */
+    readonly checkedAt: number | undefined;
+  }): void;
   /** A download began. */
-  fillStarted(): void;
+  fillStarted(event: FillName): void;
   /** A download ended: in the store; not kept, and why; or broken. */
-  fillEnded(event: { readonly digest: Digest; readonly outcome: FillOutcome }): void;
+  fillEnded(event: FillName & { readonly outcome: FillOutcome }): void;
   /** A reader joined a download that was running. */
-  joined(): void;
+  joined(event: FillName): void;
+  /** A manifest is in the store. */
+  manifestStored?(event: { readonly digest: Digest }): void;
   /** The spool holds this many bytes now. */
   spoolChanged(event: { readonly bytes: number }): void;
   /** A stored blob was missing, short or wrong, and is fetched again. */

@@ -1,4 +1,5 @@
 import type { Hit, ReadKind } from '../cache/events.ts';
+import type { ParsedRequest } from '../oci/request.ts';
 
 /** The kind of a request, in the terms of the metrics. */
 export type RequestKind = ReadKind | 'ping' | 'token' | 'other';
@@ -11,6 +12,23 @@ export type LimitName = 'read' | 'write' | 'blobs' | 'logins';
 
 /** What the proxy reports while it works. All labels come from small closed sets. */
 export interface ProxyEvents {
+  /** A request for the pull API was read. */
+  parsed?(event: ParsedRequest): void;
+  /** The host name that a request came to is a configured one. */
+  hostFound?(event: { readonly name: string; readonly upstream?: string }): void;
+  /** The subject of a request is known. */
+  identified?(event: {
+    readonly subject?: string;
+    readonly cluster?: string;
+    readonly upstream?: string;
+  }): void;
+  /** A rule decided whether the subject may pull. */
+  decided?(event: {
+    readonly rule?: string;
+    readonly question?: string;
+    readonly verdict?: 'allowed' | 'refused';
+    readonly asked?: 'remembered' | 'asked' | 'none';
+  }): void;
   /** A request is over; `status` 499 means that the client left before it had the whole answer. */
   answered(event: {
     readonly kind: RequestKind;

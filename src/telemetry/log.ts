@@ -22,12 +22,17 @@ interface LogOptions {
 
 /**
  * JSON lines with `level` as a word, `time` in ISO 8601 and `msg`. No credential is ever written: fields by their name, texts by
- * their form, errors without their other fields.
+ * their form, errors without their other fields. Its parts follow a change of its `level`, but for
+ * those with a level of their own.
  */
 export function logger({ level = 'info', destination }: LogOptions): Log {
-  return pino(
+  const parts = new Set<Log>();
+  const log = pino(
     {
       level,
+      onChild(part) {
+        if (part.level === log.level) parts.add(part);
+      },
       base: null,
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), bindings: loggable, log: loggable },
@@ -37,6 +42,10 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
     },
     { write: (line) => void destination.write(line) },
   );
+  log.on('level-change', (changed, _value, _before, _valueBefore, changing) => {
+    if (changing === log) for (const part of parts) part.level = changed;
+  });
+  return log;
 }
 
 /** Values that need no reduction before they are written. */
@@ -48,13 +57,13 @@ type PlainFields = Readonly<Record<string, string | number | boolean | undefined
  * What is in the fields is scrubbed like every line.
  */
 export function plainLines(log: Log, component: string) {
-  const output: unknown = Reflect.get(log, symbols.streamSym);
+  const stream: unknown = Reflect.get(log, symbols.streamSym);
+  const output = isOutput(stream) ? stream : undefined;
   const time = isoClock();
   const source = JSON.stringify({ component }).slice(1, -1);
-  const isWritten = log.isLevelEnabled('info') && isOutput(output);
   return {
     info(fields: PlainFields, message: string): void {
-      if (!isWritten) return;
+      if (output === undefined || !log.isLevelEnabled('info')) return;
       const told = JSON.stringify(fields).slice(1);
       output.write(scrubbed(`{"level":"info","time":"${time()}",${source},"msg":"${message}",${told}\n`));
     },

@@ -46,6 +46,13 @@ export interface Upstream extends RegistryReader {
 
 /** What an upstream reports while it works. All labels come from small closed sets. */
 export interface UpstreamEvents {
+  /** One HTTP request goes out. Its URL may be signed. */
+  requestSent?(event: {
+    readonly upstream: string;
+    readonly kind: UpstreamRequestKind;
+    readonly method: string;
+    readonly url: URL;
+  }): void;
   /** One HTTP request ended: `status` 0 is a network failure. */
   requested(event: {
     readonly upstream: string;

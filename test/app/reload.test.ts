@@ -49,6 +49,16 @@ test('how the blobs of a host go out is taken over, there and back', async (t) =
   t.same(log, Array(2).fill(['info', wasRead, ['hosts["a.example"].blobs']]));
 });
 
+test('the level of the log is taken over', async (t) => {
+  const { reread, applied, log } = stage();
+  await reread(`${start}\nlog: { level: debug }`);
+  t.same(
+    applied.map((config) => config.log.level),
+    ['debug'],
+  );
+  t.same(log, [['info', wasRead, ['log.level']]]);
+});
+
 test('what waits for a restart is named, each time', async (t) => {
   const { reread, applied, log } = stage();
   const changed = 'hosts: { a.example: {}, c.example: { blobs: bypass } }\nlisten: 127.0.0.1:1';

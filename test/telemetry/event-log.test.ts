@@ -41,10 +41,10 @@ test('a failure of the store is a warning, and none while the store is left alon
 
 test('a download that was stored is no line, and one that found no room is a warning', async (t) => {
   const { events, lines } = underLog();
-  const digest = digestOf(Buffer.from('blob'));
-  events.fillEnded({ digest, outcome: 'stored' });
+  const download = { upstream: 'quay.io', digest: digestOf(Buffer.from('blob')) };
+  events.fillEnded({ ...download, outcome: 'stored' });
   t.same(lines(), []);
-  events.fillEnded({ digest, outcome: 'failed' });
-  events.fillEnded({ digest, outcome: 'spool-full' });
+  events.fillEnded({ ...download, outcome: 'failed' });
+  events.fillEnded({ ...download, outcome: 'spool-full' });
   t.same(lines(), ['info cache', 'warn cache']);
 });

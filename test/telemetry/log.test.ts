@@ -152,3 +152,25 @@ test('gathered lines are written at a flush, in order, be it one line or many', 
   t.equal(await written('one'), 'one\n');
   t.equal(await written('one', 'two', 'three'), 'one\ntwo\nthree\n');
 });
+
+test('the parts of a log follow its level, but for those with one of their own', (t) => {
+  const lines: string[] = [];
+  const log = logger({ level: 'warn', destination: { write: (line) => lines.push(JSON.parse(line).msg) } });
+  const part = log.child({ component: 'cache' });
+  const own = log.child({ component: 'own' }, { level: 'trace' });
+  const requests = plainLines(log, 'proxy');
+  const write = (): void => {
+    part.info('part');
+    own.debug('own');
+    requests.info({ status: 200 }, 'request');
+  };
+  write();
+  t.same(lines.splice(0), ['own']);
+  log.level = 'info';
+  write();
+  t.same(lines.splice(0), ['part', 'own', 'request']);
+  log.level = 'warn';
+  write();
+  t.same(lines, ['own']);
+  t.end();
+});

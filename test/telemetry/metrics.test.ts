@@ -10,6 +10,11 @@ async function sample(of: { text(): Promise<string> }, name: string): Promise<st
     ?.slice(name.length + 1);
 }
 
+/** One download, for its events. */
+function download(text: string) {
+  return { upstream: 'quay.io', digest: digestOf(Buffer.from(text)) };
+}
+
 test('names and labels follow the rules: units last, labels of small closed sets', async (t) => {
   for (const [name, help, labels] of Object.values(table)) {
     t.match(
@@ -41,11 +46,13 @@ test('each event is counted where its name says', async (t) => {
   events.remembered({ cluster: 'app.ci', kind: 'access' });
   events.missed({ outcome: 'served' });
   events.keysFailed({ cluster: 'app.ci', error: new Error('x') });
-  events.fillStarted();
-  events.fillStarted();
-  events.fillEnded({ digest: digestOf(Buffer.from('1')), outcome: 'stored' });
-  events.fillEnded({ digest: digestOf(Buffer.from('2')), outcome: 'spool-full' });
-  events.joined();
+  const first = download('1');
+  const second = download('2');
+  events.fillStarted(first);
+  events.fillStarted(second);
+  events.fillEnded({ ...first, outcome: 'stored' });
+  events.fillEnded({ ...second, outcome: 'spool-full' });
+  events.joined(first);
   events.availabilityChanged({ isAvailable: false });
   events.idleClientCut();
   events.spoolChanged({ bytes: 7 });
@@ -111,7 +118,7 @@ test('amplification is what clients got for each byte from an upstream', async (
 
 test('asking twice counts nothing twice', async (t) => {
   const { events, ...meter } = createMetrics();
-  events.joined();
+  events.joined(download('1'));
   await meter.text();
   t.equal(await sample(meter, 'quayside_fill_joined_total'), '1');
 });

@@ -5,11 +5,13 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
+import type { CacheEvents } from '../events.ts';
 import type { RepositoryIndex } from '../records/repository-index.ts';
 
 interface BlobMembershipOptions {
   readonly upstream: RegistryReader;
   readonly membership: RepositoryIndex;
+  readonly events?: Pick<CacheEvents, 'memberLookedUp'>;
   /**
    * Absent content by repository and digest, shared with what else may be absent; its `ttl` bounds
    * how long an absence is believed.
@@ -30,8 +32,11 @@ export class BlobMembership {
   }
 
   /** What the records say of the blob in that repository; asks no upstream. */
-  find(repository: Repository, digest: Digest): Promise<Descriptor | undefined> {
-    return this.#options.membership.find(this.#scopeOf(repository), digest);
+  async find(repository: Repository, digest: Digest): Promise<Descriptor | undefined> {
+    const { membership, events } = this.#options;
+    const member = await membership.find(this.#scopeOf(repository), digest);
+    events?.memberLookedUp?.({ repository, digest, isKnown: member !== undefined });
+    return member;
   }
 
   /** Asks the upstream for the blob's head. Throws `BLOB_UNKNOWN` where the repository has none. */

@@ -34,7 +34,7 @@ interface PullThroughOptions extends PatienceOptions {
   readonly near: { readonly bytes: number; readonly ms: number };
   /** The digest was used: the clock of the eviction. */
   readonly touched: (digest: Digest) => void;
-  readonly events: Pick<CacheEvents, 'storeFailed'>;
+  readonly events: Pick<CacheEvents, 'copyLookedUp' | 'storeFailed'>;
 }
 
 /** A blob under a repository, and what a manifest or the upstream stated of it there. */
@@ -90,14 +90,16 @@ export class PullThrough implements PulledBlobs {
 
   /** From memory or the store. */
   async #openHere({ repository, digest }: WantedBlob, member: Descriptor): Promise<OpenedBlob | undefined> {
-    const { memory, copies, members } = this.#options;
+    const { memory, copies, members, events } = this.#options;
     const small = memory.get(digest);
+    if (small !== undefined) events.copyLookedUp?.({ digest, source: 'memory' });
     if (small !== undefined) {
       const blob = inMemory(digest, small, 'memory');
       await members.correct(repository, member, blob.descriptor);
       return blob;
     }
     const stored = await copies.stat(digest, member.size < 0 ? undefined : member.size);
+    events.copyLookedUp?.({ digest, source: stored === undefined ? 'none' : 'store' });
     if (stored === undefined) return undefined;
     await members.correct(repository, member, stored);
     return this.#openStored(repository, stored);

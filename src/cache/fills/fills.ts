@@ -2,7 +2,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { CachedBlobs } from '../../store/store.ts';
-import type { CacheEvents } from '../events.ts';
+import type { CacheEvents, FillName } from '../events.ts';
 import { createFill, type Fill, type FillOptions } from './fill.ts';
 import type { Spool } from './spool.ts';
 
@@ -54,22 +54,22 @@ export function createFills({ spool, store, events, stored }: FillsOptions): Fil
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
 
   const started = ({ upstream, repository, ...start }: FillStart): JoinedFill => {
-    events.fillStarted();
+    events.fillStarted({ upstream, digest: start.digest });
     const key = keyOf(upstream, start.digest);
     const begun = { fill: createFill({ ...start, spool, store, storeFailed }), repository, isNew: true };
     running.set(key, { ...begun, digest: start.digest, isNew: false });
-    ended(begun.fill, key, start.digest).catch(storeFailed);
+    ended(begun.fill, key, { upstream, digest: start.digest }).catch(storeFailed);
     return begun;
   };
 
   /** Whatever `stored` throws: a download that stays here is joined by every later pull. */
-  const ended = async (done: Fill, key: string, digest: Digest): Promise<void> => {
+  const ended = async (done: Fill, key: string, name: FillName): Promise<void> => {
     const outcome = await done.settled;
     try {
       if (outcome === 'stored') stored?.(await done.opened);
     } finally {
       running.delete(key);
-      events.fillEnded({ digest, outcome });
+      events.fillEnded({ ...name, outcome });
     }
   };
   const settled = async (): Promise<void> => {
@@ -81,7 +81,7 @@ export function createFills({ spool, store, events, stored }: FillsOptions): Fil
     joinOrStart(start) {
       const found = running.get(keyOf(start.upstream, start.digest));
       if (found === undefined) return started(start);
-      events.joined();
+      events.joined({ upstream: start.upstream, digest: start.digest });
       return found;
     },
     settled,

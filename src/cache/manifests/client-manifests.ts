@@ -7,6 +7,7 @@ import { mediaTypes } from '../../oci/manifest.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
 import type { Undeliverable } from '../blobs/undeliverable.ts';
+import type { CacheEvents } from '../events.ts';
 import type { ParsedManifests } from '../records/parsed.ts';
 import { AnsweredIndexes } from './answered-indexes.ts';
 import type { Completeness } from './completeness.ts';
@@ -42,6 +43,7 @@ export interface ClientManifestsOptions {
   /** How long a client waits for anything, milliseconds. */
   readonly longestMs: number;
   readonly now: () => number;
+  readonly events?: Pick<CacheEvents, 'readyFound'>;
 }
 
 const mostAbsent = 10_000;
@@ -67,6 +69,7 @@ export class ClientManifests implements ManifestAnswers {
     const mayGo =
       completeness.isKnown(digest, userAgent) || (reference.digest !== undefined && this.isChild(digest));
     if (!mayGo) return undefined;
+    this.#options.events?.readyFound?.({ repository, digest, checkedAt: served.checkedAt });
     this.#went(served);
     return served;
   }

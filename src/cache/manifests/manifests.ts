@@ -143,7 +143,11 @@ export function createManifests(options: ManifestsOptions): Manifests {
 
   async function find(repository: Repository, digest: Digest): Promise<HeldManifest | undefined> {
     const member = await membership.find(scopeOf(repository), digest);
-    return member && readable(inMemory(repository, member) ?? (await readLocal(member)));
+    events.memberLookedUp?.({ repository, digest, isKnown: member !== undefined });
+    if (member === undefined) return undefined;
+    const copy = inMemory(repository, member) ?? (await readLocal(member));
+    events.copyLookedUp?.({ digest, source: copy?.hit ?? 'none' });
+    return readable(copy);
   }
 
   /**
@@ -227,6 +231,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
     if (writing.has(digest)) return;
     const done = store
       .put(descriptor, bytesOf(bytes))
+      .then(() => events.manifestStored?.({ digest }))
       .catch((error: unknown) => events.storeFailed({ operation: 'write', error }))
       .then(() => void writing.delete(digest));
     writing.set(digest, { bytes, done });

@@ -6,6 +6,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { isNotFound, RegistryError } from '../../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
+import type { CacheEvents } from '../events.ts';
 import {
   confirmed,
   freshness,
@@ -24,6 +25,8 @@ export interface ServedManifest extends HeldManifest {
   readonly warnings: readonly string[];
   /** Seconds since the upstream last confirmed it, for an answer older than the policy. */
   readonly ageSeconds?: number;
+  /** When the upstream last confirmed the tag, milliseconds since the epoch; of what was ready. */
+  readonly checkedAt?: number | undefined;
 }
 
 /** The manifests of one upstream by tag or digest. */
@@ -52,11 +55,12 @@ interface TagResolverOptions {
   /** How long a client waits for the upstream while an older answer is at hand, milliseconds. */
   readonly patienceMs: number;
   readonly now: () => number;
+  readonly events?: Pick<CacheEvents, 'tagLookedUp'>;
 }
 
 /** Tags over manifests by digest: asked as rarely as the policy allows, once for all who wait. */
 export function createTagResolver(options: TagResolverOptions): TagResolver {
-  const { upstream, manifests, tags, policy, absent, now } = options;
+  const { upstream, manifests, tags, policy, absent, now, events } = options;
   const asking = createSingleFlight<TagPointer>();
   const behind = new Set<Promise<void>>();
   const pace = createUpstreamPace(options.patienceMs, now);
@@ -67,8 +71,14 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   async function resolve(repository: Repository, { digest, tag }: Reference): Promise<ServedManifest> {
     if (digest !== undefined) return served(await manifests.get(repository, digest));
     const pointer = await tags.find(scopeOf(repository), tag);
-    if (pointer === undefined) return learned(repository, tag);
-    switch (freshness(tag, pointer, policy, now())) {
+    if (pointer === undefined) {
+      events?.tagLookedUp?.({ ...scopeOf(repository), tag });
+      return learned(repository, tag);
+    }
+    const verdict = freshness(tag, pointer, policy, now());
+    const { digest: known, checkedAt } = pointer;
+    events?.tagLookedUp?.({ ...scopeOf(repository), tag, digest: known, checkedAt, freshness: verdict });
+    switch (verdict) {
       case 'answer':
         return answer(repository, tag, pointer);
       case 'answer-and-refresh':
@@ -83,12 +93,12 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     if (digest !== undefined) return readyBy(repository, digest);
     const pointer = tags.known(scopeOf(repository), tag);
     if (pointer === undefined || freshness(tag, pointer, policy, now()) !== 'answer') return undefined;
-    return readyBy(repository, pointer.digest, tag, pointer.warnings);
+    return readyBy(repository, pointer.digest, tag, pointer);
   }
 
-  function readyBy(repository: Repository, digest: Digest, tag?: Tag, warnings?: readonly string[]) {
+  function readyBy(repository: Repository, digest: Digest, tag?: Tag, pointer?: TagPointer) {
     const held = manifests.known(repository, digest, tag);
-    return held && served(held, warnings);
+    return held && served(held, pointer?.warnings, pointer?.checkedAt);
   }
 
   async function learned(repository: Repository, tag: Tag): Promise<ServedManifest> {
@@ -229,8 +239,12 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
 
 const noWarnings: readonly string[] = Object.freeze([]);
 
-function served({ descriptor, bytes, hit }: HeldManifest, warnings = noWarnings): ServedManifest {
-  return { descriptor, bytes, hit, warnings };
+function served(
+  { descriptor, bytes, hit }: HeldManifest,
+  warnings = noWarnings,
+  checkedAt?: number,
+): ServedManifest {
+  return { descriptor, bytes, hit, warnings, checkedAt };
 }
 
 function tagUnknown(tag: Tag): RegistryError {

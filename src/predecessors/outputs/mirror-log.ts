@@ -72,7 +72,7 @@ const messages: { readonly [What in keyof Notices]: readonly [Notices[What], str
  * for it: our own level is no bound.
  */
 export function mirrorWriter(log: Log): (line: MirrorLine) => void {
-  const own = log.child({ component: 'ci-images-mirror' }, { level: 'debug' });
+  const own = log.child({ component: 'ci-images-mirror' }, { level: 'trace' });
   return ({ level, fields, message }) => own[level](fields, message);
 }
 

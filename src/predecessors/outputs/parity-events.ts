@@ -37,5 +37,5 @@ export function parityWriter(log: Log): (line: ParityLine) => void {
 
 /** The original wrote all its lines, and readers rely on them: our own level does not apply. */
 function parityComponent(log: Log): Log {
-  return log.child({ component: 'qci-appci' }, { level: 'debug' });
+  return log.child({ component: 'qci-appci' }, { level: 'trace' });
 }

@@ -106,14 +106,16 @@ export function createAdmission({ hosts, route, events, ...realm }: AdmissionOpt
     log.subject = subject.name;
     if (subject.cluster !== undefined) log.cluster = subject.cluster;
     const routed = routedBy(parsed, host);
+    if (routed !== undefined) log.upstream = routed.upstream;
+    events?.identified?.(log);
     if (routed === undefined) return { host, subject };
-    log.upstream = routed.upstream;
     if (!isCovered(identity, routed, host)) {
       events?.accessRefused?.({ reason: 'scope' });
       throw challenged('scope', call);
     }
     return andThen(door.authorize(subject, accessOf(routed)), (decision) => {
       tell(log, decision);
+      events?.decided?.(log);
       if (decision.allowed) return { host, subject, routed, decision };
       throw rightRefused(routed, decision, subject, call);
     });
@@ -122,12 +124,13 @@ export function createAdmission({ hosts, route, events, ...realm }: AdmissionOpt
   return (incoming, parsed, log = {}, address) => {
     const host = hosts(incoming.headers.host);
     const { guard: door } = host;
+    events?.hostFound?.(host);
     if (door === undefined) {
       const routed = routedBy(parsed, host);
       log.subject = anyone.name;
-      if (routed === undefined) return { host, subject: anyone };
-      log.upstream = routed.upstream;
-      return { host, subject: anyone, routed };
+      if (routed !== undefined) log.upstream = routed.upstream;
+      events?.identified?.(log);
+      return { host, subject: anyone, ...(routed && { routed }) };
     }
     const call = { host, door, incoming, parsed, log };
     const authorization = authorizationOf(incoming.headers, incoming.rawHeaders);

@@ -33,7 +33,7 @@ interface PullApiOptions {
   /** By the configured name of the upstream. */
   readonly registries: ReadonlyMap<string, CachedRegistry>;
   readonly blobs: BlobAnswers;
-  readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'sent'>;
+  readonly events: Pick<CacheEvents, 'read'> & Pick<Partial<ProxyEvents>, 'parsed' | 'sent'>;
 }
 
 /**
@@ -85,6 +85,7 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   ): MaybePromise<void> {
     const { raw, method } = request;
     const parsed = parseRequest(method, raw.url ?? '');
+    events.parsed?.(parsed);
     return andThen(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
       const exchange = exchangeOf(request, reply, parsed);
       if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(request, exchange, admitted);

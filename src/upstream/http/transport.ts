@@ -27,6 +27,8 @@ export function transport(options: TransportOptions): Dispatch {
       const seconds = (performance.now() - startedAt) / 1000;
       options.events?.requested({ upstream: options.name, kind: ask.kind, status, seconds });
     };
+    const { kind, method, url } = ask;
+    options.events?.requestSent?.({ upstream: options.name, kind, method, url });
     try {
       const answer = await onWire(ask, options);
       report(answer.status);
