@@ -121,9 +121,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   return app;
 }
 
-/**
- * What our servers share: the order of their answers, their limits, and how a failure is answered.
- */
+/** What our servers share: the order of answers, the limits, how a failure is answered. */
 function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...failureHooks,

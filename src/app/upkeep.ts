@@ -19,10 +19,7 @@ interface UpkeepParts {
   readonly events: MeteredEvents;
 }
 
-/**
- * Where nothing is evicted the store's size is only a metric, and not worth listing a bucket every
- * few minutes.
- */
+/** Without eviction the store's size is only a metric, not worth a listing every few minutes. */
 const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
 
 /** Measures and scrubs the store, and evicts where the configuration says how much it may hold. */

@@ -47,9 +47,7 @@ export class LoginPlaces {
     this.#suspected = createFairQueue(options.maxWaiting);
   }
 
-  /**
-   * The outcome of the work once there was a place for it; throws `TOOMANYREQUESTS` when none came.
-   */
+  /** The outcome of the work, once it has a place; throws `TOOMANYREQUESTS` when none comes. */
   async run<Value>(work: () => Promise<Value>, origin: LoginOrigin = {}): Promise<Value> {
     if (this.#running >= this.#options.maxRunning) await this.#place(origin);
     else this.#running += 1;

@@ -1,7 +1,4 @@
-/**
- * Jobs that wait, each with an origin, such as a client's address, and a name at that
- * origin.
- */
+/** Jobs that wait, each with an origin, such as a client's address, and a name at that origin. */
 export interface FairQueue<Job> {
   readonly size: number;
   /**

@@ -39,10 +39,7 @@ interface WriteBehindOptions<Job> {
   readonly clock?: Clock;
 }
 
-/**
- * A job under way, and the latest of its key that came meanwhile: a key's jobs are done one after
- * another.
- */
+/** A job under way, and the latest of its key that came meanwhile, which is done after it. */
 interface Running<Job> {
   readonly job: Job;
   next: { readonly job: Job } | undefined;

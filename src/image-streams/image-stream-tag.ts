@@ -8,10 +8,7 @@ export interface ImageStreamTag {
   readonly tag: string;
 }
 
-/**
- * `<namespace>/<name>:<tag>`: one `/`, one `:` after it, and no empty part. Undefined for other
- * text.
- */
+/** `<namespace>/<name>:<tag>`: one `/`, one `:` after it, no empty part. Undefined for others. */
 export function parseImageStreamTag(key: string): ImageStreamTag | undefined {
   const [namespace = '', rest = '', ...deeper] = key.split('/');
   const [name = '', tag = '', ...more] = rest.split(':');

@@ -4,15 +4,9 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/**
- * Longer lines are no challenge: the longest scopes that registries ask for have some 2,000
- * characters.
- */
+/** Longer lines are no challenge: the longest scopes of registries have some 2,000 characters. */
 const longestLine = 8192;
-/**
- * Each expression is sticky and reads one token whose characters the next one cannot begin with:
- * linear.
- */
+/** Each is sticky and reads one token, whose characters the next cannot begin with: linear. */
 const separators = /[\s,]*/y;
 const blanks = /\s*/y;
 const token = /[A-Za-z0-9!#$%&'*+.^_`|~-]+/y;
@@ -35,10 +29,7 @@ export function challengeText(schemeName: string, parameters: Readonly<Record<st
   return `${schemeName} ${pairs.join(',')}`;
 }
 
-/**
- * Element by element: a word with a value belongs to the scheme before it, any other one is a
- * scheme.
- */
+/** A word with a value belongs to the scheme before it; any other word is a scheme. */
 function parseLine(line: string): Challenge[] {
   const challenges: { readonly scheme: string; readonly parameters: Record<string, string> }[] = [];
   if (line.length > longestLine) return challenges;

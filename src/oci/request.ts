@@ -28,10 +28,7 @@ export interface ParsedRequest {
 }
 
 const prefix = '/v2/';
-/**
- * The longest name, tag and digest together have some 550 characters, three times that in
- * percent-encoding.
- */
+/** The longest name, tag and digest have some 550 characters, three times that encoded. */
 const longestPath = 2048;
 const longestQuery = 4096;
 
@@ -84,9 +81,7 @@ function parsePath(path: string, parameters: URLSearchParams): RegistryRequest {
   }
 }
 
-/**
- * `<name>/blobs/uploads`, with or without a session behind it; a repository may end in these words.
- */
+/** `<name>/blobs/uploads`, perhaps with a session; a repository may end in these words. */
 function isUpload(name: string, kind: string, last: string): boolean {
   return kind === 'blobs' ? last === 'uploads' : kind === 'uploads' && name.endsWith('/blobs');
 }

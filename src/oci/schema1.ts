@@ -16,9 +16,7 @@ export function isSchema1({ mediaType }: Pick<Descriptor, 'mediaType'>): boolean
   return mediaType === mediaTypes.dockerSchema1 || isSignedSchema1({ mediaType });
 }
 
-/**
- * True for the type whose digest names less than the document: several documents have one digest.
- */
+/** True for the type whose digest names less than the document: several documents share one. */
 export function isSignedSchema1({ mediaType }: { readonly mediaType?: string | undefined }): boolean {
   return mediaType === mediaTypes.dockerSchema1Signed;
 }
@@ -40,9 +38,7 @@ export function namedBytes(bytes: Uint8Array, mediaType: string): Uint8Array {
   }
 }
 
-/**
- * Whether the digest is that of the manifest: of all its bytes, or of the payload that they sign.
- */
+/** Whether the digest is the manifest's: of all its bytes, or of the payload that they sign. */
 export function isManifestNamedBy(bytes: Uint8Array, mediaType: string, digest: Digest): boolean {
   return isNamedBy(digest, namedBytes(bytes, mediaType));
 }
@@ -86,10 +82,7 @@ function protectedFormat(signature: unknown): Format | undefined {
   return formatLength > 0 && typeof formatTail === 'string' ? { formatLength, formatTail } : undefined;
 }
 
-/**
- * Whether the text is `,"signatures":[…]}` and nothing more: a second key would be read, and is not
- * signed.
- */
+/** Whether it is `,"signatures":[…]}` alone: a second key would be read, and is not signed. */
 function isSignatures(rest: Uint8Array): boolean {
   const text = Buffer.from(rest).toString('utf8');
   const opening = /^,[ \t\r\n]*"signatures"[ \t\r\n]*:/.exec(text)?.[0];

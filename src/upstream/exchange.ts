@@ -23,9 +23,7 @@ export interface UpstreamRequest {
    * Default: a 429 is waited out.
    */
   readonly isUrgent?: boolean;
-  /**
-   * Which statuses from 500 on are answers like any other, to be read by the caller. Default: none.
-   */
+  /** Which statuses from 500 on are answers for the caller like any other. Default: none. */
   readonly reads?: (status: number) => boolean;
   readonly signal?: AbortSignal;
 }
@@ -42,10 +40,7 @@ export interface UpstreamResponse {
   readonly headers: IncomingHttpHeaders;
   /** Where it came from in the end. */
   readonly url: URL;
-  /**
-   * A refusal by what the registry redirected to, which is no registry: it says nothing of the
-   * content.
-   */
+  /** A refusal by storage that the registry redirected to: it says nothing of the content. */
   readonly isOfStorage?: true;
   readonly body: ResponseBody;
 }
@@ -70,10 +65,7 @@ export function isReplayable({ body }: UpstreamRequest): boolean {
 /** More of an unwanted body than this is not worth a kept connection, in bytes. */
 const mostDiscarded = 64 * 1024;
 
-/**
- * Drops an unwanted body: a short one is drained so that its connection is kept, a long one is cut.
- * Idempotent.
- */
+/** Drops a body: drains a short one to keep its connection, cuts a long one. Idempotent. */
 export function discard({ body }: UpstreamResponse): void {
   drained(body).catch(() => undefined);
 }

@@ -11,17 +11,13 @@ import { firstKnown } from './first-known.ts';
 import { createKeyedHash } from './keyed-hash.ts';
 
 export interface ClustersOptions {
-  /**
-   * Issuers of service account tokens by cluster; tokens go to their issuer only. Default: none.
-   */
+  /** Issuers of service account tokens by cluster: the only one that a token goes to. */
   readonly issuers?: Readonly<Record<string, string>>;
   /** How long a cluster may be silent before the next one is asked too, in ms. Default 1,000. */
   readonly patienceMs?: number;
 }
 
-/**
- * Combines clusters: any may authenticate a token; only the subject's own cluster authorizes it.
- */
+/** Combines clusters: any may authenticate a token; only the subject's own one authorizes it. */
 export interface Clusters extends Authenticator, Judge {
   /** Drops all that is remembered of any. */
   forget(): void;

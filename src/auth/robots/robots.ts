@@ -19,9 +19,7 @@ export type RobotFiles =
 interface RobotsOptions extends RereadOptions {
   readonly files: RobotFiles;
   readonly bcrypt: Bcrypt;
-  /**
-   * How long it is remembered that a name and password are wrong, in milliseconds. Default 60,000.
-   */
+  /** How long a wrong name and password are remembered, in milliseconds. Default 60,000. */
   readonly rememberMs?: number;
 }
 
@@ -99,10 +97,7 @@ function oneRobot(robot: string, secret: string): Register {
   };
 }
 
-/**
- * Asks once per pair; a yes is kept as long as the register, a no for a while, and the question
- * while it is open.
- */
+/** Asks once per pair and keeps the answer: a yes as long as the register, a no for a while. */
 function remembering(register: Register, rememberMs: number): Register {
   const digest = keyedDigest();
   /** No more than there are robots: each has one password. */

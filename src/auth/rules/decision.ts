@@ -31,10 +31,7 @@ export function advice({ text }: AskRuling, { cluster = 'none' }: Subject): stri
   return `ask for a role that allows \`${text}\` on cluster ${cluster}`;
 }
 
-/**
- * Asks one question after the other, up to the first no. It is remembered where all the answers
- * were.
- */
+/** Asks in turn, up to the first no. The verdict is remembered where all the answers were. */
 function allAllowed(
   questions: readonly Question[],
   ask: (question: Question) => MaybePromise<Verdict>,

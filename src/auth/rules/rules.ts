@@ -68,10 +68,7 @@ export interface AskRuling {
   readonly exempt: readonly string[];
 }
 
-/**
- * Rules ready for use. The same place and tag always have the same ruling, until what tags stand
- * for changes.
- */
+/** Rules ready for use. A place and tag keep their ruling until what tags stand for changes. */
 export interface RuleBook {
   /** The first rule that fits the tag. */
   ofTag(place: Place, tag: Tag): Ruling;
@@ -86,9 +83,7 @@ export interface RuleBook {
 interface RuleBookOptions {
   /** Tags whose ruling is kept in memory, about 0.2 KB each. Default 20,000. */
   readonly maxEntries?: number;
-  /**
-   * What flat tags stand for, of which `askImageStreams` asks. Default: what their pattern says.
-   */
+  /** What flat tags stand for, for `askImageStreams`. Default: what their pattern says. */
   readonly readings?: Readings;
 }
 
@@ -119,10 +114,7 @@ interface RepositoryRulings {
 type Questions = LRUCache<string, AskRuling>;
 
 const mostRepositories = 2_000;
-/**
- * Of a tag with more readings than this the whole namespace is asked about, which is a right to
- * each of them.
- */
+/** With more readings than this, the whole namespace is asked about: a right to each of them. */
 const mostReadings = 8;
 const unnamed: FinalRuling = Object.freeze({
   kind: 'refuse',

@@ -3,10 +3,7 @@
 
 import { RE2JS } from 're2js';
 
-/**
- * What the named groups of an expression stand for; undefined for one that took no part in the
- * match.
- */
+/** What the named groups of an expression stand for; undefined for one outside of the match. */
 export type Groups = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -27,10 +24,7 @@ export class Expression {
     this.groups = Object.keys(compiled.namedGroups());
   }
 
-  /**
-   * One that fits texts that hold a match anywhere. Throws an Error with the reason, for what
-   * cannot be compiled.
-   */
+  /** One that fits texts with a match anywhere. Throws an Error with the reason. */
   static anywhere(source: string): Expression {
     return new Expression(source, compiled(source));
   }

@@ -14,10 +14,7 @@ export function tagGlob(glob: string): Expression {
   return globbed(glob, { one: '.*' });
 }
 
-/**
- * A glob over repositories: `*` stands for text within a component, `**` for text across them. Fits
- * whole names.
- */
+/** Fits whole repositories: `*` is text within a component, `**` text across components. */
 export function repositoryGlob(glob: string): Expression {
   return globbed(glob, { one: '[^/]*', two: '.*' });
 }

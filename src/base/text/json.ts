@@ -1,7 +1,4 @@
-/**
- * Documents of registries have fewer levels than this; the parser needs seconds for one of a
- * million.
- */
+/** Documents of registries have fewer levels; the parser needs seconds for a million of them. */
 const deepest = 100;
 
 const quote = 0x22;
@@ -9,10 +6,7 @@ const backslash = 0x5c;
 const isOpening = (byte: number): boolean => byte === 0x5b || byte === 0x7b;
 const isClosing = (byte: number): boolean => byte === 0x5d || byte === 0x7d;
 
-/**
- * The value of JSON text from outside. Throws for what is not UTF-8, not JSON, or nests too deep;
- * in linear time.
- */
+/** The value of outside JSON, in linear time. Throws for what is not UTF-8, not JSON, too deep. */
 export function parseJson(bytes: Uint8Array): unknown {
   if (isDeep(bytes)) throw new SyntaxError(`the JSON nests deeper than ${deepest} levels`);
   return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

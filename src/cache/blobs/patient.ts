@@ -7,10 +7,7 @@ import type { Undeliverable } from './undeliverable.ts';
 export interface PatienceOptions {
   /** Told of content that a manifest lists and that cannot be delivered. */
   readonly undeliverable: Undeliverable;
-  /**
-   * How long a client waits for the first byte; `again` where the content failed recently.
-   * Milliseconds.
-   */
+  /** The wait for the first byte, milliseconds; `again` where the content failed recently. */
   readonly patienceMs: { readonly first: number; readonly again: number };
 }
 

@@ -27,10 +27,7 @@ interface PullThroughOptions extends PatienceOptions {
   readonly fills: Fills;
   /** Small content by digest; its `maxEntrySize` says what is small. */
   readonly memory: LRUCache<Digest, Uint8Array>;
-  /**
-   * A reader farther ahead of a download than both of these is served by an upstream request of its
-   * own.
-   */
+  /** A reader farther ahead of a download than both gets an upstream request of its own. */
   readonly near: { readonly bytes: number; readonly ms: number };
   /** The digest was used: the clock of the eviction. */
   readonly touched: (digest: Digest) => void;

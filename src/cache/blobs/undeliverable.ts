@@ -4,9 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 
 interface UndeliverableOptions {
-  /**
-   * How long after a failure what leads to the content is withheld, milliseconds; 0 for not at all.
-   */
+  /** How long after a failure what leads to the content is withheld, ms; 0: not at all. */
   readonly withholdMs: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -20,9 +18,7 @@ interface DeliveryFailure {
 
 const mostRemembered = 10_000;
 
-/**
- * An upstream that throttles and does not say for how long is left alone for this long, seconds.
- */
+/** How long an upstream is left alone that throttles and does not say for how long, seconds. */
 const throttledSeconds = 1;
 
 /**

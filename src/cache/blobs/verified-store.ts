@@ -35,10 +35,7 @@ export interface VerifiedStore {
    * part that is not the whole nothing is verified.
    */
   read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
-  /**
-   * The copy was verified just now, on its way into the store or in it: a first reading need not do
-   * it again.
-   */
+  /** The copy was just verified, on its way into the store or in it: the first read need not. */
   markVerified(descriptor: Descriptor): void;
   /** The copy left the store: the next one is another. */
   forget(digest: Digest): void;

@@ -8,10 +8,7 @@ export type ByteSource = (rest: ByteRange) => Bytes;
 /** A source broke that another one can replace at the byte reached. */
 export class BrokenSource extends Error {
   override readonly name: string = 'BrokenSource';
-  /**
-   * The hash of what it delivered, from the blob's first byte, of a whole blob that nothing has
-   * verified.
-   */
+  /** The hash of what it delivered of a whole blob that nothing has verified. */
   readonly delivered: Hash | undefined;
 
   constructor(

@@ -32,9 +32,7 @@ export interface FillStart extends Pick<FillOptions, 'digest' | 'size' | 'origin
 
 interface JoinedFill {
   readonly fill: Fill;
-  /**
-   * Where the upstream is asked for it: not the caller's own repository when another one began it.
-   */
+  /** Where the upstream is asked for it: that of the caller who began it. */
   readonly repository: Repository;
   readonly isNew: boolean;
 }

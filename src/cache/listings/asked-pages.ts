@@ -30,16 +30,12 @@ interface PageQuestion<Page> {
   readonly key: string;
   /** What is held and could be answered. */
   readonly held: () => RememberedPage<Page> | undefined;
-  /**
-   * More of the same, dearer to find: looked for when the upstream fails only. Default: nothing.
-   */
+  /** More of the same, dearer to find: only asked for when the upstream fails. Default: none. */
   readonly found?: () => RememberedPage<Page> | undefined;
   readonly ask: () => Promise<Page>;
 }
 
-/**
- * Pages asked of an upstream at most once while they are fresh, and answered stale when it is down.
- */
+/** Pages asked of an upstream once while they are fresh, and answered stale when it is down. */
 export function askedPages<Page extends { readonly warnings: readonly string[] }>({
   name,
   policy,

@@ -108,9 +108,7 @@ function rangeOf(query: string): TagRange | undefined {
   return { ...(n === undefined ? {} : { n: Number(n) }), ...(last === undefined ? {} : { last }) };
 }
 
-/**
- * A registry without links may end a page at `n` in the middle; one of another length it does not.
- */
+/** A registry without links may end a page at `n` in the middle, but not at another length. */
 function isWhole({ tags, nextQuery }: TagPage, { n, last }: TagRange): boolean {
   return nextQuery === undefined && last === undefined && tags.length !== n;
 }

@@ -22,15 +22,9 @@ export interface ManifestAnswers {
    * within `longestMs`.
    */
   resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest>;
-  /**
-   * What `resolve` would resolve to, where there is nothing to wait for: it is in memory, fresh,
-   * and complete.
-   */
+  /** What `resolve` would resolve to, if it is in memory, fresh, and complete. */
   ready(repository: Repository, reference: Reference, userAgent?: string): ServedManifest | undefined;
-  /**
-   * Whether clients ask for that manifest because an index that lists it was answered within a
-   * minute.
-   */
+  /** Whether an index that lists that manifest was answered within a minute. */
   isChild(digest: Digest): boolean;
 }
 
@@ -117,10 +111,7 @@ export class ClientManifests implements ManifestAnswers {
     }
   }
 
-  /**
-   * Nor there; that there is none is an answer, and stays the answer while the upstream cannot be
-   * asked.
-   */
+  /** Nor there. That there is none stays the answer while the upstream cannot be asked. */
   async #attachment(repository: Repository, reference: Reference): Promise<ServedManifest> {
     const key = `${repository}:${reference.tag}`;
     try {

@@ -20,10 +20,7 @@ import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
  * states it, else all.
  */
 export interface Completeness {
-  /**
-   * Resolves when the manifest may be answered; throws `UNAVAILABLE` when what it lists could not
-   * be delivered.
-   */
+  /** Resolves when it may be answered; throws `UNAVAILABLE` if what it lists is undeliverable. */
   check(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;
   /** Throws `UNAVAILABLE` when listed content failed within `withholdMs`; the rest of `check`. */
   refuseWithheld(repository: Repository, manifest: ReadManifest, userAgent?: string): Promise<void>;

@@ -85,10 +85,7 @@ const maxSignedBytes = 8 * 1024 * 1024;
 /** Manifests over the store, filled from the upstream. */
 export function createManifests(options: ManifestsOptions): Manifests {
   const { upstream, membership, tags, store, copies, memory, parsed, absent, events, touched, now } = options;
-  /**
-   * Their bytes are not what their digest names, so they stay with the repository whose upstream
-   * answered them.
-   */
+  /** Their bytes do not fit their digests, so they stay with the repository that answered them. */
   const signed = new LRUCache<string, HeldManifest>({
     maxSize: maxSignedBytes,
     sizeCalculation: ({ bytes }) => bytes.byteLength || 1,

@@ -36,9 +36,7 @@ export interface TagResolver {
    * that could be answered instead.
    */
   resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
-  /**
-   * What `resolve` would resolve to, where there is nothing to wait for: it is in memory and fresh.
-   */
+  /** What `resolve` would resolve to, if it is in memory and fresh. */
   ready(repository: Repository, reference: Reference): ServedManifest | undefined;
   /** Resolves once refreshes behind an answer have ended. */
   settled(): Promise<void>;
@@ -164,9 +162,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
   }
 
-  /**
-   * False where the upstream has named the manifest and has none: one of its servers lags behind.
-   */
+  /** False where the upstream named the manifest and has none: one of its servers lags behind. */
   async function isHad(repository: Repository, digest: Digest, tag: Tag): Promise<boolean> {
     try {
       await manifests.get(repository, digest, tag);

@@ -1,18 +1,12 @@
 /** What is known of how fast an upstream answers, so that not each client learns it by waiting. */
 interface UpstreamPace {
-  /**
-   * How long to wait for an answer while an older one is at hand, in milliseconds: not at all after
-   * a late one.
-   */
+  /** The wait for an answer while an older one is at hand, ms: not at all after a late one. */
   patienceMs(): number;
   /** The same question, its answer timed. */
   followed<Value>(question: Promise<Value>): Promise<Value>;
 }
 
-/**
- * A late answer counts against the upstream for so long, in milliseconds; then one client's wait
- * finds out anew.
- */
+/** How long a late answer counts against the upstream, ms; then one client's wait tries again. */
 const rememberedMs = 10_000;
 
 /**

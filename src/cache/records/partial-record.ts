@@ -32,10 +32,7 @@ const keptMs = 30 * 86_400_000;
 /** A group is written again when its time is older than this, milliseconds. */
 const renewEveryMs = 86_400_000;
 
-/**
- * What both say together, without what is too old; `known` itself when `seen` adds nothing that is
- * worth a write.
- */
+/** Both together, without what is too old; `known` itself where a write adds too little. */
 export function mergedPartial(known: PartialRecord, seen: PartialRecord, now: number): PartialRecord {
   const isNew = seen.groups.some((group) => addsTo(known, group));
   const fullAt = latest([known.fullAt, seen.fullAt].filter((at) => at !== undefined && isKept(at, now)));

@@ -29,9 +29,7 @@ interface CacheContextOptions {
   readonly buffers: BufferPool;
   /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope for all. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
-  /**
-   * Which whole reads of stored blobs are hashed. Default `first`; what comes from S3 is always.
-   */
+  /** Which whole reads of stored blobs are hashed. Default `first`; those from S3 always are. */
   readonly verifies?: Verifies;
   readonly events: CacheEvents;
 }

@@ -45,14 +45,9 @@ export class ScrubFailure extends Error {
   }
 }
 
-/**
- * Progress is written this often, milliseconds: what a killed process read since then is read
- * again.
- */
+/** Progress is written this often, milliseconds; a killed process reads the rest again. */
 const saveEveryMs = 30_000;
-/**
- * What a blob costs at least of the pace, bytes: a million manifests are a million files to open.
- */
+/** The least that a blob costs of the pace, bytes: a million manifests are as many files. */
 const leastBytes = 64 * 1024;
 
 /**

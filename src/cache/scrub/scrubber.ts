@@ -7,10 +7,7 @@ import { createRecordLease } from '../../lease/record.ts';
 import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';
 import { readProgress, type ScrubProgress } from './progress.ts';
 
-/**
- * Reads every stored blob now and then, and takes those out that are no longer what their digests
- * say.
- */
+/** Reads every stored blob now and then, and deletes those that do not fit their digests. */
 interface Scrubber {
   /**
    * Goes through the whole store, or on from where an earlier process was interrupted. One scrub at
@@ -18,9 +15,7 @@ interface Scrubber {
    * next run goes on behind it.
    */
   run(): Promise<ScrubReport>;
-  /**
-   * Runs whenever a scrub is due, first after a random pause, so that replicas and restarts spread.
-   */
+  /** Runs whenever a scrub is due, first after a random pause, so that replicas spread. */
   start(): void;
   /** Ends the run under way, which is continued by the next one, and begins no more. */
   close(): Promise<void>;
@@ -40,10 +35,7 @@ export interface ScrubberOptions extends Omit<PassOptions, 'signal'> {
   readonly everyMs: number;
 }
 
-/**
- * How long the others wait for a replica that died while it scrubbed, milliseconds. Each
- * prolongation is a write.
- */
+/** How long the others wait for a replica that died, milliseconds. Prolonging is a write. */
 const leaseMs = 600_000;
 /**
  * The first look comes within this part of `everyMs`, a quarter of an hour of a day; after a

@@ -35,10 +35,7 @@ function runNothing(args: readonly string[], io: Io): number {
   );
 }
 
-/**
- * What a person should read about the failure, and the exit code: mostly 2 where the person can put
- * it right.
- */
+/** The text about the failure, and the exit code: mostly 2 where the user can put it right. */
 function complaint(error: unknown, { name, mistakeCode = 2 }: Command): [text: string, code: number] {
   if (error instanceof UsageError)
     return [`quayside ${name}: ${error.message}\nSee quayside ${name} --help\n`, mistakeCode];

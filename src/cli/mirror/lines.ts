@@ -90,10 +90,7 @@ export function createMirrorLines({ stdout, stderr }: Io, options: MirrorLinesOp
   };
 }
 
-/**
- * Of one that is throttled the line begins as that of oc: people look for the repositories in such
- * lines.
- */
+/** A throttled one begins as with oc: people look for the repositories in such lines. */
 function failureText(failure: CopyError, source: PullSpec, skipMissing: boolean): string {
   if (skipMissing && failure.kind === 'source-gone')
     return `warning: Image ${pullSpecText(source)} does not exist and will not be mirrored`;

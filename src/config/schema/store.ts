@@ -83,10 +83,7 @@ export const storeSchema = Type.Object(
      * all verified, and where each byte read costs money.
      */
     scrubEveryMs: Type.Optional(leaf(parseScrubEvery)),
-    /**
-     * How fast that reads, in bytes a second; slower while clients read. Default 16 MiB: 1.4 TB in
-     * a day.
-     */
+    /** How fast that reads, bytes a second; slower beside clients. Default 16 MiB: 1.4 TB a day. */
     scrubBytesPerSecond: bytes({ default: '16MiB' }),
   },
   { additionalProperties: false, default: { filesystem: {} } },

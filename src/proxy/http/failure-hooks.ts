@@ -74,18 +74,12 @@ function clientErrorHandler(error: Error & { readonly code?: string }, socket: S
   }
 }
 
-/**
- * The malformed bytes are then the body of the request itself, and no answer comes before their
- * refusal.
- */
+/** Then they are the body of the request itself, and no answer comes before their refusal. */
 function isAwaitingBody({ req, headersSent }: ServerResponse): boolean {
   return !req.complete && !headersSent;
 }
 
-/**
- * Connections whose malformed bytes wait for the answers before them: Node reports each further
- * packet anew.
- */
+/** Connections whose malformed bytes wait for answers: Node reports each further packet anew. */
 const refused = new WeakSet<Socket>();
 
 function refuse(socket: Socket, code: number): void {
@@ -109,9 +103,7 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-/**
- * The response that Node is writing on the socket, found where Node's own default handler looks.
- */
+/** The response that Node is writing on the socket, where Node's own default handler looks. */
 function responseOn(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
   return response instanceof ServerResponse ? response : undefined;

@@ -3,9 +3,7 @@ import { headerOf, type UpstreamResponse, wholeBody } from '../exchange.ts';
 
 const maxErrorBytes = 64 * 1024;
 
-/**
- * Statuses below 400 are no refusals, 416 is one of the range; of passing trouble the retries know.
- */
+/** Below 400 are no refusals, 416 is one of the range; the retries know passing trouble. */
 function isRefusal({ status }: UpstreamResponse): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 416 && status !== 429;
 }

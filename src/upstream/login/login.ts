@@ -52,10 +52,7 @@ const mostChallenges = 4;
 export function authenticated(options: LoginOptions): Dispatch {
   const known = knownChallenges();
 
-  /**
-   * What was asked for before; nothing where that leads nowhere any more, or did so elsewhere on
-   * the host.
-   */
+  /** What was asked for before; nothing where that stopped working or differs on the host. */
   async function guessed(ask: UpstreamRequest): Promise<Authorization | undefined> {
     const { challenge, isOwn } = known.of(ask);
     if (challenge === undefined) return undefined;
@@ -139,10 +136,7 @@ function challengesOf(answer: UpstreamResponse): readonly Challenge[] {
   return [...bearer.slice(0, mostChallenges), ...basic.slice(0, 1)];
 }
 
-/**
- * The first answer that was not refused yet. Throws the token server's refusal where that leaves
- * none.
- */
+/** The first answer not refused yet. Throws the token server's refusal where none is left. */
 async function nextOf(
   challenges: readonly Challenge[],
   refused: readonly Authorization[],

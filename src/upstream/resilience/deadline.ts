@@ -23,9 +23,7 @@ export async function inTime<Value>(
   return await work(AbortSignal.any([signal, late.signal]));
 }
 
-/**
- * Whether the caller gave up, other than for want of an answer: that says nothing of the server.
- */
+/** Whether the caller gave up, but not for want of an answer: it says nothing of the server. */
 export function isGivenUp(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && !(signal.reason instanceof Late);
 }

@@ -100,10 +100,7 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
   return Number.isNaN(seconds) ? undefined : Math.min(longestRetryAfter, Math.max(0, seconds));
 }
 
-/**
- * The answer, unless its status says that it is worth another try, as 501 does not; then throws
- * TryAgain.
- */
+/** The answer; throws TryAgain for a status worth another try, which 501 is not. */
 export function orTryAgain(
   answer: UpstreamResponse,
   now: number,

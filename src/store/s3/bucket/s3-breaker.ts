@@ -9,10 +9,7 @@ export interface S3BreakerOptions {
   readonly probe: () => Promise<boolean>;
   /** Calls without an answer, or objects cut short, in a row that open it. Default 3. */
   readonly failures?: number;
-  /**
-   * Pause before the first probe once open, in milliseconds; doubles up to 30 times that. Default
-   * 1,000.
-   */
+  /** Pause before the first probe, in ms; doubles up to 30 times that. Default 1,000. */
   readonly probeAfterMs?: number;
   readonly events?: Partial<StoreEvents>;
   readonly clock?: Clock;

@@ -71,10 +71,7 @@ export interface S3Calls {
   held(body: Readable): void;
 }
 
-/**
- * Calls through one client of their own. `breaker` says when none may be made, and is told how they
- * end.
- */
+/** Calls through one client. `breaker` may forbid them, and is told how they end. */
 export function createS3Calls(options: S3ClientOptions, breaker: S3Breaker): S3Calls {
   const { events, firstByteTimeoutMs = 3_000, maxSockets = defaultSockets } = options;
   let bodies = 0;
