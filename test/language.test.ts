@@ -131,7 +131,7 @@ test('names and comments of tests say who acts and when', async (t) => {
 });
 
 test(`lines of comments end within ${widest} columns`, async (t) => {
-  const read = [...(await sources('test')), ...(await sources('bench'))];
+  const read = [...(await sources('src')), ...(await sources('test')), ...(await sources('bench'))];
   const wide = read
     .filter(({ path }) => !isFrozen(path))
     .flatMap(({ path, text }) =>

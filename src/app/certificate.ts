@@ -29,8 +29,9 @@ export async function keyPair({ certFile, keyFile }: CertificateFiles): Promise<
 }
 
 /**
- * Gives new connections the certificate that the files hold by then; those that stand are not touched. A pair that cannot be used, such
- * as a new certificate whose key is still to come, is told, and the one before stays until the files change again.
+ * Gives new connections the current certificate of the files; open ones keep theirs. If a pair
+ * cannot be used, such as a certificate without its key yet, the log says so, and the previous one
+ * stays until the next change.
  */
 export function renewedCertificate(
   server: Pick<Server, 'setSecureContext'>,

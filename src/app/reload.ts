@@ -19,8 +19,8 @@ interface ReloadOptions {
 export type Reload = () => Promise<void>;
 
 /**
- * Settings while we run. A faulty configuration changes nothing: the log names every fault, and the settings stay as they are. Of a
- * sound one, what can be taken over is, and what waits for a restart is named.
+ * Reloads settings. A faulty configuration changes nothing: the log names every fault. Of a valid
+ * one the reloadable settings take effect, and the log names those that need a restart.
  */
 export function reloading({ started, read, apply, log }: ReloadOptions): Reload {
   let current = started;

@@ -154,9 +154,9 @@ function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts)
 }
 
 /**
- * Once we are told to stop, a connection is closed with the answer that it carries. The framework only closes those that are idle at
- * that moment: a client that keeps its connection after a download would hold us up until the grace time is over. Wants to be told of
- * each answer that has ended.
+ * At shutdown, closes a connection with its current answer. The framework only closes those that
+ * are idle then: a client that keeps its connection after a download would delay us for the whole
+ * grace time. Is called at the end of each answer.
  */
 function closeWhenIdle(app: FastifyInstance): { answered(): void } {
   let isClosing = false;

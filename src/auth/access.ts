@@ -82,8 +82,9 @@ interface PossibleTags {
  */
 export interface ContentTags {
   /**
-   * Tags that may lead to the digest, the likeliest first; none for content that was never seen below a tag. `afresh` also knows what other
-   * replicas have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when that cannot be told.
+   * Tags that may reference the digest, the likeliest first; none if unknown. `afresh` also reads
+   * what other replicas learned up to now, which takes time: use it before a refusal. Throws
+   * `UNAVAILABLE` if unknown.
    */
   tagsContaining(
     place: Place,

@@ -8,8 +8,9 @@ import { RegistryError } from '../oci/errors.ts';
 /** Slows down who guesses, by the address they come from. A login that succeeds is never held. */
 export interface Attempts {
   /**
-   * Counts a login that failed, and resolves when its answer may go out: at once for the first few, then later and later. Resolves also
-   * when the client leaves and when we close. Throws `TOOMANYREQUESTS` when too many answers to that address are held already.
+   * Counts a failed login, and resolves when its answer may go out: the first few at once, then
+   * later and later; also when the client leaves and at shutdown. Throws `TOOMANYREQUESTS` when too
+   * many answers to that address are held.
    */
   failed(address: string, signal: AbortSignal): Promise<void>;
   /**

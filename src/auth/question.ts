@@ -22,8 +22,8 @@ export interface PathQuestion {
 }
 
 /**
- * The question in words near those of kubectl, for logs, messages and as a key: `get imagestreams.image.openshift.io/layers cli -n ocp`. Not for
- * `kubectl auth can-i`, which reads what is behind the slash as a name.
+ * The question in the words of kubectl, for logs, messages and as a key: `get
+ * imagestreams.image.openshift.io/layers cli -n ocp`. `kubectl auth can-i` does not parse it.
  */
 export function questionText({ verb, group, resource, subresource, namespace, name }: Question): string {
   const kind = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;

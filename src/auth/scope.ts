@@ -16,10 +16,10 @@ const besideName = '{"type":"repository","name":"","actions":["pull"]},'.length;
 const repositoryScope = /^repository:(.+):([a-z*,]+)$/;
 
 /**
- * The repositories that a client wants to pull from (token protocol: `repository:<name>:<actions>`, several in one text or
- * in several). Pushing, deleting, catalogs and unreadable names are left out in silence, because clients ask for whatever they
- * may come to need; so are names past 3.7 KB, for which the client will ask again. Undefined when there is no scope at all, readable or
- * not. Throws `UNAUTHORIZED` past 100 scopes.
+ * The repositories that a client wants to pull from (token protocol: `repository:<name>:<actions>`,
+ * one or several per text). Ignores pushes, deletes, catalogs and invalid names, because clients
+ * request more than they need, and names past 3.7 KB, for which the client asks again. Undefined
+ * without any scope. Throws `UNAUTHORIZED` past 100 scopes.
  */
 export function requestedScopes(texts: readonly string[]): readonly Repository[] | undefined {
   const scopes = texts.flatMap((text) => text.split(' ')).filter((text) => text !== '');

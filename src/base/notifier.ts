@@ -4,8 +4,8 @@ import { systemClock } from './clock.ts';
 export interface Notifier {
   notify(): void;
   /**
-   * Resolves at the next notification, after `ms` milliseconds, or when the signal aborts: whichever
-   * comes first. Look at what you wait for before, and again after.
+   * Resolves at the next notification, after `ms` milliseconds, or on abort. Check your condition
+   * before, and again after.
    */
   wait(ms?: number, signal?: AbortSignal): Promise<void>;
 }

@@ -46,8 +46,8 @@ interface Running<Job> {
 }
 
 /**
- * A bounded queue before a medium that may be slow or down. After a failure everything pauses, so that a broken
- * medium is asked a few times a minute and not once per job.
+ * A bounded queue before a medium that may be slow or down. After a failure all jobs pause, so that
+ * a broken medium gets a few calls a minute, not one per job.
  */
 export function createWriteBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<Job> {
   return new WriteQueue(options);

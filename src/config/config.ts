@@ -6,8 +6,8 @@ import type { Settings } from './schema/schema.ts';
 import type { RedirectMode } from './schema/store.ts';
 
 /**
- * Everything an operator decides, complete and frozen: what may be absent here is absent on purpose. The meaning, unit
- * and default of each field stand where the schema names it (schema.ts, and store-, upstream- and host-schema.ts).
+ * All settings, complete and frozen: an absent field is absent on purpose. The schema documents
+ * meaning, unit and default of each field (schema.ts, and its sections).
  */
 export type Config = Frozen<
   Omit<Settings, 'store' | 'spool' | 'upstreams' | 'hosts'> & {

@@ -4,8 +4,8 @@ import type { Config } from './config.ts';
 import type { ConfigRefusal, FaultPath } from './faults.ts';
 
 /**
- * Every file that the configuration names (`…File`, `…Files`) and this process cannot read now. Only looks; what a file holds
- * is read when it is used.
+ * Every file that the configuration names (`…File`, `…Files`) and this process cannot read now.
+ * Their content is read at use.
  */
 export async function unreadableFiles(config: Config): Promise<ConfigRefusal[]> {
   const refusals = await Promise.all(namedFiles(config, []).map(refusalOf));

@@ -19,9 +19,9 @@ interface LoadOptions {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The configuration that a YAML text means: complete, in base units, frozen. An empty text means the defaults. Reads
- * no file but the text; `fileFaults` looks at the files it names.
- * Throws `ConfigError` with every fault at once, in the order of the text.
+ * The configuration of a YAML text: complete, in base units, frozen. An empty text means the
+ * defaults. Reads no files; `fileFaults` checks those that it names. Throws `ConfigError` with
+ * every fault, in the order of the text.
  */
 export function load(text: string, env: Environment, options: LoadOptions = {}): Config {
   const document = parseConfigDocument(text);

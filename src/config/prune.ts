@@ -2,8 +2,8 @@ import { field } from '../base/text/json.ts';
 import type { FaultPath } from './faults.ts';
 
 /**
- * Takes the refused setting out of `value`, in place, and returns what is gone: the setting itself, the whole list
- * that holds it, or, for one that was required and is not there, the section that needs it.
+ * Removes the refused setting from `value`, in place, and returns what it removed: the setting, the
+ * whole list that holds it, or, for a missing required one, the section that needs it.
  */
 export function prune(value: unknown, path: FaultPath): FaultPath {
   const position = path.findIndex((segment) => typeof segment === 'number');

@@ -1,6 +1,6 @@
 /**
- * In which way an API server did not answer: in time, at all, with a status, because it does not let
- * us ask, or with something that cannot be read.
+ * How an API server failed: too slow, unreachable, with a status, by a refusal, or with an
+ * unreadable answer.
  */
 export type FailureKind = 'slow' | 'unreachable' | 'status' | 'not-allowed-to-ask' | 'invalid';
 

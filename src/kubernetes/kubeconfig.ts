@@ -34,9 +34,8 @@ interface Files {
 type Texts = { readonly [Name in keyof Files]?: string };
 
 /**
- * Follows a kubeconfig and every file that it names: certificates and tokens are replaced while we run. The very same value
- * is handed out until one of them changes, with the files' contents in it. Throws, at once and
- * later, in words for the operator.
+ * Follows a kubeconfig and every file that it names, which may be replaced. Returns the same value,
+ * with the files' contents, until one of them changes. Throws in words for the operator.
  */
 export async function loadKubeconfig(options: KubeconfigOptions): Promise<Kubeconfig> {
   const library = await import('@kubernetes/client-node');

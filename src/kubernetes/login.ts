@@ -25,8 +25,8 @@ interface LoginTls {
 type Logins = () => Promise<ClusterLogin>;
 
 /**
- * Makes logins out of a kubeconfig. Whatever way its user has to get a credential, a plug-in's among them, is the library's to
- * go; a plug-in runs once at a time, however many wait for it.
+ * Makes logins from a kubeconfig. The library gets its user's credential, also by a plug-in, which
+ * runs once at a time for all who wait.
  */
 export function createLogins(config: Kubeconfig): Logins {
   return shared(async () => {

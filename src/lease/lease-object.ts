@@ -32,8 +32,8 @@ interface LeaseObject extends LeaseRecord {
 }
 
 /**
- * A lease as other components of a cluster hold and show theirs. Needs the right to get, create and update leases in the
- * namespace. The API server settles races: a write names the `resourceVersion` that it replaces.
+ * A lease as of other components of a cluster. Needs the right to get, create and update leases in
+ * the namespace. The API server settles races by `resourceVersion`.
  */
 export function createLeaseObject(options: LeaseObjectOptions): LeaseMedium<LeaseObject> {
   const { client, namespace, name, timeoutMs = 5000 } = options;

@@ -14,8 +14,8 @@ interface LeaseOptions<Written extends LeaseRecord> {
   /** Who does it, for those who look at the record. Something random is added. */
   readonly holder: string;
   /**
-   * How long the others wait for a holder that died, milliseconds. Work is told to stop after two thirds of it without a sign that
-   * the lease is still ours, and has the last third to do so. Default 15,000.
+   * How long others wait for a dead holder, milliseconds. Without a renewal, work is aborted after
+   * two thirds of it, and has the last third to stop. Default 15,000.
    */
   readonly ttlMs?: number;
   /** Pause between two reads of another's lease, and two renewals, ms. Default `ttlMs / 7.5`. */
@@ -42,8 +42,9 @@ export interface Lease {
 }
 
 /**
- * A lease by the rules that Kubernetes components follow: a record of another is stale when it did not change for its whole time
- * as we saw it by our own clock, so that clocks need not agree; every write names the version that it replaces.
+ * A lease by the rules of Kubernetes components: a record of another is stale if it did not change
+ * for its whole duration by our own clock, so that clocks need not agree; every write names the
+ * version that it replaces.
  */
 export function createLease<Written extends LeaseRecord>(options: LeaseOptions<Written>): Lease {
   const { name, medium, ttlMs = 15_000, retryMs = ttlMs / 7.5, events = {}, clock = Date.now } = options;

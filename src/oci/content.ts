@@ -58,8 +58,9 @@ export interface BlobSource {
 /** Where content can be kept. */
 interface BlobSink {
   /**
-   * Keeps the content. Resolves once it is whole, verified against `descriptor` and durable; until then, and
-   * when it throws, nothing of it is visible to any reader. Putting what is there already is not an error.
+   * Stores the content. Resolves once it is complete, verified against `descriptor` and durable;
+   * until then, and when it throws, readers see nothing of it. Storing existing content is no
+   * error.
    */
   put(descriptor: Descriptor, bytes: Bytes, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
@@ -86,8 +87,8 @@ export interface BlobStore extends BlobSource, BlobSink {
 }
 
 /**
- * The same bytes, checked: more or fewer of them than `descriptor.size`, or others than `descriptor.digest`
- * names, throw `UPSTREAM_INVALID`. The last chunk is only handed on once everything fits, so no reader ever
+ * The same bytes, verified: another number than `descriptor.size`, or another digest, throws
+ * `UPSTREAM_INVALID`. The last chunk is passed on only after the check, so that no reader ever
  * holds the whole of a wrong body.
  */
 export async function* verified(

@@ -1,8 +1,8 @@
 import type { Retry } from '../base/retry.ts';
 
 /**
- * Every way a request may fail, and its HTTP status: the codes of the OCI distribution spec 1.1 ("Error Codes"),
- * and, below them, the few that registries use beyond it because the spec has no word for them.
+ * Every failure of a request, and its HTTP status: the codes of the OCI distribution spec 1.1
+ * ("Error Codes"), and, below them, those that registries add.
  */
 const statusOf = {
   BLOB_UNKNOWN: 404,

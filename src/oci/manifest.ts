@@ -43,8 +43,8 @@ const kinds: Readonly<Record<ManifestType, ManifestKind>> = {
 };
 
 /**
- * The `Accept` value of every manifest request to an upstream. Always the full list: registries convert a manifest to
- * what the client names, and a tag's digest must not depend on who asked first.
+ * The `Accept` value of every manifest request to an upstream. Always the full list: registries
+ * convert a manifest to the listed types, and a tag's digest must not depend on the first client.
  */
 export const acceptManifests = Object.values(mediaTypes).join(', ');
 

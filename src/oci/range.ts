@@ -11,9 +11,9 @@ const unit = /^bytes\s*=/i;
 const part = /^(\d*)-(\d*)$/;
 
 /**
- * The parts that a `Range` header asks for (RFC 9110 section 14.2), or undefined when there is none, or one in a unit
- * that is not bytes, which a server must ignore. Throws `HEADER_INVALID` for a malformed one and for more than
- * 1,024 parts: containers/image answers a 400 by asking again with fewer.
+ * The parts of a `Range` header (RFC 9110 section 14.2); undefined without one, or for another
+ * unit, which a server must ignore. Throws `HEADER_INVALID` for a malformed one and for more than
+ * 1,024 parts: after a 400, containers/image asks for fewer.
  */
 export function parseRange(header: string | undefined): readonly RangeSpec[] | undefined {
   if (header === undefined || !unit.test(header)) return undefined;
@@ -26,8 +26,8 @@ export function parseRange(header: string | undefined): readonly RangeSpec[] | u
 }
 
 /**
- * The parts bound to content of `size` bytes, in the order asked, those that start past its end left out.
- * Throws `RANGE_INVALID` (416) when none is left.
+ * The parts within `size` bytes, in the requested order, without those that start past the end.
+ * Throws `RANGE_INVALID` (416) if none is left.
  */
 export function boundRanges(specs: readonly RangeSpec[], size: number): readonly ByteRange[] {
   const bound = specs.flatMap((spec) => boundPart(spec, size));

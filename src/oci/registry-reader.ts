@@ -47,9 +47,9 @@ export interface OpenBlob {
   /** The whole blob's size in bytes, or undefined where the registry does not say. */
   readonly size: number | undefined;
   /**
-   * The bytes from `start` to `end` as asked, never others. An upstream resumes a broken connection
-   * while it is read (Range, new token, new redirect) as long as it makes progress; throws once that
-   * is hopeless. Not verified, unless the reader says so.
+   * The bytes from `start` to `end` as requested, never others. An upstream resumes a broken
+   * connection (Range, new token, new redirect) while it makes progress, then throws. Unverified,
+   * unless the reader says so.
    */
   readonly body: Bytes;
   close(): void;
@@ -82,7 +82,9 @@ export interface ReferrersPage extends ListPage {
  * `UPSTREAM_INVALID` (it lies). A client's credential never gets here.
  */
 export interface RegistryReader {
-  /** The host that users write, such as `quay.io`; of a directory `file://` or `oci:` and its path. */
+  /**
+   * The host as users write it, such as `quay.io`; of a directory `file://` or `oci:` and its path.
+   */
   readonly name: string;
   manifest(repository: Repository, reference: Reference, options?: ManifestOptions): Promise<ManifestAnswer>;
   /** The blob's descriptor; undefined when the repository has no such blob. */

@@ -33,10 +33,10 @@ const longestPath = 2048;
 const longestQuery = 4096;
 
 /**
- * The one parse of a request: access is decided on its result and upstream URLs are built from its result, never from the
- * raw text, so no encoding can mean one repository to the one and another to the other. Percent-encoding
- * is undone once. Throws `UNSUPPORTED` for every write, `NAME_INVALID`, `TAG_INVALID`, `DIGEST_INVALID`,
- * `PAGINATION_NUMBER_INVALID`, and `NAME_UNKNOWN` for a path that is no end-point.
+ * The only parse of a request: access decisions and upstream URLs use its result, never the raw
+ * text, so that an encoding cannot mean different repositories. Percent-encoding is decoded once.
+ * Throws `UNSUPPORTED` for every write, `NAME_INVALID`, `TAG_INVALID`, `DIGEST_INVALID`,
+ * `PAGINATION_NUMBER_INVALID`, and `NAME_UNKNOWN` for a path that is not an end-point.
  */
 export function parseRequest(method: string, url: string): ParsedRequest {
   const mark = url.indexOf('?');

@@ -18,8 +18,9 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       scrub/progress                                      how far the scrub has come
  *       probes/<instance>                                   written and deleted to probe the store
  *
- * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins with `_` cannot be part
- * of a repository (it must begin with a letter or digit); it ends the repository's name, on S3 and as a directory alike.
+ * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins
+ * with `_` cannot be part of a repository (it must begin with a letter or digit); it ends the
+ * repository's name, on S3 and as a directory alike.
  */
 const version = 'v1';
 
@@ -126,8 +127,9 @@ export function checkedKey(key: string): string {
 }
 
 /**
- * Free text as one component of a key: what is outside `[A-Za-z0-9._:-]`, and a leading `.` or `_`, becomes `@` and
- * two hexadecimal digits a byte. So neither `..` nor a component of our own can be made from a name.
+ * Free text as one component of a key: a character outside `[A-Za-z0-9._:-]`, and a leading `.` or
+ * `_`, becomes `@` and two hexadecimal digits per byte. So a name cannot make `..` or a component
+ * of our own.
  */
 function component(text: string): string {
   return text.replace(/[^A-Za-z0-9._:-]|^[._]/gu, (character) =>

@@ -13,8 +13,8 @@ interface CountedBlobs {
 }
 
 /**
- * Counts the reads of a store by digest, so that eviction never deletes what a slow client is still reading, however long
- * that takes. Reads that clients make by themselves, after a redirect, are not seen.
+ * Counts the reads of a store by digest, so that eviction never deletes content that a slow client
+ * still reads. Reads by clients after a redirect are not counted.
  */
 export function countedReads(blobs: CachedBlobs): CountedBlobs {
   const reads = new Map<Digest, number>();

@@ -18,8 +18,8 @@ export interface RecordEntry {
 }
 
 /**
- * Small named records (tag pointers, membership, usage, leases) beside the blobs, on the same medium. Keys are paths of
- * `[A-Za-z0-9._@:-]` components joined by `/`, as keys.ts makes them.
+ * Small named records (tag pointers, membership, usage, leases) beside the blobs. Keys are paths of
+ * `[A-Za-z0-9._@:-]` components joined by `/`, as of keys.ts.
  */
 export interface Records {
   /** The record, or undefined when there is none; throws when that cannot be told. */

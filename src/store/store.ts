@@ -20,8 +20,8 @@ export interface Store {
 /** A blob store with the optional faster ways that some media have. */
 export interface CachedBlobs extends BlobStore {
   /**
-   * Makes a complete, verified file of our own part of the store without copying it (same file system: rename).
-   * Resolves to false when it cannot, and the file is untouched.
+   * Makes a complete, verified file of our own part of the store without a copy (same file system:
+   * rename). Resolves to false if it cannot, leaving the file.
    */
   adopt?(descriptor: Descriptor, file: string): Promise<boolean>;
   /** A URL that delivers the blob by a plain GET without us, valid for a few minutes. */

@@ -32,8 +32,9 @@ export interface Upstream extends RegistryReader {
   /** Whether it can deliver now: true after a recent answer, else one quick shared request. */
   isReachable(options?: ReachableOptions): Promise<boolean>;
   /**
-   * The upstream's own answer to one request for a blob, for a client that is to have it as it is: our login, no redirect followed,
-   * nothing tried again, nothing verified. Undefined when the repository has no such blob; `RANGE_INVALID` for a range outside of it.
+   * The upstream's own answer to one request for a blob, to be passed on: with our login, no
+   * redirect followed, no retry, unverified. Undefined for an unknown blob; `RANGE_INVALID` for a
+   * range outside of it.
    */
   forwardBlob(
     repository: Repository,

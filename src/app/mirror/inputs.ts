@@ -18,8 +18,8 @@ interface FollowedInputsOptions {
 interface FollowedInputs {
   readonly inputs: TestInputs;
   /**
-   * Runs the controller once the checkout is read: what is listed before that would not be wanted yet. Then tells it what comes to be used,
-   * whenever the checkout has become another one, until the signal aborts.
+   * Runs the controller once the checkout is read: what it lists before would not be wanted yet.
+   * Then adds newly used tags at each change of the checkout, until the signal aborts.
    */
   during(controller: Controller, signal: AbortSignal): Promise<void>;
 }

@@ -18,8 +18,8 @@ export function mayBeToken(text: string): boolean {
 }
 
 /**
- * The claims of a token in the form of a JWT (RFC 7519); undefined for others. Nothing is verified: it serves to ask the right cluster, and to
- * remember a token no longer than it wants to live.
+ * The claims of a JWT (RFC 7519), unverified; undefined for other tokens. They choose the cluster
+ * to ask, and limit how long a token is remembered.
  */
 export function claimsOf(token: string): TokenClaims | undefined {
   const payload = jwt.exec(token)?.[1];

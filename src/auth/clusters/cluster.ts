@@ -14,8 +14,9 @@ export interface Verdict {
 }
 
 /**
- * A Kubernetes cluster as the judge of people: TokenReview and SubjectAccessReview. Both methods throw `UNAVAILABLE`, with `Retry-After`, when
- * the cluster is slow, down, or does not let us ask; neither ever turns that into a yes or a no.
+ * A Kubernetes cluster that decides on subjects by TokenReview and SubjectAccessReview. Both
+ * methods throw `UNAVAILABLE`, with `Retry-After`, when it is slow, down, or refuses the review; a
+ * failure is neither yes nor no.
  */
 export interface Cluster {
   /** As configured; subjects that it knows carry it. */

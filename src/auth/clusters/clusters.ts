@@ -74,8 +74,8 @@ export function createClusters(list: readonly RememberedCluster[], options: Clus
 }
 
 /**
- * `oc whoami` of the first administrator is `kube:admin`, which Basic authentication splits in the wrong place: user `kube`, password
- * `admin:sha256~…`. No token has a colon.
+ * `oc whoami` of the first administrator is `kube:admin`, which Basic splits into user `kube` and
+ * password `admin:sha256~…`. No token has a colon.
  */
 function tokenOf(credential: Credential): string {
   if (credential.kind === 'bearer') return credential.token;

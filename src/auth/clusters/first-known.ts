@@ -5,9 +5,9 @@ import type { Cluster } from './cluster.ts';
 type Known = Subject | undefined;
 
 /**
- * Who the first cluster that knows the token says it is; at once where what they remember settles it. The next one is asked at once after a no
- * or a failure, and beside the others after so long a silence. Undefined where none knows it; rejects where none does and
- * one could not tell.
+ * The subject by the first cluster that accepts the token; at once if remembered. Asks the next
+ * cluster after a no, a failure, or that much silence. Undefined if all say no; rejects if none
+ * accepts and one failed.
  */
 export function firstKnown(
   list: readonly Cluster[],

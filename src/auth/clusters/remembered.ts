@@ -23,9 +23,9 @@ export interface RememberedOptions {
 }
 
 /**
- * Keeps a cluster's answers, and asks each question once however many wait for it. An answer counts until it lapses, also while the
- * cluster is down; that it could not answer is never kept. Tokens are kept as keyed hashes, rights for everything that the cluster was told of the
- * subject. What is kept is handed out without a promise.
+ * Remembers a cluster's answers, and sends each review once for all who wait. An answer is valid
+ * until it expires, also while the cluster is down; failures are not kept. Tokens are keyed hashes,
+ * rights are by everything sent about the subject. Remembered answers are plain values.
  */
 export function remembered(cluster: Cluster, options: RememberedOptions = {}): RememberedCluster {
   const { tokenMs = 120_000, badTokenMs = 30_000, allowMs = 300_000, denyMs = 30_000 } = options;

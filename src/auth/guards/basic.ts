@@ -10,8 +10,8 @@ const longestHeader = 8192;
 const shape = /^(basic|bearer) +([A-Za-z0-9._~+/-]+=*)$/i;
 
 /**
- * The credential in an `Authorization` value (RFC 7617, RFC 6750). An empty name and password (`Basic Og==`) are no
- * credential: clients send them to say that they have no login.
+ * The credential in an `Authorization` value (RFC 7617, RFC 6750). An empty name and password
+ * (`Basic Og==`) are none: clients without a login send them.
  */
 export function parseAuthorization(header: string | undefined): Credential | NoCredential {
   if (header === undefined || header === '') return { refused: 'absent' };

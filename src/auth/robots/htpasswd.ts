@@ -5,9 +5,9 @@ const bcryptShape = /^\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}$/;
 const highestCost = 14;
 
 /**
- * Reads the lines that `htpasswd -B` writes; empty lines and `#` comments are skipped, of two lines for a name the
- * last one counts. Only bcrypt is accepted, up to a cost of 14 (a second of work): throws an Error that names the line
- * of anything else, because a login that can never work is an operator's mistake and must not pass in silence.
+ * Reads the lines of `htpasswd -B`; skips empty lines and `#` comments; the last line of a name
+ * wins. Accepts only bcrypt up to a cost of 14 (1 s): throws an Error that names any other line,
+ * because a login that can never work is an operator's mistake.
  */
 export function parseHtpasswd(text: string): Htpasswd {
   const entries = text

@@ -1,9 +1,9 @@
 import type { Subject } from '../access.ts';
 
 /**
- * Whether one of the entries means the subject: a user's name; one that ends in `*`, the beginning of one; or a group of the cluster's
- * own (`system:serviceaccounts`). Other groups never count, because who may choose a user name could choose that of a group. A
- * robot of ours is no cluster's user, whatever its name.
+ * Whether an entry matches the subject: a user name, a prefix of one before `*`, or a group of
+ * Kubernetes itself (`system:serviceaccounts`). Other groups never count, as a chosen user name
+ * could be a chosen group. Our robots never match.
  */
 export function isExempt({ name, groups, cluster }: Subject, entries: readonly string[]): boolean {
   if (cluster === undefined) return false;

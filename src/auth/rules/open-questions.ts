@@ -8,8 +8,8 @@ export interface OpenQuestion {
 }
 
 /**
- * What there is to ask about the ways: each question once, and not the one that comes last anyway; one for each namespace before the
- * second for any, because most roles are bound in a namespace.
+ * The questions of the tag paths: each once, except the final one; one per namespace first, because
+ * most roles are bound in a namespace.
  */
 export function openQuestions(ways: readonly FinalTagPath[], last: FinalRuling): readonly OpenQuestion[] {
   const others = ways.filter(({ ruling }) => textOf(ruling) !== textOf(last));

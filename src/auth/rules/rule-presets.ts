@@ -22,8 +22,8 @@ const flat: WrittenRule = { source: String.raw`quay\.io/openshift/ci` };
 const anyRepository: WrittenRule = { source: '.+' };
 
 /**
- * Rights per image stream in the one flat repository of CI. What no rule here reads, and what no tag leads to, is for those who
- * may read every image stream.
+ * Rights by image stream in the one flat repository of CI. Tags that no rule parses, and digests
+ * without a tag, need the right to every image stream.
  */
 const imagestream: readonly Rule[] = [
   {

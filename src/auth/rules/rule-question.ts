@@ -22,8 +22,8 @@ export interface QuestionTemplate {
 const hole = /\$<([^$<>]*)>/g;
 
 /**
- * The question that the groups make of the template. A group without a text is empty, and that asks for more, never for less: no
- * namespace is all of them, no name is every one. Undefined where no verb or no resource is left.
+ * The question of the template with its groups. An empty group asks for more, never for less: no
+ * namespace means all, no name means every one. Undefined without a verb or a resource.
  */
 export function filledQuestion(template: QuestionTemplate, groups: Groups): Question | undefined {
   const filled = (part = ''): string => part.replace(hole, (_hole, group: string) => groups[group] ?? '');

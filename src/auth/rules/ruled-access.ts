@@ -15,8 +15,8 @@ interface RuledAccessOptions {
   /** The clusters: each subject is asked about at its own. */
   readonly judge: Judge;
   /**
-   * The names of the clusters whose subjects have rights here. One that was taken out of the configuration gives none, though a token of ours
-   * may outlive it. Default: any.
+   * The clusters whose subjects have rights here. A removed cluster gives none, though our tokens
+   * for its subjects may still be valid. Default: any.
    */
   readonly clusters?: readonly string[];
   /** What leads where: for all that is pulled by digest. */

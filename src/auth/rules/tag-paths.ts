@@ -48,9 +48,9 @@ export function* finalTagPaths(ways: Iterable<TagPath>): Generator<FinalTagPath>
 }
 
 /**
- * The ways to those digests that tags on the given ways name: who may pull by one of these may pull what the given ways lead to. Only
- * a tag that does lead where it must is followed, each digest once, so that circles end; a few levels and digests at most.
- * Rejects as the steps do.
+ * The tag paths to the digests that tags on the given paths name: the right to one of these covers
+ * the content of the given paths. Follows only tags that do reference the content, each digest
+ * once, a few levels and digests. Rejects as the steps do.
  */
 export async function followedTagPaths(
   rules: RuleBook,

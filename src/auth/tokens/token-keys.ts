@@ -14,8 +14,8 @@ import { loginsUnavailable } from '../unavailable.ts';
 export interface TokenKey {
   readonly kid: string;
   /**
-   * The one algorithm that the key is used with, whatever a token's header claims: else a public key, which is no
-   * secret, could be used as an HMAC secret (RFC 8725 section 3.1).
+   * The only algorithm of the key, whatever a token's header claims: otherwise a public key could
+   * be used as an HMAC secret (RFC 8725 section 3.1).
    */
   readonly algorithm: 'HS256' | 'EdDSA' | 'ES256';
   readonly verifying: KeyObject | Uint8Array;
@@ -58,9 +58,10 @@ export function createTokenKeys(
 }
 
 /**
- * The keys in the texts of files. A text with PEM blocks holds private keys, which sign and verify, and public ones, which verify: Ed25519 or
- * P-256. Any other text holds HMAC secrets, one a line, each at least 32 bytes. The first key that can sign does. Throws an Error that names
- * the file and the line or block, and never shows a key.
+ * The keys in the texts of files. A text with PEM blocks holds private keys, which sign and verify,
+ * and public ones, which verify: Ed25519 or P-256. Another text holds HMAC secrets of at least 32
+ * bytes, one per line. The first signing key signs. Throws an Error with file and line or block,
+ * and never shows a key.
  */
 export function parseTokenKeys(texts: readonly string[], names: readonly string[] = []): TokenKeys {
   return joined(

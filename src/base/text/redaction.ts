@@ -56,8 +56,8 @@ export function scrubbed(text: string): string {
 }
 
 /**
- * The fields of a log line, fit to be written: values of secret keys are gone, errors are reduced to what they say
- * (`type`, `message`, `code`, `stack` and the same of their causes), never their other fields, which may hold headers.
+ * The fields of a log line, redacted: without values of secret keys; errors keep only `type`,
+ * `message`, `code` and `stack`, also of their causes, as other fields may hold headers.
  */
 export function loggable(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return fieldsOf(fields, 0);

@@ -24,8 +24,8 @@ class CorruptBlob extends BrokenSource {
 /** Reads from a store that may lose, cut or garble what it was given. */
 export interface VerifiedStore {
   /**
-   * The descriptor; undefined when it is not there, or the store cannot tell. Never throws. A copy whose size is not the expected one is read
-   * and checked once; if it is wrong it is taken out of the store.
+   * The descriptor; undefined if absent, or if the store fails. Never throws. A copy of unexpected
+   * size is read and verified once, and deleted if it is wrong.
    */
   stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
   /**

@@ -15,8 +15,9 @@ interface EvictionActOptions {
 const deletesAtATime = 8;
 
 /**
- * Deletes what a plan says and what may still go; resolves to what went. All manifests first: should the run break off, no
- * manifest is left whose blobs are gone. What has come into use stays, and with a manifest all that it refers to.
+ * Deletes what a plan lists and is still unused; resolves to the deletions. All manifests first: an
+ * interrupted run leaves no manifest without its blobs. Content used meanwhile stays, and with a
+ * manifest all that it references.
  */
 export async function carriedOut(
   evictions: readonly Eviction[],

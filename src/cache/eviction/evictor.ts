@@ -1,5 +1,5 @@
-// Room `cache/eviction`: keeps a store within its size. In: the store, and the digests served per day.
-// Out: deletions, and the plan behind them. Imports: base, lease, oci, store; types of cache,
+// Room `cache/eviction`: keeps a store within its size. In: the store, and the digests served per
+// day. Out: deletions, and the plan behind them. Imports: base, lease, oci, store; types of cache,
 // cache/records.
 
 import { ageMs } from '../../base/age.ts';
@@ -20,8 +20,8 @@ import type { Usage } from './usage.ts';
 /** Keeps the store within its size. */
 interface Evictor {
   /**
-   * Measures the store, and above the high mark deletes down to the low one. One run at a time over all replicas. Rejects
-   * when anything that the decision rests on cannot be read; then nothing was deleted.
+   * Measures the store, and above the high mark deletes down to the low one. One run at a time over
+   * all replicas. Rejects, without any deletion, if an input cannot be read.
    */
   run(options?: EvictionRunOptions): Promise<EvictionReport>;
   /** Runs periodically, first after a random part of the pause, so that replicas take turns. */
@@ -79,8 +79,8 @@ export interface EvictorOptions {
   /** Tags `<upstream>/<repository>:<tag>` that match keep all their content. Default: none. */
   readonly pins?: readonly TagTest[];
   /**
-   * Content stored or used within this time is kept, milliseconds. Default 1,200,000: what another replica uses shows here up to
-   * eleven minutes late.
+   * Content stored or used more recently is kept, milliseconds. Default 1,200,000: the use by
+   * another replica is visible up to eleven minutes later.
    */
   readonly graceMs?: number;
   /** Membership of content that is not stored is deleted at this age, ms. Default 30 days. */

@@ -2,8 +2,8 @@ import type { StoredBlob } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /**
- * Everything a store holds, as columns: piece `i` is `digests[i]`. A million pieces take about 200 MB this way, and
- * several times that as objects in maps.
+ * The content of a store, as columns: piece `i` is `digests[i]`. A million pieces take about 200
+ * MB, and several times that as objects in maps.
  */
 export interface Inventory {
   readonly digests: readonly Digest[];

@@ -14,8 +14,8 @@ interface OldMembersOptions {
 }
 
 /**
- * Deletes the membership of content that the store holds no more, else there would be a record for everything that was ever
- * pulled. Resolves to how many. Forgetting is safe at any time: the upstream is asked again, once.
+ * Deletes the membership of content that is not stored any more, as records of everything ever
+ * pulled would pile up. Resolves to the number. Always safe: the upstream is asked again, once.
  */
 export async function deletedOldMembers(
   records: Records,

@@ -8,9 +8,9 @@ import type { TagTest } from '../records/freshness.ts';
 const readsAtATime = 8;
 
 /**
- * The digests that the pinned tags point at now. A tag is pinned when any of the patterns matches its full name
- * `<upstream>/<repository>:<tag>`. Rejects when a pinned tag's pointer cannot be read: better no eviction than that of
- * something pinned.
+ * The digests of the pinned tags. A tag is pinned if a pattern matches its full name
+ * `<upstream>/<repository>:<tag>`. Rejects if a pinned tag's pointer cannot be read: no eviction is
+ * better than evicting pinned content.
  */
 export async function pinnedDigests(
   records: Records,

@@ -76,9 +76,10 @@ export function isAboveMark(bytes: number, marks: Pick<EvictionInput, 'maxBytes'
 }
 
 /**
- * Decides what to delete: whole graphs of manifests, and blobs that no stored manifest refers to, least recently used
- * first. A manifest is as recent as its own last use or that of anything that it alone refers to; what others share
- * says nothing, else one base layer in use would hold all that was ever built on it.
+ * Decides what to delete: whole graphs of manifests, and blobs that no stored manifest references,
+ * least recently used first. A manifest is as recent as its own last use or that of anything that
+ * only it references; shared content does not count, or one base layer in use would keep all images
+ * built on it.
  */
 export function evictionPlan(input: EvictionInput): EvictionPlan {
   const graph = graphOf(input);

@@ -14,8 +14,8 @@ export interface Usage {
   /** Writes the notes. Never rejects: the next flush writes what failed. */
   flush(): Promise<void>;
   /**
-   * Tells the uses of all replicas, in no order and several of one digest; the latest counts, and is right to about ten
-   * minutes. Rejects when any record cannot be read: an answer with gaps would let something in use look unused.
+   * Emits the uses of all replicas, unordered, several per digest; the latest counts, and is right
+   * to about 10 min. Rejects if a record cannot be read: used content could look unused.
    */
   eachUse(visit: VisitUse, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
   /** Stops the timer and flushes. */
@@ -64,7 +64,7 @@ interface State {
 }
 
 /**
- * Usage in records of one writer each, `v1/usage/<day>/<instance>`: nothing to lock, nothing to merge on writing, and any
+ * Usage in records of one writer each, `v1/usage/<day>/<instance>`: no locks, no merges, and any
  * replica reads them all. A line is a digest and a time in seconds.
  */
 export function createUsage(options: UsageOptions): Usage {

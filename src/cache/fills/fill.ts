@@ -26,8 +26,9 @@ export interface FillOptions {
 }
 
 /**
- * One download of one digest, owned by no request. It goes at its own pace into the spool, is hashed on the way, and is put
- * into the store once it is whole and right. Readers follow the spool, each at its own place and pace.
+ * One download of one digest, owned by no request. It writes into the spool at its own pace, hashes
+ * on the way, and puts the blob into the store once it is complete and verified. Readers follow the
+ * spool, each at its own offset and pace.
  */
 export interface Fill {
   /**
@@ -41,9 +42,9 @@ export interface Fill {
   /** Distance of the download from `offset`: in bytes, and in ms at its speed. 0: reached. */
   distanceTo(offset: number): { readonly bytes: number; readonly ms: number };
   /**
-   * Follows the download. The last byte of the blob is withheld until the whole of it proved right, so that no
-   * reader ever completes a wrong body. Throws what ended the download, SpoolError when only our disk is to blame, and the
-   * signal's reason, however long nothing has come.
+   * Follows the download. The last byte of the blob is withheld until the whole is verified, so
+   * that no reader completes a wrong body. Throws the failure of the download, SpoolError for a
+   * failure of our disk only, and the signal's reason.
    */
   read(range: ByteRange, signal?: AbortSignal): Bytes;
   /** Gives the download up. */

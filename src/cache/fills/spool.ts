@@ -9,8 +9,8 @@ import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.t
 import { createStaging } from './staging.ts';
 
 /**
- * One growing file: a single writer appends, any number of readers follow. Its bytes stay readable until the last
- * holder has let go.
+ * One growing file: one writer appends, any number of readers follow. Its bytes stay readable until
+ * the last holder releases it.
  */
 export interface SpoolFile {
   readonly path: string;

@@ -45,8 +45,9 @@ export interface ManifestReading {
 }
 
 /**
- * The manifests of one upstream by digest, through the cache. Content named by its digest is true for ever. Whatever is handed to a client has left
- * its tags, and the one it was asked for by, on the records of all that it lists.
+ * The manifests of one upstream by digest, through the cache. Content of a digest never changes. A
+ * manifest goes to a client only after its tags, and the requested one, are on the records of all
+ * that it lists.
  */
 export interface Manifests {
   /**

@@ -6,8 +6,8 @@ type TagScope = (tag: Tag) => string;
 export interface TagMerging {
   readonly scopeOf: TagScope;
   /**
-   * The tags are those of a manifest above: only the latest of them was just seen to lead here. The others fill gaps, and never take the
-   * place of one that is known.
+   * The tags are those of a manifest above: only the latest was just seen to reference this. The
+   * others fill gaps, and never replace a known one.
    */
   readonly isInherited?: boolean;
 }

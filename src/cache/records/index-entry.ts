@@ -38,8 +38,8 @@ const format = 2;
 const tagsEveryMs = 3_600_000;
 
 /**
- * What both say together; `known` itself when `seen` adds nothing. The first word on size and media type stands, so
- * that no manifest seen later can misstate a layer which others share; only what was found by reading replaces it.
+ * The union; `known` itself if `seen` adds nothing. The first size and media type stay, so that no
+ * later manifest can misstate a shared layer; only a verified read replaces them.
  */
 export function mergedEntry(
   known: IndexEntry | undefined,

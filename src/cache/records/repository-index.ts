@@ -40,8 +40,8 @@ export interface RepositoryIndex {
   /** What `find` finds without reading a record; undefined if it had to read, or finds nothing. */
   known(scope: RepositoryScope, digest: Digest): SeenContent | undefined;
   /**
-   * Remembers that the upstream showed these in that repository, and under which tag. In force before the call returns;
-   * the records follow behind. Never rejects.
+   * Records that the upstream showed these in that repository, and under which tag. In force before
+   * the call returns; the records are written behind. Never rejects.
    */
   add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
   /** Remembers that below these tags hangs what the manifest lists, of which not all was added. */
@@ -55,9 +55,9 @@ export interface RepositoryIndex {
    */
   correct(scope: RepositoryScope, descriptor: Descriptor): Promise<void>;
   /**
-   * Tags whose graph held the digest, the latest last; possibly no longer. Of very many there is one for each scope. At once when some are in
-   * memory, unless they are wanted `afresh`: as other replicas may have written them. Throws `UNAVAILABLE` when the record
-   * had to be read and cannot be.
+   * Tags whose graph held the digest, the latest last; perhaps no longer. Of very many, one per
+   * scope. At once if some are in memory, unless `afresh`, which reads those of other replicas.
+   * Throws `UNAVAILABLE` if the record cannot be read.
    */
   tagsOf(
     scope: RepositoryScope,

@@ -27,7 +27,7 @@ interface CacheContextOptions {
   /** Small content kept in memory, bytes of all and of one at most. */
   readonly memory: { readonly maxBytes: number; readonly maxEntryBytes: number };
   readonly buffers: BufferPool;
-  /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope for all. */
+  /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
   /** Which whole reads of stored blobs are hashed. Default `first`; those from S3 always are. */
   readonly verifies?: Verifies;

@@ -36,8 +36,8 @@ export interface ManifestGraph {
   /** Whether the root is or references the digest; undefined if manifests must be read. */
   containsInMemory(root: Digest, digest: Digest, reader: Pick<ManifestReader, 'peek'>): boolean | undefined;
   /**
-   * Whether it does. The upstream is asked only for what is stored nowhere, and only while the digest was not found without. Throws
-   * `UNAVAILABLE` when what is missing cannot be read, or is too much.
+   * Whether it does. Asks the upstream only for manifests that are stored nowhere, and only if the
+   * others lack the digest. Throws `UNAVAILABLE` if manifests are unreadable or too many.
    */
   contains(root: Digest, digest: Digest, reader: ManifestReader): Promise<boolean>;
 }

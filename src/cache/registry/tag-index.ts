@@ -24,8 +24,9 @@ import type { CachedRegistry } from './registry.ts';
 /** Known tags of content. Used by `auth`: the right to pull any of these tags grants the digest. */
 export interface TagIndex {
   /**
-   * Tags that may lead to the digest, the latest first; none for content that was never seen below a tag. `afresh` also knows what other replicas
-   * have learned up to now, and takes its time for that: ask so before a refusal. Throws `UNAVAILABLE` when the store cannot tell.
+   * Tags that may reference the digest, the latest first; none if unknown. `afresh` also reads what
+   * other replicas learned up to now, which takes time: use it before a refusal. Throws
+   * `UNAVAILABLE` if the store fails.
    */
   tagsContaining(
     place: RepositoryScope,
@@ -47,8 +48,9 @@ interface TagIndexOptions {
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
   readonly registry: (upstream: string) => Pick<CachedRegistry, 'tagged' | 'reading'> | undefined;
   /**
-   * For how long a tag still gives the right to what it led to before it moved, milliseconds; and how old the upstream's word on it may
-   * be. 0: only what it means now counts, and as fresh as an answer by that tag. Default 7 days.
+   * How long a tag grants the content that it had before it moved, milliseconds; and the greatest
+   * age of the upstream's answer on it. 0: only the current content, as fresh as an answer by that
+   * tag. Default 7 days.
    */
   readonly formerMs?: (upstream: string) => number;
   /** How long other replicas may need to write what they learned, milliseconds. Default 1,000. */

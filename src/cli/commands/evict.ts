@@ -20,8 +20,8 @@ interface Wish {
 }
 
 /**
- * `quayside evict`: one run of the eviction, beside servers that use the same store, or what it would do. What those
- * servers read right now was used just now, and so is not deleted.
+ * `quayside evict`: one run of the eviction, beside servers that use the same store, or its plan.
+ * Content that those servers read now counts as just used, and is not deleted.
  */
 export function evicting(open: OpenStore): Run {
   return async (args, io) => {

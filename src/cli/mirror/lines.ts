@@ -36,8 +36,8 @@ export function told(stderr: Output, text: string): void {
 }
 
 /**
- * Results on standard output, all else on standard error: on a terminal one line that keeps changing below the complaints,
- * elsewhere a line for each upload.
+ * Results on standard output, the rest on standard error: on a terminal one line that is redrawn
+ * below the complaints, elsewhere a line for each upload.
  */
 export function createMirrorLines({ stdout, stderr }: Io, options: MirrorLinesOptions): MirrorLines {
   const { mappingOf, images, hasResults, skipMissing, listsChildren } = options;

@@ -180,8 +180,8 @@ function shown({ images, mappingOf }: Work) {
 }
 
 /**
- * A file is written on success too: what an earlier run put there would be copied again. Where it cannot be, standard error has its lines.
- * Resolves to whether they are where they should be.
+ * A file is written on success too, or the lines of an earlier run would be copied again. If it
+ * cannot be written, its lines go to standard error. Resolves to whether it was written.
  */
 async function tellFailed(report: Undone, file: string | undefined, { stderr }: Io): Promise<boolean> {
   const lines = failedMappings(report);

@@ -146,8 +146,8 @@ export function parseMirrorFlags(args: readonly string[]): MirrorOptions {
 }
 
 /**
- * Lists are kept unless a filter leaves something out: a list over missing images is what many registries refuse. Without the list
- * and without a filter it is this machine's architecture that is wanted, as with oc.
+ * Lists are kept unless a filter leaves images out, as many registries refuse a list over missing
+ * images. Without list and filter, this machine's architecture is copied, as by oc.
  */
 function platforms(
   filter: Expression | undefined,

@@ -6,8 +6,8 @@ import type { Io } from '../flags/io.ts';
 import { fileFaults } from './file-faults.ts';
 
 /**
- * The configuration in a file, or the defaults without one, with every file that it names seen to be usable.
- * Throws `ConfigError` with all faults.
+ * The configuration of a file, or the defaults without one, with every named file checked. Throws
+ * `ConfigError` with all faults.
  */
 export async function configFile(fileName: string | undefined, { env }: Pick<Io, 'env'>): Promise<Config> {
   if (fileName === undefined) return load('', env);

@@ -18,8 +18,8 @@ const remember = section({
 /** The treatment of service account tokens, which are signed and can be checked locally. */
 const serviceAccountTokens = section({
   /**
-   * `review` (default): asked of the cluster like every other. `prefilter`: forged and expired ones are refused without a question.
-   * `local`: good ones are accepted for `localMs` without one; that the account was deleted shows only after it.
+   * `review` (default): by the cluster. `prefilter`: rejects forged and expired ones locally.
+   * `local`: accepts valid ones for `localMs`; a deleted account shows only after it.
    */
   check: oneOf(['review', 'prefilter', 'local'], { default: 'review' }),
   /** The cluster's `--service-account-issuer`. Tokens of this issuer go to no other cluster. */
@@ -63,8 +63,9 @@ const question = closed({
 });
 
 /**
- * One rule. The first whose expressions fit decides. Exactly one of `ask`, `allow`, `refuse` and `followDigest`. A rule without `tags`
- * decides whole repositories; what is pulled by digest is decided by the rules of the tags that lead to it.
+ * One rule. The first whose expressions match decides. Exactly one of `ask`, `allow`, `refuse` and
+ * `followDigest`. A rule without `tags` decides whole repositories; a digest is decided by the
+ * rules of the tags that reference it.
  */
 export const ruleSchema = closed({
   /** For logs and messages. */

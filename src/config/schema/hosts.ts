@@ -26,8 +26,8 @@ export const hostSchema = section({
   /** A list of tags of which a person may pull some: `filter` it (default), or `refuse` it. */
   listings: oneOf(['filter', 'refuse'], { default: 'filter' }),
   /**
-   * How blobs go out: `serve` them ourselves; `redirect` to the object store; `bypass` the cache, sending the client where the upstream
-   * sends us. Default: served, redirected as the store's own setting says. Can be changed while running.
+   * How blobs go out: `serve` them; `redirect` to the object store; `bypass` the cache, by the
+   * upstream's redirect. Default: served, redirected by the store's own setting. Reloadable.
    */
   blobs: Type.Optional(oneOf(['serve', 'redirect', 'bypass'])),
   /** Keys of tokens: PEM (Ed25519, P-256) or HMAC secrets; the first signs, all are accepted. */

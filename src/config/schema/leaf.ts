@@ -7,8 +7,8 @@ export interface LeafOptions {
 }
 
 /**
- * The schema of one value that is read by `parse`: what `parse` returns stands in the Config, and the message of what
- * it throws is the fault. Keeps "is it valid" and "what does it mean" one piece of code.
+ * The schema of one value that `parse` reads: its result is in the Config, and the message of its
+ * error is the fault. So validity and meaning are one piece of code.
  */
 export function leaf<T>(parse: (value: unknown) => T, options: LeafOptions = {}) {
   const checked = Type.Refine(

@@ -10,8 +10,8 @@ const longestTimerMs = 2 ** 31 - 1;
 export const ms = (options?: LeafOptions) => leaf(parseMs, options);
 
 /**
- * A time in milliseconds that a timer waits for: at least 1, and at most what a timer of Node can hold (2³¹ − 1, some
- * 24 days), above which it would fire at once.
+ * A time in milliseconds for a timer: at least 1, and at most the limit of Node's timers (2³¹ − 1,
+ * some 24 days), above which they fire at once.
  */
 export const timerMs = (options?: LeafOptions) => leaf(parseTimerMs, options);
 

@@ -13,8 +13,8 @@ const lease = closed({
 /** What becomes of a pull of a tag that the destination lacks and its source has. */
 const misses = section({
   /**
-   * `serve` (default): answered from the source at once, and copied. `wait`: copied, and answered when the copy is there, at the latest after
-   * `waitMs`. `queue`: 404, and copied. `off`: 404.
+   * `serve` (default): answered from the source at once, and copied. `wait`: copied, and answered
+   * when the copy is there, at the latest after `waitMs`. `queue`: 404, and copied. `off`: 404.
    */
   onMiss: oneOf(['serve', 'wait', 'queue', 'off'], { default: 'serve' }),
   /** How long `wait` waits before it serves, in milliseconds. Default 1 min. */
@@ -34,8 +34,8 @@ const imageStreams = closed({
   /** Watch them, and copy changes (true). Default false: they are read only for `artImages`. */
   watch: Type.Boolean({ default: false }),
   /**
-   * A checkout of openshift/release: what the tests of its ci-operator configurations use is copied. Read again when the link of git-sync
-   * moves. Default: none, and only the tags below are copied.
+   * A checkout of openshift/release, whose tests' images are copied. Reloaded when the link of
+   * git-sync moves. Default: none, and only the tags below are copied.
    */
   releaseRepo: Type.Optional(text()),
   /** `namespace/name:tag`: copied although no test uses them. */

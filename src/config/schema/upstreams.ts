@@ -19,8 +19,8 @@ export const tagsSchema = section({
   /** Earlier meanings of a tag that are remembered. Default 20. */
   historyEntries: count({ default: 20 }),
   /**
-   * For how long the right to a tag is one to what the tag led to before it moved, in milliseconds. Default 7 d: jobs go on pulling by
-   * digest. 0: only what it leads to now.
+   * How long the right to a tag covers the content that it had before it moved, in milliseconds.
+   * Default 7 d: jobs continue by digest. 0: only its current content.
    */
   formerMs: ms({ default: '7d' }),
 });

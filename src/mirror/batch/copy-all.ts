@@ -26,9 +26,9 @@ export interface CopyImagesOptions {
 }
 
 /**
- * Copies many images, in order between each two registries, all pairs of registries side by side: a slow one holds up its own
- * only. Never rejects: what failed, and why, is in the run's report. Resolves to the images that were not begun, or not ended
- * before the run was aborted.
+ * Copies many images, in order for each pair of registries, all pairs in parallel: a slow pair
+ * delays only its own. Never rejects: failures are in the run's report. Resolves to the images not
+ * begun, or not finished at an abort.
  */
 export async function copyImages(
   images: readonly ImageCopy[],

@@ -49,8 +49,8 @@ interface Expansion {
 }
 
 /**
- * The mappings of a file: one or more `SRC=DST`, or `SRC DST [DST…]`, on each line, separated by single spaces; `#` begins a comment
- * wherever it stands. One line that means nothing takes nothing away from the others.
+ * The mappings of a file: one or more `SRC=DST`, or `SRC DST [DST…]`, per line, separated by single
+ * spaces; `#` begins a comment. An invalid line does not affect the others.
  */
 export function parseMappingFile(file: string, text: string): MappingFile {
   const faults: string[] = [];

@@ -15,8 +15,8 @@ interface WatchedConfigOptions {
 }
 
 /**
- * The image mirroring's configuration while it may change. Read again at each hourly tick, as before, and besides when its file has become
- * another one: a new entry need not wait for the hour. A faulty file changes nothing.
+ * The image mirroring's configuration, which may change. Reloaded at each hourly tick, as before,
+ * and when its file changes. A faulty file changes nothing.
  */
 interface WatchedConfig {
   /** The last one that could be read; undefined before the first. */

@@ -74,8 +74,8 @@ export function once(
 }
 
 /**
- * All of them to their end; then throws the failure of the first one that failed. After one that does not pass, what else
- * runs of the image is given up.
+ * Awaits all; then throws the first failure. After a permanent failure, the rest of the image is
+ * aborted.
  */
 export async function together(works: readonly Promise<void>[], copying: Copying): Promise<void> {
   const failures: unknown[] = [];

@@ -43,8 +43,8 @@ export function foundManifest(reference: Reference, copying: Copying): Promise<D
 }
 
 /**
- * True when a destination that has this manifest has all below it. An index says nothing of its children: it may have been
- * pushed over some of them.
+ * True if a destination with this manifest has all below it. An index proves nothing about its
+ * children: it may have been pushed over some of them.
  */
 export function speaksForParts(descriptor: Descriptor, { image }: Copying): boolean {
   return image.trust !== 'blobs' && descriptor.mediaType !== undefined && !isIndex(descriptor);

@@ -7,9 +7,9 @@ import type { Node } from '../images/graph.ts';
 import { askDestination, type Copying, placeOf } from './copying.ts';
 
 /**
- * Puts the manifest, whose parts are confirmed, under the reference. A destination that misses a part all the same is asked
- * anew for each, and where that did not help each is sent anew: by `parts`. Resolves to what has the tag instead, where that was not to be
- * overwritten. Throws CopyError.
+ * Puts the manifest, whose parts are confirmed, under the reference. For a destination that misses
+ * a part anyway, checks each part again, then sends each again: by `parts`. Resolves to the tag's
+ * current content if that was not to be overwritten. Throws CopyError.
  */
 export async function publish(
   node: Node,

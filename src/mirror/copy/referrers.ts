@@ -9,8 +9,8 @@ import { allReferrers } from '../endpoints/reading.ts';
 import { askDestination, askSource, type Copying, once, placeOf, together } from './copying.ts';
 
 /**
- * Copies what refers to the manifest, by `copy`, and lists it under the fallback tag where the destination does not list it by
- * itself (distribution-spec, "Referrers Tag Schema").
+ * Copies the referrers of the manifest, by `copy`, and lists them under the fallback tag if the
+ * destination does not itself (distribution-spec, "Referrers Tag Schema").
  */
 export async function copyReferrers(
   subject: Descriptor,

@@ -54,8 +54,8 @@ function triesOf({ isDoubtful, retry }: CopyError, { tries }: Persistence): numb
 }
 
 /**
- * What the registry asks for, and a random part of a doubling span, so that many copies do not come back together; undefined
- * when it asks for too long.
+ * The registry's `Retry-After`, and a random part of a doubling span, so that copies do not return
+ * together; undefined above the limit.
  */
 function pauseAfter(
   attempt: number,

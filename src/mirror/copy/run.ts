@@ -30,8 +30,8 @@ export interface CopyRun {
 }
 
 /**
- * A run in which nothing is known yet. What it comes to know it does not ask again, so it should not live for days; what a
- * destination forgot meanwhile costs a refused manifest and is mended.
+ * A run without knowledge yet. It never rechecks what it learned, so it should not live for days;
+ * content that a destination lost meanwhile costs a refused manifest, and is mended.
  */
 export function copyRun(options: CopyRunOptions = {}): CopyRun {
   const { maxPerRoute = 6, events = {}, now = Date.now } = options;

@@ -23,8 +23,8 @@ export interface OnceOptions {
 /** What several copies of a run know of each other's work. Nothing in it outlives the run. */
 export interface SharedContent {
   /**
-   * Sees to it that the content is at that place: nothing is done when this run saw to it before, who comes while another
-   * does it waits for that, and the first one does `work`.
+   * Ensures the content at that place: skips it if this run did so before, waits for a copy that
+   * does it now, else does `work`.
    */
   once(place: Place, options: OnceOptions, work: () => Promise<Landing>): Promise<void>;
   /** The destination says that it does not have it after all. */

@@ -18,9 +18,9 @@ interface Checked {
 }
 
 /**
- * A directory to copy images to. A file counts only if its bytes are what its name says, which is read once by each process; a
- * manifest counts only if that holds for everything it names, so that an image that lost a layer is copied again. What is written
- * is on the disk before it has its name.
+ * A directory as destination. A file counts only if its bytes match its name, which each process
+ * reads once; a manifest counts only with all its content, so that an image that lost a layer is
+ * copied again. A file is durable before it has its name.
  */
 export function directoryDestination(layout: DirectoryLayout): ImageDestination {
   const checks = fileChecks();

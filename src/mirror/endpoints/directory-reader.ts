@@ -10,7 +10,7 @@ import { disk } from './whole-file.ts';
 
 const readBytes = 1024 * 1024;
 
-/** A directory that images are read from. What is damaged in it is absent. It has no referrers API. */
+/** A directory as source. Damaged files are absent. It has no referrers API. */
 export function directoryReader(layout: DirectoryLayout): Omit<RegistryReader, 'statBlob'> {
   return {
     name: layout.name,

@@ -16,8 +16,8 @@ export interface FileChecks {
 const readBytes = 1024 * 1024;
 
 /**
- * Reads each file once, however many names it has: a device that was unplugged too early holds files of the right length with
- * nothing in them. A file that changes is read again.
+ * Reads each file once, whatever its names: a device that was removed too early holds empty files
+ * of the right length. A changed file is read again.
  */
 export function fileChecks(): FileChecks {
   const checked = new Map<string, Promise<boolean>>();

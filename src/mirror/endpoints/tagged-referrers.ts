@@ -5,8 +5,8 @@ import type { RegistryReader } from '../../oci/registry-reader.ts';
 import type { ImageDestination } from './endpoints.ts';
 
 /**
- * Reads the list under the fallback tag of a registry that has no referrers API; `reader` reads the destination.
- * The entries are kept as they are, with whatever others wrote into them.
+ * Reads the list under the fallback tag of a registry without referrers API; `reader` reads the
+ * destination. Keeps the entries unchanged, also those of others.
  */
 export function taggedReferrers(
   reader: Pick<RegistryReader, 'manifest' | 'referrers'>,

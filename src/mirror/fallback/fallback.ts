@@ -31,8 +31,8 @@ import { answerInTime } from './wait.ts';
 type OnMiss = 'serve' | 'wait' | 'queue' | 'off';
 
 /**
- * How a miss ended. `arrived`: the copy came while the client waited. `denied`: the source keeps it from us. `limited`: too many unknown
- * tags were asked for.
+ * How a miss ended. `arrived`: the copy came while the client waited. `denied`: the source refuses
+ * our login. `limited`: too many unknown tags were requested.
  */
 export type MissOutcome = 'served' | 'arrived' | 'queued' | 'absent' | 'denied' | 'limited' | 'unavailable';
 

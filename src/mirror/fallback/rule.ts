@@ -37,8 +37,8 @@ interface MissRuleOptions {
 }
 
 /**
- * The rule of CI: what the mirror's configuration names for the tag, else the image stream's tag at app.ci that the tag is named after, unless
- * that source is ignored. Tags that only keep, stage or mark something come from nowhere.
+ * The rule of CI: the mirror's configuration for the tag, else the image stream tag of app.ci with
+ * its name, unless that source is ignored. Tags that keep, stage or mark images have no source.
  */
 export function missRule(
   config: Pick<MirrorConfig, 'supplemental' | 'ignored'>,

@@ -42,8 +42,9 @@ interface MissSources {
   /** The source of a manifest that it answered recently. */
   lenderOf(digest: Digest): OpenSource | undefined;
   /**
-   * The first answer that a source has to a question about the digest; the sources are the lender, and those of the tags that lead to it. Undefined when none
-   * has one. Throws `UNAVAILABLE` when one of them could not tell, and what is wrong with the question itself.
+   * The first answer of a source for the digest; the sources are the one that answered before, and
+   * those of the tags that reference it. Undefined if none has it. Throws `UNAVAILABLE` if one
+   * failed, and faults of the request itself.
    */
   answer<Value>(
     repository: Repository,

@@ -20,8 +20,9 @@ export interface ImageCopy {
   /** Of an index, the platforms `os/arch[/variant]` that are wanted. Default: all. */
   readonly filterByOs?: Pick<Expression, 'test'>;
   /**
-   * With a filter: the index stays as it is, over fewer manifests than it names, which some registries refuse. Without it a
-   * shorter index takes its place, under another digest, or the only manifest that is left. Default true.
+   * With a filter: keeps the index over fewer manifests than it names, which some registries
+   * refuse. Without: a shorter index, under another digest, or the only manifest left. Default
+   * true.
    */
   readonly keepManifestList?: boolean;
   /** Layers with their own `urls`: skipped, or copied, from there if the source lacks them. */
@@ -35,8 +36,9 @@ export interface ImageCopy {
   /** Writes everything, whatever the destination says that it has. Default false. */
   readonly force?: boolean;
   /**
-   * What the destination's word that it has a manifest stands for. `manifests`: all below it, as in a registry, which takes no
-   * manifest before its blobs. `blobs`: itself alone, as in a directory that others write to. Default `manifests`.
+   * What a destination's manifest proves. `manifests`: all below it, as in a registry, which
+   * accepts no manifest before its blobs. `blobs`: only itself, as in a directory with other
+   * writers. Default `manifests`.
    */
   readonly trust?: 'manifests' | 'blobs';
 }

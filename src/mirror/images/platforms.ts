@@ -23,9 +23,9 @@ interface Entry {
 }
 
 /**
- * Chooses as `oc image mirror` does. Manifests that list nothing are not asked for their platform; an index inside of an index
- * is taken or left as a whole. Without `keepManifestList` an index that loses children is written anew, and one of a single
- * child gives way to it.
+ * Chooses as `oc image mirror` does. The platform of a plain manifest is not read; an index within
+ * an index is kept or dropped whole. Without `keepManifestList` an index that loses children is
+ * rewritten, and one with a single child is replaced by it.
  */
 export function chosenPlatforms(node: Node, { filterByOs, keepManifestList = true }: PlatformChoice): Chosen {
   if (!isIndex(node.manifest.descriptor)) return { kind: 'node', node };

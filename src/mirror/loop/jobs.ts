@@ -153,8 +153,8 @@ async function compareAll(
 }
 
 /**
- * Two HEADs, and a GET where the target holds an index and the source none; a task when they do not agree. Without a word of the source there is nothing to copy until the next hour: throws what
- * went wrong.
+ * Two HEADs, and a GET if the target holds an index and the source none; a task if they differ. A
+ * failing source has nothing to copy until the next hour: throws its failure.
  */
 async function compare(
   { look, queue, now = Date.now }: JobsOptions,

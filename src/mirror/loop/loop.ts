@@ -48,8 +48,8 @@ export interface LoopOptions {
 }
 
 /**
- * Copies what is in the queue until the signal aborts; resolves once all that it began has ended. What was not finished by then stays in
- * the queue. Never rejects.
+ * Copies what is in the queue until aborted; resolves once its running copies have ended.
+ * Unfinished tasks stay in the queue. Never rejects.
  */
 export async function mirrorLoop(options: LoopOptions, signal: AbortSignal): Promise<void> {
   const { queue, tell } = options;
@@ -148,8 +148,8 @@ async function mirrored(
 const mostNames = 10;
 
 /**
- * Keeps what the target holds, once, however often the copy after it fails: the name is fixed for that content before it is used. A name
- * that already keeps something else is left alone.
+ * Backs up the target's image once, however often the copy after it fails: the name is fixed for
+ * that content before its use. A name of another image is left unchanged.
  */
 async function backedUp(
   options: LoopOptions,

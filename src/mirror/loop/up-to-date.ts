@@ -3,8 +3,9 @@ import { isIndex } from '../images/graph.ts';
 import type { Look } from '../images/image-inspector.ts';
 
 /**
- * The same digest, or the target's index holds it for linux/amd64: some image streams know no more of an index than that child, and an
- * index must not be overwritten with a part of itself. At most one GET; throws as `Look` does.
+ * The same digest, or the target's index holds it for linux/amd64: some image streams know only
+ * that child of an index, and an index must not be overwritten with a part of itself. At most one
+ * GET; throws as `Look` does.
  */
 export async function isUpToDate(
   look: Look,

@@ -16,8 +16,8 @@ export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
 }
 
 /**
- * Whether a later task is a reason to try again what failed in a way that does not pass. Schema 1 is refused as what it is, wherever it
- * comes from.
+ * Whether a later task is a reason to retry a permanent failure. Schema 1 is refused for what it
+ * is, from any source.
  */
 export function isWorthATry(known: QueuedTask, task: MirrorTask): boolean {
   if (task.owner === 'api') return true;
@@ -36,9 +36,9 @@ export function isNews(known: MirrorTask, task: MirrorTask): boolean {
 }
 
 /**
- * What a later task for the same destination makes of one that waits: the later one, in the earlier one's place where it asks for the
- * same, with the more urgent priority, and with the name under which the destination's content is to be kept as long as that is the
- * same content: a name that was chosen once may be in use. Where one of them overwrites, both do.
+ * Merges a later task for the same destination into a waiting one: the later one, in the earlier
+ * one's place if it has the same goal, with the more urgent priority, and with the backup's name
+ * while the content is the same: that name may be in use. If one of them overwrites, both do.
  */
 export function merged(known: MirrorTask, { fills, ...task }: MirrorTask): MirrorTask {
   return {

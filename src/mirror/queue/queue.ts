@@ -91,7 +91,7 @@ interface Item {
   again?: MirrorTask;
 }
 
-/** See `WriteQueue`. Nothing is written for what says nothing new, nor for a failure that passes. */
+/** See `WriteQueue`. Writes nothing without news, nor for a transient failure. */
 export function queue(options: QueueOptions): Queue {
   const { records, places = 24, now = Date.now, depthChanged = () => undefined } = options;
   const items = new Map<string, Item>();

@@ -3,9 +3,10 @@ import type { MirrorTask, QueuedTask } from './task.ts';
 import { recordBytes, turnIn, turnKey } from './task-record.ts';
 
 /**
- * The records of tasks as one turn at the work writes them. A turn has a higher number than those before it, and each write names the
- * version that it replaces. So a late write of an earlier turn is refused where this one has written, and is replaced where this one is yet
- * to write. What is done leaves a trace, in which a late write does not find what it names.
+ * The records of tasks in one turn. A turn has a higher number than those before it, and each write
+ * names the version that it replaces. So a late write of an earlier turn is refused after a write
+ * of this one, and replaced before it. A finished task leaves a trace, whose version differs from
+ * what a late write names.
  */
 interface TurnRecords {
   /** From now on it is our turn. Throws when the store does. */

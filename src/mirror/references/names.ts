@@ -27,8 +27,9 @@ export function appCiImage({ namespace, name, tag }: ImageStreamTag, digest?: st
 }
 
 /**
- * The tag that keeps what `image` holds before something else takes its place. The time, in UTC, tells the pruner when it may go
- * (`^\d{14}_prune_`). A name that is too long for a tag ends in a part of its digest.
+ * The tag that keeps the content of `image` before it is overwritten. Its UTC time tells the pruner
+ * when to delete it (`^\d{14}_prune_`). A name that is too long for a tag ends in a part of its
+ * digest.
  */
 export function backupImage({ namespace, name, tag }: ImageStreamTag, at: number): string {
   return `${qci}:${fitting(`${timeText(at)}_prune___ci_images_mirror__${namespace}_${name}_${tag}`)}`;

@@ -22,8 +22,8 @@ export interface Reading {
 /** A checkout of openshift/release. */
 export interface Checkout {
   /**
-   * Reads it as a whole. A file whose content was there at the last reading is not parsed again. Rejects when there is no such checkout; a
-   * faulty file is only a fault.
+   * Reads it whole. A file with unchanged content is not parsed again. Rejects without a checkout;
+   * a faulty file is only a fault.
    */
   read(): Promise<Reading>;
 }

@@ -45,8 +45,8 @@ interface FactReader {
 }
 
 /**
- * One reader for many files: what they have in common it keeps once, and as text of its own. What a parser hands out may be a part of the
- * whole file's text, and hold that in memory.
+ * One reader for many files: keeps shared texts once, as copies. A parser's text may be a slice
+ * that keeps the whole file in memory.
  */
 export function factReader(): FactReader {
   const words = new Map<string, string>();

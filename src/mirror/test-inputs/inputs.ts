@@ -17,8 +17,8 @@ interface ReadInputsOptions {
 /** What tests use, as of the last time that the checkout could be read; nothing before. */
 interface ReadInputs extends TestInputs {
   /**
-   * Reads the checkout again. Resolves to the keys that tests use now and did not before, as `Controller.referenced` takes them. Never
-   * rejects: a checkout that cannot be read changes nothing.
+   * Reads the checkout again. Resolves to the newly used keys, for `Controller.referenced`. Never
+   * rejects: an unreadable checkout changes nothing.
    */
   reread(signal: AbortSignal): Promise<readonly string[]>;
 }

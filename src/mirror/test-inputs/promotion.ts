@@ -5,8 +5,9 @@ import { imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 const everyImage = '*';
 
 /**
- * The tags that a configuration of ci-operator promotes to, as `namespace/name:tag`: those of each target that is not disabled, and the build
- * cache. The tags of commits (`tag_by_commit`) have no name before there is a commit.
+ * The tags that a ci-operator configuration promotes to, as `namespace/name:tag`: those of each
+ * enabled target, and the build cache. Tags of commits (`tag_by_commit`) have no name before the
+ * commit.
  */
 export function promotedTags(config: Fields): readonly string[] {
   if (config['promotion'] === undefined || config['promotion'] === null) return [];

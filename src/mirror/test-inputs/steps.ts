@@ -9,8 +9,8 @@ interface UsedByTests {
 }
 
 /**
- * Looks up what tests are made of. Thousands of them share a few hundred chains and workflows: each is gone through once. A chain that leads
- * back to itself ends there; what is defined twice is what it was defined as last.
+ * Resolves the parts of tests. Thousands of tests share a few hundred chains and workflows: each is
+ * walked once. A cycle ends there; of two definitions the last one wins.
  */
 export function usedByTests(registry: Iterable<StepFacts>, tests: Iterable<TestFacts>): UsedByTests {
   const { steps, workflows } = named(registry);

@@ -6,8 +6,8 @@ import type { Decided } from './go-flags.ts';
 const choices = new Set(['store', 'credentials', 'robots']);
 
 /**
- * What the flags mean together with a file, and with what the program does `always`: a flag that was given counts more than the file, the
- * file more than a default.
+ * The settings of the flags, a file, and the program's fixed behaviour (`always`): a given flag
+ * wins over the file, the file over a default.
  */
 export function flagSettings(
   { given, assumed }: { readonly given: readonly Decided[]; readonly assumed: readonly Decided[] },

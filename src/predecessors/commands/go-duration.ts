@@ -15,8 +15,8 @@ const shape =
 const part = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/guy;
 
 /**
- * The whole milliseconds of a duration as Go's tools print and read it: `10s`, `21600s`, `6h0m0s`, `1.5h`, `0`. Throws an Error
- * that says what is accepted; a negative one is none that anything here could wait for.
+ * The milliseconds of a duration of Go's tools: `10s`, `21600s`, `6h0m0s`, `1.5h`, `0`. Throws an
+ * Error that says what is accepted; negative ones are not.
  */
 export function parseGoDuration(text: string): number {
   if (/^\+?0$/.test(text)) return 0;

@@ -43,8 +43,8 @@ export function ambient(flag: GoFlag, text: string | undefined): GoFlag {
 }
 
 /**
- * Reads flags as Go does: one dash or two, the last of several counts but for lists; a text that may
- * be left out is left out where it is empty. Throws `UsageError` for a flag that there is not.
+ * Reads flags as Go does: one dash or two, the last of several counts except for lists; an empty
+ * optional text counts as absent. Throws `UsageError` for an unknown flag.
  */
 export function parseGoFlags(table: GoFlagTable, args: readonly string[]): GoFlags {
   const { written: all, words } = writtenFlags(table, args.map(withTwoDashes));

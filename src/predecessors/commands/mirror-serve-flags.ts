@@ -41,8 +41,8 @@ const flags = {
 } satisfies GoFlagTable;
 
 /**
- * What a command line of the program `ci-images-mirror` means, or what is wrong with it, in its words. `KUBECONFIG` stands for
- * `--kubeconfig` where neither that nor a file says it. Throws `UsageError` for a flag that there is not.
+ * The settings of a command line of `ci-images-mirror`, or its faults, in its words. `KUBECONFIG`
+ * is the default of `--kubeconfig` and a file. Throws `UsageError` for an unknown flag.
  */
 export function parseMirrorServeFlags(args: readonly string[], kubeconfig: string | undefined): GoFlags {
   const parsed = parseGoFlags({ ...flags, kubeconfig: ambient(flags.kubeconfig, kubeconfig) }, args);

@@ -25,8 +25,9 @@ const always: Fields = {
 const inForce = 'https://raw.githubusercontent.com/openshift/release/main';
 
 /**
- * `quayside mirror serve`: the mirror under the command line of the program `ci-images-mirror`, so that its Deployment can go on as it is.
- * Resolves as `quayside serve` does; with `--validate-config-only` as `quayside mirror validate`.
+ * `quayside mirror serve`: the mirror with the command line of `ci-images-mirror`, for its
+ * unchanged Deployment. Resolves as `quayside serve` does; with `--validate-config-only` as
+ * `quayside mirror validate`.
  */
 export function mirrorServing(start: Start, validate: Run = validating()): Run {
   return async (args, io) => {

@@ -31,8 +31,8 @@ const flags = {
 } as const satisfies GoFlagTable;
 
 /**
- * What a command line means. `KUBECONFIG` stands for `--kubeconfig` where neither that nor a file says it. Throws `UsageError` for a flag
- * that there is not.
+ * The settings of a command line. `KUBECONFIG` is the default of `--kubeconfig` and a file. Throws
+ * `UsageError` for an unknown flag.
  */
 export function parseProxyFlags(args: readonly string[], kubeconfig: string | undefined): GoFlags {
   return parseGoFlags({ ...flags, kubeconfig: ambient(flags.kubeconfig, kubeconfig) }, args);

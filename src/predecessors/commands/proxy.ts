@@ -22,8 +22,8 @@ const always: Fields = {
 };
 
 /**
- * `quayside proxy`: the service under the command line of the program `qci-appci`, so that its Deployment can go on as it is. Resolves
- * as `quayside serve` does.
+ * `quayside proxy`: the service with the command line of `qci-appci`, for its unchanged Deployment.
+ * Resolves as `quayside serve` does.
  */
 export function proxying(start: Start): Run {
   return async (args, io) => {

@@ -77,8 +77,8 @@ export function mirrorWriter(log: Log): (line: MirrorLine) => void {
 }
 
 /**
- * Tells in lines. `subcomponent` is the part of the mirror that speaks, such as `supplementalCIImagesService`. An `error` is reduced to
- * what it says.
+ * Logs events. `subcomponent` is the part of the mirror, such as `supplementalCIImagesService`. An
+ * `error` is reduced to its message.
  */
 export function mirrorLog(write: (line: MirrorLine) => void, subcomponent?: string): Tell {
   return (what, fields = {}) => {

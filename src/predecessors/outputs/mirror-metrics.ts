@@ -39,9 +39,9 @@ const workqueueBuckets = Array.from({ length: 12 }, (_, index) => Number(`1e${in
 const controller = 'quay_io_ci_images_distributor';
 
 /**
- * Counts what the mirror does in the metrics of the program `ci-images-mirror`, under the names that
- * its alerts and dashboards know. Its work queue looks at one request at a time, so that the longest
- * one is all that is unfinished. `now`: milliseconds that only go forward.
+ * Counts the mirror's events in the metrics of `ci-images-mirror`, under the names of its alerts
+ * and dashboards. Its work queue processes one request at a time, so the longest one is all that is
+ * unfinished. `now`: monotonic milliseconds.
  */
 export function mirrorMetrics(
   { registry }: Pick<Metrics, 'registry'>,

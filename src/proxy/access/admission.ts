@@ -151,10 +151,11 @@ function tell(log: RequestFacts, decision: Decision): void {
 }
 
 /**
- * Clients name a repository in the scope as their user wrote it, or as its path here: containerd leaves out a first component
- * that its mirror's URL added, so each name of the same repository counts. What was asked for and not granted counts too: rights
- * may have been given since, and a client that asks for the same token over and over would be told no more. The challenge of a plain
- * host names no scope, so a token that was got just as it says is for all that its subject may pull.
+ * Clients name a repository in the scope as their user wrote it, or by its path here: containerd
+ * drops a first component that its mirror's URL added, so each name of the repository counts. A
+ * requested scope counts even if it was not granted: rights may have been granted since, and a
+ * client that requests the same token again would learn no more. The challenge of a plain host has
+ * no scope, so its tokens cover all that their subject may pull.
  */
 function isCovered(
   { scopes, isUnscoped = false }: Identity,

@@ -10,8 +10,9 @@ export interface Host {
   /** Who may pull; absent for a host without logins. */
   readonly guard?: Guard;
   /**
-   * What the 401 asks for: a login for the repository (`scoped`, default), or for the host alone, `plain`, as clients of the OpenShift
-   * CI's front door know it. A plain host also challenges at the token end-point, and on paths that are nothing.
+   * What the 401 asks for: a login for the repository (`scoped`, default), or for the host only,
+   * `plain`, as of OpenShift CI's front door. A plain host also challenges at the token end-point,
+   * and on unknown paths.
    */
   readonly challenge?: 'scoped' | 'plain';
 }

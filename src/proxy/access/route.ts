@@ -27,9 +27,9 @@ export type Router = (
 ) => RoutedRequest;
 
 /**
- * A router over the configured upstreams. In order: containerd's `ns`, the host name's own upstream, a first path component that
- * names an upstream, the default. Throws `NAME_UNKNOWN` for every other registry, and for a repository outside the
- * upstream's allow-list.
+ * A router over the configured upstreams. In order: containerd's `ns`, the host name's own
+ * upstream, a first path component that names an upstream, the default. Throws `NAME_UNKNOWN` for
+ * other registries, and for repositories outside the upstream's list.
  */
 export function createRouter(
   upstreams: ReadonlyMap<string, UpstreamRoute>,

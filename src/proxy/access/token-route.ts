@@ -28,9 +28,10 @@ const form = 'application/x-www-form-urlencoded';
 const longestForm = 16 * 1024;
 
 /**
- * Our token end-point (token protocol of the Docker registry): GET with Basic, or POST with `grant_type=password`, as
- * containerd asks first. Without a scope the token serves a login's ping. Throws `UNAUTHORIZED`, `TOOMANYREQUESTS` after too many wrong
- * logins, and `NAME_UNKNOWN` under a host name that asks for no login.
+ * The token end-point (token protocol of the Docker registry): GET with Basic, or POST with
+ * `grant_type=password`, as containerd tries first. Without a scope the token is for a login's
+ * ping. Throws `UNAUTHORIZED`, `TOOMANYREQUESTS` after too many wrong logins, and `NAME_UNKNOWN` on
+ * a host without logins.
  */
 export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): void {
   const { hosts, route, attempts, limit, events, ...realm } = options;

@@ -1,7 +1,6 @@
 /**
- * Who has how many of the scarce slots. The first half of all is open to every client. Of the second
- * half one address, and one subject, has at most four fifths: so others find a slot at once,
- * however many one client holds.
+ * The shares of scarce slots. The first half is open to every client. Of the second half one
+ * address, and one subject, has at most four fifths, so that others find a slot at once.
  */
 interface Shares {
   /** Whether these may have one more while so many are taken. */

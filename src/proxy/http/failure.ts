@@ -70,8 +70,8 @@ export function rendered(failure: Failure, requestId?: string): RenderedFailure 
 }
 
 /**
- * Answers on a raw response with what was thrown, and says what that was. Once the header is out there is no honest answer left:
- * the connection is destroyed, so that the client sees that bytes are missing.
+ * Answers on a raw response with the thrown failure, and returns it. After the header there is no
+ * honest answer: it destroys the connection, so that the client sees that bytes are missing.
  */
 export function writeFailure(response: ServerResponse, error: unknown, requestId: string): Failure {
   const failure = failureOf(error);

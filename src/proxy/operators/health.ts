@@ -7,8 +7,8 @@ interface HealthOptions {
 }
 
 /**
- * `/livez` and `/healthz` say that the process answers; `/readyz` is 503 while `isReady` says no. Plain text and never kept, as
- * kubelets and load balancers want it.
+ * `/livez` and `/healthz`: the process answers; `/readyz`: 503 unless `isReady`. Plain text, not
+ * cacheable, for kubelets and load balancers.
  */
 export function health(app: FastifyInstance, { isReady }: HealthOptions): void {
   const alive = async (_request: unknown, reply: FastifyReply) => text(reply, 200, 'OK\n');

@@ -43,8 +43,8 @@ function answerHead(exchange: Exchange, { descriptor, hit }: KnownBlob, isHeld: 
 }
 
 /**
- * The parts, unless they overlap so much that they hold more than the blob does: then none, which is all of it. Else one small
- * request could ask for a thousand times a layer (RFC 9110 section 14.2 lets a server ignore those).
+ * The parts, unless they overlap so much that they hold more than the blob: then none, which is all
+ * of it. Otherwise a small request could ask for a layer a thousand times (RFC 9110 section 14.2).
  */
 function worthwhile(ranges: readonly ByteRange[], { descriptor }: OpenedBlob): readonly ByteRange[] {
   return totalOf(ranges) > descriptor.size ? [] : ranges;

@@ -96,8 +96,8 @@ function forwarding(passages: Passages): FastifyHttpProxyOptions {
 type UndiciRequest = Extract<FastifyHttpProxyOptions['undici'], { request: unknown }>['request'];
 
 /**
- * The upstream, in the form of undici's `request` that http-proxy uses: with a callback. It is asked outside of the passage, or a kept
- * connection would hold on to the request that it was opened for.
+ * The upstream in the form of undici's `request` with a callback, as http-proxy uses it. Runs
+ * outside of the passage's context, or a kept connection would retain its first request.
  */
 function requestOf(passages: Passages): UndiciRequest {
   const request = (asked: { headers: IncomingHttpHeaders }, answered: BypassReply): void => {

@@ -9,8 +9,8 @@ import type { WantedContent } from './next-mirror.ts';
 type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>;
 
 /**
- * end-3: a manifest, byte for byte, with the media type it was pushed with (distribution-spec, "Pulling manifests"). One that is
- * ready is answered before the call returns.
+ * end-3: a manifest, byte for byte, with its media type (distribution-spec, "Pulling manifests"). A
+ * ready one is answered before the call returns.
  */
 export function answerManifest(
   exchange: Exchange,

@@ -9,8 +9,9 @@ export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly 
 export type RedirectTo = (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
 
 /**
- * Redirects by policy. Only a blob that is read from the store is worth one: what is in memory is sent at once, and what is
- * being filled is not at the store yet. A URL that cannot be made is told, and the blob is served by us.
+ * Redirects by policy. Only a blob that is read from the store is worth one: memory is faster, and
+ * a running fill is not at the store yet. If a URL cannot be signed, an event says so, and we serve
+ * the blob.
  */
 export function createRedirect(
   policy: RedirectPolicy,

@@ -16,8 +16,9 @@ interface FileLocks {
 }
 
 /**
- * Work under a lock is one small read and one small write, so a lock of this age belongs to a process that died. (Two
- * processes that find it in the same instant may both enter: the price of having no lock that dies with its owner.)
+ * Work under a lock is a small read and a small write, so a lock of this age belongs to a dead
+ * process. (Two processes that find it at the same instant may both enter: the price of a lock that
+ * outlives its owner.)
  */
 const staleMs = 10_000;
 const longestWaitMs = 20_000;

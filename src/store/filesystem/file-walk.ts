@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { disk } from './disk.ts';
 
 /**
- * The files below `<path>/<prefix>`, named by what follows `path`; `prefix` ends with `/`. A directory that is not there
- * is empty.
+ * The files below `<path>/<prefix>`, named relative to `path`; `prefix` ends with `/`. A missing
+ * directory is empty.
  */
 export async function* filesBelow(
   path: string,

@@ -29,8 +29,9 @@ interface FilesystemBlobsOptions {
 }
 
 /**
- * One file a blob. A file gets its final name by rename, after its bytes were verified and synced, so whatever has a
- * final name is whole. A file that is replaced or deleted stays readable for those who have it open.
+ * One file per blob. A file gets its final name by rename, after its bytes were verified and
+ * synced, so a file with a final name is complete. A replaced or deleted file stays readable while
+ * open.
  */
 export function filesystemBlobs({
   path,

@@ -16,8 +16,9 @@ interface FilesystemRecordsOptions {
 }
 
 /**
- * One file a record, its version the digest of its content. Writers of one process take turns; a conditional write also
- * excludes those of other processes by a lock file, so compare and rename are one step.
+ * One file per record, its version the digest of its content. Writers of one process take turns; a
+ * conditional write also excludes other processes by a lock file, so that compare and rename are
+ * one step.
  */
 export function createFilesystemRecords({ path, temps }: FilesystemRecordsOptions): Records {
   const pathOf = (key: string) => join(path, checkedKey(key));

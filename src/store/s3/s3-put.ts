@@ -38,8 +38,8 @@ export async function putWhole(
 }
 
 /**
- * Sends verified bytes in parts while they come. The object becomes visible by the last call, which is only made after the
- * bytes have ended well. `running` holds the upload's id as long as it is ours.
+ * Sends verified bytes in parts as they come. The last call makes the object visible, and is made
+ * only after the bytes have ended well. `running` holds the upload's id while it is ours.
  */
 export async function putInParts(
   uploads: Uploads,

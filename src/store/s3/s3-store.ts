@@ -17,8 +17,8 @@ export interface S3StoreOptions
     Partial<BodyLimits>,
     Omit<S3BreakerOptions, 'probe' | 'events'> {
   /**
-   * An unfinished upload that this process does not know is aborted at this age, in milliseconds: it may be of another
-   * replica and alive. Default 24 hours.
+   * An unfinished upload of another process is aborted at this age, in milliseconds: it may be a
+   * live replica's. Default 24 hours.
    */
   readonly staleUploadMs?: number;
 }

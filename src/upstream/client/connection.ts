@@ -115,8 +115,9 @@ async function readOf<T>(
 }
 
 /**
- * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the login, the redirects. The breaker watches the registry
- * and its token server; a CDN's failures are retried, but do not stop us from asking for manifests.
+ * From the inside out: the wire, the pace, the adaptive limit, the gates, the breaker, the login,
+ * the redirects. The breaker watches the registry and its token server; failures of a CDN are
+ * retried, but do not stop manifests.
  */
 function sender(
   settings: UpstreamSettings,

@@ -32,8 +32,8 @@ interface ResumeOptions {
 }
 
 /**
- * The bytes from `start` to `end` of whatever number of connections it takes. It goes on as long as bytes come; it throws
- * once `resumes` tries in a row brought none, or one was refused for good.
+ * The bytes from `start` to `end` over as many connections as needed. Continues while bytes come;
+ * throws once `resumes` tries in a row brought none, or a permanent refusal.
  */
 export async function* resumedBytes(
   first: BodyPart,
@@ -81,8 +81,8 @@ function isWorthResuming(refusal: RegistryError): boolean {
 }
 
 /**
- * The part's bytes from `position` to the end that is wanted. Counts what came, wanted or not. It reads on to the end of
- * the answer, so that its connection is kept, unless more comes than is wanted.
+ * The part's bytes from `position` to the wanted end. Counts all received bytes. Reads to the end
+ * of the answer, to keep the connection, unless more comes than is wanted.
  */
 async function* wanted(
   part: BodyPart,

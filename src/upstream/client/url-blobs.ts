@@ -9,8 +9,8 @@ import { createConnection } from './connection.ts';
 /** Blobs by the `urls` of their descriptors (image-spec, "Descriptor"), on any hosts. */
 export interface UrlBlobs {
   /**
-   * From the first URL that has it, as an upstream's blob, not verified. Throws `UNAVAILABLE` or `TOOMANYREQUESTS` where one may have it
-   * another time, else `BLOB_UNKNOWN` with what the last one was refused for.
+   * From the first URL that serves it, unverified. Throws `UNAVAILABLE` or `TOOMANYREQUESTS` if a
+   * retry may help, else `BLOB_UNKNOWN` with the last refusal.
    */
   open(descriptor: Descriptor, options?: BlobOptions): Promise<OpenBlob>;
   close(): Promise<void>;

@@ -12,7 +12,10 @@ export interface IncomingBytes {
 const longestLine = 8 * 1024;
 const mostTrailers = 64;
 
-/** The bytes of a body without its framing; throws when it ends before that says so. What comes behind it stays unread. */
+/**
+ * The bytes of a body without its framing; throws when it ends before that says so. What comes
+ * behind it stays unread.
+ */
 export async function* bodyBytes(
   incoming: IncomingBytes,
   framing: Framing,

@@ -10,12 +10,17 @@ import { createSocketPool } from './socket-pool.ts';
 /** A GET whose body may be large. */
 export interface DownloadAsk extends Pick<UpstreamRequest, 'url' | 'headers' | 'signal'> {
   readonly line: ConnectOptions;
-  /** Until the head of the answer, and between two pieces of its body while somebody waits for one; milliseconds. */
+  /**
+   * Until the head of the answer, and between two pieces of its body while somebody waits for one;
+   * milliseconds.
+   */
   readonly firstByteTimeoutMs: number;
   readonly progressTimeoutMs: number;
 }
 
-/** GETs by HTTP/1.1 on connections of our own, whose bytes are lent from memory that is used again. */
+/**
+ * GETs by HTTP/1.1 on connections of our own, whose bytes are lent from memory that is used again.
+ */
 export interface Downloads {
   /** Rejects when there is no answer, or none that can be understood; a bad status is an answer. */
   get(ask: DownloadAsk): Promise<UpstreamResponse>;
@@ -60,7 +65,8 @@ export function createDownloads(): Downloads {
 
   return {
     async get(ask) {
-      // A connection at rest to which bytes came unasked has read them, and is cut, by the end of this turn of the loop.
+      // A connection at rest to which bytes came unasked has read them, and is cut, by the end of
+      // this turn of the loop.
       await setImmediate();
       ask.signal?.throwIfAborted();
       const kept = sockets.take(ask.url, ask.line);
@@ -147,7 +153,10 @@ function idleOf({ headers }: ResponseHead): number {
   return hint === undefined ? idleMs : Math.min(longestIdleMs, Math.max(0, Number(hint) * 1_000 - 1_000));
 }
 
-/** Can be read once; a second reader gets nothing. `ended` is called once, when no byte is to come any more. */
+/**
+ * Can be read once; a second reader gets nothing. `ended` is called once, when no byte is to come
+ * any more.
+ */
 function bodyOf(
   { framing }: ResponseHead,
   socket: PooledSocket,

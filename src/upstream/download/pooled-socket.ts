@@ -25,7 +25,9 @@ export interface PooledSocket extends IncomingBytes {
   /** Whether bytes are there that nobody asked for, or the connection is over, or about to be. */
   readonly isStale: boolean;
   send(text: string): void;
-  /** With a reason, whoever waits for bytes has it thrown at them. Harmless when it is done again. */
+  /**
+   * With a reason, whoever waits for bytes has it thrown at them. Harmless when it is done again.
+   */
   destroy(reason?: Error): void;
   /**
    * Returns the socket to the idle pool and unrefs it. `over` is called once, on `wake` or when the
@@ -33,7 +35,10 @@ export interface PooledSocket extends IncomingBytes {
    */
   release(over: () => void): void;
   acquire(): void;
-  /** Calls `hearer` once the connection is over, soon if it is. What it returns takes that back: a connection outlives its answers. */
+  /**
+   * Calls `hearer` once the connection is over, soon if it is. What it returns takes that back: a
+   * connection outlives its answers.
+   */
   onClose(hearer: () => void): () => void;
 }
 

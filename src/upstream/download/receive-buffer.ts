@@ -1,6 +1,6 @@
 /**
- * Where the bytes of a socket land, in order: blocks of memory that are used again once their reader is through. A fresh buffer for
- * each read of a socket costs more than the read itself.
+ * Where the bytes of a socket land, in order: blocks of memory that are used again once their
+ * reader is through. A fresh buffer for each read of a socket costs more than the read itself.
  */
 export interface ReceiveBuffer {
   /** Bytes that nobody has taken yet. */

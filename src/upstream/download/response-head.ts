@@ -22,8 +22,9 @@ const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [^\0\r\n]*)?$/;
 const fieldLine = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\0\r\n]*)$/;
 
 /**
- * Reads a head, without the empty line that ends it. Throws for whatever RFC 9112 does not allow, such as folded lines, bare line
- * feeds and two opinions about the length: a guess could take one server's bytes for another's.
+ * Reads a head, without the empty line that ends it. Throws for whatever RFC 9112 does not allow,
+ * such as folded lines, bare line feeds and two opinions about the length: a guess could take one
+ * server's bytes for another's.
  */
 export function parseHead(text: string): ResponseHead {
   const [first = '', ...lines] = text.split('\r\n');
@@ -49,7 +50,10 @@ function fieldsOf(lines: readonly string[]): IncomingHttpHeaders {
   return fields;
 }
 
-/** Without the spaces and tabs around it, and no more than those. An expression would take long for a long run of them. */
+/**
+ * Without the spaces and tabs around it, and no more than those. An expression would take long for
+ * a long run of them.
+ */
 function trimmed(text: string): string {
   let start = 0;
   let end = text.length;

@@ -37,8 +37,8 @@ export function isPrivateHost(hostname: string): boolean {
 }
 
 /**
- * Resolves like dns.lookup, but refuses a name with any private address. The check is made on the very addresses that
- * the connection then uses, so that a name cannot resolve to one thing for the check and to another for us.
+ * Resolves like dns.lookup, but refuses a name with any private address. It checks the very
+ * addresses of the connection, so that a name cannot resolve differently for the check.
  */
 export const publicLookup: LookupFunction = (hostname, options, done) => {
   resolve(hostname, { ...options, all: true }, (error, found) => {

@@ -51,8 +51,8 @@ interface ProxyRoute {
 }
 
 /**
- * An idle connection is given up after this, whatever the server promises: load balancers cut idle connections
- * early, and a request on one that is just being cut fails, milliseconds.
+ * An idle connection is closed after this, milliseconds, whatever the server promises: load
+ * balancers cut idle connections early, and a request on such a one fails.
  */
 const keepAliveMaxTimeout = 25_000;
 

@@ -3,9 +3,10 @@ import { BlockList, isIP } from 'node:net';
 type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The proxy for a URL, or undefined for none. `setting` is the upstream's own: a URL, or `none`; without it the environment
- * decides as curl and Go read it: `HTTPS_PROXY` or `HTTP_PROXY` by scheme, exceptions in `NO_PROXY` as hosts, domains,
- * addresses or networks with or without a port. This machine itself is never reached through a proxy from the environment.
+ * The proxy for a URL, or undefined for none. `setting` is the upstream's own: a URL, or `none`;
+ * otherwise the environment decides as in curl and Go: `HTTPS_PROXY` or `HTTP_PROXY` by scheme,
+ * exceptions in `NO_PROXY` as hosts, domains, addresses or networks with or without a port. The
+ * environment's proxy is never used for this machine itself.
  */
 export function proxyFor(url: URL, setting: string | undefined, env: ProxyEnvironment): URL | undefined {
   if (setting === 'none') return undefined;

@@ -108,9 +108,9 @@ function isRead({ method }: UpstreamRequest): boolean {
 }
 
 /**
- * A URL that the upstream names, as a redirect or a token realm. Throws `UPSTREAM_INVALID` unless it is one that we may
- * ask: http or https, not from https down to http, and not inside our network. Names that resolve to private addresses
- * are refused when we connect (addresses.ts).
+ * A URL of the upstream, from a redirect or a token realm. Throws `UPSTREAM_INVALID` unless we may
+ * request it: http or https, not from https down to http, and not a private address. Names are
+ * checked again at the connection (addresses.ts).
  */
 export function parseTarget(text: string, from: URL, rules: TargetRules): URL {
   if (!URL.canParse(text, from)) throw invalid('the upstream names a malformed URL');

@@ -15,8 +15,9 @@ const usedFraction = 0.8;
 const longestMarginMs = 60_000;
 
 /**
- * Reads a token server's answer. The life is `expires_in`, counted from `issued_at` where that is in the past (a server
- * may hand out one token twice); else the token's own `exp` (quay says nothing else); else 60 s. Throws `UPSTREAM_INVALID`.
+ * Reads a token server's answer. The lifetime is `expires_in`, from `issued_at` if that is in the
+ * past (a server may return one token twice); else the token's own `exp` (as of quay); else 60 s.
+ * Throws `UPSTREAM_INVALID`.
  */
 export function parseTokenAnswer(bytes: Uint8Array, now: number): Token {
   const body = parseObject(bytes);

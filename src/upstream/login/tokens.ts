@@ -26,8 +26,8 @@ interface TokenOptions {
 /** Bearer tokens: one per scope, shared by every request. */
 export interface UpstreamTokens {
   /**
-   * A token that is still good for a while; `isNew` when it was got for this call, or for one that waits for the same.
-   * Throws `DENIED` when the token server refuses our login; TryAgain when it is in trouble.
+   * A token with some lifetime left; `isNew` if it was fetched for this call, or for one that
+   * shared it. Throws `DENIED` if the token server refuses our login; TryAgain if it fails.
    */
   get(question: TokenQuestion, signal?: AbortSignal): Promise<Token & { readonly isNew: boolean }>;
   /** The registry refused this token: the next call gets another one. */

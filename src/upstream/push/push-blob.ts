@@ -84,9 +84,9 @@ interface Push extends UploadManners {
 }
 
 /**
- * Uploads a blob through as many broken connections and lost sessions as it takes, going on at the byte that the registry
- * has, as long as there are new ones, and looks whether the registry has it in the end. Rejects with the last refusal, the
- * session cancelled; it lasts when all of `sends` were in vain.
+ * Uploads a blob over as many connections and sessions as needed, resuming at the registry's byte
+ * while it advances, and checks that the registry has it. Rejects with the last refusal, the
+ * session cancelled; permanently when all of `sends` were in vain.
  */
 export async function pushBlob(
   way: UploadWay,

@@ -29,8 +29,8 @@ export interface WriterOptions extends UpstreamOptions {
   /** How many of these, with the first, may send bytes in vain; not counting 429. Default: 4. */
   readonly sends?: number;
   /**
-   * Blobs of up to this size are held in memory and take one request less. Before a registry on the same machine that
-   * is a fifth of the time at 64 KiB, and nothing to measure at 1 MiB. Bytes. Default: 256 KiB.
+   * Blobs up to this size, in bytes, are held in memory and need one request less: a fifth of the
+   * time at 64 KiB with a registry on the same machine, nothing at 1 MiB. Default: 256 KiB.
    */
   readonly smallBytes?: number;
   /** The size of chunks for a registry that wants chunks, bytes. Default: 32 MiB. */
@@ -40,10 +40,11 @@ export interface WriterOptions extends UpstreamOptions {
 }
 
 /**
- * A registry that we write to. Every method throws `RegistryError` as an Upstream does, and besides what the registry says about
- * a push: `BLOB_UNKNOWN`, `BLOB_UPLOAD_INVALID`, `DIGEST_INVALID`, `MANIFEST_BLOB_UNKNOWN`, `MANIFEST_INVALID`, `NAME_INVALID`,
- * `NAME_UNKNOWN`, `SIZE_INVALID`, `TAG_INVALID`, `UNSUPPORTED`. The detail names repository and digest.
- * What the source of a blob throws is thrown as it is. What a method resolved to was confirmed by a HEAD.
+ * A registry that we write to. Every method throws `RegistryError` as an Upstream does, and the
+ * registry's errors for a push: `BLOB_UNKNOWN`, `BLOB_UPLOAD_INVALID`, `DIGEST_INVALID`,
+ * `MANIFEST_BLOB_UNKNOWN`, `MANIFEST_INVALID`, `NAME_INVALID`, `NAME_UNKNOWN`, `SIZE_INVALID`,
+ * `TAG_INVALID`, `UNSUPPORTED`. The detail names repository and digest. Errors of a blob's source
+ * pass unchanged. A method resolves only after a HEAD confirmed the result.
  */
 export interface RegistryWriter {
   /** The host as users write it. */

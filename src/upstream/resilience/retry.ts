@@ -79,8 +79,8 @@ function pauseBefore(
 }
 
 /**
- * How long to wait after a failed try, milliseconds: what the upstream asks for, else a random part of a doubling span (full
- * jitter, so that many clients of one upstream do not come back together). Undefined when it asks for too long.
+ * The pause after a failed try, milliseconds: the upstream's `Retry-After`, else a random part of a
+ * doubling span (full jitter, so that clients do not return together). Undefined above the limit.
  */
 export function pauseAfter(
   attempt: number,

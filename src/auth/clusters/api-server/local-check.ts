@@ -8,8 +8,8 @@ import { claimedSubject } from './service-account.ts';
 
 export interface LocalCheckOptions {
   /**
-   * `prefilter`: forged and expired tokens are refused without a question, good ones are asked about all the same. `local`: good ones are
-   * accepted for `localMs` after they were first seen, and asked about only then.
+   * `prefilter`: rejects forged and expired tokens locally; the cluster reviews the others.
+   * `local`: accepts valid tokens for `localMs` after the first use, and then reviews them.
    */
   readonly check: 'prefilter' | 'local';
   /** Whose tokens are checked; all others are left to the cluster. */
@@ -48,9 +48,9 @@ const keySetTrouble = new Set(['ERR_JOSE_GENERIC', 'ERR_JWKS_INVALID', 'ERR_JWKS
 const restMs = 30_000;
 
 /**
- * Checks service accounts' tokens by their signature before the cluster is asked. What a signature cannot tell is that the account, or the pod that
- * the token is bound to, is gone. Without the keys all is as if nothing was checked. What was issued before the last `forget` is never accepted
- * without a question.
+ * Checks service account tokens by their signature before the cluster does. A signature does not
+ * reveal that the account, or the bound pod, is gone. Without the keys nothing is checked locally.
+ * A token issued before the last `forget` is always reviewed.
  */
 export function locallyChecked(cluster: RememberedCluster, options: LocalCheckOptions): RememberedCluster {
   const { check, issuer, localMs = 60_000, maxEntries = 50_000, now = Date.now } = options;

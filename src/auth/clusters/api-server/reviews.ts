@@ -48,8 +48,8 @@ export function reviewedSubject(answer: string, cluster: string): Subject | unde
 }
 
 /**
- * The question whether the subject may (authorization.k8s.io/v1 SubjectAccessReview). `uid` and `extra` go along: in `extra` are the scopes that an
- * OpenShift token may be narrowed to, and without them it would have its owner's every right.
+ * The SubjectAccessReview (authorization.k8s.io/v1). `uid` and `extra` matter: `extra` has the
+ * scopes of an OpenShift token, without which it would have all rights of its owner.
  */
 export function accessReview(
   { name: user, groups, uid, extra }: Subject,
@@ -84,8 +84,8 @@ const trouble =
   /dial tcp|connection re(?:fused|set)|time(?:d )?out|deadline exceeded|no such host|\bEOF\b|not initialized|internal error|unavailable|unable to (?:handle|process)|too many requests/i;
 
 /**
- * An API server says "not authenticated" also when the authenticator that it asks itself, as OpenShift's OAuth server behind a webhook, is
- * down. Only the words of `status.error`, which every wrong token has, tell that apart.
+ * An API server says "not authenticated" also when its own authenticator, such as OpenShift's OAuth
+ * server behind a webhook, is down. Only the text of `status.error` reveals that.
  */
 function couldNotLook(error: unknown): boolean {
   return typeof error === 'string' && trouble.test(error);

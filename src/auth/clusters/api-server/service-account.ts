@@ -12,8 +12,9 @@ const bindings: readonly (readonly [name: string, kind: string, part: string])[]
 ];
 
 /**
- * Whom the API server would say that the verified claims of a bound token are of; undefined for claims that it would not have
- * written. The same subject as out of a review, so that rights asked for the one are remembered for the other.
+ * The subject that the API server would return for the verified claims of a bound token; undefined
+ * for claims that it would not write. Equal to that of a review, so that rights are remembered for
+ * both.
  */
 export function claimedSubject(claims: object, cluster: string): Subject | undefined {
   const own = field(claims, 'kubernetes.io');

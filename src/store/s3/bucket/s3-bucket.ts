@@ -83,8 +83,9 @@ export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls):
   }
 
   /**
-   * A second look at a refusal. After a retry it may be of our own first attempt, whose answer got lost: the content tells.
-   * And radosgw refuses a true `If-Match` in quotes, as RFC 9110 wants it, but not a bare one.
+   * Checks a refusal again. After a retry it may be due to our own first attempt, whose answer was
+   * lost: the content decides. And radosgw refuses a true quoted `If-Match` (RFC 9110), but not a
+   * bare one.
    */
   async function afterRefusal(key: string, bytes: Uint8Array, options: PutOptions, attempts: number) {
     const found = await get(key, options);

@@ -59,8 +59,8 @@ export interface S3Calls {
   /** Begins every key: empty, or ends with `/`. */
   readonly prefix: string;
   /**
-   * Makes one call, retries inside, and reports it. Throws `UNAVAILABLE` for trouble and throttling, and the
-   * signal's reason when that ended it.
+   * Makes one call with its retries, and reports it. Throws `UNAVAILABLE` for failures and
+   * throttling, and the signal's reason.
    */
   call<T>(
     operation: string,
@@ -130,9 +130,10 @@ function deadlineOf(operation: string, sentBytes: number, firstByteTimeoutMs: nu
 type CallReport = Parameters<StoreEvents['called']>[0]['outcome'];
 
 /**
- * Checksums only where S3 demands them: the SDK's default ones are stored as content by some servers, refused by others,
- * and stand in presigned URLs. No `Expect: 100-continue`: it is a round trip for each part. The agents are ours, as
- * the SDK makes unbounded ones for some uploads. No socket timeout: it would cut off slow readers; see s3-body.ts.
+ * Checksums only where S3 requires them: some servers store the SDK's default ones as content,
+ * others refuse them, and presigned URLs include them. No `Expect: 100-continue`: a round trip for
+ * each part. Our own agents, as the SDK makes unbounded ones for some uploads. No socket timeout,
+ * for slow readers; see s3-body.ts.
  */
 function clientConfig(options: S3ClientOptions): S3ClientConfig {
   const sockets = { keepAlive: true, maxSockets: options.maxSockets ?? defaultSockets };
