@@ -47,7 +47,9 @@ export interface FillName {
 export interface CacheEvents {
   /** One question was answered. */
   read(event: { readonly kind: ReadKind; readonly hit: Hit }): void;
-  /** A tag was looked up, before its upstream is asked. Of an unknown one there is no more to say. */
+  /**
+   * A tag was looked up, before its upstream is asked. Of an unknown one there is no more to say.
+   */
   tagLookedUp?(event: {
     readonly upstream: string;
     readonly repository: Repository;

@@ -10,9 +10,9 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       tags/<upstream>/<repository>/_tags/<tag>            the tag's digest, and earlier ones
  *       members/<upstream>/<repository>/_digests/<digest>   the digest was seen in that repository
  *       partial/<upstream>/<repository>/_partial            tags with content without records
- *       usage/<day>/<instance>                              digests that one replica served that day
+ *       usage/<day>/<instance>                              digests served that day by a replica
  *       leases/<name>                                       who does that job now
- *       subjects/<sha256>                                   subjects with too many groups for a token
+ *       subjects/<sha256>                                   subjects with many groups
  *       secrets/tokens                                      the key of our tokens without a file
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored
  *       scrub/progress                                      how far the scrub has come

@@ -21,9 +21,9 @@ interface LogOptions {
 }
 
 /**
- * JSON lines with `level` as a word, `time` in ISO 8601 and `msg`. No credential is ever written: fields by their name, texts by
- * their form, errors without their other fields. Its parts follow a change of its `level`, but for
- * those with a level of their own.
+ * JSON lines with `level` as a word, `time` in ISO 8601 and `msg`. No credential is ever written:
+ * fields by their name, texts by their form, errors without their other fields. Its parts follow a
+ * change of its `level`, but for those with a level of their own.
  */
 export function logger({ level = 'info', destination }: LogOptions): Log {
   const parts = new Set<Log>();
@@ -52,9 +52,10 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
 export type PlainFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /**
- * The same lines as `log.child({ component }).info(…)`, at half their cost: for the one line that every request
- * writes. At least one field; their names and the message are the caller's own constants, free of secrets and of what JSON escapes.
- * What is in the fields is scrubbed like every line.
+ * The same lines as `log.child({ component }).info(…)`, at half their cost: for the one line that
+ * every request writes. At least one field; their names and the message are the caller's own
+ * constants, free of secrets and of what JSON escapes. What is in the fields is scrubbed like every
+ * line.
  */
 export function plainLines(log: Log, component: string) {
   const stream: unknown = Reflect.get(log, symbols.streamSym);

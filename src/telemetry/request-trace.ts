@@ -4,7 +4,9 @@ import type { MeteredEvents } from './metrics.ts';
 
 /** What happens to a request, in the log at level `debug`, each line with the request's id. */
 export interface RequestTrace {
-  /** Calls `serve`. What it causes from then on is written under this id, while the level says so. */
+  /**
+   * Calls `serve`. What it causes from then on is written under this id, while the level says so.
+   */
   enter(requestId: string, serve: () => void): void;
   /** The same events, of which those that a request causes are also written. */
   traced(events: MeteredEvents): MeteredEvents;
@@ -17,8 +19,8 @@ export interface RequestTrace {
 const openPaths: ReadonlySet<string> = new Set(['ping', 'manifest', 'blob', 'tags', 'referrers']);
 
 /**
- * The modules below the proxy know no request, so its id travels with the asynchronous calls. At any
- * other level no request has one there, and each event costs one comparison. A download and a
+ * The modules below the proxy know no request, so its id travels with the asynchronous calls. At
+ * any other level no request has one there, and each event costs one comparison. A download and a
  * question that several requests wait for bear the id of the request that began them.
  */
 export function createRequestTrace(log: Log): RequestTrace {
