@@ -34,8 +34,7 @@ test('guesses wait for their answers, and delay no other client', async (t) => {
   for (const path of ['/v2/', '/v2/auth', '/v2/']) {
     t.equal((await fetch(`${url}${path}`, basic('right'))).status, 200, `a good login at ${path}`);
   }
-  t.ok(performance.now() - begunAt < 900, 'is answered before the guesses');
-  t.same(answers, []);
+  t.same(answers, [], 'is answered before the guesses');
   await stop();
   t.same(await Promise.all(guesses), [401, 401, 401], 'which the end of the service lets go');
   t.ok(performance.now() - begunAt < 4000);
@@ -54,10 +53,10 @@ test('no credential, or a token of before, costs nothing however often it is sho
   const { url } = await robotService(t);
   const claims = Buffer.from('{"iss":"quayside"}').toString('base64url');
   const stale = { headers: { authorization: `Bearer eyJhbGciOiJIUzI1NiJ9.${claims}.c2ln` } };
-  const begunAt = performance.now();
   for (let count = 0; count < 10; count += 1) {
+    const begunAt = performance.now();
     t.equal((await fetch(`${url}/v2/`)).status, 401);
     t.equal((await fetch(`${url}/v2/`, stale)).status, 401);
+    t.ok(performance.now() - begunAt < 990, 'none is held for a second');
   }
-  t.ok(performance.now() - begunAt < 900);
 });

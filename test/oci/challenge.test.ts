@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { challengeText, parseChallenges } from '../../src/oci/challenge.ts';
+import { createWorkWatch } from '../support/work-watch.ts';
 
 test('a bearer challenge is read with its parameters', async (t) => {
   const line = 'Bearer realm="https://quay.io/v2/auth",service="quay.io",scope="repository:a/b:pull,push"';
@@ -55,12 +56,12 @@ test('spaces around an equals sign part nothing, and an open quote ends the line
 });
 
 test('a line that is made to take long is read in no time, or not at all', async (t) => {
-  const began = performance.now();
+  const workMs = createWorkWatch();
   for (const filling of [' ', '\t', ',', 'a', 'a ', 'a=', 'a,', '"', '\\', '=', 'a="']) {
     for (const length of [8000, 64_000]) {
       const line = `Bearer ${filling.repeat(length / filling.length)}\u0000`;
       t.ok(parseChallenges(line).length <= 8000);
     }
   }
-  t.ok(performance.now() - began < 500, `${performance.now() - began} ms`);
+  t.ok(workMs() < 500, `${workMs()} ms`);
 });

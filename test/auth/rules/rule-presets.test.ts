@@ -3,6 +3,7 @@ import { type RulePreset, rulePresets } from '../../../src/auth/rules/rule-prese
 import { createRuleBook, type RuleBook, type Ruling } from '../../../src/auth/rules/rules.ts';
 import { createReadings } from '../../../src/image-streams/flat-tags.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
+import { createWorkWatch } from '../../support/work-watch.ts';
 
 const hex = 'a'.repeat(64);
 const everything = 'get imagestreams.image.openshift.io/layers --all-namespaces';
@@ -176,7 +177,7 @@ test('no expression of a preset takes long over a name made to hurt it', async (
     `20240603235401_prune_${'a_'.repeat(53)}`,
     `${'a.'.repeat(64)}`,
   ];
-  const began = performance.now();
+  const workMs = createWorkWatch();
   for (const tag of nasty) asks(rules, 'quay.io/openshift/ci', tag.slice(0, 128));
-  t.ok(performance.now() - began < 1000, 'a second, also on a busy machine');
+  t.ok(workMs() < 1000, `${workMs()} ms`);
 });

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { Expression } from '../../../src/base/text/expression.ts';
 import { repositoryGlob, tagGlob } from '../../../src/base/text/glob.ts';
+import { createWorkWatch } from '../../support/work-watch.ts';
 
 test('an expression fits a part of a text or the whole of it', async (t) => {
   t.ok(Expression.anywhere('b+').test('abbc'));
@@ -32,13 +33,13 @@ test('what takes more than linear time is refused, with the reason', async (t) =
 });
 
 test('an expression that would backtrack takes no time', async (t) => {
-  const began = performance.now();
+  const workMs = createWorkWatch();
   for (const source of ['(a+)+b', '(a|a)*b', '(a|aa)+b', '(?:.*,){12}P', 'a*a*a*a*a*b']) {
     for (const text of ['a'.repeat(400), 'a,'.repeat(200), `${'a'.repeat(399)}!`]) {
       t.notOk(Expression.whole(source).test(text));
     }
   }
-  t.ok(performance.now() - began < 1000, `${performance.now() - began} ms`);
+  t.ok(workMs() < 1000, `${workMs()} ms`);
 });
 
 test('a star of a glob is any text, and everything else is itself', async (t) => {

@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { createClientAddress } from '../../../src/proxy/clients/client-address.ts';
+import { createWorkWatch } from '../../support/work-watch.ts';
 
 const trusted = ['10.0.0.0/8', '2001:db8:aaaa::/48'];
 const addressOf = createClientAddress(trusted);
@@ -96,13 +97,13 @@ test('without trusted proxies no header is looked at', async (t) => {
 
 test('a header as long as one may be is read in no time, whatever is in it', async (t) => {
   const longest = 64 * 1024;
-  const begunAt = performance.now();
+  const workMs = createWorkWatch();
   for (const part of ['10.0.0.1,', '"', ',"', ';', 'for=10.0.0.1,', 'for="10.0.0.1";', '1', ':', '[']) {
     const text = part.repeat(longest / part.length);
     addressOf(from('10.0.0.1', { 'x-forwarded-for': text }));
     addressOf(from('10.0.0.1', { forwarded: text }));
   }
-  t.ok(performance.now() - begunAt < 1000);
+  t.ok(workMs() < 1000);
 });
 
 test('a comma in quotes does not part two elements', async (t) => {

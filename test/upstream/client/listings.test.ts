@@ -3,6 +3,7 @@ import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import { nextQueryOf } from '../../../src/upstream/client/listings.ts';
+import { createWorkWatch } from '../../support/work-watch.ts';
 import { app, refusalOf, rig } from '../rig.ts';
 
 const from = new URL('https://quay.io/v2/team/app/tags/list?n=2');
@@ -137,11 +138,11 @@ test('a name that is no tag is not listed', async (t) => {
 
 test('a Link line that is made to take long costs no time', async (t) => {
   const from = new URL('https://quay.io/v2/team/app/tags/list');
-  const began = performance.now();
+  const workMs = createWorkWatch();
   for (const filling of ['<', '<>', ';rel=', ';rel="', ';rel="\t', '<?a>;rel=" ', ' ', ';']) {
     for (const length of [8000, 64_000]) {
       t.equal(nextQueryOf([`<?a>;rel=${filling.repeat(length / filling.length)}`], from), undefined);
     }
   }
-  t.ok(performance.now() - began < 500, `${performance.now() - began} ms`);
+  t.ok(workMs() < 500, `${workMs()} ms`);
 });

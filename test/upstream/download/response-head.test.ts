@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { parseHead } from '../../../src/upstream/download/response-head.ts';
+import { createWorkWatch } from '../../support/work-watch.ts';
 
 const head = (...lines: string[]) => lines.join('\r\n');
 const ok = (...fields: string[]) => head('HTTP/1.1 200 OK', ...fields);
@@ -68,9 +69,9 @@ test('a field named as the prototype of objects is a field', async (t) => {
 
 test('a head made to be slow is read in no time', async (t) => {
   const blank = ' '.repeat(30_000);
-  const startedAt = performance.now();
+  const workMs = createWorkWatch();
   t.match(parseHead(ok(`a: b${blank}c`)).headers, { a: `b${blank}c` });
   t.throws(() => parseHead(ok(`a:${blank}b\0`)), /malformed/);
   t.equal(parseHead(ok(...Array(15_000).fill('a:'))).headers['a']?.length, 15_000);
-  t.ok(performance.now() - startedAt < 500);
+  t.ok(workMs() < 500);
 });
