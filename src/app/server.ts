@@ -121,7 +121,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   return app;
 }
 
-/** What our servers share: the order of answers, the limits, how a failure is answered. */
+/** What our servers share: the order of answers, limits, and the form of failures. */
 function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...failureHooks,
@@ -229,10 +229,7 @@ export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
   return app;
 }
 
-/**
- * Connections that the kernel holds for us: past it one that a probe of ours makes waits for
- * seconds in a storm of others.
- */
+/** Connections in the kernel's queue: a longer one delays our own probes for seconds. */
 const backlog = 4096;
 
 /** Listens on `host:port`; resolves to where it really listens, and rejects when it cannot. */

@@ -19,7 +19,7 @@ interface UpkeepParts {
   readonly events: MeteredEvents;
 }
 
-/** Without eviction the store's size is only a metric, not worth a listing every few minutes. */
+/** Without eviction the store's size is only a metric, not worth frequent listings. */
 const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
 
 /** Measures and scrubs the store, and evicts where the configuration says how much it may hold. */

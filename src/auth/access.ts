@@ -76,10 +76,7 @@ interface PossibleTags {
   readonly isAll: boolean;
 }
 
-/**
- * Known relations of tags and content. The right to pull a tag covers everything that it
- * references. The cache knows.
- */
+/** Known tags of content. The right to a tag covers everything that it references. */
 export interface ContentTags {
   /**
    * Tags that may reference the digest, the likeliest first; none if unknown. `afresh` also reads

@@ -47,7 +47,7 @@ export class LoginPlaces {
     this.#suspected = createFairQueue(options.maxWaiting);
   }
 
-  /** The outcome of the work, once it has a place; throws `TOOMANYREQUESTS` when none comes. */
+  /** The work's outcome once there is a place; throws `TOOMANYREQUESTS` if none came. */
   async run<Value>(work: () => Promise<Value>, origin: LoginOrigin = {}): Promise<Value> {
     if (this.#running >= this.#options.maxRunning) await this.#place(origin);
     else this.#running += 1;

@@ -12,10 +12,7 @@ export interface Question {
   readonly name?: string;
 }
 
-/**
- * What a cluster is asked about a path that is none of its resources: the `nonResourceAttributes`
- * of a SubjectAccessReview.
- */
+/** The `nonResourceAttributes` of a SubjectAccessReview on a path. */
 export interface PathQuestion {
   readonly verb: string;
   readonly path: string;

@@ -5,10 +5,7 @@ export interface BackoffOptions {
   readonly longestMs?: number;
   /** Each span is so many times as long as the one before it. Default 2. */
   readonly factor?: number;
-  /**
-   * The part of the span that is left to chance, from 0 to 1, so that many clients do not come back
-   * together. Default 0.
-   */
+  /** The random part of the span, from 0 to 1, against synchronized retries. Default 0. */
   readonly jitter?: number;
   /** From 0 to 1. Default `Math.random`. */
   readonly random?: () => number;

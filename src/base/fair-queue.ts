@@ -1,4 +1,4 @@
-/** Jobs that wait, each with an origin, such as a client's address, and a name at that origin. */
+/** Waiting jobs, each with an origin, such as a client's address, and a name there. */
 export interface FairQueue<Job> {
   readonly size: number;
   /**
@@ -9,10 +9,7 @@ export interface FairQueue<Job> {
   add(job: Job, origin: string, name?: string): Job | undefined;
   /** Takes one out; harmless when it is not there. */
   delete(job: Job): void;
-  /**
-   * The next job, taken out: origins in turn, names of an origin in turn. Only of those that may
-   * run, where that is asked.
-   */
+  /** Takes the next job: origins in turn, names of an origin in turn; only of runnable ones. */
   next(mayRun?: (origin: string, name: string) => boolean): Job | undefined;
 }
 

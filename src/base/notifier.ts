@@ -3,10 +3,7 @@ import { systemClock } from './clock.ts';
 /** Tells all who wait that something has changed, any number of times. */
 export interface Notifier {
   notify(): void;
-  /**
-   * Resolves at the next notification, after `ms` milliseconds, or on abort. Check your condition
-   * before, and again after.
-   */
+  /** Resolves at a notification, after `ms` milliseconds, or on abort. Recheck your condition. */
   wait(ms?: number, signal?: AbortSignal): Promise<void>;
 }
 

@@ -1,10 +1,7 @@
 /** Joins the call under that key, or makes it. A failure goes to all who wait, and is forgotten. */
 type SingleFlight<Value> = (key: string, call: () => Promise<Value>) => Promise<Value>;
 
-/**
- * One call under each key at a time, however many wait for it. The call must not depend on the
- * signal of one of them.
- */
+/** One call per key at a time, shared by all who wait. It must not use one caller's signal. */
 export function createSingleFlight<Value>(): SingleFlight<Value> {
   const open = new Map<string, Promise<Value>>();
   return (key, call) => {

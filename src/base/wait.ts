@@ -16,10 +16,7 @@ export function hasSlept(ms: number, signal?: AbortSignal, clock = systemClock):
   );
 }
 
-/**
- * The promise's outcome if it comes in time, else what `late` returns or throws: by default it
- * throws. An outcome that comes later is dropped.
- */
+/** The promise's outcome if in time, else that of `late`, which throws by default. */
 export async function withTimeout<Value, Late = never>(
   promise: Promise<Value>,
   ms: number,

@@ -17,10 +17,7 @@ export interface WriteBehind<Job> {
 interface WriteBehindOptions<Job> {
   /** Does the job; a rejection means "again later". */
   readonly write: (key: string, job: Job) => Promise<void>;
-  /**
-   * Whose job it is. Those take turns, and of too many jobs those go first of which there are most.
-   * Default: all the same.
-   */
+  /** The owner of a job: owners take turns, and the largest one loses jobs first. Default: one. */
   readonly laneOf?: (job: Job) => string;
   /** Told of a waiting job whose place a later one of its key takes. */
   readonly replaced?: (before: Job, job: Job) => void;
@@ -39,7 +36,7 @@ interface WriteBehindOptions<Job> {
   readonly clock?: Clock;
 }
 
-/** A job under way, and the latest of its key that came meanwhile, which is done after it. */
+/** A running job, and the latest of its key that came meanwhile: one after another. */
 interface Running<Job> {
   readonly job: Job;
   next: { readonly job: Job } | undefined;

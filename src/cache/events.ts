@@ -22,16 +22,10 @@ export type Hit =
 
 export type ReadKind = 'manifest' | 'blob' | 'tags' | 'referrers';
 
-/**
- * Why a download has no room in the spool: its blob is larger than one may be, all room is taken,
- * or it is too slow to keep any.
- */
+/** Why a download has no room in the spool: too large, spool full, or too slow to stay. */
 export type RoomRefusal = 'too-large' | 'spool-full' | 'too-slow';
 
-/**
- * Why a whole and right blob is not in the store, or was handed through: for want of room, or the
- * store or its disk failed.
- */
+/** Why a verified blob is not stored: no room, or the store or its disk failed. */
 export type NotKept = RoomRefusal | 'unwritable' | 'store';
 
 /** What became of a download. */
@@ -47,9 +41,7 @@ export interface FillName {
 export interface CacheEvents {
   /** One question was answered. */
   read(event: { readonly kind: ReadKind; readonly hit: Hit }): void;
-  /**
-   * A tag was looked up, before its upstream is asked. Of an unknown one there is no more to say.
-   */
+  /** A tag was looked up in memory and store, before its upstream is asked. */
   tagLookedUp?(event: {
     readonly upstream: string;
     readonly repository: Repository;

@@ -121,10 +121,7 @@ function clusterContradictions(name: string, cluster: Settings['clusters'][strin
 
 const everything = new Set(['.+', '.*']);
 
-/**
- * Rejects `allow` rules without `tags` that match everything: they would expose, by digest, content
- * that earlier rules protect.
- */
+/** Rejects `allow` rules that match everything: by digest they expose what others protect. */
 function openedByDigest(
   path: FaultPath,
   { allow, tags, repositories: { source } }: RuleSettings,

@@ -3,10 +3,7 @@ import { Expression } from '../base/text/expression.ts';
 import type { Config } from './config.ts';
 import type { ConfigRefusal, FaultPath } from './faults.ts';
 
-/**
- * Every file that the configuration names (`…File`, `…Files`) and this process cannot read now.
- * Their content is read at use.
- */
+/** Every named file (`…File`, `…Files`) that this process cannot read now. */
 export async function unreadableFiles(config: Config): Promise<ConfigRefusal[]> {
   const refusals = await Promise.all(namedFiles(config, []).map(refusalOf));
   return refusals.filter((refusal) => refusal !== undefined);

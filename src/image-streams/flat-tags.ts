@@ -22,7 +22,7 @@ export function createReadings(targets: Iterable<ImageStreamTag> = []): Readings
   return (flat) => configured.get(flat) ?? patternReadings(flat);
 }
 
-/** A namespace is a label (RFC 1123), here not only of digits: a time stamp grants no rights. */
+/** A Kubernetes namespace (RFC 1123), not only digits: a time stamp must grant no rights. */
 const namespaceShape = /^(?!\d+$)[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
 const nameShape = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/;
 /** The steps of a promotion. */

@@ -8,7 +8,7 @@ export interface ImageStreamTag {
   readonly tag: string;
 }
 
-/** `<namespace>/<name>:<tag>`: one `/`, one `:` after it, no empty part. Undefined for others. */
+/** `<namespace>/<name>:<tag>` without empty parts. Undefined for other text. */
 export function parseImageStreamTag(key: string): ImageStreamTag | undefined {
   const [namespace = '', rest = '', ...deeper] = key.split('/');
   const [name = '', tag = '', ...more] = rest.split(':');

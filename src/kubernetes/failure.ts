@@ -1,7 +1,4 @@
-/**
- * How an API server failed: too slow, unreachable, with a status, by a refusal, or with an
- * unreadable answer.
- */
+/** How an API server failed: slow, unreachable, by a status, a refusal, or its answer. */
 export type FailureKind = 'slow' | 'unreachable' | 'status' | 'not-allowed-to-ask' | 'invalid';
 
 interface FailureFacts {

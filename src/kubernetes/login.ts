@@ -24,10 +24,7 @@ interface LoginTls {
 /** Our login of this moment; throws `ApiFailure` (`not-allowed-to-ask`) when there is none. */
 type Logins = () => Promise<ClusterLogin>;
 
-/**
- * Makes logins from a kubeconfig. The library gets its user's credential, also by a plug-in, which
- * runs once at a time for all who wait.
- */
+/** Makes logins from a kubeconfig by the library; a plug-in runs once for all who wait. */
 export function createLogins(config: Kubeconfig): Logins {
   return shared(async () => {
     try {

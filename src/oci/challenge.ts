@@ -4,9 +4,9 @@ export interface Challenge {
   readonly parameters: Readonly<Record<string, string>>;
 }
 
-/** Longer lines are no challenge: the longest scopes of registries have some 2,000 characters. */
+/** A longer line is no challenge: the longest scopes have some 2,000 characters. */
 const longestLine = 8192;
-/** Each is sticky and reads one token, whose characters the next cannot begin with: linear. */
+/** Each expression is sticky and reads one token that the next cannot begin with: linear. */
 const separators = /[\s,]*/y;
 const blanks = /\s*/y;
 const token = /[A-Za-z0-9!#$%&'*+.^_`|~-]+/y;
@@ -29,7 +29,7 @@ export function challengeText(schemeName: string, parameters: Readonly<Record<st
   return `${schemeName} ${pairs.join(',')}`;
 }
 
-/** A word with a value belongs to the scheme before it; any other word is a scheme. */
+/** By element: a word with a value belongs to the scheme before it, another is a scheme. */
 function parseLine(line: string): Challenge[] {
   const challenges: { readonly scheme: string; readonly parameters: Record<string, string> }[] = [];
   if (line.length > longestLine) return challenges;

@@ -82,7 +82,7 @@ export interface ListOptions {
 export interface BlobStore extends BlobSource, BlobSink {
   /** Takes the content away; readers that have it open read on. Absent is not an error. */
   delete(digest: Digest): Promise<void>;
-  /** Everything that is kept, in the order of the digests; of that what comes behind `after`. */
+  /** All stored content, in the order of digests, after `after` if given. */
   list(options?: ListOptions): AsyncIterable<StoredBlob>;
 }
 

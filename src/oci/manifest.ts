@@ -20,7 +20,7 @@ export const mediaTypes = {
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerSchema1: 'application/vnd.docker.distribution.manifest.v1+json',
   dockerSchema1Signed: 'application/vnd.docker.distribution.manifest.v1+prettyjws',
-  /** Of image-spec 1.1's release candidates, and its forerunner: registries still serve both. */
+  /** Of image-spec 1.1's release candidates, and its forerunner: still in use. */
   ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
   orasArtifact: 'application/vnd.cncf.oras.artifact.manifest.v1+json',
 } as const;

@@ -25,10 +25,7 @@ export function parseRange(header: string | undefined): readonly RangeSpec[] | u
   return texts.filter((text) => text !== '').map(parsePart);
 }
 
-/**
- * The parts within `size` bytes, in the requested order, without those that start past the end.
- * Throws `RANGE_INVALID` (416) if none is left.
- */
+/** The parts within `size` bytes, in order. Throws `RANGE_INVALID` (416) if none is left. */
 export function boundRanges(specs: readonly RangeSpec[], size: number): readonly ByteRange[] {
   const bound = specs.flatMap((spec) => boundPart(spec, size));
   if (bound.length > 0) return bound;

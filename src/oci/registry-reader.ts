@@ -82,9 +82,7 @@ export interface ReferrersPage extends ListPage {
  * `UPSTREAM_INVALID` (it lies). A client's credential never gets here.
  */
 export interface RegistryReader {
-  /**
-   * The host as users write it, such as `quay.io`; of a directory `file://` or `oci:` and its path.
-   */
+  /** The host as users write it, such as `quay.io`; of a directory `file://` or `oci:`. */
   readonly name: string;
   manifest(repository: Repository, reference: Reference, options?: ManifestOptions): Promise<ManifestAnswer>;
   /** The blob's descriptor; undefined when the repository has no such blob. */
@@ -93,10 +91,7 @@ export interface RegistryReader {
   openBlob(repository: Repository, digest: Digest, options?: BlobOptions): Promise<OpenBlob | undefined>;
   /** One page of tags; undefined when there is no such repository. */
   tags(repository: Repository, query: string, options?: Cancellable): Promise<TagPage | undefined>;
-  /**
-   * One page of referrers; undefined when the registry has no referrers API, or answers it with
-   * anything but an index.
-   */
+  /** One page of referrers; undefined if the registry answers with anything but an index. */
   referrers(
     repository: Repository,
     digest: Digest,

@@ -28,7 +28,7 @@ export interface ParsedRequest {
 }
 
 const prefix = '/v2/';
-/** The longest name, tag and digest have some 550 characters, three times that encoded. */
+/** The longest name, tag and digest have some 550 characters, percent-encoded three times. */
 const longestPath = 2048;
 const longestQuery = 4096;
 
@@ -81,7 +81,7 @@ function parsePath(path: string, parameters: URLSearchParams): RegistryRequest {
   }
 }
 
-/** `<name>/blobs/uploads`, perhaps with a session; a repository may end in these words. */
+/** `<name>/blobs/uploads` with or without a session; a repository may end so, too. */
 function isUpload(name: string, kind: string, last: string): boolean {
   return kind === 'blobs' ? last === 'uploads' : kind === 'uploads' && name.endsWith('/blobs');
 }

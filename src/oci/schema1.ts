@@ -16,7 +16,7 @@ export function isSchema1({ mediaType }: Pick<Descriptor, 'mediaType'>): boolean
   return mediaType === mediaTypes.dockerSchema1 || isSignedSchema1({ mediaType });
 }
 
-/** True for the type whose digest names less than the document: several documents share one. */
+/** True for the type whose digest covers only a part: documents may share a digest. */
 export function isSignedSchema1({ mediaType }: { readonly mediaType?: string | undefined }): boolean {
   return mediaType === mediaTypes.dockerSchema1Signed;
 }
@@ -38,15 +38,12 @@ export function namedBytes(bytes: Uint8Array, mediaType: string): Uint8Array {
   }
 }
 
-/** Whether the digest is the manifest's: of all its bytes, or of the payload that they sign. */
+/** Whether the digest is that of the manifest's bytes, or of their signed payload. */
 export function isManifestNamedBy(bytes: Uint8Array, mediaType: string, digest: Digest): boolean {
   return isNamedBy(digest, namedBytes(bytes, mediaType));
 }
 
-/**
- * Undefined unless the payload is a schema 1 manifest, the document's beginning, and closed by
- * nothing but a brace.
- */
+/** Undefined unless the payload is a schema 1 manifest, and the document's beginning. */
 function payloadOf(bytes: Uint8Array): Uint8Array | undefined {
   const format = formatOf(parseJson(bytes));
   if (format === undefined || format.formatLength > bytes.length) return undefined;
@@ -82,7 +79,7 @@ function protectedFormat(signature: unknown): Format | undefined {
   return formatLength > 0 && typeof formatTail === 'string' ? { formatLength, formatTail } : undefined;
 }
 
-/** Whether it is `,"signatures":[…]}` alone: a second key would be read, and is not signed. */
+/** Whether the text is only `,"signatures":[…]}`: a second key would be unsigned. */
 function isSignatures(rest: Uint8Array): boolean {
   const text = Buffer.from(rest).toString('utf8');
   const opening = /^,[ \t\r\n]*"signatures"[ \t\r\n]*:/.exec(text)?.[0];

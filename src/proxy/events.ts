@@ -4,10 +4,7 @@ import type { ParsedRequest } from '../oci/request.ts';
 /** The kind of a request, in the terms of the metrics. */
 export type RequestKind = ReadKind | 'ping' | 'token' | 'other';
 
-/**
- * Requests that share a bound: bodies of blobs, logins at the token end-point, other reads (GET,
- * HEAD and OPTIONS), and writes.
- */
+/** Requests with a common limit: blobs, logins, other reads, and writes. */
 export type LimitName = 'read' | 'write' | 'blobs' | 'logins';
 
 /** What the proxy reports while it works. All labels come from small closed sets. */

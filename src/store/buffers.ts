@@ -1,8 +1,5 @@
 interface BufferPoolOptions {
-  /**
-   * Most bytes, all readers together. Default 16 MiB: 32 readers. Kept for the next readers once
-   * they were needed.
-   */
+  /** Most bytes of all readers, kept for later ones. Default 16 MiB: 32 readers. */
   readonly maxBytes?: number;
   /** Size of one buffer in bytes. Default 256 KiB. */
   readonly bufferBytes?: number;

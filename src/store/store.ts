@@ -12,7 +12,7 @@ export interface Store {
   readonly records: Records;
   /** True when a small write and read succeed; for readiness. Never throws. */
   isUsable(): Promise<boolean>;
-  /** Removes what a crash left: temporary files, unfinished uploads. Resolves to their number. */
+  /** Removes leftovers of a crash: temporary files, uploads. Resolves to their number. */
   sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
   close(): Promise<void>;
 }

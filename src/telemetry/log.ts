@@ -1,10 +1,7 @@
 import { destination, type Logger, pino, stdTimeFunctions, symbols } from 'pino';
 import { loggable, scrubbed } from '../base/text/redaction.ts';
 
-/**
- * Where events go: `log.info({ fields }, 'message')`. A part of the program has its own,
- * `log.child({ component: 'cache' })`.
- */
+/** Where events go: `log.info({ fields }, 'message')`. Parts of the program have a `child`. */
 export type Log = Logger;
 
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';

@@ -4,9 +4,7 @@ import type { MeteredEvents } from './metrics.ts';
 
 /** What happens to a request, in the log at level `debug`, each line with the request's id. */
 export interface RequestTrace {
-  /**
-   * Calls `serve`. What it causes from then on is written under this id, while the level says so.
-   */
+  /** Calls `serve`; its effects are logged under this id, if the level allows. */
   enter(requestId: string, serve: () => void): void;
   /** The same events, of which those that a request causes are also written. */
   traced(events: MeteredEvents): MeteredEvents;

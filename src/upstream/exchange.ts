@@ -18,12 +18,9 @@ export interface UpstreamRequest {
   readonly isDownload?: boolean;
   /** Limit from the last byte sent to the answer's head, ms. Default: as set for the upstream. */
   readonly firstByteTimeoutMs?: number;
-  /**
-   * Whether the asker can go elsewhere sooner than a registry that throttles takes it back.
-   * Default: a 429 is waited out.
-   */
+  /** Whether the caller has another source while a registry throttles. Default: waits. */
   readonly isUrgent?: boolean;
-  /** Which statuses from 500 on are answers for the caller like any other. Default: none. */
+  /** Statuses from 500 on that are answers for the caller. Default: none. */
   readonly reads?: (status: number) => boolean;
   readonly signal?: AbortSignal;
 }
@@ -40,7 +37,7 @@ export interface UpstreamResponse {
   readonly headers: IncomingHttpHeaders;
   /** Where it came from in the end. */
   readonly url: URL;
-  /** A refusal by storage that the registry redirected to: it says nothing of the content. */
+  /** A refusal by the storage behind a redirect: it says nothing about the content. */
   readonly isOfStorage?: true;
   readonly body: ResponseBody;
 }

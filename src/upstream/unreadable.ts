@@ -1,4 +1,4 @@
-/** The longest head of an answer, bytes: Go's clients read 1 MiB, gateways send 60 KiB. */
+/** The longest answer head, in bytes: Go's clients read 1 MiB, gateways send 60 KiB. */
 export const longestHead = 256 * 1024;
 
 const malformedCode = 'ERR_MALFORMED_ANSWER';

@@ -17,7 +17,7 @@ export interface ClustersOptions {
   readonly patienceMs?: number;
 }
 
-/** Combines clusters: any may authenticate a token; only the subject's own one authorizes it. */
+/** Combines clusters: any authenticates a token, only the subject's own authorizes it. */
 export interface Clusters extends Authenticator, Judge {
   /** Drops all that is remembered of any. */
   forget(): void;

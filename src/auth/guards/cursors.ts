@@ -19,7 +19,7 @@ export interface CursorOwner extends Place {
 export interface Cursors {
   /** The cursor as the client gets it. Throws `UNAVAILABLE` when the keys cannot be read. */
   sealed(cursor: string, owner: CursorOwner): Promise<string>;
-  /** The cursor again; undefined for a text not sealed for this owner with a key of ours. */
+  /** The cursor; undefined for a text that was not sealed for this owner with our key. */
   opened(text: string, owner: CursorOwner): Promise<string | undefined>;
 }
 

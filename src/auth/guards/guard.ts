@@ -76,10 +76,7 @@ interface GuardParts {
   readonly anonymous?: Subject;
 }
 
-/**
- * Scopes of one token that are asked about: what a token says of a right is for its reader, and
- * each may cost a review.
- */
+/** Scopes of one token that are checked: each may cost a review. */
 const mostAsked = 4;
 
 /** Joins the three questions: who is it, may they, and how do they say so next time. */

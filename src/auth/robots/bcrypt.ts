@@ -25,10 +25,7 @@ interface HashMatch {
 
 type WaitingCheck = Map<number, { resolve(matches: boolean): void; reject(error: unknown): void }>;
 
-/**
- * One comparison at a time: the thread has no more. At a cost of 10 those that wait are some five
- * seconds of work.
- */
+/** One comparison at a time. At a cost of 10 this queue is some five seconds of work. */
 const bounds = { maxRunning: 1, maxWaiting: 64, maxWaitMs: 10_000 };
 
 /** Starts its thread with the first comparison, and after a crash. An idle thread is unref'ed. */

@@ -19,7 +19,7 @@ export type RobotFiles =
 interface RobotsOptions extends RereadOptions {
   readonly files: RobotFiles;
   readonly bcrypt: Bcrypt;
-  /** How long a wrong name and password are remembered, in milliseconds. Default 60,000. */
+  /** How long a wrong name and password are remembered, in ms. Default 60,000. */
   readonly rememberMs?: number;
 }
 
@@ -97,7 +97,7 @@ function oneRobot(robot: string, secret: string): Register {
   };
 }
 
-/** Asks once per pair and keeps the answer: a yes as long as the register, a no for a while. */
+/** Compares once per pair; remembers a yes as long as the register, a no for a while. */
 function remembering(register: Register, rememberMs: number): Register {
   const digest = keyedDigest();
   /** No more than there are robots: each has one password. */

@@ -7,10 +7,7 @@ export interface OpenQuestion {
   readonly ways: readonly FinalTagPath[];
 }
 
-/**
- * The questions of the tag paths: each once, except the final one; one per namespace first, because
- * most roles are bound in a namespace.
- */
+/** The questions of the tag paths: each once, except the final; one per namespace first. */
 export function openQuestions(ways: readonly FinalTagPath[], last: FinalRuling): readonly OpenQuestion[] {
   const others = ways.filter(({ ruling }) => textOf(ruling) !== textOf(last));
   const groups = Map.groupBy(others, ({ ruling }) => textOf(ruling)).values();

@@ -68,7 +68,7 @@ export interface AskRuling {
   readonly exempt: readonly string[];
 }
 
-/** Rules ready for use. A place and tag keep their ruling until what tags stand for changes. */
+/** Compiled rules. Equal place and tag have an equal ruling, until flat tags change. */
 export interface RuleBook {
   /** The first rule that fits the tag. */
   ofTag(place: Place, tag: Tag): Ruling;
@@ -83,14 +83,11 @@ export interface RuleBook {
 interface RuleBookOptions {
   /** Tags whose ruling is kept in memory, about 0.2 KB each. Default 20,000. */
   readonly maxEntries?: number;
-  /** What flat tags stand for, for `askImageStreams`. Default: what their pattern says. */
+  /** The readings of flat tags, for `askImageStreams`. Default: by their pattern. */
   readonly readings?: Readings;
 }
 
-/**
- * Undefined for a tag that the rule says nothing of. Groups are looked for where they are needed:
- * that takes ten times a test.
- */
+/** Undefined without a match. Groups are parsed on demand: that takes ten times a test. */
 type RulingOf = (groups: () => Groups, tag?: Tag) => Ruling | undefined;
 
 interface CompiledRule {
@@ -114,7 +111,7 @@ interface RepositoryRulings {
 type Questions = LRUCache<string, AskRuling>;
 
 const mostRepositories = 2_000;
-/** With more readings than this, the whole namespace is asked about: a right to each of them. */
+/** Above this number of readings the whole namespace is asked about, which implies each. */
 const mostReadings = 8;
 const unnamed: FinalRuling = Object.freeze({
   kind: 'refuse',

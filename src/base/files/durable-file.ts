@@ -20,10 +20,7 @@ interface Disk {
   ifPresent<T>(operation: Promise<T>): Promise<T | undefined>;
   /** Makes a directory and those above it; they are on the disk when it resolves. */
   makeDirectory(directory: string): Promise<void>;
-  /**
-   * Writes a new file whole, its directory too, and waits until the disk has it. Errors of `bytes`
-   * pass as they are.
-   */
+  /** Writes a new file durably, with its directory. Passes errors of `bytes` on. */
   writeNew(path: string, bytes: AsyncIterable<Uint8Array>, mode?: number): Promise<void>;
   /** Gives a file its final name, at once and for good; what has that name before is replaced. */
   publish(file: string, path: string): Promise<void>;

@@ -3,7 +3,7 @@
 
 import { RE2JS } from 're2js';
 
-/** What the named groups of an expression stand for; undefined for one outside of the match. */
+/** The texts of an expression's named groups; undefined for one outside of the match. */
 export type Groups = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -24,7 +24,7 @@ export class Expression {
     this.groups = Object.keys(compiled.namedGroups());
   }
 
-  /** One that fits texts with a match anywhere. Throws an Error with the reason. */
+  /** Matches anywhere in a text. Throws an Error with the reason if it cannot be compiled. */
   static anywhere(source: string): Expression {
     return new Expression(source, compiled(source));
   }

@@ -1,4 +1,4 @@
-/** Documents of registries have fewer levels; the parser needs seconds for a million of them. */
+/** Registries' documents nest less than this; the parser needs seconds for a million levels. */
 const deepest = 100;
 
 const quote = 0x22;
@@ -6,7 +6,7 @@ const backslash = 0x5c;
 const isOpening = (byte: number): boolean => byte === 0x5b || byte === 0x7b;
 const isClosing = (byte: number): boolean => byte === 0x5d || byte === 0x7d;
 
-/** The value of outside JSON, in linear time. Throws for what is not UTF-8, not JSON, too deep. */
+/** The value of foreign JSON text, in linear time. Throws if invalid or nested too deep. */
 export function parseJson(bytes: Uint8Array): unknown {
   if (isDeep(bytes)) throw new SyntaxError(`the JSON nests deeper than ${deepest} levels`);
   return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));

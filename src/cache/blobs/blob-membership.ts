@@ -12,10 +12,7 @@ interface BlobMembershipOptions {
   readonly upstream: RegistryReader;
   readonly membership: RepositoryIndex;
   readonly events?: Pick<CacheEvents, 'memberLookedUp'>;
-  /**
-   * Absent content by repository and digest, shared with what else may be absent; its `ttl` bounds
-   * how long an absence is believed.
-   */
+  /** Absent content by repository and digest; its `ttl` bounds how long that is remembered. */
   readonly absent: LRUCache<string, true>;
 }
 

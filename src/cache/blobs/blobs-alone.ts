@@ -12,7 +12,7 @@ interface BlobsAloneOptions {
   readonly upstream: { readonly name: string };
   readonly membership: Pick<RepositoryIndex, 'known' | 'find'>;
   readonly copies: Pick<VerifiedStore, 'stat' | 'readSmall'>;
-  /** A manifest, from anywhere; throws `MANIFEST_UNKNOWN` where the repository has none. */
+  /** A manifest from any source; throws `MANIFEST_UNKNOWN` if the repository has none. */
   readonly readManifest: (repository: Repository, digest: Digest) => Promise<{ readonly bytes: Uint8Array }>;
 }
 

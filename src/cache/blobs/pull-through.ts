@@ -142,10 +142,7 @@ export class PullThrough implements PulledBlobs {
     );
   }
 
-  /**
-   * No wait may stand between the look at the running download and the joining of it: another
-   * repository's may have begun meanwhile.
-   */
+  /** No wait between the check of the running download and joining it: others may begin. */
   async #openFilled(wanted: WantedBlob): Promise<OpenedBlob> {
     const { fills, members } = this.#options;
     const { repository, digest, member } = wanted;

@@ -4,7 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 
 interface UndeliverableOptions {
-  /** How long after a failure what leads to the content is withheld, ms; 0: not at all. */
+  /** How long after a failure manifests of the content are withheld, ms; 0: not at all. */
   readonly withholdMs: number;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -18,7 +18,7 @@ interface DeliveryFailure {
 
 const mostRemembered = 10_000;
 
-/** How long an upstream is left alone that throttles and does not say for how long, seconds. */
+/** The pause for an upstream that throttles without `Retry-After`, seconds. */
 const throttledSeconds = 1;
 
 /**
@@ -63,10 +63,7 @@ export class Undeliverable {
     return this.#find(repository, digest)?.refusal;
   }
 
-  /**
-   * Throws the refusal of before while the upstream wants to be left alone: the client waits then,
-   * and not we too.
-   */
+  /** Throws the earlier refusal while the upstream throttles: the client waits, not we. */
   refuseThrottled(repository: Repository, digest: Digest): void {
     const found = this.#find(repository, digest);
     if (found !== undefined && this.#now() < found.askAgainAt) throw found.refusal;

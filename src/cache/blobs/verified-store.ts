@@ -35,7 +35,7 @@ export interface VerifiedStore {
    * part that is not the whole nothing is verified.
    */
   read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
-  /** The copy was just verified, on its way into the store or in it: the first read need not. */
+  /** The copy was just verified: its first read need not verify it again. */
   markVerified(descriptor: Descriptor): void;
   /** The copy left the store: the next one is another. */
   forget(digest: Digest): void;
@@ -43,10 +43,7 @@ export interface VerifiedStore {
   readSmall(descriptor: Descriptor): Promise<Uint8Array | undefined>;
 }
 
-/**
- * Which whole reads of stored blobs are hashed: the first by each process, of what it neither
- * stored nor verified itself, or all of them.
- */
+/** Which whole reads are hashed: a process's first of foreign blobs, or all of them. */
 export type Verifies = 'first' | 'always';
 
 interface VerifiedStoreOptions {

@@ -8,7 +8,7 @@ export type ByteSource = (rest: ByteRange) => Bytes;
 /** A source broke that another one can replace at the byte reached. */
 export class BrokenSource extends Error {
   override readonly name: string = 'BrokenSource';
-  /** The hash of what it delivered of a whole blob that nothing has verified. */
+  /** The hash of its bytes, from the first one, of a whole unverified blob. */
   readonly delivered: Hash | undefined;
 
   constructor(

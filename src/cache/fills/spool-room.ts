@@ -11,10 +11,7 @@ export interface SpoolRoomOptions {
 
 /** The room that one file has. */
 export interface RoomShare {
-  /**
-   * Makes sure of room for a file of so many bytes; says why there is none, and then the file has
-   * none at all any more.
-   */
+  /** Reserves room for a file of this size; returns why there is none, and drops the file. */
   grow(length: number): RoomRefusal | undefined;
   /** All of it is there: it gives way to no other. */
   complete(): void;
@@ -54,10 +51,7 @@ export class SpoolRoom {
     this.#options = options;
   }
 
-  /**
-   * A share for a blob of that size, if that is known. `giveWay` is called at most once, when it
-   * has no room any more.
-   */
+  /** A share for a blob of that size, if known. Calls `giveWay` at most once, without room. */
   enter(size: number | undefined, giveWay: (why: RoomRefusal) => void): RoomShare | RoomRefusal {
     if (size !== undefined && size > this.#mostBytes) return 'too-large';
     const mark = { at: this.#now(), length: 0 };

@@ -8,10 +8,7 @@ import { BrokenSource } from './failover-read.ts';
 import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 import { createStaging } from './staging.ts';
 
-/**
- * One growing file: one writer appends, any number of readers follow. Its bytes stay readable until
- * the last holder releases it.
- */
+/** One growing file: one writer, any number of readers, until its last holder releases it. */
 export interface SpoolFile {
   readonly path: string;
   /** Bytes that readers may have, wherever they are by now. */

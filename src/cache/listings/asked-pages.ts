@@ -30,12 +30,12 @@ interface PageQuestion<Page> {
   readonly key: string;
   /** What is held and could be answered. */
   readonly held: () => RememberedPage<Page> | undefined;
-  /** More of the same, dearer to find: only asked for when the upstream fails. Default: none. */
+  /** More of the same, dearer to find: used only if the upstream fails. Default: none. */
   readonly found?: () => RememberedPage<Page> | undefined;
   readonly ask: () => Promise<Page>;
 }
 
-/** Pages asked of an upstream once while they are fresh, and answered stale when it is down. */
+/** Pages of an upstream, requested once while fresh, answered stale when it is down. */
 export function askedPages<Page extends { readonly warnings: readonly string[] }>({
   name,
   policy,

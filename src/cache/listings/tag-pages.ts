@@ -108,7 +108,7 @@ function rangeOf(query: string): TagRange | undefined {
   return { ...(n === undefined ? {} : { n: Number(n) }), ...(last === undefined ? {} : { last }) };
 }
 
-/** A registry without links may end a page at `n` in the middle, but not at another length. */
+/** Without links, a page of `n` entries may continue; one of another length is the last. */
 function isWhole({ tags, nextQuery }: TagPage, { n, last }: TagRange): boolean {
   return nextQuery === undefined && last === undefined && tags.length !== n;
 }

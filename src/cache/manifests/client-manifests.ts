@@ -22,7 +22,7 @@ export interface ManifestAnswers {
    * within `longestMs`.
    */
   resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest>;
-  /** What `resolve` would resolve to, if it is in memory, fresh, and complete. */
+  /** The result of `resolve` if it is in memory, fresh, and complete. */
   ready(repository: Repository, reference: Reference, userAgent?: string): ServedManifest | undefined;
   /** Whether an index that lists that manifest was answered within a minute. */
   isChild(digest: Digest): boolean;
@@ -111,7 +111,7 @@ export class ClientManifests implements ManifestAnswers {
     }
   }
 
-  /** Nor there. That there is none stays the answer while the upstream cannot be asked. */
+  /** Absent there too: that is an answer, also while the upstream is down. */
   async #attachment(repository: Repository, reference: Reference): Promise<ServedManifest> {
     const key = `${repository}:${reference.tag}`;
     try {

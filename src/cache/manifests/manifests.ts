@@ -148,10 +148,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
     return readable(copy);
   }
 
-  /**
-   * A manifest that lists another states what type that has. Where its bytes say otherwise, the
-   * upstream is asked.
-   */
+  /** A manifest states the types of its children; if one's bytes differ, asks the upstream. */
   function readable(manifest: HeldManifest | undefined): HeldManifest | undefined {
     return manifest !== undefined && parsed.isOne(manifest) ? manifest : undefined;
   }

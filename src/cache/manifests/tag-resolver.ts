@@ -31,12 +31,9 @@ export interface ServedManifest extends HeldManifest {
 
 /** The manifests of one upstream by tag or digest. */
 export interface TagResolver {
-  /**
-   * Throws `MANIFEST_UNKNOWN` when there is none, and the upstream's refusal when nothing is known
-   * that could be answered instead.
-   */
+  /** Throws `MANIFEST_UNKNOWN` without a tag, and the upstream's refusal without an answer. */
   resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
-  /** What `resolve` would resolve to, if it is in memory and fresh. */
+  /** The result of `resolve` if it is in memory and fresh. */
   ready(repository: Repository, reference: Reference): ServedManifest | undefined;
   /** Resolves once refreshes behind an answer have ended. */
   settled(): Promise<void>;
@@ -162,7 +159,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
   }
 
-  /** False where the upstream named the manifest and has none: one of its servers lags behind. */
+  /** False if the upstream named the manifest and has none: one of its servers lags. */
   async function isHad(repository: Repository, digest: Digest, tag: Tag): Promise<boolean> {
     try {
       await manifests.get(repository, digest, tag);
@@ -173,10 +170,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     }
   }
 
-  /**
-   * What the tag's own name brings, wherever it is answered. Throws `UNAVAILABLE` where that is
-   * nothing: the tag was there just now.
-   */
+  /** The manifest by its tag's name. Throws `UNAVAILABLE` without one: the tag existed. */
   async function askedByTag(repository: Repository, tag: Tag): Promise<FoundManifest> {
     const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
     if (found.kind !== 'found')

@@ -1,6 +1,6 @@
 /** What is known of how fast an upstream answers, so that not each client learns it by waiting. */
 interface UpstreamPace {
-  /** The wait for an answer while an older one is at hand, ms: not at all after a late one. */
+  /** How long to wait while an older answer is at hand, in ms: 0 after a late answer. */
   patienceMs(): number;
   /** The same question, its answer timed. */
   followed<Value>(question: Promise<Value>): Promise<Value>;

@@ -14,20 +14,11 @@ export interface ReadManifest {
 
 /** What manifests list, read once. Nothing is told of a digest but what bytes say that it names. */
 export interface ParsedManifests {
-  /**
-   * Verifies bytes that come in, and keeps what they list. Throws `UPSTREAM_INVALID` for others
-   * than the digest names.
-   */
+  /** Verifies incoming bytes, and keeps their references. Throws `UPSTREAM_INVALID`. */
   admit(manifest: ReadManifest, parsed?: Manifest): Manifest;
-  /**
-   * What the manifest lists; reads and verifies it unless that is remembered. Throws
-   * `UPSTREAM_INVALID` as `admit` does.
-   */
+  /** The references of a manifest; reads and verifies it unless remembered. Throws likewise. */
   of(manifest: ReadManifest): Manifest;
-  /**
-   * The same; undefined for what is no manifest of its stated type: an index may name content of
-   * any type (image-spec, "Image Index").
-   */
+  /** The same; undefined for bytes that are not a manifest of the stated type. */
   orNone(manifest: ReadManifest): Manifest | undefined;
   /** Whether `orNone` would find one, which is remembered of many more than what they list. */
   isOne(manifest: ReadManifest): boolean;

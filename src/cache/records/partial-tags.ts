@@ -85,7 +85,7 @@ export class PartialTags {
     this.#note(scope, { manifest: manifest.digest, tags, at: this.#options.clock() });
   }
 
-  /** Something below these tags has a record that was never written and is forgotten. */
+  /** Content below these tags has a record that was never written and is forgotten. */
   addUnwritten(scope: RepositoryScope, tags: readonly Tag[]): void {
     if (tags.length > 0) this.#note(scope, { tags, at: this.#options.clock() });
   }

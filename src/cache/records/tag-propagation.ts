@@ -63,10 +63,7 @@ interface Step {
   readonly run: PropagationRun;
 }
 
-/**
- * One answer's labels. Each manifest is gone over once, however many list it, and all together only
- * up to a bound.
- */
+/** One answer's propagation: visits each manifest once, up to a bound. */
 interface PropagationRun {
   readonly met: Set<Digest>;
   /** How many descriptors may still get records. */

@@ -29,7 +29,7 @@ interface CacheContextOptions {
   readonly buffers: BufferPool;
   /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
-  /** Which whole reads of stored blobs are hashed. Default `first`; those from S3 always are. */
+  /** Which whole reads of blobs are hashed. Default `first`; reads of S3 always are. */
   readonly verifies?: Verifies;
   readonly events: CacheEvents;
 }

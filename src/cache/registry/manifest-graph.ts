@@ -45,7 +45,7 @@ export interface ManifestGraph {
 interface ManifestGraphOptions {
   /** Digests kept in memory, in all manifests together, about 0.15 KB each. Default 200,000. */
   readonly maxDigests?: number;
-  /** Manifests read for one question, and children seen that would have to be. Default 1,000. */
+  /** Manifests read for one question, and children that it visits. Default 1,000. */
   readonly mostRead?: number;
   /** What manifests list, by bytes that fit their digests. Default: a memory of its own. */
   readonly parsed?: Pick<ParsedManifests, 'orNone'>;

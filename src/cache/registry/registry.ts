@@ -69,7 +69,7 @@ interface RegistryOptions extends SharedContext {
   readonly upstream: Upstream;
   readonly policy: TagPolicy & { readonly historyEntries: number };
   readonly absent: LRUCache<string, true>;
-  /** How long manifests are withheld that lead to what failed, milliseconds. Default 60,000. */
+  /** How long manifests of failed content are withheld, milliseconds. Default 60,000. */
   readonly withholdMs?: number;
   /** Whether the children of an index are fetched behind its answer. Default: true. */
   readonly fetchChildren?: boolean;

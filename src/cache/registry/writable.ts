@@ -3,19 +3,13 @@ interface WritableOptions {
   readonly isUsable: () => Promise<boolean>;
   /** How long a yes is believed, milliseconds. Default 5,000. */
   readonly yesMs?: number;
-  /**
-   * How long a no is believed, milliseconds: as long as other replicas may take to try again what
-   * they could not write. Default 70,000.
-   */
+  /** How long a no is remembered, ms: until other replicas retry their writes. Default 70,000. */
   readonly noMs?: number;
   /** Milliseconds. Default `performance.now`. */
   readonly now?: () => number;
 }
 
-/**
- * Whether replicas can write their records, so that what one of them knows the others can read.
- * Asked of the store once for all who ask.
- */
+/** Whether replicas can write their records and so share knowledge. One shared probe. */
 export function createWritable(options: WritableOptions): () => Promise<boolean> {
   const { isUsable, yesMs = 5_000, noMs = 70_000, now = () => performance.now() } = options;
   let asked: Promise<boolean> | undefined;

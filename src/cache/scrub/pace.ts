@@ -17,7 +17,7 @@ interface ScrubPace {
 }
 
 const mostOthers = 9;
-/** Shorter pauses are saved up: a timer is inexact, and costs more than reading a small blob. */
+/** Shorter pauses are summed up: a timer costs more than the read of a small blob. */
 const leastPauseMs = 10;
 
 /** The pace of one reader in the background. */

@@ -16,10 +16,7 @@ export interface ScrubProgress {
   readonly wrong: number;
 }
 
-/**
- * The latest scrub; undefined when there was none, or its record cannot be understood. Throws when
- * the store cannot tell.
- */
+/** The latest scrub; undefined without a valid record. Throws if the store fails. */
 export async function readProgress(records: Pick<Records, 'get'>): Promise<ScrubProgress | undefined> {
   const record = await records.get(scrubKey);
   return record && parsed(record.bytes);

@@ -15,7 +15,7 @@ interface Scrubber {
    * next run goes on behind it.
    */
   run(): Promise<ScrubReport>;
-  /** Runs whenever a scrub is due, first after a random pause, so that replicas spread. */
+  /** Runs when a scrub is due, first after a random pause, so that replicas spread. */
   start(): void;
   /** Ends the run under way, which is continued by the next one, and begins no more. */
   close(): Promise<void>;
@@ -35,12 +35,9 @@ export interface ScrubberOptions extends Omit<PassOptions, 'signal'> {
   readonly everyMs: number;
 }
 
-/** How long the others wait for a replica that died, milliseconds. Prolonging is a write. */
+/** How long others wait for a dead replica's scrub, ms. Each renewal is a write. */
 const leaseMs = 600_000;
-/**
- * The first look comes within this part of `everyMs`, a quarter of an hour of a day; after a
- * failure or another's run too.
- */
+/** The first run comes within this part of `everyMs`; also after a failure. */
 const patience = 1 / 96;
 
 /** A scrubber over any store. */

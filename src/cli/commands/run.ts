@@ -35,7 +35,7 @@ function runNothing(args: readonly string[], io: Io): number {
   );
 }
 
-/** The text about the failure, and the exit code: mostly 2 where the user can put it right. */
+/** The text of a failure for the user, and the exit code: mostly 2 if the user can fix it. */
 function complaint(error: unknown, { name, mistakeCode = 2 }: Command): [text: string, code: number] {
   if (error instanceof UsageError)
     return [`quayside ${name}: ${error.message}\nSee quayside ${name} --help\n`, mistakeCode];

@@ -90,7 +90,7 @@ export function createMirrorLines({ stdout, stderr }: Io, options: MirrorLinesOp
   };
 }
 
-/** A throttled one begins as with oc: people look for the repositories in such lines. */
+/** A throttled line begins as oc's: people search such lines for repositories. */
 function failureText(failure: CopyError, source: PullSpec, skipMissing: boolean): string {
   if (skipMissing && failure.kind === 'source-gone')
     return `warning: Image ${pullSpecText(source)} does not exist and will not be mirrored`;

@@ -71,7 +71,7 @@ const flags = {
   'upload-host': { isList: true, read: (text: string) => text.split(',').map(parseHost) },
 } as const satisfies FlagTable;
 
-/** Flags of every oc command: which cluster, as whom, how verbose. No cluster is asked here. */
+/** Flags of every oc command, on the cluster and the log. No cluster is asked here. */
 const global = [
   'as',
   'as-group',

@@ -53,10 +53,7 @@ export function validating(open: OpenLook = openLook): Run {
   };
 }
 
-/**
- * The configuration at a path or an address. Throws `ConfigError` with every fault, each on a line
- * that begins with the place.
- */
+/** The configuration at a path or URL. Throws `ConfigError` with every fault and its place. */
 async function mirrorConfig(place: string, signal: AbortSignal): Promise<MirrorConfig> {
   try {
     return parseMirrorConfig(

@@ -5,10 +5,7 @@ import { type Config, load } from '../../config/load.ts';
 import type { Io } from '../flags/io.ts';
 import { fileFaults } from './file-faults.ts';
 
-/**
- * The configuration of a file, or the defaults without one, with every named file checked. Throws
- * `ConfigError` with all faults.
- */
+/** The checked configuration of a file, or the defaults. Throws `ConfigError` with all faults. */
 export async function configFile(fileName: string | undefined, { env }: Pick<Io, 'env'>): Promise<Config> {
   if (fileName === undefined) return load('', env);
   const text = await configFileText(fileName);

@@ -15,10 +15,7 @@ interface KeyText extends KeyFile {
   readonly text: string;
 }
 
-/**
- * Faults of the files that the configuration names: unreadable ones, and unusable token keys. No
- * message shows the content of a file.
- */
+/** Faults of the named files: unreadable ones, unusable token keys. Shows no content. */
 export async function fileFaults(config: Config): Promise<readonly ConfigRefusal[]> {
   const unreadable = await unreadableFiles(config);
   if (unreadable.length > 0) return unreadable;

@@ -32,10 +32,7 @@ export const hostSchema = section({
   blobs: Type.Optional(oneOf(['serve', 'redirect', 'bypass'])),
   /** Keys of tokens: PEM (Ed25519, P-256) or HMAC secrets; the first signs, all are accepted. */
   tokenKeyFiles: Type.Optional(Type.Array(file())),
-  /**
-   * HMAC secrets for our tokens, one a line. Default: a random one that is kept in the store, for
-   * all replicas on it.
-   */
+  /** HMAC secrets for tokens, one per line. Default: a random one in the store. */
   tokenSecretFile: Type.Optional(file()),
   /** How long a token of ours works, in seconds; 300 at least. Default 6 h. */
   tokenValiditySeconds: seconds({ default: '6h' }),

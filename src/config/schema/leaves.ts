@@ -24,7 +24,7 @@ export const bytes = (options?: LeafOptions) => leaf(parseBytes, options);
 /** A regular expression that fits texts in which it matches anywhere. */
 export const pattern = () => leaf((value) => Expression.anywhere(expressionText(value)));
 
-/** An expression for whole names: one for a part of a name would grant unintended rights. */
+/** A regular expression for whole names: a partial match would grant unintended rights. */
 export const wholePattern = () => leaf((value) => Expression.whole(expressionText(value)));
 
 /** An absolute `http:` or `https:` URL without user, query or fragment; drops a trailing `/`. */

@@ -105,10 +105,7 @@ export const settingsSchema = closed({
   trustedProxies: Type.Array(leaf(parseProxies), { maxItems: 256, default: [] }),
   admin,
   log,
-  /**
-   * How long we go on answering after SIGTERM while `/readyz` says no, in milliseconds: until every
-   * balancer has noticed. Default 5 s.
-   */
+  /** How long to serve after SIGTERM while `/readyz` is 503, in ms. Default 5 s. */
   shutdownDelayMs: ms({ default: '5s' }),
   /** How long requests under way may take at shutdown, in milliseconds. Default 30 s. */
   shutdownGraceMs: ms({ default: '30s' }),
@@ -117,10 +114,7 @@ export const settingsSchema = closed({
   memory,
   eviction,
   tags: tagsSchema,
-  /**
-   * As the OpenShift registry has them: GET, HEAD and OPTIONS are reads, all else writes; but blobs
-   * and logins have their own.
-   */
+  /** As in OpenShift's registry: GET, HEAD and OPTIONS are reads; blobs and logins are apart. */
   limits: section({
     read: limitOf(1000),
     /** Bodies of blobs: so that no number of slow downloads holds up the small answers. */
@@ -129,8 +123,7 @@ export const settingsSchema = closed({
     logins: limitOf(200),
     write: limitOf(1000),
     /**
-     * A client that takes nothing of its answer is cut off after this long, or up to twice, in
-     * milliseconds. Default 60 s; 0: never.
+     * Disconnects a client that reads nothing for up to twice as long, ms. Default 60 s; 0: never.
      */
     idleClientMs: ms({ default: '60s' }),
   }),

@@ -55,10 +55,7 @@ const s3 = closed({
    * a row S3 is left alone until a probe succeeds.
    */
   firstByteTimeoutMs: timerMs({ default: '3s' }),
-  /**
-   * An object that comes more slowly is read on from the upstream, in bytes a second. Default 32
-   * KiB; 0 for no limit.
-   */
+  /** Below this many bytes a second the upstream delivers the rest. Default 32 KiB; 0: no limit. */
   leastBytesPerSecond: bytes({ default: '32KiB' }),
   /** The size of a part, 5 MiB at least. Default: by the blob's size, at most 10,000 parts. */
   partBytes: Type.Optional(bytes()),
@@ -83,7 +80,7 @@ export const storeSchema = Type.Object(
      * all verified, and where each byte read costs money.
      */
     scrubEveryMs: Type.Optional(leaf(parseScrubEvery)),
-    /** How fast that reads, bytes a second; slower beside clients. Default 16 MiB: 1.4 TB a day. */
+    /** Its rate, in bytes a second; slower while clients read. Default 16 MiB: 1.4 TB a day. */
     scrubBytesPerSecond: bytes({ default: '16MiB' }),
   },
   { additionalProperties: false, default: { filesystem: {} } },

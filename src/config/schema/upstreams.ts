@@ -73,7 +73,7 @@ export const upstreamSchema = section({
   allowPrivateAddresses: Type.Boolean({ default: false }),
   /** Hosts of token servers that its challenge may name, `host[:port]`. Default: any public. */
   realmHosts: Type.Optional(Type.Array(host())),
-  /** Other names of it, `host[:port]`, to which it may lead uploads. Default: none. */
+  /** Its other names, `host[:port]`, to which it may redirect uploads. Default: none. */
   uploadHosts: Type.Optional(Type.Array(host())),
   /** The method of token requests with a password. Default `GET`, which every server accepts. */
   tokenMethod: oneOf(['GET', 'POST'], { default: 'GET' }),

@@ -18,10 +18,7 @@ export interface CopyImagesOptions {
   readonly tries?: number;
   /** Copies the other images after one failed for good. Default false: none is begun. */
   readonly continueOnError?: boolean | ((failure: CopyError) => boolean);
-  /**
-   * Every source is asked what it has before anything is written: a failure there leaves all as it
-   * is. Default false.
-   */
+  /** Checks every source before the first write: a failure leaves all as it is. Default false. */
   readonly looksFirst?: boolean;
 }
 
@@ -50,10 +47,7 @@ export async function copyImages(
     run.tally.imageDone(copied);
     run.events.imageEnded?.({ image, copied });
   };
-  /**
-   * The work on each image, as long as it may begin; what is not begun is left. Resolves to those
-   * where it went well.
-   */
+  /** The work on each image while it may begin. Resolves to the images that succeeded. */
   const each = async (
     wanted: readonly ImageCopy[],
     work: (image: ImageCopy) => Promise<void>,

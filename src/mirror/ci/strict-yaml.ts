@@ -25,10 +25,7 @@ interface PartOptions {
   readonly refuse: (path: Path, message: string) => void;
 }
 
-/**
- * A part of the file that knows where it stands. What it is asked for and does not hold is refused,
- * and the reading goes on.
- */
+/** A part of the file with its place. A missing value is a fault, and reading continues. */
 export class Part {
   readonly #options: PartOptions;
 
@@ -52,10 +49,7 @@ export class Part {
     this.#options.refuse(this.#options.path, message);
   }
 
-  /**
-   * The values of a map's keys, whatever their case; `null` counts as absent. Each has its key for
-   * a name.
-   */
+  /** The values of a map's keys, in any case; `null` counts as absent. Named by their key. */
   fields<Key extends string>(keys: readonly Key[]): { readonly [Each in Key]?: Part } {
     const found: { [Each in Key]?: Part } = {};
     for (const [written, part] of this.entries()) {

@@ -122,9 +122,7 @@ async function upload({ descriptor, namedBy }: NeededBlob, copying: Copying): Pr
   }
 }
 
-/**
- * When the source broke, or its bytes were wrong, what the destination then said is only an echo.
- */
+/** After a failure of the source, the destination's answer only echoes it. */
 function failureOf(error: unknown, reading: BlobReading, descriptor: Descriptor, copying: Copying): unknown {
   copying.signal.throwIfAborted();
   const topic = topicOf(descriptor);

@@ -14,10 +14,7 @@ export interface Asking {
   readonly signal: AbortSignal;
 }
 
-/**
- * One image on its way: ended by the run, by its caller, or by its own first failure that does not
- * pass.
- */
+/** One image under way: aborted by the run, its caller, or its first permanent failure. */
 export interface Copying extends Asking {
   /** What is begun of this image need not be finished. */
   readonly giveUp: () => void;
@@ -73,10 +70,7 @@ export function once(
   return run.shared.once(place, { origin, mustSend, signal }, work);
 }
 
-/**
- * Awaits all; then throws the first failure. After a permanent failure, the rest of the image is
- * aborted.
- */
+/** Awaits all; throws the first failure. A permanent failure aborts the rest. */
 export async function together(works: readonly Promise<void>[], copying: Copying): Promise<void> {
   const failures: unknown[] = [];
   const failed = (error: unknown): void => {

@@ -62,10 +62,7 @@ export async function copyParts(node: Node, copying: Copying, needed: PartsNeede
   await together([...children, ...blobs], copying);
 }
 
-/**
- * What refers to the manifest, by the list of referrers or by cosign's tags, each with all below
- * it.
- */
+/** The referrers of a manifest, by their list or cosign's tags, each with its content. */
 export async function copyReferrersOf(subject: Descriptor, copying: Copying, depth: number): Promise<void> {
   const namedBy = `the list of referrers of ${subject.digest}`;
   const needed = { mustSend: copying.image.force === true, depth: depth + 1 };
@@ -82,9 +79,7 @@ export async function copyReferrersOf(subject: Descriptor, copying: Copying, dep
   });
 }
 
-/**
- * What the source has under the tag, if anything, to the same tag: it grows with each signature.
- */
+/** Copies the tag's content, if any, to the same tag: it grows with each signature. */
 async function copyTagged(tag: Tag, copying: Copying, needed: PartsNeeded): Promise<void> {
   const node = await fetchNode({ tag }, copying);
   if (node === undefined) return;

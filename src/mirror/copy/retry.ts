@@ -7,10 +7,7 @@ export interface RetryOptions {
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 30,000. */
   readonly longestPauseMs?: number;
-  /**
-   * A `Retry-After` beyond this is not waited for: the failure carries it, milliseconds. Default
-   * 300,000.
-   */
+  /** A `Retry-After` beyond this fails the try instead, milliseconds. Default 300,000. */
   readonly longestWaitMs?: number;
   /** Default `Math.random`. */
   readonly random?: () => number;
@@ -53,10 +50,7 @@ function triesOf({ isDoubtful, retry }: CopyError, { tries }: Persistence): numb
   return retry === 'now' ? tries : 1;
 }
 
-/**
- * The registry's `Retry-After`, and a random part of a doubling span, so that copies do not return
- * together; undefined above the limit.
- */
+/** The `Retry-After`, and a random part of a doubling span; undefined above the limit. */
 function pauseAfter(
   attempt: number,
   retryAfterSeconds: number | undefined,

@@ -22,10 +22,7 @@ export interface OnceOptions {
 
 /** What several copies of a run know of each other's work. Nothing in it outlives the run. */
 export interface SharedContent {
-  /**
-   * Ensures the content at that place: skips it if this run did so before, waits for a copy that
-   * does it now, else does `work`.
-   */
+  /** Ensures the content: skips it if done, waits for a running copy, else does `work`. */
   once(place: Place, options: OnceOptions, work: () => Promise<Landing>): Promise<void>;
   /** The destination says that it does not have it after all. */
   forget(place: Place): void;

@@ -19,10 +19,7 @@ export interface Referrer extends Descriptor {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-/**
- * Opens a blob that its registry lacks, from the `urls` of its descriptor; throws `BLOB_UNKNOWN`
- * where none has it.
- */
+/** Opens a blob from the `urls` of its descriptor; throws `BLOB_UNKNOWN` if none has it. */
 export type OpenByUrls = (descriptor: Descriptor, options?: BlobOptions) => Promise<OpenBlob>;
 
 /**

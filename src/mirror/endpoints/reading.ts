@@ -9,10 +9,7 @@ import type { Cancellable, RegistryReader } from '../../oci/registry-reader.ts';
 /** The page size that is asked for; registries give less where they like. */
 const tagsPerPage = 1_000;
 
-/**
- * The same registry, which answers a HEAD with `absent` only after a GET does: some registries find
- * no manifest by HEAD.
- */
+/** The same registry, whose HEAD is `absent` only after a GET: some find nothing by HEAD. */
 export function confirmedByGet(reader: RegistryReader): RegistryReader {
   return {
     name: reader.name,

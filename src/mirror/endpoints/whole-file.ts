@@ -9,10 +9,7 @@ const suffix = '.download';
 /** A file without writes for this long was left behind by a dead process. */
 const staleMs = 60 * 60 * 1000;
 
-/**
- * The files of a directory of images. Throws `UNAVAILABLE`, with the system's reason as cause. A
- * file that is no link (`EINVAL`) is no tag.
- */
+/** Files of a directory of images. Throws `UNAVAILABLE`. A file that is no link is no tag. */
 export const disk = createDisk({
   failure(_doing, cause) {
     const isFull = hasCode(cause, 'ENOSPC', 'EDQUOT');

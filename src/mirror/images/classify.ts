@@ -166,10 +166,7 @@ function classified(
   });
 }
 
-/**
- * What is read from and written to are registries here; an upstream is what a client is served
- * from.
- */
+/** Copies are from and to registries; an upstream is what serves clients. */
 export function registryText({ message }: RegistryError): string {
   return message.replace(/\bthe upstream\b/g, 'the registry');
 }

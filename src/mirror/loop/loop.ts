@@ -47,10 +47,7 @@ export interface LoopOptions {
   readonly now?: () => number;
 }
 
-/**
- * Copies what is in the queue until aborted; resolves once its running copies have ended.
- * Unfinished tasks stay in the queue. Never rejects.
- */
+/** Copies queued images until aborted; resolves once running copies ended. Never rejects. */
 export async function mirrorLoop(options: LoopOptions, signal: AbortSignal): Promise<void> {
   const { queue, tell } = options;
   const running = new Set<Promise<void>>();

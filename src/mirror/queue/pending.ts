@@ -6,19 +6,13 @@ export function fresh(task: MirrorTask): QueuedTask {
   return { ...task, state: 'waiting', attempts: 0, doubts: 0, notBefore: 0 };
 }
 
-/**
- * True if `known` already covers `task`: the same source and, where both state one, the same
- * digest.
- */
+/** True if `known` covers `task`: the same source and, if both state one, the same digest. */
 export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
   const isEnough = known.fills !== true || task.fills === true;
   return isEnough && known.source === task.source && known.sourceDigest === task.sourceDigest;
 }
 
-/**
- * Whether a later task is a reason to retry a permanent failure. Schema 1 is refused for what it
- * is, from any source.
- */
+/** Whether a later task is worth a retry of a permanent failure. Schema 1 stays refused. */
 export function isWorthATry(known: QueuedTask, task: MirrorTask): boolean {
   if (task.owner === 'api') return true;
   const kind = known.failure?.kind;

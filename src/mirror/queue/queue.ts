@@ -76,10 +76,7 @@ export interface Queue extends TaskSink {
   count(filter?: TaskFilter): number;
   /** Resolves once `take` may have something that it had not; when the signal aborts, at once. */
   changed(signal: AbortSignal): Promise<void>;
-  /**
-   * The lease is lost: stops writing. Tasks that no scan rediscovers become offers for the new
-   * leader.
-   */
+  /** The lease is lost: stops writing. Tasks that no scan finds become offers. */
   handOver(): Promise<void>;
   /** Writes what is not kept yet. */
   close(): Promise<void>;

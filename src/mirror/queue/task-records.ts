@@ -27,10 +27,7 @@ export interface TaskRecords {
   kept(destination: string): Promise<boolean>;
   /** Takes over offers of other processes: `taken` must resolve to true before one is deleted. */
   collect(taken: (task: QueuedTask) => Promise<boolean>, signal?: AbortSignal): Promise<void>;
-  /**
-   * The lease is lost: stops writing. Tasks that no scan rediscovers are offered, also one on its
-   * way that may arrive too late. Never rejects.
-   */
+  /** The lease is lost: stops writing. Offers tasks that no scan finds. Never rejects. */
   handOver(): Promise<void>;
   /** Writes what is waiting, then stops trying. */
   close(): Promise<void>;

@@ -1,7 +1,4 @@
-/**
- * Transports of skopeo, podman and their like that hold images and are not read here, and what to
- * write instead.
- */
+/** Transports of skopeo and podman that are not supported, and what to write instead. */
 const foreign: Readonly<Record<string, string>> = {
   dir: 'copy it with skopeo first, or use oci:PATH',
   'docker-archive': 'load it into a registry first, or use oci:PATH',

@@ -21,10 +21,7 @@ export interface Reading {
 
 /** A checkout of openshift/release. */
 export interface Checkout {
-  /**
-   * Reads it whole. A file with unchanged content is not parsed again. Rejects without a checkout;
-   * a faulty file is only a fault.
-   */
+  /** Reads it whole; skips unchanged files. Rejects without a checkout; faults are collected. */
   read(): Promise<Reading>;
 }
 

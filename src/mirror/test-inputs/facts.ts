@@ -44,10 +44,7 @@ interface FactReader {
   step(data: unknown): StepFacts | undefined;
 }
 
-/**
- * One reader for many files: keeps shared texts once, as copies. A parser's text may be a slice
- * that keeps the whole file in memory.
- */
+/** One reader for many files: copies texts, as a slice may keep the whole file in memory. */
 export function factReader(): FactReader {
   const words = new Map<string, string>();
 

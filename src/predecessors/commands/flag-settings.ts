@@ -5,10 +5,7 @@ import type { Decided } from './go-flags.ts';
 /** Exclusive forms of a section: a file's `store.filesystem` replaces a `store.memory`. */
 const choices = new Set(['store', 'credentials', 'robots']);
 
-/**
- * The settings of the flags, a file, and the program's fixed behaviour (`always`): a given flag
- * wins over the file, the file over a default.
- */
+/** The settings of flags, file, and fixed behaviour (`always`): a given flag wins. */
 export function flagSettings(
   { given, assumed }: { readonly given: readonly Decided[]; readonly assumed: readonly Decided[] },
   file: Fields,

@@ -30,10 +30,7 @@ const flags = {
   'print-config': { isSwitch: true, places: [] },
 } as const satisfies GoFlagTable;
 
-/**
- * The settings of a command line. `KUBECONFIG` is the default of `--kubeconfig` and a file. Throws
- * `UsageError` for an unknown flag.
- */
+/** The settings of a command line, with `KUBECONFIG`. Throws `UsageError` for unknown flags. */
 export function parseProxyFlags(args: readonly string[], kubeconfig: string | undefined): GoFlags {
   return parseGoFlags({ ...flags, kubeconfig: ambient(flags.kubeconfig, kubeconfig) }, args);
 }

@@ -21,10 +21,7 @@ const always: Fields = {
   },
 };
 
-/**
- * `quayside proxy`: the service with the command line of `qci-appci`, for its unchanged Deployment.
- * Resolves as `quayside serve` does.
- */
+/** `quayside proxy`: the service with the command line of `qci-appci`. */
 export function proxying(start: Start): Run {
   return async (args, io) => {
     const flags = parseProxyFlags(args, io.env['KUBECONFIG']);

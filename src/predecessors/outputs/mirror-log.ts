@@ -67,19 +67,13 @@ const messages: { readonly [What in keyof Notices]: readonly [Notices[What], str
   storeFailed: ['warn', 'Cannot write the mirror queue to the store; retrying'],
 };
 
-/**
- * Writes the lines of the mirror. The original wrote all that it had to say, and its readers wait
- * for it: our own level is no bound.
- */
+/** Writes the mirror's lines at every level: readers of the original rely on them. */
 export function mirrorWriter(log: Log): (line: MirrorLine) => void {
   const own = log.child({ component: 'ci-images-mirror' }, { level: 'trace' });
   return ({ level, fields, message }) => own[level](fields, message);
 }
 
-/**
- * Logs events. `subcomponent` is the part of the mirror, such as `supplementalCIImagesService`. An
- * `error` is reduced to its message.
- */
+/** Logs events. `subcomponent` is a part of the mirror. Errors keep only their message. */
 export function mirrorLog(write: (line: MirrorLine) => void, subcomponent?: string): Tell {
   return (what, fields = {}) => {
     const [level, message] = messages[what];

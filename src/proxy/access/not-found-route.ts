@@ -12,10 +12,7 @@ interface NotFoundRouteOptions extends ChallengerOptions {
   readonly attempts?: FailedLogins;
 }
 
-/**
- * Catch-all: 404. Hosts with a Basic challenge ask for a login first, as on every other path.
- * Bodies are left unread.
- */
+/** Catch-all: 404. Hosts with a Basic challenge ask for a login first. Reads no body. */
 export function notFoundRoute(
   app: FastifyInstance,
   { hosts, attempts, ...realm }: NotFoundRouteOptions,

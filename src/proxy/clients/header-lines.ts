@@ -1,7 +1,4 @@
-/**
- * How many lines a header field has; its name in lower case. Node keeps the first of two, and tells
- * nothing of the other.
- */
+/** The number of lines of a header field, by its lower-case name: Node hides the second. */
 export function headerLineCount(rawHeaders: readonly string[], field: string): number {
   let lines = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) {

@@ -74,12 +74,12 @@ function clientErrorHandler(error: Error & { readonly code?: string }, socket: S
   }
 }
 
-/** Then they are the body of the request itself, and no answer comes before their refusal. */
+/** The malformed bytes are then the request's body, and no answer precedes their refusal. */
 function isAwaitingBody({ req, headersSent }: ServerResponse): boolean {
   return !req.complete && !headersSent;
 }
 
-/** Connections whose malformed bytes wait for answers: Node reports each further packet anew. */
+/** Connections with malformed bytes that wait for earlier answers: Node repeats its event. */
 const refused = new WeakSet<Socket>();
 
 function refuse(socket: Socket, code: number): void {
@@ -103,7 +103,7 @@ const reasons: Readonly<Record<number, string>> = {
   431: 'Request Header Fields Too Large',
 };
 
-/** The response that Node is writing on the socket, where Node's own default handler looks. */
+/** The response under way on the socket, found as by Node's own default handler. */
 function responseOn(socket: Socket): ServerResponse | undefined {
   const response: unknown = Reflect.get(socket, '_httpMessage');
   return response instanceof ServerResponse ? response : undefined;

@@ -6,10 +6,7 @@ interface HealthOptions {
   isReady(): MaybePromise<boolean>;
 }
 
-/**
- * `/livez` and `/healthz`: the process answers; `/readyz`: 503 unless `isReady`. Plain text, not
- * cacheable, for kubelets and load balancers.
- */
+/** `/livez` and `/healthz`: the process answers; `/readyz`: 503 unless `isReady`. */
 export function health(app: FastifyInstance, { isReady }: HealthOptions): void {
   const alive = async (_request: unknown, reply: FastifyReply) => text(reply, 200, 'OK\n');
   const ready = async (_request: unknown, reply: FastifyReply) =>

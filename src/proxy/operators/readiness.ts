@@ -6,9 +6,9 @@ type Probe = () => Promise<boolean>;
 interface ReadinessOptions {
   /** How long an answer is believed, in milliseconds. Default 1,000. */
   readonly rememberMs?: number;
-  /** How long the parts may take, in milliseconds. Default 900: a kubelet waits for a second. */
+  /** Limit of the parts' answers, in ms. Default 900: a kubelet waits for a second. */
   readonly timeoutMs?: number;
-  /** How long the first part may take before the others are asked too, in ms. Default 250. */
+  /** How long the first part may be silent before the others are asked, ms. Default 250. */
   readonly patienceMs?: number;
   /** The clock, in milliseconds. Default `performance.now`. */
   readonly now?: () => number;

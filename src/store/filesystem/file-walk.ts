@@ -2,10 +2,7 @@ import { opendir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { disk } from './disk.ts';
 
-/**
- * The files below `<path>/<prefix>`, named relative to `path`; `prefix` ends with `/`. A missing
- * directory is empty.
- */
+/** The files below `<path>/<prefix>`, relative to `path`. A missing directory is empty. */
 export async function* filesBelow(
   path: string,
   prefix: string,
@@ -21,10 +18,7 @@ export async function* filesBelow(
   }
 }
 
-/**
- * The same in the order of their names, and only those behind `after`. The names of one directory
- * of each level are in memory at a time.
- */
+/** The same, sorted, after `after`. Holds the names of one directory per level in memory. */
 export async function* sortedFilesBelow(
   path: string,
   prefix: string,

@@ -8,7 +8,7 @@ export interface ObjectBytesOptions {
   readonly length: number;
   /** Longest wait for the next bytes, in milliseconds; the reader's time does not count. */
   readonly stallMs: number;
-  /** The least speed while the reader waits, bytes a second, over 2 s of waiting. 0 for none. */
+  /** The least rate while the reader waits, in bytes a second over 2 s. 0: none. */
   readonly leastBytesPerSecond: number;
   readonly signal?: AbortSignal;
   /** Told how it ended, unless the reader left or the object is too short. */

@@ -16,10 +16,7 @@ export interface S3StoreOptions
     S3BlobsOptions,
     Partial<BodyLimits>,
     Omit<S3BreakerOptions, 'probe' | 'events'> {
-  /**
-   * An unfinished upload of another process is aborted at this age, in milliseconds: it may be a
-   * live replica's. Default 24 hours.
-   */
+  /** Another process's unfinished upload is aborted at this age, in ms. Default 24 hours. */
   readonly staleUploadMs?: number;
 }
 

@@ -108,10 +108,7 @@ function pageOf(answer: UpstreamResponse): Pick<TagPage, 'nextQuery' | 'warnings
   return { ...(nextQuery === undefined ? {} : { nextQuery }), warnings: headerLines(answer, 'warning') };
 }
 
-/**
- * The query of the `next` link (RFC 8288); its host and path are the upstream's own business. Old
- * quays leave out the angle brackets.
- */
+/** The query of the `next` link (RFC 8288). Old quays omit the angle brackets. */
 export function nextQueryOf(lines: readonly string[], from: URL): string | undefined {
   for (const line of lines) {
     for (const [target, parameters] of linksIn(line)) {

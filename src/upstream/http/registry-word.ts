@@ -3,7 +3,7 @@ import { headerOf, type UpstreamResponse, wholeBody } from '../exchange.ts';
 
 const maxErrorBytes = 64 * 1024;
 
-/** Below 400 are no refusals, 416 is one of the range; the retries know passing trouble. */
+/** Below 400 is no refusal, 416 is one of the range; retries handle transient ones. */
 function isRefusal({ status }: UpstreamResponse): boolean {
   return status >= 400 && status < 500 && status !== 408 && status !== 416 && status !== 429;
 }

@@ -136,7 +136,7 @@ function challengesOf(answer: UpstreamResponse): readonly Challenge[] {
   return [...bearer.slice(0, mostChallenges), ...basic.slice(0, 1)];
 }
 
-/** The first answer not refused yet. Throws the token server's refusal where none is left. */
+/** The first answer not refused yet. Throws the token server's refusal without one. */
 async function nextOf(
   challenges: readonly Challenge[],
   refused: readonly Authorization[],

@@ -177,10 +177,7 @@ async function sent(push: Push, begunSession: Session): Promise<void> {
   await completed(way, session, descriptor.digest, nothing);
 }
 
-/**
- * All that is left; or the next chunk, for a registry that asked for chunks or refused more at a
- * time.
- */
+/** The rest; or the next chunk, for a registry that asked for chunks or refused more. */
 function pieceOf(push: Push, { offset, minChunkBytes }: Session) {
   const { bytes, settings, mostBytes } = push;
   const chunkBytes = minChunkBytes === undefined ? mostBytes : Math.min(settings.chunkBytes, mostBytes);

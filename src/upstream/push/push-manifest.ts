@@ -29,10 +29,7 @@ interface ManifestPush extends Confirming, Cancellable {
 /** Looks after the first one for what was put: quay shows a manifest some seconds later. */
 const looks = 8;
 
-/**
- * Puts the manifest (end-7a). Resolves once the registry shows it under the reference; rejects with
- * its refusal.
- */
+/** Puts the manifest (end-7a). Resolves once the registry shows it under the reference. */
 export async function pushManifest(manifest: PushedManifest, push: ManifestPush): Promise<void> {
   const { connection, repository, reference, commitTimeoutMs, signal } = push;
   const { descriptor, bytes } = manifest;

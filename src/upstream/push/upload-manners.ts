@@ -1,7 +1,4 @@
-/**
- * What a registry has shown of how it takes uploads. All uploads to it share one, and each may
- * learn.
- */
+/** What a registry has shown of its handling of uploads, shared by all uploads to it. */
 export interface UploadManners {
   /** False once it has refused PATCH: a blob then goes whole with the PUT that ends its upload. */
   takesPatch: boolean;

@@ -77,10 +77,7 @@ interface Told {
   readonly hasDetail: boolean;
 }
 
-/**
- * What the body's first error says. docker-registry lists everything about a manifest, each unknown
- * error twice.
- */
+/** The body's first error. docker-registry lists each unknown error of a manifest twice. */
 async function told(answer: UpstreamResponse): Promise<Told> {
   const body = await wholeBody(answer, maxErrorBytes).catch(() => undefined);
   if (body === undefined) answer.body.destroy();

@@ -154,10 +154,7 @@ async function mountedBlob(
   return found !== undefined;
 }
 
-/**
- * Whatever stands in the way of a mount, such as a token server that gives no right to the other
- * repository, says nothing of an upload.
- */
+/** A failed mount, such as a token server's refusal, says nothing about an upload. */
 async function isMounted(way: UploadWay, digest: Digest, from: Repository): Promise<boolean> {
   try {
     return await mounted(way, digest, from);

@@ -23,7 +23,7 @@ export async function inTime<Value>(
   return await work(AbortSignal.any([signal, late.signal]));
 }
 
-/** Whether the caller gave up, but not for want of an answer: it says nothing of the server. */
+/** Whether the caller aborted, other than by a timeout: no fault of the server. */
 export function isGivenUp(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true && !(signal.reason instanceof Late);
 }

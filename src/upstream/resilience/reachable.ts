@@ -19,7 +19,7 @@ interface ReachabilityOptions {
 /** Whether the upstream can be asked now. */
 export interface Reachability {
   isReachable(options?: Cancellable): Promise<boolean>;
-  /** Probes the registry itself now, and opens the breaker when it does not answer. */
+  /** Probes the registry itself, and opens the breaker when it does not answer. */
   suspect(): void;
   /** Undefined once it has answered. */
   absence(): ConnectFailure | undefined;

@@ -64,10 +64,7 @@ export function accessReview(
   };
 }
 
-/**
- * The verdict on it: only `allowed: true` that is not `denied` as well is a yes; throws
- * `ApiFailure` for what is neither yes nor no.
- */
+/** The verdict: a yes is `allowed: true` that is not `denied`; throws `ApiFailure` if unclear. */
 export function reviewedVerdict(answer: string): Verdict {
   const status = statusOf(answer, 'SubjectAccessReview');
   const allowed = field(status, 'allowed');

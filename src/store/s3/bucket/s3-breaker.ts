@@ -90,10 +90,7 @@ export class S3Breaker {
     if (this.#cut.size >= this.#mostFailures) this.#open();
   }
 
-  /**
-   * From what is known where S3 answered in the last 5 s or the breaker is open, else by one probe
-   * for all who ask.
-   */
+  /** By the last 5 s or an open breaker, else by one shared probe. */
   async isUsable(): Promise<boolean> {
     if (this.#isOpen) return false;
     return this.#clock.now() - this.#answeredAt < believedMs || this.#probed();

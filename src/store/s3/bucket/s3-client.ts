@@ -58,10 +58,7 @@ export interface S3Calls {
   readonly bucket: string;
   /** Begins every key: empty, or ends with `/`. */
   readonly prefix: string;
-  /**
-   * Makes one call with its retries, and reports it. Throws `UNAVAILABLE` for failures and
-   * throttling, and the signal's reason.
-   */
+  /** Makes one call with retries, and reports it. Throws `UNAVAILABLE`, or the signal's reason. */
   call<T>(
     operation: string,
     send: (options: SendOptions) => Promise<T>,
