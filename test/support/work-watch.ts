@@ -1,4 +1,7 @@
-/** The work of this thread since the call, in milliseconds: what the machine does beside it does not count. */
+/**
+ * The work of this thread since the call, in milliseconds: what the machine does beside it does not
+ * count.
+ */
 export function createWorkWatch(): () => number {
   const before = process.threadCpuUsage();
   return () => {
