@@ -84,6 +84,20 @@ test('every metric that a document names exists', async (t) => {
   }
 });
 
+test('every line of the log that the manual names is written', async (t) => {
+  const files = (await readdir(join(root, 'src'), { recursive: true })).filter((file) =>
+    file.endsWith('.ts'),
+  );
+  const source = (await Promise.all(files.map((file) => text(`src/${file}`)))).join('\n');
+  const cells = (await text('docs/operating.md')).split('\n').flatMap((line) => line.split('|')[1] ?? []);
+  const lines = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+ [^`]+)`/g)].map(([, line = '']) => line));
+  t.ok(lines.length > 20);
+  t.same(
+    lines.filter((line) => !source.includes(line) && !/^\w+; \w+$/.test(line)),
+    [],
+  );
+});
+
 test('the table of error codes has each code of the code, with its status', async (t) => {
   const source = await text('src/oci/errors.ts');
   const statuses = new Map(
