@@ -3,8 +3,6 @@ import { copyImage } from '../../mirror/copy/copy.ts';
 import { type CopyRun, copyRun } from '../../mirror/copy/run.ts';
 import type { CopiedImage } from '../../mirror/images/image-copy.ts';
 import type { Pair } from '../../mirror/loop/loop.ts';
-import { parsePullSpec, referenceOf } from '../../mirror/references/pull-spec.ts';
-import { parseTag } from '../../oci/reference.ts';
 import type { RegistryEnds } from './endpoints.ts';
 
 /** A run knows what is where, which does not stay true for ever. */
@@ -28,14 +26,12 @@ export function copying(ends: RegistryEnds, settings: MirrorSettings, signal: Ab
     stop: AbortSignal,
   ): Promise<CopiedImage | undefined> => {
     if (settings.dryRun) return undefined;
-    const [from, to] = [parsePullSpec(source), parsePullSpec(destination)];
-    const reference = referenceOf(from) ?? { tag: parseTag('latest') };
-    const tag = referenceOf(to)?.tag;
+    const { tag } = destination.reference;
     const image = {
-      source: isPulled ? ends.pulledSource(from.location) : ends.source(from.location),
-      from: { repository: from.repository, reference },
-      destination: ends.destination(to.location),
-      to: { repository: to.repository, ...(tag === undefined ? {} : { tag }) },
+      source: isPulled ? ends.pulledSource(source.registry) : ends.source(source.registry),
+      from: source,
+      destination: ends.destination(destination.registry),
+      to: { repository: destination.repository, ...(tag === undefined ? {} : { tag }) },
       overwrites: !fills,
     };
     return await copyImage(image, shared(), { signal: stop, seen });

@@ -4,15 +4,14 @@
 
 import { Expression } from '../../base/text/expression.ts';
 import { type ImageStreamTag, parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
+import { type ImageReference, parseImageReference } from '../references/image-reference.ts';
 import { appCiImage, qci, qciProxy, quayImage, quayProxyImage } from '../references/names.ts';
-import { parsePullSpec } from '../references/pull-spec.ts';
 import { type Part, strictlyRead } from './strict-yaml.ts';
 
 /** One image to be copied: the ImageStreamTag it is known by, and where it comes from. */
 export interface MirroredImage {
   readonly target: ImageStreamTag;
-  /** A pull spec. */
-  readonly source: string;
+  readonly source: ImageReference;
 }
 
 /** A source that is never copied from. */
@@ -61,8 +60,11 @@ export function parseMirrorConfig(file: Uint8Array): MirrorConfig {
 }
 
 /** The entry that ignores the source, by pull spec or ImageStreamTag; undefined without one. */
-export function ignoredBy(config: Pick<MirrorConfig, 'ignored'>, source: string): IgnoredSource | undefined {
-  return config.ignored.find((entry) => entry.source === source);
+export function ignoredBy(
+  config: Pick<MirrorConfig, 'ignored'>,
+  { text }: ImageReference,
+): IgnoredSource | undefined {
+  return config.ignored.find((entry) => entry.source === text);
 }
 
 function supplementalImage([key, entry]: [string, Part]): MirroredImage[] {
@@ -97,18 +99,20 @@ interface Ends {
 function targeted(key: string, part: Part, { source, placed }: Ends): MirroredImage[] {
   const target = parseImageStreamTag(key);
   if (target === undefined) part.refuseAs(`invalid target: ${key}: write namespace/name:tag`);
-  const targetFault = target && referenceFault(placed(target));
+  const placedAt = target && image(placed(target));
+  const targetFault = typeof placedAt === 'string' ? placedAt : undefined;
   if (targetFault !== undefined) part.refuseAs(`invalid target: ${key}: ${targetFault}`);
-  const sourceFault = source === undefined ? undefined : referenceFault(source);
-  if (sourceFault !== undefined && sourceFault !== targetFault) part.refuse(`the source ${sourceFault}`);
-  return target === undefined || source === undefined ? [] : [{ target, source }];
+  const from = source === undefined ? undefined : image(source);
+  if (typeof from === 'string' && from !== targetFault) part.refuse(`the source ${from}`);
+  return target === undefined || from === undefined || typeof from === 'string'
+    ? []
+    : [{ target, source: from }];
 }
 
-function referenceFault(pullSpec: string): string | undefined {
+/** The image, or what is wrong with the pull spec. */
+function image(pullSpec: string): ImageReference | string {
   try {
-    const { medium, glob } = parsePullSpec(pullSpec);
-    const isImage = medium === 'registry' && glob === undefined;
-    return isImage ? undefined : `${JSON.stringify(pullSpec)} is no image of a registry`;
+    return parseImageReference(pullSpec);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

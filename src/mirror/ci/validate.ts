@@ -1,8 +1,8 @@
 import { Semaphore } from '../../base/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { Look } from '../images/image-inspector.ts';
+import { type ImageReference, parseImageReference } from '../references/image-reference.ts';
 import { quayImage } from '../references/names.ts';
-import { parsePullSpec } from '../references/pull-spec.ts';
 import type { MirrorConfig, MirroredImage } from './config-file.ts';
 
 interface ValidateOptions {
@@ -44,10 +44,14 @@ async function objectionsTo(
   return [...ofSource, ...(isPromoted ? [`target ${key} would overwrite a promoted tag`] : []), ...ofTarget];
 }
 
-async function sourceObjections(source: string, look: Look, signal: AbortSignal): Promise<readonly string[]> {
-  if (parsePullSpec(source).location === 'docker.io') return [`source image ${source} is from docker.io`];
+async function sourceObjections(
+  source: ImageReference,
+  look: Look,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  if (source.registry === 'docker.io') return [`source image ${source.text} is from docker.io`];
   const { isThere, reason } = await looked(look, source, signal);
-  return isThere === true ? [] : [`source image ${source} is not accessible${reason}`];
+  return isThere === true ? [] : [`source image ${source.text} is not accessible${reason}`];
 }
 
 async function targetObjections(
@@ -56,7 +60,7 @@ async function targetObjections(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const key = imageStreamTagText(target);
-  const { isThere, reason } = await looked(look, quayImage(target), signal);
+  const { isThere, reason } = await looked(look, parseImageReference(quayImage(target)), signal);
   if (isThere === undefined) return [`target ${key} cannot be looked up in quay${reason}`];
   return isThere ? [`target ${key} already exists in quay`] : [];
 }
@@ -64,11 +68,11 @@ async function targetObjections(
 /** Undefined: the registry did not say, for that reason. */
 async function looked(
   look: Look,
-  pullSpec: string,
+  image: ImageReference,
   signal: AbortSignal,
 ): Promise<{ readonly isThere: boolean | undefined; readonly reason: string }> {
   try {
-    return { isThere: (await look.stat(pullSpec, signal)) !== undefined, reason: '' };
+    return { isThere: (await look.stat(image, signal)) !== undefined, reason: '' };
   } catch (error) {
     signal.throwIfAborted();
     const reason = error instanceof Error ? error.message : 'failed for an unknown reason';

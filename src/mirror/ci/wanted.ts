@@ -1,6 +1,7 @@
 import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import type { Tell } from '../log.ts';
 import type { MirrorTask } from '../queue/task.ts';
+import type { ImageReference } from '../references/image-reference.ts';
 import { appCi, appCiImage, quayImage } from '../references/names.ts';
 import { type ArtSelector, ignoredBy, type MirrorConfig } from './config-file.ts';
 
@@ -20,24 +21,25 @@ const sections: ReadonlyMap<string, string> = new Map([
  * ordered task, a miss or a change of an image stream has no entry to check.
  */
 export function isWanted(config: MirrorConfig, task: MirrorTask, tell: Tell): boolean {
-  const { source, destination: target, owner } = task;
+  const { source, owner } = task;
   if (isIgnored(config, source, sections.get(owner) ?? owner, tell)) return false;
   if (isListed(config, task)) return true;
-  tell('unlisted', { owner, source, target });
+  tell('unlisted', { owner, source: source.text, target: task.destination.text });
   return false;
 }
 
 /** True for an ignored source; logs the reason. */
 export function isIgnored(
   config: Pick<MirrorConfig, 'ignored'>,
-  source: string,
+  source: ImageReference,
   section: string,
   tell: Tell,
 ): boolean {
   const ignored = ignoredBy(config, source);
   if (ignored === undefined) return false;
-  const key = source.startsWith(`${appCi}/`) ? source.slice(appCi.length + 1) : undefined;
-  tell('ignoredSource', { section, image: source, ...(key && { ISTagName: key }), reason: ignored.reason });
+  const { text } = source;
+  const key = text.startsWith(`${appCi}/`) ? text.slice(appCi.length + 1) : undefined;
+  tell('ignoredSource', { section, image: text, ...(key && { ISTagName: key }), reason: ignored.reason });
   return true;
 }
 
@@ -53,14 +55,14 @@ export function isSelected(
 function isListed(config: MirrorConfig, { owner, source, destination, sourceTagRef }: MirrorTask): boolean {
   if (owner === listing.qciToAppCi) {
     return config.qciToAppCi.some(
-      (entry) => entry.source === source && appCiImage(entry.target) === destination,
+      (entry) => entry.source.text === source.text && appCiImage(entry.target) === destination.text,
     );
   }
   if (owner !== listing.supplemental) return true;
-  if (sourceTagRef !== undefined && appCiImage(sourceTagRef) === source) {
+  if (sourceTagRef !== undefined && appCiImage(sourceTagRef) === source.text) {
     if (isSelected(config.art, sourceTagRef)) return true;
   }
   return config.supplemental.some(
-    (entry) => entry.source === source && quayImage(entry.target) === destination,
+    (entry) => entry.source.text === source.text && quayImage(entry.target) === destination.text,
   );
 }

@@ -1,6 +1,7 @@
 import { createLru } from '../../base/lru.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { TaskSink } from '../queue/queue.ts';
+import type { ImageReference } from '../references/image-reference.ts';
 import type { MissSource } from './rule.ts';
 
 interface MissCopiesOptions {
@@ -16,7 +17,7 @@ interface MissCopiesOptions {
 /** The copies that misses have asked for. */
 interface MissCopies {
   /** Queues the copy, unless it just was; returns at once. */
-  add(destination: string, source: MissSource, sourceDigest: Digest): void;
+  add(destination: ImageReference, source: MissSource, sourceDigest: Digest): void;
   /** Whether a copy to there was queued recently, and is not yet known to be there. */
   isUnderWay(destination: string): boolean;
   /** The copy is there, or has nothing to come from any more. */
@@ -27,11 +28,11 @@ interface MissCopies {
 export function missCopies({ queue, requeueMs, maxEntries, now }: MissCopiesOptions): MissCopies {
   const queued = createLru<string, Digest>(maxEntries, { keepMs: requeueMs, now });
   return {
-    add(destination, { source, sourceTagRef }, sourceDigest) {
-      if (queued.get(destination) === sourceDigest) return;
-      queued.set(destination, sourceDigest);
+    add(destination, { registry, repository, reference, text, sourceTagRef }, sourceDigest) {
+      if (queued.get(destination.text) === sourceDigest) return;
+      queued.set(destination.text, sourceDigest);
       void queue.put({
-        source,
+        source: { registry, repository, reference, text },
         destination,
         priority: 'miss',
         owner: 'misses',

@@ -9,6 +9,7 @@ import type { Repository, Tag } from '../../oci/reference.ts';
 import type { BlobOptions, ManifestAnswer, ManifestOptions } from '../../oci/registry-reader.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { TaskSink } from '../queue/queue.ts';
+import { taggedImage } from '../references/image-reference.ts';
 import { missCopies } from './copies.ts';
 import { missQuestions } from './questions.ts';
 import {
@@ -91,13 +92,13 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
 
   const ended = (outcome: MissOutcome): void => events.missed?.({ outcome });
 
-  const destinationOf = (repository: Repository, tag: Tag): string => `${upstream.name}/${repository}:${tag}`;
+  const destinationOf = (repository: Repository, tag: Tag) => taggedImage(upstream.name, repository, tag);
 
   async function missed(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
     const source = sources.ofTag(repository, tag);
     if (source === undefined) return absent;
     const destination = destinationOf(repository, tag);
-    const manifest = await foundAt(source, destination);
+    const manifest = await foundAt(source, destination.text);
     if (manifest === undefined) return absent;
     copies.add(destination, source, manifest.descriptor.digest);
     if (onMiss === 'queue') {
@@ -142,7 +143,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
 
   async function ownByTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
     const answer = await upstream.manifest(repository, { tag }, asked);
-    if (answer.kind !== 'absent') copies.forget(destinationOf(repository, tag));
+    if (answer.kind !== 'absent') copies.forget(destinationOf(repository, tag).text);
     if (answer.kind === 'found') sources.returned(answer.descriptor.digest);
     return answer;
   }

@@ -1,21 +1,14 @@
 import type { Expression } from '../../base/text/expression.ts';
 import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
-import { RegistryError } from '../../oci/errors.ts';
-import { parseTag, type Reference, type Repository, type Tag } from '../../oci/reference.ts';
+import type { Tag } from '../../oci/reference.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import { ignoredBy, type MirrorConfig } from '../ci/config-file.ts';
+import { type ImageReference, imageReferenceOrNone } from '../references/image-reference.ts';
 import { appCiImage, qci } from '../references/names.ts';
-import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
 
 /** Where an image comes from that a registry lacks. */
-export interface MissSource {
-  /** The pull spec, as written. */
-  readonly source: string;
-  /** The host of it. */
-  readonly registry: string;
-  readonly repository: Repository;
-  readonly reference: Reference;
+export interface MissSource extends ImageReference {
   /** The image stream's tag, where it comes from one. */
   readonly sourceTagRef?: ImageStreamTag;
 }
@@ -58,26 +51,10 @@ export function missRule(
     const key = imageStreamTagText(target);
     const named = supplemental.get(key);
     if (named === undefined && imageStreams?.test(key) === false) return undefined;
-    const source = named ?? appCiImage(target);
-    if (ignoredBy(config, source) !== undefined) return undefined;
-    const place = placeOf(source);
+    const source = named ?? imageReferenceOrNone(appCiImage(target));
+    if (source === undefined || ignoredBy(config, source) !== undefined) return undefined;
     // A tag of the same repository is as missing as this one, or would send us round in circles.
-    if (place === undefined || `${place.registry}/${place.repository}` === destination) return undefined;
-    return { source, ...place, ...(named === undefined ? { sourceTagRef: target } : {}) };
+    if (`${source.registry}/${source.repository}` === destination) return undefined;
+    return { ...source, ...(named === undefined ? { sourceTagRef: target } : {}) };
   };
-}
-
-type SourcePlace = Pick<MissSource, 'registry' | 'repository' | 'reference'>;
-
-/** Undefined for what is no pull spec: one bad line of a configuration must not fail a pull. */
-function placeOf(source: string): SourcePlace | undefined {
-  try {
-    const spec = parsePullSpec(source);
-    const reference = referenceOf(spec) ?? { tag: parseTag('latest') };
-    if (spec.medium !== 'registry' || spec.glob !== undefined) return undefined;
-    return { registry: spec.location, repository: spec.repository, reference };
-  } catch (error) {
-    if (error instanceof RegistryError) return undefined;
-    throw error;
-  }
 }

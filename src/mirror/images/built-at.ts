@@ -4,12 +4,12 @@ import { collected } from '../../oci/content.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
-import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
+import type { ImageReference } from '../references/image-reference.ts';
 import { nodeOf } from './graph.ts';
 import { chosenPlatforms } from './platforms.ts';
 
 /** The build time, ms since the epoch; undefined if unknown. Rejects only when aborted. */
-export type BuiltAt = (pullSpec: string, signal: AbortSignal) => Promise<number | undefined>;
+export type BuiltAt = (image: ImageReference, signal: AbortSignal) => Promise<number | undefined>;
 
 interface Place {
   readonly source: RegistryReader;
@@ -25,12 +25,9 @@ const amd64 = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
 
 /** Reads `created` in the image's config, of an index for linux/amd64. Three GETs or more. */
 export function builtAt(sourceOf: (registry: string) => MaybePromise<RegistryReader>): BuiltAt {
-  return async (pullSpec, signal) => {
+  return async ({ registry, repository, reference }, signal) => {
     try {
-      const spec = parsePullSpec(pullSpec);
-      const reference = referenceOf(spec);
-      if (reference === undefined) return undefined;
-      const place = { source: await sourceOf(spec.location), repository: spec.repository, signal };
+      const place = { source: await sourceOf(registry), repository, signal };
       const config = await configOf(place, reference);
       return config === undefined ? undefined : await createdAt(place, config);
     } catch {

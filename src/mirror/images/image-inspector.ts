@@ -1,20 +1,18 @@
 import type { MaybePromise } from '../../base/maybe-promise.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { parseTag, type Reference, type Repository } from '../../oci/reference.ts';
 import type { ManifestAnswer, RegistryReader } from '../../oci/registry-reader.ts';
-import { CopyError } from '../failure.ts';
-import { parsePullSpec, referenceOf } from '../references/pull-spec.ts';
+import type { ImageReference } from '../references/image-reference.ts';
 import { sourceFailure } from './classify.ts';
 import { nodeOf } from './graph.ts';
 import { chosenPlatforms } from './platforms.ts';
 
 /** Looks at images without copying them. Throws `CopyError` when a registry does not say. */
 export interface Look {
-  /** What the pull spec stands for now; undefined when there is nothing. One HEAD. */
-  stat(pullSpec: string, signal: AbortSignal): Promise<Descriptor | undefined>;
+  /** What the image is now; undefined when there is nothing. One HEAD. */
+  stat(image: ImageReference, signal: AbortSignal): Promise<Descriptor | undefined>;
   /** Of an index the linux/amd64 digest, which older mirrors compared; else undefined. One GET. */
-  amd64(pullSpec: string, signal: AbortSignal): Promise<Digest | undefined>;
+  amd64(image: ImageReference, signal: AbortSignal): Promise<Digest | undefined>;
 }
 
 type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
@@ -23,10 +21,9 @@ type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
 export function registryLook(sourceOf: (registry: string) => MaybePromise<RegistryReader>): Look {
   async function ask(
     method: 'GET' | 'HEAD',
-    pullSpec: string,
+    { registry, repository, reference }: ImageReference,
     signal: AbortSignal,
   ): Promise<Found | undefined> {
-    const { registry, repository, reference } = placeOf(pullSpec);
     try {
       const source = await sourceOf(registry);
       const answer = await source.manifest(repository, reference, { method, signal });
@@ -43,9 +40,9 @@ export function registryLook(sourceOf: (registry: string) => MaybePromise<Regist
   }
 
   return {
-    stat: async (pullSpec, signal) => (await ask('HEAD', pullSpec, signal))?.descriptor,
-    async amd64(pullSpec, signal) {
-      const found = await ask('GET', pullSpec, signal);
+    stat: async (image, signal) => (await ask('HEAD', image, signal))?.descriptor,
+    async amd64(image, signal) {
+      const found = await ask('GET', image, signal);
       return found?.bytes === undefined ? undefined : amd64Child(found.descriptor, found.bytes);
     },
   };
@@ -55,15 +52,4 @@ function amd64Child(descriptor: Found['descriptor'], bytes: Uint8Array): Digest 
   const choice = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
   const chosen = chosenPlatforms(nodeOf({ descriptor, bytes }, 'skip'), choice);
   return chosen.kind === 'child' ? chosen.child.digest : undefined;
-}
-
-function placeOf(pullSpec: string): { registry: string; repository: Repository; reference: Reference } {
-  try {
-    const spec = parsePullSpec(pullSpec);
-    const reference = referenceOf(spec) ?? { tag: parseTag('latest') };
-    return { registry: spec.location, repository: spec.repository, reference };
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : 'it cannot be read';
-    throw new CopyError('manifest-invalid', `${pullSpec}: ${why}`, { cause });
-  }
 }

@@ -10,6 +10,7 @@ import type { Look } from '../images/image-inspector.ts';
 import type { Tell } from '../log.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { Priority } from '../queue/task.ts';
+import { type ImageReference, parseImageReference } from '../references/image-reference.ts';
 import { appCiImage, backupImage, quayImage } from '../references/names.ts';
 import { type WorkQueueOptions, workQueue } from './work-queue.ts';
 
@@ -111,21 +112,22 @@ async function reconciled(
   signal: AbortSignal,
 ): Promise<void> {
   const { streams, look, tell, onlyValidManifestV2Images = true } = options;
-  const target = quayImage(tag);
+  const target = parseImageReference(quayImage(tag));
   const current = (await look.stat(target, signal))?.digest;
   const fields = { ...fieldsOf(tag), currentQuayDigest: current ?? '' };
-  if (current !== undefined && sight?.digest === current) return tell('upToDate', { ...fields, target });
+  if (current !== undefined && sight?.digest === current)
+    return tell('upToDate', { ...fields, target: target.text });
   const found = await streams.tag(tag, { signal });
   if (found === undefined) return tell('imageStreamTagAbsent', fieldsOf(tag));
   if (isSchema1(found) && current !== undefined) return tell('skippedSchema1', fields);
   if (onlyValidManifestV2Images && isInvalidV2(found)) return tell('skippedInvalidV2', fieldsOf(tag));
   if (!found.image.startsWith('sha256:'))
     throw new Error(`image name has no prefix \`sha256:\`: ${found.image}`);
-  const source = appCiImage(tag, found.image);
+  const source = parseImageReference(appCiImage(tag, found.image));
   if (current === found.image || (await isChild(found.image, current, target, look, signal)))
-    return tell('upToDate', { ...fields, target });
+    return tell('upToDate', { ...fields, target: target.text });
   if ((await look.stat(source, signal)) === undefined)
-    return tell('appCiSourceAbsent', { ...fieldsOf(tag), source });
+    return tell('appCiSourceAbsent', { ...fieldsOf(tag), source: source.text });
   await enqueued(
     options,
     { tag, source, target, current, found, priority: sight?.priority ?? 'change' },
@@ -135,8 +137,8 @@ async function reconciled(
 
 interface Difference {
   readonly tag: ImageStreamTag;
-  readonly source: string;
-  readonly target: string;
+  readonly source: ImageReference;
+  readonly target: ImageReference;
   /** What the target holds; absent for nothing. */
   readonly current: string | undefined;
   readonly found: SourceTag;
@@ -152,7 +154,7 @@ async function enqueued(
   const stale = built !== undefined && built + staleMs < found.createdAt;
   const digests = { currentQuayDigest: current, currentAppCIDigest: found.image };
   const at = now();
-  tell('mirroring', { ...fieldsOf(tag), ...digests, stale, source, target });
+  tell('mirroring', { ...fieldsOf(tag), ...digests, stale, source: source.text, target: target.text });
   await queue.put({
     source,
     destination: target,
@@ -163,7 +165,7 @@ async function enqueued(
     sourceDigest: found.image,
     currentDigest: current,
     stale,
-    ...(current === '' ? {} : { backup: backupImage(tag, at) }),
+    ...(current === '' ? {} : { backup: parseImageReference(backupImage(tag, at)) }),
   });
 }
 
@@ -171,7 +173,7 @@ async function enqueued(
 async function isChild(
   digest: string,
   current: string | undefined,
-  target: string,
+  target: ImageReference,
   look: Look,
   signal: AbortSignal,
 ): Promise<boolean> {

@@ -6,6 +6,7 @@ import { isIgnored, isSelected, listing } from '../ci/wanted.ts';
 import type { Look } from '../images/image-inspector.ts';
 import type { Tell } from '../log.ts';
 import type { TaskSink } from '../queue/queue.ts';
+import { imageReferenceOrNone, parseImageReference } from '../references/image-reference.ts';
 import { appCiImage, backupImage, quayImage } from '../references/names.ts';
 import { isUpToDate } from './up-to-date.ts';
 
@@ -127,15 +128,17 @@ async function selected(
   selectors: readonly ArtSelector[],
   signal: AbortSignal,
 ): Promise<readonly MirroredImage[]> {
-  const found = new Map<string, MirroredImage>();
+  const found = new Map<string, ImageStreamTag>();
   for (const namespace of new Set(selectors.map((selector) => selector.namespace))) {
     for await (const { name, tag } of streams.tags({ namespace, signal })) {
       const target = { namespace, name, tag };
-      if (isSelected(selectors, target))
-        found.set(imageStreamTagText(target), { target, source: appCiImage(target) });
+      if (isSelected(selectors, target)) found.set(imageStreamTagText(target), target);
     }
   }
-  return [...found.values()];
+  return [...found.values()].flatMap((target) => {
+    const source = imageReferenceOrNone(appCiImage(target));
+    return source === undefined ? [] : [{ target, source }];
+  });
 }
 
 async function compareAll(
@@ -162,8 +165,10 @@ async function compare(
   { owner, tell, failures, target: targetOf, backup }: Service,
   signal: AbortSignal,
 ): Promise<void> {
-  const target = targetOf(imageStream);
-  const pair = { source, target };
+  const pair = { source: source.text, target: targetOf(imageStream) };
+  const target = imageReferenceOrNone(pair.target);
+  // The name of an image stream may be too long for a tag.
+  if (target === undefined) return tell(failures.target, { ...pair, error: 'it is no image reference' });
   const [held, wanted] = await Promise.allSettled([look.stat(target, signal), look.stat(source, signal)]);
   if (signal.aborted) return;
   if (held.status === 'rejected') tell(failures.target, { ...pair, error: held.reason });
@@ -199,6 +204,6 @@ async function compare(
     sourceTagRef: imageStream,
     sourceDigest,
     ...(currentDigest === undefined ? {} : { currentDigest }),
-    ...(backup === undefined ? {} : { backup: backup(imageStream, at) }),
+    ...(backup === undefined ? {} : { backup: parseImageReference(backup(imageStream, at)) }),
   });
 }

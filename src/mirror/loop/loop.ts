@@ -3,7 +3,6 @@
 // mirror, mirror/ci, mirror/images, mirror/references, oci; types of mirror/queue.
 
 import type { Descriptor } from '../../oci/content.ts';
-import { RegistryError } from '../../oci/errors.ts';
 import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
 import type { Seen } from '../images/image-copy.ts';
@@ -11,13 +10,14 @@ import type { Look } from '../images/image-inspector.ts';
 import type { Tell } from '../log.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
-import { backupAt, pinned } from '../references/names.ts';
+import { type ImageReference, parseImageReference, pinned } from '../references/image-reference.ts';
+import { backupAt } from '../references/names.ts';
 import { isUpToDate } from './up-to-date.ts';
 
-/** One image to be copied, by pull specs. */
+/** One image to be copied. */
 export interface Pair {
-  readonly source: string;
-  readonly destination: string;
+  readonly source: ImageReference;
+  readonly destination: ImageReference;
   /** A client pulls it now: reads of it are worth caching. */
   readonly isPulled?: boolean;
   /** Only where there is nothing. */
@@ -67,8 +67,9 @@ export async function mirrorLoop(options: LoopOptions, signal: AbortSignal): Pro
 async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSignal): Promise<void> {
   const { queue, look, isWanted } = options;
   const { source, destination } = task;
+  const key = destination.text;
   if (isWanted?.(task) === false) {
-    queue.done(destination);
+    queue.done(key);
     return;
   }
   const startedAt = performance.now();
@@ -78,20 +79,20 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
     if (wanted === undefined) throw sourceGone(task);
     sourceDigest = wanted.digest;
     await mirrored(options, task, { wanted, held }, signal);
-    queue.done(destination);
+    queue.done(key);
   } catch (error) {
     if (signal.aborted) {
-      queue.released(destination);
+      queue.released(key);
       return;
     }
     const failure = failureOf(error);
     if (failure.kind === 'source-gone' && task.failure?.kind === 'source-gone') {
       // Other users of the image check its source as well.
-      queue.done(destination);
-      options.tell('sourceAbsent', { source, target: destination });
+      queue.done(key);
+      options.tell('sourceAbsent', textsOf(task));
       return;
     }
-    complained(options, queue.failed(destination, failure, sourceDigest), failure, startedAt);
+    complained(options, queue.failed(key, failure, sourceDigest), failure, startedAt);
   }
 }
 
@@ -110,11 +111,11 @@ async function mirrored(
   const { look, tell, now = Date.now } = options;
   const { source, destination: target } = task;
   if (held !== undefined && (await isUpToDate(look, wanted, held, target, signal))) {
-    tell('upToDate', { currentQuayDigest: held.digest, source, target });
+    tell('upToDate', { currentQuayDigest: held.digest, ...textsOf(task) });
     return;
   }
   const kept = ({ digest }: Copied): void =>
-    tell('targetKept', { currentQuayDigest: digest, currentAppCIDigest: wanted.digest, source, target });
+    tell('targetKept', { currentQuayDigest: digest, currentAppCIDigest: wanted.digest, ...textsOf(task) });
   if (held !== undefined && task.fills === true) {
     kept(held);
     return;
@@ -123,8 +124,7 @@ async function mirrored(
     tell('mirroring', {
       currentQuayDigest: held?.digest ?? '',
       currentAppCIDigest: wanted.digest,
-      source,
-      target,
+      ...textsOf(task),
     });
   }
   if (held !== undefined && task.backup !== undefined) {
@@ -150,7 +150,7 @@ const mostNames = 10;
  */
 async function backedUp(
   options: LoopOptions,
-  task: QueuedTask & { readonly backup: string },
+  task: QueuedTask & { readonly backup: ImageReference },
   held: Descriptor,
   signal: AbortSignal,
   { at, left }: { readonly at: number; readonly left: number },
@@ -158,11 +158,11 @@ async function backedUp(
   const { look, queue } = options;
   const { destination, currentDigest } = task;
   const isFixed = currentDigest === held.digest;
-  const backup = isFixed ? task.backup : backupAt(task.backup, at);
-  if (!isFixed && !(await queue.keepUnder(destination, { backup, currentDigest: held.digest }))) {
+  const backup = isFixed ? task.backup : parseImageReference(backupAt(task.backup.text, at));
+  if (!isFixed && !(await queue.keepUnder(destination.text, { backup, currentDigest: held.digest }))) {
     throw new CopyError(
       'unavailable',
-      `${backup}: cannot record this backup name in the store: retrying later`,
+      `${backup.text}: cannot record this backup name in the store: retrying later`,
     );
   }
   const kept = await look.stat(backup, signal);
@@ -173,7 +173,7 @@ async function backedUp(
     return;
   }
   if (left === 0)
-    throw new CopyError('unavailable', `${backup}: all ${mostNames} backup names hold other images`);
+    throw new CopyError('unavailable', `${backup.text}: all ${mostNames} backup names hold other images`);
   const another = { at: at + 1000, left: left - 1 };
   await backedUp(options, { ...task, backup, currentDigest: '' }, held, signal, another);
 }
@@ -201,10 +201,10 @@ async function copied(options: LoopOptions, pair: Pair, signal: AbortSignal): Pr
 /** A source that is gone is no alarm: the image's owner has taken it away. */
 function complained(options: LoopOptions, task: QueuedTask, error: CopyError, startedAt: number): void {
   const { tell, complainAfter = 5 } = options;
-  const { source, destination: target, state, attempts } = task;
+  const { state, attempts } = task;
   const pairs = pairsOf(task);
   if (error.kind === 'source-gone') {
-    tell('sourceAbsent', { source, target });
+    tell('sourceAbsent', textsOf(task));
     return;
   }
   tell('mirrorFailed', { pairs, duration: ended(options, 'failure', startedAt), error });
@@ -221,22 +221,23 @@ function ended({ events }: LoopOptions, state: 'success' | 'failure', startedAt:
 }
 
 function pairsOf({ source, destination }: Pick<Pair, 'source' | 'destination'>): readonly string[] {
-  return [`${source}=${destination}`];
+  return [`${source.text}=${destination.text}`];
+}
+
+function textsOf({ source, destination }: QueuedTask) {
+  return { source: source.text, target: destination.text };
 }
 
 function sourceGone({ source }: QueuedTask): CopyError {
   return new CopyError(
     'source-gone',
-    `${source}: the source has no such image: push it there again, or leave it out`,
+    `${source.text}: the source has no such image: push it there again, or leave it out`,
   );
 }
 
 /** An unknown error's text may hold a secret. */
 function failureOf(error: unknown): CopyError {
   if (error instanceof CopyError) return error;
-  // A task of an earlier version may name what is no reference: no time mends it.
-  if (error instanceof RegistryError && error.code === 'NAME_INVALID')
-    return new CopyError('manifest-invalid', error.message, { cause: error });
   return new CopyError('unavailable', 'failed for an unknown reason: retrying later', {
     cause: error,
   });

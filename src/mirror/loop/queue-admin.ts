@@ -3,14 +3,9 @@ import { CopyError } from '../failure.ts';
 import type { Tell } from '../log.ts';
 import type { Queue, TaskFilter } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
+import { type ImageReference, parseImageReference } from '../references/image-reference.ts';
 import { backupImage, qci } from '../references/names.ts';
-import {
-  type PullSpec,
-  parsePullSpec,
-  placeText,
-  pullSpecText,
-  referenceOf,
-} from '../references/pull-spec.ts';
+import { parsePullSpec, pullSpecText, referenceOf } from '../references/pull-spec.ts';
 
 /** The queue as its HTTP API has it. */
 export interface Desk {
@@ -48,12 +43,13 @@ export function desk(
     },
     async order({ source, destination }) {
       const at = now();
+      const images = read({ source, destination }, tell);
       return queue.put({
-        ...read({ source, destination }, tell),
+        ...images,
         priority: 'miss',
         owner: 'api',
         createdAt: at,
-        ...kept(destination, at, readings),
+        ...kept(images.destination, at, readings),
       });
     },
     retry: (filter) => queue.retry(filter),
@@ -62,7 +58,7 @@ export function desk(
       if (task === undefined) return 'unknown';
       if (task === 'running') return task;
       const { source, state } = task;
-      tell('dropped', { source, target: destination, state, ...asker });
+      tell('dropped', { source: source.text, target: destination, state, ...asker });
       return 'dropped';
     },
   };
@@ -73,8 +69,8 @@ export function taskItem(task: QueuedTask): object {
   const { sourceTagRef = { namespace: '', name: '', tag: '' }, failure } = task;
   return {
     source_tag_ref: sourceTagRef,
-    source: task.source,
-    destination: task.destination,
+    source: task.source.text,
+    destination: task.destination.text,
     current_quay_digest: task.currentDigest ?? '',
     created_at: timeText(task.createdAt),
     stale: task.stale ?? false,
@@ -83,7 +79,7 @@ export function taskItem(task: QueuedTask): object {
     priority: task.priority,
     attempts: task.attempts,
     source_digest: task.sourceDigest,
-    backup: task.backup,
+    backup: task.backup?.text,
     ...(task.notBefore > 0 && Number.isFinite(task.notBefore)
       ? { not_before: timeText(task.notBefore) }
       : {}),
@@ -97,22 +93,23 @@ interface Pair {
 }
 
 /** The pair in the one spelling by which tasks, lanes and ignored sources are compared. */
-function read({ source, destination }: Pair, tell: Tell): Pair {
+function read({ source, destination }: Pair, tell: Tell): Pick<MirrorTask, 'source' | 'destination'> {
   try {
     const [from, to] = [image(source), image(destination)];
     // A digest is what a destination gets: a copy of anything else would never be there.
-    if (to.tag === undefined)
+    if (to.reference.tag === undefined)
       throw new CopyError('manifest-invalid', `${destination}: the destination must be a tag`);
-    return { source: pullSpecText(from), destination: pullSpecText(to) };
+    return { source: from, destination: to };
   } catch (error) {
     tell('invalidTask', { source, destination });
     throw error;
   }
 }
 
-function image(pullSpec: string): PullSpec {
+function image(pullSpec: string): ImageReference {
   const spec = parsePullSpec(pullSpec);
-  if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined) return spec;
+  if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined)
+    return parseImageReference(pullSpecText(spec));
   throw new CopyError(
     'manifest-invalid',
     `${pullSpec}: must be an image of a registry, with a tag or digest`,
@@ -120,10 +117,13 @@ function image(pullSpec: string): PullSpec {
 }
 
 /** What lay in QCI under the tag of an image stream may be garbage at once. */
-function kept(destination: string, at: number, readings: Readings): Pick<MirrorTask, 'backup'> {
-  const { tag = '', ...place } = parsePullSpec(destination);
-  const [imageStream] = placeText(place) === qci ? readings(tag) : [];
-  return imageStream === undefined ? {} : { backup: backupImage(imageStream, at) };
+function kept(
+  { registry, repository, reference: { tag } }: ImageReference,
+  at: number,
+  readings: Readings,
+): Pick<MirrorTask, 'backup'> {
+  const [imageStream] = `${registry}/${repository}` === qci && tag !== undefined ? readings(tag) : [];
+  return imageStream === undefined ? {} : { backup: parseImageReference(backupImage(imageStream, at)) };
 }
 
 function timeText(at: number): string {

@@ -1,6 +1,7 @@
 import type { Descriptor } from '../../oci/content.ts';
 import { isIndex } from '../images/graph.ts';
 import type { Look } from '../images/image-inspector.ts';
+import type { ImageReference } from '../references/image-reference.ts';
 
 /**
  * The same digest, or the target's index holds it for linux/amd64: some image streams know only
@@ -11,7 +12,7 @@ export async function isUpToDate(
   look: Look,
   wanted: Descriptor,
   held: Descriptor,
-  target: string,
+  target: ImageReference,
   signal: AbortSignal,
 ): Promise<boolean> {
   if (wanted.digest === held.digest) return true;

@@ -9,7 +9,7 @@ export function fresh(task: MirrorTask): QueuedTask {
 /** True if `known` covers `task`: the same source and, if both state one, the same digest. */
 export function isSameWork(known: MirrorTask, task: MirrorTask): boolean {
   const isEnough = known.fills !== true || task.fills === true;
-  return isEnough && known.source === task.source && known.sourceDigest === task.sourceDigest;
+  return isEnough && known.source.text === task.source.text && known.sourceDigest === task.sourceDigest;
 }
 
 /** Whether a later task is worth a retry of a permanent failure. Schema 1 stays refused. */

@@ -6,7 +6,6 @@ import { backoffMs } from '../../base/backoff.ts';
 import { createNotifier } from '../../base/notifier.ts';
 import { mayPass } from '../../base/retry.ts';
 import { type CopyError, doubtfulTries } from '../failure.ts';
-import { registryOf } from '../references/names.ts';
 import { lanes } from './lanes.ts';
 import { fresh, isNews, isSameWork, isWorthATry, merged } from './pending.ts';
 import type { MirrorTask, QueuedTask, TaskState } from './task.ts';
@@ -100,7 +99,8 @@ export function queue(options: QueueOptions): Queue {
 
   function enter({ task }: Pick<Item, 'task'>): void {
     const isDue = task.notBefore <= now();
-    const { destination, state } = task;
+    const { state } = task;
+    const destination = task.destination.text;
     items.set(destination, { task: isDue ? { ...task, state: 'waiting', notBefore: 0 } : task });
     if (isDue || state === 'waiting') depth += 1;
     if (isDue) ready.add(laneOf(task), task.priority, destination);
@@ -113,7 +113,8 @@ export function queue(options: QueueOptions): Queue {
   function withdrawn(item: Item): Item {
     const { task } = item;
     if (task.state === 'waiting') depth -= 1;
-    if (!later.delete(task.destination)) ready.remove(laneOf(task), task.priority, task.destination);
+    const destination = task.destination.text;
+    if (!later.delete(destination)) ready.remove(laneOf(task), task.priority, destination);
     return item;
   }
 
@@ -125,7 +126,7 @@ export function queue(options: QueueOptions): Queue {
   }
 
   function put(task: MirrorTask): Promise<boolean> {
-    const { destination } = task;
+    const destination = task.destination.text;
     const known = items.get(destination);
     if (known === undefined) return replaced(fresh(task));
     if (known.task.state === 'running') return putBehind(known, task);
@@ -141,17 +142,17 @@ export function queue(options: QueueOptions): Queue {
 
   function replaced(task: QueuedTask): Promise<boolean> {
     enter({ task });
-    return records.keep(task.destination, task);
+    return records.keep(task.destination.text, task);
   }
 
   /** What runs may have read its source before it changed; only a digest proves that it has not. */
   function putBehind(item: Item, task: MirrorTask): Promise<boolean> {
     const known = item.again ?? item.task;
     if (isSameWork(known, task) && (item.again !== undefined || task.sourceDigest !== undefined)) {
-      return records.kept(task.destination);
+      return records.kept(task.destination.text);
     }
     item.again = merged(known, task);
-    return records.keep(task.destination, item.again);
+    return records.keep(task.destination.text, item.again);
   }
 
   function takeOne(): QueuedTask | undefined {
@@ -202,7 +203,7 @@ export function queue(options: QueueOptions): Queue {
     failed,
     async load(signal) {
       for (const task of await records.load(signal)) {
-        if (!items.has(task.destination)) enter({ task });
+        if (!items.has(task.destination.text)) enter({ task });
       }
     },
     collect: (signal) => records.collect((task) => put(task), signal),
@@ -230,9 +231,9 @@ export function queue(options: QueueOptions): Queue {
       return records.keep(destination, item.again ?? item.task);
     },
     retry(filter = {}) {
-      const failures = [...matching(items, filter)].filter((task) => later.has(task.destination));
+      const failures = [...matching(items, filter)].filter((task) => later.has(task.destination.text));
       for (const task of failures) {
-        const item = items.get(task.destination);
+        const item = items.get(task.destination.text);
         if (item === undefined) continue;
         withdrawn(item);
         void replaced({ ...task, state: 'waiting', notBefore: 0 });
@@ -258,7 +259,7 @@ export function queue(options: QueueOptions): Queue {
 }
 
 function laneOf({ source, destination }: MirrorTask): string {
-  return `${registryOf(source)} ${registryOf(destination)}`;
+  return `${source.registry} ${destination.registry}`;
 }
 
 function parkedMs(options: QueueOptions, { kind }: CopyError): number {
@@ -274,7 +275,7 @@ function pauseMs(options: QueueOptions, attempts: number, failure: CopyError): n
 function* matching(items: ReadonlyMap<string, Item>, filter: TaskFilter): Generator<QueuedTask> {
   for (const { task } of items.values()) {
     if (filter.state !== undefined && task.state !== filter.state) continue;
-    if (filter.destination === undefined || task.destination === filter.destination) yield task;
+    if (filter.destination === undefined || task.destination.text === filter.destination) yield task;
   }
 }
 

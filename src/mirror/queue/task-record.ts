@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { fieldsOf, isObject, jsonOrNone } from '../../base/text/json.ts';
 import { failureClasses } from '../failure.ts';
+import { type ImageReference, imageReferenceOrNone } from '../references/image-reference.ts';
 import type { MirrorTask, Priority, QueuedTask } from './task.ts';
 
 /** Keys of task records: one per destination. The first part is the layout's version. */
@@ -22,7 +23,22 @@ export function taskBytes(task: MirrorTask & Partial<QueuedTask>): Uint8Array {
 }
 
 function keptOf(task: MirrorTask & Partial<QueuedTask>) {
-  const { attempts: _attempts, doubts: _doubts, state, notBefore, ...kept } = task;
+  const {
+    attempts: _attempts,
+    doubts: _doubts,
+    state,
+    notBefore,
+    source,
+    destination,
+    backup,
+    ...rest
+  } = task;
+  const kept = {
+    source: source.text,
+    destination: destination.text,
+    ...rest,
+    ...(backup === undefined ? {} : { backup: backup.text }),
+  };
   return state === 'parked' ? { ...kept, state, notBefore } : kept;
 }
 
@@ -48,9 +64,10 @@ export function turnIn(bytes: Uint8Array): number {
 /** The task in a record; undefined for an unparsable one, perhaps of another version. */
 export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
   const fields = fieldsOf(jsonOrNone(bytes));
-  const [source, destination, owner] = [fields['source'], fields['destination'], fields['owner']];
-  if (typeof source !== 'string' || typeof destination !== 'string' || typeof owner !== 'string')
-    return undefined;
+  const [source, destination] = [imageOf(fields['source']), imageOf(fields['destination'])];
+  const owner = fields['owner'];
+  if (source === undefined || destination === undefined || typeof owner !== 'string') return undefined;
+  const backup = imageOf(fields['backup']);
   const failure = failureOf(fields['failure']);
   return {
     source,
@@ -61,7 +78,7 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
     ...sourceTagOf(fields['sourceTagRef']),
     ...optionalText('sourceDigest', fields['sourceDigest']),
     ...optionalText('currentDigest', fields['currentDigest']),
-    ...optionalText('backup', fields['backup']),
+    ...(backup === undefined ? {} : { backup }),
     ...(typeof fields['stale'] === 'boolean' ? { stale: fields['stale'] } : {}),
     ...(fields['fills'] === true ? { fills: true } : {}),
     ...(failure === undefined ? {} : { failure }),
@@ -71,6 +88,10 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
       ? { state: 'parked', notBefore: numberOf(fields['notBefore'], Number.POSITIVE_INFINITY) }
       : { state: 'waiting', notBefore: 0 }),
   };
+}
+
+function imageOf(value: unknown): ImageReference | undefined {
+  return typeof value === 'string' ? imageReferenceOrNone(value) : undefined;
 }
 
 function failureOf(value: unknown): QueuedTask['failure'] {

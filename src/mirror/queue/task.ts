@@ -1,4 +1,5 @@
 import type { FailureClass } from '../failure.ts';
+import type { ImageReference } from '../references/image-reference.ts';
 
 /** Priorities: a client waits for a miss, a change was just made, a resync is periodic. */
 export const priorities = ['miss', 'change', 'resync'] as const;
@@ -7,9 +8,8 @@ export type Priority = (typeof priorities)[number];
 
 /** One image for one destination. The destination is its key: a later task replaces it. */
 export interface MirrorTask {
-  /** Pull specs: `registry/repository:tag` or `…@digest`. */
-  readonly source: string;
-  readonly destination: string;
+  readonly source: ImageReference;
+  readonly destination: ImageReference;
   readonly priority: Priority;
   /** Which part of us asked, such as `supplementalCIImagesService`. */
   readonly owner: string;
@@ -26,7 +26,7 @@ export interface MirrorTask {
   /** Only where there is nothing: what the destination holds is never overwritten. */
   readonly fills?: true;
   /** The backup pull spec for overwritten content: written once, only before an overwrite. */
-  readonly backup?: string;
+  readonly backup?: ImageReference;
 }
 
 export type TaskState = 'waiting' | 'running' | 'parked';

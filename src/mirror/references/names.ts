@@ -40,18 +40,6 @@ export function backupAt(backup: string, at: number): string {
   return backup.replace(/:\d{14}_/, `:${timeText(at)}_`);
 }
 
-/** What a pull spec by tag stands for just now, for good. */
-export function pinned(pullSpec: string, digest: string): string {
-  const [tagged = ''] = pullSpec.split('@', 1);
-  const colon = tagged.lastIndexOf(':');
-  return `${colon > tagged.lastIndexOf('/') ? tagged.slice(0, colon) : tagged}@${digest}`;
-}
-
-/** The registry of a pull spec: what stands before the first `/`. */
-export function registryOf(pullSpec: string): string {
-  return pullSpec.slice(0, Math.max(0, pullSpec.indexOf('/')));
-}
-
 function timeText(at: number): string {
   return new Date(at).toISOString().replace(/\D/g, '').slice(0, 14);
 }

@@ -6,6 +6,7 @@ import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { memoryEnd } from '../../support/memory-ends.ts';
@@ -19,8 +20,8 @@ const image = plainImage('new', [textBlob('layer')]);
 const older = plainImage('old', [textBlob('base')]);
 
 const wish: MirrorTask = {
-  source: 'registry.ci.openshift.org/ci/a:latest',
-  destination: 'quay.io/openshift/ci:ci_a_latest',
+  source: parseImageReference('registry.ci.openshift.org/ci/a:latest'),
+  destination: parseImageReference('quay.io/openshift/ci:ci_a_latest'),
   priority: 'change',
   owner: 'test',
   createdAt: 1,
@@ -72,7 +73,7 @@ test('a copy that only fills looks once more, right before it writes', async (t)
 
 test('what is kept under another name first is not asked for again', async (t) => {
   const backup = 'quay.io/openshift/ci:20251023140242_prune_a';
-  const { source, quay, tagged } = await triedOnce({ backup }, older);
+  const { source, quay, tagged } = await triedOnce({ backup: parseImageReference(backup) }, older);
   t.equal(tagged.get(target), image.root.descriptor.digest);
   t.equal(tagged.size, 2);
   t.match(source, { 'head-manifest': 1 });

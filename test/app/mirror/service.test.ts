@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createRecordLease } from '../../../src/lease/record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { until } from '../../support/bodies.ts';
 import { type RegistryDouble, registryDouble } from '../../support/registry-double.ts';
@@ -139,8 +140,8 @@ test('a task that waits from before ends when its entry is gone', async (t) => {
   const destination = 'quay.io/openshift/ci:ci_tool_latest';
   const owner = 'supplementalCIImagesService';
   await taskRecords({ records }).keep(destination, {
-    source,
-    destination,
+    source: parseImageReference(source),
+    destination: parseImageReference(destination),
     priority: 'change',
     owner,
     createdAt: 1,
@@ -170,7 +171,13 @@ test('a mirror that only looks leaves to others what waits, and their turn', asy
   const { records } = createFilesystemStore({ path: join(directory, 'store') });
   const source = 'registry.ci.openshift.org/ocp/4.20:cli';
   const destination = 'quay.io/openshift/ci:ocp_4.20_cli';
-  const waiting = { source, destination, priority: 'change', owner: 'misses', createdAt: 1 } as const;
+  const waiting = {
+    source: parseImageReference(source),
+    destination: parseImageReference(destination),
+    priority: 'change',
+    owner: 'misses',
+    createdAt: 1,
+  } as const;
   await taskRecords({ records }).keep(destination, waiting);
   const prepare = (double: RegistryDouble) => void double.addImage('ocp/4.20', 'cli');
   const rig = await mirrorRig(t, { dryRun: true }, prepare, directory);

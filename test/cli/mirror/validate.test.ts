@@ -28,8 +28,8 @@ async function run(directory: string, texts: Readonly<Record<string, string>>, a
   const command = validating(async () => ({
     look: {
       async stat(spec) {
-        if (spec.includes('silent')) throw new CopyError('unavailable', 'no answer: retrying later');
-        return there.includes(spec) ? { digest: digestOf(Buffer.from(spec)), size: 1 } : undefined;
+        if (spec.text.includes('silent')) throw new CopyError('unavailable', 'no answer: retrying later');
+        return there.includes(spec.text) ? { digest: digestOf(Buffer.from(spec.text)), size: 1 } : undefined;
       },
       amd64: async () => undefined,
     },

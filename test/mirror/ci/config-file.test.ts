@@ -3,6 +3,7 @@ import { test } from 'tap';
 import { createReadings, flatTag } from '../../../src/image-streams/flat-tags.ts';
 import { ignoredBy, parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { MirrorConfigError } from '../../../src/mirror/ci/located-yaml.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { imageMirroringConfig } from '../../support/mirroring-config.ts';
 
 const file = `
@@ -49,7 +50,7 @@ function faultsOf(text: string): readonly string[] {
 test('the file of the original is read as it is', (t) => {
   const config = parsed(file);
   const named = (images: typeof config.supplemental) =>
-    images.map(({ target, source }) => [target.namespace, target.name, target.tag, source]);
+    images.map(({ target, source }) => [target.namespace, target.name, target.tag, source.text]);
   t.same(named(config.supplemental), [
     ['ci', 'boskos', 'latest', 'quay.io/someone/boskos:v1'],
     ['ci', 'alias', 'latest', 'registry.ci.openshift.org/ci/boskos:old'],
@@ -77,11 +78,11 @@ test('an empty file mirrors nothing', (t) => {
 
 test('a source is ignored by its pull spec and by its tag, however the entry and the source are written', (t) => {
   const ignored = (entry: string, source: string) =>
-    ignoredBy(parsed(`ignoredSources: [${entry}]`), source)?.reason;
+    ignoredBy(parsed(`ignoredSources: [${entry}]`), parseImageReference(source))?.reason;
   const tag = '{namespace: ocp, name: builder, tag: golang, reason: why}';
   const image = '{image: "registry.ci.openshift.org/ocp/builder:golang", reason: why}';
   const alias = (source: string) =>
-    parsed(`supplementalCIImages: {"ci/a:b": ${source}}`).supplemental[0]?.source ?? '';
+    parsed(`supplementalCIImages: {"ci/a:b": ${source}}`).supplemental[0]?.source.text ?? '';
   for (const entry of [tag, image]) {
     t.equal(ignored(entry, alias('{image: "registry.ci.openshift.org/ocp/builder:golang"}')), 'why');
     t.equal(ignored(entry, alias('{namespace: ocp, name: builder, tag: golang}')), 'why');

@@ -4,7 +4,9 @@ import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { isWanted } from '../../../src/mirror/ci/wanted.ts';
 import type { MirrorFields } from '../../../src/mirror/log.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
+import { taskTexts } from '../../support/task-texts.ts';
 
 const file = `
 supplementalCIImages: {"ci/boskos:latest": {image: "quay.io/someone/boskos:v1"}}
@@ -13,8 +15,8 @@ artImages: [{namespace: ocp, name: ^builder$, tag: ^golang}]
 `;
 
 const supplemental: MirrorTask = {
-  source: 'quay.io/someone/boskos:v1',
-  destination: 'quay.io/openshift/ci:ci_boskos_latest',
+  source: parseImageReference('quay.io/someone/boskos:v1'),
+  destination: parseImageReference('quay.io/openshift/ci:ci_boskos_latest'),
   priority: 'change',
   owner: 'supplementalCIImagesService',
   createdAt: 1,
@@ -22,14 +24,14 @@ const supplemental: MirrorTask = {
 const sourceTagRef = parseImageStreamTag('ocp/builder:golang-1.24');
 const art: MirrorTask = {
   ...supplemental,
-  source: 'registry.ci.openshift.org/ocp/builder:golang-1.24',
-  destination: 'quay.io/openshift/ci:ocp_builder_golang-1.24',
+  source: parseImageReference('registry.ci.openshift.org/ocp/builder:golang-1.24'),
+  destination: parseImageReference('quay.io/openshift/ci:ocp_builder_golang-1.24'),
   ...(sourceTagRef && { sourceTagRef }),
 };
 const toAppCi: MirrorTask = {
   ...supplemental,
-  source: 'quay-proxy.ci.openshift.org/openshift/ci:ocp_4.18_cli',
-  destination: 'registry.ci.openshift.org/ocp/4.18:cli',
+  source: parseImageReference('quay-proxy.ci.openshift.org/openshift/ci:ocp_4.18_cli'),
+  destination: parseImageReference('registry.ci.openshift.org/ocp/4.18:cli'),
   owner: 'qciToAppCIImages',
 };
 
@@ -42,9 +44,9 @@ function asked(yaml: string) {
 
 test('what the configuration lists is wanted, and so is what it need not list', (t) => {
   const { wanted, lines } = asked(file);
-  for (const task of [supplemental, art, toAppCi]) t.equal(wanted(task), true, task.destination);
+  for (const task of [supplemental, art, toAppCi]) t.equal(wanted(task), true, task.destination.text);
   for (const owner of ['api', 'misses', 'quay_io_ci_images_distributor'])
-    t.equal(wanted({ ...supplemental, source: 'q.io/a:1', owner }), true, owner);
+    t.equal(wanted({ ...supplemental, source: parseImageReference('q.io/a:1'), owner }), true, owner);
   t.same(lines, []);
   t.end();
 });
@@ -53,9 +55,9 @@ test('an entry that is gone, or names another source, wants nothing more, and th
   const { wanted, lines } = asked(
     'supplementalCIImages: {"ci/boskos:latest": {image: "quay.io/someone/boskos:v2"}}',
   );
-  for (const task of [supplemental, art, toAppCi]) t.equal(wanted(task), false, task.destination);
+  for (const task of [supplemental, art, toAppCi]) t.equal(wanted(task), false, task.destination.text);
   t.equal(lines.length, 3);
-  const { source, destination: target } = supplemental;
+  const { source, destination: target } = taskTexts(supplemental);
   t.match(lines[0], { message: 'No longer configured, skipping mirror', fields: { source, target } });
   t.end();
 });
@@ -71,14 +73,14 @@ ignoredSources:
     {
       level: 'info',
       message: 'Ignored source',
-      fields: { section: 'misses', image: supplemental.source, reason: 'RFE-5363' },
+      fields: { section: 'misses', image: supplemental.source.text, reason: 'RFE-5363' },
     },
     {
       level: 'info',
       message: 'Ignored source',
       fields: {
         section: 'SupplementalCIImages',
-        image: art.source,
+        image: art.source.text,
         ISTagName: 'ocp/builder:golang-1.24',
         reason: 'broken',
       },

@@ -1,10 +1,12 @@
 import { test } from 'tap';
 import { filledFromSource } from '../../../src/mirror/fallback/fallback.ts';
 import { missRule } from '../../../src/mirror/fallback/rule.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseTag } from '../../../src/oci/reference.ts';
 import { readAll, until } from '../../support/bodies.ts';
 import { type MissRig, missRig } from '../../support/miss-rig.ts';
+import { taskTexts } from '../../support/task-texts.ts';
 
 const tag = parseTag('ocp_4.5_base');
 const path = 'ocp/4.5/manifests/base';
@@ -85,7 +87,7 @@ test('an ignored source, or one that is not configured, is not asked', async (t)
   const ignored = { source: 'registry.ci.openshift.org/ocp/4.5:base', reason: 'broken' };
   for (const config of [
     { ignored: [ignored] },
-    { supplemental: [{ target, source: 'docker.io/library/base:1' }] },
+    { supplemental: [{ target, source: parseImageReference('docker.io/library/base:1') }] },
   ]) {
     const rig = await missRig(t, { config });
     inSource(rig);
@@ -98,16 +100,20 @@ test('an ignored source, or one that is not configured, is not asked', async (t)
 test('a supplemental entry says where its tag comes from', async (t) => {
   const target = { namespace: 'ocp', name: '4.5', tag: 'base' };
   const source = 'registry.ci.openshift.org/elsewhere/base:1';
-  const rig = await missRig(t, { config: { supplemental: [{ target, source }] } });
+  const rig = await missRig(t, {
+    config: { supplemental: [{ target, source: parseImageReference(source) }] },
+  });
   const { digest } = rig.doubles.source.addImage('elsewhere/base', '1');
   t.equal((await pull(rig)).descriptor.digest, digest);
-  t.match(rig.tasks, [{ source, destination: 'quay.io/openshift/ci:ocp_4.5_base' }]);
+  t.match(rig.tasks.map(taskTexts), [{ source, destination: 'quay.io/openshift/ci:ocp_4.5_base' }]);
   t.notOk(rig.tasks[0]?.sourceTagRef);
 });
 
 test('the source may be another repository of the same registry', async (t) => {
   const target = { namespace: 'ocp', name: '4.5', tag: 'base' };
-  const rig = await missRig(t, { config: { supplemental: [{ target, source: 'quay.io/team/base:1' }] } });
+  const rig = await missRig(t, {
+    config: { supplemental: [{ target, source: parseImageReference('quay.io/team/base:1') }] },
+  });
   const image = rig.doubles.qci.addImage('team/base', '1', { layers: [100_000] });
   t.equal((await pull(rig)).descriptor.digest, image.digest);
   rig.pass(5_000);

@@ -1,11 +1,11 @@
 import { type Test, test } from 'tap';
 import { createImageStreams } from '../../../src/image-streams/image-streams.ts';
 import { type Controller, type ControllerOptions, controller } from '../../../src/mirror/loop/controller.ts';
-import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { until as heldTrue } from '../../support/bodies.ts';
 import { type DoubleTag, imageStreamDouble } from '../../support/image-stream-double.ts';
+import { taskTexts } from '../../support/task-texts.ts';
 
 const digestOf = (letter: string) => parseDigest(`sha256:${letter.repeat(64)}`);
 const [a, b] = [digestOf('a'), digestOf('b')];
@@ -34,25 +34,25 @@ async function started(t: Test, { tag = {}, held = { [appCi]: a }, child, ...opt
   const api = await imageStreamDouble();
   api.put('ocp/4.5', { base: { digest: a, mediaType: v2, layerMediaTypes: [gzip], ...tag } });
   const lines: MirrorLine[] = [];
-  const tasks: MirrorTask[] = [];
+  const tasks: ReturnType<typeof taskTexts>[] = [];
   const looks: string[] = [];
   const watched: Controller = controller({
     streams: createImageStreams({ client: api.client, pauseMs: 1 }),
     isWanted: () => true,
     look: {
-      async stat(pullSpec) {
-        looks.push(`stat ${pullSpec}`);
-        const digest = held[pullSpec];
+      async stat({ text }) {
+        looks.push(`stat ${text}`);
+        const digest = held[text];
         return digest === undefined ? undefined : { digest: parseDigest(digest), size: 1 };
       },
-      async amd64(pullSpec) {
-        looks.push(`amd64 ${pullSpec}`);
+      async amd64({ text }) {
+        looks.push(`amd64 ${text}`);
         return child === undefined ? undefined : parseDigest(child);
       },
     },
     queue: {
       async put(task) {
-        tasks.push(task);
+        tasks.push(taskTexts(task));
         return true;
       },
     },

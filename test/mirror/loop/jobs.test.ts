@@ -3,10 +3,10 @@ import { createNotifier } from '../../../src/base/notifier.ts';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { hourly, type JobsOptions, lookedOver } from '../../../src/mirror/loop/jobs.ts';
-import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
+import { taskTexts } from '../../support/task-texts.ts';
 
 const at = Date.UTC(2025, 9, 23, 14, 2, 42);
 const digest = (text: string): Digest => digestOf(Buffer.from(text));
@@ -16,20 +16,20 @@ type Images = Readonly<Record<string, string | false>>;
 
 function rig(file: string, images: Images, options: Partial<JobsOptions> = {}) {
   const lines: MirrorLine[] = [];
-  const tasks: MirrorTask[] = [];
+  const tasks: ReturnType<typeof taskTexts>[] = [];
   const asked: string[] = [];
   const jobs: JobsOptions = {
     config: async () => parseMirrorConfig(Buffer.from(file)),
     look: {
       async stat(spec) {
-        asked.push(spec);
-        const held = images[spec];
+        asked.push(spec.text);
+        const held = images[spec.text];
         if (held === false) throw new CopyError('unavailable', `${spec}: no answer`);
         return held === undefined ? undefined : { digest: digest(held), size: 1 };
       },
       amd64: async () => undefined,
     },
-    queue: { put: async (task) => tasks.push(task) > 0 },
+    queue: { put: async (task) => tasks.push(taskTexts(task)) > 0 },
     tell: (subcomponent) => mirrorLog((line) => lines.push(line), subcomponent),
     now: () => at,
     ...options,
@@ -84,7 +84,7 @@ test('an image that has not changed costs one question on each side, and nothing
 test('an image that its destination’s index holds for linux/amd64 is in sync, as it is to the copy', async (t) => {
   const look = (child: string): JobsOptions['look'] => ({
     stat: async (spec) =>
-      spec === to
+      spec.text === to
         ? { digest: digest('index'), size: 1, mediaType: mediaTypes.ociIndex }
         : { digest: digest('child'), size: 1, mediaType: mediaTypes.ociManifest },
     amd64: async () => digest(child),
@@ -101,9 +101,9 @@ test('an image that its destination’s index holds for linux/amd64 is in sync, 
 test('an index that cannot be read is copied to all the same: the copy asks again', async (t) => {
   const look: JobsOptions['look'] = {
     stat: async (spec) => ({
-      digest: digest(spec),
+      digest: digest(spec.text),
       size: 1,
-      mediaType: spec === to ? mediaTypes.ociIndex : mediaTypes.ociManifest,
+      mediaType: spec.text === to ? mediaTypes.ociIndex : mediaTypes.ociManifest,
     }),
     amd64: async () => Promise.reject(new CopyError('unavailable', 'no answer')),
   };

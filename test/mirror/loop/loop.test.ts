@@ -1,9 +1,10 @@
 import { test } from 'tap';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { type LoopOptions, mirrorLoop, type Pair } from '../../../src/mirror/loop/loop.ts';
+import { type LoopOptions, mirrorLoop } from '../../../src/mirror/loop/loop.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
@@ -15,7 +16,13 @@ const destination = 'quay.io/openshift/ci:ci_a_latest';
 const backup = 'quay.io/openshift/ci:20251023140242_prune___ci_images_mirror__ci_a_latest';
 /** What stands there comes to the destination just before the copy does. */
 const appearing = 'appearing';
-const wish: MirrorTask = { source, destination, priority: 'change', owner: 'test', createdAt: 1 };
+const wish: MirrorTask = {
+  source: parseImageReference(source),
+  destination: parseImageReference(destination),
+  priority: 'change',
+  owner: 'test',
+  createdAt: 1,
+};
 
 const digest = (text: string): Digest => digestOf(Buffer.from(text));
 
@@ -36,25 +43,25 @@ function rig(
 ) {
   const { store = createMemoryStore().records, images = new Map<string, Held>() } = options;
   const lines: MirrorLine[] = [];
-  const copies: Pick<Pair, 'source' | 'destination'>[] = [];
+  const copies: Record<'source' | 'destination', string>[] = [];
   const counts = { success: 0, failure: 0 };
   const failures: (CopyError | Error)[] = [];
   const stop = new AbortController();
   const tasks = queue({ records: taskRecords({ records: store }), firstPauseMs: 1, longestPauseMs: 2 });
   const copy: LoopOptions['copy'] = async (pair, signal) => {
-    copies.push({ source: pair.source, destination: pair.destination });
+    copies.push({ source: pair.source.text, destination: pair.destination.text });
     const failure = failures.shift();
     if (failure !== undefined) throw failure;
     signal.throwIfAborted();
     const appeared = images.get(appearing);
     if (appeared !== undefined && pair.fills === true) {
-      images.set(pair.destination, appeared);
+      images.set(pair.destination.text, appeared);
       return { digest: appeared.digest, isKept: true };
     }
-    const byDigest = [...images.values()].find(({ digest }) => pair.source.endsWith(`@${digest}`));
-    const image = images.get(pair.source) ?? byDigest;
+    const byDigest = [...images.values()].find(({ digest }) => pair.source.text.endsWith(`@${digest}`));
+    const image = images.get(pair.source.text) ?? byDigest;
     if (image === undefined) throw new CopyError('source-gone', 'gone');
-    images.set(pair.destination, image);
+    images.set(pair.destination.text, image);
     return undefined;
   };
   const done = mirrorLoop(
@@ -63,10 +70,10 @@ function rig(
       copy,
       look: {
         async stat(spec) {
-          const held = images.get(spec);
+          const held = images.get(spec.text);
           return held && { size: 1, mediaType: mediaTypes.ociManifest, ...held };
         },
-        amd64: async (spec) => images.get(spec)?.amd64,
+        amd64: async (spec) => images.get(spec.text)?.amd64,
       },
       tell: mirrorLog((line) => lines.push(line)),
       events: {
@@ -111,7 +118,7 @@ test('a task is copied, told and counted', async (t) => {
 test('an image that is there already is not copied', async (t) => {
   const { images, tasks, idle, end, messages, copies } = rig();
   images.set(source, { digest: digest('same') }).set(destination, { digest: digest('same') });
-  await tasks.put({ ...wish, backup });
+  await tasks.put({ ...wish, backup: parseImageReference(backup) });
   await idle();
   await end();
   t.same(copies, []);
@@ -135,7 +142,7 @@ test('an index is not overwritten with its own child for linux/amd64, but with e
 test('what is overwritten is kept first, by its digest', async (t) => {
   const { images, tasks, idle, end, copies } = rig();
   images.set(source, { digest: digest('new') }).set(destination, { digest: digest('old') });
-  await tasks.put({ ...wish, backup, currentDigest: digest('old') });
+  await tasks.put({ ...wish, backup: parseImageReference(backup), currentDigest: digest('old') });
   await idle();
   await end();
   t.same(copies, [
@@ -173,7 +180,7 @@ test('a copy that only fills does not overwrite a tag that was pushed meanwhile,
 test('nothing is kept where nothing is overwritten', async (t) => {
   const { images, tasks, idle, end, copies } = rig();
   images.set(source, { digest: digest('new') });
-  await tasks.put({ ...wish, backup });
+  await tasks.put({ ...wish, backup: parseImageReference(backup) });
   await idle();
   await end();
   t.same(copies, [{ source, destination }]);
@@ -185,13 +192,17 @@ test('one change makes one backup, though the copy fails, the hour strikes and t
   images.set(source, { digest: digest('new') }).set(destination, { digest: digest('old') });
   const never = new Error('never got through');
   failures.push(new CopyError('throttled', 'slow down'), never);
-  await first.tasks.put({ ...wish, backup });
-  await first.tasks.put({ ...wish, backup: backup.replace('2025', '2026'), sourceDigest: digest('new') });
+  await first.tasks.put({ ...wish, backup: parseImageReference(backup) });
+  await first.tasks.put({
+    ...wish,
+    backup: parseImageReference(backup.replace('2025', '2026')),
+    sourceDigest: digest('new'),
+  });
   while (first.copies.length < 4) await first.tasks.changed(AbortSignal.timeout(50));
   await first.end();
   const second = rig({ store, images, clock: Date.UTC(2031, 0, 1) });
   await second.tasks.load();
-  await second.tasks.put({ ...wish, backup: backup.replace('2025', '2031') });
+  await second.tasks.put({ ...wish, backup: parseImageReference(backup.replace('2025', '2031')) });
   await second.idle();
   await second.end();
   const backups = [...images.keys()].filter((spec) => spec.includes('_prune_'));
@@ -203,7 +214,7 @@ test('a name that keeps something else is left alone', async (t) => {
   const { images, tasks, idle, end } = rig();
   images.set(source, { digest: digest('new') }).set(destination, { digest: digest('old') });
   images.set(backup, { digest: digest('older') });
-  await tasks.put({ ...wish, backup, currentDigest: digest('old') });
+  await tasks.put({ ...wish, backup: parseImageReference(backup), currentDigest: digest('old') });
   await idle();
   await end();
   t.equal(images.get(backup)?.digest, digest('older'));
@@ -222,7 +233,7 @@ test('a registry in which every name is taken ends the search for one, and the i
   }
   const { images, tasks, end, lines, copies } = rig({ images: new Crowded() });
   images.set(source, { digest: digest('new') }).set(destination, { digest: digest('old') });
-  await tasks.put({ ...wish, backup, currentDigest: digest('old') });
+  await tasks.put({ ...wish, backup: parseImageReference(backup), currentDigest: digest('old') });
   while (!lines.some(({ message }) => message === 'Failed to mirror'))
     await tasks.changed(AbortSignal.timeout(50));
   const seen = looks;
@@ -257,7 +268,11 @@ test('one bad image is parked and delays no other', async (t) => {
   images.set('registry.ci.openshift.org/ci/b:latest', { digest: digest('good') });
   failures.push(new CopyError('schema-1', 'sha256:12 is schema 1'));
   await tasks.put(wish);
-  await tasks.put({ ...wish, source: 'registry.ci.openshift.org/ci/b:latest', destination: 'quay.io/x/y:b' });
+  await tasks.put({
+    ...wish,
+    source: parseImageReference('registry.ci.openshift.org/ci/b:latest'),
+    destination: parseImageReference('quay.io/x/y:b'),
+  });
   await idle();
   t.match([...tasks.list()], [{ state: 'parked', failure: { reason: 'sha256:12 is schema 1' } }]);
   t.ok(messages().includes('Failed to mirror even with retries'));
@@ -304,7 +319,7 @@ test('what is not wanted any more ends untried, however much of it waits', async
   const { images, tasks, idle, end, copies, store } = rig({ isWanted: ({ owner }) => owner !== 'nobody' });
   images.set(source, { digest: digest('new') });
   for (let index = 0; index < 99; index += 1)
-    void tasks.put({ ...wish, destination: `${destination}${index}`, owner: 'nobody' });
+    void tasks.put({ ...wish, destination: parseImageReference(`${destination}${index}`), owner: 'nobody' });
   await tasks.put(wish);
   await idle();
   await end();

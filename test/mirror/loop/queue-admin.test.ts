@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { desk, taskItem } from '../../../src/mirror/loop/queue-admin.ts';
 import type { MirrorTask, QueuedTask } from '../../../src/mirror/queue/task.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 
 const digest = `sha256:${'a'.repeat(64)}`;
 
@@ -24,19 +25,27 @@ test('an order is a task ahead of changes', async (t) => {
   const { order, tasks } = orders();
   const pair = { source: `q.io/a@${digest}`, destination: 'r.io/b:1' };
   t.equal(await order(pair), true);
-  t.same(tasks, [{ ...pair, priority: 'miss', owner: 'api', createdAt: 7 }]);
+  t.match(tasks, [
+    {
+      source: { text: pair.source },
+      destination: { text: pair.destination },
+      priority: 'miss',
+      owner: 'api',
+      createdAt: 7,
+    },
+  ]);
 });
 
 test('an order is kept in one spelling, so that one destination has one task', async (t) => {
   const { order, tasks } = orders();
   await order({ source: 'docker://alpine:3', destination: 'docker://r.io/b:1' });
-  t.match(tasks, [{ source: 'docker.io/library/alpine:3', destination: 'r.io/b:1' }]);
+  t.match(tasks, [{ source: { text: 'docker.io/library/alpine:3' }, destination: { text: 'r.io/b:1' } }]);
 });
 
 test('what no time mends is shown without a time', (t) => {
   const parked: QueuedTask = {
-    source: 'q.io/a:1',
-    destination: 'r.io/b:1',
+    source: parseImageReference('q.io/a:1'),
+    destination: parseImageReference('r.io/b:1'),
     priority: 'change',
     owner: 'test',
     createdAt: 1,
@@ -56,7 +65,7 @@ test('an order into QCI keeps what it overwrites', async (t) => {
   await order({ source: 'q.io/a:1', destination: 'quay.io/openshift/ci:ci_tool_latest' });
   await order({ source: 'q.io/a:1', destination: 'quay.io/openshift/ci:art__tool' });
   t.same(
-    tasks.map(({ backup }) => backup),
+    tasks.map(({ backup }) => backup?.text),
     ['quay.io/openshift/ci:19700101000000_prune___ci_images_mirror__ci_tool_latest', undefined],
   );
 });

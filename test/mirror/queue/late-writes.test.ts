@@ -2,14 +2,23 @@ import { test } from 'tap';
 import { type Queue, queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 
 const destination = 'quay.io/openshift/ci:ci_a_latest';
 
 function wish(sourceDigest: string, fields: Partial<MirrorTask> = {}): MirrorTask {
-  const source = `registry.ci.openshift.org/ci/a@${sourceDigest}`;
-  return { source, destination, priority: 'change', owner: 'test', createdAt: 1, sourceDigest, ...fields };
+  const source = `registry.ci.openshift.org/ci/a:${sourceDigest}`;
+  return {
+    source: parseImageReference(source),
+    destination: parseImageReference(destination),
+    priority: 'change',
+    owner: 'test',
+    createdAt: 1,
+    sourceDigest,
+    ...fields,
+  };
 }
 
 const missed = wish('missed', { priority: 'miss', owner: 'misses' });
@@ -66,7 +75,7 @@ async function found({ successor }: ReturnType<typeof rig>) {
 }
 
 function finish(tasks: Queue): void {
-  for (const task of tasks.take()) tasks.done(task.destination);
+  for (const task of tasks.take()) tasks.done(task.destination.text);
 }
 
 test('a late write of a predecessor does not take the place of a newer one', async (t) => {

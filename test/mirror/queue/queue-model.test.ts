@@ -4,6 +4,7 @@ import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { longestTrace } from '../../../src/mirror/queue/task-record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 
@@ -86,19 +87,19 @@ async function played(seed: number): Promise<string | undefined> {
 
   const start = (): string | undefined => {
     for (const task of current.take()) {
-      if (running.has(task.destination)) return `${task.destination} runs twice`;
-      running.set(task.destination, task);
+      if (running.has(task.destination.text)) return `${task.destination.text} runs twice`;
+      running.set(task.destination.text, task);
     }
     return undefined;
   };
   const finish = (task: MirrorTask): void => {
-    running.delete(task.destination);
-    fulfilled.set(task.destination, Number(task.sourceDigest));
-    current.done(task.destination);
+    running.delete(task.destination.text);
+    fulfilled.set(task.destination.text, Number(task.sourceDigest));
+    current.done(task.destination.text);
   };
   const wishFor = (destination: string, digest = ++serial): MirrorTask => ({
-    source: `registry${roll(3)}.example/ci/x:latest`,
-    destination,
+    source: parseImageReference(`registry${roll(3)}.example/ci/x:latest`),
+    destination: parseImageReference(destination),
     priority: roll(2) === 0 ? 'miss' : 'resync',
     owner: 'model',
     createdAt: clock.now,
@@ -128,13 +129,13 @@ async function played(seed: number): Promise<string | undefined> {
     for (const write of late.splice(roll(late.length + 1), 1)) write();
   };
   const fail = (task: MirrorTask): void => {
-    running.delete(task.destination);
+    running.delete(task.destination.text);
     const kinds = ['throttled', 'unavailable', 'schema-1'] as const;
-    current.failed(task.destination, new CopyError(kinds[roll(3)] ?? 'throttled', 'x'));
+    current.failed(task.destination.text, new CopyError(kinds[roll(3)] ?? 'throttled', 'x'));
   };
   const release = (task: MirrorTask): void => {
-    running.delete(task.destination);
-    current.released(task.destination);
+    running.delete(task.destination.text);
+    current.released(task.destination.text);
   };
 
   for (let step = 0; step < steps; step += 1) {

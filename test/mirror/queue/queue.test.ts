@@ -3,6 +3,7 @@ import { CopyError, doubtfulTries } from '../../../src/mirror/failure.ts';
 import { type Queue, type QueueOptions, queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
 import { createWorkWatch } from '../../support/work-watch.ts';
@@ -14,8 +15,8 @@ const invalid = new CopyError('manifest-invalid', 'the destination does not acce
 
 function task(name: string, fields: Partial<MirrorTask> = {}): MirrorTask {
   return {
-    source: `registry.ci.openshift.org/ci/${name}:latest`,
-    destination: `quay.io/openshift/ci:ci_${name}_latest`,
+    source: parseImageReference(`registry.ci.openshift.org/ci/${name}:latest`),
+    destination: parseImageReference(`quay.io/openshift/ci:ci_${name}_latest`),
     priority: 'change',
     owner: 'test',
     createdAt: 1,
@@ -49,7 +50,7 @@ function rig(options: Partial<QueueOptions> & { readonly store?: Records } = {})
       ...options,
     });
   const names = (of: Iterable<MirrorTask>) =>
-    [...of].map(({ destination }) => destination.replace(/.*:ci_(.*)_latest/, '$1'));
+    [...of].map(({ destination }) => destination.text.replace(/.*:ci_(.*)_latest/, '$1'));
   return { clock, calls, records, names, made, queue: made() };
 }
 
@@ -58,7 +59,7 @@ test('what is put in outlives the process, until it is done', async (t) => {
   t.equal(await queue.put(task('a')), true);
   t.equal(await queue.put(task('b')), true);
   t.same(names(queue.take()), ['a', 'b']);
-  queue.done(targetOf('a'));
+  queue.done(targetOf('a').text);
   await queue.close();
   const next = made();
   await next.load();
@@ -81,14 +82,14 @@ test('what came while its destination was being worked at has its turn afterward
   const { queue, names, made } = rig();
   await queue.put(task('a'));
   queue.take();
-  await queue.put(task('a', { source: 'registry.ci.openshift.org/ci/other:latest' }));
+  await queue.put(task('a', { source: parseImageReference('registry.ci.openshift.org/ci/other:latest') }));
   t.same(queue.take(), [], 'one at a time');
   const successor = made();
   await successor.load();
-  t.match([...successor.list()], [{ source: /other/ }], 'a crash now would not lose it');
-  queue.done(targetOf('a'));
-  t.match(queue.take(), [{ source: /other/ }]);
-  queue.done(targetOf('a'));
+  t.match([...successor.list()], [{ source: { text: /other/ } }], 'a crash now would not lose it');
+  queue.done(targetOf('a').text);
+  t.match(queue.take(), [{ source: { text: /other/ } }]);
+  queue.done(targetOf('a').text);
   t.same(names(queue.list()), []);
 });
 
@@ -97,7 +98,7 @@ test('the digest that is being copied is not copied again', async (t) => {
   await queue.put(task('a', { sourceDigest: 'sha256:1' }));
   queue.take();
   await queue.put(task('a', { sourceDigest: 'sha256:1' }));
-  queue.done(targetOf('a'));
+  queue.done(targetOf('a').text);
   t.equal(queue.count(), 0);
 });
 
@@ -140,7 +141,7 @@ test('a wish to overwrite is no less one for a miss that comes before or after i
   t.match([...next.list()], [{ fills: true }], 'it is kept');
   queue.take();
   await queue.put(change);
-  queue.done(targetOf('a'));
+  queue.done(targetOf('a').text);
   t.match(queue.take(), [{ fills: undefined }], 'also while the miss is being copied');
 });
 
@@ -149,13 +150,13 @@ test('a failure that passes is tried again later and later, and not before the r
   await queue.put(task('a'));
   for (const pause of [1000, 2000, 4000, 4000]) {
     t.equal(queue.take().length, 1);
-    queue.failed(targetOf('a'), throttled);
+    queue.failed(targetOf('a').text, throttled);
     clock.now += pause - 1;
     t.same(queue.take(), [], `${pause} ms are not over`);
     clock.now += 1;
   }
   queue.take();
-  const waits = queue.failed(targetOf('a'), new CopyError('throttled', 'x', { retryAfterSeconds: 60 }));
+  const waits = queue.failed(targetOf('a').text, new CopyError('throttled', 'x', { retryAfterSeconds: 60 }));
   t.match(waits, {
     attempts: 5,
     notBefore: clock.now + 64_000,
@@ -172,13 +173,13 @@ test('a doubtful failure is tried for some minutes, and parked then', async (t) 
   const startedAt = clock.now;
   for (let attempt = 1; attempt < doubtfulTries; attempt += 1) {
     queue.take();
-    const { state, notBefore } = queue.failed(targetOf('a'), doubtful);
+    const { state, notBefore } = queue.failed(targetOf('a').text, doubtful);
     t.equal(state, 'waiting');
     clock.now = notBefore;
   }
   t.ok(clock.now - startedAt >= 77_500, 'a minute or more');
   queue.take();
-  t.match(queue.failed(targetOf('a'), doubtful), { state: 'parked', attempts: doubtfulTries });
+  t.match(queue.failed(targetOf('a').text, doubtful), { state: 'parked', attempts: doubtfulTries });
 });
 
 test('a doubtful failure after an outage is tried as often as one without', async (t) => {
@@ -190,12 +191,12 @@ test('a doubtful failure after an outage is tried as often as one without', asyn
   const doubts = Array.from({ length: doubtfulTries - 1 }, () => doubtful);
   for (const failure of [...outage, ...doubts]) {
     queue.take();
-    const { state, notBefore } = queue.failed(targetOf('a'), failure);
+    const { state, notBefore } = queue.failed(targetOf('a').text, failure);
     t.equal(state, 'waiting');
     clock.now = notBefore;
   }
   queue.take();
-  t.match(queue.failed(targetOf('a'), doubtful), { state: 'parked', attempts: 2 * doubtfulTries });
+  t.match(queue.failed(targetOf('a').text, doubtful), { state: 'parked', attempts: 2 * doubtfulTries });
 });
 
 test('refused schema 1 stays parked until the digest changes or an operator says retry', async (t) => {
@@ -203,10 +204,10 @@ test('refused schema 1 stays parked until the digest changes or an operator says
   const first = task('a', { sourceDigest: 'sha256:1' });
   await queue.put(first);
   queue.take();
-  t.match(queue.failed(first.destination, schema1), { state: 'parked', failure: { kind: 'schema-1' } });
+  t.match(queue.failed(first.destination.text, schema1), { state: 'parked', failure: { kind: 'schema-1' } });
   clock.now += 1000 * day;
   await queue.put({ ...first, priority: 'miss' });
-  await queue.put({ ...first, source: 'registry.ci.openshift.org/ci/a@sha256:1' });
+  await queue.put({ ...first, source: parseImageReference('registry.ci.openshift.org/ci/a:1') });
   t.same(queue.take(), [], 'years pass, and it is found again, by other names too');
   await queue.close();
 
@@ -214,9 +215,9 @@ test('refused schema 1 stays parked until the digest changes or an operator says
   await next.load();
   t.same(next.take(), []);
   t.match([...next.list({ state: 'parked' })], [{ failure: { reason: /schema 1/ } }], 'a restart remembers');
-  t.equal(next.retry({ destination: first.destination }), 1);
+  t.equal(next.retry({ destination: first.destination.text }), 1);
   t.equal(next.take().length, 1, 'an operator says retry');
-  next.failed(first.destination, schema1);
+  next.failed(first.destination.text, schema1);
   await next.put({ ...first, sourceDigest: 'sha256:2' });
   t.match(next.take(), [{ sourceDigest: 'sha256:2', attempts: 0 }], 'the digest has changed');
 });
@@ -225,8 +226,13 @@ test('the digest that counts is the one that was refused', async (t) => {
   const { queue } = rig();
   await queue.put(task('a', { sourceDigest: 'sha256:1' }));
   queue.take();
-  await queue.put(task('a', { sourceDigest: 'sha256:2', source: 'registry.ci.openshift.org/ci/a@sha256:2' }));
-  t.match(queue.failed(targetOf('a'), schema1, 'sha256:2'), { state: 'parked', sourceDigest: 'sha256:2' });
+  await queue.put(
+    task('a', { sourceDigest: 'sha256:2', source: parseImageReference('registry.ci.openshift.org/ci/a:2') }),
+  );
+  t.match(queue.failed(targetOf('a').text, schema1, 'sha256:2'), {
+    state: 'parked',
+    sourceDigest: 'sha256:2',
+  });
   await queue.put(task('a', { sourceDigest: 'sha256:2' }));
   t.same(queue.take(), []);
   await queue.put(task('a', { sourceDigest: 'sha256:1' }));
@@ -238,7 +244,7 @@ test('any other failure that stays is parked for a day, or until the source has 
   const first = task('a', { sourceDigest: 'sha256:1' });
   await queue.put(first);
   queue.take();
-  t.match(queue.failed(first.destination, invalid), {
+  t.match(queue.failed(first.destination.text, invalid), {
     state: 'parked',
     failure: { kind: 'manifest-invalid' },
   });
@@ -256,7 +262,7 @@ test('any other failure that stays is parked for a day, or until the source has 
   t.same(next.take(), []);
   clock.now += day;
   t.equal(next.take().length, 1, 'a day is over');
-  next.failed(first.destination, invalid);
+  next.failed(first.destination.text, invalid);
   await next.put({ ...first, sourceDigest: 'sha256:2' });
   t.match(next.take(), [{ sourceDigest: 'sha256:2', attempts: 0 }], 'the source has changed');
 });
@@ -267,8 +273,8 @@ test('what was parked is tried once the source is seen again, or when a person o
   const ordered = task('b', { owner: 'api' });
   for (const each of [seen, ordered]) await queue.put(each);
   queue.take();
-  queue.failed(seen.destination, new CopyError('source-gone', 'x'));
-  queue.failed(ordered.destination, new CopyError('denied', 'x'));
+  queue.failed(seen.destination.text, new CopyError('source-gone', 'x'));
+  queue.failed(ordered.destination.text, new CopyError('denied', 'x'));
   await queue.put(task('b'));
   t.same(queue.take(), [], 'a job that finds what it found before is no reason');
   for (const each of [seen, ordered]) await queue.put(each);
@@ -282,9 +288,9 @@ test('what was parked and what waits can be tried at once', async (t) => {
   const { queue, names } = rig();
   for (const name of ['a', 'b', 'c']) await queue.put(task(name));
   queue.take();
-  queue.failed(targetOf('b'), throttled);
-  queue.failed(targetOf('a'), schema1);
-  t.equal(queue.retry({ destination: targetOf('a') }), 1);
+  queue.failed(targetOf('b').text, throttled);
+  queue.failed(targetOf('a').text, schema1);
+  t.equal(queue.retry({ destination: targetOf('a').text }), 1);
   t.equal(queue.retry(), 1, 'the other one; what runs is left alone');
   t.same(new Set(names(queue.take())), new Set(['a', 'b']));
 });
@@ -295,10 +301,10 @@ test('what waits or is parked can be dropped, and what runs cannot', async (t) =
   for (const name of ['a', 'b']) await queue.put(task(name));
   queue.take();
   await queue.put(task('c'));
-  queue.failed(targetOf('a'), invalid);
-  for (const name of ['a', 'c']) t.match(queue.drop(targetOf(name)), { destination: targetOf(name) });
-  t.equal(queue.drop(targetOf('a')), undefined);
-  t.equal(queue.drop(targetOf('b')), 'running');
+  queue.failed(targetOf('a').text, invalid);
+  for (const name of ['a', 'c']) t.match(queue.drop(targetOf(name).text), { destination: targetOf(name) });
+  t.equal(queue.drop(targetOf('a').text), undefined);
+  t.equal(queue.drop(targetOf('b').text), 'running');
   t.same(names(queue.list()), ['b']);
   t.equal(depths.at(-1), 0);
   await queue.close();
@@ -310,15 +316,15 @@ test('what waits or is parked can be dropped, and what runs cannot', async (t) =
 test('a registry that throttles does not hold up others', async (t) => {
   const { queue, names } = rig({ places: 8, firstPauseMs: 0 });
   const slow = Array.from({ length: 20 }, (_, index) =>
-    task(`slow${index}`, { source: `slow.example/ci/${index}:latest` }),
+    task(`slow${index}`, { source: parseImageReference(`slow.example/ci/${index}:latest`) }),
   );
   for (const each of slow) await queue.put(each);
   t.equal(queue.take().length, 4, 'one pair of registries gets half of the places');
   await queue.put(task('quick'));
   t.same(names(queue.take()), ['quick'], 'and another one always finds some');
-  for (const { destination } of slow.slice(0, 4)) queue.failed(destination, throttled);
+  for (const { destination } of slow.slice(0, 4)) queue.failed(destination.text, throttled);
   t.equal(queue.take().length, 1, 'one probes whether it still throttles');
-  queue.done(slow[4]?.destination ?? '');
+  queue.done(slow[4]?.destination.text ?? '');
   t.ok(queue.take().length > 1, 'it does not');
 });
 
@@ -332,27 +338,34 @@ test('a miss takes the last place', async (t) => {
 
 test('where content is kept before it is overwritten is decided once', async (t) => {
   const { queue, made } = rig();
-  const wished = task('a', { backup: 'quay.io/openshift/ci:2025_prune_a', currentDigest: 'sha256:old' });
+  const first = parseImageReference('q/x/y:first');
+  const wished = task('a', {
+    backup: parseImageReference('quay.io/openshift/ci:2025_prune_a'),
+    currentDigest: 'sha256:old',
+  });
   await queue.put(wished);
   queue.take();
-  await queue.keepUnder(wished.destination, { backup: 'q/x/y:first', currentDigest: 'sha256:old' });
-  queue.failed(wished.destination, throttled);
+  await queue.keepUnder(wished.destination.text, { backup: first, currentDigest: 'sha256:old' });
+  queue.failed(wished.destination.text, throttled);
   await queue.put({ ...wished, sourceDigest: 'sha256:new' });
-  t.match([...queue.list()], [{ backup: 'q/x/y:first', sourceDigest: 'sha256:new' }]);
+  t.match([...queue.list()], [{ backup: first, sourceDigest: 'sha256:new' }]);
   const next = made();
   await next.load();
-  t.match([...next.list()], [{ backup: 'q/x/y:first' }]);
+  t.match([...next.list()], [{ backup: first }]);
   await next.put({ ...wished, sourceDigest: 'sha256:3', currentDigest: 'sha256:other' });
   t.match([...next.list()], [{ backup: wished.backup }], 'other content has another name');
 });
 
 test('a second task that comes while the first one runs does not lose where its content is kept', async (t) => {
   const { queue, made } = rig();
-  const first = task('a', { backup: 'quay.io/openshift/ci:2025_prune_a', currentDigest: 'sha256:old' });
+  const first = task('a', {
+    backup: parseImageReference('quay.io/openshift/ci:2025_prune_a'),
+    currentDigest: 'sha256:old',
+  });
   await queue.put(first);
   queue.take();
   await queue.put(task('a', { sourceDigest: 'sha256:new' }));
-  queue.failed(first.destination, throttled);
+  queue.failed(first.destination.text, throttled);
   const kept = { sourceDigest: 'sha256:new', backup: first.backup, currentDigest: 'sha256:old' };
   t.match([...queue.list()], [kept]);
   await queue.close();
@@ -413,7 +426,7 @@ test('a waiter is notified of a new task, of a pause that ends, and of the end',
   await queue.put(task('a'));
   await heard;
   queue.take();
-  queue.failed(targetOf('a'), throttled);
+  queue.failed(targetOf('a').text, throttled);
   const startedAt = Date.now();
   while (queue.take().length === 0) await queue.changed(ended.signal);
   t.ok(Date.now() - startedAt >= 9);

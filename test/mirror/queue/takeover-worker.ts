@@ -43,13 +43,13 @@ async function work(signal: AbortSignal): Promise<void> {
       queue: tasks,
       look: {
         stat: async (pullSpec) =>
-          pullSpec.startsWith('source') || (await isCopied(pullSpec)) ? image : undefined,
+          pullSpec.text.startsWith('source') || (await isCopied(pullSpec.text)) ? image : undefined,
         amd64: async () => undefined,
       },
       async copy({ destination }) {
         await delay(25, undefined, { signal });
-        await writeFile(fileOf(destination), '', { flag: 'wx' });
-        line.write(`copied ${destination}\n`);
+        await writeFile(fileOf(destination.text), '', { flag: 'wx' });
+        line.write(`copied ${destination.text}\n`);
         return undefined;
       },
       tell: (what) => what === 'waiting' && line.write('waiting\n'),

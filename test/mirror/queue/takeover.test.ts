@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { longestTrace, queuedPrefix } from '../../../src/mirror/queue/task-record.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
 const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
@@ -56,8 +57,8 @@ async function filled(directory: string): Promise<void> {
   const tasks = taskRecords({ records });
   const kept = Array.from({ length: images }, (_, index) =>
     tasks.keep(`target/ci:${index}`, {
-      source: `source/ci:${index}`,
-      destination: `target/ci:${index}`,
+      source: parseImageReference(`source/ci:${index}`),
+      destination: parseImageReference(`target/ci:${index}`),
       priority: 'change',
       owner: 'test',
       createdAt: index,

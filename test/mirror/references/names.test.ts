@@ -4,10 +4,8 @@ import {
   appCiImage,
   backupAt,
   backupImage,
-  pinned,
   quayImage,
   quayProxyImage,
-  registryOf,
 } from '../../../src/mirror/references/names.ts';
 
 const base = { namespace: 'ocp', name: '4.5', tag: 'base' };
@@ -32,18 +30,5 @@ test('a backup carries its time and its image, within the length of a tag', (t) 
   const long = backupImage({ ...boskos, tag: 'x'.repeat(127) }, at);
   t.equal(long.slice(long.indexOf(':') + 1).length, 128);
   t.not(long, backupImage({ ...boskos, tag: `${'x'.repeat(126)}y` }, at), 'and stays its own');
-  t.end();
-});
-
-test('the registry of a pull spec is what stands before the first slash', (t) => {
-  t.equal(registryOf('quay.io/openshift/ci:a'), 'quay.io');
-  t.equal(registryOf('localhost:5000/a/b@sha256:12'), 'localhost:5000');
-  t.end();
-});
-
-test('a pull spec is pinned to what it stands for', (t) => {
-  t.equal(pinned('quay.io/openshift/ci:a', 'sha256:12'), 'quay.io/openshift/ci@sha256:12');
-  t.equal(pinned('localhost:5000/a/b', 'sha256:12'), 'localhost:5000/a/b@sha256:12');
-  t.equal(pinned('localhost:5000/a/b:c@sha256:11', 'sha256:12'), 'localhost:5000/a/b@sha256:12');
   t.end();
 });

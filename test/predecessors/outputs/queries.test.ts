@@ -2,9 +2,10 @@ import { test } from 'tap';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { lookedOver } from '../../../src/mirror/loop/jobs.ts';
-import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
+import { mirrorLoop, type Pair } from '../../../src/mirror/loop/loop.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { type ImageReference, parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mirrorLog, mirrorWriter } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
@@ -67,8 +68,8 @@ async function played(names: readonly string[]) {
     depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
   });
   const look = {
-    stat: async (spec: string) => {
-      const found = images.get(spec);
+    stat: async ({ text }: ImageReference) => {
+      const found = images.get(text);
       return found && { digest: found, size: 1 };
     },
     amd64: async () => undefined,
@@ -80,15 +81,15 @@ async function played(names: readonly string[]) {
   const tell = (subcomponent?: string) => mirrorLog(write, subcomponent);
   await lookedOver({ config: async () => config, look, queue: tasks, tell }, stop.signal);
   await tasks.put({
-    source: 'registry.ci.openshift.org/ci/same:latest',
-    destination: 'quay.io/openshift/ci:ci_same_latest',
+    source: parseImageReference('registry.ci.openshift.org/ci/same:latest'),
+    destination: parseImageReference('quay.io/openshift/ci:ci_same_latest'),
     priority: 'miss',
     owner: 'misses',
     createdAt: 1,
   });
   await tasks.put({
-    source: 'registry.ci.openshift.org/ci/missed:latest',
-    destination: 'quay.io/openshift/ci:ci_missed_latest',
+    source: parseImageReference('registry.ci.openshift.org/ci/missed:latest'),
+    destination: parseImageReference('quay.io/openshift/ci:ci_missed_latest'),
     priority: 'miss',
     owner: 'misses',
     createdAt: 1,
@@ -96,9 +97,9 @@ async function played(names: readonly string[]) {
   images.set('registry.ci.openshift.org/ci/same:latest', digest('same'));
   images.set('registry.ci.openshift.org/ci/missed:latest', digest('missed'));
   const during = await meters.text();
-  const copy = async ({ source, destination }: { source: string; destination: string }) => {
-    if (source.includes('bad')) throw new CopyError('blob-unknown', 'blob sha256:12: unknown blob');
-    images.set(destination, images.get(source) ?? digest('?'));
+  const copy = async ({ source, destination }: Pair) => {
+    if (source.text.includes('bad')) throw new CopyError('blob-unknown', 'blob sha256:12: unknown blob');
+    images.set(destination.text, images.get(source.text) ?? digest('?'));
     return undefined;
   };
   const loop = mirrorLoop({ queue: tasks, look, copy, tell: tell(), events }, stop.signal);

@@ -5,6 +5,7 @@ import { desk } from '../../../src/mirror/loop/queue-admin.ts';
 import { queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { mirrorHealth } from '../../../src/predecessors/outputs/mirror-health.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { mirrorOrders, mirrorQueue } from '../../../src/proxy/operators/mirror-api.ts';
@@ -12,8 +13,8 @@ import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const sourceTagRef = { namespace: 'ci', name: 'a', tag: 'latest' };
 const task: MirrorTask = {
-  source: 'registry.ci.openshift.org/ci/a:latest',
-  destination: 'quay.io/openshift/ci:ci_a_latest',
+  source: parseImageReference('registry.ci.openshift.org/ci/a:latest'),
+  destination: parseImageReference('quay.io/openshift/ci:ci_a_latest'),
   priority: 'change',
   owner: 'supplementalCIImagesService',
   createdAt: Date.UTC(2023, 9, 11, 14, 46, 23, 426),
@@ -70,15 +71,18 @@ test('the original’s requests have the original’s answers', async (t) => {
 });
 
 test('a task is shown under the names of the original, and stays in the queue', async (t) => {
-  const { get } = await rig([task, { ...task, destination: 'quay.io/openshift/ci:ci_b_latest' }]);
+  const { get } = await rig([
+    task,
+    { ...task, destination: parseImageReference('quay.io/openshift/ci:ci_b_latest') },
+  ]);
   const shown = JSON.parse((await get('/api/v1/mirrors?action=show')).body);
   t.match(shown, {
     total: 2,
     mirrors: [
       {
         source_tag_ref: sourceTagRef,
-        source: task.source,
-        destination: task.destination,
+        source: task.source.text,
+        destination: task.destination.text,
         current_quay_digest: '',
         created_at: '2023-10-11T14:46:23.426Z',
         stale: false,
@@ -97,15 +101,15 @@ test('an empty queue shows null, as Go has it', async (t) => {
 });
 
 test('what runs and what was parked is not counted among what waits, but found by its state', async (t) => {
-  const other = { ...task, destination: 'quay.io/openshift/ci:ci_b_latest' };
+  const other = { ...task, destination: parseImageReference('quay.io/openshift/ci:ci_b_latest') };
   const { queued, get } = await rig([task, other]);
   queued.take();
-  queued.failed(task.destination, new CopyError('schema-1', 'sha256:12 is schema 1'));
+  queued.failed(task.destination.text, new CopyError('schema-1', 'sha256:12 is schema 1'));
   const total = async (query: string) => JSON.parse((await get(`/api/v1/mirrors?${query}`)).body).total;
   t.equal(await total(''), 0);
   t.equal(await total('state=running'), 1);
   t.equal(await total('state=all'), 2);
-  t.equal(await total(`state=all&destination=${encodeURIComponent(other.destination)}`), 1);
+  t.equal(await total(`state=all&destination=${encodeURIComponent(other.destination.text)}`), 1);
   t.match(JSON.parse((await get('/api/v1/mirrors?action=show&state=parked')).body).mirrors, [
     { state: 'parked', attempts: 1, failure: { kind: 'schema-1', reason: 'sha256:12 is schema 1' } },
   ]);
@@ -114,10 +118,10 @@ test('what runs and what was parked is not counted among what waits, but found b
 
 test('a copy is ordered by its two ends, and goes ahead of changes', async (t) => {
   const { queued, post, messages } = await rig([task]);
-  const { source } = task;
+  const source = task.source.text;
   const destination = 'quay.io/openshift/ci:ci_urgent_latest';
   t.match(await post('/api/v1/mirrors', { source, destination }), { status: 202, body: /"kept":true/ });
-  t.match(queued.take(), [{ destination, priority: 'miss', owner: 'api' }]);
+  t.match(queued.take(), [{ destination: { text: destination }, priority: 'miss', owner: 'api' }]);
   t.match(await post('/api/v1/mirrors', { source }), { status: 400, body: /both source and destination/ });
   t.match(await post('/api/v1/mirrors'), { status: 400 });
   for (const wrong of ['quay.io/openshift/ci', 'file://a/b:c', 'quay.io/openshift/ci:*', 'quay.io/A:b']) {
@@ -129,7 +133,7 @@ test('a copy is ordered by its two ends, and goes ahead of changes', async (t) =
 test('failed copies are retried by order', async (t) => {
   const { queued, post } = await rig([task]);
   queued.take();
-  queued.failed(task.destination, new CopyError('denied', 'no'));
+  queued.failed(task.destination.text, new CopyError('denied', 'no'));
   t.match(await post('/api/v1/mirrors/retry', { destination: 'quay.io/other/one:x' }), {
     body: '{"retried":0}\n',
   });
@@ -140,8 +144,8 @@ test('failed copies are retried by order', async (t) => {
 test('a body that cannot be meant tries nothing again, and the answer names what is wrong', async (t) => {
   const { app, queued, post } = await rig([task]);
   queued.take();
-  queued.failed(task.destination, new CopyError('denied', 'no'));
-  const { source, destination } = task;
+  queued.failed(task.destination.text, new CopyError('denied', 'no'));
+  const [source, destination] = [task.source.text, task.destination.text];
   t.same(await post('/api/v1/mirrors/retry', { destnation: destination }), {
     status: 400,
     body: 'unknown key: destnation\n',
@@ -173,25 +177,25 @@ test('a body that cannot be meant tries nothing again, and the answer names what
 test('a task is dropped by its destination, and who asked is told', async (t) => {
   const { queued, drop, lines } = await rig([task]);
   const headers = { 'user-agent': 'curl/8' };
-  t.same(await drop(task.destination, { headers }), { status: 200, body: '{"dropped":1}\n' });
+  t.same(await drop(task.destination.text, { headers }), { status: 200, body: '{"dropped":1}\n' });
   t.same([...queued.list()], []);
-  const { source, destination: target } = task;
+  const [source, target] = [task.source.text, task.destination.text];
   t.match(lines, [
     {
       message: 'An operator dropped a mirror task',
       fields: { source, target, state: 'waiting', client: '127.0.0.1', userAgent: 'curl/8' },
     },
   ]);
-  t.match(await drop(task.destination), { status: 404, body: /no task/ });
+  t.match(await drop(task.destination.text), { status: 404, body: /no task/ });
   t.match(await drop(''), { status: 400, body: 'destination must be set\n' });
 });
 
 test('a task that runs is not dropped', async (t) => {
-  const other = { ...task, destination: 'quay.io/openshift/ci:ci_b_latest' };
+  const other = { ...task, destination: parseImageReference('quay.io/openshift/ci:ci_b_latest') };
   const { queued, drop, messages } = await rig([task]);
   queued.take();
   await queued.put(other);
-  t.match(await drop(task.destination), { status: 409, body: /running/ });
+  t.match(await drop(task.destination.text), { status: 409, body: /running/ });
   t.equal(queued.count(), 2);
   t.same(messages(), []);
 });
