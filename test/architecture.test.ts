@@ -217,3 +217,18 @@ function headOf(text: string): string {
     .map((line) => line.slice(3))
     .join(' ');
 }
+
+test('the page on architecture names each room, and what it may import', async (t) => {
+  const page = await readFile(join(source, '../docs/ARCHITECTURE.md'), 'utf8');
+  for (const [name, { code, types = [] }] of Object.entries(mayImport)) {
+    const cells =
+      page
+        .split('\n')
+        .find((line) => line.startsWith(`| \`${name}/\` |`))
+        ?.split('|') ?? [];
+    const [forCode = '', forTypes = ''] = (cells.at(-2) ?? '').split('types of');
+    const named = (text: string) => new Set([...text.matchAll(/`([\w-]+)`/g)].map(([, room]) => room));
+    t.same(named(forCode), new Set(code.length === 0 && /`base`/.test(forCode) ? ['base'] : code), name);
+    t.same(named(forTypes), new Set(types), `types for ${name}`);
+  }
+});
