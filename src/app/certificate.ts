@@ -23,7 +23,7 @@ export interface RenewalOptions extends CertificateFiles {
 }
 
 /** The files as they are now; rejects when they cannot be read. */
-export async function keyPair({ certFile, keyFile }: CertificateFiles): Promise<KeyPair> {
+export async function readKeyPair({ certFile, keyFile }: CertificateFiles): Promise<KeyPair> {
   const [cert, key] = await Promise.all([readFile(certFile), readFile(keyFile)]);
   return { cert, key };
 }
@@ -39,7 +39,7 @@ export function renewedCertificate(
 ): Watch {
   async function renew(): Promise<void> {
     try {
-      const pair = await keyPair(files);
+      const pair = await readKeyPair(files);
       createSecureContext(pair);
       server.setSecureContext(pair);
       log.info({ validTo: new X509Certificate(pair.cert).validTo }, 'TLS certificate reloaded');

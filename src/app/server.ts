@@ -37,7 +37,7 @@ import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
-import { type KeyPair, keyPair, type RenewalOptions, renewedCertificate } from './certificate.ts';
+import { type KeyPair, type RenewalOptions, readKeyPair, renewedCertificate } from './certificate.ts';
 
 interface PullServerParts {
   readonly log: Log;
@@ -73,7 +73,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
       forceCloseConnections: 'idle',
       routerOptions: { maxParamLength: maxHeaderBytes },
     },
-    config.tls && (await keyPair(config.tls)),
+    config.tls && (await readKeyPair(config.tls)),
   );
   if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
   cutIdleClients(app.server, { idleClientMs: config.limits.idleClientMs, cut: events.idleClientCut });

@@ -68,7 +68,7 @@ export interface SeenTags {
 
 const softDelete = 'release.openshift.io/soft-delete';
 
-interface Seen {
+interface SeenItem {
   readonly namespace: string;
   readonly name: string;
   readonly marks: ReadonlyMap<string, string>;
@@ -76,10 +76,10 @@ interface Seen {
 }
 
 export function createSeenTags(): SeenTags {
-  const streams = new Map<string, Seen>();
+  const streams = new Map<string, SeenItem>();
   let looks = 0;
 
-  function removed({ namespace, name, marks }: Seen, but: ReadonlyMap<string, string> = new Map()) {
+  function removed({ namespace, name, marks }: SeenItem, but: ReadonlyMap<string, string> = new Map()) {
     return [...marks.keys()]
       .filter((tag) => !but.has(tag))
       .map((tag): ImageStreamTag => ({ namespace, name, tag }));

@@ -96,4 +96,4 @@ export interface Notices {
 }
 
 /** Tells of one thing that happened. */
-export type Tell = (what: keyof Notices, fields?: MirrorFields) => void;
+export type LogMirror = (what: keyof Notices, fields?: MirrorFields) => void;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import { type Test, test } from 'tap';
-import { keyPair, renewedCertificate } from '../../src/app/certificate.ts';
+import { readKeyPair, renewedCertificate } from '../../src/app/certificate.ts';
 import { until } from '../support/bodies.ts';
 import { type TestCertificate, testAuthority } from '../support/certificates.ts';
 
@@ -29,7 +29,7 @@ async function stage(t: Test) {
   };
   const first = authority.issued();
   await write(first);
-  const server = createServer(await keyPair(files), (socket) => void socket.pipe(socket));
+  const server = createServer(await readKeyPair(files), (socket) => void socket.pipe(socket));
   const lines: string[] = [];
   const line = (level: string) => (_fields: object, message?: string) =>
     void lines.push(`${level} ${message}`);

@@ -1,4 +1,4 @@
-import { type CopyRun, type CopyRunOptions, copyRun } from '../../src/mirror/copy/run.ts';
+import { type CopyRun, type CopyRunOptions, createCopyRun } from '../../src/mirror/copy/run.ts';
 import type { ImageCopy } from '../../src/mirror/images/image-copy.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';
 import { type MemoryEnd, type Misbehaviours, memoryEnd } from './memory-ends.ts';
@@ -46,5 +46,5 @@ export function copyRig(
 
 /** A run whose pauses are over at once. */
 export function quickRun(options: CopyRunOptions = {}): CopyRun {
-  return copyRun({ firstPauseMs: 1, random: () => 0, ...options });
+  return createCopyRun({ firstPauseMs: 1, random: () => 0, ...options });
 }

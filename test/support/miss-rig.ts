@@ -9,7 +9,7 @@ import { type CachedRegistry, createCachedRegistry } from '../../src/cache/regis
 import type { MirrorConfig } from '../../src/mirror/ci/config-file.ts';
 import type { ImageDestination } from '../../src/mirror/endpoints/endpoints.ts';
 import { filledFromSource, type MissOptions, type MissOutcome } from '../../src/mirror/fallback/fallback.ts';
-import { missRule } from '../../src/mirror/fallback/rule.ts';
+import { createMissRule } from '../../src/mirror/fallback/rule.ts';
 import type { MirrorTask } from '../../src/mirror/queue/task.ts';
 import { appCi } from '../../src/mirror/references/names.ts';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
@@ -104,7 +104,7 @@ export async function missRig(
     const passing = () => clock.now + performance.now();
     const plain = upstreamOf(appCi, doubles.source, passing);
     const filled = filledFromSource(upstreamOf('quay.io', doubles.qci, passing), {
-      rule: missRule({ supplemental: [], ignored: [], ...config }),
+      rule: createMissRule({ supplemental: [], ignored: [], ...config }),
       origin: (registry) => registries.get(registry),
       membership: parts.membership,
       queue: {

@@ -10,7 +10,7 @@ export interface ClusterClients {
   close(): Promise<void>;
 }
 
-export function clusterClients(clusters: Config['clusters']): ClusterClients {
+export function createClusterClients(clusters: Config['clusters']): ClusterClients {
   const made = new Map<string, KubernetesClient>();
   return {
     async of(name) {

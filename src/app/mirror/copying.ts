@@ -1,28 +1,28 @@
 import type { MirrorSettings } from '../../config/config.ts';
 import { copyImage } from '../../mirror/copy/copy.ts';
-import { type CopyRun, copyRun } from '../../mirror/copy/run.ts';
+import { type CopyRun, createCopyRun } from '../../mirror/copy/run.ts';
 import type { CopiedImage } from '../../mirror/images/image-copy.ts';
-import type { Pair } from '../../mirror/loop/loop.ts';
-import type { RegistryEnds } from './endpoints.ts';
+import type { CopyPair } from '../../mirror/loop/loop.ts';
+import type { RegistryEndpoints } from './endpoints.ts';
 
 /** A run knows what is where, which does not stay true for ever. */
 const runMs = 10 * 60_000;
 
 /** Copies one image of the queue; many at a time share what they learn, for a while. */
-export function copying(ends: RegistryEnds, settings: MirrorSettings, signal: AbortSignal) {
+export function copying(ends: RegistryEndpoints, settings: MirrorSettings, signal: AbortSignal) {
   let run: CopyRun | undefined;
   let since = 0;
 
   function shared(): CopyRun {
     if (run === undefined || performance.now() - since > runMs) {
-      run = copyRun({ signal, maxPerRoute: settings.maxPerRegistry });
+      run = createCopyRun({ signal, maxPerRoute: settings.maxPerRegistry });
       since = performance.now();
     }
     return run;
   }
 
   return async (
-    { source, destination, isPulled = false, fills = false, seen }: Pair,
+    { source, destination, isPulled = false, fills = false, seen }: CopyPair,
     stop: AbortSignal,
   ): Promise<CopiedImage | undefined> => {
     if (settings.dryRun) return undefined;

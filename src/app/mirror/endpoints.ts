@@ -9,7 +9,7 @@ import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { type CopyEndpoint, createCopyEndpoint } from './copy-endpoint.ts';
 
 /** The registries that are copied from and to, each made when it is first named. */
-export interface RegistryEnds {
+export interface RegistryEndpoints {
   source(registry: string): RegistryReader;
   /** The registry through its cache, so that a concurrent pull shares the reads; else `source`. */
   pulledSource(registry: string): RegistryReader;
@@ -17,7 +17,7 @@ export interface RegistryEnds {
   close(): Promise<void>;
 }
 
-interface RegistryEndsOptions {
+interface RegistryEndpointsOptions {
   readonly config: Config;
   readonly settings: MirrorSettings;
   readonly env: Environment;
@@ -38,7 +38,7 @@ interface End {
 }
 
 /** Registries by their upstream's settings, others at `https://` and their name. Lazy. */
-export function registryEnds(options: RegistryEndsOptions): RegistryEnds {
+export function createRegistryEndpoints(options: RegistryEndpointsOptions): RegistryEndpoints {
   const ends = new Map<string, End>();
 
   function end(name: string): End {
@@ -57,7 +57,7 @@ export function registryEnds(options: RegistryEndsOptions): RegistryEnds {
   };
 }
 
-function madeEnd(name: string, options: RegistryEndsOptions): End {
+function madeEnd(name: string, options: RegistryEndpointsOptions): End {
   const { source, destination, close } = endpointOf(name, options);
   const registry = options.registry(name);
   const { store, fills } = options.cache;
@@ -76,7 +76,7 @@ function madeEnd(name: string, options: RegistryEndsOptions): End {
 
 function endpointOf(
   name: string,
-  { config, settings, env, events, random = Math.random }: RegistryEndsOptions,
+  { config, settings, env, events, random = Math.random }: RegistryEndpointsOptions,
 ): CopyEndpoint {
   const { manifestTimeoutMs: _clients, questionTimeoutMs: _wait, ...known } = config.upstreams[name] ?? {};
   const { authFile, maxPerRegistry } = settings;

@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { watchFiles } from '../../base/files/watched-file.ts';
 import type { TestInputs } from '../../mirror/ci/tag-filter.ts';
-import type { Tell } from '../../mirror/log.ts';
+import type { LogMirror } from '../../mirror/log.ts';
 import type { Controller } from '../../mirror/loop/controller.ts';
 import { readInputs } from '../../mirror/test-inputs/inputs.ts';
-import { checkoutThread } from '../../mirror/test-inputs/thread.ts';
+import { createCheckoutThread } from '../../mirror/test-inputs/thread.ts';
 
 interface FollowedInputsOptions {
   /** A checkout of openshift/release, or a link to one. */
   readonly folder: string;
-  readonly tell: Tell;
+  readonly tell: LogMirror;
   /** How often it is looked whether it is another one, in milliseconds. Default 10 s. */
   readonly lookEveryMs?: number;
 }
@@ -24,12 +24,8 @@ interface FollowedInputs {
   during(controller: Controller, signal: AbortSignal): Promise<void>;
 }
 
-export function followedInputs({
-  folder,
-  tell,
-  lookEveryMs = 10_000,
-}: FollowedInputsOptions): FollowedInputs {
-  const thread = checkoutThread(folder);
+export function followInputs({ folder, tell, lookEveryMs = 10_000 }: FollowedInputsOptions): FollowedInputs {
+  const thread = createCheckoutThread(folder);
   const inputs = readInputs({ folder, checkout: thread, tell });
   /** The link of git-sync moves; a checkout that is pulled in place writes its index last. */
   const signs = [folder, join(folder, '.git', 'index')];

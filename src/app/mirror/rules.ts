@@ -6,10 +6,10 @@ import { ConfigError, type Fault } from '../../config/faults.ts';
 import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import { type MirrorConfig, parseMirrorConfig } from '../../mirror/ci/config-file.ts';
-import { watchedConfig } from '../../mirror/ci/config-watch.ts';
+import { watchConfig } from '../../mirror/ci/config-watch.ts';
 import { MirrorConfigError } from '../../mirror/ci/located-yaml.ts';
-import { type MissRule, missRule } from '../../mirror/fallback/rule.ts';
-import type { Tell } from '../../mirror/log.ts';
+import { createMissRule, type MissRule } from '../../mirror/fallback/rule.ts';
+import type { LogMirror } from '../../mirror/log.ts';
 
 /** How often the configuration's file is looked at, milliseconds. */
 const lookEveryMs = 10_000;
@@ -40,14 +40,14 @@ const noConfig: MirrorConfig = Object.freeze({ supplemental: [], qciToAppCi: [],
  */
 export async function configuredRules(
   { configFile, misses, imageStreams }: MirrorSettings,
-  tell: Tell,
+  tell: LogMirror,
 ): Promise<Rules> {
   let readings = createReadings();
   const limits = {
     readings: (flat: string) => readings(flat),
     ...(misses.imageStreams === undefined ? {} : { imageStreams: misses.imageStreams }),
   };
-  let rule = missRule(noConfig, limits);
+  let rule = createMissRule(noConfig, limits);
   let targets: ReadonlySet<string> = new Set();
   const asked: MissRule = (place, tag) => rule(place, tag);
   const isIgnored = (tag: string): boolean => targets.has(tag);
@@ -67,13 +67,13 @@ export async function configuredRules(
   const read = () => readFile(configFile);
   await mirrorConfigIn(configFile);
   let isWarned = false;
-  const watched = watchedConfig({
+  const watched = watchConfig({
     file: configFile,
     read,
     tell,
     changed(config) {
       readings = targetReadings(config);
-      rule = missRule(config, limits);
+      rule = createMissRule(config, limits);
       targets = new Set(targetsOf(config).map(imageStreamTagText));
       for (const heard of listeners) heard();
       changed.notify();

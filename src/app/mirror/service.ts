@@ -13,26 +13,26 @@ import { createImageStreams, type ImageStreams } from '../../image-streams/image
 import { tagFilter } from '../../mirror/ci/tag-filter.ts';
 import { isWanted } from '../../mirror/ci/wanted.ts';
 import { filledFromSource } from '../../mirror/fallback/fallback.ts';
-import { builtAt } from '../../mirror/images/built-at.ts';
-import { registryLook } from '../../mirror/images/image-inspector.ts';
-import type { Tell } from '../../mirror/log.ts';
-import { controller, controllerName } from '../../mirror/loop/controller.ts';
+import { createBuiltAt } from '../../mirror/images/built-at.ts';
+import { createImageInspector } from '../../mirror/images/image-inspector.ts';
+import type { LogMirror } from '../../mirror/log.ts';
+import { controllerName, createController } from '../../mirror/loop/controller.ts';
 import { hourly } from '../../mirror/loop/jobs.ts';
 import { mirrorLoop } from '../../mirror/loop/loop.ts';
-import { type Desk, desk } from '../../mirror/loop/queue-admin.ts';
-import { type Queue, queue, type TaskSink } from '../../mirror/queue/queue.ts';
+import { createQueueAdmin, type QueueAdmin } from '../../mirror/loop/queue-admin.ts';
+import { createQueue, type Queue, type TaskSink } from '../../mirror/queue/queue.ts';
 import type { MirrorTask } from '../../mirror/queue/task.ts';
-import { offerTask, taskRecords } from '../../mirror/queue/task-records.ts';
+import { createTaskRecords, offerTask } from '../../mirror/queue/task-records.ts';
 import { qci } from '../../mirror/references/names.ts';
 import { mirrorLog, mirrorWriter } from '../../predecessors/outputs/mirror-log.ts';
 import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { MeteredEvents } from '../../telemetry/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
-import { type ClusterClients, clusterClients } from './cluster-clients.ts';
+import { type ClusterClients, createClusterClients } from './cluster-clients.ts';
 import { copying } from './copying.ts';
-import { type RegistryEnds, registryEnds } from './endpoints.ts';
-import { followedInputs } from './inputs.ts';
+import { createRegistryEndpoints, type RegistryEndpoints } from './endpoints.ts';
+import { followInputs } from './inputs.ts';
 import { configuredRules, type Rules } from './rules.ts';
 import { configuredTurn, type Turn } from './turn.ts';
 
@@ -51,7 +51,7 @@ export interface MirrorParts {
 export interface Mirror {
   /** The upstream, answering from its source what it lacks, where the settings say so. */
   filled(upstream: Upstream): Upstream;
-  readonly desk: Desk;
+  readonly desk: QueueAdmin;
   readonly serving: (path: string) => void;
   /** Waits for its turn, and works. */
   start(): void;
@@ -73,20 +73,20 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   // A process that only inspects must not end waiting tasks nor block the working process.
   const { records } = settings.dryRun ? createMemoryStore() : cache.medium;
   const write = mirrorWriter(log);
-  const tellAs = (subcomponent?: string): Tell => mirrorLog(write, subcomponent);
+  const tellAs = (subcomponent?: string): LogMirror => mirrorLog(write, subcomponent);
   const tell = tellAs();
   const newQueue = (): Queue =>
-    queue({
-      records: taskRecords({ records, storeFailed: (event) => tell('storeFailed', event) }),
+    createQueue({
+      records: createTaskRecords({ records, storeFailed: (event) => tell('storeFailed', event) }),
       places: settings.images,
       depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
     });
-  const ends = registryEnds(parts);
+  const ends = createRegistryEndpoints(parts);
   const stillWanted = (task: MirrorTask): boolean => {
     const current = rules.current();
     return current === undefined || isWanted(current, task, tell);
   };
-  const clients = clusterClients(config.clusters);
+  const clients = createClusterClients(config.clusters);
   const streams = await configuredStreams(parts, clients);
   const turn = await configuredTurn(parts, clients);
   const stopping = new AbortController();
@@ -139,7 +139,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     }
   }
 
-  const look = registryLook((registry) => ends.source(registry));
+  const look = createImageInspector((registry) => ends.source(registry));
   return {
     filled(upstream) {
       const { onMiss, waitMs, absentMs, questionsPerSecond } = settings.misses;
@@ -156,7 +156,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
         questionsPerSecond,
       });
     },
-    desk: desk(
+    desk: createQueueAdmin(
       deskQueue(sink, () => current),
       tell,
       { readings: rules.readings },
@@ -176,7 +176,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
 async function turns(
   turn: Turn,
   work: (signal: AbortSignal) => Promise<void>,
-  tell: Tell,
+  tell: LogMirror,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
@@ -220,10 +220,10 @@ async function configuredStreams(
 }
 
 interface Jobs {
-  readonly ends: RegistryEnds;
-  readonly look: ReturnType<typeof registryLook>;
+  readonly ends: RegistryEndpoints;
+  readonly look: ReturnType<typeof createImageInspector>;
   readonly queue: Queue;
-  readonly tell: (subcomponent: string) => Tell;
+  readonly tell: (subcomponent: string) => LogMirror;
   readonly rules: Rules;
 }
 
@@ -237,7 +237,7 @@ function watching(
   if (wanted?.watch !== true) return { run: () => Promise.resolve() };
   const { onlyValidManifestV2Images, releaseRepo: folder } = wanted;
   const own = tell(controllerName);
-  const followed = folder === undefined ? undefined : followedInputs({ folder, tell: own });
+  const followed = folder === undefined ? undefined : followInputs({ folder, tell: own });
   const ignored = new Set(wanted.ignoredTags);
   const isFollowed = tagFilter({
     isIgnored: (tag) => ignored.has(tag) || rules.isIgnored(tag),
@@ -246,20 +246,20 @@ function watching(
     additionalStreams: new Set(wanted.additionalStreams),
     ...(followed && { inputs: followed.inputs }),
   });
-  const distributor = controller({
+  const distributor = createController({
     streams,
     isWanted: isFollowed,
     look,
     queue: lines,
     tell: own,
-    builtAt: builtAt((registry) => ends.source(registry)),
+    builtAt: createBuiltAt((registry) => ends.source(registry)),
     onlyValidManifestV2Images,
     events,
   });
   return followed === undefined ? distributor : { run: (signal) => followed.during(distributor, signal) };
 }
 
-async function collecting(lines: Queue, tell: Tell, signal: AbortSignal): Promise<void> {
+async function collecting(lines: Queue, tell: LogMirror, signal: AbortSignal): Promise<void> {
   do {
     await lines.collect(signal).catch((error: unknown) => {
       if (!signal.aborted) tell('storeFailed', { operation: 'read', error });

@@ -39,7 +39,7 @@ export function parseFlags<T extends FlagTable>(
   table: T,
   args: readonly string[],
 ): { readonly values: FlagValues<T>; readonly words: readonly string[] } {
-  const { written, words } = writtenFlags(table, args);
+  const { written, words } = readFlags(table, args);
   const values = Object.entries(table).map(([name, flag]) => {
     const texts = written.get(name) ?? (flag.default === undefined ? [] : [flag.default]);
     try {
@@ -54,7 +54,7 @@ export function parseFlags<T extends FlagTable>(
 }
 
 /** Splits a command line: a flag's value follows `=` or is the next word. Throws `UsageError`. */
-export function writtenFlags(table: FlagTable, args: readonly string[]): WrittenFlags {
+export function readFlags(table: FlagTable, args: readonly string[]): WrittenFlags {
   const options = Object.entries(table).map(([name, { short }]) => {
     return [name, { type: 'string', multiple: true, ...(short === undefined ? {} : { short }) }] as const;
   });

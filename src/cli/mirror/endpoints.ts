@@ -11,7 +11,7 @@ import type { ImageDestination, OpenByUrls } from '../../mirror/endpoints/endpoi
 import type { ImageDirectory } from '../../mirror/endpoints/image-directory.ts';
 import { ocDirectory } from '../../mirror/endpoints/oc-directory.ts';
 import { ociLayout } from '../../mirror/endpoints/oci-layout.ts';
-import type { Place } from '../../mirror/references/pull-spec.ts';
+import type { ImagePlace } from '../../mirror/references/pull-spec.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
 import { createUrlBlobs, type UrlBlobs } from '../../upstream/client/url-blobs.ts';
@@ -21,10 +21,10 @@ import type { MirrorOptions } from './options.ts';
 
 /** Where images come from and go to, each registry and directory made once. */
 export interface MirrorEndpoints {
-  source(place: Place): Promise<RegistryReader>;
+  source(place: ImagePlace): Promise<RegistryReader>;
   /** Opens foreign layers of images from there. */
-  openByUrls(place: Place): Promise<OpenByUrls>;
-  destination(place: Place): Promise<ImageDestination>;
+  openByUrls(place: ImagePlace): Promise<OpenByUrls>;
+  destination(place: ImagePlace): Promise<ImageDestination>;
   close(): Promise<void>;
 }
 
@@ -75,7 +75,7 @@ export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEn
     return made;
   }
 
-  function directory({ medium, location }: Place, base: string): ImageDirectory {
+  function directory({ medium, location }: ImagePlace, base: string): ImageDirectory {
     const path = resolve(medium === 'file' ? base : location);
     const key = `${medium}:${path}`;
     const made = directories.get(key) ?? (medium === 'file' ? ocDirectory(path) : ociLayout(path));

@@ -62,7 +62,7 @@ export async function writtenMappings(wish: MirrorOptions): Promise<MappingFile>
  * the run goes on after errors, or is to skip sources that are missing and this one is: rejects
  * with the first such error.
  */
-export async function plannedImages(
+export async function planImages(
   { mappings: written, faults }: MappingFile,
   wish: MirrorOptions,
   ends: MirrorEndpoints,

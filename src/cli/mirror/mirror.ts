@@ -4,9 +4,9 @@
 import { writeFile } from 'node:fs/promises';
 import { type CopyImagesOptions, copyImages } from '../../mirror/batch/copy-all.ts';
 import { type Mapping, MappingError } from '../../mirror/batch/mapping.ts';
-import { copyPlan } from '../../mirror/batch/plan.ts';
-import type { RetryOptions } from '../../mirror/copy/retry.ts';
-import { copyRun } from '../../mirror/copy/run.ts';
+import { createCopyPlan } from '../../mirror/batch/plan.ts';
+import type { CopyRetryOptions } from '../../mirror/copy/retry.ts';
+import { createCopyRun } from '../../mirror/copy/run.ts';
 import type { CopyEvents } from '../../mirror/images/copy-events.ts';
 import type { CopiedImage, ImageCopy } from '../../mirror/images/image-copy.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -14,7 +14,7 @@ import { type Io, type Run, stopCode } from '../flags/io.ts';
 import { authFile } from './auth-file.ts';
 import { createMirrorEndpoints } from './endpoints.ts';
 import { durationText } from './go-text.ts';
-import { type PlannedImages, plannedImages, writtenMappings } from './images.ts';
+import { type PlannedImages, planImages, writtenMappings } from './images.ts';
 import { complaintText, createMirrorLines, told } from './lines.ts';
 import { type MirrorOptions, parseMirrorFlags } from './options.ts';
 import { planText } from './plan.ts';
@@ -32,7 +32,7 @@ import {
 interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
   readonly images: readonly ImageCopy[];
   readonly mappingOf: (image: ImageCopy) => Mapping;
-  readonly retry: RetryOptions;
+  readonly retry: CopyRetryOptions;
 }
 
 /**
@@ -41,7 +41,7 @@ interface Work extends Pick<PlannedImages, 'unplanned' | 'faults'> {
  * or in the logins, 130 or 143 when a signal came before all was done: then what is left is told as
  * what failed is.
  */
-export function mirroring(retry: RetryOptions = {}): Run {
+export function mirroring(retry: CopyRetryOptions = {}): Run {
   return async (args, io) => {
     const wish = parseMirrorFlags(args);
     const ends = createMirrorEndpoints({
@@ -54,7 +54,7 @@ export function mirroring(retry: RetryOptions = {}): Run {
     });
     try {
       const written = await writtenMappings(wish);
-      const planned = await plannedImages(written, wish, ends, io.signal).catch((error: unknown) =>
+      const planned = await planImages(written, wish, ends, io.signal).catch((error: unknown) =>
         notBegun(error, written.mappings, wish, io),
       );
       if (typeof planned === 'number') return planned;
@@ -126,7 +126,7 @@ async function ran(
       events.imageEnded?.(event);
     },
   };
-  const run = copyRun({ ...retry, maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
+  const run = createCopyRun({ ...retry, maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
   const left = await copyImages(images, run, copyOptions(wish));
   return createMirrorReport({ report: run.report(), done, left, mappingOf, skipMissing, unplanned, faults });
 }
@@ -146,7 +146,7 @@ function copyOptions({
 }
 
 async function dryRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
-  const plan = copyPlan();
+  const plan = createCopyPlan();
   const lines = createMirrorLines(io, { ...wish, ...shown(work), hasResults: false });
   const { retried, imageEnded } = lines.events;
   const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };

@@ -1,4 +1,4 @@
-import { checkoutThread } from '../../mirror/test-inputs/thread.ts';
+import { createCheckoutThread } from '../../mirror/test-inputs/thread.ts';
 import { UsageError } from '../flags/arguments.ts';
 
 /** What configurations of ci-operator promote. */
@@ -12,8 +12,8 @@ interface Promotions {
 export const nothingPromoted: Promotions = { promoted: new Set(), unread: [] };
 
 /** The promoted tags of a checkout of openshift/release. Throws `UsageError` for another folder. */
-export async function promotions(folder: string, signal: AbortSignal): Promise<Promotions> {
-  const thread = checkoutThread(folder);
+export async function readPromotions(folder: string, signal: AbortSignal): Promise<Promotions> {
+  const thread = createCheckoutThread(folder);
   const stop = (): void => void thread.close();
   signal.addEventListener('abort', stop, { once: true });
   try {

@@ -4,18 +4,18 @@ import { ConfigError } from '../../config/faults.ts';
 import { type MirrorConfig, parseMirrorConfig } from '../../mirror/ci/config-file.ts';
 import { MirrorConfigError } from '../../mirror/ci/located-yaml.ts';
 import { objections } from '../../mirror/ci/validate.ts';
-import { type Look, registryLook } from '../../mirror/images/image-inspector.ts';
+import { createImageInspector, type ImageInspector } from '../../mirror/images/image-inspector.ts';
 import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Io, Run } from '../flags/io.ts';
 import { authFile } from './auth-file.ts';
 import { createMirrorEndpoints, type MirrorEndpoints } from './endpoints.ts';
-import { nothingPromoted, promotions } from './promotions.ts';
+import { nothingPromoted, readPromotions } from './promotions.ts';
 import { reasonText } from './report.ts';
 
 /** A look at registries, with what must be closed after it. */
 interface ClosableLook {
-  readonly look: Look;
+  readonly look: ImageInspector;
   close(): Promise<void>;
 }
 
@@ -38,7 +38,7 @@ export function validating(open: OpenLook = openLook): Run {
     const against = values.against === undefined ? undefined : await mirrorConfig(values.against, io.signal);
     const release = values['release-repo-git-sync-path'];
     const { promoted, unread } =
-      release === undefined ? nothingPromoted : await promotions(release, io.signal);
+      release === undefined ? nothingPromoted : await readPromotions(release, io.signal);
     const { look, close } = await open(values['registry-config'], io);
     try {
       const options = { config, look, promoted, ...(against === undefined ? {} : { against }) };
@@ -86,6 +86,6 @@ const openLook: OpenLook = async (registryConfig, { env }) => {
     fromDir: '.',
   });
   // Any repository will do: a registry is found by its host.
-  const look = registryLook((registry) => ends.source(parsePullSpec(`${registry}/any/repository`)));
+  const look = createImageInspector((registry) => ends.source(parsePullSpec(`${registry}/any/repository`)));
   return { look, close: ends.close };
 };

@@ -39,7 +39,7 @@ export function untouched(destination: ImageDestination): ImageDestination {
 }
 
 /** The plan of a run with destinations that are untouched. */
-export function copyPlan(): CopyPlan {
+export function createCopyPlan(): CopyPlan {
   const planned = new Map<
     string,
     PlannedRepository & { blobs: PlannedBlob[]; manifests: PlannedRepository['manifests'][number][] }

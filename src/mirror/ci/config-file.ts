@@ -145,13 +145,13 @@ function expression(text: string, what: string, item: Part): Expression | undefi
   }
 }
 
-type Parts = { readonly [Part in keyof ImageStreamTag]?: string | undefined };
+type ConfigParts = { readonly [Part in keyof ImageStreamTag]?: string | undefined };
 
-function missingParts(parts: Parts): string[] {
+function missingParts(parts: ConfigParts): string[] {
   return (['namespace', 'name', 'tag'] as const).filter((part) => parts[part] === undefined);
 }
 
-function sourceTag({ namespace, name, tag }: Parts): string | undefined {
+function sourceTag({ namespace, name, tag }: ConfigParts): string | undefined {
   if (namespace === undefined || name === undefined || tag === undefined) return undefined;
   return appCiImage({ namespace, name, tag });
 }

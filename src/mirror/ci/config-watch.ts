@@ -1,11 +1,11 @@
-import type { Tell } from '../log.ts';
+import type { LogMirror } from '../log.ts';
 import { type MirrorConfig, parseMirrorConfig } from './config-file.ts';
 
 interface WatchedConfigOptions {
   /** For messages. */
   readonly file: string;
   readonly read: () => Promise<Uint8Array>;
-  readonly tell: Tell;
+  readonly tell: LogMirror;
   /** Told of a configuration that says something else than the one before; the first one too. */
   readonly changed?: (config: MirrorConfig) => void;
   /** A configuration read less than this ago is used without a check, ms. Default 30 min. */
@@ -28,7 +28,7 @@ interface WatchedConfig {
 }
 
 /** Nothing is read yet. */
-export function watchedConfig(options: WatchedConfigOptions): WatchedConfig {
+export function watchConfig(options: WatchedConfigOptions): WatchedConfig {
   const { file, read, tell, changed, recentMs = 30 * 60_000, now = Date.now } = options;
   let config: MirrorConfig | undefined;
   let content: Uint8Array | undefined;

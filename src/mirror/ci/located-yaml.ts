@@ -37,7 +37,7 @@ interface LocatedYaml {
 }
 
 /** Reads a file, packed by gzip or not. Throws `MirrorConfigError`. */
-export function locatedYaml(file: Uint8Array): LocatedYaml {
+export function parseLocatedYaml(file: Uint8Array): LocatedYaml {
   const lines = new LineCounter();
   const document = parseDocument(textOf(file), { lineCounter: lines, prettyErrors: false });
   const faults = document.errors.map(({ pos: [at], message }) => ({

@@ -1,11 +1,11 @@
-import { type FileFault, locatedYaml, MirrorConfigError, type Path } from './located-yaml.ts';
+import { type FileFault, MirrorConfigError, type Path, parseLocatedYaml } from './located-yaml.ts';
 
 /**
  * What `read` makes of the file's content, packed by gzip or not. Throws `MirrorConfigError` with
  * everything that `read` refused, in the order of the file's lines.
  */
 export function strictlyRead<T>(file: Uint8Array, read: (whole: Part) => T): T {
-  const { data, lineOf } = locatedYaml(file);
+  const { data, lineOf } = parseLocatedYaml(file);
   const faults: FileFault[] = [];
   const refuse = (path: Path, message: string): void => {
     const line = path.length === 0 ? undefined : lineOf(path);

@@ -1,6 +1,6 @@
 import { Semaphore } from '../../base/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
-import type { Look } from '../images/image-inspector.ts';
+import type { ImageInspector } from '../images/image-inspector.ts';
 import { type ImageReference, parseImageReference } from '../references/image-reference.ts';
 import { quayImage } from '../references/names.ts';
 import type { MirrorConfig, MirroredImage } from './config-file.ts';
@@ -11,7 +11,7 @@ interface ValidateOptions {
   readonly against?: MirrorConfig;
   /** `namespace/name:tag` that ci-operator's configurations promote. Default: unknown. */
   readonly promoted?: ReadonlySet<string>;
-  readonly look: Look;
+  readonly look: ImageInspector;
   /** Images looked at at a time. Default 8. */
   readonly concurrency?: number;
 }
@@ -46,7 +46,7 @@ async function objectionsTo(
 
 async function sourceObjections(
   source: ImageReference,
-  look: Look,
+  look: ImageInspector,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   if (source.registry === 'docker.io') return [`source image ${source.text} is from docker.io`];
@@ -56,7 +56,7 @@ async function sourceObjections(
 
 async function targetObjections(
   target: ImageStreamTag,
-  look: Look,
+  look: ImageInspector,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const key = imageStreamTagText(target);
@@ -67,7 +67,7 @@ async function targetObjections(
 
 /** Undefined: the registry did not say, for that reason. */
 async function looked(
-  look: Look,
+  look: ImageInspector,
   image: ImageReference,
   signal: AbortSignal,
 ): Promise<{ readonly isThere: boolean | undefined; readonly reason: string }> {

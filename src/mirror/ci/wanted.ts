@@ -1,5 +1,5 @@
 import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
-import type { Tell } from '../log.ts';
+import type { LogMirror } from '../log.ts';
 import type { MirrorTask } from '../queue/task.ts';
 import type { ImageReference } from '../references/image-reference.ts';
 import { appCi, appCiImage, quayImage } from '../references/names.ts';
@@ -20,7 +20,7 @@ const sections: ReadonlyMap<string, string> = new Map([
  * Re-checks a queued task against the current configuration; logs the reason if it is dropped. An
  * ordered task, a miss or a change of an image stream has no entry to check.
  */
-export function isWanted(config: MirrorConfig, task: MirrorTask, tell: Tell): boolean {
+export function isWanted(config: MirrorConfig, task: MirrorTask, tell: LogMirror): boolean {
   const { source, owner } = task;
   if (isIgnored(config, source, sections.get(owner) ?? owner, tell)) return false;
   if (isListed(config, task)) return true;
@@ -33,7 +33,7 @@ export function isIgnored(
   config: Pick<MirrorConfig, 'ignored'>,
   source: ImageReference,
   section: string,
-  tell: Tell,
+  tell: LogMirror,
 ): boolean {
   const ignored = ignoredBy(config, source);
   if (ignored === undefined) return false;

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { destinationFailure, sourceFailure } from '../images/classify.ts';
 import type { Landing } from '../images/copy-events.ts';
-import { type BlobReading, blobReading } from './blob-reading.ts';
+import { type BlobReading, createBlobReading } from './blob-reading.ts';
 import {
   askDestination,
   type Copying,
@@ -13,7 +13,7 @@ import {
   sourceSubject,
   type Topic,
 } from './copying.ts';
-import type { Place } from './shared-content.ts';
+import type { ContentPlace } from './shared-content.ts';
 
 interface NeededBlob {
   readonly descriptor: Descriptor;
@@ -57,7 +57,7 @@ export function blobText({ image: { destination, to } }: Copying, digest: Digest
 }
 
 /** No wait between the check of other uploads and our own, or several would send the blob. */
-async function landed(needed: NeededBlob, place: Place, copying: Copying): Promise<Landing> {
+async function landed(needed: NeededBlob, place: ContentPlace, copying: Copying): Promise<Landing> {
   const { run } = copying;
   if (needed.mustSend) return sent(needed, place, copying);
   if (await isPresent(needed, copying)) return 'present';
@@ -78,7 +78,7 @@ function isPresent({ descriptor }: NeededBlob, copying: Copying): Promise<boolea
 }
 
 /** Where the source is a repository of the destination's registry, it has the blob for sure. */
-function mountCandidates(place: Place, { image, run }: Copying): Repository[] {
+function mountCandidates(place: ContentPlace, { image, run }: Copying): Repository[] {
   const { source, destination, from, to } = image;
   const isBeside = source.name === destination.name && from.repository !== to.repository;
   const known = run.shared.holders(place);
@@ -100,7 +100,7 @@ async function isMounted(
   return false;
 }
 
-async function sent(needed: NeededBlob, place: Place, copying: Copying): Promise<Landing> {
+async function sent(needed: NeededBlob, place: ContentPlace, copying: Copying): Promise<Landing> {
   const { run, image, signal } = copying;
   await run.shared.send(place, () => run.step(image, () => upload(needed, copying), signal));
   return 'copied';
@@ -109,7 +109,7 @@ async function sent(needed: NeededBlob, place: Place, copying: Copying): Promise
 async function upload({ descriptor, namedBy }: NeededBlob, copying: Copying): Promise<void> {
   const { run, image, signal } = copying;
   const { destination, to } = image;
-  const reading = blobReading(descriptor, namedBy, copying);
+  const reading = createBlobReading(descriptor, namedBy, copying);
   run.events.uploadStarted?.({ image, descriptor });
   try {
     const whole = { ...descriptor, size: await reading.size() };

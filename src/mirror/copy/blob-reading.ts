@@ -17,7 +17,7 @@ export interface BlobReading {
 }
 
 /** Nothing is open yet. Every failure is a CopyError that names the source. */
-export function blobReading(descriptor: Descriptor, namedBy: Digest, copying: Copying): BlobReading {
+export function createBlobReading(descriptor: Descriptor, namedBy: Digest, copying: Copying): BlobReading {
   const { image, run, signal } = copying;
   const { source, from, openByUrls } = image;
   const isForeign = descriptor.urls !== undefined;

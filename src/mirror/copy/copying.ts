@@ -1,11 +1,11 @@
 import { mayPass } from '../../base/retry.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { CopyError } from '../failure.ts';
-import { destinationFailure, type Subject, sourceFailure } from '../images/classify.ts';
+import { type CopySubject, destinationFailure, sourceFailure } from '../images/classify.ts';
 import type { Landing } from '../images/copy-events.ts';
 import type { ImageCopy } from '../images/image-copy.ts';
 import type { CopyRun } from './run.ts';
-import type { Place } from './shared-content.ts';
+import type { ContentPlace } from './shared-content.ts';
 
 /** An image about which something is asked. */
 export interface Asking {
@@ -23,7 +23,7 @@ export interface Copying extends Asking {
 }
 
 /** What a question is about: `reference` is a digest or a tag. */
-export type Topic = Pick<Subject, 'kind' | 'reference' | 'isSchema1' | 'isForeign'>;
+export type Topic = Pick<CopySubject, 'kind' | 'reference' | 'isSchema1' | 'isForeign'>;
 
 /** One question to the source, when there is room for it. Throws CopyError. */
 export function askSource<T>(
@@ -44,24 +44,24 @@ export function askDestination<T>(
 }
 
 /** The topic at the source, for people. */
-export function sourceSubject({ image }: Asking, topic: Topic): Subject {
+export function sourceSubject({ image }: Asking, topic: Topic): CopySubject {
   return { ...topic, registry: image.source.name, repository: image.from.repository };
 }
 
 /** The topic at the destination, for people. */
-export function destinationSubject({ image }: Copying, topic: Topic): Subject {
+export function destinationSubject({ image }: Copying, topic: Topic): CopySubject {
   return { ...topic, registry: image.destination.name, repository: image.to.repository };
 }
 
 /** A piece of content at the image's destination. */
-export function placeOf({ image }: Copying, kind: Place['kind'], digest: Digest): Place {
+export function placeOf({ image }: Copying, kind: ContentPlace['kind'], digest: Digest): ContentPlace {
   return { kind, registry: image.destination.name, repository: image.to.repository, digest };
 }
 
 /** Sees to it that the content is at its place, once a run, whichever image needs it first. */
 export function once(
   copying: Copying,
-  place: Place,
+  place: ContentPlace,
   mustSend: boolean,
   work: () => Promise<Landing>,
 ): Promise<void> {

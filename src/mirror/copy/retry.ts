@@ -2,7 +2,7 @@ import { backoffMs } from '../../base/backoff.ts';
 import { sleep } from '../../base/wait.ts';
 import { CopyError, doubtfulTries } from '../failure.ts';
 
-export interface RetryOptions {
+export interface CopyRetryOptions {
   /** The first pause is up to this long, each next up to twice as long, ms. Default 1,000. */
   readonly firstPauseMs?: number;
   /** No pause of our own choice is longer, milliseconds. Default 30,000. */
@@ -13,14 +13,14 @@ export interface RetryOptions {
   readonly random?: () => number;
 }
 
-interface Persistence extends Required<RetryOptions> {
+interface Persistence extends Required<CopyRetryOptions> {
   readonly tries: number;
   readonly signal: AbortSignal;
   readonly retried: (failure: CopyError, waitMs: number) => void;
 }
 
 /** The options with their defaults. */
-export function retryOptions(options: RetryOptions): Required<RetryOptions> {
+export function retryOptions(options: CopyRetryOptions): Required<CopyRetryOptions> {
   const { firstPauseMs = 1_000, longestPauseMs = 30_000, longestWaitMs = 300_000 } = options;
   return { firstPauseMs, longestPauseMs, longestWaitMs, random: options.random ?? Math.random };
 }

@@ -1,11 +1,11 @@
 import { Semaphore } from '../../base/semaphore.ts';
 import type { CopyEvents } from '../images/copy-events.ts';
 import { type ImageCopy, routeOf } from '../images/image-copy.ts';
-import { type CopyReport, type Tally, tally } from '../images/tally.ts';
-import { persistently, type RetryOptions, retryOptions } from './retry.ts';
-import { type SharedContent, sharedContent } from './shared-content.ts';
+import { type CopyReport, createTally, type Tally } from '../images/tally.ts';
+import { type CopyRetryOptions, persistently, retryOptions } from './retry.ts';
+import { createSharedContent, type SharedContent } from './shared-content.ts';
 
-export interface CopyRunOptions extends RetryOptions {
+export interface CopyRunOptions extends CopyRetryOptions {
   /** Requests and uploads at a time between one source and one destination. Default 6. */
   readonly maxPerRoute?: number;
   /** Default: no events. */
@@ -33,14 +33,14 @@ export interface CopyRun {
  * A run without knowledge yet. It never rechecks what it learned, so it should not live for days;
  * content that a destination lost meanwhile costs a refused manifest, and is mended.
  */
-export function copyRun(options: CopyRunOptions = {}): CopyRun {
+export function createCopyRun(options: CopyRunOptions = {}): CopyRun {
   const { maxPerRoute = 6, events = {}, now = Date.now } = options;
   const retry = retryOptions(options);
   const routes = new Semaphore({ permits: maxPerRoute });
-  const counters = tally(now);
+  const counters = createTally(now);
   const signal = options.signal ?? new AbortController().signal;
   return {
-    shared: sharedContent(),
+    shared: createSharedContent(),
     tally: counters,
     events,
     signal,

@@ -5,7 +5,7 @@ import { CopyError } from '../failure.ts';
 import type { Landing } from '../images/copy-events.ts';
 
 /** Where a piece of content is wanted. */
-export interface Place {
+export interface ContentPlace {
   readonly kind: 'blob' | 'manifest' | 'referrers' | 'cosign';
   readonly registry: string;
   readonly repository: Repository;
@@ -23,15 +23,15 @@ export interface OnceOptions {
 /** What several copies of a run know of each other's work. Nothing in it outlives the run. */
 export interface SharedContent {
   /** Ensures the content: skips it if done, waits for a running copy, else does `work`. */
-  once(place: Place, options: OnceOptions, work: () => Promise<Landing>): Promise<void>;
+  once(place: ContentPlace, options: OnceOptions, work: () => Promise<Landing>): Promise<void>;
   /** The destination says that it does not have it after all. */
-  forget(place: Place): void;
+  forget(place: ContentPlace): void;
   /** Other repositories of the registry that are known to hold it, the latest first. */
-  holders(place: Place): readonly Repository[];
+  holders(place: ContentPlace): readonly Repository[];
   /** Sends it; copies for another repository of the registry may wait for it meanwhile. */
-  send(place: Place, work: () => Promise<void>): Promise<void>;
+  send(place: ContentPlace, work: () => Promise<void>): Promise<void>;
   /** Resolves when the running upload to another repository is over; undefined when none runs. */
-  sentElsewhere(place: Place): Promise<void> | undefined;
+  sentElsewhere(place: ContentPlace): Promise<void> | undefined;
 }
 
 interface Flight {
@@ -40,24 +40,24 @@ interface Flight {
 }
 
 /** Nothing known yet. Above `maxKnown` digests the oldest are forgotten, which costs requests. */
-export function sharedContent(maxKnown = 100_000): SharedContent {
+export function createSharedContent(maxKnown = 100_000): SharedContent {
   const known = createLru<string, Map<Repository, Landing>>(maxKnown);
   const flights = new Map<string, Flight>();
   const uploads = new Map<string, Promise<void>>();
 
-  function remember(place: Place, landing: Landing): void {
+  function remember(place: ContentPlace, landing: Landing): void {
     const key = registryKey(place);
     const repositories = known.get(key) ?? new Map<Repository, Landing>();
     repositories.set(place.repository, landing);
     known.set(key, repositories);
   }
 
-  function isSettled(place: Place, mustSend: boolean): boolean {
+  function isSettled(place: ContentPlace, mustSend: boolean): boolean {
     const landing = known.get(registryKey(place))?.get(place.repository);
     return landing !== undefined && (!mustSend || landing === 'copied');
   }
 
-  async function lead(place: Place, origin: string, work: () => Promise<Landing>): Promise<void> {
+  async function lead(place: ContentPlace, origin: string, work: () => Promise<Landing>): Promise<void> {
     const key = placeKey(place);
     const done = work();
     flights.set(key, { origin, done });
@@ -108,10 +108,10 @@ async function landed(flight: Flight, origin: string, signal: AbortSignal): Prom
   signal.throwIfAborted();
 }
 
-function registryKey({ kind, registry, digest }: Place): string {
+function registryKey({ kind, registry, digest }: ContentPlace): string {
   return `${kind} ${registry} ${digest}`;
 }
 
-function placeKey(place: Place): string {
+function placeKey(place: ContentPlace): string {
   return `${registryKey(place)} ${place.repository}`;
 }

@@ -4,9 +4,9 @@ import { bytesOf, type Descriptor, verified } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { Repository } from '../../oci/reference.ts';
-import { type DirectoryLayout, type HeldManifest, heldManifest, namedParts } from './directory-layout.ts';
+import { type DirectoryLayout, heldManifest, type LayoutManifest, namedParts } from './directory-layout.ts';
 import type { ImageDestination } from './endpoints.ts';
-import { type FileChecks, fileChecks } from './file-checks.ts';
+import { createFileChecks, type FileChecks } from './file-checks.ts';
 import { linkWhole, sweepDownloads, writeWhole } from './whole-file.ts';
 
 /** A directory, and what this process found out about its files. */
@@ -23,7 +23,7 @@ interface Checked {
  * copied again. A file is durable before it has its name.
  */
 export function directoryDestination(layout: DirectoryLayout): ImageDestination {
-  const checks = fileChecks();
+  const checks = createFileChecks();
   const directory: Checked = { layout, checks, written: new Set() };
   const sweepOnce = once(sweepDownloads);
   return {
@@ -61,7 +61,7 @@ export function directoryDestination(layout: DirectoryLayout): ImageDestination 
 async function isWhole(
   directory: Checked,
   repository: Repository,
-  { descriptor, parsed }: HeldManifest,
+  { descriptor, parsed }: LayoutManifest,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   if (directory.written.has(`${repository}@${descriptor.digest}`)) return true;

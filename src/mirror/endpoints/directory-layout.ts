@@ -27,7 +27,7 @@ export interface DirectoryLayout {
 }
 
 /** A manifest as a directory holds it. */
-export interface HeldManifest extends ManifestBytes {
+export interface LayoutManifest extends ManifestBytes {
   readonly parsed: Manifest;
 }
 
@@ -36,7 +36,7 @@ export async function heldManifest(
   layout: DirectoryLayout,
   repository: Repository,
   reference: Reference,
-): Promise<HeldManifest | undefined> {
+): Promise<LayoutManifest | undefined> {
   const digest = reference.digest ?? (await layout.tagged(repository, reference.tag));
   if (digest === undefined) return undefined;
   const path = layout.manifestPath(repository, digest);

@@ -19,7 +19,7 @@ const readBytes = 1024 * 1024;
  * Reads each file once, whatever its names: a device that was removed too early holds empty files
  * of the right length. A changed file is read again.
  */
-export function fileChecks(): FileChecks {
+export function createFileChecks(): FileChecks {
   const checked = new Map<string, Promise<boolean>>();
   return {
     async check(path, digest, signal) {

@@ -12,7 +12,7 @@ import { type ImageDirectory, imageDirectory } from './image-directory.ts';
 import { disk, writeWhole } from './whole-file.ts';
 
 /** One entry of `index.json`; what else stands in it is kept as it is. */
-interface Entry {
+interface LayoutEntry {
   readonly digest: string;
   readonly annotations?: unknown;
 }
@@ -59,11 +59,11 @@ export function ociLayout(path: string): ImageDirectory {
 
 /** The entries with the new one, replacing the one of its tag; children need no entry. */
 function withEntry(
-  entries: readonly Entry[],
+  entries: readonly LayoutEntry[],
   descriptor: Descriptor,
   { children }: Manifest,
   tag: Tag | undefined,
-): readonly Entry[] {
+): readonly LayoutEntry[] {
   const parts = new Set<string>([descriptor.digest, ...children.map(({ digest }) => digest)]);
   const isHeld = entries.some(({ digest }) => digest === descriptor.digest);
   if (tag === undefined && isHeld) return entries;
@@ -74,13 +74,13 @@ function withEntry(
   return [...others, tag === undefined ? descriptor : { ...descriptor, annotations: { [refName]: tag } }];
 }
 
-function tagOf({ annotations }: Entry): string | undefined {
+function tagOf({ annotations }: LayoutEntry): string | undefined {
   const tag = field(annotations, refName);
   return typeof tag === 'string' ? tag : undefined;
 }
 
 /** Undefined without a layout; throws `UPSTREAM_INVALID` for a broken index, never overwritten. */
-async function readIndex(path: string): Promise<readonly Entry[] | undefined> {
+async function readIndex(path: string): Promise<readonly LayoutEntry[] | undefined> {
   const text = await disk.ifPresent(readFile(path, 'utf8'));
   if (text === undefined) return undefined;
   const manifests = field(jsonOrNone(text), 'manifests');
@@ -88,6 +88,6 @@ async function readIndex(path: string): Promise<readonly Entry[] | undefined> {
   throw new RegistryError('UPSTREAM_INVALID', `${path} is not the index of an OCI image layout`);
 }
 
-function isEntry(value: unknown): value is Entry {
+function isEntry(value: unknown): value is LayoutEntry {
   return typeof field(value, 'digest') === 'string';
 }

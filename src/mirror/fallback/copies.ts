@@ -25,7 +25,7 @@ interface MissCopies {
 }
 
 /** No copies yet. */
-export function missCopies({ queue, requeueMs, maxEntries, now }: MissCopiesOptions): MissCopies {
+export function createMissCopies({ queue, requeueMs, maxEntries, now }: MissCopiesOptions): MissCopies {
   const queued = createLru<string, Digest>(maxEntries, { keepMs: requeueMs, now });
   return {
     add(destination, { registry, repository, reference, text, sourceTagRef }, sourceDigest) {

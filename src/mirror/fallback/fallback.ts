@@ -10,11 +10,11 @@ import type { BlobOptions, ManifestAnswer, ManifestOptions } from '../../oci/reg
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import { taggedImage } from '../references/image-reference.ts';
-import { missCopies } from './copies.ts';
-import { missQuestions } from './questions.ts';
+import { createMissCopies } from './copies.ts';
+import { createMissQuestions } from './questions.ts';
 import {
+  createMissSources,
   type MissSourcesOptions,
-  missSources,
   type OpenSource,
   refusalOf,
   sourceUnavailable,
@@ -66,7 +66,7 @@ export interface MissOptions
 }
 
 /** Manifests answered from a source, and limits on requests to sources. */
-interface Loan {
+interface FallbackAnswer {
   readonly to: Repository;
   readonly from: OpenSource;
   readonly asked: ManifestOptions;
@@ -85,9 +85,9 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   const { waitMs = 60_000, pollMs = 500, absentMs = 5_000, questionsPerSecond = 50 } = options;
   const { queue, requeueMs = 600_000 } = options;
   if (onMiss === 'off') return upstream;
-  const sources = missSources({ ...options, upstream: upstream.name, maxEntries, requeueMs, now });
-  const questions = missQuestions({ maxEntries, now, absentMs, perSecond: questionsPerSecond });
-  const copies = missCopies({ maxEntries, now, queue, requeueMs });
+  const sources = createMissSources({ ...options, upstream: upstream.name, maxEntries, requeueMs, now });
+  const questions = createMissQuestions({ maxEntries, now, absentMs, perSecond: questionsPerSecond });
+  const copies = createMissCopies({ maxEntries, now, queue, requeueMs });
   const closing = new AbortController();
 
   const ended = (outcome: MissOutcome): void => events.missed?.({ outcome });
@@ -149,7 +149,10 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   }
 
   /** Without the source's entity tag: the upstream would take it for one of its own. */
-  function lent({ descriptor, bytes, warnings }: ServedManifest, { to, from, asked }: Loan): ManifestAnswer {
+  function lent(
+    { descriptor, bytes, warnings }: ServedManifest,
+    { to, from, asked }: FallbackAnswer,
+  ): ManifestAnswer {
     sources.lent(to, descriptor.digest, from);
     return { kind: 'found', descriptor, warnings, ...(asked.method === 'HEAD' ? {} : { bytes }) };
   }

@@ -23,7 +23,12 @@ interface MissQuestions {
 }
 
 /** No requests yet. */
-export function missQuestions({ absentMs, maxEntries, perSecond, now }: MissQuestionsOptions): MissQuestions {
+export function createMissQuestions({
+  absentMs,
+  maxEntries,
+  perSecond,
+  now,
+}: MissQuestionsOptions): MissQuestions {
   const absent = createLru<string, true>(maxEntries, { keepMs: absentMs, now });
   const burst = Math.max(1, perSecond);
   let left = burst;

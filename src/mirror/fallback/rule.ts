@@ -33,7 +33,7 @@ interface MissRuleOptions {
  * The rule of CI: the mirror's configuration for the tag, else the image stream tag of app.ci with
  * its name, unless that source is ignored. Tags that keep, stage or mark images have no source.
  */
-export function missRule(
+export function createMissRule(
   config: Pick<MirrorConfig, 'supplemental' | 'ignored'>,
   {
     destination = qci,

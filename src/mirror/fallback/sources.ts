@@ -57,7 +57,7 @@ interface MissSources {
 const mostAsked = 4;
 
 /** No manifest is remembered yet. */
-export function missSources(options: MissSourcesOptions): MissSources {
+export function createMissSources(options: MissSourcesOptions): MissSources {
   const { rule, origin, membership, upstream, maxEntries, requeueMs: keepMs, now } = options;
   const lenders = createLru<Digest, { readonly to: Repository; readonly source: OpenSource }>(maxEntries, {
     keepMs,

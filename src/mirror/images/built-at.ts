@@ -11,7 +11,7 @@ import { chosenPlatforms } from './platforms.ts';
 /** The build time, ms since the epoch; undefined if unknown. Rejects only when aborted. */
 export type BuiltAt = (image: ImageReference, signal: AbortSignal) => Promise<number | undefined>;
 
-interface Place {
+interface BuiltPlace {
   readonly source: RegistryReader;
   readonly repository: Repository;
   readonly signal: AbortSignal;
@@ -24,7 +24,7 @@ const deepest = 2;
 const amd64 = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
 
 /** Reads `created` in the image's config, of an index for linux/amd64. Three GETs or more. */
-export function builtAt(sourceOf: (registry: string) => MaybePromise<RegistryReader>): BuiltAt {
+export function createBuiltAt(sourceOf: (registry: string) => MaybePromise<RegistryReader>): BuiltAt {
   return async ({ registry, repository, reference }, signal) => {
     try {
       const place = { source: await sourceOf(registry), repository, signal };
@@ -37,7 +37,7 @@ export function builtAt(sourceOf: (registry: string) => MaybePromise<RegistryRea
   };
 }
 
-async function configOf(place: Place, reference: Reference, depth = 0): Promise<Digest | undefined> {
+async function configOf(place: BuiltPlace, reference: Reference, depth = 0): Promise<Digest | undefined> {
   const { source, repository, signal } = place;
   const answer = await source.manifest(repository, reference, { signal });
   if (answer.kind !== 'found' || answer.bytes === undefined) return undefined;
@@ -50,7 +50,10 @@ async function configOf(place: Place, reference: Reference, depth = 0): Promise<
   return isDigest(config) ? config : undefined;
 }
 
-async function createdAt({ source, repository, signal }: Place, digest: Digest): Promise<number | undefined> {
+async function createdAt(
+  { source, repository, signal }: BuiltPlace,
+  digest: Digest,
+): Promise<number | undefined> {
   const blob = await source.openBlob(repository, digest, { signal });
   if (blob === undefined) return undefined;
   try {

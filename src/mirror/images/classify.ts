@@ -5,7 +5,7 @@ import { CopyError, type FailureClass } from '../failure.ts';
 import { repositoryText } from '../references/pull-spec.ts';
 
 /** What was asked for when it failed. */
-export interface Subject {
+export interface CopySubject {
   readonly kind: 'blob' | 'manifest' | 'referrers';
   /** A digest or a tag. */
   readonly reference: string;
@@ -18,7 +18,7 @@ export interface Subject {
   readonly isForeign?: boolean;
 }
 
-interface Verdict {
+interface FailureVerdict {
   readonly kind: FailureClass;
   /** What the reader is to do about it. */
   readonly advice: string;
@@ -32,13 +32,13 @@ const tryLater = 'retrying later';
 const skipForeign = 'leave such layers where they are (--foreign-layers=skip), or the image out';
 const repush = 'push the image to the source again, or leave it out';
 
-const passing: Partial<Record<ErrorCode, Verdict>> = {
+const passing: Partial<Record<ErrorCode, FailureVerdict>> = {
   TOOMANYREQUESTS: { kind: 'throttled', advice: tryLater },
   UNAVAILABLE: { kind: 'unavailable', advice: tryLater },
   UNKNOWN: { kind: 'unavailable', advice: tryLater },
 };
 
-const ofSource: Partial<Record<ErrorCode, Verdict>> = {
+const ofSource: Partial<Record<ErrorCode, FailureVerdict>> = {
   ...passing,
   TOOMANYREQUESTS: { kind: 'throttled', advice: tryLater, lead: 'failed to retrieve ' },
   DENIED: { kind: 'denied', advice: 'configure credentials that may pull it from the source' },
@@ -48,22 +48,22 @@ const ofSource: Partial<Record<ErrorCode, Verdict>> = {
   BLOB_UNKNOWN: { kind: 'blob-unknown', advice: repush },
 };
 
-const ofForeign: Partial<Record<ErrorCode, Verdict>> = {
+const ofForeign: Partial<Record<ErrorCode, FailureVerdict>> = {
   ...ofSource,
   BLOB_UNKNOWN: { kind: 'blob-unknown', advice: skipForeign },
 };
 
 /** quay says so of a manifest whose blobs it does not see yet, and takes it minutes later. */
-const ofContent: Verdict = {
+const ofContent: FailureVerdict = {
   kind: 'manifest-invalid',
   advice: 'the destination does not accept this content',
 };
-const tooLarge: Verdict = {
+const tooLarge: FailureVerdict = {
   kind: 'too-large',
   advice: 'raise its limit (nginx: client_max_body_size), or leave the image out',
 };
 
-const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
+const ofDestination: Partial<Record<ErrorCode, FailureVerdict>> = {
   ...passing,
   UPSTREAM_INVALID: { kind: 'unavailable', advice: tryLater },
   BLOB_UPLOAD_INVALID: { kind: 'unavailable', advice: tryLater },
@@ -86,10 +86,10 @@ const ofDestination: Partial<Record<ErrorCode, Verdict>> = {
 };
 
 /** A source's refusal as what it means for the copy; whatever is not the source's word passes. */
-export function sourceFailure(error: unknown, subject: Subject): CopyError {
+export function sourceFailure(error: unknown, subject: CopySubject): CopyError {
   if (error instanceof ContentMismatch)
     return classified(error, subject, {}, { kind: 'blob-unknown', advice: repush, isDoubtful: true });
-  const invalid: Verdict =
+  const invalid: FailureVerdict =
     subject.kind === 'blob'
       ? { kind: 'unavailable', advice: tryLater }
       : { kind: 'manifest-invalid', advice: repush };
@@ -98,7 +98,7 @@ export function sourceFailure(error: unknown, subject: Subject): CopyError {
 }
 
 /** A destination's refusal likewise. A full disk stays full until an operator frees space. */
-export function destinationFailure(error: unknown, subject: Subject): CopyError {
+export function destinationFailure(error: unknown, subject: CopySubject): CopyError {
   if (error instanceof RegistryError && isDiskFull(error)) {
     const message = `${textOf(subject)}: ${error.message}: free space, or use another directory`;
     return new CopyError('denied', message, { cause: error });
@@ -109,7 +109,7 @@ export function destinationFailure(error: unknown, subject: Subject): CopyError 
     : classified(error, subject, ofDestination, ofContent);
 }
 
-const noSchema1: Verdict = {
+const noSchema1: FailureVerdict = {
   kind: 'schema-1',
   advice: 'the destination does not accept Docker schema 1: push the image to the source as schema 2',
 };
@@ -119,7 +119,7 @@ function isTooLarge(error: unknown): boolean {
 }
 
 /** What the source does not have although something there names it. */
-export function missingPart(subject: Subject, namedBy: string): CopyError {
+export function missingPart(subject: CopySubject, namedBy: string): CopyError {
   return new CopyError(
     'blob-unknown',
     `${textOf(subject)}: unknown ${subject.kind}: ${namedBy} names it and the source does not have it: ${repush}`,
@@ -128,7 +128,7 @@ export function missingPart(subject: Subject, namedBy: string): CopyError {
 
 /** What the source has in another size than its manifest says: no try makes the two fit. */
 export function otherSize(
-  subject: Subject,
+  subject: CopySubject,
   { size }: Descriptor,
   actual: number,
   namedBy: string,
@@ -140,15 +140,15 @@ export function otherSize(
 }
 
 /** `blob sha256:… of quay.io/team/app` */
-function textOf({ kind, reference, registry, repository }: Subject): string {
+function textOf({ kind, reference, registry, repository }: CopySubject): string {
   return `${kind} ${reference} of ${repositoryText(registry, repository)}`;
 }
 
 function classified(
   error: unknown,
-  subject: Subject,
-  table: Partial<Record<ErrorCode, Verdict>>,
-  otherwise: Verdict,
+  subject: CopySubject,
+  table: Partial<Record<ErrorCode, FailureVerdict>>,
+  otherwise: FailureVerdict,
 ): CopyError {
   if (error instanceof CopyError) return error;
   const options = { cause: error };

@@ -8,22 +8,24 @@ import { nodeOf } from './graph.ts';
 import { chosenPlatforms } from './platforms.ts';
 
 /** Looks at images without copying them. Throws `CopyError` when a registry does not say. */
-export interface Look {
+export interface ImageInspector {
   /** What the image is now; undefined when there is nothing. One HEAD. */
   stat(image: ImageReference, signal: AbortSignal): Promise<Descriptor | undefined>;
   /** Of an index the linux/amd64 digest, which older mirrors compared; else undefined. One GET. */
   amd64(image: ImageReference, signal: AbortSignal): Promise<Digest | undefined>;
 }
 
-type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
+type InspectedImage = Extract<ManifestAnswer, { readonly kind: 'found' }>;
 
 /** Looks into registries; `sourceOf` gives the one of a host as users write it. */
-export function registryLook(sourceOf: (registry: string) => MaybePromise<RegistryReader>): Look {
+export function createImageInspector(
+  sourceOf: (registry: string) => MaybePromise<RegistryReader>,
+): ImageInspector {
   async function ask(
     method: 'GET' | 'HEAD',
     { registry, repository, reference }: ImageReference,
     signal: AbortSignal,
-  ): Promise<Found | undefined> {
+  ): Promise<InspectedImage | undefined> {
     try {
       const source = await sourceOf(registry);
       const answer = await source.manifest(repository, reference, { method, signal });
@@ -48,7 +50,7 @@ export function registryLook(sourceOf: (registry: string) => MaybePromise<Regist
   };
 }
 
-function amd64Child(descriptor: Found['descriptor'], bytes: Uint8Array): Digest | undefined {
+function amd64Child(descriptor: InspectedImage['descriptor'], bytes: Uint8Array): Digest | undefined {
   const choice = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
   const chosen = chosenPlatforms(nodeOf({ descriptor, bytes }, 'skip'), choice);
   return chosen.kind === 'child' ? chosen.child.digest : undefined;

@@ -17,7 +17,7 @@ type Chosen =
   | { readonly kind: 'node'; readonly node: Node }
   | { readonly kind: 'child'; readonly child: Descriptor };
 
-interface Entry {
+interface PlatformEntry {
   readonly json: unknown;
   readonly descriptor: Descriptor;
 }
@@ -48,7 +48,7 @@ export function mayChange(manifest: Descriptor, { keepManifestList = true }: Pla
 }
 
 /** In order; the parser left out entries without a digest. */
-function entriesOf(list: unknown, children: readonly Descriptor[]): Entry[] {
+function entriesOf(list: unknown, children: readonly Descriptor[]): PlatformEntry[] {
   const byDigest = new Map<Digest, Descriptor>(children.map((child) => [child.digest, child]));
   return listOf(list).flatMap((json) => {
     const digest = field(json, 'digest');

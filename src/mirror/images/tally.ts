@@ -39,7 +39,7 @@ export interface Tally {
 }
 
 /** Counters at zero; `now` in milliseconds. */
-export function tally(now: () => number): Tally {
+export function createTally(now: () => number): Tally {
   const startedAt = now();
   const images = { copied: 0, unchanged: 0, filtered: 0 };
   const blobs = { copied: 0, mounted: 0, present: 0 };

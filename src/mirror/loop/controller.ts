@@ -6,24 +6,24 @@ import {
 import type { ImageStreams, SourceTag } from '../../image-streams/image-streams.ts';
 import type { WorkqueueEvents } from '../events.ts';
 import type { BuiltAt } from '../images/built-at.ts';
-import type { Look } from '../images/image-inspector.ts';
-import type { Tell } from '../log.ts';
+import type { ImageInspector } from '../images/image-inspector.ts';
+import type { LogMirror } from '../log.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { Priority } from '../queue/task.ts';
 import { type ImageReference, parseImageReference } from '../references/image-reference.ts';
 import { appCiImage, backupImage, quayImage } from '../references/names.ts';
-import { type WorkQueueOptions, workQueue } from './work-queue.ts';
+import { createWorkQueue, type WorkQueueOptions } from './work-queue.ts';
 
 export interface ControllerOptions extends Pick<WorkQueueOptions, 'firstPauseMs' | 'longestPauseMs'> {
   /** Of app.ci. */
   readonly streams: Pick<ImageStreams, 'tags' | 'tag' | 'follow'>;
   /** Which tags are mirrored: `tagFilter`. */
   readonly isWanted: (tag: ImageStreamTag) => boolean;
-  readonly look: Look;
+  readonly look: ImageInspector;
   /** Tells which targets are stale. Default: none is. */
   readonly builtAt?: BuiltAt;
   readonly queue: TaskSink;
-  readonly tell: Tell;
+  readonly tell: LogMirror;
   /** Skips docker images (schema 2) with a layer that is not gzip. Default true. */
   readonly onlyValidManifestV2Images?: boolean;
   readonly events?: Partial<WorkqueueEvents>;
@@ -50,10 +50,10 @@ interface Sight {
   readonly priority: Priority;
 }
 
-export function controller(options: ControllerOptions): Controller {
+export function createController(options: ControllerOptions): Controller {
   const { streams, isWanted, tell, events = {} } = options;
   const sights = new Map<string, Sight>();
-  const line = workQueue({ ...options, work, events });
+  const line = createWorkQueue({ ...options, work, events });
 
   async function work(key: string, signal: AbortSignal): Promise<void> {
     if (key.startsWith(streamPrefix)) return await spread(key.slice(streamPrefix.length), signal);
@@ -174,7 +174,7 @@ async function isChild(
   digest: string,
   current: string | undefined,
   target: ImageReference,
-  look: Look,
+  look: ImageInspector,
   signal: AbortSignal,
 ): Promise<boolean> {
   return current !== undefined && (await look.amd64(target, signal)) === digest;

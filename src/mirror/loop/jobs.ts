@@ -3,8 +3,8 @@ import { Semaphore } from '../../base/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { ArtSelector, MirrorConfig, MirroredImage } from '../ci/config-file.ts';
 import { isIgnored, isSelected, listing } from '../ci/wanted.ts';
-import type { Look } from '../images/image-inspector.ts';
-import type { Tell } from '../log.ts';
+import type { ImageInspector } from '../images/image-inspector.ts';
+import type { LogMirror } from '../log.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import { imageReferenceOrNone, parseImageReference } from '../references/image-reference.ts';
 import { appCiImage, backupImage, quayImage } from '../references/names.ts';
@@ -20,10 +20,10 @@ export interface JobsOptions {
       readonly signal: AbortSignal;
     }): AsyncIterable<ImageStreamTag>;
   };
-  readonly look: Look;
+  readonly look: ImageInspector;
   readonly queue: TaskSink;
   /** Speaks for one part of the jobs, such as `supplementalCIImagesService`. */
-  readonly tell: (subcomponent: string) => Tell;
+  readonly tell: (subcomponent: string) => LogMirror;
   /** Milliseconds. Default 1 h. */
   readonly everyMs?: number;
   /** Notified when the configuration has changed: the next check comes at once. Default: never. */
@@ -35,11 +35,11 @@ export interface JobsOptions {
 }
 
 /** The section of an image: its log lines, and what happens when the two sides differ. */
-interface Service {
+interface ArtService {
   readonly owner: string;
-  readonly tell: Tell;
+  readonly tell: LogMirror;
   /** The log lines when one of the registries did not answer, for one image and for the check. */
-  readonly failures: { readonly [Where in 'source' | 'target' | 'all']: Parameters<Tell>[0] };
+  readonly failures: { readonly [Where in 'source' | 'target' | 'all']: Parameters<LogMirror>[0] };
   /** The pull spec of the target. */
   target(image: ImageStreamTag): string;
   /** Where its content is kept before it is overwritten. */
@@ -104,7 +104,7 @@ async function qciToAppCiJob(options: JobsOptions, config: MirrorConfig, signal:
 }
 
 /** Supplemental and ART images are in QCI, where overwritten ones may be pruned at once: kept. */
-function intoQci(tell: Tell, all: Parameters<Tell>[0]): Service {
+function intoQci(tell: LogMirror, all: Parameters<LogMirror>[0]): ArtService {
   return {
     owner: listing.supplemental,
     tell,
@@ -118,7 +118,7 @@ function wanted(
   config: MirrorConfig,
   images: readonly MirroredImage[],
   section: string,
-  tell: Tell,
+  tell: LogMirror,
 ): readonly MirroredImage[] {
   return images.filter(({ source }) => !isIgnored(config, source, section, tell));
 }
@@ -144,7 +144,7 @@ async function selected(
 async function compareAll(
   options: JobsOptions,
   images: readonly MirroredImage[],
-  service: Service,
+  service: ArtService,
   signal: AbortSignal,
 ): Promise<void> {
   const turns = new Semaphore({ permits: options.concurrency ?? 8 });
@@ -162,7 +162,7 @@ async function compareAll(
 async function compare(
   { look, queue, now = Date.now }: JobsOptions,
   { source, target: imageStream }: MirroredImage,
-  { owner, tell, failures, target: targetOf, backup }: Service,
+  { owner, tell, failures, target: targetOf, backup }: ArtService,
   signal: AbortSignal,
 ): Promise<void> {
   const pair = { source: source.text, target: targetOf(imageStream) };

@@ -6,8 +6,8 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { MirrorEvents } from '../events.ts';
 import { CopyError } from '../failure.ts';
 import type { Seen } from '../images/image-copy.ts';
-import type { Look } from '../images/image-inspector.ts';
-import type { Tell } from '../log.ts';
+import type { ImageInspector } from '../images/image-inspector.ts';
+import type { LogMirror } from '../log.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
 import { type ImageReference, parseImageReference, pinned } from '../references/image-reference.ts';
@@ -15,7 +15,7 @@ import { backupAt } from '../references/names.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 /** One image to be copied. */
-export interface Pair {
+export interface CopyPair {
   readonly source: ImageReference;
   readonly destination: ImageReference;
   /** A client pulls it now: reads of it are worth caching. */
@@ -34,12 +34,12 @@ interface Copied {
 
 export interface LoopOptions {
   readonly queue: Queue;
-  readonly look: Look;
+  readonly look: ImageInspector;
   /** Copies an image. Resolves once confirmed; throws `CopyError`, or the signal's reason. */
-  readonly copy: (pair: Pair, signal: AbortSignal) => Promise<Copied | undefined>;
+  readonly copy: (pair: CopyPair, signal: AbortSignal) => Promise<Copied | undefined>;
   /** Whether a task is still configured; called before each try, logs why not. Default: true. */
   readonly isWanted?: (task: MirrorTask) => boolean;
-  readonly tell: Tell;
+  readonly tell: LogMirror;
   readonly events: Pick<MirrorEvents, 'imageMirrored'>;
   /** Transient failures before the failure is logged as lasting. Default 5: some minutes. */
   readonly complainAfter?: number;
@@ -178,7 +178,11 @@ async function backedUp(
   await backedUp(options, { ...task, backup, currentDigest: '' }, held, signal, another);
 }
 
-async function copied(options: LoopOptions, pair: Pair, signal: AbortSignal): Promise<Copied | undefined> {
+async function copied(
+  options: LoopOptions,
+  pair: CopyPair,
+  signal: AbortSignal,
+): Promise<Copied | undefined> {
   const { copy, tell } = options;
   const pairs = pairsOf(pair);
   const command = { args: `image mirror --keep-manifest-list ${pairs}`, client: 'quayside' };
@@ -220,7 +224,7 @@ function ended({ events }: LoopOptions, state: 'success' | 'failure', startedAt:
   return Math.round(seconds);
 }
 
-function pairsOf({ source, destination }: Pick<Pair, 'source' | 'destination'>): readonly string[] {
+function pairsOf({ source, destination }: Pick<CopyPair, 'source' | 'destination'>): readonly string[] {
   return [`${source.text}=${destination.text}`];
 }
 

@@ -1,6 +1,6 @@
 import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
 import { CopyError } from '../failure.ts';
-import type { Tell } from '../log.ts';
+import type { LogMirror } from '../log.ts';
 import type { Queue, TaskFilter } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
 import { type ImageReference, parseImageReference } from '../references/image-reference.ts';
@@ -8,10 +8,10 @@ import { backupImage, qci } from '../references/names.ts';
 import { parsePullSpec, pullSpecText, referenceOf } from '../references/pull-spec.ts';
 
 /** The queue as its HTTP API has it. */
-export interface Desk {
+export interface QueueAdmin {
   tasks(filter: TaskFilter): Iterable<object>;
   /** Queues a copy before changes. Throws `RegistryError` or `CopyError` for an invalid image. */
-  order(pair: Pair): Promise<boolean>;
+  order(pair: OrderedPair): Promise<boolean>;
   retry(filter: Pick<TaskFilter, 'destination'>): number;
   /** Ends a task that is not running, and tells who wanted that. */
   drop(destination: string, asker: Asker): 'dropped' | 'running' | 'unknown';
@@ -24,19 +24,19 @@ interface Asker {
   readonly userAgent?: string;
 }
 
-interface DeskOptions {
+interface QueueAdminOptions {
   /** What a tag of QCI stands for. Default: what its pattern says. */
   readonly readings?: Readings;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
 }
 
-/** See `Desk`. */
-export function desk(
+/** See `QueueAdmin`. */
+export function createQueueAdmin(
   queue: Pick<Queue, 'put' | 'list' | 'retry' | 'drop'>,
-  tell: Tell,
-  { readings = createReadings(), now = Date.now }: DeskOptions = {},
-): Desk {
+  tell: LogMirror,
+  { readings = createReadings(), now = Date.now }: QueueAdminOptions = {},
+): QueueAdmin {
   return {
     *tasks(filter) {
       for (const task of queue.list(filter)) yield taskItem(task);
@@ -87,13 +87,16 @@ export function taskItem(task: QueuedTask): object {
   };
 }
 
-interface Pair {
+interface OrderedPair {
   readonly source: string;
   readonly destination: string;
 }
 
 /** The pair in the one spelling by which tasks, lanes and ignored sources are compared. */
-function read({ source, destination }: Pair, tell: Tell): Pick<MirrorTask, 'source' | 'destination'> {
+function read(
+  { source, destination }: OrderedPair,
+  tell: LogMirror,
+): Pick<MirrorTask, 'source' | 'destination'> {
   try {
     const [from, to] = [image(source), image(destination)];
     // A digest is what a destination gets: a copy of anything else would never be there.

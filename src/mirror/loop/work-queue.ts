@@ -22,7 +22,7 @@ interface WorkQueue {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function workQueue(options: WorkQueueOptions): WorkQueue {
+export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const { work, firstPauseMs = 1000, longestPauseMs = 1_000_000, events = {} } = options;
   const { clock = systemClock } = options;
   const waiting = new Map<string, number>();

@@ -1,7 +1,7 @@
 import { type Priority, priorities } from './task.ts';
 
 /** The next to start: fair between lanes, FIFO within one. Synchronous, without a clock. */
-interface Lanes {
+interface FairScheduler {
   add(lane: string, priority: Priority, key: string): void;
   remove(lane: string, priority: Priority, key: string): void;
   /** The next that may start, now counted as running in its lane; undefined when none may. */
@@ -10,7 +10,7 @@ interface Lanes {
   leave(lane: string, isThrottled: boolean): void;
 }
 
-interface Lane {
+interface SchedulerLane {
   readonly waiting: ReadonlyMap<Priority, Set<string>>;
   running: number;
   isThrottled: boolean;
@@ -21,20 +21,20 @@ interface Lane {
  * of them, and the next lane always finds a free one: a registry that is slow, or waits out a 429,
  * never holds all places. A miss, for which a client waits, may take any place.
  */
-export function lanes(places: number): Lanes {
-  const known = new Map<string, Lane>();
+export function createFairScheduler(places: number): FairScheduler {
+  const known = new Map<string, SchedulerLane>();
   let running = 0;
 
-  function lane(name: string): Lane {
+  function lane(name: string): SchedulerLane {
     const found = known.get(name);
     if (found !== undefined) return found;
     const waiting = new Map(priorities.map((priority) => [priority, new Set<string>()]));
-    const made: Lane = { waiting, running: 0, isThrottled: false };
+    const made: SchedulerLane = { waiting, running: 0, isThrottled: false };
     known.set(name, made);
     return made;
   }
 
-  function mayStart(each: Lane, priority: Priority): boolean {
+  function mayStart(each: SchedulerLane, priority: Priority): boolean {
     const free = places - running;
     if (free <= 0 || each.waiting.get(priority)?.size === 0) return false;
     if (each.isThrottled) return each.running === 0;
@@ -47,7 +47,7 @@ export function lanes(places: number): Lanes {
     next() {
       for (const priority of priorities) {
         const able = [...known.values()].filter((each) => mayStart(each, priority));
-        const chosen = able.reduce<Lane | undefined>(emptier, undefined);
+        const chosen = able.reduce<SchedulerLane | undefined>(emptier, undefined);
         const waiting = chosen?.waiting.get(priority);
         const [key] = waiting ?? [];
         if (chosen === undefined || key === undefined) continue;
@@ -67,6 +67,6 @@ export function lanes(places: number): Lanes {
   };
 }
 
-function emptier(least: Lane | undefined, each: Lane): Lane {
+function emptier(least: SchedulerLane | undefined, each: SchedulerLane): SchedulerLane {
   return least === undefined || each.running < least.running ? each : least;
 }

@@ -6,7 +6,7 @@ import { backoffMs } from '../../base/backoff.ts';
 import { createNotifier } from '../../base/notifier.ts';
 import { mayPass } from '../../base/retry.ts';
 import { type CopyError, doubtfulTries } from '../failure.ts';
-import { lanes } from './lanes.ts';
+import { createFairScheduler } from './lanes.ts';
 import { fresh, isNews, isSameWork, isWorthATry, merged } from './pending.ts';
 import type { MirrorTask, QueuedTask, TaskState } from './task.ts';
 import type { TaskRecords } from './task-records.ts';
@@ -88,10 +88,10 @@ interface Item {
 }
 
 /** See `WriteQueue`. Writes nothing without news, nor for a transient failure. */
-export function queue(options: QueueOptions): Queue {
+export function createQueue(options: QueueOptions): Queue {
   const { records, places = 24, now = Date.now, depthChanged = () => undefined } = options;
   const items = new Map<string, Item>();
-  const ready = lanes(places);
+  const ready = createFairScheduler(places);
   /** Waiting or parked until a time. */
   const later = new Map<string, number>();
   const news = createNotifier();

@@ -5,7 +5,7 @@ import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
 import { longestTrace, offeredPrefix, parseTask, queuedPrefix, taskBytes, taskKey } from './task-record.ts';
-import { turnRecords } from './turn-records.ts';
+import { createFencedRecords } from './turn-records.ts';
 
 interface TaskRecordsOptions {
   readonly records: Records;
@@ -44,10 +44,10 @@ const readsAtATime = 64;
 const traceMs = 86_400_000;
 
 /** See `TaskRecords`. One process works on them at a time: the holder of the mirror's lease. */
-export function taskRecords(options: TaskRecordsOptions): TaskRecords {
+export function createTaskRecords(options: TaskRecordsOptions): TaskRecords {
   const { records, storeFailed, concurrency = 16, retryMs = 1000 } = options;
   const unreadable = new Set<string>();
-  const turn = turnRecords(records);
+  const turn = createFencedRecords(records);
   let isOver = false;
 
   async function write(destination: string, job: Job): Promise<void> {
@@ -109,7 +109,7 @@ export async function offerTask(records: Records, task: MirrorTask): Promise<voi
   await records.put(offeredPrefix + randomUUID(), taskBytes(task));
 }
 
-interface Found {
+interface FoundRecord {
   readonly key: string;
   readonly version: string;
   readonly task: QueuedTask;
@@ -121,8 +121,8 @@ async function read(
   prefix: string,
   unreadable: Set<string>,
   signal: AbortSignal | undefined,
-): Promise<Found[]> {
-  const found: Found[] = [];
+): Promise<FoundRecord[]> {
+  const found: FoundRecord[] = [];
   const keys: string[] = [];
   for await (const { key, size, writtenAt } of records.list(prefix, signal && { signal })) {
     if (size > longestTrace) keys.push(key);

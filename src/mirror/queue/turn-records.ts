@@ -8,7 +8,7 @@ import { recordBytes, turnIn, turnKey } from './task-record.ts';
  * of this one, and replaced before it. A finished task leaves a trace, whose version differs from
  * what a late write names.
  */
-interface TurnRecords {
+interface FencedRecords {
   /** From now on it is our turn. Throws when the store does. */
   begin(): Promise<void>;
   /** What was read there is what the next write replaces. */
@@ -20,7 +20,7 @@ interface TurnRecords {
 /** A refusal follows another's write, or a lost answer; more in a row mean a broken store. */
 const mostRefusals = 10;
 
-export function turnRecords(records: Pick<Records, 'get' | 'put'>): TurnRecords {
+export function createFencedRecords(records: Pick<Records, 'get' | 'put'>): FencedRecords {
   /** Of tasks that are not done. */
   const versions = new Map<string, string>();
   let turn = 0;

@@ -11,7 +11,7 @@ import { transportFault, withoutTransport } from './transports.ts';
 type Medium = 'registry' | 'file' | 'oci';
 
 /** A repository somewhere. */
-export interface Place {
+export interface ImagePlace {
   readonly medium: Medium;
   /** A registry's host, as in `quay.io`; an OCI layout's path; nothing for `file`. */
   readonly location: string;
@@ -19,7 +19,7 @@ export interface Place {
 }
 
 /** An image, or all of a repository where neither tag nor digest is said. */
-export interface PullSpec extends Place {
+export interface PullSpec extends ImagePlace {
   readonly tag?: Tag;
   readonly digest?: Digest;
   /** Stands in the place of the tag: every tag that it matches. `*` is any text. */
@@ -61,7 +61,7 @@ export function parsePullSpec(text: string): PullSpec {
 }
 
 /** The place as people write it: what parsePullSpec reads. */
-export function placeText({ medium, location, repository }: Place): string {
+export function placeText({ medium, location, repository }: ImagePlace): string {
   if (medium === 'oci') return `oci:${location}`;
   return medium === 'file' ? `file://${repository}` : `${location}/${repository}`;
 }
@@ -83,12 +83,12 @@ export function referenceOf({ tag, digest }: PullSpec): Reference | undefined {
   return tag === undefined ? undefined : { tag };
 }
 
-interface Parts extends Pick<PullSpec, 'tag' | 'digest' | 'glob'> {
+interface PullSpecParts extends Pick<PullSpec, 'tag' | 'digest' | 'glob'> {
   readonly name: string;
 }
 
 /** Splits off `@digest`, then `:tag` or `:glob`; a colon before the last slash is a port's. */
-function parts(whole: string, text: string): Parts {
+function parts(whole: string, text: string): PullSpecParts {
   const at = text.indexOf('@');
   const digest = at < 0 ? undefined : read(whole, () => parseDigest(text.slice(at + 1)));
   const tagged = at < 0 ? text : text.slice(0, at);

@@ -2,12 +2,12 @@ import { hash } from 'node:crypto';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { concurrently } from '../../base/each.ts';
-import { locatedYaml } from '../ci/located-yaml.ts';
-import { type ConfigFacts, factReader, type StepFacts } from './facts.ts';
-import { usedByTests } from './steps.ts';
+import { parseLocatedYaml } from '../ci/located-yaml.ts';
+import { type ConfigFacts, createFactReader, type StepFacts } from './facts.ts';
+import { findUsedByTests } from './steps.ts';
 
 /** What all configurations of a checkout use, and promote. */
-export interface Reading {
+export interface CheckoutReading {
   /** `namespace/name:tag`, and `imagestream_namespace/name` for a whole stream. */
   readonly keys: ReadonlySet<string>;
   /** The tags that they promote to, `namespace/name:tag`. */
@@ -22,7 +22,7 @@ export interface Reading {
 /** A checkout of openshift/release. */
 export interface Checkout {
   /** Reads it whole; skips unchanged files. Rejects without a checkout; faults are collected. */
-  read(): Promise<Reading>;
+  read(): Promise<CheckoutReading>;
 }
 
 interface FileFacts {
@@ -38,7 +38,7 @@ const parts = [
 
 type Kind = (typeof parts)[number]['kind'];
 
-interface Place {
+interface CheckoutPlace {
   /** From the root. */
   readonly file: string;
   readonly kind: Kind;
@@ -47,13 +47,13 @@ interface Place {
 const readAtATime = 8;
 
 /** `folder` may be a symbolic link that moves from one commit to the next, as by git-sync. */
-export function checkout(folder: string): Checkout {
-  const reader = factReader();
+export function createCheckout(folder: string): Checkout {
+  const reader = createFactReader();
   let known: ReadonlyMap<string, FileFacts> = new Map();
   let told: ReadonlySet<string> = new Set();
 
   function parsed(bytes: Uint8Array, kind: Kind): FileFacts {
-    const data = locatedYaml(bytes).data;
+    const data = parseLocatedYaml(bytes).data;
     if (kind === 'config') return { config: reader.config(data) };
     const step = reader.step(data);
     if (step === undefined) throw new Error('defines no step');
@@ -95,7 +95,7 @@ export function checkout(folder: string): Checkout {
 
 function used(files: readonly FileFacts[]) {
   const configs = files.flatMap(({ config }) => config ?? []);
-  const { tags, unknown } = usedByTests(
+  const { tags, unknown } = findUsedByTests(
     files.flatMap(({ step }) => step ?? []),
     configs.flatMap(({ tests }) => tests),
   );
@@ -107,7 +107,7 @@ function used(files: readonly FileFacts[]) {
   return { keys, promoted: new Set(configs.flatMap(({ promoted }) => promoted)), unknown };
 }
 
-async function placesIn(root: string): Promise<readonly Place[]> {
+async function placesIn(root: string): Promise<readonly CheckoutPlace[]> {
   const lists = await Promise.all(
     parts.map(async ({ folder, isOurs, kind }) => {
       const names = await readdir(join(root, folder), { recursive: true });

@@ -45,7 +45,7 @@ interface FactReader {
 }
 
 /** One reader for many files: copies texts, as a slice may keep the whole file in memory. */
-export function factReader(): FactReader {
+export function createFactReader(): FactReader {
   const words = new Map<string, string>();
 
   function own(text: string): string {

@@ -3,7 +3,7 @@
 // mirror.
 
 import type { TestInputs } from '../ci/tag-filter.ts';
-import type { Tell } from '../log.ts';
+import type { LogMirror } from '../log.ts';
 import type { Checkout } from './checkout.ts';
 
 interface ReadInputsOptions {
@@ -11,7 +11,7 @@ interface ReadInputsOptions {
   readonly folder: string;
   /** Of openshift/release: `checkoutThread`. */
   readonly checkout: Checkout;
-  readonly tell: Tell;
+  readonly tell: LogMirror;
 }
 
 /** What tests use, as of the last time that the checkout could be read; nothing before. */

@@ -12,7 +12,7 @@ interface UsedByTests {
  * Resolves the parts of tests. Thousands of tests share a few hundred chains and workflows: each is
  * walked once. A cycle ends there; of two definitions the last one wins.
  */
-export function usedByTests(registry: Iterable<StepFacts>, tests: Iterable<TestFacts>): UsedByTests {
+export function findUsedByTests(registry: Iterable<StepFacts>, tests: Iterable<TestFacts>): UsedByTests {
   const { steps, workflows } = named(registry);
   const tags = new Set<string>();
   const unknown = new Set<string>();

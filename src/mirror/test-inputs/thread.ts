@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Checkout, Reading } from './checkout.ts';
+import type { Checkout, CheckoutReading } from './checkout.ts';
 
 /** What the thread answers. */
-export type Answer = { readonly reading: Reading } | { readonly error: string };
+export type Answer = { readonly reading: CheckoutReading } | { readonly error: string };
 
 /** A checkout that is read on a thread of its own. */
 interface CheckoutThread extends Checkout {
@@ -20,7 +20,7 @@ const resourceLimits = { maxOldGenerationSizeMb: 512, maxYoungGenerationSizeMb: 
  * pull may be blocked. The thread starts with the first reading, and after a crash; an idle one is
  * unref'ed. One reading at a time.
  */
-export function checkoutThread(folder: string): CheckoutThread {
+export function createCheckoutThread(folder: string): CheckoutThread {
   let running: { readonly worker: Worker; readonly ended: AbortSignal } | undefined;
   const closing = new AbortController();
 

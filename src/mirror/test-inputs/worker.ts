@@ -1,9 +1,9 @@
 /** The entry point of a worker thread: reads one checkout, as often as it is asked to. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { checkout } from './checkout.ts';
+import { createCheckout } from './checkout.ts';
 import type { Answer } from './thread.ts';
 
-const release = checkout(String(workerData));
+const release = createCheckout(String(workerData));
 
 parentPort?.on('message', async () => {
   const answer: Answer = await release.read().then(

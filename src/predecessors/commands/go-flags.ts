@@ -1,4 +1,4 @@
-import { type Flag, flagValue, parseBoolean, writtenFlags } from '../../cli/flags/flag-table.ts';
+import { type Flag, flagValue, parseBoolean, readFlags } from '../../cli/flags/flag-table.ts';
 import type { FaultPath } from '../../config/faults.ts';
 
 /** One flag of a program that we stand in for, or one that we have beside them. */
@@ -47,7 +47,7 @@ export function ambient(flag: GoFlag, text: string | undefined): GoFlag {
  * optional text counts as absent. Throws `UsageError` for an unknown flag.
  */
 export function parseGoFlags(table: GoFlagTable, args: readonly string[]): GoFlags {
-  const { written: all, words } = writtenFlags(table, args.map(withTwoDashes));
+  const { written: all, words } = readFlags(table, args.map(withTwoDashes));
   const written = new Map([...all].filter(([name, texts]) => !isLeftOut(table[name], texts)));
   const readings = Object.entries(table).map(([name, flag]) => reading(name, flag, written.get(name)));
   return {
@@ -70,17 +70,17 @@ export function isOn({ written }: Pick<GoFlags, 'written'>, name: string): boole
   }
 }
 
-interface Reading {
+interface GoFlagReading {
   readonly isGiven: boolean;
   readonly decided: readonly Decided[];
   readonly complaint?: Complaint;
 }
 
-function reading(name: string, flag: GoFlag, given: readonly string[] | undefined): Reading {
+function reading(name: string, flag: GoFlag, given: readonly string[] | undefined): GoFlagReading {
   const assumed = flag.default ?? flag.ambient;
   const texts = given ?? (assumed === undefined ? [] : [assumed]);
   const isGiven = given !== undefined;
-  const refused = (message: string): Reading => ({
+  const refused = (message: string): GoFlagReading => ({
     isGiven,
     decided: [],
     complaint: { flag: `--${name}`, message },

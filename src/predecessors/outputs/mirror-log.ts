@@ -4,7 +4,7 @@
 // the setting log.qciAppci and the strconv text of proxy/operators/mirror-api.ts would go with it.
 // Imports: base, proxy/access, telemetry; types of auth/clusters, mirror, upstream.
 
-import type { MirrorFields, Notices, Tell } from '../../mirror/log.ts';
+import type { LogMirror, MirrorFields, Notices } from '../../mirror/log.ts';
 import type { Log } from '../../telemetry/log.ts';
 
 /** One line in the words of `ci-images-mirror`, for existing queries and alerts. */
@@ -74,7 +74,7 @@ export function mirrorWriter(log: Log): (line: MirrorLine) => void {
 }
 
 /** Logs events. `subcomponent` is a part of the mirror. Errors keep only their message. */
-export function mirrorLog(write: (line: MirrorLine) => void, subcomponent?: string): Tell {
+export function mirrorLog(write: (line: MirrorLine) => void, subcomponent?: string): LogMirror {
   return (what, fields = {}) => {
     const [level, message] = messages[what];
     write({

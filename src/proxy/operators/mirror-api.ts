@@ -11,7 +11,7 @@ interface MirrorFilter {
 }
 
 /** What the API may ask of the mirror. */
-interface MirrorDesk {
+interface MirrorQueueApi {
   /** Tasks in the form in which they are shown. */
   tasks(filter: MirrorFilter): Iterable<object>;
   /** Queues a copy. Resolves to whether it is stored; throws an Error for the client. */
@@ -26,7 +26,7 @@ interface MirrorDesk {
 }
 
 export interface MirrorApiOptions {
-  readonly desk: MirrorDesk;
+  readonly desk: MirrorQueueApi;
   /** Told of the path of each request, but for that of probes. */
   readonly serving: (path: string) => void;
 }

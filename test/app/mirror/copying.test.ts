@@ -1,11 +1,11 @@
 import { test } from 'tap';
 import { copying } from '../../../src/app/mirror/copying.ts';
 import { load } from '../../../src/config/load.ts';
-import { registryLook } from '../../../src/mirror/images/image-inspector.ts';
+import { createImageInspector } from '../../../src/mirror/images/image-inspector.ts';
 import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
-import { queue } from '../../../src/mirror/queue/queue.ts';
+import { createQueue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
@@ -37,12 +37,12 @@ async function triedOnce(task: Partial<MirrorTask>, held?: typeof image) {
   const { mirror: settings } = load('{mirror: {}}', {});
   if (settings === undefined) throw new Error('the settings have no mirror');
   const stop = new AbortController();
-  const tasks = queue({ records: taskRecords({ records: createMemoryStore().records }) });
+  const tasks = createQueue({ records: createTaskRecords({ records: createMemoryStore().records }) });
   const { promise: isDone, resolve: imageMirrored } = Promise.withResolvers<unknown>();
   const running = mirrorLoop(
     {
       queue: tasks,
-      look: registryLook(end),
+      look: createImageInspector(end),
       copy: copying(ends, settings, stop.signal),
       tell: (kind) => kind === 'upToDate' && imageMirrored(kind),
       events: { imageMirrored },

@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { registryEnds } from '../../../src/app/mirror/endpoints.ts';
+import { createRegistryEndpoints } from '../../../src/app/mirror/endpoints.ts';
 import { load } from '../../../src/config/load.ts';
 import { bytesOf } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
@@ -22,7 +22,7 @@ async function ends(t: Test, more: (url: URL) => string = () => '') {
     {},
   );
   if (config.mirror === undefined) throw new Error('the settings have no mirror');
-  const made = registryEnds({
+  const made = createRegistryEndpoints({
     config,
     settings: config.mirror,
     env: {},

@@ -1,7 +1,7 @@
 import { rename, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { followedInputs } from '../../../src/app/mirror/inputs.ts';
+import { followInputs } from '../../../src/app/mirror/inputs.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { image, releaseFiles } from '../../mirror/test-inputs/release.ts';
 import { until } from '../../support/bodies.ts';
@@ -16,7 +16,7 @@ async function rig(t: Test) {
   const told: string[] = [];
   const runs: boolean[] = [];
   const stop = new AbortController();
-  const followed = followedInputs({
+  const followed = followInputs({
     folder: link,
     tell: mirrorLog((line) => lines.push(line)),
     lookEveryMs: 5,

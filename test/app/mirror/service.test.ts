@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createRecordLease } from '../../../src/lease/record.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { until } from '../../support/bodies.ts';
@@ -139,7 +139,7 @@ test('a task that waits from before ends when its entry is gone', async (t) => {
   const source = 'registry.ci.openshift.org/tools/tool:v1';
   const destination = 'quay.io/openshift/ci:ci_tool_latest';
   const owner = 'supplementalCIImagesService';
-  await taskRecords({ records }).keep(destination, {
+  await createTaskRecords({ records }).keep(destination, {
     source: parseImageReference(source),
     destination: parseImageReference(destination),
     priority: 'change',
@@ -156,7 +156,7 @@ test('a task that waits from before ends when its entry is gone', async (t) => {
   await until(() => rig.log.some(({ msg }) => msg === 'No longer configured, skipping mirror'));
   await rig.stop();
   t.equal(rig.double.tagOf(ci, 'ci_tool_latest'), undefined);
-  t.same(await taskRecords({ records }).load(), []);
+  t.same(await createTaskRecords({ records }).load(), []);
 });
 
 test('a mirror that only looks copies nothing', async (t) => {
@@ -178,7 +178,7 @@ test('a mirror that only looks leaves to others what waits, and their turn', asy
     owner: 'misses',
     createdAt: 1,
   } as const;
-  await taskRecords({ records }).keep(destination, waiting);
+  await createTaskRecords({ records }).keep(destination, waiting);
   const prepare = (double: RegistryDouble) => void double.addImage('ocp/4.20', 'cli');
   const rig = await mirrorRig(t, { dryRun: true }, prepare, directory);
   for (const tag of ['ordered', 'ordered-later']) {

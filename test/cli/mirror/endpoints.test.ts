@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createMirrorEndpoints } from '../../../src/cli/mirror/endpoints.ts';
 import { allTags } from '../../../src/mirror/endpoints/reading.ts';
-import { type Place, parsePullSpec } from '../../../src/mirror/references/pull-spec.ts';
+import { type ImagePlace, parsePullSpec } from '../../../src/mirror/references/pull-spec.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import {
   type RegistryDouble,
@@ -31,7 +31,11 @@ async function registry(t: Test, options: RegistryDoubleOptions = {}) {
 }
 
 /** What the registry's tags are, read through ends of those options. */
-async function tagsOf(t: Test, place: Place, options: Partial<Parameters<typeof createMirrorEndpoints>[0]>) {
+async function tagsOf(
+  t: Test,
+  place: ImagePlace,
+  options: Partial<Parameters<typeof createMirrorEndpoints>[0]>,
+) {
   const ends = createMirrorEndpoints({ ...usual, ...options });
   t.teardown(() => ends.close());
   return Array.fromAsync(allTags(await ends.source(place), place.repository));

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { watchedConfig } from '../../../src/mirror/ci/config-watch.ts';
+import { watchConfig } from '../../../src/mirror/ci/config-watch.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 
 const one = 'supplementalCIImages: {"ci/a:b": {image: "quay.io/x/y:z"}}';
@@ -7,7 +7,7 @@ const one = 'supplementalCIImages: {"ci/a:b": {image: "quay.io/x/y:z"}}';
 function rig() {
   const lines: MirrorLine[] = [];
   const state = { text: one, now: 0, changes: 0, reads: 0 };
-  const config = watchedConfig({
+  const config = watchConfig({
     file: '_config.yaml',
     read: async () => {
       state.reads += 1;

@@ -1,5 +1,9 @@
 import { test } from 'tap';
-import { type OnceOptions, type Place, sharedContent } from '../../../src/mirror/copy/shared-content.ts';
+import {
+  type ContentPlace,
+  createSharedContent,
+  type OnceOptions,
+} from '../../../src/mirror/copy/shared-content.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import type { Landing } from '../../../src/mirror/images/copy-events.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
@@ -10,7 +14,7 @@ const place = placeOf('layer');
 const other = { ...place, repository: parseRepository('team/other') };
 const gone = new CopyError('blob-unknown', 'unknown blob');
 
-function placeOf(text: string): Place {
+function placeOf(text: string): ContentPlace {
   return { kind: 'blob', registry: 'b.example', repository: app, digest: digestOf(Buffer.from(text)) };
 }
 
@@ -30,7 +34,7 @@ function work(landing: Landing = 'copied') {
 }
 
 test('who comes while another is at it waits for that', async (t) => {
-  const shared = sharedContent();
+  const shared = createSharedContent();
   const [first, second] = [work(), work()];
   const both = [shared.once(place, options(), first.begin), shared.once(place, options(), second.begin)];
   first.end();
@@ -40,7 +44,7 @@ test('who comes while another is at it waits for that', async (t) => {
 });
 
 test('a failure is shared with who would ask the same source', async (t) => {
-  const shared = sharedContent();
+  const shared = createSharedContent();
   const [first, second] = [work(), work()];
   const leading = shared.once(place, options(), first.begin);
   const following = shared.once(place, options(), second.begin);
@@ -51,7 +55,7 @@ test('a failure is shared with who would ask the same source', async (t) => {
 });
 
 test('who has another source tries it', async (t) => {
-  const shared = sharedContent();
+  const shared = createSharedContent();
   const [first, second] = [work(), work()];
   const leading = shared.once(place, options(), first.begin);
   const following = shared.once(place, options({ origin: 'c.example/app' }), second.begin);
@@ -63,7 +67,7 @@ test('who has another source tries it', async (t) => {
 });
 
 test('who follows one that was given up goes on himself', async (t) => {
-  const shared = sharedContent();
+  const shared = createSharedContent();
   const [first, second] = [work(), work()];
   const leading = shared.once(place, options(), first.begin);
   const following = shared.once(place, options(), second.begin);
@@ -75,7 +79,7 @@ test('who follows one that was given up goes on himself', async (t) => {
 });
 
 test('what was found there is not what was sent', async (t) => {
-  const shared = sharedContent();
+  const shared = createSharedContent();
   const [found, sent, again] = [work('present'), work('copied'), work()];
   found.end();
   sent.end();
@@ -86,7 +90,7 @@ test('what was found there is not what was sent', async (t) => {
 });
 
 test('an upload is known to hold it before those who waited for it look', async (t) => {
-  const shared = sharedContent();
+  const shared = createSharedContent();
   const sending = shared.send(other, async () => {});
   await shared.sentElsewhere(place);
   t.same(shared.holders(place), [other.repository]);
@@ -95,7 +99,7 @@ test('an upload is known to hold it before those who waited for it look', async 
 });
 
 test('what is forgotten is done again, and of too much the oldest is forgotten', async (t) => {
-  const shared = sharedContent(1);
+  const shared = createSharedContent(1);
   const [first, second, third, another] = [work(), work(), work(), work()];
   for (const each of [first, second, third, another]) each.end();
   await shared.once(place, options(), first.begin);

@@ -2,7 +2,7 @@ import { readFile, truncate, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import type { ManifestBytes } from '../../../src/mirror/endpoints/endpoints.ts';
-import { fileChecks } from '../../../src/mirror/endpoints/file-checks.ts';
+import { createFileChecks } from '../../../src/mirror/endpoints/file-checks.ts';
 import type { ImageDirectory } from '../../../src/mirror/endpoints/image-directory.ts';
 import { ocDirectory } from '../../../src/mirror/endpoints/oc-directory.ts';
 import { ociLayout } from '../../../src/mirror/endpoints/oci-layout.ts';
@@ -201,7 +201,7 @@ for (const [scheme, { make, blobFile }] of Object.entries(layouts)) {
 
 test('a file that changes without changing its size is read again', async (t) => {
   const file = join(t.testdir({ blob: 'right' }), 'blob');
-  const checks = fileChecks();
+  const checks = createFileChecks();
   const digest = digestOf(Buffer.from('right'));
   await utimes(file, new Date(1_000), new Date(1_000));
   t.match(await checks.check(file, digest), { size: 5 });

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { copyImage } from '../../../src/mirror/copy/copy.ts';
-import { copyRun } from '../../../src/mirror/copy/run.ts';
+import { createCopyRun } from '../../../src/mirror/copy/run.ts';
 import type { CopiedImage } from '../../../src/mirror/images/image-copy.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
@@ -31,7 +31,7 @@ const inSource = (rig: MissRig) => rig.doubles.source.addImage('ocp/4.5', 'base'
 /** The task of a miss, done. */
 function copyTo({ repository, destination }: MissRig, { copied }: MissCache): Promise<CopiedImage> {
   const from = { repository: sourceRepository, reference: { tag: parseTag('base') } };
-  return copyImage({ source: copied, from, destination, to: { repository, tag } }, copyRun());
+  return copyImage({ source: copied, from, destination, to: { repository, tag } }, createCopyRun());
 }
 
 test('a tag that the upstream lacks is answered from its source, byte for byte, and its copy comes before all else', async (t) => {

@@ -1,14 +1,14 @@
 import { test } from 'tap';
 import { Expression } from '../../../src/base/text/expression.ts';
-import { missRule } from '../../../src/mirror/fallback/rule.ts';
+import { createMissRule } from '../../../src/mirror/fallback/rule.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 
 const target = { namespace: 'ci', name: 'boskos', tag: 'latest' };
 const qci = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
 
-function sourceOf(tag: string, config: Partial<Parameters<typeof missRule>[0]> = {}, place = qci) {
-  return missRule({ supplemental: [], ignored: [], ...config })(place, parseTag(tag));
+function sourceOf(tag: string, config: Partial<Parameters<typeof createMissRule>[0]> = {}, place = qci) {
+  return createMissRule({ supplemental: [], ignored: [], ...config })(place, parseTag(tag));
 }
 
 test("a tag that is named after an image stream's tag comes from app.ci", (t) => {
@@ -73,7 +73,7 @@ test('other repositories, and sources that lead back, have no rule', (t) => {
 
 test('the repository that is filled may be another', (t) => {
   const place = { upstream: 'localhost:5000', repository: parseRepository('ci') };
-  const rule = missRule({ supplemental: [], ignored: [] }, { destination: 'localhost:5000/ci' });
+  const rule = createMissRule({ supplemental: [], ignored: [] }, { destination: 'localhost:5000/ci' });
   t.ok(rule(place, parseTag('ocp_4.5_base')));
   t.equal(rule(qci, parseTag('ocp_4.5_base')), undefined);
   t.end();
@@ -83,7 +83,7 @@ test('what may come from app.ci can be limited, but not what the configuration n
   const imageStreams = Expression.whole('(?:ocp|ci)/[^/]+');
   const source = 'gcr.io/k8s/private:1';
   const privately = { namespace: 'ocp-priv', name: 'named', tag: 'latest' };
-  const rule = missRule(
+  const rule = createMissRule(
     { supplemental: [{ target: privately, source: parseImageReference(source) }], ignored: [] },
     { imageStreams },
   );

@@ -1,6 +1,6 @@
 import { type Test, test } from 'tap';
 import { copyImage } from '../../../src/mirror/copy/copy.ts';
-import { copyRun } from '../../../src/mirror/copy/run.ts';
+import { createCopyRun } from '../../../src/mirror/copy/run.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { blobKey } from '../../../src/store/keys.ts';
@@ -36,7 +36,7 @@ async function pulledAndCopied(t: Test, layers: readonly number[], options: Miss
     return digestOf(bytes);
   };
   const pulled = Promise.all(digests.map(pull));
-  await copyImage({ source: rig.copied, from, destination, to: { repository, tag } }, copyRun());
+  await copyImage({ source: rig.copied, from, destination, to: { repository, tag } }, createCopyRun());
   t.same(await pulled, digests, 'the client has every byte');
   await rig.settled();
   t.equal(doubles.qci.tagOf('openshift/ci', tag), image.digest, 'QCI has the tag');

@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import { filledFromSource } from '../../../src/mirror/fallback/fallback.ts';
-import { missRule } from '../../../src/mirror/fallback/rule.ts';
+import { createMissRule } from '../../../src/mirror/fallback/rule.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseTag } from '../../../src/oci/reference.ts';
@@ -40,7 +40,7 @@ test('ten thousand unknown tags cost the source what a second allows, and take n
   const flooded = filledFromSource(
     { ...qci.upstream, manifest: async () => ({ kind: 'absent' }) },
     {
-      rule: missRule({ supplemental: [], ignored: [] }),
+      rule: createMissRule({ supplemental: [], ignored: [] }),
       origin: () => source,
       membership: { tagsOf: () => [] },
       queue: { put: async () => true },

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { builtAt } from '../../../src/mirror/images/built-at.ts';
+import { createBuiltAt } from '../../../src/mirror/images/built-at.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { app, copyRig } from '../../support/copy-rig.ts';
 import { indexImage, type MemoryImage, plainImage } from '../../support/memory-images.ts';
@@ -10,7 +10,7 @@ const amd64 = at('2026-01-02T03:04:05.678901234Z');
 
 async function told(image: MemoryImage, pullSpec = `example.com/${app}:latest`) {
   const { source } = copyRig(image);
-  return await builtAt(() => source)(parseImageReference(pullSpec), never);
+  return await createBuiltAt(() => source)(parseImageReference(pullSpec), never);
 }
 
 for (const [title, image] of [
@@ -44,7 +44,7 @@ test('the build time of a missing image is unknown', async (t) => {
 });
 
 test('a registry that fails is no failure of ours, an abort is', async (t) => {
-  const broken = builtAt(() => Promise.reject(new Error('down')));
+  const broken = createBuiltAt(() => Promise.reject(new Error('down')));
   t.equal(await broken(parseImageReference(`example.com/${app}:latest`), never), undefined);
   const stop = AbortSignal.abort(new Error('enough'));
   await t.rejects(broken(parseImageReference(`example.com/${app}:latest`), stop), { message: 'enough' });

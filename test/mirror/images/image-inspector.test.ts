@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { registryLook } from '../../../src/mirror/images/image-inspector.ts';
+import { createImageInspector } from '../../../src/mirror/images/image-inspector.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
@@ -37,7 +37,7 @@ function rig(manifest: RegistryReader['manifest']) {
     referrers: async () => undefined,
   };
   const hosts: string[] = [];
-  const look = registryLook((registry) => {
+  const look = createImageInspector((registry) => {
     hosts.push(registry);
     return source;
   });

@@ -1,6 +1,10 @@
 import { type Test, test } from 'tap';
 import { createImageStreams } from '../../../src/image-streams/image-streams.ts';
-import { type Controller, type ControllerOptions, controller } from '../../../src/mirror/loop/controller.ts';
+import {
+  type Controller,
+  type ControllerOptions,
+  createController,
+} from '../../../src/mirror/loop/controller.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { until as heldTrue } from '../../support/bodies.ts';
@@ -36,7 +40,7 @@ async function started(t: Test, { tag = {}, held = { [appCi]: a }, child, ...opt
   const lines: MirrorLine[] = [];
   const tasks: ReturnType<typeof taskTexts>[] = [];
   const looks: string[] = [];
-  const watched: Controller = controller({
+  const watched: Controller = createController({
     streams: createImageStreams({ client: api.client, pauseMs: 1 }),
     isWanted: () => true,
     look: {

@@ -1,9 +1,9 @@
 import { test } from 'tap';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { type LoopOptions, mirrorLoop } from '../../../src/mirror/loop/loop.ts';
-import { queue } from '../../../src/mirror/queue/queue.ts';
+import { createQueue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
@@ -47,7 +47,11 @@ function rig(
   const counts = { success: 0, failure: 0 };
   const failures: (CopyError | Error)[] = [];
   const stop = new AbortController();
-  const tasks = queue({ records: taskRecords({ records: store }), firstPauseMs: 1, longestPauseMs: 2 });
+  const tasks = createQueue({
+    records: createTaskRecords({ records: store }),
+    firstPauseMs: 1,
+    longestPauseMs: 2,
+  });
   const copy: LoopOptions['copy'] = async (pair, signal) => {
     copies.push({ source: pair.source.text, destination: pair.destination.text });
     const failure = failures.shift();
@@ -325,7 +329,7 @@ test('what is not wanted any more ends untried, however much of it waits', async
   await end();
   t.same(copies, [{ source, destination }]);
   t.same([...tasks.list()], []);
-  t.same(await taskRecords({ records: store }).load(), []);
+  t.same(await createTaskRecords({ records: store }).load(), []);
 });
 
 test('what runs when we are stopped stays in the queue, untried', async (t) => {

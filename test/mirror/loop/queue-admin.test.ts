@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { desk, taskItem } from '../../../src/mirror/loop/queue-admin.ts';
+import { createQueueAdmin, taskItem } from '../../../src/mirror/loop/queue-admin.ts';
 import type { MirrorTask, QueuedTask } from '../../../src/mirror/queue/task.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 
@@ -17,7 +17,7 @@ function orders() {
     retry: () => 0,
     drop: () => undefined,
   };
-  const { order } = desk(queue, (what) => void told.push(what), { now: () => 7 });
+  const { order } = createQueueAdmin(queue, (what) => void told.push(what), { now: () => 7 });
   return { tasks, told, order };
 }
 

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { type WorkQueueOptions, workQueue } from '../../../src/mirror/loop/work-queue.ts';
+import { createWorkQueue, type WorkQueueOptions } from '../../../src/mirror/loop/work-queue.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
 /** Runs until the work says that it is enough. */
@@ -9,7 +9,7 @@ async function worked(
   options: Partial<WorkQueueOptions> = {},
 ) {
   const stop = new AbortController();
-  const queue = workQueue({
+  const queue = createWorkQueue({
     firstPauseMs: 1,
     ...options,
     work: (key) => work(key, () => stop.abort()),
@@ -30,7 +30,7 @@ test('each key is looked at once, in the order in which they came', async (t) =>
 test('a key that comes while it is looked at is looked at again', async (t) => {
   const stop = new AbortController();
   let looks = 0;
-  const queue = workQueue({
+  const queue = createWorkQueue({
     async work(key) {
       looks += 1;
       if (looks === 1) queue.add(key);
@@ -79,7 +79,7 @@ test('a key that failed comes back after a pause that doubles, and does not hold
 test('news of a key that failed do not wait for the pause', async (t) => {
   const stop = new AbortController();
   let looks = 0;
-  const queue = workQueue({
+  const queue = createWorkQueue({
     firstPauseMs: 60_000,
     async work(key) {
       looks += 1;

@@ -1,7 +1,7 @@
 import { test } from 'tap';
-import { type Queue, queue } from '../../../src/mirror/queue/queue.ts';
+import { createQueue, type Queue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
-import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords, offerTask } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
@@ -39,7 +39,7 @@ function rig() {
     put: (...args) => delayed(() => records.put(...args)),
     delete: (key) => delayed(() => records.delete(key)),
   };
-  const made = (over: Records) => queue({ records: taskRecords({ records: over, retryMs: 1 }) });
+  const made = (over: Records) => createQueue({ records: createTaskRecords({ records: over, retryMs: 1 }) });
   const predecessor = made(slowly);
   return {
     predecessor,
@@ -177,7 +177,7 @@ test('what a write left that seemed to fail is our own', async (t) => {
       return version;
     },
   };
-  const tasks = queue({ records: taskRecords({ records: flaky, retryMs: 1 }) });
+  const tasks = createQueue({ records: createTaskRecords({ records: flaky, retryMs: 1 }) });
   await tasks.load();
   const alive = setTimeout(() => {}, 60_000);
   t.equal(await tasks.put(wish('1')), false);
@@ -194,7 +194,7 @@ test('the traces of what is done go after a day', async (t) => {
       for await (const entry of records.list(...args)) yield { ...entry, writtenAt: entry.writtenAt - age };
     },
   };
-  const made = () => queue({ records: taskRecords({ records: older }) });
+  const made = () => createQueue({ records: createTaskRecords({ records: older }) });
   const left = async () => {
     const keys: string[] = [];
     for await (const { key } of records.list('v1/tasks/queued/')) keys.push(key);

@@ -1,9 +1,9 @@
 import { test } from 'tap';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { queue } from '../../../src/mirror/queue/queue.ts';
+import { createQueue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { longestTrace } from '../../../src/mirror/queue/task-record.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
@@ -70,8 +70,8 @@ async function played(seed: number): Promise<string | undefined> {
   const late: (() => void)[] = [];
   let way = slowing(records, late);
   const made = () =>
-    queue({
-      records: taskRecords({ records: way.records, retryMs: 1 }),
+    createQueue({
+      records: createTaskRecords({ records: way.records, retryMs: 1 }),
       places: 1 + roll(6),
       now: () => clock.now,
       random: () => roll(100) / 100,

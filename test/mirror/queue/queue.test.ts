@@ -1,8 +1,8 @@
 import { test } from 'tap';
 import { CopyError, doubtfulTries } from '../../../src/mirror/failure.ts';
-import { type Queue, type QueueOptions, queue } from '../../../src/mirror/queue/queue.ts';
+import { createQueue, type Queue, type QueueOptions } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
-import { offerTask, taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords, offerTask } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Records } from '../../../src/store/records.ts';
@@ -43,8 +43,8 @@ function rig(options: Partial<QueueOptions> & { readonly store?: Records } = {})
   const clock = { now: 1_000_000 };
   const { calls, records } = counted(options.store ?? createMemoryStore().records);
   const made = (): Queue =>
-    queue({
-      records: taskRecords({ records, retryMs: 1 }),
+    createQueue({
+      records: createTaskRecords({ records, retryMs: 1 }),
       now: () => clock.now,
       random: () => 1,
       ...options,
@@ -409,8 +409,8 @@ test('an unreadable record is skipped', async (t) => {
   await records.put('v1/tasks/queued/a', Buffer.from('{'.repeat(100)));
   await records.put('v1/tasks/offered/b', Buffer.from(`{"source":1}${' '.repeat(100)}`));
   const told: string[] = [];
-  const kept = taskRecords({ records, storeFailed: ({ error }) => told.push(String(error)) });
-  const next = queue({ records: kept });
+  const kept = createTaskRecords({ records, storeFailed: ({ error }) => told.push(String(error)) });
+  const next = createQueue({ records: kept });
   await next.load();
   await next.collect();
   await next.collect();

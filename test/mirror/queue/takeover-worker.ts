@@ -10,8 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createLease } from '../../../src/lease/lease.ts';
 import { createRecordLease } from '../../../src/lease/record.ts';
 import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
-import { queue } from '../../../src/mirror/queue/queue.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createQueue } from '../../../src/mirror/queue/queue.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
@@ -36,7 +36,7 @@ async function work(signal: AbortSignal): Promise<void> {
   const line = connect(Number(port), '127.0.0.1');
   await once(line, 'connect');
   line.write(`holder ${holder}\n`);
-  const tasks = queue({ records: taskRecords({ records }), places: 2 });
+  const tasks = createQueue({ records: createTaskRecords({ records }), places: 2 });
   await tasks.load(signal);
   await mirrorLoop(
     {

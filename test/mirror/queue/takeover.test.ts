@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
 import { longestTrace, queuedPrefix } from '../../../src/mirror/queue/task-record.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 
@@ -54,7 +54,7 @@ async function witness(t: Test) {
 async function filled(directory: string): Promise<void> {
   await mkdir(join(directory, 'copied'));
   const { records } = createFilesystemStore({ path: join(directory, 'store') });
-  const tasks = taskRecords({ records });
+  const tasks = createTaskRecords({ records });
   const kept = Array.from({ length: images }, (_, index) =>
     tasks.keep(`target/ci:${index}`, {
       source: parseImageReference(`source/ci:${index}`),

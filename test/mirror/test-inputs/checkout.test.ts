@@ -2,13 +2,13 @@ import { rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { test } from 'tap';
-import { checkout } from '../../../src/mirror/test-inputs/checkout.ts';
+import { createCheckout } from '../../../src/mirror/test-inputs/checkout.ts';
 import { image, releaseFiles } from './release.ts';
 
 const base = (key: string) => `base_images: {base: ${image(key)}}\n`;
 
 async function keysOf(folder: string): Promise<ReadonlySet<string>> {
-  return (await checkout(folder).read()).keys;
+  return (await createCheckout(folder).read()).keys;
 }
 
 test('every place of a configuration that names an image of a stream counts', async (t) => {
@@ -80,7 +80,7 @@ test('what any configuration promotes is known', async (t) => {
   const folder = t.testdir(
     releaseFiles({ 'a.yaml': promotes('4.20', 'cli'), 'b.yaml': promotes('4.21', 'cli') }),
   );
-  t.same((await checkout(folder).read()).promoted, new Set(['ocp/4.20:cli', 'ocp/4.21:cli']));
+  t.same((await createCheckout(folder).read()).promoted, new Set(['ocp/4.20:cli', 'ocp/4.21:cli']));
 });
 
 test('a registry file that nothing refers to is not used', async (t) => {
@@ -107,7 +107,7 @@ test('a faulty file is told of once, and the others count', async (t) => {
       { 'no-ref.yaml': 'nothing: {as: a}' },
     ),
   );
-  const release = checkout(folder);
+  const release = createCheckout(folder);
   const { keys, faults, files } = await release.read();
   t.same([...keys], ['ci/a:a']);
   t.equal(files, 4);
@@ -120,7 +120,9 @@ test('a faulty file is told of once, and the others count', async (t) => {
 
 test('what the registry lacks is told of once, and the rest of the test counts', async (t) => {
   const steps = `{workflow: w, pre: [{ref: r}, {as: a, from_image: ${image('ci/a:a')}}], observers: {enable: [o]}}`;
-  const release = checkout(t.testdir(releaseFiles({ 'a.yaml': `tests: [{as: e2e, steps: ${steps}}]` })));
+  const release = createCheckout(
+    t.testdir(releaseFiles({ 'a.yaml': `tests: [{as: e2e, steps: ${steps}}]` })),
+  );
   const { keys, unknown } = await release.read();
   t.same([...keys], ['ci/a:a']);
   t.same(new Set(unknown), new Set(['observer o', 'ref r', 'workflow w']));
@@ -134,7 +136,7 @@ test('a link that moves leads to what is there now', async (t) => {
   });
   const link = join(folder, 'release');
   await symlink('first', link);
-  const release = checkout(link);
+  const release = createCheckout(link);
   t.same([...(await release.read()).keys], ['ci/a:a']);
   await symlink('second', join(folder, 'next'));
   await rename(join(folder, 'next'), link);
@@ -142,5 +144,5 @@ test('a link that moves leads to what is there now', async (t) => {
 });
 
 test('a folder that is no checkout is refused', async (t) => {
-  await t.rejects(checkout(t.testdir()).read(), { code: 'ENOENT' });
+  await t.rejects(createCheckout(t.testdir()).read(), { code: 'ENOENT' });
 });

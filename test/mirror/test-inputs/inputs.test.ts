@@ -1,12 +1,12 @@
 import { test } from 'tap';
-import type { Reading } from '../../../src/mirror/test-inputs/checkout.ts';
+import type { CheckoutReading } from '../../../src/mirror/test-inputs/checkout.ts';
 import { readInputs } from '../../../src/mirror/test-inputs/inputs.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 
 const never = new AbortController().signal;
 
 /** Inputs over a checkout that reads as it is told to: keys, or a failure. */
-function rig(...readings: readonly (Partial<Reading> | Error)[]) {
+function rig(...readings: readonly (Partial<CheckoutReading> | Error)[]) {
   const lines: MirrorLine[] = [];
   const rest = readings.values();
   const inputs = readInputs({

@@ -2,9 +2,9 @@ import { test } from 'tap';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { lookedOver } from '../../../src/mirror/loop/jobs.ts';
-import { mirrorLoop, type Pair } from '../../../src/mirror/loop/loop.ts';
-import { queue } from '../../../src/mirror/queue/queue.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { type CopyPair, mirrorLoop } from '../../../src/mirror/loop/loop.ts';
+import { createQueue } from '../../../src/mirror/queue/queue.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { type ImageReference, parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mirrorLog, mirrorWriter } from '../../../src/predecessors/outputs/mirror-log.ts';
@@ -63,8 +63,8 @@ async function played(names: readonly string[]) {
   const write = mirrorWriter(
     logger({ level: 'error', destination: { write: (line) => lines.push(JSON.parse(line) as Line) } }),
   );
-  const tasks = queue({
-    records: taskRecords({ records: createMemoryStore().records }),
+  const tasks = createQueue({
+    records: createTaskRecords({ records: createMemoryStore().records }),
     depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
   });
   const look = {
@@ -97,7 +97,7 @@ async function played(names: readonly string[]) {
   images.set('registry.ci.openshift.org/ci/same:latest', digest('same'));
   images.set('registry.ci.openshift.org/ci/missed:latest', digest('missed'));
   const during = await meters.text();
-  const copy = async ({ source, destination }: Pair) => {
+  const copy = async ({ source, destination }: CopyPair) => {
     if (source.text.includes('bad')) throw new CopyError('blob-unknown', 'blob sha256:12: unknown blob');
     images.set(destination.text, images.get(source.text) ?? digest('?'));
     return undefined;

@@ -1,10 +1,10 @@
 import { fastify } from 'fastify';
 import { test } from 'tap';
 import { CopyError } from '../../../src/mirror/failure.ts';
-import { desk } from '../../../src/mirror/loop/queue-admin.ts';
-import { queue } from '../../../src/mirror/queue/queue.ts';
+import { createQueueAdmin } from '../../../src/mirror/loop/queue-admin.ts';
+import { createQueue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
-import { taskRecords } from '../../../src/mirror/queue/task-records.ts';
+import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { mirrorHealth } from '../../../src/predecessors/outputs/mirror-health.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
@@ -23,7 +23,7 @@ const task: MirrorTask = {
 };
 
 async function rig(tasks: readonly MirrorTask[]) {
-  const queued = queue({ records: taskRecords({ records: createMemoryStore().records }) });
+  const queued = createQueue({ records: createTaskRecords({ records: createMemoryStore().records }) });
   for (const each of tasks) await queued.put(each);
   const lines: MirrorLine[] = [];
   const messages = () => lines.map(({ message }) => message);
@@ -31,7 +31,7 @@ async function rig(tasks: readonly MirrorTask[]) {
   const app = fastify();
   const tell = mirrorLog((line) => lines.push(line));
   const options = {
-    desk: desk(queued, tell, { now: () => 1 }),
+    desk: createQueueAdmin(queued, tell, { now: () => 1 }),
     serving: (path: string) => void served.push(path),
   };
   mirrorHealth(app);
