@@ -2,7 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose';
 import { test } from 'tap';
 import { createTokens } from '../../../src/auth/tokens/token.ts';
-import { parseTokenKeys, type TokenKeys } from '../../../src/auth/tokens/token-keys.ts';
+import { parseTokenKeys, type TokenKey, type TokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 
 const subject = { name: 'somebody', groups: ['g'], cluster: 'app.ci' };
@@ -49,6 +49,28 @@ test('a key is used with its own algorithm only, also beside keys of others', as
   t.same(await mine.verify(crossed), { refused: 'foreign' });
   const nameless = await new SignJWT(claims()).setProtectedHeader({ alg: 'EdDSA' }).sign(pair.privateKey);
   t.same(await mine.verify(nameless), { refused: 'foreign' }, 'and none is tried that was not named');
+});
+
+test('a key is not even read for a token of another algorithm', async (t) => {
+  const reads: string[] = [];
+  const mixed = parseTokenKeys([privatePem, 's'.repeat(32)]);
+  const watched = (key: TokenKey): TokenKey => ({
+    ...key,
+    get verifying() {
+      reads.push(key.algorithm);
+      return key.verifying;
+    },
+  });
+  const byKid = new Map([...mixed.byKid].map(([kid, key]) => [kid, watched(key)]));
+  const mine = createTokens({ keys: on({ ...mixed, byKid }), audience: 'one' });
+  for (const [kid, { algorithm }] of mixed.byKid) {
+    const crossed = await new SignJWT(claims())
+      .setProtectedHeader({ alg: 'EdDSA', kid })
+      .sign(generateKeyPairSync('ed25519').privateKey);
+    reads.length = 0;
+    t.same(await mine.verify(crossed), { refused: 'foreign' });
+    t.same(reads, algorithm === 'EdDSA' ? ['EdDSA'] : [], algorithm);
+  }
 });
 
 test('no algorithm, another way to write none, or a key in the header: foreign', async (t) => {
