@@ -60,12 +60,14 @@ test('no slot and no queue left is 429 with a time to come back, and counted', a
   const { get, double, metrics, image } = await badDay(t, {
     settings: { limits: { read: { maxRunning: 1, maxInQueue: 0 } } },
   });
-  double.switches.delayMs = 200;
+  const answered = Promise.withResolvers<void>();
+  double.switches.holds = answered.promise;
   const first = get('manifests/tools');
   await until(() => double.requests.length === 1, 'the question');
   for (const path of ['manifests/tools', 'tags/list']) {
     t.match(await refusal(await get(path)), { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 }, path);
   }
+  answered.resolve();
   t.equal(await digestOrCut(await first), image.digest);
   await until(async () => (await get('manifests/tools')).status === 200, 'the free slot');
   const refusals = 'quayside_requests_limited_total{limit="read",reason="queue-full"}';
@@ -76,12 +78,14 @@ test('one that waits too long in the queue is 429, and writes have a bound of th
   const { url, get, double } = await badDay(t, {
     settings: { limits: { read: { maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: '50ms' } } },
   });
-  double.switches.delayMs = 300;
+  const answered = Promise.withResolvers<void>();
+  double.switches.holds = answered.promise;
   const first = get('tags/list');
   await until(() => double.requests.length === 1, 'the question');
   const waiting = get('manifests/tools');
   t.equal((await fetch(`${url}/v2/openshift/ci/manifests/x`, { method: 'PUT' })).status, 405);
   t.match(await refusal(await waiting), { status: 429, code: 'TOOMANYREQUESTS', retryAfter: 1 });
+  answered.resolve();
   await digestOrCut(await first);
 });
 

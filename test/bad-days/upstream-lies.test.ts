@@ -155,7 +155,9 @@ test('a body that is dropped after n bytes goes on from there, and the client do
 });
 
 test('a blob that vanishes in the middle cuts the client off, and leaves nothing', async (t) => {
-  const { getLayer, double, layer, directory } = await badDay(t);
+  const { getLayer, double, layer, directory } = await badDay(t, {
+    upstream: { progressTimeoutMs: '500ms' },
+  });
   double.switches.stallsAfter = { bytes: 150_000, times: 1 };
   const answer = await getLayer();
   double.switches.status = { of: 'blobs', code: 404 };
