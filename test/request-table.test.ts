@@ -86,11 +86,15 @@ const rows: readonly Row[] = [
   {
     name: 'twenty at once ask for a tag that has aged',
     options: { settings: { tags: { freshMs: 0, refreshBehindMs: 0 } } },
-    before: async (rig) => {
-      await pullManifest(rig);
-      rig.double.switches.delayMs = 100;
+    before: pullManifest,
+    async act(rig) {
+      const answered = Promise.withResolvers<void>();
+      rig.double.switches.holds = answered.promise;
+      const pulls = times(20, () => pullManifest(rig));
+      await until(async () => /^quayside_requests_running\{limit="read"\} 20$/m.test(await rig.metrics()));
+      answered.resolve();
+      await pulls;
     },
-    act: (rig) => times(20, () => pullManifest(rig)),
     upstream: ['HEAD manifests/latest'],
   },
   {

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import type { Digest } from '../../../src/oci/digest.ts';
+import { blobKey } from '../../../src/store/keys.ts';
 import { createS3Store, type S3StoreOptions } from '../../../src/store/s3/s3-store.ts';
-import { type StoredObject, s3Double } from '../../support/s3-double.ts';
+import { type S3Double, type StoredObject, s3Double } from '../../support/s3-double.ts';
 import { described, large } from '../store-suite.ts';
 
 export const mib = 1024 * 1024;
@@ -38,4 +40,9 @@ export async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
 /** An object as another process put it. */
 export function stored(bytes: Buffer): StoredObject {
   return { bytes, etag: '"x"', contentType: undefined, writtenAt: new Date() };
+}
+
+/** Puts a blob where the store of `made` looks for it, under no limit of that store. */
+export function holdBlob({ objects }: S3Double, digest: Digest, bytes: Buffer): void {
+  objects.set(`quayside/one/${blobKey(digest)}`, stored(bytes));
 }

@@ -3,7 +3,7 @@ import { S3Breaker } from '../../../../src/store/s3/bucket/s3-breaker.ts';
 import { until } from '../../../support/bodies.ts';
 import { createManualClock } from '../../../support/manual-clock.ts';
 import { described, large, pieces, whole } from '../../store-suite.ts';
-import { blob, made } from '../s3-store-fixture.ts';
+import { blob, holdBlob, made } from '../s3-store-fixture.ts';
 
 const impatient = { firstByteTimeoutMs: 1_000, stallMs: 200, failures: 2, probeAfterMs: 20, retries: 0 };
 
@@ -48,17 +48,17 @@ test('what S3 delivers too slowly is given up, and opens the breaker for other o
     leastBytesPerSecond: 64 * 1024,
   });
   const other = Buffer.from(large).fill('o', 0, 1);
-  await blobs.put(blob, pieces(large));
-  await blobs.put(described(other), pieces(other));
+  holdBlob(s3, blob.digest, large);
+  holdBlob(s3, described(other).digest, other);
   s3.switches.bytesPerSecond = 10_000;
   const slow = [blobs.open(blob.digest).then(whole), blobs.open(described(other).digest).then(whole)];
-  for (const read of slow) await t.rejects(read, { code: 'UNAVAILABLE' });
+  await Promise.all(slow.map((read) => t.rejects(read, { code: 'UNAVAILABLE' })));
   t.equal(await store.isUsable(), false);
 });
 
 test('one bad object, read again and again, closes the way to no other', async (t) => {
   const { s3, blobs } = await made(t, impatient);
-  await blobs.put(blob, pieces(large));
+  holdBlob(s3, blob.digest, large);
   s3.switches.stallsAfter = 10;
   for (let time = 0; time < 4; time += 1)
     await t.rejects(blobs.open(blob.digest).then(whole), { code: 'UNAVAILABLE' });
@@ -67,11 +67,11 @@ test('one bad object, read again and again, closes the way to no other', async (
 });
 
 test('readers who hold every connection do not open the breaker', async (t) => {
-  const { store, blobs } = await made(t, { ...impatient, maxSockets: 1 });
-  await blobs.put(blob, pieces(large));
+  const { s3, store, blobs } = await made(t, { ...impatient, maxSockets: 1 });
+  holdBlob(s3, blob.digest, large);
   const held = await blobs.open(blob.digest);
   const others = [1, 2, 3].map(() => blobs.open(blob.digest));
-  for (const other of others) await t.rejects(other, { code: 'UNAVAILABLE' });
+  await Promise.all(others.map((other) => t.rejects(other, { code: 'UNAVAILABLE' })));
   t.equal(await store.isUsable(), true);
   await held?.close();
   t.ok(large.equals(await whole(await blobs.open(blob.digest))));
