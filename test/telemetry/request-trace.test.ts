@@ -52,6 +52,9 @@ test('a cold pull by tag is told in order under one id, and so is a warm one', a
     { hit: 'fill' },
     { digest },
   ]);
+  for (const blob of [rig.image.config, rig.layer.digest]) await pulled(t, rig.get(`blobs/${blob}`));
+  const stored = () => rig.log.filter(({ outcome }) => outcome === 'stored').length === 2;
+  await until(stored, 'the blobs in the store');
   const checked = await linesOf(rig, await pulled(t, rig.get('manifests/tools')), 7);
   t.same(messages(checked), [
     ...entered,
