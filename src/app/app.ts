@@ -113,10 +113,13 @@ export async function createService(config: Config, { log, env }: ServiceOptions
       failed: (error) => events.storeFailed({ operation: 'read', error }),
     }),
   });
-  const canServe = readiness([
-    () => cache.medium.isUsable(),
-    ...upstreams.map((upstream) => () => upstream.isReachable()),
-  ]);
+  const canServe = readiness(
+    [() => cache.medium.isUsable(), ...upstreams.map((upstream) => () => upstream.isReachable())],
+    {
+      names: ['store', ...upstreams.map(({ name }) => name)],
+      changed: (event) => events.readinessChanged?.(event),
+    },
+  );
   let isLeaving = false;
   const isReady = async (): Promise<boolean> => !isLeaving && (await canServe());
   let modes = blobModesOf(config);

@@ -13,5 +13,5 @@ export async function configuredStore(
 ): Promise<Store> {
   if ('s3' in store) return (await import('../store/s3/s3-store.ts')).createS3Store({ ...store.s3, events });
   if ('memory' in store) return createMemoryStore(store.memory);
-  return createFilesystemStore({ path: join(store.filesystem.path), readBuffers });
+  return createFilesystemStore({ path: join(store.filesystem.path), readBuffers, events });
 }

@@ -77,6 +77,8 @@ export interface CacheEvents {
   manifestStored?(event: { readonly digest: Digest }): void;
   /** The spool holds this many bytes now. */
   spoolChanged(event: { readonly bytes: number }): void;
+  /** Files can no longer be made in the spool's directory, or can again. */
+  spoolUsabilityChanged?(event: { readonly isUsable: boolean; readonly error?: unknown }): void;
   /** A stored blob was missing, short or wrong, and is fetched again. */
   repaired(): void;
   /** The store failed; the pull goes on without it. */

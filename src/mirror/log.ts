@@ -66,6 +66,8 @@ export interface Notices {
   appCiSourceAbsent: 'debug';
   /** Fields: `currentQuayDigest`, `currentAppCIDigest`, `stale`, `source`, `target`. */
   mirroring: 'info';
+  /** Fields: `target`, `error`. The task is not marked as stale. */
+  ageUnknown: 'info';
   /** Fields: `currentQuayDigest`, `target`. */
   upToDate: 'debug';
   /** Fields: `currentQuayDigest`, `currentAppCIDigest`, `source`, `target`. */

@@ -26,6 +26,11 @@ export interface ProxyEvents {
     readonly verdict?: 'allowed' | 'refused';
     readonly asked?: 'remembered' | 'asked' | 'none';
   }): void;
+  /** No part can serve any more, or one can again: what each of those answered that were asked. */
+  readinessChanged?(event: {
+    readonly isReady: boolean;
+    readonly parts: Readonly<Record<string, string>>;
+  }): void;
   /** A request is over; `status` 499 means that the client left before it had the whole answer. */
   answered(event: {
     readonly kind: RequestKind;

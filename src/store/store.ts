@@ -1,6 +1,7 @@
 // Room `store`: what a medium must do: blobs, records, sweep, usable or not. In: nothing. Out: the
 // interface, its keys, and the medium in memory. Imports: base, oci.
 
+import { createOutage, type Outage } from '../base/outage.ts';
 import type { BlobStore, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Records } from './records.ts';
@@ -36,6 +37,16 @@ export interface StoreEvents {
     readonly outcome: 'ok' | 'absent' | 'error' | 'throttled';
     readonly seconds: number;
   }): void;
+  /** A small write and read failed, or succeeded again after that. */
+  usabilityChanged?(event: { readonly isUsable: boolean; readonly error?: unknown }): void;
   /** The store failed several times in a row and is left alone, or a probe found it well again. */
   availabilityChanged(event: { readonly isAvailable: boolean }): void;
+}
+
+/** Tells `usabilityChanged` each time that the store's own check begins to fail, or succeeds again. */
+export function storeOutage(events: Pick<StoreEvents, 'usabilityChanged'> = {}): Outage {
+  return createOutage({
+    began: (error) => events.usabilityChanged?.({ isUsable: false, error }),
+    ended: () => events.usabilityChanged?.({ isUsable: true }),
+  });
 }

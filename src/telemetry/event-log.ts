@@ -3,6 +3,7 @@ import type { MeteredEvents } from './metrics.ts';
 
 /** The same events, and log lines of those that operators read: state changes and deletions. */
 export function logged(events: MeteredEvents, log: Log): MeteredEvents {
+  const proxy = log.child({ component: 'proxy' });
   const cache = log.child({ component: 'cache' });
   const upstream = log.child({ component: 'upstream' });
   const eviction = log.child({ component: 'eviction' });
@@ -19,6 +20,20 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
           'S3 circuit breaker opened after repeated failures; pulls bypass the store until a probe succeeds',
         );
       else cache.info('S3 circuit breaker closed; pulls use the store again');
+    },
+    usabilityChanged(event) {
+      events.usabilityChanged?.(event);
+      if (event.isUsable) cache.info('the check of the store succeeds again');
+      else cache.warn({ err: event.error }, 'the check of the store failed: it wrote and read a small file');
+    },
+    spoolUsabilityChanged(event) {
+      events.spoolUsabilityChanged?.(event);
+      if (event.isUsable) cache.info('files can be made in the spool directory again');
+      else
+        cache.warn(
+          { err: event.error },
+          'no file can be made in the spool directory; blobs pass through and are not stored',
+        );
     },
     repaired() {
       events.repaired();
@@ -43,6 +58,24 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
           { digest, reason: outcome },
           'the spool has no room for a blob; it passes through and is not stored',
         );
+    },
+    reachabilityChanged(event) {
+      events.reachabilityChanged?.(event);
+      const { isReachable, error, ...fields } = event;
+      if (isReachable) upstream.info(fields, 'an upstream answers again');
+      else upstream.warn({ ...fields, err: error }, 'an upstream does not answer GET /v2/');
+    },
+    readinessChanged(event) {
+      events.readinessChanged?.(event);
+      if (event.isReady) proxy.info({ parts: event.parts }, 'ready again: one part can serve');
+      else proxy.warn({ parts: event.parts }, 'not ready: neither the store nor an upstream can serve');
+    },
+    waitFailed({ destination, error }) {
+      events.waitFailed?.({ destination, error });
+      upstream.warn(
+        { destination, err: error },
+        'cannot ask whether a missing tag has been copied; it is answered from its source',
+      );
     },
     breakerChanged(event) {
       events.breakerChanged(event);

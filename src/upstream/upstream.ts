@@ -64,6 +64,12 @@ export interface UpstreamEvents {
   /** A request is made again, or a body resumed at a byte. */
   retried(event: { readonly upstream: string; readonly reason: 'status' | 'network' | 'resume' }): void;
   received(event: { readonly upstream: string; readonly bytes: number }): void;
+  /** It did not answer a ping, or answers again after that. */
+  reachabilityChanged?(event: {
+    readonly upstream: string;
+    readonly isReachable: boolean;
+    readonly error?: unknown;
+  }): void;
   breakerChanged(event: { readonly upstream: string; readonly state: 'closed' | 'open' | 'half-open' }): void;
 }
 

@@ -48,3 +48,21 @@ test('a download that was stored is no line, and one that found no room is a war
   events.fillEnded({ ...download, outcome: 'spool-full' });
   t.same(lines(), ['info cache', 'warn cache']);
 });
+
+test('why a part cannot serve is a warning, and that it can again is a line', async (t) => {
+  const { events, lines } = underLog();
+  const error = new Error('x');
+  const [upstream, destination] = ['quay.io', 'quay.io/openshift/ci:x'];
+  events.usabilityChanged?.({ isUsable: false, error });
+  events.usabilityChanged?.({ isUsable: true });
+  events.spoolUsabilityChanged?.({ isUsable: false, error });
+  events.spoolUsabilityChanged?.({ isUsable: true });
+  t.same(lines(), ['warn cache', 'info cache', 'warn cache', 'info cache']);
+  events.reachabilityChanged?.({ upstream, isReachable: false, error });
+  events.reachabilityChanged?.({ upstream, isReachable: true });
+  events.waitFailed?.({ destination, error });
+  t.same(lines(), ['warn upstream', 'info upstream', 'warn upstream']);
+  events.readinessChanged?.({ isReady: false, parts: { store: 'no' } });
+  events.readinessChanged?.({ isReady: true, parts: { store: 'yes' } });
+  t.same(lines(), ['warn proxy', 'info proxy']);
+});

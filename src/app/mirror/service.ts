@@ -252,7 +252,7 @@ function watching(
     look,
     queue: lines,
     tell: own,
-    builtAt: createBuiltAt((registry) => ends.source(registry)),
+    builtAt: createBuiltAt(ends.source, ({ text: target }, error) => own('ageUnknown', { target, error })),
     onlyValidManifestV2Images,
     events,
   });

@@ -1,4 +1,5 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { createOutage } from '../../base/outage.ts';
 import type { ByteRange, Bytes } from '../../oci/content.ts';
 import type { BufferPool } from '../../store/buffers.ts';
 import { fileBytes, type Growth } from '../../store/filesystem/file-bytes.ts';
@@ -34,6 +35,8 @@ interface SpoolOptions extends SpoolRoomOptions {
   readonly directory: string;
   readonly files: TempFiles;
   readonly buffers: BufferPool;
+  /** Whether files can be made in the directory, each time that changes; with the cause of a no. */
+  readonly usabilityChanged?: (isUsable: boolean, error?: unknown) => void;
 }
 
 interface SpoolFileEvents {
@@ -69,6 +72,10 @@ export class GaveWay extends SpoolError {
 /** A spool in a directory of its own; no other process may use the same one. */
 export function createSpool(options: SpoolOptions): Spool {
   const room = new SpoolRoom(options);
+  const outage = createOutage({
+    began: (error) => options.usabilityChanged?.(false, error),
+    ended: () => options.usabilityChanged?.(true),
+  });
   return {
     async file(size, events) {
       let file: GrowingFile | undefined;
@@ -77,9 +84,11 @@ export function createSpool(options: SpoolOptions): Spool {
       try {
         const path = options.files.newPath();
         const handle = await opened(path, options.directory);
+        outage.worked();
         file = new GrowingFile({ ...events, path, handle, share, buffers: options.buffers });
         return file;
-      } catch {
+      } catch (error) {
+        outage.failed(error);
         share.release();
         return 'unwritable';
       }

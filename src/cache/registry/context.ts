@@ -66,6 +66,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     files: createTempFiles(options.spool.path),
     buffers: options.buffers,
     changed: (bytes) => events.spoolChanged({ bytes }),
+    usabilityChanged: (isUsable, error) => events.spoolUsabilityChanged?.({ isUsable, error }),
   });
   const members = createRepositoryIndex({
     records: store.records,

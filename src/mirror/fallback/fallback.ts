@@ -40,6 +40,8 @@ export type MissOutcome = 'served' | 'arrived' | 'queued' | 'absent' | 'denied' 
 export interface MissEvents {
   /** The upstream has no such tag, and a rule named a source for it. */
   missed(event: { readonly outcome: MissOutcome }): void;
+  /** The wait for a copy ended because the upstream could not be asked for it. */
+  waitFailed?(event: { readonly destination: string; readonly error: unknown }): void;
 }
 
 export interface MissOptions
@@ -138,7 +140,9 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       const answer = await ownByTag(repository, tag, asked);
       return answer.kind === 'absent' ? undefined : answer;
     };
-    return answerInTime(ask, { waitMs, pollMs, signal: closing.signal });
+    const failed = (error: unknown): void =>
+      events.waitFailed?.({ destination: destinationOf(repository, tag).text, error });
+    return answerInTime(ask, { waitMs, pollMs, signal: closing.signal, failed });
   }
 
   async function ownByTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {

@@ -8,6 +8,8 @@ interface MissWaitOptions {
   readonly pollMs: number;
   /** Ends the wait. */
   readonly signal: AbortSignal;
+  /** A question failed. */
+  readonly failed?: (error: unknown) => void;
 }
 
 /** Many may wait for a distant copy: 500 ms before the first check, ten checks in a minute. */
@@ -16,7 +18,7 @@ const longerBy = 1.5;
 /** Polls until there is an answer; undefined at the time limit, a failure, or an abort. */
 export async function answerInTime<Value>(
   ask: () => Promise<Value | undefined>,
-  { waitMs, pollMs, signal }: MissWaitOptions,
+  { waitMs, pollMs, signal, failed }: MissWaitOptions,
 ): Promise<Value | undefined> {
   const endsAt = performance.now() + waitMs;
   try {
@@ -26,7 +28,8 @@ export async function answerInTime<Value>(
       const answer = await ask();
       if (answer !== undefined) return answer;
     }
-  } catch {
+  } catch (error) {
+    if (!signal.aborted) failed?.(error);
     return undefined;
   }
   return undefined;

@@ -24,14 +24,19 @@ const deepest = 2;
 const amd64 = { filterByOs: /^linux\/amd64$/, keepManifestList: false };
 
 /** Reads `created` in the image's config, of an index for linux/amd64. Three GETs or more. */
-export function createBuiltAt(sourceOf: (registry: string) => MaybePromise<RegistryReader>): BuiltAt {
-  return async ({ registry, repository, reference }, signal) => {
+export function createBuiltAt(
+  sourceOf: (registry: string) => MaybePromise<RegistryReader>,
+  failed?: (image: ImageReference, error: unknown) => void,
+): BuiltAt {
+  return async (image, signal) => {
+    const { registry, repository, reference } = image;
     try {
       const place = { source: await sourceOf(registry), repository, signal };
       const config = await configOf(place, reference);
       return config === undefined ? undefined : await createdAt(place, config);
-    } catch {
+    } catch (error) {
       signal.throwIfAborted();
+      failed?.(image, error);
       return undefined;
     }
   };

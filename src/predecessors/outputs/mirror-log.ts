@@ -52,6 +52,7 @@ const messages: { readonly [What in keyof Notices]: readonly [Notices[What], str
   skippedInvalidV2: ['info', 'Skip mirroring image with invalid manifest v2'],
   appCiSourceAbsent: ['debug', 'Source image does not exist in app.ci, skipping mirror'],
   mirroring: ['info', 'Mirroring'],
+  ageUnknown: ['info', 'Cannot read when the target image was built'],
   upToDate: ['debug', 'Image is up to date'],
   targetKept: ['info', 'Image exists already; a miss does not overwrite it'],
   waiting: ['debug', 'Waiting for mirror tasks ...'],

@@ -10,6 +10,16 @@ interface ReadinessOptions {
   readonly timeoutMs?: number;
   /** How long the first part may be silent before the others are asked, ms. Default 250. */
   readonly patienceMs?: number;
+  /** What the parts are called, in the order of their probes. Default: their numbers. */
+  readonly names?: readonly string[];
+  /**
+   * Receives each change of the answer, with what the parts answered by their names: `yes`, `no`,
+   * `no answer`, or the text of an error.
+   */
+  readonly changed?: (event: {
+    readonly isReady: boolean;
+    readonly parts: Readonly<Record<string, string>>;
+  }) => void;
   /** The clock, in milliseconds. Default `performance.now`. */
   readonly now?: () => number;
 }
@@ -22,13 +32,27 @@ interface ReadinessOptions {
  */
 export function readiness(probes: readonly Probe[], options: ReadinessOptions = {}): () => Promise<boolean> {
   const { rememberMs = 1000, timeoutMs = 900, patienceMs = 250, now = () => performance.now() } = options;
+  const { names = [], changed } = options;
   let asked: Promise<boolean> | undefined;
   let askedAt = 0;
+  let wasReady = true;
+
+  async function askAll(): Promise<boolean> {
+    const parts: Record<string, string> = {};
+    const named = probes.map((probe, index): Probe => {
+      const name = names[index] ?? String(index);
+      return () => answerOf(probe, (answer) => Object.assign(parts, { [name]: answer }));
+    });
+    const isReady = await withTimeout(anySaysYes(named, patienceMs), timeoutMs, () => false);
+    if (isReady !== wasReady) changed?.({ isReady, parts: { ...parts } });
+    wasReady = isReady;
+    return isReady;
+  }
 
   return () => {
     if (asked === undefined || now() - askedAt >= rememberMs) {
       askedAt = now();
-      asked = withTimeout(anySaysYes(probes, patienceMs), timeoutMs, () => false);
+      asked = askAll();
     }
     return asked;
   };
@@ -36,16 +60,21 @@ export function readiness(probes: readonly Probe[], options: ReadinessOptions = 
 
 async function anySaysYes([first, ...others]: readonly Probe[], patienceMs: number): Promise<boolean> {
   if (first === undefined) return false;
-  const answer = saysYes(first);
+  const answer = first();
   if (await withTimeout(answer, patienceMs, () => false)) return true;
-  const all = [answer, ...others.map(saysYes)];
+  const all = [answer, ...others.map((probe) => probe())];
   return await Promise.any(all.map(onlyYes)).catch(() => false);
 }
 
-async function saysYes(probe: Probe): Promise<boolean> {
+/** Never rejects. Notes what the part answers; until then, that it does not. */
+async function answerOf(probe: Probe, note: (answer: string) => void): Promise<boolean> {
+  note('no answer');
   try {
-    return await probe();
-  } catch {
+    const isReady = await probe();
+    note(isReady ? 'yes' : 'no');
+    return isReady;
+  } catch (error) {
+    note(error instanceof Error ? error.message : String(error));
     return false;
   }
 }

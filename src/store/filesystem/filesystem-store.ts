@@ -3,9 +3,10 @@
 
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Outage } from '../../base/outage.ts';
 import { bytesOf } from '../../oci/content.ts';
 import { type BufferPool, createBufferPool } from '../buffers.ts';
-import type { CachedBlobs, Store } from '../store.ts';
+import { type CachedBlobs, type Store, type StoreEvents, storeOutage } from '../store.ts';
 import { disk } from './disk.ts';
 import { filesystemBlobs } from './filesystem-blobs.ts';
 import { createFilesystemRecords } from './filesystem-records.ts';
@@ -16,6 +17,7 @@ interface FilesystemStoreOptions {
   readonly path: string;
   /** Large buffers for fast readers; to be shared with others that read files. Default: its own. */
   readonly readBuffers?: BufferPool;
+  readonly events?: Pick<StoreEvents, 'usabilityChanged'>;
 }
 
 /** A store whose blobs can be adopted. */
@@ -34,28 +36,33 @@ interface FilesystemStore extends Store {
  * `tmp` must be on the same file system as `v1`. Several processes may share the directory.
  */
 export function createFilesystemStore(options: FilesystemStoreOptions): FilesystemStore {
-  const { path, readBuffers = createBufferPool() } = options;
+  const { path, readBuffers = createBufferPool(), events } = options;
   const temps = createTempFiles(join(path, 'tmp'));
+  const outage = storeOutage(events);
   return {
     kind: 'filesystem',
     blobs: filesystemBlobs({ path, temps, pool: readBuffers }),
     records: createFilesystemRecords({ path, temps }),
-    isUsable: () => isWritable(temps),
+    isUsable: () => isWritable(temps, outage),
     sweep: (sweeping) => temps.sweep(sweeping),
     close: async () => {},
   };
 }
 
-async function isWritable(temps: TempFiles): Promise<boolean> {
+async function isWritable(temps: TempFiles, outage: Outage): Promise<boolean> {
   try {
     const probe = temps.newPath();
     try {
       await disk.writeNew(probe, bytesOf(Buffer.from('probe')));
-      return (await readFile(probe, 'utf8')) === 'probe';
+      const text = await readFile(probe, 'utf8');
+      if (text !== 'probe') throw new Error('a file that was just written reads differently');
+      outage.worked();
+      return true;
     } finally {
-      await rm(probe, { force: true });
+      await rm(probe, { force: true }).catch(() => undefined);
     }
-  } catch {
+  } catch (error) {
+    outage.failed(error);
     return false;
   }
 }

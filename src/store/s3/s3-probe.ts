@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Outage } from '../../base/outage.ts';
 import { collected } from '../../oci/content.ts';
 import { probeKey } from '../keys.ts';
 import { S3Breaker } from './bucket/s3-breaker.ts';
@@ -20,7 +21,7 @@ const mostBytes = 1024 * 1024;
  * Writes, reads and deletes an object, through connections of its own: those of the store may all
  * hang. The object is so large that an S3 which is too slow for pulls does not pass.
  */
-export function createS3Probe(options: S3ClientOptions, limits: BodyLimits): S3Probe {
+export function createS3Probe(options: S3ClientOptions, limits: BodyLimits, outage: Outage): S3Probe {
   const alone = new S3Breaker({ probe: async () => false, failures: Number.POSITIVE_INFINITY });
   const calls = createS3Calls({ ...options, maxSockets: 2, retries: 0 }, alone);
   const bucket = createS3Bucket(calls);
@@ -34,11 +35,13 @@ export function createS3Probe(options: S3ClientOptions, limits: BodyLimits): S3P
       try {
         await bucket.put(key, object, { signal });
         const found = await bucket.get(key, { signal });
-        if (found === undefined) return false;
+        if (found === undefined) throw new Error('S3 does not have the object that was just written');
         await collected(objectBytes(found.body, { ...limits, length: object.length, signal }), object.length);
         await bucket.delete(key, { signal });
+        outage.worked();
         return true;
-      } catch {
+      } catch (error) {
+        outage.failed(error);
         return false;
       }
     },

@@ -2,7 +2,7 @@
 // whole or not at all. Imports: base, oci, store, store/s3/bucket.
 
 import { blobsPrefix } from '../keys.ts';
-import type { CachedBlobs, Store } from '../store.ts';
+import { type CachedBlobs, type Store, storeOutage } from '../store.ts';
 import { S3Breaker, type S3BreakerOptions } from './bucket/s3-breaker.ts';
 import { createS3Bucket } from './bucket/s3-bucket.ts';
 import { createS3Calls, type S3ClientOptions } from './bucket/s3-client.ts';
@@ -35,7 +35,7 @@ interface S3Store extends Store {
 export function createS3Store(options: S3StoreOptions): S3Store {
   const { leastBytesPerSecond = 32 * 1024, stallMs = 3_000 } = options;
   const limits = { leastBytesPerSecond, stallMs };
-  const probing = createS3Probe(options, limits);
+  const probing = createS3Probe(options, limits, storeOutage(options.events));
   const breaker = new S3Breaker({ ...options, probe: probing.probe });
   const calls = createS3Calls(options, breaker);
   const reading = createS3Calls(options, breaker);

@@ -135,7 +135,13 @@ function sender(
     suspected: () => reach.suspect(),
   });
   const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
-  const reach: Reachability = createReachability({ ...ping, breaker: guard, now, closing });
+  const reach: Reachability = createReachability({
+    ...ping,
+    breaker: guard,
+    now,
+    closing,
+    changed: (isReachable, error) => events?.reachabilityChanged?.({ upstream: name, isReachable, error }),
+  });
   const guarded = guard.guarded(inside(bearable));
   const login = authenticated({
     ...settings,

@@ -1,3 +1,4 @@
+import { createOutage } from '../../base/outage.ts';
 import { shared } from '../../base/single-flight.ts';
 import { anySignal, unlessAborted } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -14,6 +15,8 @@ interface ReachabilityOptions {
   readonly breaker: Breaker;
   readonly now: () => number;
   readonly closing: AbortSignal;
+  /** Whether it answers, each time that changes; with the cause of a no. */
+  readonly changed?: (isReachable: boolean, error?: unknown) => void;
 }
 
 /** Whether the upstream can be asked now. */
@@ -33,7 +36,12 @@ const believedMs = 3_000;
 const pingMs = 3_000;
 
 /** An answer below 500, also 401, proves it is up; `GET /v2/` (end-1) without a recent one. */
-export function createReachability({ url, send, breaker, now, closing }: ReachabilityOptions): Reachability {
+export function createReachability(options: ReachabilityOptions): Reachability {
+  const { url, send, breaker, now, closing, changed } = options;
+  const outage = createOutage({
+    began: (error) => changed?.(false, error),
+    ended: () => changed?.(true),
+  });
   let answeredAt = Number.NEGATIVE_INFINITY;
   let hasAnswered = false;
   let absence: ConnectFailure | undefined;
@@ -50,6 +58,7 @@ export function createReachability({ url, send, breaker, now, closing }: Reachab
       hasAnswered = true;
       absence = undefined;
       answeredAt = answer.status < 500 ? now() : Number.NEGATIVE_INFINITY;
+      if (answer.status < 500) outage.worked();
       return answer;
     };
   const ping = shared(async () => {
@@ -62,8 +71,10 @@ export function createReachability({ url, send, breaker, now, closing }: Reachab
         signal,
       });
       discard(answer);
-      return answer.status < 500;
-    } catch {
+      if (answer.status >= 500) throw new Error(`status ${answer.status} to GET ${url.pathname}`);
+      return true;
+    } catch (error) {
+      if (!closing.aborted) outage.failed(error);
       return false;
     }
   });

@@ -44,8 +44,15 @@ test('the build time of a missing image is unknown', async (t) => {
 });
 
 test('a registry that fails is no failure of ours, an abort is', async (t) => {
-  const broken = createBuiltAt(() => Promise.reject(new Error('down')));
-  t.equal(await broken(parseImageReference(`example.com/${app}:latest`), never), undefined);
+  const causes: unknown[] = [];
+  const image = parseImageReference(`example.com/${app}:latest`);
+  const broken = createBuiltAt(
+    () => Promise.reject(new Error('down')),
+    (named, error) => causes.push([named, error]),
+  );
+  t.equal(await broken(image, never), undefined);
+  t.match(causes, [[image, { message: 'down' }]], 'and the cause is told');
   const stop = AbortSignal.abort(new Error('enough'));
-  await t.rejects(broken(parseImageReference(`example.com/${app}:latest`), stop), { message: 'enough' });
+  await t.rejects(broken(image, stop), { message: 'enough' });
+  t.equal(causes.length, 1);
 });

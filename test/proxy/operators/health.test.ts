@@ -71,3 +71,28 @@ test('the parts are asked once in a while, however often we are', async (t) => {
   await isReady();
   t.equal(asked, 2);
 });
+
+test('a change of the answer is told once, with what each part answered', async (t) => {
+  let clock = 0;
+  let canServe = false;
+  const told: unknown[] = [];
+  const store = async (): Promise<boolean> => canServe;
+  const broken = (): Promise<boolean> => Promise.reject(new Error('broken'));
+  const isReady = readiness([store, broken], {
+    names: ['store', 'quay.io'],
+    changed: (event) => told.push(event),
+    now: () => clock,
+  });
+  for (; clock < 6_000; clock += 2_000) t.equal(await isReady(), false);
+  t.same(told.splice(0), [{ isReady: false, parts: { store: 'no', 'quay.io': 'broken' } }]);
+  canServe = true;
+  for (; clock < 10_000; clock += 2_000) t.equal(await isReady(), true);
+  t.same(told, [{ isReady: true, parts: { store: 'yes' } }]);
+});
+
+test('a part that hangs is named', async (t) => {
+  const told: unknown[] = [];
+  const hangs = (): Promise<boolean> => new Promise(() => undefined);
+  await readiness([hangs], { timeoutMs: 5, names: ['store'], changed: (event) => told.push(event) })();
+  t.same(told, [{ isReady: false, parts: { store: 'no answer' } }]);
+});

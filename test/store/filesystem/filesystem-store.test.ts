@@ -128,11 +128,15 @@ test('no file stays open after a body was read, left, aborted or closed', async 
 
 test('a store that cannot be written or read says so, with the reason as cause', async (t) => {
   const path = join(t.testdir({ file: 'not a directory' }), 'file');
-  const { blobs, records, isUsable } = createFilesystemStore({ path });
+  const told: unknown[] = [];
+  const events = { usabilityChanged: (event: unknown) => void told.push(event) };
+  const { blobs, records, isUsable } = createFilesystemStore({ path, events });
   const refusal = { code: 'UNAVAILABLE', cause: { code: /^E/ } };
   await t.rejects(blobs.put(blob, pieces(large)), refusal);
   await t.rejects(records.put('v1/leases/x', large), refusal);
-  t.equal(await isUsable(), false);
+  for (let time = 0; time < 2; time += 1) t.equal(await isUsable(), false);
+  t.equal(told.length, 1, 'the cause is told once, not by each probe');
+  t.match(told, [{ isUsable: false, error: { cause: { code: /^E/ } } }]);
 });
 
 test('a disk that takes no more refuses a put, keeps nothing, and says why', async (t) => {

@@ -71,14 +71,18 @@ test('readers who hold every connection hold up nothing but readers', async (t) 
 });
 
 test('a store that is down says that it cannot tell, and is not usable', async (t) => {
-  const { s3, store, blobs } = await made(t, { probeAfterMs: 20 });
+  const told: unknown[] = [];
+  const events = { usabilityChanged: (event: unknown) => void told.push(event) };
+  const { s3, store, blobs } = await made(t, { probeAfterMs: 20, events });
   s3.switches.down = true;
   await t.rejects(blobs.stat(blob.digest), { code: 'UNAVAILABLE' });
   await t.rejects(blobs.open(blob.digest), { code: 'UNAVAILABLE' });
   await t.rejects(store.records.get('v1/leases/x'), { code: 'UNAVAILABLE' });
   t.equal(await store.isUsable(), false);
+  await until(() => told.length > 0, 'a probe that fails');
   s3.switches.down = false;
   await until(() => store.isUsable(), 'a probe that succeeds');
+  t.match(told, [{ isUsable: false, error: { code: 'UNAVAILABLE', cause: Error } }, { isUsable: true }]);
 });
 
 test('a store that does not answer in time is given up', async (t) => {

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { app, lines, rig, v1 } from '../rig.ts';
+import { app, eventsInto, lines, rig, v1 } from '../rig.ts';
 
 test('an upstream that answers a ping is reachable, a 401 too', async (t) => {
   const { registry, upstream } = await rig(t);
@@ -46,4 +46,19 @@ test('who asks may leave before the ping comes back', async (t) => {
   const { registry, upstream } = await rig(t);
   registry.switches.delayMs = 5_000;
   await t.rejects(upstream.isReachable({ signal: AbortSignal.timeout(30) }), { name: 'TimeoutError' });
+});
+
+test('why an upstream does not answer is told once, and that it answers again', async (t) => {
+  const told: unknown[] = [];
+  const reachabilityChanged = (event: unknown) => void told.push(event);
+  const { registry, upstream } = await rig(t, { events: { ...eventsInto([]), reachabilityChanged } });
+  registry.switches.status = { of: 'everything', code: 502 };
+  for (let time = 0; time < 2; time += 1) t.equal(await upstream.isReachable(), false);
+  delete registry.switches.status;
+  t.equal(await upstream.isReachable(), true);
+  t.match(told, [
+    { upstream: 'registry.test', isReachable: false, error: { message: 'status 502 to GET /v2/' } },
+    { isReachable: true },
+  ]);
+  t.equal(told.length, 2);
 });
