@@ -1,7 +1,7 @@
 import { type Priority, priorities } from './task.ts';
 
 /** The next to start: fair between lanes, FIFO within one. Synchronous, without a clock. */
-interface FairScheduler {
+export interface FairScheduler {
   add(lane: string, priority: Priority, key: string): void;
   remove(lane: string, priority: Priority, key: string): void;
   /** The next that may start, now counted as running in its lane; undefined when none may. */
