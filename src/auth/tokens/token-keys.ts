@@ -114,7 +114,7 @@ function pemKeys(text: string, name: string): TokenKey[] {
   return blocks.map(([block, label = ''], index) => {
     const key = asymmetricKey(block, label);
     if (key !== undefined) return key;
-    throw new Error(`block ${index + 1} of ${name} is no Ed25519 or P-256 key without a passphrase`);
+    throw new Error(`block ${index + 1} of ${name} is not an Ed25519 or P-256 key, or has a passphrase`);
   });
 }
 

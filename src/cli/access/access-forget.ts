@@ -20,7 +20,7 @@ export const accessForget: Run = async (args, io) => {
     'token-file': { type: 'string' },
   });
   const [word] = positionals;
-  if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
+  if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
   if (values.admin !== undefined && values.config !== undefined)
     throw new UsageError('takes --config or --admin, not both');
   const config = values.admin === undefined ? await configFile(values.config, io) : undefined;

@@ -31,7 +31,7 @@ export function evicting(open: OpenStore): Run {
       json: { type: 'boolean', default: false },
     });
     const [word] = positionals;
-    if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
+    if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
     const config = await configFile(values.config, io);
     const { maxBytes } = config.eviction;
     if (maxBytes === undefined)

@@ -5,7 +5,7 @@ import type { Run } from '../flags/io.ts';
 /** `quayside version`. */
 export const version: Run = async (args, { stdout }) => {
   const [word] = parsed(args, {}).positionals;
-  if (word !== undefined) throw new UsageError(`takes no ${word}`);
+  if (word !== undefined) throw new UsageError(`takes no argument ${word}`);
   stdout.write(`${manifest.name} ${manifest.version}\n`);
   return 0;
 };

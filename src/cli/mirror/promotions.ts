@@ -25,7 +25,7 @@ export async function readPromotions(folder: string, signal: AbortSignal): Promi
   } catch (error) {
     signal.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UsageError(`${folder} is no checkout of openshift/release: ${reason}`);
+    throw new UsageError(`${folder} is not a checkout of openshift/release: ${reason}`);
   } finally {
     signal.removeEventListener('abort', stop);
     await thread.close();

@@ -43,7 +43,7 @@ export function serving(start: Start): Run {
   return async (args, io) => {
     const { values, positionals } = parsed(args, { config: { type: 'string' } });
     const [word] = positionals;
-    if (word !== undefined) throw new UsageError(`takes no ${word}; a file goes behind --config`);
+    if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
     return served(start, { read: () => configFile(values.config, io), file: values.config }, io);
   };
 }

@@ -168,7 +168,7 @@ async function compare(
   const pair = { source: source.text, target: targetOf(imageStream) };
   const target = imageReferenceOrNone(pair.target);
   // The name of an image stream may be too long for a tag.
-  if (target === undefined) return tell(failures.target, { ...pair, error: 'it is no image reference' });
+  if (target === undefined) return tell(failures.target, { ...pair, error: 'it is not an image reference' });
   const [held, wanted] = await Promise.allSettled([look.stat(target, signal), look.stat(source, signal)]);
   if (signal.aborted) return;
   if (held.status === 'rejected') tell(failures.target, { ...pair, error: held.reason });

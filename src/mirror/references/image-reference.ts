@@ -22,7 +22,7 @@ const latest = parseTag('latest');
 export function parseImageReference(text: string): ImageReference {
   const spec = parsePullSpec(text);
   if (spec.medium !== 'registry' || spec.glob !== undefined)
-    throw new RegistryError('NAME_INVALID', `${JSON.stringify(text)} is no image of a registry`);
+    throw new RegistryError('NAME_INVALID', `${JSON.stringify(text)} is not an image of a registry`);
   const { location: registry, repository } = spec;
   return { registry, repository, reference: referenceOf(spec) ?? { tag: latest }, text };
 }

@@ -11,11 +11,11 @@ export function hostFault(host: string): string | undefined {
   if (host.length > longestHost) return `its host name is longer than ${longestHost} characters`;
   const [name, port] = nameAndPort(host);
   if (port !== undefined && !isPort(port)) {
-    return `what follows ${name === '' ? 'the colon' : `${name}:`} is no port: a number from 1 to 65535`;
+    return `what follows ${name === '' ? 'the colon' : `${name}:`} is not a port: a number from 1 to 65535`;
   }
   const isName = address.test(name) || name.split('.').every((part) => label.test(part));
   if (isName && URL.canParse(`https://${name}`)) return undefined;
-  return `${JSON.stringify(name)} is no host name`;
+  return `${JSON.stringify(name)} is not a host name`;
 }
 
 /** A colon inside the brackets of an IPv6 address parts nothing. */

@@ -123,7 +123,7 @@ function whatToDo(why: Unidentified['refused'], { challenge }: Host): string {
     return why === 'absent' ? refusals.absent.message : 'the user name or the password is wrong';
   return why === 'absent'
     ? 'a login is required: log in with a token of the cluster as the password'
-    : 'the password is no token that the cluster knows: get a new one and log in again';
+    : 'the password is not a token of the cluster: get a new one and log in again';
 }
 
 /** A fault of ours where qci-appci could not sign a token either: its clients know these words. */

@@ -50,7 +50,7 @@ test('a file that is wrong is named with its line or block, and not shown', (t) 
   for (const [text, told] of [
     [`${secret('a')}\nhunter2\n`, /^line 2 of one is shorter than 32 bytes/],
     [' \n', /^one holds no token key/],
-    [privatePem(rsa.privateKey), /^block 1 of one is no Ed25519 or P-256 key/],
+    [privatePem(rsa.privateKey), /^block 1 of one is not an Ed25519 or P-256 key/],
     [publicPem(ed25519.publicKey) + privatePem(p384.privateKey), /^block 2 of one/],
     [String(locked), /^block 1 of one/],
     [`hunter2\n${privatePem(ed25519.privateKey)}`, /^one holds something beside PEM keys/],

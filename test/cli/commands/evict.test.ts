@@ -99,6 +99,6 @@ test('beside another that evicts it does nothing, and says so', async (t) => {
 test('without a size to keep to, or with words it does not know, it says what is wrong', async (t) => {
   const { store, file } = await stage(t, '');
   await t.rejects(evicted(store, ['--config', file]), { message: /eviction\.maxBytes is not set/ });
-  await t.rejects(evicted(store, ['everything']), { message: /takes no everything/ });
+  await t.rejects(evicted(store, ['everything']), { message: /takes no argument everything/ });
   await t.rejects(evicted(store, ['--dry-rum']), { message: /did you mean --dry-run/ });
 });

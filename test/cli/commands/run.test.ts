@@ -51,11 +51,11 @@ const mistakes: readonly (readonly [args: string[], says: string])[] = [
   [['frobnicate'], 'unknown command frobnicate\n'],
   [['--frobnicate'], 'unknown option --frobnicate'],
   [['serve', '--confg', 'f'], 'unknown option --confg (did you mean --config?)'],
-  [['serve', 'f.yaml'], 'takes no f.yaml; a file goes behind --config'],
+  [['serve', 'f.yaml'], 'takes no argument f.yaml; name a file by --config'],
   [['serve', '--config'], "'--config <value>' argument missing"],
   [['config', 'check'], 'needs the name of one file'],
   [['config', 'check', 'a', 'b'], 'needs the name of one file'],
-  [['version', 'please'], 'takes no please'],
+  [['version', 'please'], 'takes no argument please'],
 ];
 
 for (const [args, says] of mistakes) {

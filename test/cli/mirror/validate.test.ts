@@ -118,7 +118,7 @@ test('a folder that is no checkout is a mistake', async (t) => {
   const directory = t.testdir();
   const running = run(directory, { 'a.yaml': targets }, releaseFlag(directory));
   await t.rejects(running, { name: 'UsageError' });
-  await t.rejects(running, /release is no checkout of openshift\/release/);
+  await t.rejects(running, /release is not a checkout of openshift\/release/);
 });
 
 test('a sound file is said to be valid', async (t) => {

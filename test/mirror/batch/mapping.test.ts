@@ -55,7 +55,7 @@ test('a mistake names the file and the line', async (t) => {
     'q.io/a r.io/a:1': /the destination must be a repository/,
     'q.io/a:1 r.io/a:*': /expansion is only possible in SRC/,
     'q.io/a:1 s3://s3.amazonaws.com/r/b/a:1': /buckets are not supported/,
-    'quay.io:team/app r.io/a': /what follows quay\.io: is no port/,
+    'quay.io:team/app r.io/a': /what follows quay\.io: is not a port/,
     'q.io/a:1 docker-archive:x.tar': /docker-archive: is a transport/,
   };
   for (const [line, message] of Object.entries(mistakes)) {

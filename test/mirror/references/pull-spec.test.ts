@@ -85,7 +85,11 @@ test('a port is a number from 1 to 65535, and a host is a name or an address', a
     'localhost:80x/a',
     ':5000/a',
   ]) {
-    t.throws(() => parsePullSpec(text), { code: 'NAME_INVALID', message: /is no port|is no host/ }, text);
+    t.throws(
+      () => parsePullSpec(text),
+      { code: 'NAME_INVALID', message: /is not a port|is not a host/ },
+      text,
+    );
   }
   for (const text of [
     'a..b/c',
@@ -99,7 +103,7 @@ test('a port is a number from 1 to 65535, and a host is a name or an address', a
     '[::1]\\x/a',
     '[::1]#x/a',
   ]) {
-    t.throws(() => parsePullSpec(text), { code: 'NAME_INVALID', message: /is no host name/ }, text);
+    t.throws(() => parsePullSpec(text), { code: 'NAME_INVALID', message: /is not a host name/ }, text);
   }
   for (const host of ['[::1]:5000', '[fd00::1]', '10.0.0.1', 'q.io:65535', 'Q.io', 'localhost:1']) {
     const spec = parsePullSpec(`${host}/team/app:v1`);
