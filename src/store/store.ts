@@ -43,7 +43,9 @@ export interface StoreEvents {
   availabilityChanged(event: { readonly isAvailable: boolean }): void;
 }
 
-/** Tells `usabilityChanged` each time that the store's own check begins to fail, or succeeds again. */
+/**
+ * Tells `usabilityChanged` each time that the store's own check begins to fail, or succeeds again.
+ */
 export function storeOutage(events: Pick<StoreEvents, 'usabilityChanged'> = {}): Outage {
   return createOutage({
     began: (error) => events.usabilityChanged?.({ isUsable: false, error }),
