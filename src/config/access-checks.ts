@@ -1,6 +1,6 @@
 import { type RuleAction, ruleFaults } from '../auth/rules/rule-faults.ts';
 import { rulePresets } from '../auth/rules/rule-presets.ts';
-import type { Contradiction, FaultPath } from './faults.ts';
+import { type Contradiction, contradictionIf, type FaultPath } from './faults.ts';
 import type { Settings } from './schema/schema.ts';
 
 /** The rules that every service has; a list under `rules` cannot take their names. */
@@ -21,9 +21,7 @@ export function accessContradictions(settings: Settings): Contradiction[] {
     ]),
     ...Object.entries(settings.clusters).flatMap(([name, cluster]) => clusterContradictions(name, cluster)),
     ...Object.entries(settings.rules).flatMap(([name, rules]) => [
-      ...(builtInRules.includes(name)
-        ? [{ path: ['rules', name], message: 'is the name of a built-in list' }]
-        : []),
+      ...contradictionIf(builtInRules.includes(name), ['rules', name], 'is the name of a built-in list'),
       ...rules.flatMap((rule, index) =>
         ruleFaults(rule, actions).map(({ path, message }) => ({
           path: ['rules', name, index, ...path],
@@ -51,45 +49,46 @@ function hostContradictions(
     }));
   }
   const known = [...builtInRules, ...Object.keys(rules)];
+  const rulesText = known.join(', ');
   const names = Object.keys(clusters);
+  const hasNone = names.length === 0 || host.clusters?.length === 0;
   return [
     ...(host.access === undefined
       ? [
           {
             path: [...path, 'access'],
-            message: `is required where auth is cluster: one of ${known.join(', ')}`,
+            message: `is required where auth is cluster: one of ${rulesText}`,
             about,
           },
         ]
-      : []),
-    ...(host.access !== undefined && !known.includes(host.access)
-      ? [{ path: [...path, 'access'], message: `${host.access} is not among the rules: ${known.join(', ')}` }]
-      : []),
-    ...(names.length === 0 || host.clusters?.length === 0
-      ? [{ path: [...path, 'auth'], message: 'cluster needs an entry under clusters' }]
-      : []),
+      : contradictionIf(
+          !known.includes(host.access),
+          [...path, 'access'],
+          `${host.access} is not among the rules: ${rulesText}`,
+        )),
+    ...contradictionIf(hasNone, [...path, 'auth'], 'cluster needs an entry under clusters'),
     ...(host.clusters ?? []).flatMap((cluster, index) =>
-      names.includes(cluster)
-        ? []
-        : [
-            {
-              path: [...path, 'clusters', index],
-              message: `${cluster} is not among the clusters: ${names.join(', ') || 'none'}`,
-            },
-          ],
+      unknownCluster(clusters, cluster, [...path, 'clusters', index]),
     ),
   ];
 }
 
+/** What is wrong with a name of a cluster that is none of ours. */
+export function unknownCluster(
+  clusters: Settings['clusters'],
+  name: string | undefined,
+  path: FaultPath,
+): Contradiction[] {
+  const isKnown = name === undefined || Object.hasOwn(clusters, name);
+  const names = Object.keys(clusters).join(', ') || 'none';
+  return contradictionIf(!isKnown, path, `${name} is not among the clusters: ${names}`);
+}
+
 /** The mirror's clusters must be among ours. */
 function mirrorContradictions({ mirror, clusters }: Settings): Contradiction[] {
-  const names = Object.keys(clusters);
-  return (['lease', 'imageStreams'] as const).flatMap((part) => {
-    const cluster = mirror?.[part]?.cluster;
-    if (cluster === undefined || names.includes(cluster)) return [];
-    const message = `${cluster} is not among the clusters: ${names.join(', ') || 'none'}`;
-    return [{ path: ['mirror', part, 'cluster'], message }];
-  });
+  return (['lease', 'imageStreams'] as const).flatMap((part) =>
+    unknownCluster(clusters, mirror?.[part]?.cluster, ['mirror', part, 'cluster']),
+  );
 }
 
 function blobsContradictions(
@@ -97,25 +96,19 @@ function blobsContradictions(
   name: string,
   { blobs }: Settings['hosts'][string],
 ): Contradiction[] {
-  if (blobs !== 'redirect' || store.s3 !== undefined) return [];
-  return [{ path: ['hosts', name, 'blobs'], message: 'redirect needs an S3 store', about: [['store']] }];
+  const isWrong = blobs === 'redirect' && store.s3 === undefined;
+  return contradictionIf(isWrong, ['hosts', name, 'blobs'], 'redirect needs an S3 store', [['store']]);
 }
 
 function clusterContradictions(name: string, cluster: Settings['clusters'][string]): Contradiction[] {
   const path = ['clusters', name];
   const { check, issuer } = cluster.serviceAccountTokens;
+  const lacksFile = cluster.context !== undefined && cluster.kubeconfigFile === undefined;
+  const lacksIssuer = check !== 'review' && issuer === undefined;
+  const issuerPath = [...path, 'serviceAccountTokens', 'issuer'];
   return [
-    ...(cluster.context !== undefined && cluster.kubeconfigFile === undefined
-      ? [{ path: [...path, 'context'], message: 'needs kubeconfigFile' }]
-      : []),
-    ...(check !== 'review' && issuer === undefined
-      ? [
-          {
-            path: [...path, 'serviceAccountTokens', 'issuer'],
-            message: `is required where check is ${check}`,
-          },
-        ]
-      : []),
+    ...contradictionIf(lacksFile, [...path, 'context'], 'needs kubeconfigFile'),
+    ...contradictionIf(lacksIssuer, issuerPath, `is required where check is ${check}`),
   ];
 }
 

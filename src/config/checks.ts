@@ -1,5 +1,5 @@
-import { accessContradictions } from './access-checks.ts';
-import type { Contradiction, FaultPath } from './faults.ts';
+import { accessContradictions, unknownCluster } from './access-checks.ts';
+import { type Contradiction, contradictionIf, type FaultPath } from './faults.ts';
 import type { Settings } from './schema/schema.ts';
 
 const mib = 1024 ** 2;
@@ -35,79 +35,61 @@ function scrubContradictions({
   scrubEveryMs,
   scrubBytesPerSecond,
 }: Settings['store']): Contradiction[] {
+  const isIdle = memory !== undefined && typeof scrubEveryMs === 'number';
+  const isSlow = scrubBytesPerSecond < leastScrubBytes;
   return [
-    ...(memory === undefined || typeof scrubEveryMs !== 'number'
-      ? []
-      : [{ path: ['store', 'scrubEveryMs'], message: 'has no effect: the store is the process’s memory' }]),
-    ...(scrubBytesPerSecond >= leastScrubBytes
-      ? []
-      : [{ path: ['store', 'scrubBytesPerSecond'], message: 'must be 64KiB at least' }]),
+    ...contradictionIf(isIdle, ['store', 'scrubEveryMs'], 'has no effect: the store is the process’s memory'),
+    ...contradictionIf(isSlow, ['store', 'scrubBytesPerSecond'], 'must be 64KiB at least'),
   ];
 }
 
 function s3Contradictions(s3: NonNullable<Settings['store']['s3']>): Contradiction[] {
   const at = (key: string): FaultPath => ['store', 's3', key];
   const { partBytes, prefix, redirectExpiresSeconds } = s3;
+  const lacksKey = s3.sessionTokenFile !== undefined && s3.accessKeyIdFile === undefined;
+  const isNoPart = partBytes !== undefined && (partBytes < 5 * mib || partBytes > 5 * 1024 * mib);
+  const isNoPrefix = prefix !== undefined && /^\/|\/$/.test(prefix);
+  const isNoTime = redirectExpiresSeconds < 1 || redirectExpiresSeconds > 7 * 86_400;
   return [
     ...together(['store', 's3'], s3, ['accessKeyIdFile', 'secretAccessKeyFile']),
-    ...(s3.sessionTokenFile !== undefined && s3.accessKeyIdFile === undefined
-      ? [{ path: at('sessionTokenFile'), message: 'needs accessKeyIdFile and secretAccessKeyFile' }]
-      : []),
-    ...(partBytes !== undefined && (partBytes < 5 * mib || partBytes > 5 * 1024 * mib)
-      ? [{ path: at('partBytes'), message: 'must be from 5MiB to 5GiB, the limits of S3' }]
-      : []),
-    ...(prefix !== undefined && /^\/|\/$/.test(prefix)
-      ? [{ path: at('prefix'), message: 'must neither begin nor end with /' }]
-      : []),
-    ...(redirectExpiresSeconds < 1 || redirectExpiresSeconds > 7 * 86_400
-      ? [{ path: at('redirectExpiresSeconds'), message: 'must be from 1s to 7d, the limits of S3' }]
-      : []),
+    ...contradictionIf(lacksKey, at('sessionTokenFile'), 'needs accessKeyIdFile and secretAccessKeyFile'),
+    ...contradictionIf(isNoPart, at('partBytes'), 'must be from 5MiB to 5GiB, the limits of S3'),
+    ...contradictionIf(isNoPrefix, at('prefix'), 'must neither begin nor end with /'),
+    ...contradictionIf(isNoTime, at('redirectExpiresSeconds'), 'must be from 1s to 7d, the limits of S3'),
   ];
 }
 
 function sizeContradictions({ eviction, memory }: Settings): Contradiction[] {
+  const { lowPercent, highPercent } = eviction;
+  const { maxEntryBytes, maxBytes } = memory;
   return [
-    ...(eviction.lowPercent >= eviction.highPercent
-      ? [
-          {
-            path: ['eviction', 'lowPercent'],
-            message: `must be below highPercent (${eviction.highPercent})`,
-            about: [['eviction', 'highPercent']],
-          },
-        ]
-      : []),
-    ...(memory.maxEntryBytes > memory.maxBytes
-      ? [
-          {
-            path: ['memory', 'maxEntryBytes'],
-            message: `must not be above maxBytes (${memory.maxBytes})`,
-            about: [['memory', 'maxBytes']],
-          },
-        ]
-      : []),
+    ...contradictionIf(
+      lowPercent >= highPercent,
+      ['eviction', 'lowPercent'],
+      `must be below highPercent (${highPercent})`,
+      [['eviction', 'highPercent']],
+    ),
+    ...contradictionIf(
+      maxEntryBytes > maxBytes,
+      ['memory', 'maxEntryBytes'],
+      `must not be above maxBytes (${maxBytes})`,
+      [['memory', 'maxBytes']],
+    ),
   ];
 }
 
 function adminContradictions({ listen, admin, clusters }: Settings): Contradiction[] {
-  const { cluster } = admin;
-  const isSamePort = listen === admin.listen && !listen.endsWith(':0');
-  const names = Object.keys(clusters).join(', ') || 'none';
+  const isSame = listen === admin.listen && !listen.endsWith(':0');
   return [
-    ...(isSamePort
-      ? [{ path: ['admin', 'listen'], message: `must not be listen's own ${listen}`, about: [['listen']] }]
-      : []),
-    ...(cluster === undefined || Object.hasOwn(clusters, cluster)
-      ? []
-      : [{ path: ['admin', 'cluster'], message: `${cluster} is not among the clusters: ${names}` }]),
+    ...contradictionIf(isSame, ['admin', 'listen'], `must not be listen's own ${listen}`, [['listen']]),
+    ...unknownCluster(clusters, admin.cluster, ['admin', 'cluster']),
   ];
 }
 
 function upstreamContradictions(name: string, upstream: Settings['upstreams'][string]): Contradiction[] {
   const path = ['upstreams', name];
   return [
-    ...(isHost(name)
-      ? []
-      : [{ path, message: 'must be named by a host name in lower case, as users write it' }]),
+    ...contradictionIf(!isHost(name), path, 'must be named by a host name in lower case, as users write it'),
     ...together(path, upstream, ['certFile', 'keyFile']),
     ...(upstream.credentials === undefined
       ? []
@@ -118,28 +100,25 @@ function upstreamContradictions(name: string, upstream: Settings['upstreams'][st
 function hostContradictions(name: string, host: Settings['hosts'][string]): Contradiction[] {
   const path = ['hosts', name];
   const robots = [...path, 'robots'];
+  const about = [[...path, 'auth']];
+  const isName = name === '*' || isHost(name);
+  const lacksRobots = host.auth === 'robots' && host.robots === undefined;
+  const isOpen = host.auth === 'none' && host.robots !== undefined;
+  const isShort = host.tokenValiditySeconds < 300;
   return [
-    ...(name === '*' || isHost(name)
-      ? []
-      : [{ path, message: 'must be a host name in lower case, with or without a port, or *' }]),
-    ...(host.auth === 'robots' && host.robots === undefined
-      ? [{ path: robots, message: 'is required where auth is robots', about: [[...path, 'auth']] }]
-      : []),
-    ...(host.auth === 'none' && host.robots !== undefined
-      ? [{ path: robots, message: 'has no effect: auth is none', about: [[...path, 'auth']] }]
-      : []),
+    ...contradictionIf(!isName, path, 'must be a host name in lower case, with or without a port, or *'),
+    ...contradictionIf(lacksRobots, robots, 'is required where auth is robots', about),
+    ...contradictionIf(isOpen, robots, 'has no effect: auth is none', about),
     ...(host.robots === undefined ? [] : pairOr(robots, host.robots, 'htpasswdFile')),
-    ...(host.tokenValiditySeconds < 300
-      ? [{ path: [...path, 'tokenValiditySeconds'], message: 'must be 5m at least' }]
-      : []),
+    ...contradictionIf(isShort, [...path, 'tokenValiditySeconds'], 'must be 5m at least'),
   ];
 }
 
 function nameContradictions({ upstreams, defaultUpstream, hosts }: Settings): Contradiction[] {
   const names = Object.keys(upstreams).join(', ') || 'none';
-  const known = (name: string | undefined) => name === undefined || Object.hasOwn(upstreams, name);
+  const isKnown = (name: string | undefined) => name === undefined || Object.hasOwn(upstreams, name);
   const wrong = (path: FaultPath, name: string | undefined): Contradiction[] =>
-    known(name) ? [] : [{ path, message: `${name} is not among the upstreams: ${names}` }];
+    contradictionIf(!isKnown(name), path, `${name} is not among the upstreams: ${names}`);
   return [
     ...wrong(['defaultUpstream'], defaultUpstream),
     ...Object.entries(hosts).flatMap(([name, host]) => wrong(['hosts', name, 'upstream'], host.upstream)),
@@ -158,7 +137,8 @@ function together<K extends string>(
   return [{ path: [...path, missing], message: `is required beside ${given}` }];
 }
 
-interface PairFiles {
+/** A name and its password, in a file each. */
+export interface PairFiles {
   readonly usernameFile?: string;
   readonly passwordFile?: string;
 }
@@ -170,9 +150,8 @@ function pairOr<K extends string>(
   single: K,
 ): Contradiction[] {
   const hasPair = files.usernameFile !== undefined || files.passwordFile !== undefined;
-  if (hasPair === (files[single] !== undefined)) {
+  if (hasPair === (files[single] !== undefined))
     return [{ path, message: `must hold either usernameFile and passwordFile, or ${single}` }];
-  }
   return together(path, files, ['usernameFile', 'passwordFile']);
 }
 

@@ -1,3 +1,5 @@
+import { defined } from '../base/defined.ts';
+
 /** Where a setting stands: keys, and positions in lists. */
 export type FaultPath = readonly (string | number)[];
 
@@ -22,6 +24,16 @@ export interface ConfigRefusal {
 /** A contradiction. `about`: every setting it follows from, besides the one it is reported at. */
 export interface Contradiction extends ConfigRefusal {
   readonly about?: readonly FaultPath[];
+}
+
+/** One contradiction where `isWrong`, else none. */
+export function contradictionIf(
+  isWrong: boolean,
+  path: FaultPath,
+  message: string,
+  about?: readonly FaultPath[],
+): Contradiction[] {
+  return isWrong ? [{ path, message, ...defined({ about }) }] : [];
 }
 
 /** A configuration that must not be used, with everything that is wrong with it. */

@@ -9,7 +9,8 @@ export async function unreadableFiles(config: Config): Promise<ConfigRefusal[]> 
   return refusals.filter((refusal) => refusal !== undefined);
 }
 
-interface NamedFile {
+/** A file, and the setting that names it. */
+export interface NamedFile {
   readonly path: FaultPath;
   readonly file: string;
 }

@@ -1,14 +1,8 @@
 import { join } from 'node:path';
+import { defined } from '../base/defined.ts';
 import { Expression } from '../base/text/expression.ts';
-import type {
-  Config,
-  CredentialFiles,
-  HostConfig,
-  RobotFileSettings,
-  StoreConfig,
-  TagsConfig,
-  UpstreamConfig,
-} from './config.ts';
+import type { PairFiles } from './checks.ts';
+import type { Config, HostConfig, StoreConfig, TagsConfig, UpstreamConfig } from './config.ts';
 import type { Settings } from './schema/schema.ts';
 
 /** Checked settings with their derived defaults. `tmpdir`: for a spool without a path. */
@@ -53,35 +47,29 @@ function upstreamConfig(
   { credentials, ...upstream }: Settings['upstreams'][string],
   tags: TagsConfig,
 ): UpstreamConfig {
-  const files = credentials === undefined ? undefined : credentialFiles(credentials);
   return {
     ...upstream,
     url: upstream.url ?? (name === 'docker.io' ? 'https://registry-1.docker.io' : `https://${name}`),
     library: upstream.library ?? name === 'docker.io',
     fetchChildren: upstream.fetchChildren ?? name !== 'docker.io',
     tags: { ...tags, ...upstream.tags },
-    ...(files === undefined ? {} : { credentials: files }),
+    ...defined({ credentials: credentials && credentialFiles(credentials) }),
   };
 }
 
-function credentialFiles(
-  files: NonNullable<Settings['upstreams'][string]['credentials']>,
-): CredentialFiles | undefined {
-  const { authFile, usernameFile, passwordFile } = files;
-  if (authFile !== undefined) return { authFile };
-  return usernameFile === undefined || passwordFile === undefined
-    ? undefined
-    : { usernameFile, passwordFile };
-}
-
 function hostConfig({ robots, ...host }: Settings['hosts'][string]): HostConfig {
-  const files = robots === undefined ? undefined : robotFiles(robots);
-  return { ...host, ...(files === undefined ? {} : { robots: files }) };
+  return { ...host, ...defined({ robots: robots && robotFiles(robots) }) };
 }
 
-function robotFiles(files: NonNullable<Settings['hosts'][string]['robots']>): RobotFileSettings | undefined {
-  const { htpasswdFile, usernameFile, passwordFile } = files;
-  if (htpasswdFile !== undefined) return { htpasswdFile };
+function credentialFiles({ authFile, ...pair }: PairFiles & { readonly authFile?: string }) {
+  return authFile === undefined ? pairOf(pair) : { authFile };
+}
+
+function robotFiles({ htpasswdFile, ...pair }: PairFiles & { readonly htpasswdFile?: string }) {
+  return htpasswdFile === undefined ? pairOf(pair) : { htpasswdFile };
+}
+
+function pairOf({ usernameFile, passwordFile }: PairFiles) {
   return usernameFile === undefined || passwordFile === undefined
     ? undefined
     : { usernameFile, passwordFile };

@@ -16,17 +16,22 @@ export async function accessSources(config: Config, name: string): Promise<Acces
   });
   const judge = clusters.get(name);
   if (judge === undefined) throw new Error(`cluster ${name} is not configured`);
-  const opened = lazily(() => openedReach(config));
+  let opened: Promise<StoredTagIndex> | undefined;
+  function stored(): Promise<StoredTagIndex> {
+    opened ??= openedReach(config);
+    return opened;
+  }
   return {
     judge,
     reach: {
-      tagsContaining: async (...asked) => (await opened.value()).tagsContaining(...asked),
-      unrecordedTags: async (...asked) => (await opened.value()).unrecordedTags(...asked),
-      tagContains: async (...asked) => (await opened.value()).tagContains(...asked),
+      tagsContaining: async (...asked) => (await stored()).tagsContaining(...asked),
+      unrecordedTags: async (...asked) => (await stored()).unrecordedTags(...asked),
+      tagContains: async (...asked) => (await stored()).tagContains(...asked),
     },
     async close() {
       await judge.close();
-      await opened.close();
+      const index = await opened?.catch(() => undefined);
+      await index?.close();
     },
   };
 }
@@ -44,25 +49,6 @@ async function openedReach(config: Config): Promise<StoredTagIndex> {
     async close() {
       await known.close();
       await store.close();
-    },
-  };
-}
-
-interface Lazily<Value> {
-  value(): Promise<Value>;
-  close(): Promise<void>;
-}
-
-function lazily<Value extends { close(): Promise<void> }>(make: () => Promise<Value>): Lazily<Value> {
-  let made: Promise<Value> | undefined;
-  return {
-    value() {
-      made ??= make();
-      return made;
-    },
-    async close() {
-      const value = await made?.catch(() => undefined);
-      await value?.close();
     },
   };
 }

@@ -14,11 +14,6 @@ import { evictionHeading, evictionLine, summaryText } from './eviction-text.ts';
 /** Opens the medium that a configuration names. */
 type OpenStore = (config: Config) => MaybePromise<Store>;
 
-interface Wish {
-  readonly dryRun: boolean;
-  readonly json: boolean;
-}
-
 /**
  * `quayside evict`: one run of the eviction, beside servers that use the same store, or its plan.
  * Content that those servers read now counts as just used, and is not deleted.
@@ -40,12 +35,7 @@ export function evicting(open: OpenStore): Run {
       throw new UsageError('needs a filesystem or s3 store; the CLI cannot read store.memory');
     const store = await open(config);
     try {
-      await evictFrom(
-        store,
-        { ...config.eviction, maxBytes },
-        { dryRun: values['dry-run'], json: values.json },
-        io,
-      );
+      await evictFrom(store, { ...config.eviction, maxBytes }, values, io);
       return 0;
     } finally {
       await store.close();
@@ -62,7 +52,7 @@ export const evict: Run = evicting(async (config) => {
 async function evictFrom(
   store: Store,
   marks: Config['eviction'] & { readonly maxBytes: number },
-  { dryRun, json }: Wish,
+  { 'dry-run': dryRun, json }: { readonly 'dry-run': boolean; readonly json: boolean },
   { stdout, signal }: Io,
 ): Promise<void> {
   const instance = `evict.${hostname()}`;

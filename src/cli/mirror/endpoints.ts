@@ -14,8 +14,7 @@ import { ociLayout } from '../../mirror/endpoints/oci-layout.ts';
 import type { ImagePlace } from '../../mirror/references/pull-spec.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
-import { createUrlBlobs, type UrlBlobs } from '../../upstream/client/url-blobs.ts';
-import type { UpstreamOptions } from '../../upstream/http/options.ts';
+import { createUrlBlobs } from '../../upstream/client/url-blobs.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { MirrorOptions } from './options.ts';
 
@@ -50,11 +49,8 @@ interface MirrorEndpointsOptions
   readonly mountIgnored?: (from: string, digest: Digest) => void;
 }
 
-interface Registry {
-  readonly source: RegistryReader;
+interface Registry extends Pick<CopyEndpoint, 'source' | 'destination' | 'close'> {
   readonly openByUrls: OpenByUrls;
-  readonly destination: ImageDestination;
-  close(): Promise<void>;
 }
 
 /** Reading is as patient as writing. */
@@ -64,10 +60,8 @@ const retries = 6;
 export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEndpoints {
   const registries = new Map<string, Promise<Registry>>();
   const directories = new Map<string, ImageDirectory>();
-  const urls = urlBlobsBeside(
-    { name: 'urls', url: 'https://urls.invalid', longestWaitSeconds, ...wireOptions(options) },
-    options,
-  );
+  const nowhere = { name: 'urls', url: 'https://urls.invalid', longestWaitSeconds };
+  const urls = createUrlBlobs({ ...nowhere, ...wireOptions(options), allowsHttp: options.insecure });
 
   function registry(host: string): Promise<Registry> {
     const made = registries.get(host) ?? madeRegistry(host, options);
@@ -128,11 +122,12 @@ async function madeRegistry(host: string, options: MirrorEndpointsOptions): Prom
   return withUrls(createCopyEndpoint({ ...endpointOptions(host, options), url }), options);
 }
 
+/** Foreign layers are read from the registry, private or not, else from public hosts. */
 function withUrls(
   { source, destination, settings, close }: CopyEndpoint,
-  options: MirrorEndpointsOptions,
+  { insecure }: MirrorEndpointsOptions,
 ): Registry {
-  const urls = urlBlobsBeside(settings, options);
+  const urls = createUrlBlobs({ ...settings, allowsHttp: insecure });
   return {
     source,
     openByUrls: urls.open,
@@ -141,11 +136,6 @@ function withUrls(
       await Promise.all([close(), urls.close()]);
     },
   };
-}
-
-/** Reads foreign layers: from the registry, private or not, else from public hosts. */
-function urlBlobsBeside(settings: UpstreamOptions, { insecure }: MirrorEndpointsOptions): UrlBlobs {
-  return createUrlBlobs({ ...settings, allowsHttp: insecure });
 }
 
 /** How whatever host is reached. */

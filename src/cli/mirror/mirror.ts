@@ -2,7 +2,7 @@
 // files, auth files. Out: copies, a report, the exit code. Imports: every room below.
 
 import { writeFile } from 'node:fs/promises';
-import { type CopyImagesOptions, copyImages } from '../../mirror/batch/copy-all.ts';
+import { copyImages } from '../../mirror/batch/copy-all.ts';
 import { type Mapping, MappingError } from '../../mirror/batch/mapping.ts';
 import { createCopyPlan } from '../../mirror/batch/plan.ts';
 import type { CopyRetryOptions } from '../../mirror/copy/retry.ts';
@@ -117,7 +117,7 @@ async function ran(
   io: Io,
   events: Partial<CopyEvents>,
 ): Promise<MirrorReport> {
-  const { maxPerRegistry, skipMissing } = wish;
+  const { maxPerRegistry, continueOnError, skipMissing } = wish;
   const done = new Map<ImageCopy, CopiedImage>();
   const collected: Partial<CopyEvents> = {
     ...events,
@@ -127,27 +127,18 @@ async function ran(
     },
   };
   const run = createCopyRun({ ...retry, maxPerRoute: maxPerRegistry, events: collected, signal: io.signal });
-  const left = await copyImages(images, run, copyOptions(wish));
-  return createMirrorReport({ report: run.report(), done, left, mappingOf, skipMissing, unplanned, faults });
-}
-
-function copyOptions({
-  maxPerRegistry,
-  maxRegistry,
-  continueOnError,
-  skipMissing,
-}: MirrorOptions): CopyImagesOptions {
-  return {
+  const left = await copyImages(images, run, {
     looksFirst: !continueOnError,
     maxImages: maxPerRegistry,
-    maxRoutes: maxRegistry,
+    maxRoutes: wish.maxRegistry,
     continueOnError: ({ kind }) => continueOnError || (skipMissing && kind === 'source-gone'),
-  };
+  });
+  return createMirrorReport({ report: run.report(), done, left, mappingOf, skipMissing, unplanned, faults });
 }
 
 async function dryRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
   const plan = createCopyPlan();
-  const lines = createMirrorLines(io, { ...wish, ...shown(work), hasResults: false });
+  const lines = createMirrorLines(io, { ...wish, ...work, images: work.images.length, hasResults: false });
   const { retried, imageEnded } = lines.events;
   const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };
   const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(lines.close);
@@ -160,7 +151,8 @@ async function dryRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> 
 }
 
 async function realRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
-  const lines = createMirrorLines(io, { ...wish, ...shown(work), hasResults: !wish.json });
+  const shown = { ...wish, ...work, images: work.images.length };
+  const lines = createMirrorLines(io, { ...shown, hasResults: !wish.json });
   const report = await ran(work, wish, io, lines.events).finally(lines.close);
   if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
   const isTold = await tellFailed(report, wish.failedFile, io);
@@ -173,10 +165,6 @@ async function realRun(work: Work, wish: MirrorOptions, io: Io): Promise<number>
 
 function failureCode({ signal }: Io): number {
   return signal.aborted ? stopCode(signal.reason) : 1;
-}
-
-function shown({ images, mappingOf }: Work) {
-  return { images: images.length, mappingOf };
 }
 
 /**

@@ -51,7 +51,7 @@ const flags = {
   'dry-run': boolean,
   'failed-file': {},
   filename: { short: 'f', isList: true },
-  'filter-by-os': { read: pattern },
+  'filter-by-os': { read: (text: string) => Expression.anywhere(text) },
   force: boolean,
   'foreign-layers': { default: 'copy', read: foreignLayers },
   'from-dir': {},
@@ -117,7 +117,10 @@ const globalFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
 /** Reads the flags. Throws `UsageError`. */
 export function parseMirrorFlags(args: readonly string[]): MirrorOptions {
   const { values, words } = parseFlags({ ...globalFlags, ...flags }, args);
-  refuse(values['skip-verification'] === true, values['s3-source-bucket'].length > 0);
+  if (values['skip-verification'] === true)
+    throw new UsageError('--skip-verification is refused: nothing is copied whose digest was not checked');
+  if (values['s3-source-bucket'].length > 0)
+    throw new UsageError('--s3-source-bucket is refused: buckets are no source and no destination here');
   return {
     words,
     files: values.filename.flatMap((names) => names.split(',')),
@@ -156,11 +159,10 @@ function platforms(
   if (filter?.source === '.*' || (filter === undefined && isKept !== false))
     return { filterByOs: undefined, keepManifestList: true };
   const machine = arch() === 'x64' ? 'amd64' : arch();
-  return { filterByOs: filter ?? pattern(`^linux/${machine}(/|$)`), keepManifestList: isKept === true };
-}
-
-function pattern(text: string): Expression {
-  return Expression.anywhere(text);
+  return {
+    filterByOs: filter ?? Expression.anywhere(`^linux/${machine}(/|$)`),
+    keepManifestList: isKept === true,
+  };
 }
 
 function format(text: string): 'json' {
@@ -181,11 +183,4 @@ function count(text: string): number {
 function rate(text: string): number {
   if (/^\d{1,5}(\.\d{1,3})?$/.test(text) && Number(text) > 0) return Number(text);
   throw new Error(`must be a number above 0, not ${text}`);
-}
-
-function refuse(skipsVerification: boolean, hasBucket: boolean): void {
-  if (skipsVerification)
-    throw new UsageError('--skip-verification is refused: nothing is copied whose digest was not checked');
-  if (hasBucket)
-    throw new UsageError('--s3-source-bucket is refused: buckets are no source and no destination here');
 }

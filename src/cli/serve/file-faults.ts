@@ -3,26 +3,14 @@ import { basename } from 'node:path';
 import { tokensIn } from '../../auth/clusters/operators.ts';
 import { parseTokenKeyFile, parseTokenKeys } from '../../auth/tokens/token-keys.ts';
 import type { ConfigRefusal, FaultPath } from '../../config/faults.ts';
-import { unreadableFiles } from '../../config/files.ts';
+import { type NamedFile, unreadableFiles } from '../../config/files.ts';
 import type { Config } from '../../config/load.ts';
-
-interface KeyFile {
-  readonly path: FaultPath;
-  readonly file: string;
-}
-
-interface KeyText extends KeyFile {
-  readonly text: string;
-}
 
 /** Faults of the named files: unreadable ones, unusable token keys. Shows no content. */
 export async function fileFaults(config: Config): Promise<readonly ConfigRefusal[]> {
   const unreadable = await unreadableFiles(config);
   if (unreadable.length > 0) return unreadable;
-  const faults = await Promise.all([
-    ...keyFiles(config).map(async (files) => keyFaults(await readKeys(files))),
-    operatorFaults(config),
-  ]);
+  const faults = await Promise.all([...keyFiles(config).map(keyFaults), operatorFaults(config)]);
   return faults.flat();
 }
 
@@ -33,7 +21,7 @@ async function operatorFaults({ admin: { tokenFile } }: Config): Promise<readonl
 }
 
 /** The files of each host with keys, as tokenKeys reads them. */
-function keyFiles({ hosts }: Config): readonly (readonly KeyFile[])[] {
+function keyFiles({ hosts }: Config): readonly (readonly NamedFile[])[] {
   return Object.entries(hosts).map(([name, { tokenKeyFiles = [], tokenSecretFile }]) => [
     ...tokenKeyFiles.map((file, index) => ({ path: ['hosts', name, 'tokenKeyFiles', index], file })),
     ...(tokenSecretFile === undefined
@@ -42,11 +30,10 @@ function keyFiles({ hosts }: Config): readonly (readonly KeyFile[])[] {
   ]);
 }
 
-function readKeys(files: readonly KeyFile[]): Promise<readonly KeyText[]> {
-  return Promise.all(files.map(async (key) => ({ ...key, text: await readFile(key.file, 'utf8') })));
-}
-
-function keyFaults(keys: readonly KeyText[]): readonly ConfigRefusal[] {
+async function keyFaults(files: readonly NamedFile[]): Promise<readonly ConfigRefusal[]> {
+  const keys = await Promise.all(
+    files.map(async (key) => ({ ...key, text: await readFile(key.file, 'utf8') })),
+  );
   const faults = keys.flatMap(({ path, file, text }) =>
     complaints(path, () => parseTokenKeyFile(text, basename(file))),
   );

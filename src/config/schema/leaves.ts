@@ -36,6 +36,17 @@ export const host = () => leaf(parseHost);
 /** Where to listen: `host:port`, `[v6]:port`; port 0 lets the system choose. */
 export const address = (options?: LeafOptions) => leaf(parseAddress, options);
 
+/** Where to listen, `host:port`, or `false`. */
+export const listenOrNone = (fallback: string | false, example = fallback) =>
+  leaf(
+    (value) => {
+      if (value === false) return value;
+      if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
+      throw new Error(`must be host:port such as ${example}, or false`);
+    },
+    { default: fallback },
+  );
+
 /** Non-empty text. */
 export const text = (options?: LeafOptions) => Type.String({ ...options, minLength: 1 });
 

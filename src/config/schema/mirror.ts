@@ -1,6 +1,5 @@
 import Type from 'typebox';
-import { leaf } from './leaf.ts';
-import { closed, count, file, ms, oneOf, section, text, wholePattern } from './leaves.ts';
+import { closed, count, file, listenOrNone, ms, oneOf, section, text, wholePattern } from './leaves.ts';
 
 /** The lease of the working process, where several have the same task. Default: in the store. */
 const lease = closed({
@@ -57,7 +56,7 @@ export const mirrorSchema = closed({
   /** A docker or podman auth file, for sources and destinations. Default: those of upstreams. */
   authFile: Type.Optional(file()),
   /** Where the queue is shown; `false` (default) for nowhere but `admin.listen`. */
-  listen: leaf(parseListen, { default: false }),
+  listen: listenOrNone(false, '127.0.0.1:8090'),
   /** Inspect, and copy nothing; queue and lease stay untouched. Default false. */
   dryRun: Type.Boolean({ default: false }),
   /** Images copied at a time. Default 24. */
@@ -68,9 +67,3 @@ export const mirrorSchema = closed({
   imageStreams: Type.Optional(imageStreams),
   misses,
 });
-
-function parseListen(value: unknown): string | false {
-  if (value === false) return false;
-  if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
-  throw new Error('must be host:port such as 127.0.0.1:8090, or false');
-}

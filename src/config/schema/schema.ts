@@ -12,6 +12,7 @@ import {
   count,
   file,
   httpUrl,
+  listenOrNone,
   ms,
   oneOf,
   parseNetwork,
@@ -34,7 +35,7 @@ const tls = closed({
 /** Metrics, health and what operators do, on a port of its own, which the world need not reach. */
 const admin = section({
   /** Default `127.0.0.1:8401`; `false` for none. */
-  listen: leaf(parseAdminAddress, { default: '127.0.0.1:8401' }),
+  listen: listenOrNone('127.0.0.1:8401'),
   /** Tokens of operators from elsewhere, one a line; read again when it changes. Default: none. */
   tokenFile: Type.Optional(file()),
   /** The cluster whose users may be operators, by its RBAC on `/quayside/*`. Default: none. */
@@ -153,12 +154,6 @@ export const settingsSchema = closed({
 
 /** The settings as an operator wrote them, defaults filled in, units read. */
 export type Settings = Type.StaticDecode<typeof settingsSchema>;
-
-function parseAdminAddress(value: unknown): string | false {
-  if (value === false) return false;
-  if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
-  throw new Error('must be host:port such as 127.0.0.1:8401, or false');
-}
 
 function parseProxies(value: unknown): string {
   const network = parseNetwork(value);
