@@ -43,9 +43,7 @@ export interface Decision {
   readonly reason?: string;
   /** The question to the cluster in words (questionText); absent where none was needed. */
   readonly question?: string;
-  /** The cluster that was asked. */
   readonly cluster?: string;
-  /** The answer is one of before. */
   readonly isRemembered?: boolean;
   /** Of a listing: some of its tags may be shown, and `visible` says which. */
   readonly isPartial?: boolean;

@@ -29,7 +29,6 @@ interface WriteLane {
   at: number;
 }
 
-/** A job that waits, or one that was taken. */
 interface WaitingJob<Job> {
   readonly key: string;
   readonly job: Job;

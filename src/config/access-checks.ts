@@ -84,7 +84,6 @@ export function unknownCluster(
   return contradictionIf(!isKnown, path, `${name} is not among the clusters: ${names}`);
 }
 
-/** The mirror's clusters must be among ours. */
 function mirrorContradictions({ mirror, clusters }: Settings): Contradiction[] {
   return (['lease', 'imageStreams'] as const).flatMap((part) =>
     unknownCluster(clusters, mirror?.[part]?.cluster, ['mirror', part, 'cluster']),

@@ -26,7 +26,6 @@ type ListReason = 'start' | 'gone' | 'silent' | 'due';
 
 /** What following reports. */
 export interface FollowEvents {
-  /** All streams were listed. */
   listed(event: {
     readonly reason: ListReason;
     readonly streams: number;
@@ -59,7 +58,6 @@ interface Following {
   readonly options: FollowOptions;
 }
 
-/** What following remembers from one list to the next. */
 interface Memory {
   readonly tags: SeenTags;
   /** Failures since watching was last of use. */

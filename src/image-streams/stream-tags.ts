@@ -58,9 +58,7 @@ export interface StreamChange {
 export interface SeenTags {
   readonly streams: number;
   readonly tags: number;
-  /** The stream as it is now. */
   saw(stream: ImageStreamObject): StreamChange;
-  /** The stream is no more. */
   lost(stream: ImageStreamObject): StreamChange;
   /** Begins a scan of all streams; its returned function drops what was not seen again. */
   look(): () => readonly ImageStreamTag[];

@@ -8,7 +8,6 @@ interface PoolOptions {
   readonly connectTimeoutMs: number;
 }
 
-/** The connections of one API server. */
 interface Pools {
   /** Those for this login: the same ones until its server, proxy or TLS changes. */
   of(login: ClusterLogin): Dispatcher;

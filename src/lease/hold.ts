@@ -8,7 +8,6 @@ export interface Hold<Written extends LeaseRecord> {
   readonly since: number;
 }
 
-/** What it takes to keep a lease. */
 interface HoldTerms<Written extends LeaseRecord> {
   readonly name: string;
   readonly medium: LeaseMedium<Written>;

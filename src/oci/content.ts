@@ -55,7 +55,6 @@ export interface BlobSource {
   open(digest: Digest, options?: ReadOptions): Promise<Content | undefined>;
 }
 
-/** Where content can be kept. */
 interface BlobSink {
   /**
    * Stores the content. Resolves once it is complete, verified against `descriptor` and durable;

@@ -33,11 +33,11 @@ export type ErrorCode = keyof typeof statusOf;
 
 export interface ErrorOptions {
   /** Facts for the client, in `errors[].detail`. Never a credential, never an internal address. */
-  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly detail?: Readonly<Record<string, unknown>> | undefined;
   /** The failure below this one, for the log only. */
   readonly cause?: unknown;
   /** How long the client should wait, in seconds; becomes `Retry-After`. */
-  readonly retryAfterSeconds?: number;
+  readonly retryAfterSeconds?: number | undefined;
   /** Header fields that belong to this refusal, such as `WWW-Authenticate`. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Default: `now` for statuses from 500 and for 429, else `never`. */

@@ -25,7 +25,6 @@ export const mediaTypes = {
   orasArtifact: 'application/vnd.cncf.oras.artifact.manifest.v1+json',
 } as const;
 
-/** A media type of a manifest. */
 type ManifestType = (typeof mediaTypes)[keyof typeof mediaTypes];
 
 /** What a manifest lists: manifests, a config and layers, layers alone, or `blobs`. */
@@ -216,5 +215,5 @@ function annotationsOf(value: unknown): Record<string, string> | undefined {
 }
 
 function notManifest(message: string, cause?: unknown): RegistryError {
-  return new RegistryError('UPSTREAM_INVALID', message, cause === undefined ? {} : { cause });
+  return new RegistryError('UPSTREAM_INVALID', message, { cause });
 }

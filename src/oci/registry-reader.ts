@@ -55,7 +55,6 @@ export interface OpenBlob {
   close(): void;
 }
 
-/** One page of a listing. */
 interface ListPage {
   /** The query of the registry's `Link: …; rel="next"`, without the `?`. */
   readonly nextQuery?: string;

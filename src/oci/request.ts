@@ -126,10 +126,8 @@ function noEndPoint(): RegistryError {
 
 /** ADR 0041. */
 function noCatalog(): RegistryError {
-  return new RegistryError(
-    'NAME_UNKNOWN',
-    'there is no catalog here: ask for a repository by its name, or for its tags',
-  );
+  const message = 'there is no catalog here: ask for a repository by its name, or for its tags';
+  return new RegistryError('NAME_UNKNOWN', message);
 }
 
 function readOnly(): RegistryError {

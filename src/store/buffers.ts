@@ -9,7 +9,6 @@ interface BufferPoolOptions {
 export interface BufferPool {
   /** Size of one buffer in bytes. */
   readonly bufferBytes: number;
-  /** Bytes in use now. */
   readonly usedBytes: number;
   /** Two buffers with arbitrary content, or undefined above the limit. Return each pair once. */
   takePair(): BufferPair | undefined;

@@ -32,7 +32,6 @@ export const tagsPrefix = `${version}/tags/`;
 export const membersPrefix = `${version}/members/`;
 /** Where all usage lies; for listings. */
 export const usagePrefix = `${version}/usage/`;
-/** Where all leases lie; for listings. */
 const leasesPrefix = `${version}/leases/`;
 
 /** True for what only our own user should read on a file system. */

@@ -1,6 +1,5 @@
 import { abortable } from '../base/abortable.ts';
 import {
-  type ByteRange,
   bytesOf,
   type Content,
   collected,
@@ -93,17 +92,13 @@ function memoryRecords(): Records {
 
 function memoryContent(descriptor: Descriptor, whole: Uint8Array, options: ReadOptions = {}): Content {
   const { range, signal } = options;
-  const part = range === undefined ? whole : within(whole, range);
+  const part = range === undefined ? whole : whole.subarray(range.start, range.end + 1);
   return {
     descriptor,
     ...(range === undefined ? {} : { range }),
     body: abortable(bytesOf(part), signal),
     close: async () => {},
   };
-}
-
-function within(whole: Uint8Array, { start, end }: ByteRange): Uint8Array {
-  return whole.subarray(start, end + 1);
 }
 
 function full(descriptor: Descriptor): RegistryError {

@@ -2,13 +2,11 @@ import type { Bytes, Content } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { CachedBlobs } from './store.ts';
 
-/** A store that knows what is being read from it. */
 interface CountedBlobs {
   /** The same store; reads through it are counted. */
   readonly blobs: CachedBlobs;
   /** True from the call of `open` until its content was read to the end, left, or closed. */
   isReading(digest: Digest): boolean;
-  /** How many reads are open. */
   readonly openReads: number;
 }
 

@@ -4,17 +4,13 @@ import type { MaybePromise } from '../../base/maybe-promise.ts';
 import { createSingleFlight } from '../../base/single-flight.ts';
 
 interface KeptOptions<Value> {
-  /** Whether the answer is a yes. */
   readonly isYes: (value: Value) => boolean;
-  /** How long a yes is kept, in milliseconds. */
   readonly yesMs: number;
-  /** How long a no is kept, in milliseconds. */
   readonly noMs: number;
   /** Answers kept, of each kind. */
   readonly maxEntries: number;
   /** The weight of a yes, in characters; the sum stays below 32 Mi. Default: 0. */
   readonly sizeOf?: (value: Value) => number;
-  /** The clock, in milliseconds. */
   readonly now: () => number;
 }
 

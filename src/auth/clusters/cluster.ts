@@ -9,7 +9,6 @@ export interface Verdict {
   readonly allowed: boolean;
   /** The cluster's own `status.reason`, bounded and of printable characters. */
   readonly reason?: string;
-  /** The answer is one of before. */
   readonly isRemembered?: boolean;
 }
 
@@ -63,6 +62,5 @@ export interface ClusterEvents {
   }): void;
   /** The keys of service account tokens cannot be fetched: for a while each token is reviewed. */
   keysFailed(event: { readonly cluster: string; readonly error: unknown }): void;
-  /** A question was answered from memory. */
   remembered(event: { readonly cluster: string; readonly kind: 'token' | 'access' }): void;
 }

@@ -19,7 +19,6 @@ export interface ClustersOptions {
 
 /** Combines clusters: any authenticates a token, only the subject's own authorizes it. */
 export interface Clusters extends Authenticator, Judge {
-  /** Drops all that is remembered of any. */
   forget(): void;
 }
 

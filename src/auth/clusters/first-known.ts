@@ -17,10 +17,7 @@ export function firstKnown(
   for (const [index, cluster] of list.entries()) {
     const answer = cluster.review(token, address);
     if (answer instanceof Promise)
-      return raced(answer, list.slice(index + 1), {
-        patienceMs,
-        review: (next) => next.review(token, address),
-      });
+      return raced(answer, list.slice(index + 1), patienceMs, (next) => next.review(token, address));
     if (answer !== undefined) return answer;
   }
   return undefined;
@@ -29,10 +26,8 @@ export function firstKnown(
 function raced(
   first: Promise<Known>,
   others: readonly Cluster[],
-  {
-    patienceMs,
-    review,
-  }: { readonly patienceMs: number; readonly review: (next: Cluster) => MaybePromise<Known> },
+  patienceMs: number,
+  review: (next: Cluster) => MaybePromise<Known>,
 ): Promise<Known> {
   const { promise, resolve, reject } = Promise.withResolvers<Known>();
   const waiting = [...others];

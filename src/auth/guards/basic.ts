@@ -1,9 +1,6 @@
 import type { Credential } from '../access.ts';
 
-/** Why there is no credential in an `Authorization` value. */
-interface NoCredential {
-  readonly refused: 'absent' | 'malformed';
-}
+type NoCredential = { readonly refused: 'absent' | 'malformed' };
 
 /** Longer `Authorization` values are refused unread: a cluster's token is some 1.5 KB. */
 const longestHeader = 8192;

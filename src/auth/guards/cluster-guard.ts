@@ -12,7 +12,6 @@ export interface ClusterGuardOptions extends TokenKeyFiles {
   readonly host: string;
   /** Knows the people and service accounts of the clusters. */
   readonly authenticator: Authenticator;
-  /** The host's rules. */
   readonly authorizer: Authorizer;
   /** Where subjects are kept that are too large for a token. */
   readonly subjects: KeptSubjects;
@@ -26,20 +25,18 @@ export interface ClusterGuardOptions extends TokenKeyFiles {
 
 /** The guard of `auth: cluster`: robots and clusters authenticate, and each decides for its own. */
 export function createClusterGuard(options: ClusterGuardOptions): Guard {
-  const { host, authenticator, authorizer, subjects, anonymousCluster, tokenValiditySeconds } = options;
+  const { host, authenticator, authorizer, subjects, tokenValiditySeconds: validitySeconds } = options;
   const known = options.robots === undefined ? undefined : createRobots(options.robots);
-  const validity = tokenValiditySeconds === undefined ? {} : { validitySeconds: tokenValiditySeconds };
   const keys = createTokenKeys(options);
   return createGuard({
     authenticator: known === undefined ? authenticator : eitherKnows(known, authenticator),
     authorizer: separate(known, authorizer),
-    tokens: createTokens({ audience: host, keys, subjects, ...validity }),
+    tokens: createTokens({ audience: host, keys, subjects, validitySeconds }),
     cursors: createCursors(keys),
-    ...(anonymousCluster === undefined ? {} : { anonymous: anonymous(anonymousCluster) }),
+    ...(options.anonymousCluster === undefined ? {} : { anonymous: anonymous(options.anonymousCluster) }),
   });
 }
 
-/** The name of the anonymous user in Kubernetes. */
 function anonymous(cluster: string): Subject {
   const groups = Object.freeze(['system:unauthenticated']);
   return Object.freeze({ name: 'system:anonymous', groups, cluster });

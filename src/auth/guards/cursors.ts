@@ -5,7 +5,6 @@ import type { TokenKey, TokenKeys } from '../tokens/token-keys.ts';
 
 /** The list that a cursor belongs to, and the subject it was made for. */
 export interface CursorOwner extends Place {
-  /** The host's name in the configuration. */
   readonly host: string;
   readonly subject: Pick<Subject, 'name' | 'cluster'>;
 }

@@ -30,12 +30,9 @@ export interface Unidentified {
 }
 
 /** The credential at the token end-point: an `Authorization` value (GET), or a pair (POST). */
-export type LoginForm = { readonly authorization: string | undefined } | BasicLogin;
-
-interface BasicLogin {
-  readonly username: string;
-  readonly password: string;
-}
+export type LoginForm =
+  | { readonly authorization: string | undefined }
+  | { readonly username: string; readonly password: string };
 
 export interface Grant extends IssuedToken {
   readonly subject: Subject;

@@ -15,12 +15,11 @@ interface RobotsGuardOptions extends TokenKeyFiles {
 
 /** The guard of `auth: robots`. Reads its files on first use, and when they change. */
 export function createRobotsGuard(options: RobotsGuardOptions): Guard {
-  const { host, files, tokenValiditySeconds, bcrypt } = options;
+  const { host, files, tokenValiditySeconds: validitySeconds, bcrypt } = options;
   const known = createRobots({ files, bcrypt });
-  const validity = tokenValiditySeconds === undefined ? {} : { validitySeconds: tokenValiditySeconds };
   return createGuard({
     authenticator: known,
     authorizer: known,
-    tokens: createTokens({ audience: host, keys: createTokenKeys(options), ...validity }),
+    tokens: createTokens({ audience: host, keys: createTokenKeys(options), validitySeconds }),
   });
 }

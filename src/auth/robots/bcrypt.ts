@@ -18,11 +18,6 @@ export interface Comparison {
   readonly hash: string;
 }
 
-interface HashMatch {
-  readonly id: number;
-  readonly matches: boolean;
-}
-
 type WaitingCheck = Map<number, { resolve(matches: boolean): void; reject(error: unknown): void }>;
 
 /** One comparison at a time. At a cost of 10 this queue is some five seconds of work. */
@@ -38,7 +33,7 @@ export function createBcrypt(options: Pick<LoginPlacesOptions, 'hasFailed'> = {}
 
   function started(): Worker {
     const fresh = new Worker(new URL(`./bcrypt-worker${extname(import.meta.url)}`, import.meta.url));
-    fresh.on('message', ({ id, matches }: HashMatch) => {
+    fresh.on('message', ({ id, matches }: { readonly id: number; readonly matches: boolean }) => {
       waiting.get(id)?.resolve(matches);
       waiting.delete(id);
       if (waiting.size === 0) fresh.unref();

@@ -11,7 +11,6 @@ interface ByDigestParts extends TagPathSearchParts {
   readonly rules: RuleBook;
 }
 
-/** A digest that a cluster's subject wants to pull. */
 interface DigestRequest {
   readonly subject: Subject;
   readonly place: Place;
@@ -35,11 +34,10 @@ const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config'
  * the rule that does not depend on the tag. First by remembered answers, at once where the tags are
  * in memory; then by asking. Throws `UNAVAILABLE` when no answer allowed it and one was unknown.
  */
-export function createDigestAuthorizer({
-  rules,
-  judge,
-  reach,
-}: ByDigestParts): (sought: DigestRequest) => MaybePromise<Decision> {
+export function createDigestAuthorizer(
+  parts: ByDigestParts,
+): (sought: DigestRequest) => MaybePromise<Decision> {
+  const { rules, judge } = parts;
   async function tried(
     sought: DigestRequest,
     search: TagPathSearch,
@@ -90,7 +88,7 @@ export function createDigestAuthorizer({
     if (known?.allowed === true) return known;
     if (!rules.dependsOnTag(place)) return known ?? decided(judge, subject, last);
     if (digest === emptyConfig) return knownToAll;
-    const search = createTagPathSearch({ judge, reach }, subject, place);
+    const search = createTagPathSearch(parts, subject, place);
     return andThen(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];
       const found = search.remembered(finalTagPaths(tagPathsFrom(rules, place, tags, digest)));

@@ -48,7 +48,6 @@ function allAllowed(
   });
 }
 
-/** Whether it takes the word of the subject's cluster. */
 function isAsked(subject: Subject, ruling: FinalRuling): ruling is AskRuling {
   return ruling.kind === 'ask' && !isExempt(subject, ruling.exempt);
 }

@@ -7,14 +7,12 @@ const ruleActions = ['ask', 'askImageStreams', 'allow', 'refuse', 'followDigest'
 
 export type RuleAction = (typeof ruleActions)[number];
 
-/** A rule with its expressions compiled. */
 interface CheckedRule extends Pick<Rule, Exclude<RuleAction, 'ask'>> {
   readonly ask?: Rule['ask'] | undefined;
   readonly repositories: Pick<Expression, 'groups'>;
   readonly tags?: Pick<Expression, 'groups'> | undefined;
 }
 
-/** Something that is wrong with a rule. */
 interface RuleFault {
   /** Inside the rule; empty for the whole. */
   readonly path: readonly string[];

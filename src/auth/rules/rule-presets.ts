@@ -21,10 +21,7 @@ const payload = (version: string): WrittenRule => ({
 const flat: WrittenRule = { source: String.raw`quay\.io/openshift/ci` };
 const anyRepository: WrittenRule = { source: '.+' };
 
-/**
- * Rights by image stream in the one flat repository of CI. Tags that no rule parses, and digests
- * without a tag, need the right to every image stream.
- */
+/** Rights per image stream in CI's flat repository; the rest is for readers of every stream. */
 const imagestream: readonly Rule[] = [
   {
     name: 'imagestream: dated digest',

@@ -186,7 +186,6 @@ function repositoryRulings(compiled: readonly CompiledRule[], text: string): Rep
   return { rules, ruling: unnamed, dependsOnTag };
 }
 
-/** What a rule's rulings are made with. */
 interface RulingParts {
   readonly questions: Questions;
   readonly readings: Readings;
@@ -208,17 +207,13 @@ function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {
   if (rule.askImageStreams === true) {
     return (groups, tag) => {
       const whole = tag === undefined ? [] : readings(tag);
-      const found = whole.length > 0 ? whole : readings(unmarked(groups));
+      // The group `flat` is the tag without the marks before and behind it.
+      const found = whole.length > 0 ? whole : readings(groups()['flat'] ?? '');
       return found.length === 0 ? undefined : asking(asker, streamQuestions(found), questions);
     };
   }
   const ruling = rule.allow === true ? Object.freeze({ kind: 'allow', rule: name } as const) : refusal(rule);
   return () => ruling;
-}
-
-/** The flat tag without the marks before and behind it. */
-function unmarked(groups: () => Groups): string {
-  return groups()['flat'] ?? '';
 }
 
 const streamTemplate = { namespace: '$<namespace>', name: '$<name>' };
@@ -237,11 +232,8 @@ function asking(
 ): Ruling {
   const questions = new Map<string, Question>();
   for (const question of asked) {
-    if (question === undefined)
-      return refusal({
-        name,
-        reason: 'the access rule has no question to ask about this repository and tag',
-      });
+    const reason = 'the access rule has no question to ask about this repository and tag';
+    if (question === undefined) return refusal({ name, reason });
     questions.set(questionText(question), question);
   }
   const text = [...questions.keys()].join(' and ');

@@ -96,7 +96,6 @@ function untold(): RegistryError {
   });
 }
 
-/** How the questions of one search went. */
 interface SearchTally {
   answered: number;
   failed: number;

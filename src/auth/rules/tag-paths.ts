@@ -15,7 +15,6 @@ export interface TagPath<R extends Ruling = Ruling> {
 /** A way whose tag the subject may or may not pull, by a question and not by yet another digest. */
 export type FinalTagPath = TagPath<FinalRuling>;
 
-/** A way whose tag names a digest. */
 type FollowTagPath = TagPath<Extract<Ruling, { kind: 'follow' }>>;
 
 /** What `followedWays` asks of the content's graph. */

@@ -87,9 +87,6 @@ async function orUnavailable<T>(asked: Promise<T>): Promise<T> {
 }
 
 function unavailable(cause: unknown): RegistryError {
-  return new RegistryError(
-    'UNAVAILABLE',
-    'the store does not answer, so that the login cannot be looked up',
-    { cause },
-  );
+  const message = 'the store does not answer, so that the login cannot be looked up';
+  return new RegistryError('UNAVAILABLE', message, { cause });
 }

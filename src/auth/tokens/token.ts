@@ -20,7 +20,7 @@ interface TokensOptions {
   /** The store of subjects above 3 KB. Default: in the token, however large that makes it. */
   readonly subjects?: Pick<KeptSubjects, 'keep' | 'read'>;
   /** How long a token works, in seconds. Default 21,600: 6 hours. */
-  readonly validitySeconds?: number;
+  readonly validitySeconds?: number | undefined;
   /** The clock, in milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
 }

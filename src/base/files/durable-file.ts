@@ -12,9 +12,7 @@ interface DiskOptions {
 
 /** Files that stay when the machine stops. Each method throws what `failure` makes of a failure. */
 interface Disk {
-  /** The outcome of an operation that reads. */
   read<T>(operation: Promise<T>): Promise<T>;
-  /** The outcome of an operation that writes. */
   write<T>(operation: Promise<T>): Promise<T>;
   /** The outcome of an operation that reads; undefined for what is not there. */
   ifPresent<T>(operation: Promise<T>): Promise<T | undefined>;

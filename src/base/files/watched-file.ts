@@ -61,7 +61,6 @@ export function freshFile<T>(path: string, parse: (text: string) => T): Current<
 }
 
 interface FileWatchOptions {
-  /** How often the files are looked at, in milliseconds. */
   readonly everyMs: number;
   /** Awaited before the files are looked at again. Must not reject. */
   readonly changed: () => Promise<void>;

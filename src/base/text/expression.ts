@@ -14,7 +14,6 @@ export type Groups = Readonly<Record<string, string | undefined>>;
 export class Expression {
   /** As it was written. */
   readonly source: string;
-  /** The names of its groups. */
   readonly groups: readonly string[];
   readonly #compiled: RE2JS;
 
@@ -35,7 +34,6 @@ export class Expression {
     return new Expression(source, compiled(`^(?:${source})$`));
   }
 
-  /** Whether it fits. */
   test(text: string): boolean {
     return this.#compiled.test(text);
   }

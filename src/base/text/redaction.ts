@@ -1,6 +1,5 @@
 import { Expression } from './expression.ts';
 
-/** What stands in place of a credential. */
 const redacted = '[redacted]';
 
 /** What a key says whose value is a credential, whatever else it says. */

@@ -41,7 +41,6 @@ export class BlobMembership {
     return this.#confirming(this.#keyOf(repository, digest), () => this.#confirm(repository, digest));
   }
 
-  /** The blob is in the repository. */
   async add(repository: Repository, descriptor: Descriptor): Promise<void> {
     await this.#options.membership.add(this.#scopeOf(repository), [descriptor]);
   }

@@ -11,7 +11,6 @@ export interface PatienceOptions {
   readonly patienceMs: { readonly first: number; readonly again: number };
 }
 
-/** Content that a client waits for. */
 interface Awaited {
   readonly repository: Repository;
   readonly digest: Digest;

@@ -21,7 +21,6 @@ import type { VerifiedStore } from './verified-store.ts';
 
 interface PullThroughOptions extends PatienceOptions {
   readonly upstream: Upstream;
-  /** Whether a blob may be served under a repository. */
   readonly members: BlobMembership;
   readonly copies: VerifiedStore;
   readonly fills: Fills;
@@ -251,7 +250,6 @@ export class PullThrough implements PulledBlobs {
   }
 }
 
-/** A blob that is in memory already. */
 function inMemory(digest: Digest, bytes: Uint8Array, hit: Hit): OpenedBlob {
   const descriptor = { digest, size: bytes.byteLength };
   return {

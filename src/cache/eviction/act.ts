@@ -7,7 +7,6 @@ interface EvictionActOptions {
   readonly store: Pick<Store, 'blobs'>;
   /** True for what has come into use since the plan was made. */
   readonly isInUse: (digest: Digest) => boolean;
-  /** Called after each deletion. */
   readonly evicted: (eviction: Eviction) => void;
   readonly signal: AbortSignal;
 }

@@ -17,7 +17,6 @@ import { type Eviction, type EvictionPlan, evictionPlan, isAboveMark } from './p
 import { storedGraph } from './stored-graph.ts';
 import type { Usage } from './usage.ts';
 
-/** Keeps the store within its size. */
 interface Evictor {
   /**
    * Measures the store, and above the high mark deletes down to the low one. One run at a time over
@@ -53,13 +52,11 @@ export interface EvictionReport {
 
 /** What the evictor reports while it works. */
 export interface EvictionEvents {
-  /** The store was measured. */
   measured(event: { readonly blobs: number; readonly bytes: number }): void;
   /** One piece of content is gone; every deletion is told, with its reason. */
   evicted(event: Eviction): void;
   /** A run ended that had something to do. */
   ran(event: EvictionReport): void;
-  /** A run broke off. */
   failed(event: { readonly error: unknown }): void;
 }
 

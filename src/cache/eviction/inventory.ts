@@ -1,10 +1,7 @@
 import type { StoredBlob } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 
-/**
- * The content of a store, as columns: piece `i` is `digests[i]`. A million pieces take about 200
- * MB, and several times that as objects in maps.
- */
+/** A store's content as columns: piece `i` is `digests[i]`; a million pieces take 200 MB. */
 export interface Inventory {
   readonly digests: readonly Digest[];
   /** Bytes. */

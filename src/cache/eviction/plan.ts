@@ -2,7 +2,6 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Inventory, References } from './inventory.ts';
 
 export interface EvictionInput {
-  /** Everything the store holds. */
   readonly inventory: Inventory;
   /** Latest use of each piece, by its index, milliseconds since the epoch. */
   readonly usedAt: Float64Array;

@@ -18,7 +18,6 @@ export interface Usage {
    * to about 10 min. Rejects if a record cannot be read: used content could look unused.
    */
   eachUse(visit: VisitUse, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
-  /** Stops the timer and flushes. */
   close(): Promise<void>;
 }
 

@@ -47,7 +47,6 @@ export interface Fill {
    * failure of our disk only, and the signal's reason.
    */
   read(range: ByteRange, signal?: AbortSignal): Bytes;
-  /** Gives the download up. */
   abort(): void;
 }
 
@@ -252,7 +251,6 @@ class Download implements Fill {
   }
 }
 
-/** What was downloaded and verified. */
 interface Received {
   readonly descriptor: Descriptor;
   readonly file: SpoolFile;

@@ -11,7 +11,6 @@ import type { Spool } from './spool.ts';
  * so that only readers of the same upstream share them; what proved right is in the store, for all.
  */
 export interface Fills {
-  /** The download of that digest from that upstream. */
   find(upstream: string, digest: Digest): JoinedFill | undefined;
   /** True while any upstream delivers that digest. */
   isRunning(digest: Digest): boolean;
@@ -24,7 +23,6 @@ export interface Fills {
 }
 
 export interface FillStart extends Pick<FillOptions, 'digest' | 'size' | 'origin'> {
-  /** The upstream's name. */
   readonly upstream: string;
   /** Where the upstream is asked for it. */
   readonly repository: Repository;

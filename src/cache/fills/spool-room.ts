@@ -3,7 +3,6 @@ import type { RoomRefusal } from '../events.ts';
 export interface SpoolRoomOptions {
   /** How many bytes all files together may hold. */
   readonly maxBytes: number;
-  /** Called when the sum of bytes changes. */
   readonly changed: (bytes: number) => void;
   /** The clock, in milliseconds. Default `performance.now`. */
   readonly now?: () => number;

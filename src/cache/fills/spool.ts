@@ -40,7 +40,6 @@ interface SpoolOptions extends SpoolRoomOptions {
 }
 
 interface SpoolFileEvents {
-  /** It has grown. */
   readonly progressed: () => void;
   /** Its room is needed for others: whatever is done with it now throws this. */
   readonly gaveWay: (error: GaveWay) => void;

@@ -54,7 +54,6 @@ interface Half {
   readonly bytes: Uint8Array;
   /** Where in the file it begins. */
   start: number;
-  /** Bytes in use. */
   length: number;
 }
 

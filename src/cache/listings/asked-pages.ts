@@ -18,13 +18,11 @@ export interface RememberedPage<Page> {
 }
 
 export interface AskedPagesOptions {
-  /** The upstream's name, for the warning. */
   readonly name: string;
   readonly policy: { readonly freshMs: number; readonly staleMs: number };
   readonly now: () => number;
 }
 
-/** One question for a page. */
 interface PageQuestion<Page> {
   /** Questions under one key are asked once. */
   readonly key: string;

@@ -73,7 +73,6 @@ export function createTagList(listed: Iterable<Tag>): TagList {
   };
 }
 
-/** The place of a start. */
 function indexOf(starts: Uint32Array, start: number): number {
   let [low, high] = [0, starts.length];
   while (low < high) {

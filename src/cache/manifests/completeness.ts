@@ -67,7 +67,6 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
 
   const isStored = async (digest: Digest): Promise<boolean> => (await copies.stat(digest)) !== undefined;
 
-  /** The first that is not stored, or undefined. */
   async function missingOf(blobs: readonly Descriptor[]): Promise<Digest | undefined> {
     for (const digest of new Set(blobs.map((blob) => blob.digest)))
       if (!(await isStored(digest))) return digest;

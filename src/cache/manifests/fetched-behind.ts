@@ -15,7 +15,6 @@ interface FetchedBehindOptions {
   readonly parsed: ParsedManifests;
   readonly reading: Pick<ManifestReading, 'read'>;
   readonly blobs: Pick<PulledBlobs, 'open'>;
-  /** Whether the children of an index are fetched. */
   readonly fetchesChildren: boolean;
   /** Blobs of signatures up to this size are fetched, bytes. */
   readonly smallBytes: number;
@@ -62,7 +61,6 @@ export class FetchedBehind {
       this.#begin(digest, blobs.filter(this.#isSmall), (blob) => this.#options.blobs.open(repository, blob));
   }
 
-  /** Resolves once what was begun has ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#running);
   }

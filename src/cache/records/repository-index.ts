@@ -23,7 +23,6 @@ import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags }
 import { type MergingIn, rememberedScopes } from './tag-scopes.ts';
 import { Unwritten } from './unwritten.ts';
 
-/** Content that was seen in a repository. */
 interface SeenContent extends Descriptor {
   /** Tags whose graph held it, the latest last. The same array until that changes. */
   readonly tags: readonly Tag[];
@@ -101,7 +100,6 @@ export interface RepositoryIndexOptions {
   readonly clock?: () => number;
 }
 
-/** What waits to be written, and where it goes. */
 interface Addition {
   readonly scope: RepositoryScope;
   readonly digest: Digest;

@@ -26,7 +26,6 @@ export interface TagPointers {
   known(scope: RepositoryScope, tag: Tag): TagPointer | undefined;
   /** In force at once; written behind when it says something new. */
   set(scope: RepositoryScope, tag: Tag, pointer: TagPointer): void;
-  /** The tag is gone. */
   remove(scope: RepositoryScope, tag: Tag): void;
   /** Resolves once what waits is written, or tried again and failed. */
   settled(): Promise<void>;
@@ -35,7 +34,6 @@ export interface TagPointers {
 
 interface TagPointersOptions {
   readonly records: Records;
-  /** Pointers kept in memory. */
   readonly maxEntries: number;
   /** Records that wait to be written. Default 10,000. */
   readonly maxWaiting?: number;

@@ -12,7 +12,6 @@ import type { ParsedManifests, ReadManifest } from './parsed.ts';
 import type { RepositoryIndex } from './repository-index.ts';
 import type { TagPointers } from './tag-pointers.ts';
 
-/** How a manifest came to be answered. */
 interface Cause {
   /** The tag that it was asked for by. */
   readonly tag?: Tag | undefined;
@@ -53,13 +52,11 @@ const deepest = 4;
 /** Upper bound on manifests visited per request. */
 const mostMet = 1_000;
 
-/** A manifest on its way down, and how far that goes. */
 interface Step {
   readonly tag: Tag | undefined;
   /** The tag never led to this, which was held before: what is stored below is looked at, too. */
   readonly isNew: boolean;
   readonly depth: number;
-  /** What all steps of one answer share. */
   readonly run: PropagationRun;
 }
 

@@ -16,7 +16,6 @@ export class Unwritten<Job> {
     this.#jobs.set(key, job);
   }
 
-  /** Takes that job out. */
   take(key: string): Job | undefined {
     const job = this.#jobs.get(key);
     this.#jobs.delete(key);

@@ -7,7 +7,6 @@ import type { BlobOptions, OpenBlob, RegistryReader } from '../../oci/registry-r
 import type { PulledBlobs } from '../blobs/pulled-blobs.ts';
 import type { HeldManifest, ManifestReading } from '../manifests/manifests.ts';
 
-/** What is read through the cache. */
 interface ByDigest {
   readonly reading: Pick<ManifestReading, 'read'>;
   readonly blobs: Pick<PulledBlobs, 'open'>;

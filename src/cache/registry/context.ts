@@ -42,7 +42,6 @@ export interface CacheContext extends SharedContext {
   readonly instance: string;
   /** True while the digest is downloaded, or read from the store. */
   isInUse(digest: Digest): boolean;
-  /** How many reads of the store are open. */
   openReads(): number;
   /** Removes what an earlier process left behind; resolves to how many files and uploads. */
   sweep(): Promise<number>;

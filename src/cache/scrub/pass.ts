@@ -6,7 +6,6 @@ import { type ScrubProgress, writeProgress } from './progress.ts';
 
 /** What the scrub reports while it works. */
 export interface ScrubEvents {
-  /** A blob was read. */
   scrubbed(event: { readonly bytes: number }): void;
   /** A blob was not what its digest says, twice, and was deleted. */
   scrubFoundWrong(event: { readonly digest: Digest; readonly size: number }): void;

@@ -24,7 +24,6 @@ export interface AccessSources {
   close(): Promise<void>;
 }
 
-/** Opens the cluster of that name, and the store. */
 type OpenAccess = (config: Config, cluster: string) => Promise<AccessSources>;
 
 /** What is printed, each part on a line or in one JSON document. */

@@ -73,7 +73,6 @@ function adminUrl(listen: Config['admin']['listen'] | undefined): string {
   return `http://${listen.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:')}`;
 }
 
-/** The first token of a file; undefined without a file. */
 async function firstToken(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined;
   try {

@@ -11,7 +11,6 @@ import type { Io, Output, Run } from '../flags/io.ts';
 import { configFile } from '../serve/config-file.ts';
 import { evictionHeading, evictionLine, summaryText } from './eviction-text.ts';
 
-/** Opens the medium that a configuration names. */
 type OpenStore = (config: Config) => MaybePromise<Store>;
 
 /**

@@ -21,7 +21,6 @@ import type { MirrorOptions } from './options.ts';
 /** Where images come from and go to, each registry and directory made once. */
 export interface MirrorEndpoints {
   source(place: ImagePlace): Promise<RegistryReader>;
-  /** Opens foreign layers of images from there. */
   openByUrls(place: ImagePlace): Promise<OpenByUrls>;
   destination(place: ImagePlace): Promise<ImageDestination>;
   close(): Promise<void>;

@@ -10,7 +10,6 @@ import { reasonText } from './report.ts';
 
 interface MirrorLinesOptions {
   readonly mappingOf: (image: ImageCopy) => Mapping;
-  /** How many images there are. */
   readonly images: number;
   /** Whether standard output gets a line for each image. */
   readonly hasResults: boolean;
@@ -19,14 +18,12 @@ interface MirrorLinesOptions {
   readonly listsChildren: boolean;
 }
 
-/** What a person sees of a run. */
 interface MirrorLines {
   readonly events: Partial<CopyEvents>;
   /** Takes the progress away and stops drawing it. */
   close(): void;
 }
 
-/** The progress is drawn this often, milliseconds. */
 const drawMs = 200;
 const clearLine = '\r\u001b[K';
 

@@ -1,7 +1,6 @@
 import { createCheckoutThread } from '../../mirror/test-inputs/thread.ts';
 import { UsageError } from '../flags/arguments.ts';
 
-/** What configurations of ci-operator promote. */
 interface Promotions {
   /** `namespace/name:tag` */
   readonly promoted: ReadonlySet<string>;

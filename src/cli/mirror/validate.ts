@@ -13,7 +13,6 @@ import { createMirrorEndpoints, type MirrorEndpoints } from './endpoints.ts';
 import { nothingPromoted, readPromotions } from './promotions.ts';
 import { reasonText } from './report.ts';
 
-/** A look at registries, with what must be closed after it. */
 interface ClosableLook {
   readonly look: ImageInspector;
   close(): Promise<void>;

@@ -56,7 +56,6 @@ interface ConfigSource {
   readonly file: string | undefined;
 }
 
-/** How often the configuration file is looked at, milliseconds. */
 const lookEveryMs = 10_000;
 
 /** Serves by the source; resolves as `quayside serve`. Throws `ConfigError` before any start. */

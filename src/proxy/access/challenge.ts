@@ -18,7 +18,6 @@ export interface LoginRefusal {
   readonly repository?: string;
 }
 
-/** Makes the 401 that leads a client to our token end-point. */
 type Challenger = (host: Host, authority: string, refusal: LoginRefusal) => RegistryError;
 
 /** Where our tokens are handed out. */

@@ -22,17 +22,12 @@ export function notFoundRoute(
     scope.addHook('onRequest', async ({ headers, raw }, reply) => {
       const host = hosts(headers.host);
       if (host.guard !== undefined && host.challenge === 'plain') {
-        const identity = await host.guard.identify(
-          authorizationOf(headers, raw.rawHeaders),
-          reply.record.client,
-        );
+        const { client } = reply.record;
+        const identity = await host.guard.identify(authorizationOf(headers, raw.rawHeaders), client);
         if ('refused' in identity) {
           const refusal = challenge(host, headers.host ?? '', refusals[identity.refused]);
           if (identity.refused !== 'wrong' || attempts === undefined) throw refusal;
-          throw await heldBack(new FailedLogin(refusal), attempts, [
-            reply.record.client,
-            clientSignal(reply.raw),
-          ]);
+          throw await heldBack(new FailedLogin(refusal), attempts, [client, clientSignal(reply.raw)]);
         }
       }
       throw new RegistryError('NAME_UNKNOWN', 'no such end-point');

@@ -3,7 +3,6 @@ import { RegistryError } from '../../oci/errors.ts';
 import { parseRepository, type Repository } from '../../oci/reference.ts';
 import type { ParsedRequest, RegistryRequest } from '../../oci/request.ts';
 
-/** What the router must know of an upstream. */
 interface UpstreamRoute {
   /** The only repositories to serve: globs, `*` within a component, `**` across. Default: all. */
   readonly repositories?: readonly string[];
@@ -74,11 +73,6 @@ function unknown(registry: string): RegistryError {
 }
 
 function notAllowed(upstream: string, repository: Repository): RegistryError {
-  return new RegistryError(
-    'NAME_UNKNOWN',
-    'this repository is not among the repositories configured for its upstream',
-    {
-      detail: { upstream, repository },
-    },
-  );
+  const message = 'this repository is not among the repositories configured for its upstream';
+  return new RegistryError('NAME_UNKNOWN', message, { detail: { upstream, repository } });
 }

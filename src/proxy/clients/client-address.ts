@@ -3,7 +3,6 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { createLru } from '../../base/lru.ts';
 import { createNetworkMatcher, type IsWithin } from '../../base/text/networks.ts';
 
-/** The part of a request that decides its address. */
 interface Forwarded {
   readonly headers: IncomingHttpHeaders;
   /** The other end of the connection; without an address once it is gone. */

@@ -4,7 +4,6 @@ import type { Socket } from 'node:net';
 interface IdleClientsOptions {
   /** How long a client may take nothing of an answer that is there, in milliseconds. */
   readonly idleClientMs: number;
-  /** One was cut. */
   readonly cut: () => void;
 }
 

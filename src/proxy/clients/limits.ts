@@ -37,7 +37,6 @@ export interface Limit {
 /** Clients that honour it come back after this long, in seconds. */
 const retryAfterSeconds = 1;
 
-/** One that waits. */
 interface SlotWaiter {
   readonly come: () => void;
   readonly refuse: () => void;

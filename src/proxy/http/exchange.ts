@@ -14,7 +14,6 @@ export interface RequestFacts {
   subject?: string;
   /** The cluster that knows the subject; absent for a robot of ours. */
   cluster?: string;
-  /** The rule that decided. */
   rule?: string;
   /** What the cluster was asked about the subject. */
   question?: string;

@@ -13,7 +13,6 @@ export interface Failure {
   readonly cause: unknown;
 }
 
-/** A failure ready to be written. */
 interface RenderedFailure {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | number>>;

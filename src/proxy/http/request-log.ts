@@ -10,7 +10,6 @@ import type { RequestFacts } from './exchange.ts';
 export interface RequestRecord extends RequestFacts {
   /** The address that it comes from, as ClientAddress says. */
   readonly client: string;
-  /** Body bytes that were sent. */
   bytes: number;
   /** When the answer's header was sent, by `performance.now`; default: the end of the request. */
   firstByteAtMs?: number;
@@ -34,7 +33,6 @@ interface RequestLogOptions {
   readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
 }
 
-/** How a request ended. */
 interface Ended {
   readonly path: string;
   readonly status: number;

@@ -10,21 +10,15 @@ interface HealthOptions {
 export function health(app: FastifyInstance, { isReady }: HealthOptions): void {
   const alive = async (_request: unknown, reply: FastifyReply) => text(reply, 200, 'OK\n');
   const ready = async (_request: unknown, reply: FastifyReply) =>
-    (await isReadyNow(isReady)) ? text(reply, 200, 'OK\n') : text(reply, 503, 'not ready\n');
+    (await Promise.try(isReady).catch(() => false))
+      ? text(reply, 200, 'OK\n')
+      : text(reply, 503, 'not ready\n');
   for (const method of ['GET', 'HEAD'] as const) {
     app.route({ method, url: '/livez', handler: alive });
     app.route({ method, url: '/readyz', handler: ready });
   }
   // By any method, before a body is looked at.
   app.route({ method: app.supportedMethods, url: '/healthz', onRequest: alive, handler: alive });
-}
-
-async function isReadyNow(isReady: HealthOptions['isReady']): Promise<boolean> {
-  try {
-    return await isReady();
-  } catch {
-    return false;
-  }
 }
 
 function text(reply: FastifyReply, status: number, body: string): FastifyReply {

@@ -10,7 +10,6 @@ interface MirrorFilter {
   readonly destination?: string;
 }
 
-/** What the API may ask of the mirror. */
 interface MirrorQueueApi {
   /** Tasks in the form in which they are shown. */
   tasks(filter: MirrorFilter): Iterable<object>;

@@ -1,6 +1,5 @@
 import { withTimeout } from '../../base/wait.ts';
 
-/** Asks one part of us whether it can serve. */
 type Probe = () => Promise<boolean>;
 
 interface ReadinessOptions {

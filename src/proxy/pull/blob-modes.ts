@@ -39,10 +39,7 @@ export function createBlobAnswers({ modes, redirect, redirectAlways }: BlobAnswe
       case 'serve':
         return answerBlob(exchange, request, { blobs });
       default:
-        return answerBlob(exchange, request, {
-          blobs,
-          redirect: mode === 'redirect' ? redirectAlways : redirect,
-        });
+        return answerBlob(exchange, request, { blobs, redirect: mode ? redirectAlways : redirect });
     }
   };
 }

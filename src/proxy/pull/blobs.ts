@@ -58,12 +58,8 @@ function totalOf(ranges: readonly ByteRange[]): number {
 function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location: string): void {
   exchange.log.hit = 'redirect';
   exchange.redirected(descriptor.size);
-  answer(exchange, 307, {
-    ...blobHeaders(descriptor),
-    location,
-    'cache-control': 'no-store',
-    'content-length': 0,
-  });
+  const headers = { ...blobHeaders(descriptor), location, 'cache-control': 'no-store', 'content-length': 0 };
+  answer(exchange, 307, headers);
 }
 
 async function sendWhole(exchange: Exchange, blob: OpenedBlob): Promise<void> {

@@ -165,7 +165,6 @@ function partsType(reply: Pick<FastifyReply, 'getHeader'>): Headers {
   return /^multipart\/byteranges\b/i.test(type) ? { 'content-type': type } : {};
 }
 
-/** Those of the fields that are there. */
 function picked<Name extends string, Value extends Headers[string]>(
   names: readonly Name[],
   fieldOf: (name: Name) => Value | undefined,

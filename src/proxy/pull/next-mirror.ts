@@ -34,9 +34,5 @@ function said(
   code: RegistryError['code'],
   { retryAfterSeconds: wait = asked }: { readonly retryAfterSeconds?: number } = {},
 ): RegistryError {
-  return new RegistryError(code, message, {
-    cause,
-    ...(detail === undefined ? {} : { detail }),
-    ...(wait === undefined ? {} : { retryAfterSeconds: wait }),
-  });
+  return new RegistryError(code, message, { cause, detail, retryAfterSeconds: wait });
 }

@@ -18,7 +18,6 @@ interface PartialListOptions {
 
 /** A page whose every tag may cost a question is no longer than this. */
 const longestPage = 1000;
-/** The query parameter of a sealed cursor. */
 const cursorParameter = 'cursor';
 
 /**
@@ -41,10 +40,8 @@ export function inPart(
         ? await own(repository, parameters)
         : await cursors.opened(cursor, { ...owner, repository });
     if (opened !== undefined) return bounded(opened);
-    throw new RegistryError(
-      'PAGINATION_NUMBER_INVALID',
-      'the cursor "last" is not valid here: list from the start',
-    );
+    const message = 'the cursor "last" is not valid here: list from the start';
+    throw new RegistryError('PAGINATION_NUMBER_INVALID', message);
   }
 
   /** What a client may say of a page by itself; undefined where it must not. */

@@ -184,7 +184,6 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   });
 }
 
-/** The lists of tags as this subject may see them. */
 function listingsFor({ host, subject, decision }: Admitted, registry: CachedRegistry): Listings {
   const { listings, name: upstream } = registry;
   if (decision?.isPartial !== true) return listings;

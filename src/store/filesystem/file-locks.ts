@@ -7,7 +7,6 @@ import { sleep } from '../../base/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { disk } from './disk.ts';
 
-/** Exclusion of writers by name. */
 interface FileLocks {
   /** Runs after everything this process began earlier under the same name. */
   inTurn<T>(name: string, work: () => Promise<T>): Promise<T>;

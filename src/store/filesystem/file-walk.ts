@@ -11,7 +11,8 @@ export async function* filesBelow(
   const directories = [prefix];
   for (let next = directories.pop(); next !== undefined; next = directories.pop()) {
     signal?.throwIfAborted();
-    for await (const entry of await entriesOf(join(path, next))) {
+    const entries = await disk.ifPresent(opendir(join(path, next)));
+    for await (const entry of entries ?? []) {
       if (entry.isDirectory()) directories.push(`${next}${entry.name}/`);
       else if (entry.isFile()) yield `${next}${entry.name}`;
     }
@@ -34,9 +35,4 @@ export async function* sortedFilesBelow(
     if (entry.isDirectory() && (below > after || after.startsWith(below)))
       yield* sortedFilesBelow(path, below, after, signal);
   }
-}
-
-async function entriesOf(directory: string) {
-  const opened = await disk.ifPresent(opendir(directory));
-  return opened ?? [];
 }

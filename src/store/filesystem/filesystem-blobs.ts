@@ -21,7 +21,6 @@ import { sortedFilesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
 
 interface FilesystemBlobsOptions {
-  /** The store's directory. */
   readonly path: string;
   readonly temps: TempFiles;
   /** Large buffers for fast readers. */
@@ -49,16 +48,8 @@ export function filesystemBlobs({
       const file = await disk.ifPresent(open(pathOf(digest), 'r'));
       return file && openedContent(file, digest, pool, options);
     },
-    async put(descriptor, bytes, options) {
-      const temp = temps.newPath();
-      try {
-        await disk.writeNew(temp, verified(abortable(bytes, options?.signal), descriptor));
-        await disk.publish(temp, pathOf(descriptor.digest));
-      } catch (error) {
-        await rm(temp, { force: true }).catch(() => {});
-        throw error;
-      }
-    },
+    put: (descriptor, bytes, options) =>
+      temps.publish(pathOf(descriptor.digest), verified(abortable(bytes, options?.signal), descriptor)),
     adopt: (descriptor, file) => adopt(descriptor, file, pathOf(descriptor.digest)),
     async delete(digest) {
       await disk.write(rm(pathOf(digest), { force: true }));

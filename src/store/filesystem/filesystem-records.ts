@@ -10,7 +10,6 @@ import { filesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
 
 interface FilesystemRecordsOptions {
-  /** The store's directory. */
   readonly path: string;
   readonly temps: TempFiles;
 }
@@ -25,14 +24,7 @@ export function createFilesystemRecords({ path, temps }: FilesystemRecordsOption
   const locks = createFileLocks(join(path, 'locks'));
 
   async function write(key: string, bytes: Uint8Array): Promise<string> {
-    const temp = temps.newPath();
-    try {
-      await disk.writeNew(temp, bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
-      await disk.publish(temp, pathOf(key));
-    } catch (error) {
-      await rm(temp, { force: true }).catch(() => {});
-      throw error;
-    }
+    await temps.publish(pathOf(key), bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
     return digestOf(bytes);
   }
 

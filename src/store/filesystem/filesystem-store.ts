@@ -20,7 +20,6 @@ interface FilesystemStoreOptions {
   readonly events?: Pick<StoreEvents, 'usabilityChanged'>;
 }
 
-/** A store whose blobs can be adopted. */
 interface FilesystemStore extends Store {
   readonly blobs: CachedBlobs & Required<Pick<CachedBlobs, 'adopt'>>;
 }

@@ -2,12 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import type { Bytes } from '../../oci/content.ts';
 import { disk } from './disk.ts';
 
 /** A directory of files that are worth nothing once their process is gone. */
 export interface TempFiles {
   /** A unique name in the directory, which need not exist yet. */
   newPath(): string;
+  /** Writes `path` durably: it appears whole or not at all. */
+  publish(path: string, bytes: Bytes, mode?: number): Promise<void>;
   /** Deletes files of dead processes, never of a living one. Resolves to their number. */
   sweep(options?: { readonly signal?: AbortSignal }): Promise<number>;
 }
@@ -26,8 +29,19 @@ const shape = /^(?<host>[A-Za-z0-9.-]*)~(?<pid>\d+)~(?<born>[0-9a-z]+)~[0-9a-f]+
 
 export function createTempFiles(directory: string): TempFiles {
   const self = currentOwner();
+  const newPath = (): string => join(directory, nameOf(self));
   return {
-    newPath: () => join(directory, nameOf(self)),
+    newPath,
+    async publish(path, bytes, mode) {
+      const temp = newPath();
+      try {
+        await disk.writeNew(temp, bytes, mode);
+        await disk.publish(temp, path);
+      } catch (error) {
+        await rm(temp, { force: true }).catch(() => {});
+        throw error;
+      }
+    },
     async sweep({ signal } = {}) {
       let swept = 0;
       for await (const path of leftovers(directory, self)) {

@@ -53,7 +53,6 @@ export async function* objectBytes(
   ended?.('whole');
 }
 
-/** Measures how fast bytes come while they are waited for. */
 function createPace(leastBytesPerSecond: number) {
   let bytes = 0;
   let waitedMs = 0;

@@ -6,7 +6,6 @@ import type { Digest } from '../../oci/digest.ts';
 interface Presence {
   /** The size in bytes; undefined for absent. One `ask` for all who wait, none for known sizes. */
   size(digest: Digest, ask: () => Promise<number | undefined>): Promise<number | undefined>;
-  /** It is there. */
   learn(digest: Digest, size: number): void;
   /** It is not there, or no longer. */
   forget(digest: Digest): void;

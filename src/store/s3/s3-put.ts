@@ -3,7 +3,6 @@ import { type Bytes, collected } from '../../oci/content.ts';
 import type { Bucket } from './bucket/s3-bucket.ts';
 import type { Upload, UploadedPart, Uploads } from './bucket/s3-uploads.ts';
 
-/** Where the bytes go, and what they are. */
 interface PutTarget {
   readonly key: string;
   /** Bytes. */

@@ -20,7 +20,6 @@ export interface S3StoreOptions
   readonly staleUploadMs?: number;
 }
 
-/** A store that can redirect. */
 interface S3Store extends Store {
   readonly blobs: CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>>;
 }

@@ -22,7 +22,6 @@ export interface BlobSettings {
   readonly random: () => number;
   readonly received: (bytes: number) => void;
   readonly resumed: () => void;
-  /** Told when a Range was ignored. */
   readonly ignoredRange: () => void;
 }
 

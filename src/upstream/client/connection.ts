@@ -35,7 +35,6 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** What connections are made with. */
 interface Transports {
   readonly agents: Agents;
   readonly downloads: Downloads;

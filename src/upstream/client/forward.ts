@@ -36,10 +36,8 @@ export function forwardBlob(
 
 function whole(answer: UpstreamResponse, digest: Digest): ForwardedBlob {
   if (answer.status === 304 || isContent(answer, digest)) return answer;
-  throw new RegistryError(
-    'UPSTREAM_INVALID',
-    'the upstream answered with encoded content, or with something other than the blob',
-  );
+  const message = 'the upstream answered with encoded content, or with something other than the blob';
+  throw new RegistryError('UPSTREAM_INVALID', message);
 }
 
 function refusalOf(answer: UpstreamResponse): RegistryError {

@@ -4,14 +4,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
 import { isTag, type Repository } from '../../oci/reference.ts';
 import type { Cancellable, ReferrersPage, TagPage } from '../../oci/registry-reader.ts';
-import {
-  discard,
-  headerLines,
-  headerOf,
-  type UpstreamRequest,
-  type UpstreamResponse,
-  wholeBody,
-} from '../exchange.ts';
+import { discard, headerLines, headerOf, type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
 import type { Connection } from './connection.ts';
 
@@ -27,14 +20,8 @@ export async function askTags(
 ): Promise<TagPage | undefined> {
   const url = connection.urlOf(`/v2/${repository}/tags/list`);
   url.search = query;
-  const ask: UpstreamRequest = {
-    kind: 'tags',
-    method: 'GET',
-    url,
-    headers: { accept: 'application/json' },
-    ...options,
-  };
-  return connection.tried(ask, (answer) => readTags(answer));
+  const headers = { accept: 'application/json' };
+  return connection.tried({ kind: 'tags', method: 'GET', url, headers, ...options }, readTags);
 }
 
 /**
@@ -52,15 +39,12 @@ export async function askReferrers(
 ): Promise<ReferrersPage | undefined> {
   const url = connection.urlOf(`/v2/${repository}/referrers/${digest}`);
   url.search = query;
-  const ask: UpstreamRequest = {
-    kind: 'referrers',
-    method: 'GET',
-    url,
-    headers: { accept: mediaTypes.ociIndex },
-    ...options,
-  };
+  const headers = { accept: mediaTypes.ociIndex };
   try {
-    return await connection.tried(ask, (answer) => readReferrers(answer));
+    return await connection.tried(
+      { kind: 'referrers', method: 'GET', url, headers, ...options },
+      readReferrers,
+    );
   } catch (error) {
     if (error instanceof RegistryError && error.code === 'UPSTREAM_INVALID') return undefined;
     throw error;
@@ -74,12 +58,8 @@ async function readTags(answer: UpstreamResponse): Promise<TagPage | undefined> 
     throw statusRefusal(answer);
   }
   const list = objectIn(await wholeBody(answer, maxPageBytes));
-  if (list === undefined) {
-    throw new RegistryError(
-      'UPSTREAM_INVALID',
-      'the upstream answered a listing with something that is not JSON',
-    );
-  }
+  const message = 'the upstream answered a listing with something that is not JSON';
+  if (list === undefined) throw new RegistryError('UPSTREAM_INVALID', message);
   const { tags } = list;
   return { tags: Array.isArray(tags) ? tags.filter(isTag) : [], ...pageOf(answer) };
 }

@@ -64,11 +64,8 @@ async function readManifest(
   const bytes = await wholeBody(answer, maxManifestBytes);
   const manifest = parseManifest(bytes, headerOf(answer, 'content-type'));
   const { mediaType } = manifest;
-  const digest = checkedDigest(
-    namedBytes(bytes, mediaType),
-    statedDigest(answer) ?? taggedDigest(answer),
-    reference,
-  );
+  const stated = statedDigest(answer) ?? taggedDigest(answer);
+  const digest = checkedDigest(namedBytes(bytes, mediaType), stated, reference);
   return found(answer, { digest, size: bytes.byteLength, mediaType }, { bytes, manifest });
 }
 
@@ -146,8 +143,6 @@ function withoutBytes({ bytes: _bytes, manifest: _manifest, ...rest }: Found): F
 }
 
 function lie(): RegistryError {
-  return new RegistryError(
-    'UPSTREAM_INVALID',
-    'the upstream answered with a manifest that does not match its digest',
-  );
+  const message = 'the upstream answered with a manifest that does not match its digest';
+  return new RegistryError('UPSTREAM_INVALID', message);
 }

@@ -22,7 +22,6 @@ interface ResumeOptions {
   readonly reopen: (position: number) => Promise<BodyPart>;
   /** Tries without one new byte in between. */
   readonly resumes: number;
-  /** See UpstreamOptions.stallTimeoutMs. */
   readonly stallTimeoutMs: number;
   readonly progressTimeoutMs: number;
   readonly random: () => number;

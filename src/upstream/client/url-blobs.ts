@@ -47,15 +47,9 @@ export function createUrlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): Url
         }
       }
       const code = passesSoon(failure) ? failure.code : 'BLOB_UNKNOWN';
-      const { message, retryAfterSeconds, cause } = failure;
-      throw new RegistryError(
-        code,
-        `the registry does not have the foreign layer ${digest}, and at its urls: ${message}`,
-        {
-          cause,
-          ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-        },
-      );
+      const { retryAfterSeconds, cause } = failure;
+      const message = `the registry does not have the foreign layer ${digest}, and at its urls: ${failure.message}`;
+      throw new RegistryError(code, message, { cause, retryAfterSeconds });
     },
     close: () => link.close(),
   };

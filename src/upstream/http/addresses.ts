@@ -52,10 +52,8 @@ export const publicLookup: LookupFunction = (hostname, options, done) => {
 
 /** The refusal of a target inside; it names no address, since a client reads it. */
 export function privateTarget(): RegistryError {
-  return new RegistryError(
-    'UPSTREAM_INVALID',
-    'the upstream names a private address; allowPrivateAddresses permits that',
-  );
+  const message = 'the upstream names a private address; allowPrivateAddresses permits that';
+  return new RegistryError('UPSTREAM_INVALID', message);
 }
 
 /** NAT64 (RFC 6052) maps IPv4, public and private addresses alike. */

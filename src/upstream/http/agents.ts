@@ -20,7 +20,6 @@ interface AgentOptions
   readonly upstream: URL;
 }
 
-/** How one upstream's hosts are reached. */
 interface HostRoute {
   /** Makes connections, direct or through the host's proxy. Shared with no other upstream. */
   readonly dispatcher: Dispatcher;

@@ -91,11 +91,8 @@ async function orWorthAnotherUrl(
   if (kind === 'referrers' || !(await isStoragesRefusal(answer, method))) return answer;
   if (method === 'HEAD') return { ...answer, isOfStorage: true };
   discard(answer);
-  const refusal = new RegistryError(
-    'UNAVAILABLE',
-    'the storage that the upstream redirects to refuses the request',
-    { detail: { storageStatus: answer.status } },
-  );
+  const message = 'the storage that the upstream redirects to refuses the request';
+  const refusal = new RegistryError('UNAVAILABLE', message, { detail: { storageStatus: answer.status } });
   throw new TryAgain('status', refusal, { longestPauseMs: 0, mostRetries: 1 });
 }
 

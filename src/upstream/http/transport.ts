@@ -86,7 +86,8 @@ async function dispatched(
     // undici closes the connection after a HEAD, against servers that send a body: rare ones.
     reset: false,
   });
-  body.on('error', ignored);
+  // The reader of the body gets the error, if there is one.
+  body.on('error', () => {});
   if (method === 'HEAD') body.resume();
   return { status: statusCode, headers, url, body };
 }
@@ -96,8 +97,4 @@ function bodyOf({ body }: UpstreamRequest): string | Uint8Array | Readable | nul
   return body === undefined || typeof body === 'string' || body instanceof Uint8Array
     ? (body ?? null)
     : (body as Readable);
-}
-
-function ignored(): void {
-  // The reader of the body gets the error, if there is one.
 }

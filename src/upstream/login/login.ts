@@ -2,6 +2,7 @@
 // login. Out: the same with one; credentials that are followed. Imports: base, oci, upstream,
 // upstream/http, upstream/resilience.
 
+import { createLru } from '../../base/lru.ts';
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import {
@@ -26,7 +27,6 @@ interface LoginOptions extends TargetRules {
   readonly realmHosts?: readonly string[];
 }
 
-/** One answer to a challenge. */
 interface Authorization {
   readonly value: string;
   /** A token that was got just now, so that its refusal says more than that it has ended. */
@@ -101,23 +101,17 @@ interface KnownChallenges {
 const mostPlaces = 1_000;
 
 function knownChallenges(): KnownChallenges {
-  const byPlace = new Map<string, Challenge>();
+  const byPlace = createLru<string, Challenge>(mostPlaces);
   const placeOf = ({ url, push }: UpstreamRequest): string =>
     `${url.origin} ${push === undefined ? 'pull' : 'push'} ${push?.repository ?? repositoryOf(url) ?? ''}`;
-  const keep = (place: string, challenge: Challenge): void => {
-    byPlace.delete(place);
-    byPlace.set(place, challenge);
-    const [oldest] = byPlace.keys();
-    if (byPlace.size > mostPlaces && oldest !== undefined) byPlace.delete(oldest);
-  };
   return {
     of(ask) {
-      const own = byPlace.get(placeOf(ask));
-      return { challenge: own ?? byPlace.get(ask.url.origin), isOwn: own !== undefined };
+      const own = byPlace.peek(placeOf(ask));
+      return { challenge: own ?? byPlace.peek(ask.url.origin), isOwn: own !== undefined };
     },
     set(ask, challenge) {
-      keep(placeOf(ask), challenge);
-      keep(ask.url.origin, challenge);
+      byPlace.set(placeOf(ask), challenge);
+      byPlace.set(ask.url.origin, challenge);
     },
     forget(ask) {
       byPlace.delete(placeOf(ask));
@@ -217,10 +211,8 @@ function realmOf(
   const rules = { upstream, allowPrivateAddresses: allowPrivateAddresses || isListed };
   const realm = parseTarget(text, from, rules);
   if (isListed || realm.origin === from.origin || realmHosts === undefined) return realm;
-  throw new RegistryError(
-    'UPSTREAM_INVALID',
-    'the upstream names a token server that is not among its realmHosts',
-  );
+  const message = 'the upstream names a token server that is not among its realmHosts';
+  throw new RegistryError('UPSTREAM_INVALID', message);
 }
 
 function authorised(ask: UpstreamRequest, authorization: Authorization | undefined): UpstreamRequest {

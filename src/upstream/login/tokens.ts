@@ -51,13 +51,8 @@ export function createUpstreamTokens(options: TokenOptions): UpstreamTokens {
       const key = keyOf(question);
       const token = kept.get(key);
       if (token !== undefined && options.now() < token.staleAt) return { ...token, isNew: false };
-      return {
-        ...(await unlessAborted(
-          asking(key, () => ask(key, question)),
-          signal,
-        )),
-        isNew: true,
-      };
+      const asked = asking(key, () => ask(key, question));
+      return { ...(await unlessAborted(asked, signal)), isNew: true };
     },
     forget(value) {
       for (const [key, token] of kept) if (token.value === value) kept.delete(key);

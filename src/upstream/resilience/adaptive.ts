@@ -43,7 +43,6 @@ export interface LimitState {
   readonly pausedUntil: number;
 }
 
-/** One answer's part in it. */
 interface LimitObservation {
   readonly status: number;
   readonly retryAfterSeconds?: number;
@@ -157,13 +156,9 @@ async function passed(
 ): Promise<void> {
   for (let leftMs = pausedUntil() - now(); leftMs > 0; leftMs = pausedUntil() - now()) {
     const retryAfterSeconds = Math.ceil(leftMs / 1000);
-    if (retryAfterSeconds > longestWaitSeconds) {
-      throw new RegistryError(
-        'TOOMANYREQUESTS',
-        `the upstream throttles; next attempt in ${retryAfterSeconds} s`,
-        { retryAfterSeconds },
-      );
-    }
+    const message = `the upstream throttles; next attempt in ${retryAfterSeconds} s`;
+    if (retryAfterSeconds > longestWaitSeconds)
+      throw new RegistryError('TOOMANYREQUESTS', message, { retryAfterSeconds });
     await sleep(leftMs, signal);
   }
 }

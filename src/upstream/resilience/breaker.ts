@@ -1,3 +1,4 @@
+import { createLru } from '../../base/lru.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, repositoryOf, type UpstreamRequest } from '../exchange.ts';
 import { isUnreadable } from '../unreadable.ts';
@@ -16,7 +17,6 @@ type BreakerPhase = 'closed' | 'open' | 'half-open';
 /** Where the breaker stands. Half-open means: one request is under way to find out. */
 export interface BreakerState {
   readonly phase: BreakerPhase;
-  /** Failures in a row. */
   readonly failures: number;
   /** When it opened last, milliseconds. */
   readonly openedAt: number;
@@ -85,7 +85,7 @@ export function createBreaker(
   listener: BreakerListener,
 ): Breaker {
   let whole = closedBreaker;
-  const own = new Map<string, BreakerState>();
+  const own = createLru<string, BreakerState>(mostRepositories);
   /** Failures in a row that may be of repositories. */
   let row = 0;
   const become = (next: BreakerState): void => {
@@ -107,20 +107,13 @@ export function createBreaker(
       return;
     }
     const next = settled(own.get(repository) ?? closedBreaker, 'failure', now(), options);
-    remember(repository, next);
+    own.set(repository, next);
     row += 1;
     const isSuspect = next.phase === 'open' || row >= failuresOf(options) || whole.phase === 'half-open';
     if (!isSuspect || whole.phase === 'open') return;
     row = 0;
     settle('unknown');
     listener.suspected();
-  }
-
-  function remember(repository: string, state: BreakerState): void {
-    own.delete(repository);
-    own.set(repository, state);
-    const [oldest] = own.keys();
-    if (own.size > mostRepositories && oldest !== undefined) own.delete(oldest);
   }
 
   /** Nothing was learned of the registry, so the next request may try. */
@@ -176,11 +169,8 @@ function saysNothing(error: unknown, { signal }: UpstreamRequest): boolean {
 
 function refusal(state: BreakerState, now: number, options: BreakerOptions): RegistryError {
   const retryAfterSeconds = Math.max(1, Math.ceil((state.openedAt + openMsOf(options) - now) / 1000));
-  return new RegistryError(
-    'UNAVAILABLE',
-    `the circuit breaker of the upstream is open after repeated failures; next attempt in ${retryAfterSeconds} s`,
-    { retryAfterSeconds },
-  );
+  const message = `the circuit breaker of the upstream is open after repeated failures; next attempt in ${retryAfterSeconds} s`;
+  return new RegistryError('UNAVAILABLE', message, { retryAfterSeconds });
 }
 
 function failuresOf({ failures = 5 }: BreakerOptions): number {

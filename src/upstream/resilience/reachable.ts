@@ -64,12 +64,7 @@ export function createReachability(options: ReachabilityOptions): Reachability {
   const ping = shared(async () => {
     try {
       const signal = anySignal(closing, AbortSignal.timeout(pingMs));
-      const answer = await noted(send)({
-        kind: 'ping',
-        method: 'GET',
-        url,
-        signal,
-      });
+      const answer = await noted(send)({ kind: 'ping', method: 'GET', url, signal });
       discard(answer);
       if (answer.status >= 500) throw new Error(`status ${answer.status} to GET ${url.pathname}`);
       return true;

@@ -32,9 +32,7 @@ interface RequestRetryOptions {
   /** Tries after the first. */
   readonly retries: number;
   readonly random: () => number;
-  /** See UpstreamOptions.longestWaitSeconds. */
   readonly longestWaitSeconds?: number;
-  /** See UpstreamRequest.isUrgent. */
   readonly isUrgent?: boolean;
   /** A try is only worth its wait if that ends before this, by `performance.now()`. */
   readonly endsAt?: number | undefined;
@@ -117,39 +115,22 @@ export function orTryAgain(
 export function statusRefusal(answer: UpstreamResponse, now: number = Date.now()): RegistryError {
   const { status } = answer;
   const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);
-  const options = {
-    detail: { upstreamStatus: status },
-    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-  };
-  if (status === 401 || status === 403) {
+  const options = { detail: { upstreamStatus: status }, retryAfterSeconds };
+  if (status === 401 || status === 403)
     return new RegistryError('DENIED', 'the upstream refuses access to this repository', options);
-  }
-  if (status === 429) {
-    return new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests', options);
-  }
-  if (status === 408 || status >= 500) {
+  if (status === 429) return new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests', options);
+  if (status === 408 || status >= 500)
     return new RegistryError('UNAVAILABLE', `the upstream answers with status ${status}`, options);
-  }
-  return new RegistryError(
-    'UPSTREAM_INVALID',
-    `the upstream answers with the unexpected status ${status}`,
-    options,
-  );
+  const message = `the upstream answers with the unexpected status ${status}`;
+  return new RegistryError('UPSTREAM_INVALID', message, options);
 }
 
 /** A failure without an answer, as TryAgain; our own refusals stay what they are. */
 export function networkFailure(cause: unknown): TryAgain | RegistryError {
   if (cause instanceof RegistryError || cause instanceof TryAgain) return cause;
-  if (isCertificateFault(cause)) {
-    return new RegistryError(
-      'UNAVAILABLE',
-      "the upstream's certificate cannot be verified; caFile names other authorities",
-      {
-        cause,
-        retry: 'later',
-      },
-    );
-  }
+  const untrusted = "the upstream's certificate cannot be verified; caFile names other authorities";
+  if (isCertificateFault(cause))
+    return new RegistryError('UNAVAILABLE', untrusted, { cause, retry: 'later' });
   const message = isUnreadable(cause)
     ? "the upstream's answer cannot be read as HTTP"
     : 'the upstream cannot be reached';

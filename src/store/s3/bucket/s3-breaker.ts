@@ -15,7 +15,6 @@ export interface S3BreakerOptions {
   readonly clock?: Clock;
 }
 
-/** One call under way. */
 interface S3Attempt {
   /** Aborts at the call's deadline, when the caller leaves, and when the breaker opens. */
   readonly signal: AbortSignal;
@@ -96,7 +95,6 @@ export class S3Breaker {
     return this.#clock.now() - this.#answeredAt < believedMs || this.#probed();
   }
 
-  /** Ends the probes. */
   close(): void {
     this.#timer?.[Symbol.dispose]();
   }

@@ -118,11 +118,8 @@ export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls):
       let from: { ContinuationToken?: string; StartAfter?: string } | undefined =
         after === undefined ? {} : { StartAfter: `${prefix}${after}` };
       while (from !== undefined) {
-        const command: ListObjectsV2Command = new ListObjectsV2Command({
-          Bucket: bucket,
-          Prefix: `${prefix}${below}`,
-          ...from,
-        });
+        const where = { Bucket: bucket, Prefix: `${prefix}${below}`, ...from };
+        const command: ListObjectsV2Command = new ListObjectsV2Command(where);
         const answer = await call('ListObjectsV2', (sending) => client.send(command, sending), options);
         if (answer.kind !== 'ok') return;
         for (const { Key = '', Size = 0, LastModified } of answer.value.Contents ?? []) {

@@ -31,7 +31,6 @@ export interface S3ClientOptions {
    * 3,000. Calls that S3 takes its time for have longer: see `deadlineOf`.
    */
   readonly firstByteTimeoutMs?: number;
-  /** Told of each call. */
   readonly events?: Partial<StoreEvents>;
 }
 

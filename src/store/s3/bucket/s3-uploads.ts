@@ -31,7 +31,6 @@ export interface Uploads {
   complete(upload: Upload, parts: readonly UploadedPart[], options: CallOptions): Promise<void>;
   /** Absent is not an error. */
   abort(upload: Upload): Promise<void>;
-  /** Unfinished uploads below a prefix. */
   list(prefix: string, options?: CallOptions): AsyncIterable<UnfinishedUpload>;
 }
 
@@ -70,24 +69,16 @@ export function createS3Uploads({ client, bucket, prefix, call }: S3Calls): Uplo
     async *list(below, options) {
       let from: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
       while (from !== undefined) {
-        const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
-          Bucket: bucket,
-          Prefix: `${prefix}${below}`,
-          ...from,
-        });
+        const where = { Bucket: bucket, Prefix: `${prefix}${below}`, ...from };
+        const command: ListMultipartUploadsCommand = new ListMultipartUploadsCommand(where);
         const answer = await call(
           'ListMultipartUploads',
           (sending) => client.send(command, sending),
           options,
         );
         if (answer.kind !== 'ok') return;
-        for (const { Key = '', UploadId = '', Initiated } of answer.value.Uploads ?? []) {
-          yield {
-            key: Key.slice(prefix.length),
-            id: UploadId,
-            startedAt: Initiated?.getTime() ?? Date.now(),
-          };
-        }
+        for (const { Key = '', UploadId: id = '', Initiated } of answer.value.Uploads ?? [])
+          yield { key: Key.slice(prefix.length), id, startedAt: Initiated?.getTime() ?? Date.now() };
         const { IsTruncated, NextKeyMarker = '', NextUploadIdMarker = '' } = answer.value;
         from = IsTruncated ? { KeyMarker: NextKeyMarker, UploadIdMarker: NextUploadIdMarker } : undefined;
       }
