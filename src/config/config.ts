@@ -52,11 +52,11 @@ export type UpstreamConfig = Frozen<
 export type TagsConfig = Frozen<Settings['tags']>;
 
 /** Files that say who we are to an upstream, or who may come in. */
-export type CredentialFiles =
+type CredentialFiles =
   | { readonly usernameFile: string; readonly passwordFile: string }
   | { readonly authFile: string };
 
-export type RobotFileSettings =
+type RobotFileSettings =
   | { readonly usernameFile: string; readonly passwordFile: string }
   | { readonly htpasswdFile: string };
 
