@@ -1,5 +1,6 @@
 // Room `mirror/endpoints`: where images are read from and written to. In: registries, our cache,
-// directories. Out: RegistryReader and ImageDestination. Imports: base, oci; types of upstream/push.
+// directories. Out: readers (RegistryReader) and ImageDestination. Imports: base, oci; types of
+// upstream/push.
 
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
