@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type Server } from 'node:tls';
-import { type Watch, watchFiles } from '../base/files/watched-file.ts';
+import { type Watch, watchFiles } from '../base/state/watched-file.ts';
 import type { Log } from '../telemetry/log.ts';
 
 interface CertificateFiles {

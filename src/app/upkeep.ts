@@ -1,4 +1,4 @@
-import { closeTogether } from '../base/close-all.ts';
+import { closeTogether } from '../base/flow/close-all.ts';
 import { createEvictor, type EvictorOptions } from '../cache/eviction/evictor.ts';
 import type { CacheContext } from '../cache/registry/context.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';

@@ -1,7 +1,7 @@
 // Room `auth`: the nouns of access: subject, scope, question, decision; failed logins. In: nothing.
 // Out: types that all of auth and proxy share. Imports: base, oci.
 
-import type { MaybePromise } from '../base/maybe-promise.ts';
+import type { MaybePromise } from '../base/flow/maybe-promise.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 

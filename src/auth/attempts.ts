@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
-import { backoffMs } from '../base/backoff.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
-import { createLru } from '../base/lru.ts';
-import { hasSlept } from '../base/wait.ts';
+import { createLru } from '../base/state/lru.ts';
+import { backoffMs } from '../base/time/backoff.ts';
+import { type Clock, systemClock } from '../base/time/clock.ts';
+import { hasSlept } from '../base/time/wait.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /** Slows down who guesses, by the address they come from. A login that succeeds is never held. */

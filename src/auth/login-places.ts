@@ -1,4 +1,4 @@
-import { createFairQueue, type FairQueue } from '../base/fair-queue.ts';
+import { createFairQueue, type FairQueue } from '../base/flow/fair-queue.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /** A login to be checked, with the facts that decide its turn. Grants nothing. */

@@ -1,4 +1,4 @@
-import { defined } from '../base/defined.ts';
+import { defined } from '../base/text/defined.ts';
 
 /** Where a setting stands: keys, and positions in lists. */
 export type FaultPath = readonly (string | number)[];

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { defined } from '../base/defined.ts';
+import { defined } from '../base/text/defined.ts';
 import { Expression } from '../base/text/expression.ts';
 import type { PairFiles } from './checks.ts';
 import type { Config, HostConfig, StoreConfig, TagsConfig, UpstreamConfig } from './config.ts';

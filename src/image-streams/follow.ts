@@ -1,6 +1,6 @@
-import { backoffMs } from '../base/backoff.ts';
-import { type Clock, systemClock } from '../base/clock.ts';
-import { hasSlept } from '../base/wait.ts';
+import { backoffMs } from '../base/time/backoff.ts';
+import { type Clock, systemClock } from '../base/time/clock.ts';
+import { hasSlept } from '../base/time/wait.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';

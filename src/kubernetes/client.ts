@@ -3,7 +3,7 @@
 // redirect followed. Imports: base.
 
 import { type Dispatcher, errors } from 'undici';
-import { unlessAborted } from '../base/wait.ts';
+import { unlessAborted } from '../base/time/wait.ts';
 import { failureOf, parsed, textOf } from './answer.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 import { type ClusterLogin, createLogins } from './login.ts';

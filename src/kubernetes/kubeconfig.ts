@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import type { Cluster, KubeConfig, User } from '@kubernetes/client-node';
-import { type Current, type RereadOptions, readOnChange } from '../base/files/watched-file.ts';
+import { type Current, type RereadOptions, readOnChange } from '../base/state/watched-file.ts';
 
 export interface KubeconfigOptions extends RereadOptions {
   /** Default: the cluster we run in, as our service account. */

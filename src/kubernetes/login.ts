@@ -1,6 +1,6 @@
 import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { shared } from '../base/single-flight.ts';
+import { shared } from '../base/flow/single-flight.ts';
 import { ApiFailure } from './failure.ts';
 import type { Kubeconfig } from './kubeconfig.ts';
 

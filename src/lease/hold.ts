@@ -1,4 +1,4 @@
-import { hasSlept, withTimeout } from '../base/wait.ts';
+import { hasSlept, withTimeout } from '../base/time/wait.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 
 /** A lease that we hold: no other takes it before `since + ttlMs` by our monotonic clock. */

@@ -3,7 +3,7 @@
 // store.
 
 import { randomUUID } from 'node:crypto';
-import { hasSlept, withTimeout } from '../base/wait.ts';
+import { hasSlept, withTimeout } from '../base/time/wait.ts';
 import { type Hold, kept } from './hold.ts';
 import type { LeaseEvents, LeaseMedium, LeaseRecord } from './medium.ts';
 

@@ -1,4 +1,4 @@
-import type { Retry } from '../base/retry.ts';
+import type { Retry } from '../base/time/retry.ts';
 
 /**
  * Ways in which an image cannot be copied. The first two are transient, and retried. The others are

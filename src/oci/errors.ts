@@ -1,4 +1,4 @@
-import type { Retry } from '../base/retry.ts';
+import type { Retry } from '../base/time/retry.ts';
 
 /**
  * Every failure of a request, and its HTTP status: the codes of the OCI distribution spec 1.1

@@ -1,4 +1,4 @@
-import { abortable } from '../base/abortable.ts';
+import { abortable } from '../base/flow/abortable.ts';
 import {
   bytesOf,
   type Content,

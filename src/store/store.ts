@@ -1,7 +1,7 @@
 // Room `store`: what a medium must do: blobs, records, sweep, usable or not. In: nothing. Out: the
 // interface, its keys, and the medium in memory. Imports: base, oci.
 
-import { createOutage, type Outage } from '../base/outage.ts';
+import { createOutage, type Outage } from '../base/state/outage.ts';
 import type { BlobStore, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Records } from './records.ts';

@@ -6,7 +6,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
-import { concurrently } from '../../src/base/each.ts';
+import { concurrently } from '../../src/base/flow/each.ts';
 import { parsed, UsageError } from '../../src/cli/flags/arguments.ts';
 import { finished } from '../support/run-command.ts';
 import { type Fault, FaultError, parseFaults, withFault } from './faults.ts';

@@ -1,7 +1,8 @@
 /**
- * `npm run trace [-- --files]`: what of `src` one request runs through, by V8's precise coverage: files,
- * functions and calls of each walk, before a registry double, with a filesystem store and no login.
- * `--files` also prints the files of each walk. Work behind an answer counts while it lasts 300 ms.
+ * `npm run trace [-- --files]`: what of `src` one request runs through, by V8's precise coverage:
+ * files, functions and calls of each walk, before a registry double, with a filesystem store and no
+ * login. `--files` also prints the files of each walk. Work behind an answer counts while it lasts
+ * 300 ms.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Session } from 'node:inspector/promises';

@@ -1,4 +1,4 @@
-import { defined } from '../../base/defined.ts';
+import { defined } from '../../base/text/defined.ts';
 import type { Config } from '../../config/load.ts';
 import { createKubernetesClient, type KubernetesClient } from '../../kubernetes/client.ts';
 import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';

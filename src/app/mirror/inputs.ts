@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { watchFiles } from '../../base/files/watched-file.ts';
+import { watchFiles } from '../../base/state/watched-file.ts';
 import type { TestInputs } from '../../mirror/ci/tag-filter.ts';
 import type { LogMirror } from '../../mirror/log.ts';
 import type { Controller } from '../../mirror/loop/controller.ts';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { watchFiles } from '../../base/files/watched-file.ts';
-import { createNotifier, type Notifier } from '../../base/notifier.ts';
+import { createNotifier, type Notifier } from '../../base/flow/notifier.ts';
+import { watchFiles } from '../../base/state/watched-file.ts';
 import type { MirrorSettings } from '../../config/config.ts';
 import { ConfigError, type Fault } from '../../config/faults.ts';
 import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';

@@ -2,9 +2,9 @@
 // that the service made. Out: the mirror of a process, and what copies are made with. Imports:
 // every room below.
 
-import { closeInTurn } from '../../base/close-all.ts';
-import { defined } from '../../base/defined.ts';
-import { hasSlept } from '../../base/wait.ts';
+import { closeInTurn } from '../../base/flow/close-all.ts';
+import { defined } from '../../base/text/defined.ts';
+import { hasSlept } from '../../base/time/wait.ts';
 import type { CacheContext } from '../../cache/registry/context.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { MirrorSettings } from '../../config/config.ts';

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import { createLru } from '../../base/lru.ts';
-import type { MaybePromise } from '../../base/maybe-promise.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
 
 interface KeptOptions<Value> {
   readonly isYes: (value: Value) => boolean;

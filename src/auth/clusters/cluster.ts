@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { FailureKind } from '../../kubernetes/failure.ts';
 import type { Subject } from '../access.ts';
 import type { PathQuestion, Question } from '../question.ts';

@@ -2,8 +2,8 @@
 // In: tokens, subjects and questions. Out: answers, remembered for a while; UNAVAILABLE where a
 // cluster does not answer. Imports: auth, base, oci; types of kubernetes.
 
-import { createLru } from '../../base/lru.ts';
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
+import { createLru } from '../../base/state/lru.ts';
 import type { Authenticator, Credential, Subject } from '../access.ts';
 import type { Judge, RememberedCluster } from './cluster.ts';
 import { claimsOf, mayBeToken } from './cluster-token.ts';

@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Subject } from '../access.ts';
 import type { Cluster } from './cluster.ts';
 

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
+import { type RereadOptions, readOnChange } from '../../base/state/watched-file.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { PathQuestion } from '../question.ts';
 import { loginsUnavailable } from '../unavailable.ts';

@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import type { Current } from '../../base/files/watched-file.ts';
+import type { Current } from '../../base/state/watched-file.ts';
 import type { Place, Subject } from '../access.ts';
 import type { TokenKey, TokenKeys } from '../tokens/token-keys.ts';
 

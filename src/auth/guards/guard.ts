@@ -2,7 +2,7 @@
 // header. Out: a subject, a token of ours, and what the subject may pull. Imports: auth,
 // auth/robots, auth/tokens, base; types of oci.
 
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Authenticator, Authorizer, Credential, Place, Subject } from '../access.ts';
 import { requestedScopes, type Scope } from '../scope.ts';

@@ -2,10 +2,10 @@
 // and a password. Out: the robot, compared on a thread. Imports: auth, base.
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
-import { createLru } from '../../base/lru.ts';
-import { andThen } from '../../base/maybe-promise.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import { andThen } from '../../base/flow/maybe-promise.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { type RereadOptions, readOnChange } from '../../base/state/watched-file.ts';
 import type { Authorizer, Credential, Decision, Subject } from '../access.ts';
 import { loginsUnavailable } from '../unavailable.ts';
 import type { Bcrypt } from './bcrypt.ts';

@@ -1,4 +1,4 @@
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { Decision, Place, Subject } from '../access.ts';

@@ -1,4 +1,4 @@
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Decision, Subject } from '../access.ts';
 import type { Judge, Verdict } from '../clusters/cluster.ts';
 import type { Question } from '../question.ts';

@@ -2,8 +2,8 @@
 // repository and a reference. Out: allowed or not, with the rule that decided. Imports: auth, base,
 // image-streams, oci; types of auth/clusters.
 
-import { firstFound } from '../../base/each.ts';
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { firstFound } from '../../base/flow/each.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Authorizer, ContentTags, Decision, Place, Subject } from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
 import { createDigestAuthorizer } from './by-digest.ts';

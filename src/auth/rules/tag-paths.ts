@@ -1,5 +1,5 @@
-import { firstFound, firstPassing } from '../../base/each.ts';
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import { firstFound, firstPassing } from '../../base/flow/each.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { Place } from '../access.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Current } from '../../base/files/watched-file.ts';
-import { shared } from '../../base/single-flight.ts';
-import { withTimeout } from '../../base/wait.ts';
+import { shared } from '../../base/flow/single-flight.ts';
+import type { Current } from '../../base/state/watched-file.ts';
+import { withTimeout } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseTokenKeys, type TokenKeys } from './token-keys.ts';
 

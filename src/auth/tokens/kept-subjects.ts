@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Subject } from '../access.ts';
 import { parseSubject, subjectId, subjectText } from '../subject.ts';

@@ -7,7 +7,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { basename } from 'node:path';
-import { type Current, type RereadOptions, readOnChange } from '../../base/files/watched-file.ts';
+import { type Current, type RereadOptions, readOnChange } from '../../base/state/watched-file.ts';
 import { loginsUnavailable } from '../unavailable.ts';
 
 /** A key for our tokens, and the name by which a token says which one signed it. */

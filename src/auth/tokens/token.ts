@@ -4,8 +4,8 @@
 import { hash, randomUUID } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
-import type { Current } from '../../base/files/watched-file.ts';
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
+import type { Current } from '../../base/state/watched-file.ts';
 import type { Subject } from '../access.ts';
 import type { Scope } from '../scope.ts';
 import { parseSubject, subjectText } from '../subject.ts';

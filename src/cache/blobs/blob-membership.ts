@@ -1,5 +1,5 @@
 import type { LRUCache } from 'lru-cache';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

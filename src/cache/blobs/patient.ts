@@ -1,4 +1,4 @@
-import { withTimeout } from '../../base/wait.ts';
+import { withTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';

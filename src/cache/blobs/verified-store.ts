@@ -1,6 +1,6 @@
 import type { Hash } from 'node:crypto';
-import { createLru } from '../../base/lru.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
 import {
   type ByteRange,
   type Bytes,

@@ -1,4 +1,4 @@
-import { concurrently } from '../../base/each.ts';
+import { concurrently } from '../../base/flow/each.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { Eviction } from './plan.ts';

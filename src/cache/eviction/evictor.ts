@@ -2,8 +2,8 @@
 // day. Out: deletions, and the plan behind them. Imports: base, lease, oci, store; types of cache,
 // cache/records.
 
-import { ageMs } from '../../base/age.ts';
-import { Semaphore } from '../../base/semaphore.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
+import { ageMs } from '../../base/time/age.ts';
 import { createLease, type Lease } from '../../lease/lease.ts';
 import { createRecordLease } from '../../lease/record.ts';
 import type { Digest } from '../../oci/digest.ts';

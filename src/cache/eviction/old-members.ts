@@ -1,4 +1,4 @@
-import { concurrently } from '../../base/each.ts';
+import { concurrently } from '../../base/flow/each.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { membersPrefix, parseMemberKey } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';

@@ -1,4 +1,4 @@
-import { concurrently } from '../../base/each.ts';
+import { concurrently } from '../../base/flow/each.ts';
 import { field, jsonOrNone } from '../../base/text/json.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { parseTagKey, tagsPrefix } from '../../store/keys.ts';

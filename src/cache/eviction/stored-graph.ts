@@ -1,4 +1,4 @@
-import { concurrently } from '../../base/each.ts';
+import { concurrently } from '../../base/flow/each.ts';
 import type { BlobSource, Content, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { concurrently } from '../../base/each.ts';
+import { concurrently } from '../../base/flow/each.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { parseUsageKey, usageKey, usagePrefix } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';

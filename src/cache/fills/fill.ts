@@ -3,7 +3,7 @@
 // oci, store/filesystem; types of cache, store.
 
 import type { Hash } from 'node:crypto';
-import { createNotifier } from '../../base/notifier.ts';
+import { createNotifier } from '../../base/flow/notifier.ts';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,5 +1,5 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
-import { createOutage } from '../../base/outage.ts';
+import { createOutage } from '../../base/state/outage.ts';
 import type { ByteRange, Bytes } from '../../oci/content.ts';
 import type { BufferPool } from '../../store/buffers.ts';
 import { fileBytes, type Growth } from '../../store/filesystem/file-bytes.ts';

@@ -1,5 +1,5 @@
-import { ageMs } from '../../base/age.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { ageMs } from '../../base/time/age.ts';
 import { isNotFound } from '../../oci/errors.ts';
 import type { Hit } from '../events.ts';
 

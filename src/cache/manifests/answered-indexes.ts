@@ -1,4 +1,4 @@
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 

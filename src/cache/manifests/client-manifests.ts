@@ -1,6 +1,6 @@
-import { createLru } from '../../base/lru.ts';
-import { mayPass } from '../../base/retry.ts';
-import { withTimeout } from '../../base/wait.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { mayPass } from '../../base/time/retry.ts';
+import { withTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound, RegistryError } from '../../oci/errors.ts';
 import { mediaTypes } from '../../oci/manifest.ts';

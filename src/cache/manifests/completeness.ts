@@ -1,5 +1,5 @@
-import { createLru } from '../../base/lru.ts';
-import { mayPass } from '../../base/retry.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { mayPass } from '../../base/time/retry.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
-import { concurrently } from '../../base/each.ts';
-import { createLru } from '../../base/lru.ts';
-import { mayPass } from '../../base/retry.ts';
+import { concurrently } from '../../base/flow/each.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { mayPass } from '../../base/time/retry.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';

@@ -3,7 +3,7 @@
 // cache/records, oci; types of cache, cache/blobs, store, upstream.
 
 import { LRUCache } from 'lru-cache';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { bytesOf, type Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

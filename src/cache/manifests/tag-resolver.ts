@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
-import { ageMs } from '../../base/age.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
-import { withTimeout } from '../../base/wait.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { ageMs } from '../../base/time/age.ts';
+import { withTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound, RegistryError } from '../../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';

@@ -2,9 +2,9 @@
 // store, answers of the upstream. Out: which digest belongs where, and under which tags. Imports:
 // base, oci, store; types of cache.
 
-import { ageMs } from '../../base/age.ts';
-import { defined } from '../../base/defined.ts';
+import { defined } from '../../base/text/defined.ts';
 import { type Fields, fieldsOf, jsonOrNone } from '../../base/text/json.ts';
+import { ageMs } from '../../base/time/age.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 import { isReferrersTag } from '../../oci/referrers-tag.ts';

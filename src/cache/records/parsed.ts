@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
 import { type Descriptor, mismatch } from '../../oci/content.ts';
 import { isNamedBy } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,5 +1,5 @@
-import { ageMs } from '../../base/age.ts';
 import { fieldsOf, isObject, jsonOrNone } from '../../base/text/json.ts';
+import { ageMs } from '../../base/time/age.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 

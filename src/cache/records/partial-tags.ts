@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
-import { createLru } from '../../base/lru.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
-import { createWriteBehind, type WriteBehind } from '../../base/write-behind.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { createWriteBehind, type WriteBehind } from '../../base/state/write-behind.ts';
 import { type Digest, hexOf } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { Tag } from '../../oci/reference.ts';

@@ -1,8 +1,8 @@
 import type { LRUCache } from 'lru-cache';
-import { defined } from '../../base/defined.ts';
-import { createLru } from '../../base/lru.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
-import { createWriteBehind } from '../../base/write-behind.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { createWriteBehind } from '../../base/state/write-behind.ts';
+import { defined } from '../../base/text/defined.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

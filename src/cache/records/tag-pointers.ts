@@ -1,7 +1,7 @@
-import { ageMs } from '../../base/age.ts';
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { createWriteBehind } from '../../base/state/write-behind.ts';
 import { isObject, jsonOrNone } from '../../base/text/json.ts';
-import { createWriteBehind } from '../../base/write-behind.ts';
+import { ageMs } from '../../base/time/age.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';

@@ -1,6 +1,6 @@
-import { ageMs } from '../../base/age.ts';
-import { concurrently } from '../../base/each.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import { concurrently } from '../../base/flow/each.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { ageMs } from '../../base/time/age.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';

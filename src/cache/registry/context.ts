@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LRUCache } from 'lru-cache';
-import { closeInTurn } from '../../base/close-all.ts';
+import { closeInTurn } from '../../base/flow/close-all.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ReferrersPage } from '../../oci/registry-reader.ts';
 import type { BufferPool } from '../../store/buffers.ts';

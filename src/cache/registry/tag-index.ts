@@ -1,7 +1,7 @@
-import { ageMs } from '../../base/age.ts';
-import type { MaybePromise } from '../../base/maybe-promise.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
-import { sleep } from '../../base/wait.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { ageMs } from '../../base/time/age.ts';
+import { sleep } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound } from '../../oci/errors.ts';
 import { isManifestType } from '../../oci/manifest.ts';

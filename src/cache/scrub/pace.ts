@@ -1,4 +1,4 @@
-import { hasSlept } from '../../base/wait.ts';
+import { hasSlept } from '../../base/time/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 
 interface PaceOptions {

@@ -1,7 +1,7 @@
 // Room `cache/scrub`: reads every stored blob again and removes what went bad. In: a store. Out:
 // events; progress that survives a restart. Imports: base, lease, oci, store.
 
-import { Semaphore } from '../../base/semaphore.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
 import { createLease } from '../../lease/lease.ts';
 import { createRecordLease } from '../../lease/record.ts';
 import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';

@@ -7,7 +7,7 @@ import type { ContentTags, Decision } from '../../auth/access.ts';
 import type { Judge } from '../../auth/clusters/cluster.ts';
 import { questionText } from '../../auth/question.ts';
 import { createAuthorizer } from '../../auth/rules/ruled-access.ts';
-import { defined } from '../../base/defined.ts';
+import { defined } from '../../base/text/defined.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
 import type { Config } from '../../config/load.ts';
 import { referenceText } from '../../oci/reference.ts';

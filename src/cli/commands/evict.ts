@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { createEvictor } from '../../cache/eviction/evictor.ts';
 import type { Eviction } from '../../cache/eviction/plan.ts';
 import { createUsage } from '../../cache/eviction/usage.ts';

@@ -3,8 +3,8 @@
 // below.
 
 import { reloading } from '../../app/reload.ts';
-import { watchFiles } from '../../base/files/watched-file.ts';
-import { sleep, withTimeout } from '../../base/wait.ts';
+import { watchFiles } from '../../base/state/watched-file.ts';
+import { sleep, withTimeout } from '../../base/time/wait.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { createBufferedOutput, type Log, logger } from '../../telemetry/log.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';

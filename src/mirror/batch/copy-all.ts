@@ -2,8 +2,8 @@
 // was copied, and what failed. Imports: base, mirror, mirror/copy, mirror/images,
 // mirror/references, oci; types of mirror/endpoints.
 
-import { defined } from '../../base/defined.ts';
-import { concurrently } from '../../base/each.ts';
+import { concurrently } from '../../base/flow/each.ts';
+import { defined } from '../../base/text/defined.ts';
 import { copyImage, statedSource } from '../copy/copy.ts';
 import type { CopyRun } from '../copy/run.ts';
 import { CopyError } from '../failure.ts';

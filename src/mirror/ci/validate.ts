@@ -1,4 +1,4 @@
-import { Semaphore } from '../../base/semaphore.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { ImageInspector } from '../images/image-inspector.ts';
 import { type ImageReference, parseImageReference } from '../references/image-reference.ts';

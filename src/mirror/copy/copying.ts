@@ -1,4 +1,4 @@
-import { mayPass } from '../../base/retry.ts';
+import { mayPass } from '../../base/time/retry.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { CopyError } from '../failure.ts';
 import { type CopySubject, destinationFailure, sourceFailure } from '../images/classify.ts';

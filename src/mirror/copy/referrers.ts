@@ -1,4 +1,4 @@
-import { defined } from '../../base/defined.ts';
+import { defined } from '../../base/text/defined.ts';
 import { field } from '../../base/text/json.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { digestOf } from '../../oci/digest.ts';

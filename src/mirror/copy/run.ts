@@ -1,4 +1,4 @@
-import { Semaphore } from '../../base/semaphore.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
 import type { CopyEvents } from '../images/copy-events.ts';
 import { type ImageCopy, routeOf } from '../images/image-copy.ts';
 import { type CopyReport, createTally, type Tally } from '../images/tally.ts';

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import { abortable } from '../../base/abortable.ts';
+import { abortable } from '../../base/flow/abortable.ts';
 import { bytesOf, type Descriptor, verified } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Manifest } from '../../oci/manifest.ts';

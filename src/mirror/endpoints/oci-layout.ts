@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Semaphore } from '../../base/semaphore.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
 import { field, jsonOrNone } from '../../base/text/json.ts';
 import { bytesOf, type Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, hexOf, isDigest } from '../../oci/digest.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { link, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { codeOf, createDisk, hasCode } from '../../base/files/durable-file.ts';
+import { codeOf, createDisk, hasCode } from '../../base/state/durable-file.ts';
 import type { Bytes } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 

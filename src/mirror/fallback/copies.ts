@@ -1,4 +1,4 @@
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import type { ImageReference } from '../references/image-reference.ts';

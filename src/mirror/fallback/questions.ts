@@ -1,4 +1,4 @@
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
 
 interface MissQuestionsOptions {
   /** How long "not at the source either" is believed, milliseconds. */

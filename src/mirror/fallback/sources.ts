@@ -1,5 +1,5 @@
-import { createLru } from '../../base/lru.ts';
-import { mayPass } from '../../base/retry.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { mayPass } from '../../base/time/retry.ts';
 import type { RepositoryIndex } from '../../cache/records/repository-index.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Digest } from '../../oci/digest.ts';

@@ -1,5 +1,5 @@
-import { backoffMs } from '../../base/backoff.ts';
-import { sleep } from '../../base/wait.ts';
+import { backoffMs } from '../../base/time/backoff.ts';
+import { sleep } from '../../base/time/wait.ts';
 
 interface MissWaitOptions {
   /** All in all, milliseconds. */

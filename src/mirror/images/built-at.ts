@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { field, jsonOrNone, parseJson, textOf } from '../../base/text/json.ts';
 import { collected } from '../../oci/content.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';

@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ManifestAnswer, RegistryReader } from '../../oci/registry-reader.ts';

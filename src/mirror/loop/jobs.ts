@@ -1,5 +1,5 @@
-import { createNotifier, type Notifier } from '../../base/notifier.ts';
-import { Semaphore } from '../../base/semaphore.ts';
+import { createNotifier, type Notifier } from '../../base/flow/notifier.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
 import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
 import type { ArtSelector, MirrorConfig, MirroredImage } from '../ci/config-file.ts';
 import { isIgnored, isSelected, listing } from '../ci/wanted.ts';

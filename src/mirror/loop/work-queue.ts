@@ -1,6 +1,6 @@
-import { backoffMs } from '../../base/backoff.ts';
-import { type Clock, systemClock, type Timer } from '../../base/clock.ts';
-import { createNotifier } from '../../base/notifier.ts';
+import { createNotifier } from '../../base/flow/notifier.ts';
+import { backoffMs } from '../../base/time/backoff.ts';
+import { type Clock, systemClock, type Timer } from '../../base/time/clock.ts';
 import type { WorkqueueEvents } from '../events.ts';
 
 export interface WorkQueueOptions {

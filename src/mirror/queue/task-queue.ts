@@ -1,6 +1,6 @@
-import { backoffMs } from '../../base/backoff.ts';
-import { createNotifier } from '../../base/notifier.ts';
-import { mayPass } from '../../base/retry.ts';
+import { createNotifier } from '../../base/flow/notifier.ts';
+import { backoffMs } from '../../base/time/backoff.ts';
+import { mayPass } from '../../base/time/retry.ts';
 import { type CopyError, doubtfulTries } from '../failure.ts';
 import { createFairScheduler, type FairScheduler } from './lanes.ts';
 import { fresh, isNews, isSameWork, isWorthATry, merged } from './pending.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { concurrently } from '../../base/each.ts';
-import { createWriteBehind } from '../../base/write-behind.ts';
+import { concurrently } from '../../base/flow/each.ts';
+import { createWriteBehind } from '../../base/state/write-behind.ts';
 import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';

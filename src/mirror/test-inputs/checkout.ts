@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { readdir, readFile, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { concurrently } from '../../base/each.ts';
+import { concurrently } from '../../base/flow/each.ts';
 import { parseLocatedYaml } from '../ci/located-yaml.ts';
 import { type ConfigFacts, createFactReader, type StepFacts } from './facts.ts';
 import { findUsedByTests } from './steps.ts';

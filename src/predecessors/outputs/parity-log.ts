@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { defined } from '../../base/defined.ts';
+import { defined } from '../../base/text/defined.ts';
 import { tokenPath } from '../../proxy/access/challenge.ts';
 
 /** One line as the program `qci-appci` wrote it, for the queries and alerts that know its words. */

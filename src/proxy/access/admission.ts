@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Access, Decision, Subject } from '../../auth/access.ts';
 import type { Guard, Identity, Unidentified } from '../../auth/guards/guard.ts';
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { RegistryError } from '../../oci/errors.ts';
 import type { ParsedRequest } from '../../oci/request.ts';
 import type { ProxyEvents } from '../events.ts';

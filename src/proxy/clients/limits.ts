@@ -1,8 +1,8 @@
 // Room `proxy/clients`: who a client is by address, and how much it may take. In: requests. Out:
 // slots, addresses. Imports: base, oci; types of proxy.
 
-import { createFairQueue } from '../../base/fair-queue.ts';
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import { createFairQueue } from '../../base/flow/fair-queue.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { LimitName, ProxyEvents } from '../events.ts';
 import { createShares } from './shares.ts';

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { withTimeout } from '../../base/wait.ts';
+import { withTimeout } from '../../base/time/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 
 /** The client left before it had everything. Only the log says so. */

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { MaybePromise } from '../../base/maybe-promise.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 
 interface HealthOptions {
   /** Whether a pull could be answered now. What throws counts as no. */

@@ -1,4 +1,4 @@
-import { withTimeout } from '../../base/wait.ts';
+import { withTimeout } from '../../base/time/wait.ts';
 
 type Probe = () => Promise<boolean>;
 

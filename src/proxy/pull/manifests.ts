@@ -1,4 +1,4 @@
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { ManifestAnswers } from '../../cache/manifests/client-manifests.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';

@@ -1,4 +1,4 @@
-import { mayPass } from '../../base/retry.ts';
+import { mayPass } from '../../base/time/retry.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 /**

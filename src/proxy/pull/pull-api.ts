@@ -3,7 +3,7 @@
 // cache/blobs, cache/listings, cache/manifests, cache/registry, proxy, proxy/clients, store.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { andThen, type MaybePromise } from '../../base/maybe-promise.ts';
+import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { CacheEvents } from '../../cache/events.ts';
 import type { Listings } from '../../cache/listings/listings.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';

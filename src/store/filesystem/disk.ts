@@ -1,4 +1,4 @@
-import { createDisk, hasCode } from '../../base/files/durable-file.ts';
+import { createDisk, hasCode } from '../../base/state/durable-file.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 /** The files of a store. Throws `UNAVAILABLE`, with the system's reason as cause. */

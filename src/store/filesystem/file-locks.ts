@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode } from '../../base/files/durable-file.ts';
-import { Semaphore } from '../../base/semaphore.ts';
-import { sleep } from '../../base/wait.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
+import { hasCode } from '../../base/state/durable-file.ts';
+import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { disk } from './disk.ts';
 

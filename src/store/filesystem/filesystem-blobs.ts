@@ -1,7 +1,7 @@
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { abortable } from '../../base/abortable.ts';
-import { hasCode } from '../../base/files/durable-file.ts';
+import { abortable } from '../../base/flow/abortable.ts';
+import { hasCode } from '../../base/state/durable-file.ts';
 import {
   type Bytes,
   type Content,

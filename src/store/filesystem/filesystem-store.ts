@@ -3,7 +3,7 @@
 
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Outage } from '../../base/outage.ts';
+import type { Outage } from '../../base/state/outage.ts';
 import { bytesOf } from '../../oci/content.ts';
 import { type BufferPool, createBufferPool } from '../buffers.ts';
 import { type CachedBlobs, type Store, type StoreEvents, storeOutage } from '../store.ts';

@@ -1,6 +1,6 @@
-import { abortable } from '../../base/abortable.ts';
-import { createLru } from '../../base/lru.ts';
-import { Semaphore } from '../../base/semaphore.ts';
+import { abortable } from '../../base/flow/abortable.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
+import { createLru } from '../../base/state/lru.ts';
 import { verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { lengthOf } from '../../oci/range.ts';

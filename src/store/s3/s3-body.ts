@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { watched } from '../../base/stall.ts';
+import { watched } from '../../base/time/stall.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { endsTooEarly } from './bucket/s3-errors.ts';
 

@@ -1,5 +1,5 @@
-import { createLru } from '../../base/lru.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /** What is known about S3 without asking it. */

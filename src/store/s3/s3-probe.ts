@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { Outage } from '../../base/outage.ts';
+import type { Outage } from '../../base/state/outage.ts';
 import { collected } from '../../oci/content.ts';
 import { probeKey } from '../keys.ts';
 import { S3Breaker } from './bucket/s3-breaker.ts';

@@ -1,4 +1,4 @@
-import type { Semaphore } from '../../base/semaphore.ts';
+import type { Semaphore } from '../../base/flow/semaphore.ts';
 import { type Bytes, collected } from '../../oci/content.ts';
 import type { Bucket } from './bucket/s3-bucket.ts';
 import type { Upload, UploadedPart, Uploads } from './bucket/s3-uploads.ts';

@@ -1,4 +1,4 @@
-import { anySignal } from '../../base/wait.ts';
+import { anySignal } from '../../base/time/wait.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, isDigest, isOfNothing } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,4 +1,4 @@
-import { anySignal } from '../../base/wait.ts';
+import { anySignal } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { createDownloads, type Downloads } from '../download/downloads.ts';
 import type { Dispatch, UpstreamRequest, UpstreamResponse } from '../exchange.ts';

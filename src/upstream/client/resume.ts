@@ -1,7 +1,7 @@
-import { backoffMs } from '../../base/backoff.ts';
-import { mayPass } from '../../base/retry.ts';
-import { type Patience, watched } from '../../base/stall.ts';
-import { sleep } from '../../base/wait.ts';
+import { backoffMs } from '../../base/time/backoff.ts';
+import { mayPass } from '../../base/time/retry.ts';
+import { type Patience, watched } from '../../base/time/stall.ts';
+import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { ResponseBody } from '../exchange.ts';
 import { pauseAfter, TryAgain } from '../resilience/retry.ts';

@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
-import { freshFile } from '../../base/files/watched-file.ts';
+import { freshFile } from '../../base/state/watched-file.ts';
 import type { ConnectOptions } from '../download/pooled-socket.ts';
 import { longestHead } from '../unreadable.ts';
 import { publicLookup } from './addresses.ts';

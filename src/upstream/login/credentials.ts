@@ -1,4 +1,4 @@
-import { type Current, freshFile } from '../../base/files/watched-file.ts';
+import { type Current, freshFile } from '../../base/state/watched-file.ts';
 import { field, jsonOrNone, textOf } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { UpstreamCredentialFiles } from '../http/options.ts';

@@ -2,7 +2,7 @@
 // login. Out: the same with one; credentials that are followed. Imports: base, oci, upstream,
 // upstream/http, upstream/resilience.
 
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
 import { type Challenge, parseChallenges } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import {

@@ -1,6 +1,6 @@
-import { createLru } from '../../base/lru.ts';
-import { createSingleFlight } from '../../base/single-flight.ts';
-import { unlessAborted } from '../../base/wait.ts';
+import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
+import { unlessAborted } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, discard, type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { orTryAgain, statusRefusal } from '../resilience/retry.ts';

@@ -1,6 +1,6 @@
-import { backoffMs } from '../../base/backoff.ts';
-import { defined } from '../../base/defined.ts';
-import { sleep } from '../../base/wait.ts';
+import { defined } from '../../base/text/defined.ts';
+import { backoffMs } from '../../base/time/backoff.ts';
+import { sleep } from '../../base/time/wait.ts';
 import { collected, type Descriptor } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { pauseAfter, TryAgain } from '../resilience/retry.ts';

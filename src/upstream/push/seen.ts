@@ -1,4 +1,4 @@
-import { sleep } from '../../base/wait.ts';
+import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
 import { pauseAfter } from '../resilience/retry.ts';

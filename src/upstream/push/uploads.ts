@@ -1,4 +1,4 @@
-import { anySignal } from '../../base/wait.ts';
+import { anySignal } from '../../base/time/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,6 +1,6 @@
-import { backoffMs } from '../../base/backoff.ts';
-import { Semaphore } from '../../base/semaphore.ts';
-import { sleep } from '../../base/wait.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
+import { backoffMs } from '../../base/time/backoff.ts';
+import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, headerOf, isReplayable, type UpstreamResponse } from '../exchange.ts';
 import { createRateLimiter } from './limits.ts';

@@ -1,4 +1,4 @@
-import { createLru } from '../../base/lru.ts';
+import { createLru } from '../../base/state/lru.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, repositoryOf, type UpstreamRequest } from '../exchange.ts';
 import { isUnreadable } from '../unreadable.ts';

@@ -1,5 +1,5 @@
-import { Semaphore } from '../../base/semaphore.ts';
-import { sleep } from '../../base/wait.ts';
+import { Semaphore } from '../../base/flow/semaphore.ts';
+import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, isReplayable, type UpstreamRequest } from '../exchange.ts';
 

@@ -1,6 +1,6 @@
-import { createOutage } from '../../base/outage.ts';
-import { shared } from '../../base/single-flight.ts';
-import { anySignal, unlessAborted } from '../../base/wait.ts';
+import { shared } from '../../base/flow/single-flight.ts';
+import { createOutage } from '../../base/state/outage.ts';
+import { anySignal, unlessAborted } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
 import { type Dispatch, discard } from '../exchange.ts';

@@ -1,8 +1,8 @@
 // Room `upstream/resilience`: limits, breaker, deadlines and retries of an upstream. In: requests.
 // Out: requests that are spaced, refused or repeated. Imports: base, oci, upstream.
 
-import { backoffMs } from '../../base/backoff.ts';
-import { sleep } from '../../base/wait.ts';
+import { backoffMs } from '../../base/time/backoff.ts';
+import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { discard, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 import { isUnreadable } from '../unreadable.ts';

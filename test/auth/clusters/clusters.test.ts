@@ -2,7 +2,7 @@ import { test } from 'tap';
 import type { Subject } from '../../../src/auth/access.ts';
 import type { RememberedCluster, Verdict } from '../../../src/auth/clusters/cluster.ts';
 import { type ClustersOptions, createClusters } from '../../../src/auth/clusters/clusters.ts';
-import type { MaybePromise } from '../../../src/base/maybe-promise.ts';
+import type { MaybePromise } from '../../../src/base/flow/maybe-promise.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 
 const token = 'sha256~alices-token';

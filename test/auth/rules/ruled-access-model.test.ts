@@ -5,7 +5,7 @@ import { type Question, questionText } from '../../../src/auth/question.ts';
 import { rulePresets } from '../../../src/auth/rules/rule-presets.ts';
 import { createAuthorizer } from '../../../src/auth/rules/ruled-access.ts';
 import { createRuleBook } from '../../../src/auth/rules/rules.ts';
-import type { MaybePromise } from '../../../src/base/maybe-promise.ts';
+import type { MaybePromise } from '../../../src/base/flow/maybe-promise.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';

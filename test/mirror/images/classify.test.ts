@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { mayPass } from '../../../src/base/retry.ts';
+import { mayPass } from '../../../src/base/time/retry.ts';
 import { destinationFailure, sourceFailure } from '../../../src/mirror/images/classify.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';

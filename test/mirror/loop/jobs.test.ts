@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createNotifier } from '../../../src/base/notifier.ts';
+import { createNotifier } from '../../../src/base/flow/notifier.ts';
 import { parseMirrorConfig } from '../../../src/mirror/ci/config-file.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { hourly, type JobsOptions, lookedOver } from '../../../src/mirror/loop/jobs.ts';

@@ -1,6 +1,6 @@
-import { backoffMs } from '../../../base/backoff.ts';
-import { type Clock, systemClock, type Timer } from '../../../base/clock.ts';
-import { shared } from '../../../base/single-flight.ts';
+import { shared } from '../../../base/flow/single-flight.ts';
+import { backoffMs } from '../../../base/time/backoff.ts';
+import { type Clock, systemClock, type Timer } from '../../../base/time/clock.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { StoreEvents } from '../../store.ts';
 

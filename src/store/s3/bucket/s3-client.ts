@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Readable } from 'node:stream';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { defined } from '../../../base/defined.ts';
+import { defined } from '../../../base/text/defined.ts';
 import type { StoreEvents } from '../../store.ts';
 import type { S3Breaker } from './s3-breaker.ts';
 import { credentialFiles } from './s3-credentials.ts';

@@ -1,4 +1,4 @@
-import { readOnChange } from '../../../base/files/watched-file.ts';
+import { readOnChange } from '../../../base/state/watched-file.ts';
 
 interface CredentialFilesOptions {
   readonly accessKeyIdFile: string;

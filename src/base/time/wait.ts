@@ -1,3 +1,6 @@
+// Room `base/time`: clocks, waits, back-offs, time-outs, and whether a failure is worth another
+// try. In: a clock. Out: functions. Imports: node.
+
 import { systemClock } from './clock.ts';
 
 /** Resolves after so many milliseconds; rejects with the signal's reason as soon as it aborts. */

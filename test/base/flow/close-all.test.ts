@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { closeInTurn, closeTogether } from '../../src/base/close-all.ts';
+import { closeInTurn, closeTogether } from '../../../src/base/flow/close-all.ts';
 
 function fails(message: string): () => never {
   return () => {

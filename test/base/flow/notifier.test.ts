@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { createNotifier } from '../../src/base/notifier.ts';
-import { createManualClock } from '../support/manual-clock.ts';
+import { createNotifier } from '../../../src/base/flow/notifier.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 
 test('a notification ends every wait that began before it, and none that begins after', async (t) => {
   const notifier = createNotifier();

@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { anySignal, hasSlept, sleep, unlessAborted, withTimeout } from '../../src/base/wait.ts';
-import { createManualClock } from '../support/manual-clock.ts';
+import { anySignal, hasSlept, sleep, unlessAborted, withTimeout } from '../../../src/base/time/wait.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 
 test('a sleep ends after its time, and not before', async (t) => {
   const clock = createManualClock();

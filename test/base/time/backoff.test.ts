@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { type BackoffOptions, backoffMs } from '../../src/base/backoff.ts';
+import { type BackoffOptions, backoffMs } from '../../../src/base/time/backoff.ts';
 
 function first(count: number, options: BackoffOptions): number[] {
   return Array.from({ length: count }, (_, failures) => backoffMs(failures, options));

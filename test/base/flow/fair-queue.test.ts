@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createFairQueue } from '../../src/base/fair-queue.ts';
+import { createFairQueue } from '../../../src/base/flow/fair-queue.ts';
 
 interface Job {
   readonly of: string;

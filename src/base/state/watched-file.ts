@@ -1,9 +1,9 @@
-// Room `base/files`: files that change while we run, and files that outlive a crash. In: paths.
-// Out: contents; durable writes. Imports: node.
+// Room `base/state`: what is kept: bounded maps, records written behind, files that change while we
+// run, and files that outlive a crash. In: paths, writers. Out: their holders. Imports: base, node.
 
 import { readFile, stat } from 'node:fs/promises';
-import type { MaybePromise } from '../maybe-promise.ts';
-import { shared } from '../single-flight.ts';
+import type { MaybePromise } from '../flow/maybe-promise.ts';
+import { shared } from '../flow/single-flight.ts';
 
 /** A value as it is now: at once where it is known, else when it is read. */
 export type Current<T> = () => MaybePromise<T>;

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createOutage } from '../../src/base/outage.ts';
+import { createOutage } from '../../../src/base/state/outage.ts';
 
 test('of failures in a row the first is told, and so is the success after them', (t) => {
   const told: string[] = [];

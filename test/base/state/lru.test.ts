@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createLru } from '../../src/base/lru.ts';
+import { createLru } from '../../../src/base/state/lru.ts';
 
 test('of too many entries the least recently used give way', async (t) => {
   const lru = createLru<string, number>(3);

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { Semaphore } from '../../src/base/semaphore.ts';
+import { Semaphore } from '../../../src/base/flow/semaphore.ts';
 
 test('so many hold a permit at a time, and the one that waits longest is next', async (t) => {
   const semaphore = new Semaphore({ permits: 2 });

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { defined } from '../../src/base/defined.ts';
+import { defined } from '../../../src/base/text/defined.ts';
 
 test('undefined fields are absent, and nothing else is', async (t) => {
   const tag: string | undefined = undefined;

@@ -1,8 +1,8 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { abortable } from '../../../src/base/abortable.ts';
-import { codeOf, createDisk, hasCode } from '../../../src/base/files/durable-file.ts';
+import { abortable } from '../../../src/base/flow/abortable.ts';
+import { codeOf, createDisk, hasCode } from '../../../src/base/state/durable-file.ts';
 
 const disk = createDisk({
   failure: (doing, cause) => new Error(`${doing}: ${codeOf(cause)}`, { cause }),

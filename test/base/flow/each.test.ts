@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'tap';
-import { concurrently, firstFound, firstPassing } from '../../src/base/each.ts';
+import { concurrently, firstFound, firstPassing } from '../../../src/base/flow/each.ts';
 
 test('items are begun in their order, no more than the limit at a time', async (t) => {
   const begun: number[] = [];

@@ -1,4 +1,4 @@
-import { systemClock } from './clock.ts';
+import { systemClock } from '../time/clock.ts';
 
 /** Tells all who wait that something has changed, any number of times. */
 export interface Notifier {

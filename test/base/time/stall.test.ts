@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { watched } from '../../src/base/stall.ts';
-import { createManualClock } from '../support/manual-clock.ts';
+import { watched } from '../../../src/base/time/stall.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 
 const patience = { firstMs: 100, nextMs: 10 };
 

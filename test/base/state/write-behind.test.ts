@@ -1,6 +1,6 @@
 import { test } from 'tap';
-import { createWriteBehind } from '../../src/base/write-behind.ts';
-import { createManualClock } from '../support/manual-clock.ts';
+import { createWriteBehind } from '../../../src/base/state/write-behind.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 
 /** A medium that records what it gets, one write after another as the test lets it. */
 function medium() {

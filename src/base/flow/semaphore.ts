@@ -1,7 +1,8 @@
-// Room `base`: what every room may use: limits, waits, retries, sharing of calls, bounded maps. In:
-// nothing of ours. Out: functions and classes without a subject. Imports: node.
+// Room `base/flow`: how calls share and wait for each other: semaphore, single flight, fair queue,
+// notifier, lists worked at side by side. In: nothing of ours. Out: functions and classes without a
+// subject. Imports: base/time, node.
 
-import { unlessAborted } from './wait.ts';
+import { unlessAborted } from '../time/wait.ts';
 
 interface SemaphoreOptions {
   /** Holders at a time under each key; a function that says how many there may be by now. */

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createSingleFlight, shared } from '../../src/base/single-flight.ts';
+import { createSingleFlight, shared } from '../../../src/base/flow/single-flight.ts';
 
 test('one call serves all who ask under its key while it is under way', async (t) => {
   const flight = createSingleFlight<number>();

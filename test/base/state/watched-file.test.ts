@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { freshFile, readOnChange, watchFiles } from '../../../src/base/files/watched-file.ts';
+import { freshFile, readOnChange, watchFiles } from '../../../src/base/state/watched-file.ts';
 import { until } from '../../support/bodies.ts';
 
 /** A watch over the files that counts what it says. */

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { WriteLanes } from '../../src/base/lanes.ts';
+import { WriteLanes } from '../../../src/base/flow/lanes.ts';
 
 const filled = (...keys: readonly string[]): WriteLanes<number> => {
   const lanes = new WriteLanes<number>();
