@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import { createRateLimiter } from '../../../src/upstream/resilience/limits.ts';
 import { app, blobIn, bytesOfBlob, pulled, refusalOf, rig, v1 } from '../rig.ts';
 
 test('a request that finds the queue full is refused for two seconds', async (t) => {
@@ -48,4 +49,13 @@ test('requests are spread out to so many a second', async (t) => {
   await Promise.all(Array.from({ length: 26 }, () => upstream.manifest(app, v1, { method: 'HEAD' })));
   t.ok(performance.now() - startedAt >= 250, 'twenty at once, then one every 50 ms');
   t.equal(registry.requests.length, 26);
+});
+
+test('after a pause there is a burst of one second’s worth, and no more', async (t) => {
+  const turn = createRateLimiter(20, () => 1_000_000);
+  for (let count = 0; count < 20; count += 1) await turn(AbortSignal.abort());
+  const leaving = new AbortController();
+  const late = turn(leaving.signal);
+  leaving.abort(new Error('it waits'));
+  await t.rejects(late, { message: 'it waits' });
 });
