@@ -27,7 +27,6 @@ import type { Host } from '../proxy/access/hosts.ts';
 /** The rules of each host that asks a cluster, by the host's name. */
 type RuleBooks = ReadonlyMap<string, RuleBook>;
 
-/** The clusters that may be asked, by name. */
 type KnownClusters = ReadonlyMap<string, RememberedCluster>;
 
 /** Compiles the rules that hosts name; `readings` says what flat tags stand for. */
@@ -49,12 +48,9 @@ interface AccessParts {
   readonly tokenKeys: Current<TokenKeys>;
 }
 
-/** Who may come in, and who is asked about it. */
 interface ConfiguredAccess {
   readonly hosts: readonly Host[];
-  /** Drops what is remembered of every cluster's answers. */
   forget(): void;
-  /** Ends the connections to the clusters. */
   close(): Promise<void>;
 }
 

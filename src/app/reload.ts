@@ -6,7 +6,6 @@ import type { Config } from '../config/load.ts';
 import type { Log } from '../telemetry/log.ts';
 
 interface ReloadOptions {
-  /** What the server was started with. */
   readonly started: Config;
   /** Reads the configuration as it is now; throws `ConfigError` with all that is wrong with it. */
   readonly read: () => Promise<Config>;

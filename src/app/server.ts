@@ -184,7 +184,6 @@ interface AdminServerParts {
   readonly trustedProxies: readonly string[];
   /** Who may come in from elsewhere. Default: none. */
   readonly operators?: Operators;
-  /** Told of each request that changed something. */
   readonly operated: (event: OperatorEvent) => void;
 }
 

@@ -7,9 +7,7 @@ import type { Config } from '../config/load.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { MeteredEvents } from '../telemetry/metrics.ts';
 
-/** What is done to the store in the background. */
 interface Upkeep {
-  /** Ends what is under way, and begins no more. */
   close(): Promise<void>;
 }
 

@@ -52,9 +52,8 @@ export interface Decision {
 /** Knows who is behind a credential. */
 export interface Authenticator {
   /**
-   * The subject, or undefined for a credential that is wrong; throws `UNAVAILABLE` when that cannot
-   * be told, and `TOOMANYREQUESTS` when too many wait to be looked at. The client's address decides
-   * about turns alone.
+   * The subject, or undefined for a wrong credential; throws `UNAVAILABLE` if unknown, and
+   * `TOOMANYREQUESTS` if too many wait. The client's address decides about turns only.
    */
   authenticate(credential: Credential, address?: string): MaybePromise<Subject | undefined>;
 }
@@ -78,8 +77,7 @@ interface PossibleTags {
 export interface ContentTags {
   /**
    * Tags that may reference the digest, the likeliest first; none if unknown. `afresh` also reads
-   * what other replicas learned up to now, which takes time: use it before a refusal. Throws
-   * `UNAVAILABLE` if unknown.
+   * what other replicas just learned: use it before a refusal. Throws `UNAVAILABLE` if unknown.
    */
   tagsContaining(
     place: Place,

@@ -15,8 +15,7 @@ export interface Attempts {
   failed(address: string, signal: AbortSignal): Promise<void>;
   /**
    * Resolves when an answer 429 to that address may go out: at once, but to one that `hasFailed` a
-   * second later. Else a flood that is refused comes back at once, and costs more than one that
-   * waits.
+   * second later, or a refused flood would return at once and cost more than one that waits.
    */
   refused(address: string, signal: AbortSignal): Promise<void>;
   /** Whether more logins from that address failed within the last minute than cost nothing. */

@@ -13,9 +13,8 @@ export function flatTag({ namespace, name, tag }: ImageStreamTag): string {
 }
 
 /**
- * Readings by the configured targets first, then by the pattern `<namespace>_<name>_<tag>`. A
- * target's namespace may hold `_`, which no pattern can tell; so what is configured is read as that
- * alone.
+ * Readings by the configured targets, else by the pattern `<namespace>_<name>_<tag>`: a target's
+ * namespace may hold `_`, which no pattern can tell.
  */
 export function createReadings(targets: Iterable<ImageStreamTag> = []): Readings {
   const configured = Map.groupBy(distinct(targets), flatTag);

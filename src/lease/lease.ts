@@ -42,9 +42,8 @@ export interface Lease {
 }
 
 /**
- * A lease by the rules of Kubernetes components: a record of another is stale if it did not change
- * for its whole duration by our own clock, so that clocks need not agree; every write names the
- * version that it replaces.
+ * A lease by the rules of Kubernetes components: another's record is stale if unchanged for its
+ * whole duration by our own clock; every write names the version that it replaces.
  */
 export function createLease<Written extends LeaseRecord>(options: LeaseOptions<Written>): Lease {
   const { name, medium, ttlMs = 15_000, retryMs = ttlMs / 7.5, events = {}, clock = Date.now } = options;

@@ -58,8 +58,7 @@ export interface BlobSource {
 interface BlobSink {
   /**
    * Stores the content. Resolves once it is complete, verified against `descriptor` and durable;
-   * until then, and when it throws, readers see nothing of it. Storing existing content is no
-   * error.
+   * until then, and when it throws, readers see nothing of it. Storing it again is no error.
    */
   put(descriptor: Descriptor, bytes: Bytes, options?: { readonly signal?: AbortSignal }): Promise<void>;
 }
@@ -86,9 +85,8 @@ export interface BlobStore extends BlobSource, BlobSink {
 }
 
 /**
- * The same bytes, verified: another number than `descriptor.size`, or another digest, throws
- * `UPSTREAM_INVALID`. The last chunk is passed on only after the check, so that no reader ever
- * holds the whole of a wrong body.
+ * The same bytes, verified: another size or digest throws `UPSTREAM_INVALID`. The last chunk is
+ * passed on after the check, so that no reader ever holds the whole of a wrong body.
  */
 export async function* verified(
   bytes: Bytes,

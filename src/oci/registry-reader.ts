@@ -47,9 +47,8 @@ export interface OpenBlob {
   /** The whole blob's size in bytes, or undefined where the registry does not say. */
   readonly size: number | undefined;
   /**
-   * The bytes from `start` to `end` as requested, never others. An upstream resumes a broken
-   * connection (Range, new token, new redirect) while it makes progress, then throws. Unverified,
-   * unless the reader says so.
+   * The bytes from `start` to `end`, never others. An upstream resumes a broken connection while it
+   * makes progress, then throws. Unverified, unless the reader says so.
    */
   readonly body: Bytes;
   close(): void;

@@ -126,9 +126,8 @@ export function checkedKey(key: string): string {
 }
 
 /**
- * Free text as one component of a key: a character outside `[A-Za-z0-9._:-]`, and a leading `.` or
- * `_`, becomes `@` and two hexadecimal digits per byte. So a name cannot make `..` or a component
- * of our own.
+ * Free text as one component of a key: each byte outside `[A-Za-z0-9._:-]`, and a leading `.` or
+ * `_`, becomes `@` and two hexadecimal digits, so no name makes `..` or one of our components.
  */
 function component(text: string): string {
   return text.replace(/[^A-Za-z0-9._:-]|^[._]/gu, (character) =>

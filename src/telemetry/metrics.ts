@@ -30,7 +30,6 @@ type CountedEvents = CacheEvents &
 
 export interface Metrics {
   readonly events: CountedEvents;
-  /** For metrics that are made elsewhere. */
   readonly registry: Registry;
   /** All metrics in the exposition format that `contentType` names. */
   text(): Promise<string>;

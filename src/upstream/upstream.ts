@@ -32,9 +32,8 @@ export interface Upstream extends RegistryReader {
   /** Whether it can deliver now: true after a recent answer, else one quick shared request. */
   isReachable(options?: ReachableOptions): Promise<boolean>;
   /**
-   * The upstream's own answer to one request for a blob, to be passed on: with our login, no
-   * redirect followed, no retry, unverified. Undefined for an unknown blob; `RANGE_INVALID` for a
-   * range outside of it.
+   * The upstream's own answer for a blob, to be passed on: with our login, no redirect followed, no
+   * retry, unverified. Undefined for an unknown blob; `RANGE_INVALID` for a range outside.
    */
   forwardBlob(
     repository: Repository,

@@ -13,7 +13,6 @@ export interface CopyEndpoint {
   readonly source: RegistryReader;
   readonly destination: ImageDestination;
   readonly upstream: Upstream;
-  /** How it is reached. */
   readonly settings: UpstreamOptions;
   close(): Promise<void>;
 }

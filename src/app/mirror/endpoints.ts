@@ -23,13 +23,11 @@ interface RegistryEndpointsOptions {
   readonly env: Environment;
   readonly events: UpstreamEvents;
   readonly cache: Pick<CacheContext, 'store'> & { readonly fills: Pick<CacheContext['fills'], 'find'> };
-  /** What clients pull through. */
   readonly registry: (name: string) => CachedRegistry | undefined;
   /** From 0 to 1, for jitter. Default `Math.random`. */
   readonly random?: () => number;
 }
 
-/** One end of a copy, as it is read, and as it is written. */
 interface End {
   readonly source: RegistryReader;
   readonly pulled: RegistryReader;

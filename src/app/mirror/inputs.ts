@@ -14,7 +14,6 @@ interface FollowedInputsOptions {
   readonly lookEveryMs?: number;
 }
 
-/** What tests use, for one run of a controller. */
 interface FollowedInputs {
   readonly inputs: TestInputs;
   /**

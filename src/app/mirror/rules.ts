@@ -11,7 +11,6 @@ import { MirrorConfigError } from '../../mirror/ci/located-yaml.ts';
 import { createMissRule, type MissRule } from '../../mirror/fallback/rule.ts';
 import type { LogMirror } from '../../mirror/log.ts';
 
-/** How often the configuration's file is looked at, milliseconds. */
 const lookEveryMs = 10_000;
 
 /** What the configuration's file says, as it changes. */
@@ -19,7 +18,6 @@ export interface Rules {
   readonly rule: MissRule;
   /** What the tags of QCI stand for, by what the file says now. */
   readonly readings: Readings;
-  /** Absent where there is no file. */
   readonly atTick?: () => Promise<MirrorConfig | undefined>;
   /** What it said when it could last be read; undefined where there is no file. */
   current(): MirrorConfig | undefined;

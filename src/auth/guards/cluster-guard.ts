@@ -46,9 +46,8 @@ function anonymous(cluster: string): Subject {
 const clusterToken = /^(?:[\w-]+\.[\w-]+\.[\w-]+|(?:.*:)?sha256~[\w-]+)$/;
 
 /**
- * Robots first, except for what looks like a cluster's token: each comparison with a robot's hash
- * is a tenth of a second of work that people need not wait for. If one backend is unavailable, the
- * other is still tried.
+ * Robots first, but not for a cluster's token: each comparison with a robot's hash takes a tenth of
+ * a second. If one backend is unavailable, the other is still tried.
  */
 function eitherKnows(robotsOfOurs: Authenticator, clusters: Authenticator): Authenticator {
   return {

@@ -51,9 +51,8 @@ export interface Guard extends Authorizer {
    */
   identify(authorization: string | undefined, address?: string): MaybePromise<Identity | Unidentified>;
   /**
-   * A token for the subject, with the scopes that are pulling. It says of the first few which were
-   * in sight, and opens none: the right is asked with each pull, so no token outlives it. Throws
-   * `UNAUTHORIZED` for too many scopes.
+   * A token for the subject, with the scopes that pull. It says of the first few which were in
+   * sight, and grants none: each pull asks. Throws `UNAUTHORIZED` for too many scopes.
    */
   grant(
     login: LoginForm,

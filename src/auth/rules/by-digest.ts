@@ -23,8 +23,7 @@ interface DigestRequest {
 
 /**
  * `{}`, the config of artifacts that have none (image-spec, "Guidance for an Empty Descriptor").
- * Almost every artifact references it, so a check per tag would be useless; its content is public,
- * so it is always allowed.
+ * Almost every artifact references it, and it is public: always allowed.
  */
 const emptyConfig = digestOf(Buffer.from('{}'));
 const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config' });
@@ -51,9 +50,8 @@ export function createDigestAuthorizer(
   }
 
   /**
-   * What the replicas have learned meanwhile comes late, because it takes a while: new tags, and
-   * what those that were known mean by now, which is written in another record. Last come tags that
-   * no record of the digest names.
+   * What replicas learned meanwhile comes late, as it takes a while: new tags, and what known tags
+   * mean by now. Last come tags that no record of the digest names.
    */
   async function searched(
     sought: DigestRequest,

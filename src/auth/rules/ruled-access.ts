@@ -32,9 +32,8 @@ const stranger: Decision = Object.freeze({
 });
 
 /**
- * Rights by rules, for subjects of a cluster. A decision is a plain value where all its answers are
- * remembered. Only subjects with a right learn that a digest exists: others get the same answer as
- * for an unknown one.
+ * Rights by rules, for subjects of a cluster; a plain value where all answers are remembered. Only
+ * subjects with a right learn that a digest exists: for others it is unknown.
  */
 export function createAuthorizer(options: RuledAccessOptions): Authorizer {
   const { rules, judge, clusters, reach, listings = 'filter' } = options;

@@ -31,9 +31,8 @@ export interface Rule {
   /** Those may pull whom their cluster allows this. */
   readonly ask?: QuestionTemplate;
   /**
-   * The tag, or else its group `flat`, stands for an image stream's in a flat repository: those may
-   * pull it whom their cluster allows every image stream that it may stand for. A tag that stands
-   * for none does not fit.
+   * The tag, or its group `flat`, stands for image streams: those may pull it whom their cluster
+   * allows each of them. A tag that stands for none does not fit.
    */
   readonly askImageStreams?: true;
   /** Every subject of a cluster may. */

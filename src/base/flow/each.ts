@@ -53,9 +53,8 @@ export function firstPassing<Item>(
 }
 
 /**
- * What the work finds first, some of the items at a time; undefined when it finds nothing in any.
- * What still runs then ends by itself and is not waited for; nothing new is begun. Rejects with the
- * first failure.
+ * What the work finds first, some items at a time; undefined for nothing. What still runs then ends
+ * by itself, and nothing new is begun. Rejects with the first failure.
  */
 export function firstFound<Item, Found>(
   items: Iterable<Item>,

@@ -39,9 +39,8 @@ export function createDisk({
     });
 
   /**
-   * A new directory is only durable once its parent is. Each is made by a call of its own: where a
-   * file system says of a parent that is there that it is not, such as `/proc`, Node's recursive
-   * call never ends.
+   * A new directory is durable once its parent is. One call for each: where a file system denies an
+   * existing parent, as `/proc` does, Node's recursive call never ends.
    */
   async function makeDirectory(directory: string): Promise<void> {
     if (await isDirectory(directory)) return;

@@ -19,9 +19,8 @@ interface Awaited {
 }
 
 /**
- * What the work opens, in the time that a client has; the work may go on after that. Throws
- * `UNAVAILABLE` after it, and the refusal of before, at once, while the upstream wants to be left
- * alone.
+ * What the work opens, in a client's time; the work may go on. Throws `UNAVAILABLE` after it, and
+ * the last refusal, at once, while the upstream wants to be left alone.
  */
 export async function withPatience<Opened>(
   { undeliverable, patienceMs }: PatienceOptions,

@@ -14,9 +14,8 @@ interface EvictionActOptions {
 const deletesAtATime = 8;
 
 /**
- * Deletes what a plan lists and is still unused; resolves to the deletions. All manifests first: an
- * interrupted run leaves no manifest without its blobs. Content used meanwhile stays, and with a
- * manifest all that it references.
+ * Deletes what a plan lists and is still unused; resolves to the deletions. Manifests first: an
+ * interrupted run leaves none without its blobs. A manifest in use keeps all that it references.
  */
 export async function carriedOut(
   evictions: readonly Eviction[],

@@ -194,12 +194,8 @@ async function executed(settings: EvictionSettings, signal: AbortSignal): Promis
     signal,
   });
   const freed = evictions.reduce((sum, { size }) => sum + size, 0);
-  const report: EvictionReport = {
-    ...plan,
-    outcome: 'evicted',
-    evictions,
-    afterBytes: plan.beforeBytes - freed,
-  };
+  const afterBytes = plan.beforeBytes - freed;
+  const report: EvictionReport = { ...plan, outcome: 'evicted', evictions, afterBytes };
   events.ran?.(report);
   const gone = new Set(evictions.map(({ digest }) => digest));
   await deletedOldMembers(store.records, {
@@ -228,19 +224,10 @@ async function planned(settings: EvictionSettings, signal: AbortSignal): Promise
   const references = await storedGraph(store.blobs, inventory, { signal });
   const pinned = await pinnedDigests(store.records, settings.pins, signal);
   const usedAt = await latestUses(settings, inventory, signal);
-  const plan = evictionPlan({ ...settings, inventory, references, pinned, usedAt, now: settings.clock() });
-  const { beforeBytes, afterBytes, delete: evictions, kept } = plan;
-  const isStuck = afterBytes > (maxBytes * lowPercent) / 100;
-  const report: EvictionReport = {
-    ...idle,
-    outcome: 'planned',
-    beforeBytes,
-    afterBytes,
-    evictions,
-    kept,
-    isStuck,
-  };
-  return { report, inventory };
+  const input = { ...settings, inventory, references, pinned, usedAt, now: settings.clock() };
+  const { delete: evictions, ...plan } = evictionPlan(input);
+  const isStuck = plan.afterBytes > (maxBytes * lowPercent) / 100;
+  return { report: { ...idle, outcome: 'planned', ...plan, evictions, isStuck }, inventory };
 }
 
 /**

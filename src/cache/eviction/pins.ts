@@ -8,9 +8,8 @@ import type { TagTest } from '../records/freshness.ts';
 const readsAtATime = 8;
 
 /**
- * The digests of the pinned tags. A tag is pinned if a pattern matches its full name
- * `<upstream>/<repository>:<tag>`. Rejects if a pinned tag's pointer cannot be read: no eviction is
- * better than evicting pinned content.
+ * The digests of the tags whose full name `<upstream>/<repository>:<tag>` matches a pattern.
+ * Rejects if a pinned tag's pointer cannot be read: pinned content is never evicted.
  */
 export async function pinnedDigests(
   records: Records,

@@ -1,8 +1,7 @@
 import { concurrently } from '../../base/flow/each.ts';
 import type { BlobSource, Content, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { RegistryError } from '../../oci/errors.ts';
-import { maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
+import { manifestOrNone, maxManifestBytes } from '../../oci/manifest.ts';
 import type { Inventory, References } from './inventory.ts';
 
 export interface StoredGraphOptions {
@@ -65,7 +64,7 @@ function indexesOf(inventory: Inventory, descriptors: readonly Descriptor[]): nu
 async function readManifest(source: BlobSource, digest: Digest, signal: AbortSignal | undefined) {
   const content = await source.open(digest, signal === undefined ? {} : { signal });
   const bytes = content && (await jsonBytes(content));
-  return bytes && parsed(bytes);
+  return bytes && manifestOrNone(bytes, undefined);
 }
 
 /** The whole body if it may be a JSON object; leaves the body at a first byte that rules it out. */
@@ -80,13 +79,4 @@ async function jsonBytes({ body }: Content): Promise<Uint8Array | undefined> {
 
 function mayBeginObject(byte: number | undefined): boolean {
   return byte === 0x7b || byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}
-
-function parsed(bytes: Uint8Array) {
-  try {
-    return parseManifest(bytes, undefined);
-  } catch (error) {
-    if (error instanceof RegistryError) return undefined;
-    throw error;
-  }
 }

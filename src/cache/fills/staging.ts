@@ -1,7 +1,6 @@
 /**
- * The last bytes of a growing file, in memory: one half collects while the other is written.
- * Written bytes stay readable here until their half is needed again, so that a reader close to the
- * end never waits for a disk.
+ * The last bytes of a growing file, in memory: one half collects while the other is written and
+ * stays readable, so that a reader close to the end never waits for a disk.
  */
 interface Staging {
   /** Bytes of the whole file that were taken so far. */

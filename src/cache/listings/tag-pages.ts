@@ -75,10 +75,8 @@ export function createTagPages({ upstream, memory, policy, now }: TagPagesOption
   ): Promise<ServedTags> {
     const place = placeOf(repository);
     const answer = await upstream.tags(repository, query);
-    if (answer === undefined)
-      throw new RegistryError('NAME_UNKNOWN', 'the upstream has no such repository', {
-        detail: { repository },
-      });
+    const message = 'the upstream has no such repository';
+    if (answer === undefined) throw new RegistryError('NAME_UNKNOWN', message, { detail: { repository } });
     const { tags, ...rest } = answer;
     const page = { page: { ...rest, list: createTagList(tags) }, askedAt: now() };
     if (range !== undefined && isWhole(answer, range)) return cut(kept(place, page), range).page;

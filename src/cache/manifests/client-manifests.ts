@@ -17,9 +17,8 @@ import type { ServedManifest, TagResolver } from './tag-resolver.ts';
 /** The manifests of one upstream as clients get them. */
 export interface ManifestAnswers {
   /**
-   * Throws as TagResolver does, and `UNAVAILABLE` where the client should go to its next
-   * mirror instead: when what the manifest lists could not be delivered, and when nothing is known
-   * within `longestMs`.
+   * Throws as TagResolver does, and `UNAVAILABLE` where the client should try its next mirror: what
+   * it lists is undeliverable, or nothing is known within `longestMs`.
    */
   resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest>;
   /** The result of `resolve` if it is in memory, fresh, and complete. */

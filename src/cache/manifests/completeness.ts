@@ -164,12 +164,8 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
   ): Promise<void> {
     if (undeliverable.isEmpty) return;
     const withheld = await withheldBelow(repository, parsed.of(manifest), statedPlatform(userAgent));
-    if (withheld !== undefined)
-      throw refusal(
-        'a blob or child manifest of this manifest failed less than withholdMs ago',
-        manifest,
-        withheld,
-      );
+    const message = 'a blob or child manifest of this manifest failed less than withholdMs ago';
+    if (withheld !== undefined) throw refusal(message, manifest, withheld);
   }
 
   function refusal(message: string, { descriptor }: ReadManifest, missing?: Digest): RegistryError {

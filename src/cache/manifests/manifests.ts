@@ -45,15 +45,13 @@ export interface ManifestReading {
 }
 
 /**
- * The manifests of one upstream by digest, through the cache. Content of a digest never changes. A
- * manifest goes to a client only after its tags, and the requested one, are on the records of all
- * that it lists.
+ * The manifests of one upstream by digest, through the cache. A manifest goes to a client only
+ * after its tags, and the requested one, are on the records of all that it lists.
  */
 export interface Manifests {
   /**
-   * Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. `meant` is what the
-   * upstream said that the tag means, which makes it one of the repository even where no record
-   * says so.
+   * Throws `MANIFEST_UNKNOWN` when the repository has none. `meant` is what the upstream said that
+   * the tag means: then it is of the repository even without a record.
    */
   get(repository: Repository, digest: Digest, tag?: Tag, meant?: Descriptor): Promise<HeldManifest>;
   /** What `get` would get at once; undefined if it had to read the store, or to propagate. */
@@ -193,11 +191,8 @@ export function createManifests(options: ManifestsOptions): Manifests {
 
   async function keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest> {
     const { descriptor, bytes } = found;
-    if (bytes === undefined)
-      throw new RegistryError(
-        'UPSTREAM_INVALID',
-        'the upstream answered a manifest request with an empty body',
-      );
+    const message = 'the upstream answered a manifest request with an empty body';
+    if (bytes === undefined) throw new RegistryError('UPSTREAM_INVALID', message);
     const content = parsed.admit({ descriptor, bytes }, found.manifest);
     const scope = scopeOf(repository);
     const wasHeld =

@@ -173,15 +173,9 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   /** The manifest by its tag's name. Throws `UNAVAILABLE` without one: the tag existed. */
   async function askedByTag(repository: Repository, tag: Tag): Promise<FoundManifest> {
     const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
+    const message = 'the upstream does not serve the digest that it names for this tag';
     if (found.kind !== 'found')
-      throw new RegistryError(
-        'UNAVAILABLE',
-        'the upstream does not serve the digest that it names for this tag',
-        {
-          detail: { tag },
-          retryAfterSeconds: 5,
-        },
-      );
+      throw new RegistryError('UNAVAILABLE', message, { detail: { tag }, retryAfterSeconds: 5 });
     await manifests.keep(repository, found, tag);
     return found;
   }

@@ -67,9 +67,8 @@ export function mergedEntry(
 }
 
 /**
- * Of a doubtful record only the tags are kept, which are proven by what hangs below them when they
- * are used. Referrers tags are not, of what is no manifest; they come again with the manifest that
- * refers.
+ * Of a doubtful record only the tags stay, which are proven by use. Referrers tags of what is no
+ * manifest do not; they come again with the manifest that refers.
  */
 function confirmedEntry(known: IndexEntry, seen: IndexEntry, merging: TagMerging): IndexEntry {
   const tags = known.tags.filter((tag) => !isReferrersTag(tag));
@@ -122,15 +121,8 @@ export function parseIndexEntry(bytes: Uint8Array | undefined): IndexEntry | und
   return readMember(fieldsOf(jsonOrNone(bytes)));
 }
 
-function readMember({
-  format: written,
-  mediaType,
-  size,
-  isProven,
-  tags,
-  tagsAt,
-  seenAt,
-}: Fields): IndexEntry | undefined {
+function readMember({ format: written, ...fields }: Fields): IndexEntry | undefined {
+  const { mediaType, size, isProven, tags, tagsAt, seenAt } = fields;
   if (typeof size !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!Array.isArray(tags) || !tags.every(isTag)) return undefined;
   return {

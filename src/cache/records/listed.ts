@@ -2,9 +2,8 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 
 /**
- * Descriptors that get records at one answer. Real images list some ten, and one manifest of 4 MB
- * may list 41,000: of those the rest is confirmed when it is asked for, by the upstream and by the
- * manifest itself.
+ * Descriptors that get records at one answer. Images list some ten, a manifest of 4 MB up to
+ * 41,000: the rest is confirmed on request, by the upstream and the manifest.
  */
 export const mostRecorded = 4_000;
 

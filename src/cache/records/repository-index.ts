@@ -142,7 +142,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   });
   const held = (key: string): IndexEntry | 'absent' | undefined =>
     memory.get(key) ?? queue.waiting(key)?.member;
-  const reading = reader(options, { memory, merging, held });
+  const reading = reader(options, memory, merging, held);
   const latest = (key: string, addition: Addition): Addition => ({
     ...addition,
     member: present(memory.get(key)) ?? addition.member,
@@ -209,15 +209,9 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
 /** One record read that all who ask for the same digest share, told apart from one that fails. */
 function reader(
   options: RepositoryIndexOptions,
-  {
-    memory,
-    merging,
-    held,
-  }: {
-    readonly memory: HeldEntry;
-    readonly merging: MergingIn;
-    readonly held: (key: string) => IndexEntry | 'absent' | undefined;
-  },
+  memory: HeldEntry,
+  merging: MergingIn,
+  held: (key: string) => IndexEntry | 'absent' | undefined,
 ): (scope: RepositoryScope, digest: Digest) => Promise<IndexEntry | 'absent' | 'unreadable'> {
   const asking = createSingleFlight<IndexEntry | 'absent' | 'unreadable'>();
 

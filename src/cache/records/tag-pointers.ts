@@ -13,9 +13,8 @@ import type { TagMeaning, TagPointer } from './freshness.ts';
 import { Unwritten } from './unwritten.ts';
 
 /**
- * What tags point to: pointers in memory, their records behind. A pointer to a signed schema 1
- * manifest has no record: its digest is that of a document that was seen, and no such document is
- * stored.
+ * What tags point to: pointers in memory, their records behind. One to a signed schema 1 manifest
+ * has no record: its digest is of a document seen, and such documents are not stored.
  */
 export interface TagPointers {
   /** The pointer; undefined when there is none, or its record cannot be read just now. */

@@ -24,9 +24,8 @@ export interface CachedReaderOptions {
 }
 
 /**
- * `past` behind a cache of the same registry. By digest, what is stored or being downloaded is not
- * requested again: one download serves the clients, the store and every copy. Tags, listings and
- * HEAD always ask `past`.
+ * `past` behind a cache of the same registry: content stored or being downloaded is not requested
+ * again, for clients, the store and every copy. Tags, listings and HEAD ask `past`.
  */
 export function cachedReader(
   past: RegistryReader,

@@ -67,31 +67,23 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     changed: (bytes) => events.spoolChanged({ bytes }),
     usabilityChanged: (isUsable, error) => events.spoolUsabilityChanged?.({ isUsable, error }),
   });
+  const { records } = store;
   const members = createRepositoryIndex({
-    records: store.records,
+    records,
     events,
     isWritable: createWritable(store),
     ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
   });
-  const pointers = createTagPointers({
-    records: store.records,
-    maxEntries: tagPointers,
-    confirmEveryMs,
-    events,
-  });
-  const used = createUsage({ records: store.records, instance, events });
+  const pointers = createTagPointers({ records, maxEntries: tagPointers, confirmEveryMs, events });
+  const used = createUsage({ records, instance, events });
   const counted = countedReads(store.blobs);
   const copies = createVerifiedStore({
     store: counted.blobs,
     events,
     verifies: store.kind === 's3' ? 'always' : (options.verifies ?? 'first'),
   });
-  const downloads = createFills({
-    spool: spooling,
-    store: counted.blobs,
-    events,
-    stored: copies.markVerified,
-  });
+  const { markVerified: stored } = copies;
+  const downloads = createFills({ spool: spooling, store: counted.blobs, events, stored });
   return {
     medium: store,
     usage: used,

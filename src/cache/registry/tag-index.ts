@@ -25,8 +25,7 @@ import type { CachedRegistry } from './registry.ts';
 export interface TagIndex {
   /**
    * Tags that may reference the digest, the latest first; none if unknown. `afresh` also reads what
-   * other replicas learned up to now, which takes time: use it before a refusal. Throws
-   * `UNAVAILABLE` if the store fails.
+   * other replicas just learned: use it before a refusal. Throws `UNAVAILABLE` if unknown.
    */
   tagsContaining(
     place: RepositoryScope,
@@ -48,9 +47,8 @@ interface TagIndexOptions {
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
   readonly registry: (upstream: string) => Pick<CachedRegistry, 'tagged' | 'reading'> | undefined;
   /**
-   * How long a tag grants the content that it had before it moved, milliseconds; and the greatest
-   * age of the upstream's answer on it. 0: only the current content, as fresh as an answer by that
-   * tag. Default 7 days.
+   * How long a tag grants its former content, milliseconds, and the greatest age of the upstream's
+   * answer on it. 0: only the current content, fresh. Default 7 days.
    */
   readonly formerMs?: (upstream: string) => number;
   /** How long other replicas may need to write what they learned, milliseconds. Default 1,000. */

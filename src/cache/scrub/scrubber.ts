@@ -10,9 +10,8 @@ import { readProgress, type ScrubProgress } from './progress.ts';
 /** Reads every stored blob now and then, and deletes those that do not fit their digests. */
 interface Scrubber {
   /**
-   * Goes through the whole store, or on from where an earlier process was interrupted. One scrub at
-   * a time over all replicas. Rejects when a blob cannot be read or the store cannot be listed; the
-   * next run goes on behind it.
+   * Goes through the store, or on from an interrupted scrub, one at a time over all replicas.
+   * Rejects when a blob cannot be read or the store listed; the next run goes on behind it.
    */
   run(): Promise<ScrubReport>;
   /** Runs when a scrub is due, first after a random pause, so that replicas spread. */

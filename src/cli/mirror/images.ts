@@ -58,9 +58,8 @@ export async function writtenMappings(wish: MirrorOptions): Promise<MappingFile>
 }
 
 /**
- * The images that the mappings come to. Lists tags. A mapping that comes to none ends all, unless
- * the run goes on after errors, or is to skip sources that are missing and this one is: rejects
- * with the first such error.
+ * The images that the mappings come to; lists tags. Rejects with the first mapping that comes to
+ * none, unless the run goes on after errors, or skips sources that are missing.
  */
 export async function planImages(
   { mappings: written, faults }: MappingFile,

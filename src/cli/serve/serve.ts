@@ -35,9 +35,8 @@ interface StartOptions {
 export type Start = (config: Config, options: StartOptions) => Promise<Server>;
 
 /**
- * `quayside serve`: resolves once the server has stopped, to 0, or to 1 when requests outlived the
- * grace time. The banner goes to standard error, so that standard output holds log lines only, for
- * log collectors.
+ * `quayside serve`: resolves once the server has stopped, to 0, or to 1 if requests outlived the
+ * grace time. The banner goes to standard error: log collectors read standard output.
  */
 export function serving(start: Start): Run {
   return async (args, io) => {

@@ -95,15 +95,13 @@ export const upstreamSchema = section({
   /** The same for a blob up to its header, and for lists, in milliseconds. Default 8 s. */
   questionTimeoutMs: timerMs({ default: '8s' }),
   /**
-   * How long after a blob, or a manifest of an index, could not be delivered the manifests that
-   * lead to it are refused, so that nodes pull from their next mirror; in milliseconds. Default 60
-   * s; 0: not at all.
+   * How long after content could not be delivered the manifests that lead to it are refused, so
+   * that nodes pull from their next mirror; in milliseconds. Default 60 s; 0: not at all.
    */
   withholdMs: ms({ default: '60s' }),
   /**
-   * Whether the manifests that an index lists are fetched behind its answer: a node does not change
-   * its mirror between the two. Default: true, but false for `docker.io`, which counts manifests
-   * against the limit of pulls.
+   * Whether children of an index are fetched behind its answer: nodes do not change mirrors between
+   * the two. Default: true, but not for `docker.io`, which counts manifests as pulls.
    */
   fetchChildren: Type.Optional(Type.Boolean()),
   /** Requests to it at once, downloads counted apart. Default 64. */

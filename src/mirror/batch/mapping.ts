@@ -42,7 +42,6 @@ export interface Unplanned {
   readonly error: unknown;
 }
 
-/** Images to be copied, and mappings that came to none. */
 interface Expansion {
   readonly mappings: readonly Mapping[];
   readonly unplanned: readonly Unplanned[];

@@ -21,7 +21,6 @@ export interface PlannedBlob {
   readonly isMounted: boolean;
 }
 
-/** What a run would write, collected from its events. */
 interface CopyPlan {
   readonly events: Pick<CopyEvents, 'blobEnded' | 'manifestPut'>;
   /** In alphabetical order of where they are. */

@@ -14,7 +14,6 @@ export interface MirroredImage {
   readonly source: ImageReference;
 }
 
-/** A source that is never copied from. */
 interface IgnoredSource {
   /** A pull spec; an ImageStreamTag as its pull spec at app.ci. */
   readonly source: string;

@@ -6,9 +6,7 @@ interface MissWaitOptions {
   readonly waitMs: number;
   /** Before the first question, milliseconds; each pause after that is longer. */
   readonly pollMs: number;
-  /** Ends the wait. */
   readonly signal: AbortSignal;
-  /** A question failed. */
   readonly failed?: (error: unknown) => void;
 }
 

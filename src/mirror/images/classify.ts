@@ -9,10 +9,8 @@ export interface CopySubject {
   readonly kind: 'blob' | 'manifest' | 'referrers';
   /** A digest or a tag. */
   readonly reference: string;
-  /** The registry's name. */
   readonly registry: string;
   readonly repository: Repository;
-  /** Whether it is a schema 1 manifest. */
   readonly isSchema1?: boolean;
   /** Whether it is a layer with `urls` of its own. */
   readonly isForeign?: boolean;
@@ -22,7 +20,6 @@ interface FailureVerdict {
   readonly kind: FailureClass;
   /** What the reader is to do about it. */
   readonly advice: string;
-  /** See CopyError. */
   readonly isDoubtful?: true;
   /** What the message begins with. Default: with what was asked for. */
   readonly lead?: string;

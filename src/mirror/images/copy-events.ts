@@ -21,7 +21,6 @@ export interface CopyEvents {
     readonly descriptor: Descriptor;
     readonly outcome: Landing | 'failed';
   }): void;
-  /** A manifest was written and confirmed. */
   manifestPut(event: {
     readonly image: ImageCopy;
     readonly descriptor: Descriptor;

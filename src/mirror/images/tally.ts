@@ -2,7 +2,6 @@ import type { CopyError, FailureClass } from '../failure.ts';
 import type { Landing } from './copy-events.ts';
 import { type CopiedImage, destinationText, type ImageCopy, sourceText } from './image-copy.ts';
 
-/** An image that was not copied, and why. */
 interface CopyFailure {
   readonly image: ImageCopy;
   /** Pull specs. */
@@ -33,7 +32,6 @@ export interface Tally {
   blobDone(place: string, outcome: Landing | 'failed'): void;
   /** `place` as for a blob. */
   foreignSkipped(place: string): void;
-  /** A blob of that size was copied. */
   sent(bytes: number): void;
   report(): CopyReport;
 }

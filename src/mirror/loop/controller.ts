@@ -44,7 +44,6 @@ export const controllerName = 'quay_io_ci_images_distributor';
 const streamPrefix = 'imagestream_';
 const staleMs = 24 * 60 * 60 * 1000;
 
-/** What was seen of a tag that waits to be looked at. */
 interface Sight {
   readonly digest: string;
   readonly priority: Priority;

@@ -96,7 +96,6 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
   }
 }
 
-/** What both sides have. */
 interface Sides {
   readonly wanted: Descriptor;
   readonly held: Descriptor | undefined;

@@ -17,7 +17,6 @@ export interface QueueAdmin {
   drop(destination: string, asker: Asker): 'dropped' | 'running' | 'unknown';
 }
 
-/** The requester, if known. */
 interface Asker {
   /** An address. */
   readonly client: string;

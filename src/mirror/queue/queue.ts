@@ -17,7 +17,6 @@ export interface QueueOptions {
   readonly longestPauseMs?: number;
   /** How long a failure that does not pass by itself is left alone, milliseconds. Default 1 day. */
   readonly parkedMs?: number;
-  /** Told of how many wait now. */
   readonly depthChanged?: (waiting: number) => void;
   /** Default `Math.random`. */
   readonly random?: () => number;
@@ -73,7 +72,6 @@ export interface Queue extends TaskSink {
   changed(signal: AbortSignal): Promise<void>;
   /** The lease is lost: stops writing. Tasks that no scan finds become offers. */
   handOver(): Promise<void>;
-  /** Writes what is not kept yet. */
   close(): Promise<void>;
 }
 

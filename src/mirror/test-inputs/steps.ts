@@ -1,6 +1,5 @@
 import type { StepFacts, Steps, TestFacts } from './facts.ts';
 
-/** What tests use once all that they refer to is looked up. */
 interface UsedByTests {
   /** `namespace/name:tag` */
   readonly tags: ReadonlySet<string>;

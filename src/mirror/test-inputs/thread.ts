@@ -6,7 +6,6 @@ import type { Checkout, CheckoutReading } from './checkout.ts';
 /** What the thread answers. */
 export type Answer = { readonly reading: CheckoutReading } | { readonly error: string };
 
-/** A checkout that is read on a thread of its own. */
 interface CheckoutThread extends Checkout {
   /** Ends the thread; a reading under way rejects. */
   close(): Promise<void>;

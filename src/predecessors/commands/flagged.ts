@@ -42,7 +42,6 @@ export async function printedSettings(program: FlagProgram, io: Io): Promise<num
   return 0;
 }
 
-/** The flags and the file together, in both forms. */
 interface Sound {
   readonly settings: Fields;
   readonly config: Config;

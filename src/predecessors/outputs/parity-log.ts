@@ -15,10 +15,8 @@ export interface ParityFacts {
   /** Without the query. */
   readonly path: string;
   readonly status: number;
-  /** Body bytes. */
   readonly bytes: number;
   readonly seconds: number;
-  /** The client's address. */
   readonly client: string;
   readonly shown: Shown;
   /** The subject; absent without a login. */

@@ -10,9 +10,8 @@ export interface Host {
   /** Who may pull; absent for a host without logins. */
   readonly guard?: Guard;
   /**
-   * What the 401 asks for: a login for the repository (`scoped`, default), or for the host only,
-   * `plain`, as of OpenShift CI's front door. A plain host also challenges at the token end-point,
-   * and on unknown paths.
+   * What the 401 asks for: a login for the repository (`scoped`, default), or for the host only, as
+   * OpenShift CI's front door: `plain` hosts also challenge on unknown paths and for tokens.
    */
   readonly challenge?: 'scoped' | 'plain';
 }

@@ -55,9 +55,8 @@ function send(failed: Failure, request: FastifyRequest, reply: FastifyReply): vo
 }
 
 /**
- * Bytes that Node cannot read as a request: refused once the requests before them are answered,
- * since bytes that are written earlier end up within an answer or in its place (RFC 9112 section
- * 9.3.2).
+ * Bytes that Node cannot read as a request: refused after the answers to those before them, since
+ * earlier bytes end up within an answer or in its place (RFC 9112 section 9.3.2).
  */
 function clientErrorHandler(error: Error & { readonly code?: string }, socket: Socket): void {
   const answering = responseOn(socket);

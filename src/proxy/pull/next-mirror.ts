@@ -2,9 +2,8 @@ import { mayPass } from '../../base/time/retry.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 /**
- * The purpose of a refused request, which decides where the client goes next: a manifest by which
- * it chooses a mirror; a child of an index that it got; a tag of signatures; a blob, or a part of
- * one.
+ * The purpose of a refused request, which decides where the client goes next: a manifest, by which
+ * it chooses a mirror; a child of an index; a tag of signatures; a blob.
  */
 export type WantedContent = 'manifest' | 'child' | 'signature' | 'blob';
 

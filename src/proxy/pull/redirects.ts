@@ -9,9 +9,8 @@ export type RedirectPolicy = 'always' | 'never' | { readonly networks: readonly 
 export type RedirectTo = (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
 
 /**
- * Redirects by policy. Only a blob that is read from the store is worth one: memory is faster, and
- * a running fill is not at the store yet. If a URL cannot be signed, an event says so, and we serve
- * the blob.
+ * Redirects by policy, and only stored blobs: memory is faster, and a running fill is not at the
+ * store yet. If a URL cannot be signed, an event says so, and we serve the blob.
  */
 export function createRedirect(
   policy: RedirectPolicy,

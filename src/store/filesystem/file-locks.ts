@@ -15,9 +15,8 @@ interface FileLocks {
 }
 
 /**
- * Work under a lock is a small read and a small write, so a lock of this age belongs to a dead
- * process. (Two processes that find it at the same instant may both enter: the price of a lock that
- * outlives its owner.)
+ * Work under a lock is a small read and write, so one of this age belongs to a dead process. (Two
+ * processes that find it at once may both enter: the price of a lock that outlives its owner.)
  */
 const staleMs = 10_000;
 const longestWaitMs = 20_000;

@@ -28,9 +28,8 @@ interface FilesystemBlobsOptions {
 }
 
 /**
- * One file per blob. A file gets its final name by rename, after its bytes were verified and
- * synced, so a file with a final name is complete. A replaced or deleted file stays readable while
- * open.
+ * One file per blob, renamed to its final name once its bytes are verified and synced: what has
+ * that name is complete. A replaced or deleted file stays readable while open.
  */
 export function filesystemBlobs({
   path,

@@ -16,8 +16,7 @@ interface FilesystemRecordsOptions {
 
 /**
  * One file per record, its version the digest of its content. Writers of one process take turns; a
- * conditional write also excludes other processes by a lock file, so that compare and rename are
- * one step.
+ * conditional write also locks out other processes: compare and rename are one step.
  */
 export function createFilesystemRecords({ path, temps }: FilesystemRecordsOptions): Records {
   const pathOf = (key: string) => join(path, checkedKey(key));

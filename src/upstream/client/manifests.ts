@@ -70,9 +70,8 @@ async function readManifest(
 }
 
 /**
- * What a HEAD says, or undefined when it does not say all that a GET would. Of a signed schema 1
- * manifest it does not: only the document shows that it has this digest, which the registry took
- * from what was pushed.
+ * What a HEAD says; undefined when a GET would say more, as of a signed schema 1 manifest: only its
+ * document shows the digest, which the registry took from what was pushed.
  */
 function readHead(
   answer: UpstreamResponse,

@@ -32,7 +32,6 @@ interface PushSettings {
   /** What all uploads to this registry share. */
   readonly manners: UploadManners;
   readonly random: () => number;
-  /** Told of each new try. */
   readonly resumed: () => void;
   /** Whether the registry has the blob: an upload without an answer may have succeeded. */
   readonly isThere: () => Promise<boolean>;

@@ -25,7 +25,6 @@ const surelyDrained = 128 * 1024;
 /** Smaller chunks are gathered to that size for at most this long, ms: a slow source flows on. */
 const longestGatherMs = 100;
 
-/** One pass over the source. */
 interface SourceReading {
   source?: AsyncIterator<Uint8Array>;
   position: number;

@@ -2,9 +2,7 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
 interface LocationRules {
-  /** The registry itself. */
   readonly upstream: URL;
-  /** See UpstreamOptions.uploadHosts. */
   readonly uploadHosts: readonly string[];
 }
 

@@ -24,7 +24,6 @@ export interface UploadWay {
   readonly commitTimeoutMs: number;
   /** How long a registry may take none of the bytes that wait for it, milliseconds. */
   readonly progressTimeoutMs: number;
-  /** See UpstreamOptions.uploadHosts. */
   readonly uploadHosts: readonly string[];
   readonly signal: AbortSignal | undefined;
 }
@@ -38,7 +37,6 @@ export interface Session {
   readonly minChunkBytes?: number;
 }
 
-/** A part of the blob, as a stream. */
 interface Piece {
   readonly bytes: Bytes;
   /** Undefined where it is unknown. */
@@ -148,7 +146,6 @@ export async function completedAtOnce(
   discard(answer);
 }
 
-/** One request with a stream as its body. */
 async function streamed(
   way: UploadWay,
   method: 'PATCH' | 'PUT',
@@ -249,7 +246,6 @@ async function sessionOf(answer: UpstreamResponse, way: UploadWay): Promise<Sess
   };
 }
 
-/** The next URL of a session. */
 function locationOf(answer: UpstreamResponse, { connection, uploadHosts }: UploadWay): URL | undefined {
   const text = headerOf(answer, 'location');
   if (text === undefined) return undefined;

@@ -12,9 +12,8 @@ const bindings: readonly (readonly [name: string, kind: string, part: string])[]
 ];
 
 /**
- * The subject that the API server would return for the verified claims of a bound token; undefined
- * for claims that it would not write. Equal to that of a review, so that rights are remembered for
- * both.
+ * The subject that the API server would return for the verified claims of a bound token, so that
+ * rights are remembered for both; undefined for claims that it would not write.
  */
 export function claimedSubject(claims: object, cluster: string): Subject | undefined {
   const own = field(claims, 'kubernetes.io');

@@ -83,9 +83,8 @@ export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls):
   }
 
   /**
-   * Checks a refusal again. After a retry it may be due to our own first attempt, whose answer was
-   * lost: the content decides. And radosgw refuses a true quoted `If-Match` (RFC 9110), but not a
-   * bare one.
+   * Checks a refusal again: after a retry it may be due to our first attempt, whose answer was
+   * lost, as the content shows. And radosgw refuses a true `If-Match` if it is quoted (RFC 9110).
    */
   async function afterRefusal(key: string, bytes: Uint8Array, options: PutOptions, attempts: number) {
     const found = await get(key, options);

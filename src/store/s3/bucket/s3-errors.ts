@@ -20,9 +20,8 @@ export function attemptsOf(error: unknown): number {
 }
 
 /**
- * The failure as `UNAVAILABLE`, or `UPSTREAM_INVALID` for an object that ends before the range. The
- * SDK's own error is not the cause: it may hold the signed request, and `SignatureDoesNotMatch`
- * repeats the access key.
+ * The failure as `UNAVAILABLE`, or `UPSTREAM_INVALID` for an object that ends before the range.
+ * Without the SDK's error, which may hold the signed request or the access key.
  */
 export function s3Failure(operation: string, error: unknown): RegistryError {
   const { name, status, message, requestId } = factsOf(error);
