@@ -30,11 +30,8 @@ function storeContradictions(store: Settings['store']): Contradiction[] {
   return [...scrubContradictions(store), ...(store.s3 === undefined ? [] : s3Contradictions(store.s3))];
 }
 
-function scrubContradictions({
-  memory,
-  scrubEveryMs,
-  scrubBytesPerSecond,
-}: Settings['store']): Contradiction[] {
+function scrubContradictions(store: Settings['store']): Contradiction[] {
+  const { memory, scrubEveryMs, scrubBytesPerSecond } = store;
   const isIdle = memory !== undefined && typeof scrubEveryMs === 'number';
   const isSlow = scrubBytesPerSecond < leastScrubBytes;
   return [

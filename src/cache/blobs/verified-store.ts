@@ -57,11 +57,8 @@ interface VerifiedStoreOptions {
 const mostRemembered = 100_000;
 
 /** The store, with no trust in its medium. */
-export function createVerifiedStore({
-  store,
-  events,
-  verifies = 'first',
-}: VerifiedStoreOptions): VerifiedStore {
+export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStore {
+  const { store, events, verifies = 'first' } = options;
   const checking = createSingleFlight<boolean>();
   /** The size of what was right: a copy of another size is another copy. */
   const right = createLru<Digest, number>(mostRemembered);

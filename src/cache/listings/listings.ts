@@ -43,15 +43,8 @@ interface ListingsOptions {
 const mostLabelled = 1_000;
 
 /** Listings of the upstream, remembered while fresh like tags, answered stale when it is down. */
-export function createListings({
-  upstream,
-  manifests,
-  membership,
-  pages,
-  tagLists,
-  policy,
-  now,
-}: ListingsOptions): Listings {
+export function createListings(options: ListingsOptions): Listings {
+  const { upstream, manifests, membership, pages, tagLists, policy, now } = options;
   const answered = askedPages<ReferrersPage>({ name: upstream.name, policy, now });
 
   async function askReferrers(

@@ -68,14 +68,8 @@ interface PropagationRun {
 }
 
 /** Labels over the membership of one upstream. */
-export function createTagPropagation({
-  membership,
-  tags,
-  parsed,
-  remembered,
-  stored,
-  now,
-}: TagPropagationOptions): TagPropagation {
+export function createTagPropagation(options: TagPropagationOptions): TagPropagation {
+  const { membership, tags, parsed, remembered, stored, now } = options;
   const spreading = createSingleFlight<void>();
   /** When the tags of a record were last spread, by the tag that was asked for; '' without one. */
   const spreadAt = new WeakMap<readonly Tag[], Map<string, number>>();

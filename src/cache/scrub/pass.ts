@@ -95,13 +95,9 @@ export async function scrubPass(begun: ScrubProgress, options: PassOptions): Pro
 }
 
 /** Resolves to true when the blob was wrong and is deleted. */
-function blobCheck({
-  store,
-  events,
-  signal,
-  ...options
-}: PassOptions): (blob: StoredBlob) => Promise<boolean> {
-  const { paced, spend } = createScrubPace({ ...options, others: options.openReads, signal });
+function blobCheck(options: PassOptions): (blob: StoredBlob) => Promise<boolean> {
+  const { store, events, signal } = options;
+  const { paced, spend } = createScrubPace({ ...options, others: options.openReads });
 
   async function isWrong(digest: Digest): Promise<boolean> {
     const content = await store.blobs.open(digest, { signal });

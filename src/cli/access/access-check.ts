@@ -116,17 +116,8 @@ function reported({ allowed, rule, question, reason }: Decision, because: string
   };
 }
 
-function reportText({
-  wanted,
-  subject,
-  groups,
-  host,
-  rule,
-  question,
-  cluster,
-  verdict,
-  reason,
-}: Report): string {
+function reportText(report: Report): string {
+  const { wanted, subject, groups, host, rule, question, cluster, verdict, reason } = report;
   const lines = {
     verdict: verdict === 'unknown' ? 'unknown: the question could not be decided' : verdict,
     reason,

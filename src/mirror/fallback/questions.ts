@@ -23,12 +23,8 @@ interface MissQuestions {
 }
 
 /** No requests yet. */
-export function createMissQuestions({
-  absentMs,
-  maxEntries,
-  perSecond,
-  now,
-}: MissQuestionsOptions): MissQuestions {
+export function createMissQuestions(options: MissQuestionsOptions): MissQuestions {
+  const { absentMs, maxEntries, perSecond, now } = options;
   const absent = createLru<string, true>(maxEntries, { keepMs: absentMs, now });
   const burst = Math.max(1, perSecond);
   let left = burst;

@@ -3,14 +3,15 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { createLru } from '../../base/state/lru.ts';
 import { createNetworkMatcher, type IsWithin } from '../../base/text/networks.ts';
 
-interface Forwarded {
+/** What a request says about its sender. */
+export interface ReceivedRequest {
   readonly headers: IncomingHttpHeaders;
   /** The other end of the connection; without an address once it is gone. */
   readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
 /** The address of a request, empty when its connection is closed. Never throws. */
-export type ClientAddress = (request: Forwarded) => string;
+export type ClientAddress = (request: ReceivedRequest) => string;
 
 /** An address and a port in `X-Forwarded-For` and RFC 7239 section 6; IPv6 in brackets. */
 const node = /^(?:\[([\da-f:.]+)\]|([\d.]+))(?::(?:\d{1,5}|_[\w.-]+))?$/i;
@@ -90,7 +91,7 @@ function addressOf(text: string): string | undefined {
   return address.replace(/^::ffff:(?=\d+\.)/, '');
 }
 
-function peerOf({ socket }: Forwarded): string {
+function peerOf({ socket }: ReceivedRequest): string {
   return socket.remoteAddress ?? '';
 }
 

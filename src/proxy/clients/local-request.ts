@@ -1,16 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { createNetworkMatcher } from '../../base/text/networks.ts';
+import type { ReceivedRequest } from './client-address.ts';
 
 interface LocalRequestOptions {
   /** Host names besides those of loopback under which the server is known. */
   readonly names: readonly string[];
   /** Networks (CIDR) of proxies: what comes from there comes from elsewhere. */
   readonly proxies: readonly string[];
-}
-
-interface ReceivedRequest {
-  readonly headers: IncomingHttpHeaders;
-  readonly socket: { readonly remoteAddress?: string | undefined };
 }
 
 /** Whether a person or program on this host sent the request by itself. */

@@ -31,29 +31,26 @@ interface FilesystemBlobsOptions {
  * One file per blob, renamed to its final name once its bytes are verified and synced: what has
  * that name is complete. A replaced or deleted file stays readable while open.
  */
-export function filesystemBlobs({
-  path,
-  temps,
-  pool,
-}: FilesystemBlobsOptions): Required<Omit<CachedBlobs, 'redirectUrl'>> {
+export function filesystemBlobs(options: FilesystemBlobsOptions): Required<Omit<CachedBlobs, 'redirectUrl'>> {
+  const { path, temps, pool } = options;
   const pathOf = (digest: Digest) => join(path, blobKey(digest));
   return {
     async stat(digest) {
       const found = await disk.ifPresent(stat(pathOf(digest)));
       return found && { digest, size: found.size };
     },
-    async open(digest, options = {}) {
-      options.signal?.throwIfAborted();
+    async open(digest, reading = {}) {
+      reading.signal?.throwIfAborted();
       const file = await disk.ifPresent(open(pathOf(digest), 'r'));
-      return file && openedContent(file, digest, pool, options);
+      return file && openedContent(file, digest, pool, reading);
     },
-    put: (descriptor, bytes, options) =>
-      temps.publish(pathOf(descriptor.digest), verified(abortable(bytes, options?.signal), descriptor)),
+    put: (descriptor, bytes, { signal } = {}) =>
+      temps.publish(pathOf(descriptor.digest), verified(abortable(bytes, signal), descriptor)),
     adopt: (descriptor, file) => adopt(descriptor, file, pathOf(descriptor.digest)),
     async delete(digest) {
       await disk.write(rm(pathOf(digest), { force: true }));
     },
-    list: (options) => listed(path, options),
+    list: (listing) => listed(path, listing),
   };
 }
 

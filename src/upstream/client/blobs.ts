@@ -13,15 +13,9 @@ import {
 } from '../exchange.ts';
 import { statusRefusal } from '../resilience/retry.ts';
 import type { Connection } from './connection.ts';
-import { type BodyPart, resumedBytes } from './resume.ts';
+import { type BodyPart, type ResumeSettings, resumedBytes } from './resume.ts';
 
-export interface BlobSettings {
-  readonly resumes: number;
-  readonly stallTimeoutMs: number;
-  readonly progressTimeoutMs: number;
-  readonly random: () => number;
-  readonly received: (bytes: number) => void;
-  readonly resumed: () => void;
+export interface BlobSettings extends ResumeSettings {
   readonly ignoredRange: () => void;
 }
 

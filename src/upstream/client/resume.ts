@@ -4,6 +4,7 @@ import { type Patience, watched } from '../../base/time/stall.ts';
 import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { ResponseBody } from '../exchange.ts';
+import type { UpstreamSettings } from '../http/options.ts';
 import { pauseAfter, TryAgain } from '../resilience/retry.ts';
 
 /** A piece of a blob as one answer delivers it. */
@@ -13,20 +14,20 @@ export interface BodyPart {
   readonly body: ResponseBody;
 }
 
-interface ResumeOptions {
+/** How a broken download is resumed, and who is told of it. */
+export interface ResumeSettings
+  extends Pick<UpstreamSettings, 'resumes' | 'stallTimeoutMs' | 'progressTimeoutMs' | 'random'> {
+  readonly received: (bytes: number) => void;
+  readonly resumed: () => void;
+}
+
+interface ResumeOptions extends ResumeSettings {
   /** The first byte wanted. */
   readonly start: number;
   /** The last byte wanted, inclusive; the end of the body, where the size is unknown. */
   readonly end: number | undefined;
   /** Asks again, for the bytes from `position` to `end`. */
   readonly reopen: (position: number) => Promise<BodyPart>;
-  /** Tries without one new byte in between. */
-  readonly resumes: number;
-  readonly stallTimeoutMs: number;
-  readonly progressTimeoutMs: number;
-  readonly random: () => number;
-  readonly received: (bytes: number) => void;
-  readonly resumed: () => void;
   readonly signal: AbortSignal;
 }
 

@@ -12,10 +12,8 @@ interface ConcurrencyOptions {
  * Limits requests until their bodies have ended, in three groups: downloads, uploads and everything
  * else, so that long bodies never hold up a question, nor an upload the download that feeds it.
  */
-export function limitConcurrency({
-  maxConcurrent,
-  maxQueued,
-}: ConcurrencyOptions): (send: Dispatch) => Dispatch {
+export function limitConcurrency(options: ConcurrencyOptions): (send: Dispatch) => Dispatch {
+  const { maxConcurrent, maxQueued } = options;
   const limit = { permits: maxConcurrent, maxWaiting: maxQueued, full: crowded };
   const downloads = new Semaphore(limit);
   const uploads = new Semaphore(limit);
