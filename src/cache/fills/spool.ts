@@ -141,7 +141,8 @@ class GrowingFile implements SpoolFile {
 
   giveWay(why: RoomRefusal): void {
     const error = new GaveWay(why);
-    this.#writing = { name: 'gave-way', error };
+    // What the disk did not take stays lacking: `flush` must not forget that.
+    if (this.#writing.name === 'open') this.#writing = { name: 'gave-way', error };
     this.#options.gaveWay(error);
   }
 

@@ -1,9 +1,12 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { mock } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { test } from 'tap';
-import { createSpool } from '../../../src/cache/fills/spool.ts';
+import { createSpool, type SpoolFile } from '../../../src/cache/fills/spool.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
 import { createTempFiles } from '../../../src/store/filesystem/temp-files.ts';
+import { until } from '../../support/bodies.ts';
 
 const unheard = { progressed: () => undefined, gaveWay: () => undefined };
 
@@ -28,4 +31,36 @@ test('the cause of a spool directory that takes no file is told once, and so is 
   if (typeof file === 'string') throw new Error(`no file: ${file}`);
   await file.release();
   t.match(changes[1], { isUsable: true });
+});
+
+test('a file that could not be written is not taken for whole because it gave way after that', async (t) => {
+  const mib = 1024 * 1024;
+  const directory = t.testdir();
+  const spool = createSpool({
+    directory,
+    maxBytes: 4 * mib,
+    files: createTempFiles(directory),
+    buffers: createBufferPool(),
+    changed: () => undefined,
+  });
+  const gaveWay: string[] = [];
+  const file = async (name: string): Promise<SpoolFile> => {
+    const made = await spool.file(2 * mib, { ...unheard, gaveWay: () => void gaveWay.push(name) });
+    if (typeof made === 'string') throw new Error(`no file: ${made}`);
+    t.teardown(() => made.release());
+    return made;
+  };
+  const handle = await open(join(directory, 'handle'), 'w');
+  const write = mock.method(Object.getPrototypeOf(handle), 'write');
+  t.teardown(() => write.mock.restore());
+  await handle.close();
+  write.mock.mockImplementationOnce(() => Promise.reject(new Error('the disk is full')));
+  const first = await file('first');
+  await first.append(new Uint8Array(100));
+  await until(() => write.mock.callCount() === 1);
+  await turn();
+  for (const other of [await file('second'), await file('third')])
+    await other.append(new Uint8Array(2 * mib));
+  t.same(gaveWay, ['first']);
+  await t.rejects(first.flush(), { name: 'SpoolError' });
 });
