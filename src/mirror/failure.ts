@@ -24,7 +24,7 @@ export const doubtfulTries = 6;
 interface CopyErrorOptions {
   /** How long the registry wants us to wait, in seconds. */
   readonly retryAfterSeconds?: number;
-  /** Of a kind that passes, whether retries are used up. Default: `now`. */
+  /** Of the cause: `later` where its retries are used up; for `never` the kind decides instead. */
   readonly retry?: Retry;
   /** Default: false. */
   readonly isDoubtful?: boolean;
@@ -49,7 +49,8 @@ export class CopyError extends Error {
     this.kind = kind;
     this.retryAfterSeconds = options.retryAfterSeconds;
     const passes = kind === 'throttled' || kind === 'unavailable';
-    this.retry = passes ? (options.retry ?? 'now') : 'never';
+    const soon = options.retry === 'later' ? 'later' : 'now';
+    this.retry = passes ? soon : 'never';
     this.isDoubtful = options.isDoubtful ?? false;
   }
 }

@@ -33,6 +33,22 @@ test('a destination that cannot be reached may recover', async (t) => {
   t.equal(mayPass(failed('ECONNREFUSED')), true);
 });
 
+test('a refusal that is taken for trouble of the registry is tried again, whatever its status', async (t) => {
+  for (const code of [
+    'BLOB_UPLOAD_INVALID',
+    'BLOB_UPLOAD_UNKNOWN',
+    'DIGEST_INVALID',
+    'RANGE_INVALID',
+    'SIZE_INVALID',
+  ] as const) {
+    const refused = destinationFailure(new RegistryError(code, 'refused'), subject);
+    t.match(refused, { kind: 'unavailable', retry: 'now' }, code);
+  }
+  const usedUp = new RegistryError('DIGEST_INVALID', 'refused', { retry: 'later' });
+  t.equal(destinationFailure(usedUp, subject).retry, 'later');
+  t.equal(sourceFailure(new RegistryError('RANGE_INVALID', 'refused'), subject).retry, 'now');
+});
+
 test('a destination that throttles is never told as a source', async (t) => {
   const error = new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests');
   for (const isSchema1 of [false, true]) {
