@@ -18,8 +18,8 @@ const openPaths: ReadonlySet<string> = new Set(['ping', 'manifest', 'blob', 'tag
 
 /**
  * The modules below the proxy know no request, so its id travels with the asynchronous calls. At
- * any other level no request has one there, and each event costs one comparison. A download and a
- * question that several requests wait for bear the id of the request that began them.
+ * any other level no request has one there, and the events are those that were given. A download
+ * and a question that several requests wait for bear the id of the request that began them.
  */
 export function createRequestTrace(log: Log): RequestTrace {
   const lines = log.child({ component: 'trace' });
@@ -27,7 +27,6 @@ export function createRequestTrace(log: Log): RequestTrace {
   /** The requests that began the downloads under way. */
   const beginners = new Map<string, string>();
   const isOn = (): boolean => lines.isLevelEnabled('debug');
-  const idNow = (): string | undefined => (isOn() ? current.getStore() : undefined);
 
   function told<Event>(
     passOn: ((event: Event) => void) | undefined,
@@ -36,97 +35,109 @@ export function createRequestTrace(log: Log): RequestTrace {
   ): (event: Event) => void {
     return (event) => {
       passOn?.(event);
-      const requestId = idNow();
+      const requestId = current.getStore();
       if (requestId !== undefined) lines.debug({ requestId, ...fieldsOf(event, requestId) }, message);
     };
   }
+
+  const writing = (events: MeteredEvents): Partial<MeteredEvents> => ({
+    parsed: told(events.parsed, 'request parsed', ({ request }) => {
+      if (request.kind === 'ping') return { kind: request.kind };
+      const { kind, repository } = request;
+      return { kind, repository, ...(kind === 'manifest' ? request.reference : digestOf(request)) };
+    }),
+    hostFound: told(events.hostFound, 'host found', ({ name, upstream }) => ({ host: name, upstream })),
+    identified: told(events.identified, 'subject identified', ({ subject, cluster, upstream }) => ({
+      subject,
+      cluster,
+      upstream,
+    })),
+    decided: told(events.decided, 'access decided', ({ rule, question, verdict, asked }) => ({
+      rule,
+      question,
+      verdict,
+      asked,
+    })),
+    accessRefused: told(events.accessRefused, 'access refused', (event) => event),
+    limitRefused: told(events.limitRefused, 'refused by a limit', (event) => event),
+    reviewed: told(events.reviewed, 'cluster reviewed', ({ cluster, kind, outcome, seconds }) => ({
+      cluster,
+      review: kind,
+      outcome,
+      ms: wholeMs(seconds),
+    })),
+    remembered: told(events.remembered, 'cluster answer remembered', ({ cluster, kind }) => ({
+      cluster,
+      review: kind,
+    })),
+    tagLookedUp: told(events.tagLookedUp, 'tag looked up', ({ checkedAt, ...event }) => ({
+      freshness: 'unknown',
+      ...event,
+      ageMs: ageOf(checkedAt),
+    })),
+    readyFound: told(events.readyFound, 'fresh manifest found in memory', ({ checkedAt, ...event }) => ({
+      ...event,
+      ageMs: ageOf(checkedAt),
+    })),
+    memberLookedUp: told(events.memberLookedUp, 'membership looked up', (event) => event),
+    copyLookedUp: told(events.copyLookedUp, 'copy looked up', (event) => event),
+    called: told(events.called, 'S3 called', ({ operation, outcome, seconds }) => ({
+      operation,
+      outcome,
+      ms: wholeMs(seconds),
+    })),
+    fillStarted: told(events.fillStarted, 'download started', (event, requestId) => {
+      beginners.set(keyOf(event), requestId);
+      return { ...event };
+    }),
+    joined: told(events.joined, 'download joined', (event) => ({
+      ...event,
+      begunBy: beginners.get(keyOf(event)),
+    })),
+    fillEnded: told(
+      (event) => {
+        events.fillEnded(event);
+        beginners.delete(keyOf(event));
+      },
+      'download ended',
+      (event) => ({ ...event }),
+    ),
+    requestSent: told(events.requestSent, 'upstream asked', ({ upstream, kind, method, url }) => ({
+      upstream,
+      kind,
+      method,
+      host: url.host,
+      path: openPaths.has(kind) && url.pathname.includes('/v2/') ? url.pathname : undefined,
+    })),
+    requested: told(events.requested, 'upstream answered', ({ upstream, kind, status, seconds }) => ({
+      upstream,
+      kind,
+      status,
+      ms: wholeMs(seconds),
+    })),
+    retried: told(events.retried, 'upstream asked again', (event) => event),
+    manifestStored: told(events.manifestStored, 'manifest stored', (event) => event),
+    storeFailed: told(events.storeFailed, 'store failed', ({ operation }) => ({ operation })),
+    read: told(events.read, 'answered', (event) => event),
+  });
 
   return {
     enter(requestId, serve) {
       if (isOn()) current.run(requestId, serve);
       else serve();
     },
-    traced: (events) => ({
-      ...events,
-      parsed: told(events.parsed, 'request parsed', ({ request }) => {
-        if (request.kind === 'ping') return { kind: request.kind };
-        const { kind, repository } = request;
-        return { kind, repository, ...(kind === 'manifest' ? request.reference : digestOf(request)) };
-      }),
-      hostFound: told(events.hostFound, 'host found', ({ name, upstream }) => ({ host: name, upstream })),
-      identified: told(events.identified, 'subject identified', ({ subject, cluster, upstream }) => ({
-        subject,
-        cluster,
-        upstream,
-      })),
-      decided: told(events.decided, 'access decided', ({ rule, question, verdict, asked }) => ({
-        rule,
-        question,
-        verdict,
-        asked,
-      })),
-      accessRefused: told(events.accessRefused, 'access refused', (event) => event),
-      limitRefused: told(events.limitRefused, 'refused by a limit', (event) => event),
-      reviewed: told(events.reviewed, 'cluster reviewed', ({ cluster, kind, outcome, seconds }) => ({
-        cluster,
-        review: kind,
-        outcome,
-        ms: wholeMs(seconds),
-      })),
-      remembered: told(events.remembered, 'cluster answer remembered', ({ cluster, kind }) => ({
-        cluster,
-        review: kind,
-      })),
-      tagLookedUp: told(events.tagLookedUp, 'tag looked up', ({ checkedAt, ...event }) => ({
-        freshness: 'unknown',
-        ...event,
-        ageMs: ageOf(checkedAt),
-      })),
-      readyFound: told(events.readyFound, 'fresh manifest found in memory', ({ checkedAt, ...event }) => ({
-        ...event,
-        ageMs: ageOf(checkedAt),
-      })),
-      memberLookedUp: told(events.memberLookedUp, 'membership looked up', (event) => event),
-      copyLookedUp: told(events.copyLookedUp, 'copy looked up', (event) => event),
-      called: told(events.called, 'S3 called', ({ operation, outcome, seconds }) => ({
-        operation,
-        outcome,
-        ms: wholeMs(seconds),
-      })),
-      fillStarted: told(events.fillStarted, 'download started', (event, requestId) => {
-        beginners.set(keyOf(event), requestId);
-        return { ...event };
-      }),
-      joined: told(events.joined, 'download joined', (event) => ({
-        ...event,
-        begunBy: beginners.get(keyOf(event)),
-      })),
-      fillEnded: told(
-        (event) => {
-          events.fillEnded(event);
-          beginners.delete(keyOf(event));
-        },
-        'download ended',
-        (event) => ({ ...event }),
-      ),
-      requestSent: told(events.requestSent, 'upstream asked', ({ upstream, kind, method, url }) => ({
-        upstream,
-        kind,
-        method,
-        host: url.host,
-        path: openPaths.has(kind) && url.pathname.includes('/v2/') ? url.pathname : undefined,
-      })),
-      requested: told(events.requested, 'upstream answered', ({ upstream, kind, status, seconds }) => ({
-        upstream,
-        kind,
-        status,
-        ms: wholeMs(seconds),
-      })),
-      retried: told(events.retried, 'upstream asked again', (event) => event),
-      manifestStored: told(events.manifestStored, 'manifest stored', (event) => event),
-      storeFailed: told(events.storeFailed, 'store failed', ({ operation }) => ({ operation })),
-      read: told(events.read, 'answered', (event) => event),
-    }),
+    traced(events) {
+      const written = writing(events);
+      const given = Object.fromEntries(Object.keys(written).map((name) => [name, Reflect.get(events, name)]));
+      const heard = { ...events, ...given };
+      const follow = (): void => {
+        beginners.clear();
+        Object.assign(heard, isOn() ? written : given);
+      };
+      log.on('level-change', follow);
+      follow();
+      return heard;
+    },
   };
 }
 
