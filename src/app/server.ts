@@ -30,9 +30,14 @@ import { requestTargets } from '../proxy/http/target.ts';
 import { health } from '../proxy/operators/health.ts';
 import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
-import { type BlobModes, createBlobAnswers } from '../proxy/pull/blob-modes.ts';
+import {
+  type BlobModes,
+  createBlobAnswers,
+  createRedirect,
+  type RedirectPolicy,
+  type RedirectTo,
+} from '../proxy/pull/blob-modes.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
-import { createRedirect, type RedirectPolicy, type RedirectTo } from '../proxy/pull/redirects.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';

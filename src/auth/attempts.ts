@@ -1,8 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { createLru } from '../base/state/lru.ts';
 import { backoffMs } from '../base/time/backoff.ts';
-import { type Clock, systemClock } from '../base/time/clock.ts';
-import { hasSlept } from '../base/time/wait.ts';
+import { type Clock, hasSlept, systemClock } from '../base/time/wait.ts';
 import { RegistryError } from '../oci/errors.ts';
 
 /** Slows down who guesses, by the address they come from. A login that succeeds is never held. */

@@ -1,6 +1,5 @@
 import { backoffMs } from '../base/time/backoff.ts';
-import { type Clock, systemClock } from '../base/time/clock.ts';
-import { hasSlept } from '../base/time/wait.ts';
+import { type Clock, hasSlept, systemClock } from '../base/time/wait.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';

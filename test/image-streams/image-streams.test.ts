@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import type { Clock } from '../../src/base/time/clock.ts';
+import type { Clock } from '../../src/base/time/wait.ts';
 import type { FollowEvents } from '../../src/image-streams/follow.ts';
 import { createImageStreams, type ImageStreamsOptions } from '../../src/image-streams/image-streams.ts';
 import { ApiFailure } from '../../src/kubernetes/failure.ts';

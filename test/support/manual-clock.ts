@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Clock } from '../../src/base/time/clock.ts';
+import type { Clock } from '../../src/base/time/wait.ts';
 
 interface ManualClock extends Clock {
   /** Moves the time on, timer by timer; what each of them sets in motion runs before the next. */

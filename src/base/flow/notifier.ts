@@ -1,4 +1,4 @@
-import { systemClock } from '../time/clock.ts';
+import { systemClock } from '../time/wait.ts';
 
 /** Tells all who wait that something has changed, any number of times. */
 export interface Notifier {

@@ -1,6 +1,6 @@
 import { WriteLanes } from '../flow/lanes.ts';
 import { backoffMs } from '../time/backoff.ts';
-import { type Clock, systemClock, type Timer } from '../time/clock.ts';
+import { type Clock, systemClock, type Timer } from '../time/wait.ts';
 
 /** Work that may wait: each key's latest job is done once, soon, and again later when it failed. */
 export interface WriteBehind<Job> {

@@ -1,4 +1,4 @@
-import { systemClock } from './clock.ts';
+import { systemClock } from './wait.ts';
 
 /** How long each chunk of a body, also the first one, may take, milliseconds. */
 export interface Patience {

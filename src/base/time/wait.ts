@@ -1,7 +1,28 @@
 // Room `base/time`: clocks, waits, back-offs, time-outs, and whether a failure is worth another
 // try. In: a clock. Out: functions. Imports: node.
 
-import { systemClock } from './clock.ts';
+/** Ends with its scope, as the global timers do: `using timer = clock.setTimeout(…)`. */
+export interface Timer extends Disposable {
+  /** Starts its time anew, also after it ran out. */
+  refresh(): unknown;
+  /** Does not keep the process running. */
+  unref(): unknown;
+}
+
+/** Time, so that a test can have its own. */
+export interface Clock {
+  /** Milliseconds since some point in time; never goes back. */
+  now(): number;
+  /** Calls back once after so many milliseconds, of which at most 24 days count. */
+  setTimeout(callback: () => void, ms: number): Timer;
+}
+
+const longestTimerMs = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimeout: (callback, ms) => setTimeout(callback, Math.min(longestTimerMs, Math.max(0, ms))),
+};
 
 /** Resolves after so many milliseconds; rejects with the signal's reason as soon as it aborts. */
 export async function sleep(ms: number, signal?: AbortSignal, clock = systemClock): Promise<void> {
@@ -48,4 +69,15 @@ export function unlessAborted<Value>(promise: Promise<Value>, signal?: AbortSign
 /** One signal of several, of which some may be absent. */
 export function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
   return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+}
+
+/** Clocks of replicas that are kept in time differ by less, milliseconds. */
+const mostSkewMs = 10_000;
+
+/**
+ * How long ago something was written down, milliseconds. Infinite for a time that has not come yet:
+ * the clock that wrote it was wrong, or ours was, so nothing is known of its age.
+ */
+export function ageMs(at: number, now: number): number {
+  return at - now > mostSkewMs ? Number.POSITIVE_INFINITY : Math.max(0, now - at);
 }

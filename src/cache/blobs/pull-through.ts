@@ -15,8 +15,8 @@ import { type Fill, NoRoom } from '../fills/fill.ts';
 import type { FillStart, Fills } from '../fills/fills.ts';
 import { SpoolError } from '../fills/spool.ts';
 import type { BlobMembership } from './blob-membership.ts';
-import { type PatienceOptions, withPatience } from './patient.ts';
 import type { BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
+import { type PatienceOptions, withPatience } from './undeliverable.ts';
 import type { VerifiedStore } from './verified-store.ts';
 
 interface PullThroughOptions extends PatienceOptions {

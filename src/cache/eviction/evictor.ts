@@ -3,7 +3,7 @@
 // cache/records.
 
 import { Semaphore } from '../../base/flow/semaphore.ts';
-import { ageMs } from '../../base/time/age.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import { createLease, type Lease } from '../../lease/lease.ts';
 import { createRecordLease } from '../../lease/record.ts';
 import type { Digest } from '../../oci/digest.ts';

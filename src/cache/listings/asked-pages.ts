@@ -1,5 +1,5 @@
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
-import { ageMs } from '../../base/time/age.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import { isNotFound } from '../../oci/errors.ts';
 import type { Hit } from '../events.ts';
 

@@ -4,13 +4,11 @@ import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType, type Manifest, maxManifestBytes } from '../../oci/manifest.ts';
-import { statedPlatform } from '../../oci/platform.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import type { Undeliverable } from '../blobs/undeliverable.ts';
 import type { VerifiedStore } from '../blobs/verified-store.ts';
-import { mostRecorded } from '../records/listed.ts';
-import type { ParsedManifests, ReadManifest } from '../records/parsed.ts';
+import { mostRecorded, type ParsedManifests, type ReadManifest } from '../records/parsed.ts';
 
 /**
  * Clients choose a mirror at the manifest, and many stay with it for its children and blobs. So a
@@ -204,4 +202,18 @@ function mayBeImage({ platform, mediaType }: Descriptor): boolean {
 /** False for BuildKit's attestations beside the images of an index: no client runs them. */
 function isImage({ blobs }: Manifest): boolean {
   return !blobs.some(({ mediaType }) => mediaType === 'application/vnd.in-toto+json');
+}
+
+const os = /(?:^| )os\/([a-z0-9]{1,32})(?: |$)/;
+const architecture = /(?:^| )arch\/([a-z0-9_]{1,32})(?: |$)/;
+
+/**
+ * The platform for which a client asks, as `os/architecture`, where its `User-Agent` says so, as
+ * those of CRI-O and docker do: undefined for one that does not.
+ */
+export function statedPlatform(userAgent: string | undefined): string | undefined {
+  if (userAgent === undefined) return undefined;
+  const [, system] = os.exec(userAgent) ?? [];
+  const [, processor] = architecture.exec(userAgent) ?? [];
+  return system === undefined || processor === undefined ? undefined : `${system}/${processor}`;
 }

@@ -1,7 +1,6 @@
 import type { LRUCache } from 'lru-cache';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
-import { ageMs } from '../../base/time/age.ts';
-import { withTimeout } from '../../base/time/wait.ts';
+import { ageMs, withTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound, RegistryError } from '../../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';

@@ -1,4 +1,4 @@
-import { ageMs } from '../../base/time/age.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 
 /** An expression over a tag's text. */

@@ -4,7 +4,7 @@
 
 import { defined } from '../../base/text/defined.ts';
 import { type Fields, fieldsOf, jsonOrNone } from '../../base/text/json.ts';
-import { ageMs } from '../../base/time/age.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 import { isReferrersTag } from '../../oci/referrers-tag.ts';

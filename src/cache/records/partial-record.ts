@@ -1,5 +1,5 @@
 import { fieldsOf, isObject, jsonOrNone } from '../../base/text/json.ts';
-import { ageMs } from '../../base/time/age.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 

@@ -11,6 +11,7 @@ import type { Tag } from '../../oci/reference.ts';
 import { memberKey, type RepositoryScope } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
 import type { CacheEvents } from '../events.ts';
+import { type MergingIn, rememberedScopes } from './entry-tags.ts';
 import {
   type IndexEntry,
   indexEntryBytes,
@@ -20,7 +21,6 @@ import {
   parseIndexEntry,
 } from './index-entry.ts';
 import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags } from './partial-tags.ts';
-import { type MergingIn, rememberedScopes } from './tag-scopes.ts';
 import { Unwritten } from './unwritten.ts';
 
 interface SeenContent extends Descriptor {

@@ -1,7 +1,7 @@
 import { createLru } from '../../base/state/lru.ts';
 import { createWriteBehind } from '../../base/state/write-behind.ts';
 import { isObject, jsonOrNone } from '../../base/text/json.ts';
-import { ageMs } from '../../base/time/age.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';

@@ -1,14 +1,13 @@
 import { concurrently } from '../../base/flow/each.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
-import { ageMs } from '../../base/time/age.ts';
+import { ageMs } from '../../base/time/wait.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import { isReferrersTag, referrersTag } from '../../oci/referrers-tag.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
-import { mostRecorded, recordedIn } from './listed.ts';
-import type { ParsedManifests, ReadManifest } from './parsed.ts';
+import { mostRecorded, type ParsedManifests, type ReadManifest, recordedIn } from './parsed.ts';
 import type { RepositoryIndex } from './repository-index.ts';
 import type { TagPointers } from './tag-pointers.ts';
 

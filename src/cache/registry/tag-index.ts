@@ -1,7 +1,6 @@
 import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
-import { ageMs } from '../../base/time/age.ts';
-import { sleep } from '../../base/time/wait.ts';
+import { ageMs, sleep } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound } from '../../oci/errors.ts';
 import { isManifestType } from '../../oci/manifest.ts';

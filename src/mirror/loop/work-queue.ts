@@ -1,6 +1,6 @@
 import { createNotifier } from '../../base/flow/notifier.ts';
 import { backoffMs } from '../../base/time/backoff.ts';
-import { type Clock, systemClock, type Timer } from '../../base/time/clock.ts';
+import { type Clock, systemClock, type Timer } from '../../base/time/wait.ts';
 import type { WorkqueueEvents } from '../events.ts';
 
 export interface WorkQueueOptions {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { headerLineCount } from '../clients/header-lines.ts';
+import { headerLineCount } from '../http/target.ts';
 
 /**
  * The `Authorization` value of a request. Two fields are joined (RFC 9110 section 5.2), and so no

@@ -1,7 +1,16 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { RegistryError } from '../../oci/errors.ts';
-import { headerLineCount } from '../clients/header-lines.ts';
+
+/** The number of lines of a header field, by its lower-case name: Node hides the second. */
+export function headerLineCount(rawHeaders: readonly string[], field: string): number {
+  let lines = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === field.length && name.toLowerCase() === field) lines += 1;
+  }
+  return lines;
+}
 
 /** A target with a user in it stays what it is, which no route has. */
 const absoluteForm = /^https?:\/\/([^/?#@]+)(\/[^#]*)?$/i;

@@ -1,4 +1,4 @@
-import { malformed } from '../unreadable.ts';
+import { malformed } from '../exchange.ts';
 import type { Framing } from './response-head.ts';
 
 /** Bytes as they come from a connection, lent chunk by chunk. */

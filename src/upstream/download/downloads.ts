@@ -1,7 +1,12 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { setImmediate } from 'node:timers/promises';
-import type { ResponseBody, UpstreamRequest, UpstreamResponse } from '../exchange.ts';
-import { longestHead, malformed } from '../unreadable.ts';
+import {
+  longestHead,
+  malformed,
+  type ResponseBody,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../exchange.ts';
 import { bodyBytes, type IncomingBytes } from './body-bytes.ts';
 import type { ConnectOptions, PooledSocket } from './pooled-socket.ts';
 import { parseHead, type ResponseHead } from './response-head.ts';

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { malformed } from '../unreadable.ts';
+import { malformed } from '../exchange.ts';
 
 /** How the end of a body is known (RFC 9112 section 6.3). */
 export type Framing =

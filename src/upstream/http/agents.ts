@@ -1,7 +1,7 @@
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { freshFile } from '../../base/state/watched-file.ts';
 import type { ConnectOptions } from '../download/pooled-socket.ts';
-import { longestHead } from '../unreadable.ts';
+import { longestHead } from '../exchange.ts';
 import { publicLookup } from './addresses.ts';
 import type { UpstreamSettings } from './options.ts';
 import { proxyFor } from './proxy-choice.ts';

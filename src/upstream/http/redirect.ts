@@ -1,3 +1,4 @@
+import { field, jsonOrNone, listOf } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import {
   type Dispatch,
@@ -6,10 +7,10 @@ import {
   isReplayable,
   type UpstreamRequest,
   type UpstreamResponse,
+  wholeBody,
 } from '../exchange.ts';
 import { TryAgain } from '../resilience/retry.ts';
 import { isPrivateHost, privateTarget } from './addresses.ts';
-import { isStoragesRefusal } from './registry-word.ts';
 
 export interface TargetRules {
   /** The registry itself, which may be anywhere. */
@@ -135,4 +136,28 @@ export function targetOf(answer: UpstreamResponse, rules: TargetRules): URL {
 
 function invalid(message: string): RegistryError {
   return new RegistryError('UPSTREAM_INVALID', message);
+}
+
+const maxErrorBytes = 64 * 1024;
+
+/** Below 400 is no refusal, 416 is one of the range; retries handle transient ones. */
+function isRefusal({ status }: UpstreamResponse): boolean {
+  return status >= 400 && status < 500 && status !== 408 && status !== 416 && status !== 429;
+}
+
+/**
+ * True for a refusal that no registry said, such as the storage's of a URL whose signature has
+ * ended. A registry says a code (distribution-spec, "Error Codes"); of a HEAD, which has no body,
+ * the fields must tell. Reads the body of a refusal.
+ */
+export async function isStoragesRefusal(answer: UpstreamResponse, method: string): Promise<boolean> {
+  if (!isRefusal(answer)) return false;
+  const isJson = /\bjson\b/i.test(headerOf(answer, 'content-type') ?? '');
+  if (method === 'HEAD') return !isJson && headerOf(answer, 'docker-distribution-api-version') === undefined;
+  return !isJson || !hasCode(await wholeBody(answer, maxErrorBytes).catch(() => new Uint8Array()));
+}
+
+function hasCode(bytes: Uint8Array): boolean {
+  const [first] = listOf(field(jsonOrNone(bytes), 'errors'));
+  return typeof field(first, 'code') === 'string';
 }

@@ -1,7 +1,6 @@
 import { createLru } from '../../base/state/lru.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { type Dispatch, repositoryOf, type UpstreamRequest } from '../exchange.ts';
-import { isUnreadable } from '../unreadable.ts';
+import { type Dispatch, isUnreadable, repositoryOf, type UpstreamRequest } from '../exchange.ts';
 import { hasNoConnection } from './connect-failure.ts';
 import { isGivenUp } from './deadline.ts';
 

@@ -4,8 +4,7 @@
 import { backoffMs } from '../../base/time/backoff.ts';
 import { sleep } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { discard, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
-import { isUnreadable } from '../unreadable.ts';
+import { discard, headerOf, isUnreadable, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 
 /** A failure that another try may get past, and what to say when there is none. */
 export class TryAgain extends Error {

@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap';
-import { mostRecorded } from '../../../src/cache/records/listed.ts';
+import { mostRecorded } from '../../../src/cache/records/parsed.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseTag } from '../../../src/oci/reference.ts';

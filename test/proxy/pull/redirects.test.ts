@@ -1,6 +1,6 @@
 import { test } from 'tap';
 import type { OpenedBlob } from '../../../src/cache/blobs/pulled-blobs.ts';
-import { createRedirect } from '../../../src/proxy/pull/redirects.ts';
+import { createRedirect } from '../../../src/proxy/pull/blob-modes.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { randomContent } from '../../support/bodies.ts';
 

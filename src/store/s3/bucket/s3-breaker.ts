@@ -1,6 +1,6 @@
 import { shared } from '../../../base/flow/single-flight.ts';
 import { backoffMs } from '../../../base/time/backoff.ts';
-import { type Clock, systemClock, type Timer } from '../../../base/time/clock.ts';
+import { type Clock, systemClock, type Timer } from '../../../base/time/wait.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { StoreEvents } from '../../store.ts';
 

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { statedPlatform } from '../../src/oci/platform.ts';
+import { statedPlatform } from '../../../src/cache/manifests/completeness.ts';
 
 for (const [userAgent, platform] of [
   ['cri-o/1.37.0 go/go1.26.0 os/linux arch/amd64', 'linux/amd64'],
