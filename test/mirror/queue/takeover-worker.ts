@@ -52,7 +52,7 @@ async function work(signal: AbortSignal): Promise<void> {
         line.write(`copied ${destination.text}\n`);
         return undefined;
       },
-      tell: (what) => what === 'waiting' && line.write('waiting\n'),
+      tell: () => {},
       events: { imageMirrored: () => {} },
     },
     signal,
