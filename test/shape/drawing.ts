@@ -27,7 +27,8 @@ export function drawing({ folders, imports }: Rooms): string {
     [...targets].filter((to) => isShown(imports, from, to)).map((to) => arrow(boxes, imports, from, to)),
   );
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="monospace" font-size="11">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="monospace" font-size="11" role="img">`,
+    '<title>The folders of src, each above all that it imports from</title>',
     '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">',
     '<path d="M0 0 8 4 0 8Z" fill="#667"/></marker></defs>',
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
