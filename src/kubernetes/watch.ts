@@ -1,3 +1,4 @@
+import { isObject, isText } from '../base/text/json.ts';
 import type { KubernetesClient } from './client.ts';
 import { ApiFailure } from './failure.ts';
 
@@ -32,6 +33,7 @@ export async function watched<Item>(
   const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: version });
   try {
     for await (const line of linesOf(client.stream({ path: `${path}?${query}`, idleMs, signal }))) {
+      if (signal.aborted) return 'closed';
       const event = eventOf<Item>(line);
       if (event?.type === 'ERROR') return 'gone';
       if (event !== undefined) seen(event.type, event.object);
@@ -54,12 +56,14 @@ async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<string> 
     if (rest.length > longestLine) throw new ApiFailure('invalid', 'sent an event that is too long');
     yield* lines;
   }
+  yield rest;
 }
 
 /** Undefined for a line that is no event: what it said is found by the next list. */
 function eventOf<Item>(line: string): WatchEvent<Item> | undefined {
   try {
-    return JSON.parse(line);
+    const event: WatchEvent<Item> = JSON.parse(line);
+    return isObject(event) && isText(event.type) && isObject(event.object) ? event : undefined;
   } catch {
     return undefined;
   }

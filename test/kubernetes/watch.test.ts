@@ -1,0 +1,52 @@
+import { test } from 'tap';
+import type { KubernetesClient } from '../../src/kubernetes/client.ts';
+import { watched } from '../../src/kubernetes/watch.ts';
+
+interface Item {
+  readonly metadata: { readonly name: string };
+}
+
+/** A watch that is answered with these bytes; resolves to what it saw and how it ended. */
+async function watching(chunks: readonly string[], stop = new AbortController()) {
+  const client: KubernetesClient = {
+    text: () => Promise.reject(new Error('a watch is a stream')),
+    json: () => Promise.reject(new Error('a watch is a stream')),
+    close: async () => {},
+    async *stream() {
+      for (const chunk of chunks) yield Buffer.from(chunk);
+    },
+  };
+  const names: string[] = [];
+  const end = await watched<Item>(client, {
+    path: '/apis/x/v1/items',
+    version: '1',
+    signal: stop.signal,
+    seen(type, { metadata: { name } }) {
+      names.push(`${type} ${name}`);
+      if (name === 'last') stop.abort();
+    },
+  });
+  return { names, end };
+}
+
+const added = (name: string) => JSON.stringify({ type: 'ADDED', object: { metadata: { name } } });
+
+test('a line that is no event is passed over', async (t) => {
+  const lines = ['null', '5', '[]', '{}', '{"type":"ADDED"}', '{"type":"ADDED","object":null}', 'x', ''];
+  t.same(await watching([`${[...lines, added('a')].join('\n')}\n`]), { names: ['ADDED a'], end: 'closed' });
+});
+
+test('an event is read across chunks, and without a line end behind the last one', async (t) => {
+  const text = `${added('a')}\n${added('b')}`;
+  t.same(await watching([...text]), { names: ['ADDED a', 'ADDED b'], end: 'closed' });
+});
+
+test('an expired version is found in an event too', async (t) => {
+  const expired = JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 410 } });
+  t.same(await watching([`${added('a')}\n${expired}\n${added('b')}\n`]), { names: ['ADDED a'], end: 'gone' });
+});
+
+test('nothing is seen after an abort, not even the rest of a chunk', async (t) => {
+  const text = `${added('last')}\n${added('b')}\n`;
+  t.same(await watching([text]), { names: ['ADDED last'], end: 'closed' });
+});
