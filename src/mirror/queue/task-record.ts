@@ -68,6 +68,7 @@ export function parseTask(bytes: Uint8Array): QueuedTask | undefined {
   const owner = fields['owner'];
   if (source === undefined || destination === undefined || typeof owner !== 'string') return undefined;
   const backup = imageOf(fields['backup']);
+  if (backup === undefined && typeof fields['backup'] === 'string') return undefined;
   const failure = failureOf(fields['failure']);
   return {
     source,

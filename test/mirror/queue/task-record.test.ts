@@ -26,3 +26,8 @@ test('a record that names no image is not read', (t) => {
     t.equal(parseTask(Buffer.from(text.replace('docker://alpine', wrong))), undefined, wrong);
   t.end();
 });
+
+test('a record whose backup is no image is not read: it would be overwritten without one', (t) => {
+  t.equal(parseTask(Buffer.from(text.replace(':2025_prune_a', `:${'b'.repeat(129)}`))), undefined);
+  t.end();
+});
