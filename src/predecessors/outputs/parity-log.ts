@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { defined } from '../../base/text/defined.ts';
 import { tokenPath } from '../../proxy/access/challenge.ts';
+import { endedStatus } from '../../proxy/http/request-log.ts';
 
 /** One line as the program `qci-appci` wrote it, for the queries and alerts that know its words. */
 export interface ParityLine {
@@ -43,7 +44,6 @@ interface ParityLogOptions {
 
 const longestPath = 512;
 const longestName = 256;
-const clientLeft = 499;
 
 /** Writes those lines when a response is closed, beside our own one. */
 export function parityLog(app: FastifyInstance, { write }: ParityLogOptions): void {
@@ -120,7 +120,7 @@ function factsOf({ method, raw, headers }: FastifyRequest, reply: FastifyReply) 
   return {
     method,
     path: pathOf(raw.url ?? ''),
-    status: reply.raw.writableFinished ? reply.raw.statusCode : clientLeft,
+    status: endedStatus(reply),
     bytes,
     client,
     shown: shownBy(headers.authorization),

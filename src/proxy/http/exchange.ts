@@ -10,6 +10,8 @@ export type Headers = Readonly<Record<string, string | number | readonly string[
 /** What the request log will say; filled in as the answer takes shape. */
 export interface RequestFacts {
   hit?: Hit;
+  /** The length of a body whose bytes are counted as the kernel takes them. */
+  length?: number;
   upstream?: string;
   subject?: string;
   /** The cluster that knows the subject; absent for a robot of ours. */

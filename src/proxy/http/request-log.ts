@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ErrorCode } from '../../oci/errors.ts';
 import { type ClientAddress, createClientAddress } from '../clients/client-address.ts';
 import type { ProxyEvents, RequestKind } from '../events.ts';
@@ -58,7 +58,7 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
     reply.record = { client: addressOf(request.raw), bytes: 0 };
     reply.raw.once('close', () => {
       const { firstByteMs, totalMs } = timesOf(startedAtMs, reply.record);
-      const status = reply.raw.writableFinished ? reply.raw.statusCode : clientLeft;
+      const status = endedStatus(reply);
       const path = pathOf(request.raw.url ?? '');
       events?.answered?.({
         kind: kindOf(path),
@@ -70,6 +70,14 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
     });
     done();
   });
+}
+
+/**
+ * The status of a closed response; 499 if the client left before it had all of it. With the last
+ * byte it may leave, while the body's sources are still being closed.
+ */
+export function endedStatus({ raw, record }: FastifyReply): number {
+  return raw.writableFinished || record.bytes === record.length ? raw.statusCode : clientLeft;
 }
 
 /** The request's id, for `genReqId`: the client's valid `X-Request-Id`, else a fresh one. */

@@ -98,6 +98,7 @@ async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly 
 }
 
 async function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
+  exchange.log.length = Number(headers['content-length']);
   const bytes = begun(body, (isReady) => {
     begin(exchange, status, headers);
     if (!isReady) exchange.res.flushHeaders();

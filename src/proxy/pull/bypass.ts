@@ -155,6 +155,7 @@ async function handedOn(
     answer(exchange, statusCode, headers);
   } else {
     begin(exchange, statusCode, headers);
+    exchange.log.length = Number(headers['content-length']);
     await send(exchange.res, body, (bytes) => exchange.sent(bytes));
   }
 }

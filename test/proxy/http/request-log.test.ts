@@ -2,9 +2,12 @@ import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import fastify, { type FastifyInstance } from 'fastify';
 import { type Test, test } from 'tap';
+import type { Bytes } from '../../../src/oci/content.ts';
 import type { ProxyEvents } from '../../../src/proxy/events.ts';
+import { send } from '../../../src/proxy/http/body.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
 import { requestIds, requestLog } from '../../../src/proxy/http/request-log.ts';
+import { until } from '../../support/bodies.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
@@ -80,6 +83,33 @@ test('a client that leaves in the middle is written down as such', async (t) => 
   await written;
   t.match(lines, [{ status: 499 }]);
   t.match(answered, [{ kind: 'blob', status: 499 }]);
+});
+
+test('a client that leaves once it has every byte has had its answer, though that is not ended yet', async (t) => {
+  const { url, lines, written } = await served(t, (app) => {
+    app.get('/v2/*', async ({ url }, { record, raw }) => {
+      record.length = url.endsWith('/whole') ? 4 : 5;
+      raw.writeHead(200, { 'content-length': record.length });
+      // What a body's source does behind its last byte, such as the release of a file.
+      async function* body(): Bytes {
+        yield Buffer.from('body');
+        await once(raw, 'close');
+      }
+      await send(raw, body(), (bytes) => {
+        record.bytes += bytes;
+      });
+    });
+  });
+  for (const name of ['whole', 'short']) {
+    const request = httpRequest(`${url}/v2/a/blobs/${name}`, { agent: false }).end();
+    const [response] = (await once(request, 'response')) as [IncomingMessage];
+    await once(response, 'data');
+    response.destroy();
+  }
+  await written;
+  await until(() => lines.length === 2);
+  const statuses = Object.fromEntries(lines.map(({ path, status }) => [path, status]));
+  t.same(statuses, { '/v2/a/blobs/whole': 200, '/v2/a/blobs/short': 499 });
 });
 
 test('long and odd paths and user agents are bounded, and no other field of the header is written', async (t) => {
