@@ -124,7 +124,6 @@ const fewestFiles = 4;
 const mostFiles = 12;
 const oddRooms: Readonly<Record<string, string>> = {
   'cli/flags': 'what every command reads, below all of them',
-  'mirror/batch': 'one command: a list, a plan, a run',
 };
 
 /** The files of each room, and the rooms that each imports. */

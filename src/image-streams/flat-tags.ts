@@ -39,6 +39,14 @@ function patternReadings(flat: string): readonly ImageStreamTag[] {
     .filter(({ name, tag }) => nameShape.test(name) && isTag(tag));
 }
 
+/**
+ * True for a tag of the flat repository that a promotion stages (`…__pre`, `…_incoming`,
+ * `…__post1`), or that keeps what it overwrote until the pruner deletes it (`…_prune_…`).
+ */
+export function isStagingTag(flat: string): boolean {
+  return flat.includes('_prune_') || stages.some((stage) => `${flat}_`.includes(`${stage}_`));
+}
+
 function isMark(flat: string): boolean {
   return stages.some((stage) => flat.endsWith(stage)) || `${flat}_`.startsWith('rc_payload_');
 }

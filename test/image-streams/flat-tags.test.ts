@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createReadings, flatTag } from '../../src/image-streams/flat-tags.ts';
+import { createReadings, flatTag, isStagingTag } from '../../src/image-streams/flat-tags.ts';
 import { imageStreamTagText, parseImageStreamTag } from '../../src/image-streams/image-stream-tag.ts';
 
 const base = { namespace: 'ocp', name: '4.5', tag: 'base' };
@@ -76,4 +76,11 @@ test('tags that others keep in the same repository are no image streams', async 
   ]) {
     t.same(texts(other), [], other);
   }
+});
+
+test('stages and backups are known by their names, and nothing else is', (t) => {
+  const staged = ['a_b_c__pre', 'a_b_c_incoming', 'a_b_c__post1', '20260803101112_prune_a_b_c', 'a__pre_x'];
+  const others = ['a_b_c', 'a_b_incoming-hooks', 'a_b__prefix', 'a_pruned_c'];
+  t.same([...staged, ...others].filter(isStagingTag), staged);
+  t.end();
 });

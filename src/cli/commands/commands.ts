@@ -159,7 +159,8 @@ when there is no objection, 1 when there is one, 2 when the file cannot be used.
     usage: '[OPTION]... [SRC=DST... | SRC DST [DST]...] [-f FILE]...',
     help: `SRC and DST are REGISTRY/REPOSITORY[:TAG|@DIGEST], file://REPOSITORY[:TAG] in a directory as oc lays it out, or
 oci:PATH[:TAG], an OCI image layout. SRC without tag and digest, or with * in its tag, is every tag that matches; DST without a
-tag takes that of SRC. Content that exists is not sent again; nothing counts as copied before the destination confirmed it.
+tag takes that of SRC. SRC:PREFIX* DST:* takes PREFIX off each tag, and leaves out the staging and backup tags of a flat repository
+(__pre, _incoming, __post1, _prune_), whose number it prints. Content that exists is not sent again; nothing counts as copied before the destination confirmed it.
 
   -f, --filename FILE            mappings, one SRC=DST or SRC DST [DST]... a line, # for comments; - is standard input
   -a, --registry-config FILE     logins; default $REGISTRY_AUTH_FILE, then those of podman and docker
@@ -171,6 +172,7 @@ tag takes that of SRC. Content that exists is not sent again; nothing counts as 
       --all-tags                 every SRC is a repository
       --referrers                copy referrers of an image too: signatures, attestations, also under the tags of cosign
       --dir DIR, --from-dir DIR  the directory of file://, and the one for SRC; default: the working directory
+      --staging-tags             copy staging and backup tags to DST:* too
       --max-per-registry N       requests at a time to each registry; default 6
       --max-registry N           pairs of registries at a time; default 4
       --requests-per-second N    to each registry, reads and writes together; default: no limit

@@ -1,14 +1,13 @@
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
+import { expanded, type StagingTags, type Unplanned } from '../../mirror/batch/expansion.ts';
 import {
-  expanded,
   type Mapping,
   MappingError,
   type MappingFile,
   parseMappingFile,
   parseMappings,
-  type Unplanned,
 } from '../../mirror/batch/mapping.ts';
 import { untouched } from '../../mirror/batch/plan.ts';
 import { allTags } from '../../mirror/endpoints/reading.ts';
@@ -29,6 +28,8 @@ export interface PlannedImages {
   readonly unplanned: readonly UnplannedMapping[];
   /** What must not be copied as it is written, each with its place. */
   readonly faults: readonly string[];
+  /** What mappings match of the stages and backups of a flat repository. */
+  readonly staging: readonly StagingTags[];
 }
 
 /** A mapping that came to no image, and may come to one later, and why. */
@@ -67,7 +68,11 @@ export async function planImages(
   ends: MirrorEndpoints,
   signal: AbortSignal,
 ): Promise<PlannedImages> {
-  const { mappings, unplanned } = await expanded(written, (source) => tagsOf(source, ends, signal));
+  const { mappings, unplanned, staging } = await expanded(
+    written,
+    (source) => tagsOf(source, ends, signal),
+    wish,
+  );
   signal.throwIfAborted();
   const told = unplanned.map((one) => ({ ...unplannedMapping(one, wish), error: one.error }));
   const fatal = told.find(({ isMissing }) => !isMissing && !wish.continueOnError);
@@ -81,6 +86,7 @@ export async function planImages(
     images,
     unplanned: failures.map(({ error: _error, ...rest }) => rest),
     faults: [...faults, ...mistakes.map(({ reason }) => reason)],
+    staging,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { StagingTags } from '../../mirror/batch/expansion.ts';
 import type { Mapping } from '../../mirror/batch/mapping.ts';
 import type { CopyError } from '../../mirror/failure.ts';
 import type { CopyEvents } from '../../mirror/images/copy-events.ts';
@@ -24,6 +25,8 @@ interface MirrorLines {
   close(): void;
 }
 
+/** A line names so many of the tags that it counts. */
+const namedTags = 3;
 const drawMs = 200;
 const clearLine = '\r\u001b[K';
 
@@ -93,6 +96,16 @@ function failureText(failure: CopyError, source: PullSpec, skipMissing: boolean)
     return `warning: Image ${pullSpecText(source)} does not exist and will not be mirrored`;
   const image = failure.kind === 'throttled' ? `unable to push ${placeText(source)}: ` : '';
   return `error: ${image}${complaintText(failure)}`;
+}
+
+/** What a mapping matched of the stages and backups of a flat repository, and became of it. */
+export function stagingText({ mapping: { source, where }, tags, areLeftOut }: StagingTags): string {
+  const place = `${where === undefined ? '' : `${where}: `}${pullSpecText(source)}`;
+  const some = `${tags.slice(0, namedTags).join(', ')}${tags.length > namedTags ? ', …' : ''}`;
+  const found = `${tags.length} staging and backup tags (${some})`;
+  return areLeftOut
+    ? `info: ${place}: left out ${found}; --staging-tags copies them too`
+    : `warning: ${place} matches ${found}, which are copied: SRC:PREFIX* DST:* leaves them out`;
 }
 
 /** The failure for a person, with what the system or TLS called it, such as `ENOTFOUND`. */

@@ -15,7 +15,7 @@ import { authFile } from './auth-file.ts';
 import { createMirrorEndpoints } from './endpoints.ts';
 import { durationText } from './go-text.ts';
 import { type PlannedImages, planImages, writtenMappings } from './images.ts';
-import { complaintText, createMirrorLines, told } from './lines.ts';
+import { complaintText, createMirrorLines, stagingText, told } from './lines.ts';
 import { type MirrorOptions, parseMirrorFlags } from './options.ts';
 import { planText } from './plan.ts';
 import {
@@ -59,6 +59,7 @@ export function mirroring(retry: CopyRetryOptions = {}): Run {
       );
       if (typeof planned === 'number') return planned;
       tellUnplanned(planned, io);
+      for (const text of planned.staging.map(stagingText)) io.stderr.write(`${text}\n`);
       const { images } = planned;
       const work = { ...planned, images: [...images.keys()], mappingOf: mappingIn(images), retry };
       return await (wish.dryRun ? dryRun : realRun)(work, wish, io);

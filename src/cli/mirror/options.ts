@@ -19,6 +19,8 @@ export interface MirrorOptions {
   readonly listsChildren: boolean;
   readonly allTags: boolean;
   readonly referrers: boolean;
+  /** Also those that a promotion stages or keeps, to `DST:*`. */
+  readonly stagingTags: boolean;
   readonly maxPerRegistry: number;
   readonly maxRegistry: number;
   /** To each registry, to read and to write together. Undefined: as many as it takes. */
@@ -68,6 +70,7 @@ const flags = {
   'skip-mount': boolean,
   'skip-multiple-scopes': boolean,
   'skip-verification': boolean,
+  'staging-tags': boolean,
   'upload-host': { isList: true, read: (text: string) => text.split(',').map(parseHost) },
 } as const satisfies FlagTable;
 
@@ -131,6 +134,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorOptions {
     listsChildren: values['keep-manifest-list'] === true,
     allTags: values['all-tags'] === true,
     referrers: values.referrers === true,
+    stagingTags: values['staging-tags'] === true,
     maxPerRegistry: values['max-per-registry'],
     maxRegistry: values['max-registry'],
     requestsPerSecond: values['requests-per-second'],

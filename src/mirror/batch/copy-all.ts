@@ -1,5 +1,5 @@
 // Room `mirror/batch`: many copies for one command, planned and run. In: mapping lines. Out: what
-// was copied, and what failed. Imports: base, mirror, mirror/copy, mirror/images,
+// was copied, and what failed. Imports: base, image-streams, mirror, mirror/copy, mirror/images,
 // mirror/references, oci; types of mirror/endpoints.
 
 import { concurrently } from '../../base/flow/each.ts';

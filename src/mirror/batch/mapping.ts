@@ -1,11 +1,9 @@
-import { tagGlob } from '../../base/text/glob.ts';
-import type { Tag } from '../../oci/reference.ts';
-import { type PullSpec, parsePullSpec, pullSpecText } from '../references/pull-spec.ts';
+import { type PullSpec, parsePullSpec } from '../references/pull-spec.ts';
 
 /** One image, or several by a glob, and where it is to go. */
 export interface Mapping {
   readonly source: PullSpec;
-  /** Without a tag: pushed under its digest alone. */
+  /** Without a tag: pushed under its digest alone. With the glob `*`: see `prefixOf`. */
   readonly destination: PullSpec;
   /** `file NAME, line N`; undefined for the command line. */
   readonly where: string | undefined;
@@ -26,25 +24,11 @@ export class MappingError extends Error {
   }
 }
 
-/** Every tag of the repository that a spec names. */
-type ListTags = (source: PullSpec) => Promise<readonly Tag[]>;
-
 /** What a file of mappings holds. */
 export interface MappingFile {
   readonly mappings: readonly Mapping[];
   /** Of each line that means nothing: what is wrong, and where. */
   readonly faults: readonly string[];
-}
-
-/** A mapping whose images could not be found out, and why. */
-export interface Unplanned {
-  readonly mapping: Mapping;
-  readonly error: unknown;
-}
-
-interface Expansion {
-  readonly mappings: readonly Mapping[];
-  readonly unplanned: readonly Unplanned[];
 }
 
 /**
@@ -80,22 +64,15 @@ export function parseMappings(words: readonly string[], where?: string): readonl
 }
 
 /**
- * The mappings with every glob, and every source without tag and digest, replaced by the tags that
- * there are; a destination without a tag takes the source's. What `listTags` rejects with, a glob
- * that fits no tag (`MappingError`), and a destination that an earlier mapping has (`MappingError`)
- * leave that mapping unplanned, and the others as they are.
+ * The prefix that a destination `DST:*` takes off the tags of its source: that of `SRC:PREFIX*`;
+ * undefined for another source.
  */
-export async function expanded(mappings: readonly Mapping[], listTags: ListTags): Promise<Expansion> {
-  const outcomes = await Promise.allSettled(mappings.map((mapping) => expandedOne(mapping, listTags)));
-  const unplanned: Unplanned[] = [];
-  const isFirst = distinctDestinations(unplanned);
-  const found = mappings.flatMap((mapping, index) => {
-    const outcome = outcomes[index];
-    if (outcome?.status === 'fulfilled') return outcome.value.filter(isFirst);
-    unplanned.push({ mapping, error: outcome?.reason });
-    return [];
-  });
-  return { mappings: found, unplanned };
+export function prefixOf({ glob }: PullSpec): string | undefined {
+  return glob?.indexOf('*') === glob?.lastIndexOf('*') && glob?.endsWith('*') ? glob.slice(0, -1) : undefined;
+}
+
+function starRule(destination: string): string {
+  return `${destination}: source expansion is only possible in SRC; DST:* is for SRC:PREFIX*, and strips PREFIX`;
 }
 
 const pairsOnly = 'all arguments must be valid SRC=DST mappings';
@@ -111,49 +88,23 @@ function fromTwo(from: string, to: string, where: string | undefined): Mapping {
   const destination = parsed(to, where);
   if (destination.digest !== undefined)
     throw wrong(where, 'you must specify a tag for DST or leave it blank to only push by digest');
-  if (destination.glob !== undefined) throw wrong(where, `source expansion is only possible in SRC: ${to}`);
+  if (destination.glob !== undefined) {
+    if (destination.glob !== '*' || prefixOf(source) === undefined) throw wrong(where, starRule(to));
+    return { source, destination, where };
+  }
   if (isMany(source) && destination.tag !== undefined) {
     throw wrong(where, 'when source contains wildcards, the destination must be a repository');
   }
   return { source, destination: withTagOf(source, destination), where };
 }
 
-async function expandedOne(mapping: Mapping, listTags: ListTags): Promise<readonly Mapping[]> {
-  const { source, destination, where } = mapping;
-  if (!isMany(source)) return [mapping];
-  const { glob = '*', ...place } = source;
-  const wanted = tagGlob(glob);
-  const tags = [...new Set(await listTags(source))].filter((tag) => wanted.test(tag));
-  if (tags.length === 0) throw wrong(where, `no tag fits ${pullSpecText(source)}`, 'source-gone');
-  return tags.map((tag) => ({
-    source: { ...place, tag },
-    destination: withTagOf({ ...place, tag }, destination),
-    where,
-  }));
-}
-
-/** A tag that two images want would be whichever came last. */
-function distinctDestinations(unplanned: Unplanned[]): (mapping: Mapping) => boolean {
-  const seen = new Set<string>();
-  return (mapping) => {
-    const { source, destination, where } = mapping;
-    const text = pullSpecText(destination);
-    const key = destination.tag === undefined ? `${text} ${pullSpecText(source)}` : text;
-    const fault =
-      text === pullSpecText(source)
-        ? 'SRC and DST may not be the same'
-        : seen.has(key) && `each destination tag may only be specified once: ${text}`;
-    seen.add(key);
-    if (fault !== false) unplanned.push({ mapping, error: wrong(where, fault) });
-    return fault === false;
-  };
-}
-
-function isMany({ tag, digest, glob }: PullSpec): boolean {
+/** Whether the spec names several images: by a glob, or as a whole repository. */
+export function isMany({ tag, digest, glob }: PullSpec): boolean {
   return glob !== undefined || (tag === undefined && digest === undefined);
 }
 
-function withTagOf({ tag }: PullSpec, destination: PullSpec): PullSpec {
+/** The destination, with the source's tag where it has none. */
+export function withTagOf({ tag }: PullSpec, destination: PullSpec): PullSpec {
   return destination.tag !== undefined || tag === undefined ? destination : { ...destination, tag };
 }
 
@@ -165,6 +116,7 @@ function parsed(text: string, where: string | undefined): PullSpec {
   }
 }
 
-function wrong(where: string | undefined, message: string, kind?: MappingError['kind']): MappingError {
+/** What is wrong with a mapping, and where it stands. */
+export function wrong(where: string | undefined, message: string, kind?: MappingError['kind']): MappingError {
   return new MappingError([where === undefined ? message : `${where}: ${message}`], kind);
 }

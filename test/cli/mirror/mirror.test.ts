@@ -69,6 +69,20 @@ test('a repository, a glob and a file of mappings name many images', async (t) =
   t.ok(to.tagOf('a', '2'));
 });
 
+test('SRC:PREFIX* DST:* takes the prefix off, and says how many staging tags it left out', async (t) => {
+  const { from, to, run } = await mirrorRig(t);
+  for (const tag of ['lvms_op_v1', 'lvms_op_v1__pre', 'lvms_op_v2_incoming'])
+    from.addImage('openshift/ci', tag);
+  const { code, err } = await run(`${from.host}/openshift/ci:lvms_op_*`, `${to.host}/op:*`);
+  t.equal(code, 0);
+  t.match(err, `info: ${from.host}/openshift/ci:lvms_op_*: left out 2 staging and backup tags (`);
+  t.ok(to.tagOf('op', 'v1'));
+  t.equal(to.tagOf('op', 'v1__pre'), undefined);
+  const all = await run('--staging-tags', `${from.host}/openshift/ci:lvms_op_*=${to.host}/op:*`);
+  t.notMatch(all.err, 'left out');
+  t.ok(to.tagOf('op', 'v1__pre'));
+});
+
 test('a dry run prints the plan with its bytes, and writes nothing', async (t) => {
   const { from, to, run } = await mirrorRig(t);
   const { digest } = from.addImage('team/app', 'v1', layers);
