@@ -108,9 +108,7 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
     forget() {
       for (const court of courts) court.forget();
     },
-    async close() {
-      await closeTogether([...known.values()].map((cluster) => () => cluster.close()));
-    },
+    close: () => closeTogether([...known.values()].map((cluster) => () => cluster.close())),
   };
 }
 
@@ -158,7 +156,7 @@ export async function configuredClusters(
 ): Promise<KnownClusters> {
   const made = await Promise.all(
     Object.entries(all).map(
-      async ([name, config]) => [name, await configuredCluster(name, config, { events, hasFailed })] as const,
+      async ([name, config]) => [name, await configuredCluster(name, config, events, hasFailed)] as const,
     ),
   );
   return new Map(made);
@@ -173,10 +171,8 @@ const mostReviewsWaiting = 100;
 async function configuredCluster(
   name: string,
   { remember, serviceAccountTokens, ...where }: ClusterConfig,
-  {
-    events,
-    hasFailed,
-  }: { readonly events: ClusterEvents; readonly hasFailed: Attempts['hasFailed'] | undefined },
+  events: ClusterEvents,
+  hasFailed?: Attempts['hasFailed'],
 ): Promise<RememberedCluster> {
   const cluster = await createKubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
     throw new ConfigError('config', [{ path: '', message: cause.message }]);
@@ -191,12 +187,5 @@ async function configuredCluster(
   const { check, issuer, audiences, localMs } = serviceAccountTokens;
   if (check === 'review' || issuer === undefined) return known;
   const keySet = () => cluster.keySet();
-  return locallyChecked(known, {
-    check,
-    issuer,
-    localMs,
-    keySet,
-    events,
-    ...defined({ audiences }),
-  });
+  return locallyChecked(known, { check, issuer, localMs, keySet, events, ...defined({ audiences }) });
 }

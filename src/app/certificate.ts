@@ -30,8 +30,7 @@ export async function readKeyPair({ certFile, keyFile }: CertificateFiles): Prom
 
 /**
  * Gives new connections the current certificate of the files; open ones keep theirs. If a pair
- * cannot be used, such as a certificate without its key yet, the log says so, and the previous one
- * stays until the next change.
+ * cannot be used, such as one without its key yet, the log says so, and the previous one stays.
  */
 export function renewedCertificate(
   server: Pick<Server, 'setSecureContext'>,

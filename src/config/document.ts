@@ -38,10 +38,7 @@ export function parseConfigDocument(text: string): ConfigDocument {
     found: (path, line) => lines.set(pathText(path), line),
     refused: (path, line, message) => faults.push({ path: pathText(path), line, message }),
   });
-  return {
-    ...plain(document, faults),
-    lineOf: (path) => nearestLine(lines, path),
-  };
+  return { ...plain(document, faults), lineOf: (path) => nearestLine(lines, path) };
 }
 
 /** The settings as a file would hold them. */

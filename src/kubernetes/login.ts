@@ -30,20 +30,12 @@ export function createLogins(config: Kubeconfig): Logins {
     try {
       return await loginOf(await config());
     } catch (error) {
-      throw new ApiFailure(
-        'not-allowed-to-ask',
-        'cannot be asked: the credentials of this service cannot be read',
-        {
-          cause: isQuoting(error) ? undefined : error,
-        },
-      );
+      // What a parser complains of may be a credential.
+      const cause = error instanceof SyntaxError ? undefined : error;
+      const problem = 'cannot be asked: the credentials of this service cannot be read';
+      throw new ApiFailure('not-allowed-to-ask', problem, { cause });
     }
   });
-}
-
-/** What a parser complains of may be a credential. */
-function isQuoting(error: unknown): boolean {
-  return error instanceof SyntaxError;
 }
 
 async function loginOf(config: KubeConfig): Promise<ClusterLogin> {

@@ -37,7 +37,7 @@ export function createOperators({ tokenFile, cluster, ...options }: OperatorsOpt
   const hashes =
     tokenFile === undefined
       ? (): Hashes => []
-      : readOnChange([tokenFile], parsedTokens, { ...options, failure });
+      : readOnChange([tokenFile], ([text = '']) => tokensIn(text).map(hashOf), { ...options, failure });
 
   async function judgedByCluster(token: string, question: PathQuestion): Promise<OperatorVerdict> {
     if (cluster === undefined || !mayBeToken(token)) return { kind: 'unknown' };
@@ -74,10 +74,6 @@ export function tokensIn(text: string): readonly string[] {
     'UNAVAILABLE',
     'the token file holds a line that is not a token: 20 characters at least, of A-Z a-z 0-9 . _ ~ + / -',
   );
-}
-
-function parsedTokens([text = '']: readonly string[]): Hashes {
-  return tokensIn(text).map(hashOf);
 }
 
 function hashOf(token: string): Buffer {

@@ -47,8 +47,7 @@ export const noLongerKnown: Decision = Object.freeze({
 /**
  * Robots out of files that may be replaced at any time: a robot that is taken out is out within a
  * second, its tokens too. A right password is remembered for as long as the files stand, so that a
- * robot that works waits behind no guess; a wrong one for a minute. Both as keyed hashes of the
- * pair.
+ * robot that works waits behind no guess; a wrong one for a minute. Both as keyed hashes.
  */
 export function createRobots({ files, bcrypt, rememberMs = 60_000, ...options }: RobotsOptions): Robots {
   const read = readOnChange(

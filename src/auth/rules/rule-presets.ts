@@ -47,12 +47,7 @@ const imagestream: readonly Rule[] = [
     tags: payload('[0-9][0-9a-z.-]*'),
     ask: { namespace: 'ocp', name: 'release' },
   },
-  {
-    name: 'imagestream: tag',
-    repositories: flat,
-    tags: marked,
-    askImageStreams: true,
-  },
+  { name: 'imagestream: tag', repositories: flat, tags: marked, askImageStreams: true },
   { name: 'imagestream: everything', repositories: flat, ask: { namespace: '' } },
   {
     name: 'imagestream: other repository',

@@ -3,8 +3,7 @@ export interface FairQueue<Job> {
   readonly size: number;
   /**
    * Takes the job. Where the queue is full one job is refused and returned: the latest of the
-   * origin that has most, or of the name that has most where the origin is the same, and the new
-   * one itself unless it has fewer than that.
+   * origin, then of the name, that has most; the new one itself unless it has fewer than that.
    */
   add(job: Job, origin: string, name?: string): Job | undefined;
   /** Takes one out; harmless when it is not there. */

@@ -43,9 +43,8 @@ interface WantedBlob {
 
 /**
  * Blobs of an upstream, each crossing the link to it once. `BlobMembership` answers whether a blob
- * may be served; this class answers where its bytes come from: memory, the store, a download, or
- * the upstream past the cache. A download under the same repository is also the upstream's answer
- * that the blob belongs there.
+ * may be served; this class where its bytes come from: memory, the store, a download, or the
+ * upstream past the cache. A download is also the upstream's answer that the blob belongs there.
  */
 export class PullThrough implements PulledBlobs {
   readonly #options: PullThroughOptions;

@@ -77,8 +77,7 @@ export function isAboveMark(bytes: number, marks: Pick<EvictionInput, 'maxBytes'
 /**
  * Decides what to delete: whole graphs of manifests, and blobs that no stored manifest references,
  * least recently used first. A manifest is as recent as its own last use or that of anything that
- * only it references; shared content does not count, or one base layer in use would keep all images
- * built on it.
+ * only it references: if shared content counted, one base layer would keep all images built on it.
  */
 export function evictionPlan(input: EvictionInput): EvictionPlan {
   const graph = graphOf(input);

@@ -16,9 +16,8 @@ const maxUnreadable = 100;
 /**
  * The stored references of each stored manifest, found by reading the content, so that it is right
  * for a store of which only the blobs survived. Content too big for a manifest is never read, and
- * of other content that is not a manifest only the first chunk. A manifest is stored before its
- * children: read in that order, it identifies most blobs behind it unread, so that the cost is
- * about one read per manifest.
+ * of other content only the first chunk. A manifest is stored before its children: read in that
+ * order, it identifies most blobs behind it unread, at about one read per manifest.
  */
 export async function storedGraph(
   source: BlobSource,

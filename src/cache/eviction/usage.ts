@@ -28,10 +28,6 @@ interface UsageOptions {
   readonly records: Records;
   /** Names this replica in the records. A random part is added, so two of one name do no harm. */
   readonly instance: string;
-  /** Pause between writes, milliseconds. Default 60,000. */
-  readonly flushMs?: number;
-  /** Days that usage is kept; older content counts as used when it was stored. Default 30. */
-  readonly keepDays?: number;
   readonly events?: Pick<CacheEvents, 'storeFailed'>;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly clock?: () => number;
@@ -41,7 +37,9 @@ interface UsageOptions {
 const resolutionMs = 600_000;
 /** Digests in one record, about 0.8 MB; then the next begins: no flush rewrites the whole day. */
 const maxEntries = 10_000;
-const dayMs = 86_400_000;
+/** How long usage is kept; older content counts as used when it was stored. */
+const keepMs = 30 * 86_400_000;
+const flushEveryMs = 60_000;
 const readsAtATime = 8;
 
 /** The one record that is being added to. */
@@ -87,8 +85,7 @@ export function createUsage(options: UsageOptions): Usage {
     try {
       await writeSegment(options.records, state.segment);
       if (state.segment.uses.size >= maxEntries) state.segment = segment(today);
-      if (state.prunedOn !== today)
-        await prune(options.records, dayOf(now - (options.keepDays ?? 30) * dayMs));
+      if (state.prunedOn !== today) await prune(options.records, dayOf(now - keepMs));
       state.prunedOn = today;
     } catch (error) {
       options.events?.storeFailed({ operation: 'write', error });
@@ -102,7 +99,7 @@ export function createUsage(options: UsageOptions): Usage {
     return state.flushing;
   }
 
-  const timer = setInterval(() => void flush(), options.flushMs ?? 60_000);
+  const timer = setInterval(() => void flush(), flushEveryMs);
   timer.unref();
   return {
     touched(digest) {

@@ -14,8 +14,7 @@ import { mostRecorded, type ParsedManifests, type ReadManifest } from '../record
  * Clients choose a mirror at the manifest, and many stay with it for its children and blobs. So a
  * manifest is answered only if they are stored or the upstream can deliver them now, and none of
  * them failed within `withholdMs`; otherwise the refusal sends the client to its next mirror. Of an
- * index the images count that the client may choose: those of its platform, if its `User-Agent`
- * states it, else all.
+ * index only the images count that fit the platform in the `User-Agent`, if there is one.
  */
 export interface Completeness {
   /** Resolves when it may be answered; throws `UNAVAILABLE` if what it lists is undeliverable. */

@@ -8,8 +8,7 @@ import { UsageError } from '../flags/arguments.ts';
 /**
  * The file with the user's logins: the given one, that of `REGISTRY_AUTH_FILE`, else the first that
  * exists of podman's and docker's. Undefined when there is none; throws `UsageError` for a named
- * file that does not exist, and for one that is not JSON, which otherwise the first login would
- * notice.
+ * file that does not exist, and for one that is not JSON.
  */
 export async function authFile(
   given: string | undefined,

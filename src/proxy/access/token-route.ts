@@ -29,9 +29,8 @@ const longestForm = 16 * 1024;
 
 /**
  * The token end-point (token protocol of the Docker registry): GET with Basic, or POST with
- * `grant_type=password`, as containerd tries first. Without a scope the token is for a login's
- * ping. Throws `UNAUTHORIZED`, `TOOMANYREQUESTS` after too many wrong logins, and `NAME_UNKNOWN` on
- * a host without logins.
+ * `grant_type=password`, as containerd tries first. Without a scope the token is for a ping. Throws
+ * `UNAUTHORIZED`, `TOOMANYREQUESTS` after too many wrong logins, `NAME_UNKNOWN` without logins.
  */
 export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): void {
   const { hosts, route, attempts, limit, events, ...realm } = options;

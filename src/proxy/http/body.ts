@@ -40,8 +40,7 @@ const headWithinMs = 2_000;
 /**
  * The same body. `begin` is called once its first chunk has come, or after two seconds with
  * `isReady` false: then the head should go out alone. Until that call the status can still be
- * chosen: what fails before it is answered with an error, what fails later can only cut the
- * connection.
+ * chosen: what fails later can only cut the connection.
  */
 export async function* begun(body: Bytes, begin: (isReady: boolean) => void): Bytes {
   const iterator = body[Symbol.asyncIterator]();

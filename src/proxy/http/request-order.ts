@@ -18,9 +18,8 @@ const mostAhead = 64;
 
 /**
  * A server that begins a request when the answer before it on the same connection has ended (RFC
- * 9112 section 9.3.2). Node begins all of them at once: an answer that is not yet assigned to its
- * socket gets no event when the socket closes, and an interim answer appears within the answer
- * before it.
+ * 9112 section 9.3.2). Node begins all at once: an answer not yet assigned to its socket gets no
+ * event when the socket closes, and an interim answer appears within the one before.
  */
 export function createOrderedServer(handle: RequestListener, options: OrderedServerOptions): Server {
   const { tls, maxHeaderBytes: maxHeaderSize, keepAliveMs, requestMs } = options;

@@ -61,9 +61,8 @@ export function mirrorQueue(app: FastifyInstance, { desk, serving }: MirrorApiOp
 /**
  * What an operator may order: `POST /api/v1/mirrors` with `source` and `destination` queues a copy,
  * `POST /api/v1/mirrors/retry`, with or without a `destination`, tries failed ones again, `DELETE
- * /api/v1/mirrors?destination=` drops one that does not run. What cannot be meant, such as a
- * misspelt key, is refused: without it the order would be a larger one. For operators alone: a copy
- * is written with our credentials.
+ * /api/v1/mirrors?destination=` drops one that does not run. A misspelt key is refused: without it
+ * the order would be larger. For operators alone: a copy is written with our credentials.
  */
 export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiOptions): void {
   app.post('/api/v1/mirrors', async (request, reply) => {

@@ -24,9 +24,8 @@ const cursorParameter = 'cursor';
  * Lists of tags for a subject that may see a part of them. A page may hold fewer tags than
  * requested, or none, and still link to the next (distribution-spec, "Listing Tags": fewer than `n`
  * is no end). The link reveals nothing beyond the page, and `last` is a tag that the subject may
- * pull: otherwise the length of the pages would reveal the hidden names, letter by letter. Throws
- * `PAGINATION_NUMBER_INVALID` for another one, and for a cursor that is not ours, or another list's
- * or subject's.
+ * pull: else the length of the pages would reveal hidden names, letter by letter. Throws
+ * `PAGINATION_NUMBER_INVALID` for another, and for a cursor that is not ours.
  */
 export function inPart(
   { tags }: Pick<Listings, 'tags'>,

@@ -47,9 +47,8 @@ export function isKeptRedirect({ status }: UpstreamResponse): boolean {
  * Requests whose redirects we follow and never cache: a signed URL is valid for minutes, whatever
  * its `Cache-Control` says. A write follows 307 and 308, to the same scheme; one whose body is a
  * stream is the caller's to repeat. Once a redirect has left the registry, no later hop carries our
- * login, not even one back to it; neither does a request of the kind `cdn`, wherever it leads. A
- * refusal by storage is not the registry's: it is worth one try with another URL of the registry,
- * and is `UNAVAILABLE` then.
+ * login, not even one back to it; nor does a request of the kind `cdn`. A refusal by storage is not
+ * the registry's: it is worth one try with another URL, and is `UNAVAILABLE` then.
  */
 export function followed(options: RedirectOptions): Dispatch {
   return async (ask) => {

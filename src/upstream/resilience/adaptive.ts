@@ -109,9 +109,8 @@ export function createAdaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimi
 }
 
 /**
- * Additive increase, multiplicative decrease. Requests that were under way when the concurrency was
- * halved do not halve it again. Where one at a time is still too much and no `Retry-After` says how
- * long to wait, all requests pause.
+ * Additive increase, multiplicative decrease. Requests that were under way at a halving do not
+ * halve again. Where one at a time is still too much and no `Retry-After` says how long, all pause.
  */
 export function adapted(pace: LimitState, news: LimitObservation, options: AdaptiveSettings): LimitState {
   if (!isThrottled(news)) return news.status < 500 ? grown(pace, options) : pace;

@@ -38,10 +38,7 @@ const pingMs = 3_000;
 /** An answer below 500, also 401, proves it is up; `GET /v2/` (end-1) without a recent one. */
 export function createReachability(options: ReachabilityOptions): Reachability {
   const { url, send, breaker, now, closing, changed } = options;
-  const outage = createOutage({
-    began: (error) => changed?.(false, error),
-    ended: () => changed?.(true),
-  });
+  const outage = createOutage({ began: (error) => changed?.(false, error), ended: () => changed?.(true) });
   let answeredAt = Number.NEGATIVE_INFINITY;
   let hasAnswered = false;
   let absence: ConnectFailure | undefined;

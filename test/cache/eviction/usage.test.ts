@@ -128,7 +128,7 @@ test('a store that is down is reported, and what was noted is written later, als
 test('days older than the limit are dropped', async (t) => {
   const { records } = createMemoryStore();
   let now = noon;
-  const replica = createUsage({ records, instance: 'one', keepDays: 30, clock: () => now });
+  const replica = createUsage({ records, instance: 'one', clock: () => now });
   replica.touched(a);
   await replica.flush();
   now += 31 * dayMs;

@@ -128,8 +128,7 @@ type CallReport = Parameters<StoreEvents['called']>[0]['outcome'];
 /**
  * Checksums only where S3 requires them: some servers store the SDK's default ones as content,
  * others refuse them, and presigned URLs include them. No `Expect: 100-continue`: a round trip for
- * each part. Our own agents, as the SDK makes unbounded ones for some uploads. No socket timeout,
- * for slow readers; see s3-body.ts.
+ * each part. Our own agents, as the SDK makes unbounded ones. No socket timeout, for slow readers.
  */
 function clientConfig(options: S3ClientOptions): S3ClientConfig {
   const sockets = { keepAlive: true, maxSockets: options.maxSockets ?? defaultSockets };
