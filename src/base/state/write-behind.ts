@@ -2,18 +2,6 @@ import { WriteLanes } from '../flow/lanes.ts';
 import { backoffMs } from '../time/backoff.ts';
 import { type Clock, systemClock, type Timer } from '../time/wait.ts';
 
-/** Work that may wait: each key's latest job is done once, soon, and again later when it failed. */
-export interface WriteBehind<Job> {
-  /** Takes the job at once and returns; a waiting job of the same key is replaced. */
-  add(key: string, job: Job): void;
-  /** The latest job of that key that is not done yet. */
-  waiting(key: string): Job | undefined;
-  /** Resolves once nothing waits, or waiting writes were retried and failed. Never rejects. */
-  settled(): Promise<void>;
-  /** As settled, and nothing is tried afterwards. */
-  close(): Promise<void>;
-}
-
 interface WriteBehindOptions<Job> {
   /** Does the job; a rejection means "again later". */
   readonly write: (key: string, job: Job) => Promise<void>;
@@ -43,14 +31,11 @@ interface Running<Job> {
 }
 
 /**
- * A bounded queue before a medium that may be slow or down. After a failure all jobs pause, so that
- * a broken medium gets a few calls a minute, not one per job.
+ * Work that may wait: each key's latest job is done once, soon, and again later when it failed. The
+ * queue is bounded; after a failure all jobs pause, so that a broken medium gets a few calls a
+ * minute, not one per job.
  */
-export function createWriteBehind<Job>(options: WriteBehindOptions<Job>): WriteBehind<Job> {
-  return new WriteQueue(options);
-}
-
-class WriteQueue<Job> implements WriteBehind<Job> {
+export class WriteBehind<Job> {
   readonly #options: WriteBehindOptions<Job>;
   readonly #jobs = new WriteLanes<Job>();
   readonly #running = new Map<string, Running<Job>>();
@@ -64,6 +49,7 @@ class WriteQueue<Job> implements WriteBehind<Job> {
     this.#options = options;
   }
 
+  /** Takes the job at once and returns; a waiting job of the same key is replaced. */
   add(key: string, job: Job): void {
     if (this.#isClosed) {
       this.#options.dropped?.(key, job);
@@ -73,11 +59,13 @@ class WriteQueue<Job> implements WriteBehind<Job> {
     this.#pump();
   }
 
+  /** The latest job of that key that is not done yet. */
   waiting(key: string): Job | undefined {
     const running = this.#running.get(key);
     return (running === undefined ? undefined : (running.next ?? running).job) ?? this.#jobs.get(key);
   }
 
+  /** Resolves once nothing waits, or waiting writes were retried and failed. Never rejects. */
   settled(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#idle.push(resolve);
@@ -85,6 +73,7 @@ class WriteQueue<Job> implements WriteBehind<Job> {
     return promise;
   }
 
+  /** As settled, and nothing is tried afterwards. */
   async close(): Promise<void> {
     await this.settled();
     this.#isClosed = true;

@@ -25,31 +25,6 @@ export interface FillOptions {
   readonly storeFailed: (error: unknown) => void;
 }
 
-/**
- * One download of one digest, owned by no request. It writes into the spool at its own pace, hashes
- * on the way, and puts the blob into the store once it is complete and verified. Readers follow the
- * spool, each at its own offset and pace.
- */
-export interface Fill {
-  /**
-   * The descriptor, once the first byte is there; of an empty blob, which has no last byte to
-   * withhold, and of one of unknown size, once it is verified. Rejects with `BLOB_UNKNOWN` when the
-   * upstream has no such blob, with the upstream's refusal, and with NoRoom when the spool is full.
-   */
-  readonly opened: Promise<Descriptor>;
-  /** Never rejects. Resolves when the blob is in the store, or will not be. */
-  readonly settled: Promise<FillOutcome>;
-  /** Distance of the download from `offset`: in bytes, and in ms at its speed. 0: reached. */
-  distanceTo(offset: number): { readonly bytes: number; readonly ms: number };
-  /**
-   * Follows the download. The last byte of the blob is withheld until the whole is verified, so
-   * that no reader completes a wrong body. Throws the failure of the download, SpoolError for a
-   * failure of our disk only, and the signal's reason.
-   */
-  read(range: ByteRange, signal?: AbortSignal): Bytes;
-  abort(): void;
-}
-
 /** The spool cannot hold the blob: hand it through instead. */
 export class NoRoom extends Error {
   override readonly name = 'NoRoom';
@@ -82,13 +57,19 @@ type FillState =
       readonly error: unknown;
     };
 
-/** Starts the download. */
-export function createFill(options: FillOptions): Fill {
-  return new Download(options);
-}
-
-class Download implements Fill {
+/**
+ * One download of one digest, owned by no request. It writes into the spool at its own pace, hashes
+ * on the way, and puts the blob into the store once it is complete and verified. Readers follow the
+ * spool, each at its own offset and pace.
+ */
+export class Fill {
+  /**
+   * The descriptor, once the first byte is there; of an empty blob, which has no last byte to
+   * withhold, and of one of unknown size, once it is verified. Rejects with `BLOB_UNKNOWN` when the
+   * upstream has no such blob, with the upstream's refusal, and with NoRoom when the spool is full.
+   */
   readonly opened: Promise<Descriptor>;
+  /** Never rejects. Resolves when the blob is in the store, or will not be. */
   readonly settled: Promise<FillOutcome>;
   readonly #options: FillOptions;
   readonly #control = new AbortController();
@@ -99,18 +80,25 @@ class Download implements Fill {
   /** The store reads along, where it does not adopt the file. */
   #saving: Promise<boolean> | undefined;
 
+  /** Starts the download. */
   constructor(options: FillOptions) {
     this.#options = options;
     this.opened = this.#opening.promise;
     this.settled = this.#run();
   }
 
+  /** Distance of the download from `offset`: in bytes, and in ms at its speed. 0: reached. */
   distanceTo(offset: number): { readonly bytes: number; readonly ms: number } {
     const length = this.#state.file?.length ?? 0;
     const bytes = this.#state.isRight === true ? 0 : Math.max(0, offset - length);
     return { bytes, ms: (bytes * (performance.now() - this.#startedAt)) / Math.max(length, 1) };
   }
 
+  /**
+   * Follows the download. The last byte of the blob is withheld until the whole is verified, so
+   * that no reader completes a wrong body. Throws the failure of the download, SpoolError for a
+   * failure of our disk only, and the signal's reason.
+   */
   async *read(range: ByteRange, signal?: AbortSignal): Bytes {
     const { size } = await this.opened;
     const { file } = this.#state;

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { CacheEvents, FillName } from '../events.ts';
-import { createFill, type Fill, type FillOptions } from './fill.ts';
+import { Fill, type FillOptions } from './fill.ts';
 import type { Spool } from './spool.ts';
 
 /**
@@ -52,7 +52,7 @@ export function createFills({ spool, store, events, stored }: FillsOptions): Fil
   const started = ({ upstream, repository, ...start }: FillStart): JoinedFill => {
     events.fillStarted({ upstream, digest: start.digest });
     const key = keyOf(upstream, start.digest);
-    const begun = { fill: createFill({ ...start, spool, store, storeFailed }), repository, isNew: true };
+    const begun = { fill: new Fill({ ...start, spool, store, storeFailed }), repository, isNew: true };
     running.set(key, { ...begun, digest: start.digest, isNew: false });
     ended(begun.fill, key, { upstream, digest: start.digest }).catch(storeFailed);
     return begun;

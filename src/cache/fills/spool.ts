@@ -9,28 +9,6 @@ import { BrokenSource } from './failover-read.ts';
 import { type RoomShare, SpoolRoom, type SpoolRoomOptions } from './spool-room.ts';
 import { createStaging } from './staging.ts';
 
-/** One growing file: one writer, any number of readers, until its last holder releases it. */
-export interface SpoolFile {
-  readonly path: string;
-  /** Bytes that readers may have, wherever they are by now. */
-  readonly length: number;
-  /**
-   * Takes a chunk, readable at return if memory has room; resolves when the next one may come.
-   * Throws `GaveWay` when the spool has no room for it; then readers get no more either.
-   */
-  append(chunk: Uint8Array): Promise<void>;
-  /** Nothing is appended any more; resolves once everything is on the disk. */
-  flush(): Promise<void>;
-  /** Bytes within `length`. Those that came last are read from memory. */
-  read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes;
-  /** One more holder; false when the last one has let go already. */
-  hold(): boolean;
-  /** Releases one holder; the last closes the file, and removes it unless adopted. */
-  release(): Promise<void>;
-  /** The store owns the path from now on. */
-  adopted(): void;
-}
-
 interface SpoolOptions extends SpoolRoomOptions {
   readonly directory: string;
   readonly files: TempFiles;
@@ -77,14 +55,14 @@ export function createSpool(options: SpoolOptions): Spool {
   });
   return {
     async file(size, events) {
-      let file: GrowingFile | undefined;
+      let file: SpoolFile | undefined;
       const share = room.enter(size, (why) => file?.giveWay(why));
       if (typeof share === 'string') return share;
       try {
         const path = options.files.newPath();
         const handle = await opened(path, options.directory);
         outage.worked();
-        file = new GrowingFile({ ...events, path, handle, share, buffers: options.buffers });
+        file = new SpoolFile({ ...events, path, handle, share, buffers: options.buffers });
         return file;
       } catch (error) {
         outage.failed(error);
@@ -119,7 +97,8 @@ type Writing =
   | { readonly name: 'gave-way'; readonly error: GaveWay }
   | { readonly name: 'unwritable'; readonly error: SpoolError };
 
-class GrowingFile implements SpoolFile {
+/** One growing file: one writer, any number of readers, until its last holder releases it. */
+export class SpoolFile {
   readonly path: string;
   readonly #options: SpoolFileOptions;
   readonly #latest = createStaging();
@@ -135,6 +114,7 @@ class GrowingFile implements SpoolFile {
     this.#options = options;
   }
 
+  /** Bytes that readers may have, wherever they are by now. */
   get length(): number {
     return this.#latest.length;
   }
@@ -146,6 +126,10 @@ class GrowingFile implements SpoolFile {
     this.#options.gaveWay(error);
   }
 
+  /**
+   * Takes a chunk, readable at return if memory has room; resolves when the next one may come.
+   * Throws `GaveWay` when the spool has no room for it; then readers get no more either.
+   */
   async append(chunk: Uint8Array): Promise<void> {
     this.#options.share.grow(this.length + chunk.byteLength);
     for (let rest = chunk; rest.byteLength > 0; ) {
@@ -158,22 +142,26 @@ class GrowingFile implements SpoolFile {
     }
   }
 
+  /** Nothing is appended any more; resolves once everything is on the disk. */
   async flush(): Promise<void> {
     this.#options.share.complete();
     while (this.#flushing !== undefined) await this.#flushing;
     if (this.#writing.name === 'unwritable') throw this.#writing.error;
   }
 
+  /** Bytes within `length`. Those that came last are read from memory. */
   read(range: ByteRange, growth: Growth, signal?: AbortSignal): Bytes {
     const options = { pool: this.#options.buffers, growth, ...(signal === undefined ? {} : { signal }) };
     return fileBytes({ read: this.#readAt }, range, options);
   }
 
+  /** One more holder; false when the last one has let go already. */
   hold(): boolean {
     if (this.#holders > 0) this.#holders += 1;
     return this.#holders > 0;
   }
 
+  /** Releases one holder; the last closes the file, and removes it unless adopted. */
   async release(): Promise<void> {
     this.#holders -= 1;
     if (this.#holders > 0) return;
@@ -183,6 +171,7 @@ class GrowingFile implements SpoolFile {
     this.#options.share.release();
   }
 
+  /** The store owns the path from now on. */
   adopted(): void {
     this.#owner = 'store';
     this.#options.share.release();

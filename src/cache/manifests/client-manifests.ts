@@ -14,19 +14,6 @@ import type { Completeness } from './completeness.ts';
 import type { FetchedBehind } from './fetched-behind.ts';
 import type { ServedManifest, TagResolver } from './tag-resolver.ts';
 
-/** The manifests of one upstream as clients get them. */
-export interface ManifestAnswers {
-  /**
-   * Throws as TagResolver does, and `UNAVAILABLE` where the client should try its next mirror: what
-   * it lists is undeliverable, or nothing is known within `longestMs`.
-   */
-  resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest>;
-  /** The result of `resolve` if it is in memory, fresh, and complete. */
-  ready(repository: Repository, reference: Reference, userAgent?: string): ServedManifest | undefined;
-  /** Whether an index that lists that manifest was answered within a minute. */
-  isChild(digest: Digest): boolean;
-}
-
 export interface ClientManifestsOptions {
   readonly resolved: TagResolver;
   readonly completeness: Completeness;
@@ -41,8 +28,8 @@ export interface ClientManifestsOptions {
 
 const mostAbsent = 10_000;
 
-/** Stands between the manifests that are held and the clients that ask for them. */
-export class ClientManifests implements ManifestAnswers {
+/** The manifests of one upstream as clients get them. */
+export class ClientManifests {
   readonly #options: ClientManifestsOptions;
   readonly #indexes: AnsweredIndexes;
   /** Attachments that were once seen not to be there, by repository and tag. */
@@ -53,6 +40,7 @@ export class ClientManifests implements ManifestAnswers {
     this.#indexes = new AnsweredIndexes(options.now);
   }
 
+  /** The result of `resolve` if it is in memory, fresh, and complete. */
   ready(repository: Repository, reference: Reference, userAgent?: string): ServedManifest | undefined {
     const { undeliverable, resolved, completeness } = this.#options;
     if (!undeliverable.isEmpty) return undefined;
@@ -67,6 +55,10 @@ export class ClientManifests implements ManifestAnswers {
     return served;
   }
 
+  /**
+   * Throws as TagResolver does, and `UNAVAILABLE` where the client should try its next mirror: what
+   * it lists is undeliverable, or nothing is known within `longestMs`.
+   */
   resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest> {
     const { longestMs } = this.#options;
     return withTimeout(this.#resolve(repository, reference, userAgent), longestMs, () => {
@@ -74,6 +66,7 @@ export class ClientManifests implements ManifestAnswers {
     });
   }
 
+  /** Whether an index that lists that manifest was answered within a minute. */
   isChild(digest: Digest): boolean {
     return this.#indexes.isChild(digest);
   }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
-import { createWriteBehind, type WriteBehind } from '../../base/state/write-behind.ts';
+import { WriteBehind } from '../../base/state/write-behind.ts';
 import { type Digest, hexOf } from '../../oci/digest.ts';
 import type { Manifest } from '../../oci/manifest.ts';
 import type { Tag } from '../../oci/reference.ts';
@@ -71,7 +71,7 @@ export class PartialTags {
   constructor(options: PartialTagsOptions) {
     const { events, retryMs } = options;
     this.#options = options;
-    this.#behind = createWriteBehind<PartialRecord>({
+    this.#behind = new WriteBehind<PartialRecord>({
       write: (key, record) => this.#write(key, record),
       concurrency: 1,
       failed: (error) => events?.storeFailed({ operation: 'write', error }),

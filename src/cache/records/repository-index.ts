@@ -1,7 +1,7 @@
 import type { LRUCache } from 'lru-cache';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
-import { createWriteBehind } from '../../base/state/write-behind.ts';
+import { WriteBehind } from '../../base/state/write-behind.ts';
 import { defined } from '../../base/text/defined.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
@@ -126,7 +126,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
     },
   });
   const merging = rememberedScopes(options.scopeOf);
-  const queue = createWriteBehind<Addition>({
+  const queue = new WriteBehind<Addition>({
     write: (key, addition) => write(records, { memory, merging }, key, addition),
     laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
     written() {

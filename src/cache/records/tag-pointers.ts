@@ -1,5 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
-import { createWriteBehind } from '../../base/state/write-behind.ts';
+import { WriteBehind } from '../../base/state/write-behind.ts';
 import { isObject, jsonOrNone } from '../../base/text/json.ts';
 import { ageMs } from '../../base/time/wait.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
@@ -61,7 +61,7 @@ export function createTagPointers(options: TagPointersOptions): TagPointers {
   const entries = createLru<string, HeldPointer>(options.maxEntries);
   /** Updates beyond the queue, while memory has room. */
   const unwritten = new Unwritten<Change>();
-  const behind = createWriteBehind<Change>({
+  const behind = new WriteBehind<Change>({
     write: async (key, { pointer }) => {
       if (pointer === undefined) await records.delete(key);
       else await records.put(key, Buffer.from(JSON.stringify(pointer)));

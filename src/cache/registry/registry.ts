@@ -19,7 +19,7 @@ import type { Fills } from '../fills/fills.ts';
 import type { RememberedPage } from '../listings/asked-pages.ts';
 import { createListings, type Listings } from '../listings/listings.ts';
 import type { HeldTags } from '../listings/tag-pages.ts';
-import { ClientManifests, type ManifestAnswers } from '../manifests/client-manifests.ts';
+import { ClientManifests } from '../manifests/client-manifests.ts';
 import { createCompleteness } from '../manifests/completeness.ts';
 import { FetchedBehind } from '../manifests/fetched-behind.ts';
 import { createManifests, type ManifestReading } from '../manifests/manifests.ts';
@@ -34,7 +34,7 @@ import { cachedReader } from './cached-reader.ts';
 export interface CachedRegistry {
   readonly name: string;
   readonly blobs: PulledBlobs;
-  readonly manifests: ManifestAnswers;
+  readonly manifests: ClientManifests;
   /** What tags mean, for ourselves: whatever can be delivered of it. */
   readonly tagged: TagResolver;
   readonly listings: Listings;

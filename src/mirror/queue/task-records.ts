@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { concurrently } from '../../base/flow/each.ts';
-import { createWriteBehind } from '../../base/state/write-behind.ts';
+import { WriteBehind } from '../../base/state/write-behind.ts';
 import type { Records } from '../../store/records.ts';
 import { isFoundByLooking } from './pending.ts';
 import type { MirrorTask, QueuedTask } from './task.ts';
@@ -68,7 +68,7 @@ export function createTaskRecords(options: TaskRecordsOptions): TaskRecords {
     return true;
   }
 
-  const behind = createWriteBehind<Job>({
+  const behind = new WriteBehind<Job>({
     write,
     concurrency,
     retryMs,

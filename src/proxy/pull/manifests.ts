@@ -1,5 +1,5 @@
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
-import type { ManifestAnswers } from '../../cache/manifests/client-manifests.ts';
+import type { ClientManifests } from '../../cache/manifests/client-manifests.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import { isAttachmentTag } from '../../oci/referrers-tag.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
@@ -15,7 +15,7 @@ type ManifestRequest = Extract<RegistryRequest, { kind: 'manifest' }>;
 export function answerManifest(
   exchange: Exchange,
   { repository, reference }: ManifestRequest,
-  manifests: ManifestAnswers,
+  manifests: ClientManifests,
 ): MaybePromise<void> {
   const userAgent = exchange.req.headers['user-agent'];
   const served =
@@ -26,7 +26,7 @@ export function answerManifest(
 /** What a client loses where this manifest is refused. */
 export function wantedBy(
   { reference }: ManifestRequest,
-  manifests: Pick<ManifestAnswers, 'isChild'>,
+  manifests: Pick<ClientManifests, 'isChild'>,
 ): WantedContent {
   if (reference.digest !== undefined) return manifests.isChild(reference.digest) ? 'child' : 'manifest';
   return isAttachmentTag(reference.tag) ? 'signature' : 'manifest';

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createWriteBehind } from '../../../src/base/state/write-behind.ts';
+import { WriteBehind } from '../../../src/base/state/write-behind.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
 /** A medium that records what it gets, one write after another as the test lets it. */
@@ -19,7 +19,7 @@ function medium() {
 
 test('jobs of one key are done one after another, and only the latest of those that wait', async (t) => {
   const { written, gates, write } = medium();
-  const queue = createWriteBehind<number>({ write });
+  const queue = new WriteBehind<number>({ write });
   for (const job of [1, 2, 3]) queue.add('a', job);
   t.equal(gates.length, 1);
   t.equal(queue.waiting('a'), 3);
@@ -32,7 +32,7 @@ test('jobs of one key are done one after another, and only the latest of those t
 
 test('a failed job never replaces a later one of its key', async (t) => {
   const { written, gates, write } = medium();
-  const queue = createWriteBehind<number>({ write });
+  const queue = new WriteBehind<number>({ write });
   queue.add('a', 1);
   queue.add('a', 2);
   gates[0]?.reject(new Error('down'));
@@ -46,7 +46,7 @@ test('a failed job never replaces a later one of its key', async (t) => {
 test('after a failure everything pauses, then goes on by itself', async (t) => {
   let calls = 0;
   const done = Promise.withResolvers<void>();
-  const queue = createWriteBehind<number>({
+  const queue = new WriteBehind<number>({
     retryMs: 1,
     concurrency: 1,
     async write() {
@@ -66,7 +66,7 @@ test('after a failure everything pauses, then goes on by itself', async (t) => {
 test('while the medium is down the pauses double, up to 64 times the first', async (t) => {
   const clock = createManualClock();
   let tries = 0;
-  const queue = createWriteBehind<number>({
+  const queue = new WriteBehind<number>({
     retryMs: 10,
     clock,
     async write() {
@@ -87,7 +87,7 @@ test('while the medium is down the pauses double, up to 64 times the first', asy
 
 test('a job that waits is told of the later one of its key, one under way is not', async (t) => {
   const told: string[] = [];
-  const queue = createWriteBehind<string>({
+  const queue = new WriteBehind<string>({
     write: async () => undefined,
     replaced: (before, job) => told.push(`${before} ${job}`),
   });
@@ -98,7 +98,7 @@ test('a job that waits is told of the later one of its key, one under way is not
 
 test('settling ends while the medium is down, and says what failed', async (t) => {
   const failures: unknown[] = [];
-  const queue = createWriteBehind<number>({
+  const queue = new WriteBehind<number>({
     write: () => Promise.reject(new Error('down')),
     failed: (error) => failures.push(error),
   });
@@ -112,7 +112,7 @@ test('settling ends while the medium is down, and says what failed', async (t) =
 test('what waits is bounded: the oldest is given up', async (t) => {
   const dropped: string[] = [];
   const { gates, write } = medium();
-  const queue = createWriteBehind<number>({
+  const queue = new WriteBehind<number>({
     write,
     concurrency: 1,
     maxWaiting: 2,
@@ -134,7 +134,7 @@ test('who has many jobs waiting neither holds up nor displaces who has few', asy
   const { written, gates, write } = medium();
   const dropped: string[] = [];
   const options = { write, concurrency: 1, maxWaiting: 5, laneOf: (job: number) => `${job}` };
-  const queue = createWriteBehind<number>({ ...options, dropped: (key) => dropped.push(key) });
+  const queue = new WriteBehind<number>({ ...options, dropped: (key) => dropped.push(key) });
   for (const key of ['a', 'b']) queue.add(key, 1);
   for (let index = 0; index < 20; index += 1) queue.add(`many ${index}`, 2);
   t.equal(dropped.length, 16);

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { createFill, type FillOptions } from '../../../src/cache/fills/fill.ts';
+import { Fill, type FillOptions } from '../../../src/cache/fills/fill.ts';
 import { createSpool, type Spool, SpoolError } from '../../../src/cache/fills/spool.ts';
 import { digestOf, isMatch } from '../../../src/oci/digest.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
@@ -42,7 +42,7 @@ function rig(t: Test, overrides: Partial<FillOptions> = {}) {
 
 test('readers that come early, late and in the middle all get the bytes of one download', async (t) => {
   const { content, body, options, whole, store } = rig(t);
-  const filling = createFill(options);
+  const filling = new Fill(options);
   const early = readAll(filling.read(whole));
   body.push(content.bytes.subarray(0, 1_000_000));
   await until(() => filling.distanceTo(999_999).bytes === 0);
@@ -60,7 +60,7 @@ test('readers that come early, late and in the middle all get the bytes of one d
 
 test('the bytes reach a reader while the download runs', async (t) => {
   const { content, body, options, whole } = rig(t);
-  const filling = createFill(options);
+  const filling = new Fill(options);
   body.push(content.bytes.subarray(0, 100_000));
   const reader = filling.read(whole)[Symbol.asyncIterator]();
   const first = await reader.next();
@@ -73,7 +73,7 @@ test('the bytes reach a reader while the download runs', async (t) => {
 
 test('wrong bytes are never stored, and no reader completes them', async (t) => {
   const { content, body, options, whole, store } = rig(t);
-  const filling = createFill(options);
+  const filling = new Fill(options);
   const reading = readAll(filling.read(whole));
   body.push(Buffer.from(content.bytes).fill(0, 0, 10));
   body.end();
@@ -85,7 +85,7 @@ test('wrong bytes are never stored, and no reader completes them', async (t) => 
 
 test('a reader whose download ends for want of disk is told what it has, so that the rest can be verified', async (t) => {
   const { content, body, options, whole } = rig(t);
-  const filling = createFill({ ...options, spool: fullAfter(options.spool, 2) });
+  const filling = new Fill({ ...options, spool: fullAfter(options.spool, 2) });
   const reading = readAll(filling.read(whole));
   for (const at of [0, 700_000, 1_400_000]) body.push(content.bytes.subarray(at, at + 700_000));
   const { bytes, error } = await reading;
@@ -119,7 +119,7 @@ function fullAfter(room: Spool, chunks: number): Spool {
 test('too few and too many bytes are refused alike', async (t) => {
   for (const length of [size - 1, size + 1]) {
     const { content, body, options, whole } = rig(t);
-    const filling = createFill(options);
+    const filling = new Fill(options);
     const reading = readAll(filling.read(whole));
     body.push(Buffer.concat([content.bytes, Buffer.alloc(1)]).subarray(0, length));
     body.end();
@@ -130,7 +130,7 @@ test('too few and too many bytes are refused alike', async (t) => {
 
 test('a reader that leaves changes nothing for the download and the others', async (t) => {
   const { content, body, options, whole, store } = rig(t);
-  const filling = createFill(options);
+  const filling = new Fill(options);
   const leaving = filling.read(whole)[Symbol.asyncIterator]();
   const staying = readAll(filling.read(whole));
   body.push(content.bytes.subarray(0, 50_000));
@@ -145,7 +145,7 @@ test('a reader that leaves changes nothing for the download and the others', asy
 
 test('a download without any reader is stored all the same', async (t) => {
   const { content, body, options } = rig(t);
-  const filling = createFill(options);
+  const filling = new Fill(options);
   body.push(content.bytes);
   body.end();
   t.equal(await filling.settled, 'stored');
@@ -153,7 +153,7 @@ test('a download without any reader is stored all the same', async (t) => {
 
 test('a body that breaks fails every reader at the byte where it broke', async (t) => {
   const { content, body, options, whole } = rig(t);
-  const filling = createFill(options);
+  const filling = new Fill(options);
   const reading = readAll(filling.read(whole));
   body.push(content.bytes.subarray(0, 1_234_567));
   await until(() => filling.distanceTo(1_234_566).bytes === 0);
@@ -172,7 +172,7 @@ test('no room in the spool is told before anything is downloaded', async (t) => 
     buffers: createBufferPool(),
     changed() {},
   });
-  const filling = createFill({ ...options, spool: small });
+  const filling = new Fill({ ...options, spool: small });
   body.push(content.bytes);
   await t.rejects(filling.opened, { name: 'NoRoom' });
   t.equal(await filling.settled, 'too-large');
@@ -182,7 +182,7 @@ test('no room in the spool is told before anything is downloaded', async (t) => 
 test('a blob that states much and sends little takes no room from others', async (t) => {
   const { options, spooled } = rig(t);
   const trickle = fedBody(5_000_000);
-  const slow = createFill({ ...options, origin: async () => trickle.blob });
+  const slow = new Fill({ ...options, origin: async () => trickle.blob });
   t.teardown(async () => {
     trickle.fail(new Error('over'));
     await slow.settled;
@@ -205,7 +205,7 @@ test('a download that must give way ends its readers there, and is no failure of
     signal.addEventListener('abort', () => body.fail(new Error('aborted')));
     return body.blob;
   };
-  const filling = createFill({ ...options, origin, spool: small, store: store.blobs });
+  const filling = new Fill({ ...options, origin, spool: small, store: store.blobs });
   const reading = readAll(filling.read(whole));
   body.push(content.bytes.subarray(0, 2_000_000));
   await until(() => filling.distanceTo(1_999_999).bytes === 0);
@@ -216,7 +216,7 @@ test('a download that must give way ends its readers there, and is no failure of
     const other = fedBody(stated);
     other.push(Buffer.alloc(sent));
     const { digest } = randomContent(10).descriptor;
-    const running = createFill({ ...options, digest, origin: async () => other.blob, spool: small });
+    const running = new Fill({ ...options, digest, origin: async () => other.blob, spool: small });
     t.teardown(async () => {
       other.fail(new Error('over'));
       await running.settled;
@@ -230,7 +230,7 @@ test('a download that must give way ends its readers there, and is no failure of
 test('a store that fails costs the readers nothing', async (t) => {
   const { content, body, options, whole, failures, store } = rig(t);
   const broken = { ...store.blobs, put: () => Promise.reject(new Error('disk full')) };
-  const filling = createFill({ ...options, store: broken });
+  const filling = new Fill({ ...options, store: broken });
   const reading = readAll(filling.read(whole));
   body.push(content.bytes);
   body.end();
@@ -242,13 +242,13 @@ test('a store that fails costs the readers nothing', async (t) => {
 test('a blob of no stated size is answered once it is whole', async (t) => {
   const { content, options } = rig(t);
   const body = fedBody(undefined);
-  const filling = createFill({ ...options, origin: async () => body.blob });
+  const filling = new Fill({ ...options, origin: async () => body.blob });
   body.push(content.bytes);
   body.end();
   t.equal((await filling.opened).size, size);
   t.equal(await filling.settled, 'stored');
   const stated = fedBody(undefined);
-  const known = createFill({ ...options, size, origin: async () => stated.blob });
+  const known = new Fill({ ...options, size, origin: async () => stated.blob });
   stated.push(content.bytes);
   stated.end();
   t.equal((await known.opened).size, size, 'unless a manifest states it');
@@ -260,7 +260,7 @@ test('an empty blob fills', async (t) => {
   const content = randomContent(0);
   const body = fedBody(0);
   body.end();
-  const filling = createFill({
+  const filling = new Fill({
     ...options,
     digest: content.descriptor.digest,
     origin: async () => body.blob,
@@ -272,7 +272,7 @@ test('an empty blob fills', async (t) => {
 
 test('nothing of the spool is left once every holder has released it', async (t) => {
   const { content, body, options, directory, whole, spooled } = rig(t);
-  const filling = createFill(options);
+  const filling = new Fill(options);
   const reader = filling.read(whole)[Symbol.asyncIterator]();
   body.push(content.bytes);
   body.end();
@@ -287,7 +287,7 @@ test('nothing of the spool is left once every holder has released it', async (t)
 
 test('an upstream without the blob is BLOB_UNKNOWN', async (t) => {
   const { options } = rig(t);
-  const filling = createFill({ ...options, origin: async () => undefined });
+  const filling = new Fill({ ...options, origin: async () => undefined });
   await t.rejects(filling.opened, { code: 'BLOB_UNKNOWN' });
   t.equal(await filling.settled, 'failed');
 });
