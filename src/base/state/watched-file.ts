@@ -36,7 +36,7 @@ export function readOnChange<T>(
 
   const look = shared(async (): Promise<T> => {
     try {
-      const stamp = await stampOf(files);
+      const stamp = (await Promise.all(files.map(stampOf))).join(' ');
       if (current?.stamp !== stamp) {
         const texts = await Promise.all(files.map((file) => readFile(file, 'utf8')));
         current = { stamp, value: parse(texts) };
@@ -77,13 +77,15 @@ export interface Watch {
  * Secret, and on some file systems never comes.
  */
 export function watchFiles(files: readonly string[], { everyMs, changed }: FileWatchOptions): Watch {
-  let known = stampOf(files);
+  const stampsNow = async (): Promise<string> =>
+    (await Promise.all(files.map((file) => stampOf(file).catch(() => 'absent')))).join(' ');
+  let known = stampsNow();
   let isLooking = false;
 
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
-    const stamp = await stampOf(files);
+    const stamp = await stampsNow();
     if (stamp !== (await known)) {
       known = Promise.resolve(stamp);
       await changed();
@@ -96,17 +98,10 @@ export function watchFiles(files: readonly string[], { everyMs, changed }: FileW
 }
 
 /**
- * Time of modification, inode and size of each file, which change too when a mounted ConfigMap or
- * Secret is replaced by its symlink; of a file that is not there, that it is not.
+ * Time of modification, inode and size of a file, which change too when a mounted ConfigMap or
+ * Secret is replaced by its symlink. Rejects for a file that is not there.
  */
-async function stampOf(files: readonly string[]): Promise<string> {
-  const stamps = await Promise.all(
-    files.map((file) =>
-      stat(file, { bigint: true }).then(
-        ({ mtimeNs, ino, size }) => `${mtimeNs}-${ino}-${size}`,
-        () => 'absent',
-      ),
-    ),
-  );
-  return stamps.join(' ');
+async function stampOf(file: string): Promise<string> {
+  const { mtimeNs, ino, size } = await stat(file, { bigint: true });
+  return `${mtimeNs}-${ino}-${size}`;
 }

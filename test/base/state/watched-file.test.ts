@@ -1,4 +1,5 @@
-import { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import fs, { mkdir, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { freshFile, readOnChange, watchFiles } from '../../../src/base/state/watched-file.ts';
@@ -123,6 +124,27 @@ test('a file that is gone or wrong is a failure, until it is right again', async
   await writeFile(file, 'good');
   t.equal(await plain(), 'good');
   t.equal(await own(), 'good');
+});
+
+test('a file that comes while it is looked at, and goes again, is gone', async (t) => {
+  const file = join(t.testdir({}), 'secret');
+  const { stat } = fs;
+  let looks = 0;
+  t.intercept(fs, 'stat', {
+    async value(path: string) {
+      looks += 1;
+      const found = stat(path, { bigint: true });
+      if (looks === 1) await found.catch(() => writeFile(file, 'one'));
+      return found;
+    },
+  });
+  syncBuiltinESMExports();
+  t.teardown(syncBuiltinESMExports);
+  const read = freshFile(file, (text) => text);
+  await Promise.allSettled([read()]);
+  await rm(file);
+  await t.rejects(async () => read(), { code: 'ENOENT' });
+  t.equal(looks, 2);
 });
 
 test('a fresh file is looked at each time, and parsed when it changed', async (t) => {
