@@ -1,5 +1,6 @@
+import { field, isText } from '../base/text/json.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
-import { unless } from '../kubernetes/failure.ts';
+import { ApiFailure, unless } from '../kubernetes/failure.ts';
 import type { LeaseClaim, LeaseMedium, LeaseRecord } from './medium.ts';
 
 interface LeaseObjectOptions {
@@ -42,7 +43,7 @@ export function createLeaseObject(options: LeaseObjectOptions): LeaseMedium<Leas
   return {
     async read() {
       const object = await unless(404, client.json<LeaseBody>({ path: one, timeoutMs }));
-      return object && recordOf(object);
+      return object === undefined ? undefined : recordOf(object);
     },
     async write(claim, seen) {
       const body = JSON.stringify(claimed(claim, seen?.object ?? { metadata: { name, namespace } }));
@@ -51,17 +52,20 @@ export function createLeaseObject(options: LeaseObjectOptions): LeaseMedium<Leas
           ? ({ method: 'POST', path: all } as const)
           : ({ method: 'PUT', path: one } as const);
       const object = await unless(409, client.json<LeaseBody>({ ...to, body, timeoutMs }));
-      return object && recordOf(object);
+      return object === undefined ? undefined : recordOf(object);
     },
   };
 }
 
+/** Throws `ApiFailure` for what is no Lease: it would be one that we hold, or a free one. */
 function recordOf(object: LeaseBody): LeaseObject {
+  const version = field(field(object, 'metadata'), 'resourceVersion');
+  if (!isText(version)) throw new ApiFailure('invalid', 'answered with something other than a Lease');
   const { holderIdentity = '', leaseDurationSeconds } = object.spec ?? {};
   return {
     object,
     holder: holderIdentity,
-    version: object.metadata?.resourceVersion ?? '',
+    version,
     ...(leaseDurationSeconds === undefined ? {} : { ttlMs: leaseDurationSeconds * 1000 }),
   };
 }

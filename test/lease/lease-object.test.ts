@@ -1,4 +1,6 @@
 import { type Test, test } from 'tap';
+import type { KubernetesClient } from '../../src/kubernetes/client.ts';
+import { ApiFailure } from '../../src/kubernetes/failure.ts';
 import { createLease } from '../../src/lease/lease.ts';
 import { createLeaseObject } from '../../src/lease/lease-object.ts';
 import { until } from '../support/bodies.ts';
@@ -57,6 +59,22 @@ test('of two that write at once, one has lost the race', async (t) => {
   );
   const seen = await one.read();
   t.same((await Promise.all([one.write(claim, seen), two.write(claim, seen)])).filter(Boolean).length, 1);
+});
+
+const noLease = new ApiFailure('invalid', 'answered with something other than a Lease');
+
+test('an answer that is no Lease is neither a held one nor a free one', async (t) => {
+  for (const text of ['null', '{}', '[]', '"yes"', '{"metadata":{}}', '{"metadata":{"resourceVersion":7}}']) {
+    const client: KubernetesClient = {
+      text: async () => text,
+      json: async () => JSON.parse(text),
+      async *stream() {},
+      close: async () => {},
+    };
+    const medium = createLeaseObject({ client, namespace: 'ci', name: 'ci-image-mirror' });
+    await t.rejects(medium.read(), noLease, text);
+    await t.rejects(medium.write({ holder: 'a', ttlMs: 15_000 }, undefined), noLease, text);
+  }
 });
 
 test('a renewal whose answer is cut off keeps the Lease', async (t) => {
