@@ -218,11 +218,8 @@ async function swept(sweeps: readonly (() => Promise<number>)[], log: Log): Prom
 
 /** As long as a token may name them, and the day within which they are written anew. */
 function subjectsKeptMs({ hosts }: Config): number {
-  const longest = Math.max(
-    0,
-    ...Object.values(hosts).map(({ tokenValiditySeconds }) => tokenValiditySeconds),
-  );
-  return (longest + 2 * 86_400) * 1000;
+  const validities = Object.values(hosts).map(({ tokenValiditySeconds }) => tokenValiditySeconds);
+  return (Math.max(0, ...validities) + 2 * 86_400) * 1000;
 }
 
 function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {

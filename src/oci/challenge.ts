@@ -23,9 +23,7 @@ export function parseChallenges(lines: string | readonly string[] | undefined): 
 
 /** A challenge as a header value: every parameter quoted, as containers/image requires. */
 export function challengeText(schemeName: string, parameters: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(parameters).map(
-    ([key, value]) => `${key}="${value.replace(/["\\]/g, '\\$&')}"`,
-  );
+  const pairs = Object.entries(parameters).map(([key, text]) => `${key}="${text.replace(/["\\]/g, '\\$&')}"`);
   return `${schemeName} ${pairs.join(',')}`;
 }
 

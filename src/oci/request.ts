@@ -96,13 +96,9 @@ function tagsRequest(name: string, parameters: URLSearchParams): RegistryRequest
   return { kind: 'tags', repository: parseRepository(name), query: parameters.toString() };
 }
 
-function referrersRequest(
-  repository: Repository,
-  digest: Digest,
-  parameters: URLSearchParams,
-): RegistryRequest {
-  const artifactType = parameters.get('artifactType');
-  const query = parameters.toString();
+function referrersRequest(repository: Repository, digest: Digest, asked: URLSearchParams): RegistryRequest {
+  const artifactType = asked.get('artifactType');
+  const query = asked.toString();
   return { kind: 'referrers', repository, digest, query, ...(artifactType === null ? {} : { artifactType }) };
 }
 

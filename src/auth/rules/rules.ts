@@ -126,10 +126,7 @@ export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions 
   const ofTags = new LRUCache<string, Ruling>({ max: maxEntries });
   const ofRepositories = new LRUCache<string, RepositoryRulings>({ max: mostRepositories });
 
-  function ofRepository(
-    { upstream, repository }: Place,
-    text = `${upstream}/${repository}`,
-  ): RepositoryRulings {
+  function rulingsOf({ upstream, repository }: Place, text = `${upstream}/${repository}`): RepositoryRulings {
     const known = ofRepositories.get(text) ?? repositoryRulings(compiled, text);
     ofRepositories.set(text, known);
     return known;
@@ -140,12 +137,12 @@ export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions 
       const key = `${place.upstream}/${place.repository}:${tag}`;
       const known = ofTags.get(key);
       if (known !== undefined) return known;
-      const ruling = tagRuling(ofRepository(place).rules, tag);
+      const ruling = tagRuling(rulingsOf(place).rules, tag);
       ofTags.set(key, ruling);
       return ruling;
     },
-    ofRepository: (place) => ofRepository(place).ruling,
-    dependsOnTag: (place) => ofRepository(place).dependsOnTag,
+    ofRepository: (place) => rulingsOf(place).ruling,
+    dependsOnTag: (place) => rulingsOf(place).dependsOnTag,
     reread: () => ofTags.clear(),
   };
 }

@@ -64,9 +64,7 @@ export function createTokenKeys(
  * and never shows a key.
  */
 export function parseTokenKeys(texts: readonly string[], names: readonly string[] = []): TokenKeys {
-  return joined(
-    texts.flatMap((text, index) => parseTokenKeyFile(text, names[index] ?? 'the token key file')),
-  );
+  return joined(texts.flatMap((text, at) => parseTokenKeyFile(text, names[at] ?? 'the token key file')));
 }
 
 /** A key that only this process has: its tokens end with it, and no replica accepts them. */

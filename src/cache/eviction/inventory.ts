@@ -34,12 +34,10 @@ export async function inventoryOf(
 }
 
 /** How much a listing holds, counted without keeping any of it. */
-export async function measured(
-  listing: AsyncIterable<StoredBlob>,
-): Promise<{ blobs: number; bytes: number }> {
+export async function measured(listed: AsyncIterable<StoredBlob>): Promise<{ blobs: number; bytes: number }> {
   let blobs = 0;
   let bytes = 0;
-  for await (const { size } of listing) {
+  for await (const { size } of listed) {
     blobs += 1;
     bytes += size;
   }

@@ -152,11 +152,7 @@ function* evicted(graph: Graph, root: number): Generator<Eviction, void, undefin
   }
 }
 
-function* eviction(
-  { input, usedAt }: Graph,
-  index: number,
-  root: number,
-): Generator<Eviction, void, undefined> {
+function* eviction({ input, usedAt }: Graph, index: number, root: number): Generator<Eviction> {
   const { digests, sizes } = input.inventory;
   const [digest, rootDigest] = [digests[index], digests[root]];
   if (digest === undefined || rootDigest === undefined) return;

@@ -68,11 +68,7 @@ export function createTagPages({ upstream, memory, policy, now }: TagPagesOption
     return whole;
   }
 
-  async function ask(
-    repository: Repository,
-    query: string,
-    range: TagRange | undefined,
-  ): Promise<ServedTags> {
+  async function ask(repository: Repository, query: string, range?: TagRange): Promise<ServedTags> {
     const place = placeOf(repository);
     const answer = await upstream.tags(repository, query);
     const message = 'the upstream has no such repository';

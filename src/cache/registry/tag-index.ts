@@ -99,11 +99,7 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
   }
 
   /** The cached tag is fresh, or would be served now to a client that asks for it. */
-  function isCurrent(
-    { upstream, repository }: RepositoryScope,
-    tag: Tag,
-    { checkedAt }: TagPointer,
-  ): boolean {
+  function isFresh({ upstream, repository }: RepositoryScope, tag: Tag, { checkedAt }: TagPointer): boolean {
     return (
       ageMs(checkedAt, now()) < formerMs(upstream) ||
       registry(upstream)?.tagged.ready(repository, { tag }) !== undefined
@@ -151,11 +147,11 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
   async function looked(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
     const inMemory = tags.known(place, tag);
     if (inMemory !== undefined && (await holds(place, inMemory, digest)))
-      return isCurrent(place, tag, inMemory) || heldStill(place, tag, digest);
+      return isFresh(place, tag, inMemory) || heldStill(place, tag, digest);
     const onRecord = await tags.reread(place, tag);
     const isOther = onRecord !== undefined && onRecord.digest !== inMemory?.digest;
     if (isOther && (await holds(place, onRecord, digest)))
-      return isCurrent(place, tag, onRecord) || heldStill(place, tag, digest);
+      return isFresh(place, tag, onRecord) || heldStill(place, tag, digest);
     if (isReferrersTag(tag) && (await refersTo(place, tag, digest))) return true;
     const isOpen = onRecord === undefined && (await isNamed(place, tag, digest));
     return isOpen && heldStill(place, tag, digest);
@@ -213,7 +209,7 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
     tagContains(place, tag, digest) {
       const pointer = tags.known(place, tag);
       const isHeld = pointer !== undefined && isKnownToHold(place, pointer, digest);
-      if (isHeld && isCurrent(place, tag, pointer)) return true;
+      if (isHeld && isFresh(place, tag, pointer)) return true;
       return looking(keyOf(place, digest, tag), () => looked(place, tag, digest));
     },
   };

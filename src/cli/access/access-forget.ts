@@ -26,18 +26,14 @@ export const accessForget: Run = async (args, io) => {
   const config = values.admin === undefined ? await configFile(values.config, io) : undefined;
   const url = forgetUrl(values.admin ?? adminUrl(config?.admin.listen));
   const token = await firstToken(values['token-file'] ?? config?.admin.tokenFile);
-  const failure = await askedToForget(url, token, io);
+  const failure = await askToForget(url, token, io);
   if (failure === undefined) io.stdout.write(`${url.host}: forgotten\n`);
   else io.stderr.write(`quayside access forget: ${url.host} ${failure}\n`);
   return failure === undefined ? 0 : 1;
 };
 
 /** What went wrong, in words; undefined when nothing did. */
-async function askedToForget(
-  url: URL,
-  token: string | undefined,
-  { signal }: Io,
-): Promise<string | undefined> {
+async function askToForget(url: URL, token: string | undefined, { signal }: Io): Promise<string | undefined> {
   try {
     const { status } = await fetch(url, {
       method: 'POST',

@@ -83,9 +83,7 @@ const refused = new WeakSet<Socket>();
 
 function refuse(socket: Socket, code: number): void {
   const { status, headers, body } = rendered(frameworkFailure(code));
-  const lines = Object.entries({ ...headers, connection: 'close' }).map(
-    ([name, value]) => `${name}: ${value}`,
-  );
+  const lines = Object.entries({ ...headers, connection: 'close' }).map(([name, text]) => `${name}: ${text}`);
   socket.end(`HTTP/1.1 ${status} ${reasons[status]}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
