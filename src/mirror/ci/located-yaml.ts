@@ -40,10 +40,7 @@ interface LocatedYaml {
 export function parseLocatedYaml(file: Uint8Array): LocatedYaml {
   const lines = new LineCounter();
   const document = parseDocument(textOf(file), { lineCounter: lines, prettyErrors: false });
-  const faults = document.errors.map(({ pos: [at], message }) => ({
-    line: lines.linePos(at).line,
-    message,
-  }));
+  const faults = document.errors.map(({ pos: [at], message }) => ({ line: lines.linePos(at).line, message }));
   if (faults.length > 0) throw new MirrorConfigError(faults);
   return {
     data: plain(document),

@@ -166,7 +166,5 @@ function sourceGone(image: ImageCopy): CopyError {
 
 function unexpected(image: ImageCopy, cause: unknown): CopyError {
   const place = `${sourceText(image)} to ${destinationText(image)}`;
-  return new CopyError('unavailable', `${place}: failed for an unknown reason: retrying later`, {
-    cause,
-  });
+  return new CopyError('unavailable', `${place}: failed for an unknown reason: retrying later`, { cause });
 }

@@ -64,10 +64,7 @@ async function described(referrer: Descriptor, copying: Copying): Promise<Referr
   );
   if (answer.kind !== 'found' || answer.bytes === undefined) return referrer;
   const { artifactType, annotations } = parseManifest(answer.bytes, answer.descriptor.mediaType);
-  return {
-    ...answer.descriptor,
-    ...defined({ artifactType, annotations }),
-  };
+  return { ...answer.descriptor, ...defined({ artifactType, annotations }) };
 }
 
 function listOf(referrers: readonly unknown[]): ManifestBytes {

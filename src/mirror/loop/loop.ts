@@ -241,7 +241,5 @@ function sourceGone({ source }: QueuedTask): CopyError {
 /** An unknown error's text may hold a secret. */
 function failureOf(error: unknown): CopyError {
   if (error instanceof CopyError) return error;
-  return new CopyError('unavailable', 'failed for an unknown reason: retrying later', {
-    cause: error,
-  });
+  return new CopyError('unavailable', 'failed for an unknown reason: retrying later', { cause: error });
 }

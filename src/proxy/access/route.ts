@@ -38,11 +38,7 @@ export function createRouter(
     [...upstreams].map(([name, { repositories }]) => [name, repositories?.map(repositoryGlob)]),
   );
 
-  function choose(
-    parsed: ParsedRequest,
-    repository: Repository,
-    host: string | undefined,
-  ): [string, Repository] {
+  function choose(parsed: ParsedRequest, repository: Repository, host?: string): [string, Repository] {
     if (parsed.namespace !== undefined) return [parsed.namespace, repository];
     if (host !== undefined) return [host, repository];
     const slash = repository.indexOf('/');

@@ -25,10 +25,7 @@ export function createS3Presence(maxEntries: number, now = () => performance.now
     known.set(digest, size, { ttl: presentMs });
   }
 
-  async function askedNow(
-    digest: Digest,
-    ask: () => Promise<number | undefined>,
-  ): Promise<number | undefined> {
+  async function asked(digest: Digest, ask: () => Promise<number | undefined>): Promise<number | undefined> {
     const size = await ask();
     if (size !== undefined) learn(digest, size);
     else if (!known.has(digest)) known.set(digest, absent, { ttl: absentMs });
@@ -39,7 +36,7 @@ export function createS3Presence(maxEntries: number, now = () => performance.now
     async size(digest, ask) {
       const held = known.get(digest);
       if (held !== undefined) return held === absent ? undefined : held;
-      return await asking(digest, () => askedNow(digest, ask));
+      return await asking(digest, () => asked(digest, ask));
     },
     learn,
     forget: (digest) => {
