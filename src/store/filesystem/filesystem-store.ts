@@ -49,18 +49,16 @@ export function createFilesystemStore(options: FilesystemStoreOptions): Filesyst
 }
 
 async function isWritable(temps: TempFiles, outage: Outage): Promise<boolean> {
+  const probe = temps.newPath();
   try {
-    const probe = temps.newPath();
-    try {
-      await disk.writeNew(probe, bytesOf(Buffer.from('probe')));
-      const text = await readFile(probe, 'utf8');
-      if (text !== 'probe') throw new Error('a file that was just written reads differently');
-      outage.worked();
-      return true;
-    } finally {
-      await rm(probe, { force: true }).catch(() => undefined);
-    }
+    await disk.writeNew(probe, bytesOf(Buffer.from('probe')));
+    const text = await readFile(probe, 'utf8');
+    if (text !== 'probe') throw new Error('a file that was just written reads differently');
+    await rm(probe, { force: true });
+    outage.worked();
+    return true;
   } catch (error) {
+    await rm(probe, { force: true }).catch(() => undefined);
     outage.failed(error);
     return false;
   }

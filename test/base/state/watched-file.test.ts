@@ -130,6 +130,7 @@ test('a file that comes while it is looked at, and goes again, is gone', async (
   const file = join(t.testdir({}), 'secret');
   const { stat } = fs;
   let looks = 0;
+  t.teardown(syncBuiltinESMExports);
   t.intercept(fs, 'stat', {
     async value(path: string) {
       looks += 1;
@@ -139,7 +140,6 @@ test('a file that comes while it is looked at, and goes again, is gone', async (
     },
   });
   syncBuiltinESMExports();
-  t.teardown(syncBuiltinESMExports);
   const read = freshFile(file, (text) => text);
   await Promise.allSettled([read()]);
   await rm(file);

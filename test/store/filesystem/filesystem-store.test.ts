@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import fs, { mkdir, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
@@ -180,3 +181,14 @@ test('a lock that a dead process left is broken after 10 s', async (t) => {
 async function openFiles(): Promise<number> {
   return (await readdir('/proc/self/fd')).length;
 }
+
+test('a directory in which no file can be deleted is not usable', async (t) => {
+  const told: unknown[] = [];
+  const events = { usabilityChanged: (event: unknown) => void told.push(event) };
+  const { isUsable } = createFilesystemStore({ path: t.testdir(), events });
+  t.teardown(syncBuiltinESMExports);
+  t.intercept(fs, 'rm', { value: () => Promise.reject(Object.assign(new Error('no'), { code: 'EPERM' })) });
+  syncBuiltinESMExports();
+  t.equal(await isUsable(), false);
+  t.match(told, [{ isUsable: false, error: { code: 'EPERM' } }]);
+});
