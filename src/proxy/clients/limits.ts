@@ -130,7 +130,7 @@ interface Shares {
 }
 
 /** Shares of so many slots. An empty address or subject has no bound. */
-export function createShares(slots: number): Shares {
+function createShares(slots: number): Shares {
   const plenty = Math.floor(slots / 2);
   const scarce = slots - plenty;
   const most = scarce - Math.floor(scarce / 5);

@@ -149,7 +149,7 @@ function isRefusal({ status }: UpstreamResponse): boolean {
  * ended. A registry says a code (distribution-spec, "Error Codes"); of a HEAD, which has no body,
  * the fields must tell. Reads the body of a refusal.
  */
-export async function isStoragesRefusal(answer: UpstreamResponse, method: string): Promise<boolean> {
+async function isStoragesRefusal(answer: UpstreamResponse, method: string): Promise<boolean> {
   if (!isRefusal(answer)) return false;
   const isJson = /\bjson\b/i.test(headerOf(answer, 'content-type') ?? '');
   if (method === 'HEAD') return !isJson && headerOf(answer, 'docker-distribution-api-version') === undefined;
