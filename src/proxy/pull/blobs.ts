@@ -98,9 +98,9 @@ async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly 
 }
 
 async function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
-  exchange.log.length = Number(headers['content-length']);
   const bytes = begun(body, (isReady) => {
     begin(exchange, status, headers);
+    exchange.log.length = Number(headers['content-length']);
     if (!isReady) exchange.res.flushHeaders();
   });
   await send(exchange.res, bytes, (sent) => exchange.sent(sent));
