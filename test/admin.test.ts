@@ -10,8 +10,15 @@ const guarded = [
   ['GET', '/api/v1/mirrors'],
   ['POST', '/api/v1/mirrors'],
   ['POST', '/api/v1/mirrors/retry'],
+  ['POST', '/api/v1/mirrors/hold'],
+  ['POST', '/api/v1/mirrors/release'],
   ['DELETE', '/api/v1/mirrors?destination=a'],
 ] as const;
+const payloads: Readonly<Record<string, object>> = {
+  '/api/v1/mirrors': { source: 'a', destination: 'b' },
+  '/api/v1/mirrors/hold': { destination: 'b' },
+  '/api/v1/mirrors/release': { destination: 'b' },
+};
 const open = ['/metrics', '/livez', '/readyz', '/healthz', '/api/health'];
 const elsewhere = '10.0.0.7';
 
@@ -32,6 +39,17 @@ function stage(t: Test, operators?: Operators) {
         return 'dropped' as const;
       },
     },
+    holds: {
+      list: async () => [],
+      async hold() {
+        done.push('held');
+        return {};
+      },
+      async release() {
+        done.push('released');
+        return true;
+      },
+    },
     serving: () => {},
   };
   const app = adminServer({
@@ -50,15 +68,14 @@ function stage(t: Test, operators?: Operators) {
     headers: Readonly<Record<string, string>> = {},
     remoteAddress = '127.0.0.1',
   ) => {
-    const payload =
-      url === '/api/v1/mirrors' && method === 'POST' ? { source: 'a', destination: 'b' } : undefined;
+    const payload = payloads[url];
     const host = 'localhost:8401';
     const answer = await app.inject({
       method,
       url,
       headers: { host, ...headers },
       remoteAddress,
-      ...(payload && { payload }),
+      ...(method === 'POST' && payload && { payload }),
     });
     return { status: answer.statusCode, challenge: answer.headers['www-authenticate'], body: answer.body };
   };
@@ -92,9 +109,9 @@ test('metrics and health are open to all; what shows names or changes something 
 test('from the host itself all of it is done, and what changes something is logged', async (t) => {
   const { ask, done, said } = stage(t);
   for (const each of guarded) t.match((await ask(each)).status, /^20[024]$/, each.join(' '));
-  t.same(done, ['forgotten', 'shown', 'ordered', 'retried', 'dropped']);
+  t.same(done, ['forgotten', 'shown', 'ordered', 'retried', 'held', 'released', 'dropped']);
   t.match(said[0], { operator: 'local', verb: 'post', path: '/quayside/access/forget', client: '127.0.0.1' });
-  t.equal(said.length, 4);
+  t.equal(said.length, 6);
 });
 
 for (const [what, headers] of [

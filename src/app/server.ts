@@ -29,6 +29,7 @@ import { createOrderedServer } from '../proxy/http/request-order.ts';
 import { requestTargets } from '../proxy/http/target.ts';
 import { health } from '../proxy/operators/health.ts';
 import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
+import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from '../proxy/operators/mirror-holds.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
 import {
   type BlobModes,
@@ -182,7 +183,7 @@ interface AdminServerParts {
   /** Drops what is remembered of people and their rights. */
   readonly forget: () => void;
   /** Default: there is none. */
-  readonly mirror?: MirrorApiOptions;
+  readonly mirror?: MirrorApiOptions & MirrorHoldsOptions;
   /** Where it is going to listen: `host:port`, or nowhere. */
   readonly listen: string | false;
   /** Networks (CIDR) of proxies, whose requests come from elsewhere. */
@@ -219,6 +220,8 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
     if (mirror !== undefined) {
       mirrorQueue(scope, mirror);
       mirrorOrders(scope, mirror);
+      mirrorHolds(scope, mirror);
+      holdOrders(scope, mirror);
     }
     done();
   });
@@ -226,10 +229,11 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
 }
 
 /** The mirror's queue to look at only, where its predecessor showed it; not yet listening. */
-export function mirrorServer(mirror: MirrorApiOptions): FastifyInstance {
+export function mirrorServer(mirror: MirrorApiOptions & MirrorHoldsOptions): FastifyInstance {
   const app = createServer();
   mirrorHealth(app);
   mirrorQueue(app, mirror);
+  mirrorHolds(app, mirror);
   return app;
 }
 

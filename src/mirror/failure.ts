@@ -3,7 +3,7 @@ import type { Retry } from '../base/time/retry.ts';
 /**
  * Ways in which an image cannot be copied. The first two are transient, and retried. The others are
  * parked with their reason until the source's digest changes or 24 h are over, in which rights may
- * be granted or content pushed; refused schema 1 stays parked.
+ * be granted or content pushed; refused schema 1 stays parked. A hold is read again every minute.
  */
 export const failureClasses = [
   'throttled',
@@ -14,6 +14,7 @@ export const failureClasses = [
   'manifest-invalid',
   'too-large',
   'denied',
+  'held',
 ] as const;
 
 export type FailureClass = (typeof failureClasses)[number];

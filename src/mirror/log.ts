@@ -78,6 +78,12 @@ export interface Notices {
   invalidTask: 'warn';
   /** Fields: `source`, `target`, `state`, and of who asked `client` and `userAgent`. */
   dropped: 'info';
+  /** Fields: `source`, `target`, `reason`. Once a task. */
+  held: 'info';
+  /** Fields: `target`, `until`, `why`, and of who asked `client` and `userAgent`. */
+  holdSet: 'info';
+  /** Fields: `target`, and of who asked `client` and `userAgent`. */
+  holdReleased: 'info';
   /** Fields: `pairs`. */
   mirrorStarted: 'info';
   /** Fields: `pairs`, `duration` in whole seconds. */

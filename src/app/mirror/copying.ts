@@ -3,13 +3,19 @@ import { copyImage } from '../../mirror/copy/copy.ts';
 import { type CopyRun, createCopyRun } from '../../mirror/copy/run.ts';
 import type { CopiedImage } from '../../mirror/images/image-copy.ts';
 import type { CopyPair } from '../../mirror/loop/loop.ts';
+import type { Holds } from '../../mirror/queue/holds.ts';
 import type { RegistryEndpoints } from './endpoints.ts';
 
 /** A run knows what is where, which does not stay true for ever. */
 const runMs = 10 * 60_000;
 
 /** Copies one image of the queue; many at a time share what they learn, for a while. */
-export function copying(ends: RegistryEndpoints, settings: MirrorSettings, signal: AbortSignal) {
+export function copying(
+  ends: RegistryEndpoints,
+  settings: MirrorSettings,
+  signal: AbortSignal,
+  holds?: Pick<Holds, 'find'>,
+) {
   let run: CopyRun | undefined;
   let since = 0;
 
@@ -20,6 +26,10 @@ export function copying(ends: RegistryEndpoints, settings: MirrorSettings, signa
     }
     return run;
   }
+
+  /** A hold may come while the image is copied. */
+  const isFree = (destination: string) =>
+    holds === undefined || (async () => (await holds.find(destination)) === undefined);
 
   return async (
     { source, destination, isPulled = false, fills = false, seen }: CopyPair,
@@ -32,7 +42,7 @@ export function copying(ends: RegistryEndpoints, settings: MirrorSettings, signa
       from: source,
       destination: ends.destination(destination.registry),
       to: { repository: destination.repository, ...(tag === undefined ? {} : { tag }) },
-      overwrites: !fills,
+      overwrites: !fills && isFree(destination.text),
     };
     return await copyImage(image, shared(), { signal: stop, seen });
   };

@@ -17,9 +17,11 @@ import { createBuiltAt } from '../../mirror/images/built-at.ts';
 import { createImageInspector } from '../../mirror/images/image-inspector.ts';
 import type { LogMirror } from '../../mirror/log.ts';
 import { controllerName, createController } from '../../mirror/loop/controller.ts';
+import { createHoldDesk, type HoldDesk } from '../../mirror/loop/hold-desk.ts';
 import { hourly } from '../../mirror/loop/jobs.ts';
 import { mirrorLoop } from '../../mirror/loop/loop.ts';
 import { createQueueAdmin, type QueueAdmin } from '../../mirror/loop/queue-admin.ts';
+import { createHolds } from '../../mirror/queue/holds.ts';
 import { createQueue, type Queue, type TaskSink } from '../../mirror/queue/queue.ts';
 import type { MirrorTask } from '../../mirror/queue/task.ts';
 import { createTaskRecords, offerTask } from '../../mirror/queue/task-records.ts';
@@ -52,6 +54,7 @@ export interface Mirror {
   /** The upstream, answering from its source what it lacks, where the settings say so. */
   filled(upstream: Upstream): Upstream;
   readonly desk: QueueAdmin;
+  readonly holds: HoldDesk;
   readonly serving: (path: string) => void;
   /** Waits for its turn, and works. */
   start(): void;
@@ -81,6 +84,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       places: settings.images,
       depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
     });
+  const holds = createHolds({ records });
   const ends = createRegistryEndpoints(parts);
   const stillWanted = (task: MirrorTask): boolean => {
     const current = rules.current();
@@ -120,11 +124,14 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       if (signal.aborted && !stopping.signal.aborted) handing = lines.handOver();
     };
     signal.addEventListener('abort', over, { once: true });
-    const copy = copying(ends, settings, signal);
+    const copy = copying(ends, settings, signal, holds);
     const jobs = { ends, look, queue: lines, tell: tellAs };
     try {
       await Promise.all([
-        mirrorLoop({ queue: lines, look, copy, isWanted: stillWanted, tell, events }, signal),
+        mirrorLoop(
+          { queue: lines, look, copy, isWanted: stillWanted, holdOf: holds.find, tell, events },
+          signal,
+        ),
         rules.atTick &&
           hourly({ ...jobs, changed: rules.changed, config: rules.atTick, ...defined({ streams }) }, signal),
         streams && watching(streams, parts, { ...jobs, rules }).run(signal),
@@ -140,6 +147,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   }
 
   const look = createImageInspector((registry) => ends.source(registry));
+  const shown = deskQueue(sink, () => current);
   return {
     filled(upstream) {
       const { onMiss, waitMs, absentMs, questionsPerSecond } = settings.misses;
@@ -156,11 +164,8 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
         questionsPerSecond,
       });
     },
-    desk: createQueueAdmin(
-      deskQueue(sink, () => current),
-      tell,
-      { readings: rules.readings },
-    ),
+    desk: createQueueAdmin(shown, tell, { readings: rules.readings }),
+    holds: createHoldDesk({ holds, queue: shown, tell }),
     serving: (path) => tell('serving', { path }),
     start() {
       working = working.then(() => turns(turn, work, tell, stopping.signal));

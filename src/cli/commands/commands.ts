@@ -24,6 +24,10 @@ export interface Command {
 const startApp: Start = async (config, options) =>
   (await import('../../app/app.ts')).createService(config, options);
 
+const adminHelp = `  --config FILE      the settings of that server, YAML, for the address of its admin listener; default 127.0.0.1:8401
+  --admin URL        the admin listener, such as http://127.0.0.1:8401
+  --token-file FILE  a file whose first token to send; default: admin.tokenFile of --config. Over loopback none is needed`;
+
 /** Every command, in the order of the help. */
 export const commands: readonly Command[] = [
   {
@@ -106,9 +110,7 @@ Exits with 0 when the pull is allowed, 1 when it is refused, 2 for a mistake, 3 
     name: 'access forget',
     summary: 'make a running server forget remembered logins and rights',
     usage: '[--config FILE | --admin URL] [--token-file FILE]',
-    help: `  --config FILE      the settings of that server, YAML, for the address of its admin listener; default 127.0.0.1:8401
-  --admin URL        the admin listener, such as http://127.0.0.1:8401
-  --token-file FILE  a file whose first token to send; default: admin.tokenFile of --config. Over loopback none is needed
+    help: `${adminHelp}
 
 For a right that was just revoked: the next request asks the cluster. Each replica has a memory of its own.`,
     run: async (args, io) => (await import('../access/access-forget.ts')).accessForget(args, io),
@@ -152,6 +154,28 @@ Metrics are at :8080. The queue is kept in the store and survives a restart. Sto
 New supplemental images must not come from docker.io, must exist, and must neither exist in QCI nor be promoted into it. Exits with 0
 when there is no objection, 1 when there is one, 2 when the file cannot be used.`,
     run: async (args, io) => (await import('../mirror/validate.ts')).validating()(args, io),
+  },
+  {
+    name: 'mirror hold',
+    summary: 'keep the mirror of a running server from overwriting an image',
+    usage: '[--until TIME] [--why TEXT] [--config FILE | --admin URL] [--token-file FILE] DESTINATION',
+    help: `  --until TIME       when the hold ends by itself: 2026-12-01T12:00:00Z, or a duration such as 12h; default: at its release
+  --why TEXT         for people; the log and the API show it
+${adminHelp}
+
+For an image that was set back by hand: the loop copies nothing to DESTINATION, a pull spec with its tag, until the hold ends. It is
+kept in the store, so that it survives a restart and counts for every process with the same store. Run it before the image is set
+back: a copy that is running then no longer overwrites the tag. quayside mirror SRC DESTINATION still does.`,
+    run: async (args, io) => (await import('../mirror/hold.ts')).mirrorHold(args, io),
+  },
+  {
+    name: 'mirror release',
+    summary: 'let the mirror of a running server overwrite a held image again',
+    usage: '[--config FILE | --admin URL] [--token-file FILE] DESTINATION',
+    help: `${adminHelp}
+
+Ends what quayside mirror hold began; what waits for DESTINATION is copied within a minute. Exits with 1 where there is no hold.`,
+    run: async (args, io) => (await import('../mirror/hold.ts')).mirrorRelease(args, io),
   },
   {
     name: 'mirror',

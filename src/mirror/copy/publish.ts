@@ -4,6 +4,7 @@ import { type Reference, referenceText } from '../../oci/reference.ts';
 import { isSchema1 } from '../../oci/schema1.ts';
 import { CopyError } from '../failure.ts';
 import type { Node } from '../images/graph.ts';
+import type { ImageCopy } from '../images/image-copy.ts';
 import { askDestination, type Copying, placeOf } from './copying.ts';
 
 /**
@@ -38,8 +39,8 @@ async function putManifest(
   const { destination, to } = image;
   const { descriptor } = manifest;
   const topic = { kind: 'manifest', reference: descriptor.digest, isSchema1: isSchema1(descriptor) } as const;
+  const isGuarded = reference.tag !== undefined && !(await mayOverwrite(image));
   const holder = await askDestination(copying, topic, async (signal) => {
-    const isGuarded = image.overwrites === false && reference.tag !== undefined;
     const found = isGuarded && (await destination.statManifest(to.repository, reference, { signal }));
     if (found) return found.digest;
     await destination.putManifest(to.repository, reference, manifest, { signal });
@@ -49,6 +50,10 @@ async function putManifest(
   copying.changed();
   run.events.manifestPut?.({ image, descriptor, reference: referenceText(reference) });
   return undefined;
+}
+
+async function mayOverwrite({ overwrites = true }: ImageCopy): Promise<boolean> {
+  return typeof overwrites === 'function' ? overwrites() : overwrites;
 }
 
 /** How often mending is useful. Quay calls a manifest without its blobs invalid: then once. */

@@ -31,8 +31,11 @@ export interface ImageCopy {
   readonly openByUrls?: OpenByUrls;
   /** Also what refers to the image and to its parts, and what refers to that. Default false. */
   readonly referrers?: boolean;
-  /** Whether the tag may be taken from what has it at the destination. Default true. */
-  readonly overwrites?: boolean;
+  /**
+   * Whether the tag may be taken from what has it at the destination; a function is asked right
+   * before the tag is written. Default true.
+   */
+  readonly overwrites?: boolean | (() => Promise<boolean>);
   /** Writes everything, whatever the destination says that it has. Default false. */
   readonly force?: boolean;
   /**

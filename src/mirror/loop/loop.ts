@@ -8,10 +8,12 @@ import { CopyError } from '../failure.ts';
 import type { Seen } from '../images/image-copy.ts';
 import type { ImageInspector } from '../images/image-inspector.ts';
 import type { LogMirror } from '../log.ts';
+import type { MirrorHold } from '../queue/holds.ts';
 import type { Queue } from '../queue/queue.ts';
 import type { MirrorTask, QueuedTask } from '../queue/task.ts';
 import { type ImageReference, parseImageReference, pinned } from '../references/image-reference.ts';
 import { backupAt } from '../references/names.ts';
+import { heldFailure } from './hold-desk.ts';
 import { isUpToDate } from './up-to-date.ts';
 
 /** One image to be copied. */
@@ -39,6 +41,8 @@ export interface LoopOptions {
   readonly copy: (pair: CopyPair, signal: AbortSignal) => Promise<Copied | undefined>;
   /** Whether a task is still configured; called before each try, logs why not. Default: true. */
   readonly isWanted?: (task: MirrorTask) => boolean;
+  /** The hold on a destination; read before each try. Default: none. */
+  readonly holdOf?: (destination: string) => Promise<MirrorHold | undefined>;
   readonly tell: LogMirror;
   readonly events: Pick<MirrorEvents, 'imageMirrored'>;
   /** Transient failures before the failure is logged as lasting. Default 5: some minutes. */
@@ -75,6 +79,7 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
   const startedAt = performance.now();
   let sourceDigest: string | undefined;
   try {
+    await refuseHeld(options, key);
     const [wanted, held] = await Promise.all([look.stat(source, signal), look.stat(destination, signal)]);
     if (wanted === undefined) throw sourceGone(task);
     sourceDigest = wanted.digest;
@@ -90,6 +95,12 @@ async function worked(options: LoopOptions, task: QueuedTask, signal: AbortSigna
       // Other users of the image check its source as well.
       queue.done(key);
       options.tell('sourceAbsent', textsOf(task));
+      return;
+    }
+    if (failure.kind === 'held') {
+      const isNews = task.failure?.reason !== failure.message;
+      queue.failed(key, failure, sourceDigest);
+      if (isNews) options.tell('held', { ...textsOf(task), reason: failure.message });
       return;
     }
     complained(options, queue.failed(key, failure, sourceDigest), failure, startedAt);
@@ -137,7 +148,19 @@ async function mirrored(
     seen: { source: wanted, destination: held ?? 'nothing' },
   } as const;
   const there = await copied(options, pair, signal);
-  if (there?.isKept === true) kept(there);
+  if (there?.isKept !== true) return;
+  if (task.fills === true) {
+    kept(there);
+    return;
+  }
+  await refuseHeld(options, target.text);
+  throw new CopyError('unavailable', `${target.text}: held while it was copied: retrying later`);
+}
+
+/** Throws for a destination that an operator holds, and where the store does not say. */
+async function refuseHeld({ holdOf }: LoopOptions, destination: string): Promise<void> {
+  const hold = await holdOf?.(destination);
+  if (hold !== undefined) throw heldFailure(hold);
 }
 
 /** Names of consecutive seconds that may be taken: more means a registry that has every tag. */

@@ -97,15 +97,20 @@ function read(
   tell: LogMirror,
 ): Pick<MirrorTask, 'source' | 'destination'> {
   try {
-    const [from, to] = [image(source), image(destination)];
-    // A digest is what a destination gets: a copy of anything else would never be there.
-    if (to.reference.tag === undefined)
-      throw new CopyError('manifest-invalid', `${destination}: the destination must be a tag`);
-    return { source: from, destination: to };
+    return { source: image(source), destination: taggedDestination(destination) };
   } catch (error) {
     tell('invalidTask', { source, destination });
     throw error;
   }
+}
+
+/** A destination in the spelling of tasks. Throws `RegistryError` or `CopyError`. */
+export function taggedDestination(pullSpec: string): ImageReference {
+  const found = image(pullSpec);
+  // A digest is what a destination gets: a copy of anything else would never be there.
+  if (found.reference.tag === undefined)
+    throw new CopyError('manifest-invalid', `${pullSpec}: the destination must be a tag`);
+  return found;
 }
 
 function image(pullSpec: string): ImageReference {

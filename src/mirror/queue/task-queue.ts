@@ -156,7 +156,7 @@ export class TaskQueue implements Queue {
 
   failed(destination: string, failure: CopyError, sourceDigest?: string): QueuedTask {
     const { task, again } = this.#ended(destination, failure.kind === 'throttled');
-    const attempts = task.attempts + 1;
+    const attempts = task.attempts + (failure.kind === 'held' ? 0 : 1);
     const doubts = task.doubts + (failure.isDoubtful ? 1 : 0);
     const isTriedAgain = mayPass(failure) || (failure.isDoubtful && doubts < doubtfulTries);
     const at = this.#now();
@@ -238,6 +238,9 @@ export class TaskQueue implements Queue {
   }
 }
 
+/** A release may be another process's: a held task looks at its hold so often, milliseconds. */
+const heldMs = 60_000;
+
 function isAfterFailure(item: QueueItem): item is IdleItem {
   return item.kind === 'paused' || item.kind === 'parked';
 }
@@ -247,6 +250,7 @@ function laneOf({ source, destination }: MirrorTask): string {
 }
 
 function parkedMs(options: QueueOptions, { kind }: CopyError): number {
+  if (kind === 'held') return heldMs;
   return kind === 'schema-1' ? Number.POSITIVE_INFINITY : (options.parkedMs ?? 86_400_000);
 }
 

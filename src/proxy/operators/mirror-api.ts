@@ -99,7 +99,7 @@ export function mirrorOrders(app: FastifyInstance, { desk, serving }: MirrorApiO
 }
 
 /** The fault of an order of those texts, each of which may be absent; undefined for none. */
-function faultIn({ body, query }: FastifyRequest, keys: readonly string[]): string | undefined {
+export function faultIn({ body, query }: FastifyRequest, keys: readonly string[]): string | undefined {
   const fields: unknown = body ?? {};
   if (!isObject(fields)) return 'the body must be an object of JSON';
   const given = Object.keys(fields);
@@ -109,7 +109,8 @@ function faultIn({ body, query }: FastifyRequest, keys: readonly string[]): stri
   return faulty === undefined ? undefined : `${faulty} must be a text that is not empty`;
 }
 
-function askerOf({ socket, headers }: FastifyRequest): { client: string; userAgent?: string } {
+/** The client of an order, for the log. */
+export function askerOf({ socket, headers }: FastifyRequest): { client: string; userAgent?: string } {
   const userAgent = headers['user-agent']?.slice(0, longestUserAgent);
   return { client: socket.remoteAddress ?? '', ...(userAgent === undefined ? {} : { userAgent }) };
 }
@@ -124,15 +125,17 @@ function filterOf({ state, destination }: Query): MirrorFilter | undefined {
   };
 }
 
-function pathOf({ url }: FastifyRequest): string {
+/** The path of a request, without its query. */
+export function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] ?? '';
 }
 
 /** As bytes: to a text the framework would add a charset. */
-function json(reply: FastifyReply, value: object): FastifyReply {
+export function json(reply: FastifyReply, value: object): FastifyReply {
   return reply.header('content-type', 'application/json').send(Buffer.from(`${JSON.stringify(value)}\n`));
 }
 
-function refused(reply: FastifyReply, status: number, message: string): FastifyReply {
+/** An answer in plain text. */
+export function refused(reply: FastifyReply, status: number, message: string): FastifyReply {
   return reply.code(status).header('content-type', 'text/plain; charset=utf-8').send(`${message}\n`);
 }

@@ -3,6 +3,7 @@ import { copying } from '../../../src/app/mirror/copying.ts';
 import { load } from '../../../src/config/load.ts';
 import { createImageInspector } from '../../../src/mirror/images/image-inspector.ts';
 import { mirrorLoop } from '../../../src/mirror/loop/loop.ts';
+import type { Holds } from '../../../src/mirror/queue/holds.ts';
 import { createQueue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
@@ -28,7 +29,7 @@ const wish: MirrorTask = {
 };
 
 /** One try of a task, between two registries in memory: how often each was asked what. */
-async function triedOnce(task: Partial<MirrorTask>, held?: typeof image) {
+async function triedOnce(task: Partial<MirrorTask>, held?: typeof image, holds?: Pick<Holds, 'find'>) {
   const [source, quay] = [memoryEnd('registry.ci.openshift.org'), memoryEnd('quay.io')];
   source.hold(from, image, latest);
   if (held !== undefined) quay.hold(ci, held, target);
@@ -43,15 +44,17 @@ async function triedOnce(task: Partial<MirrorTask>, held?: typeof image) {
     {
       queue: tasks,
       look: createImageInspector(end),
-      copy: copying(ends, settings, stop.signal),
-      tell: (kind) => kind === 'upToDate' && imageMirrored(kind),
+      copy: copying(ends, settings, stop.signal, holds),
+      tell: (kind) => (kind === 'upToDate' || kind === 'held') && imageMirrored(kind),
       events: { imageMirrored },
+      ...(holds && { holdOf: holds.find }),
     },
     stop.signal,
   );
   await tasks.put({ ...wish, ...task });
   await isDone;
-  while (tasks.count() > 0) await tasks.changed(AbortSignal.timeout(50));
+  while (tasks.count({ state: 'waiting' }) + tasks.count({ state: 'running' }) > 0)
+    await tasks.changed(AbortSignal.timeout(50));
   stop.abort();
   await running;
   await tasks.close();
@@ -84,4 +87,16 @@ test('an image that is there costs one look at each end', async (t) => {
   const { source, quay } = await triedOnce({}, image);
   t.same(source, { 'head-manifest': 1 });
   t.same(quay, { 'head-manifest': 1 });
+});
+
+test('a hold that comes while the image is copied keeps the tag as it is', async (t) => {
+  let reads = 0;
+  const hold = { destination: wish.destination.text, since: 1 };
+  const find = async () => {
+    reads += 1;
+    return reads > 1 ? hold : undefined;
+  };
+  const { quay, tagged } = await triedOnce({}, older, { find });
+  t.equal(tagged.get(target), older.root.descriptor.digest);
+  t.notOk(quay['put-manifest']);
 });

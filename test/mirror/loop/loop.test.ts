@@ -38,6 +38,7 @@ function rig(
     readonly store?: Records;
     readonly images?: Map<string, Held>;
     readonly isWanted?: LoopOptions['isWanted'];
+    readonly holdOf?: LoopOptions['holdOf'];
     clock?: number;
   } = {},
 ) {
@@ -87,6 +88,7 @@ function rig(
       },
       now: () => options.clock ?? Date.UTC(2030, 0, 1),
       ...(options.isWanted && { isWanted: options.isWanted }),
+      ...(options.holdOf && { holdOf: options.holdOf }),
     },
     stop.signal,
   );
@@ -344,4 +346,47 @@ test('what runs when we are stopped stays in the queue, untried', async (t) => {
   t.notOk(messages().includes('Failed to mirror'));
   t.same(counts, { success: 0, failure: 0 });
   await tasks.close();
+});
+
+test('a held destination is left as it is, and copied once it is released', async (t) => {
+  let held: { destination: string; since: number; why: string } | undefined;
+  held = { destination, since: 1, why: 'reverted by hand' };
+  const { images, tasks, idle, end, messages, lines, copies } = rig({ holdOf: async () => held });
+  images.set(source, { digest: digest('new') }).set(destination, { digest: digest('old') });
+  await tasks.put({ ...wish, backup: parseImageReference(backup) });
+  await idle();
+  t.same(copies, [], 'and not even kept under a backup');
+  const reason = `${destination}: held by an operator until its release: reverted by hand`;
+  t.match([...tasks.list()], [{ state: 'parked', attempts: 0, failure: { kind: 'held', reason } }]);
+  tasks.retry();
+  await idle();
+  t.same(messages(), ['Held by an operator, skipping mirror'], 'once');
+  t.match(lines.find(({ message }) => message.startsWith('Held'))?.fields, {
+    source,
+    target: destination,
+    reason,
+  });
+  held = undefined;
+  tasks.retry();
+  await idle();
+  await end();
+  t.same(images.get(destination), { digest: digest('new') });
+});
+
+test('where the store cannot say whether a destination is held, nothing is copied', async (t) => {
+  let isDown = true;
+  const holdOf = async () => {
+    if (isDown) throw new Error('the store is down');
+    return undefined;
+  };
+  const { images, tasks, idle, end, copies, lines } = rig({ holdOf });
+  images.set(source, { digest: digest('new') });
+  await tasks.put(wish);
+  while (!lines.some(({ message }) => message === 'Failed to mirror'))
+    await tasks.changed(AbortSignal.timeout(50));
+  t.same(copies, []);
+  isDown = false;
+  await idle();
+  await end();
+  t.equal(copies.length, 1);
 });

@@ -449,3 +449,13 @@ test('13,000 tasks are taken over in moments, and a resync of all of them writes
   t.equal(calls.put, 13_001, 'but for whose turn it is');
   t.equal(next.count({ state: 'waiting' }), 13_000);
 });
+
+test('a held task looks at its hold each minute, and counts no try', async (t) => {
+  const { queue, clock } = rig();
+  await queue.put(task('a'));
+  queue.take();
+  queue.failed(targetOf('a').text, new CopyError('held', 'held by an operator'));
+  t.same(queue.take(), []);
+  clock.now += 60_000;
+  t.match(queue.take(), [{ attempts: 0, failure: { kind: 'held' } }]);
+});

@@ -1,7 +1,9 @@
 import { fastify } from 'fastify';
 import { test } from 'tap';
 import { CopyError } from '../../../src/mirror/failure.ts';
+import { createHoldDesk } from '../../../src/mirror/loop/hold-desk.ts';
 import { createQueueAdmin } from '../../../src/mirror/loop/queue-admin.ts';
+import { createHolds } from '../../../src/mirror/queue/holds.ts';
 import { createQueue } from '../../../src/mirror/queue/queue.ts';
 import type { MirrorTask } from '../../../src/mirror/queue/task.ts';
 import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
@@ -9,6 +11,7 @@ import { parseImageReference } from '../../../src/mirror/references/image-refere
 import { mirrorHealth } from '../../../src/predecessors/outputs/mirror-health.ts';
 import { type MirrorLine, mirrorLog } from '../../../src/predecessors/outputs/mirror-log.ts';
 import { mirrorOrders, mirrorQueue } from '../../../src/proxy/operators/mirror-api.ts';
+import { holdOrders, mirrorHolds } from '../../../src/proxy/operators/mirror-holds.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 
 const sourceTagRef = { namespace: 'ci', name: 'a', tag: 'latest' };
@@ -23,7 +26,8 @@ const task: MirrorTask = {
 };
 
 async function rig(tasks: readonly MirrorTask[]) {
-  const queued = createQueue({ records: createTaskRecords({ records: createMemoryStore().records }) });
+  const { records } = createMemoryStore();
+  const queued = createQueue({ records: createTaskRecords({ records }) });
   for (const each of tasks) await queued.put(each);
   const lines: MirrorLine[] = [];
   const messages = () => lines.map(({ message }) => message);
@@ -32,11 +36,19 @@ async function rig(tasks: readonly MirrorTask[]) {
   const tell = mirrorLog((line) => lines.push(line));
   const options = {
     desk: createQueueAdmin(queued, tell, { now: () => 1 }),
+    holds: createHoldDesk({
+      holds: createHolds({ records, now: () => 1 }),
+      queue: queued,
+      tell,
+      now: () => 1,
+    }),
     serving: (path: string) => void served.push(path),
   };
   mirrorHealth(app);
   mirrorQueue(app, options);
   mirrorOrders(app, options);
+  mirrorHolds(app, options);
+  holdOrders(app, options);
   const get = async (url: string) => {
     const { statusCode, headers, body } = await app.inject({ url });
     return { status: statusCode, type: headers['content-type'], body };
@@ -198,4 +210,41 @@ test('a task that runs is not dropped', async (t) => {
   t.match(await drop(task.destination.text), { status: 409, body: /running/ });
   t.equal(queued.count(), 2);
   t.same(messages(), []);
+});
+
+test('a hold is kept, shown and released, and the log says who asked', async (t) => {
+  const { get, post, messages, lines } = await rig([]);
+  const destination = task.destination.text;
+  const until = '1970-01-02T00:00:00.000Z';
+  const held = await post('/api/v1/mirrors/hold', { destination, until, why: 'reverted by hand' });
+  t.equal(held.status, 200);
+  const shown = { destination, since: '1970-01-01T00:00:00.001Z', until, why: 'reverted by hand' };
+  t.match(JSON.parse(held.body), { ...shown, running: false });
+  t.match(JSON.parse((await get('/api/v1/mirrors/holds')).body), { holds: [shown] });
+  t.match(await post('/api/v1/mirrors/release', { destination }), { status: 200, body: '{"released":1}\n' });
+  t.match(await post('/api/v1/mirrors/release', { destination }), {
+    status: 404,
+    body: `no hold on ${destination}\n`,
+  });
+  t.same(messages(), [
+    'An operator holds an image: the mirror does not overwrite it',
+    'An operator released an image to the mirror',
+  ]);
+  t.match(lines[0]?.fields, { target: destination, until, why: 'reverted by hand', client: '127.0.0.1' });
+});
+
+test('a hold that cannot be meant is refused', async (t) => {
+  const { get, post } = await rig([]);
+  const destination = task.destination.text;
+  for (const [order, why] of [
+    [{}, /destination must be set/],
+    [{ destination: 'quay.io/openshift/ci' }, /with a tag or digest/],
+    [{ destination, untl: 'x' }, /unknown key: untl/],
+    [{ destination, until: 'tomorrow' }, /until must be a time such as/],
+    [{ destination, until: '1970-01-01T00:00:00Z' }, /until must be in the future/],
+    [{ destination, why: 'x'.repeat(501) }, /why must have at most 500 characters/],
+  ] as const)
+    t.match(await post('/api/v1/mirrors/hold', order), { status: 400, body: why });
+  t.match(await post('/api/v1/mirrors/release', {}), { status: 400 });
+  t.same(JSON.parse((await get('/api/v1/mirrors/holds')).body), { holds: [] });
 });
