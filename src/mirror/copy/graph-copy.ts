@@ -1,9 +1,10 @@
 import type { Descriptor } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
 import { type Reference, referenceText, type Tag } from '../../oci/reference.ts';
 import { CopyError } from '../failure.ts';
 import { missingPart } from '../images/classify.ts';
 import type { Landing } from '../images/copy-events.ts';
-import { isIndex, type Node, nodeOf } from '../images/graph.ts';
+import { isIndex, mayBeBlob, type Node, nodeOf } from '../images/graph.ts';
 import { repositoryText } from '../references/pull-spec.ts';
 import { blobText, copyBlob } from './blob-copy.ts';
 import {
@@ -56,10 +57,31 @@ export async function copyParts(node: Node, copying: Copying, needed: PartsNeede
   const { digest } = node.manifest.descriptor;
   for (const { digest: skipped } of node.skipped)
     copying.run.tally.foreignSkipped(blobText(copying, skipped));
-  const child = { mustSend, depth: depth + 1, namedBy: `index ${digest}` };
-  const children = node.children.map((descriptor) => copyManifest(descriptor, copying, child));
+  const below = { mustSend, depth: depth + 1 };
+  const children = node.children.map((descriptor) => copyChild(descriptor, digest, copying, below));
   const blobs = node.blobs.map((descriptor) => copyBlob({ descriptor, namedBy: digest, mustSend }, copying));
   await together([...children, ...blobs], copying);
+}
+
+/**
+ * A child of an index. One of a type that is no manifest's is a blob, as crane and oras take it: an
+ * index of BuildKit lists layers. If the source has no such blob, it is a manifest of a new type.
+ */
+async function copyChild(
+  descriptor: Descriptor,
+  index: Digest,
+  copying: Copying,
+  needed: PartsNeeded,
+): Promise<void> {
+  const manifest = () => copyManifest(descriptor, copying, { ...needed, namedBy: `index ${index}` });
+  if (!mayBeBlob(descriptor)) return manifest();
+  const { source, from } = copying.image;
+  const { digest } = descriptor;
+  const blob = await askSource(copying, { kind: 'blob', reference: digest }, (signal) =>
+    source.statBlob(from.repository, digest, { signal }),
+  );
+  if (blob === undefined) return manifest();
+  return copyBlob({ descriptor, namedBy: index, mustSend: needed.mustSend }, copying);
 }
 
 /** The referrers of a manifest, by their list or cosign's tags, each with its content. */

@@ -67,5 +67,8 @@ function remediesOf({ kind, cause }: CopyError): number {
 function forgetParts({ blobs, children }: Node, copying: Copying): void {
   const { shared } = copying.run;
   for (const { digest } of blobs) shared.forget(placeOf(copying, 'blob', digest));
-  for (const { digest } of children) shared.forget(placeOf(copying, 'manifest', digest));
+  for (const { digest } of children) {
+    shared.forget(placeOf(copying, 'manifest', digest));
+    shared.forget(placeOf(copying, 'blob', digest));
+  }
 }

@@ -26,6 +26,11 @@ export function nodeOf(manifest: ManifestBytes, foreignLayers: 'skip' | 'copy'):
   return { manifest, children: unique(children), ...parts };
 }
 
+/** True for a child of an index whose type is no manifest's, such as a layer of a build cache. */
+export function mayBeBlob({ mediaType }: Descriptor): boolean {
+  return mediaType !== undefined && !isManifestType(mediaType);
+}
+
 /** True for manifests that list others. */
 export function isIndex({ mediaType }: Descriptor): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
