@@ -56,13 +56,18 @@ export function createSpool(options: SpoolOptions): Spool {
   return {
     async file(size, events) {
       let file: SpoolFile | undefined;
-      const share = room.enter(size, (why) => file?.giveWay(why));
+      let gaveWay: RoomRefusal | undefined;
+      const share = room.enter(size, (why) => {
+        gaveWay = why;
+        file?.giveWay(why);
+      });
       if (typeof share === 'string') return share;
       try {
         const path = options.files.newPath();
         const handle = await opened(path, options.directory);
         outage.worked();
         file = new SpoolFile({ ...events, path, handle, share, buffers: options.buffers });
+        if (gaveWay !== undefined) file.giveWay(gaveWay);
         return file;
       } catch (error) {
         outage.failed(error);

@@ -64,3 +64,38 @@ test('a file that could not be written is not taken for whole because it gave wa
   t.same(gaveWay, ['first']);
   await t.rejects(first.flush(), { name: 'SpoolError' });
 });
+
+test('a file whose room goes to another while it is opened gives way', async (t) => {
+  const mib = 1024 * 1024;
+  const directory = t.testdir();
+  const files = createTempFiles(directory);
+  const newPath = files.newPath.bind(files);
+  let opening = (): void => undefined;
+  Object.assign(files, {
+    newPath(): string {
+      opening();
+      return newPath();
+    },
+  });
+  const spool = createSpool({
+    directory,
+    maxBytes: 4 * mib,
+    files,
+    buffers: createBufferPool(),
+    changed: () => undefined,
+  });
+  const file = async (size: number): Promise<SpoolFile> => {
+    const made = await spool.file(size, unheard);
+    if (typeof made === 'string') throw new Error(`no file: ${made}`);
+    t.teardown(() => made.release());
+    return made;
+  };
+  const others = [await file(2 * mib), await file(2 * mib)];
+  let taken: Promise<unknown> | undefined;
+  opening = () => {
+    taken = Promise.all(others.map((other) => other.append(new Uint8Array(2 * mib))));
+  };
+  const late = await file(2 * mib);
+  await taken;
+  await t.rejects(late.append(new Uint8Array(1)), { name: 'SpoolError', why: 'spool-full' });
+});
