@@ -61,7 +61,7 @@ async function rigOver(t: Test, store: Store) {
     events,
   });
   const upstream = createUpstream({ name: 'quay.io', url: double.url, allowPrivateAddresses: true });
-  const absent = new LRUCache<string, true>({ max: 100, ttl: 1_000 });
+  const absent = new LRUCache<string, string>({ max: 100, ttl: 1_000 });
   const registry = createCachedRegistry({ ...cache, upstream, policy: load('', {}).tags, absent });
   const eviction = createEvictor({
     store,

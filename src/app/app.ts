@@ -235,7 +235,7 @@ function cachedRegistries(
 ): readonly CachedRegistry[] {
   return upstreams.map((upstream) => {
     const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
-    const absent = createLru<string, true>(absentEntries, { keepMs: policy.negativeMs });
+    const absent = createLru<string, string>(absentEntries, { keepMs: policy.negativeMs });
     const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
     return createCachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
   });

@@ -18,8 +18,8 @@ export interface ManifestOptions extends Cancellable {
 
 /** What a registry says about a manifest. */
 export type ManifestAnswer =
-  /** 404: there is no such tag or digest in that repository. */
-  | { readonly kind: 'absent' }
+  /** 404: there is no such tag or digest in that repository, nor where `reason` says. */
+  | { readonly kind: 'absent'; readonly reason?: string }
   /** 304: what `etag` names is still true. */
   | { readonly kind: 'unchanged' }
   | {

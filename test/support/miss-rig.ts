@@ -91,7 +91,7 @@ export async function missRig(
     const registries = new Map<string, CachedRegistry>();
     const cached = (upstream: Upstream): CachedRegistry => {
       const perf = { now };
-      const absent = new LRUCache<string, true>({
+      const absent = new LRUCache<string, string>({
         max: 1_000,
         ttl: policy.negativeMs,
         ttlResolution: 0,

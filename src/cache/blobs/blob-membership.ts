@@ -13,7 +13,7 @@ interface BlobMembershipOptions {
   readonly membership: RepositoryIndex;
   readonly events?: Pick<CacheEvents, 'memberLookedUp'>;
   /** Absent content by repository and digest; its `ttl` bounds how long that is remembered. */
-  readonly absent: LRUCache<string, true>;
+  readonly absent: LRUCache<string, string>;
 }
 
 /**
@@ -62,7 +62,7 @@ export class BlobMembership {
 
   /** The upstream answered that the repository has no such blob. */
   absence(repository: Repository, digest: Digest): RegistryError {
-    this.#options.absent.set(this.#keyOf(repository, digest), true);
+    this.#options.absent.set(this.#keyOf(repository, digest), '');
     return blobUnknown(digest);
   }
 

@@ -71,7 +71,7 @@ interface ManifestsOptions {
   readonly copies: VerifiedStore;
   readonly memory: LRUCache<Digest, Uint8Array>;
   readonly parsed: ParsedManifests;
-  readonly absent: LRUCache<string, true>;
+  readonly absent: LRUCache<string, string>;
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
   readonly now: () => number;
@@ -181,11 +181,13 @@ export function createManifests(options: ManifestsOptions): Manifests {
     // Another question may have brought it while the store was asked.
     const come = peek(repository, digest);
     if (come !== undefined) return come;
-    if (absent.has(keyOf(repository, digest))) throw manifestUnknown(digest);
+    const known = absent.get(keyOf(repository, digest));
+    if (known !== undefined) throw manifestUnknown(digest, known);
     const answer = await upstream.manifest(repository, { digest }, { isUrgent: true });
     if (answer.kind === 'found') return keep(repository, answer);
-    absent.set(keyOf(repository, digest), true);
-    throw manifestUnknown(digest);
+    const reason = answer.kind === 'absent' ? answer.reason : undefined;
+    absent.set(keyOf(repository, digest), reason ?? '');
+    throw manifestUnknown(digest, reason);
   }
 
   async function keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest> {
@@ -254,6 +256,7 @@ function isKeptAs(mediaType: string | undefined): mediaType is string {
   return mediaType !== undefined && isManifestType(mediaType) && !isSignedSchema1({ mediaType });
 }
 
-function manifestUnknown(digest: Digest): RegistryError {
-  return new RegistryError('MANIFEST_UNKNOWN', 'the repository has no such manifest', { detail: { digest } });
+function manifestUnknown(digest: Digest, reason = ''): RegistryError {
+  const message = `the repository has no such manifest${reason && `: ${reason}`}`;
+  return new RegistryError('MANIFEST_UNKNOWN', message, { detail: { digest } });
 }

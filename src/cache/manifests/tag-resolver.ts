@@ -44,8 +44,8 @@ interface TagResolverOptions {
   readonly tags: TagPointers;
   readonly policy: TagPolicy;
   readonly historyEntries: number;
-  /** "No such tag" by upstream, repository and tag. */
-  readonly absent: LRUCache<string, true>;
+  /** "No such tag" by upstream, repository and tag, with where else it was looked for. */
+  readonly absent: LRUCache<string, string>;
   /** How long a client waits for the upstream while an older answer is at hand, milliseconds. */
   readonly patienceMs: number;
   readonly now: () => number;
@@ -141,7 +141,8 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   /** The upstream's answer, shared by all who wait; throws `MANIFEST_UNKNOWN` for a missing tag. */
   function refresh(repository: Repository, tag: Tag, pointer: TagPointer | undefined): Promise<TagPointer> {
     const key = keyOf(repository, tag);
-    if (absent.has(key)) return Promise.reject(tagUnknown(tag));
+    const known = absent.get(key);
+    if (known !== undefined) return Promise.reject(tagUnknown(tag, known));
     return asking(key, () =>
       pointer === undefined ? learn(repository, tag) : pace.followed(revalidate(repository, tag, pointer)),
     );
@@ -150,7 +151,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   async function revalidate(repository: Repository, tag: Tag, pointer: TagPointer): Promise<TagPointer> {
     const etag = pointer.etag === undefined ? {} : { etag: pointer.etag };
     const head = await upstream.manifest(repository, { tag }, { method: 'HEAD', isUrgent: true, ...etag });
-    if (head.kind === 'absent') return gone(repository, tag, pointer);
+    if (head.kind === 'absent') return gone(repository, tag, pointer, head.reason);
     if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
     const { digest } = head.descriptor;
     const isThere = digest === pointer.digest || (await isHad(repository, digest, tag));
@@ -182,23 +183,24 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   async function learn(repository: Repository, tag: Tag): Promise<TagPointer> {
     const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
     if (found.kind !== 'found') {
-      absent.set(keyOf(repository, tag), true);
-      throw tagUnknown(tag);
+      const reason = found.kind === 'absent' ? found.reason : undefined;
+      absent.set(keyOf(repository, tag), reason ?? '');
+      throw tagUnknown(tag, reason);
     }
     await manifests.keep(repository, found, tag);
     return set(repository, tag, pointerOf(found));
   }
 
-  function gone(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
+  function gone(repository: Repository, tag: Tag, pointer: TagPointer, reason = ''): TagPointer {
     if (policy.gone === 'keep') {
       // Without its entity tag: if the tag comes back, a 304 would not end the warning.
       const { etag: _, ...known } = confirmed(pointer, now());
       const warning = `299 - "${upstream.name} no longer has this tag; this is its last known content"`;
       return set(repository, tag, { ...known, warnings: [warning] });
     }
-    absent.set(keyOf(repository, tag), true);
+    absent.set(keyOf(repository, tag), reason);
     tags.remove(scopeOf(repository), tag);
-    throw tagUnknown(tag);
+    throw tagUnknown(tag, reason);
   }
 
   function set(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
@@ -230,6 +232,7 @@ function served(
   return { descriptor, bytes, hit, warnings, checkedAt };
 }
 
-function tagUnknown(tag: Tag): RegistryError {
-  return new RegistryError('MANIFEST_UNKNOWN', 'the repository has no such tag', { detail: { tag } });
+function tagUnknown(tag: Tag, reason = ''): RegistryError {
+  const message = `the repository has no such tag${reason && `: ${reason}`}`;
+  return new RegistryError('MANIFEST_UNKNOWN', message, { detail: { tag } });
 }

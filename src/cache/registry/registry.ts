@@ -68,7 +68,7 @@ export interface SharedContext {
 interface RegistryOptions extends SharedContext {
   readonly upstream: Upstream;
   readonly policy: TagPolicy & { readonly historyEntries: number };
-  readonly absent: LRUCache<string, true>;
+  readonly absent: LRUCache<string, string>;
   /** How long manifests of failed content are withheld, milliseconds. Default 60,000. */
   readonly withholdMs?: number;
   /** Whether the children of an index are fetched behind its answer. Default: true. */

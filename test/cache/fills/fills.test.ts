@@ -51,7 +51,7 @@ async function rig(t: Test, medium = media['memory']) {
     const double = await registryDouble();
     double.addBlob(repository, bytes);
     const upstream = createUpstream({ name, url: double.url, allowPrivateAddresses: true });
-    const absent = new LRUCache<string, true>({ max: 10 });
+    const absent = new LRUCache<string, string>({ max: 10 });
     const blobs = new PullThrough({
       ...parts,
       upstream,
