@@ -1,5 +1,6 @@
 import { accessContradictions, unknownCluster } from './access-checks.ts';
 import { type Contradiction, contradictionIf, type FaultPath } from './faults.ts';
+import { missContradictions } from './miss-checks.ts';
 import type { Settings } from './schema/schema.ts';
 
 const mib = 1024 ** 2;
@@ -17,6 +18,7 @@ export function contradictions(settings: Settings): Contradiction[] {
     ...Object.entries(settings.hosts).flatMap(([name, host]) => hostContradictions(name, host)),
     ...accessContradictions(settings),
     ...nameContradictions(settings),
+    ...missContradictions(settings),
   ];
 }
 

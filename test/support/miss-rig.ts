@@ -10,6 +10,7 @@ import type { MirrorConfig } from '../../src/mirror/ci/config-file.ts';
 import type { ImageDestination } from '../../src/mirror/endpoints/endpoints.ts';
 import { filledFromSource, type MissOptions, type MissOutcome } from '../../src/mirror/fallback/fallback.ts';
 import { createMissRule } from '../../src/mirror/fallback/rule.ts';
+import { createMissPlaces, type SourceRule } from '../../src/mirror/fallback/source-rules.ts';
 import type { MirrorTask } from '../../src/mirror/queue/task.ts';
 import { appCi } from '../../src/mirror/references/names.ts';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
@@ -50,6 +51,8 @@ export interface MissRig extends MissCache {
 
 export interface MissRigOptions extends Partial<MissOptions> {
   readonly config?: Partial<MirrorConfig>;
+  /** Default: the preset of CI. */
+  readonly sources?: readonly SourceRule[];
   /** Ends with the rig. Default: one in memory. */
   readonly medium?: Store;
   /** The spool's room, bytes. Default 1 GB. */
@@ -69,7 +72,13 @@ const policy = {
 /** A rig that ends with its test. */
 export async function missRig(
   t: Test,
-  { config, medium: store = createMemoryStore(), spoolBytes = 1e9, ...options }: MissRigOptions = {},
+  {
+    config,
+    sources = [{ preset: 'openshift-ci' }],
+    medium: store = createMemoryStore(),
+    spoolBytes = 1e9,
+    ...options
+  }: MissRigOptions = {},
 ): Promise<MissRig> {
   const directory = await mkdtemp(join(tmpdir(), 'quayside-misses-'));
   const doubles = { qci: await registryDouble(), source: await registryDouble() };
@@ -78,6 +87,7 @@ export async function missRig(
   const clock = { now: 1_700_000_000_000 };
   const now = () => clock.now;
   const running = new Set<MissCache>();
+  const mirrorConfig = { supplemental: [], ignored: [], ...config };
   const writer = createRegistryWriter({ name: 'quay.io', url: doubles.qci.url, allowPrivateAddresses: true });
 
   function started(): MissCache {
@@ -104,9 +114,18 @@ export async function missRig(
     const passing = () => clock.now + performance.now();
     const plain = upstreamOf(appCi, doubles.source, passing);
     const filled = filledFromSource(upstreamOf('quay.io', doubles.qci, passing), {
-      rule: createMissRule({ supplemental: [], ignored: [], ...config }),
+      places: createMissPlaces(sources, {
+        'openshift-ci': createMissRule(mirrorConfig),
+        'config-file': createMissRule(mirrorConfig, { imageStreams: { test: () => false } }),
+      }),
       origin: (registry) => registries.get(registry),
       membership: parts.membership,
+      tags: parts.tags,
+      async kept(repository, digest) {
+        const own = registries.get('quay.io');
+        if (own === undefined) throw new Error('the rig is not started');
+        return own.manifests.resolve(repository, { digest });
+      },
       queue: {
         async put(task) {
           tasks.push(task);

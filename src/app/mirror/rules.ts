@@ -8,14 +8,15 @@ import { type ImageStreamTag, imageStreamTagText } from '../../image-streams/ima
 import { type MirrorConfig, parseMirrorConfig } from '../../mirror/ci/config-file.ts';
 import { watchConfig } from '../../mirror/ci/config-watch.ts';
 import { MirrorConfigError } from '../../mirror/ci/located-yaml.ts';
-import { createMissRule, type MissRule } from '../../mirror/fallback/rule.ts';
+import { createMissRule } from '../../mirror/fallback/rule.ts';
+import { createMissPlaces, type MissPlaces } from '../../mirror/fallback/source-rules.ts';
 import type { LogMirror } from '../../mirror/log.ts';
 
 const lookEveryMs = 10_000;
 
 /** What the configuration's file says, as it changes. */
 export interface Rules {
-  readonly rule: MissRule;
+  readonly places: MissPlaces;
   /** What the tags of QCI stand for, by what the file says now. */
   readonly readings: Readings;
   readonly atTick?: () => Promise<MirrorConfig | undefined>;
@@ -45,16 +46,21 @@ export async function configuredRules(
     readings: (flat: string) => readings(flat),
     ...(misses.imageStreams === undefined ? {} : { imageStreams: misses.imageStreams }),
   };
-  let rule = createMissRule(noConfig, limits);
+  const placesOf = (config: MirrorConfig): MissPlaces =>
+    createMissPlaces(misses.sources, {
+      'openshift-ci': createMissRule(config, limits),
+      'config-file': createMissRule(config, { ...limits, imageStreams: { test: () => false } }),
+    });
+  let places = placesOf(noConfig);
   let targets: ReadonlySet<string> = new Set();
-  const asked: MissRule = (place, tag) => rule(place, tag);
+  const asked: MissPlaces = (place, reference) => places(place, reference);
   const isIgnored = (tag: string): boolean => targets.has(tag);
   const changed = createNotifier();
   const listeners = new Set<() => void>();
   const subscribe = (listener: () => void): void => void listeners.add(listener);
   if (configFile === undefined)
     return {
-      rule: asked,
+      places: asked,
       readings: limits.readings,
       current: () => undefined,
       isIgnored,
@@ -71,7 +77,7 @@ export async function configuredRules(
     tell,
     changed(config) {
       readings = targetReadings(config);
-      rule = createMissRule(config, limits);
+      places = placesOf(config);
       targets = new Set(targetsOf(config).map(imageStreamTagText));
       for (const heard of listeners) heard();
       changed.notify();
@@ -84,7 +90,7 @@ export async function configuredRules(
   const watch = watchFiles([configFile], { everyMs: lookEveryMs, changed: watched.reread });
   const { atTick, current } = watched;
   return {
-    rule: asked,
+    places: asked,
     readings: limits.readings,
     isIgnored,
     atTick,

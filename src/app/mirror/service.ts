@@ -13,6 +13,9 @@ import { createImageStreams, type ImageStreams } from '../../image-streams/image
 import { tagFilter } from '../../mirror/ci/tag-filter.ts';
 import { isWanted } from '../../mirror/ci/wanted.ts';
 import { filledFromSource } from '../../mirror/fallback/fallback.ts';
+import { pastCache } from '../../mirror/fallback/past-cache.ts';
+import { mayFill } from '../../mirror/fallback/source-rules.ts';
+import type { MissOrigin } from '../../mirror/fallback/sources.ts';
 import { createBuiltAt } from '../../mirror/images/built-at.ts';
 import { createImageInspector } from '../../mirror/images/image-inspector.ts';
 import type { LogMirror } from '../../mirror/log.ts';
@@ -25,7 +28,9 @@ import { createHolds } from '../../mirror/queue/holds.ts';
 import { createQueue, type Queue, type TaskSink } from '../../mirror/queue/queue.ts';
 import type { MirrorTask } from '../../mirror/queue/task.ts';
 import { createTaskRecords, offerTask } from '../../mirror/queue/task-records.ts';
-import { qci } from '../../mirror/references/names.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Repository } from '../../oci/reference.ts';
 import { mirrorLog, mirrorWriter } from '../../predecessors/outputs/mirror-log.ts';
 import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -94,6 +99,8 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   const streams = await configuredStreams(parts, clients);
   const turn = await configuredTurn(parts, clients);
   const stopping = new AbortController();
+  /** The upstreams that rules fill, by name, as sources of others. */
+  const unfilled = new Map<string, MissOrigin>();
   /** Ours, while it is our turn. */
   let current: Queue | undefined;
   let working: Promise<void> = Promise.resolve();
@@ -150,12 +157,16 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   const shown = deskQueue(sink, () => current);
   return {
     filled(upstream) {
-      const { onMiss, waitMs, absentMs, questionsPerSecond } = settings.misses;
-      if (`${upstream.name}/` !== qci.slice(0, upstream.name.length + 1)) return upstream;
+      const { name } = upstream;
+      const { sources, onMiss, waitMs, absentMs, questionsPerSecond } = settings.misses;
+      if (!mayFill(sources, name)) return upstream;
+      unfilled.set(name, pastCache(upstream));
       return filledFromSource(upstream, {
-        rule: rules.rule,
-        origin: (registry) => parts.registry(registry),
+        places: rules.places,
+        origin: (registry) => unfilled.get(registry) ?? parts.registry(registry),
         membership: cache.membership,
+        tags: cache.tags,
+        kept: (repository, digest) => keptManifest(parts.registry(name), repository, digest),
         queue: sink,
         events,
         onMiss: settings.dryRun ? 'off' : onMiss,
@@ -175,6 +186,12 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       await closeInTurn([() => rules.close(), () => working, () => ends.close(), () => clients.close()]);
     },
   };
+}
+
+/** The registry is there once it answers. */
+function keptManifest(registry: CachedRegistry | undefined, repository: Repository, digest: Digest) {
+  if (registry === undefined) throw new RegistryError('UNAVAILABLE', 'the service is not started');
+  return registry.manifests.resolve(repository, { digest });
 }
 
 /** One turn after the other until aborted: a lease may be lost and come back. Never rejects. */

@@ -9,8 +9,28 @@ const lease = closed({
   name: text({ default: 'ci-image-mirror' }),
 });
 
+/** Where a missed image is looked for: one place, or a preset that knows the place. */
+const missSource = closed({
+  /**
+   * The whole of `<upstream>/<repository>:<tag>` or `<upstream>/<repository>@<digest>` that the
+   * rule is for. Required, but for the presets `openshift-ci` and `config-file`.
+   */
+  match: Type.Optional(wholePattern()),
+  /** The pull spec there; `${group}` is the text of a named group of `match`. */
+  from: Type.Optional(text()),
+  /**
+   * `openshift-ci`: the entry of `configFile`, else the image stream tag of app.ci. `config-file`:
+   * that entry alone. `history`: what the tag meant last, by the records of this service.
+   */
+  preset: Type.Optional(oneOf(['openshift-ci', 'config-file', 'history'])),
+  /** Copy what is found to the tag that was asked for. Default: for the presets of CI alone. */
+  copy: Type.Optional(Type.Boolean()),
+});
+
 /** What becomes of a pull of a tag that the destination lacks and its source has. */
 const misses = section({
+  /** Where a missed image is looked for, in this order. Default: the preset `openshift-ci`. */
+  sources: Type.Array(missSource, { default: [{ preset: 'openshift-ci' }] }),
   /**
    * `serve` (default): answered from the source at once, and copied. `wait`: copied, and answered
    * when the copy is there, at the latest after `waitMs`. `queue`: 404, and copied. `off`: 404.

@@ -18,8 +18,6 @@ interface MissCopiesOptions {
 interface MissCopies {
   /** Queues the copy, unless it just was; returns at once. */
   add(destination: ImageReference, source: MissSource, sourceDigest: Digest): void;
-  /** Whether a copy to there was queued recently, and is not yet known to be there. */
-  isUnderWay(destination: string): boolean;
   /** The copy is there, or has nothing to come from any more. */
   forget(destination: string): void;
 }
@@ -43,7 +41,6 @@ export function createMissCopies({ queue, requeueMs, maxEntries, now }: MissCopi
         ...(sourceTagRef === undefined ? {} : { sourceTagRef }),
       });
     },
-    isUnderWay: (destination) => queued.get(destination) !== undefined,
     forget: (destination) => void queued.delete(destination),
   };
 }

@@ -1,9 +1,11 @@
-// Room `mirror/fallback`: an upstream that answers from its source what it lacks. In: an upstream,
+// Room `mirror/fallback`: an upstream that answers from its sources what it lacks. In: an upstream,
 // rules, a queue. Out: an upstream; tasks to copy. Imports: base, image-streams, mirror/ci,
 // mirror/references, oci; types of cache/manifests, cache/records, cache/registry, mirror/queue,
 // store, upstream.
 
+import { defined } from '../../base/text/defined.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
+import type { TagPointers } from '../../cache/records/tag-pointers.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import type { BlobOptions, ManifestAnswer, ManifestOptions } from '../../oci/registry-reader.ts';
@@ -12,18 +14,13 @@ import type { TaskSink } from '../queue/queue.ts';
 import { taggedImage } from '../references/image-reference.ts';
 import { createMissCopies } from './copies.ts';
 import { createMissQuestions } from './questions.ts';
-import {
-  createMissSources,
-  type MissSourcesOptions,
-  type OpenSource,
-  refusalOf,
-  sourceUnavailable,
-} from './sources.ts';
+import { createMissSearch } from './search.ts';
+import { createMissSources, type MissSourcesOptions, type OpenSource } from './sources.ts';
 import { answerInTime } from './wait.ts';
 
 /**
  * The answer to a pull of a tag that its source has and the upstream lacks. Except for `off` the
- * copy is queued.
+ * copy is queued, where the source's rule copies; without a copy `wait` is `serve`.
  * - `serve`: answered from the source at once.
  * - `wait`: answered from the upstream once the copy is there, or from the source after `waitMs`.
  * - `queue`: 404.
@@ -45,7 +42,10 @@ export interface MissEvents {
 }
 
 export interface MissOptions
-  extends Omit<MissSourcesOptions, 'upstream' | 'maxEntries' | 'requeueMs' | 'now'> {
+  extends Omit<MissSourcesOptions, 'upstream' | 'questions' | 'maxEntries' | 'requeueMs' | 'now'> {
+  /** What tags meant last, and the manifest of that meaning, for the preset `history`. */
+  readonly tags: Pick<TagPointers, 'find'>;
+  readonly kept: (repository: Repository, digest: Digest) => Promise<ServedManifest>;
   /** Takes copies over. */
   readonly queue: TaskSink;
   readonly events?: Partial<MissEvents>;
@@ -87,8 +87,10 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   const { waitMs = 60_000, pollMs = 500, absentMs = 5_000, questionsPerSecond = 50 } = options;
   const { queue, requeueMs = 600_000 } = options;
   if (onMiss === 'off') return upstream;
-  const sources = createMissSources({ ...options, upstream: upstream.name, maxEntries, requeueMs, now });
-  const questions = createMissQuestions({ maxEntries, now, absentMs, perSecond: questionsPerSecond });
+  const limits = { absentMs, knownMs: requeueMs, perSecond: questionsPerSecond };
+  const questions = createMissQuestions({ maxEntries, now, ...limits });
+  const sources = createMissSources({ ...options, upstream, questions, maxEntries, requeueMs, now });
+  const search = createMissSearch({ ...options, upstream: upstream.name, sources, questions, maxEntries });
   const copies = createMissCopies({ maxEntries, now, queue, requeueMs });
   const closing = new AbortController();
 
@@ -97,41 +99,31 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   const destinationOf = (repository: Repository, tag: Tag) => taggedImage(upstream.name, repository, tag);
 
   async function missed(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
-    const source = sources.ofTag(repository, tag);
-    if (source === undefined) return absent;
+    const result = await search(repository, tag).catch((error: unknown) => {
+      ended('unavailable');
+      throw error;
+    });
+    if (result === undefined) return absent;
     const destination = destinationOf(repository, tag);
-    const manifest = await foundAt(source, destination.text);
-    if (manifest === undefined) return absent;
-    copies.add(destination, source, manifest.descriptor.digest);
+    if (result.kind === 'none') {
+      ended(result.outcome);
+      if (result.outcome !== 'limited') copies.forget(destination.text);
+      return { kind: 'absent', reason: result.reason };
+    }
+    const { manifest } = result;
+    if (result.kind === 'remembered' || !result.from.isCopied) {
+      ended('served');
+      if (result.kind === 'remembered') return answered(manifest, asked);
+      return lent(manifest, { to: repository, from: result.from, asked });
+    }
+    copies.add(destination, result.from, manifest.descriptor.digest);
     if (onMiss === 'queue') {
       ended('queued');
-      return absent;
+      return { kind: 'absent', reason: `not in ${upstream.name}/${repository}; its copy is queued` };
     }
     const arrived = onMiss === 'wait' ? await arrival(repository, tag, asked) : undefined;
     ended(arrived === undefined ? 'served' : 'arrived');
-    return arrived ?? lent(manifest, { to: repository, from: source, asked });
-  }
-
-  /** For a recently found tag the source is always asked: guesses of others must not hide it. */
-  async function foundAt(
-    { origin, repository, reference }: OpenSource,
-    destination: string,
-  ): Promise<ServedManifest | undefined> {
-    const leave = copies.isUnderWay(destination) ? 'ask' : questions.leave(destination);
-    if (leave !== 'ask') {
-      ended(leave);
-      return undefined;
-    }
-    try {
-      return await origin.manifests.resolve(repository, reference);
-    } catch (error) {
-      const refusal = refusalOf(error);
-      ended(refusal ?? 'unavailable');
-      if (refusal === undefined) throw sourceUnavailable(error);
-      copies.forget(destination);
-      questions.answeredNo(destination);
-      return undefined;
-    }
+    return arrived ?? lent(manifest, { to: repository, from: result.from, asked });
   }
 
   /** The upstream's answer once the copy is there. Its own failures do not reach the client. */
@@ -152,13 +144,9 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     return answer;
   }
 
-  /** Without the source's entity tag: the upstream would take it for one of its own. */
-  function lent(
-    { descriptor, bytes, warnings }: ServedManifest,
-    { to, from, asked }: FallbackAnswer,
-  ): ManifestAnswer {
-    sources.lent(to, descriptor.digest, from);
-    return { kind: 'found', descriptor, warnings, ...(asked.method === 'HEAD' ? {} : { bytes }) };
+  function lent(manifest: ServedManifest, { to, from, asked }: FallbackAnswer): ManifestAnswer {
+    sources.lent(to, manifest.descriptor.digest, from);
+    return answered(manifest, asked);
   }
 
   async function byDigest(
@@ -168,11 +156,18 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   ): Promise<ManifestAnswer> {
     const answer = await upstream.manifest(repository, { digest }, asked);
     if (answer.kind !== 'absent') return answer;
-    const found = await sources.answer(repository, digest, async (from) => {
-      const manifest = await from.origin.manifests.resolve(from.repository, { digest });
-      return lent(manifest, { to: repository, from, asked });
-    });
-    return found ?? absent;
+    const isRuled = sources.isRuled(repository, digest);
+    try {
+      const found = await sources.answer(repository, digest, async (from) => {
+        const manifest = await from.origin.manifests.resolve(from.repository, { digest });
+        return lent(manifest, { to: repository, from, asked });
+      });
+      if (isRuled) ended(found === undefined ? 'absent' : 'served');
+      return found ?? { kind: 'absent', ...defined({ reason: sources.absence(repository, digest) }) };
+    } catch (error) {
+      if (isRuled) ended('unavailable');
+      throw error;
+    }
   }
 
   async function byTag(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
@@ -193,16 +188,14 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
 
   /**
    * A source's blob comes through the source's own cache, so that copies and clients share one
-   * download of it. A source that is this registry too is asked directly: the download in its cache
-   * is the one that asks here.
+   * download of it, unless rules fill that upstream, too (past-cache.ts).
    */
   async function openBlob(repository: Repository, digest: Digest, asked?: BlobOptions) {
     const own = await upstream.openBlob(repository, digest, asked);
     if (own !== undefined) return own;
-    return sources.answer(repository, digest, ({ origin, repository: place }) => {
-      const reader = origin.upstream.name === upstream.name ? origin.upstream : origin.reader;
-      return reader.openBlob(place, digest, asked);
-    });
+    return sources.answer(repository, digest, ({ origin, repository: place }) =>
+      origin.reader.openBlob(place, digest, asked),
+    );
   }
 
   return {
@@ -229,4 +222,9 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       await upstream.close();
     },
   };
+}
+
+/** Without the source's entity tag: the upstream would take it for one of its own. */
+function answered({ descriptor, bytes, warnings }: ServedManifest, asked: ManifestOptions): ManifestAnswer {
+  return { kind: 'found', descriptor, warnings, ...(asked.method === 'HEAD' ? {} : { bytes }) };
 }

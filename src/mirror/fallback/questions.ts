@@ -1,9 +1,11 @@
 import { createLru } from '../../base/state/lru.ts';
 
 interface MissQuestionsOptions {
-  /** How long "not at the source either" is believed, milliseconds. */
+  /** How long "not at the sources either" is believed, milliseconds. */
   readonly absentMs: number;
-  /** Tags that are remembered as absent. */
+  /** For how long what a source had is asked for without a limit, milliseconds. */
+  readonly knownMs: number;
+  /** Images that are remembered as absent, and as known. */
   readonly maxEntries: number;
   /** Questions put to sources, all together; one second's worth may come at once. */
   readonly perSecond: number;
@@ -11,21 +13,23 @@ interface MissQuestionsOptions {
   readonly now: () => number;
 }
 
-/** Whether a source may be asked for a tag: `absent` after a recent no, `limited` at the limit. */
-type Leave = 'ask' | 'absent' | 'limited';
-
-/** Protects the sources from a flood of unknown tags. */
-interface MissQuestions {
-  /** `ask` counts as asked. */
-  leave(key: string): Leave;
-  /** The source has no such tag. */
-  answeredNo(key: string): void;
+/** Protects the sources from a flood of unknown tags and digests. */
+export interface MissQuestions {
+  /** Where it was not found recently, as `answeredNo` was told; else undefined. */
+  absence(key: string): string | undefined;
+  /** Whether a source may be asked for it now; counts as asked. Always for what a source had. */
+  mayAsk(key: string): boolean;
+  /** A source has it: guesses of others must not hide it. */
+  answeredYes(key: string): void;
+  /** No source has it. */
+  answeredNo(key: string, reason: string): void;
 }
 
 /** No requests yet. */
 export function createMissQuestions(options: MissQuestionsOptions): MissQuestions {
-  const { absentMs, maxEntries, perSecond, now } = options;
-  const absent = createLru<string, true>(maxEntries, { keepMs: absentMs, now });
+  const { absentMs, knownMs, maxEntries, perSecond, now } = options;
+  const absent = createLru<string, string>(maxEntries, { keepMs: absentMs, now });
+  const known = createLru<string, true>(maxEntries, { keepMs: knownMs, now });
   const burst = Math.max(1, perSecond);
   let left = burst;
   let countedAt = now();
@@ -40,10 +44,12 @@ export function createMissQuestions(options: MissQuestionsOptions): MissQuestion
   }
 
   return {
-    leave(key) {
-      if (absent.get(key) === true) return 'absent';
-      return isWithinLimit() ? 'ask' : 'limited';
+    absence: (key) => (known.get(key) === true ? undefined : absent.get(key)),
+    mayAsk: (key) => known.get(key) === true || isWithinLimit(),
+    answeredYes: (key) => void known.set(key, true),
+    answeredNo(key, reason) {
+      known.delete(key);
+      absent.set(key, reason);
     },
-    answeredNo: (key) => void absent.set(key, true),
   };
 }

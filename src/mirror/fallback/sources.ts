@@ -4,26 +4,35 @@ import type { RepositoryIndex } from '../../cache/records/repository-index.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Repository, Tag } from '../../oci/reference.ts';
-import type { MissRule, MissSource } from './rule.ts';
+import type { Reference, Repository, Tag } from '../../oci/reference.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import { pastCache } from './past-cache.ts';
+import type { MissQuestions } from './questions.ts';
+import type { MissSource } from './rule.ts';
+import type { MissPlaces } from './source-rules.ts';
 
 /** A registry that images come from: what is delivered of it is read through its cache. */
-type MissOrigin = Pick<CachedRegistry, 'manifests' | 'reader' | 'upstream'>;
+export interface MissOrigin extends Pick<CachedRegistry, 'reader' | 'upstream'> {
+  readonly manifests: Pick<CachedRegistry['manifests'], 'resolve'>;
+}
 
 /** Where an image comes from, with its registry. */
 export interface OpenSource extends MissSource {
   readonly origin: MissOrigin;
+  /** Whether what is found is copied to the tag that was asked for. */
+  readonly isCopied: boolean;
 }
 
 export interface MissSourcesOptions {
-  /** The source of a missing tag. Called each time, to follow a reloaded configuration. */
-  readonly rule: MissRule;
+  /** Where to look. Called each time, to follow a reloaded configuration. */
+  readonly places: MissPlaces;
   /** The registry of that host; undefined for an unconfigured one, whose tags stay absent. */
   readonly origin: (registry: string) => MissOrigin | undefined;
   /** Which tags lead to a digest: so its source is known after a restart, and in every replica. */
-  readonly membership: Pick<RepositoryIndex, 'tagsOf'>;
-  /** The name of the upstream that lacks them. */
-  readonly upstream: string;
+  readonly membership: Pick<RepositoryIndex, 'tagsOf' | 'find'>;
+  /** The upstream that lacks them. */
+  readonly upstream: Upstream;
+  readonly questions: MissQuestions;
   /** Manifests that are remembered with their source. */
   readonly maxEntries: number;
   /** For how long, milliseconds. */
@@ -33,8 +42,11 @@ export interface MissSourcesOptions {
 }
 
 /** Where the content of one upstream comes from. */
-interface MissSources {
-  ofTag(repository: Repository, tag: Tag): OpenSource | undefined;
+export interface MissSources {
+  /** In the order of the rules. */
+  ofTag(repository: Repository, tag: Tag): readonly (OpenSource | 'history')[];
+  /** Whether a rule is for the digest itself, whatever tags lead to it. */
+  isRuled(repository: Repository, digest: Digest): boolean;
   /** A source answered the manifest: its digest may be pulled before its tag is known. */
   lent(repository: Repository, digest: Digest, source: OpenSource): void;
   /** The upstream has the manifest itself. */
@@ -42,15 +54,18 @@ interface MissSources {
   /** The source of a manifest that it answered recently. */
   lenderOf(digest: Digest): OpenSource | undefined;
   /**
-   * The first answer of a source for the digest; the sources are the one that answered before, and
-   * those of the tags that reference it. Undefined if none has it. Throws `UNAVAILABLE` if one
-   * failed, and faults of the request itself.
+   * The first answer of a source for the digest; the sources are the one that answered before,
+   * those of the tags that reference it, and those of the digest itself, within the limits of
+   * questions. Undefined if none has it. One that cannot tell is passed over, as a digest means the
+   * same everywhere; if then none has it, throws `UNAVAILABLE`. Throws faults of the request.
    */
   answer<Value>(
     repository: Repository,
     digest: Digest,
     ask: (source: OpenSource) => Promise<Value | undefined>,
   ): Promise<Value | undefined>;
+  /** Where the digest was not found recently, in one line; undefined without a rule for it. */
+  absence(repository: Repository, digest: Digest): string | undefined;
 }
 
 /** Repositories that are asked for one digest: a base layer may have come from any of thousands. */
@@ -58,17 +73,28 @@ const mostAsked = 4;
 
 /** No manifest is remembered yet. */
 export function createMissSources(options: MissSourcesOptions): MissSources {
-  const { rule, origin, membership, upstream, maxEntries, requeueMs: keepMs, now } = options;
+  const { places, membership, upstream, questions, maxEntries, requeueMs: keepMs, now } = options;
+  const itself = pastCache(upstream);
   const lenders = createLru<Digest, { readonly to: Repository; readonly source: OpenSource }>(maxEntries, {
     keepMs,
     now,
   });
 
-  function ofTag(repository: Repository, tag: Tag): OpenSource | undefined {
-    const source = rule({ upstream, repository }, tag);
-    const registry = source && origin(source.registry);
-    return source && registry && { ...source, origin: registry };
+  const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
+
+  const originOf = (registry: string): MissOrigin | undefined =>
+    registry === upstream.name ? itself : options.origin(registry);
+
+  function of(repository: Repository, reference: Reference): readonly (OpenSource | 'history')[] {
+    return places(scopeOf(repository), reference).flatMap((place): readonly (OpenSource | 'history')[] => {
+      if (place.kind === 'history') return ['history'];
+      const origin = originOf(place.source.registry);
+      return origin === undefined ? [] : [{ ...place.source, isCopied: place.isCopied, origin }];
+    });
   }
+
+  const opened = (repository: Repository, reference: Reference): readonly OpenSource[] =>
+    of(repository, reference).filter((source) => source !== 'history');
 
   /** The likeliest first: the latest tag leads to what was asked for just now. */
   async function* towards(
@@ -77,44 +103,67 @@ export function createMissSources(options: MissSourcesOptions): MissSources {
   ): AsyncGenerator<OpenSource, void, undefined> {
     const lender = lenders.get(digest);
     if (lender?.to === repository) yield lender.source;
-    const tags = await membership.tagsOf({ upstream, repository }, digest);
-    for (const tag of tags.toReversed()) {
-      const source = ofTag(repository, tag);
-      if (source !== undefined) yield source;
-    }
+    const tags = await membership.tagsOf(scopeOf(repository), digest);
+    for (const tag of tags.toReversed()) yield* opened(repository, { tag });
   }
 
-  /** One source for each repository. */
-  async function* eachPlace(sources: AsyncIterable<OpenSource>): AsyncGenerator<OpenSource, void, undefined> {
-    const places = new Set<string>();
-    for await (const source of sources) {
-      const place = `${source.registry}/${source.repository}`;
-      if (places.has(place)) continue;
-      yield source;
-      if (places.add(place).size >= mostAsked) return;
+  /** One source for each repository; this one was asked already. */
+  async function* eachPlace(
+    repository: Repository,
+    digest: Digest,
+    failures: readonly unknown[],
+  ): AsyncGenerator<OpenSource, void, undefined> {
+    const asked = new Set([`${upstream.name}/${repository}`]);
+    for await (const source of towards(repository, digest)) {
+      if (asked.size > mostAsked) break;
+      if (isNew(asked, source)) yield source;
     }
+    const key = keyOf(repository, digest);
+    const ruled = opened(repository, { digest });
+    if (ruled.length === 0 || questions.absence(key) !== undefined) return;
+    // What a manifest lists that was answered here is no guess.
+    const isSeen = (await membership.find(scopeOf(repository), digest)) !== undefined;
+    for (const source of ruled) {
+      if (!isNew(asked, source)) continue;
+      if (!questions.mayAsk(key) && !isSeen) return;
+      yield source;
+    }
+    if (failures.length > 0) return;
+    const hosts = new Set(ruled.map(({ registry }) => `not at ${registry}`));
+    questions.answeredNo(key, [`not in ${upstream.name}/${repository}`, ...hosts].join('; '));
   }
+
+  const keyOf = (repository: Repository, digest: Digest): string =>
+    `${upstream.name}/${repository}@${digest}`;
 
   return {
-    ofTag,
+    ofTag: (repository, tag) => of(repository, { tag }),
+    isRuled: (repository, digest) => opened(repository, { digest }).length > 0,
     lent: (repository, digest, source) => void lenders.set(digest, { to: repository, source }),
     returned: (digest) => void lenders.delete(digest),
     lenderOf: (digest) => lenders.get(digest)?.source,
+    absence: (repository, digest) => questions.absence(keyOf(repository, digest)),
     async answer(repository, digest, ask) {
-      const failures: unknown[] = [];
-      for await (const source of eachPlace(towards(repository, digest))) {
+      const failures: { readonly error: unknown; readonly registry: string }[] = [];
+      for await (const source of eachPlace(repository, digest, failures)) {
         try {
           const answer = await ask(source);
           if (answer !== undefined) return answer;
         } catch (error) {
-          if (mayPass(error)) failures.push(error);
+          if (mayPass(error)) failures.push({ error, registry: source.registry });
           else if (refusalOf(error) === undefined) throw error;
         }
       }
-      if (failures.length > 0) throw sourceUnavailable(failures[0]);
-      return undefined;
+      const [failure] = failures;
+      if (failure === undefined) return undefined;
+      throw sourceUnavailable(failure.error, [`not in ${upstream.name}/${repository}`, failure.registry]);
     },
   };
+}
+
+function isNew(asked: Set<string>, { registry, repository }: OpenSource): boolean {
+  const before = asked.size;
+  return asked.add(`${registry}/${repository}`).size > before;
 }
 
 /** The kind of refusal; undefined for none. A source's refusal of our login is not the client's. */
@@ -124,15 +173,12 @@ export function refusalOf(error: unknown): 'absent' | 'denied' | undefined {
   return error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN' ? 'absent' : undefined;
 }
 
-/** Neither yes nor no: another mirror may know, and this one after a retry. */
-export function sourceUnavailable(cause: unknown): RegistryError {
+/**
+ * Neither yes nor no: another mirror may know, and this one after a retry. `reasons` ends with the
+ * name of the source that cannot tell.
+ */
+export function sourceUnavailable(cause: unknown, reasons: readonly string[]): RegistryError {
   const { retryAfterSeconds = 5 } = cause instanceof RegistryError ? cause : {};
-  return new RegistryError(
-    'UNAVAILABLE',
-    'not found in the registry, and the source of the miss rule cannot be reached now',
-    {
-      retryAfterSeconds,
-      cause,
-    },
-  );
+  const message = `${reasons.join('; ')} cannot be asked now`;
+  return new RegistryError('UNAVAILABLE', message, { retryAfterSeconds, cause });
 }

@@ -166,6 +166,52 @@ test('a mirror that only looks copies nothing', async (t) => {
   t.equal(rig.source.requests.length, 0);
 });
 
+const everything = '(?<host>[^/]+)/(?<name>.+)';
+const tagOf = (name: string) => `\${${name}}`;
+
+test("registries that are each other's source answer, and never wait for each other", async (t) => {
+  const appCi = 'registry.ci.openshift.org';
+  const sources = ['quay.io', appCi].flatMap((host) => [
+    { match: `${everything}:(?<tag>.+)`, from: `${host}/${tagOf('name')}:${tagOf('tag')}` },
+    { match: `${everything}@(?<digest>.+)`, from: `${host}/${tagOf('name')}@${tagOf('digest')}` },
+  ]);
+  const rig = await mirrorRig(t, { misses: { sources } });
+  const image = rig.source.addImage('team/app', 'v1', { layers: [100_000] });
+  const other = rig.double.addImage('team/app', 'v2', { layers: [200_000] });
+  const ask = (path: string) => fetch(`${rig.url}/v2/${path}`, { signal: AbortSignal.timeout(10_000) });
+  const [layer, otherLayer] = [image, other].map(({ layers }) => layers[0]?.digest);
+  const found = ['quay.io', appCi].flatMap((host) =>
+    [
+      ...['manifests/v1', 'manifests/v2', `manifests/${image.digest}`, `manifests/${other.digest}`],
+      ...[`blobs/${layer}`, `blobs/${otherLayer}`],
+    ].map((path) => `${host}/team/app/${path}`),
+  );
+  const absent = ['quay.io', appCi].flatMap((host) => [
+    `${host}/team/app/manifests/v3`,
+    `${host}/team/app/blobs/sha256:${'a'.repeat(64)}`,
+  ]);
+  for (const [paths, status] of [
+    [found, 200],
+    [absent, 404],
+  ] as const) {
+    const answers = await Promise.all(paths.map(async (path) => (await ask(path)).status));
+    t.same(
+      answers,
+      paths.map(() => status),
+    );
+  }
+  const reason = await (await ask('quay.io/team/app/manifests/v3')).text();
+  t.match(reason, /not in quay\.io\/team\/app; not at registry\.ci\.openshift\.org"/);
+});
+
+test('a mirror that only looks asks no source', async (t) => {
+  const sources = [{ match: `${everything}:(?<tag>.+)`, from: 'registry.ci.openshift.org/ocp/4.20:cli' }];
+  const rig = await mirrorRig(t, { dryRun: true, misses: { sources } });
+  rig.source.addImage('ocp/4.20', 'cli');
+  t.equal((await pulled(rig, 'anything')).status, 404);
+  t.equal(rig.source.requests.length, 0);
+});
+
 test('a mirror that only looks leaves to others what waits, and their turn', async (t) => {
   const directory = t.testdir();
   const { records } = createFilesystemStore({ path: join(directory, 'store') });

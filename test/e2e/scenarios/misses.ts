@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import { type GeneratedImage, pushImage } from '../../support/images.ts';
 import { until } from '../../support/program.ts';
 import { assertDirectoryHolds, assertRegistryHolds } from '../fixtures/compare.ts';
 import { containersConfig, podmanStorage } from '../fixtures/containers.ts';
@@ -13,7 +14,20 @@ import type { Scenario, Scene } from '../scenario.ts';
 const arrivesMs = 60_000;
 const absentMs = 60_000;
 
-/** Pulls of tags that QCI lacks, and app.ci has. */
+const group = (name: string) => `\${${name}}`;
+const own = `${names.qci}/${flat}`;
+/** After app.ci: the tag that stages an image, another registry by digest, and what we know. */
+const sources = [
+  { preset: 'openshift-ci' },
+  { match: String.raw`quay\.io/openshift/ci:(?<tag>.+)`, from: `${own}:${group('tag')}__pre` },
+  {
+    match: String.raw`quay\.io/openshift/ci@(?<digest>.+)`,
+    from: `${names.elsewhere}/kept/ci@${group('digest')}`,
+  },
+  { match: String.raw`quay\.io/openshift/ci:.+`, preset: 'history' },
+];
+
+/** Pulls of images that QCI lacks, and app.ci or another source has. */
 export const misses: Scenario = {
   name: 'misses',
   needs: ['docker-registry', 'podman', 'skopeo'],
@@ -25,7 +39,7 @@ export const misses: Scenario = {
     const ignored = placed(await onePlatform('ignored', 'oci', 1), 'ci/broken', 'v1');
     const stand = await mirrorStand(scene, {
       yaml: `ignoredSources:\n- image: ${names.appCi}/ci/broken:v1\n  reason: broken\n`,
-      mirror: { misses: { onMiss: 'serve', absentMs } },
+      mirror: { misses: { onMiss: 'serve', absentMs, sources } },
       config: { tags: { freshMs: 0, refreshBehindMs: 0 } },
       before: ({ appCi }) => pushAll(appCi.url, [...images, ignored]),
     });
@@ -33,6 +47,7 @@ export const misses: Scenario = {
     await bySkopeo(scene, stand, cli);
     await byPodman(scene, stand, tool);
     await nowhere(scene, stand, ignored);
+    await fromOtherSources(scene, stand);
     await outage(scene, stand, tool);
   },
 };
@@ -107,6 +122,49 @@ async function nowhere({ fact }: Scene, stand: MirrorStand, ignored: Placed) {
   await fact('a source that is to be ignored is not asked', async () => {
     assert.equal((await pull(ignored.flatTag)).status, 404);
     assert.equal(contentRequests(await appCi.asked()).length, 1);
+  });
+}
+
+async function fromOtherSources(scene: Scene, stand: MirrorStand) {
+  const { fact, stage } = scene;
+  const { qci, elsewhere, proxy } = stand;
+  const { env } = await containersConfig(stage);
+  const assertCopied = async (reference: string, image: GeneratedImage, folder: string) => {
+    const directory = join(stage.directory, folder);
+    const source = `docker://${proxy.prefix}/${flat}${reference}`;
+    const args = ['copy', '--insecure-policy', '--src-tls-verify=false', '--all', source, `dir:${directory}`];
+    await stage.run(scene.path('skopeo'), args, { env });
+    await assertDirectoryHolds(directory, image);
+  };
+  const staged = await onePlatform('staged', 'oci', 1);
+  await pushImage(qci.url, flat, 'ci_staged_latest__pre', staged);
+  await qci.forget();
+  await fact('a tag that is only staged is answered from the stage, and not published', async () => {
+    await assertCopied(':ci_staged_latest', staged, 'staged');
+    assert.deepEqual(pushed(await qci.asked()), []);
+  });
+  const kept = await onePlatform('kept elsewhere', 'docker', 1);
+  await pushImage(elsewhere.url, 'kept/ci', 'any', kept);
+  await elsewhere.forget();
+  await fact('a digest that QCI lacks comes from another registry, each blob once', async () => {
+    await assertCopied(`@${kept.root.descriptor.digest}`, kept, 'kept');
+    const gets = await blobsSent(elsewhere, 'kept/ci');
+    assert.deepEqual(repeated(gets), []);
+    assert.equal(gets.length, kept.blobs.length);
+  });
+  const last = await onePlatform('last known', 'oci', 1);
+  await pushImage(qci.url, flat, 'ci_last_latest', last);
+  await fact('a tag that was removed everywhere keeps its last meaning', async () => {
+    await assertCopied(':ci_last_latest', last, 'known');
+    await qci.untag(flat, 'ci_last_latest');
+    await assertCopied(':ci_last_latest', last, 'last-known');
+  });
+  await fact('a tag that is nowhere is a 404 that names every place, and no address', async () => {
+    const answer = await fetch(`${proxy.url}/v2/${names.qci}/${flat}/manifests/ci_none_latest`);
+    assert.equal(answer.status, 404);
+    const places = `not in ${own}; not at ${names.appCi}; not at ${own}:ci_none_latest__pre`;
+    const text = await answer.text();
+    assert.ok(text.includes(`the repository has no such tag: ${places}"`), text);
   });
 }
 

@@ -5,7 +5,9 @@ import { createAttempts } from '../../../src/auth/attempts.ts';
 import { createGuard } from '../../../src/auth/guards/guard.ts';
 import { createTokens } from '../../../src/auth/tokens/token.ts';
 import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
+import { Expression } from '../../../src/base/text/expression.ts';
 import { load } from '../../../src/config/load.ts';
+import type { SourceRule } from '../../../src/mirror/fallback/source-rules.ts';
 import { createHosts } from '../../../src/proxy/access/hosts.ts';
 import { logger } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -53,7 +55,9 @@ test('a client cannot tell an answer of a source from one of the upstream', asyn
 });
 
 test('whom the rules turn away causes no question to the source', async (t) => {
-  const rig = await missRig(t);
+  const match = Expression.whole(String.raw`quay\.io/openshift/ci[:@].+`);
+  const elsewhere: SourceRule = { match, from: 'registry.ci.openshift.org/ocp/4.5:base' };
+  const rig = await missRig(t, { sources: [{ preset: 'openshift-ci' }, elsewhere] });
   const ask = await clients(t, rig, false);
   const image = rig.doubles.source.addImage('ocp/4.5', 'base');
   for (const path of [`manifests/${tag}`, `manifests/${image.digest}`, `blobs/${image.config}`])
@@ -71,5 +75,7 @@ test('absent everywhere: 404; unknown: 503, with a time to come back', async (t)
   const answer = await ask(`manifests/${tag}`);
   t.equal(answer.status, 503);
   t.match(answer.headers.get('retry-after'), /^[1-9]\d*$/);
-  t.notMatch(await answer.text(), /127\.0\.0\.1|registry\.ci/);
+  const text = await answer.text();
+  t.match(text, /not in quay\.io\/openshift\/ci; registry\.ci\.openshift\.org cannot be asked now/);
+  t.notMatch(text, /127\.0\.0\.1|\\n/, 'no address, and one line');
 });

@@ -1,6 +1,7 @@
 import { test } from 'tap';
 import { filledFromSource } from '../../../src/mirror/fallback/fallback.ts';
 import { createMissRule } from '../../../src/mirror/fallback/rule.ts';
+import { createMissPlaces } from '../../../src/mirror/fallback/source-rules.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseTag } from '../../../src/oci/reference.ts';
@@ -40,9 +41,14 @@ test('ten thousand unknown tags cost the source what a second allows, and take n
   const flooded = filledFromSource(
     { ...qci.upstream, manifest: async () => ({ kind: 'absent' }) },
     {
-      rule: createMissRule({ supplemental: [], ignored: [] }),
+      places: createMissPlaces([{ preset: 'openshift-ci' }], {
+        'openshift-ci': createMissRule({ supplemental: [], ignored: [] }),
+        'config-file': () => undefined,
+      }),
       origin: () => source,
-      membership: { tagsOf: () => [] },
+      membership: { tagsOf: () => [], find: async () => undefined },
+      tags: { find: async () => undefined },
+      kept: () => Promise.reject(new Error('not kept')),
       queue: { put: async () => true },
       events: { missed: ({ outcome }) => void outcomes.push(outcome) },
       questionsPerSecond: 20,
