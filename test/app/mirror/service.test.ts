@@ -204,6 +204,19 @@ test("registries that are each other's source answer, and never wait for each ot
   t.match(reason, /not in quay\.io\/team\/app; not at registry\.ci\.openshift\.org"/);
 });
 
+test('with the preset config-file only entries of the file are sources', async (t) => {
+  const entry = 'supplementalCIImages: {ci/tool:latest: {image: registry.ci.openshift.org/tools/tool:v1}}';
+  const configFile = join(t.testdir({ '_config.yaml': entry }), '_config.yaml');
+  const sources = [{ match: String.raw`quay\.io/.+:ci_.+`, preset: 'config-file', copy: false }];
+  const rig = await mirrorRig(t, { configFile, misses: { sources } }, (source) => {
+    source.addImage('ocp/4.20', 'cli');
+    source.addImage('ci/other', 'latest');
+  });
+  for (const tag of ['ocp_4.20_cli', 'ci_other_latest']) t.equal((await pulled(rig, tag)).status, 404, tag);
+  rig.source.addImage('tools/tool', 'v1');
+  t.equal((await pulled(rig, 'ci_tool_latest')).status, 200);
+});
+
 test('a mirror that only looks asks no source', async (t) => {
   const sources = [{ match: `${everything}:(?<tag>.+)`, from: 'registry.ci.openshift.org/ocp/4.20:cli' }];
   const rig = await mirrorRig(t, { dryRun: true, misses: { sources } });
