@@ -88,6 +88,8 @@ export interface Notices {
   mirrorStarted: 'info';
   /** Fields: `pairs`, `duration` in whole seconds. */
   mirrored: 'info';
+  /** Fields: `source`, `target`, `tag`, `error`. The image is copied without it. */
+  attachmentFailed: 'warn';
   /** Fields: `pairs`, `duration`, `error`. */
   mirrorFailed: 'error';
   /** Fields: `pairs`, `error`. Once an image, when it is parked or has failed for minutes. */

@@ -4,7 +4,7 @@ import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import { mediaTypes, parseManifest } from '../../src/oci/manifest.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../src/oci/reference.ts';
-import type { RegistryReader } from '../../src/oci/registry-reader.ts';
+import type { RegistryReader, TagPage } from '../../src/oci/registry-reader.ts';
 import { type MemoryImage, manifestBytes } from './memory-images.ts';
 
 /** One call to an end, such as `stat-blob team/app sha256:…`. */
@@ -19,6 +19,7 @@ type MemoryVerb =
   | 'get-manifest'
   | 'open-blob'
   | 'referrers'
+  | 'tags'
   | 'stat-manifest'
   | 'stat-blob'
   | 'mount-blob'
@@ -51,6 +52,8 @@ export interface Misbehaviours {
   pretendsToHave?: Map<Digest, number>;
   /** Takes a manifest although it lacks parts of it. */
   takesPartialManifests?: boolean;
+  /** How it lists tags badly, or page by page. */
+  pagesTags?: (tags: ReadonlyMap<Tag, Digest>) => Partial<TagPage>;
   /** Has no referrers API. */
   tagsReferrers?: boolean;
   /** Does not say how large a blob is. */
@@ -151,7 +154,8 @@ export function memoryEnd(name: string, misbehaviours: Misbehaviours = {}): Memo
     },
 
     async tags(repository) {
-      return { tags: [...contents(repository).tags.keys()], warnings: [] };
+      const { tags } = await called('tags', repository, '');
+      return { tags: [...tags.keys()], warnings: [], ...misbehaviours.pagesTags?.(tags) };
     },
 
     async referrers(repository, digest) {

@@ -1,27 +1,40 @@
 import type { MirrorSettings } from '../../config/config.ts';
 import { copyImage } from '../../mirror/copy/copy.ts';
 import { type CopyRun, createCopyRun } from '../../mirror/copy/run.ts';
-import type { CopiedImage } from '../../mirror/images/image-copy.ts';
+import type { CopyEvents } from '../../mirror/images/copy-events.ts';
+import { type CopiedImage, destinationText, sourceText } from '../../mirror/images/image-copy.ts';
+import type { LogMirror } from '../../mirror/log.ts';
 import type { CopyPair } from '../../mirror/loop/loop.ts';
 import type { Holds } from '../../mirror/queue/holds.ts';
+import { qci } from '../../mirror/references/names.ts';
 import type { RegistryEndpoints } from './endpoints.ts';
 
 /** A run knows what is where, which does not stay true for ever. */
 const runMs = 10 * 60_000;
+
+interface CopyingOptions {
+  /** Default: none is held. */
+  readonly holds?: Pick<Holds, 'find'>;
+  /** Default: nothing is logged. */
+  readonly tell?: LogMirror;
+}
 
 /** Copies one image of the queue; many at a time share what they learn, for a while. */
 export function copying(
   ends: RegistryEndpoints,
   settings: MirrorSettings,
   signal: AbortSignal,
-  holds?: Pick<Holds, 'find'>,
+  { holds, tell }: CopyingOptions = {},
 ) {
   let run: CopyRun | undefined;
   let since = 0;
 
+  const attachmentFailed: CopyEvents['attachmentFailed'] = ({ image, tag, failure: error }) =>
+    tell?.('attachmentFailed', { source: sourceText(image), target: destinationText(image), tag, error });
+
   function shared(): CopyRun {
     if (run === undefined || performance.now() - since > runMs) {
-      run = createCopyRun({ signal, maxPerRoute: settings.maxPerRegistry });
+      run = createCopyRun({ signal, maxPerRoute: settings.maxPerRegistry, events: { attachmentFailed } });
       since = performance.now();
     }
     return run;
@@ -42,8 +55,16 @@ export function copying(
       from: source,
       destination: ends.destination(destination.registry),
       to: { repository: destination.repository, ...(tag === undefined ? {} : { tag }) },
+      attachments: bringsAttachments(settings, destination),
       overwrites: !fills && isFree(destination.text),
     };
     return await copyImage(image, shared(), { signal: stop, seen });
   };
+}
+
+function bringsAttachments(
+  { attachments }: MirrorSettings,
+  { registry, repository }: CopyPair['destination'],
+): boolean {
+  return attachments === 'all' || (attachments === 'qci' && `${registry}/${repository}` === qci);
 }

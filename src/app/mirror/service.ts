@@ -131,7 +131,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       if (signal.aborted && !stopping.signal.aborted) handing = lines.handOver();
     };
     signal.addEventListener('abort', over, { once: true });
-    const copy = copying(ends, settings, signal, holds);
+    const copy = copying(ends, settings, signal, { holds, tell });
     const jobs = { ends, look, queue: lines, tell: tellAs };
     try {
       await Promise.all([

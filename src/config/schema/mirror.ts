@@ -83,6 +83,12 @@ export const mirrorSchema = closed({
   images: count({ minimum: 1, default: 24 }),
   /** Requests and uploads at a time to one registry; fewer after its 429s. Default 20. */
   maxPerRegistry: count({ minimum: 1, default: 20 }),
+  /**
+   * Signatures, attestations and bills of materials that cosign keeps under tags: copied with an
+   * image into `quay.io/openshift/ci` (`qci`, default), with every image (`all`), or not (`off`).
+   * Costs one request to the source for each copy.
+   */
+  attachments: oneOf(['qci', 'all', 'off'], { default: 'qci' }),
   lease: Type.Optional(lease),
   imageStreams: Type.Optional(imageStreams),
   misses,

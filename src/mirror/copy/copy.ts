@@ -16,7 +16,14 @@ import {
 } from '../images/image-copy.ts';
 import { chosenPlatforms, mayChange } from '../images/platforms.ts';
 import { type Asking, askSource, type Copying } from './copying.ts';
-import { copyParts, copyReferrersOf, fetchNode, foundManifest, speaksForParts } from './graph-copy.ts';
+import {
+  copyAttachments,
+  copyParts,
+  copyReferrersOf,
+  fetchNode,
+  foundManifest,
+  speaksForParts,
+} from './graph-copy.ts';
 import { publish } from './publish.ts';
 import type { CopyRun } from './run.ts';
 
@@ -147,7 +154,7 @@ async function publishRoot(
   if (image.referrers === true) {
     if (!isThere) await put({ digest });
     await copyReferrersOf(descriptor, copying, 0);
-  }
+  } else if (image.attachments === true) await copyAttachments(root, copying);
   return isTagged ? undefined : await put(tag === undefined ? { digest } : { tag });
 }
 

@@ -1,3 +1,4 @@
+import { mayPass } from '../../base/time/retry.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { type Reference, referenceText, type Tag } from '../../oci/reference.ts';
@@ -6,6 +7,7 @@ import { missingPart } from '../images/classify.ts';
 import type { Landing } from '../images/copy-events.ts';
 import { isIndex, mayBeBlob, type Node, nodeOf } from '../images/graph.ts';
 import { repositoryText } from '../references/pull-spec.ts';
+import { attachmentTags } from './attachments.ts';
 import { blobText, copyBlob } from './blob-copy.ts';
 import {
   askDestination,
@@ -99,6 +101,27 @@ export async function copyReferrersOf(subject: Descriptor, copying: Copying, dep
     );
     return 'present';
   });
+}
+
+/**
+ * What cosign keeps under tags for the manifest and its children. One that cannot be copied for a
+ * lasting reason is reported, and keeps no image back. Throws a CopyError that may pass.
+ */
+export async function copyAttachments(root: Node, copying: Copying): Promise<void> {
+  const { image, run } = copying;
+  if (image.source.name === image.destination.name && image.from.repository === image.to.repository) return;
+  const children = root.children.filter((child) => !mayBeBlob(child));
+  const digests = [root.manifest.descriptor, ...children].map(({ digest }) => digest);
+  const ours: Copying = { ...copying, giveUp: () => {} };
+  const copy = async (tag: Tag): Promise<void> => {
+    try {
+      await copyTagged(tag, ours, { mustSend: false, depth: 1 });
+    } catch (error) {
+      if (!(error instanceof CopyError) || mayPass(error)) throw error;
+      run.events.attachmentFailed?.({ image, tag, failure: error });
+    }
+  };
+  await together((await attachmentTags(digests, copying)).map(copy), ours);
 }
 
 /** Copies the tag's content, if any, to the same tag: it grows with each signature. */

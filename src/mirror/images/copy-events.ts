@@ -1,4 +1,5 @@
 import type { Descriptor } from '../../oci/content.ts';
+import type { Tag } from '../../oci/reference.ts';
 import type { CopyError, FailureClass } from '../failure.ts';
 import type { CopiedImage, ImageCopy } from './image-copy.ts';
 
@@ -25,6 +26,12 @@ export interface CopyEvents {
     readonly image: ImageCopy;
     readonly descriptor: Descriptor;
     readonly reference: string;
+  }): void;
+  /** What cosign keeps under that tag is not copied, and its image is. */
+  attachmentFailed(event: {
+    readonly image: ImageCopy;
+    readonly tag: Tag;
+    readonly failure: CopyError;
   }): void;
   /** Bytes were read from a source, to be sent. */
   received(event: { readonly bytes: number }): void;

@@ -63,6 +63,7 @@ const messages: { readonly [What in keyof Notices]: readonly [Notices[What], str
   holdReleased: ['info', 'An operator released an image to the mirror'],
   mirrorStarted: ['info', 'Mirroring ...'],
   mirrored: ['info', 'Mirrored successfully'],
+  attachmentFailed: ['warn', 'Cannot copy a signature or attestation; the image is copied without it'],
   mirrorFailed: ['error', 'Failed to mirror'],
   mirrorGivenUp: ['error', 'Failed to mirror even with retries'],
   commandSucceeded: ['debug', 'Running command succeeded.'],
