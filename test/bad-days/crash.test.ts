@@ -26,7 +26,7 @@ test('killed in the middle of a download, it shows nothing of it afterwards, and
   t.match(await contentFiles(store), [/^spool\//]);
   const second = await start('second');
   await holdsOnly(store);
-  await until('the line in the log', async () => (await second.program.output()).includes('"leftovers":1'));
+  await second.program.said('"leftovers":1');
   t.equal(await digestOrCut(await fetch(second.url + path)), layer.digest);
   await holdsOnly(store, [blobKey(layer.digest)]);
 });
@@ -70,9 +70,7 @@ test('a disk that is full in the middle of a download costs no pull, and leaves 
   for (const attempt of ['first', 'second']) {
     t.equal(await digestOrCut(await fetch(url + path)), layer.digest, attempt);
   }
-  const isTold = async (): Promise<boolean> =>
-    (await program.output()).includes('"msg":"a download was not stored"');
-  await until('the line in the log', isTold);
+  await program.said('"msg":"a download was not stored"');
   await holdsOnly(store);
   t.same(await program.stop('SIGTERM'), { code: 0, signal: null });
 });
@@ -137,7 +135,7 @@ async function started(
     largestFileBytes === undefined ? serve : ['sh', '-c', limit, 'sh', ...serve];
   const env = { AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE', AWS_SECRET_ACCESS_KEY: 'a-secret-key' };
   const program = await scene.start(command, args, { name, env });
-  await until('the banner', async () => (await program.output()).includes('docker pull'));
-  const [, address = ''] = /^ {2}listening +(http:\S+)/m.exec(await program.output()) ?? [];
+  const banner = await program.said('docker pull');
+  const [, address = ''] = /^ {2}listening +(http:\S+)/m.exec(banner) ?? [];
   return { program, url: address.replace(/\/$/, '') };
 }

@@ -37,6 +37,8 @@ export interface Program {
   readonly pid: number;
   /** Everything that it has written so far. */
   output(): Promise<string>;
+  /** Resolves to its output once that contains the text; throws when the program ends first. */
+  said(text: string): Promise<string>;
   /**
    * Resolves when it listens on a loopback port; throws when it ends first, or after `timeoutMs`
    * (default 20,000).
@@ -183,6 +185,16 @@ async function started(
     name,
     pid,
     output,
+    said: async (text) => {
+      for (;;) {
+        // Before the look: what ends right after its last words has said them.
+        const mayGoOn = isRunning(child);
+        const found = await output();
+        if (found.includes(text)) return found;
+        if (!mayGoOn) throw new Error(`${name} ended without "${text}":\n${lastLines(found)}`);
+        await delay(lookMs);
+      }
+    },
     listens: async (port, timeoutMs = 20_000) => {
       await until(
         `${name} on port ${port}`,

@@ -2,7 +2,7 @@ import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
-import { stage, until } from '../../support/program.ts';
+import { stage } from '../../support/program.ts';
 import { finished } from '../../support/run-command.ts';
 
 const script = fileURLToPath(new URL('../../../bin/quayside.js', import.meta.url));
@@ -113,9 +113,7 @@ test('a server reads its settings again at SIGHUP, and goes on, also below an ol
     const { server, address, directory } = await served(t, node);
     await writeFile(join(directory, 'q.yaml'), `${settings}hosts: { '*': { blobs: bypass } }\n`);
     process.kill(server.pid, 'SIGHUP');
-    await until('the line', async () =>
-      (await server.output()).includes('"settings":["hosts[\\"*\\"].blobs"]'),
-    );
+    await server.said('"settings":["hosts[\\"*\\"].blobs"]');
     t.equal((await fetch(`http://${address}/v2/`)).status, 200);
     t.same(await server.stop('SIGTERM'), { code: 0, signal: null });
   }
@@ -132,8 +130,8 @@ async function served(t: Test, node: readonly string[] = []) {
   const server = await start(process.execPath, [...node, script, 'serve', '--config', file], {
     name: 'quayside',
   });
-  await until('the banner', async () => (await server.output()).includes('docker pull'));
-  const [address, adminAddress] = (await server.output())
+  const banner = await server.said('docker pull');
+  const [address, adminAddress] = banner
     .matchAll(/^ {2}(?:listening|admin) +http:\/\/(\S+)/gm)
     .map(([, found]) => found);
   return { server, address, adminAddress, directory };

@@ -19,7 +19,7 @@ async function stuck(t: Test) {
   const args = [script, 'mirror', '--insecure', '--failed-file', failedFile, ...pair];
   const env = { REGISTRY_AUTH_FILE: join(dir, 'auth.json') };
   const program = await start(process.execPath, args, { name: 'quayside', env });
-  await until('an upload', async () => (await program.output()).includes('uploading'));
+  await program.said('uploading');
   return { program, left: `${pair.join(' ')}\n`, failedFile, to };
 }
 
