@@ -121,7 +121,6 @@ export function spoken(url: string, text: string): Promise<string> {
       answer += chunk;
     })
     .once('end', () => resolve(answer))
-    .setTimeout(5_000, () => socket.destroy(new Error('no end of the answer came')))
     .once('error', (error) => (answer === '' ? reject(error) : resolve(answer)));
   return promise;
 }
