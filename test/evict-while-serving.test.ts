@@ -15,6 +15,7 @@ import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createUpstream } from '../src/upstream/client/client.ts';
 import { type Random, seeded } from './chaos/random.ts';
 import { readAll } from './support/bodies.ts';
+import { createManualClock } from './support/manual-clock.ts';
 import { registryDouble } from './support/registry-double.ts';
 import { s3Double } from './support/s3-double.ts';
 
@@ -59,6 +60,8 @@ async function rigOver(t: Test, store: Store) {
     memory: { maxBytes: 1, maxEntryBytes: 1 },
     buffers: createBufferPool(),
     events,
+    // Nor about a client's patience.
+    clock: createManualClock(),
   });
   const upstream = createUpstream({ name: 'quay.io', url: double.url, allowPrivateAddresses: true });
   const absent = new LRUCache<string, string>({ max: 100, ttl: 1_000 });

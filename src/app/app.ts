@@ -33,7 +33,7 @@ import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
 import { startedUpkeep } from './upkeep.ts';
 
-interface ServiceOptions {
+interface ServiceOptions extends Pick<CacheContext, 'clock'> {
   readonly log: Log;
   /** The environment, for the proxies towards the upstreams. */
   readonly env: Environment;
@@ -64,7 +64,7 @@ const replicaLagMs = 1_000;
 const lastWordsMs = 2_000;
 
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
-export async function createService(config: Config, { log, env }: ServiceOptions): Promise<Service> {
+export async function createService(config: Config, { log, env, clock }: ServiceOptions): Promise<Service> {
   const meters = createMetrics();
   const ours = logged({ ...meters.events, ...mirrorMetrics(meters) }, log);
   const trace = createRequestTrace(log);
@@ -86,6 +86,7 @@ export async function createService(config: Config, { log, env }: ServiceOptions
     store,
     buffers,
     events,
+    ...defined({ clock }),
   });
   // Filled below: the mirror and the rights ask for a registry by name once they work.
   const registries = new Map<string, CachedRegistry>();

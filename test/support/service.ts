@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { createService, type Service } from '../../src/app/app.ts';
+import type { Clock } from '../../src/base/time/wait.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
@@ -36,6 +37,8 @@ export interface ServiceRigOptions {
   readonly upstream?: Readonly<Record<string, unknown>>;
   /** Where the store is; a fresh directory without. */
   readonly directory?: string;
+  /** Clients wait for manifests and blobs by it. Default: the system's. */
+  readonly clock?: Clock;
   /** Another registry to stand for `quay.io`; not closed. */
   readonly double?: RegistryDouble;
 }
@@ -65,7 +68,11 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
     },
     ...options.settings,
   };
-  const service = await createService(load(stringify(settings), {}), { log, env: {} });
+  const service = await createService(load(stringify(settings), {}), {
+    log,
+    env: {},
+    ...(options.clock === undefined ? {} : { clock: options.clock }),
+  });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= service.close();

@@ -1,5 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
-import { withTimeout } from '../../base/time/wait.ts';
+import { type Clock, withTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
@@ -86,6 +86,7 @@ export interface PatienceOptions {
   readonly undeliverable: Undeliverable;
   /** The wait for the first byte, milliseconds; `again` where the content failed recently. */
   readonly patienceMs: { readonly first: number; readonly again: number };
+  readonly clock?: Clock;
 }
 
 interface Awaited {
@@ -100,16 +101,17 @@ interface Awaited {
  * the last refusal, at once, while the upstream wants to be left alone.
  */
 export async function withPatience<Opened>(
-  { undeliverable, patienceMs }: PatienceOptions,
+  { undeliverable, patienceMs, clock }: PatienceOptions,
   { repository, digest, isListed }: Awaited,
   open: () => Promise<Opened>,
 ): Promise<Opened> {
   undeliverable.refuseThrottled(repository, digest);
   const ms = undeliverable.failureOf(repository, digest) === undefined ? patienceMs.first : patienceMs.again;
+  const late = (): never => {
+    throw new RegistryError('UNAVAILABLE', `the upstream sent no byte of the blob within ${ms / 1000} s`);
+  };
   try {
-    return await withTimeout(open(), ms, () => {
-      throw new RegistryError('UNAVAILABLE', `the upstream sent no byte of the blob within ${ms / 1000} s`);
-    });
+    return await withTimeout(open(), ms, late, clock);
   } catch (error) {
     if (isListed) undeliverable.failed(repository, digest, error);
     throw error;

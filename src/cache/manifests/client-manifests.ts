@@ -1,6 +1,6 @@
 import { createLru } from '../../base/state/lru.ts';
 import { mayPass } from '../../base/time/retry.ts';
-import { withTimeout } from '../../base/time/wait.ts';
+import { type Clock, withTimeout } from '../../base/time/wait.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound, RegistryError } from '../../oci/errors.ts';
@@ -22,6 +22,7 @@ export interface ClientManifestsOptions {
   readonly parsed: ParsedManifests;
   /** How long a client waits for anything, milliseconds. */
   readonly longestMs: number;
+  readonly clock?: Clock;
   readonly now: () => number;
   readonly events?: Pick<CacheEvents, 'readyFound'>;
 }
@@ -60,10 +61,11 @@ export class ClientManifests {
    * it lists is undeliverable, or nothing is known within `longestMs`.
    */
   resolve(repository: Repository, reference: Reference, userAgent?: string): Promise<ServedManifest> {
-    const { longestMs } = this.#options;
-    return withTimeout(this.#resolve(repository, reference, userAgent), longestMs, () => {
+    const { longestMs, clock } = this.#options;
+    const late = (): never => {
       throw new RegistryError('UNAVAILABLE', `no manifest could be answered within ${longestMs / 1000} s`);
-    });
+    };
+    return withTimeout(this.#resolve(repository, reference, userAgent), longestMs, late, clock);
   }
 
   /** Whether an index that lists that manifest was answered within a minute. */

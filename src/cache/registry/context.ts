@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { LRUCache } from 'lru-cache';
 import { closeInTurn } from '../../base/flow/close-all.ts';
+import { defined } from '../../base/text/defined.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ReferrersPage } from '../../oci/registry-reader.ts';
 import type { BufferPool } from '../../store/buffers.ts';
@@ -21,7 +22,7 @@ import { createTagPointers } from '../records/tag-pointers.ts';
 import type { SharedContext } from './registry.ts';
 import { createWritable } from './writable.ts';
 
-interface CacheContextOptions {
+interface CacheContextOptions extends Pick<SharedContext, 'clock'> {
   readonly store: Store;
   readonly spool: { readonly path: string; readonly maxBytes: number };
   /** Small content kept in memory, bytes of all and of one at most. */
@@ -114,6 +115,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     events,
     touched: used.touched,
     now: Date.now,
+    ...defined({ clock: options.clock }),
     sweep: async () => (await spooling.sweep()) + (await store.sweep()),
     async close() {
       await closeInTurn([used, members, pointers, store].map((part) => () => part.close()));

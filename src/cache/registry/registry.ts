@@ -4,6 +4,7 @@
 // oci, store, store/filesystem; types of cache, upstream.
 
 import type { LRUCache } from 'lru-cache';
+import type { Clock } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';
 import type { CachedBlobs } from '../../store/store.ts';
@@ -63,6 +64,8 @@ export interface SharedContext {
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
   readonly now: () => number;
+  /** Clients wait for manifests and blobs by it. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 interface RegistryOptions extends SharedContext {
