@@ -9,7 +9,10 @@ import { described, large } from '../store-suite.ts';
 export const mib = 1024 * 1024;
 export const blob = described(large);
 
-/** An S3 store with small parts and few retries, and the server behind it. */
+/**
+ * An S3 store with small parts and few retries, and the server behind it. It waits as long as it
+ * takes, but for a test's own limits: a busy machine is no S3 that is slow.
+ */
 export async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
   const s3 = await s3Double();
   const files = t.testdir({ id: 'AKIDEXAMPLE\n', secret: 'a-secret-key\n' });
@@ -22,6 +25,9 @@ export async function made(t: Test, options: Partial<S3StoreOptions> = {}) {
     secretAccessKeyFile: join(files, 'secret'),
     partBytes: mib,
     retries: 1,
+    firstByteTimeoutMs: 60_000,
+    stallMs: 60_000,
+    leastBytesPerSecond: 0,
     ...options,
   });
   t.teardown(async () => {
