@@ -195,8 +195,10 @@ function upstreamOf(name: string, { url }: RegistryDouble, now: () => number): U
     now,
     allowPrivateAddresses: true,
     retries: 0,
-    firstByteTimeoutMs: 1_000,
-    progressTimeoutMs: 400,
+    // Of no test: a busy machine is no slow upstream.
+    firstByteTimeoutMs: 60_000,
+    progressTimeoutMs: 60_000,
+    stallTimeoutMs: 60_000,
     breaker: { failures: 1_000, openMs: 200 },
   });
 }
