@@ -52,7 +52,10 @@ async function work(signal: AbortSignal): Promise<void> {
         line.write(`copied ${destination.text}\n`);
         return undefined;
       },
-      tell: () => {},
+      // What a predecessor copied and could not say any more.
+      tell: (what, fields) => {
+        if (what === 'upToDate') line.write(`found ${fields?.['target']}\n`);
+      },
       events: { imageMirrored: () => {} },
     },
     signal,
