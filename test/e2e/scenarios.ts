@@ -15,6 +15,7 @@ import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { fresh } from './scenarios/fresh.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
+import { mirrorAttachments } from './scenarios/mirror-attachments.ts';
 import { mirrorCrash } from './scenarios/mirror-crash.ts';
 import { mirrorFiles } from './scenarios/mirror-files.ts';
 import { mirrorLoop } from './scenarios/mirror-loop.ts';
@@ -62,6 +63,7 @@ export const scenarios: readonly Scenario[] = [
   crashFilesystem,
   crashS3,
   mirrorRegistries,
+  mirrorAttachments,
   mirrorThrottled,
   mirrorFiles,
   mirrorCrash,
