@@ -5,8 +5,9 @@ import { until } from '../../support/program.ts';
 import { heldBlob } from '../../support/random-blobs.ts';
 import { assertRegistryHolds } from '../fixtures/compare.ts';
 import { mirrorCommand } from '../fixtures/mirror.ts';
-import { mirrorStand, names } from '../fixtures/mirror-stand.ts';
+import { type MirrorStand, mirrorLines, mirrorStand, names } from '../fixtures/mirror-stand.ts';
 import { flat } from '../fixtures/mirrored.ts';
+import { command } from '../fixtures/quayside.ts';
 import { type Registry, registry } from '../fixtures/registry.ts';
 import { pushed } from '../fixtures/uploads.ts';
 import type { Scenario, Scene } from '../scenario.ts';
@@ -15,8 +16,8 @@ const repository = 'ci/signed';
 const ociIndex = 'application/vnd.oci.image.index.v1+json';
 
 /**
- * What cosign keeps under tags, and caches of BuildKit, by the loop and by hand; crane is the
- * judge.
+ * What cosign keeps under tags, and caches of BuildKit, by the loop and by hand, with crane as the
+ * judge; a hold; and the names of a flat repository.
  */
 export const mirrorAttachments: Scenario = {
   name: 'mirror-attachments',
@@ -60,9 +61,68 @@ export const mirrorAttachments: Scenario = {
         [],
       );
     });
+    await held(scene, stand, image, plain);
+    await flatNames(scene, stand.qci, image);
     await byHand(scene, elsewhere, [['v1', image], ['cache', cache], ...attached]);
   },
 };
+
+/** As after a revert: the older image stands in QCI, the newer one at the source. */
+async function held(
+  { fact, stage }: Scene,
+  stand: MirrorStand,
+  older: GeneratedImage,
+  newer: GeneratedImage,
+): Promise<void> {
+  const { qci, elsewhere, proxy } = stand;
+  const destination = `${names.qci}/${flat}:ci_signed_v1`;
+  const order = async () => {
+    const body = JSON.stringify({ source: `${names.elsewhere}/${repository}:v1`, destination });
+    const headers = { 'content-type': 'application/json' };
+    return (await fetch(`${proxy.admin}/api/v1/mirrors`, { method: 'POST', headers, body })).status;
+  };
+  const quayside = (...words: string[]) =>
+    stage.run(process.execPath, [command, 'mirror', ...words, '--admin', proxy.admin, destination]);
+  await fact('a held image is not overwritten, also after a restart, and the log says so', async () => {
+    await quayside('hold', '--why', 'reverted');
+    await proxy.stop();
+    await proxy.start();
+    await pushImage(elsewhere.url, repository, 'v1', newer);
+    assert.equal(await order(), 202);
+    const isSaid = async () =>
+      (await mirrorLines(stand)).some(({ msg }) => msg === 'Held by an operator, skipping mirror');
+    await until('the log says that it is held', isSaid);
+    const shown = await (await fetch(`${stand.api}/v1/mirrors?action=show&limit=9&state=parked`)).text();
+    assert.match(shown, /"kind":"held".*reverted/);
+    await assertRegistryHolds(qci.url, flat, 'ci_signed_v1', older);
+  });
+  await fact('once it is released, the image is copied', async () => {
+    await qci.forget();
+    await quayside('release');
+    await until('the image is in QCI', async () =>
+      pushed(await qci.asked()).includes(`${flat}:ci_signed_v1`),
+    );
+    await assertRegistryHolds(qci.url, flat, 'ci_signed_v1', newer);
+    await pushImage(elsewhere.url, repository, 'v1', older);
+  });
+}
+
+async function flatNames(scene: Scene, qci: Registry, image: GeneratedImage): Promise<void> {
+  const { fact, stage } = scene;
+  const to = await registry(scene, { name: 'by-prefix' });
+  await fact(
+    'DST:* gives the tags of a flat repository short names, without stages and backups',
+    async () => {
+      for (const tag of ['lvms_op_v4.20', 'lvms_op_v4.20__pre', 'lvms_op_v4.21_incoming'])
+        await pushImage(qci.url, flat, tag, image);
+      const mirror = await mirrorCommand(stage);
+      const { stderr } = await mirror.run([`${qci.host}/${flat}:lvms_op_*`, `${to.host}/lvms-op:*`]);
+      assert.match(stderr, /left out 2 staging and backup tags/);
+      const list = await (await fetch(`${to.url}/v2/lvms-op/tags/list`)).json();
+      assert.deepEqual(list, { name: 'lvms-op', tags: ['v4.20'] });
+    },
+  );
+}
 
 async function byHand(
   scene: Scene,
