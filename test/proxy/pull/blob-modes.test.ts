@@ -18,7 +18,17 @@ async function stage(t: Test, redirect: 'always' | 'never'): Promise<Stage> {
   const directory = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
   const keys = { accessKeyIdFile: `${directory}/id`, secretAccessKeyFile: `${directory}/key` };
   const settings = {
-    store: { s3: { bucket: 'blobs', endpoint: s3.endpoint, pathStyle: true, redirect, ...keys } },
+    store: {
+      s3: {
+        bucket: 'blobs',
+        endpoint: s3.endpoint,
+        pathStyle: true,
+        redirect,
+        // A busy machine is no S3 that is slow.
+        firstByteTimeoutMs: '60s',
+        ...keys,
+      },
+    },
     spool: { path: `${directory}/spool` },
   };
   const rig = await badDay(t, { settings });
