@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { readSlowly, until } from '../../support/bodies.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 import { described, large, pieces, whole } from '../store-suite.ts';
 import { blob, made } from './s3-store-fixture.ts';
 
@@ -60,7 +61,7 @@ test('no reader pins a socket: unread, left early, aborted, cut off', async (t) 
 });
 
 test('readers who hold every connection hold up nothing but readers', async (t) => {
-  const { store, blobs } = await made(t, { maxSockets: 1 });
+  const { store, blobs } = await made(t, { maxSockets: 1, clock: createManualClock() });
   await blobs.put(blob, pieces(large));
   const held = await blobs.open(blob.digest);
   const other = Buffer.from('other');
