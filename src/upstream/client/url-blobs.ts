@@ -30,8 +30,8 @@ export function createUrlBlobs({ allowsHttp, ...options }: UrlBlobsOptions): Url
   const link = createConnection(settings);
   const rules = { upstream: new URL(settings.url), allowPrivateAddresses: false };
   const origin = new URL(`${allowsHttp ? 'http' : 'https'}://urls.invalid`);
-  const nobody = (): void => {};
-  const blobSettings = { ...settings, received: nobody, resumed: nobody, ignoredRange: nobody };
+  const ignored = (): void => {};
+  const blobSettings = { ...settings, received: ignored, resumed: ignored, ignoredRange: ignored };
   return {
     async open({ digest, urls = [] }, asked = {}) {
       let failure = new RegistryError('BLOB_UNKNOWN', 'no foreign-layer URL served the blob');

@@ -16,7 +16,7 @@ import { createSocketPool } from './socket-pool.ts';
 export interface DownloadAsk extends Pick<UpstreamRequest, 'url' | 'headers' | 'signal'> {
   readonly line: ConnectOptions;
   /**
-   * Until the head of the answer, and between two pieces of its body while somebody waits for one;
+   * Until the head of the answer, and between two pieces of its body while a reader waits for one;
    * milliseconds.
    */
   readonly firstByteTimeoutMs: number;
@@ -211,7 +211,7 @@ function bodyOf(
   };
 }
 
-/** The same bytes; a connection that brings none for so long while somebody waits is cut. */
+/** The same bytes; a connection that brings none for so long while a reader waits is cut. */
 function impatient(socket: PooledSocket, timeoutMs: number): IncomingBytes & { done(): void } {
   let isWaiting = false;
   const timer = setTimeout(() => {

@@ -26,7 +26,7 @@ export interface PooledSocket extends IncomingBytes {
   readonly isStale: boolean;
   send(text: string): void;
   /**
-   * With a reason, whoever waits for bytes has it thrown at them. Harmless when it is done again.
+   * With a reason, readers that wait for bytes get it as their error. Harmless when done again.
    */
   destroy(reason?: Error): void;
   /**
