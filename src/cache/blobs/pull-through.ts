@@ -187,9 +187,8 @@ export class PullThrough implements PulledBlobs {
     undeliverable.came(repository, digest);
     await members.add(repository, descriptor);
     const settled = async (): Promise<void> => {
-      const outcome = await fill.settled;
-      if (outcome === 'failed') undeliverable.failed(repository, digest, brokenOff());
-      if (outcome === 'stored') await members.correct(repository, member, descriptor);
+      if (await fill.proven) await members.correct(repository, member, descriptor);
+      if ((await fill.settled) === 'failed') undeliverable.failed(repository, digest, brokenOff());
     };
     settled().catch((error: unknown) => events.storeFailed({ operation: 'write', error }));
   }

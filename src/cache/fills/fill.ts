@@ -69,11 +69,14 @@ export class Fill {
    * upstream has no such blob, with the upstream's refusal, and with NoRoom when the spool is full.
    */
   readonly opened: Promise<Descriptor>;
+  /** Never rejects. Resolves to whether the whole blob came and proved right. */
+  readonly proven: Promise<boolean>;
   /** Never rejects. Resolves when the blob is in the store, or will not be. */
   readonly settled: Promise<FillOutcome>;
   readonly #options: FillOptions;
   readonly #control = new AbortController();
   readonly #opening = Promise.withResolvers<Descriptor>();
+  readonly #proving = Promise.withResolvers<boolean>();
   readonly #changed = createNotifier();
   readonly #startedAt = performance.now();
   #state: FillState = { name: 'opening' };
@@ -84,6 +87,7 @@ export class Fill {
   constructor(options: FillOptions) {
     this.#options = options;
     this.opened = this.#opening.promise;
+    this.proven = this.#proving.promise;
     this.settled = this.#run();
   }
 
@@ -136,6 +140,7 @@ export class Fill {
       this.#state = { name: 'failed', file, isRight, error };
       this.opened.catch(() => undefined);
       this.#opening.reject(error);
+      this.#proving.resolve(isRight);
       this.#changed.notify();
       await this.#saving;
       return error instanceof NoRoom || error instanceof GaveWay ? error.why : 'failed';
@@ -178,6 +183,7 @@ export class Fill {
     const descriptor = { digest, size: stated ?? seen };
     if (seen !== descriptor.size || !isMatch(hash, digest)) throw mismatch(descriptor, seen);
     this.#state = { name: 'verified', file, isRight: true };
+    this.#proving.resolve(true);
     if (descriptor.size === 0 || stated === undefined) this.#announce(descriptor);
     this.#changed.notify();
     await file.flush();

@@ -450,6 +450,29 @@ test('a size that the upstream once misstated is forgotten when the blob has bee
   t.equal((await rig.registry.blobs.stat(rig.repository, digest)).descriptor.size, size);
 });
 
+test('a misstated size is forgotten once the bytes proved right, whatever the store does', async (t) => {
+  const store = createMemoryStore();
+  const asked = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<never>();
+  const put = async () => {
+    asked.resolve();
+    return await answered.promise;
+  };
+  const { rig, digest, bytes } = await rigWithBlob(t, {
+    store: { ...store, blobs: { ...store.blobs, put } },
+  });
+  rig.double.switches.liesAboutLength = true;
+  await rig.registry.blobs.stat(rig.repository, digest);
+  delete rig.double.switches.liesAboutLength;
+  t.ok((await pulled(rig, digest)).bytes.equals(bytes));
+  await asked.promise;
+  const stated = async () => (await rig.registry.blobs.stat(rig.repository, digest)).descriptor.size;
+  t.equal(await stated(), size, 'while the store keeps it');
+  answered.reject(new Error('the bucket is full'));
+  await rig.settled();
+  t.equal(await stated(), size, 'though the store did not keep it');
+});
+
 test('a misstated size neither cuts nor fails a blob for which the spool has no room', async (t) => {
   const { rig, digest, bytes } = await rigWithBlob(t, { spoolBytes: 1_000 });
   rig.double.switches.liesAboutLength = true;
