@@ -72,7 +72,8 @@ async function breakDirectory(random: Random, store: string): Promise<void> {
     () => false,
   );
   await new Promise((resolve) => setTimeout(resolve, ms));
-  await rm(directory, { recursive: !isPlugged, force: true });
+  // The service may make the directory anew, and write into it, at any moment.
+  await rm(directory, { recursive: !isPlugged, force: true, maxRetries: 20, retryDelay: 5 });
   await rename(`${directory}.away`, directory);
 }
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Test } from 'tap';
 import { until } from '../support/bodies.ts';
 import { type RegistryDouble, registryDouble } from '../support/registry-double.ts';
@@ -11,7 +12,7 @@ import { performed } from './client.ts';
 import { filesOf } from './damage.ts';
 import { type Circumstances, fault, wantedPiece } from './judge.ts';
 import { type Random, seeded } from './random.ts';
-import { complaints, heldBytes, recovered, settled } from './vitals.ts';
+import { complaints, type HoldUps, heldBytes, holdUps, recovered, settled } from './vitals.ts';
 import { changeWeather, clearWeather } from './weather.ts';
 import { type MovingTag, madeWorld, type World } from './world.ts';
 
@@ -49,6 +50,7 @@ interface Run {
   /** Of each tag, the latest meaning that any answer has shown. */
   readonly shown: Map<MovingTag, number>;
   readonly faults: string[];
+  readonly holdUps: HoldUps;
   rig: ServiceRig;
   restarts: number;
   isRestarting: boolean;
@@ -61,6 +63,10 @@ const mostFaults = 10;
 const mostGrowthBytes = 32 * 1024 * 1024;
 /** No action begins later in its storm or lull than this. */
 const longestStormMs = 800;
+/** Manifests of what failed in a storm are withheld for so long, in the lull too. */
+const withholdMs = 60;
+/** The upstream is silent for so long before it counts as failing. */
+const progressTimeoutMs = 150;
 
 /**
  * Storms and lulls until the time is up. In a storm the upstream, the store and the clients all
@@ -109,12 +115,14 @@ async function begun(t: Test, seed: number, medium: ChaosOptions['medium']): Pro
     random: seeded(seed),
     shown: new Map(),
     faults: [],
+    holdUps: holdUps(),
     restarts: 0,
     isRestarting: false,
     actions: 0,
   };
   t.teardown(async () => {
     agent.destroy();
+    run.holdUps.close();
     await run.rig.stop();
     await double.close();
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
@@ -129,10 +137,10 @@ function startedRig(t: Test, double: RegistryDouble, directory: string, medium: 
     directory,
     upstream: {
       firstByteTimeoutMs: '300ms',
-      progressTimeoutMs: '150ms',
+      progressTimeoutMs: `${progressTimeoutMs}ms`,
       breaker: { failures: 4, openMs: '60ms' },
       maxConcurrent: 16,
-      withholdMs: '60ms',
+      withholdMs: `${withholdMs}ms`,
     },
     settings: {
       shutdownGraceMs: '2500ms',
@@ -177,6 +185,8 @@ async function spoiled(run: Run): Promise<void> {
 async function lull(run: Run): Promise<void> {
   await settled(run);
   await recovered(run);
+  await sleep(2 * withholdMs);
+  run.holdUps.reset();
   const { random, world } = run;
   for (const piece of world.pieces) await judged(run, wholePull(piece), { isStormy: false, isLying: false });
   if (random.isLucky(0.5)) world.move(random);
@@ -229,7 +239,9 @@ async function judged(run: Run, action: Action, weather: Omit<Circumstances, 'is
   const observed = await performed(run.rig.url, action, run.agent);
   const isRestarting = wasRestarting || run.isRestarting || run.restarts !== restarts;
   run.actions += 1;
-  let found = fault(action, observed, { ...weather, isRestarting });
+  // The upstream shares our process: where that stood still, it was silent too.
+  const isStormy = weather.isStormy || run.holdUps.longestMs() > progressTimeoutMs / 3;
+  let found = fault(action, observed, { ...weather, isStormy, isRestarting });
   if (wants !== undefined && 'meanings' in wants && observed.status === 200 && found === undefined) {
     const piece = wantedPiece(action, observed);
     const meaning = typeof piece === 'object' ? wants.meanings.indexOf(piece) : -1;

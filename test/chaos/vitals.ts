@@ -1,4 +1,5 @@
 import type { Agent } from 'node:http';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { until } from '../support/bodies.ts';
@@ -53,6 +54,24 @@ export function complaints(faults: string[]): () => void {
   return () => {
     process.off('unhandledRejection', rejected);
     process.off('warning', warned);
+  };
+}
+
+/** How long the process stood still because the machine had other work. */
+export interface HoldUps {
+  /** The longest since the last reset, milliseconds. */
+  longestMs(): number;
+  reset(): void;
+  close(): void;
+}
+
+export function holdUps(): HoldUps {
+  const delay = monitorEventLoopDelay({ resolution: 5 });
+  delay.enable();
+  return {
+    longestMs: () => delay.max / 1e6,
+    reset: () => delay.reset(),
+    close: () => void delay.disable(),
   };
 }
 
