@@ -4,6 +4,7 @@
 
 import { firstFound } from '../../base/flow/each.ts';
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
+import type { StreamIndex } from '../../image-streams/stream-index.ts';
 import type { Authorizer, ContentTags, Decision, Place, Subject } from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
 import { createDigestAuthorizer } from './by-digest.ts';
@@ -21,6 +22,8 @@ interface RuledAccessOptions {
   readonly clusters?: readonly string[];
   /** What leads where: for all that is pulled by digest. */
   readonly reach: ContentTags;
+  /** The image streams of a cluster, where it is configured to be followed. Default: of none. */
+  readonly streams?: (cluster: string) => StreamIndex | undefined;
   /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none. */
   readonly listings?: 'filter' | 'refuse';
 }

@@ -1,0 +1,45 @@
+import type { Digest } from '../oci/digest.ts';
+import type { Repository } from '../oci/reference.ts';
+import type { ImageStreamTag } from './image-stream-tag.ts';
+
+/** A tag of an image stream that names a digest. A hint only: its author may have written anything. */
+interface StreamReference extends ImageStreamTag {
+  /** When the tag stopped to name the digest, ms since the epoch; absent while it does. */
+  readonly until?: number;
+}
+
+/**
+ * `syncing`: never read whole since the start, even if a kept record says something. `synced`: as
+ * the cluster is now. `stale`: the cluster does not answer; what is known counts for
+ * `streams.staleMs`. `expired`: it has not answered for longer, and nothing can be told.
+ */
+type StreamIndexState = 'syncing' | 'synced' | 'stale' | 'expired';
+
+/** A repository of an upstream, as this service calls them. */
+interface StreamPlace {
+  readonly upstream: string;
+  readonly repository: Repository;
+}
+
+/** Which image streams of a cluster name which digest of our upstreams. No right follows from it. */
+export interface StreamIndex {
+  /** The cluster's name in the configuration. */
+  readonly cluster: string;
+  readonly state: StreamIndexState;
+  /** True where only automation writes: `streams.trusted` as it is configured at this moment. */
+  isTrusted(namespace: string): boolean;
+  /**
+   * Tags that name the digest in this repository, now or within `tags.formerMs`; those that name it
+   * now come first. Read from memory, without waiting; none once `expired`. While `syncing`, what
+   * is kept of an earlier run, for `streams.staleMs` after the cluster was last followed.
+   */
+  naming(place: StreamPlace, digest: Digest): readonly StreamReference[];
+  /**
+   * The same after one look: waits, for about 1 s at most, for changes that the watch has under way.
+   * A digest that stays unknown is not waited for again for 30 s. Sends no request of its own while
+   * the watch works. Never rejects.
+   */
+  look(place: StreamPlace, digest: Digest): Promise<readonly StreamReference[]>;
+  /** Calls `changed` when references of a stream change, and when it is deleted or made anew. */
+  subscribe(changed: (stream: { readonly namespace: string; readonly name: string }) => void): void;
+}
