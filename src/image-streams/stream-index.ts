@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import type { Repository } from '../oci/reference.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
 
-/** A tag of an image stream that names a digest. A hint only: its author may have written anything. */
+/** A tag of an image stream that names a digest: a hint, which its author may have invented. */
 interface StreamReference extends ImageStreamTag {
   /** When the tag stopped to name the digest, ms since the epoch; absent while it does. */
   readonly until?: number;
