@@ -148,15 +148,22 @@ function issuersOf(all: Config['clusters']): Readonly<Record<string, string>> {
   );
 }
 
+interface ClusterSurroundings {
+  /** Failed logins by address. Default: none. */
+  readonly attempts?: Pick<Attempts, 'hasFailed'>;
+  /** The clock of what is remembered, in milliseconds. Default: one that never goes back. */
+  readonly now?: () => number;
+}
+
 /** Rejects with `ConfigError` when a cluster's address or login is unknown. Sends no request. */
 export async function configuredClusters(
   all: Config['clusters'],
   events: ClusterEvents,
-  hasFailed?: Attempts['hasFailed'],
+  around: ClusterSurroundings = {},
 ): Promise<KnownClusters> {
   const made = await Promise.all(
     Object.entries(all).map(
-      async ([name, config]) => [name, await configuredCluster(name, config, events, hasFailed)] as const,
+      async ([name, config]) => [name, await configuredCluster(name, config, events, around)] as const,
     ),
   );
   return new Map(made);
@@ -164,15 +171,18 @@ export async function configuredClusters(
 
 /** Connections that no question whose a token is may take. */
 const connectionsForRights = 2;
-/** Such questions that wait for a connection, of each kind: see LoginPlaces. */
-const mostReviewsWaiting = 100;
+/**
+ * Such questions that wait for a connection, of each kind: see LoginPlaces. A farm that starts shows
+ * the tokens of all its namespaces at once.
+ */
+const mostReviewsWaiting = 5_000;
 
 /** From the inside out: the cluster, remembered answers, local checks of its tokens. */
 async function configuredCluster(
   name: string,
   { remember, serviceAccountTokens, ...where }: ClusterConfig,
   events: ClusterEvents,
-  hasFailed?: Attempts['hasFailed'],
+  { attempts, now }: ClusterSurroundings,
 ): Promise<RememberedCluster> {
   const cluster = await createKubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
     throw new ConfigError('config', [{ path: '', message: cause.message }]);
@@ -181,9 +191,9 @@ async function configuredCluster(
     maxRunning: Math.max(1, where.connections - connectionsForRights),
     maxWaiting: mostReviewsWaiting,
     maxWaitMs: where.timeoutMs,
-    hasFailed,
+    hasFailed: attempts && ((address) => attempts.hasFailed(address, 'token')),
   });
-  const known = remembered(fairlyReviewed(cluster, places), { ...remember, events });
+  const known = remembered(fairlyReviewed(cluster, places), { ...remember, ...defined({ now }), events });
   const { check, issuer, audiences, localMs } = serviceAccountTokens;
   if (check === 'review' || issuer === undefined) return known;
   const keySet = () => cluster.keySet();

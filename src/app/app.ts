@@ -71,7 +71,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const events = trace.traced(config.log.qciAppci ? parityLogged(ours, log) : ours);
   const buffers = createBufferPool();
   const guesses = createAttempts();
-  const clusters = await configuredClusters(config.clusters, events, guesses.hasFailed);
+  const clusters = await configuredClusters(config.clusters, events, { attempts: guesses });
   const store = await configuredStore(config, buffers, events);
   const mirrorRules = config.mirror && (await followedMirrorRules(config.mirror, log));
   const rules = configuredRules(config, mirrorRules?.readings ?? createReadings());
@@ -96,7 +96,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
   const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
   for (const made of cachedRegistries(config, cache, upstreams)) registries.set(made.name, made);
-  const passwords = createBcrypt(guesses);
+  const passwords = createBcrypt({ hasFailed: (address) => guesses.hasFailed(address, 'password') });
   const subjects = createKeptSubjects({ records: cache.medium.records });
   const access = configuredAccess(config, {
     rules,

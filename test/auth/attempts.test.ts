@@ -105,3 +105,39 @@ test('the table of addresses has an end', async (t) => {
   for (const address of ['192.0.2.2', '192.0.2.3']) await slowed.failed(address, staying);
   t.notOk(await isHeld(slowed.failed('192.0.2.1', staying)), 'the first one is forgotten');
 });
+
+test('a wrong token counts once a minute, however often it is shown', async (t) => {
+  const { slowed } = underClock(t);
+  for (let time = 0; time < 20; time += 1)
+    for (const token of ['a', 'b', 'c', 'd']) await slowed.failed('192.0.2.1', staying, token);
+  t.equal(slowed.hasFailed('192.0.2.1'), false);
+  t.ok(await isHeld(slowed.failed('192.0.2.1', staying, 'e')), 'the fifth is another one');
+  t.equal(slowed.hasFailed('192.0.2.1', 'token'), true);
+  t.equal(slowed.hasFailed('192.0.2.1', 'password'), false);
+});
+
+test('each subject that logged in makes room for one wrong token more, for an hour', async (t) => {
+  const { slowed, pass } = underClock(t);
+  for (let number = 0; number < 30; number += 1) {
+    slowed.succeeded('192.0.2.1', `subject ${number}`);
+    slowed.succeeded('192.0.2.1', `subject ${number}`);
+  }
+  const show = async (count: number) => {
+    for (let number = 0; number < count; number += 1)
+      await slowed.failed('192.0.2.1', staying, `token ${number}`);
+  };
+  await show(34);
+  t.equal(slowed.hasFailed('192.0.2.1'), false);
+  t.ok(await isHeld(slowed.failed('192.0.2.1', staying, 'token 34')));
+  await pass(3_600_000);
+  await show(4);
+  t.ok(await isHeld(slowed.failed('192.0.2.1', staying, 'token 4')));
+});
+
+test('no subject makes room for a wrong password', async (t) => {
+  const { slowed } = underClock(t);
+  for (let number = 0; number < 30; number += 1) slowed.succeeded('192.0.2.1', `subject ${number}`);
+  await fail(slowed, 4);
+  t.ok(await isHeld(slowed.failed('192.0.2.1', staying)));
+  t.equal(slowed.hasFailed('192.0.2.1', 'token'), false);
+});

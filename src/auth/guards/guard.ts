@@ -1,10 +1,12 @@
 // Room `auth/guards`: what stands before a host: none, robots, or clusters. In: an Authorization
 // header. Out: a subject, a token of ours, and what the subject may pull. Imports: auth,
-// auth/robots, auth/tokens, base; types of oci.
+// auth/clusters, auth/robots, auth/tokens, base; types of oci.
 
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { Authenticator, Authorizer, Credential, Place, Subject } from '../access.ts';
+import { isClusterToken } from '../clusters/cluster-token.ts';
+import { createKeyedHash } from '../clusters/keyed-hash.ts';
 import { requestedScopes, type Scope } from '../scope.ts';
 import type { IssuedToken, Tokens } from '../tokens/token.ts';
 import { parseAuthorization } from './basic.ts';
@@ -27,6 +29,8 @@ export interface Unidentified {
    * credential that no authenticator knows: the only kind that may be a guess.
    */
   readonly refused: 'absent' | 'malformed' | 'expired' | 'unknown-key' | 'foreign' | 'wrong';
+  /** Of a `wrong` one that has the form of a cluster's token: a hash of it, under a secret key. */
+  readonly token?: string;
 }
 
 /** The credential at the token end-point: an `Authorization` value (GET), or a pair (POST). */
@@ -77,9 +81,16 @@ const mostAsked = 4;
 
 /** Joins the three questions: who is it, may they, and how do they say so next time. */
 export function createGuard({ authenticator, authorizer, tokens, cursors, anonymous }: GuardParts): Guard {
+  const hashOf = createKeyedHash();
+
+  function wrong(credential: Credential): Unidentified {
+    const secret = credential.kind === 'basic' ? credential.password : credential.token;
+    return { refused: 'wrong', ...(isClusterToken(secret) ? { token: hashOf(secret) } : {}) };
+  }
+
   function authenticate(credential: Credential, address?: string): MaybePromise<Identity | Unidentified> {
     return andThen(authenticator.authenticate(credential, address), (subject) =>
-      subject === undefined ? { refused: 'wrong' } : { subject },
+      subject === undefined ? wrong(credential) : { subject },
     );
   }
 

@@ -83,10 +83,10 @@ export function createAdmission({ hosts, route, events, ...realm }: AdmissionOpt
     return challenge(host, incoming.headers.host ?? '', { ...refusals[why], ...repository });
   }
 
-  function strangerRefused({ refused }: Unidentified, call: Call): RegistryError {
+  function strangerRefused({ refused, token }: Unidentified, call: Call): RegistryError {
     events?.accessRefused?.({ reason: refused === 'absent' ? 'anonymous' : 'credential' });
     const error = challenged(refused, call);
-    return refused === 'wrong' ? new FailedLogin(error) : error;
+    return refused === 'wrong' ? new FailedLogin(error, token) : error;
   }
 
   function rightRefused(

@@ -25,15 +25,19 @@ export const refusals: Readonly<Record<Unidentified['refused'] | 'scope' | 'anon
 
 /** A failed login, which may have been a guess: its answer is to be delayed, see Attempts. */
 export class FailedLogin extends RegistryError {
-  constructor({ code, message, headers }: RegistryError) {
+  /** A hash of the cluster's token that was shown; absent for a password. */
+  readonly token: string | undefined;
+
+  constructor({ code, message, headers }: RegistryError, token?: string) {
     super(code, message, { headers });
+    this.token = token;
   }
 }
 
 /** Holds back the answers to logins that failed; see Attempts. */
 export interface FailedLogins {
   /** Resolves when the answer may go out, or the client left. Throws `TOOMANYREQUESTS` instead. */
-  failed(clientAddress: string, leaving: AbortSignal): Promise<void>;
+  failed(clientAddress: string, leaving: AbortSignal, token?: string): Promise<void>;
   /** Resolves when an answer 429 may go out, or the client is gone. */
   refused(clientAddress: string, leaving: AbortSignal): Promise<void>;
 }
@@ -49,7 +53,7 @@ export async function heldBack(
 ): Promise<unknown> {
   if (error instanceof FailedLogin) {
     try {
-      await attempts.failed(address, leaving);
+      await attempts.failed(address, leaving, error.token);
       return error;
     } catch (tooMany) {
       return heldBack(tooMany, attempts, [address, leaving]);

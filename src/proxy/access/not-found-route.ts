@@ -27,7 +27,8 @@ export function notFoundRoute(
         if ('refused' in identity) {
           const refusal = challenge(host, headers.host ?? '', refusals[identity.refused]);
           if (identity.refused !== 'wrong' || attempts === undefined) throw refusal;
-          throw await heldBack(new FailedLogin(refusal), attempts, [client, clientSignal(reply.raw)]);
+          const failed = new FailedLogin(refusal, identity.token);
+          throw await heldBack(failed, attempts, [client, clientSignal(reply.raw)]);
         }
       }
       throw new RegistryError('NAME_UNKNOWN', 'no such end-point');

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Attempts } from '../../auth/attempts.ts';
 import type { Grant, Locate, LoginForm, Unidentified } from '../../auth/guards/guard.ts';
 import { challengeText } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -18,7 +19,7 @@ export interface TokenRouteOptions extends ChallengerOptions {
   /** Finds the repositories that tokens are asked for. */
   readonly route: Router;
   /** Delays guesses. Default: none. */
-  readonly attempts?: FailedLogins;
+  readonly attempts?: FailedLogins & { readonly succeeded?: Attempts['succeeded'] };
   /** How many logins are looked at at once. */
   readonly limit: Limit;
   readonly events?: Partial<ProxyEvents>;
@@ -84,12 +85,15 @@ export function tokenRoute(app: FastifyInstance, options: TokenRouteOptions): vo
     if ('refused' in granted) {
       events?.accessRefused?.({ reason: granted.refused === 'absent' ? 'anonymous' : 'credential' });
       const refusal = refused(granted.refused, host, headers.host ?? '');
-      throw granted.refused === 'wrong' ? new FailedLogin(refusal) : refusal;
+      throw granted.refused === 'wrong' ? new FailedLogin(refusal, granted.token) : refusal;
     }
     events?.tokenIssued?.();
     const { subject, token, expiresInSeconds: expires_in, issuedAt } = granted;
     reply.record.subject = subject.name;
-    if (subject.cluster !== undefined) reply.record.cluster = subject.cluster;
+    if (subject.cluster !== undefined) {
+      reply.record.cluster = subject.cluster;
+      attempts?.succeeded?.(reply.record.client, `${subject.cluster} ${subject.name}`);
+    }
     reply.headers({ 'cache-control': 'no-store', 'content-type': 'application/json' });
     const issued_at = issuedAt.toISOString();
     return Buffer.from(`${JSON.stringify({ token, access_token: token, expires_in, issued_at })}\n`);
