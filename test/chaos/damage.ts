@@ -67,14 +67,16 @@ async function breakDirectory(random: Random, store: string): Promise<void> {
   } catch (error) {
     return ignoreAbsent(error);
   }
-  const isPlugged = await writeFile(directory, '', { flag: 'wx' }).then(
-    () => true,
-    () => false,
-  );
+  await writeFile(directory, '', { flag: 'wx' }).catch(() => undefined);
   await new Promise((resolve) => setTimeout(resolve, ms));
   // The service may make the directory anew, and write into it, at any moment.
-  await rm(directory, { recursive: !isPlugged, force: true, maxRetries: 20, retryDelay: 5 });
-  await rename(`${directory}.away`, directory);
+  for (let isBack = false; !isBack; ) {
+    await rm(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 5 });
+    isBack = await rename(`${directory}.away`, directory).then(
+      () => true,
+      (error: unknown) => ignoreFilled(error),
+    );
+  }
 }
 
 async function cut(file: string, kept: number): Promise<void> {
@@ -84,4 +86,9 @@ async function cut(file: string, kept: number): Promise<void> {
 
 function ignoreAbsent(error: unknown): void {
   if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+}
+
+function ignoreFilled(error: unknown): false {
+  if (error instanceof Error && 'code' in error && error.code === 'ENOTEMPTY') return false;
+  throw error;
 }

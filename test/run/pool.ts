@@ -28,7 +28,7 @@ interface FileProcess {
 
 const script = new URL('process.ts', import.meta.url).pathname;
 /** Longer than a file has by its own clock: this one is for a file that lets no clock run. */
-const killMs = 80_000;
+const killMs = 160_000;
 
 /**
  * Runs the files, each once, and calls `told` when one has ended. No process runs another file

@@ -1,7 +1,7 @@
 /**
  * The entry point of a process that runs test files, one after the other, each when the parent
  * names it, and prints TAP with a line `# end of FILE` after each. What the files import is loaded
- * once. A file has 60 s, and fails when it leaves anything behind that the next one would find:
+ * once. A file has 120 s, and fails when it leaves anything behind that the next one would find:
  * what keeps a process alive, or another environment, working directory or listener of the process.
  */
 import { once } from 'node:events';
@@ -10,9 +10,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { t } from 'tap';
 
-const fileMs = 60_000;
+const fileMs = 120_000;
 /** What is being closed when a file ends may take this long, as an idle connection does. */
-const leaveMs = 10_000;
+const leaveMs = 30_000;
 
 // Now, so that what tap does to the process is not put down to a file.
 t.pipe(process.stdout);
