@@ -126,6 +126,7 @@ export async function missRig(
         if (own === undefined) throw new Error('the rig is not started');
         return own.manifests.resolve(repository, { digest });
       },
+      isStored: async (digest) => (await store.blobs.stat(digest)) !== undefined,
       queue: {
         async put(task) {
           tasks.push(task);

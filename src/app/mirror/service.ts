@@ -167,6 +167,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
         membership: cache.membership,
         tags: cache.tags,
         kept: (repository, digest) => keptManifest(parts.registry(name), repository, digest),
+        isStored: async (digest) => (await cache.store.stat(digest)) !== undefined,
         queue: sink,
         events,
         onMiss: settings.dryRun ? 'off' : onMiss,

@@ -5,7 +5,6 @@
 
 import { defined } from '../../base/text/defined.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
-import type { TagPointers } from '../../cache/records/tag-pointers.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import type { BlobOptions, ManifestAnswer, ManifestOptions } from '../../oci/registry-reader.ts';
@@ -13,6 +12,7 @@ import type { Upstream } from '../../upstream/upstream.ts';
 import type { TaskSink } from '../queue/queue.ts';
 import { taggedImage } from '../references/image-reference.ts';
 import { createMissCopies } from './copies.ts';
+import { createHistory, type HistoryOptions } from './history.ts';
 import { createMissQuestions } from './questions.ts';
 import { createMissSearch } from './search.ts';
 import { createMissSources, type MissSourcesOptions, type OpenSource } from './sources.ts';
@@ -42,10 +42,8 @@ export interface MissEvents {
 }
 
 export interface MissOptions
-  extends Omit<MissSourcesOptions, 'upstream' | 'questions' | 'maxEntries' | 'requeueMs' | 'now'> {
-  /** What tags meant last, and the manifest of that meaning, for the preset `history`. */
-  readonly tags: Pick<TagPointers, 'find'>;
-  readonly kept: (repository: Repository, digest: Digest) => Promise<ServedManifest>;
+  extends Omit<MissSourcesOptions, 'upstream' | 'questions' | 'maxEntries' | 'requeueMs' | 'now'>,
+    Omit<HistoryOptions, 'upstream' | 'isHad'> {
   /** Takes copies over. */
   readonly queue: TaskSink;
   readonly events?: Partial<MissEvents>;
@@ -70,6 +68,7 @@ export interface MissOptions
 /** Manifests answered from a source, and limits on requests to sources. */
 interface FallbackAnswer {
   readonly to: Repository;
+  readonly tag?: Tag;
   readonly from: OpenSource;
   readonly asked: ManifestOptions;
 }
@@ -90,7 +89,8 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
   const limits = { absentMs, knownMs: requeueMs, perSecond: questionsPerSecond };
   const questions = createMissQuestions({ maxEntries, now, ...limits });
   const sources = createMissSources({ ...options, upstream, questions, maxEntries, requeueMs, now });
-  const search = createMissSearch({ ...options, upstream: upstream.name, sources, questions, maxEntries });
+  const history = createHistory({ ...options, upstream: upstream.name, isHad });
+  const search = createMissSearch({ upstream: upstream.name, history, sources, questions, maxEntries });
   const copies = createMissCopies({ maxEntries, now, queue, requeueMs });
   const closing = new AbortController();
 
@@ -114,7 +114,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     if (result.kind === 'remembered' || !result.from.isCopied) {
       ended('served');
       if (result.kind === 'remembered') return answered(manifest, asked);
-      return lent(manifest, { to: repository, from: result.from, asked });
+      return lent(manifest, { to: repository, tag, from: result.from, asked });
     }
     copies.add(destination, result.from, manifest.descriptor.digest);
     if (onMiss === 'queue') {
@@ -123,7 +123,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     }
     const arrived = onMiss === 'wait' ? await arrival(repository, tag, asked) : undefined;
     ended(arrived === undefined ? 'served' : 'arrived');
-    return arrived ?? lent(manifest, { to: repository, from: result.from, asked });
+    return arrived ?? lent(manifest, { to: repository, tag, from: result.from, asked });
   }
 
   /** The upstream's answer once the copy is there. Its own failures do not reach the client. */
@@ -144,8 +144,8 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     return answer;
   }
 
-  function lent(manifest: ServedManifest, { to, from, asked }: FallbackAnswer): ManifestAnswer {
-    sources.lent(to, manifest.descriptor.digest, from);
+  function lent(manifest: ServedManifest, { to, tag, from, asked }: FallbackAnswer): ManifestAnswer {
+    sources.lent({ repository: to, digest: manifest.descriptor.digest, tag }, from);
     return answered(manifest, asked);
   }
 
@@ -157,13 +157,19 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     const answer = await upstream.manifest(repository, { digest }, asked);
     if (answer.kind !== 'absent') return answer;
     const isRuled = sources.isRuled(repository, digest);
+    let limit: string | undefined;
+    const ask = async (from: OpenSource): Promise<ManifestAnswer> => {
+      const manifest = await from.origin.manifests.resolve(from.repository, { digest });
+      return lent(manifest, { to: repository, from, asked });
+    };
+    const limited = (reason: string): void => {
+      limit = reason;
+    };
     try {
-      const found = await sources.answer(repository, digest, async (from) => {
-        const manifest = await from.origin.manifests.resolve(from.repository, { digest });
-        return lent(manifest, { to: repository, from, asked });
-      });
-      if (isRuled) ended(found === undefined ? 'absent' : 'served');
-      return found ?? { kind: 'absent', ...defined({ reason: sources.absence(repository, digest) }) };
+      const found = await sources.answer(repository, digest, ask, limited);
+      if (isRuled) ended(found !== undefined ? 'served' : limit === undefined ? 'absent' : 'limited');
+      const reason = limit ?? sources.absence(repository, digest);
+      return found ?? { kind: 'absent', ...defined({ reason }) };
     } catch (error) {
       if (isRuled) ended('unavailable');
       throw error;
@@ -184,6 +190,14 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
     const own = await ask(upstream, repository);
     if (own !== undefined) return own;
     return sources.answer(repository, digest, (source) => ask(source.origin.upstream, source.repository));
+  }
+
+  async function isHad(repository: Repository, digest: Digest): Promise<boolean> {
+    const found = await orLent(repository, digest, async (registry, place) => {
+      const answer = await registry.manifest(place, { digest }, { method: 'HEAD', isUrgent: true });
+      return answer.kind === 'absent' ? undefined : answer;
+    });
+    return found !== undefined;
   }
 
   /**

@@ -1,9 +1,7 @@
 import { createLru } from '../../base/state/lru.ts';
 import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
-import type { TagPointers } from '../../cache/records/tag-pointers.ts';
-import type { Digest } from '../../oci/digest.ts';
-import { isNotFound } from '../../oci/errors.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
+import type { createHistory } from './history.ts';
 import type { MissQuestions } from './questions.ts';
 import { type MissSources, type OpenSource, refusalOf, sourceUnavailable } from './sources.ts';
 
@@ -12,10 +10,7 @@ interface MissSearchOptions {
   readonly upstream: string;
   readonly sources: Pick<MissSources, 'ofTag'>;
   readonly questions: MissQuestions;
-  /** What tags meant last. */
-  readonly tags: Pick<TagPointers, 'find'>;
-  /** The manifest in the upstream's own cache, or at the upstream. */
-  readonly kept: (repository: Repository, digest: Digest) => Promise<ServedManifest>;
+  readonly history: ReturnType<typeof createHistory>;
   /** Tags whose last meaning is remembered after its record is gone. */
   readonly maxEntries: number;
 }
@@ -35,33 +30,18 @@ export type MissSearch = (repository: Repository, tag: Tag) => Promise<SearchRes
 
 /** No tag is remembered yet. */
 export function createMissSearch(options: MissSearchOptions): MissSearch {
-  const { upstream, sources, questions, tags, kept, maxEntries } = options;
+  const { upstream, sources, questions, history, maxEntries } = options;
   const lastTexts = createLru<string, string>(maxEntries);
-
-  const pointerOf = (repository: Repository, tag: Tag) => tags.find({ upstream, repository }, tag);
 
   /** When it was answered last, and as what; after its record is gone, as this process knows it. */
   async function lastText(key: string, repository: Repository, tag: Tag): Promise<string[]> {
-    const pointer = await pointerOf(repository, tag);
+    const pointer = await history.find(repository, tag);
     if (pointer !== undefined) {
       const day = new Date(pointer.checkedAt).toISOString().slice(0, 10);
       lastTexts.set(key, `last answered on ${day} as ${pointer.digest}`);
     }
     const text = lastTexts.get(key);
     return text === undefined ? [] : [text];
-  }
-
-  async function remembered(repository: Repository, tag: Tag): Promise<ServedManifest | undefined> {
-    const pointer = await pointerOf(repository, tag);
-    if (pointer === undefined) return undefined;
-    try {
-      const manifest = await kept(repository, pointer.digest);
-      const warning = `299 - "${upstream} no longer has this tag; this is its last known content"`;
-      return { ...manifest, warnings: [warning] };
-    } catch (error) {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    }
   }
 
   return async (repository, tag) => {
@@ -74,10 +54,10 @@ export function createMissSearch(options: MissSearchOptions): MissSearch {
     const reasons = [`not in ${own}`];
     let outcome: 'absent' | 'denied' = 'absent';
     // A tag of our own records is no guess, and a 404 would end its record.
-    const isOurs = places.includes('history') && (await pointerOf(repository, tag)) !== undefined;
+    const isOurs = places.includes('history') && (await history.find(repository, tag)) !== undefined;
     for (const from of places) {
       if (from === 'history') {
-        const manifest = await remembered(repository, tag);
+        const manifest = await history.remembered(repository, tag);
         if (manifest !== undefined) return { kind: 'remembered', manifest };
         continue;
       }

@@ -47,8 +47,11 @@ export interface MissSources {
   ofTag(repository: Repository, tag: Tag): readonly (OpenSource | 'history')[];
   /** Whether a rule is for the digest itself, whatever tags lead to it. */
   isRuled(repository: Repository, digest: Digest): boolean;
-  /** A source answered the manifest: its digest may be pulled before its tag is known. */
-  lent(repository: Repository, digest: Digest, source: OpenSource): void;
+  /**
+   * A source answered the manifest, for the tag where one was asked for: what is below it is looked
+   * for there first, and its digest may be pulled before its tag is known.
+   */
+  lent(place: LentManifest, source: OpenSource): void;
   /** The upstream has the manifest itself. */
   returned(digest: Digest): void;
   /** The source of a manifest that it answered recently. */
@@ -56,19 +59,31 @@ export interface MissSources {
   /**
    * The first answer of a source for the digest; the sources are the one that answered before,
    * those of the tags that reference it, and those of the digest itself, within the limits of
-   * questions. Undefined if none has it. One that cannot tell is passed over, as a digest means the
-   * same everywhere; if then none has it, throws `UNAVAILABLE`. Throws faults of the request.
+   * questions; `limited` is told where it was looked for before a source that is not asked for that.
+   * Undefined if none has it. One that cannot tell is passed over, as a digest means the same
+   * everywhere; if then none has it, throws `UNAVAILABLE`. Throws faults of the request.
    */
   answer<Value>(
     repository: Repository,
     digest: Digest,
     ask: (source: OpenSource) => Promise<Value | undefined>,
+    limited?: (reason: string) => void,
   ): Promise<Value | undefined>;
   /** Where the digest was not found recently, in one line; undefined without a rule for it. */
   absence(repository: Repository, digest: Digest): string | undefined;
 }
 
-/** Repositories that are asked for one digest: a base layer may have come from any of thousands. */
+/** A manifest that a source answered for the repository. */
+interface LentManifest {
+  readonly repository: Repository;
+  readonly digest: Digest;
+  readonly tag: Tag | undefined;
+}
+
+/**
+ * After so many repositories no other tag's are asked for one digest: a base layer may have come
+ * from any of thousands. All those of one tag are: the image may be at the last.
+ */
 const mostAsked = 4;
 
 /** No manifest is remembered yet. */
@@ -79,6 +94,8 @@ export function createMissSources(options: MissSourcesOptions): MissSources {
     keepMs,
     now,
   });
+  /** Where the tag was found: most of what is below it is there. */
+  const ofTags = createLru<string, OpenSource>(maxEntries, { keepMs, now });
 
   const scopeOf = (repository: Repository) => ({ upstream: upstream.name, repository });
 
@@ -96,15 +113,18 @@ export function createMissSources(options: MissSourcesOptions): MissSources {
   const opened = (repository: Repository, reference: Reference): readonly OpenSource[] =>
     of(repository, reference).filter((source) => source !== 'history');
 
-  /** The likeliest first: the latest tag leads to what was asked for just now. */
+  /** Sources by tag, the likeliest first: the latest tag leads to what was asked for just now. */
   async function* towards(
     repository: Repository,
     digest: Digest,
-  ): AsyncGenerator<OpenSource, void, undefined> {
+  ): AsyncGenerator<readonly OpenSource[], void, undefined> {
     const lender = lenders.get(digest);
-    if (lender?.to === repository) yield lender.source;
+    if (lender?.to === repository) yield [lender.source];
     const tags = await membership.tagsOf(scopeOf(repository), digest);
-    for (const tag of tags.toReversed()) yield* opened(repository, { tag });
+    for (const tag of tags.toReversed()) {
+      const found = ofTags.get(tagKeyOf(repository, tag));
+      yield [...(found === undefined ? [] : [found]), ...opened(repository, { tag })];
+    }
   }
 
   /** One source for each repository; this one was asked already. */
@@ -112,40 +132,50 @@ export function createMissSources(options: MissSourcesOptions): MissSources {
     repository: Repository,
     digest: Digest,
     failures: readonly unknown[],
+    limited: ((reason: string) => void) | undefined,
   ): AsyncGenerator<OpenSource, void, undefined> {
     const asked = new Set([`${upstream.name}/${repository}`]);
-    for await (const source of towards(repository, digest)) {
+    for await (const sources of towards(repository, digest)) {
       if (asked.size > mostAsked) break;
-      if (isNew(asked, source)) yield source;
+      for (const source of sources) if (isNew(asked, source)) yield source;
     }
     const key = keyOf(repository, digest);
     const ruled = opened(repository, { digest });
     if (ruled.length === 0 || questions.absence(key) !== undefined) return;
     // What a manifest lists that was answered here is no guess.
     const isSeen = (await membership.find(scopeOf(repository), digest)) !== undefined;
+    const reasons = new Set([`not in ${upstream.name}/${repository}`]);
     for (const source of ruled) {
-      if (!isNew(asked, source)) continue;
-      if (!questions.mayAsk(key) && !isSeen) return;
-      yield source;
+      if (isNew(asked, source)) {
+        if (!questions.mayAsk(key) && !isSeen) {
+          limited?.([...reasons, `${source.registry} is not asked: too many unknown digests`].join('; '));
+          return;
+        }
+        yield source;
+      }
+      reasons.add(`not at ${source.registry}`);
     }
-    if (failures.length > 0) return;
-    const hosts = new Set(ruled.map(({ registry }) => `not at ${registry}`));
-    questions.answeredNo(key, [`not in ${upstream.name}/${repository}`, ...hosts].join('; '));
+    if (failures.length === 0) questions.answeredNo(key, [...reasons].join('; '));
   }
 
   const keyOf = (repository: Repository, digest: Digest): string =>
     `${upstream.name}/${repository}@${digest}`;
 
+  const tagKeyOf = (repository: Repository, tag: Tag): string => `${repository}:${tag}`;
+
   return {
     ofTag: (repository, tag) => of(repository, { tag }),
     isRuled: (repository, digest) => opened(repository, { digest }).length > 0,
-    lent: (repository, digest, source) => void lenders.set(digest, { to: repository, source }),
+    lent({ repository, digest, tag }, source) {
+      lenders.set(digest, { to: repository, source });
+      if (tag !== undefined) ofTags.set(tagKeyOf(repository, tag), source);
+    },
     returned: (digest) => void lenders.delete(digest),
     lenderOf: (digest) => lenders.get(digest)?.source,
     absence: (repository, digest) => questions.absence(keyOf(repository, digest)),
-    async answer(repository, digest, ask) {
+    async answer(repository, digest, ask, limited) {
       const failures: { readonly error: unknown; readonly registry: string }[] = [];
-      for await (const source of eachPlace(repository, digest, failures)) {
+      for await (const source of eachPlace(repository, digest, failures, limited)) {
         try {
           const answer = await ask(source);
           if (answer !== undefined) return answer;

@@ -76,6 +76,20 @@ test('another tag of the repository answers with all its blobs, is not copied, a
   t.same(rig.tasks, []);
 });
 
+test('an image of the last of many sources comes with all its blobs, also after a restart', async (t) => {
+  const places = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) =>
+    rule(String.raw`quay\.io/openshift/ci:(?<tag>.+)`, `${appCi}/${name}/ci:${group('tag')}`),
+  );
+  const rig = await missRig(t, { sources: places });
+  const image = rig.doubles.source.addImage('f/ci', tag, { layers: [1_000, 2_000, 3_000] });
+  const blobs = [image.config, ...image.layers.map(({ digest }) => digest)];
+  t.equal((await pull(rig, rig)).descriptor.digest, image.digest);
+  t.same(await pulledBlobs(rig, rig, blobs.slice(0, 2)), blobs.slice(0, 2));
+  t.same(rig.doubles.source.seen('/v2/a/ci/blobs/'), [], 'where its tag was found it is looked for first');
+  const restarted = await rig.restarted();
+  t.same(await pulledBlobs(restarted, rig, blobs), blobs);
+});
+
 test('a source with `copy` is copied to the tag that was asked for', async (t) => {
   const rig = await missRig(t, { sources: [{ ...backup, copy: true }] });
   rig.doubles.source.addImage('backup/ocp/4.5', 'base');
@@ -151,6 +165,12 @@ test('ten thousand unknown digests cost the sources what a second allows, and hi
   const answers = await Promise.allSettled(guesses.map((digest) => pullDigest(rig, digest)));
   t.ok(answers.every(({ status }) => status === 'rejected'));
   t.ok(rig.doubles.source.requests.length - before <= 20);
+  t.ok(rig.outcomes.includes('limited'));
+  t.ok(rig.outcomes.filter((outcome) => outcome === 'absent').length <= 20);
+  t.match(
+    await reasonOf(pullDigest(rig, digestOf(Buffer.from('one more')))),
+    /such manifest: not in quay\.io\/openshift\/ci; .*ci\.openshift\.org is not asked: too many unknown digests$/,
+  );
   t.same(await pulledBlobs(rig, rig, [image.config]), [image.config]);
 });
 
@@ -177,6 +197,31 @@ test('with `history` a tag that is gone everywhere keeps its last meaning, with 
   const served = await pull(cache, rig);
   t.equal(served.descriptor.digest, next.digest);
   t.same(served.warnings, []);
+});
+
+test('`history` has no image whose blobs are gone: the next source is asked', async (t) => {
+  const rig = await missRig(t, { sources: [history, pre] });
+  const image = rig.doubles.qci.addImage('openshift/ci', tag, { layers: [100_000] });
+  await pull(rig, rig);
+  await rig.settled();
+  const next = rig.doubles.qci.addImage('openshift/ci', `${tag}__pre`, { layers: [50] });
+  rig.doubles.qci.removeTag('openshift/ci', tag);
+  rig.pass(60_000);
+  t.equal((await pull(rig, rig)).descriptor.digest, image.digest, 'the registry still has its content');
+  rig.doubles.qci.removeManifest('openshift/ci', image.digest);
+  rig.pass(60_000);
+  t.equal((await pull(rig, rig)).descriptor.digest, next.digest);
+});
+
+test('`history` has an image that a source of its digest has', async (t) => {
+  const rig = await missRig(t, { sources: [history, byDigest(`${appCi}/mirror/ci`)] });
+  const image = rig.doubles.qci.addImage('openshift/ci', tag, { layers: [100_000] });
+  await pull(rig, rig);
+  rig.doubles.qci.removeTag('openshift/ci', tag);
+  rig.doubles.qci.removeManifest('openshift/ci', image.digest);
+  rig.doubles.source.addManifest('mirror/ci', image.manifest, mediaTypes.ociManifest);
+  rig.pass(60_000);
+  t.equal((await pull(rig, rig)).descriptor.digest, image.digest);
 });
 
 test('a flood of unknown tags does not end what our records say of a tag', async (t) => {

@@ -49,6 +49,7 @@ test('ten thousand unknown tags cost the source what a second allows, and take n
       membership: { tagsOf: () => [], find: async () => undefined },
       tags: { find: async () => undefined },
       kept: () => Promise.reject(new Error('not kept')),
+      isStored: async () => false,
       queue: { put: async () => true },
       events: { missed: ({ outcome }) => void outcomes.push(outcome) },
       questionsPerSecond: 20,
