@@ -70,6 +70,33 @@ function fromContradictions(
       `must begin with the host of one of the upstreams, ${names}, not ${host}`,
     ),
     ...contradictionIf(unknown !== undefined, at, `${unknown?.[0]} is not a named group of match`),
+    ...contradictionIf(
+      !isHost(host),
+      at,
+      `${host} is no host in pull specs, which have a dot or a port in it: ${from} would be of docker.io`,
+    ),
     ...contradictionIf(!/[:@]/.test(lastPart), at, 'must end with a tag or a digest, such as :latest'),
+    ...contradictionIf(!mayBeImage(from), at, `is no pull spec, whatever the groups are: ${from}`),
   ];
+}
+
+/** As pull specs tell a host from a part of a repository; `index.docker.io` is docker.io there. */
+function isHost(text: string): boolean {
+  return (/[.:]/.test(text) || text === 'localhost') && text !== 'index.docker.io';
+}
+
+const imageShape =
+  /^[^/]+\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*(?::\w[\w.-]{0,127})?$/;
+const digestShape = /^(?:sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})$/;
+const hole = /\$\{\w+\}/g;
+
+/** Whether there are groups with which the text names an image. What has no tag is told before. */
+function mayBeImage(from: string): boolean {
+  const at = from.indexOf('@');
+  const digest = at < 0 ? undefined : from.slice(at + 1);
+  const isDigest =
+    digest === undefined ||
+    (digest.search(hole) < 0 ? digestShape.test(digest) : /^[\w+.:-]*$/.test(digest.replace(hole, '')));
+  const name = at < 0 ? from : from.slice(0, at);
+  return isDigest && imageShape.test(name.replace(hole, 'a'));
 }

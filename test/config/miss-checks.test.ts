@@ -40,6 +40,38 @@ test('a source that would find nothing, or leave the registry to clients, is ref
     [{ match: '(?=x)', from: 'quay.io/a:b' }, /is not a regular expression of RE2/],
   ];
   for (const [source, reason] of rows) t.match(refusal(source), reason, JSON.stringify(source));
+  t.end();
+});
+
+test('a pull spec that no request makes valid is refused', (t) => {
+  for (const from of [
+    `quay.io/Team/app:${group('tag')}`,
+    'quay.io/app:$tag',
+    `quay.io/app@${group('tag')} `,
+    `quay.io/app@sha256:${'a'.repeat(63)}`,
+    'quay.io:v1',
+    'quay.io/app:v1:v2',
+    'quay.io//app:v1',
+  ])
+    t.match(refusal({ match, from }), /sources\[0\]\.from: is no pull spec/, from);
+  for (const from of [
+    `quay.io/${group('tag')}/app:v${group('tag')}-1`,
+    `quay.io/app@${group('tag')}`,
+    `quay.io/app@sha256:${group('tag')}`,
+    `quay.io/app:v1@sha256:${'a'.repeat(64)}`,
+  ])
+    t.equal(refusal({ match, from }), 'accepted', from);
+  t.end();
+});
+
+test('a name that pull specs do not take for a host is no host of a source', (t) => {
+  const upstreams = { 'docker.io': {}, quay: { url: 'https://quay.example.com' } };
+  const sources = [{ match: '.+', from: 'quay/app:v1' }];
+  t.throws(() => load(stringify({ upstreams, mirror: { misses: { sources } } }), {}), /from: quay is/);
+  t.end();
+});
+
+test('`queue` needs a source that is copied', (t) => {
   t.match(refusal(pre, { onMiss: 'queue' }), /onMiss is queue, and it copies nothing/);
   t.equal(refusal({ ...pre, copy: true }, { onMiss: 'queue' }), 'accepted');
   t.end();
