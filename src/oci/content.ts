@@ -119,6 +119,9 @@ export function mismatch({ digest, size }: Descriptor, seen: number): ContentMis
 /** What the bytes came from is at fault, not what they were for. */
 export class ContentMismatch extends RegistryError {}
 
+/** A registry has another manifest under a digest than that digest names. */
+export class ManifestMismatch extends RegistryError {}
+
 /** Whether the error says that bytes are too few, too many, or others than their digest names. */
 export function isWrongContent(error: unknown): boolean {
   return error instanceof RegistryError && error.code === 'UPSTREAM_INVALID';

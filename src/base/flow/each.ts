@@ -79,3 +79,23 @@ export function firstFound<Item, Found>(
 function* generated<Item>(items: Iterable<Item>): Generator<Item> {
   yield* items;
 }
+
+/**
+ * What the work comes to, in the order of the items, `limit` at a time. Work that is begun when the
+ * reader leaves, or after a failure, ends by itself.
+ */
+export async function* inOrder<Item, Result>(
+  items: Iterable<Item>,
+  limit: number,
+  work: (item: Item) => Promise<Result>,
+): AsyncGenerator<Result, void, undefined> {
+  const running: Promise<Result>[] = [];
+  for (const item of items) {
+    const begun = work(item);
+    begun.catch(() => undefined);
+    running.push(begun);
+    const first = running.length < limit ? undefined : running.shift();
+    if (first !== undefined) yield await first;
+  }
+  for (const each of running) yield await each;
+}

@@ -219,6 +219,30 @@ Run again, it copies what is missing.`,
     run: async (args, io) => (await import('../mirror/mirror.ts')).mirroring()(args, io),
   },
   {
+    name: 'image info',
+    summary: 'show digest, layers, configuration, platforms and signatures of images, as oc image info does',
+    usage: '[OPTION]... REF...',
+    help: `REF is REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST, file://REPOSITORY:TAG in a directory as oc lays it out, or
+oci:PATH:TAG, an OCI image layout. A tag with * in it is every tag that matches.
+
+  -o, --output json              a JSON document for each REF, with the field names of oc image info; a list for several images
+      --filter-by-os REGEXP      of a list, the images for such OS/ARCH[/VARIANT]; without it a list is shown as a list
+      --show-multiarch           of a list, every image
+      --config FILE              the settings, YAML: logins, authorities, addresses and proxies of the upstreams of a server
+  -a, --registry-config FILE     logins; default those of --config, then $REGISTRY_AUTH_FILE, then those of podman and docker
+      --insecure                 allow plain HTTP and skip TLS certificate verification
+      --certificate-authority FILE   PEM of the authorities to trust
+      --dir DIR                  the directory of file://; default: the working directory
+      --skip-referrers           do not ask for signatures and other referrers: up to 8 requests less
+      --loglevel N, -v N, and the options of every oc command: accepted, without effect
+
+Signatures are listed and not verified. An image of Docker schema 1 is shown as such; its digest is that of the signed payload.
+
+Exits with 0 when all was shown, 1 when an image or a part of it does not exist or is damaged, 2 for a mistake, 3 when a registry
+did not say. A registry that refuses the login does not say.`,
+    run: async (args, io) => (await import('../images/info.ts')).imageInfo()(args, io),
+  },
+  {
     name: 'version',
     summary: 'print the version',
     usage: '',

@@ -7,6 +7,7 @@ import {
   createCopyEndpoint,
   longestWaitSeconds,
 } from '../../app/mirror/copy-endpoint.ts';
+import type { UpstreamConfig } from '../../config/config.ts';
 import type { ImageDestination, OpenByUrls } from '../../mirror/endpoints/endpoints.ts';
 import type { ImageDirectory } from '../../mirror/endpoints/image-directory.ts';
 import { ocDirectory } from '../../mirror/endpoints/oc-directory.ts';
@@ -26,7 +27,7 @@ export interface MirrorEndpoints {
   close(): Promise<void>;
 }
 
-interface MirrorEndpointsOptions
+export interface MirrorEndpointsOptions
   extends Pick<
     MirrorOptions,
     | 'insecure'
@@ -39,8 +40,10 @@ interface MirrorEndpointsOptions
   > {
   /** See MirrorWish. Default: none. */
   readonly uploadHosts?: readonly string[];
-  /** The logins. Default: anonymous. */
+  /** The logins of registries without `credentials` of their own. Default: anonymous. */
   readonly authFile: string | undefined;
+  /** How registries are reached, by the host that users write. Default: at `https://` and that. */
+  readonly upstreams?: Readonly<Record<string, UpstreamConfig>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From 0 to 1, for jitter. Default: Math.random. */
   readonly random?: () => number;
@@ -150,13 +153,16 @@ function wireOptions({ certificateAuthority, env, insecure, random }: MirrorEndp
 
 function endpointOptions(name: string, options: MirrorEndpointsOptions): CopyEndpointOptions {
   const { authFile, maxPerRegistry, requestsPerSecond, uploadHosts = [] } = options;
+  const upstream = options.upstreams?.[name];
+  const { manifestTimeoutMs: _clients, questionTimeoutMs: _wait, ...known } = upstream ?? {};
   return {
+    ...known,
     name,
     allowPrivateAddresses: true,
-    uploadHosts,
+    uploadHosts: upstream?.uploadHosts ?? uploadHosts,
     ...wireOptions(options),
     breaker: copyBreaker,
-    authFile,
+    authFile: upstream?.credentials === undefined ? authFile : undefined,
     atMost: { maxConcurrent: maxPerRegistry, requestsPerSecond },
   };
 }

@@ -42,7 +42,7 @@ export interface MirrorOptions {
 }
 
 /** Written as Go writes it: alone, or with `=true` and the like behind. */
-const boolean = { isSwitch: true, read: parseBoolean } as const;
+export const boolean = { isSwitch: true, read: parseBoolean } as const;
 
 /** The flags of `oc image mirror`, and ours beside them. */
 const flags = {
@@ -109,7 +109,8 @@ const globalSwitches = [
   'warnings-as-errors',
 ] as const;
 
-const globalFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
+/** Accepted by every command that stands in for one of oc, without effect. */
+export const globalFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
   ...globalSwitches.map((name) => [name, { isSwitch: true }] as const),
   ...global.map((name) => {
     const short = shortOfGlobal[name];
@@ -169,7 +170,8 @@ function platforms(
   };
 }
 
-function format(text: string): 'json' {
+/** The one other form of output. Throws an Error for another. */
+export function format(text: string): 'json' {
   if (text === 'json') return text;
   throw new Error('knows json alone');
 }

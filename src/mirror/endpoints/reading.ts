@@ -1,10 +1,12 @@
-import type { Descriptor } from '../../oci/content.ts';
+import { defined } from '../../base/text/defined.ts';
+import { field, fieldsOf, isText, listOf, parseJson, textOf } from '../../base/text/json.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseManifest } from '../../oci/manifest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import { referrersTag } from '../../oci/referrers-tag.ts';
 import type { Cancellable, RegistryReader } from '../../oci/registry-reader.ts';
+import type { Referrer } from './endpoints.ts';
 
 /** The page size that is asked for; registries give less where they like. */
 const tagsPerPage = 1_000;
@@ -53,12 +55,12 @@ export async function allReferrers(
   repository: Repository,
   digest: Digest,
   options: Cancellable = {},
-): Promise<readonly Descriptor[]> {
-  const found: Descriptor[] = [];
+): Promise<readonly Referrer[]> {
+  const found: Referrer[] = [];
   const ask = (query: string) => reader.referrers(repository, digest, query, options);
   for await (const page of pages(ask, '')) {
     if (page === undefined) return taggedReferrers(reader, repository, digest, options);
-    found.push(...childrenIn(page.bytes, page.mediaType));
+    found.push(...referrersIn(page.bytes, page.mediaType));
   }
   return found;
 }
@@ -68,10 +70,10 @@ async function taggedReferrers(
   repository: Repository,
   digest: Digest,
   options: Cancellable,
-): Promise<readonly Descriptor[]> {
+): Promise<readonly Referrer[]> {
   const answer = await reader.manifest(repository, { tag: referrersTag(digest) }, options);
   if (answer.kind !== 'found' || answer.bytes === undefined) return [];
-  return childrenIn(answer.bytes, answer.descriptor.mediaType);
+  return referrersIn(answer.bytes, answer.descriptor.mediaType);
 }
 
 /**
@@ -94,8 +96,21 @@ async function* pages<Page extends { readonly nextQuery?: string }>(
   }
 }
 
-function childrenIn(bytes: Uint8Array, mediaType: string): readonly Descriptor[] {
-  return parseManifest(bytes, mediaType).children;
+/** With what the list repeats of each manifest. */
+function referrersIn(bytes: Uint8Array, mediaType: string): readonly Referrer[] {
+  const entries = listOf(field(parseJson(bytes), 'manifests')).map(fieldsOf);
+  const byDigest = new Map(entries.map((entry) => [entry['digest'], entry]));
+  return parseManifest(bytes, mediaType).children.map((child) => {
+    const { artifactType, annotations } = byDigest.get(child.digest) ?? {};
+    const texts = Object.entries(fieldsOf(annotations)).flatMap(([key, value]) =>
+      isText(value) ? [[key, value] as const] : [],
+    );
+    return {
+      ...child,
+      ...defined({ artifactType: textOf(artifactType) }),
+      ...(texts.length === 0 ? {} : { annotations: Object.fromEntries(texts) }),
+    };
+  });
 }
 
 function invalid(message: string): RegistryError {

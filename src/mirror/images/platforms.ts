@@ -57,8 +57,8 @@ function entriesOf(list: unknown, children: readonly Descriptor[]): PlatformEntr
   });
 }
 
-/** `os/arch`, or `os/arch/variant`. */
-function platformText(entry: unknown): string {
+/** `os/arch`, or `os/arch/variant`, of an entry of an index. */
+export function platformText(entry: unknown): string {
   const { os, architecture, variant } = fieldsOf(field(entry, 'platform'));
   const text = `${os ?? ''}/${architecture ?? ''}`;
   return variant ? `${text}/${variant}` : text;

@@ -1,6 +1,6 @@
-import type { Descriptor } from '../../oci/content.ts';
+import { type Descriptor, ManifestMismatch } from '../../oci/content.ts';
 import { type Algorithm, algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
-import { RegistryError } from '../../oci/errors.ts';
+import type { RegistryError } from '../../oci/errors.ts';
 import {
   acceptManifests,
   isManifestType,
@@ -143,5 +143,5 @@ function withoutBytes({ bytes: _bytes, manifest: _manifest, ...rest }: Found): F
 
 function lie(): RegistryError {
   const message = 'the upstream answered with a manifest that does not match its digest';
-  return new RegistryError('UPSTREAM_INVALID', message);
+  return new ManifestMismatch('UPSTREAM_INVALID', message);
 }
