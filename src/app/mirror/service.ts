@@ -89,7 +89,8 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
       places: settings.images,
       depthChanged: (waiting) => events.mirrorQueueChanged({ waiting }),
     });
-  const holds = createHolds({ records });
+  // An operator's order is for the working process, whichever process takes it.
+  const holds = createHolds({ records: cache.medium.records });
   const ends = createRegistryEndpoints(parts);
   const stillWanted = (task: MirrorTask): boolean => {
     const current = rules.current();

@@ -59,7 +59,7 @@ export interface MissSources {
   /**
    * The first answer of a source for the digest; the sources are the one that answered before,
    * those of the tags that reference it, and those of the digest itself, within the limits of
-   * questions; `limited` is told where it was looked for before a source that is not asked for that.
+   * questions; `limited` is told of a source that is not asked for that, and of those before.
    * Undefined if none has it. One that cannot tell is passed over, as a digest means the same
    * everywhere; if then none has it, throws `UNAVAILABLE`. Throws faults of the request.
    */

@@ -3,6 +3,7 @@ import { CopyError } from '../failure.ts';
 import type { LogMirror } from '../log.ts';
 import type { Holds, MirrorHold } from '../queue/holds.ts';
 import type { Queue } from '../queue/queue.ts';
+import { qci, qciProxy } from '../references/names.ts';
 import { taggedDestination } from './queue-admin.ts';
 
 /** The holds as their HTTP API has them. */
@@ -10,7 +11,8 @@ export interface HoldDesk {
   list(): Promise<readonly object[]>;
   /**
    * The loop leaves the destination as it is from now on. Throws `RegistryError` or `CopyError` for
-   * an order that cannot be meant, and what the store throws.
+   * an order that cannot be meant, a `CopyError` of the kind `held` where a later hold is there (the
+   * clocks of replicas differ), and what the store throws.
    */
   hold(order: HoldOrder, asker: HoldAsker): Promise<HeldItem>;
   /** Resolves to whether there was a hold. */
@@ -18,7 +20,7 @@ export interface HoldDesk {
 }
 
 interface HoldOrder {
-  /** With a tag. */
+  /** With a tag; in QCI also as people pull it. */
   readonly destination: string;
   /** A time (RFC 3339). Default: until it is released. */
   readonly until?: string;
@@ -64,19 +66,19 @@ export function createHoldDesk({ holds, queue, tell, now = Date.now }: HoldDeskO
   return {
     list: async () => (await holds.list()).map(item),
     async hold({ destination: written, until, why }, asker) {
-      const { text: destination } = taggedDestination(written);
+      const destination = heldDestination(written);
       if (why !== undefined && why.length > longestWhy)
         throw refusal(`why must have at most ${longestWhy} characters`);
       const since = now();
       const end = until === undefined ? {} : { until: endOf(until, since) };
       const hold: MirrorHold = { destination, since, ...end, ...defined({ why }) };
-      await holds.put(hold);
+      if (!(await holds.put(hold))) throw laterHold(destination, await holds.find(destination));
       const { since: _since, running: _running, destination: target, ...shown } = item(hold);
       tell('holdSet', { target, ...shown, ...asker });
       return item(hold);
     },
     async release(written, asker) {
-      const { text: destination } = taggedDestination(written);
+      const destination = heldDestination(written);
       const isReleased = await holds.release(destination);
       if (!isReleased) return false;
       tell('holdReleased', { target: destination, ...asker });
@@ -87,12 +89,28 @@ export function createHoldDesk({ holds, queue, tell, now = Date.now }: HoldDeskO
 }
 
 /** The failure of a task whose destination is held. */
-export function heldFailure({ destination, until, why }: MirrorHold): CopyError {
-  const end = until === undefined ? 'its release' : new Date(until).toISOString();
+export function heldFailure({ destination, why, ...hold }: MirrorHold): CopyError {
   return new CopyError(
     'held',
-    `${destination}: held by an operator until ${end}${why === undefined ? '' : `: ${why}`}`,
+    `${destination}: held by an operator until ${endText(hold)}${why === undefined ? '' : `: ${why}`}`,
   );
+}
+
+function laterHold(destination: string, { until }: Pick<MirrorHold, 'until'> = {}): CopyError {
+  return new CopyError(
+    'held',
+    `${destination}: a later hold is there, until ${endText({ until })}: release it first`,
+  );
+}
+
+function endText({ until }: { readonly until?: number | undefined }): string {
+  return until === undefined ? 'its release' : new Date(until).toISOString();
+}
+
+/** The destination as tasks have it: no task names the proxy of QCI. */
+function heldDestination(written: string): string {
+  const { text } = taggedDestination(written);
+  return text.startsWith(`${qciProxy}:`) ? qci + text.slice(qciProxy.length) : text;
 }
 
 function endOf(text: string, now: number): number {

@@ -108,15 +108,15 @@ function read(
 export function taggedDestination(pullSpec: string): ImageReference {
   const found = image(pullSpec);
   // A digest is what a destination gets: a copy of anything else would never be there.
-  if (found.reference.tag === undefined)
-    throw new CopyError('manifest-invalid', `${pullSpec}: the destination must be a tag`);
+  if (found.reference.tag === undefined || found.reference.digest !== undefined)
+    throw new CopyError('manifest-invalid', `${pullSpec}: the destination must be a tag, without a digest`);
   return found;
 }
 
 function image(pullSpec: string): ImageReference {
   const spec = parsePullSpec(pullSpec);
   if (spec.medium === 'registry' && spec.glob === undefined && referenceOf(spec) !== undefined)
-    return parseImageReference(pullSpecText(spec));
+    return parseImageReference(pullSpecText({ ...spec, location: spec.location.toLowerCase() }));
   throw new CopyError(
     'manifest-invalid',
     `${pullSpec}: must be an image of a registry, with a tag or digest`,

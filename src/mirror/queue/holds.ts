@@ -24,8 +24,8 @@ export interface MirrorHold {
 export interface Holds {
   /** The hold that counts now. One read of a record. */
   find(destination: string): Promise<MirrorHold | undefined>;
-  /** Replaces an earlier hold of the destination, never a later one. Resolves once it is stored. */
-  put(hold: MirrorHold): Promise<void>;
+  /** Replaces an earlier hold of the destination, never a later one. Resolves to whether it did. */
+  put(hold: MirrorHold): Promise<boolean>;
   /** Ends the hold that it finds, none that comes meanwhile. Resolves to whether it ended one. */
   release(destination: string): Promise<boolean>;
   /** Those that count now, in alphabetical order. */
@@ -74,9 +74,8 @@ export function createHolds({ records, now = Date.now }: HoldsOptions): Holds {
 
   return {
     find: async (destination) => (await read(keyOf(destination))).hold,
-    async put(hold) {
-      await replace(hold.destination, hold, (there) => there === undefined || there.since <= hold.since);
-    },
+    put: (hold) =>
+      replace(hold.destination, hold, (there) => there === undefined || there.since <= hold.since),
     async release(destination) {
       const seen = (await read(keyOf(destination))).hold;
       if (seen === undefined) return false;

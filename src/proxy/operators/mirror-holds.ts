@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { defined } from '../../base/text/defined.ts';
-import { fieldsOf, textOf } from '../../base/text/json.ts';
+import { field, fieldsOf, textOf } from '../../base/text/json.ts';
 import { askerOf, faultIn, json, pathOf, refused } from './mirror-api.ts';
 
 interface MirrorHoldsApi {
@@ -72,5 +72,6 @@ const unread = 'the store cannot be read or written now; try again';
 /** What the order gets wrong has a kind or code; every other failure is the store's. */
 function refusedBy(reply: Parameters<typeof refused>[0], error: unknown): ReturnType<typeof refused> {
   const isOurs = error instanceof Error && (error.name === 'CopyError' || error.name === 'RegistryError');
-  return isOurs ? refused(reply, 400, error.message) : refused(reply, 503, unread);
+  if (!isOurs) return refused(reply, 503, unread);
+  return refused(reply, field(error, 'kind') === 'held' ? 409 : 400, error.message);
 }

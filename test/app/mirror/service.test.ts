@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createRecordLease } from '../../../src/lease/record.ts';
+import { createHolds } from '../../../src/mirror/queue/holds.ts';
 import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
@@ -265,4 +266,18 @@ test('what a mirror is asked for after it has lost its lease, it leaves to other
   t.equal((await order(rig, source, 'quay.io/openshift/ci:ordered')).status, 202);
   t.same(await Array.fromAsync(records.list('v1/tasks/queued/')), []);
   t.equal((await Array.fromAsync(records.list('v1/tasks/offered/'))).length, 1);
+});
+
+test('a hold that an operator orders from a process that only inspects counts for those that copy', async (t) => {
+  const directory = t.testdir();
+  const rig = await mirrorRig(t, { dryRun: true }, undefined, directory);
+  const destination = 'quay.io/openshift/ci:ci_tool_latest';
+  const answer = await fetch(`http://${rig.service.adminAddress}/api/v1/mirrors/hold`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ destination }),
+  });
+  t.equal(answer.status, 200);
+  const { records } = createFilesystemStore({ path: join(directory, 'store') });
+  t.match(await createHolds({ records }).find(destination), { destination });
 });

@@ -33,11 +33,12 @@ async function rig(tasks: readonly MirrorTask[]) {
   const messages = () => lines.map(({ message }) => message);
   const served: string[] = [];
   const app = fastify();
+  const holds = createHolds({ records, now: () => 1 });
   const tell = mirrorLog((line) => lines.push(line));
   const options = {
     desk: createQueueAdmin(queued, tell, { now: () => 1 }),
     holds: createHoldDesk({
-      holds: createHolds({ records, now: () => 1 }),
+      holds,
       queue: queued,
       tell,
       now: () => 1,
@@ -62,7 +63,7 @@ async function rig(tasks: readonly MirrorTask[]) {
     const { statusCode, body } = await app.inject({ method: 'DELETE', url, ...options });
     return { status: statusCode, body };
   };
-  return { app, queued, get, post, drop, served, lines, messages };
+  return { app, queued, holds, get, post, drop, served, lines, messages };
 }
 
 test('the original’s requests have the original’s answers', async (t) => {
@@ -239,6 +240,7 @@ test('a hold that cannot be meant is refused', async (t) => {
   for (const [order, why] of [
     [{}, /destination must be set/],
     [{ destination: 'quay.io/openshift/ci' }, /with a tag or digest/],
+    [{ destination: `${destination}@sha256:${'a'.repeat(64)}` }, /must be a tag, without a digest/],
     [{ destination, untl: 'x' }, /unknown key: untl/],
     [{ destination, until: 'tomorrow' }, /until must be a time such as/],
     [{ destination, until: '1970-01-01T00:00:00Z' }, /until must be in the future/],
@@ -247,4 +249,43 @@ test('a hold that cannot be meant is refused', async (t) => {
     t.match(await post('/api/v1/mirrors/hold', order), { status: 400, body: why });
   t.match(await post('/api/v1/mirrors/release', {}), { status: 400 });
   t.same(JSON.parse((await get('/api/v1/mirrors/holds')).body), { holds: [] });
+});
+
+test('a hold is of the destination that tasks name, however it is written', async (t) => {
+  const { holds, post } = await rig([]);
+  const destination = task.destination.text;
+  for (const written of [
+    'QUAY.IO/openshift/ci:ci_a_latest',
+    'docker://quay.io/openshift/ci:ci_a_latest',
+    'quay-proxy.ci.openshift.org/openshift/ci:ci_a_latest',
+  ]) {
+    const held = await post('/api/v1/mirrors/hold', { destination: written });
+    t.match(JSON.parse(held.body), { destination }, written);
+    t.match(await holds.find(destination), { destination }, written);
+    t.equal((await post('/api/v1/mirrors/release', { destination: written })).status, 200);
+    t.equal(await holds.find(destination), undefined);
+  }
+});
+
+test('an order is for a tag, so that no spelling of it goes past a hold', async (t) => {
+  const { queued, post } = await rig([]);
+  const source = 'registry.ci.openshift.org/ci/a:latest';
+  const order = (destination: string) => post('/api/v1/mirrors', { source, destination });
+  t.match(await order(`${task.destination.text}@sha256:${'a'.repeat(64)}`), { status: 400 });
+  await order('Quay.io/openshift/ci:ci_a_latest');
+  t.match([...queued.list()], [{ destination: { text: task.destination.text } }]);
+});
+
+test('a hold that a later one keeps from counting is not said to be kept', async (t) => {
+  const { holds, post, messages } = await rig([]);
+  const destination = task.destination.text;
+  await holds.put({ destination, since: 10, until: 20 });
+  t.match(await post('/api/v1/mirrors/hold', { destination, why: 'longer' }), {
+    status: 409,
+    body: `${destination}: a later hold is there, until 1970-01-01T00:00:00.020Z: release it first\n`,
+  });
+  t.same(messages(), []);
+  t.match(await holds.find(destination), { until: 20 });
+  await post('/api/v1/mirrors/release', { destination });
+  t.equal((await post('/api/v1/mirrors/hold', { destination, why: 'longer' })).status, 200);
 });
