@@ -6,7 +6,9 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fail, type S3State, s3Operations } from './s3-operations.ts';
+import { type BucketSetting, bucketOperationOf, bucketOperations } from './s3-bucket-operations.ts';
+import { type S3State, s3Operations } from './s3-operations.ts';
+import { fail } from './s3-xml.ts';
 
 /** What the server does wrong. All are off at first, and may be changed at any time. */
 export interface S3Switches {
@@ -36,6 +38,12 @@ export interface S3Switches {
   losesPutAnswers: number;
   /** If-Match is compared with the bare ETag, as radosgw does. */
   wantsBareEtags: boolean;
+  /** PutObject writes over an object whatever its conditions say. */
+  ignoresConditions: boolean;
+  /** Operations that are refused, each with a status and a code, such as 501 NotImplemented. */
+  refuses: Readonly<Record<string, readonly [status: number, code: string]>>;
+  /** Its clock is ahead of ours, in milliseconds. */
+  skewMs: number;
   /** Entries of one listing page. */
   pageSize: number;
 }
@@ -63,6 +71,13 @@ export interface PendingUpload {
   readonly parts: Map<number, StoredObject>;
 }
 
+/** The bucket itself: there at first, as a user made it. */
+interface BucketState {
+  exists: boolean;
+  /** What was put last, in XML. */
+  readonly settings: Map<BucketSetting, string>;
+}
+
 export interface S3Double {
   /**
    * Such as `http://127.0.0.1:40123`; use it with path style. Every bucket name is the same bucket.
@@ -73,6 +88,7 @@ export interface S3Double {
   readonly requests: S3Request[];
   readonly objects: Map<string, StoredObject>;
   readonly uploads: Map<string, PendingUpload>;
+  readonly bucket: BucketState;
   /** Connections that are open now. */
   connections(): Promise<number>;
   close(): Promise<void>;
@@ -93,9 +109,19 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     errorOnPart: undefined,
     losesPutAnswers: 0,
     wantsBareEtags: false,
+    ignoresConditions: false,
+    refuses: {},
+    skewMs: 0,
     pageSize: 1000,
   };
-  const state: S3State = { switches, requests: [], objects: new Map(), uploads: new Map(), lastUpload: 0 };
+  const state: S3State = {
+    switches,
+    requests: [],
+    objects: new Map(),
+    uploads: new Map(),
+    bucket: { exists: true, settings: new Map() },
+    lastUpload: 0,
+  };
   const server = createServer((request, response) => {
     answer(state, request, response).catch((error: unknown) => response.destroy(asError(error)));
   });
@@ -107,6 +133,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     requests: state.requests,
     objects: state.objects,
     uploads: state.uploads,
+    bucket: state.bucket,
     connections: () =>
       new Promise((resolve, reject) =>
         server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
@@ -129,14 +156,21 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
   state.requests.push({ operation, key, query, headers: request.headers, isPresigned });
   if (state.switches.slowMs > 0) await new Promise((resolve) => setTimeout(resolve, state.switches.slowMs));
   if (state.switches.silent) return;
+  if (state.switches.skewMs !== 0)
+    response.setHeader('date', new Date(Date.now() + state.switches.skewMs).toUTCString());
   const isSigned = isPresigned || request.headers.authorization !== undefined;
   if (state.switches.down) {
     response.destroy();
   } else if (state.switches.slowDown > 0) {
     state.switches.slowDown -= 1;
     fail(response, 503, 'SlowDown');
+  } else if (isSigned && operation in state.switches.refuses) {
+    fail(response, ...(state.switches.refuses[operation] ?? ([500, 'InternalError'] as const)));
+  } else if (isSigned && !state.bucket.exists && operation !== 'CreateBucket') {
+    fail(response, 404, 'NoSuchBucket');
   } else if (isSigned) {
-    const operate = s3Operations[operation] ?? (() => fail(response, 501, 'NotImplemented'));
+    const operate =
+      s3Operations[operation] ?? bucketOperations[operation] ?? (() => fail(response, 501, 'NotImplemented'));
     operate(call);
   } else {
     fail(response, 403, 'AccessDenied');
@@ -144,7 +178,10 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
 }
 
 function operationOf(method: string, key: string, query: Readonly<Record<string, string>>): string {
-  if (key === '') return 'uploads' in query ? 'ListMultipartUploads' : 'ListObjectsV2';
+  if (key === '')
+    return (
+      bucketOperationOf(method, query) ?? ('uploads' in query ? 'ListMultipartUploads' : 'ListObjectsV2')
+    );
   if ('uploads' in query) return 'CreateMultipartUpload';
   if ('uploadId' in query) {
     const ofUpload: Record<string, string> = {

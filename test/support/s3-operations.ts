@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import type { S3Double, S3Request, StoredObject } from './s3-double.ts';
-import { listXml, uploadsXml } from './s3-xml.ts';
+import { fail, listXml, uploadsXml } from './s3-xml.ts';
 
-export interface S3State extends Pick<S3Double, 'switches' | 'requests' | 'objects' | 'uploads'> {
+export interface S3State extends Pick<S3Double, 'switches' | 'requests' | 'objects' | 'uploads' | 'bucket'> {
   lastUpload: number;
 }
 
-interface S3Call extends S3Request {
+export interface S3Call extends S3Request {
   readonly state: S3State;
   readonly body: Buffer;
   readonly response: ServerResponse;
@@ -26,7 +26,7 @@ export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerRespo
   PutObject({ state, key, body, headers, response }) {
     const held = state.objects.get(key);
     const ifMatch = headers['if-match'];
-    if (headers['if-none-match'] === '*' && held !== undefined)
+    if (headers['if-none-match'] === '*' && held !== undefined && !state.switches.ignoresConditions)
       return fail(response, 412, 'PreconditionFailed');
     if (ifMatch !== undefined && held === undefined) return fail(response, 404, 'NoSuchKey');
     const etag = state.switches.wantsBareEtags ? held?.etag.replaceAll('"', '') : held?.etag;
@@ -134,10 +134,4 @@ function objectHeaders(object: StoredObject): Record<string, string> {
 function storedObject(bytes: Buffer, contentType: string | undefined): StoredObject {
   const etag = `"${createHash('md5').update(bytes).digest('hex')}"`;
   return { bytes, etag, contentType, writtenAt: new Date() };
-}
-
-/** An error as S3 writes it. */
-export function fail(response: ServerResponse, status: number, code: string): ServerResponse {
-  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>the double says ${code}</Message></Error>`;
-  return response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
 }

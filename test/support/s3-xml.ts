@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { PendingUpload, StoredObject } from './s3-double.ts';
 
 type Query = Readonly<Record<string, string>>;
@@ -61,4 +62,10 @@ function paged<T>(
 
 function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+}
+
+/** An error as S3 writes it. */
+export function fail(response: ServerResponse, status: number, code: string): ServerResponse {
+  const body = `<?xml version="1.0"?><Error><Code>${code}</Code><Message>the double says ${code}</Message></Error>`;
+  return response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
 }

@@ -87,6 +87,24 @@ and content stored or used within the last 20 minutes, is never deleted.`,
     run: async (args, io) => (await import('./evict.ts')).evict(args, io),
   },
   {
+    name: 'bucket ensure',
+    summary: 'create the bucket of the store, and the settings that it lacks',
+    usage: '--config FILE [--confirm] [CREDENTIALS] [--tag KEY=VALUE]... [--kms-key ID] [--cleanup-days N]',
+    help: `  --config FILE        the settings, YAML; of them store.s3 without its credentials
+  --confirm            make the changes; default: print the plan, and change nothing
+  --access-key-id-file FILE, --secret-access-key-file FILE, --session-token-file FILE
+                       the credentials; default: the AWS chain (environment, profile, role), never those of store.s3
+  --tag KEY=VALUE      a tag besides quayside/IDENTITY=owned; may be repeated
+  --kms-key ID         encrypt by this key of KMS; default: AES256
+  --cleanup-days N     after how many days incomplete multipart uploads are aborted; default 1
+
+Creates a missing bucket and tags it as ours; then blocks public access, and adds default encryption and the lifecycle rule where they
+are missing. Tags and rules that are there stay. A bucket without that tag is user supplied: of it the plan is printed, and nothing is
+changed. Exits with 0 when the bucket is there and no change was refused, or the plan was printed, else with 1. A setting that the
+server does not implement counts as no failure.`,
+    run: async (args, io) => (await import('./bucket-ensure.ts')).bucketEnsure(args, io),
+  },
+  {
     name: 'access check',
     summary: 'print whether a user may pull from a host, and why',
     usage: '--config FILE [--host HOST] --as USER [--groups A,B] [--cluster NAME] [--json] REFERENCE',

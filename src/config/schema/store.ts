@@ -61,6 +61,13 @@ const s3 = closed({
   partBytes: Type.Optional(bytes()),
   /** Default `never`: clients need no route to S3, nor its certificate and clock. */
   redirect: leaf(parseRedirect, { default: 'never' }),
+  /**
+   * Looks whether the bucket exists, every 5 s, and at its settings, every 10 minutes, for the
+   * conditions; changes nothing. Default true; false where each call to S3 counts.
+   */
+  check: Type.Boolean({ default: true }),
+  /** Whose bucket it is: its tag `quayside/<identity>` is `owned`. Default `quayside`. */
+  identity: leaf(parseIdentity, { default: 'quayside' }),
   /** How long a redirect's URL works, in seconds. Default 20 minutes: a download begins within. */
   redirectExpiresSeconds: seconds({ default: '20m' }),
 });
@@ -85,6 +92,12 @@ export const storeSchema = Type.Object(
   },
   { additionalProperties: false, default: { filesystem: {} } },
 );
+
+/** As part of the key of a tag. */
+function parseIdentity(value: unknown): string {
+  if (typeof value === 'string' && /^[a-zA-Z0-9._-]{1,63}$/.test(value)) return value;
+  throw new Error('must have 1 to 63 letters, digits, ., _ or -');
+}
 
 function parseScrubEvery(value: unknown): number | false {
   return value === false || value === 0 ? false : parseTimerMs(value);

@@ -1,5 +1,5 @@
 // Room `store/s3/bucket`: calls to S3, with breaker and credentials. In: keys and bytes. Out:
-// answers, or typed failures. Imports: base, oci; types of store.
+// answers, or typed failures. Imports: base, oci, store.
 
 import { Readable } from 'node:stream';
 import {

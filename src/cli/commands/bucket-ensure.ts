@@ -1,0 +1,171 @@
+import { defined } from '../../base/text/defined.ts';
+import type { Config } from '../../config/load.ts';
+import { type BucketSettings, createBucketSettings } from '../../store/s3/bucket/bucket-settings.ts';
+import { createBucketCheck } from '../../store/s3/setup/bucket-check.ts';
+import { bucketConditionTypes } from '../../store/s3/setup/bucket-conditions.ts';
+import { foundBucket, madeSteps, type StepOutcome } from '../../store/s3/setup/bucket-ensure.ts';
+import {
+  type BucketPlan,
+  bucketPlan,
+  stepText,
+  type WantedBucket,
+} from '../../store/s3/setup/bucket-plan.ts';
+import { parsed, UsageError } from '../flags/arguments.ts';
+import type { Output, Run } from '../flags/io.ts';
+import { configFile } from '../serve/config-file.ts';
+
+const flags = {
+  config: { type: 'string' },
+  confirm: { type: 'boolean' },
+  'access-key-id-file': { type: 'string' },
+  'secret-access-key-file': { type: 'string' },
+  'session-token-file': { type: 'string' },
+  tag: { type: 'string', multiple: true },
+  'kms-key': { type: 'string' },
+  'cleanup-days': { type: 'string' },
+} as const;
+
+type Flags = ReturnType<typeof parsed<typeof flags>>['values'];
+
+type S3Settings = Extract<Config['store'], { readonly s3: unknown }>['s3'];
+
+/** `quayside bucket ensure`: see its help. */
+export const bucketEnsure: Run = async (args, io) => {
+  const { values, positionals } = parsed(args, flags);
+  if (positionals.length > 0) throw new UsageError(`takes no argument ${positionals[0]}`);
+  if (values.config === undefined) throw new UsageError('needs --config FILE');
+  const { store } = await configFile(values.config, io);
+  if (!('s3' in store)) throw new UsageError('the store of --config is no bucket: it has no store.s3');
+  const wanted = wantedBucket(values, store.s3);
+  const bucket = createBucketSettings(clientOptions(values, store.s3));
+  try {
+    return await ensured(bucket, wanted, {
+      place: bucketPlace(store.s3),
+      io,
+      isConfirmed: values.confirm === true,
+    });
+  } finally {
+    bucket.close();
+  }
+};
+
+interface Ensuring {
+  readonly place: string;
+  readonly io: { readonly stdout: Output };
+  readonly isConfirmed: boolean;
+}
+
+async function ensured(
+  bucket: BucketSettings,
+  wanted: WantedBucket,
+  { place, io, isConfirmed }: Ensuring,
+): Promise<number> {
+  const plan = bucketPlan(await foundBucket(bucket), wanted);
+  for (const line of planLines(plan, place)) io.stdout.write(`${line}\n`);
+  const isOurs = plan.owner === 'ours' || plan.owner === 'none';
+  if (!isOurs || plan.steps.length === 0) return plan.owner === 'unknown' ? 1 : 0;
+  if (!isConfirmed) {
+    io.stdout.write('nothing was changed; --confirm makes these changes\n');
+    return 0;
+  }
+  let isFine = true;
+  for await (const outcome of madeSteps(bucket, plan, wanted)) {
+    io.stdout.write(`${outcomeLine(outcome)}\n`);
+    if (isFailure(outcome)) isFine = false;
+  }
+  for (const line of await conditionLines(bucket, wanted, place)) io.stdout.write(`${line}\n`);
+  return isFine ? 0 : 1;
+}
+
+function planLines({ owner, steps, untold }: BucketPlan, place: string): readonly string[] {
+  const orders = steps.map((step) => `  ${stepText(step)}`);
+  const silence = untold.map((text) => `cannot tell ${text}`);
+  switch (owner) {
+    case 'none':
+      return [`${place} does not exist; plan:`, ...orders];
+    case 'ours':
+      return [
+        ...silence,
+        ...(steps.length === 0 ? [`${place} lacks nothing`] : [`${place} is ours; plan:`, ...orders]),
+      ];
+    case 'unknown':
+      return [...silence, `cannot tell whose ${place} is, so nothing is changed`];
+    case 'user supplied':
+      return [
+        ...silence,
+        `${place} is user supplied: it lacks the tag of a bucket that this command created, so nothing is changed`,
+        ...(orders.length === 0 ? [] : ['in a bucket of ours it would:', ...orders]),
+      ];
+  }
+}
+
+const notOffered: ReadonlySet<string> = new Set(['NotImplemented', 'MethodNotAllowed']);
+
+function isFailure({ refused }: StepOutcome): boolean {
+  return refused !== undefined && !notOffered.has(refused.code);
+}
+
+function outcomeLine({ step, refused }: StepOutcome): string {
+  if (refused === undefined) return `done: ${stepText(step)}`;
+  const verdict = notOffered.has(refused.code) ? 'not offered by this server' : 'failed';
+  return `${verdict}: ${stepText(step)}: ${refused.code}: ${refused.message}`;
+}
+
+async function conditionLines(
+  bucket: BucketSettings,
+  { identity, prefix }: WantedBucket,
+  place: string,
+): Promise<readonly string[]> {
+  const check = createBucketCheck(bucket, { place, identity, prefix });
+  const settings = await check.settings();
+  const found = [...(await check.presence()), ...settings];
+  const width = Math.max(...bucketConditionTypes.map((type) => type.length));
+  return bucketConditionTypes.map((type, index) => {
+    const { status = '', reason = '', message = '' } = found[index] ?? {};
+    return `${type.padEnd(width)}  ${status.padEnd(7)}  ${reason}: ${message}`;
+  });
+}
+
+function wantedBucket(values: Flags, { identity, prefix }: S3Settings): WantedBucket {
+  const kmsKey = values['kms-key'];
+  return {
+    identity,
+    tags: tagsIn(values.tag ?? []),
+    encryption: kmsKey === undefined ? { algorithm: 'AES256' } : { algorithm: 'aws:kms', kmsKey },
+    prefix: prefix === undefined ? '' : `${prefix}/`,
+    cleanupDays: daysIn(values['cleanup-days'] ?? '1'),
+  };
+}
+
+function tagsIn(texts: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw new UsageError(`--tag needs KEY=VALUE, not ${text}`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+function daysIn(text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new UsageError('--cleanup-days needs a number of days, 1 at least');
+}
+
+/** Those of the settings, but for the credentials: the service has no right to do this. */
+function clientOptions(values: Flags, { bucket, region, endpoint, pathStyle, prefix }: S3Settings) {
+  const own = {
+    accessKeyIdFile: values['access-key-id-file'],
+    secretAccessKeyFile: values['secret-access-key-file'],
+    sessionTokenFile: values['session-token-file'],
+  };
+  const isPair = (own.accessKeyIdFile === undefined) === (own.secretAccessKeyFile === undefined);
+  if (!isPair || (own.sessionTokenFile !== undefined && own.accessKeyIdFile === undefined))
+    throw new UsageError('--access-key-id-file and --secret-access-key-file belong together');
+  return { bucket, region, pathStyle, ...defined({ endpoint, prefix, ...own }) };
+}
+
+/** The bucket and its server, for messages. */
+function bucketPlace({ bucket, endpoint, region }: S3Settings): string {
+  return `bucket ${bucket} at ${endpoint ?? `AWS ${region}`}`;
+}
