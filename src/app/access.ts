@@ -172,8 +172,8 @@ export async function configuredClusters(
 /** Connections that no question whose a token is may take. */
 const connectionsForRights = 2;
 /**
- * Such questions that wait for a connection, of each kind: see LoginPlaces. A farm that starts shows
- * the tokens of all its namespaces at once.
+ * Such questions that wait for a connection, of each kind: see LoginPlaces. A farm that starts
+ * shows the tokens of all its namespaces at once.
  */
 const mostReviewsWaiting = 5_000;
 

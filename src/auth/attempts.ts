@@ -65,7 +65,7 @@ interface Origin {
 const windowMs = 60_000;
 /** For so long a subject that logged in makes room. */
 const subjectMs = 3_600_000;
-/** Subjects of an address that make room: a node runs 250 pods by default, of as many namespaces. */
+/** Subjects of an address that make room: a node runs 250 pods by default, of 250 namespaces. */
 const mostSubjects = 250;
 /** After so many doublings the longest hold is reached. */
 const mostDoublings = 8;

@@ -21,7 +21,7 @@ interface StreamPlace {
   readonly repository: Repository;
 }
 
-/** Which image streams of a cluster name which digest of our upstreams. No right follows from it. */
+/** Which image streams of a cluster name which digest of our upstreams. It gives no right. */
 export interface StreamIndex {
   /** The cluster's name in the configuration. */
   readonly cluster: string;
@@ -35,7 +35,7 @@ export interface StreamIndex {
    */
   naming(place: StreamPlace, digest: Digest): readonly StreamReference[];
   /**
-   * The same after one look: waits, for about 1 s at most, for changes that the watch has under way.
+   * The same after one look: waits, for about 1 s at most, for changes that the watch is bringing.
    * A digest that stays unknown is not waited for again for 30 s. Sends no request of its own while
    * the watch works. Never rejects.
    */

@@ -60,7 +60,8 @@ async function asked(
   const { host, post } = await adminListener(values, io);
   const { status, text } = await post(`/api/v1/mirrors/${order}`, body);
   if (status === 200) return jsonOrNone(Buffer.from(text)) ?? {};
-  const isOurs = status === 400 || status === 409 || text.startsWith('no hold on ') || text.startsWith('the store ');
+  const isOurs =
+    status === 400 || status === 409 || text.startsWith('no hold on ') || text.startsWith('the store ');
   const words = isOurs ? `refuses: ${text.trim()}` : undefined;
   const why = words ?? (status === undefined ? text : refusalText(status));
   io.stderr.write(`quayside mirror ${order}: ${host} ${why}\n`);

@@ -11,8 +11,8 @@ export interface HoldDesk {
   list(): Promise<readonly object[]>;
   /**
    * The loop leaves the destination as it is from now on. Throws `RegistryError` or `CopyError` for
-   * an order that cannot be meant, a `CopyError` of the kind `held` where a later hold is there (the
-   * clocks of replicas differ), and what the store throws.
+   * an order that cannot be meant, a `CopyError` of the kind `held` where a later hold is there, as
+   * clocks of replicas differ, and what the store throws.
    */
   hold(order: HoldOrder, asker: HoldAsker): Promise<HeldItem>;
   /** Resolves to whether there was a hold. */

@@ -63,7 +63,13 @@ test('what the server refuses is told in its words', async (t) => {
 });
 
 test('a command line of a hold that means nothing is refused', async (t) => {
-  for (const args of [[], ['a', 'b'], ['--until', 'soon', destination], ['--until', '12', destination], ['--untill', 'x', destination]])
+  for (const args of [
+    [],
+    ['a', 'b'],
+    ['--until', 'soon', destination],
+    ['--until', '12', destination],
+    ['--untill', 'x', destination],
+  ])
     await t.rejects(mirrorHold(args, recordedIo()), { name: 'UsageError' }, args.join(' '));
   await t.rejects(mirrorRelease([], recordedIo()), { name: 'UsageError' });
 });
