@@ -18,6 +18,7 @@ import { createReadings } from '../image-streams/flat-tags.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
 import { createHosts } from '../proxy/access/hosts.ts';
+import { OwnCuts } from '../proxy/http/own-cuts.ts';
 import { readiness } from '../proxy/operators/readiness.ts';
 import type { BlobModes } from '../proxy/pull/blob-modes.ts';
 import { createBufferPool } from '../store/buffers.ts';
@@ -124,6 +125,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   let isLeaving = false;
   const isReady = async (): Promise<boolean> => !isLeaving && (await canServe());
   let modes = blobModesOf(config);
+  const cuts = new OwnCuts();
   const app = await pullServer(config, {
     log,
     trace,
@@ -134,6 +136,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     store: cache.store,
     isReady,
     blobModes: () => modes,
+    cuts,
   });
   const operators = configuredOperators(config.admin, clusters);
   const admin = adminServer({
@@ -150,6 +153,7 @@ export async function createService(config: Config, { log, env, clock }: Service
 
   async function close(): Promise<void> {
     const giveUp = (): void => {
+      cuts.all('shutdown');
       app.server.closeAllConnections();
       void cache.fills.abort();
       for (const upstream of upstreams) void upstream.close();

@@ -24,6 +24,7 @@ import { createLimit } from '../proxy/clients/limits.ts';
 import { createLocalRequests } from '../proxy/clients/local-request.ts';
 import { failure, failureHooks } from '../proxy/http/failure-hooks.ts';
 import { nosniff } from '../proxy/http/nosniff.ts';
+import { OwnCuts } from '../proxy/http/own-cuts.ts';
 import { requestIds, requestLog } from '../proxy/http/request-log.ts';
 import { createOrderedServer } from '../proxy/http/request-order.ts';
 import { requestTargets } from '../proxy/http/target.ts';
@@ -57,6 +58,8 @@ interface PullServerParts {
   readonly store: CachedBlobs;
   readonly isReady: () => Promise<boolean>;
   readonly blobModes: () => BlobModes;
+  /** The connections that we end within an answer. Default: of this server alone. */
+  readonly cuts?: OwnCuts;
 }
 
 /** More than enough for a list of 1,024 ranges, which is about 20 KB. */
@@ -66,7 +69,7 @@ const serverLimits = { maxHeaderBytes, keepAliveMs: 72_000, requestMs: 60_000 };
 
 /** The server that clients pull from, not yet listening. */
 export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
-  const { events, hostNames, trace } = parts;
+  const { events, hostNames, trace, cuts = new OwnCuts() } = parts;
   const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
   const app = createServer(
     {
@@ -82,12 +85,19 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     config.tls && (await readKeyPair(config.tls)),
   );
   if (config.tls !== undefined) renewCertificate(app, { ...config.tls, log });
-  cutIdleClients(app.server, { idleClientMs: config.limits.idleClientMs, cut: events.idleClientCut });
+  cutIdleClients(app.server, {
+    idleClientMs: config.limits.idleClientMs,
+    cut: (socket) => {
+      cuts.one(socket, 'idle-client');
+      events.idleClientCut();
+    },
+  });
   const idle = closeWhenIdle(app);
   if (trace !== undefined) app.addHook('onRequest', ({ id }, _reply, done) => trace.enter(id, done));
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
     clientAddress: createClientAddress(config.trustedProxies),
+    cuts,
     events: {
       answered(event) {
         events.answered(event);

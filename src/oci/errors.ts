@@ -31,11 +31,22 @@ const statusOf = {
 
 export type ErrorCode = keyof typeof statusOf;
 
+/** A registry's own answer to a request of ours, for the log. */
+export interface UpstreamReply {
+  /** The configured name of the registry. */
+  readonly upstream?: string;
+  readonly status: number;
+  /** Its own words: one line of bounded length, without a credential. */
+  readonly said?: string;
+}
+
 export interface ErrorOptions {
   /** Facts for the client, in `errors[].detail`. Never a credential, never an internal address. */
   readonly detail?: Readonly<Record<string, unknown>> | undefined;
   /** The failure below this one, for the log only. */
   readonly cause?: unknown;
+  /** What a registry answered, for the log only. */
+  readonly reply?: UpstreamReply | undefined;
   /** How long the client should wait, in seconds; becomes `Retry-After`. */
   readonly retryAfterSeconds?: number | undefined;
   /** Header fields that belong to this refusal, such as `WWW-Authenticate`. */
@@ -49,6 +60,7 @@ export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly code: ErrorCode;
   readonly detail: Readonly<Record<string, unknown>> | undefined;
+  readonly reply: UpstreamReply | undefined;
   readonly retryAfterSeconds: number | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly retry: Retry;
@@ -57,6 +69,7 @@ export class RegistryError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.detail = options.detail;
+    this.reply = options.reply;
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.headers = options.headers ?? {};
     this.retry = options.retry ?? (this.status >= 500 || this.status === 429 ? 'now' : 'never');
@@ -74,6 +87,18 @@ export function toRegistryError(error: unknown): RegistryError {
   return new RegistryError('UNKNOWN', 'the request could not be answered; the log has the reason', {
     cause: error,
   });
+}
+
+const deepestCause = 8;
+
+/** What a registry answered, of the error or of what caused it. */
+export function replyBelow(error: unknown): UpstreamReply | undefined {
+  let cause = error;
+  for (let depth = 0; cause instanceof Error && depth < deepestCause; depth += 1) {
+    if (cause instanceof RegistryError && cause.reply !== undefined) return cause.reply;
+    cause = cause.cause;
+  }
+  return undefined;
 }
 
 /** Whether that is a clear no: there is no such manifest, or no such repository. */

@@ -39,6 +39,10 @@ export interface UpstreamResponse {
   readonly url: URL;
   /** A refusal by the storage behind a redirect: it says nothing about the content. */
   readonly isOfStorage?: true;
+  /** The configured name of the registry that was asked. */
+  readonly upstream?: string;
+  /** What must not be quoted of it: what it was shown, and what it may know. Never rejects. */
+  readonly secrets?: () => Promise<readonly string[]>;
   readonly body: ResponseBody;
 }
 

@@ -108,7 +108,10 @@ test('a redirect to another port of this machine is refused, one to the upstream
   t.equal(double.requests.length, 1);
   delete double.switches.redirectsBlobs;
   double.switches.redirectsInALoop = true;
-  t.match(await refusal(await getLayer()), { ...passing, message: 'the upstream redirects too often' });
+  t.match(await refusal(await getLayer()), {
+    ...passing,
+    message: 'the upstream quay.io redirects too often',
+  });
 });
 
 test('a redirect to something that is not HTTP is refused', async (t) => {
@@ -123,7 +126,7 @@ test('an expired certificate is 503, and no bytes are taken', async (t) => {
   const { get, getLayer, double } = await withCertificate(t, -1);
   t.match(await refusal(await get('manifests/tools')), {
     ...unavailable,
-    message: "the upstream's certificate cannot be verified; caFile names other authorities",
+    message: "the upstream quay.io's certificate cannot be verified; caFile names other authorities",
   });
   t.match(await refusal(await getLayer()), passing);
   t.same(double.requests, []);

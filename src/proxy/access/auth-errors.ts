@@ -1,5 +1,6 @@
 import type { Decision } from '../../auth/access.ts';
 import type { Unidentified } from '../../auth/guards/guard.ts';
+import { oneLine } from '../../base/text/one-line.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { LoginRefusal } from './challenge.ts';
 
@@ -69,14 +70,16 @@ export function isHeldBack(error: unknown): boolean {
 }
 
 const longestReason = 1000;
+/** A longer one may be cut where it is shown. */
+const longMessage = 200;
 
-/** 403, with the reason and what to do about it. */
+/**
+ * 403, with the reason and what to do about it. A cluster's own words and names are data from
+ * outside. A reason too long for a message is in the detail, too.
+ */
 export function denied(repository: string, { reason }: Decision): RegistryError {
-  const message = printable(reason ?? 'no right to pull from this repository');
-  return new RegistryError('DENIED', message, { detail: { repository, action: 'pull' } });
-}
-
-/** A cluster's own words and names are data from outside: one line of ASCII, fit for a terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/[^ -~]/g, '?').slice(0, longestReason);
+  const message = oneLine(reason ?? 'no right to pull from this repository', longestReason);
+  return new RegistryError('DENIED', message, {
+    detail: { repository, action: 'pull', ...(message.length > longMessage && { reason: message }) },
+  });
 }

@@ -132,7 +132,7 @@ function whatToDo(why: Unidentified['refused'], { challenge }: Host): string {
 /** A fault of ours where qci-appci could not sign a token either: its clients know these words. */
 function notSigned(error: unknown, request: FastifyRequest, reply: FastifyReply): Buffer {
   const failure = failureOf(error);
-  logFailure(request, failure);
+  logFailure(request, failure, undefined);
   noteFailure(reply.record, failure);
   reply.code(500).type('text/plain; charset=utf-8');
   return Buffer.from('Internal Server Error\n');

@@ -4,7 +4,8 @@ import type { Socket } from 'node:net';
 interface IdleClientsOptions {
   /** How long a client may take nothing of an answer that is there, in milliseconds. */
   readonly idleClientMs: number;
-  readonly cut: () => void;
+  /** The connection is ended now. */
+  readonly cut: (socket: Socket) => void;
 }
 
 /**
@@ -27,7 +28,7 @@ export function cutIdleClients(server: Server, { idleClientMs, cut }: IdleClient
       socket.setTimeout(idleClientMs);
       return;
     }
-    if (isUnread) cut();
+    if (isUnread) cut(socket);
     socket.destroy();
   });
 }

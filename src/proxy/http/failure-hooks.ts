@@ -1,7 +1,7 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { type Failure, failureOf, frameworkFailure, rendered } from './failure.ts';
+import { type Failure, failureFields, failureOf, frameworkFailure, rendered } from './failure.ts';
 import type { RequestRecord } from './request-log.ts';
 
 /** Gives the framework's own errors our form. For errors below it, use `failureHooks`. */
@@ -13,15 +13,24 @@ export function failure(app: FastifyInstance): void {
 /** Options of `fastify()` for what goes wrong before a route is found. */
 export const failureHooks = { frameworkErrors: unrouted, clientErrorHandler } as const;
 
-/** Tells the log what a client is not told. */
-export function logFailure({ log, id: requestId }: FastifyRequest, { status, code, cause }: Failure): void {
+/** Tells the log what a client is told, and what it is not; of the registry that was asked. */
+export function logFailure(
+  { log, id: requestId }: FastifyRequest,
+  failed: Failure,
+  upstream: string | undefined,
+): void {
+  const { status, code, cause, reply } = failed;
   if (status < 500) return;
-  log[status === 500 ? 'error' : 'warn']({ requestId, err: cause, code }, 'request failed');
+  const { cause: _, ...fields } = failureFields(failed, requestId);
+  const where = { requestId, upstream: reply?.upstream ?? upstream };
+  log[status === 500 ? 'error' : 'warn']({ ...where, code, ...fields, err: cause }, 'request failed');
 }
 
 /** Keeps what the request's line says of a failure. */
-export function noteFailure(record: RequestRecord, { code, headers }: Failure): void {
+export function noteFailure(record: RequestRecord, failed: Failure): void {
+  const { code, headers } = failed;
   record.error = code;
+  record.failure = failed;
   const challenge = headers['www-authenticate'];
   if (challenge !== undefined) record.challenge = challenge;
 }
@@ -33,15 +42,17 @@ function answered(error: unknown, request: FastifyRequest, reply: FastifyReply):
     return;
   }
   const failed = failureOf(error);
-  logFailure(request, failed);
+  logFailure(request, failed, reply.record?.upstream);
   send(failed, request, reply);
 }
 
 /** The request log's hook misses unroutable requests, so their line is written here. */
 function unrouted(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const { status, code } = failureOf(error);
+  const failed = failureOf(error);
+  const { status, code } = failed;
   const { id: requestId, method, ip: client } = request;
-  request.log.info({ requestId, method, status, error: code, client }, 'request');
+  const { message } = failureFields(failed, requestId);
+  request.log.info({ requestId, method, status, error: code, message, client }, 'request');
   answered(error, request, reply);
 }
 

@@ -1,6 +1,15 @@
 import type { ServerResponse } from 'node:http';
-import { type ErrorCode, RegistryError, toRegistryError } from '../../oci/errors.ts';
+import { oneLine } from '../../base/text/one-line.ts';
+import { loggable } from '../../base/text/redaction.ts';
+import {
+  type ErrorCode,
+  RegistryError,
+  replyBelow,
+  toRegistryError,
+  type UpstreamReply,
+} from '../../oci/errors.ts';
 import { noSniffing } from './nosniff.ts';
+import { sentence } from './sentence.ts';
 
 /** An error as HTTP says it. */
 export interface Failure {
@@ -11,6 +20,19 @@ export interface Failure {
   readonly headers: Readonly<Record<string, string>>;
   /** What really happened, for the log only. */
   readonly cause: unknown;
+  /** What a registry answered, for the log only. */
+  readonly reply?: UpstreamReply | undefined;
+}
+
+/** What the log says of a failure: what the client was told, and what it was not. */
+export interface FailureFields {
+  readonly message: string;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  /** The answer of the registry, and its own words. */
+  readonly upstreamStatus?: number;
+  readonly upstreamSaid?: string;
+  /** The deepest cause: an error of the system, of TLS, of a library. */
+  readonly cause?: string;
 }
 
 interface RenderedFailure {
@@ -47,12 +69,44 @@ export function frameworkFailure(status: number, cause?: unknown): Failure {
   return { status, code, message, detail: {}, headers: {}, cause };
 }
 
+const longestCause = 300;
+const deepestCause = 8;
+
+/** The fields of log lines about a failure. */
+export function failureFields({ message, detail, cause, reply }: Failure, requestId?: string): FailureFields {
+  const why = causeText(cause);
+  return {
+    message: sentence(message, requestId),
+    ...(Object.keys(detail).length > 0 && { detail: loggable(detail) }),
+    ...(reply !== undefined && { upstreamStatus: reply.status }),
+    ...(reply?.said !== undefined && { upstreamSaid: reply.said }),
+    ...(why !== undefined && { cause: why }),
+  };
+}
+
+/** The last error below that is none of ours. */
+function causeText(error: unknown): string | undefined {
+  let text: string | undefined;
+  let cause = error;
+  for (let depth = 0; cause instanceof Error && depth < deepestCause; depth += 1) {
+    if (!(cause instanceof RegistryError)) text = strangerText(cause);
+    cause = cause instanceof AggregateError ? cause.errors[0] : cause.cause;
+  }
+  return text;
+}
+
+function strangerText(error: Error): string {
+  const code = 'code' in error ? `${error.code}: ` : '';
+  return oneLine(`${code}${error.message || error.name}`, longestCause);
+}
+
 /** The error body of the spec (distribution-spec, "Error Codes"), and its header fields. */
 export function rendered(failure: Failure, requestId?: string): RenderedFailure {
   const { status, code, message, detail, headers } = failure;
   const retryAfter = defaultRetryAfter[status];
   const identified = requestId === undefined ? detail : { ...detail, requestId };
-  const body = Buffer.from(`${JSON.stringify({ errors: [{ code, message, detail: identified }] })}\n`);
+  const error = { code, message: sentence(message, requestId), detail: identified };
+  const body = Buffer.from(`${JSON.stringify({ errors: [error] })}\n`);
   return {
     status,
     body,
@@ -86,7 +140,8 @@ export function writeFailure(response: ServerResponse, error: unknown, requestId
 function registryFailure(error: RegistryError): Failure {
   const { status, code, message, detail = {}, retryAfterSeconds, cause } = error;
   const wait = retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterSeconds)) };
-  return { status, code, message, detail, headers: { ...wait, ...error.headers }, cause };
+  const reply = replyBelow(error);
+  return { status, code, message, detail, headers: { ...wait, ...error.headers }, cause, reply };
 }
 
 function frameworkStatus(error: unknown): number | undefined {

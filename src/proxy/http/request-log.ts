@@ -5,6 +5,8 @@ import type { ErrorCode } from '../../oci/errors.ts';
 import { type ClientAddress, createClientAddress } from '../clients/client-address.ts';
 import type { ProxyEvents, RequestKind } from '../events.ts';
 import type { RequestFacts } from './exchange.ts';
+import { type Failure, failureFields } from './failure.ts';
+import { cutStatus, type OwnCut, type OwnCuts } from './own-cuts.ts';
 
 /** What the request log says about one request, filled in as its answer takes shape. */
 export interface RequestRecord extends RequestFacts {
@@ -14,6 +16,10 @@ export interface RequestRecord extends RequestFacts {
   /** When the answer's header was sent, by `performance.now`; default: the end of the request. */
   firstByteAtMs?: number;
   error?: ErrorCode;
+  /** What the client was told instead of an answer, or could not be told within one. */
+  failure?: Failure;
+  /** Why we ended the connection within the answer. */
+  cut?: OwnCut;
   /** The `WWW-Authenticate` of a 401; not for the line. */
   challenge?: string;
 }
@@ -31,6 +37,8 @@ interface RequestLogOptions {
   /** Default: the other end of the connection. */
   readonly clientAddress?: ClientAddress;
   readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
+  /** Which connections we end. Default: none. */
+  readonly cuts?: Pick<OwnCuts, 'of'>;
 }
 
 interface Ended {
@@ -51,12 +59,14 @@ const clientLeft = 499;
  * stays out of the log, and every header field except the bounded user agent.
  */
 export function requestLog(app: FastifyInstance, options: RequestLogOptions): void {
-  const { log, clientAddress: addressOf = createClientAddress([]), events } = options;
+  const { log, clientAddress: addressOf = createClientAddress([]), events, cuts } = options;
   app.decorateReply('record');
   app.addHook('onRequest', (request, reply, done) => {
     const startedAtMs = performance.now();
     reply.record = { client: addressOf(request.raw), bytes: 0 };
     reply.raw.once('close', () => {
+      const cut = reply.raw.writableFinished ? undefined : cuts?.of(request.raw.socket);
+      if (cut !== undefined) reply.record.cut ??= cut;
       const { firstByteMs, totalMs } = timesOf(startedAtMs, reply.record);
       const status = endedStatus(reply);
       const path = pathOf(request.raw.url ?? '');
@@ -66,18 +76,25 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
         firstByteSeconds: firstByteMs / 1000,
         totalSeconds: totalMs / 1000,
       });
-      log.info(factsOf(request, reply.record, { path, status, firstByteMs, totalMs }), 'request');
+      const facts = factsOf(request, reply.record, { path, status, firstByteMs, totalMs });
+      const { failure, cut: ours } = reply.record;
+      if (failure === undefined && ours === undefined) log.info(facts, 'request');
+      else log.info({ ...facts, cut: ours, ...(failure && failureFields(failure, request.id)) }, 'request');
     });
     done();
   });
 }
 
 /**
- * The status of a closed response; 499 if the client left before it had all of it. With the last
- * byte it may leave, while the body's sources are still being closed.
+ * The status of a closed response. One that we cut has the status of the reason, whatever its head
+ * says; 499 if the client left before it had all of it. With the last byte it may leave, while the
+ * body's sources are still being closed.
  */
 export function endedStatus({ raw, record }: FastifyReply): number {
-  return raw.writableFinished || record.bytes === record.length ? raw.statusCode : clientLeft;
+  if (raw.writableFinished || record.bytes === record.length) return raw.statusCode;
+  const { cut, failure } = record;
+  if (cut === undefined) return clientLeft;
+  return cut === 'failure' ? (failure?.status ?? 500) : cutStatus[cut];
 }
 
 /** The request's id, for `genReqId`: the client's valid `X-Request-Id`, else a fresh one. */

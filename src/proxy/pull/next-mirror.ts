@@ -29,9 +29,9 @@ export function refusalFor(wanted: WantedContent, error: RegistryError): Registr
 }
 
 function said(
-  { message, detail, retryAfterSeconds: asked, cause }: RegistryError,
+  { message, detail, reply, retryAfterSeconds: asked, cause }: RegistryError,
   code: RegistryError['code'],
   { retryAfterSeconds: wait = asked }: { readonly retryAfterSeconds?: number } = {},
 ): RegistryError {
-  return new RegistryError(code, message, { cause, detail, retryAfterSeconds: wait });
+  return new RegistryError(code, message, { cause, detail, reply, retryAfterSeconds: wait });
 }

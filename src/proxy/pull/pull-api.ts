@@ -19,6 +19,7 @@ import { ClientGone, clientSignal, unlessGone } from '../http/body.ts';
 import { answer, type Exchange } from '../http/exchange.ts';
 import { failureOf, writeFailure } from '../http/failure.ts';
 import { logFailure, noteFailure } from '../http/failure-hooks.ts';
+import { named } from '../http/sentence.ts';
 import type { BlobAnswers } from './blob-modes.ts';
 import { answerReferrers, answerTags } from './listings.ts';
 import { answerManifest, wantedBy } from './manifests.ts';
@@ -137,9 +138,11 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     };
     const registry = registryOf(routed);
     const refused = (error: unknown): never => {
-      const refusal = withAWayOn(error, routed, registry);
-      if (refusal !== error) logFailure(request, failureOf(error));
-      throw refusal;
+      // Within an answer no code can be said any more: the log has the failure as it is.
+      const refusal = exchange.res.headersSent ? error : withAWayOn(error, routed, registry);
+      const { upstream } = routed;
+      if (refusal !== error) logFailure(request, failureOf(namedBy(error, upstream)), upstream);
+      throw namedBy(refusal, upstream);
     };
     try {
       const done = answerRouted(exchange, routed, admitted, registry);
@@ -203,12 +206,18 @@ function withAWayOn(error: unknown, { request }: RoutedRequest, { manifests }: C
   return request.kind === 'manifest' ? refusalFor(wantedBy(request, manifests), error) : error;
 }
 
+function namedBy(error: unknown, upstream: string): unknown {
+  return error instanceof RegistryError ? named(error, upstream) : error;
+}
+
 function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
   if (error instanceof ClientGone) {
     reply.raw.destroy();
     return;
   }
+  const { record } = reply;
+  if (reply.raw.headersSent) record.cut = 'failure';
   const failure = writeFailure(reply.raw, error, request.id);
-  noteFailure(reply.record, failure);
-  logFailure(request, failure);
+  noteFailure(record, failure);
+  logFailure(request, failure, record.upstream);
 }

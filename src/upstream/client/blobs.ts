@@ -11,7 +11,7 @@ import {
   type UpstreamRequest,
   type UpstreamResponse,
 } from '../exchange.ts';
-import { statusRefusal } from '../resilience/retry.ts';
+import { refusedBy } from '../resilience/retry.ts';
 import type { Connection } from './connection.ts';
 import { type BodyPart, type ResumeSettings, resumedBytes } from './resume.ts';
 
@@ -89,7 +89,7 @@ export async function openAsked(
   const ask = { ...question, signal, isDownload: true };
   const isPart = start > 0 || end !== undefined;
   const partAt = (position: number) => (answer: UpstreamResponse) =>
-    openedPart(answer, position, { digest, isPart, settings });
+    openedOrRefused(answer, position, { digest, isPart, settings });
   const first = await connection.tried(rangeAsk(ask, start, end), partAt(start));
   if (first === undefined) return undefined;
   const { size } = first;
@@ -113,9 +113,9 @@ export async function openAsked(
 async function openedOrGone(
   connection: Connection,
   ask: UpstreamRequest,
-  opened: (answer: UpstreamResponse) => OpenedPart | undefined,
+  opened: (answer: UpstreamResponse) => Promise<OpenedPart | undefined>,
 ): Promise<OpenedPart> {
-  const part = opened(await connection.once(ask));
+  const part = await opened(await connection.once(ask));
   if (part === undefined) throw invalid('the upstream answered 404 while a blob was being resumed');
   return part;
 }
@@ -127,17 +127,25 @@ interface WantedRange {
   readonly settings: BlobSettings;
 }
 
+async function openedOrRefused(
+  answer: UpstreamResponse,
+  position: number,
+  range: WantedRange,
+): Promise<OpenedPart | undefined> {
+  const { status } = answer;
+  if (status === 200 || status === 206) return openedPart(answer, position, range);
+  if (status !== 404 && status !== 416) throw await refusedBy(answer);
+  discard(answer);
+  if (status === 416) throw invalid('the blob is shorter than the upstream stated');
+  return undefined;
+}
+
 function openedPart(
   answer: UpstreamResponse,
   position: number,
   { digest, isPart, settings }: WantedRange,
-): OpenedPart | undefined {
+): OpenedPart {
   const { body, status } = answer;
-  if (status !== 200 && status !== 206) {
-    discard(answer);
-    if (status === 404) return undefined;
-    throw status === 416 ? invalid('the blob is shorter than the upstream stated') : statusRefusal(answer);
-  }
   if (!isContent(answer, digest) || (isPart && isCoded(answer))) {
     body.destroy();
     throw invalid('the upstream answered with encoded content, or with something other than the blob');
@@ -155,11 +163,11 @@ function totalSize(answer: UpstreamResponse, position: number): number | undefin
   throw invalid('the upstream answered with another range than requested');
 }
 
-function probedSize(answer: UpstreamResponse, digest: Digest): number | undefined {
+async function probedSize(answer: UpstreamResponse, digest: Digest): Promise<number | undefined> {
   const { status } = answer;
+  if (status !== 200 && status !== 206 && status !== 404 && status !== 416) throw await refusedBy(answer);
   discard(answer);
   if (status === 404) return undefined;
-  if (status !== 200 && status !== 206 && status !== 416) throw statusRefusal(answer);
   const emptyOrTotal = /\/(\d{1,15})$/.exec(headerOf(answer, 'content-range') ?? '')?.[1];
   const size = status === 200 ? contentLength(answer) : emptyOrTotal;
   if (size === undefined || !isContent(answer, digest) || isCoded(answer))

@@ -8,6 +8,7 @@ import { followed, targetOf } from '../http/redirect.ts';
 import { transport } from '../http/transport.ts';
 import { credentialsFrom } from '../login/credentials.ts';
 import { authenticated } from '../login/login.ts';
+import { secretsOf } from '../login/shown.ts';
 import { createUpstreamTokens } from '../login/tokens.ts';
 import { createBreaker } from '../resilience/breaker.ts';
 import { connectRefusal } from '../resilience/connect-failure.ts';
@@ -28,7 +29,7 @@ export interface Connection {
    */
   tried<T>(ask: UpstreamRequest, read: (answer: UpstreamResponse) => Promise<T> | T): Promise<T>;
   /** One try, logged in, with redirects as answers: for callers that follow them. */
-  forwarded<T>(ask: UpstreamRequest, read: (answer: UpstreamResponse) => T): Promise<T>;
+  forwarded<T>(ask: UpstreamRequest, read: (answer: UpstreamResponse) => Promise<T> | T): Promise<T>;
   /** The target of an upstream's redirect; throws `UPSTREAM_INVALID` for a forbidden one. */
   targetOf(answer: UpstreamResponse): URL;
   readonly isReachable: Reachability['isReachable'];
@@ -65,7 +66,7 @@ export function createConnection(settings: UpstreamSettings): Connection {
     async (ask: UpstreamRequest): Promise<UpstreamResponse> => {
       const signal = anySignal(ask.signal, closing.signal);
       try {
-        return orTryAgain(await send({ ...ask, signal }), now(), ask);
+        return await orTryAgain(await send({ ...ask, signal }), now(), ask);
       } catch (error) {
         signal.throwIfAborted();
         const absence = reach.absence();
@@ -125,7 +126,8 @@ function sender(
   closing: AbortSignal,
 ): Pipeline {
   const { name, events, now, requestsPerSecond, limit } = settings;
-  const wire = transport({ ...settings, ...wires });
+  const credentials = credentialsFrom(settings.credentials, hostsOf(name, upstream));
+  const wire = transport({ ...settings, ...wires, secretsOf: (ask) => secretsOf(ask, credentials) });
   const slow = requestsPerSecond === undefined ? wire : rateLimited(wire, requestsPerSecond, now);
   const bearable = limit?.limited(slow) ?? slow;
   const inside = limitConcurrency(settings);
@@ -146,7 +148,7 @@ function sender(
     ...settings,
     upstream,
     send: reach.noted(guarded),
-    credentials: credentialsFrom(settings.credentials, hostsOf(name, upstream)),
+    credentials,
     tokens: createUpstreamTokens({ send: guarded, method: settings.tokenMethod, now, closing }),
   });
   const foreign = inside(wire);

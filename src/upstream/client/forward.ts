@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import { discard, type UpstreamResponse } from '../exchange.ts';
 import { isRedirect } from '../http/redirect.ts';
-import { statusRefusal } from '../resilience/retry.ts';
+import { refusedBy } from '../resilience/retry.ts';
 import type { ForwardedBlob, ForwardOptions } from '../upstream.ts';
 import { isContent } from './blobs.ts';
 import type { Connection } from './connection.ts';
@@ -25,12 +25,12 @@ export function forwardBlob(
     headers: conditions,
     ...(signal === undefined ? {} : { signal }),
   } as const;
-  return connection.forwarded(ask, (answer) => {
+  return connection.forwarded(ask, async (answer) => {
     if (isRedirect(answer)) return { ...answer, location: connection.targetOf(answer) };
     if (usable.has(answer.status)) return whole(answer, digest);
+    if (answer.status !== 404) throw await refusalOf(answer);
     discard(answer);
-    if (answer.status === 404) return undefined;
-    throw refusalOf(answer);
+    return undefined;
   });
 }
 
@@ -40,7 +40,8 @@ function whole(answer: UpstreamResponse, digest: Digest): ForwardedBlob {
   throw new RegistryError('UPSTREAM_INVALID', message);
 }
 
-function refusalOf(answer: UpstreamResponse): RegistryError {
-  if (answer.status !== 416) return statusRefusal(answer);
+async function refusalOf(answer: UpstreamResponse): Promise<RegistryError> {
+  if (answer.status !== 416) return refusedBy(answer);
+  discard(answer);
   return new RegistryError('RANGE_INVALID', 'the blob has no such range');
 }

@@ -5,7 +5,7 @@ import { mediaTypes } from '../../oci/manifest.ts';
 import { isTag, type Repository } from '../../oci/reference.ts';
 import type { Cancellable, ReferrersPage, TagPage } from '../../oci/registry-reader.ts';
 import { discard, headerLines, headerOf, type UpstreamResponse, wholeBody } from '../exchange.ts';
-import { statusRefusal } from '../resilience/retry.ts';
+import { refusedBy } from '../resilience/retry.ts';
 import type { Connection } from './connection.ts';
 
 /** A registry without pages may name every tag in one. */
@@ -54,8 +54,7 @@ export async function askReferrers(
 async function readTags(answer: UpstreamResponse): Promise<TagPage | undefined> {
   if (answer.status === 404) return absent(answer);
   if (answer.status !== 200) {
-    discard(answer);
-    throw statusRefusal(answer);
+    throw await refusedBy(answer);
   }
   const list = objectIn(await wholeBody(answer, maxPageBytes));
   const message = 'the upstream answered a listing with something that is not JSON';
@@ -67,8 +66,7 @@ async function readTags(answer: UpstreamResponse): Promise<TagPage | undefined> 
 /** 401 and 403 are refusals; 408, 429 and trouble were dealt with before. */
 async function readReferrers(answer: UpstreamResponse): Promise<ReferrersPage | undefined> {
   if (answer.status === 401 || answer.status === 403) {
-    discard(answer);
-    throw statusRefusal(answer);
+    throw await refusedBy(answer);
   }
   if (answer.status !== 200) return absent(answer);
   const bytes = await wholeBody(answer, maxPageBytes);

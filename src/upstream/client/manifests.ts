@@ -1,6 +1,6 @@
 import { type Descriptor, ManifestMismatch } from '../../oci/content.ts';
 import { type Algorithm, algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
-import type { RegistryError } from '../../oci/errors.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import {
   acceptManifests,
   isManifestType,
@@ -20,7 +20,8 @@ import {
   type UpstreamResponse,
   wholeBody,
 } from '../exchange.ts';
-import { statusRefusal } from '../resilience/retry.ts';
+import { refusedBy } from '../resilience/retry.ts';
+import { replyWith } from '../resilience/words.ts';
 import type { Connection } from './connection.ts';
 
 type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
@@ -58,15 +59,26 @@ async function readManifest(
   const other = withoutContent(answer, ask);
   if (other !== undefined) return other;
   if (answer.status !== 200) {
-    discard(answer);
-    throw statusRefusal(answer);
+    throw await refusedBy(answer);
   }
   const bytes = await wholeBody(answer, maxManifestBytes);
-  const manifest = parseManifest(bytes, headerOf(answer, 'content-type'));
+  const manifest = await parsedFrom(answer, bytes);
   const { mediaType } = manifest;
   const stated = statedDigest(answer) ?? taggedDigest(answer);
   const digest = checkedDigest(namedBytes(bytes, mediaType), stated, reference);
   return found(answer, { digest, size: bytes.byteLength, mediaType }, { bytes, manifest });
+}
+
+/** What is no manifest is quoted in the log: mostly the page of a portal on the way. */
+async function parsedFrom(answer: UpstreamResponse, bytes: Uint8Array): Promise<Manifest> {
+  try {
+    return parseManifest(bytes, headerOf(answer, 'content-type'));
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    const { code, message, detail } = error;
+    const reply = await replyWith(answer, bytes);
+    throw new RegistryError(code, message, { detail, cause: error, reply });
+  }
 }
 
 /**

@@ -92,6 +92,7 @@ export function createDownloads(): Downloads {
 /** The connection ended before the first byte of an answer. */
 class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
+  readonly code = 'UND_ERR_SOCKET';
 }
 
 /** Throws for a header that would be another one to the server. */
@@ -106,7 +107,7 @@ function requestText({ url, headers = {} }: DownloadAsk): string {
 }
 
 async function headOf(socket: PooledSocket, timeoutMs: number): Promise<ResponseHead> {
-  const timer = setTimeout(() => socket.destroy(new Error('no answer came in time')), timeoutMs);
+  const timer = setTimeout(() => socket.destroy(lateAnswer()), timeoutMs);
   try {
     for (;;) {
       const head = parseHead(await headText(socket));
@@ -116,6 +117,11 @@ async function headOf(socket: PooledSocket, timeoutMs: number): Promise<Response
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** By undici's name for it. */
+function lateAnswer(): Error {
+  return Object.assign(new Error('no answer came in time'), { code: 'UND_ERR_HEADERS_TIMEOUT' });
 }
 
 const emptyLine = Buffer.from('\r\n\r\n');

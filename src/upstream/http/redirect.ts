@@ -10,6 +10,7 @@ import {
   wholeBody,
 } from '../exchange.ts';
 import { TryAgain } from '../resilience/retry.ts';
+import { replyOf } from '../resilience/words.ts';
 import { isPrivateHost, privateTarget } from './addresses.ts';
 
 export interface TargetRules {
@@ -90,9 +91,11 @@ async function orWorthAnotherUrl(
 ): Promise<UpstreamResponse> {
   if (kind === 'referrers' || !(await isStoragesRefusal(answer, method))) return answer;
   if (method === 'HEAD') return { ...answer, isOfStorage: true };
-  discard(answer);
-  const message = 'the storage that the upstream redirects to refuses the request';
-  const refusal = new RegistryError('UNAVAILABLE', message, { detail: { storageStatus: answer.status } });
+  const message = `the storage that the upstream redirects to refuses the request: it answers ${answer.status}`;
+  const refusal = new RegistryError('UNAVAILABLE', message, {
+    detail: { storageStatus: answer.status },
+    reply: await replyOf(answer),
+  });
   throw new TryAgain('status', refusal, { longestPauseMs: 0, mostRetries: 1 });
 }
 

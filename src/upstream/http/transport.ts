@@ -14,6 +14,8 @@ interface TransportOptions
   extends Pick<UpstreamSettings, 'name' | 'firstByteTimeoutMs' | 'progressTimeoutMs' | 'events'> {
   readonly agents: Agents;
   readonly downloads: Downloads;
+  /** What an answer to the request may repeat and the log must not. Default: nothing. */
+  readonly secretsOf?: (ask: UpstreamRequest) => Promise<readonly string[]>;
 }
 
 /** What undici may hold of a body that is read slowly, bytes. */
@@ -32,7 +34,11 @@ export function transport(options: TransportOptions): Dispatch {
     try {
       const answer = await onWire(ask, options);
       report(answer.status);
-      return answer;
+      return {
+        ...answer,
+        upstream: options.name,
+        secrets: async () => (await options.secretsOf?.(ask)) ?? [],
+      };
     } catch (error) {
       if (isGivenUp(ask.signal)) ask.signal?.throwIfAborted();
       report(0);

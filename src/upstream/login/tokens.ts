@@ -3,7 +3,8 @@ import { createLru } from '../../base/state/lru.ts';
 import { unlessAborted } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Dispatch, discard, type UpstreamResponse, wholeBody } from '../exchange.ts';
-import { orTryAgain, statusRefusal } from '../resilience/retry.ts';
+import { orTryAgain, refusedBy } from '../resilience/retry.ts';
+import { replyOf } from '../resilience/words.ts';
 import type { UpstreamCredential } from './credentials.ts';
 import { parseTokenAnswer, type Token } from './token-answer.ts';
 
@@ -69,15 +70,17 @@ async function newToken(question: TokenQuestion, options: TokenOptions): Promise
   const isPosted = credential !== undefined && (options.method === 'POST' || 'identityToken' in credential);
   const answer = await (isPosted ? posted(question, credential, options) : got(question, options));
   if (answer.status === 200) return parseTokenAnswer(await wholeBody(answer, maxAnswerBytes), options.now());
-  discard(answer);
-  if (answer.status >= 500) throw statusRefusal(answer, options.now());
-  throw new RegistryError('DENIED', refusalText(answer), { detail: { upstreamStatus: answer.status } });
+  if (answer.status >= 500) throw await refusedBy(answer, options.now());
+  throw new RegistryError('DENIED', refusalText(answer), {
+    detail: { upstreamStatus: answer.status },
+    reply: await replyOf(answer),
+  });
 }
 
 /** Only two statuses are about the login; another one may be about the question. */
 function refusalText({ status }: UpstreamResponse): string {
   const isLogin = status === 401 || status === 403;
-  return `the upstream's token server ${isLogin ? 'refuses the configured credentials' : `answers a token request with ${status}`}`;
+  return `the upstream's token server ${isLogin ? `refuses the configured credentials: it answers ${status}` : `answers a token request with ${status}`}`;
 }
 
 /** Distribution's token protocol: GET with Basic. */

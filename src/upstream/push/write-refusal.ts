@@ -1,8 +1,9 @@
 import { field, jsonOrNone, listOf } from '../../base/text/json.ts';
-import type { ErrorCode, ErrorOptions } from '../../oci/errors.ts';
+import type { ErrorCode, ErrorOptions, UpstreamReply } from '../../oci/errors.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type UpstreamResponse, wholeBody } from '../exchange.ts';
 import { statusRefusal, TryAgain } from '../resilience/retry.ts';
+import { replyWith } from '../resilience/words.ts';
 
 /** A registry's error codes of the spec for a push; others are mapped by the status. */
 const known: ReadonlyMap<string, ErrorCode> = new Map<string, ErrorCode>([
@@ -39,8 +40,8 @@ const maxErrorBytes = 64 * 1024;
  */
 export async function writeRefusal(answer: UpstreamResponse, otherwise: ErrorCode): Promise<RegistryError> {
   const { status } = answer;
-  const { code: upstreamCode } = await told(answer);
-  const plain = statusRefusal(answer);
+  const { code: upstreamCode, reply } = await told(answer);
+  const plain = statusRefusal(answer, reply);
   if (plain.code === 'DENIED' || status < 400 || status >= 500) return plain;
   const code = known.get(upstreamCode ?? '') ?? byStatus.get(status) ?? otherwise;
   const why =
@@ -51,7 +52,7 @@ export async function writeRefusal(answer: UpstreamResponse, otherwise: ErrorCod
     upstreamStatus: status,
     ...(upstreamCode === undefined ? {} : { upstreamCode }),
   };
-  return new RegistryError(code, why, { detail });
+  return new RegistryError(code, why, { detail, reply });
 }
 
 /**
@@ -64,17 +65,18 @@ export async function lastingRefusal(
   answer: UpstreamResponse,
   oddity: string | undefined,
 ): Promise<RegistryError> {
-  const { code, hasDetail } = await told(answer);
+  const { code, hasDetail, reply } = await told(answer);
   if (code !== 'UNKNOWN' || hasDetail || oddity === undefined)
-    throw new TryAgain('status', statusRefusal(answer));
+    throw new TryAgain('status', statusRefusal(answer, reply));
   const detail = { upstreamStatus: answer.status, upstreamCode: code };
-  return new RegistryError('UNSUPPORTED', `the registry does not accept ${oddity}`, { detail });
+  return new RegistryError('UNSUPPORTED', `the registry does not accept ${oddity}`, { detail, reply });
 }
 
 interface Told {
   readonly code?: string;
   /** Whether an error without a code of its own says more about itself. */
   readonly hasDetail: boolean;
+  readonly reply: UpstreamReply;
 }
 
 /** The body's first error. docker-registry lists each unknown error of a manifest twice. */
@@ -84,7 +86,10 @@ async function told(answer: UpstreamResponse): Promise<Told> {
   const errors = field(body && jsonOrNone(body), 'errors');
   const hasDetail = listOf(errors).some(isDetailed);
   const code = field(field(errors, 0), 'code');
-  return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code) ? { code, hasDetail } : { hasDetail };
+  const reply = await replyWith(answer, body ?? new Uint8Array());
+  return typeof code === 'string' && /^[A-Z_]{1,64}$/.test(code)
+    ? { code, hasDetail, reply }
+    : { hasDetail, reply };
 }
 
 function isDetailed(error: unknown): boolean {

@@ -1,8 +1,15 @@
 import { createLru } from '../../base/state/lru.ts';
-import { RegistryError } from '../../oci/errors.ts';
-import { type Dispatch, isUnreadable, repositoryOf, type UpstreamRequest } from '../exchange.ts';
+import { RegistryError, type UpstreamReply } from '../../oci/errors.ts';
+import {
+  type Dispatch,
+  isUnreadable,
+  repositoryOf,
+  type UpstreamRequest,
+  type UpstreamResponse,
+} from '../exchange.ts';
 import { hasNoConnection } from './connect-failure.ts';
 import { isGivenUp } from './deadline.ts';
+import { noAnswerText } from './no-answer.ts';
 
 export interface BreakerOptions {
   /** Failures in a row that open it; those of one repository open it for that one. Default: 5. */
@@ -19,7 +26,12 @@ export interface BreakerState {
   readonly failures: number;
   /** When it opened last, milliseconds. */
   readonly openedAt: number;
+  /** The last failure, to be named in refusals. */
+  readonly last?: BreakerFailure;
 }
+
+/** A failure that counts: an answer of that status, or an error instead of one. */
+export type BreakerFailure = { readonly reply: UpstreamReply } | { readonly error: unknown };
 
 /** The outcome of an admitted request; `unknown` when the caller left before. */
 type Outcome = 'success' | 'failure' | 'unknown';
@@ -65,7 +77,7 @@ export interface Breaker {
   /** The same requests, refused with `UNAVAILABLE` while open for all, or for their repository. */
   guarded(send: Dispatch): Dispatch;
   /** Opens for all: the registry itself was asked, and did not answer. */
-  open(): void;
+  open(last?: BreakerFailure): void;
 }
 
 /** Repositories of which failures are remembered. */
@@ -92,7 +104,8 @@ export function createBreaker(
     whole = next;
     if (isChanged) listener.changed(next.phase);
   };
-  const settle = (outcome: Outcome) => become(settled(whole, outcome, now(), options));
+  const settle = (outcome: Outcome, last?: BreakerFailure) =>
+    become(noted(settled(whole, outcome, now(), options), last));
 
   function succeeded(repository: string | undefined): void {
     settle('success');
@@ -100,12 +113,13 @@ export function createBreaker(
     if (repository !== undefined) own.delete(repository);
   }
 
-  function failed(repository: string | undefined, isOfRegistry: boolean): void {
+  function failed(repository: string | undefined, isOfRegistry: boolean, last: BreakerFailure): void {
     if (repository === undefined || isOfRegistry) {
-      settle('failure');
+      settle('failure', last);
       return;
     }
-    const next = settled(own.get(repository) ?? closedBreaker, 'failure', now(), options);
+    const before = own.get(repository) ?? closedBreaker;
+    const next = noted(settled(before, 'failure', now(), options), last);
     own.set(repository, next);
     row += 1;
     const isSuspect = next.phase === 'open' || row >= failuresOf(options) || whole.phase === 'half-open';
@@ -138,19 +152,19 @@ export function createBreaker(
       return whole.phase;
     },
     isAdmitting: () => admitted(whole, now(), options) !== undefined,
-    open: () => become({ ...whole, phase: 'open', openedAt: now() }),
+    open: (last) => become(noted({ ...whole, phase: 'open', openedAt: now() }, last)),
     guarded: (send) => async (ask) => {
       const repository = repositoryOf(ask.url);
       admit(repository);
       try {
         const answer = await send(ask);
-        if (isTrouble(answer)) failed(repository, false);
+        if (isTrouble(answer)) failed(repository, false, failureOf(answer));
         else if (ask.kind === 'token') leftOpen(repository);
         else succeeded(repository);
         return answer;
       } catch (error) {
         if (saysNothing(error, ask)) leftOpen(repository);
-        else failed(repository, hasNoConnection(error));
+        else failed(repository, hasNoConnection(error), { error });
         throw error;
       }
     },
@@ -166,10 +180,28 @@ function saysNothing(error: unknown, { signal }: UpstreamRequest): boolean {
   return error instanceof RegistryError || isGivenUp(signal) || isUnreadable(error);
 }
 
+function noted(state: BreakerState, last: BreakerFailure | undefined): BreakerState {
+  return last === undefined ? state : { ...state, last };
+}
+
+/** The registry's words stay unread: the caller that gets the answer reads them. */
+function failureOf({ status, upstream }: UpstreamResponse): BreakerFailure {
+  return { reply: { status, ...(upstream !== undefined && { upstream }) } };
+}
+
+function lastText(last: BreakerFailure): string {
+  if ('reply' in last) return `: the last time it answered ${last.reply.status}`;
+  return noAnswerText(last.error) || ': the last time it did not answer';
+}
+
 function refusal(state: BreakerState, now: number, options: BreakerOptions): RegistryError {
+  const { last } = state;
   const retryAfterSeconds = Math.max(1, Math.ceil((state.openedAt + openMsOf(options) - now) / 1000));
-  const message = `the circuit breaker of the upstream is open after repeated failures; next attempt in ${retryAfterSeconds} s`;
-  return new RegistryError('UNAVAILABLE', message, { retryAfterSeconds });
+  const message = `the circuit breaker of the upstream is open after repeated failures${last === undefined ? '' : lastText(last)}; next attempt in ${retryAfterSeconds} s`;
+  return new RegistryError('UNAVAILABLE', message, {
+    retryAfterSeconds,
+    ...(last !== undefined && ('reply' in last ? { reply: last.reply } : { cause: last.error })),
+  });
 }
 
 function failuresOf({ failures = 5 }: BreakerOptions): number {

@@ -1,10 +1,10 @@
 import { shared } from '../../base/flow/single-flight.ts';
 import { createOutage } from '../../base/state/outage.ts';
 import { anySignal, unlessAborted } from '../../base/time/wait.ts';
-import { RegistryError } from '../../oci/errors.ts';
+import { RegistryError, type UpstreamReply } from '../../oci/errors.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
-import { type Dispatch, discard } from '../exchange.ts';
-import type { Breaker } from './breaker.ts';
+import { type Dispatch, discard, type UpstreamResponse } from '../exchange.ts';
+import type { Breaker, BreakerFailure } from './breaker.ts';
 import { type ConnectFailure, connectFailureAfter } from './connect-failure.ts';
 import { isGivenUp } from './deadline.ts';
 
@@ -35,6 +35,16 @@ const believedMs = 3_000;
 /** A ping may take so long, milliseconds. */
 const pingMs = 3_000;
 
+/** It answered the ping, and does not work. */
+class BadPing extends Error {
+  readonly reply: UpstreamReply;
+
+  constructor({ status, upstream }: UpstreamResponse, { pathname }: URL) {
+    super(`status ${status} to GET ${pathname}`);
+    this.reply = { status, ...(upstream !== undefined && { upstream }) };
+  }
+}
+
 /** An answer below 500, also 401, proves it is up; `GET /v2/` (end-1) without a recent one. */
 export function createReachability(options: ReachabilityOptions): Reachability {
   const { url, send, breaker, now, closing, changed } = options;
@@ -58,20 +68,23 @@ export function createReachability(options: ReachabilityOptions): Reachability {
       if (answer.status < 500) outage.worked();
       return answer;
     };
+  /** Why the last ping failed. */
+  let last: BreakerFailure | undefined;
   const ping = shared(async () => {
     try {
       const signal = anySignal(closing, AbortSignal.timeout(pingMs));
       const answer = await noted(send)({ kind: 'ping', method: 'GET', url, signal });
       discard(answer);
-      if (answer.status >= 500) throw new Error(`status ${answer.status} to GET ${url.pathname}`);
+      if (answer.status >= 500) throw new BadPing(answer, url);
       return true;
     } catch (error) {
+      last = error instanceof BadPing ? error : { error };
       if (!closing.aborted) outage.failed(error);
       return false;
     }
   });
   const judged = async (): Promise<void> => {
-    if (!(await ping()) && !closing.aborted) breaker.open();
+    if (!(await ping()) && !closing.aborted) breaker.open(last);
   };
   return {
     noted,

@@ -3,8 +3,10 @@
 
 import { backoffMs } from '../../base/time/backoff.ts';
 import { sleep } from '../../base/time/wait.ts';
-import { RegistryError } from '../../oci/errors.ts';
-import { discard, headerOf, isUnreadable, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
+import { RegistryError, type UpstreamReply } from '../../oci/errors.ts';
+import { headerOf, isUnreadable, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
+import { noAnswerText } from './no-answer.ts';
+import { replyOf } from './words.ts';
 
 /** A failure that another try may get past, and what to say when there is none. */
 export class TryAgain extends Error {
@@ -98,31 +100,51 @@ export function parseRetryAfter(text: string | undefined, now: number): number |
 }
 
 /** The answer; throws TryAgain for a status worth another try, which 501 is not. */
-export function orTryAgain(
+export async function orTryAgain(
   answer: UpstreamResponse,
   now: number,
   { reads }: Pick<UpstreamRequest, 'reads'> = {},
-): UpstreamResponse {
+): Promise<UpstreamResponse> {
   const { status } = answer;
   const isTrouble = status >= 500 && status !== 501 && reads?.(status) !== true;
   if (status !== 429 && status !== 408 && !isTrouble) return answer;
-  discard(answer);
-  throw new TryAgain('status', statusRefusal(answer, now));
+  throw new TryAgain('status', await refusedBy(answer, now));
 }
 
-/** The error of a bad status. 401 and 403 persist after our login; the caller handles 404. */
-export function statusRefusal(answer: UpstreamResponse, now: number = Date.now()): RegistryError {
+/**
+ * The error of a bad status, with the start of the registry's own words. Reads the body, for a
+ * second at most. 401 and 403 persist after our login; the caller handles 404.
+ */
+export async function refusedBy(answer: UpstreamResponse, now: number = Date.now()): Promise<RegistryError> {
+  return statusRefusal(answer, await replyOf(answer), now);
+}
+
+/** The same with words that were read. */
+export function statusRefusal(
+  answer: UpstreamResponse,
+  reply: UpstreamReply,
+  now: number = Date.now(),
+): RegistryError {
   const { status } = answer;
   const retryAfterSeconds = parseRetryAfter(headerOf(answer, 'retry-after'), now);
-  const options = { detail: { upstreamStatus: status }, retryAfterSeconds };
+  const options = { detail: { upstreamStatus: status }, reply, retryAfterSeconds };
   if (status === 401 || status === 403)
-    return new RegistryError('DENIED', 'the upstream refuses access to this repository', options);
+    return new RegistryError(
+      'DENIED',
+      `the upstream refuses access to this repository: it answers ${status}, which means ${refusalMeans[status]}`,
+      options,
+    );
   if (status === 429) return new RegistryError('TOOMANYREQUESTS', 'the upstream throttles requests', options);
   if (status === 408 || status >= 500)
     return new RegistryError('UNAVAILABLE', `the upstream answers with status ${status}`, options);
   const message = `the upstream answers with the unexpected status ${status}`;
   return new RegistryError('UPSTREAM_INVALID', message, options);
 }
+
+const refusalMeans = {
+  401: 'that it wants a login, or another one',
+  403: 'that the login has no right to it',
+} as const;
 
 /** A failure without an answer, as TryAgain; our own refusals stay what they are. */
 export function networkFailure(cause: unknown): TryAgain | RegistryError {
@@ -132,7 +154,7 @@ export function networkFailure(cause: unknown): TryAgain | RegistryError {
     return new RegistryError('UNAVAILABLE', untrusted, { cause, retry: 'later' });
   const message = isUnreadable(cause)
     ? "the upstream's answer cannot be read as HTTP"
-    : 'the upstream cannot be reached';
+    : `the upstream cannot be reached${noAnswerText(cause)}`;
   return new TryAgain('network', new RegistryError('UNAVAILABLE', message, { cause }));
 }
 

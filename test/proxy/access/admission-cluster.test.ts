@@ -229,7 +229,7 @@ test('what a cluster says is one line of printable text', async (t) => {
     decision: { allowed: false, reason: `a\r\nSet-Cookie: b\u001b[2Jü${'x'.repeat(2000)}` },
   });
   const { message } = await refusal(() => at(path, { authorization: 'Bearer sha256~good' }));
-  t.match(message, /^a\?\?Set-Cookie: b\?\[2J\?x+$/);
+  t.match(message, /^a Set-Cookie: b\?\[2J\?x+\.\.\.$/);
   t.equal(message.length, 1000);
 });
 

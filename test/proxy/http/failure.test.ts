@@ -61,7 +61,7 @@ test('an error is answered with its code, its status, its detail and the request
       errors: [
         {
           code: 'MANIFEST_UNKNOWN',
-          message: 'no such manifest',
+          message: 'no such manifest (request id-1)',
           detail: { tag: 'latest', requestId: 'id-1' },
         },
       ],
