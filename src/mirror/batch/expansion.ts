@@ -3,7 +3,7 @@ import { isStagingTag } from '../../image-streams/flat-tags.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 import { qci, qciProxy } from '../references/names.ts';
 import { type PullSpec, placeText, pullSpecText } from '../references/pull-spec.ts';
-import { isMany, type Mapping, prefixOf, withTagOf, wrong } from './mapping.ts';
+import { isMany, type Mapping, MappingError, prefixOf, withTagOf, wrong } from './mapping.ts';
 
 /** Every tag of the repository that a spec names. */
 type ListTags = (source: PullSpec) => Promise<readonly Tag[]>;
@@ -37,8 +37,9 @@ interface ExpansionOptions {
 /**
  * The mappings with every glob, and every source without tag and digest, replaced by the tags that
  * there are; a destination without a tag takes the source's, `DST:*` takes it without the prefix.
- * What `listTags` rejects with, a glob that fits no tag (`MappingError`), and a destination that an
- * earlier mapping has (`MappingError`) leave that mapping unplanned, and the others as they are.
+ * What `listTags` rejects with, a glob that fits no tag (`MappingError`), a tag of which the prefix
+ * leaves none, and a destination that an earlier mapping has leave that mapping, or that tag of it,
+ * unplanned, and the others as they are.
  */
 export async function expanded(
   mappings: readonly Mapping[],
@@ -46,10 +47,11 @@ export async function expanded(
   options: ExpansionOptions = {},
 ): Promise<Expansion> {
   const staging: StagingTags[] = [];
-  const outcomes = await Promise.allSettled(
-    mappings.map((mapping) => expandedOne(mapping, listTags, options, staging)),
-  );
   const unplanned: Unplanned[] = [];
+  const told = { staging, unplanned };
+  const outcomes = await Promise.allSettled(
+    mappings.map((mapping) => expandedOne(mapping, listTags, options, told)),
+  );
   const isFirst = distinctDestinations(unplanned);
   const found = mappings.flatMap((mapping, index) => {
     const outcome = outcomes[index];
@@ -64,7 +66,7 @@ async function expandedOne(
   mapping: Mapping,
   listTags: ListTags,
   { stagingTags = false }: ExpansionOptions,
-  staging: StagingTags[],
+  told: { readonly staging: StagingTags[]; readonly unplanned: Unplanned[] },
 ): Promise<readonly Mapping[]> {
   const { source, destination, where } = mapping;
   if (!isMany(source)) return [mapping];
@@ -74,21 +76,31 @@ async function expandedOne(
   const isStripped = destination.glob !== undefined;
   const areLeftOut = isStripped && !stagingTags;
   const found = areLeftOut || (isQci(source) && !isStripped) ? tags.filter(isStagingTag) : [];
-  if (found.length > 0) staging.push({ mapping, tags: found, areLeftOut });
   const kept = areLeftOut ? tags.filter((tag) => !isStagingTag(tag)) : tags;
-  if (kept.length === 0) throw wrong(where, `no tag fits ${pullSpecText(source)}`, 'source-gone');
-  return kept.map((tag) => ofTag(mapping, tag));
+  if (kept.length === 0) throw wrong(where, noTag(source, found.length), 'source-gone');
+  if (found.length > 0) told.staging.push({ mapping, tags: found, areLeftOut });
+  return kept.flatMap((tag) => {
+    const one = ofTag(mapping, tag);
+    if (!(one instanceof MappingError)) return [one];
+    told.unplanned.push({ mapping, error: one });
+    return [];
+  });
 }
 
-/** The mapping of one tag that the source's glob matches. Throws `MappingError`. */
-function ofTag({ source, destination, where }: Mapping, tag: Tag): Mapping {
+function noTag(source: PullSpec, leftOut: number): string {
+  if (leftOut === 0) return `no tag fits ${pullSpecText(source)}`;
+  return `${pullSpecText(source)} fits ${leftOut} staging and backup tags and no other: --staging-tags copies them`;
+}
+
+/** The mapping of one tag that the source's glob matches, or what is wrong with it. */
+function ofTag({ source, destination, where }: Mapping, tag: Tag): Mapping | MappingError {
   const { glob, ...place } = source;
   const { glob: star, ...target } = destination;
   const tagged = { ...place, tag };
   if (star === undefined) return { source: tagged, destination: withTagOf(tagged, destination), where };
   const prefix = prefixOf(source) ?? '';
   const rest = tag.slice(prefix.length);
-  if (!isTag(rest)) throw wrong(where, `${pullSpecText(tagged)} without ${prefix} is not a tag: "${rest}"`);
+  if (!isTag(rest)) return wrong(where, `${pullSpecText(tagged)} without ${prefix} is not a tag: "${rest}"`);
   return { source: tagged, destination: { ...target, tag: rest }, where };
 }
 

@@ -84,12 +84,23 @@ test('stages and backups go to DST:* when they are asked for', async (t) => {
   t.same(staging, []);
 });
 
-test('what the prefix leaves of a tag must be a tag', async (t) => {
+test('a tag of which the prefix leaves no tag keeps no other one back', async (t) => {
   const mapped = parseMappings(['q.io/flat:lvms*', 'r.io/a:*']);
-  const { unplanned } = await expanded(mapped, tagsOf('lvms-x'));
-  t.match(unplanned, [{ error: { message: 'q.io/flat:lvms-x without lvms is not a tag: "-x"' } }]);
-  const whole = await expanded(mapped, tagsOf('lvms'));
-  t.match(whole.unplanned, [{ error: { message: 'q.io/flat:lvms without lvms is not a tag: ""' } }]);
+  const { mappings, unplanned } = await expanded(mapped, tagsOf('lvms', 'lvms-x', 'lvms_v1', 'lvms.2'));
+  t.same(texts(mappings), ['q.io/flat:lvms_v1 r.io/a:_v1']);
+  t.match(unplanned, [
+    { error: { message: 'q.io/flat:lvms without lvms is not a tag: ""', kind: 'invalid' } },
+    { error: { message: 'q.io/flat:lvms-x without lvms is not a tag: "-x"' } },
+    { error: { message: 'q.io/flat:lvms.2 without lvms is not a tag: ".2"' } },
+  ]);
+});
+
+test('where all that fits is left out, the reason says so', async (t) => {
+  const mapped = parseMappings(['q.io/flat:x_*', 'r.io/a:*']);
+  const { unplanned, staging } = await expanded(mapped, tagsOf('x_v1__pre', 'x_v1_incoming'));
+  const message = 'q.io/flat:x_* fits 2 staging and backup tags and no other: --staging-tags copies them';
+  t.match(unplanned, [{ error: { message, kind: 'source-gone' } }]);
+  t.same(staging, [], 'and it is said once');
 });
 
 test('a glob over QCI is warned about its stages and backups, which it copies', async (t) => {
