@@ -1,4 +1,4 @@
-import type { ContentTags } from '../auth/access.ts';
+import type { ContentProofs, ContentTags, SearchEvents } from '../auth/access.ts';
 import type { Attempts } from '../auth/attempts.ts';
 import { createKubernetesCluster } from '../auth/clusters/api-server/cluster-reviews.ts';
 import { locallyChecked } from '../auth/clusters/api-server/local-check.ts';
@@ -40,12 +40,13 @@ export function configuredRules({ hosts, rules }: Config, readings: Readings): R
 
 interface AccessParts {
   readonly rules: RuleBooks;
-  readonly reach: ContentTags;
+  readonly reach: ContentTags & ContentProofs;
   readonly subjects: KeptSubjects;
   readonly passwords: Bcrypt;
   readonly clusters: KnownClusters;
   /** Keys for the tokens of hosts that name no file of their own. */
   readonly tokenKeys: Current<TokenKeys>;
+  readonly events: SearchEvents;
 }
 
 interface ConfiguredAccess {
@@ -76,7 +77,7 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
       defaultKeys: parts.tokenKeys,
       ...defined({ tokenKeyFiles, tokenSecretFile }),
     };
-    const { passwords: bcrypt, subjects, reach } = parts;
+    const { passwords: bcrypt, subjects, reach, events } = parts;
     if (auth === 'robots' && robots !== undefined)
       return { guard: createRobotsGuard({ ...own, files: robots, bcrypt }) };
     if (auth !== 'cluster') return {};
@@ -90,7 +91,9 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
         judge: court,
         clusters: courtNames(host, config),
         reach,
+        proofs: reach,
         listings: host.listings,
+        events,
       }),
       subjects,
       ...(robots === undefined ? {} : { robots: { files: robots, bcrypt } }),

@@ -110,6 +110,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     subjects,
     passwords,
     clusters,
+    events,
     tokenKeys: createKeptKeys({
       records: cache.medium.records,
       failed: (error) => events.storeFailed({ operation: 'read', error }),

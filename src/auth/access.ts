@@ -92,3 +92,21 @@ export interface ContentTags {
   /** Whether the tag references the digest, or did within `formerMs`. May throw `UNAVAILABLE`. */
   tagContains(place: Place, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }
+
+/** What content itself, and its registry, say of what an image stream names: its proof. */
+export interface ContentProofs {
+  /** Whether the manifest is the digest or references it. May throw `UNAVAILABLE`. */
+  manifestContains(place: Place, manifest: Digest, digest: Digest): MaybePromise<boolean>;
+  /**
+   * As `tagContains`, but asks the upstream itself by HEAD what the tag means, where records do not
+   * say that it leads there: once for all who wait. A no is remembered for 30 s. May throw
+   * `UNAVAILABLE`.
+   */
+  tagLeadsNow(place: Place, tag: Tag, digest: Digest): MaybePromise<boolean>;
+}
+
+/** What a search for the right to a digest reports. */
+export interface SearchEvents {
+  /** A search ended at its limit of questions to the cluster, without a yes: 503. */
+  searchLimited(event: { readonly cluster: string }): void;
+}

@@ -3,7 +3,7 @@ import type { Repository } from '../oci/reference.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
 
 /** A tag of an image stream that names a digest: a hint, which its author may have invented. */
-interface StreamReference extends ImageStreamTag {
+export interface StreamReference extends ImageStreamTag {
   /** When the tag stopped to name the digest, ms since the epoch; absent while it does. */
   readonly until?: number;
 }
@@ -13,10 +13,10 @@ interface StreamReference extends ImageStreamTag {
  * the cluster is now. `stale`: the cluster does not answer; what is known counts for
  * `streams.staleMs`. `expired`: it has not answered for longer, and nothing can be told.
  */
-type StreamIndexState = 'syncing' | 'synced' | 'stale' | 'expired';
+export type StreamIndexState = 'syncing' | 'synced' | 'stale' | 'expired';
 
 /** A repository of an upstream, as this service calls them. */
-interface StreamPlace {
+export interface StreamPlace {
   readonly upstream: string;
   readonly repository: Repository;
 }

@@ -14,6 +14,8 @@ export interface ManifestOptions extends Cancellable {
   readonly etag?: string;
   /** Whether a 429 is the answer at once, and not waited out. Default: false. */
   readonly isUrgent?: boolean;
+  /** Whether only the registry itself is asked, and no source of what it lacks. Default: false. */
+  readonly isOwn?: boolean;
 }
 
 /** What a registry says about a manifest. */

@@ -52,6 +52,11 @@ export const table = {
     'Reviews answered from memory.',
     ['cluster', 'kind'],
   ],
+  searchesLimited: [
+    'quayside_access_searches_limited_total',
+    'Searches for the right to a digest that ended at their limit of questions to the cluster.',
+    ['cluster'],
+  ],
   fills: ['quayside_fills_total', 'Downloads that ended.', ['outcome']],
   notKept: ['quayside_fills_not_kept_total', 'Downloads that were not stored, by cause.', ['reason']],
   filling: ['quayside_fills_running', 'Downloads under way.', []],

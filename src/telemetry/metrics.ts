@@ -1,8 +1,9 @@
 // Room `telemetry`: log, metrics, and log lines of events. In: events of all other rooms. Out:
-// numbers and lines. Imports: base; types of auth/clusters, cache, cache/eviction, cache/scrub,
-// mirror, mirror/fallback, proxy, store, upstream.
+// numbers and lines. Imports: base; types of auth, auth/clusters, cache, cache/eviction,
+// cache/scrub, mirror, mirror/fallback, proxy, store, upstream.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { SearchEvents } from '../auth/access.ts';
 import type { ClusterEvents } from '../auth/clusters/cluster.ts';
 import type { CacheEvents } from '../cache/events.ts';
 import type { EvictionEvents } from '../cache/eviction/evictor.ts';
@@ -26,6 +27,7 @@ type CountedEvents = CacheEvents &
   EvictionEvents &
   ScrubEvents &
   ClusterEvents &
+  SearchEvents &
   MissEvents;
 
 export interface Metrics {
@@ -204,11 +206,12 @@ function upstreamEvents(registry: Registry): Omit<UpstreamEvents, 'received'> {
   };
 }
 
-function clusterEvents(registry: Registry): ClusterEvents {
+function clusterEvents(registry: Registry): ClusterEvents & SearchEvents {
   const reviews = counter(registry, table.reviews);
   const seconds = histogram(registry, table.reviewSeconds);
   const failures = counter(registry, table.reviewFailures);
   const remembered = counter(registry, table.reviewsRemembered);
+  const limited = counter(registry, table.searchesLimited);
   return {
     reviewed(event) {
       reviews(event.cluster, event.kind, event.outcome).value += 1;
@@ -220,6 +223,9 @@ function clusterEvents(registry: Registry): ClusterEvents {
     },
     keysFailed({ cluster }) {
       failures(cluster, 'keys').value += 1;
+    },
+    searchLimited({ cluster }) {
+      limited(cluster).value += 1;
     },
   };
 }

@@ -74,6 +74,8 @@ export interface CacheRigOptions {
   /** The scopes of tags; the same for all without. */
   readonly scopeOf?: (scope: RepositoryScope, tag: Tag) => string;
   readonly formerMs?: number;
+  /** Whether a trusted image stream names the manifest. */
+  readonly isRoot?: (scope: RepositoryScope, digest: Digest) => boolean;
   /** Digests that are known in memory, and records that wait to be written. */
   readonly maxMembers?: number;
   readonly maxWaiting?: number;
@@ -161,6 +163,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       now: () => clock.now,
       withholdMs: options.withholdMs ?? 60_000,
       fetchChildren: options.fetchChildren ?? true,
+      ...(options.isRoot === undefined ? {} : { isRoot: options.isRoot }),
       policy: { ...policy, ...options.policy, historyEntries: 5 },
       absent: new LRUCache({
         max: 100,

@@ -39,6 +39,8 @@ export interface Judge {
   recall(subject: Subject, question: Question): Verdict | undefined;
   /** Whether the last answer was yes, expired or not: such questions go first. Grants nothing. */
   wasAllowed?(subject: Subject, question: Question): boolean;
+  /** Whether it was ever allowed something in that namespace: it is asked about first. */
+  wasAllowedIn?(subject: Subject, namespace: string): boolean;
 }
 
 /** A cluster whose answers are kept for a while. */

@@ -65,6 +65,8 @@ export function createClusters(list: readonly RememberedCluster[], options: Clus
     recall: (subject, question) => byName.get(subject.cluster ?? '')?.recall(subject, question),
     wasAllowed: (subject, question) =>
       byName.get(subject.cluster ?? '')?.wasAllowed?.(subject, question) ?? false,
+    wasAllowedIn: (subject, namespace) =>
+      byName.get(subject.cluster ?? '')?.wasAllowedIn?.(subject, namespace) ?? false,
     forget() {
       homes.clear();
       for (const cluster of list) cluster.forget();

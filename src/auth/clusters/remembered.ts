@@ -1,3 +1,4 @@
+import { createLru } from '../../base/state/lru.ts';
 import type { Subject } from '../access.ts';
 import type { PathQuestion, Question } from '../question.ts';
 import { subjectId, subjectText } from '../subject.ts';
@@ -45,10 +46,13 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
     maxEntries,
     now,
   });
+  /** Namespaces in which a subject was allowed something. */
+  const familiar = createLru<string, true>(maxEntries);
   const hashOf = createKeyedHash();
   const idOf = subjectIds();
   const keyOf = (subject: Subject, question: Question | PathQuestion) =>
     `${idOf(subject)}\n${questionKey(question)}`;
+  const placeKey = (subject: Subject, namespace: string) => `${idOf(subject)}\n${namespace}`;
 
   function recall(key: string): Verdict | undefined {
     const found = rights.find(key)?.value;
@@ -58,7 +62,9 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
 
   async function askAnew(key: string, subject: Subject, question: Question | PathQuestion): Promise<Verdict> {
     const answer = async () => ({ ...(await cluster.ask(subject, question)), isRemembered: true });
-    return { ...(await rights.ask(key, answer)), isRemembered: false };
+    const verdict = await rights.ask(key, answer);
+    if (verdict.allowed && 'namespace' in question) familiar.set(placeKey(subject, question.namespace), true);
+    return { ...verdict, isRemembered: false };
   }
 
   return {
@@ -77,6 +83,7 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
     },
     recall: (subject, question) => recall(keyOf(subject, question)),
     wasAllowed: (subject, question) => rights.wasYes(keyOf(subject, question)),
+    wasAllowedIn: (subject, namespace) => familiar.has(placeKey(subject, namespace)),
     ask(subject, question) {
       const key = keyOf(subject, question);
       return recall(key) ?? askAnew(key, subject, question);
@@ -84,6 +91,7 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
     forget() {
       tokens.clear();
       rights.clear();
+      familiar.clear();
     },
     close: () => cluster.close(),
   };

@@ -1,14 +1,19 @@
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
+import type { StreamIndex } from '../../image-streams/stream-index.ts';
 import { type Digest, digestOf } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { Decision, Place, Subject } from '../access.ts';
 import { advice, decided, recalled } from './decision.ts';
 import type { RuleBook } from './rules.ts';
+import { createPaths } from './stream-paths.ts';
 import { createTagPathSearch, type TagPathSearch, type TagPathSearchParts } from './tag-path-search.ts';
-import { finalTagPaths, followedTagPaths, type TagPath, tagPathsFrom } from './tag-paths.ts';
+import { finalTagPaths, followedTagPaths, type Paths, type TagPath } from './tag-paths.ts';
 
 interface ByDigestParts extends TagPathSearchParts {
   readonly rules: RuleBook;
+  /** What the image streams of a cluster say of content, for its own subjects. Default: nothing. */
+  readonly streams?: (cluster: string) => StreamIndex | undefined;
 }
 
 interface DigestRequest {
@@ -21,6 +26,13 @@ interface DigestRequest {
   readonly isBrief?: boolean;
 }
 
+/** A request with what its search needs. */
+interface Sought extends DigestRequest {
+  readonly search: TagPathSearch;
+  readonly paths: Paths;
+  readonly index: StreamIndex | undefined;
+}
+
 /**
  * `{}`, the config of artifacts that have none (image-spec, "Guidance for an Empty Descriptor").
  * Almost every artifact references it, and it is public: always allowed.
@@ -29,46 +41,55 @@ const emptyConfig = digestOf(Buffer.from('{}'));
 const knownToAll: Decision = Object.freeze({ allowed: true, rule: 'empty config' });
 
 /**
- * Decides on digests: the right to some tag that references the digest is enough, else the right by
- * the rule that does not depend on the tag. First by remembered answers, at once where the tags are
- * in memory; then by asking. Throws `UNAVAILABLE` when no answer allowed it and one was unknown.
+ * Decides on digests: the right to some tag that references the digest, or to an image stream that
+ * is proven to hold it, is enough, else the right by the rule that does not depend on the tag.
+ * First by remembered answers, at once where all is in memory; then by asking. Throws `UNAVAILABLE`
+ * when no answer allowed it and one was unknown.
  */
 export function createDigestAuthorizer(
   parts: ByDigestParts,
 ): (sought: DigestRequest) => MaybePromise<Decision> {
-  const { rules, judge } = parts;
-  async function tried(
-    sought: DigestRequest,
-    search: TagPathSearch,
-    tags: readonly Tag[],
-  ): Promise<Decision | undefined> {
-    const { place, digest } = sought;
-    const direct: readonly TagPath[] = [...tagPathsFrom(rules, place, tags, digest)];
-    const followed = await followedTagPaths(rules, place, { direct, steps: search });
+  const { rules, judge, streams } = parts;
+  async function tried(sought: Sought, tags: readonly Tag[]): Promise<Decision | undefined> {
+    const { place, digest, search, paths } = sought;
+    const direct: readonly TagPath[] = [...paths(tags, digest)];
+    const followed = await followedTagPaths(paths, { direct, steps: search });
     const ways = [...finalTagPaths(direct), ...followed];
     return (await search.remembered(ways)) ?? search.asked(ways, rules.ofRepository(place));
   }
 
   /**
-   * What replicas learned meanwhile comes late, as it takes a while: new tags, and what known tags
-   * mean by now. Last come tags that no record of the digest names.
+   * What replicas learned meanwhile, and changes of image streams that are under way, come late, as
+   * they take a while: new tags, and what known tags mean by now. Last come tags that no record of
+   * the digest names.
    */
-  async function searched(
-    sought: DigestRequest,
-    search: TagPathSearch,
-    tags: readonly Tag[],
-  ): Promise<Decision> {
-    const { subject, place, digest, isBrief = false } = sought;
-    const found = await tried(sought, search, tags);
+  async function searched(sought: Sought, tags: readonly Tag[]): Promise<Decision> {
+    const { subject, place, search, isBrief = false } = sought;
+    const found = await tried(sought, tags);
     if (found !== undefined) return found;
     const decision = await decided(judge, subject, rules.ofRepository(place));
+    if (decision.allowed || isBrief) return told(sought, decision);
+    const late = (await triedAfresh(sought)) ?? (await triedUnrecorded(sought));
+    if (late !== undefined) return late;
+    const { index } = sought;
+    if (index !== undefined && index.state !== 'synced') search.cannotTell(untoldBy(index));
+    return told(sought, decision);
+  }
+
+  async function triedAfresh(sought: Sought): Promise<Decision | undefined> {
+    const { place, digest, search, index } = sought;
+    const [tags, named] = await Promise.all([search.tagsAfresh(digest), index?.look(place, digest) ?? []]);
+    return tags.length === 0 && named.length === 0 ? undefined : tried(sought, tags);
+  }
+
+  async function triedUnrecorded(sought: Sought): Promise<Decision | undefined> {
+    const tags = await sought.search.tagsUnrecorded(sought.digest);
+    return tags.length === 0 ? undefined : tried(sought, tags);
+  }
+
+  function told(sought: Sought, decision: Decision): Decision {
     if (decision.allowed) return decision;
-    for (const look of isBrief ? [] : [search.tagsAfresh, search.tagsUnrecorded]) {
-      const others = await look(digest);
-      const late = others.length === 0 ? undefined : await tried(sought, search, others);
-      if (late !== undefined) return late;
-    }
-    search.assertTold();
+    sought.search.assertTold();
     return { ...decision, ...withAdvice(sought) };
   }
 
@@ -79,18 +100,27 @@ export function createDigestAuthorizer(
     return { reason: `no tag that you may pull references this digest; ${advice(named, subject)}` };
   }
 
-  return (sought) => {
-    const { subject, place, digest, tag } = sought;
+  return (request) => {
+    const { subject, place, digest, tag } = request;
     const last = rules.ofRepository(place);
     const known = recalled(judge, subject, last);
     if (known?.allowed === true) return known;
     if (!rules.dependsOnTag(place)) return known ?? decided(judge, subject, last);
     if (digest === emptyConfig) return knownToAll;
+    const index = rules.countsStreams(place) ? streams?.(subject.cluster ?? '') : undefined;
+    const paths = createPaths(rules, place, index);
     const search = createTagPathSearch(parts, subject, place);
+    const sought: Sought = { ...request, search, paths, index };
     return andThen(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];
-      const found = search.remembered(finalTagPaths(tagPathsFrom(rules, place, tags, digest)));
-      return andThen(found, (decision) => decision ?? searched(sought, search, tags));
+      const found = search.remembered(finalTagPaths(paths(tags, digest)));
+      return andThen(found, (decision) => decision ?? searched(sought, tags));
     });
   };
+}
+
+/** The index is not whole, or too old: some image stream may name the digest. */
+function untoldBy({ cluster, state }: StreamIndex): RegistryError {
+  const message = `the image streams of cluster ${cluster} are not known now (${state}), and one of them may name this digest`;
+  return new RegistryError('UNAVAILABLE', message, { retryAfterSeconds: 5 });
 }

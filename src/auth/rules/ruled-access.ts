@@ -5,7 +5,15 @@
 import { firstFound } from '../../base/flow/each.ts';
 import { andThen, type MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { StreamIndex } from '../../image-streams/stream-index.ts';
-import type { Authorizer, ContentTags, Decision, Place, Subject } from '../access.ts';
+import type {
+  Authorizer,
+  ContentProofs,
+  ContentTags,
+  Decision,
+  Place,
+  SearchEvents,
+  Subject,
+} from '../access.ts';
 import type { Judge } from '../clusters/cluster.ts';
 import { createDigestAuthorizer } from './by-digest.ts';
 import { decided } from './decision.ts';
@@ -24,8 +32,11 @@ interface RuledAccessOptions {
   readonly reach: ContentTags;
   /** The image streams of a cluster, where it is configured to be followed. Default: of none. */
   readonly streams?: (cluster: string) => StreamIndex | undefined;
+  /** What proves that a stream holds what it names; only a trusted namespace does without. */
+  readonly proofs?: ContentProofs;
   /** A list of tags of which a subject may pull some: shows those (`filter`, default), or none. */
   readonly listings?: 'filter' | 'refuse';
+  readonly events?: Partial<SearchEvents> | undefined;
 }
 
 const askedAtOnce = 16;
@@ -39,8 +50,8 @@ const stranger: Decision = Object.freeze({
  * subjects with a right learn that a digest exists: for others it is unknown.
  */
 export function createAuthorizer(options: RuledAccessOptions): Authorizer {
-  const { rules, judge, clusters, reach, listings = 'filter' } = options;
-  const ofDigest = createDigestAuthorizer({ rules, judge, reach });
+  const { rules, judge, clusters, listings = 'filter' } = options;
+  const ofDigest = createDigestAuthorizer(options);
 
   /** The right to a tag that contains a digest is the right to that digest. */
   function ruled(subject: Subject, place: Place, ruling: Ruling, isBrief = false): MaybePromise<Decision> {

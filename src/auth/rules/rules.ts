@@ -73,6 +73,13 @@ export interface RuleBook {
   ofTag(place: Place, tag: Tag): Ruling;
   /** The first rule for the repository that does not depend on the tag: for untagged digests. */
   ofRepository(place: Place): FinalRuling;
+  /**
+   * The right to a stream that is proven to hold what is pulled by digest: that of the first rule
+   * for the repository with `askImageStreams`. Undefined where image streams count for nothing.
+   */
+  ofStream(place: Place, stream: Pick<ImageStreamTag, 'namespace' | 'name'>): Ruling | undefined;
+  /** Whether image streams count for what is pulled by digest: `ofStream` has a ruling. */
+  countsStreams(place: Place): boolean;
   /** Whether a rule that depends on the tag comes before that one. */
   dependsOnTag(place: Place): boolean;
   /** Drops the rulings on tags, since flat tags may stand for something else now. */
@@ -93,7 +100,11 @@ interface CompiledRule {
   readonly repositories: Expression;
   readonly tags: Expression | undefined;
   readonly ruling: RulingOf;
+  /** Of a rule with `askImageStreams`. */
+  readonly ofStream?: RulingOfStream | undefined;
 }
+
+type RulingOfStream = (stream: Pick<ImageStreamTag, 'namespace' | 'name'>) => Ruling;
 
 /** A rule for the repository, with what the groups of its expression stand for there. */
 interface LocalRule extends Omit<CompiledRule, 'repositories'> {
@@ -103,6 +114,7 @@ interface LocalRule extends Omit<CompiledRule, 'repositories'> {
 interface RepositoryRulings {
   readonly rules: readonly LocalRule[];
   readonly ruling: FinalRuling;
+  readonly ofStream: RulingOfStream | undefined;
   readonly dependsOnTag: boolean;
 }
 
@@ -142,6 +154,8 @@ export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions 
       return ruling;
     },
     ofRepository: (place) => rulingsOf(place).ruling,
+    ofStream: (place, stream) => rulingsOf(place).ofStream?.(stream),
+    countsStreams: (place) => rulingsOf(place).ofStream !== undefined,
     dependsOnTag: (place) => rulingsOf(place).dependsOnTag,
     reread: () => ofTags.clear(),
   };
@@ -172,14 +186,15 @@ function repositoryRulings(compiled: readonly CompiledRule[], text: string): Rep
     const placeGroups = repositories.match(text);
     return placeGroups === undefined ? [] : [{ ...rule, placeGroups }];
   });
+  const ofStream = rules.find((rule) => rule.ofStream !== undefined)?.ofStream;
   let dependsOnTag = false;
   for (const { tags, placeGroups, ruling } of rules) {
     const decisive = tags === undefined ? ruling(() => placeGroups) : undefined;
     if (decisive !== undefined && decisive.kind !== 'follow')
-      return { rules, ruling: decisive, dependsOnTag };
+      return { rules, ruling: decisive, ofStream, dependsOnTag };
     dependsOnTag = true;
   }
-  return { rules, ruling: unnamed, dependsOnTag };
+  return { rules, ruling: unnamed, ofStream, dependsOnTag };
 }
 
 interface RulingParts {
@@ -192,7 +207,20 @@ function compiledRule(rule: Rule, parts: RulingParts): CompiledRule {
   const tags = rule.tags === undefined ? undefined : whole(rule, rule.tags);
   const [wrong] = ruleFaults({ ...rule, repositories, tags });
   if (wrong !== undefined) throw fault(rule, [wrong.path.join('.'), wrong.message].join(' ').trim());
-  return { repositories, tags, ruling: rulingOf(rule, parts) };
+  return { repositories, tags, ruling: rulingOf(rule, parts), ofStream: ofStreams(rule, parts) };
+}
+
+function ofStreams(rule: Rule, { questions }: RulingParts): RulingOfStream | undefined {
+  if (rule.askImageStreams !== true) return undefined;
+  const asker = { name: `${rule.name}, named by an image stream`, exempt: rule.exempt ?? [] };
+  const rulings = new LRUCache<string, Ruling>({ max: questions.max });
+  return ({ namespace, name }) => {
+    const key = `${namespace}/${name}`;
+    const known =
+      rulings.get(key) ?? asking(asker, [filledQuestion(streamTemplate, { namespace, name })], questions);
+    rulings.set(key, known);
+    return known;
+  };
 }
 
 function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {

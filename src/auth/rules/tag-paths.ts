@@ -2,15 +2,22 @@ import { firstFound, firstPassing } from '../../base/flow/each.ts';
 import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import type { Place } from '../access.ts';
-import type { FinalRuling, RuleBook, Ruling } from './rules.ts';
+import type { FinalRuling, Ruling } from './rules.ts';
 
 /** A tag that may lead to a digest, and what the rules say of the tag. */
 export interface TagPath<R extends Ruling = Ruling> {
   readonly ruling: R;
+  /** The label of `root`, where that is given. */
   readonly tag: Tag;
   readonly digest: Digest;
+  /** A manifest that a trusted image stream names, and above or the same as the digest. */
+  readonly root?: Digest;
+  /** Only an image stream says so: the upstream itself must. */
+  readonly isHint?: true;
 }
+
+/** The paths to a digest that has these tags. */
+export type Paths = (tags: readonly Tag[], digest: Digest) => Iterable<TagPath>;
 
 /** A way whose tag the subject may or may not pull, by a question and not by yet another digest. */
 export type FinalTagPath = TagPath<FinalRuling>;
@@ -31,16 +38,6 @@ const deepest = 3;
 const mostFollowed = 256;
 const followedAtOnce = 8;
 
-/** The tags as ways to the digest, in their order. */
-export function* tagPathsFrom(
-  rules: RuleBook,
-  place: Place,
-  tags: readonly Tag[],
-  digest: Digest,
-): Generator<TagPath> {
-  for (const tag of tags) yield { ruling: rules.ofTag(place, tag), tag, digest };
-}
-
 /** Those of the ways that need no other digest. */
 export function* finalTagPaths(ways: Iterable<TagPath>): Generator<FinalTagPath> {
   for (const way of ways) if (isFinal(way)) yield way;
@@ -52,8 +49,7 @@ export function* finalTagPaths(ways: Iterable<TagPath>): Generator<FinalTagPath>
  * once, a few levels and digests. Rejects as the steps do.
  */
 export async function followedTagPaths(
-  rules: RuleBook,
-  place: Place,
+  paths: Paths,
   { direct, steps }: { readonly direct: readonly TagPath[]; readonly steps: TagPathSteps },
 ): Promise<readonly FinalTagPath[]> {
   const found: FinalTagPath[] = [];
@@ -62,7 +58,10 @@ export async function followedTagPaths(
   for (let depth = 0; depth < deepest && level.length > 0; depth += 1) {
     const named = [...namedDigests(level, seen)].slice(0, mostFollowed - seen.size);
     const tags = await followed(named, steps);
-    level = named.flatMap(([digest]) => [...tagPathsFrom(rules, place, tags.get(digest) ?? [], digest)]);
+    level = named.flatMap(([digest]) => {
+      const above = tags.get(digest);
+      return above === undefined ? [] : [...paths(above, digest)];
+    });
     found.push(...finalTagPaths(level));
     for (const digest of tags.keys()) seen.add(digest);
   }

@@ -10,6 +10,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import type { ManifestAnswer, RegistryReader } from '../../oci/registry-reader.ts';
+import { rootLabel } from '../../oci/root-label.ts';
 import { isSignedSchema1 } from '../../oci/schema1.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { CachedBlobs } from '../../store/store.ts';
@@ -74,6 +75,8 @@ interface ManifestsOptions {
   readonly absent: LRUCache<string, string>;
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
+  /** Whether a trusted image stream names the manifest: records below then say so. Default: no. */
+  readonly isRoot?: (scope: RepositoryScope, digest: Digest) => boolean;
   readonly now: () => number;
 }
 
@@ -83,6 +86,7 @@ const maxSignedBytes = 8 * 1024 * 1024;
 /** Manifests over the store, filled from the upstream. */
 export function createManifests(options: ManifestsOptions): Manifests {
   const { upstream, membership, tags, store, copies, memory, parsed, absent, events, touched, now } = options;
+  const { isRoot } = options;
   /** Their bytes do not fit their digests, so they stay with the repository that answered them. */
   const signed = new LRUCache<string, HeldManifest>({
     maxSize: maxSignedBytes,
@@ -104,15 +108,22 @@ export function createManifests(options: ManifestsOptions): Manifests {
   const keyOf = (repository: Repository, digest: Digest): string =>
     `${upstream.name}/${repository} manifest ${digest}`;
 
+  /** What records of the content below name: the tag that was asked for, or the manifest itself. */
+  function labelOf(repository: Repository, digest: Digest, tag?: Tag): Tag | undefined {
+    if (tag !== undefined || isRoot === undefined) return tag;
+    return isRoot(scopeOf(repository), digest) ? rootLabel(digest) : undefined;
+  }
+
   async function get(
     repository: Repository,
     digest: Digest,
-    tag?: Tag,
+    asked?: Tag,
     meant?: Descriptor,
   ): Promise<HeldManifest> {
+    const tag = labelOf(repository, digest, asked);
     const local = (await find(repository, digest)) ?? (meant && (await confirmed(repository, meant)));
     if (local !== undefined) touched(digest);
-    const manifest = local ?? (await asked(repository, digest));
+    const manifest = local ?? (await filled(repository, digest));
     await labelled.propagate(scopeOf(repository), manifest, { tag, wasHeld: local !== undefined });
     return manifest;
   }
@@ -126,7 +137,9 @@ export function createManifests(options: ManifestsOptions): Manifests {
   function known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined {
     const member = membership.known(scopeOf(repository), digest);
     const local =
-      member && labelled.isPropagated(member.tags, tag) ? inMemory(repository, member) : undefined;
+      member && labelled.isPropagated(member.tags, labelOf(repository, digest, tag))
+        ? inMemory(repository, member)
+        : undefined;
     if (local !== undefined) touched(digest);
     return local;
   }
@@ -174,7 +187,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
     return held({ digest, mediaType }, bytes, 'store');
   }
 
-  const asked = (repository: Repository, digest: Digest): Promise<HeldManifest> =>
+  const filled = (repository: Repository, digest: Digest): Promise<HeldManifest> =>
     asking(keyOf(repository, digest), () => ask(repository, digest));
 
   async function ask(repository: Repository, digest: Digest): Promise<HeldManifest> {
@@ -190,8 +203,9 @@ export function createManifests(options: ManifestsOptions): Manifests {
     throw manifestUnknown(digest, reason);
   }
 
-  async function keep(repository: Repository, found: FoundManifest, tag?: Tag): Promise<HeldManifest> {
+  async function keep(repository: Repository, found: FoundManifest, asked?: Tag): Promise<HeldManifest> {
     const { descriptor, bytes } = found;
+    const tag = labelOf(repository, descriptor.digest, asked);
     const message = 'the upstream answered a manifest request with an empty body';
     if (bytes === undefined) throw new RegistryError('UPSTREAM_INVALID', message);
     const content = parsed.admit({ descriptor, bytes }, found.manifest);
@@ -234,7 +248,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
     reading: {
       peek,
       stored: find,
-      read: async (repository, digest) => (await find(repository, digest)) ?? asked(repository, digest),
+      read: async (repository, digest) => (await find(repository, digest)) ?? filled(repository, digest),
     },
     keep,
     async settled() {

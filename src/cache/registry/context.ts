@@ -22,7 +22,7 @@ import { createTagPointers } from '../records/tag-pointers.ts';
 import type { SharedContext } from './registry.ts';
 import { createWritable } from './writable.ts';
 
-interface CacheContextOptions extends Pick<SharedContext, 'clock'> {
+interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot'> {
   readonly store: Store;
   readonly spool: { readonly path: string; readonly maxBytes: number };
   /** Small content kept in memory, bytes of all and of one at most. */
@@ -115,7 +115,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     events,
     touched: used.touched,
     now: Date.now,
-    ...defined({ clock: options.clock }),
+    ...defined({ clock: options.clock, isRoot: options.isRoot }),
     sweep: async () => (await spooling.sweep()) + (await store.sweep()),
     async close() {
       await closeInTurn([used, members, pointers, store].map((part) => () => part.close()));

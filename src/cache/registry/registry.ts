@@ -7,6 +7,7 @@ import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';
+import type { RepositoryScope } from '../../store/keys.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { BlobMembership } from '../blobs/blob-membership.ts';
@@ -24,6 +25,7 @@ import { ClientManifests } from '../manifests/client-manifests.ts';
 import { createCompleteness } from '../manifests/completeness.ts';
 import { FetchedBehind } from '../manifests/fetched-behind.ts';
 import { createManifests, type ManifestReading } from '../manifests/manifests.ts';
+import { createTagConfirmation, type TagConfirmation } from '../manifests/tag-confirmation.ts';
 import { createTagResolver, type TagResolver } from '../manifests/tag-resolver.ts';
 import type { TagPolicy } from '../records/freshness.ts';
 import type { ParsedManifests } from '../records/parsed.ts';
@@ -38,6 +40,8 @@ export interface CachedRegistry {
   readonly manifests: ClientManifests;
   /** What tags mean, for ourselves: whatever can be delivered of it. */
   readonly tagged: TagResolver;
+  /** What a tag means at the upstream itself, for rights. */
+  readonly tagAtUpstream: TagConfirmation;
   readonly listings: Listings;
   readonly reading: ManifestReading;
   /** The registry read through this cache. */
@@ -63,6 +67,8 @@ export interface SharedContext {
   readonly tagLists: LRUCache<string, RememberedPage<HeldTags>>;
   readonly events: CacheEvents;
   readonly touched: (digest: Digest) => void;
+  /** Whether a trusted image stream names the manifest: see ManifestsOptions. Default: no. */
+  readonly isRoot?: (scope: RepositoryScope, digest: Digest) => boolean;
   readonly now: () => number;
   /** Clients wait for manifests and blobs by it. Default: the system's. */
   readonly clock?: Clock;
@@ -132,6 +138,7 @@ export function createCachedRegistry(options: RegistryOptions): CachedRegistry {
     blobs,
     manifests: answers,
     tagged: byTag,
+    tagAtUpstream: createTagConfirmation(options),
     listings: createListings({ ...options, manifests: byTag }),
     reading,
     reader: cachedReader(upstream, { reading, blobs }),

@@ -1,5 +1,6 @@
 import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
+import { createLru } from '../../base/state/lru.ts';
 import { ageMs, sleep } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isNotFound } from '../../oci/errors.ts';
@@ -38,13 +39,23 @@ export interface TagIndex {
   unrecordedTags(place: RepositoryScope, digest: Digest): Promise<UnrecordedTags>;
   /** Whether the tag references the digest, or did within `formerMs`. May throw `UNAVAILABLE`. */
   tagContains(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
+  /** Whether the manifest is the digest or references it. May throw `UNAVAILABLE`. */
+  manifestContains(place: RepositoryScope, manifest: Digest, digest: Digest): MaybePromise<boolean>;
+  /**
+   * Whether the tag means the digest, or an index that lists it, now or within `formerMs`. Asks the
+   * upstream itself by one HEAD where records do not say so; a no is remembered for 30 s. May throw
+   * `UNAVAILABLE`.
+   */
+  tagLeadsNow(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
 }
+
+type TaggedRegistry = Pick<CachedRegistry, 'tagged' | 'tagAtUpstream' | 'reading'>;
 
 interface TagIndexOptions {
   readonly membership: Pick<RepositoryIndex, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;
   readonly tags: Pick<TagPointers, 'known' | 'reread'>;
   /** The upstream of that name behind the cache; undefined for one that is not configured. */
-  readonly registry: (upstream: string) => Pick<CachedRegistry, 'tagged' | 'reading'> | undefined;
+  readonly registry: (upstream: string) => TaggedRegistry | undefined;
   /**
    * How long a tag grants its former content, milliseconds, and the greatest age of the upstream's
    * answer on it. 0: only the current content, fresh. Default 7 days.
@@ -60,6 +71,9 @@ interface TagIndexOptions {
 }
 
 const sevenDaysMs = 7 * 86_400_000;
+/** How long the upstream's no to a tag that a stream names is believed, ms, and how many are. */
+const unledMs = 30_000;
+const mostUnled = 10_000;
 
 /** Looks at the records of other replicas, as parts of the lag. */
 const looks = [0, 0.25, 0.75];
@@ -72,6 +86,7 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
   const looking = createSingleFlight<boolean>();
   const lookingAfresh = createSingleFlight<readonly Tag[]>();
   const lookingUnrecorded = createSingleFlight<UnrecordedTags>();
+  const unled = createLru<string, true>(mostUnled, { keepMs: unledMs, now });
   /** By the array of a record, which stays the same until the record changes. */
   const latestFirst = new WeakMap<readonly Tag[], readonly Tag[]>();
 
@@ -178,6 +193,36 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
     return pointer !== undefined && holds(place, pointer, digest);
   }
 
+  async function leadsNow(place: RepositoryScope, tag: Tag, digest: Digest): Promise<boolean> {
+    const known = await tags.reread(place, tag);
+    if (known !== undefined && isFresh(place, tag, known) && (await means(place, known, digest))) return true;
+    const pointer = await registry(place.upstream)
+      ?.tagAtUpstream(place.repository, tag)
+      .catch((error: unknown) => {
+        throw cannotTell(error);
+      });
+    if (pointer !== undefined && (await means(place, pointer, digest))) return true;
+    unled.set(keyOf(place, digest, tag), true);
+    return false;
+  }
+
+  /** What an image stream imports: a manifest, or one child of an index. Nothing deeper is read. */
+  async function means(place: RepositoryScope, pointer: TagPointer, digest: Digest): Promise<boolean> {
+    const roots = rootsOf(place.upstream, pointer);
+    if (roots.includes(digest)) return true;
+    const children = await Promise.all(roots.map((root) => childrenOf(place, root)));
+    return children.flat().some((child) => child.digest === digest);
+  }
+
+  async function childrenOf(place: RepositoryScope, root: Digest): Promise<ListedContent['children']> {
+    try {
+      return parsed.orNone(await readerOf(place).read(root))?.children ?? [];
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw cannotTell(error);
+    }
+  }
+
   /**
    * A manifest says in its own bytes what it refers to; what is below it has its tags from there,
    * and is told from a manifest by a record that is not in doubt.
@@ -211,6 +256,18 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
       const isHeld = pointer !== undefined && isKnownToHold(place, pointer, digest);
       if (isHeld && isFresh(place, tag, pointer)) return true;
       return looking(keyOf(place, digest, tag), () => looked(place, tag, digest));
+    },
+    manifestContains(place, manifest, digest) {
+      const reader = readerOf(place);
+      if (below.containsInMemory(manifest, digest, reader) === true) return true;
+      return looking(keyOf(place, digest, manifest), () => below.contains(manifest, digest, reader));
+    },
+    tagLeadsNow(place, tag, digest) {
+      const pointer = tags.known(place, tag);
+      const isMeant = pointer !== undefined && rootsOf(place.upstream, pointer).includes(digest);
+      if (isMeant && isFresh(place, tag, pointer)) return true;
+      if (unled.has(keyOf(place, digest, tag))) return false;
+      return looking(`${keyOf(place, digest, tag)} now`, () => leadsNow(place, tag, digest));
     },
   };
 }

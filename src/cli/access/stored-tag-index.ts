@@ -37,6 +37,7 @@ export function createStoredTagIndex(store: Store, formerMs: (upstream: string) 
       resolve: () => Promise.reject(untold('the cached tag is stale: pull it once, then check again')),
       settled: () => Promise.resolve(),
     },
+    tagAtUpstream: () => Promise.reject(untold('no upstream is asked here')),
   };
   return {
     ...createTagIndex({

@@ -222,8 +222,12 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       if (!(await upstream.isReachable(asked))) return false;
       return lender === undefined || lender.origin.upstream.isReachable(asked);
     },
-    manifest: (repository, { digest, tag }, asked = {}) =>
-      digest === undefined ? byTag(repository, tag, asked) : byDigest(repository, digest, asked),
+    manifest: (repository, reference, asked = {}) =>
+      asked.isOwn === true
+        ? upstream.manifest(repository, reference, asked)
+        : reference.digest === undefined
+          ? byTag(repository, reference.tag, asked)
+          : byDigest(repository, reference.digest, asked),
     statBlob: (repository, digest, asked) =>
       orLent(repository, digest, (registry, place) => registry.statBlob(place, digest, asked)),
     openBlob,

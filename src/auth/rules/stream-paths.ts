@@ -1,0 +1,90 @@
+import { flatTag } from '../../image-streams/flat-tags.ts';
+import type { StreamIndex, StreamPlace } from '../../image-streams/stream-index.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { isTag, type Tag } from '../../oci/reference.ts';
+import { rootLabel, rootOf } from '../../oci/root-label.ts';
+import type { Place } from '../access.ts';
+import { type RuleBook, rightsKey } from './rules.ts';
+import type { Paths, TagPath } from './tag-paths.ts';
+
+/**
+ * The paths to a digest: by its tags, then by what image streams say of it. A stream of a trusted
+ * namespace is the path itself: the right to it covers the manifest that it names and what the
+ * content says is below. Every other stream only hints at its flat tag, which is judged like any
+ * tag, and must lead to the digest at the upstream.
+ */
+export function createPaths(rules: RuleBook, place: Place, index: StreamIndex | undefined): Paths {
+  function* below(
+    known: StreamIndex,
+    root: Digest,
+    digest: Digest,
+    tag = rootLabel(root),
+  ): Generator<TagPath> {
+    if (tag === undefined) return;
+    const seen = new Set<unknown>();
+    for (const { namespace, name } of known.naming(place, root)) {
+      if (!known.isTrusted(namespace)) continue;
+      const ruling = rules.ofStream(place, { namespace, name });
+      if (ruling === undefined || seen.has(ruling)) continue;
+      seen.add(ruling);
+      yield { ruling, tag, digest, root };
+    }
+  }
+
+  /** A digest that the tag itself contains needs no stream. */
+  function* hinted(known: StreamIndex, digest: Digest): Generator<TagPath> {
+    const seen = new Set<string>();
+    for (const reference of known.naming(place, digest)) {
+      const tag = flatTag(reference);
+      if (known.isTrusted(reference.namespace) || seen.has(tag) || !isTag(tag)) continue;
+      seen.add(tag);
+      const ruling = rules.ofTag(place, tag);
+      if (ruling.kind === 'ask') yield { ruling, tag, digest, isHint: true };
+    }
+  }
+
+  return function* paths(tags, digest) {
+    for (const tag of tags) {
+      const root = rootOf(tag);
+      if (root === undefined) yield { ruling: rules.ofTag(place, tag), tag, digest };
+      else if (index !== undefined) yield* below(index, root, digest, tag);
+    }
+    if (index === undefined) return;
+    yield* below(index, digest, digest);
+    yield* hinted(index, digest);
+  };
+}
+
+/** Whether a trusted image stream of one of the clusters names the manifest, now or formerly. */
+export function isRootIn(indexes: readonly StreamIndex[], place: StreamPlace, digest: Digest): boolean {
+  return indexes.some((index) =>
+    index.naming(place, digest).some(({ namespace }) => index.isTrusted(namespace)),
+  );
+}
+
+/**
+ * As `rightsKey`; for the label of a manifest, the streams that name it. A manifest without a
+ * stream has a key of its own while some index may not know all.
+ */
+export function labelRightsKey(
+  books: readonly RuleBook[],
+  indexes: readonly StreamIndex[],
+  [place, label]: readonly [Place, Tag],
+): string {
+  const root = rootOf(label);
+  if (root === undefined) return rightsKey(books, place, label);
+  const streams = new Set(
+    indexes.flatMap((index) =>
+      index
+        .naming(place, root)
+        .filter(({ namespace }) => index.isTrusted(namespace))
+        .map(({ namespace, name }) => `${index.cluster} ${namespace}/${name}`),
+    ),
+  );
+  const isAll = indexes.every(({ state }) => state === 'synced');
+  return streams.size > 0 || isAll ? `below ${[...streams].sort(byText).join(' ')}` : label;
+}
+
+function byText(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
