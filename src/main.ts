@@ -1,5 +1,6 @@
 /** The program: the only file that touches the process. Commands see it through `Io`. */
 
+import { text } from 'node:stream/consumers';
 import { run } from './cli/commands/run.ts';
 import { stopCode } from './cli/flags/io.ts';
 
@@ -33,7 +34,8 @@ function leaveWithParent(): void {
 }
 
 leaveWithParent();
-const { argv, env, stdout, stderr } = process;
-process.exitCode = await run(argv.slice(2), { stdout, stderr, env, signal: stopSignal(), onHangup });
+const { argv, env, stdin, stdout, stderr } = process;
+const input = (): Promise<string> => text(stdin);
+process.exitCode = await run(argv.slice(2), { stdout, stderr, input, env, signal: stopSignal(), onHangup });
 // What is still open has had its time. Does not keep a process that can end by itself.
 setTimeout(() => process.exit(), 1000).unref();

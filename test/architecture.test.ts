@@ -40,7 +40,8 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   fastify: /^(proxy\/|app\/server\.ts$)/,
   'lru-cache': /^(base\/state\/lru\.ts$|cache\/|auth\/)/,
   re2js: /^base\/text\//,
-  yaml: /^(config\/|mirror\/ci\/located-yaml\.ts$)/,
+  'smol-toml': /^cli\/clients\/toml\.ts$/,
+  yaml: /^(config\/|mirror\/ci\/located-yaml\.ts$|cli\/clients\/generate\/cluster-objects\.ts$)/,
   typebox: /^config\//,
   pino: /^telemetry\/log\.ts$/,
 };

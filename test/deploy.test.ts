@@ -131,12 +131,17 @@ test('the mirror sets send the same repositories to the same place, which the se
     digests.getIn(['spec', 'imageDigestMirrors', 0]),
   ];
   t.equal(String(tagSet), String(digestSet));
-  const source = String(tags.getIn(['spec', 'imageTagMirrors', 0, 'source']));
-  const mirror = String(tags.getIn(['spec', 'imageTagMirrors', 0, 'mirrors', 0]));
+  const entry = ['spec', 'imageTagMirrors', 0] as const;
+  const source = String(tags.getIn([...entry, 'source']));
+  t.equal(source, 'quay-proxy.ci.openshift.org/openshift/ci');
+  const mirror = String(tags.getIn([...entry, 'mirrors', 0]));
+  const next = String(tags.getIn([...entry, 'mirrors', 1]));
+  const provider = await object('openshift/credential-provider.yaml');
+  t.equal(provider.getIn(['spec', 'matchImages', 0]), source, 'the source, and not a mirror');
   const { hosts, upstreams } = await settings();
   const [host = '', upstream = '', ...repository] = mirror.split('/');
   t.ok(hosts[host]);
-  t.equal(`${upstream}/${repository.join('/')}`, source);
+  t.equal(`${upstream}/${repository.join('/')}`, next, 'QCI, when Quayside does not answer');
   t.ok(upstreams[upstream]?.repositories?.includes(repository.join('/')));
   t.equal((await object('openshift/route.yaml')).getIn(['spec', 'host']), host);
 });

@@ -7,15 +7,16 @@ export interface RecordedIo extends Io {
 }
 
 /**
- * A command's surroundings for a test: no process, an empty environment, a signal of the test's
- * own.
+ * A command's surroundings for a test: no process, an empty environment, a signal and a
+ * standard input of the test's own.
  */
-export function recordedIo(signal: AbortSignal = new AbortController().signal): RecordedIo {
+export function recordedIo(signal: AbortSignal = new AbortController().signal, input = ''): RecordedIo {
   const out: string[] = [];
   const err: string[] = [];
   return {
     stdout: { write: (text) => out.push(text) },
     stderr: { write: (text) => err.push(text) },
+    input: () => Promise.resolve(input),
     env: {},
     signal,
     onHangup: () => () => undefined,

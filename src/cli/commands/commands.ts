@@ -134,6 +134,35 @@ For a right that was just revoked: the next request asks the cluster. Each repli
     run: async (args, io) => (await import('../access/access-forget.ts')).accessForget(args, io),
   },
   {
+    name: 'clients generate',
+    summary: 'print or write the files that make clients pull through Quayside',
+    usage: '--host HOST[:PORT] [--for CLIENT]... [--source NAME]... [OPTION]...',
+    help: `  --host HOST[:PORT]     the name by which clients reach Quayside
+  --for CLIENT           podman, cri-o, containerd, docker, openshift or kubernetes; may be repeated; default: all
+  --source NAME          what users write: a registry, or a repository in one; may be repeated; default: quay.io and docker.io
+  --path PATH            where Quayside has the one --source; default: its own name, as in HOST/quay.io; '' where HOST stands for it
+  --fallback LOCATION    asked after Quayside and before the one --source itself; may be repeated
+  --plain-http           Quayside speaks plain HTTP
+  --ca FILE              PEM of the authority that signed its certificate: is put where each client looks for it
+  --username NAME        of the login at HOST; default: serviceaccount. Of a cluster's token the name does not matter
+  --password-file FILE   the password, or a token of the cluster; - is standard input. Without it there is no login
+  --namespace NAME       of the pull secret, which openshift and kubernetes get with --password-file
+  --service-account NAME whose pods pull with that secret; default: default
+  --output DIR           write the files below DIR, as they stand on the machine (--output /), and print their names
+  --force                overwrite files that exist
+
+Prints one file as it is, objects of a cluster as one stream for oc apply -f -, and other files each below its path.
+
+  quayside clients generate --host quayside.example.com --for podman --source quay.io
+  quayside clients generate --host quayside.example.com --for openshift --source quay-proxy.ci.openshift.org/openshift/ci \\
+    --path quay.io/openshift/ci --fallback quay.io/openshift/ci
+  oc -n team-1 create token puller | quayside clients generate --host quayside.example.com --for openshift \\
+    --source quay.io --password-file - --namespace team-1 | oc apply -f -
+
+Exits with 0, with 1 where a file exists or cannot be written, with 2 for a mistake. Look at it with quayside clients check.`,
+    run: async (args, io) => (await import('../clients/generate/generate.ts')).clientsGenerate(args, io),
+  },
+  {
     name: 'mirror serve',
     summary: 'mirror images in place of ci-images-mirror, with its command line',
     usage: '[--FLAG=VALUE]...',

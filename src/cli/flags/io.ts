@@ -11,6 +11,8 @@ export interface Io {
   readonly stdout: Output;
   /** What a person should read: complaints, hints, the banner of `serve`. */
   readonly stderr: Output;
+  /** All of standard input, as text. */
+  input(): Promise<string>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborts at a signal, with its name as the reason's message; the command then resolves. */
   readonly signal: AbortSignal;
