@@ -153,7 +153,7 @@ async function publishRoot(
   if (!isThere || !speaksForParts(descriptor, copying)) await parts(image.force === true);
   if (image.referrers === true) {
     if (!isThere) await put({ digest });
-    await copyReferrersOf(descriptor, copying, 0);
+    await copyReferrersOf(root, copying);
   } else if (image.attachments === true) await copyAttachments(root, copying);
   return isTagged ? undefined : await put(tag === undefined ? { digest } : { tag });
 }

@@ -86,21 +86,60 @@ async function copyChild(
   return copyBlob({ descriptor, namedBy: index, mustSend: needed.mustSend }, copying);
 }
 
-/** The referrers of a manifest, by their list or cosign's tags, each with its content. */
-export async function copyReferrersOf(subject: Descriptor, copying: Copying, depth: number): Promise<void> {
-  const namedBy = `the list of referrers of ${subject.digest}`;
+/**
+ * What refers to the image, to its parts and to that, by lists of referrers or cosign's tags, each
+ * with its content. Throws CopyError.
+ */
+export function copyReferrersOf(root: Node, copying: Copying): Promise<void> {
+  return copyReferring(root.manifest.descriptor, copying, { depth: 0, seen: new Set(), node: root });
+}
+
+interface ReferrersWalk {
+  /** Manifests above. */
+  readonly depth: number;
+  /** Subjects of this image: what refers to one may contain it. */
+  readonly seen: Set<Digest>;
+  /** The subject as the source has it. Default: it is read, if it is an index. */
+  readonly node?: Node;
+}
+
+/**
+ * Waits for content of others alone, never for their referrers: content has no circles, but what
+ * refers to a manifest may list it, and two such may list each other's subject.
+ */
+async function copyReferring(
+  subject: Descriptor,
+  copying: Copying,
+  { depth, seen, node }: ReferrersWalk,
+): Promise<void> {
+  const { digest } = subject;
+  if (seen.has(digest)) return;
+  seen.add(digest);
+  if (depth > deepest) throw tooDeep(subject, copying);
+  const below = { depth: depth + 1, seen };
   const needed = { mustSend: copying.image.force === true, depth: depth + 1 };
-  await copyReferrers(subject, copying, (referrer) =>
-    copyManifest(referrer, copying, { ...needed, namedBy }),
-  );
-  await once(copying, placeOf(copying, 'cosign', subject.digest), false, async () => {
-    const tags = cosignTags(subject.digest);
+  const namedBy = `the list of referrers of ${digest}`;
+
+  async function ofChildren(): Promise<void> {
+    const read = node ?? (isIndex(subject) ? await fetchNode({ digest }, copying) : undefined);
+    const children = read?.children.filter((child) => !mayBeBlob(child)) ?? [];
     await together(
-      tags.map((tag) => copyTagged(tag, copying, needed)),
+      children.map((child) => copyReferring(child, copying, below)),
+      copying,
+    );
+  }
+  const listed = copyReferrers(subject, copying, async (referrer) => {
+    await copyManifest(referrer, copying, { ...needed, namedBy });
+    await copyReferring(referrer, copying, below);
+  });
+  const tagged = once(copying, placeOf(copying, 'cosign', digest), false, async () => {
+    await together(
+      cosignTags(digest).map((tag) => copyTagged(tag, copying, needed)),
       copying,
     );
     return 'present';
   });
+  await together([ofChildren(), listed, tagged], copying);
 }
 
 /**
@@ -148,13 +187,12 @@ interface ManifestNeeded extends PartsNeeded {
   readonly namedBy: string;
 }
 
-/** A manifest by its digest, with all below it, and by choice with what refers to it. */
+/** A manifest by its digest, with all below it. */
 async function copyManifest(descriptor: Descriptor, copying: Copying, needed: ManifestNeeded): Promise<void> {
   if (needed.depth > deepest) throw tooDeep(descriptor, copying);
   await once(copying, placeOf(copying, 'manifest', descriptor.digest), needed.mustSend, () =>
     landed(descriptor, copying, needed),
   );
-  if (copying.image.referrers === true) await copyReferrersOf(descriptor, copying, needed.depth);
 }
 
 async function landed(

@@ -92,3 +92,21 @@ test('a list that names them already is left alone', async (t) => {
   await copyImage(image({ referrers: true }), again.run);
   t.equal(destination.counts()['put-manifest'], puts);
 });
+
+test('what refers to an image and contains it, too, does not wait for itself', {
+  timeout: 20_000,
+}, async (t) => {
+  const single = plainImage('single', [textBlob('layer')]);
+  const subject = single.root.descriptor;
+  const list = (name: string) => {
+    const root = manifestBytes(mediaTypes.ociIndex, { manifests: [subject], subject, annotations: { name } });
+    return { root, manifests: [root, ...single.manifests], blobs: single.blobs };
+  };
+  const [one, other] = [list('one'), list('other')];
+  const { source, destination, run, image } = copyRig(single);
+  for (const held of [one, other]) source.hold(app, held);
+  source.hold(app, one, cosignTags(subject.digest)[0]);
+  await copyImage(image({ referrers: true }), run);
+  t.same(destination.contents(app).manifests, source.contents(app).manifests);
+  t.same(destination.contents(app).tags, source.contents(app).tags);
+});
