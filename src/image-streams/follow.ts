@@ -2,22 +2,18 @@ import { backoffMs } from '../base/time/backoff.ts';
 import { type Clock, hasSlept, systemClock } from '../base/time/wait.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
-import type { ImageStreamTag } from './image-stream-tag.ts';
-import {
-  createSeenTags,
-  type ImageStreamObject,
-  type SeenTags,
-  type StatusTag,
-  type StreamChange,
-  type StreamPage,
-} from './stream-tags.ts';
+import type { ImageStreamObject } from './stream-tags.ts';
 
-/** Who is told of the tags. Called for one tag at a time; must not throw. */
-export interface StreamListener {
-  /** The tag has this image now; at the beginning, every tag. What is watched happened just now. */
-  changed(tag: StatusTag, seen: 'listed' | 'watched'): void;
-  /** The tag, or its stream, is no more. */
-  removed(tag: ImageStreamTag): void;
+/** What is told of whole streams; each method returns how many tags changed. Must not throw. */
+export interface StreamObserver {
+  /** What is watched happened just now. */
+  saw(stream: ImageStreamObject, seen: 'listed' | 'watched'): number;
+  lost(stream: ImageStreamObject): number;
+  /** Begins a scan of all streams; its returned function drops what was not seen again. */
+  look(): () => number;
+  /** Streams and tags that are known now. */
+  readonly streams: number;
+  readonly tags: number;
 }
 
 /** Why all streams are listed: at the start, version expired, silence, or periodically. */
@@ -34,6 +30,11 @@ export interface FollowEvents {
   }): void;
   /** The server could not be listed or watched; it is asked again after a pause. */
   failed(event: { readonly error: unknown; readonly pauseMs: number }): void;
+  /**
+   * Whether what was told is what the server has: false when it fails or forgot our version, true
+   * when a watch is open or its events arrive. May repeat itself.
+   */
+  followed(event: { readonly isCurrent: boolean }): void;
 }
 
 export interface FollowOptions {
@@ -51,14 +52,14 @@ interface Following {
   readonly client: KubernetesClient;
   /** Of the streams in the API. */
   readonly path: string;
-  readonly pages: (signal: AbortSignal) => AsyncIterable<StreamPage>;
-  readonly listener: StreamListener;
+  /** Every stream; the return value is the version of the list. */
+  readonly list: (signal: AbortSignal) => AsyncGenerator<ImageStreamObject, string>;
+  readonly observer: StreamObserver;
   readonly signal: AbortSignal;
   readonly options: FollowOptions;
 }
 
 interface Memory {
-  readonly tags: SeenTags;
   /** Failures since watching was last of use. */
   failures: number;
 }
@@ -68,44 +69,39 @@ const longestPauseMs = 30_000;
 /** Lists, watches, and lists again when the watch is unreliable, until aborted. Never rejects. */
 export async function followed(following: Following): Promise<void> {
   const { signal, options } = following;
-  const memory: Memory = { tags: createSeenTags(), failures: 0 };
+  const memory: Memory = { failures: 0 };
   let reason: ListReason = 'start';
   while (!signal.aborted) {
     try {
-      const version = await listed(following, memory, reason);
+      const version = await listed(following, reason);
       reason = await watchedOn(following, memory, version);
     } catch (error) {
       if (signal.aborted) return;
       const pauseMs = nextPauseMs(memory, options);
-      options.events?.failed?.({ error, pauseMs });
+      failedWith(error, pauseMs, options);
       await hasSlept(pauseMs, signal);
     }
   }
 }
 
 /** Resolves to the version that a watch goes on from. */
-async function listed(
-  { pages, listener, signal, options }: Following,
-  { tags }: Memory,
-  reason: ListReason,
-): Promise<string> {
+async function listed({ list, observer, signal, options }: Following, reason: ListReason): Promise<string> {
   const startedAt = performance.now();
-  const lookedAll = tags.look();
+  const lookedAll = observer.look();
+  const streams = list(signal);
   let changed = 0;
-  let version = '';
-  for await (const page of pages(signal)) {
-    version ||= page.version;
-    for (const stream of page.streams) changed += told(tags.saw(stream), listener, 'listed');
-  }
-  changed += told({ changed: [], removed: lookedAll() }, listener, 'listed');
+  let next = await streams.next();
+  for (; next.done !== true; next = await streams.next()) changed += observer.saw(next.value, 'listed');
+  changed += lookedAll();
   const seconds = (performance.now() - startedAt) / 1000;
-  options.events?.listed?.({ reason, streams: tags.streams, tags: tags.tags, changed, seconds });
-  return version;
+  const { streams: count, tags } = observer;
+  options.events?.listed?.({ reason, streams: count, tags, changed, seconds });
+  return next.value;
 }
 
 /** Watches, again and again, until there is a reason to list. */
 async function watchedOn(following: Following, memory: Memory, from: string): Promise<ListReason> {
-  const { client, path, listener, signal, options } = following;
+  const { client, path, observer, signal, options } = following;
   const freshness = fresh(options);
   const stop = AbortSignal.any([signal, freshness.signal]);
   let version = from;
@@ -113,15 +109,19 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
     freshness.sign();
     memory.failures = 0;
     version = object.metadata?.resourceVersion ?? version;
-    if (type === 'DELETED') told(memory.tags.lost(object), listener, 'watched');
-    else if (type !== 'BOOKMARK') told(memory.tags.saw(object), listener, 'watched');
+    if (type === 'DELETED') observer.lost(object);
+    else if (type !== 'BOOKMARK') observer.saw(object, 'watched');
+    opened();
   };
+  const opened = () => options.events?.followed?.({ isCurrent: true });
   try {
     while (!stop.aborted) {
       const startedAt = performance.now();
-      const end = await watched(client, { path, version, seen, signal: stop }).catch((error: unknown) => ({
-        error,
-      }));
+      const end = await watched(client, { path, version, seen, opened, signal: stop }).catch(
+        (error: unknown) => ({
+          error,
+        }),
+      );
       if (performance.now() - startedAt >= longestPauseMs) memory.failures = 0;
       await pausedAfter(end, memory, options, stop);
       if (end === 'gone') return 'gone';
@@ -140,9 +140,10 @@ async function pausedAfter(
   stop: AbortSignal,
 ): Promise<void> {
   if (end === 'idle') return;
+  if (end === 'gone') options.events?.followed?.({ isCurrent: false });
   const isRare = end === 'gone' && memory.failures === 0;
   const pauseMs = nextPauseMs(memory, options);
-  if (typeof end === 'object') options.events?.failed?.({ error: end.error, pauseMs });
+  if (typeof end === 'object') failedWith(end.error, pauseMs, options);
   if (!isRare) await hasSlept(pauseMs, stop);
 }
 
@@ -173,12 +174,7 @@ function fresh({ silenceMs = 300_000, relistMs = 3_600_000, clock = systemClock 
   };
 }
 
-function told(
-  { changed, removed }: StreamChange,
-  listener: StreamListener,
-  seen: 'listed' | 'watched',
-): number {
-  for (const tag of changed) listener.changed(tag, seen);
-  for (const tag of removed) listener.removed(tag);
-  return changed.length + removed.length;
+function failedWith(error: unknown, pauseMs: number, { events }: FollowOptions): void {
+  events?.followed?.({ isCurrent: false });
+  events?.failed?.({ error, pauseMs });
 }

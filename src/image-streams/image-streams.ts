@@ -1,11 +1,19 @@
 // Room `image-streams`: image streams of a cluster, and what flat tags stand for. In: a Kubernetes
 // client. Out: tags with their images, listed and watched. Imports: base, kubernetes, oci.
 
+import { defined } from '../base/text/defined.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { unless } from '../kubernetes/failure.ts';
-import { type FollowEvents, type FollowOptions, followed, type StreamListener } from './follow.ts';
+import { listItems } from '../kubernetes/list.ts';
+import { type FollowEvents, type FollowOptions, followed, type StreamObserver } from './follow.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
-import { type ImageStreamObject, type StatusTag, type StreamPage, statusTags } from './stream-tags.ts';
+import {
+  type ImageStreamObject,
+  type StatusTag,
+  type StreamListener,
+  statusTags,
+  tagObserver,
+} from './stream-tags.ts';
 
 /** An ImageStreamTag as the API server knows it, with the manifest that it stands for. */
 export interface SourceTag {
@@ -26,25 +34,23 @@ export interface ImageStreams {
   tag(tag: ImageStreamTag, options?: { readonly signal?: AbortSignal }): Promise<SourceTag | undefined>;
   /** Reports every tag, then each change, until aborted; failures are events. Never rejects. */
   follow(listener: StreamListener, options: { readonly signal: AbortSignal }): Promise<void>;
+  /** The same, told of whole streams, of one namespace or of all. */
+  observe(
+    observer: StreamObserver,
+    options: { readonly namespace?: string; readonly signal: AbortSignal },
+  ): Promise<void>;
 }
 
 export interface ImageStreamsOptions extends Omit<FollowOptions, 'events'> {
   readonly client: KubernetesClient;
-  /** Limit of one call, milliseconds. Default 60,000: a page of streams is some megabytes. */
+  /** Limit of one page, milliseconds. Default 60,000: streams with long histories are megabytes. */
   readonly timeoutMs?: number;
   /** Streams in one page of a list. Default 100. */
   readonly pageSize?: number;
   readonly events?: Partial<FollowEvents>;
 }
 
-/** The longest page that is read: one of streams with long histories is some megabytes. */
-const maxBytes = 256 * 1024 * 1024;
 const root = '/apis/image.openshift.io/v1';
-
-interface ListAnswer {
-  readonly metadata?: { readonly resourceVersion?: string; readonly continue?: string };
-  readonly items?: readonly ImageStreamObject[];
-}
 
 interface TagAnswer {
   readonly image?: {
@@ -58,42 +64,50 @@ interface TagAnswer {
 export function createImageStreams(options: ImageStreamsOptions): ImageStreams {
   const { client, timeoutMs = 60_000, pageSize = 100 } = options;
 
-  async function* pages(namespace: string | undefined, signal?: AbortSignal): AsyncIterable<StreamPage> {
+  /** Returns the version of the list; of a list of many pages all have the same. */
+  async function* listed(
+    namespace: string | undefined,
+    signal?: AbortSignal,
+  ): AsyncGenerator<ImageStreamObject, string> {
+    const of = pathOf(namespace);
+    let version = '';
     let next: string | undefined;
     do {
-      const answer = await page(namespace, next, signal);
-      yield { version: answer.metadata?.resourceVersion ?? '', streams: answer.items ?? [] };
-      next = answer.metadata?.continue || undefined;
+      const query = new URLSearchParams({ limit: `${pageSize}`, ...(next && { continue: next }) });
+      const page = { path: `${of}?${query}`, timeoutMs, ...defined({ signal }) };
+      const { resourceVersion = '', continue: rest } = yield* listItems<ImageStreamObject>(client, page);
+      version ||= resourceVersion;
+      next = rest || undefined;
     } while (next !== undefined);
+    return version;
   }
 
-  function page(namespace: string | undefined, next: string | undefined, signal?: AbortSignal) {
-    const query = new URLSearchParams({ limit: `${pageSize}`, ...(next && { continue: next }) });
-    const of = namespace === undefined ? root : within(namespace);
-    return client.json<ListAnswer>({ path: `${of}/imagestreams?${query}`, timeoutMs, maxBytes, signal });
-  }
+  const observe: ImageStreams['observe'] = (observer, { namespace, signal }) =>
+    followed({
+      client,
+      path: pathOf(namespace),
+      list: (stop) => listed(namespace, stop),
+      observer,
+      signal,
+      options,
+    });
 
   return {
     async *tags({ namespace, signal } = {}) {
-      for await (const { streams } of pages(namespace, signal)) {
-        for (const stream of streams) yield* statusTags(stream);
-      }
+      for await (const stream of listed(namespace, signal)) yield* statusTags(stream);
     },
     async tag({ namespace, name, tag }, { signal } = {}) {
       const path = `${within(namespace)}/imagestreamtags/${encodeURIComponent(`${name}:${tag}`)}`;
       const answer = await unless(404, client.json<TagAnswer>({ path, timeoutMs, signal }));
       return answer && sourceTag(answer);
     },
-    follow: (listener, { signal }) =>
-      followed({
-        client,
-        path: `${root}/imagestreams`,
-        pages: (stop) => pages(undefined, stop),
-        listener,
-        signal,
-        options,
-      }),
+    follow: (listener, { signal }) => observe(tagObserver(listener), { signal }),
+    observe,
   };
+}
+
+function pathOf(namespace: string | undefined): string {
+  return `${namespace === undefined ? root : within(namespace)}/imagestreams`;
 }
 
 function within(namespace: string): string {

@@ -1,5 +1,6 @@
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { isTag } from '../oci/reference.ts';
+import type { StreamObserver } from './follow.ts';
 import type { ImageStreamTag } from './image-stream-tag.ts';
 
 /** A tag of an ImageStream with the image that it stands for now: the newest item of its status. */
@@ -14,28 +15,31 @@ export interface ImageStreamObject {
   readonly metadata?: {
     readonly namespace?: string;
     readonly name?: string;
+    readonly uid?: string;
     readonly resourceVersion?: string;
   };
   readonly spec?: { readonly tags?: readonly (SpecTag | null)[] | null };
   readonly status?: { readonly tags?: readonly (TagEvents | null)[] | null };
 }
 
-/** One page of streams. */
-export interface StreamPage {
-  /** Of the whole list. */
-  readonly version: string;
-  readonly streams: readonly ImageStreamObject[];
-}
-
 interface SpecTag {
   readonly name?: string;
+  readonly from?: { readonly kind?: string; readonly name?: string } | null;
   readonly annotations?: Readonly<Record<string, string>> | null;
 }
 
 interface TagEvents {
   readonly tag?: string;
   /** Newest first. */
-  readonly items?: readonly ({ readonly created?: string; readonly image?: string } | null)[] | null;
+  readonly items?: readonly (TagEvent | null)[] | null;
+}
+
+/** What a tag stood for since `created`, as the API server wrote it down. */
+interface TagEvent {
+  readonly created?: string;
+  /** Empty where nothing was imported. */
+  readonly image?: string;
+  readonly dockerImageReference?: string;
 }
 
 /** The tags of a stream that have an image; one that was never imported has none. */
@@ -48,14 +52,46 @@ export function statusTags({ metadata, status }: ImageStreamObject): readonly St
   });
 }
 
+/** Who is told of the tags. Called for one tag at a time; must not throw. */
+export interface StreamListener {
+  /** The tag has this image now; at the beginning, every tag. What is watched happened just now. */
+  changed(tag: StatusTag, seen: 'listed' | 'watched'): void;
+  /** The tag, or its stream, is no more. */
+  removed(tag: ImageStreamTag): void;
+}
+
+/** Tells of each tag that changed from one sight of its stream to the next. */
+export function tagObserver(listener: StreamListener): StreamObserver {
+  const tags = createSeenTags();
+  function told({ changed, removed }: StreamChange, seen: 'listed' | 'watched'): number {
+    for (const tag of changed) listener.changed(tag, seen);
+    for (const tag of removed) listener.removed(tag);
+    return changed.length + removed.length;
+  }
+  return {
+    get streams() {
+      return tags.streams;
+    },
+    get tags() {
+      return tags.tags;
+    },
+    saw: (stream, seen) => told(tags.saw(stream), seen),
+    lost: (stream) => told(tags.lost(stream), 'watched'),
+    look() {
+      const lookedAll = tags.look();
+      return () => told({ changed: [], removed: lookedAll() }, 'listed');
+    },
+  };
+}
+
 /** What changed from one sight of a stream to the next. */
-export interface StreamChange {
+interface StreamChange {
   readonly changed: readonly StatusTag[];
   readonly removed: readonly ImageStreamTag[];
 }
 
 /** Remembers only the image of every tag and whether it is about to be removed: a few megabytes. */
-export interface SeenTags {
+interface SeenTags {
   readonly streams: number;
   readonly tags: number;
   saw(stream: ImageStreamObject): StreamChange;
@@ -128,7 +164,7 @@ function softDeleted({ spec }: ImageStreamObject): ReadonlySet<string | undefine
 }
 
 /** A list of the API, which may be null and hold nulls. */
-function present<T>(list: readonly (T | null)[] | null | undefined): readonly T[] {
+export function present<T>(list: readonly (T | null)[] | null | undefined): readonly T[] {
   return (list ?? []).filter((each) => each !== null);
 }
 

@@ -51,6 +51,8 @@ interface StreamCall {
   readonly path: string;
   /** The longest silence, in milliseconds. */
   readonly idleMs: number;
+  /** Called when the header of a 200 has come. */
+  readonly opened?: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -101,11 +103,12 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
   return {
     text,
     json: async (call) => parsed(await text(call)),
-    async *stream({ signal: own, ...call }) {
+    async *stream({ signal: own, opened, ...call }) {
       const signal = AbortSignal.any([ending.signal, own]);
       try {
         yield* await answered({ ...call, signal }, async (answer) => {
           if (answer.statusCode !== 200) await textOf(answer, usualMaxBytes);
+          opened?.();
           return answer.body;
         });
       } catch (error) {

@@ -1,3 +1,4 @@
+import { defined } from '../base/text/defined.ts';
 import { isObject, isText } from '../base/text/json.ts';
 import type { KubernetesClient } from './client.ts';
 import { ApiFailure } from './failure.ts';
@@ -9,6 +10,8 @@ interface WatchOptions<Item> {
   readonly version: string;
   /** Called for `ADDED`, `MODIFIED`, `DELETED`, and `BOOKMARK`, whose object has only a version. */
   readonly seen: (type: string, object: Item) => void;
+  /** Called when the server has accepted the watch. */
+  readonly opened?: () => void;
   readonly signal: AbortSignal;
 }
 
@@ -28,11 +31,13 @@ const longestLine = 16 * 1024 * 1024;
 /** Watches until it ends, for one of the usual reasons; all else throws `ApiFailure`. */
 export async function watched<Item>(
   client: KubernetesClient,
-  { path, version, seen, signal }: WatchOptions<Item>,
+  { path, version, seen, opened, signal }: WatchOptions<Item>,
 ): Promise<WatchEnd> {
   const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: version });
   try {
-    for await (const line of linesOf(client.stream({ path: `${path}?${query}`, idleMs, signal }))) {
+    for await (const line of linesOf(
+      client.stream({ path: `${path}?${query}`, idleMs, signal, ...defined({ opened }) }),
+    )) {
       if (signal.aborted) return 'closed';
       const event = eventOf<Item>(line);
       if (event?.type === 'ERROR') return 'gone';
