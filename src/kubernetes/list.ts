@@ -3,7 +3,7 @@ import { anySignal } from '../base/time/wait.ts';
 import type { KubernetesClient } from './client.ts';
 import { ApiFailure } from './failure.ts';
 
-interface ListOptions {
+interface ItemListOptions {
   readonly path: string;
   /** Limit of the whole answer, milliseconds. */
   readonly timeoutMs: number;
@@ -29,7 +29,7 @@ interface ListRest {
  */
 export async function* listItems<Item>(
   client: Pick<KubernetesClient, 'stream'>,
-  { path, timeoutMs, signal: own }: ListOptions,
+  { path, timeoutMs, signal: own }: ItemListOptions,
 ): AsyncGenerator<Item, ListMetadata> {
   const timeout = AbortSignal.timeout(timeoutMs);
   const splitter = new ItemSplitter();

@@ -56,6 +56,8 @@ interface ImageStreamDouble {
   readonly client: KubernetesClient;
   /** Makes the stream, or gives it these tags; open watches are told. */
   put(stream: string, tags: Readonly<Record<string, DoubleTag>>): void;
+  /** The same for a stream in full, as the API server has it. */
+  putObject(stream: string, body: StreamBody): void;
   remove(stream: string): void;
   /** Ends every open watch. */
   cutWatches(): void;
@@ -64,9 +66,21 @@ interface ImageStreamDouble {
   close(): Promise<void>;
 }
 
+/** What stands in a stream beside its metadata. */
+interface StreamBody {
+  readonly spec?: object;
+  readonly status?: object;
+}
+
 interface Stream {
-  readonly metadata: { readonly namespace: string; readonly name: string; readonly resourceVersion: string };
+  readonly metadata: {
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+  };
   readonly tags: Readonly<Record<string, DoubleTag>>;
+  readonly body?: StreamBody;
 }
 
 interface Change {
@@ -150,6 +164,16 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
     return { kind: 'ImageStreamList', metadata: { resourceVersion: listed, ...rest }, items };
   }
 
+  function put(key: string, content: Omit<Stream, 'metadata'>): void {
+    const [namespace = '', name = ''] = key.split('/');
+    const before = streams.get(key);
+    const resourceVersion = nextVersion();
+    const uid = before?.metadata.uid ?? `uid-${resourceVersion}`;
+    const stream = { metadata: { namespace, name, uid, resourceVersion }, ...content };
+    streams.set(key, stream);
+    tell(before === undefined ? 'ADDED' : 'MODIFIED', streamObject(stream));
+  }
+
   const server = createServer(authority.issued(), (request, response) => {
     answer(request, response).catch(() => response.destroy());
   });
@@ -181,13 +205,8 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
     },
     kubeconfig: config.exportConfig(),
     client,
-    put(key, tags) {
-      const [namespace = '', name = ''] = key.split('/');
-      const type = streams.has(key) ? 'MODIFIED' : 'ADDED';
-      const stream = { metadata: { namespace, name, resourceVersion: nextVersion() }, tags };
-      streams.set(key, stream);
-      tell(type, streamObject(stream));
-    },
+    put: (key, tags) => put(key, { tags }),
+    putObject: (key, body) => put(key, { tags: {}, body }),
     remove(key) {
       const stream = streams.get(key);
       streams.delete(key);
@@ -209,18 +228,22 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
   };
 }
 
-function streamObject({ metadata, tags }: Stream): object {
-  const created = '2026-01-01T00:00:00Z';
+function streamObject({ metadata, tags, body }: Stream): object {
   return {
     apiVersion: root.slice('/apis/'.length),
     kind: 'ImageStream',
     metadata,
-    status: {
-      tags: Object.entries(tags).map(([tag, { digest, created: at = created }]) => ({
-        tag,
-        items: digest === '' ? null : [{ created: at, image: digest }],
-      })),
-    },
+    ...(body ?? { status: statusOf(tags) }),
+  };
+}
+
+function statusOf(tags: Stream['tags']): object {
+  const created = '2026-01-01T00:00:00Z';
+  return {
+    tags: Object.entries(tags).map(([tag, { digest, created: at = created }]) => ({
+      tag,
+      items: digest === '' ? null : [{ created: at, image: digest }],
+    })),
   };
 }
 
