@@ -225,6 +225,33 @@ Ends what quayside mirror hold began; what waits for DESTINATION is copied withi
     run: async (args, io) => (await import('../mirror/hold.ts')).mirrorRelease(args, io),
   },
   {
+    name: 'mirror verify',
+    summary: 'check that every image of a mapping is at its destination, whole',
+    usage: '[OPTION]... [SRC=DST... | SRC DST [DST]...] [-f FILE]...',
+    help: `Takes the mappings and options of quayside mirror, so that its command line can be run again with this name; those that
+only write have no effect. Nothing is written. For each image a line on standard output, in the order of the mappings:
+
+  ok: DST DIGEST             DST has what SRC has, and all of it
+  missing: DST: REASON       DST, or a part of it, is not there
+  differs: DST: REASON       DST is another image than SRC, or a part of it is not what its digest says
+  cannot tell: DST: REASON   SRC or DST did not answer; all that answered was checked
+  skipped: DST: REASON       no image of SRC fits --filter-by-os, or SRC does not exist with --skip-missing
+
+Files are read and compared with their digests. A registry is asked for each manifest, and for the size of each blob by HEAD.
+
+      --deep                 read every blob of registries too, and compare it with its digest
+      --referrers            check what refers to an image too
+      --continue-on-error    check the other lines of a file with mistakes in it
+      --failed-file FILE     write the images that are not ok, as mappings for -f of quayside mirror
+      --output json          one JSON document at the end instead of a line for each image
+
+Of SRC only the digest is asked, and none for SRC@DIGEST: a device can be checked where SRC is out of reach.
+
+Exits with 0 when every image is ok or skipped, 1 when not, 2 for a mistake in the command line, in a file of mappings or of logins,
+130 or 143 when ^C or SIGTERM stopped it.`,
+    run: async (args, io) => (await import('../images/verify.ts')).mirrorVerify(args, io),
+  },
+  {
     name: 'mirror',
     summary: 'copy images between registries and directories, as oc image mirror does',
     usage: '[OPTION]... [SRC=DST... | SRC DST [DST]...] [-f FILE]...',
@@ -248,6 +275,7 @@ tag takes that of SRC. SRC:PREFIX* DST:* takes PREFIX off each tag, and leaves o
       --max-registry N           pairs of registries at a time; default 4
       --requests-per-second N    to each registry, reads and writes together; default: no limit
       --dry-run                  print what would be copied, in bytes, and copy nothing
+      --exit-code                with --dry-run: exit with 0 only when nothing is left to copy
       --continue-on-error        go on with the other images when one fails
       --skip-missing             only warn about a SRC that does not exist
       --skip-mount               send every blob, mount none from another repository

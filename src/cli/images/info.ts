@@ -1,5 +1,5 @@
-// Room `cli/images`: commands about images that exist: image info. In: flags, references,
-// settings. Out: text or JSON, the exit code. Imports: every room below.
+// Room `cli/images`: commands about images that exist: image info, mirror verify. In: flags,
+// references, mappings, settings. Out: text or JSON, the exit code. Imports: every room below.
 
 import { inOrder } from '../../base/flow/each.ts';
 import { tagGlob } from '../../base/text/glob.ts';

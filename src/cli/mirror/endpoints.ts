@@ -9,7 +9,7 @@ import {
 } from '../../app/mirror/copy-endpoint.ts';
 import type { UpstreamConfig } from '../../config/config.ts';
 import type { ImageDestination, OpenByUrls } from '../../mirror/endpoints/endpoints.ts';
-import type { ImageDirectory } from '../../mirror/endpoints/image-directory.ts';
+import type { HeldPlace, ImageDirectory } from '../../mirror/endpoints/image-directory.ts';
 import { ocDirectory } from '../../mirror/endpoints/oc-directory.ts';
 import { ociLayout } from '../../mirror/endpoints/oci-layout.ts';
 import type { ImagePlace } from '../../mirror/references/pull-spec.ts';
@@ -24,6 +24,8 @@ export interface MirrorEndpoints {
   source(place: ImagePlace): Promise<RegistryReader>;
   openByUrls(place: ImagePlace): Promise<OpenByUrls>;
   destination(place: ImagePlace): Promise<ImageDestination>;
+  /** A destination as it can be read. */
+  held(place: ImagePlace): Promise<HeldPlace>;
   close(): Promise<void>;
 }
 
@@ -91,6 +93,10 @@ export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEn
       const { medium, location } = place;
       if (medium !== 'registry') return mounting(directory(place, options.dir), options);
       return mounting((await registry(location)).destination, options);
+    },
+    async held(place) {
+      if (place.medium !== 'registry') return directory(place, options.dir);
+      return (await registry(place.location)).source;
     },
     async close() {
       const made = await Promise.allSettled(registries.values());

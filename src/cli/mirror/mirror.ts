@@ -1,7 +1,6 @@
 // Room `cli/mirror`: quayside mirror: copies images as oc image mirror does. In: flags, mapping
 // files, auth files. Out: copies, a report, the exit code. Imports: every room below.
 
-import { writeFile } from 'node:fs/promises';
 import { copyImages } from '../../mirror/batch/copy-all.ts';
 import { type Mapping, MappingError } from '../../mirror/batch/mapping.ts';
 import { createCopyPlan } from '../../mirror/batch/plan.ts';
@@ -26,6 +25,7 @@ import {
   type MirrorReport,
   pairOf,
   type Undone,
+  writeRefusal,
 } from './report.ts';
 
 /** What is to be copied, what each copy was written as, and what came to no copy. */
@@ -143,12 +143,14 @@ async function dryRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> 
   const { retried, imageEnded } = lines.events;
   const events = { ...plan.events, ...(retried && { retried }), ...(imageEnded && { imageEnded }) };
   const report = await ran(work, { ...wish, continueOnError: true }, io, events).finally(lines.close);
-  const planned = planText(plan.repositories(), work.mappingOf);
+  const repositories = plan.repositories();
+  const planned = planText(repositories, work.mappingOf);
   if (wish.json) io.stdout.write(`${JSON.stringify(report)}\n`);
   io.stderr.write(`${planned}\ninfo: Planning completed in ${durationText(report.seconds)}\n`);
   const isFine = isComplete(report);
   io.stderr.write(isFine ? 'info: Dry run complete\n' : 'error: an error occurred during planning\n');
-  return isFine ? 0 : failureCode(io);
+  if (!isFine) return failureCode(io);
+  return wish.exitCode && repositories.length > 0 ? 1 : 0;
 }
 
 async function realRun(work: Work, wish: MirrorOptions, io: Io): Promise<number> {
@@ -174,7 +176,7 @@ function failureCode({ signal }: Io): number {
  */
 async function tellFailed(report: Undone, file: string | undefined, { stderr }: Io): Promise<boolean> {
   const lines = failedMappings(report);
-  const refusal = file === undefined ? undefined : await refusalOf(file, lines);
+  const refusal = file === undefined ? undefined : await writeRefusal(file, lines);
   if (refusal !== undefined) stderr.write(`error: ${file} cannot be written (${refusal})\n`);
   const isKept = file !== undefined && refusal === undefined;
   if (lines !== '') {
@@ -185,14 +187,4 @@ async function tellFailed(report: Undone, file: string | undefined, { stderr }: 
     );
   }
   return refusal === undefined;
-}
-
-/** Why the system would not write it; undefined once it is written. */
-async function refusalOf(file: string, lines: string): Promise<string | undefined> {
-  try {
-    await writeFile(file, lines);
-    return undefined;
-  } catch (error) {
-    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  }
 }

@@ -26,6 +26,8 @@ export interface MirrorOptions {
   /** To each registry, to read and to write together. Undefined: as many as it takes. */
   readonly requestsPerSecond: number | undefined;
   readonly dryRun: boolean;
+  /** Of a dry run: whether what is left to copy is a failure. */
+  readonly exitCode: boolean;
   readonly continueOnError: boolean;
   readonly skipMissing: boolean;
   readonly skipMount: boolean;
@@ -51,6 +53,7 @@ const flags = {
   'continue-on-error': boolean,
   dir: { default: '.' },
   'dry-run': boolean,
+  'exit-code': boolean,
   'failed-file': {},
   filename: { short: 'f', isList: true },
   'filter-by-os': { read: (text: string) => Expression.anywhere(text) },
@@ -118,13 +121,27 @@ export const globalFlags: Readonly<Record<string, Flag>> = Object.fromEntries([
   }),
 ]);
 
+/** All that `quayside mirror` accepts. */
+export const mirrorFlags = { ...globalFlags, ...flags };
+
 /** Reads the flags. Throws `UsageError`. */
 export function parseMirrorFlags(args: readonly string[]): MirrorOptions {
-  const { values, words } = parseFlags({ ...globalFlags, ...flags }, args);
+  return mirrorOptions(parseFlags(mirrorFlags, args));
+}
+
+/** What the flags ask for. Throws `UsageError` for those that are refused. */
+export function mirrorOptions({
+  values,
+  words,
+}: ReturnType<typeof parseFlags<typeof mirrorFlags>>): MirrorOptions {
   if (values['skip-verification'] === true)
     throw new UsageError('--skip-verification is refused: nothing is copied whose digest was not checked');
   if (values['s3-source-bucket'].length > 0)
     throw new UsageError('--s3-source-bucket is refused: buckets are no source and no destination here');
+  if (values['exit-code'] === true && values['dry-run'] !== true)
+    throw new UsageError(
+      '--exit-code is for --dry-run: without it the exit code says whether all was copied',
+    );
   return {
     words,
     files: values.filename.flatMap((names) => names.split(',')),
@@ -140,6 +157,7 @@ export function parseMirrorFlags(args: readonly string[]): MirrorOptions {
     maxRegistry: values['max-registry'],
     requestsPerSecond: values['requests-per-second'],
     dryRun: values['dry-run'] === true,
+    exitCode: values['exit-code'] === true,
     continueOnError: values['continue-on-error'] === true,
     skipMissing: values['skip-missing'] === true,
     skipMount: values['skip-mount'] === true,

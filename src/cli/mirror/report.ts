@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import type { Mapping } from '../../mirror/batch/mapping.ts';
 import type { CopiedImage, ImageCopy } from '../../mirror/images/image-copy.ts';
 import type { CopyReport } from '../../mirror/images/tally.ts';
@@ -110,4 +111,14 @@ export function reasonText(reason: string): string {
 
 function line({ source, destination }: ReportedPair): string {
   return `${source} ${destination}\n`;
+}
+
+/** Why the system would not write it; undefined once it is written. */
+export async function writeRefusal(file: string, lines: string): Promise<string | undefined> {
+  try {
+    await writeFile(file, lines);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  }
 }

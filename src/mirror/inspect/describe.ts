@@ -1,5 +1,6 @@
 // Room `mirror/inspect`: looks at images without copying them. In: a reader and a reference. Out:
-// what the image is. Imports: base, mirror/copy, mirror/endpoints, mirror/images, oci.
+// what the image is, or what is wrong with it at its destination. Imports: base, mirror/copy,
+// mirror/endpoints, mirror/images, oci.
 
 import type { Expression } from '../../base/text/expression.ts';
 import { field, listOf, parseJson } from '../../base/text/json.ts';
