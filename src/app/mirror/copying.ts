@@ -12,6 +12,9 @@ import type { RegistryEndpoints } from './endpoints.ts';
 /** A run knows what is where, which does not stay true for ever. */
 const runMs = 10 * 60_000;
 
+/** After so many tries, some minutes, what fails of signatures keeps no image back any more. */
+const patientTries = 5;
+
 interface CopyingOptions {
   /** Default: none is held. */
   readonly holds?: Pick<Holds, 'find'>;
@@ -45,7 +48,7 @@ export function copying(
     holds === undefined || (async () => (await holds.find(destination)) === undefined);
 
   return async (
-    { source, destination, isPulled = false, fills = false, seen }: CopyPair,
+    { source, destination, isPulled = false, fills = false, attempts = 0, seen }: CopyPair,
     stop: AbortSignal,
   ): Promise<CopiedImage | undefined> => {
     if (settings.dryRun) return undefined;
@@ -55,7 +58,8 @@ export function copying(
       from: source,
       destination: ends.destination(destination.registry),
       to: { repository: destination.repository, ...(tag === undefined ? {} : { tag }) },
-      attachments: bringsAttachments(settings, destination),
+      attachments:
+        bringsAttachments(settings, destination) && (attempts < patientTries || ('if-possible' as const)),
       overwrites: !fills && isFree(destination.text),
     };
     return await copyImage(image, shared(), { signal: stop, seen });

@@ -154,7 +154,8 @@ async function publishRoot(
   if (image.referrers === true) {
     if (!isThere) await put({ digest });
     await copyReferrersOf(root, copying);
-  } else if (image.attachments === true) await copyAttachments(root, copying);
+  } else if (image.attachments !== undefined && image.attachments !== false)
+    await copyAttachments(root, copying);
   return isTagged ? undefined : await put(tag === undefined ? { digest } : { tag });
 }
 

@@ -144,7 +144,8 @@ async function copyReferring(
 
 /**
  * What cosign keeps under tags for the manifest and its children. One that cannot be copied for a
- * lasting reason is reported, and keeps no image back. Throws a CopyError that may pass.
+ * lasting reason, or with `if-possible` for any, is reported, and keeps no image back. Throws other
+ * CopyErrors.
  */
 export async function copyAttachments(root: Node, copying: Copying): Promise<void> {
   const { image, run } = copying;
@@ -156,7 +157,8 @@ export async function copyAttachments(root: Node, copying: Copying): Promise<voi
     try {
       await copyTagged(tag, ours, { mustSend: false, depth: 1 });
     } catch (error) {
-      if (!(error instanceof CopyError) || mayPass(error)) throw error;
+      const isFatal = image.attachments !== 'if-possible' && mayPass(error);
+      if (!(error instanceof CopyError) || isFatal) throw error;
       run.events.attachmentFailed?.({ image, tag, failure: error });
     }
   };

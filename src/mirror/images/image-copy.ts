@@ -31,8 +31,11 @@ export interface ImageCopy {
   readonly openByUrls?: OpenByUrls;
   /** Also what refers to the image and to its parts, and what refers to that. Default false. */
   readonly referrers?: boolean;
-  /** Also what cosign keeps under tags for it and its children, if there is any. Default false. */
-  readonly attachments?: boolean;
+  /**
+   * Also what cosign keeps under tags for it and its children, if there is any. `if-possible`:
+   * without what fails, also where that may pass. Default false.
+   */
+  readonly attachments?: boolean | 'if-possible';
   /**
    * Whether the tag may be taken from what has it at the destination; a function is asked right
    * before the tag is written. Default true.

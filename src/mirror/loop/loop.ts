@@ -24,6 +24,8 @@ export interface CopyPair {
   readonly isPulled?: boolean;
   /** Only where there is nothing. */
   readonly fills?: boolean;
+  /** Tries before this one. Default 0. */
+  readonly attempts?: number;
   /** What both registries have, by the HEAD that each was asked in this try. */
   readonly seen: Seen;
 }
@@ -145,6 +147,7 @@ async function mirrored(
     destination: target,
     isPulled: task.owner === 'misses',
     fills: task.fills === true,
+    attempts: task.attempts,
     seen: { source: wanted, destination: held ?? 'nothing' },
   } as const;
   const there = await copied(options, pair, signal);

@@ -35,13 +35,15 @@ interface TriedOptions {
   /** More of the mirror's settings. */
   readonly yaml?: string;
   readonly prepare?: (source: MemoryEnd) => void;
+  /** The queue's pause after a first failure. */
+  readonly firstPauseMs?: number;
 }
 
 /** One try of a task, between two registries in memory: how often each was asked what. */
 async function triedOnce(
   task: Partial<MirrorTask>,
   held?: typeof image,
-  { holds, yaml = '', prepare }: TriedOptions = {},
+  { holds, yaml = '', prepare, firstPauseMs = 5000 }: TriedOptions = {},
 ) {
   const [source, quay] = [memoryEnd('registry.ci.openshift.org'), memoryEnd('quay.io')];
   source.hold(from, image, latest);
@@ -53,7 +55,8 @@ async function triedOnce(
   if (settings === undefined) throw new Error('the settings have no mirror');
   const told: string[] = [];
   const stop = new AbortController();
-  const tasks = createQueue({ records: createTaskRecords({ records: createMemoryStore().records }) });
+  const records = createTaskRecords({ records: createMemoryStore().records });
+  const tasks = createQueue({ records, firstPauseMs });
   const { promise: isDone, resolve: imageMirrored } = Promise.withResolvers<unknown>();
   const running = mirrorLoop(
     {
@@ -185,6 +188,25 @@ test('a signature that cannot be copied keeps no image back, and is logged', asy
   t.equal(tagged.get(target), index.root.descriptor.digest);
   t.notOk(tagged.has(signature));
   t.ok(tagged.has(bill));
+  t.same(told, ['attachmentFailed']);
+});
+
+test('a signature that the source cannot deliver keeps its image back for some tries, not for ever', async (t) => {
+  let refusals = 0;
+  const prepare = (source: MemoryEnd): void => {
+    signed(source);
+    Object.assign(source.misbehaviours, {
+      fails({ verb, reference }: { verb: string; reference: string }) {
+        if (verb !== 'get-manifest' || reference !== signature) return undefined;
+        refusals += 1;
+        return new RegistryError('UNAVAILABLE', 'the registry is busy');
+      },
+    });
+  };
+  const { tagged, told } = await triedOnce({}, undefined, { prepare, firstPauseMs: 0 });
+  t.equal(tagged.get(target), index.root.descriptor.digest);
+  t.ok(tagged.has(bill));
+  t.equal(refusals, 6);
   t.same(told, ['attachmentFailed']);
 });
 
