@@ -4,7 +4,7 @@ import type { Descriptor } from '../../oci/content.ts';
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
 import type { ManifestBytes } from '../endpoints/endpoints.ts';
-import { isIndex, type Node } from './graph.ts';
+import { isIndex, mayBeBlob, type Node } from './graph.ts';
 
 export interface PlatformChoice {
   readonly filterByOs?: Pick<Expression, 'test'>;
@@ -25,7 +25,7 @@ interface PlatformEntry {
 /**
  * Chooses as `oc image mirror` does. The platform of a plain manifest is not read; an index within
  * an index is kept or dropped whole. Without `keepManifestList` an index that loses children is
- * rewritten, and one with a single child is replaced by it.
+ * rewritten, and one with a single child is replaced by it, unless that may be a layer.
  */
 export function chosenPlatforms(node: Node, { filterByOs, keepManifestList = true }: PlatformChoice): Chosen {
   if (!isIndex(node.manifest.descriptor)) return { kind: 'node', node };
@@ -36,7 +36,7 @@ export function chosenPlatforms(node: Node, { filterByOs, keepManifestList = tru
   const [only] = children;
   if (only === undefined) return all.length === 0 ? { kind: 'node', node } : { kind: 'nothing' };
   if (keepManifestList) return { kind: 'node', node: { ...node, children } };
-  if (children.length === 1) return { kind: 'child', child: only };
+  if (children.length === 1 && !mayBeBlob(only)) return { kind: 'child', child: only };
   if (wanted.length === all.length) return { kind: 'node', node };
   const shorter = { ...body, manifests: wanted.map(({ json }) => json) };
   return { kind: 'node', node: { ...node, manifest: rewritten(node.manifest, shorter), children } };

@@ -27,6 +27,19 @@ test('an index whose children are layers is copied, each layer as a blob', async
   t.match(await copyImage(image(), quickRun()), { outcome: 'unchanged' });
 });
 
+test('an index of one layer is no list of one image: it is copied as it is', async (t) => {
+  const root = manifestBytes(mediaTypes.ociIndex, { manifests: [cacheConfig] });
+  const blobs = new Map([[settings.descriptor.digest, settings.bytes]]);
+  const { source, destination, run, image } = copyRig(
+    { root, manifests: [root], blobs },
+    { destination: { takesPartialManifests: true } },
+  );
+  const digest = root.descriptor.digest;
+  t.match(await copyImage(image({ keepManifestList: false }), run), { outcome: 'copied', digest });
+  t.same(destination.contents(app).tags, source.contents(app).tags);
+  t.same(destination.contents(app).blobs, source.contents(app).blobs);
+});
+
 test('the same is copied with its referrers, by force, and when only its layers are missing', async (t) => {
   const { source, destination, run, image } = copyRig(cacheIndex(), {
     destination: { takesPartialManifests: true },
