@@ -57,13 +57,19 @@ export function createTagPathSearch(
     isLimited: false,
   };
 
+  /** One question each, whatever the number of ways and rounds. */
+  const hints = new Map<string, MaybePromise<boolean>>();
   function hintLeads(tag: Tag, digest: Digest): MaybePromise<boolean> {
+    const key = `${tag}@${digest}`;
+    const known = hints.get(key);
+    if (known !== undefined) return known;
     if (tally.hintsLeft <= 0) {
       failures.push(untold());
       return false;
     }
     const answer = proofs?.tagLeadsNow(place, tag, digest) ?? false;
     if (answer instanceof Promise) tally.hintsLeft -= 1;
+    hints.set(key, answer);
     return answer;
   }
 

@@ -114,6 +114,18 @@ export function createManifests(options: ManifestsOptions): Manifests {
     return isRoot(scopeOf(repository), digest) ? rootLabel(digest) : undefined;
   }
 
+  /** Asks for streams only where the manifest's own label was not propagated recently. */
+  function isLabelled(
+    repository: Repository,
+    { digest, tags: above }: Descriptor & { readonly tags: readonly Tag[] },
+    tag?: Tag,
+  ): boolean {
+    if (tag !== undefined || isRoot === undefined) return labelled.isPropagated(above, tag);
+    const label = rootLabel(digest);
+    if (label !== undefined && labelled.isPropagated(above, label)) return true;
+    return !isRoot(scopeOf(repository), digest) && labelled.isPropagated(above);
+  }
+
   async function get(
     repository: Repository,
     digest: Digest,
@@ -136,10 +148,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
 
   function known(repository: Repository, digest: Digest, tag?: Tag): HeldManifest | undefined {
     const member = membership.known(scopeOf(repository), digest);
-    const local =
-      member && labelled.isPropagated(member.tags, labelOf(repository, digest, tag))
-        ? inMemory(repository, member)
-        : undefined;
+    const local = member && isLabelled(repository, member, tag) ? inMemory(repository, member) : undefined;
     if (local !== undefined) touched(digest);
     return local;
   }

@@ -196,3 +196,16 @@ test('what is forgotten is asked again, and what was under way is not remembered
   known.clear();
   t.match(memory.review('alices-token'), { name: 'alice' }, 'the answer to the later question is kept');
 });
+
+test('where a subject was allowed something is known, also when that has lapsed, until it is forgotten', async (t) => {
+  const { memory, state } = recorded();
+  t.equal(memory.wasAllowedIn?.(alice, 'ocp'), false);
+  await memory.ask(alice, cli);
+  await memory.ask({ ...alice, name: 'bob' }, cli);
+  state.now += 3_600_000;
+  t.equal(memory.wasAllowedIn?.(alice, 'ocp'), true);
+  t.equal(memory.wasAllowedIn?.(alice, 'ocp-priv'), false);
+  t.equal(memory.wasAllowedIn?.({ ...alice, name: 'bob' }, 'ocp'), false);
+  memory.forget();
+  t.equal(memory.wasAllowedIn?.(alice, 'ocp'), false);
+});

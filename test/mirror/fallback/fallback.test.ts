@@ -183,3 +183,12 @@ test('a tag that was copied and is gone again is a miss again', async (t) => {
   await pull(rig, rig);
   t.equal(rig.tasks.length, 2);
 });
+
+test('what only the upstream itself may answer is asked of no source', async (t) => {
+  const rig = await missRig(t);
+  const { digest } = inSource(rig);
+  t.equal(await rig.qci.tagAtUpstream(rig.repository, tag), undefined);
+  t.same(rig.doubles.source.requests, []);
+  const served = await pull(rig, rig);
+  t.equal(served.descriptor.digest, digest, 'a client of the tag is answered from there');
+});
