@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Semaphore } from '../../base/flow/semaphore.ts';
 import { hasCode } from '../../base/state/durable-file.ts';
@@ -29,7 +29,6 @@ export function createFileLocks(directory: string): FileLocks {
 
   async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
     const path = join(directory, createHash('sha256').update(name).digest('hex'));
-    await disk.write(mkdir(directory, { recursive: true }));
     await acquired(path);
     try {
       return await work();
@@ -53,12 +52,12 @@ async function acquired(path: string): Promise<void> {
 
 async function isCreated(path: string): Promise<boolean> {
   try {
-    const file = await open(path, 'wx');
+    const file = await disk.create(path);
     await file.close();
     return true;
   } catch (error) {
     if (hasCode(error, 'EEXIST')) return false;
-    return await disk.write(Promise.reject(error));
+    throw error;
   }
 }
 
