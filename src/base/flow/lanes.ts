@@ -10,14 +10,11 @@ class Line<Item> {
   shift(): Item | undefined {
     const item = this.#items[this.#head];
     this.#head += 1;
-    if (this.#head >= this.#items.length) this.#forget(this.#items.length);
-    else if (this.#head * 2 > this.#items.length) this.#forget(this.#head);
+    if (this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
     return item;
-  }
-
-  #forget(count: number): void {
-    this.#items = this.#items.slice(count);
-    this.#head = 0;
   }
 }
 

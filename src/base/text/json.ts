@@ -3,8 +3,10 @@ const deepest = 100;
 
 const quote = 0x22;
 const backslash = 0x5c;
-const isOpening = (byte: number): boolean => byte === 0x5b || byte === 0x7b;
-const isClosing = (byte: number): boolean => byte === 0x5d || byte === 0x7d;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
 
 /** The value of foreign JSON text, in linear time. Throws if invalid or nested too deep. */
 export function parseJson(bytes: Uint8Array): unknown {
@@ -59,8 +61,8 @@ function isDeep(bytes: Uint8Array): boolean {
   for (let at = 0; at < bytes.length; at += 1) {
     const byte = bytes[at] ?? 0;
     if (byte === quote) at = endOfString(bytes, at);
-    else if (isClosing(byte)) depth -= 1;
-    else if (isOpening(byte)) {
+    else if (byte === closeBracket || byte === closeBrace) depth -= 1;
+    else if (byte === openBracket || byte === openBrace) {
       depth += 1;
       if (depth > deepest) return true;
     }

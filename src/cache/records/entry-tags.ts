@@ -3,9 +3,11 @@ import type { Tag } from '../../oci/reference.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 
 /** What a tag gives a right to, as a key: who may pull one tag of a scope may pull all of them. */
-type TagScope = (tag: Tag) => string;
+export type TagScope = (scope: RepositoryScope, tag: Tag) => string;
 
+/** How the tags of one repository are held together. */
 export interface TagMerging {
+  readonly scope: RepositoryScope;
   readonly scopeOf: TagScope;
   /**
    * The tags are those of a manifest above: only the latest was just seen to reference this. The
@@ -29,29 +31,34 @@ export function mergedTags(known: readonly Tag[], seen: readonly Tag[], merging:
   const had = new Set(known);
   const added = seen.filter((tag) => !had.has(tag));
   if (added.length === 0) return known;
-  const latest = seen.at(-1);
-  const isLate = (tag: Tag): boolean => merging.isInherited !== true || tag === latest;
-  const ordered = [...added.filter((tag) => !isLate(tag)), ...known, ...added.filter(isLate)];
-  const kept = ordered.length <= fewTags ? ordered : withoutCovered(ordered, merging.scopeOf);
+  const hasLatest = added.at(-1) === seen.at(-1);
+  const gaps = merging.isInherited ? added.length - (hasLatest ? 1 : 0) : 0;
+  const ordered = [...added.slice(0, gaps), ...known, ...added.slice(gaps)];
+  if (ordered.length <= fewTags) return ordered;
+  const kept = withoutCovered(ordered, merging);
   return isSame(kept, known) ? known : kept;
 }
 
 /** Whether `after` grants a right that `before` does not: worth a write. Not for covered tags. */
-export function isNews(before: readonly Tag[], after: readonly Tag[], scopeOf: TagScope): boolean {
+export function isNews(
+  before: readonly Tag[],
+  after: readonly Tag[],
+  { scope, scopeOf }: TagMerging,
+): boolean {
   if (before.length < fewTags) return true;
-  const scopes = new Set(before.map(scopeOf));
-  return scopes.size < mostScopes && after.some((tag) => !scopes.has(scopeOf(tag)));
+  const scopes = new Set(before.map((tag) => scopeOf(scope, tag)));
+  return scopes.size < mostScopes && after.some((tag) => !scopes.has(scopeOf(scope, tag)));
 }
 
-function withoutCovered(tags: readonly Tag[], scopeOf: TagScope): readonly Tag[] {
+function withoutCovered(tags: readonly Tag[], { scope, scopeOf }: TagMerging): readonly Tag[] {
   const scopes = new Set<string>();
   const kept = new Set<Tag>();
   const covered: Tag[] = [];
   for (const tag of tags.toReversed()) {
-    const scope = scopeOf(tag);
-    if (scopes.has(scope)) covered.push(tag);
+    const right = scopeOf(scope, tag);
+    if (scopes.has(right)) covered.push(tag);
     else if (scopes.size < mostScopes) {
-      scopes.add(scope);
+      scopes.add(right);
       kept.add(tag);
     }
   }
@@ -66,26 +73,19 @@ function isSame(some: readonly Tag[], others: readonly Tag[]): boolean {
   return some.length === others.length && some.every((tag, index) => tag === others[index]);
 }
 
-/** Of what one repository has; how tags are held together there. */
-export type MergingIn = (scope: RepositoryScope) => TagMerging;
-
 /** Scopes of tags kept in memory, and for how long, milliseconds: rules may change while we run. */
 const scopesKept = { max: 50_000, ttl: 600_000 };
 
 /** Scopes are asked for again and again: each tag of a full record, for each tag that comes. */
-export function rememberedScopes(
-  scopeOf: ((scope: RepositoryScope, tag: Tag) => string) | undefined,
-): MergingIn {
-  if (scopeOf === undefined) return () => ({ scopeOf: () => '' });
+export function rememberedScopes(scopeOf: TagScope | undefined): TagScope {
+  if (scopeOf === undefined) return () => '';
   const scopes = new LRUCache<string, string>(scopesKept);
-  return (scope) => ({
-    scopeOf(tag) {
-      const key = `${scope.upstream}/${scope.repository}:${tag}`;
-      const known = scopes.get(key);
-      if (known !== undefined) return known;
-      const found = scopeOf(scope, tag);
-      scopes.set(key, found);
-      return found;
-    },
-  });
+  return (scope, tag) => {
+    const key = `${scope.upstream}/${scope.repository}:${tag}`;
+    const known = scopes.get(key);
+    if (known !== undefined) return known;
+    const found = scopeOf(scope, tag);
+    scopes.set(key, found);
+    return found;
+  };
 }

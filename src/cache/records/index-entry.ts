@@ -50,7 +50,8 @@ export function mergedEntry(
   if (known.isDoubtful !== seen.isDoubtful)
     return known.isDoubtful ? confirmedEntry(known, seen, merging) : known;
   const mediaType = seen.isProven ? (seen.mediaType ?? known.mediaType) : (known.mediaType ?? seen.mediaType);
-  const { size, isProven } = sizeOf(known, seen);
+  const isReplaced = known.isProven === undefined && (known.size < 0 || seen.isProven !== undefined);
+  const { size, isProven } = isReplaced ? seen : known;
   const tags = mergedTags(known.tags, seen.tags, merging);
   const tagsAt = tagsAtOf(known, { ...seen, tags }, merging);
   const isSameSize = size === known.size && isProven === known.isProven;
@@ -98,16 +99,11 @@ export function indexEntryOf(descriptor: Descriptor, tags: readonly Tag[], seenA
 }
 
 /** Moves only when the tags must be written, and then always. */
-function tagsAtOf(known: IndexEntry, { tags, tagsAt }: IndexEntry, { scopeOf }: TagMerging): number {
+function tagsAtOf(known: IndexEntry, { tags, tagsAt }: IndexEntry, merging: TagMerging): number {
   if (tags === known.tags) return known.tagsAt;
-  const isDue = ageMs(known.tagsAt, tagsAt) >= tagsEveryMs || isNews(known.tags, tags, scopeOf);
+  const isDue = ageMs(known.tagsAt, tagsAt) >= tagsEveryMs || isNews(known.tags, tags, merging);
   if (!isDue) return known.tagsAt;
   return tagsAt === known.tagsAt ? tagsAt + 1 : tagsAt;
-}
-
-function sizeOf(known: IndexEntry, seen: IndexEntry): IndexEntry {
-  const isReplaced = known.isProven === undefined && (known.size < 0 || seen.isProven !== undefined);
-  return isReplaced ? seen : known;
 }
 
 /** The record's bytes. */

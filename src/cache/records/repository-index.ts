@@ -11,7 +11,7 @@ import type { Tag } from '../../oci/reference.ts';
 import { memberKey, type RepositoryScope } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
 import type { CacheEvents } from '../events.ts';
-import { type MergingIn, rememberedScopes } from './entry-tags.ts';
+import { rememberedScopes, type TagScope } from './entry-tags.ts';
 import {
   type IndexEntry,
   indexEntryBytes,
@@ -125,9 +125,9 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
       if (lost !== undefined) partial.addUnwritten(lost.scope, present(member)?.tags ?? []);
     },
   });
-  const merging = rememberedScopes(options.scopeOf);
+  const scopeOf = rememberedScopes(options.scopeOf);
   const queue = new WriteBehind<Addition>({
-    write: (key, addition) => write(records, { memory, merging }, key, addition),
+    write: (key, addition) => write(records, { memory, scopeOf }, key, addition),
     laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
     written() {
       const next = unwritten.next();
@@ -142,7 +142,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   });
   const held = (key: string): IndexEntry | 'absent' | undefined =>
     memory.get(key) ?? queue.waiting(key)?.member;
-  const reading = reader(options, memory, merging, held);
+  const reading = reader(options, memory, scopeOf, held);
   const latest = (key: string, addition: Addition): Addition => ({
     ...addition,
     member: present(memory.get(key)) ?? addition.member,
@@ -151,7 +151,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   function addOne(scope: RepositoryScope, digest: Digest, added: IndexEntry, isInherited = false): void {
     const key = memoryKey(scope, digest);
     const known = present(memory.get(key)) ?? queue.waiting(key)?.member;
-    const seen = mergedEntry(known, added, { ...merging(scope), isInherited });
+    const seen = mergedEntry(known, added, { scope, scopeOf, isInherited });
     const isUnwritten = unwritten.take(key) !== undefined;
     if (seen === known && !isUnwritten) return;
     memory.set(key, seen, { ttl: 0 });
@@ -210,7 +210,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
 function reader(
   options: RepositoryIndexOptions,
   memory: HeldEntry,
-  merging: MergingIn,
+  scopeOf: TagScope,
   held: (key: string) => IndexEntry | 'absent' | undefined,
 ): (scope: RepositoryScope, digest: Digest) => Promise<IndexEntry | 'absent' | 'unreadable'> {
   const asking = createSingleFlight<IndexEntry | 'absent' | 'unreadable'>();
@@ -219,7 +219,7 @@ function reader(
     try {
       const stored = parseIndexEntry((await options.records.get(record))?.bytes);
       const meanwhile = present(held(key));
-      const found = meanwhile === undefined ? stored : mergedEntry(stored, meanwhile, merging(scope));
+      const found = meanwhile === undefined ? stored : mergedEntry(stored, meanwhile, { scope, scopeOf });
       memory.set(key, found ?? 'absent', { ttl: found === undefined ? (options.negativeMs ?? 5_000) : 0 });
       return found ?? 'absent';
     } catch (error) {
@@ -237,7 +237,7 @@ function reader(
 /** Adds to the record what it lacks; concurrent replicas keep each other's additions. */
 async function write(
   records: Records,
-  { memory, merging }: { readonly memory: HeldEntry; readonly merging: MergingIn },
+  { memory, scopeOf }: { readonly memory: HeldEntry; readonly scopeOf: TagScope },
   key: string,
   { scope, digest, member }: Addition,
 ): Promise<void> {
@@ -245,11 +245,11 @@ async function write(
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const stored = await records.get(record);
     const before = parseIndexEntry(stored?.bytes);
-    const after = mergedEntry(before, member, merging(scope));
+    const after = mergedEntry(before, member, { scope, scopeOf });
     const condition = { ifVersion: stored?.version ?? 'absent' };
     if (after === before || (await records.put(record, indexEntryBytes(after), condition)) !== undefined) {
       const newer = present(memory.get(key));
-      if (newer !== undefined) memory.set(key, mergedEntry(after, newer, merging(scope)), { ttl: 0 });
+      if (newer !== undefined) memory.set(key, mergedEntry(after, newer, { scope, scopeOf }), { ttl: 0 });
       return;
     }
   }

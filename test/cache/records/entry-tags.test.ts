@@ -10,18 +10,22 @@ import { createMemoryStore } from '../../../src/store/memory-store.ts';
 const scopeOf = (tag: Tag): string => tag.split('_')[0] ?? '';
 const tagsOf = (scopes: number, each: number, from = 0): Tag[] =>
   Array.from({ length: scopes * each }, (_, at) => parseTag(`s${at % scopes}_${from + at}`));
+const merging = {
+  scope: { upstream: 'quay.io', repository: parseRepository('openshift/ci') },
+  scopeOf: (_: unknown, tag: Tag): string => scopeOf(tag),
+};
 const scopesOf = (tags: readonly Tag[]) => new Set(tags.map(scopeOf));
 
 test('a few tags are all kept, and what adds nothing is the same', (t) => {
   const few = tagsOf(2, 32);
-  t.same(mergedTags(few.slice(0, 40), few.slice(40), { scopeOf }), few);
-  t.equal(mergedTags(few, few.slice(0, 3), { scopeOf }), few);
+  t.same(mergedTags(few.slice(0, 40), few.slice(40), merging), few);
+  t.equal(mergedTags(few, few.slice(0, 3), merging), few);
   t.end();
 });
 
 test('of too many the covered ones go first, the oldest of them before the others', (t) => {
   const lonely = parseTag('lonely_0');
-  const merged = mergedTags([lonely, ...tagsOf(2, 31)], tagsOf(2, 31, 62), { scopeOf });
+  const merged = mergedTags([lonely, ...tagsOf(2, 31)], tagsOf(2, 31, 62), merging);
   t.equal(merged.length, 64);
   t.equal(merged[0], lonely, 'nothing covers it');
   t.equal(merged.at(-1), 's1_123');
@@ -30,10 +34,10 @@ test('of too many the covered ones go first, the oldest of them before the other
 });
 
 test('there are never more than 1,024, of the latest scopes', (t) => {
-  const merged = mergedTags(tagsOf(1_000, 1), tagsOf(2_000, 1), { scopeOf });
+  const merged = mergedTags(tagsOf(1_000, 1), tagsOf(2_000, 1), merging);
   t.equal(merged.length, 1_024);
   t.ok(merged.includes(parseTag('s1999_1999')));
-  t.notOk(isNews(merged, tagsOf(1, 1), scopeOf), 'and what is beyond need not be written');
+  t.notOk(isNews(merged, tagsOf(1, 1), merging), 'and what is beyond need not be written');
   t.end();
 });
 
@@ -41,7 +45,7 @@ test('an inherited tag takes the place of none that is known, unless it was just
   const known = tagsOf(70, 1);
   const stale = parseTag('s1_stale');
   const fresh = parseTag('s2_fresh');
-  const merged = mergedTags(known, [stale, fresh], { scopeOf, isInherited: true });
+  const merged = mergedTags(known, [stale, fresh], { ...merging, isInherited: true });
   t.notOk(merged.includes(stale));
   t.ok(merged.includes(parseTag('s1_1')));
   t.ok(merged.includes(fresh));
