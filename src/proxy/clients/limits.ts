@@ -44,13 +44,15 @@ interface SlotWaiter {
 export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Limit {
   const { maxRunning, maxInQueue, maxWaitInQueueMs } = bounds;
   const waiting = createFairQueue<SlotWaiter>(maxInQueue);
-  const shares = createShares(maxRunning);
+  /** So many are open to every client; all, where there is no limit. */
+  const plenty = maxRunning === 0 ? Number.POSITIVE_INFINITY : Math.floor(maxRunning / 2);
+  const shares = createShares(maxRunning - plenty);
   let running = 0;
 
   const changed = (): void => events?.limitChanged?.({ limit: name, running, waiting: waiting.size });
 
   const mayEnter = (address: string, subject: string): boolean =>
-    maxRunning === 0 || (running < maxRunning && shares.mayTake(running, address, subject));
+    running < plenty || (running < maxRunning && shares.mayTake(address, subject));
 
   /** The slot of one that leaves goes to whose turn it is. */
   function left(): void {
@@ -61,14 +63,15 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
   }
 
   function entered(address: string, subject: string): ReleaseSlot {
-    const isCounted = shares.take(running, address, subject);
+    const isScarce = running >= plenty;
+    if (isScarce) shares.take(address, subject);
     running += 1;
     changed();
     let isInside = true;
     return () => {
       if (!isInside) return;
       isInside = false;
-      if (isCounted) shares.giveBack(address, subject);
+      if (isScarce) shares.giveBack(address, subject);
       left();
     };
   }
@@ -122,17 +125,14 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
  * address, and one subject, has at most four fifths, so that others find a slot at once.
  */
 interface Shares {
-  /** Whether these may have one more while so many are taken. */
-  mayTake(taken: number, address: string, subject: string): boolean;
-  /** Counts one more, if it is one of the scarce ones: then it is to be given back. */
-  take(taken: number, address: string, subject: string): boolean;
+  /** Whether these may have one more. */
+  mayTake(address: string, subject: string): boolean;
+  take(address: string, subject: string): void;
   giveBack(address: string, subject: string): void;
 }
 
-/** Shares of so many slots. An empty address or subject has no bound. */
-function createShares(slots: number): Shares {
-  const plenty = Math.floor(slots / 2);
-  const scarce = slots - plenty;
+/** Shares of so many scarce slots. An empty address or subject has no bound. */
+function createShares(scarce: number): Shares {
   const most = scarce - Math.floor(scarce / 5);
   const held = new Map<string, number>();
 
@@ -150,11 +150,9 @@ function createShares(slots: number): Shares {
   ];
 
   return {
-    mayTake: (taken, address, subject) => taken < plenty || keysOf(address, subject).every(hasRoom),
-    take(taken, address, subject) {
-      if (slots === 0 || taken < plenty) return false;
+    mayTake: (address, subject) => keysOf(address, subject).every(hasRoom),
+    take(address, subject) {
       for (const key of keysOf(address, subject)) add(key, 1);
-      return true;
     },
     giveBack(address, subject) {
       for (const key of keysOf(address, subject)) add(key, -1);
