@@ -49,7 +49,7 @@ import { type KeyPair, type RenewalOptions, readKeyPair, renewedCertificate } fr
 interface PullServerParts {
   readonly log: Log;
   /** Default: no request is traced. */
-  readonly trace?: Pick<RequestTrace, 'enter'>;
+  readonly trace?: Pick<RequestTrace, 'isOn' | 'enter'>;
   readonly events: Metrics['events'];
   /** Ends with the server. */
   readonly attempts: Attempts;
@@ -92,18 +92,13 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
       events.idleClientCut();
     },
   });
-  const idle = closeWhenIdle(app);
-  if (trace !== undefined) app.addHook('onRequest', ({ id }, _reply, done) => trace.enter(id, done));
+  if (trace !== undefined)
+    app.addHook('onRequest', ({ id }, _reply, done) => (trace.isOn ? trace.enter(id, done) : done()));
   requestLog(app, {
     log: plainLines(parts.log, 'proxy'),
     clientAddress: createClientAddress(config.trustedProxies),
     cuts,
-    events: {
-      answered(event) {
-        events.answered(event);
-        idle.answered();
-      },
-    },
+    events: { answered: closingWhenIdle(app, events.answered) },
   });
   requestTargets(app);
   if (config.log.qciAppci) parityLog(app, { write: parityWriter(parts.log) });
@@ -165,25 +160,27 @@ function renewCertificate(app: FastifyInstance, options: RenewalOptions): void {
   app.addHook('onClose', async () => renewal.close());
 }
 
-function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts): RedirectTo {
+function redirectsBy(policy: RedirectPolicy, { store, events }: PullServerParts): RedirectTo | undefined {
   return createRedirect(policy, store, (error) => events.storeFailed({ operation: 'read', error }));
 }
 
 /**
  * At shutdown, closes a connection with its current answer. The framework only closes those that
  * are idle then: a client that keeps its connection after a download would delay us for the whole
- * grace time. Is called at the end of each answer.
+ * grace time. For the end of each answer.
  */
-function closeWhenIdle(app: FastifyInstance): { answered(): void } {
+function closingWhenIdle<Event>(
+  app: FastifyInstance,
+  answered: (event: Event) => void,
+): (event: Event) => void {
   let isClosing = false;
   app.addHook('preClose', (done) => {
     isClosing = true;
     done();
   });
-  return {
-    answered() {
-      if (isClosing) app.server.closeIdleConnections();
-    },
+  return (event) => {
+    answered(event);
+    if (isClosing) app.server.closeIdleConnections();
   };
 }
 

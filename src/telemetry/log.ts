@@ -8,7 +8,7 @@ type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silen
 
 /** Takes whole lines. */
 interface LogOutput {
-  write(line: string): unknown;
+  write(line: string): void;
 }
 
 interface LogOptions {
@@ -37,7 +37,7 @@ export function logger({ level = 'info', destination }: LogOptions): Log {
       serializers: { err: (fields: unknown) => fields },
       hooks: { streamWrite: scrubbed },
     },
-    { write: (line) => void destination.write(line) },
+    destination,
   );
   log.on('level-change', (changed, _value, _before, _valueBefore, changing) => {
     if (changing === log) for (const part of parts) part.level = changed;

@@ -37,17 +37,18 @@ export function createChildren<Labels extends readonly string[], Child>(
     known: () => known,
     of(...values) {
       let branch = root;
-      for (const value of values) branch = branch.next.get(value) ?? grown(branch, value);
+      for (const value of values) {
+        let next = branch.next.get(value);
+        if (next === undefined) {
+          next = { next: new Map() };
+          branch.next.set(value, next);
+        }
+        branch = next;
+      }
       branch.child ??= added(values);
       return branch.child;
     },
   };
-}
-
-function grown<Child>({ next }: Branch<Child>, value: string | number): Branch<Child> {
-  const branch: Branch<Child> = { next: new Map() };
-  next.set(value, branch);
-  return branch;
 }
 
 /** From a hit in memory to a cold layer of some GB over a slow link, in seconds. */
@@ -60,10 +61,13 @@ interface Cell {
   value: number;
 }
 
+const createCells = <Labels extends readonly string[]>() =>
+  createChildren<Labels, Cell>(() => ({ value: 0 }));
+
 /** One that only grows. */
 export function counter<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
   const [name, help, labelNames] = row;
-  const cells = createChildren<Labels, Cell>(() => ({ value: 0 }));
+  const cells = createCells<Labels>();
   const metric: Counter<string> = new Counter<string>({
     name,
     help,
@@ -80,7 +84,7 @@ export function counter<Labels extends readonly string[]>(registry: Registry, ro
 /** One that goes up and down. */
 export function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
   const [name, help, labelNames] = row;
-  const cells = createChildren<Labels, Cell>(() => ({ value: 0 }));
+  const cells = createCells<Labels>();
   const metric: Gauge<string> = new Gauge<string>({
     name,
     help,

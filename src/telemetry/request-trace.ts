@@ -4,7 +4,9 @@ import type { MeteredEvents } from './metrics.ts';
 
 /** What happens to a request, in the log at level `debug`, each line with the request's id. */
 export interface RequestTrace {
-  /** Calls `serve`; its effects are logged under this id, if the level allows. */
+  /** Whether the log's level allows; follows it. */
+  readonly isOn: boolean;
+  /** Calls `serve`; its effects are logged under this id. */
   enter(requestId: string, serve: () => void): void;
   /** The same events, of which those that a request causes are also written. */
   traced(events: MeteredEvents): MeteredEvents;
@@ -26,7 +28,6 @@ export function createRequestTrace(log: Log): RequestTrace {
   const current = new AsyncLocalStorage<string>();
   /** The requests that began the downloads under way. */
   const beginners = new Map<string, string>();
-  const isOn = (): boolean => lines.isLevelEnabled('debug');
 
   function told<Event>(
     passOn: ((event: Event) => void) | undefined,
@@ -121,24 +122,28 @@ export function createRequestTrace(log: Log): RequestTrace {
     read: told(events.read, 'answered', (event) => event),
   });
 
-  return {
-    enter(requestId, serve) {
-      if (isOn()) current.run(requestId, serve);
-      else serve();
-    },
-    traced(events) {
+  const trace = {
+    isOn: false,
+    enter: (requestId: string, serve: () => void): void => current.run(requestId, serve),
+    traced(events: MeteredEvents): MeteredEvents {
       const written = writing(events);
       const given = Object.fromEntries(Object.keys(written).map((name) => [name, Reflect.get(events, name)]));
       const heard = { ...events, ...given };
       const follow = (): void => {
         beginners.clear();
-        Object.assign(heard, isOn() ? written : given);
+        Object.assign(heard, trace.isOn ? written : given);
       };
       log.on('level-change', follow);
       follow();
       return heard;
     },
   };
+  const follow = (): void => {
+    trace.isOn = lines.isLevelEnabled('debug');
+  };
+  log.on('level-change', follow);
+  follow();
+  return trace;
 }
 
 function digestOf(request: object): PlainFields {
