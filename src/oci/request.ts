@@ -31,6 +31,7 @@ const prefix = '/v2/';
 /** The longest name, tag and digest have some 550 characters, percent-encoded three times. */
 const longestPath = 2048;
 const longestQuery = 4096;
+const noParameters = new URLSearchParams();
 
 /**
  * The only parse of a request: access decisions and upstream URLs use its result, never the raw
@@ -40,10 +41,9 @@ const longestQuery = 4096;
  */
 export function parseRequest(method: string, url: string): ParsedRequest {
   const mark = url.indexOf('?');
-  const path = decodedPath(boundedPath(mark < 0 ? url : url.slice(0, mark)));
+  const path = decodedPath(mark < 0 ? url : url.slice(0, mark));
   const query = mark < 0 ? '' : url.slice(mark + 1);
-  const parsed =
-    query === '' ? { request: parsePath(path, new URLSearchParams()) } : parseWithQuery(path, query);
+  const parsed = query === '' ? { request: parsePath(path, noParameters) } : parseWithQuery(path, query);
   if (method !== 'GET' && method !== 'HEAD') throw readOnly();
   return parsed;
 }
@@ -102,12 +102,9 @@ function referrersRequest(repository: Repository, digest: Digest, asked: URLSear
   return { kind: 'referrers', repository, digest, query, ...(artifactType === null ? {} : { artifactType }) };
 }
 
-function boundedPath(path: string): string {
-  if (path.length <= longestPath) return path;
-  throw new RegistryError('NAME_INVALID', `the path is longer than ${longestPath} characters`);
-}
-
 function decodedPath(path: string): string {
+  if (path.length > longestPath)
+    throw new RegistryError('NAME_INVALID', `the path is longer than ${longestPath} characters`);
   if (!path.includes('%')) return path;
   try {
     return decodeURIComponent(path);

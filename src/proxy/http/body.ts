@@ -37,21 +37,15 @@ export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Pr
 /** containerd gives up on a mirror that sends no header within 30 s. */
 const headWithinMs = 2_000;
 
-/**
- * The same body. `begin` is called once its first chunk has come, or after two seconds with
- * `isReady` false: then the head should go out alone. Until that call the status can still be
- * chosen: what fails later can only cut the connection.
- */
-export async function* begun(body: Bytes, begin: (isReady: boolean) => void): Bytes {
-  const iterator = body[Symbol.asyncIterator]();
-  try {
-    const first = iterator.next();
-    const settled = first.then(() => true);
-    begin(await withTimeout(settled, headWithinMs, () => false));
-    for (let result = await first; result.done !== true; result = await iterator.next()) yield result.value;
-  } finally {
-    await iterator.return?.();
-  }
+interface SendOptions {
+  /**
+   * Sends the head. Is called once the first chunk has come, or after two seconds with `isReady`
+   * false: then the head should go out alone. Until that call the status can still be chosen: what
+   * fails later can only cut the connection. Default: it is out.
+   */
+  readonly begin?: (isReady: boolean) => void;
+  /** Body bytes were handed to the client's socket. */
+  readonly sent: (bytes: number) => void;
 }
 
 /**
@@ -60,16 +54,24 @@ export async function* begun(body: Bytes, begin: (isReady: boolean) => void): By
  * once the head is out destroys the connection, never ends it: the client must see that bytes are
  * missing. The body is released however this ends.
  */
-export async function send(res: ServerResponse, body: Bytes, sent: (bytes: number) => void): Promise<void> {
+export async function send(res: ServerResponse, body: Bytes, { begin, sent }: SendOptions): Promise<void> {
+  const iterator = body[Symbol.asyncIterator]();
   try {
-    for await (const chunk of body) {
-      await written(res, chunk);
-      sent(chunk.byteLength);
+    const first = iterator.next();
+    if (begin !== undefined) {
+      const settled = first.then(() => true);
+      begin(await withTimeout(settled, headWithinMs, () => false));
+    }
+    for (let chunk = await first; chunk.done !== true; chunk = await iterator.next()) {
+      await written(res, chunk.value);
+      sent(chunk.value.byteLength);
     }
     res.end();
   } catch (error) {
     if (res.headersSent) res.destroy();
     throw error;
+  } finally {
+    await iterator.return?.();
   }
 }
 

@@ -12,6 +12,8 @@ export interface RequestFacts {
   hit?: Hit;
   /** The length of a body whose bytes are counted as the kernel takes them. */
   length?: number;
+  /** When the answer's header was sent, by `performance.now`; default: the end of the request. */
+  firstByteAtMs?: number;
   upstream?: string;
   subject?: string;
   /** The cluster that knows the subject; absent for a robot of ours. */
@@ -33,8 +35,6 @@ export interface Exchange {
   readonly namespace: string | undefined;
   readonly clientAddress: string;
   readonly log: RequestFacts;
-  /** The head of the answer goes out. */
-  begun(): void;
   /** Body bytes were handed to the client's socket. */
   sent(bytes: number): void;
   /** The client was sent elsewhere for so many bytes. */
@@ -52,7 +52,7 @@ export function begin(exchange: Exchange, status: number, headers: Headers): voi
   };
   if (log.hit !== undefined) fields['quayside-cache'] = cacheWords[log.hit];
   if (namespace !== undefined) fields['oci-namespace'] = namespace;
-  exchange.begun();
+  log.firstByteAtMs = performance.now();
   res.writeHead(status, fields);
 }
 

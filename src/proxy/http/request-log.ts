@@ -13,8 +13,6 @@ export interface RequestRecord extends RequestFacts {
   /** The address that it comes from, as ClientAddress says. */
   readonly client: string;
   bytes: number;
-  /** When the answer's header was sent, by `performance.now`; default: the end of the request. */
-  firstByteAtMs?: number;
   error?: ErrorCode;
   /** What the client was told instead of an answer, or could not be told within one. */
   failure?: Failure;
@@ -65,9 +63,11 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
     const startedAtMs = performance.now();
     reply.record = { client: addressOf(request.raw), bytes: 0 };
     reply.raw.once('close', () => {
+      const endedAtMs = performance.now();
+      const firstByteMs = rounded((reply.record.firstByteAtMs ?? endedAtMs) - startedAtMs);
+      const totalMs = rounded(endedAtMs - startedAtMs);
       const cut = reply.raw.writableFinished ? undefined : cuts?.of(request.raw.socket);
       if (cut !== undefined) reply.record.cut ??= cut;
-      const { firstByteMs, totalMs } = timesOf(startedAtMs, reply.record);
       const status = endedStatus(reply);
       const path = pathOf(request.raw.url ?? '');
       events?.answered?.({
@@ -136,14 +136,6 @@ function factsOf(request: FastifyRequest, record: RequestRecord, ended: Ended) {
     client,
     firstByteMs,
     totalMs,
-  };
-}
-
-function timesOf(startedAtMs: number, { firstByteAtMs }: RequestRecord) {
-  const endedAtMs = performance.now();
-  return {
-    firstByteMs: rounded((firstByteAtMs ?? endedAtMs) - startedAtMs),
-    totalMs: rounded(endedAtMs - startedAtMs),
   };
 }
 

@@ -16,10 +16,10 @@ export type BlobModes = ReadonlyMap<string, BlobMode>;
 interface BlobAnswersOptions {
   /** Asked for each blob: a mode can change while we run. */
   readonly modes: () => BlobModes;
-  /** To the store, as its own setting says. */
-  readonly redirect: RedirectTo;
-  /** To the store, for every client. */
-  readonly redirectAlways: RedirectTo;
+  /** To the store, as its own setting says. Default: to none. */
+  readonly redirect: RedirectTo | undefined;
+  /** To the store, for every client. Default: to none. */
+  readonly redirectAlways: RedirectTo | undefined;
 }
 
 /** Answers a request for a blob, in the way of the host that admitted it. */
@@ -41,7 +41,10 @@ export function createBlobAnswers({ modes, redirect, redirectAlways }: BlobAnswe
       case 'serve':
         return answerBlob(exchange, request, { blobs });
       default:
-        return answerBlob(exchange, request, { blobs, redirect: mode ? redirectAlways : redirect });
+        return answerBlob(exchange, request, {
+          blobs,
+          redirect: mode === 'redirect' ? redirectAlways : redirect,
+        });
     }
   };
 }
@@ -54,18 +57,21 @@ export type RedirectTo = (blob: OpenedBlob, clientAddress: string) => Promise<st
 
 /**
  * Redirects by policy, and only stored blobs: memory is faster, and a running fill is not at the
- * store yet. If a URL cannot be signed, an event says so, and we serve the blob.
+ * store yet. If a URL cannot be signed, an event says so, and we serve the blob. Undefined where
+ * the store has no URLs.
  */
 export function createRedirect(
   policy: RedirectPolicy,
   store: CachedBlobs,
   failed: (error: unknown) => void,
-): RedirectTo {
+): RedirectTo | undefined {
+  const { redirectUrl } = store;
+  if (redirectUrl === undefined) return undefined;
   const mayRedirect = redirectsTo(policy);
   return async ({ hit, descriptor }, clientAddress) => {
-    if (hit !== 'store' || store.redirectUrl === undefined || !mayRedirect(clientAddress)) return undefined;
+    if (hit !== 'store' || !mayRedirect(clientAddress)) return undefined;
     try {
-      return await store.redirectUrl(descriptor.digest);
+      return await redirectUrl(descriptor.digest);
     } catch (error) {
       failed(error);
       return undefined;

@@ -3,13 +3,13 @@ import type { KnownBlob, OpenedBlob, PulledBlobs } from '../../cache/blobs/pulle
 import type { ByteRange, Bytes, Descriptor } from '../../oci/content.ts';
 import { boundRanges, lengthOf, parseRange } from '../../oci/range.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
-import { begun, clientSignal, send } from '../http/body.ts';
+import { clientSignal, send } from '../http/body.ts';
 import { answer, begin, type Exchange, type Headers, isKnown } from '../http/exchange.ts';
 
 interface BlobAnswerOptions {
   readonly blobs: PulledBlobs;
   /** A URL at the store for this client, if the store has one and its network may use it. */
-  readonly redirect?: (blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>;
+  readonly redirect?: ((blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>) | undefined;
 }
 
 type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>;
@@ -62,22 +62,22 @@ function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location:
   answer(exchange, 307, headers);
 }
 
-async function sendWhole(exchange: Exchange, blob: OpenedBlob): Promise<void> {
+function sendWhole(exchange: Exchange, blob: OpenedBlob): Promise<void> {
   const headers = { ...blobHeaders(blob.descriptor), 'content-length': blob.descriptor.size };
-  await stream(exchange, 200, headers, blob.read(undefined, { signal: clientSignal(exchange.res) }));
+  return stream(exchange, 200, headers, blob.read(undefined, { signal: clientSignal(exchange.res) }));
 }
 
-async function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promise<void> {
+function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promise<void> {
   const headers = {
     ...blobHeaders(blob.descriptor),
     'content-length': lengthOf(range),
     'content-range': contentRange(range, blob.descriptor),
   };
-  await stream(exchange, 206, headers, blob.read(range, { signal: clientSignal(exchange.res) }));
+  return stream(exchange, 206, headers, blob.read(range, { signal: clientSignal(exchange.res) }));
 }
 
 /** Exactly the requested parts, in their order: containers/image counts and trusts them. */
-async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly ByteRange[]): Promise<void> {
+function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly ByteRange[]): Promise<void> {
   const boundary = randomBytes(16).toString('hex');
   const heads = ranges.map((range) => partHead(boundary, range, blob.descriptor));
   const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
@@ -94,16 +94,19 @@ async function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly 
     }
     yield tail;
   }
-  await stream(exchange, 206, headers, parts());
+  return stream(exchange, 206, headers, parts());
 }
 
-async function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
-  const bytes = begun(body, (isReady) => {
-    begin(exchange, status, headers);
-    exchange.log.length = Number(headers['content-length']);
-    if (!isReady) exchange.res.flushHeaders();
+function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
+  const { res, log, sent } = exchange;
+  return send(res, body, {
+    begin(isReady) {
+      begin(exchange, status, headers);
+      log.length = Number(headers['content-length']);
+      if (!isReady) res.flushHeaders();
+    },
+    sent,
   });
-  await send(exchange.res, bytes, (sent) => exchange.sent(sent));
 }
 
 /** What is said of a blob, however it goes out. */

@@ -156,7 +156,7 @@ async function handedOn(
   } else {
     begin(exchange, statusCode, headers);
     exchange.log.length = Number(headers['content-length']);
-    await send(exchange.res, body, (bytes) => exchange.sent(bytes));
+    await send(exchange.res, body, exchange);
   }
 }
 

@@ -46,16 +46,18 @@ interface PullApiOptions {
 export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   const { admission, limits, attempts, events } = options;
 
-  function handle(request: FastifyRequest, reply: FastifyReply): void {
-    reply.hijack();
-    const broken = (error: unknown): void => failedInTime(request, reply, error);
-    try {
-      const turn = limitOf(request).enter(() => clientSignal(reply.raw), reply.record.client);
-      const done = andThen(turn, (leave) => inTurn(leave, request, reply));
-      if (done instanceof Promise) done.catch(broken);
-    } catch (error) {
-      broken(error);
-    }
+  function handledWithin(limit: Limit): (request: FastifyRequest, reply: FastifyReply) => void {
+    return (request, reply) => {
+      reply.hijack();
+      const broken = (error: unknown): void => failedInTime(request, reply, error);
+      try {
+        const turn = limit.enter(() => clientSignal(reply.raw), reply.record.client);
+        const done = andThen(turn, (leave) => inTurn(leave, request, reply));
+        if (done instanceof Promise) done.catch(broken);
+      } catch (error) {
+        broken(error);
+      }
+    };
   }
 
   function failedInTime(request: FastifyRequest, reply: FastifyReply, error: unknown): void {
@@ -75,9 +77,6 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     if (done instanceof Promise) return unlessGone(done, reply.raw).finally(leave);
     leave();
   }
-
-  const limitOf = ({ method }: FastifyRequest): Limit =>
-    method === 'GET' || method === 'HEAD' ? limits.read : limits.write;
 
   function admitAndServe(
     leave: ReleaseSlot,
@@ -115,9 +114,6 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
       namespace: options.registries.has(namespace ?? '') ? namespace : undefined,
       clientAddress: record.client,
       log: record,
-      begun() {
-        record.firstByteAtMs = performance.now();
-      },
       sent(bytes) {
         record.bytes += bytes;
         if (record.hit !== undefined) events.sent?.({ source: record.hit, bytes });
@@ -176,15 +172,19 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
     }
   }
 
-  /** Writes are refused before their bodies are read. */
-  void app.register((scope, _options, done) => {
-    scope.addHook('onRequest', ({ method, raw }, _reply, next) => {
-      if (method !== 'GET' && method !== 'HEAD') parseRequest(method, raw.url ?? '');
-      next();
-    });
-    for (const url of ['/v2', '/v2/', '/v2/*']) scope.all(url, handle);
-    done();
-  });
+  const writes = app.supportedMethods.filter((method) => !reads.includes(method));
+  for (const url of ['/v2', '/v2/', '/v2/*']) {
+    app.route({ method: reads, url, handler: handledWithin(limits.read) });
+    app.route({ method: writes, url, onRequest: refuseWrite, handler: handledWithin(limits.write) });
+  }
+}
+
+const reads: string[] = ['GET', 'HEAD'];
+
+/** Before its body is read. */
+function refuseWrite({ method, raw }: FastifyRequest, _reply: FastifyReply, next: () => void): void {
+  parseRequest(method, raw.url ?? '');
+  next();
 }
 
 function listingsFor({ host, subject, decision }: Admitted, registry: CachedRegistry): Listings {

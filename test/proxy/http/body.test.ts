@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import { type Test, test } from 'tap';
 import type { Bytes } from '../../../src/oci/content.ts';
-import { begun, send } from '../../../src/proxy/http/body.ts';
+import { send } from '../../../src/proxy/http/body.ts';
 
 test('a body whose head cannot be written is released, and another answer can go out', async (t) => {
   const body = watched();
@@ -9,7 +9,7 @@ test('a body whose head cannot be written is released, and another answer can go
     throw new Error('no such field');
   };
   const response = await answered(t, async (res) => {
-    await t.rejects(send(res, begun(body.bytes, refused), ignored), /no such field/);
+    await t.rejects(send(res, body.bytes, { begin: refused, sent: ignored }), /no such field/);
     res.writeHead(500).end();
   });
   t.equal(response.status, 500);
@@ -21,7 +21,7 @@ test('a body whose client has left before its head is released', async (t) => {
   const done = Promise.withResolvers<void>();
   const response = answered(t, async (res) => {
     res.destroy();
-    await t.rejects(send(res, begun(body.bytes, ignored), ignored), { name: 'ClientGone' });
+    await t.rejects(send(res, body.bytes, { begin: ignored, sent: ignored }), { name: 'ClientGone' });
     done.resolve();
   });
   await t.rejects(response);
@@ -31,13 +31,13 @@ test('a body whose client has left before its head is released', async (t) => {
 
 test('what fails before the head leaves the answer open, what fails later cuts it', async (t) => {
   const early = await answered(t, async (res) => {
-    await t.rejects(send(res, begun(failing(0), ignored), ignored), /broken/);
+    await t.rejects(send(res, failing(0), { begin: ignored, sent: ignored }), /broken/);
     res.writeHead(503).end();
   });
   t.equal(early.status, 503);
   const late = await answered(t, async (res) => {
     const begin = (): void => void res.writeHead(200, { 'content-length': 10 });
-    await t.rejects(send(res, begun(failing(1), begin), ignored), /broken/);
+    await t.rejects(send(res, failing(1), { begin, sent: ignored }), /broken/);
   });
   await t.rejects(late.text());
 });

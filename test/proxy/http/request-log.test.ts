@@ -95,8 +95,10 @@ test('a client that leaves once it has every byte has had its answer, though tha
         yield Buffer.from('body');
         await once(raw, 'close');
       }
-      await send(raw, body(), (bytes) => {
-        record.bytes += bytes;
+      await send(raw, body(), {
+        sent(bytes) {
+          record.bytes += bytes;
+        },
       });
     });
   });
