@@ -32,11 +32,7 @@ export class Semaphore {
 
   /** Resolves once there is a permit. Rejects with the signal's reason, and with `full`. */
   async acquire(signal?: AbortSignal, key = ''): Promise<Release> {
-    signal?.throwIfAborted();
-    const place = this.#places.get(key) ?? { held: 0, waiting: new Set() };
-    this.#places.set(key, place);
-    if (place.held < this.#permits) place.held += 1;
-    else await this.#turn(key, place, signal);
+    const place = await this.#enter(key, signal);
     let isHeld = true;
     return () => {
       if (isHeld) this.#release(key, place);
@@ -45,13 +41,22 @@ export class Semaphore {
   }
 
   /** Does the work with a permit, which it gives back at its end. */
-  async run<T>(work: () => Promise<T>, signal?: AbortSignal, key?: string): Promise<T> {
-    const release = await this.acquire(signal, key);
+  async run<T>(work: () => Promise<T>, signal?: AbortSignal, key = ''): Promise<T> {
+    const place = await this.#enter(key, signal);
     try {
       return await work();
     } finally {
-      release();
+      this.#release(key, place);
     }
+  }
+
+  async #enter(key: string, signal: AbortSignal | undefined): Promise<SemaphorePlace> {
+    signal?.throwIfAborted();
+    const place = this.#places.get(key) ?? { held: 0, waiting: new Set() };
+    this.#places.set(key, place);
+    if (place.held < this.#permits) place.held += 1;
+    else await this.#turn(key, place, signal);
+    return place;
   }
 
   get #permits(): number {

@@ -59,15 +59,12 @@ export function createDisk({
     });
 
   /** Most files get a directory that is there, which a look beforehand would only confirm. */
-  async function inDirectory<T>(directory: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
+  const inDirectory = <T>(directory: string, work: () => Promise<T>): Promise<T> =>
+    work().catch(async (error: unknown) => {
       if (codeOf(error) !== 'ENOENT') throw error;
-    }
-    await makeDirectory(directory);
-    return await work();
-  }
+      await makeDirectory(directory);
+      return await work();
+    });
 
   async function published(file: string, path: string): Promise<void> {
     const directory = dirname(path);

@@ -43,20 +43,27 @@ export class WriteBehind<Job> {
   /** Failures in a row; 0 while the medium works. */
   #failures = 0;
   #pause: Timer | undefined;
+  #beginning: NodeJS.Immediate | undefined;
   #isClosed = false;
 
   constructor(options: WriteBehindOptions<Job>) {
     this.#options = options;
   }
 
-  /** Takes the job at once and returns; a waiting job of the same key is replaced. */
+  /**
+   * Takes the job at once and returns; a waiting job of the same key is replaced. It is begun behind
+   * what runs now: what is learned of a key in several steps is one job.
+   */
   add(key: string, job: Job): void {
     if (this.#isClosed) {
       this.#options.dropped?.(key, job);
       return;
     }
     this.#put(key, job);
-    this.#pump();
+    this.#beginning ??= setImmediate(() => {
+      this.#beginning = undefined;
+      this.#pump();
+    });
   }
 
   /** The latest job of that key that is not done yet. */
@@ -89,8 +96,9 @@ export class WriteBehind<Job> {
       return;
     }
     this.#jobs.set(this.#options.laneOf?.(job) ?? '', key, job);
-    if (this.#jobs.size <= (this.#options.maxWaiting ?? 10_000)) return;
-    const dropped = this.#jobs.takeFromLongest();
+    const { maxWaiting = 10_000 } = this.#options;
+    if (this.#jobs.size > maxWaiting) this.#pump();
+    const dropped = this.#jobs.size > maxWaiting ? this.#jobs.takeFromLongest() : undefined;
     if (dropped !== undefined) this.#options.dropped?.(dropped.key, dropped.job);
   }
 

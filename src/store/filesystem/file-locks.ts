@@ -27,17 +27,19 @@ export function createFileLocks(directory: string): FileLocks {
   const turns = new Semaphore({ permits: 1 });
   const inTurn: FileLocks['inTurn'] = (name, work) => turns.run(work, undefined, name);
 
-  async function exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const path = join(directory, createHash('sha256').update(name).digest('hex'));
-    await acquired(path);
-    try {
-      return await work();
-    } finally {
-      await rm(path, { force: true });
-    }
-  }
-
-  return { inTurn, alone: (name, work) => inTurn(name, () => exclusively(name, work)) };
+  return {
+    inTurn,
+    alone: (name, work) =>
+      inTurn(name, async () => {
+        const path = join(directory, createHash('sha256').update(name).digest('hex'));
+        await acquired(path);
+        try {
+          return await work();
+        } finally {
+          await rm(path, { force: true });
+        }
+      }),
+  };
 }
 
 async function acquired(path: string): Promise<void> {

@@ -22,18 +22,18 @@ export function createFilesystemRecords({ path, temps }: FilesystemRecordsOption
   const pathOf = (key: string) => join(path, checkedKey(key));
   const locks = createFileLocks(join(path, 'locks'));
 
-  async function write(key: string, bytes: Uint8Array): Promise<string> {
-    await temps.publish(pathOf(key), bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
-    return digestOf(bytes);
-  }
-
   return {
     get: (key) => read(pathOf(key)),
     put(key, bytes, { ifVersion } = {}) {
-      if (ifVersion === undefined) return locks.inTurn(key, () => write(key, bytes));
+      const path = pathOf(key);
+      const write = async (): Promise<string> => {
+        await temps.publish(path, bytesOf(bytes), isSecretKey(key) ? 0o600 : 0o644);
+        return digestOf(bytes);
+      };
+      if (ifVersion === undefined) return locks.inTurn(key, write);
       return locks.alone(key, async () => {
-        const held = (await read(pathOf(key)))?.version ?? 'absent';
-        return held === ifVersion ? await write(key, bytes) : undefined;
+        const held = (await read(path))?.version ?? 'absent';
+        return held === ifVersion ? await write() : undefined;
       });
     },
     delete: (key) => locks.inTurn(key, () => disk.write(rm(pathOf(key), { force: true }))),

@@ -29,7 +29,8 @@ const shape = /^(?<host>[A-Za-z0-9.-]*)~(?<pid>\d+)~(?<born>[0-9a-z]+)~[0-9a-f]+
 
 export function createTempFiles(directory: string): TempFiles {
   const self = currentOwner();
-  const newPath = (): string => join(directory, nameOf(self));
+  const { host, pid, born } = self;
+  const newPath = (): string => join(directory, `${host}~${pid}~${born}~${randomBytes(8).toString('hex')}`);
   return {
     newPath,
     async publish(path, bytes, mode) {
@@ -89,10 +90,6 @@ function currentOwner(): Owner {
     pid: process.pid,
     born: Math.round(performance.timeOrigin).toString(36),
   };
-}
-
-function nameOf({ host, pid, born }: Owner): string {
-  return `${host}~${pid}~${born}~${randomBytes(8).toString('hex')}`;
 }
 
 function ownerOf(name: string): Owner | undefined {
