@@ -93,12 +93,6 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
     right.set(descriptor.digest, descriptor.size);
   }
 
-  async function* opened(digest: Digest, range: ByteRange, signal?: AbortSignal): Bytes {
-    const content = await store.open(digest, { range, ...(signal === undefined ? {} : { signal }) });
-    if (content === undefined) throw gone(digest);
-    yield* content.body;
-  }
-
   /** A copy that was never there is nothing to mend. */
   function gone(digest: Digest): CorruptBlob {
     if (right.delete(digest)) events.repaired();
@@ -123,7 +117,9 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
       const hash = mustVerify(descriptor, range) ? digester(digest) : undefined;
       let missing = lengthOf(range);
       try {
-        for await (const chunk of opened(digest, range, signal)) {
+        const content = await store.open(digest, { range, ...(signal === undefined ? {} : { signal }) });
+        if (content === undefined) throw gone(digest);
+        for await (const chunk of content.body) {
           missing -= chunk.byteLength;
           hash?.update(chunk);
           if (missing === 0 && hash !== undefined) confirm(descriptor, hash);

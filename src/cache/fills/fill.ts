@@ -216,24 +216,22 @@ export class Fill {
       await this.#options.store.put(descriptor, this.read(whole), { signal });
       return true;
     } catch (error) {
-      if (this.#state.name !== 'failed' && !this.#hasGivenWay()) this.#options.storeFailed(error);
+      if (this.#state.name !== 'failed' && !(signal.reason instanceof GaveWay))
+        this.#options.storeFailed(error);
       return false;
     }
   }
 
   /** The readable length, and when to check again. A reader holds room that others need. */
   #growthOf(file: SpoolFile, size: number): Growth {
+    const { signal } = this.#control;
     return {
       readable: () => {
-        if (this.#hasGivenWay()) throw this.#control.signal.reason;
+        if (signal.reason instanceof GaveWay) throw signal.reason;
         return this.#state.isRight ? size : Math.min(file.length, size - 1);
       },
       more: () => (this.#state.name === 'failed' ? Promise.reject(this.#state.error) : this.#changed.wait()),
     };
-  }
-
-  #hasGivenWay(): boolean {
-    return this.#control.signal.reason instanceof GaveWay;
   }
 
   /** Of the first bytes of the file, which stay readable where the disk takes no more. */

@@ -21,14 +21,13 @@ export function createStaging(): Staging {
   let collecting = half(0);
   let leaving = half(0);
 
-  return {
-    get length() {
-      return collecting.start + collecting.length;
-    },
-    take(chunk) {
+  const staging = {
+    length: 0,
+    take(chunk: Uint8Array) {
       const taken = chunk.subarray(0, halfBytes - collecting.length);
       collecting.bytes.set(taken, collecting.length);
       collecting.length += taken.byteLength;
+      staging.length += taken.byteLength;
       return taken.byteLength;
     },
     turn() {
@@ -39,7 +38,7 @@ export function createStaging(): Staging {
       collecting.length = 0;
       return leaving.bytes.subarray(0, length);
     },
-    copy(position, target) {
+    copy(position: number, target: Uint8Array) {
       const { bytes, start, length } = position < collecting.start ? leaving : collecting;
       if (position < start) return 0;
       const held = bytes.subarray(position - start, Math.min(length, position - start + target.byteLength));
@@ -47,6 +46,7 @@ export function createStaging(): Staging {
       return held.byteLength;
     },
   };
+  return staging;
 }
 
 interface Half {
