@@ -41,11 +41,11 @@ export interface ProxyEvents {
   }): void;
   /** Body bytes went to a client, or to a redirect in our stead. */
   sent(event: { readonly source: Hit; readonly bytes: number }): void;
-  /** How many requests of a limit run and wait now. */
-  limitChanged(event: {
+  /** A limit is there; how many of its requests run and wait is to be asked for. */
+  limitOpened(event: {
     readonly limit: LimitName;
-    readonly running: number;
-    readonly waiting: number;
+    readonly running: () => number;
+    readonly waiting: () => number;
   }): void;
   /** A request was refused with 429. */
   limitRefused(event: { readonly limit: LimitName; readonly reason: 'queue-full' | 'waited-too-long' }): void;

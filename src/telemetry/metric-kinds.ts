@@ -114,19 +114,18 @@ export function histogram<Labels extends readonly string[]>(
   return createChildren<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
 }
 
-/** A gauge that is worked out when it is asked for. */
-export function measured<Labels extends readonly string[]>(
-  registry: Registry,
-  row: Row<Labels>,
-  values: Values<Labels>,
-  measure: () => number,
-): void {
+/** A gauge that is worked out when it is asked for; returns what adds a value of it. */
+export function measured<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
   const [name, help, labelNames] = row;
+  const measures: (readonly [values: Values<Labels>, measure: () => number])[] = [];
   const metric: Gauge<string> = new Gauge<string>({
     name,
     help,
     labelNames,
     registers: [registry],
-    collect: () => metric.labels(...values.map(String)).set(measure()),
+    collect() {
+      for (const [values, measure] of measures) metric.labels(...values.map(String)).set(measure());
+    },
   });
+  return (values: Values<Labels>, measure: () => number): void => void measures.push([values, measure]);
 }

@@ -63,8 +63,8 @@ function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
   const requests = counter(registry, table.requests);
   const firstByte = histogram(registry, table.firstByte);
   const duration = histogram(registry, table.duration);
-  const running = gauge(registry, table.running);
-  const waiting = gauge(registry, table.waiting);
+  const running = measured(registry, table.running);
+  const waiting = measured(registry, table.waiting);
   const limited = counter(registry, table.limited);
   const idleClients = counter(registry, table.idleClients);
   const refused = counter(registry, table.refused);
@@ -75,9 +75,9 @@ function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
       firstByte(kind).observe(firstByteSeconds);
       duration(kind).observe(totalSeconds);
     },
-    limitChanged(event) {
-      running(event.limit).value = event.running;
-      waiting(event.limit).value = event.waiting;
+    limitOpened(event) {
+      running([event.limit], event.running);
+      waiting([event.limit], event.waiting);
     },
     limitRefused({ limit, reason }) {
       limited(limit, reason).value += 1;
@@ -245,7 +245,7 @@ function amplification(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<Ups
   const bytesIn = counter(registry, table.received);
   let sent = 0;
   let received = 0;
-  measured(registry, table.amplification, [], () => (received === 0 ? 0 : sent / received));
+  measured(registry, table.amplification)([], () => (received === 0 ? 0 : sent / received));
   return {
     sent({ source, bytes }) {
       sent += bytes;

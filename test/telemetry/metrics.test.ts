@@ -38,7 +38,7 @@ test('each event is counted where its name says', async (t) => {
   events.answered({ kind: 'manifest', status: 200, firstByteSeconds: 0.002, totalSeconds: 0.02 });
   events.read({ kind: 'manifest', hit: 'memory' });
   events.read({ kind: 'manifest', hit: 'memory' });
-  events.limitChanged({ limit: 'read', running: 3, waiting: 2 });
+  events.limitOpened({ limit: 'read', running: () => 3, waiting: () => 2 });
   events.limitRefused({ limit: 'read', reason: 'queue-full' });
   events.accessRefused({ reason: 'credential' });
   events.tokenIssued();

@@ -61,19 +61,15 @@ export class PullThrough implements PulledBlobs {
   }
 
   async open(repository: Repository, digest: Digest): Promise<OpenedBlob> {
-    const member = await this.#memberOrNone(repository, digest);
+    const { members, touched } = this.#options;
+    let member = await members.find(repository, digest);
+    // The upstream is asked where the blob could be delivered without it.
+    if (member === undefined && (await this.#isHere(repository, digest)))
+      member = await members.confirmed(repository, digest);
     const wanted = { repository, digest, member };
     if (member === undefined) return this.#openCold(wanted);
-    this.#options.touched(digest);
+    touched(digest);
     return (await this.#openHere(wanted, member)) ?? this.#openCold(wanted);
-  }
-
-  /** The upstream is asked where the blob could be delivered without it. */
-  async #memberOrNone(repository: Repository, digest: Digest): Promise<Descriptor | undefined> {
-    const { members } = this.#options;
-    const member = await members.find(repository, digest);
-    if (member !== undefined || !(await this.#isHere(repository, digest))) return member;
-    return members.confirmed(repository, digest);
   }
 
   async #isHere(repository: Repository, digest: Digest): Promise<boolean> {

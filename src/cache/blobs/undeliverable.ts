@@ -64,10 +64,14 @@ export class Undeliverable {
     return this.#find(repository, digest)?.refusal;
   }
 
-  /** Throws the earlier refusal while the upstream throttles: the client waits, not we. */
-  refuseThrottled(repository: Repository, digest: Digest): void {
+  /**
+   * Throws the earlier refusal while the upstream throttles: the client waits, not we. Otherwise
+   * whether the content failed, as in `failureOf`.
+   */
+  refuseThrottled(repository: Repository, digest: Digest): boolean {
     const found = this.#find(repository, digest);
     if (found !== undefined && this.#now() < found.askAgainAt) throw found.refusal;
+    return found !== undefined;
   }
 
   #find(repository: Repository, digest: Digest): DeliveryFailure | undefined {
@@ -105,8 +109,8 @@ export async function withPatience<Opened>(
   { repository, digest, isListed }: Awaited,
   open: () => Promise<Opened>,
 ): Promise<Opened> {
-  undeliverable.refuseThrottled(repository, digest);
-  const ms = undeliverable.failureOf(repository, digest) === undefined ? patienceMs.first : patienceMs.again;
+  const hasFailed = undeliverable.refuseThrottled(repository, digest);
+  const ms = hasFailed ? patienceMs.again : patienceMs.first;
   const late = (): never => {
     throw new RegistryError('UNAVAILABLE', `the upstream sent no byte of the blob within ${ms / 1000} s`);
   };

@@ -57,7 +57,7 @@ export function mirrorMetrics(
   let startedAt: number | undefined;
   const unfinished = (): number => (startedAt === undefined ? 0 : (now() - startedAt) / 1000);
   for (const row of [mirrorTable.workqueueUnfinished, mirrorTable.workqueueLongest])
-    measured(registry, row, [controller], unfinished);
+    measured(registry, row)([controller], unfinished);
   return {
     imageMirrored({ state, seconds }) {
       mirroring(state).observe(seconds);

@@ -49,7 +49,7 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
   const shares = createShares(maxRunning - plenty);
   let running = 0;
 
-  const changed = (): void => events?.limitChanged?.({ limit: name, running, waiting: waiting.size });
+  events?.limitOpened?.({ limit: name, running: () => running, waiting: () => waiting.size });
 
   const mayEnter = (address: string, subject: string): boolean =>
     running < plenty || (running < maxRunning && shares.mayTake(address, subject));
@@ -57,16 +57,13 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
   /** The slot of one that leaves goes to whose turn it is. */
   function left(): void {
     running -= 1;
-    const next = waiting.next(mayEnter);
-    if (next === undefined) changed();
-    else next.come();
+    waiting.next(mayEnter)?.come();
   }
 
   function entered(address: string, subject: string): ReleaseSlot {
     const isScarce = running >= plenty;
     if (isScarce) shares.take(address, subject);
     running += 1;
-    changed();
     let isInside = true;
     return () => {
       if (!isInside) return;
@@ -90,7 +87,6 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
     };
     const end = (error: () => unknown): void => {
       outOfQueue();
-      changed();
       reject(error());
     };
     const gone = (): void => end(() => signal?.reason);
@@ -104,9 +100,7 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
     const waitedTooLong = (): void => end(() => refused('waited-too-long'));
     const timer = maxWaitInQueueMs > 0 ? setTimeout(waitedTooLong, maxWaitInQueueMs) : undefined;
     signal?.addEventListener('abort', gone);
-    const displaced = waiting.add(waiter, address, subject);
-    if (displaced === undefined) changed();
-    else displaced.refuse();
+    waiting.add(waiter, address, subject)?.refuse();
     return promise;
   }
 

@@ -67,31 +67,23 @@ export function pullApi(app: FastifyInstance, options: PullApiOptions): void {
   }
 
   function inTurn(leave: ReleaseSlot, request: FastifyRequest, reply: FastifyReply): MaybePromise<void> {
+    const { raw, method } = request;
     let done: MaybePromise<void>;
     try {
-      done = admitAndServe(leave, request, reply);
+      const parsed = parseRequest(method, raw.url ?? '');
+      events.parsed?.(parsed);
+      done = andThen(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
+        const exchange = exchangeOf(request, reply, parsed);
+        if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(request, exchange, admitted);
+        leave();
+        return serveInTurn(request, exchange, admitted);
+      });
     } catch (error) {
       leave();
       throw error;
     }
     if (done instanceof Promise) return unlessGone(done, reply.raw).finally(leave);
     leave();
-  }
-
-  function admitAndServe(
-    leave: ReleaseSlot,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): MaybePromise<void> {
-    const { raw, method } = request;
-    const parsed = parseRequest(method, raw.url ?? '');
-    events.parsed?.(parsed);
-    return andThen(admission(raw, parsed, reply.record, reply.record.client), (admitted) => {
-      const exchange = exchangeOf(request, reply, parsed);
-      if (parsed.request.kind !== 'blob' || method !== 'GET') return serve(request, exchange, admitted);
-      leave();
-      return serveInTurn(request, exchange, admitted);
-    });
   }
 
   async function serveInTurn(request: FastifyRequest, exchange: Exchange, admitted: Admitted): Promise<void> {

@@ -87,15 +87,20 @@ export async function openAsked(
   const closing = new AbortController();
   const signal = anySignal(options.signal, closing.signal);
   const ask = { ...question, signal, isDownload: true };
-  const isPart = start > 0 || end !== undefined;
-  const partAt = (position: number) => (answer: UpstreamResponse) =>
-    openedOrRefused(answer, position, { digest, isPart, settings });
-  const first = await connection.tried(rangeAsk(ask, start, end), partAt(start));
+  const wanted = { digest, isPart: start > 0 || end !== undefined, settings };
+  const first = await connection.tried(rangeAsk(ask, start, end), (answer) =>
+    openedOrRefused(answer, start, wanted),
+  );
   if (first === undefined) return undefined;
   const { size } = first;
   const last = end ?? (size === undefined ? undefined : size - 1);
   const reopen = async (position: number): Promise<BodyPart> => {
-    const part = await openedOrGone(connection, rangeAsk(ask, position, last), partAt(position));
+    const part = await openedOrRefused(
+      await connection.once(rangeAsk(ask, position, last)),
+      position,
+      wanted,
+    );
+    if (part === undefined) throw invalid('the upstream answered 404 while a blob was being resumed');
     if (size === undefined || part.size === undefined || part.size === size) return part;
     part.body.destroy();
     throw invalid('the upstream states another size for a blob than before');
@@ -108,16 +113,6 @@ export async function openAsked(
       first.body.destroy();
     },
   };
-}
-
-async function openedOrGone(
-  connection: Connection,
-  ask: UpstreamRequest,
-  opened: (answer: UpstreamResponse) => Promise<OpenedPart | undefined>,
-): Promise<OpenedPart> {
-  const part = await opened(await connection.once(ask));
-  if (part === undefined) throw invalid('the upstream answered 404 while a blob was being resumed');
-  return part;
 }
 
 interface WantedRange {

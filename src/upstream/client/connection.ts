@@ -76,7 +76,7 @@ export function createConnection(settings: UpstreamSettings): Connection {
   const once = through(send);
   const unfollowed = through(own);
   return {
-    urlOf: (path) => urlIn(upstream, path),
+    urlOf: urlsBelow(upstream),
     once,
     tried: (ask, read) => {
       const limitMs = ask.kind === 'manifest' ? settings.manifestTimeoutMs : settings.questionTimeoutMs;
@@ -135,7 +135,7 @@ function sender(
     changed: (state) => events?.breakerChanged({ upstream: name, state }),
     suspected: () => reach.suspect(),
   });
-  const ping = { url: urlIn(upstream, '/v2/'), send: guard.guarded(wire) };
+  const ping = { url: urlsBelow(upstream)('/v2/'), send: guard.guarded(wire) };
   const reach: Reachability = createReachability({
     ...ping,
     breaker: guard,
@@ -169,8 +169,9 @@ function hostsOf(name: string, { host }: URL): readonly string[] {
   return name === 'docker.io' || host === 'registry-1.docker.io' ? [...hosts, 'index.docker.io'] : hosts;
 }
 
-function urlIn(base: URL, path: string): URL {
-  return new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base);
+function urlsBelow(base: URL): (path: string) => URL {
+  const prefix = base.pathname.replace(/\/$/, '');
+  return (path) => new URL(`${prefix}${path}`, base);
 }
 
 function baseOf(text: string): URL {

@@ -49,14 +49,15 @@ export function transport(options: TransportOptions): Dispatch {
 
 /** The peer may close a kept connection as we use it: no failure, retried once. */
 async function onLiveSocket(
-  send: () => Promise<UpstreamResponse>,
   ask: UpstreamRequest,
+  dispatcher: Dispatcher,
+  options: TransportOptions,
 ): Promise<UpstreamResponse> {
   try {
-    return await send();
+    return await dispatched(ask, dispatcher, options);
   } catch (error) {
     if (ask.method === 'POST' || !isReplayable(ask) || !wasReused(error)) throw error;
-    return send();
+    return dispatched(ask, dispatcher, options);
   }
 }
 
@@ -70,7 +71,7 @@ async function onWire(ask: UpstreamRequest, options: TransportOptions): Promise<
   const { dispatcher, line } = await agents.routeTo(ask.url);
   if (ask.isDownload === true && line !== undefined)
     return downloads.get({ firstByteTimeoutMs, progressTimeoutMs, ...ask, line });
-  return onLiveSocket(() => dispatched(ask, dispatcher, options), ask);
+  return onLiveSocket(ask, dispatcher, options);
 }
 
 async function dispatched(
