@@ -93,7 +93,8 @@ export async function wholeBody({ body }: UpstreamResponse, maxBytes: number): P
 
 /** A header's value; the first one of several lines. */
 export function headerOf(answer: UpstreamResponse, name: string): string | undefined {
-  return headerLines(answer, name)[0];
+  const value = answer.headers[name];
+  return typeof value === 'string' ? value : value?.[0];
 }
 
 /** Every line of a header. */

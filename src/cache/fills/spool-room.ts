@@ -43,11 +43,13 @@ interface Share {
  */
 export class SpoolRoom {
   readonly #options: SpoolRoomOptions;
+  readonly #mostBytes: number;
   readonly #shares = new Set<Share>();
   #taken = 0;
 
   constructor(options: SpoolRoomOptions) {
     this.#options = options;
+    this.#mostBytes = Math.floor(options.maxBytes / 2);
   }
 
   /** A share for a blob of that size, if known. Calls `giveWay` at most once, without room. */
@@ -78,10 +80,6 @@ export class SpoolRoom {
       },
       release: () => this.#release(share),
     };
-  }
-
-  get #mostBytes(): number {
-    return Math.floor(this.#options.maxBytes / 2);
   }
 
   #now(): number {

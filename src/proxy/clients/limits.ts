@@ -54,12 +54,6 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
   const mayEnter = (address: string, subject: string): boolean =>
     running < plenty || (running < maxRunning && shares.mayTake(address, subject));
 
-  /** The slot of one that leaves goes to whose turn it is. */
-  function left(): void {
-    running -= 1;
-    waiting.next(mayEnter)?.come();
-  }
-
   function entered(address: string, subject: string): ReleaseSlot {
     const isScarce = running >= plenty;
     if (isScarce) shares.take(address, subject);
@@ -69,7 +63,8 @@ export function createLimit({ limit: name, events, ...bounds }: SlotOptions): Li
       if (!isInside) return;
       isInside = false;
       if (isScarce) shares.giveBack(address, subject);
-      left();
+      running -= 1;
+      waiting.next(mayEnter)?.come();
     };
   }
 

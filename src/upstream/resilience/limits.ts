@@ -20,7 +20,8 @@ export function limitConcurrency(options: ConcurrencyOptions): (send: Dispatch) 
   const questions = new Semaphore(limit);
   const gateOf = (ask: UpstreamRequest): Semaphore => {
     if (!isReplayable(ask)) return uploads;
-    return isDownload(ask) ? downloads : questions;
+    const isDownload = ask.method === 'GET' && (ask.kind === 'blob' || ask.kind === 'cdn');
+    return isDownload ? downloads : questions;
   };
   return (send) => async (ask) => {
     const leave = await gateOf(ask).acquire(ask.signal);
@@ -58,10 +59,6 @@ export function createRateLimiter(
     const waitMs = nextAt - time - Math.max(1000, stepMs);
     if (waitMs > 0) await sleep(waitMs, signal);
   };
-}
-
-function isDownload({ kind, method }: UpstreamRequest): boolean {
-  return method === 'GET' && (kind === 'blob' || kind === 'cdn');
 }
 
 function crowded(): RegistryError {
