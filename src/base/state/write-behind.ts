@@ -51,8 +51,8 @@ export class WriteBehind<Job> {
   }
 
   /**
-   * Takes the job at once and returns; a waiting job of the same key is replaced. It is begun behind
-   * what runs now: what is learned of a key in several steps is one job.
+   * Takes the job at once and returns; a waiting job of the same key is replaced. The queue begins
+   * it after the code that runs now: what comes for a key in several steps is one job.
    */
   add(key: string, job: Job): void {
     if (this.#isClosed) {

@@ -37,7 +37,7 @@ export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Pr
 /** containerd gives up on a mirror that sends no header within 30 s. */
 const headWithinMs = 2_000;
 
-interface SendOptions {
+interface BodyOptions {
   /**
    * Sends the head. Is called once the first chunk has come, or after two seconds with `isReady`
    * false: then the head should go out alone. Until that call the status can still be chosen: what
@@ -54,7 +54,7 @@ interface SendOptions {
  * once the head is out destroys the connection, never ends it: the client must see that bytes are
  * missing. The body is released however this ends.
  */
-export async function send(res: ServerResponse, body: Bytes, { begin, sent }: SendOptions): Promise<void> {
+export async function send(res: ServerResponse, body: Bytes, { begin, sent }: BodyOptions): Promise<void> {
   const iterator = body[Symbol.asyncIterator]();
   try {
     const first = iterator.next();
