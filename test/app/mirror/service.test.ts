@@ -202,7 +202,7 @@ test("registries that are each other's source answer, and never wait for each ot
     );
   }
   const reason = await (await ask('quay.io/team/app/manifests/v3')).text();
-  t.match(reason, /not in quay\.io\/team\/app; not at registry\.ci\.openshift\.org"/);
+  t.match(reason, /not in quay\.io\/team\/app; not at registry\.ci\.openshift\.org[" ]/);
 });
 
 test('with the preset config-file only entries of the file are sources', async (t) => {
