@@ -164,7 +164,7 @@ async function fromOtherSources(scene: Scene, stand: MirrorStand) {
     assert.equal(answer.status, 404);
     const places = `not in ${own}; not at ${names.appCi}; not at ${own}:ci_none_latest__pre`;
     const text = await answer.text();
-    assert.ok(text.includes(`the repository has no such tag: ${places}"`), text);
+    assert.ok(text.includes(`the repository has no such tag: ${places} (request `), text);
   });
 }
 
