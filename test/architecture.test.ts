@@ -23,7 +23,7 @@ const mayImport: Readonly<
   auth: { code: ['image-streams', 'kubernetes', 'oci'] },
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
   proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
-  telemetry: { code: [], types: ['auth', 'cache', 'mirror', 'proxy', 'store', 'upstream'] },
+  telemetry: { code: [], types: ['auth', 'cache', 'image-streams', 'mirror', 'proxy', 'store', 'upstream'] },
   predecessors: { code: ['cli', 'config', 'proxy', 'telemetry'], types: ['auth', 'mirror', 'upstream'] },
 };
 

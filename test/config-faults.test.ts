@@ -188,6 +188,20 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'q.yaml:1: clusters.a.context: needs kubeconfigFile',
     'q.yaml:1: clusters.a.serviceAccountTokens.issuer: is required where check is local',
   ],
+  'followed image streams need a host that asks their cluster': [
+    'clusters: { a: { streams: {} }, b: { streams: {} } }\nhosts: { "*": { auth: cluster, access: open, clusters: [b] } }',
+    'q.yaml:1: clusters.a.streams: has no effect: no host with auth: cluster asks a',
+  ],
+  'trusted namespaces are followed, and a name of this service is no upstream': [
+    'clusters: { a: { streams: { trusted: [ocp, b], namespaces: [ocp], proxyNames: [quay.io] } } }\nhosts: { "*": { auth: cluster, access: open } }',
+    'q.yaml:1: clusters.a.streams.trusted[1]: has no effect: b is not among the namespaces',
+    'q.yaml:1: clusters.a.streams.proxyNames[0]: quay.io is the name of an upstream, not of this service',
+  ],
+  'a namespace has the form that Kubernetes wants': [
+    'clusters: { a: { streams: { trusted: [ocp_priv], namespaces: [] } } }\nhosts: { "*": { auth: cluster, access: open } }',
+    'q.yaml:1: clusters.a.streams.trusted[0]: must be the name of a namespace: a-z, 0-9 and -, at most 63 characters',
+    'q.yaml:1: clusters.a.streams.namespaces: must not have fewer than 1 items',
+  ],
   'blobs cannot be redirected to a file': [
     'hosts: { "*": { blobs: redirect } }',
     'q.yaml:1: hosts["*"].blobs: redirect needs an S3 store',

@@ -23,6 +23,7 @@ import type { ClusterConfig, Config, HostConfig } from '../config/config.ts';
 import { ConfigError } from '../config/faults.ts';
 import type { Readings } from '../image-streams/flat-tags.ts';
 import type { Host } from '../proxy/access/hosts.ts';
+import type { ClusterStreams } from './streams.ts';
 
 /** The rules of each host that asks a cluster, by the host's name. */
 type RuleBooks = ReadonlyMap<string, RuleBook>;
@@ -47,6 +48,7 @@ interface AccessParts {
   /** Keys for the tokens of hosts that name no file of their own. */
   readonly tokenKeys: Current<TokenKeys>;
   readonly events: SearchEvents;
+  readonly streams: Pick<ClusterStreams, 'of'>;
 }
 
 interface ConfiguredAccess {
@@ -92,6 +94,7 @@ export function configuredAccess(config: Config, parts: AccessParts): Configured
         clusters: courtNames(host, config),
         reach,
         proofs: reach,
+        streams: parts.streams.of,
         listings: host.listings,
         events,
       }),
@@ -183,7 +186,7 @@ const mostReviewsWaiting = 5_000;
 /** From the inside out: the cluster, remembered answers, local checks of its tokens. */
 async function configuredCluster(
   name: string,
-  { remember, serviceAccountTokens, ...where }: ClusterConfig,
+  { remember, serviceAccountTokens, streams: _, ...where }: ClusterConfig,
   events: ClusterEvents,
   { attempts, now }: ClusterSurroundings,
 ): Promise<RememberedCluster> {

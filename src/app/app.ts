@@ -3,7 +3,7 @@
 
 import { createAttempts } from '../auth/attempts.ts';
 import { createBcrypt } from '../auth/robots/bcrypt.ts';
-import { rightsKey } from '../auth/rules/rules.ts';
+import { isRootIn, labelRightsKey } from '../auth/rules/stream-paths.ts';
 import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
 import { createKeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import { closeInTurn, closeTogether } from '../base/flow/close-all.ts';
@@ -32,6 +32,7 @@ import { configuredAccess, configuredClusters, configuredOperators, configuredRu
 import type { Mirror, MirrorParts } from './mirror/service.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
+import { configuredStreams } from './streams.ts';
 import { startedUpkeep } from './upkeep.ts';
 
 interface ServiceOptions extends Pick<CacheContext, 'clock'> {
@@ -74,6 +75,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const guesses = createAttempts();
   const clusters = await configuredClusters(config.clusters, events, { attempts: guesses });
   const store = await configuredStore(config, buffers, events);
+  const streams = await configuredStreams(config, { records: store.records, events });
   const mirrorRules = config.mirror && (await followedMirrorRules(config.mirror, log));
   const rules = configuredRules(config, mirrorRules?.readings ?? createReadings());
   const books = [...rules.values()];
@@ -83,7 +85,8 @@ export async function createService(config: Config, { log, env, clock }: Service
   const cache = createCacheContext({
     ...config,
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
-    scopeOf: (place, tag) => rightsKey(books, place, tag),
+    scopeOf: (place, tag) => labelRightsKey(books, streams.all, [place, tag]),
+    isRoot: (place, digest) => isRootIn(streams.all, place, digest),
     store,
     buffers,
     events,
@@ -110,6 +113,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     subjects,
     passwords,
     clusters,
+    streams,
     events,
     tokenKeys: createKeptKeys({
       records: cache.medium.records,
@@ -124,7 +128,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     },
   );
   let isLeaving = false;
-  const isReady = async (): Promise<boolean> => !isLeaving && (await canServe());
+  const isReady = async (): Promise<boolean> => !isLeaving && streams.isReady() && (await canServe());
   let modes = blobModesOf(config);
   const cuts = new OwnCuts();
   const app = await pullServer(config, {
@@ -136,6 +140,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     registries,
     store: cache.store,
     isReady,
+    notes: streams.states,
     blobModes: () => modes,
     cuts,
   });
@@ -143,6 +148,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const admin = adminServer({
     meters,
     isReady,
+    notes: streams.states,
     forget: access.forget,
     listen: config.admin.listen,
     trustedProxies: config.trustedProxies,
@@ -166,6 +172,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       () => closeTogether([...registries.values()].map((registry) => () => registry.settled())),
       () => clearTimeout(late),
       () => upkeep.close(),
+      () => streams.close(),
       () => cache.close(),
       () => closeTogether(upstreams.map((upstream) => () => upstream.close())),
       () => passwords.close(),
@@ -179,6 +186,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     const adminAddress =
       config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
     const mirrorAddress = shown && settings?.listen ? await listening(shown, settings.listen) : undefined;
+    streams.start();
     mirror?.start();
     void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
     return {
@@ -186,6 +194,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       adminAddress,
       mirrorAddress,
       reload: (changed) => {
+        streams.reload(changed);
         modes = blobModesOf(changed);
         log.level = changed.log.level;
       },

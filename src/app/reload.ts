@@ -50,10 +50,14 @@ export function reloading({ started, read, apply, log }: ReloadOptions): Reload 
   };
 }
 
-/** True for what a running server takes over: `hosts.*.blobs` and `log.level`. */
+/**
+ * True for what a running server takes over: `hosts.*.blobs`, `log.level` and
+ * `clusters.*.streams.trusted`.
+ */
 export function isReloadable(path: FaultPath): boolean {
   const [first, second, last, ...rest] = path;
   if (first === 'log') return second === 'level';
+  if (first === 'clusters') return last === 'streams' && rest.length === 1 && rest[0] === 'trusted';
   return first === 'hosts' && last === 'blobs' && rest.length === 0;
 }
 

@@ -57,6 +57,8 @@ interface PullServerParts {
   readonly registries: ReadonlyMap<string, CachedRegistry>;
   readonly store: CachedBlobs;
   readonly isReady: () => Promise<boolean>;
+  /** Lines below the answer of `/readyz`. Default: none. */
+  readonly notes?: () => readonly string[];
   readonly blobModes: () => BlobModes;
   /** The connections that we end within an answer. Default: of this server alone. */
   readonly cuts?: OwnCuts;
@@ -187,6 +189,8 @@ function closingWhenIdle<Event>(
 interface AdminServerParts {
   readonly meters: Metrics;
   readonly isReady: () => Promise<boolean>;
+  /** Lines below the answer of `/readyz`. Default: none. */
+  readonly notes?: () => readonly string[];
   /** Drops what is remembered of people and their rights. */
   readonly forget: () => void;
   /** Default: there is none. */

@@ -19,7 +19,10 @@ export function accessContradictions(settings: Settings): Contradiction[] {
       ...hostContradictions(settings, name, host),
       ...blobsContradictions(settings, name, host),
     ]),
-    ...Object.entries(settings.clusters).flatMap(([name, cluster]) => clusterContradictions(name, cluster)),
+    ...Object.entries(settings.clusters).flatMap(([name, cluster]) => [
+      ...clusterContradictions(name, cluster),
+      ...streamContradictions(settings, name, cluster),
+    ]),
     ...Object.entries(settings.rules).flatMap(([name, rules]) => [
       ...contradictionIf(builtInRules.includes(name), ['rules', name], 'is the name of a built-in list'),
       ...rules.flatMap((rule, index) =>
@@ -108,6 +111,38 @@ function clusterContradictions(name: string, cluster: Settings['clusters'][strin
   return [
     ...contradictionIf(lacksFile, [...path, 'context'], 'needs kubeconfigFile'),
     ...contradictionIf(lacksIssuer, issuerPath, `is required where check is ${check}`),
+  ];
+}
+
+/** Followed image streams that decide nothing, and names of this service that are an upstream's. */
+function streamContradictions(
+  { hosts, upstreams }: Settings,
+  name: string,
+  { streams }: Settings['clusters'][string],
+): Contradiction[] {
+  if (streams === undefined) return [];
+  const path = ['clusters', name, 'streams'];
+  const { trusted, namespaces, proxyNames } = streams;
+  const isAsked = Object.values(hosts).some(
+    ({ auth, clusters }) => auth === 'cluster' && (clusters?.includes(name) ?? true),
+  );
+  return [
+    ...contradictionIf(!isAsked, path, `has no effect: no host with auth: cluster asks ${name}`, [['hosts']]),
+    ...trusted.flatMap((namespace, index) =>
+      contradictionIf(
+        namespaces !== undefined && !namespaces.includes(namespace),
+        [...path, 'trusted', index],
+        `has no effect: ${namespace} is not among the namespaces`,
+        [[...path, 'namespaces']],
+      ),
+    ),
+    ...proxyNames.flatMap((host, index) =>
+      contradictionIf(
+        Object.hasOwn(upstreams, host),
+        [...path, 'proxyNames', index],
+        `${host} is the name of an upstream, not of this service`,
+      ),
+    ),
   ];
 }
 

@@ -79,7 +79,7 @@ class ItemSplitter {
   #isInString = false;
   #isEscaped = false;
   #isInItems = false;
-  /** The latest string right in the list object, with its quotes, as far as it may be a key. */
+  /** The latest string right in the list object, with its quotes; cut where it is too long. */
   #key = '';
   readonly #item = new Pieces(longestItem);
   readonly #rest = new Pieces(longestRest);

@@ -14,6 +14,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   subjects with many groups
  *       secrets/tokens                                      the key of our tokens without a file
+ *       streams/<cluster>/head, streams/<cluster>/<0-31>    which image streams name which digest
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored
  *       scrub/progress                                      how far the scrub has come
  *       probes/<instance>                                   written and deleted to probe the store
@@ -109,6 +110,11 @@ export function parseUsageKey(key: string): { readonly day: string; readonly ins
 /** Where the lease of a job lies. */
 export function leaseKey(name: string): string {
   return `${leasesPrefix}${component(name)}`;
+}
+
+/** Where a part of the index of a cluster's image streams lies. */
+export function streamsKey(cluster: string, part: string): string {
+  return `${version}/streams/${component(cluster)}/${part}`;
 }
 
 /** Where the progress of the scrub lies. */

@@ -1,3 +1,4 @@
+import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
 
@@ -12,6 +13,7 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
   let isStoreLeftAlone = false;
   return {
     ...events,
+    ...streamLines(events, log.child({ component: 'streams' })),
     availabilityChanged(event) {
       events.availabilityChanged(event);
       isStoreLeftAlone = !event.isAvailable;
@@ -132,6 +134,40 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     failed(event) {
       events.failed(event);
       eviction.warn({ err: event.error }, 'an eviction run failed');
+    },
+  };
+}
+
+/** Of the index of image streams. */
+function streamLines(events: StreamIndexEvents, streams: Log): Partial<StreamIndexEvents> {
+  const full = new Set<string>();
+  return {
+    streamStateChanged(event) {
+      events.streamStateChanged(event);
+      const isWell = event.state === 'syncing' || event.state === 'synced';
+      streams[isWell ? 'info' : 'warn'](event, 'the index of image streams changed its state');
+    },
+    streamsListed(event) {
+      events.streamsListed(event);
+      streams.info(event, 'image streams listed');
+    },
+    streamsFailed({ error, ...event }) {
+      events.streamsFailed({ error, ...event });
+      streams.warn({ ...event, err: error }, 'cannot list or watch image streams; retrying');
+    },
+    streamsSized(event) {
+      events.streamsSized(event);
+      if (event.refused === 0 || full.has(event.cluster)) return;
+      full.add(event.cluster);
+      streams.warn(event, 'the index of image streams is full; it takes in no more of untrusted namespaces');
+    },
+    streamsKept(event) {
+      events.streamsKept(event);
+      const { error, outcome, ...fields } = event;
+      if (outcome === 'failed')
+        streams.warn({ ...fields, err: error }, 'cannot keep the index of image streams');
+      if (outcome === 'broken')
+        streams.warn({ ...fields, err: error }, 'a record of the index of image streams cannot be used');
     },
   };
 }

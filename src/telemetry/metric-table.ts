@@ -57,6 +57,43 @@ export const table = {
     'Searches for the right to a digest that ended at their limit of questions to the cluster.',
     ['cluster'],
   ],
+  streamState: [
+    'quayside_stream_index_state',
+    '1 for the state of the index of image streams, 0 for the others.',
+    ['cluster', 'state'],
+  ],
+  streams: ['quayside_stream_index_streams', 'Image streams in the index.', ['cluster']],
+  streamDigests: [
+    'quayside_stream_index_digests',
+    'Digests that image streams name, once for each repository.',
+    ['cluster'],
+  ],
+  streamReferences: [
+    'quayside_stream_index_references',
+    'Tags that name a digest, now or formerly, in the index.',
+    ['cluster'],
+  ],
+  streamRefused: [
+    'quayside_stream_index_refused_total',
+    'References for which the index had no room, each time that their stream was read.',
+    ['cluster'],
+  ],
+  streamLists: ['quayside_stream_lists_total', 'Lists of image streams, by reason.', ['cluster', 'reason']],
+  streamFailures: [
+    'quayside_stream_failures_total',
+    'Lists and watches of image streams that failed.',
+    ['cluster'],
+  ],
+  streamLooks: [
+    'quayside_stream_looks_total',
+    'Digests looked up in the index, by result.',
+    ['cluster', 'result'],
+  ],
+  streamRecords: [
+    'quayside_stream_records_total',
+    'Reads and writes of the records of the index, by outcome.',
+    ['cluster', 'operation', 'outcome'],
+  ],
   fills: ['quayside_fills_total', 'Downloads that ended.', ['outcome']],
   notKept: ['quayside_fills_not_kept_total', 'Downloads that were not stored, by cause.', ['reason']],
   filling: ['quayside_fills_running', 'Downloads under way.', []],

@@ -1,6 +1,6 @@
 // Room `telemetry`: log, metrics, and log lines of events. In: events of all other rooms. Out:
 // numbers and lines. Imports: base; types of auth, auth/clusters, cache, cache/eviction,
-// cache/scrub, mirror, mirror/fallback, proxy, store, upstream.
+// cache/scrub, image-streams/index, mirror, mirror/fallback, proxy, store, upstream.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { SearchEvents } from '../auth/access.ts';
@@ -8,12 +8,14 @@ import type { ClusterEvents } from '../auth/clusters/cluster.ts';
 import type { CacheEvents } from '../cache/events.ts';
 import type { EvictionEvents } from '../cache/eviction/evictor.ts';
 import type { ScrubEvents } from '../cache/scrub/pass.ts';
+import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import type { MirrorEvents, WorkqueueEvents } from '../mirror/events.ts';
 import type { MissEvents } from '../mirror/fallback/fallback.ts';
 import type { ProxyEvents } from '../proxy/events.ts';
 import type { StoreEvents } from '../store/store.ts';
 import type { UpstreamEvents } from '../upstream/upstream.ts';
 import { counter, gauge, histogram, measured } from './metric-kinds.ts';
+import { streamEvents } from './metric-streams.ts';
 import { table } from './metric-table.ts';
 
 /** Everything that the parts of Quayside report. */
@@ -28,6 +30,7 @@ type CountedEvents = CacheEvents &
   ScrubEvents &
   ClusterEvents &
   SearchEvents &
+  StreamIndexEvents &
   MissEvents;
 
 export interface Metrics {
@@ -52,6 +55,7 @@ export function createMetrics(): Metrics {
       ...upstreamEvents(registry),
       ...clusterEvents(registry),
       ...missEvents(registry),
+      ...streamEvents(registry),
       ...amplification(registry),
     },
     text: () => registry.metrics(),

@@ -49,6 +49,17 @@ test('how the blobs of a host go out is taken over, there and back', async (t) =
   t.same(log, Array(2).fill(['info', wasRead, ['hosts["a.example"].blobs']]));
 });
 
+test('the trusted namespaces of a cluster are taken over, and no other setting of its streams', async (t) => {
+  const { reread, applied, log } = stage();
+  t.ok(isReloadable(['clusters', 'app.ci', 'streams', 'trusted']));
+  for (const path of [['clusters'], ['clusters', 'app.ci'], ['clusters', 'app.ci', 'streams']])
+    t.notOk(isReloadable(path));
+  t.notOk(isReloadable(['clusters', 'app.ci', 'streams', 'staleMs']));
+  t.notOk(isReloadable(['clusters', 'app.ci', 'streams', 'trusted', 0]));
+  await reread(start);
+  t.same([applied, log.length], [[], 1]);
+});
+
 test('the level of the log is taken over', async (t) => {
   const { reread, applied, log } = stage();
   await reread(`${start}\nlog: { level: debug }`);

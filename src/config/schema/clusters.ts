@@ -1,5 +1,17 @@
 import Type from 'typebox';
-import { closed, count, file, ms, oneOf, section, text, timerMs, wholePattern } from './leaves.ts';
+import {
+  closed,
+  count,
+  file,
+  host,
+  ms,
+  namespace,
+  oneOf,
+  section,
+  text,
+  timerMs,
+  wholePattern,
+} from './leaves.ts';
 
 /** How long a cluster's answers are used. What it could not answer is never kept. */
 const remember = section({
@@ -30,6 +42,30 @@ const serviceAccountTokens = section({
   localMs: ms({ default: '60s' }),
 });
 
+/**
+ * The image streams of the cluster, which are listed and watched to know which of them name a
+ * digest. It takes the right to list and watch `imagestreams`.
+ */
+const streams = closed({
+  /**
+   * Namespaces where only automation writes: what their streams name is theirs without a further
+   * proof. Default: none. Reloadable; a namespace that is taken off the list loses this at once.
+   */
+  trusted: Type.Array(namespace(), { uniqueItems: true, default: [] }),
+  /** The only namespaces that are followed, each by a watch of its own. Default: all, by one. */
+  namespaces: Type.Optional(Type.Array(namespace(), { uniqueItems: true, minItems: 1 })),
+  /**
+   * Names of this service, `host[:port]`, under which streams name its images. Default: none but
+   * those under `hosts` and in `publicUrl`.
+   */
+  proxyNames: Type.Array(host(), { default: [] }),
+  /**
+   * How long what is known counts while the cluster does not answer, and after a restart, in
+   * milliseconds. Default 1 h.
+   */
+  staleMs: timerMs({ default: '1h' }),
+});
+
 /** A cluster whose logins are accepted and whose RBAC decides. The key above is its name. */
 export const clusterSchema = section({
   /** Where it is and who we are there. Default: the cluster we run in, as our service account. */
@@ -42,6 +78,8 @@ export const clusterSchema = section({
   connections: count({ minimum: 1, default: 8 }),
   remember,
   serviceAccountTokens,
+  /** Default: image streams are not followed. */
+  streams: Type.Optional(streams),
 });
 
 /** What the cluster is asked. Each may use `$<group>` of the rule's expressions. */

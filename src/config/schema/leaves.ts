@@ -33,6 +33,9 @@ export const httpUrl = (options?: LeafOptions) => leaf(parseHttpUrl, options);
 /** `host` or `host:port` as URLs have it: in lower case, without the port of https. */
 export const host = () => leaf(parseHost);
 
+/** The name of a namespace in Kubernetes (RFC 1123). */
+export const namespace = () => leaf(parseNamespace);
+
 /** Where to listen: `host:port`, `[v6]:port`; port 0 lets the system choose. */
 export const address = (options?: LeafOptions) => leaf(parseAddress, options);
 
@@ -90,6 +93,11 @@ export function parseHost(value: unknown): string {
     typeof value === 'string' && /^[^\s/?#@\\]+$/.test(value) && URL.canParse(`https://${value}`);
   if (isHost) return new URL(`https://${value}`).host;
   throw new Error(`must be a host, as in quay.io or quay.io:5000, not ${value}`);
+}
+
+function parseNamespace(value: unknown): string {
+  if (typeof value === 'string' && /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(value)) return value;
+  throw new Error('must be the name of a namespace: a-z, 0-9 and -, at most 63 characters');
 }
 
 function parseHttpUrl(value: unknown): string {

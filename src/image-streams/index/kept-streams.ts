@@ -37,9 +37,9 @@ const head = 'head';
 const headEveryMs = 5 * 60_000;
 
 /**
- * The index in the store: a replica that starts knows what the others knew, as long as the cluster
- * has not told it more. Each stream is in one of 32 records, and a record is written when one of its
- * streams changed, once a minute at most, unless another replica has written the same.
+ * The index in the store: a replica that starts knows what the others knew, until the cluster has
+ * told it more. Each stream is in one of 32 records. A record is written when one of its streams
+ * changed, once a minute at most, unless another replica has written the same.
  */
 export class KeptStreams {
   readonly #options: KeptStreamsOptions;

@@ -3,7 +3,7 @@ import { gunzip, gzip } from 'node:zlib';
 import { field, fieldsOf, isObject, isText, listOf } from '../../base/text/json.ts';
 import { keyBytes } from './reference-table.ts';
 
-/** One stream, as far as it is known. */
+/** What is known of one stream itself. */
 export interface StreamItem {
   readonly namespace: string;
   readonly name: string;

@@ -4,15 +4,18 @@ import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 interface HealthOptions {
   /** Whether a pull could be answered now. What throws counts as no. */
   isReady(): MaybePromise<boolean>;
+  /** Lines below the answer of `/readyz`, which decide nothing. Default: none. */
+  notes?(): readonly string[];
 }
 
 /** `/livez` and `/healthz`: the process answers; `/readyz`: 503 unless `isReady`. */
-export function health(app: FastifyInstance, { isReady }: HealthOptions): void {
+export function health(app: FastifyInstance, { isReady, notes = () => [] }: HealthOptions): void {
   const alive = async (_request: unknown, reply: FastifyReply) => text(reply, 200, 'OK\n');
-  const ready = async (_request: unknown, reply: FastifyReply) =>
-    (await Promise.try(isReady).catch(() => false))
-      ? text(reply, 200, 'OK\n')
-      : text(reply, 503, 'not ready\n');
+  const ready = async (_request: unknown, reply: FastifyReply) => {
+    const isYes = await Promise.try(isReady).catch(() => false);
+    const lines = [isYes ? 'OK' : 'not ready', ...notes()];
+    return text(reply, isYes ? 200 : 503, lines.map((line) => `${line}\n`).join(''));
+  };
   for (const method of ['GET', 'HEAD'] as const) {
     app.route({ method, url: '/livez', handler: alive });
     app.route({ method, url: '/readyz', handler: ready });

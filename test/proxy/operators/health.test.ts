@@ -31,6 +31,18 @@ test('/healthz answers every method, without a look at the body', async (t) => {
   }
 });
 
+test('/readyz shows the notes below its answer, ready or not', async (t) => {
+  const app = fastify({ exposeHeadRoutes: false });
+  let isReady = true;
+  health(app, { isReady: () => isReady, notes: () => ['streams of app.ci: stale'] });
+  t.teardown(() => app.close());
+  const url = await app.listen({ port: 0, host: '127.0.0.1' });
+  t.equal(await (await fetch(`${url}/readyz`)).text(), 'OK\nstreams of app.ci: stale\n');
+  isReady = false;
+  t.equal(await (await fetch(`${url}/readyz`)).text(), 'not ready\nstreams of app.ci: stale\n');
+  t.equal(await (await fetch(`${url}/livez`)).text(), 'OK\n');
+});
+
 test('readiness is what it is asked for, and what throws is not ready', async (t) => {
   let isReady: () => boolean | Promise<boolean> = () => true;
   const url = await served(t, () => isReady());

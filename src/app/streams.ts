@@ -1,0 +1,142 @@
+import { closeTogether } from '../base/flow/close-all.ts';
+import { defined } from '../base/text/defined.ts';
+import type { ClusterConfig, Config } from '../config/config.ts';
+import { createImageStreams } from '../image-streams/image-streams.ts';
+import type { StreamIndexEvents } from '../image-streams/index/events.ts';
+import { FollowedStreams } from '../image-streams/index/followed-streams.ts';
+import { createPlaces } from '../image-streams/index/places.ts';
+import type { StreamIndex } from '../image-streams/stream-index.ts';
+import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
+import { loadKubeconfig } from '../kubernetes/kubeconfig.ts';
+import { streamsKey } from '../store/keys.ts';
+import type { Records } from '../store/records.ts';
+
+/** The indexes of image streams, one for each cluster that is configured to be followed. */
+export interface ClusterStreams {
+  of(cluster: string): StreamIndex | undefined;
+  readonly all: readonly StreamIndex[];
+  /**
+   * False while an index is syncing, for a minute at most: a replica whose cluster does not answer
+   * serves all that needs no index.
+   */
+  isReady(): boolean;
+  /** The state of each index, for `/readyz`. */
+  states(): readonly string[];
+  /** Takes over the lists of trusted namespaces. */
+  reload(config: Config): void;
+  start(): void;
+  close(): Promise<void>;
+}
+
+interface ClusterStreamsParts {
+  readonly records: Records;
+  readonly events: StreamIndexEvents;
+}
+
+/** How long a syncing index keeps a replica from being ready, milliseconds. */
+const readyWaitMs = 60_000;
+
+/** Makes the indexes. Sends no request before `start`. */
+export async function configuredStreams(config: Config, parts: ClusterStreamsParts): Promise<ClusterStreams> {
+  const made = await Promise.all(
+    Object.entries(config.clusters).flatMap(([name, cluster]) =>
+      cluster.streams === undefined ? [] : [followed(name, cluster, config, parts)],
+    ),
+  );
+  const indexes = new Map(made.map(({ index }) => [index.cluster, index]));
+  let startedAt = Number.NEGATIVE_INFINITY;
+  return {
+    of: (cluster) => indexes.get(cluster),
+    all: [...indexes.values()],
+    isReady: () =>
+      performance.now() - startedAt >= readyWaitMs ||
+      [...indexes.values()].every(({ state }) => state !== 'syncing'),
+    states: () => [...indexes.values()].map(({ cluster, state }) => `streams of ${cluster}: ${state}`),
+    reload({ clusters }) {
+      for (const [name, index] of indexes) index.trust(clusters[name]?.streams?.trusted ?? []);
+    },
+    start() {
+      startedAt = performance.now();
+      for (const index of indexes.values()) index.start();
+    },
+    async close() {
+      await closeTogether(
+        made.map(
+          ({ index }) =>
+            () =>
+              index.close(),
+        ),
+      );
+      await closeTogether(
+        made.map(
+          ({ client }) =>
+            () =>
+              client.close(),
+        ),
+      );
+    },
+  };
+}
+
+interface Followed {
+  readonly index: FollowedStreams;
+  readonly client: KubernetesClient;
+}
+
+/** Connections beside the watches: for the lists. */
+const listConnections = 2;
+
+async function followed(
+  cluster: string,
+  { kubeconfigFile, context, streams }: ClusterConfig,
+  config: Config,
+  { records, events }: ClusterStreamsParts,
+): Promise<Followed> {
+  const { trusted = [], staleMs = 0, namespaces } = streams ?? {};
+  const places = placesOf(config, streams?.proxyNames ?? []);
+  const client = createKubernetesClient({
+    kubeconfig: await loadKubeconfig(defined({ kubeconfigFile, context })),
+    timeoutMs: 10_000,
+    connections: (namespaces?.length ?? 1) + listConnections,
+  });
+  const index = new FollowedStreams({
+    cluster,
+    imageStreams: (told) => createImageStreams({ client, events: told, relistMs: relistEveryMs }),
+    trusted,
+    staleMs,
+    placeOf: createPlaces(places),
+    formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
+    kept: {
+      records,
+      keyOf: (part) => streamsKey(cluster, part),
+      settings: JSON.stringify([
+        [...places.upstreams],
+        [...places.names],
+        places.defaultUpstream,
+        namespaces,
+      ]),
+    },
+    events,
+    ...defined({ namespaces }),
+  });
+  return { index, client };
+}
+
+/** A watch misses nothing: all is listed again only to correct what a server forgot to tell. */
+const relistEveryMs = 24 * 3_600_000;
+
+/** What pull specs in streams mean, as a client that pulls them here would get it. */
+function placesOf(
+  { hosts, upstreams, publicUrl, defaultUpstream }: Config,
+  proxyNames: readonly string[],
+): Parameters<typeof createPlaces>[0] {
+  const own = Object.keys(hosts).filter((name) => name !== '*');
+  const names = [...own, ...(publicUrl === undefined ? [] : [new URL(publicUrl).host]), ...proxyNames];
+  return {
+    upstreams: new Map(
+      Object.entries(upstreams).map(([name, { repositories, library }]) => [name, { repositories, library }]),
+    ),
+    names: new Map(names.map((name) => [name, (hosts[name] ?? hosts['*'])?.upstream])),
+    defaultUpstream,
+  };
+}
