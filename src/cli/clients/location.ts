@@ -10,6 +10,11 @@ export function isHost(text: string): boolean {
   return address === undefined || isIPv6(address);
 }
 
+/** Whether it is the name of a repository, or of a folder of them. */
+export function isPath(text: string): boolean {
+  return text.length <= 255 && pathShape.test(text);
+}
+
 /** A registry, or a repository or a folder of repositories in one. */
 export interface Location {
   readonly host: string;
@@ -22,8 +27,7 @@ export function parseLocation(text: string): Location | undefined {
   const slash = text.indexOf('/');
   const host = slash < 0 ? text : text.slice(0, slash);
   const path = slash < 0 ? '' : text.slice(slash + 1);
-  const isPath = path.length <= 255 && (path === '' ? slash < 0 : pathShape.test(path));
-  return isHost(host) && isPath ? { host, path } : undefined;
+  return isHost(host) && (path === '' ? slash < 0 : isPath(path)) ? { host, path } : undefined;
 }
 
 /** The location as clients write it. */

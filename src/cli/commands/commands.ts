@@ -1,24 +1,9 @@
 // Room `cli/commands`: the table of commands and their help. In: the words of a command line. Out:
 // the exit code. Imports: every room below.
 
-import type { Run } from '../flags/io.ts';
 import type { Start } from '../serve/serve.ts';
-
-/** One thing that `quayside` can do. */
-export interface Command {
-  /** The words that call it. */
-  readonly name: string;
-  /** One clause for the list of commands. */
-  readonly summary: string;
-  /** What follows the name. */
-  readonly usage: string;
-  /** What `--help` says below the usage. */
-  readonly help: string;
-  /** What a mistake in its command line ends with. Default 2. */
-  readonly mistakeCode?: number;
-  /** Loads the command and runs it: `version` does not load a server's libraries. */
-  readonly run: Run;
-}
+import { clientCommands } from './client-commands.ts';
+import type { Command } from './command.ts';
 
 /** Loaded last: a mistake in the command line or the configuration is reported without it. */
 const startApp: Start = async (config, options) =>
@@ -133,35 +118,7 @@ Exits with 0 when the pull is allowed, 1 when it is refused, 2 for a mistake, 3 
 For a right that was just revoked: the next request asks the cluster. Each replica has a memory of its own.`,
     run: async (args, io) => (await import('../access/access-forget.ts')).accessForget(args, io),
   },
-  {
-    name: 'clients generate',
-    summary: 'print or write the files that make clients pull through Quayside',
-    usage: '--host HOST[:PORT] [--for CLIENT]... [--source NAME]... [OPTION]...',
-    help: `  --host HOST[:PORT]     the name by which clients reach Quayside
-  --for CLIENT           podman, cri-o, containerd, docker, openshift or kubernetes; may be repeated; default: all
-  --source NAME          what users write: a registry, or a repository in one; may be repeated; default: quay.io and docker.io
-  --path PATH            where Quayside has the one --source; default: its own name, as in HOST/quay.io; '' where HOST stands for it
-  --fallback LOCATION    asked after Quayside and before the one --source itself; may be repeated
-  --plain-http           Quayside speaks plain HTTP
-  --ca FILE              PEM of the authority that signed its certificate: is put where each client looks for it
-  --username NAME        of the login at HOST; default: serviceaccount. Of a cluster's token the name does not matter
-  --password-file FILE   the password, or a token of the cluster; - is standard input. Without it there is no login
-  --namespace NAME       of the pull secret, which openshift and kubernetes get with --password-file
-  --service-account NAME whose pods pull with that secret; default: default
-  --output DIR           write the files below DIR, as they stand on the machine (--output /), and print their names
-  --force                overwrite files that exist
-
-Prints one file as it is, objects of a cluster as one stream for oc apply -f -, and other files each below its path.
-
-  quayside clients generate --host quayside.example.com --for podman --source quay.io
-  quayside clients generate --host quayside.example.com --for openshift --source quay-proxy.ci.openshift.org/openshift/ci \\
-    --path quay.io/openshift/ci --fallback quay.io/openshift/ci
-  oc -n team-1 create token puller | quayside clients generate --host quayside.example.com --for openshift \\
-    --source quay.io --password-file - --namespace team-1 | oc apply -f -
-
-Exits with 0, with 1 where a file exists or cannot be written, with 2 for a mistake. Look at it with quayside clients check.`,
-    run: async (args, io) => (await import('../clients/generate/generate.ts')).clientsGenerate(args, io),
-  },
+  ...clientCommands,
   {
     name: 'mirror serve',
     summary: 'mirror images in place of ci-images-mirror, with its command line',

@@ -2,7 +2,8 @@ import { scrubbed } from '../../base/text/redaction.ts';
 import { ConfigError } from '../../config/faults.ts';
 import { didYouMean, UsageError } from '../flags/arguments.ts';
 import type { Io, Output } from '../flags/io.ts';
-import { type Command, commands } from './commands.ts';
+import type { Command } from './command.ts';
+import { commands } from './commands.ts';
 
 /** Runs the command that `args` (without the program's name) name. Resolves to the exit code. */
 export async function run(args: readonly string[], io: Io): Promise<number> {

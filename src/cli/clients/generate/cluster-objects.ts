@@ -1,13 +1,13 @@
 import { stringify } from 'yaml';
 import { locationText } from '../location.ts';
 import { dockerConfigJson } from './machine-files.ts';
-import type { ClientFile, MirroredSource, Wanted } from './wanted.ts';
+import type { ClientFile, MirroredSource, WantedFiles } from './wanted.ts';
 
 const name = 'quayside';
 const rbac = 'rbac.authorization.k8s.io';
 
 /** Mirror sets, what shows a mirror the login of a pod's namespace, and that login. */
-export function openshiftObjects(wanted: Wanted): readonly ClientFile[] {
+export function openshiftObjects(wanted: WantedFiles): readonly ClientFile[] {
   return [
     mirrorSet(wanted, {
       file: 'tag-mirrors',
@@ -38,7 +38,7 @@ interface MirrorSet {
   readonly comment: string;
 }
 
-function mirrorSet({ sources }: Wanted, { file, kind, list, comment }: MirrorSet): ClientFile {
+function mirrorSet({ sources }: WantedFiles, { file, kind, list, comment }: MirrorSet): ClientFile {
   const entry = ({ source, mirror, fallbacks }: MirroredSource) => ({
     source: locationText(source),
     mirrors: [mirror, ...fallbacks].map(locationText),
@@ -54,7 +54,7 @@ function mirrorSet({ sources }: Wanted, { file, kind, list, comment }: MirrorSet
 }
 
 /** The sources as `matchImages` accepts them: a path has neither dots nor capitals. */
-function matchedImages({ sources }: Wanted): readonly string[] {
+function matchedImages({ sources }: WantedFiles): readonly string[] {
   const patterns = sources.map(({ source: { host, path } }) => {
     const components = path.split('/');
     const dotted = components.findIndex((component) => component.includes('.'));
@@ -64,7 +64,7 @@ function matchedImages({ sources }: Wanted): readonly string[] {
   return [...new Set(patterns)];
 }
 
-function credentialProvider(wanted: Wanted): ClientFile {
+function credentialProvider(wanted: WantedFiles): ClientFile {
   const object = {
     apiVersion: 'config.openshift.io/v1',
     kind: 'CRIOCredentialProviderConfig',
@@ -85,7 +85,7 @@ kubelets restart.`,
 }
 
 /** A key holds no colon: before a port there are two dots. */
-function authority({ ca, host }: Wanted): readonly ClientFile[] {
+function authority({ ca, host }: WantedFiles): readonly ClientFile[] {
   if (ca === undefined) return [];
   const object = {
     apiVersion: 'v1',
@@ -99,7 +99,7 @@ oc patch image.config.openshift.io/cluster --type merge -p '{"spec":{"additional
 }
 
 /** The kubelet's credential provider for CRI-O, and what a namespace needs for it. */
-export function kubernetesObjects(wanted: Wanted): readonly ClientFile[] {
+export function kubernetesObjects(wanted: WantedFiles): readonly ClientFile[] {
   const provider = {
     apiVersion: 'kubelet.config.k8s.io/v1',
     kind: 'CredentialProviderConfig',
@@ -157,7 +157,7 @@ function nodeRights(): string {
   );
 }
 
-function pullSecret(wanted: Wanted, folder: string): readonly ClientFile[] {
+function pullSecret(wanted: WantedFiles, folder: string): readonly ClientFile[] {
   const config = dockerConfigJson(wanted);
   if (config === undefined || wanted.namespace === undefined) return [];
   const { host, namespace, serviceAccount } = wanted;

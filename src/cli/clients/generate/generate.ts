@@ -17,7 +17,7 @@ import {
   checkedHost,
   clientNames,
   mirroredSources,
-  type Wanted,
+  type WantedFiles,
 } from './wanted.ts';
 
 const options = {
@@ -36,9 +36,9 @@ const options = {
   force: { type: 'boolean', default: false },
 } as const;
 
-type Words = ReturnType<typeof parsed<typeof options>>['values'];
+type GenerateWords = ReturnType<typeof parsed<typeof options>>['values'];
 
-const makers: Readonly<Record<ClientName, (wanted: Wanted) => readonly ClientFile[]>> = {
+const makers: Readonly<Record<ClientName, (wanted: WantedFiles) => readonly ClientFile[]>> = {
   podman: podmanFiles,
   'cri-o': crioFiles,
   containerd: containerdFiles,
@@ -65,7 +65,7 @@ export const clientsGenerate: Run = async (args, io) => {
   return 0;
 };
 
-async function wantedBy(values: Words, io: Io): Promise<Wanted> {
+async function wantedBy(values: GenerateWords, io: Io): Promise<WantedFiles> {
   const host = checkedHost(values.host);
   const { path, source = [], fallback = [], namespace } = values;
   const sources = mirroredSources({ host, path, source, fallback });
@@ -102,7 +102,7 @@ async function authorityIn(file: string | undefined): Promise<string | undefined
 }
 
 /** A password never stands in the arguments, which every process of the machine can see. */
-async function loginOf(values: Words, io: Io): Promise<ClientLogin | undefined> {
+async function loginOf(values: GenerateWords, io: Io): Promise<ClientLogin | undefined> {
   const file = values['password-file'];
   if (file === undefined) {
     if (values.username !== undefined) throw new UsageError('--username needs --password-file FILE, or -');
@@ -127,7 +127,7 @@ async function readText(flag: string, file: string): Promise<string> {
   }
 }
 
-function chosenClients(words: readonly string[], { sources }: Wanted): readonly ClientName[] {
+function chosenClients(words: readonly string[], { sources }: WantedFiles): readonly ClientName[] {
   const hasHub = sources.some(({ source }) => source.host === 'docker.io' && source.path === '');
   if (words.length === 0) return clientNames.filter((name) => name !== 'docker' || hasHub);
   const names = words.flatMap((word) => word.split(',')).map(clientNamed);
@@ -147,7 +147,7 @@ function isCluster(client: ClientName): boolean {
 }
 
 /** What the files cannot say. */
-function hints(clients: readonly ClientName[], wanted: Wanted): readonly string[] {
+function hints(clients: readonly ClientName[], wanted: WantedFiles): readonly string[] {
   const { host, login, isPlainHttp, sources } = wanted;
   const found: string[] = [];
   if (clients.includes('docker'))

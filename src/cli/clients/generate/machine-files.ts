@@ -1,6 +1,6 @@
 import { type Location, locationText } from '../location.ts';
 import { tomlText } from '../toml.ts';
-import type { ClientFile, MirroredSource, Wanted } from './wanted.ts';
+import type { ClientFile, MirroredSource, WantedFiles } from './wanted.ts';
 
 const registriesComment = `# For podman, skopeo, buildah and CRI-O: /etc/containers/registries.conf.d/50-quayside.conf
 #
@@ -15,7 +15,7 @@ const insecureComment = `# "insecure" is for plain HTTP; leave it out once Quays
 `;
 
 /** For podman: mirrors, the authority of the certificate, and the login of root. */
-export function podmanFiles(wanted: Wanted): readonly ClientFile[] {
+export function podmanFiles(wanted: WantedFiles): readonly ClientFile[] {
   return [
     registriesConf(wanted),
     ...authorityOf(wanted, 'etc/containers/certs.d'),
@@ -26,7 +26,7 @@ export function podmanFiles(wanted: Wanted): readonly ClientFile[] {
 const crioAuthFile = 'etc/crio/quayside-auth.json';
 
 /** For CRI-O on a node without OpenShift: its only login is one for all pods. */
-export function crioFiles(wanted: Wanted): readonly ClientFile[] {
+export function crioFiles(wanted: WantedFiles): readonly ClientFile[] {
   const auth = authFile(wanted, crioAuthFile);
   const comment = `# For CRI-O: /etc/crio/crio.conf.d/50-quayside.conf. This login is for the pulls of all pods; put
 # the node's other logins into the same file.
@@ -40,7 +40,7 @@ export function crioFiles(wanted: Wanted): readonly ClientFile[] {
   ];
 }
 
-function registriesConf({ sources, host, isPlainHttp }: Wanted): ClientFile {
+function registriesConf({ sources, host, isPlainHttp }: WantedFiles): ClientFile {
   const table = ({ source, mirror, fallbacks }: MirroredSource) => ({
     prefix: locationText(source),
     location: locationText(source),
@@ -62,7 +62,7 @@ function spaced(toml: string): string {
 }
 
 /** One folder for each registry: containerd narrows nothing to a repository. */
-export function containerdFiles(wanted: Wanted): readonly ClientFile[] {
+export function containerdFiles(wanted: WantedFiles): readonly ClientFile[] {
   const registries = new Map(wanted.sources.map((source) => [source.source.host, source]));
   return [...registries.values()].flatMap((source) => {
     const folder = `etc/containerd/certs.d/${source.source.host}`;
@@ -71,7 +71,7 @@ export function containerdFiles(wanted: Wanted): readonly ClientFile[] {
   });
 }
 
-function hostsToml(wanted: Wanted, { source, fallbacks }: MirroredSource, folder: string): ClientFile {
+function hostsToml(wanted: WantedFiles, { source, fallbacks }: MirroredSource, folder: string): ClientFile {
   const { host, isPlainHttp, ca, login } = wanted;
   const comment = `# For containerd: /${folder}/hosts.toml, one such folder for each registry.
 # containerd reads it if its configuration has config_path = "/etc/containerd/certs.d" below the
@@ -103,7 +103,7 @@ function serverOf({ host }: Location): string {
 }
 
 /** docker asks mirrors for docker.io alone, and a mirror's URL holds no path. */
-export function dockerFiles(wanted: Wanted): readonly ClientFile[] {
+export function dockerFiles(wanted: WantedFiles): readonly ClientFile[] {
   const { host, isPlainHttp } = wanted;
   const settings = {
     'registry-mirrors': [`${isPlainHttp ? 'http' : 'https'}://${host}`],
@@ -116,17 +116,17 @@ export function dockerFiles(wanted: Wanted): readonly ClientFile[] {
   ];
 }
 
-function authorityOf({ ca, host }: Wanted, folder: string): readonly ClientFile[] {
+function authorityOf({ ca, host }: WantedFiles, folder: string): readonly ClientFile[] {
   return ca === undefined ? [] : [{ path: `${folder}/${host}/ca.crt`, text: ca }];
 }
 
-function authFile(wanted: Wanted, path: string): readonly ClientFile[] {
+function authFile(wanted: WantedFiles, path: string): readonly ClientFile[] {
   const text = dockerConfigJson(wanted);
   return text === undefined ? [] : [{ path, text: `${text}\n`, isSecret: true }];
 }
 
 /** The login at Quayside as docker and Kubernetes write it; undefined without one. */
-export function dockerConfigJson({ host, login }: Wanted): string | undefined {
+export function dockerConfigJson({ host, login }: WantedFiles): string | undefined {
   return login && JSON.stringify({ auths: { [host]: { auth: pairOf(login) } } });
 }
 

@@ -22,7 +22,7 @@ export interface ClientLogin {
 }
 
 /** All that the files say. */
-export interface Wanted {
+export interface WantedFiles {
   /** Quayside, as clients name it. */
   readonly host: string;
   readonly isPlainHttp: boolean;
