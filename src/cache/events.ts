@@ -25,8 +25,8 @@ export type ReadKind = 'manifest' | 'blob' | 'tags' | 'referrers';
 /** Why a download has no room in the spool: too large, spool full, or too slow to stay. */
 export type RoomRefusal = 'too-large' | 'spool-full' | 'too-slow';
 
-/** Why a verified blob is not stored: no room, or the store or its disk failed. */
-export type NotKept = RoomRefusal | 'unwritable' | 'store';
+/** Why a download is not stored: no room, a full disk, a spool or a store that cannot be written. */
+export type NotKept = RoomRefusal | 'disk-full' | 'unwritable' | 'store';
 
 /** What became of a download. */
 export type FillOutcome = 'stored' | NotKept | 'failed';
@@ -70,7 +70,15 @@ export interface CacheEvents {
   /** A download began. */
   fillStarted(event: FillName): void;
   /** A download ended: in the store; not kept, and why; or broken. */
-  fillEnded(event: FillName & { readonly outcome: FillOutcome }): void;
+  fillEnded(
+    event: FillName & {
+      readonly outcome: FillOutcome;
+      /** Why it is not stored, where that is a failure. */
+      readonly error?: unknown;
+      /** The request that began it. */
+      readonly requestId?: string | undefined;
+    },
+  ): void;
   /** A reader joined a download that was running. */
   joined(event: FillName): void;
   /** A manifest is in the store. */

@@ -1,3 +1,5 @@
+import { mediumFault } from '../base/state/medium-fault.ts';
+import type { FillOutcome, RoomRefusal } from '../cache/events.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
@@ -44,21 +46,25 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     storeFailed(event) {
       events.storeFailed(event);
       if (isStoreLeftAlone) return;
+      const fault = mediumFault(event.error);
       cache.warn(
-        { operation: event.operation, err: event.error },
-        'the store failed; pulls continue without it',
+        { operation: event.operation, fault, err: event.error },
+        fault === 'disk-full'
+          ? 'the disk of the store is full (ENOSPC); pulls continue and are not stored'
+          : 'the store failed; pulls continue without it',
       );
     },
     fillEnded(event) {
       events.fillEnded(event);
-      const { digest, outcome } = event;
+      const { upstream: registry, digest, outcome, error, requestId } = event;
       if (outcome === 'stored') return;
-      if (outcome === 'failed' || outcome === 'store')
-        cache.info({ digest, outcome }, 'a download was not stored');
+      const fields = { requestId, upstream: registry, digest, reason: outcome };
+      if (isRoomRefusal(outcome))
+        cache.warn(fields, 'the spool has no room for a blob; it passes through and is not stored');
       else
-        cache.warn(
-          { digest, reason: outcome },
-          'the spool has no room for a blob; it passes through and is not stored',
+        cache[outcome === 'failed' || outcome === 'store' ? 'info' : 'warn'](
+          { ...fields, message: messageOf(error), err: error },
+          'a download was not stored',
         );
     },
     reachabilityChanged(event) {
@@ -170,4 +176,12 @@ function streamLines(events: StreamIndexEvents, streams: Log): Partial<StreamInd
         streams.warn({ ...fields, err: error }, 'a record of the index of image streams cannot be used');
     },
   };
+}
+
+function isRoomRefusal(outcome: FillOutcome): outcome is RoomRefusal {
+  return outcome === 'spool-full' || outcome === 'too-large' || outcome === 'too-slow';
+}
+
+function messageOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.message : undefined;
 }

@@ -100,7 +100,11 @@ export const table = {
   joined: ['quayside_fill_joined_total', 'Readers that joined a download under way.', []],
   spool: ['quayside_spool_bytes', 'Bytes in the spool.', []],
   repaired: ['quayside_store_repaired_total', 'Stored blobs found missing or corrupt and fetched again.', []],
-  storeFailures: ['quayside_store_failures_total', 'Failures of the store, by operation.', ['operation']],
+  storeFailures: [
+    'quayside_store_failures_total',
+    'Failures of the store, by operation and cause.',
+    ['operation', 'cause'],
+  ],
   storeAvailable: ['quayside_store_available', '1; 0 while the circuit breaker of the store is open.', []],
   storeBytes: ['quayside_store_bytes', 'Bytes in the store when it was last measured.', []],
   storeBlobs: ['quayside_store_blobs', 'Blobs in the store when it was last measured.', []],

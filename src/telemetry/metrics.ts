@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { SearchEvents } from '../auth/access.ts';
 import type { ClusterEvents } from '../auth/clusters/cluster.ts';
+import { mediumFault } from '../base/state/medium-fault.ts';
 import type { CacheEvents } from '../cache/events.ts';
 import type { EvictionEvents } from '../cache/eviction/evictor.ts';
 import type { ScrubEvents } from '../cache/scrub/pass.ts';
@@ -129,8 +130,8 @@ function cacheEvents(registry: Registry): CacheEvents {
     repaired() {
       repaired().value += 1;
     },
-    storeFailed({ operation }) {
-      failures(operation).value += 1;
+    storeFailed({ operation, error }) {
+      failures(operation, mediumFault(error)).value += 1;
     },
   };
 }

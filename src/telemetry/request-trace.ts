@@ -101,7 +101,7 @@ export function createRequestTrace(log: Log): RequestTrace {
         beginners.delete(keyOf(event));
       },
       'download ended',
-      (event) => ({ ...event }),
+      ({ upstream, digest, outcome }) => ({ upstream, digest, outcome }),
     ),
     requestSent: told(events.requestSent, 'upstream asked', ({ upstream, kind, method, url }) => ({
       upstream,

@@ -90,7 +90,7 @@ test('each event is counted where its name says', async (t) => {
     quayside_fill_joined_total: 1,
     quayside_spool_bytes: 7,
     quayside_store_repaired_total: 1,
-    'quayside_store_failures_total{operation="read"}': 1,
+    'quayside_store_failures_total{operation="read",cause="other"}': 1,
     quayside_store_blobs: 2,
     quayside_store_bytes: 20,
     'quayside_s3_calls_total{operation="GetObject",outcome="ok"}': 1,

@@ -56,9 +56,9 @@ export function blobsAlone(
       if (!isSurelyBlob(repository, digest)) await refuseManifest(repository, digest);
       return blobs.stat(repository, digest);
     },
-    async open(repository, digest) {
+    async open(repository, digest, asked) {
       if (!isSurelyBlob(repository, digest)) await refuseManifest(repository, digest);
-      return blobs.open(repository, digest);
+      return blobs.open(repository, digest, asked);
     },
   };
 }

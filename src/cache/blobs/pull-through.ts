@@ -15,7 +15,7 @@ import { type Fill, NoRoom } from '../fills/fill.ts';
 import type { FillStart, Fills } from '../fills/fills.ts';
 import { SpoolError } from '../fills/spool.ts';
 import type { BlobMembership } from './blob-membership.ts';
-import type { BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
+import type { BlobAsk, BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
 import { type PatienceOptions, withPatience } from './undeliverable.ts';
 import type { VerifiedStore } from './verified-store.ts';
 
@@ -39,6 +39,12 @@ interface WantedBlob {
   readonly digest: Digest;
   /** Undefined where the upstream is yet to say whether the repository has the blob. */
   readonly member: Descriptor | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** A blob whose source may change while it is read. */
+interface SourcedBlob extends OpenedBlob {
+  hit: Hit;
 }
 
 /**
@@ -60,13 +66,13 @@ export class PullThrough implements PulledBlobs {
     return { descriptor: await members.confirmed(repository, digest), hit: 'upstream' };
   }
 
-  async open(repository: Repository, digest: Digest): Promise<OpenedBlob> {
+  async open(repository: Repository, digest: Digest, { requestId }: BlobAsk = {}): Promise<OpenedBlob> {
     const { members, touched } = this.#options;
     let member = await members.find(repository, digest);
     // The upstream is asked where the blob could be delivered without it.
     if (member === undefined && (await this.#isHere(repository, digest)))
       member = await members.confirmed(repository, digest);
-    const wanted = { repository, digest, member };
+    const wanted = { repository, digest, member, requestId };
     if (member === undefined) return this.#openCold(wanted);
     touched(digest);
     return (await this.#openHere(wanted, member)) ?? this.#openCold(wanted);
@@ -80,7 +86,8 @@ export class PullThrough implements PulledBlobs {
   }
 
   /** From memory or the store. */
-  async #openHere({ repository, digest }: WantedBlob, member: Descriptor): Promise<OpenedBlob | undefined> {
+  async #openHere(wanted: WantedBlob, member: Descriptor): Promise<OpenedBlob | undefined> {
+    const { repository, digest } = wanted;
     const { memory, copies, members, events } = this.#options;
     const small = memory.get(digest);
     if (small !== undefined) events.copyLookedUp?.({ digest, source: 'memory' });
@@ -93,39 +100,41 @@ export class PullThrough implements PulledBlobs {
     events.copyLookedUp?.({ digest, source: stored === undefined ? 'none' : 'store' });
     if (stored === undefined) return undefined;
     await members.correct(repository, member, stored);
-    return this.#openStored(repository, stored);
+    return this.#openStored({ ...wanted, member: stored }, stored);
   }
 
-  async #openStored(repository: Repository, descriptor: Descriptor): Promise<OpenedBlob> {
+  async #openStored(wanted: WantedBlob, descriptor: Descriptor): Promise<OpenedBlob> {
     const { memory, copies } = this.#options;
-    if (descriptor.size > memory.maxEntrySize) return this.#storedBlob(repository, descriptor);
+    if (descriptor.size > memory.maxEntrySize) return this.#storedBlob(wanted, descriptor);
     const bytes = await copies.readSmall(descriptor);
-    if (bytes === undefined)
-      return this.#openCold({ repository, digest: descriptor.digest, member: descriptor });
+    if (bytes === undefined) return this.#openCold(wanted);
     memory.set(descriptor.digest, bytes);
     return inMemory(descriptor.digest, bytes, 'store');
   }
 
-  #storedBlob(repository: Repository, descriptor: Descriptor): OpenedBlob {
+  #storedBlob(wanted: WantedBlob, descriptor: Descriptor): OpenedBlob {
     const { copies } = this.#options;
-    return {
+    const blob: SourcedBlob = {
       descriptor,
       hit: 'store',
       read: (range = whole(descriptor), read = {}) =>
         failoverRead(descriptor, range, [
           (rest) => copies.read(descriptor, rest, read.signal),
-          (rest) => this.#refilled(repository, descriptor, rest, read),
+          (rest) => this.#refilled(wanted, rest, read, blob),
         ]),
     };
+    return blob;
   }
 
+  /** What the store could not deliver comes from the upstream, and the answer must say so. */
   async *#refilled(
-    repository: Repository,
-    descriptor: Descriptor,
+    wanted: WantedBlob,
     range: ByteRange,
     options: BlobReadOptions,
+    answered: SourcedBlob,
   ): Bytes {
-    const blob = await this.#openCold({ repository, digest: descriptor.digest, member: descriptor });
+    const blob = await this.#openCold(wanted);
+    answered.hit = blob.hit;
     yield* blob.read(range, options);
   }
 
@@ -162,13 +171,14 @@ export class PullThrough implements PulledBlobs {
     return fill !== undefined && fill.repository !== repository;
   }
 
-  #fillStart({ repository, digest, member }: WantedBlob): FillStart {
+  #fillStart({ repository, digest, member, requestId }: WantedBlob): FillStart {
     const { upstream } = this.#options;
     return {
       digest,
       size: member !== undefined && member.size >= 0 ? member.size : undefined,
       upstream: upstream.name,
       repository,
+      requestId,
       origin: (signal) => upstream.openBlob(repository, digest, { signal }),
     };
   }
@@ -195,16 +205,20 @@ export class PullThrough implements PulledBlobs {
       const distance = fill.distanceTo(offset);
       return upstream.hasRanges && distance.bytes > near.bytes && distance.ms > near.ms;
     };
-    return {
+    const blob: SourcedBlob = {
       descriptor,
       hit,
       read: (range = whole(descriptor), { signal, follows = false } = {}) => {
-        const passed = (rest: ByteRange): Bytes => this.#passedBytes(repository, descriptor, rest, signal);
+        const passed = (rest: ByteRange): Bytes => {
+          blob.hit = 'upstream';
+          return this.#passedBytes(repository, descriptor, rest, signal);
+        };
         const live = !follows && isFar(range.start) ? passed : (rest: ByteRange) => fill.read(rest, signal);
         const stored = (rest: ByteRange): Bytes => copies.read(descriptor, rest, signal);
         return failoverRead(descriptor, range, [live, stored, passed]);
       },
     };
+    return blob;
   }
 
   /** From the upstream, kept nowhere. */

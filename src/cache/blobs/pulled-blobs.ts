@@ -9,9 +9,16 @@ export interface BlobReadOptions {
   readonly follows?: boolean;
 }
 
+/** Who asks for a blob. */
+export interface BlobAsk {
+  /** For the log line of a download that this request begins. */
+  readonly requestId?: string;
+}
+
 /** A blob that can be delivered. Holds nothing until it is read. */
 export interface OpenedBlob {
   readonly descriptor: Descriptor;
+  /** The source of its bytes; another one once a reader had to change it. */
   readonly hit: Hit;
   /** All of it, or a range within it. When a source breaks, the next one continues at that byte. */
   read(range?: ByteRange, options?: BlobReadOptions): Bytes;
@@ -29,5 +36,5 @@ export interface PulledBlobs {
   /** What is known of the blob; throws `BLOB_UNKNOWN` when that repository has no such blob. */
   stat(repository: Repository, digest: Digest): Promise<KnownBlob>;
   /** Throws `BLOB_UNKNOWN` likewise, and the upstream's refusal when no source has the blob. */
-  open(repository: Repository, digest: Digest): Promise<OpenedBlob>;
+  open(repository: Repository, digest: Digest, asked?: BlobAsk): Promise<OpenedBlob>;
 }

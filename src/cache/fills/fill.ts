@@ -4,6 +4,7 @@
 
 import type { Hash } from 'node:crypto';
 import { createNotifier } from '../../base/flow/notifier.ts';
+import { isDiskFull } from '../../base/state/medium-fault.ts';
 import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -11,7 +12,7 @@ import type { OpenBlob } from '../../oci/registry-reader.ts';
 import type { Growth } from '../../store/filesystem/file-bytes.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { FillOutcome, NotKept } from '../events.ts';
-import { GaveWay, type Spool, SpoolError, type SpoolFile } from './spool.ts';
+import { GaveWay, type Spool, SpoolError, type SpoolFile, unwritable } from './spool.ts';
 
 export interface FillOptions {
   readonly digest: Digest;
@@ -80,6 +81,7 @@ export class Fill {
   readonly #changed = createNotifier();
   readonly #startedAt = performance.now();
   #state: FillState = { name: 'opening' };
+  #storeFailure: unknown;
   /** The store reads along, where it does not adopt the file. */
   #saving: Promise<boolean> | undefined;
 
@@ -89,6 +91,11 @@ export class Fill {
     this.opened = this.#opening.promise;
     this.proven = this.#proving.promise;
     this.settled = this.#run();
+  }
+
+  /** Why it is not stored, once it has settled: a failure of the source, the spool or the store. */
+  get failure(): unknown {
+    return this.#state.name === 'failed' ? this.#state.error : this.#storeFailure;
   }
 
   /** Distance of the download from `offset`: in bytes, and in ms at its speed. 0: reached. */
@@ -132,7 +139,8 @@ export class Fill {
   async #run(): Promise<FillOutcome> {
     try {
       const { descriptor, file } = await this.#download();
-      return (await this.#keep(descriptor, file)) ? 'stored' : 'store';
+      if (await this.#keep(descriptor, file)) return 'stored';
+      return isDiskFull(this.#storeFailure) ? 'disk-full' : 'store';
     } catch (thrown) {
       const { reason } = this.#control.signal;
       const error: unknown = reason instanceof GaveWay ? reason : thrown;
@@ -143,7 +151,8 @@ export class Fill {
       this.#proving.resolve(isRight);
       this.#changed.notify();
       await this.#saving;
-      return error instanceof NoRoom || error instanceof GaveWay ? error.why : 'failed';
+      if (error instanceof NoRoom || error instanceof GaveWay) return error.why;
+      return error instanceof SpoolError ? unwritable(error) : 'failed';
     } finally {
       await this.#state.file?.release();
     }
@@ -197,14 +206,14 @@ export class Fill {
   }
 
   async #keep(descriptor: Descriptor, file: SpoolFile): Promise<boolean> {
-    const { store, storeFailed } = this.#options;
+    const { store } = this.#options;
     if (store.adopt === undefined) return (await this.#saving) ?? false;
     try {
       if (!(await store.adopt(descriptor, file.path))) return await this.#save(descriptor);
       file.adopted();
       return true;
     } catch (error) {
-      storeFailed(error);
+      this.#notStored(error);
       return false;
     }
   }
@@ -217,9 +226,14 @@ export class Fill {
       return true;
     } catch (error) {
       if (this.#state.name !== 'failed' && !(signal.reason instanceof GaveWay))
-        this.#options.storeFailed(error);
+        this.#notStored(error);
       return false;
     }
+  }
+
+  #notStored(error: unknown): void {
+    this.#storeFailure = error;
+    this.#options.storeFailed(error);
   }
 
   /** The readable length, and when to check again. A reader holds room that others need. */

@@ -26,6 +26,8 @@ export interface FillStart extends Pick<FillOptions, 'digest' | 'size' | 'origin
   readonly upstream: string;
   /** Where the upstream is asked for it. */
   readonly repository: Repository;
+  /** The request that begins it. */
+  readonly requestId?: string | undefined;
 }
 
 interface JoinedFill {
@@ -49,23 +51,27 @@ export function createFills({ spool, store, events, stored }: FillsOptions): Fil
   const keyOf = (upstream: string, digest: Digest): string => `${upstream} ${digest}`;
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
 
-  const started = ({ upstream, repository, ...start }: FillStart): JoinedFill => {
+  const started = ({ upstream, repository, requestId, ...start }: FillStart): JoinedFill => {
     events.fillStarted({ upstream, digest: start.digest });
     const key = keyOf(upstream, start.digest);
     const begun = { fill: new Fill({ ...start, spool, store, storeFailed }), repository, isNew: true };
     running.set(key, { ...begun, digest: start.digest, isNew: false });
-    ended(begun.fill, key, { upstream, digest: start.digest }).catch(storeFailed);
+    ended(begun.fill, key, { upstream, digest: start.digest, requestId }).catch(storeFailed);
     return begun;
   };
 
   /** Whatever `stored` throws: a download that stays here is joined by every later pull. */
-  const ended = async (done: Fill, key: string, name: FillName): Promise<void> => {
+  const ended = async (
+    done: Fill,
+    key: string,
+    name: FillName & Pick<FillStart, 'requestId'>,
+  ): Promise<void> => {
     const outcome = await done.settled;
     try {
       if (outcome === 'stored') stored?.(await done.opened);
     } finally {
       running.delete(key);
-      events.fillEnded({ ...name, outcome });
+      events.fillEnded({ ...name, outcome, error: done.failure });
     }
   };
   const settled = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
+import { isDiskFull } from '../../base/state/medium-fault.ts';
 import { createOutage } from '../../base/state/outage.ts';
 import type { ByteRange, Bytes } from '../../oci/content.ts';
 import type { BufferPool } from '../../store/buffers.ts';
@@ -17,6 +18,9 @@ interface SpoolOptions extends SpoolRoomOptions {
   readonly usabilityChanged?: (isUsable: boolean, error?: unknown) => void;
 }
 
+/** The disk has no room, or does not take files for another reason. */
+export type UnwritableSpool = 'disk-full' | 'unwritable';
+
 interface SpoolFileEvents {
   readonly progressed: () => void;
   /** Its room is needed for others: whatever is done with it now throws this. */
@@ -26,7 +30,7 @@ interface SpoolFileEvents {
 /** Room on the local disk for downloads that are under way. */
 export interface Spool {
   /** A file for a blob of `size` bytes, if that is known, or why there is none. */
-  file(size: number | undefined, events: SpoolFileEvents): Promise<SpoolFile | RoomRefusal | 'unwritable'>;
+  file(size: number | undefined, events: SpoolFileEvents): Promise<SpoolFile | RoomRefusal | UnwritableSpool>;
   /** Removes what a crash left behind; resolves to how many files. */
   sweep(): Promise<number>;
 }
@@ -44,6 +48,11 @@ export class GaveWay extends SpoolError {
     super(`the download has no room in the spool: ${why}`);
     this.why = why;
   }
+}
+
+/** What a failure to write says of the spool. */
+export function unwritable(error: unknown): UnwritableSpool {
+  return isDiskFull(error) ? 'disk-full' : 'unwritable';
 }
 
 /** A spool in a directory of its own; no other process may use the same one. */
@@ -72,7 +81,7 @@ export function createSpool(options: SpoolOptions): Spool {
       } catch (error) {
         outage.failed(error);
         share.release();
-        return 'unwritable';
+        return unwritable(error);
       }
     },
     sweep: () => options.files.sweep(),
@@ -187,7 +196,12 @@ export class SpoolFile {
       .catch((cause: unknown) => {
         this.#writing = {
           name: 'unwritable',
-          error: new SpoolError('the spool cannot be written', { cause }),
+          error: new SpoolError(
+            `the spool cannot be written${isDiskFull(cause) ? ': its disk is full' : ''}`,
+            {
+              cause,
+            },
+          ),
         };
       })
       .then(() => {

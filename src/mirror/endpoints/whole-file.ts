@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, readdir, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { codeOf, createDisk, hasCode } from '../../base/state/durable-file.ts';
+import { isDiskFull } from '../../base/state/medium-fault.ts';
 import type { Bytes } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 
@@ -12,8 +13,7 @@ const staleMs = 60 * 60 * 1000;
 /** Files of a directory of images. Throws `UNAVAILABLE`. A file that is no link is no tag. */
 export const disk = createDisk({
   failure(_doing, cause) {
-    const isFull = hasCode(cause, 'ENOSPC', 'EDQUOT');
-    const message = `the directory ${isFull ? 'has no room' : `cannot be used (${codeOf(cause) ?? 'unknown'})`}`;
+    const message = `the directory ${isDiskFull(cause) ? 'has no room' : `cannot be used (${codeOf(cause) ?? 'unknown'})`}`;
     return new RegistryError('UNAVAILABLE', message, { cause });
   },
   absentCodes: ['ENOENT', 'ENOTDIR', 'EINVAL'],

@@ -28,7 +28,7 @@ export async function answerBlob(
   const { 'if-range': sameAs = etag } = asked;
   const specs = sameAs === etag ? parseRange(asked.range) : undefined;
   if (specs !== undefined) boundRanges(specs, (await blobs.stat(repository, digest)).descriptor.size);
-  const blob = await blobs.open(repository, digest);
+  const blob = await blobs.open(repository, digest, { requestId: exchange.requestId });
   exchange.log.hit = blob.hit;
   const ranges = specs === undefined ? [] : worthwhile(boundRanges(specs, blob.descriptor.size), blob);
   const [range] = ranges;
@@ -67,7 +67,7 @@ function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location:
 
 function sendWhole(exchange: Exchange, blob: OpenedBlob): Promise<void> {
   const headers = { ...blobHeaders(blob.descriptor), 'content-length': blob.descriptor.size };
-  return stream(exchange, 200, headers, blob.read(undefined, { signal: clientSignal(exchange.res) }));
+  return stream(exchange, 200, headers, blob, blob.read(undefined, { signal: clientSignal(exchange.res) }));
 }
 
 function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promise<void> {
@@ -76,7 +76,7 @@ function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promi
     'content-length': lengthOf(range),
     'content-range': contentRange(range, blob.descriptor),
   };
-  return stream(exchange, 206, headers, blob.read(range, { signal: clientSignal(exchange.res) }));
+  return stream(exchange, 206, headers, blob, blob.read(range, { signal: clientSignal(exchange.res) }));
 }
 
 /** Exactly the requested parts, in their order: containers/image counts and trusts them. */
@@ -97,18 +97,29 @@ function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly ByteRa
     }
     yield tail;
   }
-  return stream(exchange, 206, headers, parts());
+  return stream(exchange, 206, headers, blob, parts());
 }
 
-function stream(exchange: Exchange, status: number, headers: Headers, body: Bytes): Promise<void> {
+/** The blob's source is looked at again when its first byte is there, and with each chunk. */
+function stream(
+  exchange: Exchange,
+  status: number,
+  headers: Headers,
+  blob: OpenedBlob,
+  body: Bytes,
+): Promise<void> {
   const { res, log, sent } = exchange;
   return send(res, body, {
     begin(isReady) {
+      log.hit = blob.hit;
       begin(exchange, status, headers);
       log.length = Number(headers['content-length']);
       if (!isReady) res.flushHeaders();
     },
-    sent,
+    sent(bytes) {
+      log.hit = blob.hit;
+      sent(bytes);
+    },
   });
 }
 

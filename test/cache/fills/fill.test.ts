@@ -93,7 +93,7 @@ test('a reader whose download ends for want of disk is told what it has, so that
   t.ok(error instanceof SpoolError && error.delivered !== undefined);
   if (error instanceof SpoolError && error.delivered !== undefined)
     t.ok(isMatch(error.delivered, digestOf(content.bytes.subarray(0, 1_400_000))));
-  t.equal(await filling.settled, 'failed');
+  t.equal(await filling.settled, 'unwritable');
 });
 
 /** Its files take so many chunks. */

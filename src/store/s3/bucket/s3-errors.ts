@@ -1,3 +1,4 @@
+import { codeOf } from '../../../base/state/durable-file.ts';
 import { field } from '../../../base/text/json.ts';
 import { type ErrorOptions, RegistryError } from '../../../oci/errors.ts';
 
@@ -24,11 +25,10 @@ export function attemptsOf(error: unknown): number {
  * Without the SDK's error, which may hold the signed request or the access key.
  */
 export function s3Failure(operation: string, error: unknown): RegistryError {
-  const { name, status, message, requestId } = factsOf(error);
+  const { name, code, status, message, requestId } = factsOf(error);
   const facts = [`${operation}: ${name}`, ...(status === undefined ? [] : [`status ${status}`])];
-  const cause = new Error(
-    `${facts.join(', ')}${requestId === '' ? '' : `, request ${requestId}`}: ${message}`,
-  );
+  const text = `${facts.join(', ')}${requestId === '' ? '' : `, request ${requestId}`}: ${message}`;
+  const cause = Object.assign(new Error(text), { code });
   if (status === 416) return endsTooEarly({ cause });
   return new RegistryError('UNAVAILABLE', 'the store cannot be reached or refuses the request', { cause });
 }
@@ -42,8 +42,11 @@ function factsOf(error: unknown) {
   const metadata = field(error, '$metadata');
   const status = field(metadata, 'httpStatusCode');
   const attempts = field(metadata, 'attempts');
+  const name = error instanceof Error ? error.name : 'Error';
   return {
-    name: error instanceof Error ? error.name : 'Error',
+    name,
+    /** The system's for a failure of the network, else that of S3. */
+    code: codeOf(error) ?? name,
     message: error instanceof Error ? error.message : '',
     status: typeof status === 'number' ? status : undefined,
     attempts: typeof attempts === 'number' ? attempts : 1,
