@@ -25,7 +25,7 @@ export type ReadKind = 'manifest' | 'blob' | 'tags' | 'referrers';
 /** Why a download has no room in the spool: too large, spool full, or too slow to stay. */
 export type RoomRefusal = 'too-large' | 'spool-full' | 'too-slow';
 
-/** Why a download is not stored: no room, a full disk, a spool or a store that cannot be written. */
+/** Why a download is not stored: no room, a full disk, a spool or a store that fails. */
 export type NotKept = RoomRefusal | 'disk-full' | 'unwritable' | 'store';
 
 /** What became of a download. */

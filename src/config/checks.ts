@@ -4,6 +4,8 @@ import { missContradictions } from './miss-checks.ts';
 import type { Settings } from './schema/schema.ts';
 
 const mib = 1024 ** 2;
+/** The word of `defaultUpstream` for none. */
+export const noUpstream = 'none';
 const leastScrubBytes = 64 * 1024;
 
 /** Every contradiction between settings that are each fine. */
@@ -119,7 +121,8 @@ function nameContradictions({ upstreams, defaultUpstream, hosts }: Settings): Co
   const wrong = (path: FaultPath, name: string | undefined): Contradiction[] =>
     contradictionIf(!isKnown(name), path, `${name} is not among the upstreams: ${names}`);
   return [
-    ...wrong(['defaultUpstream'], defaultUpstream),
+    ...wrong(['defaultUpstream'], defaultUpstream === noUpstream ? undefined : defaultUpstream),
+    ...contradictionIf(isKnown(noUpstream), ['upstreams', noUpstream], 'is the word for no default upstream'),
     ...Object.entries(hosts).flatMap(([name, host]) => wrong(['hosts', name, 'upstream'], host.upstream)),
   ];
 }

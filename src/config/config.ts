@@ -10,7 +10,9 @@ import type { RedirectMode } from './schema/store.ts';
  * meaning, unit and default of each field (schema.ts, and its sections).
  */
 export type Config = Frozen<
-  Omit<Settings, 'store' | 'spool' | 'upstreams' | 'hosts'> & {
+  Omit<Settings, 'store' | 'spool' | 'upstreams' | 'hosts' | 'defaultUpstream'> & {
+    /** Absent: the first segment of a path must name an upstream. */
+    readonly defaultUpstream?: string;
     readonly store: StoreConfig;
     readonly spool: { readonly path: string; readonly maxBytes: number };
     readonly upstreams: Readonly<Record<string, UpstreamConfig>>;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defined } from '../base/text/defined.ts';
 import { Expression } from '../base/text/expression.ts';
-import type { PairFiles } from './checks.ts';
+import { noUpstream, type PairFiles } from './checks.ts';
 import type { Config, HostConfig, StoreConfig, TagsConfig, UpstreamConfig } from './config.ts';
 import type { Settings } from './schema/schema.ts';
 
@@ -16,8 +16,10 @@ export function resolved(settings: Settings, tmpdir: string): Config {
     name.toLowerCase(),
     hostConfig(host),
   ]);
+  const { defaultUpstream, ...others } = settings;
   return deepFrozen({
-    ...settings,
+    ...others,
+    ...(defaultUpstream !== noUpstream && { defaultUpstream }),
     store,
     spool: { ...settings.spool, path: settings.spool.path ?? spoolPath(store, tmpdir) },
     upstreams: Object.fromEntries(upstreams),

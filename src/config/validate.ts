@@ -2,8 +2,8 @@ import type { TSchema } from 'typebox';
 import { Settings as TypeboxSettings } from 'typebox/system';
 import { Pointer, Value } from 'typebox/value';
 import { field, fieldsOf } from '../base/text/json.ts';
+import { nearest } from '../base/text/nearest.ts';
 import type { ConfigRefusal, FaultPath } from './faults.ts';
-import { nearest } from './nearest.ts';
 
 type SchemaFailure = ReturnType<typeof Value.Errors>[number];
 

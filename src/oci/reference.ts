@@ -26,6 +26,11 @@ export function parseRepository(text: string): Repository {
   });
 }
 
+/** By the rule of clients: a dot, a port or `localhost` makes a first component a registry. */
+export function isRegistryName(first: string): boolean {
+  return first.includes('.') || first.includes(':') || first === 'localhost';
+}
+
 /** True for the text of a tag. */
 export function isTag(text: unknown): text is Tag {
   return typeof text === 'string' && tagShape.test(text);

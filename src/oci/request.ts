@@ -25,6 +25,8 @@ export interface ParsedRequest {
   readonly request: RegistryRequest;
   /** containerd's `?ns=`: the registry that the user wrote (spec main, "Registry Proxying"). */
   readonly namespace?: string;
+  /** A first path component with a port, which no repository has, so it means a registry. */
+  readonly registry?: string;
 }
 
 const prefix = '/v2/';
@@ -32,6 +34,8 @@ const prefix = '/v2/';
 const longestPath = 2048;
 const longestQuery = 4096;
 const noParameters = new URLSearchParams();
+
+const withPort = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?:\d{1,5}$/;
 
 /**
  * The only parse of a request: access decisions and upstream URLs use its result, never the raw
@@ -43,9 +47,20 @@ export function parseRequest(method: string, url: string): ParsedRequest {
   const mark = url.indexOf('?');
   const path = decodedPath(mark < 0 ? url : url.slice(0, mark));
   const query = mark < 0 ? '' : url.slice(mark + 1);
-  const parsed = query === '' ? { request: parsePath(path, noParameters) } : parseWithQuery(path, query);
+  const registry = registryIn(path);
+  const rest = registry === undefined ? path : `${prefix}${path.slice(prefix.length + registry.length + 1)}`;
+  const parsed = query === '' ? { request: parsePath(rest, noParameters) } : parseWithQuery(rest, query);
   if (method !== 'GET' && method !== 'HEAD') throw readOnly();
-  return parsed;
+  return registry === undefined ? parsed : { ...parsed, registry };
+}
+
+function registryIn(path: string): string | undefined {
+  const colon = path.indexOf(':');
+  if (colon < 0 || !path.startsWith(prefix)) return undefined;
+  const slash = path.indexOf('/', prefix.length);
+  if (slash < colon) return undefined;
+  const first = path.slice(prefix.length, slash);
+  return withPort.test(first) ? first : undefined;
 }
 
 function parseWithQuery(path: string, query: string): ParsedRequest {

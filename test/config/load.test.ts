@@ -15,6 +15,7 @@ test('an empty text means the defaults: loopback, a directory, seven public regi
   });
   t.equal(config.spool.path, '.quayside/spool');
   t.equal(config.defaultUpstream, 'quay.io');
+  t.equal(load('defaultUpstream: none', {}).defaultUpstream, undefined);
   t.same(Object.keys(config.upstreams), [
     'quay.io',
     'docker.io',

@@ -225,8 +225,7 @@ export class Fill {
       await this.#options.store.put(descriptor, this.read(whole), { signal });
       return true;
     } catch (error) {
-      if (this.#state.name !== 'failed' && !(signal.reason instanceof GaveWay))
-        this.#notStored(error);
+      if (this.#state.name !== 'failed' && !(signal.reason instanceof GaveWay)) this.#notStored(error);
       return false;
     }
   }

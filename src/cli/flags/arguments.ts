@@ -1,5 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { nearest } from '../../config/nearest.ts';
+import { nearest } from '../../base/text/nearest.ts';
 
 /** A command line that means nothing. Its message says what would. */
 export class UsageError extends Error {

@@ -47,11 +47,12 @@ export function banner(config: Config, { address, adminAddress }: Addresses): st
 function trials(config: Config, address: string): string[] {
   const scheme = config.tls === undefined ? 'http' : 'https';
   const url = new URL(config.publicUrl ?? `${scheme}://${reachable(address)}`);
-  const sample = samples.get(config.defaultUpstream) ?? 'REPOSITORY:TAG';
-  const image = `${url.host}/${config.defaultUpstream}/${sample}`;
+  const upstream = config.defaultUpstream ?? Object.keys(config.upstreams)[0] ?? 'UPSTREAM';
+  const sample = samples.get(upstream) ?? 'REPOSITORY:TAG';
+  const image = `${url.host}/${upstream}/${sample}`;
   const [repository = '', tag = ''] = sample.split(':');
   const podman = url.protocol === 'http:' ? 'podman pull --tls-verify=false' : 'podman pull';
-  const manifest = `${url.origin}/v2/${config.defaultUpstream}/${repository}/manifests/${tag}`;
+  const manifest = `${url.origin}/v2/${upstream}/${repository}/manifests/${tag}`;
   return [
     `${podman} ${image}`,
     `docker pull ${image}`,
@@ -76,7 +77,7 @@ function evictionText({ eviction }: Config): string {
 }
 
 function upstreamsText({ upstreams, defaultUpstream }: Config): string {
-  return `${Object.keys(upstreams).join(', ')} (without a name: ${defaultUpstream})`;
+  return `${Object.keys(upstreams).join(', ')} (without a name: ${defaultUpstream ?? 'none'})`;
 }
 
 /** The address as one may write it in a command: "every address" is here too. */

@@ -128,7 +128,7 @@ export const settingsSchema = closed({
      */
     idleClientMs: ms({ default: '60s' }),
   }),
-  /** The upstream of a path whose first segment names none. Default `quay.io`. */
+  /** The upstream of a path whose first segment names none. Default `quay.io`; `none`: 404. */
   defaultUpstream: text({ default: 'quay.io' }),
   /** By the host name that users write. Default: seven public registries. A list replaces them. */
   upstreams: Type.Record(text(), upstreamSchema, {

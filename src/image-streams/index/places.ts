@@ -1,13 +1,13 @@
 import { repositoryGlob } from '../../base/text/glob.ts';
-import { parseRepository, type Repository } from '../../oci/reference.ts';
+import { isRegistryName, parseRepository, type Repository } from '../../oci/reference.ts';
 import type { PlaceOf } from './references.ts';
 
 interface PlacesOptions {
   readonly upstreams: ReadonlyMap<string, PlaceUpstream>;
   /** Names of this service, `host[:port]`, with the upstream that each stands for, if one. */
   readonly names: ReadonlyMap<string, string | undefined>;
-  /** The upstream of a path whose first component names none. */
-  readonly defaultUpstream: string;
+  /** The upstream of a path whose first component names none. Default: such a path means none. */
+  readonly defaultUpstream?: string | undefined;
 }
 
 interface PlaceUpstream {
@@ -32,7 +32,8 @@ export function createPlaces({ upstreams, names, defaultUpstream }: PlacesOption
     if (fixed !== undefined) return [fixed, path];
     const slash = path.indexOf('/');
     const first = path.slice(0, Math.max(0, slash));
-    return upstreams.has(first) ? [first, path.slice(slash + 1)] : [defaultUpstream, path];
+    if (upstreams.has(first)) return [first, path.slice(slash + 1)];
+    return defaultUpstream === undefined || isRegistryName(first) ? undefined : [defaultUpstream, path];
   }
 
   return (registry, path) => {

@@ -1,6 +1,7 @@
 import { repositoryGlob } from '../../base/text/glob.ts';
+import { nearest } from '../../base/text/nearest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { parseRepository, type Repository } from '../../oci/reference.ts';
+import { isRegistryName, parseRepository, type Repository } from '../../oci/reference.ts';
 import type { ParsedRequest, RegistryRequest } from '../../oci/request.ts';
 
 interface UpstreamRoute {
@@ -28,7 +29,8 @@ export type Router = (
 /**
  * A router over the configured upstreams. In order: containerd's `ns`, the host name's own
  * upstream, a first path component that names an upstream, the default. Throws `NAME_UNKNOWN` for
- * other registries, and for repositories outside the upstream's list.
+ * other registries, and for repositories outside the upstream's list. A first component that can
+ * only mean a registry is never asked of the default: a mistyped name must not lead elsewhere.
  */
 export function createRouter(
   upstreams: ReadonlyMap<string, UpstreamRoute>,
@@ -39,13 +41,17 @@ export function createRouter(
   );
 
   function choose(parsed: ParsedRequest, repository: Repository, host?: string): [string, Repository] {
+    const { registry } = parsed;
+    if (registry !== undefined && upstreams.has(registry)) return [registry, repository];
+    if (registry !== undefined) throw misspelt(registry, upstreams.keys());
     if (parsed.namespace !== undefined) return [parsed.namespace, repository];
     if (host !== undefined) return [host, repository];
     const slash = repository.indexOf('/');
     const first = slash < 0 ? repository : repository.slice(0, slash);
     if (slash > 0 && upstreams.has(first)) return [first, parseRepository(repository.slice(slash + 1))];
+    if (slash > 0 && isRegistryName(first)) throw misspelt(first, upstreams.keys());
     if (defaultUpstream !== undefined) return [defaultUpstream, repository];
-    throw unknown(first);
+    throw unnamed(first);
   }
 
   return (parsed, host) => {
@@ -66,6 +72,21 @@ function unknown(registry: string): RegistryError {
   return new RegistryError('NAME_UNKNOWN', 'this registry is not configured here', {
     detail: { registry: registry.slice(0, 255) },
   });
+}
+
+function misspelt(registry: string, upstreams: Iterable<string>): RegistryError {
+  const names = [...upstreams];
+  const bare = registry.replace(/:\d+$/, '');
+  const meant = names.find((name) => bare === name || bare.endsWith(`.${name}`)) ?? nearest(bare, names);
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+  return new RegistryError('NAME_UNKNOWN', `${registry} is not an upstream of this service${hint}`, {
+    detail: { registry: registry.slice(0, 255), ...(meant !== undefined && { meant }) },
+  });
+}
+
+function unnamed(first: string): RegistryError {
+  const message = `the path begins with no upstream, and there is no default upstream: ${first}`;
+  return new RegistryError('NAME_UNKNOWN', message, { detail: { registry: first.slice(0, 255) } });
 }
 
 function notAllowed(upstream: string, repository: Repository): RegistryError {

@@ -60,3 +60,42 @@ test('one-component names of Docker Hub are in its library', async (t) => {
   });
   t.match(routed('/v2/docker.io/a/b/tags/list'), { request: { repository: 'a/b' } });
 });
+
+test('a first component that looks like a registry is never asked of the default upstream', async (t) => {
+  for (const [path, registry, meant] of [
+    ['ghrc.io/org/app', 'ghrc.io', 'ghcr.io'],
+    ['index.docker.io/library/alpine', 'index.docker.io', 'docker.io'],
+    ['quay.io:443/openshift/ci', 'quay.io:443', 'quay.io'],
+    ['localhost/openshift/ci', 'localhost', undefined],
+    ['localhost:5000/openshift/ci', 'localhost:5000', undefined],
+    ['registry.internal.example/a/b', 'registry.internal.example', undefined],
+  ] as const) {
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+    const message = `${registry} is not an upstream of this service${hint}`;
+    const detail = meant === undefined ? { registry } : { registry, meant };
+    t.throws(() => routed(`/v2/${path}/manifests/latest`), { code: 'NAME_UNKNOWN', message, detail }, path);
+  }
+  t.match(
+    routed('/v2/exact/manifests/latest'),
+    { upstream: 'quay.io' },
+    'one component is a repository, with a dot or without',
+  );
+});
+
+test('an upstream with a port in its name is reached by its path', async (t) => {
+  const local = createRouter(new Map([['localhost:5000', {}]]), undefined);
+  const parsed = parseRequest('GET', '/v2/localhost:5000/team/app/manifests/v1');
+  t.match(local({ ...parsed, request: parsed.request as never }, undefined), {
+    upstream: 'localhost:5000',
+    request: { repository: 'team/app' },
+  });
+});
+
+test('without a default upstream, a path must begin with one', async (t) => {
+  const strict = createRouter(upstreams, undefined);
+  const parsed = parseRequest('GET', '/v2/openshift/ci/tags/list');
+  t.throws(() => strict({ ...parsed, request: parsed.request as never }, undefined), {
+    code: 'NAME_UNKNOWN',
+    message: /there is no default upstream/,
+  });
+});
