@@ -29,6 +29,8 @@ export interface UpstreamRequest {
 export interface PushRight {
   readonly repository: Repository;
   readonly from?: Repository;
+  /** Also the right to delete, where the registry's challenge asks for it. */
+  readonly deletes?: true;
 }
 
 /** The head of an HTTP answer of any status. Read or `discard` the body: it holds a connection. */

@@ -124,6 +124,12 @@ export interface Misbehaviours {
   rangeOfUpload?: (bytes: number) => string | undefined;
   /** PATCH is answered with this status. */
   refusesPatch?: 404 | 405 | 501;
+  /** A DELETE is answered with this status. */
+  refusesDeletes?: number;
+  /** A DELETE of a tag takes its manifest, with all tags. */
+  deletesManifests?: boolean;
+  /** So many PUTs of a manifest under this tag are answered 403. */
+  refusesTag?: { readonly tag: RegExp; times: number };
   /** Pushes with larger bodies are answered 413, bytes. */
   mostPushedBytes?: number;
   /** So many questions for a manifest find nothing, from its PUT on; `HEAD`: every HEAD. */

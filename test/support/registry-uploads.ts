@@ -28,6 +28,7 @@ export async function isPushed(reply: Reply): Promise<boolean> {
   if (method === 'POST' && start.test(path)) begin(reply, repository);
   else if (session.test(path)) await continued(reply, repository, id);
   else if (method === 'PUT' && manifest.test(path)) await putManifest(reply, repository, id);
+  else if (method === 'DELETE' && manifest.test(path)) deleteTag(reply, repository, id);
   else return false;
   return true;
 }
@@ -192,6 +193,11 @@ async function putManifest(reply: Reply, name: string, reference: string): Promi
   const bytes = Buffer.concat(chunks);
   record.bytesReceived = bytes.length;
   const mediaType = request.headers['content-type'] ?? '';
+  const { refusesTag } = state.switches;
+  if (refusesTag !== undefined && refusesTag.times > 0 && refusesTag.tag.test(reference)) {
+    refusesTag.times -= 1;
+    return refuse(reply, 403, 'DENIED', 'not this tag');
+  }
   const repository = repositoryOf(state.repositories, name);
   const isSchema1 = mediaType === mediaTypes.dockerSchema1 || mediaType === mediaTypes.dockerSchema1Signed;
   if (isSchema1 && state.switches.refusesSchema1 === 'with 500')
@@ -211,6 +217,17 @@ async function putManifest(reply: Reply, name: string, reference: string): Promi
   if (state.switches.omitsDigestHeader !== true) response.setHeader('docker-content-digest', digest);
   response.setHeader('location', `/v2/${name}/manifests/${digest}`);
   empty(reply, 201);
+}
+
+function deleteTag(reply: Reply, name: string, tag: string) {
+  const { refusesDeletes, deletesManifests } = reply.state.switches;
+  if (refusesDeletes !== undefined) return refuse(reply, refusesDeletes, 'UNSUPPORTED', 'no deletes here');
+  const { tags } = repositoryOf(reply.state.repositories, name);
+  const digest = tags.get(tag);
+  if (digest === undefined) return refuse(reply, 404, 'MANIFEST_UNKNOWN', 'no such tag');
+  for (const [each, named] of tags)
+    if (each === tag || (deletesManifests === true && named === digest)) tags.delete(each);
+  empty(reply, 202);
 }
 
 /** Digests that the manifest names and the repository lacks; undefined for what is no manifest. */

@@ -4,7 +4,7 @@ import { taggedReferrers } from '../../mirror/endpoints/tagged-referrers.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
 import { createUpstream } from '../../upstream/client/client.ts';
 import type { UpstreamOptions } from '../../upstream/http/options.ts';
-import { createRegistryWriter } from '../../upstream/push/writer.ts';
+import { createRegistryWriter, type RegistryWriter } from '../../upstream/push/writer.ts';
 import { createAdaptiveLimit } from '../../upstream/resilience/adaptive.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 
@@ -12,6 +12,7 @@ import type { Upstream } from '../../upstream/upstream.ts';
 export interface CopyEndpoint {
   readonly source: RegistryReader;
   readonly destination: ImageDestination;
+  readonly deleteTag: RegistryWriter['deleteTag'];
   readonly upstream: Upstream;
   readonly settings: UpstreamOptions;
   close(): Promise<void>;
@@ -52,6 +53,7 @@ export function createCopyEndpoint({ authFile, atMost, ...known }: CopyEndpointO
   return {
     source: confirmedByGet(upstream),
     destination: { ...writer, taggedReferrers: taggedReferrers(upstream) },
+    deleteTag: writer.deleteTag,
     upstream,
     settings,
     async close() {

@@ -1,4 +1,4 @@
-// Room `cli/images`: commands about images that exist: image info, mirror verify. In: flags,
+// Room `cli/images`: commands about images that exist: image info, verify, revert. In: flags,
 // references, mappings, settings. Out: text or JSON, the exit code. Imports: every room below.
 
 import { inOrder } from '../../base/flow/each.ts';

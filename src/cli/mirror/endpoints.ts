@@ -24,6 +24,8 @@ export interface MirrorEndpoints {
   source(place: ImagePlace): Promise<RegistryReader>;
   openByUrls(place: ImagePlace): Promise<OpenByUrls>;
   destination(place: ImagePlace): Promise<ImageDestination>;
+  /** Deletes tags of a registry. */
+  deleteTag(place: ImagePlace): Promise<CopyEndpoint['deleteTag']>;
   /** A destination as it can be read. */
   held(place: ImagePlace): Promise<HeldPlace>;
   close(): Promise<void>;
@@ -53,7 +55,7 @@ export interface MirrorEndpointsOptions
   readonly mountIgnored?: (from: string, digest: Digest) => void;
 }
 
-interface Registry extends Pick<CopyEndpoint, 'source' | 'destination' | 'close'> {
+interface Registry extends Pick<CopyEndpoint, 'source' | 'destination' | 'deleteTag' | 'close'> {
   readonly openByUrls: OpenByUrls;
 }
 
@@ -94,6 +96,7 @@ export function createMirrorEndpoints(options: MirrorEndpointsOptions): MirrorEn
       if (medium !== 'registry') return mounting(directory(place, options.dir), options);
       return mounting((await registry(location)).destination, options);
     },
+    deleteTag: async ({ location }) => (await registry(location)).deleteTag,
     async held(place) {
       if (place.medium !== 'registry') return directory(place, options.dir);
       return (await registry(place.location)).source;
@@ -132,7 +135,7 @@ async function madeRegistry(host: string, options: MirrorEndpointsOptions): Prom
 
 /** Foreign layers are read from the registry, private or not, else from public hosts. */
 function withUrls(
-  { source, destination, settings, close }: CopyEndpoint,
+  { source, destination, deleteTag, settings, close }: CopyEndpoint,
   { insecure }: MirrorEndpointsOptions,
 ): Registry {
   const urls = createUrlBlobs({ ...settings, allowsHttp: insecure });
@@ -140,6 +143,7 @@ function withUrls(
     source,
     openByUrls: urls.open,
     destination,
+    deleteTag,
     async close() {
       await Promise.all([close(), urls.close()]);
     },

@@ -2,7 +2,7 @@ import { field, isText, jsonOrNone } from '../../base/text/json.ts';
 import { parseMs } from '../../config/schema/units.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Io, Run } from '../flags/io.ts';
-import { adminFlags, adminListener, refusalText } from '../serve/admin-listener.ts';
+import { type AdminAnswer, adminFlags, adminListener, refusalText } from '../serve/admin-listener.ts';
 
 /**
  * `quayside mirror hold`: the loop of a running server, and of all that share its store, does not
@@ -41,7 +41,7 @@ function oneDestination([destination, ...others]: readonly string[]): string {
 }
 
 /** A time as it stands; a duration such as `12h` counts from now. Throws `UsageError`. */
-function endText(text: string): string {
+export function endText(text: string): string {
   if (text.includes('T')) return text;
   try {
     return new Date(Date.now() + parseMs(text)).toISOString();
@@ -58,12 +58,16 @@ async function asked(
   io: Io,
 ): Promise<unknown> {
   const { host, post } = await adminListener(values, io);
-  const { status, text } = await post(`/api/v1/mirrors/${order}`, body);
-  if (status === 200) return jsonOrNone(Buffer.from(text)) ?? {};
+  const answer = await post(`/api/v1/mirrors/${order}`, body);
+  if (answer.status === 200) return jsonOrNone(Buffer.from(answer.text)) ?? {};
+  io.stderr.write(`quayside mirror ${order}: ${host} ${whyNot(answer)}\n`);
+  return undefined;
+}
+
+/** Why an order was not followed, after the host's name. */
+export function whyNot({ status, text }: AdminAnswer): string {
+  if (status === undefined) return text;
   const isOurs =
     status === 400 || status === 409 || text.startsWith('no hold on ') || text.startsWith('the store ');
-  const words = isOurs ? `refuses: ${text.trim()}` : undefined;
-  const why = words ?? (status === undefined ? text : refusalText(status));
-  io.stderr.write(`quayside mirror ${order}: ${host} ${why}\n`);
-  return undefined;
+  return isOurs ? `refuses: ${text.trim()}` : refusalText(status);
 }

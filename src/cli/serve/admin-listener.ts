@@ -15,15 +15,17 @@ export const adminFlags = {
 type AdminValues = { readonly [Name in keyof typeof adminFlags]?: string | undefined };
 
 /** The admin listener of a running server. */
-interface AdminListener {
+export interface AdminListener {
   /** `host:port` */
   readonly host: string;
   /** Sends a POST. Resolves also when there is no answer. */
-  post(path: string, body?: object): Promise<AdminAnswer>;
+  post(path: string, body?: object, signal?: AbortSignal): Promise<AdminAnswer>;
+  /** Sends a GET likewise. */
+  get(path: string, signal?: AbortSignal): Promise<AdminAnswer>;
 }
 
 /** An answer, or in words why there is none. */
-type AdminAnswer =
+export type AdminAnswer =
   | { readonly status: number; readonly text: string }
   | { readonly status: undefined; readonly text: string };
 
@@ -42,7 +44,8 @@ export async function adminListener(values: AdminValues, io: Io): Promise<AdminL
   const token = await firstToken(values['token-file'] ?? config?.admin.tokenFile);
   return {
     host: base.host,
-    post: (path, body) => posted(new URL(path, base), { token, body, signal: io.signal }),
+    post: (path, body, signal = io.signal) => sent('POST', new URL(path, base), { token, body, signal }),
+    get: (path, signal = io.signal) => sent('GET', new URL(path, base), { token, body: undefined, signal }),
   };
 }
 
@@ -51,16 +54,16 @@ export function refusalText(status: number): string {
   return `answers with ${status}: ${refusals[status] ?? 'not the admin listener of a running quayside'}`;
 }
 
-interface Posted {
+interface Sent {
   readonly token: string | undefined;
   readonly body: object | undefined;
   readonly signal: AbortSignal;
 }
 
-async function posted(url: URL, { token, body, signal }: Posted): Promise<AdminAnswer> {
+async function sent(method: 'GET' | 'POST', url: URL, { token, body, signal }: Sent): Promise<AdminAnswer> {
   try {
     const answer = await fetch(url, {
-      method: 'POST',
+      method,
       headers: {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),

@@ -30,15 +30,21 @@ export function confirmedByGet(reader: RegistryReader): RegistryReader {
   };
 }
 
+interface TagListing extends Cancellable {
+  /** The tag after which the registry may begin. Default: with the first. */
+  readonly after?: string;
+}
+
 /** Every tag once, page by page. Throws `NAME_UNKNOWN` when there is no such repository. */
 export async function* allTags(
   reader: RegistryReader,
   repository: Repository,
-  options: Cancellable = {},
+  { after, ...options }: TagListing = {},
 ): AsyncGenerator<Tag, void, undefined> {
   const ask = (query: string) => reader.tags(repository, query, options);
   const seen = new Set<Tag>();
-  for await (const page of pages(ask, `n=${tagsPerPage}`)) {
+  const first = `n=${tagsPerPage}${after === undefined ? '' : `&last=${after}`}`;
+  for await (const page of pages(ask, first)) {
     if (page === undefined) {
       throw new RegistryError('NAME_UNKNOWN', 'no such repository', { detail: { repository } });
     }

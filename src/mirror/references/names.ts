@@ -31,8 +31,27 @@ export function appCiImage({ namespace, name, tag }: ImageStreamTag, digest?: st
  * when to delete it (`^\d{14}_prune_`). A name that is too long for a tag ends in a part of its
  * digest.
  */
-export function backupImage({ namespace, name, tag }: ImageStreamTag, at: number): string {
-  return `${qci}:${fitting(`${timeText(at)}_prune___ci_images_mirror__${namespace}_${name}_${tag}`)}`;
+export function backupImage(imageStream: ImageStreamTag, at: number): string {
+  return `${qci}:${mirrorBackup(flatTag(imageStream), timeText(at))}`;
+}
+
+/**
+ * When `kept` was made to keep what the tag named, as 14 digits of UTC; undefined for another tag.
+ * Promotion keeps under `<time>_prune_<tag>`, the mirror as `backupImage` says.
+ */
+export function keptSince(kept: string, tag: string): string | undefined {
+  const time = /^\d{14}(?=_prune_)/.exec(kept)?.[0];
+  if (time === undefined) return undefined;
+  return kept === `${time}_prune_${tag}` || kept === mirrorBackup(tag, time) ? time : undefined;
+}
+
+/** The tag that keeps what a revert takes away. The pruner deletes it like the others. */
+export function brokenTag(tag: string, at: number): string {
+  return fitting(`${timeText(at)}_prune_${tag}_broken`);
+}
+
+function mirrorBackup(flat: string, time: string): string {
+  return fitting(`${time}_prune___ci_images_mirror__${flat}`);
 }
 
 /** The same backup, of another time. */

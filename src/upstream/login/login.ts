@@ -197,9 +197,15 @@ export function scopeFor(
   push?: PushRight,
 ): string | undefined {
   if (repository === undefined || (asked !== undefined && !asked.startsWith('repository:'))) return asked;
-  const own = `repository:${repository}:${push === undefined ? 'pull' : 'pull,push'}`;
+  const own = `repository:${repository}:${push === undefined ? 'pull' : pushActions(asked, push)}`;
   const from = push?.from;
   return from === undefined || from === repository ? own : `${own} repository:${from}:pull`;
+}
+
+/** Docker's registry wants `delete` for a DELETE; quay refuses a scope with it, and wants none. */
+function pushActions(asked: string | undefined, { deletes }: PushRight): string {
+  const isAsked = asked?.split(':').at(-1)?.split(',').includes('delete') === true;
+  return deletes === true && isAsked ? 'pull,push,delete' : 'pull,push';
 }
 
 function realmOf(

@@ -5,13 +5,14 @@
 import type { Bytes, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Reference, Repository } from '../../oci/reference.ts';
+import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
 import { probeBlob, statBlob } from '../client/blobs.ts';
 import { type Connection, createConnection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
 import type { PushRight } from '../exchange.ts';
 import { settingsOf, type UpstreamOptions, type UpstreamSettings } from '../http/options.ts';
+import { deletedTag } from './delete-tag.ts';
 import { pushBlob } from './push-blob.ts';
 import { type PushedManifest, pushManifest } from './push-manifest.ts';
 import { isSeen } from './seen.ts';
@@ -76,6 +77,11 @@ export interface RegistryWriter {
     manifest: PushedManifest,
     options?: Cancellable,
   ): Promise<void>;
+  /**
+   * Takes a tag away; its manifest stays where the registry tells them apart (end-9). Throws
+   * `UNSUPPORTED` where the registry deletes no tags.
+   */
+  deleteTag(repository: Repository, tag: Tag, options?: Cancellable): Promise<void>;
   /** Ends every connection. Requests fail; the registry expires unfinished sessions. */
   close(): Promise<void>;
 }
@@ -127,6 +133,8 @@ export function createRegistryWriter(options: WriterOptions): RegistryWriter {
       about({ repository, digest: manifest.descriptor.digest }, () =>
         pushedManifest(writer, repository, reference, manifest, asked),
       ),
+    deleteTag: (repository, tag, asked = {}) =>
+      about({ repository, tag }, () => deletedTag(link, repository, tag, { ...asked, ...settings })),
     close: () => link.close(),
   };
 }

@@ -4,6 +4,8 @@ import {
   appCiImage,
   backupAt,
   backupImage,
+  brokenTag,
+  keptSince,
   quayImage,
   quayProxyImage,
 } from '../../../src/mirror/references/names.ts';
@@ -31,4 +33,17 @@ test('a backup carries its time and its image, within the length of a tag', (t) 
   t.equal(long.slice(long.indexOf(':') + 1).length, 128);
   t.not(long, backupImage({ ...boskos, tag: `${'x'.repeat(126)}y` }, at), 'and stays its own');
   t.end();
+});
+
+test('a kept tag says when, and of which tag it is', async (t) => {
+  const tag = 'ci_boskos_latest';
+  const at = Date.UTC(2025, 9, 23, 14, 2, 42);
+  t.equal(keptSince(`20251023140242_prune_${tag}`, tag), '20251023140242');
+  t.equal(keptSince(`20251023140242_prune___ci_images_mirror__${tag}`, tag), '20251023140242');
+  for (const other of [tag, `20251023140242_prune_${tag}2`, `2025_prune_${tag}`, brokenTag(tag, at)])
+    t.equal(keptSince(other, tag), undefined, other);
+  const long = { namespace: 'ci', name: 'boskos', tag: 'x'.repeat(117) };
+  const backup = backupImage(long, at).split(':')[1] ?? '';
+  t.equal(keptSince(backup, `ci_boskos_${long.tag}`), '20251023140242');
+  t.equal(keptSince(backup, `ci_boskos_${long.tag.slice(1)}y`), undefined);
 });

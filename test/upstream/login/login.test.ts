@@ -319,4 +319,15 @@ test('a scope is the repository’s own, unless the registry has one for everyth
   t.equal(scopeFor(undefined, 'team/app'), 'repository:team/app:pull');
   t.equal(scopeFor('aws', 'team/app'), 'aws', 'as ECR Public has it');
   t.equal(scopeFor(undefined, undefined), undefined);
+  const repository = parseRepository('team/app');
+  const deleting = { repository, deletes: true } as const;
+  t.equal(
+    scopeFor('repository:team/app:delete', repository, deleting),
+    'repository:team/app:pull,push,delete',
+  );
+  t.equal(scopeFor('repository:team/app:pull,push', repository, deleting), 'repository:team/app:pull,push');
+  t.equal(
+    scopeFor('repository:team/app:delete', repository, { repository }),
+    'repository:team/app:pull,push',
+  );
 });

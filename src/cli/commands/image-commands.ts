@@ -1,0 +1,162 @@
+import { adminHelp, type Command } from './command.ts';
+
+/**
+ * The commands about images: copies and what they overwrite, and what images are. A group that has
+ * the name of a longer one comes after it.
+ */
+export const imageCommands: readonly Command[] = [
+  {
+    name: 'mirror validate',
+    summary: 'print objections to a configuration of the image mirroring',
+    usage: '--config FILE [--against FILE|URL] [--release-repo-git-sync-path DIR] [-a FILE]',
+    help: `  --config FILE             the image mirroring's _config.yaml
+  --against FILE|URL        the configuration in force: its entries are not checked again
+  --release-repo-git-sync-path DIR   a checkout of openshift/release: tags that its configurations promote are not overwritten
+  -a, --registry-config FILE   logins; default $REGISTRY_AUTH_FILE, then those of podman and docker
+
+New supplemental images must not come from docker.io, must exist, and must neither exist in QCI nor be promoted into it. Exits with 0
+when there is no objection, 1 when there is one, 2 when the file cannot be used.`,
+    run: async (args, io) => (await import('../mirror/validate.ts')).validating()(args, io),
+  },
+  {
+    name: 'mirror hold',
+    summary: 'keep the mirror of a running server from overwriting an image',
+    usage: '[--until TIME] [--why TEXT] [--config FILE | --admin URL] [--token-file FILE] DESTINATION',
+    help: `  --until TIME       when the hold ends by itself: 2026-12-01T12:00:00Z, or a duration such as 12h; default: at its release
+  --why TEXT         for people; the log and the API show it
+${adminHelp}
+
+For an image that was set back by hand: the loop copies nothing to DESTINATION, a pull spec with its tag, until the hold ends. It is
+kept in the store, so that it survives a restart and counts for every process with the same store. Run it before the image is set
+back: a copy that is running then no longer overwrites the tag. quayside mirror SRC DESTINATION still does.`,
+    run: async (args, io) => (await import('../mirror/hold.ts')).mirrorHold(args, io),
+  },
+  {
+    name: 'mirror release',
+    summary: 'let the mirror of a running server overwrite a held image again',
+    usage: '[--config FILE | --admin URL] [--token-file FILE] DESTINATION',
+    help: `${adminHelp}
+
+Ends what quayside mirror hold began; what waits for DESTINATION is copied within a minute. Exits with 1 where there is no hold.`,
+    run: async (args, io) => (await import('../mirror/hold.ts')).mirrorRelease(args, io),
+  },
+  {
+    name: 'mirror verify',
+    summary: 'check that every image of a mapping is at its destination, whole',
+    usage: '[OPTION]... [SRC=DST... | SRC DST [DST]...] [-f FILE]...',
+    help: `Takes the mappings and options of quayside mirror, so that its command line can be run again with this name; those that
+only write have no effect. Nothing is written. For each image a line on standard output, in the order of the mappings:
+
+  ok: DST DIGEST             DST has what SRC has, and all of it
+  missing: DST: REASON       DST, or a part of it, is not there
+  differs: DST: REASON       DST is another image than SRC, or a part of it is not what its digest says
+  cannot tell: DST: REASON   SRC or DST did not answer; all that answered was checked
+  skipped: DST: REASON       no image of SRC fits --filter-by-os, or SRC does not exist with --skip-missing
+
+Files are read and compared with their digests. A registry is asked for each manifest, and for the size of each blob by HEAD.
+
+      --deep                 read every blob of registries too, and compare it with its digest
+      --referrers            check what refers to an image too
+      --continue-on-error    check the other lines of a file with mistakes in it
+      --failed-file FILE     write the images that are not ok, as mappings for -f of quayside mirror
+      --output json          one JSON document at the end instead of a line for each image
+
+Of SRC only the digest is asked, and none for SRC@DIGEST: a device can be checked where SRC is out of reach.
+
+Exits with 0 when every image is ok or skipped, 1 when not, 2 for a mistake in the command line, in a file of mappings or of logins,
+130 or 143 when ^C or SIGTERM stopped it.`,
+    run: async (args, io) => (await import('../images/verify.ts')).mirrorVerify(args, io),
+  },
+  {
+    name: 'mirror',
+    summary: 'copy images between registries and directories, as oc image mirror does',
+    usage: '[OPTION]... [SRC=DST... | SRC DST [DST]...] [-f FILE]...',
+    help: `SRC and DST are REGISTRY/REPOSITORY[:TAG|@DIGEST], file://REPOSITORY[:TAG] in a directory as oc lays it out, or
+oci:PATH[:TAG], an OCI image layout. SRC without tag and digest, or with * in its tag, is every tag that matches; DST without a
+tag takes that of SRC. SRC:PREFIX* DST:* takes PREFIX off each tag, and leaves out the staging and backup tags of a flat repository
+(__pre, _incoming, __post1, _prune_), whose number it prints. Content that exists is not sent again; nothing counts as copied before the destination confirmed it.
+
+  -f, --filename FILE            mappings, one SRC=DST or SRC DST [DST]... a line, # for comments; - is standard input
+  -a, --registry-config FILE     logins; default $REGISTRY_AUTH_FILE, then those of podman and docker
+      --insecure                 allow plain HTTP and skip TLS certificate verification
+      --certificate-authority FILE   PEM of the authorities to trust
+      --filter-by-os REGEXP      of a list, the images for such OS/ARCH[/VARIANT]
+      --keep-manifest-list       push a list unchanged, also when images are left out, and print a line for each image pushed with it;
+                                 default: unchanged, unless --filter-by-os leaves some out
+      --all-tags                 every SRC is a repository
+      --referrers                copy referrers of an image too: signatures, attestations, also under the tags of cosign
+      --dir DIR, --from-dir DIR  the directory of file://, and the one for SRC; default: the working directory
+      --staging-tags             copy staging and backup tags to DST:* too
+      --max-per-registry N       requests at a time to each registry; default 6
+      --max-registry N           pairs of registries at a time; default 4
+      --requests-per-second N    to each registry, reads and writes together; default: no limit
+      --dry-run                  print what would be copied, in bytes, and copy nothing
+      --exit-code                with --dry-run: exit with 0 only when nothing is left to copy
+      --continue-on-error        go on with the other images when one fails
+      --skip-missing             only warn about a SRC that does not exist
+      --skip-mount               send every blob, mount none from another repository
+      --foreign-layers skip|copy layers with urls of their own: leave them there, or copy them (default), from those urls where SRC lacks them
+      --force                    write everything, also content that exists
+      --failed-file FILE         write what was not copied, as mappings for -f; default: to standard error
+      --output json              one JSON document at the end instead of a line for each image
+      --skip-multiple-scopes     accepted: a token is never asked for several repositories at once but to mount
+      --upload-host HOST[:PORT]  another name of a registry, to which it may redirect uploads with the login
+      --loglevel N, -v N, and the options of every oc command (--request-timeout, --kubeconfig, --context …): accepted, without effect
+
+Exits with 0 when every image is at its destination, 1 when not, also for a mistake in the command line, in a file of mappings or of logins,
+130 or 143 when ^C or SIGTERM stopped it. Without --continue-on-error nothing is copied when a SRC is missing.
+Run again, it copies what is missing.`,
+    mistakeCode: 1,
+    run: async (args, io) => (await import('../mirror/mirror.ts')).mirroring()(args, io),
+  },
+  {
+    name: 'image info',
+    summary: 'show digest, layers, configuration, platforms and signatures of images, as oc image info does',
+    usage: '[OPTION]... REF...',
+    help: `REF is REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST, file://REPOSITORY:TAG in a directory as oc lays it out, or
+oci:PATH:TAG, an OCI image layout. A tag with * in it is every tag that matches.
+
+  -o, --output json              a JSON document for each REF, with the field names of oc image info; a list for several images
+      --filter-by-os REGEXP      of a list, the images for such OS/ARCH[/VARIANT]; without it a list is shown as a list
+      --show-multiarch           of a list, every image
+      --config FILE              the settings, YAML: logins, authorities, addresses and proxies of the upstreams of a server
+  -a, --registry-config FILE     logins; default those of --config, then $REGISTRY_AUTH_FILE, then those of podman and docker
+      --insecure                 allow plain HTTP and skip TLS certificate verification
+      --certificate-authority FILE   PEM of the authorities to trust
+      --dir DIR                  the directory of file://; default: the working directory
+      --skip-referrers           do not ask for signatures and other referrers: up to 8 requests less
+      --loglevel N, -v N, and the options of every oc command: accepted, without effect
+
+Signatures are listed and not verified. An image of Docker schema 1 is shown as such; its digest is that of the signed payload.
+
+Exits with 0 when all was shown, 1 when an image or a part of it does not exist or is damaged, 2 for a mistake, 3 when a registry
+did not say. A registry that refuses the login does not say.`,
+    run: async (args, io) => (await import('../images/info.ts')).imageInfo()(args, io),
+  },
+  {
+    name: 'revert',
+    summary: 'set a tag back to an image that it named before, and hold it against the mirror',
+    usage: '[--version N] [--confirm] [OPTION]... TAG',
+    help: `TAG is a tag of quay.io/openshift/ci, an image stream tag (NAMESPACE/NAME:TAG), or REGISTRY/REPOSITORY:TAG. Its previous images are
+those that promotion and the mirror kept as <14 digits>_prune_TAG and <14 digits>_prune___ci_images_mirror__TAG.
+
+      --version N            which one: 1 is the newest; default 1
+      --confirm              act; without it the plan is printed and nothing is changed
+      --until TIME           when the hold ends by itself: 2026-12-01T12:00:00Z, or a duration such as 12h; default: at its release
+      --why TEXT             the reason of the hold, for people
+      --no-hold              set no hold: nothing mirrors to TAG
+  -a, --registry-config FILE   logins that may write and delete; default those of the mirror in --config, then $REGISTRY_AUTH_FILE,
+                             then those of podman and docker
+      --insecure             allow plain HTTP and skip TLS certificate verification
+      --certificate-authority FILE   PEM of the authorities to trust
+${adminHelp}
+
+Holds TAG, keeps its image as <now>_prune_TAG_broken, sets TAG to the previous image, and deletes the tag that this one had. A step
+that fails, or ^C, undoes those before it; only where the last tag cannot be deleted, that is a warning. Turn off the promotion of TAG
+first, or it comes back. quayside mirror release TAG ends the hold.
+
+Exits with 0 when TAG is reverted, would be, or is that image already; 1 when there is no such image, or a step failed, 2 for a mistake,
+3 when the registry or the server with the holds did not answer before anything was changed, 130 or 143 when a signal stopped it.`,
+    run: async (args, io) => (await import('../images/revert.ts')).reverting()(args, io),
+  },
+];

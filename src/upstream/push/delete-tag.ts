@@ -1,0 +1,41 @@
+import type { Repository, Tag } from '../../oci/reference.ts';
+import type { Connection } from '../client/connection.ts';
+import { askManifest } from '../client/manifests.ts';
+import { discard, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
+import { type Confirming, isSeen, unconfirmed } from './seen.ts';
+import { writeRefusal } from './write-refusal.ts';
+
+/** Looks after the first one: a registry may show a tag for some seconds more. */
+const looks = 5;
+
+/**
+ * Deletes a tag by its name, never by its digest, which would take every other tag of the manifest
+ * too (end-9). Resolves once the registry shows the tag no more; a tag that is not there is fine.
+ */
+export async function deletedTag(
+  connection: Connection,
+  repository: Repository,
+  tag: Tag,
+  { random, signal }: Confirming,
+): Promise<void> {
+  const asked = signal === undefined ? {} : { signal };
+  const ask: UpstreamRequest = {
+    kind: 'manifest',
+    method: 'DELETE',
+    url: connection.urlOf(`/v2/${repository}/manifests/${tag}`),
+    push: { repository, deletes: true },
+    ...asked,
+  };
+  await connection.tried(ask, takenDelete);
+  const isGone = async (): Promise<boolean> => {
+    const found = await askManifest(connection, repository, { tag }, { method: 'HEAD', ...asked });
+    return found.kind === 'absent';
+  };
+  if (!(await isSeen(isGone, looks, { random, ...asked }))) throw unconfirmed();
+}
+
+async function takenDelete(answer: UpstreamResponse): Promise<void> {
+  const { status } = answer;
+  if (status !== 404 && (status < 200 || status >= 300)) throw await writeRefusal(answer, 'UNSUPPORTED');
+  discard(answer);
+}
