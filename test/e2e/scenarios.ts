@@ -8,6 +8,7 @@ import { clusterOurself } from './scenarios/cluster-ourself.ts';
 import { clusterRbac } from './scenarios/cluster-rbac.ts';
 import { clusterReviews } from './scenarios/cluster-reviews.ts';
 import { clusterSeveral } from './scenarios/cluster-several.ts';
+import { clusterStreams } from './scenarios/cluster-streams.ts';
 import { conformance } from './scenarios/conformance.ts';
 import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
@@ -57,6 +58,7 @@ export const scenarios: readonly Scenario[] = [
   clusterSeveral,
   clusterOurself,
   clusterClients,
+  clusterStreams,
   s3Versitygw,
   s3Radosgw,
   shutdown,
