@@ -6,10 +6,10 @@ import { machine } from './report/machine.ts';
 import type { Narrator } from './report/narrator.ts';
 import type { Report, Section } from './report/report.ts';
 import { written } from './report/write.ts';
-import type { Scenario } from './scenario.ts';
+import type { Findings, OwnGround, OwnScenario, Scenario } from './scenario.ts';
 
 export interface BenchOptions {
-  readonly scenarios: readonly Scenario[];
+  readonly scenarios: readonly (Scenario | OwnScenario)[];
   /** Fewer rounds. */
   readonly isShort: boolean;
   /** Where to keep files while it runs. Default: see ground.ts. */
@@ -42,11 +42,13 @@ async function reportOf(options: BenchOptions, narrator: Narrator, directory: st
   const startedAt = new Date();
   const facts = await machine(directory);
   narrator.machine(facts);
-  const place = await lab({ isShort: options.isShort, directory, say: narrator.say });
+  const own = { isShort: options.isShort, directory, say: narrator.say };
+  const isAlone = options.scenarios.every((scenario) => 'runAlone' in scenario);
+  const place = isAlone ? undefined : await lab(own);
   try {
     const sections: Section[] = [];
     for (const scenario of options.scenarios) {
-      const section = await sectionOf(scenario, place);
+      const section = await sectionOf(scenario, own, place);
       narrator.section(section);
       sections.push(section);
     }
@@ -56,23 +58,37 @@ async function reportOf(options: BenchOptions, narrator: Narrator, directory: st
       seconds: secondsSince(startedAt.getTime()),
       machine: facts,
       sections,
-      absent: Object.fromEntries(place.absent),
+      absent: Object.fromEntries(place?.absent ?? []),
     };
   } finally {
-    await place.close();
+    await place?.close();
   }
 }
 
-async function sectionOf(scenario: Scenario, place: Lab): Promise<Section> {
+async function sectionOf(
+  scenario: Scenario | OwnScenario,
+  own: OwnGround,
+  place: Lab | undefined,
+): Promise<Section> {
   const { name, title } = scenario;
   const started = Date.now();
   try {
-    const findings = await scenario.run(place);
+    const findings = await findingsOf(scenario, own, place);
     return { name, title, seconds: secondsSince(started), ...findings };
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
     return { name, title, seconds: secondsSince(started), failure, measures: [], targets: [], notes: [] };
   }
+}
+
+function findingsOf(
+  scenario: Scenario | OwnScenario,
+  own: OwnGround,
+  place: Lab | undefined,
+): Promise<Findings> {
+  if ('runAlone' in scenario) return scenario.runAlone(own);
+  if (place === undefined) throw new Error('the bench has no upstream');
+  return scenario.run(place);
 }
 
 /** Ends at once on SIGINT and SIGTERM, after `tidy`; the programs end with this process. */

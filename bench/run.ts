@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { type BenchOptions, bench } from './bench.ts';
 import { type Narrator, narrator } from './report/narrator.ts';
-import type { Scenario } from './scenario.ts';
+import type { OwnScenario, Scenario } from './scenario.ts';
 import { access } from './scenarios/access.ts';
 import { coldBlob } from './scenarios/cold-blob.ts';
 import { herd } from './scenarios/herd.ts';
@@ -11,9 +11,10 @@ import { mirror } from './scenarios/mirror.ts';
 import { mirrorRestart } from './scenarios/mirror-restart.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
+import { streams } from './scenarios/streams.ts';
 import { warmImage } from './scenarios/warm-image.ts';
 
-const scenarios: readonly Scenario[] = [
+const scenarios: readonly (Scenario | OwnScenario)[] = [
   hotManifest,
   hotBlob,
   warmImage,
@@ -24,6 +25,7 @@ const scenarios: readonly Scenario[] = [
   access,
   mirror,
   mirrorRestart,
+  streams,
 ];
 
 const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]

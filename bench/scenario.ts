@@ -54,6 +54,21 @@ export interface Scenario {
   run(lab: Lab): Promise<Findings>;
 }
 
+/** One that needs no upstream, no peers and no clients of the bench. */
+export interface OwnScenario {
+  readonly name: string;
+  readonly title: string;
+  runAlone(ground: OwnGround): Promise<Findings>;
+}
+
+/** What every scenario has. */
+export interface OwnGround {
+  readonly isShort: boolean;
+  /** Everything is below it. */
+  readonly directory: string;
+  readonly say: (text: string) => void;
+}
+
 /** True when the target was measured and met. */
 export function isMet({ value, sense, bound }: Target): boolean {
   return value !== undefined && (sense === 'at least' ? value >= bound : value <= bound);

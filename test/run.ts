@@ -26,6 +26,7 @@ const alone: ReadonlySet<string> = new Set([
   'test/chaos.test.ts', // counts all warnings, rejections and heap of the process as the service's
   'test/store/filesystem/filesystem-store.test.ts', // counts the files that the process has open
   'test/image-streams/stream-tags.test.ts', // measures the heap
+  'test/image-streams/index/size.test.ts', // measures memory
 ]);
 
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [

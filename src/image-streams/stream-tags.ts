@@ -1,3 +1,4 @@
+import { isObject } from '../base/text/json.ts';
 import { type Digest, isDigest } from '../oci/digest.ts';
 import { isTag } from '../oci/reference.ts';
 import type { StreamObserver } from './follow.ts';
@@ -163,9 +164,9 @@ function softDeleted({ spec }: ImageStreamObject): ReadonlySet<string | undefine
   return new Set(doomed.map(({ name }) => name));
 }
 
-/** A list of the API, which may be null and hold nulls. */
-export function present<T>(list: readonly (T | null)[] | null | undefined): readonly T[] {
-  return (list ?? []).filter((each) => each !== null);
+/** A list of objects of the API, which may be null and hold nulls; none for anything else. */
+export function present<T extends object>(list: readonly (T | null)[] | null | undefined): readonly T[] {
+  return Array.isArray(list) ? list.filter((each): each is T => isObject(each)) : [];
 }
 
 function keyOf({ metadata }: ImageStreamObject): string {

@@ -21,6 +21,7 @@ export class ReferenceTable {
   #places = new Uint32Array(0);
   #nextRows = new Int32Array(0);
   #firsts = new Int32Array(0);
+  #counts = new Uint32Array(0);
   #freeRow = none;
   #rows = 0;
   #tags = new Uint32Array(0);
@@ -59,6 +60,7 @@ export class ReferenceTable {
     this.#nexts[reference] = first;
     if (first !== none) this.#previous[first] = reference;
     this.#firsts[row] = reference;
+    this.#counts[row] = this.countOf(row) + 1;
     return reference;
   }
 
@@ -72,6 +74,7 @@ export class ReferenceTable {
     this.#nexts[reference] = this.#freeReference;
     this.#freeReference = reference;
     this.#references -= 1;
+    this.#counts[row] = this.countOf(row) - 1;
     if (this.#firsts[row] === none) this.#removeRow(row);
   }
 
@@ -82,6 +85,11 @@ export class ReferenceTable {
       found(reference);
       reference = this.#nexts[reference] ?? none;
     }
+  }
+
+  /** How many references a row has. */
+  countOf(row: number): number {
+    return this.#counts[row] ?? 0;
   }
 
   rowOf(reference: number): number {
@@ -173,6 +181,7 @@ export class ReferenceTable {
     this.#keys = copied(new Uint8Array(after * keyBytes), this.#keys);
     this.#places = copied(new Uint32Array(after), this.#places);
     this.#firsts = copied(new Int32Array(after), this.#firsts);
+    this.#counts = copied(new Uint32Array(after), this.#counts);
     this.#nextRows = copied(new Int32Array(after), this.#nextRows);
     this.#freeRow = freed(this.#nextRows, before);
     let buckets = this.#buckets.length;

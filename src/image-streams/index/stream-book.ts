@@ -1,3 +1,4 @@
+import { isText } from '../../base/text/json.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { StreamObserver } from '../follow.ts';
 import type { StreamPlace, StreamReference } from '../stream-index.ts';
@@ -22,6 +23,8 @@ interface StreamBookOptions {
   readonly now?: () => number;
 }
 
+/** References to one digest, but for trusted streams: each look at the digest reads all of them. */
+const mostOfDigest = 10_000;
 /** References of one stream; an object of etcd, of 1.5 MiB, holds about half as many. */
 const mostOfStream = 20_000;
 
@@ -105,8 +108,8 @@ export class StreamBook {
 
   /** Takes over what the stream names now. Returns how many references changed. */
   saw(object: ImageStreamObject): number {
-    const { namespace = '', name = '', uid = '', resourceVersion = '' } = object.metadata ?? {};
-    if (namespace === '' || name === '') return 0;
+    const { namespace, name, uid = '', resourceVersion = '' } = object.metadata ?? {};
+    if (!isText(namespace) || !isText(name)) return 0;
     const before = this.#streams.get(streamKey(namespace, name));
     // Another stream under the same name may be another author's: the past is not theirs.
     const dropped = before !== undefined && before.uid !== uid ? this.#drop(before) : 0;
@@ -164,7 +167,7 @@ export class StreamBook {
     const known = this.#made(stream);
     known.version = version;
     for (const { key, tag, until, upstream, repository, isLong } of references)
-      if (key.length === keyBytes && this.#hasRoom(known))
+      if (key.length === keyBytes && this.#hasRoom(known, 0))
         this.#add(known, tag, { upstream, repository, isLong }, key, until);
   }
 
@@ -225,7 +228,8 @@ export class StreamBook {
         seen.add(pair);
         left.delete(pair);
         changed += this.#ended(reference, until);
-      } else if ((until === 0 || until > this.#oldestOf(upstream)) && this.#hasRoom(known)) {
+      } else if (until === 0 || until > this.#oldestOf(upstream)) {
+        if (!this.#hasRoom(known, row === undefined ? 0 : this.#table.countOf(row))) continue;
         seen.add(this.#pairOf(this.#add(known, tag, numbered, key, until)));
         changed += 1;
       }
@@ -251,9 +255,11 @@ export class StreamBook {
     return 1;
   }
 
-  #hasRoom({ namespace }: KnownStream): boolean {
+  /** For one more reference to a digest that has so many. */
+  #hasRoom({ namespace }: KnownStream, ofDigest: number): boolean {
     const { maxReferences = 2_000_000, isTrusted } = this.#options;
-    const isRoom = this.#table.references < maxReferences || isTrusted(namespace);
+    const isFull = this.#table.references >= maxReferences || ofDigest >= mostOfDigest;
+    const isRoom = !isFull || isTrusted(namespace);
     if (!isRoom) this.#refused += 1;
     return isRoom;
   }

@@ -157,7 +157,7 @@ test('trust changes while running, and those who asked are told', async (t) => {
     ['ocp', 'origin', 'own'].map((namespace) => index.isTrusted(namespace)),
     [true, false, true],
   );
-  t.same(changes.toSorted(), ['origin/4.5', 'own/app']);
+  t.same(new Set(changes), new Set(['origin/4.5', 'own/app']));
 });
 
 test('a replica that starts knows what is kept, as syncing, and not past staleMs', async (t) => {

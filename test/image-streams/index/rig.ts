@@ -31,6 +31,8 @@ interface IndexRigOptions {
   readonly records?: Pick<Records, 'get' | 'put'>;
   readonly settings?: string;
   readonly namespaces?: readonly string[];
+  /** Names of the service. Default: `quay-proxy.example`. */
+  readonly names?: Readonly<Record<string, string | undefined>>;
   readonly trusted?: readonly string[];
   readonly staleMs?: number;
   /** Ms since the epoch. */
@@ -58,7 +60,7 @@ export async function indexRig(t: Test, options: IndexRigOptions = {}) {
     staleMs,
     placeOf: createPlaces({
       upstreams: new Map([['quay.io', {}]]),
-      names: new Map([['quay-proxy.example', undefined]]),
+      names: new Map(Object.entries(options.names ?? { 'quay-proxy.example': undefined })),
       defaultUpstream: 'quay.io',
     }),
     formerMs: () => 7 * 86_400_000,

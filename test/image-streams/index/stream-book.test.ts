@@ -244,6 +244,59 @@ test('untrusted streams have a limit together, trusted ones have room beyond it'
   t.end();
 });
 
+test('a digest that very many tags name keeps the first of them, and those of trusted streams', (t) => {
+  const { book, tagsOf } = rig();
+  const many = (key: string, count: number) =>
+    stream(key, {
+      spec: {
+        tags: Array.from({ length: count }, (_, at) => ({
+          name: `t${at}`,
+          from: { kind: 'DockerImage', name: proxied(a) },
+        })),
+      },
+    });
+  book.saw(many('own/app', 9_000));
+  book.saw(many('other/app', 2_000));
+  book.saw(many('ocp/4.5', 2));
+  t.match(book.size, { references: 10_002, refused: 1_000 });
+  t.equal(tagsOf(a).length, 10_002);
+  book.lost(many('own/app', 0));
+  book.saw(many('other/app', 2_000));
+  t.equal(tagsOf(a).length, 2_002);
+  t.end();
+});
+
+test('a cluster that sends nonsense for a stream makes the index know less, and breaks nothing', (t) => {
+  const { book } = rig();
+  const nonsense: readonly unknown[] = [
+    { metadata: 'ocp' },
+    { metadata: { namespace: 1, name: {} } },
+    { metadata: { namespace: 'ocp', name: 'a' }, spec: 'tags', status: [] },
+    { metadata: { namespace: 'ocp', name: 'b' }, spec: { tags: 'no' }, status: { tags: {} } },
+    { metadata: { namespace: 'ocp', name: 'c' }, spec: { tags: [1, 'a', [], { name: 'x', from: 1 }] } },
+    {
+      metadata: { namespace: 'ocp', name: 'd' },
+      spec: { tags: [{ name: 'x', from: { kind: 'DockerImage', name: {} } }] },
+    },
+    {
+      metadata: { namespace: 'ocp', name: 'e' },
+      status: {
+        tags: [
+          { tag: 'x', items: 'a' },
+          { tag: 'x', items: [1, {}] },
+        ],
+      },
+    },
+    {
+      metadata: { namespace: 'ocp', name: 'f' },
+      status: { tags: [{ tag: 'x', items: [{ created: 1, image: 1 }] }] },
+    },
+  ];
+  for (const object of nonsense) book.saw(JSON.parse(JSON.stringify(object)));
+  t.match(book.size, { streams: 6, references: 0 });
+  t.end();
+});
+
 test('a stream whose author makes ever new tags keeps its latest', (t) => {
   const { book, clock } = rig();
   for (let round = 0; round < 5; round += 1) {
