@@ -12,6 +12,7 @@ const debian = {
   ctr: 'containerd',
   curl: 'curl',
   'docker-registry': 'docker-registry',
+  dockerd: 'docker.io',
   htpasswd: 'apache2-utils',
   ip: 'iproute2',
   monmaptool: 'ceph-common',

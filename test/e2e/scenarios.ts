@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
 import { clientAnswers } from './scenarios/client-answers.ts';
+import { clients } from './scenarios/clients.ts';
 import { clusterClients } from './scenarios/cluster-clients.ts';
 import { clusterHosts } from './scenarios/cluster-hosts.ts';
 import { clusterOperator } from './scenarios/cluster-operator.ts';
@@ -59,6 +60,7 @@ export const scenarios: readonly Scenario[] = [
   clusterOurself,
   clusterClients,
   clusterStreams,
+  clients,
   s3Versitygw,
   s3Radosgw,
   shutdown,
