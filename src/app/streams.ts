@@ -8,6 +8,8 @@ import { createPlaces } from '../image-streams/index/places.ts';
 import type { StreamIndex } from '../image-streams/stream-index.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
 import { loadKubeconfig } from '../kubernetes/kubeconfig.ts';
+import type { Repository } from '../oci/reference.ts';
+import { createRouter } from '../proxy/access/route.ts';
 import { streamsKey } from '../store/keys.ts';
 import type { Records } from '../store/records.ts';
 
@@ -104,17 +106,12 @@ async function followed(
     imageStreams: (told) => createImageStreams({ client, events: told, relistMs: relistEveryMs }),
     trusted,
     staleMs,
-    placeOf: createPlaces(places),
+    placeOf: createPlaces({ ...places, upstreams: new Set(Object.keys(config.upstreams)) }),
     formerMs: (upstream) => config.upstreams[upstream]?.tags.formerMs ?? 0,
     kept: {
       records,
       keyOf: (part) => streamsKey(cluster, part),
-      settings: JSON.stringify([
-        [...places.upstreams],
-        [...places.names],
-        places.defaultUpstream,
-        namespaces,
-      ]),
+      settings: settingsText(config, places.names, namespaces),
     },
     events,
     ...defined({ namespaces }),
@@ -126,17 +123,30 @@ async function followed(
 const relistEveryMs = 24 * 3_600_000;
 
 /** What pull specs in streams mean, as a client that pulls them here would get it. */
-function placesOf(
-  { hosts, upstreams, publicUrl, defaultUpstream }: Config,
-  proxyNames: readonly string[],
-): Parameters<typeof createPlaces>[0] {
+function placesOf(config: Config, proxyNames: readonly string[]) {
+  const { hosts, upstreams, publicUrl, defaultUpstream } = config;
   const own = Object.keys(hosts).filter((name) => name !== '*');
   const names = [...own, ...(publicUrl === undefined ? [] : [new URL(publicUrl).host]), ...proxyNames];
+  const router = createRouter(new Map(Object.entries(upstreams)), defaultUpstream);
   return {
-    upstreams: new Map(
-      Object.entries(upstreams).map(([name, { repositories, library }]) => [name, { repositories, library }]),
-    ),
     names: new Map(names.map((name) => [name, (hosts[name] ?? hosts['*'])?.upstream])),
-    defaultUpstream,
+    route(repository: Repository, host: string | undefined) {
+      const { upstream, request } = router({ request: { kind: 'tags', repository, query: '' } }, host);
+      return { upstream, repository: request.repository };
+    },
   };
+}
+
+/** All that decides which references count: records of other settings are not used. */
+function settingsText(
+  { upstreams, defaultUpstream }: Config,
+  names: ReadonlyMap<string, string | undefined>,
+  namespaces: readonly string[] | undefined,
+): string {
+  const served = Object.entries(upstreams).map(([name, { repositories, library }]) => [
+    name,
+    repositories,
+    library,
+  ]);
+  return JSON.stringify([served, [...names], defaultUpstream, namespaces]);
 }

@@ -69,7 +69,7 @@ function parseNamedPlace(text: unknown, placeOf: PlaceOf): NamedPlace | undefine
   const digest = at < 0 ? undefined : text.slice(at + 1);
   if (digest !== undefined && !isDigest(digest)) return undefined;
   const [registry, path] = registryAndPath(at < 0 ? text : text.slice(0, at));
-  const colon = path.indexOf(':');
+  const colon = path.indexOf(':', path.lastIndexOf('/') + 1);
   const place = placeOf(registry, colon < 0 ? path : path.slice(0, colon));
   return place && { place, ...(digest === undefined ? {} : { digest }) };
 }

@@ -2,12 +2,12 @@ import type { Test } from 'tap';
 import { createImageStreams } from '../../../src/image-streams/image-streams.ts';
 import type { StreamIndexEvents } from '../../../src/image-streams/index/events.ts';
 import { FollowedStreams } from '../../../src/image-streams/index/followed-streams.ts';
-import { createPlaces } from '../../../src/image-streams/index/places.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import type { Records } from '../../../src/store/records.ts';
 import { imageStreamDouble } from '../../support/image-stream-double.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
+import { placesFor } from './places-rig.ts';
 
 type Told = { readonly [Name in keyof StreamIndexEvents]: Parameters<StreamIndexEvents[Name]>[0][] };
 type Api = Awaited<ReturnType<typeof imageStreamDouble>>;
@@ -58,11 +58,11 @@ export async function indexRig(t: Test, options: IndexRigOptions = {}) {
     imageStreams: (events) => createImageStreams({ client: api.client, timeoutMs: 5000, pauseMs: 1, events }),
     trusted,
     staleMs,
-    placeOf: createPlaces({
-      upstreams: new Map([['quay.io', {}]]),
-      names: new Map(Object.entries(options.names ?? { 'quay-proxy.example': undefined })),
-      defaultUpstream: 'quay.io',
-    }),
+    placeOf: placesFor(
+      new Map([['quay.io', {}]]),
+      options.names ?? { 'quay-proxy.example': undefined },
+      'quay.io',
+    ),
     formerMs: () => 7 * 86_400_000,
     events: {
       streamStateChanged: (event) => told.streamStateChanged.push(event),

@@ -1,9 +1,9 @@
 import { test } from 'tap';
-import { createPlaces } from '../../../src/image-streams/index/places.ts';
 import { StreamBook } from '../../../src/image-streams/index/stream-book.ts';
 import type { ImageStreamObject } from '../../../src/image-streams/stream-tags.ts';
 import { parseDigest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
+import { placesFor } from './places-rig.ts';
 
 const dayMs = 86_400_000;
 const now = Date.parse('2026-08-20T00:00:00Z');
@@ -13,15 +13,15 @@ const repository = parseRepository('openshift/ci');
 const qci = { upstream: 'quay.io', repository };
 const proxied = (digest: string) => `quay-proxy.example/openshift/ci@${digest}`;
 
-const placeOf = createPlaces({
-  upstreams: new Map([
+const placeOf = placesFor(
+  new Map([
     ['quay.io', {}],
     ['docker.io', { library: true }],
     ['narrow.example', { repositories: ['team/*'] }],
   ]),
-  names: new Map([['quay-proxy.example', undefined]]),
-  defaultUpstream: 'quay.io',
-});
+  { 'quay-proxy.example': undefined },
+  'quay.io',
+);
 
 interface Rig {
   readonly formerMs?: number;
@@ -184,6 +184,8 @@ test('only our upstreams count, under their own names and under ours', (t) => {
     'quay-proxy.example/docker.io/openshift/ci',
     'registry.example/openshift/ci',
     'quay-proxy.example.evil/openshift/ci',
+    'quay-proxy.example/registry.example/openshift/ci',
+    'quay-proxy.example/localhost:5000/ci',
     'quay.io@evil/openshift/ci',
     'quay.io/openshift/ci/',
     'quay.io//openshift/ci',
@@ -197,9 +199,9 @@ test('only our upstreams count, under their own names and under ours', (t) => {
   }));
   book.saw(stream('own/app', { spec: { tags } }));
   t.same(tagsOf(a).toSorted(), ['own/app:t0', 'own/app:t1', 'own/app:t2']);
-  t.same(tagsOf(a, { upstream: 'docker.io', repository }).toSorted(), ['own/app:t3', 'own/app:t9']);
+  t.same(tagsOf(a, { upstream: 'docker.io', repository }).toSorted(), ['own/app:t13', 'own/app:t3']);
   t.same(tagsOf(a, { upstream: 'docker.io', repository: parseRepository('library/busybox') }), [
-    'own/app:t11',
+    'own/app:t13',
   ]);
   t.same(tagsOf(a, { upstream: 'narrow.example', repository }), []);
   t.end();
