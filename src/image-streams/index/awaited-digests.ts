@@ -1,19 +1,21 @@
 import { createLru } from '../../base/state/lru.ts';
 import { type Clock, systemClock, type Timer } from '../../base/time/wait.ts';
 
-/** What became of one look. */
-export type LookResult = 'known' | 'found' | 'unknown' | 'remembered' | 'unasked';
+/** What became of one look; `known`: nothing new of a digest that streams name. */
+export type LookResult = 'known' | AwaitedResult;
+
+type AwaitedResult = 'found' | 'unknown' | 'remembered' | 'unasked';
 
 interface AwaitedDigestsOptions {
   /** The longest wait, milliseconds. Default 1,000. */
   readonly waitMs?: number;
-  /** How long one that stayed unknown is not waited for again, milliseconds. Default 30,000. */
+  /** How long one of which nothing new came is not waited for again, ms. Default 30,000. */
   readonly negativeMs?: number;
   readonly clock?: Clock;
 }
 
 interface Wait {
-  readonly isKnown: () => boolean;
+  readonly isNews: () => boolean;
   readonly end: () => void;
   readonly promise: Promise<void>;
   readonly timer: Timer;
@@ -36,21 +38,23 @@ export class AwaitedDigests {
     this.#unknown = createLru<string, true>(mostRemembered, { keepMs: options.negativeMs ?? 30_000 });
   }
 
-  /** Resolves once it is known, after the longest wait, or at once; with what happened. */
-  async look(key: string, isKnown: () => boolean): Promise<LookResult> {
-    if (isKnown()) return 'known';
+  /**
+   * Resolves once there is news, after the longest wait, or at once; with what happened. A digest
+   * that is known is waited for like any other: the time of a refusal tells nothing of it.
+   */
+  async look(key: string, isNews: () => boolean): Promise<AwaitedResult> {
     if (this.#unknown.get(key) !== undefined) return 'remembered';
-    const wait = this.#waits.get(key) ?? this.#begun(key, isKnown);
+    const wait = this.#waits.get(key) ?? this.#begun(key, isNews);
     if (wait === undefined) return 'unasked';
     await wait.promise;
-    if (isKnown()) return 'found';
+    if (wait.isNews()) return 'found';
     this.#unknown.set(key, true);
     return 'unknown';
   }
 
-  /** Ends the waits for what is known by now. Call it after each change. */
+  /** Ends the waits for digests of which there is news. Call it after each change. */
   changed(): void {
-    for (const wait of this.#waits.values()) if (wait.isKnown()) wait.end();
+    for (const wait of this.#waits.values()) if (wait.isNews()) wait.end();
   }
 
   /** Ends all waits: there is nothing to wait for. */
@@ -58,7 +62,7 @@ export class AwaitedDigests {
     for (const wait of this.#waits.values()) wait.end();
   }
 
-  #begun(key: string, isKnown: () => boolean): Wait | undefined {
+  #begun(key: string, isNews: () => boolean): Wait | undefined {
     if (this.#waits.size >= mostWaiting) return undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     const end = (): void => {
@@ -67,7 +71,7 @@ export class AwaitedDigests {
       resolve();
     };
     const timer = this.#clock.setTimeout(end, this.#options.waitMs ?? 1_000);
-    const wait: Wait = { isKnown, end, promise, timer };
+    const wait: Wait = { isNews, end, promise, timer };
     this.#waits.set(key, wait);
     return wait;
   }

@@ -125,11 +125,14 @@ export class FollowedStreams implements StreamIndex {
   ): Promise<readonly StreamReference[]> {
     const { cluster, events } = this.#options;
     const isLooking = this.state === 'syncing' || this.state === 'synced';
-    const isKnown = (): boolean => this.naming(place, digest).length > 0;
+    const before = JSON.stringify(this.naming(place, digest));
+    const isNews = (): boolean => JSON.stringify(this.naming(place, digest)) !== before;
     const key = `${place.upstream} ${place.repository} ${digest}`;
-    const result = isLooking ? await this.#awaited.look(key, isKnown) : isKnown() ? 'known' : 'unasked';
+    const found = isLooking ? await this.#awaited.look(key, isNews) : 'unasked';
+    const named = this.naming(place, digest);
+    const result = named.length > 0 && found !== 'found' ? 'known' : found;
     events.streamLooked({ cluster, result });
-    return this.naming(place, digest);
+    return named;
   }
 
   subscribe(changed: (stream: { readonly namespace: string; readonly name: string }) => void): void {

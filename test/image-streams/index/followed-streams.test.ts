@@ -32,7 +32,7 @@ test('the index is syncing, then synced, and follows what changes', async (t) =>
 });
 
 test('nothing is asked while nothing changes, nor when streams change', async (t) => {
-  const { api, index, tagsOf } = await indexRig(t);
+  const { api, clock, index, tagsOf } = await indexRig(t);
   for (let at = 0; at < 50; at += 1) api.putObject(`ocp/${at}`, promoted('base', a));
   index.start();
   await until(() => index.state === 'synced' && api.watches === 1);
@@ -43,7 +43,9 @@ test('nothing is asked while nothing changes, nor when streams change', async (t
   );
   for (let at = 0; at < 50; at += 1) api.putObject(`ocp/${at}`, promoted('base', b));
   await until(() => tagsOf(b).length === 50);
-  await index.look(qci, b);
+  const looking = index.look(qci, b);
+  await clock.pass(1_000);
+  await looking;
   t.equal(api.requests.length, asked);
 });
 
@@ -119,7 +121,11 @@ test('a look waits for what the watch is about to tell, and not twice in 30 s', 
   await clock.pass(1);
   t.same(await unknown, []);
   t.same(await index.look(qci, b), [], 'at once');
-  t.match(await index.look(qci, a), [{ tag: 'base' }], 'at once');
+  const known = index.look(qci, a);
+  await clock.pass(999);
+  t.equal(told.streamLooked.length, 4, 'the time says nothing of whether a digest is known');
+  await clock.pass(1);
+  t.match(await known, [{ tag: 'base' }]);
   api.putObject('own/app', promoted('mine', b));
   await until(() => index.naming(qci, b).length > 0);
   t.match(await index.look(qci, b), [{ tag: 'mine' }], 'though it was unknown before');
@@ -127,6 +133,16 @@ test('a look waits for what the watch is about to tell, and not twice in 30 s', 
     told.streamLooked.map(({ result }) => result),
     ['found', 'unknown', 'unknown', 'remembered', 'known', 'known'],
   );
+});
+
+test('a look at a known digest waits for another stream that is about to name it', async (t) => {
+  const { api, index, tagsOf } = await indexRig(t);
+  api.putObject('ocp-priv/4.5', promoted('base', a));
+  index.start();
+  await until(() => index.state === 'synced' && api.watches === 1 && tagsOf(a).length === 1);
+  const looking = index.look(qci, a);
+  api.putObject('ocp/4.5', promoted('base', a));
+  t.equal((await looking).length, 2);
 });
 
 test('looks do not pile up, and end when the index is closed', async (t) => {
