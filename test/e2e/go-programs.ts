@@ -62,6 +62,12 @@ const programs = {
   oras: { module: 'oras.land/oras', version: 'v1.2.3', folder: '/cmd/oras', build: ['build'] },
   puller: { source: puller, build: pullerBuild },
   'puller-crio-1.37': { source: puller, build: [...pullerBuild, '-modfile=crio-1.37.mod'] },
+  regctl: {
+    module: 'github.com/regclient/regclient',
+    version: 'v0.11.7',
+    folder: '/cmd/regctl',
+    build: ['build'],
+  },
   versitygw: {
     module: 'github.com/versity/versitygw',
     version: 'v1.8.0',

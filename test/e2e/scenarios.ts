@@ -16,6 +16,7 @@ import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { fresh } from './scenarios/fresh.ts';
+import { inspect } from './scenarios/inspect.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
 import { mirrorAttachments } from './scenarios/mirror-attachments.ts';
 import { mirrorCrash } from './scenarios/mirror-crash.ts';
@@ -74,6 +75,7 @@ export const scenarios: readonly Scenario[] = [
   mirrorLoop,
   mirrorSchema1,
   mirrorStreams,
+  inspect,
   misses,
   conformance,
 ];

@@ -89,6 +89,8 @@ export interface Misbehaviours {
 
   /** Pages of tags come without a link to the next one. */
   omitsLinks?: boolean;
+  /** Tags come in the reverse order, from the last one, as `last` is not read. */
+  reversesTags?: boolean;
   /** All tags come in one page, whatever is asked for. */
   ignoresPageSize?: boolean;
   /** What the referrers API answers instead: this text with status 200. */

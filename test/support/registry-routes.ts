@@ -115,7 +115,9 @@ function redirectOf({ record, state }: Reply): string | undefined {
 function answerTags(reply: Reply, repository: DoubleRepository): void {
   const query = new URLSearchParams(reply.record.query);
   const all = [...repository.tags.keys()].filter((tag) => tag > (query.get('last') ?? '')).sort(byCodeUnit);
-  const { ignoresPageSize, omitsLinks } = reply.state.switches;
+  const { ignoresPageSize, omitsLinks, reversesTags } = reply.state.switches;
+  if (reversesTags === true)
+    all.splice(0, all.length, ...[...repository.tags.keys()].sort(byCodeUnit).reverse());
   const size = ignoresPageSize === true ? Number.POSITIVE_INFINITY : Number(query.get('n') ?? 100);
   const tags = all.slice(0, size);
   const name = reply.record.path.slice('/v2/'.length, -'/tags/list'.length);

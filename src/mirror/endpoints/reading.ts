@@ -30,28 +30,39 @@ export function confirmedByGet(reader: RegistryReader): RegistryReader {
   };
 }
 
+/** Every tag once, page by page. Throws `NAME_UNKNOWN` when there is no such repository. */
+export async function* allTags(
+  reader: RegistryReader,
+  repository: Repository,
+  options: Cancellable = {},
+): AsyncGenerator<Tag, void, undefined> {
+  const seen = new Set<Tag>();
+  for await (const page of tagPages(reader, repository, options)) {
+    for (const tag of page) {
+      if (!seen.has(tag)) yield tag;
+      seen.add(tag);
+    }
+  }
+}
+
 interface TagListing extends Cancellable {
   /** The tag after which the registry may begin. Default: with the first. */
   readonly after?: string;
 }
 
-/** Every tag once, page by page. Throws `NAME_UNKNOWN` when there is no such repository. */
-export async function* allTags(
+/** The tags of each page, as the registry orders them. Throws as `allTags`. */
+export async function* tagPages(
   reader: RegistryReader,
   repository: Repository,
   { after, ...options }: TagListing = {},
-): AsyncGenerator<Tag, void, undefined> {
+): AsyncGenerator<readonly Tag[], void, undefined> {
   const ask = (query: string) => reader.tags(repository, query, options);
-  const seen = new Set<Tag>();
   const first = `n=${tagsPerPage}${after === undefined ? '' : `&last=${after}`}`;
   for await (const page of pages(ask, first)) {
     if (page === undefined) {
       throw new RegistryError('NAME_UNKNOWN', 'no such repository', { detail: { repository } });
     }
-    for (const tag of page.tags) {
-      if (!seen.has(tag)) yield tag;
-      seen.add(tag);
-    }
+    yield page.tags;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Repository, Tag } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
-import { allTags } from '../endpoints/reading.ts';
+import { tagPages } from '../endpoints/reading.ts';
 import { keptSince } from '../references/names.ts';
 
 /** A tag that keeps what another tag named. */
@@ -15,8 +15,8 @@ const before = '1';
 const afterDigits = ':';
 
 /**
- * The versions that were kept of a tag, the newest first. Lists the tags that begin with digits, or
- * all where the registry lists them in another order. Throws `RegistryError`.
+ * The versions that were kept of a tag, the newest first. Lists the tags that begin with digits;
+ * all where a page is not in order, as those of docker-registry 2.8. Throws `RegistryError`.
  */
 export async function keptVersions(
   reader: RegistryReader,
@@ -24,15 +24,17 @@ export async function keptVersions(
   tag: Tag,
   signal: AbortSignal,
 ): Promise<readonly KeptVersion[]> {
-  const found: KeptVersion[] = [];
+  const found = new Map<Tag, KeptVersion>();
   let last = '';
   let isSorted = true;
-  for await (const each of allTags(reader, repository, { after: before, signal })) {
-    isSorted &&= each > last;
-    last = each;
-    if (isSorted && each > afterDigits) break;
-    const time = keptSince(each, tag);
-    if (time !== undefined) found.push({ tag: each, time });
+  for await (const page of tagPages(reader, repository, { after: before, signal })) {
+    for (const each of page) {
+      isSorted &&= each > last;
+      last = each;
+      const time = keptSince(each, tag);
+      if (time !== undefined) found.set(each, { tag: each, time });
+    }
+    if (isSorted && last > afterDigits) break;
   }
-  return found.sort((left, right) => (left.time < right.time ? 1 : -1));
+  return [...found.values()].sort((left, right) => (left.time < right.time ? 1 : -1));
 }

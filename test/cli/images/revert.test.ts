@@ -79,6 +79,13 @@ test('an older version is chosen by its number', async (t) => {
   t.equal(tag(older), undefined);
 });
 
+test('versions are found in whatever order a registry lists its tags', async (t) => {
+  const { run, registry, good } = await revertRig(t);
+  registry.switches.reversesTags = true;
+  registry.switches.ignoresPageSize = true;
+  t.match(await run(), { code: 0, out: `  1  2026-11-28 07:01:02  ${good}  ${kept}` });
+});
+
 test('what does not exist is said, and changes nothing', async (t) => {
   const { run, registry, writes } = await revertRig(t);
   t.match(await run('--confirm', '--version=3'), {
