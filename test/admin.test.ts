@@ -7,6 +7,7 @@ import { serviceRig } from './support/service.ts';
 
 const guarded = [
   ['POST', '/access/forget'],
+  ['GET', '/statusz'],
   ['GET', '/api/v1/mirrors'],
   ['POST', '/api/v1/mirrors'],
   ['POST', '/api/v1/mirrors/retry'],
@@ -55,6 +56,7 @@ function stage(t: Test, operators?: Operators) {
   const app = adminServer({
     meters: createMetrics(),
     isReady: async () => true,
+    status: () => ({ json: { conditions: [] }, text: `told${done.push('told')}` }),
     forget: () => void done.push('forgotten'),
     mirror,
     listen: '0.0.0.0:8401',
@@ -109,7 +111,7 @@ test('metrics and health are open to all; what shows names or changes something 
 test('from the host itself all of it is done, and what changes something is logged', async (t) => {
   const { ask, done, said } = stage(t);
   for (const each of guarded) t.match((await ask(each)).status, /^20[024]$/, each.join(' '));
-  t.same(done, ['forgotten', 'shown', 'ordered', 'retried', 'held', 'released', 'dropped']);
+  t.same(done, ['forgotten', 'told', 'shown', 'ordered', 'retried', 'held', 'released', 'dropped']);
   t.match(said[0], { operator: 'local', verb: 'post', path: '/quayside/access/forget', client: '127.0.0.1' });
   t.equal(said.length, 6);
 });

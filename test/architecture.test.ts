@@ -17,13 +17,17 @@ const mayImport: Readonly<
   kubernetes: { code: [] },
   'image-streams': { code: ['kubernetes', 'oci'] },
   store: { code: ['oci'] },
+  conditions: { code: ['kubernetes', 'store'] },
   lease: { code: ['kubernetes', 'store'] },
   upstream: { code: ['oci'] },
   cache: { code: ['lease', 'oci', 'store'], types: ['upstream'] },
   auth: { code: ['image-streams', 'kubernetes', 'oci'] },
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
   proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
-  telemetry: { code: [], types: ['auth', 'cache', 'image-streams', 'mirror', 'proxy', 'store', 'upstream'] },
+  telemetry: {
+    code: ['conditions'],
+    types: ['auth', 'cache', 'image-streams', 'mirror', 'proxy', 'store', 'upstream'],
+  },
   predecessors: { code: ['cli', 'config', 'proxy', 'telemetry'], types: ['auth', 'mirror', 'upstream'] },
 };
 

@@ -29,6 +29,10 @@ import { createRequestTrace } from '../telemetry/request-trace.ts';
 import { createUpstream } from '../upstream/client/client.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
+import { readKeyPair } from './certificate.ts';
+import { bucketFault, configuredBucket } from './conditions/bucket.ts';
+import { configuredConditions } from './conditions/conditions.ts';
+import { createSigns } from './conditions/signs.ts';
 import type { Mirror, MirrorParts } from './mirror/service.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
@@ -49,8 +53,12 @@ export interface Service {
   readonly adminAddress?: string | undefined;
   /** `host:port` where the mirror's queue is shown, if it has an address of its own. */
   readonly mirrorAddress?: string | undefined;
+  /** What is wrong with the bucket of the store, if that was known at the start. */
+  readonly storeFault?: string | undefined;
   /** Takes over what `isReloadable` names; all else of the configuration stays as it was. */
   reload(config: Config): void;
+  /** These changed settings of the file take effect only after a restart. */
+  pending(settings: readonly string[]): void;
   /** Drops what is remembered of people and their rights: the next of each is asked again. */
   forget(): void;
   /** Says no to readiness probes from now on; every request is answered as before. */
@@ -68,9 +76,12 @@ const lastWordsMs = 2_000;
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
 export async function createService(config: Config, { log, env, clock }: ServiceOptions): Promise<Service> {
   const meters = createMetrics();
-  const ours = logged({ ...meters.events, ...mirrorMetrics(meters) }, log);
+  const signs = createSigns();
+  const ours = signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log));
   const trace = createRequestTrace(log);
   const events = trace.traced(config.log.qciAppci ? parityLogged(ours, log) : ours);
+  const bucket = await configuredBucket(config, events);
+  const storeFault = await bucketFault(bucket, log);
   const buffers = createBufferPool();
   const guesses = createAttempts();
   const clusters = await configuredClusters(config.clusters, events, { attempts: guesses });
@@ -145,10 +156,26 @@ export async function createService(config: Config, { log, env, clock }: Service
     cuts,
   });
   const operators = configuredOperators(config.admin, clusters);
+  const conditions = await configuredConditions(config, {
+    ...{
+      store: cache.medium,
+      bucket,
+      upstreams,
+      streams: streams.all,
+      canServe,
+      readKeyPair,
+      signs,
+      meters,
+      log,
+      env,
+    },
+    ...defined({ mirror, clock }),
+  });
   const admin = adminServer({
     meters,
     isReady,
     notes: streams.states,
+    status: conditions.status,
     forget: access.forget,
     listen: config.admin.listen,
     trustedProxies: config.trustedProxies,
@@ -173,6 +200,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       () => clearTimeout(late),
       () => upkeep.close(),
       () => streams.close(),
+      () => conditions.close(),
       () => cache.close(),
       () => closeTogether(upstreams.map((upstream) => () => upstream.close())),
       () => passwords.close(),
@@ -188,11 +216,14 @@ export async function createService(config: Config, { log, env, clock }: Service
     const mirrorAddress = shown && settings?.listen ? await listening(shown, settings.listen) : undefined;
     streams.start();
     mirror?.start();
+    conditions.start();
     void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
     return {
       address,
       adminAddress,
       mirrorAddress,
+      storeFault,
+      pending: conditions.pending,
       reload: (changed) => {
         streams.reload(changed);
         modes = blobModesOf(changed);

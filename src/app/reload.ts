@@ -11,6 +11,8 @@ interface ReloadOptions {
   readonly read: () => Promise<Config>;
   /** Gets a sound configuration, to take over what `isReloadable` names. */
   readonly apply: (config: Config) => void;
+  /** Told which changed settings wait for a restart, after each reload. */
+  readonly pending?: (settings: readonly string[]) => void;
   readonly log: Pick<Log, 'info' | 'warn'>;
 }
 
@@ -21,7 +23,7 @@ export type Reload = () => Promise<void>;
  * Reloads settings. A faulty configuration changes nothing: the log names every fault. Of a valid
  * one the reloadable settings take effect, and the log names those that need a restart.
  */
-export function reloading({ started, read, apply, log }: ReloadOptions): Reload {
+export function reloading({ started, read, apply, pending, log }: ReloadOptions): Reload {
   let current = started;
   let last = Promise.resolve();
 
@@ -31,6 +33,7 @@ export function reloading({ started, read, apply, log }: ReloadOptions): Reload 
     const waiting = differences(started, config).filter((path) => !isReloadable(path));
     if (taken.length > 0) apply(config);
     current = config;
+    pending?.(waiting.map(pathText));
     log.info({ settings: taken.map(pathText) }, 'configuration reloaded');
     if (waiting.length > 0)
       log.warn({ settings: waiting.map(pathText) }, 'changed settings take effect only after a restart');

@@ -32,6 +32,7 @@ import { health } from '../proxy/operators/health.ts';
 import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
 import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from '../proxy/operators/mirror-holds.ts';
 import { type OperatorEvent, operatorDoor } from '../proxy/operators/operator-access.ts';
+import { type StatusOptions, statusRoute } from '../proxy/operators/statusz.ts';
 import {
   type BlobModes,
   createBlobAnswers,
@@ -187,6 +188,8 @@ function closingWhenIdle<Event>(
 }
 
 interface AdminServerParts {
+  /** All conditions now. Default: they are not shown. */
+  readonly status?: StatusOptions['status'];
   readonly meters: Metrics;
   readonly isReady: () => Promise<boolean>;
   /** Lines below the answer of `/readyz`. Default: none. */
@@ -209,7 +212,7 @@ interface AdminServerParts {
  * server; a server of their own, not yet listening.
  */
 export function adminServer(parts: AdminServerParts): FastifyInstance {
-  const { meters, mirror, listen } = parts;
+  const { meters, mirror, listen, status } = parts;
   const app = createServer();
   health(app, parts);
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
@@ -228,6 +231,7 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
       parts.forget();
       return reply.code(204).send();
     });
+    if (status !== undefined) statusRoute(scope, { status });
     if (mirror !== undefined) {
       mirrorQueue(scope, mirror);
       mirrorOrders(scope, mirror);

@@ -14,6 +14,7 @@ export function contradictions(settings: Settings): Contradiction[] {
     ...storeContradictions(settings.store),
     ...sizeContradictions(settings),
     ...adminContradictions(settings),
+    ...conditionContradictions(settings),
     ...Object.entries(settings.upstreams).flatMap(([name, upstream]) =>
       upstreamContradictions(name, upstream),
     ),
@@ -84,6 +85,18 @@ function adminContradictions({ listen, admin, clusters }: Settings): Contradicti
   return [
     ...contradictionIf(isSame, ['admin', 'listen'], `must not be listen's own ${listen}`, [['listen']]),
     ...unknownCluster(clusters, admin.cluster, ['admin', 'cluster']),
+  ];
+}
+
+function conditionContradictions({ conditions, clusters }: Settings): Contradiction[] {
+  const { cluster, namespace, configMap } = conditions;
+  const path = ['conditions'];
+  const lacksCluster = cluster === undefined && (namespace ?? configMap) !== undefined;
+  const lacksNamespace = cluster !== undefined && namespace === undefined;
+  return [
+    ...unknownCluster(clusters, cluster, [...path, 'cluster']),
+    ...contradictionIf(lacksCluster, [...path, 'cluster'], 'is required with namespace and configMap'),
+    ...contradictionIf(lacksNamespace, [...path, 'namespace'], 'is required with cluster'),
   ];
 }
 

@@ -17,6 +17,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       streams/<cluster>/head, streams/<cluster>/<0-31>    which image streams name which digest
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored
  *       scrub/progress                                      how far the scrub has come
+ *       conditions/last                                     what counted before a restart
  *       probes/<instance>                                   written and deleted to probe the store
  *
  * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins
@@ -119,6 +120,9 @@ export function streamsKey(cluster: string, part: string): string {
 
 /** Where the progress of the scrub lies. */
 export const scrubKey = `${version}/scrub/progress`;
+
+/** Where the conditions lie that counted last. */
+export const conditionsKey = `${version}/conditions/last`;
 
 /** Where a replica writes to see whether the store works. */
 export function probeKey(instance: string): string {

@@ -145,4 +145,14 @@ export const table = {
     '1 for the state of the circuit breaker, 0 for the others.',
     ['upstream', 'state'],
   ],
+  conditions: [
+    'quayside_condition_state',
+    '1 for the status of a condition, 0 for the other two.',
+    ['type', 'name', 'status'],
+  ],
+  conditionSince: [
+    'quayside_condition_last_transition_seconds',
+    'When the status of a condition last changed, in Unix time.',
+    ['type', 'name'],
+  ],
 } as const satisfies Readonly<Record<string, Row<readonly string[]>>>;

@@ -1,6 +1,7 @@
 // Room `telemetry`: log, metrics, and log lines of events. In: events of all other rooms. Out:
-// numbers and lines. Imports: base; types of auth, auth/clusters, cache, cache/eviction,
-// cache/scrub, image-streams/index, mirror, mirror/fallback, proxy, store, upstream.
+// numbers and lines. Imports: base, conditions; types of auth, auth/clusters, cache,
+// cache/eviction, cache/scrub, image-streams/index, mirror, mirror/fallback, proxy, store,
+// upstream.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { SearchEvents } from '../auth/access.ts';
@@ -9,12 +10,14 @@ import { mediumFault } from '../base/state/medium-fault.ts';
 import type { CacheEvents } from '../cache/events.ts';
 import type { EvictionEvents } from '../cache/eviction/evictor.ts';
 import type { ScrubEvents } from '../cache/scrub/pass.ts';
+import type { ConditionPublisher } from '../conditions/condition.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import type { MirrorEvents, WorkqueueEvents } from '../mirror/events.ts';
 import type { MissEvents } from '../mirror/fallback/fallback.ts';
 import type { ProxyEvents } from '../proxy/events.ts';
 import type { StoreEvents } from '../store/store.ts';
 import type { UpstreamEvents } from '../upstream/upstream.ts';
+import { conditionMetrics } from './metric-conditions.ts';
 import { counter, gauge, histogram, measured } from './metric-kinds.ts';
 import { streamEvents } from './metric-streams.ts';
 import { table } from './metric-table.ts';
@@ -37,6 +40,8 @@ type CountedEvents = CacheEvents &
 export interface Metrics {
   readonly events: CountedEvents;
   readonly registry: Registry;
+  /** Counts the conditions. */
+  readonly conditions: ConditionPublisher;
   /** All metrics in the exposition format that `contentType` names. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -48,6 +53,7 @@ export function createMetrics(): Metrics {
   collectDefaultMetrics({ register: registry });
   return {
     registry,
+    conditions: conditionMetrics(registry),
     events: {
       ...proxyEvents(registry),
       ...cacheEvents(registry),

@@ -69,6 +69,8 @@ export interface UpstreamEvents {
     readonly isReachable: boolean;
     readonly error?: unknown;
   }): void;
+  /** A ping was answered, with the upstream's time: how far it is ahead of ours, milliseconds. */
+  dated?(event: { readonly upstream: string; readonly skewMs: number }): void;
   breakerChanged(event: { readonly upstream: string; readonly state: 'closed' | 'open' | 'half-open' }): void;
 }
 

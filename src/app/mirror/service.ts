@@ -41,6 +41,7 @@ import { copying } from './copying.ts';
 import { createRegistryEndpoints, type RegistryEndpoints } from './endpoints.ts';
 import { followInputs } from './inputs.ts';
 import { configuredRules, type Rules } from './rules.ts';
+import { type MirrorActivity, MirrorWatch } from './state.ts';
 import { configuredTurn, type Turn } from './turn.ts';
 
 export interface MirrorParts {
@@ -61,6 +62,7 @@ export interface Mirror {
   readonly desk: QueueAdmin;
   readonly holds: HoldDesk;
   readonly serving: (path: string) => void;
+  state(): MirrorActivity;
   /** Waits for its turn, and works. */
   start(): void;
   /** Gives up what is being copied, keeps what is left to do, and lets the next one work. */
@@ -98,7 +100,8 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
   };
   const clients = createClusterClients(config.clusters);
   const streams = await configuredStreams(parts, clients);
-  const turn = await configuredTurn(parts, clients);
+  const watch = new MirrorWatch();
+  const turn = await configuredTurn({ ...parts, watch }, clients);
   const stopping = new AbortController();
   /** The upstreams that rules fill, by name, as sources of others. */
   const unfilled = new Map<string, MissOrigin>();
@@ -180,6 +183,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     desk: createQueueAdmin(shown, tell, { readings: rules.readings }),
     holds: createHoldDesk({ holds, queue: shown, tell }),
     serving: (path) => tell('serving', { path }),
+    state: () => watch.state(current),
     start() {
       working = working.then(() => turns(turn, work, tell, stopping.signal));
     },

@@ -69,6 +69,21 @@ and content stored or used within the last 20 minutes, is never deleted.`,
     run: async (args, io) => (await import('./evict.ts')).evict(args, io),
   },
   {
+    name: 'status',
+    summary: 'print the conditions of a running server',
+    usage: '[--watch] [--json] [--config FILE | --admin URL] [--token-file FILE]',
+    help: `  --watch            print them again at each change, until stopped
+  --json             print JSON, one document a line
+${adminHelp}
+
+Available, Progressing and Degraded, and below them those of the parts: status, since when, reason and message. A second line of a part
+is what has been found and does not count yet. Each replica has conditions of its own.
+
+Exits with 0 when it is available and not degraded, 1 when not, 2 for a mistake, 3 when the server cannot be asked; 130 or 143 when
+^C or SIGTERM ended --watch.`,
+    run: async (args, io) => (await import('../serve/status.ts')).statusShown(args, io),
+  },
+  {
     name: 'bucket ensure',
     summary: 'create the bucket of the store, and the settings that it lacks',
     usage: '--config FILE [--confirm] [CREDENTIALS] [--tag KEY=VALUE]... [--kms-key ID] [--cleanup-days N]',

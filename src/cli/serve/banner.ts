@@ -20,15 +20,21 @@ const manifestTypes = [
 export interface Addresses {
   readonly address: string;
   readonly adminAddress?: string | undefined;
+  /** What is wrong with the store, if that was known at the start. */
+  readonly storeFault?: string | undefined;
 }
 
 /** The banner of a started server: its address, its settings, and commands to try it. */
-export function banner(config: Config, { address, adminAddress }: Addresses): string {
+export function banner(config: Config, { address, adminAddress, storeFault }: Addresses): string {
   const scheme = config.tls === undefined ? 'http' : 'https';
   const facts = [
     ['listening', `${scheme}://${address}`],
-    ['admin', adminAddress === undefined ? 'off' : `http://${adminAddress}  (/metrics, /livez, /readyz)`],
+    [
+      'admin',
+      adminAddress === undefined ? 'off' : `http://${adminAddress}  (/metrics, /livez, /readyz, /statusz)`,
+    ],
     ['store', storeText(config)],
+    ...(storeFault === undefined ? [] : [['', `NOT AVAILABLE: ${storeFault}`]]),
     ['evicting', evictionText(config)],
     ['upstreams', upstreamsText(config)],
     [

@@ -17,6 +17,8 @@ import { listenComplaint } from './listen-complaint.ts';
 export interface Server extends Addresses {
   /** Takes over what of the configuration can change while it runs. */
   reload(config: Config): void;
+  /** These changed settings take effect only after a restart. */
+  pending?(settings: readonly string[]): void;
   /** Drops what is remembered of people and their rights. */
   forget(): void;
   /** Says no to readiness probes from now on; every request is answered as before. */
@@ -97,7 +99,12 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
 
 /** Reloads at SIGHUP, which also forgets remembered answers, and at a change. Returns its end. */
 function reloaded(server: Server, { file, ...source }: StartedSource, log: Log, io: Io): () => void {
-  const reload = reloading({ ...source, apply: (config) => server.reload(config), log });
+  const reload = reloading({
+    ...source,
+    apply: (config) => server.reload(config),
+    pending: (settings) => server.pending?.(settings),
+    log,
+  });
   const watch = watchFiles(file === undefined ? [] : [file], { everyMs: lookEveryMs, changed: reload });
   const unheard = io.onHangup(() => {
     server.forget();

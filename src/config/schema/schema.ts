@@ -49,6 +49,16 @@ const log = section({
   qciAppci: Type.Boolean({ default: false }),
 });
 
+/** Where conditions are shown besides `/statusz`, metrics and the log. */
+const conditions = section({
+  /** One of `clusters`, which gets an Event for each change. Default: none. */
+  cluster: Type.Optional(text()),
+  /** The namespace of our pods there. Needed with `cluster`. */
+  namespace: Type.Optional(text()),
+  /** The ConfigMap in that namespace that holds the conditions of all replicas. Default: none. */
+  configMap: Type.Optional(text()),
+});
+
 /** Where a download is written while it runs. */
 const spool = section({
   /** The directory. Default: `spool` in the filesystem store, else `quayside-spool` in `TMPDIR`. */
@@ -105,6 +115,7 @@ export const settingsSchema = closed({
    */
   trustedProxies: Type.Array(leaf(parseProxies), { maxItems: 256, default: [] }),
   admin,
+  conditions,
   log,
   /** How long to serve after SIGTERM while `/readyz` is 503, in ms. Default 5 s. */
   shutdownDelayMs: ms({ default: '5s' }),

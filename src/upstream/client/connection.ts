@@ -142,6 +142,7 @@ function sender(
     now,
     closing,
     changed: (isReachable, error) => events?.reachabilityChanged?.({ upstream: name, isReachable, error }),
+    dated: (skewMs) => events?.dated?.({ upstream: name, skewMs }),
   });
   const guarded = guard.guarded(inside(bearable));
   const login = authenticated({

@@ -17,6 +17,8 @@ interface ReachabilityOptions {
   readonly closing: AbortSignal;
   /** Whether it answers, each time that changes; with the cause of a no. */
   readonly changed?: (isReachable: boolean, error?: unknown) => void;
+  /** Told by each ping how far the upstream's clock is ahead of ours, milliseconds. */
+  readonly dated?: (skewMs: number) => void;
 }
 
 /** Whether the upstream can be asked now. */
@@ -47,7 +49,7 @@ class BadPing extends Error {
 
 /** An answer below 500, also 401, proves it is up; `GET /v2/` (end-1) without a recent one. */
 export function createReachability(options: ReachabilityOptions): Reachability {
-  const { url, send, breaker, now, closing, changed } = options;
+  const { url, send, breaker, now, closing, changed, dated } = options;
   const outage = createOutage({ began: (error) => changed?.(false, error), ended: () => changed?.(true) });
   let answeredAt = Number.NEGATIVE_INFINITY;
   let hasAnswered = false;
@@ -75,6 +77,8 @@ export function createReachability(options: ReachabilityOptions): Reachability {
       const signal = anySignal(closing, AbortSignal.timeout(pingMs));
       const answer = await noted(send)({ kind: 'ping', method: 'GET', url, signal });
       discard(answer);
+      const at = Date.parse(answer.headers.date ?? '');
+      if (Number.isFinite(at)) dated?.(at - Date.now());
       if (answer.status >= 500) throw new BadPing(answer, url);
       return true;
     } catch (error) {

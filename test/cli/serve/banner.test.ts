@@ -56,3 +56,13 @@ test('the names of files with secrets are not in the banner', async (t) => {
   const text = bannerOf('upstreams: { quay.io: { credentials: { authFile: /run/secret.json } } }');
   t.notMatch(text, /secret\.json/);
 });
+
+test('what is wrong with the store stands below it', (t) => {
+  const storeFault = 'bucket quayside at http://s3 does not exist: NoSuchBucket';
+  const text = banner(load('', {}), { address: '127.0.0.1:8400', storeFault });
+  t.match(
+    text,
+    /\n {2}store {6}.*\n {13}NOT AVAILABLE: bucket quayside at http:\/\/s3 does not exist: NoSuchBucket\n/,
+  );
+  t.end();
+});

@@ -1,0 +1,127 @@
+// Room `app/conditions`: what each part offers as a source of conditions, and where they are shown.
+// In: the parts of the service. Out: a board that looks at them. Imports: every room below.
+
+import { hostname } from 'node:os';
+import { closeInTurn } from '../../base/flow/close-all.ts';
+import { defined } from '../../base/text/defined.ts';
+import type { Clock } from '../../base/time/wait.ts';
+import { ConditionBoard } from '../../conditions/board.ts';
+import type { ConditionPublisher } from '../../conditions/condition.ts';
+import { createConditionMemory } from '../../conditions/condition-memory.ts';
+import { createConfigMapPublisher } from '../../conditions/config-map.ts';
+import { createEventPublisher } from '../../conditions/kubernetes-events.ts';
+import { reportJson, reportText } from '../../conditions/report-text.ts';
+import type { Config, Environment } from '../../config/load.ts';
+import type { StreamIndex } from '../../image-streams/stream-index.ts';
+import type { Store } from '../../store/store.ts';
+import { conditionLog } from '../../telemetry/condition-log.ts';
+import type { Log } from '../../telemetry/log.ts';
+import type { Metrics } from '../../telemetry/metrics.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import { createClusterClients } from '../mirror/cluster-clients.ts';
+import type { MirrorActivity } from '../mirror/state.ts';
+import type { ConfiguredBucket } from './bucket.ts';
+import { mirrorSources } from './mirror-sources.ts';
+import {
+  certificateSources,
+  clockSource,
+  type ReadKeyPair,
+  servingSource,
+  settingsSource,
+  spoolSource,
+  storeSource,
+} from './own-sources.ts';
+import { clusterSources, streamSources, upstreamSources } from './remote-sources.ts';
+import type { Signs } from './signs.ts';
+
+interface ConditionParts {
+  readonly store: Store;
+  readonly bucket: ConfiguredBucket | undefined;
+  readonly upstreams: readonly Upstream[];
+  /** The indexes of image streams. */
+  readonly streams: readonly StreamIndex[];
+  readonly canServe: () => Promise<boolean>;
+  readonly readKeyPair: ReadKeyPair;
+  readonly mirror?: { state(): MirrorActivity };
+  readonly signs: Signs;
+  readonly meters: Pick<Metrics, 'conditions'>;
+  readonly log: Log;
+  readonly env: Environment;
+  readonly clock?: Clock;
+}
+
+/** The conditions of a running service. */
+export interface Conditions {
+  /** All of them now, as JSON and as a table. */
+  status(): { readonly json: object; readonly text: string };
+  /** The settings that wait for a restart now. */
+  pending(settings: readonly string[]): void;
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** Looks at nothing before `start`. Rejects, in words for the operator, for an unknown cluster. */
+export async function configuredConditions(config: Config, parts: ConditionParts): Promise<Conditions> {
+  const { bucket, signs, store, mirror, log } = parts;
+  const clients = createClusterClients(config.clusters);
+  let waiting: readonly string[] = [];
+  const board = new ConditionBoard({
+    sources: [
+      servingSource(parts.canServe),
+      ...(bucket?.sources ?? []),
+      storeSource(store, signs),
+      spoolSource(config, signs),
+      ...upstreamSources(parts.upstreams, signs),
+      ...clusterSources(config, clients, signs),
+      ...streamSources(parts.streams),
+      ...(mirror === undefined ? [] : mirrorSources(() => mirror.state())),
+      ...certificateSources(config, parts.readKeyPair),
+      clockSource(signs, () => bucket?.skewMs()),
+      settingsSource(() => waiting),
+    ],
+    publishers: [
+      parts.meters.conditions,
+      conditionLog(log),
+      ...(await kubernetesPublishers(config, clients, parts)),
+    ],
+    memory: createConditionMemory(store.records),
+    ...defined({ clock: parts.clock }),
+  });
+  return {
+    status() {
+      const report = board.report();
+      return { json: reportJson(report), text: reportText(report) };
+    },
+    pending: (settings) => {
+      waiting = settings;
+    },
+    start: () => board.start(),
+    close: () => closeInTurn([() => board.close(), () => clients.close(), () => bucket?.close()]),
+  };
+}
+
+/** Events about our pod, and our entry in the ConfigMap, where the settings name a cluster. */
+async function kubernetesPublishers(
+  { conditions: { cluster, namespace, configMap } }: Config,
+  clients: ReturnType<typeof createClusterClients>,
+  { log, env }: ConditionParts,
+): Promise<readonly ConditionPublisher[]> {
+  if (cluster === undefined || namespace === undefined) return [];
+  const client = await clients.of(cluster);
+  const own = log.child({ component: 'conditions', cluster, namespace });
+  const pod = { name: env['POD_NAME'] || hostname(), ...defined({ uid: env['POD_UID'] || undefined }) };
+  const events = createEventPublisher({
+    ...{ client, namespace, pod },
+    failed: (error) =>
+      own.warn({ err: error }, 'cannot write Events of conditions; the changes are in the log'),
+    worked: () => own.info('Events of conditions are written again'),
+  });
+  if (configMap === undefined) return [events];
+  const entries = createConfigMapPublisher({
+    ...{ client, namespace, name: configMap, replica: pod.name },
+    failed: (error) =>
+      own.warn({ configMap, err: error }, 'cannot write the ConfigMap of conditions; retrying'),
+    worked: () => own.info({ configMap }, 'the ConfigMap of conditions is written again'),
+  });
+  return [events, entries];
+}

@@ -1,0 +1,114 @@
+import { type ConditionSource, longInertiaMs, usualInertiaMs } from '../../conditions/condition.ts';
+import type { Config } from '../../config/load.ts';
+import type { StreamIndex } from '../../image-streams/stream-index.ts';
+import type { KubernetesClient } from '../../kubernetes/client.ts';
+import type { Upstream } from '../../upstream/upstream.ts';
+import type { ClusterClients } from '../mirror/cluster-clients.ts';
+import { bad, good } from './findings.ts';
+import type { Signs } from './signs.ts';
+
+/** A sign of life is believed for so long; without any the part is asked, milliseconds. */
+const believedMs = 60_000;
+const everyMs = 15_000;
+/** What is pulled first may tell, milliseconds. */
+const firstMs = 10_000;
+
+/** Each upstream: by what it answered within the last minute, else by one `GET /v2/`. */
+export function upstreamSources(upstreams: readonly Upstream[], signs: Signs): readonly ConditionSource[] {
+  return upstreams.map((upstream) => ({
+    kinds: [
+      { type: 'UpstreamReachable', name: upstream.name, effect: 'degrades', inertiaMs: usualInertiaMs },
+    ],
+    everyMs,
+    firstMs,
+    async look(signal) {
+      const { name } = upstream;
+      const last = signs.upstream(name);
+      const isRecent = last?.isGood === true && performance.now() - last.at < believedMs;
+      if (isRecent || (await upstream.isReachable({ signal }))) return [good('Reachable', 'it answers')];
+      return [
+        bad('it does not answer, or its circuit breaker is open', signs.upstream(name)?.error, 'Unreachable'),
+      ];
+    },
+  }));
+}
+
+/**
+ * Each cluster: by the reviews of the last minute, else by a question with the rights that the
+ * cluster is there for.
+ */
+export function clusterSources(
+  config: Config,
+  clients: Pick<ClusterClients, 'of'>,
+  signs: Signs,
+): readonly ConditionSource[] {
+  const reviewing = new Set(
+    Object.values(config.hosts).flatMap(({ auth, clusters }) =>
+      auth === 'cluster' ? (clusters ?? Object.keys(config.clusters)) : [],
+    ),
+  );
+  if (config.admin.cluster !== undefined) reviewing.add(config.admin.cluster);
+  return Object.keys(config.clusters).map((name) => ({
+    kinds: [{ type: 'ClusterReachable', name, effect: 'degrades', inertiaMs: longInertiaMs }],
+    everyMs,
+    firstMs,
+    async look(signal) {
+      const last = signs.cluster(name);
+      if (last?.isGood === true && performance.now() - last.at < believedMs)
+        return [good('Answers', 'it answers reviews')];
+      try {
+        const client = await clients.of(name);
+        await (reviewing.has(name) ? asksReview(client, signal) : asksVersion(client, signal));
+        return [good('Answers', reviewing.has(name) ? 'it answers reviews' : 'it answers')];
+      } catch (error) {
+        return [bad('it does not answer', error, kindOf(error))];
+      }
+    },
+  }));
+}
+
+/** Each index of image streams: without it, rights by digest cannot all be told. */
+export function streamSources(indexes: readonly StreamIndex[]): readonly ConditionSource[] {
+  return indexes.map((index) => ({
+    kinds: [{ type: 'StreamsSynced', name: index.cluster, effect: 'degrades', inertiaMs: longInertiaMs }],
+    everyMs,
+    look() {
+      const { state } = index;
+      if (state === 'synced') return [good('Synced', 'the image streams are followed')];
+      if (state === 'syncing')
+        return [
+          {
+            status: 'Unknown',
+            reason: 'Syncing',
+            message: 'the image streams are listed for the first time',
+          },
+        ];
+      const message =
+        state === 'stale'
+          ? 'the cluster is gone; what is known of its image streams still counts'
+          : 'the cluster has been gone for too long; nothing is known of its image streams';
+      return [{ status: 'False', reason: state === 'stale' ? 'Stale' : 'Expired', message }];
+    },
+  }));
+}
+
+/** Whether anonymous users may read the version: of no use, but with the right that we need. */
+async function asksReview(client: KubernetesClient, signal: AbortSignal): Promise<void> {
+  const body = JSON.stringify({
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    spec: { user: 'system:anonymous', nonResourceAttributes: { verb: 'get', path: '/version' } },
+  });
+  const path = '/apis/authorization.k8s.io/v1/subjectaccessreviews';
+  await client.text({ method: 'POST', path, body, isRepeatable: true, signal });
+}
+
+async function asksVersion(client: KubernetesClient, signal: AbortSignal): Promise<void> {
+  await client.text({ path: '/version', signal });
+}
+
+/** The kind of an `ApiFailure`, as one word. */
+function kindOf(error: unknown): string {
+  const kind = error instanceof Error && 'kind' in error ? String(error.kind) : 'unreachable';
+  return kind.replace(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

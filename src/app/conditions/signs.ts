@@ -1,0 +1,84 @@
+import { createLru } from '../../base/state/lru.ts';
+import type { MeteredEvents } from '../../telemetry/metrics.ts';
+
+/** What a part last showed of itself. */
+interface Sign {
+  readonly isGood: boolean;
+  /** Monotonic milliseconds. */
+  readonly at: number;
+  /** Why not, where that is known. */
+  readonly error?: unknown;
+}
+
+/** What passing events say of the parts: no request is made to learn it. */
+export interface Signs {
+  /** The same events, which are also noted here. */
+  noted(events: MeteredEvents): MeteredEvents;
+  upstream(name: string): Sign | undefined;
+  cluster(name: string): Sign | undefined;
+  /** Why the store's own check failed; undefined while it does not. */
+  readonly storeError: unknown;
+  readonly spool: { readonly bytes: number; readonly error?: unknown };
+  /** How far other clocks are ahead of ours, by who told, in milliseconds. */
+  readonly skews: ReadonlyMap<string, number>;
+}
+
+const unknownError = new Error('no cause is known');
+
+/** `now`: monotonic milliseconds. */
+export function createSigns(now: () => number = () => performance.now()): Signs {
+  const upstreams = createLru<string, Sign>(1_000);
+  const clusters = createLru<string, Sign>(1_000);
+  const skews = new Map<string, number>();
+  let storeError: unknown;
+  let spool: Signs['spool'] = { bytes: 0 };
+
+  return {
+    noted: (events) => ({
+      ...events,
+      requested(event) {
+        events.requested(event);
+        const { upstream, status } = event;
+        if (status > 0 && status < 500) upstreams.set(upstream, { isGood: true, at: now() });
+      },
+      reachabilityChanged(event) {
+        events.reachabilityChanged?.(event);
+        const { upstream, isReachable: isGood, error } = event;
+        upstreams.set(upstream, { isGood, at: now(), ...(isGood ? {} : { error }) });
+      },
+      dated(event) {
+        events.dated?.(event);
+        skews.set(event.upstream, event.skewMs);
+      },
+      reviewed(event) {
+        events.reviewed(event);
+        const { cluster, outcome, failure, status } = event;
+        const isGood = outcome !== 'failed';
+        const words = `a review failed: ${failure}${status === undefined ? '' : `, status ${status}`}`;
+        clusters.set(cluster, { isGood, at: now(), ...(isGood ? {} : { error: new Error(words) }) });
+      },
+      usabilityChanged(event) {
+        events.usabilityChanged?.(event);
+        storeError = event.isUsable ? undefined : (event.error ?? unknownError);
+      },
+      spoolChanged(event) {
+        events.spoolChanged(event);
+        spool = { ...spool, bytes: event.bytes };
+      },
+      spoolUsabilityChanged(event) {
+        events.spoolUsabilityChanged?.(event);
+        const { bytes } = spool;
+        spool = event.isUsable ? { bytes } : { bytes, error: event.error ?? unknownError };
+      },
+    }),
+    upstream: (name) => upstreams.get(name),
+    cluster: (name) => clusters.get(name),
+    get storeError() {
+      return storeError;
+    },
+    get spool() {
+      return spool;
+    },
+    skews,
+  };
+}

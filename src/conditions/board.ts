@@ -1,0 +1,218 @@
+import { closeTogether } from '../base/flow/close-all.ts';
+import { defined } from '../base/text/defined.ts';
+import { type Clock, hasSlept, systemClock, withTimeout } from '../base/time/wait.ts';
+import {
+  type Condition,
+  type ConditionFinding,
+  type ConditionKind,
+  type ConditionPublisher,
+  type ConditionReport,
+  type ConditionSource,
+  isFault,
+} from './condition.ts';
+import type { ConditionMemory } from './condition-memory.ts';
+import { type Moment, partCondition, type Settling, settledBy } from './inertia.ts';
+import { availableOf, degradedOf, progressingOf, type SummaryType, summaryTypes } from './summary.ts';
+
+interface BoardOptions {
+  readonly sources: readonly ConditionSource[];
+  readonly publishers: readonly ConditionPublisher[];
+  /** What counted before a restart. Default: nothing is remembered. */
+  readonly memory?: ConditionMemory;
+  readonly clock?: Clock;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly wall?: () => number;
+}
+
+/** How often what is pending is looked at again, milliseconds. */
+const everyMs = 2_000;
+/** Nothing is published before all sources were asked, or so long after the start. */
+const firstRoundMs = 8_000;
+/** The longest look, milliseconds. */
+const lookMs = 8_000;
+/** How long a start waits for what was remembered, milliseconds. */
+const recallMs = 3_000;
+
+/** Looks at the sources, keeps their conditions and those of the service, and publishes them. */
+export class ConditionBoard {
+  readonly #options: BoardOptions;
+  readonly #clock: Clock;
+  readonly #wall: () => number;
+  readonly #ending = new AbortController();
+  readonly #parts = new Map<string, { readonly kind: ConditionKind; state: Settling }>();
+  readonly #found = new Map<string, ConditionFinding>();
+  #summary = new Map<SummaryType, Settling>();
+  /** The status of each condition when it was last published. */
+  readonly #published = new Map<string, ConditionFinding>();
+  #isPublishing = false;
+  #running: Promise<unknown> = Promise.resolve();
+
+  constructor(options: BoardOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#wall = options.wall ?? Date.now;
+    for (const { kinds } of options.sources)
+      for (const kind of kinds) this.#parts.set(keyOf(kind), { kind, state: this.#starting(kind) });
+    this.#summary = new Map(summaryTypes.map((type) => [type, this.#starting({ type })]));
+  }
+
+  /** Takes up what counted before, then looks until `close`. */
+  start(): void {
+    this.#running = this.#run(this.#ending.signal);
+  }
+
+  report(): ConditionReport {
+    return {
+      conditions: summaryTypes.flatMap((type) => this.#summary.get(type)?.settled ?? []),
+      parts: [...this.#parts.values()].map(({ kind, state }) => partCondition(state, kind.inertiaMs)),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#ending.abort(new Error('the service is shutting down'));
+    await this.#running;
+    await closeTogether(this.#options.publishers.map((each) => () => each.close()));
+    await this.#options.memory?.close();
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    await this.#recall();
+    const looks = this.#options.sources.map((source) => this.#follow(source, signal));
+    await Promise.all([
+      this.#publishAfter(Promise.all(looks.map(({ first }) => first)), signal),
+      this.#tick(signal),
+      ...looks.map(({ all }) => all),
+    ]);
+  }
+
+  async #recall(): Promise<void> {
+    const memory = this.#options.memory;
+    if (memory === undefined) return;
+    const held = await withTimeout(memory.recall(), recallMs, () => [], this.#clock).catch(() => []);
+    for (const condition of held) this.#restore(condition);
+  }
+
+  #restore(condition: Condition): void {
+    const key = keyOf(condition);
+    const part = this.#parts.get(key);
+    const type = summaryTypes.find((each) => each === key);
+    if (part !== undefined) part.state = { settled: condition };
+    else if (type !== undefined) this.#summary.set(type, { settled: condition });
+    else return;
+    this.#published.set(key, condition);
+  }
+
+  #follow(source: ConditionSource, signal: AbortSignal) {
+    const { promise: first, resolve } = Promise.withResolvers<void>();
+    const follow = async (): Promise<void> => {
+      const { firstMs = 0 } = source;
+      // One that is looked at later holds nothing up.
+      if (firstMs > 0) resolve();
+      if (firstMs > 0 && !(await hasSlept(firstMs, signal, this.#clock))) return;
+      do {
+        await this.#look(source, signal);
+        resolve();
+      } while (await hasSlept(source.everyMs, signal, this.#clock));
+    };
+    return { first, all: follow().finally(resolve) };
+  }
+
+  async #look({ kinds, look }: ConditionSource, signal: AbortSignal): Promise<void> {
+    const limit = new AbortController();
+    const over = AbortSignal.any([signal, limit.signal]);
+    let found: readonly (ConditionFinding | undefined)[];
+    try {
+      found = await withTimeout(Promise.try(look, over), lookMs, () => kinds.map(() => silent), this.#clock);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      found = kinds.map(() => ({ status: 'Unknown', reason: 'CheckFailed', message }));
+    } finally {
+      limit.abort(new Error('the check took too long'));
+    }
+    if (signal.aborted) return;
+    for (const [index, kind] of kinds.entries()) {
+      const finding = found[index];
+      if (finding !== undefined) this.#found.set(keyOf(kind), finding);
+    }
+    this.#settle();
+  }
+
+  async #publishAfter(round: Promise<unknown>, signal: AbortSignal): Promise<void> {
+    await withTimeout(round, firstRoundMs, () => undefined, this.#clock);
+    if (signal.aborted) return;
+    this.#isPublishing = true;
+    this.#settle();
+  }
+
+  async #tick(signal: AbortSignal): Promise<void> {
+    while (await hasSlept(everyMs, signal, this.#clock)) this.#settle();
+  }
+
+  #settle(): void {
+    const moment = this.#moment();
+    for (const [key, part] of this.#parts) {
+      const finding = this.#found.get(key);
+      if (finding !== undefined) part.state = settledBy(part.state, finding, part.kind.inertiaMs, moment);
+    }
+    if (!this.#isPublishing) return;
+    const weighed = [...this.#parts.values()].map(({ kind, state }) => ({
+      effect: kind.effect,
+      condition: state.settled,
+    }));
+    this.#sumUp('Available', availableOf(weighed), moment);
+    this.#sumUp('Progressing', progressingOf(weighed), moment);
+    const available = this.#summary.get('Available')?.settled;
+    if (available !== undefined) this.#sumUp('Degraded', degradedOf(weighed, available, moment.at), moment);
+    this.#publish();
+  }
+
+  #sumUp(type: SummaryType, finding: ConditionFinding, moment: Moment): void {
+    const before = this.#summary.get(type) ?? this.#starting({ type });
+    this.#summary.set(type, settledBy(before, finding, 0, moment));
+  }
+
+  #publish(): void {
+    const report = this.report();
+    const all = [...report.conditions, ...report.parts];
+    const isNew = all.some((each) => !isSame(this.#published.get(keyOf(each)), each));
+    if (!isNew) return;
+    const changed = all.filter((each) => isNews(this.#published.get(keyOf(each)), each));
+    for (const each of all) this.#published.set(keyOf(each), each);
+    this.#options.memory?.remember(all);
+    for (const publisher of this.#options.publishers) publisher.publish(report, changed);
+  }
+
+  #starting({ type, name }: Pick<ConditionKind, 'type' | 'name'>): Settling {
+    const lastTransitionTime = this.#wall();
+    const reason = 'Starting';
+    const message = 'not checked yet';
+    return {
+      settled: { type, ...defined({ name }), status: 'Unknown', reason, message, lastTransitionTime },
+    };
+  }
+
+  #moment(): Moment {
+    return { now: this.#clock.now(), at: this.#wall() };
+  }
+}
+
+const starting = 'Starting';
+const silent: ConditionFinding = {
+  status: 'Unknown',
+  reason: 'NoAnswer',
+  message: `no answer within ${lookMs} ms`,
+};
+
+function keyOf({ type, name }: Pick<ConditionKind, 'type' | 'name'>): string {
+  return name === undefined ? type : `${type} ${name}`;
+}
+
+/** Another status; of what was not known, only that something is wrong. */
+function isNews(before: ConditionFinding | undefined, now: Condition): boolean {
+  const isFirst = before === undefined || before.reason === starting;
+  return isFirst ? isFault(now) : before.status !== now.status;
+}
+
+function isSame(before: ConditionFinding | undefined, now: ConditionFinding): boolean {
+  return before?.status === now.status && before.reason === now.reason && before.message === now.message;
+}

@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { readKeyPair } from '../../../src/app/certificate.ts';
+import { bad } from '../../../src/app/conditions/findings.ts';
+import { mirrorSources } from '../../../src/app/conditions/mirror-sources.ts';
+import { certificateSources, clockSource, spoolSource } from '../../../src/app/conditions/own-sources.ts';
+import { clusterSources } from '../../../src/app/conditions/remote-sources.ts';
+import { createSigns } from '../../../src/app/conditions/signs.ts';
+import { createClusterClients } from '../../../src/app/mirror/cluster-clients.ts';
+import { MirrorWatch } from '../../../src/app/mirror/state.ts';
+import type { ConditionSource } from '../../../src/conditions/condition.ts';
+import { load } from '../../../src/config/load.ts';
+import { RegistryError } from '../../../src/oci/errors.ts';
+import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { testAuthority } from '../../support/certificates.ts';
+import { clusterDouble } from '../../support/cluster-double.ts';
+
+const { signal } = new AbortController();
+
+async function found(source: ConditionSource | undefined) {
+  return (await source?.look(signal)) ?? [];
+}
+
+/** Signs, and the events that leave them. */
+function stage() {
+  const signs = createSigns();
+  const meters = createMetrics();
+  return { signs, events: signs.noted({ ...meters.events, ...mirrorMetrics(meters) }) };
+}
+
+test('a spool is usable until no file can be made in it, or it is full', async (t) => {
+  const { signs, events } = stage();
+  const source = spoolSource(load('spool: { path: /spool, maxBytes: 1000 }', {}), signs);
+  t.match(await found(source), [{ status: 'True' }]);
+  events.spoolChanged({ bytes: 960 });
+  t.match(await found(source), [{ status: 'False', reason: 'Full', message: /^96 % of the spool/ }]);
+  const error = Object.assign(new Error('permission denied'), { code: 'EACCES' });
+  events.spoolUsabilityChanged?.({ isUsable: false, error });
+  t.match(await found(source), [
+    { status: 'False', reason: 'EACCES', message: /in \/spool: permission denied/ },
+  ]);
+  events.spoolUsabilityChanged?.({ isUsable: true });
+  events.spoolChanged({ bytes: 0 });
+  t.match(await found(source), [{ status: 'True' }]);
+});
+
+test('our clock is wrong when those of others agree that it is', async (t) => {
+  const { signs, events } = stage();
+  let ofS3: number | undefined;
+  const source = clockSource(signs, () => ofS3);
+  t.match(await found(source), [{ status: 'Unknown', reason: 'NothingToCompare' }]);
+  events.dated?.({ upstream: 'quay.io', skewMs: 500 });
+  events.dated?.({ upstream: 'docker.io', skewMs: 900_000 });
+  events.dated?.({ upstream: 'ghcr.io', skewMs: -20 });
+  t.match(await found(source), [{ status: 'True' }], 'one that is wrong is outvoted');
+  for (const upstream of ['quay.io', 'ghcr.io']) events.dated?.({ upstream, skewMs: 900_000 });
+  ofS3 = 899_000;
+  t.match(await found(source), [
+    { status: 'False', reason: 'ClockSkewed', message: /^our clock is 900 s behind/ },
+  ]);
+});
+
+function certified(t: Test, now: number) {
+  const folder = t.testdir({ ...testAuthority().issued() });
+  const config = load(`tls: { certFile: ${join(folder, 'cert')}, keyFile: ${join(folder, 'key')} }`, {});
+  return certificateSources(config, readKeyPair, () => now)[0];
+}
+
+test('a certificate counts as bad a day before it expires, and where it cannot be used', async (t) => {
+  t.same(certificateSources(load('', {}), readKeyPair), []);
+  t.match(await found(certified(t, Date.now())), [{ status: 'True', reason: 'Valid' }]);
+  t.match(await found(certified(t, Date.parse('2100-01-01'))), [{ status: 'False', reason: 'Expired' }]);
+  t.match(await found(certified(t, 0)), [{ status: 'False', reason: 'NotYetValid' }]);
+  const missing = load('tls: { certFile: /nowhere/cert, keyFile: /nowhere/key }', {});
+  t.match(await found(certificateSources(missing, readKeyPair)[0]), [{ status: 'False', reason: 'ENOENT' }]);
+});
+
+test('the lease, the queue and what is parked are told', async (t) => {
+  const watch = new MirrorWatch();
+  const now = 10_000_000;
+  const [source] = mirrorSources(
+    () => watch.state(undefined),
+    () => now,
+  );
+  t.match(await found(source), [{ reason: 'HeldByAnother' }, { status: 'True' }, { status: 'True' }]);
+  const lease = watch.noted({ acquired: () => {}, lost: () => {}, failed: () => {} });
+  lease.failed?.({ name: 'mirror', error: new Error('the store is gone') });
+  t.match(await found(source), [{ status: 'False', reason: 'LeaseFailed', message: /the store is gone/ }]);
+  await watch.followed({ read: async () => undefined, write: async () => undefined }).read();
+  t.match(await found(source), [{ status: 'True', reason: 'HeldByAnother' }]);
+  const [busy] = mirrorSources(
+    () => ({
+      lease: 'held',
+      tasks: {
+        ...{ waiting: 3, running: 1, parked: 2, oldestAt: now - 2 * 3_600_000 },
+        example: { destination: 'quay.io/openshift/ci:a', reason: 'no such image' },
+      },
+    }),
+    () => now,
+  );
+  t.match(await found(busy), [
+    { status: 'True', reason: 'Held' },
+    {
+      status: 'False',
+      reason: 'Behind',
+      message: '3 images wait, 1 are copied; the oldest has waited for 120 min',
+    },
+    {
+      status: 'False',
+      reason: 'Parked',
+      message: /^2 images are parked, such as quay\.io\/openshift\/ci:a: no such/,
+    },
+  ]);
+});
+
+test('a cluster is asked with the right that it is there for, once its last answer is old', async (t) => {
+  const cluster = await clusterDouble({ users: {} });
+  t.teardown(() => cluster.close());
+  const kubeconfigFile = await cluster.kubeconfig(t.testdir());
+  const config = load(
+    JSON.stringify({
+      clusters: { 'app.ci': { kubeconfigFile } },
+      hosts: { '*': { auth: 'cluster', access: 'imagestream' } },
+    }),
+    {},
+  );
+  const clients = createClusterClients(config.clusters);
+  t.teardown(() => clients.close());
+  const { signs, events } = stage();
+  const [source] = clusterSources(config, clients, signs);
+  t.match(await found(source), [{ status: 'True', reason: 'Answers' }]);
+  cluster.switches.isDown = true;
+  const [down] = await found(source);
+  t.match(down, { status: 'False' });
+  events.reviewed({ cluster: 'app.ci', kind: 'token', outcome: 'yes', seconds: 0.1 });
+  t.match(await found(source), [{ status: 'True' }], 'a review of this minute is enough');
+});
+
+test('a cause is told by its deepest code, without ours', (t) => {
+  const network = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' });
+  const error = new RegistryError('UNAVAILABLE', 'the upstream cannot be reached', { cause: network });
+  t.same(bad('no answer', error, 'Unreachable'), {
+    status: 'False',
+    reason: 'ECONNREFUSED',
+    message: 'no answer: the upstream cannot be reached: connect ECONNREFUSED',
+  });
+  t.match(bad('no answer', new RegistryError('UNAVAILABLE', 'x'), 'Unreachable'), { reason: 'Unreachable' });
+  t.same(bad('no answer', undefined, 'Unreachable').message, 'no answer');
+  t.end();
+});
