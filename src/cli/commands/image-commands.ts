@@ -124,7 +124,7 @@ oci:PATH:TAG, an OCI image layout. A tag with * in it is every tag that matches.
       --insecure                 allow plain HTTP and skip TLS certificate verification
       --certificate-authority FILE   PEM of the authorities to trust
       --dir DIR                  the directory of file://; default: the working directory
-      --skip-referrers           do not ask for signatures and other referrers: up to 8 requests less
+      --skip-referrers           do not ask for signatures and other referrers: up to 5 requests less
       --loglevel N, -v N, and the options of every oc command: accepted, without effect
 
 Signatures are listed and not verified. An image of Docker schema 1 is shown as such; its digest is that of the signed payload.

@@ -86,6 +86,15 @@ test('versions are found in whatever order a registry lists its tags', async (t)
   t.match(await run(), { code: 0, out: `  1  2026-11-28 07:01:02  ${good}  ${kept}` });
 });
 
+test('of many tags only those that begin with digits are listed', async (t) => {
+  const { run, registry } = await revertRig(t);
+  const { manifest } = registry.addImage(repository, 'b');
+  const tags = Array.from({ length: 2_500 }, (_, index) => `b${index}`);
+  registry.addManifest(repository, manifest, 'application/vnd.oci.image.manifest.v1+json', ...tags);
+  t.equal((await run()).code, 0);
+  t.equal(registry.seen('/tags/list').length, 1);
+});
+
 test('what does not exist is said, and changes nothing', async (t) => {
   const { run, registry, writes } = await revertRig(t);
   t.match(await run('--confirm', '--version=3'), {

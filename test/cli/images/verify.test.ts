@@ -154,6 +154,18 @@ test('where the source does not say, what is damaged is told all the same', asyn
   t.match((await verify(byTag[0] ?? '', byTag[1] ?? '')).out, /^missing: file:\/\/team\/app:v1: blob /);
 });
 
+test('an image without a tag at its destination is looked for by its digest', async (t) => {
+  const { from, to, run, verify } = await verifyRig(t);
+  const { digest } = from.addImage('team/app', 'v1');
+  const pair = `${from.host}/team/app@${digest}=${to.host}/copy`;
+  t.match(await verify(pair), {
+    code: 1,
+    out: `missing: ${to.host}/copy: manifest ${digest} is not there\n`,
+  });
+  await run(pair);
+  t.match(await verify(pair), { code: 0, out: `ok: ${to.host}/copy ${digest}\n` });
+});
+
 test('a source that is gone leaves the line undecided, unless it may be missing', async (t) => {
   const { from, to, verify } = await verifyRig(t);
   from.addImage('team/app', 'v1');
