@@ -70,6 +70,19 @@ test('500 nodes of 50 namespaces start at once: one TokenReview for each subject
   t.same(new Set(reviewsBySubject(double).values()), new Set([2]), 'then one more');
 });
 
+test('two replicas, which the nodes share, cost two TokenReviews for each subject', async (t) => {
+  const teams = namespaces(50);
+  const double = await clusterDouble({ serviceAccounts: teams.map(account) });
+  const replicas = [await courtBefore(t, double), await courtBefore(t, double)];
+  const tokens = teams.map((team) => double.serviceAccountToken(account(team)));
+  const begun = nodes.flatMap((node, number) =>
+    tokens.map((token) => replicas[number % 2]?.login(token, node)),
+  );
+  await Promise.all(begun);
+  t.equal(reviewsBySubject(double).size, 50);
+  t.same(new Set(reviewsBySubject(double).values()), new Set([2]));
+});
+
 test('a token that was replaced costs one more review, and one that expires is none', async (t) => {
   const double = await clusterDouble({ serviceAccounts: ['team-0/puller'] });
   const { login, clock } = await courtBefore(t, double);

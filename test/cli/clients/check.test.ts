@@ -2,6 +2,11 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
+import { nextStep } from '../../../src/cli/clients/check/advice.ts';
+import { daemonChain } from '../../../src/cli/clients/check/daemon-json.ts';
+import { createLogins } from '../../../src/cli/clients/check/logins.ts';
+import { parseImageName } from '../../../src/cli/clients/image-name.ts';
+import { createMachine } from '../../../src/cli/clients/machine.ts';
 import { run } from '../../../src/cli/commands/run.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { ciRepository, sharingImage } from '../../support/access-rig.ts';
@@ -347,6 +352,25 @@ test('a namespace’s pull secret is shown to the mirror, and says what its serv
   await secret(cluster.serviceAccountToken('team-1/puller', { expiresInSeconds: -100 }));
   t.match(await pull('team-1_app_v1'), { code: 1, out: /the token in .*secret\.json expired at 20/ });
   t.notMatch(out + denied.out, /eyJ/);
+});
+
+test('docker shows its login for docker.io to no mirror', async (t) => {
+  const { put, root } = await machine(t);
+  await put('etc/docker/daemon.json', '{"registry-mirrors": ["http://mirror.test"]}');
+  await put('auth.json', '{"auths": {"https://index.docker.io/v1/": {"auth": "YTpi"}}}');
+  const files = createMachine(root);
+  const findLogin = createLogins(files, ['/auth.json']);
+  const image = parseImageName('busybox');
+  if (image === undefined) throw new Error('no image');
+  const { links } = await daemonChain(image, { machine: files, file: '/etc/docker/daemon.json', findLogin });
+  const [mirror, hub] = links;
+  t.equal(mirror?.login.credential, undefined);
+  t.match(hub, { host: 'registry-1.docker.io', login: { credential: { username: 'a', password: 'b' } } });
+  const refused = { verdict: 'wrong', step: 'login', status: 401, reason: '', bytes: 0, seconds: 0 } as const;
+  t.match(
+    mirror && nextStep(refused, mirror, 0),
+    'docker shows a mirror no login: let mirror.test need none',
+  );
 });
 
 test('docker has mirrors for docker.io alone, and containerd hosts by capability', async (t) => {

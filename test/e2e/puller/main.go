@@ -27,6 +27,7 @@ var (
 	registries = flag.String("registries-conf", "", "the registries.conf, with the mirrors")
 	lookaside  = flag.String("registries-d", "", "the registries.d folder: whether signatures are looked up")
 	policyFile = flag.String("policy", "", "the policy.json; without one every image is accepted")
+	authFile   = flag.String("auth-file", "/nonexistent", "the logins; none without")
 	scratch    = flag.String("scratch", "", "a folder for what the library remembers of blobs")
 	key        = flag.String("key", "", "where the key pair is kept, without .key and .pub")
 	identity   = flag.String("identity", "", "the reference that a signature is for")
@@ -104,7 +105,7 @@ func copied(ctx context.Context, name string, target types.ImageReference, optio
 		SystemRegistriesConfPath:    *registries,
 		SystemRegistriesConfDirPath: "/nonexistent",
 		RegistriesDirPath:           *lookaside,
-		AuthFilePath:                "/nonexistent",
+		AuthFilePath:                *authFile,
 		BlobInfoCacheDir:            *scratch,
 		BigFilesTemporaryDir:        *scratch,
 		OSChoice:                    "linux",

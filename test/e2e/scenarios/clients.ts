@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generatedImage, pushImage } from '../../support/images.ts';
 import { contentPaths, manifestPath, repository, tags } from '../fixtures/cluster-stand.ts';
@@ -24,7 +24,17 @@ const source = 'quay-proxy.test';
  */
 export const clients: Scenario = {
   name: 'clients',
-  needs: ['docker-registry', 'podman', 'containerd', 'ctr', 'dockerd', 'kubernetes', 'unshare', 'curl'],
+  needs: [
+    'docker-registry',
+    'podman',
+    'containerd',
+    'ctr',
+    'dockerd',
+    'kubernetes',
+    'puller-crio-1.37',
+    'unshare',
+    'curl',
+  ],
   async play(scene) {
     const stand = await namedStand(scene);
     await podmanUnderRights(scene, stand);
@@ -42,7 +52,12 @@ async function machineOf(
   token = stand.allowed.token,
 ) {
   const [name = ''] = words;
-  const machine = await configuredMachine(scene, `machine-${name}`, [loginHost, openHost, source, 'quay.io']);
+  const machine = await configuredMachine(scene, `machine-${name.replace(',', '-')}`, [
+    loginHost,
+    openHost,
+    source,
+    'quay.io',
+  ]);
   const host = ['--host', `${loginHost}:${stand.port}`, '--ca', stand.ca, '--for', ...words];
   const output = ['--output', machine.folder, '--password-file', '-'];
   const written = await machine.clients(['generate', ...host, ...output], { input: token });
@@ -178,23 +193,47 @@ async function containerdUnderRights(scene: Scene, stand: NamedStand): Promise<v
   });
 }
 
+/** As the credential provider does: reads the Secret as the pod's account, and leaves it for CRI-O. */
 async function pullSecret(scene: Scene, stand: NamedStand): Promise<void> {
   const { cluster } = stand;
-  const words = ['kubernetes', '--source', source, '--path', repository, '--namespace', 'ci'];
-  await scene.fact('a cluster takes the pull secret, which pods of the account may then read', async () => {
-    const machine = await machineOf(scene, stand, [...words, '--service-account', 'puller']);
+  const { fact } = scene;
+  const where = ['--source', source, '--path', '', '--namespace', 'ci', '--service-account', 'puller'];
+  const machine = await machineOf(scene, stand, ['podman,kubernetes', ...where]);
+  const auth = join(machine.folder, 'root/.config/containers/auth.json');
+
+  await fact('a cluster takes the pull secret, which pods of the account may then read', async () => {
     await cluster.kubectl(['apply', '--filename', join(machine.folder, 'kubernetes')]);
     const kubeconfig = await cluster.kubeconfig('puller', stand.allowed.token);
     const { stdout } = await cluster.kubectl(['get', 'secrets', '-n', 'ci', '-o', 'json'], { kubeconfig });
     const { items } = JSON.parse(stdout) as {
       readonly items: readonly { readonly data: Record<string, string> }[];
     };
-    const file = join(machine.folder, 'pull-secret.json');
-    await writeFile(file, Buffer.from(items[0]?.data['.dockerconfigjson'] ?? '', 'base64'));
-    assert.match(await readFile(file, 'utf8'), new RegExp(`"${loginHost}:${stand.port}"`));
+    await writeFile(auth, Buffer.from(items[0]?.data['.dockerconfigjson'] ?? '', 'base64'));
     const others = await cluster.kubectl(['get', 'secrets', '-n', 'ocp'], { kubeconfig, mayFail: true });
     assert.notEqual(others.code, 0);
   });
+  const pull = async (tag: string) => {
+    const content = join(machine.folder, tag);
+    await mkdir(content);
+    const conf = '/etc/containers/registries.conf.d/50-quayside.conf';
+    const words = ['-registries-conf', conf, '-auth-file', auth, '-scratch', machine.folder];
+    const image = `${source}/${repository}:${tag}`;
+    const [program, args] = machine.named(scene.path('puller-crio-1.37'), [...words, 'pull', image, content]);
+    return scene.stage.run(program, args, { env: machine.env, mayFail: true });
+  };
+  await fact(
+    'the library of CRI-O 1.37 shows the mirror that secret, and has the rights of the account',
+    async () => {
+      await stand.log.forget();
+      const { code, stderr } = await pull(tags.cli);
+      assert.equal(code, 0, stderr);
+      const subjects = (await stand.log.requests()).map(({ subject }) => subject);
+      assert.ok(subjects.includes(stand.allowed.name), subjects.join());
+      const refused = await pull(tags.secret);
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.stderr, /denied/i);
+    },
+  );
 }
 
 async function docker(scene: Scene): Promise<void> {

@@ -32,7 +32,8 @@ function connectionAdvice({ cause, verdict, step }: Finding, { host, trust, sche
 }
 
 function loginAdvice({ login, host }: Link, nowMs: number): string {
-  const { credential, place, helper } = login;
+  const { credential, place, helper, never } = login;
+  if (never !== undefined) return never;
   if (helper !== undefined)
     return `${place} leaves the login to docker-credential-${helper}, which is not run here: name a file by --auth-file`;
   if (credential === undefined) return `log in: ${place} has no login for ${host}`;

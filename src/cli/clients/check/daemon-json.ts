@@ -13,6 +13,10 @@ interface DaemonFiles {
   readonly findLogin: FindLogin;
 }
 
+const hubServer = 'registry-1.docker.io';
+/** Under which logins at it are kept. */
+const hub = ['index.docker.io', 'docker.io'];
+
 /**
  * The chain of the docker engine: for images of docker.io its mirrors, then the registry. Throws
  * `ConfigurationTrouble`.
@@ -28,7 +32,7 @@ export async function daemonChain(image: ImageName, options: DaemonFiles): Promi
   const mirrors = isHub ? listOf(settings['registry-mirrors']).filter(isText) : [];
   const links: Link[] = [];
   for (const mirror of mirrors) links.push(await linkOf(mirror, image, insecure, options));
-  const server = isHub ? 'registry-1.docker.io' : image.registry;
+  const server = isHub ? hubServer : image.registry;
   links.push(await linkOf(`https://${server}`, image, insecure, options));
   return { client: 'docker', files: text === undefined ? [] : [machine.pathOf(file)], links };
 }
@@ -37,13 +41,14 @@ async function linkOf(
   mirror: string,
   image: ImageName,
   insecure: readonly string[],
-  { machine, findLogin }: DaemonFiles,
+  { machine, file, findLogin }: DaemonFiles,
 ): Promise<Link> {
   const url = URL.parse(mirror);
   if (url === null) throw new ConfigurationTrouble(`registry-mirrors names ${mirror}, which is no URL`);
   const { host, hostname, protocol } = url;
   const isInsecure = insecure.includes(host) || isWithin(hostname, insecure);
-  const hub = ['index.docker.io', 'docker.io'];
+  const isHub = image.registry === 'docker.io';
+  const isMirror = isHub && host !== hubServer;
   return {
     location: mirror,
     host,
@@ -52,8 +57,9 @@ async function linkOf(
     repository: image.repository,
     isVerified: !isInsecure,
     trust: await certificatesFor(machine, ['/etc/docker/certs.d'], host),
-    // The engine has one login for an image, which is that of the registry that the user wrote.
-    login: await findLogin(image.registry === 'docker.io' ? hub : [image.registry], image.repository),
+    login: isMirror
+      ? { place: machine.pathOf(file), never: `docker shows a mirror no login: let ${host} need none` }
+      : await findLogin(isHub ? hub : [image.registry], image.repository),
   };
 }
 

@@ -13,6 +13,8 @@ export interface Login {
   readonly place: string;
   /** A program that has the login, which is not run. */
   readonly helper?: string;
+  /** Why the client shows none, whatever its files hold: what to do instead. */
+  readonly never?: string;
 }
 
 /** Finds what a client shows at a host for a repository. Throws `ConfigurationTrouble`. */
