@@ -1,4 +1,3 @@
-import { defined } from '../base/text/defined.ts';
 import { isObject, isText } from '../base/text/json.ts';
 import type { KubernetesClient } from './client.ts';
 import { ApiFailure } from './failure.ts';
@@ -30,13 +29,18 @@ const longestLine = 16 * 1024 * 1024;
 
 /** Watches until it ends, for one of the usual reasons; all else throws `ApiFailure`. */
 export async function watched<Item>(
-  client: KubernetesClient,
+  client: Pick<KubernetesClient, 'stream'>,
   { path, version, seen, opened, signal }: WatchOptions<Item>,
 ): Promise<WatchEnd> {
+  let isOpen = false;
+  const begun = (): void => {
+    isOpen = true;
+    opened?.();
+  };
   const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion: version });
   try {
     for await (const line of linesOf(
-      client.stream({ path: `${path}?${query}`, idleMs, signal, ...defined({ opened }) }),
+      client.stream({ path: `${path}?${query}`, idleMs, signal, opened: begun }),
     )) {
       if (signal.aborted) return 'closed';
       const event = eventOf<Item>(line);
@@ -47,7 +51,8 @@ export async function watched<Item>(
   } catch (error) {
     if (signal.aborted) return 'closed';
     if (error instanceof ApiFailure && error.status === 410) return 'gone';
-    if (error instanceof ApiFailure && error.kind === 'slow') return 'idle';
+    // A server that does not even accept the watch is not idle: it does not answer.
+    if (isOpen && error instanceof ApiFailure && error.kind === 'slow') return 'idle';
     throw error;
   }
 }

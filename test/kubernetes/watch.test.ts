@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import type { KubernetesClient } from '../../src/kubernetes/client.ts';
+import { ApiFailure } from '../../src/kubernetes/failure.ts';
 import { watched } from '../../src/kubernetes/watch.ts';
 
 interface Item {
@@ -49,4 +50,29 @@ test('an expired version is found in an event too', async (t) => {
 test('nothing is seen after an abort, not even the rest of a chunk', async (t) => {
   const text = `${added('last')}\n${added('b')}\n`;
   t.same(await watching([text]), { names: ['ADDED last'], end: 'closed' });
+});
+
+test('silence behind the header is idleness, and silence before it a failure', async (t) => {
+  const silent = (isAccepting: boolean): Pick<KubernetesClient, 'stream'> => ({
+    // biome-ignore lint/correctness/useYield: it has nothing to say
+    async *stream({ opened }) {
+      if (isAccepting) opened?.();
+      throw new ApiFailure('slow', 'did not answer within 30000 ms');
+    },
+  });
+  const watch = async (isAccepting: boolean) => {
+    let opened = 0;
+    const end = await watched(silent(isAccepting), {
+      path: '/apis/x/v1/items',
+      version: '1',
+      seen: () => {},
+      opened: () => {
+        opened += 1;
+      },
+      signal: new AbortController().signal,
+    });
+    return [end, opened];
+  };
+  t.same(await watch(true), ['idle', 1]);
+  await t.rejects(watch(false), { message: 'did not answer within 30000 ms' });
 });

@@ -199,7 +199,7 @@ test('only our upstreams count, under their own names and under ours', (t) => {
   }));
   book.saw(stream('own/app', { spec: { tags } }));
   t.same(tagsOf(a).toSorted(), ['own/app:t0', 'own/app:t1', 'own/app:t2']);
-  t.same(tagsOf(a, { upstream: 'docker.io', repository }).toSorted(), ['own/app:t13', 'own/app:t3']);
+  t.same(tagsOf(a, { upstream: 'docker.io', repository }).toSorted(), ['own/app:t11', 'own/app:t3']);
   t.same(tagsOf(a, { upstream: 'docker.io', repository: parseRepository('library/busybox') }), [
     'own/app:t13',
   ]);
