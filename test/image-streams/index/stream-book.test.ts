@@ -207,6 +207,19 @@ test('only our upstreams count, under their own names and under ours', (t) => {
   t.end();
 });
 
+test('digests that differ in one character are told apart, wherever it stands', (t) => {
+  const { book, tagsOf } = rig();
+  book.saw(stream('own/app', referenceTag('mine', a)));
+  for (let at = 0; at < 64; at += 1) {
+    const other = parseDigest(`sha256:${'a'.repeat(at)}b${'a'.repeat(63 - at)}`);
+    t.same(tagsOf(other), []);
+    book.saw(stream(`own/app-${at}`, referenceTag('other', other)));
+    t.same(tagsOf(other), [`own/app-${at}:other`]);
+  }
+  t.same(tagsOf(a), ['own/app:mine']);
+  t.end();
+});
+
 test('digests of both algorithms are told apart', (t) => {
   const { book, tagsOf } = rig();
   const long = parseDigest(`sha512:${'a'.repeat(128)}`);
