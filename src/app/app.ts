@@ -36,6 +36,7 @@ import { createSigns } from './conditions/signs.ts';
 import type { Mirror, MirrorParts } from './mirror/service.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
+import { StoreCheck } from './store-check.ts';
 import { configuredStreams } from './streams.ts';
 import { startedUpkeep } from './upkeep.ts';
 
@@ -61,6 +62,8 @@ export interface Service {
   pending(settings: readonly string[]): void;
   /** Drops what is remembered of people and their rights: the next of each is asked again. */
   forget(): void;
+  /** What of store and spool cannot be used now, each with its cause and what to do. */
+  storeFaults(): Promise<readonly string[]>;
   /** Says no to readiness probes from now on; every request is answered as before. */
   leave(): void;
   /** Stops accepting, finishes requests within the grace time, writes records, closes all. */
@@ -85,7 +88,8 @@ export async function createService(config: Config, { log, env, clock }: Service
   const buffers = createBufferPool();
   const guesses = createAttempts();
   const clusters = await configuredClusters(config.clusters, events, { attempts: guesses });
-  const store = await configuredStore(config, buffers, events);
+  const storeCheck = new StoreCheck(config, events);
+  const store = await configuredStore(config, buffers, storeCheck.events);
   const streams = await configuredStreams(config, { records: store.records, events });
   const mirrorRules = config.mirror && (await followedMirrorRules(config.mirror, log));
   const rules = configuredRules(config, mirrorRules?.readings ?? createReadings());
@@ -230,6 +234,7 @@ export async function createService(config: Config, { log, env, clock }: Service
         log.level = changed.log.level;
       },
       forget: access.forget,
+      storeFaults: () => storeCheck.faults(cache.medium),
       leave: () => {
         isLeaving = true;
       },

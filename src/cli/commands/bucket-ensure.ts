@@ -1,3 +1,4 @@
+import { storePlace } from '../../app/store-check.ts';
 import { defined } from '../../base/text/defined.ts';
 import type { Config } from '../../config/load.ts';
 import { type BucketSettings, createBucketSettings } from '../../store/s3/bucket/bucket-settings.ts';
@@ -40,7 +41,7 @@ export const bucketEnsure: Run = async (args, io) => {
   const bucket = createBucketSettings(clientOptions(values, store.s3));
   try {
     return await ensured(bucket, wanted, {
-      place: bucketPlace(store.s3),
+      place: storePlace(store),
       io,
       isConfirmed: values.confirm === true,
     });
@@ -163,9 +164,4 @@ function clientOptions(values: Flags, { bucket, region, endpoint, pathStyle, pre
   if (!isPair || (own.sessionTokenFile !== undefined && own.accessKeyIdFile === undefined))
     throw new UsageError('--access-key-id-file and --secret-access-key-file belong together');
   return { bucket, region, pathStyle, ...defined({ endpoint, prefix, ...own }) };
-}
-
-/** The bucket and its server, for messages. */
-function bucketPlace({ bucket, endpoint, region }: S3Settings): string {
-  return `bucket ${bucket} at ${endpoint ?? `AWS ${region}`}`;
 }

@@ -4,6 +4,7 @@
 import type { Start } from '../serve/serve.ts';
 import { clientCommands } from './client-commands.ts';
 import { adminHelp, type Command } from './command.ts';
+import { configCommands } from './config-commands.ts';
 import { imageCommands } from './image-commands.ts';
 
 /** Loaded last: a mistake in the command line or the configuration is reported without it. */
@@ -48,14 +49,7 @@ redirects to. Changed secrets and certificates are reloaded. Stops as quayside s
     run: async (args, io) =>
       (await import('../../predecessors/commands/proxy.ts')).proxying(startApp)(args, io),
   },
-  {
-    name: 'config check',
-    summary: 'print every fault of a configuration file',
-    usage: 'FILE',
-    help: `Prints each fault as FILE:LINE: setting: what is wrong. Exits with 2 when there is one, else with 0.
-The user who runs it must be able to read the files that settings name.`,
-    run: async (args, io) => (await import('./check.ts')).check(args, io),
-  },
+  ...configCommands,
   {
     name: 'evict',
     summary: 'delete the least recently used content, down to the low-water mark',

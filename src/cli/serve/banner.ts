@@ -24,8 +24,15 @@ export interface Addresses {
   readonly storeFault?: string | undefined;
 }
 
-/** The banner of a started server: its address, its settings, and commands to try it. */
-export function banner(config: Config, { address, adminAddress, storeFault }: Addresses): string {
+/**
+ * The banner of a started server: its address, its settings, and commands to try it. Above all that
+ * says what of the store cannot be used.
+ */
+export function banner(
+  config: Config,
+  { address, adminAddress, storeFault }: Addresses,
+  degraded: readonly string[] = [],
+): string {
   const scheme = config.tls === undefined ? 'http' : 'https';
   const facts = [
     ['listening', `${scheme}://${address}`],
@@ -45,9 +52,15 @@ export function banner(config: Config, { address, adminAddress, storeFault }: Ad
     ],
   ];
   const lines = facts.map(([name = '', value = '']) => `  ${name.padEnd(10)} ${value}`);
-  return `Quayside is up\n${lines.join('\n')}\n\nPull through it:\n${trials(config, address)
+  const title = degraded.length === 0 ? 'Quayside is up' : degradedTitle(degraded);
+  return `${title}\n${lines.join('\n')}\n\nPull through it:\n${trials(config, address)
     .map((line) => `  ${line}\n`)
     .join('')}\n`;
+}
+
+function degradedTitle(faults: readonly string[]): string {
+  const lines = faults.map((fault) => `!!  ${fault}\n`).join('');
+  return `Quayside is up and DEGRADED: pulls pass through and are not stored\n${lines}`;
 }
 
 function trials(config: Config, address: string): string[] {

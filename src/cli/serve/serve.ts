@@ -5,12 +5,15 @@
 import { reloading } from '../../app/reload.ts';
 import { watchFiles } from '../../base/state/watched-file.ts';
 import { sleep, withTimeout } from '../../base/time/wait.ts';
+import { located, parseConfigDocument } from '../../config/document.ts';
+import { ConfigError } from '../../config/faults.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { createBufferedOutput, type Log, logger } from '../../telemetry/log.ts';
+import { contentFaults } from '../deep/file-contents.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Io, Output, Run } from '../flags/io.ts';
 import { type Addresses, banner } from './banner.ts';
-import { configFile } from './config-file.ts';
+import { configFile, configFileText } from './config-file.ts';
 import { listenComplaint } from './listen-complaint.ts';
 
 /** A server that listens. */
@@ -21,6 +24,8 @@ export interface Server extends Addresses {
   pending?(settings: readonly string[]): void;
   /** Drops what is remembered of people and their rights. */
   forget(): void;
+  /** What of store and spool cannot be used now, each with its cause and what to do. */
+  storeFaults?(): Promise<readonly string[]>;
   /** Says no to readiness probes from now on; every request is answered as before. */
   leave(): void;
   /** Stops accepting; resolves once every request is answered and nothing half-written is left. */
@@ -45,6 +50,7 @@ export function serving(start: Start): Run {
     const { values, positionals } = parsed(args, { config: { type: 'string' } });
     const [word] = positionals;
     if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
+    await refuseContents(await configFile(values.config, io), values.config);
     return served(start, { read: () => configFile(values.config, io), file: values.config }, io);
   };
 }
@@ -71,6 +77,14 @@ export async function served(start: Start, source: ConfigSource, io: Io): Promis
   }
 }
 
+/** A file that is not what it must be would be found by the first request that needs it. */
+async function refuseContents(config: Config, fileName: string | undefined): Promise<void> {
+  const refusals = await contentFaults(config);
+  if (refusals.length === 0) return;
+  const text = fileName === undefined ? '' : await configFileText(fileName);
+  throw new ConfigError(fileName ?? 'config', located(refusals, parseConfigDocument(text)));
+}
+
 interface StartedSource extends ConfigSource {
   readonly started: Config;
 }
@@ -89,12 +103,23 @@ async function untilStopped(start: Start, source: StartedSource, log: Log, io: I
   }
   const words = log.child({ component: 'serve' });
   const unheard = reloaded(server, source, words, io);
+  const degraded = await faultsInTime(server);
+  for (const fault of degraded)
+    words.error({ fault }, 'degraded: the store cannot be used; pulls pass through and are not stored');
   // Last: its readers may send a signal at once.
-  io.stderr.write(banner(config, server));
+  io.stderr.write(banner(config, server, degraded));
   await aborted(io.signal);
   unheard();
   await left(server, config.shutdownDelayMs, words, io.signal);
   return stopped(server, config.shutdownGraceMs, words);
+}
+
+/** The start waits no longer for a store that does not answer, milliseconds. */
+const storeCheckMs = 5_000;
+
+function faultsInTime(server: Server): Promise<readonly string[]> {
+  const late = () => [`the store has not answered within ${storeCheckMs / 1000} s`];
+  return withTimeout(server.storeFaults?.() ?? Promise.resolve([]), storeCheckMs, late);
 }
 
 /** Reloads at SIGHUP, which also forgets remembered answers, and at a change. Returns its end. */

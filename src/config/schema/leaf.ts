@@ -4,6 +4,8 @@ import Type from 'typebox';
 export interface LeafOptions {
   /** The value of an absent key, in its written form. Default: none, the key is required. */
   readonly default?: unknown;
+  /** What is accepted, for editors. */
+  readonly description?: string;
 }
 
 /**

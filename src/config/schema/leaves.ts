@@ -5,39 +5,50 @@ import { type LeafOptions, leaf } from './leaf.ts';
 import { parseBytes, parseMs, parseSeconds } from './units.ts';
 
 const longestTimerMs = 2 ** 31 - 1;
+const aTime = 'milliseconds: a number, or text such as 500ms, 30s, 5m, 2h, 7d';
 
 /** A time in milliseconds: a number, or text with a unit (`30s`). */
-export const ms = (options?: LeafOptions) => leaf(parseMs, options);
+export const ms = (options?: LeafOptions) => leaf(parseMs, { description: aTime, ...options });
 
 /**
  * A time in milliseconds for a timer: at least 1, and at most the limit of Node's timers (2³¹ − 1,
  * some 24 days), above which they fire at once.
  */
-export const timerMs = (options?: LeafOptions) => leaf(parseTimerMs, options);
+export const timerMs = (options?: LeafOptions) => leaf(parseTimerMs, { description: aTime, ...options });
 
 /** A time in seconds: a number, or text with a unit (`6h`). */
-export const seconds = (options?: LeafOptions) => leaf(parseSeconds, options);
+export const seconds = (options?: LeafOptions) =>
+  leaf(parseSeconds, { description: 'seconds: a number, or text such as 30s, 5m, 6h', ...options });
 
 /** A size in bytes: a number, or text with a unit (`50GiB`). */
-export const bytes = (options?: LeafOptions) => leaf(parseBytes, options);
+export const bytes = (options?: LeafOptions) =>
+  leaf(parseBytes, { description: 'bytes: a number, or text such as 64MiB, 50GiB, 200MB', ...options });
 
 /** A regular expression that fits texts in which it matches anywhere. */
-export const pattern = () => leaf((value) => Expression.anywhere(expressionText(value)));
+export const pattern = () =>
+  leaf((value) => Expression.anywhere(expressionText(value)), {
+    description: 'a regular expression that may match anywhere',
+  });
 
 /** A regular expression for whole names: a partial match would grant unintended rights. */
-export const wholePattern = () => leaf((value) => Expression.whole(expressionText(value)));
+export const wholePattern = () =>
+  leaf((value) => Expression.whole(expressionText(value)), {
+    description: 'a regular expression for whole names',
+  });
 
 /** An absolute `http:` or `https:` URL without user, query or fragment; drops a trailing `/`. */
-export const httpUrl = (options?: LeafOptions) => leaf(parseHttpUrl, options);
+export const httpUrl = (options?: LeafOptions) =>
+  leaf(parseHttpUrl, { description: 'a URL with http:// or https://, without user and query', ...options });
 
 /** `host` or `host:port` as URLs have it: in lower case, without the port of https. */
-export const host = () => leaf(parseHost);
+export const host = () => leaf(parseHost, { description: 'a host, or host:port' });
 
 /** The name of a namespace in Kubernetes (RFC 1123). */
 export const namespace = () => leaf(parseNamespace);
 
 /** Where to listen: `host:port`, `[v6]:port`; port 0 lets the system choose. */
-export const address = (options?: LeafOptions) => leaf(parseAddress, options);
+export const address = (options?: LeafOptions) =>
+  leaf(parseAddress, { description: 'host:port, such as 127.0.0.1:8400 or [::1]:8400', ...options });
 
 /** Where to listen, `host:port`, or `false`. */
 export const listenOrNone = (fallback: string | false, example = fallback) =>
@@ -47,7 +58,7 @@ export const listenOrNone = (fallback: string | false, example = fallback) =>
       if (typeof value === 'string' && /^\S+:\d{1,5}$/.test(value)) return value;
       throw new Error(`must be host:port such as ${example}, or false`);
     },
-    { default: fallback },
+    { default: fallback, description: 'host:port, or false for none' },
   );
 
 /** Non-empty text. */
@@ -58,7 +69,7 @@ export const count = (options: LeafOptions & { readonly minimum?: number } = {})
   Type.Integer({ minimum: 0, ...options });
 
 /** The path of a file with one secret or certificate. Read when used: rotation needs no restart. */
-export const file = () => text();
+export const file = () => text({ description: 'the path of a file' });
 
 /** One of a few words. */
 export const oneOf = <T extends string[]>(words: readonly [...T], options?: LeafOptions) =>

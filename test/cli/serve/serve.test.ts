@@ -54,6 +54,29 @@ test('standard output holds log lines only, and standard error the banner', asyn
   t.match(io.err(), /^Quayside is up\n {2}listening +http:\/\/127\.0\.0\.1:8400\n/);
 });
 
+test('a start whose store cannot work says so in the log and first of all in the banner', async (t) => {
+  const io = recordedIo(AbortSignal.abort());
+  const fault = 'the directory /data cannot be written (EACCES): give it to the user who runs Quayside';
+  const start: Start = async (...args) => ({
+    ...(await startOf()(...args)),
+    storeFaults: async () => [fault],
+  });
+  await serving(start)([], io);
+  t.match(logLines(io.out())[0], { level: 'error', msg: /^degraded: the store cannot be used/, fault });
+  t.match(io.err(), /^Quayside is up and DEGRADED: .*\n!! {2}the directory \/data cannot be written/);
+});
+
+test('a file that is not what it must be stops the start', async (t) => {
+  const file = join(t.testdir({ 'q.yaml': '', secret: 'hunter2' }), 'q.yaml');
+  const pair = join(t.testdirName, 'secret');
+  await writeFile(file, `tls: { certFile: ${pair}, keyFile: ${pair} }`);
+  const refused = serving(startOf())(['--config', file], recordedIo());
+  await t.rejects(refused, {
+    name: 'ConfigError',
+    message: /:1: tls\.certFile: .* holds no PEM certificate/,
+  });
+});
+
 test('SIGHUP reloads the settings and forgets remembered subjects, until the end', async (t) => {
   const stop = new AbortController();
   const heard = new Set<() => void>();

@@ -1,0 +1,210 @@
+import { chmod, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hash } from 'bcryptjs';
+import { type Test, test } from 'tap';
+import { run } from '../../../src/cli/commands/run.ts';
+import { testAuthority } from '../../support/certificates.ts';
+import { clusterDouble } from '../../support/cluster-double.ts';
+import { registryDouble } from '../../support/registry-double.ts';
+import { s3Double } from '../../support/s3-double.ts';
+import { recordedIo } from '../io.ts';
+
+async function checked(t: Test, text: string, ...options: string[]) {
+  const directory = t.testdirName;
+  const file = join(directory, 'q.yaml');
+  await writeFile(file, text.replaceAll('DIR', directory));
+  const io = recordedIo();
+  const code = await run(['config', 'check', ...options, file], io);
+  return { code, out: io.out().replaceAll(directory, 'DIR'), err: io.err() };
+}
+
+test('files are opened as what they must be', async (t) => {
+  const authority = testAuthority();
+  const [one, other] = [authority.issued(), authority.issued()];
+  t.testdir({
+    cert: one.cert,
+    key: one.key,
+    other: other.key,
+    old: authority.issued({ days: -1 }).cert,
+    text: 'hunter2',
+    empty: '\n',
+    md5: 'robot:$apr1$hunter2',
+    htpasswd: `robot:${await hash('hunter2', 4)}`,
+    auth: '{"auths":{"quay.io":{"auth":"aHVudGVyMg=="}}}',
+    kubeconfig: 'clusters: hunter2',
+  });
+  const { code, out } = await checked(
+    t,
+    `tls: { certFile: DIR/cert, keyFile: DIR/other }
+store: { memory: {} }
+spool: { path: DIR/spool }
+defaultUpstream: none
+upstreams:
+  a.invalid: { caFile: DIR/text, credentials: { authFile: DIR/auth } }
+  b.invalid: { caFile: DIR/old, credentials: { usernameFile: DIR/text, passwordFile: DIR/empty } }
+clusters:
+  c: { kubeconfigFile: DIR/kubeconfig }
+hosts:
+  a.example: { auth: robots, robots: { htpasswdFile: DIR/md5 } }
+  b.example: { auth: robots, robots: { htpasswdFile: DIR/htpasswd } }
+`,
+    '--deep',
+  );
+  t.equal(code, 2);
+  for (const line of [
+    'DIR/q.yaml:1: tls.keyFile: DIR/other is not the key of the certificate in DIR/cert',
+    'DIR/q.yaml:6: upstreams["a.invalid"].caFile: DIR/text holds no PEM certificate',
+    'DIR/q.yaml:6: upstreams["a.invalid"].credentials.authFile: DIR/auth has no login for quay.io',
+    'DIR/q.yaml:7: upstreams["b.invalid"].caFile: DIR/old holds a certificate that ended at',
+    'DIR/q.yaml:7: upstreams["b.invalid"].credentials.passwordFile: DIR/empty is empty',
+    'DIR/q.yaml:9: clusters.c.kubeconfigFile: DIR/kubeconfig cannot be used: the kubeconfig',
+    'DIR/q.yaml:11: hosts["a.example"].robots.htpasswdFile: DIR/md5 cannot be used: line 1',
+  ])
+    t.match(out, line);
+  t.notMatch(out, 'b.example');
+  t.notMatch(out, 'hunter2');
+});
+
+test('store, spool, upstreams and clusters that work are said to', async (t) => {
+  const api = await clusterDouble();
+  t.teardown(() => api.close());
+  const double = await registryDouble();
+  t.teardown(() => double.close());
+  t.testdir({ user: 'robot', password: 'right' });
+  const kubeconfig = await api.kubeconfig(t.testdirName);
+  double.switches.requiresToken = { user: 'robot', password: 'right' };
+  const { code, out } = await checked(
+    t,
+    `store: { filesystem: { path: DIR/store } }
+defaultUpstream: none
+upstreams:
+  a.example:
+    url: ${double.url}
+    allowPrivateAddresses: true
+    credentials: { usernameFile: DIR/user, passwordFile: DIR/password }
+clusters:
+  c: { kubeconfigFile: ${kubeconfig} }
+`,
+    '--deep',
+  );
+  t.match(out, /^cluster c: answers reviews/m);
+  t.match(out, /^store: the directory DIR\/store takes and returns a probe$/m);
+  t.match(out, /^spool: DIR\/store\/spool takes a probe$/m);
+  t.match(out, /^upstream a\.example: answers GET \/v2\/ with 200$/m);
+  t.match(out, /^DIR\/q\.yaml: fine$/m);
+  t.equal(code, 0);
+  const left = await readdir(join(t.testdirName, 'store'), { recursive: true, withFileTypes: true });
+  t.same(
+    left.filter((entry) => entry.isFile()).map(({ name }) => name),
+    [],
+    'probes are gone',
+  );
+});
+
+test('what does not work is a line with setting, cause and what to do', async (t) => {
+  const double = await registryDouble();
+  t.teardown(() => double.close());
+  const gone = await registryDouble();
+  await gone.close();
+  t.testdir({ user: 'robot', password: 'wrong', file: '' });
+  double.switches.requiresToken = { user: 'robot', password: 'right' };
+  const { code, out } = await checked(
+    t,
+    `store: { filesystem: { path: DIR/file/store } }
+defaultUpstream: none
+upstreams:
+  a.example:
+    url: ${double.url}
+    allowPrivateAddresses: true
+    credentials: { usernameFile: DIR/user, passwordFile: DIR/password }
+  b.example: { url: '${gone.url}' }
+`,
+    '--deep',
+  );
+  t.equal(code, 1);
+  t.match(
+    out,
+    /^DIR\/q\.yaml:1: store\.filesystem\.path: the directory .* cannot be written \(ENOTDIR.*a part/m,
+  );
+  t.match(out, /^DIR\/q\.yaml:7: upstreams\["a\.example"\]\.credentials: a\.example's token server refuses/m);
+  t.match(out, /^DIR\/q\.yaml:8: upstreams\["b\.example"\]: .*ECONNREFUSED.*check url/m);
+  t.notMatch(out, 'fine\n');
+});
+
+test('a bucket is asked for, and a wrong key is told', async (t) => {
+  const s3 = await s3Double();
+  t.teardown(() => s3.close());
+  t.testdir({ id: 'AKIDEXAMPLE', key: 'secret' });
+  const text = `store: { s3: { bucket: blobs, endpoint: '${s3.endpoint}', pathStyle: true, accessKeyIdFile: DIR/id, secretAccessKeyFile: DIR/key } }
+spool: { path: DIR/spool }
+defaultUpstream: none
+upstreams: {}
+`;
+  t.match(await checked(t, text, '--deep'), { code: 0, out: /^store: bucket blobs at .* probe$/m });
+  s3.switches.down = true;
+  const { code, out } = await checked(t, text, '--deep');
+  t.equal(code, 1);
+  t.match(out, /^DIR\/q\.yaml:1: store\.s3: bucket blobs at http:\/\/127\.0\.0\.1:\d+ cannot be used \(/m);
+});
+
+test('--output json is one document for machines', async (t) => {
+  t.testdir({ file: '' });
+  const text = `store: { memory: {} }
+spool: { path: DIR/file/spool }
+defaultUpstream: none
+upstreams: {}
+`;
+  const { code, out } = await checked(t, text, '--deep', '--output', 'json');
+  t.equal(code, 1);
+  t.match(JSON.parse(out), {
+    isFine: false,
+    faults: [],
+    checks: [
+      { what: 'store', isFine: true },
+      { what: 'spool', isFine: false, setting: 'spool.path', line: 2, message: /ENOTDIR/ },
+    ],
+  });
+  const plain = await checked(t, 'listen: 1', '--output', 'json');
+  t.match(JSON.parse(plain.out), { isFine: false, faults: [{ setting: 'listen', line: 1 }] });
+  t.equal(plain.code, 2);
+});
+
+test('--without-files looks at no file but that one', async (t) => {
+  t.testdir({});
+  const text = 'tls: { certFile: DIR/nowhere, keyFile: DIR/nowhere }';
+  t.match(await checked(t, text), { code: 2 });
+  t.match(await checked(t, text, '--without-files'), { code: 0, out: 'DIR/q.yaml: fine\n' });
+  t.match(await checked(t, 'listen: 1', '--without-files'), { code: 2 });
+});
+
+test('a spool without rights says whose it must be', { skip: process.getuid?.() === 0 }, async (t) => {
+  t.testdir({});
+  const path = join(t.testdirName, 'theirs');
+  await mkdir(path);
+  await chmod(path, 0o500);
+  const text = `store: { memory: {} }
+spool: { path: DIR/theirs }
+defaultUpstream: none
+upstreams: {}
+`;
+  t.match(await checked(t, text, '--deep'), { code: 1, out: /EACCES.*give it to the user/ });
+});
+
+test('the schema names every setting with its default', async (t) => {
+  const io = recordedIo();
+  t.equal(await run(['config', 'schema'], io), 0);
+  const schema = JSON.parse(io.out());
+  t.match(schema, {
+    $schema: /json-schema/,
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      listen: { default: '127.0.0.1:8400', description: /host:port/ },
+      shutdownGraceMs: { default: '30s', description: /30s/ },
+      log: {
+        properties: { level: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] } },
+      },
+      upstreams: { type: 'object' },
+    },
+  });
+});
