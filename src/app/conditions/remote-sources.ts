@@ -7,14 +7,25 @@ import type { ClusterClients } from '../mirror/cluster-clients.ts';
 import { bad, good } from './findings.ts';
 import type { Signs } from './signs.ts';
 
-/** A sign of life is believed for so long; without any the part is asked, milliseconds. */
+/**
+ * A sign of life is believed for so long. After the start so long is waited for one: then the part
+ * is asked. Milliseconds.
+ */
 const believedMs = 60_000;
 const everyMs = 15_000;
-/** What is pulled first may tell, milliseconds. */
+/** The pause before the first look, milliseconds. */
 const firstMs = 10_000;
 
+/** Milliseconds since some point in time. */
+type Monotonic = () => number;
+
 /** Each upstream: by what it answered within the last minute, else by one `GET /v2/`. */
-export function upstreamSources(upstreams: readonly Upstream[], signs: Signs): readonly ConditionSource[] {
+export function upstreamSources(
+  upstreams: readonly Upstream[],
+  signs: Signs,
+  now: Monotonic = () => performance.now(),
+): readonly ConditionSource[] {
+  const startedAt = now();
   return upstreams.map((upstream) => ({
     kinds: [
       { type: 'UpstreamReachable', name: upstream.name, effect: 'degrades', inertiaMs: usualInertiaMs },
@@ -24,7 +35,8 @@ export function upstreamSources(upstreams: readonly Upstream[], signs: Signs): r
     async look(signal) {
       const { name } = upstream;
       const last = signs.upstream(name);
-      const isRecent = last?.isGood === true && performance.now() - last.at < believedMs;
+      if (last === undefined && now() - startedAt < believedMs) return [undefined];
+      const isRecent = last?.isGood === true && now() - last.at < believedMs;
       if (isRecent || (await upstream.isReachable({ signal }))) return [good('Reachable', 'it answers')];
       return [
         bad('it does not answer, or its circuit breaker is open', signs.upstream(name)?.error, 'Unreachable'),
@@ -41,7 +53,9 @@ export function clusterSources(
   config: Config,
   clients: Pick<ClusterClients, 'of'>,
   signs: Signs,
+  now: Monotonic = () => performance.now(),
 ): readonly ConditionSource[] {
+  const startedAt = now();
   const reviewing = new Set(
     Object.values(config.hosts).flatMap(({ auth, clusters }) =>
       auth === 'cluster' ? (clusters ?? Object.keys(config.clusters)) : [],
@@ -54,7 +68,8 @@ export function clusterSources(
     firstMs,
     async look(signal) {
       const last = signs.cluster(name);
-      if (last?.isGood === true && performance.now() - last.at < believedMs)
+      if (last === undefined && now() - startedAt < believedMs) return [undefined];
+      if (last?.isGood === true && now() - last.at < believedMs)
         return [good('Answers', 'it answers reviews')];
       try {
         const client = await clients.of(name);
@@ -68,7 +83,9 @@ export function clusterSources(
 }
 
 /** Each index of image streams: without it, rights by digest cannot all be told. */
-export function streamSources(indexes: readonly StreamIndex[]): readonly ConditionSource[] {
+export function streamSources(
+  indexes: readonly Pick<StreamIndex, 'cluster' | 'state'>[],
+): readonly ConditionSource[] {
   return indexes.map((index) => ({
     kinds: [{ type: 'StreamsSynced', name: index.cluster, effect: 'degrades', inertiaMs: longInertiaMs }],
     everyMs,

@@ -1,7 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { badDay } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { objectDouble } from '../../support/object-double.ts';
@@ -174,17 +173,4 @@ test('in a cluster its conditions are in a ConfigMap, and what is wrong is an Ev
       key.startsWith('replica.'),
     ) ?? [];
   t.match(JSON.parse(text), { stoppedAt: /Z$/, conditions: [{ type: 'Available', status: 'False' }] });
-});
-
-test('an upstream that does not answer is known by its cause', async (t) => {
-  const rig = await badDay(t);
-  rig.double.switches.down = true;
-  await until(
-    async () => (await shown(rig.service.adminAddress))['UpstreamReachable']?.pending !== undefined,
-    'the upstream is asked',
-  );
-  t.match((await shown(rig.service.adminAddress))['UpstreamReachable'], {
-    status: 'Unknown',
-    pending: { status: 'False' },
-  });
 });

@@ -4,7 +4,11 @@ import { readKeyPair } from '../../../src/app/certificate.ts';
 import { bad } from '../../../src/app/conditions/findings.ts';
 import { mirrorSources } from '../../../src/app/conditions/mirror-sources.ts';
 import { certificateSources, clockSource, spoolSource } from '../../../src/app/conditions/own-sources.ts';
-import { clusterSources } from '../../../src/app/conditions/remote-sources.ts';
+import {
+  clusterSources,
+  streamSources,
+  upstreamSources,
+} from '../../../src/app/conditions/remote-sources.ts';
 import { createSigns } from '../../../src/app/conditions/signs.ts';
 import { createClusterClients } from '../../../src/app/mirror/cluster-clients.ts';
 import { MirrorWatch } from '../../../src/app/mirror/state.ts';
@@ -15,6 +19,7 @@ import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { clusterDouble } from '../../support/cluster-double.ts';
+import { rig } from '../../upstream/rig.ts';
 
 const { signal } = new AbortController();
 
@@ -22,11 +27,14 @@ async function found(source: ConditionSource | undefined) {
   return (await source?.look(signal)) ?? [];
 }
 
-/** Signs, and the events that leave them. */
+/** Signs, the events that leave them, and a clock that is turned. */
 function stage() {
-  const signs = createSigns();
+  let time = 0;
+  const now = (): number => time;
+  const signs = createSigns(now);
   const meters = createMetrics();
-  return { signs, events: signs.noted({ ...meters.events, ...mirrorMetrics(meters) }) };
+  const events = signs.noted({ ...meters.events, ...mirrorMetrics(meters) });
+  return { signs, events, now, pass: (ms: number) => (time += ms) };
 }
 
 test('a spool is usable until no file can be made in it, or it is full', async (t) => {
@@ -127,14 +135,46 @@ test('a cluster is asked with the right that it is there for, once its last answ
   );
   const clients = createClusterClients(config.clusters);
   t.teardown(() => clients.close());
-  const { signs, events } = stage();
-  const [source] = clusterSources(config, clients, signs);
+  const { signs, events, now, pass } = stage();
+  const [source] = clusterSources(config, clients, signs, now);
+  t.same(await found(source), [undefined], 'in the first minute a login may tell');
+  pass(60_000);
   t.match(await found(source), [{ status: 'True', reason: 'Answers' }]);
   cluster.switches.isDown = true;
   const [down] = await found(source);
   t.match(down, { status: 'False' });
   events.reviewed({ cluster: 'app.ci', kind: 'token', outcome: 'yes', seconds: 0.1 });
   t.match(await found(source), [{ status: 'True' }], 'a review of this minute is enough');
+});
+
+test('an upstream is asked only if no pull has told of it within a minute', async (t) => {
+  const { signs, events, now, pass } = stage();
+  const { registry, upstream } = await rig(t, { events });
+  const [source] = upstreamSources([upstream], signs, now);
+  t.same(await found(source), [undefined]);
+  t.same(registry.requests, []);
+  registry.switches.down = true;
+  pass(60_000);
+  const [down] = await found(source);
+  t.match(down, { status: 'False', message: /^it does not answer, or its circuit breaker is open: ./ });
+  registry.switches.down = false;
+  events.requested({ upstream: upstream.name, kind: 'manifest', status: 401, seconds: 0.1 });
+  const asked = registry.requests.length;
+  t.match(await found(source), [{ status: 'True', reason: 'Reachable' }]);
+  pass(59_000);
+  t.match(await found(source), [{ status: 'True' }]);
+  t.equal(registry.requests.length, asked);
+});
+
+test('an index of image streams is well once it is synced', async (t) => {
+  const states = ['synced', 'syncing', 'stale', 'expired'] as const;
+  const sources = streamSources(states.map((state) => ({ cluster: state, state })));
+  t.match((await Promise.all(sources.map(found))).flat(), [
+    { status: 'True', reason: 'Synced' },
+    { status: 'Unknown', reason: 'Syncing' },
+    { status: 'False', reason: 'Stale' },
+    { status: 'False', reason: 'Expired' },
+  ]);
 });
 
 test('a cause is told by its deepest code, without ours', (t) => {
