@@ -23,6 +23,15 @@ export function parseSubject(text: string): Subject | undefined {
   }
 }
 
+/** The groups of a named user: those that are given, and those that Kubernetes adds by itself. */
+export function groupsOf(name: string, given: readonly string[]): readonly string[] {
+  if (name === 'system:anonymous') return [...new Set([...given, 'system:unauthenticated'])];
+  const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name) ?? [];
+  const account =
+    namespace === undefined ? [] : ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
+  return [...new Set([...given, ...account, 'system:authenticated'])];
+}
+
 function isSubject(value: unknown): value is Subject {
   if (!isObject(value)) return false;
   const { name, groups, uid, extra, cluster } = value;

@@ -88,7 +88,11 @@ function failureText(error: unknown): string {
 }
 
 /** The decision as the host makes it, and the cluster's reason for the deciding question. */
-async function decidedBy(config: Config, { host, subject, access }: AccessQuestion, sources: AccessSources) {
+export async function decidedBy(
+  config: Config,
+  { host, subject, access }: Pick<AccessQuestion, 'host' | 'subject' | 'access'>,
+  sources: AccessSources,
+) {
   const words = new Map<string, string>();
   const judge: Judge = {
     recall: (who, question) => sources.judge.recall(who, question),

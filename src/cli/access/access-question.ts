@@ -1,4 +1,5 @@
 import type { Access, Subject } from '../../auth/access.ts';
+import { groupsOf } from '../../auth/subject.ts';
 import type { Config } from '../../config/load.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseReference, parseRepository } from '../../oci/reference.ts';
@@ -51,7 +52,12 @@ function hostOf({ host, reference }: AccessWords, { hosts: configured }: Config)
   return name;
 }
 
-function subjectOf(words: AccessWords, config: Config, host: string): AccessQuestion['subject'] {
+/** Who pulls, with the groups that Kubernetes adds. Throws `UsageError` without a name. */
+export function subjectOf(
+  words: Pick<AccessWords, 'as' | 'groups' | 'cluster'>,
+  config: Config,
+  host: string,
+): AccessQuestion['subject'] {
   const { as: name, groups = '', cluster: wanted } = words;
   if (name === undefined || name === '') throw new UsageError('needs --as USER');
   const clusters = config.hosts[host]?.clusters ?? Object.keys(config.clusters);
@@ -59,16 +65,7 @@ function subjectOf(words: AccessWords, config: Config, host: string): AccessQues
   if (cluster === undefined || !clusters.includes(cluster))
     throw new UsageError(`host ${host} does not ask ${cluster}${didYouMean(cluster ?? '', clusters)}`);
   const given = groups.split(',').filter((group) => group !== '');
-  return { name, groups: [...new Set([...given, ...ownGroups(name)])], cluster };
-}
-
-/** The groups that Kubernetes adds: those of a service account, and those of every user. */
-function ownGroups(name: string): readonly string[] {
-  if (name === 'system:anonymous') return ['system:unauthenticated'];
-  const [, namespace] = /^system:serviceaccount:([^:]+):[^:]+$/.exec(name) ?? [];
-  const account =
-    namespace === undefined ? [] : ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
-  return [...account, 'system:authenticated'];
+  return { name, groups: groupsOf(name, given), cluster };
 }
 
 function accessOf({ reference, host }: AccessWords, config: Config, configured: string): Access {

@@ -1,0 +1,132 @@
+// Room `cli/explain`: quayside explain: why a pull fails, asked of a running server or of settings
+// and store. In: images, requests, files of a job. Out: steps as text or JSON. Imports: every room
+// below.
+
+import { defined } from '../../base/text/defined.ts';
+import { type Explanation, onlyStep, replaced } from '../../explain/explain.ts';
+import { streamStep } from '../../explain/image-stream.ts';
+import { untold } from '../../explain/step.ts';
+import { exitCodes, explanationJson, explanationText } from '../../explain/text.ts';
+import { parseImageStreamTag } from '../../image-streams/image-stream-tag.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parsed, UsageError } from '../flags/arguments.ts';
+import type { Io, Run } from '../flags/io.ts';
+import { type AskedText, askedTexts } from './job-files.ts';
+import { clientStep } from './node-config.ts';
+import { offline } from './offline.ts';
+import { askedServer } from './server.ts';
+
+/** What the options say, beside what is to be explained. */
+export interface ExplainWords {
+  readonly config?: string | undefined;
+  readonly admin?: string | undefined;
+  readonly 'token-file'?: string | undefined;
+  readonly host?: string | undefined;
+  readonly as?: string | undefined;
+  readonly groups?: string | undefined;
+  readonly cluster?: string | undefined;
+  readonly checkout?: string | undefined;
+}
+
+/** Explains what one text names. */
+export interface Explainer {
+  explain(text: string): Promise<Explanation>;
+  close(): Promise<void>;
+}
+
+const flags = {
+  config: { type: 'string' },
+  admin: { type: 'string' },
+  'token-file': { type: 'string' },
+  host: { type: 'string' },
+  as: { type: 'string' },
+  groups: { type: 'string' },
+  cluster: { type: 'string' },
+  checkout: { type: 'string' },
+  'node-config': { type: 'string' },
+  output: { type: 'string', short: 'o' },
+} as const;
+
+/** `quayside explain`: 0 all well, 1 something is wrong and named, 3 it cannot be told. */
+export const explain: Run = async (args, io) => {
+  const { values, positionals } = parsed(args, flags);
+  const { output = 'text', 'node-config': nodeConfig, ...words } = values;
+  if (output !== 'text' && output !== 'json') throw new UsageError('--output must be text or json');
+  if (words.groups !== undefined && words.as === undefined) throw new UsageError('--groups needs --as USER');
+  const { texts, nodeFile, none } = await askedTexts(positionals, nodeConfig);
+  if (none !== undefined) {
+    io.stdout.write(output === 'json' ? `${JSON.stringify({ explanations: [] })}\n` : `${none}\n`);
+    return 0;
+  }
+  const explainer = await explainerOf(words, io, texts);
+  try {
+    const found: Explanation[] = [];
+    for (const asked of texts) found.push(await explainedBy(explainer, asked, nodeFile));
+    io.stdout.write(
+      output === 'json' ? jsonText(found) : found.map((one) => explanationText(one, Date.now())).join('\n'),
+    );
+    return codeOf(found);
+  } catch (error) {
+    if (error instanceof RegistryError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  } finally {
+    await explainer.close();
+  }
+};
+
+/** Requests are remembered by the server alone. */
+function explainerOf(words: ExplainWords, io: Io, texts: readonly AskedText[]): Promise<Explainer> {
+  const isOfServer = words.admin !== undefined || texts.some(({ isRequest }) => isRequest);
+  return isOfServer ? askedServer(words, io) : offline(words, io);
+}
+
+async function explainedBy(
+  { explain: ask }: Explainer,
+  { text, stream }: AskedText,
+  nodeFile: string | undefined,
+): Promise<Explanation> {
+  const job = stream && (await jobTag(text, stream));
+  const image = job === undefined ? text : job.image;
+  const found = image === undefined ? undefined : await ask(image);
+  if (job === undefined && found !== undefined)
+    return nodeFile === undefined ? found : withClient(found, nodeFile, ask);
+  const { finding } = job ?? { finding: untold('') };
+  if (found === undefined)
+    return onlyStep(text, 'image stream', finding, 'which image the tag stands for is not known');
+  const whole = replaced(found, 'image stream', finding);
+  const named = { ...whole, notes: [...whole.notes, `${text} points to ${image}`] };
+  return nodeFile === undefined ? named : withClient(named, nodeFile, ask);
+}
+
+/** What the file of a job says of the tag, and the image that it points to. */
+async function jobTag(text: string, { file, object }: NonNullable<AskedText['stream']>) {
+  const streamTag = parseImageStreamTag(text);
+  const streams = { where: file, read: async () => object };
+  const { finding, status } = await streamStep({ sources: { streams }, ...defined({ streamTag }) });
+  const from = status?.from;
+  const image = from?.kind === 'DockerImage' ? from.name : status?.current?.reference || undefined;
+  return { finding, image };
+}
+
+async function withClient(
+  found: Explanation,
+  nodeFile: string,
+  ask: Explainer['explain'],
+): Promise<Explanation> {
+  return replaced(found, 'client', await clientStep(nodeFile, found.image, ask));
+}
+
+function jsonText(found: readonly Explanation[]): string {
+  const [only] = found;
+  const document =
+    found.length === 1 && only !== undefined
+      ? explanationJson(only)
+      : { explanations: found.map(explanationJson) };
+  return `${JSON.stringify(document)}\n`;
+}
+
+function codeOf(found: readonly Explanation[]): number {
+  const verdicts = found.map(({ verdict }) => verdict);
+  if (verdicts.includes('wrong')) return exitCodes.wrong;
+  return verdicts.includes('unknown') ? exitCodes.unknown : exitCodes.well;
+}

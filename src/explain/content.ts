@@ -1,0 +1,245 @@
+import { concurrently } from '../base/flow/each.ts';
+import type { Descriptor } from '../oci/content.ts';
+import { type Digest, digestOf } from '../oci/digest.ts';
+import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
+import { destinationText, type SeenCase } from './case.ts';
+import type { ProbeAnswer } from './sources.ts';
+import { type Finding, untold } from './step.ts';
+import { bytesText, dayText } from './words.ts';
+
+const mostFormer = 3;
+
+/** What the tag means here and at its upstream, and what it meant before. */
+export async function tagStep(seen: SeenCase): Promise<Finding> {
+  const { reference, sources } = seen;
+  const { where } = sources.tags;
+  if (reference.digest !== undefined) return digestStep(seen, reference.digest);
+  const { pointer, unreadable, answer, lender } = seen.seen;
+  const { upstream } = seen.place;
+  const name = destinationText(seen);
+  const { freshMs, gone } = sources.tags.policy(upstream);
+  if (unreadable !== undefined)
+    return { mark: 'unknown', found: [`the record of ${name} cannot be read: ${unreadable}`], where };
+  const lines: string[] = [];
+  if (pointer !== undefined) {
+    lines.push(`${name} is ${pointer.digest}, as ${upstream} last said`);
+    const former = seen.viewer === 'operator' ? (pointer.history ?? []).slice(0, mostFormer) : [];
+    for (const { digest, until } of former) lines.push(`was ${digest} until ${dayText(until)}`);
+  }
+  const here = { where, ...(pointer && { at: pointer.checkedAt }) };
+  if (answer.kind === 'found') {
+    if (pointer === undefined) lines.push(`${name} was not pulled yet; ${upstream} has ${answer.digest}`);
+    else if (pointer.digest !== answer.digest)
+      lines.push(
+        `${upstream} now has ${answer.digest}; clients get that at the latest ${freshMs / 1000} s after the last confirmation`,
+      );
+    return { mark: 'ok', found: lines, ...here };
+  }
+  if (answer.kind === 'absent') {
+    if (lender !== undefined)
+      return {
+        mark: 'ok',
+        found: [...lines, `${upstream} lacks it; ${lender.name} has ${lender.digest}`],
+        ...here,
+      };
+    if (pointer !== undefined && gone === 'keep')
+      return {
+        mark: 'ok',
+        found: [...lines, `${upstream} no longer has it; tags.gone is keep, so clients get the last content`],
+        ...here,
+      };
+    lines.push(pointer === undefined ? `there is no ${name}` : `${upstream} no longer has it`);
+    const next = {
+      steps: [
+        'see the steps mirror and maker: the image is not mirrored or not promoted yet, or the name is mistyped',
+      ],
+      who: 'the owner of the image',
+    };
+    return { mark: 'wrong', found: lines, ...here, next };
+  }
+  if (pointer === undefined)
+    return {
+      mark: 'unknown',
+      found: [`${name} is not known here, and ${upstream} could not be asked: see upstream`],
+      where,
+    };
+  return {
+    mark: 'ok',
+    found: [...lines, `${upstream} could not be asked whether that is still so: see upstream`],
+    ...here,
+  };
+}
+
+async function digestStep(seen: SeenCase, digest: Digest): Promise<Finding> {
+  const { where } = seen.sources.tags;
+  const member = await seen.sources.content.member(seen.place, digest);
+  const { upstream, repository } = seen.place;
+  if (member === undefined)
+    return untold(`a pull by digest needs no tag; ${digest} was not seen in ${upstream}/${repository} yet`, {
+      where,
+    });
+  const tags = seen.viewer === 'operator' ? member.tags.slice(-8) : [];
+  const names = tags.length === 0 ? [] : [`reached by the tags ${tags.toReversed().join(', ')}`];
+  return {
+    mark: 'ok',
+    found: [`${digest} is content of ${upstream}/${repository}`, ...names],
+    where,
+    at: member.seenAt,
+  };
+}
+
+/** More blobs of one image are not looked for. */
+const mostBlobs = 200;
+const mostChildren = 8;
+/** Missing blobs that the upstream is asked for. */
+const mostAsked = 3;
+const looksAtOnce = 8;
+
+interface Inventory {
+  readonly here: Descriptor[];
+  readonly missing: Descriptor[];
+  readonly manifests: Descriptor[];
+}
+
+/** The manifest and each blob: in the store, or still to come from the upstream. */
+export async function contentStep(seen: SeenCase): Promise<Finding> {
+  const { sources } = seen;
+  const { digest, answer } = seen.seen;
+  const { where, isReadable } = sources.content;
+  const { upstream } = seen.place;
+  if (digest === undefined) return untold('no digest is known to look for', { where });
+  if (!isReadable)
+    return untold('a store in memory can be looked at by its own server alone: --admin URL', { where });
+  const stored = await sources.content.stat(digest);
+  if (stored !== undefined && stored > maxManifestBytes)
+    return { mark: 'ok', found: [`the blob ${digest} is here, ${bytesText(stored)}`], where };
+  const bytes = stored === undefined ? undefined : await sources.content.read(digest);
+  if (bytes === undefined) return notStored(seen, digest);
+  if (digestOf(bytes) !== digest) return damaged(digest, where);
+  const manifest = manifestOf(bytes);
+  if (manifest === undefined)
+    return { mark: 'ok', found: [`the blob ${digest} is here, ${bytesText(bytes.byteLength)}`], where };
+  const inventory = await inventoryOf(seen, manifest);
+  const { here, missing } = inventory;
+  const size = here.reduce((sum, blob) => sum + Math.max(0, blob.size), bytes.byteLength);
+  const all = here.length + missing.length;
+  const lines = [
+    `manifest ${digest} is here; ${here.length} of ${all} parts are here, ${bytesText(size)}`,
+    ...missing.slice(0, mostAsked).map((blob) => `not here: ${blob.digest}, ${bytesText(blob.size)}`),
+    ...(missing.length > mostAsked ? [`and ${missing.length - mostAsked} more`] : []),
+  ];
+  if (missing.length === 0) return { mark: 'ok', found: lines, where };
+  return missingParts(seen, {
+    missing,
+    lines,
+    isAsked: answer.kind !== 'failed' && answer.kind !== 'foreign',
+    upstream,
+  });
+}
+
+interface MissingParts {
+  readonly missing: readonly Descriptor[];
+  readonly lines: readonly string[];
+  readonly isAsked: boolean;
+  readonly upstream: string;
+}
+
+async function missingParts(
+  seen: SeenCase,
+  { missing, lines, isAsked, upstream }: MissingParts,
+): Promise<Finding> {
+  const { where } = seen.sources.content;
+  if (!isAsked)
+    return {
+      mark: 'wrong',
+      found: [...lines, `${upstream} does not answer, so they cannot be fetched: see upstream`],
+      where,
+      next: { steps: ['mend the step upstream'], who: `the operators of ${upstream}` },
+    };
+  const answers = await Promise.all(
+    missing.slice(0, mostAsked).map(async (blob) => ({ blob, answer: await partAt(seen, blob) })),
+  );
+  const gone = answers.filter(({ answer }) => answer.kind === 'absent');
+  const [first] = gone;
+  if (first !== undefined && seen.seen.lender === undefined)
+    return {
+      mark: 'wrong',
+      found: [...lines, `${upstream} has no ${first.blob.digest}`],
+      where,
+      next: {
+        steps: ['the image is broken at its source: build it and push or promote it again'],
+        who: 'the owner of the image',
+      },
+    };
+  const isKnown = answers.every(({ answer }) => answer.kind === 'found');
+  const words = isKnown
+    ? `${upstream} has them: the next pull fetches them`
+    : 'whether the upstream has all of them is not known';
+  return { mark: isKnown ? 'ok' : 'unknown', found: [...lines, words], where };
+}
+
+function partAt({ sources, place }: SeenCase, blob: Descriptor): Promise<ProbeAnswer> {
+  const isManifest = blob.mediaType !== undefined && /manifest|index/.test(blob.mediaType);
+  return isManifest
+    ? sources.probes.manifest(place, { digest: blob.digest })
+    : sources.probes.blob(place, blob.digest);
+}
+
+function notStored({ seen, place, sources }: SeenCase, digest: Digest): Finding {
+  const { where } = sources.content;
+  const { answer, lender } = seen;
+  const line = `manifest ${digest} is not here`;
+  if (lender !== undefined)
+    return { mark: 'ok', found: [line, `the next pull fetches it from ${lender.name}`], where };
+  if (answer.kind === 'found')
+    return { mark: 'ok', found: [line, `the next pull fetches it from ${place.upstream}`], where };
+  const mark = answer.kind === 'absent' || answer.kind === 'failed' ? 'wrong' : 'unknown';
+  return {
+    mark,
+    found: [
+      line,
+      answer.kind === 'absent' ? `nor at ${place.upstream}` : `${place.upstream} could not be asked`,
+    ],
+    where,
+    next: { steps: ['see upstream, mirror and maker'], who: 'as the first of these steps says' },
+  };
+}
+
+function damaged(digest: Digest, where: string): Finding {
+  return {
+    mark: 'wrong',
+    found: [`the stored bytes of ${digest} do not match it`],
+    where,
+    next: {
+      steps: ['pull it once: a damaged copy is replaced; if it recurs, check the medium'],
+      who: 'an operator of Quayside',
+    },
+  };
+}
+
+function manifestOf(bytes: Uint8Array): Manifest | undefined {
+  try {
+    return parseManifest(bytes, undefined);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Looks for config, layers and children, and for what is below the first children. */
+async function inventoryOf({ sources }: SeenCase, manifest: Manifest): Promise<Inventory> {
+  const inventory: Inventory = { here: [], missing: [], manifests: [...manifest.children] };
+  const wanted = new Map<Digest, Descriptor>();
+  for (const blob of [...manifest.blobs, ...manifest.children]) wanted.set(blob.digest, blob);
+  for (const child of manifest.children.slice(0, mostChildren)) {
+    if (child.size > maxManifestBytes) continue;
+    const bytes = await sources.content.read(child.digest);
+    const below = bytes && digestOf(bytes) === child.digest ? manifestOf(bytes) : undefined;
+    for (const blob of below?.blobs ?? []) wanted.set(blob.digest, blob);
+  }
+  await concurrently([...wanted.values()].slice(0, mostBlobs), looksAtOnce, async (blob) => {
+    const size = await sources.content.stat(blob.digest);
+    if (size === undefined) inventory.missing.push(blob);
+    else inventory.here.push({ ...blob, size });
+  });
+  return inventory;
+}
