@@ -193,7 +193,7 @@ async function containerdUnderRights(scene: Scene, stand: NamedStand): Promise<v
   });
 }
 
-/** As the credential provider does: reads the Secret as the pod's account, and leaves it for CRI-O. */
+/** As the credential provider does: reads the Secret as the pod's account, for CRI-O to use. */
 async function pullSecret(scene: Scene, stand: NamedStand): Promise<void> {
   const { cluster } = stand;
   const { fact } = scene;
