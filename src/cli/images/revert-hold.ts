@@ -5,7 +5,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { whyNot } from '../mirror/hold.ts';
 import type { AdminAnswer, AdminListener } from '../serve/admin-listener.ts';
 
-interface HoldOrder {
+interface HoldRequest {
   readonly destination: string;
   readonly until?: string;
   /** By which the hold is known again. */
@@ -13,7 +13,7 @@ interface HoldOrder {
 }
 
 /** The hold on a destination as it is now; undefined when there is none. */
-export type HeldNow = Partial<Omit<HoldOrder, 'destination'>> | undefined;
+export type HeldNow = Partial<Omit<HoldRequest, 'destination'>> | undefined;
 
 /** What a server holds of the destination. Throws `RegistryError` when it does not say. */
 export async function holdNow(
@@ -30,7 +30,7 @@ export async function holdNow(
 }
 
 /** A hold in the place of the one that there is, which comes back when this one is undone. */
-export function revertHold(server: AdminListener, order: HoldOrder, before: HeldNow): RevertHold {
+export function revertHold(server: AdminListener, order: HoldRequest, before: HeldNow): RevertHold {
   const { destination } = order;
   const asked = async (what: 'hold' | 'release', body: object, signal: AbortSignal): Promise<void> => {
     const answer = await server.post(`/api/v1/mirrors/${what}`, body, signal);

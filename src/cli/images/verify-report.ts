@@ -1,8 +1,8 @@
-import type { Verdict } from '../../mirror/inspect/verify.ts';
+import type { Verification } from '../../mirror/inspect/verify.ts';
 import { failedMappings, type Undone } from '../mirror/report.ts';
 
 /** A mapping, and what became of it. */
-export interface VerifiedLine extends Verdict {
+export interface VerifiedLine extends Verification {
   readonly source: string;
   readonly destination: string;
 }
@@ -56,7 +56,7 @@ export function verifyDocument(report: VerifyReport): object {
 }
 
 function counters({ lines }: VerifyReport) {
-  const count = (state: Verdict['state']) => lines.filter((line) => line.state === state).length;
+  const count = (state: Verification['state']) => lines.filter((line) => line.state === state).length;
   return {
     ok: count('ok'),
     missing: count('missing'),

@@ -4,7 +4,7 @@ import { type Mapping, MappingError } from '../../mirror/batch/mapping.ts';
 import type { HeldPlace } from '../../mirror/endpoints/image-directory.ts';
 import type { ImageCopy } from '../../mirror/images/image-copy.ts';
 import { createHolding, type Holding } from '../../mirror/inspect/holding.ts';
-import { type Verdict, verifyImage } from '../../mirror/inspect/verify.ts';
+import { type Verification, verifyImage } from '../../mirror/inspect/verify.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { parseFlags } from '../flags/flag-table.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
@@ -110,7 +110,7 @@ async function verified(
 }
 
 /** A source that does not exist is nothing to complain of with `--skip-missing`. */
-function forgiven(verdict: Verdict, { skipMissing }: VerifyOptions): Verdict {
+function forgiven(verdict: Verification, { skipMissing }: VerifyOptions): Verification {
   return skipMissing && verdict.isSourceGone === true ? { ...verdict, state: 'skipped' } : verdict;
 }
 

@@ -7,7 +7,7 @@ import type { HeldPlace } from '../endpoints/image-directory.ts';
 import { isCertain, whyUnread } from './gaps.ts';
 
 /** What is not as it should be, or is not known to be. */
-export interface Fault {
+export interface InspectionFault {
   readonly state: 'missing' | 'differs' | 'cannot tell';
   readonly reason: string;
 }
@@ -15,11 +15,11 @@ export interface Fault {
 /** A place of images that is judged. No method rejects but when aborted. */
 export interface Holding {
   /** What is stated of the manifest. */
-  stat(repository: Repository, reference: Reference): Promise<Descriptor | Fault>;
+  stat(repository: Repository, reference: Reference): Promise<Descriptor | InspectionFault>;
   /** The manifest, its bytes compared with its digest. */
-  manifest(repository: Repository, digest: Digest): Promise<ManifestBytes | Fault>;
+  manifest(repository: Repository, digest: Digest): Promise<ManifestBytes | InspectionFault>;
   /** What is wrong with a blob; undefined for a good one. Each is asked for once. */
-  blob(repository: Repository, descriptor: Descriptor): Promise<Fault | undefined>;
+  blob(repository: Repository, descriptor: Descriptor): Promise<InspectionFault | undefined>;
 }
 
 interface HoldingOptions {
@@ -30,16 +30,19 @@ interface HoldingOptions {
   readonly signal: AbortSignal;
 }
 
-export function isFault(value: object | undefined): value is Fault {
+export function isFault(value: object | undefined): value is InspectionFault {
   return value !== undefined && 'state' in value;
 }
 
 /** See `Holding`. Remembers what it found out of each blob. */
 export function createHolding(place: HeldPlace, { deep, atOnce, signal }: HoldingOptions): Holding {
   const turns = new Semaphore({ permits: atOnce });
-  const blobs = new Map<string, Promise<number | Fault>>();
+  const blobs = new Map<string, Promise<number | InspectionFault>>();
 
-  async function asked<T>(what: string, ask: () => Promise<T | Fault>): Promise<T | Fault> {
+  async function asked<T>(
+    what: string,
+    ask: () => Promise<T | InspectionFault>,
+  ): Promise<T | InspectionFault> {
     try {
       return await turns.run(ask, signal);
     } catch (error) {
@@ -49,7 +52,11 @@ export function createHolding(place: HeldPlace, { deep, atOnce, signal }: Holdin
   }
 
   /** A damaged file is there, and is not what it should be. */
-  async function absent(what: string, repository: Repository, reference: Reference): Promise<Fault> {
+  async function absent(
+    what: string,
+    repository: Repository,
+    reference: Reference,
+  ): Promise<InspectionFault> {
     const file = await place.fileOf?.(repository, reference);
     if (file === undefined) return { state: 'missing', reason: `${what} is not there` };
     return { state: 'differs', reason: `${file} does not hold what its name says` };
@@ -59,7 +66,9 @@ export function createHolding(place: HeldPlace, { deep, atOnce, signal }: Holdin
     method: 'GET' | 'HEAD',
     repository: Repository,
     reference: Reference,
-  ): Promise<{ readonly descriptor: ManifestBytes['descriptor']; readonly bytes?: Uint8Array } | Fault> {
+  ): Promise<
+    { readonly descriptor: ManifestBytes['descriptor']; readonly bytes?: Uint8Array } | InspectionFault
+  > {
     const what = `manifest ${referenceText(reference)}`;
     return asked(what, async () => {
       const answer = await place.manifest(repository, reference, { method, signal });
@@ -68,14 +77,14 @@ export function createHolding(place: HeldPlace, { deep, atOnce, signal }: Holdin
   }
 
   /** The blob's size. Of a directory it is known only once the file was read. */
-  function sizeOf(repository: Repository, digest: Digest): Promise<number | Fault> {
+  function sizeOf(repository: Repository, digest: Digest): Promise<number | InspectionFault> {
     const key = `${repository} ${digest}`;
     const begun = blobs.get(key) ?? sizeAsked(repository, digest);
     blobs.set(key, begun);
     return begun;
   }
 
-  async function sizeAsked(repository: Repository, digest: Digest): Promise<number | Fault> {
+  async function sizeAsked(repository: Repository, digest: Digest): Promise<number | InspectionFault> {
     const what = `blob ${digest}`;
     return asked(what, async () => {
       if (deep && place.fileOf === undefined) return readWhole(place, repository, digest, signal);
@@ -107,7 +116,7 @@ export function createHolding(place: HeldPlace, { deep, atOnce, signal }: Holdin
 }
 
 /** Wrong content has the code of an invalid answer; the other certain errors say what is absent. */
-function stateOf(error: unknown): Fault['state'] {
+function stateOf(error: unknown): InspectionFault['state'] {
   if (!isCertain(error)) return 'cannot tell';
   return isWrongContent(error) ? 'differs' : 'missing';
 }
@@ -117,7 +126,7 @@ async function readWhole(
   repository: Repository,
   digest: Digest,
   signal: AbortSignal,
-): Promise<number | Fault> {
+): Promise<number | InspectionFault> {
   const blob = await place.openBlob(repository, digest, { signal });
   if (blob === undefined) return { state: 'missing', reason: `blob ${digest} is not there` };
   const hash = digester(digest);

@@ -8,13 +8,13 @@ import { mayBeBlob, type Node, nodeOf } from '../images/graph.ts';
 import { sourceText } from '../images/image-copy.ts';
 import { chosenPlatforms } from '../images/platforms.ts';
 import { whyUnread } from './gaps.ts';
-import { type Fault, isFault } from './holding.ts';
+import { type InspectionFault, isFault } from './holding.ts';
 import type { ExpectedImage } from './verify.ts';
 
 /** How deep indexes, and referrers of referrers, may nest: no tool makes more than two. */
 const deepest = 8;
 
-interface Place {
+interface InspectedPlace {
   readonly image: ExpectedImage;
   readonly signal: AbortSignal;
   /** Manifests that were begun: each is judged once. */
@@ -29,11 +29,15 @@ export function partFaults(
   digest: Digest,
   image: ExpectedImage,
   signal: AbortSignal,
-): Promise<readonly Fault[]> {
+): Promise<readonly InspectionFault[]> {
   return manifestFaults(digest, 0, { image, signal, seen: new Set() });
 }
 
-async function manifestFaults(digest: Digest, depth: number, place: Place): Promise<readonly Fault[]> {
+async function manifestFaults(
+  digest: Digest,
+  depth: number,
+  place: InspectedPlace,
+): Promise<readonly InspectionFault[]> {
   const { held, to, referrers } = place.image;
   if (place.seen.has(digest)) return [];
   place.seen.add(digest);
@@ -59,7 +63,11 @@ function keptPart(node: Node, { filterByOs, keepManifestList = true }: ExpectedI
 }
 
 /** A child whose type is no manifest's is a blob, or a manifest of a new type. */
-async function childFaults(child: Descriptor, depth: number, place: Place): Promise<readonly Fault[]> {
+async function childFaults(
+  child: Descriptor,
+  depth: number,
+  place: InspectedPlace,
+): Promise<readonly InspectionFault[]> {
   const { held, to } = place.image;
   if (!mayBeBlob(child)) return manifestFaults(child.digest, depth, place);
   const fault = await held.blob(to.repository, child);
@@ -68,7 +76,11 @@ async function childFaults(child: Descriptor, depth: number, place: Place): Prom
   return isFault(stated) ? [fault] : [];
 }
 
-async function referrerFaults(subject: Digest, depth: number, place: Place): Promise<readonly Fault[]> {
+async function referrerFaults(
+  subject: Digest,
+  depth: number,
+  place: InspectedPlace,
+): Promise<readonly InspectionFault[]> {
   const { image, signal } = place;
   const { source, from } = image;
   try {
@@ -90,7 +102,11 @@ async function referrerFaults(subject: Digest, depth: number, place: Place): Pro
 }
 
 /** What cosign keeps under the tag at the source. */
-async function tagFaults(tag: Tag, depth: number, place: Place): Promise<readonly Fault[]> {
+async function tagFaults(
+  tag: Tag,
+  depth: number,
+  place: InspectedPlace,
+): Promise<readonly InspectionFault[]> {
   const { source, from, held, to } = place.image;
   const answer = await source.manifest(from.repository, { tag }, { method: 'HEAD', signal: place.signal });
   if (answer.kind !== 'found') return [];
@@ -101,7 +117,7 @@ async function tagFaults(tag: Tag, depth: number, place: Place): Promise<readonl
   return [{ state: 'differs', reason: `${tag} is ${stated.digest}, and at the source ${expected}` }];
 }
 
-function readNode(read: () => Node): Node | Fault {
+function readNode(read: () => Node): Node | InspectionFault {
   try {
     return read();
   } catch (error) {
@@ -110,6 +126,6 @@ function readNode(read: () => Node): Node | Fault {
   }
 }
 
-function listOf(fault: Fault | undefined): readonly Fault[] {
+function listOf(fault: InspectionFault | undefined): readonly InspectionFault[] {
   return fault === undefined ? [] : [fault];
 }

@@ -5,7 +5,7 @@ import { nodeOf } from '../images/graph.ts';
 import { destinationText, type ImageCopy, sourceText } from '../images/image-copy.ts';
 import { chosenPlatforms, mayChange } from '../images/platforms.ts';
 import { whyUnread } from './gaps.ts';
-import { type Fault, type Holding, isFault } from './holding.ts';
+import { type Holding, type InspectionFault, isFault } from './holding.ts';
 import { partFaults } from './verify-parts.ts';
 
 /** An image and the place where it should be. */
@@ -15,8 +15,8 @@ export interface ExpectedImage extends ImageCopy {
 }
 
 /** What became of an image. */
-export interface Verdict {
-  readonly state: 'ok' | 'skipped' | Fault['state'];
+export interface Verification {
+  readonly state: 'ok' | 'skipped' | InspectionFault['state'];
   /** What the destination has; undefined where that is not known, or nothing. */
   readonly digest?: Digest;
   /** Why it is not ok, one clause each. */
@@ -36,7 +36,7 @@ const worst = ['differs', 'missing', 'cannot tell'] as const;
  * Compares the destination with the source, and with itself: every manifest and blob of it. What is
  * damaged or missing there is told also where the source does not say. Rejects only when aborted.
  */
-export async function verifyImage(image: ExpectedImage, signal: AbortSignal): Promise<Verdict> {
+export async function verifyImage(image: ExpectedImage, signal: AbortSignal): Promise<Verification> {
   const [wanted, there] = await Promise.all([wantedOf(image, signal), statedAt(image)]);
   const why = 'unknown' in wanted ? wanted.unknown : undefined;
   if ('unknown' in wanted && why === 'filtered') return { state: 'skipped', reasons: [wanted.reason] };
@@ -46,10 +46,10 @@ export async function verifyImage(image: ExpectedImage, signal: AbortSignal): Pr
 
 async function judgedBy(
   wanted: Wanted,
-  there: Descriptor | Fault | undefined,
+  there: Descriptor | InspectionFault | undefined,
   image: ExpectedImage,
   signal: AbortSignal,
-): Promise<Verdict> {
+): Promise<Verification> {
   const expected = 'digest' in wanted ? wanted.digest : undefined;
   const stated = there ?? (expected && (await image.held.stat(image.to.repository, { digest: expected })));
   const unknown = 'unknown' in wanted ? [{ state: 'cannot tell', reason: wanted.reason } as const] : [];
@@ -66,11 +66,11 @@ async function judgedBy(
 }
 
 /** What has the destination's tag; undefined without a tag. */
-async function statedAt({ held, to }: ExpectedImage): Promise<Descriptor | Fault | undefined> {
+async function statedAt({ held, to }: ExpectedImage): Promise<Descriptor | InspectionFault | undefined> {
   return to.tag === undefined ? undefined : held.stat(to.repository, { tag: to.tag });
 }
 
-function verdict(faults: readonly Fault[], digest?: Digest): Verdict {
+function verdict(faults: readonly InspectionFault[], digest?: Digest): Verification {
   const state = worst.find((each) => faults.some((fault) => fault.state === each)) ?? 'ok';
   const sorted = faults.toSorted((left, right) => worst.indexOf(left.state) - worst.indexOf(right.state));
   const reasons = [...new Set(sorted.map(({ reason }) => reason))];

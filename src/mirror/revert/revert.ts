@@ -53,23 +53,23 @@ export async function revert(plan: RevertPlan, run: RevertRun): Promise<Reverted
   return { outcome: 'done', ...(await deleteKept(plan, run, AbortSignal.timeout(stepMs))) };
 }
 
-type Step = (plan: RevertPlan, run: RevertRun, steps: Undo[], signal: AbortSignal) => Promise<void>;
+type RevertStep = (plan: RevertPlan, run: RevertRun, steps: Undo[], signal: AbortSignal) => Promise<void>;
 
-const setHold: Step = async (_plan, { hold, done }, steps, signal) => {
+const setHold: RevertStep = async (_plan, { hold, done }, steps, signal) => {
   if (hold === undefined) return;
   steps.push({ left: `the hold at ${hold.name}`, run: (own) => hold.restore(own) });
   await hold.set(signal);
   done(`held by ${hold.name}`);
 };
 
-const keep: Step = async ({ broken, current }, { place, done }, steps, signal) => {
+const keep: RevertStep = async ({ broken, current }, { place, done }, steps, signal) => {
   const { digest } = current.descriptor;
   steps.push({ left: `the tag ${broken}`, run: (own) => deleteIf(place, broken, digest, own) });
   await put(place, broken, current, signal);
   done(`${broken} keeps ${digest}`);
 };
 
-const setBack: Step = async ({ tag, current, previous }, { place, done }, steps, signal) => {
+const setBack: RevertStep = async ({ tag, current, previous }, { place, done }, steps, signal) => {
   const [was, is] = [current.descriptor.digest, previous.manifest.descriptor.digest];
   const there = await digestAt(place, tag, signal);
   if (there !== was) throw changed(tag, was, there);
