@@ -5,7 +5,6 @@ import type { Start } from '../serve/serve.ts';
 import { clientCommands } from './client-commands.ts';
 import { adminHelp, type Command } from './command.ts';
 import { configCommands } from './config-commands.ts';
-import { explainCommand } from './explain-command.ts';
 import { imageCommands } from './image-commands.ts';
 
 /** Loaded last: a mistake in the command line or the configuration is reported without it. */
@@ -125,7 +124,6 @@ Exits with 0 when the pull is allowed, 1 when it is refused, 2 for a mistake, 3 
 For a right that was just revoked: the next request asks the cluster. Each replica has a memory of its own.`,
     run: async (args, io) => (await import('../access/access-forget.ts')).accessForget(args, io),
   },
-  explainCommand,
   ...clientCommands,
   {
     name: 'mirror serve',
