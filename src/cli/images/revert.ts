@@ -59,14 +59,14 @@ async function heldAt(wish: RevertOptions, io: Io): Promise<HeldAt | undefined> 
   return { server, before: await holdNow(server, image.text) };
 }
 
-interface RevertWish {
+interface RevertCommand {
   readonly place: RevertPlace;
   readonly held: HeldAt | undefined;
   readonly wish: RevertOptions;
   readonly io: Io;
 }
 
-async function follow(plan: RevertPlan, { place, held, wish, io }: RevertWish): Promise<number> {
+async function follow(plan: RevertPlan, { place, held, wish, io }: RevertCommand): Promise<number> {
   const { confirm, image, until, why } = wish;
   io.stdout.write(versionsText(plan, image.text));
   const { digest } = plan.previous.manifest.descriptor;
@@ -85,7 +85,7 @@ async function follow(plan: RevertPlan, { place, held, wish, io }: RevertWish): 
   return told(await revert(plan, { place, hold, done, signal: io.signal }), { place, held, wish, io });
 }
 
-function told(reverted: Reverted, { held, wish: { image }, io }: RevertWish): number {
+function told(reverted: Reverted, { held, wish: { image }, io }: RevertCommand): number {
   if (reverted.outcome === 'done') {
     if (reverted.warning !== undefined) io.stderr.write(`warning: ${reverted.warning}\n`);
     if (held !== undefined)
