@@ -67,7 +67,7 @@ export async function configuredConditions(config: Config, parts: ConditionParts
   let waiting: readonly string[] = [];
   const board = new ConditionBoard({
     sources: [
-      servingSource(parts.canServe),
+      servingSource(store, parts.canServe),
       ...(bucket?.sources ?? []),
       storeSource(store, signs),
       spoolSource(config, signs),

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
+import { withTimeout } from '../../base/time/wait.ts';
 import type { ConditionFinding, ConditionSource } from '../../conditions/condition.ts';
 import { usualInertiaMs } from '../../conditions/condition.ts';
 import type { Config } from '../../config/load.ts';
@@ -9,21 +10,25 @@ import type { Signs } from './signs.ts';
 
 const inertiaMs = usualInertiaMs;
 
-/** Whether the store or an upstream can serve, as `/readyz` has it. */
-export function servingSource(canServe: () => Promise<boolean>): ConditionSource {
+/** How long the store alone is waited for, milliseconds. */
+const storeMs = 4_000;
+
+/**
+ * Whether the store or an upstream can serve, as `/readyz` has it, but without its hurry: upstreams
+ * are asked only where the store cannot be used.
+ */
+export function servingSource(
+  store: Pick<Store, 'isUsable'>,
+  canServe: () => Promise<boolean>,
+): ConditionSource {
   return {
     kinds: [{ type: 'Serving', effect: 'serves', inertiaMs }],
     everyMs: 10_000,
     async look() {
-      return (await canServe())
-        ? [good('Ready', 'the store or an upstream can serve')]
-        : [
-            {
-              status: 'False',
-              reason: 'NothingCanServe',
-              message: 'neither the store nor an upstream can serve',
-            },
-          ];
+      if ((await withTimeout(store.isUsable(), storeMs, () => false)) || (await canServe()))
+        return [good('Ready', 'the store or an upstream can serve')];
+      const message = 'neither the store nor an upstream can serve';
+      return [{ status: 'False', reason: 'NothingCanServe', message }];
     },
   };
 }
