@@ -354,6 +354,51 @@ test('a namespace’s pull secret is shown to the mirror, and says what its serv
   t.notMatch(out + denied.out, /eyJ/);
 });
 
+test('the login goes to the registry and its tokens, and to no storage that it redirects to', async (t) => {
+  const double = await registry(t);
+  double.addImage('team/app', 'v1');
+  double.switches.requiresToken = { user: 'node', password: 'right' };
+  double.switches.redirectsBlobs = true;
+  const auth = Buffer.from('node:right').toString('base64');
+  const { check } = await machine(t, {
+    [conf]: registriesConf({ prefix: 'quay.test', location: double.host, mirrors: [] }),
+    'etc/crio/crio.conf.d/10.conf': '[crio.image]\nglobal_auth_file = "/etc/crio/logins.json"\n',
+    'etc/crio/logins.json': JSON.stringify({ auths: { [`${double.host}/team`]: { auth } } }),
+  });
+  const { code, out } = await check('--client', 'cri-o', '--deep', 'quay.test/team/app:v1');
+  t.equal(code, 0, out);
+  const stored = double.requests.filter(({ cdn }) => cdn);
+  t.equal(stored.length, 3);
+  t.ok(stored.every(({ headers }) => headers.authorization === undefined));
+});
+
+test('a login in the URL of a file is not printed', async (t) => {
+  const double = await registry(t);
+  const { check, put } = await machine(t);
+  const hosts = (url: string) =>
+    put(`etc/containerd/certs.d/quay.test/hosts.toml`, `server = "${double.url}"\n[host."${url}"]\n`);
+  await hosts(double.url.replace('//', '//node:right@'));
+  const { out } = await check('quay.test/team/app:v1');
+  t.match(out, /http:\/\/\[redacted\]@127/);
+  t.notMatch(out, /right/);
+  await hosts('http://node:right@[nonsense');
+  t.match(await check('quay.test/team/app:v1'), { code: 3, out: /which is no URL/ });
+  t.notMatch((await check('quay.test/team/app:v1')).out, /right/);
+});
+
+test('a login that a program has is named, and not asked for', async (t) => {
+  const double = await registry(t);
+  double.addImage('team/app', 'v1');
+  double.switches.requiresToken = { user: 'node', password: 'right' };
+  const { check } = await machine(t, {
+    [conf]: registriesConf({ prefix: 'quay.test', location: double.host, mirrors: [] }),
+    'root/.config/containers/auth.json': JSON.stringify({ credHelpers: { [double.host]: 'vault' } }),
+  });
+  const { code, out } = await check('quay.test/team/app:v1');
+  t.equal(code, 1);
+  t.match(out, /auth\.json leaves the login to docker-credential-vault, which is not run here/);
+});
+
 test('docker shows its login for docker.io to no mirror', async (t) => {
   const { put, root } = await machine(t);
   await put('etc/docker/daemon.json', '{"registry-mirrors": ["http://mirror.test"]}');

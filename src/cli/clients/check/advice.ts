@@ -1,9 +1,9 @@
 import { claimsOf } from '../../../auth/clusters/cluster-token.ts';
-import type { Finding, Link } from './link.ts';
+import type { Link, LinkFinding } from './link.ts';
 import { isNoTls } from './link-trouble.ts';
 
 /** What to do about a finding: one clause, or undefined where nothing is to be done. */
-export function nextStep(finding: Finding, link: Link, nowMs: number): string | undefined {
+export function nextStep(finding: LinkFinding, link: Link, nowMs: number): string | undefined {
   const { verdict, status, requestId } = finding;
   if (verdict === 'ok' || verdict === 'skipped') return undefined;
   if (status === undefined) return connectionAdvice(finding, link);
@@ -16,7 +16,7 @@ export function nextStep(finding: Finding, link: Link, nowMs: number): string | 
   return status >= 500 ? `${where}, and try again${afterThat(finding)}` : where;
 }
 
-function connectionAdvice({ cause, verdict, step }: Finding, { host, trust, schemes }: Link): string {
+function connectionAdvice({ cause, verdict, step }: LinkFinding, { host, trust, schemes }: Link): string {
   if (cause === undefined) {
     if (verdict === 'unknown') return 'try again';
     if (step === 'login') return `see how ${host} is configured: its challenge cannot be followed`;
@@ -43,13 +43,13 @@ function loginAdvice({ login, host }: Link, nowMs: number): string {
   return `the login in ${place} is refused: renew it`;
 }
 
-function absenceAdvice({ code }: Finding, { host, repository }: Link): string {
+function absenceAdvice({ code }: LinkFinding, { host, repository }: Link): string {
   if (code === 'NAME_UNKNOWN' || code === 'NAME_INVALID')
     return `is ${host}/${repository} a place there? On Quayside see hosts, upstreams and their repositories`;
   if (code === 'MANIFEST_UNKNOWN') return 'is the tag right, and has the image been pushed or mirrored?';
   return 'pull the tag again: it may have moved';
 }
 
-function afterThat({ retryAfter }: Finding): string {
+function afterThat({ retryAfter }: LinkFinding): string {
   return retryAfter === undefined ? ' later' : ` after ${retryAfter}${/^\d+$/.test(retryAfter) ? ' s' : ''}`;
 }

@@ -6,6 +6,7 @@ import { arch, homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { defined } from '../../../base/text/defined.ts';
 import { field, textOf } from '../../../base/text/json.ts';
+import { scrubbed } from '../../../base/text/redaction.ts';
 import { didYouMean, parsed, UsageError } from '../../flags/arguments.ts';
 import { type Io, type Run, stopCode } from '../../flags/io.ts';
 import { type ImageName, imageText, parseImageName } from '../image-name.ts';
@@ -149,12 +150,12 @@ async function checked(
     for (const link of links) {
       const finding = await pulled(link, image, pull);
       const next = nextStep(finding, link, Date.now());
-      found.push({ location: link.location, ...finding, ...defined({ next }) });
+      found.push({ location: scrubbed(link.location), ...finding, ...defined({ next }) });
     }
     return { ...report, files, links: found };
   } catch (error) {
     if (!(error instanceof ConfigurationTrouble)) throw error;
-    return { ...report, trouble: error.message };
+    return { ...report, trouble: scrubbed(error.message) };
   }
 }
 

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { field, jsonOrNone, listOf, textOf } from '../../../base/text/json.ts';
 import { scrubbed } from '../../../base/text/redaction.ts';
-import type { Finding } from './link.ts';
+import type { LinkFinding } from './link.ts';
 
-type Trouble = Omit<Finding, 'bytes' | 'seconds'>;
+type Trouble = Omit<LinkFinding, 'bytes' | 'seconds'>;
 
 /** Why a link does not give what it should. */
 export class LinkTrouble extends Error {
@@ -20,7 +20,7 @@ const longestBody = 64 * 1024;
 const longestReason = 300;
 
 /** An answer that is no success, in the registry's own words. Reads its body. */
-export async function refusal(answer: IncomingMessage, step: Finding['step']): Promise<LinkTrouble> {
+export async function refusal(answer: IncomingMessage, step: LinkFinding['step']): Promise<LinkTrouble> {
   const { statusCode: status = 0, headers } = answer;
   const body = await bodyOf(answer);
   const [first] = listOf(field(jsonOrNone(body), 'errors'));
@@ -49,7 +49,7 @@ const certain =
 export function connectionTrouble(
   error: NodeJS.ErrnoException,
   url: URL,
-  step: Finding['step'],
+  step: LinkFinding['step'],
   timeoutMs: number,
 ): LinkTrouble {
   const cause = error.code ?? 'unknown';

@@ -36,7 +36,7 @@ export interface Chain {
 }
 
 /** What was found at one link. */
-export interface Finding {
+export interface LinkFinding {
   /** `wrong` is a refusal, or bytes that are wrong; `unknown` is silence, 429, or 5xx. */
   readonly verdict: 'ok' | 'wrong' | 'unknown' | 'skipped';
   /** What was asked last. */

@@ -13,7 +13,7 @@ import {
   parseManifest,
 } from '../../../oci/manifest.ts';
 import type { ImageName } from '../image-name.ts';
-import type { Finding, Link } from './link.ts';
+import type { Link, LinkFinding } from './link.ts';
 import { LinkTrouble } from './link-trouble.ts';
 import { type LinkSession, openSession, type SessionOptions } from './session.ts';
 
@@ -41,10 +41,12 @@ const maxConfigBytes = 16 * 1024 * 1024;
  * Pulls the image from one link as a client does, and keeps nothing: manifests and config whole and
  * compared with their digests, of each layer one byte, or all of them. Rejects only when aborted.
  */
-export async function pulled(link: Link, image: ImageName, options: PullOptions): Promise<Finding> {
+export async function pulled(link: Link, image: ImageName, options: PullOptions): Promise<LinkFinding> {
   const startedAt = performance.now();
   const progress: Progress = { bytes: 0, layers: 0, note: '' };
-  const finding = (rest: Pick<Finding, 'verdict' | 'step' | 'reason'> & Partial<Finding>): Finding => {
+  const finding = (
+    rest: Pick<LinkFinding, 'verdict' | 'step' | 'reason'> & Partial<LinkFinding>,
+  ): LinkFinding => {
     const { digest, hit, bytes } = progress;
     const seconds = Math.round(performance.now() - startedAt) / 1000;
     return { ...(digest && { digest }), ...(hit && { hit }), bytes, seconds, ...rest };
@@ -191,7 +193,7 @@ function blobPath({ repository }: Link, { digest }: Descriptor): string {
   return `/${repository}/blobs/${digest}`;
 }
 
-async function bytesOf(answer: IncomingMessage, most: number, step: Finding['step']): Promise<Buffer> {
+async function bytesOf(answer: IncomingMessage, most: number, step: LinkFinding['step']): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   await read(answer, step, (chunk) => {
@@ -204,7 +206,7 @@ async function bytesOf(answer: IncomingMessage, most: number, step: Finding['ste
 
 async function read(
   answer: IncomingMessage,
-  step: Finding['step'],
+  step: LinkFinding['step'],
   take: (chunk: Buffer) => void,
 ): Promise<void> {
   try {
@@ -215,6 +217,6 @@ async function read(
   }
 }
 
-function wrong(step: Finding['step'], reason: string): LinkTrouble {
+function wrong(step: LinkFinding['step'], reason: string): LinkTrouble {
   return new LinkTrouble({ verdict: 'wrong', step, reason });
 }

@@ -1,7 +1,7 @@
-import type { CheckedClient, Finding } from './link.ts';
+import type { CheckedClient, LinkFinding } from './link.ts';
 
 /** One line of the report. */
-export interface LinkReport extends Finding {
+export interface LinkReport extends LinkFinding {
   readonly location: string;
 }
 

@@ -4,11 +4,11 @@ import { getCACertificates } from 'node:tls';
 import { field, jsonOrNone, textOf } from '../../../base/text/json.ts';
 import { type Challenge, parseChallenges } from '../../../oci/challenge.ts';
 import type { UpstreamCredential } from '../../../upstream/login/credentials.ts';
-import type { Finding, Link } from './link.ts';
+import type { Link, LinkFinding } from './link.ts';
 import { bodyOf, connectionTrouble, LinkTrouble, refusal } from './link-trouble.ts';
 
 interface Wish {
-  readonly step: Finding['step'];
+  readonly step: LinkFinding['step'];
   /** Below the base: `/<repository>/manifests/…`; empty for a ping. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -149,7 +149,7 @@ class HttpSession implements LinkSession {
   async #followed(
     first: IncomingMessage,
     from: URL,
-    step: Finding['step'],
+    step: LinkFinding['step'],
     headers: Readonly<Record<string, string>>,
   ): Promise<IncomingMessage> {
     let [answer, url] = [first, from];
@@ -171,7 +171,7 @@ class HttpSession implements LinkSession {
 
   #send(
     url: URL,
-    step: Finding['step'],
+    step: LinkFinding['step'],
     headers: Readonly<Record<string, string>>,
   ): Promise<IncomingMessage> {
     const { timeoutMs, signal } = this.#options;
