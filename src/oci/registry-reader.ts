@@ -1,5 +1,6 @@
 import type { Bytes, Descriptor } from './content.ts';
 import type { Digest } from './digest.ts';
+import type { UpstreamReply } from './errors.ts';
 import type { Manifest } from './manifest.ts';
 import type { Reference, Repository, Tag } from './reference.ts';
 
@@ -21,7 +22,12 @@ export interface ManifestOptions extends Cancellable {
 /** What a registry says about a manifest. */
 export type ManifestAnswer =
   /** 404: there is no such tag or digest in that repository, nor where `reason` says. */
-  | { readonly kind: 'absent'; readonly reason?: string }
+  | {
+      readonly kind: 'absent';
+      readonly reason?: string;
+      /** The answer in the registry's own words, for the log. */
+      readonly reply?: UpstreamReply | undefined;
+    }
   /** 304: what `etag` names is still true. */
   | { readonly kind: 'unchanged' }
   | {

@@ -40,7 +40,7 @@ export interface StoreEvents {
   /** A small write and read failed, or succeeded again after that. */
   usabilityChanged?(event: { readonly isUsable: boolean; readonly error?: unknown }): void;
   /** The store failed several times in a row and is left alone, or a probe found it well again. */
-  availabilityChanged(event: { readonly isAvailable: boolean }): void;
+  availabilityChanged(event: { readonly isAvailable: boolean; readonly error?: unknown }): void;
 }
 
 /**

@@ -21,6 +21,7 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
       isStoreLeftAlone = !event.isAvailable;
       if (isStoreLeftAlone)
         cache.warn(
+          { fault: mediumFault(event.error), err: event.error },
           'S3 circuit breaker opened after repeated failures; pulls bypass the store until a probe succeeds',
         );
       else cache.info('S3 circuit breaker closed; pulls use the store again');

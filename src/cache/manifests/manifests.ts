@@ -6,7 +6,7 @@ import { LRUCache } from 'lru-cache';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { bytesOf, type Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { RegistryError } from '../../oci/errors.ts';
+import { RegistryError, type UpstreamReply } from '../../oci/errors.ts';
 import { isManifestType, maxManifestBytes } from '../../oci/manifest.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import type { ManifestAnswer, RegistryReader } from '../../oci/registry-reader.ts';
@@ -209,7 +209,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
     if (answer.kind === 'found') return keep(repository, answer);
     const reason = answer.kind === 'absent' ? answer.reason : undefined;
     absent.set(keyOf(repository, digest), reason ?? '');
-    throw manifestUnknown(digest, reason);
+    throw manifestUnknown(digest, reason, answer.kind === 'absent' ? answer.reply : undefined);
   }
 
   async function keep(repository: Repository, found: FoundManifest, asked?: Tag): Promise<HeldManifest> {
@@ -279,7 +279,7 @@ function isKeptAs(mediaType: string | undefined): mediaType is string {
   return mediaType !== undefined && isManifestType(mediaType) && !isSignedSchema1({ mediaType });
 }
 
-function manifestUnknown(digest: Digest, reason = ''): RegistryError {
+function manifestUnknown(digest: Digest, reason = '', reply?: UpstreamReply): RegistryError {
   const message = `the repository has no such manifest${reason && `: ${reason}`}`;
-  return new RegistryError('MANIFEST_UNKNOWN', message, { detail: { digest } });
+  return new RegistryError('MANIFEST_UNKNOWN', message, { detail: { digest }, reply });
 }

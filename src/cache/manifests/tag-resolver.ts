@@ -2,7 +2,7 @@ import type { LRUCache } from 'lru-cache';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { ageMs, withTimeout } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { isNotFound, RegistryError } from '../../oci/errors.ts';
+import { isNotFound, RegistryError, type UpstreamReply } from '../../oci/errors.ts';
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
 import type { CacheEvents } from '../events.ts';
@@ -185,7 +185,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     if (found.kind !== 'found') {
       const reason = found.kind === 'absent' ? found.reason : undefined;
       absent.set(keyOf(repository, tag), reason ?? '');
-      throw tagUnknown(tag, reason);
+      throw tagUnknown(tag, reason, found.kind === 'absent' ? found.reply : undefined);
     }
     await manifests.keep(repository, found, tag);
     return set(repository, tag, pointerOf(found));
@@ -232,7 +232,7 @@ function served(
   return { descriptor, bytes, hit, warnings, checkedAt };
 }
 
-function tagUnknown(tag: Tag, reason = ''): RegistryError {
+function tagUnknown(tag: Tag, reason = '', reply?: UpstreamReply): RegistryError {
   const message = `the repository has no such tag${reason && `: ${reason}`}`;
-  return new RegistryError('MANIFEST_UNKNOWN', message, { detail: { tag } });
+  return new RegistryError('MANIFEST_UNKNOWN', message, { detail: { tag }, reply });
 }

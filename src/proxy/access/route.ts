@@ -90,6 +90,6 @@ function unnamed(first: string): RegistryError {
 }
 
 function notAllowed(upstream: string, repository: Repository): RegistryError {
-  const message = 'this repository is not among the repositories configured for its upstream';
+  const message = `this repository is not among those that are configured for the upstream ${upstream}`;
   return new RegistryError('NAME_UNKNOWN', message, { detail: { upstream, repository } });
 }

@@ -21,7 +21,7 @@ import {
   wholeBody,
 } from '../exchange.ts';
 import { refusedBy } from '../resilience/retry.ts';
-import { replyWith } from '../resilience/words.ts';
+import { replyOf, replyWith } from '../resilience/words.ts';
 import type { Connection } from './connection.ts';
 
 type Found = Extract<ManifestAnswer, { readonly kind: 'found' }>;
@@ -56,11 +56,10 @@ async function readManifest(
   ask: UpstreamRequest,
   reference: Reference,
 ): Promise<ManifestAnswer> {
+  if (isAbsent(answer)) return { kind: 'absent', reply: await replyOf(answer) };
   const other = withoutContent(answer, ask);
   if (other !== undefined) return other;
-  if (answer.status !== 200) {
-    throw await refusedBy(answer);
-  }
+  if (answer.status !== 200) throw await refusedBy(answer);
   const bytes = await wholeBody(answer, maxManifestBytes);
   const manifest = await parsedFrom(answer, bytes);
   const { mediaType } = manifest;
@@ -105,9 +104,13 @@ function readHead(
 
 function withoutContent(answer: UpstreamResponse, ask: UpstreamRequest): ManifestAnswer | undefined {
   const isUnchanged = answer.status === 304 && ask.headers?.['if-none-match'] !== undefined;
-  if (!isUnchanged && (answer.status !== 404 || answer.isOfStorage === true)) return undefined;
+  if (!isUnchanged && !isAbsent(answer)) return undefined;
   discard(answer);
   return { kind: isUnchanged ? 'unchanged' : 'absent' };
+}
+
+function isAbsent({ status, isOfStorage }: UpstreamResponse): boolean {
+  return status === 404 && isOfStorage !== true;
 }
 
 /** The requested or known digest of the manifest; the bytes match it and the stated one. */

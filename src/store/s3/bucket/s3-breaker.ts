@@ -19,7 +19,7 @@ interface S3Attempt {
   /** Aborts at the call's deadline, when the caller leaves, and when the breaker opens. */
   readonly signal: AbortSignal;
   /** Ends the deadline and counts the outcome; `unknown` when the caller ended it. */
-  ended(outcome: 'answered' | 'failed' | 'unknown'): void;
+  ended(outcome: 'answered' | 'failed' | 'unknown', failure?: unknown): void;
 }
 
 /** A success is believed for so long by `isUsable`, in milliseconds. */
@@ -40,6 +40,8 @@ export class S3Breaker {
   #answeredAt = Number.NEGATIVE_INFINITY;
   #probes = 0;
   #timer: Timer | undefined;
+  /** The last failure, to be named while open. */
+  #last: unknown;
   readonly #probed = shared(async () => {
     const isWell = await this.#options.probe();
     if (isWell) this.#answered();
@@ -53,7 +55,8 @@ export class S3Breaker {
 
   /** Throws `UNAVAILABLE` while open. */
   check(): void {
-    if (this.#isOpen) throw new RegistryError('UNAVAILABLE', leftAlone, { retryAfterSeconds: 5 });
+    if (!this.#isOpen) return;
+    throw new RegistryError('UNAVAILABLE', leftAlone, { retryAfterSeconds: 5, cause: this.#last });
   }
 
   /** Begins a call; throws `UNAVAILABLE` while open. */
@@ -67,13 +70,13 @@ export class S3Breaker {
     this.#waiting.add(control);
     return {
       signal: control.signal,
-      ended: (outcome) => {
+      ended: (outcome, failure) => {
         timer[Symbol.dispose]();
         this.#waiting.delete(control);
         // The caller may still end the body that an answered call has opened.
         if (outcome !== 'answered') caller?.removeEventListener('abort', left);
         if (outcome === 'answered') this.#answered();
-        if (outcome === 'failed') this.#failed();
+        if (outcome === 'failed') this.#failed(failure);
       },
     };
   }
@@ -108,7 +111,8 @@ export class S3Breaker {
     this.#answeredAt = this.#clock.now();
   }
 
-  #failed(): void {
+  #failed(failure: unknown): void {
+    this.#last = failure;
     this.#failures += 1;
     if (this.#failures >= this.#mostFailures) this.#open();
   }
@@ -117,8 +121,8 @@ export class S3Breaker {
     if (this.#isOpen) return;
     this.#isOpen = true;
     this.#probes = 0;
-    for (const control of this.#waiting) control.abort(new Error(leftAlone));
-    this.#options.events?.availabilityChanged?.({ isAvailable: false });
+    for (const control of this.#waiting) control.abort(new Error(leftAlone, { cause: this.#last }));
+    this.#options.events?.availabilityChanged?.({ isAvailable: false, error: this.#last });
     this.#probeLater();
   }
 

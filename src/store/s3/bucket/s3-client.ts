@@ -94,11 +94,12 @@ export function createS3Calls(options: S3ClientOptions, breaker: S3Breaker): S3C
         const isAnswer = outcome === 'absent' || outcome === 'refused';
         // Where readers hold every connection, the call may never have reached S3.
         const isUnknown = signal?.aborted === true || bodies >= maxSockets;
-        attempt.ended(isAnswer ? 'answered' : isUnknown ? 'unknown' : 'failed');
+        const failure = s3Failure(operation, attempt.signal.aborted ? attempt.signal.reason : error);
+        attempt.ended(isAnswer ? 'answered' : isUnknown ? 'unknown' : 'failed', failure);
         report(operation, outcome === 'refused' ? 'absent' : outcome, startedAt);
         signal?.throwIfAborted();
         if (isAnswer) return { kind: outcome, attempts: attemptsOf(error) };
-        throw s3Failure(operation, attempt.signal.aborted ? attempt.signal.reason : error);
+        throw failure;
       }
     },
     held(body) {

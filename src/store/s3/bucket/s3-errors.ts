@@ -28,7 +28,9 @@ export function s3Failure(operation: string, error: unknown): RegistryError {
   const { name, code, status, message, requestId } = factsOf(error);
   const facts = [`${operation}: ${name}`, ...(status === undefined ? [] : [`status ${status}`])];
   const text = `${facts.join(', ')}${requestId === '' ? '' : `, request ${requestId}`}: ${message}`;
-  const cause = Object.assign(new Error(text), { code });
+  // A call that the breaker ended: what opened it. Never the SDK's own cause.
+  const ours = error instanceof Error && error.cause instanceof RegistryError ? { cause: error.cause } : {};
+  const cause = Object.assign(new Error(text, ours), { code });
   if (status === 416) return endsTooEarly({ cause });
   return new RegistryError('UNAVAILABLE', 'the store cannot be reached or refuses the request', { cause });
 }

@@ -1,0 +1,135 @@
+import type { Test } from 'tap';
+import { refusal, sampleOf } from '../bad-days/rig.ts';
+import { until } from '../support/bodies.ts';
+import type { LogLine, ServiceRig } from '../support/service.ts';
+
+/** One thing that goes wrong, played by doubles before the real service. */
+export interface Failure {
+  readonly name: string;
+  /** What an operator does next. */
+  readonly next: string;
+  /** Of the whole process: it is played when no other is. Default: false. */
+  readonly isAlone?: boolean;
+  /** Lets it happen once. What it starts ends with the scope. */
+  readonly play: (t: Test) => Promise<Played>;
+}
+
+/** What was seen of a failure. */
+export interface Played {
+  readonly rig: ServiceRig;
+  /** What the client was told, or the operator who looks at the queue. */
+  readonly client: string;
+  /** The request whose line counts. Default: there is none. */
+  readonly requestId?: string;
+  /** Other lines of the log, by their text. */
+  readonly lines?: readonly string[];
+  /** Samples that count it. */
+  readonly metrics: readonly string[];
+}
+
+/** A row of the table, cell by cell, in words that are the same each time. */
+export type FailureRow = Readonly<Record<(typeof columns)[number], string>>;
+
+/** In their order. A column that comes is named here, and filled in `played`. */
+export const columns = ['failure', 'client', 'log', 'metrics', 'next step'] as const;
+
+/** Plays the failure, and takes down what client, log and metrics say of it. */
+export async function played({ name, next, play }: Failure): Promise<FailureRow> {
+  const teardowns: (() => unknown)[] = [];
+  const scope = { teardown: (teardown: () => unknown) => void teardowns.push(teardown) };
+  try {
+    // The rigs of tests use nothing else of a test.
+    const seen = await play(scope as unknown as Test);
+    return {
+      failure: name,
+      client: normal(seen.client),
+      log: normal(await logText(seen)),
+      metrics: (await metricText(seen)) || '–',
+      'next step': next,
+    };
+  } finally {
+    for (const teardown of teardowns.reverse()) await teardown();
+  }
+}
+
+/** What a client is told by an answer that is no success. */
+export async function toldBy(response: Response): Promise<string> {
+  const { status, code, message, retryAfter } = await refusal(response);
+  const wait = retryAfter === undefined ? '' : `, \`Retry-After: ${retryAfter}\``;
+  return `**${status} ${code}**${wait}: ${message}`;
+}
+
+/** The fields of the line of a request that say something of a failure, in this order. */
+const requestFields = [
+  ...['status', 'error', 'detail', 'cut', 'hit', 'upstream', 'upstreamStatus', 'upstreamSaid', 'cause'],
+  ...['subject', 'rule', 'question', 'verdict'],
+];
+/** Those of every other line that say nothing of it. */
+const silent: ReadonlySet<string> = new Set([
+  'level',
+  'time',
+  'component',
+  'msg',
+  'err',
+  'requestId',
+  'digest',
+]);
+
+async function logText({ rig, requestId, lines = [] }: Played): Promise<string> {
+  const texts: string[] = [];
+  if (requestId !== undefined) {
+    const line = await logged(rig, (each) => each.msg === 'request' && each['requestId'] === requestId);
+    texts.push(`\`request\` ${fieldTexts(line, requestFields)}`);
+  }
+  for (const text of lines) {
+    const line = await logged(rig, ({ msg }) => msg === text);
+    const names = Object.keys(line).filter((field) => !silent.has(field));
+    texts.push(`\`${text}\` ${[fieldTexts(line, names), codeText(line)].filter(Boolean).join(' ')}`);
+  }
+  return texts.join('<br>');
+}
+
+async function logged(rig: ServiceRig, isIt: (line: LogLine) => boolean): Promise<LogLine> {
+  await until(() => rig.log.some(isIt), 'the line of the failure');
+  const line = rig.log.find(isIt);
+  if (line === undefined) throw new Error('the log has no such line any more');
+  return line;
+}
+
+function fieldTexts(line: LogLine, names: readonly string[]): string {
+  return names
+    .filter((name) => line[name] !== undefined)
+    .map((name) => `${name}=${valueText(line[name])}`)
+    .join(' ');
+}
+
+function valueText(value: unknown): string {
+  if (typeof value !== 'string') return JSON.stringify(value);
+  return /[\s=|]/.test(value) ? `'${value}'` : value;
+}
+
+/** The code of the deepest error of the line. */
+function codeText({ err }: LogLine): string {
+  let code: unknown;
+  for (let error = err; typeof error === 'object' && error !== null; error = Reflect.get(error, 'cause'))
+    code = Reflect.get(error, 'code') ?? code;
+  return code === undefined ? '' : `err.code=${String(code)}`;
+}
+
+async function metricText({ rig, metrics }: Played): Promise<string> {
+  const isCounted = async (): Promise<boolean> => {
+    const text = await rig.metrics();
+    return metrics.every((sample) => (sampleOf(text, sample) ?? 0) > 0);
+  };
+  await until(isCounted, `the metrics ${metrics.join(', ')}`);
+  return metrics.map((sample) => `\`${sample}\``).join('<br>');
+}
+
+/** Without what differs from one run to the next. */
+function normal(text: string): string {
+  return text
+    .replaceAll(/127\.0\.0\.1:\d+/g, '127.0.0.1:PORT')
+    .replaceAll(/sha256:[0-9a-f]{64}/g, 'sha256:…')
+    .replaceAll(/a{60,}\.test/g, 'no-such-host.test')
+    .replaceAll(/\/tmp\/quayside-[\w-]+/g, 'DIR');
+}
