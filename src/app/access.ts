@@ -1,4 +1,4 @@
-import type { ContentProofs, ContentTags, SearchEvents } from '../auth/access.ts';
+import type { Authenticator, ContentProofs, ContentTags, SearchEvents } from '../auth/access.ts';
 import type { Attempts } from '../auth/attempts.ts';
 import { createKubernetesCluster } from '../auth/clusters/api-server/cluster-reviews.ts';
 import { locallyChecked } from '../auth/clusters/api-server/local-check.ts';
@@ -126,6 +126,11 @@ export function configuredOperators(
   const cluster = name === undefined ? undefined : known.get(name);
   if (tokenFile === undefined && cluster === undefined) return undefined;
   return createOperators(defined({ tokenFile, cluster }));
+}
+
+/** Knows the users of every configured cluster. */
+export function usersOfClusters({ clusters }: Config, known: KnownClusters): Authenticator {
+  return createClusters([...known.values()], { issuers: issuersOf(clusters) });
 }
 
 /** The clusters that a host asks, in order. */

@@ -7,10 +7,9 @@ import { isRootIn, labelRightsKey } from '../auth/rules/stream-paths.ts';
 import { createKeptKeys } from '../auth/tokens/kept-keys.ts';
 import { createKeptSubjects } from '../auth/tokens/kept-subjects.ts';
 import { closeInTurn, closeTogether } from '../base/flow/close-all.ts';
-import { createLru } from '../base/state/lru.ts';
 import { defined } from '../base/text/defined.ts';
 import { type CacheContext, createCacheContext } from '../cache/registry/context.ts';
-import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
+import type { CachedRegistry } from '../cache/registry/registry.ts';
 import { createTagIndex } from '../cache/registry/tag-index.ts';
 import type { MirrorSettings } from '../config/config.ts';
 import type { Config, Environment } from '../config/load.ts';
@@ -19,26 +18,34 @@ import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
 import { createHosts } from '../proxy/access/hosts.ts';
 import { OwnCuts } from '../proxy/http/own-cuts.ts';
+import { RecentFailures } from '../proxy/http/recent-failures.ts';
 import { readiness } from '../proxy/operators/readiness.ts';
 import type { BlobModes } from '../proxy/pull/blob-modes.ts';
 import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createMetrics, type MeteredEvents } from '../telemetry/metrics.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
 import { createRequestTrace } from '../telemetry/request-trace.ts';
-import { createUpstream } from '../upstream/client/client.ts';
-import type { Upstream } from '../upstream/upstream.ts';
-import { configuredAccess, configuredClusters, configuredOperators, configuredRules } from './access.ts';
+import {
+  configuredAccess,
+  configuredClusters,
+  configuredOperators,
+  configuredRules,
+  usersOfClusters,
+} from './access.ts';
 import { readKeyPair } from './certificate.ts';
 import { bucketFault, configuredBucket } from './conditions/bucket.ts';
 import { configuredConditions } from './conditions/conditions.ts';
 import { createSigns } from './conditions/signs.ts';
+import { configuredExplain } from './explain/service.ts';
+import { UpstreamStates } from './explain/states.ts';
 import type { Mirror, MirrorParts } from './mirror/service.ts';
+import { cachedRegistries, configuredUpstreams } from './registries.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
 import { StoreCheck } from './store-check.ts';
 import { configuredStreams } from './streams.ts';
-import { startedUpkeep } from './upkeep.ts';
+import { startedUpkeep, swept } from './upkeep.ts';
 
 interface ServiceOptions extends Pick<CacheContext, 'clock'> {
   readonly log: Log;
@@ -70,7 +77,6 @@ export interface Service {
   close(): Promise<void>;
 }
 
-const absentEntries = 10_000;
 /** How long a replica may take to write down what it learned; only S3 is shared by several. */
 const replicaLagMs = 1_000;
 /** What is left of the grace time when requests and downloads that still run are given up. */
@@ -80,7 +86,8 @@ const lastWordsMs = 2_000;
 export async function createService(config: Config, { log, env, clock }: ServiceOptions): Promise<Service> {
   const meters = createMetrics();
   const signs = createSigns();
-  const ours = signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log));
+  const states = new UpstreamStates();
+  const ours = states.noted(signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log)));
   const trace = createRequestTrace(log);
   const events = trace.traced(config.log.qciAppci ? parityLogged(ours, log) : ours);
   const bucket = await configuredBucket(config, events);
@@ -113,7 +120,8 @@ export async function createService(config: Config, { log, env, clock }: Service
   const parts = { config, cache, registry, events, log, env };
   const { mirror: settings } = config;
   const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
-  const upstreams = configuredUpstreams(config, env, events).map((one) => mirror?.filled(one) ?? one);
+  const unfilled = configuredUpstreams(config, env, events);
+  const upstreams = unfilled.map((one) => mirror?.filled(one) ?? one);
   for (const made of cachedRegistries(config, cache, upstreams)) registries.set(made.name, made);
   const passwords = createBcrypt({ hasFailed: (address) => guesses.hasFailed(address, 'password') });
   const subjects = createKeptSubjects({ records: cache.medium.records });
@@ -146,6 +154,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const isReady = async (): Promise<boolean> => !isLeaving && streams.isReady() && (await canServe());
   let modes = blobModesOf(config);
   const cuts = new OwnCuts();
+  const failures = new RecentFailures();
   const app = await pullServer(config, {
     log,
     trace,
@@ -157,6 +166,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     isReady,
     notes: streams.states,
     blobModes: () => modes,
+    failures,
     cuts,
   });
   const operators = configuredOperators(config.admin, clusters);
@@ -175,11 +185,25 @@ export async function createService(config: Config, { log, env, clock }: Service
     },
     ...defined({ mirror, clock }),
   });
+  const explain = configuredExplain(config, {
+    ...{
+      store: cache.medium,
+      tags: cache.tags,
+      upstreams: unfilled,
+      hosts: access.hosts,
+      clusters,
+      states,
+      failures,
+      users: usersOfClusters(config, clusters),
+    },
+    ...defined({ mirror: mirror && mirrorRules && { rules: mirrorRules, task: mirror.task } }),
+  });
   const admin = adminServer({
     meters,
     isReady,
     notes: streams.states,
     status: conditions.status,
+    explain,
     forget: access.forget,
     listen: config.admin.listen,
     trustedProxies: config.trustedProxies,
@@ -209,7 +233,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       () => closeTogether(upstreams.map((upstream) => () => upstream.close())),
       () => passwords.close(),
       () => access.close(),
-      () => closeTogether([() => admin.close(), () => shown?.close()]),
+      () => closeTogether([() => admin.close(), () => shown?.close(), () => explain.close()]),
     ]);
   }
 
@@ -255,41 +279,10 @@ async function mirrored(parts: MirrorParts): Promise<Mirror> {
   return (await import('./mirror/service.ts')).configuredMirror(parts);
 }
 
-async function swept(sweeps: readonly (() => Promise<number>)[], log: Log): Promise<void> {
-  for (const sweep of sweeps) {
-    try {
-      const leftovers = await sweep();
-      if (leftovers > 0)
-        log.info({ leftovers }, 'removed temporary files and uploads that an earlier run had left behind');
-    } catch (error) {
-      log.warn({ err: error }, 'cannot remove temporary files or uploads of an earlier run');
-    }
-  }
-}
-
 /** As long as a token may name them, and the day within which they are written anew. */
 function subjectsKeptMs({ hosts }: Config): number {
   const validities = Object.values(hosts).map(({ tokenValiditySeconds }) => tokenValiditySeconds);
   return (Math.max(0, ...validities) + 2 * 86_400) * 1000;
-}
-
-function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {
-  return Object.entries(config.upstreams).map(([name, options]) =>
-    createUpstream({ ...options, name, env, events }),
-  );
-}
-
-function cachedRegistries(
-  config: Config,
-  cache: CacheContext,
-  upstreams: readonly Upstream[],
-): readonly CachedRegistry[] {
-  return upstreams.map((upstream) => {
-    const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
-    const absent = createLru<string, string>(absentEntries, { keepMs: policy.negativeMs });
-    const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
-    return createCachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
-  });
 }
 
 function blobModesOf({ hosts }: Config): BlobModes {

@@ -25,9 +25,11 @@ import { createLocalRequests } from '../proxy/clients/local-request.ts';
 import { failure, failureHooks } from '../proxy/http/failure-hooks.ts';
 import { nosniff } from '../proxy/http/nosniff.ts';
 import { OwnCuts } from '../proxy/http/own-cuts.ts';
-import { requestIds, requestLog } from '../proxy/http/request-log.ts';
+import type { RecentFailures } from '../proxy/http/recent-failures.ts';
+import { createRequestIds, requestLog } from '../proxy/http/request-log.ts';
 import { createOrderedServer } from '../proxy/http/request-order.ts';
 import { requestTargets } from '../proxy/http/target.ts';
+import { type ExplainApi, explainRoute } from '../proxy/operators/explain.ts';
 import { health } from '../proxy/operators/health.ts';
 import { type MirrorApiOptions, mirrorOrders, mirrorQueue } from '../proxy/operators/mirror-api.ts';
 import { holdOrders, type MirrorHoldsOptions, mirrorHolds } from '../proxy/operators/mirror-holds.ts';
@@ -61,6 +63,8 @@ interface PullServerParts {
   /** Lines below the answer of `/readyz`. Default: none. */
   readonly notes?: () => readonly string[];
   readonly blobModes: () => BlobModes;
+  /** Where failed requests are remembered. Default: nowhere. */
+  readonly failures?: Pick<RecentFailures, 'add'>;
   /** The connections that we end within an answer. Default: of this server alone. */
   readonly cuts?: OwnCuts;
 }
@@ -72,13 +76,14 @@ const serverLimits = { maxHeaderBytes, keepAliveMs: 72_000, requestMs: 60_000 };
 
 /** The server that clients pull from, not yet listening. */
 export async function pullServer(config: Config, parts: PullServerParts): Promise<FastifyInstance> {
-  const { events, hostNames, trace, cuts = new OwnCuts() } = parts;
+  const { events, hostNames, trace, failures, cuts = new OwnCuts() } = parts;
   const log: FastifyBaseLogger = parts.log.child({ component: 'proxy' });
+  const ids = createRequestIds();
   const app = createServer(
     {
       loggerInstance: log,
       logController: new LogController({ disableRequestLogging: true }),
-      genReqId: requestIds(),
+      genReqId: ids.of,
       // A logger for each request costs more than the line that few of them write, which names the
       // request itself.
       childLoggerFactory: (parent) => parent,
@@ -101,6 +106,7 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
     log: plainLines(parts.log, 'proxy'),
     clientAddress: createClientAddress(config.trustedProxies),
     cuts,
+    ...(failures && { failures: { fresh: ids.fresh, add: (request) => failures.add(request) } }),
     events: { answered: closingWhenIdle(app, events.answered) },
   });
   requestTargets(app);
@@ -202,6 +208,8 @@ interface AdminServerParts {
   readonly listen: string | false;
   /** Networks (CIDR) of proxies, whose requests come from elsewhere. */
   readonly trustedProxies: readonly string[];
+  /** Explains pulls. Default: it does not. */
+  readonly explain?: ExplainApi;
   /** Who may come in from elsewhere. Default: none. */
   readonly operators?: Operators;
   readonly operated: (event: OperatorEvent) => void;
@@ -212,7 +220,7 @@ interface AdminServerParts {
  * server; a server of their own, not yet listening.
  */
 export function adminServer(parts: AdminServerParts): FastifyInstance {
-  const { meters, mirror, listen, status } = parts;
+  const { meters, mirror, listen, status, explain } = parts;
   const app = createServer();
   health(app, parts);
   app.get('/metrics', async (_request, reply) => reply.type(meters.contentType).send(await meters.text()));
@@ -225,6 +233,7 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
       proxies: parts.trustedProxies,
     }),
   };
+  if (explain !== undefined) explainRoute(app, { ...door, api: explain });
   void app.register((scope, _options, done) => {
     operatorDoor(scope, door);
     scope.post('/access/forget', async (_request, reply) => {

@@ -5,6 +5,7 @@ import type { CachedRegistry } from '../cache/registry/registry.ts';
 import { createScrubber } from '../cache/scrub/scrubber.ts';
 import type { Config } from '../config/load.ts';
 import type { Digest } from '../oci/digest.ts';
+import type { Log } from '../telemetry/log.ts';
 import type { MeteredEvents } from '../telemetry/metrics.ts';
 
 interface Upkeep {
@@ -52,4 +53,17 @@ export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): 
       await closeTogether(running.map((each) => () => each.close()));
     },
   };
+}
+
+/** Runs each once; what one removed, and why it could not, is in the log. */
+export async function swept(sweeps: readonly (() => Promise<number>)[], log: Log): Promise<void> {
+  for (const sweep of sweeps) {
+    try {
+      const leftovers = await sweep();
+      if (leftovers > 0)
+        log.info({ leftovers }, 'removed temporary files and uploads that an earlier run had left behind');
+    } catch (error) {
+      log.warn({ err: error }, 'cannot remove temporary files or uploads of an earlier run');
+    }
+  }
 }

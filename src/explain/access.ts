@@ -41,7 +41,7 @@ export interface RightsFinding {
 
 /** Rule, question and verdict, with what would help. */
 export async function rightsStep(routed: RoutedCase): Promise<RightsFinding> {
-  const { routed: route, subject, sources, decidedThen } = routed;
+  const { routed: route, subject, sources, decidedThen, viewer } = routed;
   if (route.auth === 'none')
     return {
       allowed: true,
@@ -71,10 +71,15 @@ export async function rightsStep(routed: RoutedCase): Promise<RightsFinding> {
     finding: {
       mark: allowed ? 'ok' : 'wrong',
       found: lines,
-      where: `cluster ${name ?? 'none'}, ${isRemembered === true ? 'answer remembered' : 'asked now'}`,
+      where: `cluster ${name ?? 'none'}${viewer === 'operator' ? askedText(isRemembered) : ''}`,
       ...(allowed ? {} : { next: bindingFor(question, subject.name, name) }),
     },
   };
+}
+
+/** Not for the subject itself: what others asked is none of its business. */
+function askedText(isRemembered: boolean | undefined): string {
+  return isRemembered === true ? ', answer remembered' : ', asked now';
 }
 
 function decidedBefore(then: NonNullable<RoutedCase['decidedThen']>): RightsFinding {

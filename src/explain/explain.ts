@@ -4,6 +4,7 @@
 
 import { defined } from '../base/text/defined.ts';
 import { scrubbed } from '../base/text/redaction.ts';
+import { hasSlept } from '../base/time/wait.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type RightsFinding, rightsStep, routeStep } from './access.ts';
 import type { Case, RoutedCase, Seen, SeenCase } from './case.ts';
@@ -32,6 +33,9 @@ export interface ExplainedCase extends Case {
   readonly notes?: readonly string[];
 }
 
+/** For all that is behind route and rights, milliseconds. */
+const longestMs = 6_000;
+
 const operatorsOnly = hidden('for operators');
 
 /** Looks everywhere. Rejects for nothing that it finds: a step that fails says so. */
@@ -56,8 +60,19 @@ export async function explained(asked: ExplainedCase): Promise<Explanation> {
   found.set('image stream', await streamFor(case_, stream));
   if (known.viewer === 'subject' && rights.allowed !== true)
     return result(known, found, 'not shown: this login has no known right to the image');
-  await lookBehind(case_, found);
+  await inTime(lookBehind(case_, found), found);
   return result(known, found, 'not looked up');
+}
+
+/** Later findings are not waited for: who asks is shown what there is. */
+async function inTime(looking: Promise<void>, found: Map<Title, Finding>): Promise<void> {
+  const over = new AbortController();
+  const looked = looking.catch((error: unknown) => void found.set('tag', failed(error)));
+  await Promise.race([looked, hasSlept(longestMs, over.signal)]);
+  over.abort();
+  for (const title of titles)
+    if (!found.has(title))
+      found.set(title, { mark: 'unknown', found: [`no answer within ${longestMs / 1000} s`] });
 }
 
 /** What needs the right to the image: tag, content, upstream, mirror. */

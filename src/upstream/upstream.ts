@@ -71,6 +71,12 @@ export interface UpstreamEvents {
   }): void;
   /** A ping was answered, with the upstream's time: how far it is ahead of ours, milliseconds. */
   dated?(event: { readonly upstream: string; readonly skewMs: number }): void;
+  /** The registry said in header fields how many requests it still allows, as Docker Hub does. */
+  allowanceTold?(event: {
+    readonly upstream: string;
+    readonly limit?: string;
+    readonly remaining: string;
+  }): void;
   breakerChanged(event: { readonly upstream: string; readonly state: 'closed' | 'open' | 'half-open' }): void;
 }
 

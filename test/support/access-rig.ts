@@ -29,6 +29,8 @@ export interface AccessRig extends ServiceRig {
 
 export interface AccessRigOptions extends Pick<ServiceRigOptions, 'directory' | 'upstream'> {
   readonly people: ClusterDoubleOptions;
+  /** Settings over the rig's own. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Over those of the CI host. */
   readonly host?: Readonly<Record<string, unknown>>;
   /** Another double, which is not closed. */
@@ -67,6 +69,7 @@ export async function accessRig(t: Test, options: AccessRigOptions): Promise<Acc
         [ciHost]: { ...host, access: 'imagestream', ...options.host },
         [otherHost]: { ...host, access: 'open' },
       },
+      ...options.settings,
     },
   });
   t.teardown(async () => {

@@ -35,7 +35,7 @@ type Outcome = ProbeAnswer extends infer Each ? (Each extends unknown ? Omit<Eac
 const mostAnswers = 500;
 const mostBuilt = 500;
 /** The longest that one probe may take, milliseconds. */
-const longestMs = 8_000;
+const longestMs = 4_000;
 const longestText = 300;
 const deepestCause = 8;
 

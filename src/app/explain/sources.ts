@@ -38,6 +38,8 @@ export interface ExplainParts {
   readonly checkout?: string;
 }
 
+/** How long the cluster may take for one stream, milliseconds. */
+const streamMs = 4_000;
 const longestStreamBytes = 32 * 1024 * 1024;
 
 /** Sends no request, and reads no file, before a step asks. */
@@ -98,7 +100,7 @@ function missesOf(
 }
 
 /** The cluster whose image streams are mirrored, else the one whose streams are followed. */
-function streamCluster({ mirror, clusters }: Pick<Config, 'mirror' | 'clusters'>): string | undefined {
+export function streamCluster({ mirror, clusters }: Pick<Config, 'mirror' | 'clusters'>): string | undefined {
   if (mirror?.imageStreams !== undefined) return mirror.imageStreams.cluster;
   const names = Object.keys(clusters);
   return names.find((name) => clusters[name]?.streams !== undefined) ?? names[0];
@@ -112,7 +114,7 @@ function streamsOf(config: Config, clients: ClusterClients): ExplainSources['str
     async read(namespace, name) {
       const client = await clients.of(cluster);
       const path = `/apis/image.openshift.io/v1/namespaces/${encodeURIComponent(namespace)}/imagestreams/${encodeURIComponent(name)}`;
-      return unless(404, client.json<unknown>({ path, maxBytes: longestStreamBytes }));
+      return unless(404, client.json<unknown>({ path, timeoutMs: streamMs, maxBytes: longestStreamBytes }));
     },
   };
 }

@@ -26,7 +26,7 @@ import { mirrorLoop } from '../../mirror/loop/loop.ts';
 import { createQueueAdmin, type QueueAdmin } from '../../mirror/loop/queue-admin.ts';
 import { createHolds } from '../../mirror/queue/holds.ts';
 import { createQueue, type Queue, type TaskSink } from '../../mirror/queue/queue.ts';
-import type { MirrorTask } from '../../mirror/queue/task.ts';
+import type { MirrorTask, QueuedTask } from '../../mirror/queue/task.ts';
 import { createTaskRecords, offerTask } from '../../mirror/queue/task-records.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -63,6 +63,8 @@ export interface Mirror {
   readonly holds: HoldDesk;
   readonly serving: (path: string) => void;
   state(): MirrorActivity;
+  /** The task for a destination, where this process copies. */
+  task(destination: string): QueuedTask | undefined;
   /** Waits for its turn, and works. */
   start(): void;
   /** Gives up what is being copied, keeps what is left to do, and lets the next one work. */
@@ -184,6 +186,7 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
     holds: createHoldDesk({ holds, queue: shown, tell }),
     serving: (path) => tell('serving', { path }),
     state: () => watch.state(current),
+    task: (destination) => shown.list({ destination })[Symbol.iterator]().next().value,
     start() {
       working = working.then(() => turns(turn, work, tell, stopping.signal));
     },

@@ -18,7 +18,14 @@ export async function askedServer(words: ExplainWords, io: Io): Promise<Explaine
   return {
     async explain(input) {
       const query = new URLSearchParams(
-        defined({ input, host: asked.host, as: asked.as, groups: asked.groups, cluster: asked.cluster }),
+        defined({
+          input,
+          format: 'json',
+          host: asked.host,
+          as: asked.as,
+          groups: asked.groups,
+          cluster: asked.cluster,
+        }),
       );
       const { status, text: body } = await get(`/explain?${query}`);
       if (status === undefined) throw new UsageError(`${host} ${body}`);

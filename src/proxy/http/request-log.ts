@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { defined } from '../../base/text/defined.ts';
 import type { ErrorCode } from '../../oci/errors.ts';
 import { type ClientAddress, createClientAddress } from '../clients/client-address.ts';
 import type { ProxyEvents, RequestKind } from '../events.ts';
 import type { RequestFacts } from './exchange.ts';
-import { type Failure, failureFields } from './failure.ts';
+import { type Failure, type FailureFields, failureFields } from './failure.ts';
 import { cutStatus, type OwnCut, type OwnCuts } from './own-cuts.ts';
+import type { FailedRequest } from './recent-failures.ts';
 
 /** What the request log says about one request, filled in as its answer takes shape. */
 export interface RequestRecord extends RequestFacts {
@@ -35,6 +37,11 @@ interface RequestLogOptions {
   /** Default: the other end of the connection. */
   readonly clientAddress?: ClientAddress;
   readonly events?: Pick<Partial<ProxyEvents>, 'answered'>;
+  /** Remembers requests that failed, under an id of `fresh`. Default: none. */
+  readonly failures?: {
+    readonly fresh: RequestIds['fresh'];
+    readonly add: (request: FailedRequest) => void;
+  };
   /** Which connections we end. Default: none. */
   readonly cuts?: Pick<OwnCuts, 'of'>;
 }
@@ -57,7 +64,7 @@ const clientLeft = 499;
  * stays out of the log, and every header field except the bounded user agent.
  */
 export function requestLog(app: FastifyInstance, options: RequestLogOptions): void {
-  const { log, clientAddress: addressOf = createClientAddress([]), events, cuts } = options;
+  const { log, clientAddress: addressOf = createClientAddress([]), events, cuts, failures } = options;
   app.decorateReply('record');
   app.addHook('onRequest', (request, reply, done) => {
     const startedAtMs = performance.now();
@@ -78,8 +85,15 @@ export function requestLog(app: FastifyInstance, options: RequestLogOptions): vo
       });
       const facts = factsOf(request, reply.record, { path, status, firstByteMs, totalMs });
       const { failure, cut: ours } = reply.record;
-      if (failure === undefined && ours === undefined) log.info(facts, 'request');
-      else log.info({ ...facts, cut: ours, ...(failure && failureFields(failure, request.id)) }, 'request');
+      if (failure === undefined && ours === undefined) {
+        log.info(facts, 'request');
+        return;
+      }
+      const told = failure && failureFields(failure, request.id);
+      const failed = failures && told && failedRequest(request, { facts, told, fresh: failures.fresh });
+      if (failed !== undefined) failures?.add(failed);
+      const own = failed?.clientId === undefined ? undefined : failed.id;
+      log.info({ ...facts, cut: ours, ownRequestId: own, ...told }, 'request');
     });
     done();
   });
@@ -97,17 +111,74 @@ export function endedStatus({ raw, record }: FastifyReply): number {
   return cut === 'failure' ? (failure?.status ?? 500) : cutStatus[cut];
 }
 
-/** The request's id, for `genReqId`: the client's valid `X-Request-Id`, else a fresh one. */
-export function requestIds(): (incoming: IncomingMessage) => string {
+/** Ids of requests. */
+export interface RequestIds {
+  /** For `genReqId`: the client's valid `X-Request-Id`, else a fresh one. */
+  of(incoming: IncomingMessage): string;
+  /** One that no client chose. */
+  fresh(): string;
+}
+
+export function createRequestIds(): RequestIds {
   const process = randomBytes(6)
     .toString('base64url')
     .replace(/[^A-Za-z0-9]/g, '0');
   let serial = 0;
-  return ({ headers }) => {
-    const given = headers['x-request-id'];
-    if (typeof given === 'string' && saneId.test(given)) return given;
+  const fresh = (): string => {
     serial += 1;
     return `${process}-${serial.toString(36)}`;
+  };
+  return { fresh, of: ({ headers }) => givenId(headers) ?? fresh() };
+}
+
+/** The id that the client gave the request, if it is one that we repeat. */
+function givenId(headers: IncomingHttpHeaders): string | undefined {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && saneId.test(given) ? given : undefined;
+}
+
+interface FailedFacts {
+  readonly facts: ReturnType<typeof factsOf>;
+  readonly told: FailureFields;
+  readonly fresh: RequestIds['fresh'];
+}
+
+const longestHost = 260;
+const longestQuestion = 300;
+
+/**
+ * What is remembered of a failure. A 401 to a request without a login is how each login begins, and
+ * nothing to explain.
+ */
+function failedRequest(
+  { headers, id: requestId }: FastifyRequest,
+  { facts, told, fresh }: FailedFacts,
+): FailedRequest | undefined {
+  const { method, path, status, upstream, subject, cluster, rule, question, verdict, error } = facts;
+  if (status === 401 && headers.authorization === undefined) return undefined;
+  const clientId = givenId(headers);
+  const { message, upstreamStatus, upstreamSaid, cause } = told;
+  return {
+    id: clientId === undefined ? requestId : fresh(),
+    at: Date.now(),
+    method,
+    path,
+    host: (headers.host ?? '').slice(0, longestHost),
+    status,
+    message,
+    ...defined({
+      clientId,
+      error,
+      upstream,
+      subject,
+      cluster,
+      rule,
+      verdict,
+      upstreamStatus,
+      upstreamSaid,
+      cause,
+    }),
+    ...defined({ question: question?.slice(0, longestQuestion) }),
   };
 }
 

@@ -1,9 +1,12 @@
 // Room `proxy/operators`: health, readiness, and what operators may see and change. In: requests to
 // the admin server. Out: answers of fixed form. Imports: base, oci, proxy/access, proxy/http; types
-// of auth/clusters, proxy/clients.
+// of auth, auth/clusters, proxy/clients.
 
+import type { ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Subject } from '../../auth/access.ts';
 import type { Operators } from '../../auth/clusters/operators.ts';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { challengeText } from '../../oci/challenge.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { FailedLogins } from '../access/auth-errors.ts';
@@ -11,13 +14,24 @@ import { authorizationOf } from '../access/authorization.ts';
 import type { IsLocal } from '../clients/local-request.ts';
 import { clientSignal } from '../http/body.ts';
 
-interface OperatorDoorOptions {
+/** How callers of the admin server are told apart. */
+export interface CallerOptions {
   readonly isLocal: IsLocal;
   /** Who may come in from elsewhere. Default: none. */
   readonly operators?: Operators;
   readonly attempts: FailedLogins;
-  /** Told of each request that changes something. */
+  /** Told of each request that changes something, and of each one as another user. */
   readonly operated: (event: OperatorEvent) => void;
+}
+
+/** Who sent a request to the admin server. */
+interface Caller {
+  /** `local`, `tokenFile`, or the user's name at the cluster. */
+  readonly name: string;
+  /** False for a user of a cluster without the right to the path. */
+  readonly isOperator: boolean;
+  /** The user of a cluster, where there is one. */
+  readonly subject?: Subject;
 }
 
 export interface OperatorEvent {
@@ -37,30 +51,54 @@ const bearer = /^Bearer +(\S+)$/i;
  * shown decides by itself, also from this host. Throws `UNAUTHORIZED`, `DENIED`, and `UNAVAILABLE`
  * when it cannot be told; the body is not read before.
  */
-export function operatorDoor(scope: FastifyInstance, options: OperatorDoorOptions): void {
-  const { isLocal, operators, operated } = options;
+export function operatorDoor(scope: FastifyInstance, options: CallerOptions): void {
+  const callerOf = createCallers(options);
+  scope.addHook('onRequest', async (request, reply) => {
+    const { name } = await callerOf(request, reply.raw);
+    const { verb, path } = questionOf(request);
+    if (verb !== 'get') options.operated({ operator: name, verb, path, client: request.ip });
+  });
+}
 
-  async function operatorOf(request: FastifyRequest, leaving: () => AbortSignal): Promise<string> {
+/**
+ * Tells who sent a request. With `subjectOf` also users of clusters who are no operators come in:
+ * their route decides what they see. Throws as `operatorDoor` says.
+ */
+export function createCallers(
+  { isLocal, operators, attempts }: CallerOptions,
+  subjectOf?: (token: string, address: string) => MaybePromise<Subject | undefined>,
+) {
+  /** A cluster that does not answer keeps no operator out. */
+  async function subjectOrNone(token: string, address: string): Promise<Subject | undefined> {
+    try {
+      return await subjectOf?.(token, address);
+    } catch {
+      return undefined;
+    }
+  }
+
+  return async (request: FastifyRequest, response: ServerResponse): Promise<Caller> => {
     const authorization = authorizationOf(request.headers, request.raw.rawHeaders);
     if (authorization === undefined) {
-      if (isLocal(request.raw)) return 'local';
+      if (isLocal(request.raw)) return { name: 'local', isOperator: true };
       throw operators === undefined ? notFromElsewhere() : challenge('a login is required from other hosts');
     }
     if (operators === undefined) throw notFromElsewhere();
     const [, token] = bearer.exec(authorization) ?? [];
     if (token === undefined) throw challenge('the login must be a bearer token');
     const verdict = await operators.judge(token, questionOf(request));
-    if (verdict.kind === 'allowed') return verdict.name;
+    const isOperator = verdict.kind === 'allowed';
+    if (isOperator) {
+      // A token of the file goes to no cluster.
+      const known = verdict.name === 'tokenFile' ? undefined : await subjectOrNone(token, request.ip);
+      return { name: verdict.name, isOperator, ...(known && { subject: known }) };
+    }
+    const subject = await subjectOf?.(token, request.ip);
+    if (subject !== undefined) return { name: subject.name, isOperator, subject };
     if (verdict.kind === 'denied') throw notGranted(request);
-    await options.attempts.failed(request.ip, leaving());
+    await attempts.failed(request.ip, clientSignal(response));
     throw challenge('the token is not known');
-  }
-
-  scope.addHook('onRequest', async (request, reply) => {
-    const operator = await operatorOf(request, () => clientSignal(reply.raw));
-    const { verb, path } = questionOf(request);
-    if (verb !== 'get') operated({ operator, verb, path, client: request.ip });
-  });
+  };
 }
 
 function questionOf({ method, routeOptions }: FastifyRequest) {

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { field } from '../../base/text/json.ts';
+import { acceptedFormat } from './formats.ts';
 import { json, refused } from './mirror-api.ts';
 
 export interface StatusOptions {
@@ -20,8 +21,4 @@ export function statusRoute(app: FastifyInstance, { status }: StatusOptions): vo
     if (format !== 'text') return refused(reply, 400, 'format must be json or text');
     return reply.header('content-type', 'text/plain; charset=utf-8').send(text);
   });
-}
-
-function acceptedFormat(accept = ''): 'json' | 'text' {
-  return accept.includes('application/json') ? 'json' : 'text';
 }

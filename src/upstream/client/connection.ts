@@ -1,7 +1,7 @@
 import { anySignal } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { createDownloads, type Downloads } from '../download/downloads.ts';
-import type { Dispatch, UpstreamRequest, UpstreamResponse } from '../exchange.ts';
+import { type Dispatch, headerOf, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
 import { type Agents, createAgents } from '../http/agents.ts';
 import type { UpstreamSettings } from '../http/options.ts';
 import { followed, targetOf } from '../http/redirect.ts';
@@ -61,12 +61,20 @@ export function createConnection(settings: UpstreamSettings): Connection {
     longestWaitSeconds,
     retried: (reason: 'status' | 'network') => events?.retried({ upstream: name, reason }),
   };
+  const tellAllowance = (answer: UpstreamResponse): void => {
+    const remaining = headerOf(answer, 'ratelimit-remaining');
+    if (remaining === undefined || events?.allowanceTold === undefined) return;
+    const limit = headerOf(answer, 'ratelimit-limit');
+    events.allowanceTold({ upstream: name, remaining, ...(limit === undefined ? {} : { limit }) });
+  };
   const through =
     (send: Dispatch) =>
     async (ask: UpstreamRequest): Promise<UpstreamResponse> => {
       const signal = anySignal(ask.signal, closing.signal);
       try {
-        return await orTryAgain(await send({ ...ask, signal }), now(), ask);
+        const answer = await send({ ...ask, signal });
+        tellAllowance(answer);
+        return await orTryAgain(answer, now(), ask);
       } catch (error) {
         signal.throwIfAborted();
         const absence = reach.absence();

@@ -6,7 +6,7 @@ import type { Bytes } from '../../../src/oci/content.ts';
 import type { ProxyEvents } from '../../../src/proxy/events.ts';
 import { send } from '../../../src/proxy/http/body.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
-import { requestIds, requestLog } from '../../../src/proxy/http/request-log.ts';
+import { createRequestIds, requestLog } from '../../../src/proxy/http/request-log.ts';
 import { until } from '../../support/bodies.ts';
 
 type Line = Readonly<Record<string, unknown>>;
@@ -15,7 +15,7 @@ async function served(t: Test, routes: (app: FastifyInstance) => void) {
   const lines: Line[] = [];
   const answered: Parameters<ProxyEvents['answered']>[0][] = [];
   const { promise: written, resolve } = Promise.withResolvers<void>();
-  const app = fastify({ ...failureHooks, genReqId: requestIds() });
+  const app = fastify({ ...failureHooks, genReqId: createRequestIds().of });
   failure(app);
   requestLog(app, {
     log: {

@@ -1,0 +1,41 @@
+import { createLru } from '../../base/state/lru.ts';
+import { defined } from '../../base/text/defined.ts';
+import { oneLine } from '../../base/text/one-line.ts';
+import type { UpstreamFacts } from '../../explain/sources.ts';
+import type { MeteredEvents } from '../../telemetry/metrics.ts';
+
+type State = Pick<UpstreamFacts, 'breaker' | 'breakerAt' | 'limits'>;
+
+const mostUpstreams = 1_000;
+const longestLimit = 60;
+
+/** What passing events say of each upstream's breaker, and of the pulls that it still allows. */
+export class UpstreamStates {
+  readonly #states = createLru<string, State>(mostUpstreams);
+
+  /** The same events, which are also noted here. */
+  noted(events: MeteredEvents): MeteredEvents {
+    return {
+      ...events,
+      breakerChanged: (event) => {
+        events.breakerChanged(event);
+        this.#change(event.upstream, { breaker: event.state, breakerAt: Date.now() });
+      },
+      allowanceTold: (event) => {
+        events.allowanceTold?.(event);
+        const { upstream, limit, remaining } = event;
+        const text = `${remaining} left${limit === undefined ? '' : ` of ${limit}`}`;
+        this.#change(upstream, { limits: { text: oneLine(text, longestLimit), at: Date.now() } });
+      },
+    };
+  }
+
+  /** A breaker that never changed is closed. */
+  of(upstream: string): State {
+    return { breaker: 'closed', ...this.#states.get(upstream) };
+  }
+
+  #change(upstream: string, change: State): void {
+    this.#states.set(upstream, { ...this.#states.get(upstream), ...defined(change) });
+  }
+}
