@@ -11,7 +11,7 @@ import {
   isFault,
 } from './condition.ts';
 import type { ConditionMemory } from './condition-memory.ts';
-import { type Moment, partCondition, type Settling, settledBy } from './inertia.ts';
+import { inertiaOf, type Moment, partCondition, type Settling, settledBy } from './inertia.ts';
 import { availableOf, degradedOf, progressingOf, type SummaryType, summaryTypes } from './summary.ts';
 
 interface BoardOptions {
@@ -152,7 +152,8 @@ export class ConditionBoard {
     const moment = this.#moment();
     for (const [key, part] of this.#parts) {
       const finding = this.#found.get(key);
-      if (finding !== undefined) part.state = settledBy(part.state, finding, part.kind.inertiaMs, moment);
+      if (finding !== undefined)
+        part.state = settledBy(part.state, finding, inertiaOf(finding, part.kind.inertiaMs), moment);
     }
     if (!this.#isPublishing) return;
     const weighed = [...this.#parts.values()].map(({ kind, state }) => ({

@@ -1,4 +1,4 @@
-import type { Condition, ConditionFinding, PartCondition } from './condition.ts';
+import { type Condition, type ConditionFinding, type PartCondition, usualInertiaMs } from './condition.ts';
 
 /** A point in time by two clocks. */
 export interface Moment {
@@ -12,6 +12,11 @@ export interface Moment {
 export interface Settling {
   readonly settled: Condition;
   readonly pending?: ConditionFinding & { readonly since: Moment };
+}
+
+/** How long a status must last: what is not told never counts at once, as no one answered. */
+export function inertiaOf({ status }: ConditionFinding, inertiaMs: number): number {
+  return status === 'Unknown' ? Math.max(inertiaMs, usualInertiaMs) : inertiaMs;
 }
 
 /**
@@ -37,5 +42,8 @@ export function settledBy(
 export function partCondition({ settled, pending }: Settling, inertiaMs: number): PartCondition {
   if (pending === undefined) return settled;
   const { since, ...found } = pending;
-  return { ...settled, pending: { ...found, since: since.at, countsAt: since.at + inertiaMs } };
+  return {
+    ...settled,
+    pending: { ...found, since: since.at, countsAt: since.at + inertiaOf(found, inertiaMs) },
+  };
 }

@@ -115,6 +115,18 @@ test('a missing bucket ends Available within 10 s, and makes it Degraded after 5
   t.same(status(), well);
 });
 
+test('an S3 that does not answer says nothing of its bucket for 2 minutes', async (t) => {
+  const { clock, found, start, report, status } = stage(t);
+  start();
+  await clock.pass(1_000);
+  found.bucket = { status: 'Unknown', reason: 'ECONNRESET', message: 'socket hang up' };
+  await clock.pass(minuteMs);
+  t.match(report().parts[1], { status: 'True', pending: { status: 'Unknown', reason: 'ECONNRESET' } });
+  await clock.pass(2 * minuteMs);
+  t.match(report().parts[1], { status: 'Unknown' });
+  t.same(status(), well);
+});
+
 test('a part that fails for 2 minutes makes the service Degraded, and says which one and why', async (t) => {
   const { clock, found, start, status, report } = stage(t);
   start();

@@ -3,6 +3,7 @@ import { artifactsApi, artifactsTag } from './scenarios/artifacts.ts';
 import { clientAnswers } from './scenarios/client-answers.ts';
 import { clients } from './scenarios/clients.ts';
 import { clusterClients } from './scenarios/cluster-clients.ts';
+import { clusterConditions } from './scenarios/cluster-conditions.ts';
 import { clusterHosts } from './scenarios/cluster-hosts.ts';
 import { clusterOperator } from './scenarios/cluster-operator.ts';
 import { clusterOurself } from './scenarios/cluster-ourself.ts';
@@ -57,6 +58,7 @@ export const scenarios: readonly Scenario[] = [
   clusterHosts,
   clusterReviews,
   clusterOperator,
+  clusterConditions,
   clusterSeveral,
   clusterOurself,
   clusterClients,

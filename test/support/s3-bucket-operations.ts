@@ -14,13 +14,15 @@ export type BucketSetting = keyof typeof settings;
 
 const settingNames = Object.keys(settings) as BucketSetting[];
 
+const verbs: Readonly<Record<string, string>> = { GET: 'Get', PUT: 'Put', DELETE: 'Delete' };
+
 /** The operation of a request without a key, as S3 names it; undefined for a listing. */
 export function bucketOperationOf(
   method: string,
   query: Readonly<Record<string, string>>,
 ): string | undefined {
   const setting = settingNames.find((name) => name in query);
-  if (setting !== undefined) return `${method === 'PUT' ? 'Put' : 'Get'}${settings[setting].name}`;
+  if (setting !== undefined) return `${verbs[method] ?? method}${settings[setting].name}`;
   const ofBucket: Readonly<Record<string, string>> = { HEAD: 'HeadBucket', PUT: 'CreateBucket' };
   return ofBucket[method];
 }
@@ -37,6 +39,7 @@ export const bucketOperations: Readonly<Record<string, (call: S3Call) => ServerR
     settingNames.flatMap((name) => [
       [`Get${settings[name].name}`, (call: S3Call) => got(call, name)],
       [`Put${settings[name].name}`, (call: S3Call) => put(call, name)],
+      [`Delete${settings[name].name}`, (call: S3Call) => removed(call, name)],
     ]),
   ),
 };
@@ -51,4 +54,9 @@ function got({ state, response }: S3Call, name: BucketSetting): ServerResponse {
 function put({ state, response, body }: S3Call, name: BucketSetting): ServerResponse {
   state.bucket.settings.set(name, body.toString());
   return response.writeHead(200).end();
+}
+
+function removed({ state, response }: S3Call, name: BucketSetting): ServerResponse {
+  state.bucket.settings.delete(name);
+  return response.writeHead(204).end();
 }

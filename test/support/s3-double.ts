@@ -42,6 +42,8 @@ export interface S3Switches {
   ignoresConditions: boolean;
   /** Operations that are refused, each with a status and a code, such as 501 NotImplemented. */
   refuses: Readonly<Record<string, readonly [status: number, code: string]>>;
+  /** PutObject is refused while public access is blocked, as radosgw 16 does. */
+  refusesBlocked: boolean;
   /** Its clock is ahead of ours, in milliseconds. */
   skewMs: number;
   /** Entries of one listing page. */
@@ -111,6 +113,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     wantsBareEtags: false,
     ignoresConditions: false,
     refuses: {},
+    refusesBlocked: false,
     skewMs: 0,
     pageSize: 1000,
   };

@@ -24,6 +24,8 @@ export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerRespo
       .end();
   },
   PutObject({ state, key, body, headers, response }) {
+    if (state.switches.refusesBlocked && state.bucket.settings.has('publicAccessBlock'))
+      return fail(response, 403, 'AccessDenied');
     const held = state.objects.get(key);
     const ifMatch = headers['if-match'];
     if (headers['if-none-match'] === '*' && held !== undefined && !state.switches.ignoresConditions)

@@ -19,7 +19,7 @@ export interface ConfiguredBucket {
 const firstMs = 2_000;
 const presenceEveryMs = 5_000;
 const settingsEveryMs = 10 * 60_000;
-/** After an answer that says nothing, milliseconds. */
+/** While the network gives no answer, milliseconds. */
 const againMs = 30_000;
 
 /** What is wrong with the bucket at the start, in words; also in the log, as its first line. */
@@ -87,16 +87,19 @@ function settingsSource(check: BucketCheck): ConditionSource {
       kind('StorageIncompleteUploadCleanupEnabled', 'none'),
       kind('StorageConditionalWrites', 'degrades'),
     ],
-    everyMs: againMs,
+    everyMs: presenceEveryMs,
     async look() {
       if (performance.now() >= nextAt) {
         found = await check.settings();
-        const isOpen = found.some(
-          ({ reason }) => reason === 'NoSuchBucket' || /^(?:E[A-Z]|Timeout)/.test(reason),
-        );
-        nextAt = performance.now() + (isOpen ? 0 : settingsEveryMs);
+        nextAt = performance.now() + pauseAfter(found);
       }
       return found;
     },
   };
+}
+
+/** A missing bucket may be there at any time; what the network kept back is asked again soon. */
+function pauseAfter(found: readonly BucketFinding[]): number {
+  if (found.some(({ reason }) => reason === 'NoSuchBucket')) return 0;
+  return found.some(({ reason }) => /^(?:E[A-Z]|Timeout)/.test(reason)) ? againMs : settingsEveryMs;
 }

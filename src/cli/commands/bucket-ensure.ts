@@ -100,15 +100,22 @@ function planLines({ owner, steps, untold }: BucketPlan, place: string): readonl
   }
 }
 
-const notOffered: ReadonlySet<string> = new Set(['NotImplemented', 'MethodNotAllowed']);
+const notOffered: ReadonlySet<string> = new Set(['NotImplemented', 'MethodNotAllowed', 'WritesRefused']);
 
-function isFailure({ refused }: StepOutcome): boolean {
-  return refused !== undefined && !notOffered.has(refused.code);
+/** radosgw knows no encryption by keys of its own, and calls AES256 an invalid argument. */
+function isOffered({ step, refused }: StepOutcome): boolean {
+  if (refused === undefined) return true;
+  return !notOffered.has(refused.code) && !(step.kind === 'encrypt' && refused.code === 'InvalidArgument');
 }
 
-function outcomeLine({ step, refused }: StepOutcome): string {
+function isFailure(outcome: StepOutcome): boolean {
+  return outcome.refused !== undefined && isOffered(outcome);
+}
+
+function outcomeLine(outcome: StepOutcome): string {
+  const { step, refused } = outcome;
   if (refused === undefined) return `done: ${stepText(step)}`;
-  const verdict = notOffered.has(refused.code) ? 'not offered by this server' : 'failed';
+  const verdict = isOffered(outcome) ? 'failed' : 'not offered by this server';
   return `${verdict}: ${stepText(step)}: ${refused.code}: ${refused.message}`;
 }
 

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
+import { temporary } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { objectDouble } from '../../support/object-double.ts';
@@ -37,7 +38,7 @@ async function become(admin: string | undefined, type: string, status: string): 
 async function overS3(t: Test) {
   const s3 = await s3Double();
   t.teardown(() => s3.close());
-  const folder = t.testdir({ id: 'AKIDEXAMPLE', key: 'a-secret-key' });
+  const folder = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
   const store = {
     s3: {
       bucket: 'blobs',
@@ -116,7 +117,7 @@ test('the settings of a bucket are looked at and not changed, and without store.
 });
 
 test('what counted is remembered over a restart', async (t) => {
-  const directory = t.testdir();
+  const directory = await temporary(t);
   const first = await serviceRig(t, { directory });
   const { lastTransitionTime: before } = (await become(
     first.service.adminAddress,

@@ -13,6 +13,7 @@ import { objectStorage } from '../fixtures/s3.ts';
 import { versitygw } from '../fixtures/versitygw.ts';
 import type { ProgramName } from '../programs.ts';
 import type { Scenario, Scene } from '../scenario.ts';
+import { bucketFacts } from './bucket-facts.ts';
 
 /** Ceph's gateway as the store. */
 export const s3Radosgw = s3('s3-radosgw', radosgwPrograms, radosgw);
@@ -36,6 +37,7 @@ function s3(
 async function played(scene: Scene, server: (scene: Scene) => Promise<string>): Promise<void> {
   const { stage, fact } = scene;
   const { calls, store, keys, uploads } = await objectStorage(stage, await server(scene));
+  await bucketFacts(scene, store);
   const upstream = await registry(scene);
   const proxy = await quayside(stage, { upstream: upstream.url, store });
   const image = await multiArch('s3', 'oci');

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
+  DeletePublicAccessBlockCommand,
   GetBucketEncryptionCommand,
   GetBucketLifecycleConfigurationCommand,
   type GetBucketLifecycleConfigurationCommandOutput,
@@ -19,8 +20,15 @@ import {
 } from '@aws-sdk/client-s3';
 import { defined } from '../../../base/text/defined.ts';
 import { field, isText } from '../../../base/text/json.ts';
-import { scrubbed } from '../../../base/text/redaction.ts';
 import { probeKey } from '../../keys.ts';
+import {
+  type BucketRefusal,
+  BucketRefused,
+  isAnswered,
+  isNone,
+  refusalOf,
+  statusOf,
+} from './bucket-refusal.ts';
 import { S3Breaker } from './s3-breaker.ts';
 import { createS3Calls, type S3ClientOptions } from './s3-client.ts';
 
@@ -28,13 +36,6 @@ import { createS3Calls, type S3ClientOptions } from './s3-client.ts';
 export type BucketAnswer<Value> =
   | { readonly kind: 'is'; readonly value: Value }
   | (BucketRefusal & { readonly kind: 'none' | 'unknown' });
-
-/** How S3 refuses a call. */
-export interface BucketRefusal {
-  /** S3's code, such as `NoSuchBucket` or `AccessDenied`; without an answer that of the network. */
-  readonly code: string;
-  readonly message: string;
-}
 
 export type BucketTags = Readonly<Record<string, string>>;
 
@@ -51,14 +52,18 @@ export interface EncryptionSettings {
   readonly kmsKey?: string;
 }
 
+/** Which ways to public access are blocked. */
+export type PublicAccessBlock = {
+  readonly [Name in (typeof blocks)[number]]: boolean;
+};
+
 /** One bucket and its settings. A `get` never throws; a `put` throws `BucketRefused`. */
 export interface BucketSettings {
   /** `none`: there is no such bucket. */
   exists(): Promise<BucketAnswer<true>>;
   tags(): Promise<BucketAnswer<BucketTags>>;
   encryption(): Promise<BucketAnswer<EncryptionSettings>>;
-  /** Whether all of public access is blocked. */
-  publicAccessBlock(): Promise<BucketAnswer<boolean>>;
+  publicAccessBlock(): Promise<BucketAnswer<PublicAccessBlock>>;
   lifecycle(): Promise<BucketAnswer<LifecycleSettings>>;
   /** Whether S3 refuses to write over an object on condition. Writes and deletes a small one. */
   conditionalWrites(): Promise<BucketAnswer<boolean>>;
@@ -68,21 +73,11 @@ export interface BucketSettings {
   /** Replaces all tags. */
   putTags(tags: BucketTags): Promise<void>;
   putEncryption(settings: EncryptionSettings): Promise<void>;
-  blockPublicAccess(): Promise<void>;
+  /** Undefined removes it. */
+  putPublicAccessBlock(block: PublicAccessBlock | undefined): Promise<void>;
   /** Replaces all rules. */
   putLifecycle(settings: LifecycleSettings): Promise<void>;
   close(): void;
-}
-
-/** S3 refused to change something. */
-export class BucketRefused extends Error {
-  override readonly name = 'BucketRefused';
-  readonly code: string;
-
-  constructor({ code, message }: BucketRefusal) {
-    super(message);
-    this.code = code;
-  }
 }
 
 /** Longest wait for an answer, milliseconds. */
@@ -175,8 +170,7 @@ export function createBucketSettings(options: S3ClientOptions): BucketSettings {
       asked(
         'GetPublicAccessBlock',
         (limit) => client.send(new GetPublicAccessBlockCommand({ Bucket }), limit),
-        ({ PublicAccessBlockConfiguration: found = {} }) =>
-          Object.keys(allBlocked).every((key) => field(found, key) === true),
+        ({ PublicAccessBlockConfiguration: found = {} }) => blockOf((name) => found[name] === true),
       ),
     lifecycle: () =>
       asked(
@@ -225,8 +219,12 @@ export function createBucketSettings(options: S3ClientOptions): BucketSettings {
       const command = new PutBucketEncryptionCommand({ Bucket, ServerSideEncryptionConfiguration });
       return changed('PutBucketEncryption', (limit) => client.send(command, limit));
     },
-    blockPublicAccess() {
-      const command = new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration: allBlocked });
+    putPublicAccessBlock(block) {
+      if (block === undefined) {
+        const remove = new DeletePublicAccessBlockCommand({ Bucket });
+        return changed('DeletePublicAccessBlock', (limit) => client.send(remove, limit));
+      }
+      const command = new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration: block });
       return changed('PutPublicAccessBlock', (limit) => client.send(command, limit));
     },
     putLifecycle({ Rules = [], TransitionDefaultMinimumObjectSize }) {
@@ -245,12 +243,25 @@ interface AnswerLimit {
   readonly abortSignal: AbortSignal;
 }
 
-const allBlocked = {
-  BlockPublicAcls: true,
-  IgnorePublicAcls: true,
-  BlockPublicPolicy: true,
-  RestrictPublicBuckets: true,
-} as const;
+const blocks = ['BlockPublicAcls', 'IgnorePublicAcls', 'BlockPublicPolicy', 'RestrictPublicBuckets'] as const;
+
+function blockOf(isBlocked: (name: (typeof blocks)[number]) => boolean): PublicAccessBlock {
+  const [acls, ignored, policy, restricted] = blocks;
+  return {
+    [acls]: isBlocked(acls),
+    [ignored]: isBlocked(ignored),
+    [policy]: isBlocked(policy),
+    [restricted]: isBlocked(restricted),
+  };
+}
+
+/** All four. */
+export const wholeBlock: PublicAccessBlock = blockOf(() => true);
+
+/** Whether nothing is left open. */
+export function isWholeBlock(block: PublicAccessBlock): boolean {
+  return blocks.every((name) => block[name]);
+}
 
 /** Reads the `Date` of each answer, also of a refusal, before the SDK parses its body. */
 function notedDates(client: S3Client, noted: (skewMs: number) => void): void {
@@ -264,34 +275,4 @@ function notedDates(client: S3Client, noted: (skewMs: number) => void): void {
     },
     { step: 'deserialize', priority: 'low', name: 'notedDates' },
   );
-}
-
-/** S3 says "none" of a setting by a 404; that the bucket itself is missing says nothing of it. */
-function isNone(status: number | undefined, code: string): boolean {
-  return status === 404 && code !== 'NoSuchBucket';
-}
-
-function refusalOf(error: unknown): BucketRefusal {
-  const status = statusOf(error);
-  const name = error instanceof Error ? error.name : 'Error';
-  const message = scrubbed(error instanceof Error ? error.message : String(error));
-  const system = field(error, 'code');
-  if (status === undefined) return { code: isText(system) ? system : unanswered(name), message };
-  const code = field(error, 'Code');
-  return { code: isText(code) ? code : name, message: `${message} (status ${status})` };
-}
-
-/** An abort is that of our own limit. */
-function unanswered(name: string): string {
-  return name === 'AbortError' || name === 'TimeoutError' ? 'Timeout' : name;
-}
-
-/** Codes of the network are of the system, or ours. */
-function isAnswered(code: string): boolean {
-  return code !== 'Timeout' && !/^E[A-Z_]+$/.test(code);
-}
-
-function statusOf(error: unknown): number | undefined {
-  const status = field(field(error, '$metadata'), 'httpStatusCode');
-  return typeof status === 'number' ? status : undefined;
 }

@@ -2,11 +2,13 @@
 // In: answers of S3. Out: conditions in the registry operator's words; steps of a plan. Imports:
 // base, store/s3/bucket.
 
-import type {
-  BucketAnswer,
-  BucketTags,
-  EncryptionSettings,
-  LifecycleSettings,
+import {
+  type BucketAnswer,
+  type BucketTags,
+  type EncryptionSettings,
+  isWholeBlock,
+  type LifecycleSettings,
+  type PublicAccessBlock,
 } from '../bucket/bucket-settings.ts';
 import { isOurs } from './bucket-identity.ts';
 import { coveringRule } from './lifecycle-rules.ts';
@@ -76,9 +78,9 @@ export function storageEncrypted(found: BucketAnswer<EncryptionSettings>): Bucke
   return lacking(found, 'the bucket has no default encryption');
 }
 
-export function storagePublicAccessBlocked(found: BucketAnswer<boolean>): BucketFinding {
+export function storagePublicAccessBlocked(found: BucketAnswer<PublicAccessBlock>): BucketFinding {
   if (found.kind === 'unknown') return notTold(found, 'cannot read whether public access is blocked');
-  if (found.kind === 'is' && found.value)
+  if (found.kind === 'is' && isWholeBlock(found.value))
     return {
       status: 'True',
       reason: 'Public Access Block Successful',

@@ -1,4 +1,5 @@
-import { type BucketRefusal, BucketRefused, type BucketSettings } from '../bucket/bucket-settings.ts';
+import { type BucketRefusal, BucketRefused } from '../bucket/bucket-refusal.ts';
+import { type BucketSettings, type PublicAccessBlock, wholeBlock } from '../bucket/bucket-settings.ts';
 import { ownerOf } from './bucket-conditions.ts';
 import type { BucketPlan, BucketStep, FoundBucket, WantedBucket } from './bucket-plan.ts';
 
@@ -59,10 +60,24 @@ function change(bucket: BucketSettings, step: BucketStep): Promise<void> {
     case 'tag':
       return bucket.putTags(step.tags);
     case 'block-public-access':
-      return bucket.blockPublicAccess();
+      return blocked(bucket, step.before);
     case 'encrypt':
       return bucket.putEncryption(step.encryption);
     case 'clean-up':
       return bucket.putLifecycle(step.lifecycle);
   }
+}
+
+/**
+ * Blocks public access, and takes that back where the server then refuses every write, as radosgw
+ * 16 does. Throws `BucketRefused`.
+ */
+async function blocked(bucket: BucketSettings, before: PublicAccessBlock | undefined): Promise<void> {
+  const isWritable = async (): Promise<boolean> => (await bucket.conditionalWrites()).kind === 'is';
+  const wasWritable = await isWritable();
+  await bucket.putPublicAccessBlock(wholeBlock);
+  if (!wasWritable || (await isWritable())) return;
+  await bucket.putPublicAccessBlock(before);
+  const message = 'with it this server refuses every write, so that it was taken back';
+  throw new BucketRefused({ code: 'WritesRefused', message });
 }

@@ -1,8 +1,10 @@
-import type {
-  BucketAnswer,
-  BucketTags,
-  EncryptionSettings,
-  LifecycleSettings,
+import {
+  type BucketAnswer,
+  type BucketTags,
+  type EncryptionSettings,
+  isWholeBlock,
+  type LifecycleSettings,
+  type PublicAccessBlock,
 } from '../bucket/bucket-settings.ts';
 import { type BucketOwner, ownerOf } from './bucket-conditions.ts';
 import { identityTag } from './bucket-identity.ts';
@@ -25,14 +27,14 @@ export interface FoundBucket {
   readonly exists: BucketAnswer<true>;
   readonly tags: BucketAnswer<BucketTags>;
   readonly encryption: BucketAnswer<EncryptionSettings>;
-  readonly publicAccessBlock: BucketAnswer<boolean>;
+  readonly publicAccessBlock: BucketAnswer<PublicAccessBlock>;
   readonly lifecycle: BucketAnswer<LifecycleSettings>;
 }
 
 /** One change. */
 export type BucketStep =
   | { readonly kind: 'create' }
-  | { readonly kind: 'block-public-access' }
+  | { readonly kind: 'block-public-access'; readonly before?: PublicAccessBlock }
   /** All tags of the bucket, those that are there within. */
   | { readonly kind: 'tag'; readonly tags: BucketTags; readonly added: BucketTags }
   | { readonly kind: 'encrypt'; readonly encryption: EncryptionSettings }
@@ -86,8 +88,9 @@ function lackingSteps(found: Omit<FoundBucket, 'exists'>, wanted: WantedBucket):
   const added = Object.fromEntries(missing);
   if (tags.kind !== 'unknown' && missing.length > 0)
     steps.push({ kind: 'tag', tags: { ...held, ...added }, added });
-  if (publicAccessBlock.kind === 'none' || (publicAccessBlock.kind === 'is' && !publicAccessBlock.value))
-    steps.push({ kind: 'block-public-access' });
+  if (publicAccessBlock.kind === 'none') steps.push({ kind: 'block-public-access' });
+  if (publicAccessBlock.kind === 'is' && !isWholeBlock(publicAccessBlock.value))
+    steps.push({ kind: 'block-public-access', before: publicAccessBlock.value });
   if (encryption.kind === 'none') steps.push({ kind: 'encrypt', encryption: wanted.encryption });
   const rules = lifecycle.kind === 'is' ? lifecycle.value : {};
   if (lifecycle.kind !== 'unknown' && coveringRule(rules, wanted.prefix) === undefined)

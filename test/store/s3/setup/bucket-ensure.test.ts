@@ -38,7 +38,8 @@ const tagging = (tags: Readonly<Record<string, string>>) =>
   `<Tagging><TagSet>${Object.entries(tags)
     .map(([key, value]) => `<Tag><Key>${key}</Key><Value>${value}</Value></Tag>`)
     .join('')}</TagSet></Tagging>`;
-const writes = (operations: readonly string[]) => operations.filter((name) => /^(?:Put|Create)/.test(name));
+const writes = (operations: readonly string[]) =>
+  operations.filter((name) => /^(?:PutB|PutP|Create)/.test(name));
 
 test('a missing bucket is created with all its settings, the tag first, and a rerun changes nothing', async (t) => {
   const { s3, ensure, plan, operations } = await stage(t);
@@ -129,4 +130,26 @@ test('a bucket that another process created and tagged meanwhile is left alone',
   const outcomes = await Array.fromAsync(madeSteps(bucket, planned, wanted));
   t.match(outcomes, [{ step: { kind: 'create' }, refused: { code: 'UserSupplied' } }]);
   t.same(writes(operations()), ['CreateBucket']);
+});
+
+test('a block of public access with which the server refuses every write is taken back', async (t) => {
+  const { s3, ensure } = await stage(t);
+  s3.bucket.exists = false;
+  s3.switches.refusesBlocked = true;
+  t.equal((await ensure())[2], `${all[2]}: WritesRefused`);
+  t.notOk(s3.bucket.settings.has('publicAccessBlock'));
+  const partial =
+    '<PublicAccessBlockConfiguration><BlockPublicPolicy>true</BlockPublicPolicy></PublicAccessBlockConfiguration>';
+  s3.switches.refusesBlocked = false;
+  s3.bucket.settings.set('publicAccessBlock', partial);
+  t.same(await ensure(), [all[2]]);
+  t.match(s3.bucket.settings.get('publicAccessBlock'), /<RestrictPublicBuckets>true</);
+});
+
+test('a block is not taken back because the credentials may not write objects', async (t) => {
+  const { s3, ensure } = await stage(t);
+  s3.bucket.exists = false;
+  s3.switches.refuses = { PutObject: [403, 'AccessDenied'] };
+  t.equal((await ensure())[2], all[2]);
+  t.ok(s3.bucket.settings.has('publicAccessBlock'));
 });
