@@ -37,7 +37,7 @@ export function servingSource(
 export function settingsSource(pending: () => readonly string[]): ConditionSource {
   return {
     kinds: [{ type: 'ConfigurationApplied', effect: 'progresses', inertiaMs }],
-    everyMs: 10_000,
+    everyMs: 2_000,
     look() {
       const settings = pending();
       if (settings.length === 0) return [good('Applied', 'all settings of the file are in force')];
