@@ -96,8 +96,11 @@ async function followed(
 ): Promise<Followed> {
   const { trusted = [], staleMs = 0, namespaces } = streams ?? {};
   const places = placesOf(config, streams?.proxyNames ?? []);
+  const kubeconfig = await loadKubeconfig(defined({ kubeconfigFile, context }));
+  // Another cluster may get the name of one that has records: its streams are others'.
+  const { server, caData } = (await kubeconfig()).getCurrentCluster() ?? {};
   const client = createKubernetesClient({
-    kubeconfig: await loadKubeconfig(defined({ kubeconfigFile, context })),
+    kubeconfig,
     timeoutMs: 10_000,
     connections: (namespaces?.length ?? 1) + listConnections,
   });
@@ -111,7 +114,7 @@ async function followed(
     kept: {
       records,
       keyOf: (part) => streamsKey(cluster, part),
-      settings: settingsText(config, places.names, namespaces),
+      settings: JSON.stringify([server, caData, settingsText(config, places.names, namespaces)]),
     },
     events,
     ...defined({ namespaces }),

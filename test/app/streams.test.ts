@@ -83,6 +83,40 @@ test('streams name images under the hosts of the service, its public name and fu
   t.same([index?.isTrusted('ocp'), index?.isTrusted('origin')], [false, true]);
 });
 
+test('a cluster that takes over the name of another knows nothing of what was kept of it', async (t) => {
+  const { records } = createMemoryStore();
+  const place = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
+
+  async function knownOf(kubeconfig: string, mayLoad: (outcome: string) => boolean) {
+    const told: string[] = [];
+    const config = load(stringify(settingsOf(await clusterFile(t, kubeconfig), { trusted: ['ocp'] })), {});
+    const streams = await configuredStreams(config, {
+      records,
+      events: {
+        ...quiet,
+        streamsKept: ({ outcome }) => told.push(outcome),
+        streamsListed: () => told.push('listed'),
+      },
+    });
+    streams.start();
+    await until(() => told.some(mayLoad));
+    const known = streams.of('app.ci')?.naming(place, digest).length;
+    await streams.close();
+    return known;
+  }
+
+  const api = await imageStreamDouble();
+  t.teardown(() => api.close());
+  api.putObject('ocp/4.5', { spec: named(`quay.io/openshift/ci@${digest}`) });
+  t.equal(await knownOf(api.kubeconfig, (outcome) => outcome === 'listed'), 1);
+  const other = await imageStreamDouble();
+  t.teardown(() => other.close());
+  other.switches.answersStatus = 503;
+  t.equal(await knownOf(other.kubeconfig, (outcome) => outcome !== 'listed'), 0);
+  api.switches.answersStatus = 503;
+  t.equal(await knownOf(api.kubeconfig, (outcome) => outcome !== 'listed'), 1, 'the same cluster does');
+});
+
 test('the service shows the state of the index in /readyz, metrics and log, and keeps it', async (t) => {
   const api = await imageStreamDouble();
   t.teardown(() => api.close());

@@ -46,12 +46,15 @@ export class KeptStreams {
   readonly #clock: Clock;
   readonly #now: () => number;
   readonly #changed = new Set<number>();
+  /** Replicas of other settings write the same records while they are updated one by one. */
+  readonly #settings: string;
   #timer: Timer | undefined;
   #saving: Promise<void> = Promise.resolve();
   #headWrittenAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: KeptStreamsOptions) {
     this.#options = options;
+    this.#settings = digestOf(options.settings);
     this.#clock = options.clock ?? systemClock;
     this.#now = options.now ?? Date.now;
   }
@@ -122,11 +125,12 @@ export class KeptStreams {
     try {
       const written = await records.get(key);
       const ours = [...book.streams()].filter((stream) => partOf(stream) === part);
-      if (written !== undefined && isSame(await versionsIn(written.bytes), ours)) {
+      if (written !== undefined && isSame(await versionsIn(written.bytes, this.#settings), ours)) {
         this.#tell('write', 'shared');
         return;
       }
-      await records.put(key, await encoded(ours.flatMap((stream) => book.copy(stream) ?? [])));
+      const copies = ours.flatMap((stream) => book.copy(stream) ?? []);
+      await records.put(key, await encoded(copies, this.#settings));
       this.#tell('write', 'done');
     } catch (error) {
       this.#changed.add(part);
@@ -139,7 +143,7 @@ export class KeptStreams {
     const record = await unlessAborted(records.get(keyOf(`${part}`)), signal);
     if (record === undefined) return;
     try {
-      const copies = await decoded(record.bytes);
+      const copies = await decoded(record.bytes, this.#settings);
       if (!signal.aborted) for (const copy of copies) book.restore(copy);
     } catch (error) {
       this.#tell('read', 'broken', error);
@@ -147,13 +151,13 @@ export class KeptStreams {
   }
 
   async #readHead(): Promise<number | undefined> {
-    const { records, keyOf, settings } = this.#options;
+    const { records, keyOf } = this.#options;
     const record = await records.get(keyOf(head));
     if (record === undefined) return undefined;
     try {
       const value: unknown = JSON.parse(Buffer.from(record.bytes).toString());
       const currentAt = field(value, 'currentAt');
-      const isOurs = field(value, 'settings') === digestOf(settings) && typeof currentAt === 'number';
+      const isOurs = field(value, 'settings') === this.#settings && typeof currentAt === 'number';
       return isOurs && currentAt <= this.#now() ? currentAt : undefined;
     } catch (error) {
       this.#tell('read', 'broken', error);
@@ -162,9 +166,9 @@ export class KeptStreams {
   }
 
   async #writeHead(): Promise<void> {
-    const { records, keyOf, settings } = this.#options;
+    const { records, keyOf } = this.#options;
     const currentAt = this.#now();
-    const text = JSON.stringify({ settings: digestOf(settings), currentAt });
+    const text = JSON.stringify({ settings: this.#settings, currentAt });
     await records.put(keyOf(head), Buffer.from(text));
     this.#headWrittenAt = currentAt;
   }
@@ -187,9 +191,9 @@ function digestOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The versions of the streams of a record; none for a broken one. */
-async function versionsIn(bytes: Uint8Array): Promise<readonly StreamItem[]> {
-  return decoded(bytes).catch(() => []);
+/** The versions of the streams of a record; none for a broken one, or one of other settings. */
+async function versionsIn(bytes: Uint8Array, settings: string): Promise<readonly StreamItem[]> {
+  return decoded(bytes, settings).catch(() => []);
 }
 
 function isSame(left: readonly StreamItem[], right: readonly StreamItem[]): boolean {

@@ -37,9 +37,10 @@ const expanded = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(gunz
 
 /**
  * The streams as the bytes of a record: JSON, compressed, in which each tag and repository stands
- * once. Reads the copies before it returns; they may be views.
+ * once. `settings` stands for all that decides which references count. Reads the copies before it
+ * returns; they may be views.
  */
-export function encoded(copies: Iterable<StreamCopy>): Promise<Uint8Array> {
+export function encoded(copies: Iterable<StreamCopy>, settings: string): Promise<Uint8Array> {
   const places = new Map<string, number>();
   const streams = Array.from(copies, ({ references, ...stream }) => {
     const tags = new Map<string, number>();
@@ -51,16 +52,20 @@ export function encoded(copies: Iterable<StreamCopy>): Promise<Uint8Array> {
     ]);
     return { ...stream, tags: [...tags.keys()], references: rows };
   });
-  const text = JSON.stringify({ format, places: [...places.keys()], streams });
+  const text = JSON.stringify({ format, settings, places: [...places.keys()], streams });
   // Digests do not get smaller, however long one tries.
   return compressed(text, { level: 1 });
 }
 
-/** The streams of a record. Rejects for bytes that `encoded` has not made. */
-export async function decoded(bytes: Uint8Array): Promise<readonly StreamCopy[]> {
+/**
+ * The streams of a record; none for one of other settings. Rejects for bytes that `encoded` has not
+ * made.
+ */
+export async function decoded(bytes: Uint8Array, settings: string): Promise<readonly StreamCopy[]> {
   const text = await expanded(bytes, { maxOutputLength: longestText });
   const record: unknown = JSON.parse(text.toString());
   if (field(record, 'format') !== format) throw new Error('the record has another format');
+  if (field(record, 'settings') !== settings) return [];
   const places = listOf(field(record, 'places')).map(placeOf);
   return listOf(field(record, 'streams')).map((stream) => streamOf(stream, places));
 }

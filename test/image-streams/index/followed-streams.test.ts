@@ -3,6 +3,7 @@ import { parseDigest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { until } from '../../support/bodies.ts';
+import { imageStreamDouble } from '../../support/image-stream-double.ts';
 import { digestOf, indexRig, promoted, qci } from './rig.ts';
 
 const [a, b, c] = [digestOf('a'), digestOf('b'), digestOf('c')];
@@ -233,6 +234,27 @@ test('records that are too old, of other settings, broken or out of reach leave 
   t.same(await kept({}), { known: [], outcomes: ['broken', 'done'] });
   await records.put('v1/streams/app.ci/head', Buffer.from('{'));
   t.same(await kept({}), { known: [], outcomes: ['broken', 'absent'] });
+});
+
+test('what other settings have kept never comes back under these, also after a second restart', async (t) => {
+  const { records } = createMemoryStore();
+  const wide = { 'quay-proxy.example': undefined };
+  const api = await imageStreamDouble();
+  t.teardown(() => api.close());
+  api.putObject('ocp/4.5', promoted('base', a));
+
+  async function ran(settings: string, names: Readonly<Record<string, undefined>>) {
+    const rig = await indexRig(t, { api, records, settings, names });
+    rig.index.start();
+    await until(() => rig.index.state === 'synced');
+    const known = rig.tagsOf(a);
+    await rig.close();
+    return known;
+  }
+
+  t.same(await ran('wide', wide), ['ocp/4.5:base']);
+  t.same(await ran('narrow', {}), []);
+  t.same(await ran('narrow', {}), [], 'neither as named now nor as named before');
 });
 
 test('replicas write a change once, and a stream made anew has no past from the records', async (t) => {

@@ -49,10 +49,10 @@ test('65,000 digests of 13,000 tags take less than 20 MB, here and from a copy',
   t.ok(bytes < 20e6, `${bytes} bytes`);
   const [first] = [...book.streams()];
   const copy = first && book.copy(first);
-  const record = await encoded(copy === undefined ? [] : [copy]);
+  const record = await encoded(copy === undefined ? [] : [copy], 'settings');
   t.ok(record.length < 60 * 500, `${record.length} bytes for 500 digests`);
   const restored = emptyBook();
-  for (const each of await decoded(record)) restored.restore(each);
+  for (const each of await decoded(record, 'settings')) restored.restore(each);
   t.equal(restored.size.digests, 500);
 });
 
