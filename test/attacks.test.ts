@@ -77,7 +77,7 @@ function nothingLeaked(t: Test, { double }: AccessRig, ...shown: readonly string
   }
 }
 
-/** What the registry was asked for clients: the service itself looks now and then whether it answers. */
+/** What the registry was asked for clients: we look now and then whether it answers. */
 function forClients({ double }: AccessRig) {
   return double.requests.filter(({ path }) => path !== '/v2/');
 }
