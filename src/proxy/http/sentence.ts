@@ -6,6 +6,8 @@ const longest = 299;
 
 /** The words for a registry in messages below the proxy, whose modules know no name for it. */
 const upstreamWords = /\bthe upstream\b/;
+/** What fails here is no upstream's, and must not look so. */
+const ownWords = /\bthe (?:store|service|stored content)\b/;
 
 /**
  * The same error, whose message names the upstream: the one that answered, else the one that the
@@ -14,6 +16,7 @@ const upstreamWords = /\bthe upstream\b/;
 export function named(error: RegistryError, upstream: string): RegistryError {
   const { code, message, detail, headers, retry, retryAfterSeconds, reply, cause } = error;
   const name = replyBelow(error)?.upstream ?? upstream;
+  if (ownWords.test(message)) return error;
   const text = upstreamWords.test(message)
     ? message.replace(upstreamWords, `the upstream ${name}`)
     : `${name}: ${message}`;

@@ -36,7 +36,7 @@ test('an image that HEAD does not find is there when GET finds it', async (t) =>
   t.match(stated, { kind: 'found', descriptor: { digest } });
   t.notOk('bytes' in stated);
   registry.removeTag('team/app', 'v1');
-  t.same(await confirmedByGet(upstream).manifest(app, v1, { method: 'HEAD' }), { kind: 'absent' });
+  t.match(await confirmedByGet(upstream).manifest(app, v1, { method: 'HEAD' }), { kind: 'absent' });
 });
 
 test('the tags of no repository are refused', async (t) => {
