@@ -91,6 +91,7 @@ interface Change {
 const root = '/apis/image.openshift.io/v1';
 const leasePath = /^\/apis\/coordination\.k8s\.io\/v1\/namespaces\/([^/]+)\/leases(?:\/([^/]+))?$/;
 const listPath = /^\/apis\/image\.openshift\.io\/v1\/(?:namespaces\/([^/]+)\/)?imagestreams$/;
+const streamPath = /^\/apis\/image\.openshift\.io\/v1\/namespaces\/([^/]+)\/imagestreams\/([^/]+)$/;
 const tagPath = /^\/apis\/image\.openshift\.io\/v1\/namespaces\/([^/]+)\/imagestreamtags\/([^/:]+):([^/:]+)$/;
 
 export async function imageStreamDouble(): Promise<ImageStreamDouble> {
@@ -133,6 +134,9 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
     if (query.get('watch') === 'true') return watch(response, Number(query.get('resourceVersion')));
     const list = listPath.exec(path);
     if (list !== null) return send(response, 200, page(list[1], query));
+    const one = streamPath.exec(path);
+    const stream = one === null ? undefined : streams.get(`${one[1]}/${one[2]}`);
+    if (stream !== undefined) return send(response, 200, streamObject(stream));
     const [, namespace, name, tag = ''] = tagPath.exec(path) ?? [];
     const found = streams.get(`${namespace}/${name}`)?.tags[tag];
     return found === undefined ? refuse(response, 404) : send(response, 200, tagObject(found));

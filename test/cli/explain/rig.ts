@@ -41,7 +41,7 @@ interface ExplainRig {
 /** Ann may pull `ocp/4.5` on cluster app.ci. */
 export async function explainRig(
   t: Test,
-  settings: (directory: string) => Readonly<Record<string, unknown>> = () => ({}),
+  settings: (directory: string, double: RegistryDouble) => Readonly<Record<string, unknown>> = () => ({}),
 ): Promise<ExplainRig> {
   const directory = await mkdtemp(join(tmpdir(), 'quayside-explain-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
@@ -55,7 +55,7 @@ export async function explainRig(
     clusters: { 'app.ci': { kubeconfigFile: await cluster.kubeconfig(directory) } },
     hosts: { 'ci.example.com': { auth: 'cluster', access: 'imagestream', upstream: 'quay.io' } },
     upstreams: { 'quay.io': { url: double.url, allowPrivateAddresses: true, retries: 0 } },
-    ...settings(directory),
+    ...settings(directory, double),
   };
   const file = async (name: string, content: string): Promise<string> => {
     await writeFile(join(directory, name), content);
