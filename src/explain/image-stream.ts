@@ -77,13 +77,32 @@ export async function streamStep({ sources, streamTag }: StreamCase): Promise<St
   const { where } = sources.streams;
   const text = imageStreamTagText(streamTag);
   const { namespace, name, tag } = streamTag;
-  const stream = await sources.streams.read(namespace, name);
+  const stream = await readOrRefused(sources.streams, streamTag);
+  if (stream === refused)
+    return {
+      finding: untold('Quayside may not get imagestreams there: deploy/rbac/image-streams.yaml', { where }),
+    };
   if (stream === undefined)
     return { finding: untold(`there is no image stream ${namespace}/${name}`, { where }) };
   const status = streamTagStatus(stream, tag);
   if (!status.exists)
     return { status, finding: untold(`image stream ${namespace}/${name} has no tag ${tag}`, { where }) };
   return { status, finding: { ...foundOf(text, status, streamTag), where, decides: false } };
+}
+
+/** The server answered 403 to us. */
+const refused = Symbol('refused');
+
+async function readOrRefused(
+  streams: NonNullable<Case['sources']['streams']>,
+  { namespace, name }: ImageStreamTag,
+): Promise<unknown> {
+  try {
+    return await streams.read(namespace, name);
+  } catch (error) {
+    if (field(error, 'status') === 403) return refused;
+    throw error;
+  }
 }
 
 function foundOf(

@@ -16,6 +16,7 @@ import { containerd } from './scenarios/containerd.ts';
 import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
+import { explain } from './scenarios/explain.ts';
 import { fresh } from './scenarios/fresh.ts';
 import { inspect } from './scenarios/inspect.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
@@ -77,6 +78,7 @@ export const scenarios: readonly Scenario[] = [
   mirrorLoop,
   mirrorSchema1,
   mirrorStreams,
+  explain,
   inspect,
   misses,
   conformance,
