@@ -23,6 +23,7 @@ const mayImport: Readonly<
   cache: { code: ['lease', 'oci', 'store'], types: ['upstream'] },
   auth: { code: ['image-streams', 'kubernetes', 'oci'] },
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
+  prune: { code: ['mirror', 'oci', 'store'] },
   proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
   telemetry: {
     code: ['conditions'],

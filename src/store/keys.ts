@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { algorithmOf, type Digest, hexOf, isDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseRepository, parseTag, type Repository, type Tag } from '../oci/reference.ts';
@@ -17,6 +18,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       streams/<cluster>/head, streams/<cluster>/<0-31>    which image streams name which digest
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored
  *       scrub/progress                                      how far the scrub has come
+ *       prune/<sha256>                                      how far the deletion of tags has come
  *       conditions/last                                     what counted before a restart
  *       probes/<instance>                                   written and deleted to probe the store
  *
@@ -120,6 +122,11 @@ export function streamsKey(cluster: string, part: string): string {
 
 /** Where the progress of the scrub lies. */
 export const scrubKey = `${version}/scrub/progress`;
+
+/** Where the progress of a job of pruning lies. */
+export function pruneKey(job: string): string {
+  return `${version}/prune/${createHash('sha256').update(job).digest('hex')}`;
+}
 
 /** Where the conditions lie that counted last. */
 export const conditionsKey = `${version}/conditions/last`;

@@ -128,6 +128,8 @@ export interface Misbehaviours {
   refusesPatch?: 404 | 405 | 501;
   /** A DELETE is answered with this status. */
   refusesDeletes?: number;
+  /** The status of a DELETE of this tag or digest; undefined: all is well. */
+  failsDelete?: (reference: string) => number | undefined;
   /** A DELETE of a tag takes its manifest, with all tags. */
   deletesManifests?: boolean;
   /** So many PUTs of a manifest under this tag are answered 403. */

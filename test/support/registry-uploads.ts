@@ -219,14 +219,18 @@ async function putManifest(reply: Reply, name: string, reference: string): Promi
   empty(reply, 201);
 }
 
-function deleteTag(reply: Reply, name: string, tag: string) {
-  const { refusesDeletes, deletesManifests } = reply.state.switches;
+function deleteTag(reply: Reply, name: string, reference: string) {
+  const { refusesDeletes, deletesManifests, failsDelete } = reply.state.switches;
   if (refusesDeletes !== undefined) return refuse(reply, refusesDeletes, 'UNSUPPORTED', 'no deletes here');
-  const { tags } = repositoryOf(reply.state.repositories, name);
-  const digest = tags.get(tag);
+  const status = failsDelete?.(reference);
+  if (status !== undefined) return refuse(reply, status, 'UNKNOWN', 'as the switch says');
+  const { tags, manifests } = repositoryOf(reply.state.repositories, name);
+  const isTag = !reference.includes(':');
+  const digest = isTag ? tags.get(reference) : [...manifests.keys()].find((each) => each === reference);
   if (digest === undefined) return refuse(reply, 404, 'MANIFEST_UNKNOWN', 'no such tag');
+  if (!isTag) manifests.delete(digest);
   for (const [each, named] of tags)
-    if (each === tag || (deletesManifests === true && named === digest)) tags.delete(each);
+    if (each === reference || ((deletesManifests === true || !isTag) && named === digest)) tags.delete(each);
   empty(reply, 202);
 }
 

@@ -1,5 +1,20 @@
 import { adminHelp, type Command } from './command.ts';
 
+/** The options of all commands that delete in registries. */
+const pruneHelp = `      --confirm              delete; without it everything is read and told, and nothing is changed
+      --config FILE          the settings of a server, YAML: how the registry is reached, the clusters with streams, and the store
+                             with the holds, in which the progress of this command is kept too; default: ./.quayside
+      --no-streams           no image stream names anything here; without it a cluster of --config must have streams
+  -a, --registry-config FILE   logins that may read and delete; default those of the mirror in --config, then those of its upstream
+      --insecure             allow plain HTTP and skip TLS certificate verification
+      --certificate-authority FILE   PEM of the authorities to trust
+      --max-per-registry N   requests at a time; default 20. Half as many after each 429, one more after ten good answers
+      --requests-per-second N   default: no limit
+      --failed-file FILE     write what could not be deleted, with its error
+  -f, --filename FILE        only the names in FILE, such as those of --failed-file; may be repeated
+      --every DURATION       begin again after so long, until stopped; with --confirm
+  -o, --output json          a JSON line for each object, and one with all counts at the end`;
+
 /**
  * The commands about images: copies and what they overwrite, and what images are. A group that has
  * the name of a longer one comes after it.
@@ -158,5 +173,36 @@ first, or it comes back. quayside mirror release TAG ends the hold.
 Exits with 0 when TAG is reverted, would be, or is that image already; 1 when there is no such image, or a step failed, 2 for a mistake,
 3 when the registry or the server with the holds did not answer before anything was changed, 130 or 143 when a signal stopped it.`,
     run: async (args, io) => (await import('../images/revert.ts')).reverting()(args, io),
+  },
+  {
+    name: 'prune tags',
+    summary: 'delete tags that keep what promotion and the mirror overwrote, once they are old',
+    usage: '[--confirm] [OPTION]... [REGISTRY/REPOSITORY]',
+    help: `REGISTRY/REPOSITORY is quay.io/openshift/ci unless given. Deletes its tags <14 digits>_prune_TAG, when more than --ttl-days whole days
+are over since the time (UTC) in their name.
+
+      --ttl-days N           default 5; -1: all
+      --token-file FILE      an OAuth token of Quay: tags are deleted by the API of Quay; default $QUAY_OAUTH_TOKEN. Without a token they
+                             are deleted by the distribution API, of which a registry that deletes a manifest with all its tags must
+                             not be asked
+${pruneHelp}
+
+A tag stays while a hold is on TAG (quayside mirror hold), while an image stream names its digest, now or in its history, and TAG does
+not, and while that cannot be told: the registry does not answer, or image streams are not in sync. Each tag is read again before it is
+deleted, by its name. A failure is of its tag alone. A registry is listed only between 1 and the first tag that is too young, if it
+lists in order. A run that was stopped goes on where it was, and tags that failed are tried first. With --confirm one process at a time
+does this for a repository: by the Lease of mirror.lease with "-prune" behind its name, else by the store.
+
+Release payloads rc_payload__V are kept component by component: each image of this repository that one names gets the tag
+rc_payload__V__component__NAME, and preserved__rc_payload__V marks that all are there. A tag remove__rc_payload__V has all these deleted,
+and is deleted itself by the first run that finds none of them.
+
+  quayside prune tags --config quayside.yaml --ttl-days 60
+  quayside prune tags --config quayside.yaml --token-file token --confirm --failed-file failed
+  quayside prune tags --no-streams --confirm --every 1h registry.example.com/team/app
+
+Exits with 0 when all is deleted, or would be, 1 when something could not be deleted or read, 2 for a mistake, 130 or 143 when a signal
+stopped it.`,
+    run: async (args, io) => (await import('../prune/tags.ts')).pruningTags()(args, io),
   },
 ];

@@ -199,12 +199,14 @@ function foreignLayers(text: string): MirrorOptions['foreignLayers'] {
   throw new Error(`must be skip or copy, not ${text}`);
 }
 
-function count(text: string): number {
+/** A whole number from 1 on. Throws an Error for another text. */
+export function count(text: string): number {
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
   throw new Error(`must be a whole number from 1 on, not ${text}`);
 }
 
-function rate(text: string): number {
+/** A number above 0. Throws an Error for another text. */
+export function rate(text: string): number {
   if (/^\d{1,5}(\.\d{1,3})?$/.test(text) && Number(text) > 0) return Number(text);
   throw new Error(`must be a number above 0, not ${text}`);
 }

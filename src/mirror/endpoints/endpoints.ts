@@ -28,7 +28,7 @@ export type OpenByUrls = (descriptor: Descriptor, options?: BlobOptions) => Prom
  * resolved to is confirmed: a registry's answer was checked, a file is durable. A rejection leaves
  * nothing visible half-done.
  */
-export interface ImageDestination extends Omit<RegistryWriter, 'close' | 'deleteTag'> {
+export interface ImageDestination extends Omit<RegistryWriter, 'close' | 'deleteManifest' | 'deleteTag'> {
   /**
    * The list under the referrers' fallback tag, for a caller that pushes a referrer and updates the
    * list itself; undefined where the destination lists referrers by itself. So does a destination

@@ -10,6 +10,7 @@ export const qciProxy = 'quay-proxy.ci.openshift.org/openshift/ci';
 export const appCi = 'registry.ci.openshift.org';
 
 const longestTag = 128;
+const brokenEnd = '_broken';
 
 /** Where the image is kept: `quay.io/openshift/ci:ocp_4.5_base`. */
 export function quayImage(imageStream: ImageStreamTag): string {
@@ -47,7 +48,13 @@ export function keptSince(kept: string, tag: string): string | undefined {
 
 /** The tag that keeps what a revert takes away. The pruner deletes it like the others. */
 export function brokenTag(tag: string, at: number): string {
-  return fitting(`${timeText(at)}_prune_${tag}_broken`);
+  return fitting(`${timeText(at)}_prune_${tag}${brokenEnd}`);
+}
+
+/** Whether `kept` keeps what `tag` named, or what a revert took from it. */
+export function isKeptOf(kept: string, tag: string): boolean {
+  const time = kept.slice(0, 14);
+  return keptSince(kept, tag) !== undefined || kept === fitting(`${time}_prune_${tag}${brokenEnd}`);
 }
 
 function mirrorBackup(flat: string, time: string): string {

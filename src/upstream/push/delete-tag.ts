@@ -1,4 +1,5 @@
-import type { Repository, Tag } from '../../oci/reference.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
 import type { Connection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
 import { discard, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
@@ -12,23 +13,45 @@ const looks = 5;
  * Deletes a tag by its name, never by its digest, which would take every other tag of the manifest
  * too (end-9). Resolves once the registry shows the tag no more; a tag that is not there is fine.
  */
-export async function deletedTag(
+export function deletedTag(
   connection: Connection,
   repository: Repository,
   tag: Tag,
+  confirming: Confirming,
+): Promise<void> {
+  return deleted(connection, repository, { tag }, confirming);
+}
+
+/**
+ * Deletes a manifest, and with it every tag that names it (end-9). Resolves once the registry shows
+ * it no more; one that is not there is fine.
+ */
+export function deletedManifest(
+  connection: Connection,
+  repository: Repository,
+  digest: Digest,
+  confirming: Confirming,
+): Promise<void> {
+  return deleted(connection, repository, { digest }, confirming);
+}
+
+async function deleted(
+  connection: Connection,
+  repository: Repository,
+  reference: Reference,
   { random, signal }: Confirming,
 ): Promise<void> {
   const asked = signal === undefined ? {} : { signal };
   const ask: UpstreamRequest = {
     kind: 'manifest',
     method: 'DELETE',
-    url: connection.urlOf(`/v2/${repository}/manifests/${tag}`),
+    url: connection.urlOf(`/v2/${repository}/manifests/${referenceText(reference)}`),
     push: { repository, deletes: true },
     ...asked,
   };
   await connection.tried(ask, takenDelete);
   const isGone = async (): Promise<boolean> => {
-    const found = await askManifest(connection, repository, { tag }, { method: 'HEAD', ...asked });
+    const found = await askManifest(connection, repository, reference, { method: 'HEAD', ...asked });
     return found.kind === 'absent';
   };
   if (!(await isSeen(isGone, looks, { random, ...asked }))) throw unconfirmed();

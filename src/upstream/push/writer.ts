@@ -12,7 +12,7 @@ import { type Connection, createConnection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
 import type { PushRight } from '../exchange.ts';
 import { settingsOf, type UpstreamOptions, type UpstreamSettings } from '../http/options.ts';
-import { deletedTag } from './delete-tag.ts';
+import { deletedManifest, deletedTag } from './delete-tag.ts';
 import { pushBlob } from './push-blob.ts';
 import { type PushedManifest, pushManifest } from './push-manifest.ts';
 import { isSeen } from './seen.ts';
@@ -82,6 +82,11 @@ export interface RegistryWriter {
    * `UNSUPPORTED` where the registry deletes no tags.
    */
   deleteTag(repository: Repository, tag: Tag, options?: Cancellable): Promise<void>;
+  /**
+   * Deletes a manifest, and every tag that names it (end-9). Throws `UNSUPPORTED` where the
+   * registry deletes nothing.
+   */
+  deleteManifest(repository: Repository, digest: Digest, options?: Cancellable): Promise<void>;
   /** Ends every connection. Requests fail; the registry expires unfinished sessions. */
   close(): Promise<void>;
 }
@@ -135,6 +140,10 @@ export function createRegistryWriter(options: WriterOptions): RegistryWriter {
       ),
     deleteTag: (repository, tag, asked = {}) =>
       about({ repository, tag }, () => deletedTag(link, repository, tag, { ...asked, ...settings })),
+    deleteManifest: (repository, digest, asked = {}) =>
+      about({ repository, digest }, () =>
+        deletedManifest(link, repository, digest, { ...asked, ...settings }),
+      ),
     close: () => link.close(),
   };
 }

@@ -1,0 +1,265 @@
+// Room `prune`: deletes what a rule lets go, whatever fails among it. In: a repository, rules, what
+// is needed. Out: a plan, outcomes, a record. Imports: base, oci, mirror/endpoints,
+// mirror/references, store; types of store.
+
+import { concurrently } from '../base/flow/each.ts';
+import { allTags } from '../mirror/endpoints/reading.ts';
+import { isKeptOf } from '../mirror/references/names.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Tag } from '../oci/reference.ts';
+import { keptOutcomes, type Pruning, tagReading } from './place.ts';
+import { type Deletion, inDeletionOrder, type KeptObject } from './plan.ts';
+import { judged, type TagReading } from './protection.ts';
+import type { PruneProgress, PruneRecord } from './record.ts';
+import { type PruneOutcome, type Removal, runDeletions } from './run.ts';
+import { type NameRange, rangePage, splitByTime } from './tag-ranges.ts';
+import { classOf, firstUnexpired, isExpired } from './tag-rules.ts';
+
+export interface TagPruning extends Pruning {
+  /** Tags that keep something are deleted after so many whole days; -1: all. */
+  readonly ttlDays: number;
+  /** Only these, in place of a listing. Default: all. */
+  readonly only?: readonly Tag[];
+  /** Where progress is kept. Default: nowhere. */
+  readonly record?: PruneRecord;
+}
+
+/** Parts of the listing that are read at a time. */
+const rangesAtOnce = 4;
+const pageSize = 1_000;
+/** Tags that keep something begin with a digit above this one. */
+const firstAfter = '1';
+
+/**
+ * Deletes the tags that kept what another tag named before it was overwritten, once they are older
+ * than `ttlDays`. Lists only names that can be such, in parallel parts, page by page; begins where
+ * the record says that work is left. A page that cannot be listed is told, and is left to the next
+ * run. Rejects for what is no registry's failure.
+ */
+export async function pruneTags(options: TagPruning): Promise<void> {
+  const walk = new TagWalk(options);
+  await walk.run();
+}
+
+class TagWalk {
+  readonly #options: TagPruning;
+  readonly #failed = new Map<string, string>();
+  #ranges: readonly NameRange[] = [];
+  #isInOrder = true;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(options: TagPruning) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { only, confirm, record } = this.#options;
+    if (only !== undefined) return this.#chunks(only);
+    const before = confirm ? await record?.read() : undefined;
+    this.#ranges = this.#begun(before);
+    for (const [id, why] of before?.failed ?? []) this.#failed.set(id, why);
+    await this.#chunks([...this.#failed.keys()] as Tag[]);
+    await this.#parts();
+    if (!this.#isInOrder) await this.#everything();
+    await this.#write();
+    await this.#writing;
+  }
+
+  /** What an earlier run left, and what has expired since; all where nothing is left. */
+  #begun(before: PruneProgress | undefined): readonly NameRange[] {
+    const { ttlDays, now } = this.#options;
+    const until = firstUnexpired(now(), ttlDays);
+    const left = before?.ranges ?? [];
+    const last = left
+      .map((range) => range.until)
+      .sort()
+      .at(-1);
+    if (last === undefined) return [{ after: firstAfter, until }];
+    return last < until ? [...left, { after: last, until }] : left;
+  }
+
+  async #parts(): Promise<void> {
+    const [first, ...others] = this.#ranges;
+    if (first !== undefined && others.length === 0) {
+      const rest = await this.#page(first);
+      const parts = rest === undefined ? [] : splitByTime(rest, rangesAtOnce);
+      this.#ranges = [...this.#ranges.filter((range) => range !== rest), ...parts];
+    }
+    await concurrently([...this.#ranges], rangesAtOnce, async (range) => {
+      for (let left: NameRange | undefined = range; left !== undefined; ) left = await this.#page(left);
+    });
+  }
+
+  /** Does the next page of a range. Resolves to what is left to do now. */
+  async #page(range: NameRange): Promise<NameRange | undefined> {
+    const { place, events, signal } = this.#options;
+    if (signal.aborted || !this.#isInOrder) return undefined;
+    try {
+      const page = await rangePage(place, range, signal);
+      if (page === undefined) {
+        this.#isInOrder = false;
+        return undefined;
+      }
+      await this.#tags(page.tags);
+      if (signal.aborted) return undefined;
+      await this.#done(range, page.rest);
+      return page.rest;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      if (!(error instanceof RegistryError)) throw error;
+      events.unread(`tags of ${place.name} after ${range.after}`, error);
+      return undefined;
+    }
+  }
+
+  /** A registry that lists in an order of its own: all tags are looked at, and no part is kept. */
+  async #everything(): Promise<void> {
+    const { place, events, signal } = this.#options;
+    this.#ranges = [];
+    try {
+      let chunk: Tag[] = [];
+      for await (const tag of allTags(place.reader, place.repository, { signal })) {
+        chunk.push(tag);
+        if (chunk.length < pageSize) continue;
+        await this.#tags(chunk);
+        chunk = [];
+      }
+      await this.#tags(chunk);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof RegistryError)) throw error;
+      events.unread(`tags of ${place.name}`, error);
+    }
+  }
+
+  async #chunks(tags: readonly Tag[]): Promise<void> {
+    for (let at = 0; at < tags.length; at += pageSize) await this.#tags(tags.slice(at, at + pageSize));
+  }
+
+  /** Plans, and deletes where that is wanted. */
+  async #tags(tags: readonly Tag[]): Promise<void> {
+    const { events, atOnce, confirm, only, signal } = this.#options;
+    events.checked(tags.length);
+    const expired = only === undefined ? tags.filter((tag) => isOld(tag, this.#options)) : tags;
+    if (expired.length === 0 || signal.aborted) return;
+    const look = new TagLook(this.#options, await this.#held());
+    const deletions: Deletion[] = [];
+    const kept: KeptObject[] = [];
+    await concurrently(expired, atOnce, async (tag) => {
+      if (signal.aborted) return;
+      const verdict = await look.verdict(tag);
+      if (verdict === 'gone') this.#failed.delete(tag);
+      else if ('kept' in verdict) kept.push(verdict);
+      else deletions.push(verdict);
+    });
+    const plan = { deletions: inDeletionOrder(deletions), kept };
+    events.planned(plan);
+    for (const outcome of keptOutcomes(kept)) this.#ended(outcome);
+    if (!confirm) return;
+    await runDeletions(plan.deletions, {
+      remove: (deletion) => look.remove(deletion),
+      atOnce,
+      ended: (outcome) => this.#ended(outcome),
+      signal,
+    });
+  }
+
+  /** Undefined, after telling so, where holds cannot be told. */
+  async #held(): Promise<readonly string[] | undefined> {
+    const { held, events } = this.#options;
+    try {
+      return await held();
+    } catch (error) {
+      events.unread('the holds of the store', error);
+      return undefined;
+    }
+  }
+
+  #ended(outcome: PruneOutcome): void {
+    const { id } = outcome;
+    if (outcome.outcome === 'failed') this.#failed.set(id, outcome.error.message);
+    else if (outcome.outcome !== 'left') this.#failed.delete(id);
+    this.#options.events.ended(outcome);
+  }
+
+  async #done(range: NameRange, rest: NameRange | undefined): Promise<void> {
+    this.#ranges = this.#ranges.flatMap((each) => {
+      if (each !== range) return [each];
+      return rest === undefined ? [] : [rest];
+    });
+    await this.#write();
+  }
+
+  /** One write at a time, each of what is known by then. */
+  #write(): Promise<void> {
+    const { confirm, record, events } = this.#options;
+    if (!confirm || record === undefined) return Promise.resolve();
+    this.#writing = this.#writing.then(async () => {
+      const progress = { ranges: this.#ranges, failed: this.#failed };
+      await record.write(progress).catch((error: unknown) => events.unread('the record of this job', error));
+    });
+    return this.#writing;
+  }
+}
+
+/** Reads tags, with what decides about them. */
+class TagLook {
+  readonly #options: TagPruning;
+  readonly #held: readonly string[] | undefined;
+
+  /** `held`: undefined where holds cannot be told. */
+  constructor(options: TagPruning, held: readonly string[] | undefined) {
+    this.#options = options;
+    this.#held = held;
+  }
+
+  async verdict(tag: Tag): Promise<Deletion | KeptObject | 'gone'> {
+    const { place, needs, signal, now } = this.#options;
+    const known = classOf(tag);
+    if (known.kind !== 'kept' || !isOld(tag, this.#options))
+      return { id: tag, kept: 'in use', why: 'the rules do not let it go' };
+    if (this.#held === undefined) return { id: tag, kept: 'held', why: 'holds cannot be read' };
+    const heldFor = this.#held.find((each) => isKeptOf(tag, each));
+    const reading = await tagReading(place, tag, signal);
+    const days = Math.floor((now() - known.at) / 86_400_000);
+    return judged(
+      {
+        tag,
+        reason: `${days} days old`,
+        now: reading,
+        ...(heldFor === undefined ? {} : { heldFor }),
+        ...(known.of !== undefined && isNeeded(reading, needs)
+          ? { float: { tag: known.of, now: await tagReading(place, known.of, signal) } }
+          : {}),
+      },
+      needs,
+    );
+  }
+
+  /** Reads the tag anew: it may have become another image, or needed, since it was planned. */
+  async remove(deletion: Deletion): Promise<Removal> {
+    const { place, signal } = this.#options;
+    const tag = deletion.id as Tag;
+    const verdict = await this.verdict(tag);
+    if (verdict === 'gone' || 'kept' in verdict) return verdict;
+    if (verdict.digest !== deletion.digest)
+      return {
+        id: tag,
+        kept: 'changed meanwhile',
+        why: `it was ${deletion.digest}, and is ${verdict.digest}`,
+      };
+    await place.deleteTag(tag, { signal });
+    return 'deleted';
+  }
+}
+
+function isOld(tag: Tag, { now, ttlDays }: TagPruning): boolean {
+  const known = classOf(tag);
+  return known.kind === 'kept' && isExpired(known.at, now(), ttlDays);
+}
+
+/** Whether it matters that another tag names the digest too. */
+function isNeeded(reading: TagReading, needs: TagPruning['needs']): boolean {
+  if (reading === 'gone' || typeof reading === 'object') return false;
+  return !needs.inSync || needs.namedBy(reading) !== undefined;
+}
