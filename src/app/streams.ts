@@ -4,7 +4,7 @@ import type { ClusterConfig, Config } from '../config/config.ts';
 import { createImageStreams } from '../image-streams/image-streams.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import { FollowedStreams } from '../image-streams/index/followed-streams.ts';
-import { createPlaces } from '../image-streams/index/places.ts';
+import { createPlaces } from '../image-streams/places.ts';
 import type { StreamIndex } from '../image-streams/stream-index.ts';
 import { createKubernetesClient, type KubernetesClient } from '../kubernetes/client.ts';
 import { loadKubeconfig } from '../kubernetes/kubeconfig.ts';

@@ -1,7 +1,7 @@
 import type { FollowEvents } from '../follow.ts';
 import type { StreamIndexState } from '../stream-index.ts';
 import type { LookResult } from './awaited-digests.ts';
-import type { BookSize } from './stream-book.ts';
+import type { BookSize } from './stream-room.ts';
 
 /** What the index of a cluster reports. `cluster`: its name in the configuration. */
 export interface StreamIndexEvents {

@@ -5,12 +5,12 @@
 import { type Clock, systemClock, type Timer } from '../../base/time/wait.ts';
 import type { FollowEvents } from '../follow.ts';
 import type { ImageStreams } from '../image-streams.ts';
+import type { PlaceOf } from '../references.ts';
 import type { StreamIndex, StreamPlace, StreamReference } from '../stream-index.ts';
 import { AwaitedDigests } from './awaited-digests.ts';
 import type { StreamIndexEvents } from './events.ts';
 import { IndexState } from './index-state.ts';
 import { KeptStreams, type StreamRecords } from './kept-streams.ts';
-import type { PlaceOf } from './references.ts';
 import { StreamBook } from './stream-book.ts';
 import type { StreamItem } from './stream-copy.ts';
 
@@ -125,8 +125,8 @@ export class FollowedStreams implements StreamIndex {
   ): Promise<readonly StreamReference[]> {
     const { cluster, events } = this.#options;
     const isLooking = this.state === 'syncing' || this.state === 'synced';
-    const before = JSON.stringify(this.naming(place, digest));
-    const isNews = (): boolean => JSON.stringify(this.naming(place, digest)) !== before;
+    const before = this.#book.markOf(place, digest);
+    const isNews = (): boolean => this.#book.markOf(place, digest) !== before;
     const key = `${place.upstream} ${place.repository} ${digest}`;
     const found = isLooking ? await this.#awaited.look(key, isNews) : 'unasked';
     const named = this.naming(place, digest);

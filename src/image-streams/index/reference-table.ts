@@ -87,9 +87,24 @@ export class ReferenceTable {
     }
   }
 
-  /** How many references a row has. */
-  countOf(row: number): number {
-    return this.#counts[row] ?? 0;
+  /** How many references a row has, or how many of them are such. */
+  countOf(row: number, isSuch?: (reference: number) => boolean): number {
+    if (isSuch === undefined) return this.#counts[row] ?? 0;
+    let count = 0;
+    this.each(row, (reference) => {
+      if (isSuch(reference)) count += 1;
+    });
+    return count;
+  }
+
+  /** Another text when references of the row come, end, or go. */
+  markOf(row: number): string {
+    let [references, untils] = [0, 0];
+    this.each(row, (reference) => {
+      references += reference;
+      untils += this.untilOf(reference);
+    });
+    return `${this.countOf(row)} ${references} ${untils}`;
   }
 
   rowOf(reference: number): number {

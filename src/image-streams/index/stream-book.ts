@@ -1,30 +1,24 @@
-import { isText } from '../../base/text/json.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { StreamObserver } from '../follow.ts';
+import { type NamedDigest, namedDigests, type PlaceOf } from '../references.ts';
 import type { StreamPlace, StreamReference } from '../stream-index.ts';
 import type { ImageStreamObject } from '../stream-tags.ts';
 import { isLong, keyOf, type NumberedPlace, PlaceNumbers } from './place-numbers.ts';
 import { keyBytes, ReferenceTable } from './reference-table.ts';
-import { type NamedDigest, namedDigests, type PlaceOf } from './references.ts';
-import type { ReferenceCopy, StreamCopy, StreamItem } from './stream-copy.ts';
-import { TagNumbers } from './tag-numbers.ts';
+import { type ReferenceCopy, type StreamCopy, type StreamItem, streamItemOf } from './stream-copy.ts';
+import { type BookSize, StreamRoom, type StreamRoomOptions } from './stream-room.ts';
+import { pairOf, TagNumbers } from './tag-numbers.ts';
 
-interface StreamBookOptions {
+interface StreamBookOptions extends StreamRoomOptions {
   readonly placeOf: PlaceOf;
   /** How long a tag that names something else counts, by upstream, milliseconds. */
   readonly formerMs: (upstream: string) => number;
-  /** True where only automation writes: it has room when all the other streams together do not. */
-  readonly isTrusted: (namespace: string) => boolean;
-  /** References of all untrusted streams together. Default 2,000,000: some 150 MB. */
-  readonly maxReferences?: number;
   /** Called after what a stream names has changed, and after it is no more. */
   readonly changed?: (stream: StreamItem) => void;
   /** The clock, ms since the epoch. Default `Date.now`. */
   readonly now?: () => number;
 }
 
-/** References to one digest, but for trusted streams: each look at the digest reads all of them. */
-const mostOfDigest = 10_000;
 /** References of one stream; an object of etcd, of 1.5 MiB, holds about half as many. */
 const mostOfStream = 20_000;
 
@@ -32,16 +26,6 @@ interface KnownStream extends StreamItem {
   readonly tags: Map<string, number>;
   readonly references: Set<number>;
   look: number;
-}
-
-/** What is in a book. A digest counts once for each repository. */
-export interface BookSize {
-  readonly streams: number;
-  readonly tags: number;
-  readonly digests: number;
-  readonly references: number;
-  /** References that had no room, each time that their stream was read. */
-  readonly refused: number;
 }
 
 /** All streams of a cluster, and what they name: the memory of the index, without waiting. */
@@ -52,12 +36,13 @@ export class StreamBook {
   readonly #streams = new Map<string, KnownStream>();
   readonly #tags = new TagNumbers<KnownStream>();
   readonly #places = new PlaceNumbers();
+  readonly #room: StreamRoom;
   #looks = 0;
-  #refused = 0;
 
   constructor(options: StreamBookOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#room = new StreamRoom(options);
   }
 
   get size(): BookSize {
@@ -66,16 +51,15 @@ export class StreamBook {
       tags: this.#tags.size,
       digests: this.#table.rows,
       references: this.#table.references,
-      refused: this.#refused,
+      refused: this.#room.refused,
     };
   }
 
   /** Tags that name the digest now or did within `formerMs`; the present ones first. */
-  naming({ upstream, repository }: StreamPlace, digest: Digest): readonly StreamReference[] {
-    const place = this.#places.find({ upstream, repository, isLong: isLong(digest) });
-    const row = place === undefined ? undefined : this.#table.find(place, keyOf(digest));
+  naming(where: StreamPlace, digest: Digest): readonly StreamReference[] {
+    const row = this.#rowOf(where, digest);
     if (row === undefined) return [];
-    const oldest = this.#now() - this.#options.formerMs(upstream);
+    const oldest = this.#now() - this.#options.formerMs(where.upstream);
     const present: StreamReference[] = [];
     const former: StreamReference[] = [];
     this.#table.each(row, (reference) => {
@@ -88,6 +72,16 @@ export class StreamBook {
       else if (until > oldest) former.push({ namespace, name, tag, until });
     });
     return former.length === 0 ? present : [...present, ...former];
+  }
+
+  /**
+   * Changes when a tag begins or ceases to name the digest. Looked at for each that is waited for,
+   * after each change of any stream.
+   */
+  markOf(where: StreamPlace, digest: Digest): string {
+    const row = this.#rowOf(where, digest);
+    if (row === undefined) return '';
+    return this.#table.markOf(row);
   }
 
   /** What following tells of the streams of one namespace, or of all. */
@@ -108,13 +102,15 @@ export class StreamBook {
 
   /** Takes over what the stream names now. Returns how many references changed. */
   saw(object: ImageStreamObject): number {
-    const { namespace, name, uid = '', resourceVersion = '' } = object.metadata ?? {};
-    if (!isText(namespace) || !isText(name)) return 0;
+    const item = streamItemOf(object.metadata ?? {});
+    if (item === undefined) return 0;
+    const { namespace, name, uid, version } = item;
     const before = this.#streams.get(streamKey(namespace, name));
     // Another stream under the same name may be another author's: the past is not theirs.
     const dropped = before !== undefined && before.uid !== uid ? this.#drop(before) : 0;
     const known = this.#streams.get(streamKey(namespace, name)) ?? this.#made({ namespace, name, uid });
-    known.version = resourceVersion;
+    if (known === undefined) return dropped;
+    known.version = version;
     known.look = this.#looks;
     const changed = dropped + this.#named(known, namedDigests(object, this.#options.placeOf));
     if (changed > 0) this.#options.changed?.(known);
@@ -165,13 +161,16 @@ export class StreamBook {
   restore({ references, version, ...stream }: StreamCopy): void {
     if (this.#streams.has(streamKey(stream.namespace, stream.name))) return;
     const known = this.#made(stream);
+    if (known === undefined) return;
     known.version = version;
-    for (const { key, tag, until, upstream, repository, isLong } of references)
-      if (key.length === keyBytes && this.#hasRoom(known, 0))
-        this.#add(known, tag, { upstream, repository, isLong }, key, until);
+    for (const { key, tag, until, ...place } of references)
+      if (key.length === keyBytes && this.#hasRoom(known, undefined))
+        this.#add(known, tag, place, key, until);
   }
 
-  #made(stream: Pick<StreamItem, 'namespace' | 'name' | 'uid'>): KnownStream {
+  /** Undefined where there are too many. */
+  #made(stream: Pick<StreamItem, 'namespace' | 'name' | 'uid'>): KnownStream | undefined {
+    if (!this.#room.hasStream(stream.namespace, this.#streams.size)) return undefined;
     const known: KnownStream = {
       ...stream,
       version: '',
@@ -181,6 +180,11 @@ export class StreamBook {
     };
     this.#streams.set(streamKey(known.namespace, known.name), known);
     return known;
+  }
+
+  #rowOf({ upstream, repository }: StreamPlace, digest: Digest): number | undefined {
+    const place = this.#places.find({ upstream, repository, isLong: isLong(digest) });
+    return place === undefined ? undefined : this.#table.find(place, keyOf(digest));
   }
 
   #look(namespace: string | undefined): () => number {
@@ -202,7 +206,7 @@ export class StreamBook {
 
   #drop(known: KnownStream): number {
     const dropped = known.references.size;
-    for (const reference of known.references) this.#table.remove(reference);
+    for (const reference of known.references) this.#remove(known, reference);
     this.#tags.keep(known, new Set());
     this.#streams.delete(streamKey(known.namespace, known.name));
     return dropped;
@@ -229,7 +233,7 @@ export class StreamBook {
         left.delete(pair);
         changed += this.#ended(reference, until);
       } else if (until === 0 || until > this.#oldestOf(upstream)) {
-        if (!this.#hasRoom(known, row === undefined ? 0 : this.#table.countOf(row))) continue;
+        if (!this.#hasRoom(known, row)) continue;
         seen.add(this.#pairOf(this.#add(known, tag, numbered, key, until)));
         changed += 1;
       }
@@ -255,24 +259,26 @@ export class StreamBook {
     return 1;
   }
 
-  /** For one more reference to a digest that has so many. */
-  #hasRoom({ namespace }: KnownStream, ofDigest: number): boolean {
-    const { maxReferences = 2_000_000, isTrusted } = this.#options;
-    const isFull = this.#table.references >= maxReferences || ofDigest >= mostOfDigest;
-    const isRoom = !isFull || isTrusted(namespace);
-    if (!isRoom) this.#refused += 1;
-    return isRoom;
+  /** For one more reference of the stream to what the row stands for, if it has one. */
+  #hasRoom({ namespace: own }: KnownStream, row: number | undefined): boolean {
+    if (row === undefined) return this.#room.hasReference(own);
+    const namespaceOf = (reference: number) => this.#tags.of(this.#table.tagOf(reference))?.stream.namespace;
+    const of = (namespace: string) =>
+      this.#table.countOf(row, (reference) => namespaceOf(reference) === namespace);
+    return this.#room.hasReference(own, { count: this.#table.countOf(row), of });
   }
 
   #add(known: KnownStream, tag: string, place: NumberedPlace, key: Uint8Array, until: number): number {
     const reference = this.#table.add(this.#places.number(place), key, this.#tags.number(known, tag), until);
     known.references.add(reference);
+    this.#room.take(known.namespace);
     return reference;
   }
 
   #remove(known: KnownStream, reference: number): void {
     known.references.delete(reference);
     this.#table.remove(reference);
+    this.#room.free(known.namespace);
   }
 
   #pairOf(reference: number): number {
@@ -282,11 +288,6 @@ export class StreamBook {
   #oldestOf(upstream: string): number {
     return this.#now() - this.#options.formerMs(upstream);
   }
-}
-
-/** A tag and a row as one number: rows are below 2³². */
-function pairOf(tag: number | undefined, row: number): number | undefined {
-  return tag === undefined ? undefined : tag * 2 ** 32 + row;
 }
 
 /** The present is later than every past. */

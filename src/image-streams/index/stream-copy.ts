@@ -1,6 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { field, fieldsOf, isObject, isText, listOf } from '../../base/text/json.ts';
+import { field, fieldsOf, isText, listOf } from '../../base/text/json.ts';
 import { keyBytes } from './reference-table.ts';
 
 /** What is known of one stream itself. */
@@ -11,6 +11,26 @@ export interface StreamItem {
   readonly uid: string;
   /** Of the object that was read last. */
   version: string;
+}
+
+const namespaceShape = /^[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?$/;
+const streamShape = /^[a-z0-9][a-z0-9._-]{0,252}$/;
+const longestIdentity = 128;
+
+/**
+ * The stream of the metadata of an object; undefined for names that no stream has. A cluster may
+ * send anything, and names stand in questions about rights, in keys, and in the log.
+ */
+export function streamItemOf(metadata: unknown): StreamItem | undefined {
+  const { namespace, name, uid, resourceVersion } = fieldsOf(metadata);
+  const isStream =
+    isText(namespace) && isText(name) && namespaceShape.test(namespace) && streamShape.test(name);
+  if (!isStream) return undefined;
+  return { namespace, name, uid: identityOf(uid), version: identityOf(resourceVersion) };
+}
+
+function identityOf(text: unknown): string {
+  return isText(text) && text.length <= longestIdentity ? text : '';
 }
 
 /** A stream in full, as records have it. */
@@ -87,13 +107,10 @@ function placeOf(text: unknown): CopiedPlace {
 }
 
 function streamOf(stream: unknown, places: readonly CopiedPlace[]): StreamCopy {
-  const { namespace, name, uid, version, ...rest } = fieldsOf(stream);
-  const isStream =
-    isText(namespace) && isText(name) && typeof uid === 'string' && typeof version === 'string';
-  if (!isObject(stream) || !isStream) throw new Error('a stream of the record is none');
-  const tags = listOf(field(rest, 'tags'));
-  const references = listOf(field(rest, 'references')).map((row) => referenceOf(row, tags, places));
-  return { namespace, name, uid, version, references };
+  const { version, tags, references, ...metadata } = fieldsOf(stream);
+  const item = streamItemOf({ ...metadata, resourceVersion: version });
+  if (item === undefined) throw new Error('a stream of the record is none');
+  return { ...item, references: listOf(references).map((row) => referenceOf(row, listOf(tags), places)) };
 }
 
 function referenceOf(row: unknown, tags: readonly unknown[], places: readonly CopiedPlace[]): ReferenceCopy {

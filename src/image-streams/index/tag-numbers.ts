@@ -38,3 +38,8 @@ export class TagNumbers<Stream extends TagOwner> {
     }
   }
 }
+
+/** A tag and a row as one number: rows are below 2³². */
+export function pairOf(tag: number | undefined, row: number): number | undefined {
+  return tag === undefined ? undefined : tag * 2 ** 32 + row;
+}

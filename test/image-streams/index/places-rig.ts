@@ -1,5 +1,5 @@
-import { createPlaces } from '../../../src/image-streams/index/places.ts';
-import type { PlaceOf } from '../../../src/image-streams/index/references.ts';
+import { createPlaces } from '../../../src/image-streams/places.ts';
+import type { PlaceOf } from '../../../src/image-streams/references.ts';
 import { createRouter } from '../../../src/proxy/access/route.ts';
 
 type Upstreams = Parameters<typeof createRouter>[0];

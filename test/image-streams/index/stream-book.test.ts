@@ -241,43 +241,90 @@ test('what is no stream, no tag, no pull spec and no digest is left out', (t) =>
   t.end();
 });
 
-test('untrusted streams have a limit together, trusted ones have room beyond it', (t) => {
-  const { book, tagsOf } = rig({ maxReferences: 2 });
-  const many = (key: string, letters: string) =>
-    stream(key, {
-      spec: {
-        tags: [...letters].map((at) => ({
-          name: at,
-          from: { kind: 'DockerImage', name: proxied(digestOf(at)) },
-        })),
-      },
-    });
-  book.saw(many('own/app', 'abc'));
-  book.saw(many('ocp/4.5', 'cde'));
-  t.match(book.size, { references: 5, refused: 1 });
-  t.same(tagsOf(c), ['ocp/4.5:c']);
+/** A stream with so many tags, each of a digest of its own, or all of one. */
+function many(key: string, count: number, digestAt: (at: number) => string = () => a): ImageStreamObject {
+  const tags = Array.from({ length: count }, (_, at) => ({
+    name: `t${at}`,
+    from: { kind: 'DockerImage', name: proxied(digestAt(at)) },
+  }));
+  return stream(key, { spec: { tags } });
+}
+
+const numbered = (at: number) => parseDigest(`sha256:${at.toString(16).padStart(64, '0')}`);
+
+test('untrusted streams have a limit together, trusted ones have as much beyond it', (t) => {
+  const { book } = rig({ maxReferences: 16 });
+  for (let at = 0; at < 9; at += 1) book.saw(many(`team-${at}/app`, 2, (tag) => numbered(100 * at + tag)));
+  t.match(book.size, { references: 16, refused: 2 });
+  book.saw(many('ocp/4.5', 20, (tag) => numbered(tag)));
+  t.match(book.size, { references: 32, refused: 6 });
   t.end();
 });
 
-test('a digest that very many tags name keeps the first of them, and those of trusted streams', (t) => {
+test('an untrusted namespace takes an eighth of the room, and room that it frees again', (t) => {
+  const { book, tagsOf } = rig({ maxReferences: 80 });
+  book.saw(many('own/one', 8, (tag) => numbered(tag)));
+  book.saw(many('own/two', 8, (tag) => numbered(100 + tag)));
+  t.match(book.size, { references: 10, refused: 6 });
+  book.saw(many('team/app', 1));
+  t.same(tagsOf(a), ['team/app:t0']);
+  book.lost(many('own/one', 0));
+  book.saw(many('own/two', 8, (tag) => numbered(100 + tag)));
+  t.match(book.size, { references: 9, refused: 6 });
+  t.end();
+});
+
+test('no namespace crowds others out of a digest, and trusted streams always have room', (t) => {
   const { book, tagsOf } = rig();
-  const many = (key: string, count: number) =>
-    stream(key, {
-      spec: {
-        tags: Array.from({ length: count }, (_, at) => ({
-          name: `t${at}`,
-          from: { kind: 'DockerImage', name: proxied(a) },
-        })),
-      },
-    });
   book.saw(many('own/app', 9_000));
-  book.saw(many('other/app', 2_000));
-  book.saw(many('ocp/4.5', 2));
-  t.match(book.size, { references: 10_002, refused: 1_000 });
+  book.saw(many('own/second', 9_000));
+  t.match(book.size, { references: 256, refused: 17_744 });
+  book.saw(many('team/app', 2));
+  book.saw(many('ocp/4.5', 300));
+  t.match(book.size, { references: 558, refused: 17_744 });
+  t.ok(tagsOf(a).includes('team/app:t1'));
+  for (let at = 0; at < 40; at += 1) book.saw(many(`own-${at}/app`, 256));
+  t.equal(book.size.references, 10_000);
+  book.saw(many('ocp/4.6', 2));
   t.equal(tagsOf(a).length, 10_002);
   book.lost(many('own/app', 0));
-  book.saw(many('other/app', 2_000));
-  t.equal(tagsOf(a).length, 2_002);
+  book.saw(many('team/app', 3));
+  t.ok(tagsOf(a).includes('team/app:t2'));
+  t.end();
+});
+
+test('what could not be the name of a stream is none, and identities have a length', (t) => {
+  const { book, changes } = rig();
+  const long = 'x'.repeat(1_000_000);
+  for (const [namespace, name] of [
+    ['ocp', `4.5/..`],
+    ['ocp', '4.5\n'],
+    ['ocp', 'a\u001b[31m'],
+    ['ocp', long],
+    ['ocp', '*'],
+    ['ocp', 'A b'],
+    [long, 'app'],
+    ['ocp/x', 'app'],
+    ['ocp\u0000', 'app'],
+    ['*', 'app'],
+  ])
+    book.saw({ ...many('x/y', 1), metadata: { namespace: namespace ?? '', name: name ?? '' } });
+  t.match(book.size, { streams: 0, references: 0 });
+  t.same(changes, []);
+  book.saw({
+    ...many('x/y', 1),
+    metadata: { namespace: 'ocp', name: 'a.b-c_d', uid: long, resourceVersion: long },
+  });
+  t.match(book.copy({ namespace: 'ocp', name: 'a.b-c_d' }), { uid: '', version: '' });
+  t.end();
+});
+
+test('a cluster that invents ever new streams fills no memory', (t) => {
+  const { book } = rig();
+  for (let at = 0; at < 100_010; at += 1) book.saw(many(`own/app-${at}`, 0));
+  t.match(book.size, { streams: 100_000, refused: 10 });
+  book.saw(many('ocp/4.5', 1));
+  t.match(book.size, { streams: 100_001, references: 1 });
   t.end();
 });
 

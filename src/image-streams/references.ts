@@ -1,7 +1,7 @@
-import { type Digest, isDigest } from '../../oci/digest.ts';
-import { isTag } from '../../oci/reference.ts';
-import type { StreamPlace } from '../stream-index.ts';
-import { type ImageStreamObject, present } from '../stream-tags.ts';
+import { type Digest, isDigest } from '../oci/digest.ts';
+import { isTag } from '../oci/reference.ts';
+import type { StreamPlace } from './stream-index.ts';
+import { type ImageStreamObject, present } from './stream-tags.ts';
 
 /**
  * The repository of ours that `<registry>/<path>` of a pull spec stands for; undefined for one of

@@ -1,6 +1,6 @@
-import { parseRepository, type Repository } from '../../oci/reference.ts';
-import type { StreamPlace } from '../stream-index.ts';
+import { parseRepository, type Repository } from '../oci/reference.ts';
 import type { PlaceOf } from './references.ts';
+import type { StreamPlace } from './stream-index.ts';
 
 interface PlacesOptions {
   /** Names of upstreams. */
