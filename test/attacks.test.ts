@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { type Test, test } from 'tap';
+import { test as one, type Test } from 'tap';
 import { mediaTypes } from '../src/oci/manifest.ts';
 import { exchanged, refusal } from './bad-days/rig.ts';
 import {
@@ -14,7 +14,10 @@ import {
   type SharingImage,
   sharingImage,
 } from './support/access-rig.ts';
+import { until } from './support/bodies.ts';
 import { farRegistry } from './support/far-registry.ts';
+import { type RegistryDouble, registryDouble } from './support/registry-double.ts';
+import { type ServedStreams, servedStreams } from './support/served-streams.ts';
 
 const publicTag = 'ocp_4.20_cli';
 const privateTag = 'ocp-priv_4.20_cli';
@@ -51,11 +54,47 @@ interface Attacked extends AccessRig {
   readonly hidden: SharingImage;
 }
 
+/** Each attack, and again where image streams name the private image: its own, and alice's. */
+function test(name: string, attack: (t: Test) => Promise<void>): void {
+  one(name, attack);
+  one(`${name}; and where image streams name it`, async (t) => {
+    named.add(t);
+    await attack(t);
+  });
+}
+
+const named = new WeakSet<Test>();
+
+/** Of the whole of the private image, and a bit of the public one. */
+function streamsNaming(open: SharingImage, { digest, config, layer, shared }: SharingImage): ServedStreams {
+  const streams = servedStreams();
+  const specs = (...digests: readonly string[]) => digests.map((each) => `quay.io/${ciRepository}@${each}`);
+  streams.name('ocp/4.20', specs(open.digest));
+  streams.name('ocp-priv/4.20', specs(digest));
+  streams.name('alices/x', specs(digest, config, layer, shared));
+  return streams;
+}
+
+/** How the service is set up for this attack. */
+async function worldOf(t: Test, registry: RegistryDouble): Promise<AccessRigOptions> {
+  if (!named.has(t)) return { people, registry };
+  const [open, hidden] = [sharingImage(registry, publicTag), sharingImage(registry, privateTag)];
+  const bindings = [...(people.bindings ?? []), { to: 'ocp-readers', namespace: 'alices' }];
+  return {
+    people: { ...people, bindings, streams: streamsNaming(open, hidden) },
+    registry,
+    streams: { trusted: ['ocp', 'ocp-priv'] },
+  };
+}
+
 /** One image in `ocp`, one in `ocp-priv`; they share a layer. */
 async function attacked(t: Test, options: Partial<AccessRigOptions> = {}): Promise<Attacked> {
-  const rig = await accessRig(t, { people, ...options });
-  const open = sharingImage(rig.double, publicTag);
-  const hidden = sharingImage(rig.double, privateTag);
+  const double = options.registry ?? (await registryDouble());
+  if (options.registry === undefined) t.teardown(() => double.close());
+  const rig = await accessRig(t, { ...(await worldOf(t, double)), ...options });
+  const [open, hidden] = [sharingImage(double, publicTag), sharingImage(double, privateTag)];
+  const synced = 'quayside_stream_index_state{cluster="app.ci",state="synced"} 1';
+  if (named.has(t)) await until(async () => (await rig.metrics()).includes(synced));
   return Object.assign(rig, { open, hidden });
 }
 
@@ -77,10 +116,15 @@ function nothingLeaked(t: Test, { double }: AccessRig, ...shown: readonly string
   }
 }
 
-/** What the registry was asked for clients: we look now and then whether it answers. */
-function forClients({ double }: AccessRig) {
-  return double.requests.filter(({ path }) => path !== '/v2/');
+/**
+ * What the registry was asked for clients: we look now and then whether it answers, and by HEAD for
+ * tags that alice's own image stream hints at.
+ */
+function forClients({ double }: AccessRig): readonly string[] {
+  return double.requests.map(({ method, path }) => `${method} ${path}`).filter((line) => !ours.test(line));
 }
+
+const ours = /^(?:GET \/v2\/|GET \/token|HEAD \/v2\/openshift\/ci\/manifests\/alices_x_t\d)$/;
 
 /** Everything of an image by digest, in every way in which one may ask. */
 async function statuses(rig: AccessRig, image: SharingImage, token: string): Promise<number[]> {
@@ -124,14 +168,16 @@ test('after a restart, without a registry to ask, the same digests open to the s
     for (const digest of [config, layer, shared]) await before.get(blob(digest), priya);
   await before.stop();
   double.switches.down = true;
-  const rig = await accessRig(t, { people, directory, registry: double });
+  const rig = await accessRig(t, { ...(await worldOf(t, double)), directory });
   const alice = await rig.login(tokens.alice);
   for (const path of [manifest(open.digest), blob(open.layer), blob(open.shared)])
     t.equal((await rig.get(path, alice)).status, 200, path);
   const refused = [manifest(hidden.digest), blob(hidden.layer), blob(hidden.config)];
+  // Of what alice's own image stream names, the registry would have to say that it is hers.
+  const status = named.has(t) ? 503 : 403;
   t.same(
     await Promise.all(refused.map(async (path) => (await rig.get(path, alice)).status)),
-    [403, 403, 403],
+    refused.map(() => status),
   );
 });
 

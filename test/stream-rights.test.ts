@@ -311,6 +311,27 @@ test('a stream counts for the repository, the upstream and the cluster that it i
   t.match(await authorize(elsewhere, { ...access, reference: { digest } }), { allowed: false });
 });
 
+test('a cluster that lies in its index gives its own subjects what it could grant them anyway, and no other', async (t) => {
+  const rig = await streamRig(t);
+  const { digest, all } = rig.content.image(['secret'], 'ocp-priv_4.20_cli');
+  const liar = memoryStreamIndex({ cluster: 'build01' });
+  for (const each of all) liar.name('ocp/4.20:cli', each);
+  const { judge } = remembering();
+  const { reach } = rig.rig;
+  const { authorize } = createAuthorizer({
+    ...{ rules: rig.rules, judge, reach, proofs: reach },
+    streams: (cluster) => (cluster === 'build01' ? liar : rig.index),
+  });
+  const tag = parseTag('ocp-priv_4.20_cli');
+  await rig.rig.registry.manifests.resolve(rig.rig.repository, { tag });
+  for (const each of all) {
+    t.equal((await authorize(subjects.ann, layer(rig, each))).allowed, false);
+    t.equal((await authorize(subjects.mallory, layer(rig, each))).allowed, false);
+  }
+  liar.state = 'syncing';
+  t.equal((await authorize(subjects.ann, layer(rig, digest))).allowed, false, 'nor a wait');
+});
+
 test('while streams are not known there is no refusal, and what is known counts', async (t) => {
   const rig = await streamRig(t);
   const known = rig.content.image(['known']);

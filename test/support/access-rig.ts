@@ -35,6 +35,8 @@ export interface AccessRigOptions extends Pick<ServiceRigOptions, 'directory' | 
   readonly host?: Readonly<Record<string, unknown>>;
   /** Another double, which is not closed. */
   readonly registry?: RegistryDouble;
+  /** Of the cluster, as the configuration has it: which of its image streams are believed. */
+  readonly streams?: Readonly<Record<string, unknown>>;
 }
 
 /** Each image stream has its own rights here. */
@@ -64,7 +66,12 @@ export async function accessRig(t: Test, options: AccessRigOptions): Promise<Acc
       ...options.upstream,
     },
     settings: {
-      clusters: { 'app.ci': { kubeconfigFile: await cluster.kubeconfig(file('cluster')) } },
+      clusters: {
+        'app.ci': {
+          kubeconfigFile: await cluster.kubeconfig(file('cluster')),
+          ...(options.streams === undefined ? {} : { streams: options.streams }),
+        },
+      },
       hosts: {
         [ciHost]: { ...host, access: 'imagestream', ...options.host },
         [otherHost]: { ...host, access: 'open' },

@@ -20,6 +20,7 @@ import {
   status,
   withoutToken,
 } from './cluster-double-routes.ts';
+import type { ServedStreams } from './served-streams.ts';
 
 export interface ClusterDoubleOptions extends Partial<PeopleOptions> {
   /**
@@ -27,6 +28,8 @@ export interface ClusterDoubleOptions extends Partial<PeopleOptions> {
    * false.
    */
   readonly allowsAnonymous?: boolean;
+  /** Image streams that we may list and watch. Default: there are none. */
+  readonly streams?: ServedStreams;
 }
 
 /** How a kubeconfig says who we are. */
@@ -67,6 +70,7 @@ interface Double {
   readonly switches: ClusterMisbehaviours;
   readonly requests: ClusterRequest[];
   readonly allowsAnonymous: boolean;
+  readonly streams: ServedStreams | undefined;
   /** How many requests came over a connection, by its socket. */
   readonly served: WeakMap<object, number>;
   ourToken: string;
@@ -81,6 +85,7 @@ export async function clusterDouble(options: ClusterDoubleOptions = {}): Promise
     switches: {},
     requests: [],
     allowsAnonymous: options.allowsAnonymous === true,
+    streams: options.streams,
     served: new WeakMap(),
     ourToken: `ours-${randomUUID()}`,
     url: '',
@@ -155,8 +160,10 @@ async function answer(double: Double, request: IncomingMessage, response: Server
   if (response.destroyed) return;
   const isReview = kind === 'TokenReview' || kind === 'SubjectAccessReview';
   if (isReview && isSpoiled(switches, record, response)) return;
+  const refused = refusal(double, request, kind);
+  if (refused === undefined && kind === 'other' && double.streams?.answer(path, response) === true) return;
   const verdict =
-    refusal(double, request, kind) ??
+    refused ??
     complaintOf(kind, request, body) ??
     answerOf({ kind, path, body, people: double.people, switches, url: double.url });
   record.status = verdict.status;
