@@ -7,7 +7,7 @@ import type { Decision, Place, Subject } from '../access.ts';
 import { advice, decided, recalled } from './decision.ts';
 import type { RuleBook } from './rules.ts';
 import { createPaths } from './stream-paths.ts';
-import { createTagPathSearch, type TagPathSearch, type TagPathSearchParts } from './tag-path-search.ts';
+import { TagPathSearch, type TagPathSearchParts } from './tag-path-search.ts';
 import { finalTagPaths, followedTagPaths, type Paths, type TagPath } from './tag-paths.ts';
 
 interface ByDigestParts extends TagPathSearchParts {
@@ -109,7 +109,7 @@ export function createDigestAuthorizer(
     if (digest === emptyConfig) return knownToAll;
     const index = rules.countsStreams(place) ? streams?.(subject.cluster ?? '') : undefined;
     const paths = createPaths(rules, place, index);
-    const search = createTagPathSearch(parts, subject, place);
+    const search = new TagPathSearch(parts, subject, place);
     const sought: Sought = { ...request, search, paths, index };
     return andThen(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];

@@ -14,45 +14,48 @@ import type { Paths, TagPath } from './tag-paths.ts';
  * tag, and must lead to the digest at the upstream.
  */
 export function createPaths(rules: RuleBook, place: Place, index: StreamIndex | undefined): Paths {
-  function* below(
-    known: StreamIndex,
-    root: Digest,
-    digest: Digest,
-    tag = rootLabel(root),
-  ): Generator<TagPath> {
-    if (tag === undefined) return;
-    const seen = new Set<unknown>();
-    for (const { namespace, name } of known.naming(place, root)) {
-      if (!known.isTrusted(namespace)) continue;
-      const ruling = rules.ofStream(place, { namespace, name });
-      if (ruling === undefined || seen.has(ruling)) continue;
-      seen.add(ruling);
-      yield { ruling, tag, digest, root };
-    }
-  }
-
-  /** A digest that the tag itself contains needs no stream. */
-  function* hinted(known: StreamIndex, digest: Digest): Generator<TagPath> {
-    const seen = new Set<string>();
-    for (const reference of known.naming(place, digest)) {
-      const tag = flatTag(reference);
-      if (known.isTrusted(reference.namespace) || seen.has(tag) || !isTag(tag)) continue;
-      seen.add(tag);
-      const ruling = rules.ofTag(place, tag);
-      if (ruling.kind === 'ask') yield { ruling, tag, digest, isHint: true };
-    }
-  }
-
+  const told = index && { rules, place, index };
   return function* paths(tags, digest) {
     for (const tag of tags) {
       const root = rootOf(tag);
       if (root === undefined) yield { ruling: rules.ofTag(place, tag), tag, digest };
-      else if (index !== undefined) yield* below(index, root, digest, tag);
+      else if (told !== undefined) yield* below(told, root, digest);
     }
-    if (index === undefined) return;
-    yield* below(index, digest, digest);
-    yield* hinted(index, digest);
+    if (told === undefined) return;
+    yield* below(told, digest, digest);
+    yield* hinted(told, digest);
   };
+}
+
+/** What image streams tell of a place. */
+interface StreamsTold {
+  readonly rules: RuleBook;
+  readonly place: Place;
+  readonly index: StreamIndex;
+}
+
+function* below({ rules, place, index }: StreamsTold, root: Digest, digest: Digest): Generator<TagPath> {
+  const tag = rootLabel(root);
+  if (tag === undefined) return;
+  const seen = new Set<unknown>();
+  for (const { namespace, name } of index.naming(place, root)) {
+    if (!index.isTrusted(namespace)) continue;
+    const ruling = rules.ofStream(place, { namespace, name });
+    if (ruling === undefined || seen.has(ruling)) continue;
+    seen.add(ruling);
+    yield { ruling, tag, digest, root };
+  }
+}
+
+function* hinted({ rules, place, index }: StreamsTold, digest: Digest): Generator<TagPath> {
+  const seen = new Set<string>();
+  for (const reference of index.naming(place, digest)) {
+    const tag = flatTag(reference);
+    if (index.isTrusted(reference.namespace) || seen.has(tag) || !isTag(tag)) continue;
+    seen.add(tag);
+    const ruling = rules.ofTag(place, tag);
+    if (ruling.kind === 'ask') yield { ruling, tag, digest, isHint: true };
+  }
 }
 
 /** Whether a trusted image stream of one of the clusters names the manifest, now or formerly. */

@@ -10,22 +10,6 @@ import { type Crowd, type OpenQuestion, openQuestions } from './open-questions.t
 import type { FinalRuling } from './rules.ts';
 import type { FinalTagPath, TagPath, TagPathSteps } from './tag-paths.ts';
 
-/** One subject's search for a tag that grants the digest. An unknown answer does not end it. */
-export interface TagPathSearch extends TagPathSteps {
-  /** Tags that other replicas may have learned of meanwhile, too. */
-  tagsAfresh(digest: Digest): MaybePromise<readonly Tag[]>;
-  /** Tags that no record of the digest names. */
-  tagsUnrecorded(digest: Digest): Promise<readonly Tag[]>;
-  /** A right by remembered answers only; at once where the relations are in memory. */
-  remembered(ways: Iterable<FinalTagPath>): MaybePromise<Decision | undefined>;
-  /** A right by asking; skips remembered refusals. Rejects when the cluster never answers. */
-  asked(ways: readonly FinalTagPath[], last: FinalRuling): Promise<Decision | undefined>;
-  /** There may be ways that are unknown: `assertTold` throws. */
-  cannotTell(error: unknown): void;
-  /** Throws the first failure, if there was one: without it there might have been a way. */
-  assertTold(): void;
-}
-
 export interface TagPathSearchParts {
   readonly judge: Judge;
   readonly reach: ContentTags;
@@ -42,63 +26,130 @@ const mostHintsAsked = 64;
 const mostHintsProven = 8;
 const askedAtOnce = 8;
 
-/** A search in one repository. */
-export function createTagPathSearch(
-  { judge, reach, proofs, events }: TagPathSearchParts,
-  subject: Subject,
-  place: Place,
-): TagPathSearch {
-  const failures: unknown[] = [];
-  const tally: SearchTally = {
-    answered: 0,
-    failed: 0,
-    left: mostAsked,
-    hintsLeft: mostHintsProven,
-    isLimited: false,
-  };
+/**
+ * One subject's search in one repository for a tag or stream that grants the digest. An unknown
+ * answer does not end it.
+ */
+export class TagPathSearch implements TagPathSteps {
+  readonly #parts: TagPathSearchParts;
+  readonly #subject: Subject;
+  readonly #place: Place;
+  readonly #failures: unknown[] = [];
+  readonly #tally: SearchTally = { answered: 0, failed: 0, left: mostAsked };
+  /** What the upstream said of hints: one question each, whatever the number of ways and rounds. */
+  #hints: Map<string, MaybePromise<boolean>> | undefined;
+  #hintsLeft = mostHintsProven;
+  #isLimited = false;
 
-  /** One question each, whatever the number of ways and rounds. */
-  const hints = new Map<string, MaybePromise<boolean>>();
-  function hintLeads(tag: Tag, digest: Digest): MaybePromise<boolean> {
-    const key = `${tag}@${digest}`;
-    const known = hints.get(key);
-    if (known !== undefined) return known;
-    if (tally.hintsLeft <= 0) {
-      failures.push(untold());
-      return false;
-    }
-    const answer = proofs?.tagLeadsNow(place, tag, digest) ?? false;
-    if (answer instanceof Promise) tally.hintsLeft -= 1;
-    hints.set(key, answer);
-    return answer;
+  constructor(parts: TagPathSearchParts, subject: Subject, place: Place) {
+    this.#parts = parts;
+    this.#subject = subject;
+    this.#place = place;
   }
 
-  const leads = ({ tag, digest, root, isHint }: TagPath): MaybePromise<boolean> => {
+  leads({ tag, digest, root, isHint }: TagPath): MaybePromise<boolean> {
     if (root === digest) return true;
-    return forgiven(failures, false, () => {
-      if (root !== undefined) return proofs?.manifestContains(place, root, digest) ?? false;
-      return isHint === true ? hintLeads(tag, digest) : reach.tagContains(place, tag, digest);
+    const { reach, proofs } = this.#parts;
+    return forgiven(this.#failures, false, () => {
+      if (root !== undefined) return proofs?.manifestContains(this.#place, root, digest) ?? false;
+      return isHint === true ? this.#hintLeads(tag, digest) : reach.tagContains(this.#place, tag, digest);
     });
-  };
+  }
 
-  const ask = (ruling: FinalRuling): MaybePromise<Decision | undefined> =>
-    forgiven(failures, undefined, () => decided(judge, subject, ruling));
+  tagsTowards(digest: Digest): MaybePromise<readonly Tag[]> {
+    return forgiven(this.#failures, [], () => this.#parts.reach.tagsContaining(this.#place, digest));
+  }
 
-  function* mayPull(ways: Iterable<FinalTagPath>): Generator<{ way: FinalTagPath; decision: Decision }> {
+  /** Tags that other replicas may have learned of meanwhile, too. */
+  tagsAfresh(digest: Digest): MaybePromise<readonly Tag[]> {
+    const afresh = { afresh: true };
+    return forgiven(this.#failures, [], () => this.#parts.reach.tagsContaining(this.#place, digest, afresh));
+  }
+
+  /** Tags that no record of the digest names. */
+  async tagsUnrecorded(digest: Digest): Promise<readonly Tag[]> {
+    const { tags, isAll } = await this.#parts.reach.unrecordedTags(this.#place, digest);
+    if (!isAll) this.#failures.push(untold());
+    return tags;
+  }
+
+  /** A right by remembered answers only; at once where the relations are in memory. */
+  remembered(ways: Iterable<FinalTagPath>): MaybePromise<Decision | undefined> {
+    const found = firstPassing(this.#mayPull(ways), ({ way }) => this.leads(way));
+    return andThen(found, (known) => known?.decision);
+  }
+
+  /** A right by asking; skips remembered refusals. Rejects when the cluster never answers. */
+  async asked(ways: readonly FinalTagPath[], last: FinalRuling): Promise<Decision | undefined> {
+    const { judge } = this.#parts;
+    const open = ways.filter(({ ruling }) => recalled(judge, this.#subject, ruling)?.allowed !== false);
+    const found = await this.#firstAsked(open, last);
+    if (found !== undefined) return found;
+    if (this.#tally.left <= 0) this.#limited();
+    if (this.#tally.failed > 0 && this.#tally.answered === 0) throw this.#failures[0];
+    return undefined;
+  }
+
+  /** There may be ways that are unknown: `assertTold` throws. */
+  cannotTell(error: unknown): void {
+    this.#failures.push(error);
+  }
+
+  /** Throws the first failure, if there was one: without it there might have been a way. */
+  assertTold(): void {
+    if (this.#failures.length > 0) throw this.#failures[0];
+  }
+
+  *#mayPull(ways: Iterable<FinalTagPath>): Generator<{ way: FinalTagPath; decision: Decision }> {
     for (const way of ways) {
-      const decision = recalled(judge, subject, way.ruling);
+      const decision = recalled(this.#parts.judge, this.#subject, way.ruling);
       if (decision?.allowed === true) yield { way, decision };
     }
   }
 
-  /** Those of the questions that are in namespaces all of which the subject may pull. */
-  async function inReach(crowds: readonly Crowd[]): Promise<readonly OpenQuestion[]> {
+  #hintLeads(tag: Tag, digest: Digest): MaybePromise<boolean> {
+    this.#hints ??= new Map();
+    const key = `${tag}@${digest}`;
+    const known = this.#hints.get(key);
+    if (known !== undefined) return known;
+    if (this.#hintsLeft <= 0) {
+      this.#failures.push(untold());
+      return false;
+    }
+    const answer = this.#parts.proofs?.tagLeadsNow(this.#place, tag, digest) ?? false;
+    if (answer instanceof Promise) this.#hintsLeft -= 1;
+    this.#hints.set(key, answer);
+    return answer;
+  }
+
+  async #firstAsked(ways: readonly FinalTagPath[], last: FinalRuling): Promise<Decision | undefined> {
+    const asker = { judge: this.#parts.judge, subject: this.#subject };
+    const { likely, familiar, crowds, others, hints } = openQuestions(ways, last, asker);
+    const asked = new Set<OpenQuestion>();
+    const first = (some: readonly OpenQuestion[], atOnce = askedAtOnce) => {
+      const fresh = some.filter((question) => !asked.has(question));
+      for (const question of fresh) asked.add(question);
+      return this.#firstAllowed(fresh, atOnce);
+    };
+    const found =
+      (await first(likely)) ??
+      (await first(familiar)) ??
+      (await first(await this.#inReach(crowds), 1)) ??
+      (await first(others)) ??
+      (await first(hints.slice(0, mostHintsAsked)));
+    if (found === undefined && hints.length > mostHintsAsked) this.#limited();
+    return found;
+  }
+
+  /** The questions that are in namespaces all of which the subject may pull. */
+  async #inReach(crowds: readonly Crowd[]): Promise<readonly OpenQuestion[]> {
     const found: OpenQuestion[] = [];
-    await firstFound(whileAnswering(crowds, tally), {
+    await firstFound(whileAnswering(crowds, this.#tally), {
       atOnce: askedAtOnce,
-      async find({ whole, questions }) {
-        const verdict = await forgiven(failures, undefined, () => judge.ask(subject, whole));
-        tally[verdict === undefined ? 'failed' : 'answered'] += 1;
+      find: async ({ whole, questions }) => {
+        const ask = () => this.#parts.judge.ask(this.#subject, whole);
+        const verdict = await forgiven(this.#failures, undefined, ask);
+        this.#tally[verdict === undefined ? 'failed' : 'answered'] += 1;
         if (verdict?.allowed === true) found.push(...questions);
         return undefined;
       },
@@ -106,62 +157,26 @@ export function createTagPathSearch(
     return found;
   }
 
-  async function firstAsked(ways: readonly FinalTagPath[], last: FinalRuling): Promise<Decision | undefined> {
-    const asked = new Set<OpenQuestion>();
-    const first = async (
-      some: readonly OpenQuestion[],
-      { most = Number.POSITIVE_INFINITY, atOnce = askedAtOnce } = {},
-    ) => {
-      const fresh = some.filter((question) => !asked.has(question));
-      const now = fresh.slice(0, most);
-      for (const question of now) asked.add(question);
-      const found = await firstAllowed(now, { tally, ask, leads, atOnce });
-      if (found === undefined && now.length < fresh.length) limited();
-      return found;
+  /** Asks several questions at a time until one is allowed; stops after several failures. */
+  #firstAllowed(questions: readonly OpenQuestion[], atOnce: number): Promise<Decision | undefined> {
+    const find = async ({ ruling, ways }: OpenQuestion): Promise<Decision | undefined> => {
+      const ask = () => decided(this.#parts.judge, this.#subject, ruling);
+      const decision = await forgiven<Decision | undefined>(this.#failures, undefined, ask);
+      this.#tally[decision === undefined ? 'failed' : 'answered'] += 1;
+      if (decision?.allowed !== true) return undefined;
+      const way = await firstPassing(ways.values(), (each) => this.leads(each));
+      return way === undefined ? undefined : decision;
     };
-    const { likely, familiar, crowds, others, hints } = openQuestions(ways, last, { judge, subject });
-    return (
-      (await first(likely)) ??
-      (await first(familiar)) ??
-      (await first(await inReach(crowds), { atOnce: 1 })) ??
-      (await first(others)) ??
-      (await first(hints, { most: mostHintsAsked }))
-    );
+    return firstFound(whileAnswering(questions, this.#tally), { atOnce, find });
   }
 
-  function limited(): void {
-    if (tally.isLimited) return;
-    tally.isLimited = true;
-    failures.push(tooMany());
-    events?.searchLimited?.({ cluster: subject.cluster ?? '' });
+  /** Once for a search: the next request goes on where this one ended. */
+  #limited(): void {
+    if (this.#isLimited) return;
+    this.#isLimited = true;
+    this.#failures.push(tooMany());
+    this.#parts.events?.searchLimited?.({ cluster: this.#subject.cluster ?? '' });
   }
-
-  return {
-    leads,
-    tagsTowards: (digest) => forgiven(failures, [], () => reach.tagsContaining(place, digest)),
-    tagsAfresh: (digest) =>
-      forgiven(failures, [], () => reach.tagsContaining(place, digest, { afresh: true })),
-    async tagsUnrecorded(digest) {
-      const { tags, isAll } = await reach.unrecordedTags(place, digest);
-      if (!isAll) failures.push(untold());
-      return tags;
-    },
-    remembered(ways) {
-      const found = firstPassing(mayPull(ways), ({ way }) => leads(way));
-      return andThen(found, (known) => known?.decision);
-    },
-    async asked(ways, last) {
-      const open = ways.filter(({ ruling }) => recalled(judge, subject, ruling)?.allowed !== false);
-      const found = await firstAsked(open, last);
-      if (found === undefined && tally.left <= 0) limited();
-      if (found === undefined && tally.failed > 0 && tally.answered === 0) throw failures[0];
-      return found;
-    },
-    cannotTell: (error) => void failures.push(error),
-    assertTold() {
-      if (failures.length > 0) throw failures[0];
-    },
-  };
 }
 
 function untold(): RegistryError {
@@ -170,7 +185,6 @@ function untold(): RegistryError {
   });
 }
 
-/** The next request goes on where this one ended, as the cluster's answers are remembered. */
 function tooMany(): RegistryError {
   const message = 'more image streams name this digest than one request can ask the cluster about';
   return new RegistryError('UNAVAILABLE', message, { retryAfterSeconds: 1 });
@@ -181,17 +195,6 @@ interface SearchTally {
   failed: number;
   /** Questions that may still be asked. */
   left: number;
-  /** Hints that the upstream may still be asked about. */
-  hintsLeft: number;
-  isLimited: boolean;
-}
-
-interface AskedPath {
-  readonly tally: SearchTally;
-  /** Undefined where the question failed. */
-  ask(ruling: FinalRuling): MaybePromise<Decision | undefined>;
-  leads(way: FinalTagPath): MaybePromise<boolean>;
-  readonly atOnce: number;
 }
 
 /** Ends at the limit of questions, and after several without an answer. */
@@ -201,20 +204,6 @@ function* whileAnswering<Item>(items: Iterable<Item>, tally: SearchTally): Gener
     tally.left -= 1;
     yield item;
   }
-}
-
-/** Asks several questions at a time until one is allowed; stops after several without an answer. */
-function firstAllowed(
-  questions: readonly OpenQuestion[],
-  { tally, ask, leads, atOnce }: AskedPath,
-): Promise<Decision | undefined> {
-  async function find({ ruling, ways }: OpenQuestion): Promise<Decision | undefined> {
-    const decision = await ask(ruling);
-    tally[decision === undefined ? 'failed' : 'answered'] += 1;
-    if (decision?.allowed !== true) return undefined;
-    return (await firstPassing(ways.values(), leads)) === undefined ? undefined : decision;
-  }
-  return firstFound(whileAnswering(questions, tally), { atOnce, find });
 }
 
 /** The answer; where there is none, keeps the failure and goes on with something else. */

@@ -80,14 +80,14 @@ function namedDigests(
 /** The tags towards those of the digests to which one of the ways does lead. */
 async function followed(
   named: readonly (readonly [Digest, readonly FollowTagPath[]])[],
-  { leads, tagsTowards }: TagPathSteps,
+  steps: TagPathSteps,
 ): Promise<ReadonlyMap<Digest, readonly Tag[]>> {
   const tags = new Map<Digest, readonly Tag[]>();
   await firstFound(named, {
     atOnce: followedAtOnce,
     async find([digest, ways]) {
-      const way = await firstPassing(ways.values(), leads);
-      if (way !== undefined) tags.set(digest, await tagsTowards(digest));
+      const way = await firstPassing(ways.values(), (each) => steps.leads(each));
+      if (way !== undefined) tags.set(digest, await steps.tagsTowards(digest));
       return undefined;
     },
   });
