@@ -1,4 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer as createTlsServer } from 'node:https';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -370,6 +372,70 @@ test('the login goes to the registry and its tokens, and to no storage that it r
   const stored = double.requests.filter(({ cdn }) => cdn);
   t.equal(stored.length, 3);
   t.ok(stored.every(({ headers }) => headers.authorization === undefined));
+});
+
+/** A port that answers every connection with these bytes. */
+async function saying(t: Test, answer: string): Promise<string> {
+  const server = createServer((socket) => {
+    socket.on('error', () => {}).once('data', () => socket.end(Buffer.from(answer, 'latin1')));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => new Promise((resolve) => server.close(resolve)));
+  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test('a login for a host with TLS is sent to the same host without it by no challenge', async (t) => {
+  const authority = testAuthority();
+  const host = (): string => `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = createTlsServer(authority.issued(), (_request, response) => {
+    const realm = `http://${host()}/token`;
+    response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}"` }).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.teardown(() => new Promise((resolve) => server.close(resolve)));
+  const auth = Buffer.from('node:right').toString('base64');
+  const { check } = await machine(t, {
+    [conf]: `[[registry]]\nprefix = "quay.test"\nlocation = "${host()}"\n`,
+    [`etc/containers/certs.d/${host()}/ca.crt`]: authority.cert,
+    'root/.config/containers/auth.json': JSON.stringify({ auths: { [host()]: { auth } } }),
+  });
+  const { code, out } = await check('quay.test/team/app:v1');
+  t.equal(code, 1, out);
+  t.match(out, /login: the login is not sent to http:\/\/127\.0\.0\.1:\d+: it has no TLS/);
+});
+
+for (const [what, answer] of [
+  ['status', 'HTTP/1.1 418 \x9b31mred\r\ncontent-length: 0\r\n\r\n'],
+  [
+    'challenge',
+    'HTTP/1.1 401 No\r\nwww-authenticate: Bearer realm="\x9b31mred"\r\ncontent-length: 0\r\n\r\n',
+  ],
+  ['digest', 'HTTP/1.1 200 OK\r\ndocker-content-digest: sha256:\x9b31mred\r\ncontent-length: 2\r\n\r\n{}'],
+  ['location', 'HTTP/1.1 302 No\r\nlocation: ftp://\x9b31mred/\r\ncontent-length: 0\r\n\r\n'],
+] as const)
+  test(`what a registry sends moves no cursor of the terminal: ${what}`, async (t) => {
+    const host = await saying(t, answer);
+    const { check } = await machine(t, {
+      [conf]: registriesConf({ prefix: 'quay.test', location: host, mirrors: [] }),
+    });
+    const { code, out } = await check('quay.test/team/app:v1');
+    t.ok([1, 3].includes(code), out);
+    t.notMatch(out, /[^\x20-\x7e\n✓✗→]/);
+  });
+
+test('a header that cannot be sent cannot be told, and is not printed', async (t) => {
+  const double = await registry(t);
+  const { check } = await machine(t, {
+    'etc/containerd/certs.d/quay.test/hosts.toml': [
+      `server = "${double.url}"`,
+      `[host."${double.url}".header]`,
+      'authorization = "Basic secret\\nx"',
+    ].join('\n'),
+  });
+  const { code, out } = await check('quay.test/team/app:v1');
+  t.equal(code, 3, out);
+  t.match(out, /header authorization of .* cannot be sent/);
+  t.notMatch(out, /secret/);
 });
 
 test('a login in the URL of a file is not printed', async (t) => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -138,6 +138,40 @@ test('the authority of the certificate is put where each client looks for it', a
     server: 'https://registry-1.docker.io',
     host: { 'https://q.example:8443': { ca: 'quayside-ca.crt' } },
   });
+});
+
+test('of the file of the authority only certificates are copied, and all of them', async (t) => {
+  const directory = await folder(t);
+  const [one, other] = [testAuthority(), testAuthority()];
+  const ca = join(directory, 'server.pem');
+  const { cert, key } = one.issued();
+  await writeFile(ca, `subject=q.example\n${key}${cert}${other.cert}`);
+  const { out, err, code } = await generated([
+    '--host',
+    'q.example',
+    '--ca',
+    ca,
+    '--for',
+    'podman,openshift',
+  ]);
+  t.equal(code, 0);
+  t.notMatch(out, /PRIVATE KEY|subject=/);
+  t.equal(out.split('-----BEGIN CERTIFICATE-----').length - 1, 4, 'two in each of two files');
+  t.match(err, /note: .*server\.pem holds more than certificates/);
+  await writeFile(ca, key);
+  t.match(await generated(['--host', 'q.example', '--ca', ca]), { code: 2, err: /holds no certificate/ });
+});
+
+test('a link that leads nowhere is not followed either', async (t) => {
+  const directory = await folder(t);
+  const path = join(directory, 'etc/containers/registries.conf.d');
+  await mkdir(path, { recursive: true });
+  await symlink(join(directory, 'elsewhere'), join(path, '50-quayside.conf'));
+  const args = ['--host', 'h', '--for', 'podman', '--output', directory];
+  t.match(await generated(args), { code: 1, out: '', err: /50-quayside\.conf exists; nothing was written/ });
+  await t.rejects(access(join(directory, 'elsewhere')));
+  t.match(await generated([...args, '--force']), { code: 0 });
+  await t.rejects(access(join(directory, 'elsewhere')));
 });
 
 test('nothing is overwritten without --force, and then nothing is written', async (t) => {

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { dirname, isAbsolute, join } from 'node:path';
 import { type Fields, fieldsOf, isText, listOf } from '../../../base/text/json.ts';
 import type { ImageName } from '../image-name.ts';
@@ -65,7 +66,7 @@ async function linkOf(text: string, table: Fields, { image, options, trust }: Li
   const missing = image.digest === undefined ? ['pull', 'resolve'] : ['pull'];
   const lacks = missing.filter((capability) => !able.includes(capability));
   const path = url.pathname.endsWith('/') ? url.pathname.slice(0, -1) : url.pathname;
-  const headers = headersOf(header);
+  const headers = headersOf(header, text);
   return {
     location: text,
     host: url.host,
@@ -89,11 +90,22 @@ function urlOf(text: string): URL {
   throw new ConfigurationTrouble(`hosts.toml names ${text}, which is no URL`);
 }
 
-function headersOf(header: unknown): Readonly<Record<string, string>> | undefined {
+function headersOf(header: unknown, of: string): Readonly<Record<string, string>> | undefined {
   const entries = Object.entries(fieldsOf(header)).map(([name, value]) => {
-    return [name, [value].flat().map(String).join(', ')] as const;
+    return [name, sendable(name, [value].flat().map(String).join(', '), of)] as const;
   });
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
+/** The value may be a secret: the message says only whose it is. */
+function sendable(name: string, value: string, of: string): string {
+  try {
+    validateHeaderName(name);
+    validateHeaderValue(name, value);
+    return value;
+  } catch {
+    throw new ConfigurationTrouble(`the header ${name} of ${of} in hosts.toml cannot be sent`);
+  }
 }
 
 /** `ca` and `client` name files, relative to the hosts.toml; `client` may be a list of pairs. */

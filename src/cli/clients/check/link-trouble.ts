@@ -11,8 +11,9 @@ export class LinkTrouble extends Error {
   readonly trouble: Trouble;
 
   constructor(trouble: Trouble) {
-    super(trouble.reason);
-    this.trouble = trouble;
+    const reason = printable(trouble.reason);
+    super(reason);
+    this.trouble = { ...trouble, reason };
   }
 }
 
@@ -34,7 +35,7 @@ export async function refusal(answer: IncomingMessage, step: LinkFinding['step']
     verdict: isPassing ? 'unknown' : 'wrong',
     step,
     status,
-    reason: printable(reason) || answer.statusMessage || 'no reason given',
+    reason: reason || answer.statusMessage || 'no reason given',
     ...(code === undefined ? {} : { code: printable(code) }),
     ...(typeof requestId === 'string' ? { requestId: printable(requestId) } : {}),
     ...(retryAfter === undefined ? {} : { retryAfter: printable(retryAfter) }),

@@ -124,11 +124,11 @@ class HttpSession implements LinkSession {
         step: 'login',
         reason: `the challenge names no URL for tokens: ${realm}`,
       });
-    if (url.protocol === 'http:' && url.host !== this.#link.host && credential !== undefined)
+    if (url.protocol === 'http:' && url.origin !== this.#root && credential !== undefined)
       throw new LinkTrouble({
         verdict: 'wrong',
         step: 'login',
-        reason: `the login is not sent to ${url.origin}: it is another host without TLS`,
+        reason: `the login is not sent to ${url.origin}: it has no TLS, and is not ${this.#root}`,
       });
     if (service !== undefined) url.searchParams.set('service', service);
     url.searchParams.set('scope', parameters['scope'] ?? `repository:${this.#link.repository}:pull`);

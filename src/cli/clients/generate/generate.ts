@@ -3,7 +3,7 @@
 // room below.
 
 import { X509Certificate } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { defined } from '../../../base/text/defined.ts';
 import { didYouMean, parsed, UsageError } from '../../flags/arguments.ts';
@@ -55,6 +55,8 @@ export const clientsGenerate: Run = async (args, io) => {
   const clients = chosenClients(values.for ?? [], wanted);
   if (wanted.login !== undefined && wanted.namespace === undefined && clients.some(isCluster))
     throw new UsageError('needs --namespace NAME for the pull secret; --for podman needs none');
+  if (values.ca !== undefined && (await holdsMore(values.ca)))
+    io.stderr.write(`note: --ca ${values.ca} holds more than certificates, which is left out\n`);
   for (const hint of hints(clients, wanted)) io.stderr.write(`note: ${hint}\n`);
   const byPath = new Map(
     clients.flatMap((client) => makers[client](wanted).map((file) => [file.path, file])),
@@ -85,6 +87,12 @@ async function wantedBy(values: GenerateWords, io: Io): Promise<WantedFiles> {
   };
 }
 
+async function holdsMore(file: string): Promise<boolean> {
+  return (await readText('--ca', file)).replaceAll(certificates, '').trim() !== '';
+}
+
+const certificates = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+
 function kubernetesName(flag: string, text: string): string {
   if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
   throw new UsageError(`${flag} takes a name of Kubernetes, such as team-1, not ${text}`);
@@ -94,8 +102,10 @@ async function authorityIn(file: string | undefined): Promise<string | undefined
   if (file === undefined) return undefined;
   const text = await readText('--ca', file);
   try {
-    void new X509Certificate(text);
-    return text.endsWith('\n') ? text : `${text}\n`;
+    // A server's file may hold its private key too, and everybody may read what is made here.
+    const found = text.match(certificates) ?? [''];
+    for (const certificate of found) void new X509Certificate(certificate);
+    return found.map((certificate) => `${certificate}\n`).join('');
   } catch (error) {
     throw new UsageError(`--ca ${file} holds no certificate in PEM form`, { cause: error });
   }
@@ -199,8 +209,9 @@ async function written(
   return 0;
 }
 
+/** A link counts too, wherever it leads. */
 async function exists(path: string): Promise<boolean> {
-  return readFile(path).then(
+  return lstat(path).then(
     () => true,
     (error: NodeJS.ErrnoException) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
   );
