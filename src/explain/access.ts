@@ -5,8 +5,13 @@ import { imageText } from './input.ts';
 import type { RoutedImage } from './sources.ts';
 import { type Finding, untold } from './step.ts';
 
+const logInAgain = {
+  steps: ['log in again at this host; the token of a cluster is that of oc whoami -t'],
+  who: 'the user, or the owner of the pull secret',
+};
+
 /** Where the request goes: host, login, upstream. The route is absent where there is none. */
-export function routeStep({ sources, image, host, subject }: Case): {
+export function routeStep({ sources, image, host, subject, loginRefused }: Case): {
   readonly finding: Finding;
   readonly routed?: RoutedImage;
 } {
@@ -20,6 +25,16 @@ export function routeStep({ sources, image, host, subject }: Case): {
     if (auth === 'robots')
       lines.push('robots of that host may pull everything; a user of a cluster has no login there');
     if (auth !== 'none' && subject === undefined) lines.push('who pulls was not said: --as USER');
+    if (loginRefused !== undefined)
+      return {
+        routed,
+        finding: {
+          mark: 'wrong',
+          found: [`the login was refused: ${loginRefused}`, ...lines],
+          where,
+          next: logInAgain,
+        },
+      };
     return { finding: { mark: 'ok', found: lines, where }, routed };
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
@@ -83,20 +98,21 @@ function askedText(isRemembered: boolean | undefined): string {
 }
 
 function decidedBefore(then: NonNullable<RoutedCase['decidedThen']>): RightsFinding {
-  const { allowed, rule, question, reason, at } = then;
+  const { allowed, rule, question, reason, at, subject = 'the user' } = then;
   return {
     allowed,
     finding: {
       mark: allowed ? 'ok' : 'wrong',
       found: [
-        allowed ? 'the pull was allowed' : 'the pull was refused',
+        allowed
+          ? `${subject} was allowed to pull it`
+          : `${subject} was refused: ${question ?? `rule ${rule}`}`,
         ...(rule === undefined ? [] : [`rule: ${rule}`]),
-        ...(question === undefined ? [] : [`question: ${question}`]),
         ...(reason === undefined ? [] : [reason]),
       ],
       where: 'the request itself',
       at,
-      ...(allowed ? {} : { next: bindingFor(question, undefined, undefined) }),
+      ...(allowed ? {} : { next: bindingFor(question, then.subject, then.cluster) }),
     },
   };
 }

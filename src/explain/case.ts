@@ -4,7 +4,7 @@ import type { ImageStreamTag } from '../image-streams/image-stream-tag.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Reference, Repository, Tag } from '../oci/reference.ts';
 import type { AskedImage } from './input.ts';
-import type { ExplainSources, ProbeAnswer, RoutedImage } from './sources.ts';
+import type { ExplainSources, ProbeAnswer, ProbeFailure, RoutedImage } from './sources.ts';
 
 /** What is to be explained, to whom, and where to look. */
 export interface Case {
@@ -16,7 +16,14 @@ export interface Case {
   /** Who pulls. Default: not said. */
   readonly subject?: Subject;
   /** What was decided when the request came that is explained. */
-  readonly decidedThen?: Pick<Decision, 'allowed' | 'rule' | 'question' | 'reason'> & { readonly at: number };
+  readonly decidedThen?: Pick<Decision, 'allowed' | 'rule' | 'question' | 'reason' | 'cluster'> & {
+    readonly at: number;
+    readonly subject?: string;
+  };
+  /** Why the login of the request was not accepted. */
+  readonly loginRefused?: string;
+  /** What the upstream did to the request that is explained. */
+  readonly upstreamThen?: Omit<ProbeFailure, 'kind'> & { readonly at: number };
   /** Operators see everything; a subject sees what it may pull. */
   readonly viewer: 'operator' | 'subject';
 }

@@ -1,4 +1,5 @@
 import { concurrently } from '../base/flow/each.ts';
+import { scrubbed } from '../base/text/redaction.ts';
 import type { Descriptor } from '../oci/content.ts';
 import { type Digest, digestOf } from '../oci/digest.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
@@ -19,7 +20,12 @@ export async function tagStep(seen: SeenCase): Promise<Finding> {
   const name = destinationText(seen);
   const { freshMs, gone } = sources.tags.policy(upstream);
   if (unreadable !== undefined)
-    return { mark: 'unknown', found: [`the record of ${name} cannot be read: ${unreadable}`], where };
+    return {
+      mark: 'wrong',
+      found: [`the record of ${name} cannot be read: ${unreadable}`, answeredText(answer, upstream)],
+      where,
+      next: mendStore,
+    };
   const lines: string[] = [];
   if (pointer !== undefined) {
     lines.push(`${name} is ${pointer.digest}, as ${upstream} last said`);
@@ -101,8 +107,46 @@ interface Inventory {
   readonly manifests: Descriptor[];
 }
 
-/** The manifest and each blob: in the store, or still to come from the upstream. */
+const mendStore = {
+  steps: [
+    'see /statusz of the admin port, and quayside config check --deep; until it is mended pulls go past the store',
+  ],
+  who: 'an operator of Quayside',
+};
+
+function answeredText(answer: ProbeAnswer, upstream: string): string {
+  return answer.kind === 'found'
+    ? `pulls go past the store: ${upstream} has ${answer.digest}`
+    : 'pulls go past the store';
+}
+
+/** What the store failed at comes first: what it holds may then not be told, or not be kept. */
 export async function contentStep(seen: SeenCase): Promise<Finding> {
+  const { where, trouble } = seen.sources.content;
+  const known = trouble?.();
+  try {
+    const finding = await storedContent(seen);
+    if (known === undefined || finding.mark === 'wrong') return finding;
+    return {
+      ...finding,
+      mark: 'wrong',
+      found: [known.text, ...finding.found],
+      at: known.at,
+      next: mendStore,
+    };
+  } catch (error) {
+    const why = error instanceof Error ? scrubbed(error.message) : 'an unknown failure';
+    return {
+      mark: 'wrong',
+      found: [known?.text ?? `the store cannot be read: ${why}`],
+      where,
+      next: mendStore,
+    };
+  }
+}
+
+/** The manifest and each blob: in the store, or still to come from the upstream. */
+async function storedContent(seen: SeenCase): Promise<Finding> {
   const { sources } = seen;
   const { digest, answer } = seen.seen;
   const { where, isReadable } = sources.content;
@@ -149,13 +193,10 @@ async function missingParts(
   { missing, lines, isAsked, upstream }: MissingParts,
 ): Promise<Finding> {
   const { where } = seen.sources.content;
-  if (!isAsked)
-    return {
-      mark: 'wrong',
-      found: [...lines, `${upstream} does not answer, so they cannot be fetched: see upstream`],
-      where,
-      next: { steps: ['mend the step upstream'], who: `the operators of ${upstream}` },
-    };
+  if (!isAsked) {
+    const words = `${upstream} does not answer, so they cannot be fetched: see upstream`;
+    return { mark: 'unknown', found: [...lines, words], where };
+  }
   const answers = await Promise.all(
     missing.slice(0, mostAsked).map(async (blob) => ({ blob, answer: await partAt(seen, blob) })),
   );
@@ -188,21 +229,18 @@ function partAt({ sources, place }: SeenCase, blob: Descriptor): Promise<ProbeAn
 function notStored({ seen, place, sources }: SeenCase, digest: Digest): Finding {
   const { where } = sources.content;
   const { answer, lender } = seen;
-  const line = `manifest ${digest} is not here`;
+  const line = `${digest} is not here`;
   if (lender !== undefined)
     return { mark: 'ok', found: [line, `the next pull fetches it from ${lender.name}`], where };
   if (answer.kind === 'found')
     return { mark: 'ok', found: [line, `the next pull fetches it from ${place.upstream}`], where };
-  const mark = answer.kind === 'absent' || answer.kind === 'failed' ? 'wrong' : 'unknown';
-  return {
-    mark,
-    found: [
-      line,
-      answer.kind === 'absent' ? `nor at ${place.upstream}` : `${place.upstream} could not be asked`,
-    ],
-    where,
-    next: { steps: ['see upstream, mirror and maker'], who: 'as the first of these steps says' },
+  if (answer.kind !== 'absent')
+    return { mark: 'unknown', found: [line, `${place.upstream} could not be asked for it`], where };
+  const next = {
+    steps: ['push the image again, or see the steps mirror and maker'],
+    who: 'the owner of the image',
   };
+  return { mark: 'wrong', found: [`${line}, nor at ${place.upstream}`], where, next };
 }
 
 function damaged(digest: Digest, where: string): Finding {

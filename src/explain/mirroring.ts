@@ -55,12 +55,13 @@ export function mirrorStep(seen: SeenCase, mirroring: Mirroring | undefined): Fi
   const { task, hold, entries, source } = mirroring;
   const isThere = seen.seen.answer.kind === 'found';
   const lines = [
+    ...(task?.failure === undefined ? [] : [`the copy failed: ${task.failure.kind}: ${task.failure.reason}`]),
+    ...(hold === undefined ? [] : [holdText(hold)]),
     ...entries.map(entryText),
     ...(entries.length === 0 && source !== undefined
       ? [`would come from the image stream's tag: ${source}`]
       : []),
-    ...(hold === undefined ? [] : [holdText(hold)]),
-    ...(task === undefined ? ['no task waits or runs for it'] : taskLines(task, sources.now())),
+    task === undefined ? 'no task waits or runs for it' : taskText(task, sources.now()),
   ];
   const at = task?.failure?.at;
   const base = { found: lines, where, decides: false, ...(at === undefined ? {} : { at }) };
@@ -95,14 +96,11 @@ function holdText({ since, until, why }: MirrorHold): string {
   return `held by an operator since ${timeText(since)}, ${end}${why === undefined ? '' : `: ${why}`}`;
 }
 
-function taskLines({ state, attempts, notBefore, source, failure }: QueuedTask, now: number): string[] {
-  const wait =
-    notBefore > now && Number.isFinite(notBefore) ? `, next try in ${spanText(notBefore - now)}` : '';
+function taskText({ state, attempts, notBefore, source }: QueuedTask, now: number): string {
+  const isWaiting = notBefore > now && Number.isFinite(notBefore);
+  const wait = isWaiting ? `, next try in ${spanText(notBefore - now)}` : '';
   const never = notBefore === Number.POSITIVE_INFINITY ? ', not tried again until the source changes' : '';
-  return [
-    `task ${state}, from ${source.text}${attempts === 0 ? '' : `, tried ${attempts} times`}${wait}${never}`,
-    ...(failure === undefined ? [] : [`failed: ${failure.kind}: ${failure.reason}`]),
-  ];
+  return `task ${state}, from ${source.text}${attempts === 0 ? '' : `, tried ${attempts} times`}${wait}${never}`;
 }
 
 const operator = 'an operator of Quayside';

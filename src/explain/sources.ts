@@ -121,6 +121,8 @@ export interface ContentSource {
   readonly where: string;
   /** False where the content cannot be looked at from here. */
   readonly isReadable: boolean;
+  /** What went wrong with the store within the last minute. */
+  readonly trouble?: () => { readonly text: string; readonly at: number } | undefined;
   /** A small document, unverified; undefined where it is not here. */
   read(digest: Digest): Promise<Uint8Array | undefined>;
   /** Its size in bytes; undefined where it is not here. */

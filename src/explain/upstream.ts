@@ -4,7 +4,8 @@ import { type Finding, untold } from './step.ts';
 import { spanText } from './words.ts';
 
 /** The upstream: reachable, our login, its answer, limits left, breaker. */
-export function upstreamStep({ sources, place, seen, viewer }: SeenCase): Finding {
+export function upstreamStep(full: SeenCase): Finding {
+  const { sources, place, seen, viewer, upstreamThen } = full;
   const { upstream } = place;
   const { answer } = seen;
   const facts = sources.upstream(upstream);
@@ -21,6 +22,17 @@ export function upstreamStep({ sources, place, seen, viewer }: SeenCase): Findin
       lines.push(`limits: ${limits.text}, ${spanText(sources.now() - limits.at)} ago`);
   }
   const where = `GET or HEAD at ${upstream}`;
+  if (upstreamThen !== undefined) {
+    const { at, message, cause, said } = upstreamThen;
+    const told = isOperator ? [said && `its own words: ${said}`, cause && `cause: ${cause}`] : [];
+    const found = [
+      `the request failed: ${message}`,
+      ...told.filter((line) => line !== undefined),
+      `now: ${lines[0]}`,
+      ...lines.slice(1),
+    ];
+    return { mark: 'wrong', found, where, at, next: nextFor({ kind: 'failed', ...upstreamThen }, upstream) };
+  }
   const base = { found: lines, where, at: answer.at };
   if (answer.kind === 'found' || answer.kind === 'absent') return { mark: 'ok', ...base };
   if (answer.kind !== 'failed') return { mark: 'unknown', ...base };

@@ -21,6 +21,8 @@ export interface Played {
   readonly client: string;
   /** The request whose line counts. Default: there is none. */
   readonly requestId?: string;
+  /** What is explained. Default: the request. */
+  readonly image?: string;
   /** Other lines of the log, by their text. */
   readonly lines?: readonly string[];
   /** Samples that count it. */
@@ -31,7 +33,7 @@ export interface Played {
 export type FailureRow = Readonly<Record<(typeof columns)[number], string>>;
 
 /** In their order. A column that comes is named here, and filled in `played`. */
-export const columns = ['failure', 'client', 'log', 'metrics', 'next step'] as const;
+export const columns = ['failure', 'client', 'log', 'metrics', 'explain', 'next step'] as const;
 
 /** Plays the failure, and takes down what client, log and metrics say of it. */
 export async function played({ name, next, play }: Failure): Promise<FailureRow> {
@@ -45,6 +47,7 @@ export async function played({ name, next, play }: Failure): Promise<FailureRow>
       client: normal(seen.client),
       log: normal(await logText(seen)),
       metrics: (await metricText(seen)) || '–',
+      explain: steady(normal(await explainText(seen))),
       'next step': next,
     };
   } finally {
@@ -87,6 +90,42 @@ async function logText({ rig, requestId, lines = [] }: Played): Promise<string> 
     texts.push(`\`${text}\` ${[fieldTexts(line, names), codeText(line)].filter(Boolean).join(' ')}`);
   }
   return texts.join('<br>');
+}
+
+/** Which call of S3 fails first depends on the moment, and so do seconds that are left. */
+function steady(text: string): string {
+  return text
+    .replace(/the last \w+ of the store/, 'the last call of the store')
+    .replace(/: [A-Z]\w+(?:Object|Objects|ObjectsV2): .*$/, '')
+    .replace(/next attempt in \d+ s/, 'next attempt in N s');
+}
+
+/** The first fault that `quayside explain` names, asked by the request's id or its image. */
+async function explainText({ rig, requestId, image }: Played): Promise<string> {
+  const isIt = (each: LogLine) => each.msg === 'request' && each['requestId'] === requestId;
+  const line = requestId === undefined ? undefined : await logged(rig, isIt);
+  const input = image ?? String(line?.['ownRequestId'] ?? imageIn(String(line?.['path'])));
+  const query = new URLSearchParams({ input, format: 'json' });
+  const answer = await fetch(`http://${rig.service.adminAddress}/explain?${query}`);
+  const { steps = [], verdict } = (await answer.json()) as ToldExplanation;
+  const fault = steps.find(({ mark }) => mark === 'wrong');
+  return fault === undefined ? String(verdict) : `✗ ${fault.number} ${fault.title}: ${fault.found[0]}`;
+}
+
+interface ToldExplanation {
+  readonly verdict?: string;
+  readonly steps?: readonly {
+    readonly number: number;
+    readonly title: string;
+    readonly mark: string;
+    readonly found: readonly string[];
+  }[];
+}
+
+function imageIn(path: string): string {
+  const [, name, kind, reference] = /^\/v2\/(.+)\/(manifests|blobs)\/(.+)$/.exec(path) ?? [];
+  if (kind === undefined) throw new Error(`no image: ${path}`);
+  return `quay.io/${name?.replace(/^quay\.io\//, '')}${reference?.includes(':') ? '@' : ':'}${reference}`;
 }
 
 async function logged(rig: ServiceRig, isIt: (line: LogLine) => boolean): Promise<LogLine> {

@@ -54,7 +54,7 @@ async function parked(
     return task !== undefined;
   }, 'the parked task');
   const client = `the queue: **${task?.state}**, kind ${task?.failure?.kind}: ${task?.failure?.reason}`;
-  return { rig, client, lines, metrics };
+  return { rig, client, image: 'ocp_4.20_cli', lines, metrics };
 }
 
 function tasksIn(answer: unknown): readonly ShownTask[] {

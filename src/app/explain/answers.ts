@@ -63,14 +63,16 @@ export function createAnswers({ sources, readings, requests }: AnswersOptions): 
     const image = imageOf(request);
     if (image === undefined)
       throw new RegistryError('NAME_INVALID', `request ${request.id} was for no image: ${request.message}`);
-    const { host, verdict, rule, question, at } = request;
-    const decidedThen = verdict && { allowed: verdict === 'allowed', at, ...defined({ rule, question }) };
+    const { host, verdict, rule, question, at, subject, cluster } = request;
+    const allowed = verdict === 'allowed';
+    const decidedThen = verdict && { allowed, at, ...defined({ rule, question, subject, cluster }) };
     return explained({
       ...(host === '' ? {} : { host }),
       ...base,
       ...caseOf(namedImage(image, options)),
       notes: notesOf(request),
-      ...defined({ decidedThen }),
+      ...defined({ decidedThen, upstreamThen: upstreamThen(request) }),
+      ...(request.status === 401 ? { loginRefused: withoutId(request.message) } : {}),
     });
   }
 }
@@ -92,6 +94,34 @@ function notRemembered(): RegistryError {
     'MANIFEST_UNKNOWN',
     'no request of yours that failed is remembered under that id: this process keeps the latest ones, and ids that clients chose are none',
   );
+}
+
+/** What the upstream did, of a failure whose message names it. */
+function upstreamThen({
+  status,
+  upstream,
+  message,
+  error,
+  at,
+  ...rest
+}: FailedRequest): ExplainedCase['upstreamThen'] {
+  const isTold =
+    upstream !== undefined &&
+    (message.startsWith(`${upstream}: `) || message.includes(`upstream ${upstream}`));
+  const isOther = status === 401 || status === 404 || !(isTold || error === 'UPSTREAM_INVALID');
+  if (isOther || error === undefined) return undefined;
+  const { upstreamStatus, upstreamSaid: said, cause } = rest;
+  return {
+    code: error,
+    message: withoutId(message),
+    at,
+    ...defined({ status: upstreamStatus, said, cause }),
+  };
+}
+
+/** The id is in the notes. */
+function withoutId(message: string): string {
+  return message.replace(/ \(request [\w.-]{1,64}\)$/, '');
 }
 
 const imagePath = /^\/v2\/(.+)\/(?:manifests|blobs|referrers)\/([^/]+)$/;

@@ -6,10 +6,11 @@ import type { ProbeAnswer, Probes } from '../../explain/sources.ts';
 import { createBuiltAt } from '../../mirror/images/built-at.ts';
 import { pinned } from '../../mirror/references/image-reference.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
-import { RegistryError, replyBelow, toRegistryError } from '../../oci/errors.ts';
+import { replyBelow, toRegistryError } from '../../oci/errors.ts';
 import { type Reference, type Repository, referenceText } from '../../oci/reference.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
+import { causeText } from './cause.ts';
 
 interface ProbesOptions {
   /** The upstream itself, without the sources of its misses; undefined for what is none. */
@@ -37,7 +38,6 @@ const mostBuilt = 500;
 /** The longest that one probe may take, milliseconds. */
 const longestMs = 4_000;
 const longestText = 300;
-const deepestCause = 8;
 
 /** Asks upstreams within a limit for each; equal questions within `keepMs` are one request. */
 export function createProbes(options: ProbesOptions): Probes {
@@ -149,18 +149,4 @@ function failureOf(error: unknown): Outcome {
     ...(reply?.said === undefined ? {} : { said: reply.said }),
     ...(cause === undefined ? {} : { cause }),
   };
-}
-
-/** The last error below that is none of ours: of the system, of TLS, of a library. */
-function causeText(error: unknown): string | undefined {
-  let text: string | undefined;
-  let cause = error;
-  for (let depth = 0; cause instanceof Error && depth < deepestCause; depth += 1) {
-    if (!(cause instanceof RegistryError)) {
-      const code = 'code' in cause ? `${String(cause.code)}: ` : '';
-      text = oneLine(scrubbed(`${code}${cause.message}`), longestText);
-    }
-    cause = cause instanceof AggregateError ? cause.errors[0] : cause.cause;
-  }
-  return text;
 }

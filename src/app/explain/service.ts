@@ -30,7 +30,7 @@ interface ExplainServiceParts {
   readonly clusters: ReadonlyMap<string, RememberedCluster>;
   /** Those of every cluster. */
   readonly users: Authenticator;
-  readonly states: Pick<UpstreamStates, 'of'>;
+  readonly states: Pick<UpstreamStates, 'of' | 'storeTrouble'>;
   readonly failures: Pick<RecentFailures, 'find'>;
   readonly mirror?: {
     readonly rules: Pick<Rules, 'current' | 'places' | 'readings'>;
@@ -54,6 +54,7 @@ export function configuredExplain(
     rights: rightsOf(config, parts),
     clients,
     state: (name) => states.of(name),
+    storeTrouble: () => states.storeTrouble(),
     ...defined({ mirror: mirror && { rules: mirror.rules, running: mirror.task } }),
   });
   const readings = mirror?.rules.readings ?? createReadings();

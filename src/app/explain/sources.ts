@@ -30,6 +30,8 @@ export interface ExplainParts {
   readonly clients: ClusterClients;
   /** What is known of an upstream beside its settings. Default: nothing. */
   readonly state?: (name: string) => Pick<UpstreamFacts, 'breaker' | 'breakerAt' | 'limits'>;
+  /** Default: none is known. */
+  readonly storeTrouble?: NonNullable<ExplainSources['content']['trouble']>;
   readonly mirror?: {
     readonly rules: Pick<Rules, 'current' | 'places'>;
     readonly running?: (destination: string) => QueuedTask | undefined;
@@ -56,7 +58,10 @@ export function createExplainSources(config: Config, parts: ExplainParts): Expla
       find: (place, tag) => tags.reread(place, tag),
       policy: (name) => config.upstreams[name]?.tags ?? config.tags,
     },
-    content: createContentSource(config, store, parts.isOurStore),
+    content: {
+      ...createContentSource(config, store, parts.isOurStore),
+      ...defined({ trouble: parts.storeTrouble }),
+    },
     probes: createProbes({ upstream }),
     upstream: (name) => factsOf(config, name, parts),
     ...defined({

@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../../oci/errors.ts';
+
 /** A request that failed, in a few hundred bytes; without anything that the log does not have. */
 export interface FailedRequest {
   /** One that we made, whatever the client sent. */
@@ -11,7 +13,7 @@ export interface FailedRequest {
   /** The `Host` field. */
   readonly host: string;
   readonly status: number;
-  readonly error?: string;
+  readonly error?: ErrorCode;
   readonly message: string;
   readonly upstream?: string;
   readonly subject?: string;

@@ -112,7 +112,7 @@ test('a parked task gives its reason, and the commands for a broken source', asy
   const text = saying(document, 'mirror');
   t.match(
     text,
-    /^wrong[\s\S]*task parked, from registry[\s\S]*next try in (?:59 min|1 h)[\s\S]*failed: blob-unknown: blob sha256:e3/,
+    /^wrong\nthe copy failed: blob-unknown: blob sha256:e3[\s\S]*task parked, from registry[\s\S]*next try in (?:59 min|1 h)/,
   );
   t.match(text, 'oc --context app.ci delete is 4.5 -n ocp');
   t.match(text, '- namespace: ocp\n  name: 4.5\n  tag: "base"');
