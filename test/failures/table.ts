@@ -23,7 +23,7 @@ doubles of registries, S3 and a cluster. A test compares this page with what the
   show nothing, so take the request's id from the log by time and path.
 - **log**: the line \`request\` has the \`message\`, too. Further lines are named by their text.
 - **metrics**: a sample that counts the failure.
-- **explain**: the first fault that \`quayside explain\` names for the request; it also says what to do.
+- **explain**: the first fault that \`quayside explain\` names; it also says what to do.
 `;
 
 /** The whole page. A few failures at a time, and the one of the whole process alone. */
