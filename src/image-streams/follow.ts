@@ -31,8 +31,8 @@ export interface FollowEvents {
   /** The server could not be listed or watched; it is asked again after a pause. */
   failed(event: { readonly error: unknown; readonly pauseMs: number }): void;
   /**
-   * Whether what was told is what the server has: false when it fails or forgot our version, true
-   * when a watch is open or its events arrive. May repeat itself.
+   * Whether what was told is what the server has: false when it fails, was silent for too long or
+   * forgot our version, true when a watch is open or its events arrive. May repeat itself.
    */
   followed(event: { readonly isCurrent: boolean }): void;
 }
@@ -126,7 +126,9 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
       await pausedAfter(end, memory, options, stop);
       if (end === 'gone') return 'gone';
     }
-    return freshness.reason();
+    const reason = freshness.reason();
+    if (reason === 'silent') options.events?.followed?.({ isCurrent: false });
+    return reason;
   } finally {
     freshness.close();
   }

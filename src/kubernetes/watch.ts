@@ -1,4 +1,4 @@
-import { isObject, isText } from '../base/text/json.ts';
+import { isObject, isText, parseJson } from '../base/text/json.ts';
 import type { KubernetesClient } from './client.ts';
 import { ApiFailure } from './failure.ts';
 
@@ -24,7 +24,8 @@ interface WatchEvent<Item> {
 
 /** The longest silence before the watch is begun again, in milliseconds. */
 const idleMs = 30_000;
-/** The longest event, in characters: an object of etcd has at most 1.5 MiB, more in JSON. */
+const lineEnd = 0x0a;
+/** The longest event, in bytes: an object of etcd has at most 1.5 MiB, more in JSON. */
 const longestLine = 16 * 1024 * 1024;
 
 /** Watches until it ends, for one of the usual reasons; all else throws `ApiFailure`. */
@@ -57,22 +58,43 @@ export async function watched<Item>(
   }
 }
 
-async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<string> {
-  const decoder = new TextDecoder();
-  let rest = '';
+async function* linesOf(body: AsyncIterable<Uint8Array>): AsyncIterable<Buffer> {
+  const rest = new LinePieces();
   for await (const chunk of body) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > longestLine) throw new ApiFailure('invalid', 'sent an event that is too long');
-    yield* lines;
+    let from = 0;
+    for (let end = chunk.indexOf(lineEnd); end >= 0; end = chunk.indexOf(lineEnd, from)) {
+      rest.add(chunk.subarray(from, end));
+      yield rest.take();
+      from = end + 1;
+    }
+    rest.add(chunk.subarray(from));
   }
-  yield rest;
+  yield rest.take();
+}
+
+/** What came of a line, joined once: each chunk is looked at once, however long the line is. */
+class LinePieces {
+  #pieces: Uint8Array[] = [];
+  #length = 0;
+
+  add(bytes: Uint8Array): void {
+    this.#length += bytes.byteLength;
+    if (this.#length > longestLine) throw new ApiFailure('invalid', 'sent an event that is too long');
+    if (bytes.byteLength > 0) this.#pieces.push(bytes);
+  }
+
+  take(): Buffer {
+    const line = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#length = 0;
+    return line;
+  }
 }
 
 /** Undefined for a line that is no event: what it said is found by the next list. */
-function eventOf<Item>(line: string): WatchEvent<Item> | undefined {
+function eventOf<Item>(line: Buffer): WatchEvent<Item> | undefined {
   try {
-    const event: WatchEvent<Item> = JSON.parse(line);
+    const event = parseJson(line) as WatchEvent<Item>;
     return isObject(event) && isText(event.type) && isObject(event.object) ? event : undefined;
   } catch {
     return undefined;

@@ -48,7 +48,8 @@ async function followed(t: Test, options: Partial<ImageStreamsOptions> = {}) {
     stop.abort();
     await following;
   });
-  await until(() => listed.length > 0 && (api.watches === 1 || options.relistMs !== undefined));
+  const isListed = (): boolean => listed.length > 0 || options.events !== undefined;
+  await until(() => isListed() && (api.watches === 1 || options.relistMs !== undefined));
   return { ...rig, told, stop, following };
 }
 
@@ -168,6 +169,23 @@ test('a watch that is silent for too long is given up, and all is listed again',
   t.ok(reasons().includes('silent'));
   api.switches.hangs = false;
   await until(() => api.watches === 1);
+});
+
+test('after a silence nothing is said to be current until all is listed again', async (t) => {
+  const told: string[] = [];
+  const { api } = await followed(t, {
+    silenceMs: 150,
+    events: {
+      listed: ({ reason }) => told.push(reason),
+      followed: ({ isCurrent }) => told.push(isCurrent ? 'current' : 'unsure'),
+    },
+    relistMs: 3_600_000,
+  });
+  await until(() => told.includes('current'));
+  api.switches.hangs = true;
+  await until(() => told.includes('silent'));
+  t.ok(told.indexOf('unsure') > 0 && told.indexOf('unsure') < told.indexOf('silent'), told.join(' '));
+  api.switches.hangs = false;
 });
 
 test('bookmarks are signs of life', async (t) => {

@@ -42,6 +42,27 @@ test('an event is read across chunks, and without a line end behind the last one
   t.same(await watching([...text]), { names: ['ADDED a', 'ADDED b'], end: 'closed' });
 });
 
+test('an event that nests deeper than any object is passed over', async (t) => {
+  const deep = `{"type":"ADDED","object":{"metadata":{"name":"deep"},"x":${'['.repeat(200)}${']'.repeat(200)}}}`;
+  t.same(await watching([`${deep}\n${added('a')}\n`]), { names: ['ADDED a'], end: 'closed' });
+});
+
+test('a long event takes time for its length, whatever the chunks, and has an end', async (t) => {
+  const chunk = 'x'.repeat(4096);
+  const long = (chunks: number) => [
+    '{"type":"ADDED","object":{"x":"',
+    ...Array(chunks).fill(chunk),
+    '","metadata":{"name":"a"}}}\n',
+  ];
+  const startedAt = performance.now();
+  t.same(await watching(long(2_000)), { names: ['ADDED a'], end: 'closed' });
+  const shortMs = performance.now() - startedAt;
+  t.same(await watching([...long(4_000), added('b')]), { names: ['ADDED a', 'ADDED b'], end: 'closed' });
+  t.ok(performance.now() - startedAt < 10 * shortMs + 1_000, 'not by its square');
+  await t.rejects(watching(long(5_000)), { message: 'sent an event that is too long' });
+  await t.rejects(watching([`${long(5_000).join('')}`]), { message: 'sent an event that is too long' });
+});
+
 test('an expired version is found in an event too', async (t) => {
   const expired = JSON.stringify({ type: 'ERROR', object: { kind: 'Status', code: 410 } });
   t.same(await watching([`${added('a')}\n${expired}\n${added('b')}\n`]), { names: ['ADDED a'], end: 'gone' });

@@ -23,9 +23,9 @@ interface DigestCrowd {
 }
 
 /** References to one digest, but for trusted streams: each look at the digest reads all of them. */
-const mostOfDigest = 10_000;
+const mostOfDigest = 2_048;
 /** Of those, the references of one untrusted namespace: its users crowd out no others. */
-const mostOfDigestHere = 256;
+const mostOfDigestHere = 64;
 /** An untrusted namespace takes this part of the room of all untrusted ones at most. */
 const share = 8;
 /** Streams, and as many of trusted namespaces beyond it: a cluster has a few thousand. */
