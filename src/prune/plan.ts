@@ -21,6 +21,7 @@ export const keepReasons = [
   'image streams not in sync',
   'in use',
   'shared',
+  'age unknown',
   'changed meanwhile',
   'depends on another',
   'unread',

@@ -19,6 +19,7 @@ const debian = {
   openssl: 'openssl',
   podman: 'podman',
   radosgw: 'radosgw',
+  setpriv: 'util-linux',
   'radosgw-admin': 'radosgw',
   skopeo: 'skopeo',
   unshare: 'util-linux',

@@ -32,6 +32,7 @@ import { misses } from './scenarios/misses.ts';
 import { nodesOnBadDays } from './scenarios/nodes-on-bad-days.ts';
 import { packed } from './scenarios/packed.ts';
 import { podman } from './scenarios/podman.ts';
+import { prune } from './scenarios/prune.ts';
 import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
 import { shutdown } from './scenarios/shutdown.ts';
@@ -80,6 +81,7 @@ export const scenarios: readonly Scenario[] = [
   mirrorStreams,
   explain,
   inspect,
+  prune,
   misses,
   conformance,
 ];

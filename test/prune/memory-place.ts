@@ -11,6 +11,15 @@ export function digestFor(text: string): Digest {
   return `sha256:${createHash('sha256').update(text).digest('hex')}` as Digest;
 }
 
+/** The same numbers each time. */
+export function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = Math.imul(state, 1_103_515_245) + 12_345;
+    return (state >>> 12) % below;
+  };
+}
+
 /** A repository in memory; `before` is called in front of each call, and may throw. */
 export interface MemoryPlace extends PrunePlace {
   readonly tags: Map<string, Digest>;

@@ -4,16 +4,7 @@ import { type Deletion, inDeletionOrder } from '../../src/prune/plan.ts';
 import { judged, type TagReading } from '../../src/prune/protection.ts';
 import { splitByTime } from '../../src/prune/tag-ranges.ts';
 import { classOf, firstUnexpired, isExpired } from '../../src/prune/tag-rules.ts';
-import { digestFor } from './memory-place.ts';
-
-/** The same numbers each time. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = Math.imul(state, 1_103_515_245) + 12_345;
-    return (state >>> 12) % below;
-  };
-}
+import { digestFor, numbers } from './memory-place.ts';
 
 test('whatever the references, no digest that is needed loses its last tag that is seen', (t) => {
   const next = numbers(4);

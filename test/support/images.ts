@@ -51,6 +51,8 @@ export interface ImageOptions {
   readonly platforms?: readonly string[];
   /** Whose media types. */
   readonly mediaTypes: 'oci' | 'docker';
+  /** When it says that it was built. Default: at the beginning of the epoch. */
+  readonly created?: string;
 }
 
 const families = {
@@ -174,7 +176,7 @@ async function platformImage(options: ImageOptions, platform: string): Promise<B
   const [os = 'linux', architecture = 'amd64', variant] = platform.split('/');
   const config = heldBlob(
     jsonBytes({
-      created: '1970-01-01T00:00:00Z',
+      created: options.created ?? '1970-01-01T00:00:00Z',
       architecture,
       os,
       ...(variant === undefined ? {} : { variant }),

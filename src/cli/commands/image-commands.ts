@@ -11,7 +11,6 @@ const pruneHelp = `      --confirm              delete; without it everything is
       --max-per-registry N   requests at a time; default 20. Half as many after each 429, one more after ten good answers
       --requests-per-second N   default: no limit
       --failed-file FILE     write what could not be deleted, with its error
-  -f, --filename FILE        only the names in FILE, such as those of --failed-file; may be repeated
       --every DURATION       begin again after so long, until stopped; with --confirm
   -o, --output json          a JSON line for each object, and one with all counts at the end`;
 
@@ -182,6 +181,7 @@ Exits with 0 when TAG is reverted, would be, or is that image already; 1 when th
 are over since the time (UTC) in their name.
 
       --ttl-days N           default 5; -1: all
+  -f, --filename FILE        only the names in FILE, such as those of --failed-file; may be repeated
       --token-file FILE      an OAuth token of Quay: tags are deleted by the API of Quay; default $QUAY_OAUTH_TOKEN. Without a token they
                              are deleted by the distribution API, of which a registry that deletes a manifest with all its tags must
                              not be asked
@@ -204,5 +204,30 @@ and is deleted itself by the first run that finds none of them.
 Exits with 0 when all is deleted, or would be, 1 when something could not be deleted or read, 2 for a mistake, 130 or 143 when a signal
 stopped it.`,
     run: async (args, io) => (await import('../prune/tags.ts')).pruningTags()(args, io),
+  },
+  {
+    name: 'prune images',
+    summary: 'delete old images of repositories, by age, count and pattern',
+    usage: '--repository REGISTRY/REPOSITORY [--repository ...] [--confirm] [OPTION]...',
+    help: `Deletes manifests by digest, as any registry does that has deletes enabled; the space of their blobs is freed by its garbage
+collection.
+
+      --repository REGISTRY/REPOSITORY   where; may be repeated, one is done after the other
+      --match EXPR           the rules are about tags that it fits whole (RE2); default .*; all others stay
+      --keep-younger-than DURATION   images that were built within it stay; default 60m
+      --keep-tag-revisions N   so many tags of the images built last stay; default 3
+${pruneHelp}
+
+A manifest goes only when every tag of it may go, no index that stays lists it, no hold is on one of its tags and no image stream names
+it, now or in its history. Where a tag cannot be read, or image streams are not in sync, nothing that may be needed goes. An image of
+which it is not known when it was built, or that says before 1990, stays. Most bytes go first, what an index lists after the index, and
+signatures (sha256-<64 digits>.sig and the like) with what they are for. The repository is listed again before the first deletion, and
+each tag is read again before that of its manifest. A failure is of its manifest alone.
+
+  quayside prune images --repository registry.example.com/team/app --match 'pr-[0-9]+' --keep-younger-than 30d --no-streams --confirm
+
+Exits with 0 when all is deleted, or would be, 1 when something could not be deleted or read, 2 for a mistake, 130 or 143 when a signal
+stopped it.`,
+    run: async (args, io) => (await import('../prune/images.ts')).pruningImages()(args, io),
   },
 ];

@@ -11,14 +11,18 @@ import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Records } from '../../store/records.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { Io } from '../flags/io.ts';
-import type { PruneOptions } from './options.ts';
+import type { PruneOptions, PruneTarget } from './options.ts';
 
-/** What needs digests of a repository, followed until it is closed. */
-export interface FollowedNeeds extends DigestNeeds {
+/** What needs digests of repositories, followed until it is closed. */
+export interface FollowedNeeds {
+  of(target: PruneTarget): DigestNeeds;
   close(): Promise<void>;
 }
 
-const nothing: FollowedNeeds = { inSync: true, namedBy: () => undefined, close: async () => undefined };
+const nothing: FollowedNeeds = {
+  of: () => ({ inSync: true, namedBy: () => undefined }),
+  close: async () => undefined,
+};
 
 /** Tags of streams count for as long as the stream tells of them, in ms: for ever. */
 const formerMs = 100 * 365 * 86_400_000;
@@ -32,7 +36,7 @@ const mostFailures = 3;
  * Throws `UsageError` where that is not configured, unless it is not wanted.
  */
 export async function followedNeeds(
-  { registry, repository, hasStreams }: PruneOptions,
+  { targets, hasStreams }: PruneOptions,
   config: Config,
   { signal, stderr }: Pick<Io, 'signal' | 'stderr'>,
 ): Promise<FollowedNeeds> {
@@ -41,9 +45,10 @@ export async function followedNeeds(
     throw new UsageError(
       'no cluster of --config has streams, so it cannot be told what image streams name: configure one, or say --no-streams',
     );
-  if (config.upstreams[registry] === undefined)
+  const strange = targets.find(({ registry }) => config.upstreams[registry] === undefined);
+  if (strange !== undefined)
     throw new UsageError(
-      `${registry} is no upstream of --config, so image streams that name it are not known`,
+      `${strange.registry} is no upstream of --config, so image streams that name it are not known`,
     );
   const memory = createMemoryStore();
   let failures = 0;
@@ -55,21 +60,22 @@ export async function followedNeeds(
         stderr.write(`warning: the image streams of ${cluster} cannot be read: ${reasonOf(error)}\n`);
     },
   };
-  const streams = await configuredStreams(everything(config, registry), { records: memory.records, events });
+  const streams = await configuredStreams(everything(config), { records: memory.records, events });
   streams.start();
   await synced(streams.all, () => failures >= mostFailures, signal);
-  const place = { upstream: registry, repository };
   return {
-    get inSync() {
-      return streams.all.every(({ state }) => state === 'synced');
-    },
-    namedBy(digest) {
-      for (const index of streams.all) {
-        const [first] = index.naming(place, digest);
-        if (first !== undefined) return imageStreamTagText(first);
-      }
-      return undefined;
-    },
+    of: ({ registry, repository }) => ({
+      get inSync() {
+        return streams.all.every(({ state }) => state === 'synced');
+      },
+      namedBy(digest) {
+        for (const index of streams.all) {
+          const [first] = index.naming({ upstream: registry, repository }, digest);
+          if (first !== undefined) return imageStreamTagText(first);
+        }
+        return undefined;
+      },
+    }),
     async close() {
       await streams.close();
       await memory.close();
@@ -81,7 +87,7 @@ export async function followedNeeds(
  * The settings with which nothing is overlooked: all namespaces, the whole history, and the name by
  * which streams of CI name QCI.
  */
-function everything(config: Config, registry: string): Config {
+function everything(config: Config): Config {
   const upstreams = Object.entries(config.upstreams).map(([name, upstream]) => {
     return [name, { ...upstream, tags: { ...upstream.tags, formerMs } }] as const;
   });
@@ -90,9 +96,11 @@ function everything(config: Config, registry: string): Config {
     return [name, streams === undefined ? cluster : { ...cluster, streams: all }] as const;
   });
   const [pattern] = Object.values(config.hosts);
+  const registry = 'quay.io';
   const proxy = new URL(`https://${qciProxy}`).host;
   const isKnown = pattern === undefined || config.hosts[proxy] !== undefined;
-  const hosts = isKnown || registry !== 'quay.io' ? {} : { [proxy]: { ...pattern, upstream: registry } };
+  const isOurs = config.upstreams[registry] !== undefined;
+  const hosts = isKnown || !isOurs ? {} : { [proxy]: { ...pattern, upstream: registry } };
   return {
     ...config,
     upstreams: Object.fromEntries(upstreams),
@@ -125,7 +133,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** The tags of the repository that a hold of the store is on. */
-export function heldTags(records: Records, { registry, repository }: PruneOptions): () => Promise<string[]> {
+export function heldTags(records: Records, { registry, repository }: PruneTarget): () => Promise<string[]> {
   const holds = createHolds({ records });
   const prefix = `${registry}/${repository}:`;
   return async () =>

@@ -1,3 +1,4 @@
+import { Expression } from '../../base/text/expression.ts';
 import { parseMs } from '../../config/schema/units.ts';
 import { qci } from '../../mirror/references/names.ts';
 import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
@@ -7,10 +8,15 @@ import { UsageError } from '../flags/arguments.ts';
 import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
 import { boolean, count, format, rate } from '../mirror/options.ts';
 
-/** What every command line of `quayside prune` asks for. */
-export interface PruneOptions {
+/** A repository that a command line names. */
+export interface PruneTarget {
   readonly registry: string;
   readonly repository: Repository;
+}
+
+/** What every command line of `quayside prune` asks for. */
+export interface PruneOptions {
+  readonly targets: readonly PruneTarget[];
   readonly confirm: boolean;
   readonly config: string | undefined;
   /** Whether image streams may name what is deleted. */
@@ -60,17 +66,51 @@ export function parsePruneTagsFlags(args: readonly string[]): PruneTagsOptions {
   const [word = qci, ...others] = words;
   if (others.length > 0) throw new UsageError('takes one REGISTRY/REPOSITORY');
   return {
-    ...placeIn(word),
+    targets: [targetIn(word)],
     ...pruneOptions(values),
     ttlDays: values['ttl-days'],
     tokenFile: values['token-file'],
   };
 }
 
+const imageFlags = {
+  ...pruneFlags,
+  'keep-tag-revisions': { default: '3', read: revisions },
+  'keep-younger-than': { default: '60m', read: (text: string) => parseMs(text) },
+  match: { default: '.*', read: (text: string) => Expression.whole(text) },
+  repository: { isList: true, read: targetIn },
+} as const satisfies FlagTable;
+
+export interface PruneImagesOptions extends PruneOptions {
+  readonly match: Expression;
+  readonly keepYoungerThanMs: number;
+  readonly keepRevisions: number;
+}
+
+/** Reads the command line. Throws `UsageError`. */
+export function parsePruneImagesFlags(args: readonly string[]): PruneImagesOptions {
+  const { values, words } = parseFlags(imageFlags, args);
+  if (words.length > 0) throw new UsageError('no arguments are allowed to this command');
+  if (values.repository.length === 0) throw new UsageError('needs --repository REGISTRY/REPOSITORY');
+  if (values.filename.length > 0) throw new UsageError('takes no -f: each run plans anew');
+  return {
+    targets: values.repository,
+    ...pruneOptions(values),
+    match: values.match,
+    keepYoungerThanMs: values['keep-younger-than'],
+    keepRevisions: values['keep-tag-revisions'],
+  };
+}
+
+function revisions(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new Error(`must be a whole number from 0 on, not ${text}`);
+}
+
 type PruneValues = ReturnType<typeof parseFlags<typeof pruneFlags>>['values'];
 
 /** What the flags say that every command of this kind has. Throws `UsageError`. */
-function pruneOptions(values: PruneValues): Omit<PruneOptions, 'registry' | 'repository'> {
+function pruneOptions(values: PruneValues): Omit<PruneOptions, 'targets'> {
   if (values.every !== undefined && values.confirm !== true)
     throw new UsageError('--every is for --confirm: a dry run changes nothing between two runs');
   if (values.every !== undefined && values.filename.length > 0)
@@ -92,7 +132,7 @@ function pruneOptions(values: PruneValues): Omit<PruneOptions, 'registry' | 'rep
 }
 
 /** A repository of a registry, without tag. Throws `UsageError`. */
-function placeIn(word: string): Pick<PruneOptions, 'registry' | 'repository'> {
+function targetIn(word: string): PruneTarget {
   try {
     const spec = parsePullSpec(word);
     const isPlain = spec.medium === 'registry' && (spec.tag ?? spec.digest ?? spec.glob) === undefined;

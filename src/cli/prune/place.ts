@@ -14,7 +14,7 @@ import type { Upstream } from '../../upstream/upstream.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { Io } from '../flags/io.ts';
 import { authFile } from '../mirror/auth-file.ts';
-import type { PruneOptions } from './options.ts';
+import type { PruneOptions, PruneTarget } from './options.ts';
 
 /** A repository as it is pruned, and its end. */
 export interface OpenPlace extends PrunePlace {
@@ -34,16 +34,17 @@ const breaker = { failures: Number.MAX_SAFE_INTEGER };
  * at a 429 and grows again. With a token, tags are deleted by the API of Quay.
  */
 export async function openPlace(
+  target: PruneTarget,
   wish: PruneOptions & { readonly tokenFile?: string | undefined },
   config: Config,
   io: Io,
 ): Promise<OpenPlace> {
-  const settings = await settingsFor(wish, config, io);
+  const settings = await settingsFor(target.registry, wish, config, io);
   const token = await tokenOf(wish.tokenFile, io);
   const made = connected(settings, token);
-  if (!wish.insecure || (await made.upstream.isReachable())) return placeOf(wish, made);
+  if (!wish.insecure || (await made.upstream.isReachable())) return placeOf(target, made);
   await closed(made);
-  return placeOf(wish, connected({ ...settings, url: settings.url.replace('https:', 'http:') }, token));
+  return placeOf(target, connected({ ...settings, url: settings.url.replace('https:', 'http:') }, token));
 }
 
 interface Connected {
@@ -54,8 +55,13 @@ interface Connected {
 
 type OauthToken = { readonly file: string } | { readonly text: string } | undefined;
 
-async function settingsFor(wish: PruneOptions, config: Config, { env }: Io): Promise<UpstreamOptions> {
-  const { registry, registryConfig, certificateAuthority, insecure } = wish;
+async function settingsFor(
+  registry: string,
+  wish: PruneOptions,
+  config: Config,
+  { env }: Io,
+): Promise<UpstreamOptions> {
+  const { registryConfig, certificateAuthority, insecure } = wish;
   const known = config.upstreams[registry];
   const { credentials, manifestTimeoutMs: _clients, questionTimeoutMs: _wait, ...rest } = known ?? {};
   const given = registryConfig ?? config.mirror?.authFile;
@@ -104,7 +110,7 @@ async function closed({ upstream, writer, quay }: Connected): Promise<void> {
   await Promise.all([upstream.close(), writer.close(), quay?.close()]);
 }
 
-function placeOf({ registry, repository }: PruneOptions, made: Connected): OpenPlace {
+function placeOf({ registry, repository }: PruneTarget, made: Connected): OpenPlace {
   const reader = confirmedByGet(made.upstream);
   const { writer, quay } = made;
   return {

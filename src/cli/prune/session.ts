@@ -104,29 +104,21 @@ async function repeated(call: OpenCall, { lease, work }: LeasedWork): Promise<nu
 async function once(call: OpenCall, work: LeasedWork['work']): Promise<number> {
   const { wish, config, store, io, signal } = call;
   const needs = await followedNeeds(wish, config, { signal, stderr: io.stderr });
-  const place = await openPlace(wish, config, io).catch(async (error: unknown) => {
-    await needs.close();
-    throw error;
-  });
   const report = createPruneReport(io, { ...wish, ...call });
-  let isFine = false;
+  const { events } = report;
+  const { records } = store;
+  let isFine = true;
   try {
-    const held = heldTags(store.records, wish);
-    const { events } = report;
-    isFine = await work({
-      place,
-      needs,
-      held,
-      confirm: wish.confirm,
-      events,
-      signal,
-      records: store.records,
-    });
+    for (const target of wish.targets) {
+      const place = await openPlace(target, wish, config, io);
+      const held = heldTags(records, target);
+      const scene = { place, needs: needs.of(target), held, confirm: wish.confirm, events, signal, records };
+      isFine = (await work(scene).finally(() => place.close())) && isFine;
+    }
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
     report.close();
-    await place.close();
     await needs.close();
   }
   const isKept = await failuresKept(report.failedLines(), wish, io);

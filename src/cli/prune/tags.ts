@@ -20,7 +20,8 @@ export function pruningTags(now: () => number = Date.now): Run {
     const wish = parsePruneTagsFlags(args);
     const names = await wantedNames(wish);
     const only = names?.filter((name): name is Tag => isTag(name));
-    const job = `tags ${wish.registry}/${wish.repository}`;
+    const [target] = wish.targets;
+    const job = `tags ${target?.registry}/${target?.repository}`;
     return pruned({ wish, job, noun: 'tags', io }, async (scene: PruneScene) => {
       const options = { ...scene, atOnce: wish.maxPerRegistry, ttlDays: wish.ttlDays, now };
       const record = createPruneRecord(scene.records, job);
