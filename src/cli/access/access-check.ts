@@ -3,13 +3,15 @@
 
 import { configuredRules } from '../../app/access.ts';
 import { configuredReadings } from '../../app/mirror/rules.ts';
-import type { ContentTags, Decision } from '../../auth/access.ts';
+import type { Access, ContentProofs, ContentTags, Decision } from '../../auth/access.ts';
 import type { Judge } from '../../auth/clusters/cluster.ts';
 import { questionText } from '../../auth/question.ts';
 import { createAuthorizer } from '../../auth/rules/ruled-access.ts';
+import type { RuleBook } from '../../auth/rules/rules.ts';
 import { defined } from '../../base/text/defined.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
 import type { Config } from '../../config/load.ts';
+import type { StreamIndex } from '../../image-streams/stream-index.ts';
 import { referenceText } from '../../oci/reference.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Run } from '../flags/io.ts';
@@ -20,7 +22,12 @@ import { type AccessQuestion, accessQuestion } from './access-question.ts';
 export interface AccessSources {
   readonly judge: Judge;
   /** By the store. */
-  readonly reach: ContentTags;
+  readonly reach: ContentTags & ContentProofs;
+  /**
+   * The image streams of the cluster, once they are read or a minute is over; undefined where they
+   * are not followed. For pulls by digest only: it reads all of them.
+   */
+  streams(): Promise<StreamIndex | undefined>;
   close(): Promise<void>;
 }
 
@@ -105,10 +112,18 @@ export async function decidedBy(
   };
   const rules = configuredRules(config, await configuredReadings(config.mirror)).get(host);
   if (rules === undefined) throw new Error(`host ${host} has no rules`);
-  const { authorize } = createAuthorizer({ rules, judge, reach: sources.reach });
+  const { reach } = sources;
+  const index = isByDigest(rules, access) ? await sources.streams() : undefined;
+  const { authorize } = createAuthorizer({ rules, judge, reach, proofs: reach, streams: () => index });
   const decision = await authorize(subject, access);
   const asked = (decision.question ?? '').split(' and ');
   return { decision, because: asked.flatMap((question) => words.get(question) ?? []).at(-1) };
+}
+
+/** Also a tag that holds a digest, whose right counts. */
+function isByDigest(rules: RuleBook, { reference, ...place }: Access): boolean {
+  if (reference === undefined) return false;
+  return reference.digest !== undefined || rules.ofTag(place, reference.tag).kind === 'follow';
 }
 
 function reported({ allowed, rule, question, reason }: Decision, because: string | undefined) {

@@ -1,4 +1,4 @@
-import type { ContentTags } from '../../auth/access.ts';
+import type { ContentProofs, ContentTags } from '../../auth/access.ts';
 import type { HeldManifest } from '../../cache/manifests/manifests.ts';
 import { createRepositoryIndex } from '../../cache/records/repository-index.ts';
 import { createTagPointers } from '../../cache/records/tag-pointers.ts';
@@ -10,7 +10,7 @@ import { maxManifestBytes, parseManifest } from '../../oci/manifest.ts';
 import type { Store } from '../../store/store.ts';
 
 /** How content hangs together, read from a store that servers may use meanwhile. */
-export interface StoredTagIndex extends ContentTags {
+export interface StoredTagIndex extends ContentTags, ContentProofs {
   close(): Promise<void>;
 }
 

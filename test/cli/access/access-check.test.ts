@@ -11,9 +11,12 @@ import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { type ClusterDouble, clusterDouble } from '../../support/cluster-double.ts';
+import { servedStreams } from '../../support/served-streams.ts';
 import { recordedIo } from '../io.ts';
 
 const layer = digestOf(Buffer.from('a layer'));
+/** Known to a stream alone. */
+const promoted = digestOf(Buffer.from('a promoted manifest'));
 const manifest = Buffer.from(
   JSON.stringify({
     schemaVersion: 2,
@@ -38,16 +41,22 @@ interface Stage {
 async function stage(
   t: Test,
   hosts = '{ ci.example.com: { auth: cluster, access: imagestream, upstream: quay.io } }',
+  streams?: string,
 ): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), 'quayside-check-'));
   t.teardown(() => rm(directory, { recursive: true, force: true }));
-  const cluster = await clusterDouble({ bindings: [{ to: 'ann', namespace: 'ocp', name: '4.5' }] });
+  const served = servedStreams();
+  served.name('ocp/4.5', [`quay.io/openshift/ci@${promoted}`]);
+  const cluster = await clusterDouble({
+    bindings: [{ to: 'ann', namespace: 'ocp', name: '4.5' }],
+    streams: served,
+  });
   t.teardown(() => cluster.close());
   const file = join(directory, 'quayside.yaml');
   await writeFile(
     file,
     `store: { filesystem: { path: ${join(directory, 'store')} } }
-clusters: { app.ci: { kubeconfigFile: ${await cluster.kubeconfig(directory)} } }
+clusters: { app.ci: { kubeconfigFile: ${await cluster.kubeconfig(directory)}${streams === undefined ? '' : `, streams: ${streams}`} } }
 hosts: ${hosts}
 `,
   );
@@ -138,6 +147,18 @@ test('--json is one document', async (t) => {
     host: 'ci.example.com',
     wanted: 'quay.io/openshift/ci:ocp_4.5_cli',
   });
+});
+
+test('a digest is judged by the image streams of the cluster, where they are followed', async (t) => {
+  const { check } = await stage(t, undefined, '{ trusted: [ocp] }');
+  const named = `openshift/ci@${promoted}`;
+  const { code, out, err } = await check('--as', 'ann', named);
+  t.equal(code, 0, err);
+  t.match(out, /^question {2}get .* 4.5 -n ocp$/m);
+  const refused = await check('--as', 'bob', named);
+  t.equal(refused.code, 1, refused.out);
+  const without = await stage(t);
+  t.equal((await without.check('--as', 'ann', named)).code, 1, 'no stream is followed');
 });
 
 test('a digest is judged by what the store knows of it', async (t) => {
