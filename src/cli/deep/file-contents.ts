@@ -6,12 +6,19 @@ import { field, isObject, jsonOrNone } from '../../base/text/json.ts';
 import type { ConfigRefusal, FaultPath } from '../../config/faults.ts';
 import type { Config } from '../../config/load.ts';
 import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
+import { authFileCredential } from '../../upstream/login/credentials.ts';
+
+/** A file that is not what it must be. */
+export interface ContentFault extends ConfigRefusal {
+  /** A service can start with it: it may be filled later, or only a part of it is of no use. */
+  readonly isBearable?: true;
+}
 
 /**
  * Opens every file that the configuration names as what it must be: a certificate with its key,
  * authorities, logins, kubeconfigs. They can be read, see `fileFaults`. Shows no content.
  */
-export async function contentFaults(config: Config): Promise<readonly ConfigRefusal[]> {
+export async function contentFaults(config: Config): Promise<readonly ContentFault[]> {
   const faults = await Promise.all([
     ...tlsFaults(config),
     ...Object.entries(config.upstreams).flatMap(([name, upstream]) => upstreamFaults(name, upstream)),
@@ -22,7 +29,10 @@ export async function contentFaults(config: Config): Promise<readonly ConfigRefu
   return faults.flat();
 }
 
-type Faults = Promise<readonly ConfigRefusal[]>;
+type Faults = Promise<readonly ContentFault[]>;
+
+/** What the service reads again later, or can do without. */
+class BearableFault extends Error {}
 
 function tlsFaults({ tls }: Config): readonly Faults[] {
   return tls === undefined ? [] : [pairFaults(['tls'], tls)];
@@ -74,19 +84,29 @@ function storeFaults({ store }: Config): readonly Faults[] {
   );
 }
 
-async function pairFaults(
-  path: FaultPath,
-  { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
-): Faults {
+async function pairFaults(path: FaultPath, { certFile, keyFile }: NamedPair): Faults {
   const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')]);
   const faults = [
-    ...complaint([...path, 'certFile'], certFile, () => authorities(cert)),
+    ...complaint([...path, 'certFile'], certFile, () => chain(cert)),
     ...complaint([...path, 'keyFile'], keyFile, () => privateKey(key)),
   ];
-  if (faults.length > 0) return faults;
+  if (faults.some(({ isBearable }) => isBearable !== true)) return faults;
+  return [...faults, ...pairFault(path, { certFile, keyFile }, { cert, key })];
+}
+
+interface NamedPair {
+  readonly certFile: string;
+  readonly keyFile: string;
+}
+
+function pairFault(
+  path: FaultPath,
+  { certFile, keyFile }: NamedPair,
+  pair: { readonly cert: string; readonly key: string },
+): readonly ContentFault[] {
   return complaint([...path, 'keyFile'], keyFile, () => {
     try {
-      createSecureContext({ cert, key });
+      createSecureContext(pair);
     } catch {
       throw new Error(`is not the key of the certificate in ${certFile}: name the two that belong together`);
     }
@@ -98,33 +118,56 @@ async function refused(path: FaultPath, file: string, read: (text: string) => un
   return complaint(path, file, () => read(text));
 }
 
-function complaint(path: FaultPath, file: string, read: () => unknown): readonly ConfigRefusal[] {
+function complaint(path: FaultPath, file: string, read: () => unknown): readonly ContentFault[] {
   try {
     read();
     return [];
   } catch (error) {
-    return [{ path, message: `${file} ${error instanceof Error ? error.message : 'cannot be used'}` }];
+    const message = `${file} ${error instanceof Error ? error.message : 'cannot be used'}`;
+    return [{ path, message, ...(error instanceof BearableFault && { isBearable: true }) }];
   }
 }
 
-const certificates = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+/** Bundles of OpenSSL have the second form. */
+const certificates = /-----BEGIN (?:TRUSTED )?CERTIFICATE-----[^-]+-----END (?:TRUSTED )?CERTIFICATE-----/g;
 
-/** One certificate or more, PEM, none of which has ended. */
+/** PEM; the first one is ours, and those after it may be older ways to an authority. */
+function chain(text: string): void {
+  const [own] = certificatesIn(text);
+  if (own === undefined) throw new Error(unreadableCertificate);
+  if (hasEnded(own)) throw new BearableFault(`holds a certificate that ended at ${own.validTo}`);
+}
+
+/** One certificate or more, PEM. Bundles of the world's authorities always have ended ones. */
 function authorities(text: string): void {
+  const found = certificatesIn(text);
+  const readable = found.filter((each) => each !== undefined);
+  if (readable.length === 0) throw new Error(unreadableCertificate);
+  const [first] = readable;
+  if (first !== undefined && readable.every(hasEnded))
+    throw new BearableFault(`holds a certificate that ended at ${first.validTo}, and none that has not`);
+  if (readable.length < found.length) throw new BearableFault(unreadableCertificate);
+}
+
+const unreadableCertificate = 'holds a PEM certificate that cannot be read';
+
+/** Undefined for each that cannot be read. Throws for a text without any. */
+function certificatesIn(text: string): readonly (X509Certificate | undefined)[] {
   const found = text.match(certificates);
   if (found === null) throw new Error('holds no PEM certificate (-----BEGIN CERTIFICATE-----)');
-  for (const pem of found) {
-    const { validTo } = certificateOf(pem);
-    if (Date.parse(validTo) < Date.now()) throw new Error(`holds a certificate that ended at ${validTo}`);
-  }
+  return found.map(certificateOf);
 }
 
-function certificateOf(pem: string): X509Certificate {
+function certificateOf(pem: string): X509Certificate | undefined {
   try {
     return new X509Certificate(pem);
   } catch {
-    throw new Error('holds a PEM certificate that cannot be read');
+    return undefined;
   }
+}
+
+function hasEnded({ validTo }: X509Certificate): boolean {
+  return Date.parse(validTo) < Date.now();
 }
 
 function privateKey(text: string): void {
@@ -143,24 +186,19 @@ function logins(text: string): void {
   } catch (error) {
     throw new Error(`cannot be used: ${error instanceof Error ? error.message : error}`);
   }
-  if (entries.size === 0) throw new Error('holds no login: add one by htpasswd -B');
+  if (entries.size === 0) throw new BearableFault('holds no login: add one by htpasswd -B');
 }
 
-/** A docker or podman auth file. */
+/** A docker or podman auth file. One that a Secret fills later may be empty. */
 function authEntries(text: string): void {
+  if (text.trim() === '') throw new BearableFault('is empty');
   const auths = field(jsonOrNone(text), 'auths');
   if (!isObject(auths)) throw new Error('is not an auth file: JSON with "auths", as podman login writes it');
-  for (const [key, entry] of Object.entries(auths)) {
-    const auth = field(entry, 'auth');
-    const isLogin = typeof field(entry, 'identitytoken') === 'string' || isEncodedPair(auth);
-    if (!isLogin) throw new Error(`has no login for ${key}: "auth" must be base64 of name:password`);
-  }
-}
-
-function isEncodedPair(auth: unknown): boolean {
-  return typeof auth === 'string' && Buffer.from(auth, 'base64').toString().indexOf(':') > 0;
+  for (const [key, entry] of Object.entries(auths))
+    if (authFileCredential(entry) === undefined)
+      throw new BearableFault(`has no login for ${key}: "auth" must be base64 of name:password`);
 }
 
 function secret(text: string): void {
-  if (text.trim() === '') throw new Error('is empty');
+  if (text.trim() === '') throw new BearableFault('is empty');
 }

@@ -6,10 +6,10 @@ import { reloading } from '../../app/reload.ts';
 import { watchFiles } from '../../base/state/watched-file.ts';
 import { sleep, withTimeout } from '../../base/time/wait.ts';
 import { located, parseConfigDocument } from '../../config/document.ts';
-import { ConfigError } from '../../config/faults.ts';
+import { ConfigError, faultLine } from '../../config/faults.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { createBufferedOutput, type Log, logger } from '../../telemetry/log.ts';
-import { contentFaults } from '../deep/file-contents.ts';
+import { type ContentFault, contentFaults } from '../deep/file-contents.ts';
 import { parsed, UsageError } from '../flags/arguments.ts';
 import type { Io, Output, Run } from '../flags/io.ts';
 import { type Addresses, banner } from './banner.ts';
@@ -50,7 +50,7 @@ export function serving(start: Start): Run {
     const { values, positionals } = parsed(args, { config: { type: 'string' } });
     const [word] = positionals;
     if (word !== undefined) throw new UsageError(`takes no argument ${word}; name a file by --config`);
-    await refuseContents(await configFile(values.config, io), values.config);
+    await refuseContents(await configFile(values.config, io), values.config, io);
     return served(start, { read: () => configFile(values.config, io), file: values.config }, io);
   };
 }
@@ -77,12 +77,28 @@ export async function served(start: Start, source: ConfigSource, io: Io): Promis
   }
 }
 
-/** A file that is not what it must be would be found by the first request that needs it. */
-async function refuseContents(config: Config, fileName: string | undefined): Promise<void> {
-  const refusals = await contentFaults(config);
-  if (refusals.length === 0) return;
+/**
+ * A file that is not what it must be would be found by the first request that needs it. One with
+ * which a service can serve is told, and keeps no replica from its restart.
+ */
+async function refuseContents(
+  config: Config,
+  fileName: string | undefined,
+  { stderr }: Pick<Io, 'stderr'>,
+): Promise<void> {
+  const faults = await contentFaults(config);
+  if (faults.length === 0) return;
   const text = fileName === undefined ? '' : await configFileText(fileName);
-  throw new ConfigError(fileName ?? 'config', located(refusals, parseConfigDocument(text)));
+  const document = parseConfigDocument(text);
+  const name = fileName ?? 'config';
+  for (const fault of located(faults.filter(isBearable), document))
+    stderr.write(`quayside serve: warning: ${faultLine(name, fault)}\n`);
+  const refusals = faults.filter((fault) => !isBearable(fault));
+  if (refusals.length > 0) throw new ConfigError(name, located(refusals, document));
+}
+
+function isBearable({ isBearable }: ContentFault): boolean {
+  return isBearable === true;
 }
 
 interface StartedSource extends ConfigSource {

@@ -32,7 +32,7 @@ export function parseAuthFile(text: string): ReadonlyMap<string, UpstreamCredent
   const auths = field(parsedJson(text), 'auths');
   if (typeof auths !== 'object' || auths === null) return new Map();
   const entries = Object.entries(auths).flatMap(([key, entry]: [string, unknown]) => {
-    const credential = credentialOf(entry);
+    const credential = authFileCredential(entry);
     return credential === undefined ? [] : [[prefixOf(key), credential] as const];
   });
   return new Map(entries);
@@ -72,7 +72,8 @@ function parsedJson(text: string): unknown {
   throw new RegistryError('UNAVAILABLE', 'the auth file for the upstream is not JSON', { retry: 'later' });
 }
 
-function credentialOf(entry: unknown): UpstreamCredential | undefined {
+/** The login of one entry of an auth file; undefined for one without, as of a credential helper. */
+export function authFileCredential(entry: unknown): UpstreamCredential | undefined {
   // Docker pads what it encodes with NUL.
   const [pair = ''] = Buffer.from(textOf(field(entry, 'auth')) ?? '', 'base64')
     .toString('utf8')

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'tap';
 import { type Server, type Start, serving } from '../../../src/cli/serve/serve.ts';
 import { until } from '../../support/bodies.ts';
+import { testAuthority } from '../../support/certificates.ts';
 import { recordedIo } from '../io.ts';
 
 const nothing = async () => undefined;
@@ -75,6 +76,45 @@ test('a file that is not what it must be stops the start', async (t) => {
     name: 'ConfigError',
     message: /:1: tls\.certFile: .* holds no PEM certificate/,
   });
+});
+
+test('files that are ended in part, or not filled yet, are told and stop no start', async (t) => {
+  const authority = testAuthority();
+  const old = authority.issued({ days: -1 });
+  const dir = t.testdir({
+    ...{
+      old: old.cert,
+      key: old.key,
+      bundle: old.cert + authority.cert,
+      htpasswd: '# none yet\n',
+      empty: '',
+    },
+    trusted: authority.cert.replaceAll(' CERTIFICATE', ' TRUSTED CERTIFICATE'),
+    auth: '{"auths":{"a.invalid":{},"b.invalid":{"username":"robot","password":"hunter2"}}}',
+  });
+  const file = join(dir, 'q.yaml');
+  const text = `tls: { certFile: DIR/old, keyFile: DIR/key }
+upstreams:
+  a.invalid: { caFile: DIR/bundle, credentials: { authFile: DIR/auth } }
+  b.invalid: { caFile: DIR/trusted, credentials: { authFile: DIR/empty } }
+  c.invalid: { credentials: { usernameFile: DIR/empty, passwordFile: DIR/empty } }
+hosts:
+  a.example: { auth: robots, robots: { htpasswdFile: DIR/htpasswd } }
+defaultUpstream: none
+`;
+  await writeFile(file, text.replaceAll('DIR', dir));
+  const io = recordedIo(AbortSignal.abort());
+  t.equal(await serving(startOf())(['--config', file], io), 0);
+  const err = io.err().replaceAll(dir, 'DIR');
+  for (const line of [
+    'warning: DIR/q.yaml:1: tls.certFile: DIR/old holds a certificate that ended at',
+    'warning: DIR/q.yaml:3: upstreams["a.invalid"].credentials.authFile: DIR/auth has no login for a.invalid',
+    'warning: DIR/q.yaml:4: upstreams["b.invalid"].credentials.authFile: DIR/empty is empty',
+    'warning: DIR/q.yaml:7: hosts["a.example"].robots.htpasswdFile: DIR/htpasswd holds no login',
+  ])
+    t.match(err, line);
+  t.match(err, /^Quayside is up/m);
+  t.notMatch(err, /bundle|trusted|hunter2|login for b/);
 });
 
 test('SIGHUP reloads the settings and forgets remembered subjects, until the end', async (t) => {
