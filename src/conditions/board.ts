@@ -1,6 +1,7 @@
 import { closeTogether } from '../base/flow/close-all.ts';
 import { defined } from '../base/text/defined.ts';
-import { type Clock, hasSlept, systemClock, withTimeout } from '../base/time/wait.ts';
+import { oneLine } from '../base/text/one-line.ts';
+import { type Clock, hasSlept, systemClock, unlessAborted, withTimeout } from '../base/time/wait.ts';
 import {
   type Condition,
   type ConditionFinding,
@@ -30,8 +31,10 @@ const everyMs = 2_000;
 const firstRoundMs = 8_000;
 /** The longest look, milliseconds. */
 const lookMs = 8_000;
-/** How long a start waits for what was remembered, milliseconds. */
+/** How long a start waits for what was remembered, and an end for its write, milliseconds. */
 const recallMs = 3_000;
+/** Other words for the same status and reason are published at most so often, milliseconds. */
+const wordsMs = 60_000;
 
 /** Looks at the sources, keeps their conditions and those of the service, and publishes them. */
 export class ConditionBoard {
@@ -45,6 +48,8 @@ export class ConditionBoard {
   /** The status of each condition when it was last published. */
   readonly #published = new Map<string, ConditionFinding>();
   #isPublishing = false;
+  /** When other words may be published again, by the clock. */
+  #wordsAt = Number.NEGATIVE_INFINITY;
   #running: Promise<unknown> = Promise.resolve();
 
   constructor(options: BoardOptions) {
@@ -72,7 +77,8 @@ export class ConditionBoard {
     this.#ending.abort(new Error('the service is shutting down'));
     await this.#running;
     await closeTogether(this.#options.publishers.map((each) => () => each.close()));
-    await this.#options.memory?.close();
+    const remembered = this.#options.memory?.close() ?? Promise.resolve();
+    await withTimeout(remembered, recallMs, () => undefined);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -122,7 +128,9 @@ export class ConditionBoard {
     const over = AbortSignal.any([signal, limit.signal]);
     let found: readonly (ConditionFinding | undefined)[];
     try {
-      found = await withTimeout(Promise.try(look, over), lookMs, () => kinds.map(() => silent), this.#clock);
+      const looked = withTimeout(Promise.try(look, over), lookMs, () => kinds.map(() => silent), this.#clock);
+      // Not every source ends at the signal, and an end of the service waits for none.
+      found = await unlessAborted(looked, signal);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       found = kinds.map(() => ({ status: 'Unknown', reason: 'CheckFailed', message }));
@@ -132,7 +140,7 @@ export class ConditionBoard {
     if (signal.aborted) return;
     for (const [index, kind] of kinds.entries()) {
       const finding = found[index];
-      if (finding !== undefined) this.#found.set(keyOf(kind), finding);
+      if (finding !== undefined) this.#found.set(keyOf(kind), tidy(finding));
     }
     this.#settle();
   }
@@ -176,7 +184,9 @@ export class ConditionBoard {
     const report = this.report();
     const all = [...report.conditions, ...report.parts];
     const isNew = all.some((each) => !isSame(this.#published.get(keyOf(each)), each));
-    if (!isNew) return;
+    const hasOtherWords = all.some((each) => this.#published.get(keyOf(each))?.message !== each.message);
+    if (!isNew && !(hasOtherWords && this.#clock.now() >= this.#wordsAt)) return;
+    this.#wordsAt = this.#clock.now() + wordsMs;
     const changed = all.filter((each) => isNews(this.#published.get(keyOf(each)), each));
     for (const each of all) this.#published.set(keyOf(each), each);
     this.#options.memory?.remember(all);
@@ -198,11 +208,22 @@ export class ConditionBoard {
 }
 
 const starting = 'Starting';
+const longestReason = 128;
+const longestMessage = 500;
 const silent: ConditionFinding = {
   status: 'Unknown',
   reason: 'NoAnswer',
   message: `no answer within ${lookMs} ms`,
 };
+
+/** Registries, S3 and clusters word some of it, and terminals, logs and a ConfigMap get it. */
+function tidy({ status, reason, message }: ConditionFinding): ConditionFinding {
+  return {
+    status,
+    reason: oneLine(reason, longestReason),
+    message: oneLine(message, longestMessage),
+  };
+}
 
 function keyOf({ type, name }: Pick<ConditionKind, 'type' | 'name'>): string {
   return name === undefined ? type : `${type} ${name}`;
@@ -215,5 +236,5 @@ function isNews(before: ConditionFinding | undefined, now: Condition): boolean {
 }
 
 function isSame(before: ConditionFinding | undefined, now: ConditionFinding): boolean {
-  return before?.status === now.status && before.reason === now.reason && before.message === now.message;
+  return before?.status === now.status && before.reason === now.reason;
 }

@@ -45,7 +45,10 @@ function isSummary(key: string): boolean {
 function isAlive(entry: unknown, now: number): boolean {
   const writtenAt = field(entry, 'writtenAt');
   return (
-    isText(writtenAt) && now - Date.parse(writtenAt) < staleMs && field(entry, 'stoppedAt') === undefined
+    isText(writtenAt) &&
+    // One from the future would never be dropped.
+    Math.abs(now - Date.parse(writtenAt)) < staleMs &&
+    field(entry, 'stoppedAt') === undefined
   );
 }
 

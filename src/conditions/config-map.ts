@@ -30,6 +30,8 @@ interface ConfigMapBody {
 const gatherMs = 1_000;
 /** Another replica drops what is three times as old, milliseconds. */
 const refreshMs = 5 * 60_000;
+/** After a failed write, milliseconds. */
+const againMs = 30_000;
 const tries = 5;
 const closeMs = 3_000;
 
@@ -46,6 +48,8 @@ export function createConfigMapPublisher(options: ConfigMapOptions): ConditionPu
   const one = `${all}/${encodeURIComponent(name)}`;
   let current: ConditionReport | undefined;
   let timer: Timer | undefined;
+  let isGathering = false;
+  let isClosed = false;
   let writing = Promise.resolve();
 
   async function written(report: ConditionReport, isLeaving: boolean): Promise<boolean> {
@@ -70,42 +74,54 @@ export function createConfigMapPublisher(options: ConfigMapOptions): ConditionPu
     return (await unless(409, client.text({ ...to, body, signal }))) !== undefined;
   }
 
-  async function write(isLeaving: boolean): Promise<void> {
-    if (current === undefined) return;
+  /** Resolves to the pause before the next one, milliseconds. */
+  async function write(isLeaving: boolean): Promise<number> {
+    if (current === undefined) return refreshMs;
     try {
       for (let count = 0; count < tries; count += 1) {
         if (!(await written(current, isLeaving))) continue;
         outage.worked();
-        return;
+        return refreshMs;
       }
       throw new Error(`${tries} writes of ConfigMap ${namespace}/${name} met those of other replicas`);
     } catch (error) {
       if (!ending.signal.aborted) outage.failed(error);
+      return againMs;
     }
   }
 
+  async function writeNow(): Promise<void> {
+    isGathering = false;
+    const pauseMs = await write(false);
+    // What was published meanwhile is written sooner.
+    if (!isGathering) later(pauseMs);
+  }
+
   function later(ms: number): void {
+    if (isClosed) return;
     timer?.[Symbol.dispose]();
     timer = clock.setTimeout(() => {
-      writing = writing
-        .then(() => write(false))
-        .then(() => {
-          if (!ending.signal.aborted) later(refreshMs);
-        });
+      writing = writing.then(writeNow);
     }, ms);
     timer.unref();
   }
 
-  let isClosed = false;
+  /** The first of several changes decides when they are written, so that none puts it off. */
+  function gather(): void {
+    if (isGathering) return;
+    isGathering = true;
+    later(gatherMs);
+  }
+
   return {
     publish(report) {
       current = report;
-      if (!isClosed) later(gatherMs);
+      gather();
     },
     async close() {
       isClosed = true;
       timer?.[Symbol.dispose]();
-      const last = writing.then(() => write(true));
+      const last: Promise<unknown> = writing.then(() => write(true));
       await withTimeout(last, closeMs, () => ending.abort(new Error('the service is shutting down')));
       timer?.[Symbol.dispose]();
     },

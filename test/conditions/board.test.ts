@@ -1,6 +1,11 @@
 import { type Test, test } from 'tap';
 import { ConditionBoard } from '../../src/conditions/board.ts';
-import type { Condition, ConditionFinding, ConditionSource } from '../../src/conditions/condition.ts';
+import type {
+  Condition,
+  ConditionFinding,
+  ConditionReport,
+  ConditionSource,
+} from '../../src/conditions/condition.ts';
 import { createConditionMemory } from '../../src/conditions/condition-memory.ts';
 import { reportJson, reportText } from '../../src/conditions/report-text.ts';
 import { createMemoryStore } from '../../src/store/memory-store.ts';
@@ -31,12 +36,16 @@ function stage(t: Test, { records = createMemoryStore().records }: { records?: R
   const clock = createManualClock();
   const found: Findings = { serving: good, bucket: good, upstream: good, settings: good };
   const changes: Condition[][] = [];
+  const published: ConditionReport[] = [];
   const make = (): ConditionBoard =>
     new ConditionBoard({
       sources: sourcesOf(found),
       publishers: [
         {
-          publish: (_report, changed) => void (changed.length > 0 && changes.push([...changed])),
+          publish(report, changed) {
+            published.push(report);
+            if (changed.length > 0) changes.push([...changed]);
+          },
           close: async () => {},
         },
       ],
@@ -50,6 +59,7 @@ function stage(t: Test, { records = createMemoryStore().records }: { records?: R
     clock,
     found,
     changes,
+    published,
     start: () => board.start(),
     restart: async () => {
       await board.close();
@@ -219,4 +229,47 @@ test('a memory that cannot be read, or holds something else, delays nothing for 
     await clock.pass(3_500);
     t.same(status(), well);
   }
+});
+
+test('a source that never answers does not hold up the end', async () => {
+  const board = new ConditionBoard({
+    sources: [
+      {
+        kinds: [{ type: 'StorageExists', effect: 'needed', inertiaMs: 0 }],
+        everyMs: 5_000,
+        look: () => new Promise<never>(() => {}),
+      },
+    ],
+    publishers: [],
+    clock: createManualClock(),
+  });
+  board.start();
+  await board.close();
+});
+
+test('words from outside are one line of bounded length', async (t) => {
+  const { clock, found, start, report } = stage(t);
+  const reason = 'R'.repeat(1_000);
+  found.bucket = { status: 'False', reason, message: `\u001b[2J<html>\r\n${'x'.repeat(1_000_000)}` };
+  start();
+  await clock.pass(10_000);
+  const bucket = report().parts.find(({ type }) => type === 'StorageExists');
+  t.match(bucket, { status: 'False', message: /^\?\[2J<html> x+\.\.\.$/ });
+  t.equal(bucket?.message.length, 500);
+  t.equal(bucket?.reason.length, 128);
+});
+
+test('words that change all the time are published once a minute, and a status at once', async (t) => {
+  const { clock, found, start, published } = stage(t);
+  start();
+  await clock.pass(10_000);
+  published.length = 0;
+  for (let count = 0; count < 60; count += 1) {
+    found.settings = { ...good, message: `${count} images wait` };
+    await clock.pass(5_000);
+  }
+  t.ok(published.length >= 4 && published.length <= 6, `${published.length} in 5 minutes`);
+  found.bucket = bad;
+  await clock.pass(5_000);
+  t.match(published.at(-1)?.conditions[0], { type: 'Available', status: 'False' });
 });

@@ -2,6 +2,7 @@ import { type Test, test } from 'tap';
 import type { Condition, ConditionReport } from '../../src/conditions/condition.ts';
 import { createConfigMapPublisher } from '../../src/conditions/config-map.ts';
 import { mergedData, type ReplicaEntry } from '../../src/conditions/config-map-data.ts';
+import type { KubernetesClient } from '../../src/kubernetes/client.ts';
 import { until } from '../support/bodies.ts';
 import { createManualClock } from '../support/manual-clock.ts';
 import { objectDouble } from '../support/object-double.ts';
@@ -24,9 +25,9 @@ async function stage(t: Test) {
   const api = await objectDouble(t);
   const clock = createManualClock();
   const failures: unknown[] = [];
-  const publisher = (replica: string) =>
+  const publisher = (replica: string, client: KubernetesClient = api.client) =>
     createConfigMapPublisher({
-      client: api.client,
+      client,
       namespace: 'quayside',
       name: 'quayside-status',
       replica,
@@ -77,6 +78,38 @@ test('changes are gathered, and without any it is written again after 5 minutes'
   await one.close();
 });
 
+test('what changes during a write is written next, and changes in a row put no write off', async (t) => {
+  const { api, clock, publisher, data } = await stage(t);
+  const held: PromiseWithResolvers<void>[] = [];
+  const { text } = api.client;
+  const slow: KubernetesClient = {
+    ...api.client,
+    async text(ask) {
+      const gate = Promise.withResolvers<void>();
+      held.push(gate);
+      await gate.promise;
+      return text(ask);
+    },
+  };
+  const one = publisher('pod-1', slow);
+  one.publish({ conditions: conditions('False', 'True'), parts: [] }, []);
+  await clock.pass(1_000);
+  await until(() => held.length === 1);
+  one.publish(well, []);
+  held[0]?.resolve();
+  await until(() => data()['Available'] === 'False');
+  await clock.pass(700);
+  one.publish(well, []);
+  await clock.pass(700);
+  await until(() => held.length === 2);
+  held[1]?.resolve();
+  await until(() => data()['Available'] === 'True');
+  const end = one.close();
+  await until(() => held.length === 3);
+  held[2]?.resolve();
+  await end;
+});
+
 test('a refusal is told once, and tried again', async (t) => {
   const { api, clock, publisher, failures, data } = await stage(t);
   const one = publisher('pod-1');
@@ -85,7 +118,7 @@ test('a refusal is told once, and tried again', async (t) => {
   await clock.pass(1_000);
   await until(() => failures.length === 1 && clock.running === 1);
   api.switches.answersStatus = undefined;
-  await clock.pass(5 * minuteMs);
+  await clock.pass(minuteMs / 2);
   await until(() => data()['Available'] === 'True');
   await one.close();
   t.match(failures, [{ status: 403 }, 'worked']);
@@ -106,6 +139,12 @@ test('a replica that writes no more is dropped after 15 minutes, unless it is th
   const later = mergedData(soon, 'pod 2', entry(16 * minuteMs, 'Unknown'), 16 * minuteMs);
   t.same(Object.keys(later), ['Available', 'Progressing', 'Degraded', 'replica.pod_2']);
   t.equal(later['Available'], 'Unknown');
+  const ahead = mergedData(first, 'pod-2', entry(99 * minuteMs, 'True'), 99 * minuteMs);
+  t.equal(
+    mergedData(ahead, 'pod-1', entry(minuteMs, 'False'), minuteMs)['Available'],
+    'False',
+    'one whose clock was ahead is not believed until then',
+  );
   t.match(mergedData({ 'replica.x': 'no JSON' }, 'y', entry(0, 'True'), 0), { Available: 'True' });
   t.end();
 });
