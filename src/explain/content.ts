@@ -25,6 +25,7 @@ export async function tagStep(seen: SeenCase): Promise<Finding> {
       found: [`the record of ${name} cannot be read: ${unreadable}`, answeredText(answer, upstream)],
       where,
       next: mendStore,
+      isInternal: true,
     };
   const lines: string[] = [];
   if (pointer !== undefined) {
@@ -133,6 +134,7 @@ export async function contentStep(seen: SeenCase): Promise<Finding> {
       found: [known.text, ...finding.found],
       at: known.at,
       next: mendStore,
+      isInternal: true,
     };
   } catch (error) {
     const why = error instanceof Error ? scrubbed(error.message) : 'an unknown failure';
@@ -141,6 +143,7 @@ export async function contentStep(seen: SeenCase): Promise<Finding> {
       found: [known?.text ?? `the store cannot be read: ${why}`],
       where,
       next: mendStore,
+      isInternal: true,
     };
   }
 }

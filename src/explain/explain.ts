@@ -204,7 +204,8 @@ function unknownPipeline(asked: ExplainedCase, stream: Finding): Explanation {
 }
 
 function result(asked: ExplainedCase, found: ReadonlyMap<Title, Finding>, otherwise: string): Explanation {
-  const steps = stepsOf(found, otherwise);
+  const shown = asked.viewer === 'operator' ? found : new Map([...found].map(withoutInsides));
+  const steps = stepsOf(shown, otherwise);
   const { subject, image, notes = [] } = asked;
   return {
     image: nameOf(image, asked),
@@ -213,6 +214,14 @@ function result(asked: ExplainedCase, found: ReadonlyMap<Title, Finding>, otherw
     steps,
     verdict: verdictOf(steps, asked.viewer),
   };
+}
+
+/** Where things are kept, and why they cannot be read, is for operators. */
+function withoutInsides([title, finding]: [Title, Finding]): [Title, Finding] {
+  const { where, isInternal, ...rest } = finding;
+  const place = title === 'rights' && where !== undefined ? { where } : {};
+  const found = isInternal === true ? ['cannot be told: an operator can see why'] : rest.found;
+  return [title, { ...rest, ...place, found }];
 }
 
 function stepsOf(found: ReadonlyMap<Title, Finding>, otherwise: string): readonly Step[] {
@@ -242,7 +251,11 @@ async function orFailed<Value>(
 }
 
 function failed(error: unknown): Finding {
-  return { mark: 'unknown', found: [`cannot be told: ${reasonOf(error)}`] };
+  return {
+    mark: 'unknown',
+    found: [`cannot be told: ${reasonOf(error)}`],
+    isInternal: !(error instanceof RegistryError),
+  };
 }
 
 function reasonOf(error: unknown): string {

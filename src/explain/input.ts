@@ -41,6 +41,7 @@ interface InputOptions {
 const longestInput = 1024;
 /** As our requests are numbered: see proxy/http/request-log.ts. */
 const requestShape = /^[A-Za-z0-9]{8}-[0-9a-z]{1,11}$/;
+const uuidShape = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const hostShape = /^[A-Za-z0-9.-]+(?::\d{1,5})?$/;
 const pipelineShape = /^(?:ci-op-[^/]*\/)?pipeline:/;
 
@@ -53,6 +54,10 @@ export function parseInput(text: string, options: InputOptions): Input {
   if (text.length > longestInput) throw invalid(`it is longer than ${longestInput} characters`);
   const written = text.trim().replace(/^docker:\/\//, '');
   if (written === '') throw invalid('it is empty');
+  if (uuidShape.test(written))
+    throw invalid(
+      'it looks like an id that a client or a balancer chose; the log has ownRequestId beside it',
+    );
   if (requestShape.test(written)) return { kind: 'request', id: written };
   if (pipelineShape.test(written)) return pipelineTag(written, options);
   const [registry, repository] = placeOf(options.flat);

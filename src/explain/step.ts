@@ -19,6 +19,8 @@ export interface Finding {
   /** When it was true or was written, milliseconds since the epoch. Default: now. */
   readonly at?: number;
   readonly next?: NextStep;
+  /** What was found names insides of the service: users of clusters do not see it. */
+  readonly isInternal?: boolean;
   /** False where the pull does not depend on it. Default: true. */
   readonly decides?: boolean;
 }

@@ -45,6 +45,7 @@ for (const text of [
   'quay.io/app:v1@sha256:12',
   'x'.repeat(2_000),
   'a\nb_c',
+  'c9bf9e57-1685-4c89-bafb-ff5af830be8a',
 ])
   test(`${JSON.stringify(text.slice(0, 30))} cannot be explained`, async (t) => {
     t.throws(() => parseInput(text, options), { name: 'RegistryError' });

@@ -302,3 +302,28 @@ test('no explanation holds a credential', async (t) => {
     t.notMatch(text, /robots-own-password|sha256~|Bearer/, who);
   }
 });
+
+test('insides of a failure are for operators: words of the registry, errors, paths', async (t) => {
+  const { explain, double, pull, service } = await stage(t);
+  sharingImage(double, 'ocp_4.5_base');
+  double.switches.status = { of: 'manifests', code: 500, times: 9 };
+  const { status, id } = await pull('ann', 'ocp_4.5_base');
+  t.equal(status, 503);
+  const operator = await explain('local', { input: id });
+  t.match(operator.text, 'as the switch says');
+  t.match(operator.text, /store, \//);
+  const own = await explain('ann', { input: id });
+  t.equal(own.status, 200, own.text);
+  t.match(own.text, 'answers with status 500');
+  t.notMatch(own.text, /as the switch says|store, \/|127\.0\.0\.1/);
+  t.ok(service.adminAddress);
+});
+
+test('a user gets thirty explanations a minute', async (t) => {
+  const { explain } = await stage(t);
+  const statuses: number[] = [];
+  for (let n = 0; n < 32; n += 1) statuses.push((await explain('bob', base)).status);
+  t.same([...new Set(statuses.slice(0, 30))], [200]);
+  t.same(statuses.slice(30), [429, 429]);
+  t.equal((await explain('local', base)).status, 200);
+});

@@ -70,7 +70,7 @@ export function createAnswers({ sources, readings, requests }: AnswersOptions): 
       ...(host === '' ? {} : { host }),
       ...base,
       ...caseOf(namedImage(image, options)),
-      notes: notesOf(request),
+      notes: notesOf(request, base.viewer),
       ...defined({ decidedThen, upstreamThen: upstreamThen(request) }),
       ...(request.status === 401 ? { loginRefused: withoutId(request.message) } : {}),
     });
@@ -139,26 +139,18 @@ function imageOf({ path, upstream }: FailedRequest): AskedImage | undefined {
   }
 }
 
-function notesOf({
-  id,
-  at,
-  method,
-  path,
-  status,
-  message,
-  error,
-  clientId,
-  cause,
-  upstreamStatus,
-  upstreamSaid,
-}: FailedRequest) {
+const noInsides: Pick<FailedRequest, 'cause' | 'upstreamStatus' | 'upstreamSaid'> = {};
+
+/** A registry's own words, and errors of the system, may name hosts: they are for operators. */
+function notesOf(request: FailedRequest, viewer: ExplainViewer['viewer']): readonly string[] {
+  const { id, at, method, path, status, message, error, clientId } = request;
+  const { cause, upstreamStatus, upstreamSaid } = viewer === 'operator' ? request : noInsides;
+  const said = upstreamSaid === undefined ? '' : `: ${upstreamSaid}`;
   return [
     `request ${id} at ${timeText(at)}: ${method} ${path}: ${status}${error === undefined ? '' : ` ${error}`}`,
     ...(clientId === undefined ? [] : [`the client named it ${clientId}`]),
     `answered: ${message}`,
-    ...(upstreamStatus === undefined
-      ? []
-      : [`the upstream answered ${upstreamStatus}${upstreamSaid === undefined ? '' : `: ${upstreamSaid}`}`]),
+    ...(upstreamStatus === undefined ? [] : [`the upstream answered ${upstreamStatus}${said}`]),
     ...(cause === undefined ? [] : [`cause: ${cause}`]),
   ];
 }

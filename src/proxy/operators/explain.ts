@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Subject } from '../../auth/access.ts';
 import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
+import { createLru } from '../../base/state/lru.ts';
 import { defined } from '../../base/text/defined.ts';
 import { fieldsOf } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -53,6 +54,8 @@ const mostGroups = 20;
 /** Explanations at a time, and of these the ones for callers who are no operators. */
 const mostRunning = 4;
 const mostOfSubjects = 2;
+const mostInAMinute = 30;
+const mostUsers = 1_000;
 
 /**
  * `GET /explain?input=…`, also with `host`, `as`, `groups`, `cluster` and `format`. Operators see
@@ -63,6 +66,7 @@ export function explainRoute(app: FastifyInstance, options: ExplainRouteOptions)
   const { api, operated } = options;
   const callerOf = createCallers(options, api.subjectOf);
   const running = { all: 0, subjects: 0 };
+  const turns = createTurns();
 
   app.get('/explain', async (request, reply) => {
     const caller = await callerOf(request, reply.raw);
@@ -72,6 +76,7 @@ export function explainRoute(app: FastifyInstance, options: ExplainRouteOptions)
       operated({ operator: caller.name, verb: 'impersonate', path: '/quayside/explain', client: request.ip });
     const isSubject = !caller.isOperator;
     if (running.all >= mostRunning || (isSubject && running.subjects >= mostOfSubjects)) throw busy();
+    if (isSubject && !turns.mayAsk(`${caller.subject?.cluster} ${caller.name}`)) throw busy();
     running.all += 1;
     running.subjects += isSubject ? 1 : 0;
     try {
@@ -111,6 +116,20 @@ export function explainRoute(app: FastifyInstance, options: ExplainRouteOptions)
   }
 }
 
+/** So many explanations a minute for each user of a cluster: each reads the store. */
+function createTurns(now: () => number = Date.now) {
+  const left = createLru<string, { count: number; readonly since: number }>(mostUsers);
+  return {
+    mayAsk(user: string): boolean {
+      const known = left.get(user);
+      const turn = known === undefined || now() - known.since >= 60_000 ? { count: 0, since: now() } : known;
+      turn.count += 1;
+      left.set(user, turn);
+      return turn.count <= mostInAMinute;
+    },
+  };
+}
+
 /** Throws `NAME_INVALID` for a query that is none. */
 function queryOf(request: FastifyRequest): Query {
   const given = fieldsOf(request.query);
@@ -143,6 +162,6 @@ function invalid(message: string): RegistryError {
 }
 
 function busy(): RegistryError {
-  const message = `too many explanations run; try again in 1 s`;
+  const message = `too many explanations run, or were asked for by you; try again later`;
   return new RegistryError('TOOMANYREQUESTS', message, { retryAfterSeconds: 1 });
 }
