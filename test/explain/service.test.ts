@@ -327,3 +327,18 @@ test('a user gets thirty explanations a minute', async (t) => {
   t.same(statuses.slice(30), [429, 429]);
   t.equal((await explain('local', base)).status, 200);
 });
+
+test('a right that cannot be told shows as little as none', async (t) => {
+  const { explain, double, cluster, pull } = await stage(t);
+  sharingImage(double, 'ocp_4.5_base');
+  await pull('ann', 'ocp_4.5_base');
+  t.equal((await explain('bob', { input: 'ocp-priv/4.5:base' })).status, 200, 'the login is remembered');
+  cluster.switches.isDown = true;
+  const told = await explain('bob', base);
+  t.equal(told.status, 200, told.text);
+  t.equal(marks(told)['rights'], 'unknown');
+  t.equal(told.verdict, 'unknown');
+  for (const title of ['tag', 'content', 'upstream', 'sources'])
+    t.equal(marks(told)[title], 'unknown', title);
+  t.notMatch(told.text, /sha256:[0-9a-f]{64}/);
+});
