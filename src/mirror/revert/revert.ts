@@ -62,9 +62,9 @@ const setHold: RevertStep = async (_plan, { hold, done }, steps, signal) => {
   done(`held by ${hold.name}`);
 };
 
-const keep: RevertStep = async ({ broken, current }, { place, done }, steps, signal) => {
+const keep: RevertStep = async ({ tag, broken, current }, { place, done }, steps, signal) => {
   const { digest } = current.descriptor;
-  steps.push({ left: `the tag ${broken}`, run: (own) => deleteIf(place, broken, digest, own) });
+  steps.push({ left: `the tag ${broken}`, run: (own) => deleteBeside(place, broken, [tag, current], own) });
   await put(place, broken, current, signal);
   done(`${broken} keeps ${digest}`);
 };
@@ -83,20 +83,14 @@ const setBack: RevertStep = async ({ tag, current, previous }, { place, done }, 
   done(`${tag} is ${is}`);
 };
 
-/**
- * A leftover tag is no reason to take a good revert back. Some registries delete a manifest with
- * all its tags when they are told to delete one: then the tag is set once more.
- */
+/** A leftover tag is no reason to take a good revert back. */
 async function deleteKept(
   { tag, previous }: RevertPlan,
   { place, done }: RevertRun,
   signal: AbortSignal,
 ): Promise<{ readonly warning?: string }> {
-  const { digest } = previous.manifest.descriptor;
   try {
-    await deleteIf(place, previous.tag, digest, signal);
-    const there = await digestAt(place, tag, signal);
-    if (there === undefined) await put(place, tag, previous.manifest, signal);
+    await deleteBeside(place, previous.tag, [tag, previous.manifest], signal);
     done(`${previous.tag} is deleted`);
     return {};
   } catch (error) {
@@ -104,10 +98,22 @@ async function deleteKept(
   }
 }
 
-/** Not where the tag names something else by now: it is another's then. */
-async function deleteIf(place: RevertPlace, tag: Tag, digest: Digest, signal: AbortSignal): Promise<void> {
-  if ((await digestAt(place, tag, signal)) === digest)
-    await place.writer.deleteTag(place.repository, tag, { signal });
+/**
+ * Deletes a tag of the manifest that another tag names, too. Not where it names something else by
+ * now: it is another's then. Some registries delete a manifest with all its tags when they are told
+ * to delete one: then the other tag is set once more.
+ */
+async function deleteBeside(
+  place: RevertPlace,
+  doomed: Tag,
+  [tag, manifest]: readonly [Tag, ManifestBytes],
+  signal: AbortSignal,
+): Promise<void> {
+  const { digest } = manifest.descriptor;
+  if ((await digestAt(place, doomed, signal)) !== digest) return;
+  const isNamed = (await digestAt(place, tag, signal)) === digest;
+  await place.writer.deleteTag(place.repository, doomed, { signal });
+  if (isNamed && (await digestAt(place, tag, signal)) === undefined) await put(place, tag, manifest, signal);
 }
 
 function put(

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { reverting } from '../../../src/cli/images/revert.ts';
+import { revertHold } from '../../../src/cli/images/revert-hold.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { admin } from '../admin-rig.ts';
 import { recordedIo } from '../io.ts';
@@ -208,6 +209,55 @@ test('where a registry deletes a manifest with all its tags, the tag is set once
   registry.switches.deletesManifests = true;
   t.equal((await run('--confirm')).code, 0);
   t.equal(tag('ocp_4.20_cli'), good);
+});
+
+test('where a registry deletes a manifest with all its tags, an undone revert leaves the tag', async (t) => {
+  const { run, registry, bad, tag } = await revertRig(t);
+  registry.switches.deletesManifests = true;
+  registry.switches.refusesTag = { tag: /^ocp_4\.20_cli$/, times: 1 };
+  const { code, err } = await run('--confirm');
+  t.equal(code, 1);
+  t.match(err, 'info: all is as it was before');
+  t.equal(tag('ocp_4.20_cli'), bad);
+  t.equal(tag(broken), undefined);
+});
+
+test('a hold that another revert set meanwhile, in the same words, outlives an undone one', async (t) => {
+  const { run, registry, image, server } = await revertRig(t);
+  registry.switches.refusesTag = { tag: /_broken$/, times: 1 };
+  const put = registry.requests.push.bind(registry.requests);
+  const since = Date.now() + 60_000;
+  let setting: Promise<unknown> = Promise.resolve();
+  registry.requests.push = (...records) => {
+    if (records.some(({ method, path }) => method === 'PUT' && path.endsWith('_broken')))
+      setting = server.holds.put({ destination: image, since, why: 'ours' });
+    return put(...records);
+  };
+  t.equal((await run('--confirm', '--why', 'ours')).code, 1);
+  await setting;
+  t.match(await server.holds.find(image), { since, why: 'ours' });
+});
+
+test('an earlier hold that has ended meanwhile needs not come back', async (t) => {
+  const destination = 'quay.io/openshift/ci:a';
+  const posts: (readonly [string, object | undefined])[] = [];
+  const listener = {
+    host: 'localhost',
+    post: async (path: string, body?: object) => {
+      posts.push([path, body]);
+      return { status: 200, text: '{"since":"2026-11-29T12:00:00.000Z"}' };
+    },
+    get: async () => ({
+      status: 200,
+      text: JSON.stringify({ holds: [{ destination, since: '2026-11-29T12:00:00.000Z', why: 'ours' }] }),
+    }),
+  };
+  const before = { until: '2020-01-01T00:00:00.000Z', why: 'earlier' };
+  const hold = revertHold(listener, { destination, why: 'ours' }, before);
+  const { signal } = new AbortController();
+  await hold.set(signal);
+  await hold.restore(signal);
+  t.match(posts[1], ['/api/v1/mirrors/release', { destination }]);
 });
 
 test('a signal in the middle undoes what was done', async (t) => {
