@@ -116,7 +116,8 @@ function outcomeLine(outcome: StepOutcome): string {
   const { step, refused } = outcome;
   if (refused === undefined) return `done: ${stepText(step)}`;
   const verdict = isOffered(outcome) ? 'failed' : 'not offered by this server';
-  return `${verdict}: ${stepText(step)}: ${refused.code}: ${refused.message}`;
+  const next = step.kind === 'tag' ? '; without these tags the bucket counts as user supplied: set them' : '';
+  return `${verdict}: ${stepText(step)}: ${refused.code}: ${refused.message}${next}`;
 }
 
 async function conditionLines(

@@ -84,6 +84,16 @@ test('a bucket that S3 does not show, and a refused change, exit with 1', async 
   t.match(await ensure('--confirm'), { code: 0, out: /not offered by this server: enable default/ });
 });
 
+test('a created bucket that could not be tagged is told with what to do about it', async (t) => {
+  const { s3, ensure } = await stage(t);
+  s3.bucket.exists = false;
+  s3.switches.refuses = { PutBucketTagging: [403, 'AccessDenied'] };
+  t.match(await ensure('--confirm'), {
+    code: 1,
+    out: /^failed: tag it quayside\/quayside=owned: AccessDenied: .*; without these tags .* set them$/m,
+  });
+});
+
 test('mistakes in the command line exit with 2', async (t) => {
   const { ensure } = await stage(t);
   for (const words of [['--tag', 'x'], ['--cleanup-days', '0'], ['word'], ['--session-token']])

@@ -8,7 +8,7 @@ import {
 } from '../bucket/bucket-settings.ts';
 import { type BucketOwner, ownerOf } from './bucket-conditions.ts';
 import { identityTag } from './bucket-identity.ts';
-import { coveringRule, withCleanup } from './lifecycle-rules.ts';
+import { coveringRule } from './lifecycle-rules.ts';
 
 /** What the bucket should be like. */
 export interface WantedBucket {
@@ -35,11 +35,11 @@ export interface FoundBucket {
 export type BucketStep =
   | { readonly kind: 'create' }
   | { readonly kind: 'block-public-access'; readonly before?: PublicAccessBlock }
-  /** All tags of the bucket, those that are there within. */
-  | { readonly kind: 'tag'; readonly tags: BucketTags; readonly added: BucketTags }
+  /** Added to the tags that are there. */
+  | { readonly kind: 'tag'; readonly added: BucketTags }
   | { readonly kind: 'encrypt'; readonly encryption: EncryptionSettings }
-  /** All rules of the bucket, those that are there within. */
-  | { readonly kind: 'clean-up'; readonly lifecycle: LifecycleSettings; readonly days: number };
+  /** Added to the rules that are there. */
+  | { readonly kind: 'clean-up'; readonly days: number };
 
 /** What would be changed. */
 export interface BucketPlan {
@@ -86,19 +86,14 @@ function lackingSteps(found: Omit<FoundBucket, 'exists'>, wanted: WantedBucket):
     ([key, value]) => held[key] !== value,
   );
   const added = Object.fromEntries(missing);
-  if (tags.kind !== 'unknown' && missing.length > 0)
-    steps.push({ kind: 'tag', tags: { ...held, ...added }, added });
+  if (tags.kind !== 'unknown' && missing.length > 0) steps.push({ kind: 'tag', added });
   if (publicAccessBlock.kind === 'none') steps.push({ kind: 'block-public-access' });
   if (publicAccessBlock.kind === 'is' && !isWholeBlock(publicAccessBlock.value))
     steps.push({ kind: 'block-public-access', before: publicAccessBlock.value });
   if (encryption.kind === 'none') steps.push({ kind: 'encrypt', encryption: wanted.encryption });
   const rules = lifecycle.kind === 'is' ? lifecycle.value : {};
   if (lifecycle.kind !== 'unknown' && coveringRule(rules, wanted.prefix) === undefined)
-    steps.push({
-      kind: 'clean-up',
-      lifecycle: withCleanup(rules, wanted.prefix, wanted.cleanupDays),
-      days: wanted.cleanupDays,
-    });
+    steps.push({ kind: 'clean-up', days: wanted.cleanupDays });
   return steps;
 }
 

@@ -132,6 +132,42 @@ test('a bucket that another process created and tagged meanwhile is left alone',
   t.same(writes(operations()), ['CreateBucket']);
 });
 
+test('a created bucket whose tags cannot be read may be another one, and is left alone', async (t) => {
+  const { s3, ensure, operations } = await stage(t);
+  s3.bucket.exists = false;
+  s3.switches.refuses = { GetBucketTagging: [403, 'AccessDenied'] };
+  t.same(await ensure(), [`${all[0]}: AccessDenied`]);
+  t.same(writes(operations()), ['CreateBucket']);
+});
+
+test('a server without tags has the rest of the settings', async (t) => {
+  const { s3, ensure } = await stage(t);
+  s3.bucket.exists = false;
+  const none = [501, 'NotImplemented'] as const;
+  s3.switches.refuses = { GetBucketTagging: none, PutBucketTagging: none };
+  t.same(await ensure(), [all[0], `${all[1]}: NotImplemented`, ...all.slice(2)]);
+});
+
+test('tags and rules that came after the plan are kept, and a bucket that is no longer ours too', async (t) => {
+  const { s3, bucket, plan } = await stage(t);
+  s3.bucket.settings.set('tagging', tagging({ 'quayside/quayside': 'owned' }));
+  const planned = await plan();
+  s3.bucket.settings.set('tagging', tagging({ 'quayside/quayside': 'owned', costs: '4711' }));
+  s3.bucket.settings.set(
+    'lifecycle',
+    '<LifecycleConfiguration><Rule><ID>cold</ID><Status>Enabled</Status><Filter><Prefix>logs/</Prefix></Filter><Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>',
+  );
+  await Array.fromAsync(madeSteps(bucket, planned, wanted));
+  t.match(s3.bucket.settings.get('tagging'), '4711');
+  t.match(s3.bucket.settings.get('tagging'), 'team');
+  t.match(s3.bucket.settings.get('lifecycle'), 'cold');
+  t.match(s3.bucket.settings.get('lifecycle'), 'cache/');
+  s3.bucket.settings.set('tagging', tagging({ team: 'other' }));
+  const outcomes = await Array.fromAsync(madeSteps(bucket, planned, wanted));
+  t.match(outcomes[0], { step: { kind: 'tag' }, refused: { code: 'UserSupplied' } });
+  t.notMatch(s3.bucket.settings.get('tagging'), 'owned');
+});
+
 test('a block of public access with which the server refuses every write is taken back', async (t) => {
   const { s3, ensure } = await stage(t);
   s3.bucket.exists = false;
