@@ -21,7 +21,7 @@ export function upstreamStep(full: SeenCase): Finding {
     if (limits !== undefined)
       lines.push(`limits: ${limits.text}, ${spanText(sources.now() - limits.at)} ago`);
   }
-  const where = `GET or HEAD at ${upstream}`;
+  const where = `HEAD at ${upstream}`;
   if (upstreamThen !== undefined) {
     const { at, message, cause, said } = upstreamThen;
     const told = isOperator ? [said && `its own words: ${said}`, cause && `cause: ${cause}`] : [];

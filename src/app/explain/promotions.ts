@@ -50,11 +50,20 @@ async function promotionsOf(folder: string, tag: ImageStreamTag): Promise<readon
   return found.sort((one, other) => (one.file < other.file ? -1 : 1));
 }
 
-/** The names of a build cache are put together from those of the repository. */
+/**
+ * Whether the text may promote the tag: it builds an image of that name, as all configurations are
+ * written alike by a tool. The names of a build cache are put together from those of the repository.
+ */
 function mayPromote(bytes: Buffer, { namespace, name, tag }: ImageStreamTag): boolean {
   if (!bytes.includes('promotion')) return false;
   if (namespace === cacheNamespace) return bytes.includes('binary_build_commands');
-  return [namespace, name, tag].every((word) => bytes.includes(word));
+  if (![namespace, name, tag].every((word) => bytes.includes(word))) return false;
+  const hasMore = bytes.includes('additional_images');
+  return [name, tag].some((image) => builds(bytes, image) || (hasMore && bytes.includes(`${image}:`)));
+}
+
+function builds(bytes: Buffer, image: string): boolean {
+  return [image, `"${image}"`, `'${image}'`].some((word) => bytes.includes(`to: ${word}`));
 }
 
 function parsedOrNone(bytes: Buffer) {
