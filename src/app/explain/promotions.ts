@@ -52,7 +52,7 @@ async function promotionsOf(folder: string, tag: ImageStreamTag): Promise<readon
 
 /**
  * Whether the text may promote the tag: it builds an image of that name, as all configurations are
- * written alike by a tool. The names of a build cache are put together from those of the repository.
+ * written alike by a tool. A build cache has its names from its repository.
  */
 function mayPromote(bytes: Buffer, { namespace, name, tag }: ImageStreamTag): boolean {
   if (!bytes.includes('promotion')) return false;
