@@ -79,7 +79,7 @@ async function streamRig(t: Test, options: CacheRigOptions = {}) {
 
   /** As a client: 200 and the content, 403, or 503. */
   function clientOf(cache: Pick<Cache, 'reach' | 'registry'>) {
-    const { authorize } = authorizerOf(cache);
+    const { authorize, visible } = authorizerOf(cache);
     const place = { upstream: 'quay.io', repository: rig.repository };
     async function status(name: Person, digest: Digest, more: object = {}): Promise<number> {
       try {
@@ -97,7 +97,7 @@ async function streamRig(t: Test, options: CacheRigOptions = {}) {
       if (is === 200) await cache.registry.manifests.resolve(rig.repository, { digest });
       return is;
     }
-    return { status, pull, authorize };
+    return { status, pull, authorize, visible };
   }
   return { rig, index, content, asked, limited, clientOf, rules, ...clientOf(rig) };
 }
@@ -247,6 +247,20 @@ test('a flat tag that means something else, or nothing, is no proof; it is asked
   rig.rig.pass(31_000);
   t.equal(await rig.status('tom', secret.digest), 403);
   t.equal(rig.rig.asked('HEAD'), 4);
+});
+
+test('a list of tags asks the upstream about no hint, and knows those that are proven', async (t) => {
+  const rig = await streamRig(t);
+  const place = { upstream: 'quay.io', repository: rig.rig.repository };
+  const images = Array.from({ length: 20 }, (_, at) => rig.content.image([`app ${at}`], `team_app_v${at}`));
+  for (const [at, { digest }] of images.entries()) rig.index.name(`team/app:v${at}`, digest);
+  const signatures = images.map(({ digest }) => parseTag(`${digest.replace(':', '-')}.sig`));
+  t.same(await rig.visible(subjects.tom, place, signatures), []);
+  t.equal(rig.rig.asked('HEAD'), 0);
+  t.equal(await rig.status('tom', (images[3] as (typeof images)[number]).digest), 200);
+  t.same(await rig.visible(subjects.tom, place, signatures), [signatures[3]]);
+  t.same(await rig.visible(subjects.nobody, place, signatures), []);
+  t.equal(rig.rig.asked('HEAD'), 1);
 });
 
 test('an image that a flat tag meant before is proven for `formerMs`', async (t) => {

@@ -99,10 +99,15 @@ export interface ContentProofs {
   manifestContains(place: Place, manifest: Digest, digest: Digest): MaybePromise<boolean>;
   /**
    * As `tagContains`, but asks the upstream itself by HEAD what the tag means, where records do not
-   * say that it leads there: once for all who wait. A no is remembered for 30 s. May throw
-   * `UNAVAILABLE`.
+   * say that it leads there: once for all who wait. A no is remembered for 30 s. `isBrief`: only
+   * what is in memory counts. May throw `UNAVAILABLE`.
    */
-  tagLeadsNow(place: Place, tag: Tag, digest: Digest): MaybePromise<boolean>;
+  tagLeadsNow(
+    place: Place,
+    tag: Tag,
+    digest: Digest,
+    options?: { readonly isBrief?: boolean },
+  ): MaybePromise<boolean>;
 }
 
 /** What a search for the right to a digest reports. */

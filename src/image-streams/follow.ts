@@ -65,6 +65,7 @@ interface Memory {
 }
 
 const longestPauseMs = 30_000;
+const usualSilenceMs = 300_000;
 
 /** Lists, watches, and lists again when the watch is unreliable, until aborted. Never rejects. */
 export async function followed(following: Following): Promise<void> {
@@ -89,6 +90,9 @@ async function listed({ list, observer, signal, options }: Following, reason: Li
   const startedAt = performance.now();
   const lookedAll = observer.look();
   const streams = list(signal);
+  const { clock = systemClock, silenceMs = usualSilenceMs } = options;
+  // Nothing is watched meanwhile.
+  using _late = clock.setTimeout(() => options.events?.followed?.({ isCurrent: false }), silenceMs);
   let changed = 0;
   let next = await streams.next();
   for (; next.done !== true; next = await streams.next()) changed += observer.saw(next.value, 'listed');
@@ -156,7 +160,7 @@ function nextPauseMs(memory: Memory, { pauseMs: firstMs = 1_000 }: FollowOptions
 }
 
 /** Aborts when the watch was silent for too long, and at its maximum age. */
-function fresh({ silenceMs = 300_000, relistMs = 3_600_000, clock = systemClock }: FollowOptions) {
+function fresh({ silenceMs = usualSilenceMs, relistMs = 3_600_000, clock = systemClock }: FollowOptions) {
   const stale = new AbortController();
   let reason: ListReason = 'due';
   const end = (why: ListReason) => {

@@ -22,7 +22,10 @@ interface DigestRequest {
   readonly digest: Digest;
   /** A tag that the client named beside the digest: tried first, and verified like any other. */
   readonly tag?: Tag;
-  /** One of many: do not wait for what other replicas learned within seconds. Default false. */
+  /**
+   * One of many: do not wait for what other replicas learned within seconds, nor ask the upstream
+   * about hints. Default false.
+   */
   readonly isBrief?: boolean;
 }
 
@@ -109,7 +112,7 @@ export function createDigestAuthorizer(
     if (digest === emptyConfig) return knownToAll;
     const index = rules.countsStreams(place) ? streams?.(subject.cluster ?? '') : undefined;
     const paths = createPaths(rules, place, index);
-    const search = new TagPathSearch(parts, subject, place);
+    const search = new TagPathSearch(parts, request);
     const sought: Sought = { ...request, search, paths, index };
     return andThen(search.tagsTowards(digest), (others) => {
       const tags = tag === undefined ? others : [tag, ...others];

@@ -18,6 +18,13 @@ export interface TagPathSearchParts {
   readonly events?: Partial<SearchEvents> | undefined;
 }
 
+interface SearchedPlace {
+  readonly subject: Subject;
+  readonly place: Place;
+  /** One of many: the upstream is not asked about hints. Default false. */
+  readonly isBrief?: boolean;
+}
+
 /** A base layer may be under tags of so many streams (see mergedTags); the last may be right. */
 const mostAsked = 1_024;
 /** Of those that image streams only hint at: their authors may write any number. */
@@ -34,6 +41,7 @@ export class TagPathSearch implements TagPathSteps {
   readonly #parts: TagPathSearchParts;
   readonly #subject: Subject;
   readonly #place: Place;
+  readonly #isBrief: boolean;
   readonly #failures: unknown[] = [];
   readonly #tally: SearchTally = { answered: 0, failed: 0, left: mostAsked };
   /** What the upstream said of hints: one question each, whatever the number of ways and rounds. */
@@ -41,10 +49,11 @@ export class TagPathSearch implements TagPathSteps {
   #hintsLeft = mostHintsProven;
   #isLimited = false;
 
-  constructor(parts: TagPathSearchParts, subject: Subject, place: Place) {
+  constructor(parts: TagPathSearchParts, { subject, place, isBrief = false }: SearchedPlace) {
     this.#parts = parts;
     this.#subject = subject;
     this.#place = place;
+    this.#isBrief = isBrief;
   }
 
   leads({ tag, digest, root, isHint }: TagPath): MaybePromise<boolean> {
@@ -116,7 +125,8 @@ export class TagPathSearch implements TagPathSteps {
       this.#failures.push(untold());
       return false;
     }
-    const answer = this.#parts.proofs?.tagLeadsNow(this.#place, tag, digest) ?? false;
+    const options = { isBrief: this.#isBrief };
+    const answer = this.#parts.proofs?.tagLeadsNow(this.#place, tag, digest, options) ?? false;
     if (answer instanceof Promise) this.#hintsLeft -= 1;
     this.#hints.set(key, answer);
     return answer;

@@ -43,10 +43,15 @@ export interface TagIndex {
   manifestContains(place: RepositoryScope, manifest: Digest, digest: Digest): MaybePromise<boolean>;
   /**
    * Whether the tag means the digest, or an index that lists it, now or within `formerMs`. Asks the
-   * upstream itself by one HEAD where records do not say so; a no is remembered for 30 s. May throw
-   * `UNAVAILABLE`.
+   * upstream itself by one HEAD where records do not say so; a no is remembered for 30 s.
+   * `isBrief`: only what is in memory counts. May throw `UNAVAILABLE`.
    */
-  tagLeadsNow(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
+  tagLeadsNow(
+    place: RepositoryScope,
+    tag: Tag,
+    digest: Digest,
+    options?: { readonly isBrief?: boolean },
+  ): MaybePromise<boolean>;
 }
 
 type TaggedRegistry = Pick<CachedRegistry, 'tagged' | 'tagAtUpstream' | 'reading'>;
@@ -262,11 +267,11 @@ export function createTagIndex(options: TagIndexOptions): TagIndex {
       if (below.containsInMemory(manifest, digest, reader) === true) return true;
       return looking(keyOf(place, digest, manifest), () => below.contains(manifest, digest, reader));
     },
-    tagLeadsNow(place, tag, digest) {
+    tagLeadsNow(place, tag, digest, { isBrief = false } = {}) {
       const pointer = tags.known(place, tag);
       const isMeant = pointer !== undefined && rootsOf(place.upstream, pointer).includes(digest);
       if (isMeant && isFresh(place, tag, pointer)) return true;
-      if (unled.has(keyOf(place, digest, tag))) return false;
+      if (isBrief || unled.has(keyOf(place, digest, tag))) return false;
       return looking(`${keyOf(place, digest, tag)} now`, () => leadsNow(place, tag, digest));
     },
   };
