@@ -1,10 +1,18 @@
 import type { Dispatcher } from 'undici';
+import { field, jsonOrNone, textOf as textIn } from '../base/text/json.ts';
+import { oneLine } from '../base/text/one-line.ts';
 import { ApiFailure } from './failure.ts';
 
 type ApiAnswer = Dispatcher.ResponseData;
 
-/** The body of a 200 or 201; throws `ApiFailure` for another status or a body that is too long. */
-export async function textOf(answer: ApiAnswer, maxBytes: number): Promise<string> {
+/** A reason of the server is quoted up to so many characters. */
+const longestReason = 400;
+
+/**
+ * The body of a 200 or 201; throws `ApiFailure` for another status or a body that is too long. Its
+ * text quotes the server's reason only where that cannot repeat a secret.
+ */
+export async function textOf(answer: ApiAnswer, maxBytes: number, quotesReason = false): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of answer.body) {
@@ -14,7 +22,14 @@ export async function textOf(answer: ApiAnswer, maxBytes: number): Promise<strin
   }
   const { statusCode: status } = answer;
   if (status === 200 || status === 201) return Buffer.concat(chunks).toString();
-  throw refusal(status, answer.headers['retry-after']);
+  const reason = quotesReason ? reasonIn(Buffer.concat(chunks).toString()) : '';
+  throw refusal(status, answer.headers['retry-after'], reason);
+}
+
+/** The `message` of a `Status`, behind a colon. */
+function reasonIn(body: string): string {
+  const message = textIn(field(jsonOrNone(body), 'message'));
+  return message === undefined ? '' : `: ${oneLine(message, longestReason)}`;
 }
 
 /** JSON. The parser's message quotes the text, and a token may be in it: it goes no further. */
@@ -26,13 +41,17 @@ export function parsed<Body>(text: string): Body {
   }
 }
 
-function refusal(status: number, retryAfter: string | readonly string[] | undefined): ApiFailure {
+function refusal(
+  status: number,
+  retryAfter: string | readonly string[] | undefined,
+  reason: string,
+): ApiFailure {
   if (status === 401 || status === 403) {
     const why = status === 401 ? ': it does not accept the credentials of this service' : '';
-    return new ApiFailure('not-allowed-to-ask', `refuses the request (${status})${why}`, { status });
+    return new ApiFailure('not-allowed-to-ask', `refuses the request (${status})${why}${reason}`, { status });
   }
   const isSeconds = typeof retryAfter === 'string' && /^\d{1,6}$/.test(retryAfter);
-  return new ApiFailure('status', `answered with status ${status}`, {
+  return new ApiFailure('status', `answered with status ${status}${reason}`, {
     status,
     ...(isSeconds ? { retryAfterSeconds: Number(retryAfter) } : {}),
   });

@@ -31,11 +31,15 @@ interface KubernetesClientOptions {
 
 interface ApiCall {
   /** Default GET. */
-  readonly method?: 'GET' | 'POST' | 'PUT';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
   /** Below the server's own path. */
   readonly path: string;
   /** JSON. */
   readonly body?: string;
+  /** The media type of `body`. Default `application/json`. */
+  readonly contentType?: string;
+  /** Failures quote the server's reason. Never where it may repeat a secret. Default false. */
+  readonly quotesReason?: boolean;
   /** The media type of the answer. Default `application/json`. */
   readonly accept?: string;
   /** Changes nothing, so it is retried when a kept connection is cut. Default: true for GET. */
@@ -88,11 +92,11 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
   }
 
   async function text(call: ApiCall): Promise<string> {
-    const { timeoutMs = usualMs, maxBytes = usualMaxBytes, signal: own } = call;
+    const { timeoutMs = usualMs, maxBytes = usualMaxBytes, quotesReason, signal: own } = call;
     const timeout = AbortSignal.timeout(timeoutMs);
     const signal = AbortSignal.any([timeout, ending.signal, ...(own === undefined ? [] : [own])]);
     try {
-      return await answered({ ...call, signal }, (answer) => textOf(answer, maxBytes));
+      return await answered({ ...call, signal }, (answer) => textOf(answer, maxBytes, quotesReason));
     } catch (error) {
       own?.throwIfAborted();
       const isLate = timeout.aborted || error instanceof errors.ConnectTimeoutError;
@@ -126,7 +130,7 @@ export function createKubernetesClient(options: KubernetesClientOptions): Kubern
 }
 
 function requestOf(
-  { method = 'GET', path, body, accept = 'application/json', signal, idleMs }: LimitedCall,
+  { method = 'GET', path, body, contentType, accept = 'application/json', signal, idleMs }: LimitedCall,
   { server, headers }: ClusterLogin,
 ): Dispatcher.RequestOptions {
   return {
@@ -137,7 +141,7 @@ function requestOf(
       accept,
       'accept-encoding': 'identity',
       'user-agent': 'quayside',
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...(body === undefined ? {} : { 'content-type': contentType ?? 'application/json' }),
       ...headers,
     },
     body: body ?? null,
