@@ -23,6 +23,7 @@ const mayImport: Readonly<
   cache: { code: ['lease', 'oci', 'store'], types: ['upstream'] },
   auth: { code: ['image-streams', 'kubernetes', 'oci'] },
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
+  migrate: { code: ['kubernetes', 'mirror', 'oci'] },
   prune: { code: ['mirror', 'oci', 'store'] },
   proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
   telemetry: {
@@ -46,7 +47,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   'lru-cache': /^(base\/state\/lru\.ts$|cache\/|auth\/)/,
   re2js: /^base\/text\//,
   'smol-toml': /^cli\/clients\/toml\.ts$/,
-  yaml: /^(config\/|mirror\/ci\/located-yaml\.ts$|cli\/clients\/generate\/cluster-objects\.ts$)/,
+  yaml: /^(config\/|mirror\/ci\/located-yaml\.ts$|cli\/(clients\/generate\/cluster-objects|migrate\/object-text)\.ts$)/,
   typebox: /^config\//,
   pino: /^telemetry\/log\.ts$/,
 };

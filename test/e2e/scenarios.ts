@@ -20,6 +20,7 @@ import { explain } from './scenarios/explain.ts';
 import { fresh } from './scenarios/fresh.ts';
 import { inspect } from './scenarios/inspect.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
+import { migrate } from './scenarios/migrate.ts';
 import { mirrorAttachments } from './scenarios/mirror-attachments.ts';
 import { mirrorCrash } from './scenarios/mirror-crash.ts';
 import { mirrorFiles } from './scenarios/mirror-files.ts';
@@ -81,6 +82,7 @@ export const scenarios: readonly Scenario[] = [
   mirrorStreams,
   explain,
   inspect,
+  migrate,
   prune,
   misses,
   conformance,

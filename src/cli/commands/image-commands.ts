@@ -230,4 +230,38 @@ Exits with 0 when all is deleted, or would be, 1 when something could not be del
 stopped it.`,
     run: async (args, io) => (await import('../prune/images.ts')).pruningImages()(args, io),
   },
+  {
+    name: 'migrate image-references',
+    summary: 'make the objects of a cluster name images where they are now',
+    usage: '[--confirm] [--include KIND,...] [OPTION]... FROM=TO... | -f FILE...',
+    help: `FROM=TO is REGISTRY/NAME=REGISTRY/NAME. '*' for REGISTRY or NAME is any on the left, unchanged on the right; NAME may end in
+/*, for what begins so, and then TO may put it below another name. docker.io is also what names no registry. Tag and digest stay.
+A line of FILE is one of quayside mirror -f: by tag, by digest, a glob, or a whole repository; lines to and from disks mean nothing
+here. What names a digest is left by a line for a tag. The first that fits counts, words before files.
+
+      --confirm              make the changes; without it they are printed, and nothing is changed
+      --include KIND,...     default imagestreams,images,secrets; or pods, replicationcontrollers, deployments, statefulsets,
+                             daemonsets, replicasets, jobs, cronjobs, deploymentconfigs, buildconfigs; all is every one
+  -n, --namespace NAME       only there, and nothing that has no namespace; default: all (-A, --all-namespaces)
+      --from-key KEY, --to-key KEY   only objects from NAMESPACE/NAME on, and before NAMESPACE/NAME
+      --failed-file FILE     write what failed, with its error: KIND NAMESPACE/NAME
+      --only FILE            only the objects in FILE, such as those of --failed-file; may be repeated
+  -f, --filename FILE        a mapping file of quayside mirror; - is standard input; may be repeated
+  -o, --output yaml|json     print the objects as they would be, and change nothing
+  -v, --loglevel N           2: print also what is unchanged or ignored; default 1
+      --num-workers N        objects at a time; default 5
+      --kubeconfig FILE      default $KUBECONFIG, then ~/.kube/config, then the cluster it runs in; --context NAME is one of it
+
+Changed are, as JSON patches of the image fields that hold only while the object is as it was read: images of containers, init containers
+and image volumes; of Images dockerImageReference; of ImageStreams first the history in status, then spec; of BuildConfigs what is
+of kind DockerImage; of pull secrets the names of registries, as HOST or HOST/NAME. Two logins never become one: that is an error.
+What a controller owns is left to its owner. A changed Deployment rolls out. A kind that may not be listed is an error; one that the
+server does not have is passed over. An object that changed meanwhile is read again. Run it again after an error or ^C: it takes what is left.
+
+  quayside migrate image-references 'registry.svc.ci.openshift.org/*=registry.ci.openshift.org/*'
+  quayside migrate image-references --include all -f mapping.txt --confirm --failed-file failed.txt
+
+Exits with 0 when nothing failed, 1 when something did, 2 for a mistake, 130 or 143 when a signal stopped it.`,
+    run: async (args, io) => (await import('../migrate/migrate.ts')).migratingReferences()(args, io),
+  },
 ];

@@ -1,0 +1,104 @@
+import { kindNamed, type MigratedKind, migratedKinds, usualKinds } from '../../migrate/kinds.ts';
+import type { MigrationScope } from '../../migrate/migrate.ts';
+import { didYouMean, UsageError } from '../flags/arguments.ts';
+import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
+import { boolean, count } from '../mirror/options.ts';
+
+/** What a command line of `quayside migrate image-references` asks for. */
+export interface MigrateOptions extends MigrationScope {
+  /** `FROM=TO` */
+  readonly words: readonly string[];
+  /** Mapping files of `quayside mirror`; `-` is standard input. */
+  readonly files: readonly string[];
+  readonly kinds: readonly MigratedKind[];
+  /** Whether the kinds are the usual ones, as none were named. */
+  readonly isUsual: boolean;
+  /** Files with the only objects that are wanted. */
+  readonly only: readonly string[];
+  readonly confirm: boolean;
+  readonly output: 'yaml' | 'json' | undefined;
+  readonly verbosity: number;
+  readonly atOnce: number;
+  readonly failedFile: string | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+}
+
+const flags = {
+  'all-namespaces': { ...boolean, short: 'A' },
+  confirm: boolean,
+  context: {},
+  'failed-file': {},
+  filename: { short: 'f', isList: true },
+  'from-key': {},
+  include: { isList: true },
+  kubeconfig: {},
+  loglevel: { read: level },
+  namespace: { short: 'n' },
+  'num-workers': { default: '5', read: count },
+  only: { isList: true },
+  output: { short: 'o', read: form },
+  'to-key': {},
+  v: { short: 'v', read: level },
+} as const satisfies FlagTable;
+
+/** Reads the command line. Throws `UsageError`. */
+export function parseMigrateFlags(args: readonly string[]): MigrateOptions {
+  const { values, words } = parseFlags(flags, args.map(switched));
+  const { confirm, output, namespace, include } = values;
+  if (confirm === true && output !== undefined)
+    throw new UsageError('takes --confirm or -o: -o prints the objects and changes nothing');
+  if (namespace !== undefined && values['all-namespaces'] === true)
+    throw new UsageError('takes -n or -A, not both');
+  if (namespace === '') throw new UsageError('--namespace needs a name');
+  return {
+    words,
+    files: values.filename.flatMap((names) => names.split(',')),
+    kinds: include.length === 0 ? usualKinds : kindsNamed(include),
+    isUsual: include.length === 0,
+    only: values.only,
+    confirm: confirm === true,
+    output,
+    verbosity: values.v ?? values.loglevel ?? 1,
+    atOnce: values['num-workers'],
+    failedFile: values['failed-file'],
+    namespace,
+    fromKey: values['from-key'],
+    toKey: values['to-key'],
+    kubeconfig: values.kubeconfig,
+    context: values.context,
+  };
+}
+
+/** `-A` is `--all-namespaces`: a letter takes no value when it is a switch. */
+function switched(word: string): string {
+  return word === '-A' ? '--all-namespaces' : word;
+}
+
+/** In the order in which they are migrated, whatever the order of the words. */
+function kindsNamed(include: readonly string[]): readonly MigratedKind[] {
+  const words = include.flatMap((names) => names.split(',')).map((word) => word.trim());
+  if (words.some((word) => word === 'all' || word === '*')) return migratedKinds;
+  const named = new Set(words.map(kindOf));
+  return migratedKinds.filter((kind) => named.has(kind));
+}
+
+/** The kind of a word. Throws `UsageError`. */
+export function kindOf(word: string): MigratedKind {
+  const kind = kindNamed(word);
+  if (kind !== undefined) return kind;
+  const known = migratedKinds.map(({ resource }) => resource);
+  throw new UsageError(
+    `${word} is no kind that names images${didYouMean(word, known)}: ${known.join(', ')}, or all`,
+  );
+}
+
+function form(text: string): 'yaml' | 'json' {
+  if (text === 'yaml' || text === 'json') return text;
+  throw new Error(`is yaml or json, not ${text}`);
+}
+
+function level(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text);
+  throw new Error(`must be a whole number, not ${text}`);
+}

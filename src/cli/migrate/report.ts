@@ -1,0 +1,129 @@
+import { oneLine } from '../../base/text/one-line.ts';
+import { ApiFailure } from '../../kubernetes/failure.ts';
+import type { ToldChange } from '../../migrate/changes.ts';
+import { type MigratedKind, resourceName } from '../../migrate/kinds.ts';
+import type { MigrationEvents, WantedObjects } from '../../migrate/migrate.ts';
+import type { ObjectOutcome } from '../../migrate/migrate-object.ts';
+import { type ObjectPlace, placeKey, told } from '../../migrate/objects.ts';
+import type { Output } from '../flags/io.ts';
+import type { ObjectWriter } from './object-text.ts';
+import type { MigrateOptions } from './options.ts';
+
+/** Where lines go. */
+interface ReportPlace {
+  /** Undefined with `-o`: standard output holds objects alone. */
+  readonly lines: Output | undefined;
+  readonly complaints: Output;
+  readonly writer: ObjectWriter | undefined;
+}
+
+const longestError = 600;
+
+/** Counts and tells what becomes of each object. */
+export class MigrationReport implements MigrationEvents {
+  readonly #wish: MigrateOptions;
+  readonly #place: ReportPlace;
+  /** Kinds of owners that are looked at themselves. */
+  readonly #looked: ReadonlySet<string>;
+  readonly #counts = { total: 0, errors: 0, ignored: 0, unchanged: 0, migrated: 0 };
+  readonly #failedKinds = new Set<MigratedKind>();
+  readonly #failed: string[] = [];
+  readonly #broken: string[] = [];
+  #pinned = 0;
+
+  constructor(wish: MigrateOptions, wanted: readonly WantedObjects[], place: ReportPlace) {
+    this.#wish = wish;
+    this.#place = place;
+    this.#looked = new Set(wanted.map(({ kind }) => kind.kind));
+  }
+
+  looked(kind: MigratedKind, place: ObjectPlace, outcome: ObjectOutcome): void {
+    this.#counts.total += 1;
+    this.#counts[outcome.state] += 1;
+    if (outcome.state !== 'ignored') this.#pinned += outcome.pinned;
+    if (outcome.state === 'migrated') {
+      this.#place.writer?.write(told(outcome.object, kind));
+      const word = this.#wish.confirm ? 'migrated:  ' : 'migrated (dry run):';
+      this.#line(1, `${word} ${objectName(kind, place)}${changesText(outcome.changes)}`);
+    } else if (outcome.state === 'ignored') {
+      // The object of an owner that is looked at itself follows it.
+      const isFollowed = outcome.owner !== undefined && this.#looked.has(outcome.owner);
+      const why = outcome.owner === undefined ? 2 : 1;
+      this.#line(isFollowed ? 2 : why, `ignored:    ${objectName(kind, place)}: ${outcome.why}`);
+    } else this.#line(2, `unchanged:  ${objectName(kind, place)}`);
+  }
+
+  failed(kind: MigratedKind, place: ObjectPlace, error: unknown): void {
+    this.#counts.total += 1;
+    this.#counts.errors += 1;
+    this.#failedKinds.add(kind);
+    const text = errorText(error);
+    this.#failed.push(`${resourceName(kind)} ${placeKey(place)} # ${text}\n`);
+    this.#place.complaints.write(`error:      ${objectName(kind, place)}: ${text}\n`);
+  }
+
+  retried(kind: MigratedKind, place: ObjectPlace, error: unknown): void {
+    this.#line(2, `retry:      ${objectName(kind, place)}: ${errorText(error)}`);
+  }
+
+  passedOver(kind: MigratedKind, why: string): void {
+    this.#place.complaints.write(`info: ${resourceName(kind)} is passed over: ${why}\n`);
+  }
+
+  broken(kind: MigratedKind, error: unknown): void {
+    const isRefused = error instanceof ApiFailure && error.status === 403;
+    const text = isRefused ? `this account may not list them: ${errorText(error)}` : errorText(error);
+    this.#failedKinds.add(kind);
+    this.#failed.push(`${resourceName(kind)} # ${text}\n`);
+    this.#broken.push(`${resourceName(kind)}: ${text}`);
+    this.#place.complaints.write(`error: ${resourceName(kind)} cannot be read: ${text}\n`);
+  }
+
+  get isFine(): boolean {
+    return this.#counts.errors === 0 && this.#broken.length === 0;
+  }
+
+  /** What failed, as `--only` takes it. */
+  get failedLines(): string {
+    return this.#failed.join('');
+  }
+
+  summary(): void {
+    const { total, errors, ignored, unchanged, migrated } = this.#counts;
+    const kind = this.#wish.confirm ? 'summary' : 'summary (dry run)';
+    const counts = `total=${total} errors=${errors} ignored=${ignored} unchanged=${unchanged} migrated=${migrated}`;
+    this.#place.lines?.write(`${kind}: ${counts}\n`);
+    const { complaints } = this.#place;
+    if (this.#pinned > 0)
+      complaints.write(
+        `info: ${this.#pinned} references by digest stay: lines of their repositories map tags. Map the digest, or the repository without a tag\n`,
+      );
+    if (this.#wish.isUsual && this.#wish.only.length === 0)
+      complaints.write('info: workloads were not looked at; --include=all looks at them too\n');
+    if (migrated > 0 && !this.#wish.confirm && this.#place.lines !== undefined)
+      complaints.write('info: nothing was changed; add --confirm to make the changes\n');
+    if (this.#failedKinds.size > 0) {
+      const names = [...this.#failedKinds].map(resourceName).join(',');
+      complaints.write(`info: to rerun only failing resources, add --include=${names}\n`);
+    }
+    if (errors > 0) complaints.write(`error: ${errors} resources failed to migrate\n`);
+    if (this.#broken.length > 0)
+      complaints.write(`error: exited without processing all resources: ${this.#broken.join('; ')}\n`);
+  }
+
+  #line(level: number, text: string): void {
+    if (this.#wish.verbosity >= level) this.#place.lines?.write(`${text}\n`);
+  }
+}
+
+function objectName(kind: MigratedKind, { namespace, name }: ObjectPlace): string {
+  return `${namespace === undefined ? '' : `-n ${namespace} `}${resourceName(kind)}/${name}`;
+}
+
+function changesText(changes: readonly ToldChange[]): string {
+  return changes.map(({ where, from, to }) => `\n  ${where}: ${from} -> ${to}`).join('');
+}
+
+function errorText(error: unknown): string {
+  return oneLine(error instanceof Error ? error.message : String(error), longestError);
+}

@@ -1,0 +1,49 @@
+import { tagGlob } from '../base/text/glob.ts';
+import { isMany, type Mapping, prefixOf } from '../mirror/batch/mapping.ts';
+import { pullSpecText } from '../mirror/references/pull-spec.ts';
+import type { MovedImage, NamedImage, ReferenceRule } from './rules.ts';
+
+/**
+ * The rules of mappings of `quayside mirror`, in their order. A mapping from or to a disk is none:
+ * no object names a disk.
+ */
+export function mappingRules(mappings: readonly Mapping[]): readonly ReferenceRule[] {
+  return mappings
+    .filter(({ source, destination }) => source.medium === 'registry' && destination.medium === 'registry')
+    .map(mappingRule);
+}
+
+function mappingRule(mapping: Mapping): ReferenceRule {
+  const { source, destination } = mapping;
+  const isAll = isMany(source) && source.glob === undefined;
+  const isAt = ({ registry, name }: MovedImage) => registry === source.location && name === source.repository;
+  const moved = <Image extends MovedImage>(image: Image): Image => ({
+    ...image,
+    registry: destination.location,
+    name: destination.repository,
+  });
+  const tagOf = tagRule(mapping);
+  return {
+    sample: pullSpecText(source).replaceAll('*', 'any'),
+    place: (image) => (isAll && isAt(image) ? moved(image) : undefined),
+    image(image) {
+      if (!isAt(image)) return undefined;
+      if (isAll) return moved(image);
+      if (image.digest !== undefined) return image.digest === source.digest ? moved(image) : undefined;
+      const tag = tagOf(image.tag ?? 'latest');
+      if (tag === undefined) return undefined;
+      return { ...moved(image), ...(image.tag === undefined && tag === 'latest' ? {} : { tag }) };
+    },
+    narrows: (image: NamedImage) => isAt(image) && !isAll && image.digest !== undefined,
+  };
+}
+
+/** The tag at the destination of a tag at the source; undefined for one that is not mapped. */
+function tagRule({ source, destination }: Mapping): (tag: string) => string | undefined {
+  const { tag, glob } = source;
+  if (tag !== undefined) return (asked) => (asked === tag ? (destination.tag ?? tag) : undefined);
+  if (glob === undefined) return () => undefined;
+  const expression = tagGlob(glob);
+  const stripped = destination.glob === undefined ? 0 : (prefixOf(source)?.length ?? 0);
+  return (asked) => (expression.test(asked) && asked.length > stripped ? asked.slice(stripped) : undefined);
+}
