@@ -1,5 +1,5 @@
 import { backoffMs } from '../base/time/backoff.ts';
-import { type Clock, hasSlept, systemClock } from '../base/time/wait.ts';
+import { type Clock, hasSlept, systemClock, type Timer } from '../base/time/wait.ts';
 import type { KubernetesClient } from '../kubernetes/client.ts';
 import { type WatchEnd, watched } from '../kubernetes/watch.ts';
 import type { ImageStreamObject } from './stream-tags.ts';
@@ -32,7 +32,7 @@ export interface FollowEvents {
   failed(event: { readonly error: unknown; readonly pauseMs: number }): void;
   /**
    * Whether what was told is what the server has: false when it fails, was silent for too long or
-   * forgot our version, true when a watch is open or its events arrive. May repeat itself.
+   * forgot our version, true when its events arrive, or a watch is open: after a failure for 1 s.
    */
   followed(event: { readonly isCurrent: boolean }): void;
 }
@@ -62,42 +62,51 @@ interface Following {
 interface Memory {
   /** Failures since watching was last of use. */
   failures: number;
+  /** What was told may not be what the server has. */
+  isUnsure: boolean;
 }
 
 const longestPauseMs = 30_000;
 const usualSilenceMs = 300_000;
+/** A server accepts a watch first, and may say then that it forgot the version. */
+const acceptedMs = 1_000;
 
 /** Lists, watches, and lists again when the watch is unreliable, until aborted. Never rejects. */
 export async function followed(following: Following): Promise<void> {
   const { signal, options } = following;
-  const memory: Memory = { failures: 0 };
+  const memory: Memory = { failures: 0, isUnsure: false };
   let reason: ListReason = 'start';
   while (!signal.aborted) {
     try {
-      const version = await listed(following, reason);
+      const version = await listed(following, memory, reason);
       reason = await watchedOn(following, memory, version);
     } catch (error) {
       if (signal.aborted) return;
       const pauseMs = nextPauseMs(memory, options);
-      failedWith(error, pauseMs, options);
+      failedWith(error, pauseMs, memory, options);
       await hasSlept(pauseMs, signal);
     }
   }
 }
 
 /** Resolves to the version that a watch goes on from. */
-async function listed({ list, observer, signal, options }: Following, reason: ListReason): Promise<string> {
+async function listed(
+  { list, observer, signal, options }: Following,
+  memory: Memory,
+  reason: ListReason,
+): Promise<string> {
   const startedAt = performance.now();
   const lookedAll = observer.look();
   const streams = list(signal);
   const { clock = systemClock, silenceMs = usualSilenceMs } = options;
   // Nothing is watched meanwhile.
-  using _late = clock.setTimeout(() => options.events?.followed?.({ isCurrent: false }), silenceMs);
+  using _late = clock.setTimeout(() => tell(false, memory, options), silenceMs);
   let changed = 0;
   let next = await streams.next();
   for (; next.done !== true; next = await streams.next()) changed += observer.saw(next.value, 'listed');
   changed += lookedAll();
   const seconds = (performance.now() - startedAt) / 1000;
+  memory.isUnsure = false;
   const { streams: count, tags } = observer;
   options.events?.listed?.({ reason, streams: count, tags, changed, seconds });
   return next.value;
@@ -106,6 +115,7 @@ async function listed({ list, observer, signal, options }: Following, reason: Li
 /** Watches, again and again, until there is a reason to list. */
 async function watchedOn(following: Following, memory: Memory, from: string): Promise<ListReason> {
   const { client, path, observer, signal, options } = following;
+  const { clock = systemClock } = options;
   const freshness = fresh(options);
   const stop = AbortSignal.any([signal, freshness.signal]);
   let version = from;
@@ -115,9 +125,17 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
     version = object.metadata?.resourceVersion ?? version;
     if (type === 'DELETED') observer.lost(object);
     else if (type !== 'BOOKMARK') observer.saw(object, 'watched');
-    opened();
+    current();
   };
-  const opened = () => options.events?.followed?.({ isCurrent: true });
+  let accepted: Timer | undefined;
+  const current = () => {
+    accepted?.[Symbol.dispose]();
+    tell(true, memory, options);
+  };
+  const opened = () => {
+    if (memory.isUnsure) accepted = clock.setTimeout(current, acceptedMs);
+    else current();
+  };
   try {
     while (!stop.aborted) {
       const startedAt = performance.now();
@@ -126,12 +144,13 @@ async function watchedOn(following: Following, memory: Memory, from: string): Pr
           error,
         }),
       );
+      accepted?.[Symbol.dispose]();
       if (performance.now() - startedAt >= longestPauseMs) memory.failures = 0;
       await pausedAfter(end, memory, options, stop);
       if (end === 'gone') return 'gone';
     }
     const reason = freshness.reason();
-    if (reason === 'silent') options.events?.followed?.({ isCurrent: false });
+    if (reason === 'silent') tell(false, memory, options);
     return reason;
   } finally {
     freshness.close();
@@ -146,10 +165,10 @@ async function pausedAfter(
   stop: AbortSignal,
 ): Promise<void> {
   if (end === 'idle') return;
-  if (end === 'gone') options.events?.followed?.({ isCurrent: false });
+  if (end === 'gone') tell(false, memory, options);
   const isRare = end === 'gone' && memory.failures === 0;
   const pauseMs = nextPauseMs(memory, options);
-  if (typeof end === 'object') failedWith(end.error, pauseMs, options);
+  if (typeof end === 'object') failedWith(end.error, pauseMs, memory, options);
   if (!isRare) await hasSlept(pauseMs, stop);
 }
 
@@ -180,7 +199,12 @@ function fresh({ silenceMs = usualSilenceMs, relistMs = 3_600_000, clock = syste
   };
 }
 
-function failedWith(error: unknown, pauseMs: number, { events }: FollowOptions): void {
-  events?.followed?.({ isCurrent: false });
-  events?.failed?.({ error, pauseMs });
+function failedWith(error: unknown, pauseMs: number, memory: Memory, options: FollowOptions): void {
+  tell(false, memory, options);
+  options.events?.failed?.({ error, pauseMs });
+}
+
+function tell(isCurrent: boolean, memory: Memory, { events }: FollowOptions): void {
+  memory.isUnsure = !isCurrent;
+  events?.followed?.({ isCurrent });
 }
