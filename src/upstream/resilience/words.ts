@@ -22,8 +22,8 @@ export async function replyOf(answer: UpstreamResponse): Promise<UpstreamReply> 
 /** The same of a body that was read. */
 export async function replyWith(answer: UpstreamResponse, bytes: Uint8Array): Promise<UpstreamReply> {
   const { status, upstream, secrets } = answer;
-  const text = Buffer.from(bytes.subarray(0, mostBytes)).toString();
-  const said = text === '' ? '' : quoted(text, (await secrets?.()) ?? []);
+  const hidden = bytes.byteLength === 0 ? [] : ((await secrets?.()) ?? []);
+  const said = quoted(startWithout(hidden, bytes), hidden);
   return { status, ...(upstream !== undefined && { upstream }), ...(said !== '' && { said }) };
 }
 
@@ -43,10 +43,22 @@ async function startOf({ body }: UpstreamResponse): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
+/** The start of the text; where it is cut, without an end that may begin a secret. */
+function startWithout(secrets: readonly string[], bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.subarray(0, mostBytes)).toString();
+  if (bytes.byteLength <= mostBytes) return text;
+  return text.slice(0, -Math.max(1, ...secrets.map(({ length }) => length)));
+}
+
+/** Hidden also before tags are taken out, as a secret may look like one. */
 function quoted(text: string, secrets: readonly string[]): string {
-  const words = errorIn(text) ?? titleIn(text) ?? withoutTags(text);
-  const clean = secrets.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), words);
-  return oneLine(scrubbed(clean), longest);
+  const clean = withoutSecrets(text, secrets);
+  const words = errorIn(clean) ?? titleIn(clean) ?? withoutTags(clean);
+  return oneLine(scrubbed(withoutSecrets(words, secrets)), longest);
+}
+
+function withoutSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '[redacted]'), text);
 }
 
 /** The first error of the spec's document, or what token servers say instead. */
