@@ -24,7 +24,7 @@ const mayImport: Readonly<
   auth: { code: ['image-streams', 'kubernetes', 'oci'] },
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
   migrate: { code: ['kubernetes', 'mirror', 'oci'] },
-  prune: { code: ['mirror', 'oci', 'store'] },
+  prune: { code: ['kubernetes', 'mirror', 'oci', 'store'] },
   proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
   telemetry: {
     code: ['conditions'],

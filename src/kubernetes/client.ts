@@ -31,7 +31,7 @@ interface KubernetesClientOptions {
 
 interface ApiCall {
   /** Default GET. */
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly method?: 'DELETE' | 'GET' | 'POST' | 'PUT' | 'PATCH';
   /** Below the server's own path. */
   readonly path: string;
   /** JSON. */

@@ -207,10 +207,31 @@ stopped it.`,
   },
   {
     name: 'prune images',
-    summary: 'delete old images of repositories, by age, count and pattern',
-    usage: '--repository REGISTRY/REPOSITORY [--repository ...] [--confirm] [OPTION]...',
-    help: `Deletes manifests by digest, as any registry does that has deletes enabled; the space of their blobs is freed by its garbage
-collection.
+    summary: 'delete old images of the integrated registry of a cluster, or of repositories',
+    usage: '[--confirm] [OPTION]... | --repository REGISTRY/REPOSITORY... [--confirm] [OPTION]...',
+    help: `Without --repository: what oc adm prune images does, with its lines. Items of image streams, and then Images that no stream names,
+with their links and blobs in the integrated registry.
+
+      --confirm              delete; without it the lines are told, and nothing is changed nor asked of the registry
+      --all                  default true; false: only Images that were pushed to the integrated registry
+      --keep-younger-than DURATION, --keep-tag-revisions N   default 60m and 3
+      --prune-over-size-limit   in place of both: what is larger than the LimitRange of its namespace allows
+  -n, --namespace NAME       only streams of this namespace, and no Images
+      --ignore-invalid-refs  go on despite references that cannot be read, and keep all that they may mean
+      --prune-registry       default true; false: only API objects
+      --registry-url URL     default: that of the youngest Image that was pushed there
+      --force-insecure       do not verify the certificate of the registry
+      --certificate-authority FILE   PEM of the authorities of the registry
+      --num-workers N        streams, Images and requests to the registry at a time; default 20
+      --requests-per-second N   to the registry; default: no limit
+      --kubeconfig FILE, --context NAME   default $KUBECONFIG, then the cluster it runs in; its user needs a token and the role
+                             system:image-pruner
+
+A kind that may use images and cannot be listed ends it before anything is changed. References count in all namespaces, also with -n.
+A failure is of its object alone. Images with most bytes of their own go first.
+
+With --repository: deletes manifests by digest, as any registry does that has deletes enabled; the space of their blobs is freed by its
+garbage collection.
 
       --repository REGISTRY/REPOSITORY   where; may be repeated, one is done after the other
       --match EXPR           the rules are about tags that it fits whole (RE2); default .*; all others stay
@@ -224,6 +245,7 @@ which it is not known when it was built, or that says before 1990, stays. Most b
 signatures (sha256-<64 digits>.sig and the like) with what they are for. The repository is listed again before the first deletion, and
 each tag is read again before that of its manifest. A failure is of its manifest alone.
 
+  quayside prune images --confirm --keep-younger-than 96h --registry-url https://image-registry.openshift-image-registry.svc:5000
   quayside prune images --repository registry.example.com/team/app --match 'pr-[0-9]+' --keep-younger-than 30d --no-streams --confirm
 
 Exits with 0 when all is deleted, or would be, 1 when something could not be deleted or read, 2 for a mistake, 130 or 143 when a signal

@@ -75,9 +75,19 @@ export function parsePruneTagsFlags(args: readonly string[]): PruneTagsOptions {
 
 const imageFlags = {
   ...pruneFlags,
-  'keep-tag-revisions': { default: '3', read: revisions },
-  'keep-younger-than': { default: '60m', read: (text: string) => parseMs(text) },
-  match: { default: '.*', read: (text: string) => Expression.whole(text) },
+  all: { ...boolean, default: 'true' },
+  context: {},
+  'force-insecure': boolean,
+  'ignore-invalid-refs': boolean,
+  'keep-tag-revisions': { read: revisions },
+  'keep-younger-than': { read: (text: string) => parseMs(text) },
+  kubeconfig: {},
+  match: { read: (text: string) => Expression.whole(text) },
+  namespace: { short: 'n' },
+  'num-workers': { default: '20', read: count },
+  'prune-over-size-limit': boolean,
+  'prune-registry': { ...boolean, default: 'true' },
+  'registry-url': {},
   repository: { isList: true, read: targetIn },
 } as const satisfies FlagTable;
 
@@ -87,18 +97,100 @@ export interface PruneImagesOptions extends PruneOptions {
   readonly keepRevisions: number;
 }
 
+/** Of the integrated registry. */
+export interface PruneIntegratedOptions {
+  readonly confirm: boolean;
+  readonly all: boolean;
+  readonly namespace: string | undefined;
+  /** Undefined: sizes decide. */
+  readonly keepYoungerThanMs: number | undefined;
+  readonly keepTagRevisions: number | undefined;
+  readonly ignoresBadReferences: boolean;
+  readonly workers: number;
+  readonly hasRegistry: boolean;
+  readonly registryUrl: string | undefined;
+  readonly certificateAuthority: string | undefined;
+  readonly forceInsecure: boolean;
+  readonly requestsPerSecond: number | undefined;
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+}
+
+type ImageValues = ReturnType<typeof parseFlags<typeof imageFlags>>['values'];
+
+const defaultAgeMs = 3_600_000;
+const defaultRevisions = 3;
+
 /** Reads the command line. Throws `UsageError`. */
-export function parsePruneImagesFlags(args: readonly string[]): PruneImagesOptions {
+export function parsePruneImagesFlags(
+  args: readonly string[],
+): { readonly repositories: PruneImagesOptions } | { readonly integrated: PruneIntegratedOptions } {
   const { values, words } = parseFlags(imageFlags, args);
   if (words.length > 0) throw new UsageError('no arguments are allowed to this command');
-  if (values.repository.length === 0) throw new UsageError('needs --repository REGISTRY/REPOSITORY');
+  if (values.repository.length === 0) return { integrated: integratedOptions(values) };
+  const cluster = clusterFlags.find((name) => values[name] !== undefined);
+  if (cluster !== undefined)
+    throw new UsageError(`--${cluster} is for the integrated registry, not for --repository`);
   if (values.filename.length > 0) throw new UsageError('takes no -f: each run plans anew');
   return {
-    targets: values.repository,
-    ...pruneOptions(values),
-    match: values.match,
-    keepYoungerThanMs: values['keep-younger-than'],
-    keepRevisions: values['keep-tag-revisions'],
+    repositories: {
+      targets: values.repository,
+      ...pruneOptions(values),
+      match: values.match ?? Expression.whole('.*'),
+      keepYoungerThanMs: values['keep-younger-than'] ?? defaultAgeMs,
+      keepRevisions: values['keep-tag-revisions'] ?? defaultRevisions,
+    },
+  };
+}
+
+const clusterFlags = [
+  ...(['context', 'force-insecure', 'ignore-invalid-refs', 'kubeconfig', 'namespace'] as const),
+  ...(['prune-over-size-limit', 'registry-url'] as const),
+] as const;
+const repositoryFlags = [
+  ...([
+    'config',
+    'every',
+    'failed-file',
+    'insecure',
+    'match',
+    'no-streams',
+    'output',
+    'registry-config',
+  ] as const),
+] as const;
+
+function integratedOptions(values: ImageValues): PruneIntegratedOptions {
+  const other = repositoryFlags.find((name) => values[name] !== undefined);
+  if (other !== undefined || values.filename.length > 0)
+    throw new UsageError(`--${other ?? 'filename'} is for --repository, not for the integrated registry`);
+  const bySize = values['prune-over-size-limit'] !== undefined;
+  const [age, revisionsKept] = [values['keep-younger-than'], values['keep-tag-revisions']];
+  if (bySize && (age ?? revisionsKept) !== undefined)
+    throw new UsageError(
+      '--prune-over-size-limit cannot be specified with --keep-tag-revisions nor --keep-younger-than',
+    );
+  const forceInsecure = values['force-insecure'] === true;
+  const isHttp = values['registry-url']?.startsWith('http://') === true;
+  if (values['certificate-authority'] !== undefined && (forceInsecure || isHttp))
+    throw new UsageError(
+      `--certificate-authority cannot be specified ${forceInsecure ? 'with --force-insecure' : 'for insecure http protocol'}`,
+    );
+  return {
+    confirm: values.confirm === true,
+    all: values.all,
+    namespace: values.namespace,
+    keepYoungerThanMs: bySize ? undefined : (age ?? defaultAgeMs),
+    keepTagRevisions: bySize ? undefined : (revisionsKept ?? defaultRevisions),
+    ignoresBadReferences: values['ignore-invalid-refs'] === true,
+    workers: values['num-workers'],
+    hasRegistry: values['prune-registry'],
+    registryUrl: values['registry-url'],
+    certificateAuthority: values['certificate-authority'],
+    forceInsecure,
+    requestsPerSecond: values['requests-per-second'],
+    kubeconfig: values.kubeconfig,
+    context: values.context,
   };
 }
 
