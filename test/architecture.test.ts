@@ -23,7 +23,7 @@ const mayImport: Readonly<
   cache: { code: ['lease', 'oci', 'store'], types: ['upstream'] },
   auth: { code: ['image-streams', 'kubernetes', 'oci'] },
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
-  migrate: { code: ['kubernetes', 'mirror', 'oci'] },
+  migrate: { code: ['image-streams', 'kubernetes', 'mirror', 'oci'] },
   prune: { code: ['kubernetes', 'mirror', 'oci', 'store'] },
   proxy: { code: ['oci'], types: ['auth', 'cache', 'store'] },
   telemetry: {

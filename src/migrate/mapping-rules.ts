@@ -1,6 +1,8 @@
 import { tagGlob } from '../base/text/glob.ts';
+import { isStagingTag } from '../image-streams/flat-tags.ts';
 import { isMany, type Mapping, prefixOf } from '../mirror/batch/mapping.ts';
-import { pullSpecText } from '../mirror/references/pull-spec.ts';
+import { placeText, pullSpecText } from '../mirror/references/pull-spec.ts';
+import { isTag } from '../oci/reference.ts';
 import type { MovedImage, NamedImage, ReferenceRule } from './rules.ts';
 
 /**
@@ -24,6 +26,7 @@ function mappingRule(mapping: Mapping): ReferenceRule {
   });
   const tagOf = tagRule(mapping);
   return {
+    at: placeText(source),
     sample: pullSpecText(source).replaceAll('*', 'any'),
     place: (image) => (isAll && isAt(image) ? moved(image) : undefined),
     image(image) {
@@ -38,12 +41,19 @@ function mappingRule(mapping: Mapping): ReferenceRule {
   };
 }
 
-/** The tag at the destination of a tag at the source; undefined for one that is not mapped. */
+/**
+ * The tag at the destination of a tag at the source; undefined for one that the mirror does not
+ * copy: `DST:*` leaves out what promotion stages and keeps.
+ */
 function tagRule({ source, destination }: Mapping): (tag: string) => string | undefined {
   const { tag, glob } = source;
   if (tag !== undefined) return (asked) => (asked === tag ? (destination.tag ?? tag) : undefined);
   if (glob === undefined) return () => undefined;
   const expression = tagGlob(glob);
-  const stripped = destination.glob === undefined ? 0 : (prefixOf(source)?.length ?? 0);
-  return (asked) => (expression.test(asked) && asked.length > stripped ? asked.slice(stripped) : undefined);
+  if (destination.glob === undefined) return (asked) => (expression.test(asked) ? asked : undefined);
+  const stripped = prefixOf(source)?.length ?? 0;
+  return (asked) => {
+    const rest = asked.slice(stripped);
+    return expression.test(asked) && !isStagingTag(asked) && isTag(rest) ? rest : undefined;
+  };
 }

@@ -1,5 +1,5 @@
 // Room `migrate`: makes the objects of a cluster name images where they are now. In: rules and an
-// API server. Out: what became of each object. Imports: kubernetes, mirror/batch,
+// API server. Out: what became of each object. Imports: image-streams, kubernetes, mirror/batch,
 // mirror/references, oci.
 
 import { MappingError } from '../mirror/batch/mapping.ts';
@@ -23,6 +23,8 @@ export interface NamedImage extends MovedImage {
 export interface ReferenceRule {
   /** A reference that it fits. */
   readonly sample: string;
+  /** The only place that it fits, `registry/name`. Such rules come after those without. */
+  readonly at?: string;
   /** Of what is below a place whole: a login, a repository. */
   place(place: MovedImage): MovedImage | undefined;
   image(image: NamedImage): NamedImage | undefined;
@@ -58,8 +60,14 @@ export function againText({ reference }: ReferenceRules, text: string): string |
 }
 
 function together(rules: readonly ReferenceRule[]): ReferenceRules {
-  const image = (named: NamedImage) => firstOf(rules, (rule) => rule.image(named));
-  const place = (named: MovedImage) => firstOf(rules, (rule) => rule.place(named));
+  const general = rules.filter(({ at }) => at === undefined);
+  const byPlace = Map.groupBy(rules, ({ at }) => at);
+  // A mapping file may have thousands of lines, and a cluster a hundred thousand images.
+  const near = ({ registry, name }: MovedImage) => byPlace.get(`${registry}/${name}`) ?? [];
+  const image = (named: NamedImage) =>
+    firstOf(general, (rule) => rule.image(named)) ?? firstOf(near(named), (rule) => rule.image(named));
+  const place = (named: MovedImage) =>
+    firstOf(general, (rule) => rule.place(named)) ?? firstOf(near(named), (rule) => rule.place(named));
 
   function moved(text: string, move: (named: NamedImage) => NamedImage | undefined): string {
     const named = namedImage(text);
@@ -78,7 +86,7 @@ function together(rules: readonly ReferenceRule[]): ReferenceRules {
     isPinned(text) {
       const named = namedImage(text);
       if (named === undefined || image(named) !== undefined) return false;
-      return rules.some((rule) => rule.narrows(named));
+      return near(named).some((rule) => rule.narrows(named));
     },
   };
 }

@@ -132,7 +132,28 @@ test('a glob moves the tags that it matches, and takes its prefix off for DST:*'
   t.equal(reference('old.test/flat:ocp_4.20_cli'), 'new.test/ocp:4.20_cli');
   t.equal(reference('old.test/flat:ocp_'), 'old.test/flat:ocp_');
   t.equal(reference('old.test/flat:ci_x'), 'old.test/flat:ci_x');
+  for (const tag of ['ocp_4.20_cli__pre', 'ocp_-x'])
+    t.equal(reference(`old.test/flat:${tag}`), `old.test/flat:${tag}`, 'the mirror does not copy it');
   t.equal(reference('old.test/app:v1'), 'new.test/app:v1');
+});
+
+test('a reference is compared with the lines of its repository alone', async (t) => {
+  const text = Array.from({ length: 1000 }, (_, line) => `old.test/a${line}:v1=new.test/a:${line}`).join(
+    '\n',
+  );
+  const compared: string[] = [];
+  const counted = mappingRules(parseMappingFile('map', text).mappings).map((rule) => ({
+    ...rule,
+    image: (image: Parameters<typeof rule.image>[0]) => {
+      compared.push(rule.sample);
+      return rule.image(image);
+    },
+  }));
+  const { reference } = createReferenceRules(counted);
+  compared.length = 0;
+  t.equal(reference('old.test/a7:v1'), 'new.test/a:7');
+  t.equal(reference('old.test/other:v1'), 'old.test/other:v1');
+  t.same(compared, ['old.test/a7:v1']);
 });
 
 test('lines from and to disks are no rules', async (t) => {

@@ -58,8 +58,8 @@ export async function wantedObjects(
  * which cluster it runs in.
  */
 export async function kubeconfigFile(
-  { kubeconfig }: MigrateOptions,
-  { env }: Io,
+  { kubeconfig }: Pick<MigrateOptions, 'kubeconfig'>,
+  { env }: Pick<Io, 'env'>,
 ): Promise<string | undefined> {
   const named = kubeconfig ?? (env['KUBECONFIG'] || undefined);
   if (named !== undefined) {

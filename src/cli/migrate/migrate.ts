@@ -70,8 +70,15 @@ async function clusterClient(wish: MigrateOptions, io: Io): Promise<KubernetesCl
       timeoutMs: 30_000,
     });
   } catch (error) {
+    if (kubeconfig === undefined)
+      throw new UsageError(
+        'there is no kubeconfig, and no cluster around this process: name one with --kubeconfig',
+        {
+          cause: error,
+        },
+      );
     const why = oneLine(error instanceof Error ? error.message : String(error), 400);
-    throw new UsageError(`the cluster cannot be asked: ${kubeconfig ?? 'no kubeconfig'}: ${why}`, {
+    throw new UsageError(`the cluster cannot be asked: ${kubeconfig}: ${why}`, {
       cause: error,
     });
   }

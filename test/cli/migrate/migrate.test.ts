@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
+import { kubeconfigFile } from '../../../src/cli/migrate/inputs.ts';
 import { migratingReferences } from '../../../src/cli/migrate/migrate.ts';
 import { type DoubleObject, kindsDouble } from '../../support/kinds-double.ts';
 import { recordedIo } from '../io.ts';
@@ -334,6 +335,34 @@ test('a signal stops it with its code, and says that something is left', async (
   });
 });
 
+test('stopped before any of its writes, the next run finishes, and no write is made twice', async (t) => {
+  const { api, run } = await migrateRig(t);
+  const from = { kind: 'DockerImage', name: 'old.test/app:v1' };
+  const put = () => {
+    for (const name of ['a', 'b']) api.put(deployments, deployment(name));
+    api.put(secrets, pullSecret('pull', '{"auths":{"old.test":{}}}'));
+    api.put(streams, {
+      metadata: { namespace: 'ci', name: 'app' },
+      spec: { tags: [{ name: 'v1', from }] },
+      status: { tags: [{ tag: 'v1', items: [{ dockerImageReference: 'old.test/app:v1' }] }] },
+    });
+  };
+  const writes = 5;
+  for (let stopped = 1; stopped <= writes; stopped += 1) {
+    put();
+    api.patches.length = 0;
+    const controller = new AbortController();
+    api.switches.patching = () => {
+      if (api.patches.length === stopped) controller.abort(new Error('SIGTERM'));
+    };
+    const flags = ['--include=all', '--num-workers=1', '--confirm', move];
+    t.equal((await run(flags, controller.signal)).code, 143);
+    t.match(await run(flags), { code: 0, out: /errors=0/ });
+    t.equal(api.patches.length, writes);
+    t.match(await run(flags), { code: 0, out: /total=4 errors=0 ignored=0 unchanged=4 migrated=0/ });
+  }
+});
+
 test('a command line that means nothing is refused before a cluster is asked', async (t) => {
   const { api, run, file } = await migrateRig(t);
   await writeFile(file('disk'), 'old.test/app:v1=file://app:v1\n');
@@ -354,4 +383,16 @@ test('a command line that means nothing is refused before a cluster is asked', a
   for (const [message, ...args] of refused)
     await t.rejects(run(args), { name: 'UsageError', message }, args.join(' '));
   t.same(api.requests, []);
+});
+
+test('the kubeconfig is that of the flag, the environment, or the home folder', async (t) => {
+  const home = t.testdir({ '.kube': { config: '' } });
+  const found = (kubeconfig: string | undefined, env: Readonly<Record<string, string>>) =>
+    kubeconfigFile({ kubeconfig }, { env });
+  t.equal(await found('a', { KUBECONFIG: 'b', HOME: home }), 'a');
+  t.equal(await found(undefined, { KUBECONFIG: 'b', HOME: home }), 'b');
+  t.equal(await found(undefined, { KUBECONFIG: '', HOME: home }), join(home, '.kube/config'));
+  t.equal(await found(undefined, { HOME: join(home, 'nothing') }), undefined);
+  t.equal(await found(undefined, {}), undefined);
+  await t.rejects(found(undefined, { KUBECONFIG: 'a:b' }), { name: 'UsageError' });
 });
