@@ -34,6 +34,7 @@ import { nodesOnBadDays } from './scenarios/nodes-on-bad-days.ts';
 import { packed } from './scenarios/packed.ts';
 import { podman } from './scenarios/podman.ts';
 import { prune } from './scenarios/prune.ts';
+import { pruneCluster } from './scenarios/prune-cluster.ts';
 import { robots } from './scenarios/robots.ts';
 import { s3Radosgw, s3Versitygw } from './scenarios/s3.ts';
 import { shutdown } from './scenarios/shutdown.ts';
@@ -84,6 +85,7 @@ export const scenarios: readonly Scenario[] = [
   inspect,
   migrate,
   prune,
+  pruneCluster,
   misses,
   conformance,
 ];
