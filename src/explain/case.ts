@@ -36,7 +36,7 @@ export interface RoutedCase extends Case {
 }
 
 /** What the steps about content share, so that each place is asked once. */
-export interface Seen {
+export interface CaseFacts {
   /** What the records say of the tag; absent for a digest. */
   readonly pointer?: TagPointer;
   /** Why the records could not be read. */
@@ -50,7 +50,7 @@ export interface Seen {
 }
 
 export interface SeenCase extends RoutedCase {
-  readonly seen: Seen;
+  readonly seen: CaseFacts;
 }
 
 /** `quay.io/openshift/ci:ocp_4.5_base` */

@@ -102,7 +102,7 @@ const mostChildren = 8;
 const mostAsked = 3;
 const looksAtOnce = 8;
 
-interface Inventory {
+interface ContentInventory {
   readonly here: Descriptor[];
   readonly missing: Descriptor[];
   readonly manifests: Descriptor[];
@@ -267,8 +267,8 @@ function manifestOf(bytes: Uint8Array): Manifest | undefined {
 }
 
 /** Looks for config, layers and children, and for what is below the first children. */
-async function inventoryOf({ sources }: SeenCase, manifest: Manifest): Promise<Inventory> {
-  const inventory: Inventory = { here: [], missing: [], manifests: [...manifest.children] };
+async function inventoryOf({ sources }: SeenCase, manifest: Manifest): Promise<ContentInventory> {
+  const inventory: ContentInventory = { here: [], missing: [], manifests: [...manifest.children] };
   const wanted = new Map<Digest, Descriptor>();
   for (const blob of [...manifest.blobs, ...manifest.children]) wanted.set(blob.digest, blob);
   for (const child of manifest.children.slice(0, mostChildren)) {

@@ -7,12 +7,12 @@ import { scrubbed } from '../base/text/redaction.ts';
 import { hasSlept } from '../base/time/wait.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type RightsFinding, rightsStep, routeStep } from './access.ts';
-import type { Case, RoutedCase, Seen, SeenCase } from './case.ts';
+import type { Case, CaseFacts, RoutedCase, SeenCase } from './case.ts';
 import { contentStep, tagStep } from './content.ts';
 import { makerStep, prunerStep, type StreamFinding, streamStep } from './image-stream.ts';
 import { type AskedImage, imageText, parseInput } from './input.ts';
 import { type Mirroring, mirroringOf, mirrorStep, sourceStep } from './mirroring.ts';
-import { type Finding, hidden, type Step, type Title, titles, untold } from './step.ts';
+import { type ExplainStep, type Finding, hidden, type Title, titles, untold } from './step.ts';
 import { type AskedSource, askedSources, sourcesStep, upstreamStep } from './upstream.ts';
 
 /** All that was found, and what it comes to. */
@@ -22,7 +22,7 @@ export interface Explanation {
   readonly subject?: string;
   /** What belongs to no step, such as the request that it is about. */
   readonly notes: readonly string[];
-  readonly steps: readonly Step[];
+  readonly steps: readonly ExplainStep[];
   /** `well`: nothing is wrong; `unknown`: what decides about the pull cannot be told. */
   readonly verdict: 'well' | 'wrong' | 'unknown';
 }
@@ -97,7 +97,7 @@ async function lookBehind(case_: RoutedCase, found: Map<Title, Finding>): Promis
 }
 
 async function lookedUp(case_: RoutedCase): Promise<{
-  readonly seen: Seen;
+  readonly seen: CaseFacts;
   readonly asked: readonly AskedSource[];
 }> {
   const [record, answer] = await Promise.all([recordOf(case_), probed(case_)]);
@@ -116,7 +116,7 @@ async function recordOf({
   sources,
   place,
   reference,
-}: RoutedCase): Promise<Pick<Seen, 'pointer' | 'unreadable'>> {
+}: RoutedCase): Promise<Pick<CaseFacts, 'pointer' | 'unreadable'>> {
   const { tag, digest } = reference;
   if (tag === undefined || digest !== undefined) return {};
   try {
@@ -224,7 +224,7 @@ function withoutInsides([title, finding]: [Title, Finding]): [Title, Finding] {
   return [title, { ...rest, ...place, found }];
 }
 
-function stepsOf(found: ReadonlyMap<Title, Finding>, otherwise: string): readonly Step[] {
+function stepsOf(found: ReadonlyMap<Title, Finding>, otherwise: string): readonly ExplainStep[] {
   return titles.map((title, number) => ({ number, title, ...(found.get(title) ?? untold(otherwise)) }));
 }
 
@@ -232,7 +232,7 @@ function nameOf(image: AskedImage, { isPipeline, streamTag }: ExplainedCase): st
   return isPipeline === true && streamTag !== undefined ? `pipeline:${streamTag.tag}` : imageText(image);
 }
 
-function verdictOf(steps: readonly Step[], viewer: Case['viewer']): Explanation['verdict'] {
+function verdictOf(steps: readonly ExplainStep[], viewer: Case['viewer']): Explanation['verdict'] {
   if (steps.some(({ mark }) => mark === 'wrong')) return 'wrong';
   const isOpen = steps.some(({ mark, decides = true }) => mark === 'unknown' && decides);
   const isHidden = viewer === 'subject' && steps.find(({ title }) => title === 'tag')?.mark === 'unknown';

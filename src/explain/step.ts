@@ -1,5 +1,5 @@
 /** What a step came to: `unknown` where it cannot be told, or must not be told to this viewer. */
-export type Mark = 'ok' | 'wrong' | 'unknown';
+export type StepMark = 'ok' | 'wrong' | 'unknown';
 
 /** What to do about a fault. */
 export interface NextStep {
@@ -11,7 +11,7 @@ export interface NextStep {
 
 /** What one step found. */
 export interface Finding {
-  readonly mark: Mark;
+  readonly mark: StepMark;
   /** One line each, the most important first. */
   readonly found: readonly string[];
   /** Where that was looked up. */
@@ -26,7 +26,7 @@ export interface Finding {
 }
 
 /** A finding with its place in the explanation. */
-export interface Step extends Finding {
+export interface ExplainStep extends Finding {
   readonly number: number;
   readonly title: string;
 }

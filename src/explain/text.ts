@@ -2,10 +2,10 @@ import { defined } from '../base/text/defined.ts';
 import { fieldsOf, isText, listOf, textOf } from '../base/text/json.ts';
 import { oneLine } from '../base/text/one-line.ts';
 import type { Explanation } from './explain.ts';
-import { type Mark, type Step, titles } from './step.ts';
+import { type ExplainStep, type StepMark, titles } from './step.ts';
 import { spanText, timeText } from './words.ts';
 
-const signs: Readonly<Record<Mark, string>> = { ok: '✓', wrong: '✗', unknown: '?' };
+const signs: Readonly<Record<StepMark, string>> = { ok: '✓', wrong: '✗', unknown: '?' };
 const longestLine = 700;
 const width = 12;
 
@@ -24,7 +24,7 @@ export function explanationText(explanation: Explanation, now: number): string {
   ].join('\n');
 }
 
-function stepLines({ number, title, mark, found, where, at, next }: Step, now: number): string[] {
+function stepLines({ number, title, mark, found, where, at, next }: ExplainStep, now: number): string[] {
   const indent = ' '.repeat(5 + width + 1);
   const [first = '', ...rest] = found.map((line) => oneLine(line, longestLine));
   const age = at === undefined || at <= 0 ? '' : `, ${spanText(now - at)} old`;
@@ -93,7 +93,7 @@ export function parseExplanation(value: unknown): Explanation | undefined {
   return { image, verdict, notes: textsOf(notes), steps: known, ...defined({ subject: textOf(subject) }) };
 }
 
-function parseStep(value: unknown): Step | undefined {
+function parseStep(value: unknown): ExplainStep | undefined {
   const { number, title, mark, decides, found, where, at, next } = fieldsOf(value);
   const known = titles.find((each) => each === title);
   if (known === undefined || typeof number !== 'number') return undefined;

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import type { Seen, SeenCase } from '../../src/explain/case.ts';
+import type { CaseFacts, SeenCase } from '../../src/explain/case.ts';
 import { contentStep, tagStep } from '../../src/explain/content.ts';
 import type { ExplainSources, ProbeAnswer } from '../../src/explain/sources.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
@@ -20,7 +20,7 @@ const digest = digestOf(manifest);
 const found: ProbeAnswer = { kind: 'found', digest, mediaType: mediaTypes.ociManifest, at: 0 };
 
 interface Parts {
-  readonly seen?: Partial<Seen>;
+  readonly seen?: Partial<CaseFacts>;
   readonly stored?: readonly Uint8Array[];
   /** Bytes under another digest than theirs. */
   readonly lies?: Readonly<Record<Digest, Uint8Array>>;

@@ -31,7 +31,11 @@ interface Allowance {
   countedAt: number;
 }
 
-type Outcome = ProbeAnswer extends infer Each ? (Each extends unknown ? Omit<Each, 'at'> : never) : never;
+type TimelessAnswer = ProbeAnswer extends infer Each
+  ? Each extends unknown
+    ? Omit<Each, 'at'>
+    : never
+  : never;
 
 const mostAnswers = 500;
 const mostBuilt = 500;
@@ -62,7 +66,7 @@ export function createProbes(options: ProbesOptions): Probes {
   async function ask(
     { upstream: name }: RepositoryScope,
     key: string,
-    request: (registry: Upstream, signal: AbortSignal) => Promise<Outcome>,
+    request: (registry: Upstream, signal: AbortSignal) => Promise<TimelessAnswer>,
   ): Promise<ProbeAnswer> {
     const registry = upstream(name);
     if (registry === undefined) return { kind: 'foreign', at: now() };
@@ -114,7 +118,7 @@ async function manifestAt(
   repository: Repository,
   reference: Reference,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<TimelessAnswer> {
   const asked = { method: 'HEAD', isUrgent: true, isOwn: true, signal } as const;
   const answer = await registry.manifest(repository, reference, asked);
   if (answer.kind !== 'found') return { kind: 'absent' };
@@ -124,8 +128,8 @@ async function manifestAt(
 
 async function answerOf(
   registry: Upstream,
-  request: (registry: Upstream, signal: AbortSignal) => Promise<Outcome>,
-): Promise<Outcome> {
+  request: (registry: Upstream, signal: AbortSignal) => Promise<TimelessAnswer>,
+): Promise<TimelessAnswer> {
   const signal = AbortSignal.timeout(longestMs);
   try {
     return await request(registry, signal);
@@ -136,7 +140,7 @@ async function answerOf(
   }
 }
 
-function failureOf(error: unknown): Outcome {
+function failureOf(error: unknown): TimelessAnswer {
   const { code, message } = toRegistryError(error);
   if (code === 'NAME_UNKNOWN' || code === 'MANIFEST_UNKNOWN') return { kind: 'absent', reason: message };
   const reply = replyBelow(error);

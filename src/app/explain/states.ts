@@ -6,7 +6,7 @@ import type { UpstreamFacts } from '../../explain/sources.ts';
 import type { MeteredEvents } from '../../telemetry/metrics.ts';
 import { causeText } from './cause.ts';
 
-type State = Pick<UpstreamFacts, 'breaker' | 'breakerAt' | 'limits'>;
+type ReachState = Pick<UpstreamFacts, 'breaker' | 'breakerAt' | 'limits'>;
 
 const mostUpstreams = 1_000;
 const longestLimit = 60;
@@ -16,7 +16,7 @@ const troubleMs = 60_000;
 /** What passing events say of each upstream's breaker, and of the pulls that it still allows. */
 export class UpstreamStates {
   #storeFailure: { readonly text: string; readonly at: number } | undefined;
-  readonly #states = createLru<string, State>(mostUpstreams);
+  readonly #states = createLru<string, ReachState>(mostUpstreams);
 
   /** The same events, which are also noted here. */
   noted(events: MeteredEvents): MeteredEvents {
@@ -49,11 +49,11 @@ export class UpstreamStates {
   }
 
   /** A breaker that never changed is closed. */
-  of(upstream: string): State {
+  of(upstream: string): ReachState {
     return { breaker: 'closed', ...this.#states.get(upstream) };
   }
 
-  #change(upstream: string, change: State): void {
+  #change(upstream: string, change: ReachState): void {
     this.#states.set(upstream, { ...this.#states.get(upstream), ...defined(change) });
   }
 }

@@ -40,7 +40,7 @@ export async function clientStep(
   }
 }
 
-interface Asked {
+interface AskedPlace {
   readonly file: string;
   readonly ask: (text: string) => Promise<Explanation>;
 }
@@ -48,7 +48,7 @@ interface Asked {
 async function foundAt(
   links: readonly Link[],
   { tag, digest }: { readonly tag?: string; readonly digest?: string },
-  { file, ask }: Asked,
+  { file, ask }: AskedPlace,
 ): Promise<Finding> {
   const lines: string[] = [];
   let asked = 0;
@@ -75,7 +75,7 @@ function placeOf(location: string) {
 }
 
 /** What the place answers, in the words of the steps. */
-async function answerAt(text: string, ask: Asked['ask']): Promise<string> {
+async function answerAt(text: string, ask: AskedPlace['ask']): Promise<string> {
   const { steps } = await ask(text);
   const route = steps.find(({ title }) => title === 'route');
   if (route?.mark === 'wrong')

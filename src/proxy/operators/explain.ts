@@ -35,7 +35,7 @@ interface ExplainRouteOptions extends CallerOptions {
   readonly api: ExplainApi;
 }
 
-interface Query extends Partial<ImpersonatedUser> {
+interface ExplainParameters extends Partial<ImpersonatedUser> {
   readonly input: string;
   readonly host?: string;
   readonly cluster?: string;
@@ -93,7 +93,7 @@ export function explainRoute(app: FastifyInstance, options: ExplainRouteOptions)
   });
 
   /** Who pulls: the caller, or a user whom it may impersonate. Throws `DENIED`. */
-  async function subjectOf({ name, groups = [], cluster }: Query, caller: Subject | undefined) {
+  async function subjectOf({ name, groups = [], cluster }: ExplainParameters, caller: Subject | undefined) {
     if (name === undefined) return caller;
     if (caller?.cluster === undefined)
       throw new RegistryError(
@@ -131,7 +131,7 @@ function createTurns(now: () => number = Date.now) {
 }
 
 /** Throws `NAME_INVALID` for a query that is none. */
-function queryOf(request: FastifyRequest): Query {
+function queryOf(request: FastifyRequest): ExplainParameters {
   const given = fieldsOf(request.query);
   const texts: Record<string, string> = {};
   for (const [key, value] of Object.entries(given)) {
