@@ -54,9 +54,9 @@ function remembering() {
   return { judge, asked };
 }
 
-async function streamRig(t: Test, options: CacheRigOptions = {}) {
+async function streamRig(t: Test, options: CacheRigOptions = {}, list = rulePresets.imagestream) {
   const index = memoryStreamIndex();
-  const rules = createRuleBook(rulePresets.imagestream);
+  const rules = createRuleBook(list);
   const rig = await cacheRig(t, {
     isRoot: (place, digest) => isRootIn([index], place, digest),
     scopeOf: (place, tag) => labelRightsKey([rules], [index], [place, tag]),
@@ -298,6 +298,27 @@ test('a flat tag that may stand for several streams proves nothing for one of th
 function grantsOf(name: Person, streams: readonly string[]): void {
   (grants as Record<Person, readonly string[]>)[name] = streams;
 }
+
+test('a rule before that of image streams decides for their flat tags, also by digest', async (t) => {
+  const repositories = { source: String.raw`quay\.io/openshift/ci` };
+  const rig = await streamRig(t, {}, [
+    { name: 'embargo', repositories, tags: { source: 'ocp_4\\.20_embargo.*' }, refuse: true },
+    { name: 'special', repositories, tags: { source: 'ocp_4\\.20_special' }, ask: { namespace: 'ocp-priv' } },
+    ...rulePresets.imagestream,
+  ]);
+  const [embargoed, special, plain, both] = ['e', 's', 'p', 'b'].map((text) => rig.content.image([text]));
+  if (!(embargoed && special && plain && both)) throw new Error('no images');
+  rig.index.name('ocp/4.20:embargo-1', embargoed.digest);
+  rig.index.name('ocp/4.20:special', special.digest);
+  rig.index.name('ocp/4.20:cli', plain.digest);
+  rig.index.name('ocp/4.20:embargo-2', both.digest);
+  rig.index.name('ocp/4.20:cli', both.digest);
+  await onlyFor(t, rig, [], [embargoed.digest], 'refused to all');
+  await onlyFor(t, rig, ['priya'], [special.digest], 'asked about something else');
+  await onlyFor(t, rig, ['ann'], [plain.digest, both.digest], 'as ever');
+  t.equal(await rig.pull('ann', both.digest), 200);
+  await onlyFor(t, rig, ['ann'], both.all, 'what is below');
+});
 
 test('a digest that a public and a private stream name is for the readers of both', async (t) => {
   const rig = await streamRig(t);

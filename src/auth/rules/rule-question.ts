@@ -1,5 +1,8 @@
 import type { Groups } from '../../base/text/expression.ts';
+import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import type { Question } from '../question.ts';
+
+type StreamName = Pick<ImageStreamTag, 'namespace' | 'name'>;
 
 /** A question template: each part may hold `$<group>`, the text of that named group of the rule. */
 export interface QuestionTemplate {
@@ -47,4 +50,20 @@ export function filledQuestion(template: QuestionTemplate, groups: Groups): Ques
 /** The groups that a part of a template names. */
 export function groupsNamedIn(part: string): readonly string[] {
   return [...part.matchAll(hole)].map(([, group = '']) => group);
+}
+
+const streamTemplate = { namespace: '$<namespace>', name: '$<name>' };
+const namespaceTemplate = { namespace: '$<namespace>' };
+/** Above this number of readings the whole namespace is asked about, which implies each. */
+const mostReadings = 8;
+
+/** The question about the layers of an image stream. */
+export function streamQuestion({ namespace, name }: StreamName): Question | undefined {
+  return filledQuestion(streamTemplate, { namespace, name });
+}
+
+/** One for each image stream, or for each namespace where there are too many. */
+export function streamQuestions(streams: readonly StreamName[]): readonly (Question | undefined)[] {
+  if (streams.length <= mostReadings) return streams.map(streamQuestion);
+  return streams.map(({ namespace }) => filledQuestion(namespaceTemplate, { namespace }));
 }

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { Expression, type Groups } from '../../base/text/expression.ts';
-import { createReadings, type Readings } from '../../image-streams/flat-tags.ts';
+import { createReadings, flatTag, type Readings } from '../../image-streams/flat-tags.ts';
 import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
-import type { Tag } from '../../oci/reference.ts';
+import { isTag, type Tag } from '../../oci/reference.ts';
 import type { Place } from '../access.ts';
 import { type Question, questionText } from '../question.ts';
 import { ruleFaults } from './rule-faults.ts';
-import { filledQuestion, type QuestionTemplate } from './rule-question.ts';
+import { filledQuestion, type QuestionTemplate, streamQuestion, streamQuestions } from './rule-question.ts';
 
 /** An expression as it was written, for whole texts; the syntax is RE2's. */
 export type WrittenRule = Pick<Expression, 'source'>;
@@ -74,10 +74,11 @@ export interface RuleBook {
   /** The first rule for the repository that does not depend on the tag: for untagged digests. */
   ofRepository(place: Place): FinalRuling;
   /**
-   * The right to a stream that is proven to hold what is pulled by digest: that of the first rule
-   * for the repository with `askImageStreams`. Undefined where image streams count for nothing.
+   * The right to what a tag of a stream is proven to hold, pulled by digest: by the first rule for
+   * the repository with `askImageStreams` the right to that stream, unless a rule before it fits
+   * the flat tag. Undefined where image streams count for nothing.
    */
-  ofStream(place: Place, stream: Pick<ImageStreamTag, 'namespace' | 'name'>): Ruling | undefined;
+  ofStream(place: Place, named: ImageStreamTag): Ruling | undefined;
   /** Whether image streams count for what is pulled by digest: `ofStream` has a ruling. */
   countsStreams(place: Place): boolean;
   /** Whether a rule that depends on the tag comes before that one. */
@@ -122,8 +123,6 @@ interface RepositoryRulings {
 type Questions = LRUCache<string, AskRuling>;
 
 const mostRepositories = 2_000;
-/** Above this number of readings the whole namespace is asked about, which implies each. */
-const mostReadings = 8;
 const unnamed: FinalRuling = Object.freeze({
   kind: 'refuse',
   rule: 'none',
@@ -136,6 +135,7 @@ export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions 
   const questions: Questions = new LRUCache({ max: maxEntries });
   const compiled = rules.map((rule) => compiledRule(rule, { questions, readings }));
   const ofTags = new LRUCache<string, Ruling>({ max: maxEntries });
+  const ofNamed = new LRUCache<string, Ruling>({ max: maxEntries });
   const ofRepositories = new LRUCache<string, RepositoryRulings>({ max: mostRepositories });
 
   function rulingsOf({ upstream, repository }: Place, text = `${upstream}/${repository}`): RepositoryRulings {
@@ -149,15 +149,25 @@ export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions 
       const key = `${place.upstream}/${place.repository}:${tag}`;
       const known = ofTags.get(key);
       if (known !== undefined) return known;
-      const ruling = tagRuling(rulingsOf(place).rules, tag);
+      const ruling = firstRuling(rulingsOf(place).rules, tag) ?? unnamed;
       ofTags.set(key, ruling);
       return ruling;
     },
     ofRepository: (place) => rulingsOf(place).ruling,
-    ofStream: (place, stream) => rulingsOf(place).ofStream?.(stream),
+    ofStream(place, named) {
+      const key = `${place.upstream}/${place.repository} ${named.namespace}/${named.name}:${named.tag}`;
+      const known = ofNamed.get(key);
+      if (known !== undefined) return known;
+      const ruling = streamRuling(rulingsOf(place), named);
+      if (ruling !== undefined) ofNamed.set(key, ruling);
+      return ruling;
+    },
     countsStreams: (place) => rulingsOf(place).ofStream !== undefined,
     dependsOnTag: (place) => rulingsOf(place).dependsOnTag,
-    reread: () => ofTags.clear(),
+    reread() {
+      ofTags.clear();
+      ofNamed.clear();
+    },
   };
 }
 
@@ -172,13 +182,23 @@ export function rulingKey(ruling: Ruling): string {
   return ruling.kind === 'follow' ? ruling.digest : `${ruling.kind} ${ruling.rule}`;
 }
 
-function tagRuling(rules: readonly LocalRule[], tag: Tag): Ruling {
+function firstRuling(rules: readonly LocalRule[], tag: Tag): Ruling | undefined {
   for (const { tags, placeGroups, ruling } of rules) {
     if (tags?.test(tag) === false) continue;
     const decided = ruling(() => ({ ...placeGroups, ...tags?.match(tag) }), tag);
     if (decided !== undefined) return decided;
   }
-  return unnamed;
+  return undefined;
+}
+
+function streamRuling({ rules, ofStream }: RepositoryRulings, named: ImageStreamTag): Ruling | undefined {
+  if (ofStream === undefined) return undefined;
+  const flat = flatTag(named);
+  const before = rules.slice(
+    0,
+    rules.findIndex((rule) => rule.ofStream !== undefined),
+  );
+  return (isTag(flat) ? firstRuling(before, flat) : undefined) ?? ofStream(named);
 }
 
 function repositoryRulings(compiled: readonly CompiledRule[], text: string): RepositoryRulings {
@@ -213,14 +233,7 @@ function compiledRule(rule: Rule, parts: RulingParts): CompiledRule {
 function ofStreams(rule: Rule, { questions }: RulingParts): RulingOfStream | undefined {
   if (rule.askImageStreams !== true) return undefined;
   const asker = { name: `${rule.name}, named by an image stream`, exempt: rule.exempt ?? [] };
-  const rulings = new LRUCache<string, Ruling>({ max: questions.max });
-  return ({ namespace, name }) => {
-    const key = `${namespace}/${name}`;
-    const known =
-      rulings.get(key) ?? asking(asker, [filledQuestion(streamTemplate, { namespace, name })], questions);
-    rulings.set(key, known);
-    return known;
-  };
+  return (stream) => asking(asker, [streamQuestion(stream)], questions);
 }
 
 function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {
@@ -238,15 +251,6 @@ function rulingOf(rule: Rule, { questions, readings }: RulingParts): RulingOf {
   }
   const ruling = rule.allow === true ? Object.freeze({ kind: 'allow', rule: name } as const) : refusal(rule);
   return () => ruling;
-}
-
-const streamTemplate = { namespace: '$<namespace>', name: '$<name>' };
-const namespaceTemplate = { namespace: '$<namespace>' };
-
-/** One for each image stream, or for each namespace where there are too many. */
-function streamQuestions(readings: readonly ImageStreamTag[]): readonly (Question | undefined)[] {
-  const template = readings.length > mostReadings ? namespaceTemplate : streamTemplate;
-  return readings.map(({ namespace, name }) => filledQuestion(template, { namespace, name }));
 }
 
 function asking(

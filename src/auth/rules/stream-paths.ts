@@ -1,17 +1,19 @@
 import { flatTag } from '../../image-streams/flat-tags.ts';
+import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
 import type { StreamIndex, StreamPlace } from '../../image-streams/stream-index.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
 import { rootLabel, rootOf } from '../../oci/root-label.ts';
 import type { Place } from '../access.ts';
-import { type RuleBook, rightsKey } from './rules.ts';
+import { type RuleBook, rightsKey, rulingKey } from './rules.ts';
 import type { Paths, TagPath } from './tag-paths.ts';
 
 /**
  * The paths to a digest: by its tags, then by what image streams say of it. A stream of a trusted
  * namespace is the path itself: the right to it covers the manifest that it names and what the
- * content says is below. Every other stream only hints at its flat tag, which is judged like any
- * tag, and must lead to the digest at the upstream.
+ * content says is below, unless a rule before that of image streams decides for the flat tag. Every
+ * other stream only hints at its flat tag, which is judged like any tag, and must lead to the
+ * digest at the upstream.
  */
 export function createPaths(rules: RuleBook, place: Place, index: StreamIndex | undefined): Paths {
   const told = index && { rules, place, index };
@@ -38,10 +40,11 @@ function* below({ rules, place, index }: StreamsTold, root: Digest, digest: Dige
   const tag = rootLabel(root);
   if (tag === undefined) return;
   const seen = new Set<unknown>();
-  for (const { namespace, name } of index.naming(place, root)) {
-    if (!index.isTrusted(namespace)) continue;
-    const ruling = rules.ofStream(place, { namespace, name });
-    if (ruling === undefined || seen.has(ruling)) continue;
+  for (const reference of index.naming(place, root)) {
+    if (!index.isTrusted(reference.namespace)) continue;
+    const ruling = rules.ofStream(place, reference);
+    // A right to yet another digest is one for the tag alone.
+    if (ruling === undefined || ruling.kind === 'follow' || seen.has(ruling)) continue;
     seen.add(ruling);
     yield { ruling, tag, digest, root };
   }
@@ -66,8 +69,8 @@ export function isRootIn(indexes: readonly StreamIndex[], place: StreamPlace, di
 }
 
 /**
- * As `rightsKey`; for the label of a manifest, the streams that name it. A manifest without a
- * stream has a key of its own while some index may not know all.
+ * As `rightsKey`; for the label of a manifest, the rights by the streams that name it. A manifest
+ * without a stream has a key of its own while some index may not know all.
  */
 export function labelRightsKey(
   books: readonly RuleBook[],
@@ -81,11 +84,18 @@ export function labelRightsKey(
       index
         .naming(place, root)
         .filter(({ namespace }) => index.isTrusted(namespace))
-        .map(({ namespace, name }) => `${index.cluster} ${namespace}/${name}`),
+        .map((reference) => `${index.cluster} ${streamRightsKey(books, place, reference)}`),
     ),
   );
   const isAll = indexes.every(({ state }) => state === 'synced');
   return streams.size > 0 || isAll ? `below ${[...streams].sort(byText).join(' ')}` : label;
+}
+
+function streamRightsKey(books: readonly RuleBook[], place: Place, named: ImageStreamTag): string {
+  return books
+    .map((book) => book.ofStream(place, named))
+    .map((ruling) => (ruling === undefined ? '' : rulingKey(ruling)))
+    .join(' ');
 }
 
 function byText(a: string, b: string): number {
