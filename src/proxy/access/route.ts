@@ -15,8 +15,8 @@ interface UpstreamRoute {
 export interface RoutedRequest<Kind extends RegistryRequest = Exclude<RegistryRequest, { kind: 'ping' }>> {
   readonly upstream: string;
   readonly request: Kind;
-  /** The repository as the client wrote it: for listings, which repeat it. */
-  readonly asked: Repository;
+  /** The path of the repository as the client wrote it: for listings, which repeat it. */
+  readonly asked: string;
 }
 
 /** Chooses the upstream of a request; pure, and the only gate before an outbound call. */
@@ -55,8 +55,10 @@ export function createRouter(
   }
 
   return (parsed, host) => {
-    const asked = parsed.request.repository;
-    const [name, chosen] = choose(parsed, asked, host);
+    const { registry } = parsed;
+    const written = parsed.request.repository;
+    const asked = registry === undefined ? written : `${registry}/${written}`;
+    const [name, chosen] = choose(parsed, written, host);
     const upstream = upstreams.get(name);
     if (upstream === undefined) throw unknown(name);
     const repository =

@@ -1,6 +1,5 @@
 import type { ServedPage } from '../../cache/listings/asked-pages.ts';
 import type { Listings } from '../../cache/listings/listings.ts';
-import type { Repository } from '../../oci/reference.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
 import { begin, type Exchange, type Headers } from '../http/exchange.ts';
 
@@ -11,7 +10,7 @@ type ReferrersRequest = Extract<RegistryRequest, { kind: 'referrers' }>;
 export async function answerTags(
   exchange: Exchange,
   { repository, query }: TagsRequest,
-  asked: Repository,
+  asked: string,
   { tags }: Pick<Listings, 'tags'>,
 ): Promise<void> {
   const served = await tags(repository, query);
@@ -25,7 +24,7 @@ export async function answerTags(
 export async function answerReferrers(
   exchange: Exchange,
   { repository, digest, query, artifactType }: ReferrersRequest,
-  asked: Repository,
+  asked: string,
   listings: Listings,
 ): Promise<void> {
   const served = await listings.referrers(repository, digest, query, artifactType);

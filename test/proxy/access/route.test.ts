@@ -88,6 +88,7 @@ test('an upstream with a port in its name is reached by its path', async (t) => 
   t.match(local({ ...parsed, request: parsed.request as never }, undefined), {
     upstream: 'localhost:5000',
     request: { repository: 'team/app' },
+    asked: 'localhost:5000/team/app',
   });
 });
 
