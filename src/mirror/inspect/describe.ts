@@ -2,6 +2,7 @@
 // what the image is, or what is wrong with it at its destination. Imports: base, mirror/copy,
 // mirror/endpoints, mirror/images, oci.
 
+import { inOrder } from '../../base/flow/each.ts';
 import type { Expression } from '../../base/text/expression.ts';
 import { field, listOf, parseJson } from '../../base/text/json.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
@@ -42,8 +43,8 @@ export async function describeImages(
   const platforms = platformsIn(root);
   const wanted = platforms.filter(({ platform }) => filterByOs === undefined || filterByOs.test(platform));
   if (wanted.length === 0) throw noneFits(platforms, filterByOs);
-  return Promise.all(
-    wanted.map(async ({ digest, platform }) => {
+  return Array.fromAsync(
+    inOrder(wanted, imagesAtOnce, async ({ digest, platform }) => {
       const child = await manifestAt(place, { digest });
       if (child !== undefined) return described(child, root.descriptor.digest, place, referrers);
       const message = `the list has ${digest} for ${platform}, and the registry does not have that manifest`;
@@ -51,6 +52,9 @@ export async function describeImages(
     }),
   );
 }
+
+/** A list may name thousands of images, each with some MB of documents. */
+const imagesAtOnce = 6;
 
 async function manifestAt(
   { reader, repository, signal }: ImagePlaceRead,
