@@ -21,7 +21,7 @@ export interface Verification {
   readonly digest?: Digest;
   /** Why it is not ok, one clause each. */
   readonly reasons: readonly string[];
-  /** The source says that it does not exist. */
+  /** The source says that it does not exist, and nothing else is wrong with what is there. */
   readonly isSourceGone?: true;
 }
 
@@ -41,7 +41,13 @@ export async function verifyImage(image: ExpectedImage, signal: AbortSignal): Pr
   const why = 'unknown' in wanted ? wanted.unknown : undefined;
   if ('unknown' in wanted && why === 'filtered') return { state: 'skipped', reasons: [wanted.reason] };
   const judged = await judgedBy(wanted, there, image, signal);
-  return why === 'gone' ? { ...judged, isSourceGone: true } : judged;
+  return why === 'gone' && isHarmless(judged, wanted) ? { ...judged, isSourceGone: true } : judged;
+}
+
+/** Neither the source nor the destination has the tag, or the destination has a whole image. */
+function isHarmless({ state, digest, reasons }: Verification, wanted: Wanted): boolean {
+  if (state === 'missing') return digest === undefined;
+  return 'unknown' in wanted && reasons.every((reason) => reason === wanted.reason);
 }
 
 async function judgedBy(

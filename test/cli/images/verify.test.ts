@@ -179,6 +179,23 @@ test('a source that is gone leaves the line undecided, unless it may be missing'
   t.match(skipping.out, 'skipped: ');
 });
 
+test('--skip-missing hides no damage at the destination of a source that is gone', async (t) => {
+  const { from, to, verify } = await verifyRig(t);
+  from.addImage('team/app', 'v1');
+  const [layer] = to.addImage('copy', 'gone').layers;
+  if (layer === undefined) throw new Error('no layer');
+  to.addBlob('copy', Buffer.alloc(3), layer.digest);
+  const pair = `${from.host}/team/app:gone=${to.host}/copy:gone`;
+  const damaged = await verify('--skip-missing', pair);
+  t.equal(damaged.code, 1);
+  t.match(damaged.out, `differs: ${to.host}/copy:gone: blob ${layer.digest} has 3 bytes`);
+  to.switches.status = { of: 'manifests', code: 500 };
+  t.match(await verify('--skip-missing', pair), { code: 1, out: /^cannot tell: / });
+  delete to.switches.status;
+  to.removeTag('copy', 'gone');
+  t.match(await verify('--skip-missing', pair), { code: 0, out: /^skipped: / });
+});
+
 test('a list is judged by the platforms that the filter lets through', async (t) => {
   const { from, to, run, verify } = await verifyRig(t);
   const { children } = addList(from, 'team/app', 'v1', ['amd64', 'arm64']);
