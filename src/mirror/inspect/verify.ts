@@ -62,11 +62,8 @@ async function judgedBy(
   if (stated === undefined) return verdict(unknown);
   if (isFault(stated)) return verdict(stated.state === 'cannot tell' ? [stated, ...unknown] : [stated]);
   const { digest } = stated;
-  if (expected !== undefined && !(await isSame(expected, stated, image)))
-    return verdict(
-      [{ state: 'differs', reason: `it is ${digest}, and ${sourceText(image)} is ${expected}` }],
-      digest,
-    );
+  const fault = expected && (await otherThan(expected, stated, image));
+  if (fault !== undefined) return verdict([fault], digest);
   const faults = await partFaults(digest, image, signal);
   return verdict([...faults, ...unknown], digest);
 }
@@ -115,13 +112,21 @@ function gone(image: ExpectedImage): Wanted {
   return { unknown: 'gone', reason };
 }
 
-/** A registry may hold by one algorithm what was copied by another. */
-async function isSame(
+/**
+ * What is wrong where the destination names another digest. A registry may hold by one algorithm
+ * what was copied by another: its manifest tells.
+ */
+async function otherThan(
   expected: Digest,
   { digest }: Descriptor,
-  { held, to }: ExpectedImage,
-): Promise<boolean> {
-  if (digest === expected || algorithmOf(digest) === algorithmOf(expected)) return digest === expected;
+  image: ExpectedImage,
+): Promise<InspectionFault | undefined> {
+  const { held, to } = image;
+  if (digest === expected) return undefined;
+  const reason = `it is ${digest}, and ${sourceText(image)} is ${expected}`;
+  const differs: InspectionFault = { state: 'differs', reason };
+  if (algorithmOf(digest) === algorithmOf(expected)) return differs;
   const there = await held.manifest(to.repository, digest);
-  return !isFault(there) && isManifestNamedBy(there.bytes, there.descriptor.mediaType, expected);
+  if (isFault(there)) return there;
+  return isManifestNamedBy(there.bytes, there.descriptor.mediaType, expected) ? undefined : differs;
 }

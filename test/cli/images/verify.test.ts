@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { test } from 'tap';
 import { mirrorVerify } from '../../../src/cli/images/verify.ts';
-import type { Digest } from '../../../src/oci/digest.ts';
+import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import type { RegistryDouble } from '../../support/registry-double.ts';
 import { recordedIo } from '../io.ts';
 import { mirrorRig } from '../mirror/mirror-rig.ts';
@@ -194,6 +194,21 @@ test('--skip-missing hides no damage at the destination of a source that is gone
   delete to.switches.status;
   to.removeTag('copy', 'gone');
   t.match(await verify('--skip-missing', pair), { code: 0, out: /^skipped: / });
+});
+
+test('a manifest of another algorithm that cannot be read does not differ', async (t) => {
+  const { to, verify } = await verifyRig(t);
+  const { manifest } = to.addImage('copy', 'v1');
+  const digest = digestOf(manifest, 'sha512');
+  const pair = `${to.host}/team/app@${digest}=${to.host}/copy:v1`;
+  t.match(await verify(pair), { code: 0, out: /^ok: / });
+  const put = to.requests.push.bind(to.requests);
+  to.requests.push = (...records) => {
+    if (records.some(({ method, path }) => method === 'GET' && path.includes('/manifests/sha256')))
+      to.switches.status = { of: 'manifests', code: 500 };
+    return put(...records);
+  };
+  t.match(await verify(pair), { code: 1, out: /^cannot tell: .*: manifest sha256:/ });
 });
 
 test('a list is judged by the platforms that the filter lets through', async (t) => {
