@@ -17,8 +17,11 @@ const entryPrefix = 'replica.';
 /** A replica that lives writes every 5 minutes. */
 const staleMs = 15 * 60_000;
 
+/** An API server refuses more than 1 MiB. Conditions are ASCII. */
+const mostCharacters = 900 * 1024;
+
 /**
- * The data with this replica's entry. Entries of replicas that stopped or write no more are
+ * The data with this replica's entry, without its parts where there is no room for them. Entries of replicas that stopped or write no more are
  * dropped, unless no other is left: a service of one replica that restarts has no gap. The keys
  * `Available`, `Progressing` and `Degraded` sum up what is left. `now`: milliseconds since the
  * epoch.
@@ -34,7 +37,10 @@ export function mergedData(
   const others = all.filter(([key]) => !key.startsWith(entryPrefix) && !isSummary(key));
   const entries = all.filter(([key]) => key.startsWith(entryPrefix));
   const alive = entries.filter(([, text]) => isAlive(jsonOrNone(text), now));
-  const kept = alive.length > 0 ? alive : entries.filter(([key]) => key === own);
+  const whole = alive.length > 0 ? alive : entries.filter(([key]) => key === own);
+  const isFull = [...others, ...whole].reduce((sum, [, text]) => sum + text.length, 0) > mostCharacters;
+  const brief = JSON.stringify({ ...entry, parts: [] }, undefined, 2);
+  const kept = isFull ? whole.map(([key, text]) => [key, key === own ? brief : text] as const) : whole;
   return Object.fromEntries([...summaryOf(kept.map(([, text]) => jsonOrNone(text))), ...others, ...kept]);
 }
 

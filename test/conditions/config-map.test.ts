@@ -148,3 +148,14 @@ test('a replica that writes no more is dropped after 15 minutes, unless it is th
   t.match(mergedData({ 'replica.x': 'no JSON' }, 'y', entry(0, 'True'), 0), { Available: 'True' });
   t.end();
 });
+
+test('many replicas with much to say fit into one ConfigMap', (t) => {
+  const parts = Array.from({ length: 60 }, (_, index) => ({ type: `T${index}`, message: 'x'.repeat(500) }));
+  const entry = { writtenAt: at(0), conditions: conditions('True', 'True'), parts };
+  let data = {};
+  for (let index = 0; index < 100; index += 1) data = mergedData(data, `pod-${index}`, entry, 0);
+  t.ok(JSON.stringify(data).length < 1024 * 1024);
+  t.equal(Object.keys(data).length, 103);
+  t.match(data, { Available: 'True', Degraded: 'True' });
+  t.end();
+});
