@@ -21,10 +21,10 @@ const staleMs = 15 * 60_000;
 const mostCharacters = 900 * 1024;
 
 /**
- * The data with this replica's entry, without its parts where there is no room for them. Entries of replicas that stopped or write no more are
- * dropped, unless no other is left: a service of one replica that restarts has no gap. The keys
- * `Available`, `Progressing` and `Degraded` sum up what is left. `now`: milliseconds since the
- * epoch.
+ * The data with this replica's entry, without its parts where there is no room for them. Entries of
+ * replicas that stopped or write no more are dropped, unless no other is left: a service of one
+ * replica that restarts has no gap. The keys `Available`, `Progressing` and `Degraded` sum up what
+ * is left. `now`: milliseconds since the epoch.
  */
 export function mergedData(
   held: ConfigMapData,
