@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { shared } from '../../base/flow/single-flight.ts';
 import type { Current } from '../../base/state/watched-file.ts';
-import { withTimeout } from '../../base/time/wait.ts';
+import { withFairTimeout } from '../../base/time/wait.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseTokenKeys, type TokenKeys } from './token-keys.ts';
 
@@ -40,7 +40,7 @@ export function createKeptKeys(options: KeptKeysOptions): Current<TokenKeys> {
 
   const ask = shared(async () => {
     try {
-      const text = await withTimeout(secretIn(records), patienceMs, () => {
+      const text = await withFairTimeout(secretIn(records), patienceMs, () => {
         throw new RegistryError('UNAVAILABLE', 'the store does not answer');
       });
       kept = parseTokenKeys(ownKeys === undefined ? [text] : [text, own], [recordKey]);

@@ -54,6 +54,30 @@ export async function withTimeout<Value, Late = never>(
   return await Promise.race([promise, end]);
 }
 
+const slices = 10;
+
+/**
+ * The same, but fair to the one who answers: however long this process is too busy to read an
+ * answer, that counts as a tenth of the time at most.
+ */
+export async function withFairTimeout<Value, Late>(
+  promise: Promise<Value>,
+  ms: number,
+  late: () => Late,
+  clock = systemClock,
+): Promise<Value | Late> {
+  const ending = new AbortController();
+  const over = async (): Promise<Late> => {
+    for (let slice = 0; slice < slices; slice += 1) await sleep(ms / slices, ending.signal, clock);
+    return late();
+  };
+  try {
+    return await Promise.race([promise, over()]);
+  } finally {
+    ending.abort();
+  }
+}
+
 /** The promise's outcome, or the signal's reason as soon as it aborts; the work goes on. */
 export function unlessAborted<Value>(promise: Promise<Value>, signal?: AbortSignal): Promise<Value> {
   if (signal === undefined) return promise;
@@ -72,7 +96,7 @@ export function anySignal(...signals: readonly (AbortSignal | undefined)[]): Abo
 }
 
 /** Clocks of replicas that are kept in time differ by less, milliseconds. */
-const mostSkewMs = 10_000;
+export const mostSkewMs = 10_000;
 
 /**
  * How long ago something was written down, milliseconds. Infinite for a time that has not come yet:

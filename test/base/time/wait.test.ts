@@ -1,5 +1,12 @@
 import { test } from 'tap';
-import { anySignal, hasSlept, sleep, unlessAborted, withTimeout } from '../../../src/base/time/wait.ts';
+import {
+  anySignal,
+  hasSlept,
+  sleep,
+  unlessAborted,
+  withFairTimeout,
+  withTimeout,
+} from '../../../src/base/time/wait.ts';
 import { createManualClock } from '../../support/manual-clock.ts';
 
 test('a sleep ends after its time, and not before', async (t) => {
@@ -78,4 +85,30 @@ test('signals that are absent do not count', (t) => {
   control.abort();
   t.equal(signal.aborted, true);
   t.end();
+});
+
+test('a process that was too busy to read the answer does not take it for late', async (t) => {
+  const clock = createManualClock();
+  const slow = Promise.withResolvers<string>();
+  const fair = withFairTimeout(slow.promise, 100, () => 'late', clock);
+  await clock.pass(90);
+  slow.resolve('done');
+  t.equal(await fair, 'done');
+  t.equal(clock.running, 0);
+  const busy = Promise.withResolvers<string>();
+  const blocked = withFairTimeout(busy.promise, 10, () => 'late');
+  const begunAt = performance.now();
+  while (performance.now() - begunAt < 50);
+  setImmediate(() => busy.resolve('done'));
+  t.equal(await blocked, 'done');
+});
+
+test('a fair time-out replaces what takes too long, and drops its later failure', async (t) => {
+  const clock = createManualClock();
+  const slow = Promise.withResolvers<string>();
+  const replaced = withFairTimeout(slow.promise, 100, () => 'late', clock);
+  for (let slice = 0; slice < 10; slice += 1) await clock.pass(10);
+  t.equal(await replaced, 'late');
+  t.equal(clock.running, 0);
+  slow.reject(new Error('after the end'));
 });
