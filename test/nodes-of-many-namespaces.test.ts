@@ -5,7 +5,10 @@ import { type Test, test } from 'tap';
 import { configuredClusters } from '../src/app/access.ts';
 import { createAttempts } from '../src/auth/attempts.ts';
 import { createClusters } from '../src/auth/clusters/clusters.ts';
+import type { ReviewSharing } from '../src/auth/clusters/shared-reviews.ts';
+import { createKeptKeys } from '../src/auth/tokens/kept-keys.ts';
 import { load } from '../src/config/load.ts';
+import { createMemoryStore } from '../src/store/memory-store.ts';
 import { getRaw } from './bad-days/rig.ts';
 import { accessRig, basicLine, ciRepository, sharingImage } from './support/access-rig.ts';
 import { type ClusterDouble, clusterDouble } from './support/cluster-double.ts';
@@ -14,18 +17,28 @@ const nodes = Array.from({ length: 500 }, (_, number) => `10.0.${number >> 8}.${
 const namespaces = (count: number) => Array.from({ length: count }, (_, number) => `team-${number}`);
 const account = (namespace: string) => `${namespace}/puller`;
 
+interface Replica {
+  /** The store that replicas share, and a clock for all of them. Default: a process of its own. */
+  readonly sharing?: ReviewSharing;
+  readonly clock?: { now: number };
+}
+
 /** The clusters of a service's configuration, with a clock of our own for what they remember. */
-async function courtBefore(t: Test, double: ClusterDouble) {
+async function courtBefore(t: Test, double: ClusterDouble, replica: Replica = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'quayside-nodes-'));
   const kubeconfigFile = await double.kubeconfig(directory);
   const { clusters } = load(
     JSON.stringify({ clusters: { 'app.ci': { kubeconfigFile, timeoutMs: '60s' } } }),
     {},
   );
-  const clock = { now: Date.now() };
+  const { clock = { now: Date.now() }, sharing } = replica;
   const attempts = createAttempts();
   const events = { reviewed: () => {}, remembered: () => {}, keysFailed: () => {} };
-  const known = await configuredClusters(clusters, events, { attempts, now: () => clock.now });
+  const known = await configuredClusters(clusters, events, {
+    attempts,
+    now: () => clock.now,
+    sharing: () => sharing,
+  });
   t.teardown(async () => {
     attempts.close();
     for (const cluster of known.values()) await cluster.close();
@@ -34,7 +47,22 @@ async function courtBefore(t: Test, double: ClusterDouble) {
   });
   const court = createClusters([...known.values()]);
   const tokenMs = clusters['app.ci']?.remember.tokenMs ?? 0;
-  return { login: (token: string, address: string) => asked(court, token, address), clock, tokenMs };
+  const login = (token: string, address: string) => asked(court, token, address);
+  return { login, clock, tokenMs, forget: court.forget };
+}
+
+/** Replicas over one store in memory, with one clock; however busy the machine, none gives up. */
+async function replicasBefore(t: Test, double: ClusterDouble, count: number) {
+  const { records } = createMemoryStore();
+  const clock = { now: Date.now() };
+  const failed = (error: unknown): void => {
+    throw error;
+  };
+  const made = Array.from({ length: count }, () => {
+    const keys = createKeptKeys({ records, failed, patienceMs: 60_000 });
+    return courtBefore(t, double, { clock, sharing: { records, keys, failed, patienceMs: 120_000 } });
+  });
+  return { replicas: await Promise.all(made), clock, records };
 }
 
 /** As a node logs in: the token is the password of its dockerconfigjson. */
@@ -70,7 +98,66 @@ test('500 nodes of 50 namespaces start at once: one TokenReview for each subject
   t.same(new Set(reviewsBySubject(double).values()), new Set([2]), 'then one more');
 });
 
-test('two replicas, which the nodes share, cost two TokenReviews for each subject', async (t) => {
+for (const count of [3, 5])
+  test(`${count} replicas on one store: at most two TokenReviews for each subject in tokenMs`, async (t) => {
+    const teams = namespaces(50);
+    const double = await clusterDouble({ serviceAccounts: teams.map(account) });
+    const { replicas, clock } = await replicasBefore(t, double, count);
+    const tokens = teams.map((team) => double.serviceAccountToken(account(team)));
+    const start = () =>
+      Promise.all(
+        nodes.flatMap((node, number) => tokens.map((token) => replicas[number % count]?.login(token, node))),
+      );
+    const most = () => Math.max(...reviewsBySubject(double).values());
+    const names = await start();
+    t.equal(names.length, 25_000);
+    t.equal(new Set(names).size, 50);
+    t.ok(names.every((name) => name?.startsWith('system:serviceaccount:team-')));
+    t.equal(reviewsBySubject(double).size, 50);
+    t.ok(most() <= 2, `${most()} at the start`);
+    const [{ tokenMs = 0 } = {}] = replicas;
+    clock.now += tokenMs - 1;
+    const before = double.seen('TokenReview').length;
+    await start();
+    t.equal(double.seen('TokenReview').length, before, 'none until tokenMs is over');
+    clock.now += 2;
+    await start();
+    t.ok(most() <= 4, `${most()} in two times tokenMs`);
+    t.ok(double.seen('TokenReview').length >= 100, 'then they are asked about again');
+  });
+
+test('a deleted account is refused by every replica after tokenMs, whichever asked first', async (t) => {
+  const double = await clusterDouble({ serviceAccounts: ['team-0/puller'] });
+  const { replicas, clock } = await replicasBefore(t, double, 3);
+  const [first, second, third] = replicas;
+  const token = double.serviceAccountToken('team-0/puller');
+  t.ok(await first?.login(token, '10.0.0.1'));
+  clock.now += 100_000;
+  t.ok(await second?.login(token, '10.0.0.1'));
+  double.serviceAccounts.clear();
+  clock.now += 19_999;
+  t.ok(await second?.login(token, '10.0.0.1'), 'two minutes are not over');
+  t.ok(await third?.login(token, '10.0.0.1'), 'nor for a replica that never saw it');
+  t.equal(double.seen('TokenReview').length, 1);
+  clock.now += 2;
+  for (const replica of replicas) t.equal(await replica.login(token, '10.0.0.1'), undefined);
+});
+
+test('a replica that forgets asks again, and takes no review of before from the others', async (t) => {
+  const double = await clusterDouble({ serviceAccounts: ['team-0/puller'] });
+  const { replicas, clock } = await replicasBefore(t, double, 2);
+  const [first, second] = replicas;
+  const token = double.serviceAccountToken('team-0/puller');
+  t.ok(await first?.login(token, '10.0.0.1'));
+  double.serviceAccounts.clear();
+  second?.forget();
+  t.equal(await second?.login(token, '10.0.0.1'), undefined);
+  clock.now += 60_000;
+  t.equal(await second?.login(token, '10.0.0.1'), undefined, 'nor after a while');
+  t.ok(await first?.login(token, '10.0.0.1'), 'which the other one remembers');
+});
+
+test('two replicas with stores of their own cost two TokenReviews for each subject', async (t) => {
   const teams = namespaces(50);
   const double = await clusterDouble({ serviceAccounts: teams.map(account) });
   const replicas = [await courtBefore(t, double), await courtBefore(t, double)];

@@ -7,6 +7,7 @@ import { type Clusters, createClusters } from '../auth/clusters/clusters.ts';
 import { fairlyReviewed } from '../auth/clusters/fair-reviews.ts';
 import { createOperators, type Operators } from '../auth/clusters/operators.ts';
 import { remembered } from '../auth/clusters/remembered.ts';
+import { type ReviewSharing, SharedReviews } from '../auth/clusters/shared-reviews.ts';
 import { createClusterGuard } from '../auth/guards/cluster-guard.ts';
 import { createRobotsGuard } from '../auth/guards/robots-guard.ts';
 import { LoginPlaces } from '../auth/login-places.ts';
@@ -164,6 +165,8 @@ interface ClusterSurroundings {
   readonly attempts?: Pick<Attempts, 'hasFailed'>;
   /** The clock of what is remembered, in milliseconds. Default: one that never goes back. */
   readonly now?: () => number;
+  /** What replicas share accepted tokens of that cluster by. Default: nothing is shared. */
+  readonly sharing?: (cluster: string) => ReviewSharing | undefined;
 }
 
 /** Rejects with `ConfigError` when a cluster's address or login is unknown. Sends no request. */
@@ -187,24 +190,31 @@ const connectionsForRights = 2;
  * shows the tokens of all its namespaces at once.
  */
 const mostReviewsWaiting = 5_000;
+/** Tokens that are looked up in the store at a time: few enough to get their review soon. */
+const mostLooks = 64;
 
-/** From the inside out: the cluster, remembered answers, local checks of its tokens. */
+/** From the inside out: the cluster, shared and remembered answers, local checks of its tokens. */
 async function configuredCluster(
   name: string,
   { remember, serviceAccountTokens, streams: _, ...where }: ClusterConfig,
   events: ClusterEvents,
-  { attempts, now }: ClusterSurroundings,
+  { attempts, now, sharing }: ClusterSurroundings,
 ): Promise<RememberedCluster> {
   const cluster = await createKubernetesCluster({ ...where, name, events }).catch((cause: Error) => {
     throw new ConfigError('config', [{ path: '', message: cause.message }]);
   });
-  const places = new LoginPlaces({
-    maxRunning: Math.max(1, where.connections - connectionsForRights),
+  const bounds = {
     maxWaiting: mostReviewsWaiting,
     maxWaitMs: where.timeoutMs,
-    hasFailed: attempts && ((address) => attempts.hasFailed(address, 'token')),
-  });
-  const known = remembered(fairlyReviewed(cluster, places), { ...remember, ...defined({ now }), events });
+    hasFailed: attempts && ((address: string) => attempts.hasFailed(address, 'token')),
+  };
+  const maxRunning = Math.max(1, where.connections - connectionsForRights);
+  const fair = fairlyReviewed(cluster, new LoginPlaces({ ...bounds, maxRunning }));
+  const by = sharing?.(name);
+  const places = new LoginPlaces({ ...bounds, maxRunning: mostLooks });
+  const shared =
+    by && new SharedReviews({ ...by, cluster: name, tokenMs: remember.tokenMs, places, ...defined({ now }) });
+  const known = remembered(fair, { ...remember, ...defined({ now, shared }), events });
   const { check, issuer, audiences, localMs } = serviceAccountTokens;
   if (check === 'review' || issuer === undefined) return known;
   const keySet = () => cluster.keySet();

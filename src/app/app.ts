@@ -41,6 +41,7 @@ import { configuredExplain } from './explain/service.ts';
 import { UpstreamStates } from './explain/states.ts';
 import type { Mirror, MirrorParts } from './mirror/service.ts';
 import { cachedRegistries, configuredUpstreams } from './registries.ts';
+import { configuredSharing } from './review-sharing.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
 import { StoreCheck } from './store-check.ts';
@@ -94,9 +95,17 @@ export async function createService(config: Config, { log, env, clock }: Service
   const storeFault = await bucketFault(bucket, log);
   const buffers = createBufferPool();
   const guesses = createAttempts();
-  const clusters = await configuredClusters(config.clusters, events, { attempts: guesses });
   const storeCheck = new StoreCheck(config, events);
   const store = await configuredStore(config, buffers, storeCheck.events);
+  const tokenKeys = createKeptKeys({
+    records: store.records,
+    failed: (error) => events.storeFailed({ operation: 'read', error }),
+  });
+  const sharing = configuredSharing(config, { records: store.records, tokenKeys, events });
+  const clusters = await configuredClusters(config.clusters, events, {
+    attempts: guesses,
+    sharing: sharing.of,
+  });
   const streams = await configuredStreams(config, { records: store.records, events });
   const mirrorRules = config.mirror && (await followedMirrorRules(config.mirror, log));
   const rules = configuredRules(config, mirrorRules?.readings ?? createReadings());
@@ -138,10 +147,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     clusters,
     streams,
     events,
-    tokenKeys: createKeptKeys({
-      records: cache.medium.records,
-      failed: (error) => events.storeFailed({ operation: 'read', error }),
-    }),
+    tokenKeys,
   });
   const canServe = readiness(
     [() => cache.medium.isUsable(), ...upstreams.map((upstream) => () => upstream.isReachable())],
@@ -229,10 +235,10 @@ export async function createService(config: Config, { log, env, clock }: Service
       () => upkeep.close(),
       () => streams.close(),
       () => conditions.close(),
+      () => closeTogether([() => access.close(), () => sharing.close()]),
       () => cache.close(),
       () => closeTogether(upstreams.map((upstream) => () => upstream.close())),
       () => passwords.close(),
-      () => access.close(),
       () => closeTogether([() => admin.close(), () => shown?.close(), () => explain.close()]),
     ]);
   }
@@ -245,6 +251,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     streams.start();
     mirror?.start();
     conditions.start();
+    sharing.start();
     void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
     return {
       address,

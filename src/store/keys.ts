@@ -15,6 +15,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   subjects with many groups
  *       secrets/tokens                                      the key of our tokens without a file
+ *       secrets/reviews/<64 hex>                            a cluster accepted a token; sealed
  *       streams/<cluster>/head, streams/<cluster>/<0-31>    which image streams name which digest
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored
  *       scrub/progress                                      how far the scrub has come

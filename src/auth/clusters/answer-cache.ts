@@ -11,6 +11,8 @@ interface KeptOptions<Value> {
   readonly maxEntries: number;
   /** The weight of a yes, in characters; the sum stays below 32 Mi. Default: 0. */
   readonly sizeOf?: (value: Value) => number;
+  /** How long a yes counts if that is less than `yesMs`, in milliseconds. Default: no less. */
+  readonly leftMsOf?: (value: Value) => number | undefined;
   readonly now: () => number;
 }
 
@@ -37,15 +39,17 @@ interface KeptAnswer<Value> {
 const maxSize = 32 * 1024 * 1024;
 
 export function createAnswerCache<Value>(options: KeptOptions<Value>): AnswerCache<Value> {
-  const { isYes, yesMs, noMs, maxEntries, sizeOf = () => 1, now } = options;
+  const { isYes, yesMs, noMs, maxEntries, sizeOf = () => 1, leftMsOf, now } = options;
   const sizeCalculation = ({ value }: KeptAnswer<Value>) => sizeOf(value);
   const yes = new LRUCache<string, KeptAnswer<Value>>({ max: maxEntries, maxSize, sizeCalculation });
   const no = createLru<string, KeptAnswer<Value>>(maxEntries);
   let asking = createSingleFlight<Value>();
 
   function keep(key: string, value: Value, endMs: number): void {
-    if (isYes(value)) yes.set(key, { value, untilMs: Math.min(now() + yesMs, endMs) });
-    else {
+    if (isYes(value)) {
+      const leftMs = Math.min(yesMs, leftMsOf?.(value) ?? yesMs);
+      yes.set(key, { value, untilMs: Math.min(now() + leftMs, endMs) });
+    } else {
       yes.delete(key);
       no.set(key, { value, untilMs: now() + noMs });
     }

@@ -64,5 +64,6 @@ export interface ClusterEvents {
   }): void;
   /** The keys of service account tokens cannot be fetched: for a while each token is reviewed. */
   keysFailed(event: { readonly cluster: string; readonly error: unknown }): void;
-  remembered(event: { readonly cluster: string; readonly kind: 'token' | 'access' }): void;
+  /** A review was not needed; `shared`: another replica had the token reviewed. */
+  remembered(event: { readonly cluster: string; readonly kind: 'token' | 'access' | 'shared' }): void;
 }

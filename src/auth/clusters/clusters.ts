@@ -1,6 +1,6 @@
 // Room `auth/clusters`: who has a token and what may they, by TokenReview and SubjectAccessReview.
 // In: tokens, subjects and questions. Out: answers, remembered for a while; UNAVAILABLE where a
-// cluster does not answer. Imports: auth, base, oci; types of kubernetes.
+// cluster does not answer. Imports: auth, auth/tokens, base, oci; types of kubernetes.
 
 import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { createLru } from '../../base/state/lru.ts';

@@ -1,4 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
+import { defined } from '../../base/text/defined.ts';
 import type { Subject } from '../access.ts';
 import type { PathQuestion, Question } from '../question.ts';
 import { subjectId, subjectText } from '../subject.ts';
@@ -6,6 +7,7 @@ import { createAnswerCache } from './answer-cache.ts';
 import type { Cluster, ClusterEvents, RememberedCluster, Verdict } from './cluster.ts';
 import { claimsOf } from './cluster-token.ts';
 import { createKeyedHash } from './keyed-hash.ts';
+import type { ReviewedToken, SharedReviews } from './shared-reviews.ts';
 
 export interface RememberedOptions {
   /** For an accepted token, in milliseconds; never past the token's own expiry. Default 120,000. */
@@ -21,6 +23,8 @@ export interface RememberedOptions {
   /** The clock, in milliseconds since the epoch. Default: one that never goes back. */
   readonly now?: () => number;
   readonly events?: Pick<Partial<ClusterEvents>, 'remembered'>;
+  /** The accepted tokens of other replicas. Default: each process asks for itself. */
+  readonly shared?: SharedReviews | undefined;
 }
 
 /**
@@ -30,10 +34,11 @@ export interface RememberedOptions {
  */
 export function remembered(cluster: Cluster, options: RememberedOptions = {}): RememberedCluster {
   const { tokenMs = 120_000, badTokenMs = 30_000, allowMs = 300_000, denyMs = 30_000 } = options;
-  const { maxEntries = 50_000, now = steadyNow, events } = options;
-  const tokens = createAnswerCache<Subject | undefined>({
-    isYes: (subject) => subject !== undefined,
-    sizeOf: (subject) => (subject === undefined ? 1 : subjectText(subject).length),
+  const { maxEntries = 50_000, now = steadyNow, events, shared } = options;
+  const tokens = createAnswerCache<ReviewedToken>({
+    isYes: ({ subject }) => subject !== undefined,
+    sizeOf: ({ subject }) => (subject === undefined ? 1 : subjectText(subject).length),
+    leftMsOf: ({ leftMs }) => leftMs,
     yesMs: tokenMs,
     noMs: badTokenMs,
     maxEntries,
@@ -60,6 +65,14 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
     return found;
   }
 
+  async function reviewAnew(token: string, isKnown: boolean, address?: string): Promise<ReviewedToken> {
+    const ask = () => cluster.review(token, address, isKnown);
+    if (shared === undefined) return defined({ subject: await ask() });
+    const answer = await shared.reviewed(token, ask, { address, isKnown });
+    if (answer.isShared === true) events?.remembered?.({ cluster: cluster.name, kind: 'shared' });
+    return answer;
+  }
+
   async function askAnew(key: string, subject: Subject, question: Question | PathQuestion): Promise<Verdict> {
     const answer = async () => ({ ...(await cluster.ask(subject, question)), isRemembered: true });
     const verdict = await rights.ask(key, answer);
@@ -73,13 +86,11 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
       const key = hashOf(token);
       const found = tokens.find(key);
       if (found === undefined)
-        return tokens.ask(
-          key,
-          () => cluster.review(token, address, tokens.wasYes(key)),
-          claimsOf(token)?.expiresAtMs,
-        );
+        return tokens
+          .ask(key, () => reviewAnew(token, tokens.wasYes(key), address), claimsOf(token)?.expiresAtMs)
+          .then(({ subject }) => subject);
       events?.remembered?.({ cluster: cluster.name, kind: 'token' });
-      return found.value;
+      return found.value.subject;
     },
     recall: (subject, question) => recall(keyOf(subject, question)),
     wasAllowed: (subject, question) => rights.wasYes(keyOf(subject, question)),
@@ -89,11 +100,15 @@ export function remembered(cluster: Cluster, options: RememberedOptions = {}): R
       return recall(key) ?? askAnew(key, subject, question);
     },
     forget() {
+      shared?.forget();
       tokens.clear();
       rights.clear();
       familiar.clear();
     },
-    close: () => cluster.close(),
+    async close() {
+      await shared?.settled();
+      await cluster.close();
+    },
   };
 }
 
