@@ -155,4 +155,11 @@ export const table = {
     'When the status of a condition last changed, in Unix time.',
     ['type', 'name'],
   ],
+  pruned: ['quayside_prune_objects_total', 'Objects that quayside prune was to delete.', ['outcome']],
+  pruneRuns: ['quayside_prune_runs_total', 'Runs of quayside prune --every that ended.', ['outcome']],
+  pruneEnded: [
+    'quayside_prune_last_run_seconds',
+    'When the last run of that outcome ended, in Unix time.',
+    ['outcome'],
+  ],
 } as const satisfies Readonly<Record<string, Row<readonly string[]>>>;

@@ -1,5 +1,6 @@
 import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
+import { createPruneMetrics } from '../../src/telemetry/metric-prune.ts';
 import { table } from '../../src/telemetry/metric-table.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 
@@ -27,7 +28,7 @@ test('names and labels follow the rules: units last, labels of small closed sets
 });
 
 test('every metric of the table is exposed, and Node own ones beside', async (t) => {
-  const text = await createMetrics().text();
+  const text = `${await createMetrics().text()}\n${await createPruneMetrics().text()}`;
   for (const [name] of Object.values(table)) t.match(text, `# TYPE ${name} `);
   t.match(text, '# TYPE nodejs_eventloop_lag_seconds ');
   t.match(createMetrics().contentType, /^text\/plain/);

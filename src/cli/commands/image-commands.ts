@@ -12,6 +12,7 @@ const pruneHelp = `      --confirm              delete; without it everything is
       --requests-per-second N   default: no limit
       --failed-file FILE     write what could not be deleted, with its error
       --every DURATION       begin again after so long, until stopped; with --confirm
+      --metrics HOST:PORT    with --every: serve /metrics and /healthz there
   -o, --output json          a JSON line for each object, and one with all counts at the end`;
 
 /**

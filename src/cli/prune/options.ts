@@ -32,6 +32,8 @@ export interface PruneOptions {
   readonly files: readonly string[];
   /** The pause between two runs, milliseconds. Undefined: one run. */
   readonly everyMs: number | undefined;
+  /** `host:port` where metrics are served meanwhile. */
+  readonly metrics: string | undefined;
 }
 
 export interface PruneTagsOptions extends PruneOptions {
@@ -48,6 +50,7 @@ const pruneFlags = {
   filename: { short: 'f', isList: true },
   insecure: boolean,
   'max-per-registry': { default: '20', read: count },
+  metrics: { read: listenAddress },
   'no-streams': boolean,
   output: { short: 'o', read: format },
   'registry-config': { short: 'a' },
@@ -154,6 +157,7 @@ const repositoryFlags = [
     'failed-file',
     'insecure',
     'match',
+    'metrics',
     'no-streams',
     'output',
     'registry-config',
@@ -207,6 +211,8 @@ function pruneOptions(values: PruneValues): Omit<PruneOptions, 'targets'> {
     throw new UsageError('--every is for --confirm: a dry run changes nothing between two runs');
   if (values.every !== undefined && values.filename.length > 0)
     throw new UsageError('--every looks at the whole repository, and -f at the names in a file');
+  if (values.metrics !== undefined && values.every === undefined)
+    throw new UsageError('--metrics is for --every: one run tells its counts at its end');
   return {
     confirm: values.confirm === true,
     config: values.config,
@@ -220,6 +226,7 @@ function pruneOptions(values: PruneValues): Omit<PruneOptions, 'targets'> {
     failedFile: values['failed-file'],
     files: values.filename,
     everyMs: values.every,
+    metrics: values.metrics,
   };
 }
 
@@ -239,6 +246,11 @@ function targetIn(word: string): PruneTarget {
 function days(text: string): number {
   if (/^(?:-1|\d{1,5})$/.test(text)) return Number(text);
   throw new Error(`must be a number of days, or -1 for all, not ${text}`);
+}
+
+function listenAddress(text: string): string {
+  if (/^(?:\[[0-9a-f:]{2,45}\]|[\w.-]{1,253}):\d{1,5}$/.test(text)) return text;
+  throw new Error(`must be HOST:PORT, not ${text}`);
 }
 
 const shortestMs = 60_000;

@@ -35,12 +35,14 @@ interface ReportOptions {
   readonly json: boolean;
   /** What the objects are, in the plural. */
   readonly noun: string;
+  /** Called for each object that ended. Default: nothing counts. */
+  readonly counted?: ((outcome: PruneOutcome['outcome']) => void) | undefined;
 }
 
 const everyMs = { terminal: 1_000, elsewhere: 30_000 };
 
 /** Tells each object when it is planned, or done, and how far the run is on standard error. */
-export function createPruneReport(io: Io, { confirm, json, noun }: ReportOptions): PruneReport {
+export function createPruneReport(io: Io, { confirm, json, noun, counted }: ReportOptions): PruneReport {
   const startedAt = performance.now();
   const counts = { checked: 0, planned: 0, bytes: 0, deleted: 0, failed: 0, left: 0, unread: 0 };
   const kept = Object.fromEntries(keepReasons.map((reason) => [reason, 0])) as Record<KeepReason, number>;
@@ -68,6 +70,7 @@ export function createPruneReport(io: Io, { confirm, json, noun }: ReportOptions
 
   function ended(outcome: PruneOutcome): void {
     const { id } = outcome;
+    counted?.(outcome.outcome);
     const reason = reasons.get(id) ?? ')';
     reasons.delete(id);
     switch (outcome.outcome) {

@@ -11,10 +11,12 @@ import type { Pruning } from '../../prune/place.ts';
 import { createBufferPool } from '../../store/buffers.ts';
 import type { Records } from '../../store/records.ts';
 import type { Store } from '../../store/store.ts';
+import { createPruneMetrics, type PruneMetrics } from '../../telemetry/metric-prune.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type Io, stopCode } from '../flags/io.ts';
 import { writeRefusal } from '../mirror/report.ts';
 import { configFile } from '../serve/config-file.ts';
+import { metricsListener } from './metrics-listener.ts';
 import { followedNeeds, heldTags } from './needs.ts';
 import type { PruneOptions, PruneTagsOptions } from './options.ts';
 import { type OpenPlace, openPlace } from './place.ts';
@@ -68,6 +70,7 @@ export async function pruned(
 }
 
 interface OpenCall extends PruneCall {
+  readonly counted?: PruneMetrics['ended'];
   readonly config: Config;
   readonly store: Store;
   readonly signal: AbortSignal;
@@ -88,13 +91,32 @@ async function confirmed(call: OpenCall, { lease, work }: LeasedWork): Promise<n
 
 /** Until a signal; a run that failed is followed by the next one. */
 async function repeated(call: OpenCall, { lease, work }: LeasedWork): Promise<number> {
+  const metrics = createPruneMetrics();
+  const { metrics: address } = call.wish;
+  const listener = address === undefined ? undefined : await metricsListener(address, metrics);
+  if (listener !== undefined) call.io.stderr.write(`info: metrics are at ${listener.url}/metrics\n`);
+  try {
+    return await everyPeriod({ ...call, counted: metrics.ended }, { lease, work }, (code) =>
+      metrics.ran(code === 0 ? 'done' : 'failed', Date.now()),
+    );
+  } finally {
+    await listener?.close();
+  }
+}
+
+async function everyPeriod(
+  call: OpenCall,
+  { lease, work }: LeasedWork,
+  ran: (code: number) => void,
+): Promise<number> {
   const { io, signal, wish } = call;
   do {
     try {
-      await lease.held((own) => once({ ...call, signal: own }, work), { signal });
+      ran(await lease.held((own) => once({ ...call, signal: own }, work), { signal }));
     } catch (error) {
       if (signal.aborted) break;
       if (error instanceof UsageError) throw error;
+      ran(1);
       io.stderr.write(`error: this run failed: ${error instanceof Error ? error.message : error}\n`);
     }
   } while (await hasSlept(wish.everyMs ?? 0, signal));

@@ -4,6 +4,7 @@ import { type Test, test } from 'tap';
 import { pruningTags } from '../../../src/cli/prune/tags.ts';
 import { createHolds } from '../../../src/mirror/queue/holds.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { until } from '../../support/program.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { recordedIo } from '../io.ts';
 
@@ -203,4 +204,36 @@ test('JSON lines tell each object and the sums', async (t) => {
     [mirrored, broken, old],
   );
   t.match(lines.at(-1), { summary: { planned: 3, deleted: 3, failed: 0 } });
+});
+
+test('with --every runs follow each other until a signal, and their metrics are served', async (t) => {
+  const { runIn, tag } = await pruneRig(t);
+  const stop = new AbortController();
+  const io = recordedIo(stop.signal);
+  const ended = runIn(io, '--confirm', '--every', '1h', '--metrics', '127.0.0.1:0');
+  await until('the run ends', () => io.out().includes('Deleted 3 objects'));
+  const [, url = ''] = /metrics are at (\S+)/.exec(io.err()) ?? [];
+  await until('the run counts', async () => {
+    const text = await (await fetch(url)).text();
+    return text.includes('quayside_prune_runs_total{outcome="done"} 1');
+  });
+  const metrics = await (await fetch(url)).text();
+  t.match(metrics, 'quayside_prune_objects_total{outcome="deleted"} 3');
+  t.match(metrics, /quayside_prune_last_run_seconds\{outcome="done"\} \d{10}/);
+  t.equal((await fetch(url.replace('/metrics', '/healthz'))).status, 200);
+  stop.abort(new Error('SIGTERM'));
+  t.equal((await ended).code, 143);
+  t.equal(tag(old), undefined);
+});
+
+test('another process that has the lease is let do', async (t) => {
+  const { run, runIn, registry, writes } = await pruneRig(t);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  registry.switches.holds = promise;
+  const first = runIn(recordedIo(), '--confirm');
+  await until('the first one asks', () => registry.requests.length > 0);
+  t.match(await run('--confirm'), { code: 1, err: /another process does this now/ });
+  t.same(writes(), []);
+  resolve();
+  t.match(await first, { code: 0 });
 });
