@@ -44,6 +44,8 @@ export interface S3Switches {
   refuses: Readonly<Record<string, readonly [status: number, code: string]>>;
   /** PutObject is refused while public access is blocked, as radosgw 16 does. */
   refusesBlocked: boolean;
+  /** So many more of them are taken before it notices the block. */
+  noticesBlockAfter: number;
   /** Its clock is ahead of ours, in milliseconds. */
   skewMs: number;
   /** Entries of one listing page. */
@@ -114,6 +116,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     ignoresConditions: false,
     refuses: {},
     refusesBlocked: false,
+    noticesBlockAfter: 0,
     skewMs: 0,
     pageSize: 1000,
   };

@@ -24,8 +24,10 @@ export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerRespo
       .end();
   },
   PutObject({ state, key, body, headers, response }) {
-    if (state.switches.refusesBlocked && state.bucket.settings.has('publicAccessBlock'))
-      return fail(response, 403, 'AccessDenied');
+    if (state.switches.refusesBlocked && state.bucket.settings.has('publicAccessBlock')) {
+      if (state.switches.noticesBlockAfter === 0) return fail(response, 403, 'AccessDenied');
+      state.switches.noticesBlockAfter -= 1;
+    }
     const held = state.objects.get(key);
     const ifMatch = headers['if-match'];
     if (headers['if-none-match'] === '*' && held !== undefined && !state.switches.ignoresConditions)

@@ -38,7 +38,7 @@ export const bucketEnsure: Run = async (args, io) => {
   const { store } = await configFile(values.config, io);
   if (!('s3' in store)) throw new UsageError('the store of --config is no bucket: it has no store.s3');
   const wanted = wantedBucket(values, store.s3);
-  const bucket = createBucketSettings(clientOptions(values, store.s3));
+  const bucket = createBucketSettings({ ...clientOptions(values, store.s3), isPatient: true });
   try {
     return await ensured(bucket, wanted, {
       place: storePlace(store),

@@ -6,6 +6,8 @@ export interface BucketRefusal {
   /** S3's code, such as `NoSuchBucket` or `AccessDenied`; without an answer that of the network. */
   readonly code: string;
   readonly message: string;
+  /** The HTTP status of the answer; undefined without one. */
+  readonly status?: number;
 }
 
 /** S3 refused to change something. */
@@ -32,7 +34,7 @@ export function refusalOf(error: unknown): BucketRefusal {
   const system = field(error, 'code');
   if (status === undefined) return { code: isText(system) ? system : unanswered(name), message };
   const code = field(error, 'Code');
-  return { code: isText(code) ? code : name, message: `${message} (status ${status})` };
+  return { code: isText(code) ? code : name, message: `${message} (status ${status})`, status };
 }
 
 /** An abort is that of our own limit. */

@@ -80,13 +80,24 @@ export interface BucketSettings {
   close(): void;
 }
 
+interface BucketSettingsOptions extends S3ClientOptions {
+  /** For a command, which may wait: 15 s for an answer, and a new connection for each call. */
+  readonly isPatient?: boolean;
+}
+
 /** Longest wait for an answer, milliseconds. */
-const answerMs = 3_000;
+const answerMs = { usual: 3_000, patient: 15_000 };
 
 /** Asks through connections of its own, once each: those of the store may all hang. */
-export function createBucketSettings(options: S3ClientOptions): BucketSettings {
+export function createBucketSettings({
+  isPatient = false,
+  ...options
+}: BucketSettingsOptions): BucketSettings {
   const alone = new S3Breaker({ probe: async () => false, failures: Number.POSITIVE_INFINITY });
-  const { client, bucket: Bucket, prefix } = createS3Calls({ ...options, maxSockets: 2, retries: 0 }, alone);
+  const longestMs = isPatient ? answerMs.patient : answerMs.usual;
+  const patience = isPatient ? { keepsConnections: false, firstByteTimeoutMs: 2 * longestMs } : {};
+  const calls = createS3Calls({ ...options, ...patience, maxSockets: 2, retries: 0 }, alone);
+  const { client, bucket: Bucket, prefix } = calls;
   let skew: number | undefined;
   notedDates(client, (ms) => {
     skew = ms;
@@ -97,7 +108,7 @@ export function createBucketSettings(options: S3ClientOptions): BucketSettings {
     const report = (outcome: 'ok' | 'absent' | 'error'): void =>
       options.events?.called?.({ operation, outcome, seconds: (performance.now() - startedAt) / 1000 });
     try {
-      const value = await send({ abortSignal: AbortSignal.timeout(answerMs) });
+      const value = await send({ abortSignal: AbortSignal.timeout(longestMs) });
       report('ok');
       return value;
     } catch (error) {

@@ -24,6 +24,8 @@ export interface S3ClientOptions {
   readonly sessionTokenFile?: string;
   /** Connections for body reads, and as many for other calls; further calls wait. Default 64. */
   readonly maxSockets?: number;
+  /** Whether a connection serves more than one call; if not, any number opens. Default true. */
+  readonly keepsConnections?: boolean;
   /** How often a call that is throttled or fails is made again, each time later. Default 3. */
   readonly retries?: number;
   /**
@@ -132,7 +134,9 @@ type CallReport = Parameters<StoreEvents['called']>[0]['outcome'];
  * each part. Our own agents, as the SDK makes unbounded ones. No socket timeout, for slow readers.
  */
 function clientConfig(options: S3ClientOptions): S3ClientConfig {
-  const sockets = { keepAlive: true, maxSockets: options.maxSockets ?? defaultSockets };
+  const { keepsConnections: keepAlive = true, maxSockets = defaultSockets } = options;
+  // With a bound, Node hands a connection on to a call that waits.
+  const sockets = { keepAlive, maxSockets: keepAlive ? maxSockets : Number.POSITIVE_INFINITY };
   const { firstByteTimeoutMs = 3_000 } = options;
   const credentials = filesOf(options);
   return {

@@ -8,6 +8,7 @@ import {
 import { ownerOf } from './bucket-conditions.ts';
 import type { BucketPlan, BucketStep, FoundBucket, WantedBucket } from './bucket-plan.ts';
 import { coveringRule, withCleanup } from './lifecycle-rules.ts';
+import { isTakenAgain, type WriteProbing, writeVerdict } from './write-verdict.ts';
 
 /** The outcome of one step; `refused` by S3, or not made because an earlier one was. */
 export interface StepOutcome {
@@ -36,10 +37,11 @@ export async function* madeSteps(
   bucket: BucketSettings,
   plan: BucketPlan,
   wanted: WantedBucket,
+  probing: WriteProbing = {},
 ): AsyncGenerator<StepOutcome> {
   if (plan.owner !== 'ours' && plan.owner !== 'none') return;
   for (const step of plan.steps) {
-    const outcome = await made(bucket, step, wanted);
+    const outcome = await made(bucket, step, { wanted, probing });
     yield outcome;
     if (outcome.refused !== undefined && (step.kind === 'create' || outcome.refused.code === foreign)) return;
   }
@@ -49,9 +51,14 @@ const foreign = 'UserSupplied';
 /** Codes of servers that know no tags at all. */
 const noTags: ReadonlySet<string> = new Set(['NotImplemented', 'MethodNotAllowed']);
 
-async function made(bucket: BucketSettings, step: BucketStep, wanted: WantedBucket): Promise<StepOutcome> {
+interface Making {
+  readonly wanted: WantedBucket;
+  readonly probing: WriteProbing;
+}
+
+async function made(bucket: BucketSettings, step: BucketStep, making: Making): Promise<StepOutcome> {
   try {
-    await change(bucket, step, wanted);
+    await change(bucket, step, making);
     return { step };
   } catch (error) {
     if (!(error instanceof BucketRefused)) throw error;
@@ -59,7 +66,7 @@ async function made(bucket: BucketSettings, step: BucketStep, wanted: WantedBuck
   }
 }
 
-async function change(bucket: BucketSettings, step: BucketStep, wanted: WantedBucket): Promise<void> {
+async function change(bucket: BucketSettings, step: BucketStep, { wanted, probing }: Making): Promise<void> {
   switch (step.kind) {
     case 'create':
       await bucket.create();
@@ -68,7 +75,7 @@ async function change(bucket: BucketSettings, step: BucketStep, wanted: WantedBu
     case 'tag':
       return bucket.putTags({ ...(await ownTags(bucket, wanted)), ...step.added });
     case 'block-public-access':
-      return blocked(bucket, step.before);
+      return blocked(bucket, step.before, probing);
     case 'encrypt':
       return bucket.putEncryption(step.encryption);
     case 'clean-up':
@@ -98,16 +105,47 @@ async function cleanedUp(bucket: BucketSettings, { prefix, cleanupDays }: Wanted
     await bucket.putLifecycle(withCleanup(rules, prefix, cleanupDays));
 }
 
+/** Gateways behind one address may each notice the block at another time. */
+const inARow = 5;
+
 /**
- * Blocks public access, and takes that back where the server then refuses every write, as radosgw
- * 16 does. Throws `BucketRefused`.
+ * Blocks public access, and takes that back unless the server then takes five writes in a row:
+ * radosgw 16 refuses every write. Changes nothing where the server does not say whether it takes
+ * any before. Throws `BucketRefused`.
  */
-async function blocked(bucket: BucketSettings, before: PublicAccessBlock | undefined): Promise<void> {
-  const isWritable = async (): Promise<boolean> => (await bucket.conditionalWrites()).kind === 'is';
-  const wasWritable = await isWritable();
+async function blocked(
+  bucket: BucketSettings,
+  held: PublicAccessBlock | undefined,
+  probing: WriteProbing,
+): Promise<void> {
+  const before = await writeVerdict(bucket, 1, probing);
+  if (before === 'untold')
+    throw new BucketRefused({ code: untold, message: 'it does not answer a test write' });
   await bucket.putPublicAccessBlock(wholeBlock);
-  if (!wasWritable || (await isWritable())) return;
-  await bucket.putPublicAccessBlock(before);
-  const message = 'with it this server refuses every write, so that it was taken back';
-  throw new BucketRefused({ code: 'WritesRefused', message });
+  // Credentials that may write no object cannot show what the block does.
+  if (before === 'refused') return;
+  const after = await writeVerdict(bucket, inARow, probing);
+  if (after === 'taken') return;
+  const fault =
+    after === 'refused' ? 'this server refuses every write' : 'this server does not answer a test write';
+  await takenBack(bucket, held, `with it ${fault}`);
+  const again = (await isTakenAgain(bucket, probing)) ? '' : '; it takes none yet';
+  const message = `with it ${fault}, so that it was taken back${again}`;
+  throw new BucketRefused({ code: after === 'refused' ? 'WritesRefused' : untold, message });
+}
+
+const untold = 'WritesUntold';
+
+async function takenBack(
+  bucket: BucketSettings,
+  held: PublicAccessBlock | undefined,
+  fault: string,
+): Promise<void> {
+  try {
+    await bucket.putPublicAccessBlock(held);
+  } catch (error) {
+    if (!(error instanceof BucketRefused)) throw error;
+    const message = `${fault}, and it cannot be taken back: ${error.code}: ${error.message}; do that by hand`;
+    throw new BucketRefused({ code: 'NotTakenBack', message });
+  }
 }

@@ -11,6 +11,8 @@ const wanted: WantedBucket = {
   cleanupDays: 1,
 };
 
+const atOnce = { pauseMs: 0 };
+
 async function stage(t: Test) {
   const rig = await bucketRig(t);
   const plan = async () => bucketPlan(await foundBucket(rig.bucket), wanted);
@@ -20,7 +22,7 @@ async function stage(t: Test) {
     /** Plans and acts; the texts of all steps, with the code of those that were refused. */
     ensure: async () => {
       const texts: string[] = [];
-      for await (const { step, refused } of madeSteps(rig.bucket, await plan(), wanted))
+      for await (const { step, refused } of madeSteps(rig.bucket, await plan(), wanted, atOnce))
         texts.push(`${stepText(step)}${refused === undefined ? '' : `: ${refused.code}`}`);
       return texts;
     },
@@ -127,7 +129,7 @@ test('a bucket that another process created and tagged meanwhile is left alone',
   s3.bucket.exists = false;
   const planned = await plan();
   s3.bucket.settings.set('tagging', tagging({ team: 'other' }));
-  const outcomes = await Array.fromAsync(madeSteps(bucket, planned, wanted));
+  const outcomes = await Array.fromAsync(madeSteps(bucket, planned, wanted, atOnce));
   t.match(outcomes, [{ step: { kind: 'create' }, refused: { code: 'UserSupplied' } }]);
   t.same(writes(operations()), ['CreateBucket']);
 });
@@ -157,13 +159,13 @@ test('tags and rules that came after the plan are kept, and a bucket that is no 
     'lifecycle',
     '<LifecycleConfiguration><Rule><ID>cold</ID><Status>Enabled</Status><Filter><Prefix>logs/</Prefix></Filter><Expiration><Days>30</Days></Expiration></Rule></LifecycleConfiguration>',
   );
-  await Array.fromAsync(madeSteps(bucket, planned, wanted));
+  await Array.fromAsync(madeSteps(bucket, planned, wanted, atOnce));
   t.match(s3.bucket.settings.get('tagging'), '4711');
   t.match(s3.bucket.settings.get('tagging'), 'team');
   t.match(s3.bucket.settings.get('lifecycle'), 'cold');
   t.match(s3.bucket.settings.get('lifecycle'), 'cache/');
   s3.bucket.settings.set('tagging', tagging({ team: 'other' }));
-  const outcomes = await Array.fromAsync(madeSteps(bucket, planned, wanted));
+  const outcomes = await Array.fromAsync(madeSteps(bucket, planned, wanted, atOnce));
   t.match(outcomes[0], { step: { kind: 'tag' }, refused: { code: 'UserSupplied' } });
   t.notMatch(s3.bucket.settings.get('tagging'), 'owned');
 });
@@ -188,4 +190,42 @@ test('a block is not taken back because the credentials may not write objects', 
   s3.switches.refuses = { PutObject: [403, 'AccessDenied'] };
   t.equal((await ensure())[2], all[2]);
   t.ok(s3.bucket.settings.has('publicAccessBlock'));
+});
+
+test('a block that gateways notice only after some writes is taken back too', async (t) => {
+  const { s3, ensure } = await stage(t);
+  s3.switches.refusesBlocked = true;
+  for (const writesBefore of [1, 2, 3, 8]) {
+    s3.bucket.exists = false;
+    s3.bucket.settings.clear();
+    s3.switches.noticesBlockAfter = writesBefore;
+    t.equal((await ensure())[2], `${all[2]}: WritesRefused`, `${writesBefore} writes`);
+    t.notOk(s3.bucket.settings.has('publicAccessBlock'));
+  }
+});
+
+test('a first write that fails does not hide that the block refuses every write', async (t) => {
+  const { s3, ensure } = await stage(t);
+  s3.bucket.exists = false;
+  s3.switches.refusesBlocked = true;
+  s3.switches.losesPutAnswers = 1;
+  t.equal((await ensure())[2], `${all[2]}: WritesRefused`);
+  t.notOk(s3.bucket.settings.has('publicAccessBlock'));
+});
+
+test('public access is not blocked while the server does not say whether it takes writes', async (t) => {
+  const { s3, ensure, operations } = await stage(t);
+  s3.bucket.exists = false;
+  s3.switches.losesPutAnswers = Number.POSITIVE_INFINITY;
+  t.equal((await ensure())[2], `${all[2]}: WritesUntold`);
+  t.notOk(operations().includes('PutPublicAccessBlock'));
+});
+
+test('a block that cannot be taken back is told as such', async (t) => {
+  const { s3, bucket, plan } = await stage(t);
+  s3.bucket.exists = false;
+  s3.switches.refusesBlocked = true;
+  s3.switches.refuses = { DeletePublicAccessBlock: [501, 'NotImplemented'] };
+  const outcomes = await Array.fromAsync(madeSteps(bucket, await plan(), wanted, atOnce));
+  t.match(outcomes[2], { refused: { code: 'NotTakenBack', message: /NotImplemented.*by hand/ } });
 });
