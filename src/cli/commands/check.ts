@@ -47,7 +47,7 @@ async function checkedFile(
     const config = await configFile(fileName, io);
     const document = parseConfigDocument(await configFileText(fileName));
     const { deepCheck } = await import('../deep/deep-check.ts');
-    const { files, findings } = await deepCheck(config, io.env);
+    const { files, findings } = await deepCheck(config, { env: io.env });
     return { fileName, faults: located(files, document), findings, document };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

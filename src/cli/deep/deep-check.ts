@@ -1,4 +1,5 @@
-import type { ConfigRefusal } from '../../config/faults.ts';
+import { withTimeout } from '../../base/time/wait.ts';
+import type { ConfigRefusal, FaultPath } from '../../config/faults.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { clusterFinding } from './cluster-probe.ts';
 import { contentFaults } from './file-contents.ts';
@@ -14,14 +15,31 @@ export interface DeepCheck {
   readonly findings: readonly DeepFinding[];
 }
 
+interface DeepCheckOptions {
+  readonly env: Environment;
+  /** For one part, milliseconds: a login may be a program that waits for a person. Default 30 s. */
+  readonly patienceMs?: number;
+}
+
 /** Looks at everything, all at once. Writes nothing but probes, which it deletes. Never rejects. */
-export async function deepCheck(config: Config, env: Environment): Promise<DeepCheck> {
+export async function deepCheck(
+  config: Config,
+  { env, patienceMs = 30_000 }: DeepCheckOptions,
+): Promise<DeepCheck> {
   const files = await contentFaults(config);
+  const inTime = (what: string, path: FaultPath, found: Promise<DeepFinding>): Promise<DeepFinding> => {
+    const fault = `has not answered within ${patienceMs / 1000} s`;
+    return withTimeout(found, patienceMs, () => ({ what, path, fault }));
+  };
   const findings = await Promise.all([
-    storeFinding(config),
-    spoolFinding(config),
-    ...Object.entries(config.upstreams).map(([name, upstream]) => upstreamFinding(name, upstream, env)),
-    ...Object.entries(config.clusters).map(([name, cluster]) => clusterFinding(name, cluster)),
+    inTime('store', ['store'], storeFinding(config)),
+    inTime('spool', ['spool', 'path'], spoolFinding(config)),
+    ...Object.entries(config.upstreams).map(([name, upstream]) =>
+      inTime(`upstream ${name}`, ['upstreams', name], upstreamFinding(name, upstream, env)),
+    ),
+    ...Object.entries(config.clusters).map(([name, cluster]) =>
+      inTime(`cluster ${name}`, ['clusters', name], clusterFinding(name, cluster)),
+    ),
   ]);
   return { files, findings };
 }

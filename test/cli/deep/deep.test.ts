@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { hash } from 'bcryptjs';
 import { type Test, test } from 'tap';
 import { run } from '../../../src/cli/commands/run.ts';
+import { deepCheck } from '../../../src/cli/deep/deep-check.ts';
+import { load } from '../../../src/config/load.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { clusterDouble } from '../../support/cluster-double.ts';
 import { registryDouble } from '../../support/registry-double.ts';
@@ -145,6 +147,28 @@ upstreams: {}
   const { code, out } = await checked(t, text, '--deep');
   t.equal(code, 1);
   t.match(out, /^DIR\/q\.yaml:1: store\.s3: bucket blobs at http:\/\/127\.0\.0\.1:\d+ cannot be used \(/m);
+});
+
+test('a login program of a kubeconfig that does not end holds up nothing', async (t) => {
+  const exec = { apiVersion: 'client.authentication.k8s.io/v1', command: 'sleep', args: ['4'] };
+  const kubeconfig = JSON.stringify({
+    'current-context': 'c',
+    clusters: [{ name: 'c', cluster: { server: 'https://127.0.0.1:1' } }],
+    contexts: [{ name: 'c', context: { cluster: 'c', user: 'u' } }],
+    users: [{ name: 'u', user: { exec: { ...exec, interactiveMode: 'Never' } } }],
+  });
+  const dir = t.testdir({ kubeconfig });
+  const text = `store: { memory: {} }
+spool: { path: ${dir}/spool }
+defaultUpstream: none
+upstreams: {}
+clusters: { c: { kubeconfigFile: ${dir}/kubeconfig } }
+`;
+  const { findings } = await deepCheck(load(text, {}), { env: {}, patienceMs: 1_000 });
+  t.match(
+    findings.find(({ what }) => what === 'cluster c'),
+    { path: ['clusters', 'c'], fault: 'has not answered within 1 s' },
+  );
 });
 
 test('--output json is one document for machines', async (t) => {
