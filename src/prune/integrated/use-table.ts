@@ -8,7 +8,7 @@ export interface BadReference {
   readonly text: string;
 }
 
-interface StreamName {
+interface UsedStream {
   readonly namespace: string;
   readonly name: string;
 }
@@ -17,8 +17,8 @@ interface StreamName {
 type Meaning =
   | 'nothing'
   | 'bad'
-  | (StreamName & { readonly tag: string })
-  | (StreamName & { readonly digest: string });
+  | (UsedStream & { readonly tag: string })
+  | (UsedStream & { readonly digest: string });
 
 const partShape = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 
@@ -68,11 +68,11 @@ export class UseTable {
     else this.addTag(meaning, meaning.tag);
   }
 
-  addTag({ namespace, name }: StreamName, tag: string): void {
+  addTag({ namespace, name }: UsedStream, tag: string): void {
     this.#tags.add(`${namespace}/${name}:${tag}`);
   }
 
-  addDigest({ namespace, name }: StreamName, digest: string): void {
+  addDigest({ namespace, name }: UsedStream, digest: string): void {
     this.digests.add(digest);
     this.#digests.add(`${namespace}/${name}@${digest}`);
   }
@@ -83,15 +83,15 @@ export class UseTable {
     this.#addAll(text, namespace);
   }
 
-  usesTag({ namespace, name }: StreamName, tag: string): boolean {
+  usesTag({ namespace, name }: UsedStream, tag: string): boolean {
     return this.#usesAll({ namespace, name }) || this.#tags.has(`${namespace}/${name}:${tag}`);
   }
 
-  usesDigest({ namespace, name }: StreamName, digest: string): boolean {
+  usesDigest({ namespace, name }: UsedStream, digest: string): boolean {
     return this.#usesAll({ namespace, name }) || this.#digests.has(`${namespace}/${name}@${digest}`);
   }
 
-  #usesAll({ namespace, name }: StreamName): boolean {
+  #usesAll({ namespace, name }: UsedStream): boolean {
     return this.#namespaces.has(namespace) || this.#streams.has(`${namespace}/${name}`);
   }
 
