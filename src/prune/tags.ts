@@ -5,6 +5,7 @@
 import { concurrently } from '../base/flow/each.ts';
 import { allTags } from '../mirror/endpoints/reading.ts';
 import { isKeptOf } from '../mirror/references/names.ts';
+import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 import { keptOutcomes, type Pruning, tagReading } from './place.ts';
@@ -22,7 +23,19 @@ export interface TagPruning extends Pruning {
   readonly only?: readonly Tag[];
   /** Where progress is kept. Default: nowhere. */
   readonly record?: PruneRecord;
+  /** For a registry that deletes no tags. Default: each tag fails there. */
+  readonly byDigest?: DigestDeletion;
 }
+
+/**
+ * Deletes the manifest that the tag names, unless a tag of it must stay: `verdict` says that of the
+ * others. Throws `RegistryError`.
+ */
+export type DigestDeletion = (
+  tag: Tag,
+  digest: Digest,
+  verdict: (other: Tag) => Promise<Deletion | KeptObject | 'gone'>,
+) => Promise<Removal>;
 
 /** Parts of the listing that are read at a time. */
 const rangesAtOnce = 4;
@@ -238,7 +251,7 @@ class TagLook {
 
   /** Reads the tag anew: it may have become another image, or needed, since it was planned. */
   async remove(deletion: Deletion): Promise<Removal> {
-    const { place, signal } = this.#options;
+    const { place, byDigest, signal } = this.#options;
     const tag = deletion.id as Tag;
     const verdict = await this.verdict(tag);
     if (verdict === 'gone' || 'kept' in verdict) return verdict;
@@ -248,8 +261,21 @@ class TagLook {
         kept: 'changed meanwhile',
         why: `it was ${deletion.digest}, and is ${verdict.digest}`,
       };
-    await place.deleteTag(tag, { signal });
-    return 'deleted';
+    try {
+      await place.deleteTag(tag, { signal });
+      return 'deleted';
+    } catch (error) {
+      const isUnsupported = error instanceof RegistryError && error.code === 'UNSUPPORTED';
+      if (!isUnsupported || byDigest === undefined) throw error;
+      return byDigest(tag, verdict.digest, (other) => this.#plannedVerdict(other));
+    }
+  }
+
+  /** As `verdict`, for a tag that another one's deletion would take too. */
+  async #plannedVerdict(tag: Tag): Promise<Deletion | KeptObject | 'gone'> {
+    const { only } = this.#options;
+    if (only === undefined || only.includes(tag)) return this.verdict(tag);
+    return { id: tag, kept: 'in use', why: 'it is not among the names given' };
   }
 }
 

@@ -130,6 +130,8 @@ export interface Misbehaviours {
   refusesDeletes?: number;
   /** The status of a DELETE of this tag or digest; undefined: all is well. */
   failsDelete?: (reference: string) => number | undefined;
+  /** A DELETE of a tag is answered `DIGEST_INVALID`, as by docker-registry 2.8. */
+  deletesNoTags?: boolean;
   /** A DELETE of a tag takes its manifest, with all tags. */
   deletesManifests?: boolean;
   /** So many PUTs of a manifest under this tag are answered 403. */

@@ -220,12 +220,13 @@ async function putManifest(reply: Reply, name: string, reference: string): Promi
 }
 
 function deleteTag(reply: Reply, name: string, reference: string) {
-  const { refusesDeletes, deletesManifests, failsDelete } = reply.state.switches;
+  const { refusesDeletes, deletesManifests, deletesNoTags, failsDelete } = reply.state.switches;
   if (refusesDeletes !== undefined) return refuse(reply, refusesDeletes, 'UNSUPPORTED', 'no deletes here');
   const status = failsDelete?.(reference);
   if (status !== undefined) return refuse(reply, status, 'UNKNOWN', 'as the switch says');
   const { tags, manifests } = repositoryOf(reply.state.repositories, name);
   const isTag = !reference.includes(':');
+  if (isTag && deletesNoTags === true) return refuse(reply, 400, 'DIGEST_INVALID', 'no digest');
   const digest = isTag ? tags.get(reference) : [...manifests.keys()].find((each) => each === reference);
   if (digest === undefined) return refuse(reply, 404, 'MANIFEST_UNKNOWN', 'no such tag');
   if (!isTag) manifests.delete(digest);

@@ -3,6 +3,7 @@
 
 import { whyUnread } from '../../mirror/inspect/gaps.ts';
 import { isTag, type Tag } from '../../oci/reference.ts';
+import { digestDeletion } from '../../prune/images/by-digest.ts';
 import { type PayloadEvents, prunePayloads } from '../../prune/payloads.ts';
 import { createPruneRecord } from '../../prune/record.ts';
 import { pruneTags } from '../../prune/tags.ts';
@@ -25,7 +26,12 @@ export function pruningTags(now: () => number = Date.now): Run {
     return pruned({ wish, job, noun: 'tags', io }, async (scene: PruneScene) => {
       const options = { ...scene, atOnce: wish.maxPerRegistry, ttlDays: wish.ttlDays, now };
       const record = createPruneRecord(scene.records, job);
-      await pruneTags({ ...options, record, ...(only === undefined ? {} : { only }) });
+      const { place } = scene;
+      const byDigest = digestDeletion({
+        ...options,
+        deleteManifest: (digest, asked) => place.writer.deleteManifest(place.repository, digest, asked),
+      });
+      await pruneTags({ ...options, ...{ record, byDigest }, ...(only === undefined ? {} : { only }) });
       if (only !== undefined) return true;
       const { events, isFine } = payloadLines(wish, io);
       await prunePayloads({ ...options, payloads: events });

@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
 import type { Connection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
@@ -19,7 +20,14 @@ export function deletedTag(
   tag: Tag,
   confirming: Confirming,
 ): Promise<void> {
-  return deleted(connection, repository, { tag }, confirming);
+  return deleted(connection, repository, { tag }, confirming).catch((error: unknown) => {
+    throw isDigestWanted(error) ? new RegistryError('UNSUPPORTED', error.message, { cause: error }) : error;
+  });
+}
+
+/** As docker-registry 2.8 says that it deletes no tags. */
+function isDigestWanted(error: unknown): error is RegistryError {
+  return error instanceof RegistryError && error.code === 'DIGEST_INVALID';
 }
 
 /**

@@ -16,6 +16,7 @@ export const prune: Scenario = {
     const quayside = await program(scene);
     await imageFacts(scene, quayside);
     await tagFacts(scene, quayside);
+    await digestFacts(scene, quayside);
   },
 };
 
@@ -176,5 +177,26 @@ async function tagFacts(scene: Scene, quayside: Quayside): Promise<void> {
     assert.match(stdout, /Deleted 5 objects out of 5\./);
     assert.equal(await present(), 0);
     assert.ok(await digestAt(held, 'ci', 'ocp_4.20_cli'));
+  });
+}
+
+async function digestFacts(scene: Scene, quayside: Quayside): Promise<void> {
+  const held = await ownRegistry(scene, 'prune-by-digest', false);
+  const created = new Date(0).toISOString();
+  const oldTag = (name: string): string => `20240110000000_prune_${name}`;
+  for (const [seed, ...tags] of [
+    ['going', oldTag('a'), oldTag('b')],
+    ['shared', oldTag('c'), 'c'],
+    ['float', 'a'],
+  ] as const) {
+    const image = await generatedImage({ seed, layers: [2_000], mediaTypes: 'oci', created });
+    for (const tag of tags) await pushImage(held.url, 'ci', tag, image);
+  }
+  await scene.fact('docker-registry deletes no tags: a manifest goes once all its tags may', async () => {
+    const { code, stdout, stderr } = await quayside('tags', `${held.host}/ci`, '--confirm');
+    assert.equal(code, 0, stderr);
+    for (const name of ['a', 'b']) assert.equal(await digestAt(held, 'ci', oldTag(name)), undefined);
+    assert.match(stdout, /Kept 20240110000000_prune_c: the registry deletes no tags.*: c names/);
+    for (const tag of [oldTag('c'), 'c', 'a']) assert.ok(await digestAt(held, 'ci', tag), tag);
   });
 }

@@ -1,0 +1,89 @@
+import { Semaphore } from '../../base/flow/semaphore.ts';
+import type { Digest } from '../../oci/digest.ts';
+import type { Tag } from '../../oci/reference.ts';
+import type { Cancellable } from '../../oci/registry-reader.ts';
+import { type Pruning, tagReading } from '../place.ts';
+import type { Deletion, KeepReason, KeptObject } from '../plan.ts';
+import type { Removal } from '../run.ts';
+import { classOf } from '../tag-rules.ts';
+import type { DigestDeletion } from '../tags.ts';
+import { RepositoryReading } from './reading.ts';
+
+interface DigestDeletionOptions extends Pick<Pruning, 'place' | 'needs' | 'atOnce' | 'signal'> {
+  /** Deletes a manifest with all its tags. Throws `RegistryError`. */
+  readonly deleteManifest: (digest: Digest, options: Cancellable) => Promise<void>;
+  /** How long what was read of the whole repository is used, ms. Default: 5 min. */
+  readonly readingMs?: number;
+}
+
+type OtherVerdict = (tag: Tag) => Promise<Deletion | KeptObject | 'gone'>;
+type ReasonToKeep = Omit<KeptObject, 'id'>;
+
+const readingMs = 5 * 60_000;
+
+/**
+ * Deletes tags of a registry that deletes manifests alone. A manifest goes only if a complete
+ * listing shows that every tag of it may go, no index lists it, and no image stream names it. The
+ * whole repository is read first, and its names are listed again before each deletion, one at a
+ * time. Throws `RegistryError`.
+ */
+export function digestDeletion(options: DigestDeletionOptions): DigestDeletion {
+  const { place, needs, deleteManifest, signal } = options;
+  const turns = new Semaphore({ permits: 1 });
+  let [reading, readAt] = [new RepositoryReading(options), Number.NEGATIVE_INFINITY];
+
+  async function read(): Promise<RepositoryReading> {
+    const isNew = performance.now() - readAt > (options.readingMs ?? readingMs);
+    if (isNew) reading = new RepositoryReading(options);
+    await reading.read();
+    if (isNew) readAt = performance.now();
+    return reading;
+  }
+
+  async function reasonToKeep(
+    digest: Digest,
+    own: Tag,
+    verdict: OtherVerdict,
+  ): Promise<ReasonToKeep | undefined> {
+    const { tags, manifests, unread } = await read();
+    const [unknown] = unread;
+    if (unknown !== undefined) return kept('unread', unknown);
+    for (const { digest: index, children } of manifests.values())
+      if (children.includes(digest)) return kept('in use', `${index} lists ${digest}`);
+    const others = [...tags].filter(([tag, named]) => named === digest && tag !== own).map(([tag]) => tag);
+    for (const tag of others) {
+      const said = await verdict(tag);
+      if (said === 'gone' || (!('kept' in said) && said.digest !== digest)) continue;
+      if ('kept' in said) return kept('shared', `${tag} names ${digest} too, and stays: ${said.why}`);
+    }
+    for (const tag of [own, ...others]) {
+      const known = classOf(tag);
+      if (known.kind !== 'kept' || known.of === undefined) continue;
+      const now = await tagReading(place, known.of, signal);
+      if (now === digest) return kept('shared', `${known.of} names ${digest} too, and stays`);
+      if (typeof now === 'object') return kept('unread', now.unread);
+    }
+    if (!needs.inSync) return kept('image streams not in sync', `cannot tell whether one names ${digest}`);
+    const stream = needs.namedBy(digest);
+    if (stream === undefined) return undefined;
+    return kept('named by an image stream', `image stream tag ${stream} names ${digest}`);
+  }
+
+  return (tag, digest, verdict) =>
+    turns.run(async (): Promise<Removal> => {
+      const now = await tagReading(place, tag, signal);
+      if (now === 'gone') return 'gone';
+      if (typeof now === 'object') return { id: tag, ...kept('unread', now.unread) };
+      if (now !== digest)
+        return { id: tag, ...kept('changed meanwhile', `${tag} does not name ${digest} any more`) };
+      const reason = await reasonToKeep(digest, tag, verdict);
+      if (reason !== undefined)
+        return { id: tag, ...reason, why: `the registry deletes no tags, only manifests: ${reason.why}` };
+      await deleteManifest(digest, { signal });
+      return 'deleted';
+    });
+}
+
+function kept(reason: KeepReason, why: string): ReasonToKeep {
+  return { kept: reason, why };
+}

@@ -1,0 +1,131 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Test, test } from 'tap';
+import { pruningTags } from '../../../src/cli/prune/tags.ts';
+import { createHolds } from '../../../src/mirror/queue/holds.ts';
+import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { registryDouble } from '../../support/registry-double.ts';
+import { recordedIo } from '../io.ts';
+
+const repository = 'openshift/ci';
+const now = Date.parse('2026-11-29T12:00:00Z');
+const old = '20261120000000_prune_cli';
+const older = '20261110000000_prune_cli';
+const young = '20261128000000_prune_cli';
+const listType = 'application/vnd.oci.image.index.v1+json';
+const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+
+/** A registry that deletes manifests alone, with one old tag, and the command. */
+async function manifestsOnly(t: Test) {
+  const registry = await registryDouble();
+  t.teardown(() => registry.close());
+  registry.switches.deletesNoTags = true;
+  const dir = t.testdir({ 'auth.json': '{}' });
+  const config = join(dir, 'quayside.yaml');
+  await writeFile(config, `store: { filesystem: { path: ${dir}/store } }\n`);
+  const store = createFilesystemStore({ path: join(dir, 'store') });
+  t.teardown(() => store.close());
+  const { digest } = registry.addImage(repository, old);
+  const place = `${registry.host}/${repository}`;
+  async function run(...args: string[]) {
+    const io = recordedIo();
+    const env = { REGISTRY_AUTH_FILE: join(dir, 'auth.json') };
+    const words = ['--insecure', '--no-streams', '--confirm', '--config', config, ...args, place];
+    const code = await pruningTags(() => now)(words, { ...io, env });
+    return { code, out: io.out(), err: io.err() };
+  }
+  return {
+    ...{ registry, digest, run, dir, place, store },
+    tag: (name: string) => registry.tagOf(repository, name),
+    /** Another tag of the old one's manifest. */
+    async also(...tags: string[]) {
+      const headers = { accept: `${manifestType}, application/vnd.docker.distribution.manifest.v2+json` };
+      const answer = await fetch(`${registry.url}/v2/${repository}/manifests/${digest}`, { headers });
+      const type = answer.headers.get('content-type') ?? '';
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      t.equal(registry.addManifest(repository, bytes, type, ...tags), digest);
+      return bytes.length;
+    },
+  };
+}
+
+test('where no tags are deleted a manifest goes once every tag of it is old', async (t) => {
+  const { run, also, tag, registry } = await manifestsOnly(t);
+  await also(older);
+  registry.addImage(repository, 'cli');
+  registry.addImage(repository, young);
+  const { code, out, err } = await run();
+  t.equal(code, 0, err);
+  t.match(out, 'Deleted 2 objects out of 2. Failed to delete 0 objects.');
+  t.strictSame([tag(old), tag(older)], [undefined, undefined]);
+  t.ok(tag('cli') && tag(young));
+});
+
+for (const other of ['cli', 'unknown', young, '20261120000000_prune_other_x-y'])
+  test(`a manifest that ${other} names too is deleted ${other.endsWith('y') ? 'with it' : 'never'}`, async (t) => {
+    const { run, also, tag, digest } = await manifestsOnly(t);
+    await also(other);
+    const { code, out, err } = await run();
+    t.equal(code, 0, err);
+    t.equal(tag(old), other.endsWith('y') ? undefined : digest);
+    if (other.endsWith('y')) return;
+    t.match(out, `Kept ${old}: the registry deletes no tags, only manifests: ${other} names ${digest} too`);
+    t.match(out, 'Kept, shared: 1');
+  });
+
+test('a hold on one of its tags keeps the manifest', async (t) => {
+  const { run, also, tag, store, place, digest } = await manifestsOnly(t);
+  await also('20261120000000_prune_other');
+  await createHolds({ records: store.records }).put({ destination: `${place}:other`, since: 1 });
+  t.match(await run(), { code: 0, out: 'a hold is on other' });
+  t.equal(tag(old), digest);
+});
+
+test('a manifest that an index lists stays', async (t) => {
+  const { run, also, tag, registry, digest } = await manifestsOnly(t);
+  const size = await also(old);
+  const manifests = [{ mediaType: manifestType, digest, size }];
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: listType, manifests });
+  registry.addManifest(repository, Buffer.from(index), listType, 'index');
+  t.match(await run(), { code: 0, out: /Kept, in use: 1/ });
+  t.equal(tag(old), digest);
+});
+
+test('one tag that cannot be read may name anything, so nothing goes', async (t) => {
+  const { run, tag, registry, digest } = await manifestsOnly(t);
+  registry.addImage(repository, 'cli');
+  registry.switches.status = { of: 'manifests/cli' as 'manifests', code: 503 };
+  t.match(await run(), { code: 1, out: `Kept ${old}: the registry deletes no tags` });
+  t.equal(tag(old), digest);
+});
+
+test('a listing that fails deletes nothing', async (t) => {
+  const { run, tag, registry, digest } = await manifestsOnly(t);
+  const push = registry.requests.push.bind(registry.requests);
+  registry.requests.push = (...records) => {
+    if (records.some(({ method }) => method === 'DELETE'))
+      registry.switches.status = { of: 'tags', code: 503 };
+    return push(...records);
+  };
+  t.match(await run(), { code: 1, err: `cannot delete ${old}` });
+  t.equal(tag(old), digest);
+});
+
+test('with -f only the tags of the file count as going', async (t) => {
+  const { run, also, tag, dir, digest } = await manifestsOnly(t);
+  await also(older);
+  const file = join(dir, 'names');
+  await writeFile(file, `${old}\n`);
+  t.match(await run('-f', file), {
+    code: 0,
+    out: `${older} names ${digest} too, and stays: it is not among`,
+  });
+  t.equal(tag(old), digest);
+});
+
+test('where nothing is deleted at all each tag has its error', async (t) => {
+  const { run, registry, tag, digest } = await manifestsOnly(t);
+  registry.switches.refusesDeletes = 405;
+  t.match(await run(), { code: 1, out: /Failed to delete 1 objects/, err: `cannot delete ${old}` });
+  t.equal(tag(old), digest);
+});
