@@ -11,6 +11,7 @@ import { defined } from '../base/text/defined.ts';
 import { type CacheContext, createCacheContext } from '../cache/registry/context.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
 import { createTagIndex } from '../cache/registry/tag-index.ts';
+import type { FoundCondition } from '../conditions/condition.ts';
 import type { MirrorSettings } from '../config/config.ts';
 import type { Config, Environment } from '../config/load.ts';
 import { createReadings } from '../image-streams/flat-tags.ts';
@@ -44,7 +45,7 @@ import { cachedRegistries, configuredUpstreams } from './registries.ts';
 import { configuredSharing } from './review-sharing.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
-import { StoreCheck } from './store-check.ts';
+import { StoreCheck, storePlace } from './store-check.ts';
 import { configuredStreams } from './streams.ts';
 import { startedUpkeep, swept } from './upkeep.ts';
 
@@ -72,6 +73,8 @@ export interface Service {
   forget(): void;
   /** What of store and spool cannot be used now, each with its cause and what to do. */
   storeFaults(): Promise<readonly string[]>;
+  /** What each part is like at the moment, as conditions that may not count yet. */
+  look(): Promise<readonly FoundCondition[]>;
   /** Says no to readiness probes from now on; every request is answered as before. */
   leave(): void;
   /** Stops accepting, finishes requests within the grace time, writes records, closes all. */
@@ -86,7 +89,7 @@ const lastWordsMs = 2_000;
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
 export async function createService(config: Config, { log, env, clock }: ServiceOptions): Promise<Service> {
   const meters = createMetrics();
-  const signs = createSigns();
+  const signs = createSigns(clock?.now);
   const states = new UpstreamStates();
   const ours = states.noted(signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log)));
   const trace = createRequestTrace(log);
@@ -177,18 +180,8 @@ export async function createService(config: Config, { log, env, clock }: Service
   });
   const operators = configuredOperators(config.admin, clusters);
   const conditions = await configuredConditions(config, {
-    ...{
-      store: cache.medium,
-      bucket,
-      upstreams,
-      streams: streams.all,
-      canServe,
-      readKeyPair,
-      signs,
-      meters,
-      log,
-      env,
-    },
+    ...{ store: cache.medium, place: storePlace(config.store), bucket, upstreams, canServe, readKeyPair },
+    ...{ streams: streams.all, signs, meters, log, env },
     ...defined({ mirror, clock }),
   });
   const explain = configuredExplain(config, {
@@ -266,6 +259,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       },
       forget: access.forget,
       storeFaults: () => storeCheck.faults(cache.medium),
+      look: conditions.look,
       leave: () => {
         isLeaving = true;
       },

@@ -9,6 +9,7 @@ import {
   type ConditionPublisher,
   type ConditionReport,
   type ConditionSource,
+  type FoundCondition,
   isFault,
 } from './condition.ts';
 import type { ConditionMemory } from './condition-memory.ts';
@@ -64,6 +65,16 @@ export class ConditionBoard {
   /** Takes up what counted before, then looks until `close`. */
   start(): void {
     this.#running = this.#run(this.#ending.signal);
+  }
+
+  /** Looks at all sources at once; resolves to what was found of each, whether it counts or not. */
+  async look(): Promise<readonly FoundCondition[]> {
+    const { signal } = this.#ending;
+    await Promise.all(this.#options.sources.map((source) => this.#look(source, signal)));
+    return [...this.#parts].flatMap(([key, { kind }]) => {
+      const found = this.#found.get(key);
+      return found === undefined ? [] : [{ type: kind.type, ...defined({ name: kind.name }), ...found }];
+    });
   }
 
   report(): ConditionReport {

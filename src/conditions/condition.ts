@@ -70,6 +70,9 @@ export interface PartCondition extends Condition {
   readonly pending?: ConditionFinding & { readonly since: number; readonly countsAt: number };
 }
 
+/** What was found of a condition, whether it counts or not. */
+export interface FoundCondition extends ConditionFinding, Pick<Condition, 'type' | 'name'> {}
+
 /** Where conditions are shown. */
 export interface ConditionPublisher {
   /** Called after each change; `changed` has those whose status is another one. Never throws. */

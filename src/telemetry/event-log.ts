@@ -33,11 +33,11 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     },
     spoolUsabilityChanged(event) {
       events.spoolUsabilityChanged?.(event);
-      if (event.isUsable) cache.info('files can be made in the spool directory again');
+      if (event.isUsable) cache.info('the spool directory can be written again');
       else
         cache.warn(
           { err: event.error },
-          'no file can be made in the spool directory; blobs pass through and are not stored',
+          'the spool directory cannot be written; blobs pass through and are not stored',
         );
     },
     repaired() {
@@ -88,8 +88,9 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     },
     breakerChanged(event) {
       events.breakerChanged(event);
+      const { error, ...fields } = event;
       upstream[event.state === 'open' ? 'warn' : 'info'](
-        event,
+        { ...fields, ...(error === undefined ? {} : { err: error }) },
         'the circuit breaker of an upstream changed its state',
       );
     },

@@ -77,7 +77,12 @@ export interface UpstreamEvents {
     readonly limit?: string;
     readonly remaining: string;
   }): void;
-  breakerChanged(event: { readonly upstream: string; readonly state: 'closed' | 'open' | 'half-open' }): void;
+  breakerChanged(event: {
+    readonly upstream: string;
+    readonly state: 'closed' | 'open' | 'half-open';
+    /** Of an open one: the last failure. */
+    readonly error?: unknown;
+  }): void;
 }
 
 export type UpstreamRequestKind =

@@ -1,4 +1,5 @@
 import type { Test } from 'tap';
+import type { FoundCondition } from '../../src/conditions/condition.ts';
 import { refusal, sampleOf } from '../bad-days/rig.ts';
 import { until } from '../support/bodies.ts';
 import type { LogLine, ServiceRig } from '../support/service.ts';
@@ -33,7 +34,9 @@ export interface Played {
 export type FailureRow = Readonly<Record<(typeof columns)[number], string>>;
 
 /** In their order. A column that comes is named here, and filled in `played`. */
-export const columns = ['failure', 'client', 'log', 'metrics', 'explain', 'next step'] as const;
+export const columns = [
+  ...(['failure', 'client', 'log', 'metrics', 'condition', 'explain', 'next step'] as const),
+] as const;
 
 /** Plays the failure, and takes down what client, log and metrics say of it. */
 export async function played({ name, next, play }: Failure): Promise<FailureRow> {
@@ -47,6 +50,7 @@ export async function played({ name, next, play }: Failure): Promise<FailureRow>
       client: normal(seen.client),
       log: normal(await logText(seen)),
       metrics: (await metricText(seen)) || '–',
+      condition: steadyCondition(normal(await conditionText(seen))) || '–',
       explain: steady(normal(await explainText(seen))),
       'next step': next,
     };
@@ -98,6 +102,29 @@ function steady(text: string): string {
     .replace(/the last \w+ of the store/, 'the last call of the store')
     .replace(/: [A-Z]\w+(?:Object|Objects|ObjectsV2): .*$/, '')
     .replace(/next attempt in \d+ s/, 'next attempt in N s');
+}
+
+/**
+ * Each condition that is not as it should be. Of the bucket only whether it is there, as the double
+ * has no settings; of our clock only what other clocks say.
+ */
+async function conditionText({ rig }: Played): Promise<string> {
+  const isTold = ({ type, status }: FoundCondition): boolean =>
+    status !== 'True' &&
+    !(type.startsWith('Storage') && type !== 'StorageExists') &&
+    !(type === 'ClockInSync' && status === 'Unknown');
+  const texts = (await rig.look()).filter(isTold).map(({ type, name, status, reason, message }) => {
+    const which = name === undefined ? type : `${type} ${name}`;
+    return `\`${which}\` ${status} **${reason}**: ${message}`;
+  });
+  return texts.join('<br>');
+}
+
+/** The same of conditions, which also say how the connection ended. */
+function steadyCondition(text: string): string {
+  return text
+    .replaceAll(/: (?:Put|Get|Head|List)Objects?(?:V2)?: /g, ': CALL: ')
+    .replaceAll(/(?:\w*Error: )?(?:socket hang up|read ECONNRESET|write EPIPE)/g, 'socket hang up');
 }
 
 /** The first fault that `quayside explain` names, asked by the request's id or its image. */

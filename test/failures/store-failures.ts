@@ -41,7 +41,7 @@ async function overRefusingS3(t: Test, status: number, code: string, message: st
   const endpoint = await refusingS3(t, status, code, message);
   const directory = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
   const files = { accessKeyIdFile: join(directory, 'id'), secretAccessKeyFile: join(directory, 'key') };
-  const s3 = { bucket: 'blobs', endpoint, pathStyle: true, check: false, ...files };
+  const s3 = { bucket: 'blobs', endpoint, pathStyle: true, ...files };
   return badDay(t, { settings: { store: { s3 }, spool: { path: join(directory, 'spool') } } });
 }
 

@@ -23,6 +23,8 @@ doubles of registries, S3 and a cluster. A test compares this page with what the
   show nothing, so take the request's id from the log by time and path.
 - **log**: the line \`request\` has the \`message\`, too. Further lines are named by their text.
 - **metrics**: a sample that counts the failure.
+- **condition**: what [\`quayside status\`](conditions.md) shows of it. It counts after its inertia.
+  \`–\`: all parts are well, since one request or one image fails.
 - **explain**: the first fault that \`quayside explain\` names; it also says what to do.
 `;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { createService, type Service } from '../../src/app/app.ts';
-import type { Clock } from '../../src/base/time/wait.ts';
+import { type Clock, systemClock } from '../../src/base/time/wait.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
@@ -24,6 +24,8 @@ export interface ServiceRig {
   logText(): string;
   /** The metrics as text. */
   metrics(): Promise<string>;
+  /** What each part is like, more than a minute after the start: then upstreams are asked. */
+  look(): ReturnType<Service['look']>;
   /** Stops the service before its test ends. */
   stop(): Promise<void>;
 }
@@ -68,11 +70,13 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
     },
     ...options.settings,
   };
-  const service = await createService(load(stringify(settings), {}), {
-    log,
-    env: {},
-    ...(options.clock === undefined ? {} : { clock: options.clock }),
-  });
+  const { clock: given = systemClock } = options;
+  let aheadMs = 0;
+  const clock: Clock = {
+    now: () => given.now() + aheadMs,
+    setTimeout: (callback, ms) => given.setTimeout(callback, ms),
+  };
+  const service = await createService(load(stringify(settings), {}), { log, env: {}, clock });
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     stopped ??= service.close();
@@ -92,6 +96,12 @@ export async function serviceRig(t: Test, options: ServiceRigOptions = {}): Prom
     },
     logText: () => lines.join(''),
     metrics: async () => (await fetch(`http://${service.adminAddress}/metrics`)).text(),
+    look() {
+      aheadMs = minuteMs + 1;
+      return service.look();
+    },
     stop,
   };
 }
+
+const minuteMs = 60_000;

@@ -4,9 +4,9 @@
 import { hostname } from 'node:os';
 import { closeInTurn } from '../../base/flow/close-all.ts';
 import { defined } from '../../base/text/defined.ts';
-import type { Clock } from '../../base/time/wait.ts';
+import { type Clock, systemClock } from '../../base/time/wait.ts';
 import { ConditionBoard } from '../../conditions/board.ts';
-import type { ConditionPublisher } from '../../conditions/condition.ts';
+import type { ConditionPublisher, FoundCondition } from '../../conditions/condition.ts';
 import { createConditionMemory } from '../../conditions/condition-memory.ts';
 import { createConfigMapPublisher } from '../../conditions/config-map.ts';
 import { createEventPublisher } from '../../conditions/kubernetes-events.ts';
@@ -36,6 +36,8 @@ import type { Signs } from './signs.ts';
 
 interface ConditionParts {
   readonly store: Store;
+  /** Where the store is, in words for operators. */
+  readonly place: string;
   readonly bucket: ConfiguredBucket | undefined;
   readonly upstreams: readonly Upstream[];
   /** The indexes of image streams. */
@@ -54,6 +56,8 @@ interface ConditionParts {
 export interface Conditions {
   /** All of them now, as JSON and as a table. */
   status(): { readonly json: object; readonly text: string };
+  /** What each part is like at the moment, whether it counts or not. */
+  look(): Promise<readonly FoundCondition[]>;
   /** The settings that wait for a restart now. */
   pending(settings: readonly string[]): void;
   start(): void;
@@ -64,15 +68,16 @@ export interface Conditions {
 export async function configuredConditions(config: Config, parts: ConditionParts): Promise<Conditions> {
   const { bucket, signs, store, mirror, log } = parts;
   const clients = createClusterClients(config.clusters);
+  const { now } = parts.clock ?? systemClock;
   let waiting: readonly string[] = [];
   const board = new ConditionBoard({
     sources: [
       servingSource(store, parts.canServe),
       ...(bucket?.sources ?? []),
-      storeSource(store, signs),
+      storeSource(store, parts.place, signs),
       spoolSource(config, signs),
-      ...upstreamSources(parts.upstreams, signs),
-      ...clusterSources(config, clients, signs),
+      ...upstreamSources(parts.upstreams, signs, now),
+      ...clusterSources(config, clients, signs, now),
       ...streamSources(parts.streams),
       ...(mirror === undefined ? [] : mirrorSources(() => mirror.state())),
       ...certificateSources(config, parts.readKeyPair),
@@ -95,6 +100,7 @@ export async function configuredConditions(config: Config, parts: ConditionParts
     pending: (settings) => {
       waiting = settings;
     },
+    look: () => board.look(),
     start: () => board.start(),
     close: () => closeInTurn([() => board.close(), () => clients.close(), () => bucket?.close()]),
   };

@@ -51,6 +51,9 @@ function parkedFinding({ tasks }: MirrorActivity): ConditionFinding {
   if (tasks === undefined) return elsewhere;
   const { parked, example } = tasks;
   if (example === undefined) return good('NothingParked', 'no image is parked');
-  const message = `${parked} images are parked, such as ${example.destination}: ${example.reason}`;
+  const count = parked === 1 ? '1 image is parked:' : `${parked} images are parked, such as`;
+  const { destination, reason } = example;
+  const named = reason.startsWith(destination) ? reason : `${destination}: ${reason}`;
+  const message = `${count} ${named}`;
   return { status: 'False', reason: 'Parked', message: message.slice(0, 500) };
 }

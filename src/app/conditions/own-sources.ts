@@ -47,17 +47,20 @@ export function settingsSource(pending: () => readonly string[]): ConditionSourc
   };
 }
 
-/** The store's own check, and why it fails. */
-export function storeSource(store: Store, signs: Signs): ConditionSource {
+/** The store's own check, and why it fails; `place`: where the store is, for messages. */
+export function storeSource(
+  store: Pick<Store, 'isUsable' | 'kind'>,
+  place: string,
+  signs: Pick<Signs, 'storeError'>,
+): ConditionSource {
   return {
     kinds: [{ type: 'StoreUsable', effect: 'degrades', inertiaMs }],
     everyMs: 30_000,
     async look() {
       if (await store.isUsable())
         return [good('Usable', `a small file was written and read (${store.kind})`)];
-      return [
-        bad('the check of the store failed: pulls continue without it', signs.storeError, 'CheckFailed'),
-      ];
+      const message = `${place} cannot be used: pulls continue without it`;
+      return [bad(message, signs.storeError, 'CheckFailed')];
     },
   };
 }
@@ -70,7 +73,10 @@ export function spoolSource({ spool: { path, maxBytes } }: Config, signs: Signs)
     everyMs: 5_000,
     look() {
       const { bytes, error } = signs.spool;
-      if (error !== undefined) return [bad(`no file can be made in ${path}`, error, 'Unwritable')];
+      if (error !== undefined)
+        return [
+          bad(`${path} cannot be written: downloads pass through and are not stored`, error, 'Unwritable'),
+        ];
       const percent = Math.floor((100 * bytes) / maxBytes);
       if (percent < fullPercent)
         return [good('Usable', `less than ${fullPercent} % of the spool are in use`)];

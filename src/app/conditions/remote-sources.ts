@@ -38,9 +38,8 @@ export function upstreamSources(
       if (last === undefined && now() - startedAt < believedMs) return [undefined];
       const isRecent = last?.isGood === true && now() - last.at < believedMs;
       if (isRecent || (await upstream.isReachable({ signal }))) return [good('Reachable', 'it answers')];
-      return [
-        bad('it does not answer, or its circuit breaker is open', signs.upstream(name)?.error, 'Unreachable'),
-      ];
+      const message = `${name} cannot be used: what is not stored cannot be pulled`;
+      return [bad(message, signs.upstream(name)?.error, 'Unreachable')];
     },
   }));
 }

@@ -16,7 +16,7 @@ export interface Signs {
   noted(events: MeteredEvents): MeteredEvents;
   upstream(name: string): Sign | undefined;
   cluster(name: string): Sign | undefined;
-  /** Why the store's own check failed; undefined while it does not. */
+  /** Why the store's own check failed, or its breaker is open; undefined while neither is so. */
   readonly storeError: unknown;
   readonly spool: { readonly bytes: number; readonly error?: unknown };
   /** How far other clocks are ahead of ours, by who told, in milliseconds. */
@@ -30,7 +30,8 @@ export function createSigns(now: () => number = () => performance.now()): Signs 
   const upstreams = createLru<string, Sign>(1_000);
   const clusters = createLru<string, Sign>(1_000);
   const skews = new Map<string, number>();
-  let storeError: unknown;
+  let checkError: unknown;
+  let breakerError: unknown;
   let spool: Signs['spool'] = { bytes: 0 };
 
   return {
@@ -57,9 +58,18 @@ export function createSigns(now: () => number = () => performance.now()): Signs 
         const words = `a review failed: ${failure}${status === undefined ? '' : `, status ${status}`}`;
         clusters.set(cluster, { isGood, at: now(), ...(isGood ? {} : { error: new Error(words) }) });
       },
+      breakerChanged(event) {
+        events.breakerChanged(event);
+        const { upstream, state, error } = event;
+        if (state === 'open') upstreams.set(upstream, { isGood: false, at: now(), error });
+      },
+      availabilityChanged(event) {
+        events.availabilityChanged(event);
+        breakerError = event.isAvailable ? undefined : (event.error ?? unknownError);
+      },
       usabilityChanged(event) {
         events.usabilityChanged?.(event);
-        storeError = event.isUsable ? undefined : (event.error ?? unknownError);
+        checkError = event.isUsable ? undefined : (event.error ?? unknownError);
       },
       spoolChanged(event) {
         events.spoolChanged(event);
@@ -74,7 +84,7 @@ export function createSigns(now: () => number = () => performance.now()): Signs 
     upstream: (name) => upstreams.get(name),
     cluster: (name) => clusters.get(name),
     get storeError() {
-      return storeError;
+      return checkError ?? breakerError;
     },
     get spool() {
       return spool;

@@ -1,6 +1,6 @@
 import { type FileHandle, mkdir, open, unlink } from 'node:fs/promises';
 import { isDiskFull } from '../../base/state/medium-fault.ts';
-import { createOutage } from '../../base/state/outage.ts';
+import { createOutage, type Outage } from '../../base/state/outage.ts';
 import type { ByteRange, Bytes } from '../../oci/content.ts';
 import type { BufferPool } from '../../store/buffers.ts';
 import { fileBytes, type Growth } from '../../store/filesystem/file-bytes.ts';
@@ -14,7 +14,10 @@ interface SpoolOptions extends SpoolRoomOptions {
   readonly directory: string;
   readonly files: TempFiles;
   readonly buffers: BufferPool;
-  /** Whether files can be made in the directory, each time that changes; with the cause of a no. */
+  /**
+   * Whether files can be made in the directory, and written, each time that changes; with the cause
+   * of a no.
+   */
   readonly usabilityChanged?: (isUsable: boolean, error?: unknown) => void;
 }
 
@@ -74,8 +77,7 @@ export function createSpool(options: SpoolOptions): Spool {
       try {
         const path = options.files.newPath();
         const handle = await opened(path, options.directory);
-        outage.worked();
-        file = new SpoolFile({ ...events, path, handle, share, buffers: options.buffers });
+        file = new SpoolFile({ ...events, path, handle, share, outage, buffers: options.buffers });
         if (gaveWay !== undefined) file.giveWay(gaveWay);
         return file;
       } catch (error) {
@@ -103,6 +105,8 @@ interface SpoolFileOptions extends SpoolFileEvents {
   readonly handle: FileHandle;
   readonly buffers: BufferPool;
   readonly share: RoomShare;
+  /** Told of each write to the disk. */
+  readonly outage: Outage;
 }
 
 /** Whether the file still takes chunks, and if not, what a writer is told. */
@@ -194,6 +198,7 @@ export class SpoolFile {
   #startFlush(): void {
     this.#flushing ??= this.#writeOut()
       .catch((cause: unknown) => {
+        this.#options.outage.failed(cause);
         this.#writing = {
           name: 'unwritable',
           error: new SpoolError(
@@ -214,6 +219,7 @@ export class SpoolFile {
     for (let bytes = this.#latest.turn(); bytes !== undefined; bytes = this.#latest.turn()) {
       await writeAll(this.#options.handle, bytes, this.#written);
       this.#written += bytes.byteLength;
+      this.#options.outage.worked();
     }
   }
 

@@ -10,7 +10,7 @@ import { credentialsFrom } from '../login/credentials.ts';
 import { authenticated } from '../login/login.ts';
 import { secretsOf } from '../login/shown.ts';
 import { createUpstreamTokens } from '../login/tokens.ts';
-import { createBreaker } from '../resilience/breaker.ts';
+import { breakerError, createBreaker } from '../resilience/breaker.ts';
 import { connectRefusal } from '../resilience/connect-failure.ts';
 import { inTime } from '../resilience/deadline.ts';
 import { limitConcurrency, rateLimited } from '../resilience/limits.ts';
@@ -140,7 +140,14 @@ function sender(
   const bearable = limit?.limited(slow) ?? slow;
   const inside = limitConcurrency(settings);
   const guard = createBreaker(settings.breaker, now, {
-    changed: (state) => events?.breakerChanged({ upstream: name, state }),
+    changed: (state, last) => {
+      const isFailing = state === 'open' && last !== undefined;
+      events?.breakerChanged({
+        upstream: name,
+        state,
+        ...(isFailing ? { error: breakerError(last) } : {}),
+      });
+    },
     suspected: () => reach.suspect(),
   });
   const ping = { url: urlsBelow(upstream)('/v2/'), send: guard.guarded(wire) };

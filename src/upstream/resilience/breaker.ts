@@ -64,8 +64,8 @@ export function settled(
 }
 
 interface BreakerListener {
-  /** The breaker for all has another phase. */
-  changed(phase: BreakerPhase): void;
+  /** The breaker for all has another phase; `last`: the last failure. */
+  changed(phase: BreakerPhase, last?: BreakerFailure): void;
   /** Repositories fail, and it may be the registry that does: that can be asked. */
   suspected(): void;
 }
@@ -102,7 +102,7 @@ export function createBreaker(
   const become = (next: BreakerState): void => {
     const isChanged = next.phase !== whole.phase;
     whole = next;
-    if (isChanged) listener.changed(next.phase);
+    if (isChanged) listener.changed(next.phase, next.last);
   };
   const settle = (outcome: Outcome, last?: BreakerFailure) =>
     become(noted(settled(whole, outcome, now(), options), last));
@@ -182,6 +182,13 @@ function saysNothing(error: unknown, { signal }: UpstreamRequest): boolean {
 
 function noted(state: BreakerState, last: BreakerFailure | undefined): BreakerState {
   return last === undefined ? state : { ...state, last };
+}
+
+/** The failure as an error. */
+export function breakerError(last: BreakerFailure): unknown {
+  if ('error' in last) return last.error;
+  const { status } = last.reply;
+  return Object.assign(new Error(`the last time it answered ${status}`), { code: `Status${status}` });
 }
 
 /** The registry's words stay unread: the caller that gets the answer reads them. */

@@ -40,11 +40,22 @@ const pingMs = 3_000;
 /** It answered the ping, and does not work. */
 class BadPing extends Error {
   readonly reply: UpstreamReply;
+  readonly code: string;
 
   constructor({ status, upstream }: UpstreamResponse, { pathname }: URL) {
     super(`status ${status} to GET ${pathname}`);
+    this.code = `Status${status}`;
     this.reply = { status, ...(upstream !== undefined && { upstream }) };
   }
+}
+
+function isLate(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError';
+}
+
+function lateBy({ pathname }: URL): Error {
+  const error = new Error(`no answer to GET ${pathname} within ${pingMs / 1000} s`);
+  return Object.assign(error, { code: 'Timeout' });
 }
 
 /** An answer below 500, also 401, proves it is up; `GET /v2/` (end-1) without a recent one. */
@@ -83,7 +94,7 @@ export function createReachability(options: ReachabilityOptions): Reachability {
       return true;
     } catch (error) {
       last = error instanceof BadPing ? error : { error };
-      if (!closing.aborted) outage.failed(error);
+      if (!closing.aborted) outage.failed(isLate(error) ? lateBy(url) : error);
       return false;
     }
   });

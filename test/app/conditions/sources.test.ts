@@ -3,7 +3,12 @@ import { type Test, test } from 'tap';
 import { readKeyPair } from '../../../src/app/certificate.ts';
 import { bad } from '../../../src/app/conditions/findings.ts';
 import { mirrorSources } from '../../../src/app/conditions/mirror-sources.ts';
-import { certificateSources, clockSource, spoolSource } from '../../../src/app/conditions/own-sources.ts';
+import {
+  certificateSources,
+  clockSource,
+  spoolSource,
+  storeSource,
+} from '../../../src/app/conditions/own-sources.ts';
 import {
   clusterSources,
   streamSources,
@@ -19,7 +24,7 @@ import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { clusterDouble } from '../../support/cluster-double.ts';
-import { rig } from '../../upstream/rig.ts';
+import { app, rig, v1 } from '../../upstream/rig.ts';
 
 const { signal } = new AbortController();
 
@@ -46,7 +51,7 @@ test('a spool is usable until no file can be made in it, or it is full', async (
   const error = Object.assign(new Error('permission denied'), { code: 'EACCES' });
   events.spoolUsabilityChanged?.({ isUsable: false, error });
   t.match(await found(source), [
-    { status: 'False', reason: 'EACCES', message: /in \/spool: permission denied/ },
+    { status: 'False', reason: 'EACCES', message: /^\/spool cannot be written: .*: permission denied$/ },
   ]);
   events.spoolUsabilityChanged?.({ isUsable: true });
   events.spoolChanged({ bytes: 0 });
@@ -156,7 +161,7 @@ test('an upstream is asked only if no pull has told of it within a minute', asyn
   registry.switches.down = true;
   pass(60_000);
   const [down] = await found(source);
-  t.match(down, { status: 'False', message: /^it does not answer, or its circuit breaker is open: ./ });
+  t.match(down, { status: 'False', message: /^\S+ cannot be used: what is not stored cannot be pulled: ./ });
   registry.switches.down = false;
   events.requested({ upstream: upstream.name, kind: 'manifest', status: 401, seconds: 0.1 });
   const asked = registry.requests.length;
@@ -164,6 +169,35 @@ test('an upstream is asked only if no pull has told of it within a minute', asyn
   pass(59_000);
   t.match(await found(source), [{ status: 'True' }]);
   t.equal(registry.requests.length, asked);
+});
+
+test('a circuit breaker that opened without a ping is told with the failure that opened it', async (t) => {
+  const { signs, events, now, pass } = stage();
+  const { registry, upstream } = await rig(t, { events, breaker: { failures: 1, openMs: 100_000 } });
+  const [source] = upstreamSources([upstream], signs, now);
+  registry.switches.down = true;
+  pass(60_000);
+  await t.rejects(upstream.manifest(app, v1));
+  t.match(await found(source), [{ status: 'False', reason: /^(?:ECONNRESET|UND_ERR_SOCKET)$/ }]);
+  events.breakerChanged({ upstream: upstream.name, state: 'open', error: new Error('it answered 503') });
+  t.match(await found(source), [{ message: /: it answered 503$/ }]);
+});
+
+test('a store whose circuit breaker is open is told with its place and the failure that opened it', async (t) => {
+  const { signs, events } = stage();
+  const store = { kind: 's3', isUsable: async () => false } as const;
+  const source = storeSource(store, 'bucket blobs at http://s3.test', signs);
+  const error = Object.assign(new Error('Access Denied'), { code: 'AccessDenied' });
+  events.availabilityChanged({ isAvailable: false, error });
+  t.match(await found(source), [
+    {
+      status: 'False',
+      reason: 'AccessDenied',
+      message: /^bucket blobs at http:\/\/s3.test .*: Access Denied$/,
+    },
+  ]);
+  events.usabilityChanged?.({ isUsable: false, error: new Error('no such key') });
+  t.match(await found(source), [{ reason: 'CheckFailed', message: /: no such key$/ }]);
 });
 
 test('an index of image streams is well once it is synced', async (t) => {

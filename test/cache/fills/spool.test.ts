@@ -29,6 +29,9 @@ test('the cause of a spool directory that takes no file is told once, and so is 
   await mkdir(parent);
   const file = await spool.file(10, unheard);
   if (typeof file === 'string') throw new Error(`no file: ${file}`);
+  t.equal(changes.length, 1);
+  await file.append(new Uint8Array(10));
+  await file.flush();
   await file.release();
   t.match(changes[1], { isUsable: true });
 });
@@ -36,12 +39,14 @@ test('the cause of a spool directory that takes no file is told once, and so is 
 test('a file that could not be written is not taken for whole because it gave way after that', async (t) => {
   const mib = 1024 * 1024;
   const directory = t.testdir();
+  const changes: unknown[] = [];
   const spool = createSpool({
     directory,
     maxBytes: 4 * mib,
     files: createTempFiles(directory),
     buffers: createBufferPool(),
     changed: () => undefined,
+    usabilityChanged: (isUsable, error) => changes.push({ isUsable, error }),
   });
   const gaveWay: string[] = [];
   const file = async (name: string): Promise<SpoolFile> => {
@@ -59,6 +64,7 @@ test('a file that could not be written is not taken for whole because it gave wa
   await first.append(new Uint8Array(100));
   await until(() => write.mock.callCount() === 1);
   await turn();
+  t.match(changes, [{ isUsable: false, error: { message: 'the disk is full' } }]);
   for (const other of [await file('second'), await file('third')])
     await other.append(new Uint8Array(2 * mib));
   t.same(gaveWay, ['first']);
