@@ -4,7 +4,7 @@ import type { PruneEvents } from '../../prune/place.ts';
 import { type KeepReason, keepReasons, type PrunePlan } from '../../prune/plan.ts';
 import type { PruneOutcome } from '../../prune/run.ts';
 import type { Io } from '../flags/io.ts';
-import { durationText } from '../mirror/go-text.ts';
+import { decimalSize, durationText } from '../mirror/go-text.ts';
 
 /** How many objects ended in which way. */
 export interface PruneCounts {
@@ -13,6 +13,8 @@ export interface PruneCounts {
   /** What only the planned objects need, in bytes, where that is known. */
   readonly bytes: number;
   readonly deleted: number;
+  /** Of `bytes`, those of what is deleted. */
+  readonly deletedBytes: number;
   readonly failed: number;
   readonly left: number;
   readonly kept: Readonly<Record<KeepReason, number>>;
@@ -44,9 +46,13 @@ const everyMs = { terminal: 1_000, elsewhere: 30_000 };
 /** Tells each object when it is planned, or done, and how far the run is on standard error. */
 export function createPruneReport(io: Io, { confirm, json, noun, counted }: ReportOptions): PruneReport {
   const startedAt = performance.now();
-  const counts = { checked: 0, planned: 0, bytes: 0, deleted: 0, failed: 0, left: 0, unread: 0 };
+  const counts = {
+    ...{ checked: 0, planned: 0, bytes: 0, deleted: 0, deletedBytes: 0 },
+    ...{ failed: 0, left: 0, unread: 0 },
+  };
   const kept = Object.fromEntries(keepReasons.map((reason) => [reason, 0])) as Record<KeepReason, number>;
   const reasons = new Map<string, string>();
+  const sizes = new Map<string, number>();
   const failures = new Map<string, string>();
   const told = (): PruneCounts => ({ ...counts, kept });
   const line = (text: string, fields: object): void =>
@@ -62,9 +68,11 @@ export function createPruneReport(io: Io, { confirm, json, noun, counted }: Repo
     counts.planned += deletions.length;
     for (const { id, reason, digest, bytes } of deletions) {
       counts.bytes += bytes ?? 0;
-      if (confirm) reasons.set(id, `${digest}): ${reason}`);
-      else
-        line(`Would have removed ${id} (${digest}): ${reason}`, { id, planned: true, digest, reason, bytes });
+      const told = `${digest}${bytes === undefined ? '' : `, ${decimalSize(bytes)}`}): ${reason}`;
+      if (confirm) {
+        reasons.set(id, told);
+        if (bytes !== undefined) sizes.set(id, bytes);
+      } else line(`Would have removed ${id} (${told}`, { id, planned: true, digest, reason, bytes });
     }
   }
 
@@ -72,10 +80,13 @@ export function createPruneReport(io: Io, { confirm, json, noun, counted }: Repo
     const { id } = outcome;
     counted?.(outcome.outcome);
     const reason = reasons.get(id) ?? ')';
+    const bytes = sizes.get(id) ?? 0;
     reasons.delete(id);
+    sizes.delete(id);
     switch (outcome.outcome) {
       case 'deleted':
         counts.deleted += 1;
+        counts.deletedBytes += bytes;
         line(`Successfully deleted ${id} (${reason}`, { id, outcome: 'deleted' });
         return;
       case 'gone':
@@ -156,11 +167,17 @@ function summaryText(counts: PruneCounts, { confirm, noun, seconds }: SummaryFac
     ...stays.map(([reason, count]) => `Kept, ${reason}: ${count}`),
     ...(unread === 0 ? [] : [`Could not be read: ${unread}`]),
     ...(left === 0 ? [] : [`Not begun: ${left}`]),
+    ...(counts.bytes === 0 ? [] : [bytesLine(counts, confirm)]),
     confirm
       ? `Deleted ${deleted} objects out of ${planned}. Failed to delete ${failed} objects.`
       : 'Dry run: nothing was deleted. Add --confirm to delete',
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function bytesLine({ bytes, deletedBytes }: PruneCounts, confirm: boolean): string {
+  const all = decimalSize(bytes);
+  return `Bytes that nothing else needs: ${confirm ? `${decimalSize(deletedBytes)} deleted out of ${all}` : all}`;
 }
 
 /** Whether all that should be deleted is, and all could be read. */

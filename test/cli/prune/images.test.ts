@@ -75,6 +75,18 @@ async function imagesRig(t: Test) {
   };
 }
 
+test('bytes of their own are told of each image and in sum', async (t) => {
+  const { add, run, registry } = await imagesRig(t);
+  const [first, second] = [add('one', 100, 40_000_000), add('two', 100, 2_000_000)];
+  const dry = await run('--keep-tag-revisions=0');
+  t.match(dry.out, `${first}, 40MB): built 4 days ago`);
+  t.match(dry.out, 'Bytes that nothing else needs: 42MB\n');
+  registry.switches.failsDelete = (reference) => (reference === second ? 500 : undefined);
+  const { out } = await run('--confirm', '--keep-tag-revisions=0');
+  t.match(out, `${first}, 40MB): built 4 days ago`);
+  t.match(out, 'Bytes that nothing else needs: 40MB deleted out of 42MB\n');
+});
+
 test('without --confirm the plan is told, with reasons and bytes', async (t) => {
   const { add, run, deleted, registry } = await imagesRig(t);
   const old = add('v1', 100);
