@@ -6,7 +6,7 @@ import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType, parseManifest } from '../../oci/manifest.ts';
 import type { Reference, Tag } from '../../oci/reference.ts';
-import type { PrunePlace } from '../place.ts';
+import { type PrunePlace, tagReading } from '../place.ts';
 import { persistently } from '../run.ts';
 import type { ListedManifest, RepositoryFacts } from './images-plan.ts';
 
@@ -28,26 +28,27 @@ export class RepositoryReading implements RepositoryFacts {
   readonly unread: string[] = [];
   readonly #options: RepositoryRead;
   readonly #begun = new Map<Digest, Promise<ListedManifest | undefined>>();
-  readonly #seen = new Set<Tag>();
 
   constructor(options: RepositoryRead) {
     this.#options = options;
   }
 
   /**
-   * Lists all tags, and reads those that were not read before, with what they list. What cannot be
-   * read is told by `unread`. Throws `RegistryError` where the tags cannot be listed.
+   * Lists all tags, and reads those that were not read before, or name another manifest by now, with
+   * what they list. What cannot be read is told by `unread`. Throws `RegistryError` where the tags
+   * cannot be listed.
    */
   async read(): Promise<void> {
     const { place, atOnce, signal } = this.#options;
     const tags: Tag[] = [];
-    for await (const tag of allTags(place.reader, place.repository, { signal }))
-      if (!this.#seen.has(tag)) tags.push(tag);
+    for await (const tag of allTags(place.reader, place.repository, { signal })) tags.push(tag);
     await concurrently(tags, atOnce, (tag) => this.#tag(tag), { signal });
   }
 
   async #tag(tag: Tag): Promise<void> {
-    this.#seen.add(tag);
+    const { place, signal } = this.#options;
+    const known = this.tags.get(tag);
+    if (known !== undefined && (await tagReading(place, tag, signal)) === known) return;
     const found = await this.#tried(tag, () => this.#manifest({ tag }));
     if (found !== undefined) this.tags.set(tag, found.digest);
   }

@@ -173,6 +173,24 @@ test('a tag that is pushed meanwhile to an old image keeps it', async (t) => {
   t.ok(tag('old'));
 });
 
+test('a tag that moves meanwhile to an old image keeps it', async (t) => {
+  const { add, run, registry, deleted, tag, bytesOf } = await imagesRig(t);
+  const old = add('old', 100);
+  add('release', 1);
+  const push = registry.requests.push.bind(registry.requests);
+  let lists = 0;
+  registry.requests.push = (...records) => {
+    for (const { path } of records)
+      if (path.endsWith('/tags/list') && ++lists === 2)
+        registry.addManifest(repository, bytesOf(old), mediaTypes.ociManifest, 'release');
+    return push(...records);
+  };
+  const { out } = await run('--confirm', '--keep-tag-revisions=0', '--match', 'old');
+  t.same(deleted(), []);
+  t.match(out, 'release names it too, and stays');
+  t.equal(tag('release'), old);
+});
+
 test('a tag that cannot be read keeps the whole repository', async (t) => {
   const { add, run, registry, deleted } = await imagesRig(t);
   add('old', 100);
