@@ -1,7 +1,7 @@
 import { concurrently } from '../base/flow/each.ts';
 import { scrubbed } from '../base/text/redaction.ts';
 import type { Descriptor } from '../oci/content.ts';
-import { type Digest, digestOf } from '../oci/digest.ts';
+import { type Digest, isNamedBy } from '../oci/digest.ts';
 import { type Manifest, maxManifestBytes, parseManifest } from '../oci/manifest.ts';
 import { destinationText, type SeenCase } from './case.ts';
 import type { ProbeAnswer } from './sources.ts';
@@ -97,7 +97,8 @@ async function digestStep(seen: SeenCase, digest: Digest): Promise<Finding> {
 
 /** More blobs of one image are not looked for. */
 const mostBlobs = 200;
-const mostChildren = 8;
+/** Manifests that an index lists, and those below them, that are read. */
+const mostChildren = 50;
 /** Missing blobs that the upstream is asked for. */
 const mostAsked = 3;
 const looksAtOnce = 8;
@@ -105,7 +106,12 @@ const looksAtOnce = 8;
 interface ContentInventory {
   readonly here: Descriptor[];
   readonly missing: Descriptor[];
-  readonly manifests: Descriptor[];
+  /** Bytes are stored under the digest, and are others. */
+  readonly damaged: Digest[];
+  /** Parts that are too many to be looked for. */
+  readonly unlooked: number;
+  /** Manifests that are too many to be read: what they list is not among the parts. */
+  readonly unread: number;
 }
 
 const mendStore = {
@@ -162,26 +168,28 @@ async function storedContent(seen: SeenCase): Promise<Finding> {
     return { mark: 'ok', found: [`the blob ${digest} is here, ${bytesText(stored)}`], where };
   const bytes = stored === undefined ? undefined : await sources.content.read(digest);
   if (bytes === undefined) return notStored(seen, digest);
-  if (digestOf(bytes) !== digest) return damaged(digest, where);
+  if (!isNamedBy(digest, bytes)) return damaged(digest, where);
   const manifest = manifestOf(bytes);
   if (manifest === undefined)
     return { mark: 'ok', found: [`the blob ${digest} is here, ${bytesText(bytes.byteLength)}`], where };
   const inventory = await inventoryOf(seen, manifest);
-  const { here, missing } = inventory;
+  const { here, missing, unlooked, unread } = inventory;
+  const [broken] = inventory.damaged;
+  if (broken !== undefined) return damaged(broken, where);
   const size = here.reduce((sum, blob) => sum + Math.max(0, blob.size), bytes.byteLength);
-  const all = here.length + missing.length;
+  const all = here.length + missing.length + unlooked;
   const lines = [
     `manifest ${digest} is here; ${here.length} of ${all} parts are here, ${bytesText(size)}`,
     ...missing.slice(0, mostAsked).map((blob) => `not here: ${blob.digest}, ${bytesText(blob.size)}`),
     ...(missing.length > mostAsked ? [`and ${missing.length - mostAsked} more`] : []),
+    ...(unlooked > 0 ? [`${unlooked} of them were not looked for: they are too many`] : []),
+    ...(unread > 0 ? [`what ${unread} further manifests list was not looked for`] : []),
   ];
-  if (missing.length === 0) return { mark: 'ok', found: lines, where };
-  return missingParts(seen, {
-    missing,
-    lines,
-    isAsked: answer.kind !== 'failed' && answer.kind !== 'foreign',
-    upstream,
-  });
+  const isWhole = unlooked === 0 && unread === 0;
+  if (missing.length === 0) return { mark: isWhole ? 'ok' : 'unknown', found: lines, where };
+  const isAsked = answer.kind !== 'failed' && answer.kind !== 'foreign';
+  const finding = await missingParts(seen, { missing, lines, isAsked, upstream });
+  return finding.mark === 'ok' && !isWhole ? { ...finding, mark: 'unknown' } : finding;
 }
 
 interface MissingParts {
@@ -216,8 +224,9 @@ async function missingParts(
       },
     };
   const isKnown = answers.every(({ answer }) => answer.kind === 'found');
+  const isAll = missing.length <= mostAsked;
   const words = isKnown
-    ? `${upstream} has them: the next pull fetches them`
+    ? `${upstream} has ${isAll ? 'them' : `the ${answers.length} that were asked for`}: the next pull fetches them`
     : 'whether the upstream has all of them is not known';
   return { mark: isKnown ? 'ok' : 'unknown', found: [...lines, words], where };
 }
@@ -229,14 +238,24 @@ function partAt({ sources, place }: SeenCase, blob: Descriptor): Promise<ProbeAn
     : sources.probes.blob(place, blob.digest);
 }
 
+const partsUnlooked = 'its parts were not looked at: nothing here says which they are';
+
 function notStored({ seen, place, sources }: SeenCase, digest: Digest): Finding {
   const { where } = sources.content;
   const { answer, lender } = seen;
   const line = `${digest} is not here`;
   if (lender !== undefined)
-    return { mark: 'ok', found: [line, `the next pull fetches it from ${lender.name}`], where };
+    return {
+      mark: 'ok',
+      found: [line, `the next pull fetches it from ${lender.name}`, partsUnlooked],
+      where,
+    };
   if (answer.kind === 'found')
-    return { mark: 'ok', found: [line, `the next pull fetches it from ${place.upstream}`], where };
+    return {
+      mark: 'ok',
+      found: [line, `the next pull fetches it from ${place.upstream}`, partsUnlooked],
+      where,
+    };
   if (answer.kind !== 'absent')
     return { mark: 'unknown', found: [line, `${place.upstream} could not be asked for it`], where };
   const next = {
@@ -266,21 +285,34 @@ function manifestOf(bytes: Uint8Array): Manifest | undefined {
   }
 }
 
-/** Looks for config, layers and children, and for what is below the first children. */
+/** Looks for config, layers and children, and for what is below these. */
 async function inventoryOf({ sources }: SeenCase, manifest: Manifest): Promise<ContentInventory> {
-  const inventory: ContentInventory = { here: [], missing: [], manifests: [...manifest.children] };
   const wanted = new Map<Digest, Descriptor>();
-  for (const blob of [...manifest.blobs, ...manifest.children]) wanted.set(blob.digest, blob);
-  for (const child of manifest.children.slice(0, mostChildren)) {
-    if (child.size > maxManifestBytes) continue;
-    const bytes = await sources.content.read(child.digest);
-    const below = bytes && digestOf(bytes) === child.digest ? manifestOf(bytes) : undefined;
-    for (const blob of below?.blobs ?? []) wanted.set(blob.digest, blob);
+  const children = new Map<Digest, Descriptor>();
+  const add = ({ blobs, children: listed }: Manifest): void => {
+    for (const part of [...blobs, ...listed]) wanted.set(part.digest, part);
+    for (const child of listed) children.set(child.digest, child);
+  };
+  add(manifest);
+  const [here, missing, damaged]: [Descriptor[], Descriptor[], Digest[]] = [[], [], []];
+  let read = 0;
+  // A map hands out what is added while it is gone through.
+  for (const { digest, size } of children.values()) {
+    if (read === mostChildren) break;
+    read += 1;
+    const bytes = size > maxManifestBytes ? undefined : await sources.content.read(digest);
+    if (bytes === undefined) continue;
+    const isWhole = isNamedBy(digest, bytes);
+    const below = isWhole ? manifestOf(bytes) : undefined;
+    if (below !== undefined) add(below);
+    if (!isWhole) damaged.push(digest);
   }
-  await concurrently([...wanted.values()].slice(0, mostBlobs), looksAtOnce, async (blob) => {
+  const parts = [...wanted.values()];
+  await concurrently(parts.slice(0, mostBlobs), looksAtOnce, async (blob) => {
     const size = await sources.content.stat(blob.digest);
-    if (size === undefined) inventory.missing.push(blob);
-    else inventory.here.push({ ...blob, size });
+    if (size === undefined) missing.push(blob);
+    else here.push({ ...blob, size });
   });
-  return inventory;
+  const unlooked = Math.max(0, parts.length - mostBlobs);
+  return { here, missing, damaged, unlooked, unread: children.size - read };
 }

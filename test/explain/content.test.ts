@@ -128,3 +128,68 @@ test('a store that cannot be read is wrong, with the reason, without a credentia
   t.notMatch(lines[0], 'secret@');
   t.equal(isInternal, true);
 });
+
+function imageOf(...layers: readonly Buffer[]): Buffer {
+  const parts = layers.map((bytes) => ({
+    mediaType: 'application/vnd.oci.image.layer.v1.tar',
+    digest: digestOf(bytes),
+    size: bytes.byteLength,
+  }));
+  const own = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: digestOf(config), size: 2 };
+  return Buffer.from(
+    JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config: own, layers: parts }),
+  );
+}
+
+function indexOf(...children: readonly Buffer[]): Buffer {
+  const manifests = children.map((bytes) => ({
+    mediaType: mediaTypes.ociManifest,
+    digest: digestOf(bytes),
+    size: bytes.byteLength,
+  }));
+  return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }));
+}
+
+test('a damaged manifest of an index is wrong, though bytes of its digest are here', async (t) => {
+  const index = indexOf(manifest);
+  const parts = { stored: [index, layer, config], lies: { [digest]: Buffer.from('{}') } };
+  const finding = await contentStep(seenCase({ ...parts, seen: { digest: digestOf(index) } }));
+  t.equal(finding.mark, 'wrong', finding.found.join('; '));
+  t.match(finding.found.join('; '), `the stored bytes of ${digest} do not match it`);
+});
+
+test('what is below every manifest of an index is looked for', async (t) => {
+  const layers = Array.from({ length: 12 }, (_, index) => Buffer.from(`layer ${index}`));
+  const images = layers.map((bytes) => imageOf(bytes));
+  const index = indexOf(...images);
+  const stored = [index, config, ...images, ...layers.slice(0, 11)];
+  const finding = await contentStep(seenCase({ stored, seen: { digest: digestOf(index) } }));
+  t.equal(finding.mark, 'wrong', finding.found.join('; '));
+  t.match(finding.found.join('; '), `quay.io has no ${digestOf(layers[11] ?? layer)}`);
+});
+
+test('missing parts that were not asked for are not said to be at the upstream', async (t) => {
+  const layers = Array.from({ length: 6 }, (_, index) => Buffer.from(`layer ${index}`));
+  const image = imageOf(...layers);
+  const there: ProbeAnswer = { kind: 'found', digest, mediaType: 'x', at: 0 };
+  const finding = await contentStep(
+    seenCase({ stored: [image], blob: there, seen: { digest: digestOf(image) } }),
+  );
+  t.match(finding.found.at(-1), 'quay.io has the 3 that were asked for');
+});
+
+test('more parts than are looked for are told', async (t) => {
+  const layers = Array.from({ length: 250 }, (_, index) => Buffer.from(`layer ${index}`));
+  const image = imageOf(...layers);
+  const stored = [image, config, ...layers.slice(0, 220)];
+  const finding = await contentStep(seenCase({ stored, seen: { digest: digestOf(image) } }));
+  t.equal(finding.mark, 'unknown', finding.found.join('; '));
+  t.match(finding.found.join('; '), '51 of them were not looked for');
+});
+
+test('a manifest is checked by the algorithm of its digest', async (t) => {
+  const named = digestOf(manifest, 'sha512');
+  const parts = { stored: [layer, config], lies: { [named]: manifest } };
+  const finding = await contentStep(seenCase({ ...parts, seen: { digest: named } }));
+  t.equal(finding.mark, 'ok', finding.found.join('; '));
+});
