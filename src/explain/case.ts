@@ -39,6 +39,8 @@ export interface RoutedCase extends Case {
 export interface CaseFacts {
   /** What the records say of the tag; absent for a digest. */
   readonly pointer?: TagPointer;
+  /** Whether clients are answered by that alone, whatever the upstream has. */
+  readonly isBelieved?: boolean;
   /** Why the records could not be read. */
   readonly unreadable?: string;
   /** The upstream's own answer. */

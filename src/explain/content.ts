@@ -15,10 +15,10 @@ export async function tagStep(seen: SeenCase): Promise<Finding> {
   const { reference, sources } = seen;
   const { where } = sources.tags;
   if (reference.digest !== undefined) return digestStep(seen, reference.digest);
-  const { pointer, unreadable, answer, lender } = seen.seen;
+  const { pointer, isBelieved = false, unreadable, answer, lender } = seen.seen;
   const { upstream } = seen.place;
   const name = destinationText(seen);
-  const { freshMs, gone } = sources.tags.policy(upstream);
+  const { staleMs, gone } = sources.tags.policy(upstream);
   if (unreadable !== undefined)
     return {
       mark: 'wrong',
@@ -38,7 +38,7 @@ export async function tagStep(seen: SeenCase): Promise<Finding> {
     if (pointer === undefined) lines.push(`${name} was not pulled yet; ${upstream} has ${answer.digest}`);
     else if (pointer.digest !== answer.digest)
       lines.push(
-        `${upstream} now has ${answer.digest}; clients get that at the latest ${freshMs / 1000} s after the last confirmation`,
+        `${upstream} now has ${answer.digest}; clients get ${isBelieved ? `${pointer.digest} until the tag is confirmed again (tags.freshMs, tags.immutable)` : 'that'}`,
       );
     return { mark: 'ok', found: lines, ...here };
   }
@@ -70,11 +70,12 @@ export async function tagStep(seen: SeenCase): Promise<Finding> {
       found: [`${name} is not known here, and ${upstream} could not be asked: see upstream`],
       where,
     };
-  return {
-    mark: 'ok',
-    found: [...lines, `${upstream} could not be asked whether that is still so: see upstream`],
-    ...here,
-  };
+  const asked = `${upstream} could not be asked whether that is still so: see upstream`;
+  if (answer.kind === 'failed' && !isBelieved && sources.now() - pointer.checkedAt > staleMs) {
+    const next = { steps: ['see the step upstream: its answer is needed'], who: 'an operator of Quayside' };
+    return { mark: 'wrong', found: [...lines, asked, 'that is older than tags.staleMs'], ...here, next };
+  }
+  return { mark: 'ok', found: [...lines, asked], ...here };
 }
 
 async function digestStep(seen: SeenCase, digest: Digest): Promise<Finding> {
@@ -240,9 +241,12 @@ function partAt({ sources, place }: SeenCase, blob: Descriptor): Promise<ProbeAn
 
 const partsUnlooked = 'its parts were not looked at: nothing here says which they are';
 
-function notStored({ seen, place, sources }: SeenCase, digest: Digest): Finding {
+async function notStored({ seen, place, sources }: SeenCase, digest: Digest): Promise<Finding> {
   const { where } = sources.content;
-  const { answer, lender } = seen;
+  const { lender } = seen;
+  // The answer may be about another manifest that the tag names by now.
+  const isOfAnother = seen.answer.kind === 'found' && seen.answer.digest !== digest;
+  const answer = isOfAnother ? await sources.probes.manifest(place, { digest }) : seen.answer;
   const line = `${digest} is not here`;
   if (lender !== undefined)
     return {

@@ -108,7 +108,8 @@ async function lookedUp(case_: RoutedCase): Promise<{
       ? { name: last.place.registry, digest: last.answer.digest }
       : undefined;
   const found = answer.kind === 'found' ? answer.digest : lender?.digest;
-  const digest = case_.reference.digest ?? found ?? record.pointer?.digest;
+  const known = record.pointer?.digest;
+  const digest = case_.reference.digest ?? (record.isBelieved === true ? known : (found ?? known));
   return { asked, seen: { ...record, answer, ...defined({ lender, digest }) } };
 }
 
@@ -116,11 +117,13 @@ async function recordOf({
   sources,
   place,
   reference,
-}: RoutedCase): Promise<Pick<CaseFacts, 'pointer' | 'unreadable'>> {
+}: RoutedCase): Promise<Pick<CaseFacts, 'pointer' | 'isBelieved' | 'unreadable'>> {
   const { tag, digest } = reference;
   if (tag === undefined || digest !== undefined) return {};
   try {
-    return defined({ pointer: await sources.tags.find(place, tag) });
+    const pointer = await sources.tags.find(place, tag);
+    if (pointer === undefined) return {};
+    return { pointer, isBelieved: sources.tags.isBelieved(place.upstream, tag, pointer) };
   } catch (error) {
     return { unreadable: reasonOf(error) };
   }

@@ -53,7 +53,8 @@ export function mirrorStep(seen: SeenCase, mirroring: Mirroring | undefined): Fi
   if (mirroring === undefined || reference.tag === undefined)
     return untold('the mirror copies tags, and this is a digest', { where });
   const { task, hold, entries, source } = mirroring;
-  const isThere = seen.seen.answer.kind === 'found';
+  // What could not be asked may be there.
+  const isThere = seen.seen.answer.kind !== 'absent';
   const lines = [
     ...(task?.failure === undefined ? [] : [`the copy failed: ${task.failure.kind}: ${task.failure.reason}`]),
     ...(hold === undefined ? [] : [holdText(hold)]),

@@ -91,7 +91,9 @@ export interface ExplainSources {
     readonly where: string;
     /** Undefined where there is no record. Throws where that cannot be told. */
     find(place: RepositoryScope, tag: Tag): Promise<TagPointer | undefined>;
-    readonly policy: (upstream: string) => { readonly freshMs: number; readonly gone: 'hide' | 'keep' };
+    readonly policy: (upstream: string) => { readonly staleMs: number; readonly gone: 'hide' | 'keep' };
+    /** Whether clients are answered by the record alone: it is fresh, or the tag is immutable. */
+    readonly isBelieved: (upstream: string, tag: Tag, pointer: TagPointer) => boolean;
   };
   readonly content: ContentSource;
   readonly probes: Probes;

@@ -28,6 +28,7 @@ interface Parts {
   readonly gone?: 'hide' | 'keep';
   readonly viewer?: 'operator' | 'subject';
   readonly fails?: Error;
+  readonly now?: number;
 }
 
 function seenCase({
@@ -38,13 +39,14 @@ function seenCase({
   gone = 'hide',
   viewer = 'operator',
   fails,
+  now = 0,
 }: Parts): SeenCase {
   const held = new Map<string, Uint8Array>(stored.map((bytes) => [digestOf(bytes), bytes]));
   for (const [key, bytes] of Object.entries(lies)) held.set(key, bytes);
   const repository = parseRepository('openshift/ci');
   const reference = { tag: parseTag('ocp_4.5_base') };
   const sources = {
-    tags: { where: 'store', find: async () => undefined, policy: () => ({ freshMs: 30_000, gone }) },
+    tags: { where: 'store', find: async () => undefined, policy: () => ({ staleMs: 60_000, gone }) },
     content: {
       where: 'store',
       isReadable: true,
@@ -56,7 +58,7 @@ function seenCase({
       member: async () => undefined,
     },
     probes: { blob: async () => blob ?? { kind: 'absent', at: 0 }, manifest: async () => found },
-    now: () => 0,
+    now: () => now,
   } as unknown as ExplainSources;
   return {
     sources,
@@ -192,4 +194,23 @@ test('a manifest is checked by the algorithm of its digest', async (t) => {
   const parts = { stored: [layer, config], lies: { [named]: manifest } };
   const finding = await contentStep(seenCase({ ...parts, seen: { digest: named } }));
   t.equal(finding.mark, 'ok', finding.found.join('; '));
+});
+
+test('a record older than tags.staleMs helps no pull while the upstream fails', async (t) => {
+  const answer: ProbeAnswer = { kind: 'failed', code: 'UNAVAILABLE', message: 'no', at: 0 };
+  t.equal((await tagStep(seenCase({ seen: { pointer, answer }, now: 50_000 }))).mark, 'ok');
+  t.equal((await tagStep(seenCase({ seen: { pointer, answer }, now: 90_000 }))).mark, 'wrong');
+});
+
+test('of a former digest that is not here, the upstream is asked by that digest', async (t) => {
+  const former = digestOf(layer);
+  const asked: unknown[] = [];
+  const own = seenCase({ seen: { digest: former } });
+  const manifestOf = async (_place: unknown, reference: unknown): Promise<ProbeAnswer> => {
+    asked.push(reference);
+    return { kind: 'absent', at: 0 };
+  };
+  const sources = { ...own.sources, probes: { ...own.sources.probes, manifest: manifestOf } };
+  t.equal((await contentStep({ ...own, sources })).mark, 'wrong');
+  t.same(asked, [{ digest: former }]);
 });

@@ -3,6 +3,7 @@
 // every room below.
 
 import { defined } from '../../base/text/defined.ts';
+import { freshness, type TagPolicy } from '../../cache/records/freshness.ts';
 import type { TagPointers } from '../../cache/records/tag-pointers.ts';
 import type { Config } from '../../config/load.ts';
 import type { ExplainSources, MissSourcePlace, RightsSource, UpstreamFacts } from '../../explain/sources.ts';
@@ -50,13 +51,15 @@ export function createExplainSources(config: Config, parts: ExplainParts): Expla
   const { mirror: settings } = config;
   const folder = parts.checkout ?? settings?.imageStreams?.releaseRepo;
   const mirror = settings && parts.mirror;
+  const policy = (name: string): TagPolicy => config.upstreams[name]?.tags ?? config.tags;
   return {
     route: createExplainRoute(config),
     rights,
     tags: {
       where: storeText(config),
       find: (place, tag) => tags.reread(place, tag),
-      policy: (name) => config.upstreams[name]?.tags ?? config.tags,
+      policy,
+      isBelieved: (name, tag, pointer) => freshness(tag, pointer, policy(name), Date.now()) !== 'ask',
     },
     content: {
       ...createContentSource(config, store, parts.isOurStore),

@@ -123,6 +123,19 @@ test('a broken image at the source is wrong at step 5', async (t) => {
   t.ok(image.digest);
 });
 
+test('while a tag is believed, the content that clients get is looked at, not the newest', async (t) => {
+  const { double, pull, told } = await explainRig(t, (directory) => ({
+    store: { filesystem: { path: join(directory, 'store') } },
+    tags: { freshMs: '1h' },
+  }));
+  const former = double.addImage(ci, 'ocp_4.5_base');
+  await pull(ci, 'ocp_4.5_base');
+  const newest = double.addImage(ci, 'ocp_4.5_base', { layers: [5_000] });
+  const document = await told('ocp/4.5:base');
+  t.match(saying(document, 'content'), `manifest ${former.digest} is here`);
+  t.match(saying(document, 'tag'), `quay.io now has ${newest.digest}; clients get ${former.digest} until`);
+});
+
 test('it writes nothing, not even a store', async (t) => {
   const { directory, told } = await explainRig(t);
   const before = (await readdir(directory, { recursive: true })).sort();

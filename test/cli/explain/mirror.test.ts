@@ -245,3 +245,10 @@ test('a backup names its day, and the pruner cannot be told', async (t) => {
   const document = await told('20240603235401_prune_ocp_4.5_base');
   t.match(saying(document, 'pruner'), /^unknown\na backup of 2024-06-03; this Quayside has no pruner/);
 });
+
+test('what the upstream could not be asked for is not said to lack a copy', async (t) => {
+  const { told, double } = await stage(t);
+  double.switches.status = { of: 'manifests', code: 500 };
+  const document = await told('ci/tool:latest');
+  t.not(step(document, 'mirror').mark, 'wrong', saying(document, 'mirror'));
+});
