@@ -97,6 +97,8 @@ export interface ExplainSources {
   };
   readonly content: ContentSource;
   readonly probes: Probes;
+  /** Those for viewers who are subjects: what they ask takes nothing from operators. */
+  readonly probesOfSubjects: Probes;
   readonly upstream: (name: string) => UpstreamFacts | undefined;
   readonly misses?: (place: RepositoryScope, reference: Reference) => readonly MissSourcePlace[];
   readonly mirror?: MirrorSource;

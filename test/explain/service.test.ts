@@ -278,6 +278,33 @@ test('explanations of users are two at a time, so that operators are not kept wa
   t.ok(statuses.filter((status) => status === 429).length >= 1, String(statuses));
 });
 
+test('one user has one explanation at a time, and keeps no other user waiting', async (t) => {
+  const { explain, double } = await stage(t);
+  double.switches.delayMs = 2_000;
+  const slow = [1, 2, 3].map((index) => explain('ann', { input: `ocp/4.5:slow-${index}` }));
+  await until(() => double.seen('/manifests/').length > 0);
+  t.equal((await explain('bob', base)).status, 200);
+  const statuses = (await Promise.all(slow)).map(({ status }) => status);
+  t.same(statuses.sort(), [200, 429, 429]);
+});
+
+test('a user who may impersonate nobody cannot make the cluster review without end', async (t) => {
+  const { explain } = await stage(t);
+  const statuses: number[] = [];
+  for (let n = 0; n < 31; n += 1) statuses.push((await explain('bob', { ...base, as: `u${n}` })).status);
+  t.same([...new Set(statuses.slice(0, 30))], [403]);
+  t.equal(statuses[30], 429);
+});
+
+test('what users ask of an upstream leaves operators their own questions', async (t) => {
+  const { explain, double } = await stage(t);
+  for (let tag = 0; tag < 14; tag += 1) await explain('ann', { input: `ocp/4.5:t${tag}` });
+  t.match((await explain('ann', { input: 'ocp/4.5:last' })).text, /was asked often/);
+  const before = double.seen('/manifests/').length;
+  for (let tag = 0; tag < 19; tag += 1) await explain('local', { input: `ocp/4.5:o${tag}` });
+  t.equal(double.seen('/manifests/').length, before + 19);
+});
+
 for (const query of [
   {},
   { input: '' },

@@ -49,11 +49,15 @@ export function createAnswers({ sources, readings, requests }: AnswersOptions): 
   return {
     async explain({ input, host }, viewer) {
       const parsed = parseInput(input, options);
-      const base = { sources, ...viewer, ...defined({ host }) };
+      const base = { sources: sourcesOf(viewer), ...viewer, ...defined({ host }) };
       if (parsed.kind === 'request') return explainedRequest(requests.find(parsed.id), base);
       return explained({ ...base, ...caseOf(parsed) });
     },
   };
+
+  function sourcesOf({ viewer }: ExplainViewer): ExplainSources {
+    return viewer === 'operator' ? sources : { ...sources, probes: sources.probesOfSubjects };
+  }
 
   function explainedRequest(
     request: FailedRequest | undefined,

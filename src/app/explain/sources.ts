@@ -66,6 +66,7 @@ export function createExplainSources(config: Config, parts: ExplainParts): Expla
       ...defined({ trouble: parts.storeTrouble }),
     },
     probes: createProbes({ upstream }),
+    probesOfSubjects: createProbes({ upstream, burst: 10, perMinute: 15 }),
     upstream: (name) => factsOf(config, name, parts),
     ...defined({
       misses: mirror && settings && missesOf(settings, mirror.rules),

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Subject } from '../../auth/access.ts';
 import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import { createLru } from '../../base/state/lru.ts';
@@ -7,7 +7,7 @@ import { fieldsOf } from '../../base/text/json.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { acceptedFormat } from './formats.ts';
 import { json } from './mirror-api.ts';
-import { type CallerOptions, createCallers } from './operator-access.ts';
+import { type Caller, type CallerOptions, createCallers } from './operator-access.ts';
 
 /** Explains pulls, and knows callers who are no operators. */
 export interface ExplainApi {
@@ -51,7 +51,7 @@ const longest: Readonly<Record<string, number>> = {
   cluster: 253,
 };
 const mostGroups = 20;
-/** Explanations at a time, and of these the ones for callers who are no operators. */
+/** Explanations at a time, and of these the ones for users who are no operators: one each. */
 const mostRunning = 4;
 const mostOfSubjects = 2;
 const mostInAMinute = 30;
@@ -65,32 +65,41 @@ const mostUsers = 1_000;
 export function explainRoute(app: FastifyInstance, options: ExplainRouteOptions): void {
   const { api, operated } = options;
   const callerOf = createCallers(options, api.subjectOf);
-  const running = { all: 0, subjects: 0 };
+  const running = { all: 0, users: new Set<string>() };
   const turns = createTurns();
 
   app.get('/explain', async (request, reply) => {
     const caller = await callerOf(request, reply.raw);
     const query = queryOf(request);
+    const user = caller.isOperator ? undefined : `${caller.subject?.cluster} ${caller.name}`;
+    if (user !== undefined && !turns.mayAsk(user)) throw busy();
+    if (running.all >= mostRunning) throw busy();
+    if (user !== undefined && (running.users.size >= mostOfSubjects || running.users.has(user))) throw busy();
+    running.all += 1;
+    if (user !== undefined) running.users.add(user);
+    try {
+      return await answered(request, reply, { caller, query });
+    } finally {
+      running.all -= 1;
+      if (user !== undefined) running.users.delete(user);
+    }
+  });
+
+  async function answered(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { caller, query }: { readonly caller: Caller; readonly query: ExplainParameters },
+  ) {
     const subject = await subjectOf(query, caller.subject);
     if (subject !== undefined && subject !== caller.subject)
       operated({ operator: caller.name, verb: 'impersonate', path: '/quayside/explain', client: request.ip });
-    const isSubject = !caller.isOperator;
-    if (running.all >= mostRunning || (isSubject && running.subjects >= mostOfSubjects)) throw busy();
-    if (isSubject && !turns.mayAsk(`${caller.subject?.cluster} ${caller.name}`)) throw busy();
-    running.all += 1;
-    running.subjects += isSubject ? 1 : 0;
-    try {
-      const { input, host, format } = query;
-      const viewer = { viewer: isSubject ? 'subject' : 'operator', ...defined({ subject }) } as const;
-      const found = await api.explain({ input, ...defined({ host }) }, viewer);
-      void reply.header('cache-control', 'no-store');
-      if (format === 'json') return json(reply, found.json);
-      return reply.header('content-type', 'text/plain; charset=utf-8').send(found.text);
-    } finally {
-      running.all -= 1;
-      running.subjects -= isSubject ? 1 : 0;
-    }
-  });
+    const { input, host, format } = query;
+    const viewer = { viewer: caller.isOperator ? 'operator' : 'subject', ...defined({ subject }) } as const;
+    const found = await api.explain({ input, ...defined({ host }) }, viewer);
+    void reply.header('cache-control', 'no-store');
+    if (format === 'json') return json(reply, found.json);
+    return reply.header('content-type', 'text/plain; charset=utf-8').send(found.text);
+  }
 
   /** Who pulls: the caller, or a user whom it may impersonate. Throws `DENIED`. */
   async function subjectOf({ name, groups = [], cluster }: ExplainParameters, caller: Subject | undefined) {

@@ -25,7 +25,7 @@ export interface CallerOptions {
 }
 
 /** Who sent a request to the admin server. */
-interface Caller {
+export interface Caller {
   /** `local`, `tokenFile`, or the user's name at the cluster. */
   readonly name: string;
   /** False for a user of a cluster without the right to the path. */
