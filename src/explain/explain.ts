@@ -8,11 +8,12 @@ import { hasSlept } from '../base/time/wait.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type RightsFinding, rightsStep, routeStep } from './access.ts';
 import type { Case, CaseFacts, RoutedCase, SeenCase } from './case.ts';
-import { contentStep, tagStep } from './content.ts';
+import { contentStep } from './content.ts';
 import { makerStep, prunerStep, type StreamFinding, streamStep } from './image-stream.ts';
 import { type AskedImage, imageText, parseInput } from './input.ts';
 import { type Mirroring, mirroringOf, mirrorStep, sourceStep } from './mirroring.ts';
 import { type ExplainStep, type Finding, hidden, type Title, titles, untold } from './step.ts';
+import { tagStep } from './tag.ts';
 import { type AskedSource, askedSources, sourcesStep, upstreamStep } from './upstream.ts';
 
 /** All that was found, and what it comes to. */

@@ -3,8 +3,7 @@ import type { QueuedTask } from '../mirror/queue/task.ts';
 import { destinationText, type SeenCase } from './case.ts';
 import { parseInput } from './input.ts';
 import type { ConfigEntry, MirrorSource } from './sources.ts';
-import { type Finding, type NextStep, untold } from './step.ts';
-import { spanText, timeText } from './words.ts';
+import { type Finding, type NextStep, spanText, timeText, untold } from './step.ts';
 
 /** What the mirror knows of the image. */
 export interface Mirroring {

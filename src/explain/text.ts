@@ -2,8 +2,7 @@ import { defined } from '../base/text/defined.ts';
 import { fieldsOf, isText, listOf, textOf } from '../base/text/json.ts';
 import { oneLine } from '../base/text/one-line.ts';
 import type { Explanation } from './explain.ts';
-import { type ExplainStep, type StepMark, titles } from './step.ts';
-import { spanText, timeText } from './words.ts';
+import { type ExplainStep, type StepMark, spanText, timeText, titles } from './step.ts';
 
 const signs: Readonly<Record<StepMark, string>> = { ok: '✓', wrong: '✗', unknown: '?' };
 const longestLine = 700;

@@ -1,7 +1,6 @@
 import { destinationText, type RoutedCase, type SeenCase } from './case.ts';
 import type { MissSourcePlace, ProbeAnswer, ProbeFailure } from './sources.ts';
-import { type Finding, untold } from './step.ts';
-import { spanText } from './words.ts';
+import { type Finding, spanText, untold } from './step.ts';
 
 /** The upstream: reachable, our login, its answer, limits left, breaker. */
 export function upstreamStep(full: SeenCase): Finding {

@@ -1,7 +1,8 @@
 import { test } from 'tap';
 import type { CaseFacts, SeenCase } from '../../src/explain/case.ts';
-import { contentStep, tagStep } from '../../src/explain/content.ts';
+import { contentStep } from '../../src/explain/content.ts';
 import type { ExplainSources, ProbeAnswer } from '../../src/explain/sources.ts';
+import { tagStep } from '../../src/explain/tag.ts';
 import { type Digest, digestOf } from '../../src/oci/digest.ts';
 import { mediaTypes } from '../../src/oci/manifest.ts';
 import { parseRepository, parseTag } from '../../src/oci/reference.ts';

@@ -288,7 +288,7 @@ test('one user has one explanation at a time, and keeps no other user waiting', 
   t.same(statuses.sort(), [200, 429, 429]);
 });
 
-test('a user who may impersonate nobody cannot make the cluster review without end', async (t) => {
+test('reviews of impersonation count among the thirty explanations a minute', async (t) => {
   const { explain } = await stage(t);
   const statuses: number[] = [];
   for (let n = 0; n < 31; n += 1) statuses.push((await explain('bob', { ...base, as: `u${n}` })).status);

@@ -3,7 +3,7 @@ import { defined } from '../../base/text/defined.ts';
 import { type ExplainedCase, type Explanation, explained } from '../../explain/explain.ts';
 import { type AskedImage, type ImageInput, namedImage, parseInput } from '../../explain/input.ts';
 import type { ExplainSources } from '../../explain/sources.ts';
-import { timeText } from '../../explain/words.ts';
+import { timeText } from '../../explain/step.ts';
 import type { Readings } from '../../image-streams/flat-tags.ts';
 import { qci } from '../../mirror/references/names.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -53,7 +53,7 @@ export const explain: Run = async (args, io) => {
   const { output = 'text', 'node-config': nodeConfig, ...words } = values;
   if (output !== 'text' && output !== 'json') throw new UsageError('--output must be text or json');
   if (words.groups !== undefined && words.as === undefined) throw new UsageError('--groups needs --as USER');
-  const { texts, nodeFile, none } = await askedTexts(positionals, nodeConfig);
+  const { texts, nodeFile, none, leftOut = 0 } = await askedTexts(positionals, nodeConfig);
   if (none !== undefined) {
     io.stdout.write(output === 'json' ? `${JSON.stringify({ explanations: [] })}\n` : `${none}\n`);
     return 0;
@@ -61,11 +61,20 @@ export const explain: Run = async (args, io) => {
   const explainer = await explainerOf(words, io, texts);
   try {
     const found: Explanation[] = [];
-    for (const asked of texts) found.push(await explainedBy(explainer, asked, nodeFile));
+    for (const asked of texts) {
+      const one = await explainedBy(explainer, asked, nodeFile).catch((error: unknown) =>
+        complained(error, asked, { io, isAlone: texts.length === 1 }),
+      );
+      if (one !== undefined) found.push(one);
+    }
+    if (leftOut > 0)
+      io.stderr.write(`${leftOut} more images failed in it and are not explained: name them\n`);
     io.stdout.write(
       output === 'json' ? jsonText(found) : found.map((one) => explanationText(one, Date.now())).join('\n'),
     );
-    return codeOf(found);
+    const code = codeOf(found);
+    const isAll = leftOut === 0 && found.length === texts.length;
+    return code === exitCodes.well && !isAll ? exitCodes.unknown : code;
   } catch (error) {
     if (error instanceof RegistryError) throw new UsageError(error.message, { cause: error });
     throw error;
@@ -73,6 +82,16 @@ export const explain: Run = async (args, io) => {
     await explainer.close();
   }
 };
+
+/** One of several that cannot be explained leaves the others; one alone is a mistake. */
+function complained(
+  error: unknown,
+  { text }: AskedText,
+  { io, isAlone }: { readonly io: Io; readonly isAlone: boolean },
+): undefined {
+  if (isAlone || !(error instanceof RegistryError || error instanceof UsageError)) throw error;
+  io.stderr.write(`${text}: ${error.message}\n`);
+}
 
 /** Requests are remembered by the server alone. */
 function explainerOf(words: ExplainWords, io: Io, texts: readonly AskedText[]): Promise<Explainer> {

@@ -21,6 +21,8 @@ interface AskedTexts {
   readonly nodeFile?: string;
   /** Why there is nothing to explain, which is no failure. */
   readonly none?: string;
+  /** Images that failed in the file, and are too many. Default: none. */
+  readonly leftOut?: number;
 }
 
 const longestFile = 256 * 1024 * 1024;
@@ -51,23 +53,51 @@ export async function askedTexts(words: readonly string[], nodeConfig?: string):
       texts: inputs.map((text) => ({ text, ...(isRequestId(text) ? { isRequest: true } : {}) })),
     };
   const content = await textIn(jobFile);
-  const document = jsonOrNone(content);
-  const streams = streamsIn(document);
+  const streams = streamsOf(jobFile, content);
   const texts = streams.length > 0 ? ofStreams(jobFile, streams, inputs) : ofLog(content, inputs);
   if (texts.length === 0 && inputs.length === 0)
     return { ...node, texts, none: `${basename(jobFile)}: no image failed in it` };
-  return { ...node, texts: texts.slice(0, mostTexts) };
+  if (inputs.length > 0) return { ...node, texts };
+  return { ...node, texts: texts.slice(0, mostTexts), leftOut: Math.max(0, texts.length - mostTexts) };
 }
 
+const fileEnd = /\.(?:json|log|txt|conf)$/;
+const pathStart = /^\.{0,2}\//;
+
+/** Throws `UsageError` where the word may be a file as well as an image. */
 async function isFile(word: string): Promise<boolean> {
   const found = await stat(word).catch(() => undefined);
-  return found?.isFile() === true;
+  if (found?.isFile() !== true) return false;
+  if (!fileEnd.test(word) && !pathStart.test(word) && mayBeInput(word))
+    throw new UsageError(
+      `${word} is a file here, and may be an image: write ./${word} for the file, or name the image with its registry`,
+    );
+  return true;
+}
+
+function mayBeInput(word: string): boolean {
+  try {
+    return parseInput(word, { flat: qci, readings: () => [] }) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 async function textIn(file: string): Promise<string> {
   const { size } = await stat(file);
   if (size > longestFile) throw new UsageError(`${file} is larger than ${longestFile} bytes`);
   return readFile(file, 'utf8');
+}
+
+/** None for a log. Throws `UsageError` for JSON that was cut, or that is of something else. */
+function streamsOf(file: string, content: string): readonly unknown[] {
+  const document = jsonOrNone(content);
+  const streams = streamsIn(document);
+  if (!file.endsWith('.json') || streams.length > 0) return streams;
+  if (document === undefined) throw new UsageError(`${file} is not JSON: it may be cut`);
+  const list = Array.isArray(document) ? document : field(document, 'items');
+  if (!Array.isArray(list) || list.length > 0) throw new UsageError(`${file} has no image streams`);
+  return streams;
 }
 
 /** The streams of a list, of an array, or of one object. */
@@ -129,7 +159,6 @@ function ofLog(text: string, inputs: readonly string[]): AskedText[] {
       const name = withoutEnd(word);
       if (isImageName(name)) found.add(name);
     }
-    if (found.size >= mostTexts) break;
   }
   return [...found].map((each) => ({ text: each }));
 }

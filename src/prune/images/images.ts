@@ -16,8 +16,8 @@ export interface ImagePruning extends Pruning {
 
 /**
  * Deletes the manifests of a repository that the rules let go, by digest, as every registry with
- * deletes can. All of it is read first; right before the first deletion it is listed again, and each
- * tag asked again, so that what was pushed or moved meanwhile counts. A failing deletion is of its
+ * deletes can. All of it is read first. Right before the first deletion it is listed again, and
+ * each tag asked again: what was pushed or moved meanwhile counts. A failing deletion is of its
  * manifest alone. Rejects for what is no registry's failure.
  */
 export async function pruneImages(options: ImagePruning): Promise<void> {

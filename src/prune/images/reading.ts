@@ -34,9 +34,9 @@ export class RepositoryReading implements RepositoryFacts {
   }
 
   /**
-   * Lists all tags, and reads those that were not read before, or name another manifest by now, with
-   * what they list. What cannot be read is told by `unread`. Throws `RegistryError` where the tags
-   * cannot be listed.
+   * Lists all tags, and reads those that were not read before, or name another manifest by now,
+   * with what they list. What cannot be read is told by `unread`. Throws `RegistryError` where the
+   * tags cannot be listed.
    */
   async read(): Promise<void> {
     const { place, atOnce, signal } = this.#options;

@@ -99,3 +99,50 @@ test('a file in which nothing failed is well', async (t) => {
   t.equal(code, 0);
   t.match(out, /no image failed in it/);
 });
+
+test('a file whose name may be an image is not taken for what was meant', async (t) => {
+  const { directory, file, explain } = await explainRig(t);
+  await file('ocp_4.5_base', 'all is well\n');
+  const cwd = process.cwd();
+  process.chdir(directory);
+  t.teardown(() => process.chdir(cwd));
+  t.match(await explain('ocp_4.5_base'), {
+    code: 2,
+    err: /ocp_4\.5_base is a file here, and may be an image: write \.\/ocp_4/,
+  });
+  const { code, out } = await explain('./ocp_4.5_base');
+  t.equal(code, 0, out);
+});
+
+test('an imagestreams.json that was cut, or is another file, is no file without failures', async (t) => {
+  const { file, explain } = await explainRig(t);
+  const cut = await file('imagestreams.json', JSON.stringify(streams).slice(0, -20));
+  t.match(await explain(cut), { code: 2, err: /imagestreams\.json is not JSON/ });
+  const other = await file('pods.json', JSON.stringify({ items: [{ metadata: { name: 'x' } }] }));
+  t.match(await explain(other), { code: 2, err: /pods\.json has no image streams/ });
+  const empty = await file('empty.json', JSON.stringify({ items: [] }));
+  t.match(await explain(empty), { code: 0, out: /no image failed in it/ });
+});
+
+test('failures beyond the tenth are told, and are not well', async (t) => {
+  const { file, explain, double } = await explainRig(t);
+  const names = Array.from({ length: 12 }, (_, index) => `ocp_4.5_t${index}`);
+  for (const name of names) double.addImage('openshift/ci', name);
+  const lines = names.map((name) => `error: cannot pull quay.io/openshift/ci:${name}`);
+  const { code, err } = await explain(await file('ci-operator.log', lines.join('\n')));
+  t.match(err, /2 more images failed in it and are not explained: name them/);
+  t.equal(code, 3);
+});
+
+test('an image that cannot be named leaves the others explained', async (t) => {
+  const { file, explain } = await explainRig(t);
+  const failed = (name: string, image: string) => ({ name, from: { kind: 'DockerImage', name: image } });
+  const object = {
+    metadata: { namespace: 'ci-op-abc', name: 'pipeline' },
+    spec: { tags: [failed('bad', 'Not An Image!'), failed('root', 'quay.io/openshift/ci:ocp_gone_x')] },
+  };
+  const { code, out, err } = await explain(await file('imagestreams.json', JSON.stringify(object)));
+  t.match(err, /ci-op-abc\/pipeline:bad/);
+  t.match(out, /ci-op-abc\/pipeline:root points to quay\.io/);
+  t.equal(code, 1);
+});
