@@ -27,7 +27,8 @@ interface RenamedLogins {
 
 /**
  * Renames the logins; all other bytes stay. A login whose place has the same one already stays too.
- * Throws `MigrationFault` for two different ones at one place, and for what cannot be read.
+ * Throws `MigrationFault` for two different ones at one place, for a name that is written twice, of
+ * which readers take one, and for what cannot be read.
  */
 export function renamedLogins(
   data: string,
@@ -41,10 +42,13 @@ export function renamedLogins(
       .filter(({ key }) => rules.login(key) === key)
       .map(({ key }) => [loginName(key), { key, login: field(logins, key) }]),
   );
+  const seen = new Set<string>();
+  const twice = new Set(keys.flatMap(({ key }) => (seen.size === seen.add(key).size ? [key] : [])));
   const renamed = new Map<(typeof keys)[number], string>();
   for (const key of keys) {
     const to = rules.login(key.key);
     if (to === key.key) continue;
+    if (twice.has(key.key)) throw new MigrationFault(`it names ${key.key} twice: remove one of them`);
     const other = taken.get(loginName(to));
     const login = field(logins, key.key);
     if (other === undefined) {

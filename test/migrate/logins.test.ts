@@ -66,3 +66,10 @@ test('a byte order mark, and what has no logins, are left alone', async (t) => {
   for (const text of ['{}', '{"auths":null}', '{"auths":["old.test"]}', '[]'])
     t.equal(renamed(text).text, text);
 });
+
+test('a name that is written twice is a fault: which login counts would change', async (t) => {
+  const text = '{"auths":{"old.test":{"auth":"a"},"old.test":{"auth":"b"}}}';
+  t.throws(() => renamed(text), { message: /names old\.test twice: remove one of them/ });
+  const other = '{"auths":{"b.test":{"auth":"a"},"b.test":{"auth":"b"}}}';
+  t.equal(renamed(other).text, other);
+});
