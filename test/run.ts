@@ -27,6 +27,7 @@ const alone: ReadonlySet<string> = new Set([
   'test/store/filesystem/filesystem-store.test.ts', // counts the files that the process has open
   'test/image-streams/stream-tags.test.ts', // measures the heap
   'test/image-streams/index/size.test.ts', // measures memory
+  'test/proxy/http/failures-size.test.ts', // measures the heap
 ]);
 
 const checks: readonly (readonly [name: string, command: string, ...args: string[]])[] = [

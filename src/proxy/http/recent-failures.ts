@@ -1,3 +1,4 @@
+import { defined } from '../../base/text/defined.ts';
 import type { ErrorCode } from '../../oci/errors.ts';
 
 /** A request that failed, in a few hundred bytes; without anything that the log does not have. */
@@ -29,16 +30,18 @@ export interface FailedRequest {
 interface RecentFailuresOptions {
   /** Requests of known subjects that are kept. Default 2,000. */
   readonly most?: number;
-  /** Of one subject, and of all who are not known. Default: a quarter of all. */
+  /** Of one subject, and of all who are not known, who come on top. Default: a quarter of all. */
   readonly mostOfOne?: number;
 }
 
 /**
- * The latest failed requests by id, in memory. One subject's flood pushes out its own requests, and
- * those without a subject push out only one another.
+ * The latest failed requests by id, in memory: at most 10 MB. One subject's flood pushes out its own
+ * requests, and those without a subject push out only one another.
  */
 export class RecentFailures {
   readonly #byId = new Map<string, FailedRequest>();
+  /** Those without a subject, which count apart. */
+  readonly #unknown = new Map<string, FailedRequest>();
   readonly #owners = new Map<string, Set<string>>();
   readonly #most: number;
   readonly #mostOfOne: number;
@@ -50,6 +53,11 @@ export class RecentFailures {
 
   add(request: FailedRequest): void {
     const owner = ownerOf(request);
+    if (owner === undefined) {
+      dropOldest(this.#unknown, this.#mostOfOne);
+      this.#unknown.set(request.id, compact(request));
+      return;
+    }
     const own = this.#owners.get(owner) ?? new Set();
     this.#owners.set(owner, own);
     const [oldestOfOwner] = own;
@@ -57,25 +65,38 @@ export class RecentFailures {
     const [oldest] = this.#byId.keys();
     if (this.#byId.size >= this.#most && oldest !== undefined) this.#remove(oldest);
     this.#owners.set(owner, own.add(request.id));
-    this.#byId.set(request.id, request);
+    this.#byId.set(request.id, compact(request));
   }
 
   find(id: string): FailedRequest | undefined {
-    return this.#byId.get(id);
+    return this.#byId.get(id) ?? this.#unknown.get(id);
   }
 
   #remove(id: string): void {
     const request = this.#byId.get(id);
     this.#byId.delete(id);
-    if (request === undefined) return;
-    const owner = ownerOf(request);
+    const owner = request && ownerOf(request);
+    if (owner === undefined) return;
     const own = this.#owners.get(owner);
     own?.delete(id);
     if (own?.size === 0) this.#owners.delete(owner);
   }
 }
 
-/** Who is not known shares one place. */
-function ownerOf({ subject, cluster }: FailedRequest): string {
-  return cluster === undefined ? '' : `${cluster}\n${subject}`;
+/** Undefined for who is not known. */
+function ownerOf({ subject, cluster }: FailedRequest): string | undefined {
+  return cluster === undefined ? undefined : `${cluster}\n${subject}`;
+}
+
+function dropOldest(requests: Map<string, unknown>, most: number): void {
+  const [oldest] = requests.keys();
+  if (requests.size >= most && oldest !== undefined) requests.delete(oldest);
+}
+
+/** With texts of its own: V8 keeps the whole of a URL, or of a field, for a part of it. */
+function compact(request: FailedRequest): FailedRequest {
+  const { path, host, message, question, upstreamSaid, cause } = request;
+  const texts = { path, host, message, ...defined({ question, upstreamSaid, cause }) };
+  const copies = Object.entries(texts).map(([name, text]) => [name, Buffer.from(text).toString()]);
+  return { ...request, ...Object.fromEntries(copies) };
 }

@@ -37,3 +37,11 @@ test('users of the same name at two clusters are two', async (t) => {
   t.ok(memory.find('a'));
   t.ok(memory.find('b'));
 });
+
+test('those without a subject take no place of a subject', async (t) => {
+  const memory = new RecentFailures({ most: 4, mostOfOne: 2 });
+  for (const id of ['1', '2', '3', '4']) memory.add(request(id, `user-${id}`));
+  for (const id of ['a', 'b', 'c']) memory.add(request(id));
+  for (const id of ['1', '2', '3', '4', 'b', 'c']) t.ok(memory.find(id), id);
+  t.notOk(memory.find('a'));
+});
