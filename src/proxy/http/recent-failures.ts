@@ -30,13 +30,13 @@ export interface FailedRequest {
 interface RecentFailuresOptions {
   /** Requests of known subjects that are kept. Default 2,000. */
   readonly most?: number;
-  /** Of one subject, and of all who are not known, who come on top. Default: a quarter of all. */
+  /** Of one subject; and on top of all, of those without one. Default: a quarter of all. */
   readonly mostOfOne?: number;
 }
 
 /**
- * The latest failed requests by id, in memory: at most 10 MB. One subject's flood pushes out its own
- * requests, and those without a subject push out only one another.
+ * The latest failed requests by id, in memory, with at most 10 MB. One subject's flood pushes out
+ * its own requests, and those without a subject push out only one another.
  */
 export class RecentFailures {
   readonly #byId = new Map<string, FailedRequest>();
