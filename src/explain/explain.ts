@@ -1,6 +1,6 @@
 // Room `explain`: why a pull fails, as numbered steps. In: what is to be explained, and functions
 // that look. Out: steps as data, and their text. It changes nothing. Imports: base, image-streams,
-// oci; types of auth, cache/records, mirror/queue, store.
+// oci, prune; types of auth, cache/records, mirror/queue, store.
 
 import { defined } from '../base/text/defined.ts';
 import { scrubbed } from '../base/text/redaction.ts';
@@ -9,11 +9,11 @@ import { RegistryError } from '../oci/errors.ts';
 import { type RightsFinding, rightsStep, routeStep } from './access.ts';
 import type { Case, CaseFacts, RoutedCase, SeenCase } from './case.ts';
 import { contentStep } from './content.ts';
-import { makerStep, prunerStep, type StreamFinding, streamStep } from './image-stream.ts';
+import { makerStep, type StreamFinding, streamStep } from './image-stream.ts';
 import { type AskedImage, imageText, parseInput } from './input.ts';
 import { type Mirroring, mirroringOf, mirrorStep, sourceStep } from './mirroring.ts';
 import { type ExplainStep, type Finding, hidden, type Title, titles, untold } from './step.ts';
-import { tagStep } from './tag.ts';
+import { prunerStep, tagStep } from './tag.ts';
 import { type AskedSource, askedSources, sourcesStep, upstreamStep } from './upstream.ts';
 
 /** All that was found, and what it comes to. */
@@ -84,7 +84,7 @@ async function lookBehind(case_: RoutedCase, found: Map<Title, Finding>): Promis
   found.set('sources', sourcesStep(full, asked));
   found.set('tag', await step(tagStep(full)));
   found.set('content', await step(contentStep(full)));
-  found.set('pruner', prunerStep(case_));
+  found.set('pruner', await step(prunerStep(full)));
   if (case_.viewer === 'subject') {
     for (const title of ['mirror', 'source', 'maker'] as const) found.set(title, operatorsOnly);
     return;

@@ -190,14 +190,3 @@ export async function makerStep(
     ],
   };
 }
-
-/** When the tag would be deleted. */
-export function prunerStep({ image }: Case): Finding {
-  const { tag } = image.reference;
-  const [, stamp] = /^(\d{14})_prune_/.exec(tag ?? '') ?? [];
-  if (stamp !== undefined)
-    return untold(
-      `a backup of ${stamp.slice(0, 4)}-${stamp.slice(4, 6)}-${stamp.slice(6, 8)}; this Quayside has no pruner: the one of the repository decides when it goes`,
-    );
-  return untold('this Quayside has no pruner, and deletes nothing at an upstream');
-}

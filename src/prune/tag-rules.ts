@@ -55,6 +55,14 @@ function keptClass(parts: readonly string[]): TagClass {
 
 const dayMs = 86_400_000;
 
+/** Days after which tags that keep something go, unless the command line says otherwise. */
+export const defaultTtlDays = 5;
+
+/** When the tag of that time is expired first, ms since the epoch. */
+export function expiresAt(at: number, ttlDays: number): number {
+  return at + (ttlDays + 1) * dayMs;
+}
+
 /** Whether more than `ttlDays` whole days are over since then; -1 stands for every past time. */
 export function isExpired(at: number, now: number, ttlDays: number): boolean {
   return Math.floor((now - at) / dayMs) > ttlDays;

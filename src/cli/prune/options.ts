@@ -4,6 +4,7 @@ import { qci } from '../../mirror/references/names.ts';
 import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
+import { defaultTtlDays } from '../../prune/tag-rules.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
 import { boolean, count, format, rate } from '../mirror/options.ts';
@@ -60,7 +61,7 @@ const pruneFlags = {
 const tagFlags = {
   ...pruneFlags,
   'token-file': {},
-  'ttl-days': { default: '5', read: days },
+  'ttl-days': { default: `${defaultTtlDays}`, read: days },
 } as const satisfies FlagTable;
 
 /** Reads the command line. Throws `UsageError`. */

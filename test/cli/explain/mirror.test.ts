@@ -240,10 +240,65 @@ zz_generated_metadata:
   t.equal(step(await told(...checkout, 'ocp/4.5:nope'), 'maker').mark, 'unknown');
 });
 
-test('a backup names its day, and the pruner cannot be told', async (t) => {
+test('of a backup the pruner says since when it goes, and which default that assumes', async (t) => {
+  const { told, double: registry } = await stage(t);
+  registry.addImage(ci, '20240603235401_prune_ocp_4.5_base');
+  const text = saying(await told('20240603235401_prune_ocp_4.5_base'), 'pruner');
+  t.match(text, /^ok\na backup of 3 June 2024 of ocp_4\.5_base; since 2024-06-09T23:54:01Z the next run/);
+  t.match(text, 'unless an image stream names its digest');
+  t.match(text, /assumed: --ttl-days 5, the default/);
+  registry.addImage(ci, '20990603000000_prune_ocp_4.5_base');
+  const young = saying(await told('20990603000000_prune_ocp_4.5_base'), 'pruner');
+  t.match(young, 'runs from 2099-06-09T00:00:00Z on delete it');
+});
+
+test('a backup of what is held stays, and so does one that cannot be read', async (t) => {
+  const { told, double: registry, store } = await stage(t);
+  const backup = '20240603235401_prune_ocp_4.5_base';
+  registry.addImage(ci, backup);
+  const held = store();
+  await createHolds({ records: held.records }).put({ destination, since: 1 });
+  await held.close();
+  t.match(
+    saying(await told(backup), 'pruner'),
+    /^ok\n.*it stays while this is so: a hold is on ocp_4\.5_base/,
+  );
+});
+
+test('a backup that cannot be read has an unknown end', async (t) => {
+  const { told, double: registry } = await stage(t);
+  registry.switches.status = { of: 'manifests', code: 503 };
+  t.match(saying(await told('20240603235401_prune_ocp_4.5_base'), 'pruner'), /^unknown\n/);
+  t.match(
+    saying(await told('rc_payload__4.20.0'), 'pruner'),
+    /^unknown\n.*removal is requested cannot be told/,
+  );
+});
+
+test('a release payload stays until its removal is requested', async (t) => {
+  const { told, double: registry } = await stage(t);
+  registry.addImage(ci, 'rc_payload__4.20.0');
+  const stays = saying(await told('rc_payload__4.20.0'), 'pruner');
+  t.match(
+    stays,
+    /^ok\nthe release payload 4\.20\.0: it stays until there is a tag remove__rc_payload__4\.20\.0/,
+  );
+  t.match(stays, 'the next run gives each of its components a tag');
+  registry.addImage(ci, 'remove__rc_payload__4.20.1');
+  for (const tag of [
+    'rc_payload__4.20.1',
+    'rc_payload__4.20.1__component__cli',
+    'preserved__rc_payload__4.20.1',
+  ]) {
+    registry.addImage(ci, tag);
+    t.match(saying(await told(tag), 'pruner'), /^ok\n.*is requested by the tag remove__rc_payload__4\.20\.1/);
+  }
+  t.match(saying(await told('remove__rc_payload__4.20.1'), 'pruner'), /^ok\nasks for the removal/);
+});
+
+test('the pruner deletes no other tag', async (t) => {
   const { told } = await stage(t);
-  const document = await told('20240603235401_prune_ocp_4.5_base');
-  t.match(saying(document, 'pruner'), /^unknown\na backup of 2024-06-03; this Quayside has no pruner/);
+  t.match(saying(await told('ocp/4.5:base'), 'pruner'), /^ok\nquayside prune tags never deletes/);
 });
 
 test('what the upstream could not be asked for is not said to lack a copy', async (t) => {
