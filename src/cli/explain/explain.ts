@@ -14,7 +14,7 @@ import type { Io, Run } from '../flags/io.ts';
 import { type AskedText, askedTexts } from './job-files.ts';
 import { clientStep } from './node-config.ts';
 import { offline } from './offline.ts';
-import { askedServer } from './server.ts';
+import { askedServer, SilentServer } from './server.ts';
 
 /** What the options say, beside what is to be explained. */
 export interface ExplainWords {
@@ -83,13 +83,14 @@ export const explain: Run = async (args, io) => {
   }
 };
 
-/** One of several that cannot be explained leaves the others; one alone is a mistake. */
+/** What cannot be explained leaves the others; a mistake in one alone is one of the command. */
 function complained(
   error: unknown,
   { text }: AskedText,
   { io, isAlone }: { readonly io: Io; readonly isAlone: boolean },
 ): undefined {
-  if (isAlone || !(error instanceof RegistryError || error instanceof UsageError)) throw error;
+  const isMistake = error instanceof RegistryError || error instanceof UsageError;
+  if (!(error instanceof SilentServer || (isMistake && !isAlone))) throw error;
   io.stderr.write(`${text}: ${error.message}\n`);
 }
 

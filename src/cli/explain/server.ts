@@ -6,7 +6,15 @@ import type { Io } from '../flags/io.ts';
 import { adminListener, refusalText } from '../serve/admin-listener.ts';
 import type { Explainer, ExplainWords } from './explain.ts';
 
-/** Asks a running server. Its refusal is a mistake of the command line, in its own words. */
+/** The server gave no answer, or has no time for one: no mistake of the command line. */
+export class SilentServer extends Error {
+  override readonly name = 'SilentServer';
+}
+
+/**
+ * Asks a running server. Its refusal is a mistake of the command line, in its own words. Throws
+ * `SilentServer` for no answer, for 429, and for 5xx.
+ */
 export async function askedServer(words: ExplainWords, io: Io): Promise<Explainer> {
   const { config, admin, 'token-file': tokenFile, checkout, ...asked } = words;
   if (checkout !== undefined)
@@ -28,11 +36,13 @@ export async function askedServer(words: ExplainWords, io: Io): Promise<Explaine
         }),
       );
       const { status, text: body } = await get(`/explain?${query}`);
-      if (status === undefined) throw new UsageError(`${host} ${body}`);
+      if (status === undefined) throw new SilentServer(`${host} ${body}`);
       const document = jsonOrNone(body);
       const explanation = status === 200 ? parseExplanation(document) : undefined;
-      if (explanation === undefined)
-        throw new UsageError(`${host}: ${messageIn(document) ?? refusalText(status)}`);
+      if (explanation === undefined) {
+        const message = `${host}: ${messageIn(document) ?? refusalText(status)}`;
+        throw status === 429 || status >= 500 ? new SilentServer(message) : new UsageError(message);
+      }
       return explanation;
     },
     close: async () => {},

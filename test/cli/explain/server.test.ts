@@ -54,6 +54,14 @@ test('refusals of the server are said, and end with 2', async (t) => {
   t.equal((await explain('--checkout', '/tmp', 'a')).code, 2);
 });
 
+test('a server that does not answer, or is too busy to, cannot tell, and ends with 3', async (t) => {
+  const { explain, stop } = await stage(t);
+  await stop();
+  const { code, err } = await explain('ocp/4.5:base');
+  t.equal(code, 3, err);
+  t.match(err, /ocp\/4\.5:base: 127\.0\.0\.1:\d+ cannot be asked/);
+});
+
 test('a registries.conf of the caller becomes step 1', async (t) => {
   const { double, explain, directory } = await stage(t);
   double.addImage('openshift/ci', 'ocp_4.5_base');
