@@ -31,7 +31,7 @@ export async function pruneImages(options: ImagePruning): Promise<void> {
     events.checked(reading.tags.size);
     plan = await planned();
     if (confirm && plan.deletions.length > 0) {
-      await reading.read();
+      await reading.read({ asksAgain: true });
       plan = await planned();
     }
   } catch (error) {

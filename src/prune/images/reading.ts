@@ -28,25 +28,28 @@ export class RepositoryReading implements RepositoryFacts {
   readonly unread: string[] = [];
   readonly #options: RepositoryRead;
   readonly #begun = new Map<Digest, Promise<ListedManifest | undefined>>();
+  readonly #seen = new Set<Tag>();
 
   constructor(options: RepositoryRead) {
     this.#options = options;
   }
 
   /**
-   * Lists all tags, and reads those that were not read before, or name another manifest by now,
-   * with what they list. What cannot be read is told by `unread`. Throws `RegistryError` where the
-   * tags cannot be listed.
+   * Lists all tags, and reads those that were not read before, with what they list. With
+   * `asksAgain` each other tag is asked what it names by now: one HEAD each. What cannot be read is
+   * told by `unread`. Throws `RegistryError` where the tags cannot be listed.
    */
-  async read(): Promise<void> {
+  async read({ asksAgain = false }: { readonly asksAgain?: boolean } = {}): Promise<void> {
     const { place, atOnce, signal } = this.#options;
     const tags: Tag[] = [];
-    for await (const tag of allTags(place.reader, place.repository, { signal })) tags.push(tag);
+    for await (const tag of allTags(place.reader, place.repository, { signal }))
+      if (asksAgain || !this.#seen.has(tag)) tags.push(tag);
     await concurrently(tags, atOnce, (tag) => this.#tag(tag), { signal });
   }
 
   async #tag(tag: Tag): Promise<void> {
     const { place, signal } = this.#options;
+    this.#seen.add(tag);
     const known = this.tags.get(tag);
     if (known !== undefined && (await tagReading(place, tag, signal)) === known) return;
     const found = await this.#tried(tag, () => this.#manifest({ tag }));
