@@ -34,7 +34,7 @@ export async function pruneIntegratedRegistry(
   try {
     const cluster = createPrunedCluster(client);
     if (!wish.hasRegistry)
-      io.stdout.write(
+      (wish.json ? io.stderr : io.stdout).write(
         'Only API objects will be removed.  No modifications to the image registry will be made.\n',
       );
     if (!wish.confirm)
@@ -44,7 +44,7 @@ export async function pruneIntegratedRegistry(
       ...wish,
       ...{ cluster, now, signal: io.signal },
       registry: wish.hasRegistry ? (registry ?? dryRegistry) : undefined,
-      told: (line) => void io.stdout.write(`${line}\n`),
+      ...objectLines(wish, io),
     });
     return ended(report, wish, io);
   } catch (error) {
@@ -56,6 +56,21 @@ export async function pruneIntegratedRegistry(
     await registry?.close();
     await client.close();
   }
+}
+
+/** JSON: one line when an object's end is known, or when it is planned. */
+function objectLines({ json, confirm }: PruneIntegratedOptions, { stdout }: Io) {
+  const line = (fields: object): void => void stdout.write(`${JSON.stringify(fields)}\n`);
+  return {
+    told(text: string, id: string): void {
+      if (!json) stdout.write(`${text}\n`);
+      else if (!confirm) line({ id, planned: true });
+    },
+    ended(id: string, why?: string): void {
+      if (!json || !(confirm || why !== undefined)) return;
+      line(why === undefined ? { id, outcome: 'deleted' } : { id, outcome: 'failed', why });
+    },
+  };
 }
 
 const nothing = async (): Promise<void> => undefined;
@@ -147,7 +162,8 @@ const summaryWords: Readonly<Record<keyof IntegratedCounts, readonly [verb: stri
   blobs: ['deleted', 'blob(s)'],
 };
 
-function ended(report: IntegratedReport, { ignoresBadReferences }: PruneIntegratedOptions, io: Io): number {
+function ended(report: IntegratedReport, wish: PruneIntegratedOptions, io: Io): number {
+  const { ignoresBadReferences, json } = wish;
   const { counts, failures, bad, objects } = report;
   const lines = bad
     .map(({ at, text }) => `  ${at}: invalid image reference ${JSON.stringify(text)}\n`)
@@ -159,15 +175,19 @@ function ended(report: IntegratedReport, { ignoresBadReferences }: PruneIntegrat
     return 1;
   }
   if (bad.length > 0) io.stderr.write(`warning: what these references may mean is kept:\n${lines}`);
-  const parts = (Object.keys(summaryWords) as (keyof IntegratedCounts)[])
-    .filter((name) => counts[name] > 0)
-    .map((name) => `${summaryWords[name][0]} ${counts[name]} ${summaryWords[name][1]}`);
-  io.stdout.write(`Summary: ${parts.length === 0 ? 'deleted 0 objects' : parts.join(', ')}\n`);
-  const { planned, failed } = objects;
-  io.stdout.write(
-    `Deleted ${planned - failed} objects out of ${planned}. Failed to delete ${failed} objects.\n`,
-  );
+  if (json) io.stdout.write(`${JSON.stringify({ summary: { ...counts, ...objects } })}\n`);
+  else io.stdout.write(summaryText(report));
   for (const failure of failures) io.stderr.write(`${failure}\n`);
   if (io.signal.aborted) return stopCode(io.signal.reason);
   return failures.length > 0 ? 1 : 0;
+}
+
+function summaryText({ counts, objects }: IntegratedReport): string {
+  const parts = (Object.keys(summaryWords) as (keyof IntegratedCounts)[])
+    .filter((name) => counts[name] > 0)
+    .map((name) => `${summaryWords[name][0]} ${counts[name]} ${summaryWords[name][1]}`);
+  const { planned, failed } = objects;
+  return `Summary: ${parts.length === 0 ? 'deleted 0 objects' : parts.join(', ')}
+Deleted ${planned - failed} objects out of ${planned}. Failed to delete ${failed} objects.
+`;
 }

@@ -118,6 +118,7 @@ export interface PruneIntegratedOptions {
   readonly requestsPerSecond: number | undefined;
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  readonly json: boolean;
 }
 
 type ImageValues = ReturnType<typeof parseFlags<typeof imageFlags>>['values'];
@@ -160,7 +161,6 @@ const repositoryFlags = [
     'match',
     'metrics',
     'no-streams',
-    'output',
     'registry-config',
   ] as const),
 ] as const;
@@ -196,6 +196,7 @@ function integratedOptions(values: ImageValues): PruneIntegratedOptions {
     requestsPerSecond: values['requests-per-second'],
     kubeconfig: values.kubeconfig,
     context: values.context,
+    json: values.output === 'json',
   };
 }
 

@@ -50,8 +50,10 @@ export interface IntegratedPruning {
   readonly confirm: boolean;
   readonly workers: number;
   readonly now: number;
-  /** One line before each attempt. */
-  readonly told: (line: string) => void;
+  /** One line before each attempt; `id` names the object. */
+  readonly told: (line: string, id: string) => void;
+  /** What became of it; `failure` says why it is still there. */
+  readonly ended: (id: string, failure?: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -79,7 +81,8 @@ export interface IntegratedRun extends IntegratedPruning {
 }
 
 interface Attempt {
-  readonly line: string;
+  /** What is deleted: `blob D` */
+  readonly id: string;
   /** Of whom the failure is: `image D`, `imagestream NS/NAME`. */
   readonly of: string;
   /** `delete blob D` */
@@ -117,8 +120,9 @@ export async function pruneIntegrated(options: IntegratedPruning): Promise<Integ
     after: new Map(),
     tried: trier(report, options),
   };
-  const failed = (text: string): void => {
-    failures.push(text);
+  const failed = (id: string, why: string): void => {
+    failures.push(`${id}: ${why}`);
+    options.ended(id, why);
     objects.failed += 1;
     objects.planned += 1;
   };
@@ -153,18 +157,20 @@ type MutableReport = IntegratedReport & {
 
 function trier(
   { counts, failures, objects }: MutableReport,
-  { confirm, told }: IntegratedPruning,
+  { confirm, told, ended }: IntegratedPruning,
 ): IntegratedRun['tried'] {
-  return async ({ line, of, what, work, count, by = 1 }) => {
-    told(line);
+  return async ({ id, of, what, work, count, by = 1 }) => {
+    told(`Deleting ${id}`, id);
     objects.planned += by;
     try {
       if (confirm) await work();
       counts[count] += by;
+      ended(id);
       return true;
     } catch (error) {
       if (!(error instanceof RegistryError || error instanceof ApiFailure)) throw error;
       objects.failed += by;
+      ended(id, `failed to ${what}: ${error.message}`);
       failures.push(`${of}: failed to ${what}: ${error.message}`);
       return false;
     }
@@ -212,7 +218,7 @@ async function pruneImage({ name, blobs }: ImageDeletion, run: IntegratedRun): P
     for (const digest of blobs) {
       if (signal.aborted) return;
       const isGone = await tried({
-        ...{ line: `Deleting blob ${digest}`, of: `image ${name}`, what: `delete blob ${digest}` },
+        ...{ id: `blob ${digest}`, of: `image ${name}`, what: `delete blob ${digest}` },
         ...{ work: () => registry.deleteBlob(digest, signal), count: 'blobs' },
       });
       if (isGone) deleted += 1;
@@ -220,7 +226,7 @@ async function pruneImage({ name, blobs }: ImageDeletion, run: IntegratedRun): P
     }
   if (deleted === 0 && failed > 0) return;
   await tried({
-    ...{ line: `Deleting image ${name}`, of: `image ${name}`, what: 'delete image from server' },
+    ...{ id: `image ${name}`, of: `image ${name}`, what: 'delete image from server' },
     ...{ work: () => cluster.deleteImage(name, signal), count: 'images' },
   });
 }

@@ -18,7 +18,7 @@ export async function pruneStream(
   { namespace, name }: PrunedStream,
   rules: StreamRules,
   run: IntegratedRun,
-  failed: (text: string) => void,
+  failed: (id: string, why: string) => void,
 ): Promise<void> {
   const asked = new Set<string>();
   const id = `${namespace}/${name}`;
@@ -28,11 +28,11 @@ export async function pruneStream(
       if (outcome === 'done') return;
       await sleep(backoffMs(attempt, pauses), run.signal);
     }
-    failed(`imagestream ${id}: failed to remove image references: it changes all the time`);
+    failed(`imagestream ${id}`, 'failed to remove image references: it changes all the time');
   } catch (error) {
     if (run.signal.aborted) return;
     if (!(error instanceof ApiFailure)) throw error;
-    failed(`imagestream ${id}: failed to remove image references: ${error.message}`);
+    failed(`imagestream ${id}`, `failed to remove image references: ${error.message}`);
   }
 }
 
@@ -42,7 +42,7 @@ async function attempted(
   run: IntegratedRun,
   asked: Set<string>,
 ): Promise<'done' | 'again'> {
-  const { cluster, signal, confirm, counts, told } = run;
+  const { cluster, signal, confirm, counts, told, ended } = run;
   const object = await cluster.stream(namespace, name, signal);
   const stream = prunedStream(object);
   if (object === undefined || stream === undefined) return 'done';
@@ -50,7 +50,7 @@ async function attempted(
   const plan = streamPlan({ ...run, stream, rules });
   if (plan === undefined) return 'done';
   const repository = `${namespace}/${name}`;
-  told(`Deleting ${plan.dropped} items from image stream ${repository}`);
+  told(`Deleting ${plan.dropped} items from image stream ${repository}`, `imagestream ${repository}`);
   await deleteLinks(plan, 'layer', repository, run, asked);
   if (signal.aborted) return 'done';
   const pruned = withItems(object, (tag, item) => plan.stays[tag]?.[item] === true);
@@ -61,6 +61,7 @@ async function attempted(
   } else run.after.set(repository, pruned);
   counts.items += plan.dropped;
   counts.streams += 1;
+  ended(`imagestream ${repository}`);
   await deleteLinks(plan, 'manifest', repository, run, asked);
   return 'done';
 }
@@ -92,7 +93,7 @@ async function deleteLinks(
     if (signal.aborted || asked.has(key)) continue;
     asked.add(key);
     await tried({
-      line: `Deleting ${kind} link ${digest} in repository ${repository}`,
+      id: `${kind} link ${digest} in repository ${repository}`,
       of: `imagestream ${repository}`,
       what: `delete ${kind} link ${digest}`,
       work: () =>

@@ -135,6 +135,30 @@ test('a failing blob, layer link or manifest link is of its object alone', async
   t.match(out, /Failed to delete 3 objects\.\n/);
 });
 
+test('JSON lines tell each object, its failure, and the sums', async (t) => {
+  const { addImage, addStream, run, switches } = await integratedRig(t);
+  for (const name of ['a', 'b']) addImage(name);
+  addStream('ns/app', { latest: ['a', 'b'] });
+  const lines = (text: string) =>
+    text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  const dry = lines((await run('--keep-tag-revisions', '1', '-o', 'json')).out);
+  t.match(dry[0], { id: 'imagestream ns/app', planned: true });
+  t.match(dry.at(-1), { summary: { images: 1, items: 1, failed: 0 } });
+  const link = `/v2/ns/app/manifests/${digestFor('b')}`;
+  switches.refusesDelete = (path) => (path === link ? 500 : undefined);
+  const told = lines((await run('--confirm', '--keep-tag-revisions', '1', '-o', 'json')).out);
+  const found = (id: string) => told.filter((line) => line.id === id);
+  t.match(found('imagestream ns/app'), [{ outcome: 'deleted' }]);
+  t.match(found(`image ${digestFor('b')}`), [{ outcome: 'deleted' }]);
+  t.match(found(`manifest link ${digestFor('b')} in repository ns/app`), [
+    { outcome: 'failed', why: /failed to delete manifest link/ },
+  ]);
+  t.match(told.at(-1), { summary: { images: 1, streams: 1, failed: 1 } });
+});
+
 test('an Image of which no blob can be deleted stays for the next run', async (t) => {
   const { addImage, run, images, switches } = await integratedRig(t);
   addImage('a');
