@@ -12,31 +12,32 @@ import { RepositoryReading } from './reading.ts';
 interface DigestDeletionOptions extends Pick<Pruning, 'place' | 'needs' | 'atOnce' | 'signal'> {
   /** Deletes a manifest with all its tags. Throws `RegistryError`. */
   readonly deleteManifest: (digest: Digest, options: Cancellable) => Promise<void>;
-  /** How long what was read of the whole repository is used, ms. Default: 5 min. */
+  /** How long what the tags were seen to name is believed, ms. Default: 30 s. */
   readonly readingMs?: number;
 }
 
 type OtherVerdict = (tag: Tag) => Promise<Deletion | KeptObject | 'gone'>;
 type ReasonToKeep = Omit<KeptObject, 'id'>;
 
-const readingMs = 5 * 60_000;
+const readingMs = 30_000;
 
 /**
  * Deletes tags of a registry that deletes manifests alone. A manifest goes only if a complete
  * listing shows that every tag of it may go, no index lists it, and no image stream names it. The
- * whole repository is read first, and its names are listed again before each deletion, one at a
- * time. Throws `RegistryError`.
+ * whole repository is read first. Before each deletion, one at a time, its names are listed again;
+ * after `readingMs` each tag is asked again. Throws `RegistryError`.
  */
 export function digestDeletion(options: DigestDeletionOptions): DigestDeletion {
   const { place, needs, deleteManifest, signal } = options;
   const turns = new Semaphore({ permits: 1 });
-  let [reading, readAt] = [new RepositoryReading(options), Number.NEGATIVE_INFINITY];
+  const reading = new RepositoryReading(options);
+  let askedAt = Number.NEGATIVE_INFINITY;
 
   async function read(): Promise<RepositoryReading> {
-    const isNew = performance.now() - readAt > (options.readingMs ?? readingMs);
-    if (isNew) reading = new RepositoryReading(options);
-    await reading.read();
-    if (isNew) readAt = performance.now();
+    const asksAgain = performance.now() - askedAt > (options.readingMs ?? readingMs);
+    await reading.read({ asksAgain });
+    signal.throwIfAborted();
+    if (asksAgain) askedAt = performance.now();
     return reading;
   }
 

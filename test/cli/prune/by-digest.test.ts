@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { pruningTags } from '../../../src/cli/prune/tags.ts';
 import { createHolds } from '../../../src/mirror/queue/holds.ts';
+import type { Digest } from '../../../src/oci/digest.ts';
+import { parseRepository, parseTag } from '../../../src/oci/reference.ts';
+import { digestDeletion } from '../../../src/prune/images/by-digest.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
+import { createUpstream } from '../../../src/upstream/client/client.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { recordedIo } from '../io.ts';
 
@@ -72,6 +76,29 @@ for (const other of ['cli', 'unknown', young, '20261120000000_prune_other_x-y'])
     t.match(out, `Kept ${old}: the registry deletes no tags, only manifests: ${other} names ${digest} too`);
     t.match(out, 'Kept, shared: 1');
   });
+
+test('a tag that moves to the manifest after the first reading keeps it', async (t) => {
+  const { registry, also, digest } = await manifestsOnly(t);
+  registry.addImage(repository, 'cli');
+  const upstream = createUpstream({ name: 'x', url: registry.url, allowPrivateAddresses: true });
+  t.teardown(() => upstream.close());
+  const deleted: string[] = [];
+  const remove = digestDeletion({
+    place: {
+      ...{ name: 'x', reader: upstream, repository: parseRepository(repository) },
+      ...{ deleteTag: async () => undefined, putTag: async () => undefined },
+    },
+    ...{ needs: { inSync: true, namedBy: () => undefined }, atOnce: 2, readingMs: -1 },
+    signal: new AbortController().signal,
+    deleteManifest: async (each) => void deleted.push(each),
+  });
+  const stays = async (id: string) => ({ id, kept: 'in use' as const, why: 'no rule' });
+  const other = registry.tagOf(repository, 'cli');
+  t.match(await remove(parseTag('cli'), other as Digest, stays), 'deleted');
+  await also('cli');
+  t.match(await remove(parseTag(old), digest, stays), { kept: 'shared' });
+  t.same(deleted, [other]);
+});
 
 test('a hold on one of its tags keeps the manifest', async (t) => {
   const { run, also, tag, store, place, digest } = await manifestsOnly(t);
