@@ -136,7 +136,8 @@ async function probed({ sources, place, reference }: RoutedCase) {
   if (answer.kind !== 'absent' || reference.digest === undefined || reference.tag !== undefined)
     return answer;
   const blob = await sources.probes.blob(place, reference.digest);
-  return blob.kind === 'found' ? blob : answer;
+  // An upstream that gives no answer about the blob has not said that it is absent.
+  return blob.kind === 'absent' ? answer : blob;
 }
 
 function clientOf({ sources, image }: RoutedCase): Promise<Finding> {
