@@ -57,6 +57,7 @@ export async function pruneTags(options: TagPruning): Promise<void> {
 class TagWalk {
   readonly #options: TagPruning;
   readonly #failed = new Map<string, string>();
+  #areHoldsTold = false;
   #ranges: readonly NameRange[] = [];
   #isInOrder = true;
   #writing: Promise<void> = Promise.resolve();
@@ -155,7 +156,7 @@ class TagWalk {
     events.checked(tags.length);
     const expired = only === undefined ? tags.filter((tag) => isOld(tag, this.#options)) : tags;
     if (expired.length === 0 || signal.aborted) return;
-    const look = new TagLook(this.#options, await this.#held());
+    const look = new TagLook(this.#options, () => this.#held());
     const deletions: Deletion[] = [];
     const kept: KeptObject[] = [];
     await concurrently(expired, atOnce, async (tag) => {
@@ -183,7 +184,8 @@ class TagWalk {
     try {
       return await held();
     } catch (error) {
-      events.unread('the holds of the store', error);
+      if (!this.#areHoldsTold) events.unread('the holds of the store', error);
+      this.#areHoldsTold = true;
       return undefined;
     }
   }
@@ -218,10 +220,10 @@ class TagWalk {
 /** Reads tags, with what decides about them. */
 class TagLook {
   readonly #options: TagPruning;
-  readonly #held: readonly string[] | undefined;
+  readonly #held: () => Promise<readonly string[] | undefined>;
 
-  /** `held`: undefined where holds cannot be told. */
-  constructor(options: TagPruning, held: readonly string[] | undefined) {
+  /** `held` resolves to undefined where holds cannot be told. */
+  constructor(options: TagPruning, held: () => Promise<readonly string[] | undefined>) {
     this.#options = options;
     this.#held = held;
   }
@@ -231,8 +233,9 @@ class TagLook {
     const known = classOf(tag);
     if (known.kind !== 'kept' || !isOld(tag, this.#options))
       return { id: tag, kept: 'in use', why: 'the rules do not let it go' };
-    if (this.#held === undefined) return { id: tag, kept: 'held', why: 'holds cannot be read' };
-    const heldFor = this.#held.find((each) => isKeptOf(tag, each));
+    const held = await this.#held();
+    if (held === undefined) return { id: tag, kept: 'held', why: 'holds cannot be read' };
+    const heldFor = held.find((each) => isKeptOf(tag, each));
     const reading = await tagReading(place, tag, signal);
     const days = Math.floor((now() - known.at) / 86_400_000);
     return judged(

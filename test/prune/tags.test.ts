@@ -88,6 +88,15 @@ test('holds that cannot be read keep everything', async (t) => {
   t.same(ended('kept'), [keptTag(1, 'a')]);
 });
 
+test('a hold that is set between the plan and a deletion keeps the tag', async (t) => {
+  const place = memoryPlace({ [keptTag(1, 'a')]: 'A', [keptTag(1, 'b')]: 'B' });
+  const { events, ended } = keptEvents();
+  const held = async () => (place.writes.length > 0 ? ['a', 'b'] : []);
+  await pruneTags(options(place, { held, events, atOnce: 1 }));
+  t.equal(place.writes.length, 1);
+  t.equal(ended('kept').length, 1);
+});
+
 test('a page that cannot be listed is left to the next run, and the others are done', async (t) => {
   let isBroken = true;
   const place = memoryPlace(everyDay, (call, last) => {

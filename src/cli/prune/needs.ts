@@ -1,4 +1,5 @@
 import { configuredStreams } from '../../app/streams.ts';
+import { shared } from '../../base/flow/single-flight.ts';
 import { hasSlept } from '../../base/time/wait.ts';
 import type { Config } from '../../config/load.ts';
 import { imageStreamTagText } from '../../image-streams/image-stream-tag.ts';
@@ -132,12 +133,23 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The tags of the repository that a hold of the store is on. */
+/** Holds are read again after this, milliseconds: before each deletion would be a list each time. */
+const holdsMs = 2_000;
+
+/** The tags of the repository that a hold of the store is on, as of two seconds ago at most. */
 export function heldTags(records: Records, { registry, repository }: PruneTarget): () => Promise<string[]> {
   const holds = createHolds({ records });
   const prefix = `${registry}/${repository}:`;
-  return async () =>
-    (await holds.list()).flatMap(({ destination }) =>
+  const read = shared(async () => {
+    const readAt = performance.now();
+    const tags = (await holds.list()).flatMap(({ destination }) =>
       destination.startsWith(prefix) ? [destination.slice(prefix.length)] : [],
     );
+    return { readAt, tags };
+  });
+  let known: { readonly readAt: number; readonly tags: string[] } | undefined;
+  return async () => {
+    if (known === undefined || performance.now() - known.readAt >= holdsMs) known = await read();
+    return known.tags;
+  };
 }

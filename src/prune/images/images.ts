@@ -54,19 +54,22 @@ export async function pruneImages(options: ImagePruning): Promise<void> {
   await runDeletions(deletions, { remove, atOnce, ended: (outcome) => events.ended(outcome), signal });
 }
 
-/** What keeps it by now: a tag that was moved, a stream that names it. */
+/** What keeps it by now: a tag that was moved, a hold, a stream that names it. */
 async function changeOf(
   { digest }: Deletion,
   reading: RepositoryReading,
-  { place, needs, signal }: ImagePruning,
+  { place, needs, held, signal }: ImagePruning,
 ) {
   if (!needs.inSync)
     return { kept: 'image streams not in sync', why: `cannot tell whether one names ${digest}` } as const;
   const stream = needs.namedBy(digest);
   if (stream !== undefined)
     return { kept: 'named by an image stream', why: `image stream tag ${stream} names ${digest}` } as const;
+  const holds = await held().catch(() => undefined);
+  if (holds === undefined) return { kept: 'held', why: 'holds cannot be read' } as const;
   for (const [tag, named] of reading.tags) {
     if (named !== digest) continue;
+    if (holds.includes(tag)) return { kept: 'held', why: `a hold is on ${tag}` } as const;
     const now = await tagReading(place, tag, signal);
     if (typeof now === 'object') return { kept: 'unread', why: now.unread } as const;
     if (now !== digest && now !== 'gone')
