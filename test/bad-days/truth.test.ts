@@ -101,6 +101,9 @@ test('what S3 broke in the middle is of the upstream in log and metrics', async 
   s3.switches.dropsAfter = 200_000;
   const answer = await rig.getLayer(asked('half-1'));
   t.equal(await digestOrCut(answer), rig.layer.digest);
-  t.match(await lineOf(rig, 'request', 'half-1'), { status: 200, hit: 'fill' });
-  t.ok((sampleOf(await rig.metrics(), 'quayside_sent_bytes_total{source="fill"}') ?? 0) > 100_000);
+  // The first download may still be on its way into S3: then the rest joins it.
+  t.match(await lineOf(rig, 'request', 'half-1'), { status: 200, hit: /^(?:fill|joined)$/ });
+  const metrics = await rig.metrics();
+  const sent = (source: string) => sampleOf(metrics, `quayside_sent_bytes_total{source="${source}"}`) ?? 0;
+  t.ok(sent('fill') + sent('joined') > 100_000);
 });

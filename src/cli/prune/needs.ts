@@ -133,7 +133,7 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Holds are read again after this, milliseconds: before each deletion would be a list each time. */
+/** Holds are read again after this, milliseconds; each deletion asks for them. */
 const holdsMs = 2_000;
 
 /** The tags of the repository that a hold of the store is on, as of two seconds ago at most. */
