@@ -5,6 +5,7 @@
  * what keeps a process alive, or another environment, working directory or listener of the process.
  */
 import { once } from 'node:events';
+import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -32,7 +33,7 @@ async function run(file: string): Promise<void> {
   if (!t.idle) await once(t, 'idle');
   t.setTimeout(0);
   const left = await leftSince(before);
-  if (left.length > 0) t.fail('the file leaves nothing behind', { left });
+  if (left.length > 0) t.fail('the file leaves nothing behind', { left, sockets: sockets() });
   process.stdout.write(`# end of ${file}\n`);
   process.channel?.ref();
 }
@@ -55,6 +56,17 @@ function state(): string[] {
     ...Object.entries(process.env).map(([name, value]) => `${name}=${value}`),
     process.cwd(),
   ];
+}
+
+/** Where the open sockets lead, for whoever looks for the one that was left. */
+function sockets(): string[] {
+  const handles: unknown = Reflect.get(process, '_getActiveHandles')?.call(process);
+  return (Array.isArray(handles) ? handles : [])
+    .filter((handle) => handle instanceof Socket)
+    .map((socket: Socket) => {
+      const { localPort, remotePort, bytesRead, bytesWritten, readyState } = socket;
+      return `${localPort} to ${remotePort}, ${readyState}, read ${bytesRead}, wrote ${bytesWritten}`;
+    });
 }
 
 /** The lines of `after` that `before` lacks, or has fewer of. */
