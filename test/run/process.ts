@@ -58,7 +58,7 @@ function state(): string[] {
   ];
 }
 
-/** Where the open sockets lead, for whoever looks for the one that was left. */
+/** Where the open sockets lead: one of them was left. */
 function sockets(): string[] {
   const handles: unknown = Reflect.get(process, '_getActiveHandles')?.call(process);
   return (Array.isArray(handles) ? handles : [])
