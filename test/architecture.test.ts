@@ -30,6 +30,7 @@ const mayImport: Readonly<
     code: ['conditions'],
     types: ['auth', 'cache', 'image-streams', 'mirror', 'proxy', 'store', 'upstream'],
   },
+  load: { code: ['oci', 'upstream'] },
   predecessors: { code: ['cli', 'config', 'proxy', 'telemetry'], types: ['auth', 'mirror', 'upstream'] },
 };
 
@@ -49,6 +50,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   'smol-toml': /^cli\/clients\/toml\.ts$/,
   yaml: /^(config\/|mirror\/ci\/located-yaml\.ts$|cli\/(clients\/generate\/cluster-objects|migrate\/object-text)\.ts$)/,
   typebox: /^config\//,
+  'hdr-histogram-js': /^load\/histogram\.ts$/,
   pino: /^telemetry\/log\.ts$/,
 };
 
