@@ -46,6 +46,10 @@ export interface S3Switches {
   refusesBlocked: boolean;
   /** So many more of them are taken before it notices the block. */
   noticesBlockAfter: number;
+  /** Each PutObject keeps a version, and DeleteObject without a version adds a marker. */
+  isVersioned: boolean;
+  /** DeleteObject of a version is refused, as by a policy without `s3:DeleteObjectVersion`. */
+  refusesVersions: boolean;
   /** Its clock is ahead of ours, in milliseconds. */
   skewMs: number;
   /** Entries of one listing page. */
@@ -67,6 +71,12 @@ export interface StoredObject {
   readonly etag: string;
   readonly contentType: string | undefined;
   readonly writtenAt: Date;
+}
+
+interface StoredVersion {
+  readonly key: string;
+  /** Undefined: a marker. */
+  readonly object: StoredObject | undefined;
 }
 
 export interface PendingUpload {
@@ -91,6 +101,8 @@ export interface S3Double {
   /** Every request so far, in order; empty it between the steps of a test. */
   readonly requests: S3Request[];
   readonly objects: Map<string, StoredObject>;
+  /** Of a versioned bucket, by their ids: objects, and markers of deletions. */
+  readonly versions: Map<string, StoredVersion>;
   readonly uploads: Map<string, PendingUpload>;
   readonly bucket: BucketState;
   /** Connections that are open now. */
@@ -117,6 +129,8 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     refuses: {},
     refusesBlocked: false,
     noticesBlockAfter: 0,
+    isVersioned: false,
+    refusesVersions: false,
     skewMs: 0,
     pageSize: 1000,
   };
@@ -124,6 +138,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     switches,
     requests: [],
     objects: new Map(),
+    versions: new Map(),
     uploads: new Map(),
     bucket: { exists: true, settings: new Map() },
     lastUpload: 0,
@@ -138,6 +153,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
     switches,
     requests: state.requests,
     objects: state.objects,
+    versions: state.versions,
     uploads: state.uploads,
     bucket: state.bucket,
     connections: () =>

@@ -3,7 +3,8 @@ import type { ServerResponse } from 'node:http';
 import type { S3Double, S3Request, StoredObject } from './s3-double.ts';
 import { fail, listXml, uploadsXml } from './s3-xml.ts';
 
-export interface S3State extends Pick<S3Double, 'switches' | 'requests' | 'objects' | 'uploads' | 'bucket'> {
+export interface S3State
+  extends Pick<S3Double, 'switches' | 'requests' | 'objects' | 'versions' | 'uploads' | 'bucket'> {
   lastUpload: number;
 }
 
@@ -41,10 +42,19 @@ export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerRespo
       state.switches.losesPutAnswers -= 1;
       return fail(response, 500, 'InternalError');
     }
-    return response.writeHead(200, { etag: object.etag }).end();
+    return response.writeHead(200, { etag: object.etag, ...addedVersion(state, key, object) }).end();
   },
-  DeleteObject({ state, key, response }) {
-    state.objects.delete(key);
+  DeleteObject({ state, key, query, response }) {
+    const id = query['versionId'];
+    if (id !== undefined && state.switches.refusesVersions) return fail(response, 403, 'AccessDenied');
+    if (id === undefined) {
+      if (state.objects.delete(key)) addedVersion(state, key, undefined);
+    } else {
+      state.versions.delete(id);
+      const last = [...state.versions.values()].findLast((version) => version.key === key)?.object;
+      if (last === undefined) state.objects.delete(key);
+      else state.objects.set(key, last);
+    }
     return response.writeHead(204).end();
   },
   ListObjectsV2({ state, query, response }) {
@@ -88,7 +98,20 @@ export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerRespo
   },
 };
 
-function getObject({ state: { switches, objects }, key, headers, response }: S3Call): ServerResponse {
+/** Gives the header that names it. */
+function addedVersion(
+  { switches, versions, requests }: S3State,
+  key: string,
+  object: StoredObject | undefined,
+): Record<string, string> {
+  if (!switches.isVersioned) return {};
+  const id = `version-${requests.length}`;
+  versions.set(id, { key, object });
+  return { 'x-amz-version-id': id };
+}
+
+function getObject({ state, key, headers, response }: S3Call): ServerResponse {
+  const { switches, objects, versions } = state;
   const found = objects.get(key);
   if (found === undefined || switches.losesObjects) return fail(response, 404, 'NoSuchKey');
   const bytes = found.bytes.subarray(0, switches.truncatesObjects);
@@ -99,6 +122,7 @@ function getObject({ state: { switches, objects }, key, headers, response }: S3C
   const part = bytes.subarray(start, end + 1);
   response.writeHead(range === null ? 200 : 206, {
     ...objectHeaders(found),
+    ...versionOf(versions, found),
     'content-length': part.byteLength,
     ...(range === null ? {} : { 'content-range': `bytes ${start}-${end}/${bytes.byteLength}` }),
   });
@@ -110,6 +134,11 @@ function getObject({ state: { switches, objects }, key, headers, response }: S3C
   if (switches.dropsAfter === undefined) return response.end(part);
   response.write(part.subarray(0, switches.dropsAfter), () => response.destroy());
   return response;
+}
+
+function versionOf(versions: S3Double['versions'], found: StoredObject): Record<string, string> {
+  const [id] = [...versions].find(([, { object }]) => object === found) ?? [];
+  return id === undefined ? {} : { 'x-amz-version-id': id };
 }
 
 /** Twenty pieces a second. */

@@ -27,6 +27,18 @@ export function createS3Probe(options: S3ClientOptions, limits: BodyLimits, outa
   const bucket = createS3Bucket(calls);
   const key = probeKey(`${hostname()}-${process.pid}`);
   const object = Buffer.alloc(Math.min(mostBytes, 1 + 4 * limits.leastBytesPerSecond));
+  let deletesVersions = true;
+
+  /** Leaves nothing in a versioned bucket where the right to delete versions is there. */
+  async function remove(versionId: string | undefined, signal: AbortSignal): Promise<void> {
+    if (versionId !== undefined && deletesVersions)
+      try {
+        return await bucket.delete(key, { versionId, signal });
+      } catch {
+        deletesVersions = false;
+      }
+    await bucket.delete(key, { signal });
+  }
 
   return {
     client: calls.client,
@@ -37,7 +49,7 @@ export function createS3Probe(options: S3ClientOptions, limits: BodyLimits, outa
         const found = await bucket.get(key, { signal });
         if (found === undefined) throw new Error('S3 does not have the object that was just written');
         await collected(objectBytes(found.body, { ...limits, length: object.length, signal }), object.length);
-        await bucket.delete(key, { signal });
+        await remove(found.versionId, signal);
         outage.worked();
         return true;
       } catch (error) {

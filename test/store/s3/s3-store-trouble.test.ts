@@ -86,6 +86,20 @@ test('a store that is down says that it cannot tell, and is not usable', async (
   t.match(told, [{ isUsable: false, error: { code: 'UNAVAILABLE', cause: Error } }, { isUsable: true }]);
 });
 
+test('a probe of a versioned bucket leaves no version behind, where it may delete them', async (t) => {
+  for (const refusesVersions of [false, true]) {
+    const { s3, store, operations } = await made(t);
+    Object.assign(s3.switches, { isVersioned: true, refusesVersions });
+    t.equal(await store.isUsable(), true);
+    t.same(
+      [...s3.versions].map(([, { object }]) => object === undefined),
+      refusesVersions ? [false, true] : [],
+    );
+    t.equal(s3.objects.size, 0);
+    t.same(operations().filter((each) => each === 'DeleteObject').length, refusesVersions ? 2 : 1);
+  }
+});
+
 test('a store that does not answer in time is given up', async (t) => {
   const { s3, blobs } = await made(t, { firstByteTimeoutMs: 30, retries: 0 });
   s3.switches.slowMs = 200;

@@ -199,17 +199,23 @@ export function createBucketSettings({
         asked(
           'PutObject',
           (limit) => client.send(put, limit),
+          ({ VersionId }) => VersionId,
+        );
+      const remove = (version: object = {}) => {
+        const command = new DeleteObjectCommand({ Bucket, Key, ...version });
+        return asked(
+          'DeleteObject',
+          (limit) => client.send(command, limit),
           () => true as const,
         );
+      };
       const first = await write();
       if (first.kind !== 'is') return { ...first, kind: 'unknown' };
       const second = await write();
-      const remove = new DeleteObjectCommand({ Bucket, Key });
-      await asked(
-        'DeleteObject',
-        (limit) => client.send(remove, limit),
-        () => true as const,
-      );
+      for (const { value: VersionId } of [first, ...(second.kind === 'is' ? [second] : [])]) {
+        const isGone = VersionId !== undefined && (await remove({ VersionId })).kind === 'is';
+        if (!isGone) await remove();
+      }
       if (second.kind === 'is') return { kind: 'is', value: false };
       const isRefused = second.code === 'PreconditionFailed';
       return isRefused ? { kind: 'is', value: true } : { ...second, kind: 'unknown' };

@@ -19,6 +19,8 @@ interface OpenedObject {
   /** Bytes of the whole object. */
   readonly size: number;
   readonly etag: string;
+  /** Which version of a versioned bucket it is. */
+  readonly versionId: string | undefined;
 }
 
 interface ObjectEntry {
@@ -47,8 +49,8 @@ export interface Bucket {
   get(key: string, options?: CallOptions & { readonly range?: ByteRange }): Promise<OpenedObject | undefined>;
   /** The new ETag; undefined when the condition did not hold. */
   put(key: string, bytes: Uint8Array, options?: PutOptions): Promise<string | undefined>;
-  /** Absent is not an error. */
-  delete(key: string, options?: CallOptions): Promise<void>;
+  /** Absent is not an error. Of a versioned bucket that version alone, where one is given. */
+  delete(key: string, options?: CallOptions & { readonly versionId?: string }): Promise<void>;
   /** In the order of the keys, beginning behind `after`. */
   list(prefix: string, options?: CallOptions & { readonly after?: string }): AsyncIterable<ObjectEntry>;
   /** A URL for a plain GET, made without a call. */
@@ -109,8 +111,9 @@ export function createS3Bucket({ client, bucket, prefix, call, held }: S3Calls):
       const isClear = options.ifVersion === 'absent' && answer.attempts === 1;
       return isClear ? undefined : await afterRefusal(key, bytes, options, answer.attempts);
     },
-    async delete(key, options) {
-      const command = new DeleteObjectCommand(at(key));
+    async delete(key, { versionId, ...options } = {}) {
+      const version = versionId === undefined ? {} : { VersionId: versionId };
+      const command = new DeleteObjectCommand({ ...at(key), ...version });
       await call('DeleteObject', (sending) => client.send(command, sending), options);
     },
     async *list(below, { after, ...options } = {}) {
@@ -146,9 +149,10 @@ function openedObject(output: {
   ContentLength?: number | undefined;
   ContentRange?: string | undefined;
   ETag?: string | undefined;
+  VersionId?: string | undefined;
 }): OpenedObject {
-  const { Body, ContentLength = 0, ContentRange, ETag = '' } = output;
+  const { Body, ContentLength = 0, ContentRange, ETag = '', VersionId: versionId } = output;
   const total = /\/(\d+)$/.exec(ContentRange ?? '')?.[1];
   const body = Body instanceof Readable ? Body : Readable.from([]);
-  return { body, size: total === undefined ? ContentLength : Number(total), etag: ETag };
+  return { body, size: total === undefined ? ContentLength : Number(total), etag: ETag, versionId };
 }

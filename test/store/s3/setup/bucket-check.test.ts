@@ -150,6 +150,23 @@ test('conditions of writes that S3 ignores are found, and nothing is left behind
   t.equal(s3.objects.size, 0);
 });
 
+test('in a versioned bucket the try of conditional writes leaves no version behind', async (t) => {
+  const { s3, all } = await stage(t);
+  s3.switches.isVersioned = true;
+  t.equal((await all())['StorageConditionalWrites'], 'True Conditional Writes Supported');
+  t.equal(s3.versions.size, 0);
+  s3.switches.ignoresConditions = true;
+  t.equal((await all())['StorageConditionalWrites'], 'False Conditional Writes Ignored');
+  t.same([s3.versions.size, s3.objects.size], [0, 0]);
+});
+
+test('without the right to delete versions the object of that try is deleted all the same', async (t) => {
+  const { s3, all } = await stage(t);
+  Object.assign(s3.switches, { isVersioned: true, refusesVersions: true });
+  t.equal((await all())['StorageConditionalWrites'], 'True Conditional Writes Supported');
+  t.equal(s3.objects.size, 0);
+});
+
 test('a clock that differs by more than a minute is found', async (t) => {
   const { s3, check } = await stage(t);
   s3.switches.skewMs = -10 * 60_000;
