@@ -90,6 +90,7 @@ function told(reverted: Reverted, { held, wish: { image }, io }: RevertCommand):
     if (reverted.warning !== undefined) io.stderr.write(`warning: ${reverted.warning}\n`);
     if (held !== undefined)
       io.stdout.write(`The mirror leaves it alone until: quayside mirror release ${image.text}\n`);
+    if (reverted.isLost === true) return 1;
     io.stdout.write('A promotion overwrites it all the same, unless it is turned off.\n');
     return 0;
   }

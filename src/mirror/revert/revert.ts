@@ -13,8 +13,8 @@ import { type Undo, undone } from './undo.ts';
 
 /** What became of a revert. */
 export type Reverted =
-  /** The tag is set; a warning is of the last step. */
-  | { readonly outcome: 'done'; readonly warning?: string }
+  /** The tag is set; a warning is of the last step, which may have taken the tag away. */
+  | { readonly outcome: 'done'; readonly warning?: string; readonly isLost?: true }
   /** All is as before, but for what is `left`. */
   | { readonly outcome: 'undone'; readonly why: string; readonly left: readonly string[] };
 
@@ -88,13 +88,16 @@ async function deleteKept(
   { tag, previous }: RevertPlan,
   { place, done }: RevertRun,
   signal: AbortSignal,
-): Promise<{ readonly warning?: string }> {
+): Promise<{ readonly warning?: string; readonly isLost?: true }> {
   try {
     await deleteBeside(place, previous.tag, [tag, previous.manifest], signal);
     done(`${previous.tag} is deleted`);
     return {};
   } catch (error) {
-    return { warning: `${previous.tag} is not deleted: ${whyOf(error)}` };
+    if (error instanceof TagLost) return { warning: error.message, isLost: true };
+    const what = `${tag} is reverted, but ${previous.tag}, which names the same image, is not deleted`;
+    const next = 'It does no harm: delete it by hand, or leave it to "quayside prune tags"';
+    return { warning: `${what}: ${whyOf(error)}. ${next}` };
   }
 }
 
@@ -113,7 +116,16 @@ async function deleteBeside(
   if ((await digestAt(place, doomed, signal)) !== digest) return;
   const isNamed = (await digestAt(place, tag, signal)) === digest;
   await place.writer.deleteTag(place.repository, doomed, { signal });
-  if (isNamed && (await digestAt(place, tag, signal)) === undefined) await put(place, tag, manifest, signal);
+  if (!isNamed || (await digestAt(place, tag, signal)) !== undefined) return;
+  await put(place, tag, manifest, signal).catch((cause: unknown) => {
+    const what = `the registry deleted ${tag} together with ${doomed}, and does not take it back`;
+    throw new TagLost(`${what}: ${whyOf(cause)}; set ${tag} to ${digest} by hand`, { cause });
+  });
+}
+
+/** A registry deleted more than it was told to. */
+class TagLost extends Error {
+  override readonly name = 'TagLost';
 }
 
 function put(

@@ -199,7 +199,9 @@ test('a registry that deletes no tags leaves a warning and a good revert', async
   registry.switches.refusesDeletes = 405;
   const { code, err } = await run('--confirm');
   t.equal(code, 0);
-  t.match(err, `warning: ${kept} is not deleted: the registry refuses it: UNSUPPORTED`);
+  const what = `ocp_4.20_cli is reverted, but ${kept}, which names the same image, is not deleted`;
+  t.match(err, `warning: ${what}: the registry refuses it: UNSUPPORTED`);
+  t.match(err, 'It does no harm: delete it by hand, or leave it to "quayside prune tags"\n');
   t.equal(tag('ocp_4.20_cli'), good);
   t.equal((await server.holds.list()).length, 1);
 });
@@ -209,6 +211,22 @@ test('where a registry deletes a manifest with all its tags, the tag is set once
   registry.switches.deletesManifests = true;
   t.equal((await run('--confirm')).code, 0);
   t.equal(tag('ocp_4.20_cli'), good);
+});
+
+test('where the registry takes the tag away too, and it cannot be set again, that is said', async (t) => {
+  const { run, registry, good, tag } = await revertRig(t);
+  registry.switches.deletesManifests = true;
+  const push = registry.requests.push.bind(registry.requests);
+  registry.requests.push = (...records) => {
+    if (records.some(({ method }) => method === 'DELETE'))
+      registry.switches.refusesTag = { tag: /^ocp_4\.20_cli$/, times: 9 };
+    return push(...records);
+  };
+  const { code, err } = await run('--confirm');
+  t.equal(code, 1);
+  t.match(err, `warning: the registry deleted ocp_4.20_cli together with ${kept}, and does not take it back`);
+  t.match(err, `set ocp_4.20_cli to ${good} by hand\n`);
+  t.equal(tag('ocp_4.20_cli'), undefined);
 });
 
 test('where a registry deletes a manifest with all its tags, an undone revert leaves the tag', async (t) => {
