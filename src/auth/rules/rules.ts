@@ -1,4 +1,5 @@
-import { LRUCache } from 'lru-cache';
+import type { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/state/lru.ts';
 import { Expression, type Groups } from '../../base/text/expression.ts';
 import { createReadings, flatTag, type Readings } from '../../image-streams/flat-tags.ts';
 import type { ImageStreamTag } from '../../image-streams/image-stream-tag.ts';
@@ -132,11 +133,11 @@ const unnamed: FinalRuling = Object.freeze({
 /** Compiles the rules. Throws an Error with the rule's name for empty or incomplete ones. */
 export function createRuleBook(rules: readonly Rule[], options: RuleBookOptions = {}): RuleBook {
   const { maxEntries = 20_000, readings = createReadings() } = options;
-  const questions: Questions = new LRUCache({ max: maxEntries });
+  const questions: Questions = createLru(maxEntries);
   const compiled = rules.map((rule) => compiledRule(rule, { questions, readings }));
-  const ofTags = new LRUCache<string, Ruling>({ max: maxEntries });
-  const ofNamed = new LRUCache<string, Ruling>({ max: maxEntries });
-  const ofRepositories = new LRUCache<string, RepositoryRulings>({ max: mostRepositories });
+  const ofTags = createLru<string, Ruling>(maxEntries);
+  const ofNamed = createLru<string, Ruling>(maxEntries);
+  const ofRepositories = createLru<string, RepositoryRulings>(mostRepositories);
 
   function rulingsOf({ upstream, repository }: Place, text = `${upstream}/${repository}`): RepositoryRulings {
     const known = ofRepositories.get(text) ?? repositoryRulings(compiled, text);

@@ -80,7 +80,7 @@ const clockSkewSeconds = 60;
 /** Signs with the first key and verifies with all. Remembers verified tokens until they expire. */
 export function createTokens(options: TokensOptions): Tokens {
   const { keys, audience, subjects, validitySeconds = 21_600, now = Date.now } = options;
-  const sizes = { max: mostRemembered, maxSize: mostRememberedText };
+  const sizes = { maxSize: mostRememberedText };
   const seen = new LRUCache<string, TokenFacts>(sizes);
   const people = new LRUCache<string, Subject>(sizes);
   let seenUnder: TokenKeys | undefined;
@@ -195,6 +195,7 @@ function claimsToBeOurs(token: string): boolean {
   }
 }
 
+/** A short text counts for its share: with `max`, lru-cache takes the memory of all at the start. */
 function sizeOf(text: string): number {
-  return text.length + 256;
+  return Math.max(text.length + 256, Math.ceil(mostRememberedText / mostRemembered));
 }

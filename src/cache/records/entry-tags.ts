@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache';
+import { createLru } from '../../base/state/lru.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 
@@ -74,12 +74,13 @@ function isSame(some: readonly Tag[], others: readonly Tag[]): boolean {
 }
 
 /** Scopes of tags kept in memory, and for how long, milliseconds: rules may change while we run. */
-const scopesKept = { max: 50_000, ttl: 600_000 };
+const mostScopesKept = 50_000;
+const scopesKeptMs = 600_000;
 
 /** Scopes are asked for again and again: each tag of a full record, for each tag that comes. */
 export function rememberedScopes(scopeOf: TagScope | undefined): TagScope {
   if (scopeOf === undefined) return () => '';
-  const scopes = new LRUCache<string, string>(scopesKept);
+  const scopes = createLru<string, string>(mostScopesKept, { keepMs: scopesKeptMs });
   return (scope, tag) => {
     const key = `${scope.upstream}/${scope.repository}:${tag}`;
     const known = scopes.get(key);
