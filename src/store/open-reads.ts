@@ -1,6 +1,7 @@
 import type { Bytes, Content } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { CachedBlobs } from './store.ts';
+import type { StoredFile } from './stored-file.ts';
 
 interface CountedBlobs {
   /** The same store; reads through it are counted. */
@@ -32,21 +33,30 @@ export function countedReads(blobs: CachedBlobs): CountedBlobs {
     };
   }
 
+  /** What is opened counts until it is closed; what cannot be opened, or is absent, does not. */
+  async function during<Opened>(
+    digest: Digest,
+    open: () => Promise<Opened | undefined>,
+    counted: (opened: Opened, ended: () => void) => Opened,
+  ): Promise<Opened | undefined> {
+    const ended = begun(digest);
+    try {
+      const opened = await open();
+      if (opened !== undefined) return counted(opened, ended);
+    } catch (error) {
+      ended();
+      throw error;
+    }
+    ended();
+    return undefined;
+  }
+
+  const { openFile } = blobs;
   return {
     blobs: {
       ...blobs,
-      async open(digest, options) {
-        const ended = begun(digest);
-        try {
-          const content = await blobs.open(digest, options);
-          if (content !== undefined) return counted(content, ended);
-        } catch (error) {
-          ended();
-          throw error;
-        }
-        ended();
-        return undefined;
-      },
+      open: (digest, options) => during(digest, () => blobs.open(digest, options), counted),
+      ...(openFile && { openFile: (digest: Digest) => during(digest, () => openFile(digest), countedFile) }),
     },
     isReading: (digest) => reads.has(digest),
     get openReads() {
@@ -62,6 +72,19 @@ function counted(content: Content, ended: () => void): Content {
     async close() {
       try {
         await content.close();
+      } finally {
+        ended();
+      }
+    },
+  };
+}
+
+function countedFile(file: StoredFile, ended: () => void): StoredFile {
+  return {
+    ...file,
+    async close() {
+      try {
+        await file.close();
       } finally {
         ended();
       }

@@ -5,6 +5,7 @@ import { createOutage, type Outage } from '../base/state/outage.ts';
 import type { BlobStore, Descriptor } from '../oci/content.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Records } from './records.ts';
+import type { StoredFile } from './stored-file.ts';
 
 /** A medium: content by digest, and the small records beside it. */
 export interface Store {
@@ -25,6 +26,8 @@ export interface CachedBlobs extends BlobStore {
    * rename). Resolves to false if it cannot, leaving the file.
    */
   adopt?(descriptor: Descriptor, file: string): Promise<boolean>;
+  /** The blob as an open file of this machine; undefined when it is not here. Throws likewise. */
+  openFile?(digest: Digest): Promise<StoredFile | undefined>;
   /** A URL that delivers the blob by a plain GET without us, valid for a few minutes. */
   redirectUrl?(digest: Digest): Promise<string>;
 }

@@ -41,3 +41,15 @@ test('what is absent, or cannot be opened, does not count', async (t) => {
   await t.rejects(broken.blobs.open(digest), { message: 'down' });
   t.notOk(broken.isReading(digest));
 });
+
+test('an open file counts until it is closed', async (t) => {
+  const { blobs } = createMemoryStore();
+  const file = { sendTo: async () => {}, close: async () => {} };
+  const files = { ...blobs, openFile: async () => file };
+  const { blobs: watched, isReading } = countedReads(files);
+  const opened = await watched.openFile?.(digest);
+  t.ok(isReading(digest));
+  await opened?.close();
+  t.notOk(isReading(digest));
+  t.equal(countedReads(blobs).blobs.openFile, undefined, 'a store without files stays one');
+});

@@ -122,6 +122,7 @@ export class PullThrough implements PulledBlobs {
           (rest) => copies.read(descriptor, rest, read.signal),
           (rest) => this.#refilled(wanted, rest, read, blob),
         ]),
+      openFile: () => copies.openFile(descriptor),
     };
     return blob;
   }
@@ -263,6 +264,7 @@ function inMemory(digest: Digest, bytes: Uint8Array, hit: Hit): OpenedBlob {
   return {
     descriptor,
     hit,
+    bytes,
     read: (range = whole(descriptor)) => bytesOf(bytes.subarray(range.start, range.end + 1)),
   };
 }

@@ -1,6 +1,7 @@
 import type { ByteRange, Bytes, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
+import type { StoredFile } from '../../store/stored-file.ts';
 import type { Hit } from '../events.ts';
 
 export interface BlobReadOptions {
@@ -22,6 +23,13 @@ export interface OpenedBlob {
   readonly hit: Hit;
   /** All of it, or a range within it. When a source breaks, the next one continues at that byte. */
   read(range?: ByteRange, options?: BlobReadOptions): Bytes;
+  /** All of it, where that is small and in memory. */
+  readonly bytes?: Uint8Array;
+  /**
+   * The stored blob as an open file that needs no verification, where it is one. Where the file
+   * breaks, `read` continues. Undefined if it cannot be opened. Never throws.
+   */
+  openFile?(): Promise<StoredFile | undefined>;
 }
 
 /** A blob of which no byte is asked for. */

@@ -13,6 +13,7 @@ import {
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { lengthOf } from '../../oci/range.ts';
 import type { CachedBlobs } from '../../store/store.ts';
+import type { StoredFile } from '../../store/stored-file.ts';
 import type { CacheEvents } from '../events.ts';
 import { BrokenSource } from '../fills/failover-read.ts';
 
@@ -35,6 +36,11 @@ export interface VerifiedStore {
    * part that is not the whole nothing is verified.
    */
   read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
+  /**
+   * The copy as an open file, where its bytes need no more hashing and the store has files.
+   * Undefined otherwise, and when it is gone or the store fails: then `read` tells. Never throws.
+   */
+  openFile(descriptor: Descriptor): Promise<StoredFile | undefined>;
   /** The copy was just verified: its first read need not verify it again. */
   markVerified(descriptor: Descriptor): void;
   /** The copy left the store: the next one is another. */
@@ -135,6 +141,17 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
       if (missing === 0) return;
       await remove(digest);
       throw new CorruptBlob('the stored blob is truncated', { delivered: hash });
+    },
+
+    async openFile({ digest, size }) {
+      if (verifies === 'always') return undefined;
+      try {
+        if (right.get(digest) !== size) return undefined;
+        return await store.openFile?.(digest);
+      } catch (error) {
+        failed(error);
+        return undefined;
+      }
     },
 
     markVerified({ digest, size }) {

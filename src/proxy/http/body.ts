@@ -37,7 +37,8 @@ export function unlessGone<Value>(work: Promise<Value>, res: ServerResponse): Pr
 /** containerd gives up on a mirror that sends no header within 30 s. */
 const headWithinMs = 2_000;
 
-interface BodyOptions {
+/** What is told of a body on its way. */
+export interface BodyOptions {
   /**
    * Sends the head. Is called once the first chunk has come, or after two seconds with `isReady`
    * false: then the head should go out alone. Until that call the status can still be chosen: what

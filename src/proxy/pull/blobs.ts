@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto';
+import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
 import type { KnownBlob, OpenedBlob, PulledBlobs } from '../../cache/blobs/pulled-blobs.ts';
 import type { ByteRange, Bytes, Descriptor } from '../../oci/content.ts';
-import { boundRanges, lengthOf, parseRange } from '../../oci/range.ts';
+import { boundRanges, lengthOf, parseRange, whole } from '../../oci/range.ts';
 import type { RegistryRequest } from '../../oci/request.ts';
-import { clientSignal, send } from '../http/body.ts';
+import { type BodyOptions, clientSignal, send } from '../http/body.ts';
 import { answer, begin, type Exchange, type Headers, isKnown } from '../http/exchange.ts';
+import { sendFile } from '../http/file-body.ts';
 
 interface BlobAnswerOptions {
   readonly blobs: PulledBlobs;
   /** A URL at the store for this client, if the store has one and its network may use it. */
   readonly redirect?: ((blob: OpenedBlob, clientAddress: string) => Promise<string | undefined>) | undefined;
 }
+
+/** Status and header fields. */
+type Head = readonly [status: number, headers: Headers];
 
 type BlobRequest = Extract<RegistryRequest, { kind: 'blob' }>;
 
@@ -65,9 +70,10 @@ function sendElsewhere(exchange: Exchange, { descriptor }: OpenedBlob, location:
   answer(exchange, 307, headers);
 }
 
-function sendWhole(exchange: Exchange, blob: OpenedBlob): Promise<void> {
+function sendWhole(exchange: Exchange, blob: OpenedBlob): MaybePromise<void> {
   const headers = { ...blobHeaders(blob.descriptor), 'content-length': blob.descriptor.size };
-  return stream(exchange, 200, headers, blob, blob.read(undefined, { signal: clientSignal(exchange.res) }));
+  if (blob.bytes !== undefined) return answer(exchange, 200, headers, blob.bytes);
+  return sendRange(exchange, blob, whole(blob.descriptor), [200, headers]);
 }
 
 function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promise<void> {
@@ -76,7 +82,17 @@ function sendPart(exchange: Exchange, blob: OpenedBlob, range: ByteRange): Promi
     'content-length': lengthOf(range),
     'content-range': contentRange(range, blob.descriptor),
   };
-  return stream(exchange, 206, headers, blob, blob.read(range, { signal: clientSignal(exchange.res) }));
+  return sendRange(exchange, blob, range, [206, headers]);
+}
+
+/** From the file of the blob, and where that breaks off, the rest from any of its sources. */
+async function sendRange(exchange: Exchange, blob: OpenedBlob, range: ByteRange, head: Head): Promise<void> {
+  const signal = clientSignal(exchange.res);
+  const told = beginning(exchange, head, blob);
+  const file = await blob.openFile?.();
+  const start = file && (await sendFile(exchange.res, file, { range, signal, ...told }));
+  if (start === undefined) return send(exchange.res, blob.read(range, { signal }), told);
+  if (start <= range.end) await send(exchange.res, blob.read({ ...range, start }, { signal }), told);
 }
 
 /** Exactly the requested parts, in their order: containers/image counts and trusts them. */
@@ -97,20 +113,18 @@ function sendParts(exchange: Exchange, blob: OpenedBlob, ranges: readonly ByteRa
     }
     yield tail;
   }
-  return stream(exchange, 206, headers, blob, parts());
+  return send(exchange.res, parts(), beginning(exchange, [206, headers], blob));
 }
 
-/** The blob's source is looked at again when its first byte is there, and with each chunk. */
-function stream(
-  exchange: Exchange,
-  status: number,
-  headers: Headers,
-  blob: OpenedBlob,
-  body: Bytes,
-): Promise<void> {
+/**
+ * Writes the head with the first byte, or alone where that is late. The blob's source is looked at
+ * again then, and with each chunk.
+ */
+function beginning(exchange: Exchange, [status, headers]: Head, blob: OpenedBlob): Required<BodyOptions> {
   const { res, log, sent } = exchange;
-  return send(res, body, {
+  return {
     begin(isReady) {
+      if (res.headersSent) return;
       log.hit = blob.hit;
       begin(exchange, status, headers);
       log.length = Number(headers['content-length']);
@@ -120,7 +134,7 @@ function stream(
       log.hit = blob.hit;
       sent(bytes);
     },
-  });
+  };
 }
 
 /** What is said of a blob, however it goes out. */

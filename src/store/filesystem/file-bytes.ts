@@ -1,6 +1,7 @@
 import type { ByteRange } from '../../oci/content.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { BufferPair, BufferPool } from '../buffers.ts';
+import { Pace } from './pace.ts';
 
 interface FileBytesOptions {
   /** Where readers get their large buffers. */
@@ -30,25 +31,14 @@ export interface Growth {
 }
 
 /** What a reader gets for whom the pool has no pair, or who is slow: 500 of them are 16 MB. */
-const smallBytes = 32 * 1024;
-/**
- * A reader that takes a chunk slower than this is slow, bytes a millisecond. A loaded process makes
- * any reader look slow, so it is low.
- */
-const slowPace = 256;
-/**
- * A slow reader must take this much without a slow chunk to be fast again: for a while the socket's
- * own buffers take what it does not.
- */
-const provenBytes = 16 * 1024 * 1024;
+export const smallBytes = 32 * 1024;
 
 interface Cursor {
   readonly file: ReadableFile;
   readonly end: number;
   readonly growth: Growth | undefined;
+  readonly pace: Pace;
   position: number;
-  /** Bytes taken since the last slow chunk. */
-  takenBytes: number;
 }
 
 /**
@@ -65,7 +55,7 @@ export async function* fileBytes(
   range: ByteRange,
   { pool, signal, growth }: FileBytesOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const cursor: Cursor = { file, end: range.end, growth, position: range.start, takenBytes: provenBytes };
+  const cursor: Cursor = { file, end: range.end, growth, pace: new Pace(), position: range.start };
   let small: Uint8Array | undefined;
   while (leftOf(cursor) > 0) {
     while (readyOf(cursor) <= 0) {
@@ -81,7 +71,7 @@ export async function* fileBytes(
       const chunk = await readNext(cursor, small);
       const lentAt = performance.now();
       yield chunk;
-      learnPace(cursor, chunk.byteLength, lentAt);
+      cursor.pace.learn(chunk.byteLength, lentAt);
     }
   }
 }
@@ -94,10 +84,10 @@ async function* doubled(cursor: Cursor, pair: BufferPair, pool: BufferPool, sign
       signal?.throwIfAborted();
       const chunk: Uint8Array = await reading;
       [free, lent] = [lent, free];
-      reading = cursor.takenBytes > 0 ? readAhead(cursor, free) : undefined;
+      reading = cursor.pace.isOn ? readAhead(cursor, free) : undefined;
       const lentAt = performance.now();
       yield chunk;
-      learnPace(cursor, chunk.byteLength, lentAt);
+      cursor.pace.learn(chunk.byteLength, lentAt);
     }
   } finally {
     await reading?.catch(() => {});
@@ -116,23 +106,20 @@ function readAhead(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> | un
 async function readNext(cursor: Cursor, buffer: Uint8Array): Promise<Uint8Array> {
   const length = Math.min(buffer.byteLength, readyOf(cursor));
   const { bytesRead } = await cursor.file.read(buffer, 0, length, cursor.position);
-  if (bytesRead === 0) {
-    throw new RegistryError('UPSTREAM_INVALID', 'the stored content is truncated', {
-      detail: { at: cursor.position, expected: cursor.end + 1 },
-    });
-  }
+  if (bytesRead === 0) throw truncated(cursor.position, cursor.end);
   cursor.position += bytesRead;
   return buffer.subarray(0, bytesRead);
 }
 
-/** Learns from how long the reader kept a chunk. */
-function learnPace(cursor: Cursor, bytes: number, lentAt: number): void {
-  const isSlow = bytes / (performance.now() - lentAt) < slowPace;
-  cursor.takenBytes = isSlow ? 0 : cursor.takenBytes + bytes;
+/** The file ends at that byte, before the last one that is asked for. */
+export function truncated(position: number, end: number): RegistryError {
+  return new RegistryError('UPSTREAM_INVALID', 'the stored content is truncated', {
+    detail: { at: position, expected: end + 1 },
+  });
 }
 
 function mayHavePair(cursor: Cursor): boolean {
-  return cursor.takenBytes >= provenBytes && readyOf(cursor) > smallBytes;
+  return cursor.pace.isFast && readyOf(cursor) > smallBytes;
 }
 
 function leftOf(cursor: Cursor): number {

@@ -15,8 +15,10 @@ import type { Digest } from '../../oci/digest.ts';
 import type { BufferPool } from '../buffers.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
 import type { CachedBlobs } from '../store.ts';
+import type { StoredFile } from '../stored-file.ts';
 import { disk } from './disk.ts';
 import { fileBytes } from './file-bytes.ts';
+import { FileSending } from './file-sending.ts';
 import { sortedFilesBelow } from './file-walk.ts';
 import type { TempFiles } from './temp-files.ts';
 
@@ -43,6 +45,10 @@ export function filesystemBlobs(options: FilesystemBlobsOptions): Required<Omit<
       reading.signal?.throwIfAborted();
       const file = await disk.ifPresent(open(pathOf(digest), 'r'));
       return file && openedContent(file, digest, pool, reading);
+    },
+    async openFile(digest) {
+      const file = await disk.ifPresent(open(pathOf(digest), 'r'));
+      return file && storedFile(file, pool);
     },
     put: (descriptor, bytes, { signal } = {}) =>
       temps.publish(pathOf(descriptor.digest), verified(abortable(bytes, signal), descriptor)),
@@ -74,6 +80,13 @@ async function openedContent(
     await file.close();
     throw error;
   }
+}
+
+function storedFile(file: FileHandle, pool: BufferPool): StoredFile {
+  return {
+    sendTo: (sink, range, signal) => new FileSending({ fd: file.fd, range, sink, pool, signal }).run(),
+    close: () => file.close(),
+  };
 }
 
 async function* closing(file: FileHandle, bytes: Bytes) {
