@@ -12,8 +12,8 @@ import { type CacheContext, createCacheContext } from '../cache/registry/context
 import type { CachedRegistry } from '../cache/registry/registry.ts';
 import { createTagIndex } from '../cache/registry/tag-index.ts';
 import type { FoundCondition } from '../conditions/condition.ts';
-import type { MirrorSettings } from '../config/config.ts';
 import type { Config, Environment } from '../config/load.ts';
+import { askedOnce } from '../fleet/asked-once.ts';
 import { createReadings } from '../image-streams/flat-tags.ts';
 import { mirrorMetrics } from '../predecessors/outputs/mirror-metrics.ts';
 import { parityLogged } from '../predecessors/outputs/parity-events.ts';
@@ -40,8 +40,9 @@ import { configuredConditions } from './conditions/conditions.ts';
 import { createSigns } from './conditions/signs.ts';
 import { configuredExplain } from './explain/service.ts';
 import { UpstreamStates } from './explain/states.ts';
-import type { Mirror, MirrorParts } from './mirror/service.ts';
-import { cachedRegistries, configuredUpstreams } from './registries.ts';
+import { configuredFleet } from './fleet.ts';
+import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
+import { cachedRegistries, configuredUpstreams, createAbsences } from './registries.ts';
 import { configuredSharing } from './review-sharing.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
 import { configuredStore } from './store.ts';
@@ -59,6 +60,8 @@ interface ServiceOptions extends Pick<CacheContext, 'clock'> {
 export interface Service {
   /** `host:port` of the pull API. */
   readonly address: string;
+  /** `host:port` where other members of the fleet ask, if there is a fleet. */
+  readonly memberAddress?: string | undefined;
   /** `host:port` of metrics and health, unless they are off. */
   readonly adminAddress?: string | undefined;
   /** `host:port` where the mirror's queue is shown, if it has an address of its own. */
@@ -116,6 +119,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   mirrorRules?.subscribe(() => {
     for (const book of books) book.reread();
   });
+  const fleet = await configuredFleet(config, { events, ...defined({ clock }) });
   const cache = createCacheContext({
     ...config,
     ...('filesystem' in config.store ? { verifies: config.store.filesystem.verifyReads } : {}),
@@ -124,6 +128,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     store,
     buffers,
     events,
+    isStoredOnce: fleet !== undefined && 's3' in config.store,
     ...defined({ clock }),
   });
   // Filled below: the mirror and the rights ask for a registry by name once they work.
@@ -133,8 +138,12 @@ export async function createService(config: Config, { log, env, clock }: Service
   const { mirror: settings } = config;
   const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
   const unfilled = configuredUpstreams(config, env, events);
-  const upstreams = unfilled.map((one) => mirror?.filled(one) ?? one);
-  for (const made of cachedRegistries(config, cache, upstreams)) registries.set(made.name, made);
+  const filled = unfilled.map((one) => mirror?.filled(one) ?? one);
+  const asked = fleet === undefined ? filled : filled.map(askedOnce);
+  const upstreams = asked.map((one) => fleet?.joined(one) ?? one);
+  const absences = createAbsences(config);
+  for (const made of cachedRegistries(config, cache, upstreams, { absences }))
+    registries.set(made.name, made);
   const passwords = createBcrypt({ hasFailed: (address) => guesses.hasFailed(address, 'password') });
   const subjects = createKeptSubjects({ records: cache.medium.records });
   const access = configuredAccess(config, {
@@ -223,6 +232,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     await closeInTurn([
       () => closeTogether([() => app.close(), () => mirror?.close()]),
       () => cache.fills.settled(),
+      () => fleet?.close(),
       () => closeTogether([...registries.values()].map((registry) => () => registry.settled())),
       () => clearTimeout(late),
       () => upkeep.close(),
@@ -237,6 +247,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   }
 
   try {
+    const memberAddress = await fleet?.listen(cache, asked, absences);
     const address = await listening(app, config.listen);
     const adminAddress =
       config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
@@ -248,6 +259,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
     return {
       address,
+      memberAddress,
       adminAddress,
       mirrorAddress,
       storeFault,
@@ -262,6 +274,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       look: conditions.look,
       leave: () => {
         isLeaving = true;
+        void fleet?.leave();
       },
       close,
     };
@@ -269,15 +282,6 @@ export async function createService(config: Config, { log, env, clock }: Service
     await close();
     throw error;
   }
-}
-
-/** Loaded by those who mirror. */
-async function followedMirrorRules(settings: MirrorSettings, log: Log): Promise<MirrorParts['rules']> {
-  return (await import('./mirror/service.ts')).followedRules(settings, log);
-}
-
-async function mirrored(parts: MirrorParts): Promise<Mirror> {
-  return (await import('./mirror/service.ts')).configuredMirror(parts);
 }
 
 /** As long as a token may name them, and the day within which they are written anew. */

@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import { createLru } from '../base/state/lru.ts';
 import type { CacheContext } from '../cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
@@ -8,6 +9,25 @@ import type { Upstream } from '../upstream/upstream.ts';
 
 const absentEntries = 10_000;
 
+/** What each upstream lacks, for as long as that is believed: one for all who ask it. */
+export type Absences = ReadonlyMap<string, LRUCache<string, string>>;
+
+/** Nothing is known to be absent yet. */
+export function createAbsences(config: Config): Absences {
+  return new Map(
+    Object.keys(config.upstreams).map((name) => {
+      const { negativeMs } = config.upstreams[name]?.tags ?? config.tags;
+      return [name, createLru<string, string>(absentEntries, { keepMs: negativeMs })];
+    }),
+  );
+}
+
+interface RegistriesOptions {
+  readonly absences: Absences;
+  /** Whether the other replicas of a fleet ask. Default: clients do. */
+  readonly isForReplicas?: boolean;
+}
+
 /** The upstreams of the settings, without sources of what they lack. */
 export function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {
   return Object.entries(config.upstreams).map(([name, options]) =>
@@ -15,16 +35,25 @@ export function configuredUpstreams(config: Config, env: Environment, events: Me
   );
 }
 
-/** Each upstream as clients see it. */
+/** Each upstream as clients see it, or as the other replicas of a fleet do. */
 export function cachedRegistries(
   config: Config,
   cache: CacheContext,
   upstreams: readonly Upstream[],
+  { absences, isForReplicas = false }: RegistriesOptions,
 ): readonly CachedRegistry[] {
   return upstreams.map((upstream) => {
     const policy = config.upstreams[upstream.name]?.tags ?? config.tags;
-    const absent = createLru<string, string>(absentEntries, { keepMs: policy.negativeMs });
+    const absent = absences.get(upstream.name) ?? createLru<string, string>(absentEntries);
     const { withholdMs = 60_000, fetchChildren = true } = config.upstreams[upstream.name] ?? {};
-    return createCachedRegistry({ ...cache, upstream, policy, absent, withholdMs, fetchChildren });
+    return createCachedRegistry({
+      ...cache,
+      upstream,
+      policy,
+      absent,
+      withholdMs,
+      fetchChildren,
+      isForReplicas,
+    });
   });
 }

@@ -42,6 +42,7 @@ import {
   type RedirectPolicy,
   type RedirectTo,
 } from '../proxy/pull/blob-modes.ts';
+import { type MemberApiOptions, memberApi } from '../proxy/pull/member-api.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
@@ -141,8 +142,10 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   return app;
 }
 
+type MemberTls = { readonly cert: string; readonly key: string };
+
 /** What our servers share: the order of answers, limits, and the form of failures. */
-function createServer(options: FastifyServerOptions = {}, tls?: KeyPair): FastifyInstance {
+function createServer(options: FastifyServerOptions = {}, tls?: KeyPair | MemberTls): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...failureHooks,
     serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
@@ -249,6 +252,13 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
     }
     done();
   });
+  return app;
+}
+
+/** The port where other members of the fleet ask; not yet listening. */
+export function memberServer(options: MemberApiOptions, tls?: MemberTls): FastifyInstance {
+  const app = createServer({ forceCloseConnections: 'idle' }, tls);
+  memberApi(app, options);
   return app;
 }
 

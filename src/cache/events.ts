@@ -11,6 +11,8 @@ export type Hit =
   | 'joined'
   /** from a download that this request began */
   | 'fill'
+  /** from another replica, which downloads it or has it stored */
+  | 'member'
   /** handed through from the upstream and not kept */
   | 'upstream'
   /** older than the policy likes, because the upstream could not be asked */
@@ -28,8 +30,8 @@ export type RoomRefusal = 'too-large' | 'spool-full' | 'too-slow';
 /** Why a download is not stored: no room, a full disk, a spool or a store that fails. */
 export type NotKept = RoomRefusal | 'disk-full' | 'unwritable' | 'store';
 
-/** What became of a download. */
-export type FillOutcome = 'stored' | NotKept | 'failed';
+/** What became of a download. `followed`: it came whole from another replica, which stores it. */
+export type FillOutcome = 'stored' | 'followed' | NotKept | 'failed';
 
 /** One download of an upstream's blob. */
 export interface FillName {

@@ -22,6 +22,19 @@ export function contradictions(settings: Settings): Contradiction[] {
     ...accessContradictions(settings),
     ...nameContradictions(settings),
     ...missContradictions(settings),
+    ...fleetContradictions(settings),
+  ];
+}
+
+function fleetContradictions({ fleet, listen, admin }: Settings): Contradiction[] {
+  if (fleet === undefined) return [];
+  const isOne = (fleet.addresses === undefined) !== (fleet.dns === undefined);
+  const taken = [listen, admin.listen].some(
+    (other) => other === fleet.listen && !fleet.listen.endsWith(':0'),
+  );
+  return [
+    ...contradictionIf(!isOne, ['fleet'], 'must name the members by exactly one of addresses and dns'),
+    ...contradictionIf(taken, ['fleet', 'listen'], 'must be a port of its own, for members only'),
   ];
 }
 

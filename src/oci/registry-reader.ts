@@ -41,6 +41,8 @@ export type ManifestAnswer =
       readonly etag?: string;
       /** `Warning` header values of the registry, to be passed on. */
       readonly warnings: readonly string[];
+      /** How long ago the registry said so, milliseconds. Default: just now. */
+      readonly ageMs?: number;
     };
 
 export interface BlobOptions extends Cancellable {
@@ -48,6 +50,11 @@ export interface BlobOptions extends Cancellable {
   readonly start?: number;
   /** Last byte wanted, inclusive; the end without. */
   readonly end?: number;
+  /**
+   * For a reader of the whole blob: called before bytes come from another source, with the name of
+   * the replica that downloads or stores the blob, or undefined for the registry itself.
+   */
+  readonly sourced?: (replica: string | undefined) => void;
 }
 
 /** One opened blob of a registry. Iterate `body` once, or call `close`. */

@@ -1,6 +1,7 @@
 import { mediumFault } from '../base/state/medium-fault.ts';
 import type { FillOutcome, RoomRefusal } from '../cache/events.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
+import { fleetLines } from './fleet-log.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics.ts';
 
@@ -16,6 +17,7 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
   return {
     ...events,
     ...streamLines(events, log.child({ component: 'streams' })),
+    ...fleetLines(events, log.child({ component: 'fleet' })),
     availabilityChanged(event) {
       events.availabilityChanged(event);
       isStoreLeftAlone = !event.isAvailable;
@@ -58,7 +60,7 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     fillEnded(event) {
       events.fillEnded(event);
       const { upstream: registry, digest, outcome, error, requestId } = event;
-      if (outcome === 'stored') return;
+      if (outcome === 'stored' || outcome === 'followed') return;
       const fields = { requestId, upstream: registry, digest, reason: outcome };
       if (isRoomRefusal(outcome))
         cache.warn(fields, 'the spool has no room for a blob; it passes through and is not stored');

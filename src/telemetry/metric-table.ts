@@ -122,6 +122,29 @@ export const table = {
     'When this process last completed a scrub, in Unix time; 0 when it has not.',
     [],
   ],
+  fleetMembers: ['quayside_fleet_members', 'Members of the fleet that answer, this one among them.', []],
+  fleetAsked: [
+    'quayside_fleet_asked_total',
+    'Answers of other members to questions of this one, by what they say.',
+    ['kind', 'answer'],
+  ],
+  fleetAnswered: [
+    'quayside_fleet_answered_total',
+    'Questions of other members that this one answered, by what it said.',
+    ['kind', 'answer'],
+  ],
+  fleetFailures: ['quayside_fleet_failures_total', 'Questions to members that got no answer, or a part.', []],
+  fleetTakeovers: [
+    'quayside_fleet_takeovers_total',
+    'Downloads that this member continued because the one that it followed had gone.',
+    [],
+  ],
+  fleetBytes: ['quayside_fleet_bytes_total', 'Bytes of content between members.', ['direction']],
+  fleetStrangers: [
+    'quayside_fleet_strangers_total',
+    'Requests at the port between members without a proof of the key.',
+    [],
+  ],
   s3Calls: ['quayside_s3_calls_total', 'Calls to S3.', ['operation', 'outcome']],
   s3Seconds: ['quayside_s3_call_duration_seconds', 'Duration of calls to S3.', ['operation']],
   upstreamRequests: [

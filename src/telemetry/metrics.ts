@@ -1,6 +1,6 @@
 // Room `telemetry`: log, metrics, and log lines of events. In: events of all other rooms. Out:
 // numbers and lines. Imports: base, conditions; types of auth, auth/clusters, cache,
-// cache/eviction, cache/scrub, image-streams/index, mirror, mirror/fallback, proxy, store,
+// cache/eviction, cache/scrub, fleet, image-streams/index, mirror, mirror/fallback, proxy, store,
 // upstream.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
@@ -11,6 +11,7 @@ import type { CacheEvents } from '../cache/events.ts';
 import type { EvictionEvents } from '../cache/eviction/evictor.ts';
 import type { ScrubEvents } from '../cache/scrub/pass.ts';
 import type { ConditionPublisher } from '../conditions/condition.ts';
+import type { FleetEvents } from '../fleet/events.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import type { MirrorEvents, WorkqueueEvents } from '../mirror/events.ts';
 import type { MissEvents } from '../mirror/fallback/fallback.ts';
@@ -18,6 +19,7 @@ import type { ProxyEvents } from '../proxy/events.ts';
 import type { StoreEvents } from '../store/store.ts';
 import type { UpstreamEvents } from '../upstream/upstream.ts';
 import { conditionMetrics } from './metric-conditions.ts';
+import { fleetEvents } from './metric-fleet.ts';
 import { counter, gauge, histogram, measured } from './metric-kinds.ts';
 import { streamEvents } from './metric-streams.ts';
 import { table } from './metric-table.ts';
@@ -35,7 +37,8 @@ type CountedEvents = CacheEvents &
   ClusterEvents &
   SearchEvents &
   StreamIndexEvents &
-  MissEvents;
+  MissEvents &
+  FleetEvents;
 
 export interface Metrics {
   readonly events: CountedEvents;
@@ -63,6 +66,7 @@ export function createMetrics(): Metrics {
       ...clusterEvents(registry),
       ...missEvents(registry),
       ...streamEvents(registry),
+      ...fleetEvents(registry),
       ...amplification(registry),
     },
     text: () => registry.metrics(),
@@ -123,7 +127,7 @@ function cacheEvents(registry: Registry): CacheEvents {
     },
     fillEnded({ outcome }) {
       filling().value -= 1;
-      const isKnown = outcome === 'stored' || outcome === 'failed';
+      const isKnown = outcome === 'stored' || outcome === 'followed' || outcome === 'failed';
       fills(isKnown ? outcome : 'not-kept').value += 1;
       if (!isKnown) notKept(outcome).value += 1;
     },

@@ -82,7 +82,7 @@ async function drained(body: ResponseBody): Promise<void> {
 }
 
 /** The whole of a small body; one longer than `maxBytes` is refused with `UPSTREAM_INVALID`. */
-export async function wholeBody({ body }: UpstreamResponse, maxBytes: number): Promise<Uint8Array> {
+export async function wholeBody({ body }: { readonly body: Bytes }, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of body) {

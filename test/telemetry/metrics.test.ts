@@ -20,7 +20,7 @@ test('names and labels follow the rules: units last, labels of small closed sets
   for (const [name, help, labels] of Object.values(table)) {
     t.match(
       name,
-      /^quayside_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs|_available|_streams|_digests|_references)$/,
+      /^quayside_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs|_available|_streams|_digests|_references|_members)$/,
     );
     t.match(help, /^[A-Z0-9].*\.$/);
     for (const label of labels) t.notMatch(label, /repository|tag|digest|user|path|subject/);

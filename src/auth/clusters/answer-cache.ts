@@ -40,7 +40,7 @@ const maxSize = 32 * 1024 * 1024;
 
 export function createAnswerCache<Value>(options: KeptOptions<Value>): AnswerCache<Value> {
   const { isYes, yesMs, noMs, maxEntries, sizeOf = () => 1, leftMsOf, now } = options;
-  // A small answer counts for its share: with `max`, lru-cache takes the memory of all at the start.
+  // A small answer counts for its share: with `max`, lru-cache takes memory for all at the start.
   const share = Math.ceil(maxSize / maxEntries);
   const sizeCalculation = ({ value }: KeptAnswer<Value>) => Math.max(share, sizeOf(value));
   const yes = new LRUCache<string, KeptAnswer<Value>>({ maxSize, sizeCalculation });

@@ -195,7 +195,7 @@ function claimsToBeOurs(token: string): boolean {
   }
 }
 
-/** A short text counts for its share: with `max`, lru-cache takes the memory of all at the start. */
+/** A short text counts for its share: with `max`, lru-cache takes memory for all at the start. */
 function sizeOf(text: string): number {
   return Math.max(text.length + 256, Math.ceil(mostRememberedText / mostRemembered));
 }

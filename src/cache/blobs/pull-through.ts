@@ -1,8 +1,9 @@
 // Room `cache/blobs`: a blob from memory, store, a running download or the upstream. In: repository
 // and digest. Out: its bytes, verified, from the first source that has them. Imports: base,
-// cache/fills, oci; types of cache, cache/records, store, upstream.
+// cache/fills, fleet, oci; types of cache, cache/records, store, upstream.
 
 import type { LRUCache } from 'lru-cache';
+import { FollowsReplica, NotCached } from '../../fleet/elsewhere.ts';
 import { type ByteRange, type Bytes, bytesOf, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -15,6 +16,7 @@ import { type Fill, NoRoom } from '../fills/fill.ts';
 import type { FillStart, Fills } from '../fills/fills.ts';
 import { SpoolError } from '../fills/spool.ts';
 import type { BlobMembership } from './blob-membership.ts';
+
 import type { BlobAsk, BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
 import { type PatienceOptions, withPatience } from './undeliverable.ts';
 import type { VerifiedStore } from './verified-store.ts';
@@ -24,6 +26,11 @@ interface PullThroughOptions extends PatienceOptions {
   readonly members: BlobMembership;
   readonly copies: VerifiedStore;
   readonly fills: Fills;
+  /**
+   * Whether other replicas ask. They get what is stored or downloaded from the upstream by this
+   * replica itself; else FollowsReplica, NotCached or NoRoom. Default: clients ask.
+   */
+  readonly isForReplicas?: boolean;
   /** Small content by digest; its `maxEntrySize` says what is small. */
   readonly memory: LRUCache<Digest, Uint8Array>;
   /** A reader farther ahead of a download than both gets an upstream request of its own. */
@@ -40,6 +47,7 @@ interface WantedBlob {
   /** Undefined where the upstream is yet to say whether the repository has the blob. */
   readonly member: Descriptor | undefined;
   readonly requestId?: string | undefined;
+  readonly onlyIfCached?: boolean | undefined;
 }
 
 /** A blob whose source may change while it is read. */
@@ -66,13 +74,17 @@ export class PullThrough implements PulledBlobs {
     return { descriptor: await members.confirmed(repository, digest), hit: 'upstream' };
   }
 
-  async open(repository: Repository, digest: Digest, { requestId }: BlobAsk = {}): Promise<OpenedBlob> {
+  async open(
+    repository: Repository,
+    digest: Digest,
+    { requestId, onlyIfCached }: BlobAsk = {},
+  ): Promise<OpenedBlob> {
     const { members, touched } = this.#options;
     let member = await members.find(repository, digest);
     // The upstream is asked where the blob could be delivered without it.
-    if (member === undefined && (await this.#isHere(repository, digest)))
+    if (member === undefined && onlyIfCached !== true && (await this.#isHere(repository, digest)))
       member = await members.confirmed(repository, digest);
-    const wanted = { repository, digest, member, requestId };
+    const wanted = { repository, digest, member, requestId, onlyIfCached };
     if (member === undefined) return this.#openCold(wanted);
     touched(digest);
     return (await this.#openHere(wanted, member)) ?? this.#openCold(wanted);
@@ -148,17 +160,22 @@ export class PullThrough implements PulledBlobs {
 
   /** No wait between the check of the running download and joining it: others may begin. */
   async #openFilled(wanted: WantedBlob): Promise<OpenedBlob> {
-    const { fills, members } = this.#options;
+    const { fills, members, upstream, isForReplicas } = this.#options;
     const { repository, digest, member } = wanted;
     members.refuseAbsent(repository, digest);
-    if (member === undefined && this.#isFilledElsewhere(repository, digest))
+    const isElsewhere = member === undefined && this.#isFilledElsewhere(repository, digest);
+    if (wanted.onlyIfCached === true && (isElsewhere || fills.find(upstream.name, digest) === undefined))
+      throw new NotCached('the blob is neither stored nor being downloaded');
+    if (isElsewhere)
       return this.#openFilled({ ...wanted, member: await members.confirmed(repository, digest) });
     const { fill, isNew, repository: asked } = fills.joinOrStart(this.#fillStart(wanted));
+    if (isForReplicas === true && fill.followed !== undefined) throw new FollowsReplica(fill.followed);
     try {
       const descriptor = await fill.opened;
       await this.#noteOpened(wanted, fill, descriptor);
-      return this.#filledBlob(repository, descriptor, fill, isNew ? 'fill' : 'joined');
+      return this.#filledBlob(repository, descriptor, fill, hitOf(fill, isNew));
     } catch (error) {
+      if (isForReplicas === true && (error instanceof NoRoom || error instanceof SpoolError)) throw error;
       if (error instanceof NoRoom) return this.#passedThrough(wanted, error.size);
       if (error instanceof SpoolError) return this.#passedThrough(wanted);
       if (asked === repository) throw isBlobUnknown(error) ? members.absence(repository, digest) : error;
@@ -180,7 +197,7 @@ export class PullThrough implements PulledBlobs {
       upstream: upstream.name,
       repository,
       requestId,
-      origin: (signal) => upstream.openBlob(repository, digest, { signal }),
+      origin: (signal, sourced) => upstream.openBlob(repository, digest, { signal, sourced }),
     };
   }
 
@@ -257,6 +274,11 @@ export class PullThrough implements PulledBlobs {
       blob.close();
     }
   }
+}
+
+function hitOf(fill: Fill, isNew: boolean): Hit {
+  if (fill.followed !== undefined) return 'member';
+  return isNew ? 'fill' : 'joined';
 }
 
 function inMemory(digest: Digest, bytes: Uint8Array, hit: Hit): OpenedBlob {

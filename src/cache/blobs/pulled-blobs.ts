@@ -14,6 +14,8 @@ export interface BlobReadOptions {
 export interface BlobAsk {
   /** For the log line of a download that this request begins. */
   readonly requestId?: string;
+  /** Only what is stored, or being downloaded; throws NotCached for the rest. Default: false. */
+  readonly onlyIfCached?: boolean;
 }
 
 /** A blob that can be delivered. Holds nothing until it is read. */

@@ -18,10 +18,18 @@ export interface FillOptions {
   readonly digest: Digest;
   /** The size that a manifest states, for upstreams that state none. */
   readonly size: number | undefined;
-  /** Opens the blob at the upstream; resolves to undefined when it has none. */
-  readonly origin: (signal: AbortSignal) => Promise<OpenBlob | undefined>;
+  /**
+   * Opens the blob at the upstream; resolves to undefined when it has none. `sourced` is called as
+   * BlobOptions says.
+   */
+  readonly origin: (
+    signal: AbortSignal,
+    sourced: (replica: string | undefined) => void,
+  ) => Promise<OpenBlob | undefined>;
   readonly spool: Spool;
   readonly store: CachedBlobs;
+  /** Whether what another replica stores is stored here too. Default: true. */
+  readonly keepsFollowed?: boolean;
   /** The store could not keep the blob; the readers do not notice. */
   readonly storeFailed: (error: unknown) => void;
 }
@@ -81,6 +89,7 @@ export class Fill {
   readonly #changed = createNotifier();
   readonly #startedAt = performance.now();
   #state: FillState = { name: 'opening' };
+  #followed: string | undefined;
   #storeFailure: unknown;
   /** The store reads along, where it does not adopt the file. */
   #saving: Promise<boolean> | undefined;
@@ -96,6 +105,11 @@ export class Fill {
   /** Why it is not stored, once it has settled: a failure of the source, the spool or the store. */
   get failure(): unknown {
     return this.#state.name === 'failed' ? this.#state.error : this.#storeFailure;
+  }
+
+  /** The replica whose download this one follows; undefined while the upstream itself sends it. */
+  get followed(): string | undefined {
+    return this.#followed;
   }
 
   /** Distance of the download from `offset`: in bytes, and in ms at its speed. 0: reached. */
@@ -139,6 +153,7 @@ export class Fill {
   async #run(): Promise<FillOutcome> {
     try {
       const { descriptor, file } = await this.#download();
+      if (this.#isKeptElsewhere) return 'followed';
       if (await this.#keep(descriptor, file)) return 'stored';
       return isDiskFull(this.#storeFailure) ? 'disk-full' : 'store';
     } catch (thrown) {
@@ -160,7 +175,9 @@ export class Fill {
 
   async #download(): Promise<Received> {
     const { digest, origin, spool, size } = this.#options;
-    const blob = await origin(this.#control.signal);
+    const blob = await origin(this.#control.signal, (replica) => {
+      this.#followed = replica;
+    });
     if (blob === undefined)
       throw new RegistryError('BLOB_UNKNOWN', 'the upstream has no such blob', { detail: { digest } });
     try {
@@ -199,15 +216,21 @@ export class Fill {
     return descriptor;
   }
 
+  /** Asked anew at the end: this download goes on alone when the replica that it follows dies. */
+  get #isKeptElsewhere(): boolean {
+    return this.#followed !== undefined && this.#options.keepsFollowed === false;
+  }
+
   /** From here on readers may come, and the store reads along unless it takes the file itself. */
   #announce(descriptor: Descriptor): void {
     this.#opening.resolve(descriptor);
-    if (this.#options.store.adopt === undefined) this.#saving = this.#save(descriptor);
+    if (this.#options.store.adopt === undefined && !this.#isKeptElsewhere)
+      this.#saving = this.#save(descriptor);
   }
 
   async #keep(descriptor: Descriptor, file: SpoolFile): Promise<boolean> {
     const { store } = this.#options;
-    if (store.adopt === undefined) return (await this.#saving) ?? false;
+    if (store.adopt === undefined) return (await this.#saving) ?? (await this.#save(descriptor));
     try {
       if (!(await store.adopt(descriptor, file.path))) return await this.#save(descriptor);
       file.adopted();

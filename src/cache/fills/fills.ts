@@ -41,12 +41,14 @@ interface FillsOptions {
   readonly spool: Spool;
   readonly store: CachedBlobs;
   readonly events: CacheEvents;
+  /** Whether what another replica stores is stored here too. Default: true. */
+  readonly keepsFollowed?: boolean;
   /** What was downloaded is in the store, and was checked on its way there. */
   readonly stored?: (descriptor: Descriptor) => void;
 }
 
 /** No downloads yet. */
-export function createFills({ spool, store, events, stored }: FillsOptions): Fills {
+export function createFills({ spool, store, events, stored, keepsFollowed = true }: FillsOptions): Fills {
   const running = new Map<string, JoinedFill & { readonly digest: Digest }>();
   const keyOf = (upstream: string, digest: Digest): string => `${upstream} ${digest}`;
   const storeFailed = (error: unknown): void => events.storeFailed({ operation: 'write', error });
@@ -54,7 +56,11 @@ export function createFills({ spool, store, events, stored }: FillsOptions): Fil
   const started = ({ upstream, repository, requestId, ...start }: FillStart): JoinedFill => {
     events.fillStarted({ upstream, digest: start.digest });
     const key = keyOf(upstream, start.digest);
-    const begun = { fill: new Fill({ ...start, spool, store, storeFailed }), repository, isNew: true };
+    const begun = {
+      fill: new Fill({ ...start, spool, store, storeFailed, keepsFollowed }),
+      repository,
+      isNew: true,
+    };
     running.set(key, { ...begun, digest: start.digest, isNew: false });
     ended(begun.fill, key, { upstream, digest: start.digest, requestId }).catch(storeFailed);
     return begun;

@@ -40,10 +40,10 @@ export function createTagConfirmation(options: TagConfirmationOptions): TagConfi
     const head = await upstream.manifest(repository, { tag }, options);
     if (head.kind === 'absent') return undefined;
     if (head.kind === 'unchanged') return known && kept(scope, tag, confirmed(known, now()));
-    const { descriptor, warnings, etag: latest } = head;
+    const { descriptor, warnings, etag: latest, ageMs = 0 } = head;
     await membership.add(scope, [descriptor], tag);
     const { digest, mediaType, size } = descriptor;
-    const named = { digest, mediaType, size, checkedAt: now(), warnings };
+    const named = { digest, mediaType, size, checkedAt: now() - ageMs, warnings };
     const pointer = { ...named, ...(latest === undefined ? {} : { etag: latest }) };
     return kept(scope, tag, moved(known, pointer, policy.historyEntries));
   }

@@ -208,9 +208,10 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     return pointer;
   }
 
-  function pointerOf({ descriptor, etag, warnings }: FoundManifest): Omit<TagPointer, 'history'> {
+  function pointerOf({ descriptor, etag, warnings, ageMs = 0 }: FoundManifest): Omit<TagPointer, 'history'> {
     const { digest, mediaType, size } = descriptor;
-    return { digest, mediaType, size, checkedAt: now(), warnings, ...(etag === undefined ? {} : { etag }) };
+    const checkedAt = now() - ageMs;
+    return { digest, mediaType, size, checkedAt, warnings, ...(etag === undefined ? {} : { etag }) };
   }
 
   return {

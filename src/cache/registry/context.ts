@@ -30,6 +30,8 @@ interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot'> {
   readonly buffers: BufferPool;
   /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
+  /** Whether what another replica downloads is stored by that one for all. Default: false. */
+  readonly isStoredOnce?: boolean;
   /** Which whole reads of blobs are hashed. Default `first`; reads of S3 always are. */
   readonly verifies?: Verifies;
   readonly events: CacheEvents;
@@ -84,7 +86,13 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     verifies: store.kind === 's3' ? 'always' : (options.verifies ?? 'first'),
   });
   const { markVerified: stored } = copies;
-  const downloads = createFills({ spool: spooling, store: counted.blobs, events, stored });
+  const downloads = createFills({
+    spool: spooling,
+    store: counted.blobs,
+    events,
+    stored,
+    keepsFollowed: options.isStoredOnce !== true,
+  });
   return {
     medium: store,
     usage: used,

@@ -80,6 +80,8 @@ interface RegistryOptions extends SharedContext {
   readonly absent: LRUCache<string, string>;
   /** How long manifests of failed content are withheld, milliseconds. Default 60,000. */
   readonly withholdMs?: number;
+  /** Whether other replicas ask, and no clients; see PullThroughOptions. Default: false. */
+  readonly isForReplicas?: boolean;
   /** Whether the children of an index are fetched behind its answer. Default: true. */
   readonly fetchChildren?: boolean;
 }
@@ -98,6 +100,9 @@ const longestMs = 5_000;
  * each refusal: with what is waited then all of it stays below 20 s.
  */
 const patienceForBlobsMs = { first: 10_000, again: 500 };
+
+/** Another replica's clients have their own patience, and its download goes on without them. */
+const patienceForReplicasMs = { first: 300_000, again: 300_000 };
 
 const completeManifests = 100_000;
 
@@ -119,7 +124,7 @@ export function createCachedRegistry(options: RegistryOptions): CachedRegistry {
     members: new BlobMembership(options),
     near,
     undeliverable,
-    patienceMs: patienceForBlobsMs,
+    patienceMs: options.isForReplicas === true ? patienceForReplicasMs : patienceForBlobsMs,
   });
   const blobs = blobsAlone(throughCache, { ...options, readManifest: reading.read });
   const smallBytes = options.memory.maxEntrySize;

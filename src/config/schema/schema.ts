@@ -3,6 +3,7 @@
 
 import Type from 'typebox';
 import { clusterSchema, ruleSchema } from './clusters.ts';
+import { fleetSchema } from './fleet.ts';
 import { hostSchema } from './hosts.ts';
 import { leaf } from './leaf.ts';
 import {
@@ -153,6 +154,8 @@ export const settingsSchema = closed({
       'registry.access.redhat.com': {},
     },
   }),
+  /** Replicas that share one upstream link. Default: this process alone. */
+  fleet: Type.Optional(fleetSchema),
   /** Copying between registries. Default: none. */
   mirror: Type.Optional(mirrorSchema),
   /** Clusters whose logins `auth: cluster` accepts, by name, in order of asking. Default: none. */

@@ -81,6 +81,7 @@ const cacheWords: Readonly<Record<Hit, string>> = {
   store: 'hit; store',
   redirect: 'hit; redirect',
   joined: 'hit; joined',
+  member: 'miss; member',
   stale: 'hit; stale',
   fill: 'miss; fill',
   upstream: 'miss; upstream',

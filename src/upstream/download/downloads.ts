@@ -21,6 +21,8 @@ export interface DownloadAsk extends Pick<UpstreamRequest, 'url' | 'headers' | '
    */
   readonly firstByteTimeoutMs: number;
   readonly progressTimeoutMs: number;
+  /** An interim answer came (RFC 9110 section 15.2). */
+  readonly informed?: () => void;
 }
 
 /**
@@ -49,7 +51,7 @@ export function createDownloads(): Downloads {
     try {
       await socket.opened;
       socket.send(requestText(ask));
-      const head = await headOf(socket, ask.firstByteTimeoutMs);
+      const head = await headOf(socket, ask);
       const ended = (isWhole: boolean): void => {
         letGo();
         if (isWhole && head.isKept) sockets.keep(url, line, socket, idleOf(head));
@@ -106,13 +108,14 @@ function requestText({ url, headers = {} }: DownloadAsk): string {
   return [`GET ${url.pathname}${url.search} HTTP/1.1`, ...lines, '', ''].join('\r\n');
 }
 
-async function headOf(socket: PooledSocket, timeoutMs: number): Promise<ResponseHead> {
-  const timer = setTimeout(() => socket.destroy(lateAnswer()), timeoutMs);
+async function headOf(socket: PooledSocket, ask: DownloadAsk): Promise<ResponseHead> {
+  const timer = setTimeout(() => socket.destroy(lateAnswer()), ask.firstByteTimeoutMs);
   try {
     for (;;) {
       const head = parseHead(await headText(socket));
       if (head.status === 101) throw malformed('status');
       if (head.status >= 200) return head;
+      ask.informed?.();
     }
   } finally {
     clearTimeout(timer);

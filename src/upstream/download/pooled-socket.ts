@@ -13,6 +13,8 @@ export interface ConnectOptions {
     readonly cert?: string;
     readonly key?: string;
     readonly rejectUnauthorized: boolean;
+    /** Default: the name of the host must be the certificate's. */
+    readonly checkServerIdentity?: () => undefined;
   };
   /** Until the connection stands, TLS included, milliseconds. */
   readonly connectTimeoutMs: number;

@@ -1,0 +1,63 @@
+import { type Clock, sleep, systemClock } from '../../base/time/wait.ts';
+import type { Pong } from '../protocol/ask.ts';
+import type { Members } from './members.ts';
+
+interface HeartbeatOptions {
+  readonly members: Members;
+  /** Undefined without an answer in time. */
+  readonly ping: (member: string) => Promise<Pong | undefined>;
+  /** The name of this process in its own answers. */
+  readonly instance: string;
+  readonly clock?: Clock;
+}
+
+const everyMs = 500;
+
+/**
+ * Pings every other member twice a second, so that no pull has to learn that one is gone: a node
+ * that vanished refuses no connection. One that leaves its pings unanswered for 2 s, or is leaving,
+ * is asked nothing until it answers again.
+ */
+export class Heartbeat {
+  readonly #options: HeartbeatOptions;
+  readonly #clock: Clock;
+  readonly #closing = new AbortController();
+  readonly #pinging = new Map<string, Promise<void>>();
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Runs until `close`. Never rejects. */
+  async run(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      this.#beat();
+      await sleep(everyMs, this.#closing.signal, this.#clock).catch(() => undefined);
+    }
+  }
+
+  /** Every listed member was pinged once when it resolves. */
+  async once(): Promise<void> {
+    this.#beat();
+    await Promise.all(this.#pinging.values());
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  #beat(): void {
+    for (const member of this.#options.members.others)
+      if (!this.#pinging.has(member)) this.#pinging.set(member, this.#ping(member));
+  }
+
+  async #ping(member: string): Promise<void> {
+    const { members, ping, instance } = this.#options;
+    const pong = await ping(member);
+    this.#pinging.delete(member);
+    if (pong?.instance === instance) members.known(member);
+    else if (pong === undefined || pong.isLeaving) members.gone(member);
+    else members.came(member);
+  }
+}

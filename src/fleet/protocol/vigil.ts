@@ -1,0 +1,83 @@
+import { type Clock, systemClock, type Timer } from '../../base/time/wait.ts';
+
+export interface VigilOptions {
+  /** Until the first sign of life, milliseconds. Default 2,000. */
+  readonly signMs?: number;
+  /** A silence after which the member is asked whether it lives, milliseconds. Default 1,000. */
+  readonly silenceMs?: number;
+  /** Whether the member answers a ping. */
+  readonly isAlive: () => Promise<boolean>;
+  readonly clock?: Clock;
+}
+
+type VigilState = 'sign' | 'bytes' | 'none' | 'over';
+
+/**
+ * Tells a slow member from a dead one during one question. It is dead without a sign of life in
+ * `signMs`, or when it is silent for `silenceMs` and answers no ping. A slow upstream is not a dead
+ * owner, and a slow reader is not a silent member: time counts only while this side waits.
+ */
+export class Vigil implements Disposable {
+  readonly #silenceMs: number;
+  readonly #isAlive: () => Promise<boolean>;
+  readonly #clock: Clock;
+  readonly #died: () => void;
+  #wait: VigilState = 'sign';
+  /** Counts what came, so that an answer to a ping is about the silence that it was asked for. */
+  #signs = 0;
+  #timer: Timer;
+
+  /** `died` is called once, at most. */
+  constructor(
+    { signMs = 2_000, silenceMs = 1_000, isAlive, clock = systemClock }: VigilOptions,
+    died: () => void,
+  ) {
+    this.#silenceMs = silenceMs;
+    this.#isAlive = isAlive;
+    this.#clock = clock;
+    this.#died = died;
+    this.#timer = clock.setTimeout(() => this.#end(), signMs);
+  }
+
+  /** The member lives, and an answer is waited for. */
+  sign(): void {
+    if (this.#wait !== 'sign') return;
+    this.#wait = 'bytes';
+    this.#timer[Symbol.dispose]();
+    this.#timer = this.#clock.setTimeout(() => void this.#silent(), this.#silenceMs);
+  }
+
+  /** Bytes came, and their reader is busy with them. */
+  came(): void {
+    if (this.#wait !== 'bytes') return;
+    this.#signs += 1;
+    this.#wait = 'none';
+  }
+
+  /** The reader waits for more. */
+  waits(): void {
+    if (this.#wait !== 'none') return;
+    this.#wait = 'bytes';
+    this.#timer.refresh();
+  }
+
+  [Symbol.dispose](): void {
+    this.#wait = 'over';
+    this.#timer[Symbol.dispose]();
+  }
+
+  async #silent(): Promise<void> {
+    if (this.#wait !== 'bytes') return;
+    const signs = this.#signs;
+    const lives = await this.#isAlive();
+    if (this.#wait !== 'bytes') return;
+    if (lives || signs !== this.#signs) this.#timer.refresh();
+    else this.#end();
+  }
+
+  #end(): void {
+    if (this.#wait === 'over') return;
+    this[Symbol.dispose]();
+    this.#died();
+  }
+}

@@ -1,0 +1,183 @@
+import { test } from 'tap';
+import { type Bytes, collected } from '../../src/oci/content.ts';
+import type { Digest } from '../../src/oci/digest.ts';
+import { parseTag } from '../../src/oci/reference.ts';
+import { createMemoryStore } from '../../src/store/memory-store.ts';
+import { patterned } from '../support/registry-contents.ts';
+import { type FleetRig, fleetRig, inOrder, type RigMember } from './rig.ts';
+
+const mib = 1024 ** 2;
+
+async function pulled({ registry }: RigMember, rig: FleetRig, digest: Digest): Promise<Buffer> {
+  const blob = await registry.blobs.open(rig.repository, digest);
+  return whole(blob.read());
+}
+
+async function whole(bytes: Bytes): Promise<Buffer> {
+  return Buffer.from(await collected(bytes, 64 * mib));
+}
+
+/** The members in the order in which they own the blob. */
+function trio(rig: FleetRig, digest: Digest): readonly [RigMember, RigMember, RigMember] {
+  const [owner, second, third] = inOrder(rig, `quay.io/team/app@${digest}`);
+  if (owner === undefined || second === undefined || third === undefined) throw new Error('three members');
+  return [owner, second, third];
+}
+
+/** Resolves once the member's download has reached the byte. */
+async function reached({ cache }: RigMember, digest: Digest, byte: number): Promise<void> {
+  while (cache.fills.find('quay.io', digest)?.fill.distanceTo(byte).bytes !== 0)
+    await new Promise(setImmediate);
+}
+
+test('a cold blob that every member is asked for crosses the link once', async (t) => {
+  const rig = await fleetRig(t);
+  const bytes = patterned(3 * mib, 'one');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const got = await Promise.all(
+    [...rig.members, ...rig.members].map((member) => pulled(member, rig, digest)),
+  );
+  for (const each of got) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+  const [owner, second] = trio(rig, digest);
+  t.equal((await owner.registry.blobs.open(rig.repository, digest)).hit, 'store');
+  t.ok(second.events.some(([name]) => name === 'memberBytes'));
+});
+
+test('what another member downloads is stored by that one alone, and is a hit of its own', async (t) => {
+  const rig = await fleetRig(t);
+  const digest = rig.double.addBlob('team/app', patterned(mib, 'two'));
+  const [, second] = trio(rig, digest);
+  const blob = await second.registry.blobs.open(rig.repository, digest);
+  t.equal(blob.hit, 'member');
+  const found = second.cache.fills.find('quay.io', digest);
+  await whole(blob.read());
+  t.equal(await found?.fill.settled, 'followed');
+});
+
+test('with a store for each member, both keep what they delivered', async (t) => {
+  const rig = await fleetRig(t, { stores: createMemoryStore });
+  const digest = rig.double.addBlob('team/app', patterned(mib, 'three'));
+  const [owner, second] = trio(rig, digest);
+  await pulled(second, rig, digest);
+  await Promise.all([owner, second].map(({ cache }) => cache.fills.settled()));
+  t.ok(await owner.cache.store.stat(digest));
+  t.ok(await second.cache.store.stat(digest));
+});
+
+test('a tag that every member is asked for is asked for once, as old as its owner says', async (t) => {
+  const rig = await fleetRig(t);
+  const { digest } = rig.double.addImage('team/app', 'v1');
+  const tag = parseTag('v1');
+  const got = await Promise.all(
+    rig.members.map(({ registry }) => registry.tagged.resolve(rig.repository, { tag })),
+  );
+  for (const each of got) t.equal(each.descriptor.digest, digest);
+  t.equal(rig.asked('GET /v2/team/app/manifests/v1'), 1);
+});
+
+test('the owner is killed at half: the others go on at the byte, and one of them asks', async (t) => {
+  const rig = await fleetRig(t);
+  const bytes = patterned(4 * mib, 'four');
+  const digest = rig.double.addBlob('team/app', bytes);
+  rig.double.switches.stallsAfter = { bytes: 2 * mib, times: 1 };
+  const [owner, second, third] = trio(rig, digest);
+  const reads = [second, third].map((member) => pulled(member, rig, digest));
+  await Promise.all([second, third].map((member) => reached(member, digest, mib)));
+  await rig.kill(owner);
+  for (const each of await Promise.all(reads)) t.ok(each.equals(bytes));
+  const asks = rig.double.seen(`GET /v2/team/app/blobs/${digest}`);
+  t.equal(asks.length, 2);
+  t.match(asks[1]?.headers['range'], /^bytes=[1-9]\d+-/);
+  t.ok(second.events.some(([name]) => name === 'tookOver'));
+  await Promise.all([second, third].map(({ cache }) => cache.fills.settled()));
+  t.ok(await second.cache.store.stat(digest), 'who took over stores it');
+});
+
+test('a new owner reads from the member that went on, before it asks the upstream', async (t) => {
+  const rig = await fleetRig(t);
+  const bytes = patterned(4 * mib, 'five');
+  const digest = rig.double.addBlob('team/app', bytes);
+  rig.double.switches.stallsAfter = { bytes: 2 * mib, times: 1 };
+  const [owner, second, third] = trio(rig, digest);
+  const read = pulled(third, rig, digest);
+  await reached(third, digest, mib);
+  rig.double.switches.stallsAfter = { bytes: 1.5 * mib, times: 1 };
+  await rig.kill(owner);
+  await reached(third, digest, 2 * mib + 1);
+  const late = pulled(second, rig, digest);
+  t.ok((await read).equals(bytes));
+  t.ok((await late).equals(bytes));
+  const whole = rig.double
+    .seen(`GET /v2/team/app/blobs/${digest}`)
+    .filter(({ headers }) => headers['range'] === undefined);
+  t.equal(whole.length, 1);
+});
+
+test('two members whose lists each name only the other: no circle, two downloads at most', async (t) => {
+  const rig = await fleetRig(t, { members: 2 });
+  const [one, two] = rig.members;
+  if (one === undefined || two === undefined) throw new Error('two members');
+  const bytes = patterned(mib, 'six');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const key = `quay.io/team/app@${digest}`;
+  for (const member of rig.members) {
+    const other = member === one ? two : one;
+    const { members } = member.fleet;
+    members.ranked = (asked) => (asked === key ? [other.name, member.name] : [member.name]);
+  }
+  const got = await Promise.all(rig.members.map((member) => pulled(member, rig, digest)));
+  for (const each of got) t.ok(each.equals(bytes));
+  t.ok(rig.asked(`GET /v2/team/app/blobs/${digest}`) <= 2);
+});
+
+test('a member with another key is no answer: no 404, and two downloads at most', async (t) => {
+  const keys = ['k'.repeat(32), 'k'.repeat(32), 'another'.repeat(6)];
+  const rig = await fleetRig(t, { keys });
+  const bytes = patterned(mib, 'seven');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const got = await Promise.all(rig.members.map((member) => pulled(member, rig, digest)));
+  for (const each of got) t.ok(each.equals(bytes));
+  t.ok(rig.asked(`GET /v2/team/app/blobs/${digest}`) <= 2);
+});
+
+test("the upstream's refusal is passed on with its Retry-After, and asked by one", async (t) => {
+  const rig = await fleetRig(t);
+  rig.double.switches.status = { of: 'blobs', code: 429 };
+  rig.double.switches.retryAfter = '60';
+  const digest = rig.double.addBlob('team/app', patterned(mib, 'eight'));
+  const [owner, second, third] = trio(rig, digest);
+  for (const member of [second, third, owner])
+    await t.rejects(pulled(member, rig, digest), { code: 'TOOMANYREQUESTS', retryAfterSeconds: 60 });
+  t.equal(rig.asked(`/blobs/${digest}`), 3, 'as often as one replica asks for three clients');
+});
+
+test('a blob that the upstream lacks is absent at every member, and asked for once', async (t) => {
+  const rig = await fleetRig(t);
+  const digest = rig.double.addBlob('other/app', patterned(1_000, 'nine'));
+  for (const member of rig.members) await t.rejects(pulled(member, rig, digest), { code: 'BLOB_UNKNOWN' });
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
+
+test('a member that is leaving owns nothing: its own clients read from the next one', async (t) => {
+  const rig = await fleetRig(t);
+  const bytes = patterned(mib, 'ten');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const [owner, second] = trio(rig, digest);
+  await owner.fleet.leave();
+  const got = await Promise.all([owner, second].map((member) => pulled(member, rig, digest)));
+  for (const each of got) t.ok(each.equals(bytes));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
+
+test('a range far ahead at another member is read by its range, and costs no whole download', async (t) => {
+  const rig = await fleetRig(t);
+  const bytes = patterned(2 * mib, 'eleven');
+  const digest = rig.double.addBlob('team/app', bytes);
+  const [owner, second] = trio(rig, digest);
+  await pulled(owner, rig, digest);
+  const blob = await second.registry.blobs.open(rig.repository, digest);
+  const part = await whole(blob.read({ start: mib, end: mib + 99 }));
+  t.ok(part.equals(bytes.subarray(mib, mib + 100)));
+  t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
+});
