@@ -387,6 +387,17 @@ test('while streams are not known there is no refusal, and what is known counts'
   t.equal(await rig.status('ann', other.digest), 200, 'a tag that leads there is enough');
 });
 
+test('while some streams had no room there is no refusal', async (t) => {
+  const rig = await streamRig(t);
+  const { digest } = rig.content.image(['app'], 'ocp_4.20_cli');
+  rig.index.name('ocp/4.20:cli', digest);
+  rig.index.lacks = 'the image streams are more than this process keeps';
+  t.equal(await rig.status('ann', digest), 200);
+  t.equal(await rig.status('nobody', digest), 503);
+  rig.index.lacks = undefined;
+  t.equal(await rig.status('nobody', digest), 403);
+});
+
 test('an unknown digest is looked for once among the streams before the refusal', async (t) => {
   const rig = await streamRig(t);
   const { digest } = rig.content.image(['app']);

@@ -80,3 +80,9 @@ function registryAndPath(name: string): readonly [registry: string, path: string
   if (/[.:]/.test(first) || first === 'localhost') return [first.toLowerCase(), name.slice(slash + 1)];
   return ['docker.io', slash < 0 ? `library/${name}` : name];
 }
+
+/** The present is later than every past. */
+export function latestFirst(named: readonly NamedDigest[]): readonly NamedDigest[] {
+  const rank = (until: number): number => (until === 0 ? Number.POSITIVE_INFINITY : until);
+  return named.toSorted((one, other) => rank(other.until) - rank(one.until));
+}

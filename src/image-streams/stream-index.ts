@@ -21,11 +21,23 @@ export interface StreamPlace {
   readonly repository: Repository;
 }
 
+/** What one look at a digest found. */
+interface StreamLook {
+  readonly named: readonly StreamReference[];
+  /** Why further streams may name it, for people: as `untold` of the index, or too many do. */
+  readonly untold: string | undefined;
+}
+
 /** Which image streams of a cluster name which digest of our upstreams. It gives no right. */
 export interface StreamIndex {
   /** The cluster's name in the configuration. */
   readonly cluster: string;
   readonly state: StreamIndexState;
+  /**
+   * Why streams may be missing from it, for people: it is not `synced`, or had no room for all of
+   * them. Undefined when it has them all.
+   */
+  readonly untold: string | undefined;
   /** True where only automation writes: `streams.trusted` as it is configured at this moment. */
   isTrusted(namespace: string): boolean;
   /**
@@ -39,7 +51,7 @@ export interface StreamIndex {
    * A digest that stays unknown is not waited for again for 30 s. Sends no request of its own while
    * the watch works. Never rejects.
    */
-  look(place: StreamPlace, digest: Digest): Promise<readonly StreamReference[]>;
+  look(place: StreamPlace, digest: Digest): Promise<StreamLook>;
   /** Calls `changed` when references of a stream change, and when it is deleted or made anew. */
   subscribe(changed: (stream: { readonly namespace: string; readonly name: string }) => void): void;
 }

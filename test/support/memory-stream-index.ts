@@ -6,6 +6,8 @@ import type { Repository } from '../../src/oci/reference.ts';
 /** An index of image streams in memory, in which a test writes what streams say. */
 export interface MemoryStreamIndex extends StreamIndex {
   state: StreamIndexState;
+  /** What `untold` says while `synced`. */
+  lacks: string | undefined;
   /** Namespaces where only automation writes. */
   readonly trusted: Set<string>;
   /** How often the index was looked at, by digest. */
@@ -35,6 +37,10 @@ export function memoryStreamIndex(options: Options = {}): MemoryStreamIndex {
   const index: MemoryStreamIndex = {
     cluster,
     state: 'synced',
+    lacks: undefined,
+    get untold() {
+      return index.state === 'synced' ? index.lacks : `the streams are ${index.state}`;
+    },
     trusted: new Set(options.trusted ?? ['ocp', 'ocp-priv']),
     looks: [],
     isTrusted: (namespace) => index.trusted.has(namespace),
@@ -42,7 +48,7 @@ export function memoryStreamIndex(options: Options = {}): MemoryStreamIndex {
     async look(place, digest) {
       index.looks.push(digest);
       for (const name of later.splice(0)) name();
-      return index.naming(place, digest);
+      return { named: index.naming(place, digest), untold: index.untold };
     },
     subscribe: () => {},
     name(text, digest, repository = own) {

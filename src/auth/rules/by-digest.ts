@@ -67,22 +67,21 @@ export function createDigestAuthorizer(
    * the digest names.
    */
   async function searched(sought: Sought, tags: readonly Tag[]): Promise<Decision> {
-    const { subject, place, search, isBrief = false } = sought;
+    const { subject, place, isBrief = false } = sought;
     const found = await tried(sought, tags);
     if (found !== undefined) return found;
     const decision = await decided(judge, subject, rules.ofRepository(place));
     if (decision.allowed || isBrief) return told(sought, decision);
     const late = (await triedAfresh(sought)) ?? (await triedUnrecorded(sought));
     if (late !== undefined) return late;
-    const { index } = sought;
-    if (index !== undefined && index.state !== 'synced') search.cannotTell(untoldBy(index));
     return told(sought, decision);
   }
 
   async function triedAfresh(sought: Sought): Promise<Decision | undefined> {
     const { place, digest, search, index } = sought;
-    const [tags, named] = await Promise.all([search.tagsAfresh(digest), index?.look(place, digest) ?? []]);
-    return tags.length === 0 && named.length === 0 ? undefined : tried(sought, tags);
+    const [tags, look] = await Promise.all([search.tagsAfresh(digest), index?.look(place, digest)]);
+    if (look?.untold !== undefined) search.cannotTell(untoldBy(look.untold));
+    return tags.length === 0 && (look?.named ?? []).length === 0 ? undefined : tried(sought, tags);
   }
 
   async function triedUnrecorded(sought: Sought): Promise<Decision | undefined> {
@@ -122,8 +121,7 @@ export function createDigestAuthorizer(
   };
 }
 
-/** The index is not whole, or too old: some image stream may name the digest. */
-function untoldBy({ cluster, state }: StreamIndex): RegistryError {
-  const message = `the image streams of cluster ${cluster} are not known now (${state}), and one of them may name this digest`;
+function untoldBy(why: string): RegistryError {
+  const message = `${why}, and one of them may name this digest`;
   return new RegistryError('UNAVAILABLE', message, { retryAfterSeconds: 5 });
 }

@@ -87,7 +87,7 @@ export function labelRightsKey(
         .map((reference) => `${index.cluster} ${streamRightsKey(books, place, reference)}`),
     ),
   );
-  const isAll = indexes.every(({ state }) => state === 'synced');
+  const isAll = indexes.every(({ untold }) => untold === undefined);
   return streams.size > 0 || isAll ? `below ${[...streams].sort(byText).join(' ')}` : label;
 }
 

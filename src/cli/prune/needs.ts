@@ -67,7 +67,7 @@ export async function followedNeeds(
   return {
     of: ({ registry, repository }) => ({
       get inSync() {
-        return streams.all.every(({ state }) => state === 'synced');
+        return streams.all.every(({ untold }) => untold === undefined);
       },
       namedBy(digest) {
         for (const index of streams.all) {

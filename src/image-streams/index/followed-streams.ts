@@ -3,6 +3,7 @@
 // image-streams, oci.
 
 import { type Clock, systemClock, type Timer } from '../../base/time/wait.ts';
+import type { Digest } from '../../oci/digest.ts';
 import type { FollowEvents } from '../follow.ts';
 import type { ImageStreams } from '../image-streams.ts';
 import type { PlaceOf } from '../references.ts';
@@ -34,6 +35,8 @@ interface FollowedStreamsOptions {
     readonly settings: string;
     readonly everyMs?: number;
   };
+  /** Room for references of untrusted streams, and as much for trusted ones. Default: 2,000,000. */
+  readonly maxReferences?: number;
   readonly events: StreamIndexEvents;
   readonly clock?: Clock;
   /** Milliseconds since the epoch. Default `Date.now`. */
@@ -44,6 +47,12 @@ interface FollowedStreamsOptions {
 const expireEveryMs = 3_600_000;
 /** The records are read for so long before the cluster is listed, milliseconds. */
 const longestLoadMs = 15_000;
+
+interface LookedAt {
+  readonly place: StreamPlace;
+  readonly digest: Digest;
+  readonly isLooked: boolean;
+}
 
 /** An index that follows its cluster from `start` to `close`. */
 export class FollowedStreams implements StreamIndex {
@@ -113,16 +122,19 @@ export class FollowedStreams implements StreamIndex {
       if (differing.has(namespace)) for (const changed of this.#subscribers) changed({ namespace, name });
   }
 
-  naming(place: StreamPlace, digest: Parameters<StreamIndex['naming']>[1]): readonly StreamReference[] {
+  naming(place: StreamPlace, digest: Digest): readonly StreamReference[] {
     const isOld = this.#keptUntil !== undefined && this.#now() >= this.#keptUntil;
     if (this.state === 'expired' || (this.state === 'syncing' && isOld)) return [];
     return this.#book.naming(place, digest);
   }
 
-  async look(
-    place: StreamPlace,
-    digest: Parameters<StreamIndex['look']>[1],
-  ): Promise<readonly StreamReference[]> {
+  get untold(): string | undefined {
+    const whose = `the image streams of cluster ${this.cluster}`;
+    if (this.state !== 'synced') return `${whose} are not known now (${this.state})`;
+    return this.#book.isWhole ? undefined : `${whose} are more than this process keeps`;
+  }
+
+  async look(place: StreamPlace, digest: Digest): ReturnType<StreamIndex['look']> {
     const { cluster, events } = this.#options;
     const isLooking = this.state === 'syncing' || this.state === 'synced';
     const before = this.#book.markOf(place, digest);
@@ -132,7 +144,14 @@ export class FollowedStreams implements StreamIndex {
     const named = this.naming(place, digest);
     const result = named.length > 0 && found !== 'found' ? 'known' : found;
     events.streamLooked({ cluster, result });
-    return named;
+    const untold = this.untold ?? this.#untoldOf({ place, digest, isLooked: found !== 'unasked' });
+    return { named, untold };
+  }
+
+  #untoldOf({ place, digest, isLooked }: LookedAt): string | undefined {
+    const whose = `image streams of cluster ${this.cluster}`;
+    if (!isLooked) return `too many digests are looked for now among the ${whose}`;
+    return this.#book.isCrowded(place, digest) ? `more ${whose} name this digest than are kept` : undefined;
   }
 
   subscribe(changed: (stream: { readonly namespace: string; readonly name: string }) => void): void {

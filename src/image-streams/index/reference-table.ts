@@ -97,6 +97,12 @@ export class ReferenceTable {
     return count;
   }
 
+  /** So many of those that have ended, the first ones to end. */
+  oldest(references: Iterable<number>, count: number): readonly number[] {
+    const former = [...references].filter((reference) => this.untilOf(reference) !== 0);
+    return former.sort((one, other) => this.untilOf(one) - this.untilOf(other)).slice(0, count);
+  }
+
   /** Another text when references of the row come, end, or go. */
   markOf(row: number): string {
     let [references, untils] = [0, 0];

@@ -1,12 +1,19 @@
 import type { Digest } from '../../oci/digest.ts';
 import type { StreamObserver } from '../follow.ts';
-import { type NamedDigest, namedDigests, type PlaceOf } from '../references.ts';
+import { latestFirst, type NamedDigest, namedDigests, type PlaceOf } from '../references.ts';
 import type { StreamPlace, StreamReference } from '../stream-index.ts';
 import type { ImageStreamObject } from '../stream-tags.ts';
+import { type KnownStream, knownStream, StreamGaps, streamKey } from './known-streams.ts';
 import { isLong, keyOf, type NumberedPlace, PlaceNumbers } from './place-numbers.ts';
 import { keyBytes, ReferenceTable } from './reference-table.ts';
 import { type ReferenceCopy, type StreamCopy, type StreamItem, streamItemOf } from './stream-copy.ts';
-import { type BookSize, StreamRoom, type StreamRoomOptions } from './stream-room.ts';
+import {
+  type BookSize,
+  crowdOf,
+  type DigestCrowd,
+  StreamRoom,
+  type StreamRoomOptions,
+} from './stream-room.ts';
 import { pairOf, TagNumbers } from './tag-numbers.ts';
 
 interface StreamBookOptions extends StreamRoomOptions {
@@ -22,12 +29,6 @@ interface StreamBookOptions extends StreamRoomOptions {
 /** References of one stream; an object of etcd, of 1.5 MiB, holds about half as many. */
 const mostOfStream = 20_000;
 
-interface KnownStream extends StreamItem {
-  readonly tags: Map<string, number>;
-  readonly references: Set<number>;
-  look: number;
-}
-
 /** All streams of a cluster, and what they name: the memory of the index, without waiting. */
 export class StreamBook {
   readonly #options: StreamBookOptions;
@@ -37,6 +38,7 @@ export class StreamBook {
   readonly #tags = new TagNumbers<KnownStream>();
   readonly #places = new PlaceNumbers();
   readonly #room: StreamRoom;
+  readonly #gaps = new StreamGaps();
   #looks = 0;
 
   constructor(options: StreamBookOptions) {
@@ -74,14 +76,21 @@ export class StreamBook {
     return former.length === 0 ? present : [...present, ...former];
   }
 
-  /**
-   * Changes when a tag begins or ceases to name the digest. Looked at for each that is waited for,
-   * after each change of any stream.
-   */
+  /** False while there was no room for some stream, or for a reference of it. */
+  get isWhole(): boolean {
+    return this.#gaps.isEmpty;
+  }
+
+  /** Whether further references to the digest may have been refused, as it has so many. */
+  isCrowded(where: StreamPlace, digest: Digest): boolean {
+    const row = this.#rowOf(where, digest);
+    return row !== undefined && this.#room.isCrowded(this.#crowdOf(row));
+  }
+
+  /** Changes when a tag begins or ceases to name the digest. Looked at after each change. */
   markOf(where: StreamPlace, digest: Digest): string {
     const row = this.#rowOf(where, digest);
-    if (row === undefined) return '';
-    return this.#table.markOf(row);
+    return row === undefined ? '' : this.#table.markOf(row);
   }
 
   /** What following tells of the streams of one namespace, or of all. */
@@ -105,10 +114,12 @@ export class StreamBook {
     const item = streamItemOf(object.metadata ?? {});
     if (item === undefined) return 0;
     const { namespace, name, uid, version } = item;
-    const before = this.#streams.get(streamKey(namespace, name));
+    const key = streamKey(namespace, name);
+    const before = this.#streams.get(key);
     // Another stream under the same name may be another author's: the past is not theirs.
     const dropped = before !== undefined && before.uid !== uid ? this.#drop(before) : 0;
-    const known = this.#streams.get(streamKey(namespace, name)) ?? this.#made({ namespace, name, uid });
+    const known = this.#streams.get(key) ?? this.#made({ namespace, name, uid });
+    this.#gaps.read(key, this.#looks, known !== undefined);
     if (known === undefined) return dropped;
     known.version = version;
     known.look = this.#looks;
@@ -119,7 +130,9 @@ export class StreamBook {
 
   /** The stream is no more, and nothing that it named counts, also not as former. */
   lost({ metadata }: ImageStreamObject): number {
-    const known = this.#streams.get(streamKey(metadata?.namespace ?? '', metadata?.name ?? ''));
+    const key = streamKey(metadata?.namespace ?? '', metadata?.name ?? '');
+    this.#gaps.lost(key);
+    const known = this.#streams.get(key);
     return known === undefined ? 0 : this.#lose(known);
   }
 
@@ -171,14 +184,8 @@ export class StreamBook {
   /** Undefined where there are too many. */
   #made(stream: Pick<StreamItem, 'namespace' | 'name' | 'uid'>): KnownStream | undefined {
     if (!this.#room.hasStream(stream.namespace, this.#streams.size)) return undefined;
-    const known: KnownStream = {
-      ...stream,
-      version: '',
-      tags: new Map(),
-      references: new Set(),
-      look: this.#looks,
-    };
-    this.#streams.set(streamKey(known.namespace, known.name), known);
+    const known = knownStream(stream, this.#looks);
+    this.#streams.set(streamKey(stream.namespace, stream.name), known);
     return known;
   }
 
@@ -194,6 +201,7 @@ export class StreamBook {
       const gone = [...this.#streams.values()].filter(
         (known) => known.look < begun && (namespace === undefined || known.namespace === namespace),
       );
+      this.#gaps.looked(begun, namespace);
       return gone.reduce((sum, known) => sum + this.#lose(known), 0);
     };
   }
@@ -219,7 +227,7 @@ export class StreamBook {
     const seen = new Set<number>();
     let changed = 0;
     // The present meaning comes first, and of former ones the latest: those decide.
-    for (const { tag, place, digest, until } of named.toSorted((a, b) => rank(b.until) - rank(a.until))) {
+    for (const { tag, place, digest, until } of latestFirst(named)) {
       const { upstream, repository } = place;
       const numbered = { upstream, repository, isLong: isLong(digest) };
       const key = keyOf(digest);
@@ -247,10 +255,8 @@ export class StreamBook {
   /** The oldest former meanings go where a stream's author makes ever new ones. */
   #trim(known: KnownStream): void {
     const tooMany = known.references.size - mostOfStream;
-    if (tooMany <= 0) return;
-    const former = [...known.references].filter((reference) => this.#table.untilOf(reference) !== 0);
-    former.sort((a, b) => this.#table.untilOf(a) - this.#table.untilOf(b));
-    for (const reference of former.slice(0, tooMany)) this.#remove(known, reference);
+    const former = tooMany > 0 ? this.#table.oldest(known.references, tooMany) : [];
+    for (const reference of former) this.#remove(known, reference);
   }
 
   #ended(reference: number, until: number): number {
@@ -260,12 +266,15 @@ export class StreamBook {
   }
 
   /** For one more reference of the stream to what the row stands for, if it has one. */
-  #hasRoom({ namespace: own }: KnownStream, row: number | undefined): boolean {
-    if (row === undefined) return this.#room.hasReference(own);
-    const namespaceOf = (reference: number) => this.#tags.of(this.#table.tagOf(reference))?.stream.namespace;
-    const of = (namespace: string) =>
-      this.#table.countOf(row, (reference) => namespaceOf(reference) === namespace);
-    return this.#room.hasReference(own, { count: this.#table.countOf(row), of });
+  #hasRoom({ namespace, name }: KnownStream, row: number | undefined): boolean {
+    if (this.#room.hasReference(namespace, row === undefined ? undefined : this.#crowdOf(row))) return true;
+    // A crowd is of its digest alone.
+    if (this.#room.isFull(namespace)) this.#gaps.read(streamKey(namespace, name), this.#looks, false);
+    return false;
+  }
+
+  #crowdOf(row: number): DigestCrowd {
+    return crowdOf(this.#table, row, (tag) => this.#tags.of(tag)?.stream.namespace);
   }
 
   #add(known: KnownStream, tag: string, place: NumberedPlace, key: Uint8Array, until: number): number {
@@ -288,13 +297,4 @@ export class StreamBook {
   #oldestOf(upstream: string): number {
     return this.#now() - this.#options.formerMs(upstream);
   }
-}
-
-/** The present is later than every past. */
-function rank(until: number): number {
-  return until === 0 ? Number.POSITIVE_INFINITY : until;
-}
-
-function streamKey(namespace: string, name: string): string {
-  return `${namespace}/${name}`;
 }

@@ -1,3 +1,5 @@
+import type { ReferenceTable } from './reference-table.ts';
+
 /** What is in a book. A digest counts once for each repository. */
 export interface BookSize {
   readonly streams: number;
@@ -15,11 +17,13 @@ export interface StreamRoomOptions {
   readonly maxReferences?: number;
 }
 
-/** References to one digest, before one more comes. */
-interface DigestCrowd {
+/** References to one digest. */
+export interface DigestCrowd {
   readonly count: number;
   /** How many of them are of streams of that namespace. */
-  readonly of: (namespace: string) => number;
+  of(namespace: string): number;
+  /** Of each reference. */
+  namespaces(): readonly string[];
 }
 
 /** References to one digest, but for trusted streams: each look at the digest reads all of them. */
@@ -55,10 +59,27 @@ export class StreamRoom {
 
   /** For one more reference of a stream of the namespace, to a digest that is known or not. */
   hasReference(namespace: string, crowd?: DigestCrowd): boolean {
+    if (this.isFull(namespace)) return this.#told(false);
+    if (this.#options.isTrusted(namespace)) return true;
+    return this.#told(crowd === undefined || hasPlace(crowd, namespace));
+  }
+
+  /** Whether there is no room for any further reference of a stream of the namespace. */
+  isFull(namespace: string): boolean {
     const { maxReferences = 2_000_000, isTrusted } = this.#options;
-    if (isTrusted(namespace)) return this.#told(this.#references < 2 * maxReferences);
-    const isRoom = this.#references < maxReferences && this.#takenBy(namespace) < maxReferences / share;
-    return this.#told(isRoom && (crowd === undefined || hasPlace(crowd, namespace)));
+    if (isTrusted(namespace)) return this.#references >= 2 * maxReferences;
+    return this.#references >= maxReferences || this.#takenBy(namespace) >= maxReferences / share;
+  }
+
+  /** Whether a reference to a digest with these ones may have been refused. */
+  isCrowded(crowd: DigestCrowd): boolean {
+    if (crowd.count < mostOfDigestHere) return false;
+    if (crowd.count >= mostOfDigest) return true;
+    const counts = new Map<string, number>();
+    for (const namespace of crowd.namespaces()) counts.set(namespace, (counts.get(namespace) ?? 0) + 1);
+    const isMost = ([namespace, own]: [string, number]): boolean =>
+      own >= mostOfDigestHere && !this.#options.isTrusted(namespace);
+    return [...counts].some(isMost);
   }
 
   take(namespace: string): void {
@@ -81,6 +102,24 @@ export class StreamRoom {
     if (!isRoom) this.#refused += 1;
     return isRoom;
   }
+}
+
+/** The references of a row of the table. */
+export function crowdOf(
+  table: ReferenceTable,
+  row: number,
+  namespaceOf: (tag: number) => string | undefined,
+): DigestCrowd {
+  const ofReference = (reference: number): string => namespaceOf(table.tagOf(reference)) ?? '';
+  return {
+    count: table.countOf(row),
+    of: (namespace) => table.countOf(row, (reference) => ofReference(reference) === namespace),
+    namespaces() {
+      const found: string[] = [];
+      table.each(row, (reference) => found.push(ofReference(reference)));
+      return found;
+    },
+  };
 }
 
 /** Counts only where there are many. */

@@ -75,7 +75,7 @@ test('when the cluster is gone, what is known counts for staleMs', async (t) => 
   await clock.pass(1);
   t.equal(index.state, 'expired');
   t.same(tagsOf(a), []);
-  t.same(await index.look(qci, a), []);
+  t.match(await index.look(qci, a), { named: [], untold: /not known now \(expired\)/ });
   delete api.switches.answersStatus;
   await until(() => index.state === 'synced');
   t.same(tagsOf(a), ['ocp/4.5:base']);
@@ -113,23 +113,23 @@ test('a look waits for what the watch is about to tell, and not twice in 30 s', 
   const looking = index.look(qci, a);
   const other = index.look({ ...qci, repository: parseRepository('openshift/other') }, a);
   api.putObject('ocp/4.5', promoted('base', a));
-  t.match(await looking, [{ namespace: 'ocp', name: '4.5', tag: 'base' }]);
+  t.match(await looking, { named: [{ namespace: 'ocp', name: '4.5', tag: 'base' }], untold: undefined });
   await clock.pass(1_000);
-  t.same(await other, []);
+  t.same(await other, { named: [], untold: undefined });
   const unknown = index.look(qci, b);
   await clock.pass(999);
   t.equal(clock.running > 1, true);
   await clock.pass(1);
-  t.same(await unknown, []);
-  t.same(await index.look(qci, b), [], 'at once');
+  t.same((await unknown).named, []);
+  t.same(await index.look(qci, b), { named: [], untold: undefined }, 'at once');
   const known = index.look(qci, a);
   await clock.pass(999);
   t.equal(told.streamLooked.length, 4, 'the time says nothing of whether a digest is known');
   await clock.pass(1);
-  t.match(await known, [{ tag: 'base' }]);
+  t.match(await known, { named: [{ tag: 'base' }] });
   api.putObject('own/app', promoted('mine', b));
   await until(() => index.naming(qci, b).length > 0);
-  t.match(await index.look(qci, b), [{ tag: 'mine' }], 'though it was unknown before');
+  t.match((await index.look(qci, b)).named, [{ tag: 'mine' }], 'though it was unknown before');
   t.same(
     told.streamLooked.map(({ result }) => result),
     ['found', 'unknown', 'unknown', 'remembered', 'known', 'known'],
@@ -143,7 +143,7 @@ test('a look at a known digest waits for another stream that is about to name it
   await until(() => index.state === 'synced' && api.watches === 1 && tagsOf(a).length === 1);
   const looking = index.look(qci, a);
   api.putObject('ocp/4.5', promoted('base', a));
-  t.equal((await looking).length, 2);
+  t.equal((await looking).named.length, 2);
 });
 
 test('looks do not pile up, and end when the index is closed', async (t) => {
@@ -152,10 +152,23 @@ test('looks do not pile up, and end when the index is closed', async (t) => {
   await until(() => index.state === 'synced' && api.watches === 1);
   const numbered = (at: number) => parseDigest(`sha256:${at.toString(16).padStart(64, '0')}`);
   const looks = Array.from({ length: 1_001 }, (_, at) => index.look(qci, numbered(at)));
-  t.same(await looks.at(-1), []);
+  t.match(await looks.at(-1), { named: [], untold: /^too many digests are looked for now/ });
   t.match(told.streamLooked, [{ result: 'unasked' }]);
   await close();
-  t.ok((await Promise.all(looks)).every((found) => found.length === 0));
+  t.ok((await Promise.all(looks)).every(({ named }) => named.length === 0));
+});
+
+test('where there was no room for all streams, the index says that it cannot tell', async (t) => {
+  const { api, clock, index } = await indexRig(t, { maxReferences: 8 });
+  for (const name of ['one', 'two']) api.putObject(`own/${name}`, promoted('base', a));
+  index.start();
+  await until(() => index.state === 'synced' && api.watches === 1);
+  t.match(index.untold, /the image streams of cluster app\.ci are more than this process keeps/);
+  const looking = index.look(qci, b);
+  await clock.pass(1_000);
+  t.match(await looking, { named: [], untold: index.untold });
+  api.remove('own/two');
+  await until(() => index.untold === undefined);
 });
 
 test('trust changes while running, and those who asked are told', async (t) => {

@@ -35,6 +35,7 @@ interface IndexRigOptions {
   readonly names?: Readonly<Record<string, string | undefined>>;
   readonly trusted?: readonly string[];
   readonly staleMs?: number;
+  readonly maxReferences?: number;
   /** Ms since the epoch. */
   readonly now?: () => number;
 }
@@ -64,6 +65,7 @@ export async function indexRig(t: Test, options: IndexRigOptions = {}) {
       'quay.io',
     ),
     formerMs: () => 7 * 86_400_000,
+    ...(options.maxReferences === undefined ? {} : { maxReferences: options.maxReferences }),
     events: {
       streamStateChanged: (event) => told.streamStateChanged.push(event),
       streamsSized: (event) => told.streamsSized.push(event),

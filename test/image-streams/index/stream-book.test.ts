@@ -293,6 +293,32 @@ test('no namespace crowds others out of a digest, and trusted streams always hav
   t.end();
 });
 
+test('a book without room for a stream is not whole until that stream was read whole, or is gone', (t) => {
+  const { book } = rig({ maxReferences: 80 });
+  t.equal(book.isWhole, true);
+  book.saw(many('own/one', 8, (tag) => numbered(tag)));
+  book.saw(many('own/two', 8, (tag) => numbered(100 + tag)));
+  t.equal(book.isWhole, false);
+  book.saw(many('own/two', 1, (tag) => numbered(100 + tag)));
+  t.equal(book.isWhole, true);
+  book.saw(many('own/three', 8, (tag) => numbered(200 + tag)));
+  const looked = book.observer('own').look();
+  t.equal(book.isWhole, false);
+  looked();
+  t.equal(book.isWhole, true, 'a listing without it ends it, too');
+  t.end();
+});
+
+test('a digest that has taken all the room of a namespace is crowded, and no other is', (t) => {
+  const { book } = rig();
+  book.saw(many('own/app', 63));
+  book.saw(many('ocp/4.5', 100));
+  t.equal(book.isCrowded(qci, a), false);
+  book.saw(many('own/second', 2));
+  t.strictSame([book.isCrowded(qci, a), book.isCrowded(qci, b), book.isWhole], [true, false, true]);
+  t.end();
+});
+
 test('what could not be the name of a stream is none, and identities have a length', (t) => {
   const { book, changes } = rig();
   const long = 'x'.repeat(1_000_000);
