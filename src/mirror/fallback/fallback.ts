@@ -15,7 +15,7 @@ import { createMissCopies } from './copies.ts';
 import { createHistory, type HistoryOptions } from './history.ts';
 import { createMissQuestions } from './questions.ts';
 import { createMissSearch } from './search.ts';
-import { createMissSources, type MissSourcesOptions, type OpenSource } from './sources.ts';
+import { createMissSources, isDenied, type MissSourcesOptions, type OpenSource } from './sources.ts';
 import { answerInTime } from './wait.ts';
 
 /**
@@ -100,7 +100,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
 
   async function missed(repository: Repository, tag: Tag, asked: ManifestOptions): Promise<ManifestAnswer> {
     const result = await search(repository, tag).catch((error: unknown) => {
-      ended('unavailable');
+      ended(failureOf(error));
       throw error;
     });
     if (result === undefined) return absent;
@@ -171,7 +171,7 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       const reason = limit ?? sources.absence(repository, digest);
       return found ?? { kind: 'absent', ...defined({ reason }) };
     } catch (error) {
-      if (isRuled) ended('unavailable');
+      if (isRuled) ended(failureOf(error));
       throw error;
     }
   }
@@ -240,6 +240,11 @@ export function filledFromSource(upstream: Upstream, options: MissOptions): Upst
       await upstream.close();
     },
   };
+}
+
+/** Of a source that could not tell. */
+function failureOf(error: unknown): 'denied' | 'unavailable' {
+  return error instanceof Error && isDenied(error.cause) ? 'denied' : 'unavailable';
 }
 
 /** Without the source's entity tag: the upstream would take it for one of its own. */

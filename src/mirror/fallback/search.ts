@@ -3,7 +3,7 @@ import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import type { Repository, Tag } from '../../oci/reference.ts';
 import type { createHistory } from './history.ts';
 import type { MissQuestions } from './questions.ts';
-import { type MissSources, type OpenSource, refusalOf, sourceUnavailable } from './sources.ts';
+import { isAbsent, type MissSources, type OpenSource, sourceUnavailable } from './sources.ts';
 
 interface MissSearchOptions {
   /** The name of the upstream that lacks the tags. */
@@ -19,12 +19,12 @@ interface MissSearchOptions {
 type SearchResult =
   | { readonly kind: 'found'; readonly manifest: ServedManifest; readonly from: OpenSource }
   | { readonly kind: 'remembered'; readonly manifest: ServedManifest }
-  | { readonly kind: 'none'; readonly outcome: 'absent' | 'denied' | 'limited'; readonly reason: string };
+  | { readonly kind: 'none'; readonly outcome: 'absent' | 'limited'; readonly reason: string };
 
 /**
  * Looks for a tag at its sources, in their order, and ends at the first that has it. Undefined if
  * no rule is for the tag. Throws `UNAVAILABLE` where a source cannot tell: an image of a later one
- * could be another than the tag means. A source that refuses our login counts as one without it.
+ * could be another than the tag means. One that refuses our login cannot tell.
  */
 export type MissSearch = (repository: Repository, tag: Tag) => Promise<SearchResult | undefined>;
 
@@ -52,7 +52,6 @@ export function createMissSearch(options: MissSearchOptions): MissSearch {
     const known = questions.absence(key);
     if (known !== undefined) return { kind: 'none', outcome: 'absent', reason: known };
     const reasons = [`not in ${own}`];
-    let outcome: 'absent' | 'denied' = 'absent';
     // A tag of our own records is no guess, and a 404 would end its record.
     const isOurs = places.includes('history') && (await history.find(repository, tag)) !== undefined;
     for (const from of places) {
@@ -71,15 +70,13 @@ export function createMissSearch(options: MissSearchOptions): MissSearch {
         questions.answeredYes(key);
         return { kind: 'found', manifest, from };
       } catch (error) {
-        const refusal = refusalOf(error);
-        if (refusal === undefined) throw sourceUnavailable(error, [...reasons, name]);
-        if (refusal === 'denied') outcome = 'denied';
+        if (!isAbsent(error)) throw sourceUnavailable(error, [...reasons, name]);
         reasons.push(`not at ${name}`);
       }
     }
     const reason = [...new Set([...reasons, ...(await lastText(key, repository, tag))])].join('; ');
     questions.answeredNo(key, reason);
-    return { kind: 'none', outcome, reason };
+    return { kind: 'none', outcome: 'absent', reason };
   };
 }
 

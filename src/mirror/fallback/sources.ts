@@ -180,8 +180,8 @@ export function createMissSources(options: MissSourcesOptions): MissSources {
           const answer = await ask(source);
           if (answer !== undefined) return answer;
         } catch (error) {
-          if (mayPass(error)) failures.push({ error, registry: source.registry });
-          else if (refusalOf(error) === undefined) throw error;
+          if (mayPass(error) || isDenied(error)) failures.push({ error, registry: source.registry });
+          else if (!isAbsent(error)) throw error;
         }
       }
       const [failure] = failures;
@@ -196,11 +196,16 @@ function isNew(asked: Set<string>, { registry, repository }: OpenSource): boolea
   return asked.add(`${registry}/${repository}`).size > before;
 }
 
-/** The kind of refusal; undefined for none. A source's refusal of our login is not the client's. */
-export function refusalOf(error: unknown): 'absent' | 'denied' | undefined {
-  if (!(error instanceof RegistryError)) return undefined;
-  if (error.code === 'DENIED') return 'denied';
-  return error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN' ? 'absent' : undefined;
+/** The source has no such image. */
+export function isAbsent(error: unknown): boolean {
+  return (
+    error instanceof RegistryError && (error.code === 'MANIFEST_UNKNOWN' || error.code === 'NAME_UNKNOWN')
+  );
+}
+
+/** The source refuses our login, not the client's: it may have what it keeps from us. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'DENIED';
 }
 
 /**
@@ -209,6 +214,7 @@ export function refusalOf(error: unknown): 'absent' | 'denied' | undefined {
  */
 export function sourceUnavailable(cause: unknown, reasons: readonly string[]): RegistryError {
   const { retryAfterSeconds = 5 } = cause instanceof RegistryError ? cause : {};
-  const message = `${reasons.join('; ')} cannot be asked now`;
+  const what = isDenied(cause) ? 'refuses the login of this service' : 'cannot be asked now';
+  const message = `${reasons.join('; ')} ${what}`;
   return new RegistryError('UNAVAILABLE', message, { retryAfterSeconds, cause });
 }

@@ -11,7 +11,6 @@ import { taskTexts } from '../../support/task-texts.ts';
 
 const tag = parseTag('ocp_4.5_base');
 const tagUnknown = 'MANIFEST_UNKNOWN: the repository has no such tag';
-const unknown = { code: 'MANIFEST_UNKNOWN' };
 const own = 'quay.io/openshift/ci';
 const appCi = 'registry.ci.openshift.org';
 const group = (name: string) => `\${${name}}`;
@@ -111,14 +110,29 @@ test('while an earlier source cannot tell, no later one says what the tag means:
   t.same(rig.outcomes, ['unavailable', 'served']);
 });
 
-test('a source that refuses our login has none, and the next one is asked', async (t) => {
+test('a source that refuses our login cannot tell: 503 with the cause, and no later one is asked', async (t) => {
   const rig = await missRig(t, { sources: [ci, pre] });
-  rig.doubles.source.switches.status = { of: 'manifests', code: 403 };
-  await t.rejects(pull(rig, rig), unknown);
-  rig.pass(60_000);
   const { digest } = rig.doubles.qci.addImage('openshift/ci', `${tag}__pre`);
-  t.equal((await pull(rig, rig)).descriptor.digest, digest);
-  t.same(rig.outcomes, ['denied', 'served']);
+  for (const code of [401, 403]) {
+    rig.doubles.source.switches.status = { of: 'manifests', code };
+    const answer = await reasonOf(pull(rig, rig));
+    t.equal(answer, `UNAVAILABLE: not in ${own}; ${appCi} refuses the login of this service`);
+  }
+  t.same(rig.doubles.qci.seen('__pre'), []);
+  delete rig.doubles.source.switches.status;
+  t.equal((await pull(rig, rig)).descriptor.digest, digest, 'at once: no refusal is remembered');
+  t.same(rig.outcomes, ['denied', 'denied', 'served']);
+});
+
+test('a digest that one source keeps from us is asked of the others, and else is 503', async (t) => {
+  const far = `${appCi}/mirror/ci`;
+  const rig = await missRig(t, { sources: [byDigest(far), byDigest('quay.io/openshift/other')] });
+  const { digest } = rig.doubles.qci.addImage('openshift/other', 'x');
+  rig.doubles.source.switches.status = { of: 'manifests', code: 403 };
+  t.equal((await pullDigest(rig, digest)).descriptor.digest, digest);
+  const answer = await reasonOf(pullDigest(rig, digestOf(Buffer.from('nowhere'))));
+  t.equal(answer, `UNAVAILABLE: not in ${own}; ${appCi} refuses the login of this service`);
+  t.same(rig.outcomes, ['served', 'denied']);
 });
 
 test('a digest comes from where its rule says, with the manifests and blobs below it', async (t) => {

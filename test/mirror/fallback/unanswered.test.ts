@@ -142,11 +142,11 @@ test('a source that cannot tell is 503 with a time to come back, and no 404 is r
   t.same(rig.outcomes, ['unavailable', 'unavailable', 'served']);
 });
 
-test('what the source keeps from us is 404', async (t) => {
+test('what the source keeps from us is 503, as it may have it', async (t) => {
   const rig = await missRig(t);
   inSource(rig);
   rig.doubles.source.switches.status = { of: 'manifests', code: 403 };
-  await t.rejects(pull(rig), unknown);
+  await t.rejects(pull(rig), { code: 'UNAVAILABLE', retryAfterSeconds: 5, cause: { code: 'DENIED' } });
   t.same(rig.outcomes, ['denied']);
   t.same(rig.tasks, []);
 });
