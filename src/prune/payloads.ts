@@ -4,7 +4,7 @@ import { qci, qciProxy } from '../mirror/references/names.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isTag, parseTag, type Tag } from '../oci/reference.ts';
 import { keptOutcomes, type Pruning, tagReading } from './place.ts';
-import { type Deletion, inDeletionOrder, type KeptObject } from './plan.ts';
+import { type ContentDeletion, inDeletionOrder, type KeptObject } from './plan.ts';
 import { judged } from './protection.ts';
 import { payloadComponents } from './release-image.ts';
 import { type Removal, runDeletions } from './run.ts';
@@ -99,7 +99,7 @@ async function removed(found: readonly PayloadTags[], options: PayloadPruning): 
     const now = await tagReading(place, tag, signal);
     return judged({ tag, reason, now, ...(heldFor === undefined ? {} : { heldFor }) }, needs);
   };
-  const deletions: Deletion[] = [];
+  const deletions: ContentDeletion[] = [];
   const kept: KeptObject[] = [];
   await concurrently(wanted, atOnce, async (each) => {
     const said = await verdict(each);
@@ -111,7 +111,7 @@ async function removed(found: readonly PayloadTags[], options: PayloadPruning): 
   events.planned(plan);
   for (const outcome of keptOutcomes(kept)) events.ended(outcome);
   if (!confirm) return;
-  const remove = async (deletion: Deletion): Promise<Removal> => {
+  const remove = async (deletion: ContentDeletion): Promise<Removal> => {
     const tag = parseTag(deletion.id);
     const said = await verdict({ tag, reason: deletion.reason });
     if (said === 'gone' || 'kept' in said) return said;
@@ -120,7 +120,7 @@ async function removed(found: readonly PayloadTags[], options: PayloadPruning): 
     await place.deleteTag(tag, { signal });
     return 'deleted';
   };
-  await runDeletions(plan.deletions, { remove, atOnce, ended: (outcome) => events.ended(outcome), signal });
+  await runDeletions(plan.deletions, { remove, atOnce, began: events.began, ended: events.ended, signal });
 }
 
 interface WantedRemoval {

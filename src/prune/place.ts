@@ -2,7 +2,7 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
 import type { Cancellable, RegistryReader } from '../oci/registry-reader.ts';
-import type { KeptObject, PrunePlan } from './plan.ts';
+import type { Deletion, KeptObject, PrunePlan } from './plan.ts';
 import type { DigestNeeds, TagReading } from './protection.ts';
 import { type PruneOutcome, persistently } from './run.ts';
 
@@ -23,6 +23,8 @@ export interface PruneEvents {
   /** Names that were looked at. */
   checked(count: number): void;
   planned(plan: PrunePlan): void;
+  /** A planned object is about to be deleted. */
+  began(deletion: Deletion): void;
   ended(outcome: PruneOutcome): void;
   /** What could not be listed or read, so that all it might have needed stays. */
   unread(what: string, error: unknown): void;

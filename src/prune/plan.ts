@@ -6,12 +6,21 @@ export interface Deletion {
   readonly id: string;
   /** For people. */
   readonly reason: string;
-  /** What it was when it was planned. */
-  readonly digest: Digest;
+  /** What it was when it was planned, where it has a digest of its own. */
+  readonly digest?: Digest;
+  /** What it goes with, for people: the image of a blob. Default: it goes by itself. */
+  readonly of?: string;
   /** What only it needs, in bytes. Undefined where that is not known. */
   readonly bytes?: number;
   /** Deletions that must have succeeded before: without them this one would be harmful. */
   readonly after: readonly string[];
+  /** Of these at least one must have succeeded before, where there are any. Default: none. */
+  readonly afterAny?: readonly string[];
+}
+
+/** The deletion of something that a digest names. */
+export interface ContentDeletion extends Deletion {
+  readonly digest: Digest;
 }
 
 /** Why an object stays although its age says that it may go. */
@@ -38,8 +47,8 @@ export interface KeptObject {
 }
 
 /** What is to be deleted, and what is not, of the objects that a rule speaks of. */
-export interface PrunePlan {
-  readonly deletions: readonly Deletion[];
+export interface PrunePlan<Planned extends Deletion = Deletion> {
+  readonly deletions: readonly Planned[];
   readonly kept: readonly KeptObject[];
 }
 
@@ -47,16 +56,16 @@ export interface PrunePlan {
  * Most bytes first, so that space is freed early, and none before those that it comes after. One
  * that comes after something outside of the list, or after itself, is left out: it must stay.
  */
-export function inDeletionOrder(deletions: readonly Deletion[]): readonly Deletion[] {
+export function inDeletionOrder<Planned extends Deletion>(deletions: readonly Planned[]): readonly Planned[] {
   const left = new Map(deletions.map((deletion) => [deletion.id, deletion]));
-  const waiting = new Map<string, Deletion[]>();
+  const waiting = new Map<string, Planned[]>();
   const open = new Map<string, number>();
   for (const deletion of left.values()) {
     const before = new Set(deletion.after);
     open.set(deletion.id, before.size);
     for (const id of before) waiting.set(id, [...(waiting.get(id) ?? []), deletion]);
   }
-  const sorted: Deletion[] = [];
+  const sorted: Planned[] = [];
   let free = [...left.values()].filter(({ id }) => open.get(id) === 0);
   while (free.length > 0) {
     sorted.push(...free.sort((one, other) => (other.bytes ?? 0) - (one.bytes ?? 0)));

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Tag } from '../oci/reference.ts';
-import type { Deletion, KeptObject } from './plan.ts';
+import type { ContentDeletion, KeptObject } from './plan.ts';
 
 /** What a read of a tag said: its digest, that there is no such tag, or nothing, and why. */
 export type TagReading = Digest | 'gone' | { readonly unread: string };
@@ -30,7 +30,7 @@ export interface TagFacts {
  * read, and while it may be the last tag of a digest that an image stream names: only the float
  * that was seen to name the same digest counts as another one.
  */
-export function judged(facts: TagFacts, needs: DigestNeeds): Deletion | KeptObject | 'gone' {
+export function judged(facts: TagFacts, needs: DigestNeeds): ContentDeletion | KeptObject | 'gone' {
   const { tag: id, reason, now, float, heldFor } = facts;
   if (now === 'gone') return 'gone';
   if (typeof now === 'object') return { id, kept: 'unread', why: now.unread };

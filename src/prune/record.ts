@@ -7,7 +7,7 @@ import type { NameRange } from './tag-ranges.ts';
 export interface PruneProgress {
   /** Where work is left; empty once all was looked at. */
   readonly ranges: readonly NameRange[];
-  /** What could not be deleted, and why. It is tried again first. */
+  /** What could not be deleted or was not begun, and why. It is tried again first. */
   readonly failed: ReadonlyMap<string, string>;
 }
 

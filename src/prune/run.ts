@@ -1,26 +1,32 @@
-import { Semaphore } from '../base/flow/semaphore.ts';
+import { concurrently } from '../base/flow/each.ts';
 import { backoffMs } from '../base/time/backoff.ts';
 import { sleep } from '../base/time/wait.ts';
+import { ApiFailure } from '../kubernetes/failure.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Deletion, KeptObject } from './plan.ts';
+
+/** A registry or an API server that does not do what it is asked. */
+export type ObjectFailure = RegistryError | ApiFailure;
 
 /** What became of one object. `left`: the run ended before its turn. */
 export type PruneOutcome =
   | { readonly id: string; readonly outcome: 'deleted' | 'gone' | 'left' }
-  | { readonly id: string; readonly outcome: 'failed'; readonly error: RegistryError }
+  | { readonly id: string; readonly outcome: 'failed'; readonly error: ObjectFailure }
   | (KeptObject & { readonly outcome: 'kept' });
 
 /** What became of an object that was to be deleted: it is, it was gone before, or it must stay. */
 export type Removal = 'deleted' | 'gone' | KeptObject;
 
-interface DeletionRun {
+interface DeletionRun<Planned extends Deletion> {
   /**
-   * Reads the object again and deletes it. Throws `RegistryError`; whatever else it throws ends the
-   * run.
+   * Reads the object again and deletes it. Throws an `ObjectFailure`; whatever else it throws ends
+   * the run.
    */
-  readonly remove: (deletion: Deletion, signal: AbortSignal) => Promise<Removal>;
+  readonly remove: (deletion: Planned, signal: AbortSignal) => Promise<Removal>;
   /** Objects at a time. The registry's own limit, which halves at a 429, is below this. */
   readonly atOnce: number;
+  /** Called in front of each object that is begun. Default: nothing is told. */
+  readonly began?: (deletion: Planned) => void;
   /** Called once for each object, in the order in which they end. */
   readonly ended: (outcome: PruneOutcome) => void;
   /** No object is begun after it; what was begun ends. */
@@ -36,66 +42,93 @@ const pauses = { firstMs: 500, longestMs: 30_000, jitter: 1 };
 const longestWaitSeconds = 300;
 
 /**
- * Deletes in the order of the list. A failure is of its object alone: what comes after it stays,
- * all else goes on. Rejects for a failure that is no registry's, once what was begun has ended.
+ * Deletes in the order of the list, in which each comes behind those that it comes after. A failure
+ * is of its object alone: what comes after it stays, all else goes on. Rejects for a failure that
+ * is none of an object, once what was begun has ended.
  */
-export async function runDeletions(deletions: readonly Deletion[], run: DeletionRun): Promise<void> {
-  const places = new Semaphore({ permits: run.atOnce });
+export async function runDeletions<Planned extends Deletion>(
+  deletions: readonly Planned[],
+  run: DeletionRun<Planned>,
+): Promise<void> {
   const gone = new Map<string, Promise<boolean>>();
-  for (const deletion of deletions) gone.set(deletion.id, ended(deletion, { gone, places, run }));
-  const settled = await Promise.allSettled(gone.values());
-  for (const each of settled) if (each.status === 'rejected') throw each.reason;
-}
-
-interface RunningDeletions {
-  readonly gone: ReadonlyMap<string, Promise<boolean>>;
-  readonly places: Semaphore;
-  readonly run: DeletionRun;
+  await concurrently(deletions, run.atOnce, async (deletion) => {
+    const ended = endOf(deletion, gone, run);
+    gone.set(deletion.id, ended);
+    await ended;
+  });
 }
 
 /** Resolves to whether the object is gone. */
-async function ended(deletion: Deletion, { gone, places, run }: RunningDeletions): Promise<boolean> {
-  const outcome = await outcomeOf(deletion, { gone, places, run });
+async function endOf<Planned extends Deletion>(
+  deletion: Planned,
+  gone: ReadonlyMap<string, Promise<boolean>>,
+  run: DeletionRun<Planned>,
+): Promise<boolean> {
+  const { id } = deletion;
+  const obstacle = await obstacleOf(deletion, gone);
+  const outcome: PruneOutcome = run.signal.aborted
+    ? { id, outcome: 'left' }
+    : obstacle === undefined
+      ? await outcomeOf(deletion, run)
+      : { id, outcome: 'kept', kept: 'depends on another', why: obstacle };
   run.ended(outcome);
   return outcome.outcome === 'deleted' || outcome.outcome === 'gone';
 }
 
-async function outcomeOf(deletion: Deletion, { gone, places, run }: RunningDeletions): Promise<PruneOutcome> {
-  const { id, after } = deletion;
-  for (const before of after)
-    if ((await gone.get(before)) !== true)
-      return { id, outcome: 'kept', kept: 'depends on another', why: `${before} could not be deleted` };
-  return places.run(async (): Promise<PruneOutcome> => {
+/** Why it may not be deleted: something that is still there. */
+async function obstacleOf(
+  { after, afterAny = [] }: Deletion,
+  gone: ReadonlyMap<string, Promise<boolean>>,
+): Promise<string | undefined> {
+  for (const before of after) if ((await gone.get(before)) !== true) return `${before} could not be deleted`;
+  const others = await Promise.all(afterAny.map((before) => gone.get(before)));
+  if (others.length === 0 || others.includes(true)) return undefined;
+  return `${afterAny[0]}${others.length > 1 ? ' and all the others that it needs gone' : ''} could not be deleted`;
+}
+
+async function outcomeOf<Planned extends Deletion>(
+  deletion: Planned,
+  run: DeletionRun<Planned>,
+): Promise<PruneOutcome> {
+  const { id } = deletion;
+  run.began?.(deletion);
+  try {
+    const removal = await persistently(() => run.remove(deletion, run.signal), run);
+    return typeof removal === 'string' ? { id, outcome: removal } : { ...removal, outcome: 'kept' };
+  } catch (error) {
     if (run.signal.aborted) return { id, outcome: 'left' };
-    try {
-      const removal = await persistently(() => run.remove(deletion, run.signal), run);
-      return typeof removal === 'string' ? { id, outcome: removal } : { ...removal, outcome: 'kept' };
-    } catch (error) {
-      if (run.signal.aborted) return { id, outcome: 'left' };
-      if (!(error instanceof RegistryError)) throw error;
-      return { id, outcome: 'failed', error };
-    }
-  });
+    if (!isObjectFailure(error)) throw error;
+    return { id, outcome: 'failed', error };
+  }
+}
+
+/** Whether the failure is of one object, so that all else goes on. */
+export function isObjectFailure(error: unknown): error is ObjectFailure {
+  return error instanceof RegistryError || error instanceof ApiFailure;
 }
 
 /**
- * Tries again while the registry throttles: after its `Retry-After`, and a random part of a
- * doubling span. Throws the last failure.
+ * Tries again while the registry or the API server throttles: after its `Retry-After`, and a
+ * random part of a doubling span. Throws the last failure.
  */
 export async function persistently<Result>(
   work: () => Promise<Result>,
-  { signal, random }: Pick<DeletionRun, 'signal' | 'random'>,
+  { signal, random }: Pick<DeletionRun<Deletion>, 'signal' | 'random'>,
 ): Promise<Result> {
   for (let failures = 0; ; failures += 1) {
     try {
       return await work();
     } catch (error) {
-      const isThrottled = error instanceof RegistryError && error.code === 'TOOMANYREQUESTS';
-      if (!isThrottled || failures + 1 >= throttledTries) throw error;
+      if (!isThrottled(error) || failures + 1 >= throttledTries) throw error;
       const { retryAfterSeconds = 0 } = error;
       if (retryAfterSeconds > longestWaitSeconds) throw error;
       const ownMs = backoffMs(failures, { ...pauses, ...(random && { random }) });
       await sleep(retryAfterSeconds * 1_000 + ownMs, signal);
     }
   }
+}
+
+function isThrottled(error: unknown): error is ObjectFailure {
+  if (error instanceof ApiFailure) return error.status === 429;
+  return error instanceof RegistryError && error.code === 'TOOMANYREQUESTS';
 }

@@ -9,12 +9,13 @@ import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
 import { keptOutcomes, type Pruning, tagReading } from './place.ts';
-import { type Deletion, inDeletionOrder, type KeptObject } from './plan.ts';
+import { type ContentDeletion, inDeletionOrder, type KeptObject } from './plan.ts';
 import { judged, type TagReading } from './protection.ts';
 import type { PruneProgress, PruneRecord } from './record.ts';
 import { type PruneOutcome, type Removal, runDeletions } from './run.ts';
 import { type NameRange, rangePage, splitByTime } from './tag-ranges.ts';
 import { classOf, firstUnexpired, isExpired } from './tag-rules.ts';
+import { Unfinished } from './unfinished.ts';
 
 export interface TagPruning extends Pruning {
   /** Tags that keep something are deleted after so many whole days; -1: all. */
@@ -34,7 +35,7 @@ export interface TagPruning extends Pruning {
 export type DigestDeletion = (
   tag: Tag,
   digest: Digest,
-  verdict: (other: Tag) => Promise<Deletion | KeptObject | 'gone'>,
+  verdict: (other: Tag) => Promise<ContentDeletion | KeptObject | 'gone'>,
 ) => Promise<Removal>;
 
 /** Parts of the listing that are read at a time. */
@@ -56,27 +57,26 @@ export async function pruneTags(options: TagPruning): Promise<void> {
 
 class TagWalk {
   readonly #options: TagPruning;
-  readonly #failed = new Map<string, string>();
+  readonly #unfinished: Unfinished;
   #areHoldsTold = false;
   #ranges: readonly NameRange[] = [];
   #isInOrder = true;
-  #writing: Promise<void> = Promise.resolve();
 
   constructor(options: TagPruning) {
     this.#options = options;
+    this.#unfinished = new Unfinished(options);
   }
 
   async run(): Promise<void> {
-    const { only, confirm, record } = this.#options;
+    const { only, confirm } = this.#options;
     if (only !== undefined) return this.#chunks(only);
-    const before = confirm ? await record?.read() : undefined;
+    const before = confirm ? await this.#unfinished.read() : undefined;
     this.#ranges = this.#begun(before);
-    for (const [id, why] of before?.failed ?? []) this.#failed.set(id, why);
-    await this.#chunks([...this.#failed.keys()] as Tag[]);
+    await this.#chunks([...this.#unfinished.objects.keys()] as Tag[]);
     await this.#parts();
     if (!this.#isInOrder) await this.#everything();
-    await this.#write();
-    await this.#writing;
+    this.#unfinished.leave(this.#ranges);
+    await this.#unfinished.saved();
   }
 
   /** What an earlier run left, and what has expired since; all where nothing is left. */
@@ -157,12 +157,12 @@ class TagWalk {
     const expired = only === undefined ? tags.filter((tag) => isOld(tag, this.#options)) : tags;
     if (expired.length === 0 || signal.aborted) return;
     const look = new TagLook(this.#options, () => this.#held());
-    const deletions: Deletion[] = [];
+    const deletions: ContentDeletion[] = [];
     const kept: KeptObject[] = [];
     await concurrently(expired, atOnce, async (tag) => {
       if (signal.aborted) return;
       const verdict = await look.verdict(tag);
-      if (verdict === 'gone') this.#failed.delete(tag);
+      if (verdict === 'gone') this.#unfinished.forget(tag);
       else if ('kept' in verdict) kept.push(verdict);
       else deletions.push(verdict);
     });
@@ -173,6 +173,7 @@ class TagWalk {
     await runDeletions(plan.deletions, {
       remove: (deletion) => look.remove(deletion),
       atOnce,
+      began: events.began,
       ended: (outcome) => this.#ended(outcome),
       signal,
     });
@@ -191,9 +192,7 @@ class TagWalk {
   }
 
   #ended(outcome: PruneOutcome): void {
-    const { id } = outcome;
-    if (outcome.outcome === 'failed') this.#failed.set(id, outcome.error.message);
-    else if (outcome.outcome !== 'left') this.#failed.delete(id);
+    this.#unfinished.ended(outcome);
     this.#options.events.ended(outcome);
   }
 
@@ -202,18 +201,8 @@ class TagWalk {
       if (each !== range) return [each];
       return rest === undefined ? [] : [rest];
     });
-    await this.#write();
-  }
-
-  /** One write at a time, each of what is known by then. */
-  #write(): Promise<void> {
-    const { confirm, record, events } = this.#options;
-    if (!confirm || record === undefined) return Promise.resolve();
-    this.#writing = this.#writing.then(async () => {
-      const progress = { ranges: this.#ranges, failed: this.#failed };
-      await record.write(progress).catch((error: unknown) => events.unread('the record of this job', error));
-    });
-    return this.#writing;
+    this.#unfinished.leave(this.#ranges);
+    await this.#unfinished.saved();
   }
 }
 
@@ -228,7 +217,7 @@ class TagLook {
     this.#held = held;
   }
 
-  async verdict(tag: Tag): Promise<Deletion | KeptObject | 'gone'> {
+  async verdict(tag: Tag): Promise<ContentDeletion | KeptObject | 'gone'> {
     const { place, needs, signal, now } = this.#options;
     const known = classOf(tag);
     if (known.kind !== 'kept' || !isOld(tag, this.#options))
@@ -253,7 +242,7 @@ class TagLook {
   }
 
   /** Reads the tag anew: it may have become another image, or needed, since it was planned. */
-  async remove(deletion: Deletion): Promise<Removal> {
+  async remove(deletion: ContentDeletion): Promise<Removal> {
     const { place, byDigest, signal } = this.#options;
     const tag = deletion.id as Tag;
     const verdict = await this.verdict(tag);
@@ -275,7 +264,7 @@ class TagLook {
   }
 
   /** As `verdict`, for a tag that another one's deletion would take too. */
-  async #plannedVerdict(tag: Tag): Promise<Deletion | KeptObject | 'gone'> {
+  async #plannedVerdict(tag: Tag): Promise<ContentDeletion | KeptObject | 'gone'> {
     const { only } = this.#options;
     if (only === undefined || only.includes(tag)) return this.verdict(tag);
     return { id: tag, kept: 'in use', why: 'it is not among the names given' };

@@ -19,7 +19,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       streams/<cluster>/head, streams/<cluster>/<0-31>    which image streams name which digest
  *       tasks/queued/<sha256>, tasks/offered/<uuid>         images to be mirrored
  *       scrub/progress                                      how far the scrub has come
- *       prune/<sha256>                                      how far the deletion of tags has come
+ *       prune/<sha256>                                      how far a deletion has come
  *       conditions/last                                     what counted before a restart
  *       probes/<instance>                                   written and deleted to probe the store
  *

@@ -179,6 +179,11 @@ export const table = {
     ['type', 'name'],
   ],
   pruned: ['quayside_prune_objects_total', 'Objects that quayside prune was to delete.', ['outcome']],
+  prunedBytes: [
+    'quayside_prune_deleted_bytes_total',
+    'Bytes that only what quayside prune deleted needed, where that is known.',
+    [],
+  ],
   pruneRuns: ['quayside_prune_runs_total', 'Runs of quayside prune --every that ended.', ['outcome']],
   pruneEnded: [
     'quayside_prune_last_run_seconds',

@@ -91,6 +91,7 @@ export function keptEvents() {
   const events: PruneEvents = {
     checked: () => undefined,
     planned: (plan) => plans.push(plan),
+    began: () => undefined,
     ended: (outcome) => outcomes.push(outcome),
     unread: (what) => unread.push(what),
   };

@@ -223,13 +223,18 @@ with their links and blobs in the integrated registry.
       --registry-url URL     default: that of the youngest Image that was pushed there
       --force-insecure       do not verify the certificate of the registry
       --certificate-authority FILE   PEM of the authorities of the registry
-      --num-workers N        streams, Images and requests to the registry at a time; default 20
+      --num-workers N        streams, blobs and requests to the registry at a time; default 20
       --requests-per-second N   to the registry; default: no limit
+      --config FILE          the settings with the store that keeps the progress, and with mirror.lease; default: ./.quayside
+      --failed-file FILE     write what could not be deleted, with its error
+  -f, --filename FILE        only the objects in FILE, such as those of --failed-file, in all namespaces; may be repeated
+      --every DURATION, --metrics HOST:PORT, -o json   as below
       --kubeconfig FILE, --context NAME   default $KUBECONFIG, then the cluster it runs in; its user needs a token and the role
                              system:image-pruner
 
 A kind that may use images and cannot be listed ends it before anything is changed. References count in all namespaces, also with -n.
-A failure is of its object alone. Images with most bytes of their own go first.
+A failure is of its object alone. Images with most bytes of their own go first. A run that was stopped goes on where it was: links of
+what a stream no longer names, and blobs of deleted Images, are kept in the store until they are gone, and taken first.
 
 With --repository: deletes manifests by digest, as any registry does that has deletes enabled; the space of their blobs is freed by its
 garbage collection.
@@ -238,6 +243,7 @@ garbage collection.
       --match EXPR           the rules are about tags that it fits whole (RE2); default .*; all others stay
       --keep-younger-than DURATION   images that were built within it stay; default 60m
       --keep-tag-revisions N   so many tags of the images built last stay; default 3
+  -f, --filename FILE        only the REGISTRY/REPOSITORY@DIGEST in FILE, such as those of --failed-file; may be repeated
 ${pruneHelp}
 
 A manifest goes only when every tag of it may go, no index that stays lists it, no hold is on one of its tags and no image stream names

@@ -1,9 +1,14 @@
+import { type Digest, isDigest } from '../../oci/digest.ts';
 import { pruneImages } from '../../prune/images/images.ts';
 import type { PruneEvents } from '../../prune/place.ts';
+import { createPruneRecord } from '../../prune/record.ts';
+import { UsageError } from '../flags/arguments.ts';
 import type { Run } from '../flags/io.ts';
-import { pruneIntegratedRegistry } from './integrated.ts';
-import { parsePruneImagesFlags } from './options.ts';
-import { type PruneScene, pruned } from './session.ts';
+import { pruningIntegrated } from './integrated.ts';
+import { type PruneImagesOptions, parsePruneImagesFlags } from './options.ts';
+import { inEachPlace } from './places.ts';
+import { pruned, wantedNames } from './session.ts';
+import { createNamedWords } from './words.ts';
 
 /**
  * `quayside prune images`: deletes old images of the integrated registry, or of repositories. Ends
@@ -13,15 +18,17 @@ import { type PruneScene, pruned } from './session.ts';
 export function pruningImages(now: () => number = Date.now): Run {
   return async (args, io) => {
     const parsed = parsePruneImagesFlags(args);
-    if ('integrated' in parsed) return pruneIntegratedRegistry(parsed.integrated, io, now());
+    if ('integrated' in parsed) return pruningIntegrated(parsed.integrated, io, now);
     const wish = parsed.repositories;
-    const names = wish.targets.map(({ registry, repository }) => `${registry}/${repository}`).sort();
-    const call = { wish, job: `images ${names.join(' ')}`, noun: 'images', io };
-    return pruned(call, async (scene: PruneScene) => {
-      const { place } = scene;
+    const names = wish.targets.map(nameOf).sort();
+    const only = wantedDigests(await wantedNames(wish), names);
+    const work = inEachPlace(wish, io, async (scene) => {
+      const { place, records } = scene;
       await pruneImages({
         ...scene,
         events: named(place.name, scene.events),
+        record: createPruneRecord(records, `images ${place.name}`),
+        only: only?.get(place.name),
         atOnce: wish.maxPerRegistry,
         now,
         rules: {
@@ -34,7 +41,31 @@ export function pruningImages(now: () => number = Date.now): Run {
       });
       return true;
     });
+    return pruned({ wish, job: `images ${names.join(' ')}`, words: createNamedWords('images'), io }, work);
   };
+}
+
+function nameOf({ registry, repository }: PruneImagesOptions['targets'][number]): string {
+  return `${registry}/${repository}`;
+}
+
+/** `REGISTRY/REPOSITORY@DIGEST` by repository. Throws `UsageError`. */
+function wantedDigests(
+  names: readonly string[] | undefined,
+  places: readonly string[],
+): ReadonlyMap<string, ReadonlySet<Digest>> | undefined {
+  if (names === undefined) return undefined;
+  const wanted = new Map(places.map((place) => [place, new Set<Digest>()]));
+  for (const name of names) {
+    const [place = '', digest, ...rest] = name.split('@');
+    const digests = wanted.get(place);
+    if (digests === undefined || !isDigest(digest) || rest.length > 0)
+      throw new UsageError(
+        `-f: ${name} is no REGISTRY/REPOSITORY@DIGEST with one of --repository, as --failed-file has them`,
+      );
+    digests.add(digest);
+  }
+  return wanted;
 }
 
 /** The same events, whose digests say where they are. */
@@ -47,6 +78,7 @@ function named(place: string, events: PruneEvents): PruneEvents {
     ...events,
     planned: ({ deletions, kept }) =>
       events.planned({ deletions: deletions.map(whole), kept: kept.map(whole) }),
+    began: (deletion) => events.began(whole(deletion)),
     ended: (outcome) => events.ended(whole(outcome)),
   };
 }

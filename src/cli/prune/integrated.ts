@@ -5,16 +5,16 @@ import { type Kubeconfig, loadKubeconfig } from '../../kubernetes/kubeconfig.ts'
 import { createLogins } from '../../kubernetes/login.ts';
 import { createPrunedCluster, type PrunedCluster } from '../../prune/integrated/cluster.ts';
 import { clusterImage } from '../../prune/integrated/image-object.ts';
-import {
-  type IntegratedCounts,
-  type IntegratedReport,
-  pruneIntegrated,
-} from '../../prune/integrated/integrated.ts';
+import { type IntegratedReport, pruneIntegrated } from '../../prune/integrated/integrated.ts';
+import { parseObject } from '../../prune/integrated/objects.ts';
+import { createPruneRecord } from '../../prune/record.ts';
 import { createRegistryAdmin, type RegistryAdmin } from '../../upstream/push/registry-admin.ts';
 import { createAdaptiveLimit } from '../../upstream/resilience/adaptive.ts';
 import { UsageError } from '../flags/arguments.ts';
-import { type Io, stopCode } from '../flags/io.ts';
+import type { Io } from '../flags/io.ts';
+import { integratedWords, summaryText } from './integrated-words.ts';
 import type { PruneIntegratedOptions } from './options.ts';
+import { pruned, wantedNames } from './session.ts';
 
 const apiConnections = 16;
 const longestWaitSeconds = 60;
@@ -23,54 +23,52 @@ const longestWaitSeconds = 60;
  * What `oc adm prune images` does, with its lines. Ends with 0 when all is deleted, or would be, 1
  * when something failed or cannot be read, 130 or 143 at a signal.
  */
-export async function pruneIntegratedRegistry(
+export async function pruningIntegrated(
   wish: PruneIntegratedOptions,
   io: Io,
-  now: number,
+  now: () => number,
 ): Promise<number> {
   const kubeconfig = await kubeconfigOf(wish, io);
-  const client = createKubernetesClient({ kubeconfig, timeoutMs: 30_000, connections: apiConnections });
-  let registry: RegistryAdmin | undefined;
-  try {
-    const cluster = createPrunedCluster(client);
-    if (!wish.hasRegistry)
-      (wish.json ? io.stderr : io.stdout).write(
-        'Only API objects will be removed.  No modifications to the image registry will be made.\n',
-      );
-    if (!wish.confirm)
-      io.stderr.write('Dry run enabled - no modifications will be made. Add --confirm to remove images\n');
-    if (wish.confirm && wish.hasRegistry) registry = await openRegistry(wish, { kubeconfig, cluster }, io);
-    const report = await pruneIntegrated({
-      ...wish,
-      ...{ cluster, now, signal: io.signal },
-      registry: wish.hasRegistry ? (registry ?? dryRegistry) : undefined,
-      ...objectLines(wish, io),
-    });
-    return ended(report, wish, io);
-  } catch (error) {
-    if (io.signal.aborted) return stopCode(io.signal.reason);
-    if (!(error instanceof ApiFailure)) throw error;
-    io.stderr.write(`error: ${error.message} - no changes made\n`);
-    return 1;
-  } finally {
-    await registry?.close();
-    await client.close();
-  }
+  const only = wantedObjects(await wantedNames(wish));
+  const job = `images of ${(await createLogins(kubeconfig)()).server.host}`;
+  const notes = wish.json ? io.stderr : io.stdout;
+  if (!wish.hasRegistry)
+    notes.write('Only API objects will be removed.  No modifications to the image registry will be made.\n');
+  if (!wish.confirm)
+    io.stderr.write('Dry run enabled - no modifications will be made. Add --confirm to remove images\n');
+  return pruned({ wish, job, words: integratedWords, io }, async (scene) => {
+    const client = createKubernetesClient({ kubeconfig, timeoutMs: 30_000, connections: apiConnections });
+    let registry: RegistryAdmin | undefined;
+    try {
+      const cluster = createPrunedCluster(client);
+      if (wish.confirm && wish.hasRegistry) registry = await openRegistry(wish, { kubeconfig, cluster }, io);
+      const report = await pruneIntegrated({
+        ...{ ...wish, ...scene, cluster, only, now: now() },
+        record: createPruneRecord(scene.records, job),
+        registry: wish.hasRegistry ? (registry ?? dryRegistry) : undefined,
+      });
+      scene.adds(summaryText(report.counts), report.counts);
+      return isReadable(report, wish, io);
+    } catch (error) {
+      if (scene.signal.aborted || !(error instanceof ApiFailure)) throw error;
+      io.stderr.write(`error: ${error.message} - no changes made\n`);
+      return false;
+    } finally {
+      await registry?.close();
+      await client.close();
+    }
+  });
 }
 
-/** JSON: one line when an object's end is known, or when it is planned. */
-function objectLines({ json, confirm }: PruneIntegratedOptions, { stdout }: Io) {
-  const line = (fields: object): void => void stdout.write(`${JSON.stringify(fields)}\n`);
-  return {
-    told(text: string, id: string): void {
-      if (!json) stdout.write(`${text}\n`);
-      else if (!confirm) line({ id, planned: true });
-    },
-    ended(id: string, why?: string): void {
-      if (!json || !(confirm || why !== undefined)) return;
-      line(why === undefined ? { id, outcome: 'deleted' } : { id, outcome: 'failed', why });
-    },
-  };
+/** Ids of objects. Throws `UsageError`. */
+function wantedObjects(names: readonly string[] | undefined): ReadonlySet<string> | undefined {
+  if (names === undefined) return undefined;
+  const strange = names.find((name) => parseObject(name) === undefined);
+  if (strange !== undefined)
+    throw new UsageError(
+      `-f: ${strange} is no object that --failed-file has, such as "image sha256:…" or "imagestream NAMESPACE/NAME"`,
+    );
+  return new Set(names);
 }
 
 const nothing = async (): Promise<void> => undefined;
@@ -153,41 +151,16 @@ async function foundRegistry(cluster: PrunedCluster, signal: AbortSignal): Promi
   return new URL(`https://${host}`);
 }
 
-const summaryWords: Readonly<Record<keyof IntegratedCounts, readonly [verb: string, what: string]>> = {
-  images: ['deleted', 'image object(s)'],
-  items: ['deleted', 'image stream tag item(s)'],
-  streams: ['updated', 'image stream(s)'],
-  layerLinks: ['deleted', 'layer link(s)'],
-  manifestLinks: ['deleted', 'manifest link(s)'],
-  blobs: ['deleted', 'blob(s)'],
-};
-
-function ended(report: IntegratedReport, wish: PruneIntegratedOptions, io: Io): number {
-  const { ignoresBadReferences, json } = wish;
-  const { counts, failures, bad, objects } = report;
+/** Tells what references cannot be read. False where they are not ignored: nothing is done then. */
+function isReadable({ bad }: IntegratedReport, { ignoresBadReferences }: PruneIntegratedOptions, io: Io) {
+  if (bad.length === 0) return true;
   const lines = bad
     .map(({ at, text }) => `  ${at}: invalid image reference ${JSON.stringify(text)}\n`)
     .join('');
-  if (bad.length > 0 && !ignoresBadReferences) {
+  if (ignoresBadReferences) io.stderr.write(`warning: what these references may mean is kept:\n${lines}`);
+  else
     io.stderr.write(
       `Failed to build graph!\n\nThe following objects have invalid references:\n\n${lines}\nEither fix the references or delete the objects to make the pruner proceed.\nerror: failed to build graph - no changes made\n`,
     );
-    return 1;
-  }
-  if (bad.length > 0) io.stderr.write(`warning: what these references may mean is kept:\n${lines}`);
-  if (json) io.stdout.write(`${JSON.stringify({ summary: { ...counts, ...objects } })}\n`);
-  else io.stdout.write(summaryText(report));
-  for (const failure of failures) io.stderr.write(`${failure}\n`);
-  if (io.signal.aborted) return stopCode(io.signal.reason);
-  return failures.length > 0 ? 1 : 0;
-}
-
-function summaryText({ counts, objects }: IntegratedReport): string {
-  const parts = (Object.keys(summaryWords) as (keyof IntegratedCounts)[])
-    .filter((name) => counts[name] > 0)
-    .map((name) => `${summaryWords[name][0]} ${counts[name]} ${summaryWords[name][1]}`);
-  const { planned, failed } = objects;
-  return `Summary: ${parts.length === 0 ? 'deleted 0 objects' : parts.join(', ')}
-Deleted ${planned - failed} objects out of ${planned}. Failed to delete ${failed} objects.
-`;
+  return ignoresBadReferences;
 }

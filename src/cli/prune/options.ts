@@ -16,17 +16,9 @@ export interface PruneTarget {
 }
 
 /** What every command line of `quayside prune` asks for. */
-export interface PruneOptions {
-  readonly targets: readonly PruneTarget[];
+export interface PruneRunOptions {
   readonly confirm: boolean;
   readonly config: string | undefined;
-  /** Whether image streams may name what is deleted. */
-  readonly hasStreams: boolean;
-  readonly registryConfig: string | undefined;
-  readonly certificateAuthority: string | undefined;
-  readonly insecure: boolean;
-  readonly maxPerRegistry: number;
-  readonly requestsPerSecond: number | undefined;
   readonly json: boolean;
   readonly failedFile: string | undefined;
   /** Files with the only names that are wanted. */
@@ -35,6 +27,18 @@ export interface PruneOptions {
   readonly everyMs: number | undefined;
   /** `host:port` where metrics are served meanwhile. */
   readonly metrics: string | undefined;
+}
+
+/** In repositories. */
+export interface PruneOptions extends PruneRunOptions {
+  readonly targets: readonly PruneTarget[];
+  /** Whether image streams may name what is deleted. */
+  readonly hasStreams: boolean;
+  readonly registryConfig: string | undefined;
+  readonly certificateAuthority: string | undefined;
+  readonly insecure: boolean;
+  readonly maxPerRegistry: number;
+  readonly requestsPerSecond: number | undefined;
 }
 
 export interface PruneTagsOptions extends PruneOptions {
@@ -102,8 +106,7 @@ export interface PruneImagesOptions extends PruneOptions {
 }
 
 /** Of the integrated registry. */
-export interface PruneIntegratedOptions {
-  readonly confirm: boolean;
+export interface PruneIntegratedOptions extends PruneRunOptions {
   readonly all: boolean;
   readonly namespace: string | undefined;
   /** Undefined: sizes decide. */
@@ -118,7 +121,6 @@ export interface PruneIntegratedOptions {
   readonly requestsPerSecond: number | undefined;
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
-  readonly json: boolean;
 }
 
 type ImageValues = ReturnType<typeof parseFlags<typeof imageFlags>>['values'];
@@ -136,7 +138,6 @@ export function parsePruneImagesFlags(
   const cluster = clusterFlags.find((name) => values[name] !== undefined);
   if (cluster !== undefined)
     throw new UsageError(`--${cluster} is for the integrated registry, not for --repository`);
-  if (values.filename.length > 0) throw new UsageError('takes no -f: each run plans anew');
   return {
     repositories: {
       targets: values.repository,
@@ -152,23 +153,16 @@ const clusterFlags = [
   ...(['context', 'force-insecure', 'ignore-invalid-refs', 'kubeconfig', 'namespace'] as const),
   ...(['prune-over-size-limit', 'registry-url'] as const),
 ] as const;
-const repositoryFlags = [
-  ...([
-    'config',
-    'every',
-    'failed-file',
-    'insecure',
-    'match',
-    'metrics',
-    'no-streams',
-    'registry-config',
-  ] as const),
-] as const;
+const repositoryFlags = ['insecure', 'match', 'no-streams', 'registry-config'] as const;
 
 function integratedOptions(values: ImageValues): PruneIntegratedOptions {
   const other = repositoryFlags.find((name) => values[name] !== undefined);
-  if (other !== undefined || values.filename.length > 0)
-    throw new UsageError(`--${other ?? 'filename'} is for --repository, not for the integrated registry`);
+  if (other !== undefined)
+    throw new UsageError(`--${other} is for --repository, not for the integrated registry`);
+  if (values.namespace !== undefined && values.filename.length > 0)
+    throw new UsageError(
+      '-f names objects of all namespaces, and Images, which have none: leave out --namespace',
+    );
   const bySize = values['prune-over-size-limit'] !== undefined;
   const [age, revisionsKept] = [values['keep-younger-than'], values['keep-tag-revisions']];
   if (bySize && (age ?? revisionsKept) !== undefined)
@@ -182,7 +176,7 @@ function integratedOptions(values: ImageValues): PruneIntegratedOptions {
       `--certificate-authority cannot be specified ${forceInsecure ? 'with --force-insecure' : 'for insecure http protocol'}`,
     );
   return {
-    confirm: values.confirm === true,
+    ...runOptions(values),
     all: values.all,
     namespace: values.namespace,
     keepYoungerThanMs: bySize ? undefined : (age ?? defaultAgeMs),
@@ -196,7 +190,6 @@ function integratedOptions(values: ImageValues): PruneIntegratedOptions {
     requestsPerSecond: values['requests-per-second'],
     kubeconfig: values.kubeconfig,
     context: values.context,
-    json: values.output === 'json',
   };
 }
 
@@ -208,27 +201,34 @@ function revisions(text: string): number {
 type PruneValues = ReturnType<typeof parseFlags<typeof pruneFlags>>['values'];
 
 /** What the flags say that every command of this kind has. Throws `UsageError`. */
-function pruneOptions(values: PruneValues): Omit<PruneOptions, 'targets'> {
+function runOptions(values: PruneValues): PruneRunOptions {
   if (values.every !== undefined && values.confirm !== true)
     throw new UsageError('--every is for --confirm: a dry run changes nothing between two runs');
   if (values.every !== undefined && values.filename.length > 0)
-    throw new UsageError('--every looks at the whole repository, and -f at the names in a file');
+    throw new UsageError('--every looks at everything, and -f at the names in a file');
   if (values.metrics !== undefined && values.every === undefined)
     throw new UsageError('--metrics is for --every: one run tells its counts at its end');
   return {
     confirm: values.confirm === true,
     config: values.config,
+    json: values.output === 'json',
+    failedFile: values['failed-file'],
+    files: values.filename,
+    everyMs: values.every,
+    metrics: values.metrics,
+  };
+}
+
+/** As `runOptions`, with how repositories are reached. */
+function pruneOptions(values: PruneValues): Omit<PruneOptions, 'targets'> {
+  return {
+    ...runOptions(values),
     hasStreams: values['no-streams'] !== true,
     registryConfig: values['registry-config'],
     certificateAuthority: values['certificate-authority'],
     insecure: values.insecure === true,
     maxPerRegistry: values['max-per-registry'],
     requestsPerSecond: values['requests-per-second'],
-    json: values.output === 'json',
-    failedFile: values['failed-file'],
-    files: values.filename,
-    everyMs: values.every,
-    metrics: values.metrics,
   };
 }
 

@@ -1,10 +1,11 @@
 import { whyUnread } from '../../mirror/inspect/gaps.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { PruneEvents } from '../../prune/place.ts';
-import { type KeepReason, keepReasons, type PrunePlan } from '../../prune/plan.ts';
+import { type Deletion, type KeepReason, keepReasons, type PrunePlan } from '../../prune/plan.ts';
 import type { PruneOutcome } from '../../prune/run.ts';
+import type { PruneMetrics } from '../../telemetry/metric-prune.ts';
 import type { Io } from '../flags/io.ts';
-import { decimalSize, durationText } from '../mirror/go-text.ts';
+import { type PruneWords, progressText, sumLines } from './words.ts';
 
 /** How many objects ended in which way. */
 export interface PruneCounts {
@@ -17,6 +18,8 @@ export interface PruneCounts {
   readonly deletedBytes: number;
   readonly failed: number;
   readonly left: number;
+  /** Planned, and kept after all. */
+  readonly dropped: number;
   readonly kept: Readonly<Record<KeepReason, number>>;
   /** What could not be listed or read. */
   readonly unread: number;
@@ -28,156 +31,151 @@ export interface PruneReport {
   counts(): PruneCounts;
   /** What failed, with its error: one name a line, the reason above it. */
   failedLines(): string;
-  /** Writes the end: counts and failures. */
-  close(): void;
+  /** Adds to the end: a line for people, in front of the counts, and fields for machines. */
+  adds(text: string, fields: object): void;
+  /** Writes the end, counts and failures, unless the run is not begun. */
+  close(options?: { readonly isBegun?: boolean }): void;
 }
 
 interface ReportOptions {
   readonly confirm: boolean;
   readonly json: boolean;
-  /** What the objects are, in the plural. */
-  readonly noun: string;
+  readonly words: PruneWords;
   /** Called for each object that ended. Default: nothing counts. */
-  readonly counted?: ((outcome: PruneOutcome['outcome']) => void) | undefined;
+  readonly counted?: PruneMetrics['ended'] | undefined;
 }
 
 const everyMs = { terminal: 1_000, elsewhere: 30_000 };
 
 /** Tells each object when it is planned, or done, and how far the run is on standard error. */
-export function createPruneReport(io: Io, { confirm, json, noun, counted }: ReportOptions): PruneReport {
+export function createPruneReport(io: Io, options: ReportOptions): PruneReport {
+  const { confirm, json, words } = options;
   const startedAt = performance.now();
-  const counts = {
-    ...{ checked: 0, planned: 0, bytes: 0, deleted: 0, deletedBytes: 0 },
-    ...{ failed: 0, left: 0, unread: 0 },
-  };
-  const kept = Object.fromEntries(keepReasons.map((reason) => [reason, 0])) as Record<KeepReason, number>;
-  const reasons = new Map<string, string>();
-  const sizes = new Map<string, number>();
-  const failures = new Map<string, string>();
-  const told = (): PruneCounts => ({ ...counts, kept });
-  const line = (text: string, fields: object): void =>
-    void io.stdout.write(json ? `${JSON.stringify(fields)}\n` : `${text}\n`);
   const isTerminal = io.stderr.isTTY === true;
+  const report = new Report(io, options);
+  const seconds = (): number => (performance.now() - startedAt) / 1_000;
   const timer = setInterval(
-    () => io.stderr.write(progressText({ counts: told(), startedAt, isTerminal })),
+    () => io.stderr.write(progressText(report.counts(), seconds(), isTerminal)),
     isTerminal ? everyMs.terminal : everyMs.elsewhere,
   );
   timer.unref();
+  const added: { lines: string[]; fields: object } = { lines: [], fields: {} };
+  return {
+    events: report.events,
+    counts: () => report.counts(),
+    failedLines: () => report.failedLines(),
+    adds(text, fields) {
+      added.lines.push(text);
+      added.fields = { ...added.fields, ...fields };
+    },
+    close({ isBegun = true } = {}) {
+      clearInterval(timer);
+      if (!isBegun) return;
+      if (isTerminal) io.stderr.write('\r\u001b[K');
+      const counts = report.counts();
+      const summary = { ...counts, ...added.fields, seconds: seconds() };
+      const lines = [...added.lines, ...words.ended(counts, seconds()), ...sumLines(counts, confirm)];
+      io.stdout.write(json ? `${JSON.stringify({ summary })}\n` : `${lines.join('\n')}\n`);
+    },
+  };
+}
 
-  function planned({ deletions }: PrunePlan): void {
-    counts.planned += deletions.length;
-    for (const { id, reason, digest, bytes } of deletions) {
-      counts.bytes += bytes ?? 0;
-      const told = `${digest}${bytes === undefined ? '' : `, ${decimalSize(bytes)}`}): ${reason}`;
-      if (confirm) {
-        reasons.set(id, told);
-        if (bytes !== undefined) sizes.set(id, bytes);
-      } else line(`Would have removed ${id} (${told}`, { id, planned: true, digest, reason, bytes });
+class Report {
+  readonly #io: Io;
+  readonly #options: ReportOptions;
+  readonly #counts = {
+    ...{ checked: 0, planned: 0, bytes: 0, deleted: 0, deletedBytes: 0 },
+    ...{ failed: 0, left: 0, dropped: 0, unread: 0 },
+  };
+  readonly #kept = Object.fromEntries(keepReasons.map((reason) => [reason, 0])) as Record<KeepReason, number>;
+  /** What is planned and has not ended. */
+  readonly #open = new Map<string, Deletion>();
+  readonly #failures = new Map<string, string>();
+  readonly events: PruneEvents;
+
+  constructor(io: Io, options: ReportOptions) {
+    this.#io = io;
+    this.#options = options;
+    this.events = {
+      checked: (count) => {
+        this.#counts.checked += count;
+      },
+      planned: (plan) => this.#planned(plan),
+      began: (deletion) => this.#line(options.words.began?.(deletion)),
+      ended: (outcome) => this.#ended(outcome),
+      unread: (what, error) => this.#unread(what, error),
+    };
+  }
+
+  counts(): PruneCounts {
+    return { ...this.#counts, kept: this.#kept };
+  }
+
+  failedLines(): string {
+    return [...this.#failures].map(([id, why]) => `# ${why.replace(/\s+/g, ' ')}\n${id}\n`).join('');
+  }
+
+  /** One of both: a text for people, fields for machines. */
+  #line(text: string | undefined, fields?: object): void {
+    const line = this.#options.json ? fields && JSON.stringify(fields) : text;
+    if (line !== undefined) this.#io.stdout.write(`${line}\n`);
+  }
+
+  #planned({ deletions }: PrunePlan): void {
+    const { confirm, words } = this.#options;
+    this.#counts.planned += deletions.length;
+    for (const deletion of deletions) {
+      const { id, reason, digest, bytes } = deletion;
+      this.#counts.bytes += bytes ?? 0;
+      if (confirm) this.#open.set(id, deletion);
+      else this.#line(words.planned(deletion), { id, planned: true, digest, reason, bytes });
     }
   }
 
-  function ended(outcome: PruneOutcome): void {
+  #ended(outcome: PruneOutcome): void {
+    const { words, counted, json } = this.#options;
     const { id } = outcome;
-    counted?.(outcome.outcome);
-    const reason = reasons.get(id) ?? ')';
-    const bytes = sizes.get(id) ?? 0;
-    reasons.delete(id);
-    sizes.delete(id);
+    const deletion = this.#open.get(id);
+    this.#open.delete(id);
+    const bytes = outcome.outcome === 'deleted' ? (deletion?.bytes ?? 0) : 0;
+    counted?.(outcome.outcome, bytes);
     switch (outcome.outcome) {
       case 'deleted':
-        counts.deleted += 1;
-        counts.deletedBytes += bytes;
-        line(`Successfully deleted ${id} (${reason}`, { id, outcome: 'deleted' });
+        this.#counts.deleted += 1;
+        this.#counts.deletedBytes += bytes;
+        this.#line(words.deleted?.(id, deletion), { id, outcome: 'deleted' });
         return;
       case 'gone':
-        counts.deleted += 1;
-        line(`${id} was gone already`, { id, outcome: 'gone' });
+        this.#counts.deleted += 1;
+        this.#line(words.gone?.(id), { id, outcome: 'gone' });
         return;
       case 'left':
-        counts.left += 1;
+        this.#counts.left += 1;
         return;
       case 'kept':
-        kept[outcome.kept] += 1;
-        line(`Kept ${id}: ${outcome.why}`, { ...outcome });
+        this.#kept[outcome.kept] += 1;
+        if (deletion !== undefined) this.#counts.dropped += 1;
+        this.#line(words.kept?.(outcome), { ...outcome });
         return;
       case 'failed': {
-        counts.failed += 1;
-        const why = whyUnread(outcome.error);
-        failures.set(id, why);
-        if (json) line('', { id, outcome: 'failed', why });
-        io.stderr.write(`error: cannot delete ${id}: ${why}\n`);
+        const why = whyFailed(outcome.error);
+        this.#counts.failed += 1;
+        this.#failures.set(id, why);
+        if (json) this.#line('', { id, outcome: 'failed', why });
+        this.#io.stderr.write(`${words.failed(id, deletion, why)}\n`);
       }
     }
   }
 
-  return {
-    events: {
-      checked(count) {
-        counts.checked += count;
-      },
-      planned,
-      ended,
-      unread(what, error) {
-        counts.unread += 1;
-        const why = error instanceof RegistryError ? whyUnread(error) : String(error);
-        io.stderr.write(`error: cannot read ${what}, so all that it may need stays: ${why}\n`);
-      },
-    },
-    counts: told,
-    failedLines: () => [...failures].map(([id, why]) => `# ${why.replace(/\s+/g, ' ')}\n${id}\n`).join(''),
-    close() {
-      clearInterval(timer);
-      if (isTerminal) io.stderr.write('\r\u001b[K');
-      const seconds = (performance.now() - startedAt) / 1_000;
-      if (json) io.stdout.write(`${JSON.stringify({ summary: { ...told(), seconds } })}\n`);
-      else io.stdout.write(summaryText(told(), { confirm, noun, seconds }));
-    },
-  };
+  #unread(what: string, error: unknown): void {
+    this.#counts.unread += 1;
+    this.#io.stderr.write(`error: cannot read ${what}, so all that it may need stays: ${whyFailed(error)}\n`);
+  }
 }
 
-interface ShownProgress {
-  readonly counts: PruneCounts;
-  readonly startedAt: number;
-  readonly isTerminal: boolean;
-}
-
-function progressText({ counts, startedAt, isTerminal }: ShownProgress): string {
-  const seconds = (performance.now() - startedAt) / 1_000;
-  const { checked, planned, deleted, failed } = counts;
-  const rate = deleted / seconds;
-  if (!isTerminal) return `${JSON.stringify({ progress: { checked, planned, deleted, failed, seconds } })}\n`;
-  const left = planned - deleted - failed;
-  const eta = rate > 0 && left > 0 ? `, ${durationText(left / rate)} left of what is planned` : '';
-  return `\r\u001b[K${checked} checked, ${deleted} of ${planned} deleted (${rate.toFixed(1)}/s), ${failed} failed${eta}`;
-}
-
-interface SummaryFacts {
-  readonly confirm: boolean;
-  readonly noun: string;
-  readonly seconds: number;
-}
-
-function summaryText(counts: PruneCounts, { confirm, noun, seconds }: SummaryFacts): string {
-  const { checked, planned, deleted, failed, left, kept, unread } = counts;
-  const stays = Object.entries(kept).filter(([, count]) => count > 0);
-  const lines = [
-    `Duration: ${durationText(seconds)}`,
-    `Total ${noun} scanned: ${checked}`,
-    `${noun[0]?.toUpperCase()}${noun.slice(1)} targeted for pruning: ${planned}`,
-    ...stays.map(([reason, count]) => `Kept, ${reason}: ${count}`),
-    ...(unread === 0 ? [] : [`Could not be read: ${unread}`]),
-    ...(left === 0 ? [] : [`Not begun: ${left}`]),
-    ...(counts.bytes === 0 ? [] : [bytesLine(counts, confirm)]),
-    confirm
-      ? `Deleted ${deleted} objects out of ${planned}. Failed to delete ${failed} objects.`
-      : 'Dry run: nothing was deleted. Add --confirm to delete',
-  ];
-  return `${lines.join('\n')}\n`;
-}
-
-function bytesLine({ bytes, deletedBytes }: PruneCounts, confirm: boolean): string {
-  const all = decimalSize(bytes);
-  return `Bytes that nothing else needs: ${confirm ? `${decimalSize(deletedBytes)} deleted out of ${all}` : all}`;
+function whyFailed(error: unknown): string {
+  if (error instanceof RegistryError) return whyUnread(error);
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Whether all that should be deleted is, and all could be read. */

@@ -17,22 +17,22 @@ import { type Io, stopCode } from '../flags/io.ts';
 import { writeRefusal } from '../mirror/report.ts';
 import { configFile } from '../serve/config-file.ts';
 import { metricsListener } from './metrics-listener.ts';
-import { followedNeeds, heldTags } from './needs.ts';
-import type { PruneOptions, PruneTagsOptions } from './options.ts';
-import { type OpenPlace, openPlace } from './place.ts';
-import { createPruneReport, isWell } from './report.ts';
+import type { PruneRunOptions } from './options.ts';
+import { createPruneReport, isWell, type PruneReport } from './report.ts';
+import type { PruneWords } from './words.ts';
 
-/** What a run of pruning works with. */
-export interface PruneScene extends Pick<Pruning, 'needs' | 'held' | 'confirm' | 'events' | 'signal'> {
-  readonly place: OpenPlace;
+/** What one run of pruning works with. */
+export interface PruneScene extends Pick<Pruning, 'confirm' | 'events' | 'signal'> {
+  readonly config: Config;
   readonly records: Records;
+  readonly adds: PruneReport['adds'];
 }
 
 interface PruneCall {
-  readonly wish: PruneOptions & Partial<Pick<PruneTagsOptions, 'tokenFile'>>;
+  readonly wish: PruneRunOptions;
   /** Names the lease and the record. */
   readonly job: string;
-  readonly noun: string;
+  readonly words: PruneWords;
   readonly io: Io;
 }
 
@@ -125,23 +125,16 @@ async function everyPeriod(
 
 async function once(call: OpenCall, work: LeasedWork['work']): Promise<number> {
   const { wish, config, store, io, signal } = call;
-  const needs = await followedNeeds(wish, config, { signal, stderr: io.stderr });
   const report = createPruneReport(io, { ...wish, ...call });
-  const { events } = report;
-  const { records } = store;
-  let isFine = true;
+  const { events, adds } = report;
+  let [isFine, isBegun] = [true, true];
   try {
-    for (const target of wish.targets) {
-      const place = await openPlace(target, wish, config, io);
-      const held = heldTags(records, target);
-      const scene = { place, needs: needs.of(target), held, confirm: wish.confirm, events, signal, records };
-      isFine = (await work(scene).finally(() => place.close())) && isFine;
-    }
+    isFine = await work({ config, records: store.records, confirm: wish.confirm, events, adds, signal });
   } catch (error) {
+    isBegun = !(error instanceof UsageError);
     if (!signal.aborted) throw error;
   } finally {
-    report.close();
-    await needs.close();
+    report.close({ isBegun });
   }
   const isKept = await failuresKept(report.failedLines(), wish, io);
   if (signal.aborted) {
@@ -152,7 +145,11 @@ async function once(call: OpenCall, work: LeasedWork['work']): Promise<number> {
 }
 
 /** Written also when nothing failed, or the names of an earlier run would be taken again. */
-async function failuresKept(lines: string, { failedFile }: PruneOptions, { stderr }: Io): Promise<boolean> {
+async function failuresKept(
+  lines: string,
+  { failedFile }: PruneRunOptions,
+  { stderr }: Io,
+): Promise<boolean> {
   if (failedFile === undefined) return true;
   const refusal = await writeRefusal(failedFile, lines);
   if (refusal !== undefined) stderr.write(`error: ${failedFile} cannot be written (${refusal})\n`);
@@ -185,7 +182,7 @@ async function jobLease({ job, io }: PruneCall, config: Config, { records }: Sto
 }
 
 /** The names in files, without comments. Undefined without files. Throws `UsageError`. */
-export async function wantedNames({ files }: PruneOptions): Promise<readonly string[] | undefined> {
+export async function wantedNames({ files }: PruneRunOptions): Promise<readonly string[] | undefined> {
   if (files.length === 0) return undefined;
   const texts = await Promise.all(
     files.map((file) =>

@@ -9,7 +9,9 @@ import { createPruneRecord } from '../../prune/record.ts';
 import { pruneTags } from '../../prune/tags.ts';
 import type { Io, Run } from '../flags/io.ts';
 import { type PruneTagsOptions, parsePruneTagsFlags } from './options.ts';
-import { type PruneScene, pruned, wantedNames } from './session.ts';
+import { inEachPlace } from './places.ts';
+import { pruned, wantedNames } from './session.ts';
+import { createNamedWords } from './words.ts';
 
 /**
  * `quayside prune tags`: deletes tags that keep what promotion and the mirror overwrote, and keeps
@@ -23,7 +25,7 @@ export function pruningTags(now: () => number = Date.now): Run {
     const only = names?.filter((name): name is Tag => isTag(name));
     const [target] = wish.targets;
     const job = `tags ${target?.registry}/${target?.repository}`;
-    return pruned({ wish, job, noun: 'tags', io }, async (scene: PruneScene) => {
+    const work = inEachPlace(wish, io, async (scene) => {
       const options = { ...scene, atOnce: wish.maxPerRegistry, ttlDays: wish.ttlDays, now };
       const record = createPruneRecord(scene.records, job);
       const { place } = scene;
@@ -37,6 +39,7 @@ export function pruningTags(now: () => number = Date.now): Run {
       await prunePayloads({ ...options, payloads: events });
       return isFine();
     });
+    return pruned({ wish, job, words: createNamedWords('tags'), io }, work);
   };
 }
 

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
 import { type Pruning, tagReading } from '../place.ts';
-import type { Deletion, KeepReason, KeptObject } from '../plan.ts';
+import type { ContentDeletion, KeepReason, KeptObject } from '../plan.ts';
 import type { Removal } from '../run.ts';
 import { classOf } from '../tag-rules.ts';
 import type { DigestDeletion } from '../tags.ts';
@@ -16,7 +16,7 @@ interface DigestDeletionOptions extends Pick<Pruning, 'place' | 'needs' | 'atOnc
   readonly readingMs?: number;
 }
 
-type OtherVerdict = (tag: Tag) => Promise<Deletion | KeptObject | 'gone'>;
+type OtherVerdict = (tag: Tag) => Promise<ContentDeletion | KeptObject | 'gone'>;
 type ReasonToKeep = Omit<KeptObject, 'id'>;
 
 const readingMs = 30_000;

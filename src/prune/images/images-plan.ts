@@ -1,8 +1,8 @@
 import type { Descriptor } from '../../oci/content.ts';
-import type { Digest } from '../../oci/digest.ts';
+import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import { isAttachmentTag, isReferrersTag } from '../../oci/referrers-tag.ts';
-import type { KeepReason, KeptObject, PrunePlan } from '../plan.ts';
+import type { ContentDeletion, KeepReason, KeptObject, PrunePlan } from '../plan.ts';
 import type { DigestNeeds } from '../protection.ts';
 import { manifestDeletions } from './unique-bytes.ts';
 
@@ -44,6 +44,10 @@ interface ImagesQuestion {
   readonly needs: DigestNeeds;
   /** Tags that a hold is on. */
   readonly held: readonly string[];
+  /** Only these may go. Default: all. */
+  readonly only?: ReadonlySet<Digest> | undefined;
+  /** What an earlier run was to delete, and no tag may lead to any more. */
+  readonly left?: Iterable<Digest>;
 }
 
 /** Reproducible builds have a time of their own choice before this one, ms since the epoch. */
@@ -53,24 +57,50 @@ const dayMs = 86_400_000;
 /**
  * Decides about the manifests of a repository. One goes only if every tag of it may go, no manifest
  * that stays lists it, and no image stream may name it. What an index lists goes after the index.
- * Signatures and the like, which have a tag with the digest of what they are for, go with that.
+ * Signatures and the like, which have a tag with the digest of what they are for, go after that.
+ * What an earlier run left goes if no tag and no manifest leads to it.
  */
-export function imagesPlan(question: ImagesQuestion): PrunePlan {
+export function imagesPlan(question: ImagesQuestion): PrunePlan<ContentDeletion> {
   const verdicts = tagVerdicts(question);
   const tagsOf = Map.groupBy(question.facts.tags.keys(), (tag) => question.facts.tags.get(tag));
   const going = new Map<Digest, string>();
   const kept: KeptObject[] = [];
   for (const [digest, tags] of tagsOf) {
-    if (digest === undefined) continue;
+    if (digest === undefined || !isWanted(digest, question)) continue;
     const said = digestVerdict(digest, tags, verdicts, question);
     if (said === undefined) continue;
     if (typeof said === 'string') going.set(digest, said);
     else kept.push({ id: digest, ...said });
   }
+  addLeft(going, tagsOf, question);
   addChildren(going, tagsOf, question);
   withoutListed(going, kept, question.facts);
-  withAttached(going, kept, tagsOf, question);
-  return { deletions: manifestDeletions(going, question.facts.manifests), kept };
+  const subjects = withAttached(going, kept, tagsOf, question);
+  return { deletions: manifestDeletions(going, question.facts.manifests, subjects), kept };
+}
+
+function isWanted(digest: Digest, { only }: ImagesQuestion): boolean {
+  return only === undefined || only.has(digest);
+}
+
+/** What lost its tags or what it was attached to, before its own turn came. */
+function addLeft(going: Map<Digest, string>, tagsOf: TagsByDigest, question: ImagesQuestion): void {
+  const { facts, needs, left = [] } = question;
+  if (facts.unread.length > 0) return;
+  for (const digest of left) {
+    const isAlone = (tagsOf.get(digest) ?? []).every((tag) => {
+      const subject = subjectOf(tag);
+      return subject !== undefined && !facts.manifests.has(subject);
+    });
+    const isThere = isAlone && facts.manifests.has(digest) && isWanted(digest, question);
+    if (isThere && neededVerdict(digest, needs) === undefined) going.set(digest, 'left by an earlier run');
+  }
+}
+
+/** What the tag's image is attached to; undefined for a tag that stands for itself. */
+export function subjectOf(tag: Tag): Digest | undefined {
+  const digest = tag.slice(0, 71).replace('-', ':');
+  return isAttached(tag) && isDigest(digest) ? digest : undefined;
 }
 
 /** Why a tag may go, or why not; undefined for one that no rule is about. */
@@ -130,7 +160,7 @@ function withAttached(
   kept: KeptObject[],
   tagsOf: TagsByDigest,
   question: ImagesQuestion,
-): void {
+): ReadonlyMap<Digest, Digest> {
   const { facts, needs } = question;
   const subjects = new Map<Digest, Digest>();
   for (const digest of going.keys()) {
@@ -138,8 +168,8 @@ function withAttached(
     for (const [tag, attached] of facts.tags) {
       const isItsOwn = isAttached(tag) && (tag === prefix.slice(0, 71) || tag.startsWith(`${prefix}.`));
       const isAlone = tagsOf.get(attached)?.length === 1;
-      if (!isItsOwn || !isAlone || going.has(attached) || neededVerdict(attached, needs) !== undefined)
-        continue;
+      if (!isItsOwn || !isAlone || going.has(attached) || !isWanted(attached, question)) continue;
+      if (neededVerdict(attached, needs) !== undefined) continue;
       going.set(attached, `attached to ${digest}: ${tag}`);
       subjects.set(attached, digest);
     }
@@ -150,18 +180,18 @@ function withAttached(
     withoutListed(going, kept, facts);
     for (const [attached, subject] of subjects) if (!going.has(subject)) going.delete(attached);
   }
+  return subjects;
 }
 
 /** What an index that goes lists, and no tag names. */
-function addChildren(
-  going: Map<Digest, string>,
-  tagsOf: TagsByDigest,
-  { facts, needs }: ImagesQuestion,
-): void {
+function addChildren(going: Map<Digest, string>, tagsOf: TagsByDigest, question: ImagesQuestion): void {
+  const { facts, needs } = question;
   for (const digest of going.keys())
-    for (const child of facts.manifests.get(digest)?.children ?? [])
-      if (!tagsOf.has(child) && facts.manifests.has(child) && neededVerdict(child, needs) === undefined)
+    for (const child of facts.manifests.get(digest)?.children ?? []) {
+      const isThere = !tagsOf.has(child) && facts.manifests.has(child) && isWanted(child, question);
+      if (isThere && neededVerdict(child, needs) === undefined)
         going.set(child, going.get(child) ?? `listed by ${digest}`);
+    }
 }
 
 /** Takes out what a manifest that stays lists, and so on: what that lists stays too. */

@@ -47,6 +47,14 @@ export class RepositoryReading implements RepositoryFacts {
     await concurrently(tags, atOnce, (tag) => this.#tag(tag), { signal });
   }
 
+  /** Reads these too, with what they list, where the repository has them. */
+  async readAlso(digests: Iterable<Digest>): Promise<void> {
+    const { atOnce, signal } = this.#options;
+    const unknown = [...digests].filter((digest) => !this.manifests.has(digest));
+    const read = (digest: Digest) => this.#tried(digest, () => this.#manifest({ digest }));
+    await concurrently(unknown, atOnce, async (digest) => void (await read(digest)), { signal });
+  }
+
   async #tag(tag: Tag): Promise<void> {
     const { place, signal } = this.#options;
     this.#seen.add(tag);

@@ -1,5 +1,6 @@
 import { field, isText, listOf, textOf } from '../../base/text/json.ts';
 import { mediaTypes } from '../../oci/manifest.ts';
+import type { KeptObject } from '../plan.ts';
 
 /** What is read of an Image object of the cluster. */
 export interface ClusterImage {
@@ -49,6 +50,11 @@ export function clusterImage(object: unknown): ClusterImage | undefined {
 
 function numberIn(value: unknown): number {
   return typeof value === 'number' && value >= 0 ? value : 0;
+}
+
+/** Why what may need the Image stays. */
+export function unreadImage(digest: string): Omit<KeptObject, 'id'> {
+  return { kept: 'unread', why: `Image ${digest} cannot be read, and may need anything` };
 }
 
 /** Its own blobs and manifest, and those of what it lists. */

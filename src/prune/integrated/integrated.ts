@@ -1,15 +1,21 @@
 // Room `prune/integrated`: prunes the integrated registry of a cluster: streams, Images, and what
-// the registry has of them. In: the cluster, the registry, rules. Out: lines, counts. Imports:
-// base, kubernetes, oci.
+// the registry has of them. In: the cluster, the registry, rules, a record. Out: plans, outcomes,
+// counts. Imports: base, kubernetes, oci, prune.
 
 import { concurrently } from '../../base/flow/each.ts';
 import { field } from '../../base/text/json.ts';
 import { ApiFailure } from '../../kubernetes/failure.ts';
-import { RegistryError } from '../../oci/errors.ts';
+import type { PruneEvents } from '../place.ts';
+import type { Deletion, KeptObject } from '../plan.ts';
+import type { PruneRecord } from '../record.ts';
+import { type PruneOutcome, type Removal, runDeletions } from '../run.ts';
+import { Unfinished } from '../unfinished.ts';
 import type { ApiObject, PrunedCluster } from './cluster.ts';
-import { type ClusterImage, clusterImage } from './image-object.ts';
-import { type ImageDeletion, type ImageObjectRules, imageDeletions } from './image-plan.ts';
+import { type ClusterImage, clusterImage, unreadImage } from './image-object.ts';
+import { type ImageDeletion, imagePlan } from './image-plan.ts';
+import { pruneLeftovers } from './leftovers.ts';
 import { limitsIn } from './limits.ts';
+import { type IntegratedObject, idOf, parseObject } from './objects.ts';
 import { prunedStream } from './stream-object.ts';
 import type { StreamRules } from './stream-plan.ts';
 import { pruneStream } from './stream-run.ts';
@@ -41,6 +47,8 @@ export interface IntegratedPruning {
   readonly registry: IntegratedRegistry | undefined;
   /** Only streams of this one, and no Images. Default: all. */
   readonly namespace: string | undefined;
+  /** Ids of the only objects that are wanted, as `idOf` makes them. Default: all. */
+  readonly only?: ReadonlySet<string> | undefined;
   /** Milliseconds; undefined with the sizes. */
   readonly keepYoungerThanMs: number | undefined;
   readonly keepTagRevisions: number | undefined;
@@ -50,22 +58,22 @@ export interface IntegratedPruning {
   readonly confirm: boolean;
   readonly workers: number;
   readonly now: number;
-  /** One line before each attempt; `id` names the object. */
-  readonly told: (line: string, id: string) => void;
-  /** What became of it; `failure` says why it is still there. */
-  readonly ended: (id: string, failure?: string) => void;
+  /** Where it is kept what failed, and what no plan finds again. Default: nowhere. */
+  readonly record?: PruneRecord;
+  readonly events: PruneEvents;
   readonly signal: AbortSignal;
 }
 
 /** What came of it. */
 export interface IntegratedReport {
   readonly counts: IntegratedCounts;
-  /** `image D: failed to delete blob D2: 500 …` */
-  readonly failures: readonly string[];
   /** References that cannot be read. Unless they are ignored, nothing was done. */
   readonly bad: readonly BadReference[];
-  /** What was to be deleted, and what of it could not be. */
-  readonly objects: { readonly planned: number; readonly failed: number };
+}
+
+/** The deletion of one object. */
+export interface ObjectDeletion extends Deletion {
+  readonly object: IntegratedObject;
 }
 
 /** What a run works with. */
@@ -76,31 +84,21 @@ export interface IntegratedRun extends IntegratedPruning {
   readonly counts: IntegratedCounts;
   /** Streams as a dry run would leave them, by `NAMESPACE/NAME`. */
   readonly after: Map<string, ApiObject>;
-  /** Does one thing, counts it, and notes its failure. Resolves to whether it is done. */
-  readonly tried: (attempt: Attempt) => Promise<boolean>;
-}
-
-interface Attempt {
-  /** What is deleted: `blob D` */
-  readonly id: string;
-  /** Of whom the failure is: `image D`, `imagestream NS/NAME`. */
-  readonly of: string;
-  /** `delete blob D` */
-  readonly what: string;
-  readonly work: () => Promise<unknown>;
-  readonly count: keyof IntegratedCounts;
-  readonly by?: number;
+  readonly unfinished: Unfinished;
+  /** Tells a plan. A dry run counts it as done. */
+  planned(deletions: readonly ObjectDeletion[], kept?: readonly KeptObject[]): void;
+  /** Deletes in the order of the list, unless it is a dry run. `remove` is for streams. */
+  removed(deletions: readonly ObjectDeletion[], remove?: () => Promise<Removal>): Promise<void>;
+  ended(outcome: PruneOutcome): void;
 }
 
 /**
- * Streams first, then Images that no stream names. Each failure is of its object alone. Throws
- * `ApiFailure` where something cannot be read that may need images: then nothing was done.
+ * First what an earlier run left, then streams, then Images that no stream names. Each failure is
+ * of its object alone. Throws `ApiFailure` where something cannot be read that may need images:
+ * then nothing was done.
  */
 export async function pruneIntegrated(options: IntegratedPruning): Promise<IntegratedReport> {
-  const { cluster, namespace, signal, workers } = options;
-  const failures: string[] = [];
-  const objects = { planned: 0, failed: 0 };
-  const counts = { images: 0, items: 0, streams: 0, layerLinks: 0, manifestLinks: 0, blobs: 0 };
+  const { cluster, namespace, signal, workers, only, events } = options;
   const uses = new UseTable();
   const rules = { keepYoungerThanMs: options.keepYoungerThanMs ?? 0, now: options.now };
   for await (const { kind, object } of cluster.users(signal)) addUses(kind, object, uses, rules);
@@ -108,30 +106,88 @@ export async function pruneIntegrated(options: IntegratedPruning): Promise<Integ
   const streams = (await Array.fromAsync(cluster.streams(namespace, signal))).flatMap(
     (object) => prunedStream(object) ?? [],
   );
-  const { images, unread } = await readImages(options);
-  const report = { counts, failures, bad: uses.bad, objects };
+  const run = openRun(options, { uses, ...(await readImages(options)) });
+  const report = { counts: run.counts, bad: uses.bad };
   if (uses.bad.length > 0 && !options.ignoresBadReferences) return report;
-  const run: IntegratedRun = {
-    ...options,
-    uses,
-    images,
-    unread,
-    counts,
-    after: new Map(),
-    tried: trier(report, options),
-  };
-  const failed = (id: string, why: string): void => {
-    failures.push(`${id}: ${why}`);
-    options.ended(id, why);
-    objects.failed += 1;
-    objects.planned += 1;
-  };
+  events.checked(streams.length + run.images.size + run.unread.size);
+  for (const digest of run.unread)
+    run.ended({ ...unreadImage(digest), id: idOf({ kind: 'image', digest }), outcome: 'kept' });
+  await run.unfinished.read();
+  await pruneLeftovers(run);
   const streamRules: StreamRules = { ...options, isOverLimit };
-  await concurrently(streams, workers, async (stream) => {
-    if (!signal.aborted) await pruneStream(stream, streamRules, run, failed);
+  const wanted = streams.filter((stream) => only === undefined || only.has(streamId(stream)));
+  await concurrently(wanted, workers, async (stream) => {
+    if (!signal.aborted) await pruneStream(stream, streamRules, run);
   });
-  if (namespace === undefined && !signal.aborted) await pruneImageObjects(run, report);
+  if (namespace === undefined && !signal.aborted) await pruneImageObjects(run);
+  await run.unfinished.saved();
   return report;
+}
+
+function streamId({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  return idOf({ kind: 'imagestream', repository: `${namespace}/${name}` });
+}
+
+const counterOf = {
+  image: 'images',
+  imagestream: 'streams',
+  'layer link': 'layerLinks',
+  'manifest link': 'manifestLinks',
+  blob: 'blobs',
+} as const satisfies Readonly<Record<IntegratedObject['kind'], keyof IntegratedCounts>>;
+
+function openRun(
+  options: IntegratedPruning,
+  facts: Pick<IntegratedRun, 'uses' | 'images' | 'unread'>,
+): IntegratedRun {
+  const { events, confirm, workers: atOnce, signal } = options;
+  const unfinished = new Unfinished(options);
+  const counts = { images: 0, items: 0, streams: 0, layerLinks: 0, manifestLinks: 0, blobs: 0 };
+  const counted = ({ id }: { readonly id: string }): void => {
+    const object = parseObject(id);
+    if (object !== undefined) counts[counterOf[object.kind]] += 1;
+  };
+  const ended = (outcome: PruneOutcome): void => {
+    if (outcome.outcome === 'deleted') counted(outcome);
+    unfinished.ended(outcome);
+    events.ended(outcome);
+  };
+  const run: IntegratedRun = {
+    ...{ ...options, ...facts, counts, unfinished, ended, after: new Map() },
+    planned(deletions, kept = []) {
+      events.planned({ deletions, kept });
+      for (const each of kept) ended({ ...each, outcome: 'kept' });
+      if (!confirm) deletions.forEach(counted);
+    },
+    async removed(deletions, remove) {
+      const work = remove ?? (({ object }: ObjectDeletion) => removedObject(object, run));
+      if (confirm)
+        await runDeletions(deletions, { remove: work, atOnce, began: events.began, ended, signal });
+    },
+  };
+  return run;
+}
+
+/** What failed of an Image is written before it is gone: no plan would find that again. */
+async function removedObject(object: IntegratedObject, run: IntegratedRun): Promise<Removal> {
+  const { registry, cluster, unfinished, signal } = run;
+  switch (object.kind) {
+    case 'blob':
+      await registry?.deleteBlob(object.digest, signal);
+      return 'deleted';
+    case 'layer link':
+      await registry?.deleteLayerLink(object.repository, object.digest, signal);
+      return 'deleted';
+    case 'manifest link':
+      await registry?.deleteManifestLink(object.repository, object.digest, signal);
+      return 'deleted';
+    case 'image':
+      await unfinished.saved();
+      await cluster.deleteImage(object.digest, signal);
+      return 'deleted';
+    case 'imagestream':
+      throw new TypeError('a stream is pruned by its own run');
+  }
 }
 
 async function readImages({ cluster, signal }: IntegratedPruning) {
@@ -150,36 +206,9 @@ function nameOf(object: unknown): unknown {
   return typeof metadata === 'object' && metadata !== null && 'name' in metadata ? metadata.name : '';
 }
 
-type MutableReport = IntegratedReport & {
-  readonly failures: string[];
-  objects: { planned: number; failed: number };
-};
-
-function trier(
-  { counts, failures, objects }: MutableReport,
-  { confirm, told, ended }: IntegratedPruning,
-): IntegratedRun['tried'] {
-  return async ({ id, of, what, work, count, by = 1 }) => {
-    told(`Deleting ${id}`, id);
-    objects.planned += by;
-    try {
-      if (confirm) await work();
-      counts[count] += by;
-      ended(id);
-      return true;
-    } catch (error) {
-      if (!(error instanceof RegistryError || error instanceof ApiFailure)) throw error;
-      objects.failed += by;
-      ended(id, `failed to ${what}: ${error.message}`);
-      failures.push(`${of}: failed to ${what}: ${error.message}`);
-      return false;
-    }
-  };
-}
-
 /** What streams name is read again: it is all that protects an Image. */
-async function pruneImageObjects(run: IntegratedRun, report: MutableReport): Promise<void> {
-  const { cluster, signal, images, unread, workers, all, keepYoungerThanMs, now } = run;
+async function pruneImageObjects(run: IntegratedRun): Promise<void> {
+  const { cluster, signal, images, unread, events } = run;
   const used = new Set<string>(run.uses.digests);
   try {
     for await (const object of cluster.streams(undefined, signal)) {
@@ -190,15 +219,13 @@ async function pruneImageObjects(run: IntegratedRun, report: MutableReport): Pro
     }
   } catch (error) {
     if (!(error instanceof ApiFailure) || signal.aborted) throw error;
-    report.failures.push(`images: cannot tell which streams name them: ${error.message}`);
-    report.objects.failed += 1;
+    events.unread('which Images image streams name', error);
     return;
   }
-  const rules: ImageObjectRules = { all, keepYoungerThanMs, now };
-  const deletions = imageDeletions(images, used, rules, unread.size > 0);
-  await concurrently(deletions, workers, async (deletion) => {
-    if (!signal.aborted) await pruneImage(deletion, run);
-  });
+  const plan = imagePlan(images, used, { ...run, hasUnread: unread.size > 0 });
+  const deletions = plan.deletions.flatMap((image) => imageDeletions(image, run));
+  run.planned(deletions, plan.kept);
+  await run.removed(deletions);
 }
 
 /** All that a stream names in spec and status, also by pull spec. */
@@ -210,23 +237,20 @@ function namesIn(object: unknown): readonly string[] {
     .concat(items.flatMap(({ image }) => image ?? []));
 }
 
-/** The object goes last, if some of it went or nothing failed: else the next run tries again. */
-async function pruneImage({ name, blobs }: ImageDeletion, run: IntegratedRun): Promise<void> {
-  const { cluster, registry, signal, tried } = run;
-  let [deleted, failed] = [0, 0];
-  if (registry !== undefined)
-    for (const digest of blobs) {
-      if (signal.aborted) return;
-      const isGone = await tried({
-        ...{ id: `blob ${digest}`, of: `image ${name}`, what: `delete blob ${digest}` },
-        ...{ work: () => registry.deleteBlob(digest, signal), count: 'blobs' },
-      });
-      if (isGone) deleted += 1;
-      else failed += 1;
-    }
-  if (deleted === 0 && failed > 0) return;
-  await tried({
-    ...{ id: `image ${name}`, of: `image ${name}`, what: 'delete image from server' },
-    ...{ work: () => cluster.deleteImage(name, signal), count: 'images' },
+/**
+ * Blobs at once, then the manifest, then the object, each if some of those before went or there are
+ * none: else the next run tries all of it again.
+ */
+function imageDeletions(image: ImageDeletion, { registry }: IntegratedRun): readonly ObjectDeletion[] {
+  const of = idOf({ kind: 'image', digest: image.name });
+  const blobs = registry === undefined ? [] : [...image.blobs];
+  const ids = blobs.map(([digest]) => idOf({ kind: 'blob', digest }));
+  const deletions = blobs.map(([digest, bytes], index): ObjectDeletion => {
+    const afterAny = digest === image.name ? ids.slice(0, index) : [];
+    const id = ids[index] ?? '';
+    const reason = 'no other image needs it';
+    return { id, object: { kind: 'blob', digest }, of, reason, bytes, after: [], afterAny };
   });
+  const object = { kind: 'image', digest: image.name } as const;
+  return [...deletions, { id: of, object, reason: 'no image stream names it', after: [], afterAny: ids }];
 }

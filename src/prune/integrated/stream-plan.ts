@@ -106,7 +106,8 @@ function isYounger(createdAt: number, { keepYoungerThanMs, now }: StreamRules): 
   return Number.isNaN(createdAt) || now - createdAt < keepYoungerThanMs;
 }
 
-function linksOf(items: readonly HistoryItem[], { images }: StreamQuestion) {
+/** What a repository must have for these items. */
+export function linksOf(items: readonly HistoryItem[], { images }: Pick<StreamQuestion, 'images'>) {
   const links = { blobs: new Set<string>(), manifests: new Set<string>() };
   for (const { image: name = '' } of items) {
     if (name === '') continue;

@@ -66,6 +66,7 @@ async function imagesRig(t: Test) {
   const bytesOf = (digest: Digest): Buffer => pushed.get(digest) ?? Buffer.alloc(0);
   return {
     registry,
+    dir,
     store,
     add,
     run,
@@ -200,6 +201,37 @@ test('a tag that cannot be read keeps the whole repository', async (t) => {
   t.equal(code, 1);
   t.match(err, /other cannot be read, and may need anything here/);
   t.same(deleted(), []);
+});
+
+test('what an index listed is deleted by the next run, when the index is gone', async (t) => {
+  const { add, run, registry } = await imagesRig(t);
+  const child = add(undefined, 100);
+  const manifests = [{ mediaType: mediaTypes.ociManifest, digest: child, size: 300 }];
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests }));
+  registry.addManifest(repository, bytes, mediaTypes.ociIndex, 'many');
+  registry.switches.failsDelete = (digest) => (digest === child ? 500 : undefined);
+  t.match(await run('--confirm', '--keep-tag-revisions=0'), { code: 1, out: /Deleted 1 objects out of 2/ });
+  registry.switches.failsDelete = () => undefined;
+  const { out } = await run('--confirm', '--keep-tag-revisions=0');
+  t.match(out, new RegExp(`Successfully deleted \\S+@${child} .*: left by an earlier run`));
+  t.match(await run('--confirm', '--keep-tag-revisions=0'), { code: 0, out: /Deleted 0 objects out of 0/ });
+});
+
+test('-f takes the images of --failed-file again, and no others', async (t) => {
+  const { add, run, registry, dir, tag } = await imagesRig(t);
+  const [first] = [add('one', 100), add('two', 90)];
+  const failed = join(dir, 'failed');
+  registry.switches.failsDelete = () => 500;
+  t.match(await run('--confirm', '--keep-tag-revisions=0', '--failed-file', failed), { code: 1 });
+  registry.switches.failsDelete = () => undefined;
+  await writeFile(failed, `${registry.host}/${repository}@${first}\n`);
+  t.match(await run('--confirm', '--keep-tag-revisions=0', '-f', failed), {
+    ...{ code: 0, out: /Deleted 1 objects out of 1/ },
+  });
+  t.equal(tag('one'), undefined);
+  t.ok(tag('two'));
+  await writeFile(failed, 'one\n');
+  await t.rejects(run('-f', failed), /one is no REGISTRY\/REPOSITORY@DIGEST/);
 });
 
 test('a repository is named, and nothing else', async (t) => {

@@ -1,10 +1,11 @@
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import { pruningImages } from '../../../src/cli/prune/images.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { digestFor } from '../../prune/memory-place.ts';
 import { integratedDouble } from '../../support/integrated-double.ts';
-import { recordedIo } from '../io.ts';
+import { type RecordedIo, recordedIo } from '../io.ts';
 
 export const now = Date.parse('2026-11-29T12:00:00Z');
 const hourMs = 3_600_000;
@@ -27,6 +28,8 @@ type Tags = Readonly<Record<string, readonly (string | readonly [image: string, 
 export async function integratedRig(t: Test) {
   const double = await integratedDouble(t);
   const dir = t.testdir({ kubeconfig: double.kubeconfig });
+  const config = join(dir, 'quayside.yaml');
+  await writeFile(config, `store: { filesystem: { path: ${dir}/store } }\n`);
 
   function addImage(name: string, wish: ImageWish = {}): void {
     const { hours = 100, layers = [`${name}-layer`], children = [], isManaged = true, size = 1_000 } = wish;
@@ -69,17 +72,23 @@ export async function integratedRig(t: Test) {
     });
   }
 
-  async function run(...args: string[]) {
-    const io = recordedIo();
-    const words = ['--kubeconfig', join(dir, 'kubeconfig'), '--registry-url', double.registryUrl, ...args];
-    const code = await pruningImages(() => now)(words, io);
+  const words = [
+    ...['--kubeconfig', join(dir, 'kubeconfig'), '--config', config],
+    ...['--registry-url', double.registryUrl],
+  ];
+  async function runIn(io: RecordedIo, ...args: string[]) {
+    const code = await pruningImages(() => now)([...words, ...args], io);
     return { code, out: io.out(), err: io.err() };
   }
+  const run = (...args: string[]) => runIn(recordedIo(), ...args);
   const imageOf = (name: string): string => `DELETE /apis/image.openshift.io/v1/images/${digestFor(name)}`;
   const blobOf = (name: string): string => `DELETE /admin/blobs/${digestFor(name)}`;
   const linkOf = (kind: 'blobs' | 'manifests', name: string, stream = 'ns/app'): string =>
     `DELETE /v2/${stream}/${kind}/${digestFor(name)}`;
   const itemsOf = (stream: string): number =>
     JSON.stringify(double.streams.get(stream)?.['status'] ?? '').split('"image":').length - 1;
-  return { ...double, dir, addImage, addStream, addPod, run, imageOf, blobOf, linkOf, itemsOf };
+  return {
+    ...{ ...double, dir, words, addImage, addStream, addPod, run, runIn },
+    ...{ imageOf, blobOf, linkOf, itemsOf },
+  };
 }

@@ -26,7 +26,7 @@ test('layer links go before the status, manifest links after it, blobs before th
   const { addImage, addStream, run, writes, linkOf, blobOf, imageOf, itemsOf } = await integratedRig(t);
   for (const name of ['a', 'b']) addImage(name, { layers: ['base', `${name}-layer`] });
   addStream('ns/app', { latest: ['a', 'b'] });
-  const { code, out, err } = await run('--confirm', '--keep-tag-revisions', '1');
+  const { code, out, err } = await run('--confirm', '--keep-tag-revisions', '1', '--num-workers=1');
   t.equal(code, 0, err);
   t.same(writes, [
     linkOf('blobs', 'b-layer'),
@@ -153,9 +153,7 @@ test('JSON lines tell each object, its failure, and the sums', async (t) => {
   const found = (id: string) => told.filter((line) => line.id === id);
   t.match(found('imagestream ns/app'), [{ outcome: 'deleted' }]);
   t.match(found(`image ${digestFor('b')}`), [{ outcome: 'deleted' }]);
-  t.match(found(`manifest link ${digestFor('b')} in repository ns/app`), [
-    { outcome: 'failed', why: /failed to delete manifest link/ },
-  ]);
+  t.match(found(`manifest link ${digestFor('b')} in repository ns/app`), [{ outcome: 'failed', why: /500/ }]);
   t.match(told.at(-1), { summary: { images: 1, streams: 1, failed: 1 } });
 });
 
@@ -338,6 +336,7 @@ test('an Image that cannot be read leaves its streams alone, and all blobs', asy
 
 test('killed between any two writes, nothing that is referenced is lost, and the next run finishes', async (t) => {
   let boundaries = 1;
+  let whole = new Set<string>();
   for (let killAt = 0; killAt <= boundaries; killAt += 1) {
     const rig = await integratedRig(t);
     for (const name of ['a', 'b', 'c']) rig.addImage(name, { layers: ['base', `${name}-layer`] });
@@ -350,11 +349,12 @@ test('killed between any two writes, nothing that is referenced is lost, and the
       if (killAt > 0 && count > killAt) throw new Error('killed');
     };
     await rig.run(...words);
-    if (killAt === 0) boundaries = rig.writes.length;
+    if (killAt === 0) [boundaries, whole] = [rig.writes.length, new Set(rig.writes)];
     delete rig.switches.before;
     const kept = ['a', 'b'].flatMap((name) => [name, `${name}-layer`, `${name}-config`, 'base']);
     t.match(await rig.run(...words), { code: 0 }, `killed at ${killAt}`);
     for (const name of kept) t.notOk(rig.writes.includes(rig.blobOf(name)), `${name}, killed at ${killAt}`);
+    t.same(new Set(rig.writes), whole, `all that was to go, killed at ${killAt}`);
     t.same([rig.itemsOf('ns/app'), rig.itemsOf('ns/two')], [1, 1]);
     t.same(new Set(rig.images.keys()), new Set(['a', 'b'].map(digestFor)));
   }

@@ -92,6 +92,27 @@ test('signatures go with what they are for, and stay with what stays', (t) => {
   t.end();
 });
 
+test('what an earlier run left goes, unless a tag or a manifest leads to it', (t) => {
+  const sig = `${digestFor('gone').replace(':', '-')}.sig`;
+  const facts = repository({
+    lost: { days: 30 },
+    sig: { tags: [sig] },
+    tagged: { days: 1, tags: ['new'] },
+    index: { days: 1, tags: ['many'], children: ['listed'] },
+    listed: { days: 30 },
+    aSig: { tags: [`${digestFor('tagged').replace(':', '-')}.sig`] },
+  });
+  const left = ['lost', 'sig', 'tagged', 'listed', 'aSig', 'gone'].map(digestFor);
+  const plan = (more: object) => imagesPlan({ facts, rules, needs: nothingNeeds, held: [], left, ...more });
+  t.same(
+    plan({}).deletions.map(({ id }) => id),
+    ['lost', 'sig'].map(digestFor),
+  );
+  t.same(plan({ needs: { ...nothingNeeds, inSync: false } }).deletions, []);
+  t.same(plan({ facts: { ...facts, unread: ['x cannot be read'] } }).deletions, []);
+  t.end();
+});
+
 test('what cannot be read, or told of streams, keeps everything', (t) => {
   const images = { a: { days: 30, tags: ['a'] } };
   const planned = (facts: ReturnType<typeof repository>, inSync: boolean) =>
@@ -133,7 +154,9 @@ test('whatever the references, nothing that is reachable is ever in the plan', (
     const held = [`t${next(count)}-0`];
     const needs = { inSync: true, namedBy: (digest: Digest) => (digest === named ? 'ns/a:b' : undefined) };
     const own = { ...rules, keepRevisions: next(3), matches: (tag: string) => !tag.endsWith('-1') };
-    const { deletions } = imagesPlan({ facts, rules: own, needs, held });
+    const any = () => Array.from({ length: next(4) }, () => digestFor(`m${next(count)}`));
+    const [left, only] = [any(), next(3) === 0 ? new Set(any()) : undefined];
+    const { deletions } = imagesPlan({ facts, rules: own, needs, held, left, only });
     const going = new Set(deletions.map(({ digest }) => digest));
     deleted += going.size;
     const roots = [named, ...facts.manifests.keys()].filter((digest) => !going.has(digest));
@@ -144,6 +167,7 @@ test('whatever the references, nothing that is reachable is ever in the plan', (
     for (const [tag, digest] of facts.tags) {
       const mustStay =
         tag.endsWith('-1') || held.includes(tag) || (!tag.startsWith('sha256-') && isYoung(digest));
+      if (only !== undefined && going.has(digest) && !only.has(digest)) t.fail(`round ${round}: ${digest}`);
       if (mustStay && going.has(digest)) t.fail(`round ${round}: ${tag} loses ${digest}`);
     }
     for (const [tag, digest] of facts.tags) {
