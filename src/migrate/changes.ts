@@ -1,8 +1,7 @@
 import { type Fields, field, isText } from '../base/text/json.ts';
-import { MigrationFault } from './fault.ts';
 import type { FieldFinder, FieldPath } from './fields.ts';
 import type { MigratedKind } from './kinds.ts';
-import { loginFiles, renamedLogins } from './logins.ts';
+import { loginFiles, MigrationFault, renamedLogins } from './logins.ts';
 import { againText, type ReferenceRules } from './rules.ts';
 
 /** One field with another value. */

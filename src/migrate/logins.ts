@@ -1,8 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { field } from '../base/text/json.ts';
-import { MigrationFault } from './fault.ts';
 import { keysIn, withKeys } from './json-keys.ts';
 import { loginName, type ReferenceRules } from './rules.ts';
+
+/** Why an object cannot be migrated, whatever the API server says. Holds no secret. */
+export class MigrationFault extends Error {
+  override readonly name = 'MigrationFault';
+}
 
 /** The entry of a pull secret that holds its logins. */
 interface LoginFile {

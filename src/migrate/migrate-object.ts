@@ -3,6 +3,7 @@ import { field } from '../base/text/json.ts';
 import { backoffMs } from '../base/time/backoff.ts';
 import { ApiFailure } from '../kubernetes/failure.ts';
 import { changed, changesOf, jsonPatch, type ToldChange } from './changes.ts';
+import type { TargetChecks } from './checks.ts';
 import { controllerOf, type MigratedKind } from './kinds.ts';
 import { type ClusterObjects, placeOf } from './objects.ts';
 import type { ReferenceRules } from './rules.ts';
@@ -22,7 +23,8 @@ export type ObjectOutcome =
 /** How objects are migrated. */
 export interface MigrateContext {
   readonly objects: ClusterObjects;
-  readonly rules: ReferenceRules;
+  /** With the rules. */
+  readonly checks: TargetChecks;
   readonly confirm: boolean;
   readonly signal: AbortSignal;
   /** Waits before a call is repeated. Rejects at the signal. */
@@ -53,13 +55,14 @@ export async function migrated(
   kind: MigratedKind,
   context: MigrateContext,
 ): Promise<ObjectOutcome> {
-  const { objects, signal } = context;
+  const { objects, checks, signal } = context;
   const done: ToldChange[] = [];
   let object: Fields | undefined = first;
   for (let tries = 1; ; tries += 1) {
     try {
       if (tries > 1) object = await objects.read(kind, placeOf(first, kind), signal);
       if (object === undefined) return { state: 'unchanged', pinned: 0 };
+      if (tries > 1) await checks.ask([object], kind);
       return await written(object, kind, done, context);
     } catch (error) {
       if (tries === mostTries || !(await mayRepeat(error, object, kind, context))) throw error;
@@ -74,7 +77,7 @@ async function written(
   object: Fields,
   kind: MigratedKind,
   done: ToldChange[],
-  { objects, rules }: MigrateContext,
+  { objects, checks: { rules } }: MigrateContext,
 ): Promise<ObjectOutcome> {
   const outcome = assessed(object, kind, rules);
   if (outcome.state !== 'migrated')

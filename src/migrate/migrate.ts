@@ -1,6 +1,7 @@
 import { concurrently } from '../base/flow/each.ts';
 import type { Fields } from '../base/text/json.ts';
 import { ApiFailure } from '../kubernetes/failure.ts';
+import type { KeptReference } from './checks.ts';
 import type { MigratedKind } from './kinds.ts';
 import {
   assessed,
@@ -32,6 +33,8 @@ export interface WantedObjects {
 export interface MigrationEvents {
   looked(kind: MigratedKind, place: ObjectPlace, outcome: ObjectOutcome): void;
   failed(kind: MigratedKind, place: ObjectPlace, error: unknown): void;
+  /** References of the object that stay, as the new ones are not known to be there. */
+  kept(kind: MigratedKind, place: ObjectPlace, references: readonly KeptReference[]): void;
   retried(kind: MigratedKind, place: ObjectPlace, error: unknown): void;
   /** The server has no such kind, or it has no namespace and one was asked for. */
   passedOver(kind: MigratedKind, why: string): void;
@@ -109,7 +112,7 @@ async function paged(
   migration: Migration,
 ): Promise<string | undefined> {
   const { objects, signal } = migration.context;
-  const found: Fields[] = [];
+  const read: Fields[] = [];
   const items = objects.page(kind, asked, signal);
   try {
     let item = await items.next();
@@ -117,12 +120,14 @@ async function paged(
       const key = placeKey(placeOf(item.value, kind));
       if (seen.has(key)) continue;
       seen.add(key);
-      if (isInRange(key, migration.scope) && isLeft(item.value, kind, migration)) found.push(item.value);
+      if (isInRange(key, migration.scope)) read.push(item.value);
     }
     return item.value;
   } finally {
     // Also what came before the page broke off: it counts as seen.
-    await concurrently(found, migration.atOnce, (object) => changedOne(object, kind, migration), { signal });
+    await migration.context.checks.ask(read, kind);
+    const left = read.filter((object) => isLeft(object, kind, migration));
+    await concurrently(left, migration.atOnce, (object) => changedOne(object, kind, migration), { signal });
   }
 }
 
@@ -130,7 +135,9 @@ async function paged(
 function isLeft(object: Fields, kind: MigratedKind, { context, events }: Migration): boolean {
   const place = placeOf(object, kind);
   try {
-    const outcome = assessed(object, kind, context.rules);
+    const outcome = assessed(object, kind, context.checks.rules);
+    const kept = context.checks.kept(object, kind);
+    if (kept.length > 0) events.kept(kind, place, kept);
     if (outcome.state === 'migrated' && context.confirm) return true;
     events.looked(kind, place, outcome);
   } catch (error) {
@@ -161,7 +168,10 @@ async function someOf(
     try {
       const object = await context.objects.read(kind, place, signal);
       if (object === undefined) events.looked(kind, place, { state: 'unchanged', pinned: 0 });
-      else if (isLeft(object, kind, migration)) await changedOne(object, kind, migration);
+      else {
+        await context.checks.ask([object], kind);
+        if (isLeft(object, kind, migration)) await changedOne(object, kind, migration);
+      }
     } catch (error) {
       if (!signal.aborted) events.failed(kind, place, error);
     }

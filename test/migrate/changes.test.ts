@@ -1,8 +1,8 @@
 import { test } from 'tap';
 import type { Fields } from '../../src/base/text/json.ts';
 import { changed, changesOf, jsonPatch } from '../../src/migrate/changes.ts';
-import { MigrationFault } from '../../src/migrate/fault.ts';
 import { kindNamed, type MigratedKind, migratedKinds } from '../../src/migrate/kinds.ts';
+import { MigrationFault } from '../../src/migrate/logins.ts';
 import { assessed } from '../../src/migrate/migrate-object.ts';
 import { parsePlaceRule } from '../../src/migrate/place-rules.ts';
 import { createReferenceRules } from '../../src/migrate/rules.ts';

@@ -1,6 +1,5 @@
 import { test } from 'tap';
-import { MigrationFault } from '../../src/migrate/fault.ts';
-import { loginFiles, renamedLogins } from '../../src/migrate/logins.ts';
+import { loginFiles, MigrationFault, renamedLogins } from '../../src/migrate/logins.ts';
 import { parsePlaceRule } from '../../src/migrate/place-rules.ts';
 import { createReferenceRules } from '../../src/migrate/rules.ts';
 

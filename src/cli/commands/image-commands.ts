@@ -277,6 +277,8 @@ here. What names a digest is left by a line for a tag. The first that fits count
       --only FILE            only the objects in FILE, such as those of --failed-file; may be repeated
   -f, --filename FILE        a mapping file of quayside mirror; - is standard input; may be repeated
   -o, --output yaml|json     print the objects as they would be, and change nothing
+      --no-check             do not ask registries for the new references; else one that is not there, or cannot be looked up, stays
+  -a, --registry-config FILE the logins for that; default as for mirror; --config FILE, --insecure, --certificate-authority FILE
   -v, --loglevel N           2: print also what is unchanged or ignored; default 1
       --num-workers N        objects at a time; default 5
       --kubeconfig FILE      default $KUBECONFIG, then ~/.kube/config, then the cluster it runs in; --context NAME is one of it

@@ -15,6 +15,7 @@ import { kubeconfigFile, wantedObjects, writtenRules } from './inputs.ts';
 import { createObjectWriter } from './object-text.ts';
 import { type MigrateOptions, parseMigrateFlags } from './options.ts';
 import { MigrationReport } from './report.ts';
+import { checkedTargets } from './targets.ts';
 
 interface MigratingOptions {
   /** Waits before a call is repeated. Default: the system's clock. */
@@ -34,13 +35,16 @@ export function migratingReferences({ pause = sleep }: MigratingOptions = {}): R
     const report = new MigrationReport(wish, wanted, { lines, complaints: io.stderr, writer });
     const { signal } = io;
     const objects = createClusterObjects(client);
-    const context = { objects, rules, confirm, signal, pause: (ms: number) => pause(ms, signal) };
+    const registries = await checkedTargets(rules, wish, io);
+    const { checks } = registries;
+    const context = { objects, checks, confirm, signal, pause: (ms: number) => pause(ms, signal) };
     try {
       await migrateReferences({ wanted, scope: wish, context, atOnce, events: report });
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       writer?.end();
+      await registries.close();
       await client.close();
     }
     return ended(report, wish, io);

@@ -22,22 +22,36 @@ export interface MigrateOptions extends MigrationScope {
   readonly failedFile: string | undefined;
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  /** Whether the new references are asked for at their registries. */
+  readonly checks: boolean;
+  /** How registries are reached. */
+  readonly registries: {
+    readonly config: string | undefined;
+    readonly registryConfig: string | undefined;
+    readonly insecure: boolean;
+    readonly certificateAuthority: string | undefined;
+  };
 }
 
 const flags = {
   'all-namespaces': { ...boolean, short: 'A' },
+  'certificate-authority': {},
+  config: {},
   confirm: boolean,
   context: {},
   'failed-file': {},
   filename: { short: 'f', isList: true },
   'from-key': {},
   include: { isList: true },
+  insecure: boolean,
   kubeconfig: {},
   loglevel: { read: level },
   namespace: { short: 'n' },
+  'no-check': boolean,
   'num-workers': { default: '5', read: count },
   only: { isList: true },
   output: { short: 'o', read: form },
+  'registry-config': { short: 'a' },
   'to-key': {},
   v: { short: 'v', read: level },
 } as const satisfies FlagTable;
@@ -67,6 +81,13 @@ export function parseMigrateFlags(args: readonly string[]): MigrateOptions {
     toKey: values['to-key'],
     kubeconfig: values.kubeconfig,
     context: values.context,
+    checks: values['no-check'] !== true,
+    registries: {
+      config: values.config,
+      registryConfig: values['registry-config'],
+      insecure: values.insecure === true,
+      certificateAuthority: values['certificate-authority'],
+    },
   };
 }
 

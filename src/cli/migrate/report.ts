@@ -1,6 +1,7 @@
 import { oneLine } from '../../base/text/one-line.ts';
 import { ApiFailure } from '../../kubernetes/failure.ts';
 import type { ToldChange } from '../../migrate/changes.ts';
+import type { KeptReference } from '../../migrate/checks.ts';
 import { type MigratedKind, resourceName } from '../../migrate/kinds.ts';
 import type { MigrationEvents, WantedObjects } from '../../migrate/migrate.ts';
 import type { ObjectOutcome } from '../../migrate/migrate-object.ts';
@@ -30,6 +31,7 @@ export class MigrationReport implements MigrationEvents {
   readonly #failed: string[] = [];
   readonly #broken: string[] = [];
   #pinned = 0;
+  #kept = 0;
 
   constructor(wish: MigrateOptions, wanted: readonly WantedObjects[], place: ReportPlace) {
     this.#wish = wish;
@@ -62,6 +64,18 @@ export class MigrationReport implements MigrationEvents {
     this.#place.complaints.write(`error:      ${objectName(kind, place)}: ${text}\n`);
   }
 
+  kept(kind: MigratedKind, place: ObjectPlace, references: readonly KeptReference[]): void {
+    this.#kept += references.length;
+    this.#failedKinds.add(kind);
+    const [first] = references;
+    const text = `${first?.from} stays: ${first?.why}`;
+    this.#failed.push(`${resourceName(kind)} ${placeKey(place)} # ${oneLine(text, longestError)}\n`);
+    for (const { from, to, why } of references)
+      this.#place.complaints.write(
+        `error:      ${objectName(kind, place)}: ${from} stays, as ${to} ${oneLine(why, longestError)}\n`,
+      );
+  }
+
   retried(kind: MigratedKind, place: ObjectPlace, error: unknown): void {
     this.#line(2, `retry:      ${objectName(kind, place)}: ${errorText(error)}`);
   }
@@ -80,7 +94,7 @@ export class MigrationReport implements MigrationEvents {
   }
 
   get isFine(): boolean {
-    return this.#counts.errors === 0 && this.#broken.length === 0;
+    return this.#counts.errors === 0 && this.#kept === 0 && this.#broken.length === 0;
   }
 
   /** What failed, as `--only` takes it. */
@@ -106,6 +120,10 @@ export class MigrationReport implements MigrationEvents {
       const names = [...this.#failedKinds].map(resourceName).join(',');
       complaints.write(`info: to rerun only failing resources, add --include=${names}\n`);
     }
+    if (this.#kept > 0)
+      complaints.write(
+        `error: ${this.#kept} references stay, as the new ones could not be found: mirror them first, or add --no-check\n`,
+      );
     if (errors > 0) complaints.write(`error: ${errors} resources failed to migrate\n`);
     if (this.#broken.length > 0)
       complaints.write(`error: exited without processing all resources: ${this.#broken.join('; ')}\n`);

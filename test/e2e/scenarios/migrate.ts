@@ -81,7 +81,7 @@ export const migrate: Scenario = {
     const run = (...args: readonly string[]) =>
       stage.run(
         process.execPath,
-        [command, 'migrate', 'image-references', '--kubeconfig', kubeconfig, ...args],
+        [command, 'migrate', 'image-references', '--no-check', '--kubeconfig', kubeconfig, ...args],
         { mayFail: true },
       );
     const all = async (): Promise<readonly ClusterObject[]> => {
