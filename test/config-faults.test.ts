@@ -97,6 +97,22 @@ const single: Readonly<Record<string, readonly [yaml: string, ...faults: string[
     'listen: 127.0.0.1:8401',
     "q.yaml: admin.listen: must not be listen's own 127.0.0.1:8401",
   ],
+  'a disk without a bucket is refused': [
+    'store: { filesystem: {}, disk: { path: /d } }',
+    'q.yaml:1: store.disk: has no effect: it stands before a bucket, store.s3',
+  ],
+  'a disk that no client reads is refused': [
+    'store: { s3: { bucket: b, redirect: always }, disk: { path: /d } }',
+    'q.yaml:1: store.disk: has no effect: clients read from S3',
+  ],
+  'a disk that holds no layer is refused': [
+    'store: { s3: { bucket: b }, disk: { path: /d, maxBytes: 1MiB } }',
+    'q.yaml:1: store.disk.maxBytes: must be 64MiB at least',
+  ],
+  'a disk without a directory is refused': [
+    'store: { s3: { bucket: b }, disk: {} }',
+    'q.yaml:1: store.disk.path: is required',
+  ],
   'a store of no kind is refused': [
     'store: {}',
     'q.yaml:1: store: must hold exactly one of filesystem, memory, s3, not none',

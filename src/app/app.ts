@@ -45,7 +45,7 @@ import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
 import { cachedRegistries, configuredUpstreams, createAbsences } from './registries.ts';
 import { configuredSharing } from './review-sharing.ts';
 import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
-import { configuredStore } from './store.ts';
+import { servedStore } from './store.ts';
 import { StoreCheck, storePlace } from './store-check.ts';
 import { configuredStreams } from './streams.ts';
 import { startedUpkeep, swept } from './upkeep.ts';
@@ -102,7 +102,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const buffers = createBufferPool();
   const guesses = createAttempts();
   const storeCheck = new StoreCheck(config, events);
-  const store = await configuredStore(config, buffers, storeCheck.events);
+  const { store, files } = await servedStore(config, buffers, { store: storeCheck.events, disk: events });
   const tokenKeys = createKeptKeys({
     records: store.records,
     failed: (error) => events.storeFailed({ operation: 'read', error }),
@@ -190,6 +190,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const operators = configuredOperators(config.admin, clusters);
   const conditions = await configuredConditions(config, {
     ...{ store: cache.medium, place: storePlace(config.store), bucket, upstreams, canServe, readKeyPair },
+    diskFiles: files,
     ...{ streams: streams.all, signs, meters, log, env },
     ...defined({ mirror, clock }),
   });

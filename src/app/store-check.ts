@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { createDisk } from '../base/state/durable-file.ts';
 import { oneLine } from '../base/text/one-line.ts';
+import { diskOf } from '../config/config.ts';
 import type { Config } from '../config/load.ts';
 import { bytesOf } from '../oci/content.ts';
 import { createTempFiles } from '../store/filesystem/temp-files.ts';
@@ -29,10 +30,11 @@ export class StoreCheck {
   async faults(medium: Pick<Store, 'isUsable'>): Promise<readonly string[]> {
     const { store, spool } = this.#config;
     const isUsable = await medium.isUsable();
-    const spoolText = await spoolFault(spool.path);
+    const disk = diskOf({ store });
+    const texts = [disk && (await diskFault(disk.path)), await spoolFault(spool.path)];
     return [
       ...(isUsable ? [] : [`${storePlace(store)} ${unwritableText(this.#failure)}`]),
-      ...(spoolText === undefined ? [] : [spoolText]),
+      ...texts.filter((text) => text !== undefined),
     ];
   }
 }
@@ -46,13 +48,22 @@ export function storePlace(store: Config['store']): string {
 }
 
 /** What is wrong with the spool's directory, by a small file that is written and deleted. */
-export async function spoolFault(directory: string): Promise<string | undefined> {
+export function spoolFault(directory: string): Promise<string | undefined> {
+  return directoryFault('the spool directory', directory);
+}
+
+/** The same of the disk before the bucket. */
+export function diskFault(directory: string): Promise<string | undefined> {
+  return directoryFault('the directory of store.disk', directory);
+}
+
+async function directoryFault(what: string, directory: string): Promise<string | undefined> {
   const probe = createTempFiles(directory).newPath();
   try {
     await disk.writeNew(probe, bytesOf(Buffer.from('probe')));
     return undefined;
   } catch (error) {
-    return `the spool directory ${directory} ${unwritableText(error)}`;
+    return `${what} ${directory} ${unwritableText(error)}`;
   } finally {
     await rm(probe, { force: true }).catch(() => undefined);
   }

@@ -6,12 +6,15 @@ import type { Settings } from './schema/schema.ts';
 const mib = 1024 ** 2;
 /** The word of `defaultUpstream` for none. */
 export const noUpstream = 'none';
+/** No copy may hold more than half of it. */
+const leastDiskBytes = 64 * mib;
 const leastScrubBytes = 64 * 1024;
 
 /** Every contradiction between settings that are each fine. */
 export function contradictions(settings: Settings): Contradiction[] {
   return [
     ...storeContradictions(settings.store),
+    ...diskContradictions(settings),
     ...sizeContradictions(settings),
     ...adminContradictions(settings),
     ...conditionContradictions(settings),
@@ -46,6 +49,17 @@ function storeContradictions(store: Settings['store']): Contradiction[] {
     return [{ path: ['store'], message, about: kinds.map((kind) => ['store', kind]) }];
   }
   return [...scrubContradictions(store), ...(store.s3 === undefined ? [] : s3Contradictions(store.s3))];
+}
+
+function diskContradictions({ store: { disk, s3 }, hosts }: Settings): Contradiction[] {
+  if (disk === undefined) return [];
+  const path = ['store', 'disk'];
+  const isUnread = s3?.redirect === 'always' && Object.values(hosts).every(({ blobs }) => blobs !== 'serve');
+  return [
+    ...contradictionIf(s3 === undefined, path, 'has no effect: it stands before a bucket, store.s3'),
+    ...contradictionIf(isUnread, path, 'has no effect: clients read from S3', [['store', 's3', 'redirect']]),
+    ...contradictionIf(disk.maxBytes < leastDiskBytes, [...path, 'maxBytes'], 'must be 64MiB at least'),
+  ];
 }
 
 function scrubContradictions(store: Settings['store']): Contradiction[] {

@@ -25,7 +25,7 @@ export type StoreConfig = ScrubConfig &
   (
     | { readonly filesystem: Required<Settings['store']>['filesystem'] }
     | { readonly memory: Required<Settings['store']>['memory'] }
-    | { readonly s3: S3Config }
+    | { readonly s3: S3Config; readonly disk?: DiskConfig }
   );
 
 interface ScrubConfig {
@@ -33,6 +33,9 @@ interface ScrubConfig {
   readonly scrubEveryMs: number | false;
   readonly scrubBytesPerSecond: number;
 }
+
+/** A local disk before the bucket. */
+export type DiskConfig = Required<Settings['store']>['disk'];
 
 type S3Config = Frozen<Omit<Required<Settings['store']>['s3'], 'redirect'>> & {
   readonly redirect: RedirectMode;
@@ -81,3 +84,8 @@ type Frozen<T> = T extends Expression
     : T extends object
       ? { readonly [Key in keyof T]: Frozen<T[Key]> }
       : T;
+
+/** The disk before the bucket, if there is one. */
+export function diskOf({ store }: { readonly store: StoreConfig }): DiskConfig | undefined {
+  return 's3' in store ? store.disk : undefined;
+}

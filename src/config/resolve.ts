@@ -29,9 +29,9 @@ export function resolved(settings: Settings, tmpdir: string): Config {
 
 const dayMs = 86_400_000;
 
-function storeConfig({ filesystem, memory, s3, ...settings }: Settings['store']): StoreConfig {
+function storeConfig({ filesystem, memory, s3, disk, ...settings }: Settings['store']): StoreConfig {
   const scrub = { ...settings, scrubEveryMs: settings.scrubEveryMs ?? false };
-  if (s3 !== undefined) return { s3, ...scrub };
+  if (s3 !== undefined) return { s3, ...defined({ disk }), ...scrub };
   if (memory !== undefined) return { memory, ...scrub };
   return {
     filesystem: filesystem ?? { path: './.quayside', verifyReads: 'first' },
@@ -41,7 +41,10 @@ function storeConfig({ filesystem, memory, s3, ...settings }: Settings['store'])
 }
 
 function spoolPath(store: StoreConfig, tmpdir: string): string {
-  return 'filesystem' in store ? join(store.filesystem.path, 'spool') : join(tmpdir, 'quayside-spool');
+  if ('filesystem' in store) return join(store.filesystem.path, 'spool');
+  // Where a download that was stored in the bucket becomes a copy by rename.
+  const isBehindDisk = 's3' in store && store.disk !== undefined;
+  return isBehindDisk ? join(store.disk.path, 'spool') : join(tmpdir, 'quayside-spool');
 }
 
 function upstreamConfig(

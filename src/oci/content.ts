@@ -35,6 +35,8 @@ export interface ReadOptions {
   readonly range?: ByteRange;
   /** Ends the read when the reader is gone. */
   readonly signal?: AbortSignal;
+  /** For upkeep: reads the medium itself, past a nearer copy, and leaves none. Default false. */
+  readonly isUpkeep?: boolean;
 }
 
 /** An opened blob or manifest. Iterate `body` once, or call `close`. */
@@ -42,6 +44,8 @@ export interface Content {
   readonly descriptor: Descriptor;
   /** What `body` holds, when it is not everything. */
   readonly range?: ByteRange;
+  /** True for a copy on a disk of ours, which was verified before it got its name. */
+  readonly isNearCopy?: boolean;
   readonly body: Bytes;
   /** Releases the content unread. Harmless after the body was read. */
   close(): Promise<void>;

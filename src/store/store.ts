@@ -28,8 +28,21 @@ export interface CachedBlobs extends BlobStore {
   adopt?(descriptor: Descriptor, file: string): Promise<boolean>;
   /** The blob as an open file of this machine; undefined when it is not here. Throws likewise. */
   openFile?(digest: Digest): Promise<StoredFile | undefined>;
-  /** A URL that delivers the blob by a plain GET without us, valid for a few minutes. */
-  redirectUrl?(digest: Digest): Promise<string>;
+  /**
+   * A URL that delivers the blob by a plain GET without us, valid for a few minutes; undefined
+   * where it would deliver nothing.
+   */
+  redirectUrl?(digest: Digest): Promise<string | undefined>;
+  /**
+   * Makes the file of a blob that was just put a nearer copy of it (same file system: rename).
+   * Resolves to false if it cannot, leaving the file; never rejects.
+   */
+  keep?(descriptor: Descriptor, file: string): Promise<boolean>;
+  /**
+   * What was read is not what its digest names: takes away the copy that was read, and no other.
+   * Default: `delete`.
+   */
+  distrust?(digest: Digest): Promise<void>;
 }
 
 /** What a store reports while it works. */

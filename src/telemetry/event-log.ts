@@ -1,5 +1,6 @@
 import { mediumFault } from '../base/state/medium-fault.ts';
 import type { FillOutcome, RoomRefusal } from '../cache/events.ts';
+import { type ConditionPublisher, isFault } from '../conditions/condition.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import { fleetLines } from './fleet-log.ts';
 import type { Log } from './log.ts';
@@ -40,6 +41,24 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
         cache.warn(
           { err: event.error },
           'the spool directory cannot be written; blobs pass through and are not stored',
+        );
+    },
+    diskUsabilityChanged(event) {
+      events.diskUsabilityChanged(event);
+      if (event.isUsable) cache.info('the disk before the bucket can be written again');
+      else
+        cache.warn(
+          { fault: mediumFault(event.error), err: event.error },
+          'the disk before the bucket cannot be written; pulls continue from S3',
+        );
+    },
+    diskFailed(event) {
+      events.diskFailed(event);
+      const { operation, error } = event;
+      if (operation === 'read')
+        cache.warn(
+          { err: error },
+          'a copy on the disk before the bucket cannot be read; S3 delivers instead',
         );
     },
     repaired() {
@@ -145,6 +164,22 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
       events.failed(event);
       eviction.warn({ err: event.error }, 'an eviction run failed');
     },
+  };
+}
+
+/** A line for each condition whose status is another one. */
+export function conditionLog(log: Log): ConditionPublisher {
+  const own = log.child({ component: 'conditions' });
+  return {
+    publish(_report, changed) {
+      for (const condition of changed) {
+        const { type, name, status, reason, message: why } = condition;
+        const fields = { condition: type, name, status, reason, why };
+        if (isFault(condition)) own.warn(fields, 'a condition changed: something is wrong, or under way');
+        else own.info(fields, 'a condition changed');
+      }
+    },
+    close: async () => {},
   };
 }
 

@@ -1,7 +1,7 @@
 // Room `telemetry`: log, metrics, and log lines of events. In: events of all other rooms. Out:
 // numbers and lines. Imports: base, conditions; types of auth, auth/clusters, cache,
 // cache/eviction, cache/scrub, fleet, image-streams/index, mirror, mirror/fallback, proxy, store,
-// upstream.
+// store/disk-tier, upstream.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { SearchEvents } from '../auth/access.ts';
@@ -16,9 +16,11 @@ import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import type { MirrorEvents, WorkqueueEvents } from '../mirror/events.ts';
 import type { MissEvents } from '../mirror/fallback/fallback.ts';
 import type { ProxyEvents } from '../proxy/events.ts';
+import type { DiskTierEvents } from '../store/disk-tier/events.ts';
 import type { StoreEvents } from '../store/store.ts';
 import type { UpstreamEvents } from '../upstream/upstream.ts';
 import { conditionMetrics } from './metric-conditions.ts';
+import { diskEvents } from './metric-disk.ts';
 import { fleetEvents } from './metric-fleet.ts';
 import { counter, gauge, histogram, measured } from './metric-kinds.ts';
 import { streamEvents } from './metric-streams.ts';
@@ -31,6 +33,7 @@ export type MeteredEvents = CountedEvents & MirrorEvents & WorkqueueEvents;
 type CountedEvents = CacheEvents &
   UpstreamEvents &
   StoreEvents &
+  DiskTierEvents &
   ProxyEvents &
   EvictionEvents &
   ScrubEvents &
@@ -61,6 +64,7 @@ export function createMetrics(): Metrics {
       ...proxyEvents(registry),
       ...cacheEvents(registry),
       ...storeEvents(registry),
+      ...diskEvents(registry),
       ...scrubEvents(registry),
       ...upstreamEvents(registry),
       ...clusterEvents(registry),

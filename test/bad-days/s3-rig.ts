@@ -7,19 +7,21 @@ import { type S3Double, s3Double } from '../support/s3-double.ts';
 import { type BadDay, badDay, isPulled, temporary } from './rig.ts';
 
 /**
- * The service with its store in S3, over the S3 and the registry of another one where there is one.
+ * The service with its store in S3, over the S3 and the registry of another one where there is one,
+ * and behind a disk where there is a directory for it.
  * Without a time for S3's first byte it waits for S3, and its clients for it, however long that
  * takes: a busy machine is no S3 that is slow.
  */
 export async function overS3(
   t: Test,
-  { s3: given, rig }: { s3?: S3Double; rig?: BadDay } = {},
+  { s3: given, rig, disk }: { s3?: S3Double; rig?: BadDay; disk?: string } = {},
   firstByteTimeoutMs?: string,
 ) {
   const s3 = given ?? (await s3Double());
   if (given === undefined) t.teardown(() => s3.close());
   const directory = await temporary(t, { id: 'AKIDEXAMPLE', key: 'a-secret-key' });
   const store = {
+    ...(disk === undefined ? {} : { disk: { path: disk } }),
     s3: {
       bucket: 'blobs',
       endpoint: s3.endpoint,
@@ -30,7 +32,8 @@ export async function overS3(
       secretAccessKeyFile: join(directory, 'key'),
     },
   };
-  const settings = { store, spool: { path: join(directory, 'spool') } };
+  const spool = disk === undefined ? { path: join(directory, 'spool') } : {};
+  const settings = { store, spool };
   const options = {
     settings,
     ...(rig === undefined ? {} : { double: rig.double }),

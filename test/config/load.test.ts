@@ -103,9 +103,11 @@ test('an upstream has the common tag settings but for its own', async (t) => {
   t.match(upstreams['quay.io']?.tags, { freshMs: 5000, staleMs: 3_600_000, gone: 'hide' });
 });
 
-test('the spool is beside a filesystem store, else in the temporary directory, unless it has its own place', async (t) => {
+test('the spool is beside a filesystem store or a disk before a bucket, else in the temporary directory, unless it has its own place', async (t) => {
   const s3 = 'store: { s3: { bucket: b } }';
   t.equal(load('store: { filesystem: { path: /data } }', {}).spool.path, '/data/spool');
+  const disk = 'store: { s3: { bucket: b }, disk: { path: /near } }';
+  t.equal(load(disk, { TMPDIR: '/big' }).spool.path, '/near/spool');
   t.equal(load(s3, { TMPDIR: '/big' }).spool.path, '/big/quayside-spool');
   t.equal(load(s3, {}).spool.path, '/tmp/quayside-spool');
   t.equal(load(`${s3}\nspool: { path: /fast }`, {}).spool.path, '/fast');

@@ -11,10 +11,12 @@ import { createConditionMemory } from '../../conditions/condition-memory.ts';
 import { createConfigMapPublisher } from '../../conditions/config-map.ts';
 import { createEventPublisher } from '../../conditions/kubernetes-events.ts';
 import { reportJson, reportText } from '../../conditions/report-text.ts';
+import { diskOf } from '../../config/config.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import type { StreamIndex } from '../../image-streams/stream-index.ts';
+import type { KeptFiles } from '../../store/disk-tier/kept-files.ts';
 import type { Store } from '../../store/store.ts';
-import { conditionLog } from '../../telemetry/condition-log.ts';
+import { conditionLog } from '../../telemetry/event-log.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { Metrics } from '../../telemetry/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
@@ -25,6 +27,7 @@ import { mirrorSources } from './mirror-sources.ts';
 import {
   certificateSources,
   clockSource,
+  diskSources,
   type ReadKeyPair,
   servingSource,
   settingsSource,
@@ -38,6 +41,8 @@ interface ConditionParts {
   readonly store: Store;
   /** Where the store is, in words for operators. */
   readonly place: string;
+  /** The copies on the disk before the bucket. */
+  readonly diskFiles: KeptFiles | undefined;
   readonly bucket: ConfiguredBucket | undefined;
   readonly upstreams: readonly Upstream[];
   /** The indexes of image streams. */
@@ -75,6 +80,7 @@ export async function configuredConditions(config: Config, parts: ConditionParts
       servingSource(store, parts.canServe),
       ...(bucket?.sources ?? []),
       storeSource(store, parts.place, signs),
+      ...diskSources(parts.diskFiles, diskOf(config)?.path, signs),
       spoolSource(config, signs),
       ...upstreamSources(parts.upstreams, signs, now),
       ...clusterSources(config, clients, signs, now),

@@ -4,6 +4,7 @@ import { withTimeout } from '../../base/time/wait.ts';
 import type { ConditionFinding, ConditionSource } from '../../conditions/condition.ts';
 import { usualInertiaMs } from '../../conditions/condition.ts';
 import type { Config } from '../../config/load.ts';
+import type { KeptFiles } from '../../store/disk-tier/kept-files.ts';
 import type { Store } from '../../store/store.ts';
 import { bad, good } from './findings.ts';
 import type { Signs } from './signs.ts';
@@ -63,6 +64,25 @@ export function storeSource(
       return [bad(message, signs.storeError, 'CheckFailed')];
     },
   };
+}
+
+/** Whether the disk before the bucket takes a small file; none without such a disk. */
+export function diskSources(
+  files: Pick<KeptFiles, 'isUsable'> | undefined,
+  path: string | undefined,
+  signs: Pick<Signs, 'diskError'>,
+): readonly ConditionSource[] {
+  if (files === undefined) return [];
+  return [
+    {
+      kinds: [{ type: 'DiskUsable', effect: 'degrades', inertiaMs }],
+      everyMs: 30_000,
+      async look() {
+        if (await files.isUsable()) return [good('Usable', 'a small file was written')];
+        return [bad(`${path} cannot be written: pulls continue from S3`, signs.diskError, 'Unwritable')];
+      },
+    },
+  ];
 }
 
 /** Whether files can be made in the spool, and whether there is room. */

@@ -19,6 +19,8 @@ export interface Signs {
   /** Why the store's own check failed, or its breaker is open; undefined while neither is so. */
   readonly storeError: unknown;
   readonly spool: { readonly bytes: number; readonly error?: unknown };
+  /** Why nothing can be written to the disk before the bucket; undefined while that works. */
+  readonly diskError: unknown;
   /** How far other clocks are ahead of ours, by who told, in milliseconds. */
   readonly skews: ReadonlyMap<string, number>;
 }
@@ -32,6 +34,7 @@ export function createSigns(now: () => number = () => performance.now()): Signs 
   const skews = new Map<string, number>();
   let checkError: unknown;
   let breakerError: unknown;
+  let diskError: unknown;
   let spool: Signs['spool'] = { bytes: 0 };
 
   return {
@@ -75,12 +78,19 @@ export function createSigns(now: () => number = () => performance.now()): Signs 
         events.spoolChanged(event);
         spool = { ...spool, bytes: event.bytes };
       },
+      diskUsabilityChanged(event) {
+        events.diskUsabilityChanged(event);
+        diskError = event.isUsable ? undefined : (event.error ?? unknownError);
+      },
       spoolUsabilityChanged(event) {
         events.spoolUsabilityChanged?.(event);
         const { bytes } = spool;
         spool = event.isUsable ? { bytes } : { bytes, error: event.error ?? unknownError };
       },
     }),
+    get diskError() {
+      return diskError;
+    },
     upstream: (name) => upstreams.get(name),
     cluster: (name) => clusters.get(name),
     get storeError() {

@@ -4,6 +4,7 @@ import { createLru } from '../../base/state/lru.ts';
 import {
   type ByteRange,
   type Bytes,
+  type Content,
   collected,
   type Descriptor,
   isWrongContent,
@@ -26,7 +27,7 @@ class CorruptBlob extends BrokenSource {
 export interface VerifiedStore {
   /**
    * The descriptor; undefined if absent, or if the store fails. Never throws. A copy of unexpected
-   * size is read and verified once, and deleted if it is wrong.
+   * size is read and verified once, and deleted if it is wrong; then a farther copy counts.
    */
   stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
   /**
@@ -49,8 +50,11 @@ export interface VerifiedStore {
   readSmall(descriptor: Descriptor): Promise<Uint8Array | undefined>;
 }
 
-/** Which whole reads are hashed: a process's first of foreign blobs, or all of them. */
-export type Verifies = 'first' | 'always';
+/**
+ * Which whole reads are hashed: a process's first of foreign blobs; all of them; or `far`: all, but
+ * of near copies the first.
+ */
+export type Verifies = 'first' | 'always' | 'far';
 
 interface VerifiedStoreOptions {
   readonly store: CachedBlobs;
@@ -73,7 +77,12 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
   async function remove(digest: Digest): Promise<void> {
     right.delete(digest);
     events.repaired();
-    await store.delete(digest).catch(failed);
+    await (store.distrust ?? store.delete)(digest).catch(failed);
+  }
+
+  async function isSuspect({ digest, size }: Descriptor, expectedSize: number | undefined): Promise<boolean> {
+    if (expectedSize === undefined || size === expectedSize || right.get(digest) === size) return false;
+    return !(await checking(digest, () => isRight({ digest, size })));
   }
 
   /** Whether the bytes are what the digest says, however long it takes to read them. */
@@ -91,8 +100,24 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
     }
   }
 
-  const mustVerify = ({ digest, size }: Descriptor, range: ByteRange): boolean =>
-    lengthOf(range) === size && (verifies === 'always' || right.get(digest) !== size);
+  function mustVerify(
+    { digest, size }: Descriptor,
+    range: ByteRange,
+    { isNearCopy = false }: Content,
+  ): boolean {
+    const isTrusted = verifies === 'first' || (verifies === 'far' && isNearCopy);
+    return lengthOf(range) === size && !(isTrusted && right.get(digest) === size);
+  }
+
+  /** A wrong copy is taken out. */
+  async function small({ digest, size }: Descriptor): Promise<Uint8Array | 'absent' | 'wrong'> {
+    const content = await store.open(digest);
+    if (content === undefined) return 'absent';
+    const bytes = await collected(content.body, size);
+    if (isMatch(digester(digest).update(bytes), digest)) return bytes;
+    await remove(digest);
+    return 'wrong';
+  }
 
   function confirm(descriptor: Descriptor, hash: Hash): void {
     if (!isMatch(hash, descriptor.digest)) throw mismatch(descriptor, descriptor.size);
@@ -109,9 +134,9 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
     async stat(digest, expectedSize) {
       try {
         const found = await store.stat(digest);
-        const isSuspect = found !== undefined && expectedSize !== undefined && found.size !== expectedSize;
-        if (!isSuspect || right.get(digest) === found.size) return found;
-        return (await checking(digest, () => isRight(found))) ? found : undefined;
+        if (found === undefined || !(await isSuspect(found, expectedSize))) return found;
+        const farther = store.distrust && (await store.stat(digest));
+        return farther && ((await isSuspect(farther, expectedSize)) ? undefined : farther);
       } catch (error) {
         failed(error);
         return undefined;
@@ -120,11 +145,12 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
 
     async *read(descriptor, range, signal) {
       const { digest } = descriptor;
-      const hash = mustVerify(descriptor, range) ? digester(digest) : undefined;
+      let hash: Hash | undefined;
       let missing = lengthOf(range);
       try {
         const content = await store.open(digest, { range, ...(signal === undefined ? {} : { signal }) });
         if (content === undefined) throw gone(digest);
+        if (mustVerify(descriptor, range, content)) hash = digester(digest);
         for await (const chunk of content.body) {
           missing -= chunk.byteLength;
           hash?.update(chunk);
@@ -160,17 +186,15 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
 
     forget: (digest) => void right.delete(digest),
 
-    async readSmall({ digest, size }) {
+    async readSmall(descriptor) {
       try {
-        const content = await store.open(digest);
-        if (content === undefined) return undefined;
-        const bytes = await collected(content.body, size);
-        if (isMatch(digester(digest).update(bytes), digest)) return bytes;
-        await remove(digest);
+        const first = await small(descriptor);
+        const found = first === 'wrong' && store.distrust ? await small(descriptor) : first;
+        return typeof found === 'string' ? undefined : found;
       } catch (error) {
         failed(error);
+        return undefined;
       }
-      return undefined;
     },
   };
 }

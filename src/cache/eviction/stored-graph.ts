@@ -61,7 +61,7 @@ function indexesOf(inventory: Inventory, descriptors: readonly Descriptor[]): nu
 }
 
 async function readManifest(source: BlobSource, digest: Digest, signal: AbortSignal | undefined) {
-  const content = await source.open(digest, signal === undefined ? {} : { signal });
+  const content = await source.open(digest, { isUpkeep: true, ...(signal === undefined ? {} : { signal }) });
   const bytes = content && (await jsonBytes(content));
   return bytes && manifestOrNone(bytes, undefined);
 }

@@ -1,6 +1,6 @@
 // Room `cache/fills`: downloads under way, each a file in the spool with any number of readers. In:
-// an upstream body. Out: verified bytes for readers, and the blob for the store. Imports: base,
-// oci, store/filesystem; types of cache, store.
+// a body of an upstream or a bucket. Out: verified bytes for readers, and the blob for the store.
+// Imports: base, oci, store/filesystem; types of cache, store, store/disk-tier.
 
 import type { Hash } from 'node:crypto';
 import { createNotifier } from '../../base/flow/notifier.ts';
@@ -27,7 +27,7 @@ export interface FillOptions {
     sourced: (replica: string | undefined) => void,
   ) => Promise<OpenBlob | undefined>;
   readonly spool: Spool;
-  readonly store: CachedBlobs;
+  readonly store: Pick<CachedBlobs, 'adopt' | 'keep' | 'put'>;
   /** Whether what another replica stores is stored here too. Default: true. */
   readonly keepsFollowed?: boolean;
   /** The store could not keep the blob; the readers do not notice. */
@@ -153,7 +153,10 @@ export class Fill {
   async #run(): Promise<FillOutcome> {
     try {
       const { descriptor, file } = await this.#download();
-      if (this.#isKeptElsewhere) return 'followed';
+      if (this.#isKeptElsewhere) {
+        await this.#keepNear(descriptor, file);
+        return 'followed';
+      }
       if (await this.#keep(descriptor, file)) return 'stored';
       return isDiskFull(this.#storeFailure) ? 'disk-full' : 'store';
     } catch (thrown) {
@@ -230,7 +233,11 @@ export class Fill {
 
   async #keep(descriptor: Descriptor, file: SpoolFile): Promise<boolean> {
     const { store } = this.#options;
-    if (store.adopt === undefined) return (await this.#saving) ?? (await this.#save(descriptor));
+    if (store.adopt === undefined) {
+      const isStored = (await this.#saving) ?? (await this.#save(descriptor));
+      if (isStored) await this.#keepNear(descriptor, file);
+      return isStored;
+    }
     try {
       if (!(await store.adopt(descriptor, file.path))) return await this.#save(descriptor);
       file.adopted();
@@ -239,6 +246,11 @@ export class Fill {
       this.#notStored(error);
       return false;
     }
+  }
+
+  /** What is stored, here or by another replica, may leave its file as a nearer copy. */
+  async #keepNear(descriptor: Descriptor, file: SpoolFile): Promise<void> {
+    if ((await this.#options.store.keep?.(descriptor, file.path)) === true) file.adopted();
   }
 
   async #save(descriptor: Descriptor): Promise<boolean> {

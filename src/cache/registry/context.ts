@@ -83,7 +83,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
   const copies = createVerifiedStore({
     store: counted.blobs,
     events,
-    verifies: store.kind === 's3' ? 'always' : (options.verifies ?? 'first'),
+    verifies: store.kind === 's3' ? 'far' : (options.verifies ?? 'first'),
   });
   const { markVerified: stored } = copies;
   const downloads = createFills({

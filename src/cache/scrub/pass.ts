@@ -100,7 +100,7 @@ function blobCheck(options: PassOptions): (blob: StoredBlob) => Promise<boolean>
   const { paced, spend } = createScrubPace({ ...options, others: options.openReads });
 
   async function isWrong(digest: Digest): Promise<boolean> {
-    const content = await store.blobs.open(digest, { signal });
+    const content = await store.blobs.open(digest, { signal, isUpkeep: true });
     if (content === undefined) return false;
     try {
       for await (const { byteLength } of paced(verified(content.body, content.descriptor)))

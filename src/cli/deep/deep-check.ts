@@ -1,10 +1,11 @@
 import { withTimeout } from '../../base/time/wait.ts';
+import { diskOf } from '../../config/config.ts';
 import type { ConfigRefusal, FaultPath } from '../../config/faults.ts';
 import type { Config, Environment } from '../../config/load.ts';
 import { clusterFinding } from './cluster-probe.ts';
 import { contentFaults } from './file-contents.ts';
 import type { DeepFinding } from './finding.ts';
-import { spoolFinding, storeFinding } from './store-probe.ts';
+import { diskFinding, spoolFinding, storeFinding } from './store-probe.ts';
 import { upstreamFinding } from './upstream-probe.ts';
 
 /** All that the configuration names, looked at once. */
@@ -31,8 +32,10 @@ export async function deepCheck(
     const fault = `has not answered within ${patienceMs / 1000} s`;
     return withTimeout(found, patienceMs, () => ({ what, path, fault }));
   };
+  const disk = diskOf(config);
   const findings = await Promise.all([
     inTime('store', ['store'], storeFinding(config)),
+    ...(disk === undefined ? [] : [inTime('disk', ['store', 'disk', 'path'], diskFinding(disk))]),
     inTime('spool', ['spool', 'path'], spoolFinding(config)),
     ...Object.entries(config.upstreams).map(([name, upstream]) =>
       inTime(`upstream ${name}`, ['upstreams', name], upstreamFinding(name, upstream, env)),

@@ -1,6 +1,7 @@
 import { configuredStore } from '../../app/store.ts';
-import { spoolFault, storeAdvice, storePlace, unwritableText } from '../../app/store-check.ts';
+import { diskFault, spoolFault, storeAdvice, storePlace, unwritableText } from '../../app/store-check.ts';
 import { oneLine } from '../../base/text/one-line.ts';
+import type { DiskConfig } from '../../config/config.ts';
 import type { Config } from '../../config/load.ts';
 import { createBufferPool } from '../../store/buffers.ts';
 import type { DeepFinding } from './finding.ts';
@@ -27,6 +28,13 @@ export async function storeFinding(config: Config): Promise<DeepFinding> {
   } finally {
     await medium.close();
   }
+}
+
+/** Writes a small file on the disk before the bucket, and deletes it. */
+export async function diskFinding({ path }: DiskConfig): Promise<DeepFinding> {
+  const fault = await diskFault(path);
+  const where = { what: 'disk', path: ['store', 'disk', 'path'] };
+  return fault === undefined ? { ...where, fine: `${path} takes a probe` } : { ...where, fault };
 }
 
 /** Writes a small file where downloads go, and deletes it. */

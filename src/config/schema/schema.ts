@@ -62,7 +62,10 @@ const conditions = section({
 
 /** Where a download is written while it runs. */
 const spool = section({
-  /** The directory. Default: `spool` in the filesystem store, else `quayside-spool` in `TMPDIR`. */
+  /**
+   * The directory. Default: `spool` in the filesystem store or in `store.disk`, else
+   * `quayside-spool` in `TMPDIR`.
+   */
   path: Type.Optional(text()),
   /** Bytes of all downloads; a blob above it passes through and is not stored. Default 20 GiB. */
   maxBytes: bytes({ default: '20GiB' }),

@@ -72,7 +72,14 @@ const s3 = closed({
   redirectExpiresSeconds: seconds({ default: '20m' }),
 });
 
-/** Where content is kept: exactly one of the three. */
+const disk = closed({
+  /** The directory, on a local disk. The spool is below it, unless `spool.path` is set. */
+  path: text(),
+  /** What the copies may hold, bytes; above it the least recently used go. Default 20 GiB. */
+  maxBytes: bytes({ default: '20GiB' }),
+});
+
+/** Where content is kept: exactly one of filesystem, memory and s3. */
 export const storeSchema = Type.Object(
   {
     /** A directory of this machine. */
@@ -81,6 +88,8 @@ export const storeSchema = Type.Object(
     memory: Type.Optional(memory),
     /** A bucket, which several replicas may share. */
     s3: Type.Optional(s3),
+    /** A local disk before the bucket: copies of what is served, read without S3. Default: none. */
+    disk: Type.Optional(disk),
     /**
      * How often every stored blob is read and verified in the background, in milliseconds; `false`
      * or 0 for never. Default: one day for a directory; never for a bucket, whose whole reads are

@@ -33,7 +33,9 @@ interface FilesystemBlobsOptions {
  * One file per blob, renamed to its final name once its bytes are verified and synced: what has
  * that name is complete. A replaced or deleted file stays readable while open.
  */
-export function filesystemBlobs(options: FilesystemBlobsOptions): Required<Omit<CachedBlobs, 'redirectUrl'>> {
+export function filesystemBlobs(
+  options: FilesystemBlobsOptions,
+): CachedBlobs & Required<Pick<CachedBlobs, 'adopt' | 'openFile'>> {
   const { path, temps, pool } = options;
   const pathOf = (digest: Digest) => join(path, blobKey(digest));
   return {

@@ -37,11 +37,16 @@ interface S3Connections {
   readonly running: Set<string>;
 }
 
+/** Always with a URL. */
+export interface S3Blobs extends CachedBlobs {
+  redirectUrl(digest: Digest): Promise<string>;
+}
+
 /** Blobs as objects, with few calls: none for a known blob, one to read it. */
 export function s3Blobs(
   { breaker, bucket, readers, uploads, running }: S3Connections,
   options: S3BlobsOptions & BodyLimits,
-): CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>> {
+): S3Blobs {
   const { partBytes: leastBytes = 8 * 1024 * 1024, redirectExpiresSeconds = 600 } = options;
   const { stallMs, leastBytesPerSecond, now = () => performance.now() } = options;
   const presence = createS3Presence(options.presence ?? 200_000, now);

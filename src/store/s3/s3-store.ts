@@ -2,12 +2,12 @@
 // whole or not at all. Imports: base, oci, store, store/s3/bucket.
 
 import { blobsPrefix } from '../keys.ts';
-import { type CachedBlobs, type Store, storeOutage } from '../store.ts';
+import { type Store, storeOutage } from '../store.ts';
 import { S3Breaker, type S3BreakerOptions } from './bucket/s3-breaker.ts';
 import { createS3Bucket } from './bucket/s3-bucket.ts';
 import { createS3Calls, type S3ClientOptions } from './bucket/s3-client.ts';
 import { createS3Uploads, type Uploads } from './bucket/s3-uploads.ts';
-import { type S3BlobsOptions, s3Blobs } from './s3-blobs.ts';
+import { type S3Blobs, type S3BlobsOptions, s3Blobs } from './s3-blobs.ts';
 import { createS3Probe } from './s3-probe.ts';
 import { type BodyLimits, createS3Records } from './s3-records.ts';
 
@@ -21,7 +21,7 @@ export interface S3StoreOptions
 }
 
 interface S3Store extends Store {
-  readonly blobs: CachedBlobs & Required<Pick<CachedBlobs, 'redirectUrl'>>;
+  readonly blobs: S3Blobs;
 }
 
 /**

@@ -6,6 +6,7 @@ import { mirrorSources } from '../../../src/app/conditions/mirror-sources.ts';
 import {
   certificateSources,
   clockSource,
+  diskSources,
   spoolSource,
   storeSource,
 } from '../../../src/app/conditions/own-sources.ts';
@@ -56,6 +57,21 @@ test('a spool is usable until no file can be made in it, or it is full', async (
   events.spoolUsabilityChanged?.({ isUsable: true });
   events.spoolChanged({ bytes: 0 });
   t.match(await found(source), [{ status: 'True' }]);
+});
+
+test('the disk before a bucket is usable while it takes a file, and no condition without it', async (t) => {
+  const { signs, events } = stage();
+  let isUsable = true;
+  const [source] = diskSources({ isUsable: async () => isUsable }, '/copies', signs);
+  if (source === undefined) throw new Error('there is no condition');
+  t.match(await found(source), [{ status: 'True' }]);
+  const error = Object.assign(new Error('read-only file system'), { code: 'EROFS' });
+  events.diskUsabilityChanged({ isUsable: false, error });
+  isUsable = false;
+  t.match(await found(source), [
+    { status: 'False', reason: 'EROFS', message: /^\/copies cannot be written: pulls continue from S3/ },
+  ]);
+  t.same(diskSources(undefined, undefined, signs), []);
 });
 
 test('our clock is wrong when those of others agree that it is', async (t) => {

@@ -143,6 +143,11 @@ defaultUpstream: none
 upstreams: {}
 `;
   t.match(await checked(t, text, '--deep'), { code: 0, out: /^store: bucket blobs at .* probe$/m });
+  const near = text.replace(' }\nspool', ' , disk: { path: DIR/id } }\nspool');
+  t.match(await checked(t, near, '--deep'), {
+    code: 1,
+    out: /^DIR\/q\.yaml:1: store\.disk\.path: the directory of store\.disk .* \(ENOTDIR/m,
+  });
   s3.switches.down = true;
   const { code, out } = await checked(t, text, '--deep');
   t.equal(code, 1);

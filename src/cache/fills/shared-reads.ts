@@ -1,0 +1,143 @@
+import type { BlobSource, ByteRange, Bytes, Content, ReadOptions } from '../../oci/content.ts';
+import type { Digest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { isWhole, whole } from '../../oci/range.ts';
+import type { OpenBlob } from '../../oci/registry-reader.ts';
+import type { SharedReads } from '../../store/disk-tier/disk-tier.ts';
+import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
+import type { KeptFiles } from '../../store/disk-tier/kept-files.ts';
+import { failoverRead } from './failover-read.ts';
+import { Fill, NoRoom } from './fill.ts';
+import { type Spool, SpoolError } from './spool.ts';
+
+interface SharedReadsOptions {
+  /** The medium behind the disk. */
+  readonly from: BlobSource;
+  /** Where a blob that was read whole is kept. */
+  readonly into: Pick<KeptFiles, 'adopt' | 'health'>;
+  /** On the same file system as `into`. */
+  readonly spool: Spool;
+  readonly events: Pick<DiskTierEvents, 'diskRead'>;
+}
+
+/** A reader this far ahead of the read under way gets one of its own; a nearer one waits. */
+const near = { bytes: 8 * 1024 * 1024, ms: 500 };
+
+/**
+ * Reads of a medium through the disk: a whole blob is read once, as a fill, however many read it,
+ * and stays in `into`. A part is read from that fill where it is near, else from the medium alone.
+ * Where the disk has no room or fails, each reader reads the medium.
+ */
+export function createSharedReads({ from, into, spool, events }: SharedReadsOptions): SharedReads {
+  /** By digest, while others may join. */
+  const running = new Map<Digest, Fill>();
+  const unsettled = new Set<Fill>();
+  let isClosed = false;
+
+  function started(digest: Digest): Fill {
+    const fill: Fill = new Fill({
+      digest,
+      size: undefined,
+      origin: (signal) => openedAt(from, digest, signal),
+      spool,
+      store: {
+        adopt: async (blob, file) => running.get(digest) === fill && (await into.adopt(blob, file)),
+        put: () => Promise.reject(new Error('the disk took no file')),
+      },
+      storeFailed: () => {},
+    });
+    running.set(digest, fill);
+    unsettled.add(fill);
+    void fill.settled.then(() => {
+      unsettled.delete(fill);
+      if (running.get(digest) === fill) running.delete(digest);
+    });
+    return fill;
+  }
+
+  /** The read to follow, or to begin where the whole blob is wanted. */
+  async function followed(digest: Digest, range: ByteRange | undefined): Promise<Fill | undefined> {
+    const found = running.get(digest);
+    if (found !== undefined || isClosed || !into.health.mayWrite) return found;
+    if (range !== undefined) {
+      const descriptor = await from.stat(digest);
+      if (descriptor === undefined || !isWhole(range, descriptor)) return undefined;
+    }
+    // Another reader may have begun meanwhile.
+    return running.get(digest) ?? started(digest);
+  }
+
+  function alone(digest: Digest, reading: ReadOptions): Promise<Content | undefined> {
+    events.diskRead({ result: 'miss' });
+    return from.open(digest, reading);
+  }
+
+  async function behind(fill: Fill, digest: Digest, reading: ReadOptions): Promise<Content> {
+    const { signal } = reading;
+    const descriptor = await fill.opened;
+    const range = reading.range ?? whole(descriptor);
+    return {
+      descriptor,
+      ...(reading.range === undefined ? {} : { range }),
+      body: failoverRead(descriptor, range, [
+        (rest) => fill.read(rest, signal),
+        (rest) => bytesFrom(from, digest, { ...reading, range: rest }),
+      ]),
+      close: async () => {},
+    };
+  }
+
+  return {
+    async open(digest, reading = {}) {
+      const before = running.get(digest);
+      const fill = await followed(digest, reading.range);
+      if (fill === undefined || isFar(fill, reading.range)) return alone(digest, reading);
+      try {
+        const content = await behind(fill, digest, reading);
+        events.diskRead({ result: before === fill ? 'joined' : 'miss' });
+        return content;
+      } catch (error) {
+        if (isUnknown(error)) return undefined;
+        if (error instanceof NoRoom || error instanceof SpoolError) return alone(digest, reading);
+        throw error;
+      }
+    },
+    forget: (digest) => void running.delete(digest),
+    async close() {
+      isClosed = true;
+      for (const fill of unsettled) fill.abort();
+      await Promise.all([...unsettled].map(({ settled }) => settled));
+    },
+  };
+}
+
+function isFar(fill: Fill, range: ByteRange | undefined): boolean {
+  const { bytes, ms } = fill.distanceTo(range?.start ?? 0);
+  return bytes > near.bytes && ms > near.ms;
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof RegistryError && error.code === 'BLOB_UNKNOWN';
+}
+
+async function openedAt(
+  from: BlobSource,
+  digest: Digest,
+  signal: AbortSignal,
+): Promise<OpenBlob | undefined> {
+  const content = await from.open(digest, { signal });
+  return (
+    content && {
+      size: content.descriptor.size,
+      body: content.body,
+      close: () => void content.close(),
+    }
+  );
+}
+
+async function* bytesFrom(from: BlobSource, digest: Digest, reading: ReadOptions): Bytes {
+  const content = await from.open(digest, reading);
+  if (content === undefined)
+    throw new RegistryError('UNAVAILABLE', 'the medium no longer has the blob', { detail: { digest } });
+  yield* content.body;
+}
