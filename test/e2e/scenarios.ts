@@ -17,6 +17,7 @@ import { crane } from './scenarios/crane.ts';
 import { crashFilesystem, crashS3 } from './scenarios/crash.ts';
 import { curl } from './scenarios/curl.ts';
 import { explain } from './scenarios/explain.ts';
+import { fleet, fleetOthers, fleetStranger } from './scenarios/fleet.ts';
 import { fresh } from './scenarios/fresh.ts';
 import { inspect } from './scenarios/inspect.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
@@ -73,6 +74,9 @@ export const scenarios: readonly Scenario[] = [
   shutdown,
   crashFilesystem,
   crashS3,
+  fleet,
+  fleetOthers,
+  fleetStranger,
   mirrorRegistries,
   mirrorAttachments,
   mirrorThrottled,
