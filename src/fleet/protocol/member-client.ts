@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { anySignal, type Clock, systemClock } from '../../base/time/wait.ts';
+import { anySignal, type Clock, systemClock, withFairTimeout } from '../../base/time/wait.ts';
 import { digestOf } from '../../oci/digest.ts';
 import type { Downloads } from '../../upstream/download/downloads.ts';
 import type { ConnectOptions } from '../../upstream/download/pooled-socket.ts';
@@ -96,13 +96,15 @@ export function createMemberClient(options: MemberClientOptions): MemberClient {
   }
 
   async function ping(member: string): Promise<Pong | undefined> {
+    const control = new AbortController();
+    const asked = get(member, `${memberPrefix}ping`, { signal: control.signal });
+    asked.then(({ response }) => discard(response), ignored);
     try {
-      const signal = AbortSignal.timeout(pingMs);
-      const { response, statement } = await get(member, `${memberPrefix}ping`, { signal });
-      discard(response);
-      return parsePong(statement);
+      return parsePong((await withFairTimeout(asked, pingMs, () => undefined, clock))?.statement);
     } catch {
       return undefined;
+    } finally {
+      control.abort();
     }
   }
 

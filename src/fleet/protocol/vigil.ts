@@ -10,6 +10,9 @@ export interface VigilOptions {
   readonly clock?: Clock;
 }
 
+/** However long this process is too busy to read an answer, that counts as one slice. */
+const slices = 4;
+
 type VigilState = 'sign' | 'bytes' | 'none' | 'over';
 
 /**
@@ -19,6 +22,7 @@ type VigilState = 'sign' | 'bytes' | 'none' | 'over';
  */
 export class Vigil implements Disposable {
   readonly #silenceMs: number;
+  readonly #sliceMs: number;
   readonly #isAlive: () => Promise<boolean>;
   readonly #clock: Clock;
   readonly #died: () => void;
@@ -36,7 +40,8 @@ export class Vigil implements Disposable {
     this.#isAlive = isAlive;
     this.#clock = clock;
     this.#died = died;
-    this.#timer = clock.setTimeout(() => this.#end(), signMs);
+    this.#timer = clock.setTimeout(() => this.#unsigned(slices), signMs / slices);
+    this.#sliceMs = signMs / slices;
   }
 
   /** The member lives, and an answer is waited for. */
@@ -64,6 +69,12 @@ export class Vigil implements Disposable {
   [Symbol.dispose](): void {
     this.#wait = 'over';
     this.#timer[Symbol.dispose]();
+  }
+
+  #unsigned(left: number): void {
+    if (this.#wait !== 'sign') return;
+    if (left > 1) this.#timer = this.#clock.setTimeout(() => this.#unsigned(left - 1), this.#sliceMs);
+    else this.#end();
   }
 
   async #silent(): Promise<void> {
