@@ -1,5 +1,5 @@
+import type { TypedDescriptor } from '../../src/load/images/random-blobs.ts';
 import { type GeneratedImage, generatedImage } from '../../test/support/images.ts';
-import type { TypedDescriptor } from '../../test/support/random-blobs.ts';
 
 const platforms = ['linux/amd64', 'linux/arm64'] as const;
 

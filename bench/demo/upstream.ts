@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as after } from 'node:timers/promises';
+import type { GeneratedBlob } from '../../src/load/images/random-blobs.ts';
 import type { GeneratedImage, GeneratedManifest } from '../../test/support/images.ts';
-import type { GeneratedBlob } from '../../test/support/random-blobs.ts';
 
 /** What the upstream was asked for and what it delivered. */
 export interface Traffic {

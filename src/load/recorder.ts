@@ -174,7 +174,8 @@ export class LoadRecorder {
   }
 }
 
-function emptySecond(second: number): LoadSecond {
+/** A second in which nothing happened. */
+export function emptySecond(second: number): LoadSecond {
   const counts = { due: 0, started: 0, finished: 0, requests: 0, bytes: 0, errors: 0 };
   return { second, ...counts, underWay: 0, longestMs: 0 };
 }

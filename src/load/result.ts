@@ -16,8 +16,8 @@ export const loadMeasures = ['firstByte', 'manifest', 'layer', 'range', 'image',
 export type LoadMeasure = (typeof loadMeasures)[number];
 
 /**
- * The latencies of one measure and class: the word of `Quayside-Cache` (before its `;`), `none`
- * without one. Of an image the words of all its answers that were not hits, else `hit`.
+ * The latencies of one measure and class: the last word of `Quayside-Cache`, such as `memory` or
+ * `fill`, and `none` without it. An image has the class of its slowest answer: `fill` if any was.
  */
 export interface MeasuredLatency extends LatencySummary {
   readonly measure: LoadMeasure;
@@ -61,7 +61,7 @@ interface WrongContent {
 }
 
 /** What the machine that made the load was busy with. */
-interface LoadGenerator {
+export interface LoadGenerator {
   readonly processes: number;
   /** Processor time of all of them, their threads included, milliseconds. */
   readonly processorMs: number;
@@ -92,7 +92,7 @@ interface UpstreamTraffic {
 }
 
 /** One rate that the search for the knee tried. */
-interface KneeStep {
+export interface KneeStep {
   /** Arrivals in a second: wanted, and begun. */
   readonly ratePerSecond: number;
   readonly achievedPerSecond: number;
@@ -104,7 +104,7 @@ interface KneeStep {
 }
 
 /** Where the p99 of whole work is twice that of the first step. */
-interface Knee {
+export interface Knee {
   readonly steps: readonly KneeStep[];
   /** The first rate beyond it, and the last one before; absent where no step was. */
   readonly beyondPerSecond?: number;

@@ -6,6 +6,7 @@ import { clientCommands } from './client-commands.ts';
 import { adminHelp, type Command } from './command.ts';
 import { configCommands } from './config-commands.ts';
 import { imageCommands } from './image-commands.ts';
+import { loadCommands } from './load-commands.ts';
 
 /** Loaded last: a mistake in the command line or the configuration is reported without it. */
 const startApp: Start = async (config, options) =>
@@ -153,6 +154,7 @@ Metrics are at :8080. The queue is kept in the store and survives a restart. Sto
       (await import('../../predecessors/commands/mirror-serve.ts')).mirrorServing(startApp)(args, io),
   },
   ...imageCommands,
+  ...loadCommands,
   {
     name: 'version',
     summary: 'print the version',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { wholeOf } from '../../../src/load/images/random-blobs.ts';
 import { hexOf } from '../../../src/oci/digest.ts';
 import {
   type GeneratedImage,
@@ -9,7 +10,6 @@ import {
   referrersIndex,
   referrersTag,
 } from '../../support/images.ts';
-import { wholeOf } from '../../support/random-blobs.ts';
 import { type RegistryDouble, registryDouble } from '../../support/registry-double.ts';
 import { onePlatform } from '../fixtures/images.ts';
 import { type Quayside, quayside, upstreamName } from '../fixtures/quayside.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { wholeOf } from '../../../src/load/images/random-blobs.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { pushImage } from '../../support/images.ts';
-import { wholeOf } from '../../support/random-blobs.ts';
 import { fileDigest } from '../fixtures/compare.ts';
 import { largest, onePlatform } from '../fixtures/images.ts';
 import { quayside, upstreamName } from '../fixtures/quayside.ts';

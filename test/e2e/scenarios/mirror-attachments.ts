@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
+import { heldBlob } from '../../../src/load/images/random-blobs.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { type GeneratedImage, generatedImage, pushImage } from '../../support/images.ts';
 import { until } from '../../support/program.ts';
-import { heldBlob } from '../../support/random-blobs.ts';
 import { assertRegistryHolds } from '../fixtures/compare.ts';
 import { mirrorCommand } from '../fixtures/mirror.ts';
 import { type MirrorStand, mirrorLines, mirrorStand, names } from '../fixtures/mirror-stand.ts';

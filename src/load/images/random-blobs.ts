@@ -3,8 +3,8 @@
  * held, always made again.
  */
 import { createCipheriv, createHash } from 'node:crypto';
-import type { Bytes, Descriptor } from '../../src/oci/content.ts';
-import { digestOf, parseDigest } from '../../src/oci/digest.ts';
+import type { Bytes, Descriptor } from '../../oci/content.ts';
+import { digestOf, parseDigest } from '../../oci/digest.ts';
 
 export type TypedDescriptor = Descriptor & { readonly mediaType: string };
 

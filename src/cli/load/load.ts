@@ -1,0 +1,73 @@
+// Room `cli/load`: quayside load: load on any registry, and its report. In: flags. Out: a load, a
+// report, the exit code. Imports: every room below.
+
+import { writeFile } from 'node:fs/promises';
+import { LoadFailure } from '../../load/client/failure.ts';
+import type { LoadTarget } from '../../load/client/target.ts';
+import { runLoad } from '../../load/engine/load.ts';
+import { seeded } from '../../load/images/seeding.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { type Io, type Run, stopCode } from '../flags/io.ts';
+import { createLiveLine } from './live-line.ts';
+import { type LoadFlags, parseLoadFlags } from './options.ts';
+import { checkOperated, imageModelOf, loadPlanOf, registryOf, targetOf } from './plan.ts';
+import { summaryText } from './summary.ts';
+
+/** `quayside load`: see its help. */
+export const load: Run = async (args, io) => {
+  const values = parseLoadFlags(args);
+  const { target, seed } = values;
+  try {
+    if (seed !== undefined) await seedRegistry(registryOf(seed, values), values, io);
+    return target === undefined ? 0 : await loadTarget(targetOf(target, values), values, io);
+  } catch (error) {
+    if (!(error instanceof LoadFailure || error instanceof RegistryError)) throw error;
+    io.stderr.write(`quayside load: ${error.message}\n`);
+    return 1;
+  }
+};
+
+async function loadTarget(target: LoadTarget, values: LoadFlags, io: Io): Promise<number> {
+  checkOperated(target, values);
+  const plan = await loadPlanOf(target, values, io.signal);
+  const live = createLiveLine(io.stderr);
+  const result = await runLoad(plan, {
+    signal: io.signal,
+    progress: live.show,
+    stepped({ ratePerSecond, p50Ms, p99Ms, errors }) {
+      live.clear();
+      const latencies = `p50 ${Math.round(p50Ms)} ms, p99 ${Math.round(p99Ms)} ms`;
+      io.stderr.write(`${ratePerSecond.toFixed(1)} a second: ${latencies}, ${errors} errors\n`);
+    },
+  });
+  live.clear();
+  if (values.output !== undefined)
+    await writeFile(values.output, `${JSON.stringify(result, undefined, 2)}\n`);
+  io.stdout.write(summaryText(result));
+  if (io.signal.aborted) return stopCode(io.signal.reason);
+  return result.objections.length === 0 ? 0 : 1;
+}
+
+async function seedRegistry(registry: LoadTarget, values: LoadFlags, io: Io): Promise<void> {
+  checkOperated(registry, values);
+  const model = imageModelOf(values);
+  if (model === undefined) throw new UsageError('--seed needs --images N, the number of images to generate');
+  const done = await seeded(registry, model, {
+    signal: io.signal,
+    maxBytes: values['max-bytes'],
+    progress({ images, of, sentBytes }) {
+      if (io.stderr.isTTY === true)
+        io.stderr.write(`\r${images} of ${of} images, ${megabytes(sentBytes)} sent`);
+    },
+  });
+  if (io.stderr.isTTY === true) io.stderr.write('\n');
+  const found = `${megabytes(done.foundBytes)} were there`;
+  io.stderr.write(
+    `${registry.url} has ${done.of} images of the model: ${megabytes(done.sentBytes)} sent, ${found}\n`,
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}

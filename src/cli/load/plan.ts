@@ -1,0 +1,150 @@
+import { readFile } from 'node:fs/promises';
+import { hostHeader, isPrivateTarget, type LoadTarget } from '../../load/client/target.ts';
+import type { LoadPlan } from '../../load/engine/load.ts';
+import type { WorkSource } from '../../load/engine/source.ts';
+import { imagesOf } from '../../load/images/catalog.ts';
+import { type ImageModel, type LoadImage, modelImages, parseImageList } from '../../load/model/images.ts';
+import type { ArrivalModel } from '../../load/model/model-arrivals.ts';
+import { createFrontCounter } from '../../load/traffic/front.ts';
+import { createMetricsCounter } from '../../load/traffic/metrics-page.ts';
+import { UsageError } from '../flags/arguments.ts';
+import { type LoadFlags, settingsOf } from './options.ts';
+
+/** More images than these are not listed. */
+const mostImages = 10_000;
+const progressTimeoutMs = 60_000;
+
+/** The target of a load, and its login. */
+export function targetOf(url: string, values: LoadFlags): LoadTarget {
+  const files = {
+    caFile: values.ca,
+    authFile: values.authfile,
+    usernameFile: values['username-file'],
+    passwordFile: values['password-file'],
+    tokenFile: values['token-file'],
+  };
+  const given = Object.entries(files).filter(([, file]) => file !== undefined);
+  const mirrorOf = values['mirror-of'];
+  const mirror = mirrorOf === undefined ? {} : { mirrorOf, mirrorBy: values['mirror-by'] };
+  const host = values.host === undefined ? {} : { hostName: values.host };
+  return { url, ...mirror, ...host, ...Object.fromEntries(given) };
+}
+
+/** The registry behind the target, asked for itself. */
+export function registryOf(url: string, values: LoadFlags): LoadTarget {
+  const { mirrorOf: _of, mirrorBy: _by, hostName: _host, ...rest } = targetOf(url, values);
+  return rest;
+}
+
+/** Throws `UsageError` for a target that other people may operate. */
+export function checkOperated(target: LoadTarget, values: LoadFlags): void {
+  if (isPrivateTarget(target) || values['i-operate-this'] === true) return;
+  throw new UsageError(
+    `${new URL(target.url).host} is not a private address: a load on a registry of others is an attack. --i-operate-this says that it is yours`,
+  );
+}
+
+/** The images that are generated, where --images is a number. */
+export function imageModelOf(values: LoadFlags): ImageModel | undefined {
+  if (!/^\d{1,6}$/.test(values.images)) return undefined;
+  return {
+    count: Math.max(1, Number(values.images)),
+    layers: values.layers,
+    sizes: values.sizes,
+    sharedShare: values.shared,
+    familySize: 4,
+    seed: values.random,
+    prefix: values.prefix,
+  };
+}
+
+/** What is to be done, once the images are known. Throws `UsageError`. */
+export async function loadPlanOf(
+  target: LoadTarget,
+  values: LoadFlags,
+  signal: AbortSignal,
+): Promise<LoadPlan> {
+  const images = await wantedImages(target, values, signal);
+  if (images.length === 0) throw new UsageError('--images names no image');
+  const { seed } = values;
+  const generated = imageModelOf(values);
+  const moves =
+    values.moves === undefined || seed === undefined || generated === undefined
+      ? {}
+      : { moves: { registry: registryOf(seed, values), images: generated } };
+  if (values.moves !== undefined && generated === undefined)
+    throw new UsageError('--moves needs --images N: only tags of generated images can be moved');
+  const source: WorkSource = { images, model: arrivalModelOf(values), ...moves };
+  const { front, metrics, closed } = values;
+  const traffic =
+    front === undefined
+      ? metrics === undefined
+        ? {}
+        : { traffic: createMetricsCounter(new URL(metrics)) }
+      : { traffic: createFrontCounter(new URL(front)) };
+  return {
+    title: values.title ?? `load on ${hostHeader(target) ?? new URL(target.url).host}`,
+    generator: {
+      target,
+      nodes: {
+        client: values.client,
+        perNode: values['per-node'],
+        platform: values.platform,
+        isForgetful: values.keep !== true,
+        progressTimeoutMs,
+      },
+      source,
+      bounds: {
+        durationMs: values.duration,
+        drainMs: values.drain,
+        maxRequests: values['max-requests'],
+        maxBytes: values['max-bytes'],
+        maxConcurrency: values['max-concurrency'],
+      },
+      verifyThreads: values['no-verify'] === true ? 0 : values['verify-threads'],
+      ...(closed === undefined ? {} : { workers: closed }),
+    },
+    processes: values.processes,
+    ...traffic,
+    settings: settingsOf(values),
+    ...(values['find-knee'] === true
+      ? { knee: { factor: values['knee-factor'], mostSteps: values['knee-steps'] } }
+      : {}),
+    limits: limitsOf(values),
+  };
+}
+
+function limitsOf(values: LoadFlags): LoadPlan['limits'] {
+  const { 'max-p99': maxP99Ms, 'max-errors': maxErrors } = values;
+  return {
+    ...(maxP99Ms === undefined ? {} : { maxP99Ms }),
+    ...(maxErrors === undefined ? {} : { maxErrors }),
+  };
+}
+
+async function wantedImages(
+  target: LoadTarget,
+  values: LoadFlags,
+  signal: AbortSignal,
+): Promise<readonly LoadImage[]> {
+  const generated = imageModelOf(values);
+  if (generated !== undefined)
+    return modelImages(generated).map(({ repository, tag }) => ({ repository, reference: { tag } }));
+  if (values.images !== 'catalog') return parseImageList(await readFile(values.images, 'utf8'));
+  const registry = values.from === undefined ? target : registryOf(values.from, values);
+  return imagesOf(registry, values.repository, { most: mostImages, signal });
+}
+
+function arrivalModelOf(values: LoadFlags): ArrivalModel {
+  const { rate, spacing, nodes, zipf, random, ranges, herd, moves } = values;
+  return {
+    ratePerSecond: rate,
+    spacing,
+    nodes,
+    zipf,
+    seed: random,
+    ...(ranges === undefined ? {} : { ranges: { count: ranges, bytes: values['range-bytes'] } }),
+    ...(herd === undefined ? {} : { herdEveryMs: herd }),
+    ...(moves === undefined ? {} : { movesEveryMs: moves }),
+  };
+}
