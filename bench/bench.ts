@@ -14,11 +14,12 @@ export interface BenchOptions {
   readonly isShort: boolean;
   /** Where to keep files while it runs. Default: see ground.ts. */
   readonly directory: string | undefined;
-  /** Whether the report becomes `results/latest.*`. */
+  /** Whether the report becomes `results/latest.*` and a dated file. */
   readonly isKept: boolean;
 }
 
-const results = fileURLToPath(new URL('./results', import.meta.url));
+/** Where dated results are kept. */
+export const results = fileURLToPath(new URL('./results', import.meta.url));
 
 /**
  * Runs the scenarios one after the other. A scenario that breaks is reported and does not stop the

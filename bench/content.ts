@@ -19,8 +19,10 @@ export interface Offer {
    * configs and layers.
    */
   readonly warmUpPaths: readonly string[];
-  /** 1 GiB. */
-  readonly big: BlobOnOffer;
+  /** Blobs of stated sizes, by their name. */
+  readonly sizes: Readonly<Record<string, BlobOnOffer>>;
+  /** Images by their number of layers and their size: the manifest, and then what it names. */
+  readonly shapes: Readonly<Record<string, readonly string[]>>;
   /** 200 MB. */
   readonly layer: BlobOnOffer;
   /** An image of ordinary size, 44 MB: its manifest, and then its config and eight layers. */
@@ -29,29 +31,56 @@ export interface Offer {
   readonly bodies: Readonly<Record<string, () => AsyncIterable<Uint8Array>>>;
 }
 
-const gibibyte = 1024 ** 3;
+const mebibyte = 1024 ** 2;
+const blobSizes = {
+  '100 kB': 100_000,
+  '1 MiB': mebibyte,
+  '10 MiB': 10 * mebibyte,
+  '30 MiB': 30 * mebibyte,
+} as const;
+/** A short run leaves the last one out. */
+const imageShapes: readonly (readonly [layers: number, bytes: number, name: string])[] = [
+  [1, 1e5, '1 layer, 100 kB'],
+  [8, 1e5, '8 layers, 100 kB'],
+  [50, 1e5, '50 layers, 100 kB'],
+  [1, 1e7, '1 layer, 10 MB'],
+  [8, 1e7, '8 layers, 10 MB'],
+  [50, 1e7, '50 layers, 10 MB'],
+  [8, 1e9, '8 layers, 1 GB'],
+];
 const ordinarySizes = [20, 10, 6, 4, 2, 1, 0.7, 0.3].map((megabytes) => megabytes * 1e6);
 const crumbSizes = Array.from({ length: 20 }, (_, index) => 300_000 + index * 512);
 
 /** Pushes the images of the bench to an empty registry. */
-export async function offer(registry: string): Promise<Offer> {
+export async function offer(registry: string, isShort: boolean): Promise<Offer> {
   const image = await generatedImage({
     seed: 'bench',
     layers: [40_000, 400_000, 2_000_000],
     mediaTypes: 'oci',
   });
-  const bigImage = await generatedImage({ seed: 'bench big', layers: [gibibyte], mediaTypes: 'oci' });
+  const sized = await generatedImage({
+    seed: 'bench sizes',
+    layers: Object.values(blobSizes),
+    mediaTypes: 'oci',
+  });
   const layerImage = await generatedImage({ seed: 'bench layer', layers: [200_000_000], mediaTypes: 'oci' });
   const crumbs = await generatedImage({ seed: 'bench warm-up', layers: crumbSizes, mediaTypes: 'oci' });
   const ordinary = await generatedImage({ seed: 'bench ordinary', layers: ordinarySizes, mediaTypes: 'oci' });
   await pushImage(registry, 'bench/ordinary', 'v1', ordinary);
   await pushImage(registry, 'bench/image', 'v1', image);
   await pushImage(registry, 'bench/warm-up', 'v1', crumbs);
-  await pushImage(registry, 'bench/big', 'v1', bigImage);
+  await pushImage(registry, 'bench/sizes', 'v1', sized);
+  const shapes: Record<string, readonly string[]> = {};
+  for (const [index, [layers, bytes, name]] of imageShapes.slice(0, isShort ? -1 : undefined).entries()) {
+    const sizes = Array.from({ length: layers }, () => Math.ceil(bytes / layers));
+    const shaped = await generatedImage({ seed: `bench ${name}`, layers: sizes, mediaTypes: 'oci' });
+    await pushImage(registry, `bench/shape-${index}`, 'v1', shaped);
+    shapes[name] = pathsOf(`bench/shape-${index}`, shaped);
+  }
   await pushImage(registry, 'bench/layer', 'v1', layerImage);
   const { digest } = image.root.descriptor;
   const manifest = { byTag: '/v2/bench/image/manifests/v1', byDigest: `/v2/bench/image/manifests/${digest}` };
-  const big = largest('bench/big', bigImage);
+  const sizes = blobsBySize('bench/sizes', sized);
   const layer = largest('bench/layer', layerImage);
   return {
     image,
@@ -59,13 +88,14 @@ export async function offer(registry: string): Promise<Offer> {
     manifest,
     small: largest('bench/image', image),
     warmUpPaths: [...pathsOf('bench/image', image), ...pathsOf('bench/warm-up', crumbs)],
-    big,
+    sizes,
+    shapes,
     layer,
     bodies: {
       ...bodiesOf('bench/ordinary', ordinary),
+      ...bodiesOf('bench/sizes', sized),
       [manifest.byTag]: () => whole(image.root.bytes),
       [manifest.byDigest]: () => whole(image.root.bytes),
-      [big.path]: () => bodyOf(bigImage, big.digest),
     },
   };
 }
@@ -93,10 +123,17 @@ function largest(repository: string, image: GeneratedImage): BlobOnOffer {
   return { path: `/v2/${repository}/blobs/${digest}`, digest, size };
 }
 
-function bodyOf(image: GeneratedImage, digest: string): AsyncIterable<Uint8Array> {
-  const blob = image.blobs.find(({ descriptor }) => descriptor.digest === digest);
-  if (blob === undefined) throw new Error(`no blob ${digest}`);
-  return blob.body();
+/** The blobs nearest to the stated sizes: a small layer is packed, and a little larger. */
+function blobsBySize(repository: string, image: GeneratedImage): Offer['sizes'] {
+  const named = Object.entries(blobSizes).map(([name, wanted]) => {
+    const [nearest] = image.blobs.toSorted(
+      (a, b) => Math.abs(a.descriptor.size - wanted) - Math.abs(b.descriptor.size - wanted),
+    );
+    if (nearest === undefined) throw new Error('an image without blobs');
+    const { digest, size } = nearest.descriptor;
+    return [name, { path: `/v2/${repository}/blobs/${digest}`, digest, size }] as const;
+  });
+  return Object.fromEntries(named);
 }
 
 async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {

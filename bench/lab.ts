@@ -1,30 +1,23 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { hash } from 'bcryptjs';
+import { testAuthority } from '../test/support/certificates.ts';
 import { type Offer, offer } from './content.ts';
 import type { ImageQuestion, ImagesPulled } from './load/image-process.ts';
 import type { Pulled } from './load/pull.ts';
 import type { PullQuestion } from './load/pull-process.ts';
 import { type RequestLoad, requestLoad } from './load/requests.ts';
-import { plainRegistry, registryProxy } from './servers/docker-registry.ts';
+import { type ConditionName, condition, conditions } from './servers/conditions.ts';
+import { plainRegistry } from './servers/docker-registry.ts';
 import { gigabit, type Link, link } from './servers/link.ts';
-import { nginxCache, nginxStatic } from './servers/nginx.ts';
+import type { LinkCounts } from './servers/link-process.ts';
 import { findProgram, type Programs, programs } from './servers/programs.ts';
-import { quayside, type S3Settings } from './servers/quayside.ts';
-import type { Ground, Server, ServerName } from './servers/server.ts';
-import { siteOf } from './servers/site.ts';
+import type { Server, ServerName } from './servers/server.ts';
+import { type SecretFiles, type StartOptions, startServer } from './servers/start.ts';
 import { worker } from './servers/worker.ts';
 
-export interface StartOptions {
-  /** What is behind the server: the link of stated speed (default), or the registry itself. */
-  readonly upstream?: 'link' | 'loopback';
-  /** Quayside only. */
-  readonly s3?: S3Settings;
-  /** Quayside only: settings besides, as in its configuration file. */
-  readonly settings?: Readonly<Record<string, unknown>>;
-}
-
 /**
- * The bench's own ground: an upstream with content, a link to it, clients, and the servers under
+ * The bench's own ground: an upstream with content, ways to it, clients, and the servers under
  * measurement.
  */
 export interface Lab {
@@ -32,7 +25,7 @@ export interface Lab {
   readonly offer: Offer;
   /** The way to the upstream at 1 Gbit/s. */
   readonly link: Link;
-  /** The upstream without the link, an origin. */
+  /** The upstream without anything between, an origin. */
   readonly upstream: string;
   readonly programs: Programs;
   /** Everything is below it. */
@@ -40,11 +33,16 @@ export interface Lab {
   readonly requests: RequestLoad;
   /** Why a server could not take part, by its name. */
   readonly absent: ReadonlyMap<ServerName, string>;
+  /** Who logs in where servers want a login. */
+  readonly login: { readonly username: string; readonly password: string };
   /**
    * Starts a server with an empty cache; undefined, and a reason in `absent`, when this machine
    * cannot. Its `stop` takes its files away.
    */
   start(name: ServerName, options?: StartOptions): Promise<Server | undefined>;
+  /** What crossed all ways to the upstream since the last `forget`. */
+  traffic(): Promise<LinkCounts>;
+  forget(): Promise<void>;
   pull(question: PullQuestion): Promise<readonly Pulled[]>;
   pullImages(question: ImageQuestion): Promise<ImagesPulled>;
   say(text: string): void;
@@ -58,15 +56,26 @@ interface LabOptions {
   readonly say: (text: string) => void;
 }
 
+const login = { username: 'bench', password: 'bench-secret' } as const;
+/** As `htpasswd -B` has it. */
+const bcryptCost = 5;
+
 /** Throws when there is no docker-registry, without which there is no upstream. */
 export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab> {
   const running = programs(directory);
   const registry = findProgram('docker-registry');
   if (registry === undefined) throw new Error('docker-registry is not installed, and it plays the upstream');
   const upstream = await plainRegistry(registry, 'upstream', { programs: running, directory });
-  say('generating and pushing 1.2 GB of images to the upstream');
-  const content = await offer(upstream.origin);
+  say('generating and pushing images to the upstream');
+  const content = await offer(upstream.origin, isShort);
   const slowLink = await link({ targetPort: upstream.port, bytesPerSecond: gigabit });
+  const ways = new Map<string, Link>([['link', slowLink]]);
+  const wayTo = async (name: 'link' | 'loopback' | ConditionName): Promise<string> => {
+    const way = ways.get(name) ?? (await condition({ targetPort: upstream.port, ...optionsOf(name) }));
+    ways.set(name, way);
+    return way.origin;
+  };
+  const files = await secretFiles(directory);
   const puller = worker<PullQuestion, readonly Pulled[]>(new URL('./load/pull-process.ts', import.meta.url));
   const imagePuller = worker<ImageQuestion, ImagesPulled>(
     new URL('./load/image-process.ts', import.meta.url),
@@ -83,16 +92,30 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
     directory,
     requests,
     absent,
+    login,
     async start(name, options = {}) {
       const ground = {
         programs: running,
-        directory: join(directory, `${name.replaceAll(' ', '-')}-${++started}`),
-        upstream: options.upstream === 'loopback' ? upstream.origin : slowLink.origin,
+        directory: join(directory, `${name.replaceAll(/[ :]/g, '-')}-${++started}`),
+        upstream: options.registry ?? (await wayTo(options.upstream ?? 'link')),
       };
       await mkdir(ground.directory);
-      const server = await starter(name, content, options)(ground);
+      const server = await startServer(name, ground, { ...options, content, files });
       if (typeof server === 'string') absent.set(name, server);
       return typeof server === 'string' ? undefined : cleaning(server, ground.directory);
+    },
+    async traffic() {
+      const counts = await Promise.all([...ways.values()].map((way) => way.counts()));
+      const sum = (of: (each: LinkCounts) => number) => counts.reduce((total, each) => total + of(each), 0);
+      return {
+        bytes: sum(({ bytes }) => bytes),
+        sentBytes: sum(({ sentBytes }) => sentBytes),
+        requests: sum((each) => each.requests),
+        allRequests: sum(({ allRequests }) => allRequests),
+      };
+    },
+    async forget() {
+      await Promise.all([...ways.values()].map((way) => way.reset()));
     },
     pull: (question) => puller.ask(question),
     pullImages: (question) => imagePuller.ask(question),
@@ -101,40 +124,30 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
       puller.close();
       imagePuller.close();
       requests.close();
-      slowLink.close();
+      for (const way of ways.values()) way.close();
       await running.stopAll();
     },
   };
 }
 
-type Starter = (ground: Ground) => Promise<Server | string>;
-
-function starter(name: ServerName, content: Offer, { s3, settings }: StartOptions): Starter {
-  switch (name) {
-    case 'quayside':
-      return (ground) =>
-        quayside(ground, {
-          ...(s3 === undefined ? {} : { s3 }),
-          ...(settings === undefined ? {} : { settings }),
-        }).catch(reason);
-    case 'docker-registry':
-      return withProgram('docker-registry', registryProxy);
-    case 'nginx cache':
-      return withProgram('nginx', nginxCache);
-    case 'nginx static':
-      return withProgram('nginx', async (command, ground) => {
-        await siteOf(content, join(ground.directory, 'site'));
-        return nginxStatic(command, ground, content.image.root.descriptor.mediaType);
-      });
-  }
+function optionsOf(name: 'link' | 'loopback' | ConditionName): (typeof conditions)[ConditionName] {
+  return name === 'link' || name === 'loopback' ? {} : conditions[name];
 }
 
-function withProgram(command: string, start: (path: string, ground: Ground) => Promise<Server>): Starter {
-  return (ground) => {
-    const path = findProgram(command);
-    return path === undefined
-      ? Promise.resolve(`${command} is not installed`)
-      : start(path, ground).catch(reason);
+async function secretFiles(directory: string): Promise<SecretFiles> {
+  const { cert, key } = testAuthority().issued();
+  const texts = {
+    certFile: cert,
+    keyFile: key,
+    htpasswdFile: `${login.username}:${await hash(login.password, bcryptCost)}\n`,
+  };
+  const place = (name: keyof SecretFiles): string => join(directory, name);
+  for (const name of ['certFile', 'keyFile', 'htpasswdFile'] as const)
+    await writeFile(place(name), texts[name]);
+  return {
+    certFile: place('certFile'),
+    keyFile: place('keyFile'),
+    htpasswdFile: place('htpasswdFile'),
   };
 }
 
@@ -146,8 +159,4 @@ function cleaning(server: Server, directory: string): Server {
       await rm(directory, { recursive: true, force: true });
     },
   };
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

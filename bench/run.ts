@@ -1,25 +1,37 @@
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type BenchOptions, bench } from './bench.ts';
+import { type BenchOptions, bench, results } from './bench.ts';
 import { type Narrator, narrator } from './report/narrator.ts';
+import { datedReports, published } from './report/published.ts';
 import type { OwnScenario, Scenario } from './scenario.ts';
 import { access } from './scenarios/access.ts';
-import { coldBlob } from './scenarios/cold-blob.ts';
-import { herd } from './scenarios/herd.ts';
-import { hotBlob } from './scenarios/hot-blob.ts';
+import { blobSizes } from './scenarios/blob-sizes.ts';
+import { coldImage, herd } from './scenarios/cold-image.ts';
+import { corruptBlob } from './scenarios/corrupt-blob.ts';
 import { hotManifest } from './scenarios/hot-manifest.ts';
+import { imageShapes } from './scenarios/image-shapes.ts';
+import { longTags } from './scenarios/long-tags.ts';
 import { mirror } from './scenarios/mirror.ts';
 import { mirrorRestart } from './scenarios/mirror-restart.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
 import { streams } from './scenarios/streams.ts';
-import { warmImage } from './scenarios/warm-image.ts';
+import { tags } from './scenarios/tags.ts';
+import { loginImage, s3Image, tlsImage, warmImage } from './scenarios/warm-image.ts';
 
 const scenarios: readonly (Scenario | OwnScenario)[] = [
-  hotManifest,
-  hotBlob,
   warmImage,
-  coldBlob,
+  imageShapes,
+  blobSizes,
+  coldImage,
   herd,
+  tlsImage,
+  loginImage,
+  s3Image,
+  tags,
+  longTags,
+  corruptBlob,
+  hotManifest,
   slowReaders,
   s3Calls,
   access,
@@ -29,17 +41,20 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
 ];
 
 const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]
+npm run bench -- --list
+npm run bench -- --publish
 
-Measures Quayside beside docker-registry (proxy mode), nginx (sendfile; proxy_cache with its lock) and skopeo, all of them
-started and stopped here, on loopback.
+Measures Quayside beside distribution 3, docker-registry 2.8, nginx (proxy_cache with slices and lock), zot and skopeo, all
+of them started and stopped here, on loopback. Their configurations are in bench/peers/.
 
-  --short     fewer rounds: some seven minutes instead of twenty
+  --short     fewer rounds: some eight minutes instead of an hour
   --dir DIR   keeps up to 6 GB there while it runs; default: memory where there is plenty, else the temporary directory
-  name…       any of: ${scenarios.map(({ name }) => name).join(' ')}; default: all of them, and only then
-              bench/results/latest.* are written
-`;
+  --list      prints the scenarios
+  --publish   writes docs/BENCHMARKS.md and its pictures from the newest dated result in bench/results/
+  name…       names of scenarios; default: all of them, and only then bench/results/latest.* and a dated file are written
 
-process.exitCode = await main(process.argv.slice(2), narrator(process.stdout));
+distribution takes part once \`npm run e2e -- --prepare\` has built it, zot where QUAYSIDE_BENCH_ZOT names its binary.
+`;
 
 /**
  * 0: everything was measured, whatever the figures; 1: something broke; 2: the command line is
@@ -51,20 +66,41 @@ async function main(args: readonly string[], tell: Narrator): Promise<number> {
     tell.print(`${wanted}\n\n${usage}`);
     return 2;
   }
-  if (wanted.isHelp) {
-    tell.print(usage);
+  if (wanted.instead !== undefined) {
+    for (const line of await instead[wanted.instead]()) tell.print(line);
     return 0;
   }
   const { sections, absent } = await bench(wanted, tell);
   return 'quayside' in absent || sections.some(({ failure }) => failure !== undefined) ? 1 : 0;
 }
 
+/** What is done instead of measuring, and what is told of it. */
+const instead = {
+  help: async () => [usage],
+  list: async () => scenarios.map(({ name, title }) => `${name.padEnd(16)}${title}`),
+  publish: async () => {
+    const docs = fileURLToPath(new URL('../docs', import.meta.url));
+    const files = await published(await datedReports(results), docs);
+    return files.map((file) => `docs/${file}`);
+  },
+} as const;
+
+type Instead = keyof typeof instead;
+
 /** What the command line asks for, or what is wrong with it. */
-function wantedOf(args: readonly string[]): (BenchOptions & { readonly isHelp: boolean }) | string {
+function wantedOf(
+  args: readonly string[],
+): (BenchOptions & { readonly instead: Instead | undefined }) | string {
   try {
     const { values, positionals } = parseArgs({
       args: [...args],
-      options: { short: { type: 'boolean' }, dir: { type: 'string' }, help: { type: 'boolean' } },
+      options: {
+        short: { type: 'boolean' },
+        dir: { type: 'string' },
+        help: { type: 'boolean' },
+        list: { type: 'boolean' },
+        publish: { type: 'boolean' },
+      },
       allowPositionals: true,
     });
     const unknown = positionals.filter((name) => scenarios.every((scenario) => scenario.name !== name));
@@ -75,9 +111,11 @@ function wantedOf(args: readonly string[]): (BenchOptions & { readonly isHelp: b
       isShort: values.short === true,
       directory: values.dir,
       isKept: isAll,
-      isHelp: values.help === true,
+      instead: (['help', 'list', 'publish'] as const).find((name) => values[name] === true),
     };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+process.exitCode = await main(process.argv.slice(2), narrator(process.stdout));

@@ -1,3 +1,4 @@
+import type { Spread } from '../src/load/report/spread.ts';
 import type { Lab } from './lab.ts';
 import type { ServerName } from './servers/server.ts';
 
@@ -24,16 +25,25 @@ export type Unit =
 export interface Measure {
   readonly what: string;
   readonly unit: Unit;
+  /** The medians of the rounds. */
   readonly values: Values;
+  /** Between what the rounds lay. */
+  readonly spreads?: Spreads;
+  /** Ours ÷ each other one, round by round; only of two rounds or more. */
+  readonly ratios?: Spreads;
 }
 
 export type Values = { readonly [column in Column]?: number };
+
+type Spreads = { readonly [column in Column]?: Spread };
 
 /** What was promised, and what came of it. */
 export interface Target {
   readonly what: string;
   /** Undefined when a peer it needs did not start. */
   readonly value: number | undefined;
+  /** Of a ratio. */
+  readonly spread?: Spread;
   readonly sense: 'at least' | 'at most';
   readonly bound: number;
   readonly unit: Unit;
@@ -72,10 +82,4 @@ export interface OwnGround {
 /** True when the target was measured and met. */
 export function isMet({ value, sense, bound }: Target): boolean {
   return value !== undefined && (sense === 'at least' ? value >= bound : value <= bound);
-}
-
-/** The quotient of two columns of one measure, or undefined where one of them is missing. */
-export function ratio(values: Values, over: Column, under: Column): number | undefined {
-  const [above, below] = [values[over], values[under]];
-  return above === undefined || below === undefined ? undefined : above / below;
 }

@@ -1,4 +1,5 @@
-import type { Column, Values } from './scenario.ts';
+import { ratiosOf, type Spread, spreadOf } from '../src/load/report/spread.ts';
+import type { Column, Measure, Target, Unit, Values } from './scenario.ts';
 
 /** What was measured on each of those who took part, once a round. */
 export type Samples<Sample> = ReadonlyMap<Column, readonly Sample[]>;
@@ -27,16 +28,63 @@ export async function inTurn<Sample>(
   return samples;
 }
 
+/**
+ * One figure of every sample: medians and spreads, and ours against each other, round by round.
+ * What is not a number is left out, with its pair.
+ */
+export function measured<Sample>(
+  what: string,
+  unit: Unit,
+  samples: Samples<Sample>,
+  of: (sample: Sample) => number,
+): Measure {
+  const figures = new Map([...samples].map(([name, each]) => [name, each.map(of)]));
+  const ours = figures.get('quayside') ?? [];
+  const spreads = [...figures].flatMap(([name, values]) => named(name, spreadOf(values)));
+  const ratios = [...figures].flatMap(([name, values]) =>
+    name === 'quayside' || unit === 'errors' ? [] : named(name, ratiosOf(ours, values)),
+  );
+  return {
+    what,
+    unit,
+    values: Object.fromEntries(spreads.map(([name, { median: middle }]) => [name, middle])),
+    spreads: Object.fromEntries(spreads),
+    ratios: Object.fromEntries(ratios),
+  };
+}
+
+/**
+ * A target for ours against another one of the same measure. It has no value where there are no two
+ * pairs, because a ratio without its spread says nothing.
+ */
+export function against(
+  measure: Measure,
+  peer: Column,
+  { sense, bound, what }: Pick<Target, 'sense' | 'bound'> & { readonly what?: string },
+): Target {
+  const spread = measure.ratios?.[peer];
+  return {
+    what: what ?? `${measure.what}: × ${peer}`,
+    value: spread?.median,
+    ...(spread === undefined ? {} : { spread }),
+    sense,
+    bound,
+    unit: '×',
+  };
+}
+
 /** One figure of every sample, as the median of the rounds. */
 export function medians<Sample>(samples: Samples<Sample>, of: (sample: Sample) => number): Values {
   return Object.fromEntries([...samples].map(([name, each]) => [name, median(each.map(of))]));
 }
 
-/** The middle of the values, or the mean of the two in the middle; throws when there are none. */
+/** The middle of the values; throws when there are none. */
 export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const upper = sorted[Math.floor(sorted.length / 2)];
-  const lower = sorted[Math.floor((sorted.length - 1) / 2)];
-  if (upper === undefined || lower === undefined) throw new Error('nothing was measured');
-  return (lower + upper) / 2;
+  const spread = spreadOf(values);
+  if (spread === undefined) throw new Error('nothing was measured');
+  return spread.median;
+}
+
+function named(name: Column, spread: Spread | undefined): readonly (readonly [Column, Spread])[] {
+  return spread === undefined ? [] : [[name, spread]];
 }

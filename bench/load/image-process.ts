@@ -8,6 +8,12 @@ export interface ImageQuestion {
   readonly paths: readonly string[];
   /** How many clients, all starting at once. */
   readonly clients: number;
+  /** Further header lines, such as a login. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Whether each client asks for one path after the other. Default: six at a time. */
+  readonly isInTurn?: boolean;
+  /** Whether clients may fail, and are counted. Default: the first one is an error. */
+  readonly mayFail?: boolean;
 }
 
 export interface ImagesPulled {
@@ -15,6 +21,10 @@ export interface ImagesPulled {
   readonly totalMs: number;
   /** All bodies together. */
   readonly bytes: number;
+  /** From the start of a client to the first byte of a blob; the median. */
+  readonly firstByteMs: number;
+  /** Clients that did not get everything. */
+  readonly failures: number;
 }
 
 /** What podman takes at a time. */
@@ -22,27 +32,49 @@ const blobsAtOnce = 6;
 
 const buffer = Buffer.alloc(bufferBytes({}));
 
-async function pullImages({ origin, paths, clients }: ImageQuestion): Promise<ImagesPulled> {
+async function pullImages(question: ImageQuestion): Promise<ImagesPulled> {
   const started = performance.now();
-  const bytes = await Promise.all(Array.from({ length: clients }, () => pullImage(origin, paths)));
-  return { totalMs: performance.now() - started, bytes: bytes.reduce((sum, each) => sum + each) };
+  const pulled = await Promise.all(Array.from({ length: question.clients }, () => pullImage(question)));
+  const failed = pulled.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
+  if (failed[0] !== undefined && question.mayFail !== true) throw new Error(failed[0]);
+  const firsts = pulled.map(({ firstByteMs }) => firstByteMs).sort((a, b) => a - b);
+  return {
+    totalMs: performance.now() - started,
+    bytes: pulled.reduce((sum, { bytes }) => sum + bytes, 0),
+    firstByteMs: firsts[Math.floor(firsts.length / 2)] ?? 0,
+    failures: failed.length,
+  };
 }
 
-/** Resolves to the bytes of all bodies; rejects when one is not whole. */
-async function pullImage(origin: string, [manifest = '', ...blobs]: readonly string[]): Promise<number> {
-  let bytes = await pullOne(origin, manifest);
+interface ImagePulled {
+  readonly bytes: number;
+  readonly firstByteMs: number;
+  readonly failure?: string;
+}
+
+/** All of one image, the manifest first. */
+async function pullImage({ origin, paths, headers = {}, isInTurn }: ImageQuestion): Promise<ImagePulled> {
+  const started = performance.now();
+  const [path = '', ...blobs] = paths;
+  const failures: string[] = [];
+  let bytes = 0;
+  let firstByteMs = 0;
+  const take = async (each: string): Promise<void> => {
+    const before = performance.now();
+    const pulled = await pull({ origin, path: each, headers }, { buffer });
+    bytes += pulled.bytes;
+    if (each !== path && firstByteMs === 0) firstByteMs = before - started + pulled.firstByteMs;
+    if (pulled.status !== 200 || !pulled.isWhole)
+      failures.push(`${origin}${each}: status ${pulled.status}, ${pulled.bytes} bytes`);
+  };
+  await take(path);
   const rest = blobs.values();
   const place = async (): Promise<void> => {
-    for (const path of rest) bytes += await pullOne(origin, path);
+    for (const each of rest) await take(each);
   };
-  await Promise.all(Array.from({ length: blobsAtOnce }, place));
-  return bytes;
-}
-
-async function pullOne(origin: string, path: string): Promise<number> {
-  const { status, isWhole, bytes } = await pull({ origin, path }, { buffer });
-  if (status !== 200 || !isWhole) throw new Error(`${origin}${path}: status ${status}, ${bytes} bytes`);
-  return bytes;
+  if (failures.length === 0)
+    await Promise.all(Array.from({ length: isInTurn === true ? 1 : blobsAtOnce }, place));
+  return { bytes, firstByteMs, ...(failures[0] === undefined ? {} : { failure: failures[0] }) };
 }
 
 answerQuestions(pullImages);

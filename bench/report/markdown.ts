@@ -1,6 +1,6 @@
 import type { Report, Section } from './report.ts';
-import { columnsOf } from './table.ts';
-import { amount, bound, figure, machineLines, verdict } from './words.ts';
+import { columnsOf, ratioRows } from './table.ts';
+import { amount, bound, machineLines, spreadFigure, verdict } from './words.ts';
 
 /** The report for people who were not there. */
 export function markdown(report: Report): string {
@@ -8,7 +8,7 @@ export function markdown(report: Report): string {
   return [
     '# Bench',
     '',
-    `\`npm run bench${report.isShort ? ' -- --short' : ''}\`, ${report.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${Math.round(report.seconds)} s. All servers are measured in turn in the same run; the figures are medians.`,
+    `\`npm run bench${report.isShort ? ' -- --short' : ''}\`, ${report.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${Math.round(report.seconds)} s. All servers are measured in turn in the same run; the figures are medians, with the least and the most.`,
     '',
     '![Each target, and how far the measured value is from it](latest.svg)',
     '',
@@ -23,7 +23,7 @@ export function markdown(report: Report): string {
         targets.map((target) => [
           title,
           target.what,
-          amount(target.value, target.unit),
+          amount(target.value, target.unit, target.spread),
           bound(target),
           verdict(target) === 'met' ? 'met' : `**${verdict(target)}**`,
         ]),
@@ -36,17 +36,19 @@ export function markdown(report: Report): string {
 
 function sectionLines({ title, measures, notes, failure }: Section): readonly string[] {
   const columns = columnsOf(measures);
-  const rows = measures.map(({ what, unit, values }) => [
+  const rows = measures.map(({ what, unit, values, spreads }) => [
     what,
     unit,
-    ...columns.map((column) => figure(values[column], unit)),
+    ...columns.map((column) => spreadFigure(values[column], unit, spreads?.[column])),
   ]);
+  const [ratioHead, ...ratios] = ratioRows(measures);
   return [
     '',
     `## ${title}`,
     '',
     ...(failure === undefined ? [] : [`Failed: ${failure.split('\n', 1)[0] ?? ''}`, '']),
     ...(rows.length === 0 ? [] : [...table(['', 'unit', ...columns], rows), '']),
+    ...(ratioHead === undefined ? [] : [...table(['quayside ÷', ...ratioHead.slice(1)], ratios), '']),
     ...notes.map((note) => `- ${note}`),
   ];
 }

@@ -1,11 +1,27 @@
+import { spreadText } from '../../src/load/report/figures.ts';
+import { peerNames } from '../peers/peers.ts';
 import type { Column, Measure, Target } from '../scenario.ts';
-import { amount, bound, figure, verdict } from './words.ts';
+import { amount, bound, spreadFigure, verdict } from './words.ts';
+
+/** The ratio of a measure to each other one, with its spread, as rows of a table. */
+export function ratioRows(measures: readonly Measure[]): readonly (readonly string[])[] {
+  const columns = order.filter((column) => measures.some(({ ratios }) => ratios?.[column] !== undefined));
+  if (columns.length === 0) return [];
+  const rows = measures
+    .filter(({ ratios }) => columns.some((column) => ratios?.[column] !== undefined))
+    .map(({ what, ratios }) => [
+      what,
+      ...columns.map((column) => (ratios?.[column] === undefined ? '–' : `${spreadText(ratios[column])} ×`)),
+    ]);
+  return [['', ...columns], ...rows];
+}
 
 type Paint = (text: string, colour: 'green' | 'red' | 'yellow' | 'bold' | 'dim') => string;
 
 const codes = { green: 32, red: 31, yellow: 33, bold: 1, dim: 2 } as const;
 const order: readonly Column[] = [
-  ...(['quayside', 'docker-registry', 'nginx static', 'nginx cache', 'upstream'] as const),
+  ...peerNames,
+  ...(['node:http', 'nginx static', 'upstream'] as const),
   ...(['skopeo', 'skopeo × 6'] as const),
 ];
 
@@ -41,18 +57,20 @@ export function aligned(
 export function measureLines(measures: readonly Measure[]): readonly string[] {
   const columns = columnsOf(measures);
   if (columns.length === 0) return [];
-  const rows = measures.map(({ what, unit, values }) => [
+  const rows = measures.map(({ what, unit, values, spreads }) => [
     what,
     unit === '×' ? '' : unit,
-    ...columns.map((column) => figure(values[column], unit)),
+    ...columns.map((column) => spreadFigure(values[column], unit, spreads?.[column])),
   ]);
-  return aligned([['', '', ...columns], ...rows]);
+  const ratios = aligned(ratioRows(measures));
+  const told = ratios.length === 0 ? [] : ['', 'quayside ÷', ...ratios];
+  return [...aligned([['', '', ...columns], ...rows]), ...told];
 }
 
 /** The targets of one scenario with what came of them. */
 export function targetLines(targets: readonly Target[], colour: Paint): readonly string[] {
   const lines = aligned(
-    targets.map((target) => [target.what, amount(target.value, target.unit), bound(target)]),
+    targets.map((target) => [target.what, amount(target.value, target.unit, target.spread), bound(target)]),
   );
   return lines.map((line, i) => {
     const target = targets[i];

@@ -1,3 +1,4 @@
+import type { Spread } from '../../src/load/report/spread.ts';
 import { isMet, type Target, type Unit } from '../scenario.ts';
 import type { Machine } from './machine.ts';
 
@@ -12,10 +13,17 @@ export function figure(value: number | undefined, unit: Unit): string {
   return Math.round(value).toLocaleString('en-US');
 }
 
-/** A figure with its unit. */
-export function amount(value: number | undefined, unit: Unit): string {
+/** A figure, and between what the rounds lay. */
+export function spreadFigure(value: number | undefined, unit: Unit, spread?: Spread): string {
+  const middle = figure(value, unit);
+  if (spread === undefined || spread.runs < 2 || unit === 'errors') return middle;
+  return `${middle} (${figure(spread.least, unit)}–${figure(spread.most, unit)})`;
+}
+
+/** A figure with its unit, and with its spread where it has one. */
+export function amount(value: number | undefined, unit: Unit, spread?: Spread): string {
   if (value === undefined) return '–';
-  return unit === 'errors' ? figure(value, unit) : `${figure(value, unit)} ${unit}`;
+  return unit === 'errors' ? figure(value, unit) : `${spreadFigure(value, unit, spread)} ${unit}`;
 }
 
 /** The bound of a target in words. */
@@ -48,6 +56,6 @@ export function machineLines(machine: Machine): readonly (readonly [name: string
 }
 
 /** True when something else had more than a fifth of the processors just before. */
-function isBusy({ loadBefore, cores }: Machine): boolean {
+export function isBusy({ loadBefore, cores }: Machine): boolean {
   return loadBefore > cores / 5;
 }

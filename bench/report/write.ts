@@ -4,10 +4,13 @@ import { markdown } from './markdown.ts';
 import { picture } from './picture.ts';
 import type { Report } from './report.ts';
 
-/** Writes `latest.json`, `latest.md` and `latest.svg`. */
+/** Writes `latest.json`, `latest.md` and `latest.svg`, and the same JSON under its date. */
 export async function written(report: Report, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
-  await writeFile(join(directory, 'latest.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  const json = `${JSON.stringify(report, undefined, 1)}\n`;
+  const dated = `${report.startedAt.slice(0, 10)}${report.isShort ? '-short' : ''}.json`;
+  await writeFile(join(directory, 'latest.json'), json);
+  await writeFile(join(directory, dated), json);
   await writeFile(join(directory, 'latest.md'), markdown(report));
   await writeFile(join(directory, 'latest.svg'), picture(report));
 }

@@ -12,12 +12,12 @@ const bytesPerSecond = 64 * 1024;
  */
 export const slowReaders: Scenario = {
   name: 'slow-readers',
-  title: `${readers} slow readers of a 1 GiB blob`,
+  title: `${readers} slow readers of a blob of 200 MB`,
   async run(lab) {
     const peaks = await withFresh(lab, 'quayside', async ({ origin, pid }) => {
       lab.say(`${readers} readers at 64 KiB/s while the blob comes in over 1 Gbit/s`);
       const filling = await peakOf(lab, origin, pid);
-      await lab.pull({ origin, path: lab.offer.big.path, clients: 1 });
+      await lab.pull({ origin, path: lab.offer.layer.path, clients: 1 });
       lab.say(`${readers} readers at 64 KiB/s on the stored blob`);
       return { filling, filled: await peakOf(lab, origin, pid) };
     });
@@ -54,7 +54,7 @@ async function peakOf(lab: Lab, origin: string, pid: number): Promise<Peak> {
   await resetPeak(pid);
   const pulled = await lab.pull({
     origin,
-    path: lab.offer.big.path,
+    path: lab.offer.layer.path,
     clients: readers,
     bytesPerSecond,
     leaveAfterMs,

@@ -1,5 +1,7 @@
-import type { Lab, StartOptions } from '../lab.ts';
+import type { Lab } from '../lab.ts';
+import { lookUp } from '../load/look-up.ts';
 import type { Server, ServerName } from '../servers/server.ts';
+import type { StartOptions } from '../servers/start.ts';
 
 /**
  * Starts those that this machine can start, lets `use` have them, and stops them whatever happens.
@@ -38,7 +40,9 @@ export function withFresh<Result>(
     [name],
     async ([server]) => {
       if (server === undefined) return undefined;
-      for (const path of lab.offer.warmUpPaths) await lab.pull({ origin: server.origin, path, clients: 1 });
+      const headers = options?.hasLogin === true ? await loginOf(lab, server) : {};
+      for (const path of lab.offer.warmUpPaths)
+        await lab.pull({ origin: server.origin, path, clients: 1, headers });
       return use(server);
     },
     options,
@@ -49,15 +53,33 @@ export function withFresh<Result>(
  * Pulls a path once, checked where a digest is given, then until the upstream is no longer asked
  * for it: now it is hot. Throws when it never is.
  */
-export async function warmed(lab: Lab, server: Server, path: string, digest?: string): Promise<void> {
+export async function warmed(
+  lab: Lab,
+  server: Server,
+  path: string,
+  digest?: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<void> {
   for (let attempt = 0; attempt < 10; attempt += 1) {
-    await lab.link.reset();
-    const [pulled] = await lab.pull({ origin: server.origin, path, clients: 1, isChecked: true });
+    await lab.forget();
+    const [pulled] = await lab.pull({ origin: server.origin, path, clients: 1, isChecked: true, headers });
     if (pulled?.status !== 200 || (digest !== undefined && pulled.digest !== digest)) {
       throw new Error(`${server.name} answered ${path} with ${JSON.stringify(pulled)}`);
     }
-    const { bytes } = await lab.link.counts();
+    const { bytes } = await lab.traffic();
     if (bytes < 10_000) return;
   }
   throw new Error(`${server.name} asks the upstream for ${path} every time`);
 }
+
+/** The header lines of a client that is logged in: a token of ours, else Basic. */
+export async function loginOf({ login }: Lab, { name, origin }: Server): Promise<LoginLines> {
+  const basic = Buffer.from(`${login.username}:${login.password}`).toString('base64');
+  const authorization = `Basic ${basic}`;
+  if (name !== 'quayside') return { authorization };
+  const answer = await lookUp(`${origin}/v2/auth?scope=repository:bench/ordinary:pull`, { authorization });
+  const { token } = JSON.parse(answer) as { readonly token: string };
+  return { authorization: `Bearer ${token}` };
+}
+
+type LoginLines = Readonly<Record<'authorization', string>>;

@@ -1,17 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, type Program } from './programs.ts';
-import type { Ground, Server } from './server.ts';
+import { freePort } from './programs.ts';
+import type { Ground } from './server.ts';
 
-/** The reference registry as a pull-through proxy, with the settings its package ships. */
-export async function registryProxy(command: string, ground: Ground): Promise<Server> {
-  const { program, origin } = await registry(command, 'docker-registry', ground, {
-    remoteurl: ground.upstream,
-  });
-  return { name: 'docker-registry', origin, pid: program.pid, stop: program.stop };
-}
-
-/** The same program without the proxy: what the upstream is, and what images are mirrored to. */
+/** The reference registry: what the upstream is, and what images are mirrored to. */
 export interface PlainRegistry {
   readonly origin: string;
   readonly port: number;
@@ -23,18 +15,8 @@ export interface PlainRegistry {
 export async function plainRegistry(
   command: string,
   name: string,
-  ground: Omit<Ground, 'upstream'>,
-): Promise<PlainRegistry> {
-  const { program, origin, port } = await registry(command, name, ground);
-  return { origin, port, pid: program.pid, stop: program.stop };
-}
-
-async function registry(
-  command: string,
-  name: string,
   { programs, directory }: Omit<Ground, 'upstream'>,
-  proxy?: { readonly remoteurl: string },
-): Promise<{ readonly program: Program; readonly origin: string; readonly port: number }> {
+): Promise<PlainRegistry> {
   const port = await freePort();
   const file = join(directory, `${name}.yaml`);
   const config = {
@@ -45,9 +27,8 @@ async function registry(
       filesystem: { rootdirectory: join(directory, 'store') },
     },
     http: { addr: `127.0.0.1:${port}` },
-    ...(proxy === undefined ? {} : { proxy }),
   };
   await writeFile(file, JSON.stringify(config, undefined, 2));
   const program = await programs.start({ name, command, args: ['serve', file], port });
-  return { program, origin: `http://127.0.0.1:${port}`, port };
+  return { origin: `http://127.0.0.1:${port}`, port, pid: program.pid, stop: program.stop };
 }

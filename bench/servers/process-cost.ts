@@ -21,6 +21,18 @@ export async function processorSeconds(pid: number): Promise<number | undefined>
   return theirs.reduce<number>((sum, seconds) => sum + (seconds ?? 0), own);
 }
 
+/** The most memory that a process and its children have had since resetPeak, MB. */
+export async function peakOfAll(pid: number): Promise<number> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  const theirs = await Promise.all(
+    children
+      .split(' ')
+      .filter(Boolean)
+      .map((child) => peakOfAll(Number(child))),
+  );
+  return theirs.reduce((sum, megabytes) => sum + megabytes, (await peakMegabytes(pid)) ?? Number.NaN);
+}
+
 /**
  * The most memory (resident set, MB) that a process has had since resetPeak; undefined where /proc
  * does not say.

@@ -1,19 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { originOf, type PeerOptions, peerConfiguration } from '../peers/peers.ts';
 import { freePort } from './programs.ts';
 import type { Ground, Server } from './server.ts';
 
-/** The S3 in place of the file system. */
-export interface S3Settings {
-  readonly endpoint: string;
-  readonly bucket: string;
-  readonly redirect: 'always' | 'never';
-}
-
-interface QuaysideOptions {
-  /** Default: the file system, below the ground's directory. */
-  readonly s3?: S3Settings;
+interface QuaysideOptions extends PeerOptions {
   /** Patterns of the only repositories it may ask for. Default: all. */
   readonly repositories?: readonly string[];
   /**
@@ -25,52 +18,44 @@ interface QuaysideOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
 }
 
+/** A machine that does other work, too, needs longer than the default. */
+const readyMs = 60_000;
 const entry = fileURLToPath(new URL('../../bin/quayside.js', import.meta.url));
 
-/** Quayside as an operator starts it: its defaults, one upstream, its log at the default level. */
+/** Quayside as `bench/peers/quayside.yaml` says, and as `options` say besides. */
 export async function quayside(ground: Ground, options: QuaysideOptions = {}): Promise<Server> {
   const port = await freePort();
   const file = join(ground.directory, 'quayside.yaml');
   await writeFile(file, JSON.stringify(await configuration(ground, port, options), undefined, 2));
+  if (options.s3 !== undefined) await credentialFiles(ground.directory);
   const program = await ground.programs.start({
     name: 'quayside',
     command: process.execPath,
     args: ['--max-semi-space-size=8', entry, 'serve', '--config', file],
     port,
+    readyMs,
   });
-  return { name: 'quayside', origin: `http://127.0.0.1:${port}`, pid: program.pid, stop: program.stop };
+  return { name: 'quayside', origin: originOf(port, options), pid: program.pid, stop: program.stop };
 }
 
 /** JSON is YAML. */
 async function configuration(ground: Ground, port: number, options: QuaysideOptions): Promise<unknown> {
-  const { s3, repositories, tagsFreshMs } = options;
-  const path = join(ground.directory, 'store');
+  const { repositories, tagsFreshMs, settings } = options;
+  const base = parse(await peerConfiguration('quayside.yaml', ground, port, options)) as BaseConfiguration;
+  const { origin } = base.upstreams;
   return {
-    ...options.settings,
-    listen: `127.0.0.1:${port}`,
-    admin: { listen: false },
-    store: s3 === undefined ? { filesystem: { path } } : { s3: await s3Section(s3, ground.directory) },
-    spool: { path: join(path, 'spool') },
+    ...base,
+    ...settings,
     ...(tagsFreshMs === undefined ? {} : { tags: { freshMs: tagsFreshMs, refreshBehindMs: 0 } }),
-    defaultUpstream: 'origin',
-    upstreams: {
-      origin: {
-        url: ground.upstream,
-        allowPrivateAddresses: true,
-        ...(repositories === undefined ? {} : { repositories }),
-      },
-    },
+    ...(repositories === undefined ? {} : { upstreams: { origin: { ...origin, repositories } } }),
   };
 }
 
-async function s3Section(s3: S3Settings, directory: string): Promise<unknown> {
-  return { ...s3, ...(await credentialFiles(directory)), region: 'us-east-1', pathStyle: true };
+interface BaseConfiguration {
+  readonly upstreams: { readonly origin: object };
 }
 
-async function credentialFiles(directory: string): Promise<Record<string, string>> {
-  const accessKeyIdFile = join(directory, 'access-key-id');
-  const secretAccessKeyFile = join(directory, 'secret-access-key');
-  await writeFile(accessKeyIdFile, 'bench', { mode: 0o600 });
-  await writeFile(secretAccessKeyFile, 'bench-secret', { mode: 0o600 });
-  return { accessKeyIdFile, secretAccessKeyFile };
+async function credentialFiles(directory: string): Promise<void> {
+  await writeFile(join(directory, 'access-key-id'), 'bench', { mode: 0o600 });
+  await writeFile(join(directory, 'secret-access-key'), 'bench-secret', { mode: 0o600 });
 }

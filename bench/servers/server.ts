@@ -1,7 +1,8 @@
+import type { PeerName } from '../peers/peers.ts';
 import type { Programs } from './programs.ts';
 
-/** Who takes part: ours and the programs it is measured against. */
-export type ServerName = 'quayside' | 'docker-registry' | 'nginx cache' | 'nginx static';
+/** Who takes part: ours, the caches it is measured against, and servers of plain files. */
+export type ServerName = PeerName | 'nginx static' | 'node:http';
 
 /** A server under measurement. All of them answer the same paths: `/v2/<repository>/…`. */
 export interface Server {

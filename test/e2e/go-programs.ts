@@ -3,6 +3,7 @@
  * version, under `.cache/go`.
  */
 import { createHash } from 'node:crypto';
+import { accessSync } from 'node:fs';
 import { access, constants, cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { whereIs } from '../support/program.ts';
@@ -112,6 +113,17 @@ export async function built(
   if (result.code !== 0) return { missing: `${name} cannot be built: ${result.stderr.trim().slice(-500)}` };
   await rename(`${path}.new`, path);
   return { path };
+}
+
+/** The path of a published program that was built before; undefined otherwise. */
+export function builtBefore(name: 'distribution'): string | undefined {
+  const path = join(cache, `${name}-${programs[name].version}`, name);
+  try {
+    accessSync(path, constants.X_OK);
+    return path;
+  } catch {
+    return undefined;
+  }
 }
 
 /** A module of ours that requires the program's, so that the version is exact. */
