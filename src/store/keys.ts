@@ -9,7 +9,8 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *     v1/
  *       blobs/<algorithm>/<2 hex>/<hex>                     content, manifests too
  *       tags/<upstream>/<repository>/_tags/<tag>            the tag's digest, and earlier ones
- *       members/<upstream>/<repository>/_digests/<digest>   the digest was seen in that repository
+ *       members/<upstream>/<repository>/_joint              the digests seen in that repository
+ *       members/<upstream>/<repository>/_digests/<digest>   one of them, where they are many
  *       partial/<upstream>/<repository>/_partial            tags with content without records
  *       usage/<day>/<instance>                              digests served that day by a replica
  *       leases/<name>                                       who does that job now
@@ -22,6 +23,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       prune/<sha256>                                      how far a deletion has come
  *       conditions/last                                     what counted before a restart
  *       probes/<instance>                                   written and deleted to probe the store
+ *       format                                              since when joint records are written
  *
  * Repositories nest, so `a/b` may be a repository or the tag `b` of `a`. A component that begins
  * with `_` cannot be part of a repository (it must begin with a letter or digit); it ends the
@@ -85,6 +87,25 @@ export function parseTagKey(key: string): (RepositoryScope & { readonly tag: Tag
 export function memberKey(upstream: string, repository: Repository, digest: Digest): string {
   return `${membersPrefix}${component(upstream)}/${repository}/_digests/${digest}`;
 }
+
+/** What the records of single members of one repository begin with; for listings. */
+export function singleMembersPrefix({ upstream, repository }: RepositoryScope): string {
+  return `${membersPrefix}${component(upstream)}/${repository}/_digests/`;
+}
+
+/** Where the members of a small repository lie together. */
+export function jointKey({ upstream, repository }: RepositoryScope): string {
+  return `${membersPrefix}${component(upstream)}/${repository}/_joint`;
+}
+
+/** The repository whose members lie at `key`; undefined when it is no joint record's key. */
+export function parseJointKey(key: string): RepositoryScope | undefined {
+  const parts = scopedParts(key, membersPrefix, '/_joint');
+  return parts?.last === '' ? valid(parts.scope) : undefined;
+}
+
+/** Where it says since when members lie together. */
+export const formatKey = `${version}/format`;
 
 /** The membership that lies at `key`; undefined when it is no membership's key. */
 export function parseMemberKey(key: string): (RepositoryScope & { readonly digest: Digest }) | undefined {

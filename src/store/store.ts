@@ -43,6 +43,11 @@ export interface CachedBlobs extends BlobStore {
    * Default: `delete`.
    */
   distrust?(digest: Digest): Promise<void>;
+  /**
+   * Whether `stat` answers from what this process knows, without a call to a server. Without the
+   * method it never needs one.
+   */
+  knows?(digest: Digest): boolean;
 }
 
 /** What a store reports while it works. */

@@ -79,6 +79,8 @@ export interface CacheRigOptions {
   /** Digests that are known in memory, and records that wait to be written. */
   readonly maxMembers?: number;
   readonly maxWaiting?: number;
+  /** Of the first cache; 0 writes members as earlier versions did. Replicas have the default. */
+  readonly maxJointBytes?: number;
 }
 
 const policy: TagPolicy = {
@@ -100,7 +102,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
   const clock = { now: 1_000_000_000_000 };
   const closers: (() => Promise<void>)[] = [() => double.close()];
 
-  function cache(directory: string): Cache {
+  function cache(directory: string, maxJointBytes?: number): Cache {
     const upstream = createUpstream({
       name: 'quay.io',
       url: double.url,
@@ -119,6 +121,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
       ...(options.maxMembers === undefined ? {} : { maxEntries: options.maxMembers }),
       ...(options.maxWaiting === undefined ? {} : { maxWaiting: options.maxWaiting }),
       ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
+      ...(maxJointBytes === undefined ? {} : { maxJointBytes }),
     });
     const pointers = createTagPointers({
       records: store.records,
@@ -197,7 +200,7 @@ export async function cacheRig(t: Test, options: CacheRigOptions = {}): Promise<
     return { registry, reach: reaching, membership: members, tags: pointers, settled };
   }
 
-  const first = cache(options.spoolDirectory ?? join(t.testdir(), 'spool'));
+  const first = cache(options.spoolDirectory ?? join(t.testdir(), 'spool'), options.maxJointBytes);
   t.teardown(async () => {
     for (const close of closers) await close();
   });

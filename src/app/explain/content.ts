@@ -1,10 +1,9 @@
 import { join } from 'node:path';
-import { parseIndexEntry } from '../../cache/records/index-entry.ts';
+import { readMember } from '../../cache/members/member-records.ts';
 import type { Config } from '../../config/load.ts';
 import type { ContentSource } from '../../explain/sources.ts';
 import { collected } from '../../oci/content.ts';
 import { maxManifestBytes } from '../../oci/manifest.ts';
-import { memberKey } from '../../store/keys.ts';
 import type { Store } from '../../store/store.ts';
 
 /** Where the content is kept, for people. No credential is in it. */
@@ -33,8 +32,7 @@ export function createContentSource(
     },
     stat: async (digest) => (await blobs.stat(digest))?.size,
     async member({ upstream, repository }, digest) {
-      const record = await records.get(memberKey(upstream, repository, digest));
-      const entry = parseIndexEntry(record?.bytes);
+      const entry = await readMember(records, { upstream, repository }, digest);
       return entry === undefined || entry.isDoubtful ? undefined : { tags: entry.tags, seenAt: entry.seenAt };
     },
   };

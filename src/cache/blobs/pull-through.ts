@@ -4,7 +4,7 @@
 
 import type { LRUCache } from 'lru-cache';
 import { FollowsReplica, NotCached } from '../../fleet/elsewhere.ts';
-import { type ByteRange, type Bytes, bytesOf, type Descriptor, verified } from '../../oci/content.ts';
+import { type ByteRange, type Bytes, type Content, type Descriptor, verified } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isWhole, whole } from '../../oci/range.ts';
@@ -16,7 +16,7 @@ import { type Fill, NoRoom } from '../fills/fill.ts';
 import type { FillStart, Fills } from '../fills/fills.ts';
 import { SpoolError } from '../fills/spool.ts';
 import type { BlobMembership } from './blob-membership.ts';
-
+import { begunBlob, inMemory, storedReads } from './local-blobs.ts';
 import type { BlobAsk, BlobReadOptions, KnownBlob, OpenedBlob, PulledBlobs } from './pulled-blobs.ts';
 import { type PatienceOptions, withPatience } from './undeliverable.ts';
 import type { VerifiedStore } from './verified-store.ts';
@@ -48,6 +48,7 @@ interface WantedBlob {
   readonly member: Descriptor | undefined;
   readonly requestId?: string | undefined;
   readonly onlyIfCached?: boolean | undefined;
+  readonly isRead?: boolean;
 }
 
 /** A blob whose source may change while it is read. */
@@ -77,14 +78,14 @@ export class PullThrough implements PulledBlobs {
   async open(
     repository: Repository,
     digest: Digest,
-    { requestId, onlyIfCached }: BlobAsk = {},
+    { requestId, onlyIfCached, isRead = false }: BlobAsk = {},
   ): Promise<OpenedBlob> {
     const { members, touched } = this.#options;
     let member = await members.find(repository, digest);
     // The upstream is asked where the blob could be delivered without it.
     if (member === undefined && onlyIfCached !== true && (await this.#isHere(repository, digest)))
       member = await members.confirmed(repository, digest);
-    const wanted = { repository, digest, member, requestId, onlyIfCached };
+    const wanted = { repository, digest, member, requestId, onlyIfCached, isRead };
     if (member === undefined) return this.#openCold(wanted);
     touched(digest);
     return (await this.#openHere(wanted, member)) ?? this.#openCold(wanted);
@@ -108,6 +109,12 @@ export class PullThrough implements PulledBlobs {
       await members.correct(repository, member, blob.descriptor);
       return blob;
     }
+    const isSmall = member.size <= memory.maxEntrySize;
+    if (member.size >= 0 && (isSmall || wanted.isRead === true) && !copies.knows(digest)) {
+      const begun = await begunBlob(this.#options, member, this.#storedBlob.bind(this, wanted, member));
+      // A store that fails is not asked twice; one that has no such blob is known not to.
+      if (begun !== undefined || !copies.knows(digest)) return begun;
+    }
     const stored = await copies.stat(digest, member.size < 0 ? undefined : member.size);
     events.copyLookedUp?.({ digest, source: stored === undefined ? 'none' : 'store' });
     if (stored === undefined) return undefined;
@@ -124,17 +131,19 @@ export class PullThrough implements PulledBlobs {
     return inMemory(descriptor.digest, bytes, 'store');
   }
 
-  #storedBlob(wanted: WantedBlob, descriptor: Descriptor): OpenedBlob {
+  /** The first read takes what was opened already. */
+  #storedBlob(wanted: WantedBlob, descriptor: Descriptor, opened?: Content): OpenedBlob {
     const { copies } = this.#options;
+    const stored = storedReads(copies, descriptor, opened);
     const blob: SourcedBlob = {
       descriptor,
       hit: 'store',
       read: (range = whole(descriptor), read = {}) =>
         failoverRead(descriptor, range, [
-          (rest) => copies.read(descriptor, rest, read.signal),
+          (rest) => stored(rest, read.signal),
           (rest) => this.#refilled(wanted, rest, read, blob),
         ]),
-      openFile: () => copies.openFile(descriptor),
+      ...(opened === undefined && { openFile: () => copies.openFile(descriptor) }),
     };
     return blob;
   }
@@ -279,16 +288,6 @@ export class PullThrough implements PulledBlobs {
 function hitOf(fill: Fill, isNew: boolean): Hit {
   if (fill.followed !== undefined) return 'member';
   return isNew ? 'fill' : 'joined';
-}
-
-function inMemory(digest: Digest, bytes: Uint8Array, hit: Hit): OpenedBlob {
-  const descriptor = { digest, size: bytes.byteLength };
-  return {
-    descriptor,
-    hit,
-    bytes,
-    read: (range = whole(descriptor)) => bytesOf(bytes.subarray(range.start, range.end + 1)),
-  };
 }
 
 function isBlobUnknown(error: unknown): boolean {

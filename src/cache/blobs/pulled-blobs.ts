@@ -16,9 +16,11 @@ export interface BlobAsk {
   readonly requestId?: string;
   /** Only what is stored, or being downloaded; throws NotCached for the rest. Default: false. */
   readonly onlyIfCached?: boolean;
+  /** All of it is read, and at once: then it may be opened already. Default false. */
+  readonly isRead?: boolean;
 }
 
-/** A blob that can be delivered. Holds nothing until it is read. */
+/** A blob that can be delivered. Holds nothing until it is read, unless `isRead` was said. */
 export interface OpenedBlob {
   readonly descriptor: Descriptor;
   /** The source of its bytes; another one once a reader had to change it. */

@@ -1,4 +1,5 @@
 import type { Hash } from 'node:crypto';
+import { abortable } from '../../base/flow/abortable.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
 import {
@@ -30,13 +31,20 @@ export interface VerifiedStore {
    * size is read and verified once, and deleted if it is wrong; then a farther copy counts.
    */
   stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
+  /** Whether `stat` needs no call to a server. */
+  knows(digest: Digest): boolean;
+  /**
+   * Opens the whole copy, for a reader who begins at once: one call where `stat` and `read` are
+   * two. Undefined if absent or of another size, or if the store fails. Never throws.
+   */
+  begin(descriptor: Descriptor): Promise<Content | undefined>;
   /**
    * Exactly the bytes of the range, else throws CorruptBlob; a copy that is gone or short is taken
    * out of the store. A whole read is hashed, always or the first time, as `verifies` says: garbled
    * bytes throw `UPSTREAM_INVALID` in place of the last chunk, and that copy is taken out too. Of a
-   * part that is not the whole nothing is verified.
+   * part that is not the whole nothing is verified. `begun` is the whole, opened before.
    */
-  read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal): Bytes;
+  read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal, begun?: Content): Bytes;
   /**
    * The copy as an open file, where its bytes need no more hashing and the store has files.
    * Undefined otherwise, and when it is gone or the store fails: then `read` tells. Never throws.
@@ -143,15 +151,28 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
       }
     },
 
-    async *read(descriptor, range, signal) {
+    knows: (digest) => store.knows?.(digest) ?? true,
+
+    async begin({ digest, size }) {
+      try {
+        const content = await store.open(digest);
+        if (content === undefined || content.descriptor.size === size) return content;
+        await content.close();
+      } catch (error) {
+        failed(error);
+      }
+      return undefined;
+    },
+
+    async *read(descriptor, range, signal, begun) {
       const { digest } = descriptor;
       let hash: Hash | undefined;
       let missing = lengthOf(range);
       try {
-        const content = await store.open(digest, { range, ...(signal === undefined ? {} : { signal }) });
+        const content = begun ?? (await store.open(digest, { range, ...(signal && { signal }) }));
         if (content === undefined) throw gone(digest);
         if (mustVerify(descriptor, range, content)) hash = digester(digest);
-        for await (const chunk of content.body) {
+        for await (const chunk of begun === undefined ? content.body : abortable(content.body, signal)) {
           missing -= chunk.byteLength;
           hash?.update(chunk);
           if (missing === 0 && hash !== undefined) confirm(descriptor, hash);

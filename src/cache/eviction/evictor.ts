@@ -1,6 +1,6 @@
 // Room `cache/eviction`: keeps a store within its size. In: the store, and the digests served per
-// day. Out: deletions, and the plan behind them. Imports: base, lease, oci, store; types of cache,
-// cache/records.
+// day. Out: deletions, and the plan behind them. Imports: base, cache/members, lease, oci, store;
+// types of cache, cache/records.
 
 import { Semaphore } from '../../base/flow/semaphore.ts';
 import { ageMs } from '../../base/time/wait.ts';

@@ -1,7 +1,9 @@
 import { concurrently } from '../../base/flow/each.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { membersPrefix, parseMemberKey } from '../../store/keys.ts';
+import { membersPrefix, parseJointKey, parseMemberKey } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
+import type { IndexEntry } from '../members/index-entry.ts';
+import { jointBytes, parseJoint } from '../members/joint-record.ts';
 
 const deletesAtATime = 8;
 
@@ -24,6 +26,7 @@ export async function deletedOldMembers(
   let deleted = 0;
   const listing = records.list(membersPrefix, signal === undefined ? {} : { signal });
   const look = async ({ key, writtenAt }: { readonly key: string; readonly writtenAt: number }) => {
+    if (parseJointKey(key) !== undefined) deleted += await forgottenIn(records, key, { isHeld, before });
     const member = parseMemberKey(key);
     if (member === undefined || writtenAt >= before || isHeld(member.digest)) return;
     await records.delete(key);
@@ -31,4 +34,23 @@ export async function deletedOldMembers(
   };
   await concurrently(listing, deletesAtATime, look, { signal });
   return deleted;
+}
+
+/** Takes old members out of a joint record, unless it changes meanwhile: the next run does then. */
+async function forgottenIn(
+  records: Records,
+  key: string,
+  { isHeld, before }: Pick<OldMembersOptions, 'isHeld' | 'before'>,
+): Promise<number> {
+  const stored = await records.get(key);
+  const joint = stored && parseJoint(stored.bytes);
+  if (stored === undefined || joint === undefined || joint === 'later' || joint.isDissolved) return 0;
+  const isKept = (digest: Digest, { seenAt, tagsAt }: IndexEntry): boolean =>
+    isHeld(digest) || Math.max(seenAt, tagsAt) >= before;
+  const members = new Map([...joint.members].filter(([digest, member]) => isKept(digest, member)));
+  const gone = joint.members.size - members.size;
+  if (gone === 0) return 0;
+  const bytes = jointBytes({ members, isDissolved: false }, undefined);
+  const version = await records.put(key, bytes, { ifVersion: stored.version });
+  return version === undefined ? 0 : gone;
 }

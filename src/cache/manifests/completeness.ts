@@ -1,5 +1,6 @@
 import { createLru } from '../../base/state/lru.ts';
 import { mayPass } from '../../base/time/retry.ts';
+import { type Clock, withTimeout } from '../../base/time/wait.ts';
 import type { Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -37,7 +38,11 @@ interface CompletenessOptions {
   /** How many complete manifests are remembered. */
   readonly maxEntries: number;
   readonly now: () => number;
+  readonly clock?: Clock | undefined;
 }
+
+/** How long a sign of life of the upstream is waited for, before the store is asked, ms. */
+const reachableMs = 300;
 
 /** How long "the upstream can deliver the rest" is remembered: a cold image is asked for often. */
 const deliverableMs = 1_000;
@@ -54,12 +59,14 @@ const forAll: Complete = { isForAll: true, platforms: new Set() };
 
 /** Nothing is known to be complete yet. */
 export function createCompleteness(options: CompletenessOptions): Completeness {
-  const { upstream, copies, parsed, undeliverable, memory, maxEntries, now } = options;
+  const { upstream, copies, parsed, undeliverable, memory, maxEntries, now, clock } = options;
   const complete = createLru<Digest, Complete>(maxEntries);
   /** What an incomplete manifest was found to lack, so that it is looked for first. */
   const lacking = createLru<Digest, Digest>(maxEntries);
   /** Lists more than is looked for: never known to be complete. */
   const wide = createLru<Digest, true>(mostWide);
+  /** What was answered before: of that, calls to the store find out what is still unknown. */
+  const answered = createLru<Digest, true>(maxEntries);
   const deliverable = createLru<Digest, true>(maxEntries, { keepMs: deliverableMs, now });
 
   const isStored = async (digest: Digest): Promise<boolean> => (await copies.stat(digest)) !== undefined;
@@ -111,6 +118,19 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
     else lacking.set(digest, missing);
     if (missing === undefined) remember(digest, content, platform);
     return missing === undefined;
+  }
+
+  /**
+   * At the first answer of a manifest an upstream that is there saves the calls to the store that
+   * would look for each blob: the client's own reads then say what is stored.
+   */
+  async function isDeliverableUnseen(manifest: ReadManifest): Promise<boolean> {
+    const { digest } = manifest.descriptor;
+    if (answered.has(digest)) return false;
+    answered.set(digest, true);
+    const { blobs, children } = parsed.of(manifest);
+    if ([...children, ...blobs].every((each) => copies.knows(each.digest))) return false;
+    return withTimeout(upstream.isReachable({ manifest: digest }), reachableMs, () => false, clock);
   }
 
   function remember(digest: Digest, { children }: Manifest, platform: string | undefined): void {
@@ -177,8 +197,9 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
       const { digest } = manifest.descriptor;
       await refuseWithheld(repository, manifest, userAgent);
       if (isKnown(digest, userAgent)) return;
-      if (await isComplete(manifest, statedPlatform(userAgent))) return;
-      if (!(await upstream.isReachable({ manifest: digest })))
+      const isDeliverable = await isDeliverableUnseen(manifest);
+      if (!isDeliverable && (await isComplete(manifest, statedPlatform(userAgent)))) return;
+      if (!isDeliverable && !(await upstream.isReachable({ manifest: digest })))
         throw refusal('blobs of the manifest are not stored, and the upstream cannot be reached', manifest);
       deliverable.set(digest, true);
     },

@@ -221,8 +221,8 @@ export function createManifests(options: ManifestsOptions): Manifests {
     const scope = scopeOf(repository);
     const wasHeld =
       content.children.length > 0 && (await membership.find(scope, descriptor.digest)) !== undefined;
+    await membership.add(scope, [descriptor, ...recordedIn(content).below], undefined, { isNew: true });
     await membership.correct(scope, descriptor);
-    await membership.add(scope, recordedIn(content).below);
     touched(descriptor.digest);
     keepBytes(repository, descriptor, bytes);
     const manifest = held(descriptor, bytes, 'fill');

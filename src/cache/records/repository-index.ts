@@ -1,3 +1,7 @@
+// Room `cache/records`: what is known of a repository: members, tags, freshness. In: records of the
+// store, answers of the upstream. Out: which digest belongs where, and under which tags. Imports:
+// base, cache/members, oci, store; types of cache.
+
 import type { LRUCache } from 'lru-cache';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
@@ -8,18 +12,13 @@ import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType } from '../../oci/manifest.ts';
 import type { Tag } from '../../oci/reference.ts';
-import { memberKey, type RepositoryScope } from '../../store/keys.ts';
+import type { RepositoryScope } from '../../store/keys.ts';
 import type { Records } from '../../store/records.ts';
 import type { CacheEvents } from '../events.ts';
-import { rememberedScopes, type TagScope } from './entry-tags.ts';
-import {
-  type IndexEntry,
-  indexEntryBytes,
-  indexEntryOf,
-  isWorthWriting,
-  mergedEntry,
-  parseIndexEntry,
-} from './index-entry.ts';
+import { rememberedScopes } from '../members/entry-tags.ts';
+import { type IndexEntry, indexEntryOf, isWorthWriting, mergedEntry } from '../members/index-entry.ts';
+import { MemberRecords } from '../members/member-records.ts';
+import type { MemberAddition, MergedMember } from '../members/single-records.ts';
 import { type ListedBy, type PartialManifest, PartialTags, type UnrecordedTags } from './partial-tags.ts';
 import { Unwritten } from './unwritten.ts';
 
@@ -40,9 +39,15 @@ export interface RepositoryIndex {
   known(scope: RepositoryScope, digest: Digest): SeenContent | undefined;
   /**
    * Records that the upstream showed these in that repository, and under which tag. In force before
-   * the call returns; the records are written behind. Never rejects.
+   * the call returns; the records are written behind. `isNew`: the upstream was asked because no
+   * replica seems to know them. Never rejects.
    */
-  add(scope: RepositoryScope, descriptors: readonly Descriptor[], tag?: Tag): Promise<void>;
+  add(
+    scope: RepositoryScope,
+    descriptors: readonly Descriptor[],
+    tag?: Tag,
+    options?: { readonly isNew?: boolean },
+  ): Promise<void>;
   /** Remembers that below these tags hangs what the manifest lists, of which not all was added. */
   addPartial(scope: RepositoryScope, manifest: PartialManifest, tags: readonly Tag[]): void;
   /** As `add`, for the entries of a manifest under these tags, the most recent tag last. */
@@ -72,6 +77,8 @@ export interface RepositoryIndex {
    * replicas then cannot share what they learned. Never rejects.
    */
   unrecordedTags(scope: RepositoryScope, digest: Digest, listedBy: ListedBy): Promise<UnrecordedTags>;
+  /** Looks at what the store holds, so that no pull waits for that. May reject. */
+  prepare(): Promise<void>;
   /** Resolves once every record is written, or tried again and failed. For shutdown and tests. */
   settled(): Promise<void>;
   /** Writes what waits, then stops. */
@@ -88,8 +95,12 @@ export interface RepositoryIndexOptions {
   readonly maxWaiting?: number;
   /** How long "never seen" is remembered, ms: another replica may learn better. Default 5,000. */
   readonly negativeMs?: number;
-  /** Records written at a time. Default 8. */
+  /** Records of single members written at a time. Default 8. */
   readonly concurrency?: number;
+  /** See MemberRecords. Default 128 KiB. */
+  readonly maxJointBytes?: number;
+  /** Names this replica in records. */
+  readonly by?: string;
   /** Pause after a failed write, milliseconds; grows while it fails. Default 1,000. */
   readonly retryMs?: number;
   /** Whether replicas can write records now. Default: yes. */
@@ -100,16 +111,10 @@ export interface RepositoryIndexOptions {
   readonly clock?: () => number;
 }
 
-interface Addition {
-  readonly scope: RepositoryScope;
-  readonly digest: Digest;
-  readonly member: IndexEntry;
-}
-
 type HeldEntry = LRUCache<string, IndexEntry | 'absent'>;
 
-/** Conditional writes lost in a row before a write is deferred: replicas that learn the same. */
-const attempts = 5;
+/** Additions under way at a time: those of one joint record are one write. */
+const mostJoined = 64;
 
 /** Membership kept in records, with the most recently used part of it in memory. */
 export function createRepositoryIndex(options: RepositoryIndexOptions): RepositoryIndex {
@@ -117,7 +122,7 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   const { records, events, retryMs, isWritable = async () => true } = options;
   const partial = new PartialTags({ records, events, retryMs, clock });
   /** In memory alone: written when the queue has room again. */
-  const unwritten = new Unwritten<Addition>();
+  const unwritten = new Unwritten<MemberAddition>();
   const memory: HeldEntry = createLru(options.maxEntries ?? 100_000, {
     now: clock,
     dispose(member, key, reason) {
@@ -126,8 +131,17 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
     },
   });
   const scopeOf = rememberedScopes(options.scopeOf);
-  const queue = new WriteBehind<Addition>({
-    write: (key, addition) => write(records, { memory, scopeOf }, key, addition),
+  const merged = (scope: RepositoryScope, before: IndexEntry | undefined, seen: IndexEntry): IndexEntry =>
+    mergedEntry(before, seen, { scope, scopeOf });
+  const { concurrency = 8, maxJointBytes, by } = options;
+  const members = new MemberRecords({ records, merged, concurrency, maxJointBytes, by, clock });
+  const queue = new WriteBehind<MemberAddition>({
+    async write(key, addition) {
+      const after = await members.write(addition);
+      const newer = present(memory.get(key));
+      if (newer !== undefined) memory.set(key, merged(addition.scope, after, newer), { ttl: 0 });
+    },
+    concurrency: maxJointBytes === 0 ? concurrency : mostJoined,
     laneOf: ({ scope }) => `${scope.upstream}/${scope.repository}`,
     written() {
       const next = unwritten.next();
@@ -138,24 +152,36 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
       if (memory.has(key)) unwritten.set(key, addition);
       else partial.addUnwritten(addition.scope, addition.member.tags);
     },
-    ...defined({ maxWaiting: options.maxWaiting, concurrency: options.concurrency, retryMs }),
+    ...defined({ maxWaiting: options.maxWaiting, retryMs }),
   });
   const held = (key: string): IndexEntry | 'absent' | undefined =>
     memory.get(key) ?? queue.waiting(key)?.member;
-  const reading = reader(options, memory, scopeOf, held);
-  const latest = (key: string, addition: Addition): Addition => ({
+  const reading = reader({ ...options, members, merged }, memory, held);
+  const latest = (key: string, addition: MemberAddition): MemberAddition => ({
     ...addition,
     member: present(memory.get(key)) ?? addition.member,
   });
 
-  function addOne(scope: RepositoryScope, digest: Digest, added: IndexEntry, isInherited = false): void {
+  function addOne(
+    scope: RepositoryScope,
+    digest: Digest,
+    added: IndexEntry,
+    { isInherited = false, isNew = false } = {},
+  ): void {
     const key = memoryKey(scope, digest);
-    const known = present(memory.get(key)) ?? queue.waiting(key)?.member;
+    const waiting = queue.waiting(key);
+    const known = present(memory.get(key)) ?? waiting?.member;
     const seen = mergedEntry(known, added, { scope, scopeOf, isInherited });
     const isUnwritten = unwritten.take(key) !== undefined;
     if (seen === known && !isUnwritten) return;
     memory.set(key, seen, { ttl: 0 });
-    if (isUnwritten || isWorthWriting(known, seen)) queue.add(key, { scope, digest, member: seen });
+    if (isUnwritten || isWorthWriting(known, seen))
+      queue.add(key, {
+        scope,
+        digest,
+        member: seen,
+        isNew: waiting?.isNew ?? (isNew && known === undefined),
+      });
   }
 
   return {
@@ -169,17 +195,17 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
       const found = trusted(present(held(memoryKey(scope, digest))));
       return found === undefined ? undefined : seenContent(digest, found);
     },
-    async add(scope, descriptors, tag) {
+    async add(scope, descriptors, tag, adding) {
       const now = clock();
       const tags = tag === undefined ? [] : [tag];
       for (const descriptor of descriptors)
-        addOne(scope, descriptor.digest, indexEntryOf(descriptor, tags, now));
+        addOne(scope, descriptor.digest, indexEntryOf(descriptor, tags, now), adding);
     },
     addPartial: (scope, manifest, tags) => partial.addManifest(scope, manifest, tags),
     async inherit(scope, descriptors, tags) {
       const now = clock();
       for (const descriptor of descriptors)
-        addOne(scope, descriptor.digest, indexEntryOf(descriptor, tags, now), true);
+        addOne(scope, descriptor.digest, indexEntryOf(descriptor, tags, now), { isInherited: true });
     },
     async correct(scope, { digest, size, mediaType }) {
       const type = mediaType !== undefined && isManifestType(mediaType) ? { mediaType } : {};
@@ -188,13 +214,14 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
     },
     tagsOf(scope, digest, { afresh = false } = {}) {
       const known = present(held(memoryKey(scope, digest)))?.tags ?? [];
-      return known.length > 0 && !afresh ? known : reading(scope, digest).then(tagsOrThrow);
+      return known.length > 0 && !afresh ? known : reading(scope, digest, afresh).then(tagsOrThrow);
     },
     partialTags: (scope, digest) => partial.known(scope, digest),
     async unrecordedTags(scope, digest, listedBy) {
       const found = await partial.towards(scope, digest, listedBy);
       return found.isAll && !(await isWritable()) ? { ...found, isAll: false } : found;
     },
+    prepare: () => members.prepare(),
     async settled() {
       await queue.settled();
       await partial.settled();
@@ -206,54 +233,42 @@ export function createRepositoryIndex(options: RepositoryIndexOptions): Reposito
   };
 }
 
+interface ReaderOptions extends RepositoryIndexOptions {
+  readonly members: MemberRecords;
+  readonly merged: MergedMember;
+}
+
+type ReadEntry = (
+  scope: RepositoryScope,
+  digest: Digest,
+  afresh?: boolean,
+) => Promise<IndexEntry | 'absent' | 'unreadable'>;
+
 /** One record read that all who ask for the same digest share, told apart from one that fails. */
 function reader(
-  options: RepositoryIndexOptions,
+  { members, merged, events, negativeMs = 5_000 }: ReaderOptions,
   memory: HeldEntry,
-  scopeOf: TagScope,
   held: (key: string) => IndexEntry | 'absent' | undefined,
-): (scope: RepositoryScope, digest: Digest) => Promise<IndexEntry | 'absent' | 'unreadable'> {
+): ReadEntry {
   const asking = createSingleFlight<IndexEntry | 'absent' | 'unreadable'>();
 
-  async function read(key: string, scope: RepositoryScope, record: string) {
+  async function read(key: string, scope: RepositoryScope, digest: Digest, afresh: boolean) {
     try {
-      const stored = parseIndexEntry((await options.records.get(record))?.bytes);
+      const stored = await members.read(scope, digest, afresh);
       const meanwhile = present(held(key));
-      const found = meanwhile === undefined ? stored : mergedEntry(stored, meanwhile, { scope, scopeOf });
-      memory.set(key, found ?? 'absent', { ttl: found === undefined ? (options.negativeMs ?? 5_000) : 0 });
+      const found = meanwhile === undefined ? stored : merged(scope, stored, meanwhile);
+      memory.set(key, found ?? 'absent', { ttl: found === undefined ? negativeMs : 0 });
       return found ?? 'absent';
     } catch (error) {
-      options.events?.storeFailed({ operation: 'read', error });
+      events?.storeFailed({ operation: 'read', error });
       return 'unreadable';
     }
   }
 
-  return (scope, digest) => {
+  return (scope, digest, afresh = false) => {
     const key = memoryKey(scope, digest);
-    return asking(key, () => read(key, scope, memberKey(scope.upstream, scope.repository, digest)));
+    return asking(afresh ? `${key} afresh` : key, () => read(key, scope, digest, afresh));
   };
-}
-
-/** Adds to the record what it lacks; concurrent replicas keep each other's additions. */
-async function write(
-  records: Records,
-  { memory, scopeOf }: { readonly memory: HeldEntry; readonly scopeOf: TagScope },
-  key: string,
-  { scope, digest, member }: Addition,
-): Promise<void> {
-  const record = memberKey(scope.upstream, scope.repository, digest);
-  for (let attempt = 0; attempt < attempts; attempt += 1) {
-    const stored = await records.get(record);
-    const before = parseIndexEntry(stored?.bytes);
-    const after = mergedEntry(before, member, { scope, scopeOf });
-    const condition = { ifVersion: stored?.version ?? 'absent' };
-    if (after === before || (await records.put(record, indexEntryBytes(after), condition)) !== undefined) {
-      const newer = present(memory.get(key));
-      if (newer !== undefined) memory.set(key, mergedEntry(after, newer, { scope, scopeOf }), { ttl: 0 });
-      return;
-    }
-  }
-  throw new Error('the membership record changed during every attempt to write it');
 }
 
 function memoryKey(scope: RepositoryScope, digest: Digest): string {

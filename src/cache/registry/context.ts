@@ -74,9 +74,14 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
   const members = createRepositoryIndex({
     records,
     events,
+    by: instance,
     isWritable: createWritable(store),
     ...(options.scopeOf === undefined ? {} : { scopeOf: options.scopeOf }),
   });
+  members.prepare().then(
+    () => undefined,
+    (error: unknown) => events.storeFailed({ operation: 'write', error }),
+  );
   const pointers = createTagPointers({ records, maxEntries: tagPointers, confirmEveryMs, events });
   const used = createUsage({ records, instance, events });
   const counted = countedReads(store.blobs);

@@ -58,7 +58,7 @@ export type RedirectTo = (blob: OpenedBlob, clientAddress: string) => Promise<st
 /**
  * Redirects by policy, and only stored blobs: memory is faster, and a running fill is not at the
  * store yet. If a URL cannot be signed, an event says so, and we serve the blob. Undefined where
- * the store has no URLs.
+ * the store has no URLs, or no client may have one.
  */
 export function createRedirect(
   policy: RedirectPolicy,
@@ -66,7 +66,7 @@ export function createRedirect(
   failed: (error: unknown) => void,
 ): RedirectTo | undefined {
   const { redirectUrl } = store;
-  if (redirectUrl === undefined) return undefined;
+  if (redirectUrl === undefined || policy === 'never') return undefined;
   const mayRedirect = redirectsTo(policy);
   return async ({ hit, descriptor }, clientAddress) => {
     if (hit !== 'store' || !mayRedirect(clientAddress)) return undefined;
@@ -79,6 +79,6 @@ export function createRedirect(
   };
 }
 
-function redirectsTo(policy: RedirectPolicy): (clientAddress: string) => boolean {
-  return typeof policy === 'string' ? () => policy === 'always' : createNetworkMatcher(policy.networks);
+function redirectsTo(policy: Exclude<RedirectPolicy, 'never'>): (clientAddress: string) => boolean {
+  return policy === 'always' ? () => true : createNetworkMatcher(policy.networks);
 }

@@ -33,7 +33,8 @@ export async function answerBlob(
   const { 'if-range': sameAs = etag } = asked;
   const specs = sameAs === etag ? parseRange(asked.range) : undefined;
   if (specs !== undefined) boundRanges(specs, (await blobs.stat(repository, digest)).descriptor.size);
-  const blob = await blobs.open(repository, digest, { requestId: exchange.requestId });
+  const isRead = specs === undefined && redirect === undefined;
+  const blob = await blobs.open(repository, digest, { requestId: exchange.requestId, isRead });
   exchange.log.hit = blob.hit;
   const ranges = specs === undefined ? [] : worthwhile(boundRanges(specs, blob.descriptor.size), blob);
   const [range] = ranges;

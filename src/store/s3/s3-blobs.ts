@@ -40,6 +40,7 @@ interface S3Connections {
 /** Always with a URL. */
 export interface S3Blobs extends CachedBlobs {
   redirectUrl(digest: Digest): Promise<string>;
+  knows(digest: Digest): boolean;
 }
 
 /** Blobs as objects, with few calls: none for a known blob, one to read it. */
@@ -61,6 +62,8 @@ export function s3Blobs(
       const size = await presence.size(digest, () => bucket.head(blobKey(digest)));
       return size === undefined ? undefined : { digest, size };
     },
+
+    knows: (digest) => presence.knows(digest),
 
     async open(digest, reading = {}) {
       const found = await readers.get(blobKey(digest), reading);

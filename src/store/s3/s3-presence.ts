@@ -7,6 +7,8 @@ interface Presence {
   /** The size in bytes; undefined for absent. One `ask` for all who wait, none for known sizes. */
   size(digest: Digest, ask: () => Promise<number | undefined>): Promise<number | undefined>;
   learn(digest: Digest, size: number): void;
+  /** Whether `size` would ask nothing. */
+  knows(digest: Digest): boolean;
   /** It is not there, or no longer. */
   forget(digest: Digest): void;
 }
@@ -39,6 +41,7 @@ export function createS3Presence(maxEntries: number, now = () => performance.now
       return await asking(digest, () => asked(digest, ask));
     },
     learn,
+    knows: (digest) => known.has(digest),
     forget: (digest) => {
       known.set(digest, absent, { ttl: absentMs });
     },

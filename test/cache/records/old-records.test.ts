@@ -33,7 +33,7 @@ async function aged({ store }: CacheRig): Promise<void> {
 
 /** A store of before, with one image that all may have and one that few may. */
 async function oldRig(t: Test) {
-  const rig = await cacheRig(t);
+  const rig = await cacheRig(t, { maxJointBytes: 0 });
   const content = flatRepository(rig.double, rig.repository);
   const images = { open: content.image(['base', 'cli'], open), secret: content.image(['embargoed'], secret) };
   const place = { upstream: 'quay.io', repository: rig.repository };

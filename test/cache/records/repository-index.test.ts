@@ -12,6 +12,9 @@ const latest = parseTag('latest');
 const digest = digestOf(Buffer.from('layer'));
 const layer = { digest, size: 5, mediaType: 'application/vnd.oci.image.layer.v1.tar' };
 
+/** Each member in a record of its own, as in large repositories. */
+const single = { maxJointBytes: 0 };
+
 interface Switches {
   isDown: boolean;
   gets: number;
@@ -73,11 +76,11 @@ test('another replica finds it, after one record read', async (t) => {
 test('"never seen" is remembered for seconds only', async (t) => {
   const { records, state } = switched(createMemoryStore().records);
   let now = 1_000_000;
-  const members = createRepositoryIndex({ records, negativeMs: 5_000, clock: () => now });
+  const members = createRepositoryIndex({ ...single, records, negativeMs: 5_000, clock: () => now });
   t.equal(await members.find(scope, digest), undefined);
   t.equal(await members.find(scope, digest), undefined);
   t.equal(state.gets, 1);
-  const other = createRepositoryIndex({ records });
+  const other = createRepositoryIndex({ ...single, records });
   await other.add(scope, [layer]);
   await other.close();
   now += 5_001;
@@ -113,7 +116,7 @@ test('a later manifest cannot misstate the size or type of a layer', async (t) =
 
 test('what is known already is not written again', async (t) => {
   const { records, state } = switched(createMemoryStore().records);
-  const members = createRepositoryIndex({ records });
+  const members = createRepositoryIndex({ ...single, records });
   await members.add(scope, [layer], latest);
   await members.settled();
   await members.add(scope, [layer], latest);
@@ -166,6 +169,7 @@ test('a store that is down fails no pull, is reported, and is written later', as
   const { records, state } = switched(createMemoryStore().records);
   const failures: string[] = [];
   const members = createRepositoryIndex({
+    ...single,
     records,
     events: { storeFailed: ({ operation }) => failures.push(operation) },
   });
@@ -195,6 +199,7 @@ test('the writes of a whole index stay within their number', async (t) => {
         return await records.put(key, bytes, condition);
       },
     },
+    ...single,
     concurrency: 3,
   });
   const many = Array.from({ length: 50 }, (_, index) => ({
@@ -230,7 +235,7 @@ test('what leaves memory is found by its record', async (t) => {
 test('a record of garbage counts as none, and is replaced', async (t) => {
   const { records } = createMemoryStore();
   await records.put(memberKey(scope.upstream, scope.repository, digest), Buffer.from('{"size":"big"'));
-  const members = createRepositoryIndex({ records });
+  const members = createRepositoryIndex({ ...single, records });
   t.equal(await members.find(scope, digest), undefined);
   await members.add(scope, [layer]);
   await members.close();
@@ -262,7 +267,7 @@ const entries = (count: number, name = 'layer') =>
 
 test('what the queue has no room for stays in memory, and is written once the store works', async (t) => {
   const { records, state } = switched(createMemoryStore().records);
-  const members = createRepositoryIndex({ records, maxWaiting: 10, retryMs: 1 });
+  const members = createRepositoryIndex({ ...single, records, maxWaiting: 10, retryMs: 1 });
   state.isDown = true;
   const layers = entries(50);
   await members.add(scope, layers, latest);
@@ -281,7 +286,12 @@ test('no repository’s records are displaced by those of another', async (t) =>
   const gate = Promise.withResolvers<void>();
   const put: Records['put'] = (key, bytes, condition) =>
     gate.promise.then(() => records.put(key, bytes, condition));
-  const members = createRepositoryIndex({ records: { ...records, put }, maxWaiting: 20, maxEntries: 5 });
+  const members = createRepositoryIndex({
+    ...single,
+    records: { ...records, put },
+    maxWaiting: 20,
+    maxEntries: 5,
+  });
   await members.add(scope, entries(8), latest);
   await members.add(elsewhere, entries(500, 'other'), parseTag('giant'));
   t.same((await members.unrecordedTags(scope, digest, nothing)).tags, []);
@@ -295,7 +305,12 @@ test('no repository’s records are displaced by those of another', async (t) =>
 test('what leaves memory unwritten leaves its tag behind, and too many tags are told', async (t) => {
   const { records } = createMemoryStore();
   const put = () => Promise.reject(new Error('read-only'));
-  const members = createRepositoryIndex({ records: { ...records, put }, maxWaiting: 2, maxEntries: 4 });
+  const members = createRepositoryIndex({
+    ...single,
+    records: { ...records, put },
+    maxWaiting: 2,
+    maxEntries: 4,
+  });
   await members.add(scope, entries(10), latest);
   await members.add(scope, entries(10, 'more'), parseTag('next'));
   const all = { tags: ['latest', 'next'], isAll: true };

@@ -1,7 +1,3 @@
-// Room `cache/records`: what is known of a repository: members, tags, freshness. In: records of the
-// store, answers of the upstream. Out: which digest belongs where, and under which tags. Imports:
-// base, oci, store; types of cache.
-
 import { defined } from '../../base/text/defined.ts';
 import { type Fields, fieldsOf, jsonOrNone } from '../../base/text/json.ts';
 import { ageMs } from '../../base/time/wait.ts';
@@ -108,16 +104,21 @@ function tagsAtOf(known: IndexEntry, { tags, tagsAt }: IndexEntry, merging: TagM
 
 /** The record's bytes. */
 export function indexEntryBytes(member: IndexEntry): Uint8Array {
-  return Buffer.from(JSON.stringify({ ...member, format }));
+  return Buffer.from(JSON.stringify(indexEntryFields(member)));
+}
+
+/** What a record says of a member, alone or among others. */
+export function indexEntryFields({ isDoubtful, ...member }: IndexEntry): Fields {
+  return isDoubtful ? member : { ...member, format };
 }
 
 /** The record; undefined if absent or invalid; the next write replaces invalid bytes. */
 export function parseIndexEntry(bytes: Uint8Array | undefined): IndexEntry | undefined {
-  if (bytes === undefined) return undefined;
-  return readMember(fieldsOf(jsonOrNone(bytes)));
+  return bytes === undefined ? undefined : readIndexEntry(fieldsOf(jsonOrNone(bytes)));
 }
 
-function readMember({ format: written, ...fields }: Fields): IndexEntry | undefined {
+/** The member of which these fields tell; undefined for others. */
+export function readIndexEntry({ format: written, ...fields }: Fields): IndexEntry | undefined {
   const { mediaType, size, isProven, tags, tagsAt, seenAt } = fields;
   if (typeof size !== 'number' || typeof seenAt !== 'number') return undefined;
   if (!Array.isArray(tags) || !tags.every(isTag)) return undefined;

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { isNews, mergedTags } from '../../../src/cache/records/entry-tags.ts';
+import { isNews, mergedTags } from '../../../src/cache/members/entry-tags.ts';
 import { createRepositoryIndex } from '../../../src/cache/records/repository-index.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';
