@@ -1,4 +1,4 @@
-import { Value } from 'typebox/value';
+import { DecodeUnsafe, Value } from 'typebox/value';
 import { contradictions } from './checks.ts';
 import type { Config } from './config.ts';
 import { located, parseConfigDocument } from './document.ts';
@@ -53,11 +53,19 @@ function readSettings(value: unknown): ConfigReading {
   const completed = Value.Default(settingsSchema, value);
   const refused = refusals(settingsSchema, completed);
   const pruned = refused.map(({ path }) => prune(completed, path));
-  const sound = Value.Default(settingsSchema, completed);
-  if (!Value.Check(settingsSchema, sound)) return { refused };
-  const settings = Value.Decode(settingsSchema, sound);
+  const sound = pruned.length === 0 ? completed : Value.Default(settingsSchema, completed);
+  if (pruned.length > 0 && !Value.Check(settingsSchema, sound)) return { refused };
+  const settings = decoded(sound);
   const concerns = contradictions(settings).filter((concern) => !dependsOn(concern, pruned));
   return { refused: [...refused, ...concerns], settings };
+}
+
+/**
+ * `Value.Decode` completes and checks the settings again, which takes longer than all else here.
+ * They pass the check before.
+ */
+function decoded(sound: unknown): Settings {
+  return DecodeUnsafe({}, settingsSchema, Value.Clone(sound)) as Settings;
 }
 
 function dependsOn({ path, about = [] }: Contradiction, pruned: readonly FaultPath[]): boolean {
