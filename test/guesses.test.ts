@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';
 import { type Test, test } from 'tap';
+import { createOwnWatch } from './support/own-watch.ts';
 import { serviceRig } from './support/service.ts';
 
 const basic = (password: string): { readonly headers: { readonly authorization: string } } => ({
@@ -24,7 +25,7 @@ test('guesses wait for their answers, and delay no other client', async (t) => {
   const { url, stop, logText } = await robotService(t);
   const wrong = [0, 1, 2, 3].map((count) => fetch(`${url}/v2/`, basic(`guess-${count}`)));
   for (const { status } of await Promise.all(wrong)) t.equal(status, 401);
-  const begunAt = performance.now();
+  const ownMs = createOwnWatch();
   const answers: string[] = [];
   const guesses = ['/v2/', '/v2/auth', '/v2/team/app/manifests/x'].map(async (path) => {
     const { status } = await fetch(`${url}${path}`, basic('another-guess'));
@@ -37,7 +38,7 @@ test('guesses wait for their answers, and delay no other client', async (t) => {
   t.same(answers, [], 'is answered before the guesses');
   await stop();
   t.same(await Promise.all(guesses), [401, 401, 401], 'which the end of the service lets go');
-  t.ok(performance.now() - begunAt < 4000);
+  t.ok(ownMs() < 4000);
   t.notMatch(logText(), /guess/);
 });
 
@@ -54,9 +55,9 @@ test('no credential, or a token of before, costs nothing however often it is sho
   const claims = Buffer.from('{"iss":"quayside"}').toString('base64url');
   const stale = { headers: { authorization: `Bearer eyJhbGciOiJIUzI1NiJ9.${claims}.c2ln` } };
   for (let count = 0; count < 10; count += 1) {
-    const begunAt = performance.now();
+    const ownMs = createOwnWatch();
     t.equal((await fetch(`${url}/v2/`)).status, 401);
     t.equal((await fetch(`${url}/v2/`, stale)).status, 401);
-    t.ok(performance.now() - begunAt < 990, 'none is held for a second');
+    t.ok(ownMs() < 990, 'none is held for a second');
   }
 });

@@ -34,8 +34,18 @@ async function filesBelow(folder: string, ending: RegExp): Promise<string[]> {
 
 const read = (path: string): Promise<string> => readFile(join(root, path), 'utf8');
 
-function lineOf(text: string, offset: number): number {
-  return text.slice(0, offset).split('\n').length;
+/** Says where an offset of the text is, as `path:line`. */
+function places(path: string, text: string): (offset: number) => string {
+  const ends = [...text.matchAll(/\n/g)].map(({ index }) => index);
+  return (offset) => {
+    let [low, high] = [0, ends.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((ends[middle] ?? 0) < offset) low = middle + 1;
+      else high = middle;
+    }
+    return `${path}:${low + 1}`;
+  };
 }
 
 /** Downloads are left as they are: a later change decides about them. */
@@ -52,7 +62,16 @@ interface Source {
   readonly titles: readonly Piece[];
 }
 
-async function sources(folder: string): Promise<Source[]> {
+const parsedFolders = new Map<string, Promise<Source[]>>();
+
+/** Each folder is read once. */
+function sources(folder: string): Promise<Source[]> {
+  const known = parsedFolders.get(folder) ?? sourcesIn(folder);
+  parsedFolders.set(folder, known);
+  return known;
+}
+
+async function sourcesIn(folder: string): Promise<Source[]> {
   const paths = await filesBelow(folder, /\.ts$/);
   return Promise.all(paths.map(async (path) => parsed(path, await read(path))));
 }
@@ -61,7 +80,7 @@ function parsed(path: string, text: string): Source {
   const { program, comments } = parseSync(path, text);
   const literals: Piece[] = [];
   const titles: Piece[] = [];
-  const at = (start: number): string => `${path}:${lineOf(text, start)}`;
+  const at = places(path, text);
   new Visitor({
     Literal({ value, start }) {
       if (typeof value === 'string' && value.includes(' ')) literals.push({ at: at(start), text: value });

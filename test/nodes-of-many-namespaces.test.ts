@@ -12,8 +12,11 @@ import { createMemoryStore } from '../src/store/memory-store.ts';
 import { getRaw } from './bad-days/rig.ts';
 import { accessRig, basicLine, ciRepository, sharingImage } from './support/access-rig.ts';
 import { type ClusterDouble, clusterDouble } from './support/cluster-double.ts';
+import { createOwnWatch } from './support/own-watch.ts';
+import { sized } from './support/sized.ts';
 
-const nodes = Array.from({ length: 500 }, (_, number) => `10.0.${number >> 8}.${number & 255}`);
+const teamCount = sized(10, 50);
+const nodes = Array.from({ length: sized(40, 500) }, (_, number) => `10.0.${number >> 8}.${number & 255}`);
 const namespaces = (count: number) => Array.from({ length: count }, (_, number) => `team-${number}`);
 const account = (namespace: string) => `${namespace}/puller`;
 
@@ -78,17 +81,17 @@ function reviewsBySubject(double: ClusterDouble): ReadonlyMap<string, number> {
   return counts;
 }
 
-test('500 nodes of 50 namespaces start at once: one TokenReview for each subject in tokenMs', async (t) => {
-  const teams = namespaces(50);
+test(`${nodes.length} nodes of ${teamCount} namespaces start at once: one TokenReview for each subject in tokenMs`, async (t) => {
+  const teams = namespaces(teamCount);
   const double = await clusterDouble({ serviceAccounts: teams.map(account) });
   const { login, clock, tokenMs } = await courtBefore(t, double);
   const tokens = teams.map((team) => double.serviceAccountToken(account(team), { expiresInSeconds: 3_600 }));
   const start = () => Promise.all(nodes.flatMap((node) => tokens.map((token) => login(token, node))));
   const names = await start();
-  t.equal(names.length, 25_000);
-  t.equal(new Set(names).size, 50);
+  t.equal(names.length, nodes.length * teamCount);
+  t.equal(new Set(names).size, teamCount);
   t.ok(names.every((name) => name?.startsWith('system:serviceaccount:team-')));
-  t.equal(reviewsBySubject(double).size, 50);
+  t.equal(reviewsBySubject(double).size, teamCount);
   t.same(new Set(reviewsBySubject(double).values()), new Set([1]));
   clock.now += tokenMs - 1;
   await start();
@@ -100,7 +103,7 @@ test('500 nodes of 50 namespaces start at once: one TokenReview for each subject
 
 for (const count of [3, 5])
   test(`${count} replicas on one store: at most two TokenReviews for each subject in tokenMs`, async (t) => {
-    const teams = namespaces(50);
+    const teams = namespaces(teamCount);
     const double = await clusterDouble({ serviceAccounts: teams.map(account) });
     const { replicas, clock } = await replicasBefore(t, double, count);
     const tokens = teams.map((team) => double.serviceAccountToken(account(team)));
@@ -110,10 +113,10 @@ for (const count of [3, 5])
       );
     const most = () => Math.max(...reviewsBySubject(double).values());
     const names = await start();
-    t.equal(names.length, 25_000);
-    t.equal(new Set(names).size, 50);
+    t.equal(names.length, nodes.length * teamCount);
+    t.equal(new Set(names).size, teamCount);
     t.ok(names.every((name) => name?.startsWith('system:serviceaccount:team-')));
-    t.equal(reviewsBySubject(double).size, 50);
+    t.equal(reviewsBySubject(double).size, teamCount);
     t.ok(most() <= 2, `${most()} at the start`);
     const [{ tokenMs = 0 } = {}] = replicas;
     clock.now += tokenMs - 1;
@@ -123,7 +126,7 @@ for (const count of [3, 5])
     clock.now += 2;
     await start();
     t.ok(most() <= 4, `${most()} in two times tokenMs`);
-    t.ok(double.seen('TokenReview').length >= 100, 'then they are asked about again');
+    t.ok(double.seen('TokenReview').length >= 2 * teamCount, 'then they are asked about again');
   });
 
 test('a deleted account is refused by every replica after tokenMs, whichever asked first', async (t) => {
@@ -158,7 +161,7 @@ test('a replica that forgets asks again, and takes no review of before from the 
 });
 
 test('two replicas with stores of their own cost two TokenReviews for each subject', async (t) => {
-  const teams = namespaces(50);
+  const teams = namespaces(teamCount);
   const double = await clusterDouble({ serviceAccounts: teams.map(account) });
   const replicas = [await courtBefore(t, double), await courtBefore(t, double)];
   const tokens = teams.map((team) => double.serviceAccountToken(account(team)));
@@ -166,7 +169,7 @@ test('two replicas with stores of their own cost two TokenReviews for each subje
     tokens.map((token) => replicas[number % 2]?.login(token, node)),
   );
   await Promise.all(begun);
-  t.equal(reviewsBySubject(double).size, 50);
+  t.equal(reviewsBySubject(double).size, teamCount);
   t.same(new Set(reviewsBySubject(double).values()), new Set([2]));
 });
 
@@ -187,15 +190,18 @@ test('a token that was replaced costs one more review, and one that expires is n
   t.equal(double.seen('TokenReview').length, 3, 'the bound token is not remembered past its expiry');
 });
 
-test('2,000 subjects from 20 addresses log in at once, and none is refused', async (t) => {
-  const teams = namespaces(2_000);
+test('a hundred subjects from each address log in at once, and none is refused', async (t) => {
+  const addresses = sized(3, 20);
+  const teams = namespaces(addresses * 100);
   const double = await clusterDouble({ serviceAccounts: teams.map(account) });
   const { login } = await courtBefore(t, double);
   const names = await Promise.all(
-    teams.map((team, number) => login(double.serviceAccountToken(account(team)), nodes[number % 20] ?? '')),
+    teams.map((team, number) =>
+      login(double.serviceAccountToken(account(team)), nodes[number % addresses] ?? ''),
+    ),
   );
-  t.equal(new Set(names).size, 2_000);
-  t.equal(double.seen('TokenReview').length, 2_000);
+  t.equal(new Set(names).size, teams.length);
+  t.equal(double.seen('TokenReview').length, teams.length);
 });
 
 /** A service of CI, and a node that shows the pull secrets of its namespaces. */
@@ -214,16 +220,16 @@ async function nodeOf(t: Test, teams: readonly string[]) {
 }
 
 test('stale pull secrets of some namespaces delay no login of a node, nor their own answer', async (t) => {
-  const teams = namespaces(50);
+  const teams = namespaces(40);
   const { tokenOf, status } = await nodeOf(t, teams);
   const [stale, good] = [teams.slice(0, 20), teams.slice(20)];
   const goodTokens = good.map((team) => tokenOf(team));
   const staleTokens = stale.map((team) => tokenOf(team, -60));
   for (const token of goodTokens) t.equal(await status(token), 200);
-  const begunAt = performance.now();
+  const ownMs = createOwnWatch();
   for (let time = 0; time < 3; time += 1) for (const token of staleTokens) t.equal(await status(token), 401);
   for (const token of goodTokens) t.equal(await status(token), 200);
-  t.ok(performance.now() - begunAt < 30_000, 'sixty that are held take more than four minutes');
+  t.ok(ownMs() < 30_000, 'sixty that are held take more than four minutes');
 });
 
 test('a namespace pulls what its service accounts may pull, on cached bytes too', async (t) => {

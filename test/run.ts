@@ -2,11 +2,13 @@
  * `npm test`: everything that can be proved with nothing but Node. Checks the text (format, lint,
  * types, dead code), then runs the tests, prints each file with how many facts it proved, and
  * closes with one line of sums. Exit code 1 if anything failed. Arguments are test files; without
- * any, all of them run.
+ * any, all of them run. `--long` gives tests of many things as many as a user may have; `--times`
+ * lists the files by how long they had the processor.
  */
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
 import { runFiles } from './run/pool.ts';
 
 interface Sum {
@@ -15,9 +17,14 @@ interface Sum {
 }
 
 const bin = new URL('../node_modules/.bin/', import.meta.url).pathname;
+const {
+  values: { long, times },
+  positionals: named,
+} = parseArgs({ allowPositionals: true, options: { long: { type: 'boolean' }, times: { type: 'boolean' } } });
 /** What one process has compiled, the others and the programs that tests start need not. */
 const env = {
   ...process.env,
+  ...(long === true ? { QUAYSIDE_TEST_LONG: '1' } : {}),
   NODE_COMPILE_CACHE: new URL('../node_modules/.cache/tests', import.meta.url).pathname,
 };
 
@@ -37,10 +44,11 @@ const checks: readonly (readonly [name: string, command: string, ...args: string
 ];
 
 const sum: Sum = { passed: 0, failed: 0 };
-const named = process.argv.slice(2);
+const processorMs = new Map<string, number>();
 const checked = named.length === 0 ? checkText() : Promise.resolve();
 await runTests(named.length === 0 ? await testFiles() : named);
 await checked;
+if (times === true) console.log(timesText());
 console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exitCode = sum.failed === 0 && sum.passed > 0 ? 0 : 1;
 
@@ -62,13 +70,23 @@ async function runTests(wanted: readonly string[]): Promise<void> {
   await runFiles(
     wanted,
     { env, jobs: 3, isAlone: (file) => alone.has(file) },
-    ({ file, passed, failed, output }) => {
+    ({ file, passed, failed, output, ...rest }) => {
+      processorMs.set(file, rest.processorMs);
       sum.passed += passed;
       sum.failed += failed;
       console.log(`${failed === 0 ? '✓' : '✗'} ${file} — ${passed} facts`);
       if (failed > 0) console.log(output.filter((line) => !/^ *ok /.test(line)).join('\n'));
     },
   );
+}
+
+/** The files that take longest first, and their sum, in milliseconds. */
+function timesText(): string {
+  const all = [...processorMs].toSorted(([, left], [, right]) => right - left);
+  const total = all.reduce((sumMs, [, ms]) => sumMs + ms, 0);
+  return [...all, ['all files', total]]
+    .map(([file, ms]) => `${String(ms).padStart(7)} ms ${file}`)
+    .join('\n');
 }
 
 async function testFiles(): Promise<string[]> {

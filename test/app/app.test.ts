@@ -5,6 +5,7 @@ import { createService } from '../../src/app/app.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
 import { badDay } from '../bad-days/rig.ts';
+import { createOwnWatch } from '../support/own-watch.ts';
 
 test('one that leaves is not ready, and answers new connections as before', async (t) => {
   const { service, url, get } = await badDay(t);
@@ -28,9 +29,9 @@ test('a refresh behind an answer does not hold up the end when the upstream hang
   await (await rig.get('manifests/tools')).arrayBuffer();
   rig.double.switches.delayMs = 60_000;
   t.equal((await rig.get('manifests/tools')).status, 200);
-  const startedAt = performance.now();
+  const ownMs = createOwnWatch();
   await rig.stop();
-  t.ok(performance.now() - startedAt < 8_000);
+  t.ok(ownMs() < 8_000);
   t.notOk(rig.log.some(({ level }) => level === 'error'));
 });
 

@@ -8,6 +8,8 @@ interface FileResult {
   readonly passed: number;
   /** At least 1 for a file that proves nothing, and for one that ends its process. */
   readonly failed: number;
+  /** How long it had the processor, in milliseconds; without the programs that it started. */
+  readonly processorMs: number;
   /** Its TAP and whatever else it printed. */
   readonly output: readonly string[];
 }
@@ -27,7 +29,7 @@ interface FileProcess {
 }
 
 const script = new URL('process.ts', import.meta.url).pathname;
-/** Longer than a file has by its own clock: this one is for a file that lets no clock run. */
+/** A file that blocks the loop of its process for so long does not go on. */
 const killMs = 160_000;
 
 /**
@@ -69,17 +71,20 @@ function fileProcess(env: NodeJS.ProcessEnv): FileProcess {
     },
     async run(file) {
       const output: string[] = [];
-      const ended = Promise.withResolvers<undefined>();
+      const ended = Promise.withResolvers<number>();
       heard = (line) => {
-        if (line === `# end of ${file}`) ended.resolve(undefined);
+        if (line.startsWith(`# end of ${file} after `)) ended.resolve(Number(/ (\d+) ms$/.exec(line)?.[1]));
         else output.push(line);
       };
       const timer = setTimeout(() => child.kill('SIGKILL'), killMs);
-      child.send(file);
+      const alive = (): unknown => timer.refresh();
+      child.on('message', alive).send(file);
       const end = await Promise.race([ended.promise, gone]);
+      child.off('message', alive);
       clearTimeout(timer);
-      if (end !== undefined) output.push(end);
-      return { file, ...judged(output, end === undefined), output };
+      const isWhole = typeof end === 'number';
+      if (!isWhole) output.push(end);
+      return { file, ...judged(output, isWhole), processorMs: isWhole ? end : 0, output };
     },
   };
 }

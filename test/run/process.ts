@@ -1,8 +1,9 @@
 /**
  * The entry point of a process that runs test files, one after the other, each when the parent
  * names it, and prints TAP with a line `# end of FILE` after each. What the files import is loaded
- * once. A file has 120 s, and fails when it leaves anything behind that the next one would find:
- * what keeps a process alive, or another environment, working directory or listener of the process.
+ * once. A file has 120 s of this process's own time, however busy the machine is. It fails when it
+ * leaves anything behind that the next one would find: what keeps a process alive, or another
+ * environment, working directory or listener of the process.
  */
 import { once } from 'node:events';
 import { Socket } from 'node:net';
@@ -10,13 +11,17 @@ import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { t } from 'tap';
+import { createOwnWatch } from '../support/own-watch.ts';
 
 const fileMs = 120_000;
+const beatMs = 1_000;
 /** What is being closed when a file ends may take this long, as an idle connection does. */
 const leaveMs = 30_000;
 
 // Now, so that what tap does to the process is not put down to a file.
 t.pipe(process.stdout);
+// Its own limit is 30 s by the clock.
+t.setTimeout(0);
 process.on('message', (file) => void run(String(file)));
 // An end that is orderly even where a file left something running: what was compiled is kept for
 // the next start.
@@ -27,14 +32,21 @@ async function run(file: string): Promise<void> {
   // A test that waits for what will never come ends the process, and tap says which one it was.
   process.channel?.unref();
   t.testdirName = resolve('.tap/fixtures', file.replaceAll('/', '-'));
-  t.setTimeout(fileMs);
+  const ownMs = createOwnWatch();
+  const beat = setInterval(() => {
+    process.send?.('the loop runs');
+    if (ownMs() > fileMs) t.setTimeout(1);
+  }, beatMs).unref();
+  const usage = process.cpuUsage();
   const before = state();
   await import(pathToFileURL(resolve(file)).href).catch((error: unknown) => t.threw(error));
   if (!t.idle) await once(t, 'idle');
+  clearInterval(beat);
   t.setTimeout(0);
   const left = await leftSince(before);
   if (left.length > 0) t.fail('the file leaves nothing behind', { left, sockets: sockets() });
-  process.stdout.write(`# end of ${file}\n`);
+  const { user, system } = process.cpuUsage(usage);
+  process.stdout.write(`# end of ${file} after ${Math.round((user + system) / 1_000)} ms\n`);
   process.channel?.ref();
 }
 

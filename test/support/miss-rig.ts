@@ -22,6 +22,7 @@ import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createUpstream } from '../../src/upstream/client/client.ts';
 import { createRegistryWriter } from '../../src/upstream/push/writer.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';
+import { createManualClock } from './manual-clock.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
 /** A cache before QCI and the registry of app.ci, both doubles. */
@@ -97,6 +98,7 @@ export async function missRig(
       memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
       buffers: createBufferPool(),
       events: createMetrics().events,
+      clock: createManualClock(),
     });
     const registries = new Map<string, CachedRegistry>();
     const cached = (upstream: Upstream): CachedRegistry => {

@@ -5,6 +5,7 @@ import { temporary } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { objectDouble } from '../../support/object-double.ts';
+import { createOwnWatch } from '../../support/own-watch.ts';
 import { s3Double } from '../../support/s3-double.ts';
 import { serviceRig } from '../../support/service.ts';
 
@@ -88,9 +89,9 @@ test('a missing bucket is the first line of the log, and ends Available by its n
   s3.bucket.exists = true;
   await become(rig.service.adminAddress, 'Available', 'True');
   s3.bucket.exists = false;
-  const lost = performance.now();
+  const ownMs = createOwnWatch();
   await become(rig.service.adminAddress, 'Available', 'False');
-  t.ok(performance.now() - lost < 10_000, 'within 10 s also while it runs');
+  t.ok(ownMs() < 10_000, 'within 10 s also while it runs');
 });
 
 test('the settings of a bucket are looked at and not changed, and without store.s3.check nothing is asked', async (t) => {

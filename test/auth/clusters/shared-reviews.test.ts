@@ -13,6 +13,7 @@ import { LoginPlaces } from '../../../src/auth/login-places.ts';
 import { parseTokenKeys, randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { until } from '../../support/bodies.ts';
+import { createOwnWatch } from '../../support/own-watch.ts';
 
 const tokenMs = 120_000;
 const secret = Buffer.from('a secret of the test, of thirty-two bytes or more');
@@ -284,9 +285,9 @@ test('a store that hangs delays one login by its bound, and the next ones not at
   const records = { get: never, put: never, delete: never, list: () => [] as never };
   const failed = (error: unknown) => heard.push(error);
   const { review, asked } = replica({ records, failed, patienceMs: 200 });
-  const begunAt = performance.now();
+  const ownMs = createOwnWatch();
   t.match(await review(token), { subject: { name: 'alice' } });
-  t.ok(performance.now() - begunAt < 5_000);
+  t.ok(ownMs() < 5_000);
   t.equal(heard.length, 1);
   for (let count = 0; count < 1_000; count += 1) await review(token);
   t.equal(heard.length, 1, 'which was told once');
@@ -312,10 +313,10 @@ test('a replica that asks for too long delays the others by their bound, and one
   const early = slow.review(token, false, () => promise);
   await until(() => slow.asked.length === 1);
   const others = [1, 2, 3, 4].map(() => replica({ patienceMs: 1_000 }));
-  const begunAt = performance.now();
+  const ownMs = createOwnWatch();
   const answers = await Promise.all(others.map(({ review }) => review(token)));
   t.ok(answers.every(({ subject }) => subject?.name === 'alice'));
-  t.ok(performance.now() - begunAt < 15_000);
+  t.ok(ownMs() < 15_000);
   t.same(
     others.flatMap(({ asked }) => asked),
     [token],

@@ -10,6 +10,7 @@ import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseRepository, parseTag, type Tag } from '../../../src/oci/reference.ts';
 import { type Random, seeded } from '../../chaos/random.ts';
+import { sized } from '../../support/sized.ts';
 
 const place = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
 const ann: Subject = { name: 'ann', groups: [], cluster: 'app.ci' };
@@ -135,7 +136,8 @@ async function outcome(
 test('in every world the rights are those of the definition', async (t) => {
   const seen = { yes: 0, no: 0, unknown: 0 };
   const wrong: string[] = [];
-  for (let seed = 0; seed < 200; seed += 1) {
+  const worlds = sized(100, 200);
+  for (let seed = 0; seed < worlds; seed += 1) {
     const here = world(seed);
     const may = mayRead(here);
     const judge = judgeOf(here);
@@ -163,5 +165,5 @@ test('in every world the rights are those of the definition', async (t) => {
     if (shown.join() !== tags.filter(may.tag).join()) wrong.push(`world ${seed}: shows ${shown.join()}`);
   }
   t.same(wrong, []);
-  t.ok(seen.yes > 500 && seen.no > 500 && seen.unknown > 50, JSON.stringify(seen));
+  t.ok(seen.yes > 2 * worlds && seen.no > 2 * worlds && seen.unknown > worlds / 4, JSON.stringify(seen));
 });

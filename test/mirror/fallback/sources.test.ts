@@ -7,6 +7,7 @@ import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseTag } from '../../../src/oci/reference.ts';
 import { readAll } from '../../support/bodies.ts';
 import { type MissCache, type MissRig, missRig } from '../../support/miss-rig.ts';
+import { sized } from '../../support/sized.ts';
 import { taskTexts } from '../../support/task-texts.ts';
 
 const tag = parseTag('ocp_4.5_base');
@@ -170,12 +171,14 @@ test('a digest means the same everywhere: a source that cannot tell is passed ov
   t.equal(await reasonOf(pullDigest(rig, other)), reason);
 });
 
-test('ten thousand unknown digests cost the sources what a second allows, and hide no blob of an image', async (t) => {
+test('a flood of unknown digests costs the sources what a second allows, and hides no blob of an image', async (t) => {
   const rig = await missRig(t, { sources: [byDigest(`${appCi}/mirror/ci`)], questionsPerSecond: 20 });
   const image = rig.doubles.source.addImage('mirror/ci', 'v1', { layers: [1_000] });
   await pullDigest(rig, image.digest);
   const before = rig.doubles.source.requests.length;
-  const guesses = Array.from({ length: 1_000 }, (_, index) => digestOf(Buffer.from(`guess ${index}`)));
+  const guesses = Array.from({ length: sized(100, 1_000) }, (_, index) =>
+    digestOf(Buffer.from(`guess ${index}`)),
+  );
   const answers = await Promise.allSettled(guesses.map((digest) => pullDigest(rig, digest)));
   t.ok(answers.every(({ status }) => status === 'rejected'));
   t.ok(rig.doubles.source.requests.length - before <= 20);

@@ -1,6 +1,7 @@
 import { type Test, test } from 'tap';
 import { type BadDay, badDay, digestOrCut, layerBytes, refusal } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
+import { createOwnWatch } from '../../support/own-watch.ts';
 
 /** A service that has the image in its store. */
 async function warm(t: Test): Promise<BadDay> {
@@ -106,10 +107,10 @@ test('a client that leaves a download which does not go on gives its place to th
   const response = await rig.getLayer({ signal: control.signal });
   const reader = response.body?.getReader();
   for (let seen = 0; seen < 100_000; ) seen += (await reader?.read())?.value?.byteLength ?? 0;
-  const startedAt = performance.now();
+  const ownMs = createOwnWatch();
   control.abort();
   t.equal((await rig.get(`blobs/${rig.image.config}`)).status, 200);
-  t.ok(performance.now() - startedAt < 10_000);
+  t.ok(ownMs() < 10_000);
 });
 
 const one = { maxRunning: 1, maxInQueue: 1, maxWaitInQueueMs: '20s' };
@@ -128,9 +129,9 @@ test('a client that leaves while the upstream hangs gives its place to the next'
     await until(() => rig.double.requests.length > counted, 'the question');
     control.abort();
     t.equal(await left, 'left');
-    const startedAt = performance.now();
+    const ownMs = createOwnWatch();
     t.equal((await rig.get('manifests/tools')).status, 200);
-    t.ok(performance.now() - startedAt < 10_000, path);
+    t.ok(ownMs() < 10_000, path);
   }
 });
 
