@@ -40,15 +40,16 @@ import { configuredConditions } from './conditions/conditions.ts';
 import { createSigns } from './conditions/signs.ts';
 import { configuredExplain } from './explain/service.ts';
 import { UpstreamStates } from './explain/states.ts';
-import { configuredFleet } from './fleet.ts';
 import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
 import { cachedRegistries, configuredUpstreams, createAbsences } from './registries.ts';
-import { configuredSharing } from './review-sharing.ts';
-import { adminServer, listening, mirrorServer, pullServer } from './server.ts';
+import { configuredFleet } from './replicas/fleet.ts';
+import { fleetNews, movesTold } from './replicas/fleet-news.ts';
+import { configuredSharing } from './replicas/review-sharing.ts';
+import { adminServer, listening, mirrorServer, openedMemberPort, pullServer } from './server.ts';
 import { servedStore } from './store.ts';
 import { StoreCheck, storePlace } from './store-check.ts';
 import { configuredStreams } from './streams.ts';
-import { startedUpkeep, swept } from './upkeep.ts';
+import { startedUpkeep, subjectsKeptMs, swept } from './upkeep.ts';
 
 interface ServiceOptions extends Pick<CacheContext, 'clock'> {
   readonly log: Log;
@@ -84,7 +85,7 @@ export interface Service {
   close(): Promise<void>;
 }
 
-/** How long a replica may take to write down what it learned; only S3 is shared by several. */
+/** How long a replica may take to write what it learned; only S3 is shared by several. */
 const replicaLagMs = 1_000;
 /** What is left of the grace time when requests and downloads that still run are given up. */
 const lastWordsMs = 2_000;
@@ -100,7 +101,9 @@ export async function createService(config: Config, { log, env, clock }: Service
   const bucket = await configuredBucket(config, events);
   const storeFault = await bucketFault(bucket, log);
   const buffers = createBufferPool();
-  const guesses = createAttempts();
+  const guesses = createAttempts({
+    counted: (address, token) => fleet?.tell({ kind: 'failed-login', address, ...defined({ token }) }),
+  });
   const storeCheck = new StoreCheck(config, events);
   const { store, files } = await servedStore(config, buffers, { store: storeCheck.events, disk: events });
   const tokenKeys = createKeptKeys({
@@ -127,7 +130,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     ...(streams.all.length === 0 ? {} : { isRoot: (place, digest) => isRootIn(streams.all, place, digest) }),
     store,
     buffers,
-    events,
+    events: movesTold(events, fleet),
     isStoredOnce: fleet !== undefined && 's3' in config.store,
     ...defined({ clock }),
   });
@@ -137,7 +140,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   const parts = { config, cache, registry, events, log, env };
   const { mirror: settings } = config;
   const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
-  const unfilled = configuredUpstreams(config, env, events);
+  const unfilled = configuredUpstreams(config, env, events, fleet?.share);
   const filled = unfilled.map((one) => mirror?.filled(one) ?? one);
   const asked = fleet === undefined ? filled : filled.map(askedOnce);
   const upstreams = asked.map((one) => fleet?.joined(one) ?? one);
@@ -161,6 +164,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     events,
     tokenKeys,
   });
+  const forgetting = fleetNews({ fleet, cache, access, attempts: guesses, events });
   const canServe = readiness(
     [() => cache.medium.isUsable(), ...upstreams.map((upstream) => () => upstream.isReachable())],
     {
@@ -213,7 +217,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     notes: streams.states,
     status: conditions.status,
     explain,
-    forget: access.forget,
+    forget: () => forgetting.order(),
     listen: config.admin.listen,
     trustedProxies: config.trustedProxies,
     operated: (event) => log.info({ component: 'admin', ...event }, 'operator request'),
@@ -238,6 +242,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       () => clearTimeout(late),
       () => upkeep.close(),
       () => streams.close(),
+      () => forgetting.close(),
       () => conditions.close(),
       () => closeTogether([() => access.close(), () => sharing.close()]),
       () => cache.close(),
@@ -248,7 +253,8 @@ export async function createService(config: Config, { log, env, clock }: Service
   }
 
   try {
-    const memberAddress = await fleet?.listen(cache, asked, absences);
+    const own = cachedRegistries(config, cache, asked, { absences, isForReplicas: true });
+    const memberAddress = await fleet?.listen(own, openedMemberPort);
     const address = await listening(app, config.listen);
     const adminAddress =
       config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
@@ -257,6 +263,7 @@ export async function createService(config: Config, { log, env, clock }: Service
     mirror?.start();
     conditions.start();
     sharing.start();
+    forgetting.start();
     void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
     return {
       address,
@@ -283,12 +290,6 @@ export async function createService(config: Config, { log, env, clock }: Service
     await close();
     throw error;
   }
-}
-
-/** As long as a token may name them, and the day within which they are written anew. */
-function subjectsKeptMs({ hosts }: Config): number {
-  const validities = Object.values(hosts).map(({ tokenValiditySeconds }) => tokenValiditySeconds);
-  return (Math.max(0, ...validities) + 2 * 86_400) * 1000;
 }
 
 function blobModesOf({ hosts }: Config): BlobModes {

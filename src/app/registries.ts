@@ -29,9 +29,14 @@ interface RegistriesOptions {
 }
 
 /** The upstreams of the settings, without sources of what they lack. */
-export function configuredUpstreams(config: Config, env: Environment, events: MeteredEvents): Upstream[] {
+export function configuredUpstreams(
+  config: Config,
+  env: Environment,
+  events: MeteredEvents,
+  share?: () => number,
+): Upstream[] {
   return Object.entries(config.upstreams).map(([name, options]) =>
-    createUpstream({ ...options, name, env, events }),
+    createUpstream({ ...options, name, env, events, ...(share && { share }) }),
   );
 }
 

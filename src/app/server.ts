@@ -8,6 +8,7 @@ import {
 } from 'fastify';
 import { type Attempts, createAttempts } from '../auth/attempts.ts';
 import type { Operators } from '../auth/clusters/operators.ts';
+import type { MaybePromise } from '../base/flow/maybe-promise.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
 import type { Config } from '../config/load.ts';
 import { mirrorHealth } from '../predecessors/outputs/mirror-health.ts';
@@ -42,13 +43,14 @@ import {
   type RedirectPolicy,
   type RedirectTo,
 } from '../proxy/pull/blob-modes.ts';
-import { type MemberApiOptions, memberApi } from '../proxy/pull/member-api.ts';
+import { memberApi } from '../proxy/pull/member-api.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
 import { type KeyPair, type RenewalOptions, readKeyPair, renewedCertificate } from './certificate.ts';
+import type { MemberPort } from './replicas/fleet.ts';
 
 interface PullServerParts {
   readonly log: Log;
@@ -142,10 +144,11 @@ export async function pullServer(config: Config, parts: PullServerParts): Promis
   return app;
 }
 
-type MemberTls = { readonly cert: string; readonly key: string };
-
 /** What our servers share: the order of answers, limits, and the form of failures. */
-function createServer(options: FastifyServerOptions = {}, tls?: KeyPair | MemberTls): FastifyInstance {
+function createServer(
+  options: FastifyServerOptions = {},
+  tls?: KeyPair | MemberPort['tls'],
+): FastifyInstance {
   const app: FastifyInstance = fastify({
     ...failureHooks,
     serverFactory: (handle) => createOrderedServer(handle, { ...serverLimits, ...(tls && { tls }) }),
@@ -204,7 +207,7 @@ interface AdminServerParts {
   /** Lines below the answer of `/readyz`. Default: none. */
   readonly notes?: () => readonly string[];
   /** Drops what is remembered of people and their rights. */
-  readonly forget: () => void;
+  readonly forget: () => MaybePromise<void>;
   /** Default: there is none. */
   readonly mirror?: MirrorApiOptions & MirrorHoldsOptions;
   /** Where it is going to listen: `host:port`, or nowhere. */
@@ -240,7 +243,7 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   void app.register((scope, _options, done) => {
     operatorDoor(scope, door);
     scope.post('/access/forget', async (_request, reply) => {
-      parts.forget();
+      await parts.forget();
       return reply.code(204).send();
     });
     if (status !== undefined) statusRoute(scope, { status });
@@ -255,11 +258,11 @@ export function adminServer(parts: AdminServerParts): FastifyInstance {
   return app;
 }
 
-/** The port where other members of the fleet ask; not yet listening. */
-export function memberServer(options: MemberApiOptions, tls?: MemberTls): FastifyInstance {
+/** The port where other members of the fleet ask, listening. */
+export async function openedMemberPort({ listen, tls, ...options }: MemberPort) {
   const app = createServer({ forceCloseConnections: 'idle' }, tls);
   memberApi(app, options);
-  return app;
+  return { address: await listening(app, listen), close: () => app.close(), server: app.server };
 }
 
 /** The mirror's queue to look at only, where its predecessor showed it; not yet listening. */

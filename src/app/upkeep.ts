@@ -67,3 +67,9 @@ export async function swept(sweeps: readonly (() => Promise<number>)[], log: Log
     }
   }
 }
+
+/** As long as a token may name them, and the day within which they are written anew. */
+export function subjectsKeptMs({ hosts }: Config): number {
+  const validities = Object.values(hosts).map(({ tokenValiditySeconds }) => tokenValiditySeconds);
+  return (Math.max(0, ...validities) + 2 * 86_400) * 1000;
+}

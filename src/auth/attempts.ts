@@ -21,6 +21,8 @@ export interface Attempts {
    * are held.
    */
   failed(address: string, signal: AbortSignal, token?: string): Promise<void>;
+  /** Counts a login that failed at another replica. */
+  failedElsewhere(address: string, token?: string): void;
   /** Notes a login that succeeded with a cluster's token. */
   succeeded(address: string, subject: string): void;
   /**
@@ -49,6 +51,8 @@ export interface AttemptsOptions {
   /** Addresses remembered; who failed longest ago is forgotten first. Default 10,000. */
   readonly mostAddresses?: number;
   readonly clock?: Clock;
+  /** A login failed here, and other replicas may want to count it. */
+  readonly counted?: (address: string, token?: string) => void;
 }
 
 /** One address, or one IPv6 network. */
@@ -125,11 +129,13 @@ export function createAttempts(options: AttemptsOptions = {}): Attempts {
     async failed(address, signal, token) {
       const origin = originAt(address);
       count(origin, token);
+      options.counted?.(address, token);
       const past = excess(origin, token === undefined ? 'password' : 'token');
       if (past <= 0 || closing.signal.aborted || signal.aborted) return;
       if (origin.held >= mostHeld) throw tooMany(longestHoldMs);
       await hold(origin, backoffMs(past - 1, { firstMs: firstHoldMs, longestMs: longestHoldMs }), signal);
     },
+    failedElsewhere: (address, token) => count(originAt(address), token),
     succeeded(address, subject) {
       note(originAt(address).subjects, subject, clock.now(), mostSubjects);
     },

@@ -11,6 +11,7 @@ import type { FleetEvents } from './events.ts';
 import { Heartbeat } from './members/heartbeat.ts';
 import type { MemberList } from './members/lists.ts';
 import { Members } from './members/members.ts';
+import { News } from './news.ts';
 import type { MemberNews, Pong } from './protocol/ask.ts';
 import { createMemberClient } from './protocol/member-client.ts';
 import type { Seals } from './protocol/seals.ts';
@@ -37,8 +38,12 @@ export interface Fleet {
   pong(): Pong;
   /** Follows the list and pings the members. */
   start(): void;
-  /** A member told something. */
+  /** A member told something: who follows the news learns of it. */
   told(news: MemberNews): void;
+  /** Calls back for what members tell. */
+  follow(listener: (news: MemberNews) => void): void;
+  /** Tells all other members, soon. */
+  tell(news: MemberNews): void;
   /** From now on new work goes to others. Resolves once they were told, within 2 s. */
   leave(): Promise<void>;
   close(): void;
@@ -59,6 +64,8 @@ export function createFleet(options: FleetOptions): Fleet {
     ...{ downloads, line, isTls: tls !== undefined, seals, ...clock },
     received: (bytes) => events?.memberBytes?.({ direction: 'received', bytes }),
   });
+  const news = new News({ members, client, ...clock });
+  const listeners: ((news: MemberNews) => void)[] = [];
   const heartbeat = new Heartbeat({ members, ping: client.ping, instance, ...clock });
   return {
     members,
@@ -68,11 +75,15 @@ export function createFleet(options: FleetOptions): Fleet {
       list.follow((listed) => members.listed(listed));
       void heartbeat.run();
     },
-    told: (news) => members.gone(news.member),
+    told(told) {
+      if (told.kind === 'leaving') members.gone(told.member);
+      for (const listener of listeners) listener(told);
+    },
+    follow: (listener) => void listeners.push(listener),
+    tell: (told) => news.tell(told),
     async leave() {
       members.leave();
-      const news = { kind: 'leaving', member: members.self } as const;
-      await Promise.all(members.others.map((member) => client.tell(member, news)));
+      await news.now([{ kind: 'leaving', member: members.self }]);
     },
     close() {
       heartbeat.close();

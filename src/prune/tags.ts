@@ -1,5 +1,5 @@
 // Room `prune`: deletes what a rule lets go, whatever fails among it. In: a repository, rules, what
-// is needed. Out: a plan, outcomes, a record. Imports: base, oci, mirror/endpoints,
+// is needed. Out: a plan, outcomes, a record. Imports: base, kubernetes, oci, mirror/endpoints,
 // mirror/references, store; types of store.
 
 import { concurrently } from '../base/flow/each.ts';

@@ -15,6 +15,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       usage/<day>/<instance>                              digests served that day by a replica
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   subjects with many groups
+ *       access/forget                                       when all were told to forget rights
  *       secrets/tokens                                      the key of our tokens without a file
  *       secrets/reviews/<64 hex>                            a cluster accepted a token; sealed
  *       streams/<cluster>/head, streams/<cluster>/<0-31>    which image streams name which digest
@@ -39,6 +40,8 @@ export const tagsPrefix = `${version}/tags/`;
 export const membersPrefix = `${version}/members/`;
 /** Where all usage lies; for listings. */
 export const usagePrefix = `${version}/usage/`;
+/** The last order to forget what is remembered of people and their rights. */
+export const forgetKey = `${version}/access/forget`;
 const leasesPrefix = `${version}/leases/`;
 
 /** True for what only our own user should read on a file system. */

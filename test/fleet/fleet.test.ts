@@ -181,3 +181,21 @@ test('a range far ahead at another member is read by its range, and costs no who
   t.ok(part.equals(bytes.subarray(mib, mib + 100)));
   t.equal(rig.asked(`GET /v2/team/app/blobs/${digest}`), 1);
 });
+
+test('a tag that moved at the upstream is asked for anew at every member, at once', async (t) => {
+  const rig = await fleetRig(t);
+  rig.double.addImage('team/app', 'v1');
+  const tag = parseTag('v1');
+  const scope = { upstream: 'quay.io', repository: rig.repository };
+  const [owner, second] = inOrder(rig, 'quay.io/team/app:v1');
+  if (owner === undefined || second === undefined) throw new Error('two members');
+  for (const { registry } of [owner, second]) await registry.tagged.resolve(rig.repository, { tag });
+  const { digest } = rig.double.addImage('team/app', 'v1', { layers: [7] });
+  const pointer = await owner.cache.tags.find(scope, tag);
+  if (pointer === undefined) throw new Error('a pointer');
+  owner.cache.tags.set(scope, tag, { ...pointer, checkedAt: 0 });
+  t.equal((await owner.registry.tagged.resolve(rig.repository, { tag })).descriptor.digest, digest);
+  const seen = async (): Promise<string> =>
+    (await second.registry.tagged.resolve(rig.repository, { tag })).descriptor.digest;
+  while ((await seen()) !== digest) await new Promise((resolve) => setTimeout(resolve, 5));
+});

@@ -1,12 +1,12 @@
-import type { FastifyInstance } from 'fastify';
 import type { Test } from 'tap';
-import { memberServer } from '../../src/app/server.ts';
+import { openedMemberPort } from '../../src/app/server.ts';
 import { createLru } from '../../src/base/state/lru.ts';
 import { type CacheContext, createCacheContext } from '../../src/cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../../src/cache/registry/registry.ts';
 import { askedOnce } from '../../src/fleet/asked-once.ts';
 import type { FleetEvents } from '../../src/fleet/events.ts';
 import { createFleet, type Fleet } from '../../src/fleet/fleet.ts';
+import type { MemberNews } from '../../src/fleet/protocol/ask.ts';
 import { createSeals } from '../../src/fleet/protocol/seals.ts';
 import { parseRepository, type Repository } from '../../src/oci/reference.ts';
 import { createBufferPool } from '../../src/store/buffers.ts';
@@ -33,7 +33,7 @@ export interface RigMember {
   readonly fleet: Fleet;
   readonly registry: CachedRegistry;
   readonly cache: CacheContext;
-  readonly app: FastifyInstance;
+  readonly app: Awaited<ReturnType<typeof openedMemberPort>>;
   /** What its fleet reported, in order. */
   readonly events: readonly (readonly [name: string, event: unknown])[];
   /** Gives it another list of members than the others have. */
@@ -81,13 +81,15 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
       seals,
       events: recorder(events),
     });
+    const moved = (event: Omit<Extract<MemberNews, { kind: 'moved' }>, 'kind'>): void =>
+      fleet.tell({ kind: 'moved', ...event });
     const cache = createCacheContext({
       store: options.stores?.() ?? store,
       spool: { path: t.testdir(), maxBytes: 1e9 },
       memory: { maxBytes: 1e6, maxEntryBytes: 1_000 },
       buffers: createBufferPool(),
       isStoredOnce: options.stores === undefined,
-      events: silent,
+      events: new Proxy(silent, { get: (_t, name) => (name === 'tagMoved' ? moved : () => undefined) }),
     });
     const upstream = askedOnce(
       createUpstream({
@@ -99,10 +101,12 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
       createCachedRegistry({ ...cache, upstream: one, policy, absent, isForReplicas });
     const registries = new Map([['quay.io', made(upstream, true)]]);
     const registry = made(fleet.joined(upstream), false);
-    const app = memberServer({ seals, registries, pong: fleet.pong, told: fleet.told });
-    await app.listen({ host: '127.0.0.1', port: 0 });
-    const bound = app.server.address();
-    const name = typeof bound === 'object' && bound !== null ? `127.0.0.1:${bound.port}` : '';
+    const port = { seals, registries, pong: fleet.pong, told: fleet.told, events: {} };
+    const app = await openedMemberPort({ ...port, listen: '127.0.0.1:0' });
+    const name = app.address;
+    fleet.follow((news) => {
+      if (news.kind === 'moved') cache.tags.outdate(news, news.tag);
+    });
     fleet.members.known(name);
     fleet.start();
     closers.push(async () => {

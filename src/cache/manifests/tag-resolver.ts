@@ -49,7 +49,7 @@ interface TagResolverOptions {
   /** How long a client waits for the upstream while an older answer is at hand, milliseconds. */
   readonly patienceMs: number;
   readonly now: () => number;
-  readonly events?: Pick<CacheEvents, 'tagLookedUp'>;
+  readonly events?: Pick<CacheEvents, 'tagLookedUp' | 'tagMoved'>;
 }
 
 /** Tags over manifests by digest: asked as rarely as the policy allows, once for all who wait. */
@@ -69,7 +69,8 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
       events?.tagLookedUp?.({ ...scopeOf(repository), tag });
       return learned(repository, tag);
     }
-    const verdict = freshness(tag, pointer, policy, now());
+    const isOutdated = tags.isOutdated(scopeOf(repository), tag, pointer);
+    const verdict = isOutdated ? 'ask' : freshness(tag, pointer, policy, now());
     const { digest: known, checkedAt } = pointer;
     events?.tagLookedUp?.({ ...scopeOf(repository), tag, digest: known, checkedAt, freshness: verdict });
     switch (verdict) {
@@ -87,6 +88,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     if (digest !== undefined) return readyBy(repository, digest);
     const pointer = tags.known(scopeOf(repository), tag);
     if (pointer === undefined || freshness(tag, pointer, policy, now()) !== 'answer') return undefined;
+    if (tags.isOutdated(scopeOf(repository), tag, pointer)) return undefined;
     return readyBy(repository, pointer.digest, tag, pointer);
   }
 
@@ -156,6 +158,9 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     const { digest } = head.descriptor;
     const isThere = digest === pointer.digest || (await isHad(repository, digest, tag));
     const latest = isThere ? head : await askedByTag(repository, tag);
+    // With an age it is another replica's word, which that one has told already.
+    if (digest !== pointer.digest && head.ageMs === undefined)
+      events?.tagMoved?.({ ...scopeOf(repository), tag });
     return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
   }
 

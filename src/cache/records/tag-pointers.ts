@@ -26,6 +26,9 @@ export interface TagPointers {
   /** In force at once; written behind when it says something new. */
   set(scope: RepositoryScope, tag: Tag, pointer: TagPointer): void;
   remove(scope: RepositoryScope, tag: Tag): void;
+  /** Another replica learned that the tag moved: what was confirmed before that is outdated. */
+  outdate(scope: RepositoryScope, tag: Tag): void;
+  isOutdated(scope: RepositoryScope, tag: Tag, pointer: TagPointer): boolean;
   /** Resolves once what waits is written, or tried again and failed. */
   settled(): Promise<void>;
   close(): Promise<void>;
@@ -55,10 +58,14 @@ interface Change {
   readonly pointer?: TagPointer;
 }
 
+/** Tags of which another replica said that they moved. */
+const mostOutdated = 10_000;
+
 /** Pointers over the records of a store. */
 export function createTagPointers(options: TagPointersOptions): TagPointers {
   const { records, events, now = Date.now } = options;
   const entries = createLru<string, HeldPointer>(options.maxEntries);
+  const outdatedAt = createLru<string, number>(mostOutdated);
   /** Updates beyond the queue, while memory has room. */
   const unwritten = new Unwritten<Change>();
   const behind = new WriteBehind<Change>({
@@ -136,6 +143,11 @@ export function createTagPointers(options: TagPointersOptions): TagPointers {
     remove(scope, tag) {
       entries.delete(memoryKey(scope, tag));
       change(scope, tag);
+    },
+    outdate: (scope, tag) => void outdatedAt.set(memoryKey(scope, tag), now()),
+    isOutdated(scope, tag, { checkedAt }) {
+      const at = outdatedAt.size === 0 ? undefined : outdatedAt.get(memoryKey(scope, tag));
+      return at !== undefined && checkedAt < at;
     },
     settled: () => behind.settled(),
     close: () => behind.close(),

@@ -2,10 +2,10 @@
 // member's name, a question. Out: an answer, or MemberFailed. Imports: base, oci, upstream; types
 // of upstream/download.
 
-import { fieldsOf, isText, textOf } from '../../base/text/json.ts';
+import { type Fields, fieldsOf, isText, listOf, textOf } from '../../base/text/json.ts';
 import { type Digest, parseDigest } from '../../oci/digest.ts';
 import { type ErrorCode, type ErrorOptions, RegistryError } from '../../oci/errors.ts';
-import { parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts';
+import { isTag, parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts';
 
 /** Every path between members begins with it; another version is another prefix. */
 export const memberPrefix = '/fleet/v1/';
@@ -164,12 +164,38 @@ export function answerOf({ code, message, retryAfterSeconds }: RegistryError): M
 /** What one member tells all others, without an answer. Told again, it says the same. */
 export type MemberNews =
   /** It is about to stop: from now on it owns nothing. */
-  { readonly kind: 'leaving'; readonly member: string };
+  | { readonly kind: 'leaving'; readonly member: string }
+  /** The upstream names another digest for the tag now, or none. */
+  | {
+      readonly kind: 'moved';
+      readonly upstream: string;
+      readonly repository: Repository;
+      readonly tag: Tag;
+    }
+  /** A login failed; `token` is a hash of what was shown, where that is a token. */
+  | { readonly kind: 'failed-login'; readonly address: string; readonly token?: string }
+  /** What is remembered of people and their rights is to be dropped. */
+  | { readonly kind: 'forget' };
 
-/** Undefined for news of another version. */
-export function parseNews(value: unknown): MemberNews | undefined {
-  const { kind, member } = fieldsOf(value);
-  return kind === 'leaving' && isText(member) ? { kind, member } : undefined;
+/** The news that this version knows. */
+export function parseNews(value: unknown): readonly MemberNews[] {
+  return listOf(value).flatMap((each) => parsedNews(fieldsOf(each)));
+}
+
+function parsedNews({
+  kind,
+  member,
+  upstream,
+  repository,
+  tag,
+  address,
+  token,
+}: Fields): readonly MemberNews[] {
+  if (kind === 'leaving' && isText(member)) return [{ kind, member }];
+  if (kind === 'moved' && isText(upstream) && isText(repository) && isTag(tag))
+    return [{ kind, upstream, repository: parseRepository(repository), tag }];
+  if (kind === 'failed-login' && isText(address)) return [{ kind, address, ...(isText(token) && { token }) }];
+  return kind === 'forget' ? [{ kind }] : [];
 }
 
 /** The answer to a ping. */

@@ -43,7 +43,7 @@ export interface MemberClient {
   /** Undefined without an answer within 2 s. */
   ping(member: string): Promise<Pong | undefined>;
   /** Tells the member; never rejects, and gives up after 2 s. */
-  tell(member: string, news: MemberNews): Promise<void>;
+  tell(member: string, news: readonly MemberNews[]): Promise<void>;
 }
 
 interface WholeReply {
@@ -163,7 +163,7 @@ const ignored = (): void => undefined;
 interface GetOptions {
   readonly signal: AbortSignal;
   readonly informed?: () => void;
-  readonly news?: MemberNews;
+  readonly news?: readonly MemberNews[];
 }
 
 interface Watching {

@@ -20,7 +20,7 @@ import { digestOf } from '../../oci/digest.ts';
 import { clientSignal, send } from '../http/body.ts';
 import { createMemberAnswers, type MemberContent, troubleOf } from './member-answers.ts';
 
-export interface MemberApiOptions {
+interface MemberApiOptions {
   readonly seals: Seals;
   /** The upstreams as this process asks them itself, also for content of others. */
   readonly registries: ReadonlyMap<string, CachedRegistry>;
@@ -98,8 +98,7 @@ export function memberApi(app: FastifyInstance, options: MemberApiOptions): void
     if (asked.path === `${memberPrefix}ping`)
       return reply.header(answerHeader, await sealed(asked.nonce, pong())).send();
     if (asked.path === newsPath) {
-      const news = parseNews(asked.news);
-      if (news !== undefined) told(news);
+      for (const news of parseNews(asked.news)) told(news);
       return reply.header(answerHeader, await sealed(asked.nonce, {})).send();
     }
     // The sign of life, before anything is looked up that may take long.

@@ -133,10 +133,11 @@ function sender(
   wires: Transports,
   closing: AbortSignal,
 ): Pipeline {
-  const { name, events, now, requestsPerSecond, limit } = settings;
+  const { name, events, now, requestsPerSecond, limit, share } = settings;
   const credentials = credentialsFrom(settings.credentials, hostsOf(name, upstream));
   const wire = transport({ ...settings, ...wires, secretsOf: (ask) => secretsOf(ask, credentials) });
-  const slow = requestsPerSecond === undefined ? wire : rateLimited(wire, requestsPerSecond, now);
+  const slow =
+    requestsPerSecond === undefined ? wire : rateLimited(wire, () => requestsPerSecond * share(), now);
   const bearable = limit?.limited(slow) ?? slow;
   const inside = limitConcurrency(settings);
   const guard = createBreaker(settings.breaker, now, {

@@ -70,6 +70,8 @@ export interface UpstreamOptions {
   readonly maxQueued?: number;
   /** Requests per second to the registry itself, its CDN not counted. Default: no limit. */
   readonly requestsPerSecond?: number;
+  /** The part of the two limits above that is this process's, from 0 to 1. Default: all of it. */
+  readonly share?: () => number;
   /** Adapts to what the registry accepts; share one for one registry. Default: none. */
   readonly limit?: AdaptiveLimit;
   readonly breaker?: BreakerOptions;
@@ -95,6 +97,7 @@ const defaults = {
   maxConcurrent: 64,
   maxQueued: 1_000,
   breaker: {},
+  share: () => 1,
   random: Math.random,
   now: Date.now,
 } satisfies Partial<UpstreamOptions>;

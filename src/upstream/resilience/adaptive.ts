@@ -78,10 +78,9 @@ export function createAdaptiveLimit(options: AdaptiveOptions = {}): AdaptiveLimi
   const permits = () => pace.concurrency;
   const uploads = new Semaphore({ permits });
   const questions = new Semaphore({ permits });
+  const { requestsPerSecond } = options;
   const beat =
-    options.requestsPerSecond === undefined
-      ? undefined
-      : createRateLimiter(options.requestsPerSecond, settings.now);
+    requestsPerSecond === undefined ? undefined : createRateLimiter(() => requestsPerSecond, settings.now);
   const noted = (answer: UpstreamResponse, sent: number): UpstreamResponse => {
     pace = adapted(pace, { ...newsOf(answer, settings.now()), sent, lastSent }, settings);
     return answer;

@@ -6,6 +6,8 @@ import { type Dispatch, isReplayable, type UpstreamRequest } from '../exchange.t
 interface ConcurrencyOptions {
   readonly maxConcurrent: number;
   readonly maxQueued: number;
+  /** The part of `maxConcurrent` that is this process's, from 0 to 1. */
+  readonly share: () => number;
 }
 
 /**
@@ -13,8 +15,9 @@ interface ConcurrencyOptions {
  * else, so that long bodies never hold up a question, nor an upload the download that feeds it.
  */
 export function limitConcurrency(options: ConcurrencyOptions): (send: Dispatch) => Dispatch {
-  const { maxConcurrent, maxQueued } = options;
-  const limit = { permits: maxConcurrent, maxWaiting: maxQueued, full: crowded };
+  const { maxConcurrent, maxQueued, share } = options;
+  const permits = (): number => Math.max(1, Math.ceil(maxConcurrent * share()));
+  const limit = { permits, maxWaiting: maxQueued, full: crowded };
   const downloads = new Semaphore(limit);
   const uploads = new Semaphore(limit);
   const questions = new Semaphore(limit);
@@ -38,7 +41,7 @@ export function limitConcurrency(options: ConcurrencyOptions): (send: Dispatch) 
 }
 
 /** The same requests, spread out to so many a second, with bursts of one second's worth. */
-export function rateLimited(send: Dispatch, requestsPerSecond: number, now: () => number): Dispatch {
+export function rateLimited(send: Dispatch, requestsPerSecond: () => number, now: () => number): Dispatch {
   const turn = createRateLimiter(requestsPerSecond, now);
   return async (ask) => {
     await turn(ask.signal);
@@ -48,12 +51,12 @@ export function rateLimited(send: Dispatch, requestsPerSecond: number, now: () =
 
 /** Resolves so many times a second, after bursts of one second's worth. */
 export function createRateLimiter(
-  requestsPerSecond: number,
+  requestsPerSecond: () => number,
   now: () => number,
 ): (signal?: AbortSignal) => Promise<void> {
-  const stepMs = 1000 / requestsPerSecond;
   let nextAt = 0;
   return async (signal) => {
+    const stepMs = 1000 / requestsPerSecond();
     const time = now();
     nextAt = Math.max(nextAt, time) + stepMs;
     const waitMs = nextAt - time - Math.max(1000, stepMs);

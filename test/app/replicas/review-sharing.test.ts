@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import { type Test, test } from 'tap';
-import { configuredSharing } from '../../src/app/review-sharing.ts';
-import { randomTokenKeys } from '../../src/auth/tokens/token-keys.ts';
-import { load } from '../../src/config/load.ts';
-import { createMemoryStore } from '../../src/store/memory-store.ts';
-import { getRaw } from '../bad-days/rig.ts';
-import { basicLine } from '../support/access-rig.ts';
-import { until } from '../support/bodies.ts';
-import { type ClusterDouble, clusterDouble } from '../support/cluster-double.ts';
-import { type S3Double, s3Double } from '../support/s3-double.ts';
-import { serviceRig } from '../support/service.ts';
+import { configuredSharing } from '../../../src/app/replicas/review-sharing.ts';
+import { randomTokenKeys } from '../../../src/auth/tokens/token-keys.ts';
+import { load } from '../../../src/config/load.ts';
+import { createMemoryStore } from '../../../src/store/memory-store.ts';
+import { getRaw } from '../../bad-days/rig.ts';
+import { basicLine } from '../../support/access-rig.ts';
+import { until } from '../../support/bodies.ts';
+import { type ClusterDouble, clusterDouble } from '../../support/cluster-double.ts';
+import { type S3Double, s3Double } from '../../support/s3-double.ts';
+import { serviceRig } from '../../support/service.ts';
 
 const cluster = '{ kubeconfigFile: /nowhere }';
 const host = 'auth: cluster, access: open, upstream: quay.io';

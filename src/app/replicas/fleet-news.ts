@@ -1,0 +1,37 @@
+import type { Attempts } from '../../auth/attempts.ts';
+import type { CacheEvents } from '../../cache/events.ts';
+import type { CacheContext } from '../../cache/registry/context.ts';
+import type { ConfiguredFleet } from './fleet.ts';
+import { Forgetting } from './forgetting.ts';
+
+/** The same events, and other members are told of tags that moved. */
+export function movesTold<Events extends CacheEvents>(
+  events: Events,
+  fleet: ConfiguredFleet | undefined,
+): Events {
+  if (fleet === undefined) return events;
+  return { ...events, tagMoved: (event) => fleet.tell({ kind: 'moved', ...event }) };
+}
+
+interface NewsParts {
+  readonly fleet: ConfiguredFleet | undefined;
+  readonly cache: Pick<CacheContext, 'tags' | 'medium'>;
+  readonly access: { forget(): void };
+  readonly attempts: Attempts;
+  readonly events: CacheEvents;
+}
+
+/** Does what other members tell. Out: the order to forget, for all replicas on the store. */
+export function fleetNews({ fleet, cache, access, attempts, events }: NewsParts): Forgetting {
+  const forgetting = new Forgetting({
+    records: cache.medium.records,
+    forget: access.forget,
+    failed: (operation, error) => events.storeFailed({ operation, error }),
+  });
+  fleet?.follow((news) => {
+    if (news.kind === 'moved') cache.tags.outdate(news, news.tag);
+    if (news.kind === 'failed-login') attempts.failedElsewhere(news.address, news.token);
+    if (news.kind === 'forget') access.forget();
+  });
+  return forgetting;
+}

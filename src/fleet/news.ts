@@ -1,0 +1,50 @@
+import { type Clock, systemClock } from '../base/time/wait.ts';
+import type { Members } from './members/members.ts';
+import type { MemberNews } from './protocol/ask.ts';
+import type { MemberClient } from './protocol/member-client.ts';
+
+interface NewsOptions {
+  readonly members: Members;
+  readonly client: Pick<MemberClient, 'tell'>;
+  readonly clock?: Clock;
+}
+
+/** News that come together are told together. */
+const joinedMs = 20;
+const mostAtOnce = 100;
+/** What is not told in time is learned later, by asking: the oldest news give way. */
+const mostWaiting = 2_000;
+
+/** Tells all other members that answer. Nothing waits for it, and nothing is told twice. */
+export class News {
+  readonly #options: NewsOptions;
+  readonly #clock: Clock;
+  #waiting: MemberNews[] = [];
+  #isTelling = false;
+
+  constructor(options: NewsOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  tell(news: MemberNews): void {
+    if (this.#options.members.live.length < 2) return;
+    this.#waiting.push(news);
+    if (this.#waiting.length > mostWaiting) this.#waiting.shift();
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    this.#clock.setTimeout(() => void this.#flush(), joinedMs).unref();
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#waiting.length > 0) await this.now(this.#waiting.splice(0, mostAtOnce));
+    this.#isTelling = false;
+  }
+
+  /** Resolves once all were told, or gave no answer for 2 s. */
+  async now(news: readonly MemberNews[]): Promise<void> {
+    const { members, client } = this.#options;
+    const others = members.live.filter((member) => member !== members.self);
+    await Promise.all(others.map((member) => client.tell(member, news)));
+  }
+}
