@@ -3,33 +3,39 @@ import type { Lab } from '../lab.ts';
 import type { Scenario, Target } from '../scenario.ts';
 import type { S3Answer, S3Question } from '../servers/s3-process.ts';
 import { type Worker, worker } from '../servers/worker.ts';
-import { warmed, withFresh } from './started.ts';
+import { warmed, withFresh, withServers } from './started.ts';
 
 const times = 500;
 const quietMs = 500;
 const bucket = 'bench';
 
-/** What a warm pull costs in calls to S3: they are money and milliseconds. */
+/** What a pull costs in calls to S3, warm and cold: they are money and milliseconds. */
 export const s3Calls: Scenario = {
   name: 's3-calls',
-  title: 'Warm pull with S3 behind',
+  title: 'Pulls with S3 behind',
   async run(lab) {
     const s3 = worker<S3Question, S3Answer>(new URL('../servers/s3-process.ts', import.meta.url));
     try {
       const { endpoint } = await s3.ask('endpoint');
       const streamed = await callsOf(lab, s3, endpoint, 'never');
       const redirected = await callsOf(lab, s3, endpoint, 'always');
+      const cold = await imageCalls(lab, s3, endpoint, 'an image that is nowhere yet');
+      const again = await imageCalls(lab, s3, endpoint, 'the same image on another replica');
       const [manifest, blob, redirect] = [streamed?.manifest, streamed?.blob, redirected?.blob];
       return {
         measures: [
           { what: 'a manifest by tag', unit: 'calls', values: valued(manifest) },
           { what: 'a blob, streamed', unit: 'calls', values: valued(blob) },
           { what: 'a blob, redirected', unit: 'calls', values: valued(redirect) },
+          { what: 'an image of 44 MB, cold', unit: 'calls', values: valued(cold) },
+          { what: 'the same on another replica', unit: 'calls', values: valued(again) },
         ],
         targets: [
           target('S3 calls for a manifest', manifest, 0),
           target('S3 calls for a blob, streamed', blob, 1),
           target('S3 calls for a blob, redirected', redirect, 0),
+          target('S3 calls for a cold image of nine blobs', cold, 30),
+          target('S3 calls for the same image on another replica', again, 12),
         ],
         notes: [
           `An S3 server of our own counts; means of ${times} pulls to two decimals, everything counted but the presigned GETs of clients.`,
@@ -75,11 +81,44 @@ function callsOf(
   );
 }
 
-/** Waits until what the cold pull left to be written is written: half a second without a call. */
-async function quiet(s3: Worker<S3Question, S3Answer>): Promise<void> {
+/** What one pull of an image takes from and leaves in S3, on a replica that has just started. */
+function imageCalls(
+  lab: Lab,
+  s3: Worker<S3Question, S3Answer>,
+  endpoint: string,
+  what: string,
+): Promise<number | undefined> {
+  lab.say(what);
+  return withServers(
+    lab,
+    ['quayside'],
+    async ([server]) => {
+      if (server === undefined) return undefined;
+      await quiet(s3);
+      await lab.pullImages({ origin: server.origin, paths: lab.offer.ordinary, clients: 1 });
+      return (await quiet(s3)).filter((call) => ofPulls.test(call)).length;
+    },
+    { s3: { endpoint, bucket, redirect: 'never' } },
+  );
+}
+
+/** Content and what is known of it: probes and the like are no part of a pull. */
+const ofPulls = / v1\/(?:blobs|members|partial|tags)$/;
+
+/**
+ * Waits until what a pull left to be written is written, half a second without a call; resolves to
+ * the calls until then.
+ */
+async function quiet(s3: Worker<S3Question, S3Answer>): Promise<readonly string[]> {
   const deadline = performance.now() + 20_000;
-  do await after(quietMs);
-  while ((await s3.ask('take')).operations.length > 0 && performance.now() < deadline);
+  const seen: string[] = [];
+  for (let latest = -1; latest !== 0 && performance.now() < deadline; ) {
+    await after(quietMs);
+    const { operations } = await s3.ask('take');
+    seen.push(...operations);
+    latest = operations.length;
+  }
+  return seen;
 }
 
 /** Pulls until the upstream is no longer asked; a redirect has no body to check. */

@@ -1,8 +1,9 @@
 import { test } from 'tap';
 import type { Eviction } from '../../../src/cache/eviction/plan.ts';
-import type { Digest } from '../../../src/oci/digest.ts';
+import { readMember } from '../../../src/cache/members/member-records.ts';
+import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
-import { leaseKey, memberKey, membersPrefix } from '../../../src/store/keys.ts';
+import { jointKey, leaseKey, memberKey, membersPrefix } from '../../../src/store/keys.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { hourMs, image, layerBytes, missing, replica, tagged } from './eviction-fixture.ts';
 
@@ -242,6 +243,28 @@ test('membership of what the store holds no more is forgotten after a month', as
   t.equal(await members(), 0);
   await one.close();
   await full.close();
+});
+
+test('old members leave a joint record, and what is held or new stays in it', async (t) => {
+  const store = createMemoryStore();
+  const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
+  const scope = { upstream: 'quay.io', repository: parseRepository('openshift/ci') };
+  const entry = { size: 1, tags: [], tagsAt: 0, seenAt: 0, format: 2 };
+  const young = digestOf(Buffer.from('seen just now'));
+  const one = replica(store);
+  const members = Object.fromEntries([
+    ...images.map(({ layer }) => [layer, entry]),
+    [young, { ...entry, seenAt: 8.64e15 }],
+  ]);
+  await store.records.put(jointKey(scope), Buffer.from(JSON.stringify({ format: 3, members })));
+  await one.evict.run();
+  t.equal(await missing(store, [...images.map(({ layer }) => layer)]), 1);
+  const left = await Promise.all(
+    images.map(async ({ layer }) => (await readMember(store.records, scope, layer)) !== undefined),
+  );
+  t.equal(left.filter((isLeft) => isLeft).length, 2);
+  t.ok(await readMember(store.records, scope, young));
+  await one.close();
 });
 
 test('a store that pins fill is reported as stuck', async (t) => {
