@@ -20,6 +20,7 @@ import { explain } from './scenarios/explain.ts';
 import { fleet, fleetOthers, fleetStranger } from './scenarios/fleet.ts';
 import { fresh } from './scenarios/fresh.ts';
 import { inspect } from './scenarios/inspect.ts';
+import { load } from './scenarios/load.ts';
 import { loginHtpasswd, loginToken } from './scenarios/logins.ts';
 import { migrate } from './scenarios/migrate.ts';
 import { mirrorAttachments } from './scenarios/mirror-attachments.ts';
@@ -91,5 +92,6 @@ export const scenarios: readonly Scenario[] = [
   prune,
   pruneCluster,
   misses,
+  load,
   conformance,
 ];

@@ -14,6 +14,13 @@ storage behind the upstream do not come this way, and are not counted.`,
     run: async (args, io) => (await import('../load/front.ts')).loadFront(args, io),
   },
   {
+    name: 'load compare',
+    summary: 'compare two loads, or two series of loads, as a table of Markdown',
+    usage: 'A.json[,A2.json]... B.json[,B2.json]...',
+    help: 'The reports of quayside load --output. Of several a side: medians with their spread, and the ratio of each pair of runs.',
+    run: async (args, io) => (await import('../load/compare.ts')).loadCompare(args, io),
+  },
+  {
     name: 'load',
     summary: 'load any registry or cache with pulls, and report what they took',
     usage: '--target URL [OPTION]...',
@@ -28,6 +35,8 @@ Of what
   --images N               the images of the model, load/image-0 to load/image-(N-1); default 20
   --images FILE            a file with REPOSITORY:TAG or REPOSITORY@DIGEST, one a line, the most wanted first
   --images catalog         every tag in the catalog of --from URL or of the target; --repository NAME (repeated): of these only
+  --trace FILE             requests of a log instead, at their times: --trace-format NAME, --speed 10x; see docs/load-traces.md
+  --map-trace              ... of the --images that the target has, in place of those that the trace names
   --seed URL               push the images of the model to this registry first: the target, or its upstream. Alone: only push
   --layers N, --layers N-M, --sizes SIZES, --shared SHARE, --prefix NAME, --random N    of the model: see docs/load.md
 
@@ -48,7 +57,7 @@ What is measured
   --front URL              a quayside load front, or --metrics URL, the metrics page of the target: bytes from its upstream
   --find-knee              raise the rate by --knee-factor 1.5 until the p99 of whole pulls doubles, in --knee-steps 12 of --duration each
   --max-p99 DURATION, --max-errors N    what is a failure
-  -o, --output FILE.json   the whole result; --title TEXT
+  -o, --output FILE.json   the whole result, and beside it FILE.md with its plots as SVG; --title TEXT
 
 Latencies are counted from when a pull was due. Exits with 0, with 1 for a wrong byte and beyond --max-p99 or --max-errors, 2 for a
 mistake, 130 or 143 when stopped: the report is then of the time until then.`,

@@ -3,7 +3,7 @@ import type { Output } from '../flags/io.ts';
 
 /** One line of a terminal that says what the load is at; elsewhere nothing. */
 export interface LiveLine {
-  show(totals: GeneratorTotals, ratePerSecond: number): void;
+  show(totals: GeneratorTotals, ratePerSecond: number | undefined): void;
   /** Makes room for another line. */
   clear(): void;
 }
@@ -21,9 +21,10 @@ export function createLiveLine(output: Output): LiveLine {
       const perSecond = ((totals.bytes - before.bytes) / Math.max(1, atMs - before.atMs)) * 1000;
       before = { atMs, bytes: totals.bytes };
       const seconds = Math.round((atMs - startedAt) / 1000);
+      const rate = ratePerSecond === undefined ? '' : `  ${ratePerSecond.toFixed(1)}/s`;
       const { due, finished, underWay, errors } = totals;
       output.write(
-        `${clearLine}${seconds} s  ${ratePerSecond.toFixed(1)}/s  due ${due}  done ${finished}  under way ${underWay}  ${(perSecond / 1e6).toFixed(1)} MB/s  errors ${errors}`,
+        `${clearLine}${seconds} s${rate}  due ${due}  done ${finished}  under way ${underWay}  ${(perSecond / 1e6).toFixed(1)} MB/s  errors ${errors}`,
       );
     },
     clear() {

@@ -1,11 +1,11 @@
 // Room `cli/load`: quayside load: load on any registry, and its report. In: flags. Out: a load, a
 // report, the exit code. Imports: every room below.
 
-import { writeFile } from 'node:fs/promises';
 import { LoadFailure } from '../../load/client/failure.ts';
 import type { LoadTarget } from '../../load/client/target.ts';
 import { runLoad } from '../../load/engine/load.ts';
 import { seeded } from '../../load/images/seeding.ts';
+import { writeReport } from '../../load/report/report.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
@@ -42,9 +42,9 @@ async function loadTarget(target: LoadTarget, values: LoadFlags, io: Io): Promis
     },
   });
   live.clear();
-  if (values.output !== undefined)
-    await writeFile(values.output, `${JSON.stringify(result, undefined, 2)}\n`);
   io.stdout.write(summaryText(result));
+  const written = values.output === undefined ? [] : await writeReport(result, values.output);
+  if (written.length > 0) io.stderr.write(`wrote ${written.join(', ')}\n`);
   if (io.signal.aborted) return stopCode(io.signal.reason);
   return result.objections.length === 0 ? 0 : 1;
 }

@@ -1,9 +1,10 @@
 import { clientKinds } from '../../load/client/manners.ts';
 import { parseSizes, publishedLayers, publishedSizes, publishedZipf } from '../../load/model/sizes.ts';
+import { traceFormats } from '../../load/traces/formats.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
 import { boolean } from '../mirror/options.ts';
-import { amount, duration, oneOf, size, span, url, whole } from './values.ts';
+import { amount, duration, oneOf, size, span, speed, url, whole } from './values.ts';
 
 const flags = {
   // Where.
@@ -18,6 +19,10 @@ const flags = {
   'token-file': {},
   'i-operate-this': boolean,
   // Of what.
+  trace: {},
+  'trace-format': { read: oneOf(traceFormats) },
+  'map-trace': boolean,
+  speed: { read: speed, default: '1x' },
   images: { default: '20' },
   from: { read: url },
   repository: { isList: true },
@@ -77,6 +82,8 @@ export function parseLoadFlags(args: readonly string[]): LoadFlags {
     throw new UsageError('takes --front or --metrics, not both');
   if (values.moves !== undefined && values.seed === undefined)
     throw new UsageError('--moves needs --seed URL, the registry where tags are moved');
+  if (values.trace !== undefined && values['find-knee'] === true)
+    throw new UsageError('--find-knee raises a rate, and a trace has its own: leave out --trace');
   if (values['knee-factor'] <= 1) throw new UsageError('--knee-factor must be more than 1');
   if (values.shared > 1) throw new UsageError('--shared must be from 0 to 1');
   return values;
@@ -85,7 +92,7 @@ export function parseLoadFlags(args: readonly string[]): LoadFlags {
 /** What the report says of them: each option that has a value, but no secrets and no paths. */
 export function settingsOf(values: LoadFlags): Readonly<Record<string, string | number | boolean>> {
   const entries = Object.entries(values).flatMap(([name, value]) => {
-    if (value === undefined || /file$|^ca$|^output$|^title$/.test(name)) return [];
+    if (value === undefined || /file$|^ca$|^output$|^title$|^trace$/.test(name)) return [];
     const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
     return [[name, isPlain ? value : textOf(value)] as const];
   });

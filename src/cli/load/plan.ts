@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { hostHeader, isPrivateTarget, type LoadTarget } from '../../load/client/target.ts';
 import type { LoadPlan } from '../../load/engine/load.ts';
-import type { WorkSource } from '../../load/engine/source.ts';
+import type { ModelSource, WorkSource } from '../../load/engine/source.ts';
 import { imagesOf } from '../../load/images/catalog.ts';
+import { standInsOf } from '../../load/images/stand-ins.ts';
 import { type ImageModel, type LoadImage, modelImages, parseImageList } from '../../load/model/images.ts';
 import type { ArrivalModel } from '../../load/model/model-arrivals.ts';
 import { createFrontCounter } from '../../load/traffic/front.ts';
@@ -64,17 +65,9 @@ export async function loadPlanOf(
   values: LoadFlags,
   signal: AbortSignal,
 ): Promise<LoadPlan> {
-  const images = await wantedImages(target, values, signal);
-  if (images.length === 0) throw new UsageError('--images names no image');
-  const { seed } = values;
-  const generated = imageModelOf(values);
-  const moves =
-    values.moves === undefined || seed === undefined || generated === undefined
-      ? {}
-      : { moves: { registry: registryOf(seed, values), images: generated } };
-  if (values.moves !== undefined && generated === undefined)
-    throw new UsageError('--moves needs --images N: only tags of generated images can be moved');
-  const source: WorkSource = { images, model: arrivalModelOf(values), ...moves };
+  const source = await (values.trace === undefined
+    ? modelSource(target, values, signal)
+    : traceSource(target, values.trace, { values, signal }));
   const { front, metrics, closed } = values;
   const traffic =
     front === undefined
@@ -112,6 +105,43 @@ export async function loadPlanOf(
       : {}),
     limits: limitsOf(values),
   };
+}
+
+async function modelSource(target: LoadTarget, values: LoadFlags, signal: AbortSignal): Promise<ModelSource> {
+  const images = await wantedImages(target, values, signal);
+  if (images.length === 0) throw new UsageError('--images names no image');
+  const source = { kind: 'model', images, model: arrivalModelOf(values) } as const;
+  const { seed } = values;
+  if (values.moves === undefined || seed === undefined) return source;
+  const generated = imageModelOf(values);
+  if (generated === undefined)
+    throw new UsageError('--moves needs --images N: only tags of generated images can be moved');
+  return { ...source, moves: { registry: registryOf(seed, values), images: generated } };
+}
+
+interface PlanInput {
+  readonly values: LoadFlags;
+  readonly signal: AbortSignal;
+}
+
+/** A trace as it is, or, with --map-trace, of the images that the target has. */
+async function traceSource(
+  target: LoadTarget,
+  file: string,
+  { values, signal }: PlanInput,
+): Promise<WorkSource> {
+  const format = values['trace-format'];
+  const source = {
+    kind: 'trace',
+    file,
+    speed: values.speed,
+    ...(format === undefined ? {} : { format }),
+  } as const;
+  if (values['map-trace'] !== true) return source;
+  const registry = values.from === undefined ? target : registryOf(values.from, values);
+  const standIns = await standInsOf(registry, await wantedImages(target, values, signal), signal);
+  if (standIns.length === 0) throw new UsageError('--images names no image that has blobs');
+  return { ...source, standIns };
 }
 
 function limitsOf(values: LoadFlags): LoadPlan['limits'] {

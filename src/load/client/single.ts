@@ -84,9 +84,9 @@ function placeOf(
   const components = pathname.split('/');
   const [kind, last = ''] = components.slice(-2);
   const repository = components.slice(2, -2).join('/');
-  if (repository === '' || (kind !== 'manifests' && kind !== 'blobs'))
-    return { kind: 'other', path, digest: undefined };
+  if (repository === '') return { kind: 'other', path, digest: undefined };
   const own = `/v2/${repositoryPath(target, repository)}/${kind}/${last}${search}`;
+  if (kind !== 'manifests' && kind !== 'blobs') return { kind: 'other', path: own, digest: undefined };
   return { kind, path: own, digest: isDigest(last) ? last : undefined };
 }
 

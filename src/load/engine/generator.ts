@@ -50,6 +50,7 @@ const progressMs = 500;
 /** Makes the load until a bound is reached or the signal aborts. */
 export async function runGenerator(plan: GeneratorPlan, options: GeneratorOptions): Promise<GeneratorReport> {
   const { bounds, source, share } = plan;
+  const arrivals = await arrivalsOf(source, share);
   const clock = since(options.clock ?? systemClock);
   const recorder = new LoadRecorder();
   const checks = plan.verifyThreads === 0 ? uncheckedDigests : createDigestThreads(plan.verifyThreads);
@@ -57,7 +58,8 @@ export async function runGenerator(plan: GeneratorPlan, options: GeneratorOption
   const lag = createHistogram();
   const over = new AbortController();
   const bound = new AbortController();
-  const mover = source.moves && createTagMover(source.moves.registry, source.moves.images);
+  const moves = source.kind === 'model' ? source.moves : undefined;
+  const mover = moves && createTagMover(moves.registry, moves.images);
   const nodes = createNodes({
     ...plan.nodes,
     target: plan.target,
@@ -76,7 +78,7 @@ export async function runGenerator(plan: GeneratorPlan, options: GeneratorOption
     options.progress(recorder.totals);
   });
   const loop: LoadLoopOptions = {
-    arrivals: arrivalsOf(source, share),
+    arrivals,
     work: nodes.work,
     bounds,
     recorder,

@@ -1,6 +1,6 @@
 // Room `load/engine`: makes a load, in one process or several, and puts together what it found. In:
-// a plan. Out: the result. Imports: base, load, load/client, load/images, load/model, load/traffic,
-// load/verify.
+// a plan. Out: the result. Imports: base, load, load/client, load/images, load/model, load/traces,
+// load/traffic, load/verify.
 
 import { emptySecond, type LoadPart, mergedParts, wholeLatencies } from '../recorder.ts';
 import type { Knee, KneeStep, LoadResult } from '../result.ts';
@@ -30,7 +30,8 @@ export interface LoadPlan {
 
 interface LoadRunOptions {
   readonly signal: AbortSignal;
-  readonly progress: (totals: GeneratorTotals, ratePerSecond: number) => void;
+  /** The rate is that of a model; a trace has its own. */
+  readonly progress: (totals: GeneratorTotals, ratePerSecond: number | undefined) => void;
   /** A step of the search for the knee ended. */
   readonly stepped: (step: KneeStep) => void;
 }
@@ -82,7 +83,8 @@ interface LoadRuns {
 
 async function oneRate(plan: LoadPlan, { signal, progress }: LoadRunOptions): Promise<LoadRuns> {
   const { processes, generator } = plan;
-  const rate = generator.source.model.ratePerSecond;
+  const { source } = generator;
+  const rate = source.kind === 'model' ? source.model.ratePerSecond : undefined;
   const told = (totals: GeneratorTotals): void => progress(totals, rate);
   return { reports: [await runGenerators(generator, { processes, signal, progress: told })] };
 }
@@ -90,6 +92,7 @@ async function oneRate(plan: LoadPlan, { signal, progress }: LoadRunOptions): Pr
 async function rising(plan: LoadPlan, options: LoadRunOptions): Promise<LoadRuns> {
   const reports: (readonly GeneratorReport[])[] = [];
   const { source } = plan.generator;
+  if (source.kind === 'trace') throw new Error('the search for the knee needs a model');
   const knee = await kneeOf({
     factor: 1.5,
     mostSteps: 20,

@@ -1,6 +1,6 @@
 // Room `load/images`: images of a model as bytes, at the registry that is to have them. In: a
 // model, a registry. Out: pushed images, moved tags, lists of what is there. Imports: base, load,
-// load/client, load/model, oci, upstream, upstream/client, upstream/push.
+// load/client, load/model, oci, upstream, upstream/client, upstream/push; types of load/traces.
 
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
