@@ -4,7 +4,6 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { KubeConfig } from '@kubernetes/client-node';
-import type { Test } from 'tap';
 import { testAuthority } from './certificates.ts';
 
 interface IntegratedMisbehaviours {
@@ -24,8 +23,13 @@ type Body = Record<string, unknown> & { readonly metadata: Record<string, unknow
 
 const imageApi = '/apis/image.openshift.io/v1';
 
+/** What ends things: a test, or a scenario. */
+interface Ending {
+  teardown(end: () => void): unknown;
+}
+
 /** An API server with the kinds that use images, and an integrated registry; ends with the test. */
-export async function integratedDouble(t: Test) {
+export async function integratedDouble(t: Ending) {
   const objects = new Map<string, Body[]>();
   const images = new Map<string, Body>();
   const streams = new Map<string, Body>();

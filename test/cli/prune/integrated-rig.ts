@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Test } from 'tap';
 import { pruningImages } from '../../../src/cli/prune/images.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { digestFor } from '../../prune/memory-place.ts';
@@ -9,7 +8,7 @@ import { type RecordedIo, recordedIo } from '../io.ts';
 
 export const now = Date.parse('2026-11-29T12:00:00Z');
 const hourMs = 3_600_000;
-export const hoursAgo = (hours: number): string => new Date(now - hours * hourMs).toISOString();
+export const hoursAgo = (hours: number, from = now): string => new Date(from - hours * hourMs).toISOString();
 
 interface ImageWish {
   readonly hours?: number;
@@ -24,8 +23,18 @@ interface ImageWish {
 /** Tag → images by name, the newest first; an image made of its name is so many hours old. */
 type Tags = Readonly<Record<string, readonly (string | readonly [image: string, hours: number])[]>>;
 
-/** A cluster with an integrated registry, and the command. Names stand for digests. */
-export async function integratedRig(t: Test) {
+/** A test, or a scenario. */
+interface Owner {
+  teardown(end: () => void): unknown;
+  /** A folder with these files. */
+  testdir(files: Record<string, string>): string;
+}
+
+/**
+ * A cluster with an integrated registry, and the command. Names stand for digests. `at`: the time
+ * for all, ms since the epoch.
+ */
+export async function integratedRig(t: Owner, at = now) {
   const double = await integratedDouble(t);
   const dir = t.testdir({ kubeconfig: double.kubeconfig });
   const config = join(dir, 'quayside.yaml');
@@ -35,7 +44,7 @@ export async function integratedRig(t: Test) {
     const { hours = 100, layers = [`${name}-layer`], children = [], isManaged = true, size = 1_000 } = wish;
     double.addImage({
       metadata: {
-        ...{ name: digestFor(name), creationTimestamp: hoursAgo(hours) },
+        ...{ name: digestFor(name), creationTimestamp: hoursAgo(hours, at) },
         annotations: isManaged ? { 'openshift.io/image.managed': 'true' } : {},
       },
       dockerImageReference: `${new URL(double.registryUrl).host}/ns/app@${digestFor(name)}`,
@@ -49,14 +58,14 @@ export async function integratedRig(t: Test) {
   function addStream(id: string, tags: Tags, hours = 200): void {
     const [namespace, name] = id.split('/');
     double.addStream({
-      metadata: { namespace, name, creationTimestamp: hoursAgo(hours) },
+      metadata: { namespace, name, creationTimestamp: hoursAgo(hours, at) },
       status: {
         dockerImageRepository: 'kept',
         tags: Object.entries(tags).map(([tag, items]) => ({
           tag,
           items: items.map((item) => {
             const [image = '', age = 100] = typeof item === 'string' ? [item] : item;
-            return { created: hoursAgo(age), image: digestFor(image), generation: 1 };
+            return { created: hoursAgo(age, at), image: digestFor(image), generation: 1 };
           }),
         })),
       },
@@ -66,7 +75,7 @@ export async function integratedRig(t: Test) {
   function addPod(image: string, more: { readonly phase?: string; readonly hours?: number } = {}): void {
     const { phase = 'Running', hours = 100 } = more;
     double.add('pods', {
-      metadata: { namespace: 'team', name: 'app-7f', creationTimestamp: hoursAgo(hours) },
+      metadata: { namespace: 'team', name: 'app-7f', creationTimestamp: hoursAgo(hours, at) },
       spec: { containers: [{ name: 'app', image }] },
       status: { phase },
     });
@@ -77,7 +86,7 @@ export async function integratedRig(t: Test) {
     ...['--registry-url', double.registryUrl],
   ];
   async function runIn(io: RecordedIo, ...args: string[]) {
-    const code = await pruningImages(() => now)([...words, ...args], io);
+    const code = await pruningImages(() => at)([...words, ...args], io);
     return { code, out: io.out(), err: io.err() };
   }
   const run = (...args: string[]) => runIn(recordedIo(), ...args);

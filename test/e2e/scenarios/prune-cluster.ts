@@ -11,6 +11,7 @@ import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { type StreamCluster, streamCluster } from '../fixtures/image-streams.ts';
 import { command } from '../fixtures/quayside.ts';
 import type { Scenario, Scene } from '../scenario.ts';
+import { killFacts } from './prune-kills.ts';
 
 const namespace = 'ci';
 const names = ['now', 'former', 'used', 'old', 'lost'] as const;
@@ -21,7 +22,7 @@ const group = 'image.openshift.io';
 export const pruneCluster: Scenario = {
   name: 'prune-cluster',
   needs: ['kubernetes'],
-  limitMs: 120_000,
+  limitMs: 240_000,
   async play(scene) {
     const { stage, fact } = scene;
     const server = await streamCluster(scene, [namespace]);
@@ -48,11 +49,14 @@ export const pruneCluster: Scenario = {
     const token = await server.boundToken(`${namespace}:pruner`);
     const kubeconfig = await server.kubeconfig('pruner', token, await wayWithImages(scene, server));
     const registry = await adminRegistry(scene, token);
+    const config = join(stage.directory, 'prune.yaml');
+    await writeFile(config, `store: { filesystem: { path: ${join(stage.directory, 'prune-store')} } }\n`);
     const run = (...args: readonly string[]) =>
       stage.run(
         process.execPath,
         [
           ...[command, 'prune', 'images', '--kubeconfig', kubeconfig, '--registry-url', registry.url],
+          ...['--config', config],
           ...['--keep-younger-than', '0s', '--keep-tag-revisions', '2', ...args],
         ],
         { mayFail: true },
@@ -96,6 +100,7 @@ export const pruneCluster: Scenario = {
       assert.ok(!blobs.includes(`/admin/blobs/${digestFor('base')}`), 'a layer that others need');
       assert.match((await run('--confirm')).stdout, /Summary: deleted 0 objects\n/);
     });
+    await killFacts(scene);
   },
 };
 
