@@ -52,7 +52,7 @@ export function createPruneReport(io: Io, options: ReportOptions): PruneReport {
   const { confirm, json, words } = options;
   const startedAt = performance.now();
   const isTerminal = io.stderr.isTTY === true;
-  const report = new Report(io, options);
+  const report = new PruneTally(io, options);
   const seconds = (): number => (performance.now() - startedAt) / 1_000;
   const timer = setInterval(
     () => io.stderr.write(progressText(report.counts(), seconds(), isTerminal)),
@@ -80,7 +80,7 @@ export function createPruneReport(io: Io, options: ReportOptions): PruneReport {
   };
 }
 
-class Report {
+class PruneTally {
   readonly #io: Io;
   readonly #options: ReportOptions;
   readonly #counts = {

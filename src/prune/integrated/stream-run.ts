@@ -13,14 +13,14 @@ import { type PrunedStream, type StreamPlan, type StreamRules, streamPlan } from
 const tries = 5;
 const pauses = { firstMs: 10, longestMs: 1_000, jitter: 1 };
 
-type StreamName = Pick<PrunedStream, 'namespace' | 'name'>;
+type PrunedStreamName = Pick<PrunedStream, 'namespace' | 'name'>;
 
 /**
  * Prunes one stream, read anew: links of layers first, as a failing one leaves its manifest listed;
  * then the status; then links of manifests, so that no stream names one that is gone.
  */
 export async function pruneStream(
-  { namespace, name }: StreamName,
+  { namespace, name }: PrunedStreamName,
   rules: StreamRules,
   run: IntegratedRun,
 ): Promise<void> {
@@ -41,7 +41,7 @@ interface ReadStream {
 }
 
 class StreamPruning {
-  readonly #at: StreamName;
+  readonly #at: PrunedStreamName;
   readonly #repository: string;
   readonly #id: string;
   readonly #rules: StreamRules;
@@ -51,7 +51,7 @@ class StreamPruning {
   readonly #asked = new Set<string>();
   #isWritten = false;
 
-  constructor(at: StreamName, rules: StreamRules, run: IntegratedRun) {
+  constructor(at: PrunedStreamName, rules: StreamRules, run: IntegratedRun) {
     this.#at = at;
     this.#repository = `${at.namespace}/${at.name}`;
     this.#id = idOf({ kind: 'imagestream', repository: this.#repository });
