@@ -1,4 +1,4 @@
-import { anySignal } from '../../base/time/wait.ts';
+import { anySignal, type Clock } from '../../base/time/wait.ts';
 import type { Bytes } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -25,6 +25,7 @@ export interface UploadWay {
   /** How long a registry may take none of the bytes that wait for it, milliseconds. */
   readonly progressTimeoutMs: number;
   readonly uploadHosts: readonly string[];
+  readonly clock: Clock;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -164,7 +165,7 @@ async function streamed(
       ...headers,
     },
     signal: anySignal(way.signal, stalled.signal),
-    body: watched(bytes, way.progressTimeoutMs, {
+    body: watched(bytes, way, {
       sent: (byteLength) => {
         sent += byteLength;
       },
@@ -200,12 +201,12 @@ export async function cancelled(way: UploadWay, session: Session): Promise<void>
 /** The same bytes. The clock runs while the registry has a chunk: a slow source is no silence. */
 async function* watched(
   bytes: Bytes,
-  progressTimeoutMs: number,
+  { progressTimeoutMs, clock }: Pick<UploadWay, 'progressTimeoutMs' | 'clock'>,
   tell: { sent(byteLength: number): void; stalled(): void; ended(): void },
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of bytes) {
     tell.sent(chunk.byteLength);
-    using _timer = setTimeout(tell.stalled, progressTimeoutMs);
+    using _timer = clock.setTimeout(tell.stalled, progressTimeoutMs);
     yield chunk;
   }
   tell.ended();

@@ -2,6 +2,7 @@
 // repository. Out: a confirmed write. Imports: base, oci, upstream, upstream/client, upstream/http,
 // upstream/resilience.
 
+import { type Clock, systemClock } from '../../base/time/wait.ts';
 import type { Bytes, Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
@@ -38,6 +39,8 @@ export interface WriterOptions extends UpstreamOptions {
   readonly chunkBytes?: number;
   /** What a registry may take to answer once it has all bytes, milliseconds. Default: 300,000. */
   readonly commitTimeoutMs?: number;
+  /** Tells how long a registry takes none of the bytes. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -107,6 +110,7 @@ const defaults = {
   smallBytes: 256 * 1024,
   chunkBytes: 32 * 1024 * 1024,
   commitTimeoutMs: 300_000,
+  clock: systemClock,
 } satisfies Partial<WriterOptions>;
 
 /** Further checks for a blob that a registry accepted: some show it only after seconds. */
@@ -222,8 +226,9 @@ function pushedManifest(
 }
 
 function wayTo({ link, settings }: Writer, repository: Repository, { signal }: Cancellable): UploadWay {
-  const { commitTimeoutMs, progressTimeoutMs, uploadHosts = [] } = settings;
-  return { connection: link, push: { repository }, commitTimeoutMs, progressTimeoutMs, uploadHosts, signal };
+  const { commitTimeoutMs, progressTimeoutMs, uploadHosts = [], clock } = settings;
+  const limits = { commitTimeoutMs, progressTimeoutMs, clock };
+  return { connection: link, push: { repository }, ...limits, uploadHosts, signal };
 }
 
 /** The same connection with one scope: reading and writing a repository then need one token. */

@@ -5,6 +5,8 @@ import { digestOf } from '../../../src/oci/digest.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { parseReference, parseRepository } from '../../../src/oci/reference.ts';
+import { until } from '../../support/bodies.ts';
+import { createManualClock } from '../../support/manual-clock.ts';
 import { signedSchema1 } from '../../support/schema1.ts';
 import { app, refusalOf } from '../rig.ts';
 import { lentSource, pushes, writerRig } from './writer-rig.ts';
@@ -83,22 +85,34 @@ test('a cut upload goes on at the byte that the registry has', async (t) => {
 });
 
 test('a registry that takes no more bytes is asked again, a slow source is waited for', async (t) => {
-  const { registry, writer } = await writerRig(t, { progressTimeoutMs: 300 });
+  const clock = createManualClock();
+  const { registry, writer } = await writerRig(t, { progressTimeoutMs: 300, clock });
   registry.switches.stallsUploadAfter = { bytes: 1_000_000, times: 1 };
   const source = lentSource(20_000_000);
-  await writer.putBlob(app, source.descriptor, source.open);
+  const put = writer.putBlob(app, source.descriptor, source.open);
+  await until(() => (registry.seen('PATCH')[0]?.bytesReceived ?? 0) >= 1_000_000, 'the stall');
+  await until(async () => {
+    if (source.opened.length > 1) return true;
+    await clock.pass(300);
+    return false;
+  }, 'the second try');
+  await put;
   t.ok(registry.blobOf('team/app', source.descriptor.digest)?.equals(source.bytes));
   t.same(source.opened, [0, 1_000_000]);
   const slow = lentSource(200_000);
-  const open = async (start: number) => late(await slow.open(start));
-  await writer.putBlob(other, slow.descriptor, open);
+  const begun = Promise.withResolvers<void>();
+  const putSlow = writer.putBlob(other, slow.descriptor, async (start) =>
+    after(begun.promise, await slow.open(start)),
+  );
+  await until(() => slow.opened.length === 1, 'the source');
+  await clock.pass(600);
+  begun.resolve();
+  await putSlow;
   t.equal(registry.seen('PATCH /v2/team/other').length, 1);
 });
 
-async function* late(bytes: Bytes): Bytes & AsyncGenerator<Uint8Array> {
-  await new Promise((resolve) => {
-    setTimeout(resolve, 600);
-  });
+async function* after(begun: Promise<void>, bytes: Bytes): AsyncGenerator<Uint8Array> {
+  await begun;
   yield* bytes;
 }
 
