@@ -62,9 +62,10 @@ test('a service in which all is well is available, and says so in JSON, as a tab
     Serving: { status: 'True' },
     StoreUsable: { status: 'True' },
     SpoolUsable: { status: 'True' },
-    UpstreamReachable: { name: 'quay.io', status: 'Unknown', reason: 'Starting' },
+    // Asked a minute after the start, which a busy machine may take until here.
+    UpstreamReachable: { name: 'quay.io', status: /^(?:Unknown|True)$/ },
     ConfigurationApplied: { status: 'True' },
-    ClockInSync: { status: 'Unknown' },
+    ClockInSync: { status: /^(?:Unknown|True)$/ },
   });
   t.match(await (await fetch(`http://${rig.service.adminAddress}/statusz`)).text(), /^Available +True/);
   const metrics = await rig.metrics();
