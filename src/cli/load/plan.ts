@@ -76,7 +76,7 @@ export async function loadPlanOf(
         : { traffic: createMetricsCounter(new URL(metrics)) }
       : { traffic: createFrontCounter(new URL(front)) };
   return {
-    title: values.title ?? `load on ${hostHeader(target) ?? new URL(target.url).host}`,
+    title: values.title ?? hostHeader(target) ?? new URL(target.url).host,
     generator: {
       target,
       nodes: {

@@ -86,7 +86,7 @@ export const load: Scenario = {
   },
 };
 
-/** Turns one bit of the largest blob of a registry's folder. The hexadecimal digits of its digest. */
+/** Turns one bit of the largest blob of a registry's folder. Resolves to its digest, in hex. */
 async function damage(folder: string): Promise<string> {
   const files = (await readdir(folder, { recursive: true })).filter((name) =>
     /blobs\/sha256\/.*\/data$/.test(name),
