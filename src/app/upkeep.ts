@@ -1,5 +1,6 @@
 import { closeTogether } from '../base/flow/close-all.ts';
 import { createEvictor, type EvictorOptions } from '../cache/eviction/evictor.ts';
+import { createPlanThread } from '../cache/eviction/plan-thread.ts';
 import type { CacheContext } from '../cache/registry/context.ts';
 import type { CachedRegistry } from '../cache/registry/registry.ts';
 import { createScrubber } from '../cache/scrub/scrubber.ts';
@@ -33,7 +34,11 @@ export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): 
   const sizes: Pick<EvictorOptions, 'maxBytes' | 'everyMs'> =
     eviction.maxBytes === undefined ? measuring : { maxBytes: eviction.maxBytes };
   const running = [
-    createEvictor({ ...common, ...eviction, ...sizes, usage: cache.usage, isInUse: cache.isInUse }),
+    createEvictor({
+      ...{ ...common, ...eviction, ...sizes },
+      ...{ usage: cache.usage, isInUse: cache.isInUse, inUse: cache.inUse, total: cache.total },
+      ...planning({ eviction, store }, events),
+    }),
     ...(store.scrubEveryMs === false
       ? []
       : [
@@ -53,6 +58,17 @@ export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): 
       await closeTogether(running.map((each) => () => each.close()));
     },
   };
+}
+
+/** A store outside of this process is walked by a thread. */
+function planning(
+  { eviction, store }: Pick<Config, 'eviction' | 'store'>,
+  events: Pick<MeteredEvents, 'called'>,
+): Pick<EvictorOptions, 'planner'> {
+  if ('memory' in store) return {};
+  const place = 's3' in store ? { s3: store.s3 } : { filesystem: { path: store.filesystem.path } };
+  const pins = eviction.pins.map(({ source }) => source);
+  return { planner: createPlanThread({ place, pins, events }) };
 }
 
 /** Runs each once; what one removed, and why it could not, is in the log. */

@@ -13,6 +13,7 @@ import { parseRepository, parseTag, type Repository, type Tag } from '../oci/ref
  *       members/<upstream>/<repository>/_digests/<digest>   one of them, where they are many
  *       partial/<upstream>/<repository>/_partial            tags with content without records
  *       usage/<day>/<instance>                              digests served that day by a replica
+ *       totals/store                                        how much the store holds
  *       leases/<name>                                       who does that job now
  *       subjects/<sha256>                                   subjects with many groups
  *       access/forget                                       when all were told to forget rights
@@ -144,6 +145,9 @@ export function leaseKey(name: string): string {
 export function streamsKey(cluster: string, part: string): string {
   return `${version}/streams/${component(cluster)}/${part}`;
 }
+
+/** Where it lies how much the store holds. */
+export const storeTotalKey = `${version}/totals/store`;
 
 /** Where the progress of the scrub lies. */
 export const scrubKey = `${version}/scrub/progress`;

@@ -8,6 +8,8 @@ interface CountedBlobs {
   readonly blobs: CachedBlobs;
   /** True from the call of `open` until its content was read to the end, left, or closed. */
   isReading(digest: Digest): boolean;
+  /** All that it is true for. */
+  digests(): readonly Digest[];
   readonly openReads: number;
 }
 
@@ -59,6 +61,7 @@ export function countedReads(blobs: CachedBlobs): CountedBlobs {
       ...(openFile && { openFile: (digest: Digest) => during(digest, () => openFile(digest), countedFile) }),
     },
     isReading: (digest) => reads.has(digest),
+    digests: () => [...reads.keys()],
     get openReads() {
       return openReads;
     },

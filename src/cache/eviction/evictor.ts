@@ -1,6 +1,6 @@
 // Room `cache/eviction`: keeps a store within its size. In: the store, and the digests served per
-// day. Out: deletions, and the plan behind them. Imports: base, cache/members, lease, oci, store;
-// types of cache, cache/records.
+// day. Out: deletions, and the plan behind them. Imports: base, cache/members, lease, oci,
+// store, store/filesystem, store/s3; types of cache, cache/records.
 
 import { Semaphore } from '../../base/flow/semaphore.ts';
 import { ageMs } from '../../base/time/wait.ts';
@@ -10,20 +10,21 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Store } from '../../store/store.ts';
 import type { TagTest } from '../records/freshness.ts';
 import { carriedOut } from './act.ts';
-import { type Inventory, inventoryOf, measured } from './inventory.ts';
-import { deletedOldMembers } from './old-members.ts';
-import { pinnedDigests } from './pins.ts';
-import { type Eviction, type EvictionPlan, evictionPlan, isAboveMark } from './plan.ts';
-import { storedGraph } from './stored-graph.ts';
+import { type Eviction, type EvictionPlan, isAboveMark } from './plan.ts';
+import { createPlanner, type Planned, type Planner } from './planner.ts';
+import type { RunningTotal } from './running-total.ts';
 import type { Usage } from './usage.ts';
 
 interface Evictor {
   /**
-   * Measures the store, and above the high mark deletes down to the low one. One run at a time over
+   * Walks the store, and above the high mark deletes down to the low one. One run at a time over
    * all replicas. Rejects, without any deletion, if an input cannot be read.
    */
   run(options?: EvictionRunOptions): Promise<EvictionReport>;
-  /** Runs periodically, first after a random part of the pause, so that replicas take turns. */
+  /**
+   * Looks at the running total periodically, and runs where that is above the mark, is unknown, or
+   * was not checked for a day. First after a random part of the pause, so that replicas take turns.
+   */
   start(): void;
   /** Ends the run under way after the deletion it is at, and begins no more. */
   close(): Promise<void>;
@@ -62,7 +63,11 @@ export interface EvictionEvents {
 
 export interface EvictorOptions {
   readonly store: Pick<Store, 'blobs' | 'records'>;
-  readonly usage: Pick<Usage, 'eachUse' | 'flush' | 'isRecent'>;
+  readonly usage: Pick<Usage, 'unwritten' | 'flush' | 'isRecent'>;
+  /** What the store holds, by what was put and deleted. Default: unknown, so each look walks. */
+  readonly total?: Pick<RunningTotal, 'flush' | 'evicted' | 'walked'>;
+  /** Who walks the store. Default: this thread. */
+  readonly planner?: Planner;
   /** Names this replica in the lease. */
   readonly instance: string;
   /** What the store may hold, bytes. */
@@ -84,6 +89,8 @@ export interface EvictorOptions {
   readonly keepMembersMs?: number;
   /** True while this process reads or fills the digest, which prevents deletion. Default: never. */
   readonly isInUse?: (digest: Digest) => boolean;
+  /** All that it is true for now. Default: nothing. */
+  readonly inUse?: () => readonly Digest[];
   /** Called after each deletion, so that memory caches forget the content. */
   readonly deleted?: (digest: Digest) => void;
   readonly events?: Partial<EvictionEvents>;
@@ -91,14 +98,15 @@ export interface EvictorOptions {
   readonly clock?: () => number;
 }
 
-type EvictionSettings = Required<Omit<EvictorOptions, 'events'>> & {
-  readonly events: Partial<EvictionEvents>;
-};
+type EvictionSettings = Required<Omit<EvictorOptions, 'total'>> & Pick<EvictorOptions, 'total'>;
 
 /** How long the others wait for a replica that died while it evicted, milliseconds. */
 const leaseMs = 60_000;
 /** If only pinned blobs remain, the next scan waits 12 times longer: it would find the same. */
 const hopelessFactor = 12;
+
+/** A running total is checked by a walk at this age, milliseconds. */
+const checkEveryMs = 86_400_000;
 
 /** An evictor over any store. It reads the store in each run and remembers nothing between runs. */
 export function createEvictor(options: EvictorOptions): Evictor {
@@ -112,7 +120,9 @@ export function createEvictor(options: EvictorOptions): Evictor {
     const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
     return runs.run(async () => {
       stop.throwIfAborted();
-      return dryRun ? (await planned(settings, stop)).report : runLeased(settings, turn, stop);
+      return dryRun
+        ? reportOf(await planned(settings, stop, 'dry'), settings)
+        : runLeased(settings, turn, stop);
     });
   }
 
@@ -125,6 +135,7 @@ export function createEvictor(options: EvictorOptions): Evictor {
   /** Resolves to the pause before the next run. */
   async function runInBackground(): Promise<number> {
     try {
+      if (!(await mustWalk(settings))) return settings.everyMs;
       return isHopeless(await run()) ? settings.everyMs * hopelessFactor : settings.everyMs;
     } catch (error) {
       if (!closing.signal.aborted) settings.events.failed?.({ error });
@@ -139,8 +150,18 @@ export function createEvictor(options: EvictorOptions): Evictor {
       closing.abort(new Error('the evictor is closed'));
       clearTimeout(timer);
       await runs.run(async () => undefined);
+      await settings.total?.flush().catch(() => undefined);
     },
   };
+}
+
+/** Whether the running total is no answer, or says that content must go. */
+async function mustWalk(settings: EvictionSettings): Promise<boolean> {
+  const total = await settings.total?.flush();
+  if (total === undefined) return true;
+  const { blobs, bytes, checkedAt } = total;
+  settings.events.measured?.({ blobs, bytes });
+  return isAboveMark(bytes, settings) || !(ageMs(checkedAt, settings.clock()) < checkEveryMs);
 }
 
 function isHopeless({ isStuck, kept }: EvictionReport): boolean {
@@ -153,9 +174,11 @@ function withDefaults(options: EvictorOptions): EvictionSettings {
     lowPercent: 80,
     everyMs: 300_000,
     pins: [],
+    planner: createPlanner({ store: options.store, pins: options.pins ?? [] }),
     graceMs: 1_200_000,
     keepMembersMs: 30 * 86_400_000,
     isInUse: () => false,
+    inUse: () => [],
     deleted: () => {},
     events: {},
     clock: Date.now,
@@ -181,71 +204,53 @@ async function runLeased(
 }
 
 async function executed(settings: EvictionSettings, signal: AbortSignal): Promise<EvictionReport> {
-  const { report: plan, inventory } = await planned(settings, signal);
-  if (inventory === undefined) return plan;
-  const { store, usage, events, isInUse, deleted } = settings;
-  const evictions = await carriedOut(plan.evictions, {
+  const found = await planned(settings, signal, 'real');
+  const planReport = reportOf(found, settings);
+  await settings.total?.walked(found);
+  if (planReport.outcome === 'below mark') return planReport;
+  const { store, usage, events, isInUse, deleted, total } = settings;
+  const evictions = await carriedOut(planReport.evictions, {
     store,
     isInUse: (digest) => isInUse(digest) || usage.isRecent(digest),
     evicted(eviction) {
+      total?.evicted(eviction.size);
       deleted(eviction.digest);
       events.evicted?.(eviction);
     },
     signal,
   });
   const freed = evictions.reduce((sum, { size }) => sum + size, 0);
-  const afterBytes = plan.beforeBytes - freed;
-  const report: EvictionReport = { ...plan, outcome: 'evicted', evictions, afterBytes };
+  const afterBytes = planReport.beforeBytes - freed;
+  const report: EvictionReport = { ...planReport, outcome: 'evicted', evictions, afterBytes };
   events.ran?.(report);
-  const gone = new Set(evictions.map(({ digest }) => digest));
-  await deletedOldMembers(store.records, {
-    isHeld: (digest) => inventory.indexOf(digest) !== undefined && !gone.has(digest),
-    before: settings.clock() - settings.keepMembersMs,
-    signal,
-  });
   return report;
 }
 
-interface Planned {
-  readonly report: EvictionReport;
-  /** Absent below the mark, where it is not read. */
-  readonly inventory?: Inventory;
-}
-
-/** The plan, from freshly read inputs; below the mark it needs only the listing. */
-async function planned(settings: EvictionSettings, signal: AbortSignal): Promise<Planned> {
-  const { store, usage, events, maxBytes, lowPercent } = settings;
-  const { blobs, bytes } = await measured(store.blobs.list({ signal }));
-  events.measured?.({ blobs, bytes });
-  const idle = { blobs, beforeBytes: bytes, afterBytes: bytes, evictions: [], isStuck: false };
-  if (!isAboveMark(bytes, settings)) return { report: { outcome: 'below mark', ...idle } };
-  await usage.flush();
-  const inventory = await inventoryOf(store.blobs.list({ signal }));
-  const references = await storedGraph(store.blobs, inventory, { signal });
-  const pinned = await pinnedDigests(store.records, settings.pins, signal);
-  const usedAt = await latestUses(settings, inventory, signal);
-  const input = { ...settings, inventory, references, pinned, usedAt, now: settings.clock() };
-  const { delete: evictions, ...plan } = evictionPlan(input);
-  const isStuck = plan.afterBytes > (maxBytes * lowPercent) / 100;
-  return { report: { ...idle, outcome: 'planned', ...plan, evictions, isStuck }, inventory };
-}
-
-/**
- * By index; what was never served counts as used when it was stored. A use whose time has not come
- * yet, by a clock that was wrong, is a late one, and does not hold the content until that time.
- */
-async function latestUses(
-  { usage, graceMs, clock }: EvictionSettings,
-  inventory: Inventory,
+/** A walk, with what only this process knows of uses. */
+async function planned(
+  settings: EvictionSettings,
   signal: AbortSignal,
-): Promise<Float64Array> {
-  const now = clock();
-  const believed = (at: number): number => (Number.isFinite(ageMs(at, now)) ? at : now - graceMs);
-  const latest = Float64Array.from(inventory.storedAt, believed);
-  const note = (digest: Digest, usedAt: number) => {
-    const index = inventory.indexOf(digest);
-    if (index !== undefined) latest[index] = Math.max(latest[index] ?? 0, believed(usedAt));
+  kind: 'dry' | 'real',
+): Promise<Planned> {
+  const { usage, events, planner, clock, keepMembersMs } = settings;
+  await usage.flush();
+  const { maxBytes, highPercent, lowPercent, graceMs } = settings;
+  const question = {
+    ...{ maxBytes, highPercent, lowPercent, graceMs },
+    now: clock(),
+    uses: usage.unwritten(),
+    inUse: settings.inUse(),
+    keepMembersMs: kind === 'real' ? keepMembersMs : undefined,
   };
-  await usage.eachUse(note, { signal });
-  return latest;
+  const found = await planner(question, signal);
+  events.measured?.({ blobs: found.blobs, bytes: found.bytes });
+  return found;
+}
+
+function reportOf({ blobs, bytes, plan }: Planned, settings: EvictionSettings): EvictionReport {
+  const idle = { blobs, beforeBytes: bytes, afterBytes: bytes, evictions: [], isStuck: false };
+  if (plan === undefined) return { outcome: 'below mark', ...idle };
+  const { delete: evictions, ...decided } = plan;
+  const isStuck = plan.afterBytes > (settings.maxBytes * settings.lowPercent) / 100;
+  return { ...idle, outcome: 'planned', ...decided, evictions, isStuck };
 }

@@ -98,7 +98,7 @@ export function evictionPlan(input: EvictionInput): EvictionPlan {
 }
 
 function graphOf(input: EvictionInput): Graph {
-  const { length } = input.inventory.digests;
+  const { length } = input.inventory;
   const graph = {
     input,
     usedAt: input.usedAt.slice(),
@@ -153,8 +153,8 @@ function* evicted(graph: Graph, root: number): Generator<Eviction, void, undefin
 }
 
 function* eviction({ input, usedAt }: Graph, index: number, root: number): Generator<Eviction> {
-  const { digests, sizes } = input.inventory;
-  const [digest, rootDigest] = [digests[index], digests[root]];
+  const { sizes } = input.inventory;
+  const [digest, rootDigest] = [input.inventory.digestAt(index), input.inventory.digestAt(root)];
   if (digest === undefined || rootDigest === undefined) return;
   const isManifest = input.references.has(index);
   const facts = { digest, size: at(sizes, index), usedAt: at(usedAt, index), isManifest };
@@ -167,7 +167,7 @@ function mayGo(graph: Graph, index: number): boolean {
 }
 
 function protection({ input, usedAt, referrers }: Graph, index: number): keyof KeptCounts {
-  const digest = input.inventory.digests[index];
+  const digest = input.inventory.digestAt(index);
   if (digest === undefined) return 'spare';
   if (input.pinned.has(digest)) return 'pinned';
   if (input.isInUse(digest)) return 'inUse';

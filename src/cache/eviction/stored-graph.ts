@@ -25,11 +25,11 @@ export async function storedGraph(
   { concurrency = 16, signal }: StoredGraphOptions = {},
 ): Promise<References> {
   const graph = new Map<number, readonly number[]>();
-  const isLeaf = new Uint8Array(inventory.digests.length);
+  const isLeaf = new Uint8Array(inventory.length);
   let unreadable = 0;
 
   async function look(index: number): Promise<void> {
-    const digest = inventory.digests[index];
+    const digest = inventory.digestAt(index);
     if (digest === undefined || isLeaf[index] === 1) return;
     try {
       const manifest = await readManifest(source, digest, signal);

@@ -13,11 +13,8 @@ export interface Usage {
   isRecent(digest: Digest): boolean;
   /** Writes the notes. Never rejects: the next flush writes what failed. */
   flush(): Promise<void>;
-  /**
-   * Emits the uses of all replicas, unordered, several per digest; the latest counts, and is right
-   * to about 10 min. Rejects if a record cannot be read: used content could look unused.
-   */
-  eachUse(visit: VisitUse, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+  /** The uses that only this process knows of yet, unordered, several per digest. */
+  unwritten(): readonly (readonly [Digest, number])[];
   close(): Promise<void>;
 }
 
@@ -107,11 +104,10 @@ export function createUsage(options: UsageOptions): Usage {
     },
     isRecent: (digest) => state.touched.has(digest) || state.recorded.has(digest),
     flush,
-    async eachUse(visit, { signal } = {}) {
-      await readUses(options.records, visit, signal);
-      for (const [digest, usedAt] of state.segment.uses) visit(digest, usedAt);
-      for (const [digest, usedAt] of state.recorded) visit(digest, usedAt);
-      for (const digest of state.touched) visit(digest, wholeSeconds(clock()));
+    unwritten() {
+      const now = wholeSeconds(clock());
+      const touched = Array.from(state.touched, (digest) => [digest, now] as const);
+      return [...(state.segment.isDirty ? state.segment.uses : []), ...state.recorded, ...touched];
     },
     async close() {
       clearInterval(timer);
@@ -159,7 +155,16 @@ async function prune(records: Records, oldestDay: string): Promise<void> {
   });
 }
 
-async function readUses(records: Records, visit: VisitUse, signal: AbortSignal | undefined): Promise<void> {
+/**
+ * Emits the uses of all replicas that are on record, unordered, several per digest; the latest
+ * counts, and is right to about 10 min. Rejects if a record cannot be read: used content could look
+ * unused.
+ */
+export async function eachUse(
+  records: Records,
+  visit: VisitUse,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const listing = records.list(usagePrefix, signal === undefined ? {} : { signal });
   const read = async ({ key }: { readonly key: string }) => {
     const record = await records.get(key);

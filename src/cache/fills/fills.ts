@@ -12,6 +12,8 @@ import type { Spool } from './spool.ts';
  */
 export interface Fills {
   find(upstream: string, digest: Digest): JoinedFill | undefined;
+  /** What is downloaded now. */
+  digests(): readonly Digest[];
   /** True while any upstream delivers that digest. */
   isRunning(digest: Digest): boolean;
   /** Joins the download of that digest from that upstream, or begins it. */
@@ -85,6 +87,7 @@ export function createFills({ spool, store, events, stored, keepsFollowed = true
   };
   return {
     find: (upstream, digest) => running.get(keyOf(upstream, digest)),
+    digests: () => Array.from(running.values(), ({ digest }) => digest),
     isRunning: (digest) => running.values().some((each) => each.digest === digest),
     joinOrStart(start) {
       const found = running.get(keyOf(start.upstream, start.digest));

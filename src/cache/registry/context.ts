@@ -11,6 +11,7 @@ import { countedReads } from '../../store/open-reads.ts';
 import type { Store } from '../../store/store.ts';
 import { createVerifiedStore, type Verifies } from '../blobs/verified-store.ts';
 import type { CacheEvents } from '../events.ts';
+import { RunningTotal, summed } from '../eviction/running-total.ts';
 import { createUsage, type Usage } from '../eviction/usage.ts';
 import { createFills } from '../fills/fills.ts';
 import { createSpool } from '../fills/spool.ts';
@@ -45,6 +46,10 @@ export interface CacheContext extends SharedContext {
   readonly instance: string;
   /** True while the digest is downloaded, or read from the store. */
   isInUse(digest: Digest): boolean;
+  /** All that it is true for. */
+  inUse(): readonly Digest[];
+  /** How much the store holds. */
+  readonly total: RunningTotal;
   openReads(): number;
   /** Removes what an earlier process left behind; resolves to how many files and uploads. */
   sweep(): Promise<number>;
@@ -84,7 +89,8 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
   );
   const pointers = createTagPointers({ records, maxEntries: tagPointers, confirmEveryMs, events });
   const used = createUsage({ records, instance, events });
-  const counted = countedReads(store.blobs);
+  const total = new RunningTotal({ records });
+  const counted = countedReads(summed(store.blobs, total));
   const copies = createVerifiedStore({
     store: counted.blobs,
     events,
@@ -107,6 +113,8 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     store: counted.blobs,
     copies,
     fills: downloads,
+    inUse: () => [...downloads.digests(), ...counted.digests()],
+    total,
     isInUse: (digest) => downloads.isRunning(digest) || counted.isReading(digest),
     openReads: () => counted.openReads,
     memory: new LRUCache<Digest, Uint8Array>({

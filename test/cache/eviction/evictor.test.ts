@@ -3,7 +3,7 @@ import type { Eviction } from '../../../src/cache/eviction/plan.ts';
 import { readMember } from '../../../src/cache/members/member-records.ts';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
-import { jointKey, leaseKey, memberKey, membersPrefix } from '../../../src/store/keys.ts';
+import { jointKey, leaseKey, memberKey, membersPrefix, usagePrefix } from '../../../src/store/keys.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { hourMs, image, layerBytes, missing, replica, tagged } from './eviction-fixture.ts';
 
@@ -206,13 +206,11 @@ test('the lease of a replica that died runs out', async (t) => {
 test('when usage cannot be read, nothing is deleted', async (t) => {
   const store = createMemoryStore();
   const images = [await image(store, 'a'), await image(store, 'b'), await image(store, 'c')];
-  const one = replica(store, {
-    usage: {
-      flush: async () => {},
-      isRecent: () => false,
-      eachUse: () => Promise.reject(new Error('the store is down')),
-    },
-  });
+  const list: typeof store.records.list = (prefix) => {
+    if (prefix === usagePrefix) throw new Error('the store is down');
+    return store.records.list(prefix);
+  };
+  const one = replica({ ...store, records: { ...store.records, list } });
   await t.rejects(one.evict.run(), { message: 'the store is down' });
   t.equal(
     await missing(

@@ -35,7 +35,7 @@ const listed: readonly StoredBlob[] = all.map((blob) => ({ ...blob, storedAt: 0 
 async function graphOf(source: BlobSource, stored: readonly StoredBlob[], options?: StoredGraphOptions) {
   const inventory = await inventoryOf(stored);
   const graph = await storedGraph(source, inventory, options);
-  const name = (index: number) => inventory.digests[index];
+  const name = (index: number) => inventory.digestAt(index);
   return new Map([...graph].map(([index, children]) => [name(index), children.map(name)]));
 }
 
