@@ -5,6 +5,7 @@ import { createService } from '../../src/app/app.ts';
 import { load } from '../../src/config/load.ts';
 import { logger } from '../../src/telemetry/log.ts';
 import { badDay } from '../bad-days/rig.ts';
+import { until } from '../support/bodies.ts';
 import { createOwnWatch } from '../support/own-watch.ts';
 
 test('one that leaves is not ready, and answers new connections as before', async (t) => {
@@ -13,7 +14,8 @@ test('one that leaves is not ready, and answers new connections as before', asyn
     const at = [url, `http://${service.adminAddress}`];
     return Promise.all(at.map(async (origin) => (await fetch(`${origin}${path}`)).status));
   };
-  t.same(await probed('/readyz'), [200, 200]);
+  const isReady = async () => (await probed('/readyz')).every((status) => status === 200);
+  await until(isReady, 'both listeners ready');
   service.leave();
   t.same(await probed('/readyz'), [503, 503]);
   t.same(await probed('/livez'), [200, 200]);

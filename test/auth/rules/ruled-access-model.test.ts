@@ -137,12 +137,13 @@ test('in every world the rights are those of the definition', async (t) => {
   const seen = { yes: 0, no: 0, unknown: 0 };
   const wrong: string[] = [];
   const worlds = sized(100, 200);
+  const rules = createRuleBook(rulePresets.imagestream);
   for (let seed = 0; seed < worlds; seed += 1) {
     const here = world(seed);
     const may = mayRead(here);
     const judge = judgeOf(here);
     const { authorize, visible } = createAuthorizer({
-      rules: createRuleBook(rulePresets.imagestream),
+      rules,
       judge,
       reach: reachOf(here),
     });

@@ -121,6 +121,7 @@ test('in every world of streams the rights are those of the definition', async (
   const wrong: string[] = [];
   const seen = { yes: 0, no: 0 };
   const worlds = sized(150, 400);
+  const rules = createRuleBook(rulePresets.imagestream);
   for (let seed = 0; seed < worlds; seed += 1) {
     const here = world(seed);
     const index = memoryStreamIndex({ trusted: here.trusted });
@@ -128,7 +129,7 @@ test('in every world of streams the rights are those of the definition', async (
       index.name(`${namespace}/${name}:${tag}`, digest);
     const content = contentOf(here);
     const { authorize } = createAuthorizer({
-      rules: createRuleBook(rulePresets.imagestream),
+      rules,
       judge: judgeOf(here),
       reach: content,
       proofs: content,
