@@ -119,7 +119,8 @@ function placeOf({ registry, repository }: PruneTarget, made: Connected): OpenPl
     repository,
     writer,
     async deleteTag(tag, asked = {}) {
-      if (quay === undefined) await writer.deleteTag(repository, tag, asked);
+      // Each tag was read just before; one that stays all the same is listed again by the next run.
+      if (quay === undefined) await writer.deleteTag(repository, tag, { ...asked, isBelieved: true });
       else await deletedByQuay(quay, { reader, repository, tag }, asked);
     },
     async putTag(tag, digest, asked = {}) {

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { type Reference, type Repository, referenceText, type Tag } from '../../oci/reference.ts';
+import type { Cancellable } from '../../oci/registry-reader.ts';
 import type { Connection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
 import { discard, type UpstreamRequest, type UpstreamResponse } from '../exchange.ts';
@@ -10,15 +11,22 @@ import { writeRefusal } from './write-refusal.ts';
 /** Looks after the first one: a registry may show a tag for some seconds more. */
 const looks = 5;
 
+/** How a tag is deleted. */
+export interface TagDeletion extends Cancellable {
+  /** Believes the registry's answer, without a look whether the tag is gone. Default false. */
+  readonly isBelieved?: boolean;
+}
+
 /**
  * Deletes a tag by its name, never by its digest, which would take every other tag of the manifest
- * too (end-9). Resolves once the registry shows the tag no more; a tag that is not there is fine.
+ * too (end-9). Resolves once the registry shows the tag no more, or at its answer where that is
+ * believed; a tag that is not there is fine.
  */
 export function deletedTag(
   connection: Connection,
   repository: Repository,
   tag: Tag,
-  confirming: Confirming,
+  confirming: Confirming & TagDeletion,
 ): Promise<void> {
   return deleted(connection, repository, { tag }, confirming).catch((error: unknown) => {
     throw isDigestWanted(error) ? new RegistryError('UNSUPPORTED', error.message, { cause: error }) : error;
@@ -47,7 +55,7 @@ async function deleted(
   connection: Connection,
   repository: Repository,
   reference: Reference,
-  { random, signal }: Confirming,
+  { random, signal, isBelieved = false }: Confirming & TagDeletion,
 ): Promise<void> {
   const asked = signal === undefined ? {} : { signal };
   const ask: UpstreamRequest = {
@@ -58,6 +66,7 @@ async function deleted(
     ...asked,
   };
   await connection.tried(ask, takenDelete);
+  if (isBelieved) return;
   const isGone = async (): Promise<boolean> => {
     const found = await askManifest(connection, repository, reference, { method: 'HEAD', ...asked });
     return found.kind === 'absent';

@@ -90,6 +90,16 @@ test('the sixth day is the first one that --ttl-days 5 deletes, and -1 deletes a
   t.match(await run('--ttl-days', '60'), { code: 0, out: /targeted for pruning: 0/ });
 });
 
+test('a deletion costs three requests: the plan, the look right before it, and itself', async (t) => {
+  const { run, registry } = await pruneRig(t);
+  await run('--confirm');
+  const asked = registry.requests.filter(({ path }) => path.endsWith(`/manifests/${old}`));
+  t.same(
+    asked.map(({ method }) => method),
+    ['HEAD', 'HEAD', 'DELETE'],
+  );
+});
+
 test('a failing deletion is of its tag alone, and is tried again with -f', async (t) => {
   const { run, tag, registry, dir } = await pruneRig(t);
   registry.switches.failsDelete = (reference) => (reference === old ? 500 : undefined);
