@@ -13,6 +13,7 @@ import { imageShapes } from './scenarios/image-shapes.ts';
 import { longTags } from './scenarios/long-tags.ts';
 import { mirror } from './scenarios/mirror.ts';
 import { mirrorRestart } from './scenarios/mirror-restart.ts';
+import { prune } from './scenarios/prune.ts';
 import { s3Calls } from './scenarios/s3-calls.ts';
 import { slowReaders } from './scenarios/slow-readers.ts';
 import { streams } from './scenarios/streams.ts';
@@ -38,6 +39,7 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
   mirror,
   mirrorRestart,
   streams,
+  prune,
 ];
 
 const usage = `npm run bench [-- [--short] [--dir DIR] [name…]]

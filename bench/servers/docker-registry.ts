@@ -11,7 +11,7 @@ export interface PlainRegistry {
   stop(): Promise<void>;
 }
 
-/** Empty unless its directory was used before. */
+/** Empty unless its directory was used before. It takes DELETE. */
 export async function plainRegistry(
   command: string,
   name: string,
@@ -25,10 +25,13 @@ export async function plainRegistry(
     storage: {
       cache: { blobdescriptor: 'inmemory' },
       filesystem: { rootdirectory: join(directory, 'store') },
+      delete: { enabled: true },
     },
     http: { addr: `127.0.0.1:${port}` },
   };
   await writeFile(file, JSON.stringify(config, undefined, 2));
-  const program = await programs.start({ name, command, args: ['serve', file], port });
+  // Version 3 sends traces to an OpenTelemetry collector unless it is told not to.
+  const env = { OTEL_TRACES_EXPORTER: 'none' };
+  const program = await programs.start({ name, command, args: ['serve', file], port, env });
   return { origin: `http://127.0.0.1:${port}`, port, pid: program.pid, stop: program.stop };
 }
