@@ -1,6 +1,7 @@
 import { concurrently } from '../base/flow/each.ts';
 import { allTags } from '../mirror/endpoints/reading.ts';
 import { qci, qciProxy } from '../mirror/references/names.ts';
+import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { isTag, parseTag, type Tag } from '../oci/reference.ts';
 import { keptOutcomes, type Pruning, tagReading } from './place.ts';
@@ -8,6 +9,7 @@ import { type ContentDeletion, inDeletionOrder, type KeptObject } from './plan.t
 import { judged } from './protection.ts';
 import { payloadComponents } from './release-image.ts';
 import { type Removal, runDeletions } from './run.ts';
+import { type TagDecision, TagDeletion } from './tag-deletion.ts';
 import { prefixedTags } from './tag-ranges.ts';
 import { classOf, componentTag, markerPrefix, payloadPrefix, requestPrefix } from './tag-rules.ts';
 
@@ -21,6 +23,10 @@ export interface PayloadEvents {
 
 export interface PayloadPruning extends Pruning {
   readonly payloads: PayloadEvents;
+  /** How tags are deleted. Default: by name. */
+  readonly deletion?: TagDeletion;
+  /** What is decided about tags that are none of a payload. Default: they stay. */
+  readonly otherVerdict?: (tag: Tag) => Promise<TagDecision>;
 }
 
 /** The tags of one payload. */
@@ -99,26 +105,39 @@ async function removed(found: readonly PayloadTags[], options: PayloadPruning): 
     const now = await tagReading(place, tag, signal);
     return judged({ tag, reason, now, ...(heldFor === undefined ? {} : { heldFor }) }, needs);
   };
+  const deletion = options.deletion ?? new TagDeletion({ place, by: 'tag', signal });
+  /** Of a tag that would go with its manifest. */
+  const otherVerdict = async (digest: Digest, tag: Tag): Promise<TagDecision> => {
+    const own = wanted.find((each) => each.tag === tag);
+    if (own !== undefined) return verdict(own);
+    const group = found.find(({ request }) => request === tag);
+    if (group !== undefined && (await isLast(group, digest, options)))
+      return verdict({ tag, reason: `nothing else is left of ${group.version}` });
+    return options.otherVerdict?.(tag) ?? { id: tag, kept: 'in use', why: 'no rule lets it go' };
+  };
   const deletions: ContentDeletion[] = [];
   const kept: KeptObject[] = [];
   await concurrently(wanted, atOnce, async (each) => {
     const said = await verdict(each);
     if (said === 'gone') return;
-    if ('kept' in said) kept.push(said);
-    else deletions.push(said);
+    const planned =
+      confirm || 'kept' in said
+        ? said
+        : await deletion.planned(said, (other) => otherVerdict(said.digest, other));
+    if ('kept' in planned) kept.push(planned);
+    else deletions.push(planned);
   });
   const plan = { deletions: inDeletionOrder(deletions), kept };
   events.planned(plan);
   for (const outcome of keptOutcomes(kept)) events.ended(outcome);
   if (!confirm) return;
-  const remove = async (deletion: ContentDeletion): Promise<Removal> => {
-    const tag = parseTag(deletion.id);
-    const said = await verdict({ tag, reason: deletion.reason });
+  const remove = async ({ id, reason, digest }: ContentDeletion): Promise<Removal> => {
+    const tag = parseTag(id);
+    const said = await verdict({ tag, reason });
     if (said === 'gone' || 'kept' in said) return said;
-    if (said.digest !== deletion.digest)
-      return { id: tag, kept: 'changed meanwhile', why: `it was ${deletion.digest}, and is ${said.digest}` };
-    await place.deleteTag(tag, { signal });
-    return 'deleted';
+    if (said.digest !== digest)
+      return { id: tag, kept: 'changed meanwhile', why: `it was ${digest}, and is ${said.digest}` };
+    return deletion.remove({ tag, digest, verdict: (other) => otherVerdict(digest, other) });
   };
   await runDeletions(plan.deletions, { remove, atOnce, began: events.began, ended: events.ended, signal });
 }
@@ -136,8 +155,23 @@ function removals(group: PayloadTags): readonly WantedRemoval[] {
   return request === undefined ? [] : [{ tag: request, reason: `nothing is left of ${version}` }];
 }
 
+/** Components come first: a request that names the payload's manifest goes once they are gone. */
 function tagsOf({ payload, marker, request, components }: PayloadTags): readonly Tag[] {
-  return [payload, marker, ...components, request].filter((tag) => tag !== undefined);
+  return [...components, marker, payload, request].filter((tag) => tag !== undefined);
+}
+
+/** Whether all that is left of a payload, but for its request, names that digest. */
+async function isLast(
+  group: PayloadTags,
+  digest: Digest,
+  { place, signal }: PayloadPruning,
+): Promise<boolean> {
+  for (const tag of tagsOf(group)) {
+    if (tag === group.request) continue;
+    const now = await tagReading(place, tag, signal);
+    if (now !== 'gone' && now !== digest) return false;
+  }
+  return true;
 }
 
 async function preserved({ version, payload }: PayloadTags, options: PayloadPruning): Promise<void> {

@@ -4,39 +4,21 @@
 
 import { concurrently } from '../base/flow/each.ts';
 import { allTags } from '../mirror/endpoints/reading.ts';
-import { isKeptOf } from '../mirror/references/names.ts';
-import type { Digest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Tag } from '../oci/reference.ts';
-import { keptOutcomes, type Pruning, tagReading } from './place.ts';
+import { keptOutcomes, type Pruning } from './place.ts';
 import { type ContentDeletion, inDeletionOrder, type KeptObject } from './plan.ts';
-import { judged, type TagReading } from './protection.ts';
 import type { PruneProgress, PruneRecord } from './record.ts';
-import { type PruneOutcome, type Removal, runDeletions } from './run.ts';
+import { type PruneOutcome, runDeletions } from './run.ts';
+import { isOld, TagLook, type TagLookOptions } from './tag-deletion.ts';
 import { type NameRange, rangePage, splitByTime } from './tag-ranges.ts';
-import { classOf, firstUnexpired, isExpired } from './tag-rules.ts';
+import { firstUnexpired } from './tag-rules.ts';
 import { Unfinished } from './unfinished.ts';
 
-export interface TagPruning extends Pruning {
-  /** Tags that keep something are deleted after so many whole days; -1: all. */
-  readonly ttlDays: number;
-  /** Only these, in place of a listing. Default: all. */
-  readonly only?: readonly Tag[];
+export interface TagPruning extends Pruning, TagLookOptions {
   /** Where progress is kept. Default: nowhere. */
   readonly record?: PruneRecord;
-  /** For a registry that deletes no tags. Default: each tag fails there. */
-  readonly byDigest?: DigestDeletion;
 }
-
-/**
- * Deletes the manifest that the tag names, unless a tag of it must stay: `verdict` says that of the
- * others. Throws `RegistryError`.
- */
-export type DigestDeletion = (
-  tag: Tag,
-  digest: Digest,
-  verdict: (other: Tag) => Promise<ContentDeletion | KeptObject | 'gone'>,
-) => Promise<Removal>;
 
 /** Parts of the listing that are read at a time. */
 const rangesAtOnce = 4;
@@ -164,7 +146,11 @@ class TagWalk {
       const verdict = await look.verdict(tag);
       if (verdict === 'gone') this.#unfinished.forget(tag);
       else if ('kept' in verdict) kept.push(verdict);
-      else deletions.push(verdict);
+      else {
+        const said = confirm ? verdict : await look.planned(verdict);
+        if ('kept' in said) kept.push(said);
+        else deletions.push(said);
+      }
     });
     const plan = { deletions: inDeletionOrder(deletions), kept };
     events.planned(plan);
@@ -204,80 +190,4 @@ class TagWalk {
     this.#unfinished.leave(this.#ranges);
     await this.#unfinished.saved();
   }
-}
-
-/** Reads tags, with what decides about them. */
-class TagLook {
-  readonly #options: TagPruning;
-  readonly #held: () => Promise<readonly string[] | undefined>;
-
-  /** `held` resolves to undefined where holds cannot be told. */
-  constructor(options: TagPruning, held: () => Promise<readonly string[] | undefined>) {
-    this.#options = options;
-    this.#held = held;
-  }
-
-  async verdict(tag: Tag): Promise<ContentDeletion | KeptObject | 'gone'> {
-    const { place, needs, signal, now } = this.#options;
-    const known = classOf(tag);
-    if (known.kind !== 'kept' || !isOld(tag, this.#options))
-      return { id: tag, kept: 'in use', why: 'the rules do not let it go' };
-    const held = await this.#held();
-    if (held === undefined) return { id: tag, kept: 'held', why: 'holds cannot be read' };
-    const heldFor = held.find((each) => isKeptOf(tag, each));
-    const reading = await tagReading(place, tag, signal);
-    const days = Math.floor((now() - known.at) / 86_400_000);
-    return judged(
-      {
-        tag,
-        reason: `${days} days old`,
-        now: reading,
-        ...(heldFor === undefined ? {} : { heldFor }),
-        ...(known.of !== undefined && isNeeded(reading, needs)
-          ? { float: { tag: known.of, now: await tagReading(place, known.of, signal) } }
-          : {}),
-      },
-      needs,
-    );
-  }
-
-  /** Reads the tag anew: it may have become another image, or needed, since it was planned. */
-  async remove(deletion: ContentDeletion): Promise<Removal> {
-    const { place, byDigest, signal } = this.#options;
-    const tag = deletion.id as Tag;
-    const verdict = await this.verdict(tag);
-    if (verdict === 'gone' || 'kept' in verdict) return verdict;
-    if (verdict.digest !== deletion.digest)
-      return {
-        id: tag,
-        kept: 'changed meanwhile',
-        why: `it was ${deletion.digest}, and is ${verdict.digest}`,
-      };
-    try {
-      await place.deleteTag(tag, { signal });
-      return 'deleted';
-    } catch (error) {
-      const isUnsupported = error instanceof RegistryError && error.code === 'UNSUPPORTED';
-      if (!isUnsupported || byDigest === undefined) throw error;
-      return byDigest(tag, verdict.digest, (other) => this.#plannedVerdict(other));
-    }
-  }
-
-  /** As `verdict`, for a tag that another one's deletion would take too. */
-  async #plannedVerdict(tag: Tag): Promise<ContentDeletion | KeptObject | 'gone'> {
-    const { only } = this.#options;
-    if (only === undefined || only.includes(tag)) return this.verdict(tag);
-    return { id: tag, kept: 'in use', why: 'it is not among the names given' };
-  }
-}
-
-function isOld(tag: Tag, { now, ttlDays }: TagPruning): boolean {
-  const known = classOf(tag);
-  return known.kind === 'kept' && isExpired(known.at, now(), ttlDays);
-}
-
-/** Whether it matters that another tag names the digest too. */
-function isNeeded(reading: TagReading, needs: TagPruning['needs']): boolean {
-  if (reading === 'gone' || typeof reading === 'object') return false;
-  return !needs.inSync || needs.namedBy(reading) !== undefined;
 }

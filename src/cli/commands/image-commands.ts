@@ -182,6 +182,8 @@ Exits with 0 when TAG is reverted, would be, or is that image already; 1 when th
 are over since the time (UTC) in their name.
 
       --ttl-days N           default 5; -1: all
+      --delete-by WAY        tag: by name; digest: with its manifest, when all tags of that may go, as docker-registry 2.8 needs it;
+                             default auto, by name where the registry does that, which a dry run does not try
   -f, --filename FILE        only the names in FILE, such as those of --failed-file; may be repeated
       --token-file FILE      an OAuth token of Quay: tags are deleted by the API of Quay; default $QUAY_OAUTH_TOKEN. Without a token they
                              are deleted by the distribution API, of which a registry that deletes a manifest with all its tags must

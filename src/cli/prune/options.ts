@@ -4,6 +4,7 @@ import { qci } from '../../mirror/references/names.ts';
 import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
+import type { DeleteBy } from '../../prune/tag-deletion.ts';
 import { defaultTtlDays } from '../../prune/tag-rules.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
@@ -44,6 +45,7 @@ export interface PruneOptions extends PruneRunOptions {
 export interface PruneTagsOptions extends PruneOptions {
   readonly ttlDays: number;
   readonly tokenFile: string | undefined;
+  readonly deleteBy: DeleteBy;
 }
 
 const pruneFlags = {
@@ -64,6 +66,7 @@ const pruneFlags = {
 
 const tagFlags = {
   ...pruneFlags,
+  'delete-by': { default: 'auto', read: way },
   'token-file': {},
   'ttl-days': { default: `${defaultTtlDays}`, read: days },
 } as const satisfies FlagTable;
@@ -78,6 +81,7 @@ export function parsePruneTagsFlags(args: readonly string[]): PruneTagsOptions {
     ...pruneOptions(values),
     ttlDays: values['ttl-days'],
     tokenFile: values['token-file'],
+    deleteBy: values['delete-by'],
   };
 }
 
@@ -243,6 +247,11 @@ function targetIn(word: string): PruneTarget {
     throw error;
   }
   throw new UsageError(`${word} is no REGISTRY/REPOSITORY, such as quay.io/openshift/ci`);
+}
+
+function way(text: string): DeleteBy {
+  if (text === 'auto' || text === 'tag' || text === 'digest') return text;
+  throw new Error(`must be auto, tag or digest, not ${text}`);
 }
 
 function days(text: string): number {

@@ -19,6 +19,8 @@ import type { PruneOptions, PruneTarget } from './options.ts';
 /** A repository as it is pruned, and its end. */
 export interface OpenPlace extends PrunePlace {
   readonly writer: Pick<RegistryWriter, 'deleteManifest' | 'putManifest'>;
+  /** Whether an API of the registry's own deletes tags, as that of Quay. */
+  readonly hasOwnTags: boolean;
   close(): Promise<void>;
 }
 
@@ -118,6 +120,7 @@ function placeOf({ registry, repository }: PruneTarget, made: Connected): OpenPl
     reader,
     repository,
     writer,
+    hasOwnTags: quay !== undefined,
     async deleteTag(tag, asked = {}) {
       // Each tag was read just before; one that stays all the same is listed again by the next run.
       if (quay === undefined) await writer.deleteTag(repository, tag, { ...asked, isBelieved: true });

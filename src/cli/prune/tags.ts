@@ -6,6 +6,7 @@ import { isTag, type Tag } from '../../oci/reference.ts';
 import { digestDeletion } from '../../prune/images/by-digest.ts';
 import { type PayloadEvents, prunePayloads } from '../../prune/payloads.ts';
 import { createPruneRecord } from '../../prune/record.ts';
+import { TagDeletion, TagLook } from '../../prune/tag-deletion.ts';
 import { pruneTags } from '../../prune/tags.ts';
 import type { Io, Run } from '../flags/io.ts';
 import { type PruneTagsOptions, parsePruneTagsFlags } from './options.ts';
@@ -33,14 +34,23 @@ export function pruningTags(now: () => number = Date.now): Run {
         ...options,
         deleteManifest: (digest, asked) => place.writer.deleteManifest(place.repository, digest, asked),
       });
-      await pruneTags({ ...options, ...{ record, byDigest }, ...(only === undefined ? {} : { only }) });
-      if (only !== undefined) return true;
+      const by = wish.deleteBy === 'auto' && place.hasOwnTags ? 'tag' : wish.deleteBy;
+      const deletion = new TagDeletion({ place, by, byDigest, signal: scene.signal });
+      const own = { ...options, deletion, ...(only === undefined ? {} : { only }) };
+      await pruneTags({ ...own, record });
       const { events, isFine } = payloadLines(wish, io);
-      await prunePayloads({ ...options, payloads: events });
+      const look = new TagLook(own, () => scene.held().catch(() => undefined));
+      const otherVerdict = (tag: Tag) => look.verdict(tag);
+      if (only === undefined) await prunePayloads({ ...options, deletion, payloads: events, otherVerdict });
+      if (!wish.confirm && deletion.by === 'auto') io.stderr.write(dependsText(place.name));
       return isFine();
     });
     return pruned({ wish, job, words: createNamedWords('tags'), io }, work);
   };
+}
+
+function dependsText(name: string): string {
+  return `info: whether the registry of ${name} deletes tags is known only by trying. Where it deletes manifests alone, as docker-registry 2.8, each line above holds only if every tag of its manifest may go: --delete-by digest shows that plan\n`;
 }
 
 function payloadLines({ confirm, json }: PruneTagsOptions, { stdout, stderr }: Io) {

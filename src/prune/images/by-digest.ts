@@ -3,10 +3,10 @@ import type { Digest } from '../../oci/digest.ts';
 import type { Tag } from '../../oci/reference.ts';
 import type { Cancellable } from '../../oci/registry-reader.ts';
 import { type Pruning, tagReading } from '../place.ts';
-import type { ContentDeletion, KeepReason, KeptObject } from '../plan.ts';
+import type { KeepReason, KeptObject } from '../plan.ts';
 import type { Removal } from '../run.ts';
+import type { DigestDeletion, TagDecision } from '../tag-deletion.ts';
 import { classOf } from '../tag-rules.ts';
-import type { DigestDeletion } from '../tags.ts';
 import { RepositoryReading } from './reading.ts';
 
 interface DigestDeletionOptions extends Pick<Pruning, 'place' | 'needs' | 'atOnce' | 'signal'> {
@@ -16,7 +16,7 @@ interface DigestDeletionOptions extends Pick<Pruning, 'place' | 'needs' | 'atOnc
   readonly readingMs?: number;
 }
 
-type OtherVerdict = (tag: Tag) => Promise<ContentDeletion | KeptObject | 'gone'>;
+type OtherVerdict = (tag: Tag) => Promise<TagDecision>;
 type ReasonToKeep = Omit<KeptObject, 'id'>;
 
 const readingMs = 30_000;
@@ -70,19 +70,29 @@ export function digestDeletion(options: DigestDeletionOptions): DigestDeletion {
     return kept('named by an image stream', `image stream tag ${stream} names ${digest}`);
   }
 
-  return (tag, digest, verdict) =>
-    turns.run(async (): Promise<Removal> => {
-      const now = await tagReading(place, tag, signal);
-      if (now === 'gone') return 'gone';
-      if (typeof now === 'object') return { id: tag, ...kept('unread', now.unread) };
-      if (now !== digest)
-        return { id: tag, ...kept('changed meanwhile', `${tag} does not name ${digest} any more`) };
-      const reason = await reasonToKeep(digest, tag, verdict);
-      if (reason !== undefined)
-        return { id: tag, ...reason, why: `the registry deletes no tags, only manifests: ${reason.why}` };
-      await deleteManifest(digest, { signal });
-      return 'deleted';
-    });
+  const obstacle: DigestDeletion['obstacle'] = async ({ tag, digest, verdict }) => {
+    const reason = await reasonToKeep(digest, tag, verdict);
+    const why = `the registry deletes no tags, only manifests: ${reason?.why}`;
+    return reason && { id: tag, ...reason, why };
+  };
+
+  async function removed(going: Parameters<DigestDeletion['remove']>[0]): Promise<Removal> {
+    const { tag, digest } = going;
+    const now = await tagReading(place, tag, signal);
+    if (now === 'gone') return 'gone';
+    if (typeof now === 'object') return { id: tag, ...kept('unread', now.unread) };
+    if (now !== digest)
+      return { id: tag, ...kept('changed meanwhile', `${tag} does not name ${digest} any more`) };
+    const staying = await obstacle(going);
+    if (staying !== undefined) return staying;
+    await deleteManifest(digest, { signal });
+    return 'deleted';
+  }
+
+  return {
+    obstacle: (going) => turns.run(() => obstacle(going)),
+    remove: (going) => turns.run(() => removed(going)),
+  };
 }
 
 function kept(reason: KeepReason, why: string): ReasonToKeep {

@@ -12,7 +12,7 @@ import { writeRefusal } from './write-refusal.ts';
 const looks = 5;
 
 /** How a tag is deleted. */
-export interface TagDeletion extends Cancellable {
+export interface TagDeleteOptions extends Cancellable {
   /** Believes the registry's answer, without a look whether the tag is gone. Default false. */
   readonly isBelieved?: boolean;
 }
@@ -26,7 +26,7 @@ export function deletedTag(
   connection: Connection,
   repository: Repository,
   tag: Tag,
-  confirming: Confirming & TagDeletion,
+  confirming: Confirming & TagDeleteOptions,
 ): Promise<void> {
   return deleted(connection, repository, { tag }, confirming).catch((error: unknown) => {
     throw isDigestWanted(error) ? new RegistryError('UNSUPPORTED', error.message, { cause: error }) : error;
@@ -55,7 +55,7 @@ async function deleted(
   connection: Connection,
   repository: Repository,
   reference: Reference,
-  { random, signal, isBelieved = false }: Confirming & TagDeletion,
+  { random, signal, isBelieved = false }: Confirming & TagDeleteOptions,
 ): Promise<void> {
   const asked = signal === undefined ? {} : { signal };
   const ask: UpstreamRequest = {

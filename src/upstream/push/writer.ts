@@ -13,7 +13,7 @@ import { type Connection, createConnection } from '../client/connection.ts';
 import { askManifest } from '../client/manifests.ts';
 import type { PushRight } from '../exchange.ts';
 import { settingsOf, type UpstreamOptions, type UpstreamSettings } from '../http/options.ts';
-import { deletedManifest, deletedTag, type TagDeletion } from './delete-tag.ts';
+import { deletedManifest, deletedTag, type TagDeleteOptions } from './delete-tag.ts';
 import { pushBlob } from './push-blob.ts';
 import { type PushedManifest, pushManifest } from './push-manifest.ts';
 import { isSeen } from './seen.ts';
@@ -84,7 +84,7 @@ export interface RegistryWriter {
    * Takes a tag away; its manifest stays where the registry tells them apart (end-9). Throws
    * `UNSUPPORTED` where the registry deletes no tags.
    */
-  deleteTag(repository: Repository, tag: Tag, options?: TagDeletion): Promise<void>;
+  deleteTag(repository: Repository, tag: Tag, options?: TagDeleteOptions): Promise<void>;
   /**
    * Deletes a manifest, and every tag that names it (end-9). Throws `UNSUPPORTED` where the
    * registry deletes nothing.

@@ -34,7 +34,17 @@ async function manifestsOnly(t: Test) {
   async function run(...args: string[]) {
     const io = recordedIo();
     const env = { REGISTRY_AUTH_FILE: join(dir, 'auth.json') };
-    const words = ['--insecure', '--no-streams', '--confirm', '--config', config, ...args, place];
+    const isDry = args.includes('--dry-run');
+    const own = args.filter((word) => word !== '--dry-run');
+    const words = [
+      '--insecure',
+      '--no-streams',
+      ...(isDry ? [] : ['--confirm']),
+      '--config',
+      config,
+      ...own,
+      place,
+    ];
     const code = await pruningTags(() => now)(words, { ...io, env });
     return { code, out: io.out(), err: io.err() };
   }
@@ -83,7 +93,7 @@ test('a tag that moves to the manifest after the first reading keeps it', async 
   const upstream = createUpstream({ name: 'x', url: registry.url, allowPrivateAddresses: true });
   t.teardown(() => upstream.close());
   const deleted: string[] = [];
-  const remove = digestDeletion({
+  const deletion = digestDeletion({
     place: {
       ...{ name: 'x', reader: upstream, repository: parseRepository(repository) },
       ...{ deleteTag: async () => undefined, putTag: async () => undefined },
@@ -94,9 +104,11 @@ test('a tag that moves to the manifest after the first reading keeps it', async 
   });
   const stays = async (id: string) => ({ id, kept: 'in use' as const, why: 'no rule' });
   const other = registry.tagOf(repository, 'cli');
-  t.match(await remove(parseTag('cli'), other as Digest, stays), 'deleted');
+  const remove = (tag: string, named: Digest) =>
+    deletion.remove({ tag: parseTag(tag), digest: named, verdict: stays });
+  t.match(await remove('cli', other as Digest), 'deleted');
   await also('cli');
-  t.match(await remove(parseTag(old), digest, stays), { kept: 'shared' });
+  t.match(await remove(old, digest), { kept: 'shared' });
   t.same(deleted, [other]);
 });
 
@@ -155,4 +167,39 @@ test('where nothing is deleted at all each tag has its error', async (t) => {
   registry.switches.refusesDeletes = 405;
   t.match(await run(), { code: 1, out: /Failed to delete 1 objects/, err: `cannot delete ${old}` });
   t.equal(tag(old), digest);
+});
+
+test('with --delete-by digest the plan that is printed is the one that is run', async (t) => {
+  const { run, also, registry, tag, digest } = await manifestsOnly(t);
+  await also('cli');
+  const other = registry.addImage(repository, older, { layers: [7] }).digest;
+  const guess = await run('--dry-run');
+  t.match(guess, {
+    code: 0,
+    out: `Would have removed ${old}`,
+    err: /known only by trying\..*--delete-by digest/,
+  });
+  const plan = await run('--dry-run', '--delete-by', 'digest');
+  t.match(plan, { code: 0, err: '' });
+  t.match(plan.out, `Would have removed ${older} (${other})`);
+  t.match(plan.out, `Kept ${old}: the registry deletes no tags, only manifests: cli names ${digest} too`);
+  t.same(
+    registry.requests.filter(({ method }) => method === 'DELETE'),
+    [],
+  );
+  t.match(await run('--delete-by', 'digest'), { code: 0, out: /Deleted 1 objects out of 2/ });
+  t.strictSame([tag(old), tag(older)], [digest, undefined]);
+  t.notOk(registry.requests.some(({ method, path }) => method === 'DELETE' && path.endsWith(older)));
+});
+
+test('the registry is asked once whether it deletes tags, and with --delete-by tag for each', async (t) => {
+  const { run, also, registry } = await manifestsOnly(t);
+  for (const second of [1, 2, 3]) await also(`2026112000000${second}_prune_x`);
+  const tries = () =>
+    registry.requests.filter(({ method, path }) => method === 'DELETE' && !path.includes('sha256:'));
+  t.match(await run('--delete-by', 'tag'), { code: 1, out: /Failed to delete 4 objects/ });
+  t.equal(tries().length, 4);
+  registry.requests.length = 0;
+  t.match(await run('--max-per-registry', '1'), { code: 0 });
+  t.equal(tries().length, 1);
 });

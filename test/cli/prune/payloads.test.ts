@@ -144,3 +144,33 @@ test('payloads that cannot be listed are left as they are', async (t) => {
   t.match(await run('--confirm'), { code: 1, err: /cannot read the release payloads of / });
   t.ok(registry.tagOf(repository, 'remove__rc_payload__4.18.0'));
 });
+
+test('where only manifests are deleted, a removal takes those whose every tag goes', async (t) => {
+  const { addPayload, place, cli, run, tag, registry } = await payloadRig(t);
+  const own = registry.addImage(repository, 'own', { layers: [9] }).digest;
+  addPayload('4.20.0', { cli: `${place}@${cli}`, own: `${place}@${own}` });
+  await run('--confirm');
+  const payload = tag('rc_payload__4.20.0') ?? '';
+  registry.removeTag(repository, 'own');
+  const named = await fetch(`${registry.url}/v2/${repository}/manifests/${payload}`);
+  const bytes = Buffer.from(await named.arrayBuffer());
+  registry.addManifest(repository, bytes, mediaTypes.ociManifest, 'remove__rc_payload__4.20.0');
+  registry.switches.deletesNoTags = true;
+  const plan = await run('--delete-by', 'digest');
+  t.match(plan.out, 'Would have removed rc_payload__4.20.0__component__own');
+  t.match(
+    plan.out,
+    `Kept rc_payload__4.20.0__component__cli: the registry deletes no tags, only manifests: cli names`,
+  );
+  const { code, out, err } = await run('--confirm');
+  t.equal(code, 0, err);
+  t.equal(tag('rc_payload__4.20.0__component__own'), undefined);
+  t.equal(tag('rc_payload__4.20.0__component__cli'), cli, 'its manifest is that of a float');
+  t.match(out, 'Kept rc_payload__4.20.0: the registry deletes no tags');
+  t.equal(tag('rc_payload__4.20.0'), payload, 'the request names it, and stays while a component is left');
+  registry.removeTag(repository, 'cli');
+  t.equal((await run('--confirm')).code, 0);
+  for (const each of ['rc_payload__4.20.0', 'preserved__rc_payload__4.20.0', 'remove__rc_payload__4.20.0'])
+    t.equal(tag(each), undefined, each);
+  t.equal(tag('rc_payload__4.20.0__component__cli'), undefined);
+});
