@@ -6,14 +6,7 @@ import { withEmptyRegistry } from '../mirror/destination.ts';
 import { withCounts } from '../mirror/ways.ts';
 import { type CommandRun, quaysidePrune, skopeoDelete } from '../prune/commands.ts';
 import type { QuayAnswer, QuayQuestion } from '../prune/quay-process.ts';
-import {
-  type Findings,
-  type OwnGround,
-  type OwnScenario,
-  ratio,
-  type Target,
-  type Values,
-} from '../scenario.ts';
+import type { Findings, OwnGround, OwnScenario, Target, Values } from '../scenario.ts';
 import { findProgram, programs } from '../servers/programs.ts';
 import { worker } from '../servers/worker.ts';
 
@@ -161,12 +154,17 @@ function findings({ isShort }: OwnGround, quay: QuayRuns, { requests, seconds }:
       ),
       target('old tags left by the later run', after.old, 0, 'errors'),
       target('tags deleted that are not old', before.others - after.others, 0, 'errors'),
-      target('registry 3: requests × skopeo’s', ratio(requests, 'quayside', 'skopeo'), 1.05, '×'),
-      target('registry 3: time × skopeo’s, one by one', ratio(seconds, 'quayside', 'skopeo'), 0.5, '×'),
+      target('registry 3: requests × skopeo’s', besideSkopeo(requests), 1.05, '×'),
+      target('registry 3: time × skopeo’s, one by one', besideSkopeo(seconds), 0.5, '×'),
     ],
     notes: [
       `Quay is a double in a process of its own, which answers 429 to one request of 97. The first run deleted ${before.old - between.old} tags by ${between.requests['delete'] ?? 0} DELETEs and ${between.requests['read'] ?? 0} HEADs.`,
       'Quayside reads a tag when it plans, and again right before it deletes it; skopeo reads it once, and deletes the manifest.',
     ],
   };
+}
+
+/** Undefined where one of the two is missing. */
+function besideSkopeo({ quayside, skopeo }: Values): number | undefined {
+  return quayside === undefined || skopeo === undefined ? undefined : quayside / skopeo;
 }
