@@ -19,7 +19,12 @@ export async function configuredStore(
 ): Promise<Store> {
   if ('s3' in store) return (await import('../store/s3/s3-store.ts')).createS3Store({ ...store.s3, events });
   if ('memory' in store) return createMemoryStore(store.memory);
-  return createFilesystemStore({ path: join(store.filesystem.path), readBuffers, events });
+  return createFilesystemStore({
+    ...store.filesystem,
+    path: join(store.filesystem.path),
+    readBuffers,
+    events,
+  });
 }
 
 /** The same, behind its disk where the configuration names one: for those who serve. */

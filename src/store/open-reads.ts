@@ -85,9 +85,9 @@ function counted(content: Content, ended: () => void): Content {
 function countedFile(file: StoredFile, ended: () => void): StoredFile {
   return {
     ...file,
-    async close() {
+    close() {
       try {
-        await file.close();
+        file.close();
       } finally {
         ended();
       }

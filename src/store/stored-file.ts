@@ -8,7 +8,7 @@ export interface StoredFile {
    * failed with, and with the signal's reason; nothing of it is under way then.
    */
   sendTo(sink: ByteSink, range: ByteRange, signal: AbortSignal): Promise<void>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 /** What takes the bytes of a file, such as a response. */
@@ -18,4 +18,17 @@ export interface ByteSink {
    * sink failed with. One chunk at a time.
    */
   write(chunk: Uint8Array, taken: (error?: Error | null) => void): void;
+  /**
+   * The socket that the bytes go to, unchanged, while nothing waits to be written to it; what must
+   * precede the bytes is written. Undefined where there is none: it is encrypted here, closed, or
+   * still has something.
+   */
+  socket?(): SinkSocket | undefined;
+}
+
+/** A socket that the kernel may write to until the next `write`. */
+export interface SinkSocket {
+  readonly fd: number;
+  /** The socket has taken so many bytes, not through `write`. */
+  passed(bytes: number): void;
 }

@@ -103,8 +103,8 @@ export class PullThrough implements PulledBlobs {
     const { repository, digest } = wanted;
     const { memory, copies, members, events } = this.#options;
     const small = memory.get(digest);
-    if (small !== undefined) events.copyLookedUp?.({ digest, source: 'memory' });
     if (small !== undefined) {
+      events.copyLookedUp?.({ digest, source: 'memory' });
       const blob = inMemory(digest, small, 'memory');
       await members.correct(repository, member, blob.descriptor);
       return blob;
@@ -115,7 +115,7 @@ export class PullThrough implements PulledBlobs {
       // A store that fails is not asked twice; one that has no such blob is known not to.
       if (begun !== undefined || !copies.knows(digest)) return begun;
     }
-    const stored = await copies.stat(digest, member.size < 0 ? undefined : member.size);
+    const stored = copies.isTrusted(member) ? member : await copies.stat(digest, member.size);
     events.copyLookedUp?.({ digest, source: stored === undefined ? 'none' : 'store' });
     if (stored === undefined) return undefined;
     await members.correct(repository, member, stored);

@@ -27,8 +27,9 @@ class CorruptBlob extends BrokenSource {
 /** Reads from a store that may lose, cut or garble what it was given. */
 export interface VerifiedStore {
   /**
-   * The descriptor; undefined if absent, or if the store fails. Never throws. A copy of unexpected
-   * size is read and verified once, and deleted if it is wrong; then a farther copy counts.
+   * The descriptor; undefined if absent, or if the store fails. Never throws. A copy of another
+   * size than the expected one (negative: unknown) is read and verified once, and deleted if it is
+   * wrong; then a farther copy counts.
    */
   stat(digest: Digest, expectedSize?: number): Promise<Descriptor | undefined>;
   /** Whether `stat` needs no call to a server. */
@@ -50,6 +51,11 @@ export interface VerifiedStore {
    * Undefined otherwise, and when it is gone or the store fails: then `read` tells. Never throws.
    */
   openFile(descriptor: Descriptor): Promise<StoredFile | undefined>;
+  /**
+   * Whether this process found the copy right, in a store whose copies stay so: no look at the
+   * store is needed. It may have left it since; then `read` tells.
+   */
+  isTrusted(descriptor: Descriptor): boolean;
   /** The copy was just verified: its first read need not verify it again. */
   markVerified(descriptor: Descriptor): void;
   /** The copy left the store: the next one is another. */
@@ -88,8 +94,8 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
     await (store.distrust ?? store.delete)(digest).catch(failed);
   }
 
-  async function isSuspect({ digest, size }: Descriptor, expectedSize: number | undefined): Promise<boolean> {
-    if (expectedSize === undefined || size === expectedSize || right.get(digest) === size) return false;
+  async function isSuspect({ digest, size }: Descriptor, expectedSize = -1): Promise<boolean> {
+    if (expectedSize < 0 || size === expectedSize || right.get(digest) === size) return false;
     return !(await checking(digest, () => isRight({ digest, size })));
   }
 
@@ -193,13 +199,17 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
     async openFile({ digest, size }) {
       if (verifies === 'always') return undefined;
       try {
-        if (right.get(digest) !== size) return undefined;
-        return await store.openFile?.(digest);
+        if (right.get(digest) !== size || store.openFile === undefined) return undefined;
+        const file = await store.openFile(digest);
+        if (file === undefined && verifies === 'first') right.delete(digest);
+        return file;
       } catch (error) {
         failed(error);
         return undefined;
       }
     },
+
+    isTrusted: ({ digest, size }) => verifies === 'first' && right.get(digest) === size,
 
     markVerified({ digest, size }) {
       right.set(digest, size);

@@ -1,6 +1,8 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { ByteRange } from '../../oci/content.ts';
-import type { ByteSink, StoredFile } from '../../store/stored-file.ts';
+import type { ByteSink, SinkSocket, StoredFile } from '../../store/stored-file.ts';
 import type { BodyOptions } from './body.ts';
 
 interface FileBodyOptions extends BodyOptions {
@@ -33,12 +35,12 @@ export async function sendFile(
   } catch {
     signal.throwIfAborted();
   } finally {
-    await file.close();
+    file.close();
   }
   return position;
 }
 
-/** A response as a sink: one callback for all of its chunks. */
+/** A response as a sink: one callback for all of its chunks. Its length must have been stated. */
 class ResponseSink implements ByteSink {
   readonly #res: ServerResponse;
   readonly #options: BodyOptions;
@@ -57,8 +59,26 @@ class ResponseSink implements ByteSink {
     this.#res.write(chunk, this.#written);
   }
 
+  /** Where the kernel may write: the head is out, and so is every chunk. */
+  socket(): SinkSocket | undefined {
+    const { socket } = this.#res;
+    if (socket === null || socket.destroyed || socket instanceof TLSSocket) return undefined;
+    if (!this.#res.headersSent) this.#options.begin?.(true);
+    this.#res.flushHeaders();
+    if (this.#res.chunkedEncoding || this.#res.writableLength > 0) return undefined;
+    const fd = descriptorOf(socket);
+    return fd === undefined ? undefined : { fd, passed: this.#options.sent };
+  }
+
   readonly #written = (error?: Error | null): void => {
     if (error === undefined || error === null) this.#options.sent(this.#bytes);
     this.#taken(error);
   };
+}
+
+/** Node shows a socket's descriptor to its own modules only; undefined for what has none. */
+function descriptorOf(socket: Socket): number | undefined {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  return typeof fd === 'number' && fd >= 0 ? fd : undefined;
 }

@@ -1,5 +1,7 @@
+import { closeSync, open as openCallback } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { abortable } from '../../base/flow/abortable.ts';
 import { hasCode } from '../../base/state/durable-file.ts';
 import {
@@ -12,6 +14,7 @@ import {
   verified,
 } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
+import { lengthOf } from '../../oci/range.ts';
 import type { BufferPool } from '../buffers.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
 import type { CachedBlobs } from '../store.ts';
@@ -20,13 +23,20 @@ import { disk } from './disk.ts';
 import { fileBytes } from './file-bytes.ts';
 import { FileSending } from './file-sending.ts';
 import { sortedFilesBelow } from './file-walk.ts';
+import type { KernelSend } from './kernel-send.ts';
+import { KernelSending } from './kernel-sending.ts';
 import type { TempFiles } from './temp-files.ts';
+
+/** Without a `FileHandle`, whose every use is a promise. */
+const openDescriptor = promisify(openCallback);
 
 interface FilesystemBlobsOptions {
   readonly path: string;
   readonly temps: TempFiles;
   /** Large buffers for fast readers. */
   readonly pool: BufferPool;
+  /** How the kernel sends files; asked for by the first file. Default: it does not. */
+  readonly kernel?: () => Promise<KernelSend | undefined>;
 }
 
 /**
@@ -36,7 +46,8 @@ interface FilesystemBlobsOptions {
 export function filesystemBlobs(
   options: FilesystemBlobsOptions,
 ): CachedBlobs & Required<Pick<CachedBlobs, 'adopt' | 'openFile'>> {
-  const { path, temps, pool } = options;
+  const { path, temps, pool, kernel } = options;
+  let loading: Promise<KernelSend | undefined> | undefined;
   const pathOf = (digest: Digest) => join(path, blobKey(digest));
   return {
     async stat(digest) {
@@ -49,8 +60,10 @@ export function filesystemBlobs(
       return file && openedContent(file, digest, pool, reading);
     },
     async openFile(digest) {
-      const file = await disk.ifPresent(open(pathOf(digest), 'r'));
-      return file && storedFile(file, pool);
+      const fd = await disk.ifPresent(openDescriptor(pathOf(digest), 'r'));
+      if (fd === undefined) return undefined;
+      loading ??= kernel?.();
+      return storedFile(fd, pool, await loading);
     },
     put: (descriptor, bytes, { signal } = {}) =>
       temps.publish(pathOf(descriptor.digest), verified(abortable(bytes, signal), descriptor)),
@@ -84,10 +97,18 @@ async function openedContent(
   }
 }
 
-function storedFile(file: FileHandle, pool: BufferPool): StoredFile {
+function storedFile(fd: number, pool: BufferPool, kernel: KernelSend | undefined): StoredFile {
   return {
-    sendTo: (sink, range, signal) => new FileSending({ fd: file.fd, range, sink, pool, signal }).run(),
-    close: () => file.close(),
+    async sendTo(sink, range, signal) {
+      const isForKernel =
+        kernel !== undefined && sink.socket !== undefined && lengthOf(range) > pool.bufferBytes;
+      const start = isForKernel
+        ? await new KernelSending({ kernel, fd, range, sink, signal }).run()
+        : range.start;
+      const rest = { start, end: range.end };
+      if (lengthOf(rest) > 0) await new FileSending({ fd, range: rest, sink, pool, signal }).run();
+    },
+    close: () => closeSync(fd),
   };
 }
 

@@ -10,6 +10,7 @@ import { type CachedBlobs, type Store, type StoreEvents, storeOutage } from '../
 import { disk } from './disk.ts';
 import { filesystemBlobs } from './filesystem-blobs.ts';
 import { createFilesystemRecords } from './filesystem-records.ts';
+import { loadKernelSend } from './kernel-send.ts';
 import { createTempFiles, type TempFiles } from './temp-files.ts';
 
 interface FilesystemStoreOptions {
@@ -17,6 +18,8 @@ interface FilesystemStoreOptions {
   readonly path: string;
   /** Large buffers for fast readers; to be shared with others that read files. Default: its own. */
   readonly readBuffers?: BufferPool;
+  /** Whether the kernel may send blobs to plain sockets, where it can. Default false. */
+  readonly sendfile?: boolean;
   readonly events?: Pick<StoreEvents, 'usabilityChanged'>;
 }
 
@@ -35,12 +38,12 @@ interface FilesystemStore extends Store {
  * `tmp` must be on the same file system as `v1`. Several processes may share the directory.
  */
 export function createFilesystemStore(options: FilesystemStoreOptions): FilesystemStore {
-  const { path, readBuffers = createBufferPool(), events } = options;
+  const { path, readBuffers = createBufferPool(), sendfile = false, events } = options;
   const temps = createTempFiles(join(path, 'tmp'));
   const outage = storeOutage(events);
   return {
     kind: 'filesystem',
-    blobs: filesystemBlobs({ path, temps, pool: readBuffers }),
+    blobs: filesystemBlobs({ path, temps, pool: readBuffers, ...(sendfile && { kernel: loadKernelSend }) }),
     records: createFilesystemRecords({ path, temps }),
     isUsable: () => isWritable(temps, outage),
     sweep: (sweeping) => temps.sweep(sweeping),

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import { type Test, test } from 'tap';
 import { type BadDay, badDay, digestOrCut, layerBytes, refusal } from '../../bad-days/rig.ts';
 import { until } from '../../support/bodies.ts';
@@ -144,4 +147,27 @@ test('the head goes out soon though the first byte is late: a client that waits 
   t.equal(response.status, 200);
   t.equal(response.headers.get('content-length'), `${layerBytes}`);
   control.abort();
+});
+
+test('requests on one connection follow each other, also after bytes that the kernel sent, and the log counts them', async (t) => {
+  const rig = await warm(t);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.teardown(() => agent.destroy());
+  const ports = new Set<number | undefined>();
+  const path = `/v2/openshift/ci/blobs/${rig.layer.digest}`;
+  for (const [range, bytes] of [
+    [undefined, rig.layer.bytes],
+    ['bytes=1-300000', rig.layer.bytes.subarray(1, 300_001)],
+    [undefined, rig.layer.bytes],
+  ] as const) {
+    const asked = request(`${rig.url}${path}`, { agent, headers: range === undefined ? {} : { range } });
+    const [response] = (await once(asked.end(), 'response')) as [IncomingMessage];
+    ports.add(response.socket.localPort);
+    t.ok(bytes.equals(await buffer(response)));
+  }
+  t.equal(ports.size, 1);
+  const lengths = () =>
+    rig.log.filter((line) => line.msg === 'request' && line['path'] === path).map(({ bytes }) => bytes);
+  await until(() => lengths().length === 4);
+  t.same(lengths(), [layerBytes, layerBytes, 300_000, layerBytes]);
 });
