@@ -117,9 +117,9 @@ test('records that the disk garbled are as good as none', async (t) => {
   await stored(first);
   await first.stop();
   const tag = join(first.directory, 'v1/tags/quay.io/openshift/ci/_tags/tools');
-  const member = join(first.directory, `v1/members/quay.io/openshift/ci/_digests/${first.layer.digest}`);
+  const members = join(first.directory, 'v1/members/quay.io/openshift/ci/_joint');
   await writeFile(tag, '{"digest":"sha2');
-  await writeFile(member, Buffer.from([0xff, 0xfe, 0x00]));
+  await writeFile(members, Buffer.from([0xff, 0xfe, 0x00]));
   t.ok(await isPulled(await again(t, first)));
 });
 

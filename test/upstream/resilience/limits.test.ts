@@ -52,7 +52,10 @@ test('requests are spread out to so many a second', async (t) => {
 });
 
 test('after a pause there is a burst of one second’s worth, and no more', async (t) => {
-  const turn = createRateLimiter(() => 20, () => 1_000_000);
+  const turn = createRateLimiter(
+    () => 20,
+    () => 1_000_000,
+  );
   for (let count = 0; count < 20; count += 1) await turn(AbortSignal.abort());
   const leaving = new AbortController();
   const late = turn(leaving.signal);
