@@ -2,20 +2,22 @@ import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { cleared, ground } from './ground.ts';
 import { type Lab, lab } from './lab.ts';
-import { machine } from './report/machine.ts';
+import { loadNow, machine } from './report/machine.ts';
 import type { Narrator } from './report/narrator.ts';
 import type { Report, Section } from './report/report.ts';
-import { written } from './report/write.ts';
+import { kept, written } from './report/write.ts';
 import type { Findings, OwnGround, OwnScenario, Scenario } from './scenario.ts';
 
 export interface BenchOptions {
   readonly scenarios: readonly (Scenario | OwnScenario)[];
   /** Fewer rounds. */
   readonly isShort: boolean;
+  /** Scenarios that are not begun after so many seconds are left out. Default: none is. */
+  readonly budgetSeconds?: number;
   /** Where to keep files while it runs. Default: see ground.ts. */
   readonly directory: string | undefined;
-  /** Whether the report becomes `results/latest.*` and a dated file. */
-  readonly isKept: boolean;
+  /** Whether its sections are kept: the report becomes `results/latest.*` and a dated file. */
+  readonly isKept: 'all' | 'dated' | 'no';
 }
 
 /** Where dated results are kept. */
@@ -30,8 +32,8 @@ export async function bench(options: BenchOptions, narrator: Narrator): Promise<
   const leave = onSignal(() => rmSync(directory, { recursive: true, force: true }));
   try {
     const report = await reportOf(options, narrator, directory);
-    if (options.isKept) await written(report, results);
-    narrator.closing(report, options.isKept ? results : undefined);
+    if (options.isKept === 'all') await written(report, results);
+    narrator.closing(report, options.isKept === 'all' ? results : undefined);
     return report;
   } finally {
     leave();
@@ -46,21 +48,28 @@ async function reportOf(options: BenchOptions, narrator: Narrator, directory: st
   const own = { isShort: options.isShort, directory, say: narrator.say };
   const isAlone = options.scenarios.every((scenario) => 'runAlone' in scenario);
   const place = isAlone ? undefined : await lab(own);
+  const sections: Section[] = [];
+  const reportNow = (): Report => ({
+    startedAt: startedAt.toISOString(),
+    isShort: options.isShort,
+    seconds: secondsSince(startedAt.getTime()),
+    machine: facts,
+    sections,
+    absent: Object.fromEntries(place?.absent ?? []),
+  });
   try {
-    const sections: Section[] = [];
     for (const scenario of options.scenarios) {
-      const section = await sectionOf(scenario, own, place);
+      if (secondsSince(startedAt.getTime()) > (options.budgetSeconds ?? Number.POSITIVE_INFINITY)) {
+        narrator.print(`left out: ${scenario.name}; this form has ${options.budgetSeconds} s`);
+        continue;
+      }
+      const section = await sectionOf(scenario, own, place, facts.commit);
       narrator.section(section);
       sections.push(section);
+      // A run takes up to hours: what was measured stays, whatever happens later.
+      if (options.isKept !== 'no') await kept(reportNow(), results);
     }
-    return {
-      startedAt: startedAt.toISOString(),
-      isShort: options.isShort,
-      seconds: secondsSince(startedAt.getTime()),
-      machine: facts,
-      sections,
-      absent: Object.fromEntries(place?.absent ?? []),
-    };
+    return reportNow();
   } finally {
     await place?.close();
   }
@@ -70,15 +79,17 @@ async function sectionOf(
   scenario: Scenario | OwnScenario,
   own: OwnGround,
   place: Lab | undefined,
+  commit: string,
 ): Promise<Section> {
   const { name, title } = scenario;
   const started = Date.now();
+  const about = { name, title, startedAt: new Date(started).toISOString(), commit, loadBefore: loadNow() };
   try {
     const findings = await findingsOf(scenario, own, place);
-    return { name, title, seconds: secondsSince(started), ...findings };
+    return { ...about, seconds: secondsSince(started), ...findings };
   } catch (error) {
     const failure = error instanceof Error ? error.message : String(error);
-    return { name, title, seconds: secondsSince(started), failure, measures: [], targets: [], notes: [] };
+    return { ...about, seconds: secondsSince(started), failure, measures: [], targets: [], notes: [] };
   }
 }
 

@@ -17,6 +17,8 @@ export interface PeerBucket {
   readonly bucket: string;
   /** Quayside only: the others send all bytes themselves. */
   readonly redirect: 'always' | 'never';
+  /** Quayside only: whether hot blobs are also on a local disk. Default false. */
+  readonly hasDisk?: boolean;
 }
 
 /** What is on besides a cache on the file system over plain HTTP. */
@@ -85,13 +87,16 @@ export async function startPeer(
     command,
     args: args(configuration, ground.directory),
     port,
-    env: withoutTraces,
+    env: environment,
   });
   return { name, origin: originOf(port, options), pid: program.pid, stop: program.stop };
 }
 
-/** distribution 3 sends traces to a collector unless it is told not to. */
-const withoutTraces = { OTEL_TRACES_EXPORTER: 'none' };
+/**
+ * distribution 3 sends traces to a collector unless it is told not to; docker-registry with S3 does
+ * not start where the machine names authorities for AWS.
+ */
+const environment = { OTEL_TRACES_EXPORTER: 'none', AWS_CA_BUNDLE: '' };
 
 export function originOf(port: number, { tls }: PeerOptions): string {
   return `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`;
@@ -106,6 +111,7 @@ export function peerConfiguration(
 ): Promise<string> {
   const words: readonly VariantWord[] = [
     s3 === undefined ? 'filesystem' : 's3',
+    ...(s3?.hasDisk === true ? (['disk'] as const) : []),
     tls === undefined ? 'plain' : 'tls',
     ...(htpasswdFile === undefined ? [] : (['login'] as const)),
     ...(process.getuid?.() === 0 ? (['root'] as const) : []),

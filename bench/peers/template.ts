@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 /** Words of lines that stand in some variants only. */
-export type VariantWord = 'filesystem' | 's3' | 'plain' | 'tls' | 'login' | 'root';
+export type VariantWord = 'filesystem' | 's3' | 'disk' | 'plain' | 'tls' | 'login' | 'root';
 
 const condition = / *# only: (\w+)$/;
 

@@ -1,3 +1,4 @@
+import { figure } from '../../src/load/report/figures.ts';
 import { logScale, type Scale } from '../../src/load/report/scale.ts';
 import type { Spread } from '../../src/load/report/spread.ts';
 import {
@@ -12,11 +13,10 @@ import {
   svgOf,
 } from '../../src/load/report/svg.ts';
 import type { Column, Measure } from '../scenario.ts';
-import { figure } from './words.ts';
 
 const width = 900;
 const left = 260;
-const right = 150;
+const right = 170;
 const rowHeight = 34;
 const top = 52;
 
@@ -31,7 +31,7 @@ export function dotPlot(title: string, measures: readonly Measure[], servers: re
     shown.flatMap((server) => extent(spreads?.[server])).filter((value) => value > 0),
   );
   const unit = measures[0]?.unit ?? 's';
-  const scale = logScale(Math.min(...values), Math.max(...values), (value) => figure(value, unit));
+  const scale = logScale(Math.min(...values), Math.max(...values), figure);
   const bottom = top + measures.length * rowHeight;
   return svgOf({ width, height: bottom + 46 }, title, [
     label(
@@ -88,7 +88,7 @@ function axis(scale: Scale, bottom: number): readonly string[] {
 function legend(shown: readonly Column[], servers: readonly Column[]): readonly string[] {
   return shown.flatMap((server, place) => {
     const y = top + 12 + place * 20;
-    const x = width - right + 20;
+    const x = width - right + 44;
     return [markerAt({ x, y }, penOf(servers.indexOf(server))), label({ x: x + 12, y: y + 4 }, server)];
   });
 }

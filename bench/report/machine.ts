@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { statfs } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem, type } from 'node:os';
 import { promisify } from 'node:util';
+import { builtBefore } from '../../test/e2e/go-programs.ts';
 import { findProgram } from '../servers/programs.ts';
 
 /** What the figures were taken on: they mean nothing without. */
@@ -29,6 +30,7 @@ export async function machine(directory: string): Promise<Machine> {
   const [processor] = cpus();
   const programs = {
     'docker-registry': await version('docker-registry', ['--version'], /distribution (\S+)/),
+    distribution: await versionOf(builtBefore('distribution'), ['--version'], /v?(\d\S+)\s*$/),
     nginx: await version('nginx', ['-v'], /nginx\/(\S+)/),
     skopeo: await version('skopeo', ['--version'], /version (\S+)/),
     wrk: await version('wrk', ['--version'], /wrk (?:debian\/)?(\S+)/),
@@ -38,7 +40,7 @@ export async function machine(directory: string): Promise<Machine> {
     processor: processor?.model ?? 'unknown',
     memoryGigabytes: Math.round(totalmem() / 1e9),
     system: `${type()} ${release()}`,
-    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+    loadBefore: loadNow(),
     files: (await statfs(directory)).type === tmpfs ? 'ram' : 'disk',
     node: process.version,
     commit: await commit(),
@@ -46,8 +48,16 @@ export async function machine(directory: string): Promise<Machine> {
   };
 }
 
+/** The load of the last minute. */
+export function loadNow(): number {
+  return Math.round((loadavg()[0] ?? 0) * 100) / 100;
+}
+
 async function version(name: string, args: readonly string[], shape: RegExp): Promise<string> {
-  const path = findProgram(name);
+  return versionOf(findProgram(name), args, shape);
+}
+
+async function versionOf(path: string | undefined, args: readonly string[], shape: RegExp): Promise<string> {
   if (path === undefined) return 'absent';
   const text = await output(path, args);
   return shape.exec(text)?.[1] ?? 'unknown';

@@ -119,18 +119,21 @@ function machineSection(report: Report): readonly string[] {
   ];
 }
 
-/** Ours ÷ theirs, where more is worse: the greatest. */
+/** Ours ÷ theirs, where more is worse: the greatest of three scenarios. */
 function worstOf({ sections }: Report): readonly string[] {
   const all = sections.flatMap(({ title, measures }) =>
     measures.flatMap(({ what, unit, ratios = {} }) =>
       peerNames.flatMap((peer) => {
         const ratio = ratios[peer];
         if (ratio === undefined || unit === '×' || unit === 'requests' || unit === 'requests/s') return [];
-        return [{ ratio, text: `${title}, ${what}` as const, peer }];
+        return [{ title, ratio, text: `${title}, ${what}`, peer }];
       }),
     ),
   );
-  const sorted = all.toSorted((a, b) => b.ratio.median - a.ratio.median).slice(0, worst);
+  const sorted = all
+    .toSorted((a, b) => b.ratio.median - a.ratio.median)
+    .filter((each, index, list) => list.findIndex(({ title }) => title === each.title) === index)
+    .slice(0, worst);
   if (sorted.length === 0) return ['No ratio has a spread in this run.'];
   return sorted.flatMap(({ ratio, text, peer }) => item(`${text}: ${ratioText(ratio)} × ${peer}`));
 }
@@ -148,7 +151,7 @@ function targetsOf({ sections }: Report): readonly string[] {
 }
 
 function sectionOf(section: Section, pictures: readonly Picture[]): readonly string[] {
-  const { name, title, measures, notes, failure } = section;
+  const { name, title, measures, notes, failure, startedAt, commit, loadBefore } = section;
   const columns = columnsOf(measures);
   const rows = measures.map(({ what, unit, values, spreads }) => [
     what,
@@ -159,7 +162,9 @@ function sectionOf(section: Section, pictures: readonly Picture[]): readonly str
   return [
     `## ${title}`,
     '',
-    `\`npm run bench -- ${name}\``,
+    ...paragraph(
+      `\`npm run bench -- ${name}\`, ${startedAt.slice(0, 16).replace('T', ' ')} UTC, commit ${commit}, load before ${loadBefore}.`,
+    ),
     '',
     ...(failure === undefined ? [] : [...paragraph(`It failed: ${failure.split('\n', 1)[0] ?? ''}`), '']),
     ...pictures

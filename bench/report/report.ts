@@ -7,6 +7,11 @@ export interface Section extends Findings {
   /** Why there are no figures, when the scenario failed. */
   readonly failure?: string;
   readonly seconds: number;
+  /** When, on which commit and beside what it was measured. */
+  readonly startedAt: string;
+  readonly commit: string;
+  /** The load of the minute before. */
+  readonly loadBefore: number;
 }
 
 /** One run of the bench. */

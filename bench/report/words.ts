@@ -3,7 +3,7 @@ import { isMet, type Target, type Unit } from '../scenario.ts';
 import type { Machine } from './machine.ts';
 
 /** A figure as a reader wants it: three significant digits and a thousands separator. */
-export function figure(value: number | undefined, unit: Unit): string {
+function figure(value: number | undefined, unit: Unit): string {
   if (value === undefined) return '–';
   if (unit === 'errors') return value === 0 ? 'none' : String(value);
   if (unit === 'calls' || unit === 'requests') return value.toFixed(2);

@@ -4,6 +4,9 @@ import { inTurn } from '../statistics.ts';
 import { filledWith, imageSample, warmMeasures } from './image-sample.ts';
 import { withServers } from './started.ts';
 
+/** The shapes of a short run. */
+const shortShapes: ReadonlySet<string> = new Set(['1 layer, 100 kB', '50 layers, 100 kB', '8 layers, 10 MB']);
+
 /** What the number of layers and the size of an image cost. */
 export const imageShapes: Scenario = {
   name: 'image-shapes',
@@ -16,6 +19,7 @@ export const imageShapes: Scenario = {
       async (servers) => {
         const found: Measure[] = [];
         for (const [name, paths] of Object.entries(lab.offer.shapes)) {
+          if (lab.isShort && !shortShapes.has(name)) continue;
           for (const server of servers) await filledWith(lab, server, paths);
           lab.say(`${name}, ${servers.length} servers in turn, ${rounds} ×`);
           const contenders = servers.map((server) => ({

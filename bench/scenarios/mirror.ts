@@ -21,7 +21,7 @@ const full: ImageSet = { count: 200, layers: { shared: 12e6, family: 8e6, own: 9
 /** 190 MB. */
 const short: ImageSet = { count: 40, layers: { shared: 12e6, family: 8e6, own: 2.5e6 } };
 /** How many of the images are copied from and to registries that refuse. */
-const refusedImages = { full: 20, short: 10 } as const;
+const refusedImages = { full: 20, short: 5 } as const;
 const refusedShare = 0.3;
 
 /** What it costs to copy many images that share layers, to look again later, and to be refused. */

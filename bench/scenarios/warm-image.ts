@@ -1,6 +1,6 @@
 import type { Lab } from '../lab.ts';
 import { type PeerName, peerNames } from '../peers/peers.ts';
-import type { Measure, Scenario } from '../scenario.ts';
+import type { Findings, Measure, Scenario } from '../scenario.ts';
 import type { S3Answer, S3Question } from '../servers/s3-process.ts';
 import type { StartOptions } from '../servers/start.ts';
 import { worker } from '../servers/worker.ts';
@@ -71,27 +71,36 @@ export const loginImage: Scenario = {
 export const s3Image: Scenario = {
   name: 's3-image',
   title: 'Warm image of 44 MB with S3 behind',
-  async run(lab) {
-    const s3 = worker<S3Question, S3Answer>(new URL('../servers/s3-process.ts', import.meta.url));
-    try {
-      const { endpoint } = await s3.ask('endpoint');
-      const bucket = { endpoint, bucket: 'bench', redirect: 'never' } as const;
-      const names = ['quayside', 'distribution', 'docker-registry'] as const;
-      const measures = await warmPulls(lab, { clients: [1, 10], names, options: { s3: bucket } });
-      return {
-        measures,
-        targets: measures
-          .filter(({ unit, what }) => unit === 's' && !what.includes(':'))
-          .map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 })),
-        notes: [
-          'An S3 server of our own, in memory and in one process, on the same cores: it is slower than a real one under ten clients. No redirects.',
-        ],
-      };
-    } finally {
-      s3.close();
-    }
-  },
+  run: (lab) => s3Findings(lab, false, 'All bytes come from S3.'),
 };
+
+/** The same with a disk before S3, which the others do not have. */
+export const s3DiskImage: Scenario = {
+  name: 's3-disk-image',
+  title: 'Warm image of 44 MB with S3 behind, and a disk before it for Quayside',
+  run: (lab) => s3Findings(lab, true, 'Quayside has its `store.disk`; the others have no such thing.'),
+};
+
+async function s3Findings(lab: Lab, hasDisk: boolean, note: string): Promise<Findings> {
+  const s3 = worker<S3Question, S3Answer>(new URL('../servers/s3-process.ts', import.meta.url));
+  try {
+    const { endpoint } = await s3.ask('endpoint');
+    const bucket = { endpoint, bucket: 'bench', redirect: 'never', hasDisk } as const;
+    const names = ['quayside', 'distribution', 'docker-registry'] as const;
+    const measures = await warmPulls(lab, { clients: [1, 10], names, options: { s3: bucket } });
+    return {
+      measures,
+      targets: measures
+        .filter(({ unit, what }) => unit === 's' && !what.includes(':'))
+        .map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 })),
+      notes: [
+        `${note} An S3 server of our own, in memory and in one process, on the same cores: it is slower than a real one under ten clients. No redirects.`,
+      ],
+    };
+  } finally {
+    s3.close();
+  }
+}
 
 interface WarmPulls {
   readonly clients: readonly number[];

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
@@ -60,14 +61,28 @@ export function findProgram(name: string): string | undefined {
   return folders.map((folder) => join(folder, name)).find(isExecutable);
 }
 
-/** A port of 127.0.0.1 that is free now. */
+/** Below those that the kernel gives to connections and to listeners on port 0. */
+const ownPorts = { first: 20_000, count: 12_000 } as const;
+const mostTries = 100;
+
+/**
+ * A port of 127.0.0.1 that is free now. It is not one that the kernel gives away: another program
+ * could have it before ours listens, and would be measured in its place.
+ */
 export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < mostTries; attempt += 1) {
+    const port = ownPorts.first + randomInt(ownPorts.count);
+    if (await isFree(port)) return port;
+  }
+  throw new Error('no free port');
+}
+
+function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 function spawned(options: ProgramOptions, logFile: string): ChildProcess {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { datedReports, published } from '../../bench/report/published.ts';
 import type { Report } from '../../bench/report/report.ts';
-import { written } from '../../bench/report/write.ts';
+import { kept } from '../../bench/report/write.ts';
 import { against, inTurn, measured } from '../../bench/statistics.ts';
 
 async function folder(t: Test): Promise<string> {
@@ -45,6 +45,9 @@ async function reportOf(fields: Partial<Report> = {}): Promise<Report> {
         name: 'warm-image',
         title: 'Warm image',
         seconds: 10,
+        startedAt: '2026-11-29T20:00:00.000Z',
+        commit: 'abc',
+        loadBefore: 0.1,
         measures: [measure],
         targets: [against(measure, 'distribution', { sense: 'at most', bound: 0.8 })],
         notes: ['From the page cache.'],
@@ -73,9 +76,9 @@ test('one round has no ratio, and a target of it is not measured', async (t) => 
 
 test('the page is written from the newest result of the long form, with its pictures', async (t) => {
   const [results, docs] = [await folder(t), await folder(t)];
-  await written(await reportOf({ startedAt: '2026-10-01T20:00:00.000Z' }), results);
-  await written(await reportOf(), results);
-  await written(await reportOf({ startedAt: '2026-12-24T20:00:00.000Z', isShort: true }), results);
+  await kept(await reportOf({ startedAt: '2026-10-01T20:00:00.000Z' }), results);
+  await kept(await reportOf(), results);
+  await kept(await reportOf({ startedAt: '2026-12-24T20:00:00.000Z', isShort: true }), results);
   const files = await published(await datedReports(results), docs);
   t.same(files, ['BENCHMARKS.md', 'benchmarks/warm-image-time-s.svg']);
   const page = await readFile(join(docs, 'BENCHMARKS.md'), 'utf8');
@@ -87,6 +90,20 @@ test('the page is written from the newest result of the long form, with its pict
   for (const line of page.split('\n').filter((each) => !each.startsWith('|'))) t.ok(line.length <= 100, line);
   const svg = await readFile(join(docs, 'benchmarks/warm-image-time-s.svg'), 'utf8');
   t.notMatch(svg, /NaN|Infinity/);
+});
+
+test('a scenario that is measured again takes the place of the one of the same day', async (t) => {
+  const results = await folder(t);
+  const report = await reportOf();
+  const [section] = report.sections;
+  if (section === undefined) throw new Error('no section');
+  const named = (name: string, seconds: number) => ({ ...report, sections: [{ ...section, name, seconds }] });
+  for (const each of [named('a', 1), named('b', 2), named('a', 3)]) await kept(each, results);
+  const [day] = await datedReports(results);
+  t.same(
+    day?.sections.map(({ name, seconds }) => `${name} ${seconds}`),
+    ['b 2', 'a 3'],
+  );
 });
 
 test('a page of a busy machine says what it cannot tell', async (t) => {

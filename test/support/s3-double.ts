@@ -172,7 +172,7 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://s3');
   const query = Object.fromEntries(searchParams);
   const key = decodeURIComponent(pathname).split('/').slice(2).join('/');
-  const operation = operationOf(request.method ?? '', key, query);
+  const operation = operationOf(request, key, query);
   const isPresigned = 'X-Amz-Signature' in query;
   const call = { operation, key, query, headers: request.headers, isPresigned, state, body, response };
   state.requests.push({ operation, key, query, headers: request.headers, isPresigned });
@@ -199,7 +199,13 @@ async function answer(state: S3State, request: IncomingMessage, response: Server
   }
 }
 
-function operationOf(method: string, key: string, query: Readonly<Record<string, string>>): string {
+function operationOf(
+  { method = '', headers }: IncomingMessage,
+  key: string,
+  query: Readonly<Record<string, string>>,
+): string {
+  if (key === '' && method === 'POST' && 'delete' in query) return 'DeleteObjects';
+  if (method === 'PUT' && 'x-amz-copy-source' in headers && !('uploadId' in query)) return 'CopyObject';
   if (key === '')
     return (
       bucketOperationOf(method, query) ?? ('uploads' in query ? 'ListMultipartUploads' : 'ListObjectsV2')

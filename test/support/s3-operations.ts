@@ -44,6 +44,17 @@ export const s3Operations: Readonly<Record<string, (call: S3Call) => ServerRespo
     }
     return response.writeHead(200, { etag: object.etag, ...addedVersion(state, key, object) }).end();
   },
+  CopyObject({ state, key, headers, response }) {
+    const from = decodeURIComponent(String(headers['x-amz-copy-source'])).replace(/^\//, '');
+    const object = state.objects.get(from.slice(from.indexOf('/') + 1));
+    if (object === undefined) return fail(response, 404, 'NoSuchKey');
+    state.objects.set(key, object);
+    return response.end(`<CopyObjectResult><ETag>${object.etag}</ETag></CopyObjectResult>`);
+  },
+  DeleteObjects({ state, body, response }) {
+    for (const [, key = ''] of body.toString().matchAll(/<Key>([^<]*)<\/Key>/g)) state.objects.delete(key);
+    return response.end('<DeleteResult></DeleteResult>');
+  },
   DeleteObject({ state, key, query, response }) {
     const id = query['versionId'];
     if (id !== undefined && state.switches.refusesVersions) return fail(response, 403, 'AccessDenied');
