@@ -2,10 +2,13 @@
 export class FollowsReplica extends Error {
   override readonly name = 'FollowsReplica';
   readonly replica: string;
+  /** Whether a byte has come: then the download goes on here if that replica dies. */
+  readonly hasBytes: boolean;
 
-  constructor(replica: string) {
+  constructor(replica: string, hasBytes: boolean) {
     super(`the download follows that of ${replica}`);
     this.replica = replica;
+    this.hasBytes = hasBytes;
   }
 }
 

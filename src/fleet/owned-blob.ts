@@ -29,11 +29,21 @@ type BlobOrigin =
   | { readonly kind: 'upstream'; readonly blob: OpenBlob };
 
 /** What a member said to a question, sorted by what the asker does next. */
-type MemberOutcome = BlobOrigin | 'absent' | 'go-on' | { readonly kind: 'follows'; readonly member: string };
+type MemberOutcome =
+  | BlobOrigin
+  | 'absent'
+  | 'go-on'
+  | { readonly kind: 'follows'; readonly member: string; readonly hasBytes: boolean };
 
-/** How often, and how far apart, a senior that follows the dead owner too is asked again. */
-const seniorTries = 20;
-const seniorPauseMs = 100;
+/** How often, and how far apart, members that followed a dead owner are asked again. */
+const holderTries = 20;
+const holderPauseMs = 100;
+
+interface Followers {
+  readonly order: readonly string[];
+  readonly others: readonly string[];
+  readonly hasBytes: boolean;
+}
 
 /**
  * Blobs by their owner: the member that ranks first for a blob downloads it, and the others read it
@@ -105,49 +115,46 @@ export class OwnedBlobs {
     ask: OwnedBlobAsk,
     options: BlobOptions,
     asked: readonly string[],
+    hasBytes = false,
   ): Promise<BlobOrigin | undefined> {
     const { members } = this.#options;
     const order = members.ranked(keyOf(ask));
     const others = order.filter((member) => member !== members.self && !asked.includes(member));
-    const found = await this.#firstHolder(others, { ...ask, onlyIfCached: true }, options);
-    if (found !== undefined) return found;
-    return (await this.#fromSenior(order, ask, options, asked)) ?? this.#fromUpstream(ask, options);
+    for (let tries = 0; tries < holderTries; tries += 1) {
+      const outcomes = await this.#askedAtOnce(others, { ...ask, onlyIfCached: true }, options);
+      const [found, ...spare] = outcomes.filter(isSource);
+      for (const each of spare) closed(each);
+      if (found !== undefined) return found;
+      const goesFirst = (outcome: MemberOutcome, index: number): boolean =>
+        this.#goesFirst(others[index] ?? '', outcome, { order, others, hasBytes });
+      if (!outcomes.some(goesFirst)) break;
+      await sleep(holderPauseMs, options.signal);
+    }
+    return this.#fromUpstream(ask, options);
   }
 
-  /** All are asked at once; the first in the ranking that has it is read. */
-  async #firstHolder(
+  async #askedAtOnce(
     others: readonly string[],
     ask: OwnedBlobAsk,
     options: BlobOptions,
-  ): Promise<BlobOrigin | undefined> {
-    const outcomes = await Promise.all(
+  ): Promise<readonly MemberOutcome[]> {
+    return Promise.all(
       others.map((member) => this.#fromMember(member, ask, options).catch(() => 'go-on' as const)),
     );
-    const [found, ...spare] = outcomes.filter(isSource);
-    for (const each of spare) closed(each);
-    return found;
   }
 
   /**
-   * Of several that followed a dead owner the first in the ranking asks the upstream, and the
-   * others follow that one: it may notice the death a little later than they do.
+   * Whether the member followed one that is gone, as this one may have, and is to ask the upstream
+   * in place of this one: it may notice the death a little later. Who has bytes goes before who has
+   * none; of equals the first in the ranking. All of them decide alike, so that none waits for one
+   * that waits for it.
    */
-  async #fromSenior(
-    order: readonly string[],
-    ask: OwnedBlobAsk,
-    options: BlobOptions,
-    dead: readonly string[],
-  ): Promise<BlobOrigin | undefined> {
-    const { members } = this.#options;
-    const senior = order.find((member) => !dead.includes(member));
-    if (senior === undefined || senior === members.self || dead.length === 0) return undefined;
-    for (let tries = 0; tries < seniorTries; tries += 1) {
-      const outcome = await this.#fromMember(senior, { ...ask, onlyIfCached: true }, options);
-      if (isSource(outcome)) return outcome;
-      if (typeof outcome === 'string' || !dead.includes(outcome.member)) return undefined;
-      await sleep(seniorPauseMs, options.signal);
-    }
-    return undefined;
+  #goesFirst(member: string, outcome: MemberOutcome, { order, others, hasBytes }: Followers): boolean {
+    const { self } = this.#options.members;
+    if (typeof outcome === 'string' || outcome.kind !== 'follows') return false;
+    if (outcome.member === self || others.includes(outcome.member)) return false;
+    if (outcome.hasBytes !== hasBytes) return outcome.hasBytes;
+    return order.indexOf(member) < order.indexOf(self);
   }
 
   async #fromMember(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
@@ -162,7 +169,8 @@ export class OwnedBlobs {
       }
       reply.close();
       if (answer.word === 'refused') return this.#refused(refusalOf(answer, member), ask, options);
-      if (answer.word === 'follows') return { kind: 'follows', member: answer.member };
+      if (answer.word === 'follows')
+        return { kind: 'follows', member: answer.member, hasBytes: answer.hasBytes };
       return answer.word === 'absent' ? 'absent' : 'go-on';
     } catch (error) {
       if (!(error instanceof MemberFailed)) throw error;
@@ -236,7 +244,7 @@ export class OwnedBlobs {
       position: rest.start ?? 0,
     });
     members.failed(dead);
-    const source = await this.#fromHolder(rest, options, [dead]);
+    const source = await this.#fromHolder(rest, options, [dead], true);
     if (source !== undefined) return source;
     throw new RegistryError('UNAVAILABLE', 'the upstream no longer has the blob that a replica was sending');
   }

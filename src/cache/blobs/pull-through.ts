@@ -178,7 +178,8 @@ export class PullThrough implements PulledBlobs {
     if (isElsewhere)
       return this.#openFilled({ ...wanted, member: await members.confirmed(repository, digest) });
     const { fill, isNew, repository: asked } = fills.joinOrStart(this.#fillStart(wanted));
-    if (isForReplicas === true && fill.followed !== undefined) throw new FollowsReplica(fill.followed);
+    if (isForReplicas === true && fill.followed !== undefined)
+      throw new FollowsReplica(fill.followed, fill.distanceTo(1).bytes === 0);
     try {
       const descriptor = await fill.opened;
       await this.#noteOpened(wanted, fill, descriptor);

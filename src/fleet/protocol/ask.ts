@@ -75,7 +75,7 @@ export type MemberAnswer =
       readonly retryAfterSeconds?: number;
     }
   /** The member follows another member's download itself. */
-  | { readonly word: 'follows'; readonly member: string }
+  | { readonly word: 'follows'; readonly member: string; readonly hasBytes: boolean }
   /** Neither stored nor being downloaded. */
   | { readonly word: 'uncached' }
   /** The member's own trouble: no room, or shutting down. */

@@ -140,7 +140,8 @@ const notThere: ReadonlySet<string> = new Set(['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN
  * process's own trouble makes the other one go on.
  */
 export function troubleOf(error: unknown): MemberContent {
-  if (error instanceof FollowsReplica) return { answer: { word: 'follows', member: error.replica } };
+  if (error instanceof FollowsReplica)
+    return { answer: { word: 'follows', member: error.replica, hasBytes: error.hasBytes } };
   if (error instanceof NotCached) return { answer: { word: 'uncached' } };
   if (!(error instanceof RegistryError)) return { answer: { word: 'busy' } };
   return notThere.has(error.code) ? absent : { answer: answerOf(error) };
