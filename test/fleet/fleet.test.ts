@@ -199,3 +199,20 @@ test('a tag that moved at the upstream is asked for anew at every member, at onc
     (await second.registry.tagged.resolve(rig.repository, { tag })).descriptor.digest;
   while ((await seen()) !== digest) await new Promise((resolve) => setTimeout(resolve, 5));
 });
+
+test('without a proof every path and method is a bare 404', async (t) => {
+  const rig = await fleetRig(t, { members: 1 });
+  const url = `http://${rig.members[0]?.name}`;
+  for (const [method, path] of [
+    ['GET', '/fleet/v1/ping'],
+    ['GET', '/v2/'],
+    ['POST', '/fleet/v1/news'],
+    ['DELETE', '/'],
+  ] as const) {
+    const headers = { 'quayside-ask': 'e30.AAAA', connection: 'close' };
+    const answer = await fetch(url + path, { method, headers });
+    t.equal(answer.status, 404);
+    t.equal(await answer.text(), '');
+    t.equal(answer.headers.get('quayside-answer'), null);
+  }
+});

@@ -89,8 +89,8 @@ export function memberApi(app: FastifyInstance, options: MemberApiOptions): void
     await send(raw, body, { sent }).catch(() => raw.destroy());
   }
 
-  app.get('/*', async (request, reply) => {
-    const asked = await proven(request);
+  app.all('/*', async (request, reply) => {
+    const asked = request.method === 'GET' ? await proven(request) : undefined;
     if (asked === undefined) {
       events?.strangerRefused?.({ address: request.ip });
       return reply.code(404).send();
