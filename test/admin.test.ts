@@ -1,7 +1,7 @@
 import { type Test, test } from 'tap';
 import { adminServer } from '../src/app/server.ts';
 import type { Operators, OperatorVerdict } from '../src/auth/clusters/operators.ts';
-import { createMetrics } from '../src/telemetry/metrics.ts';
+import { createMetrics } from '../src/telemetry/metrics/metrics.ts';
 import { clusterDouble } from './support/cluster-double.ts';
 import { serviceRig } from './support/service.ts';
 

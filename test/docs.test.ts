@@ -2,7 +2,7 @@ import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { load } from '../src/config/load.ts';
-import { table } from '../src/telemetry/metric-table.ts';
+import { table } from '../src/telemetry/metrics/table.ts';
 
 const root = join(import.meta.dirname, '..');
 const text = (path: string): Promise<string> => readFile(join(root, path), 'utf8');

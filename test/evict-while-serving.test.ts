@@ -11,7 +11,7 @@ import { createBufferPool } from '../src/store/buffers.ts';
 import { createFilesystemStore } from '../src/store/filesystem/filesystem-store.ts';
 import { createS3Store } from '../src/store/s3/s3-store.ts';
 import type { Store } from '../src/store/store.ts';
-import { createMetrics } from '../src/telemetry/metrics.ts';
+import { createMetrics } from '../src/telemetry/metrics/metrics.ts';
 import { createUpstream } from '../src/upstream/client/client.ts';
 import { type Random, seeded } from './chaos/random.ts';
 import { readAll } from './support/bodies.ts';

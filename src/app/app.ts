@@ -25,7 +25,7 @@ import type { BlobModes } from '../proxy/pull/blob-modes.ts';
 import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createMetrics } from '../telemetry/metrics.ts';
+import { createMetrics } from '../telemetry/metrics/metrics.ts';
 import { createRequestTrace } from '../telemetry/request-trace.ts';
 import {
   configuredAccess,

@@ -3,7 +3,7 @@ import { createLru } from '../base/state/lru.ts';
 import type { CacheContext } from '../cache/registry/context.ts';
 import { type CachedRegistry, createCachedRegistry } from '../cache/registry/registry.ts';
 import type { Config, Environment } from '../config/load.ts';
-import type { MeteredEvents } from '../telemetry/metrics.ts';
+import type { MeteredEvents } from '../telemetry/metrics/metrics.ts';
 import { createUpstream } from '../upstream/client/client.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 

@@ -47,7 +47,7 @@ import { memberApi } from '../proxy/pull/member-api.ts';
 import { pullApi } from '../proxy/pull/pull-api.ts';
 import type { CachedBlobs } from '../store/store.ts';
 import { type Log, plainLines } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import type { Metrics } from '../telemetry/metrics/metrics.ts';
 import type { RequestTrace } from '../telemetry/request-trace.ts';
 import { type KeyPair, type RenewalOptions, readKeyPair, renewedCertificate } from './certificate.ts';
 import type { MemberPort } from './replicas/fleet.ts';

@@ -7,7 +7,7 @@ import { createScrubber } from '../cache/scrub/scrubber.ts';
 import type { Config } from '../config/load.ts';
 import type { Digest } from '../oci/digest.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { MeteredEvents } from '../telemetry/metrics.ts';
+import type { MeteredEvents } from '../telemetry/metrics/metrics.ts';
 
 interface Upkeep {
   close(): Promise<void>;

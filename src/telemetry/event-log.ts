@@ -1,10 +1,14 @@
+// Room `telemetry`: the log, its lines of events, and the trace of a request; `metrics/` counts.
+// In: events of all other rooms. Out: lines. Imports: base, conditions; types of cache, fleet,
+// image-streams/index, proxy, store, telemetry/metrics, upstream.
+
 import { mediumFault } from '../base/state/medium-fault.ts';
 import type { FillOutcome, RoomRefusal } from '../cache/events.ts';
 import { type ConditionPublisher, isFault } from '../conditions/condition.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
 import { fleetLines } from './fleet-log.ts';
 import type { Log } from './log.ts';
-import type { MeteredEvents } from './metrics.ts';
+import type { MeteredEvents } from './metrics/metrics.ts';
 
 /** The same events, and log lines of those that operators read: state changes and deletions. */
 export function logged(events: MeteredEvents, log: Log): MeteredEvents {

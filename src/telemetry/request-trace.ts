@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Log, PlainFields } from './log.ts';
-import type { MeteredEvents } from './metrics.ts';
+import type { MeteredEvents } from './metrics/metrics.ts';
 
 /** What happens to a request, in the log at level `debug`, each line with the request's id. */
 export interface RequestTrace {

@@ -3,7 +3,7 @@ import { adminServer } from '../../src/app/server.ts';
 import { createHoldDesk } from '../../src/mirror/loop/hold-desk.ts';
 import { createHolds } from '../../src/mirror/queue/holds.ts';
 import { createMemoryStore } from '../../src/store/memory-store.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics/metrics.ts';
 
 /** The admin listener of a server with holds; `at` names it on a command line. */
 export async function admin(t: Test) {

@@ -18,7 +18,7 @@ import type { RegistryReader } from '../../src/oci/registry-reader.ts';
 import { createBufferPool } from '../../src/store/buffers.ts';
 import { createMemoryStore } from '../../src/store/memory-store.ts';
 import type { CachedBlobs, Store } from '../../src/store/store.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics/metrics.ts';
 import { createUpstream } from '../../src/upstream/client/client.ts';
 import { createRegistryWriter } from '../../src/upstream/push/writer.ts';
 import type { Upstream } from '../../src/upstream/upstream.ts';

@@ -2,7 +2,7 @@ import { test } from 'tap';
 import { digestOf } from '../../src/oci/digest.ts';
 import { logged } from '../../src/telemetry/event-log.ts';
 import { logger } from '../../src/telemetry/log.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics/metrics.ts';
 
 /** Events that are logged, and the level and component of each line. */
 function underLog() {

@@ -18,7 +18,7 @@ import type { KeptFiles } from '../../store/disk-tier/kept-files.ts';
 import type { Store } from '../../store/store.ts';
 import { conditionLog } from '../../telemetry/event-log.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
+import type { Metrics } from '../../telemetry/metrics/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { createClusterClients } from '../mirror/cluster-clients.ts';
 import type { MirrorActivity } from '../mirror/state.ts';

@@ -1,5 +1,5 @@
 import { createLru } from '../../base/state/lru.ts';
-import type { MeteredEvents } from '../../telemetry/metrics.ts';
+import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 
 /** What a part last showed of itself. */
 interface Sign {

@@ -3,7 +3,7 @@ import { defined } from '../../base/text/defined.ts';
 import { oneLine } from '../../base/text/one-line.ts';
 import { scrubbed } from '../../base/text/redaction.ts';
 import type { UpstreamFacts } from '../../explain/sources.ts';
-import type { MeteredEvents } from '../../telemetry/metrics.ts';
+import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 import { causeText } from './cause.ts';
 
 type ReachState = Pick<UpstreamFacts, 'breaker' | 'breakerAt' | 'limits'>;

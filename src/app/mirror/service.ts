@@ -34,7 +34,7 @@ import type { Repository } from '../../oci/reference.ts';
 import { mirrorLog, mirrorWriter } from '../../predecessors/outputs/mirror-log.ts';
 import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { MeteredEvents } from '../../telemetry/metrics.ts';
+import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { type ClusterClients, createClusterClients } from './cluster-clients.ts';
 import { copying } from './copying.ts';

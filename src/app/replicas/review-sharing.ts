@@ -4,7 +4,7 @@ import { createTokenKeys, type TokenKeys } from '../../auth/tokens/token-keys.ts
 import type { Current } from '../../base/state/watched-file.ts';
 import { defined } from '../../base/text/defined.ts';
 import type { Config } from '../../config/config.ts';
-import type { MeteredEvents } from '../../telemetry/metrics.ts';
+import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
 
 interface ConfiguredSharing {
   /** What accepted tokens of that cluster are shared by; undefined where they must not be. */

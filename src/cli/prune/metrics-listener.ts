@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { PruneMetrics } from '../../telemetry/metric-prune.ts';
+import type { PruneMetrics } from '../../telemetry/metrics/prune.ts';
 import { UsageError } from '../flags/arguments.ts';
 
 /** Where metrics are served. */

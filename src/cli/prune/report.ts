@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { PruneEvents } from '../../prune/place.ts';
 import { type Deletion, type KeepReason, keepReasons, type PrunePlan } from '../../prune/plan.ts';
 import type { PruneOutcome } from '../../prune/run.ts';
-import type { PruneMetrics } from '../../telemetry/metric-prune.ts';
+import type { PruneMetrics } from '../../telemetry/metrics/prune.ts';
 import type { Io } from '../flags/io.ts';
 import { type PruneWords, progressText, sumLines } from './words.ts';
 

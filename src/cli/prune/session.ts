@@ -11,7 +11,7 @@ import type { Pruning } from '../../prune/place.ts';
 import { createBufferPool } from '../../store/buffers.ts';
 import type { Records } from '../../store/records.ts';
 import type { Store } from '../../store/store.ts';
-import { createPruneMetrics, type PruneMetrics } from '../../telemetry/metric-prune.ts';
+import { createPruneMetrics, type PruneMetrics } from '../../telemetry/metrics/prune.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type Io, stopCode } from '../flags/io.ts';
 import { writeRefusal } from '../mirror/report.ts';

@@ -2,7 +2,8 @@
 // ci-images-mirror. In: events of ours. Out: the words that their dashboards know. Outside,
 // app/app.ts, app/server.ts, app/mirror/service.ts and cli/commands/commands.ts name the folder;
 // the setting log.qciAppci and the strconv text of proxy/operators/mirror-api.ts would go with it.
-// Imports: base, proxy/access, proxy/http, telemetry; types of auth/clusters, mirror, upstream.
+// Imports: base, proxy/access, proxy/http, telemetry, telemetry/metrics; types of auth/clusters,
+// mirror, upstream.
 
 import type { LogMirror, MirrorFields, Notices } from '../../mirror/log.ts';
 import type { Log } from '../../telemetry/log.ts';

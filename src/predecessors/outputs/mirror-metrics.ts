@@ -1,7 +1,7 @@
 import type { MirrorEvents, WorkqueueEvents } from '../../mirror/events.ts';
-import { counter, gauge, histogram, measured } from '../../telemetry/metric-kinds.ts';
-import type { Row } from '../../telemetry/metric-table.ts';
-import type { Metrics } from '../../telemetry/metrics.ts';
+import { counter, gauge, histogram, measured } from '../../telemetry/metrics/kinds.ts';
+import type { Metrics } from '../../telemetry/metrics/metrics.ts';
+import type { Row } from '../../telemetry/metrics/table.ts';
 
 const mirrorTable = {
   mirroring: [

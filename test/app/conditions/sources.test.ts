@@ -22,7 +22,7 @@ import type { ConditionSource } from '../../../src/conditions/condition.ts';
 import { load } from '../../../src/config/load.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { clusterDouble } from '../../support/cluster-double.ts';
 import { app, rig, v1 } from '../../upstream/rig.ts';

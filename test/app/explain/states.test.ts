@@ -6,7 +6,7 @@ import { UpstreamStates } from '../../../src/app/explain/states.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { parseReference, parseRepository } from '../../../src/oci/reference.ts';
 import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { createUpstream } from '../../../src/upstream/client/client.ts';
 
 function metered() {

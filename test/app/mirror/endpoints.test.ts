@@ -5,7 +5,7 @@ import { bytesOf } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { parseReference, parseRepository } from '../../../src/oci/reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 
 const repository = parseRepository('openshift/ci');

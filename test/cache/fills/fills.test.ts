@@ -15,7 +15,7 @@ import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-
 import { createTempFiles } from '../../../src/store/filesystem/temp-files.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import type { Store } from '../../../src/store/store.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { createUpstream } from '../../../src/upstream/client/client.ts';
 import { made as s3Made } from '../../store/s3/s3-store-fixture.ts';
 import { randomContent, readAll, until } from '../../support/bodies.ts';

@@ -7,7 +7,7 @@ import { type Test, test } from 'tap';
 import { adminServer } from '../../../src/app/server.ts';
 import { createOperators } from '../../../src/auth/clusters/operators.ts';
 import { accessForget } from '../../../src/cli/access/access-forget.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { badDay } from '../../bad-days/rig.ts';
 import { recordedIo } from '../io.ts';
 

@@ -3,7 +3,7 @@ import { adminServer, listening } from '../../../src/app/server.ts';
 import { run } from '../../../src/cli/commands/run.ts';
 import type { Condition, ConditionReport } from '../../../src/conditions/condition.ts';
 import { reportJson, reportText } from '../../../src/conditions/report-text.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { until } from '../../support/bodies.ts';
 import { recordedIo } from '../io.ts';
 

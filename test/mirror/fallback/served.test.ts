@@ -10,7 +10,7 @@ import { load } from '../../../src/config/load.ts';
 import type { SourceRule } from '../../../src/mirror/fallback/source-rules.ts';
 import { createHosts } from '../../../src/proxy/access/hosts.ts';
 import { logger } from '../../../src/telemetry/log.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { type MissRig, missRig } from '../../support/miss-rig.ts';
 
 const tag = 'ocp_4.5_base';

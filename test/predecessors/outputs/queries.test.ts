@@ -11,7 +11,7 @@ import { mirrorLog, mirrorWriter } from '../../../src/predecessors/outputs/mirro
 import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
 import { logger } from '../../../src/telemetry/log.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 
 /**
  * The queries that operators of the original have, over the lines and numbers that we really write.

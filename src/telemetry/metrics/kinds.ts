@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Row } from './metric-table.ts';
+import type { Row } from './table.ts';
 
 /** The values of a metric's labels, in the order of the table. */
 export type Values<Labels extends readonly string[]> = { readonly [Label in keyof Labels]: string | number };

@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { digestOf } from '../../src/oci/digest.ts';
-import { createPruneMetrics } from '../../src/telemetry/metric-prune.ts';
-import { table } from '../../src/telemetry/metric-table.ts';
-import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { digestOf } from '../../../src/oci/digest.ts';
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
+import { createPruneMetrics } from '../../../src/telemetry/metrics/prune.ts';
+import { table } from '../../../src/telemetry/metrics/table.ts';
 
 async function sample(of: { text(): Promise<string> }, name: string): Promise<string | undefined> {
   return (await of.text())

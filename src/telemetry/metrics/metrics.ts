@@ -1,30 +1,30 @@
-// Room `telemetry`: log, metrics, and log lines of events. In: events of all other rooms. Out:
-// numbers and lines. Imports: base, conditions; types of auth, auth/clusters, cache,
+// Room `telemetry/metrics`: what is counted, and the page that shows it. In: events of all other
+// rooms. Out: numbers. Imports: base, conditions; types of auth, auth/clusters, cache,
 // cache/eviction, cache/scrub, fleet, image-streams/index, mirror, mirror/fallback, proxy, store,
 // store/disk-tier, upstream.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { SearchEvents } from '../auth/access.ts';
-import type { ClusterEvents } from '../auth/clusters/cluster.ts';
-import { mediumFault } from '../base/state/medium-fault.ts';
-import type { CacheEvents } from '../cache/events.ts';
-import type { EvictionEvents } from '../cache/eviction/evictor.ts';
-import type { ScrubEvents } from '../cache/scrub/pass.ts';
-import type { ConditionPublisher } from '../conditions/condition.ts';
-import type { FleetEvents } from '../fleet/events.ts';
-import type { StreamIndexEvents } from '../image-streams/index/events.ts';
-import type { MirrorEvents, WorkqueueEvents } from '../mirror/events.ts';
-import type { MissEvents } from '../mirror/fallback/fallback.ts';
-import type { ProxyEvents } from '../proxy/events.ts';
-import type { DiskTierEvents } from '../store/disk-tier/events.ts';
-import type { StoreEvents } from '../store/store.ts';
-import type { UpstreamEvents } from '../upstream/upstream.ts';
-import { conditionMetrics } from './metric-conditions.ts';
-import { diskEvents } from './metric-disk.ts';
-import { fleetEvents } from './metric-fleet.ts';
-import { counter, gauge, histogram, measured } from './metric-kinds.ts';
-import { streamEvents } from './metric-streams.ts';
-import { table } from './metric-table.ts';
+import type { SearchEvents } from '../../auth/access.ts';
+import type { ClusterEvents } from '../../auth/clusters/cluster.ts';
+import { mediumFault } from '../../base/state/medium-fault.ts';
+import type { CacheEvents } from '../../cache/events.ts';
+import type { EvictionEvents } from '../../cache/eviction/evictor.ts';
+import type { ScrubEvents } from '../../cache/scrub/pass.ts';
+import type { ConditionPublisher } from '../../conditions/condition.ts';
+import type { FleetEvents } from '../../fleet/events.ts';
+import type { StreamIndexEvents } from '../../image-streams/index/events.ts';
+import type { MirrorEvents, WorkqueueEvents } from '../../mirror/events.ts';
+import type { MissEvents } from '../../mirror/fallback/fallback.ts';
+import type { ProxyEvents } from '../../proxy/events.ts';
+import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
+import type { StoreEvents } from '../../store/store.ts';
+import type { UpstreamEvents } from '../../upstream/upstream.ts';
+import { conditionMetrics } from './conditions.ts';
+import { diskEvents } from './disk.ts';
+import { fleetEvents } from './fleet.ts';
+import { counter, gauge, histogram, measured } from './kinds.ts';
+import { streamEvents } from './streams.ts';
+import { table } from './table.ts';
 
 /** Everything that the parts of Quayside report. */
 export type MeteredEvents = CountedEvents & MirrorEvents & WorkqueueEvents;

@@ -1,8 +1,8 @@
 import type { Registry } from 'prom-client';
-import { mediumFault } from '../base/state/medium-fault.ts';
-import type { DiskTierEvents } from '../store/disk-tier/events.ts';
-import { counter, gauge } from './metric-kinds.ts';
-import { table } from './metric-table.ts';
+import { mediumFault } from '../../base/state/medium-fault.ts';
+import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
+import { counter, gauge } from './kinds.ts';
+import { table } from './table.ts';
 
 /** Counts what the disk before the bucket does. */
 export function diskEvents(registry: Registry): DiskTierEvents {

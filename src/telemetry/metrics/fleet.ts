@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
-import type { FleetEvents } from '../fleet/events.ts';
-import { counter, gauge } from './metric-kinds.ts';
-import { table } from './metric-table.ts';
+import type { FleetEvents } from '../../fleet/events.ts';
+import { counter, gauge } from './kinds.ts';
+import { table } from './table.ts';
 
 /** Counts what passes between the members of a fleet. */
 export function fleetEvents(registry: Registry): FleetEvents {

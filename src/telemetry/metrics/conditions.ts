@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
-import type { ConditionPublisher } from '../conditions/condition.ts';
-import { gauge } from './metric-kinds.ts';
-import { table } from './metric-table.ts';
+import type { ConditionPublisher } from '../../conditions/condition.ts';
+import { gauge } from './kinds.ts';
+import { table } from './table.ts';
 
 const statuses = ['True', 'False', 'Unknown'] as const;
 

@@ -1,5 +1,5 @@
 import { test } from 'tap';
-import { createChildren } from '../../src/telemetry/metric-kinds.ts';
+import { createChildren } from '../../../src/telemetry/metrics/kinds.ts';
 
 test('each combination of label values has one child, whichever value differs', async (t) => {
   const { of, known } = createChildren<readonly ['kind', 'hit'], { values: readonly string[] }>((values) => ({

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
-import type { StreamIndexEvents } from '../image-streams/index/events.ts';
-import { counter, gauge } from './metric-kinds.ts';
-import { table } from './metric-table.ts';
+import type { StreamIndexEvents } from '../../image-streams/index/events.ts';
+import { counter, gauge } from './kinds.ts';
+import { table } from './table.ts';
 
 /** Counts what the indexes of image streams report. */
 export function streamEvents(registry: Registry): StreamIndexEvents {

@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
-import { counter, gauge } from './metric-kinds.ts';
-import { table } from './metric-table.ts';
+import { counter, gauge } from './kinds.ts';
+import { table } from './table.ts';
 
 /** What a process that deletes in registries counts. */
 export interface PruneMetrics {
