@@ -25,7 +25,6 @@ import type { BlobModes } from '../proxy/pull/blob-modes.ts';
 import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createMetrics } from '../telemetry/metrics/metrics.ts';
 import { createRequestTrace } from '../telemetry/request-trace.ts';
 import {
   configuredAccess,
@@ -38,6 +37,7 @@ import { readKeyPair } from './certificate.ts';
 import { bucketFault, configuredBucket } from './conditions/bucket.ts';
 import { configuredConditions } from './conditions/conditions.ts';
 import { createSigns } from './conditions/signs.ts';
+import { describedMetrics } from './described-metrics.ts';
 import { configuredExplain } from './explain/service.ts';
 import { UpstreamStates } from './explain/states.ts';
 import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
@@ -92,7 +92,7 @@ const lastWordsMs = 2_000;
 
 /** Makes the parts, joins them, and listens. Rejects when an address cannot be listened on. */
 export async function createService(config: Config, { log, env, clock }: ServiceOptions): Promise<Service> {
-  const meters = createMetrics();
+  const meters = describedMetrics(config, env);
   const signs = createSigns(clock?.now);
   const states = new UpstreamStates();
   const ours = states.noted(signs.noted(logged({ ...meters.events, ...mirrorMetrics(meters) }, log)));
@@ -137,7 +137,7 @@ export async function createService(config: Config, { log, env, clock }: Service
   // Filled below: the mirror and the rights ask for a registry by name once they work.
   const registries = new Map<string, CachedRegistry>();
   const registry = (name: string): CachedRegistry | undefined => registries.get(name);
-  const parts = { config, cache, registry, events, log, env };
+  const parts = { config, cache, registry, events, meters, log, env };
   const { mirror: settings } = config;
   const mirror = settings && mirrorRules && (await mirrored({ settings, rules: mirrorRules, ...parts }));
   const unfilled = configuredUpstreams(config, env, events, fleet?.share);

@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/digest.ts';
 import type { Repository, Tag } from '../oci/reference.ts';
+import type { UpstreamLie } from '../upstream/upstream.ts';
 
 /** The source of an answer's bytes, best first. Also the word in the `Quayside-Cache` header. */
 export type Hit =
@@ -81,8 +82,12 @@ export interface CacheEvents {
       readonly error?: unknown;
       /** The request that began it. */
       readonly requestId?: string | undefined;
+      /** Of a stored one: its size. */
+      readonly bytes?: number;
     },
   ): void;
+  /** An upstream sent bytes that do not match the digest that they were asked by. */
+  wrongContent?(event: UpstreamLie): void;
   /** A reader joined a download that was running. */
   joined(event: FillName): void;
   /** A manifest is in the store. */

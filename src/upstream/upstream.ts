@@ -63,6 +63,8 @@ export interface UpstreamEvents {
   /** A request is made again, or a body resumed at a byte. */
   retried(event: { readonly upstream: string; readonly reason: 'status' | 'network' | 'resume' }): void;
   received(event: { readonly upstream: string; readonly bytes: number }): void;
+  /** It sent bytes that do not match the digest that they were asked by. */
+  wrongContent?(event: UpstreamLie): void;
   /** It did not answer a ping, or answers again after that. */
   reachabilityChanged?(event: {
     readonly upstream: string;
@@ -83,6 +85,12 @@ export interface UpstreamEvents {
     /** Of an open one: the last failure. */
     readonly error?: unknown;
   }): void;
+}
+
+/** What an upstream sent that is not what its digest names. */
+export interface UpstreamLie {
+  readonly upstream: string;
+  readonly kind: 'manifest' | 'blob';
 }
 
 export type UpstreamRequestKind =

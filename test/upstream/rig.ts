@@ -58,6 +58,7 @@ export function eventsInto(lines: string[]): UpstreamEvents {
     requested: ({ kind, status }) => void lines.push(`requested ${kind} ${status}`),
     retried: ({ reason }) => void lines.push(`retried ${reason}`),
     received: ({ bytes }) => void lines.push(`received ${bytes}`),
+    wrongContent: ({ kind }) => void lines.push(`wrong ${kind}`),
     breakerChanged: ({ state }) => void lines.push(`breaker ${state}`),
   };
 }

@@ -51,7 +51,7 @@ interface ConditionParts {
   readonly readKeyPair: ReadKeyPair;
   readonly mirror?: { state(): MirrorActivity };
   readonly signs: Signs;
-  readonly meters: Pick<Metrics, 'conditions'>;
+  readonly meters: Pick<Metrics, 'conditions' | 'certificate'>;
   readonly log: Log;
   readonly env: Environment;
   readonly clock?: Clock;
@@ -86,7 +86,7 @@ export async function configuredConditions(config: Config, parts: ConditionParts
       ...clusterSources(config, clients, signs, now),
       ...streamSources(parts.streams),
       ...(mirror === undefined ? [] : mirrorSources(() => mirror.state())),
-      ...certificateSources(config, parts.readKeyPair),
+      ...certificateSources(config, { read: parts.readKeyPair, told: parts.meters.certificate }),
       clockSource(signs, () => bucket?.skewMs()),
       settingsSource(() => waiting),
     ],

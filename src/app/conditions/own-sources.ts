@@ -114,11 +114,18 @@ export type ReadKeyPair = (
   files: NonNullable<Config['tls']>,
 ) => Promise<{ readonly cert: Buffer; readonly key: Buffer }>;
 
+interface CertificateOptions {
+  readonly read: ReadKeyPair;
+  /** Told of its end at each look, milliseconds since the epoch. */
+  readonly told?: (notAfter: number) => void;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly wall?: () => number;
+}
+
 /** The certificate in the files of `tls`; none for plain HTTP. */
 export function certificateSources(
   { tls }: Config,
-  read: ReadKeyPair,
-  wall: () => number = Date.now,
+  { read, told, wall = Date.now }: CertificateOptions,
 ): readonly ConditionSource[] {
   if (tls === undefined) return [];
   const files = tls;
@@ -126,7 +133,9 @@ export function certificateSources(
     try {
       const pair = await read(files);
       createSecureContext(pair);
-      return [validity(new X509Certificate(pair.cert), wall())];
+      const certificate = new X509Certificate(pair.cert);
+      told?.(Date.parse(certificate.validTo));
+      return [validity(certificate, wall())];
     } catch (error) {
       return [bad('the certificate of tls cannot be used', error, 'Unusable')];
     }

@@ -34,10 +34,11 @@ import type { Repository } from '../../oci/reference.ts';
 import { mirrorLog, mirrorWriter } from '../../predecessors/outputs/mirror-log.ts';
 import { createMemoryStore } from '../../store/memory-store.ts';
 import type { Log } from '../../telemetry/log.ts';
-import type { MeteredEvents } from '../../telemetry/metrics/metrics.ts';
+import type { MeteredEvents, Metrics } from '../../telemetry/metrics/metrics.ts';
 import type { Upstream } from '../../upstream/upstream.ts';
 import { type ClusterClients, createClusterClients } from './cluster-clients.ts';
 import { copying } from './copying.ts';
+import { deskQueue } from './desk-queue.ts';
 import { createRegistryEndpoints, type RegistryEndpoints } from './endpoints.ts';
 import { followInputs } from './inputs.ts';
 import { configuredRules, type Rules } from './rules.ts';
@@ -50,6 +51,7 @@ export interface MirrorParts {
   readonly cache: CacheContext;
   readonly registry: (name: string) => CachedRegistry | undefined;
   readonly events: MeteredEvents;
+  readonly meters: Pick<Metrics, 'mirror'>;
   readonly log: Log;
   readonly env: Environment;
   readonly rules: Rules;
@@ -161,6 +163,10 @@ export async function configuredMirror(parts: MirrorParts): Promise<Mirror> {
 
   const look = createImageInspector((registry) => ends.source(registry));
   const shown = deskQueue(sink, () => current);
+  parts.meters.mirror({
+    counts: () => watch.state(current).tasks,
+    holds: async () => (await holds.list()).length,
+  });
   return {
     filled(upstream) {
       const { name } = upstream;
@@ -218,19 +224,6 @@ async function turns(
     }
     await hasSlept(collectEveryMs, signal);
   }
-}
-
-/** What the API needs of a queue, also while another process has it. */
-function deskQueue(
-  { put }: TaskSink,
-  current: () => Queue | undefined,
-): Pick<Queue, 'put' | 'list' | 'retry' | 'drop'> {
-  return {
-    put,
-    list: (filter) => current()?.list(filter) ?? [],
-    retry: (filter) => current()?.retry(filter) ?? 0,
-    drop: (destination) => current()?.drop(destination),
-  };
 }
 
 async function configuredStreams(

@@ -1,4 +1,5 @@
-import type { Descriptor } from '../../oci/content.ts';
+import { defined } from '../../base/text/defined.ts';
+import { ContentMismatch, type Descriptor } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { CachedBlobs } from '../../store/store.ts';
@@ -75,11 +76,16 @@ export function createFills({ spool, store, events, stored, keepsFollowed = true
     name: FillName & Pick<FillStart, 'requestId'>,
   ): Promise<void> => {
     const outcome = await done.settled;
+    const descriptor = outcome === 'stored' ? await done.opened : undefined;
     try {
-      if (outcome === 'stored') stored?.(await done.opened);
+      if (descriptor !== undefined) stored?.(descriptor);
     } finally {
       running.delete(key);
-      events.fillEnded({ ...name, outcome, error: done.failure });
+      const { upstream } = name;
+      // A member of the fleet that sends wrong bytes says nothing of the upstream.
+      if (done.failure instanceof ContentMismatch && done.followed === undefined)
+        events.wrongContent?.({ upstream, kind: 'blob' });
+      events.fillEnded({ ...name, outcome, error: done.failure, ...defined({ bytes: descriptor?.size }) });
     }
   };
   const settled = async (): Promise<void> => {

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { withTimeout } from '../../base/time/wait.ts';
 import type { Row } from './table.ts';
 
 /** The values of a metric's labels, in the order of the table. */
@@ -128,4 +129,34 @@ export function measured<Labels extends readonly string[]>(registry: Registry, r
     },
   });
   return (values: Values<Labels>, measure: () => number): void => void measures.push([values, measure]);
+}
+
+/** What a disk or a store says later than that is left out of a scrape, milliseconds. */
+const scrapeMs = 1_000;
+
+/**
+ * A gauge whose values the system or the store is asked for at each scrape. A value that
+ * does not come within a second, or that cannot be told, is missing in that scrape, or NaN where
+ * there are no labels.
+ */
+export function inquired<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+  const [name, help, labelNames] = row;
+  const inquiries: (readonly [values: Values<Labels>, ask: () => Promise<number>])[] = [];
+  const metric: Gauge<string> = new Gauge<string>({
+    name,
+    help,
+    labelNames,
+    registers: [registry],
+    async collect() {
+      metric.reset();
+      await Promise.all(
+        inquiries.map(async ([values, ask]) => {
+          const value = await withTimeout(ask(), scrapeMs, () => undefined).catch(() => undefined);
+          if (value !== undefined) metric.labels(...values.map(String)).set(value);
+          else if (values.length === 0) metric.set(Number.NaN);
+        }),
+      );
+    },
+  });
+  return (values: Values<Labels>, ask: () => Promise<number>): void => void inquiries.push([values, ask]);
 }

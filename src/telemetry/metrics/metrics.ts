@@ -21,8 +21,10 @@ import type { StoreEvents } from '../../store/store.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { conditionMetrics } from './conditions.ts';
 import { diskEvents } from './disk.ts';
+import { factMetrics, type ServiceFacts } from './facts.ts';
 import { fleetEvents } from './fleet.ts';
 import { counter, gauge, histogram, measured } from './kinds.ts';
+import { type CountedMirror, mirrorStateMetrics } from './mirror.ts';
 import { streamEvents } from './streams.ts';
 import { table } from './table.ts';
 
@@ -48,6 +50,12 @@ export interface Metrics {
   readonly registry: Registry;
   /** Counts the conditions. */
   readonly conditions: ConditionPublisher;
+  /** Shows the build, its limits and the room of its disks from now on. */
+  describe(facts: ServiceFacts): void;
+  /** Shows the queue of the mirror from now on. */
+  mirror(mirror: CountedMirror): void;
+  /** The certificate of `tls` expires then, milliseconds since the epoch. */
+  certificate(notAfter: number): void;
   /** All metrics in the exposition format that `contentType` names. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -57,9 +65,16 @@ export interface Metrics {
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  const { describe, wrongContent } = factMetrics(registry);
+  const certificate = gauge(registry, table.certificateEnd);
   return {
     registry,
     conditions: conditionMetrics(registry),
+    describe,
+    mirror: mirrorStateMetrics(registry),
+    certificate(notAfter) {
+      certificate().value = notAfter / 1000;
+    },
     events: {
       ...proxyEvents(registry),
       ...cacheEvents(registry),
@@ -71,7 +86,8 @@ export function createMetrics(): Metrics {
       ...missEvents(registry),
       ...streamEvents(registry),
       ...fleetEvents(registry),
-      ...amplification(registry),
+      ...byteEvents(registry),
+      wrongContent,
     },
     text: () => registry.metrics(),
     contentType: registry.contentType,
@@ -116,6 +132,7 @@ function proxyEvents(registry: Registry): Omit<ProxyEvents, 'sent'> {
 function cacheEvents(registry: Registry): CacheEvents {
   const reads = counter(registry, table.reads);
   const fills = counter(registry, table.fills);
+  const storedBytes = counter(registry, table.storedByFills);
   const notKept = counter(registry, table.notKept);
   const filling = gauge(registry, table.filling);
   const joined = counter(registry, table.joined);
@@ -129,10 +146,11 @@ function cacheEvents(registry: Registry): CacheEvents {
     fillStarted() {
       filling().value += 1;
     },
-    fillEnded({ outcome }) {
+    fillEnded({ outcome, bytes = 0 }) {
       filling().value -= 1;
       const isKnown = outcome === 'stored' || outcome === 'followed' || outcome === 'failed';
       fills(isKnown ? outcome : 'not-kept').value += 1;
+      storedBytes().value += bytes;
       if (!isKnown) notKept(outcome).value += 1;
     },
     joined() {
@@ -258,20 +276,14 @@ function missEvents(registry: Registry): MissEvents {
   };
 }
 
-/** What the cache is for in one number; 0 until an upstream has sent anything. */
-function amplification(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<UpstreamEvents, 'received'> {
+function byteEvents(registry: Registry): Pick<ProxyEvents, 'sent'> & Pick<UpstreamEvents, 'received'> {
   const bytesOut = counter(registry, table.sent);
   const bytesIn = counter(registry, table.received);
-  let sent = 0;
-  let received = 0;
-  measured(registry, table.amplification)([], () => (received === 0 ? 0 : sent / received));
   return {
     sent({ source, bytes }) {
-      sent += bytes;
       bytesOut(source).value += bytes;
     },
     received({ upstream, bytes }) {
-      received += bytes;
       bytesIn(upstream).value += bytes;
     },
   };

@@ -12,11 +12,6 @@ export const table = {
   duration: ['quayside_request_duration_seconds', 'From request to end of the answer.', ['kind']],
   sent: ['quayside_sent_bytes_total', 'Body bytes sent to clients, by source.', ['source']],
   reads: ['quayside_cache_reads_total', 'Reads answered, by where the answer came from.', ['kind', 'hit']],
-  amplification: [
-    'quayside_amplification_ratio',
-    'Bytes sent to clients for each byte from an upstream.',
-    [],
-  ],
   running: ['quayside_requests_running', 'Requests that hold a slot.', ['limit']],
   waiting: ['quayside_requests_waiting', 'Requests that wait for a slot.', ['limit']],
   limited: [
@@ -95,6 +90,11 @@ export const table = {
     ['cluster', 'operation', 'outcome'],
   ],
   fills: ['quayside_fills_total', 'Downloads that ended.', ['outcome']],
+  storedByFills: [
+    'quayside_fills_stored_bytes_total',
+    'Bytes of the blobs that downloads stored, each byte once.',
+    [],
+  ],
   notKept: ['quayside_fills_not_kept_total', 'Downloads that were not stored, by cause.', ['reason']],
   filling: ['quayside_fills_running', 'Downloads under way.', []],
   joined: ['quayside_fill_joined_total', 'Readers that joined a download under way.', []],
@@ -171,6 +171,11 @@ export const table = {
     ['upstream', 'kind'],
   ],
   received: ['quayside_upstream_received_bytes_total', 'Body bytes from upstreams.', ['upstream']],
+  wrongContent: [
+    'quayside_upstream_wrong_content_total',
+    'Manifests and blobs of an upstream that did not match their digest.',
+    ['upstream', 'kind'],
+  ],
   retries: [
     'quayside_upstream_retries_total',
     'Requests retried and bodies resumed.',
@@ -180,6 +185,43 @@ export const table = {
     'quayside_upstream_breaker_state',
     '1 for the state of the circuit breaker, 0 for the others.',
     ['upstream', 'state'],
+  ],
+  buildInfo: [
+    'quayside_build_info',
+    '1, with the version, the revision of its source, and that of Node.',
+    ['version', 'revision', 'node'],
+  ],
+  maxBytes: ['quayside_max_bytes', 'Bytes that the settings allow spool, disk and store.', ['use']],
+  filesystemSize: [
+    'quayside_filesystem_size_bytes',
+    'Size of the file system of a directory of ours.',
+    ['use'],
+  ],
+  filesystemAvailable: [
+    'quayside_filesystem_available_bytes',
+    'Bytes that the file system of a directory of ours has left.',
+    ['use'],
+  ],
+  certificateEnd: [
+    'quayside_certificate_not_after_timestamp_seconds',
+    'When the certificate of tls expires, in Unix time.',
+    [],
+  ],
+  mirrorLeader: ['quayside_mirror_leader', '1 in the process that copies, 0 in the others.', []],
+  mirrorImages: [
+    'quayside_mirror_images',
+    'Images in the queue of the process that copies, by state.',
+    ['state'],
+  ],
+  mirrorOldest: [
+    'quayside_mirror_oldest_waiting_seconds',
+    'For how long the oldest waiting image has waited; 0 without one.',
+    [],
+  ],
+  mirrorHolds: [
+    'quayside_mirror_holds',
+    'Destinations that operators hold; NaN while the store does not tell.',
+    [],
   ],
   conditions: [
     'quayside_condition_state',

@@ -2,6 +2,7 @@
 // reference. Out: answers, resumed and checked; RegistryError. Imports: base, oci, upstream,
 // upstream/download, upstream/http, upstream/login, upstream/resilience.
 
+import { ManifestMismatch } from '../../oci/content.ts';
 import { settingsOf, type UpstreamOptions } from '../http/options.ts';
 import type { Upstream } from '../upstream.ts';
 import { type BlobSettings, openBlob, statBlob } from './blobs.ts';
@@ -30,7 +31,14 @@ export function createUpstream(options: UpstreamOptions): Upstream {
       return hasRanges;
     },
     isReachable: (asked) => link.isReachable(asked),
-    manifest: (repository, reference, asked) => askManifest(link, repository, reference, asked),
+    async manifest(repository, reference, asked) {
+      try {
+        return await askManifest(link, repository, reference, asked);
+      } catch (error) {
+        if (error instanceof ManifestMismatch) events?.wrongContent?.({ upstream: name, kind: 'manifest' });
+        throw error;
+      }
+    },
     statBlob: (repository, digest, asked) => statBlob(link, repository, digest, asked),
     openBlob: (repository, digest, asked = {}) =>
       openBlob(link, repository, digest, { ...asked, settings: blobSettings }),

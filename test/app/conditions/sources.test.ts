@@ -93,16 +93,18 @@ test('our clock is wrong when those of others agree that it is', async (t) => {
 function certified(t: Test, now: number) {
   const folder = t.testdir({ ...testAuthority().issued() });
   const config = load(`tls: { certFile: ${join(folder, 'cert')}, keyFile: ${join(folder, 'key')} }`, {});
-  return certificateSources(config, readKeyPair, () => now)[0];
+  return certificateSources(config, { read: readKeyPair, wall: () => now })[0];
 }
 
 test('a certificate counts as bad a day before it expires, and where it cannot be used', async (t) => {
-  t.same(certificateSources(load('', {}), readKeyPair), []);
+  t.same(certificateSources(load('', {}), { read: readKeyPair }), []);
   t.match(await found(certified(t, Date.now())), [{ status: 'True', reason: 'Valid' }]);
   t.match(await found(certified(t, Date.parse('2100-01-01'))), [{ status: 'False', reason: 'Expired' }]);
   t.match(await found(certified(t, 0)), [{ status: 'False', reason: 'NotYetValid' }]);
   const missing = load('tls: { certFile: /nowhere/cert, keyFile: /nowhere/key }', {});
-  t.match(await found(certificateSources(missing, readKeyPair)[0]), [{ status: 'False', reason: 'ENOENT' }]);
+  t.match(await found(certificateSources(missing, { read: readKeyPair })[0]), [
+    { status: 'False', reason: 'ENOENT' },
+  ]);
 });
 
 test('the lease, the queue and what is parked are told', async (t) => {

@@ -39,12 +39,17 @@ const media: Readonly<Record<string, (t: Test) => Promise<Store>>> = {
 async function rig(t: Test, medium = media['memory']) {
   const store = (await medium?.(t)) ?? createMemoryStore();
   const spooled: number[] = [0];
+  const wrong: string[] = [];
   const parts = createCacheContext({
     store,
     spool: { path: join(t.testdirName, 'spool'), maxBytes: 1e9 },
     memory: { maxBytes: 8e6, maxEntryBytes: 65_536 },
     buffers: createBufferPool(),
-    events: { ...createMetrics().events, spoolChanged: ({ bytes }) => void spooled.push(bytes) },
+    events: {
+      ...createMetrics().events,
+      spoolChanged: ({ bytes }) => void spooled.push(bytes),
+      wrongContent: ({ upstream, kind }) => void wrong.push(`${upstream} ${kind}`),
+    },
   });
   const { bytes, descriptor } = randomContent(size);
   const made = async (name: string) => {
@@ -75,7 +80,7 @@ async function rig(t: Test, medium = media['memory']) {
     }
     await parts.close();
   });
-  return { parts, good, other, bytes, digest: descriptor.digest, spooled: () => spooled.at(-1) };
+  return { parts, good, other, bytes, digest: descriptor.digest, wrong, spooled: () => spooled.at(-1) };
 }
 
 const troubles: Readonly<Record<string, Misbehaviours>> = {
@@ -96,6 +101,15 @@ for (const [trouble, switches] of Object.entries(troubles)) {
     t.equal(good.double.seen('GET').length, 1);
   });
 }
+
+test('an upstream that sends wrong bytes is counted by its name', async (t) => {
+  const { parts, good, other, wrong, digest } = await rig(t);
+  other.double.switches.servesWrongBytes = true;
+  await t.rejects(other.pulled(digest).then(({ error }) => Promise.reject(error)));
+  t.equal((await good.pulled(digest)).error, undefined);
+  await parts.fills.settled();
+  t.same([...new Set(wrong)], ['other.example blob']);
+});
 
 test('readers of one upstream still share one download', async (t) => {
   const { good, bytes, digest } = await rig(t);

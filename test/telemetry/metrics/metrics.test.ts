@@ -20,7 +20,7 @@ test('names and labels follow the rules: units last, labels of small closed sets
   for (const [name, help, labels] of Object.values(table)) {
     t.match(
       name,
-      /^quayside_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs|_available|_streams|_digests|_references|_members)$/,
+      /^quayside_[a-z0-9_]+(_total|_seconds|_bytes|_ratio|_running|_waiting|_state|_blobs|_available|_streams|_digests|_references|_members|_info|_leader|_images|_holds)$/,
     );
     t.match(help, /^[A-Z0-9].*\.$/);
     for (const label of labels) t.notMatch(label, /repository|tag|digest|user|path|subject/);
@@ -106,13 +106,13 @@ test('each event is counted where its name says', async (t) => {
   }
 });
 
-test('amplification is what clients got for each byte from an upstream', async (t) => {
+test('bytes from upstreams, stored bytes and bytes for clients are counted apart', async (t) => {
   const { events, ...meter } = createMetrics();
-  events.sent({ source: 'memory', bytes: 100 });
-  t.equal(await sample(meter, 'quayside_amplification_ratio'), '0', 'nothing came from an upstream yet');
+  t.equal(await sample(meter, 'quayside_fills_stored_bytes_total'), '0', 'there from the start');
   events.received({ upstream: 'quay.io', bytes: 50 });
+  events.fillEnded({ ...download('1'), outcome: 'stored', bytes: 40 });
   events.sent({ source: 'fill', bytes: 900 });
-  t.equal(await sample(meter, 'quayside_amplification_ratio'), '20');
+  t.equal(await sample(meter, 'quayside_fills_stored_bytes_total'), '40');
   t.equal(await sample(meter, 'quayside_sent_bytes_total{source="fill"}'), '900');
   t.equal(await sample(meter, 'quayside_upstream_received_bytes_total{upstream="quay.io"}'), '50');
 });

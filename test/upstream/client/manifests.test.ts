@@ -87,10 +87,11 @@ test('a digest header that does not fit the bytes is a lie', async (t) => {
 });
 
 test('bytes that do not fit the digest asked for are refused', async (t) => {
-  const { registry, upstream } = await rig(t);
+  const { registry, upstream, events } = await rig(t);
   const { digest } = registry.addImage('team/app', 'v1');
   Object.assign(registry.switches, { servesWrongBytes: true, omitsDigestHeader: true });
   t.equal((await refusalOf(upstream.manifest(app, { digest }))).code, 'UPSTREAM_INVALID');
+  t.ok(events.includes('wrong manifest'), 'and counted');
 });
 
 test('without a digest header the bytes of a tag must fit an entity tag that is a digest', async (t) => {

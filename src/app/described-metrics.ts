@@ -1,0 +1,30 @@
+import manifest from '../../package.json' with { type: 'json' };
+import { defined } from '../base/text/defined.ts';
+import { diskOf } from '../config/config.ts';
+import type { Config, Environment } from '../config/load.ts';
+import { createMetrics, type Metrics } from '../telemetry/metrics/metrics.ts';
+
+/** The variable in which a build of the image tells the revision of its source. */
+const revisionVariable = 'QUAYSIDE_REVISION';
+
+/** Metrics that show what is known before anything is served: build, limits, disks. */
+export function describedMetrics(config: Config, env: Environment): Metrics {
+  const { store, spool, eviction, upstreams } = config;
+  const disk = diskOf(config);
+  const metrics = createMetrics();
+  metrics.describe({
+    version: manifest.version,
+    revision: env[revisionVariable] || undefined,
+    upstreams: Object.keys(upstreams),
+    directories: {
+      spool: spool.path,
+      ...defined({ disk: disk?.path }),
+      ...('filesystem' in store ? { store: store.filesystem.path } : {}),
+    },
+    maxBytes: {
+      spool: spool.maxBytes,
+      ...defined({ disk: disk?.maxBytes, store: eviction.maxBytes }),
+    },
+  });
+  return metrics;
+}
