@@ -21,7 +21,6 @@ import { createHosts } from '../proxy/access/hosts.ts';
 import { OwnCuts } from '../proxy/http/own-cuts.ts';
 import { RecentFailures } from '../proxy/http/recent-failures.ts';
 import { readiness } from '../proxy/operators/readiness.ts';
-import type { BlobModes } from '../proxy/pull/blob-modes.ts';
 import { createBufferPool } from '../store/buffers.ts';
 import { logged } from '../telemetry/event-log.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -38,10 +37,12 @@ import { bucketFault, configuredBucket } from './conditions/bucket.ts';
 import { configuredConditions } from './conditions/conditions.ts';
 import { createSigns } from './conditions/signs.ts';
 import { describedMetrics } from './described-metrics.ts';
+import { createDuties } from './duties.ts';
 import { configuredExplain } from './explain/service.ts';
 import { UpstreamStates } from './explain/states.ts';
 import { followedMirrorRules, mirrored } from './mirror/loaded.ts';
 import { cachedRegistries, configuredUpstreams, createAbsences } from './registries.ts';
+import { blobModesOf } from './reload.ts';
 import { configuredFleet } from './replicas/fleet.ts';
 import { fleetNews, movesTold } from './replicas/fleet-news.ts';
 import { configuredSharing } from './replicas/review-sharing.ts';
@@ -49,7 +50,7 @@ import { adminServer, listening, mirrorServer, openedMemberPort, pullServer } fr
 import { servedStore } from './store.ts';
 import { StoreCheck, storePlace } from './store-check.ts';
 import { configuredStreams } from './streams.ts';
-import { startedUpkeep, subjectsKeptMs, swept } from './upkeep.ts';
+import { createUpkeep, subjectsKeptMs, swept } from './upkeep.ts';
 
 interface ServiceOptions extends Pick<CacheContext, 'clock'> {
   readonly log: Log;
@@ -223,8 +224,18 @@ export async function createService(config: Config, { log, env, clock }: Service
     operated: (event) => log.info({ component: 'admin', ...event }, 'operator request'),
     ...defined({ operators, mirror }),
   });
-  const shown = mirror && settings?.listen ? mirrorServer(mirror) : undefined;
-  const upkeep = startedUpkeep(config, { cache, registries, events });
+  const upkeep = createUpkeep(config, { cache, registries, events });
+  const duties = createDuties(config, {
+    admin,
+    mirrorPage: mirror && settings?.listen ? mirrorServer(mirror) : undefined,
+    work: [
+      upkeep.start,
+      () => mirror?.start(),
+      conditions.start,
+      sharing.start,
+      () => void swept([() => subjects.sweep(subjectsKeptMs(config))], log),
+    ],
+  });
 
   async function close(): Promise<void> {
     const giveUp = (): void => {
@@ -248,7 +259,7 @@ export async function createService(config: Config, { log, env, clock }: Service
       () => cache.close(),
       () => closeTogether(upstreams.map((upstream) => () => upstream.close())),
       () => passwords.close(),
-      () => closeTogether([() => admin.close(), () => shown?.close(), () => explain.close()]),
+      () => closeTogether([() => duties.close(), () => explain.close()]),
     ]);
   }
 
@@ -256,20 +267,14 @@ export async function createService(config: Config, { log, env, clock }: Service
     const own = cachedRegistries(config, cache, asked, { absences, isForReplicas: true });
     const memberAddress = await fleet?.listen(own, openedMemberPort);
     const address = await listening(app, config.listen);
-    const adminAddress =
-      config.admin.listen === false ? undefined : await listening(admin, config.admin.listen);
-    const mirrorAddress = shown && settings?.listen ? await listening(shown, settings.listen) : undefined;
+    const addresses = await duties.start();
     streams.start();
-    mirror?.start();
-    conditions.start();
-    sharing.start();
     forgetting.start();
-    void swept([cache.sweep, () => subjects.sweep(subjectsKeptMs(config))], log);
+    void swept([cache.sweep], log);
     return {
       address,
       memberAddress,
-      adminAddress,
-      mirrorAddress,
+      ...addresses,
       storeFault,
       pending: conditions.pending,
       reload: (changed) => {
@@ -290,10 +295,4 @@ export async function createService(config: Config, { log, env, clock }: Service
     await close();
     throw error;
   }
-}
-
-function blobModesOf({ hosts }: Config): BlobModes {
-  return new Map(
-    Object.entries(hosts).flatMap(([name, { blobs }]) => (blobs === undefined ? [] : [[name, blobs]])),
-  );
 }

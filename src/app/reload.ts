@@ -3,6 +3,7 @@ import { Expression } from '../base/text/expression.ts';
 import { type Fields, isObject } from '../base/text/json.ts';
 import { ConfigError, type FaultPath, faultLine, pathText } from '../config/faults.ts';
 import type { Config } from '../config/load.ts';
+import type { BlobModes } from '../proxy/pull/blob-modes.ts';
 import type { Log } from '../telemetry/log.ts';
 
 interface ReloadOptions {
@@ -74,4 +75,11 @@ export function differences(before: unknown, after: unknown, path: FaultPath = [
 
 function isSection(value: unknown): value is Fields {
   return isObject(value) && !(value instanceof Expression);
+}
+
+/** How the settings want blobs delivered, by the name of the host. */
+export function blobModesOf({ hosts }: Config): BlobModes {
+  return new Map(
+    Object.entries(hosts).flatMap(([name, { blobs }]) => (blobs === undefined ? [] : [[name, blobs]])),
+  );
 }

@@ -10,6 +10,8 @@ import type { Log } from '../telemetry/log.ts';
 import type { MeteredEvents } from '../telemetry/metrics/metrics.ts';
 
 interface Upkeep {
+  /** Begins to measure, scrub and evict, for all who share the store from this machine. */
+  start(): void;
   close(): Promise<void>;
 }
 
@@ -22,8 +24,11 @@ interface UpkeepParts {
 /** Without eviction the store's size is only a metric, not worth frequent listings. */
 const measuring = { maxBytes: Number.POSITIVE_INFINITY, everyMs: 3_600_000 };
 
-/** Measures and scrubs the store, and evicts where the configuration says how much it may hold. */
-export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): Upkeep {
+/**
+ * Measures and scrubs the store, and evicts where the configuration says how much it may hold.
+ * Before it starts it only adds what this process stored to the common total.
+ */
+export function createUpkeep({ eviction, store }: Config, parts: UpkeepParts): Upkeep {
   const { cache, registries, events } = parts;
   const deleted = (digest: Digest): void => {
     cache.memory.delete(digest);
@@ -33,6 +38,7 @@ export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): 
   const common = { store: cache.medium, instance: cache.instance, events, deleted };
   const sizes: Pick<EvictorOptions, 'maxBytes' | 'everyMs'> =
     eviction.maxBytes === undefined ? measuring : { maxBytes: eviction.maxBytes };
+  const adding = setInterval(() => void cache.total.flush().catch(() => undefined), eviction.everyMs).unref();
   const running = [
     createEvictor({
       ...{ ...common, ...eviction, ...sizes },
@@ -52,9 +58,13 @@ export function startedUpkeep({ eviction, store }: Config, parts: UpkeepParts): 
           }),
         ]),
   ];
-  for (const each of running) each.start();
   return {
+    start() {
+      clearInterval(adding);
+      for (const each of running) each.start();
+    },
     async close() {
+      clearInterval(adding);
       await closeTogether(running.map((each) => () => each.close()));
     },
   };

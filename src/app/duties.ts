@@ -1,0 +1,42 @@
+import type { FastifyInstance } from 'fastify';
+import { closeTogether } from '../base/flow/close-all.ts';
+import type { Config } from '../config/load.ts';
+import { listening } from './server.ts';
+
+interface DutyParts {
+  /** The port of operators, not yet listening. */
+  readonly admin: FastifyInstance;
+  /** The mirror's page on a port of its own, not yet listening. Default: none. */
+  readonly mirrorPage: FastifyInstance | undefined;
+  /** What runs besides, begun in this order once the ports listen. */
+  readonly work: readonly (() => void)[];
+}
+
+/** Where operators ask, `host:port`; absent for none. */
+export interface DutyAddresses {
+  readonly adminAddress?: string;
+  readonly mirrorAddress?: string;
+}
+
+/** What is done once for all who serve one machine's clients: the ports of operators, and work. */
+export interface Duties {
+  /** Rejects when an address cannot be listened on. */
+  start(): Promise<DutyAddresses>;
+  /** Closes the ports; who began the work ends it. */
+  close(): Promise<void>;
+}
+
+/** Duties that begin when they are told to. */
+export function createDuties({ admin: { listen }, mirror }: Config, parts: DutyParts): Duties {
+  const { admin, mirrorPage, work } = parts;
+  return {
+    async start() {
+      const adminAddress = listen === false ? undefined : await listening(admin, listen);
+      const page = mirror?.listen;
+      const mirrorAddress = mirrorPage && page ? await listening(mirrorPage, page) : undefined;
+      for (const begin of work) begin();
+      return { ...(adminAddress && { adminAddress }), ...(mirrorAddress && { mirrorAddress }) };
+    },
+    close: () => closeTogether([() => admin.close(), () => mirrorPage?.close()]),
+  };
+}
