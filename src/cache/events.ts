@@ -55,8 +55,13 @@ export interface CacheEvents {
     /** What its age asks for. */
     readonly freshness?: 'answer' | 'answer-and-refresh' | 'ask';
   }): void;
-  /** The upstream itself named another digest for a tag than before. */
-  tagMoved?(event: { readonly upstream: string; readonly repository: Repository; readonly tag: Tag }): void;
+  /** The upstream itself named another digest for a tag than before, or none. */
+  tagMoved?(event: {
+    readonly upstream: string;
+    readonly repository: Repository;
+    readonly tag: Tag;
+    readonly digest?: Digest;
+  }): void;
   /** It was looked up whether content was seen in a repository. */
   memberLookedUp?(event: {
     readonly repository: Repository;

@@ -1,118 +1,72 @@
 import { listOf, parseJson } from '../base/text/json.ts';
-import type { Descriptor } from '../oci/content.ts';
+import { mayPass } from '../base/time/retry.ts';
+import type { Digest } from '../oci/digest.ts';
+import type { RegistryError } from '../oci/errors.ts';
 import { manifestOrNone } from '../oci/manifest.ts';
-import type { Reference, Repository } from '../oci/reference.ts';
-import { isTag } from '../oci/reference.ts';
-import type {
-  Cancellable,
-  ManifestAnswer,
-  ManifestOptions,
-  ReferrersPage,
-  TagPage,
-} from '../oci/registry-reader.ts';
+import { isTag, type Repository } from '../oci/reference.ts';
+import type { ManifestAnswer, ReferrersPage, TagPage } from '../oci/registry-reader.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { OwnedBlobs, type OwnedBlobsOptions } from './owned-blob.ts';
-import { type MemberAnswer, type MemberAsk, refusalOf } from './protocol/ask.ts';
-import { MemberFailed } from './protocol/member-client.ts';
+import { type MemberAsk, mayBeOwn, mostRefusals, refusalOf } from './protocol/ask.ts';
+import { type FoundAnswer, MemberQuestions, type MemberSaid } from './questions.ts';
 
-type FoundAnswer = Extract<MemberAnswer, { word: 'found' }>;
+interface ByOwnerOptions extends OwnedBlobsOptions {
+  /** Whether all members have one store: then what one has stored, all have. */
+  readonly hasOneStore: boolean;
+}
 
-/** What the owner says, or that this process has to ask the upstream itself. */
-type Said = 'absent' | 'ask-upstream' | { readonly found: FoundAnswer; readonly bytes: Uint8Array };
+/** How an answer between members is made one of the upstream. */
+interface OwnedQuestion<Answer> {
+  /** Whose owner answers. */
+  readonly key: string;
+  readonly ask: MemberAsk;
+  readonly signal: AbortSignal | undefined;
+  /** Asks the upstream from here. */
+  readonly here: () => Promise<Answer>;
+  readonly absent: (said: Extract<MemberSaid, { word: 'absent' }>) => Answer;
+  /** Undefined for an answer that says too little. */
+  readonly found: (answer: FoundAnswer, bytes: Uint8Array) => Answer | undefined;
+}
 
 /**
  * An upstream that each member asks for its own share of the content only: what another member owns
  * is asked for there. Whatever goes wrong between members, the upstream is asked here instead; what
- * the upstream said to the owner is passed on, and asked by no other member.
+ * the upstream said to the owner is passed on, and asked by no other member. Where the upstream
+ * cannot be asked, and each member has a store of its own, the others are asked for what they have.
  */
-export function byOwner(options: OwnedBlobsOptions): Upstream {
-  const { upstream, members, client, events } = options;
+export function byOwner(options: ByOwnerOptions): Upstream {
+  const { upstream, members, hasOneStore } = options;
   const blobs = new OwnedBlobs(options);
+  const questions = new MemberQuestions(options);
   const { name } = upstream;
 
-  async function said(key: string, ask: MemberAsk, signal?: AbortSignal): Promise<Said> {
-    const [owner, second] = members.ranked(key);
-    if (owner === undefined || owner === members.self) return 'ask-upstream';
-    try {
-      const { answer, bytes } = await client.askWhole(owner, ask, signal);
-      events?.memberAsked?.({ kind: ask.kind, word: answer.word });
-      if (answer.word === 'found') return { found: answer, bytes };
-      if (answer.word === 'absent') return 'absent';
-      if (answer.word !== 'refused') return 'ask-upstream';
-      if (answer.code === 'DENIED' && second === members.self) return 'ask-upstream';
-      throw refusalOf(answer, owner);
-    } catch (error) {
-      if (!(error instanceof MemberFailed)) throw error;
-      events?.memberFailed?.({ member: owner, error });
-      members.failed(owner);
-      return 'ask-upstream';
+  async function ownersAnswer<Answer>(question: OwnedQuestion<Answer>): Promise<Answer> {
+    const { key, ask, signal, here, absent, found } = question;
+    let refusal: RegistryError | undefined;
+    for (const member of members.ranked(key).slice(0, mostRefusals)) {
+      if (member === members.self) return here();
+      const said = await questions.said(member, ask, signal);
+      if (said.word === 'absent') return absent(said);
+      if (said.word !== 'refused')
+        return (said.word === 'found' ? found(said.answer, said.bytes) : undefined) ?? here();
+      refusal ??= refusalOf(said, member);
+      if (!mayBeOwn(said)) break;
     }
+    if (refusal !== undefined) throw refusal;
+    return here();
   }
 
-  async function manifest(
-    repository: Repository,
-    reference: Reference,
-    asked: ManifestOptions = {},
-  ): Promise<ManifestAnswer> {
-    const { digest, tag } = reference;
-    const key = `${name}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`;
-    const isHead = asked.method === 'HEAD';
-    const named = digest === undefined ? { tag } : { digest };
-    const ask = {
-      kind: 'manifest',
-      upstream: name,
-      repository,
-      ...named,
-      isHead,
-      isOwn: asked.isOwn === true,
-    } as const;
-    const answer = await said(key, ask, asked.signal);
-    if (answer === 'absent') return { kind: 'absent' };
-    if (answer === 'ask-upstream') return upstream.manifest(repository, reference, asked);
-    return (
-      foundManifest(answer.found, isHead ? undefined : answer.bytes) ??
-      upstream.manifest(repository, reference, asked)
-    );
-  }
-
-  async function statBlob(
-    repository: Repository,
-    digest: Descriptor['digest'],
-    asked: Cancellable = {},
-  ): Promise<Descriptor | undefined> {
-    const ask = { kind: 'stat', upstream: name, repository, digest } as const;
-    const answer = await said(`${name}/${repository}@${digest}`, ask, asked.signal);
-    if (answer === 'absent') return undefined;
-    if (answer === 'ask-upstream' || answer.found.size === undefined)
-      return upstream.statBlob(repository, digest, asked);
-    return { digest, size: answer.found.size };
-  }
-
-  async function tags(
-    repository: Repository,
-    query: string,
-    asked: Cancellable = {},
-  ): Promise<TagPage | undefined> {
-    const ask = { kind: 'tags', upstream: name, repository, query } as const;
-    const answer = await said(`${name}/${repository}`, ask, asked.signal);
-    if (answer === 'absent') return undefined;
-    if (answer === 'ask-upstream') return upstream.tags(repository, query, asked);
-    return { ...pageOf(answer.found), tags: listOf(parseJson(answer.bytes)).filter(isTag) };
-  }
-
-  async function referrers(
-    repository: Repository,
-    digest: Descriptor['digest'],
-    query: string,
-    asked: Cancellable = {},
-  ): Promise<ReferrersPage | undefined> {
-    const ask = { kind: 'referrers', upstream: name, repository, digest, query } as const;
-    const answer = await said(`${name}/${repository}`, ask, asked.signal);
-    if (answer === 'absent') return undefined;
-    if (answer === 'ask-upstream') return upstream.referrers(repository, digest, query, asked);
-    const { mediaType = '', filtersApplied } = answer.found;
-    const page = { ...pageOf(answer.found), bytes: answer.bytes, mediaType };
-    return filtersApplied === undefined ? page : { ...page, filtersApplied };
+  /** The owner's answer, or else what any member holds. */
+  async function heldAnswer<Answer>(question: OwnedQuestion<Answer>): Promise<Answer> {
+    try {
+      return await ownersAnswer(question);
+    } catch (error) {
+      if (hasOneStore || !mayPass(error)) throw error;
+      const held = await questions.held(question.key, question.ask, question.signal);
+      const answer = held && question.found(held.answer, held.bytes);
+      if (answer === undefined) throw error;
+      return answer;
+    }
   }
 
   return {
@@ -120,38 +74,95 @@ export function byOwner(options: OwnedBlobsOptions): Upstream {
     get hasRanges() {
       return upstream.hasRanges;
     },
-    manifest,
-    statBlob,
-    tags,
-    referrers,
+    manifest(repository, reference, asked = {}) {
+      const { digest, tag } = reference;
+      const isHead = asked.method === 'HEAD';
+      const named = digest === undefined ? { tag } : { digest };
+      const facts = { upstream: name, repository, isHead, isOwn: asked.isOwn === true };
+      return heldAnswer<ManifestAnswer>({
+        key: `${name}/${repository}${digest === undefined ? `:${tag}` : `@${digest}`}`,
+        ask: { kind: 'manifest', ...facts, ...named },
+        signal: asked.signal,
+        here: () => upstream.manifest(repository, reference, asked),
+        absent: ({ reason, ageMs = 0 }) => ({
+          kind: 'absent',
+          ageMs,
+          ...(reason === undefined ? {} : { reason }),
+        }),
+        found: (answer, bytes) => foundManifest(answer, isHead ? undefined : bytes),
+      });
+    },
+    statBlob: (repository, digest, asked = {}) =>
+      heldAnswer({
+        key: keyOf(repository, digest),
+        ask: { kind: 'stat', upstream: name, repository, digest },
+        signal: asked.signal,
+        here: () => upstream.statBlob(repository, digest, asked),
+        absent: () => undefined,
+        found: ({ size }) => (size === undefined ? undefined : { digest, size }),
+      }),
+    tags: (repository, query, asked = {}) =>
+      ownersAnswer<TagPage | undefined>({
+        key: `${name}/${repository}`,
+        ask: { kind: 'tags', upstream: name, repository, query },
+        signal: asked.signal,
+        here: () => upstream.tags(repository, query, asked),
+        absent: () => undefined,
+        found: (answer, bytes) => ({ ...pageOf(answer), tags: listOf(parseJson(bytes)).filter(isTag) }),
+      }),
+    referrers: (repository, digest, query, asked = {}) =>
+      ownersAnswer<ReferrersPage | undefined>({
+        key: `${name}/${repository}`,
+        ask: { kind: 'referrers', upstream: name, repository, digest, query },
+        signal: asked.signal,
+        here: () => upstream.referrers(repository, digest, query, asked),
+        absent: () => undefined,
+        found: ({ mediaType = '', filtersApplied, ...answer }, bytes) => ({
+          ...{ ...pageOf(answer), bytes, mediaType },
+          ...(filtersApplied === undefined ? {} : { filtersApplied }),
+        }),
+      }),
     openBlob: (repository, digest, asked = {}) => {
       const { start, end } = asked;
       const range = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
       const follows = asked.sourced !== undefined;
       return blobs.open({ kind: 'blob', upstream: name, repository, digest, ...range, follows }, asked);
     },
+    isHeld: async (repository, digest, asked = {}) => {
+      if (hasOneStore) return false;
+      const ask = { kind: 'stat', upstream: name, repository, digest } as const;
+      return (await questions.held(keyOf(repository, digest), ask, asked.signal)) !== undefined;
+    },
     isReachable: (asked) => upstream.isReachable(asked),
     forwardBlob: (repository, digest, asked) => upstream.forwardBlob(repository, digest, asked),
     close: () => upstream.close(),
   };
+
+  function keyOf(repository: Repository, digest: Digest): string {
+    return `${name}/${repository}@${digest}`;
+  }
 }
 
 /** Undefined for an answer that names no manifest. */
 function foundManifest(found: FoundAnswer, bytes: Uint8Array | undefined): ManifestAnswer | undefined {
-  const { digest, mediaType, size, etag, ageMs, warnings = [] } = found;
+  const { digest, mediaType, size, etag, ageMs = 0, warnings = [] } = found;
   if (digest === undefined || mediaType === undefined || size === undefined) return undefined;
   const manifest = bytes && manifestOrNone(bytes, mediaType);
   return {
     kind: 'found',
     descriptor: { digest, mediaType, size },
     warnings,
+    ageMs,
     ...(bytes === undefined ? {} : { bytes }),
     ...(manifest === undefined ? {} : { manifest }),
     ...(etag === undefined ? {} : { etag }),
-    ...(ageMs === undefined ? {} : { ageMs }),
   };
 }
 
-function pageOf({ nextQuery, warnings = [] }: FoundAnswer): Pick<TagPage, 'nextQuery' | 'warnings'> {
-  return { warnings, ...(nextQuery === undefined ? {} : { nextQuery }) };
+function pageOf({
+  nextQuery,
+  warnings = [],
+  ageMs = 0,
+}: FoundAnswer): Pick<TagPage, 'nextQuery' | 'warnings' | 'ageMs'> {
+  return { warnings, ageMs, ...(nextQuery === undefined ? {} : { nextQuery }) };
 }

@@ -23,6 +23,8 @@ export interface FleetOptions {
   readonly instance: string;
   readonly list: MemberList;
   readonly seals: Seals;
+  /** Whether all members have one store. Default: each has its own. */
+  readonly hasOneStore?: boolean;
   /** Certificates for connections between members. Default: plain HTTP, proven by the key. */
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly events?: Partial<FleetEvents>;
@@ -53,7 +55,7 @@ const connectTimeoutMs = 2_000;
 
 /** Asks nothing before `start`. */
 export function createFleet(options: FleetOptions): Fleet {
-  const { list, seals, tls, events, instance } = options;
+  const { list, seals, tls, events, instance, hasOneStore = false } = options;
   const clock = options.clock === undefined ? {} : { clock: options.clock };
   const members = new Members({ ...options, changed: (live) => events?.membersChanged?.({ live }) });
   const downloads = createDownloads();
@@ -69,7 +71,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const heartbeat = new Heartbeat({ members, ping: client.ping, instance, ...clock });
   return {
     members,
-    joined: (upstream) => byOwner({ upstream, members, client, ...(events && { events }) }),
+    joined: (upstream) => byOwner({ upstream, members, client, hasOneStore, ...(events && { events }) }),
     pong: () => ({ instance, isLeaving: members.isLeaving }),
     start() {
       list.follow((listed) => members.listed(listed));

@@ -1,49 +1,24 @@
-import { sleep } from '../base/time/wait.ts';
+import { mayPass } from '../base/time/retry.ts';
 import type { Bytes } from '../oci/content.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { BlobOptions, OpenBlob } from '../oci/registry-reader.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { FleetEvents } from './events.ts';
-import type { Members } from './members/members.ts';
-import { type MemberAsk, refusalOf } from './protocol/ask.ts';
-import type { MemberClient, MemberReply } from './protocol/member-client.ts';
+import {
+  BlobQuestions,
+  type BlobQuestionsOptions,
+  keyOf,
+  type MemberBytes,
+  type OwnedBlobAsk,
+} from './blob-questions.ts';
+import { mostRefusals } from './protocol/ask.ts';
 import { MemberFailed } from './protocol/member-client.ts';
 
-export type OwnedBlobAsk = Extract<MemberAsk, { kind: 'blob' }>;
-
-export interface OwnedBlobsOptions {
+export interface OwnedBlobsOptions extends BlobQuestionsOptions {
   readonly upstream: Upstream;
-  readonly members: Members;
-  readonly client: MemberClient;
-  readonly events?: Partial<FleetEvents>;
 }
 
 /** Where bytes come from at the moment. */
-type BlobOrigin =
-  | {
-      readonly kind: 'member';
-      readonly member: string;
-      readonly size: number | undefined;
-      readonly reply: MemberReply;
-    }
-  | { readonly kind: 'upstream'; readonly blob: OpenBlob };
-
-/** What a member said to a question, sorted by what the asker does next. */
-type MemberOutcome =
-  | BlobOrigin
-  | 'absent'
-  | 'go-on'
-  | { readonly kind: 'follows'; readonly member: string; readonly hasBytes: boolean };
-
-/** How often, and how far apart, members that followed a dead owner are asked again. */
-const holderTries = 20;
-const holderPauseMs = 100;
-
-interface Followers {
-  readonly order: readonly string[];
-  readonly others: readonly string[];
-  readonly hasBytes: boolean;
-}
+type BlobOrigin = MemberBytes | { readonly kind: 'upstream'; readonly blob: OpenBlob };
 
 /**
  * Blobs by their owner: the member that ranks first for a blob downloads it, and the others read it
@@ -52,17 +27,16 @@ interface Followers {
  */
 export class OwnedBlobs {
   readonly #options: OwnedBlobsOptions;
+  readonly #questions: BlobQuestions;
 
   constructor(options: OwnedBlobsOptions) {
     this.#options = options;
+    this.#questions = new BlobQuestions(options);
   }
 
   /** As Upstream.openBlob; `sourced` learns of each source, in order. */
   async open(ask: OwnedBlobAsk, options: BlobOptions): Promise<OpenBlob | undefined> {
-    const { members } = this.#options;
-    const owner = members.ranked(keyOf(ask))[0];
-    const source =
-      owner === members.self ? await this.#asOwner(ask, options) : await this.#asked(owner, ask, options);
+    const source = await this.#origin(ask, options);
     if (source === undefined) return undefined;
     let current = source;
     const moved = (next: BlobOrigin): void => {
@@ -75,25 +49,41 @@ export class OwnedBlobs {
     };
   }
 
-  /** A new owner may be the successor of one whose readers hold the bytes: it asks them once. */
-  async #asOwner(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
-    if (!this.#options.members.isUnsettled) return this.#fromUpstream(ask, options);
-    return this.#fromHolder(ask, options, []);
+  /** What any member has, where the upstream cannot be asked. */
+  async #origin(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
+    try {
+      return await this.#asked(ask, options);
+    } catch (error) {
+      const held = await this.#heldInstead(error, ask, options);
+      if (held === undefined) throw error;
+      return held;
+    }
   }
 
-  async #asked(
-    owner: string | undefined,
-    ask: OwnedBlobAsk,
-    options: BlobOptions,
-  ): Promise<BlobOrigin | undefined> {
-    if (owner === undefined) return this.#fromUpstream(ask, options);
-    // Before the question: the owner may ask this member the same one meanwhile.
-    options.sourced?.(owner);
-    const outcome = await this.#fromMember(owner, ask, options);
-    if (outcome === 'absent') return undefined;
-    if (outcome === 'go-on') return this.#fromHolder(ask, options, [owner]);
-    if (outcome.kind !== 'follows') return outcome;
-    return this.#fromFollowed(outcome.member, ask, options, owner);
+  /** One other member is asked about a refusal that may be the owner's own trouble. */
+  async #asked(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
+    const { members } = this.#options;
+    let refusal: RegistryError | undefined;
+    for (const member of members.ranked(keyOf(ask)).slice(0, mostRefusals)) {
+      if (member === members.self) return this.#here(ask, options, refusal !== undefined);
+      // Before the question: that member may ask this one the same meanwhile.
+      options.sourced?.(member);
+      const outcome = await this.#questions.said(member, ask, options);
+      if (outcome.kind === 'absent') return undefined;
+      if (outcome.kind === 'member') return outcome;
+      if (outcome.kind === 'follows') return this.#fromFollowed(outcome.member, ask, options, member);
+      if (outcome.kind === 'go-on') return this.#fromHolder(ask, options, [member]);
+      refusal ??= outcome.refusal;
+      if (!outcome.mayBeOwn) break;
+    }
+    if (refusal !== undefined) throw refusal;
+    return this.#fromUpstream(ask, options);
+  }
+
+  /** A new owner may be the successor of one whose readers hold the bytes: it asks them once. */
+  async #here(ask: OwnedBlobAsk, options: BlobOptions, isSecond: boolean): Promise<BlobOrigin | undefined> {
+    if (isSecond || !this.#options.members.isUnsettled) return this.#fromUpstream(ask, options);
+    return this.#fromHolder(ask, options, []);
   }
 
   /** The member that was asked follows this one. */
@@ -106,8 +96,10 @@ export class OwnedBlobs {
     const { members } = this.#options;
     if (followed === members.self || !members.live.includes(followed))
       return this.#fromUpstream(ask, options);
-    const outcome = await this.#fromMember(followed, { ...ask, onlyIfCached: true }, options);
-    return isSource(outcome) ? outcome : this.#fromHolder(ask, options, [follower, followed]);
+    const outcome = await this.#questions.said(followed, { ...ask, onlyIfCached: true }, options);
+    if (outcome.kind !== 'member') return this.#fromHolder(ask, options, [follower, followed]);
+    options.sourced?.(followed);
+    return outcome;
   }
 
   /** From a member that has it, or downloads it from the upstream itself; else the upstream. */
@@ -117,75 +109,10 @@ export class OwnedBlobs {
     asked: readonly string[],
     hasBytes = false,
   ): Promise<BlobOrigin | undefined> {
-    const { members } = this.#options;
-    const order = members.ranked(keyOf(ask));
-    const others = order.filter((member) => member !== members.self && !asked.includes(member));
-    for (let tries = 0; tries < holderTries; tries += 1) {
-      const outcomes = await this.#askedAtOnce(others, { ...ask, onlyIfCached: true }, options);
-      const [found, ...spare] = outcomes.filter(isSource);
-      for (const each of spare) closed(each);
-      if (found !== undefined) return found;
-      const goesFirst = (outcome: MemberOutcome, index: number): boolean =>
-        this.#goesFirst(others[index] ?? '', outcome, { order, others, hasBytes });
-      if (!outcomes.some(goesFirst)) break;
-      await sleep(holderPauseMs, options.signal);
-    }
-    return this.#fromUpstream(ask, options);
-  }
-
-  async #askedAtOnce(
-    others: readonly string[],
-    ask: OwnedBlobAsk,
-    options: BlobOptions,
-  ): Promise<readonly MemberOutcome[]> {
-    return Promise.all(
-      others.map((member) => this.#fromMember(member, ask, options).catch(() => 'go-on' as const)),
-    );
-  }
-
-  /**
-   * Whether the member followed one that is gone, as this one may have, and is to ask the upstream
-   * in place of this one: it may notice the death a little later. Who has bytes goes before who has
-   * none; of equals the first in the ranking. All of them decide alike, so that none waits for one
-   * that waits for it.
-   */
-  #goesFirst(member: string, outcome: MemberOutcome, { order, others, hasBytes }: Followers): boolean {
-    const { self } = this.#options.members;
-    if (typeof outcome === 'string' || outcome.kind !== 'follows') return false;
-    if (outcome.member === self || others.includes(outcome.member)) return false;
-    if (outcome.hasBytes !== hasBytes) return outcome.hasBytes;
-    return order.indexOf(member) < order.indexOf(self);
-  }
-
-  async #fromMember(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
-    const { members, client, events } = this.#options;
-    try {
-      const reply = await client.ask(member, ask, options.signal);
-      const { answer } = reply;
-      events?.memberAsked?.({ kind: 'blob', word: answer.word });
-      if (answer.word === 'found') {
-        options.sourced?.(member);
-        return { kind: 'member', member, size: answer.size, reply };
-      }
-      reply.close();
-      if (answer.word === 'refused') return this.#refused(refusalOf(answer, member), ask, options);
-      if (answer.word === 'follows')
-        return { kind: 'follows', member: answer.member, hasBytes: answer.hasBytes };
-      return answer.word === 'absent' ? 'absent' : 'go-on';
-    } catch (error) {
-      if (!(error instanceof MemberFailed)) throw error;
-      events?.memberFailed?.({ member, error });
-      members.failed(member);
-      return 'go-on';
-    }
-  }
-
-  /** A login that is refused may be that member's own trouble: one other tries. */
-  async #refused(refusal: RegistryError, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
-    const { members } = this.#options;
-    const isSecond = members.ranked(keyOf(ask))[1] === members.self;
-    if (refusal.code !== 'DENIED' || !isSecond || ask.onlyIfCached === true) throw refusal;
-    return (await this.#fromUpstream(ask, options)) ?? 'absent';
+    const held = await this.#questions.holder(ask, options, asked, hasBytes);
+    if (held === undefined) return this.#fromUpstream(ask, options);
+    options.sourced?.(held.member);
+    return held;
   }
 
   async #fromUpstream(ask: OwnedBlobAsk, options: BlobOptions): Promise<BlobOrigin | undefined> {
@@ -195,6 +122,19 @@ export class OwnedBlobs {
     const range = { ...(start === undefined ? {} : { start }), ...(end === undefined ? {} : { end }) };
     const blob = await upstream.openBlob(ask.repository, ask.digest, { ...options, ...range });
     return blob && { kind: 'upstream', blob };
+  }
+
+  /** Undefined where the failure is an answer, and where no member has the blob. */
+  async #heldInstead(
+    error: unknown,
+    ask: OwnedBlobAsk,
+    options: BlobOptions,
+  ): Promise<MemberBytes | undefined> {
+    options.signal?.throwIfAborted();
+    if (!mayPass(error)) return undefined;
+    const held = await this.#questions.anyHolder(ask, options);
+    if (held !== undefined) options.sourced?.(held.member);
+    return held;
   }
 
   async *#bytes(
@@ -216,47 +156,43 @@ export class OwnedBlobs {
         return;
       } catch (error) {
         options.signal?.throwIfAborted();
-        if (source.kind === 'upstream' || !(error instanceof MemberFailed)) throw error;
         if (last !== undefined && position > last) return;
-        source = await this.#successor(
-          source.member,
-          { ...ask, start: position, ...(last !== undefined && { end: last }) },
-          options,
-          error,
-        );
+        const rest = { ...ask, start: position, ...(last !== undefined && { end: last }) };
+        source = await this.#successor(source, rest, options, error);
         moved(source);
       }
     }
   }
 
+  /** What goes on where a source broke off. */
   async #successor(
+    broken: BlobOrigin,
+    rest: OwnedBlobAsk,
+    options: BlobOptions,
+    error: unknown,
+  ): Promise<BlobOrigin> {
+    if (broken.kind === 'member' && error instanceof MemberFailed)
+      return this.#takenOver(broken.member, rest, options, error);
+    const held = broken.kind === 'upstream' && (await this.#heldInstead(error, rest, options));
+    if (!held) throw error;
+    return held;
+  }
+
+  async #takenOver(
     dead: string,
     rest: OwnedBlobAsk,
     options: BlobOptions,
     error: MemberFailed,
   ): Promise<BlobOrigin> {
     const { members, events } = this.#options;
+    const { upstream, digest, start: position = 0 } = rest;
     events?.memberFailed?.({ member: dead, error });
-    events?.tookOver?.({
-      upstream: rest.upstream,
-      digest: rest.digest,
-      member: dead,
-      position: rest.start ?? 0,
-    });
+    events?.tookOver?.({ upstream, digest, member: dead, position });
     members.failed(dead);
     const source = await this.#fromHolder(rest, options, [dead], true);
     if (source !== undefined) return source;
     throw new RegistryError('UNAVAILABLE', 'the upstream no longer has the blob that a replica was sending');
   }
-}
-
-/** Content belongs to its upstream and repository: one upstream must not answer for another. */
-function keyOf({ upstream, repository, digest }: OwnedBlobAsk): string {
-  return `${upstream}/${repository}@${digest}`;
-}
-
-function isSource(outcome: MemberOutcome): outcome is BlobOrigin {
-  return typeof outcome !== 'string' && outcome.kind !== 'follows';
 }
 
 function bytesOf(source: BlobOrigin): Bytes {

@@ -25,6 +25,8 @@ export type ManifestAnswer =
   | {
       readonly kind: 'absent';
       readonly reason?: string;
+      /** How long ago it said so, milliseconds, where a replica says it. Default: just now. */
+      readonly ageMs?: number;
       /** The answer in the registry's own words, for the log. */
       readonly reply?: UpstreamReply | undefined;
     }
@@ -41,7 +43,7 @@ export type ManifestAnswer =
       readonly etag?: string;
       /** `Warning` header values of the registry, to be passed on. */
       readonly warnings: readonly string[];
-      /** How long ago the registry said so, milliseconds. Default: just now. */
+      /** How long ago it said so, milliseconds, where a replica says it. Default: just now. */
       readonly ageMs?: number;
     };
 
@@ -73,6 +75,8 @@ interface ListPage {
   /** The query of the registry's `Link: …; rel="next"`, without the `?`. */
   readonly nextQuery?: string;
   readonly warnings: readonly string[];
+  /** How long ago the registry said so, milliseconds. Default: just now. */
+  readonly ageMs?: number;
 }
 
 /** One page of tags, in the registry's order; names that are no tags are left out. */

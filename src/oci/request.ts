@@ -112,9 +112,20 @@ function tagsRequest(name: string, parameters: URLSearchParams): RegistryRequest
 }
 
 function referrersRequest(repository: Repository, digest: Digest, asked: URLSearchParams): RegistryRequest {
-  const artifactType = asked.get('artifactType');
   const query = asked.toString();
-  return { kind: 'referrers', repository, digest, query, ...(artifactType === null ? {} : { artifactType }) };
+  const artifactType = artifactTypeIn(query);
+  return {
+    kind: 'referrers',
+    repository,
+    digest,
+    query,
+    ...(artifactType === undefined ? {} : { artifactType }),
+  };
+}
+
+/** The type that a query of a list of referrers asks for. */
+export function artifactTypeIn(query: string): string | undefined {
+  return new URLSearchParams(query).get('artifactType') ?? undefined;
 }
 
 function decodedPath(path: string): string {

@@ -31,6 +31,8 @@ export interface Upstream extends RegistryReader {
   readonly hasRanges: boolean;
   /** Whether it can deliver now: true after a recent answer, else one quick shared request. */
   isReachable(options?: ReachableOptions): Promise<boolean>;
+  /** Whether another replica has the blob in a store of its own. Default: there is none. */
+  isHeld?(repository: Repository, digest: Digest, options?: Cancellable): Promise<boolean>;
   /**
    * The upstream's own answer for a blob, to be passed on: with our login, no redirect followed, no
    * retry, unverified. Undefined for an unknown blob; `RANGE_INVALID` for a range outside.

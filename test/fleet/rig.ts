@@ -1,3 +1,4 @@
+import type { LRUCache } from 'lru-cache';
 import type { Test } from 'tap';
 import { openedMemberPort } from '../../src/app/server.ts';
 import { createLru } from '../../src/base/state/lru.ts';
@@ -33,6 +34,8 @@ export interface RigMember {
   readonly fleet: Fleet;
   readonly registry: CachedRegistry;
   readonly cache: CacheContext;
+  /** What the upstream is known to lack. */
+  readonly absent: LRUCache<string, string>;
   readonly app: Awaited<ReturnType<typeof openedMemberPort>>;
   /** What its fleet reported, in order. */
   readonly events: readonly (readonly [name: string, event: unknown])[];
@@ -46,6 +49,10 @@ interface FleetRigOptions {
   readonly keys?: readonly string[];
   /** The store that all share, or one for each. */
   readonly stores?: () => Store;
+  /** Where each member finds the registry. Default: where it is. */
+  readonly urls?: (index: number, url: string) => string;
+  /** How long an absence is believed, milliseconds. Default 5,000. */
+  readonly negativeMs?: number;
 }
 
 const key = 'a key of the fleet that is long enough for it';
@@ -79,6 +86,7 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
       instance: `${index}`,
       list: { follow: (listed) => void lists.set(index, listed), close: () => undefined },
       seals,
+      hasOneStore: options.stores === undefined,
       events: recorder(events),
     });
     const moved = (event: Omit<Extract<MemberNews, { kind: 'moved' }>, 'kind'>): void =>
@@ -93,10 +101,12 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
     });
     const upstream = askedOnce(
       createUpstream({
-        ...{ name: 'quay.io', url: double.url, allowPrivateAddresses: true, retries: 0, random: () => 0 },
+        ...{ name: 'quay.io', allowPrivateAddresses: true, retries: 0, random: () => 0 },
+        url: options.urls?.(index, double.url) ?? double.url,
       }),
     );
-    const absent = createLru<string, string>(100);
+    const { negativeMs = policy.negativeMs } = options;
+    const absent = createLru<string, string>(100, { keepMs: negativeMs });
     const made = (one: Upstream, isForReplicas: boolean): CachedRegistry =>
       createCachedRegistry({ ...cache, upstream: one, policy, absent, isForReplicas });
     const registries = new Map([['quay.io', made(upstream, true)]]);
@@ -105,7 +115,7 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
     const app = await openedMemberPort({ ...port, listen: '127.0.0.1:0' });
     const name = app.address;
     fleet.follow((news) => {
-      if (news.kind === 'moved') cache.tags.outdate(news, news.tag);
+      if (news.kind === 'moved') cache.tags.outdate(news, news.tag, news.digest);
     });
     fleet.members.known(name);
     fleet.start();
@@ -118,7 +128,7 @@ export async function fleetRig(t: Test, options: FleetRigOptions = {}): Promise<
       await upstream.close();
       await cache.close();
     });
-    return { name, fleet, registry, cache, app, events, see: (listed) => lists.get(index)?.(listed) };
+    return { name, fleet, registry, cache, absent, app, events, see: (listed) => lists.get(index)?.(listed) };
   }
 
   const members: RigMember[] = [];

@@ -29,7 +29,7 @@ export function fleetNews({ fleet, cache, access, attempts, events }: NewsParts)
     failed: (operation, error) => events.storeFailed({ operation, error }),
   });
   fleet?.follow((news) => {
-    if (news.kind === 'moved') cache.tags.outdate(news, news.tag);
+    if (news.kind === 'moved') cache.tags.outdate(news, news.tag, news.digest);
     if (news.kind === 'failed-login') attempts.failedElsewhere(news.address, news.token);
     if (news.kind === 'forget') access.forget();
   });

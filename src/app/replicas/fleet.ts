@@ -63,6 +63,7 @@ export async function configuredFleet(
     self: settings.self ?? settings.listen,
     instance: randomBytes(9).toString('base64url'),
     list: listOf(settings),
+    hasOneStore: 's3' in config.store,
     ...{ seals, events },
     ...(tls && { tls }),
     ...(parts.clock && { clock: parts.clock }),

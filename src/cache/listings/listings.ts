@@ -79,9 +79,10 @@ export function createListings(options: ListingsOptions): Listings {
         key,
         held: () => pages.get(key),
         async ask() {
-          const page = await askReferrers(repository, digest, query, type);
-          pages.set(key, { page, askedAt: now() });
-          return page;
+          const { ageMs = 0, ...page } = await askReferrers(repository, digest, query, type);
+          const asked = { page, askedAt: now() - ageMs };
+          pages.set(key, asked);
+          return { ...asked, ageMs };
         },
       });
     },

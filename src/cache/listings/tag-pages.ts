@@ -2,7 +2,13 @@ import type { LRUCache } from 'lru-cache';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Repository } from '../../oci/reference.ts';
 import type { RegistryReader, TagPage } from '../../oci/registry-reader.ts';
-import { type AskedPagesOptions, askedPages, type RememberedPage, type ServedPage } from './asked-pages.ts';
+import {
+  type AskedPage,
+  type AskedPagesOptions,
+  askedPages,
+  type RememberedPage,
+  type ServedPage,
+} from './asked-pages.ts';
 import { createTagList, type TagList, type TagRange, tagsIn } from './tag-list.ts';
 
 /** Tags as they are answered: the JSON array of them. */
@@ -68,17 +74,21 @@ export function createTagPages({ upstream, memory, policy, now }: TagPagesOption
     return whole;
   }
 
-  async function ask(repository: Repository, query: string, range?: TagRange): Promise<ServedTags> {
+  async function ask(
+    repository: Repository,
+    query: string,
+    range?: TagRange,
+  ): Promise<AskedPage<ServedTags>> {
     const place = placeOf(repository);
     const answer = await upstream.tags(repository, query);
     const message = 'the upstream has no such repository';
     if (answer === undefined) throw new RegistryError('NAME_UNKNOWN', message, { detail: { repository } });
-    const { tags, ...rest } = answer;
-    const page = { page: { ...rest, list: createTagList(tags) }, askedAt: now() };
-    if (range !== undefined && isWhole(answer, range)) return cut(kept(place, page), range).page;
+    const { tags, ageMs = 0, ...rest } = answer;
+    const page = { page: { ...rest, list: createTagList(tags) }, askedAt: now() - ageMs };
+    if (range !== undefined && isWhole(answer, range)) return { ...cut(kept(place, page), range), ageMs };
     memory.set(pageKey(place, query), page);
     if (range !== undefined && range.last === undefined) memory.set(firstKey(place), page);
-    return served(page.page);
+    return { ...page, page: served(page.page), ageMs };
   }
 
   return (repository, query) => {

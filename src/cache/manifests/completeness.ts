@@ -52,6 +52,9 @@ const mostWide = 1_000;
 /** Of an index that lists more, the upstream is asked sooner than all are looked for. */
 const mostChildren = 1_000;
 
+/** Whether content can be delivered. */
+type Has = (digest: Digest) => Promise<boolean>;
+
 /** Whose images are complete, as `os/architecture`; the others are unknown. */
 type Complete = { readonly isForAll: boolean; readonly platforms: ReadonlySet<string> };
 
@@ -71,30 +74,46 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
 
   const isStored = async (digest: Digest): Promise<boolean> => (await copies.stat(digest)) !== undefined;
 
-  async function missingOf(blobs: readonly Descriptor[]): Promise<Digest | undefined> {
-    for (const digest of new Set(blobs.map((blob) => blob.digest)))
-      if (!(await isStored(digest))) return digest;
+  async function missingOf(blobs: readonly Descriptor[], has: Has): Promise<Digest | undefined> {
+    for (const digest of new Set(blobs.map((blob) => blob.digest))) if (!(await has(digest))) return digest;
     return undefined;
   }
 
   async function missingBelow(
     { blobs }: Manifest,
     children: readonly Descriptor[],
+    has: Has,
   ): Promise<Digest | undefined> {
-    const missing = await missingOf(blobs);
+    const missing = await missingOf(blobs, has);
     if (missing !== undefined || children.length === 0) return missing;
     for (const child of children) {
-      const lacked = await missingInChild(child);
+      const lacked = await missingInChild(child, has);
       if (lacked !== undefined) return lacked;
     }
     return undefined;
   }
 
-  async function missingInChild(child: Descriptor): Promise<Digest | undefined> {
+  async function missingInChild(child: Descriptor, has: Has): Promise<Digest | undefined> {
     if (complete.get(child.digest)?.isForAll === true) return undefined;
     const manifest = await storedManifest(child);
-    if (manifest === undefined) return child.digest;
-    return isImage(manifest) ? missingBelow(manifest, manifest.children.filter(mayBeImage)) : undefined;
+    // What another replica has is not read to look below it.
+    if (manifest === undefined)
+      return has !== isStored && (await has(child.digest)) ? undefined : child.digest;
+    return isImage(manifest) ? missingBelow(manifest, manifest.children.filter(mayBeImage), has) : undefined;
+  }
+
+  /** Whether this replica and the others have all of it together. */
+  async function isHeldByAll(
+    repository: Repository,
+    manifest: ReadManifest,
+    platform: string | undefined,
+  ): Promise<boolean> {
+    if (upstream.isHeld === undefined) return false;
+    const content = parsed.of(manifest);
+    if (content.blobs.length > mostRecorded || content.children.length > mostChildren) return false;
+    const has = async (digest: Digest): Promise<boolean> =>
+      (await isStored(digest)) || (await upstream.isHeld?.(repository, digest)) === true;
+    return (await missingBelow(content, chosenFrom(content, platform), has)) === undefined;
   }
 
   async function storedManifest(child: Descriptor): Promise<Manifest | undefined> {
@@ -112,7 +131,7 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
       wide.set(digest, true);
       return false;
     }
-    const missing = await missingBelow(content, chosenFrom(content, platform));
+    const missing = await missingBelow(content, chosenFrom(content, platform), isStored);
     // What one platform lacks may not concern the next client.
     if (missing === undefined || platform !== undefined) lacking.delete(digest);
     else lacking.set(digest, missing);
@@ -197,10 +216,15 @@ export function createCompleteness(options: CompletenessOptions): Completeness {
       const { digest } = manifest.descriptor;
       await refuseWithheld(repository, manifest, userAgent);
       if (isKnown(digest, userAgent)) return;
-      const isDeliverable = await isDeliverableUnseen(manifest);
-      if (!isDeliverable && (await isComplete(manifest, statedPlatform(userAgent)))) return;
-      if (!isDeliverable && !(await upstream.isReachable({ manifest: digest })))
-        throw refusal('blobs of the manifest are not stored, and the upstream cannot be reached', manifest);
+      if (!(await isDeliverableUnseen(manifest))) {
+        const platform = statedPlatform(userAgent);
+        if (await isComplete(manifest, platform)) return;
+        const isDeliverable =
+          (await upstream.isReachable({ manifest: digest })) ||
+          (await isHeldByAll(repository, manifest, platform));
+        const message = 'blobs of the manifest are not stored, and the upstream cannot be reached';
+        if (!isDeliverable) throw refusal(message, manifest);
+      }
       deliverable.set(digest, true);
     },
     forget: () => complete.clear(),

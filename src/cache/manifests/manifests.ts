@@ -16,6 +16,7 @@ import type { RepositoryScope } from '../../store/keys.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { VerifiedStore } from '../blobs/verified-store.ts';
 import type { CacheEvents, Hit } from '../events.ts';
+import { type Absence, absenceOf, rememberAbsence } from '../records/absence.ts';
 import { type ParsedManifests, recordedIn } from '../records/parsed.ts';
 import type { RepositoryIndex } from '../records/repository-index.ts';
 import type { TagPointers } from '../records/tag-pointers.ts';
@@ -42,6 +43,8 @@ export interface ManifestReading {
   stored(repository: Repository, digest: Digest): Promise<HeldManifest | undefined>;
   /** From any source. Throws `MANIFEST_UNKNOWN` when the repository has no such manifest. */
   read(repository: Repository, digest: Digest): Promise<HeldManifest>;
+  /** What is known of a missing one; undefined where nothing is. */
+  absence(repository: Repository, digest: Digest): Absence | undefined;
 }
 
 /**
@@ -77,6 +80,8 @@ interface ManifestsOptions {
   readonly touched: (digest: Digest) => void;
   /** Whether a trusted image stream names the manifest: records below then say so. Default: no. */
   readonly isRoot?: (scope: RepositoryScope, digest: Digest) => boolean;
+  /** Whether what another replica answers is stored by that one for all. Default: no. */
+  readonly isStoredOnce?: boolean;
   readonly now: () => number;
 }
 
@@ -86,7 +91,7 @@ const maxSignedBytes = 8 * 1024 * 1024;
 /** Manifests over the store, filled from the upstream. */
 export function createManifests(options: ManifestsOptions): Manifests {
   const { upstream, membership, tags, store, copies, memory, parsed, absent, events, touched, now } = options;
-  const { isRoot } = options;
+  const { isRoot, isStoredOnce = false } = options;
   /** Their bytes do not fit their digests, so they stay with the repository that answered them. */
   const signed = new LRUCache<string, HeldManifest>({
     maxSize: maxSignedBytes,
@@ -203,13 +208,13 @@ export function createManifests(options: ManifestsOptions): Manifests {
     // Another question may have brought it while the store was asked.
     const come = peek(repository, digest);
     if (come !== undefined) return come;
-    const known = absent.get(keyOf(repository, digest));
-    if (known !== undefined) throw manifestUnknown(digest, known);
+    const known = absenceOf(absent, keyOf(repository, digest));
+    if (known !== undefined) throw manifestUnknown(digest, known.reason);
     const answer = await upstream.manifest(repository, { digest }, { isUrgent: true });
     if (answer.kind === 'found') return keep(repository, answer);
-    const reason = answer.kind === 'absent' ? answer.reason : undefined;
-    absent.set(keyOf(repository, digest), reason ?? '');
-    throw manifestUnknown(digest, reason, answer.kind === 'absent' ? answer.reply : undefined);
+    const absence = answer.kind === 'absent' ? answer : undefined;
+    rememberAbsence(absent, keyOf(repository, digest), absence);
+    throw manifestUnknown(digest, absence?.reason, absence?.reply);
   }
 
   async function keep(repository: Repository, found: FoundManifest, asked?: Tag): Promise<HeldManifest> {
@@ -224,19 +229,24 @@ export function createManifests(options: ManifestsOptions): Manifests {
     await membership.add(scope, [descriptor, ...recordedIn(content).below], undefined, { isNew: true });
     await membership.correct(scope, descriptor);
     touched(descriptor.digest);
-    keepBytes(repository, descriptor, bytes);
+    keepBytes(repository, descriptor, bytes, found.ageMs !== undefined && isStoredOnce);
     const manifest = held(descriptor, bytes, 'fill');
     await labelled.propagate(scope, manifest, { tag, wasHeld });
     return manifest;
   }
 
   /** What is kept by its digest alone is for all upstreams. */
-  function keepBytes(repository: Repository, descriptor: ManifestDescriptor, bytes: Uint8Array): void {
+  function keepBytes(
+    repository: Repository,
+    descriptor: ManifestDescriptor,
+    bytes: Uint8Array,
+    isStoredElsewhere: boolean,
+  ): void {
     if (isSignedSchema1(descriptor)) {
       signed.set(keyOf(repository, descriptor.digest), held(descriptor, bytes, 'memory'));
     } else {
       memory.set(descriptor.digest, bytes);
-      write(descriptor, bytes);
+      if (!isStoredElsewhere) write(descriptor, bytes);
     }
   }
 
@@ -258,6 +268,7 @@ export function createManifests(options: ManifestsOptions): Manifests {
       peek,
       stored: find,
       read: async (repository, digest) => (await find(repository, digest)) ?? filled(repository, digest),
+      absence: (repository, digest) => absenceOf(absent, keyOf(repository, digest)),
     },
     keep,
     async settled() {

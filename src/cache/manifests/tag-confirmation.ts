@@ -38,9 +38,13 @@ export function createTagConfirmation(options: TagConfirmationOptions): TagConfi
     const etag = known?.etag === undefined ? {} : { etag: known.etag };
     const options = { method: 'HEAD', isUrgent: true, isOwn: true, ...etag } as const;
     const head = await upstream.manifest(repository, { tag }, options);
+    // What another replica says is absent is remembered there.
+    if (head.kind === 'absent' && head.ageMs === undefined) absent.set(`${repository}:${tag}`, true);
     if (head.kind === 'absent') return undefined;
     if (head.kind === 'unchanged') return known && kept(scope, tag, confirmed(known, now()));
     const { descriptor, warnings, etag: latest, ageMs = 0 } = head;
+    // A replica that knows less than this one.
+    if (known !== undefined && head.ageMs !== undefined && now() - ageMs < known.checkedAt) return known;
     await membership.add(scope, [descriptor], tag);
     const { digest, mediaType, size } = descriptor;
     const named = { digest, mediaType, size, checkedAt: now() - ageMs, warnings };
@@ -58,10 +62,6 @@ export function createTagConfirmation(options: TagConfirmationOptions): TagConfi
     const known = await tags.find({ upstream: upstream.name, repository }, tag);
     if (known !== undefined && freshness(tag, known, believed, now()) === 'answer') return known;
     if (absent.has(key)) return undefined;
-    return asking(key, async () => {
-      const pointer = await asked(repository, tag, known);
-      if (pointer === undefined) absent.set(key, true);
-      return pointer;
-    });
+    return asking(key, () => asked(repository, tag, known));
   };
 }

@@ -6,6 +6,7 @@ import { isNotFound, RegistryError, type UpstreamReply } from '../../oci/errors.
 import type { Reference, Repository, Tag } from '../../oci/reference.ts';
 import type { RegistryReader } from '../../oci/registry-reader.ts';
 import type { CacheEvents } from '../events.ts';
+import { type Absence, absenceOf, rememberAbsence } from '../records/absence.ts';
 import {
   confirmed,
   freshness,
@@ -20,11 +21,13 @@ import { createUpstreamPace } from './upstream-pace.ts';
 
 /** A manifest as it is answered to a client. */
 export interface ServedManifest extends HeldManifest {
-  /** `Warning` header values. */
+  /** `Warning` values of the upstream. */
   readonly warnings: readonly string[];
+  /** A warning of ours beside its own. */
+  readonly notice?: string;
   /** Seconds since the upstream last confirmed it, for an answer older than the policy. */
   readonly ageSeconds?: number;
-  /** When the upstream last confirmed the tag, milliseconds since the epoch; of what was ready. */
+  /** When the upstream last confirmed the tag, milliseconds since the epoch. */
   readonly checkedAt?: number | undefined;
 }
 
@@ -34,6 +37,10 @@ export interface TagResolver {
   resolve(repository: Repository, reference: Reference): Promise<ServedManifest>;
   /** The result of `resolve` if it is in memory and fresh. */
   ready(repository: Repository, reference: Reference): ServedManifest | undefined;
+  /** What is kept of the tag, of any age that may be answered; asks no upstream. */
+  kept(repository: Repository, tag: Tag): Promise<ServedManifest | undefined>;
+  /** What is known of a missing tag; undefined where nothing is. */
+  absence(repository: Repository, tag: Tag): Absence | undefined;
   /** Resolves once refreshes behind an answer have ended. */
   settled(): Promise<void>;
 }
@@ -52,10 +59,16 @@ interface TagResolverOptions {
   readonly events?: Pick<CacheEvents, 'tagLookedUp' | 'tagMoved'>;
 }
 
+/** What a question brought; old where the replica that was asked could not ask either. */
+interface SaidPointer {
+  readonly pointer: TagPointer;
+  readonly isOld: boolean;
+}
+
 /** Tags over manifests by digest: asked as rarely as the policy allows, once for all who wait. */
 export function createTagResolver(options: TagResolverOptions): TagResolver {
   const { upstream, manifests, tags, policy, absent, now, events } = options;
-  const asking = createSingleFlight<TagPointer>();
+  const asking = createSingleFlight<SaidPointer>();
   const behind = new Set<Promise<void>>();
   const pace = createUpstreamPace(options.patienceMs, now);
 
@@ -98,14 +111,17 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   }
 
   async function learned(repository: Repository, tag: Tag): Promise<ServedManifest> {
-    const { digest, warnings = [] } = await refresh(repository, tag, undefined);
-    return { ...(await manifests.get(repository, digest, tag)), hit: 'fill', warnings };
+    const { pointer, isOld } = await refresh(repository, tag, undefined);
+    const { digest, warnings = [], checkedAt } = pointer;
+    const held = await manifests.get(repository, digest, tag);
+    const filled = { ...held, hit: 'fill', warnings, checkedAt } as const;
+    return isOld ? aged(filled, pointer) : filled;
   }
 
   async function answer(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
     try {
       const held = await manifests.get(repository, pointer.digest, tag, pointer);
-      return served(held, pointer.warnings);
+      return served(held, pointer.warnings, pointer.checkedAt);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       return learned(repository, tag);
@@ -114,22 +130,30 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
 
   async function asked(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
     const refreshed = refresh(repository, tag, pointer);
-    if (!mayServeStale(pointer, policy, now())) return answer(repository, tag, await refreshed);
-    const patienceMs = pace.patienceMs();
-    let latest: TagPointer | undefined;
-    try {
-      latest = await withTimeout(refreshed, patienceMs, () => undefined);
-    } catch (error) {
-      if (isNotFound(error)) throw error;
-    }
-    return latest === undefined ? stale(repository, tag, pointer) : answer(repository, tag, latest);
+    const older = { pointer, isOld: true };
+    let latest: SaidPointer = older;
+    if (!mayServeStale(pointer, policy, now())) latest = await refreshed;
+    else
+      try {
+        latest = await withTimeout(refreshed, pace.patienceMs(), () => older);
+      } catch (error) {
+        if (isNotFound(error)) throw error;
+      }
+    const known = await answer(repository, tag, latest.pointer);
+    return latest.isOld ? aged(known, latest.pointer) : known;
   }
 
-  async function stale(repository: Repository, tag: Tag, pointer: TagPointer): Promise<ServedManifest> {
-    const ageSeconds = Math.round(ageMs(pointer.checkedAt, now()) / 1000);
-    const warning = `299 - "${upstream.name} could not be asked; this tag was last confirmed ${ageSeconds} s ago"`;
-    const served = await answer(repository, tag, pointer);
-    return { ...served, hit: 'stale', ageSeconds, warnings: [...served.warnings, warning] };
+  async function kept(repository: Repository, tag: Tag): Promise<ServedManifest | undefined> {
+    const pointer = await tags.find(scopeOf(repository), tag);
+    if (pointer === undefined || !mayServeStale(pointer, policy, now())) return undefined;
+    const stored = await manifests.reading.stored(repository, pointer.digest);
+    return stored && served(stored, pointer.warnings, pointer.checkedAt);
+  }
+
+  function aged(known: ServedManifest, { checkedAt }: TagPointer): ServedManifest {
+    const ageSeconds = Math.round(ageMs(checkedAt, now()) / 1000);
+    const notice = `299 - "${upstream.name} could not be asked; this tag was last confirmed ${ageSeconds} s ago"`;
+    return { ...known, hit: 'stale', ageSeconds, notice };
   }
 
   function refreshBehind(repository: Repository, tag: Tag, pointer: TagPointer): void {
@@ -141,7 +165,7 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   }
 
   /** The upstream's answer, shared by all who wait; throws `MANIFEST_UNKNOWN` for a missing tag. */
-  function refresh(repository: Repository, tag: Tag, pointer: TagPointer | undefined): Promise<TagPointer> {
+  function refresh(repository: Repository, tag: Tag, pointer: TagPointer | undefined): Promise<SaidPointer> {
     const key = keyOf(repository, tag);
     const known = absent.get(key);
     if (known !== undefined) return Promise.reject(tagUnknown(tag, known));
@@ -150,18 +174,20 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     );
   }
 
-  async function revalidate(repository: Repository, tag: Tag, pointer: TagPointer): Promise<TagPointer> {
+  async function revalidate(repository: Repository, tag: Tag, pointer: TagPointer): Promise<SaidPointer> {
     const etag = pointer.etag === undefined ? {} : { etag: pointer.etag };
     const head = await upstream.manifest(repository, { tag }, { method: 'HEAD', isUrgent: true, ...etag });
-    if (head.kind === 'absent') return gone(repository, tag, pointer, head.reason);
+    if (head.kind === 'absent') return gone(repository, tag, pointer, head);
     if (head.kind === 'unchanged') return set(repository, tag, confirmed(pointer, now()));
+    // A replica that knows less than this one: what it says must not undo what is known here.
+    if (head.ageMs !== undefined && now() - head.ageMs < pointer.checkedAt) return said(tag, pointer);
     const { digest } = head.descriptor;
     const isThere = digest === pointer.digest || (await isHad(repository, digest, tag));
     const latest = isThere ? head : await askedByTag(repository, tag);
     // With an age it is another replica's word, which that one has told already.
     if (digest !== pointer.digest && head.ageMs === undefined)
-      events?.tagMoved?.({ ...scopeOf(repository), tag });
-    return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries));
+      events?.tagMoved?.({ ...scopeOf(repository), tag, digest });
+    return set(repository, tag, moved(pointer, pointerOf(latest), options.historyEntries), latest.ageMs);
   }
 
   /** False if the upstream named the manifest and has none: one of its servers lags. */
@@ -185,32 +211,43 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
     return found;
   }
 
-  async function learn(repository: Repository, tag: Tag): Promise<TagPointer> {
+  async function learn(repository: Repository, tag: Tag): Promise<SaidPointer> {
     const found = await upstream.manifest(repository, { tag }, { isUrgent: true });
     if (found.kind !== 'found') {
-      const reason = found.kind === 'absent' ? found.reason : undefined;
-      absent.set(keyOf(repository, tag), reason ?? '');
-      throw tagUnknown(tag, reason, found.kind === 'absent' ? found.reply : undefined);
+      const absence = found.kind === 'absent' ? found : undefined;
+      rememberAbsence(absent, keyOf(repository, tag), absence);
+      throw tagUnknown(tag, absence?.reason, absence?.reply);
     }
     await manifests.keep(repository, found, tag);
-    return set(repository, tag, pointerOf(found));
+    return set(repository, tag, pointerOf(found), found.ageMs);
   }
 
-  function gone(repository: Repository, tag: Tag, pointer: TagPointer, reason = ''): TagPointer {
+  function gone(
+    repository: Repository,
+    tag: Tag,
+    pointer: TagPointer,
+    absence: Partial<Absence>,
+  ): SaidPointer {
+    if (absence.ageMs === undefined) events?.tagMoved?.({ ...scopeOf(repository), tag });
     if (policy.gone === 'keep') {
       // Without its entity tag: if the tag comes back, a 304 would not end the warning.
       const { etag: _, ...known } = confirmed(pointer, now());
       const warning = `299 - "${upstream.name} no longer has this tag; this is its last known content"`;
       return set(repository, tag, { ...known, warnings: [warning] });
     }
-    absent.set(keyOf(repository, tag), reason);
+    rememberAbsence(absent, keyOf(repository, tag), absence);
     tags.remove(scopeOf(repository), tag);
-    throw tagUnknown(tag, reason);
+    throw tagUnknown(tag, absence.reason);
   }
 
-  function set(repository: Repository, tag: Tag, pointer: TagPointer): TagPointer {
+  /** `ageMs`: how old it was as another replica said it. */
+  function set(repository: Repository, tag: Tag, pointer: TagPointer, ageMs = 0): SaidPointer {
     tags.set(scopeOf(repository), tag, pointer);
-    return pointer;
+    return ageMs > 0 ? said(tag, pointer) : { pointer, isOld: false };
+  }
+
+  function said(tag: Tag, pointer: TagPointer): SaidPointer {
+    return { pointer, isOld: freshness(tag, pointer, policy, now()) === 'ask' };
   }
 
   function pointerOf({ descriptor, etag, warnings, ageMs = 0 }: FoundManifest): Omit<TagPointer, 'history'> {
@@ -222,6 +259,8 @@ export function createTagResolver(options: TagResolverOptions): TagResolver {
   return {
     resolve,
     ready,
+    kept,
+    absence: (repository, tag) => absenceOf(absent, keyOf(repository, tag)),
     async settled() {
       await Promise.all(behind);
     },

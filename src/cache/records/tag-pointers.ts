@@ -26,8 +26,11 @@ export interface TagPointers {
   /** In force at once; written behind when it says something new. */
   set(scope: RepositoryScope, tag: Tag, pointer: TagPointer): void;
   remove(scope: RepositoryScope, tag: Tag): void;
-  /** Another replica learned that the tag moved: what was confirmed before that is outdated. */
-  outdate(scope: RepositoryScope, tag: Tag): void;
+  /**
+   * Another replica learned that the tag moved, to the digest if one is said: what was confirmed
+   * before that, and is another digest, is outdated.
+   */
+  outdate(scope: RepositoryScope, tag: Tag, digest?: Digest): void;
   isOutdated(scope: RepositoryScope, tag: Tag, pointer: TagPointer): boolean;
   /** Resolves once what waits is written, or tried again and failed. */
   settled(): Promise<void>;
@@ -58,6 +61,12 @@ interface Change {
   readonly pointer?: TagPointer;
 }
 
+/** When a replica said that a tag moved, and where to. */
+interface MovedTag {
+  readonly at: number;
+  readonly digest: Digest | undefined;
+}
+
 /** Tags of which another replica said that they moved. */
 const mostOutdated = 10_000;
 
@@ -65,7 +74,7 @@ const mostOutdated = 10_000;
 export function createTagPointers(options: TagPointersOptions): TagPointers {
   const { records, events, now = Date.now } = options;
   const entries = createLru<string, HeldPointer>(options.maxEntries);
-  const outdatedAt = createLru<string, number>(mostOutdated);
+  const movedTo = createLru<string, MovedTag>(mostOutdated);
   /** Updates beyond the queue, while memory has room. */
   const unwritten = new Unwritten<Change>();
   const behind = new WriteBehind<Change>({
@@ -144,10 +153,10 @@ export function createTagPointers(options: TagPointersOptions): TagPointers {
       entries.delete(memoryKey(scope, tag));
       change(scope, tag);
     },
-    outdate: (scope, tag) => void outdatedAt.set(memoryKey(scope, tag), now()),
-    isOutdated(scope, tag, { checkedAt }) {
-      const at = outdatedAt.size === 0 ? undefined : outdatedAt.get(memoryKey(scope, tag));
-      return at !== undefined && checkedAt < at;
+    outdate: (scope, tag, digest) => void movedTo.set(memoryKey(scope, tag), { at: now(), digest }),
+    isOutdated(scope, tag, { checkedAt, digest }) {
+      const moved = movedTo.size === 0 ? undefined : movedTo.get(memoryKey(scope, tag));
+      return moved !== undefined && checkedAt < moved.at && digest !== moved.digest;
     },
     settled: () => behind.settled(),
     close: () => behind.close(),

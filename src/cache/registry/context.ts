@@ -23,7 +23,7 @@ import { createTagPointers } from '../records/tag-pointers.ts';
 import type { SharedContext } from './registry.ts';
 import { createWritable } from './writable.ts';
 
-interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot'> {
+interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot' | 'isStoredOnce'> {
   readonly store: Store;
   readonly spool: { readonly path: string; readonly maxBytes: number };
   /** Small content kept in memory, bytes of all and of one at most. */
@@ -31,8 +31,6 @@ interface CacheContextOptions extends Pick<SharedContext, 'clock' | 'isRoot'> {
   readonly buffers: BufferPool;
   /** Tags of one scope have equal rights: see RepositoryIndexOptions. Default: one scope. */
   readonly scopeOf?: RepositoryIndexOptions['scopeOf'];
-  /** Whether what another replica downloads is stored by that one for all. Default: false. */
-  readonly isStoredOnce?: boolean;
   /** Which whole reads of blobs are hashed. Default `first`; reads of S3 always are. */
   readonly verifies?: Verifies;
   readonly events: CacheEvents;
@@ -136,7 +134,7 @@ export function createCacheContext({ store, events, ...options }: CacheContextOp
     events,
     touched: used.touched,
     now: Date.now,
-    ...defined({ clock: options.clock, isRoot: options.isRoot }),
+    ...defined({ clock: options.clock, isRoot: options.isRoot, isStoredOnce: options.isStoredOnce }),
     sweep: async () => (await spooling.sweep()) + (await store.sweep()),
     async close() {
       await closeInTurn([used, members, pointers, store].map((part) => () => part.close()));

@@ -6,6 +6,7 @@
 import type { LRUCache } from 'lru-cache';
 import type { Clock } from '../../base/time/wait.ts';
 import type { Digest } from '../../oci/digest.ts';
+import type { Repository } from '../../oci/reference.ts';
 import type { ReferrersPage, RegistryReader } from '../../oci/registry-reader.ts';
 import type { RepositoryScope } from '../../store/keys.ts';
 import type { CachedBlobs } from '../../store/store.ts';
@@ -44,6 +45,8 @@ export interface CachedRegistry {
   readonly tagAtUpstream: TagConfirmation;
   readonly listings: Listings;
   readonly reading: ManifestReading;
+  /** Whether the repository is known to have the blob, and it is stored; asks no upstream. */
+  isStored(repository: Repository, digest: Digest): Promise<boolean>;
   /** The registry read through this cache. */
   readonly reader: RegistryReader;
   /** What is behind the cache, for what is to go past it. */
@@ -69,6 +72,8 @@ export interface SharedContext {
   readonly touched: (digest: Digest) => void;
   /** Whether a trusted image stream names the manifest: see ManifestsOptions. Default: no. */
   readonly isRoot?: (scope: RepositoryScope, digest: Digest) => boolean;
+  /** Whether what another replica answers is stored by that one for all. Default: no. */
+  readonly isStoredOnce?: boolean;
   readonly now: () => number;
   /** Clients wait for manifests and blobs by it. Default: the system's. */
   readonly clock?: Clock;
@@ -146,6 +151,11 @@ export function createCachedRegistry(options: RegistryOptions): CachedRegistry {
     tagAtUpstream: createTagConfirmation(options),
     listings: createListings({ ...options, manifests: byTag }),
     reading,
+    async isStored(repository, digest) {
+      const member = await options.membership.find({ upstream: upstream.name, repository }, digest);
+      if (member === undefined) return false;
+      return options.memory.has(digest) || (await options.copies.stat(digest)) !== undefined;
+    },
     reader: cachedReader(upstream, { reading, blobs }),
     forget: whole.forget,
     async settled() {

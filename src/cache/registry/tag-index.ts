@@ -54,7 +54,10 @@ export interface TagIndex {
   ): MaybePromise<boolean>;
 }
 
-type TaggedRegistry = Pick<CachedRegistry, 'tagged' | 'tagAtUpstream' | 'reading'>;
+interface TaggedRegistry extends Pick<CachedRegistry, 'tagAtUpstream'> {
+  readonly tagged: Pick<CachedRegistry['tagged'], 'ready' | 'resolve'>;
+  readonly reading: Pick<CachedRegistry['reading'], 'peek' | 'stored' | 'read'>;
+}
 
 interface TagIndexOptions {
   readonly membership: Pick<RepositoryIndex, 'known' | 'find' | 'tagsOf' | 'partialTags' | 'unrecordedTags'>;

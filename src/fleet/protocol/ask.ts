@@ -3,8 +3,9 @@
 // of upstream/download.
 
 import { type Fields, fieldsOf, isText, listOf, textOf } from '../../base/text/json.ts';
-import { type Digest, parseDigest } from '../../oci/digest.ts';
-import { type ErrorCode, type ErrorOptions, RegistryError } from '../../oci/errors.ts';
+import type { Retry } from '../../base/time/retry.ts';
+import { type Digest, isDigest, parseDigest } from '../../oci/digest.ts';
+import { type ErrorCode, type ErrorOptions, RegistryError, replyBelow } from '../../oci/errors.ts';
 import { isTag, parseRepository, parseTag, type Repository, type Tag } from '../../oci/reference.ts';
 
 /** Every path between members begins with it; another version is another prefix. */
@@ -17,11 +18,16 @@ export const newsPath = `${memberPrefix}news`;
 export const askHeader = 'quayside-ask';
 export const answerHeader = 'quayside-answer';
 
+/** Of a refusal that may be a member's own trouble, one other is asked; then it is believed. */
+export const mostRefusals = 2;
+
 /** What one member asks another. Every one is a read, and its answer is about one repository. */
 export type MemberAsk = {
   /** The upstream's configured name, as on the member that is asked. */
   readonly upstream: string;
   readonly repository: Repository;
+  /** Only what is stored, or being downloaded from the upstream by the member itself. */
+  readonly onlyIfCached?: boolean;
 } & (
   | {
       readonly kind: 'blob';
@@ -31,8 +37,6 @@ export type MemberAsk = {
       readonly end?: number;
       /** Wait for the running download however far ahead `start` is: the asker needs all bytes. */
       readonly follows?: boolean;
-      /** Only what is stored, or being downloaded from the upstream by the member itself. */
-      readonly onlyIfCached?: boolean;
     }
   | { readonly kind: 'stat'; readonly digest: Digest }
   | {
@@ -65,14 +69,17 @@ export type MemberAnswer =
       /** The digest of a body in memory, which the proof of the answer covers so. */
       readonly body?: Digest;
     }
-  /** The upstream said that there is no such content. */
-  | { readonly word: 'absent'; readonly reason?: string }
+  /** The upstream said that there is no such content, so long ago; milliseconds. */
+  | { readonly word: 'absent'; readonly reason?: string; readonly ageMs?: number }
   /** The upstream refused, or cannot be asked: its word, for all members. */
   | {
       readonly word: 'refused';
       readonly code: ErrorCode;
       readonly message: string;
       readonly retryAfterSeconds?: number;
+      readonly retry?: Retry;
+      /** The registry itself answered so; otherwise it may be the member's own trouble. */
+      readonly isAnswer?: boolean;
     }
   /** The member follows another member's download itself. */
   | { readonly word: 'follows'; readonly member: string; readonly hasBytes: boolean }
@@ -102,17 +109,18 @@ export function pathOf({ kind, ...fields }: MemberAsk): string {
 export function parseAsk(path: string): MemberAsk {
   const { pathname, searchParams: query } = new URL(path, 'http://member');
   const kind = pathname.startsWith(memberPrefix) ? pathname.slice(memberPrefix.length) : '';
+  const digest = (): Digest => parseDigest(query.get('digest') ?? '');
+  const isSet = (name: string): boolean => query.get(name) === 'true';
   const common = {
     upstream: query.get('upstream') ?? '',
     repository: parseRepository(query.get('repository') ?? ''),
+    onlyIfCached: isSet('onlyIfCached'),
   };
-  const digest = (): Digest => parseDigest(query.get('digest') ?? '');
-  const isSet = (name: string): boolean => query.get(name) === 'true';
   switch (kind) {
     case 'blob':
       return {
         ...{ kind, ...common, digest: digest(), ...offset(query, 'start'), ...offset(query, 'end') },
-        ...{ follows: isSet('follows'), onlyIfCached: isSet('onlyIfCached') },
+        follows: isSet('follows'),
       };
     case 'stat':
       return { kind, ...common, digest: digest() };
@@ -146,17 +154,25 @@ export function isMemberAnswer(value: unknown): value is MemberAnswer {
 
 /** The upstream's refusal as the member that asked it received it. */
 export function refusalOf(answer: Extract<MemberAnswer, { word: 'refused' }>, member: string): RegistryError {
-  const { code, message, retryAfterSeconds } = answer;
-  const options: ErrorOptions = { retryAfterSeconds, cause: new Error(`${member} asked the upstream`) };
+  const { code, message, retryAfterSeconds, retry } = answer;
+  const cause = new Error(`${member} asked the upstream`);
+  const options: ErrorOptions = { retryAfterSeconds, cause, ...(retry && { retry }) };
   return new RegistryError(code, isText(message) ? message : 'the upstream refused', options);
 }
 
+/**
+ * Whether a refusal may be the trouble of the member that was asked: a login that it has, its way
+ * to the upstream. Then one other may try.
+ */
+export function mayBeOwn({ code, isAnswer = false }: Extract<MemberAnswer, { word: 'refused' }>): boolean {
+  return code === 'DENIED' || (code === 'UNAVAILABLE' && !isAnswer);
+}
+
 /** A refusal as other members receive it. */
-export function answerOf({ code, message, retryAfterSeconds }: RegistryError): MemberAnswer {
+export function answerOf(error: RegistryError): MemberAnswer {
+  const { code, message, retryAfterSeconds, retry } = error;
   return {
-    word: 'refused',
-    code,
-    message,
+    ...{ word: 'refused', code, message, retry, isAnswer: replyBelow(error) !== undefined },
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
   };
 }
@@ -171,6 +187,7 @@ export type MemberNews =
       readonly upstream: string;
       readonly repository: Repository;
       readonly tag: Tag;
+      readonly digest?: Digest;
     }
   /** A login failed; `token` is a hash of what was shown, where that is a token. */
   | { readonly kind: 'failed-login'; readonly address: string; readonly token?: string }
@@ -188,12 +205,15 @@ function parsedNews({
   upstream,
   repository,
   tag,
+  digest,
   address,
   token,
 }: Fields): readonly MemberNews[] {
   if (kind === 'leaving' && isText(member)) return [{ kind, member }];
-  if (kind === 'moved' && isText(upstream) && isText(repository) && isTag(tag))
-    return [{ kind, upstream, repository: parseRepository(repository), tag }];
+  if (kind === 'moved' && isText(upstream) && isText(repository) && isTag(tag)) {
+    const to = isDigest(digest) ? { digest } : {};
+    return [{ kind, upstream, repository: parseRepository(repository), tag, ...to }];
+  }
   if (kind === 'failed-login' && isText(address)) return [{ kind, address, ...(isText(token) && { token }) }];
   return kind === 'forget' ? [{ kind }] : [];
 }

@@ -46,7 +46,8 @@ function answerPage(
   type: string,
   path: string,
 ): void {
-  const { nextQuery, filtersApplied, warnings } = served.page;
+  const { nextQuery, filtersApplied } = served.page;
+  const warnings = [...served.page.warnings, ...(served.notice === undefined ? [] : [served.notice])];
   const headers: Headers = {
     'content-type': type,
     'content-length': body.reduce((sum, { byteLength }) => sum + byteLength, 0),

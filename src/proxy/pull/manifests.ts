@@ -42,8 +42,9 @@ function answerServed(exchange: Exchange, served: ServedManifest): void {
   }
 }
 
-function manifestHeaders({ descriptor, warnings, ageSeconds }: ServedManifest): Headers {
+function manifestHeaders({ descriptor, ageSeconds, ...served }: ServedManifest): Headers {
   const { digest, mediaType } = descriptor;
+  const warnings = served.notice === undefined ? served.warnings : [...served.warnings, served.notice];
   return {
     'content-type': mediaType,
     'docker-content-digest': digest,

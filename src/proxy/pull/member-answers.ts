@@ -1,10 +1,13 @@
 import { defined } from '../../base/text/defined.ts';
+import type { ServedPage } from '../../cache/listings/asked-pages.ts';
+import type { ServedManifest } from '../../cache/manifests/tag-resolver.ts';
 import type { CachedRegistry } from '../../cache/registry/registry.ts';
 import { FollowsReplica, NotCached } from '../../fleet/elsewhere.ts';
 import { answerOf, type MemberAnswer, type MemberAsk } from '../../fleet/protocol/ask.ts';
 import type { Bytes } from '../../oci/content.ts';
-import { RegistryError } from '../../oci/errors.ts';
-import type { Tag } from '../../oci/reference.ts';
+import { isNotFound, RegistryError } from '../../oci/errors.ts';
+import type { Repository, Tag } from '../../oci/reference.ts';
+import { artifactTypeIn } from '../../oci/request.ts';
 
 /** An answer, and the bytes that follow it. */
 export interface MemberContent {
@@ -24,61 +27,77 @@ interface AnswerOptions {
 
 type MemberAnswers = (ask: MemberAsk, options: AnswerOptions) => Promise<MemberContent>;
 
+type AskOf<Kind extends MemberAsk['kind']> = Extract<MemberAsk, { kind: Kind }>;
+type ManifestAsk = AskOf<'manifest'>;
+
 const absent: MemberContent = { answer: { word: 'absent' } };
+const uncached: MemberContent = { answer: { word: 'uncached' } };
 
 /** Answers over the registries of this process. Throws what they throw: see `troubleOf`. */
 export function createMemberAnswers(
   registries: ReadonlyMap<string, CachedRegistry>,
   now: () => number,
 ): MemberAnswers {
-  const ageMs = (checkedAt: number): number => Math.max(0, now() - checkedAt);
+  const ageMs = (since: number): number => Math.max(0, now() - since);
 
-  async function tagged(
-    registry: CachedRegistry,
-    ask: ManifestAsk & { readonly tag: Tag },
-  ): Promise<MemberContent> {
-    const { repository, tag } = ask;
-    if (ask.isOwn === true) {
-      const pointer = await registry.tagAtUpstream(repository, tag);
-      if (pointer === undefined) return absent;
-      const { digest, mediaType, size, etag, warnings } = pointer;
-      const facts = {
-        digest,
-        mediaType,
-        size,
-        ageMs: ageMs(pointer.checkedAt),
-        ...defined({ etag, warnings }),
-      };
-      return { answer: { word: 'found', ...facts } };
+  async function tagged(registry: CachedRegistry, ask: ManifestAsk, tag: Tag): Promise<MemberContent> {
+    const { repository } = ask;
+    if (ask.isOwn === true) return ownTag(registry, repository, tag);
+    const { tagged: tags } = registry;
+    const isKept = ask.onlyIfCached === true;
+    try {
+      const known = await (isKept ? tags.kept(repository, tag) : tags.resolve(repository, { tag }));
+      return known === undefined ? uncached : taggedContent(ask, known);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      return { answer: { word: 'absent', ...tags.absence(repository, tag) } };
     }
-    const { descriptor, bytes, warnings, checkedAt } = await registry.tagged.resolve(repository, { tag });
-    const facts = { ...factsOf(descriptor), warnings, ageMs: checkedAt === undefined ? 0 : ageMs(checkedAt) };
-    return { answer: { word: 'found', ...facts }, ...(ask.isHead === true ? {} : { bytes }) };
+  }
+
+  function taggedContent(ask: ManifestAsk, known: ServedManifest): MemberContent {
+    const { descriptor, bytes, warnings, checkedAt } = known;
+    const age = checkedAt === undefined ? 0 : ageMs(checkedAt);
+    return manifestContent(ask, { ...factsOf(descriptor), warnings, ageMs: age }, bytes);
+  }
+
+  async function ownTag(registry: CachedRegistry, repository: Repository, tag: Tag): Promise<MemberContent> {
+    const pointer = await registry.tagAtUpstream(repository, tag);
+    if (pointer === undefined) return absent;
+    const { digest, mediaType, size, etag, warnings, checkedAt } = pointer;
+    const facts = { digest, mediaType, size, ageMs: ageMs(checkedAt), ...defined({ etag, warnings }) };
+    return { answer: { word: 'found', ...facts } };
+  }
+
+  function listed<Page extends object>(
+    { page, askedAt }: ServedPage<Page>,
+    bytesOf: (page: Page) => Uint8Array,
+  ): MemberContent {
+    const { bytes: _bytes, json: _json, ...facts }: Page & { bytes?: unknown; json?: unknown } = page;
+    return { answer: { word: 'found', ...facts, ageMs: ageMs(askedAt) }, bytes: bytesOf(page) };
   }
 
   return async (ask, options) => {
     const registry = registries.get(ask.upstream);
     // Another configuration, as while a change rolls out: the member asks the upstream itself.
-    if (registry === undefined) return { answer: { word: 'uncached' } };
+    if (registry === undefined) return uncached;
+    const { repository } = ask;
     switch (ask.kind) {
       case 'blob':
         return blobOf(registry, ask, options);
-      case 'stat': {
-        const { descriptor } = await registry.blobs.stat(ask.repository, ask.digest);
-        return { answer: { word: 'found', size: descriptor.size } };
-      }
+      case 'stat':
+        return statOf(registry, ask);
       case 'manifest':
-        return ask.tag === undefined ? manifestOf(registry, ask) : tagged(registry, { ...ask, tag: ask.tag });
+        return ask.tag === undefined ? manifestOf(registry, ask) : tagged(registry, ask, ask.tag);
       case 'tags':
-        return tagsOf(registry, ask);
-      case 'referrers':
-        return referrersOf(registry, ask);
+        return listed(await registry.listings.tags(repository, ask.query), ({ json }) => json);
+      case 'referrers': {
+        const type = artifactTypeIn(ask.query);
+        const page = await registry.listings.referrers(repository, ask.digest, ask.query, type);
+        return listed(page, ({ bytes }) => bytes);
+      }
     }
   };
 }
-
-type AskOf<Kind extends MemberAsk['kind']> = Extract<MemberAsk, { kind: Kind }>;
-type ManifestAsk = AskOf<'manifest'>;
 
 async function blobOf(
   { blobs }: CachedRegistry,
@@ -96,40 +115,33 @@ async function blobOf(
   return { answer, length: last - start + 1, body };
 }
 
-async function manifestOf(
-  { reading }: CachedRegistry,
-  { repository, digest, isHead }: ManifestAsk,
-): Promise<MemberContent> {
+/** Of what is only to be held here, the bytes have to be here too. */
+async function statOf(registry: CachedRegistry, ask: AskOf<'stat'>): Promise<MemberContent> {
+  const { repository, digest, onlyIfCached = false } = ask;
+  if (onlyIfCached && !(await registry.isStored(repository, digest))) return uncached;
+  const { descriptor } = await registry.blobs.stat(repository, digest);
+  return { answer: { word: 'found', size: descriptor.size } };
+}
+
+async function manifestOf({ reading }: CachedRegistry, ask: ManifestAsk): Promise<MemberContent> {
+  const { repository, digest, onlyIfCached = false } = ask;
   if (digest === undefined) return absent;
-  const { descriptor, bytes } = await reading.read(repository, digest);
-  return { answer: { word: 'found', ...factsOf(descriptor) }, ...(isHead === true ? {} : { bytes }) };
+  try {
+    const held = await (onlyIfCached ? reading.stored(repository, digest) : reading.read(repository, digest));
+    return held === undefined ? uncached : manifestContent(ask, factsOf(held.descriptor), held.bytes);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    return { answer: { word: 'absent', ...reading.absence(repository, digest) } };
+  }
 }
 
-async function tagsOf(
-  { upstream }: CachedRegistry,
-  { repository, query }: AskOf<'tags'>,
-): Promise<MemberContent> {
-  const page = await upstream.tags(repository, query);
-  if (page === undefined) return absent;
-  const { nextQuery, warnings, tags } = page;
-  return {
-    answer: { word: 'found', warnings, ...defined({ nextQuery }) },
-    bytes: Buffer.from(JSON.stringify(tags)),
-  };
+type ManifestFacts = Omit<Extract<MemberAnswer, { word: 'found' }>, 'word'>;
+
+function manifestContent({ isHead }: ManifestAsk, facts: ManifestFacts, bytes: Uint8Array): MemberContent {
+  return { answer: { word: 'found', ...facts }, ...(isHead === true ? {} : { bytes }) };
 }
 
-async function referrersOf({ upstream }: CachedRegistry, ask: AskOf<'referrers'>): Promise<MemberContent> {
-  const page = await upstream.referrers(ask.repository, ask.digest, ask.query);
-  if (page === undefined) return absent;
-  const { bytes, ...facts } = page;
-  return { answer: { word: 'found', ...facts }, bytes };
-}
-
-function factsOf({
-  digest,
-  mediaType,
-  size,
-}: Awaited<ReturnType<CachedRegistry['reading']['read']>>['descriptor']) {
+function factsOf({ digest, mediaType, size }: ServedManifest['descriptor']): ManifestFacts {
   return { digest, mediaType, size };
 }
 
@@ -142,7 +154,7 @@ const notThere: ReadonlySet<string> = new Set(['BLOB_UNKNOWN', 'MANIFEST_UNKNOWN
 export function troubleOf(error: unknown): MemberContent {
   if (error instanceof FollowsReplica)
     return { answer: { word: 'follows', member: error.replica, hasBytes: error.hasBytes } };
-  if (error instanceof NotCached) return { answer: { word: 'uncached' } };
+  if (error instanceof NotCached) return uncached;
   if (!(error instanceof RegistryError)) return { answer: { word: 'busy' } };
   return notThere.has(error.code) ? absent : { answer: answerOf(error) };
 }

@@ -68,7 +68,9 @@ export function memberApi(app: FastifyInstance, options: MemberApiOptions): void
     try {
       return await answers(question, { signal, onlyIfCached: pong().isLeaving });
     } catch (error) {
-      return troubleOf(error);
+      const trouble = troubleOf(error);
+      // What ends with this process is no word of the upstream.
+      return pong().isLeaving && trouble.answer.word === 'refused' ? leaving : trouble;
     }
   }
 

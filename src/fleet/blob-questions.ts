@@ -1,0 +1,145 @@
+import { hasSlept } from '../base/time/wait.ts';
+import type { RegistryError } from '../oci/errors.ts';
+import type { BlobOptions } from '../oci/registry-reader.ts';
+import type { FleetEvents } from './events.ts';
+import type { Members } from './members/members.ts';
+import { type MemberAsk, mayBeOwn, refusalOf } from './protocol/ask.ts';
+import { type MemberClient, MemberFailed, type MemberReply } from './protocol/member-client.ts';
+
+export type OwnedBlobAsk = Extract<MemberAsk, { kind: 'blob' }>;
+
+/** Bytes that come from a member. */
+export interface MemberBytes {
+  readonly kind: 'member';
+  readonly member: string;
+  readonly size: number | undefined;
+  readonly reply: MemberReply;
+}
+
+/** What a member said to a question, sorted by what the asker does next. */
+type MemberOutcome =
+  | MemberBytes
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'go-on' }
+  | { readonly kind: 'refused'; readonly refusal: RegistryError; readonly mayBeOwn: boolean }
+  | { readonly kind: 'follows'; readonly member: string; readonly hasBytes: boolean };
+
+export interface BlobQuestionsOptions {
+  readonly members: Members;
+  readonly client: MemberClient;
+  readonly events?: Partial<FleetEvents>;
+}
+
+/** How often, and how far apart, members that followed a dead owner are asked again. */
+const holderTries = 20;
+const holderPauseMs = 100;
+
+interface Followers {
+  readonly order: readonly string[];
+  readonly others: readonly string[];
+  readonly hasBytes: boolean;
+}
+
+const goOn: MemberOutcome = { kind: 'go-on' };
+
+/** Asks members for the bytes of a blob. A member that fails is left alone. */
+export class BlobQuestions {
+  readonly #options: BlobQuestionsOptions;
+
+  constructor(options: BlobQuestionsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws the signal's reason alone. */
+  async said(member: string, ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberOutcome> {
+    const { members, client, events } = this.#options;
+    try {
+      const reply = await client.ask(member, ask, options.signal);
+      const { answer } = reply;
+      events?.memberAsked?.({ kind: 'blob', word: answer.word });
+      if (answer.word === 'found') return { kind: 'member', member, size: answer.size, reply };
+      reply.close();
+      if (answer.word === 'refused')
+        return { kind: 'refused', refusal: refusalOf(answer, member), mayBeOwn: mayBeOwn(answer) };
+      if (answer.word === 'follows')
+        return { kind: 'follows', member: answer.member, hasBytes: answer.hasBytes };
+      return answer.word === 'absent' ? { kind: 'absent' } : goOn;
+    } catch (error) {
+      if (!(error instanceof MemberFailed)) throw error;
+      events?.memberFailed?.({ member, error });
+      members.failed(member);
+      return goOn;
+    }
+  }
+
+  /**
+   * From a member that has it, or downloads it from the upstream itself; undefined where this one
+   * is to ask the upstream. Waits for members that are to ask it first, at most 2 s.
+   */
+  async holder(
+    ask: OwnedBlobAsk,
+    options: BlobOptions,
+    asked: readonly string[],
+    hasBytes: boolean,
+  ): Promise<MemberBytes | undefined> {
+    const { members } = this.#options;
+    const order = members.ranked(keyOf(ask));
+    const others = order.filter((member) => member !== members.self && !asked.includes(member));
+    for (let tries = 0; tries < holderTries; tries += 1) {
+      const outcomes = await this.#saidByAll(others, ask, options);
+      const found = firstBytes(outcomes);
+      if (found !== undefined) return found;
+      const goesFirst = (outcome: MemberOutcome, index: number): boolean =>
+        this.#goesFirst(others[index] ?? '', outcome, { order, others, hasBytes });
+      if (!outcomes.some(goesFirst)) break;
+      await hasSlept(holderPauseMs, options.signal);
+      options.signal?.throwIfAborted();
+    }
+    return undefined;
+  }
+
+  /** From any other member that has it, without a wait. */
+  async anyHolder(ask: OwnedBlobAsk, options: BlobOptions): Promise<MemberBytes | undefined> {
+    const { members } = this.#options;
+    const others = members.ranked(keyOf(ask)).filter((member) => member !== members.self);
+    return firstBytes(await this.#saidByAll(others, ask, options));
+  }
+
+  async #saidByAll(
+    others: readonly string[],
+    ask: OwnedBlobAsk,
+    options: BlobOptions,
+  ): Promise<readonly MemberOutcome[]> {
+    const said = (member: string): Promise<MemberOutcome> =>
+      this.said(member, { ...ask, onlyIfCached: true }, options).catch(() => goOn);
+    const outcomes = await Promise.all(others.map(said));
+    options.signal?.throwIfAborted();
+    return outcomes;
+  }
+
+  /**
+   * Whether the member followed one that is gone, as this one may have, and is to ask the upstream
+   * in place of this one: it may notice the death a little later. Who has bytes goes before who has
+   * none; of equals the first in the ranking. All of them decide alike, so that none waits for one
+   * that waits for it.
+   */
+  #goesFirst(member: string, outcome: MemberOutcome, { order, others, hasBytes }: Followers): boolean {
+    const { self } = this.#options.members;
+    if (outcome.kind !== 'follows') return false;
+    if (outcome.member === self || others.includes(outcome.member)) return false;
+    if (outcome.hasBytes !== hasBytes) return outcome.hasBytes;
+    return order.indexOf(member) < order.indexOf(self);
+  }
+}
+
+/** Content belongs to its upstream and repository: one upstream must not answer for another. */
+export function keyOf({ upstream, repository, digest }: OwnedBlobAsk): string {
+  return `${upstream}/${repository}@${digest}`;
+}
+
+/** The first; the others are closed. */
+function firstBytes(outcomes: readonly MemberOutcome[]): MemberBytes | undefined {
+  const [found, ...spare] = outcomes.filter((outcome) => outcome.kind === 'member');
+  for (const { reply } of spare) reply.close();
+  return found;
+}
