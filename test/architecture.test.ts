@@ -45,7 +45,7 @@ const onlyIn: Readonly<Record<string, RegExp>> = {
   jose: /^auth\/(tokens\/|clusters\/api-server\/local-check\.ts$)/,
   bcryptjs: /^auth\/robots\//,
   'prom-client': /^telemetry\/metric/,
-  koffi: /^store\/filesystem\/kernel-send\.ts$/,
+  koffi: /^store\/sending\/kernel-send\.ts$/,
   fastify: /^(proxy\/|app\/server\.ts$)/,
   'lru-cache': /^(app\/registries\.ts$|base\/state\/lru\.ts$|cache\/|auth\/)/,
   re2js: /^base\/text\//,

@@ -9,6 +9,8 @@ import type { DiskTierEvents } from '../store/disk-tier/events.ts';
 import { KeptFiles } from '../store/disk-tier/kept-files.ts';
 import { createFilesystemStore } from '../store/filesystem/filesystem-store.ts';
 import { createMemoryStore } from '../store/memory-store.ts';
+import type { SendingEvents } from '../store/sending/events.ts';
+import { type KernelSend, loadKernelSend } from '../store/sending/kernel-send.ts';
 import type { Store, StoreEvents } from '../store/store.ts';
 
 /** The store that the configuration names. The SDK of S3 is loaded only by those who use it. */
@@ -16,6 +18,7 @@ export async function configuredStore(
   { store }: Config,
   readBuffers: BufferPool,
   events: Partial<StoreEvents>,
+  kernel?: Promise<KernelSend | undefined>,
 ): Promise<Store> {
   if ('s3' in store) return (await import('../store/s3/s3-store.ts')).createS3Store({ ...store.s3, events });
   if ('memory' in store) return createMemoryStore(store.memory);
@@ -24,6 +27,7 @@ export async function configuredStore(
     path: join(store.filesystem.path),
     readBuffers,
     events,
+    kernel,
   });
 }
 
@@ -31,17 +35,27 @@ export async function configuredStore(
 export async function servedStore(
   config: Config,
   buffers: BufferPool,
-  events: { readonly store: Partial<StoreEvents>; readonly disk: DiskTierEvents },
-): Promise<Partial<DiskTier> & Pick<DiskTier, 'store'>> {
-  const store = await configuredStore(config, buffers, events.store);
+  events: { readonly store: Partial<StoreEvents>; readonly disk: DiskTierEvents & SendingEvents },
+): Promise<ServedStore> {
+  const kernel = configuredKernel(config, events.disk);
+  const store = await configuredStore(config, buffers, events.store, kernel);
   const disk = diskOf(config);
-  return disk === undefined ? { store } : createDiskTier(store, { disk, buffers, events: events.disk });
+  if (disk === undefined) return { store, kernel };
+  return { kernel, ...createDiskTier(store, { disk, buffers, kernel, events: events.disk }) };
+}
+
+interface ServedStore extends Pick<DiskTier, 'store'> {
+  readonly files?: KeptFiles;
+  /** How the kernel sends files to clients, where it does. */
+  readonly kernel: Promise<KernelSend | undefined>;
 }
 
 interface DiskTierParts {
   /** The directory, and what it may hold, bytes. */
   readonly disk: { readonly path: string; readonly maxBytes: number };
   readonly buffers: BufferPool;
+  /** How the kernel sends files to clients. Default: it does not. */
+  readonly kernel?: Promise<KernelSend | undefined> | undefined;
   readonly events: DiskTierEvents;
 }
 
@@ -52,8 +66,8 @@ interface DiskTier {
 }
 
 /** Copies of what the store delivers, on a disk before it. */
-export function createDiskTier(medium: Store, { disk, buffers, events }: DiskTierParts): DiskTier {
-  const files = new KeptFiles({ ...disk, buffers, events });
+export function createDiskTier(medium: Store, { disk, buffers, kernel, events }: DiskTierParts): DiskTier {
+  const files = new KeptFiles({ ...disk, buffers, kernel, events });
   const spool = createSpool({
     directory: join(disk.path, 'tmp'),
     maxBytes: disk.maxBytes,
@@ -66,4 +80,33 @@ export function createDiskTier(medium: Store, { disk, buffers, events }: DiskTie
   });
   const reads = createSharedReads({ from: medium.blobs, into: files, spool, events });
   return { store: withDisk(medium, { files, reads, events }), files };
+}
+
+/**
+ * How the kernel sends files to clients, once that is known; undefined where it does not, of which
+ * the events tell why. Never rejects.
+ */
+async function configuredKernel(
+  { sendfile, tls }: Pick<Config, 'sendfile' | 'tls'>,
+  events: SendingEvents,
+): Promise<KernelSend | undefined> {
+  const found = await (sendfile && tls === undefined ? loadKernelSend() : undefined);
+  if (found === undefined) events.kernelSendKnown({ state: sendfile ? 'tls' : 'off' });
+  else if ('lacks' in found) events.kernelSendKnown({ state: found.lacks, error: found.error });
+  else {
+    events.kernelSendKnown({ state: 'on' });
+    return counted(found, events);
+  }
+  return undefined;
+}
+
+function counted(kernel: KernelSend, { kernelSent }: Pick<SendingEvents, 'kernelSent'>): KernelSend {
+  return {
+    duplicate: kernel.duplicate,
+    send: (request, sent) =>
+      kernel.send(request, (bytes) => {
+        if (bytes > 0) kernelSent({ bytes });
+        sent(bytes);
+      }),
+  };
 }

@@ -34,7 +34,7 @@ function storeConfig({ filesystem, memory, s3, disk, ...settings }: Settings['st
   if (s3 !== undefined) return { s3, ...defined({ disk }), ...scrub };
   if (memory !== undefined) return { memory, ...scrub };
   return {
-    filesystem: filesystem ?? { path: './.quayside', verifyReads: 'first', sendfile: true },
+    filesystem: filesystem ?? { path: './.quayside', verifyReads: 'first' },
     ...scrub,
     scrubEveryMs: settings.scrubEveryMs ?? dayMs,
   };

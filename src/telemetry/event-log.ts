@@ -1,11 +1,13 @@
 // Room `telemetry`: the log, its lines of events, and the trace of a request; `metrics/` counts.
 // In: events of all other rooms. Out: lines. Imports: base, conditions; types of cache, fleet,
-// image-streams/index, proxy, store, telemetry/metrics, upstream.
+// image-streams/index, proxy, store, store/sending, telemetry/metrics,
+// upstream.
 
 import { mediumFault } from '../base/state/medium-fault.ts';
 import type { FillOutcome, RoomRefusal } from '../cache/events.ts';
 import { type ConditionPublisher, isFault } from '../conditions/condition.ts';
 import type { StreamIndexEvents } from '../image-streams/index/events.ts';
+import type { KernelSendState } from '../store/sending/events.ts';
 import { fleetLines } from './fleet-log.ts';
 import type { Log } from './log.ts';
 import type { MeteredEvents } from './metrics/metrics.ts';
@@ -55,6 +57,12 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
           { fault: mediumFault(event.error), err: event.error },
           'the disk before the bucket cannot be written; pulls continue from S3',
         );
+    },
+    kernelSendKnown(event) {
+      events.kernelSendKnown(event);
+      const { state, error } = event;
+      if (state === 'library') proxy.warn({ err: error }, kernelSendTexts[state]);
+      else proxy.info(kernelSendTexts[state]);
     },
     diskFailed(event) {
       events.diskFailed(event);
@@ -170,6 +178,15 @@ export function logged(events: MeteredEvents, log: Log): MeteredEvents {
     },
   };
 }
+
+const kernelSendTexts: Readonly<Record<KernelSendState['state'], string>> = {
+  on: 'the kernel sends blobs to clients without TLS (sendfile)',
+  off: 'this process sends blobs itself: sendfile is false',
+  tls: 'this process sends blobs itself, since it encrypts them (tls)',
+  system: 'this process sends blobs itself: sendfile needs Linux on a machine of 64 bits',
+  library:
+    'this process sends blobs itself, for more processor time: the optional package koffi cannot be loaded; install it, or set sendfile: false',
+};
 
 /** A line for each condition whose status is another one. */
 export function conditionLog(log: Log): ConditionPublisher {

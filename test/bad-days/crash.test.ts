@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Test, test } from 'tap';
@@ -64,6 +64,33 @@ test('killed in the middle of an upload to S3, it shows nothing of it, and the n
   await until('the object', () => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(layer.digest))));
 });
 
+test('killed while it copies from S3 to its disk, it shows nothing of it, and the room is there again', async (t) => {
+  const s3 = await s3Double();
+  t.teardown(() => s3.close());
+  const { start, path, layer, disk } = await prepared(t, { s3, hasDisk: true });
+  const first = await start('first');
+  t.equal(await digestOrCut(await fetch(first.url + path)), layer.digest);
+  const isStored = () => [...s3.objects.keys()].some((key) => key.endsWith(blobKey(layer.digest)));
+  await until('the object', isStored);
+  await holdsOnly(disk, [blobKey(layer.digest)]);
+  await first.program.stop('SIGKILL');
+  await rm(disk, { recursive: true });
+  const second = await start('second');
+  s3.switches.stallsAfter = 700_000;
+  const body = digestOrCut(await fetch(second.url + path));
+  await until('half a copy', async () => (await contentFiles(disk)).some((file) => file.startsWith('tmp/')));
+  await second.program.stop('SIGKILL');
+  t.equal(await body, 'cut');
+  t.match(await contentFiles(disk), [/^tmp\//]);
+  s3.switches.stallsAfter = undefined;
+  const third = await start('third');
+  await third.program.said('"leftovers":');
+  await holdsOnly(disk);
+  t.equal(await digestOrCut(await fetch(third.url + path)), layer.digest);
+  await holdsOnly(disk, [blobKey(layer.digest)]);
+  t.equal(await digestOrCut(await fetch(third.url + path)), layer.digest);
+});
+
 test('a disk that is full in the middle of a download costs no pull, and leaves nothing', async (t) => {
   const { start, layer, path, store } = await prepared(t);
   const { url, program } = await start('limited', { largestFileBytes: 512 * 1024 });
@@ -78,6 +105,8 @@ test('a disk that is full in the middle of a download costs no pull, and leaves 
 interface Prepared {
   readonly s3?: S3Double;
   readonly layerBytes?: number;
+  /** A disk before S3. */
+  readonly hasDisk?: boolean;
 }
 
 /**
@@ -93,7 +122,7 @@ async function prepared(t: Test, options: Prepared = {}) {
   const [layer] = image.layers;
   if (layer === undefined) throw new Error('the image has no layer');
   const config = join(scene.directory, 'quayside.yaml');
-  await writeFile(config, stringify(settingsOf(scene, double, options.s3)));
+  await writeFile(config, stringify(settingsOf(scene, double, options)));
   return {
     start: (name: string, limits: { readonly largestFileBytes?: number } = {}) =>
       started(scene, config, name, limits.largestFileBytes),
@@ -102,17 +131,19 @@ async function prepared(t: Test, options: Prepared = {}) {
     layer,
     path: `/v2/openshift/ci/blobs/${layer.digest}`,
     store: join(scene.directory, 'store'),
+    disk: join(scene.directory, 'disk'),
   };
 }
 
-function settingsOf({ directory }: Stage, { url }: RegistryDouble, s3: S3Double | undefined) {
+function settingsOf({ directory }: Stage, { url }: RegistryDouble, { s3, hasDisk }: Prepared) {
+  const disk = hasDisk === true ? { disk: { path: join(directory, 'disk') } } : {};
   const bucket = { bucket: 'blobs', endpoint: s3?.endpoint, pathStyle: true, partBytes: '5MiB' };
   return {
     listen: '127.0.0.1:0',
     admin: { listen: false },
     shutdownDelayMs: 0,
     spool: { path: join(directory, 'store', 'spool') },
-    store: s3 === undefined ? { filesystem: { path: join(directory, 'store') } } : { s3: bucket },
+    store: s3 === undefined ? { filesystem: { path: join(directory, 'store') } } : { s3: bucket, ...disk },
     upstreams: { 'quay.io': { url, allowPrivateAddresses: true } },
   };
 }

@@ -9,7 +9,7 @@ test('an empty text means the defaults: loopback, a directory, seven public regi
   t.equal(config.listen, '127.0.0.1:8400');
   t.equal(config.admin.listen, '127.0.0.1:8401');
   t.same(config.store, {
-    filesystem: { path: './.quayside', verifyReads: 'first', sendfile: true },
+    filesystem: { path: './.quayside', verifyReads: 'first' },
     scrubEveryMs: 86_400_000,
     scrubBytesPerSecond: 16 * 1024 ** 2,
   });

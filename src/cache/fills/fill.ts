@@ -1,6 +1,6 @@
 // Room `cache/fills`: downloads under way, each a file in the spool with any number of readers. In:
 // a body of an upstream or a bucket. Out: verified bytes for readers, and the blob for the store.
-// Imports: base, oci, store/filesystem; types of cache, store, store/disk-tier.
+// Imports: base, oci, store/sending; types of cache, store, store/disk-tier, store/filesystem.
 
 import type { Hash } from 'node:crypto';
 import { createNotifier } from '../../base/flow/notifier.ts';
@@ -9,7 +9,7 @@ import { type ByteRange, type Bytes, type Descriptor, mismatch } from '../../oci
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { OpenBlob } from '../../oci/registry-reader.ts';
-import type { Growth } from '../../store/filesystem/file-bytes.ts';
+import type { Growth } from '../../store/sending/file-bytes.ts';
 import type { CachedBlobs } from '../../store/store.ts';
 import type { FillOutcome, NotKept } from '../events.ts';
 import { GaveWay, type Spool, SpoolError, type SpoolFile, unwritable } from './spool.ts';

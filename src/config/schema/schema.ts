@@ -126,6 +126,12 @@ export const settingsSchema = closed({
   /** How long requests under way may take at shutdown, in milliseconds. Default 30 s. */
   shutdownGraceMs: ms({ default: '30s' }),
   store: storeSchema,
+  /**
+   * Whether the kernel sends files to clients without TLS, by `sendfile` of Linux: stored blobs,
+   * copies before a bucket, downloads under way. Default true: a quarter of the processor time.
+   * `false` is for a file system that cannot.
+   */
+  sendfile: Type.Boolean({ default: true }),
   spool,
   memory,
   eviction,

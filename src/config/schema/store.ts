@@ -26,11 +26,6 @@ const filesystem = closed({
    * costs 0.6 s of a core for each GiB served.
    */
   verifyReads: oneOf(['first', 'always'], { default: 'first' }),
-  /**
-   * Whether the kernel sends verified blobs to clients without TLS, by `sendfile` of Linux. Default
-   * true: a quarter of the processor time. `false` is for a file system that cannot.
-   */
-  sendfile: Type.Boolean({ default: true }),
 });
 
 const memory = closed({

@@ -1,6 +1,6 @@
 // Room `store/disk-tier`: copies of a bucket's blobs on a local disk. In: blobs that are served.
 // Out: the same store, whose hot blobs are read without S3. Imports: base, oci, store,
-// store/filesystem.
+// store/filesystem; types of store/sending.
 
 import type { BlobSource, Bytes, Content, ReadOptions } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';

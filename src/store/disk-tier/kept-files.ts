@@ -9,6 +9,7 @@ import { filesBelow } from '../filesystem/file-walk.ts';
 import { filesystemBlobs } from '../filesystem/filesystem-blobs.ts';
 import { createTempFiles, type TempFiles } from '../filesystem/temp-files.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
+import type { KernelSend } from '../sending/kernel-send.ts';
 import type { CachedBlobs } from '../store.ts';
 import type { StoredFile } from '../stored-file.ts';
 import { DiskHealth } from './disk-health.ts';
@@ -24,6 +25,8 @@ export interface KeptFilesOptions {
   readonly maxFiles?: number;
   /** Large buffers for fast readers. */
   readonly buffers: BufferPool;
+  /** How the kernel sends copies to plain sockets. Default: it does not. */
+  readonly kernel?: Promise<KernelSend | undefined> | undefined;
   readonly events: DiskTierEvents;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number;
@@ -44,7 +47,7 @@ export class KeptFiles {
   readonly health: DiskHealth;
   /** In the directory, for downloads. */
   readonly temps: TempFiles;
-  readonly #options: Required<KeptFilesOptions>;
+  readonly #options: KeptFilesOptions & Required<Pick<KeptFilesOptions, 'maxFiles' | 'now'>>;
   readonly #blobs: ReturnType<typeof filesystemBlobs>;
   readonly #order = new UseOrder();
   readonly #barred = createLru<Digest, true>(mostBarred);
@@ -54,11 +57,11 @@ export class KeptFiles {
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: KeptFilesOptions) {
-    const { path, buffers: pool, events, now = Date.now } = options;
+    const { path, buffers: pool, kernel, events, now = Date.now } = options;
     this.#options = { maxFiles: 200_000, ...options, now };
     this.health = new DiskHealth({ events, now });
     this.temps = createTempFiles(join(path, 'tmp'));
-    this.#blobs = filesystemBlobs({ path, temps: this.temps, pool });
+    this.#blobs = filesystemBlobs({ path, temps: this.temps, pool, kernel });
   }
 
   /** The size of the copy, bytes; undefined for none. */
@@ -150,9 +153,9 @@ export class KeptFiles {
     }
   }
 
-  /** Learns what the directory holds, now and once a day. Never rejects. */
+  /** Learns what the directory holds, now and once a day; then it is swept, too. Never rejects. */
   async start(): Promise<void> {
-    this.#timer ??= setInterval(() => void this.#walk(), dayMs).unref();
+    this.#timer ??= setInterval(() => void this.#daily(), dayMs).unref();
     await this.#walk();
   }
 
@@ -160,6 +163,12 @@ export class KeptFiles {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#removing;
+  }
+
+  /** A file of another host may have been too young at the start. */
+  async #daily(): Promise<void> {
+    await this.temps.sweep().catch(() => undefined);
+    await this.#walk();
   }
 
   async #walk(): Promise<void> {

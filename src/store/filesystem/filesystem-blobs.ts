@@ -1,4 +1,4 @@
-import { closeSync, open as openCallback } from 'node:fs';
+import { open as openCallback } from 'node:fs';
 import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,17 +14,14 @@ import {
   verified,
 } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
-import { lengthOf } from '../../oci/range.ts';
 import type { BufferPool } from '../buffers.ts';
 import { blobKey, blobsPrefix, parseBlobKey } from '../keys.ts';
+import { fileBytes } from '../sending/file-bytes.ts';
+import type { KernelSend } from '../sending/kernel-send.ts';
+import { createStoredFile } from '../sending/open-file.ts';
 import type { CachedBlobs } from '../store.ts';
-import type { StoredFile } from '../stored-file.ts';
 import { disk } from './disk.ts';
-import { fileBytes } from './file-bytes.ts';
-import { FileSending } from './file-sending.ts';
 import { sortedFilesBelow } from './file-walk.ts';
-import type { KernelSend } from './kernel-send.ts';
-import { KernelSending } from './kernel-sending.ts';
 import type { TempFiles } from './temp-files.ts';
 
 /** Without a `FileHandle`, whose every use is a promise. */
@@ -35,8 +32,8 @@ interface FilesystemBlobsOptions {
   readonly temps: TempFiles;
   /** Large buffers for fast readers. */
   readonly pool: BufferPool;
-  /** How the kernel sends files; asked for by the first file. Default: it does not. */
-  readonly kernel?: () => Promise<KernelSend | undefined>;
+  /** How the kernel sends files. Default: it does not. */
+  readonly kernel?: Promise<KernelSend | undefined> | undefined;
 }
 
 /**
@@ -47,7 +44,6 @@ export function filesystemBlobs(
   options: FilesystemBlobsOptions,
 ): CachedBlobs & Required<Pick<CachedBlobs, 'adopt' | 'openFile'>> {
   const { path, temps, pool, kernel } = options;
-  let loading: Promise<KernelSend | undefined> | undefined;
   const pathOf = (digest: Digest) => join(path, blobKey(digest));
   return {
     async stat(digest) {
@@ -62,8 +58,7 @@ export function filesystemBlobs(
     async openFile(digest) {
       const fd = await disk.ifPresent(openDescriptor(pathOf(digest), 'r'));
       if (fd === undefined) return undefined;
-      loading ??= kernel?.();
-      return storedFile(fd, pool, await loading);
+      return createStoredFile(fd, { pool, kernel: await kernel });
     },
     put: (descriptor, bytes, { signal } = {}) =>
       temps.publish(pathOf(descriptor.digest), verified(abortable(bytes, signal), descriptor)),
@@ -95,21 +90,6 @@ async function openedContent(
     await file.close();
     throw error;
   }
-}
-
-function storedFile(fd: number, pool: BufferPool, kernel: KernelSend | undefined): StoredFile {
-  return {
-    async sendTo(sink, range, signal) {
-      const isForKernel =
-        kernel !== undefined && sink.socket !== undefined && lengthOf(range) > pool.bufferBytes;
-      const start = isForKernel
-        ? await new KernelSending({ kernel, fd, range, sink, signal }).run()
-        : range.start;
-      const rest = { start, end: range.end };
-      if (lengthOf(rest) > 0) await new FileSending({ fd, range: rest, sink, pool, signal }).run();
-    },
-    close: () => closeSync(fd),
-  };
 }
 
 async function* closing(file: FileHandle, bytes: Bytes) {

@@ -1,16 +1,17 @@
 // Room `store/filesystem`: blobs and records in a directory. In: verified bytes. Out: files that
-// appear whole or not at all. Imports: base, oci, store.
+// appear whole or not at all. Imports: base, oci, store,
+// store/sending.
 
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Outage } from '../../base/state/outage.ts';
 import { bytesOf } from '../../oci/content.ts';
 import { type BufferPool, createBufferPool } from '../buffers.ts';
+import type { KernelSend } from '../sending/kernel-send.ts';
 import { type CachedBlobs, type Store, type StoreEvents, storeOutage } from '../store.ts';
 import { disk } from './disk.ts';
 import { filesystemBlobs } from './filesystem-blobs.ts';
 import { createFilesystemRecords } from './filesystem-records.ts';
-import { loadKernelSend } from './kernel-send.ts';
 import { createTempFiles, type TempFiles } from './temp-files.ts';
 
 interface FilesystemStoreOptions {
@@ -18,8 +19,8 @@ interface FilesystemStoreOptions {
   readonly path: string;
   /** Large buffers for fast readers; to be shared with others that read files. Default: its own. */
   readonly readBuffers?: BufferPool;
-  /** Whether the kernel may send blobs to plain sockets, where it can. Default false. */
-  readonly sendfile?: boolean;
+  /** How the kernel sends blobs to plain sockets. Default: it does not. */
+  readonly kernel?: Promise<KernelSend | undefined> | undefined;
   readonly events?: Pick<StoreEvents, 'usabilityChanged'>;
 }
 
@@ -38,12 +39,12 @@ interface FilesystemStore extends Store {
  * `tmp` must be on the same file system as `v1`. Several processes may share the directory.
  */
 export function createFilesystemStore(options: FilesystemStoreOptions): FilesystemStore {
-  const { path, readBuffers = createBufferPool(), sendfile = false, events } = options;
+  const { path, readBuffers = createBufferPool(), kernel, events } = options;
   const temps = createTempFiles(join(path, 'tmp'));
   const outage = storeOutage(events);
   return {
     kind: 'filesystem',
-    blobs: filesystemBlobs({ path, temps, pool: readBuffers, ...(sendfile && { kernel: loadKernelSend }) }),
+    blobs: filesystemBlobs({ path, temps, pool: readBuffers, kernel }),
     records: createFilesystemRecords({ path, temps }),
     isUsable: () => isWritable(temps, outage),
     sweep: (sweeping) => temps.sweep(sweeping),

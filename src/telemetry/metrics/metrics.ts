@@ -1,7 +1,7 @@
 // Room `telemetry/metrics`: what is counted, and the page that shows it. In: events of all other
 // rooms. Out: numbers. Imports: base, conditions; types of auth, auth/clusters, cache,
 // cache/eviction, cache/scrub, fleet, image-streams/index, mirror, mirror/fallback, proxy, store,
-// store/disk-tier, upstream.
+// store/disk-tier, store/sending, upstream.
 
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { SearchEvents } from '../../auth/access.ts';
@@ -17,6 +17,7 @@ import type { MirrorEvents, WorkqueueEvents } from '../../mirror/events.ts';
 import type { MissEvents } from '../../mirror/fallback/fallback.ts';
 import type { ProxyEvents } from '../../proxy/events.ts';
 import type { DiskTierEvents } from '../../store/disk-tier/events.ts';
+import type { SendingEvents } from '../../store/sending/events.ts';
 import type { StoreEvents } from '../../store/store.ts';
 import type { UpstreamEvents } from '../../upstream/upstream.ts';
 import { conditionMetrics } from './conditions.ts';
@@ -25,6 +26,7 @@ import { factMetrics, type ServiceFacts } from './facts.ts';
 import { fleetEvents } from './fleet.ts';
 import { counter, gauge, histogram, measured } from './kinds.ts';
 import { type CountedMirror, mirrorStateMetrics } from './mirror.ts';
+import { sendingEvents } from './sending.ts';
 import { streamEvents } from './streams.ts';
 import { table } from './table.ts';
 
@@ -36,6 +38,7 @@ type CountedEvents = CacheEvents &
   UpstreamEvents &
   StoreEvents &
   DiskTierEvents &
+  SendingEvents &
   ProxyEvents &
   EvictionEvents &
   ScrubEvents &
@@ -80,6 +83,7 @@ export function createMetrics(): Metrics {
       ...cacheEvents(registry),
       ...storeEvents(registry),
       ...diskEvents(registry),
+      ...sendingEvents(registry),
       ...scrubEvents(registry),
       ...upstreamEvents(registry),
       ...clusterEvents(registry),

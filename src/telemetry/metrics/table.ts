@@ -119,6 +119,12 @@ export const table = {
     'Failures of that disk, by operation and cause; S3 delivered instead.',
     ['operation', 'cause'],
   ],
+  kernelSending: [
+    'quayside_kernel_send_state',
+    'Whether the kernel sends blobs to clients (on), or why the process does.',
+    ['state'],
+  ],
+  kernelSent: ['quayside_kernel_sent_bytes_total', 'Bytes of blobs that the kernel sent to clients.', []],
   storeBytes: ['quayside_store_bytes', 'Bytes in the store when it was last measured.', []],
   storeBlobs: ['quayside_store_blobs', 'Blobs in the store when it was last measured.', []],
   evictions: ['quayside_evictions_total', 'Runs of the eviction that had something to do.', ['outcome']],

@@ -4,7 +4,7 @@ import { type Test, test } from 'tap';
 import { collected } from '../../../src/oci/content.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
-import { fileBytes } from '../../../src/store/filesystem/file-bytes.ts';
+import { fileBytes } from '../../../src/store/sending/file-bytes.ts';
 import { patterned } from '../store-suite.ts';
 
 const size = 40 * 1024 * 1024 + 1;

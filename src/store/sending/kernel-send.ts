@@ -32,14 +32,20 @@ const mostAtOnce = 16;
 /** Where `off_t` and `long` have 64 bits, and koffi comes with a library that needs no build. */
 const machines: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64'];
 
-/** What the kernel of this machine offers; undefined where it, or the library, is another one. */
-export async function loadKernelSend(): Promise<KernelSend | undefined> {
-  if (process.platform !== 'linux' || !machines.includes(process.arch)) return undefined;
+/** Why the kernel cannot send here: the system is another one, or koffi cannot be loaded. */
+export interface KernelSendLack {
+  readonly lacks: 'system' | 'library';
+  readonly error?: unknown;
+}
+
+/** What the kernel of this machine offers, or why nothing. Never rejects. */
+export async function loadKernelSend(): Promise<KernelSend | KernelSendLack> {
+  if (process.platform !== 'linux' || !machines.includes(process.arch)) return { lacks: 'system' };
   try {
     const { default: library } = await import('koffi');
     return createKernelSend(library);
-  } catch {
-    return undefined;
+  } catch (error) {
+    return { lacks: 'library', error };
   }
 }
 

@@ -3,9 +3,10 @@ import { closeSync, openSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { type KernelSend, loadKernelSend } from '../../../src/store/filesystem/kernel-send.ts';
-import { KernelSending } from '../../../src/store/filesystem/kernel-sending.ts';
+import type { KernelSend } from '../../../src/store/sending/kernel-send.ts';
+import { KernelSending } from '../../../src/store/sending/kernel-sending.ts';
 import { type Random, seeded } from '../../chaos/random.ts';
+import { kernel, skip } from './kernel-rig.ts';
 
 /** Of each file: more than a socket takes at once. */
 const size = 5 * 1024 * 1024;
@@ -15,10 +16,6 @@ const clients = 30;
 const atOnce = 10;
 /** `QUAYSIDE_RACE_SEEDS=<number>` tries more. */
 const seeds = Number(process.env['QUAYSIDE_RACE_SEEDS'] ?? 2);
-
-const none: KernelSend = { duplicate: () => -1, send: (_request, sent) => void setImmediate(sent, -1) };
-const kernel = (await loadKernelSend()) ?? none;
-const skip = kernel === none ? 'this machine has no sendfile of Linux, or no koffi' : false;
 
 /** Threads that are busy: a call begins up to 5 ms after it was made. */
 function delayed(random: Random): KernelSend {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
-import { FileSending } from '../../../src/store/filesystem/file-sending.ts';
+import { FileSending } from '../../../src/store/sending/file-sending.ts';
 import type { ByteSink } from '../../../src/store/stored-file.ts';
 import { patterned } from '../store-suite.ts';
 
