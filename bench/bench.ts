@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { type FormName, formNamed } from './form.ts';
 import { cleared, ground } from './ground.ts';
 import { type Lab, lab } from './lab.ts';
 import { loadNow, machine } from './report/machine.ts';
@@ -10,8 +11,7 @@ import type { Findings, OwnGround, OwnScenario, Scenario } from './scenario.ts';
 
 export interface BenchOptions {
   readonly scenarios: readonly (Scenario | OwnScenario)[];
-  /** Fewer rounds. */
-  readonly isShort: boolean;
+  readonly form: FormName;
   /** Scenarios that are not begun after so many seconds are left out. Default: none is. */
   readonly budgetSeconds?: number;
   /** Where to keep files while it runs. Default: see ground.ts. */
@@ -45,13 +45,13 @@ async function reportOf(options: BenchOptions, narrator: Narrator, directory: st
   const startedAt = new Date();
   const facts = await machine(directory);
   narrator.machine(facts);
-  const own = { isShort: options.isShort, directory, say: narrator.say };
+  const own = { form: formNamed(options.form), directory, say: narrator.say };
   const isAlone = options.scenarios.every((scenario) => 'runAlone' in scenario);
   const place = isAlone ? undefined : await lab(own);
   const sections: Section[] = [];
   const reportNow = (): Report => ({
     startedAt: startedAt.toISOString(),
-    isShort: options.isShort,
+    form: options.form,
     seconds: secondsSince(startedAt.getTime()),
     machine: facts,
     sections,

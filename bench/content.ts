@@ -1,4 +1,5 @@
 import { type GeneratedImage, generatedImage, pushImage } from '../test/support/images.ts';
+import type { Form } from './form.ts';
 
 /** A blob of the upstream, as clients ask for it. */
 interface BlobOnOffer {
@@ -38,7 +39,6 @@ const blobSizes = {
   '10 MiB': 10 * mebibyte,
   '30 MiB': 30 * mebibyte,
 } as const;
-/** A short run leaves the last one out. */
 const imageShapes: readonly (readonly [layers: number, bytes: number, name: string])[] = [
   [1, 1e5, '1 layer, 100 kB'],
   [8, 1e5, '8 layers, 100 kB'],
@@ -46,13 +46,21 @@ const imageShapes: readonly (readonly [layers: number, bytes: number, name: stri
   [1, 1e7, '1 layer, 10 MB'],
   [8, 1e7, '8 layers, 10 MB'],
   [50, 1e7, '50 layers, 10 MB'],
+  [1, 1e9, '1 layer, 1 GB'],
   [8, 1e9, '8 layers, 1 GB'],
+  [50, 1e9, '50 layers, 1 GB'],
 ];
+/** A short run has none above this. */
+const mostShort = 1e8;
 const ordinarySizes = [20, 10, 6, 4, 2, 1, 0.7, 0.3].map((megabytes) => megabytes * 1e6);
 const crumbSizes = Array.from({ length: 20 }, (_, index) => 300_000 + index * 512);
 
+function shapesOf({ name }: Form): typeof imageShapes {
+  return imageShapes.filter(([, bytes]) => name !== 'short' || bytes < mostShort);
+}
+
 /** Pushes the images of the bench to an empty registry. */
-export async function offer(registry: string, isShort: boolean): Promise<Offer> {
+export async function offer(registry: string, form: Form): Promise<Offer> {
   const image = await generatedImage({
     seed: 'bench',
     layers: [40_000, 400_000, 2_000_000],
@@ -71,7 +79,7 @@ export async function offer(registry: string, isShort: boolean): Promise<Offer> 
   await pushImage(registry, 'bench/warm-up', 'v1', crumbs);
   await pushImage(registry, 'bench/sizes', 'v1', sized);
   const shapes: Record<string, readonly string[]> = {};
-  for (const [index, [layers, bytes, name]] of imageShapes.slice(0, isShort ? -1 : undefined).entries()) {
+  for (const [index, [layers, bytes, name]] of shapesOf(form).entries()) {
     const sizes = Array.from({ length: layers }, () => Math.ceil(bytes / layers));
     const shaped = await generatedImage({ seed: `bench ${name}`, layers: sizes, mediaTypes: 'oci' });
     await pushImage(registry, `bench/shape-${index}`, 'v1', shaped);

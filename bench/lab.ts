@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hash } from 'bcryptjs';
 import { testAuthority } from '../test/support/certificates.ts';
 import { type Offer, offer } from './content.ts';
+import type { Form } from './form.ts';
 import type { ImageQuestion, ImagesPulled } from './load/image-process.ts';
 import type { Pulled } from './load/pull.ts';
 import type { PullQuestion } from './load/pull-process.ts';
@@ -21,7 +22,7 @@ import { worker } from './servers/worker.ts';
  * measurement.
  */
 export interface Lab {
-  readonly isShort: boolean;
+  readonly form: Form;
   readonly offer: Offer;
   /** The way to the upstream at 1 Gbit/s. */
   readonly link: Link;
@@ -50,7 +51,7 @@ export interface Lab {
 }
 
 interface LabOptions {
-  readonly isShort: boolean;
+  readonly form: Form;
   /** An empty directory for everything; the caller takes it away. */
   readonly directory: string;
   readonly say: (text: string) => void;
@@ -61,13 +62,13 @@ const login = { username: 'bench', password: 'bench-secret' } as const;
 const bcryptCost = 5;
 
 /** Throws when there is no docker-registry, without which there is no upstream. */
-export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab> {
+export async function lab({ form, directory, say }: LabOptions): Promise<Lab> {
   const running = programs(directory);
   const registry = findProgram('docker-registry');
   if (registry === undefined) throw new Error('docker-registry is not installed, and it plays the upstream');
   const upstream = await plainRegistry(registry, 'upstream', { programs: running, directory });
   say('generating and pushing images to the upstream');
-  const content = await offer(upstream.origin, isShort);
+  const content = await offer(upstream.origin, form);
   const slowLink = await link({ targetPort: upstream.port, bytesPerSecond: gigabit });
   const ways = new Map<string, Link>([['link', slowLink]]);
   const wayTo = async (name: 'link' | 'loopback' | ConditionName): Promise<string> => {
@@ -84,7 +85,7 @@ export async function lab({ isShort, directory, say }: LabOptions): Promise<Lab>
   const absent = new Map<ServerName, string>();
   let started = 0;
   return {
-    isShort,
+    form,
     offer: content,
     link: slowLink,
     upstream: upstream.origin,

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type BenchOptions, bench, results } from './bench.ts';
+import type { FormName } from './form.ts';
 import { type Narrator, narrator } from './report/narrator.ts';
 import { datedReports, published } from './report/published.ts';
 import type { OwnScenario, Scenario } from './scenario.ts';
@@ -46,10 +47,35 @@ const scenarios: readonly (Scenario | OwnScenario)[] = [
   longTags,
 ];
 
-/** CI gives a short run ten minutes; the last scenario may take two of them. */
-const shortSeconds = 450;
+/** Those with peers: what is published. */
+const beside: readonly (Scenario | OwnScenario)[] = [
+  warmImage,
+  coldImage,
+  herd,
+  mixed,
+  imageShapes,
+  tlsImage,
+  loginImage,
+  s3Image,
+  s3DiskImage,
+  tags,
+  longTags,
+  blobSizes,
+  hotManifest,
+  corruptBlob,
+];
 
-const usage = `npm run bench [-- [--short] [--keep] [--dir DIR] [name…]]
+/**
+ * What is not begun by then is left out. CI gives a short run ten minutes; the last scenario may
+ * take two of them.
+ */
+const budgetSeconds: Readonly<Record<FormName, number>> = {
+  short: 450,
+  peers: 1_200,
+  long: Number.POSITIVE_INFINITY,
+};
+
+const usage = `npm run bench [-- [--short | --peers] [--keep] [--dir DIR] [name…]]
 npm run bench -- --list
 npm run bench -- --publish
 
@@ -57,7 +83,8 @@ Measures Quayside beside distribution 3, docker-registry 2.8, nginx (proxy_cache
 of them started and stopped here, on loopback. Their configurations are in bench/peers/.
 
   --short     fewer rounds: less than ten minutes instead of an hour; scenarios that are not begun by then are left out
-  --dir DIR   keeps up to 6 GB there while it runs; default: memory where there is plenty, else the temporary directory
+  --peers     five rounds of what other caches do too, without names in 20 minutes, kept as with --keep
+  --dir DIR   keeps up to 9 GB there while it runs; default: memory where there is plenty, else the temporary directory
   --keep      keeps the named scenarios in the dated file of the day, beside those that are there
   --list      prints the scenarios
   --publish   writes docs/BENCHMARKS.md and its pictures from the newest dated result in bench/results/
@@ -110,6 +137,7 @@ function wantedOf(
       args: [...args],
       options: {
         short: { type: 'boolean' },
+        peers: { type: 'boolean' },
         dir: { type: 'string' },
         help: { type: 'boolean' },
         list: { type: 'boolean' },
@@ -120,13 +148,15 @@ function wantedOf(
     });
     const unknown = positionals.filter((name) => scenarios.every((scenario) => scenario.name !== name));
     if (unknown.length > 0) return `no such scenario: ${unknown.join(', ')}`;
+    if (values.short === true && values.peers === true) return 'takes --short or --peers, not both';
+    const form = values.short === true ? 'short' : values.peers === true ? 'peers' : 'long';
     const isAll = positionals.length === 0;
     return {
-      scenarios: isAll ? scenarios : positionals.flatMap(named),
-      isShort: values.short === true,
-      ...(isAll && values.short === true ? { budgetSeconds: shortSeconds } : {}),
+      scenarios: isAll ? (form === 'peers' ? beside : scenarios) : positionals.flatMap(named),
+      form,
+      ...(isAll ? { budgetSeconds: budgetSeconds[form] } : {}),
       directory: values.dir,
-      isKept: isAll ? 'all' : values.keep === true ? 'dated' : 'no',
+      isKept: form === 'peers' ? 'dated' : isAll ? 'all' : values.keep === true ? 'dated' : 'no',
       instead: (['help', 'list', 'publish'] as const).find((name) => values[name] === true),
     };
   } catch (error) {

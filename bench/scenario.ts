@@ -1,4 +1,5 @@
 import type { Spread } from '../src/load/report/spread.ts';
+import type { Form } from './form.ts';
 import type { Lab } from './lab.ts';
 import type { ServerName } from './servers/server.ts';
 
@@ -73,7 +74,7 @@ export interface OwnScenario {
 
 /** What every scenario has. */
 export interface OwnGround {
-  readonly isShort: boolean;
+  readonly form: Form;
   /** Everything is below it. */
   readonly directory: string;
   readonly say: (text: string) => void;

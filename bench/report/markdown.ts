@@ -8,7 +8,7 @@ export function markdown(report: Report): string {
   return [
     '# Bench',
     '',
-    `\`npm run bench${report.isShort ? ' -- --short' : ''}\`, ${report.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${Math.round(report.seconds)} s. All servers are measured in turn in the same run; the figures are medians, with the least and the most.`,
+    `\`npm run bench${report.form === 'long' ? '' : ` -- --${report.form}`}\`, ${report.startedAt.slice(0, 16).replace('T', ' ')} UTC, ${Math.round(report.seconds)} s. All servers are measured in turn in the same run; the figures are medians, with the least and the most.`,
     '',
     '![Each target, and how far the measured value is from it](latest.svg)',
     '',

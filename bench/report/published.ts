@@ -15,15 +15,15 @@ const servers: readonly Column[] = [...peerNames, 'node:http', 'nginx static'];
 const worst = 3;
 const widest = 100;
 
-/** The dated results of a folder, the newest first: the long ones, else the short ones. */
+/** The dated results of a folder, the newest first: those of five rounds, else the short ones. */
 export async function datedReports(folder: string): Promise<readonly Report[]> {
   const names = (await readdir(folder)).filter((name) => /^\d{4}-\d\d-\d\d.*\.json$/.test(name));
   const reports = await Promise.all(
     names.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as Report),
   );
   const newest = reports.toSorted((a, b) => (a.startedAt < b.startedAt ? 1 : -1));
-  const long = newest.filter(({ isShort }) => !isShort);
-  return long.length > 0 ? long : newest;
+  const whole = newest.filter(({ form }) => form !== 'short');
+  return whole.length > 0 ? whole : newest;
 }
 
 /**
@@ -99,7 +99,7 @@ function page(report: Report, older: readonly Report[], pictures: readonly Pictu
 }
 
 function machineSection(report: Report): readonly string[] {
-  const { startedAt, isShort, seconds, machine, absent } = report;
+  const { startedAt, seconds, machine, absent } = report;
   const busy = isBusy(machine)
     ? [
         `**Other work went on here**: the load before was ${machine.loadBefore} on ${machine.cores} cores.
@@ -107,9 +107,11 @@ function machineSection(report: Report): readonly string[] {
         are nearer to what a quiet machine has than wall times.`,
       ]
     : [];
-  const form = isShort
-    ? 'the **short form**, of two or three rounds, which is what CI runs'
-    : 'the long form, of five rounds or more';
+  const form = {
+    short: 'the **short form**, of two or three rounds, which is what CI runs',
+    peers: 'five rounds of each row with peers (`npm run bench -- --peers`)',
+    long: 'the long form, of five rounds or more',
+  }[report.form];
   return [
     ...paragraph(`${startedAt.slice(0, 16).replace('T', ' ')} UTC, ${Math.round(seconds)} s; ${form}.`),
     ...(busy.length === 0 ? [] : ['', ...busy.flatMap(paragraph)]),

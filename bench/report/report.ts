@@ -1,3 +1,4 @@
+import type { FormName } from '../form.ts';
 import type { Findings } from '../scenario.ts';
 import type { Machine } from './machine.ts';
 
@@ -17,7 +18,7 @@ export interface Section extends Findings {
 /** One run of the bench. */
 export interface Report {
   readonly startedAt: string;
-  readonly isShort: boolean;
+  readonly form: FormName;
   readonly seconds: number;
   readonly machine: Machine;
   readonly sections: readonly Section[];

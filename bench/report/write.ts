@@ -19,7 +19,7 @@ export async function written(report: Report, directory: string): Promise<void> 
 export async function kept(report: Report, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const day = report.startedAt.slice(0, 10);
-  const file = join(directory, `${day}${report.isShort ? '-short' : ''}.json`);
+  const file = join(directory, `${day}${report.form === 'long' ? '' : `-${report.form}`}.json`);
   const before = await readFile(file, 'utf8').then(
     (text) => JSON.parse(text) as Report,
     () => undefined,

@@ -175,7 +175,7 @@ async function pairOf(lab: Lab, { origin }: Server, path: string, authorization:
     path,
     method: 'GET',
     connections: 16,
-    durationMs: lab.isShort ? 2000 : 3000,
+    durationMs: lab.form.isSmall ? 2000 : 3000,
   } as const;
   const rate = (headers: Readonly<Record<string, string>>) =>
     lab.requests.perSecond({ ...question, headers: { accept: acceptManifests, ...headers } });
@@ -204,7 +204,7 @@ async function p99Of(lab: Lab, { origin }: Server, path: string, authorization: 
     await clients.ask({ ...question, durationMs: 1000 });
     const { latenciesMs, failures } = await clients.ask({
       ...question,
-      durationMs: lab.isShort ? 4000 : 10_000,
+      durationMs: lab.form.isSmall ? 4000 : 10_000,
     });
     if (failures > 0) throw new Error(`${failures} of ${latenciesMs.length + failures} HEADs failed`);
     return latenciesMs[Math.floor(latenciesMs.length * 0.99)] ?? Number.NaN;

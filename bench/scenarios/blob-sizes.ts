@@ -14,7 +14,7 @@ export const blobSizes: Scenario = {
   name: 'blob-sizes',
   title: 'Stored blob of 100 kB to 30 MiB',
   async run(lab) {
-    const rounds = lab.isShort ? 3 : 7;
+    const rounds = lab.form.rounds(3, 7);
     const measures = await withServers(
       lab,
       ['quayside', 'distribution', 'nginx static', 'node:http'],
@@ -22,7 +22,7 @@ export const blobSizes: Scenario = {
         const found: Measure[] = [];
         for (const [size, { path, digest, size: bytes }] of Object.entries(lab.offer.sizes)) {
           for (const server of servers) await warmed(lab, server, path, digest);
-          const total = lab.isShort ? sampleBytes.short : sampleBytes.full;
+          const total = lab.form.isSmall ? sampleBytes.short : sampleBytes.full;
           const times = Math.max(mostClients, Math.min(2000, Math.round(total / bytes)));
           lab.say(`${size}, ${times} pulls, ${servers.length} servers in turn, ${rounds} ×`);
           const contenders = servers.map((server) => ({

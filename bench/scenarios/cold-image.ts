@@ -11,10 +11,11 @@ export const coldImage: Scenario = {
   name: 'cold-image',
   title: 'Cold image of 44 MB, 1 pull',
   async run(lab) {
-    const rounds = lab.isShort ? 2 : 5;
-    const names: readonly ConditionName[] = lab.isShort
-      ? ['20 ms', '5 % of bodies cut']
-      : ['1 ms', '20 ms', '50 MB/s a connection', '5 % of bodies cut'];
+    const rounds = lab.form.rounds(2, 5);
+    const names: readonly ConditionName[] =
+      lab.form.name === 'short'
+        ? ['20 ms', '5 % of bodies cut']
+        : ['1 ms', '20 ms', '50 MB/s a connection', '5 % of bodies cut'];
     const measures: Measure[] = [];
     for (const name of names) {
       lab.say(`a cold image, upstream with ${name}, ${rounds} ×`);
@@ -53,7 +54,7 @@ export const herd: Scenario = {
   async run(lab) {
     const measures: Measure[] = [];
     for (const clients of [20, 200]) {
-      const rounds = lab.isShort ? 2 : clients === 20 ? 5 : 3;
+      const rounds = lab.form.rounds(2, clients === 20 ? 5 : 3);
       // 200 downloads of 44 MB each say nothing that 20 do not.
       const names: readonly PeerName[] = clients === 20 ? peerNames : ['quayside', 'nginx cache', 'zot'];
       lab.say(`${clients} clients on a cold image, ${rounds} ×`);

@@ -62,7 +62,7 @@ async function lineOf(
   servers: readonly Server[],
   line: Line,
 ): Promise<readonly [Measure, Measure]> {
-  const rounds = lab.isShort ? 2 : 5;
+  const rounds = lab.form.rounds(2, 5);
   lab.say(`${line.what}, ${servers.length} servers in turn, ${rounds} ×`);
   const samples = await inTurn(
     rounds,
@@ -75,7 +75,7 @@ async function lineOf(
 }
 
 async function sampleOf(lab: Lab, { origin, pid }: Server, { path, method }: Line): Promise<Sample> {
-  const durationMs = lab.isShort ? 1_000 : 3_000;
+  const durationMs = lab.form.isSmall ? 1_000 : 3_000;
   const before = (await processorSeconds(pid)) ?? Number.NaN;
   const headers = { accept: acceptManifests };
   const perSecond = await lab.requests.perSecond({ origin, path, method, headers, connections, durationMs });

@@ -17,7 +17,7 @@ export const longTags: Scenario = {
   name: 'long-tags',
   title: `Lists of ${tags.toLocaleString('en-US')} tags`,
   async run(lab) {
-    const rounds = lab.isShort ? 2 : 5;
+    const rounds = lab.form.rounds(2, 5);
     const upstream = worker<TagsQuestion, TagsAnswer>(new URL('../servers/tags-process.ts', import.meta.url));
     try {
       const { origin } = await upstream.ask({ tags });

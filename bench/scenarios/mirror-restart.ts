@@ -11,7 +11,7 @@ export const mirrorRestart: Scenario = {
   name: 'mirror-restart',
   title: 'The mirror after a restart',
   async run(lab) {
-    const count = tags[lab.isShort ? 'short' : 'full'];
+    const count = tags[lab.form.isSmall ? 'short' : 'full'];
     lab.say(`the mirror looks at ${count} tags of image streams`);
     const { seconds, megabytes, requests, calls } = await restart(lab, { tags: count, changed });
     const of = `${count} tags`;

@@ -33,7 +33,7 @@ export const mirror: Scenario = {
     if (registry === undefined) throw new Error('docker-registry is not installed');
     const directory = join(lab.directory, 'mirror');
     await mkdir(directory);
-    const set = lab.isShort ? short : full;
+    const set = lab.form.isSmall ? short : full;
     return withEmptyRegistry(lab, registry, 'mirror-source', async ({ origin, pid }) => {
       lab.say(`generating and pushing ${set.count} images, ${Math.round(bytesOf(set) / 1e6)} MB`);
       const images = await pushedImages(origin, set);
@@ -50,11 +50,11 @@ interface Samplings {
 
 async function found(place: Place, copiers: readonly Copier[]): Promise<Findings> {
   const { lab, images } = place;
-  const few = { ...place, images: images.slice(0, refusedImages[lab.isShort ? 'short' : 'full']) };
+  const few = { ...place, images: images.slice(0, refusedImages[lab.form.isSmall ? 'short' : 'full']) };
   const quick = copiers.filter(({ name }) => name !== 'skopeo');
   const samplings = {
     times: await inTurn(
-      lab.isShort ? 2 : 5,
+      lab.form.rounds(2, 5),
       each(copiers, (copier) => timed(place, copier)),
     ),
     traffic: await inTurn(

@@ -23,8 +23,8 @@ export const mixed: Scenario = {
   name: 'mixed',
   title: 'Mixed pulls by a trace, into an empty cache, upstream 20 ms away',
   async run(lab) {
-    const rounds = lab.isShort ? 2 : 5;
-    const seconds = lab.isShort ? 5 : 30;
+    const rounds = lab.form.rounds(2, 5);
+    const seconds = lab.form.isSmall ? 5 : 30;
     const directory = join(lab.directory, 'mixed');
     await mkdir(directory);
     const trace = join(directory, 'trace.jsonl');

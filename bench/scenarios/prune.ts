@@ -40,8 +40,8 @@ interface QuayRuns {
 }
 
 /** Deletes what is old while 5 % fail and some requests are throttled; then the rest, and more. */
-async function quayRuns({ isShort, directory, say }: OwnGround): Promise<QuayRuns> {
-  const { tags, old } = sizes[isShort ? 'short' : 'full'];
+async function quayRuns({ form, directory, say }: OwnGround): Promise<QuayRuns> {
+  const { tags, old } = sizes[form.isSmall ? 'short' : 'full'];
   const quay = worker<QuayQuestion, QuayAnswer>(new URL('../prune/quay-process.ts', import.meta.url));
   try {
     const before = await quay.ask({ kind: 'start', tags, old });
@@ -66,8 +66,8 @@ interface Deletes {
 }
 
 /** The same deletes in a registry that deletes tags, by one command and by skopeo one by one. */
-async function registryRuns({ isShort, directory, say }: OwnGround): Promise<Deletes> {
-  const { deletes } = sizes[isShort ? 'short' : 'full'];
+async function registryRuns({ form, directory, say }: OwnGround): Promise<Deletes> {
+  const { deletes } = sizes[form.isSmall ? 'short' : 'full'];
   const found = await located('distribution', say);
   const skopeo = findProgram('skopeo');
   if ('missing' in found) {
@@ -121,8 +121,8 @@ async function assertGone(origin: string, repository: string): Promise<void> {
   if ((tags ?? []).length > 0) throw new Error(`${repository} still has ${tags?.length} tags`);
 }
 
-function findings({ isShort }: OwnGround, quay: QuayRuns, { requests, seconds }: Deletes): Findings {
-  const { tags } = sizes[isShort ? 'short' : 'full'];
+function findings({ form }: OwnGround, quay: QuayRuns, { requests, seconds }: Deletes): Findings {
+  const { tags } = sizes[form.isSmall ? 'short' : 'full'];
   const { first, second, before, between, after } = quay;
   const listing = Math.ceil((after.others + after.old) / pageSize);
   const pages = after.requests['list'] ?? 0;

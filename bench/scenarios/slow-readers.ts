@@ -50,7 +50,7 @@ interface Peak {
 }
 
 async function peakOf(lab: Lab, origin: string, pid: number): Promise<Peak> {
-  const leaveAfterMs = lab.isShort ? 12_000 : 25_000;
+  const leaveAfterMs = lab.form.isSmall ? 12_000 : 25_000;
   await resetPeak(pid);
   const pulled = await lab.pull({
     origin,

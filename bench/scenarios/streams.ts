@@ -12,8 +12,8 @@ const sizes = {
 export const streams: OwnScenario = {
   name: 'streams',
   title: 'The index of image streams',
-  async runAlone({ isShort, directory, say }) {
-    const size = sizes[isShort ? 'short' : 'full'];
+  async runAlone({ form, directory, say }) {
+    const size = sizes[form.isSmall ? 'short' : 'full'];
     const running = programs(directory);
     say(`the service follows ${size.streams * size.tags} tags with ${size.items} images each`);
     try {

@@ -18,7 +18,7 @@ export const tags: Scenario = {
   name: 'tags',
   title: `HEAD by tag, ${perSecond} a second, upstream 20 ms away`,
   async run(lab) {
-    const rounds = lab.isShort ? 2 : 5;
+    const rounds = lab.form.rounds(2, 5);
     const clients = worker<LatencyQuestion, LatencyAnswer>(
       new URL('../load/latency-process.ts', import.meta.url),
     );
@@ -76,7 +76,7 @@ async function sampleOf(
   { origin, pid }: Server,
   clients: Worker<LatencyQuestion, LatencyAnswer>,
 ): Promise<TagSample> {
-  const durationMs = lab.isShort ? 2000 : 5000;
+  const durationMs = lab.form.isSmall ? 2000 : 5000;
   const headers = { host: new URL(origin).host, accept: acceptManifests };
   const path = lab.offer.manifest.byTag;
   await lab.forget();

@@ -112,7 +112,7 @@ async function warmPulls(
   lab: Lab,
   { clients, names = peerNames, options = {} }: WarmPulls,
 ): Promise<Measure[]> {
-  const rounds = lab.isShort ? 3 : 7;
+  const rounds = lab.form.rounds(3, 7);
   const paths = lab.offer.ordinary;
   return withServers(
     lab,

@@ -27,7 +27,7 @@ async function reportOf(fields: Partial<Report> = {}): Promise<Report> {
   const measure = await measuredTwice();
   return {
     startedAt: '2026-11-29T20:00:00.000Z',
-    isShort: false,
+    form: 'long',
     seconds: 100,
     machine: {
       cores: 2,
@@ -78,7 +78,7 @@ test('the page is written from the newest result of the long form, with its pict
   const [results, docs] = [await folder(t), await folder(t)];
   await kept(await reportOf({ startedAt: '2026-10-01T20:00:00.000Z' }), results);
   await kept(await reportOf(), results);
-  await kept(await reportOf({ startedAt: '2026-12-24T20:00:00.000Z', isShort: true }), results);
+  await kept(await reportOf({ startedAt: '2026-12-24T20:00:00.000Z', form: 'short' }), results);
   const files = await published(await datedReports(results), docs);
   t.same(files, ['BENCHMARKS.md', 'benchmarks/warm-image-time-s.svg']);
   const page = await readFile(join(docs, 'BENCHMARKS.md'), 'utf8');
