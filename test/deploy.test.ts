@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { type Test, test } from 'tap';
 import { type Document, parse, parseAllDocuments } from 'yaml';
 import type { Run } from '../src/cli/flags/io.ts';
+import { parsePruneTagsFlags } from '../src/cli/prune/options.ts';
 import type { Start } from '../src/cli/serve/serve.ts';
 import type { Config } from '../src/config/config.ts';
 import { load } from '../src/config/load.ts';
@@ -55,8 +56,7 @@ function filesIn(value: unknown): string[] {
 
 /** The arguments of a Deployment's container, and the settings that they mean. */
 async function printed(path: string, run: (start: Start) => Run, command: readonly string[]) {
-  const args: unknown = parse(String((await object(path)).getIn([...container, 'args'])));
-  const words = Array.isArray(args) ? args.map(String) : [];
+  const words = argumentsAt(await object(path), container);
   const io = recordedIo();
   const never = () => Promise.reject(new Error('started'));
   const code = await run(never)([...words.slice(command.length), '--print-config'], io);
@@ -250,6 +250,91 @@ test('it may read image streams and hold the Lease that its arguments name, and 
   ]);
 });
 
+const pruner = 'kubernetes/prune';
+
+test('the pruner is started as a Deployment each hour and as a CronJob once, with files that are mounted', async (t) => {
+  const settings = load(String((await object(`${pruner}/config.yaml`)).getIn(['data', 'quayside.yaml'])), {});
+  const service = await object(`${pruner}/deployment.yaml`);
+  const nightly = await object(`${pruner}/cronjob.yaml`);
+  const forms = [
+    { document: service, spec: [...pod], everyMs: 3_600_000 },
+    { document: nightly, spec: ['spec', 'jobTemplate', ...pod], everyMs: undefined },
+  ];
+  const account = await object(`${pruner}/rbac.yaml`);
+  for (const { document, spec, everyMs } of forms) {
+    const own = [...spec, 'containers', 0];
+    const [, , ...words] = argumentsAt(document, own);
+    const wish = parsePruneTagsFlags(words);
+    t.match(wish, { confirm: true, hasStreams: true, everyMs, ttlDays: 60 });
+    t.same(wish.targets, [{ registry: 'quay.io', repository: 'openshift/ci' }]);
+    const mounts = each(document, [...own, 'volumeMounts'], 'mountPath');
+    const files = [...filesIn(settings), String(wish.config), String(wish.tokenFile)];
+    t.equal(files.length, 5);
+    for (const file of files)
+      t.ok(
+        mounts.some((mount) => file === mount || file.startsWith(`${mount}/`)),
+        file,
+      );
+    t.same(each(document, [...own, 'volumeMounts'], 'name'), each(document, [...spec, 'volumes'], 'name'));
+    t.equal(document.getIn([...spec, 'serviceAccountName']), account.getIn(['metadata', 'name']));
+  }
+});
+
+test('the pruner takes names in image streams for what the service takes them for', async (t) => {
+  const own = load(String((await object(`${pruner}/config.yaml`)).getIn(['data', 'quayside.yaml'])), {});
+  const served = await settings();
+  const meaning = ({ hosts, defaultUpstream }: Config) => [
+    defaultUpstream,
+    ...Object.entries(hosts).map(([name, { upstream }]) => [name, upstream]),
+  ];
+  t.same(meaning(own), meaning(served));
+  t.same(own.upstreams['quay.io']?.repositories?.length, 1);
+});
+
+test('the pruner shows metrics where they are read, and only the Deployment has them', async (t) => {
+  const service = await object(`${pruner}/deployment.yaml`);
+  const { metrics } = parsePruneTagsFlags(argumentsAt(service, container).slice(2));
+  t.same(each(service, [...container, 'ports'], 'containerPort'), [portOf(String(metrics))]);
+  t.equal(service.getIn([...container, 'livenessProbe', 'httpGet', 'path']), '/healthz');
+  const monitor = await object(`${pruner}/monitor.yaml`);
+  const [port] = each(service, [...container, 'ports'], 'name');
+  t.equal(monitor.getIn(['spec', 'podMetricsEndpoints', 0, 'port']), port);
+  const labels = String(service.getIn(['spec', 'template', 'metadata', 'labels']));
+  t.equal(String(monitor.getIn(['spec', 'selector', 'matchLabels'])), labels);
+  const nightly = await object(`${pruner}/cronjob.yaml`);
+  t.not(String(nightly.getIn(['spec', 'jobTemplate', 'spec', 'template', 'metadata', 'labels'])), labels);
+});
+
+test('the pruner may follow image streams and hold the Lease of its settings, and nothing else', async (t) => {
+  const { mirror: settings } = load(
+    String((await object(`${pruner}/config.yaml`)).getIn(['data', 'quayside.yaml'])),
+    {},
+  );
+  const [account, streams, , leases] = await objects(`${pruner}/rbac.yaml`);
+  t.same(streams?.toJS().rules, [
+    { apiGroups: ['image.openshift.io'], resources: ['imagestreams'], verbs: ['list', 'watch'] },
+  ]);
+  const { namespace, name } = settings?.lease ?? {};
+  t.equal(leases?.getIn(['metadata', 'namespace']), namespace);
+  t.equal(account?.getIn(['metadata', 'namespace']), namespace);
+  t.same(leases?.toJS().rules, [
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['create'] },
+    {
+      apiGroups: ['coordination.k8s.io'],
+      resources: ['leases'],
+      resourceNames: [`${name}-prune`],
+      verbs: ['get', 'update'],
+    },
+  ]);
+});
+
+test('applying the folder of the service starts no pruner', async (t) => {
+  const applied = await readdir(join(folder, 'kubernetes'));
+  for (const path of applied.filter((name) => name.endsWith('.yaml')))
+    for (const document of await objects(`kubernetes/${path}`))
+      t.notMatch(String(document.getIn(['metadata', 'name'])), /prune/);
+});
+
 test('the sample of all three parts joins them: who pulls what, from where a miss comes, and who copies', async (t) => {
   const config = load(await text('quayside-ci.yaml'), {});
   const { upstreams, hosts, clusters } = config;
@@ -272,6 +357,12 @@ test('the sample of all three parts joins them: who pulls what, from where a mis
   t.notOk(settings?.misses.imageStreams?.test('ocp-priv/4.20-priv:cli'));
   t.ok(filesIn(config).length >= 12);
 });
+
+/** What the container there is started with. */
+function argumentsAt(document: Document, path: readonly (string | number)[]): readonly string[] {
+  const args: unknown = parse(String(document.getIn([...path, 'args'])));
+  return Array.isArray(args) ? args.map(String) : [];
+}
 
 async function reachesPods(t: Test, path: string, deployment: Document): Promise<void> {
   const labels = String(deployment.getIn(['spec', 'template', 'metadata', 'labels']));

@@ -12,6 +12,7 @@ import { type StreamCluster, streamCluster } from '../fixtures/image-streams.ts'
 import { command } from '../fixtures/quayside.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 import { killFacts } from './prune-kills.ts';
+import { rightsFacts } from './prune-rights.ts';
 
 const namespace = 'ci';
 const names = ['now', 'former', 'used', 'old', 'lost'] as const;
@@ -22,7 +23,7 @@ const group = 'image.openshift.io';
 export const pruneCluster: Scenario = {
   name: 'prune-cluster',
   needs: ['kubernetes'],
-  limitMs: 240_000,
+  limitMs: 360_000,
   async play(scene) {
     const { stage, fact } = scene;
     const server = await streamCluster(scene, [namespace]);
@@ -100,6 +101,7 @@ export const pruneCluster: Scenario = {
       assert.ok(!blobs.includes(`/admin/blobs/${digestFor('base')}`), 'a layer that others need');
       assert.match((await run('--confirm')).stdout, /Summary: deleted 0 objects\n/);
     });
+    await rightsFacts(scene, server);
     await killFacts(scene);
   },
 };
