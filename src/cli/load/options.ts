@@ -1,5 +1,5 @@
 import { clientKinds } from '../../load/client/manners.ts';
-import { parseSizes, publishedLayers, publishedSizes, publishedZipf } from '../../load/model/sizes.ts';
+import { defaultZipf, parseSizes, publishedLayers, publishedSizes } from '../../load/model/sizes.ts';
 import { traceFormats } from '../../load/traces/formats.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type FlagTable, parseFlags } from '../flags/flag-table.ts';
@@ -35,7 +35,7 @@ const flags = {
   // How.
   rate: { read: amount, default: '2' },
   spacing: { read: oneOf(['poisson', 'even']), default: 'poisson' },
-  zipf: { read: amount, default: publishedZipf },
+  zipf: { read: amount, default: defaultZipf },
   nodes: { read: whole, default: '50' },
   'per-node': { read: whole, default: '6' },
   client: { read: oneOf(clientKinds), default: 'podman' },

@@ -5,19 +5,16 @@ export interface SizePoint {
 }
 
 /**
- * Compressed layers of five production registries of IBM (Anwar et al., FAST '18): 65 % are smaller
- * than 1 MB, 80 % than 10 MB. The ends are ours: 1 kB, and 100 MB, to bound what a load moves.
+ * Layers in five production registries of IBM: 65 % are smaller than 1 MB, 80 % than 10 MB (Anwar
+ * and others, FAST '18). The ends are ours: 1 kB, and 100 MB, to bound what a load moves.
  */
 export const publishedSizes = 'p0=1kB,p65=1MB,p80=10MB,p100=100MB';
 
-/** Half of the images of Docker Hub have up to 8 layers (Zhao et al., CLUSTER '19). */
+/** Half of the images of Docker Hub have fewer than 8 layers (Zhao and others, CLUSTER '19). */
 export const publishedLayers = '8';
 
-/**
- * The exponent with which 1 % of 100,000 layers get 47 % of the requests: in the registries of
- * IBM the first percent got 42 to 59 % (FAST '18).
- */
-export const publishedZipf = '0.9';
+/** Ours. With this exponent 1 % of 100,000 layers get 47 % of the requests. */
+export const defaultZipf = '0.9';
 
 const units: Readonly<Record<string, number>> = {
   B: 1,
