@@ -1,8 +1,8 @@
 import { type Fields, field, isText } from '../base/text/json.ts';
 import type { FieldFinder, FieldPath } from './fields.ts';
 import type { MigratedKind } from './kinds.ts';
-import { loginFiles, MigrationFault, renamedLogins } from './logins.ts';
-import { againText, type ReferenceRules } from './rules.ts';
+import { changedLogins, loginFiles, MigrationFault } from './rules/logins.ts';
+import { againText, type ReferenceRules } from './rules/rules.ts';
 
 /** One field with another value. */
 interface FieldChange {
@@ -80,11 +80,11 @@ function loginChanges(object: unknown, rules: ReferenceRules): readonly FieldCha
   const file = loginFiles[String(field(object, 'type'))];
   const data = file && field(field(object, 'data'), file.entry);
   if (file === undefined || !isText(data)) return [];
-  const renamed = renamedLogins(data, file, rules);
-  if (renamed.names.length === 0) return [];
+  const changed = changedLogins(data, file, rules);
+  if (changed.names.length === 0) return [];
   const where = file.names.join('.') || file.entry;
-  const told = renamed.names.map(([from, to]) => ({ where, from, to }));
-  return [{ path: ['data', file.entry], value: renamed.data, told }];
+  const told = changed.names.map(([from, to]) => ({ where, from, to }));
+  return [{ path: ['data', file.entry], value: changed.data, told }];
 }
 
 function pathText(path: FieldPath): string {

@@ -2,7 +2,7 @@ import { concurrently } from '../base/flow/each.ts';
 import type { Fields } from '../base/text/json.ts';
 import type { MigratedKind } from './kinds.ts';
 import { assessed } from './migrate-object.ts';
-import type { ReferenceRules } from './rules.ts';
+import type { ReferenceRules } from './rules/rules.ts';
 
 /** A reference that stays, as the new one is not there. */
 export interface KeptReference {

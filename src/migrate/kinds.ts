@@ -2,6 +2,7 @@ import { field, isText, listOf } from '../base/text/json.ts';
 import {
   buildFields,
   type FieldFinder,
+  type FieldPath,
   imageFields,
   podFields,
   streamHistory,
@@ -23,6 +24,8 @@ export interface MigratedKind {
   readonly selectors?: readonly string[];
   /** Holds logins instead of references. */
   readonly hasLogins?: true;
+  /** Leads to the spec of its pods. */
+  readonly podSpec?: FieldPath;
   readonly fields: FieldFinder;
   /** What is written first, by the end-point for status. */
   readonly history?: FieldFinder;
@@ -35,8 +38,22 @@ export interface MigratedKind {
 const core = { group: '', version: 'v1', isNamespaced: true };
 const apps = { group: 'apps', version: 'v1', isNamespaced: true };
 const batch = { group: 'batch', version: 'v1', isNamespaced: true };
-const template = podFields('spec', 'template', 'spec');
+const podsAt = (...podSpec: readonly string[]) => ({ podSpec, fields: podFields(...podSpec) });
+const template = podsAt('spec', 'template', 'spec');
 const none: FieldFinder = () => [];
+
+export const secretKind: MigratedKind = {
+  ...{ ...core, kind: 'Secret', resource: 'secrets', hasLogins: true, fields: none },
+  selectors: ['type=kubernetes.io/dockercfg', 'type=kubernetes.io/dockerconfigjson'],
+};
+
+/** Is read alone: it names the pull secrets of its pods. */
+export const serviceAccountKind: MigratedKind = {
+  ...core,
+  kind: 'ServiceAccount',
+  resource: 'serviceaccounts',
+  fields: none,
+};
 
 /** In the order in which they are migrated: what is pulled from last, with the logins before it. */
 export const migratedKinds: readonly MigratedKind[] = [
@@ -48,40 +65,37 @@ export const migratedKinds: readonly MigratedKind[] = [
     ...{ group: 'image.openshift.io', version: 'v1', kind: 'Image', resource: 'images' },
     ...{ isNamespaced: false, fields: imageFields },
   },
-  {
-    ...{ ...core, kind: 'Secret', resource: 'secrets', hasLogins: true, fields: none },
-    selectors: ['type=kubernetes.io/dockercfg', 'type=kubernetes.io/dockerconfigjson'],
-  },
+  secretKind,
   {
     ...{ group: 'build.openshift.io', version: 'v1', kind: 'BuildConfig', resource: 'buildconfigs' },
     ...{ short: 'bc', isNamespaced: true, fields: buildFields },
   },
-  { ...apps, kind: 'Deployment', resource: 'deployments', short: 'deploy', fields: template },
-  { ...apps, kind: 'StatefulSet', resource: 'statefulsets', short: 'sts', fields: template },
-  { ...apps, kind: 'DaemonSet', resource: 'daemonsets', short: 'ds', fields: template },
+  { ...apps, kind: 'Deployment', resource: 'deployments', short: 'deploy', ...template },
+  { ...apps, kind: 'StatefulSet', resource: 'statefulsets', short: 'sts', ...template },
+  { ...apps, kind: 'DaemonSet', resource: 'daemonsets', short: 'ds', ...template },
   {
     ...{ group: 'apps.openshift.io', version: 'v1', kind: 'DeploymentConfig', resource: 'deploymentconfigs' },
-    ...{ short: 'dc', isNamespaced: true, fields: template },
+    ...{ short: 'dc', isNamespaced: true, ...template },
   },
   {
     ...{ ...batch, kind: 'CronJob', resource: 'cronjobs', short: 'cj' },
-    fields: podFields('spec', 'jobTemplate', 'spec', 'template', 'spec'),
+    ...podsAt('spec', 'jobTemplate', 'spec', 'template', 'spec'),
   },
-  { ...apps, kind: 'ReplicaSet', resource: 'replicasets', short: 'rs', fields: template },
+  { ...apps, kind: 'ReplicaSet', resource: 'replicasets', short: 'rs', ...template },
   {
     ...core,
     kind: 'ReplicationController',
     resource: 'replicationcontrollers',
     short: 'rc',
-    fields: template,
+    ...template,
   },
   {
-    ...{ ...batch, kind: 'Job', resource: 'jobs', fields: template },
+    ...{ ...batch, kind: 'Job', resource: 'jobs', ...template },
     isOver: (object) => hasCondition(object, 'Complete') || hasCondition(object, 'Failed'),
     isFixed: 'the images of a Job cannot be changed: delete it and create it anew',
   },
   {
-    ...{ ...core, kind: 'Pod', resource: 'pods', short: 'po', fields: podFields('spec') },
+    ...{ ...core, kind: 'Pod', resource: 'pods', short: 'po', ...podsAt('spec') },
     isOver: (object) => ['Succeeded', 'Failed'].includes(String(field(field(object, 'status'), 'phase'))),
   },
 ];

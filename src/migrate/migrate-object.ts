@@ -6,7 +6,8 @@ import { changed, changesOf, jsonPatch, type ToldChange } from './changes.ts';
 import type { TargetChecks } from './checks.ts';
 import { controllerOf, type MigratedKind } from './kinds.ts';
 import { type ClusterObjects, placeOf } from './objects.ts';
-import type { ReferenceRules } from './rules.ts';
+import type { PullSecrets } from './pull-secrets.ts';
+import type { ReferenceRules } from './rules/rules.ts';
 
 /** What became of an object. */
 export type ObjectOutcome =
@@ -25,6 +26,7 @@ export interface MigrateContext {
   readonly objects: ClusterObjects;
   /** With the rules. */
   readonly checks: TargetChecks;
+  readonly pullSecrets: PullSecrets;
   readonly confirm: boolean;
   readonly signal: AbortSignal;
   /** Waits before a call is repeated. Rejects at the signal. */

@@ -1,3 +1,6 @@
+// Room `migrate`: makes the objects of a cluster name images where they are now. In: rules and an
+// API server. Out: what became of each object. Imports: kubernetes, migrate/rules.
+
 import { concurrently } from '../base/flow/each.ts';
 import type { Fields } from '../base/text/json.ts';
 import { ApiFailure } from '../kubernetes/failure.ts';
@@ -12,6 +15,7 @@ import {
   pauseMs,
 } from './migrate-object.ts';
 import { type ObjectPage, type ObjectPlace, placeKey, placeOf } from './objects.ts';
+import type { LostLogin } from './pull-secrets.ts';
 
 /** Which objects are looked at. */
 export interface MigrationScope {
@@ -35,6 +39,8 @@ export interface MigrationEvents {
   failed(kind: MigratedKind, place: ObjectPlace, error: unknown): void;
   /** References of the object that stay, as the new ones are not known to be there. */
   kept(kind: MigratedKind, place: ObjectPlace, references: readonly KeptReference[]): void;
+  /** Images of the object for which its pods would have a login no more. */
+  loginsLost(kind: MigratedKind, place: ObjectPlace, lost: readonly LostLogin[]): void;
   retried(kind: MigratedKind, place: ObjectPlace, error: unknown): void;
   /** The server has no such kind, or it has no namespace and one was asked for. */
   passedOver(kind: MigratedKind, why: string): void;
@@ -126,6 +132,7 @@ async function paged(
   } finally {
     // Also what came before the page broke off: it counts as seen.
     await migration.context.checks.ask(read, kind);
+    await concurrently(read, migration.atOnce, (object) => loginsLooked(object, kind, migration));
     const left = read.filter((object) => isLeft(object, kind, migration));
     await concurrently(left, migration.atOnce, (object) => changedOne(object, kind, migration), { signal });
   }
@@ -150,10 +157,22 @@ async function changedOne(object: Fields, kind: MigratedKind, { context, events 
   const place = placeOf(object, kind);
   const retried = (error: unknown) => events.retried(kind, place, error);
   try {
-    events.looked(kind, place, await migrated(object, kind, { ...context, retried }));
+    const outcome = await migrated(object, kind, { ...context, retried });
+    if (kind.hasLogins === true && outcome.state === 'migrated')
+      context.pullSecrets.renamed(
+        place,
+        outcome.changes.map(({ from }) => from),
+      );
+    events.looked(kind, place, outcome);
   } catch (error) {
     if (!context.signal.aborted) events.failed(kind, place, error);
   }
+}
+
+/** Before the object is changed: what its pods can pull now is told by what it names now. */
+async function loginsLooked(object: Fields, kind: MigratedKind, { context, events }: Migration) {
+  const lost = await context.pullSecrets.lost(object, kind);
+  if (lost.length > 0) events.loginsLost(kind, placeOf(object, kind), lost);
 }
 
 async function someOf(
@@ -170,6 +189,7 @@ async function someOf(
       if (object === undefined) events.looked(kind, place, { state: 'unchanged', pinned: 0 });
       else {
         await context.checks.ask([object], kind);
+        await loginsLooked(object, kind, migration);
         if (isLeft(object, kind, migration)) await changedOne(object, kind, migration);
       }
     } catch (error) {

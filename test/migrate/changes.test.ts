@@ -2,10 +2,10 @@ import { test } from 'tap';
 import type { Fields } from '../../src/base/text/json.ts';
 import { changed, changesOf, jsonPatch } from '../../src/migrate/changes.ts';
 import { kindNamed, type MigratedKind, migratedKinds } from '../../src/migrate/kinds.ts';
-import { MigrationFault } from '../../src/migrate/logins.ts';
 import { assessed } from '../../src/migrate/migrate-object.ts';
-import { parsePlaceRule } from '../../src/migrate/place-rules.ts';
-import { createReferenceRules } from '../../src/migrate/rules.ts';
+import { MigrationFault } from '../../src/migrate/rules/logins.ts';
+import { parsePlaceRule } from '../../src/migrate/rules/place-rules.ts';
+import { createReferenceRules } from '../../src/migrate/rules/rules.ts';
 
 const rules = createReferenceRules([parsePlaceRule('old.test/*=new.test/*')]);
 const image = { image: 'old.test/app:v1' };

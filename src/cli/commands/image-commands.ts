@@ -279,17 +279,17 @@ here. What names a digest is left by a line for a tag. The first that fits count
       --only FILE            only the objects in FILE, such as those of --failed-file; may be repeated
   -f, --filename FILE        a mapping file of quayside mirror; - is standard input; may be repeated
   -o, --output yaml|json     print the objects as they would be, and change nothing
+      --keep-logins          keep logins under their old names too; --add-logins FILE: rename none, and add those of FILE for new places
       --no-check             do not ask registries for the new references; else one that is not there, or cannot be looked up, stays
   -a, --registry-config FILE the logins for that; default as for mirror; --config FILE, --insecure, --certificate-authority FILE
-  -v, --loglevel N           2: print also what is unchanged or ignored; default 1
-      --num-workers N        objects at a time; default 5
+  -v, --loglevel N           2: print also what is unchanged or ignored; default 1; --num-workers N: objects at a time, default 5
       --kubeconfig FILE      default $KUBECONFIG, then ~/.kube/config, then the cluster it runs in; --context NAME is one of it
 
 Changed are, as JSON patches of the image fields that hold only while the object is as it was read: images of containers, init containers
 and image volumes; of Images dockerImageReference; of ImageStreams first the history in status, then spec; of BuildConfigs what is
 of kind DockerImage; of pull secrets the names of registries, as HOST or HOST/NAME. Two logins never become one: that is an error.
-What a controller owns is left to its owner. A changed Deployment rolls out. A kind that may not be listed is an error; one that the
-server does not have is passed over. An object that changed meanwhile is read again. Run it again after an error or ^C: it takes what is left.
+A workload whose pull secrets would lack a login that they have now is a warning. What a controller owns is left to its owner; a changed
+Deployment rolls out. A kind that may not be listed is an error. Run it again after an error or ^C: it reads anew, and takes what is left.
 
   quayside migrate image-references 'registry.svc.ci.openshift.org/*=registry.ci.openshift.org/*'
   quayside migrate image-references --include all -f mapping.txt --confirm --failed-file failed.txt

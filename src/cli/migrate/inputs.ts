@@ -1,18 +1,21 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MigratedKind } from '../../migrate/kinds.ts';
-import { mappingRules } from '../../migrate/mapping-rules.ts';
 import type { WantedObjects } from '../../migrate/migrate.ts';
 import type { ObjectPlace } from '../../migrate/objects.ts';
-import { parsePlaceRule } from '../../migrate/place-rules.ts';
-import { createReferenceRules, type ReferenceRules } from '../../migrate/rules.ts';
+import { type LoginChange, namedLogins } from '../../migrate/rules/logins.ts';
+import { mappingRules } from '../../migrate/rules/mapping-rules.ts';
+import { parsePlaceRule } from '../../migrate/rules/place-rules.ts';
+import { createReferenceRules, type ReferenceRules } from '../../migrate/rules/rules.ts';
 import { MappingError, parseMappingFile } from '../../mirror/batch/mapping.ts';
 import { UsageError } from '../flags/arguments.ts';
 import type { Io } from '../flags/io.ts';
 import { kindOf, type MigrateOptions } from './options.ts';
 
 /** The rules of the words, then of the files. Throws `UsageError` with every mistake. */
-export async function writtenRules({ words, files }: MigrateOptions, io: Io): Promise<ReferenceRules> {
+export async function writtenRules(wish: MigrateOptions, io: Io): Promise<ReferenceRules> {
+  const { words, files } = wish;
+  const logins = await loginChange(wish, io);
   try {
     const mapped = await Promise.all(
       files.map(async (file) => parseMappingFile(file, await textOf(file, io))),
@@ -24,11 +27,19 @@ export async function writtenRules({ words, files }: MigrateOptions, io: Io): Pr
       throw new UsageError('no line of the files maps a registry to a registry');
     if (rules.length === 0)
       throw new UsageError('at least one mapping argument must be specified: REGISTRY/NAME=REGISTRY/NAME');
-    return createReferenceRules(rules);
+    return createReferenceRules(rules, logins);
   } catch (error) {
     if (error instanceof MappingError) throw new UsageError(error.faults.join('\n'), { cause: error });
     throw error;
   }
+}
+
+/** Throws `UsageError`, whose text repeats nothing of the file. */
+async function loginChange({ keepsLogins, loginsFile }: MigrateOptions, io: Io): Promise<LoginChange> {
+  if (loginsFile === undefined) return { kind: keepsLogins ? 'copy' : 'rename' };
+  const logins = namedLogins(await textOf(loginsFile, io));
+  if (logins.size > 0) return { kind: 'add', logins };
+  throw new UsageError(`${loginsFile} has no logins: it needs auths with auth, as podman login writes them`);
 }
 
 /** Every object of the kinds, or those that the files of `--only` name. Throws `UsageError`. */

@@ -6,8 +6,10 @@ import { oneLine } from '../../base/text/one-line.ts';
 import { sleep } from '../../base/time/wait.ts';
 import { createKubernetesClient, type KubernetesClient } from '../../kubernetes/client.ts';
 import { loadKubeconfig } from '../../kubernetes/kubeconfig.ts';
+import { secretKind } from '../../migrate/kinds.ts';
 import { migrateReferences } from '../../migrate/migrate.ts';
 import { createClusterObjects } from '../../migrate/objects.ts';
+import { createPullSecrets } from '../../migrate/pull-secrets.ts';
 import { UsageError } from '../flags/arguments.ts';
 import { type Io, type Run, stopCode } from '../flags/io.ts';
 import { writeRefusal } from '../mirror/report.ts';
@@ -37,7 +39,15 @@ export function migratingReferences({ pause = sleep }: MigratingOptions = {}): R
     const objects = createClusterObjects(client);
     const registries = await checkedTargets(rules, wish, io);
     const { checks } = registries;
-    const context = { objects, checks, confirm, signal, pause: (ms: number) => pause(ms, signal) };
+    const pullSecrets = createPullSecrets({
+      ...{ objects, rules: checks.rules, signal },
+      changesSecrets: !confirm && wanted.some(({ kind }) => kind === secretKind),
+      unread: (place, error) => report.unread(place, error),
+    });
+    const context = {
+      ...{ objects, checks, pullSecrets, confirm, signal },
+      pause: (ms: number) => pause(ms, signal),
+    };
     try {
       await migrateReferences({ wanted, scope: wish, context, atOnce, events: report });
     } catch (error) {

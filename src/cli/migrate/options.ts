@@ -24,6 +24,10 @@ export interface MigrateOptions extends MigrationScope {
   readonly context: string | undefined;
   /** Whether the new references are asked for at their registries. */
   readonly checks: boolean;
+  /** Whether logins stand under their old names too. */
+  readonly keepsLogins: boolean;
+  /** A file with the logins of the new places. */
+  readonly loginsFile: string | undefined;
   /** How registries are reached. */
   readonly registries: {
     readonly config: string | undefined;
@@ -34,6 +38,7 @@ export interface MigrateOptions extends MigrationScope {
 }
 
 const flags = {
+  'add-logins': {},
   'all-namespaces': { ...boolean, short: 'A' },
   'certificate-authority': {},
   config: {},
@@ -44,6 +49,7 @@ const flags = {
   'from-key': {},
   include: { isList: true },
   insecure: boolean,
+  'keep-logins': boolean,
   kubeconfig: {},
   loglevel: { read: level },
   namespace: { short: 'n' },
@@ -64,6 +70,8 @@ export function parseMigrateFlags(args: readonly string[]): MigrateOptions {
     throw new UsageError('takes --confirm or -o: -o prints the objects and changes nothing');
   if (namespace !== undefined && values['all-namespaces'] === true)
     throw new UsageError('takes -n or -A, not both');
+  if (values['keep-logins'] === true && values['add-logins'] !== undefined)
+    throw new UsageError('takes --keep-logins or --add-logins, which renames none');
   if (namespace === '') throw new UsageError('--namespace needs a name');
   return {
     words,
@@ -82,6 +90,8 @@ export function parseMigrateFlags(args: readonly string[]): MigrateOptions {
     kubeconfig: values.kubeconfig,
     context: values.context,
     checks: values['no-check'] !== true,
+    keepsLogins: values['keep-logins'] === true,
+    loginsFile: values['add-logins'],
     registries: {
       config: values.config,
       registryConfig: values['registry-config'],

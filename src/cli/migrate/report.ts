@@ -6,6 +6,7 @@ import { type MigratedKind, resourceName } from '../../migrate/kinds.ts';
 import type { MigrationEvents, WantedObjects } from '../../migrate/migrate.ts';
 import type { ObjectOutcome } from '../../migrate/migrate-object.ts';
 import { type ObjectPlace, placeKey, told } from '../../migrate/objects.ts';
+import type { LostLogin } from '../../migrate/pull-secrets.ts';
 import type { Output } from '../flags/io.ts';
 import type { ObjectWriter } from './object-text.ts';
 import type { MigrateOptions } from './options.ts';
@@ -32,6 +33,8 @@ export class MigrationReport implements MigrationEvents {
   readonly #broken: string[] = [];
   #pinned = 0;
   #kept = 0;
+  #lostLogins = 0;
+  #unread: string | undefined;
 
   constructor(wish: MigrateOptions, wanted: readonly WantedObjects[], place: ReportPlace) {
     this.#wish = wish;
@@ -76,6 +79,28 @@ export class MigrationReport implements MigrationEvents {
       );
   }
 
+  loginsLost(kind: MigratedKind, place: ObjectPlace, lost: readonly LostLogin[]): void {
+    this.#lostLogins += lost.length;
+    for (const { from, to, secret, login } of lost) {
+      const why =
+        from === to
+          ? `as that of ${secret} for ${login} is renamed`
+          : `and ${secret} has that of ${login} for ${from}`;
+      this.#place.complaints.write(
+        `warning:    ${objectName(kind, place)}: its pull secrets have no login for ${to}, ${why}\n`,
+      );
+    }
+  }
+
+  /** A secret or a service account of a workload. */
+  unread(place: ObjectPlace, error: unknown): void {
+    if (this.#unread === undefined)
+      this.#place.complaints.write(
+        `info: whether pods have logins for what they name is not known everywhere: ${placeKey(place)}: ${errorText(error)}\n`,
+      );
+    this.#unread ??= placeKey(place);
+  }
+
   retried(kind: MigratedKind, place: ObjectPlace, error: unknown): void {
     this.#line(2, `retry:      ${objectName(kind, place)}: ${errorText(error)}`);
   }
@@ -114,6 +139,10 @@ export class MigrationReport implements MigrationEvents {
       );
     if (this.#wish.isUsual && this.#wish.only.length === 0)
       complaints.write('info: workloads were not looked at; --include=all looks at them too\n');
+    if (this.#lostLogins > 0)
+      complaints.write(
+        `warning: ${this.#lostLogins} references are without a login that they have now: --add-logins FILE adds those of FILE for the new places, --keep-logins keeps the old ones beside the new\n`,
+      );
     if (migrated > 0 && !this.#wish.confirm && this.#place.lines !== undefined)
       complaints.write('info: nothing was changed; add --confirm to make the changes\n');
     if (this.#failedKinds.size > 0) {

@@ -1,5 +1,5 @@
 import { createTargetChecks, type TargetChecks, withoutChecks } from '../../migrate/checks.ts';
-import type { ReferenceRules } from '../../migrate/rules.ts';
+import type { ReferenceRules } from '../../migrate/rules/rules.ts';
 import { whyUnread } from '../../mirror/inspect/gaps.ts';
 import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -64,8 +64,8 @@ test('a dry run prints each change and its sum, and changes nothing', async (t) 
   t.match(out, 'summary (dry run): total=4 errors=0 ignored=0 unchanged=1 migrated=3\n');
   t.match(err, 'info: nothing was changed; add --confirm');
   t.same(api.patches, []);
-  // Two items a page.
-  t.equal(api.requests.length, 2);
+  // Two items a page, and once the service account of their pods.
+  t.equal(api.requests.length, 3);
 });
 
 test('--confirm changes the fields alone, and a second run finds nothing left', async (t) => {

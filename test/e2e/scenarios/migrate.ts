@@ -26,6 +26,7 @@ const logins = (host: string) =>
 function objectsOf(): readonly object[] {
   const podSpec = {
     restartPolicy: 'Always',
+    imagePullSecrets: [{ name: 'pull' }],
     initContainers: [{ name: 'first', image: `${old}/team/tool:v2`, args: ['a'] }],
     containers: [
       { name: 'app', image: `${old}/team/app:v1`, env: [{ name: 'IMAGE', value: `${old}/team/app:v1` }] },
@@ -63,7 +64,7 @@ function objectsOf(): readonly object[] {
 export const migrate: Scenario = {
   name: 'migrate',
   needs: ['kubernetes'],
-  limitMs: 120_000,
+  limitMs: 240_000,
   async play(scene) {
     const { stage, fact } = scene;
     const server = await streamCluster(scene, [namespace]);
@@ -120,6 +121,14 @@ export const migrate: Scenario = {
       await kubectl(['replace', '--filename', file('changed.yaml')]);
       assert.match((await run('--include=daemonsets', move)).stdout, /unchanged=1 migrated=0/);
     });
+    await fact('workloads whose pull secrets stay are told that they lack the new host', async () => {
+      const lacking =
+        /^warning: {4}-n ci deployments\.apps\/web: .* no login for new\.example\.com\/team\/app:v1/m;
+      assert.match((await run('--include=deployments', move)).stderr, lacking);
+      const { stderr } = await run('--include=deployments,secrets', move);
+      assert.doesNotMatch(stderr, /warning/);
+      assert.doesNotMatch(stderr, /is not known everywhere/, 'the rights of the page suffice');
+    });
     await fact('the server refuses a patch of a version that is over, as a conflict', async () => {
       const patch = JSON.stringify([
         { op: 'replace', path: '/metadata/resourceVersion', value: '1' },
@@ -160,6 +169,16 @@ export const migrate: Scenario = {
       const last = await run('--include=all', '--confirm', move);
       assert.equal(last.code, 0, last.stderr);
       assert.match(last.stdout, /^summary: total=6 errors=0 ignored=0 unchanged=6 migrated=0$/m);
+    });
+    await fact('a login of a file is added for the new place, beside the one for the old place', async () => {
+      await writeFile(file('auth.json'), '{"auths":{"far.example.com":{"auth":"bmV3OnNlY3JldA=="}}}');
+      const words = ['--include=secrets', '--confirm', '--add-logins', file('auth.json')];
+      const { code, stderr } = await run(...words, `${now}/team/app=far.example.com/mirror/app`);
+      assert.equal(code, 0, stderr);
+      const { data } = (await all()).find(({ metadata }) => metadata.name === 'pull') ?? {};
+      const text = Buffer.from(data?.['.dockerconfigjson'] ?? '', 'base64').toString();
+      const added = '"far.example.com":{"auth":"bmV3OnNlY3JldA=="},';
+      assert.equal(text, logins(now).replace('{"new', `{${added}"new`));
     });
     await fact('among other writers no change is lost, neither theirs nor ours', async () => {
       const writes = async () => {

@@ -1,8 +1,8 @@
 import { test } from 'tap';
-import { mappingRules } from '../../src/migrate/mapping-rules.ts';
-import { parsePlaceRule } from '../../src/migrate/place-rules.ts';
-import { createReferenceRules } from '../../src/migrate/rules.ts';
-import { MappingError, parseMappingFile } from '../../src/mirror/batch/mapping.ts';
+import { mappingRules } from '../../../src/migrate/rules/mapping-rules.ts';
+import { parsePlaceRule } from '../../../src/migrate/rules/place-rules.ts';
+import { createReferenceRules } from '../../../src/migrate/rules/rules.ts';
+import { MappingError, parseMappingFile } from '../../../src/mirror/batch/mapping.ts';
 
 const digest = `sha256:${'ab'.repeat(32)}`;
 const other = `sha256:${'cd'.repeat(32)}`;

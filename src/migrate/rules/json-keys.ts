@@ -1,5 +1,5 @@
 /** The key of an object in JSON text: what it says, and where it stands with its quotes. */
-interface JsonKey {
+export interface JsonKey {
   readonly key: string;
   readonly start: number;
   readonly end: number;
@@ -37,18 +37,18 @@ export function keysIn(text: string, names: readonly string[]): readonly JsonKey
   return found;
 }
 
-/** The text with other keys; every other character stays. */
-export function withKeys(
+/** The JSON text with these texts in place of keys; every other character stays. */
+export function withTexts(
   text: string,
   keys: readonly JsonKey[],
-  named: ReadonlyMap<JsonKey, string>,
+  texts: ReadonlyMap<JsonKey, string>,
 ): string {
   let from = 0;
   const parts: string[] = [];
   for (const key of keys) {
-    const name = named.get(key);
-    if (name === undefined) continue;
-    parts.push(text.slice(from, key.start), JSON.stringify(name));
+    const written = texts.get(key);
+    if (written === undefined) continue;
+    parts.push(text.slice(from, key.start), written);
     from = key.end;
   }
   return parts.join('') + text.slice(from);

@@ -1,11 +1,12 @@
-// Room `migrate`: makes the objects of a cluster name images where they are now. In: rules and an
-// API server. Out: what became of each object. Imports: image-streams, kubernetes, mirror/batch,
-// mirror/references, oci.
+// Room `migrate/rules`: what mappings make of references, and of the logins for them. In: words,
+// lines of mapping files. Out: references and logins as they are to be. Imports: image-streams,
+// mirror/batch, mirror/references, oci.
 
-import { MappingError } from '../mirror/batch/mapping.ts';
-import { parsePullSpec } from '../mirror/references/pull-spec.ts';
-import { RegistryError } from '../oci/errors.ts';
-import { canonicalHost } from './place-rules.ts';
+import { MappingError } from '../../mirror/batch/mapping.ts';
+import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { loginPlace, loginText } from './login-names.ts';
+import type { LoginChange } from './logins.ts';
 
 /** Where images are. `docker.io` also for what names no registry; `library/alpine` in full. */
 export interface MovedImage {
@@ -27,6 +28,8 @@ export interface ReferenceRule {
   readonly at?: string;
   /** Of what is below a place whole: a login, a repository. */
   place(place: MovedImage): MovedImage | undefined;
+  /** Where the images go that are below both the place and what the rule maps. */
+  below(place: MovedImage): MovedImage | undefined;
   image(image: NamedImage): NamedImage | undefined;
   /** Whether it maps tags of the image's repository, and the image is named by digest. */
   narrows(image: NamedImage): boolean;
@@ -40,13 +43,22 @@ export interface ReferenceRules {
   repository(text: string): string;
   /** The name of a login, as a pull secret has it: `quay.io`, `https://quay.io/v1/team`. */
   login(key: string): string;
+  /** What becomes of logins. */
+  readonly logins: LoginChange;
+  /** Where images go for which the login of this name is shown. */
+  destinations(key: string): readonly MovedImage[];
+  /** Whether a login for the image, or for what it is below, gets another name. */
+  renamesLoginsOf(image: MovedImage): boolean;
   /** Whether the reference stays only because it names a digest, and its line a tag. */
   isPinned(text: string): boolean;
 }
 
 /** Throws `MappingError` where a second run would change again what the first one changed. */
-export function createReferenceRules(rules: readonly ReferenceRule[]): ReferenceRules {
-  const all = together(rules);
+export function createReferenceRules(
+  rules: readonly ReferenceRule[],
+  logins: LoginChange = { kind: 'rename' },
+): ReferenceRules {
+  const all = together(rules, logins);
   const leading = rules.flatMap(({ sample }) => againText(all, sample) ?? []);
   if (leading.length > 0) throw new MappingError(leading.map((text) => `the mappings lead on: ${text}`));
   return all;
@@ -59,7 +71,7 @@ export function againText({ reference }: ReferenceRules, text: string): string |
   return again === to ? undefined : `${text} becomes ${to}, and a second run would make it ${again}`;
 }
 
-function together(rules: readonly ReferenceRule[]): ReferenceRules {
+function together(rules: readonly ReferenceRule[], logins: LoginChange): ReferenceRules {
   const general = rules.filter(({ at }) => at === undefined);
   const byPlace = Map.groupBy(rules, ({ at }) => at);
   // A mapping file may have thousands of lines, and a cluster a hundred thousand images.
@@ -68,6 +80,13 @@ function together(rules: readonly ReferenceRule[]): ReferenceRules {
     firstOf(general, (rule) => rule.image(named)) ?? firstOf(near(named), (rule) => rule.image(named));
   const place = (named: MovedImage) =>
     firstOf(general, (rule) => rule.place(named)) ?? firstOf(near(named), (rule) => rule.place(named));
+
+  const login = (key: string): string => {
+    const named = loginPlace(key);
+    const to = named && place(named);
+    return named === undefined || to === undefined || isSame(named, to) ? key : loginText(to);
+  };
+  const known = new Map<string, readonly MovedImage[]>();
 
   function moved(text: string, move: (named: NamedImage) => NamedImage | undefined): string {
     const named = namedImage(text);
@@ -78,10 +97,19 @@ function together(rules: readonly ReferenceRule[]): ReferenceRules {
   return {
     reference: (text) => moved(text, image),
     repository: (text) => moved(text, (named) => (isWhole(named) ? place(named) : image(named))),
-    login(key) {
+    login,
+    logins,
+    destinations(key) {
       const named = loginPlace(key);
-      const to = named && place(named);
-      return named === undefined || to === undefined || isSame(named, to) ? key : loginText(to);
+      if (named === undefined) return [];
+      const found = known.get(key) ?? distinct(rules.flatMap((rule) => rule.below(named) ?? []));
+      known.set(key, found);
+      return found;
+    },
+    renamesLoginsOf({ registry, name }) {
+      const parts = name.split('/');
+      const keys = parts.map((_, index) => [registry, ...parts.slice(0, index + 1)].join('/'));
+      return logins.kind === 'rename' && [registry, ...keys].some((key) => login(key) !== key);
     },
     isPinned(text) {
       const named = namedImage(text);
@@ -102,8 +130,12 @@ function firstOf<Found>(
   return undefined;
 }
 
+function distinct(places: readonly MovedImage[]): readonly MovedImage[] {
+  return [...new Map(places.map((place) => [`${place.registry}/${place.name}`, place])).values()];
+}
+
 /** Undefined for what names no image of a registry: such a text is left as it is. */
-function namedImage(text: string): NamedImage | undefined {
+export function namedImage(text: string): NamedImage | undefined {
   try {
     const { medium, location, repository, tag, digest, glob } = parsePullSpec(text);
     if (medium !== 'registry' || glob !== undefined || text.includes('://')) return undefined;
@@ -123,35 +155,10 @@ function imageText({ registry, name, tag, digest }: NamedImage): string {
   return `${registry}/${name}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `@${digest}`}`;
 }
 
-/** The name that every spelling of a login has: `quay.io` of `https://quay.io/v2/`. */
-export function loginName(key: string): string {
-  const place = loginPlace(key);
-  return place === undefined ? key : loginText(place);
-}
-
 function isWhole({ tag, digest }: NamedImage): boolean {
   return tag === undefined && digest === undefined;
 }
 
 function isSame(a: NamedImage, b: NamedImage): boolean {
   return a.registry === b.registry && a.name === b.name && a.tag === b.tag && a.digest === b.digest;
-}
-
-/** An empty key stands for Docker Hub; `/v1/` and `/v2/` are names of the API, not of images. */
-function loginPlace(key: string): MovedImage | undefined {
-  const written = key === '' ? 'index.docker.io' : key;
-  const address = /^https?:\/\//.test(written) ? written : `https://${written}`;
-  if (!URL.canParse(address)) return undefined;
-  // Of the text, not of the URL: that drops the port 443, and decodes names.
-  const [host = '', ...path] = address.slice(address.indexOf('://') + 3).split('/');
-  const [first] = path;
-  const parts = first === 'v1' || first === 'v2' ? path.slice(1) : path;
-  return { registry: canonicalHost(host), name: parts.filter((part) => part !== '').join('/') };
-}
-
-/** Clients know the login of Docker Hub by another name. */
-function loginText({ registry, name }: MovedImage): string {
-  if (registry === 'docker.io')
-    return name === '' ? 'https://index.docker.io/v1/' : `index.docker.io/${name}`;
-  return name === '' ? registry : `${registry}/${name}`;
 }

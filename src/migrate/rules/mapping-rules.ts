@@ -1,8 +1,9 @@
-import { tagGlob } from '../base/text/glob.ts';
-import { isStagingTag } from '../image-streams/flat-tags.ts';
-import { isMany, type Mapping, prefixOf } from '../mirror/batch/mapping.ts';
-import { placeText, pullSpecText } from '../mirror/references/pull-spec.ts';
-import { isTag } from '../oci/reference.ts';
+import { tagGlob } from '../../base/text/glob.ts';
+import { isStagingTag } from '../../image-streams/flat-tags.ts';
+import { isMany, type Mapping, prefixOf } from '../../mirror/batch/mapping.ts';
+import { placeText, pullSpecText } from '../../mirror/references/pull-spec.ts';
+import { isTag } from '../../oci/reference.ts';
+import { isBelow } from './login-names.ts';
 import type { MovedImage, NamedImage, ReferenceRule } from './rules.ts';
 
 /**
@@ -29,6 +30,10 @@ function mappingRule(mapping: Mapping): ReferenceRule {
     at: placeText(source),
     sample: pullSpecText(source).replaceAll('*', 'any'),
     place: (image) => (isAll && isAt(image) ? moved(image) : undefined),
+    below(place) {
+      const { location: registry, repository: name } = source;
+      return isBelow({ registry, name }, place) ? moved({ registry, name }) : undefined;
+    },
     image(image) {
       if (!isAt(image)) return undefined;
       if (isAll) return moved(image);

@@ -1,8 +1,9 @@
-import { MappingError } from '../mirror/batch/mapping.ts';
-import { parsePullSpec } from '../mirror/references/pull-spec.ts';
-import { hostFault } from '../mirror/references/registry-host.ts';
-import { RegistryError } from '../oci/errors.ts';
-import { isRegistryName } from '../oci/reference.ts';
+import { MappingError } from '../../mirror/batch/mapping.ts';
+import { parsePullSpec } from '../../mirror/references/pull-spec.ts';
+import { hostFault } from '../../mirror/references/registry-host.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { isRegistryName } from '../../oci/reference.ts';
+import { canonicalHost, isBelow } from './login-names.ts';
 import type { MovedImage, ReferenceRule } from './rules.ts';
 
 const badForm =
@@ -32,6 +33,7 @@ export function parsePlaceRule(word: string): ReferenceRule {
   return {
     sample: `${from.registry ?? 'any.invalid'}/${from.name ?? joined(from.prefix ?? 'any', 'name')}`,
     place: (image) => movedPlace(image, from, to),
+    below: (place) => movedBelow(place, from, to),
     image: (image) => movedPlace(image, from, to),
     narrows: () => false,
   };
@@ -71,11 +73,6 @@ function hostProblem(registry: string): string | undefined {
   return `${registry} is no registry for clients: it has no dot and no port, and is not localhost`;
 }
 
-/** The names of Docker Hub are one. */
-export function canonicalHost(registry: string): string {
-  return registry === 'index.docker.io' ? 'docker.io' : registry;
-}
-
 /** Undefined where the rule does not fit. A login of a whole registry has the name ''. */
 function movedPlace<Image extends MovedImage>(
   image: Image,
@@ -89,6 +86,16 @@ function movedPlace<Image extends MovedImage>(
   if (rest === undefined) return undefined;
   const below = to.prefix === undefined ? name : joined(to.prefix, rest);
   return { ...image, registry: to.registry ?? registry, name: to.name ?? below };
+}
+
+/** Where images go that are below both the place and what is on the left. */
+function movedBelow(place: MovedImage, from: PlacePattern, to: PlacePattern): MovedImage | undefined {
+  const name = from.name ?? from.prefix ?? '';
+  const mapped = { registry: from.registry ?? place.registry, name };
+  const isInside = name === '' ? isBelow({ ...mapped, name: place.name }, place) : isBelow(mapped, place);
+  if (!isInside && !(from.name === undefined && isBelow(place, mapped))) return undefined;
+  const kept = place.name.length > name.length ? place.name : name;
+  return movedPlace({ registry: mapped.registry, name: kept }, from, to);
 }
 
 /** What follows the prefix; all without one. */

@@ -1,15 +1,26 @@
 import { test } from 'tap';
-import { loginFiles, MigrationFault, renamedLogins } from '../../src/migrate/logins.ts';
-import { parsePlaceRule } from '../../src/migrate/place-rules.ts';
-import { createReferenceRules } from '../../src/migrate/rules.ts';
+import {
+  changedLogins,
+  type LoginChange,
+  loginFiles,
+  MigrationFault,
+  namedLogins,
+} from '../../../src/migrate/rules/logins.ts';
+import { parsePlaceRule } from '../../../src/migrate/rules/place-rules.ts';
+import { createReferenceRules } from '../../../src/migrate/rules/rules.ts';
 
-const rules = createReferenceRules(['old.test/*=new.test/*', '*/team/*=new.test/team/*'].map(parsePlaceRule));
+const words = ['old.test/*=new.test/*', '*/team/*=new.test/team/*'];
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
-function renamed(text: string, type = 'kubernetes.io/dockerconfigjson') {
+function renamed(
+  text: string,
+  type = 'kubernetes.io/dockerconfigjson',
+  logins: LoginChange = { kind: 'rename' },
+) {
+  const rules = createReferenceRules(words.map(parsePlaceRule), logins);
   const file = loginFiles[type];
   if (file === undefined) throw new Error(type);
-  const { data, names } = renamedLogins(base64(text), file, rules);
+  const { data, names } = changedLogins(base64(text), file, rules);
   return { text: Buffer.from(data, 'base64').toString(), names };
 }
 
@@ -71,4 +82,37 @@ test('a name that is written twice is a fault: which login counts would change',
   t.throws(() => renamed(text), { message: /names old\.test twice: remove one of them/ });
   const other = '{"auths":{"b.test":{"auth":"a"},"b.test":{"auth":"b"}}}';
   t.equal(renamed(other).text, other);
+});
+
+test('kept, a login stands under both names, and a second run finds nothing left', async (t) => {
+  const text = '{\n  "auths": { "b.test":{}, "https://old.test/v1/" : {"auth":"a", "x":1} }}';
+  const once = renamed(text, undefined, { kind: 'copy' });
+  t.equal(
+    once.text,
+    '{\n  "auths": { "b.test":{}, "new.test":{"auth":"a","x":1},"https://old.test/v1/" : {"auth":"a", "x":1} }}',
+  );
+  t.same(once.names, [['https://old.test/v1/', 'https://old.test/v1/ and new.test']]);
+  t.same(renamed(once.text, undefined, { kind: 'copy' }), { text: once.text, names: [] });
+});
+
+test('kept, a login leaves alone another one that the new place has', async (t) => {
+  const text = '{"auths":{"old.test":{"auth":"a"},"new.test":{"auth":"b"}}}';
+  t.same(renamed(text, undefined, { kind: 'copy' }), { text, names: [] });
+});
+
+test('added, the new place gets the login of the file, in secrets that have one for the old place', async (t) => {
+  const logins = namedLogins(
+    '{"auths":{"new.test/team":{"auth":"n"},"other.test":{"auth":"o"},"helper.test":{}}}',
+  );
+  t.same([...logins.keys()], ['new.test/team', 'other.test']);
+  const add = { kind: 'add', logins } as const;
+  const text = '{"auths":{"old.test/team":{"auth":"a"},"b.test":{"auth":"b"}}}';
+  const once = renamed(text, undefined, add);
+  t.equal(
+    once.text,
+    '{"auths":{"new.test/team":{"auth":"n"},"old.test/team":{"auth":"a"},"b.test":{"auth":"b"}}}',
+  );
+  t.same(renamed(once.text, undefined, add), { text: once.text, names: [] });
+  const unconcerned = '{"auths":{"c.test/app":{"auth":"a"}}}';
+  t.equal(renamed(unconcerned, undefined, add).text, unconcerned);
 });
