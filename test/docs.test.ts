@@ -10,7 +10,7 @@ const text = (path: string): Promise<string> => readFile(join(root, path), 'utf8
 /** Every document of the project, by its path. */
 async function documents(): Promise<[path: string, markdown: string][]> {
   const below = await Promise.all(
-    ['docs', 'docs/adr', 'deploy', 'changelog', 'changelog/unreleased'].map(async (folder) =>
+    ['docs', 'docs/adr', 'docs/runbooks', 'deploy', 'changelog', 'changelog/unreleased'].map(async (folder) =>
       (await readdir(join(root, folder))).map((name) => `${folder}/${name}`),
     ),
   );

@@ -32,6 +32,7 @@ import { mirrorSchema1 } from './scenarios/mirror-schema1.ts';
 import { mirrorStreams } from './scenarios/mirror-streams.ts';
 import { mirrorThrottled } from './scenarios/mirror-throttled.ts';
 import { misses } from './scenarios/misses.ts';
+import { monitoring } from './scenarios/monitoring.ts';
 import { nodesOnBadDays } from './scenarios/nodes-on-bad-days.ts';
 import { packed } from './scenarios/packed.ts';
 import { podman } from './scenarios/podman.ts';
@@ -93,5 +94,6 @@ export const scenarios: readonly Scenario[] = [
   pruneCluster,
   misses,
   load,
+  monitoring,
   conformance,
 ];

@@ -21,16 +21,19 @@ export interface CountedMirror {
 /** Holds are one read of the store each, and change by hand, milliseconds. */
 const holdsMs = 5 * 60_000;
 
-/** Shows the queue of the process that copies, who copies, and the holds of all processes. */
+/**
+ * Shows the queue of the process that copies, who copies, and the holds of all processes. Without a
+ * mirror these series do not exist: no leader would be an alert.
+ */
 export function mirrorStateMetrics(
   registry: Registry,
   { now = () => performance.now(), wall = Date.now } = {},
 ): (mirror: CountedMirror) => void {
-  const leader = measured(registry, table.mirrorLeader);
-  const images = measured(registry, table.mirrorImages);
-  const oldest = measured(registry, table.mirrorOldest);
-  const holds = inquired(registry, table.mirrorHolds);
   return (mirror) => {
+    const leader = measured(registry, table.mirrorLeader);
+    const images = measured(registry, table.mirrorImages);
+    const oldest = measured(registry, table.mirrorOldest);
+    const holds = inquired(registry, table.mirrorHolds);
     leader([], () => (mirror.counts() === undefined ? 0 : 1));
     for (const state of ['waiting', 'running', 'parked'] as const)
       images([state], () => mirror.counts()?.[state] ?? 0);

@@ -28,7 +28,10 @@ test('names and labels follow the rules: units last, labels of small closed sets
 });
 
 test('every metric of the table is exposed, and Node own ones beside', async (t) => {
-  const text = `${await createMetrics().text()}\n${await createPruneMetrics().text()}`;
+  const metrics = createMetrics();
+  t.notMatch(await metrics.text(), 'quayside_mirror_', 'a service without a mirror has no leader');
+  metrics.mirror({ counts: () => undefined, holds: async () => 0 });
+  const text = `${await metrics.text()}\n${await createPruneMetrics().text()}`;
   for (const [name] of Object.values(table)) t.match(text, `# TYPE ${name} `);
   t.match(text, '# TYPE nodejs_eventloop_lag_seconds ');
   t.match(createMetrics().contentType, /^text\/plain/);

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { alertCases, promtoolTests, ruleGroups, rulesFile, testedPieces } from '../../monitoring/rules.ts';
+import { generatedImage, pushImage } from '../../support/images.ts';
+import { quayside } from '../fixtures/quayside.ts';
+import { registry } from '../fixtures/registry.ts';
+import type { Scenario } from '../scenario.ts';
+
+/** What Prometheus' own tool says of our metrics and alerts. */
+export const monitoring: Scenario = {
+  name: 'monitoring',
+  needs: ['docker-registry', 'promtool', 'skopeo'],
+  async play(scene) {
+    const { stage, fact } = scene;
+    const promtool = (...args: string[]) => stage.run(scene.path('promtool'), args);
+    const upstream = await registry(scene);
+    const proxy = await quayside(stage, { upstream: upstream.url });
+    const image = await generatedImage({ seed: 'monitoring', layers: [3_000, 70_000], mediaTypes: 'oci' });
+    await pushImage(upstream.url, 'team/app', 'v1', image);
+    const source = `docker://${proxy.prefix}/team/app:v1`;
+    const folder = join(stage.directory, 'pulled');
+    await stage.run(scene.path('skopeo'), ['copy', '--src-tls-verify=false', source, `dir:${folder}`]);
+
+    await fact('promtool finds nothing to say of the names and help texts of a scrape', async () => {
+      const scrape = join(stage.directory, 'scrape');
+      await writeFile(scrape, await proxy.metrics());
+      const { stdout, stderr } = await stage.run('sh', [
+        '-c',
+        `"${scene.path('promtool')}" check metrics < "${scrape}"`,
+      ]);
+      assert.equal(stdout + stderr, '');
+    });
+    await fact('promtool reads the rules', () => promtool('check', 'rules', rulesFile));
+    await fact('each alert fires in its case, and is quiet in the other', async () => {
+      const cases = await alertCases();
+      for (const piece of testedPieces(await ruleGroups(), cases)) {
+        const file = join(stage.directory, `${piece.name}.yaml`);
+        const tests = join(stage.directory, `${piece.name}-tests.yaml`);
+        await writeFile(file, stringify({ groups: [{ name: piece.name, rules: piece.rules }] }));
+        await writeFile(tests, stringify(promtoolTests(file, piece, cases)));
+        await promtool('test', 'rules', tests);
+      }
+    });
+  },
+};
