@@ -7,6 +7,7 @@ import { type Test, test } from 'tap';
 import { readKeyPair, renewedCertificate } from '../../src/app/certificate.ts';
 import { until } from '../support/bodies.ts';
 import { type TestCertificate, testAuthority } from '../support/certificates.ts';
+import { listening } from '../support/listening.ts';
 
 const authority = testAuthority();
 
@@ -35,12 +36,10 @@ async function stage(t: Test) {
     void lines.push(`${level} ${message}`);
   const log = { info: line('info'), warn: line('warn') };
   const renewal = renewedCertificate(server, { ...files, everyMs: 5, log });
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const { port, close } = await listening(server);
   t.teardown(async () => {
     renewal.close();
-    server.close();
+    await close();
     await rm(folder, { recursive: true });
   });
   return { ...files, first, write, lines, client: () => client(t, port) };

@@ -11,6 +11,16 @@ export async function admin(t: Test) {
   const holds = createHolds({ records });
   const queue = { list: () => [], retry: () => 0 };
   const desk = { tasks: () => [], order: async () => true, retry: () => 0, drop: () => 'unknown' as const };
+  const mirror = { desk, holds: createHoldDesk({ holds, queue, tell: () => {} }), serving: () => {} };
+  const url = await adminListener(t, { mirror });
+  return { holds, records, at: ['--admin', url], host: new URL(url).host };
+}
+
+/** The same with these parts; resolves to its URL. Ends with the test. */
+export async function adminListener(
+  t: Test,
+  parts: Pick<Parameters<typeof adminServer>[0], 'mirror' | 'status'>,
+): Promise<string> {
   const app = adminServer({
     meters: createMetrics(),
     listen: '127.0.0.1:0',
@@ -18,9 +28,8 @@ export async function admin(t: Test) {
     operated: () => {},
     isReady: async () => true,
     forget: () => {},
-    mirror: { desk, holds: createHoldDesk({ holds, queue, tell: () => {} }), serving: () => {} },
+    ...parts,
   });
   t.teardown(() => app.close());
-  const url = await app.listen({ host: '127.0.0.1', port: 0 });
-  return { holds, records, at: ['--admin', url], host: new URL(url).host };
+  return app.listen({ host: '127.0.0.1', port: 0 });
 }

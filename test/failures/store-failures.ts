@@ -1,11 +1,11 @@
 import { open } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { mock } from 'node:test';
 import type { Test } from 'tap';
 import { type BadDay, badDay, digestOrCut, temporary } from '../bad-days/rig.ts';
 import { overS3, stored } from '../bad-days/s3-rig.ts';
+import { listening } from '../support/listening.ts';
 import type { Failure, Played } from './failure.ts';
 
 const requestId = 'pull-1';
@@ -29,12 +29,9 @@ async function refusingS3(t: Test, status: number, code: string, message: string
     response.writeHead(status, { 'content-type': 'application/xml' });
     response.end(request.method === 'HEAD' ? undefined : body);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, close } = await listening(server);
+  t.teardown(close);
+  return `http://${host}`;
 }
 
 async function overRefusingS3(t: Test, status: number, code: string, message: string): Promise<BadDay> {

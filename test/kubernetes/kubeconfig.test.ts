@@ -1,12 +1,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
 import { createKubernetesCluster } from '../../src/auth/clusters/api-server/cluster-reviews.ts';
 import { loadKubeconfig } from '../../src/kubernetes/kubeconfig.ts';
 import { createLogins } from '../../src/kubernetes/login.ts';
 import { clusterDouble } from '../support/cluster-double.ts';
+import { listening } from '../support/listening.ts';
 
 async function started(t: Test) {
   const api = await clusterDouble({ users: { 'sha256~a': { username: 'alice' } } });
@@ -102,11 +103,8 @@ test('the proxy of a kubeconfig is used, through a few tunnels that are kept', a
     server.on('error', () => client.destroy());
     client.on('error', () => server.destroy());
   });
-  await new Promise<void>((resolve) => {
-    proxy.listen(0, '127.0.0.1', resolve);
-  });
-  t.teardown(() => proxy.close());
-  const { port } = proxy.address() as AddressInfo;
+  const { port, close } = await listening(proxy);
+  t.teardown(close);
   const kubeconfigFile = await altered(t, (text) =>
     text.replace('"server"', `"proxy-url":"http://127.0.0.1:${port}","server"`),
   );

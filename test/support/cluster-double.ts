@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { TLSSocket } from 'node:tls';
@@ -20,6 +19,7 @@ import {
   status,
   withoutToken,
 } from './cluster-double-routes.ts';
+import { listening } from './listening.ts';
 import type { ServedStreams } from './served-streams.ts';
 
 export interface ClusterDoubleOptions extends Partial<PeopleOptions> {
@@ -101,14 +101,8 @@ export async function clusterDouble(options: ClusterDoubleOptions = {}): Promise
   server.on('secureConnection', () => {
     connections += 1;
   });
-  // The server itself forgets those whose handshake is not over, and would wait for them when it
-  // closes.
-  const sockets = new Set<Socket>();
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  double.url = await listening(server);
+  const { host, close } = await listening(server);
+  double.url = `https://${host}`;
   const tokenFiles = new Set<string>();
   return {
     ...double.people,
@@ -135,11 +129,7 @@ export async function clusterDouble(options: ClusterDoubleOptions = {}): Promise
       double.ourToken = `ours-${randomUUID()}`;
       await Promise.all([...tokenFiles].map((file) => writeFile(file, double.ourToken)));
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
+    close,
   };
 }
 
@@ -262,14 +252,6 @@ function kubeconfigOf(server: string, user: object): object {
     contexts: [{ name: 'double', context: { cluster: 'double', user: 'us' } }],
     'current-context': 'double',
   };
-}
-
-async function listening(server: Server): Promise<string> {
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  return `https://127.0.0.1:${port}`;
 }
 
 function pause(ms: number, response: ServerResponse): Promise<void> {

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { Test } from 'tap';
+import { listening } from './listening.ts';
 import { type RegistryDouble, registryDouble } from './registry-double.ts';
 
 /** A public registry for clients: only a proxy knows its name. */
@@ -40,13 +39,10 @@ export async function farRegistry(t: Test): Promise<FarRegistry> {
     strayed.push(String(url));
     socket.destroy();
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
+  const { host, close } = await listening(proxy);
   t.teardown(async () => {
-    proxy.close();
-    proxy.closeAllConnections();
+    await close();
     await double.close();
   });
-  const { port } = proxy.address() as AddressInfo;
-  return { double, url: `http://${far}`, proxy: `http://127.0.0.1:${port}`, strayed };
+  return { double, url: `http://${far}`, proxy: `http://${host}`, strayed };
 }

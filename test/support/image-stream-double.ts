@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { KubeConfig } from '@kubernetes/client-node';
 import { createKubernetesClient, type KubernetesClient } from '../../src/kubernetes/client.ts';
 import { testAuthority } from './certificates.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
 import { type LeaseBody, leaseShelf } from './lease-shelf.ts';
+import { listening } from './listening.ts';
 
 /** Every way in which the double can be wrong. All off by default; set and unset at any time. */
 interface ApiMisbehaviours {
@@ -187,14 +186,8 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
       connections -= 1;
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-
-  const config = new KubeConfig();
-  const caData = Buffer.from(authority.cert).toString('base64');
-  const cluster = { name: 'double', server: `https://127.0.0.1:${port}`, caData, skipTLSVerify: false };
-  config.loadFromClusterAndUser(cluster, { name: 'us', token });
+  const { host, close } = await listening(server);
+  const config = kubeconfigOf(host, authority.cert, token);
   const client = createKubernetesClient({ kubeconfig: async () => config });
 
   return {
@@ -224,10 +217,7 @@ export async function imageStreamDouble(): Promise<ImageStreamDouble> {
     bookmark: () => tell('BOOKMARK', { kind: 'ImageStream', metadata: { resourceVersion: nextVersion() } }),
     async close() {
       await client.close();
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
+      await close();
     },
   };
 }

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { KubeConfig } from '@kubernetes/client-node';
 import { testAuthority } from './certificates.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
+import { listening } from './listening.ts';
 
 interface IntegratedMisbehaviours {
   /** The status of a DELETE at the registry; undefined: 202. */
@@ -128,22 +127,13 @@ export async function integratedDouble(t: Ending) {
     if (refusal === undefined) writes.push(`DELETE ${url}`);
     return response.writeHead(refusal ?? 202).end();
   });
-  for (const server of [apiServer, registryServer]) {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    t.teardown(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-  }
-  const port = (apiServer.address() as AddressInfo).port;
-  const config = new KubeConfig();
-  const caData = Buffer.from(authority.cert).toString('base64');
-  const cluster = { name: 'double', server: `https://127.0.0.1:${port}`, caData, skipTLSVerify: false };
-  config.loadFromClusterAndUser(cluster, { name: 'us', token: 'a-token' });
+  const cluster = await listening(apiServer);
+  const registry = await listening(registryServer);
+  for (const { close } of [cluster, registry]) t.teardown(close);
+  const config = kubeconfigOf(cluster.host, authority.cert);
   return {
     ...{ images, streams, writes, switches, kubeconfig: config.exportConfig() },
-    registryUrl: `http://127.0.0.1:${(registryServer.address() as AddressInfo).port}`,
+    registryUrl: `http://${registry.host}`,
     /** An object of a kind, by its plural. */
     add(plural: string, body: Body): void {
       objects.set(plural, [...(objects.get(plural) ?? []), body]);

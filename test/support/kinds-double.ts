@@ -1,10 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { KubeConfig } from '@kubernetes/client-node';
 import type { Test } from 'tap';
-import { testAuthority } from './certificates.ts';
+import { type ApiAnswer, answeringApi } from './answering-api.ts';
 
 /** Any object of a cluster. */
 export interface DoubleObject {
@@ -51,8 +47,6 @@ interface PatchStep {
   readonly value: unknown;
 }
 
-type Answer = readonly [status: number, body: object];
-
 /** With the lists of these paths, such as `/apis/apps/v1/deployments`. Ends with the test. */
 export async function kindsDouble(t: Test, lists: readonly string[]): Promise<KindsDouble> {
   const shelves = new Map(lists.map((path) => [path, new Map<string, DoubleObject>()]));
@@ -80,7 +74,7 @@ export async function kindsDouble(t: Test, lists: readonly string[]): Promise<Ki
     shelf: ReadonlyMap<string, DoubleObject>,
     query: URLSearchParams,
     namespace?: string,
-  ): Answer {
+  ): ApiAnswer {
     const [field, value] = (query.get('fieldSelector') ?? '').split('=');
     const all = [...shelf.values()].filter(
       (object) =>
@@ -97,7 +91,7 @@ export async function kindsDouble(t: Test, lists: readonly string[]): Promise<Ki
     return [200, { kind: 'List', metadata: { resourceVersion: '1', ...next }, items: all.slice(from, end) }];
   }
 
-  function patched(path: string, object: DoubleObject, body: string, part: string | undefined): Answer {
+  function patched(path: string, object: DoubleObject, body: string, part: string | undefined): ApiAnswer {
     patches.push(body);
     switches.patching();
     const status = switches.refuses.get(object.metadata.name);
@@ -121,7 +115,7 @@ export async function kindsDouble(t: Test, lists: readonly string[]): Promise<Ki
     ];
   }
 
-  function answerTo({ method = '', url = '', headers }: IncomingMessage, body: string): Answer {
+  function answerTo({ method = '', url = '', headers }: IncomingMessage, body: string): ApiAnswer {
     const { pathname, searchParams } = new URL(url, 'https://double');
     requests.push(`${method} ${pathname}`);
     const [, root = '', namespace, resource = '', name, part] =
@@ -140,23 +134,7 @@ export async function kindsDouble(t: Test, lists: readonly string[]): Promise<Ki
     return patched(path, object, body, part);
   }
 
-  const authority = testAuthority();
-  const server = createServer(authority.issued(), (request, response) => {
-    void text(request).then((body) => {
-      const [status, object] = answerTo(request, body);
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const config = new KubeConfig();
-  const { port } = server.address() as AddressInfo;
-  const caData = Buffer.from(authority.cert).toString('base64');
-  const cluster = { name: 'double', server: `https://127.0.0.1:${port}`, caData, skipTLSVerify: false };
-  config.loadFromClusterAndUser(cluster, { name: 'us', token: 'a-token' });
-  t.teardown(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
+  const config = await answeringApi(t, answerTo);
   return {
     kubeconfig: config.exportConfig(),
     requests,

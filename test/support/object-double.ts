@@ -1,11 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { IncomingMessage } from 'node:http';
 import type { Test } from 'tap';
 import { createKubernetesClient, type KubernetesClient } from '../../src/kubernetes/client.ts';
-import { testAuthority } from './certificates.ts';
+import { type ApiAnswer, answeringApi } from './answering-api.ts';
 
 interface ConfigMapObject {
   readonly metadata: Readonly<Record<string, string>>;
@@ -55,7 +51,7 @@ export async function objectDouble(t: Test): Promise<ObjectDouble> {
     return object;
   }
 
-  function answerTo({ method = '', url = '' }: IncomingMessage, body: string): readonly [number, object] {
+  function answerTo({ method = '', url = '' }: IncomingMessage, body: string): ApiAnswer {
     requests.push(`${method} ${url}`);
     if (switches.answersStatus !== undefined) return [switches.answersStatus, {}];
     const object = body === '' ? undefined : JSON.parse(body);
@@ -76,24 +72,8 @@ export async function objectDouble(t: Test): Promise<ObjectDouble> {
     return isCurrent ? [200, kept(name, object)] : [409, {}];
   }
 
-  const authority = testAuthority();
-  const server = createServer(authority.issued(), (request: IncomingMessage, response: ServerResponse) => {
-    void text(request).then((body) => {
-      const [status, object] = answerTo(request, body);
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(object));
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const config = new KubeConfig();
-  const { port } = server.address() as AddressInfo;
-  const caData = Buffer.from(authority.cert).toString('base64');
-  const cluster = { name: 'double', server: `https://127.0.0.1:${port}`, caData, skipTLSVerify: false };
-  config.loadFromClusterAndUser(cluster, { name: 'us', token: 'a-token' });
+  const config = await answeringApi(t, answerTo);
   const client = createKubernetesClient({ kubeconfig: async () => config, timeoutMs: 30_000 });
-  t.teardown(async () => {
-    await client.close();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
+  t.teardown(() => client.close());
   return { kubeconfig: config.exportConfig(), client, events, configMaps, requests, switches };
 }

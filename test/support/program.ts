@@ -11,6 +11,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { listening } from './listening.ts';
 import { type Finished, finished, killGroup, type RunOptions } from './run-command.ts';
 
 interface StartOptions {
@@ -115,14 +116,9 @@ export async function stage(name: string): Promise<Stage> {
 
 /** A TCP port of loopback that was just free. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
+  const { port, close } = await listening(createServer());
+  await close();
+  return port;
 }
 
 /** The pause between two looks at what a program does. */

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { listening } from './listening.ts';
 
 interface QuayMisbehaviours {
   /** The status of a DELETE of this tag by the API; undefined: all is well. */
@@ -105,18 +104,12 @@ export async function quayDouble(): Promise<QuayDouble> {
     answer(request, response).catch(() => response.destroy());
   });
   server.keepAliveTimeout = 60_000;
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const { host, close } = await listening(server);
   return {
-    ...{ url: `http://127.0.0.1:${port}`, host: `127.0.0.1:${port}`, counts, switches, tags },
+    ...{ url: `http://${host}`, host, counts, switches, tags, close },
     addTags(more) {
       for (const [tag, digest] of more) tags.set(tag, digest);
       names = [...tags.keys()].sort((one, other) => (one < other ? -1 : 1));
-    },
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
     },
   };
 }

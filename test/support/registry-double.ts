@@ -1,8 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type ServerOptions } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { Digest } from '../../src/oci/digest.ts';
 import { toRegistryError } from '../../src/oci/errors.ts';
+import { listening } from './listening.ts';
 import {
   addBlob,
   addImage,
@@ -161,18 +161,8 @@ async function origin(state: DoubleState, cdn: boolean, tls?: ServerOptions) {
   };
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   server.keepAliveTimeout = 60_000;
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`,
-    close: () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const { host, close } = await listening(server);
+  return { url: `${tls === undefined ? 'http' : 'https'}://${host}`, close };
 }
 
 async function answer(state: DoubleState, cdn: boolean, request: IncomingMessage, response: ServerResponse) {

@@ -5,7 +5,7 @@
  * refused.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listening } from './listening.ts';
 import { type BucketSetting, bucketOperationOf, bucketOperations } from './s3-bucket-operations.ts';
 import { type S3State, s3Operations } from './s3-operations.ts';
 import { fail } from './s3-xml.ts';
@@ -146,10 +146,9 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
   const server = createServer((request, response) => {
     answer(state, request, response).catch((error: unknown) => response.destroy(asError(error)));
   });
-  await new Promise<void>((resolve) => server.listen(options.port ?? 0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const { host, close } = await listening(server, options.port);
   return {
-    endpoint: `http://127.0.0.1:${port}`,
+    endpoint: `http://${host}`,
     switches,
     requests: state.requests,
     objects: state.objects,
@@ -160,10 +159,7 @@ export async function s3Double(options: { readonly port?: number } = {}): Promis
       new Promise((resolve, reject) =>
         server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
       ),
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    close,
   };
 }
 

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type Test, test } from 'tap';
 import { UpstreamStates } from '../../../src/app/explain/states.ts';
 import { RegistryError } from '../../../src/oci/errors.ts';
@@ -8,6 +6,7 @@ import { parseReference, parseRepository } from '../../../src/oci/reference.ts';
 import { mirrorMetrics } from '../../../src/predecessors/outputs/mirror-metrics.ts';
 import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { createUpstream } from '../../../src/upstream/client/client.ts';
+import { listening } from '../../support/listening.ts';
 
 function metered() {
   const meters = createMetrics();
@@ -20,10 +19,9 @@ async function countingRegistry(t: Test): Promise<string> {
     response.writeHead(404, { 'ratelimit-limit': '100;w=21600', 'ratelimit-remaining': '3;w=21600' });
     response.end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, close } = await listening(server);
+  t.teardown(close);
+  return `http://${host}`;
 }
 
 test('what a registry says is left is kept, and said in its own words', async (t) => {

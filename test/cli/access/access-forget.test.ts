@@ -1,6 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -9,6 +8,7 @@ import { createOperators } from '../../../src/auth/clusters/operators.ts';
 import { accessForget } from '../../../src/cli/access/access-forget.ts';
 import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { badDay } from '../../bad-days/rig.ts';
+import { listening } from '../../support/listening.ts';
 import { recordedIo } from '../io.ts';
 
 const token = 'a-token-of-the-operators';
@@ -77,15 +77,14 @@ test('clients that pull cannot make a server forget', async (t) => {
 });
 
 test('a server that does not answer, or is not ours, is reported', async (t) => {
-  const stranger = createServer((_, response) => response.writeHead(404).end()).listen(0, '127.0.0.1');
-  await new Promise((resolve) => stranger.once('listening', resolve));
-  const { port } = stranger.address() as AddressInfo;
+  const stranger = await listening(createServer((_, response) => response.writeHead(404).end()));
+  const { host } = stranger;
   const io = recordedIo();
-  t.equal(await accessForget(['--admin', `http://127.0.0.1:${port}`], io), 1);
-  t.match(io.err(), `quayside access forget: 127.0.0.1:${port} answers with 404`);
-  await new Promise((resolve) => stranger.close(resolve));
-  t.equal(await accessForget(['--admin', `http://127.0.0.1:${port}`], io), 1);
-  t.match(io.err(), `127.0.0.1:${port} cannot be asked (ECONNREFUSED)`);
+  t.equal(await accessForget(['--admin', `http://${host}`], io), 1);
+  t.match(io.err(), `quayside access forget: ${host} answers with 404`);
+  await stranger.close();
+  t.equal(await accessForget(['--admin', `http://${host}`], io), 1);
+  t.match(io.err(), `${host} cannot be asked (ECONNREFUSED)`);
 });
 
 test('a command line that means nothing is refused', async (t) => {

@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createTlsServer } from 'node:https';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Test, test } from 'tap';
@@ -14,6 +14,7 @@ import { mediaTypes } from '../../../src/oci/manifest.ts';
 import { ciRepository, sharingImage } from '../../support/access-rig.ts';
 import { testAuthority } from '../../support/certificates.ts';
 import { clusterDouble } from '../../support/cluster-double.ts';
+import { listening } from '../../support/listening.ts';
 import { type RegistryDouble, registryDouble } from '../../support/registry-double.ts';
 import { serviceRig } from '../../support/service.ts';
 import { recordedIo } from '../io.ts';
@@ -379,25 +380,24 @@ async function saying(t: Test, answer: string): Promise<string> {
   const server = createServer((socket) => {
     socket.on('error', () => {}).once('data', () => socket.end(Buffer.from(answer, 'latin1')));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => new Promise((resolve) => server.close(resolve)));
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, close } = await listening(server);
+  t.teardown(close);
+  return host;
 }
 
 test('a login for a host with TLS is sent to the same host without it by no challenge', async (t) => {
   const authority = testAuthority();
-  const host = (): string => `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const server = createTlsServer(authority.issued(), (_request, response) => {
-    const realm = `http://${host()}/token`;
+  const server = createTlsServer(authority.issued(), (request, response) => {
+    const realm = `http://${request.headers.host}/token`;
     response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}"` }).end();
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => new Promise((resolve) => server.close(resolve)));
+  const { host, close } = await listening(server);
+  t.teardown(close);
   const auth = Buffer.from('node:right').toString('base64');
   const { check } = await machine(t, {
-    [conf]: `[[registry]]\nprefix = "quay.test"\nlocation = "${host()}"\n`,
-    [`etc/containers/certs.d/${host()}/ca.crt`]: authority.cert,
-    'root/.config/containers/auth.json': JSON.stringify({ auths: { [host()]: { auth } } }),
+    [conf]: `[[registry]]\nprefix = "quay.test"\nlocation = "${host}"\n`,
+    [`etc/containers/certs.d/${host}/ca.crt`]: authority.cert,
+    'root/.config/containers/auth.json': JSON.stringify({ auths: { [host]: { auth } } }),
   });
   const { code, out } = await check('quay.test/team/app:v1');
   t.equal(code, 1, out);

@@ -1,13 +1,12 @@
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { validating } from '../../../src/cli/mirror/validate.ts';
 import { CopyError } from '../../../src/mirror/failure.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { releaseFiles } from '../../mirror/test-inputs/release.ts';
+import { listening } from '../../support/listening.ts';
 import { recordedIo } from '../io.ts';
 
 const old = `supplementalCIImages:
@@ -65,14 +64,13 @@ test('a new entry is judged by what is in force elsewhere', async (t) => {
   const server = createServer((request, response) => {
     response.statusCode = request.url === '/in-force' ? 200 : 404;
     response.end(old);
-  }).listen(0, '127.0.0.1');
-  t.teardown(() => server.close());
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  });
+  const { host, close } = await listening(server);
+  t.teardown(close);
   const args = ['--config', 'a.yaml', '--against'];
-  const { code } = await run(t.testdir(), { 'a.yaml': old }, [...args, `http://127.0.0.1:${port}/in-force`]);
+  const { code } = await run(t.testdir(), { 'a.yaml': old }, [...args, `http://${host}/in-force`]);
   t.equal(code, 0);
-  const gone = `http://127.0.0.1:${port}/gone`;
+  const gone = `http://${host}/gone`;
   await t.rejects(run(t.testdir(), { 'a.yaml': old }, [...args, gone]), {
     message: `${gone} answers with 404`,
   });

@@ -1,10 +1,9 @@
 import { type Test, test } from 'tap';
-import { adminServer, listening } from '../../../src/app/server.ts';
 import { run } from '../../../src/cli/commands/run.ts';
 import type { Condition, ConditionReport } from '../../../src/conditions/condition.ts';
 import { reportJson, reportText } from '../../../src/conditions/report-text.ts';
-import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts';
 import { until } from '../../support/bodies.ts';
+import { adminListener } from '../admin-rig.ts';
 import { recordedIo } from '../io.ts';
 
 const condition = (type: string, status: Condition['status'], name?: string): Condition => ({
@@ -31,23 +30,14 @@ function report(available: Condition['status'], degraded: Condition['status']): 
 
 async function stage(t: Test) {
   const state = { current: report('True', 'False') };
-  const app = adminServer({
-    meters: createMetrics(),
-    listen: '127.0.0.1:0',
-    trustedProxies: [],
-    operated: () => {},
-    isReady: async () => true,
-    forget: () => {},
-    status: () => ({ json: reportJson(state.current), text: reportText(state.current) }),
-  });
-  const address = await listening(app, '127.0.0.1:0');
-  t.teardown(() => app.close());
+  const status = () => ({ json: reportJson(state.current), text: reportText(state.current) });
+  const admin = await adminListener(t, { status });
   return {
     state,
-    admin: `http://${address}`,
+    admin,
     status: async (...words: readonly string[]) => {
       const io = recordedIo();
-      const code = await run(['status', '--admin', `http://${address}`, ...words], io);
+      const code = await run(['status', '--admin', admin, ...words], io);
       return { code, out: io.out(), err: io.err() };
     },
   };

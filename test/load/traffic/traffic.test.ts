@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'tap';
 import { createFront, createFrontCounter } from '../../../src/load/traffic/front.ts';
 import { createMetricsCounter } from '../../../src/load/traffic/metrics-page.ts';
 import { trafficBetween } from '../../../src/load/traffic/traffic.ts';
+import { listening } from '../../support/listening.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 
 const { signal } = new AbortController();
@@ -41,11 +41,9 @@ test('the metrics page of the target is summed over its labels', async (t) => {
     'quayside_upstream_received_bytes_total{upstream="b"} 23',
     'quayside_upstream_requests_total{upstream="a",kind="blob",status="200"} 4',
   ].join('\n');
-  const server = createServer((_, answer) => answer.end(page)).listen(0, '127.0.0.1');
-  t.teardown(() => server.close());
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  const counter = createMetricsCounter(new URL(`http://127.0.0.1:${port}/metrics`));
+  const { host, close } = await listening(createServer((_, answer) => answer.end(page)));
+  t.teardown(close);
+  const counter = createMetricsCounter(new URL(`http://${host}/metrics`));
   t.same(await counter.read(signal), { bytes: 123, requests: 4 });
-  await t.rejects(createFrontCounter(new URL(`http://127.0.0.1:${port}`)).read(signal), /is no front of/);
+  await t.rejects(createFrontCounter(new URL(`http://${host}`)).read(signal), /is no front of/);
 });

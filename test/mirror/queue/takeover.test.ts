@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir } from 'node:fs/promises';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +11,7 @@ import { createTaskRecords } from '../../../src/mirror/queue/task-records.ts';
 import { parseImageReference } from '../../../src/mirror/references/image-reference.ts';
 import { createFilesystemStore } from '../../../src/store/filesystem/filesystem-store.ts';
 import { until as seenTrue } from '../../support/bodies.ts';
+import { listening } from '../../support/listening.ts';
 
 const script = fileURLToPath(new URL('takeover-worker.ts', import.meta.url));
 const images = 60;
@@ -39,10 +40,8 @@ async function witness(t: Test) {
       heard = Promise.withResolvers();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => new Promise((resolve) => server.close(resolve)));
-  const { port } = server.address() as AddressInfo;
+  const { port, close } = await listening(server);
+  t.teardown(close);
   async function until(isTrue: () => boolean): Promise<void> {
     while (!isTrue()) await heard.promise;
   }

@@ -2,6 +2,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import { type Test, test } from 'tap';
 import type { Bytes } from '../../../src/oci/content.ts';
 import { send } from '../../../src/proxy/http/body.ts';
+import { listening } from '../../support/listening.ts';
 
 test('a body whose head cannot be written is released, and another answer can go out', async (t) => {
   const body = watched();
@@ -70,12 +71,7 @@ async function* failing(chunks: number): Bytes {
 
 /** The response that the function gives to one request. */
 async function answered(t: Test, answer: (res: ServerResponse) => Promise<void>): Promise<Response> {
-  const server = createServer((_request, response) => void answer(response)).listen(0, '127.0.0.1');
-  t.teardown(() => void server.close());
-  const { promise: listening, resolve } = Promise.withResolvers<void>();
-  server.once('listening', resolve);
-  await listening;
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return fetch(`http://127.0.0.1:${address.port}/`, { headers: { connection: 'close' } });
+  const { host, close } = await listening(createServer((_, response) => void answer(response)));
+  t.teardown(close);
+  return fetch(`http://${host}/`, { headers: { connection: 'close' } });
 }

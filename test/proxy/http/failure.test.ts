@@ -1,11 +1,12 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import fastify from 'fastify';
 import { type Test, test } from 'tap';
 import { RegistryError } from '../../../src/oci/errors.ts';
 import { writeFailure } from '../../../src/proxy/http/failure.ts';
 import { failure, failureHooks } from '../../../src/proxy/http/failure-hooks.ts';
+import { listening } from '../../support/listening.ts';
 
 const secret = 'hunter2';
 
@@ -27,10 +28,9 @@ async function framework(t: Test, error: unknown = new Error('x')): Promise<stri
 }
 
 async function raw(t: Test, answer: (res: ServerResponse) => void): Promise<string> {
-  const server = createServer((_, res) => answer(res));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.teardown(() => server.close());
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, close } = await listening(createServer((_, res) => answer(res)));
+  t.teardown(close);
+  return `http://${host}`;
 }
 
 async function exchange(url: string, bytes: string): Promise<string> {

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { test } from 'tap';
 import { createOrderedServer } from '../../../src/proxy/http/request-order.ts';
+import { listening } from '../../support/listening.ts';
 
 const limits = { maxHeaderBytes: 16_384, keepAliveMs: 1_000, requestMs: 1_000 };
 
@@ -12,10 +13,10 @@ test('no request begins on a connection that closed just before the answer befor
   const server = createOrderedServer((request, response) => {
     begun.push(request.url ?? '');
     response.writeHead(200, { 'content-length': 1 }).write('x', () => resolve(response));
-  }, limits).listen(0, '127.0.0.1');
-  t.teardown(() => void server.close());
-  await once(server, 'listening');
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  }, limits);
+  const { port, close } = await listening(server);
+  t.teardown(close);
+  const client = connect(port, '127.0.0.1');
   t.teardown(() => void client.destroy());
   client.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n');
   const answer = await first;

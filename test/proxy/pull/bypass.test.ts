@@ -6,6 +6,7 @@ import { createBypass } from '../../../src/proxy/pull/bypass.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
 import { type BadDay, badDay, digestOrCut, getRaw, layerBytes, refusal } from '../../bad-days/rig.ts';
 import { randomContent, until } from '../../support/bodies.ts';
+import { listening } from '../../support/listening.ts';
 import type { ServiceRigOptions } from '../../support/service.ts';
 
 /**
@@ -253,10 +254,9 @@ async function pastOf(t: Test, upstream: Pick<Upstream, 'forwardBlob'>): Promise
     };
     past(exchange, request, upstream).catch(() => res.destroy());
   });
-  t.teardown(() => server.close());
-  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  return `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/`;
+  const { host, close } = await listening(server);
+  t.teardown(close);
+  return `http://${host}/`;
 }
 
 function robot(t: Test) {

@@ -6,6 +6,7 @@ import { test } from 'tap';
 import type { KernelSend } from '../../../src/store/sending/kernel-send.ts';
 import { KernelSending } from '../../../src/store/sending/kernel-sending.ts';
 import { type Random, seeded } from '../../chaos/random.ts';
+import { listening } from '../../support/listening.ts';
 import { kernel, skip } from './kernel-rig.ts';
 
 /** Of each file: more than a socket takes at once. */
@@ -95,17 +96,14 @@ test('no client gets a byte of another one, when clients leave at any byte', {
     const random = seeded(seed);
     const strays = { count: 0 };
     const server = createServer((socket) => serve(socket, paths, random, strays));
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const address = server.address();
-    const port = address === null || typeof address === 'string' ? 0 : address.port;
+    const { port, close } = await listening(server);
     const left = Array.from({ length: clients }, (_, index) => index).values();
     let wrong = 0;
     const place = async (): Promise<void> => {
       for (const _ of left) wrong += await client(port, random);
     };
     await Promise.all(Array.from({ length: atOnce }, place));
-    server.close();
+    await close();
     t.equal(wrong, 0, `seed ${seed}`);
     t.equal(strays.count, 0, `seed ${seed}`);
   }

@@ -8,6 +8,7 @@ import { test } from 'tap';
 import { createDownloads, type DownloadAsk } from '../../../src/upstream/download/downloads.ts';
 import type { ConnectOptions } from '../../../src/upstream/download/pooled-socket.ts';
 import { testAuthority } from '../../support/certificates.ts';
+import { listening } from '../../support/listening.ts';
 import { patterned } from '../../support/registry-contents.ts';
 
 interface Test {
@@ -40,16 +41,13 @@ async function scripted(t: Test, script: Script, { line = plain, server = create
       asked = '';
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const { host, close } = await listening(server);
   const own = createDownloads();
-  t.teardown(() => {
+  t.teardown(async () => {
     own.close();
-    for (const socket of sockets) socket.destroy();
-    server.close();
+    await close();
   });
-  const url = new URL(`${line === plain ? 'http' : 'https'}://127.0.0.1:${port}/blob?a=b`);
+  const url = new URL(`${line === plain ? 'http' : 'https'}://${host}/blob?a=b`);
   return {
     sockets,
     connections: () => connections,

@@ -1,12 +1,12 @@
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'tap';
 import { createDownloads } from '../../../src/upstream/download/downloads.ts';
 import { createAgents } from '../../../src/upstream/http/agents.ts';
 import { type TestCertificate, testAuthority } from '../../support/certificates.ts';
+import { listening } from '../../support/listening.ts';
 import { registryDouble } from '../../support/registry-double.ts';
 import { app, blobIn, pulled, refusalOf, rig, v1 } from '../rig.ts';
 
@@ -37,12 +37,10 @@ async function forwardProxy(t: { teardown(done: () => unknown): void }) {
     });
     server.on('error', () => client.destroy());
     client.on('error', () => server.destroy());
-    t.teardown(() => client.destroy());
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  t.teardown(() => proxy.close());
-  return { asked, port: (proxy.address() as AddressInfo).port };
+  const { port, close } = await listening(proxy);
+  t.teardown(close);
+  return { asked, port };
 }
 
 test('a certificate of an untrusted authority is refused', async (t) => {

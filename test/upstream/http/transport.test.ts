@@ -1,7 +1,7 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { test } from 'tap';
 import { digestOf } from '../../../src/oci/digest.ts';
+import { listening } from '../../support/listening.ts';
 import { app, pulled, rig, v1 } from '../rig.ts';
 
 const manifest = Buffer.from('{"schemaVersion":2}');
@@ -22,13 +22,10 @@ async function headServer(t: { teardown(done: () => unknown): void }, after: str
     connections += 1;
     socket.on('data', () => socket.write(`${head}\r\n\r\n${after}`));
     socket.on('error', () => {});
-    t.teardown(() => socket.destroy());
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => server.close());
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}`, connections: () => connections };
+  const { host, close } = await listening(server);
+  t.teardown(close);
+  return { url: `http://${host}`, connections: () => connections };
 }
 
 // The next one may begin before the answer has left the parser: then there are two connections, and
