@@ -10,9 +10,9 @@ import type { PullQuestion } from './load/pull-process.ts';
 import { type RequestLoad, requestLoad } from './load/requests.ts';
 import { type ConditionName, condition, conditions } from './servers/conditions.ts';
 import { plainRegistry } from './servers/docker-registry.ts';
-import { gigabit, type Link, link } from './servers/link.ts';
-import type { LinkCounts } from './servers/link-process.ts';
+import { gigabit, link } from './servers/link.ts';
 import { findProgram, type Programs, programs } from './servers/programs.ts';
+import type { Relay, RelayCounts } from './servers/relay.ts';
 import type { Server, ServerName } from './servers/server.ts';
 import { type SecretFiles, type StartOptions, startServer } from './servers/start.ts';
 import { worker } from './servers/worker.ts';
@@ -25,7 +25,7 @@ export interface Lab {
   readonly form: Form;
   readonly offer: Offer;
   /** The way to the upstream at 1 Gbit/s. */
-  readonly link: Link;
+  readonly link: Relay;
   /** The upstream without anything between, an origin. */
   readonly upstream: string;
   readonly programs: Programs;
@@ -42,7 +42,7 @@ export interface Lab {
    */
   start(name: ServerName, options?: StartOptions): Promise<Server | undefined>;
   /** What crossed all ways to the upstream since the last `forget`. */
-  traffic(): Promise<LinkCounts>;
+  traffic(): Promise<RelayCounts>;
   forget(): Promise<void>;
   pull(question: PullQuestion): Promise<readonly Pulled[]>;
   pullImages(question: ImageQuestion): Promise<ImagesPulled>;
@@ -70,7 +70,7 @@ export async function lab({ form, directory, say }: LabOptions): Promise<Lab> {
   say('generating and pushing images to the upstream');
   const content = await offer(upstream.origin, form);
   const slowLink = await link({ targetPort: upstream.port, bytesPerSecond: gigabit });
-  const ways = new Map<string, Link>([['link', slowLink]]);
+  const ways = new Map<string, Relay>([['link', slowLink]]);
   const wayTo = async (name: 'link' | 'loopback' | ConditionName): Promise<string> => {
     const way = ways.get(name) ?? (await condition({ targetPort: upstream.port, ...optionsOf(name) }));
     ways.set(name, way);
@@ -107,7 +107,7 @@ export async function lab({ form, directory, say }: LabOptions): Promise<Lab> {
     },
     async traffic() {
       const counts = await Promise.all([...ways.values()].map((way) => way.counts()));
-      const sum = (of: (each: LinkCounts) => number) => counts.reduce((total, each) => total + of(each), 0);
+      const sum = (of: (each: RelayCounts) => number) => counts.reduce((total, each) => total + of(each), 0);
       return {
         bytes: sum(({ bytes }) => bytes),
         sentBytes: sum(({ sentBytes }) => sentBytes),

@@ -34,38 +34,33 @@ export const warmImage: Scenario = {
 export const tlsImage: Scenario = {
   name: 'tls-image',
   title: 'Warm image of 44 MB over TLS that the server ends',
-  async run(lab) {
-    const measures = await warmPulls(lab, { clients: [10], options: { isTls: true } });
-    return {
-      measures,
-      targets: measures
-        .slice(0, 1)
-        .map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 })),
-      notes: [
-        'Each blob has a connection and a handshake of its own, by HTTP/1.1. The certificate has a key on P-256.',
-      ],
-    };
-  },
+  run: (lab) =>
+    tenClients(
+      lab,
+      { isTls: true },
+      'Each blob has a connection and a handshake of its own, by HTTP/1.1. The certificate has a key on P-256.',
+    ),
 };
 
 /** The same with a login that each request shows. */
 export const loginImage: Scenario = {
   name: 'login-image',
   title: 'Warm image of 44 MB with a login',
-  async run(lab) {
-    const measures = await warmPulls(lab, { clients: [10], options: { hasLogin: true } });
-    return {
-      measures,
-      targets: measures
-        .slice(0, 1)
-        .map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 })),
-      notes: [
-        'A file of logins by bcrypt of cost 5. Clients of Quayside have a token, as every client of registries has; the others know Basic without a further server, and compare each request anew.',
-        'The rights of a cluster are measured by the scenario access: the others have none.',
-      ],
-    };
-  },
+  run: (lab) =>
+    tenClients(
+      lab,
+      { hasLogin: true },
+      'A file of logins by bcrypt of cost 5. Clients of Quayside have a token, as every client of registries has; the others know Basic without a further server, and compare each request anew.',
+      'The rights of a cluster are measured by the scenario access: the others have none.',
+    ),
 };
+
+async function tenClients(lab: Lab, options: StartOptions, ...notes: readonly string[]): Promise<Findings> {
+  const measures = await warmPulls(lab, { clients: [10], options });
+  const walls = measures.slice(0, 1);
+  const targets = walls.map((wall) => against(wall, 'distribution', { sense: 'at most', bound: 1 }));
+  return { measures, targets, notes };
+}
 
 /** The same with S3 in place of the disk. */
 export const s3Image: Scenario = {

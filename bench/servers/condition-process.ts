@@ -2,9 +2,8 @@
  * A relay on TCP level that plays the way to an upstream: far away, slow for each connection, or
  * one that cuts bodies. It counts what crosses.
  */
-import { connect, createServer, type Socket } from 'node:net';
-import type { LinkCounts } from './link-process.ts';
-import { answerQuestions } from './worker.ts';
+import { connect, type Socket } from 'node:net';
+import { answerRelay, type Meter } from './relay.ts';
 
 export interface ConditionOptions {
   readonly targetPort: number;
@@ -16,28 +15,19 @@ export interface ConditionOptions {
   readonly cutsEvery?: number;
 }
 
-export type ConditionQuestion =
-  | ({ readonly kind: 'listen' } & ConditionOptions)
-  | { readonly kind: 'counts' }
-  | { readonly kind: 'reset' };
-export type ConditionAnswer = { readonly port: number } & LinkCounts;
-
 /** So much waits for its time; then the upstream waits, too. */
 const mostWaitingBytes = 8e6;
 const blobRequest = /^GET \/v2\/[^ ]+\/blobs\//;
-const anyRequest = /^[A-Z]+ \/v2\/[^ ]* HTTP\//;
-const content = /^(?:GET|HEAD) \/v2\/[^ ]+\/(?:manifests|blobs)\//;
 const bodyLength = /\r\ncontent-length: *(\d+)/i;
 
-const none = { bytes: 0, sentBytes: 0, requests: 0, allRequests: 0 } as const;
-
-class Relay {
-  counts: { -readonly [name in keyof LinkCounts]: number } = { ...none };
+class Way {
   readonly #options: ConditionOptions;
+  readonly #meter: Meter;
   #blobs = 0;
 
-  constructor(options: ConditionOptions) {
+  constructor(options: ConditionOptions, meter: Meter) {
     this.#options = options;
+    this.#meter = meter;
   }
 
   accept(client: Socket): void {
@@ -54,7 +44,7 @@ class Relay {
       else upstream.write(chunk);
     });
     upstream.on('data', (chunk: Buffer) => {
-      this.counts.bytes += chunk.byteLength;
+      this.#meter.received(chunk);
       line.received(chunk);
     });
     client.on('end', () => upstream.end());
@@ -64,11 +54,7 @@ class Relay {
   }
 
   #asked(chunk: Buffer, line: Line): void {
-    const text = chunk.toString('latin1', 0, 1500);
-    this.counts.sentBytes += chunk.byteLength;
-    if (content.test(text)) this.counts.requests += 1;
-    if (anyRequest.test(text)) this.counts.allRequests += 1;
-    if (!blobRequest.test(text)) return;
+    if (!blobRequest.test(this.#meter.sent(chunk))) return;
     this.#blobs += 1;
     const { cutsEvery } = this.#options;
     if (cutsEvery !== undefined && this.#blobs % cutsEvery === 0) line.cutNext();
@@ -170,25 +156,7 @@ function halfOf(chunk: Buffer): number | 'no' {
   return end < 0 || length === 0 || !/^HTTP\/1\.1 20[06]/.test(head) ? 'no' : end + 4 + Math.ceil(length / 2);
 }
 
-function listening(accept: (client: Socket) => void): Promise<number> {
-  const server = createServer({ allowHalfOpen: true }, accept);
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(address === null || typeof address === 'string' ? 0 : address.port);
-    });
-  });
-}
-
-let relay: Relay | undefined;
-let port = 0;
-
-answerQuestions(async (question: ConditionQuestion): Promise<ConditionAnswer> => {
-  if (question.kind === 'reset' && relay !== undefined) relay.counts = { ...none };
-  if (question.kind === 'listen') {
-    const accepting = new Relay(question);
-    relay = accepting;
-    port = await listening((client) => accepting.accept(client));
-  }
-  return { port, ...(relay?.counts ?? none) };
+answerRelay((options: ConditionOptions, meter) => {
+  const way = new Way(options, meter);
+  return (client) => way.accept(client);
 });

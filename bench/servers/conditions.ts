@@ -1,6 +1,5 @@
-import type { ConditionAnswer, ConditionOptions, ConditionQuestion } from './condition-process.ts';
-import type { Link } from './link.ts';
-import { worker } from './worker.ts';
+import type { ConditionOptions } from './condition-process.ts';
+import { type Relay, relay } from './relay.ts';
 
 /** What the way to the upstream is like. */
 export type ConditionName = '1 ms' | '20 ms' | '50 MB/s a connection' | '5 % of bodies cut';
@@ -13,18 +12,7 @@ export const conditions: Readonly<Record<ConditionName, Omit<ConditionOptions, '
   '5 % of bodies cut': { cutsEvery: 20 },
 };
 
-/** Starts a relay to a port of 127.0.0.1 in a process of its own. */
-export async function condition(options: ConditionOptions): Promise<Link> {
-  const process = worker<ConditionQuestion, ConditionAnswer>(
-    new URL('./condition-process.ts', import.meta.url),
-  );
-  const { port } = await process.ask({ kind: 'listen', ...options });
-  return {
-    origin: `http://127.0.0.1:${port}`,
-    counts: () => process.ask({ kind: 'counts' }),
-    reset: async () => {
-      await process.ask({ kind: 'reset' });
-    },
-    close: process.close,
-  };
+/** Starts a relay with a trouble to a port of 127.0.0.1. */
+export function condition(options: ConditionOptions): Promise<Relay> {
+  return relay(new URL('./condition-process.ts', import.meta.url), options);
 }

@@ -3,8 +3,8 @@
  * more than so many bytes a second towards the clients, and it counts what crosses. It never looks
  * into a body.
  */
-import { connect, createServer, type Socket } from 'node:net';
-import { answerQuestions } from './worker.ts';
+import { connect, type Socket } from 'node:net';
+import { answerRelay, type Meter } from './relay.ts';
 
 export interface LinkOptions {
   readonly targetPort: number;
@@ -12,61 +12,9 @@ export interface LinkOptions {
   readonly bytesPerSecond: number;
 }
 
-export interface LinkCounts {
-  /** Bytes from the upstream, HTTP heads included. */
-  readonly bytes: number;
-  /** Bytes to the upstream, likewise. */
-  readonly sentBytes: number;
-  /** Requests that want content: a head is told by its first word at the beginning of a segment. */
-  readonly requests: number;
-  /** Requests of any kind. */
-  readonly allRequests: number;
-}
-
-export type LinkQuestion =
-  | ({ readonly kind: 'listen' } & LinkOptions)
-  | { readonly kind: 'counts' }
-  | { readonly kind: 'reset' };
-export type LinkAnswer = { readonly port: number } & LinkCounts;
-
 const tickMs = 2;
-/** A line of a request: an upload's location is long. */
-const longestHead = 1500;
-const requestLine = /^(?:GET|HEAD) \/v2\/[^ ]+\/(?:manifests|blobs)\//;
-const anyRequestLine = /^[A-Z]+ \/v2\/[^ ]* HTTP\//;
-const none = { bytes: 0, sentBytes: 0, requests: 0, allRequests: 0 } as const;
 
-function link(): (question: LinkQuestion) => Promise<LinkAnswer> {
-  let counts: { -readonly [name in keyof LinkCounts]: number } = { ...none };
-  let port = 0;
-  return async (question) => {
-    if (question.kind === 'reset') counts = { ...none };
-    if (question.kind === 'listen') {
-      const gate = throttle(question.bytesPerSecond);
-      port = await listening((client) =>
-        relay(client, question.targetPort, gate, {
-          received: (bytes) => {
-            counts.bytes += bytes;
-          },
-          sent: (chunk) => {
-            const text = chunk.toString('latin1', 0, longestHead);
-            counts.sentBytes += chunk.byteLength;
-            if (requestLine.test(text)) counts.requests += 1;
-            if (anyRequestLine.test(text)) counts.allRequests += 1;
-          },
-        }),
-      );
-    }
-    return { port, ...counts };
-  };
-}
-
-interface Meter {
-  received(bytes: number): void;
-  sent(chunk: Buffer): void;
-}
-
-function relay(client: Socket, targetPort: number, gate: Gate, meter: Meter): void {
+function passed(client: Socket, targetPort: number, gate: Gate, meter: Meter): void {
   const upstream = connect({ port: targetPort, host: '127.0.0.1', noDelay: true });
   client.setNoDelay(true);
   client.on('data', (chunk: Buffer) => {
@@ -76,7 +24,7 @@ function relay(client: Socket, targetPort: number, gate: Gate, meter: Meter): vo
   });
   upstream.on('drain', () => client.resume());
   upstream.on('data', (chunk: Buffer) => {
-    meter.received(chunk.byteLength);
+    meter.received(chunk);
     const isFull = !client.write(chunk);
     if (isFull) client.once('drain', () => gate.resume(upstream));
     gate.spend(chunk.byteLength);
@@ -130,14 +78,7 @@ function throttle(bytesPerSecond: number): Gate {
   };
 }
 
-function listening(accept: (client: Socket) => void): Promise<number> {
-  const server = createServer({ allowHalfOpen: true }, accept);
-  return new Promise((resolve) => {
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      resolve(address === null || typeof address === 'string' ? 0 : address.port);
-    });
-  });
-}
-
-answerQuestions(link());
+answerRelay(({ targetPort, bytesPerSecond }: LinkOptions, meter) => {
+  const gate = throttle(bytesPerSecond);
+  return (client) => passed(client, targetPort, gate, meter);
+});
