@@ -68,16 +68,10 @@ export const migrate: Scenario = {
   async play(scene) {
     const { stage, fact } = scene;
     const server = await streamCluster(scene, [namespace]);
-    const { kubectl } = server;
+    const { kubectl, apply } = server;
     const file = (name: string) => join(stage.directory, name);
-    const apply = async (name: string, text: string) => {
-      await writeFile(file(name), text);
-      await kubectl(['apply', '--filename', file(name)]);
-    };
-    const items = objectsOf();
-    await apply('objects.json', JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-    await kubectl(['create', 'serviceaccount', 'migrator', '--namespace', namespace]);
-    const token = await server.boundToken(`${namespace}:migrator`);
+    await apply('objects.json', objectsOf());
+    const token = await server.newAccount(`${namespace}:migrator`);
     const kubeconfig = await server.kubeconfig('migrator', token, server.way);
     const run = (...args: readonly string[]) =>
       stage.run(

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createServer as createTlsServer, request } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type Digest, digestOf } from '../../../src/oci/digest.ts';
 import { mediaTypes } from '../../../src/oci/manifest.ts';
-import { type StreamCluster, streamCluster } from '../fixtures/image-streams.ts';
+import { listening } from '../../support/listening.ts';
+import { definitionOf, type StreamCluster, streamCluster } from '../fixtures/image-streams.ts';
 import { command } from '../fixtures/quayside.ts';
 import type { Scenario, Scene } from '../scenario.ts';
 import { killFacts } from './prune-kills.ts';
@@ -27,12 +26,7 @@ export const pruneCluster: Scenario = {
   async play(scene) {
     const { stage, fact } = scene;
     const server = await streamCluster(scene, [namespace]);
-    const { kubectl } = server;
-    const apply = async (name: string, items: readonly object[]) => {
-      const file = join(stage.directory, name);
-      await writeFile(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-      await kubectl(['apply', '--filename', file]);
-    };
+    const { kubectl, apply } = server;
     await apply('definition.json', [imageDefinition]);
     await kubectl(['wait', '--for=condition=Established', `crd/${imageDefinition.metadata.name}`]);
     await apply('images.json', names.map(imageObject));
@@ -46,8 +40,7 @@ export const pruneCluster: Scenario = {
       ...['--patch', status],
     ]);
     await apply('users.json', [userOf('used')]);
-    await kubectl(['create', 'serviceaccount', 'pruner', '--namespace', namespace]);
-    const token = await server.boundToken(`${namespace}:pruner`);
+    const token = await server.newAccount(`${namespace}:pruner`);
     const kubeconfig = await server.kubeconfig('pruner', token, await wayWithImages(scene, server));
     const registry = await adminRegistry(scene, token);
     const config = join(stage.directory, 'prune.yaml');
@@ -106,25 +99,7 @@ export const pruneCluster: Scenario = {
   },
 };
 
-const imageDefinition = {
-  apiVersion: 'apiextensions.k8s.io/v1',
-  kind: 'CustomResourceDefinition',
-  metadata: {
-    name: 'images.image.openshift.io',
-    annotations: { 'api-approved.kubernetes.io': 'https://github.com/openshift/api' },
-  },
-  spec: {
-    group,
-    scope: 'Cluster',
-    names: { kind: 'Image', plural: 'images', singular: 'image' },
-    versions: [
-      {
-        ...{ name: 'v1', served: true, storage: true },
-        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
-      },
-    ],
-  },
-};
+const imageDefinition = definitionOf('Image', 'Cluster', {});
 
 function imageObject(name: string): object {
   return {
@@ -193,13 +168,9 @@ async function wayWithImages({ stage }: Scene, { ca: file, way }: StreamCluster)
     onward.once('error', () => response.destroy());
     incoming.pipe(onward);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  stage.defer(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return (server.address() as AddressInfo).port;
+  const { port, close } = await listening(server);
+  stage.defer(close);
+  return port;
 }
 
 /** What the integrated registry does with the requests of a pruner. */
@@ -213,12 +184,8 @@ async function adminRegistry({ stage }: Scene, token: string) {
     if (isKnown && held.status === 202) deleted.push(url);
     return response.writeHead(isKnown ? held.status : 401).end();
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  stage.defer(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  held.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, close } = await listening(server);
+  stage.defer(close);
+  held.url = `http://${host}`;
   return held;
 }
