@@ -21,7 +21,7 @@ const mayImport: Readonly<
   lease: { code: ['kubernetes', 'store'] },
   upstream: { code: ['oci'] },
   fleet: { code: ['oci', 'upstream'] },
-  cache: { code: ['fleet', 'lease', 'oci', 'store'], types: ['upstream'] },
+  cache: { code: ['fleet', 'lease', 'oci', 'store'], types: ['auth', 'upstream'] },
   auth: { code: ['image-streams', 'kubernetes', 'oci'] },
   mirror: { code: ['image-streams', 'oci'], types: ['cache', 'store', 'upstream'] },
   migrate: { code: ['image-streams', 'kubernetes', 'mirror', 'oci'] },

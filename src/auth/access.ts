@@ -76,7 +76,7 @@ interface PossibleTags {
 /** Known tags of content. The right to a tag covers everything that it references. */
 export interface ContentTags {
   /**
-   * Tags that may reference the digest, the likeliest first; none if unknown. `afresh` also reads
+   * Tags that may reference the digest, the latest first; none if unknown. `afresh` also reads
    * what other replicas just learned: use it before a refusal. Throws `UNAVAILABLE` if unknown.
    */
   tagsContaining(
@@ -98,9 +98,9 @@ export interface ContentProofs {
   /** Whether the manifest is the digest or references it. May throw `UNAVAILABLE`. */
   manifestContains(place: Place, manifest: Digest, digest: Digest): MaybePromise<boolean>;
   /**
-   * As `tagContains`, but asks the upstream itself by HEAD what the tag means, where records do not
-   * say that it leads there: once for all who wait. A no is remembered for 30 s. `isBrief`: only
-   * what is in memory counts. May throw `UNAVAILABLE`.
+   * Whether the tag means the digest, or an index that lists it, now or within `formerMs`. Asks the
+   * upstream itself by one HEAD where records do not say so, once for all who wait; a no is
+   * remembered for 30 s. `isBrief`: only what is in memory counts. May throw `UNAVAILABLE`.
    */
   tagLeadsNow(
     place: Place,

@@ -4,7 +4,7 @@ import { type Test, test } from 'tap';
 import { stringify } from 'yaml';
 import { configuredStreams } from '../../src/app/streams.ts';
 import { load } from '../../src/config/load.ts';
-import type { StreamIndexEvents } from '../../src/image-streams/index/events.ts';
+import { silentStreamEvents } from '../../src/image-streams/index/events.ts';
 import { parseDigest } from '../../src/oci/digest.ts';
 import { parseRepository } from '../../src/oci/reference.ts';
 import { createMemoryStore } from '../../src/store/memory-store.ts';
@@ -13,14 +13,6 @@ import { imageStreamDouble } from '../support/image-stream-double.ts';
 import { serviceRig } from '../support/service.ts';
 
 const digest = parseDigest(`sha256:${'a'.repeat(64)}`);
-const quiet: StreamIndexEvents = {
-  streamStateChanged: () => {},
-  streamsSized: () => {},
-  streamsListed: () => {},
-  streamsFailed: () => {},
-  streamLooked: () => {},
-  streamsKept: () => {},
-};
 
 /** A stream with a tag for each pull spec. */
 function named(...specs: readonly string[]): object {
@@ -51,7 +43,7 @@ test('streams name images under the hosts of the service, its public name and fu
     load(stringify(settingsOf(file, { trusted, proxyNames: ['old.example'] })), {});
   const streams = await configuredStreams(config(['ocp']), {
     records: createMemoryStore().records,
-    events: quiet,
+    events: silentStreamEvents,
   });
   t.teardown(() => streams.close());
   t.same(
@@ -93,7 +85,7 @@ test('a cluster that takes over the name of another knows nothing of what was ke
     const streams = await configuredStreams(config, {
       records,
       events: {
-        ...quiet,
+        ...silentStreamEvents,
         streamsKept: ({ outcome }) => told.push(outcome),
         streamsListed: () => told.push('listed'),
       },

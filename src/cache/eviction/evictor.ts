@@ -2,7 +2,7 @@
 // day. Out: deletions, and the plan behind them. Imports: base, cache/members, lease, oci,
 // store, store/filesystem, store/s3; types of cache, cache/records.
 
-import { Semaphore } from '../../base/flow/semaphore.ts';
+import { Rounds } from '../../base/flow/rounds.ts';
 import { ageMs } from '../../base/time/wait.ts';
 import { createLease, type Lease } from '../../lease/lease.ts';
 import { createRecordLease } from '../../lease/record.ts';
@@ -112,13 +112,11 @@ const checkEveryMs = 86_400_000;
 export function createEvictor(options: EvictorOptions): Evictor {
   const settings = withDefaults(options);
   const turn = evictionLease(settings);
-  const closing = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const runs = new Semaphore({ permits: 1 });
+  const rounds = new Rounds(round);
 
   function run({ dryRun = false, signal }: EvictionRunOptions = {}): Promise<EvictionReport> {
-    const stop = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal]);
-    return runs.run(async () => {
+    const stop = signal === undefined ? rounds.signal : AbortSignal.any([rounds.signal, signal]);
+    return rounds.alone(async () => {
       stop.throwIfAborted();
       return dryRun
         ? reportOf(await planned(settings, stop, 'dry'), settings)
@@ -126,30 +124,21 @@ export function createEvictor(options: EvictorOptions): Evictor {
     });
   }
 
-  function schedule(afterMs: number): void {
-    if (closing.signal.aborted) return;
-    timer = setTimeout(() => void runInBackground().then(schedule), afterMs);
-    timer.unref();
-  }
-
-  /** Resolves to the pause before the next run. */
-  async function runInBackground(): Promise<number> {
+  async function round(): Promise<number> {
     try {
       if (!(await mustWalk(settings))) return settings.everyMs;
       return isHopeless(await run()) ? settings.everyMs * hopelessFactor : settings.everyMs;
     } catch (error) {
-      if (!closing.signal.aborted) settings.events.failed?.({ error });
+      if (!rounds.signal.aborted) settings.events.failed?.({ error });
       return settings.everyMs;
     }
   }
 
   return {
     run,
-    start: () => schedule(settings.everyMs * Math.random()),
+    start: () => rounds.start(settings.everyMs * Math.random()),
     async close() {
-      closing.abort(new Error('the evictor is closed'));
-      clearTimeout(timer);
-      await runs.run(async () => undefined);
+      await rounds.close('the evictor is closed');
       await settings.total?.flush().catch(() => undefined);
     },
   };

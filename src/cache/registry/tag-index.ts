@@ -1,4 +1,4 @@
-import type { MaybePromise } from '../../base/flow/maybe-promise.ts';
+import type { ContentProofs, ContentTags } from '../../auth/access.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
 import { createLru } from '../../base/state/lru.ts';
 import { ageMs, sleep } from '../../base/time/wait.ts';
@@ -21,38 +21,8 @@ import {
 } from './manifest-graph.ts';
 import type { CachedRegistry } from './registry.ts';
 
-/** Known tags of content. Used by `auth`: the right to pull any of these tags grants the digest. */
-export interface TagIndex {
-  /**
-   * Tags that may reference the digest, the latest first; none if unknown. `afresh` also reads what
-   * other replicas just learned: use it before a refusal. Throws `UNAVAILABLE` if unknown.
-   */
-  tagsContaining(
-    place: RepositoryScope,
-    digest: Digest,
-    options?: { readonly afresh?: boolean },
-  ): MaybePromise<readonly Tag[]>;
-  /**
-   * Tags that may lead to the digest although no record of it says so, and whether that is all of
-   * them: ask so last, before a refusal. Never rejects.
-   */
-  unrecordedTags(place: RepositoryScope, digest: Digest): Promise<UnrecordedTags>;
-  /** Whether the tag references the digest, or did within `formerMs`. May throw `UNAVAILABLE`. */
-  tagContains(place: RepositoryScope, tag: Tag, digest: Digest): MaybePromise<boolean>;
-  /** Whether the manifest is the digest or references it. May throw `UNAVAILABLE`. */
-  manifestContains(place: RepositoryScope, manifest: Digest, digest: Digest): MaybePromise<boolean>;
-  /**
-   * Whether the tag means the digest, or an index that lists it, now or within `formerMs`. Asks the
-   * upstream itself by one HEAD where records do not say so; a no is remembered for 30 s.
-   * `isBrief`: only what is in memory counts. May throw `UNAVAILABLE`.
-   */
-  tagLeadsNow(
-    place: RepositoryScope,
-    tag: Tag,
-    digest: Digest,
-    options?: { readonly isBrief?: boolean },
-  ): MaybePromise<boolean>;
-}
+/** Known tags of content: the right to pull any of these tags grants the digest. */
+export type TagIndex = ContentTags & ContentProofs;
 
 interface TaggedRegistry extends Pick<CachedRegistry, 'tagAtUpstream'> {
   readonly tagged: Pick<CachedRegistry['tagged'], 'ready' | 'resolve'>;

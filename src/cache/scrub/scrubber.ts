@@ -1,7 +1,7 @@
 // Room `cache/scrub`: reads every stored blob again and removes what went bad. In: a store. Out:
 // events; progress that survives a restart. Imports: base, lease, oci, store.
 
-import { Semaphore } from '../../base/flow/semaphore.ts';
+import { Rounds } from '../../base/flow/rounds.ts';
 import { createLease } from '../../lease/lease.ts';
 import { createRecordLease } from '../../lease/record.ts';
 import { type PassOptions, ScrubFailure, scrubPass } from './pass.ts';
@@ -42,7 +42,6 @@ const patience = 1 / 96;
 /** A scrubber over any store. */
 export function createScrubber(options: ScrubberOptions): Scrubber {
   const { store, everyMs, events, clock } = options;
-  const closing = new AbortController();
   const turn = createLease({
     name: 'scrub',
     medium: createRecordLease(store.records, { name: 'scrub', clock }),
@@ -52,14 +51,13 @@ export function createScrubber(options: ScrubberOptions): Scrubber {
     clock,
   });
   const nothing = { blobs: 0, bytes: 0, wrong: 0 };
-  let timer: NodeJS.Timeout | undefined;
-  const runs = new Semaphore({ permits: 1 });
+  const rounds = new Rounds(round);
 
   async function runDue(): Promise<ScrubReport> {
-    closing.signal.throwIfAborted();
+    rounds.signal.throwIfAborted();
     const dueInMs = dueIn(await readProgress(store.records));
     if (dueInMs > 0) return { outcome: 'not due', dueInMs, ...nothing };
-    const done = await turn.tried(runLeased, { signal: closing.signal });
+    const done = await turn.tried(runLeased, { signal: rounds.signal });
     return done?.result ?? { outcome: 'busy', dueInMs: everyMs * patience, ...nothing };
   }
 
@@ -83,31 +81,20 @@ export function createScrubber(options: ScrubberOptions): Scrubber {
     return { outcome: 'complete', blobs, bytes, wrong, dueInMs: dueIn(progress) };
   }
 
-  function schedule(afterMs: number): void {
-    if (closing.signal.aborted) return;
-    timer = setTimeout(() => void runInBackground().then(schedule), afterMs);
-    timer.unref();
-  }
-
-  /** Resolves to the pause before the next look. */
-  async function runInBackground(): Promise<number> {
+  async function round(): Promise<number> {
     try {
-      return (await runs.run(runDue)).dueInMs;
+      return (await rounds.alone(runDue)).dueInMs;
     } catch (error) {
       const failure =
         error instanceof ScrubFailure ? { error: error.cause, digest: error.digest } : { error };
-      if (!closing.signal.aborted) events.scrubFailed(failure);
+      if (!rounds.signal.aborted) events.scrubFailed(failure);
       return everyMs * patience;
     }
   }
 
   return {
-    run: () => runs.run(runDue),
-    start: () => schedule(everyMs * patience * Math.random()),
-    async close() {
-      closing.abort(new Error('the scrubber is closed'));
-      clearTimeout(timer);
-      await runs.run(async () => undefined);
-    },
+    run: () => rounds.alone(runDue),
+    start: () => rounds.start(everyMs * patience * Math.random()),
+    close: () => rounds.close('the scrubber is closed'),
   };
 }

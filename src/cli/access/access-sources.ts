@@ -3,6 +3,7 @@ import { configuredStore } from '../../app/store.ts';
 import { type ClusterStreams, configuredStreams } from '../../app/streams.ts';
 import { sleep } from '../../base/time/wait.ts';
 import type { Config } from '../../config/load.ts';
+import { silentStreamEvents } from '../../image-streams/index/events.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { createBufferPool } from '../../store/buffers.ts';
 import { createMemoryStore } from '../../store/memory-store.ts';
@@ -57,14 +58,7 @@ export async function accessSources(config: Config, name: string): Promise<Acces
 async function followedStreams(config: Config): Promise<ClusterStreams> {
   const streams = await configuredStreams(config, {
     records: createMemoryStore().records,
-    events: {
-      streamStateChanged: () => {},
-      streamsSized: () => {},
-      streamsListed: () => {},
-      streamsFailed: () => {},
-      streamLooked: () => {},
-      streamsKept: () => {},
-    },
+    events: silentStreamEvents,
   });
   streams.start();
   return streams;

@@ -22,6 +22,16 @@ export interface StreamIndexEvents {
   }): void;
 }
 
+/** Reports nothing, for an index of one command. */
+export const silentStreamEvents: StreamIndexEvents = {
+  streamStateChanged: () => {},
+  streamsSized: () => {},
+  streamsListed: () => {},
+  streamsFailed: () => {},
+  streamLooked: () => {},
+  streamsKept: () => {},
+};
+
 /**
  * `absent`: there are no records, or those of other settings or too old to count. `broken`: what
  * was read makes no sense, and counts as absent. `shared`: another replica has written the same.

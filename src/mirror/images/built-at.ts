@@ -3,7 +3,7 @@ import { field, jsonOrNone, parseJson, textOf } from '../../base/text/json.ts';
 import { collected } from '../../oci/content.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import type { Reference, Repository } from '../../oci/reference.ts';
-import type { RegistryReader } from '../../oci/registry-reader.ts';
+import type { OpenBlob, RegistryReader } from '../../oci/registry-reader.ts';
 import type { ImageReference } from '../references/image-reference.ts';
 import { nodeOf } from './graph.ts';
 import { chosenPlatforms } from './platforms.ts';
@@ -33,7 +33,9 @@ export function createBuiltAt(
     try {
       const place = { source: await sourceOf(registry), repository, signal };
       const config = await configOf(place, reference);
-      return config === undefined ? undefined : await createdAt(place, config);
+      return config === undefined
+        ? undefined
+        : await createdAt(await place.source.openBlob(repository, config, { signal }));
     } catch (error) {
       signal.throwIfAborted();
       failed?.(image, error);
@@ -55,11 +57,8 @@ async function configOf(place: BuiltPlace, reference: Reference, depth = 0): Pro
   return isDigest(config) ? config : undefined;
 }
 
-async function createdAt(
-  { source, repository, signal }: BuiltPlace,
-  digest: Digest,
-): Promise<number | undefined> {
-  const blob = await source.openBlob(repository, digest, { signal });
+/** The time in a configuration, ms since the epoch; undefined if there is none. Closes the blob. */
+export async function createdAt(blob: OpenBlob | undefined): Promise<number | undefined> {
   if (blob === undefined) return undefined;
   try {
     const config = jsonOrNone(await collected(blob.body, maxConfigBytes));

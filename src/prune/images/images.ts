@@ -1,5 +1,6 @@
 // Room `prune/images`: deletes the images of a repository that rules let go. In: a repository,
-// rules, what is needed. Out: a plan, outcomes. Imports: base, mirror/endpoints, oci, prune.
+// rules, what is needed. Out: a plan, outcomes. Imports: base, mirror/endpoints, mirror/images,
+// oci, prune.
 
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';

@@ -1,7 +1,7 @@
 import { concurrently } from '../../base/flow/each.ts';
-import { field, jsonOrNone, textOf } from '../../base/text/json.ts';
+import { field, jsonOrNone } from '../../base/text/json.ts';
 import { allTags } from '../../mirror/endpoints/reading.ts';
-import { collected } from '../../oci/content.ts';
+import { createdAt } from '../../mirror/images/built-at.ts';
 import { type Digest, isDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isManifestType, parseManifest } from '../../oci/manifest.ts';
@@ -16,8 +16,6 @@ interface RepositoryRead {
   readonly signal: AbortSignal;
 }
 
-/** A configuration is a page of JSON. */
-const maxConfigBytes = 4 * 1024 * 1024;
 /** An index in an index is the deepest that occurs. */
 const deepest = 3;
 
@@ -118,16 +116,7 @@ export class RepositoryReading implements RepositoryFacts {
     const { place, signal } = this.#options;
     try {
       const open = () => place.reader.openBlob(place.repository, config, { signal });
-      const blob = await persistently(open, { signal });
-      if (blob === undefined) return undefined;
-      try {
-        const at = Date.parse(
-          textOf(field(jsonOrNone(await collected(blob.body, maxConfigBytes)), 'created')) ?? '',
-        );
-        return Number.isNaN(at) ? undefined : at;
-      } finally {
-        blob.close();
-      }
+      return await createdAt(await persistently(open, { signal }));
     } catch {
       signal.throwIfAborted();
       return undefined;

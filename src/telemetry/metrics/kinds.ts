@@ -65,15 +65,16 @@ interface Cell {
 const createCells = <Labels extends readonly string[]>() =>
   createChildren<Labels, Cell>(() => ({ value: 0 }));
 
+function optionsOf<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
+  const [name, help, labelNames] = row;
+  return { name, help, labelNames, registers: [registry] };
+}
+
 /** One that only grows. */
 export function counter<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
-  const [name, help, labelNames] = row;
   const cells = createCells<Labels>();
   const metric: Counter<string> = new Counter<string>({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
+    ...optionsOf(registry, row),
     collect() {
       metric.reset();
       for (const [values, { value }] of cells.known()) metric.labels(...values).inc(value);
@@ -84,13 +85,9 @@ export function counter<Labels extends readonly string[]>(registry: Registry, ro
 
 /** One that goes up and down. */
 export function gauge<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
-  const [name, help, labelNames] = row;
   const cells = createCells<Labels>();
   const metric: Gauge<string> = new Gauge<string>({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
+    ...optionsOf(registry, row),
     collect() {
       for (const [values, { value }] of cells.known()) metric.labels(...values).set(value);
     },
@@ -104,26 +101,15 @@ export function histogram<Labels extends readonly string[]>(
   row: Row<Labels>,
   within: readonly number[] = defaultBuckets,
 ) {
-  const [name, help, labelNames] = row;
-  const metric = new Histogram<string>({
-    name,
-    help,
-    labelNames,
-    buckets: [...within],
-    registers: [registry],
-  });
+  const metric = new Histogram<string>({ ...optionsOf(registry, row), buckets: [...within] });
   return createChildren<Labels, Histogram.Internal<string>>((values) => metric.labels(...values)).of;
 }
 
 /** A gauge that is worked out when it is asked for; returns what adds a value of it. */
 export function measured<Labels extends readonly string[]>(registry: Registry, row: Row<Labels>) {
-  const [name, help, labelNames] = row;
   const measures: (readonly [values: Values<Labels>, measure: () => number])[] = [];
   const metric: Gauge<string> = new Gauge<string>({
-    name,
-    help,
-    labelNames,
-    registers: [registry],
+    ...optionsOf(registry, row),
     collect() {
       for (const [values, measure] of measures) metric.labels(...values.map(String)).set(measure());
     },

@@ -1,4 +1,5 @@
 import { test } from 'tap';
+import type { Bytes } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { parseRepository } from '../../../src/oci/reference.ts';
 import { createMemoryStore } from '../../../src/store/memory-store.ts';
@@ -17,6 +18,31 @@ async function rigWithBlob(t: Parameters<typeof cacheRig>[0], options?: Paramete
 async function pulled(rig: CacheRig, digest: Digest) {
   const blob = await rig.registry.blobs.open(rig.repository, digest);
   return { hit: blob.hit, ...(await readAll(blob.read())) };
+}
+
+/** A store in memory: from `spoil` on its copies are so, and as large, until one is deleted. */
+function spoiltStore(spoilt: (body: Bytes) => Bytes, bytes?: number) {
+  const memory = createMemoryStore();
+  let isSpoilt = false;
+  const blobs: typeof memory.blobs = {
+    ...memory.blobs,
+    async stat(digest) {
+      const found = await memory.blobs.stat(digest);
+      return found === undefined || !isSpoilt ? found : { ...found, size: bytes ?? found.size };
+    },
+    async open(digest, options) {
+      const content = await memory.blobs.open(digest, options);
+      return content === undefined || !isSpoilt ? content : { ...content, body: spoilt(content.body) };
+    },
+    async delete(digest) {
+      isSpoilt = false;
+      await memory.blobs.delete(digest);
+    },
+  };
+  const spoil = (): void => {
+    isSpoilt = true;
+  };
+  return { store: { ...memory, blobs }, spoil };
 }
 
 test('a blob crosses the link once: cold, then warm', async (t) => {
@@ -158,25 +184,11 @@ test('a stored blob that is lost or unreadable is fetched again in the same answ
 });
 
 test('a stored blob that was garbled is never completed, is removed, and the next pull is right', async (t) => {
-  const memory = createMemoryStore();
-  const garbled = new Set<Digest>();
-  const blobs: typeof memory.blobs = {
-    ...memory.blobs,
-    async open(digest, options) {
-      const content = await memory.blobs.open(digest, options);
-      return content === undefined || !garbled.has(digest)
-        ? content
-        : { ...content, body: zeroed(content.body) };
-    },
-    async delete(digest) {
-      garbled.delete(digest);
-      await memory.blobs.delete(digest);
-    },
-  };
-  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs } });
+  const { store, spoil } = spoiltStore(zeroed);
+  const { rig, digest, bytes } = await rigWithBlob(t, { store });
   await pulled(rig, digest);
   await rig.settled();
-  garbled.add(digest);
+  spoil();
   const { bytes: got, error } = await pulled(rig, digest);
   t.match(error, { code: 'UPSTREAM_INVALID' });
   t.ok(got.byteLength < size);
@@ -184,46 +196,30 @@ test('a stored blob that was garbled is never completed, is removed, and the nex
 });
 
 test('a copy that turns bad after it was read is noticed at the next read, where each is verified', async (t) => {
-  const memory = createMemoryStore();
-  let isBad = false;
-  const blobs: typeof memory.blobs = {
-    ...memory.blobs,
-    async open(digest, options) {
-      const content = await memory.blobs.open(digest, options);
-      return content === undefined || !isBad ? content : { ...content, body: zeroed(content.body) };
-    },
-  };
-  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs }, verifies: 'always' });
+  const { store, spoil } = spoiltStore(zeroed);
+  const { rig, digest, bytes } = await rigWithBlob(t, { store, verifies: 'always' });
   for (let pull = 0; pull < 3; pull += 1) {
     t.ok((await pulled(rig, digest)).bytes.equals(bytes));
     await rig.settled();
   }
-  isBad = true;
+  spoil();
   const { bytes: got, error } = await pulled(rig, digest);
   t.match(error, { code: 'UPSTREAM_INVALID' });
   t.ok(got.byteLength < size);
-  t.equal(await memory.blobs.stat(digest), undefined, 'it is gone');
-  isBad = false;
+  t.equal(await store.blobs.stat(digest), undefined, 'it is gone');
   t.match(await pulled(rig, digest), { hit: 'fill', bytes });
 });
 
 for (const beginning of ['right', 'wrong'] as const) {
   test(`a copy that breaks off after a ${beginning} beginning is continued, and the whole verified`, async (t) => {
-    const memory = createMemoryStore();
-    let isBroken = false;
-    const blobs: typeof memory.blobs = {
-      ...memory.blobs,
-      async open(digest, options) {
-        const content = await memory.blobs.open(digest, options);
-        if (content === undefined || !isBroken) return content;
-        const body = head(content.body, 700_000);
-        return { ...content, body: beginning === 'right' ? body : zeroed(body) };
-      },
-    };
-    const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs }, verifies: 'always' });
+    const { store, spoil } = spoiltStore((body) => {
+      const begun = head(body, 700_000);
+      return beginning === 'right' ? begun : zeroed(begun);
+    });
+    const { rig, digest, bytes } = await rigWithBlob(t, { store, verifies: 'always' });
     await pulled(rig, digest);
     await rig.settled();
-    isBroken = true;
+    spoil();
     const { bytes: got, error } = await pulled(rig, digest);
     t.match(error, beginning === 'right' ? undefined : { code: 'UPSTREAM_INVALID' });
     t.equal(got.equals(bytes), beginning === 'right');
@@ -236,53 +232,21 @@ for (const beginning of ['right', 'wrong'] as const) {
 }
 
 test('a stored blob of another size than its manifest states is checked before it is served', async (t) => {
-  const memory = createMemoryStore();
-  let cut = false;
-  const blobs: typeof memory.blobs = {
-    ...memory.blobs,
-    async stat(digest) {
-      const found = await memory.blobs.stat(digest);
-      return cut && found !== undefined ? { ...found, size: 10 } : found;
-    },
-    async open(digest, options) {
-      const content = await memory.blobs.open(digest, options);
-      return cut && content !== undefined ? { ...content, body: head(content.body, 10) } : content;
-    },
-    async delete(digest) {
-      cut = false;
-      await memory.blobs.delete(digest);
-    },
-  };
-  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs } });
+  const { store, spoil } = spoiltStore((body) => head(body, 10), 10);
+  const { rig, digest, bytes } = await rigWithBlob(t, { store });
   await pulled(rig, digest);
   await rig.settled();
-  cut = true;
+  spoil();
   t.ok((await pulled(rig, digest)).bytes.equals(bytes));
 });
 
 test('a stored blob that was right once and is short now is fetched again', async (t) => {
-  const memory = createMemoryStore();
-  let cut = false;
-  const blobs: typeof memory.blobs = {
-    ...memory.blobs,
-    async stat(digest) {
-      const found = await memory.blobs.stat(digest);
-      return cut && found !== undefined ? { ...found, size: 300_000 } : found;
-    },
-    async open(digest, options) {
-      const content = await memory.blobs.open(digest, options);
-      return cut && content !== undefined ? { ...content, body: head(content.body, 300_000) } : content;
-    },
-    async delete(digest) {
-      cut = false;
-      await memory.blobs.delete(digest);
-    },
-  };
-  const { rig, digest, bytes } = await rigWithBlob(t, { store: { ...memory, blobs } });
+  const { store, spoil } = spoiltStore((body) => head(body, 300_000), 300_000);
+  const { rig, digest, bytes } = await rigWithBlob(t, { store });
   await pulled(rig, digest);
   await rig.settled();
   await pulled(rig, digest);
-  cut = true;
+  spoil();
   t.ok((await pulled(rig, digest)).bytes.equals(bytes));
 });
 
