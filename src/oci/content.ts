@@ -47,6 +47,12 @@ export interface Content {
   /** True for a copy on a disk of ours, which was verified before it got its name. */
   readonly isNearCopy?: boolean;
   readonly body: Bytes;
+  /**
+   * For the reader whose hash does not fit: the nearer copy that bytes came from is taken away.
+   * Resolves to false where none came from one, so that the blob of the medium itself is wrong.
+   * Never rejects. Default: none is nearer.
+   */
+  distrust?(): Promise<boolean>;
   /** Releases the content unread. Harmless after the body was read. */
   close(): Promise<void>;
 }

@@ -39,11 +39,6 @@ export interface CachedBlobs extends BlobStore {
    */
   keep?(descriptor: Descriptor, file: string): Promise<boolean>;
   /**
-   * What was read is not what its digest names: takes away the copy that was read, and no other.
-   * Default: `delete`.
-   */
-  distrust?(digest: Digest): Promise<void>;
-  /**
    * Whether `stat` answers from what this process knows, without a call to a server. Without the
    * method it never needs one.
    */

@@ -1,7 +1,6 @@
 import type { Hash } from 'node:crypto';
 import { abortable } from '../../base/flow/abortable.ts';
 import { createSingleFlight } from '../../base/flow/single-flight.ts';
-import { createLru } from '../../base/state/lru.ts';
 import {
   type ByteRange,
   type Bytes,
@@ -10,6 +9,7 @@ import {
   type Descriptor,
   isWrongContent,
   mismatch,
+  type ReadOptions,
   verified,
 } from '../../oci/content.ts';
 import { type Digest, digester, isMatch } from '../../oci/digest.ts';
@@ -18,6 +18,7 @@ import type { CachedBlobs } from '../../store/store.ts';
 import type { StoredFile } from '../../store/stored-file.ts';
 import type { CacheEvents } from '../events.ts';
 import { BrokenSource } from '../fills/failover-read.ts';
+import { FoundRight } from './found-right.ts';
 
 /** The stored copy is unusable: deleted, truncated, corrupt, or the store is down. Use another. */
 class CorruptBlob extends BrokenSource {
@@ -42,8 +43,9 @@ export interface VerifiedStore {
   /**
    * Exactly the bytes of the range, else throws CorruptBlob; a copy that is gone or short is taken
    * out of the store. A whole read is hashed, always or the first time, as `verifies` says: garbled
-   * bytes throw `UPSTREAM_INVALID` in place of the last chunk, and that copy is taken out too. Of a
-   * part that is not the whole nothing is verified. `begun` is the whole, opened before.
+   * bytes throw `UPSTREAM_INVALID` in place of the last chunk, and that copy is taken out too, but
+   * no farther one, and none that came since. Of a part that is not the whole nothing is verified.
+   * `begun` is the whole, opened before.
    */
   read(descriptor: Descriptor, range: ByteRange, signal?: AbortSignal, begun?: Content): Bytes;
   /**
@@ -77,65 +79,78 @@ interface VerifiedStoreOptions {
   readonly events: Pick<CacheEvents, 'repaired' | 'storeFailed'>;
 }
 
-/** Copies that this process has found right. */
-const mostRemembered = 100_000;
-
 /** The store, with no trust in its medium. */
 export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStore {
   const { store, events, verifies = 'first' } = options;
   const checking = createSingleFlight<boolean>();
-  /** The size of what was right: a copy of another size is another copy. */
-  const right = createLru<Digest, number>(mostRemembered);
+  const right = new FoundRight();
   const failed = (error: unknown): void => events.storeFailed({ operation: 'read', error });
 
-  async function remove(digest: Digest): Promise<void> {
-    right.delete(digest);
-    events.repaired();
-    await (store.distrust ?? store.delete)(digest).catch(failed);
+  async function opened(digest: Digest, reading?: ReadOptions): Promise<Content | undefined> {
+    const turn = right.turn();
+    const content = await store.open(digest, reading);
+    return content && right.opened(content, turn);
   }
 
-  async function isSuspect({ digest, size }: Descriptor, expectedSize = -1): Promise<boolean> {
-    if (expectedSize < 0 || size === expectedSize || right.get(digest) === size) return false;
-    return !(await checking(digest, () => isRight({ digest, size })));
+  /** Takes out the copy that a read found wrong, and no other. */
+  async function remove(digest: Digest, read: Content | undefined): Promise<void> {
+    const isNearer = await read?.distrust?.();
+    if (isNearer !== true && read !== undefined && right.isReplaced(read)) return;
+    right.delete(digest);
+    events.repaired();
+    if (isNearer === true) return;
+    right.replaced(digest);
+    await store.delete(digest).catch(failed);
+  }
+
+  async function isSuspect(found: Descriptor, expectedSize = -1): Promise<boolean> {
+    if (expectedSize < 0 || found.size === expectedSize || right.has(found)) return false;
+    return !(await checking(found.digest, () => isRight(found)));
   }
 
   /** Whether the bytes are what the digest says, however long it takes to read them. */
-  async function isRight(descriptor: Descriptor): Promise<boolean> {
-    const content = await store.open(descriptor.digest);
+  async function isRight({ digest, size }: Descriptor): Promise<boolean> {
+    const content = await opened(digest);
     if (content === undefined) return false;
     try {
-      for await (const _chunk of verified(content.body, descriptor));
-      right.set(descriptor.digest, descriptor.size);
-      return true;
+      for await (const _chunk of verified(content.body, content.descriptor));
+      right.add(content.descriptor);
+      return content.descriptor.size === size;
     } catch (error) {
       if (!isWrongContent(error)) throw error;
-      await remove(descriptor.digest);
+      await remove(digest, content);
       return false;
     }
   }
 
-  function mustVerify(
-    { digest, size }: Descriptor,
-    range: ByteRange,
-    { isNearCopy = false }: Content,
-  ): boolean {
+  /** A copy of another size is wrong only if its hash is: what is said of its size may be wrong. */
+  async function removeShort(size: number, read: Content): Promise<void> {
+    if (read.descriptor.size === size) await remove(read.descriptor.digest, read);
+    else await isSuspect(read.descriptor, size);
+  }
+
+  function mustVerify(descriptor: Descriptor, range: ByteRange, { isNearCopy = false }: Content): boolean {
     const isTrusted = verifies === 'first' || (verifies === 'far' && isNearCopy);
-    return lengthOf(range) === size && !(isTrusted && right.get(digest) === size);
+    return lengthOf(range) === descriptor.size && !(isTrusted && right.has(descriptor));
   }
 
   /** A wrong copy is taken out. */
-  async function small({ digest, size }: Descriptor): Promise<Uint8Array | 'absent' | 'wrong'> {
-    const content = await store.open(digest);
+  async function small({ digest, size }: Descriptor): Promise<Uint8Array | 'absent' | 'large' | 'wrong'> {
+    const content = await opened(digest);
     if (content === undefined) return 'absent';
+    if (content.descriptor.size > size) {
+      await content.close();
+      return 'large';
+    }
     const bytes = await collected(content.body, size);
     if (isMatch(digester(digest).update(bytes), digest)) return bytes;
-    await remove(digest);
+    await remove(digest, content);
     return 'wrong';
   }
 
   function confirm(descriptor: Descriptor, hash: Hash): void {
     if (!isMatch(hash, descriptor.digest)) throw mismatch(descriptor, descriptor.size);
-    right.set(descriptor.digest, descriptor.size);
+    right.add(descriptor);
   }
 
   /** A copy that was never there is nothing to mend. */
@@ -149,7 +164,7 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
       try {
         const found = await store.stat(digest);
         if (found === undefined || !(await isSuspect(found, expectedSize))) return found;
-        const farther = store.distrust && (await store.stat(digest));
+        const farther = await store.stat(digest);
         return farther && ((await isSuspect(farther, expectedSize)) ? undefined : farther);
       } catch (error) {
         failed(error);
@@ -161,7 +176,7 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
 
     async begin({ digest, size }) {
       try {
-        const content = await store.open(digest);
+        const content = await opened(digest);
         if (content === undefined || content.descriptor.size === size) return content;
         await content.close();
       } catch (error) {
@@ -174,8 +189,9 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
       const { digest } = descriptor;
       let hash: Hash | undefined;
       let missing = lengthOf(range);
+      let content = begun;
       try {
-        const content = begun ?? (await store.open(digest, { range, ...(signal && { signal }) }));
+        content ??= await opened(digest, { range, ...(signal && { signal }) });
         if (content === undefined) throw gone(digest);
         if (mustVerify(descriptor, range, content)) hash = digester(digest);
         for await (const chunk of begun === undefined ? content.body : abortable(content.body, signal)) {
@@ -186,20 +202,21 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
         }
       } catch (cause) {
         if (signal?.aborted === true || cause instanceof CorruptBlob) throw cause;
-        if (isWrongContent(cause)) await remove(digest);
-        else failed(cause);
+        if (!isWrongContent(cause)) failed(cause);
+        else if (missing === 0 || content === undefined) await remove(digest, content);
+        else await removeShort(descriptor.size, content).catch(failed);
         if (missing === 0) throw cause;
         throw new CorruptBlob('the stored blob cannot be read', { cause, delivered: hash });
       }
       if (missing === 0) return;
-      await remove(digest);
+      await removeShort(descriptor.size, content).catch(failed);
       throw new CorruptBlob('the stored blob is truncated', { delivered: hash });
     },
 
     async openFile({ digest, size }) {
       if (verifies === 'always') return undefined;
       try {
-        if (right.get(digest) !== size || store.openFile === undefined) return undefined;
+        if (!right.has({ digest, size }) || store.openFile === undefined) return undefined;
         const file = await store.openFile(digest);
         if (file === undefined && verifies === 'first') right.delete(digest);
         return file;
@@ -209,18 +226,22 @@ export function createVerifiedStore(options: VerifiedStoreOptions): VerifiedStor
       }
     },
 
-    isTrusted: ({ digest, size }) => verifies === 'first' && right.get(digest) === size,
+    isTrusted: (descriptor) => verifies === 'first' && right.has(descriptor),
 
-    markVerified({ digest, size }) {
-      right.set(digest, size);
+    markVerified(descriptor) {
+      right.replaced(descriptor.digest);
+      right.add(descriptor);
     },
 
-    forget: (digest) => void right.delete(digest),
+    forget(digest) {
+      right.replaced(digest);
+      right.delete(digest);
+    },
 
     async readSmall(descriptor) {
       try {
         const first = await small(descriptor);
-        const found = first === 'wrong' && store.distrust ? await small(descriptor) : first;
+        const found = first === 'wrong' ? await small(descriptor) : first;
         return typeof found === 'string' ? undefined : found;
       } catch (error) {
         failed(error);

@@ -22,9 +22,9 @@ const mostTries = 5;
 
 /**
  * How much a store holds, known without a walk: one record for all replicas, to which each adds
- * what it has put and evicted. What is put twice, or deleted by the scrub, counts as if it stayed:
- * the total is at most too large until the next walk. What a killed process had not added yet is
- * missing until then.
+ * what it has put and evicted. What is put twice, or deleted because it is wrong, counts as if it
+ * stayed: the total is at most too large until the next walk. What a killed process had not added
+ * yet is missing until then.
  */
 export class RunningTotal {
   readonly #options: RunningTotalOptions;

@@ -1,4 +1,11 @@
-import type { BlobSource, ByteRange, Bytes, Content, ReadOptions } from '../../oci/content.ts';
+import {
+  type BlobSource,
+  type ByteRange,
+  type Bytes,
+  type Content,
+  ContentMismatch,
+  type ReadOptions,
+} from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { isWhole, whole } from '../../oci/range.ts';
@@ -14,7 +21,7 @@ interface SharedReadsOptions {
   /** The medium behind the disk. */
   readonly from: BlobSource;
   /** Where a blob that was read whole is kept. */
-  readonly into: Pick<KeptFiles, 'adopt' | 'health'>;
+  readonly into: Pick<KeptFiles, 'adopt' | 'health' | 'remove'>;
   /** On the same file system as `into`. */
   readonly spool: Spool;
   readonly events: Pick<DiskTierEvents, 'diskRead'>;
@@ -83,8 +90,18 @@ export function createSharedReads({ from, into, spool, events }: SharedReadsOpti
         (rest) => fill.read(rest, signal),
         (rest) => bytesFrom(from, digest, { ...reading, range: rest }),
       ]),
+      distrust: () => distrusted(fill, digest),
       close: async () => {},
     };
+  }
+
+  /** The fill itself says whether the medium is wrong; else it is the file that readers follow. */
+  async function distrusted(fill: Fill, digest: Digest): Promise<boolean> {
+    if (fill.failure instanceof ContentMismatch) return false;
+    if (running.get(digest) === fill) running.delete(digest);
+    await fill.settled;
+    await into.remove(digest);
+    return true;
   }
 
   return {

@@ -2,7 +2,7 @@
 // Out: the same store, whose hot blobs are read without S3. Imports: base, oci, store,
 // store/filesystem; types of store/sending.
 
-import type { BlobSource, Bytes, Content, ReadOptions } from '../../oci/content.ts';
+import type { BlobSource, Bytes, Content, Descriptor, ReadOptions } from '../../oci/content.ts';
 import type { Digest } from '../../oci/digest.ts';
 import type { CachedBlobs, Store } from '../store.ts';
 import type { DiskTierEvents } from './events.ts';
@@ -51,15 +51,23 @@ export function withDisk(store: Store, options: DiskTierOptions): Store {
 function nearBlobs(medium: CachedBlobs, { files, reads, events }: DiskTierOptions): CachedBlobs {
   const { redirectUrl } = medium;
 
-  /** Never rejects: a medium that does not answer says nothing. */
+  /**
+   * Whether the medium still has the blob; a copy of what it lacks, or has in another size, goes.
+   * Never rejects: a medium that does not answer says nothing.
+   */
   async function confirm(digest: Digest): Promise<boolean> {
     try {
-      if ((await medium.stat(digest)) !== undefined) return true;
+      const found = await medium.stat(digest);
+      if (found === undefined || (await isOther(found))) await files.remove(digest);
+      return found !== undefined;
     } catch {
       return true;
     }
-    await files.remove(digest);
-    return false;
+  }
+
+  async function isOther({ digest, size }: Descriptor): Promise<boolean> {
+    const held = await files.size(digest);
+    return held !== undefined && held !== size;
   }
 
   async function rest(digest: Digest, reading: ReadOptions, start: number, end: number): Promise<Bytes> {
@@ -74,15 +82,21 @@ function nearBlobs(medium: CachedBlobs, { files, reads, events }: DiskTierOption
       await files.failed(digest, error);
       return rest(digest, reading, from, end);
     };
-    return { ...copy, body: withRest(copy.body, start, continued, reading.signal) };
+    const distrust = async (): Promise<boolean> => {
+      await files.remove(digest);
+      return true;
+    };
+    return { ...copy, body: withRest(copy.body, start, continued, reading.signal), distrust };
   }
 
   return {
     ...medium,
     async stat(digest, options) {
+      if (medium.knows?.(digest) === true) await confirm(digest);
       const size = await files.size(digest);
       return size === undefined ? await medium.stat(digest, options) : { digest, size };
     },
+    knows: (digest) => files.has(digest) || (medium.knows?.(digest) ?? true),
     async open(digest, reading = {}) {
       if (reading.isUpkeep === true) return medium.open(digest, reading);
       const copy = await files.open(digest, reading);
@@ -104,10 +118,6 @@ function nearBlobs(medium: CachedBlobs, { files, reads, events }: DiskTierOption
       await files.remove(digest);
     },
     keep: (descriptor, file) => files.adopt(descriptor, file),
-    async distrust(digest) {
-      if ((await files.size(digest)) === undefined) await medium.delete(digest);
-      else await files.remove(digest);
-    },
     ...(redirectUrl && {
       redirectUrl: async (digest: Digest) =>
         (await confirm(digest)) ? await redirectUrl(digest) : undefined,

@@ -64,6 +64,11 @@ export class KeptFiles {
     this.#blobs = filesystemBlobs({ path, temps: this.temps, pool, kernel });
   }
 
+  /** Whether a copy is known, without a look at the directory. */
+  has(digest: Digest): boolean {
+    return this.#order.size(digest) !== undefined;
+  }
+
   /** The size of the copy, bytes; undefined for none. */
   async size(digest: Digest): Promise<number | undefined> {
     const size = this.#order.size(digest);

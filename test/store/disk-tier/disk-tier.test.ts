@@ -1,7 +1,6 @@
-import { chmod, mkdir, open, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'tap';
-import { createVerifiedStore } from '../../../src/cache/blobs/verified-store.ts';
 import { digestOf } from '../../../src/oci/digest.ts';
 import { blobKey } from '../../../src/store/keys.ts';
 import { readAll, until } from '../../support/bodies.ts';
@@ -187,40 +186,6 @@ test('a copy that lost its end is completed from the bucket, and replaced', asyn
   await holds(descriptor.digest);
 });
 
-test('a bit that flipped on the disk is found at the first read of a process, and costs the bucket nothing', async (t) => {
-  const rig = diskRig(t);
-  const { bytes, descriptor } = await rig.inBucket(size);
-  await rig.read(descriptor.digest);
-  await rig.holds(descriptor.digest);
-  await flipped(join(rig.path, blobKey(descriptor.digest)));
-  const { store } = rig.another();
-  const events = { repaired: () => {}, storeFailed: () => {} };
-  const copies = createVerifiedStore({ store: store.blobs, verifies: 'far', events });
-  const whole = { start: 0, end: size - 1 };
-  t.match(await readAll(copies.read(descriptor, whole)), { error: { code: 'UPSTREAM_INVALID' } });
-  await rig.holds();
-  t.ok(await rig.memory.blobs.stat(descriptor.digest));
-  t.ok((await readAll(copies.read(descriptor, whole))).bytes.equals(bytes));
-});
-
-test('a small copy that the disk garbled is read from the bucket', async (t) => {
-  const rig = diskRig(t);
-  const { bytes, descriptor } = await rig.inBucket(1_000);
-  await rig.read(descriptor.digest);
-  await rig.holds(descriptor.digest);
-  const events = { repaired: () => {}, storeFailed: () => {} };
-  const copies = createVerifiedStore({ store: rig.disk.blobs, verifies: 'far', events });
-  await flipped(join(rig.path, blobKey(descriptor.digest)));
-  t.ok(bytes.equals((await copies.readSmall(descriptor)) ?? Buffer.alloc(0)));
-  await writeFile(join(rig.path, blobKey(descriptor.digest)), 'x');
-  t.same(await (await rig.another()).store.blobs.stat(descriptor.digest), {
-    digest: descriptor.digest,
-    size: 1,
-  });
-  const others = createVerifiedStore({ store: rig.another().store.blobs, verifies: 'far', events });
-  t.match(await others.stat(descriptor.digest, 1_000), { size: 1_000 });
-});
-
 test('a bucket that breaks off leaves no copy, and the reader is told', async (t) => {
   const { inBucket, read, holds, trouble } = diskRig(t);
   const { bytes, descriptor } = await inBucket(size);
@@ -279,19 +244,4 @@ test('a directory that can be written again is used again', async (t) => {
 
 async function* fed(bytes: Uint8Array) {
   yield bytes;
-}
-
-/** Flips a bit in the middle of the file, whose size and name stay. */
-async function flipped(path: string): Promise<void> {
-  await chmod(path, 0o644);
-  const file = await open(path, 'r+');
-  try {
-    const { size: length } = await file.stat();
-    const byte = Buffer.alloc(1);
-    await file.read(byte, 0, 1, length >> 1);
-    byte[0] = (byte[0] ?? 0) ^ 1;
-    await file.write(byte, 0, 1, length >> 1);
-  } finally {
-    await file.close();
-  }
 }

@@ -1,9 +1,10 @@
 import { mkdtempSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Test } from 'tap';
 import { createDiskTier } from '../../../src/app/store.ts';
+import { createVerifiedStore, type VerifiedStore } from '../../../src/cache/blobs/verified-store.ts';
 import type { Bytes } from '../../../src/oci/content.ts';
 import type { Digest } from '../../../src/oci/digest.ts';
 import { createBufferPool } from '../../../src/store/buffers.ts';
@@ -28,6 +29,8 @@ function bucket() {
   const memory = createMemoryStore();
   const asked: string[] = [];
   const trouble: Trouble = { isDown: false, breaksAt: undefined, gate: undefined };
+  /** As S3: what was asked for is known. */
+  const known = new Set<Digest>();
   const called = (what: string): void => {
     asked.push(what);
     if (trouble.isDown) throw new Error('the bucket does not answer');
@@ -39,13 +42,16 @@ function bucket() {
       ...memory.blobs,
       async stat(digest) {
         called('stat');
+        known.add(digest);
         return memory.blobs.stat(digest);
       },
       async open(digest, reading) {
         called(reading?.range?.start ? `open ${reading.range.start}` : 'open');
+        known.add(digest);
         const content = await memory.blobs.open(digest, reading);
         return content && { ...content, body: troubled(content.body, trouble) };
       },
+      knows: (digest) => known.has(digest),
       redirectUrl: async (digest) => `https://bucket/${digest}`,
     },
   };
@@ -106,6 +112,12 @@ export function diskRig(t: Test, options: { readonly path?: string; readonly max
       await far.memory.blobs.put(content.descriptor, oneChunk(content.bytes));
       return content;
     },
+    /** Puts these bytes on the disk, as what the digest names. */
+    async onDisk(digest: Digest, bytes: Uint8Array) {
+      const file = join(path, blobKey(digest));
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, bytes);
+    },
     /** Reads a blob, or a part of it. */
     read: (digest: Digest, start?: number, end?: number) => readFrom(made.store, digest, start, end),
     /** Resolves once no read of the bucket is under way. */
@@ -116,6 +128,27 @@ export function diskRig(t: Test, options: { readonly path?: string; readonly max
       await settled();
     },
   };
+}
+
+/** A store that takes nothing for right, and tells no one. */
+export function verifiedOver(store: Store): VerifiedStore {
+  const events = { repaired: () => {}, storeFailed: () => {} };
+  return createVerifiedStore({ store: store.blobs, verifies: 'far', events });
+}
+
+/** Flips a bit in the middle of the file, whose size and name stay. */
+export async function flipped(path: string): Promise<void> {
+  await chmod(path, 0o644);
+  const file = await open(path, 'r+');
+  try {
+    const { size: length } = await file.stat();
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, length >> 1);
+    byte[0] = (byte[0] ?? 0) ^ 1;
+    await file.write(byte, 0, 1, length >> 1);
+  } finally {
+    await file.close();
+  }
 }
 
 export async function readFrom(store: Store, digest: Digest, start?: number, end = start): Promise<Buffer> {
